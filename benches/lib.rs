@@ -1,0 +1,1 @@
+//! Benchmarks of twinstep; see the `benches` of this package.

@@ -1,0 +1,10 @@
+//! Everything that brings process data, and the only crate that speaks wire formats.
+pub mod bus;
+pub mod clock;
+pub mod conformance;
+pub mod ethercat;
+pub mod link;
+pub mod object_map;
+pub mod recording;
+pub mod rng;
+pub mod segment;

@@ -1,0 +1,143 @@
+//! The simulated segment as a link: a frame is processed when it is sent and can be read when a real one would be back.
+
+use super::{Link, LinkError, MAX_FRAME};
+use crate::clock::{Clock, monotonic_ns};
+use crate::ethercat::wire::{NODE_NS, frame_time_ns};
+use crate::segment::Segment;
+
+/// Most answers under way at once: more frames than a cycle of the largest machine has.
+const CAPACITY: usize = 64;
+
+/// An answer on its way back.
+struct Answer {
+    bytes: [u8; MAX_FRAME],
+    length: usize,
+    ready_ns: u64,
+}
+
+/// A segment in this process.
+pub struct InProcess {
+    segment: Segment,
+    clock: Clock,
+    answers: Vec<Answer>,
+    first: usize,
+    count: usize,
+    /// When the last frame will have left the port (ns): frames follow each other on the wire.
+    free_ns: u64,
+    segment_time_ns: u64,
+}
+
+impl InProcess {
+    /// Puts a segment behind a link on `clock`.
+    pub fn new(segment: Segment, clock: Clock) -> Self {
+        let answer = || Answer {
+            bytes: [0; MAX_FRAME],
+            length: 0,
+            ready_ns: 0,
+        };
+        Self {
+            segment,
+            clock,
+            answers: (0..CAPACITY).map(|_| answer()).collect(),
+            first: 0,
+            count: 0,
+            free_ns: 0,
+            segment_time_ns: 0,
+        }
+    }
+
+    /// The segment.
+    pub fn segment_mut(&mut self) -> &mut Segment {
+        &mut self.segment
+    }
+}
+
+impl Link for InProcess {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        let now_ns = self.clock.now_ns();
+        self.free_ns = self.free_ns.max(now_ns) + frame_time_ns(frame.len());
+        let ready_ns = self.free_ns + self.segment.len() as u64 * NODE_NS;
+        if self.count == CAPACITY {
+            // As on a wire, what nobody takes is lost.
+            return Ok(());
+        }
+        let slot = (self.first + self.count) % CAPACITY;
+        let Some(answer) = self.answers.get_mut(slot) else {
+            return Ok(());
+        };
+        let Some(bytes) = answer.bytes.get_mut(..frame.len()) else {
+            return Err(LinkError::TooLong(frame.len()));
+        };
+        bytes.copy_from_slice(frame);
+        let started_ns = monotonic_ns();
+        let answered = self.segment.process(bytes, now_ns);
+        self.segment_time_ns += monotonic_ns().saturating_sub(started_ns);
+        if answered {
+            answer.length = frame.len();
+            answer.ready_ns = ready_ns;
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        let next = self.answers.get(self.first).filter(|_| self.count > 0);
+        let ready = next.filter(|answer| answer.ready_ns <= deadline_ns.max(self.clock.now_ns()));
+        let Some(answer) = ready else {
+            self.clock.wait_until_ns(deadline_ns);
+            return Ok(None);
+        };
+        self.clock.wait_until_ns(answer.ready_ns);
+        let length = answer.length.min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..length), answer.bytes.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        self.first = (self.first + 1) % CAPACITY;
+        self.count -= 1;
+        Ok(Some(length))
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn start_of_operation(&mut self) {
+        let now_ns = self.clock.now_ns();
+        self.segment.start_of_operation(now_ns);
+    }
+
+    fn take_segment_time_ns(&mut self) -> u64 {
+        core::mem::take(&mut self.segment_time_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::testing::bench;
+
+    /// BRD of one byte at 0x0000.
+    const COUNT: [u8; 29] = [
+        255, 255, 255, 255, 255, 255, 0x10, 0, 0, 0, 0, 0, 0x88, 0xa4, 13, 0x10, 7, 1, 0, 0, 0, 0,
+        1, 0, 0, 0, 0, 0, 0,
+    ];
+
+    #[test]
+    fn an_answer_takes_as_long_as_the_wire() {
+        let (_, segment) = bench(&[(4, 4); 3], 1_000_000);
+        let clock = Clock::virtual_from(0);
+        let mut link = InProcess::new(segment, clock.clone());
+        let mut buffer = [0; MAX_FRAME];
+        link.send(&COUNT).unwrap();
+        assert_eq!(link.receive(&mut buffer, 5_000).unwrap(), None);
+        assert_eq!(clock.now_ns(), 5_000);
+        assert_eq!(
+            link.receive(&mut buffer, 20_000).unwrap(),
+            Some(COUNT.len())
+        );
+        // The shortest frame takes 6.72 us, each node 1 us.
+        assert_eq!(clock.now_ns(), 9_720);
+        assert_eq!(buffer[27..29], [3, 0]);
+        assert_eq!(buffer[6], 0x12);
+    }
+}

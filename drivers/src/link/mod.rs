@@ -1,0 +1,100 @@
+//! Links: what carries Ethernet frames between a MainDevice and a segment.
+//!
+//! The trait is narrow on purpose; captures and faults are links around links.
+
+pub mod fault;
+pub mod in_process;
+pub mod pcap;
+pub mod raw_socket;
+
+use crate::clock::Clock;
+
+/// Largest Ethernet frame without its check sequence (bytes).
+pub const MAX_FRAME: usize = 1514;
+
+/// What goes wrong on a link.
+#[derive(Debug)]
+pub enum LinkError {
+    /// There is no interface of this name.
+    NoInterface(String),
+    /// The system does not let this user open a raw socket.
+    NoPermission(String),
+    /// A frame is longer than Ethernet carries.
+    TooLong(usize),
+    /// The interface is down or the system call failed.
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl core::fmt::Display for LinkError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoInterface(name) => {
+                write!(f, "there is no network interface '{name}' (see `ip link`)")
+            }
+            Self::NoPermission(name) => write!(
+                f,
+                "no permission to open a raw socket on '{name}': CAP_NET_RAW is needed \
+                 (run as root, or `setcap cap_net_raw=ep` on the program)"
+            ),
+            Self::TooLong(bytes) => write!(f, "a frame of {bytes} bytes, at most {MAX_FRAME} fit"),
+            Self::System { what, error } => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+/// Carries frames. Nothing here may allocate after the link was opened.
+pub trait Link {
+    /// Sends a frame (without check sequence).
+    ///
+    /// # Errors
+    /// [`LinkError`]; the frame did not leave.
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError>;
+
+    /// Waits for a frame until `deadline_ns` on [`Link::clock`] and returns its length in `buffer`; none in time: `None`.
+    /// A deadline that has passed still takes a frame that is already there. What does not fit is cut off.
+    ///
+    /// # Errors
+    /// [`LinkError`] when the link itself failed.
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError>;
+
+    /// The clock that deadlines are on.
+    fn clock(&self) -> &Clock;
+
+    /// The first cycle in OP is about to be sent: a simulated segment counts the times of its faults from here.
+    fn start_of_operation(&mut self) {}
+
+    /// Real time that a simulated segment and its plant took since the last call (ns): it is no part of any phase.
+    /// 0 for links to something real.
+    fn take_segment_time_ns(&mut self) -> u64 {
+        0
+    }
+}
+
+impl<L: Link + ?Sized> Link for Box<L> {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        (**self).send(frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        (**self).receive(buffer, deadline_ns)
+    }
+
+    fn clock(&self) -> &Clock {
+        (**self).clock()
+    }
+
+    fn start_of_operation(&mut self) {
+        (**self).start_of_operation();
+    }
+
+    fn take_segment_time_ns(&mut self) -> u64 {
+        (**self).take_segment_time_ns()
+    }
+}

@@ -1,0 +1,222 @@
+//! EtherCAT on a network interface: an AF_PACKET socket (Linux).
+//!
+//! One of the named files with unsafe code: system calls only, each with its own reason.
+#![allow(unsafe_code)]
+
+use super::{Link, LinkError, MAX_FRAME};
+use crate::clock::Clock;
+use std::ffi::CString;
+use std::io::Error;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// EtherType of EtherCAT.
+const ETH_P_ETHERCAT: u16 = 0x88a4;
+/// Shortest frame on Ethernet, without its check sequence (bytes); virtual interfaces do not pad by themselves.
+const MIN_FRAME: usize = 60;
+/// How long a receive spins before it lets the processor go (ns): answers of a short segment are back by then.
+const SPIN_NS: u64 = 30_000;
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// A raw socket on one interface, for EtherCAT frames only.
+#[derive(Debug)]
+pub struct RawSocket {
+    socket: OwnedFd,
+    clock: Clock,
+    bypasses_qdisc: bool,
+}
+
+impl RawSocket {
+    /// Opens an interface.
+    ///
+    /// # Errors
+    /// [`LinkError::NoInterface`], [`LinkError::NoPermission`], or what the system said.
+    pub fn open(interface: &str) -> Result<Self, LinkError> {
+        let name =
+            CString::new(interface).map_err(|_| LinkError::NoInterface(interface.to_owned()))?;
+        // SAFETY: `name` is a string that ends in NUL and lives through the call.
+        let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+        if index == 0 {
+            return Err(LinkError::NoInterface(interface.to_owned()));
+        }
+        let protocol = ETH_P_ETHERCAT.to_be();
+        // SAFETY: no pointers; the result is checked before it is used.
+        let descriptor = unsafe {
+            libc::socket(
+                libc::AF_PACKET,
+                libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+                i32::from(protocol),
+            )
+        };
+        if descriptor < 0 {
+            let error = Error::last_os_error();
+            return Err(match error.raw_os_error() {
+                Some(libc::EPERM | libc::EACCES) => LinkError::NoPermission(interface.to_owned()),
+                _ => LinkError::System {
+                    what: "opening a raw socket",
+                    error,
+                },
+            });
+        }
+        // SAFETY: `descriptor` was just opened and belongs to nobody else.
+        let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        // SAFETY: all-zero bytes are a valid sockaddr_ll.
+        let mut address: libc::sockaddr_ll = unsafe { core::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = protocol;
+        address.sll_ifindex = index as i32;
+        // SAFETY: the pointer is to a live sockaddr_ll and the length is its own.
+        let bound = unsafe {
+            libc::bind(
+                socket.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        };
+        if bound != 0 {
+            return Err(LinkError::System {
+                what: "binding the raw socket to its interface",
+                error: Error::last_os_error(),
+            });
+        }
+        let set = |option: i32| {
+            let on: i32 = 1;
+            // SAFETY: the pointer is to a live i32 and the length is its own.
+            unsafe {
+                libc::setsockopt(
+                    socket.as_raw_fd(),
+                    libc::SOL_PACKET,
+                    option,
+                    (&raw const on).cast(),
+                    size_of::<i32>() as libc::socklen_t,
+                ) == 0
+            }
+        };
+        // Own frames are not wanted back; where the kernel is too old for it, they are dropped by their tag.
+        set(libc::PACKET_IGNORE_OUTGOING);
+        let bypasses_qdisc = set(libc::PACKET_QDISC_BYPASS);
+        Ok(Self {
+            socket,
+            clock: Clock::monotonic(),
+            bypasses_qdisc,
+        })
+    }
+
+    /// Whether frames go past the queueing discipline; without it, sending takes longer and less evenly.
+    pub fn bypasses_qdisc(&self) -> bool {
+        self.bypasses_qdisc
+    }
+
+    fn try_receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        // SAFETY: pointer and length describe `buffer`, which is borrowed for the call.
+        let length = unsafe {
+            libc::recv(
+                self.socket.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                libc::MSG_DONTWAIT,
+            )
+        };
+        if length >= 0 {
+            return Ok(Some((length as usize).min(buffer.len())));
+        }
+        let error = Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) => Ok(None),
+            _ => Err(LinkError::System {
+                what: "receiving from the interface",
+                error,
+            }),
+        }
+    }
+
+    fn wait(&self, timeout_ns: u64) {
+        let mut descriptor = libc::pollfd {
+            fd: self.socket.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let timeout = libc::timespec {
+            tv_sec: (timeout_ns / NS_PER_S) as libc::time_t,
+            tv_nsec: (timeout_ns % NS_PER_S) as libc::c_long,
+        };
+        // Interrupted or failed, the caller tries to receive again and sees for itself.
+        // SAFETY: one live pollfd, one live timespec, no signal mask.
+        unsafe {
+            libc::ppoll(
+                &raw mut descriptor,
+                1,
+                &raw const timeout,
+                core::ptr::null(),
+            )
+        };
+    }
+}
+
+impl Link for RawSocket {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        if frame.len() > MAX_FRAME {
+            return Err(LinkError::TooLong(frame.len()));
+        }
+        let mut padded = [0; MIN_FRAME];
+        let bytes = if let Some(start) = padded.get_mut(..frame.len()) {
+            start.copy_from_slice(frame);
+            &padded
+        } else {
+            frame
+        };
+        // SAFETY: pointer and length describe `bytes`, which lives through the call.
+        let sent = unsafe {
+            libc::send(
+                self.socket.as_raw_fd(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_DONTWAIT,
+            )
+        };
+        if sent == bytes.len() as isize {
+            Ok(())
+        } else {
+            Err(LinkError::System {
+                what: "sending on the interface (is it up?)",
+                error: Error::last_os_error(),
+            })
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        let spin_until_ns = self.clock.now_ns().saturating_add(SPIN_NS);
+        loop {
+            if let Some(length) = self.try_receive(buffer)? {
+                return Ok(Some(length));
+            }
+            let now_ns = self.clock.now_ns();
+            if now_ns >= deadline_ns {
+                return Ok(None);
+            }
+            if now_ns >= spin_until_ns {
+                self.wait(deadline_ns - now_ns);
+            } else {
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_interface_is_named() {
+        let error = RawSocket::open("no-such-if0").unwrap_err();
+        assert!(error.to_string().contains("'no-such-if0'"), "{error}");
+        assert!(matches!(
+            RawSocket::open("a\0b"),
+            Err(LinkError::NoInterface(_))
+        ));
+    }
+}

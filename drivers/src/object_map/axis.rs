@@ -1,0 +1,151 @@
+//! One drive: where its objects lie, what they say, and what it is told.
+
+use super::{CommandError, RawReading, Scaling, Slot, SubDeviceLayout, Unit};
+use crate::bus::ProcessImage;
+use twinstep_models::sample::DriveState;
+
+/// Modes of operation 0x6060 that a controller streams set-points in.
+pub mod mode {
+    /// Cyclic synchronous position.
+    pub const CSP: i8 = 8;
+    /// Cyclic synchronous velocity.
+    pub const CSV: i8 = 9;
+    /// Cyclic synchronous torque.
+    pub const CST: i8 = 10;
+}
+
+/// What an axis is told in one cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AxisCommand {
+    /// Controlword 0x6040.
+    pub controlword: u16,
+    /// Target position 0x607A (m).
+    pub target_m: f64,
+    /// Velocity offset 0x60B1, in mode CSV the target velocity 0x60FF (m/s).
+    pub velocity_offset_m_per_s: f64,
+    /// Torque offset 0x60B2, in mode CST the target torque 0x6071, as the current that makes it (A).
+    pub torque_offset_a: f64,
+    /// Modes of operation 0x6060.
+    pub mode: i8,
+}
+
+/// Places of the objects of one drive.
+#[derive(Clone, Debug)]
+pub(super) struct AxisSlots {
+    pub(super) subdevice: usize,
+    pub(super) scaling: Scaling,
+    pub(super) statusword: Option<Slot>,
+    pub(super) position: Option<Slot>,
+    pub(super) velocity: Option<Slot>,
+    pub(super) current: Option<Slot>,
+    error_code: Option<Slot>,
+    controlword: Option<Slot>,
+    mode: Option<Slot>,
+    pub(super) target_position: Option<Slot>,
+    target_velocity: Option<Slot>,
+    target_torque: Option<Slot>,
+    velocity_offset: Option<Slot>,
+    torque_offset: Option<Slot>,
+}
+
+impl AxisSlots {
+    pub(super) fn new(subdevice: usize, device: &SubDeviceLayout, scaling: Scaling) -> Self {
+        Self {
+            subdevice,
+            scaling,
+            statusword: device.input(0x6041, 0),
+            position: device.input(0x6064, 0),
+            velocity: device.input(0x606c, 0),
+            // Both are per mille and carry the same factor, see the head of this module.
+            current: device.input(0x6077, 0).or(device.input(0x6078, 0)),
+            error_code: device.input(0x603f, 0),
+            controlword: device.output(0x6040, 0),
+            mode: device.output(0x6060, 0),
+            target_position: device.output(0x607a, 0),
+            target_velocity: device.output(0x60ff, 0),
+            target_torque: device.output(0x6071, 0),
+            velocity_offset: device.output(0x60b1, 0),
+            torque_offset: device.output(0x60b2, 0),
+        }
+    }
+
+    pub(super) fn read(&self, image: &ProcessImage) -> Option<RawReading> {
+        let input = |slot: Option<Slot>| slot?.get(&image.inputs);
+        let position_m = self.scaling.to_si(Unit::Position, input(self.position)?);
+        let statusword = input(self.statusword)?;
+        // Read back from the outputs, so that live and replay see the same rounded value.
+        let target = self
+            .target_position
+            .and_then(|slot| slot.get(&image.outputs));
+        Some(RawReading {
+            position_m,
+            velocity_m_per_s: self.scaling.to_si(Unit::Velocity, input(self.velocity)?),
+            current_a: self.scaling.to_si(Unit::Torque, input(self.current)?),
+            target_m: target.map_or(position_m, |raw| self.scaling.to_si(Unit::Position, raw)),
+            state: DriveState::from_statusword(u16::try_from(statusword).unwrap_or(0)),
+            error_code: input(self.error_code)
+                .and_then(|code| u16::try_from(code).ok())
+                .unwrap_or(0),
+        })
+    }
+
+    pub(super) fn write(
+        &self,
+        image: &mut ProcessImage,
+        axis: usize,
+        command: &AxisCommand,
+    ) -> Result<(), CommandError> {
+        let raw = |unit, value, name| {
+            self.scaling
+                .to_raw(unit, value)
+                .ok_or(CommandError::NotANumber { value: name })
+        };
+        let target = raw(Unit::Position, command.target_m, "target position")?;
+        let velocity = raw(
+            Unit::Velocity,
+            command.velocity_offset_m_per_s,
+            "velocity offset",
+        )?;
+        let torque = raw(Unit::Torque, command.torque_offset_a, "torque offset")?;
+        let (needed, index) = match command.mode {
+            mode::CSV => (self.target_velocity, 0x60ff),
+            mode::CST => (self.target_torque, 0x6071),
+            _ => (self.target_position, 0x607a),
+        };
+        if self.controlword.is_none() {
+            return Err(CommandError::NotMapped { index: 0x6040 });
+        }
+        if needed.is_none() {
+            return Err(CommandError::NotMapped { index });
+        }
+        // A drive adds offsets to targets: what stands in the target must not stand in the offset again.
+        let in_mode = |mode, value| if command.mode == mode { value } else { 0 };
+        let not_in_mode = |mode, value| if command.mode == mode { 0 } else { value };
+        let offset_counts = if command.mode == mode::CST {
+            0
+        } else {
+            not_in_mode(mode::CSV, velocity)
+        };
+        let values = [
+            (self.controlword, i64::from(command.controlword)),
+            (self.mode, i64::from(command.mode)),
+            (self.target_position, target),
+            (self.target_velocity, in_mode(mode::CSV, velocity)),
+            (self.target_torque, in_mode(mode::CST, torque)),
+            (self.velocity_offset, offset_counts),
+            (self.torque_offset, not_in_mode(mode::CST, torque)),
+        ];
+        let fits = values
+            .iter()
+            .all(|(slot, _)| slot.is_none_or(|slot| slot.get(&image.outputs).is_some()));
+        if !fits {
+            return Err(CommandError::NoSuchTarget { number: axis });
+        }
+        for (slot, value) in values {
+            if let Some(slot) = slot {
+                slot.put(&mut image.outputs, value);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Machines for the tests of this crate.
+
+use twinstep_config::machine::*;
+
+fn entry(index: u16, subindex: u8, bits: u8) -> PdoEntry {
+    PdoEntry {
+        index,
+        subindex,
+        bits,
+    }
+}
+
+fn axis(name: &str) -> Axis {
+    Axis {
+        name: name.to_owned(),
+        asset_id: None,
+        drive: Drive {
+            feed_m_per_rev: 0.01,
+            counts_per_rev: 131_072.0,
+            rated_current_a: 8.0,
+            torque_constant_nm_per_a: 0.5,
+            max_torque_permille: 3000,
+            position_gain_per_s: 50.0,
+            velocity_gain_a_s_per_m: 100.0,
+            velocity_integral_time_s: 0.01,
+            current_time_constant_s: 0.000_3,
+            torque_filter_s: 0.001,
+            direction: 1.0,
+        },
+        motion: Motion {
+            start_m: 0.0,
+            velocity_m_per_s: 1.0,
+            acceleration_m_per_s2: 5.0,
+            jerk_m_per_s3: 100.0,
+            program: Vec::new(),
+        },
+        effort_unit: EffortUnit::Ampere,
+        twin: None,
+        plant: None,
+    }
+}
+
+fn drive(name: &str) -> SubDevice {
+    SubDevice {
+        name: name.to_owned(),
+        vendor_id: 1,
+        product_code: 2,
+        outputs: vec![
+            entry(0x6040, 0, 16),
+            entry(0x607a, 0, 32),
+            entry(0x60b1, 0, 32),
+            entry(0x60b2, 0, 16),
+            entry(0x6060, 0, 8),
+        ],
+        inputs: vec![
+            entry(0x6041, 0, 16),
+            entry(0x6064, 0, 32),
+            entry(0x606c, 0, 32),
+            entry(0x6077, 0, 16),
+            entry(0x603f, 0, 16),
+        ],
+    }
+}
+
+/// Two axes, a press and a vacuum station on a bus, 1 ms.
+pub(crate) fn press_cell() -> Machine {
+    Machine {
+        name: "cell".to_owned(),
+        asset_id: String::new(),
+        cycle: Cycle {
+            period_ns: 1_000_000,
+            budget_ns: [None; 9],
+        },
+        judge: Judge {
+            false_alarm_interval_s: 1e6,
+        },
+        bus: Some(Bus {
+            interface: None,
+            subdevices: vec![
+                drive("x"),
+                drive("y"),
+                drive("press"),
+                SubDevice {
+                    name: "gripper".to_owned(),
+                    vendor_id: 1,
+                    product_code: 3,
+                    outputs: vec![entry(0x7000, 1, 8)],
+                    inputs: vec![entry(0x6000, 1, 16)],
+                },
+            ],
+            frame_shift_ns: 300_000,
+        }),
+        axes: vec![axis("x"), axis("y")],
+        presses: vec![Press {
+            axis: axis("press"),
+            stroke: Stroke {
+                top_m: 0.2,
+                approach_m: 0.1,
+                bottom_m: 0.05,
+                press_velocity_m_per_s: 0.02,
+                hold_s: 0.1,
+                rest_s: 0.2,
+            },
+        }],
+        stations: vec![Station {
+            name: "gripper".to_owned(),
+            asset_id: None,
+            pressure_pa_per_count: 10.0,
+            pressure_offset_pa: 101_325.0,
+            evacuate_s: 0.5,
+            hold_s: 1.0,
+            release_s: 0.5,
+            twin: None,
+            plant: None,
+        }],
+        parts: Vec::new(),
+        recipes: Vec::new(),
+        simulation: None,
+        recording: None,
+        inject: Vec::new(),
+    }
+}
+
+fn column(name: &str, factor: f64) -> Column {
+    Column {
+        name: name.to_owned(),
+        factor,
+    }
+}
+
+/// One recorded axis, 1 ms, no bus.
+pub(crate) fn emps() -> Machine {
+    let mut machine = press_cell();
+    machine.name = "emps".to_owned();
+    machine.bus = None;
+    machine.axes = vec![axis("carriage")];
+    machine.presses.clear();
+    machine.stations.clear();
+    machine.recording = Some(RecordingMap {
+        time: column("time_s", 1.0),
+        segment_by: Vec::new(),
+        uneven: false,
+        axes: vec![AxisColumns {
+            axis: "carriage".to_owned(),
+            reference: Some(column("reference_m", 1.0)),
+            position: column("position_m", 1.0),
+            velocity: None,
+            current: column("drive_v", 35.15065188248547),
+        }],
+    });
+    machine
+}

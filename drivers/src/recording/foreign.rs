@@ -1,0 +1,229 @@
+//! Tables from elsewhere, mapped by the configuration.
+//!
+//! Row k becomes cycle k. Before a new segment one cycle is left out, so that nobody takes the jump for a movement. Where
+//! the sampling is declared uneven, a row moves on by as many cycles as its step in time has periods, rounded, at least
+//! one. A velocity that the table lacks is the difference to the row before, over the period (uneven: over the step);
+//! looking one row ahead would be more exact, but a prediction must not know the future. So the first row of a segment has no
+//! velocity, nor has the row after one without a position.
+
+use super::MAX_GAP_CYCLES;
+use super::error::{Problem, RecordingError};
+use super::store::{Head, Store};
+use super::table::{Table, number};
+use crate::bus::ProcessImage;
+use crate::object_map::{ColumnMap, RAW_INPUT_BYTES, RAW_OUTPUT_BYTES};
+use twinstep_config::machine::{Column, RecordingMap};
+use twinstep_models::sample::{CycleStamp, Missing};
+
+/// Share of the period by which a step in time may deviate.
+const UNEVEN_SHARE: f64 = 0.1;
+
+/// Columns of one axis.
+struct AxisSource {
+    reference: Option<usize>,
+    position: usize,
+    velocity: Option<usize>,
+    current: usize,
+    /// The position in the row before.
+    previous: f64,
+}
+
+/// A loaded table.
+pub(super) struct Loaded {
+    pub(super) store: Store,
+    /// First cycle of every segment.
+    pub(super) segment_starts: Vec<u64>,
+    /// Time of every row as the table has it (s).
+    pub(super) time_s: Vec<f64>,
+}
+
+/// Reads all rows.
+pub(super) fn load(
+    table: &mut Table,
+    map: &RecordingMap,
+    columns: &ColumnMap,
+    period_ns: u64,
+    image: &mut ProcessImage,
+) -> Result<Loaded, RecordingError> {
+    let time_column = find(table, &map.time.name)?;
+    let segment_columns = map
+        .segment_by
+        .iter()
+        .map(|name| find(table, name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut axes = sources(table, map, columns)?;
+    let period_s = period_ns as f64 / 1e9;
+
+    let mut loaded = Loaded {
+        store: Store::new(image),
+        segment_starts: Vec::new(),
+        time_s: Vec::new(),
+    };
+    let mut segment: Vec<Vec<u8>> = vec![Vec::new(); segment_columns.len()];
+    let mut previous: Option<(u64, f64)> = None;
+    while table.next_row()? {
+        let time_s = number(table.cell(time_column))
+            .map(|time| time * map.time.factor)
+            .filter(|time| time.is_finite())
+            .ok_or_else(|| table.cell_error(time_column, "a time"))?;
+        let changed = segment_columns
+            .iter()
+            .zip(&segment)
+            .any(|(&column, key)| table.cell(column) != key.as_slice());
+        let (cycle, step_s) = match previous {
+            None => (0, None),
+            Some((cycle, _)) if changed => (cycle + 2, None),
+            Some((cycle, before_s)) => {
+                let step_s = time_s - before_s;
+                let cycles = step(table, time_column, (before_s, time_s), period_s, map.uneven)?;
+                (
+                    cycle + cycles,
+                    Some(if map.uneven { step_s } else { period_s }),
+                )
+            }
+        };
+        if step_s.is_none() {
+            loaded.segment_starts.push(cycle);
+            for (&column, key) in segment_columns.iter().zip(&mut segment) {
+                key.clear();
+                key.extend_from_slice(table.cell(column));
+            }
+        }
+        previous = Some((cycle, time_s));
+        for (number, axis) in axes.iter_mut().enumerate() {
+            axis.read(table, number, step_s, image)?;
+        }
+        image.valid.fill(Ok::<(), Missing>(()));
+        let head = Head {
+            stamp: CycleStamp {
+                cycle,
+                time_ns: cycle.saturating_mul(period_ns),
+                dc_time_ns: 0,
+            },
+            ..Head::default()
+        };
+        if !loaded.store.push(&head, image) {
+            return Err(table.error(Problem::TooLarge));
+        }
+        loaded.time_s.push(time_s);
+    }
+    Ok(loaded)
+}
+
+/// Cycles from one row to the next.
+fn step(
+    table: &Table,
+    column: usize,
+    (before_s, time_s): (f64, f64),
+    period_s: f64,
+    uneven: bool,
+) -> Result<u64, RecordingError> {
+    let step_s = time_s - before_s;
+    // Both times are finite, so the step is no NaN.
+    if step_s <= 0.0 {
+        let problem = Problem::TimeOrder {
+            previous_s: before_s,
+            actual_s: time_s,
+        };
+        return Err(table.column_error(column, problem));
+    }
+    let cycles = (step_s / period_s).round().max(1.0) as u64;
+    if !uneven && (step_s - period_s).abs() > period_s * UNEVEN_SHARE {
+        let problem = Problem::Uneven {
+            period_s,
+            actual_s: step_s,
+            cycles,
+            own: false,
+        };
+        return Err(table.column_error(column, problem));
+    }
+    if cycles - 1 > MAX_GAP_CYCLES {
+        let problem = Problem::GapTooLong { actual: cycles - 1 };
+        return Err(table.column_error(column, problem));
+    }
+    Ok(if uneven { cycles } else { 1 })
+}
+
+/// Number of the column with this name.
+fn find(table: &Table, name: &str) -> Result<usize, RecordingError> {
+    let mut found = table
+        .header()
+        .iter()
+        .enumerate()
+        .filter(|(_, header)| *header == name)
+        .map(|(number, _)| number);
+    match (found.next(), found.next()) {
+        (Some(number), None) => Ok(number),
+        (Some(_), Some(_)) => Err(table.error(Problem::DoubleColumn).column_named(name)),
+        (None, _) => Err(table
+            .error(Problem::MissingColumn {
+                available: table.header().to_vec(),
+            })
+            .column_named(name)),
+    }
+}
+
+fn sources(
+    table: &Table,
+    map: &RecordingMap,
+    columns: &ColumnMap,
+) -> Result<Vec<AxisSource>, RecordingError> {
+    let optional = |column: &Option<Column>| {
+        column
+            .as_ref()
+            .map(|column| find(table, &column.name))
+            .transpose()
+    };
+    columns
+        .entries()
+        .iter()
+        .filter_map(|&entry| map.axes.get(entry))
+        .map(|entry| {
+            Ok(AxisSource {
+                reference: optional(&entry.reference)?,
+                position: find(table, &entry.position.name)?,
+                velocity: optional(&entry.velocity)?,
+                current: find(table, &entry.current.name)?,
+                previous: f64::NAN,
+            })
+        })
+        .collect()
+}
+
+impl AxisSource {
+    fn read(
+        &mut self,
+        table: &Table,
+        axis: usize,
+        step_s: Option<f64>,
+        image: &mut ProcessImage,
+    ) -> Result<(), RecordingError> {
+        let value = |column: usize| {
+            number(table.cell(column))
+                .ok_or_else(|| table.cell_error(column, "a number or an empty cell"))
+        };
+        let position = value(self.position)?;
+        let velocity = match (self.velocity, step_s) {
+            (Some(column), _) => value(column)?,
+            (None, Some(step_s)) => (position - self.previous) / step_s,
+            (None, None) => f64::NAN,
+        };
+        self.previous = position;
+        let current = value(self.current)?;
+        let reference = self.reference.map_or(Ok(f64::NAN), value)?;
+        put(&mut image.outputs, axis * RAW_OUTPUT_BYTES, reference);
+        let input = axis * RAW_INPUT_BYTES;
+        put(&mut image.inputs, input, position);
+        put(&mut image.inputs, input + 8, velocity);
+        put(&mut image.inputs, input + 16, current);
+        Ok(())
+    }
+}
+
+fn put(bytes: &mut [u8], offset: usize, value: f64) {
+    // NaN has many bit patterns; an image of a recording has one.
+    let value = if value.is_nan() { f64::NAN } else { value };
+    if let Some(place) = bytes.get_mut(offset..offset + 8) {
+        place.copy_from_slice(&value.to_le_bytes());
+    }
+}

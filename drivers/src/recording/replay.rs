@@ -1,0 +1,202 @@
+//! A recording as a bus.
+
+use super::error::{Problem, RecordingError};
+use super::store::Store;
+use super::table::Table;
+use super::{foreign, own};
+use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
+use crate::object_map::ObjectMap;
+use std::path::Path;
+use std::time::Duration;
+use twinstep_config::machine::Machine;
+use twinstep_models::sample::{CycleStamp, Missing};
+
+/// Replays a recording cycle by cycle, outputs included.
+///
+/// A cycle without a row is replayed as a fault with [`BusCause::Gap`]. After the last row every exchange ends with
+/// [`BusCause::End`], without running `in_flight`: there is no further cycle to predict.
+#[derive(Debug)]
+pub struct RecordingBus {
+    map: ObjectMap,
+    store: Store,
+    segment_starts: Vec<u64>,
+    /// Empty where the stamps are all there is.
+    time_s: Vec<f64>,
+    period_ns: u64,
+    next_row: usize,
+    last: Option<CycleStamp>,
+    last_was_start: bool,
+    gaps: u64,
+    counters: BusCounters,
+}
+
+impl RecordingBus {
+    /// Opens a recording, our own or one from elsewhere, and reads and checks all of it.
+    ///
+    /// # Errors
+    /// [`RecordingError`] with file, line, column, what is wrong and what to do.
+    pub fn open(path: impl AsRef<Path>, machine: &Machine) -> Result<Self, RecordingError> {
+        let path = path.as_ref();
+        let wrong = |problem| RecordingError::new(path, problem);
+        let map = ObjectMap::new(machine).map_err(|error| wrong(Problem::Map(error)))?;
+        let period_ns = machine.cycle.period_ns.max(1);
+        let mut image = map.image();
+        let mut table = Table::open(path)?;
+        let mut bus = Self {
+            store: Store::new(&image),
+            segment_starts: Vec::new(),
+            time_s: Vec::new(),
+            period_ns,
+            next_row: 0,
+            last: None,
+            last_was_start: false,
+            gaps: 0,
+            counters: BusCounters::default(),
+            map,
+        };
+        if own::is_own(table.header()) {
+            if machine.bus.is_none() {
+                return Err(wrong(Problem::NoBus));
+            }
+            bus.store = own::load(&mut table, bus.map.layout(), period_ns, &mut image)?;
+            let first = bus.store.head(0).map(|head| head.stamp.cycle);
+            bus.segment_starts.extend(first);
+            return Ok(bus);
+        }
+        match (&machine.recording, bus.map.columns()) {
+            (Some(recording), Some(columns)) => {
+                let loaded = foreign::load(&mut table, recording, columns, period_ns, &mut image)?;
+                bus.store = loaded.store;
+                bus.segment_starts = loaded.segment_starts;
+                bus.time_s = loaded.time_s;
+                Ok(bus)
+            }
+            (Some(_), None) => Err(wrong(Problem::ForeignOnBus)),
+            (None, _) => Err(wrong(Problem::NoMap {
+                available: table.header().to_vec(),
+            })),
+        }
+    }
+
+    /// The object map of the machine that it was opened with.
+    pub fn object_map(&self) -> &ObjectMap {
+        &self.map
+    }
+
+    /// Rows in the file.
+    pub fn rows(&self) -> usize {
+        self.store.rows()
+    }
+
+    /// Cycles that the replay has, gaps included.
+    pub fn cycles(&self) -> u64 {
+        let cycle = |row: Option<usize>| {
+            row.and_then(|row| self.store.head(row))
+                .map(|head| head.stamp.cycle)
+        };
+        match (cycle(Some(0)), cycle(self.rows().checked_sub(1))) {
+            (Some(first), Some(last)) => last - first + 1,
+            _ => 0,
+        }
+    }
+
+    /// First cycle of every segment; nothing that was known before it holds from there on. Never empty.
+    pub fn segment_starts(&self) -> &[u64] {
+        &self.segment_starts
+    }
+
+    /// Whether the last exchange brought the first cycle of a segment: observers and detectors start anew.
+    pub fn at_segment_start(&self) -> bool {
+        self.last_was_start
+    }
+
+    /// Cycles without a row so far.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Time of the last row that was replayed (s): as the table has it, else from its stamp.
+    pub fn row_time_s(&self) -> f64 {
+        let row = self.next_row.saturating_sub(1);
+        match self.time_s.get(row) {
+            Some(time_s) => *time_s,
+            None => self
+                .store
+                .head(row)
+                .map_or(0.0, |head| head.stamp.time_ns as f64 / 1e9),
+        }
+    }
+
+    /// Starts again from the first row.
+    pub fn rewind(&mut self) {
+        self.next_row = 0;
+        self.last = None;
+        self.last_was_start = false;
+        self.gaps = 0;
+        self.counters = BusCounters::default();
+    }
+
+    /// The stamp of the cycle after the last one.
+    fn following(&self) -> Option<CycleStamp> {
+        self.last.map(|last| CycleStamp {
+            cycle: last.cycle.saturating_add(1),
+            time_ns: last.time_ns.saturating_add(self.period_ns),
+            dc_time_ns: 0,
+        })
+    }
+}
+
+impl Bus for RecordingBus {
+    fn exchange(
+        &mut self,
+        image: &mut ProcessImage,
+        in_flight: &mut dyn FnMut(),
+    ) -> Result<CycleStamp, BusFault> {
+        self.last_was_start = false;
+        let following = self.following();
+        let Some(head) = self.store.head(self.next_row) else {
+            image.valid.fill(Err(Missing::NoFrame));
+            return Err(BusFault {
+                stamp: following.unwrap_or_default(),
+                cause: BusCause::End,
+            });
+        };
+        in_flight();
+        if let Some(stamp) = following.filter(|stamp| stamp.cycle < head.stamp.cycle) {
+            self.last = Some(stamp);
+            self.gaps += 1;
+            image.valid.fill(Err(Missing::Gap));
+            return Err(BusFault {
+                stamp,
+                cause: BusCause::Gap,
+            });
+        }
+        self.store.fill(self.next_row, &head, image);
+        self.next_row += 1;
+        self.last = Some(head.stamp);
+        // Sorted by construction.
+        self.last_was_start = self.segment_starts.binary_search(&head.stamp.cycle).is_ok();
+        let Some(cause) = head.cause else {
+            return Ok(head.stamp);
+        };
+        match cause {
+            BusCause::NoFrame => self.counters.lost += 1,
+            BusCause::WorkingCounter { .. } => self.counters.working_counter_errors += 1,
+            BusCause::Gap | BusCause::End => self.gaps += 1,
+        }
+        Err(BusFault {
+            stamp: head.stamp,
+            cause,
+        })
+    }
+
+    fn acyclic(&mut self, _budget: Duration) {}
+
+    fn phase_error_ns(&self) -> Option<i64> {
+        None
+    }
+
+    fn counters(&self) -> BusCounters {
+        self.counters
+    }
+}

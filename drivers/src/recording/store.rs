@@ -1,0 +1,146 @@
+//! All rows of a recording, as bytes of one length, in one piece of memory.
+
+use super::{MAX_BYTES, MAX_ROWS};
+use crate::bus::{BusCause, ProcessImage};
+use twinstep_models::sample::{CycleStamp, Missing};
+
+/// Cycle, time and DC time, eight bytes each.
+const STAMP: usize = 24;
+/// Cause, its two counters, recipe and part.
+const HEAD: usize = STAMP + 7;
+
+/// What stands before a row's process data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) stamp: CycleStamp,
+    /// None: the exchange went well.
+    pub(super) cause: Option<BusCause>,
+    pub(super) recipe: u8,
+    pub(super) part: u8,
+}
+
+/// The rows.
+#[derive(Debug)]
+pub(super) struct Store {
+    bytes: Vec<u8>,
+    rows: usize,
+    subdevices: usize,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl Store {
+    /// An empty store for images like this one.
+    pub(super) fn new(image: &ProcessImage) -> Self {
+        Self {
+            bytes: Vec::new(),
+            rows: 0,
+            subdevices: image.valid.len(),
+            outputs: image.outputs.len(),
+            inputs: image.inputs.len(),
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn stride(&self) -> usize {
+        HEAD + self.subdevices + self.outputs + self.inputs
+    }
+
+    /// Appends a row; false where it does not fit any more.
+    pub(super) fn push(&mut self, head: &Head, image: &ProcessImage) -> bool {
+        let stride = self.stride();
+        if self.rows >= MAX_ROWS
+            || self.bytes.len() + stride > MAX_BYTES
+            || self.bytes.try_reserve(stride).is_err()
+        {
+            return false;
+        }
+        let (cause, expected, actual) = match head.cause {
+            None => (0, 0, 0),
+            Some(BusCause::NoFrame) => (1, 0, 0),
+            Some(BusCause::WorkingCounter { expected, actual }) => (2, expected, actual),
+            Some(BusCause::Gap | BusCause::End) => (3, 0, 0),
+        };
+        let bytes = &mut self.bytes;
+        bytes.extend(head.stamp.cycle.to_le_bytes());
+        bytes.extend(head.stamp.time_ns.to_le_bytes());
+        bytes.extend(head.stamp.dc_time_ns.to_le_bytes());
+        bytes.push(cause);
+        bytes.extend(expected.to_le_bytes());
+        bytes.extend(actual.to_le_bytes());
+        bytes.extend([head.recipe, head.part]);
+        bytes.extend(image.valid.iter().map(|valid| match valid {
+            Ok(()) => 0,
+            Err(missing) => *missing as u8,
+        }));
+        bytes.extend_from_slice(&image.outputs);
+        bytes.extend_from_slice(&image.inputs);
+        self.rows += 1;
+        true
+    }
+
+    fn row(&self, row: usize) -> Option<&[u8]> {
+        let start = row.checked_mul(self.stride())?;
+        self.bytes.get(start..start.checked_add(self.stride())?)
+    }
+
+    /// What stands before the process data of a row.
+    pub(super) fn head(&self, row: usize) -> Option<Head> {
+        let bytes = self.row(row)?;
+        let long = |at: usize| -> Option<u64> {
+            Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+        };
+        let short = |at: usize| -> Option<u16> {
+            Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+        };
+        Some(Head {
+            stamp: CycleStamp {
+                cycle: long(0)?,
+                time_ns: long(8)?,
+                dc_time_ns: long(16)?,
+            },
+            cause: match bytes.get(STAMP)? {
+                0 => None,
+                1 => Some(BusCause::NoFrame),
+                2 => Some(BusCause::WorkingCounter {
+                    expected: short(STAMP + 1)?,
+                    actual: short(STAMP + 3)?,
+                }),
+                _ => Some(BusCause::Gap),
+            },
+            recipe: *bytes.get(STAMP + 5)?,
+            part: *bytes.get(STAMP + 6)?,
+        })
+    }
+
+    /// Copies a row into an image: everything, or all but the inputs.
+    pub(super) fn fill(&self, row: usize, head: &Head, image: &mut ProcessImage) {
+        let Some((_, bytes)) = self.row(row).and_then(|row| row.split_at_checked(HEAD)) else {
+            return;
+        };
+        let (valid, bytes) = bytes.split_at(self.subdevices.min(bytes.len()));
+        for (place, &code) in image.valid.iter_mut().zip(valid) {
+            *place = match Missing::ALL.iter().find(|missing| **missing as u8 == code) {
+                Some(missing) => Err(*missing),
+                None => Ok(()),
+            };
+        }
+        let (outputs, inputs) = bytes.split_at(self.outputs.min(bytes.len()));
+        copy(&mut image.outputs, outputs);
+        if head.cause.is_none() {
+            copy(&mut image.inputs, inputs);
+        }
+        image.recipe = head.recipe;
+        image.part = head.part;
+    }
+}
+
+/// Copies as much as both hold: an image of another machine is the caller's mistake, and no reason to panic.
+fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}

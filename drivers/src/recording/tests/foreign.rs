@@ -1,0 +1,237 @@
+use super::super::fixtures::emps;
+use super::super::*;
+use super::{Scratch, open_error};
+use crate::bus::Bus;
+use crate::conformance::bus_conformance;
+use std::path::{Path, PathBuf};
+use twinstep_models::sample::Missing;
+
+/// A table of the form that the recorded axis expects; `change` may rewrite a row, given its number.
+fn table(rows: usize, change: impl Fn(usize, String) -> String) -> String {
+    let mut text = String::from("time_s,reference_m,position_m,drive_v\n");
+    for row in 0..rows {
+        let time_s = row as f64 / 1000.0;
+        let position_m = row as f64 / 4096.0;
+        let line = format!("{time_s},{},{position_m},2", position_m + 0.5);
+        text += &(change(row, line) + "\n");
+    }
+    text
+}
+
+#[test]
+fn the_replay_of_a_table_conforms() {
+    let file = Scratch::with(table(50, |_, row| row));
+    let mut bus = RecordingBus::open(&file, &emps()).unwrap();
+    let mut image = bus.object_map().image();
+    let report = bus_conformance(&mut bus, &mut image, 100, true).unwrap();
+    assert_eq!((report.good, report.ended), (50, true));
+}
+
+#[test]
+fn a_table_is_read_in_si_units() {
+    let file = Scratch::with(table(5, |_, row| row));
+    let mut bus = RecordingBus::open(&file, &emps()).unwrap();
+    let map = bus.object_map().clone();
+    let mut image = map.image();
+    for cycle in 0..5_u64 {
+        let stamp = bus.exchange(&mut image, &mut || ()).unwrap();
+        assert_eq!((stamp.cycle, stamp.time_ns), (cycle, cycle * 1_000_000));
+        let reading = map.read_axis(&image, Ok(()), 0);
+        if cycle == 0 {
+            // Nothing to take a difference to.
+            assert_eq!(reading, Err(Missing::NotANumber));
+            continue;
+        }
+        let reading = reading.unwrap();
+        assert_eq!(reading.position_m, cycle as f64 / 4096.0);
+        assert_eq!(reading.target_m, cycle as f64 / 4096.0 + 0.5);
+        assert_eq!(reading.velocity_m_per_s, 1.0 / 4096.0 / 0.001);
+        assert_eq!(reading.current_a, 2.0 * 35.15065188248547);
+    }
+}
+
+#[test]
+fn other_tools_habits_are_tolerated() {
+    let plain = Scratch::with(table(5, |_, row| row));
+    let text = table(5, |_, row| row.replace(',', " , ") + "  ");
+    let text = text
+        .replace("time_s,reference_m", "\"time_s\", \"reference_m\"")
+        .replace('\n', "\r\n");
+    let odd = Scratch::with(format!("\u{feff}{text}\r\n\r\n"));
+    // As text, since the velocity that the first row lacks is NaN.
+    let text = |file| format!("{:?}", columns(file, &emps()).unwrap());
+    assert_eq!(text(&plain), text(&odd));
+}
+
+#[test]
+fn missing_values_are_missing() {
+    for nothing in ["", "NaN", "nan", "inf", "-inf", "null", "1e400"] {
+        let text = table(6, |row, line| match row {
+            2 => line.rsplit_once(',').unwrap().0.to_owned() + "," + nothing,
+            _ => line,
+        });
+        let mut bus = RecordingBus::open(Scratch::with(text), &emps()).unwrap();
+        let map = bus.object_map().clone();
+        let mut image = map.image();
+        let readings: Vec<_> = (0..6)
+            .map(|_| {
+                bus.exchange(&mut image, &mut || ()).unwrap();
+                map.read_axis(&image, Ok(()), 0).map(|_| ())
+            })
+            .collect();
+        let missing = Err(Missing::NotANumber);
+        assert_eq!(readings, [missing, Ok(()), missing, Ok(()), Ok(()), Ok(())]);
+    }
+}
+
+#[test]
+fn time_is_checked() {
+    let error = open_error(
+        table(6, |row, line| match row {
+            3 => line.replacen("0.003", "0.001", 1),
+            _ => line,
+        }),
+        &emps(),
+    );
+    assert!(
+        matches!(error.problem(), Problem::TimeOrder { .. }),
+        "{error}"
+    );
+    assert_eq!((error.line(), error.column()), (Some(5), Some("time_s")));
+
+    let gap = table(6, |row, line| match row {
+        5 => line.replacen("0.005", "0.009", 1),
+        _ => line,
+    });
+    let error = open_error(&gap, &emps());
+    assert!(
+        matches!(error.problem(), Problem::Uneven { cycles: 5, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("4 rows are missing"), "{error}");
+    let mut uneven = emps();
+    uneven.recording.as_mut().unwrap().uneven = true;
+    let bus = RecordingBus::open(Scratch::with(&gap), &uneven).unwrap();
+    assert_eq!((bus.rows(), bus.cycles()), (6, 10));
+
+    let error = open_error(
+        table(6, |row, line| match row {
+            4 => line.replacen("0.004", "NaN", 1),
+            _ => line,
+        }),
+        &emps(),
+    );
+    assert!(matches!(error.problem(), Problem::Cell { .. }), "{error}");
+    assert_eq!((error.line(), error.column()), (Some(6), Some("time_s")));
+
+    let far = table(6, |row, line| match row {
+        5 => line.replacen("0.005", "1e300", 1),
+        _ => line,
+    });
+    let error = open_error(far, &uneven);
+    assert!(
+        matches!(error.problem(), Problem::GapTooLong { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn columns_are_found_by_name() {
+    let text = table(3, |_, row| row).replace("drive_v", "drive_volts");
+    let error = open_error(text, &emps());
+    assert!(
+        matches!(error.problem(), Problem::MissingColumn { .. }),
+        "{error}"
+    );
+    assert_eq!(error.column(), Some("drive_v"));
+    assert!(error.to_string().contains("`drive_volts`"), "{error}");
+
+    let text = table(3, |_, row| row).replace("reference_m", "drive_v");
+    let mut machine = emps();
+    machine.recording.as_mut().unwrap().axes[0].reference = None;
+    let error = open_error(text, &machine);
+    assert!(matches!(error.problem(), Problem::DoubleColumn), "{error}");
+    assert_eq!(error.column(), Some("drive_v"));
+
+    let error = open_error(
+        table(3, |row, line| match row {
+            1 => line.replace(",2", ",two"),
+            _ => line,
+        }),
+        &emps(),
+    );
+    assert_eq!(
+        (error.line(), error.column()),
+        (Some(3), Some("drive_v")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_new_segment_starts_after_one_gap() {
+    let mut machine = emps();
+    machine.recording.as_mut().unwrap().segment_by = vec!["run".to_owned()];
+    let mut text = String::from("run,time_s,reference_m,position_m,drive_v\n");
+    for run in ["a", "b", "b2"] {
+        for row in 0..4 {
+            text += &format!("{run},{},0,{},1\n", row as f64 / 1000.0, row as f64);
+        }
+    }
+    let file = Scratch::with(text);
+    let mut bus = RecordingBus::open(&file, &machine).unwrap();
+    assert_eq!(bus.segment_starts(), [0, 5, 10]);
+    let mut image = bus.object_map().image();
+    let report = bus_conformance(&mut bus, &mut image, 100, true).unwrap();
+    assert_eq!((report.good, report.faults), (12, 2));
+    bus.rewind();
+    let starts: Vec<u64> = (0..14)
+        .filter(|_| {
+            let _ = bus.exchange(&mut image, &mut || ());
+            bus.at_segment_start()
+        })
+        .collect();
+    assert_eq!(starts, [0, 5, 10]);
+
+    let recording = columns(&file, &machine).unwrap();
+    assert_eq!(recording.segments, [0, 4, 8]);
+    assert_eq!(recording.cycle.len(), 12);
+    assert_eq!(recording.time_s[4], 0.0);
+    // No difference across the jump from 3 to 0.
+    assert!(recording.axes[0].velocity_m_per_s[4].is_nan());
+    assert_eq!(recording.axes[0].position_m[4], 0.0);
+    assert_eq!(recording.axes[0].velocity_m_per_s[5], 1000.0);
+}
+
+#[test]
+fn the_recorded_positioning_system_is_read() {
+    let folder = std::env::var_os("TWINSTEP_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+        PathBuf::from,
+    );
+    let file = folder.join("emps/emps_first_half.csv");
+    if !file.exists() {
+        eprintln!("skipped: no recordings at {}", folder.display());
+        return;
+    }
+    let recording = columns(&file, &emps()).unwrap();
+    assert_eq!(recording.cycle.len(), 12_421);
+    assert_eq!(recording.segments, [0]);
+    let carriage = &recording.axes[0];
+    let values = carriage.position_m.iter().chain(&carriage.current_a);
+    assert!(
+        values
+            .chain(carriage.reference_m.as_ref().unwrap())
+            .all(|value| value.is_finite())
+    );
+    assert!(carriage.velocity_m_per_s[0].is_nan());
+    assert!(
+        carriage.velocity_m_per_s[1..]
+            .iter()
+            .all(|value| value.is_finite())
+    );
+    assert_eq!(carriage.position_m[1], 1.43e-05);
+    assert_eq!(carriage.current_a[0], 2.53862809 * 35.15065188248547);
+    for step in recording.time_s.windows(2) {
+        assert!((step[1] - step[0] - 0.001).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,99 @@
+//! From the configuration to SubDevices: which firmware stands behind which name.
+
+use super::application::Application;
+use super::cia402::Drive;
+use super::device::MAX_PROCESS_DATA;
+use super::io_station::IoStation;
+use super::{Description, bytes};
+use twinstep_config::machine::{Machine, SubDevice};
+
+/// Why a segment cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentError {
+    /// The machine has no bus.
+    NoBus,
+    /// A SubDevice carries the name of no axis, press or station.
+    UnknownName(String),
+    /// More process data than a simulated SubDevice has room for.
+    ProcessData {
+        /// The SubDevice.
+        name: String,
+        /// Its outputs or inputs (bytes).
+        bytes: usize,
+    },
+}
+
+impl core::fmt::Display for SegmentError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoBus => write!(f, "the machine has no bus to simulate"),
+            Self::UnknownName(name) => write!(
+                f,
+                "SubDevice '{name}' is named like no axis, press or station of the machine"
+            ),
+            Self::ProcessData { name, bytes } => write!(
+                f,
+                "SubDevice '{name}' has {bytes} bytes of process data in one direction, at most {MAX_PROCESS_DATA} are simulated"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SegmentError {}
+
+/// One SubDevice to be: what it is and its firmware.
+pub(super) type Part = (Description, Box<dyn Application>);
+
+/// The SubDevices of a machine's bus, in the order of the wire.
+pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
+    let bus = machine.bus.as_ref().ok_or(SegmentError::NoBus)?;
+    bus.subdevices
+        .iter()
+        .zip(1..)
+        .map(|(subdevice, serial)| {
+            for entries in [&subdevice.outputs, &subdevice.inputs] {
+                let bytes = bytes(entries);
+                if bytes > MAX_PROCESS_DATA || entries.len() > usize::from(u8::MAX) {
+                    return Err(SegmentError::ProcessData {
+                        name: subdevice.name.clone(),
+                        bytes,
+                    });
+                }
+            }
+            Ok((
+                describe(subdevice, serial),
+                application(machine, &subdevice.name)?,
+            ))
+        })
+        .collect()
+}
+
+fn describe(subdevice: &SubDevice, serial: u32) -> Description {
+    Description {
+        name: subdevice.name.clone(),
+        vendor_id: subdevice.vendor_id,
+        product_code: subdevice.product_code,
+        revision: 0x0001_0000,
+        serial,
+        outputs: subdevice.outputs.clone(),
+        inputs: subdevice.inputs.clone(),
+    }
+}
+
+fn application(machine: &Machine, name: &str) -> Result<Box<dyn Application>, SegmentError> {
+    let axes = machine
+        .axes
+        .iter()
+        .chain(machine.presses.iter().map(|press| &press.axis));
+    if let Some(index) = axes.clone().position(|axis| axis.name == name) {
+        return Ok(Box::new(Drive::new(index, machine)));
+    }
+    if let Some(index) = machine
+        .stations
+        .iter()
+        .position(|station| station.name == name)
+    {
+        return Ok(Box::new(IoStation::new(index, machine)));
+    }
+    Err(SegmentError::UnknownName(name.to_owned()))
+}

@@ -1,0 +1,183 @@
+//! The drive's object dictionary (CiA 402), as a table.
+
+use super::super::pdo::{Object, slot_of};
+use twinstep_config::machine::{Drive, Machine};
+
+/// Read-only object.
+const fn ro(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> Object {
+    Object {
+        index,
+        subindex,
+        bits,
+        signed,
+        writable: false,
+        initial,
+    }
+}
+
+/// Object that may be written.
+const fn rw(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> Object {
+    Object {
+        index,
+        subindex,
+        bits,
+        signed,
+        writable: true,
+        initial,
+    }
+}
+
+/// All objects. Units: counts, counts/s, per mille of rated torque or current, unless said otherwise.
+pub(in super::super) const OBJECTS: [Object; 40] = [
+    ro(0x603f, 0, 16, false, 0),           // error code
+    rw(0x6040, 0, 16, false, 0),           // controlword
+    ro(0x6041, 0, 16, false, 0),           // statusword
+    rw(0x605a, 0, 16, true, 2),            // quick stop option code
+    rw(0x605e, 0, 16, true, 2),            // fault reaction option code
+    rw(0x6060, 0, 8, true, 8),             // modes of operation
+    ro(0x6061, 0, 8, true, 8),             // modes of operation display
+    ro(0x6062, 0, 32, true, 0),            // position demand value
+    ro(0x6064, 0, 32, true, 0),            // position actual value
+    ro(0x6065, 0, 32, false, 0),           // following error window
+    ro(0x606c, 0, 32, true, 0),            // velocity actual value
+    rw(0x6071, 0, 16, true, 0),            // target torque
+    rw(0x6072, 0, 16, false, 0),           // max torque
+    ro(0x6074, 0, 16, true, 0),            // torque demand
+    ro(0x6075, 0, 32, false, 0),           // motor rated current (mA)
+    ro(0x6076, 0, 32, false, 0),           // motor rated torque (mN m)
+    ro(0x6077, 0, 16, true, 0),            // torque actual value
+    ro(0x6078, 0, 16, true, 0),            // current actual value
+    rw(0x607a, 0, 32, true, 0),            // target position
+    ro(0x608f, 0, 8, false, 2),            // position encoder resolution
+    ro(0x608f, 1, 32, false, 0),           // encoder increments
+    ro(0x608f, 2, 32, false, 1),           // motor revolutions
+    ro(0x6091, 0, 8, false, 2),            // gear ratio
+    ro(0x6091, 1, 32, false, 1),           // motor revolutions
+    ro(0x6091, 2, 32, false, 1),           // shaft revolutions
+    ro(0x6092, 0, 8, false, 2),            // feed constant
+    ro(0x6092, 1, 32, false, 0),           // feed (counts)
+    ro(0x6092, 2, 32, false, 1),           // shaft revolutions
+    rw(0x60b1, 0, 32, true, 0),            // velocity offset
+    rw(0x60b2, 0, 16, true, 0),            // torque offset
+    ro(0x60c2, 0, 8, false, 2),            // interpolation time period
+    rw(0x60c2, 1, 8, false, 1),            // its value
+    rw(0x60c2, 2, 8, true, -3),            // its power of ten (s)
+    ro(0x60f4, 0, 32, true, 0),            // following error actual value
+    rw(0x60ff, 0, 32, true, 0),            // target velocity
+    ro(0x60fc, 0, 32, true, 0),            // position demand, increments
+    ro(0x60fd, 0, 32, false, 0),           // digital inputs
+    ro(0x6402, 0, 16, false, 3),           // motor type: PM synchronous
+    ro(0x6502, 0, 32, false, 0x380),       // supported drive modes: csp, csv, cst
+    ro(0x67ff, 0, 32, false, 0x0002_0192), // device profile: servo drive 402
+];
+
+/// Values beside the table.
+pub(super) type Values = [i64; OBJECTS.len()];
+
+const fn slot(index: u16) -> usize {
+    slot_of(&OBJECTS, index, 0)
+}
+
+pub(super) const ERROR_CODE: usize = slot(0x603f);
+pub(super) const CONTROLWORD: usize = slot(0x6040);
+pub(super) const STATUSWORD: usize = slot(0x6041);
+pub(super) const QUICK_STOP_OPTION: usize = slot(0x605a);
+pub(super) const FAULT_REACTION_OPTION: usize = slot(0x605e);
+pub(super) const MODE: usize = slot(0x6060);
+pub(super) const MODE_DISPLAY: usize = slot(0x6061);
+pub(super) const POSITION_DEMAND: usize = slot(0x6062);
+pub(super) const POSITION_ACTUAL: usize = slot(0x6064);
+pub(super) const VELOCITY_ACTUAL: usize = slot(0x606c);
+pub(super) const TARGET_TORQUE: usize = slot(0x6071);
+pub(super) const MAX_TORQUE: usize = slot(0x6072);
+pub(super) const TORQUE_DEMAND: usize = slot(0x6074);
+pub(super) const TORQUE_ACTUAL: usize = slot(0x6077);
+pub(super) const CURRENT_ACTUAL: usize = slot(0x6078);
+pub(super) const TARGET_POSITION: usize = slot(0x607a);
+pub(super) const VELOCITY_OFFSET: usize = slot(0x60b1);
+pub(super) const TORQUE_OFFSET: usize = slot(0x60b2);
+pub(super) const PERIOD_VALUE: usize = slot_of(&OBJECTS, 0x60c2, 1);
+pub(super) const PERIOD_EXPONENT: usize = slot_of(&OBJECTS, 0x60c2, 2);
+pub(super) const FOLLOWING_ERROR: usize = slot(0x60f4);
+pub(super) const TARGET_VELOCITY: usize = slot(0x60ff);
+pub(super) const POSITION_DEMAND_INTERNAL: usize = slot(0x60fc);
+const FOLLOWING_WINDOW: usize = slot(0x6065);
+const RATED_CURRENT: usize = slot(0x6075);
+const RATED_TORQUE: usize = slot(0x6076);
+const ENCODER_INCREMENTS: usize = slot_of(&OBJECTS, 0x608f, 1);
+const FEED: usize = slot_of(&OBJECTS, 0x6092, 1);
+
+/// The values a drive starts with.
+pub(super) fn initial(drive: Option<&Drive>, machine: &Machine) -> Values {
+    let mut values: Values = core::array::from_fn(|n| OBJECTS[n].initial);
+    if let Some(drive) = drive {
+        let rounded = |value: f64| (value + 0.5).floor() as i64;
+        values[RATED_CURRENT] = rounded(drive.rated_current_a * 1000.0);
+        values[RATED_TORQUE] =
+            rounded(drive.rated_current_a * drive.torque_constant_nm_per_a * 1000.0);
+        values[MAX_TORQUE] = i64::from(drive.max_torque_permille);
+        values[ENCODER_INCREMENTS] = rounded(drive.counts_per_rev);
+        values[FEED] = rounded(drive.counts_per_rev);
+        values[FOLLOWING_WINDOW] = rounded(0.25 * drive.counts_per_rev);
+    }
+    let (value, exponent) = period_object(machine.cycle.period_ns);
+    values[PERIOD_VALUE] = value;
+    values[PERIOD_EXPONENT] = exponent;
+    values
+}
+
+/// A period as 0x60C2 writes it: value times ten to the power of the exponent (s).
+fn period_object(period_ns: u64) -> (i64, i64) {
+    let mut unit_ns = 1_000_000_000;
+    let mut exponent = 0;
+    while exponent > -9 {
+        if period_ns.is_multiple_of(unit_ns) && period_ns / unit_ns <= 255 && period_ns > 0 {
+            return ((period_ns / unit_ns) as i64, exponent);
+        }
+        unit_ns /= 10;
+        exponent -= 1;
+    }
+    // What eight bits cannot say exactly is said in microseconds; the drive keeps the true cycle.
+    ((period_ns / 1000).clamp(1, 255) as i64, -6)
+}
+
+/// The period that 0x60C2 asks for (s); none where it says nothing sensible.
+pub(super) fn period_s(value: i64, exponent: i64) -> Option<f64> {
+    if value <= 0 || !(-9..=0).contains(&exponent) {
+        return None;
+    }
+    let mut period = value as f64;
+    for _ in exponent..0 {
+        period /= 10.0;
+    }
+    Some(period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_by_object_and_has_no_twins() {
+        assert!(OBJECTS.windows(2).all(|pair| {
+            (pair[0].index, pair[0].subindex) != (pair[1].index, pair[1].subindex)
+        }));
+        assert!(OBJECTS.iter().all(|o| [8, 16, 32].contains(&o.bits)));
+    }
+
+    #[test]
+    fn periods_go_into_the_object_and_back() {
+        for period_ns in [
+            31_000, 62_000, 125_000, 250_000, 500_000, 1_000_000, 2_000_000, 10_000_000,
+        ] {
+            let (value, exponent) = period_object(period_ns);
+            let back = period_s(value, exponent).unwrap_or(0.0);
+            assert!(
+                (back * 1e9 - period_ns as f64).abs() < 1e-3,
+                "{period_ns}: {value} {exponent}"
+            );
+        }
+        assert_eq!(period_s(0, -3), None);
+        assert_eq!(period_s(1, 5), None);
+    }
+}

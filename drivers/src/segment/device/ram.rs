@@ -1,0 +1,91 @@
+//! The process data RAM behind the SyncManagers: who may touch it, and the mailbox hand-over.
+
+use super::super::application::AlState;
+use super::super::mailbox::{
+    ERROR_INVALID_HEADER, ERROR_UNSUPPORTED_PROTOCOL, Message, Request, TYPE_COE,
+};
+use super::super::registers::SYNC_MANAGER_START;
+use super::super::sync_manager::MAILBOX_FULL;
+use super::Device;
+
+impl Device {
+    pub(super) fn may_read(&self, start: usize, length: usize) -> bool {
+        self.sync_managers.iter().enumerate().all(|(index, sm)| {
+            !sm.overlaps(start, length)
+                || (!sm.bus_writes() && (!sm.is_mailbox() || self.mailbox_full(index)))
+        })
+    }
+
+    pub(super) fn may_write(&self, start: usize, length: usize) -> bool {
+        self.sync_managers.iter().enumerate().all(|(index, sm)| {
+            !sm.overlaps(start, length)
+                || (sm.bus_writes() && (!sm.is_mailbox() || !self.mailbox_full(index)))
+        })
+    }
+
+    pub(super) fn mailbox_full(&self, index: usize) -> bool {
+        self.byte(usize::from(SYNC_MANAGER_START) + index * 8 + 5) & MAILBOX_FULL != 0
+    }
+
+    pub(super) fn set_mailbox_full(&mut self, index: usize, full: bool) {
+        let status = if full { MAILBOX_FULL } else { 0 };
+        self.put(usize::from(SYNC_MANAGER_START) + index * 8 + 5, &[status]);
+    }
+
+    pub(super) fn was_read(&mut self, start: usize, length: usize) {
+        let tx_mailbox = self.sync_managers[1];
+        if tx_mailbox.is_mailbox() && tx_mailbox.completed_by(start, length) && self.mailbox_full(1)
+        {
+            self.set_mailbox_full(1, false);
+            // A request that had to wait for room is served now.
+            self.serve_mailbox();
+        }
+    }
+
+    pub(super) fn ram_written(&mut self, start: usize, length: usize, now_ns: u64) {
+        let [rx_mailbox, _, outputs, _] = self.sync_managers;
+        if rx_mailbox.is_mailbox() && rx_mailbox.completed_by(start, length) {
+            self.set_mailbox_full(0, true);
+            self.serve_mailbox();
+        }
+        if outputs.bus_writes() && !outputs.is_mailbox() && outputs.completed_by(start, length) {
+            if self.al.state >= AlState::SafeOp {
+                self.outputs_at = Some(now_ns);
+            }
+            self.put(0x0440, &[1]);
+        }
+    }
+
+    pub(super) fn serve_mailbox(&mut self) {
+        if !self.mailbox_full(0) || self.mailbox_full(1) || self.al.state < AlState::PreOp {
+            return;
+        }
+        let area = self.sync_managers[0].area();
+        let counter = self.byte(area.start + 5) >> 4 & 7;
+        let answer = match self.memory.get(area).and_then(Request::parse) {
+            Some(request) if request.kind == TYPE_COE => {
+                self.coe
+                    .answer(request.body, &self.description, self.application.as_mut())
+            }
+            Some(_) => Some(Message::error(ERROR_UNSUPPORTED_PROTOCOL)),
+            None => Some(Message::error(ERROR_INVALID_HEADER)),
+        };
+        self.set_mailbox_full(0, false);
+        if let Some(mut answer) = answer {
+            answer.set_counter(counter);
+            self.answer = answer;
+            self.send_answer();
+        }
+    }
+
+    pub(super) fn send_answer(&mut self) {
+        let area = self.sync_managers[1].area();
+        if let Some(target) = self.memory.get_mut(area) {
+            target.fill(0);
+            for (byte, source) in target.iter_mut().zip(self.answer.as_bytes()) {
+                *byte = *source;
+            }
+            self.set_mailbox_full(1, true);
+        }
+    }
+}

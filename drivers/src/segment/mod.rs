@@ -1,0 +1,341 @@
+//! The simulated EtherCAT segment: a line of SubDevices with their controllers, firmware and the machine behind them.
+//!
+//! A segment is given frames and the time, and nothing else: [`Segment::process`] lets a frame pass all SubDevices in
+//! place and says whether it comes back. Time is a parameter. Before a frame passes, every SYNC0 that was due is
+//! executed in order, so that outputs and inputs meet the plant at the right instant.
+//!
+//! Nothing allocates after [`Segment::new`] but [`Segment::inject`].
+
+pub mod al;
+pub mod application;
+mod assemble;
+pub mod cia402;
+mod coe;
+mod coe_objects;
+pub mod datagram;
+mod dc;
+mod device;
+mod fmmu;
+pub mod io_station;
+mod mailbox;
+mod pdo;
+pub mod plant;
+mod registers;
+pub mod server;
+mod sii;
+mod sync_manager;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use assemble::SegmentError;
+pub use device::{HOP_NS, MAX_PROCESS_DATA};
+
+use application::{AlState, Application};
+use datagram::{Datagram, HEADERS, execute, is_well_formed};
+use device::{Device, Place};
+use plant::Plant;
+use twinstep_config::fault::{Fault, FaultKind};
+use twinstep_config::machine::{Machine, PdoEntry};
+
+use crate::rng::Rng;
+
+/// SYNC0 pulses this close together are one event (ns): the clocks of a segment agree within far less, and the
+/// machine is then latched once for all drives.
+const SYNC0_WINDOW_NS: u64 = 1_000;
+/// Pulses further back than this are skipped when time has jumped (ns): a clock that jumps cannot stall the segment.
+const CATCH_UP_NS: u64 = 2_000_000_000;
+/// Largest number of `frame_loss` faults in one run.
+const MAX_FRAME_LOSSES: usize = 32;
+
+/// What a SubDevice is, as far as its communication shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// Name: order string of the SII and 0x1008.
+    pub name: String,
+    /// Vendor id.
+    pub vendor_id: u32,
+    /// Product code.
+    pub product_code: u32,
+    /// Revision.
+    pub revision: u32,
+    /// Serial number.
+    pub serial: u32,
+    /// RxPDO 0x1600.
+    pub outputs: Vec<PdoEntry>,
+    /// TxPDO 0x1A00.
+    pub inputs: Vec<PdoEntry>,
+}
+
+impl Description {
+    /// Length of the outputs (bytes).
+    pub fn output_bytes(&self) -> usize {
+        bytes(&self.outputs)
+    }
+
+    /// Length of the inputs (bytes).
+    pub fn input_bytes(&self) -> usize {
+        bytes(&self.inputs)
+    }
+}
+
+/// Length of a list of objects (bytes).
+fn bytes(entries: &[PdoEntry]) -> usize {
+    entries
+        .iter()
+        .map(|entry| usize::from(entry.bits))
+        .sum::<usize>()
+        .div_ceil(8)
+}
+
+/// A run of lost frames.
+#[derive(Clone, Copy, Debug)]
+struct FrameLoss {
+    at_ns: u64,
+    left: u32,
+}
+
+/// The segment.
+pub struct Segment {
+    machine: Machine,
+    devices: Vec<Device>,
+    plant: Plant,
+    losses: Vec<FrameLoss>,
+    /// Caller's time at which the segment was first seen (ns).
+    origin_ns: Option<u64>,
+    /// Caller's time of the first cycle in OP (ns).
+    operation_ns: Option<u64>,
+    drift_ppb: i64,
+}
+
+impl Segment {
+    /// Builds the segment that a machine's bus describes; `machine_seed` draws the machine, `seed` the day.
+    ///
+    /// # Errors
+    /// [`SegmentError`] where the machine has no bus, or a SubDevice names nothing or does not fit.
+    pub fn new(machine: &Machine, machine_seed: u64, seed: u64) -> Result<Self, SegmentError> {
+        let parts = assemble::parts(machine)?;
+        let plant = Plant::new(machine, machine_seed, seed);
+        Ok(Self::with_applications(machine.clone(), parts, plant, seed))
+    }
+
+    /// Builds a segment of given SubDevices.
+    pub(crate) fn with_applications(
+        machine: Machine,
+        parts: Vec<(Description, Box<dyn Application>)>,
+        plant: Plant,
+        seed: u64,
+    ) -> Self {
+        let count = parts.len() as u64;
+        let mut rng = Rng::new(seed, STREAM_CLOCKS);
+        let devices = parts
+            .into_iter()
+            .zip(0..)
+            .map(|((description, application), before)| {
+                let place = Place {
+                    before,
+                    behind: count - 1 - before,
+                };
+                let mut device = Device::new(description, place, application);
+                // Each controller was switched on at a time of its own, up to 17 s ago.
+                device.dc.local_offset_ns = rng.next_u64() >> 30;
+                device
+            })
+            .collect();
+        Self {
+            machine,
+            devices,
+            plant,
+            losses: Vec::with_capacity(MAX_FRAME_LOSSES),
+            origin_ns: None,
+            operation_ns: None,
+            drift_ppb: 0,
+        }
+    }
+
+    /// Number of SubDevices.
+    pub fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// A segment without SubDevices answers nothing.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    /// The machine behind the drives.
+    pub fn plant_mut(&mut self) -> &mut Plant {
+        &mut self.plant
+    }
+
+    /// Rate of the segment's clocks against the caller's (1e-9; positive: the segment's run fast). Set before the
+    /// first frame; 0 unless set.
+    pub fn set_clock_drift_ppb(&mut self, drift_ppb: i32) {
+        self.drift_ppb = i64::from(drift_ppb);
+    }
+
+    /// Makes SubDevice `position` refuse its next request for `state` with an AL status code.
+    pub fn refuse(&mut self, position: usize, state: AlState, code: u16) {
+        if let Some(device) = self.devices.get_mut(position) {
+            device.al.refuse = Some((state, code));
+        }
+    }
+
+    /// AL state of SubDevice `position`, and whether its error bit is set.
+    pub fn al_state(&self, position: usize) -> Option<(AlState, bool)> {
+        self.devices
+            .get(position)
+            .map(|device| (device.al.state, device.al.error))
+    }
+
+    /// Every SubDevice is in OP.
+    pub fn is_operational(&self) -> bool {
+        !self.devices.is_empty()
+            && self
+                .devices
+                .iter()
+                .all(|device| device.al.state == AlState::Op)
+    }
+
+    /// The first cycle in OP: the times of all faults count from here.
+    pub fn start_of_operation(&mut self, now_ns: u64) {
+        let segment_ns = self.segment_ns(now_ns);
+        self.operation_ns = Some(now_ns);
+        self.plant.start_of_operation(segment_ns);
+    }
+
+    /// Injects a fault; the machine's go to the plant, `frame_loss` stays here.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn inject(&mut self, fault: &Fault) -> Result<(), String> {
+        let FaultKind::FrameLoss { count } = fault.kind else {
+            return self.plant.inject(fault, &self.machine);
+        };
+        if fault.target != "bus" {
+            return Err(format!(
+                "frames are lost on 'bus', not on '{}'",
+                fault.target
+            ));
+        }
+        if self.losses.len() >= MAX_FRAME_LOSSES {
+            return Err(format!(
+                "at most {MAX_FRAME_LOSSES} frame losses can be injected in one run"
+            ));
+        }
+        self.losses.push(FrameLoss {
+            at_ns: fault.at_ns,
+            left: count,
+        });
+        Ok(())
+    }
+
+    /// Time passes without a frame: every SYNC0 due up to `now_ns` is executed in order.
+    pub fn advance(&mut self, now_ns: u64) {
+        let segment_ns = self.segment_ns(now_ns);
+        self.advance_to(segment_ns);
+    }
+
+    /// Lets a frame pass all SubDevices, in place. Returns whether it comes back: a frame that is not EtherCAT, is cut
+    /// short or was lost to a fault does not.
+    pub fn process(&mut self, frame: &mut [u8], now_ns: u64) -> bool {
+        let segment_ns = self.segment_ns(now_ns);
+        self.advance_to(segment_ns);
+        if self.devices.is_empty() || !is_well_formed(frame) || self.loses_frame(now_ns) {
+            return false;
+        }
+        let Self { devices, plant, .. } = self;
+        let mut at = HEADERS;
+        while let Some(datagram) = Datagram::parse(frame, at) {
+            for device in devices.iter_mut() {
+                execute(frame, datagram, device, segment_ns, plant);
+            }
+            at = datagram.end();
+            if !datagram.more {
+                break;
+            }
+        }
+        for device in devices.iter_mut() {
+            device.free_run(plant);
+        }
+        // The first controller marks the frame as returned in its source address.
+        if let Some(byte) = frame.get_mut(6) {
+            *byte |= 0x02;
+        }
+        true
+    }
+
+    fn loses_frame(&mut self, now_ns: u64) -> bool {
+        let Some(start) = self.operation_ns else {
+            return false;
+        };
+        let since = now_ns.saturating_sub(start);
+        for loss in &mut self.losses {
+            if loss.left > 0 && since >= loss.at_ns {
+                loss.left -= 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Time base of the segment: starts when it is first seen, runs at its own rate.
+    fn segment_ns(&mut self, now_ns: u64) -> u64 {
+        let elapsed = now_ns.saturating_sub(*self.origin_ns.get_or_insert(now_ns));
+        if self.drift_ppb == 0 {
+            return elapsed;
+        }
+        let drift = i128::from(elapsed) * i128::from(self.drift_ppb) / 1_000_000_000;
+        elapsed.saturating_add_signed(drift as i64)
+    }
+
+    fn advance_to(&mut self, segment_ns: u64) {
+        let Self { devices, plant, .. } = self;
+        for device in devices.iter_mut() {
+            device
+                .dc
+                .skip_before(segment_ns.saturating_sub(CATCH_UP_NS));
+        }
+        loop {
+            let due = |device: &Device| device.dc.next_pulse_ns();
+            let Some(first) = devices
+                .iter()
+                .filter_map(due)
+                .min()
+                .filter(|&first| first <= segment_ns)
+            else {
+                break;
+            };
+            let in_window = |at: u64| at - first < SYNC0_WINDOW_NS;
+            // The event stands at the pulse of the first SubDevice in the line: it is the reference clock, which
+            // nothing adjusts, so the machine is latched at exact multiples of the cycle.
+            let Some(event) = devices
+                .iter()
+                .filter_map(due)
+                .find(|&at| at >= first && in_window(at))
+            else {
+                break;
+            };
+            if event > segment_ns {
+                break;
+            }
+            plant.advance_to(event);
+            for device in devices.iter_mut() {
+                if device
+                    .dc
+                    .next_pulse_ns()
+                    .is_some_and(|at| at >= first && in_window(at))
+                {
+                    device.sync0(plant);
+                }
+            }
+        }
+        for device in devices.iter_mut() {
+            device.tick(segment_ns, plant);
+        }
+    }
+}
+
+/// Stream of random numbers for the clocks' offsets.
+const STREAM_CLOCKS: u64 = 0x434c_4f43_4b53;

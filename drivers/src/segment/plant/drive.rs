@@ -1,0 +1,342 @@
+//! One drive with its motor and what it moves: commands and feedback in the units of the bus.
+
+use super::loops::{LoopInput, LoopParameters, Loops, Mode};
+use super::mechanics::{Loads, Mechanics, MechanicsParameters};
+use super::press::Tool;
+use super::signals::{DriveCommand, DriveFeedback, Modifiers};
+use crate::rng::Rng;
+
+/// Entries of the cogging table, one motor revolution.
+pub(super) const COGGING_ENTRIES: usize = 512;
+/// Filter of the velocity that the velocity loop sees (s).
+const VELOCITY_LOOP_FILTER_S: f64 = 0.25e-3;
+/// Filter of the velocity actual value 0x606C (s).
+const VELOCITY_ACTUAL_FILTER_S: f64 = 0.5e-3;
+/// Noise of the encoder (counts, standard deviation).
+const ENCODER_NOISE_COUNTS: f64 = 0.4;
+/// Noise of the current sensor (share of the rated current, standard deviation).
+const CURRENT_NOISE: f64 = 0.0015;
+/// Time constant of the warm-up (s).
+const WARM_UP_S: f64 = 300.0;
+/// Time in which the brake opens and the loops take over what it held (s).
+const BRAKE_S: f64 = 0.08;
+/// Standstill for a stop: speed (m/s) and time (s).
+const STANDSTILL_M_PER_S: f64 = 2e-3;
+const STANDSTILL_S: f64 = 0.05;
+/// Time the following error may be out of its window before the drive faults (s).
+const FOLLOWING_ERROR_S: f64 = 0.01;
+/// Error code of a following error that is too large.
+const ERROR_FOLLOWING: u16 = 0x8611;
+
+/// What a drive unit is made of, after the draw.
+pub(super) struct UnitParameters {
+    pub loops: LoopParameters,
+    pub mechanics: MechanicsParameters,
+    /// Encoder increments per metre, with the sign of the direction.
+    pub counts_per_m: f64,
+    /// Sign of current and torque on the bus.
+    pub direction: f64,
+    pub rated_current_a: f64,
+    pub torque_filter_s: f64,
+    /// Force per true current (N/A).
+    pub force_n_per_a: f64,
+    /// Cogging force over one revolution (N).
+    pub cogging_n: Box<[f32; COGGING_ENTRIES]>,
+    /// Ripple of the torque constant: this times the cogging table (1/N).
+    pub ripple_per_n: f64,
+    pub feed_m_per_rev: f64,
+    /// By how much friction falls once warm (1).
+    pub warm_up: f64,
+    /// Velocity at which warming up is half as fast (m/s).
+    pub warm_velocity_m_per_s: f64,
+    /// Force on the load per acceleration of the axis before and after (kg).
+    pub coupling_kg: [f64; 2],
+    /// Following error window (counts).
+    pub following_window_counts: f64,
+    pub dt_s: f64,
+}
+
+/// One drive, its motor and its load.
+pub struct DriveUnit {
+    p: UnitParameters,
+    loops: Loops,
+    mechanics: Mechanics,
+    tool: Option<Tool>,
+    command: DriveCommand,
+    input: LoopInput,
+    pub(super) modifiers: Modifiers,
+    rng: Rng,
+    velocity_share: f64,
+    velocity_actual_share: f64,
+    torque_share: f64,
+    m_per_count: f64,
+    inverse_feed: f64,
+    /// Where in an increment the encoder stands (counts, 0 to 1).
+    phase_counts: f64,
+    counts: f64,
+    velocity_actual: f64,
+    torque_filtered_a: f64,
+    warm: f64,
+    brake: f64,
+    still_s: f64,
+    out_of_window_s: f64,
+    disable_at_standstill: bool,
+    error_code: u16,
+}
+
+impl DriveUnit {
+    /// A drive at rest, output stage off. `rng` draws noise, the encoder's phase and how warm the axis is.
+    pub(super) fn new(p: UnitParameters, start_m: f64, tool: Option<Tool>, mut rng: Rng) -> Self {
+        let share = |time_s: f64| 1.0 - libm::exp(-p.dt_s / time_s.max(1e-6));
+        let phase_counts = rng.uniform();
+        let warm = 0.3 * rng.uniform();
+        let mut unit = Self {
+            loops: Loops::new(p.loops, start_m),
+            mechanics: Mechanics::new(p.mechanics, start_m),
+            tool,
+            command: DriveCommand::default(),
+            input: LoopInput {
+                sensor_gain: 1.0,
+                ..LoopInput::default()
+            },
+            modifiers: Modifiers::default(),
+            rng,
+            velocity_share: share(VELOCITY_LOOP_FILTER_S),
+            velocity_actual_share: share(VELOCITY_ACTUAL_FILTER_S),
+            torque_share: share(p.torque_filter_s),
+            m_per_count: 1.0 / p.counts_per_m,
+            inverse_feed: 1.0 / p.feed_m_per_rev,
+            phase_counts,
+            counts: 0.0,
+            velocity_actual: 0.0,
+            torque_filtered_a: 0.0,
+            warm,
+            brake: if p.mechanics.brake_n > 0.0 { 1.0 } else { 0.0 },
+            still_s: 0.0,
+            out_of_window_s: 0.0,
+            disable_at_standstill: false,
+            error_code: 0,
+            p,
+        };
+        unit.counts = unit.encoder();
+        unit.input.position_m = unit.counts * unit.m_per_count;
+        unit
+    }
+
+    /// SYNC0: a command takes effect, and its target position opens the next stretch of the interpolation.
+    pub fn set_command(&mut self, command: DriveCommand) {
+        let on = command.powered && self.error_code == 0;
+        if on && !self.input.powered {
+            self.disable_at_standstill = false;
+            self.out_of_window_s = 0.0;
+            self.loops.start(self.input.position_m);
+        }
+        self.input.powered = on;
+        if self.input.quick_stop && !command.quick_stop {
+            self.loops.resume();
+        }
+        self.input.quick_stop = command.quick_stop;
+        self.input.mode = command.mode;
+        let per_m = self.m_per_count;
+        self.input.target_m_per_s = f64::from(command.target_velocity_counts_per_s) * per_m;
+        self.input.offset_m_per_s = f64::from(command.velocity_offset_counts_per_s) * per_m;
+        let a_per_permille = self.p.direction * self.p.rated_current_a / 1000.0;
+        let torque = if command.mode == Mode::Torque {
+            i32::from(command.target_torque_permille)
+        } else {
+            0
+        };
+        self.input.offset_a =
+            f64::from(torque + i32::from(command.torque_offset_permille)) * a_per_permille;
+        self.input.limit_a = if command.max_torque_permille == 0 {
+            f64::MAX
+        } else {
+            f64::from(command.max_torque_permille) * self.p.rated_current_a / 1000.0
+        };
+        if on {
+            self.loops
+                .push(f64::from(command.target_position_counts) * per_m);
+        }
+        self.command = command;
+    }
+
+    /// The command in force.
+    pub fn command(&self) -> DriveCommand {
+        self.command
+    }
+
+    /// Ramps down by itself and switches the output stage off at standstill, as when communication is lost.
+    pub fn stop_and_disable(&mut self) {
+        self.input.quick_stop = true;
+        self.disable_at_standstill = true;
+    }
+
+    /// The output stage is on.
+    pub fn powered(&self) -> bool {
+        self.input.powered
+    }
+
+    /// Sets the interpolation period 0x60C2 (s), 31.25 us to 100 ms; others are held to that.
+    pub fn set_interpolation_period_s(&mut self, period_s: f64) {
+        self.loops.set_cycle(period_s.clamp(31.25e-6, 0.1));
+    }
+
+    /// The drive faults: output stage off, the axis coasts to a stop (a vertical one is caught by its brake).
+    pub fn trip(&mut self, error_code: u16) {
+        if self.error_code == 0 {
+            self.error_code = error_code;
+        }
+        self.input.powered = false;
+    }
+
+    /// Fault reset.
+    pub fn clear_error(&mut self) {
+        self.error_code = 0;
+        self.out_of_window_s = 0.0;
+    }
+
+    /// What SYNC0 latches.
+    pub fn feedback(&self) -> DriveFeedback {
+        let permille = |current_a: f64| {
+            let value = self.p.direction * current_a * 1000.0 / self.p.rated_current_a;
+            (value + 0.5).floor() as i16
+        };
+        DriveFeedback {
+            position_counts: wrap(self.counts),
+            velocity_counts_per_s: (self.velocity_actual * self.p.counts_per_m + 0.5).floor()
+                as i32,
+            torque_permille: permille(self.torque_filtered_a),
+            demand_permille: permille(self.loops.demand_a),
+            following_error_counts: self.following_error_counts() as i32,
+            error_code: self.error_code,
+            standstill: self.still_s >= STANDSTILL_S,
+            limited: self.loops.limited,
+        }
+    }
+
+    fn following_error_counts(&self) -> f64 {
+        (self.loops.reference_m - self.input.position_m) * self.p.counts_per_m
+    }
+
+    fn encoder(&mut self) -> f64 {
+        let noise = ENCODER_NOISE_COUNTS * self.rng.bell();
+        (self.mechanics.motor_m * self.p.counts_per_m + self.phase_counts + noise).floor()
+    }
+
+    #[inline]
+    fn cogging_n(&self) -> f64 {
+        let revolution = self.mechanics.motor_m * self.inverse_feed;
+        let whole = revolution as i64 as f64;
+        // Positions below zero count backwards through the table; the mask closes the circle.
+        let at = (revolution - whole + 1.0) * COGGING_ENTRIES as f64;
+        let low = at as usize;
+        let part = at - low as f64;
+        let a = f64::from(self.p.cogging_n[low & (COGGING_ENTRIES - 1)]);
+        let b = f64::from(self.p.cogging_n[(low + 1) & (COGGING_ENTRIES - 1)]);
+        a + (b - a) * part
+    }
+
+    /// One step of 16 kHz; `neighbours` are the accelerations of the axes before and after (m/s2).
+    #[inline]
+    pub(super) fn step(&mut self, neighbours: [f64; 2]) {
+        let dt = self.p.dt_s;
+        self.input.sensor_gain = self.modifiers.current_gain;
+        self.input.sensor_noise_a = CURRENT_NOISE * self.p.rated_current_a * self.rng.bell();
+        let measured = self.loops.step(&self.input);
+        self.torque_filtered_a += self.torque_share * (measured - self.torque_filtered_a);
+
+        let cogging = self.cogging_n();
+        let contact = match &mut self.tool {
+            Some(tool) => tool.step(self.mechanics.load_m),
+            None => 0.0,
+        };
+        let frame = self.p.coupling_kg[0] * neighbours[0] + self.p.coupling_kg[1] * neighbours[1];
+        let loads = Loads {
+            motor_n: self.loops.current_a
+                * self.p.force_n_per_a
+                * (1.0 + self.p.ripple_per_n * cogging)
+                + cogging,
+            load_n: contact + frame,
+            friction_factor: self.modifiers.friction * (1.0 - self.p.warm_up * self.warm),
+            added_mass_kg: self.modifiers.mass_kg,
+            added_gap_m: self.modifiers.gap_m,
+            brake: self.brake,
+        };
+        self.mechanics.step(&loads);
+
+        let counts = self.encoder();
+        let moved = (counts - self.counts) * self.m_per_count / dt;
+        self.counts = counts;
+        self.input.position_m = counts * self.m_per_count;
+        self.input.velocity_m_per_s += self.velocity_share * (moved - self.input.velocity_m_per_s);
+        self.velocity_actual += self.velocity_actual_share * (moved - self.velocity_actual);
+    }
+
+    /// What changes slowly: once every `period_s`.
+    pub(super) fn supervise(&mut self, period_s: f64) {
+        let speed = self.input.velocity_m_per_s.abs();
+        // Heat comes with motion and leaves by itself; both with the same time constant.
+        let heat = speed / (speed + self.p.warm_velocity_m_per_s);
+        self.warm += (heat - self.warm) * (period_s / WARM_UP_S);
+
+        if self.p.mechanics.brake_n > 0.0 {
+            let step = period_s / BRAKE_S;
+            self.brake = if self.input.powered {
+                (self.brake - step).max(0.0)
+            } else {
+                1.0
+            };
+        }
+        let asked = if self.input.powered {
+            self.loops.reference_m_per_s.abs()
+        } else {
+            0.0
+        };
+        self.still_s = if speed.max(asked) < STANDSTILL_M_PER_S {
+            self.still_s + period_s
+        } else {
+            0.0
+        };
+        if self.disable_at_standstill && self.still_s >= STANDSTILL_S {
+            self.disable_at_standstill = false;
+            self.input.powered = false;
+        }
+        let outside = self.input.powered
+            && self.following_error_counts().abs() > self.p.following_window_counts;
+        self.out_of_window_s = if outside {
+            self.out_of_window_s + period_s
+        } else {
+            0.0
+        };
+        if self.out_of_window_s > FOLLOWING_ERROR_S {
+            self.trip(ERROR_FOLLOWING);
+        }
+    }
+
+    pub(super) fn load_acceleration(&self) -> f64 {
+        self.mechanics.load_m_per_s2
+    }
+
+    pub(super) fn tool_mut(&mut self) -> Option<&mut Tool> {
+        self.tool.as_mut()
+    }
+
+    /// True state for tests of the plant, never on the bus: load position (m), load velocity (m/s), motor current (A).
+    pub fn true_state(&self) -> (f64, f64, f64) {
+        (
+            self.mechanics.load_m,
+            self.mechanics.load_m_per_s,
+            self.loops.current_a,
+        )
+    }
+
+    /// True press force (N) and strokes since the start, for tests of the plant; none on an axis without a tool.
+    pub fn true_press(&self) -> Option<(f64, u64)> {
+        self.tool.as_ref().map(|tool| (tool.force_n, tool.stroke))
+    }
+}
+
+/// A position counter of 32 bits runs over.
+fn wrap(counts: f64) -> i32 {
+    counts as i64 as i32
+}

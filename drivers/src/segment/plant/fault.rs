@@ -1,0 +1,82 @@
+//! Faults of the plant: what they change, and how much of them is there yet.
+
+use super::signals::Modifiers;
+
+/// What a fault does to the plant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Factor on friction of a drive's axis (1).
+    Friction(f64),
+    /// Mass added to it (kg).
+    Load(f64),
+    /// Gap added to it (m).
+    Backlash(f64),
+    /// Gain of its current sensor (1).
+    CurrentGain(f64),
+    /// The drive faults, once.
+    DriveFault(u16),
+    /// Leak added to a station (Pa/s).
+    Leak(f64),
+    /// Part put in instead of the recipe's.
+    WrongPart(usize),
+}
+
+/// One injected fault.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Injected {
+    pub effect: Effect,
+    /// Index of the drive or station.
+    pub target: usize,
+    /// From the start of operation (ns).
+    pub at_ns: u64,
+    pub ramp_ns: u64,
+    /// An effect that happens once has happened.
+    pub done: bool,
+}
+
+impl Injected {
+    /// Share of the fault that is there at `now_ns` from the start of operation (0 to 1).
+    pub fn share(&self, now_ns: u64) -> f64 {
+        match now_ns.checked_sub(self.at_ns) {
+            None => 0.0,
+            Some(_) if self.ramp_ns == 0 => 1.0,
+            Some(since) => (since as f64 / self.ramp_ns as f64).min(1.0),
+        }
+    }
+
+    /// Adds this fault's share to an axis.
+    pub fn apply(&self, share: f64, to: &mut Modifiers) {
+        match self.effect {
+            Effect::Friction(factor) => to.friction *= 1.0 + (factor - 1.0) * share,
+            Effect::Load(mass_kg) => to.mass_kg += mass_kg * share,
+            Effect::Backlash(gap_m) => to.gap_m += gap_m * share,
+            Effect::CurrentGain(factor) => to.current_gain *= 1.0 + (factor - 1.0) * share,
+            Effect::DriveFault(_) | Effect::Leak(_) | Effect::WrongPart(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ramp_grows_from_nothing_to_its_size_and_a_step_is_there_at_once() {
+        let mut fault = Injected {
+            effect: Effect::Friction(1.2),
+            target: 0,
+            at_ns: 1000,
+            ramp_ns: 100,
+            done: false,
+        };
+        assert_eq!(fault.share(999), 0.0);
+        assert_eq!(fault.share(1000), 0.0);
+        assert_eq!(fault.share(1050), 0.5);
+        assert_eq!(fault.share(5000), 1.0);
+        let mut modifiers = Modifiers::default();
+        fault.apply(0.5, &mut modifiers);
+        assert!((modifiers.friction - 1.1).abs() < 1e-12);
+        fault.ramp_ns = 0;
+        assert_eq!(fault.share(1000), 1.0);
+    }
+}

@@ -1,0 +1,275 @@
+//! Faults change the right thing by the right size.
+
+use super::rig::{
+    CYCLE_NS, HORIZONTAL, Rig, Trace, VERTICAL, fault, friction_and_weight, press_cell, rated_a,
+    run_with,
+};
+use super::*;
+
+#[test]
+fn friction_by_a_fifth_is_a_fifth_more_current_at_constant_speed() {
+    let (healthy, faulty) = (
+        run_with(None, 5),
+        run_with(Some(FaultKind::Friction { factor: 1.2 }), 5),
+    );
+    for name in HORIZONTAL.iter().chain(&VERTICAL) {
+        let (before, weight) = friction_and_weight(&healthy, name);
+        let (after, weight_after) = friction_and_weight(&faulty, name);
+        // On a vertical axis a part of the friction is the screw's loss under the weight, which is not the guide's.
+        let low = if HORIZONTAL.contains(name) {
+            1.18
+        } else {
+            1.14
+        };
+        assert!(
+            (low..1.21).contains(&(after / before)),
+            "{name}: {before} {after}"
+        );
+        // The pull to one side moves only by the difference of the two directions.
+        assert!(
+            (weight_after - weight).abs() < 0.03 * before,
+            "{name}: {weight} {weight_after}"
+        );
+    }
+}
+
+#[test]
+fn more_load_shows_in_weight_and_in_acceleration_but_not_at_constant_speed() {
+    let (healthy, faulty) = (
+        run_with(None, 5),
+        run_with(Some(FaultKind::Load { mass_kg: 0.1 }), 5),
+    );
+    for name in HORIZONTAL {
+        let index = healthy.index_of(name);
+        let (before, after) = (
+            friction_and_weight(&healthy, name).0,
+            friction_and_weight(&faulty, name).0,
+        );
+        assert!(
+            (after / before - 1.0).abs() < 0.005,
+            "{name}: {before} {after}"
+        );
+        let peak = |rig: &Rig| Trace::largest(&rig.traces[index].current_a);
+        assert!(peak(&faulty) > 1.03 * peak(&healthy), "{name}");
+    }
+    for name in VERTICAL {
+        let (before, after) = (
+            friction_and_weight(&healthy, name).1,
+            friction_and_weight(&faulty, name).1,
+        );
+        assert!(
+            (1.08..1.12).contains(&(after / before)),
+            "{name}: {before} {after}"
+        );
+    }
+}
+
+#[test]
+fn a_sensor_that_reads_more_reports_more_for_the_same_force() {
+    let (healthy, faulty) = (
+        run_with(None, 4),
+        run_with(Some(FaultKind::CurrentGain { factor: 1.05 }), 4),
+    );
+    for name in HORIZONTAL {
+        let (before, after) = (
+            friction_and_weight(&healthy, name).0,
+            friction_and_weight(&faulty, name).0,
+        );
+        assert!(
+            (after / before - 1.05).abs() < 0.004,
+            "{name}: {before} {after}"
+        );
+    }
+    for name in VERTICAL {
+        let (before, after) = (
+            friction_and_weight(&healthy, name).1,
+            friction_and_weight(&faulty, name).1,
+        );
+        assert!(
+            (after / before - 1.05).abs() < 0.004,
+            "{name}: {before} {after}"
+        );
+    }
+}
+
+#[test]
+fn backlash_shows_where_the_force_turns_and_nowhere_else() {
+    let (healthy, faulty) = (
+        run_with(None, 4),
+        run_with(Some(FaultKind::Backlash { gap_m: 50e-6 }), 4),
+    );
+    let worst = |name: &str| {
+        let index = healthy.index_of(name);
+        let (a, b) = (
+            &healthy.traces[index].current_a,
+            &faulty.traces[index].current_a,
+        );
+        // The first 300 ms stand still: the gap opens there and the load settles in it.
+        let pairs = a.iter().zip(b).skip(300);
+        let most = pairs.fold(0.0_f64, |most, (a, b)| most.max((a - b).abs()));
+        most / rated_a(&healthy, index)
+    };
+    for name in HORIZONTAL {
+        let (before, after) = (
+            friction_and_weight(&healthy, name).0,
+            friction_and_weight(&faulty, name).0,
+        );
+        assert!(
+            (after / before - 1.0).abs() < 0.003,
+            "{name}: {before} {after}"
+        );
+        assert!(worst(name) > 0.08, "{name}: {}", worst(name));
+    }
+    for name in VERTICAL {
+        // Its weight keeps a vertical axis on one flank: the gap is there and nobody can see it.
+        assert!(worst(name) < 0.02, "{name}: {}", worst(name));
+    }
+}
+
+#[test]
+fn a_drive_fault_ends_in_rest_and_a_vertical_axis_does_not_drop() {
+    for name in ["carriage", "insert"] {
+        let mut rig = Rig::new(press_cell(), 1, 1);
+        let (machine, index) = (rig.machine.clone(), rig.index_of(name));
+        let at_ns = 700 * CYCLE_NS;
+        rig.plant
+            .inject(
+                &fault(name, FaultKind::DriveFault { code: 0x2310 }, at_ns),
+                &machine,
+            )
+            .unwrap();
+        rig.run(700, true);
+        let moving = rig.traces[index].velocity_m_per_s[699].abs();
+        assert!(moving > 0.2, "{name} {moving}");
+        rig.run(1_000, true);
+        let trace = &rig.traces[index];
+        assert_eq!(trace.error_code, 0x2310);
+        assert!(trace.current_a[760].abs() < 1e-2 * rated_a(&rig, index));
+        let last = trace.position_m.len() - 1;
+        assert!(
+            (trace.position_m[last] - trace.position_m[last - 300]).abs() < 2e-6,
+            "{name}"
+        );
+        let unit = rig.plant.drive_mut(index).unwrap();
+        assert!(!unit.powered());
+        unit.clear_error();
+        assert_eq!(unit.feedback().error_code, 0);
+    }
+}
+
+#[test]
+fn recipe_and_wrong_part_decide_what_the_ram_meets() {
+    let peaks = |kind: Option<FaultKind>| {
+        let mut rig = Rig::new(press_cell(), 1, 1);
+        let machine = rig.machine.clone();
+        if let Some(kind) = kind {
+            rig.plant
+                .inject(&fault("press", kind, 0), &machine)
+                .unwrap();
+        }
+        let index = rig.index_of("press");
+        let mut peaks = [0.0_f64; 4];
+        loop {
+            rig.run(1, false);
+            let (force_n, stroke) = rig.plant.drive(index).unwrap().true_press().unwrap();
+            match peaks.get_mut(stroke as usize) {
+                Some(peak) => *peak = peak.max(force_n),
+                None => break peaks,
+            }
+        }
+    };
+    let good = peaks(None);
+    // bush-a, bush-b: 1.6 and 1.9 N/um over 5 mm, less what chamfer and frame take.
+    for (n, peak) in good.iter().enumerate() {
+        let nominal = if n % 2 == 0 { 1.6e6 } else { 1.9e6 } * 5e-3;
+        assert!((0.9..1.02).contains(&(peak / nominal)), "{n}: {peak}");
+    }
+    let wrong = peaks(Some(FaultKind::WrongPart {
+        part: "bush-long".to_owned(),
+    }));
+    // The part that lay in the press at the start is the recipe's; from then on it is the wrong one.
+    assert!((wrong[0] / good[0] - 1.0).abs() < 1e-9);
+    for peak in &wrong[1..] {
+        assert!((0.9..1.02).contains(&(peak / (2.0e6 * 5.5e-3))), "{peak}");
+    }
+}
+
+#[test]
+fn a_leak_shows_as_slope_of_the_hold_and_ramps_grow() {
+    let slope = |rate_pa_per_s: f64, ramp_ns: u64| {
+        let machine = press_cell();
+        let mut plant = Plant::new(&machine, 1, 1);
+        plant.advance_to(0);
+        plant.start_of_operation(0);
+        if rate_pa_per_s > 0.0 {
+            let mut leak = fault("gripper", FaultKind::Leak { rate_pa_per_s }, 0);
+            leak.ramp_ns = ramp_ns;
+            plant.inject(&leak, &machine).unwrap();
+        }
+        plant.station_mut(0).unwrap().ejector = true;
+        plant.advance_to(600_000_000);
+        assert!(plant.station(0).unwrap().ejector_feedback());
+        let evacuated = plant.station(0).unwrap().true_pressure_pa();
+        assert!((22_000.0..28_000.0).contains(&evacuated), "{evacuated}");
+        plant.station_mut(0).unwrap().ejector = false;
+        plant.advance_to(700_000_000);
+        let from = f64::from(plant.station(0).unwrap().pressure_counts());
+        plant.advance_to(1_700_000_000);
+        let to = f64::from(plant.station(0).unwrap().pressure_counts());
+        plant.station_mut(0).unwrap().blow_off = true;
+        plant.advance_to(2_000_000_000);
+        assert!(plant.station(0).unwrap().true_pressure_pa() > 100_000.0);
+        (to - from) * machine.stations[0].pressure_pa_per_count
+    };
+    let healthy = slope(0.0, 0);
+    assert!((200.0..400.0).contains(&healthy), "{healthy}");
+    let leaking = slope(1000.0, 0);
+    assert!(
+        (950.0..1050.0).contains(&(leaking - healthy)),
+        "{healthy} {leaking}"
+    );
+    // Half of a ramp over 2.4 s is there in the middle of the hold at 1.2 s.
+    let half = slope(1000.0, 2_400_000_000);
+    assert!(
+        (450.0..550.0).contains(&(half - healthy)),
+        "{healthy} {half}"
+    );
+}
+
+#[test]
+fn what_cannot_be_injected_is_refused_with_a_reason() {
+    let machine = press_cell();
+    let mut plant = Plant::new(&machine, 1, 1);
+    let refused = [
+        fault("nobody", FaultKind::Friction { factor: 1.2 }, 0),
+        fault("infeed", FaultKind::Friction { factor: f64::NAN }, 0),
+        fault("infeed", FaultKind::Load { mass_kg: -100.0 }, 0),
+        fault("infeed", FaultKind::Backlash { gap_m: 1.0 }, 0),
+        fault("infeed", FaultKind::DriveFault { code: 0 }, 0),
+        fault("infeed", FaultKind::Leak { rate_pa_per_s: 1.0 }, 0),
+        fault(
+            "infeed",
+            FaultKind::WrongPart {
+                part: "bush-a".to_owned(),
+            },
+            0,
+        ),
+        fault(
+            "press",
+            FaultKind::WrongPart {
+                part: "nothing".to_owned(),
+            },
+            0,
+        ),
+        fault("bus", FaultKind::FrameLoss { count: 3 }, 0),
+    ];
+    for fault in &refused {
+        let reason = plant.inject(fault, &machine).unwrap_err();
+        assert!(!reason.is_empty(), "{fault:?}");
+    }
+    let good = fault("infeed", FaultKind::Friction { factor: 1.2 }, 0);
+    for _ in 0..MAX_FAULTS {
+        plant.inject(&good, &machine).unwrap();
+    }
+    assert!(plant.inject(&good, &machine).is_err());
+}

@@ -1,0 +1,173 @@
+//! What the ram of a servo press meets: a part that yields as it is pressed in, behind an elastic frame.
+
+use crate::rng::Rng;
+use twinstep_config::machine::{Machine, Press};
+
+/// Stiffness of the frame over that of the stiffest part (1).
+const FRAME_STIFFNESS: f64 = 60.0;
+/// Stiffness of the elastic return over that of pressing in (1).
+const ELASTIC_RETURN: f64 = 6.0;
+/// Time constant with which the frame follows the force (s).
+const FRAME_TIME_S: f64 = 0.5e-3;
+/// Spread of the contact position from part to part (m, standard deviation).
+const CONTACT_SPREAD_M: f64 = 8e-6;
+
+/// A part variant.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    contact_m: f64,
+    stiffness_n_per_m: f64,
+    spread: f64,
+}
+
+/// The tool of one press with the part in it.
+///
+/// With d the depth of the ram in the part, the part yields at Y(d) = k d^2 / (2 b) within its chamfer b and
+/// k (d - b / 2) beyond. Below that it is elastic: F = ke (d - dp), dp being what stays pressed in.
+#[derive(Clone, Debug)]
+pub(super) struct Tool {
+    shapes: Vec<Shape>,
+    sequence: Vec<u8>,
+    /// +1 when the ram goes to smaller positions to press, else -1.
+    down: f64,
+    approach_m: f64,
+    margin_m: f64,
+    chamfer_m: f64,
+    frame_n_per_m: f64,
+    frame_share: f64,
+    rng: Rng,
+    /// Strokes since the start.
+    pub stroke: u64,
+    /// Part put in instead of the recipe's, from the next change of part on.
+    pub wrong: Option<usize>,
+    went_down: bool,
+    contact_m: f64,
+    stiffness_n_per_m: f64,
+    pressed_in_m: f64,
+    frame_m: f64,
+    /// Force on the ram (N), 0 or more.
+    pub force_n: f64,
+}
+
+impl Tool {
+    /// The tool of `press`; `machine` draws frame and chamfer, `parts` the parts.
+    pub fn new(
+        machine: &Machine,
+        press: &Press,
+        machine_rng: &mut Rng,
+        parts: Rng,
+        dt_s: f64,
+    ) -> Self {
+        let shapes: Vec<Shape> = machine
+            .parts
+            .iter()
+            .map(|part| Shape {
+                contact_m: part.contact_m,
+                stiffness_n_per_m: part.stiffness_n_per_m.max(0.0),
+                spread: part.stiffness_spread,
+            })
+            .collect();
+        let stiffest = shapes
+            .iter()
+            .fold(1e5_f64, |most, s| most.max(s.stiffness_n_per_m));
+        let sequence = machine
+            .recipes
+            .first()
+            .map_or_else(Vec::new, |recipe| recipe.parts.clone());
+        let stroke = &press.stroke;
+        let mut new = Self {
+            shapes,
+            sequence,
+            down: if stroke.bottom_m <= stroke.top_m {
+                1.0
+            } else {
+                -1.0
+            },
+            approach_m: stroke.approach_m,
+            margin_m: (0.1 * (stroke.top_m - stroke.approach_m).abs()).min(2e-3),
+            chamfer_m: 60e-6 * machine_rng.around_one(0.15),
+            frame_n_per_m: FRAME_STIFFNESS * stiffest * machine_rng.around_one(0.1),
+            frame_share: 1.0 - libm::exp(-dt_s / FRAME_TIME_S),
+            rng: parts,
+            stroke: 0,
+            wrong: None,
+            went_down: false,
+            contact_m: 0.0,
+            stiffness_n_per_m: 0.0,
+            pressed_in_m: 0.0,
+            frame_m: 0.0,
+            force_n: 0.0,
+        };
+        new.place_part();
+        new
+    }
+
+    /// Counts strokes from here.
+    pub fn restart(&mut self) {
+        self.stroke = 0;
+        self.went_down = false;
+        self.place_part();
+    }
+
+    fn place_part(&mut self) {
+        let length = self.sequence.len() as u64;
+        let recipe = if length == 0 {
+            0
+        } else {
+            self.sequence
+                .get((self.stroke % length) as usize)
+                .copied()
+                .map_or(0, usize::from)
+        };
+        let (a, b) = (self.rng.bell(), self.rng.bell());
+        match self.shapes.get(self.wrong.unwrap_or(recipe)) {
+            Some(shape) => {
+                self.stiffness_n_per_m =
+                    shape.stiffness_n_per_m * (1.0 + shape.spread * a).max(0.1);
+                self.contact_m = shape.contact_m + CONTACT_SPREAD_M * b;
+            }
+            // No part in the machine: the ram meets nothing.
+            None => self.stiffness_n_per_m = 0.0,
+        }
+        self.pressed_in_m = 0.0;
+    }
+
+    /// Force on the load (N) in the axis' direction, with the load at `ram_m`.
+    #[inline]
+    pub fn step(&mut self, ram_m: f64) -> f64 {
+        let below_approach = self.down * (self.approach_m - ram_m);
+        if below_approach > 0.0 {
+            self.went_down = true;
+        } else if self.went_down && -below_approach > self.margin_m {
+            self.went_down = false;
+            self.stroke += 1;
+            self.place_part();
+        }
+        let depth = self.down * (self.contact_m - ram_m) - self.frame_m;
+        if depth <= 0.0 && self.frame_m <= 0.0 {
+            self.force_n = 0.0;
+            return 0.0;
+        }
+        let k = self.stiffness_n_per_m;
+        let yields = if depth <= 0.0 {
+            0.0
+        } else if depth < self.chamfer_m {
+            k * depth * depth / (2.0 * self.chamfer_m)
+        } else {
+            k * (depth - 0.5 * self.chamfer_m)
+        };
+        let elastic = ELASTIC_RETURN * k;
+        let mut force = elastic * (depth - self.pressed_in_m);
+        if force > yields {
+            force = yields;
+            self.pressed_in_m = depth - yields / elastic.max(1.0);
+        }
+        self.force_n = force.max(0.0);
+        self.frame_m += self.frame_share * (self.force_n / self.frame_n_per_m - self.frame_m);
+        // A frame that is as good as back: let the ram travel at no cost.
+        if self.frame_m < 1e-12 {
+            self.frame_m = 0.0;
+        }
+        self.down * self.force_n
+    }
+}

@@ -1,0 +1,71 @@
+//! What goes into a drive and comes out of it, in the units of the bus, and how faults change it.
+
+use super::loops::Mode;
+
+/// What the firmware asks of the power stage, as of the last SYNC0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriveCommand {
+    /// Output stage on.
+    pub powered: bool,
+    /// Mode of operation.
+    pub mode: Mode,
+    /// 0x607A (counts).
+    pub target_position_counts: i32,
+    /// 0x60FF, mode velocity (counts/s).
+    pub target_velocity_counts_per_s: i32,
+    /// 0x6071, mode torque (per mille of rated torque).
+    pub target_torque_permille: i16,
+    /// 0x60B1, added to the velocity set-point (counts/s).
+    pub velocity_offset_counts_per_s: i32,
+    /// 0x60B2, added to the torque set-point (per mille of rated torque).
+    pub torque_offset_permille: i16,
+    /// 0x6072 (per mille of rated torque); 0 stands for the drive's own limit.
+    pub max_torque_permille: u16,
+    /// Ramp to standstill whatever the targets say.
+    pub quick_stop: bool,
+}
+
+/// What the drive latches at SYNC0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriveFeedback {
+    /// 0x6064 (counts).
+    pub position_counts: i32,
+    /// 0x606C (counts/s).
+    pub velocity_counts_per_s: i32,
+    /// 0x6077 (per mille of rated torque), filtered.
+    pub torque_permille: i16,
+    /// 0x6074 (per mille of rated torque).
+    pub demand_permille: i16,
+    /// 0x60F4: position asked for at this moment minus position (counts).
+    pub following_error_counts: i32,
+    /// 0x603F, 0 for none; the output stage is off while it stands.
+    pub error_code: u16,
+    /// Nothing moves and nothing is asked to.
+    pub standstill: bool,
+    /// The current limit holds.
+    pub limited: bool,
+}
+
+/// How faults change this axis at the moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Modifiers {
+    /// Factor on friction (1).
+    pub friction: f64,
+    /// Added mass (kg).
+    pub mass_kg: f64,
+    /// Added gap (m).
+    pub gap_m: f64,
+    /// Gain of the current sensor (1).
+    pub current_gain: f64,
+}
+
+impl Default for Modifiers {
+    fn default() -> Self {
+        Self {
+            friction: 1.0,
+            mass_kg: 0.0,
+            gap_m: 0.0,
+            current_gain: 1.0,
+        }
+    }
+}

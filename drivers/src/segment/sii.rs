@@ -1,0 +1,202 @@
+//! SubDevice Information Interface: the EEPROM image that a SubDevice's description becomes (ETG.2010).
+
+use super::Description;
+use super::device::{INPUTS_START, MAILBOX_BYTES, OUTPUTS_START, RX_MAILBOX, TX_MAILBOX};
+
+/// Category numbers of ETG.2010.
+mod category {
+    pub const STRINGS: u16 = 10;
+    pub const GENERAL: u16 = 30;
+    pub const FMMU: u16 = 40;
+    pub const SYNC_MANAGER: u16 = 41;
+    pub const TX_PDO: u16 = 50;
+    pub const RX_PDO: u16 = 51;
+    pub const DC: u16 = 60;
+    pub const END: u16 = 0xffff;
+}
+
+/// Size of the image (bytes): 2 KiB, a 16 kbit EEPROM.
+pub const BYTES: usize = 2048;
+/// Mailbox protocol bit: CoE.
+const PROTOCOL_COE: u16 = 0x0004;
+/// CoE details: SDO services.
+const COE_SDO: u8 = 0x01;
+/// AssignActivate of a drive synchronised by SYNC0.
+const ASSIGN_ACTIVATE_SYNC0: u16 = 0x0300;
+
+/// Builds the image.
+pub fn image(description: &Description) -> Vec<u8> {
+    let mut image = vec![0; 0x80];
+    let mut put = |word: usize, value: u16| {
+        if let Some(bytes) = image.get_mut(word * 2..word * 2 + 2) {
+            bytes.copy_from_slice(&value.to_le_bytes());
+        }
+    };
+    put(0x00, 0x0005); // PDI control: SPI slave, as most drives report it
+    let identity = [
+        description.vendor_id,
+        description.product_code,
+        description.revision,
+        description.serial,
+    ];
+    for (index, value) in identity.iter().enumerate() {
+        put(0x08 + index * 2, *value as u16);
+        put(0x09 + index * 2, (*value >> 16) as u16);
+    }
+    put(0x18, RX_MAILBOX);
+    put(0x19, MAILBOX_BYTES);
+    put(0x1a, TX_MAILBOX);
+    put(0x1b, MAILBOX_BYTES);
+    put(0x1c, PROTOCOL_COE);
+    put(0x3e, (BYTES * 8 / 1024 - 1) as u16);
+    put(0x3f, 1);
+    let checksum = checksum(image.get(..14).unwrap_or_default());
+    if let Some(byte) = image.get_mut(14) {
+        *byte = checksum;
+    }
+
+    append(&mut image, category::STRINGS, &strings(description));
+    append(&mut image, category::GENERAL, &general());
+    // FMMU 0 maps the outputs, 1 the inputs, 2 the mailbox status.
+    append(&mut image, category::FMMU, &[1, 2, 3, 0xff]);
+    append(
+        &mut image,
+        category::SYNC_MANAGER,
+        &sync_managers(description),
+    );
+    append(
+        &mut image,
+        category::TX_PDO,
+        &pdo(0x1a00, 3, &description.inputs),
+    );
+    append(
+        &mut image,
+        category::RX_PDO,
+        &pdo(0x1600, 2, &description.outputs),
+    );
+    append(&mut image, category::DC, &dc());
+    image.extend_from_slice(&category::END.to_le_bytes());
+    image.resize(image.len().max(BYTES), 0xff);
+    image
+}
+
+/// Appends a category; an empty one is left out.
+fn append(image: &mut Vec<u8>, kind: u16, data: &[u8]) {
+    if data.is_empty() {
+        return;
+    }
+    image.extend_from_slice(&kind.to_le_bytes());
+    image.extend_from_slice(&(data.len().div_ceil(2) as u16).to_le_bytes());
+    image.extend_from_slice(data);
+    if !data.len().is_multiple_of(2) {
+        image.push(0);
+    }
+}
+
+fn strings(description: &Description) -> Vec<u8> {
+    let mut data = vec![2];
+    for text in [description.name.as_str(), "twinstep simulated SubDevice"] {
+        // Names are at most 32 bytes long, so a length fits a byte.
+        data.push(text.len().min(255) as u8);
+        data.extend_from_slice(
+            text.as_bytes()
+                .get(..text.len().min(255))
+                .unwrap_or_default(),
+        );
+    }
+    data
+}
+
+fn general() -> [u8; 32] {
+    let mut data = [0; 32];
+    data[2] = 1; // order string
+    data[3] = 2; // name string
+    data[5] = COE_SDO;
+    data[14] = 0x11; // ports 0 and 1: MII
+    data
+}
+
+fn sync_managers(description: &Description) -> Vec<u8> {
+    let rows = [
+        (RX_MAILBOX, MAILBOX_BYTES, 0x26, 1),
+        (TX_MAILBOX, MAILBOX_BYTES, 0x22, 2),
+        (OUTPUTS_START, description.output_bytes() as u16, 0x64, 3),
+        (INPUTS_START, description.input_bytes() as u16, 0x20, 4),
+    ];
+    let mut data = Vec::with_capacity(rows.len() * 8);
+    for (start, length, control, usage) in rows {
+        data.extend_from_slice(&start.to_le_bytes());
+        data.extend_from_slice(&length.to_le_bytes());
+        data.extend_from_slice(&[control, 0, u8::from(length > 0), usage]);
+    }
+    data
+}
+
+fn pdo(index: u16, sync_manager: u8, entries: &[twinstep_config::machine::PdoEntry]) -> Vec<u8> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let mut data = Vec::with_capacity(8 + entries.len() * 8);
+    data.extend_from_slice(&index.to_le_bytes());
+    data.extend_from_slice(&[entries.len() as u8, sync_manager, 0, 0, 0, 0]);
+    for entry in entries {
+        data.extend_from_slice(&entry.index.to_le_bytes());
+        // Basic data types of CiA 301: UNSIGNED8, UNSIGNED16, UNSIGNED32.
+        let data_type = match entry.bits {
+            8 => 5,
+            16 => 6,
+            _ => 7,
+        };
+        data.extend_from_slice(&[entry.subindex, 0, data_type, entry.bits, 0, 0]);
+    }
+    data
+}
+
+fn dc() -> [u8; 24] {
+    let mut data = [0; 24];
+    let [low, high] = ASSIGN_ACTIVATE_SYNC0.to_le_bytes();
+    data[14] = low;
+    data[15] = high;
+    data
+}
+
+/// CRC-8 over the first seven words: polynomial x8 + x2 + x + 1, start 0xFF (ETG.2010).
+fn checksum(bytes: &[u8]) -> u8 {
+    let mut crc = 0xff_u8;
+    for byte in bytes {
+        crc ^= byte;
+        for _ in 0..8 {
+            crc = if crc & 0x80 != 0 {
+                crc << 1 ^ 0x07
+            } else {
+                crc << 1
+            };
+        }
+    }
+    crc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_can_be_walked_to_the_end() {
+        let image = image(&Description::for_test("lift", 12, 14));
+        let word = |at: usize| u16::from_le_bytes([image[at * 2], image[at * 2 + 1]]);
+        let mut at = 0x40;
+        let mut seen = Vec::new();
+        while word(at) != category::END {
+            seen.push(word(at));
+            at += 2 + usize::from(word(at + 1));
+        }
+        assert_eq!(seen, [10, 30, 40, 41, 50, 51, 60]);
+        assert_eq!(word(0x1c), PROTOCOL_COE);
+    }
+
+    #[test]
+    fn checksum_is_the_standard_one() {
+        // "123456789" with this polynomial and start value (CRC-8/ROHC is the reflected kin; this is the plain one).
+        assert_eq!(checksum(b"123456789"), 0xfb);
+    }
+}

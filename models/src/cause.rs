@@ -1,0 +1,95 @@
+//! Likely causes of a deviation, each with what to do about it.
+
+/// The likeliest cause of a deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// Friction of guide, screw or bearing is higher than calibrated.
+    FrictionIncreased = 0,
+    /// Friction is lower than calibrated.
+    FrictionDecreased = 1,
+    /// More moved mass than calibrated.
+    LoadAdded = 2,
+    /// Less moved mass than calibrated.
+    LoadRemoved = 3,
+    /// Torque constant or current sensor: all currents scale together.
+    TorqueConstantChanged = 4,
+    /// Lost motion at reversals.
+    Backlash = 5,
+    /// The force over the stroke is not that of the part the recipe names.
+    WrongPart = 6,
+    /// The vacuum circuit leaks.
+    Leak = 7,
+    /// Frames were lost on the bus.
+    FramesLost = 8,
+    /// A SubDevice did not process its datagram.
+    WorkingCounter = 9,
+    /// The drive reports a fault; the code stands in `measured`.
+    DriveFault = 10,
+    /// The axis moves while it is not enabled.
+    MovedWhileDisabled = 11,
+    /// An abrupt disturbance that no pattern explains yet.
+    Disturbance = 12,
+    /// The vacuum is not reached.
+    VacuumNotReached = 13,
+}
+
+impl Cause {
+    /// All causes, in the order of their codes.
+    pub const ALL: [Self; 14] = [
+        Self::FrictionIncreased,
+        Self::FrictionDecreased,
+        Self::LoadAdded,
+        Self::LoadRemoved,
+        Self::TorqueConstantChanged,
+        Self::Backlash,
+        Self::WrongPart,
+        Self::Leak,
+        Self::FramesLost,
+        Self::WorkingCounter,
+        Self::DriveFault,
+        Self::MovedWhileDisabled,
+        Self::Disturbance,
+        Self::VacuumNotReached,
+    ];
+
+    /// One phrase for the maintenance engineer.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::FrictionIncreased => "friction increased",
+            Self::FrictionDecreased => "friction decreased",
+            Self::LoadAdded => "more load than calibrated",
+            Self::LoadRemoved => "less load than calibrated",
+            Self::TorqueConstantChanged => "torque constant or current sensor changed",
+            Self::Backlash => "backlash increased (inferred from one encoder)",
+            Self::WrongPart => "the part in the press is not the recipe's",
+            Self::Leak => "vacuum leak increased",
+            Self::FramesLost => "frames lost on the bus",
+            Self::WorkingCounter => "a SubDevice did not process its datagram",
+            Self::DriveFault => "the drive reports a fault",
+            Self::MovedWhileDisabled => "the axis moved while it was not enabled",
+            Self::Disturbance => "abrupt disturbance",
+            Self::VacuumNotReached => "vacuum not reached",
+        }
+    }
+
+    /// What to do, in one sentence.
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::FrictionIncreased => "Check lubrication, guide and bearings; compare after relubrication.",
+            Self::FrictionDecreased => "Check that the axis is still coupled; recalibrate after a change of lubricant.",
+            Self::LoadAdded => "Check tool and workpiece on the axis against the recipe.",
+            Self::LoadRemoved => "Check that tool and workpiece are still attached.",
+            Self::TorqueConstantChanged => "Compare motor temperature and current sensor with a reference measurement.",
+            Self::Backlash => "Measure the lost motion with a gauge; check nut preload and coupling.",
+            Self::WrongPart => "Stop feeding; compare the part in the press with the recipe.",
+            Self::Leak => "Check suction cups, hoses and fittings of the station.",
+            Self::FramesLost => "Check cables, connectors and the master's timing; look at the port error counters.",
+            Self::WorkingCounter => "Find the SubDevice that is not in OP and read its AL status code.",
+            Self::DriveFault => "Read the drive's fault memory; mend the cause before the fault is reset.",
+            Self::MovedWhileDisabled => "Check brake and counterbalance before anybody enters.",
+            Self::Disturbance => "Look at the window of cycles around the event.",
+            Self::VacuumNotReached => "Check the ejector's supply pressure and the suction cups.",
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The vacuum circuit from a recording: final pressure, time constant, leak rate and its spread.
+
+use crate::vacuum::{Phase, VacuumParams, VacuumState};
+
+/// What was recorded of one station.
+#[derive(Clone, Copy, Debug)]
+pub struct VacuumRecord<'a> {
+    /// Period (s).
+    pub period_s: f64,
+    /// Pressure (Pa).
+    pub pressure_pa: &'a [f64],
+    /// Phase of each sample.
+    pub phase: &'a [Phase],
+}
+
+/// What was found for one station.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VacuumFit {
+    /// Pressure the ejector reaches (Pa).
+    pub final_pressure_pa: f64,
+    /// Time constant of the evacuation (s).
+    pub time_constant_s: f64,
+    /// Leak at full vacuum (Pa/s).
+    pub leak_pa_per_s: f64,
+    /// Its standard deviation from hold to hold (Pa/s).
+    pub leak_sigma_pa_per_s: f64,
+    /// Holds that were seen.
+    pub holds: u32,
+}
+
+/// Cycles of a hold that are left out while the valves settle (s).
+pub const SETTLE_S: f64 = 0.1;
+/// Shortest part of a hold that gives a slope (s).
+pub const LEAST_S: f64 = 0.3;
+
+/// Fits one station.
+///
+/// # Errors
+/// In words, what the recording lacks.
+pub fn fit_vacuum(r: &VacuumRecord<'_>) -> Result<VacuumFit, &'static str> {
+    let (final_pressure_pa, time_constant_s) = evacuation(r).ok_or("the recording has no complete evacuation")?;
+    let params = VacuumParams {
+        final_pressure_pa,
+        time_constant_s,
+        leak_pa_per_s: 0.0,
+        period_s: r.period_s,
+        settle_cycles: (SETTLE_S / r.period_s) as u32,
+        least_cycles: (LEAST_S / r.period_s) as u32,
+    };
+    let mut state = VacuumState::default();
+    let mut rates = Vec::new();
+    for (pressure, phase) in r.pressure_pa.iter().zip(r.phase) {
+        if !pressure.is_finite() {
+            state.interrupt();
+            continue;
+        }
+        state.predict(&params);
+        rates.extend(state.correct(&params, *pressure, *phase));
+    }
+    if rates.len() < 3 {
+        return Err("fewer than three holds of the part: record for longer");
+    }
+    let n = rates.len() as f64;
+    let mean = rates.iter().sum::<f64>() / n;
+    let variance = rates.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
+    Ok(VacuumFit {
+        final_pressure_pa,
+        time_constant_s,
+        leak_pa_per_s: mean,
+        leak_sigma_pa_per_s: libm::sqrt(variance),
+        holds: rates.len() as u32,
+    })
+}
+
+/// Final pressure and time constant over all evacuations: `p - pf` falls to 1/e in one time constant.
+fn evacuation(r: &VacuumRecord<'_>) -> Option<(f64, f64)> {
+    let mut finals = Vec::new();
+    let mut starts = Vec::new();
+    for k in 1..r.phase.len() {
+        if r.phase[k] == Phase::Evacuate && r.phase[k - 1] != Phase::Evacuate {
+            starts.push(k);
+        }
+        if r.phase[k] != Phase::Evacuate && r.phase[k - 1] == Phase::Evacuate {
+            finals.push(r.pressure_pa[k - 1]);
+        }
+    }
+    if finals.is_empty() || starts.is_empty() {
+        return None;
+    }
+    let final_pa = finals.iter().sum::<f64>() / finals.len() as f64;
+    let mut times = Vec::new();
+    for start in starts {
+        let span = r.pressure_pa[start] - final_pa;
+        let aim = final_pa + span * libm::exp(-1.0);
+        let reached = r.pressure_pa[start..].iter().position(|p| *p <= aim);
+        if let Some(cycles) = reached.filter(|c| *c > 0 && span > 1000.0) {
+            times.push(cycles as f64 * r.period_s);
+        }
+    }
+    if times.is_empty() {
+        return None;
+    }
+    Some((final_pa, times.iter().sum::<f64>() / times.len() as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_circuit_comes_back() {
+        let (mut pressure, mut phase) = (Vec::new(), Vec::new());
+        let mut p = 101_325.0;
+        for k in 0..20_000 {
+            let at = k % 2000;
+            let now = if at < 700 {
+                Phase::Evacuate
+            } else if at < 1700 {
+                Phase::Hold
+            } else {
+                Phase::Release
+            };
+            match now {
+                Phase::Evacuate => p += 0.001 * (25_000.0 - p) / 0.1,
+                Phase::Hold => p += 0.001 * 300.0 * (101_325.0 - p) / 76_325.0,
+                Phase::Release => p += 0.001 * (101_325.0 - p) / 0.02,
+            }
+            pressure.push(p);
+            phase.push(now);
+        }
+        let r = VacuumRecord { period_s: 0.001, pressure_pa: &pressure, phase: &phase };
+        let fit = fit_vacuum(&r).expect("complete");
+        assert!((fit.final_pressure_pa - 25_000.0).abs() < 200.0, "{fit:?}");
+        assert!((fit.time_constant_s - 0.1).abs() < 0.003, "{fit:?}");
+        assert!((fit.leak_pa_per_s - 300.0).abs() < 5.0, "{fit:?}");
+        assert_eq!(fit.holds, 10);
+    }
+}

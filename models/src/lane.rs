@@ -1,0 +1,37 @@
+//! Eight axes side by side: the unit in which everything is stored and stepped.
+//!
+//! A lane is a plain array, so that a loop over it becomes SIMD where the target has it and gives the same bits where not:
+//! only + - * / and comparisons are used, in one order, never contracted.
+
+/// Axes per lane.
+pub const LANES: usize = 8;
+
+/// One quantity of eight axes.
+pub type Lane = [f64; LANES];
+
+/// All zeros.
+pub const ZERO: Lane = [0.0; LANES];
+
+/// Number of lanes that hold `axes` axes.
+pub const fn lanes_for(axes: usize) -> usize {
+    axes.div_ceil(LANES)
+}
+
+/// Limits `x` to `-limit..=limit`.
+#[inline(always)]
+pub fn clamp(x: f64, limit: f64) -> f64 {
+    let low = if x < -limit { -limit } else { x };
+    if low > limit { limit } else { low }
+}
+
+/// +1, 0 or -1.
+#[inline(always)]
+pub fn sign(x: f64) -> f64 {
+    if x > 0.0 {
+        1.0
+    } else if x < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,147 @@
+//! The vocabulary that every floor above shares: what one cycle brings, in SI units.
+//!
+//! A value that could not be measured is a [`Missing`] reason, never NaN and never 0.
+
+/// When a sample was taken: a count and two clocks, all given from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CycleStamp {
+    /// Cycles since the first one in OP (0 is the first).
+    pub cycle: u64,
+    /// Nominal time since the first cycle in OP (ns): `cycle` times the period.
+    pub time_ns: u64,
+    /// DC system time that the frame brought along (ns), 0 where the source has none.
+    pub dc_time_ns: u64,
+}
+
+/// Why a cycle has no usable measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Missing {
+    /// No frame came back before the deadline.
+    NoFrame = 1,
+    /// The working counter of the datagram that carries the value was wrong.
+    WorkingCounter = 2,
+    /// The SubDevice is not in OP.
+    NotOperational = 3,
+    /// The recording has no row for this cycle.
+    Gap = 4,
+    /// The value in the recording is not a finite number.
+    NotANumber = 5,
+    /// The process data does not carry the object.
+    NotMapped = 6,
+}
+
+impl Missing {
+    /// All reasons, in the order of their codes.
+    pub const ALL: [Self; 6] = [
+        Self::NoFrame,
+        Self::WorkingCounter,
+        Self::NotOperational,
+        Self::Gap,
+        Self::NotANumber,
+        Self::NotMapped,
+    ];
+
+    /// The stable word used in recordings and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoFrame => "no_frame",
+            Self::WorkingCounter => "working_counter",
+            Self::NotOperational => "not_operational",
+            Self::Gap => "gap",
+            Self::NotANumber => "not_a_number",
+            Self::NotMapped => "not_mapped",
+        }
+    }
+}
+
+/// State of a drive, decoded from the statusword 0x6041 (CiA 402, table "state coding").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DriveState {
+    /// Not ready to switch on.
+    #[default]
+    NotReadyToSwitchOn = 0,
+    /// Switch on disabled.
+    SwitchOnDisabled = 1,
+    /// Ready to switch on.
+    ReadyToSwitchOn = 2,
+    /// Switched on.
+    SwitchedOn = 3,
+    /// Operation enabled: the only state in which set-points move the axis.
+    OperationEnabled = 4,
+    /// Quick stop active.
+    QuickStopActive = 5,
+    /// Fault reaction active.
+    FaultReactionActive = 6,
+    /// Fault.
+    Fault = 7,
+}
+
+impl DriveState {
+    /// Decodes a statusword (0x6041).
+    pub const fn from_statusword(word: u16) -> Self {
+        match word & 0x006f {
+            0x0021 => Self::ReadyToSwitchOn,
+            0x0023 => Self::SwitchedOn,
+            0x0027 => Self::OperationEnabled,
+            0x0007 => Self::QuickStopActive,
+            _ => match word & 0x004f {
+                0x0040 => Self::SwitchOnDisabled,
+                0x000f => Self::FaultReactionActive,
+                0x0008 => Self::Fault,
+                _ => Self::NotReadyToSwitchOn,
+            },
+        }
+    }
+}
+
+/// One cycle of one axis (a press is an axis with a contact force).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AxisReading {
+    /// Position actual value 0x6064 (m).
+    pub position_m: f64,
+    /// Velocity actual value 0x606C (m/s).
+    pub velocity_m_per_s: f64,
+    /// Torque-forming current (A), from the torque actual value 0x6077; positive moves towards larger positions.
+    pub current_a: f64,
+    /// The target position 0x607A sent in this very cycle (m).
+    pub target_m: f64,
+    /// State from the statusword 0x6041.
+    pub state: DriveState,
+    /// Error code 0x603F, 0 for none.
+    pub error_code: u16,
+}
+
+/// One cycle of one vacuum station.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StationReading {
+    /// Absolute pressure in the gripper (Pa).
+    pub pressure_pa: f64,
+    /// The ejector was commanded on in this cycle.
+    pub ejector_on: bool,
+    /// The blow-off valve was commanded open in this cycle.
+    pub blow_off: bool,
+}
+
+/// The circumstances of the cycle that the models may depend on. Indexes into the configuration's lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Recipe in force.
+    pub recipe: u8,
+    /// Part that the recipe says is in the press.
+    pub part: u8,
+}
+
+/// Everything that one cycle brought, in SI units. Borrowed: the image is converted in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// Servo axes first, then presses, in the order of the configuration.
+    pub axes: &'a [Result<AxisReading, Missing>],
+    /// Vacuum stations in the order of the configuration.
+    pub stations: &'a [Result<StationReading, Missing>],
+    /// Circumstances.
+    pub context: Context,
+    /// What the bus itself had to report in this cycle.
+    pub bus: Result<(), Missing>,
+}

@@ -1,0 +1,235 @@
+//! The bus: which SubDevices in which order, and what process data they carry.
+
+use super::{Whole, text};
+use crate::check::{Check, listed};
+use crate::machine::{Bus, MAX_SUBDEVICES, PdoEntry, SubDevice};
+use crate::objects::{self, MAX_ENTRIES};
+use crate::raw::{BusTable, File};
+use crate::value::At;
+
+/// Identity of the simulated SubDevices: no vendor's own, "TWIN" in ASCII.
+pub const SIMULATED_VENDOR_ID: u32 = 0x5457_494e;
+/// Product code of a simulated drive.
+pub const SIMULATED_DRIVE: u32 = 0x0000_0402;
+/// Product code of a simulated I/O station.
+pub const SIMULATED_STATION: u32 = 0x0000_0401;
+
+/// What the tables of an axis, press or station say about its SubDevice.
+struct Device<'a> {
+    name: &'a At<String>,
+    drive: bool,
+    vendor_id: Option<&'a At<u32>>,
+    product_code: Option<&'a At<u32>>,
+    outputs: Option<&'a At<Vec<At<String>>>>,
+    inputs: Option<&'a At<Vec<At<String>>>>,
+}
+
+pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check) -> Bus {
+    let none = BusTable::default();
+    let raw = file.bus.as_ref().unwrap_or(&none);
+    let devices = devices(file);
+    check.at_most(
+        &file.machine.name.span,
+        "SubDevices on one bus",
+        devices.len(),
+        MAX_SUBDEVICES,
+    );
+    let interface = raw.interface.as_ref().map(|interface| {
+        // IFNAMSIZ is 16 with its final 0.
+        let name = &interface.value;
+        let wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+        if name.is_empty() || name.len() > 15 || name.contains(wrong) {
+            check.problem(
+                &interface.span,
+                "`interface` is no name of a network interface",
+                "1 to 15 bytes without spaces or slashes",
+                "`ip link` lists the interfaces of this computer",
+            );
+        }
+        text("interface", interface, check)
+    });
+    let frame_shift_ns = raw.frame_shift.as_ref().map_or(period_ns / 4, |shift| {
+        // A period that has a problem of its own is 0 here and says nothing about the shift.
+        let longest = period_ns.checked_sub(1).unwrap_or(u64::MAX);
+        check.nanoseconds("frame_shift", shift, (0, longest))
+    });
+    let built: Vec<SubDevice> = devices
+        .iter()
+        .map(|device| subdevice(device, whole, check))
+        .collect();
+    let subdevices = match &raw.subdevices {
+        // The order of names that have problems of their own says nothing.
+        Some(order) if whole.named => ordered(order, &built, check),
+        _ => built,
+    };
+    Bus {
+        interface,
+        subdevices,
+        frame_shift_ns,
+    }
+}
+
+/// Axes, presses and stations in the order of the file.
+fn devices(file: &File) -> Vec<Device<'_>> {
+    let drives = file
+        .axis
+        .iter()
+        .map(|axis| (&axis.name, axis.drive.as_ref()));
+    let presses = file
+        .press
+        .iter()
+        .map(|press| (&press.name, press.drive.as_ref()));
+    let mut devices: Vec<Device<'_>> = drives
+        .chain(presses)
+        .map(|(name, drive)| Device {
+            name,
+            drive: true,
+            vendor_id: drive.and_then(|drive| drive.vendor_id.as_ref()),
+            product_code: drive.and_then(|drive| drive.product_code.as_ref()),
+            outputs: drive.and_then(|drive| drive.outputs.as_ref()),
+            inputs: drive.and_then(|drive| drive.inputs.as_ref()),
+        })
+        .collect();
+    devices.extend(file.station.iter().map(|station| Device {
+        name: &station.name,
+        drive: false,
+        vendor_id: station.vendor_id.as_ref(),
+        product_code: station.product_code.as_ref(),
+        outputs: station.outputs.as_ref(),
+        inputs: station.inputs.as_ref(),
+    }));
+    devices
+}
+
+fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice {
+    let (table, product_code, outputs, inputs): (_, _, &[PdoEntry], &[PdoEntry]) = if device.drive {
+        (
+            "its drive",
+            SIMULATED_DRIVE,
+            &objects::DRIVE_OUTPUTS,
+            &objects::DRIVE_INPUTS,
+        )
+    } else {
+        (
+            "[[station]]",
+            SIMULATED_STATION,
+            &objects::STATION_OUTPUTS,
+            &objects::STATION_INPUTS,
+        )
+    };
+    let absent: Vec<&str> = [
+        ("vendor_id", device.vendor_id),
+        ("product_code", device.product_code),
+    ]
+    .iter()
+    .filter(|(_, value)| value.is_none())
+    .map(|(key, _)| *key)
+    .collect();
+    if whole.real && !absent.is_empty() {
+        let keys = absent.join(" and ");
+        check.problem(
+            &device.name.span,
+            format!(
+                "{} is on a real interface and has no {keys}: nothing tells it from another SubDevice",
+                crate::error::shortened(&device.name.value)
+            ),
+            format!("{keys} missing"),
+            format!("add {keys} to {table} as the SII of the device or its ESI file states them"),
+        );
+    }
+    let needed: (&[u16], &[u16]) = if device.drive {
+        (&[0x6040, 0x607a], &[0x6041, 0x6064])
+    } else {
+        (&[], &[])
+    };
+    SubDevice {
+        name: device.name.value.clone(),
+        vendor_id: device.vendor_id.map_or(SIMULATED_VENDOR_ID, |id| id.value),
+        product_code: device.product_code.map_or(product_code, |code| code.value),
+        outputs: entries("outputs", device.outputs, outputs, needed.0, check),
+        inputs: entries("inputs", device.inputs, inputs, needed.1, check),
+    }
+}
+
+fn entries(
+    key: &str,
+    raw: Option<&At<Vec<At<String>>>>,
+    default: &[PdoEntry],
+    needed: &[u16],
+    check: &mut Check,
+) -> Vec<PdoEntry> {
+    let Some(raw) = raw else {
+        return default.to_vec();
+    };
+    check.at_most(&raw.span, "objects", raw.value.len(), MAX_ENTRIES);
+    let mut list: Vec<PdoEntry> = Vec::new();
+    let mut complete = true;
+    for text in &raw.value {
+        let wrong = match objects::parse(&text.value) {
+            Ok(entry)
+                if list.iter().any(|other| {
+                    (other.index, other.subindex) == (entry.index, entry.subindex)
+                }) =>
+            {
+                "it is in the list already".to_owned()
+            }
+            Ok(entry) => {
+                list.push(entry);
+                continue;
+            }
+            Err(wrong) => wrong,
+        };
+        complete = false;
+        check.problem(
+            &text.span,
+            format!(
+                "\"{}\" cannot be among the {key}: {wrong}",
+                crate::error::shortened(&text.value)
+            ),
+            "not possible",
+            "write \"0x607A\" for a CiA 402 object, or index, subindex and bits: \"0x7000:01/8\"",
+        );
+    }
+    for index in needed {
+        if complete && !list.iter().any(|entry| entry.index == *index) {
+            let name = objects::KNOWN
+                .iter()
+                .find(|known| known.0 == *index)
+                .map_or("", |known| known.3);
+            check.problem(
+                &raw.span,
+                format!("the {key} of a drive need the {name} 0x{index:04X}"),
+                format!("0x{index:04X} is missing"),
+                format!("add \"0x{index:04X}\" to {key}"),
+            );
+        }
+    }
+    list
+}
+
+/// The SubDevices in the order that the configuration states.
+fn ordered(order: &At<Vec<At<String>>>, built: &[SubDevice], check: &mut Check) -> Vec<SubDevice> {
+    let names: Vec<&str> = built.iter().map(|device| device.name.as_str()).collect();
+    check.unique("SubDevices on the wire", order.value.iter());
+    let mut subdevices = Vec::new();
+    for name in &order.value {
+        match built.iter().find(|device| device.name == name.value) {
+            Some(device) => subdevices.push(device.clone()),
+            None => check.unknown("axis, press or station", name, &names),
+        }
+    }
+    let absent: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !order.value.iter().any(|listed| listed.value == *name))
+        .collect();
+    if !absent.is_empty() {
+        check.problem(
+            &order.span,
+            format!("`subdevices` leaves out {}", listed(&absent)),
+            "not complete",
+            "list every axis, press and station in the order of the wire, or leave `subdevices` out",
+        );
+    }
+    subdevices
+}

@@ -1,0 +1,274 @@
+//! Checked and built: from the raw structs of the file to the typed [`Machine`].
+
+mod axis;
+mod bus;
+mod press;
+mod recording;
+mod station;
+mod twin;
+
+use crate::check::{Bounds, Check};
+use crate::fault::Fault;
+use crate::machine::{
+    Cycle, EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPES, MAX_STATIONS, Machine,
+    Simulation,
+};
+use crate::raw::{CycleTable, File};
+use crate::value::{At, Span};
+
+/// Shortest period (ns).
+const MIN_PERIOD_NS: u64 = 31_250;
+/// Longest period on a bus (ns).
+const MAX_BUS_PERIOD_NS: u64 = 10_000_000;
+/// Longest period of a recording (ns).
+const MAX_PERIOD_NS: u64 = 1_000_000_000;
+/// Longest free text, as in the machine's name (bytes).
+const MAX_TEXT: usize = 128;
+/// Longest dwell, hold or other time in a program (s): a day.
+const MAX_DWELL_S: f64 = 86_400.0;
+/// Longest dead time, filter or other time constant (s).
+const MAX_LAG_S: f64 = 10.0;
+/// Asked-for interval between false alarms unless given (s): 30 days.
+const FALSE_ALARM_INTERVAL_S: f64 = 2_592_000.0;
+
+/// What the parts of the machine need to know of the whole.
+struct Whole {
+    /// There is a bus, real or simulated.
+    bus: bool,
+    /// The bus is a real interface, and nobody simulates it.
+    real: bool,
+    /// The machine is simulated.
+    simulated: bool,
+    /// Every axis, press and station has a name of its own.
+    named: bool,
+}
+
+/// Builds the machine; it means something only if no problem was found.
+pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
+    let simulated = file.simulation.is_some();
+    bounds(file, check);
+    let before = check.problems.len();
+    let names = || {
+        let axes = file.axis.iter().map(|axis| &axis.name);
+        let presses = file.press.iter().map(|press| &press.name);
+        let stations = file.station.iter().map(|station| &station.name);
+        axes.chain(presses).chain(stations)
+    };
+    for name in names() {
+        check.name(name);
+    }
+    check.unique("axes, presses and stations", names());
+    let whole = Whole {
+        bus: file.bus.is_some() || simulated,
+        real: !simulated && file.bus.as_ref().is_some_and(|bus| bus.interface.is_some()),
+        simulated,
+        named: check.problems.len() == before,
+    };
+
+    let cycle = cycle(&file.cycle, &whole, check);
+    let effort = |name: &At<String>| {
+        let maps = file.recording.as_ref().map(|map| map.axis.value.as_slice());
+        maps.unwrap_or_default()
+            .iter()
+            .find(|map| map.axis.value == name.value)
+            .map_or(EffortUnit::Ampere, recording::effort_unit)
+    };
+    let axes: Vec<_> = file
+        .axis
+        .iter()
+        .map(|raw| axis::axis(raw, effort(&raw.name), &whole, check))
+        .collect();
+    let presses: Vec<_> = file
+        .press
+        .iter()
+        .map(|raw| press::press(raw, effort(&raw.name), &whole, check))
+        .collect();
+    let stations: Vec<_> = file
+        .station
+        .iter()
+        .map(|raw| station::station(raw, &whole, check))
+        .collect();
+    let parts: Vec<_> = file
+        .part
+        .iter()
+        .map(|raw| press::part(raw, &presses, check))
+        .collect();
+    check.unique("parts", file.part.iter().map(|part| &part.name));
+    let recipes: Vec<_> = file
+        .recipe
+        .iter()
+        .map(|raw| press::recipe(raw, &file.part, check))
+        .collect();
+    check.unique("recipes", file.recipe.iter().map(|recipe| &recipe.name));
+    if let (Some(first), true) = (file.press.first(), file.part.is_empty()) {
+        check.problem(
+            &first.name.span,
+            "a press needs a part to press, and the configuration has none",
+            "this press",
+            "add a table [[part]] with name, contact and stiffness",
+        );
+    }
+
+    let bus = whole
+        .bus
+        .then(|| bus::bus(file, &whole, cycle.period_ns, check));
+    let recording = file
+        .recording
+        .as_ref()
+        .map(|map| recording::recording(map, &axes, &presses, &whole, check));
+    let mut machine = Machine {
+        name: text("name", &file.machine.name, check),
+        asset_id: file
+            .machine
+            .asset_id
+            .as_ref()
+            .map_or_else(String::new, |id| text("asset_id", id, check)),
+        cycle,
+        judge: Judge {
+            false_alarm_interval_s: check.si_or(
+                "false_alarm_interval",
+                file.judge.as_ref().map(|judge| &judge.false_alarm_interval),
+                // From a second, for experiments, to a century.
+                Bounds::between(1.0, 3_155_760_000.0),
+                FALSE_ALARM_INTERVAL_S,
+            ),
+        },
+        bus,
+        axes,
+        presses,
+        stations,
+        parts,
+        recipes,
+        simulation: file.simulation.as_ref().map(|simulation| Simulation {
+            machine_seed: simulation.machine_seed,
+        }),
+        recording,
+        inject: Vec::new(),
+    };
+    if let Some(simulation) = &file.simulation {
+        machine.inject = inject(&simulation.inject, &machine, check);
+    }
+    machine
+}
+
+/// Refuses lists beyond the bounds of the machine, and a machine without anything to watch.
+fn bounds(file: &File, check: &mut Check) {
+    let at = &file.machine.name.span;
+    let axes = file.axis.len() + file.press.len();
+    check.at_most(at, "axes and presses", axes, MAX_AXES);
+    check.at_most(at, "stations", file.station.len(), MAX_STATIONS);
+    check.at_most(at, "parts", file.part.len(), MAX_PARTS);
+    check.at_most(at, "recipes", file.recipe.len(), MAX_RECIPES);
+    if axes + file.station.len() == 0 {
+        check.problem(
+            at,
+            "the machine has no axis, no press and no station",
+            "this machine",
+            "add a table [[axis]], [[press]] or [[station]]",
+        );
+    }
+}
+
+fn cycle(raw: &CycleTable, whole: &Whole, check: &mut Check) -> Cycle {
+    let longest = if whole.bus {
+        MAX_BUS_PERIOD_NS
+    } else {
+        MAX_PERIOD_NS
+    };
+    let period_ns = check.nanoseconds("period", &raw.period, (MIN_PERIOD_NS, longest));
+    let mut budget_ns = [None; 9];
+    if let Some(budget) = &raw.budget {
+        let phases = [
+            ("wake", &budget.wake),
+            ("send", &budget.send),
+            ("predict", &budget.predict),
+            ("receive", &budget.receive),
+            ("compare", &budget.compare),
+            ("publish", &budget.publish),
+            ("correct", &budget.correct),
+            ("acyclic", &budget.acyclic),
+            ("slack", &budget.slack),
+        ];
+        let mut sum = 0;
+        for (slot, (name, phase)) in budget_ns.iter_mut().zip(phases) {
+            let Some(phase) = phase else { continue };
+            let ns = check.nanoseconds(name, phase, (0, MAX_PERIOD_NS));
+            *slot = Some(ns);
+            let before = sum;
+            sum += ns;
+            if period_ns > 0 && before <= period_ns && sum > period_ns {
+                check.problem(
+                    &phase.span,
+                    format!(
+                        "up to and with `{name}` the budgets are {} together, more than the period of {}",
+                        crate::check::duration(sum),
+                        crate::check::duration(period_ns)
+                    ),
+                    "beyond the period from here on",
+                    "lower the budgets, or make the period longer",
+                );
+            }
+        }
+    }
+    Cycle {
+        period_ns,
+        budget_ns,
+    }
+}
+
+/// Free text of one line.
+fn text(key: &str, raw: &At<String>, check: &mut Check) -> String {
+    if raw.value.len() > MAX_TEXT || raw.value.chars().any(char::is_control) {
+        check.problem(
+            &raw.span,
+            format!("`{key}` must be one line of at most {MAX_TEXT} bytes"),
+            "too long, or with control characters",
+            "shorten it",
+        );
+    }
+    raw.value.clone()
+}
+
+/// The asset id of an axis, press or station.
+fn asset_id(raw: Option<&At<String>>, check: &mut Check) -> Option<String> {
+    raw.map(|id| text("asset_id", id, check))
+}
+
+/// Says that a table is missing that this machine needs.
+fn needs(check: &mut Check, name: &At<String>, table: &str, why: &str) {
+    check.problem(
+        &name.span,
+        format!(
+            "{} needs the table [{table}] {why}",
+            crate::error::shortened(&name.value)
+        ),
+        format!("has no [{table}]"),
+        format!("add [{table}]; `twinstep check --schema` describes its keys"),
+    );
+}
+
+/// Refuses a position that the drive's 32-bit target position cannot hold.
+fn in_counts(key: &str, position_m: f64, counts_per_m: f64, span: &Span, check: &mut Check) {
+    if (position_m * counts_per_m).abs() > f64::from(i32::MAX) {
+        check.problem(
+            span,
+            format!("`{key}` is more increments than the 32 bits of 0x607A hold"),
+            "too far for the encoder",
+            "move it nearer to 0, or lower counts_per_rev",
+        );
+    }
+}
+
+fn inject(raw: &[At<String>], machine: &Machine, check: &mut Check) -> Vec<Fault> {
+    if let Some(last) = raw.last() {
+        check.at_most(&last.span, "faults", raw.len(), MAX_FAULTS);
+    }
+    let mut faults = Vec::new();
+    for text in raw {
+        match Fault::parse(&text.value, machine) {
+            Ok(fault) => faults.push(fault),
+            Err(error) => check.problem(&text.span, error.message, error.label, error.help),
+        }
+    }
+    faults
+}

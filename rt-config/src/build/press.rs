@@ -1,0 +1,218 @@
+//! Presses, the parts that they meet, and recipes.
+
+use super::axis::{counts_per_m, drive_or_neutral, plant_if_simulated};
+use super::twin::twin;
+use super::{MAX_DWELL_S, Whole, asset_id, in_counts};
+use crate::check::{Bounds, Check};
+use crate::machine::{
+    Axis, EffortUnit, MAX_RECIPE_PARTS, Motion, Part, PartTwin, Press, Recipe, Step, Stroke,
+};
+use crate::raw::{PartTable, PressTable, RecipeTable, StrokeTable};
+
+pub(super) fn press(
+    raw: &PressTable,
+    effort: EffortUnit,
+    whole: &Whole,
+    check: &mut Check,
+) -> Press {
+    let drive = drive_or_neutral(&raw.name, raw.drive.as_ref(), "press.drive", whole, check);
+    let stroke = stroke(&raw.stroke, counts_per_m(&drive), check);
+    let velocity_m_per_s = check.si("velocity", &raw.motion.velocity, Bounds::up_to(1000.0));
+    if stroke.press_velocity_m_per_s > velocity_m_per_s {
+        let pressing = &raw.stroke.press_velocity;
+        check.problem(
+            &pressing.span,
+            format!(
+                "`press_velocity` is {}, more than the press' own limit of {velocity_m_per_s}m/s",
+                pressing.scalar.shown()
+            ),
+            "above the limit",
+            "lower it, or raise `velocity` in [press.motion]",
+        );
+    }
+    let step = |to_m, velocity_m_per_s, dwell_s| Step {
+        to_m,
+        velocity_m_per_s,
+        dwell_s,
+    };
+    let program = vec![
+        step(stroke.approach_m, None, 0.0),
+        step(
+            stroke.bottom_m,
+            Some(stroke.press_velocity_m_per_s),
+            stroke.hold_s,
+        ),
+        step(stroke.top_m, None, stroke.rest_s),
+    ];
+    let axis = Axis {
+        name: raw.name.value.clone(),
+        asset_id: asset_id(raw.asset_id.as_ref(), check),
+        motion: Motion {
+            start_m: stroke.top_m,
+            velocity_m_per_s,
+            acceleration_m_per_s2: check.si(
+                "acceleration",
+                &raw.motion.acceleration,
+                Bounds::up_to(1e5),
+            ),
+            jerk_m_per_s3: check.si("jerk", &raw.motion.jerk, Bounds::up_to(1e8)),
+            program,
+        },
+        drive,
+        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, check)),
+        plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
+        effort_unit: effort,
+    };
+    Press { axis, stroke }
+}
+
+fn stroke(raw: &StrokeTable, counts_per_m: f64, check: &mut Check) -> Stroke {
+    let dwell = Bounds::between(0.0, MAX_DWELL_S);
+    let stroke = Stroke {
+        top_m: check.si("top", &raw.top, Bounds::any()),
+        approach_m: check.si("approach", &raw.approach, Bounds::any()),
+        bottom_m: check.si("bottom", &raw.bottom, Bounds::any()),
+        press_velocity_m_per_s: check.si(
+            "press_velocity",
+            &raw.press_velocity,
+            Bounds::up_to(1000.0),
+        ),
+        hold_s: check.si_or("hold", raw.hold.as_ref(), dwell, 0.0),
+        rest_s: check.si_or("rest", raw.rest.as_ref(), dwell, 0.0),
+    };
+    in_counts("top", stroke.top_m, counts_per_m, &raw.top.span, check);
+    in_counts(
+        "bottom",
+        stroke.bottom_m,
+        counts_per_m,
+        &raw.bottom.span,
+        check,
+    );
+    for (above, upper, key, lower, at) in [
+        (
+            "top",
+            stroke.top_m,
+            "approach",
+            stroke.approach_m,
+            &raw.approach,
+        ),
+        (
+            "approach",
+            stroke.approach_m,
+            "bottom",
+            stroke.bottom_m,
+            &raw.bottom,
+        ),
+    ] {
+        if lower <= upper {
+            check.problem(
+                &at.span,
+                format!(
+                    "`{key}` is {}, which is not beyond `{above}` at {upper}m",
+                    at.scalar.shown()
+                ),
+                format!("must be more than `{above}`"),
+                "positive is down: top < approach < bottom; `direction = -1` in [press.drive] turns the motor's direction",
+            );
+        }
+    }
+    stroke
+}
+
+pub(super) fn part(raw: &PartTable, presses: &[Press], check: &mut Check) -> Part {
+    check.name(&raw.name);
+    let contact_m = check.si("contact", &raw.contact, Bounds::any());
+    let stiffness_n_per_m = check.si("stiffness", &raw.stiffness, Bounds::positive());
+    for press in presses {
+        meets(raw, contact_m, stiffness_n_per_m, press, check);
+    }
+    Part {
+        name: raw.name.value.clone(),
+        contact_m,
+        stiffness_n_per_m,
+        stiffness_spread: check.si_or(
+            "stiffness_spread",
+            raw.stiffness_spread.as_ref(),
+            Bounds::between(0.0, 0.5),
+            0.0,
+        ),
+        twin: raw.twin.as_ref().map(|twin| PartTwin {
+            contact_m: check.si("contact", &twin.contact, Bounds::any()),
+            stiffness_n_per_m: check.si("stiffness", &twin.stiffness, Bounds::positive()),
+        }),
+    }
+}
+
+/// Refuses a part that the press meets at full speed, never meets, or cannot press in.
+fn meets(
+    raw: &PartTable,
+    contact_m: f64,
+    stiffness_n_per_m: f64,
+    press: &Press,
+    check: &mut Check,
+) {
+    let (stroke, name) = (&press.stroke, &press.axis.name);
+    if stroke.approach_m >= stroke.bottom_m {
+        // The stroke has a problem of its own.
+        return;
+    }
+    if contact_m <= stroke.approach_m || contact_m >= stroke.bottom_m {
+        check.problem(
+            &raw.contact.span,
+            format!(
+                "`contact` is {}, outside the pressing way of {name} from {}m down to {}m",
+                raw.contact.scalar.shown(),
+                stroke.approach_m,
+                stroke.bottom_m
+            ),
+            "outside the pressing way",
+            "put it between `approach` and `bottom` of [press.stroke], or change the stroke",
+        );
+        return;
+    }
+    let drive = &press.axis.drive;
+    let strongest_n = 2.0 * std::f64::consts::PI * drive.torque_constant_nm_per_a
+        / drive.feed_m_per_rev
+        * drive.rated_current_a
+        * f64::from(drive.max_torque_permille)
+        / 1000.0;
+    let needed_n = stiffness_n_per_m * (stroke.bottom_m - contact_m);
+    if press.axis.plant.is_some() && needed_n > strongest_n {
+        check.problem(
+            &raw.stiffness.span,
+            format!(
+                "pressing this part to the bottom takes {needed_n:.0} N, and {name} has {strongest_n:.0} N at its largest torque"
+            ),
+            "too stiff for the press",
+            "lower the stiffness, raise `bottom`, or give the press a stronger drive",
+        );
+    }
+}
+
+pub(super) fn recipe(raw: &RecipeTable, parts: &[PartTable], check: &mut Check) -> Recipe {
+    check.name(&raw.name);
+    let names: Vec<&str> = parts.iter().map(|part| part.name.value.as_str()).collect();
+    let (span, wanted) = (&raw.parts.span, &raw.parts.value);
+    check.at_most(span, "parts in a recipe", wanted.len(), MAX_RECIPE_PARTS);
+    if wanted.is_empty() {
+        check.problem(
+            span,
+            "the recipe has no part",
+            "empty",
+            "name at least one part; a machine without presses needs no recipe",
+        );
+    }
+    let mut indexes = Vec::new();
+    for part in wanted {
+        let index = names.iter().position(|name| *name == part.value);
+        // More than MAX_PARTS parts are refused elsewhere, so the index of an accepted machine fits.
+        match index.map(u8::try_from) {
+            Some(index) => indexes.push(index.unwrap_or(u8::MAX)),
+            None => check.unknown("part", part, &names),
+        }
+    }
+    Recipe {
+        name: raw.name.value.clone(),
+        parts: indexes,
+    }
+}

@@ -1,0 +1,174 @@
+//! The twin of an axis or press.
+
+use super::MAX_LAG_S;
+use crate::check::{Bounds, Check};
+use crate::machine::{AxisTwin, Cascade, EffortUnit, RegimeBaseline};
+use crate::raw::{BaselineTable, CascadeTable, TwinTable};
+use crate::units::{
+    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, STIFFNESS, VISCOUS,
+};
+use twinstep_models::blocks::Feature;
+
+/// The dimensions of what depends on whether the effort is a current or a force.
+struct Efforts {
+    effort: &'static Dimension,
+    per_velocity: &'static Dimension,
+    per_length: &'static Dimension,
+}
+
+const CURRENTS: Efforts = Efforts {
+    effort: &CURRENT,
+    per_velocity: &CURRENT_PER_VELOCITY,
+    per_length: &CURRENT_PER_LENGTH,
+};
+const FORCES: Efforts = Efforts {
+    effort: &FORCE,
+    per_velocity: &VISCOUS,
+    per_length: &STIFFNESS,
+};
+
+pub(super) fn twin(raw: &TwinTable, effort: EffortUnit, check: &mut Check) -> AxisTwin {
+    let efforts = match effort {
+        EffortUnit::Ampere => &CURRENTS,
+        EffortUnit::Newton => &FORCES,
+    };
+    let force_constant_n_per_a = match (&raw.force_constant, effort) {
+        (Some(constant), EffortUnit::Ampere) => {
+            check.si("force_constant", constant, Bounds::positive())
+        }
+        (None, EffortUnit::Newton) => 1.0,
+        (Some(constant), EffortUnit::Newton) => {
+            check.problem(
+                &constant.span,
+                "`force_constant` has no meaning here: the recording of this axis holds a force",
+                "not with a force",
+                "leave it out",
+            );
+            f64::NAN
+        }
+        (None, EffortUnit::Ampere) => {
+            check.problem(
+                &raw.mass.span,
+                "the twin needs `force_constant`: its force per current",
+                "beside this key",
+                "add `force_constant = \"440N/A\"` (2 pi times torque constant by lead), or map the recording's `current` to a unit of force",
+            );
+            f64::NAN
+        }
+    };
+    let stribeck_n = check.si_or(
+        "stribeck",
+        raw.stribeck.as_ref(),
+        Bounds::not_negative(),
+        0.0,
+    );
+    let stribeck_velocity_m_per_s = match (&raw.stribeck_velocity, &raw.stribeck) {
+        (Some(velocity), _) => check.si("stribeck_velocity", velocity, Bounds::positive()),
+        (None, Some(stribeck)) if stribeck_n != 0.0 => {
+            check.problem(
+                &stribeck.span,
+                "`stribeck` needs `stribeck_velocity` beside it",
+                "at which velocity?",
+                "add `stribeck_velocity = \"5mm/s\"`, or leave `stribeck` out",
+            );
+            f64::NAN
+        }
+        // Not used while the Stribeck force is 0, but never a division by 0.
+        (None, _) => 1e-3,
+    };
+    AxisTwin {
+        force_constant_n_per_a,
+        mass_kg: check.si("mass", &raw.mass, Bounds::positive()),
+        coulomb_positive_n: check.si(
+            "coulomb_positive",
+            &raw.coulomb_positive,
+            Bounds::not_negative(),
+        ),
+        coulomb_negative_n: check.si(
+            "coulomb_negative",
+            &raw.coulomb_negative,
+            Bounds::not_negative(),
+        ),
+        viscous_n_s_per_m: check.si("viscous", &raw.viscous, Bounds::not_negative()),
+        stribeck_n,
+        stribeck_velocity_m_per_s,
+        gravity_n: check.si_or("gravity", raw.gravity.as_ref(), Bounds::any(), 0.0),
+        cascade: raw.cascade.as_ref().map(|raw| cascade(raw, efforts, check)),
+        current_delay_s: check.si_or(
+            "current_delay",
+            raw.current_delay.as_ref(),
+            Bounds::between(-MAX_LAG_S, MAX_LAG_S),
+            0.0,
+        ),
+        baseline: baseline(&raw.baseline, efforts, check),
+        position_limit_m: (raw.position_limit.as_ref())
+            .map(|limit| check.si("position_limit", limit, Bounds::positive())),
+        velocity_limit_m_per_s: (raw.velocity_limit.as_ref())
+            .map(|limit| check.si("velocity_limit", limit, Bounds::positive())),
+        current_limit_a: (raw.current_limit.as_ref())
+            .map(|limit| check.si_of("current_limit", limit, efforts.effort, Bounds::positive())),
+    }
+}
+
+fn cascade(raw: &CascadeTable, efforts: &Efforts, check: &mut Check) -> Cascade {
+    Cascade {
+        position_gain_per_s: check.si("position_gain", &raw.position_gain, Bounds::up_to(1e5)),
+        velocity_gain_a_s_per_m: check.si_of(
+            "velocity_gain",
+            &raw.velocity_gain,
+            efforts.per_velocity,
+            Bounds::positive(),
+        ),
+        integral_gain_a_per_m: raw.integral_gain.as_ref().map_or(0.0, |gain| {
+            check.si_of(
+                "integral_gain",
+                gain,
+                efforts.per_length,
+                Bounds::not_negative(),
+            )
+        }),
+        velocity_feedforward: check.si_or(
+            "velocity_feedforward",
+            raw.velocity_feedforward.as_ref(),
+            Bounds::between(0.0, 1.0),
+            0.0,
+        ),
+        dead_time_s: check.si_or(
+            "dead_time",
+            raw.dead_time.as_ref(),
+            Bounds::between(0.0, MAX_LAG_S),
+            0.0,
+        ),
+        limit_a: check.si_of("limit", &raw.limit, efforts.effort, Bounds::positive()),
+        current_time_constant_s: check.si_or(
+            "current_time_constant",
+            raw.current_time_constant.as_ref(),
+            Bounds::between(0.0, MAX_LAG_S),
+            0.0,
+        ),
+        current_filter_s: check.si_or(
+            "current_filter",
+            raw.current_filter.as_ref(),
+            Bounds::between(0.0, MAX_LAG_S),
+            0.0,
+        ),
+        sampled: raw.sampled,
+    }
+}
+
+fn baseline(raw: &[BaselineTable], efforts: &Efforts, check: &mut Check) -> Vec<RegimeBaseline> {
+    check.unique("regimes", raw.iter().map(|one| &one.regime));
+    let judged = Feature::ALL.map(Feature::name);
+    raw.iter()
+        .map(|one| {
+            if !judged.contains(&one.regime.value.as_str()) {
+                check.unknown("judged regime", &one.regime, &judged);
+            }
+            RegimeBaseline {
+                regime: one.regime.value.clone(),
+                mean_a: check.si_of("mean", &one.mean, efforts.effort, Bounds::any()),
+                sigma_a: check.si_of("sigma", &one.sigma, efforts.effort, Bounds::positive()),
+            }
+        })
+        .collect()
+}

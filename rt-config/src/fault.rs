@@ -1,0 +1,141 @@
+//! The fault syntax, the same everywhere: `KIND:TARGET[:KEY=VALUE[,KEY=VALUE]][@TIME]`.
+
+mod forms;
+mod parse;
+
+use miette::{Diagnostic, LabeledSpan, SourceCode};
+use std::fmt;
+
+/// One fault to inject on a simulated machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// Name from the configuration, or `bus`.
+    pub target: String,
+    /// When it starts, from the first cycle in OP (ns).
+    pub at_ns: u64,
+    /// A continuous fault grows from nothing to its size in this time (ns); 0 is a step.
+    pub ramp_ns: u64,
+}
+
+/// Kinds of fault, with their size in SI units.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FaultKind {
+    /// `friction:AXIS:factor=1.2`
+    Friction {
+        /// Factor on Coulomb and viscous friction (1).
+        factor: f64,
+    },
+    /// `load:AXIS:mass=20kg`
+    Load {
+        /// Added mass (kg).
+        mass_kg: f64,
+    },
+    /// `backlash:AXIS:gap=50um`
+    Backlash {
+        /// Added gap (m).
+        gap_m: f64,
+    },
+    /// `current_gain:AXIS:factor=1.05`
+    CurrentGain {
+        /// Factor of the current sensor (1).
+        factor: f64,
+    },
+    /// `frame_loss:bus:count=3`
+    FrameLoss {
+        /// Frames lost in a row.
+        count: u32,
+    },
+    /// `drive_fault:AXIS:code=0x2310`
+    DriveFault {
+        /// Error code 0x603F.
+        code: u16,
+    },
+    /// `leak:STATION:rate=10mbar/s`
+    Leak {
+        /// Added leak (Pa/s).
+        rate_pa_per_s: f64,
+    },
+    /// `wrong_part:PRESS:part=NAME`
+    WrongPart {
+        /// Part that is in the press instead of the recipe's.
+        part: String,
+    },
+}
+
+impl fmt::Display for Fault {
+    /// The text that [`Fault::parse`] reads back as the same fault.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target;
+        match &self.kind {
+            FaultKind::Friction { factor } => write!(f, "friction:{target}:factor={factor:?}")?,
+            FaultKind::Load { mass_kg } => write!(f, "load:{target}:mass={mass_kg:?}kg")?,
+            FaultKind::Backlash { gap_m } => write!(f, "backlash:{target}:gap={gap_m:?}m")?,
+            FaultKind::CurrentGain { factor } => {
+                write!(f, "current_gain:{target}:factor={factor:?}")?;
+            }
+            FaultKind::FrameLoss { count } => write!(f, "frame_loss:{target}:count={count}")?,
+            FaultKind::DriveFault { code } => write!(f, "drive_fault:{target}:code=0x{code:04X}")?,
+            FaultKind::Leak { rate_pa_per_s } => {
+                write!(f, "leak:{target}:rate={rate_pa_per_s:?}Pa/s")?
+            }
+            FaultKind::WrongPart { part } => write!(f, "wrong_part:{target}:part={part}")?,
+        }
+        if self.ramp_ns > 0 {
+            write!(f, ",ramp={}ns", self.ramp_ns)?;
+        }
+        if self.at_ns > 0 {
+            write!(f, "@{}ns", self.at_ns)?;
+        }
+        Ok(())
+    }
+}
+
+/// A text that is no fault of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultError {
+    /// What was expected and what came.
+    pub message: String,
+    /// What stands at the place.
+    pub label: String,
+    /// What to do.
+    pub help: String,
+    /// The text as it was given.
+    pub text: String,
+    /// Place in the text: first byte and length.
+    pub at: (usize, usize),
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for FaultError {}
+
+impl Diagnostic for FaultError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new("fault"))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.help))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.text)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(LabeledSpan::new(
+            Some(self.label.clone()),
+            self.at.0,
+            self.at.1,
+        ))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

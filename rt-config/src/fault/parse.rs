@@ -1,0 +1,332 @@
+//! Reading a fault: a table of the forms, and one reader for all of them.
+
+use super::forms::{FORMS, Form, Target};
+use super::{Fault, FaultError, FaultKind};
+use crate::check::listed;
+use crate::error::{closest, shortened};
+use crate::machine::Machine;
+use crate::units::{self, Dimension};
+
+/// Latest start and longest ramp (s): a year.
+const MAX_TIME_S: u64 = 365 * 86_400;
+/// Longest fault text (bytes).
+const MAX_TEXT: usize = 256;
+
+impl Fault {
+    /// The forms that [`Fault::parse`] takes, one a line, for the command line's help.
+    pub fn usage() -> String {
+        let mut text: String = FORMS
+            .iter()
+            .map(|form| format!("{}\n", form.usage))
+            .collect();
+        text.push_str("each with [@TIME], such as @10s, counted from the first cycle in OP");
+        text
+    }
+
+    /// Reads a fault of `machine`.
+    ///
+    /// # Errors
+    /// [`FaultError`] when the kind, target, key, value or time is none, with the form that is allowed.
+    pub fn parse(text: &str, machine: &Machine) -> Result<Self, FaultError> {
+        if text.len() > MAX_TEXT {
+            return Err(FaultError {
+                message: format!("a fault has at most {MAX_TEXT} bytes"),
+                label: "too long".to_owned(),
+                help: Self::usage(),
+                text: shortened(text),
+                at: (0, 0),
+            });
+        }
+        Reader { text, machine }.fault()
+    }
+}
+
+/// Reads one text; every part of it is a slice of `text`, so that errors can point at it.
+struct Reader<'a> {
+    text: &'a str,
+    machine: &'a Machine,
+}
+
+impl<'a> Reader<'a> {
+    fn fault(&self) -> Result<Fault, FaultError> {
+        let (body, time) = match self.text.rsplit_once('@') {
+            Some((body, time)) => (body, Some(time)),
+            None => (self.text, None),
+        };
+        let mut parts = body.splitn(3, ':');
+        let kind = parts.next().unwrap_or_default().trim();
+        let form = FORMS.iter().find(|form| form.kind == kind).ok_or_else(|| {
+            let kinds = FORMS.map(|form| form.kind);
+            self.error(
+                kind,
+                format!("there is no fault \"{}\"", shortened(kind)),
+                "unknown kind",
+                format!("{}allowed forms:\n{}", near(kind, &kinds), Fault::usage()),
+            )
+        })?;
+        let target = parts
+            .next()
+            .map(str::trim)
+            .filter(|target| !target.is_empty());
+        let Some(target) = target else {
+            return Err(self.error(
+                kind,
+                format!("the fault {kind} has no target"),
+                "at what?",
+                format!("write {}", form.usage),
+            ));
+        };
+        self.target(form, target)?;
+        let (value, ramp_ns) = self.keys(form, kind, parts.next())?;
+        let kind = self.kind(form, value)?;
+        Ok(Fault {
+            kind,
+            target: target.to_owned(),
+            at_ns: time.map_or(Ok(0), |time| self.nanoseconds("the time after @", time))?,
+            ramp_ns,
+        })
+    }
+
+    /// Checks that the target is there and can have this fault.
+    fn target(&self, form: &Form, target: &str) -> Result<(), FaultError> {
+        let axes = self.machine.axes.iter().map(|axis| axis.name.as_str());
+        let presses = || {
+            self.machine
+                .presses
+                .iter()
+                .map(|press| press.axis.name.as_str())
+        };
+        let stations = self
+            .machine
+            .stations
+            .iter()
+            .map(|station| station.name.as_str());
+        let (what, names): (_, Vec<&str>) = match form.target {
+            Target::Axis => ("axis or press", axes.chain(presses()).collect()),
+            Target::Press => ("press", presses().collect()),
+            Target::Station => ("station", stations.collect()),
+            Target::Bus => ("bus", vec!["bus"]),
+        };
+        if names.contains(&target) {
+            return Ok(());
+        }
+        let known = if names.is_empty() {
+            format!("this machine has no {what}")
+        } else {
+            format!("{} can have it: {}", form.kind, listed(&names))
+        };
+        Err(self.error(
+            target,
+            format!(
+                "the fault {} needs a {what}, and \"{}\" is none",
+                form.kind,
+                shortened(target)
+            ),
+            format!("not a {what}"),
+            format!("{}{known}; write {}", near(target, &names), form.usage),
+        ))
+    }
+
+    /// The value of the form's own key, and the ramp.
+    fn keys(
+        &self,
+        form: &Form,
+        kind: &'a str,
+        keys: Option<&'a str>,
+    ) -> Result<(&'a str, u64), FaultError> {
+        let mut own = None;
+        let mut ramp = None;
+        for pair in keys.into_iter().flat_map(|keys| keys.split(',')) {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(self.error(
+                    pair,
+                    format!("\"{}\" is not KEY=VALUE", shortened(pair)),
+                    "no key",
+                    format!("write {}", form.usage),
+                ));
+            };
+            let (key, value) = (key.trim(), value.trim());
+            let slot = match key {
+                key if key == form.key => &mut own,
+                "ramp" if form.continuous => &mut ramp,
+                _ => {
+                    let message = if key == "ramp" {
+                        format!("the fault {} happens at once and takes no ramp", form.kind)
+                    } else {
+                        format!("the fault {} has no key \"{}\"", form.kind, shortened(key))
+                    };
+                    return Err(self.error(
+                        key,
+                        message,
+                        "not a key of it",
+                        format!("write {}", form.usage),
+                    ));
+                }
+            };
+            if slot.replace(value).is_some() {
+                return Err(self.error(
+                    key,
+                    format!("the key {key} is given twice"),
+                    "second time",
+                    format!("write {}", form.usage),
+                ));
+            }
+        }
+        let own = own.ok_or_else(|| {
+            self.error(
+                kind,
+                format!("the fault {} needs the key `{}`", form.kind, form.key),
+                format!("`{}=` is missing", form.key),
+                format!("write {}", form.usage),
+            )
+        })?;
+        let ramp_ns = ramp.map_or(Ok(0), |ramp| self.nanoseconds("`ramp`", ramp))?;
+        Ok((own, ramp_ns))
+    }
+
+    fn kind(&self, form: &Form, value: &str) -> Result<FaultKind, FaultError> {
+        // The sizes are generous: whatever a machine could survive being modelled with.
+        Ok(match form.kind {
+            "friction" => FaultKind::Friction {
+                factor: self.quantity(form, value, &units::NUMBER, 100.0)?,
+            },
+            "load" => FaultKind::Load {
+                mass_kg: self.quantity(form, value, &units::MASS, 1e6)?,
+            },
+            "backlash" => FaultKind::Backlash {
+                gap_m: self.quantity(form, value, &units::LENGTH, 0.1)?,
+            },
+            "current_gain" => FaultKind::CurrentGain {
+                factor: self.quantity(form, value, &units::NUMBER, 100.0)?,
+            },
+            "leak" => FaultKind::Leak {
+                rate_pa_per_s: self.quantity(form, value, &units::PRESSURE_RATE, 1e7)?,
+            },
+            "frame_loss" => FaultKind::FrameLoss {
+                count: digits(value, 10)
+                    .filter(|count| (1..=1_000_000).contains(count))
+                    .ok_or_else(|| self.wrong(form, value, "a whole number from 1 to 1000000"))?,
+            },
+            "drive_fault" => FaultKind::DriveFault {
+                code: value
+                    .strip_prefix("0x")
+                    .or_else(|| value.strip_prefix("0X"))
+                    .map_or_else(|| digits(value, 10), |hex| digits(hex, 16))
+                    .and_then(|code| u16::try_from(code).ok())
+                    .filter(|code| *code != 0)
+                    .ok_or_else(|| {
+                        self.wrong(
+                            form,
+                            value,
+                            "an error code 0x603F, 0x0001 to 0xFFFF or decimal",
+                        )
+                    })?,
+            },
+            _ => {
+                let names: Vec<&str> = self
+                    .machine
+                    .parts
+                    .iter()
+                    .map(|part| part.name.as_str())
+                    .collect();
+                if !names.contains(&value) {
+                    let known = format!("a part of this machine: {}", listed(&names));
+                    return Err(self.wrong(
+                        form,
+                        value,
+                        &format!("{known}{}", near(value, &names).trim_end()),
+                    ));
+                }
+                FaultKind::WrongPart {
+                    part: value.to_owned(),
+                }
+            }
+        })
+    }
+
+    fn quantity(
+        &self,
+        form: &Form,
+        value: &str,
+        dimension: &Dimension,
+        max: f64,
+    ) -> Result<f64, FaultError> {
+        let unit = dimension.si();
+        let expected = || {
+            let units = match dimension.is_number() {
+                true => String::new(),
+                false => format!(", with one of the units {}", dimension.allowed()),
+            };
+            format!("{} above 0 and up to {max}{unit}{units}", dimension.name)
+        };
+        dimension
+            .parse(value)
+            .ok()
+            .filter(|size| *size > 0.0 && *size <= max)
+            .ok_or_else(|| self.wrong(form, value, &expected()))
+    }
+
+    fn nanoseconds(&self, what: &str, value: &str) -> Result<u64, FaultError> {
+        let max_ns = (MAX_TIME_S * 1_000_000_000) as f64;
+        match units::TIME.parse_scaled(value, 9) {
+            Ok(ns) if (0.0..=max_ns).contains(&ns) => Ok((ns + 0.5) as u64),
+            _ => Err(self.error(
+                value,
+                format!("{what} is \"{}\", which is no time", shortened(value)),
+                "not a time from 0 to a year",
+                format!(
+                    "write a time such as 10s; allowed units: {}",
+                    units::TIME.allowed()
+                ),
+            )),
+        }
+    }
+
+    fn wrong(&self, form: &Form, value: &str, expected: &str) -> FaultError {
+        self.error(
+            value,
+            format!(
+                "`{}` of the fault {} is \"{}\"",
+                form.key,
+                form.kind,
+                shortened(value)
+            ),
+            "not possible",
+            format!("expected {expected}; write {}", form.usage),
+        )
+    }
+
+    /// An error at `part`, which is a slice of the text.
+    fn error(
+        &self,
+        part: &str,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> FaultError {
+        let start = (part.as_ptr() as usize)
+            .checked_sub(self.text.as_ptr() as usize)
+            .filter(|start| start + part.len() <= self.text.len())
+            .unwrap_or(0);
+        FaultError {
+            message: message.into(),
+            label: label.into(),
+            help: help.into(),
+            text: self.text.to_owned(),
+            at: (start, part.len()),
+        }
+    }
+}
+
+/// A number of nothing but digits.
+fn digits(text: &str, radix: u32) -> Option<u32> {
+    text.chars()
+        .all(|c| c.is_digit(radix))
+        .then(|| u32::from_str_radix(text, radix).ok())
+        .flatten()
+}
+
+/// "did you mean ...? ", or nothing.
+fn near(text: &str, candidates: &[&str]) -> String {
+    closest(text, candidates).map_or_else(String::new, |near| format!("did you mean \"{near}\"? "))
+}

@@ -1,0 +1,192 @@
+use super::*;
+use crate::machine::Machine;
+use proptest::prelude::*;
+
+fn cell() -> Machine {
+    crate::load(crate::PRESS_CELL, "press-cell.toml").unwrap()
+}
+
+fn parse(text: &str) -> Result<Fault, FaultError> {
+    Fault::parse(text, &cell())
+}
+
+#[test]
+fn the_forms_of_the_design_are_read() {
+    let s = 1_000_000_000;
+    let table: Vec<(&str, FaultKind, &str, u64, u64)> = vec![
+        (
+            "friction:infeed:factor=1.2",
+            FaultKind::Friction { factor: 1.2 },
+            "infeed",
+            0,
+            0,
+        ),
+        (
+            "friction:press:factor=1.2,ramp=60s@10s",
+            FaultKind::Friction { factor: 1.2 },
+            "press",
+            10 * s,
+            60 * s,
+        ),
+        (
+            "load:lift:mass=20kg",
+            FaultKind::Load { mass_kg: 20.0 },
+            "lift",
+            0,
+            0,
+        ),
+        (
+            "backlash:cross:ramp=2min,gap=50um",
+            FaultKind::Backlash { gap_m: 50e-6 },
+            "cross",
+            0,
+            120 * s,
+        ),
+        (
+            "current_gain:pusher:factor=1.05@250ms",
+            FaultKind::CurrentGain { factor: 1.05 },
+            "pusher",
+            s / 4,
+            0,
+        ),
+        (
+            "frame_loss:bus:count=3@1s",
+            FaultKind::FrameLoss { count: 3 },
+            "bus",
+            s,
+            0,
+        ),
+        (
+            "drive_fault:infeed:code=0x2310",
+            FaultKind::DriveFault { code: 0x2310 },
+            "infeed",
+            0,
+            0,
+        ),
+        (
+            "drive_fault:infeed:code=8976",
+            FaultKind::DriveFault { code: 0x2310 },
+            "infeed",
+            0,
+            0,
+        ),
+        (
+            "leak:gripper:rate=10mbar/s",
+            FaultKind::Leak {
+                rate_pa_per_s: 1000.0,
+            },
+            "gripper",
+            0,
+            0,
+        ),
+        (
+            "wrong_part:press:part=bush-long",
+            FaultKind::WrongPart {
+                part: "bush-long".into(),
+            },
+            "press",
+            0,
+            0,
+        ),
+    ];
+    for (text, kind, target, at_ns, ramp_ns) in table {
+        let fault = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(
+            fault,
+            Fault {
+                kind,
+                target: target.into(),
+                at_ns,
+                ramp_ns
+            },
+            "{text}"
+        );
+        assert_eq!(parse(&fault.to_string()).as_ref(), Ok(&fault), "{fault}");
+    }
+}
+
+/// Each wrong text, the part of it that the error points at, and words of message or help.
+#[test]
+fn errors_point_at_the_part_and_name_the_form() {
+    for (text, place, words) in [
+        ("", "", "there is no fault"),
+        (
+            "fricton:infeed:factor=1.2",
+            "fricton",
+            "did you mean \"friction\"",
+        ),
+        ("friction", "friction", "no target"),
+        ("friction::factor=1.2", "friction", "no target"),
+        (
+            "friction:infed:factor=1.2",
+            "infed",
+            "did you mean \"infeed\"",
+        ),
+        (
+            "friction:gripper:factor=1.2",
+            "gripper",
+            "needs a axis or press",
+        ),
+        ("leak:infeed:rate=1mbar/s", "infeed", "not a station"),
+        ("wrong_part:infeed:part=bush-a", "infeed", "not a press"),
+        ("frame_loss:infeed:count=3", "infeed", "not a bus"),
+        (
+            "friction:infeed",
+            "friction",
+            "write friction:AXIS:factor=1.2[,ramp=60s]",
+        ),
+        ("friction:infeed:", "", "is not KEY=VALUE"),
+        (
+            "friction:infeed:ramp=60s",
+            "friction",
+            "needs the key `factor`",
+        ),
+        (
+            "friction:infeed:factor=1.2,factor=1.3",
+            "factor",
+            "given twice",
+        ),
+        ("friction:infeed:mass=2kg", "mass", "no key \"mass\""),
+        ("friction:infeed:factor=0", "0", "above 0"),
+        ("friction:infeed:factor=-1", "-1", "above 0"),
+        ("friction:infeed:factor=nan", "nan", "above 0"),
+        ("load:infeed:mass=20", "20", "kg, g, t"),
+        ("load:infeed:mass=20mm", "20mm", "kg, g, t"),
+        ("frame_loss:bus:count=0", "0", "whole number"),
+        ("frame_loss:bus:count=+3", "+3", "whole number"),
+        ("frame_loss:bus:count=3,ramp=1s", "ramp", "takes no ramp"),
+        ("drive_fault:infeed:code=0x", "0x", "error code"),
+        ("drive_fault:infeed:code=65536", "65536", "error code"),
+        (
+            "wrong_part:press:part=bush-c",
+            "bush-c",
+            "did you mean \"bush-a\"",
+        ),
+        ("friction:infeed:factor=1.2@", "", "no time"),
+        ("friction:infeed:factor=1.2@10", "10", "no time"),
+        ("friction:infeed:factor=1.2@-1s", "-1s", "no time"),
+        ("friction:infeed:factor=1.2,ramp=2kg", "2kg", "no time"),
+    ] {
+        let error = parse(text).expect_err(text);
+        let (start, length) = error.at;
+        assert_eq!(&text[start..start + length], place, "{text}: {error}");
+        let all = format!("{} {} {}", error.message, error.label, error.help);
+        assert!(all.contains(words), "{text}: {all}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,80}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn what_is_nearly_a_fault_is_read_or_refused(
+        text in "(friction|load|leak|wrong_part|drive_fault|frame_loss)(:(infeed|press|gripper|bus|µ)){0,3}(:?(factor|mass|rate|part|code|count|ramp)=[-+0-9a-zx./µ]{0,6},?){0,3}(@[0-9a-z.]{0,6})?"
+    ) {
+        if let Ok(fault) = parse(&text) {
+            prop_assert_eq!(parse(&fault.to_string()), Ok(fault));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the machine is: the TOML that a controls engineer writes, with units in its values, parsed, checked and
+//! built into a typed [`machine::Machine`].
+//!
+//! ```
+//! let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+//! assert_eq!(machine.cycle.period_ns, 1_000_000);
+//! let error = twinstep_config::load("[machine]\nnmae = \"cell\"", "cell.toml").unwrap_err();
+//! assert!(error.plain().starts_with("cell.toml:2:1: "));
+//! ```
+
+mod build;
+mod check;
+mod error;
+pub mod fault;
+pub mod machine;
+mod objects;
+mod patch;
+mod raw;
+mod schema;
+pub mod units;
+mod value;
+
+pub use error::{ConfigError, MAX_PROBLEMS, Problem};
+pub use patch::{apply_patch, twin_patch};
+
+use check::Check;
+use machine::Machine;
+
+/// The press cell that `demo` runs: `machines/press-cell.toml`.
+pub const PRESS_CELL: &str = include_str!("../machines/press-cell.toml");
+
+/// Longest configuration (bytes).
+pub const MAX_TEXT: usize = 4 << 20;
+
+/// Reads a configuration; `name` is what messages call it.
+///
+/// # Errors
+/// [`ConfigError`] with every problem found, each at its place in `text`.
+pub fn load(text: &str, name: &str) -> Result<Machine, ConfigError> {
+    if text.len() > MAX_TEXT {
+        let message = format!("the configuration has {} bytes", text.len());
+        let help = format!("at most {MAX_TEXT} bytes are read; is this the right file?");
+        let problem = Problem::new(&(0..0), message, "", help);
+        return Err(ConfigError::one("", name, problem));
+    }
+    let file: raw::File = toml::from_str(text)
+        .map_err(|error| ConfigError::one(text, name, error::from_toml(text, &error)))?;
+    let mut check = Check::default();
+    let machine = build::machine(&file, &mut check);
+    match ConfigError::from_problems(text, name, check.problems) {
+        Some(error) => Err(error),
+        None => Ok(machine),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,448 @@
+//! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
+
+/// Largest number of servo axes and presses together.
+pub const MAX_AXES: usize = 1024;
+/// Largest number of stations.
+pub const MAX_STATIONS: usize = 64;
+/// Largest number of SubDevices on one bus.
+pub const MAX_SUBDEVICES: usize = 256;
+/// Largest number of steps in a motion program.
+pub const MAX_STEPS: usize = 32;
+/// Largest number of parts.
+pub const MAX_PARTS: usize = 64;
+/// Largest number of recipes.
+pub const MAX_RECIPES: usize = 64;
+/// Largest number of parts in one recipe.
+pub const MAX_RECIPE_PARTS: usize = 256;
+/// Largest number of columns that cut a recording into segments.
+pub const MAX_SEGMENT_COLUMNS: usize = 16;
+/// Largest number of faults in `[simulation] inject`.
+pub const MAX_FAULTS: usize = 32;
+/// Longest name (bytes).
+pub const MAX_NAME: usize = 32;
+
+/// A machine, complete and checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// Name of the machine.
+    pub name: String,
+    /// Asset id that every event carries; may be empty.
+    pub asset_id: String,
+    /// Cycle and its budgets.
+    pub cycle: Cycle,
+    /// How deviations are judged.
+    pub judge: Judge,
+    /// The bus, or none for a machine that is only replayed.
+    pub bus: Option<Bus>,
+    /// Servo axes, `[[axis]]`.
+    pub axes: Vec<Axis>,
+    /// Servo presses, `[[press]]`.
+    pub presses: Vec<Press>,
+    /// Vacuum stations, `[[station]]`.
+    pub stations: Vec<Station>,
+    /// Part variants that the recipes name, `[[part]]`.
+    pub parts: Vec<Part>,
+    /// Recipes, `[[recipe]]`: the sequence of parts that is pressed, repeated for ever. Empty: part 0.
+    pub recipes: Vec<Recipe>,
+    /// The simulated machine; none where the machine is real.
+    pub simulation: Option<Simulation>,
+    /// How the columns of a foreign recording map to this machine.
+    pub recording: Option<RecordingMap>,
+    /// Faults that the configuration asks for on the simulated machine, `[simulation] inject`.
+    pub inject: Vec<crate::fault::Fault>,
+}
+
+/// The cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cycle {
+    /// Period (ns), 31_250 to 10_000_000 (up to 1 s for a replay).
+    pub period_ns: u64,
+    /// Budget per phase in the order of the design (wake, send, predict, receive, compare, publish, correct, acyclic, slack) (ns), none where not set.
+    pub budget_ns: [Option<u64>; 9],
+}
+
+/// Judging.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judge {
+    /// Asked-for interval between false alarms of the whole machine (s).
+    pub false_alarm_interval_s: f64,
+}
+
+/// An EtherCAT bus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bus {
+    /// Network interface; none: the simulated segment, in process.
+    pub interface: Option<String>,
+    /// SubDevices in the order of the wire.
+    pub subdevices: Vec<SubDevice>,
+    /// Time from SYNC0 to the frame passing (ns).
+    pub frame_shift_ns: u64,
+}
+
+/// One SubDevice on the bus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubDevice {
+    /// Name: that of the axis, press or station it carries.
+    pub name: String,
+    /// Vendor id expected in the SII.
+    pub vendor_id: u32,
+    /// Product code expected in the SII.
+    pub product_code: u32,
+    /// Objects in the outputs (RxPDO), in order.
+    pub outputs: Vec<PdoEntry>,
+    /// Objects in the inputs (TxPDO), in order.
+    pub inputs: Vec<PdoEntry>,
+}
+
+/// One object of the process data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PdoEntry {
+    /// Object index.
+    pub index: u16,
+    /// Subindex.
+    pub subindex: u8,
+    /// Length (bits): 8, 16 or 32.
+    pub bits: u8,
+}
+
+/// A servo axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Unique name; the target of faults.
+    pub name: String,
+    /// Asset id, else the machine's.
+    pub asset_id: Option<String>,
+    /// The drive as it is commissioned.
+    pub drive: Drive,
+    /// Its motion program.
+    pub motion: Motion,
+    /// The twin's parameters; none until calibrated.
+    pub twin: Option<AxisTwin>,
+    /// The plant behind the simulated drive.
+    pub plant: Option<AxisPlant>,
+    /// What stands for the effort of the drive: a current everywhere but in recordings that hold a force.
+    pub effort_unit: EffortUnit,
+}
+
+/// Unit of an axis' effort: of the channels `current_next` and `current_load`, and of every field whose name ends in `_a`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EffortUnit {
+    /// A current (A).
+    #[default]
+    Ampere,
+    /// A force (N): `force_constant_n_per_a` is 1.
+    Newton,
+}
+
+impl EffortUnit {
+    /// The unit as it is printed.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Ampere => "A",
+            Self::Newton => "N",
+        }
+    }
+}
+
+/// The drive and its scaling.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drive {
+    /// Way per motor revolution: lead of the screw or circumference of the pulley (m).
+    pub feed_m_per_rev: f64,
+    /// Encoder increments per motor revolution (0x608F / 0x6091 as one figure).
+    pub counts_per_rev: f64,
+    /// Rated current 0x6075 (A).
+    pub rated_current_a: f64,
+    /// Torque constant (N m/A): rated torque 0x6076 is this times the rated current.
+    pub torque_constant_nm_per_a: f64,
+    /// Largest torque 0x6072 (per mille of rated torque).
+    pub max_torque_permille: u16,
+    /// Position controller gain (1/s).
+    pub position_gain_per_s: f64,
+    /// Velocity controller gain (A s/m, on the axis' own velocity).
+    pub velocity_gain_a_s_per_m: f64,
+    /// Velocity controller integral time (s).
+    pub velocity_integral_time_s: f64,
+    /// Current loop time constant (s).
+    pub current_time_constant_s: f64,
+    /// Filter of the torque actual value (s).
+    pub torque_filter_s: f64,
+    /// Positive direction of the motor moves to larger positions (+1) or smaller (-1).
+    pub direction: f64,
+}
+
+/// Motion limits and program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Motion {
+    /// Where the axis stands at the start (m).
+    pub start_m: f64,
+    /// Velocity limit (m/s).
+    pub velocity_m_per_s: f64,
+    /// Acceleration limit (m/s2).
+    pub acceleration_m_per_s2: f64,
+    /// Jerk limit (m/s3).
+    pub jerk_m_per_s3: f64,
+    /// Steps, repeated for ever. At most 32.
+    pub program: Vec<Step>,
+}
+
+/// One step of a motion program: go to a place, then dwell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Target (m).
+    pub to_m: f64,
+    /// Velocity limit of this step, at most the axis' own (m/s).
+    pub velocity_m_per_s: Option<f64>,
+    /// Rest after arrival (s).
+    pub dwell_s: f64,
+}
+
+/// What `calibrate` found: the twin.
+///
+/// Forces are those of the axis; divided by `force_constant_n_per_a` they are currents, and only these ratios are identified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AxisTwin {
+    /// Force per current (N/A): 2 pi Kt / feed, from the catalogue.
+    pub force_constant_n_per_a: f64,
+    /// All moved inertia as a mass on the axis (kg).
+    pub mass_kg: f64,
+    /// Coulomb friction in positive direction (N).
+    pub coulomb_positive_n: f64,
+    /// Coulomb friction in negative direction (N, positive number).
+    pub coulomb_negative_n: f64,
+    /// Viscous friction (N s/m).
+    pub viscous_n_s_per_m: f64,
+    /// Stribeck: static minus Coulomb friction (N).
+    pub stribeck_n: f64,
+    /// Stribeck velocity (m/s).
+    pub stribeck_velocity_m_per_s: f64,
+    /// Constant force: gravity and offset (N), positive pulls towards smaller positions.
+    pub gravity_n: f64,
+    /// Drive cascade as seen from the controller, none where calibration could not validate it.
+    pub cascade: Option<Cascade>,
+    /// Delay of the torque actual value against the position actual value (s): the torque filter and latch.
+    pub current_delay_s: f64,
+    /// Residual of `current_load` in the healthy record, per regime.
+    pub baseline: Vec<RegimeBaseline>,
+    /// Limit of the one-cycle innovation of position (m); none: the channel is off.
+    pub position_limit_m: Option<f64>,
+    /// Limit of the one-cycle innovation of velocity (m/s); none: the channel is off.
+    pub velocity_limit_m_per_s: Option<f64>,
+    /// Limit of the one-cycle innovation of current (A); none: the channel is off.
+    pub current_limit_a: Option<f64>,
+}
+
+/// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..) + ka r'', limited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cascade {
+    /// Position gain (1/s).
+    pub position_gain_per_s: f64,
+    /// Velocity gain (A s/m).
+    pub velocity_gain_a_s_per_m: f64,
+    /// Integral gain of the velocity loop (A/m).
+    pub integral_gain_a_per_m: f64,
+    /// Velocity feed-forward (0 to 1).
+    pub velocity_feedforward: f64,
+    /// Dead time from the target that was sent to its effect (s).
+    pub dead_time_s: f64,
+    /// Current limit (A).
+    pub limit_a: f64,
+    /// Time constant of the current loop (s).
+    pub current_time_constant_s: f64,
+    /// Filter in front of the torque actual value (s).
+    pub current_filter_s: f64,
+    /// The loops are closed once a cycle and the output is held in between.
+    pub sampled: bool,
+}
+
+/// Healthy residual of one regime.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegimeBaseline {
+    /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`.
+    pub regime: String,
+    /// Mean of the block feature (A).
+    pub mean_a: f64,
+    /// Standard deviation of the block feature (A).
+    pub sigma_a: f64,
+}
+
+/// The plant behind a simulated drive: what the builder's table says. `machine_seed` draws the machine around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AxisPlant {
+    /// Moved mass (kg), without the motor.
+    pub load_mass_kg: f64,
+    /// Motor and screw or pulley inertia (kg m2).
+    pub motor_inertia_kg_m2: f64,
+    /// Coulomb friction of the guide (N).
+    pub coulomb_n: f64,
+    /// Static over Coulomb friction (1).
+    pub static_ratio: f64,
+    /// Stribeck velocity (m/s).
+    pub stribeck_velocity_m_per_s: f64,
+    /// Viscous friction (N s/m).
+    pub viscous_n_s_per_m: f64,
+    /// 1 for a vertical axis (gravity pulls towards smaller positions), 0 for a horizontal one, -1 where positive is down (1, -1 to 1).
+    pub gravity: f64,
+    /// Stiffness between motor and load (N/m).
+    pub stiffness_n_per_m: f64,
+    /// Backlash of the new machine (m).
+    pub backlash_m: f64,
+    /// Cogging torque amplitude (N m).
+    pub cogging_nm: f64,
+    /// Efficiency of the screw or belt (1).
+    pub efficiency: f64,
+}
+
+/// A servo press: an axis that meets a workpiece.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Press {
+    /// The press' own axis; its motion program is one step per stroke end.
+    pub axis: Axis,
+    /// The stroke.
+    pub stroke: Stroke,
+}
+
+/// The press stroke: approach fast, contact slowly, press, hold, return. Positive is down: top < approach < bottom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stroke {
+    /// Upper dead centre (m).
+    pub top_m: f64,
+    /// Where the approach ends (m).
+    pub approach_m: f64,
+    /// Lowest point (m).
+    pub bottom_m: f64,
+    /// Velocity while pressing (m/s).
+    pub press_velocity_m_per_s: f64,
+    /// Dwell at the bottom (s).
+    pub hold_s: f64,
+    /// Dwell at the top: the part is changed (s).
+    pub rest_s: f64,
+}
+
+/// A part: what the press meets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Name; the value of `part=` in the fault `wrong_part`.
+    pub name: String,
+    /// Where the ram meets it (m).
+    pub contact_m: f64,
+    /// Stiffness of the press-fit (N/m): force rises with this from contact on.
+    pub stiffness_n_per_m: f64,
+    /// Part-to-part spread of the stiffness (1, standard deviation). Simulation only.
+    pub stiffness_spread: f64,
+    /// What the twin learnt for this part (from calibration); none: not yet.
+    pub twin: Option<PartTwin>,
+}
+
+/// What calibration learnt about a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PartTwin {
+    /// Contact position (m).
+    pub contact_m: f64,
+    /// Stiffness (N/m).
+    pub stiffness_n_per_m: f64,
+}
+
+/// A recipe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Name.
+    pub name: String,
+    /// Indexes into `parts`, one a stroke, repeated.
+    pub parts: Vec<u8>,
+}
+
+/// A vacuum station.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Station {
+    /// Unique name; the target of faults.
+    pub name: String,
+    /// Asset id, else the machine's.
+    pub asset_id: Option<String>,
+    /// Pressure per increment of the analogue input (Pa).
+    pub pressure_pa_per_count: f64,
+    /// Pressure at count 0 (Pa).
+    pub pressure_offset_pa: f64,
+    /// Time the ejector is on (s).
+    pub evacuate_s: f64,
+    /// Time the part is held with the ejector off (s).
+    pub hold_s: f64,
+    /// Time of the blow-off and rest (s).
+    pub release_s: f64,
+    /// The twin's parameters; none until calibrated.
+    pub twin: Option<StationTwin>,
+    /// The simulated circuit.
+    pub plant: Option<StationPlant>,
+}
+
+/// The vacuum circuit as the twin knows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StationTwin {
+    /// Pressure the ejector reaches (Pa).
+    pub final_pressure_pa: f64,
+    /// Time constant of the evacuation (s).
+    pub evacuation_time_constant_s: f64,
+    /// Healthy leak rate while holding (Pa/s).
+    pub leak_pa_per_s: f64,
+    /// Its standard deviation from hold to hold (Pa/s).
+    pub leak_sigma_pa_per_s: f64,
+    /// Limit of the one-cycle innovation of pressure (Pa); none: the channel is off.
+    pub pressure_limit_pa: Option<f64>,
+}
+
+/// The simulated vacuum circuit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StationPlant {
+    /// Pressure the ejector reaches (Pa).
+    pub final_pressure_pa: f64,
+    /// Time constant of the evacuation (s).
+    pub evacuation_time_constant_s: f64,
+    /// Leak rate at full vacuum (Pa/s).
+    pub leak_pa_per_s: f64,
+    /// Sensor noise (Pa, standard deviation).
+    pub noise_pa: f64,
+}
+
+/// The simulated machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Simulation {
+    /// Draws the machine once: all plant parameters.
+    pub machine_seed: u64,
+}
+
+/// How the columns of a recording from elsewhere map to axis quantities.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordingMap {
+    /// Column of the time and the factor to seconds.
+    pub time: Column,
+    /// Columns whose change starts a new segment.
+    pub segment_by: Vec<String>,
+    /// Uneven sampling is allowed (it is refused otherwise beyond 10 % of the period).
+    pub uneven: bool,
+    /// One entry per axis, in the order of `axes`.
+    pub axes: Vec<AxisColumns>,
+}
+
+/// Columns of one axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AxisColumns {
+    /// Name of the axis.
+    pub axis: String,
+    /// Reference (to m).
+    pub reference: Option<Column>,
+    /// Position (to m).
+    pub position: Column,
+    /// Velocity (to m/s); differentiated from the position where missing.
+    pub velocity: Option<Column>,
+    /// Current, or the drive input that stands for it (to A, or to whatever unit `force_constant_n_per_a` takes).
+    pub current: Column,
+}
+
+/// A column and its factor to SI.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Header of the column.
+    pub name: String,
+    /// Factor to the SI unit.
+    pub factor: f64,
+}

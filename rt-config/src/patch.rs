@@ -1,0 +1,292 @@
+//! What calibration found, as a patch: TOML with the twin tables alone, merged by name into a configuration
+//! whose comments and order stay as they are.
+
+use crate::error::{ConfigError, Problem};
+use crate::machine::{Axis, AxisTwin, EffortUnit, Machine, PartTwin, StationTwin};
+use std::fmt::{self, Write};
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+/// The tables that have twins, with the key that names them.
+const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
+
+/// All twins of `machine` as a TOML patch; the empty text if it has none.
+pub fn twin_patch(machine: &Machine) -> String {
+    let mut out = String::new();
+    // Writing to a String has no way to fail.
+    let _ = write_patch(&mut out, machine);
+    out
+}
+
+fn write_patch(out: &mut String, machine: &Machine) -> fmt::Result {
+    for axis in &machine.axes {
+        write_axis(out, "axis", axis)?;
+    }
+    for press in &machine.presses {
+        write_axis(out, "press", &press.axis)?;
+    }
+    for part in &machine.parts {
+        if let Some(twin) = &part.twin {
+            heading(out, "part", &part.name)?;
+            write_part(out, twin)?;
+        }
+    }
+    for station in &machine.stations {
+        if let Some(twin) = &station.twin {
+            heading(out, "station", &station.name)?;
+            write_station(out, twin)?;
+        }
+    }
+    Ok(())
+}
+
+/// `[[list]]`, the name, and the table `[list.twin]`. Names have no character that TOML would escape.
+fn heading(out: &mut String, list: &str, name: &str) -> fmt::Result {
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    writeln!(out, "[[{list}]]\nname = \"{name}\"\n\n[{list}.twin]")
+}
+
+/// One key with a quantity in its SI unit, in the fewest digits that read back as the same number.
+fn quantity(out: &mut String, key: &str, value: f64, unit: &str) -> fmt::Result {
+    let size = value.abs();
+    if value == 0.0 || (1e-3..1e9).contains(&size) {
+        writeln!(out, "{key} = \"{value}{unit}\"")
+    } else {
+        writeln!(out, "{key} = \"{value:e}{unit}\"")
+    }
+}
+
+fn write_axis(out: &mut String, list: &str, axis: &Axis) -> fmt::Result {
+    let Some(twin) = &axis.twin else {
+        return Ok(());
+    };
+    heading(out, list, &axis.name)?;
+    write_twin(out, list, twin, axis.effort_unit)
+}
+
+fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit) -> fmt::Result {
+    let (unit, per_velocity, per_length) = match effort {
+        EffortUnit::Ampere => ("A", "A s/m", "A/m"),
+        EffortUnit::Newton => ("N", "N s/m", "N/m"),
+    };
+    if effort == EffortUnit::Ampere {
+        quantity(out, "force_constant", twin.force_constant_n_per_a, "N/A")?;
+    }
+    quantity(out, "mass", twin.mass_kg, "kg")?;
+    quantity(out, "coulomb_positive", twin.coulomb_positive_n, "N")?;
+    quantity(out, "coulomb_negative", twin.coulomb_negative_n, "N")?;
+    quantity(out, "viscous", twin.viscous_n_s_per_m, "N s/m")?;
+    quantity(out, "stribeck", twin.stribeck_n, "N")?;
+    quantity(
+        out,
+        "stribeck_velocity",
+        twin.stribeck_velocity_m_per_s,
+        "m/s",
+    )?;
+    quantity(out, "gravity", twin.gravity_n, "N")?;
+    quantity(out, "current_delay", twin.current_delay_s, "s")?;
+    let limits = [
+        ("position_limit", twin.position_limit_m, "m"),
+        ("velocity_limit", twin.velocity_limit_m_per_s, "m/s"),
+        ("current_limit", twin.current_limit_a, unit),
+    ];
+    for (key, limit, unit) in limits {
+        if let Some(limit) = limit {
+            quantity(out, key, limit, unit)?;
+        }
+    }
+    if let Some(cascade) = &twin.cascade {
+        writeln!(out, "\n[{list}.twin.cascade]")?;
+        quantity(out, "position_gain", cascade.position_gain_per_s, "/s")?;
+        quantity(
+            out,
+            "velocity_gain",
+            cascade.velocity_gain_a_s_per_m,
+            per_velocity,
+        )?;
+        quantity(
+            out,
+            "integral_gain",
+            cascade.integral_gain_a_per_m,
+            per_length,
+        )?;
+        writeln!(
+            out,
+            "velocity_feedforward = {:?}",
+            cascade.velocity_feedforward
+        )?;
+        quantity(out, "dead_time", cascade.dead_time_s, "s")?;
+        quantity(out, "limit", cascade.limit_a, unit)?;
+        let filter_s = cascade.current_filter_s;
+        quantity(
+            out,
+            "current_time_constant",
+            cascade.current_time_constant_s,
+            "s",
+        )?;
+        quantity(out, "current_filter", filter_s, "s")?;
+        if cascade.sampled {
+            writeln!(out, "sampled = true")?;
+        }
+    }
+    for one in &twin.baseline {
+        writeln!(
+            out,
+            "\n[[{list}.twin.baseline]]\nregime = \"{}\"",
+            one.regime
+        )?;
+        quantity(out, "mean", one.mean_a, unit)?;
+        quantity(out, "sigma", one.sigma_a, unit)?;
+    }
+    Ok(())
+}
+
+fn write_part(out: &mut String, twin: &PartTwin) -> fmt::Result {
+    quantity(out, "contact", twin.contact_m, "m")?;
+    quantity(out, "stiffness", twin.stiffness_n_per_m, "N/m")
+}
+
+fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {
+    quantity(out, "final_pressure", twin.final_pressure_pa, "Pa")?;
+    quantity(
+        out,
+        "evacuation_time_constant",
+        twin.evacuation_time_constant_s,
+        "s",
+    )?;
+    quantity(out, "leak", twin.leak_pa_per_s, "Pa/s")?;
+    quantity(out, "leak_sigma", twin.leak_sigma_pa_per_s, "Pa/s")?;
+    match twin.pressure_limit_pa {
+        Some(limit) => quantity(out, "pressure_limit", limit, "Pa"),
+        None => Ok(()),
+    }
+}
+
+/// Replaces the twin of every axis, press, part and station that `patch_text` names in `base_text`. Everything
+/// else stays, comments and order included.
+///
+/// # Errors
+/// [`ConfigError`] when either text is no TOML, the patch holds anything but names and twins, names something
+/// that the configuration does not have, or the result is no machine.
+pub fn apply_patch(base_text: &str, patch_text: &str) -> Result<String, ConfigError> {
+    let mut base = parse(base_text, "configuration")?;
+    let patch = parse(patch_text, "patch")?;
+    let refuse = |message: String, help: &str| {
+        ConfigError::one(
+            patch_text,
+            "patch",
+            Problem::new(&(0..0), message, "", help),
+        )
+    };
+    for (list, entries) in patch.iter() {
+        if !LISTS.contains(&list) {
+            let list = crate::error::shortened(list);
+            return Err(refuse(
+                format!("a patch cannot hold `{list}`"),
+                "a patch holds [[axis]], [[press]], [[part]] and [[station]] with `name` and `twin` alone",
+            ));
+        }
+        for entry in tables(entries) {
+            let name = entry
+                .get("name")
+                .and_then(Item::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            let twin = entry.get("twin").and_then(Item::as_table_like);
+            let Some(twin) = twin.filter(|_| entry.len() == 2) else {
+                let name = crate::error::shortened(&name);
+                return Err(refuse(
+                    format!("[[{list}]] \"{name}\" of the patch is not just `name` and `twin`"),
+                    "write the patch with `twinstep calibrate`",
+                ));
+            };
+            if !replace(&mut base, list, &name, twin) {
+                let name = crate::error::shortened(&name);
+                return Err(refuse(
+                    format!("the configuration has no [[{list}]] \"{name}\""),
+                    "calibrate with the configuration that the patch is for",
+                ));
+            }
+        }
+    }
+    let merged = base.to_string();
+    crate::load(&merged, "configuration with patch")?;
+    Ok(merged)
+}
+
+fn parse(text: &str, name: &str) -> Result<DocumentMut, ConfigError> {
+    text.parse::<DocumentMut>().map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let message = error.message().lines().collect::<Vec<_>>().join("; ");
+        ConfigError::one(text, name, Problem::new(&span, message, "here", ""))
+    })
+}
+
+/// The tables of a list, whether written as `[[list]]` or inline.
+fn tables(item: &Item) -> Vec<&dyn TableLike> {
+    match item {
+        Item::ArrayOfTables(array) => array.iter().map(|table| table as &dyn TableLike).collect(),
+        Item::Value(Value::Array(array)) => array
+            .iter()
+            .filter_map(Value::as_inline_table)
+            .map(|table| table as &dyn TableLike)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Puts `twin` into the entry `name` of `list`; false if there is none.
+fn replace(base: &mut DocumentMut, list: &str, name: &str, twin: &dyn TableLike) -> bool {
+    let named = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(name);
+    match base.get_mut(list) {
+        Some(Item::ArrayOfTables(array)) => match array.iter_mut().find(|table| named(*table)) {
+            Some(table) => {
+                table.insert("twin", Item::Table(as_table(twin)));
+                true
+            }
+            None => false,
+        },
+        Some(Item::Value(Value::Array(array))) => {
+            let found = array
+                .iter_mut()
+                .filter_map(Value::as_inline_table_mut)
+                .find(|table| named(*table));
+            match found {
+                Some(table) => {
+                    table.insert("twin", Value::InlineTable(as_inline(twin)));
+                    true
+                }
+                None => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// A copy without places in the patch, so that it is written where it now belongs.
+fn as_table(from: &dyn TableLike) -> Table {
+    let mut table = Table::new();
+    for (key, item) in from.iter() {
+        let item = match item {
+            Item::Table(inner) => Item::Table(as_table(inner)),
+            Item::ArrayOfTables(inner) => {
+                let mut array = ArrayOfTables::new();
+                for one in inner {
+                    array.push(as_table(one));
+                }
+                Item::ArrayOfTables(array)
+            }
+            other => other.clone(),
+        };
+        table.insert(key, item);
+    }
+    table
+}
+
+fn as_inline(from: &dyn TableLike) -> InlineTable {
+    as_table(from).into_inline_table()
+}
+
+#[cfg(test)]
+mod tests;

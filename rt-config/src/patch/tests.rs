@@ -1,0 +1,162 @@
+use super::*;
+use crate::machine::{Cascade, RegimeBaseline};
+
+fn twin() -> AxisTwin {
+    AxisTwin {
+        force_constant_n_per_a: 0.1 + 0.2,
+        mass_kg: 1.0 / 3.0,
+        coulomb_positive_n: 12.5,
+        coulomb_negative_n: 1e-7,
+        viscous_n_s_per_m: 1e12 / 7.0,
+        stribeck_n: 0.0,
+        stribeck_velocity_m_per_s: 1e-3,
+        gravity_n: -3.1648,
+        cascade: Some(Cascade {
+            position_gain_per_s: 60.5,
+            velocity_gain_a_s_per_m: 140.25,
+            integral_gain_a_per_m: 7000.1,
+            velocity_feedforward: 1.0,
+            dead_time_s: 1.37e-3,
+            limit_a: 10.0,
+            current_time_constant_s: 4e-4,
+            current_filter_s: 8e-4,
+            sampled: true,
+        }),
+        current_delay_s: 8.1e-4,
+        baseline: vec![
+            RegimeBaseline {
+                regime: "constant_speed_negative".into(),
+                mean_a: -1e-3,
+                sigma_a: 0.02,
+            },
+            RegimeBaseline {
+                regime: "constant_speed_positive".into(),
+                mean_a: 0.0,
+                sigma_a: 0.01,
+            },
+        ],
+        position_limit_m: Some(4.9e-8),
+        velocity_limit_m_per_s: Some(0.01),
+        current_limit_a: Some(0.013),
+    }
+}
+
+fn calibrated() -> Machine {
+    let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").unwrap();
+    for axis in &mut machine.axes {
+        axis.twin = Some(twin());
+    }
+    machine.presses[0].axis.twin = Some(AxisTwin {
+        cascade: None,
+        baseline: Vec::new(),
+        ..twin()
+    });
+    for part in &mut machine.parts {
+        part.twin = Some(PartTwin {
+            contact_m: 0.149_987,
+            stiffness_n_per_m: 1.61e6,
+        });
+    }
+    machine.stations[0].twin = Some(StationTwin {
+        final_pressure_pa: 25_010.0,
+        evacuation_time_constant_s: 0.0812,
+        leak_pa_per_s: 301.7,
+        leak_sigma_pa_per_s: 11.0,
+        pressure_limit_pa: Some(9.1),
+    });
+    machine
+}
+
+#[test]
+fn a_patch_brings_every_twin_back_bit_for_bit() {
+    let machine = calibrated();
+    let patch = twin_patch(&machine);
+    let merged = apply_patch(crate::PRESS_CELL, &patch).unwrap();
+    assert_eq!(crate::load(&merged, "merged").unwrap(), machine);
+    // Once more: the twins are replaced, not doubled, and nothing moves.
+    assert_eq!(apply_patch(&merged, &patch).unwrap(), merged);
+}
+
+#[test]
+fn the_rest_of_the_configuration_stays() {
+    let merged = apply_patch(crate::PRESS_CELL, &twin_patch(&calibrated())).unwrap();
+    let mut lines = merged.lines();
+    for line in crate::PRESS_CELL
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+    {
+        assert!(lines.any(|other| other == line), "{line}");
+    }
+}
+
+#[test]
+fn an_old_twin_is_replaced_as_a_whole() {
+    let merged = apply_patch(crate::PRESS_CELL, &twin_patch(&calibrated())).unwrap();
+    let mut machine = calibrated();
+    machine.axes[0].twin = Some(AxisTwin {
+        cascade: None,
+        baseline: Vec::new(),
+        mass_kg: 7.0,
+        ..twin()
+    });
+    let patch = twin_patch(&machine);
+    let again = apply_patch(&merged, &patch).unwrap();
+    assert_eq!(crate::load(&again, "again").unwrap(), machine);
+}
+
+#[test]
+fn a_force_stays_a_force() {
+    let base = include_str!("../../machines/emps.toml");
+    let mut machine = crate::load(base, "emps.toml").unwrap();
+    machine.axes[0].twin = Some(AxisTwin {
+        force_constant_n_per_a: 1.0,
+        ..twin()
+    });
+    let merged = apply_patch(base, &twin_patch(&machine)).unwrap();
+    assert_eq!(crate::load(&merged, "merged").unwrap(), machine);
+}
+
+#[test]
+fn inline_tables_are_patched_too() {
+    let base = r#"
+machine = { name = "x" }
+cycle = { period = "1ms" }
+axis = [{ name = "a" }, { name = "b" }] # two
+recording = { time = { column = "t" }, axis = [
+    { axis = "a", position = { column = "p" }, current = { column = "i" } },
+    { axis = "b", position = { column = "q" }, current = { column = "j" } },
+] }
+"#;
+    let mut machine = crate::load(base, "base").unwrap();
+    machine.axes[1].twin = Some(twin());
+    let merged = apply_patch(base, &twin_patch(&machine)).unwrap();
+    assert!(merged.contains("# two"));
+    assert_eq!(crate::load(&merged, "merged").unwrap(), machine);
+}
+
+#[test]
+fn a_patch_that_does_not_fit_is_refused() {
+    for (patch, words) in [
+        (
+            "[[axis]]\nname = \"nobody\"\n[axis.twin]\n",
+            "has no [[axis]] \"nobody\"",
+        ),
+        (
+            "[[axis]]\nname = \"infeed\"\n",
+            "is not just `name` and `twin`",
+        ),
+        (
+            "[[axis]]\nname = \"infeed\"\nasset_id = \"x\"\n[axis.twin]\n",
+            "is not just",
+        ),
+        ("[machine]\nname = \"other\"\n", "cannot hold `machine`"),
+        ("[[axis]\n", ""),
+        (
+            "[[axis]]\nname = \"infeed\"\n[axis.twin]\nmass = \"3kg\"\n",
+            "[axis.twin] needs the key",
+        ),
+    ] {
+        let error = apply_patch(crate::PRESS_CELL, patch).unwrap_err();
+        assert!(error.plain().contains(words), "{patch}: {}", error.plain());
+    }
+}

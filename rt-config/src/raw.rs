@@ -1,0 +1,283 @@
+//! The file as it is written: one struct a table. The comments are the descriptions in the JSON Schema.
+
+mod axis;
+
+pub(crate) use axis::{
+    BaselineTable, CascadeTable, DriveTable, MotionTable, PlantTable, PressMotionTable,
+    StrokeTable, TwinTable,
+};
+
+use crate::value::{At, Length, Number, Pressure, PressureRate, Quantity, Stiffness, Time};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A machine and its twin. Quantities are text with a unit, such as "10mm"; positions are those of the axis.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "twinstep machine")]
+pub(crate) struct File {
+    pub(crate) machine: MachineTable,
+    pub(crate) cycle: CycleTable,
+    pub(crate) judge: Option<JudgeTable>,
+    pub(crate) bus: Option<BusTable>,
+    pub(crate) simulation: Option<SimulationTable>,
+    pub(crate) recording: Option<RecordingTable>,
+    /// Servo axes.
+    #[serde(default)]
+    pub(crate) axis: Vec<AxisTable>,
+    /// Servo presses.
+    #[serde(default)]
+    pub(crate) press: Vec<PressTable>,
+    /// Vacuum stations.
+    #[serde(default)]
+    pub(crate) station: Vec<StationTable>,
+    /// Parts that the presses meet.
+    #[serde(default)]
+    pub(crate) part: Vec<PartTable>,
+    /// Sequences of parts; the first one is in force at the start.
+    #[serde(default)]
+    pub(crate) recipe: Vec<RecipeTable>,
+}
+
+/// The machine as a whole.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MachineTable {
+    /// Name of the machine, in any words.
+    pub(crate) name: At<String>,
+    /// Asset id that every event carries for the work order.
+    pub(crate) asset_id: Option<At<String>>,
+}
+
+/// The cycle.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CycleTable {
+    /// Period, 31.25us to 10ms on a bus, up to 1s for a machine that is only replayed.
+    pub(crate) period: Quantity<Time>,
+    pub(crate) budget: Option<BudgetTable>,
+}
+
+/// Time that each phase of the cycle may take; together at most the period.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BudgetTable {
+    pub(crate) wake: Option<Quantity<Time>>,
+    pub(crate) send: Option<Quantity<Time>>,
+    pub(crate) predict: Option<Quantity<Time>>,
+    pub(crate) receive: Option<Quantity<Time>>,
+    pub(crate) compare: Option<Quantity<Time>>,
+    pub(crate) publish: Option<Quantity<Time>>,
+    pub(crate) correct: Option<Quantity<Time>>,
+    pub(crate) acyclic: Option<Quantity<Time>>,
+    pub(crate) slack: Option<Quantity<Time>>,
+}
+
+/// How deviations are judged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JudgeTable {
+    /// At most one false alarm of the whole machine in this time, "30days" unless given.
+    pub(crate) false_alarm_interval: Quantity<Time>,
+}
+
+/// The EtherCAT bus. A machine with neither `[bus]` nor `[simulation]` is only replayed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BusTable {
+    /// Network interface; the simulated segment in process where missing.
+    pub(crate) interface: Option<At<String>>,
+    /// Names in the order of the wire: axes, presses, stations in the order of the file unless given.
+    pub(crate) subdevices: Option<At<Vec<At<String>>>>,
+    /// Time from SYNC0 to the frame passing, a quarter of the period unless given.
+    pub(crate) frame_shift: Option<Quantity<Time>>,
+}
+
+/// The simulated machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SimulationTable {
+    /// Draws the machine once: all plant parameters.
+    pub(crate) machine_seed: u64,
+    /// Faults to inject, as on the command line: "friction:infeed:factor=1.2@10s".
+    #[serde(default)]
+    pub(crate) inject: Vec<At<String>>,
+}
+
+/// A servo axis.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AxisTable {
+    /// Unique among axes, presses and stations: a to z, 0 to 9, _ and -, at most 32 bytes.
+    pub(crate) name: At<String>,
+    /// Asset id, else the machine's.
+    pub(crate) asset_id: Option<At<String>>,
+    /// Needed on a bus.
+    pub(crate) drive: Option<DriveTable>,
+    /// The axis stands still where missing.
+    pub(crate) motion: Option<MotionTable>,
+    /// What `twinstep calibrate` found.
+    pub(crate) twin: Option<TwinTable>,
+    /// Needed for the simulated machine.
+    pub(crate) plant: Option<PlantTable>,
+}
+
+/// A servo press: an axis with a stroke.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PressTable {
+    /// Unique among axes, presses and stations: a to z, 0 to 9, _ and -, at most 32 bytes.
+    pub(crate) name: At<String>,
+    /// Asset id, else the machine's.
+    pub(crate) asset_id: Option<At<String>>,
+    /// Needed on a bus.
+    pub(crate) drive: Option<DriveTable>,
+    pub(crate) motion: PressMotionTable,
+    pub(crate) stroke: StrokeTable,
+    /// What `twinstep calibrate` found.
+    pub(crate) twin: Option<TwinTable>,
+    /// Needed for the simulated machine.
+    pub(crate) plant: Option<PlantTable>,
+}
+
+/// A part that a press meets.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartTable {
+    /// Unique among parts: a to z, 0 to 9, _ and -, at most 32 bytes.
+    pub(crate) name: At<String>,
+    /// Where the ram meets it, between `approach` and `bottom` of every press.
+    pub(crate) contact: Quantity<Length>,
+    /// Stiffness of the press-fit: force rises with this from the contact on.
+    pub(crate) stiffness: Quantity<Stiffness>,
+    /// Part-to-part spread of the stiffness, a standard deviation relative to it, none unless given; simulation only.
+    pub(crate) stiffness_spread: Option<Quantity<Number>>,
+    /// What `twinstep calibrate` learnt of it.
+    pub(crate) twin: Option<PartTwinTable>,
+}
+
+/// What calibration learnt about a part.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartTwinTable {
+    /// Contact position.
+    pub(crate) contact: Quantity<Length>,
+    /// Stiffness.
+    pub(crate) stiffness: Quantity<Stiffness>,
+}
+
+/// A recipe: parts, one a stroke, repeated for ever.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecipeTable {
+    /// Unique among recipes: a to z, 0 to 9, _ and -, at most 32 bytes.
+    pub(crate) name: At<String>,
+    /// Names of parts.
+    pub(crate) parts: At<Vec<At<String>>>,
+}
+
+/// A vacuum station: an I/O terminal with ejector, blow-off valve and pressure sensor.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StationTable {
+    /// Unique among axes, presses and stations: a to z, 0 to 9, _ and -, at most 32 bytes.
+    pub(crate) name: At<String>,
+    /// Asset id, else the machine's.
+    pub(crate) asset_id: Option<At<String>>,
+    /// Absolute pressure per increment of the analogue input.
+    pub(crate) pressure_per_count: Quantity<Pressure>,
+    /// Absolute pressure at count 0, 0 unless given.
+    pub(crate) pressure_offset: Option<Quantity<Pressure>>,
+    /// Time the ejector is on.
+    pub(crate) evacuate: Quantity<Time>,
+    /// Time the part is held with the ejector off.
+    pub(crate) hold: Quantity<Time>,
+    /// Time of blow-off and rest.
+    pub(crate) release: Quantity<Time>,
+    /// Vendor id expected in the SII; needed on a real interface.
+    pub(crate) vendor_id: Option<At<u32>>,
+    /// Product code expected in the SII; needed on a real interface.
+    pub(crate) product_code: Option<At<u32>>,
+    /// Outputs (RxPDO) in order, such as "0x7000:01/8": index, subindex and bits.
+    pub(crate) outputs: Option<At<Vec<At<String>>>>,
+    /// Inputs (TxPDO) in order, written as the outputs.
+    pub(crate) inputs: Option<At<Vec<At<String>>>>,
+    /// What `twinstep calibrate` found.
+    pub(crate) twin: Option<StationTwinTable>,
+    /// Needed for the simulated machine.
+    pub(crate) plant: Option<StationPlantTable>,
+}
+
+/// The vacuum circuit as the twin knows it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StationTwinTable {
+    /// Absolute pressure that the ejector reaches.
+    pub(crate) final_pressure: Quantity<Pressure>,
+    /// Time constant of the evacuation.
+    pub(crate) evacuation_time_constant: Quantity<Time>,
+    /// Healthy leak rate while holding.
+    pub(crate) leak: Quantity<PressureRate>,
+    /// Its standard deviation from hold to hold.
+    pub(crate) leak_sigma: Quantity<PressureRate>,
+    /// Limit of the one-cycle innovation of pressure; the channel is off where it is missing.
+    pub(crate) pressure_limit: Option<Quantity<Pressure>>,
+}
+
+/// The simulated vacuum circuit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StationPlantTable {
+    /// Absolute pressure that the ejector reaches.
+    pub(crate) final_pressure: Quantity<Pressure>,
+    /// Time constant of the evacuation.
+    pub(crate) evacuation_time_constant: Quantity<Time>,
+    /// Leak rate at full vacuum.
+    pub(crate) leak: Quantity<PressureRate>,
+    /// Sensor noise, standard deviation; none unless given.
+    pub(crate) noise: Option<Quantity<Pressure>>,
+}
+
+/// How the columns of a recording from elsewhere map to the axes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecordingTable {
+    /// The time, in s unless a unit is given.
+    pub(crate) time: ColumnTable,
+    /// Columns whose change starts a new segment.
+    #[serde(default)]
+    pub(crate) segment_by: Vec<At<String>>,
+    /// Uneven sampling is allowed; refused beyond 10 % of the period otherwise.
+    #[serde(default)]
+    pub(crate) uneven: bool,
+    /// One table an axis.
+    pub(crate) axis: At<Vec<AxisColumnsTable>>,
+}
+
+/// Columns of one axis.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AxisColumnsTable {
+    /// Name of the axis or press.
+    pub(crate) axis: At<String>,
+    /// Reference (target position), in m unless a unit is given.
+    pub(crate) reference: Option<ColumnTable>,
+    /// Position, in m unless a unit is given.
+    pub(crate) position: ColumnTable,
+    /// Velocity, in m/s unless a unit is given; differentiated from the position where missing.
+    pub(crate) velocity: Option<ColumnTable>,
+    /// Current in A unless a unit is given; a unit of force makes the axis' effort a force.
+    pub(crate) current: ColumnTable,
+}
+
+/// A column: value in SI = number in the column * factor * unit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ColumnTable {
+    /// Header of the column.
+    pub(crate) column: At<String>,
+    /// Unit after the factor.
+    pub(crate) unit: Option<At<String>>,
+    /// Factor to the unit, 1 unless given.
+    pub(crate) factor: Option<Quantity<Number>>,
+}

@@ -1,0 +1,205 @@
+//! The tables of an axis or press: drive, motion, stroke, twin and plant.
+
+use crate::value::{
+    Acceleration, At, Current, CurrentPerVelocity, Effort, EffortPerLength, EffortPerVelocity,
+    Force, ForceConstant, Inertia, Jerk, Length, Mass, Number, PerSecond, Quantity, Stiffness,
+    Time, Torque, TorqueConstant, Velocity, Viscous,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The drive as it is commissioned.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DriveTable {
+    /// Way per motor revolution: lead of the screw, circumference of the pulley.
+    pub(crate) lead: Quantity<Length>,
+    /// Encoder increments per motor revolution (0x608F and 0x6091 as one figure).
+    pub(crate) counts_per_rev: Quantity<Number>,
+    /// Rated current 0x6075.
+    pub(crate) rated_current: Quantity<Current>,
+    /// Torque per current; rated torque 0x6076 is this times the rated current.
+    pub(crate) torque_constant: Quantity<TorqueConstant>,
+    /// Largest torque 0x6072 in per mille of the rated torque, 3000 unless given.
+    pub(crate) max_torque_permille: Option<At<u16>>,
+    /// Position controller gain.
+    pub(crate) position_gain: Quantity<PerSecond>,
+    /// Velocity controller gain, on the axis' own velocity.
+    pub(crate) velocity_gain: Quantity<CurrentPerVelocity>,
+    /// Velocity controller integral time.
+    pub(crate) velocity_integral_time: Quantity<Time>,
+    /// Current loop time constant.
+    pub(crate) current_time_constant: Quantity<Time>,
+    /// Filter of the torque actual value 0x6077; none unless given.
+    pub(crate) torque_filter: Option<Quantity<Time>>,
+    /// 1 (unless given): positive motor direction moves to larger positions; -1: to smaller ones.
+    pub(crate) direction: Option<At<i64>>,
+    /// Vendor id expected in the SII; needed on a real interface.
+    pub(crate) vendor_id: Option<At<u32>>,
+    /// Product code expected in the SII; needed on a real interface.
+    pub(crate) product_code: Option<At<u32>>,
+    /// Outputs (RxPDO) in order: "0x607A" for a known CiA 402 object, else "0x7000:01/8" with subindex and bits.
+    pub(crate) outputs: Option<At<Vec<At<String>>>>,
+    /// Inputs (TxPDO) in order, written as the outputs.
+    pub(crate) inputs: Option<At<Vec<At<String>>>>,
+}
+
+/// Motion limits and program.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MotionTable {
+    /// Where the axis stands at the start, 0 unless given.
+    pub(crate) start: Option<Quantity<Length>>,
+    /// Velocity limit.
+    pub(crate) velocity: Quantity<Velocity>,
+    /// Acceleration limit.
+    pub(crate) acceleration: Quantity<Acceleration>,
+    /// Jerk limit.
+    pub(crate) jerk: Quantity<Jerk>,
+    /// Steps, repeated for ever; at most 32.
+    #[serde(default)]
+    pub(crate) program: Vec<At<StepTable>>,
+}
+
+/// One step of a motion program.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepTable {
+    /// Target position.
+    pub(crate) to: Quantity<Length>,
+    /// Velocity limit of this step, at most the axis' own.
+    pub(crate) velocity: Option<Quantity<Velocity>>,
+    /// Rest after arrival, none unless given.
+    pub(crate) dwell: Option<Quantity<Time>>,
+}
+
+/// Motion limits of a press; its program is the stroke.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PressMotionTable {
+    /// Velocity limit.
+    pub(crate) velocity: Quantity<Velocity>,
+    /// Acceleration limit.
+    pub(crate) acceleration: Quantity<Acceleration>,
+    /// Jerk limit.
+    pub(crate) jerk: Quantity<Jerk>,
+}
+
+/// The press stroke: from `top` fast to `approach`, slowly through the part's contact to `bottom`, hold, return.
+/// Positive is down: top < approach < bottom.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StrokeTable {
+    /// Upper dead centre, where the ram stands at the start.
+    pub(crate) top: Quantity<Length>,
+    /// Where the fast approach ends.
+    pub(crate) approach: Quantity<Length>,
+    /// Lowest point.
+    pub(crate) bottom: Quantity<Length>,
+    /// Velocity while pressing.
+    pub(crate) press_velocity: Quantity<Velocity>,
+    /// Dwell at the bottom, none unless given.
+    pub(crate) hold: Option<Quantity<Time>>,
+    /// Dwell at the top while the part is changed, none unless given.
+    pub(crate) rest: Option<Quantity<Time>>,
+}
+
+/// What `twinstep calibrate` found of an axis.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TwinTable {
+    /// Force per current; not given where the recording holds a force.
+    pub(crate) force_constant: Option<Quantity<ForceConstant>>,
+    /// All moved inertia as a mass on the axis.
+    pub(crate) mass: Quantity<Mass>,
+    /// Coulomb friction in positive direction.
+    pub(crate) coulomb_positive: Quantity<Force>,
+    /// Coulomb friction in negative direction, as a positive number.
+    pub(crate) coulomb_negative: Quantity<Force>,
+    /// Viscous friction.
+    pub(crate) viscous: Quantity<Viscous>,
+    /// Static minus Coulomb friction, 0 unless given.
+    pub(crate) stribeck: Option<Quantity<Force>>,
+    /// Stribeck velocity, needed with `stribeck`.
+    pub(crate) stribeck_velocity: Option<Quantity<Velocity>>,
+    /// Gravity and offset; positive pulls towards smaller positions; 0 unless given.
+    pub(crate) gravity: Option<Quantity<Force>>,
+    /// Delay of the torque actual value against the position actual value, 0 unless given.
+    pub(crate) current_delay: Option<Quantity<Time>>,
+    /// Limit of the one-cycle innovation of position; the channel is off where it is missing.
+    pub(crate) position_limit: Option<Quantity<Length>>,
+    /// Limit of the one-cycle innovation of velocity; the channel is off where it is missing.
+    pub(crate) velocity_limit: Option<Quantity<Velocity>>,
+    /// Limit of the one-cycle innovation of current (or force); the channel is off where it is missing.
+    pub(crate) current_limit: Option<Quantity<Effort>>,
+    /// The drive cascade; missing where calibration could not validate it.
+    pub(crate) cascade: Option<CascadeTable>,
+    /// Healthy residual of `current_load` per regime.
+    #[serde(default)]
+    pub(crate) baseline: Vec<BaselineTable>,
+}
+
+/// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..), limited.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CascadeTable {
+    /// Position gain kx.
+    pub(crate) position_gain: Quantity<PerSecond>,
+    /// Velocity gain kp.
+    pub(crate) velocity_gain: Quantity<EffortPerVelocity>,
+    /// Integral gain ki of the velocity loop, 0 unless given.
+    pub(crate) integral_gain: Option<Quantity<EffortPerLength>>,
+    /// Velocity feed-forward kv, 0 to 1, 0 unless given.
+    pub(crate) velocity_feedforward: Option<Quantity<Number>>,
+    /// Dead time from the target that was sent to its effect, 0 unless given.
+    pub(crate) dead_time: Option<Quantity<Time>>,
+    /// Limit of the current (or force).
+    pub(crate) limit: Quantity<Effort>,
+    /// Time constant of the current loop, 0 unless given.
+    pub(crate) current_time_constant: Option<Quantity<Time>>,
+    /// Filter in front of the torque actual value, 0 unless given.
+    pub(crate) current_filter: Option<Quantity<Time>>,
+    /// The loops are closed once a cycle and the output is held in between; false unless given.
+    #[serde(default)]
+    pub(crate) sampled: bool,
+}
+
+/// Healthy residual of one regime.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BaselineTable {
+    /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing.
+    pub(crate) regime: At<String>,
+    /// Mean of the block feature.
+    pub(crate) mean: Quantity<Effort>,
+    /// Standard deviation of the block feature.
+    pub(crate) sigma: Quantity<Effort>,
+}
+
+/// The plant behind a simulated drive: what its builder's table says; `machine_seed` draws the machine around it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlantTable {
+    /// Moved mass without the motor.
+    pub(crate) load_mass: Quantity<Mass>,
+    /// Inertia of motor and screw or pulley.
+    pub(crate) motor_inertia: Quantity<Inertia>,
+    /// Coulomb friction of the guide.
+    pub(crate) coulomb: Quantity<Force>,
+    /// Static over Coulomb friction, 1 or more.
+    pub(crate) static_ratio: Quantity<Number>,
+    /// Stribeck velocity.
+    pub(crate) stribeck_velocity: Quantity<Velocity>,
+    /// Viscous friction.
+    pub(crate) viscous: Quantity<Viscous>,
+    /// 1 vertical (gravity pulls towards smaller positions), 0 horizontal, -1 vertical and positive down; 0 unless given.
+    pub(crate) gravity: Option<Quantity<Number>>,
+    /// Stiffness between motor and load.
+    pub(crate) stiffness: Quantity<Stiffness>,
+    /// Backlash of the new machine, none unless given.
+    pub(crate) backlash: Option<Quantity<Length>>,
+    /// Amplitude of the cogging torque, none unless given.
+    pub(crate) cogging: Option<Quantity<Torque>>,
+    /// Efficiency of the screw or belt, above 0 and at most 1.
+    pub(crate) efficiency: Quantity<Number>,
+}

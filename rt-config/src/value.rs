@@ -1,0 +1,197 @@
+//! Values with their place in the text: what the raw structs are made of.
+
+use crate::units::{self, Dimension};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use toml::Spanned;
+
+/// Place in the text (bytes).
+pub(crate) type Span = Range<usize>;
+
+/// The dimension of a key, as a type, so that the schema can tell it too.
+pub(crate) trait Dim {
+    /// Its units.
+    const DIMENSIONS: &'static [&'static Dimension];
+    /// Its name in the schema.
+    const NAME: &'static str;
+}
+
+macro_rules! dimensions {
+    ($($name:ident: $($dimension:ident)|+;)+) => {$(
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name;
+        impl Dim for $name {
+            const DIMENSIONS: &'static [&'static Dimension] = &[$(&units::$dimension),+];
+            const NAME: &'static str = stringify!($name);
+        }
+    )+};
+}
+
+dimensions! {
+    Number: NUMBER;
+    Time: TIME;
+    Length: LENGTH;
+    Velocity: VELOCITY;
+    Acceleration: ACCELERATION;
+    Jerk: JERK;
+    Mass: MASS;
+    Inertia: INERTIA;
+    Force: FORCE;
+    Torque: TORQUE;
+    Viscous: VISCOUS;
+    Stiffness: STIFFNESS;
+    Current: CURRENT;
+    TorqueConstant: TORQUE_CONSTANT;
+    ForceConstant: FORCE_CONSTANT;
+    PerSecond: PER_SECOND;
+    CurrentPerVelocity: CURRENT_PER_VELOCITY;
+    Pressure: PRESSURE;
+    PressureRate: PRESSURE_RATE;
+    // An axis' effort is a current, or a force where a recording holds one.
+    Effort: CURRENT | FORCE;
+    EffortPerVelocity: CURRENT_PER_VELOCITY | VISCOUS;
+    EffortPerLength: CURRENT_PER_LENGTH | STIFFNESS;
+}
+
+/// What stands in the file: text with a unit, or a plain number.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
+    /// `"10mm"`.
+    Text(String),
+    /// `10` or `1.5`, as the shortest text that reads back as the same number.
+    Plain(String),
+}
+
+impl Scalar {
+    /// As it is shown in messages.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => format!("\"{}\"", crate::error::shortened(text)),
+            Self::Plain(number) => number.clone(),
+        }
+    }
+}
+
+/// A quantity of dimension `D`, not yet checked, with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Quantity<D> {
+    pub(crate) scalar: Scalar,
+    pub(crate) span: Span,
+    dimension: PhantomData<D>,
+}
+
+struct ScalarVisitor<D>(PhantomData<D>);
+
+impl<D: Dim> Visitor<'_> for ScalarVisitor<D> {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(dimension) = D::DIMENSIONS.first() else {
+            return f.write_str("a value");
+        };
+        if dimension.is_number() {
+            write!(f, "a number such as {}", dimension.example)
+        } else {
+            write!(f, "{} such as \"{}\"", dimension.name, dimension.example)
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::Text(text.to_owned()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
+        Ok(Scalar::Plain(number.to_string()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar::Plain(number.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
+        if number.is_finite() {
+            Ok(Scalar::Plain(format!("{number:?}")))
+        } else {
+            Err(E::invalid_value(Unexpected::Float(number), &self))
+        }
+    }
+}
+
+struct Bare<D>(Scalar, PhantomData<D>);
+
+impl<'de, D: Dim> Deserialize<'de> for Bare<D> {
+    fn deserialize<T: Deserializer<'de>>(deserializer: T) -> Result<Self, T::Error> {
+        deserializer
+            .deserialize_any(ScalarVisitor::<D>(PhantomData))
+            .map(|scalar| Self(scalar, PhantomData))
+    }
+}
+
+impl<'de, D: Dim> Deserialize<'de> for Quantity<D> {
+    fn deserialize<T: Deserializer<'de>>(deserializer: T) -> Result<Self, T::Error> {
+        let spanned = Spanned::<Bare<D>>::deserialize(deserializer)?;
+        Ok(Self {
+            span: spanned.span(),
+            scalar: spanned.into_inner().0,
+            dimension: PhantomData,
+        })
+    }
+}
+
+impl<D: Dim> JsonSchema for Quantity<D> {
+    fn schema_name() -> Cow<'static, str> {
+        D::NAME.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = D::DIMENSIONS.iter().map(|d| d.name).collect();
+        let units: Vec<String> = D::DIMENSIONS.iter().map(|d| d.allowed()).collect();
+        let examples: Vec<&str> = D::DIMENSIONS.iter().map(|d| d.example).collect();
+        let description = format!("{}; units: {}", names.join(" or "), units.join("; "));
+        if D::DIMENSIONS.iter().any(|d| d.is_number()) {
+            json_schema!({"type": ["number", "string"], "description": description, "examples": [1.2]})
+        } else {
+            json_schema!({
+                "type": "string",
+                "description": description,
+                "pattern": r"^\s*[+-]?(\d+(\.\d+)?|\.\d+)([eE][+-]?\d{1,4})?\s*\S.*$",
+                "examples": examples,
+            })
+        }
+    }
+}
+
+/// Anything else with its place: a name, a count, a list.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self {
+            span: spanned.span(),
+            value: spanned.into_inner(),
+        })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}

@@ -1,0 +1,116 @@
+//! Events: what the cycle found, as small values that are copied into a queue.
+
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::sample::Context;
+
+/// What an event is about. Indexes are those of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A servo axis or press: servo axes first, then presses.
+    Axis(u16),
+    /// A vacuum station.
+    Station(u16),
+    /// The bus itself.
+    Bus,
+}
+
+/// Where an event stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EventState {
+    /// It has begun.
+    Raised = 0,
+    /// It goes on and has changed by much.
+    Updated = 1,
+    /// It is over.
+    Cleared = 2,
+}
+
+impl EventState {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Updated => "updated",
+            Self::Cleared => "cleared",
+        }
+    }
+}
+
+/// Which detector spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Detector {
+    /// One value beyond its limit.
+    FastLimit = 0,
+    /// Two-sided CUSUM over block features.
+    Cusum = 1,
+    /// A reported state, not a statistic.
+    State = 2,
+}
+
+impl Detector {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FastLimit => "fast_limit",
+            Self::Cusum => "cusum",
+            Self::State => "state",
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Severity {
+    /// For the record.
+    Info = 0,
+    /// Plan maintenance.
+    Warning = 1,
+    /// The machine has stopped or will.
+    Fault = 2,
+}
+
+impl Severity {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// One event, as the cycle hands it over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event {
+    /// Cycle in which it was found.
+    pub cycle: u64,
+    /// Nominal time of that cycle (ns).
+    pub time_ns: u64,
+    /// What it is about.
+    pub source: Source,
+    /// Channel.
+    pub channel: Channel,
+    /// Raised, updated, cleared.
+    pub state: EventState,
+    /// Who found it.
+    pub detector: Detector,
+    /// How bad.
+    pub severity: Severity,
+    /// Measured value in the unit of the channel.
+    pub measured: f64,
+    /// Predicted value in the unit of the channel.
+    pub predicted: f64,
+    /// Measured minus predicted.
+    pub residual: f64,
+    /// Regime in which it was found.
+    pub regime: Regime,
+    /// Recipe and part.
+    pub context: Context,
+    /// Likeliest cause.
+    pub cause: Cause,
+}

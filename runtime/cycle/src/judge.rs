@@ -1,0 +1,272 @@
+//! Judges one axis: limits on the one-cycle innovations, CUSUMs on the features of `current_load`, states.
+//!
+//! A deviation is raised once, updated when its likeliest cause changes, and cleared when the evidence is gone (hysteresis).
+
+use crate::event::{Detector, Event, EventState, Severity, Source};
+use crate::outbox::Outbox;
+use crate::plan::{AxisPlan, NEXT, Thresholds};
+use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature, LoadSample};
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::detect::Cusum;
+use twinstep_models::pattern::{Shift, likeliest};
+use twinstep_models::regime::RegimeState;
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
+
+/// Channels of the three innovations.
+const NEXT_CHANNELS: [Channel; NEXT] = [Channel::PositionNext, Channel::VelocityNext, Channel::CurrentNext];
+/// Cycles below half the limit after which a fast limit is cleared.
+const CALM_CYCLES: u32 = 200;
+/// Weight of the newest movement in the shift of a feature.
+const NEWEST: f64 = 0.5;
+/// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
+const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
+
+/// Everything an event of one cycle needs besides what happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion {
+    /// When.
+    pub stamp: CycleStamp,
+    /// Which axis.
+    pub source: Source,
+    /// Recipe and part.
+    pub context: Context,
+}
+
+impl Occasion {
+    /// An event of this occasion.
+    #[expect(clippy::too_many_arguments, reason = "an event has this many fields and is built in one place")]
+    pub fn event(
+        &self,
+        channel: Channel,
+        state: EventState,
+        detector: Detector,
+        severity: Severity,
+        measured: f64,
+        predicted: f64,
+        regime: Regime,
+        cause: Cause,
+    ) -> Event {
+        Event {
+            cycle: self.stamp.cycle,
+            time_ns: self.stamp.time_ns,
+            source: self.source,
+            channel,
+            state,
+            detector,
+            severity,
+            measured,
+            predicted,
+            residual: measured - predicted,
+            regime,
+            context: self.context,
+            cause,
+        }
+    }
+}
+
+/// State of the judging of one axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AxisJudge {
+    /// Cycles until judging begins (again).
+    pub settle_left: u32,
+    /// Cycles without a usable sample, up to now.
+    pub coasted: u32,
+    /// Regime of the sample in the middle of the window.
+    pub regime: Regime,
+    /// Features of a movement that ended in the last cycle, for calibration and display.
+    pub ended: Option<[Option<Block>; FEATURES]>,
+    regimes: RegimeState,
+    blocks: Blocks,
+    cusum: [Cusum; FEATURES],
+    shifts: [Shift; FEATURES],
+    load_cause: Option<Cause>,
+    limit_raised: [bool; NEXT],
+    calm: [u32; NEXT],
+    fault_raised: bool,
+    rest_m: Option<f64>,
+    rest_cycles: u32,
+    moved_raised: bool,
+}
+
+impl AxisJudge {
+    /// Holds judging back: after a start, a gap, or while the axis is not enabled.
+    pub fn settle(&mut self, cycles: u32) {
+        self.settle_left = cycles;
+        self.regime = Regime::Settling;
+        self.regimes = RegimeState::default();
+        self.blocks.clear();
+    }
+
+    /// Fast limits: measured against predicted, one cycle ahead.
+    pub fn fast_limit(
+        &mut self,
+        plan: &AxisPlan,
+        at: &Occasion,
+        measured: [f64; NEXT],
+        predicted: [f64; NEXT],
+        out: &mut Outbox,
+    ) {
+        for c in 0..NEXT {
+            let Some(limit) = plan.limits[c] else { continue };
+            let residual = measured[c] - predicted[c];
+            let size = if residual < 0.0 { -residual } else { residual };
+            let event = |state| {
+                at.event(
+                    NEXT_CHANNELS[c],
+                    state,
+                    Detector::FastLimit,
+                    Severity::Warning,
+                    measured[c],
+                    predicted[c],
+                    self.regime,
+                    Cause::Disturbance,
+                )
+            };
+            if size > limit && !self.limit_raised[c] {
+                out.push(event(EventState::Raised));
+                self.limit_raised[c] = true;
+                self.calm[c] = 0;
+            } else if self.limit_raised[c] {
+                self.calm[c] = if size < 0.5 * limit { self.calm[c] + 1 } else { 0 };
+                if self.calm[c] >= CALM_CYCLES {
+                    out.push(event(EventState::Cleared));
+                    self.limit_raised[c] = false;
+                }
+            }
+        }
+    }
+
+    /// `current_load`: classifies the cycle and, when a movement has ended, judges its features.
+    pub fn load(&mut self, plan: &AxisPlan, t: &Thresholds, at: &Occasion, s: &LoadSample, out: &mut Outbox) {
+        self.regime =
+            self.regimes.classify(&plan.regime, s.velocity_m_per_s, s.acceleration_m_per_s2, s.contact_a);
+        self.ended = self.blocks.push(self.regime, s);
+        let Some(blocks) = self.ended else { return };
+        for feature in Feature::ALL {
+            let f = feature as usize;
+            if let (Some(block), Some(base)) = (blocks[f], plan.baseline[f]) {
+                self.judge_feature(feature, &block, base.mean_a, base.sigma_a, t);
+            }
+        }
+        self.decide(plan, t, at, &blocks, out);
+    }
+
+    fn judge_feature(&mut self, feature: Feature, block: &Block, mean_a: f64, sigma_a: f64, t: &Thresholds) {
+        let f = feature as usize;
+        let explained = match feature {
+            Feature::ConstantPositive | Feature::ConstantNegative | Feature::Reversal => block.friction_a,
+            Feature::Acceleration => block.inertial_a,
+            Feature::Pressing => block.contact_a,
+        };
+        let model_a = MODEL_ERROR[f] * explained;
+        let sigma = libm::sqrt(sigma_a * sigma_a + model_a * model_a);
+        let shift = block.residual_a - mean_a;
+        self.cusum[f].push(shift / sigma, t.slack, t.threshold);
+        let old = &self.shifts[f];
+        let weight = if old.sigma_a > 0.0 { NEWEST } else { 1.0 };
+        self.shifts[f] = Shift {
+            shift_a: old.shift_a + weight * (shift - old.shift_a),
+            sigma_a: sigma,
+            friction_a: block.friction_a,
+            inertial_a: block.inertial_a,
+            contact_a: block.contact_a,
+        };
+    }
+
+    fn decide(
+        &mut self,
+        plan: &AxisPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        blocks: &[Option<Block>; FEATURES],
+        out: &mut Outbox,
+    ) {
+        let mut worst = Feature::ConstantPositive;
+        for feature in Feature::ALL {
+            if self.cusum[feature as usize].largest() > self.cusum[worst as usize].largest() {
+                worst = feature;
+            }
+        }
+        let evidence = self.cusum[worst as usize].largest();
+        let (cause, _) = likeliest(&self.shifts, plan.gravity_a);
+        let state = match self.load_cause {
+            None if evidence > t.threshold => EventState::Raised,
+            Some(_) if evidence < 0.5 * t.threshold => EventState::Cleared,
+            Some(old) if old != cause && evidence > t.threshold => EventState::Updated,
+            _ => return,
+        };
+        let told = if state == EventState::Cleared { self.load_cause.unwrap_or(cause) } else { cause };
+        self.load_cause = if state == EventState::Cleared { None } else { Some(cause) };
+        // The figures are those of the feature with the most evidence, in the direction of the movement.
+        let block = blocks[worst as usize].unwrap_or_default();
+        let measured = block.measured_a;
+        let predicted = block.measured_a - block.residual_a;
+        out.push(at.event(
+            Channel::CurrentLoad,
+            state,
+            Detector::Cusum,
+            Severity::Warning,
+            measured,
+            predicted,
+            worst.regime(),
+            told,
+        ));
+    }
+
+    /// The drive's own fault, and movement while it is not enabled. `standstill_m` is the way within which an axis stands.
+    pub fn states(&mut self, plan: &AxisPlan, at: &Occasion, r: &AxisReading, out: &mut Outbox) {
+        let faulty = matches!(r.state, DriveState::Fault | DriveState::FaultReactionActive);
+        if faulty != self.fault_raised {
+            self.fault_raised = faulty;
+            let state = if faulty { EventState::Raised } else { EventState::Cleared };
+            let code = f64::from(r.error_code);
+            let regime = Regime::Settling;
+            out.push(at.event(
+                Channel::DriveState,
+                state,
+                Detector::State,
+                Severity::Fault,
+                code,
+                0.0,
+                regime,
+                Cause::DriveFault,
+            ));
+        }
+        self.movement(plan, at, r, out);
+    }
+
+    fn movement(&mut self, plan: &AxisPlan, at: &Occasion, r: &AxisReading, out: &mut Outbox) {
+        if r.state == DriveState::OperationEnabled || r.state == DriveState::QuickStopActive {
+            self.rest_m = None;
+            self.rest_cycles = 0;
+            self.moved_raised = false;
+            return;
+        }
+        // A drive that was switched off in motion coasts; only an axis that has come to rest can start to move.
+        let Some(rest_m) = self.rest_m else {
+            let v = r.velocity_m_per_s;
+            let slow = v < plan.regime.standstill_m_per_s && v > -plan.regime.standstill_m_per_s;
+            self.rest_cycles = if slow { self.rest_cycles + 1 } else { 0 };
+            if self.rest_cycles > CALM_CYCLES {
+                self.rest_m = Some(r.position_m);
+            }
+            return;
+        };
+        let way = r.position_m - rest_m;
+        let far = way > plan.movement_m || way < -plan.movement_m;
+        if far && !self.moved_raised {
+            self.moved_raised = true;
+            out.push(at.event(
+                Channel::Movement,
+                EventState::Raised,
+                Detector::FastLimit,
+                Severity::Fault,
+                r.position_m,
+                rest_m,
+                Regime::Settling,
+                Cause::MovedWhileDisabled,
+            ));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What one cycle found, until the publish phase takes it away.
+
+use crate::event::Event;
+
+/// Most events of one cycle: more than that is one fault that everything sees.
+pub const MAX_PER_CYCLE: usize = 64;
+
+/// Events of the cycle in progress; what does not fit is counted.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    events: heapless::Deque<Event, MAX_PER_CYCLE>,
+    dropped: u64,
+}
+
+impl Outbox {
+    /// Puts an event in, or counts it as dropped.
+    pub fn push(&mut self, event: Event) {
+        if self.events.push_back(event).is_err() {
+            self.dropped += 1;
+        }
+    }
+
+    /// Takes the oldest event out.
+    pub fn pop(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Events that did not fit, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}

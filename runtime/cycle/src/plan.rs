@@ -1,0 +1,78 @@
+//! The plan: everything the cycle needs to know, built once by the host. Immutable; a new plan is a new value.
+
+use twinstep_models::axis::LaneParams;
+use twinstep_models::blocks::FEATURES;
+use twinstep_models::press::Contact;
+use twinstep_models::regime::RegimeParams;
+use twinstep_models::vacuum::VacuumParams;
+
+/// Most part variants that one press knows.
+pub const MAX_PARTS: usize = 16;
+
+/// Channels of an axis that are predicted one cycle ahead: position, velocity, current.
+pub const NEXT: usize = 3;
+
+/// Healthy residual of one feature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Baseline {
+    /// Mean (A).
+    pub mean_a: f64,
+    /// Standard deviation from movement to movement (A, > 0).
+    pub sigma_a: f64,
+}
+
+/// How one axis is judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AxisPlan {
+    /// Limits of the one-cycle innovations of position (m), velocity (m/s) and current (A); none: the channel is switched off.
+    pub limits: [Option<f64>; NEXT],
+    /// When a motion counts as what.
+    pub regime: RegimeParams,
+    /// Healthy features; none: not judged.
+    pub baseline: [Option<Baseline>; FEATURES],
+    /// Constant load current (A), as in the axis' parameters.
+    pub gravity_a: f64,
+    /// Parts that a press may meet; empty for a servo axis.
+    pub contacts: [Contact; MAX_PARTS],
+    /// Way after which an axis that is not enabled has moved (m).
+    pub movement_m: f64,
+}
+
+/// How one vacuum station is judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StationPlan {
+    /// The circuit.
+    pub vacuum: VacuumParams,
+    /// Limit of the one-cycle innovation (Pa); none: switched off.
+    pub limit_pa: Option<f64>,
+    /// Healthy leak rate and its standard deviation (Pa/s); none: not judged.
+    pub leak: Option<(f64, f64)>,
+}
+
+/// Thresholds that follow from the false-alarm interval that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Slack of the CUSUM (standard deviations).
+    pub slack: f64,
+    /// Threshold of the CUSUM.
+    pub threshold: f64,
+    /// Cycles after a start, a gap or a lock in which nothing is judged.
+    pub settle_cycles: u32,
+}
+
+/// The plan of one bus. Slices are owned by the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// Period (ns).
+    pub period_ns: u64,
+    /// Physics of the axes, eight to a lane.
+    pub lanes: &'a [LaneParams],
+    /// Delay of the current against the position (cycles), eight to a lane.
+    pub delay_cycles: &'a [[f64; 8]],
+    /// Judging of the axes; its length is the number of axes and presses.
+    pub axes: &'a [AxisPlan],
+    /// Stations.
+    pub stations: &'a [StationPlan],
+    /// Thresholds.
+    pub thresholds: Thresholds,
+}

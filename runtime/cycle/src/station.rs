@@ -1,0 +1,129 @@
+//! Judges one vacuum station: the pressure one cycle ahead, and the leak rate of every hold.
+
+use crate::event::{Detector, Event, EventState, Severity};
+use crate::judge::Occasion;
+use crate::outbox::Outbox;
+use crate::plan::{StationPlan, Thresholds};
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::detect::Cusum;
+use twinstep_models::sample::{Missing, StationReading};
+use twinstep_models::vacuum::{Phase, VacuumState};
+
+/// Cycles in a phase after which the pressure is judged: the cycle of a change cannot be known beforehand.
+const PHASE_SETTLE: u32 = 50;
+/// Cycles below half the limit after which the limit is cleared.
+const CALM_CYCLES: u32 = 200;
+/// Relative spread of the leak rate that is always there.
+const LEAK_SPREAD: f64 = 0.2;
+
+/// State of the judging of one station.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StationJudge {
+    vacuum: VacuumState,
+    predicted_pa: f64,
+    /// Measured minus predicted where it is judged (Pa), for calibration.
+    pub innovation_pa: Option<f64>,
+    settle_left: u32,
+    locked: bool,
+    leak: Cusum,
+    leak_raised: bool,
+    limit_raised: bool,
+    calm: u32,
+}
+
+impl StationJudge {
+    /// The pressure that is expected in the coming sample (Pa).
+    pub fn predicted_pa(&self) -> f64 {
+        self.predicted_pa
+    }
+
+    /// Advances by one cycle.
+    pub fn predict(&mut self, plan: &StationPlan) {
+        self.predicted_pa = self.vacuum.predict(&plan.vacuum);
+    }
+
+    /// Compares and takes the measurement in.
+    pub fn compare(
+        &mut self,
+        plan: &StationPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        sample: &Result<StationReading, Missing>,
+        out: &mut Outbox,
+    ) {
+        let Ok(r) = sample else {
+            self.vacuum.interrupt();
+            self.settle_left = t.settle_cycles;
+            return;
+        };
+        let phase = match (r.ejector_on, r.blow_off) {
+            (true, false) => Phase::Evacuate,
+            (false, false) => Phase::Hold,
+            (_, true) => Phase::Release,
+        };
+        if !self.locked {
+            self.locked = true;
+            self.settle_left = t.settle_cycles;
+            self.vacuum.pressure_pa = r.pressure_pa;
+        }
+        let (before, in_phase) = self.vacuum.phase();
+        self.innovation_pa = None;
+        if self.settle_left > 0 {
+            self.settle_left -= 1;
+        } else if before == phase && phase != Phase::Release && in_phase > PHASE_SETTLE {
+            self.innovation_pa = Some(r.pressure_pa - self.predicted_pa);
+            self.limit(plan, at, r.pressure_pa, phase, out);
+        }
+        if let Some(rate) = self.vacuum.correct(&plan.vacuum, r.pressure_pa, phase)
+            && let Some((mean, sigma)) = plan.leak
+        {
+            self.judge_leak(t, at, rate, mean, sigma, out);
+        }
+    }
+
+    fn limit(&mut self, plan: &StationPlan, at: &Occasion, measured: f64, phase: Phase, out: &mut Outbox) {
+        let Some(limit) = plan.limit_pa else { return };
+        let residual = measured - self.predicted_pa;
+        let size = if residual < 0.0 { -residual } else { residual };
+        let cause = if phase == Phase::Evacuate { Cause::VacuumNotReached } else { Cause::Leak };
+        let event = |state| {
+            station_event(at, Channel::PressureNext, Detector::FastLimit, state, measured, self.predicted_pa, cause)
+        };
+        if size > limit && !self.limit_raised {
+            self.limit_raised = true;
+            self.calm = 0;
+            out.push(event(EventState::Raised));
+        } else if self.limit_raised {
+            self.calm = if size < 0.5 * limit { self.calm + 1 } else { 0 };
+            if self.calm >= CALM_CYCLES {
+                self.limit_raised = false;
+                out.push(event(EventState::Cleared));
+            }
+        }
+    }
+
+    fn judge_leak(&mut self, t: &Thresholds, at: &Occasion, rate: f64, mean: f64, sigma: f64, out: &mut Outbox) {
+        let spread = LEAK_SPREAD * mean;
+        self.leak.push((rate - mean) / libm::sqrt(sigma * sigma + spread * spread), t.slack, t.threshold);
+        let state = match self.leak_raised {
+            false if self.leak.up > t.threshold => EventState::Raised,
+            true if self.leak.up < 0.5 * t.threshold => EventState::Cleared,
+            _ => return,
+        };
+        self.leak_raised = state == EventState::Raised;
+        out.push(station_event(at, Channel::LeakRate, Detector::Cusum, state, rate, mean, Cause::Leak));
+    }
+}
+
+fn station_event(
+    at: &Occasion,
+    channel: Channel,
+    detector: Detector,
+    state: EventState,
+    measured: f64,
+    predicted: f64,
+    cause: Cause,
+) -> Event {
+    at.event(channel, state, detector, Severity::Warning, measured, predicted, Regime::Standstill, cause)
+}

@@ -1,0 +1,271 @@
+//! How far the twin can be believed: its errors over horizons and in free run, beside what needs no physics at all.
+//!
+//! A horizon of h cycles starts from what the twin knew at cycle k and uses no measurement after it; the reference is known
+//! ahead, since a controller knows where it will go. Free run starts from the measured initial state and is driven by the
+//! measured effort alone.
+
+use crate::arx::{Arx, ORDER};
+use crate::lines::{AccuracyLine, FreeRunLine};
+use crate::plan::PlanStore;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::recording::{AxisRecord, Recording};
+use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
+use twinstep_models::channel::Channel;
+use twinstep_models::lane::{LANES, ZERO};
+
+/// Horizons of the table (cycles).
+pub const HORIZONS: [usize; 4] = [1, 10, 100, 1000];
+/// Most starts per horizon: beyond that the figures do not change any more.
+const MOST_STARTS: usize = 20_000;
+/// Cycles that the observer is given before the first start.
+const LOCK_CYCLES: usize = 500;
+
+/// What the twin knew after each cycle of one segment of one axis.
+pub struct Track<'a> {
+    params: AxisParams,
+    period_s: f64,
+    record: &'a AxisRecord,
+    reference: &'a [f64],
+    /// Estimate after cycle k, and the targets known then.
+    known: Vec<(AxisState, Reference)>,
+    from: usize,
+    to: usize,
+}
+
+/// Judges every axis that has a twin with a cascade; segments are judged apart and added up.
+pub fn judge(machine: &Machine, plan: &PlanStore, recording: &Recording) -> (Vec<AccuracyLine>, Vec<FreeRunLine>) {
+    let (mut tables, mut free) = (Vec::new(), Vec::new());
+    for (n, (axis, record)) in machine.axes.iter().zip(&recording.axes).enumerate() {
+        let (Some(params), Some(reference)) = (plan.params.get(n), &record.reference_m) else { continue };
+        if axis.twin.is_none() {
+            continue;
+        }
+        let tracks = tracks(*params, recording, record, reference);
+        free.extend(free_run(&axis.name, &tracks));
+        if params.cascade_valid {
+            for channel in [Channel::PositionNext, Channel::CurrentNext] {
+                let unit = if channel == Channel::PositionNext { "m" } else { axis.effort_unit.symbol() };
+                for horizon in HORIZONS {
+                    tables.extend(table(&axis.name, channel, unit, horizon, &tracks));
+                }
+            }
+        }
+    }
+    (tables, free)
+}
+
+/// Runs the twin with `params` over every segment of an axis that was measured as a whole.
+pub fn tracks<'a>(
+    params: AxisParams,
+    recording: &Recording,
+    record: &'a AxisRecord,
+    reference: &'a [f64],
+) -> Vec<Track<'a>> {
+    segments(recording)
+        .filter(|(from, to)| whole(record, reference, *from, *to))
+        .map(|(from, to)| track(params, recording.period_s, record, reference, from, to))
+        .collect()
+}
+
+fn segments(recording: &Recording) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let ends = recording.segments.iter().skip(1).copied().chain([recording.time_s.len()]);
+    recording.segments.iter().copied().zip(ends)
+}
+
+/// A segment is judged when all of it was measured.
+fn whole(r: &AxisRecord, reference: &[f64], from: usize, to: usize) -> bool {
+    let finite = |values: &[f64]| values.get(from..to).is_some_and(|v| v.iter().all(|x| x.is_finite()));
+    to > from + 2 && finite(&r.position_m) && finite(&r.current_a) && finite(reference)
+}
+
+/// Runs the twin over a segment just as the pipeline does.
+fn track<'a>(
+    params: AxisParams,
+    period_s: f64,
+    record: &'a AxisRecord,
+    reference: &'a [f64],
+    from: usize,
+    to: usize,
+) -> Track<'a> {
+    let lane = LaneParams::new(&[params], period_s);
+    let mut state = AxisState::REST;
+    let mut targets = Reference::default();
+    for target in &mut targets.history_m {
+        target[0] = reference[from];
+    }
+    let one = |x: f64| {
+        let mut lane = ZERO;
+        lane[0] = x;
+        lane
+    };
+    // The first sample of a recording without a velocity column has none.
+    let velocity = Some(record.velocity_m_per_s[from]).filter(|v| v.is_finite()).unwrap_or(0.0);
+    observer::lock(&lane, &mut state, 0, record.position_m[from], velocity, record.current_a[from]);
+    targets.push(&one(reference[from]));
+    let mut known = Vec::with_capacity(to - from);
+    known.push((state, targets));
+    for k in from + 1..to {
+        cascade::advance(&lane, &targets, &mut state, &ZERO);
+        observer::correct(&lane, &mut state, &one(record.position_m[k]), &one(record.current_a[k]), &one(1.0));
+        targets.push(&one(reference[k]));
+        known.push((state, targets));
+    }
+    Track { params, period_s, record, reference, known, from, to }
+}
+
+impl Track<'_> {
+    /// Rolls the twin from each start over `horizon` cycles, eight starts side by side.
+    fn ahead(&self, starts: &[usize], horizon: usize, channel: Channel) -> Vec<f64> {
+        // The reference is known ahead: it is pushed a cycle early, and the dead time grows by that cycle.
+        let params = AxisParams { dead_time_s: self.params.dead_time_s + self.period_s, ..self.params };
+        let lane = LaneParams::new(&[params; LANES], self.period_s);
+        let mut out = Vec::with_capacity(starts.len());
+        for group in starts.chunks(LANES) {
+            let mut state = AxisState::REST;
+            let mut targets = Reference::default();
+            for (l, k) in group.iter().enumerate() {
+                let (s, r) = &self.known[k - self.from];
+                state.position_m[l] = s.position_m[0];
+                state.velocity_m_per_s[l] = s.velocity_m_per_s[0];
+                state.current_a[l] = s.current_a[0];
+                state.reported_a[l] = s.reported_a[0];
+                state.integral_a[l] = s.integral_a[0];
+                state.disturbance_a[l] = s.disturbance_a[0];
+                for (to, from) in targets.history_m.iter_mut().zip(&r.history_m) {
+                    to[l] = from[0];
+                }
+            }
+            for step in 1..=horizon {
+                let mut next = ZERO;
+                for (l, k) in group.iter().enumerate() {
+                    next[l] = self.reference[k + step];
+                }
+                targets.push(&next);
+                cascade::advance(&lane, &targets, &mut state, &ZERO);
+            }
+            let values = if channel == Channel::PositionNext { &state.position_m } else { &state.reported_a };
+            out.extend_from_slice(&values[..group.len()]);
+        }
+        out
+    }
+}
+
+/// Root mean square errors of the twin and of holding the last value, over the starts that are `stride` apart and `usable`.
+pub fn errors(
+    tracks: &[Track<'_>],
+    channel: Channel,
+    horizon: usize,
+    stride: usize,
+    usable: impl Fn(usize) -> bool,
+) -> Option<(f64, f64)> {
+    let (mut n, mut twin_sum, mut hold_sum) = (0_u64, 0.0, 0.0);
+    for t in tracks {
+        let y = if channel == Channel::PositionNext { &t.record.position_m } else { &t.record.current_a };
+        let all = (t.from + LOCK_CYCLES..t.to.saturating_sub(horizon)).step_by(stride);
+        let starts: Vec<usize> = all.filter(|k| usable(*k)).collect();
+        for (k, twin) in starts.iter().zip(t.ahead(&starts, horizon, channel)) {
+            let truth = y[k + horizon];
+            n += 1;
+            twin_sum += (twin - truth) * (twin - truth);
+            hold_sum += (y[*k] - truth) * (y[*k] - truth);
+        }
+    }
+    (n > 0).then(|| ((twin_sum / n as f64).sqrt(), (hold_sum / n as f64).sqrt()))
+}
+
+#[derive(Default)]
+struct Squares {
+    n: usize,
+    twin: f64,
+    hold: f64,
+    linear: f64,
+    arx: f64,
+    arx_n: usize,
+}
+
+fn table(source: &str, channel: Channel, unit: &'static str, horizon: usize, tracks: &[Track<'_>]) -> Option<AccuracyLine> {
+    let mut sums = Squares::default();
+    for t in tracks {
+        let y = match channel {
+            Channel::PositionNext => &t.record.position_m[t.from..t.to],
+            _ => &t.record.current_a[t.from..t.to],
+        };
+        let reference = &t.reference[t.from..t.to];
+        let first = LOCK_CYCLES.max(ORDER);
+        let Some(last) = y.len().checked_sub(horizon) else { continue };
+        if last <= first {
+            continue;
+        }
+        let stride = (last - first).div_ceil(MOST_STARTS * 1000 / (1000 + 4 * horizon)).max(1);
+        let starts: Vec<usize> = (first..last).step_by(stride).collect();
+        let absolute: Vec<usize> = starts.iter().map(|k| k + t.from).collect();
+        let arx = Arx::fit(y, Some(reference), y.len() / 2);
+        let mut buffer = Vec::new();
+        for (k, twin) in starts.iter().zip(t.ahead(&absolute, horizon, channel)) {
+            let truth = y[k + horizon];
+            let square = |x: f64| (x - truth) * (x - truth);
+            sums.n += 1;
+            sums.twin += square(twin);
+            sums.hold += square(y[*k]);
+            sums.linear += square(y[*k] + (y[*k] - y[k - 1]) * horizon as f64);
+            if let Some(arx) = &arx {
+                sums.arx += square(arx.ahead(y, Some(reference), *k, horizon, &mut buffer));
+                sums.arx_n += 1;
+            }
+        }
+    }
+    if sums.n == 0 {
+        return None;
+    }
+    let rms = |sum: f64| (sum / sums.n as f64).sqrt();
+    let arx = rms(sums.arx);
+    Some(AccuracyLine {
+        source: source.to_owned(),
+        channel: channel.name().to_owned(),
+        unit: unit.to_owned(),
+        horizon_cycles: horizon as u64,
+        samples: sums.n as u64,
+        twin_rms: rms(sums.twin),
+        hold_rms: rms(sums.hold),
+        linear_rms: rms(sums.linear),
+        // Not a number is printed as null: there is no such model for this record.
+        arx10_rms: if sums.arx_n == sums.n { arx } else { f64::NAN },
+    })
+}
+
+fn free_run(source: &str, tracks: &[Track<'_>]) -> Option<FreeRunLine> {
+    let (n, error, spread) = free_run_squares(tracks);
+    (n > 0).then(|| FreeRunLine {
+        source: source.to_owned(),
+        channel: "position".to_owned(),
+        unit: "m".to_owned(),
+        samples: n,
+        rms: (error / n as f64).sqrt(),
+        fit_percent: 100.0 * (1.0 - (error / spread).sqrt()),
+    })
+}
+
+/// Samples, squared error and squared distance from the mean of a free run over all tracks.
+pub fn free_run_squares(tracks: &[Track<'_>]) -> (u64, f64, f64) {
+    let (mut n, mut error, mut spread) = (0_u64, 0.0, 0.0);
+    for t in tracks {
+        let (x, i) = (&t.record.position_m[t.from..t.to], &t.record.current_a[t.from..t.to]);
+        let lane = LaneParams::new(&[t.params], t.period_s);
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        let (mut position, mut velocity) = (x[0], (x[1] - x[0]) / t.period_s);
+        for k in 0..x.len() {
+            error += (x[k] - position) * (x[k] - position);
+            spread += (x[k] - mean) * (x[k] - mean);
+            n += 1;
+            let next = i.get(k + 1).copied().unwrap_or(i[k]);
+            // Between two samples the effort is held by a sampled drive, else taken as a straight line.
+            let pieces = twinstep_models::axis::params::SUBSTEPS;
+            for piece in 0..pieces {
+                let share = if t.params.sampled { 0.0 } else { (piece as f64 + 0.5) / pieces as f64 };
+                let effort = i[k] + share * (next - i[k]);
+                (position, velocity) = cascade::mechanics(&lane, 0, position, velocity, effort, 0.0, lane.step_s);
+            }
+        }
+    }
+    (n, error, spread)
+}

@@ -1,0 +1,125 @@
+//! What the pipeline says of a healthy machine.
+
+use super::{axis_mut, plan};
+use crate::error::HostError;
+use std::path::PathBuf;
+use twinstep_config::machine::{Machine, RegimeBaseline};
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_drivers::bus::{Bus, BusCause};
+use twinstep_drivers::object_map::outcome;
+use twinstep_drivers::recording::RecordingBus;
+use twinstep_models::blocks::{FEATURES, Feature};
+use twinstep_models::sample::{Context, Missing, Samples};
+
+/// A limit of an innovation stands this far above the largest one of the healthy record.
+const ABOVE_LARGEST: f64 = 3.0;
+/// Movements that a baseline needs.
+const LEAST_MOVEMENTS: usize = 4;
+/// Part of a recording in which the machine may still be anywhere (cycles).
+const SKIP_CYCLES: u64 = 1000;
+
+/// Figures of one axis.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    largest: [f64; 3],
+    features: [Vec<f64>; FEATURES],
+}
+
+/// Runs the pipeline over all recordings and writes limits and baselines into the twins.
+pub(super) fn learn(machine: &mut Machine, paths: &[PathBuf], remarks: &mut Vec<String>) -> Result<(), HostError> {
+    let store = plan(machine);
+    let axes = store.plan().axes.len();
+    let mut seen = vec![Seen::default(); axes];
+    let mut stations = vec![0.0_f64; machine.stations.len()];
+    for path in paths {
+        let mut bus = RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
+        let mut state = store.state();
+        let mut pipeline = store.pipeline(&mut state);
+        run(&mut bus, &mut pipeline, &mut seen, &mut stations);
+    }
+    for (n, seen) in seen.iter().enumerate() {
+        let axis = axis_mut(machine, n);
+        let name = axis.name.clone();
+        let Some(twin) = &mut axis.twin else { continue };
+        if twin.cascade.is_some() {
+            let limit = |c: usize| (seen.largest[c] > 0.0).then_some(ABOVE_LARGEST * seen.largest[c]);
+            twin.position_limit_m = limit(0);
+            twin.velocity_limit_m_per_s = limit(1);
+            twin.current_limit_a = limit(2);
+        }
+        twin.baseline.clear();
+        for feature in Feature::ALL {
+            let values = &seen.features[feature as usize];
+            if values.len() < LEAST_MOVEMENTS {
+                continue;
+            }
+            let count = values.len() as f64;
+            let mean_a = values.iter().sum::<f64>() / count;
+            let variance = values.iter().map(|v| (v - mean_a) * (v - mean_a)).sum::<f64>() / (count - 1.0);
+            // A few movements say little of the spread: widened as a Student t would.
+            let sigma_a = variance.sqrt() * (1.0 + 2.0 / count);
+            twin.baseline.push(RegimeBaseline {
+                regime: feature.name().to_owned(),
+                mean_a,
+                sigma_a: sigma_a.max(1e-6),
+            });
+        }
+        if twin.baseline.is_empty() {
+            remarks.push(format!("{name}: current_load is off, fewer than {LEAST_MOVEMENTS} movements in each regime"));
+        }
+    }
+    for (station, largest) in machine.stations.iter_mut().zip(stations) {
+        if let Some(twin) = &mut station.twin {
+            twin.pressure_limit_pa = (largest > 0.0).then_some(ABOVE_LARGEST * largest);
+        }
+    }
+    Ok(())
+}
+
+fn run(bus: &mut RecordingBus, pipeline: &mut Pipeline<'_>, seen: &mut [Seen], stations: &mut [f64]) {
+    let map = bus.object_map().clone();
+    let mut image = map.image();
+    let mut axis_readings = vec![Err(Missing::NoFrame); seen.len()];
+    let mut station_readings = vec![Err(Missing::NoFrame); stations.len()];
+    loop {
+        let result = bus.exchange(&mut image, &mut || pipeline.predict());
+        let stamp = match &result {
+            Ok(stamp) => *stamp,
+            Err(fault) if fault.cause == BusCause::End => return,
+            Err(fault) => fault.stamp,
+        };
+        let exchange = outcome(&result);
+        map.read(&image, exchange, &mut axis_readings, &mut station_readings);
+        let samples = Samples {
+            axes: &axis_readings,
+            stations: &station_readings,
+            context: Context { recipe: image.recipe, part: image.part },
+            bus: exchange,
+        };
+        pipeline.compare(stamp, &samples);
+        while pipeline.take_event().is_some() {}
+        pipeline.correct(stamp, &samples);
+        if stamp.cycle < SKIP_CYCLES {
+            continue;
+        }
+        for (n, (seen, reading)) in seen.iter_mut().zip(&axis_readings).enumerate() {
+            let (Some(judge), Some(predicted), Ok(r)) = (pipeline.judge(n), pipeline.compared(n), reading) else {
+                continue;
+            };
+            if judge.settle_left > 0 {
+                continue;
+            }
+            let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
+            for ((largest, m), p) in seen.largest.iter_mut().zip(measured).zip(predicted) {
+                *largest = largest.max((m - p).abs());
+            }
+            for (values, block) in seen.features.iter_mut().zip(judge.ended.iter().flatten()) {
+                values.extend(block.map(|b| b.residual_a));
+            }
+        }
+        for (n, largest) in stations.iter_mut().enumerate() {
+            let innovation = pipeline.station(n).and_then(|s| s.innovation_pa);
+            *largest = largest.max(innovation.unwrap_or(0.0).abs());
+        }
+    }
+}

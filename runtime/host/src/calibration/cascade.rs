@@ -1,0 +1,140 @@
+//! Which drive cascade predicts best: the one of the drive's own gains, or one fitted to the recording; or none.
+
+use super::force_constant;
+use crate::accuracy;
+use crate::plan::axis_params;
+use twinstep_config::machine::{Axis, Cascade, EffortUnit};
+use twinstep_drivers::recording::Recording;
+use twinstep_models::channel::Channel;
+use twinstep_models::identify::{self, fit_cascade};
+
+/// Horizon at which cascades are compared (cycles): long enough that the drive has reacted to its own error.
+const HORIZON: usize = 10;
+/// Samples after a contact until the observer has forgotten it.
+const CALM: usize = 100;
+/// Cycles between two starts.
+const STRIDE: usize = 37;
+/// Samples of the recording that are used: more change nothing.
+const MOST: usize = 30_000;
+
+/// Chooses the cascade of a fitted axis, in place. Returns a remark where none predicts better than holding the last value.
+///
+/// Starts near a position where `free` says that the axis is in a part are left out: the part is not known yet.
+pub(super) fn choose(
+    axis: &mut Axis,
+    n: usize,
+    recordings: &[Recording],
+    free: impl Fn(f64) -> bool,
+) -> Option<String> {
+    axis.twin.as_ref()?;
+    let recording = shortened(recordings.first()?);
+    let record = recording.axes.get(n)?;
+    let Some(reference) = record.reference_m.as_ref() else {
+        return Some(format!("{}: no cascade, the recording has no reference", axis.name));
+    };
+    let mut best: Option<(f64, Cascade)> = None;
+    let mut hold = f64::INFINITY;
+    for candidate in candidates(axis, &recording, n) {
+        if let Some(twin) = &mut axis.twin {
+            twin.cascade = Some(candidate);
+        }
+        let tracks = accuracy::tracks(axis_params(axis), &recording, record, reference);
+        let usable = |k: usize| {
+            let near = k.saturating_sub(CALM)..=k + HORIZON;
+            record.position_m.get(near).is_some_and(|x| x.iter().all(|x| free(*x)))
+        };
+        let position = accuracy::errors(&tracks, Channel::PositionNext, HORIZON, STRIDE, usable);
+        let current = accuracy::errors(&tracks, Channel::CurrentNext, HORIZON, STRIDE, usable);
+        let (Some((x, x_hold)), Some((i, i_hold))) = (position, current) else { continue };
+        // Both against what holding the last value does; 1 is no better than that.
+        let score = (x / x_hold).max(i / i_hold);
+        hold = 1.0;
+        if score.is_finite() && best.is_none_or(|(b, _)| score < b) {
+            best = Some((score, candidate));
+        }
+    }
+    let chosen = best.filter(|(score, _)| *score < hold).map(|(_, cascade)| cascade);
+    if let Some(twin) = &mut axis.twin {
+        twin.cascade = chosen;
+    }
+    chosen.is_none().then(|| {
+        format!(
+            "{}: position_next, velocity_next and current_next are off, no cascade predicts better than the last value",
+            axis.name
+        )
+    })
+}
+
+fn shortened(recording: &Recording) -> Recording {
+    let mut short = recording.clone();
+    short.time_s.truncate(MOST);
+    short.segments.retain(|s| *s < MOST);
+    short
+}
+
+fn candidates(axis: &Axis, recording: &Recording, n: usize) -> Vec<Cascade> {
+    let period_s = recording.period_s;
+    let mut all = Vec::new();
+    let dead_times = |from: f64, to: f64| {
+        let steps = ((to - from) / 0.1).round() as usize;
+        (0..=steps).map(move |s| (from + 0.1 * s as f64) * period_s)
+    };
+    if axis.effort_unit == EffortUnit::Ampere {
+        let drive = &axis.drive;
+        let limit_a = drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0;
+        for dead_time_s in dead_times(1.0, 3.0) {
+            all.push(Cascade {
+                position_gain_per_s: drive.position_gain_per_s,
+                velocity_gain_a_s_per_m: drive.velocity_gain_a_s_per_m,
+                integral_gain_a_per_m: drive.velocity_gain_a_s_per_m / drive.velocity_integral_time_s,
+                velocity_feedforward: 1.0,
+                dead_time_s,
+                limit_a,
+                current_time_constant_s: drive.current_time_constant_s,
+                current_filter_s: drive.torque_filter_s,
+                sampled: false,
+            });
+        }
+        return all;
+    }
+    let Some(record) = recording.axes.get(n) else { return all };
+    let Some(reference) = record.reference_m.as_ref() else { return all };
+    let length = recording.time_s.len();
+    let usable: Vec<bool> = (0..length)
+        .map(|k| record.position_m[k].is_finite() && record.current_a[k].is_finite() && reference[k].is_finite())
+        .collect();
+    let most = record.current_a.iter().fold(0.0_f64, |m, i| m.max(i.abs()));
+    let fit = fit_cascade(
+        &identify::AxisRecord {
+            period_s,
+            position_m: &record.position_m[..length],
+            current_a: &record.current_a[..length],
+            reference_m: &reference[..length],
+            usable: &usable,
+        },
+        1.02 * most,
+    );
+    if let Some(fit) = fit {
+        // A sampled drive takes its reference at the sample; a continuous one may lie between two.
+        let (from, to) = if fit.sampled {
+            (fit.dead_cycles, fit.dead_cycles)
+        } else {
+            ((fit.dead_cycles - 1.0).max(0.0), fit.dead_cycles + 1.0)
+        };
+        for dead_time_s in dead_times(from, to) {
+            all.push(Cascade {
+                position_gain_per_s: fit.position_gain_per_s,
+                velocity_gain_a_s_per_m: fit.velocity_gain,
+                integral_gain_a_per_m: 0.0,
+                velocity_feedforward: fit.velocity_feedforward.clamp(0.0, 1.0),
+                dead_time_s,
+                // What was never reached cannot be known; twice the largest seen leaves the model free.
+                limit_a: 2.0 * most * force_constant(axis),
+                current_time_constant_s: 0.0,
+                current_filter_s: 0.0,
+                sampled: fit.sampled,
+            });
+        }
+    }
+    all
+}

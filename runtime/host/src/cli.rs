@@ -1,0 +1,302 @@
+//! The command line: what can be asked of `twinstep`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A digital twin inside the machine's own cycle.
+///
+/// Exit codes: 0 fine; 1 the machine or bus failed; 2 the configuration or arguments are wrong;
+/// 3 deviations were found with --judge.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "twinstep", version, about, long_about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the simulated press cell with its twins: no root, no hardware
+    Demo(DemoArgs),
+    /// Run a machine with its twins in the cycle
+    Run(RunArgs),
+    /// Check a configuration and show what results from it
+    Check(CheckArgs),
+    /// Feed a recording through the same pipeline
+    Replay(ReplayArgs),
+    /// Identify the twin's parameters from a commissioning run
+    Calibrate(CalibrateArgs),
+    /// List stored events
+    Events(EventsArgs),
+}
+
+impl Command {
+    /// Whether the output is one JSON object a line.
+    pub const fn json(&self) -> bool {
+        match self {
+            Self::Demo(DemoArgs { cycle, .. }) | Self::Run(RunArgs { cycle, .. }) => cycle.json,
+            Self::Check(args) => args.json,
+            Self::Replay(args) => args.json,
+            Self::Calibrate(args) => args.json,
+            Self::Events(args) => args.json,
+        }
+    }
+}
+
+/// Arguments of everything that runs the cycle.
+#[derive(Args, Clone, Debug)]
+pub struct CycleArgs {
+    /// End after N cycles, counted from the first one in OP
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub cycles: Option<u64>,
+
+    /// Draws noise, parts and start phase of a simulated machine
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Draws the simulated machine itself, instead of the configuration's machine_seed
+    #[arg(long, value_name = "M")]
+    pub machine_seed: Option<u64>,
+
+    /// Virtual time: as fast as the processor allows (simulated machines only)
+    #[arg(long)]
+    pub fast: bool,
+
+    /// Record every cycle into a CSV file that `replay` takes
+    #[arg(long, value_name = "FILE.csv")]
+    pub record: Option<PathBuf>,
+
+    /// Capture every frame into a pcap file
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+
+    /// Faults to inject, in the syntax of [`twinstep_config::fault`].
+    #[arg(
+        long,
+        value_name = "FAULT",
+        help = "Inject a fault, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2@10s \
+                (simulated machines only; may be repeated)"
+    )]
+    pub inject: Vec<String>,
+
+    /// Folder of the event store
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// Exit with 3 when deviations were found
+    #[arg(long)]
+    pub judge: bool,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Another simulated machine instead of the built-in press cell
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// How it runs.
+    #[command(flatten)]
+    pub cycle: CycleArgs,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// The machine
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+
+    /// Network interface of the bus, instead of the configuration's (simulated when neither names one)
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "fast",
+        conflicts_with = "inject"
+    )]
+    pub interface: Option<String>,
+
+    /// Enable the outputs on a real interface; without it, axes stay disabled
+    #[arg(long)]
+    pub arm: bool,
+
+    /// How it runs.
+    #[command(flatten)]
+    pub cycle: CycleArgs,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// The machine
+    #[arg(value_name = "CONFIG", required_unless_present = "schema")]
+    pub config: Option<PathBuf>,
+
+    /// Print the JSON Schema of configurations, for editors
+    #[arg(long)]
+    pub schema: bool,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// The machine
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+
+    /// The recording
+    #[arg(value_name = "FILE.csv")]
+    pub recording: PathBuf,
+
+    /// Folder of the event store
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// Exit with 3 when deviations were found
+    #[arg(long)]
+    pub judge: bool,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Args, Clone, Debug)]
+pub struct CalibrateArgs {
+    /// The machine
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+
+    /// Recordings of the commissioning run
+    #[arg(value_name = "RECORDING", required = true)]
+    pub recordings: Vec<PathBuf>,
+
+    /// Write the result into CONFIG instead of printing the patch
+    #[arg(long)]
+    pub write: bool,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `events`.
+#[derive(Args, Clone, Debug)]
+pub struct EventsArgs {
+    /// Only events with a larger number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub since: u64,
+
+    /// Folder of the event store
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn demo_takes_all_its_options() {
+        let cli = parse(
+            "twinstep demo --fast --cycles 600000 --seed 7 --machine-seed 3 --json --record r.csv --pcap f.pcap \
+             --inject friction:x:factor=1.2@10s --inject frame_loss:bus:count=3 --state s --judge --config c.toml",
+        )
+        .unwrap();
+        assert!(cli.command.json());
+        let Command::Demo(args) = cli.command else {
+            panic!("not demo")
+        };
+        assert_eq!(args.cycle.cycles, Some(600_000));
+        assert_eq!((args.cycle.seed, args.cycle.machine_seed), (7, Some(3)));
+        assert_eq!(args.cycle.inject.len(), 2);
+        assert!(args.cycle.fast && args.cycle.judge);
+        assert_eq!(args.config, Some(PathBuf::from("c.toml")));
+    }
+
+    #[test]
+    fn demo_has_defaults_for_everything() {
+        let Command::Demo(args) = parse("twinstep demo").unwrap().command else {
+            panic!("not demo")
+        };
+        assert_eq!(args.cycle.seed, 1);
+        assert_eq!(args.cycle.cycles, None);
+        assert!(!args.cycle.json && !args.cycle.fast && args.config.is_none());
+    }
+
+    #[test]
+    fn run_replay_and_calibrate_name_their_files() {
+        let Command::Run(run) = parse("twinstep run cell.toml --interface eth1 --arm")
+            .unwrap()
+            .command
+        else {
+            panic!("not run")
+        };
+        assert_eq!(run.interface.as_deref(), Some("eth1"));
+        assert!(run.arm);
+        let Command::Replay(replay) = parse("twinstep replay emps.toml half.csv --json")
+            .unwrap()
+            .command
+        else {
+            panic!("not replay")
+        };
+        assert_eq!(replay.recording, PathBuf::from("half.csv"));
+        let Command::Calibrate(calibrate) = parse("twinstep calibrate c.toml a.csv b.csv --write")
+            .unwrap()
+            .command
+        else {
+            panic!("not calibrate")
+        };
+        assert_eq!(calibrate.recordings.len(), 2);
+        assert!(calibrate.write);
+    }
+
+    #[test]
+    fn check_needs_a_configuration_or_asks_for_the_schema() {
+        assert!(parse("twinstep check").is_err());
+        assert!(parse("twinstep check --schema").is_ok());
+        assert!(parse("twinstep check cell.toml").is_ok());
+    }
+
+    #[test]
+    fn wrong_arguments_exit_with_2() {
+        for line in [
+            "twinstep",
+            "twinstep demo --cycles 0",
+            "twinstep demo --cycles many",
+            "twinstep demo --unknown",
+            "twinstep run",
+            "twinstep run c.toml --interface eth1 --fast",
+            "twinstep calibrate c.toml",
+            "twinstep events --since -1",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert_eq!(parse("twinstep --help").unwrap_err().exit_code(), 0);
+    }
+}

@@ -1,0 +1,339 @@
+//! `twinstep check`: what results from a configuration, before a machine moves.
+
+use crate::cli::CheckArgs;
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use serde::Serialize;
+use std::fmt::Write;
+use twinstep_config::machine::{Axis, Machine, Motion};
+use twinstep_drivers::ethercat::plan::Plan;
+use twinstep_drivers::ethercat::wire::{entry_bytes, layout, wire_time_ns};
+
+/// Checks the configuration, or prints the JSON Schema.
+///
+/// # Errors
+/// [`HostError::Usage`] when the configuration is wrong or its period cannot hold the frame.
+pub fn run(args: &CheckArgs, output: &Output) -> Result<Exit, HostError> {
+    if args.schema {
+        output.line(Machine::schema().trim_end());
+    }
+    if let Some(path) = &args.config {
+        let machine = super::load_machine(path)?;
+        let report = Report::of(&machine)?;
+        if output.json() {
+            output.json_line(&report);
+        } else {
+            output.line(&report.text());
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// Refuses a period that cannot hold the frames of a cycle. Returns their time on the wire (ns).
+///
+/// # Errors
+/// [`HostError::Usage`] with both figures.
+pub fn judge_timing(machine: &Machine) -> Result<u64, HostError> {
+    let wire_time_ns = wire_time_ns(machine);
+    let period_ns = machine.cycle.period_ns;
+    if wire_time_ns >= period_ns {
+        return Err(HostError::usage(
+            format!(
+                "the frames of one cycle need {:.1} us on the wire and the period is {:.1} us",
+                us(wire_time_ns),
+                us(period_ns)
+            ),
+            format!(
+                "set [cycle] period above {:.1} us, leaving time for drives and computer, \
+                 or map fewer objects into the process data",
+                us(wire_time_ns)
+            ),
+        ));
+    }
+    Ok(wire_time_ns)
+}
+
+/// What `check` found. Its JSON line has the type `check`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "check")]
+struct Report {
+    /// Name of the machine.
+    machine: String,
+    /// Period (ns).
+    period_ns: u64,
+    /// Where the process data comes from: an interface, `simulated` or `recording`.
+    bus: String,
+    /// SubDevices on the bus.
+    subdevices: usize,
+    /// Lengths of the cyclic frames, addresses to last datagram (bytes).
+    frame_bytes: Vec<usize>,
+    /// Time from the first bit sent until the last cyclic frame is back (ns).
+    wire_time_ns: u64,
+    /// Servo axes and presses.
+    axes: Vec<AxisReport>,
+    /// Names of the stations.
+    stations: Vec<String>,
+    /// What happens when twinstep stops, in order.
+    stop: String,
+    /// What happens when the process dies.
+    death: String,
+}
+
+/// One axis.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct AxisReport {
+    name: String,
+    /// `axis` or `press`.
+    kind: &'static str,
+    /// The twin has parameters.
+    calibrated: bool,
+    /// Velocity limit (m/s).
+    velocity_m_per_s: f64,
+    /// Time of a controlled stop from that velocity (s).
+    stop_s: f64,
+    /// Way of a controlled stop from that velocity (m).
+    stop_m: f64,
+}
+
+impl Report {
+    fn of(machine: &Machine) -> Result<Self, HostError> {
+        let wire_time_ns = judge_timing(machine)?;
+        let period_ns = machine.cycle.period_ns;
+        let subdevices = machine.bus.as_ref().map_or(0, |bus| bus.subdevices.len());
+        let bus = match &machine.bus {
+            None => "recording".into(),
+            Some(bus) => bus.interface.clone().unwrap_or_else(|| "simulated".into()),
+        };
+        let axes = machine.axes.iter().map(|axis| AxisReport::of(axis, "axis"));
+        let presses = machine
+            .presses
+            .iter()
+            .map(|press| AxisReport::of(&press.axis, "press"));
+        let (stop, death) = if machine.bus.is_some() {
+            (STOP.into(), DEATH.into())
+        } else {
+            (
+                "nothing moves: the machine is only replayed".into(),
+                String::new(),
+            )
+        };
+        Ok(Self {
+            machine: machine.name.clone(),
+            period_ns,
+            bus,
+            subdevices,
+            frame_bytes: frame_lengths(machine),
+            wire_time_ns,
+            axes: axes.chain(presses).collect(),
+            stations: machine
+                .stations
+                .iter()
+                .map(|station| station.name.clone())
+                .collect(),
+            stop,
+            death,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}: period {:.1} us, bus {}, {} SubDevices\n",
+            self.machine,
+            us(self.period_ns),
+            self.bus,
+            self.subdevices
+        );
+        // Writing to a string cannot fail.
+        if self.wire_time_ns > 0 {
+            let lengths: Vec<String> = self.frame_bytes.iter().map(usize::to_string).collect();
+            let _ = writeln!(
+                text,
+                "wire: {} frame(s) of {} bytes, {:.1} us until the last is back, {:.1} % of the period",
+                self.frame_bytes.len(),
+                lengths.join(" + "),
+                us(self.wire_time_ns),
+                100.0 * self.wire_time_ns as f64 / self.period_ns as f64
+            );
+        }
+        let _ = writeln!(
+            text,
+            "{:<16} {:<6} {:<10} {:>10} {:>10}",
+            "name", "kind", "twin", "stop s", "stop mm"
+        );
+        for axis in &self.axes {
+            let _ = writeln!(
+                text,
+                "{:<16} {:<6} {:<10} {:>10.3} {:>10.1}",
+                axis.name,
+                axis.kind,
+                if axis.calibrated {
+                    "calibrated"
+                } else {
+                    "none"
+                },
+                axis.stop_s,
+                axis.stop_m * 1000.0
+            );
+        }
+        for station in &self.stations {
+            let _ = writeln!(text, "{station:<16} station");
+        }
+        let _ = write!(text, "stop: {}", self.stop);
+        if !self.death.is_empty() {
+            let _ = write!(text, "\nif twinstep dies: {}", self.death);
+        }
+        text
+    }
+}
+
+impl AxisReport {
+    fn of(axis: &Axis, kind: &'static str) -> Self {
+        let (stop_s, stop_m) = controlled_stop(&axis.motion);
+        Self {
+            name: axis.name.clone(),
+            kind,
+            calibrated: axis.twin.is_some(),
+            velocity_m_per_s: axis.motion.velocity_m_per_s,
+            stop_s,
+            stop_m,
+        }
+    }
+}
+
+/// Lengths of the frames that one cycle sends (bytes), as the plan of the bus cuts them.
+fn frame_lengths(machine: &Machine) -> Vec<usize> {
+    let Some(bus) = &machine.bus else {
+        return Vec::new();
+    };
+    let sizes: Vec<_> = bus
+        .subdevices
+        .iter()
+        .map(|subdevice| {
+            (
+                entry_bytes(&subdevice.outputs),
+                entry_bytes(&subdevice.inputs),
+            )
+        })
+        .collect();
+    Plan::new(&layout(&sizes), sizes.len(), Some(0))
+        .frame_lengths()
+        .collect()
+}
+
+/// What happens on a stop, in the order in which it happens.
+const STOP: &str = "every axis ramps down within its limits (times and ways above, from full velocity); standstill \
+                    confirmed; operation disabled; SAFE-OP; PRE-OP. Emergency stop and STO are independent of twinstep";
+
+/// What happens when nobody sends frames any more.
+const DEATH: &str = "the SyncManager watchdog of each SubDevice (0x0400, 0x0420; 100 ms unless the device sets its own) \
+                     takes it out of OP, and the drive stops as its options 0x605A (quick stop) and 0x605E (fault \
+                     reaction) say; twinstep does not change them: read them on the drive";
+
+/// Time (s) and way (m) of a stop from full velocity with limited acceleration and jerk, beginning at acceleration 0.
+///
+/// Velocity falls along an S: with `a` reached it takes `v / a + a / j`, else `2 sqrt(v / j)`. The S is point symmetric
+/// about half the velocity, so the way is the time times `v / 2`.
+fn controlled_stop(motion: &Motion) -> (f64, f64) {
+    let Motion {
+        velocity_m_per_s: v,
+        acceleration_m_per_s2: a,
+        jerk_m_per_s3: j,
+        ..
+    } = *motion;
+    let stop_s = if v * j >= a * a {
+        v / a + a / j
+    } else {
+        2.0 * (v / j).sqrt()
+    };
+    // A machine that is only replayed may state no limits.
+    let stop_s = if stop_s.is_finite() { stop_s } else { 0.0 };
+    (stop_s, stop_s * v / 2.0)
+}
+
+fn us(ns: u64) -> f64 {
+    ns as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::built_in_machine;
+    use crate::output::tests::Buffer;
+
+    fn motion(v: f64, a: f64, j: f64) -> Motion {
+        Motion {
+            start_m: 0.0,
+            velocity_m_per_s: v,
+            acceleration_m_per_s2: a,
+            jerk_m_per_s3: j,
+            program: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn stops_agree_with_a_small_integration() {
+        for (v, a, j) in [(1.0, 5.0, 100.0), (0.1, 5.0, 100.0), (2.0, 10.0, 50.0)] {
+            let (stop_s, stop_m) = controlled_stop(&motion(v, a, j));
+            let steps = 200_000;
+            let dt = stop_s / f64::from(steps);
+            let (mut speed, mut deceleration, mut way) = (v, 0.0_f64, 0.0);
+            for step in 0..steps {
+                let left_s = stop_s - f64::from(step) * dt;
+                // Build up, hold, and let go in time to arrive without deceleration.
+                deceleration = (deceleration + j * dt).min(a).min(j * left_s);
+                way += speed * dt;
+                speed -= deceleration * dt;
+            }
+            assert!(speed.abs() < 1e-3 * v, "{v} {a} {j}: {speed}");
+            assert!(
+                (way - stop_m).abs() < 1e-3 * stop_m,
+                "{v} {a} {j}: {way} {stop_m}"
+            );
+        }
+        assert_eq!(controlled_stop(&motion(0.0, 0.0, 0.0)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn the_built_in_machine_is_reported() {
+        let machine = built_in_machine().unwrap();
+        let report = Report::of(&machine).unwrap();
+        assert_eq!(
+            report.axes.len(),
+            machine.axes.len() + machine.presses.len()
+        );
+        assert!(report.wire_time_ns > 0 && report.wire_time_ns < report.period_ns);
+        let text = report.text();
+        for axis in &machine.axes {
+            assert!(text.contains(&axis.name), "{text}");
+        }
+        assert!(text.contains("0x605A"), "{text}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["type"], "check");
+    }
+
+    #[test]
+    fn a_period_shorter_than_the_wire_is_refused() {
+        let mut machine = built_in_machine().unwrap();
+        machine.cycle.period_ns = wire_time_ns(&machine);
+        let error = Report::of(&machine).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        assert!(error.render(false).contains("on the wire"));
+    }
+
+    #[test]
+    fn the_schema_needs_no_configuration() {
+        let buffer = Buffer::endless();
+        let output = Output::new(false, false, Box::new(buffer.clone()));
+        run(
+            &CheckArgs {
+                config: None,
+                schema: true,
+                json: false,
+            },
+            &output,
+        )
+        .unwrap();
+        let schema: serde_json::Value = serde_json::from_str(&buffer.text()).unwrap();
+        assert!(schema.is_object());
+    }
+}

@@ -1,0 +1,48 @@
+//! The commands, one file each.
+
+pub mod calibrate;
+pub mod check;
+pub mod demo;
+pub mod events;
+pub mod replay;
+pub mod run;
+mod simulated;
+
+use crate::cli::Command;
+use crate::error::{Exit, HostError, read_text};
+use crate::output::Output;
+use std::path::Path;
+use twinstep_config::machine::Machine;
+
+/// Runs one command.
+///
+/// # Errors
+/// [`HostError`], which names the exit code.
+pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
+    match command {
+        Command::Demo(args) => demo::run(args, output),
+        Command::Run(args) => run::run(args, output),
+        Command::Check(args) => check::run(args, output),
+        Command::Replay(args) => replay::run(args, output),
+        Command::Calibrate(args) => calibrate::run(args, output),
+        Command::Events(args) => events::run(args, output),
+    }
+}
+
+/// Reads and checks the configuration at `path`.
+///
+/// # Errors
+/// [`HostError::Usage`] that points at the line.
+pub fn load_machine(path: &Path) -> Result<Machine, HostError> {
+    let text = read_text(path, "configuration")?;
+    twinstep_config::load(&text, &path.display().to_string()).map_err(HostError::from_usage)
+}
+
+/// The press cell that is built into the program.
+///
+/// # Errors
+/// None in a released program: its tests load it.
+pub fn built_in_machine() -> Result<Machine, HostError> {
+    twinstep_config::load(twinstep_config::PRESS_CELL, "built-in press-cell.toml")
+        .map_err(HostError::from_usage)
+}

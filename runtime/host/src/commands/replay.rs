@@ -1,0 +1,53 @@
+//! `twinstep replay`: a recording through the very pipeline that runs on a bus.
+
+use super::load_machine;
+use crate::accuracy;
+use crate::cli::ReplayArgs;
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use crate::pacer::{Pace, Pacer};
+use crate::plan::PlanStore;
+use crate::session::{self, Options};
+use crate::tables;
+use std::path::Path;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::recording::{RecordingBus, RecordingError, columns};
+
+/// Runs the command.
+///
+/// # Errors
+/// [`HostError`]; a recording that is broken anywhere is refused before anything runs.
+pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
+    let machine = load_machine(&args.config)?;
+    let bus = RecordingBus::open(&args.recording, &machine).map_err(refused)?;
+    let state = match &args.state {
+        Some(folder) => folder.clone(),
+        None => crate::store::temporary_folder()?,
+    };
+    output.note(&format!("events: twinstep events --state {}", state.display()));
+    if machine.recording.is_some() {
+        show_accuracy(&machine, &args.recording, output)?;
+    }
+    let options = Options { state, judge: args.judge, quiet: true, ..Options::default() };
+    let period_ns = machine.cycle.period_ns;
+    session::run(&machine, &options, output, move || Ok((bus, Pacer::new(Pace::Virtual(None), period_ns, 0))))
+}
+
+/// A recording from elsewhere was made without us: say first how far the twin can be believed on it.
+fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), HostError> {
+    let recording = columns(path, machine).map_err(refused)?;
+    let (tables, free_runs) = accuracy::judge(machine, &PlanStore::new(machine), &recording);
+    if output.json() {
+        tables.iter().for_each(|line| output.json_line(line));
+        free_runs.iter().for_each(|line| output.json_line(line));
+    } else {
+        output.line(&tables::accuracy_text(&tables, &free_runs));
+    }
+    Ok(())
+}
+
+/// An error in a recording, for the user.
+pub fn refused(error: RecordingError) -> HostError {
+    let remedy = error.remedy();
+    HostError::usage(error.to_string(), remedy)
+}

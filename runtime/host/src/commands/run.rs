@@ -1,0 +1,55 @@
+//! `twinstep run`: a machine with its twins in the cycle.
+
+use super::{load_machine, simulated};
+use crate::attached::HostLink;
+use crate::cli::RunArgs;
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use crate::pacer::{Pace, Pacer};
+use crate::session::{self, Options};
+use crate::store;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::raw_socket::RawSocket;
+
+/// Runs the command.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
+    let machine = load_machine(&args.config)?;
+    super::check::judge_timing(&machine)?;
+    let state = store::folder(args.cycle.state.as_deref())?;
+    let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
+    let Some(interface) = args.interface.clone().or(configured) else {
+        let options = Options::new(&machine.name, &args.cycle, state, true);
+        return simulated::run(&machine, &args.cycle, &options, output);
+    };
+    if args.cycle.fast || !args.cycle.inject.is_empty() || !machine.inject.is_empty() {
+        return Err(HostError::usage(
+            format!("{interface} is a real interface: it knows neither --fast nor injected faults"),
+            "leave them out, or run the simulated machine",
+        ));
+    }
+    // Outputs of a real machine stay disabled until somebody says so.
+    let options = Options::new(&machine.name, &args.cycle, state, args.arm);
+    if !args.arm {
+        output.note("not armed: drives stay disabled; --arm enables the outputs");
+    }
+    let open = || RawSocket::open(&interface).map_err(|error| HostError::machine(error.to_string(), "name an interface with --interface that `ip link` lists and that is up"));
+    match &args.cycle.pcap {
+        None => session::run(&machine, &options, output, || attach(open()?, &machine)),
+        Some(path) => session::run(&machine, &options, output, || attach(simulated::capture(open()?, path)?, &machine)),
+    }
+}
+
+fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pacer), HostError> {
+    let bus = EthercatBus::bring_up(link, machine).map_err(|error| {
+        HostError::machine(
+            format!("the segment does not reach OP: {error}"),
+            "compare the configuration with the SubDevices on the wire, and check cables and power",
+        )
+    })?;
+    let pacer = Pacer::new(Pace::Bus(bus.clock().clone()), machine.cycle.period_ns, bus.next_cycle_ns());
+    Ok((bus, pacer))
+}

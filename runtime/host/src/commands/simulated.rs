@@ -1,0 +1,83 @@
+//! The simulated machine on a bus in this process: what `demo` runs, and `run` when no interface is named.
+
+use crate::attached::HostLink;
+use crate::cli::CycleArgs;
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use crate::pacer::{Pace, Pacer};
+use crate::session::{self, Options};
+use std::path::Path;
+use twinstep_config::fault::Fault;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::clock::Clock;
+use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::in_process::InProcess;
+use twinstep_drivers::link::pcap::PcapLink;
+use twinstep_drivers::segment::Segment;
+
+/// Start of virtual time (ns): no clock in the segment starts at 0.
+const START_NS: u64 = 1_000_000_000;
+
+/// Runs the simulated machine.
+///
+/// # Errors
+/// [`HostError`], as [`session::run`].
+pub fn run(machine: &Machine, args: &CycleArgs, options: &Options, output: &Output) -> Result<Exit, HostError> {
+    let Some(simulation) = machine.simulation else {
+        return Err(HostError::usage(
+            "this machine is not simulated",
+            "name the network interface of its bus with --interface, or give the configuration a [simulation] section",
+        ));
+    };
+    let faults = faults(machine, args)?;
+    let machine_seed = args.machine_seed.unwrap_or(simulation.machine_seed);
+    let segment = || -> Result<InProcess, HostError> {
+        let mut segment = Segment::new(machine, machine_seed, args.seed).map_err(|error| {
+            HostError::usage(format!("the simulated segment cannot be built: {error}"), "mend the configuration")
+        })?;
+        for fault in &faults {
+            segment.inject(fault).map_err(|error| {
+                HostError::usage(format!("{fault} cannot be injected: {error}"), Fault::usage())
+            })?;
+        }
+        Ok(InProcess::new(segment, Clock::virtual_from(START_NS)))
+    };
+    match &args.pcap {
+        None => session::run(machine, options, output, || attach(segment()?, machine, args.fast)),
+        Some(path) => {
+            session::run(machine, options, output, || attach(capture(segment()?, path)?, machine, args.fast))
+        }
+    }
+}
+
+fn attach<L: HostLink>(link: L, machine: &Machine, fast: bool) -> Result<(EthercatBus<L>, Pacer), HostError> {
+    let bus = EthercatBus::bring_up(link, machine).map_err(|error| {
+        HostError::machine(format!("the segment does not reach OP: {error}"), "compare the configuration with the bus")
+    })?;
+    let clock = bus.clock().clone();
+    let pace = if fast { Pace::Virtual(Some(clock)) } else { Pace::Wall(clock) };
+    let pacer = Pacer::new(pace, machine.cycle.period_ns, bus.next_cycle_ns());
+    Ok((bus, pacer))
+}
+
+/// Puts a capture around a link.
+///
+/// # Errors
+/// [`HostError::Usage`] naming the file.
+pub fn capture<L: HostLink>(link: L, path: &Path) -> Result<PcapLink<L>, HostError> {
+    PcapLink::create(link, path).map_err(|error| {
+        HostError::usage(
+            format!("cannot write the capture {}: {error}", path.display()),
+            "name a file in a folder that this user may write to",
+        )
+    })
+}
+
+/// The faults of configuration and command line.
+fn faults(machine: &Machine, args: &CycleArgs) -> Result<Vec<Fault>, HostError> {
+    let mut faults = machine.inject.clone();
+    for text in &args.inject {
+        faults.push(Fault::parse(text, machine).map_err(HostError::from_usage)?);
+    }
+    Ok(faults)
+}

@@ -1,0 +1,57 @@
+//! The shell around the cycle: command line, threads, event store, recordings and the live view.
+
+pub mod accuracy;
+pub mod arx;
+pub mod attached;
+pub mod pacer;
+pub mod realtime;
+pub mod runner;
+pub mod session;
+pub mod calibration;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod error;
+pub mod false_alarms;
+pub mod lines;
+pub mod live;
+pub mod lock;
+pub mod names;
+pub mod output;
+pub mod phases;
+pub mod plain;
+pub mod plan;
+pub mod recorder;
+pub mod scribe;
+pub mod snapshot;
+pub mod store;
+pub mod store_error;
+pub mod store_reader;
+pub mod tables;
+pub mod trust;
+
+use clap::Parser;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the command that `args` ask for, the program's name first, and returns its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match cli::Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output and may find it closed; there is nobody left to tell.
+            let _ = error.print();
+            return ExitCode::from(
+                u8::try_from(error.exit_code()).unwrap_or(error::Exit::Usage as u8),
+            );
+        }
+    };
+    let output = output::Output::stdout(cli.command.json());
+    let exit =
+        commands::dispatch(&cli.command, &output).and_then(|exit| output.finish().map(|()| exit));
+    exit.unwrap_or_else(|error| {
+        output::show_error(&error);
+        error.exit()
+    })
+    .into()
+}

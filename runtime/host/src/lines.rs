@@ -1,0 +1,269 @@
+//! The stable JSON lines: one object a line, each with a `type`. Keys are added, never renamed.
+//!
+//! A number that is not finite becomes `null`: JSON has no other word for it.
+
+use crate::false_alarms::Exposure;
+use crate::names::RunInfo;
+use crate::phases::{Phase, PhaseFigures};
+use crate::trust::Trust;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use twinstep_cycle::event::Event;
+use twinstep_drivers::bus::BusCounters;
+
+/// An event as it is stored and announced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Always `event`.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+    /// Number in the store, without gaps, from 1; 0 until it is stored.
+    pub seq: u64,
+    /// Cycle in which it was found.
+    pub cycle: u64,
+    /// Nominal time of that cycle from the start of the run (ns).
+    pub time_ns: u64,
+    /// The same as time of day (ns since 1970, UTC).
+    pub time_utc_ns: u64,
+    /// Hash of the plan in force.
+    pub plan: String,
+    /// Name of the axis, press or station; `bus`; `scribe` for what the scribe itself has to report.
+    pub source: String,
+    /// Channel.
+    pub channel: Cow<'static, str>,
+    /// `raised`, `updated` or `cleared`.
+    pub state: Cow<'static, str>,
+    /// Who found it.
+    pub detector: Cow<'static, str>,
+    /// `info`, `warning` or `fault`.
+    pub severity: Cow<'static, str>,
+    /// Measured value, in `unit`.
+    #[serde(deserialize_with = "number_or_null")]
+    pub measured: f64,
+    /// Predicted value, in `unit`.
+    #[serde(deserialize_with = "number_or_null")]
+    pub predicted: f64,
+    /// Measured minus predicted, in `unit`.
+    #[serde(deserialize_with = "number_or_null")]
+    pub residual: f64,
+    /// Unit of the three.
+    pub unit: Cow<'static, str>,
+    /// Regime in which it was found.
+    pub regime: Cow<'static, str>,
+    /// Circumstances by name.
+    pub context: ContextNames,
+    /// Interval between false alarms that was asked for (s).
+    pub false_alarm_interval_asked_s: u64,
+    /// Interval that the healthy time before this event demonstrates (s).
+    pub false_alarm_interval_demonstrated_s: u64,
+    /// Likeliest cause.
+    pub cause: Cow<'static, str>,
+    /// What to do.
+    pub action: Cow<'static, str>,
+    /// Asset id for the work order; may be empty.
+    pub asset_id: String,
+}
+
+/// The context of an event, by name; a machine without recipes or parts has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextNames {
+    /// Recipe in force.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recipe: Option<String>,
+    /// Part that the recipe says is in the press.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub part: Option<String>,
+}
+
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+impl EventRecord {
+    /// Puts the names to an event of the cycle. `exposure` is the healthy time before it.
+    pub fn of(event: &Event, run: &RunInfo, exposure: Exposure) -> Self {
+        Self {
+            kind: "event".into(),
+            seq: 0,
+            cycle: event.cycle,
+            time_ns: event.time_ns,
+            time_utc_ns: run.utc_ns(event.time_ns),
+            plan: run.plan.clone(),
+            source: run.names.source(event.source).to_owned(),
+            channel: event.channel.name().into(),
+            state: event.state.name().into(),
+            detector: event.detector.name().into(),
+            severity: event.severity.name().into(),
+            measured: event.measured,
+            predicted: event.predicted,
+            residual: event.residual,
+            unit: run.names.unit(event.source, event.channel).into(),
+            regime: event.regime.name().into(),
+            context: ContextNames {
+                recipe: run.names.recipe(event.context).map(str::to_owned),
+                part: run.names.part(event.context).map(str::to_owned),
+            },
+            // Whole seconds; casts from float saturate.
+            false_alarm_interval_asked_s: run.asked_s as u64,
+            false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
+            cause: event.cause.text().into(),
+            action: event.cause.action().into(),
+            asset_id: run.names.asset_id(event.source).to_owned(),
+        }
+    }
+
+    /// The event of `count` events that were dropped between cycle and store, found at `time_ns` of the run.
+    ///
+    /// Its source is `scribe`, its channel `events_dropped`, and `measured` is the number that is missing.
+    pub fn dropped(
+        count: u64,
+        cycle: u64,
+        time_ns: u64,
+        run: &RunInfo,
+        exposure: Exposure,
+    ) -> Self {
+        Self {
+            kind: "event".into(),
+            seq: 0,
+            cycle,
+            time_ns,
+            time_utc_ns: run.utc_ns(time_ns),
+            plan: run.plan.clone(),
+            source: "scribe".into(),
+            channel: "events_dropped".into(),
+            state: "raised".into(),
+            detector: "state".into(),
+            severity: "warning".into(),
+            measured: count as f64,
+            predicted: 0.0,
+            residual: count as f64,
+            unit: "1".into(),
+            regime: "standstill".into(),
+            context: ContextNames::default(),
+            false_alarm_interval_asked_s: run.asked_s as u64,
+            false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
+            cause: "more events in a short time than the queue holds".into(),
+            action: "Look at the events before this one; check that the disk of the event store keeps up.".into(),
+            asset_id: run.names.machine_asset_id().to_owned(),
+        }
+    }
+}
+
+/// Errors of the twin at one horizon beside simple predictors, RMS.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "accuracy")]
+pub struct AccuracyLine {
+    /// Name of the axis.
+    pub source: String,
+    /// Channel.
+    pub channel: String,
+    /// Unit of the errors.
+    pub unit: String,
+    /// Cycles ahead.
+    pub horizon_cycles: u64,
+    /// Predictions compared.
+    pub samples: u64,
+    /// The twin.
+    pub twin_rms: f64,
+    /// The last value held.
+    pub hold_rms: f64,
+    /// The last two values extrapolated.
+    pub linear_rms: f64,
+    /// ARX(10) fitted on the first half.
+    pub arx10_rms: f64,
+}
+
+/// The free run of the twin over a whole record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "free_run")]
+pub struct FreeRunLine {
+    /// Name of the axis.
+    pub source: String,
+    /// Channel.
+    pub channel: String,
+    /// Unit of the error.
+    pub unit: String,
+    /// Samples compared.
+    pub samples: u64,
+    /// RMS error.
+    pub rms: f64,
+    /// 100 (1 - |measured - predicted| / |measured - mean(measured)|).
+    pub fit_percent: f64,
+}
+
+/// The last line of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "summary")]
+pub struct SummaryLine {
+    /// Cycles since the first one in OP.
+    pub cycles: u64,
+    /// Period (ns).
+    pub period_ns: u64,
+    /// Deviations raised.
+    pub events: u64,
+    /// Events that did not fit into a queue.
+    pub dropped_events: u64,
+    /// Cycles that took longer than the period.
+    pub overruns: u64,
+    /// Digest of all predictions and events (hex).
+    pub digest: String,
+    /// What the bus dropped.
+    pub bus: BusLine,
+    /// Durations per phase, warm-up left out.
+    pub phases: PhasesLine,
+    /// Whether the durations can be believed.
+    pub trust: Trust,
+}
+
+/// Counters of the bus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BusLine {
+    /// Frames that never came back.
+    pub lost: u64,
+    /// Frames that came back after their deadline.
+    pub late: u64,
+    /// Frames that came back twice.
+    pub duplicate: u64,
+    /// Frames of others.
+    pub foreign: u64,
+    /// Datagrams with a wrong working counter.
+    pub working_counter_errors: u64,
+}
+
+impl From<BusCounters> for BusLine {
+    fn from(counters: BusCounters) -> Self {
+        let BusCounters {
+            lost,
+            late,
+            duplicate,
+            foreign,
+            working_counter_errors,
+        } = counters;
+        Self {
+            lost,
+            late,
+            duplicate,
+            foreign,
+            working_counter_errors,
+        }
+    }
+}
+
+/// Durations of all phases, written as an object in the order of the cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhasesLine(pub [PhaseFigures; Phase::COUNT]);
+
+impl Serialize for PhasesLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Phase::COUNT))?;
+        for (phase, figures) in Phase::ALL.iter().zip(&self.0) {
+            map.serialize_entry(phase.name(), figures)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,148 @@
+use super::*;
+use crate::names::Names;
+use crate::names::tests::small_machine;
+use twinstep_cycle::event::{Detector, EventState, Severity, Source};
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::sample::Context;
+
+pub(crate) fn run_info() -> RunInfo {
+    RunInfo::new(
+        Names::of(&small_machine()),
+        "00ff".into(),
+        2_592_000.0,
+        1_000,
+    )
+}
+
+pub(crate) fn leak(cycle: u64) -> Event {
+    Event {
+        cycle,
+        time_ns: cycle * 1_000_000,
+        source: Source::Station(0),
+        channel: Channel::LeakRate,
+        state: EventState::Raised,
+        detector: Detector::Cusum,
+        severity: Severity::Warning,
+        measured: 3.5,
+        predicted: 3.0,
+        residual: 0.5,
+        regime: Regime::Standstill,
+        context: Context { recipe: 0, part: 1 },
+        cause: Cause::Leak,
+    }
+}
+
+#[test]
+fn event_line_is_the_documented_one() {
+    let exposure = Exposure {
+        seen_ns: 1_920_000_000_000,
+        alarms: 0,
+    };
+    let mut record = EventRecord::of(&leak(10_412), &run_info(), exposure);
+    record.seq = 7;
+    let text = serde_json::to_string(&record).unwrap();
+    assert_eq!(
+        text,
+        concat!(
+            r#"{"type":"event","seq":7,"cycle":10412,"time_ns":10412000000,"time_utc_ns":10412001000,"plan":"00ff","#,
+            r#""source":"gripper","channel":"leak_rate","state":"raised","detector":"cusum","severity":"warning","#,
+            r#""measured":3.5,"predicted":3.0,"residual":0.5,"unit":"Pa/s","regime":"standstill","#,
+            r#""context":{"recipe":"a","part":"ring"},"false_alarm_interval_asked_s":2592000,"#,
+            r#""false_alarm_interval_demonstrated_s":640,"cause":"vacuum leak increased","#,
+            r#""action":"Check suction cups, hoses and fittings of the station.","asset_id":"G-7"}"#
+        )
+    );
+    let back: EventRecord = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, record);
+}
+
+#[test]
+fn numbers_that_are_not_finite_stay_valid_json() {
+    let mut event = leak(1);
+    event.measured = f64::NAN;
+    event.residual = f64::INFINITY;
+    let text =
+        serde_json::to_string(&EventRecord::of(&event, &run_info(), Exposure::default())).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(value["measured"].is_null() && value["residual"].is_null());
+    let back: EventRecord = serde_json::from_str(&text).unwrap();
+    assert!(back.measured.is_nan());
+}
+
+#[test]
+fn accuracy_and_free_run_lines_are_the_documented_ones() {
+    let accuracy = AccuracyLine {
+        source: "carriage".into(),
+        channel: "position_next".into(),
+        unit: "m".into(),
+        horizon_cycles: 10,
+        samples: 12_000,
+        twin_rms: 0.5,
+        hold_rms: 1.5,
+        linear_rms: 2.5,
+        arx10_rms: 3.5,
+    };
+    assert_eq!(
+        serde_json::to_string(&accuracy).unwrap(),
+        concat!(
+            r#"{"type":"accuracy","source":"carriage","channel":"position_next","unit":"m","horizon_cycles":10,"#,
+            r#""samples":12000,"twin_rms":0.5,"hold_rms":1.5,"linear_rms":2.5,"arx10_rms":3.5}"#
+        )
+    );
+    let free_run = FreeRunLine {
+        source: "carriage".into(),
+        channel: "position".into(),
+        unit: "m".into(),
+        samples: 12_421,
+        rms: 0.25,
+        fit_percent: 97.5,
+    };
+    assert_eq!(
+        serde_json::to_string(&free_run).unwrap(),
+        concat!(
+            r#"{"type":"free_run","source":"carriage","channel":"position","unit":"m","samples":12421,"#,
+            r#""rms":0.25,"fit_percent":97.5}"#
+        )
+    );
+}
+
+pub(crate) fn summary() -> SummaryLine {
+    let mut phases = PhasesLine::default();
+    phases.0[Phase::Send as usize] = PhaseFigures {
+        p50_ns: 1,
+        p99_ns: 2,
+        p999_ns: 3,
+        max_ns: 4,
+    };
+    SummaryLine {
+        cycles: 600_000,
+        period_ns: 1_000_000,
+        events: 0,
+        dropped_events: 0,
+        overruns: 0,
+        digest: "abcd".into(),
+        bus: BusLine {
+            lost: 1,
+            ..BusLine::default()
+        },
+        phases,
+        trust: Trust::default(),
+    }
+}
+
+#[test]
+fn summary_line_is_the_documented_one() {
+    let zero = r#"{"p50_ns":0,"p99_ns":0,"p999_ns":0,"max_ns":0}"#;
+    let expected = format!(
+        concat!(
+            r#"{{"type":"summary","cycles":600000,"period_ns":1000000,"events":0,"dropped_events":0,"overruns":0,"#,
+            r#""digest":"abcd","bus":{{"lost":1,"late":0,"duplicate":0,"foreign":0,"working_counter_errors":0}},"#,
+            r#""phases":{{"wake":{z},"send":{{"p50_ns":1,"p99_ns":2,"p999_ns":3,"max_ns":4}},"predict":{z},"#,
+            r#""receive":{z},"compare":{z},"publish":{z},"correct":{z},"acyclic":{z},"slack":{z}}},"#,
+            r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false}}}}"#
+        ),
+        z = zero
+    );
+    assert_eq!(serde_json::to_string(&summary()).unwrap(), expected);
+}

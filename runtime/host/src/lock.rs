@@ -1,0 +1,74 @@
+//! One writer per event store, across processes.
+
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+/// The right to write. The kernel gives it back when the process ends, however it ends.
+#[derive(Debug)]
+pub struct WriterLock {
+    _file: File,
+}
+
+/// Why the lock was not taken.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another process holds it; its process id where it can be read.
+    Held(Option<u32>),
+    /// The lock file cannot be opened or locked.
+    Io(io::Error),
+}
+
+impl WriterLock {
+    /// Takes the lock at `path` without waiting.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] while another process has it.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(LockError::Io)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                let holder = file
+                    .read_to_string(&mut text)
+                    .ok()
+                    .and_then(|_| text.trim().parse().ok());
+                return Err(LockError::Held(holder));
+            }
+            Err(errno) => return Err(LockError::Io(errno.into())),
+        }
+        // The process id is for people only; the lock holds without it.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_writer_is_refused_until_the_first_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.lock");
+        let first = WriterLock::take(&path).unwrap();
+        // A second open file description conflicts even within one process.
+        match WriterLock::take(&path) {
+            Err(LockError::Held(holder)) => assert_eq!(holder, Some(std::process::id())),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        assert!(WriterLock::take(&path).is_ok());
+    }
+}

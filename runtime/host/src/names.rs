@@ -1,0 +1,241 @@
+//! From the cycle's indexes back to the names of the configuration, and the facts that all events of a run share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use twinstep_config::machine::Machine;
+use twinstep_cycle::event::Source;
+use twinstep_models::channel::Channel;
+use twinstep_models::sample::Context;
+
+/// Name of the bus in events and faults.
+pub const BUS: &str = "bus";
+
+/// Names, asset ids and units of a machine, by the indexes that the cycle uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Servo axes first, then presses.
+    axes: Vec<Named>,
+    stations: Vec<Named>,
+    machine_asset_id: String,
+    recipes: Vec<String>,
+    parts: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    name: String,
+    asset_id: String,
+    /// Unit of the drive's effort: a current, or a force for recordings that hold forces.
+    effort_unit: &'static str,
+}
+
+impl Names {
+    /// Collects the names of `machine`.
+    pub fn of(machine: &Machine) -> Self {
+        let asset = |own: &Option<String>| own.clone().unwrap_or_else(|| machine.asset_id.clone());
+        let presses = machine.presses.iter().map(|press| &press.axis);
+        let axes = machine
+            .axes
+            .iter()
+            .chain(presses)
+            .map(|axis| Named {
+                name: axis.name.clone(),
+                asset_id: asset(&axis.asset_id),
+                // A force constant of exactly 1 N/A says that the effort is given as a force.
+                effort_unit: match &axis.twin {
+                    Some(twin) if twin.force_constant_n_per_a == 1.0 => "N",
+                    _ => "A",
+                },
+            })
+            .collect();
+        let stations = machine
+            .stations
+            .iter()
+            .map(|station| Named {
+                name: station.name.clone(),
+                asset_id: asset(&station.asset_id),
+                effort_unit: "A",
+            })
+            .collect();
+        Self {
+            axes,
+            stations,
+            machine_asset_id: machine.asset_id.clone(),
+            recipes: machine
+                .recipes
+                .iter()
+                .map(|recipe| recipe.name.clone())
+                .collect(),
+            parts: machine.parts.iter().map(|part| part.name.clone()).collect(),
+        }
+    }
+
+    fn named(&self, source: Source) -> Option<&Named> {
+        match source {
+            Source::Axis(index) => self.axes.get(usize::from(index)),
+            Source::Station(index) => self.stations.get(usize::from(index)),
+            Source::Bus => None,
+        }
+    }
+
+    /// Name of a source; `bus` for the bus, `unknown` for an index that the plan does not have.
+    pub fn source(&self, source: Source) -> &str {
+        match source {
+            Source::Bus => BUS,
+            _ => self.named(source).map_or("unknown", |named| &named.name),
+        }
+    }
+
+    /// Asset id of a source: its own, else the machine's; may be empty.
+    pub fn asset_id(&self, source: Source) -> &str {
+        self.named(source)
+            .map_or(&self.machine_asset_id, |named| &named.asset_id)
+    }
+
+    /// Asset id of the machine as a whole; may be empty.
+    pub fn machine_asset_id(&self) -> &str {
+        &self.machine_asset_id
+    }
+
+    /// Unit of a channel of a source.
+    pub fn unit(&self, source: Source, channel: Channel) -> &'static str {
+        match channel {
+            Channel::CurrentNext | Channel::CurrentLoad => {
+                self.named(source).map_or("A", |named| named.effort_unit)
+            }
+            _ => channel.unit(),
+        }
+    }
+
+    /// Name of the recipe in force, none where the machine has no recipes.
+    pub fn recipe(&self, context: Context) -> Option<&str> {
+        self.recipes
+            .get(usize::from(context.recipe))
+            .map(String::as_str)
+    }
+
+    /// Name of the part that the recipe says is in the press, none where the machine knows no parts.
+    pub fn part(&self, context: Context) -> Option<&str> {
+        self.parts
+            .get(usize::from(context.part))
+            .map(String::as_str)
+    }
+
+    /// Number of servo axes and presses.
+    pub fn axis_count(&self) -> usize {
+        self.axes.len()
+    }
+
+    /// Number of stations.
+    pub fn station_count(&self) -> usize {
+        self.stations.len()
+    }
+}
+
+/// What all events of one run share.
+#[derive(Debug)]
+pub struct RunInfo {
+    /// Names of the machine.
+    pub names: Names,
+    /// Hash of the plan, as it stands in every event.
+    pub plan: String,
+    /// Interval between false alarms that the user asked for (s).
+    pub asked_s: f64,
+    start_utc_ns: AtomicU64,
+}
+
+impl RunInfo {
+    /// `start_utc_ns` is the time of day of cycle 0; it may be set again once the first cycle in OP is known.
+    pub fn new(names: Names, plan: String, asked_s: f64, start_utc_ns: u64) -> Self {
+        Self {
+            names,
+            plan,
+            asked_s,
+            start_utc_ns: AtomicU64::new(start_utc_ns),
+        }
+    }
+
+    /// Says when cycle 0 was (ns, UTC since 1970). Called by the cycle thread, before its first event.
+    pub fn set_start_utc_ns(&self, start_utc_ns: u64) {
+        // Relaxed: the event queue that follows orders it before any reader.
+        self.start_utc_ns.store(start_utc_ns, Ordering::Relaxed);
+    }
+
+    /// Time of day at `time_ns` after the first cycle (ns, UTC since 1970).
+    pub fn utc_ns(&self, time_ns: u64) -> u64 {
+        self.start_utc_ns
+            .load(Ordering::Relaxed)
+            .saturating_add(time_ns)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use twinstep_config::machine::{Cycle, Judge, Part, Recipe, Station};
+
+    /// A machine of one station, two parts and one recipe.
+    pub(crate) fn small_machine() -> Machine {
+        let part = |name: &str| Part {
+            name: name.into(),
+            contact_m: 0.1,
+            stiffness_n_per_m: 1e6,
+            stiffness_spread: 0.0,
+            twin: None,
+        };
+        Machine {
+            name: "cell".into(),
+            asset_id: "CELL-1".into(),
+            cycle: Cycle {
+                period_ns: 1_000_000,
+                budget_ns: [None; 9],
+            },
+            judge: Judge {
+                false_alarm_interval_s: 2_592_000.0,
+            },
+            bus: None,
+            axes: Vec::new(),
+            presses: Vec::new(),
+            stations: vec![Station {
+                name: "gripper".into(),
+                asset_id: Some("G-7".into()),
+                pressure_pa_per_count: 1.0,
+                pressure_offset_pa: 0.0,
+                evacuate_s: 0.5,
+                hold_s: 1.0,
+                release_s: 0.5,
+                twin: None,
+                plant: None,
+            }],
+            parts: vec![part("bush"), part("ring")],
+            recipes: vec![Recipe {
+                name: "a".into(),
+                parts: vec![0, 1],
+            }],
+            simulation: None,
+            recording: None,
+            inject: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn indexes_become_names_and_strangers_do_not_panic() {
+        let names = Names::of(&small_machine());
+        assert_eq!(names.source(Source::Station(0)), "gripper");
+        assert_eq!(names.asset_id(Source::Station(0)), "G-7");
+        assert_eq!(names.source(Source::Bus), "bus");
+        assert_eq!(names.asset_id(Source::Bus), "CELL-1");
+        assert_eq!(names.source(Source::Axis(999)), "unknown");
+        assert_eq!(names.recipe(Context { recipe: 0, part: 1 }), Some("a"));
+        assert_eq!(names.part(Context { recipe: 0, part: 1 }), Some("ring"));
+        assert_eq!(names.part(Context { recipe: 0, part: 9 }), None);
+        assert_eq!((names.axis_count(), names.station_count()), (0, 1));
+    }
+
+    #[test]
+    fn time_of_day_counts_from_the_first_cycle() {
+        let run = RunInfo::new(Names::default(), "p".into(), 1.0, 5);
+        assert_eq!(run.utc_ns(10), 15);
+        run.set_start_utc_ns(100);
+        assert_eq!(run.utc_ns(10), 110);
+    }
+}

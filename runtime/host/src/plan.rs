@@ -1,0 +1,265 @@
+//! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
+
+use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
+use twinstep_cycle::digest;
+use twinstep_cycle::judge::AxisJudge;
+use twinstep_cycle::motion::{Program, Step};
+use twinstep_cycle::pipeline::{LaneState, Pipeline};
+use twinstep_cycle::plan::{AxisPlan, Baseline, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds};
+use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
+use twinstep_cycle::station::StationJudge;
+use twinstep_models::axis::{AxisParams, LaneParams};
+use twinstep_models::blocks::{FEATURES, Feature};
+use twinstep_models::detect;
+use twinstep_models::lane::{LANES, lanes_for};
+use twinstep_models::press::Contact;
+use twinstep_models::regime::RegimeParams;
+use twinstep_models::vacuum::VacuumParams;
+
+/// Bandwidth of the observers (Hz): above the drive's velocity loop the position is all noise.
+const OBSERVER_HZ: f64 = 100.0;
+/// Slack of the CUSUM (standard deviations): warm-up and part spread must not add up to an alarm.
+const SLACK: f64 = 2.0;
+/// Time in which nothing is judged after a start or a gap (s).
+const SETTLE_S: f64 = 0.5;
+/// Time after a start in the other direction that counts as reversal (s).
+const REVERSAL_S: f64 = 0.03;
+/// Fastest rate at which one feature is judged, for sharing out false alarms (1/s).
+const FEATURES_PER_S: f64 = 1.0;
+/// Way after which an axis that is not enabled has moved (m).
+const MOVEMENT_M: f64 = 0.5e-3;
+
+/// The plan's own memory.
+#[derive(Clone, Debug)]
+pub struct PlanStore {
+    period_ns: u64,
+    lanes: Vec<LaneParams>,
+    delay_cycles: Vec<[f64; LANES]>,
+    axes: Vec<AxisPlan>,
+    stations: Vec<StationPlan>,
+    thresholds: Thresholds,
+    /// Parameters per axis, for roll-outs.
+    pub params: Vec<AxisParams>,
+}
+
+/// The pipeline's own memory.
+#[derive(Clone, Debug)]
+pub struct StateStore {
+    lanes: Vec<LaneState>,
+    axes: Vec<AxisJudge>,
+    stations: Vec<StationJudge>,
+}
+
+impl PlanStore {
+    /// Builds the plan of a machine.
+    pub fn new(machine: &Machine) -> Self {
+        let period_s = machine.cycle.period_ns as f64 / 1e9;
+        let all: Vec<(&Axis, Option<&Press>)> = (machine.axes.iter().map(|a| (a, None)))
+            .chain(machine.presses.iter().map(|p| (&p.axis, Some(p))))
+            .collect();
+        let params: Vec<AxisParams> = all.iter().map(|(axis, _)| axis_params(axis)).collect();
+        let lanes = params.chunks(LANES).map(|axes| LaneParams::new(axes, period_s)).collect();
+        let mut delay_cycles = vec![[0.0; LANES]; lanes_for(all.len())];
+        for (n, (axis, _)) in all.iter().enumerate() {
+            let delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);
+            delay_cycles[n / LANES][n % LANES] = (delay_s / period_s).clamp(-1.0, 2.0);
+        }
+        let axes: Vec<AxisPlan> =
+            all.iter().zip(&params).map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s)).collect();
+        let stations: Vec<StationPlan> = machine.stations.iter().map(|s| station_plan(s, period_s)).collect();
+        let streams = axes.iter().flat_map(|a| a.baseline.iter().flatten()).count()
+            + stations.iter().filter(|s| s.leak.is_some()).count();
+        let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
+        let thresholds = Thresholds {
+            slack: SLACK,
+            threshold: detect::threshold(SLACK, asked.max(1.0)),
+            settle_cycles: (SETTLE_S / period_s) as u32,
+        };
+        Self { period_ns: machine.cycle.period_ns, lanes, delay_cycles, axes, stations, thresholds, params }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> Plan<'_> {
+        Plan {
+            period_ns: self.period_ns,
+            lanes: &self.lanes,
+            delay_cycles: &self.delay_cycles,
+            axes: &self.axes,
+            stations: &self.stations,
+            thresholds: self.thresholds,
+        }
+    }
+
+    /// A pipeline over this plan and `state`.
+    pub fn pipeline<'a>(&'a self, state: &'a mut StateStore) -> Pipeline<'a> {
+        Pipeline::new(self.plan(), &mut state.lanes, &mut state.axes, &mut state.stations)
+    }
+
+    /// Memory for one pipeline.
+    pub fn state(&self) -> StateStore {
+        StateStore {
+            lanes: vec![LaneState::NEW; self.lanes.len()],
+            axes: vec![AxisJudge::default(); self.axes.len()],
+            stations: vec![StationJudge::default(); self.stations.len()],
+        }
+    }
+
+    /// A short name for this plan that changes with every parameter.
+    pub fn hash(&self) -> String {
+        let text = format!("{:?}", self.plan());
+        let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            digest::mix(hash, u64::from_le_bytes(word))
+        });
+        format!("{:016x}", digest::finish(hash))
+    }
+}
+
+/// Parameters of one axis; an axis without a twin idles and is not judged.
+pub fn axis_params(axis: &Axis) -> AxisParams {
+    let Some(twin) = &axis.twin else { return AxisParams::IDLE };
+    let kf = twin.force_constant_n_per_a;
+    let mut params = AxisParams {
+        inertia: twin.mass_kg / kf,
+        coulomb_positive_a: twin.coulomb_positive_n / kf,
+        coulomb_negative_a: twin.coulomb_negative_n / kf,
+        viscous: twin.viscous_n_s_per_m / kf,
+        stribeck_a: twin.stribeck_n / kf,
+        // Without a Stribeck effect its velocity only says how slow an axis must be for its direction to be noise.
+        stribeck_velocity_m_per_s: if twin.stribeck_velocity_m_per_s > 0.0 {
+            twin.stribeck_velocity_m_per_s
+        } else {
+            0.01
+        },
+        gravity_a: twin.gravity_n / kf,
+        observer_hz: OBSERVER_HZ,
+        ..AxisParams::IDLE
+    };
+    if let Some(cascade) = &twin.cascade {
+        params.position_gain_per_s = cascade.position_gain_per_s;
+        params.velocity_gain = cascade.velocity_gain_a_s_per_m;
+        params.integral_gain = cascade.integral_gain_a_per_m;
+        params.velocity_feedforward = cascade.velocity_feedforward;
+        params.limit_a = cascade.limit_a;
+        params.dead_time_s = cascade.dead_time_s;
+        params.current_time_constant_s = cascade.current_time_constant_s;
+        params.current_filter_s = cascade.current_filter_s;
+        params.sampled = cascade.sampled;
+        params.cascade_valid = true;
+    }
+    params
+}
+
+fn axis_plan(axis: &Axis, press: Option<&Press>, p: &AxisParams, machine: &Machine, period_s: f64) -> AxisPlan {
+    let mut baseline = [None; FEATURES];
+    let mut limits = [None; NEXT];
+    let mut contacts = [Contact::default(); MAX_PARTS];
+    let speed = if axis.motion.velocity_m_per_s > 0.0 { axis.motion.velocity_m_per_s } else { 0.1 };
+    let acceleration = if axis.motion.acceleration_m_per_s2 > 0.0 { axis.motion.acceleration_m_per_s2 } else { 1.0 };
+    if let Some(twin) = &axis.twin {
+        for feature in Feature::ALL {
+            baseline[feature as usize] = (twin.baseline.iter().find(|b| b.regime == feature.name()))
+                .map(|b| Baseline { mean_a: b.mean_a, sigma_a: b.sigma_a });
+        }
+        limits = [twin.position_limit_m, twin.velocity_limit_m_per_s, twin.current_limit_a];
+        if let Some(press) = press {
+            let direction = way_in(&press.stroke);
+            for (contact, part) in contacts.iter_mut().zip(&machine.parts) {
+                if let Some(part) = &part.twin {
+                    *contact = Contact {
+                        contact_m: part.contact_m,
+                        stiffness_a_per_m: part.stiffness_n_per_m / twin.force_constant_n_per_a,
+                        direction,
+                    };
+                }
+            }
+        }
+    }
+    AxisPlan {
+        limits,
+        regime: RegimeParams {
+            standstill_m_per_s: 0.002 * speed,
+            steady_m_per_s2: 0.05 * acceleration,
+            reversal_cycles: (REVERSAL_S / period_s) as u32,
+            pressing_a: 0.02 * p.limit_a,
+        },
+        baseline,
+        gravity_a: p.gravity_a,
+        contacts,
+        movement_m: MOVEMENT_M,
+    }
+}
+
+/// Direction of the way into the part: +1 or -1.
+pub fn way_in(stroke: &Stroke) -> f64 {
+    if stroke.bottom_m > stroke.top_m { 1.0 } else { -1.0 }
+}
+
+fn station_plan(station: &Station, period_s: f64) -> StationPlan {
+    let twin = station.twin.as_ref();
+    StationPlan {
+        vacuum: VacuumParams {
+            final_pressure_pa: twin.map_or(20_000.0, |t| t.final_pressure_pa),
+            time_constant_s: twin.map_or(0.1, |t| t.evacuation_time_constant_s),
+            leak_pa_per_s: twin.map_or(0.0, |t| t.leak_pa_per_s),
+            period_s,
+            settle_cycles: (twinstep_models::identify::VACUUM_SETTLE_S / period_s) as u32,
+            least_cycles: (twinstep_models::identify::VACUUM_LEAST_S / period_s) as u32,
+        },
+        limit_pa: twin.and_then(|t| t.pressure_limit_pa),
+        leak: twin.map(|t| (t.leak_pa_per_s, t.leak_sigma_pa_per_s)),
+    }
+}
+
+/// Programs of axes and presses.
+pub fn programs(machine: &Machine) -> Vec<AxisProgram> {
+    let axes = machine.axes.iter().map(|axis| {
+        let steps = axis.motion.program.iter().map(|s| Step {
+            to_m: s.to_m,
+            velocity_m_per_s: s.velocity_m_per_s.unwrap_or(axis.motion.velocity_m_per_s),
+            dwell_s: s.dwell_s,
+            ends_stroke: false,
+        });
+        program(axis, steps)
+    });
+    let presses = machine.presses.iter().map(|press| {
+        let (s, fast) = (&press.stroke, press.axis.motion.velocity_m_per_s);
+        let step = |to_m, velocity_m_per_s, dwell_s, ends_stroke| Step { to_m, velocity_m_per_s, dwell_s, ends_stroke };
+        let steps = [
+            step(s.approach_m, fast, 0.0, false),
+            step(s.bottom_m, s.press_velocity_m_per_s, s.hold_s, false),
+            step(s.top_m, fast, s.rest_s, true),
+        ];
+        program(&press.axis, steps.into_iter())
+    });
+    axes.chain(presses).collect()
+}
+
+fn program(axis: &Axis, steps: impl Iterator<Item = Step>) -> AxisProgram {
+    AxisProgram::new(Program {
+        // The configuration allows no more steps than fit.
+        steps: steps.take(twinstep_cycle::motion::MAX_STEPS).collect(),
+        acceleration_m_per_s2: axis.motion.acceleration_m_per_s2,
+        jerk_m_per_s3: axis.motion.jerk_m_per_s3,
+    })
+}
+
+/// Sequences of the stations.
+pub fn station_programs(machine: &Machine) -> Vec<StationProgram> {
+    let period_s = machine.cycle.period_ns as f64 / 1e9;
+    let cycles = |time_s: f64| (time_s / period_s) as u64;
+    (machine.stations.iter())
+        .map(|s| StationProgram {
+            evacuate_cycles: cycles(s.evacuate_s),
+            hold_cycles: cycles(s.hold_s),
+            release_cycles: cycles(s.release_s),
+        })
+        .collect()
+}
+
+/// Time in which everything can be brought to a stop on its path (s): the slowest axis, with room for the ramp's shape.
+pub fn stop_ramp_s(machine: &Machine) -> f64 {
+    let axes = machine.axes.iter().chain(machine.presses.iter().map(|p| &p.axis));
+    axes.map(|a| 2.0 * a.motion.velocity_m_per_s / a.motion.acceleration_m_per_s2).fold(0.1, f64::max)
+}

@@ -1,0 +1,283 @@
+//! The recorder: takes whole cycles from the cycle thread and writes them to a file.
+//!
+//! Buffers are made once and go round: free → cycle → full → recorder → free, through two lock-free queues. In real
+//! time the cycle never waits: when no buffer is free, the cycle's record is counted as dropped, and the recording
+//! shows a gap. In virtual time nothing is late, so the cycle may wait for a buffer and a recording is always complete.
+
+use crate::error::HostError;
+use heapless::spsc::{Consumer, Producer, Queue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use twinstep_drivers::bus::{BusFault, ProcessImage};
+use twinstep_drivers::recording::Writer;
+use twinstep_models::sample::CycleStamp;
+
+/// Buffers that go round: one second at 1 ms, which a busy disk may well take.
+pub const RECORD_BUFFERS: usize = 1024;
+/// Slots of each queue; one of them stays empty, and all buffers must fit.
+const QUEUE: usize = RECORD_BUFFERS + 1;
+/// How often the recorder looks for full buffers.
+const POLL: Duration = Duration::from_millis(2);
+
+/// One cycle as the bus brought it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which cycle.
+    pub stamp: CycleStamp,
+    /// What the exchange returned.
+    pub result: Result<CycleStamp, BusFault>,
+    /// Outputs, inputs, their validity and the context.
+    pub image: ProcessImage,
+}
+
+/// Where records go.
+pub trait RecordSink: Send {
+    /// Writes one cycle.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] with the path and the remedy.
+    fn write(&mut self, record: &Record) -> Result<(), HostError>;
+
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] with the path and the remedy.
+    fn finish(self: Box<Self>) -> Result<(), HostError>;
+}
+
+impl RecordSink for Writer {
+    fn write(&mut self, record: &Record) -> Result<(), HostError> {
+        Self::write(self, &record.stamp, &record.result, &record.image)
+            .map_err(|error| HostError::machine(error.to_string(), error.remedy()))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), HostError> {
+        Self::finish(*self).map_err(|error| HostError::machine(error.to_string(), error.remedy()))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    dropped: AtomicU64,
+    stop: AtomicBool,
+    /// The recorder thread has ended; no buffer will ever become free again.
+    ended: AtomicBool,
+}
+
+/// The cycle's end. Recording allocates nothing and takes no lock.
+pub struct RecordSender {
+    free: Consumer<'static, Box<Record>>,
+    full: Producer<'static, Box<Record>>,
+    shared: Arc<Shared>,
+}
+
+impl RecordSender {
+    /// Records one cycle; returns false when no buffer was free and the record was counted as dropped. Never waits.
+    #[inline]
+    pub fn record(
+        &mut self,
+        stamp: CycleStamp,
+        result: &Result<CycleStamp, BusFault>,
+        image: &ProcessImage,
+    ) -> bool {
+        let fits = self
+            .free
+            .peek()
+            .is_some_and(|buffer| same_shape(image, &buffer.image));
+        let recorded = fits
+            && self.free.dequeue().is_some_and(|mut buffer| {
+                buffer.stamp = stamp;
+                buffer.result = *result;
+                copy_image(image, &mut buffer.image);
+                // The queue holds all buffers, so this cannot fail.
+                self.full.enqueue(buffer).is_ok()
+            });
+        if !recorded {
+            // One writer: a plain load is current.
+            let before = self.shared.dropped.load(Ordering::Relaxed);
+            self.shared
+                .dropped
+                .store(before.saturating_add(1), Ordering::Relaxed);
+        }
+        recorded
+    }
+
+    /// Records one cycle and waits for a free buffer where there is none. For virtual time only.
+    /// A recorder that has ended leaves no buffer free, and the record is counted as dropped.
+    pub fn record_waiting(
+        &mut self,
+        stamp: CycleStamp,
+        result: &Result<CycleStamp, BusFault>,
+        image: &ProcessImage,
+    ) -> bool {
+        while !self.free.ready() && !self.shared.ended.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        self.record(stamp, result, image)
+    }
+
+    /// Cycles that are missing in the recording so far.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Buffers were made for images of one shape; a stranger's is refused, not fitted.
+fn same_shape(one: &ProcessImage, other: &ProcessImage) -> bool {
+    one.outputs.len() == other.outputs.len()
+        && one.inputs.len() == other.inputs.len()
+        && one.valid.len() == other.valid.len()
+}
+
+/// Copies between images of one shape, without the allocations of `clone`.
+fn copy_image(from: &ProcessImage, to: &mut ProcessImage) {
+    to.outputs.copy_from_slice(&from.outputs);
+    to.inputs.copy_from_slice(&from.inputs);
+    to.valid.copy_from_slice(&from.valid);
+    to.recipe = from.recipe;
+    to.part = from.part;
+}
+
+/// What a recording holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecorderTotals {
+    /// Cycles written.
+    pub written: u64,
+    /// Cycles that found no free buffer.
+    pub dropped: u64,
+}
+
+/// The running recorder.
+pub struct Recorder {
+    thread: JoinHandle<Result<u64, HostError>>,
+    shared: Arc<Shared>,
+}
+
+impl Recorder {
+    /// Starts the recorder. `template` gives the shape of all images to come.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when no thread can be started.
+    pub fn start(
+        sink: Box<dyn RecordSink>,
+        template: &ProcessImage,
+    ) -> Result<(RecordSender, Self), HostError> {
+        // Both queues live as long as the process: a run has one recorder, and either end may go first.
+        let free: &'static mut Queue<Box<Record>, QUEUE> = Box::leak(Box::new(Queue::new()));
+        let full: &'static mut Queue<Box<Record>, QUEUE> = Box::leak(Box::new(Queue::new()));
+        let stamp = CycleStamp::default();
+        for _ in 0..RECORD_BUFFERS {
+            let record = Box::new(Record {
+                stamp,
+                result: Ok(stamp),
+                image: template.clone(),
+            });
+            // There are as many places as buffers.
+            let _ = free.enqueue(record);
+        }
+        let (give_back, free) = free.split();
+        let (full, take) = full.split();
+        let shared = Arc::new(Shared::default());
+        let worker = Worker {
+            take,
+            give_back,
+            shared: Arc::clone(&shared),
+            sink,
+            written: 0,
+            failure: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || worker.run())
+            .map_err(|error| {
+                HostError::machine(
+                    format!("cannot start the recorder thread: {error}"),
+                    "raise the limit of processes",
+                )
+            })?;
+        let sender = RecordSender {
+            free,
+            full,
+            shared: Arc::clone(&shared),
+        };
+        Ok((sender, Self { thread, shared }))
+    }
+
+    /// Ends the recorder: everything recorded so far is written and the file is completed.
+    /// To be called after the last cycle was recorded.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when the file could not be written.
+    pub fn stop(self) -> Result<RecorderTotals, HostError> {
+        self.shared.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        let written = self.thread.join().unwrap_or_else(|_| {
+            Err(HostError::machine(
+                "the recorder thread panicked",
+                "what was written so far is valid",
+            ))
+        })?;
+        Ok(RecorderTotals {
+            written,
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+        })
+    }
+}
+
+struct Worker {
+    take: Consumer<'static, Box<Record>>,
+    give_back: Producer<'static, Box<Record>>,
+    shared: Arc<Shared>,
+    sink: Box<dyn RecordSink>,
+    written: u64,
+    failure: Option<HostError>,
+}
+
+impl Worker {
+    fn run(mut self) -> Result<u64, HostError> {
+        let _ended = EndedGuard(Arc::clone(&self.shared));
+        loop {
+            // Read before the queue is emptied: what was recorded before the flag was set is then found below.
+            let stopping = self.shared.stop.load(Ordering::Acquire);
+            while let Some(record) = self.take.dequeue() {
+                self.write(&record);
+                // As many places as buffers: it always fits.
+                let _ = self.give_back.enqueue(record);
+            }
+            if stopping {
+                break;
+            }
+            std::thread::park_timeout(POLL);
+        }
+        let finished = self.sink.finish();
+        match self.failure {
+            Some(error) => Err(error),
+            None => finished.map(|()| self.written),
+        }
+    }
+
+    /// Writes one record. After a failure buffers only go round, so that the cycle is not held up.
+    fn write(&mut self, record: &Record) {
+        if self.failure.is_some() {
+            return;
+        }
+        match self.sink.write(record) {
+            Ok(()) => self.written += 1,
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
+
+struct EndedGuard(Arc<Shared>);
+
+impl Drop for EndedGuard {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

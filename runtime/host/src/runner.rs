@@ -1,0 +1,333 @@
+//! The cycle: a flat list of named phases, each timed against its budget. After the start it takes no heap, no log line and no
+//! lock, and waits for nothing but its next start and, with a deadline, the frame.
+
+use crate::attached::Attached;
+use crate::pacer::Pacer;
+use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
+use crate::plan::PlanStore;
+use crate::recorder::RecordSender;
+use crate::scribe::EventSender;
+use crate::snapshot::{Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender};
+use crate::trust::Trust;
+use std::time::Duration;
+use twinstep_cycle::event::EventState;
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
+use twinstep_drivers::bus::{BusCause, ProcessImage};
+use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
+use twinstep_models::blocks::Feature;
+use twinstep_models::channel::Regime;
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
+
+/// Cycles between two snapshots for the live view, as a time (ns).
+const SNAPSHOT_NS: u64 = 50_000_000;
+/// Longest time that a stop may take (cycles of program ramp and drives).
+const STOP_CYCLES: u64 = 20_000;
+
+/// The ends of everything that leaves the cycle thread.
+pub struct Outlets {
+    /// Events to the scribe.
+    pub events: EventSender,
+    /// Cycles to the recorder.
+    pub record: Option<RecordSender>,
+    /// Snapshots to the live view.
+    pub snapshots: SnapshotSender,
+    /// Wishes of the user.
+    pub control: Control,
+}
+
+/// What a cycle led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The next cycle follows.
+    Next,
+    /// The source has no more data.
+    End,
+}
+
+/// The cycle thread's own.
+pub struct Runner<'a, B> {
+    bus: B,
+    pacer: Pacer,
+    map: ObjectMap,
+    image: ProcessImage,
+    pipeline: Pipeline<'a>,
+    source: Option<Box<dyn SetpointSource + 'a>>,
+    outlets: Outlets,
+    phases: PhaseStatistics,
+    timer: PhaseTimer,
+    axes: Vec<Result<AxisReading, Missing>>,
+    stations: Vec<Result<StationReading, Missing>>,
+    axis_setpoints: Vec<AxisSetpoint>,
+    station_setpoints: Vec<StationSetpoint>,
+    trust: Trust,
+    period_ns: u64,
+    next_snapshot_ns: u64,
+    cycles: u64,
+    raised: u64,
+}
+
+impl<'a, B: Attached> Runner<'a, B> {
+    /// Everything is sized here; nothing allocates afterwards.
+    #[expect(clippy::too_many_arguments, reason = "the one place where the parts of a run come together")]
+    pub fn new(
+        bus: B,
+        pacer: Pacer,
+        map: ObjectMap,
+        plan: &PlanStore,
+        pipeline: Pipeline<'a>,
+        source: Option<Box<dyn SetpointSource + 'a>>,
+        outlets: Outlets,
+        phases: PhaseStatistics,
+        trust: Trust,
+    ) -> Self {
+        let axes = pipeline.plan().axes.len();
+        let stations = pipeline.plan().stations.len();
+        Self {
+            image: map.image(),
+            axes: vec![Err(Missing::NoFrame); axes],
+            stations: vec![Err(Missing::NoFrame); stations],
+            axis_setpoints: vec![AxisSetpoint::default(); axes],
+            station_setpoints: vec![StationSetpoint::default(); stations],
+            period_ns: plan.plan().period_ns,
+            next_snapshot_ns: 0,
+            cycles: 0,
+            raised: 0,
+            timer: PhaseTimer::default(),
+            bus,
+            pacer,
+            map,
+            pipeline,
+            source,
+            outlets,
+            phases,
+            trust,
+        }
+    }
+
+    /// Runs until the source ends, `cycles` are done or the user asks for a stop.
+    pub fn run(&mut self, cycles: Option<u64>) {
+        while cycles.is_none_or(|cycles| self.cycles < cycles) && !self.outlets.control.stop_requested() {
+            if self.cycle() == Flow::End {
+                break;
+            }
+        }
+        self.publish();
+    }
+
+    /// One cycle.
+    pub fn cycle(&mut self) -> Flow {
+        // wake
+        let late_ns = self.pacer.wait();
+        self.timer.begin(crate::clock::monotonic_ns());
+        self.timer.set(Phase::Wake, late_ns);
+
+        // send, predict, receive
+        let Self { bus, image, pipeline, timer, .. } = self;
+        let result = bus.exchange(image, &mut || {
+            timer.lap(Phase::Send);
+            pipeline.predict();
+            timer.lap(Phase::Predict);
+        });
+        self.timer.lap(Phase::Receive);
+        // The simulated machine is computed inside of "send" and is none of the cycle's business.
+        let plant_ns = self.bus.plant_time_ns();
+        self.timer.set(Phase::Send, self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns));
+        let stamp = match &result {
+            Ok(stamp) => *stamp,
+            Err(fault) if fault.cause == BusCause::End => return Flow::End,
+            Err(fault) => fault.stamp,
+        };
+
+        // compare
+        let exchange = outcome(&result);
+        self.map.read(&self.image, exchange, &mut self.axes, &mut self.stations);
+        let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
+        self.pipeline.compare(stamp, &samples);
+        self.timer.lap(Phase::Compare);
+
+        // publish
+        self.publish();
+        if let Some(record) = &mut self.outlets.record {
+            // In virtual time nothing is late, so that a recording may wait for the disk.
+            if self.pacer.is_real() {
+                record.record(stamp, &result, &self.image);
+            } else {
+                record.record_waiting(stamp, &result, &self.image);
+            }
+        }
+        self.timer.lap(Phase::Publish);
+
+        // correct
+        let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
+        self.pipeline.correct(stamp, &samples);
+        self.timer.lap(Phase::Correct);
+
+        // acyclic
+        self.cycles = stamp.cycle + 1;
+        self.setpoints(exchange);
+        self.bus.acyclic(Duration::from_nanos(self.period_ns / 10));
+        self.show(stamp);
+        self.pacer.advance(self.bus.phase_error_ns());
+        self.timer.lap(Phase::Acyclic);
+
+        // slack
+        self.timer.set(Phase::Slack, self.pacer.slack_ns());
+        self.phases.record(self.timer.laps());
+        Flow::Next
+    }
+
+    /// Brings the machine to a stop: ramp, standstill confirmed, operation disabled, then out of OP. Nothing is judged any
+    /// more. Returns what went wrong, in words.
+    pub fn stop(&mut self) -> Option<String> {
+        let mut left = STOP_CYCLES;
+        if let Some(source) = &mut self.source {
+            source.stop();
+        }
+        while self.source.as_ref().is_some_and(|source| !source.stopped()) && left > 0 {
+            left -= 1;
+            self.pacer.wait();
+            let result = self.bus.exchange(&mut self.image, &mut || {});
+            let exchange = outcome(&result);
+            self.map.read(&self.image, exchange, &mut self.axes, &mut self.stations);
+            self.setpoints(exchange);
+            self.pacer.advance(self.bus.phase_error_ns());
+        }
+        let stuck = (left == 0).then(|| "the axes did not come to a confirmed standstill".to_owned());
+        let bus = self.bus.leave();
+        stuck.or(bus)
+    }
+
+    /// Cycles done.
+    pub fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    /// Digest of all predictions and events.
+    pub fn digest(&self) -> u64 {
+        self.pipeline.digest()
+    }
+
+    /// The bus.
+    pub fn bus(&self) -> &B {
+        &self.bus
+    }
+
+    /// Durations.
+    pub fn phases(&self) -> &PhaseStatistics {
+        &self.phases
+    }
+
+    /// The pipeline, for calibration.
+    pub fn pipeline(&self) -> &Pipeline<'a> {
+        &self.pipeline
+    }
+
+    fn publish(&mut self) {
+        while let Some(event) = self.pipeline.take_event() {
+            self.raised += u64::from(event.state == EventState::Raised);
+            if self.pacer.is_real() {
+                self.outlets.events.send(event);
+            } else {
+                self.outlets.events.send_waiting(event);
+            }
+        }
+    }
+
+    /// Decides what the next frame tells the drives, and writes it into the image.
+    fn setpoints(&mut self, exchange: Result<(), Missing>) {
+        if !self.bus.takes_outputs() {
+            return;
+        }
+        let Some(source) = &mut self.source else { return };
+        let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
+        let context = samples.context;
+        let mut out = Setpoints { axes: &mut self.axis_setpoints, stations: &mut self.station_setpoints, context };
+        source.next(&samples, &mut out);
+        let Context { recipe, part } = out.context;
+        for (n, set) in self.axis_setpoints.iter().enumerate() {
+            let command = AxisCommand {
+                controlword: set.controlword,
+                target_m: set.target_m,
+                mode: mode::CSP,
+                ..AxisCommand::default()
+            };
+            // What is not mapped was refused before the start.
+            let _ = self.map.write_axis(&mut self.image, n, &command);
+        }
+        for (n, set) in self.station_setpoints.iter().enumerate() {
+            let _ = self.map.write_station(&mut self.image, n, set.ejector_on, set.blow_off);
+        }
+        (self.image.recipe, self.image.part) = (recipe, part);
+    }
+
+    fn show(&mut self, stamp: CycleStamp) {
+        self.phases.refresh_one();
+        if self.outlets.control.take_reset() {
+            self.phases.reset();
+        }
+        if stamp.time_ns < self.next_snapshot_ns {
+            return;
+        }
+        self.next_snapshot_ns = stamp.time_ns + SNAPSHOT_NS;
+        let mut snapshot = LiveSnapshot {
+            cycle: stamp.cycle,
+            time_ns: stamp.time_ns,
+            axis_count: self.axes.len(),
+            station_count: self.stations.len(),
+            phases: *self.phases.snapshot(),
+            bus: self.bus.counters(),
+            events: self.raised,
+            dropped_events: self.outlets.events.dropped(),
+            trust: self.trust,
+            ..LiveSnapshot::default()
+        };
+        for (n, (live, reading)) in snapshot.axes.iter_mut().zip(&self.axes).enumerate().take(LIVE_AXES) {
+            *live = self.live_axis(n, reading);
+        }
+        for (n, (live, reading)) in snapshot.stations.iter_mut().zip(&self.stations).enumerate().take(LIVE_STATIONS) {
+            let predicted_pressure_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
+            let residual = reading.map_or(0.0, |r| r.pressure_pa - predicted_pressure_pa);
+            let limit = self.pipeline.plan().stations.get(n).and_then(|s| s.limit_pa).unwrap_or(f64::INFINITY);
+            *live = LiveStation {
+                valid: reading.is_ok(),
+                pressure_pa: reading.map_or(0.0, |r| r.pressure_pa),
+                predicted_pressure_pa,
+                residual_sigma: residual / limit,
+            };
+        }
+        self.outlets.snapshots.push(&snapshot);
+    }
+
+    fn live_axis(&self, n: usize, reading: &Result<AxisReading, Missing>) -> LiveAxis {
+        let Ok(reading) = reading else { return LiveAxis::default() };
+        let predicted = self.pipeline.compared(n).unwrap_or_default();
+        let (measured_a, explained_a, regime) = self.pipeline.load(n).unwrap_or_default();
+        let feature = match regime {
+            Regime::ConstantSpeed => Some(Feature::ConstantPositive),
+            Regime::Acceleration => Some(Feature::Acceleration),
+            Regime::Reversal => Some(Feature::Reversal),
+            Regime::Pressing => Some(Feature::Pressing),
+            Regime::Standstill | Regime::Settling => None,
+        };
+        let base = feature.and_then(|f| self.pipeline.plan().axes.get(n)?.baseline[f as usize]);
+        LiveAxis {
+            valid: true,
+            position_m: reading.position_m,
+            predicted_position_m: predicted[0],
+            current_a: reading.current_a,
+            predicted_current_a: predicted[2],
+            residual_sigma: base.map_or(0.0, |b| (measured_a - explained_a) / b.sigma_a),
+            regime,
+        }
+    }
+}
+
+fn samples_of<'s>(
+    axes: &'s [Result<AxisReading, Missing>],
+    stations: &'s [Result<StationReading, Missing>],
+    image: &ProcessImage,
+    bus: Result<(), Missing>,
+) -> Samples<'s> {
+    Samples { axes, stations, context: Context { recipe: image.recipe, part: image.part }, bus }
+}

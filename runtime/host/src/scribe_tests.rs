@@ -1,0 +1,154 @@
+use super::*;
+use crate::lines::tests::{leak, run_info};
+use crate::store::StoreReader;
+use std::path::Path;
+use std::sync::mpsc;
+
+fn start(folder: &Path) -> (EventSender, Scribe, mpsc::Receiver<String>) {
+    let (lines, announced) = mpsc::channel();
+    let announce = Box::new(move |_: &EventRecord, line: &str| {
+        let _ = lines.send(line.to_owned());
+    });
+    let store = StoreWriter::open(folder).unwrap();
+    let (sender, scribe) = Scribe::start(store, Arc::new(run_info()), announce).unwrap();
+    (sender, scribe, announced)
+}
+
+fn stored(folder: &Path) -> Vec<EventRecord> {
+    let reader = StoreReader::open(folder).unwrap();
+    reader
+        .since(0)
+        .map(|event| serde_json::from_str(&event.unwrap().json).unwrap())
+        .collect()
+}
+
+#[test]
+fn everything_sent_before_the_stop_is_stored_and_announced_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut sender, scribe, announced) = start(folder.path());
+    for cycle in 0..3000 {
+        assert!(sender.send_waiting(leak(cycle)));
+    }
+    let totals = scribe.stop(3_000_000_000).unwrap();
+    assert_eq!(
+        totals,
+        ScribeTotals {
+            raised: 3000,
+            stored: 3000,
+            dropped: 0,
+            last_seq: 3000
+        }
+    );
+    let events = stored(folder.path());
+    assert!(events.iter().map(|event| event.cycle).eq(0..3000));
+    assert!(
+        announced
+            .iter()
+            .map(|line| serde_json::from_str::<EventRecord>(&line).unwrap())
+            .eq(events)
+    );
+}
+
+#[test]
+fn an_event_is_in_the_store_when_it_is_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut sender, scribe, announced) = start(folder.path());
+    sender.send(leak(5));
+    let line = announced.recv().unwrap();
+    let reader = StoreReader::open(folder.path()).unwrap();
+    let found: Vec<_> = reader.since(0).map(|event| event.unwrap().json).collect();
+    assert_eq!(found, [line]);
+    scribe.stop(0).unwrap();
+}
+
+#[test]
+fn drops_become_one_stored_event_with_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    // No scribe thread empties this queue while it is filled.
+    let queue: &'static mut Queue<Event, EVENT_QUEUE> = Box::leak(Box::new(Queue::new()));
+    let (producer, consumer) = queue.split();
+    let shared = Arc::new(Shared::default());
+    let mut sender = EventSender {
+        producer,
+        shared: Arc::clone(&shared),
+    };
+    let fits = EVENT_QUEUE as u64 - 1;
+    for cycle in 0..fits + 7 {
+        assert_eq!(sender.send(leak(cycle)), cycle < fits);
+    }
+    sender.count_dropped(3, 5_000, 5_000_000_000);
+    assert_eq!(sender.dropped(), 10);
+    shared.stop.store(true, Ordering::Release);
+    let worker = Worker {
+        consumer,
+        shared,
+        store: StoreWriter::open(folder.path()).unwrap(),
+        run: Arc::new(run_info()),
+        announce: Box::new(|_, _| ()),
+        before: Exposure::default(),
+        alarms: 0,
+        overflowed: 0,
+        seen_dropped: 0,
+        pending: Vec::new(),
+        totals: ScribeTotals::default(),
+    };
+    let totals = worker.run().unwrap();
+    assert_eq!(
+        totals,
+        ScribeTotals {
+            raised: fits,
+            stored: fits + 1,
+            dropped: 10,
+            last_seq: fits + 1
+        }
+    );
+    let events = stored(folder.path());
+    let last = events.last().unwrap();
+    assert_eq!(
+        (last.source.as_str(), &*last.channel, last.measured),
+        ("scribe", "events_dropped", 10.0)
+    );
+    assert_eq!(
+        (last.cycle, last.time_ns, last.seq),
+        (5_000, 5_000_000_000, fits + 1)
+    );
+}
+
+#[test]
+fn demonstrated_interval_counts_healthy_time_and_alarms_over_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, scribe, _) = start(folder.path());
+    scribe.stop(3_000_000_000_000).unwrap();
+    let (mut sender, scribe, _) = start(folder.path());
+    sender.send(leak(0));
+    sender.send(leak(1));
+    scribe.stop(0).unwrap();
+    let events = stored(folder.path());
+    assert_eq!(events[0].false_alarm_interval_demonstrated_s, 1000);
+    // One alarm in 3000 s: the first event counts against the second.
+    let second = events[1].false_alarm_interval_demonstrated_s;
+    assert!((630..640).contains(&second), "{second}");
+}
+
+#[test]
+fn events_wait_for_a_store_that_another_program_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut sender, scribe, announced) = start(folder.path());
+    let other = rusqlite::Connection::open(folder.path().join(crate::store::FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    sender.send(leak(1));
+    assert!(announced.try_recv().is_err());
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(scribe.stop(0).unwrap().stored, 1);
+}
+
+#[test]
+fn a_cycle_in_virtual_time_does_not_wait_for_a_scribe_that_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut sender, scribe, _) = start(folder.path());
+    scribe.stop(0).unwrap();
+    for cycle in 0..EVENT_QUEUE as u64 + 5 {
+        sender.send_waiting(leak(cycle));
+    }
+    assert_eq!(sender.dropped(), 6);
+}

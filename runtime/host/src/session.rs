@@ -1,0 +1,239 @@
+//! One run from start to end: store, scribe, recorder and view around the cycle thread.
+
+use crate::attached::Attached;
+use crate::cli::CycleArgs;
+use crate::error::{Exit, HostError};
+use crate::lines::{BusLine, EventRecord, PhasesLine, SummaryLine};
+use crate::names::{Names, RunInfo};
+use crate::output::Output;
+use crate::pacer::Pacer;
+use crate::phases::{PhaseStatistics, Timing};
+use crate::plan::{self, PlanStore};
+use crate::recorder::{RecordSender, Recorder};
+use crate::runner::{Outlets, Runner};
+use crate::scribe::{Scribe, ScribeTotals};
+use crate::snapshot::{self, Control};
+use crate::store::{StoreError, StoreWriter};
+use crate::trust::Trust;
+use crate::{clock, live, plain, realtime, tables};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use twinstep_config::machine::Machine;
+use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
+use twinstep_drivers::object_map::ObjectMap;
+use twinstep_drivers::recording::Writer;
+
+/// Events that wait for the live view; it shows the last few only.
+const VIEW_EVENTS: usize = 1024;
+
+/// How a run is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Title of the live view.
+    pub title: String,
+    /// End after so many cycles.
+    pub cycles: Option<u64>,
+    /// Exit with 3 when deviations were found.
+    pub judge: bool,
+    /// Record into this file.
+    pub record: Option<PathBuf>,
+    /// Folder of the event store.
+    pub state: PathBuf,
+    /// Drives are enabled.
+    pub armed: bool,
+    /// Nothing but events and the summary is shown.
+    pub quiet: bool,
+}
+
+impl Options {
+    /// Options from the command line.
+    pub fn new(title: &str, args: &CycleArgs, state: PathBuf, armed: bool) -> Self {
+        Self {
+            title: title.to_owned(),
+            cycles: args.cycles,
+            judge: args.judge,
+            record: args.record.clone(),
+            state,
+            armed,
+            quiet: args.fast || args.json,
+        }
+    }
+}
+
+/// What the cycle thread brings back.
+struct Done {
+    cycles: u64,
+    digest: u64,
+    summary_phases: PhasesLine,
+    overruns: u64,
+    bus: BusLine,
+    trust: Trust,
+    trouble: Option<String>,
+}
+
+/// Runs `machine` on the bus that `attach` makes on the cycle thread. Ends with the summary.
+///
+/// # Errors
+/// [`HostError`] from the store, the recording, or the bus before it was in OP.
+pub fn run<B, F>(machine: &Machine, options: &Options, output: &Output, attach: F) -> Result<Exit, HostError>
+where
+    B: Attached,
+    F: FnOnce() -> Result<(B, Pacer), HostError> + Send,
+{
+    let plan = PlanStore::new(machine);
+    let names = Names::of(machine);
+    let asked_s = machine.judge.false_alarm_interval_s;
+    let info = Arc::new(RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns()));
+    let map = ObjectMap::new(machine).map_err(|error| {
+        HostError::usage(error.to_string(), "mend the process data of this SubDevice in the configuration")
+    })?;
+    let store = StoreWriter::open(&options.state).map_err(StoreError::into_usage)?;
+    let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);
+    let interactive = !options.quiet && output.is_terminal();
+    let announce: crate::scribe::Announce = if interactive {
+        // A view that does not keep up shows fewer events; they are in the store.
+        Box::new(move |record, _| drop(view_events.try_send(record.clone())))
+    } else {
+        let output = output.clone();
+        Box::new(move |record, json| {
+            if output.json() { output.line(json) } else { output.line(&tables::event_text(record)) }
+        })
+    };
+    let (events, scribe) = Scribe::start(store, Arc::clone(&info), announce)?;
+    let (record, recorder) = start_recorder(machine, options.record.as_deref(), &map)?.unzip();
+    let (snapshots, mut receiver) = snapshot::channel();
+    let control = Control::default();
+    if let Err(error) = control.stop_on_signals() {
+        output.note(&format!("signals cannot be caught ({error}): an interrupt ends the run without a summary"));
+    }
+    let outlets = Outlets { events, record, snapshots, control: control.clone() };
+
+    let done = std::thread::scope(|scope| {
+        let cycle = std::thread::Builder::new().name("cycle".to_owned()).spawn_scoped(scope, || {
+            // Whatever happens here, the views must end.
+            let finish = control.finish_at_the_end();
+            let done = cycle_thread(machine, options, &plan, map, outlets, &info, attach);
+            drop(finish);
+            done
+        });
+        let cycle = cycle.map_err(|error| {
+            HostError::machine(format!("cannot start the cycle thread: {error}"), "raise the limit of processes")
+        })?;
+        if interactive {
+            let view = live::View::new(options.title.as_str(), names.clone(), machine.cycle.period_ns);
+            if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
+                output.note(error.render(false).trim_end());
+            }
+        } else if !options.quiet {
+            plain::watch(&mut receiver, &names, output, &control);
+        }
+        cycle.join().unwrap_or_else(|_| {
+            Err(HostError::machine("the cycle thread panicked", "this is a fault of twinstep: please report it"))
+        })
+    });
+    // Whatever the cycle came to, what it handed over is stored and written first.
+    let cycles = done.as_ref().map_or(0, |done| done.cycles);
+    let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
+    let recorded = recorder.map(Recorder::stop).transpose();
+    let done = done?;
+    let (totals, recorded) = (totals?, recorded?);
+    if let Some(lost) = recorded.filter(|r| r.dropped > 0) {
+        output.note(&format!("{} cycles are missing in the recording: the disk did not keep up", lost.dropped));
+    }
+    finish(machine, options, output, &done, totals)
+}
+
+fn start_recorder(
+    machine: &Machine,
+    path: Option<&Path>,
+    map: &ObjectMap,
+) -> Result<Option<(RecordSender, Recorder)>, HostError> {
+    let Some(path) = path else { return Ok(None) };
+    let writer = Writer::create(path, machine).map_err(|error| HostError::usage(error.to_string(), error.remedy()))?;
+    Recorder::start(Box::new(writer), &map.image()).map(Some)
+}
+
+fn cycle_thread<B, F>(
+    machine: &Machine,
+    options: &Options,
+    plan: &PlanStore,
+    map: ObjectMap,
+    outlets: Outlets,
+    info: &RunInfo,
+    attach: F,
+) -> Result<Done, HostError>
+where
+    B: Attached,
+    F: FnOnce() -> Result<(B, Pacer), HostError>,
+{
+    let (bus, pacer) = attach()?;
+    let takes_outputs = bus.takes_outputs();
+    let trust = if pacer.is_real() { realtime::enter() } else { Trust::observe() };
+    let timing = if pacer.is_real() { Timing::Real } else { Timing::Virtual };
+    let period_ns = machine.cycle.period_ns;
+    let phases = PhaseStatistics::new(timing, period_ns, machine.cycle.budget_ns, options.cycles)
+        .map_err(|error| HostError::machine(format!("histograms: {error}"), "this is a fault of twinstep: please report it"))?;
+
+    let mut programs = plan::programs(machine);
+    let stations = plan::station_programs(machine);
+    let parts: &[u8] = machine.recipes.first().map_or(&[], |recipe| &recipe.parts);
+    let source = ProgramSource::new(
+        &mut programs,
+        &stations,
+        parts,
+        machine.axes.len(),
+        period_ns as f64 / 1e9,
+        plan::stop_ramp_s(machine),
+        options.armed,
+    );
+    let source: Option<Box<dyn SetpointSource>> = if takes_outputs { Some(Box::new(source)) } else { None };
+
+    let mut state = plan.state();
+    let pipeline = plan.pipeline(&mut state);
+    info.set_start_utc_ns(clock::utc_ns());
+    let mut runner = Runner::new(bus, pacer, map, plan, pipeline, source, outlets, phases, trust);
+    runner.run(options.cycles);
+    // What is counted belongs to the run; the stop comes after it.
+    let done = Done {
+        cycles: runner.cycles(),
+        digest: runner.digest(),
+        summary_phases: PhasesLine(runner.phases().figures()),
+        overruns: runner.phases().overruns(),
+        bus: BusLine::from(runner.bus().counters()),
+        trust,
+        trouble: None,
+    };
+    Ok(Done { trouble: runner.stop(), ..done })
+}
+
+fn finish(
+    machine: &Machine,
+    options: &Options,
+    output: &Output,
+    done: &Done,
+    totals: ScribeTotals,
+) -> Result<Exit, HostError> {
+    let summary = SummaryLine {
+        cycles: done.cycles,
+        period_ns: machine.cycle.period_ns,
+        events: totals.raised,
+        dropped_events: totals.dropped,
+        overruns: done.overruns,
+        digest: format!("{:016x}", done.digest),
+        bus: done.bus,
+        phases: done.summary_phases,
+        trust: done.trust,
+    };
+    if output.json() {
+        output.json_line(&summary);
+    } else {
+        output.line(&tables::summary_text(&summary));
+    }
+    if let Some(trouble) = &done.trouble {
+        return Err(HostError::machine(
+            format!("the machine did not stop in order: {trouble}"),
+            "make sure that it stands; the drives' own watchdogs have switched them off",
+        ));
+    }
+    Ok(if options.judge && totals.raised > 0 { Exit::Deviations } else { Exit::Fine })
+}

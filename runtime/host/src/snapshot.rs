@@ -1,0 +1,231 @@
+//! What the cycle shows of itself to a person, and what the person may ask of it: no lock in either direction.
+
+use crate::phases::PhaseSnapshot;
+use crate::trust::Trust;
+use heapless::spsc::{Consumer, Producer, Queue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use twinstep_drivers::bus::BusCounters;
+use twinstep_models::channel::Regime;
+
+/// Axes in a snapshot; a terminal has no room for more.
+pub const LIVE_AXES: usize = 16;
+/// Stations in a snapshot.
+pub const LIVE_STATIONS: usize = 4;
+/// Slots of the snapshot queue; one stays empty. The view drains it whenever it draws.
+const LIVE_QUEUE: usize = 8;
+
+/// One axis in a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LiveAxis {
+    /// The measurement of this cycle could be used.
+    pub valid: bool,
+    /// Measured position (m).
+    pub position_m: f64,
+    /// Position predicted for this cycle (m).
+    pub predicted_position_m: f64,
+    /// Measured current (A).
+    pub current_a: f64,
+    /// Current predicted for this cycle (A).
+    pub predicted_current_a: f64,
+    /// The largest residual of its channels, over its standard deviation (1).
+    pub residual_sigma: f64,
+    /// What it is doing.
+    pub regime: Regime,
+}
+
+/// One station in a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LiveStation {
+    /// The measurement of this cycle could be used.
+    pub valid: bool,
+    /// Measured pressure (Pa).
+    pub pressure_pa: f64,
+    /// Pressure predicted for this cycle (Pa).
+    pub predicted_pressure_pa: f64,
+    /// The largest residual of its channels, over its standard deviation (1).
+    pub residual_sigma: f64,
+}
+
+/// One look at the running cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LiveSnapshot {
+    /// Cycles since the first one in OP.
+    pub cycle: u64,
+    /// Time since then (ns).
+    pub time_ns: u64,
+    /// Servo axes first, then presses, as many as `axis_count`.
+    pub axes: [LiveAxis; LIVE_AXES],
+    /// Axes of the machine; may be more than there are in `axes`.
+    pub axis_count: usize,
+    /// Stations, as many as `station_count`.
+    pub stations: [LiveStation; LIVE_STATIONS],
+    /// Stations of the machine; may be more than there are in `stations`.
+    pub station_count: usize,
+    /// Durations.
+    pub phases: PhaseSnapshot,
+    /// What the bus dropped.
+    pub bus: BusCounters,
+    /// Deviations raised so far.
+    pub events: u64,
+    /// Events dropped so far.
+    pub dropped_events: u64,
+    /// Whether the durations can be believed.
+    pub trust: Trust,
+}
+
+/// The cycle's end. Pushing neither allocates nor waits.
+pub struct SnapshotSender(Producer<'static, LiveSnapshot>);
+
+impl SnapshotSender {
+    /// Shows one snapshot. A view that does not keep up misses it; the next one says all that matters.
+    #[inline]
+    pub fn push(&mut self, snapshot: &LiveSnapshot) -> bool {
+        self.0.enqueue(*snapshot).is_ok()
+    }
+}
+
+/// The view's end.
+pub struct SnapshotReceiver(Consumer<'static, LiveSnapshot>);
+
+impl SnapshotReceiver {
+    /// The newest snapshot, or none since the last call.
+    pub fn newest(&mut self) -> Option<LiveSnapshot> {
+        let mut newest = None;
+        while let Some(snapshot) = self.0.dequeue() {
+            newest = Some(snapshot);
+        }
+        newest
+    }
+}
+
+/// Makes both ends of a snapshot queue.
+pub fn channel() -> (SnapshotSender, SnapshotReceiver) {
+    // It lives as long as the process: a run has one, and either end may go first.
+    let queue: &'static mut Queue<LiveSnapshot, LIVE_QUEUE> = Box::leak(Box::new(Queue::new()));
+    let (producer, consumer) = queue.split();
+    (SnapshotSender(producer), SnapshotReceiver(consumer))
+}
+
+/// Wishes of the user, and the end of the run. Flags only, so relaxed ordering is enough: nothing hangs on their order.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    stop: Arc<AtomicBool>,
+    reset: Arc<AtomicBool>,
+    finished: Arc<AtomicBool>,
+}
+
+impl Control {
+    /// Asks the cycle to stop the machine in order.
+    pub fn request_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a stop was asked for. The cycle reads it once a cycle.
+    #[inline]
+    pub fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Asks the cycle to forget its durations so far.
+    pub fn request_reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a reset was asked for since the last call. The cycle reads it in its acyclic phase.
+    #[inline]
+    pub fn take_reset(&self) -> bool {
+        self.reset.load(Ordering::Relaxed) && self.reset.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says that the cycle thread has ended, so that views end too.
+    pub fn finish(&self) {
+        self.finished.store(true, Ordering::Relaxed);
+    }
+
+    /// Says so when the guard goes, however the cycle thread ends: a panic must not leave a view waiting for ever.
+    pub fn finish_at_the_end(&self) -> FinishGuard {
+        FinishGuard(self.clone())
+    }
+
+    /// Whether the cycle thread has ended.
+    pub fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    /// Makes SIGINT and SIGTERM ask for a stop. The second one ends the process at once.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn stop_on_signals(&self) -> std::io::Result<()> {
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // In this order: the first signal finds the flag still down, and only then raises it.
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&self.stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&self.stop))?;
+        }
+        Ok(())
+    }
+}
+
+/// See [`Control::finish_at_the_end`].
+#[must_use = "the run counts as finished when this goes"]
+pub struct FinishGuard(Control);
+
+impl Drop for FinishGuard {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_view_gets_the_newest_and_a_full_queue_drops() {
+        let (mut sender, mut receiver) = channel();
+        assert!(receiver.newest().is_none());
+        for cycle in 0..20 {
+            let pushed = sender.push(&LiveSnapshot {
+                cycle,
+                ..LiveSnapshot::default()
+            });
+            assert_eq!(pushed, cycle < LIVE_QUEUE as u64 - 1);
+        }
+        assert_eq!(
+            receiver.newest().map(|snapshot| snapshot.cycle),
+            Some(LIVE_QUEUE as u64 - 2)
+        );
+        assert!(receiver.newest().is_none());
+    }
+
+    #[test]
+    fn a_reset_is_taken_once() {
+        let control = Control::default();
+        assert!(!control.take_reset());
+        control.request_reset();
+        assert!(control.clone().take_reset());
+        assert!(!control.take_reset());
+    }
+
+    #[test]
+    fn a_panic_in_the_cycle_ends_the_views() {
+        let control = Control::default();
+        let ended = control.clone();
+        let cycle = std::thread::spawn(move || {
+            let _guard = ended.finish_at_the_end();
+            // Unwinds like a panic, without its message.
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(cycle.join().is_err());
+        assert!(control.is_finished());
+    }
+
+    #[test]
+    fn the_first_signal_asks_for_a_stop() {
+        let control = Control::default();
+        control.stop_on_signals().unwrap();
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+        assert!(control.stop_requested());
+    }
+}

@@ -1,0 +1,153 @@
+//! The event store as its users meet it: numbers without gaps, durable before announced, one writer at a time.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command};
+
+use serde_json::Value;
+use twinstep_tests::binary;
+use twinstep_tests::run::{Place, json_lines};
+
+/// Deviations on three sources within three seconds.
+const FAULTS: &str = "--inject drive_fault:gantry:code=0x2310@1s --inject drive_fault:lift:code=0x8611@2s \
+                      --inject frame_loss:bus:count=3@1500ms";
+
+/// A run in real time that goes on until it is ended, with a drive fault soon after its start.
+fn start(place: &Place, state: &str) -> Child {
+    let args = format!(
+        "demo --json --cycles 3600000 --state {state} --inject drive_fault:gantry:code=0x2310@200ms"
+    );
+    place
+        .command(binary(), args.split_whitespace())
+        .spawn()
+        .unwrap()
+}
+
+/// The first event that the run announces.
+fn first_event(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(json_lines(&line)[0]["type"], "event", "{line}");
+    line
+}
+
+/// Stored events, whose numbers must be 1, 2, 3 and so on.
+fn stored(place: &Place, state: &str) -> Vec<Value> {
+    let events = place
+        .twinstep(&format!("events --state {state} --json"))
+        .fine()
+        .lines();
+    for (n, event) in events.iter().enumerate() {
+        assert_eq!(event["seq"], n as u64 + 1, "{events:#?}");
+    }
+    events
+}
+
+#[test]
+fn what_was_announced_is_stored_word_for_word() {
+    let place = Place::new();
+    let state = place.path("state").display().to_string();
+    let run = |seed: u32| {
+        let args =
+            format!("demo --fast --json --cycles 3000 --seed {seed} --state {state} {FAULTS}");
+        place.twinstep(&args).fine().of_type("event")
+    };
+    let mut announced = run(1);
+    assert!(announced.len() >= 4, "{announced:#?}");
+    assert_eq!(stored(&place, &state), announced);
+    // The next run on the same store goes on counting.
+    announced.extend(run(2));
+    assert_eq!(stored(&place, &state), announced);
+
+    let since = announced.len() - 2;
+    let rest = place.twinstep(&format!("events --state {state} --since {since} --json"));
+    assert_eq!(rest.fine().lines(), announced[since..]);
+    let text = place
+        .twinstep(&format!("events --state {state}"))
+        .fine()
+        .stdout;
+    assert_eq!(text.lines().count(), announced.len(), "{text}");
+    assert!(
+        text.contains("gantry drive_state raised: the drive reports a fault"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_killed_run_has_stored_what_it_announced() {
+    let place = Place::new();
+    let state = place.path("state").display().to_string();
+    for round in 1..=3 {
+        let mut child = start(&place, &state);
+        let line = first_event(&mut child);
+        // SIGKILL: nothing can be tidied up any more.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let stored = stored(&place, &state);
+        assert!(
+            stored.contains(&json_lines(&line)[0]),
+            "round {round}: {line} in {stored:#?}"
+        );
+        assert!(stored.len() >= round, "earlier rounds are still there");
+    }
+}
+
+#[test]
+fn a_terminated_run_ends_in_order_with_its_summary() {
+    let place = Place::new();
+    let state = place.path("state").display().to_string();
+    let mut child = start(&place, &state);
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let told = Command::new("sh")
+        .args(["-c", &format!("kill -TERM {}", child.id())])
+        .status();
+    assert!(told.unwrap().success());
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    let lines = json_lines(&rest);
+    let summary = lines.last().unwrap();
+    assert_eq!(summary["type"], "summary");
+    assert!(summary["cycles"].as_u64().unwrap() < 3_600_000);
+    assert_eq!(stored(&place, &state).len(), lines.len());
+}
+
+#[test]
+fn a_second_writer_is_refused_and_readers_are_not() {
+    let place = Place::new();
+    let state = place.path("state").display().to_string();
+    let mut child = start(&place, &state);
+    let line = first_event(&mut child);
+    let second = place.twinstep(&format!("demo --fast --cycles 10 --json --state {state}"));
+    let reader = stored(&place, &state);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(second.status.code(), Some(2), "{second:#?}");
+    assert!(second.stderr.contains(&state), "{second:#?}");
+    assert!(
+        second.stderr.contains("in use") || second.stderr.contains("another"),
+        "{second:#?}"
+    );
+    assert!(second.stderr.contains("--state"), "{second:#?}");
+    assert!(second.stdout.is_empty(), "{second:#?}");
+    assert!(reader.contains(&json_lines(&line)[0]));
+    // The lock went with its owner.
+    let third = place.twinstep(&format!("demo --fast --cycles 10 --json --state {state}"));
+    assert_eq!(third.fine().summary()["cycles"], 10);
+}
+
+#[test]
+fn a_demo_keeps_its_events_in_a_fresh_store_and_says_where() {
+    let place = Place::new();
+    let folder = || {
+        let run = place.twinstep(&format!("demo --fast --json --cycles 3000 {FAULTS}"));
+        let run = run.fine();
+        let (_, folder) = run.stderr.trim().split_once("--state ").unwrap();
+        assert_eq!(stored(&place, folder), run.of_type("event"));
+        folder.to_owned()
+    };
+    assert_ne!(folder(), folder());
+}
