@@ -1,1 +1,14 @@
-//! Benchmarks of twinstep; see the `benches` of this package.
+//! What the benchmarks share: machines in motion, a commissioning run for them, figures and where they were measured.
+//!
+//! `cargo bench` runs both benchmarks; see `README.md` in this folder.
+
+pub mod arguments;
+pub mod callgrind;
+pub mod commission;
+pub mod environment;
+pub mod figures;
+pub mod fleet;
+pub mod machines;
+pub mod rk4;
+pub mod tally;
+pub mod wire;

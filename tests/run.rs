@@ -88,6 +88,31 @@ impl Place {
         assert!(!run.stderr.contains("panicked"), "{run:?}");
         run
     }
+
+    /// Runs `args` and expects the exit code `code`, all of `says` on standard error, and no result.
+    ///
+    /// # Panics
+    /// Where it is otherwise.
+    pub fn refuse(&self, args: &str, code: i32, says: &[&str]) {
+        let run = self.twinstep(args);
+        assert_eq!(run.status.code(), Some(code), "{run:#?}");
+        // Messages are folded to the width of a page.
+        let words: Vec<_> = run
+            .stderr
+            .split_whitespace()
+            .filter(|word| *word != "|")
+            .collect();
+        let said = words.join(" ");
+        for text in says {
+            assert!(said.contains(text), "{text:?} is not said by {run:#?}");
+        }
+        // Without --json the folder of the events is named there before anything is tried.
+        let result = run
+            .stdout
+            .lines()
+            .find(|line| !line.starts_with("events: "));
+        assert_eq!(result, None, "{run:#?}");
+    }
 }
 
 /// What a run of the binary left.

@@ -1,5 +1,11 @@
 //! MainDevice and segment on the two ends of a veth pair, in real time. Needs root; says so and passes without.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,18 +44,30 @@ impl Drop for Veth {
     }
 }
 
+/// Says so on the screen, and in the file where the test run gathers what was skipped.
+fn skip(reason: &str) {
+    let line = format!("skipped: press_cell_over_a_real_interface: {reason}\n");
+    print!("{line}");
+    if let Some(file) = std::env::var_os("TWINSTEP_SKIPS") {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+}
+
 #[test]
 fn press_cell_over_a_real_interface() {
     let Some(veth) = Veth::new() else {
-        eprintln!(
-            "SKIPPED: no permission to create a veth pair (root is needed), or no `ip` command"
-        );
+        skip("no permission to create a veth pair (root is needed), or no `ip` command");
         return;
     };
     let mut far = match RawSocket::open(&veth.far) {
         Ok(far) => far,
         Err(error) => {
-            eprintln!("SKIPPED: {error}");
+            skip(&error.to_string());
             return;
         }
     };

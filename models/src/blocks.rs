@@ -5,7 +5,8 @@
 //! - constant speed, per direction: times the sign of the velocity. Friction raises it; gravity splits the directions.
 //! - acceleration: times the sign of the acceleration, speeding up and slowing down averaged with the same weight, so that
 //!   friction cancels and inertia is left.
-//! - reversal: times the sign of the velocity. A gap lowers it: the motor runs free of its load for a moment.
+//! - reversal: not the residual, whose mean a gap leaves as it is (the motor runs free of its load, and pays for it when the
+//!   gap closes), but the largest root mean square of the one-cycle innovation of current: both are surprises.
 //! - pressing: times the sign of the velocity (into the part).
 
 use crate::channel::Regime;
@@ -32,8 +33,13 @@ pub enum Feature {
 
 impl Feature {
     /// All features in the order of their codes.
-    pub const ALL: [Self; FEATURES] =
-        [Self::ConstantPositive, Self::ConstantNegative, Self::Acceleration, Self::Reversal, Self::Pressing];
+    pub const ALL: [Self; FEATURES] = [
+        Self::ConstantPositive,
+        Self::ConstantNegative,
+        Self::Acceleration,
+        Self::Reversal,
+        Self::Pressing,
+    ];
 
     /// The word used in configurations.
     pub const fn name(self) -> &'static str {
@@ -79,6 +85,14 @@ struct Sum {
 }
 
 impl Sum {
+    /// Keeps the largest innovation, and the number of samples.
+    fn keep_innovation(&mut self, s: &LoadSample) {
+        self.n += 1.0;
+        if s.innovation_square > self.measured {
+            self.measured = s.innovation_square;
+        }
+    }
+
     fn add(&mut self, s: &LoadSample, direction: f64) {
         self.n += 1.0;
         self.residual += direction * (s.measured_a - s.predicted_a);
@@ -106,6 +120,8 @@ pub struct LoadSample {
     pub velocity_m_per_s: f64,
     /// Acceleration (m/s2).
     pub acceleration_m_per_s2: f64,
+    /// Mean square of the one-cycle innovation of current over the last cycles (A2).
+    pub innovation_square: f64,
 }
 
 /// The figure of one feature over one movement.
@@ -130,6 +146,8 @@ pub struct Blocks {
     sums: [[Sum; 2]; FEATURES],
     still: u32,
     moving: bool,
+    /// The movement in progress was seen from its start on: half a movement is none.
+    whole: bool,
 }
 
 /// Cycles at rest after which a movement is over.
@@ -145,6 +163,7 @@ impl Blocks {
     pub fn push(&mut self, regime: Regime, s: &LoadSample) -> Option<[Option<Block>; FEATURES]> {
         let v = sign(s.velocity_m_per_s);
         match regime {
+            _ if !self.whole => {}
             Regime::ConstantSpeed if v > 0.0 => self.sums[0][0].add(s, v),
             Regime::ConstantSpeed => self.sums[1][0].add(s, v),
             Regime::Acceleration => {
@@ -152,7 +171,7 @@ impl Blocks {
                 let half = usize::from(a * v < 0.0);
                 self.sums[2][half].add(s, a);
             }
-            Regime::Reversal => self.sums[3][0].add(s, v),
+            Regime::Reversal => self.sums[3][0].keep_innovation(s),
             Regime::Pressing if v * s.contact_a > 0.0 => self.sums[4][0].add(s, v),
             Regime::Pressing | Regime::Standstill | Regime::Settling => {}
         }
@@ -162,20 +181,38 @@ impl Blocks {
             self.still = 0;
             self.moving = true;
         }
-        if self.still < STILL || !self.moving {
+        if self.still < STILL {
+            return None;
+        }
+        let (moved, whole) = (self.moving, self.whole);
+        (self.moving, self.whole) = (false, true);
+        if !moved || !whole {
             return None;
         }
         let mut blocks = [None; FEATURES];
         for (block, (feature, sums)) in blocks.iter_mut().zip(Feature::ALL.iter().zip(&self.sums)) {
             *block = finish(*feature, sums);
         }
-        self.clear();
+        self.sums = Default::default();
         Some(blocks)
     }
 }
 
 fn finish(feature: Feature, sums: &[Sum; 2]) -> Option<Block> {
-    let halves = if feature == Feature::Acceleration { 2 } else { 1 };
+    if feature == Feature::Reversal {
+        let rms = libm::sqrt(sums[0].measured);
+        let block = Block {
+            residual_a: rms,
+            measured_a: rms,
+            ..Block::default()
+        };
+        return (sums[0].n >= feature.least()).then_some(block);
+    }
+    let halves = if feature == Feature::Acceleration {
+        2
+    } else {
+        1
+    };
     let mut block = Block::default();
     for sum in sums.iter().take(halves) {
         if sum.n < feature.least() {
@@ -210,6 +247,9 @@ mod tests {
             };
             blocks.push(regime, &s)
         };
+        for _ in 0..20 {
+            sample(Regime::Standstill, 0.0, 0.0);
+        }
         for _ in 0..50 {
             assert_eq!(sample(Regime::Acceleration, 0.1, 1.0), None);
         }
@@ -219,7 +259,9 @@ mod tests {
         for _ in 0..30 {
             sample(Regime::Acceleration, 0.1, -1.0);
         }
-        (0..20).find_map(|_| sample(Regime::Standstill, 0.0, 0.0)).expect("the movement ends")
+        (0..20)
+            .find_map(|_| sample(Regime::Standstill, 0.0, 0.0))
+            .expect("the movement ends")
     }
 
     #[test]
@@ -238,14 +280,68 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_innovation_of_a_reversal_counts() {
+        let mut blocks = Blocks::default();
+        let mut push = |regime, velocity_m_per_s, innovation_square| {
+            blocks.push(
+                regime,
+                &LoadSample {
+                    innovation_square,
+                    velocity_m_per_s,
+                    ..LoadSample::default()
+                },
+            )
+        };
+        for _ in 0..20 {
+            push(Regime::Standstill, 0.0, 0.0);
+        }
+        for r in [0.1, 0.2, 0.81, 0.4, 0.8, 0.0, 0.1, 0.0, 0.1] {
+            push(Regime::Reversal, -0.1, r);
+        }
+        let ended = (0..20)
+            .find_map(|_| push(Regime::Standstill, 0.0, 0.0))
+            .expect("the movement ends");
+        assert_eq!(ended[3].expect("reversal").residual_a, 0.9);
+    }
+
+    #[test]
+    fn half_a_movement_says_nothing() {
+        let mut blocks = Blocks::default();
+        for _ in 0..100 {
+            blocks.push(
+                Regime::ConstantSpeed,
+                &LoadSample {
+                    velocity_m_per_s: 1.0,
+                    ..LoadSample::default()
+                },
+            );
+        }
+        for _ in 0..50 {
+            assert_eq!(
+                blocks.push(Regime::Standstill, &LoadSample::default()),
+                None
+            );
+        }
+    }
+
+    #[test]
     fn a_cleared_movement_says_nothing() {
         let mut blocks = Blocks::default();
         for _ in 0..50 {
-            blocks.push(Regime::ConstantSpeed, &LoadSample { velocity_m_per_s: 1.0, ..LoadSample::default() });
+            blocks.push(
+                Regime::ConstantSpeed,
+                &LoadSample {
+                    velocity_m_per_s: 1.0,
+                    ..LoadSample::default()
+                },
+            );
         }
         blocks.clear();
         for _ in 0..50 {
-            assert_eq!(blocks.push(Regime::Standstill, &LoadSample::default()), None);
+            assert_eq!(
+                blocks.push(Regime::Standstill, &LoadSample::default()),
+                None
+            );
         }
     }
 }

@@ -32,11 +32,13 @@ pub enum Cause {
     Disturbance = 12,
     /// The vacuum is not reached.
     VacuumNotReached = 13,
+    /// The recording lacks cycles.
+    RecordingGap = 14,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -51,6 +53,7 @@ impl Cause {
         Self::MovedWhileDisabled,
         Self::Disturbance,
         Self::VacuumNotReached,
+        Self::RecordingGap,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -70,26 +73,42 @@ impl Cause {
             Self::MovedWhileDisabled => "the axis moved while it was not enabled",
             Self::Disturbance => "abrupt disturbance",
             Self::VacuumNotReached => "vacuum not reached",
+            Self::RecordingGap => "the recording lacks cycles",
         }
     }
 
     /// What to do, in one sentence.
     pub const fn action(self) -> &'static str {
         match self {
-            Self::FrictionIncreased => "Check lubrication, guide and bearings; compare after relubrication.",
-            Self::FrictionDecreased => "Check that the axis is still coupled; recalibrate after a change of lubricant.",
+            Self::FrictionIncreased => {
+                "Check lubrication, guide and bearings; compare after relubrication."
+            }
+            Self::FrictionDecreased => {
+                "Check that the axis is still coupled; recalibrate after a change of lubricant."
+            }
             Self::LoadAdded => "Check tool and workpiece on the axis against the recipe.",
             Self::LoadRemoved => "Check that tool and workpiece are still attached.",
-            Self::TorqueConstantChanged => "Compare motor temperature and current sensor with a reference measurement.",
-            Self::Backlash => "Measure the lost motion with a gauge; check nut preload and coupling.",
+            Self::TorqueConstantChanged => {
+                "Compare motor temperature and current sensor with a reference measurement."
+            }
+            Self::Backlash => {
+                "Measure the lost motion with a gauge; check nut preload and coupling."
+            }
             Self::WrongPart => "Stop feeding; compare the part in the press with the recipe.",
             Self::Leak => "Check suction cups, hoses and fittings of the station.",
-            Self::FramesLost => "Check cables, connectors and the master's timing; look at the port error counters.",
-            Self::WorkingCounter => "Find the SubDevice that is not in OP and read its AL status code.",
-            Self::DriveFault => "Read the drive's fault memory; mend the cause before the fault is reset.",
+            Self::FramesLost => {
+                "Check cables, connectors and the master's timing; look at the port error counters."
+            }
+            Self::WorkingCounter => {
+                "Find the SubDevice that is not in OP and read its AL status code."
+            }
+            Self::DriveFault => {
+                "Read the drive's fault memory; mend the cause before the fault is reset."
+            }
             Self::MovedWhileDisabled => "Check brake and counterbalance before anybody enters.",
             Self::Disturbance => "Look at the window of cycles around the event.",
             Self::VacuumNotReached => "Check the ejector's supply pressure and the suction cups.",
+            Self::RecordingGap => "Record again, onto a disk that keeps up.",
         }
     }
 }

@@ -28,7 +28,11 @@ impl Cusum {
 
     /// The larger sum.
     pub fn largest(&self) -> f64 {
-        if self.up > self.down { self.up } else { self.down }
+        if self.up > self.down {
+            self.up
+        } else {
+            self.down
+        }
     }
 }
 
@@ -81,7 +85,10 @@ mod tests {
             for features in [1e3, 1e6, 1e9] {
                 let h = threshold(k, features);
                 let back = run_length(k, h) / 2.0;
-                assert!((back / features - 1.0).abs() < 1e-6, "k {k}: {back} for {features}");
+                assert!(
+                    (back / features - 1.0).abs() < 1e-6,
+                    "k {k}: {back} for {features}"
+                );
             }
         }
     }

@@ -28,7 +28,13 @@ pub struct RegimeState {
 
 impl RegimeState {
     /// Classifies one cycle from velocity, acceleration and the share of the contact force in the current.
-    pub fn classify(&mut self, p: &RegimeParams, velocity: f64, acceleration: f64, contact_a: f64) -> Regime {
+    pub fn classify(
+        &mut self,
+        p: &RegimeParams,
+        velocity: f64,
+        acceleration: f64,
+        contact_a: f64,
+    ) -> Regime {
         let direction = if velocity > p.standstill_m_per_s {
             1
         } else if velocity < -p.standstill_m_per_s {
@@ -42,7 +48,11 @@ impl RegimeState {
             return Regime::Standstill;
         }
         if direction != self.direction {
-            self.reversal_left = if self.last_direction == -direction { p.reversal_cycles } else { 0 };
+            self.reversal_left = if self.last_direction == -direction {
+                p.reversal_cycles
+            } else {
+                0
+            };
             self.direction = direction;
             self.last_direction = direction;
         }
@@ -70,8 +80,12 @@ impl RegimeState {
 mod tests {
     use super::*;
 
-    const P: RegimeParams =
-        RegimeParams { standstill_m_per_s: 0.001, steady_m_per_s2: 0.1, reversal_cycles: 3, pressing_a: 0.1 };
+    const P: RegimeParams = RegimeParams {
+        standstill_m_per_s: 0.001,
+        steady_m_per_s2: 0.1,
+        reversal_cycles: 3,
+        pressing_a: 0.1,
+    };
 
     #[test]
     fn a_stroke_passes_through_its_regimes() {

@@ -1,4 +1,8 @@
 //! The twin judged on a recorded axis: the first half of the EMPS record.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use serde_json::Value;
 use twinstep_tests::run::{Place, Run, shipped};

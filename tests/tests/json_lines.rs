@@ -1,6 +1,11 @@
 //! The stable output: each line has a `type`, keys are those of the documentation, the last line is the summary.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use serde_json::Value;
+use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, shipped};
 
 const EVENT: &[&str] = &[
@@ -81,7 +86,12 @@ const FREE_RUN: &[&str] = &[
 
 /// Keys of an object, sorted.
 fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys: Vec<_> = value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     keys.sort_unstable();
     keys
 }
@@ -117,7 +127,10 @@ fn a_drive_fault_is_one_event_with_all_its_keys() {
     );
     let run = run.fine();
     let lines = run.lines();
-    let mut kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    let mut kinds: Vec<_> = lines
+        .iter()
+        .map(|line| line["type"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds.pop(), Some("summary"));
     assert!(kinds.iter().all(|kind| *kind == "event"), "{kinds:?}");
 
@@ -195,7 +208,11 @@ fn a_replayed_table_has_accuracy_and_free_run() {
     let mut table = String::from("time_s,reference_m,position_m,drive_v\n");
     for k in 0..4000_u32 {
         let phase = f64::from(k % 2000) / 2000.0;
-        let way = if k / 2000 % 2 == 0 { phase } else { 1.0 - phase };
+        let way = if k / 2000 % 2 == 0 {
+            phase
+        } else {
+            1.0 - phase
+        };
         let reference = 0.1 * way * way * (3.0 - 2.0 * way);
         let position = reference - 1e-5 * (1.0 + way);
         table += &format!(
@@ -242,7 +259,8 @@ fn every_command_speaks_json() {
         format!("events --state {state} --json"),
     ];
     for args in runs {
-        for line in place.twinstep(&args).fine().lines() {
+        // Calibration is too much work for a binary that is not optimised.
+        for line in place.run(release_binary(), &args).fine().lines() {
             assert!(line["type"].is_string(), "{args}: {line}");
         }
     }

@@ -1,4 +1,8 @@
 //! Live and replay are one pipeline: what was recorded gives the same predictions, events and causes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use serde_json::Value;
 use twinstep_tests::run::{Place, Run, shipped};
@@ -36,10 +40,10 @@ fn round_trip(options: &str) -> Vec<Value> {
     for key in ["cycles", "period_ns", "events", "digest"] {
         assert_eq!(one[key], other[key], "{key}, {options}");
     }
-    assert_eq!(
-        one["bus"]["lost"], other["bus"]["lost"],
-        "the recording knows which frames were lost, {options}"
-    );
+    // A recording knows the frames of the cycle; those of mailboxes and registers are lost with them unseen.
+    let lost = [one, other].map(|summary| summary["bus"]["lost"].as_u64().unwrap());
+    assert!(lost[1] <= lost[0], "{lost:?}, {options}");
+    assert_eq!(lost[1] == 0, lost[0] == 0, "{lost:?}, {options}");
     events(&live)
 }
 

@@ -1,4 +1,8 @@
 //! The event store as its users meet it: numbers without gaps, durable before announced, one writer at a time.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};

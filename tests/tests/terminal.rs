@@ -1,4 +1,8 @@
 //! What a person sees of a run: one line a second without a terminal, the live view with one.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::path::Path;
 use std::process::Command;

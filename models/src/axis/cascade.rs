@@ -1,4 +1,8 @@
 //! One cycle ahead: the drive cascade and the mechanics, in substeps. See the derivation in the parent module.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
+)]
 
 use super::params::{LaneParams, SUBSTEPS};
 use crate::lane::{LANES, Lane, ZERO, clamp};
@@ -32,7 +36,11 @@ impl Reference {
         let mut base = 0.0;
         for n in 1..TARGETS - 1 {
             let older = cycles_back > n as f64;
-            from = if older { self.history_m[n + 1][l] } else { from };
+            from = if older {
+                self.history_m[n + 1][l]
+            } else {
+                from
+            };
             to = if older { self.history_m[n][l] } else { to };
             base = if older { n as f64 } else { base };
         }
@@ -74,7 +82,11 @@ impl AxisState {
 /// Coulomb and Stribeck friction that would brake at velocity `v` (A, a size without sign).
 #[inline(always)]
 pub fn dry_friction_a(p: &LaneParams, l: usize, v: f64) -> f64 {
-    let coulomb = if v >= 0.0 { p.coulomb_positive_a[l] } else { p.coulomb_negative_a[l] };
+    let coulomb = if v >= 0.0 {
+        p.coulomb_positive_a[l]
+    } else {
+        p.coulomb_negative_a[l]
+    };
     coulomb + p.stribeck_a[l] / (1.0 + v * v * p.stribeck_per_v2[l])
 }
 
@@ -82,7 +94,15 @@ pub fn dry_friction_a(p: &LaneParams, l: usize, v: f64) -> f64 {
 ///
 /// Dry friction acts as an impulse that can stop the axis but never turn it around.
 #[inline(always)]
-pub fn mechanics(p: &LaneParams, l: usize, x: f64, v: f64, i: f64, load_a: f64, step_s: f64) -> (f64, f64) {
+pub fn mechanics(
+    p: &LaneParams,
+    l: usize,
+    x: f64,
+    v: f64,
+    i: f64,
+    load_a: f64,
+    step_s: f64,
+) -> (f64, f64) {
     let push = (i - load_a - p.gravity_a[l] - p.viscous[l] * v) * p.acceleration_per_a[l] * step_s;
     let free = v + push;
     let direction = if v != 0.0 { v } else { free };
@@ -107,15 +127,24 @@ pub fn advance(p: &LaneParams, reference: &Reference, s: &mut AxisState, contact
             let (r, slope) = reference.at(l, p.dead_cycles[l] - tau);
             let x = s.position_m[l];
             let v = s.velocity_m_per_s[l];
-            let wanted = p.position_gain_per_s[l] * (r - x) + p.velocity_feedforward[l] * slope / p.period_s;
+            let wanted =
+                p.position_gain_per_s[l] * (r - x) + p.velocity_feedforward[l] * slope / p.period_s;
             let error = wanted - v;
             let asked = p.velocity_gain[l] * error + s.integral_a[l];
             let limited = clamp(asked, p.limit_a[l]);
             // The integrator stops while the output is limited.
-            let grow = if asked == limited { p.integral_gain[l] * error * step } else { 0.0 };
+            let grow = if asked == limited {
+                p.integral_gain[l] * error * step
+            } else {
+                0.0
+            };
             s.integral_a[l] += grow * p.continuous[l];
             let before = s.current_a[l];
-            let aim = if p.continuous[l] > 0.0 { limited } else { before };
+            let aim = if p.continuous[l] > 0.0 {
+                limited
+            } else {
+                before
+            };
             let i = aim + (before - aim) * p.current_decay[l];
             s.current_a[l] = i;
             s.reported_a[l] = i + (s.reported_a[l] - i) * p.filter_decay[l];
@@ -128,8 +157,8 @@ pub fn advance(p: &LaneParams, reference: &Reference, s: &mut AxisState, contact
     for l in 0..LANES {
         let (r, slope) = reference.at(l, p.dead_cycles[l] - 1.0);
         let v = (s.position_m[l] - before_m[l]) / p.period_s;
-        let wanted =
-            p.position_gain_per_s[l] * (r - s.position_m[l]) + p.velocity_feedforward[l] * slope / p.period_s;
+        let wanted = p.position_gain_per_s[l] * (r - s.position_m[l])
+            + p.velocity_feedforward[l] * slope / p.period_s;
         let next = clamp(p.velocity_gain[l] * (wanted - v), p.limit_a[l]);
         s.current_a[l] += p.sampled[l] * (next - s.current_a[l]);
         s.reported_a[l] += p.sampled[l] * (next - s.reported_a[l]);

@@ -75,6 +75,8 @@ impl LoadEstimate {
 pub struct LoadWindow {
     position_m: [Lane; RING],
     current_a: [Lane; RING],
+    /// Current read where the delay says, one for every sample of the position.
+    delayed_a: [Lane; RING],
     /// Friction, gravity and contact at each sample.
     explained_a: [Lane; RING],
     contact_a: [Lane; RING],
@@ -87,6 +89,7 @@ impl LoadWindow {
     pub const EMPTY: Self = Self {
         position_m: [ZERO; RING],
         current_a: [ZERO; RING],
+        delayed_a: [ZERO; RING],
         explained_a: [ZERO; RING],
         contact_a: [ZERO; RING],
         filled: 0,
@@ -116,7 +119,11 @@ impl LoadWindow {
         self.current_a[k] = *current_a;
         self.contact_a[k] = *contact_a;
         self.head = (k + 1) & MASK;
-        self.filled = if self.filled < RING { self.filled + 1 } else { RING };
+        self.filled = if self.filled < RING {
+            self.filled + 1
+        } else {
+            RING
+        };
 
         // The newest sample whose velocity (needs k) is known is k - 1.
         let (newest, middle, oldest) = (at(0), at(1), at(2));
@@ -129,6 +136,30 @@ impl LoadWindow {
                 + p.viscous[l] * v
                 + p.gravity_a[l]
                 + self.contact_a[middle][l];
+        }
+        // The delay needs at most DELAY_MAX younger samples: each sample is interpolated once, not once per place of the window.
+        let (before, i0, i1, i2) = (
+            at(DELAY_MAX + 1),
+            at(DELAY_MAX),
+            at(DELAY_MAX - 1),
+            at(DELAY_MAX - 2),
+        );
+        for l in 0..LANES {
+            let d = delay_cycles[l];
+            let (c, x, y, z) = (
+                self.current_a[before][l],
+                self.current_a[i0][l],
+                self.current_a[i1][l],
+                self.current_a[i2][l],
+            );
+            let (a, b, share) = if d > 1.0 {
+                (y, z, d - 1.0)
+            } else if d >= 0.0 {
+                (x, y, d)
+            } else {
+                (c, x, d + 1.0)
+            };
+            self.delayed_a[i0][l] = a + share * (b - a);
         }
         if self.filled < 2 * HALF_WIDTH + DELAY_MAX {
             return false;
@@ -143,25 +174,25 @@ impl LoadWindow {
         let mut contact = ZERO;
         for n in 0..2 * HALF_WIDTH - 1 {
             let back = centre + HALF_WIDTH - 1 - n;
-            let distance = if n + 1 > HALF_WIDTH { n + 1 - HALF_WIDTH } else { HALF_WIDTH - 1 - n };
+            let distance = if n + 1 > HALF_WIDTH {
+                n + 1 - HALF_WIDTH
+            } else {
+                HALF_WIDTH - 1 - n
+            };
             let w = weight(distance);
-            let (before, i0, i1, i2) = (at(back + 1), at(back), at(back - 1), at(back.saturating_sub(2)));
+            let i0 = at(back);
             for l in 0..LANES {
-                let d = delay_cycles[l];
-                let (a, b, share) = if d > 1.0 {
-                    (self.current_a[i1][l], self.current_a[i2][l], d - 1.0)
-                } else if d >= 0.0 {
-                    (self.current_a[i0][l], self.current_a[i1][l], d)
-                } else {
-                    (self.current_a[before][l], self.current_a[i0][l], d + 1.0)
-                };
-                measured[l] += w * (a + share * (b - a));
+                measured[l] += w * self.delayed_a[i0][l];
                 explained[l] += w * self.explained_a[i0][l];
                 contact[l] += w * self.contact_a[i0][l];
             }
         }
         for l in 0..LANES {
-            let (x2, x1, x0) = (self.position_m[late][l], self.position_m[mid][l], self.position_m[early][l]);
+            let (x2, x1, x0) = (
+                self.position_m[late][l],
+                self.position_m[mid][l],
+                self.position_m[early][l],
+            );
             let a = (x2 - 2.0 * x1 + x0) / (span_s * span_s);
             out.position_m[l] = x1;
             out.velocity_m_per_s[l] = (x2 - x0) / (2.0 * span_s);

@@ -13,7 +13,13 @@ const CURRENT_SHARE: f64 = 0.5;
 const INTEGRAL_SHARE: f64 = 0.15;
 
 /// Corrects eight axes. `used` is 1 where the measurement may be used, else 0.
-pub fn correct(p: &LaneParams, s: &mut AxisState, position_m: &Lane, current_a: &Lane, used: &Lane) {
+pub fn correct(
+    p: &LaneParams,
+    s: &mut AxisState,
+    position_m: &Lane,
+    current_a: &Lane,
+    used: &Lane,
+) {
     for l in 0..LANES {
         let innovation_m = (position_m[l] - s.position_m[l]) * used[l];
         s.position_m[l] += p.gain_position[l] * innovation_m;
@@ -22,7 +28,11 @@ pub fn correct(p: &LaneParams, s: &mut AxisState, position_m: &Lane, current_a: 
         let innovation_a = (current_a[l] - s.reported_a[l]) * used[l];
         // Without a cascade the measured current is the best guess for the next cycle.
         // A sampled drive has told what it will hold until the next sample.
-        let share = if p.continuous[l] > 0.0 { CURRENT_SHARE } else { 1.0 };
+        let share = if p.continuous[l] > 0.0 {
+            CURRENT_SHARE
+        } else {
+            1.0
+        };
         s.reported_a[l] += share * innovation_a;
         s.current_a[l] += share * innovation_a;
         s.integral_a[l] += INTEGRAL_SHARE * innovation_a * p.continuous[l];
@@ -30,7 +40,14 @@ pub fn correct(p: &LaneParams, s: &mut AxisState, position_m: &Lane, current_a: 
 }
 
 /// Puts an axis where it was measured to be, at the velocity measured, with nothing else known: after a start or a gap.
-pub fn lock(p: &LaneParams, s: &mut AxisState, l: usize, position_m: f64, velocity_m_per_s: f64, current_a: f64) {
+pub fn lock(
+    p: &LaneParams,
+    s: &mut AxisState,
+    l: usize,
+    position_m: f64,
+    velocity_m_per_s: f64,
+    current_a: f64,
+) {
     s.position_m[l] = position_m;
     s.velocity_m_per_s[l] = velocity_m_per_s;
     s.current_a[l] = current_a;

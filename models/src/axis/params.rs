@@ -74,7 +74,11 @@ impl AxisParams {
 
 /// Decay of a first-order lag over a step: exp(-step / tau), 0 for no lag.
 fn decay(step_s: f64, tau_s: f64) -> f64 {
-    if tau_s > 0.0 { libm::exp(-step_s / tau_s) } else { 0.0 }
+    if tau_s > 0.0 {
+        libm::exp(-step_s / tau_s)
+    } else {
+        0.0
+    }
 }
 
 /// Parameters of eight axes, with everything that can be computed beforehand.
@@ -189,7 +193,11 @@ impl LaneParams {
             let dead = a.dead_time_s / period_s;
             lane.dead_cycles[l] = if dead > DEAD_MAX { DEAD_MAX } else { dead };
             lane.cascade[l] = if a.cascade_valid { 1.0 } else { 0.0 };
-            lane.sampled[l] = if a.cascade_valid && a.sampled { 1.0 } else { 0.0 };
+            lane.sampled[l] = if a.cascade_valid && a.sampled {
+                1.0
+            } else {
+                0.0
+            };
             lane.continuous[l] = lane.cascade[l] - lane.sampled[l];
             let p = libm::exp(-2.0 * core::f64::consts::PI * a.observer_hz * period_s);
             let q = 1.0 - p;

@@ -1,4 +1,8 @@
 //! Inverse-dynamics least squares of one axis.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "one sample index runs over several records"
+)]
 
 use super::least_squares::{LeastSquares, Solution};
 use crate::axis::load::HALF_WIDTH;
@@ -53,6 +57,9 @@ pub struct AxisFit {
 /// Rows beyond which a fit does not get better.
 const MOST_ROWS: usize = 20_000;
 
+/// Standard errors that a Stribeck effect must stand out by.
+const SIGNIFICANT: f64 = 3.0;
+
 /// Kernel-averaged regressors at one sample.
 struct Row {
     acceleration: f64,
@@ -68,10 +75,16 @@ struct Row {
 /// In words, which motion is missing in the recording.
 pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
     let v = velocities(r);
-    let fastest = v.iter().zip(r.usable).filter(|(_, u)| **u).fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
+    let fastest = v
+        .iter()
+        .zip(r.usable)
+        .filter(|(_, u)| **u)
+        .fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
     if fastest <= 0.0 {
         return Err("the axis does not move in the recording");
     }
+    // Neighbouring windows overlap: only one row in two half widths is new evidence.
+    let correlated = libm::sqrt(2.0 * HALF_WIDTH as f64);
     // A search over the delay and a few Stribeck velocities, scaled to the speed of the axis. Where friction does not fall
     // with speed there is no Stribeck effect to be seen, and the term is left out.
     let mut best: Option<(f64, f64, Solution)> = None;
@@ -79,26 +92,39 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
         let vs = vs * fastest / 0.5;
         for step in -20..=39 {
             let delay = f64::from(step) * 0.05;
-            // Static friction above twice the Coulomb friction is no friction but a fit to noise.
-            let with = solve(r, &v, vs, delay, fastest, true)
-                .filter(|s| s.x[1] > 0.0 && s.x[4] > 0.0 && s.x[4] < s.x[1]);
-            let Some(s) = with.or_else(|| solve(r, &v, vs, delay, fastest, false)) else { continue };
-            if best.as_ref().is_none_or(|(_, _, b)| s.residual_rms < b.residual_rms) {
+            // What does not stand out of its error, or exceeds the Coulomb friction itself, is a fit to noise.
+            let with = solve(r, &v, vs, delay, fastest, true).filter(|s| {
+                s.x[1] > 0.0
+                    && s.x[4] < s.x[1]
+                    && s.x[4] > SIGNIFICANT * correlated * s.standard_error[4]
+            });
+            let Some(s) = with.or_else(|| solve(r, &v, vs, delay, fastest, false)) else {
+                continue;
+            };
+            if best
+                .as_ref()
+                .is_none_or(|(_, _, b)| s.residual_rms < b.residual_rms)
+            {
                 best = Some((vs, delay, s));
             }
         }
     }
     let Some((vs, delay, s)) = best else {
-        return Err("inertia, friction and load cannot be told apart: the recording needs moves in both directions, with constant speed and with acceleration");
+        return Err(
+            "inertia, friction and load cannot be told apart: the recording needs moves in both directions, with constant speed and with acceleration",
+        );
     };
-    // Neighbouring windows overlap: only one row in two half widths is new evidence.
-    let correlated = libm::sqrt(2.0 * HALF_WIDTH as f64);
     let get = |n: usize| {
         let value = s.x.get(n).copied().unwrap_or(0.0);
-        Estimate { value, standard_error: correlated * s.standard_error.get(n).copied().unwrap_or(0.0) }
+        Estimate {
+            value,
+            standard_error: correlated * s.standard_error.get(n).copied().unwrap_or(0.0),
+        }
     };
     if get(0).value <= 0.0 {
-        return Err("the fitted inertia is not positive: check the sign of the current against the position");
+        return Err(
+            "the fitted inertia is not positive: check the sign of the current against the position",
+        );
     }
     Ok(AxisFit {
         inertia: get(0),
@@ -122,7 +148,14 @@ fn velocities(r: &AxisRecord<'_>) -> Vec<f64> {
     v
 }
 
-fn solve(r: &AxisRecord<'_>, v: &[f64], vs: f64, delay: f64, fastest: f64, stribeck: bool) -> Option<Solution> {
+fn solve(
+    r: &AxisRecord<'_>,
+    v: &[f64],
+    vs: f64,
+    delay: f64,
+    fastest: f64,
+    stribeck: bool,
+) -> Option<Solution> {
     let mut ls = LeastSquares::new(if stribeck { 5 } else { 4 });
     let margin = HALF_WIDTH + 3;
     let n = r.position_m.len();
@@ -133,9 +166,21 @@ fn solve(r: &AxisRecord<'_>, v: &[f64], vs: f64, delay: f64, fastest: f64, strib
         }
         let row = average(r, v, k, vs, delay);
         if stribeck {
-            ls.push(&[row.acceleration, row.direction, row.velocity, 1.0, row.stribeck], row.current);
+            ls.push(
+                &[
+                    row.acceleration,
+                    row.direction,
+                    row.velocity,
+                    1.0,
+                    row.stribeck,
+                ],
+                row.current,
+            );
         } else {
-            ls.push(&[row.acceleration, row.direction, row.velocity, 1.0], row.current);
+            ls.push(
+                &[row.acceleration, row.direction, row.velocity, 1.0],
+                row.current,
+            );
         }
     }
     ls.solve()
@@ -178,14 +223,19 @@ mod tests {
         let (t, w) = (0.001, 6.0);
         let current = |time: f64| {
             let v = 0.1 * w * libm::cos(w * time) + 0.04 * 2.3 * w * libm::cos(2.3 * w * time);
-            let a = -0.1 * w * w * libm::sin(w * time) - 0.04 * 5.29 * w * w * libm::sin(2.3 * w * time);
+            let a = -0.1 * w * w * libm::sin(w * time)
+                - 0.04 * 5.29 * w * w * libm::sin(2.3 * w * time);
             let dry = if v > 0.0 { 0.8 } else { -0.7 };
             0.3 * a + dry + 0.5 * v + 1.1
         };
         let x = (0..8000)
-            .map(|k| 0.1 * libm::sin(w * t * f64::from(k)) + 0.04 * libm::sin(2.3 * w * t * f64::from(k)))
+            .map(|k| {
+                0.1 * libm::sin(w * t * f64::from(k)) + 0.04 * libm::sin(2.3 * w * t * f64::from(k))
+            })
             .collect();
-        let i = (0..8000).map(|k| current(t * (f64::from(k) - delay))).collect();
+        let i = (0..8000)
+            .map(|k| current(t * (f64::from(k) - delay)))
+            .collect();
         (x, i)
     }
 
@@ -194,13 +244,22 @@ mod tests {
         for delay in [0.0, 0.6, 1.4] {
             let (x, i) = record(delay);
             let usable = vec![true; x.len()];
-            let r = AxisRecord { period_s: 0.001, position_m: &x, current_a: &i, reference_m: &x, usable: &usable };
+            let r = AxisRecord {
+                period_s: 0.001,
+                position_m: &x,
+                current_a: &i,
+                reference_m: &x,
+                usable: &usable,
+            };
             let fit = fit_axis(&r).expect("well posed");
             assert!((fit.inertia.value - 0.3).abs() < 0.003, "{fit:?}");
             // 0.8 and 0.7 in the two directions: a Coulomb friction of 0.75 and 0.05 more load.
             assert!((fit.coulomb_a.value - 0.75).abs() < 0.02, "{fit:?}");
             assert!((fit.gravity_a.value - 1.15).abs() < 0.02, "{fit:?}");
-            assert!((fit.current_delay_s - delay * 0.001).abs() < 1.1e-4, "{fit:?}");
+            assert!(
+                (fit.current_delay_s - delay * 0.001).abs() < 1.1e-4,
+                "{fit:?}"
+            );
         }
     }
 

@@ -28,9 +28,17 @@ pub fn fit_cascade(r: &AxisRecord<'_>, limit_a: f64) -> Option<CascadeFit> {
     let mut best: Option<CascadeFit> = None;
     for (feedforward, sampled) in [(false, false), (false, true), (true, false), (true, true)] {
         for dead in 0..=3_usize {
-            let Some(fit) = fit_with(r, limit_a, dead, feedforward, sampled) else { continue };
+            let Some(fit) = fit_with(r, limit_a, dead, feedforward, sampled) else {
+                continue;
+            };
             // A further parameter must earn its place.
-            let needed = |b: &CascadeFit| if feedforward && b.velocity_feedforward == 0.0 { 0.5 } else { 1.0 };
+            let needed = |b: &CascadeFit| {
+                if feedforward && b.velocity_feedforward == 0.0 {
+                    0.5
+                } else {
+                    1.0
+                }
+            };
             if best.is_none_or(|b| fit.residual_rms_a < needed(&b) * b.residual_rms_a) {
                 best = Some(fit);
             }
@@ -39,7 +47,13 @@ pub fn fit_cascade(r: &AxisRecord<'_>, limit_a: f64) -> Option<CascadeFit> {
     best
 }
 
-fn fit_with(r: &AxisRecord<'_>, limit_a: f64, dead: usize, feedforward: bool, sampled: bool) -> Option<CascadeFit> {
+fn fit_with(
+    r: &AxisRecord<'_>,
+    limit_a: f64,
+    dead: usize,
+    feedforward: bool,
+    sampled: bool,
+) -> Option<CascadeFit> {
     let mut ls = LeastSquares::new(if feedforward { 3 } else { 2 });
     let n = r.position_m.len();
     for k in dead + 2..n.saturating_sub(2) {
@@ -82,18 +96,31 @@ mod tests {
     #[test]
     fn a_known_cascade_comes_back() {
         // A motion of several tones: one tone alone fits any dead time.
-        let tone = |t: f64| 0.1 * libm::sin(0.01 * t) + 0.02 * libm::sin(0.037 * t) + 0.005 * libm::sin(0.11 * t);
+        let tone = |t: f64| {
+            0.1 * libm::sin(0.01 * t) + 0.02 * libm::sin(0.037 * t) + 0.005 * libm::sin(0.11 * t)
+        };
         let times: Vec<f64> = (0..4000).map(f64::from).collect();
         let r: Vec<f64> = times.iter().map(|t| tone(*t)).collect();
         let x: Vec<f64> = times.iter().map(|t| tone(t - 6.0)).collect();
         let velocity = |k: f64| (tone(k - 5.0) - tone(k - 7.0)) / 0.002;
-        let i: Vec<f64> =
-            times.iter().map(|t| 90.0 * (150.0 * (tone(t - 2.0) - tone(t - 6.0)) - velocity(*t))).collect();
+        let i: Vec<f64> = times
+            .iter()
+            .map(|t| 90.0 * (150.0 * (tone(t - 2.0) - tone(t - 6.0)) - velocity(*t)))
+            .collect();
         let usable = vec![true; 4000];
-        let record = AxisRecord { period_s: 0.001, position_m: &x, current_a: &i, reference_m: &r, usable: &usable };
+        let record = AxisRecord {
+            period_s: 0.001,
+            position_m: &x,
+            current_a: &i,
+            reference_m: &r,
+            usable: &usable,
+        };
         let fit = fit_cascade(&record, 1e9).expect("well posed");
         assert_eq!(fit.dead_cycles, 2.0);
         assert!((fit.velocity_gain / 90.0 - 1.0).abs() < 0.02, "{fit:?}");
-        assert!((fit.position_gain_per_s / 150.0 - 1.0).abs() < 0.02, "{fit:?}");
+        assert!(
+            (fit.position_gain_per_s / 150.0 - 1.0).abs() < 0.02,
+            "{fit:?}"
+        );
     }
 }

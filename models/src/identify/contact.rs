@@ -61,7 +61,10 @@ mod tests {
                 .collect();
             let fit = fit_contact(&samples, direction).expect("well posed");
             assert!((fit.contact_m - direction * 0.05).abs() < 5e-5, "{fit:?}");
-            assert!((fit.stiffness_a_per_m / 900.0 - 1.0).abs() < 0.02, "{fit:?}");
+            assert!(
+                (fit.stiffness_a_per_m / 900.0 - 1.0).abs() < 0.02,
+                "{fit:?}"
+            );
         }
     }
 }

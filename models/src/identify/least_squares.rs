@@ -26,7 +26,13 @@ pub struct Solution {
 impl LeastSquares {
     /// For `columns` parameters.
     pub fn new(columns: usize) -> Self {
-        Self { n: columns, rows: 0, ata: vec![0.0; columns * columns], aty: vec![0.0; columns], yy: 0.0 }
+        Self {
+            n: columns,
+            rows: 0,
+            ata: vec![0.0; columns * columns],
+            aty: vec![0.0; columns],
+            yy: 0.0,
+        }
     }
 
     /// Takes in one equation `a . x = y`. Rows of another length or with a value that is not finite are ignored.
@@ -87,7 +93,12 @@ impl LeastSquares {
                 libm::sqrt(variance * inverse[i]) / scale[i]
             })
             .collect();
-        Some(Solution { x, standard_error, residual_rms: libm::sqrt(left / self.rows as f64), rows: self.rows })
+        Some(Solution {
+            x,
+            standard_error,
+            residual_rms: libm::sqrt(left / self.rows as f64),
+            rows: self.rows,
+        })
     }
 }
 

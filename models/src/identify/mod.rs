@@ -21,4 +21,6 @@ pub use axis::{AxisFit, AxisRecord, Estimate, fit_axis};
 pub use cascade::{CascadeFit, fit_cascade};
 pub use contact::{ContactFit, fit_contact};
 pub use least_squares::{LeastSquares, Solution};
-pub use vacuum::{LEAST_S as VACUUM_LEAST_S, SETTLE_S as VACUUM_SETTLE_S, VacuumFit, VacuumRecord, fit_vacuum};
+pub use vacuum::{
+    LEAST_S as VACUUM_LEAST_S, SETTLE_S as VACUUM_SETTLE_S, VacuumFit, VacuumRecord, fit_vacuum,
+};

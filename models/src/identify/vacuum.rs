@@ -38,7 +38,8 @@ pub const LEAST_S: f64 = 0.3;
 /// # Errors
 /// In words, what the recording lacks.
 pub fn fit_vacuum(r: &VacuumRecord<'_>) -> Result<VacuumFit, &'static str> {
-    let (final_pressure_pa, time_constant_s) = evacuation(r).ok_or("the recording has no complete evacuation")?;
+    let (final_pressure_pa, time_constant_s) =
+        evacuation(r).ok_or("the recording has no complete evacuation")?;
     let params = VacuumParams {
         final_pressure_pa,
         time_constant_s,
@@ -128,7 +129,11 @@ mod tests {
             pressure.push(p);
             phase.push(now);
         }
-        let r = VacuumRecord { period_s: 0.001, pressure_pa: &pressure, phase: &phase };
+        let r = VacuumRecord {
+            period_s: 0.001,
+            pressure_pa: &pressure,
+            phase: &phase,
+        };
         let fit = fit_vacuum(&r).expect("complete");
         assert!((fit.final_pressure_pa - 25_000.0).abs() < 200.0, "{fit:?}");
         assert!((fit.time_constant_s - 0.1).abs() < 0.003, "{fit:?}");

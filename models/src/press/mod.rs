@@ -21,7 +21,11 @@ impl Contact {
     #[inline]
     pub fn current_a(&self, position_m: f64) -> f64 {
         let way = self.direction * (position_m - self.contact_m);
-        if way > 0.0 { self.direction * self.stiffness_a_per_m * way } else { 0.0 }
+        if way > 0.0 {
+            self.direction * self.stiffness_a_per_m * way
+        } else {
+            0.0
+        }
     }
 }
 
@@ -32,7 +36,11 @@ mod tests {
     #[test]
     fn force_rises_from_contact_on_and_opposes_the_way() {
         for direction in [1.0, -1.0] {
-            let c = Contact { contact_m: 0.05, stiffness_a_per_m: 1000.0, direction };
+            let c = Contact {
+                contact_m: 0.05,
+                stiffness_a_per_m: 1000.0,
+                direction,
+            };
             assert_eq!(c.current_a(0.05 - direction * 0.001), 0.0);
             assert!((c.current_a(0.05 + direction * 0.002) - direction * 2.0).abs() < 1e-9);
         }

@@ -114,10 +114,15 @@ impl VacuumState {
         if self.n < f64::from(p.least_cycles) || self.n < 2.0 {
             return None;
         }
-        let slope = (self.n * self.sum_tp - self.sum_t * self.sum_p) / (self.n * self.sum_tt - self.sum_t * self.sum_t);
+        let slope = (self.n * self.sum_tp - self.sum_t * self.sum_p)
+            / (self.n * self.sum_tt - self.sum_t * self.sum_t);
         let mean_pa = self.first_pa + self.sum_p / self.n;
         let vacuum = (AMBIENT_PA - mean_pa) / (AMBIENT_PA - p.final_pressure_pa);
-        if vacuum > 0.05 { Some(slope / vacuum) } else { None }
+        if vacuum > 0.05 {
+            Some(slope / vacuum)
+        } else {
+            None
+        }
     }
 }
 
@@ -148,7 +153,10 @@ mod tests {
                 assert_eq!(s.correct(&P, plant, Phase::Hold), None);
             }
             let found = s.correct(&P, plant, Phase::Release);
-            assert!(found.is_some_and(|f| (f / leak - 1.0).abs() < 0.01), "{found:?} for {leak}");
+            assert!(
+                found.is_some_and(|f| (f / leak - 1.0).abs() < 0.01),
+                "{found:?} for {leak}"
+            );
         }
     }
 
@@ -163,11 +171,18 @@ mod tests {
 
     #[test]
     fn a_healthy_circuit_is_predicted() {
-        let mut s = VacuumState { pressure_pa: AMBIENT_PA, ..VacuumState::default() };
+        let mut s = VacuumState {
+            pressure_pa: AMBIENT_PA,
+            ..VacuumState::default()
+        };
         let mut plant = AMBIENT_PA;
         let mut worst: f64 = 0.0;
         for k in 0..2000 {
-            let phase = if k < 1000 { Phase::Evacuate } else { Phase::Hold };
+            let phase = if k < 1000 {
+                Phase::Evacuate
+            } else {
+                Phase::Hold
+            };
             let predicted = s.predict(&P);
             let vacuum = (AMBIENT_PA - plant) / (AMBIENT_PA - 30_000.0);
             plant += 0.001 * 400.0 * vacuum;

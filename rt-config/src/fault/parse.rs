@@ -102,27 +102,27 @@ impl<'a> Reader<'a> {
             .iter()
             .map(|station| station.name.as_str());
         let (what, names): (_, Vec<&str>) = match form.target {
-            Target::Axis => ("axis or press", axes.chain(presses()).collect()),
-            Target::Press => ("press", presses().collect()),
-            Target::Station => ("station", stations.collect()),
-            Target::Bus => ("bus", vec!["bus"]),
+            Target::Axis => ("an axis or press", axes.chain(presses()).collect()),
+            Target::Press => ("a press", presses().collect()),
+            Target::Station => ("a station", stations.collect()),
+            Target::Bus => ("the bus", vec!["bus"]),
         };
         if names.contains(&target) {
             return Ok(());
         }
         let known = if names.is_empty() {
-            format!("this machine has no {what}")
+            format!("this machine does not have {what}")
         } else {
             format!("{} can have it: {}", form.kind, listed(&names))
         };
         Err(self.error(
             target,
             format!(
-                "the fault {} needs a {what}, and \"{}\" is none",
+                "the fault {} needs {what}, and \"{}\" is none",
                 form.kind,
                 shortened(target)
             ),
-            format!("not a {what}"),
+            format!("not {what}"),
             format!("{}{known}; write {}", near(target, &names), form.usage),
         ))
     }

@@ -125,11 +125,11 @@ fn errors_point_at_the_part_and_name_the_form() {
         (
             "friction:gripper:factor=1.2",
             "gripper",
-            "needs a axis or press",
+            "needs an axis or press",
         ),
         ("leak:infeed:rate=1mbar/s", "infeed", "not a station"),
         ("wrong_part:infeed:part=bush-a", "infeed", "not a press"),
-        ("frame_loss:infeed:count=3", "infeed", "not a bus"),
+        ("frame_loss:infeed:count=3", "infeed", "not the bus"),
         (
             "friction:infeed",
             "friction",

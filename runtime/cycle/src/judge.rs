@@ -1,6 +1,7 @@
 //! Judges one axis: limits on the one-cycle innovations, CUSUMs on the features of `current_load`, states.
 //!
 //! A deviation is raised once, updated when its likeliest cause changes, and cleared when the evidence is gone (hysteresis).
+//! Reversals are judged on `current_next`: a gap surprises the prediction and leaves the load as it is.
 
 use crate::event::{Detector, Event, EventState, Severity, Source};
 use crate::outbox::Outbox;
@@ -14,13 +15,19 @@ use twinstep_models::regime::RegimeState;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
 
 /// Channels of the three innovations.
-const NEXT_CHANNELS: [Channel; NEXT] = [Channel::PositionNext, Channel::VelocityNext, Channel::CurrentNext];
+const NEXT_CHANNELS: [Channel; NEXT] = [
+    Channel::PositionNext,
+    Channel::VelocityNext,
+    Channel::CurrentNext,
+];
 /// Cycles below half the limit after which a fast limit is cleared.
 const CALM_CYCLES: u32 = 200;
 /// Weight of the newest movement in the shift of a feature.
 const NEWEST: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
+/// Weight of the newest cycle in the mean square of the innovation of current: it looks back over some sixteen cycles.
+const INNOVATION_WEIGHT: f64 = 1.0 / 16.0;
 
 /// Everything an event of one cycle needs besides what happened.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +42,10 @@ pub struct Occasion {
 
 impl Occasion {
     /// An event of this occasion.
-    #[expect(clippy::too_many_arguments, reason = "an event has this many fields and is built in one place")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an event has this many fields and is built in one place"
+    )]
     pub fn event(
         &self,
         channel: Channel,
@@ -81,6 +91,8 @@ pub struct AxisJudge {
     cusum: [Cusum; FEATURES],
     shifts: [Shift; FEATURES],
     load_cause: Option<Cause>,
+    backlash_raised: bool,
+    innovation_square: f64,
     limit_raised: [bool; NEXT],
     calm: [u32; NEXT],
     fault_raised: bool,
@@ -107,8 +119,13 @@ impl AxisJudge {
         predicted: [f64; NEXT],
         out: &mut Outbox,
     ) {
+        let surprise = measured[2] - predicted[2];
+        self.innovation_square +=
+            INNOVATION_WEIGHT * (surprise * surprise - self.innovation_square);
         for c in 0..NEXT {
-            let Some(limit) = plan.limits[c] else { continue };
+            let Some(limit) = plan.limits[c] else {
+                continue;
+            };
             let residual = measured[c] - predicted[c];
             let size = if residual < 0.0 { -residual } else { residual };
             let event = |state| {
@@ -128,7 +145,11 @@ impl AxisJudge {
                 self.limit_raised[c] = true;
                 self.calm[c] = 0;
             } else if self.limit_raised[c] {
-                self.calm[c] = if size < 0.5 * limit { self.calm[c] + 1 } else { 0 };
+                self.calm[c] = if size < 0.5 * limit {
+                    self.calm[c] + 1
+                } else {
+                    0
+                };
                 if self.calm[c] >= CALM_CYCLES {
                     out.push(event(EventState::Cleared));
                     self.limit_raised[c] = false;
@@ -138,9 +159,24 @@ impl AxisJudge {
     }
 
     /// `current_load`: classifies the cycle and, when a movement has ended, judges its features.
-    pub fn load(&mut self, plan: &AxisPlan, t: &Thresholds, at: &Occasion, s: &LoadSample, out: &mut Outbox) {
-        self.regime =
-            self.regimes.classify(&plan.regime, s.velocity_m_per_s, s.acceleration_m_per_s2, s.contact_a);
+    pub fn load(
+        &mut self,
+        plan: &AxisPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        s: &LoadSample,
+        out: &mut Outbox,
+    ) {
+        let s = &LoadSample {
+            innovation_square: self.innovation_square,
+            ..*s
+        };
+        self.regime = self.regimes.classify(
+            &plan.regime,
+            s.velocity_m_per_s,
+            s.acceleration_m_per_s2,
+            s.contact_a,
+        );
         self.ended = self.blocks.push(self.regime, s);
         let Some(blocks) = self.ended else { return };
         for feature in Feature::ALL {
@@ -152,10 +188,18 @@ impl AxisJudge {
         self.decide(plan, t, at, &blocks, out);
     }
 
-    fn judge_feature(&mut self, feature: Feature, block: &Block, mean_a: f64, sigma_a: f64, t: &Thresholds) {
+    fn judge_feature(
+        &mut self,
+        feature: Feature,
+        block: &Block,
+        mean_a: f64,
+        sigma_a: f64,
+        t: &Thresholds,
+    ) {
         let f = feature as usize;
         let explained = match feature {
-            Feature::ConstantPositive | Feature::ConstantNegative | Feature::Reversal => block.friction_a,
+            Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
+            Feature::Reversal => mean_a,
             Feature::Acceleration => block.inertial_a,
             Feature::Pressing => block.contact_a,
         };
@@ -171,7 +215,40 @@ impl AxisJudge {
             friction_a: block.friction_a,
             inertial_a: block.inertial_a,
             contact_a: block.contact_a,
+            healthy_a: mean_a,
         };
+    }
+
+    /// A gap shows at reversals alone, as a surprise; other causes that surprise are named by the load.
+    fn decide_backlash(
+        &mut self,
+        plan: &AxisPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        block: Option<Block>,
+        cause: Cause,
+        out: &mut Outbox,
+    ) {
+        let (Some(block), Some(base)) = (block, plan.baseline[Feature::Reversal as usize]) else {
+            return;
+        };
+        let evidence = self.cusum[Feature::Reversal as usize].up;
+        let state = match self.backlash_raised {
+            false if evidence > t.threshold && cause == Cause::Backlash => EventState::Raised,
+            true if evidence < 0.5 * t.threshold => EventState::Cleared,
+            _ => return,
+        };
+        self.backlash_raised = state == EventState::Raised;
+        out.push(at.event(
+            Channel::CurrentNext,
+            state,
+            Detector::Cusum,
+            Severity::Warning,
+            block.measured_a,
+            base.mean_a,
+            Regime::Reversal,
+            Cause::Backlash,
+        ));
     }
 
     fn decide(
@@ -182,22 +259,33 @@ impl AxisJudge {
         blocks: &[Option<Block>; FEATURES],
         out: &mut Outbox,
     ) {
+        let (cause, _) = likeliest(&self.shifts, plan.gravity_a);
+        self.decide_backlash(plan, t, at, blocks[Feature::Reversal as usize], cause, out);
         let mut worst = Feature::ConstantPositive;
         for feature in Feature::ALL {
-            if self.cusum[feature as usize].largest() > self.cusum[worst as usize].largest() {
+            if feature != Feature::Reversal
+                && self.cusum[feature as usize].largest() > self.cusum[worst as usize].largest()
+            {
                 worst = feature;
             }
         }
         let evidence = self.cusum[worst as usize].largest();
-        let (cause, _) = likeliest(&self.shifts, plan.gravity_a);
         let state = match self.load_cause {
             None if evidence > t.threshold => EventState::Raised,
             Some(_) if evidence < 0.5 * t.threshold => EventState::Cleared,
             Some(old) if old != cause && evidence > t.threshold => EventState::Updated,
             _ => return,
         };
-        let told = if state == EventState::Cleared { self.load_cause.unwrap_or(cause) } else { cause };
-        self.load_cause = if state == EventState::Cleared { None } else { Some(cause) };
+        let told = if state == EventState::Cleared {
+            self.load_cause.unwrap_or(cause)
+        } else {
+            cause
+        };
+        self.load_cause = if state == EventState::Cleared {
+            None
+        } else {
+            Some(cause)
+        };
         // The figures are those of the feature with the most evidence, in the direction of the movement.
         let block = blocks[worst as usize].unwrap_or_default();
         let measured = block.measured_a;
@@ -219,7 +307,11 @@ impl AxisJudge {
         let faulty = matches!(r.state, DriveState::Fault | DriveState::FaultReactionActive);
         if faulty != self.fault_raised {
             self.fault_raised = faulty;
-            let state = if faulty { EventState::Raised } else { EventState::Cleared };
+            let state = if faulty {
+                EventState::Raised
+            } else {
+                EventState::Cleared
+            };
             let code = f64::from(r.error_code);
             let regime = Regime::Settling;
             out.push(at.event(

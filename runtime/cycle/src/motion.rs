@@ -71,7 +71,9 @@ impl Progress {
     }
 
     fn begin(&mut self, program: &Program) {
-        let Some(step) = program.steps.get(self.next) else { return };
+        let Some(step) = program.steps.get(self.next) else {
+            return;
+        };
         let limits = Limits {
             velocity_m_per_s: step.velocity_m_per_s,
             acceleration_m_per_s2: program.acceleration_m_per_s2,
@@ -116,7 +118,12 @@ pub struct Override {
 impl Override {
     /// Full speed; a stop will take `ramp_s` (s, > 0).
     pub fn new(ramp_s: f64) -> Self {
-        Self { rate: 1.0, left_s: ramp_s, ramp_s, stopping: false }
+        Self {
+            rate: 1.0,
+            left_s: ramp_s,
+            ramp_s,
+            stopping: false,
+        }
     }
 
     /// Begins to stop.
@@ -133,7 +140,11 @@ impl Override {
     pub fn step(&mut self, period_s: f64) -> f64 {
         if self.stopping {
             self.left_s -= period_s;
-            let u = if self.left_s > 0.0 { self.left_s / self.ramp_s } else { 0.0 };
+            let u = if self.left_s > 0.0 {
+                self.left_s / self.ramp_s
+            } else {
+                0.0
+            };
             self.rate = u * u * (3.0 - 2.0 * u);
         }
         self.rate * period_s
@@ -147,10 +158,19 @@ mod tests {
     fn program() -> Program {
         let mut steps = heapless::Vec::new();
         for (to_m, dwell_s) in [(0.2, 0.1), (0.0, 0.05)] {
-            let step = Step { to_m, velocity_m_per_s: 0.5, dwell_s, ends_stroke: to_m == 0.0 };
+            let step = Step {
+                to_m,
+                velocity_m_per_s: 0.5,
+                dwell_s,
+                ends_stroke: to_m == 0.0,
+            };
             steps.push(step).expect("two steps fit");
         }
-        Program { steps, acceleration_m_per_s2: 3.0, jerk_m_per_s3: 60.0 }
+        Program {
+            steps,
+            acceleration_m_per_s2: 3.0,
+            jerk_m_per_s3: 60.0,
+        }
     }
 
     #[test]

@@ -51,7 +51,9 @@ impl LaneState {
     /// Nothing known yet.
     pub const NEW: Self = Self {
         twin: AxisState::REST,
-        reference: Reference { history_m: [ZERO; cascade::TARGETS] },
+        reference: Reference {
+            history_m: [ZERO; cascade::TARGETS],
+        },
         window: LoadWindow::EMPTY,
         load: LoadEstimate::NONE,
         measured_m: ZERO,
@@ -77,6 +79,7 @@ pub struct Pipeline<'a> {
     part: u8,
     bus_raised: bool,
     bus_good: u32,
+    bus_cause: Cause,
     hash: u64,
 }
 
@@ -92,7 +95,19 @@ impl<'a> Pipeline<'a> {
             axis.settle(plan.thresholds.settle_cycles);
         }
         let outbox = Outbox::default();
-        Self { plan, lanes, axes, stations, outbox, part: 0, bus_raised: false, bus_good: 0, hash: 0 }
+        let bus_cause = Cause::FramesLost;
+        Self {
+            plan,
+            lanes,
+            axes,
+            stations,
+            outbox,
+            part: 0,
+            bus_raised: false,
+            bus_good: 0,
+            bus_cause,
+            hash: 0,
+        }
     }
 
     /// The plan in force.
@@ -103,13 +118,29 @@ impl<'a> Pipeline<'a> {
     /// Advances every model to the sample that is about to arrive.
     pub fn predict(&mut self) {
         let part = usize::from(self.part) % MAX_PARTS;
-        for (n, (params, lane)) in self.plan.lanes.iter().zip(self.lanes.iter_mut()).enumerate() {
+        for (n, (params, lane)) in self
+            .plan
+            .lanes
+            .iter()
+            .zip(self.lanes.iter_mut())
+            .enumerate()
+        {
             for l in 0..LANES {
                 if let Some(axis) = self.plan.axes.get(n * LANES + l) {
-                    lane.contact_a[l] = contact_a(axis, part, lane.twin.position_m[l], lane.twin.velocity_m_per_s[l]);
+                    lane.contact_a[l] = contact_a(
+                        axis,
+                        part,
+                        lane.twin.position_m[l],
+                        lane.twin.velocity_m_per_s[l],
+                    );
                 }
             }
             cascade::advance(params, &lane.reference, &mut lane.twin, &lane.contact_a);
+            lane.predicted = [
+                lane.twin.position_m,
+                lane.twin.velocity_m_per_s,
+                lane.twin.reported_a,
+            ];
         }
         for (plan, station) in self.plan.stations.iter().zip(self.stations.iter_mut()) {
             station.predict(plan);
@@ -120,9 +151,16 @@ impl<'a> Pipeline<'a> {
     pub fn compare(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
         self.bus(stamp, samples);
         for (n, (sample, plan)) in samples.axes.iter().zip(self.plan.axes).enumerate() {
-            let (Some(lane), Some(judge)) = (self.lanes.get_mut(n / LANES), self.axes.get_mut(n)) else { break };
+            let (Some(lane), Some(judge)) = (self.lanes.get_mut(n / LANES), self.axes.get_mut(n))
+            else {
+                break;
+            };
             let l = n % LANES;
-            let at = Occasion { stamp, source: Source::Axis(n as u16), context: samples.context };
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(n as u16),
+                context: samples.context,
+            };
             let r = match sample {
                 Ok(r) => r,
                 Err(reason) => {
@@ -144,8 +182,17 @@ impl<'a> Pipeline<'a> {
             lane.target_m[l] = r.target_m;
             let enabled = r.state == DriveState::OperationEnabled;
             if lane.locked[l] == 0.0 || !enabled {
-                let Some(params) = self.plan.lanes.get(n / LANES) else { break };
-                observer::lock(params, &mut lane.twin, l, r.position_m, r.velocity_m_per_s, r.current_a);
+                let Some(params) = self.plan.lanes.get(n / LANES) else {
+                    break;
+                };
+                observer::lock(
+                    params,
+                    &mut lane.twin,
+                    l,
+                    r.position_m,
+                    r.velocity_m_per_s,
+                    r.current_a,
+                );
                 for target in &mut lane.reference.history_m {
                     target[l] = r.target_m;
                 }
@@ -154,7 +201,11 @@ impl<'a> Pipeline<'a> {
             } else if judge.settle_left > 0 {
                 judge.settle_left -= 1;
             } else {
-                let predicted = [lane.twin.position_m[l], lane.twin.velocity_m_per_s[l], lane.twin.reported_a[l]];
+                let predicted = [
+                    lane.twin.position_m[l],
+                    lane.twin.velocity_m_per_s[l],
+                    lane.twin.reported_a[l],
+                ];
                 let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
                 judge.fast_limit(plan, &at, measured, predicted, &mut self.outbox);
             }
@@ -162,7 +213,11 @@ impl<'a> Pipeline<'a> {
         }
         for (n, (sample, plan)) in samples.stations.iter().zip(self.plan.stations).enumerate() {
             if let Some(station) = self.stations.get_mut(n) {
-                let at = Occasion { stamp, source: Source::Station(n as u16), context: samples.context };
+                let at = Occasion {
+                    stamp,
+                    source: Source::Station(n as u16),
+                    context: samples.context,
+                };
                 station.compare(plan, &self.plan.thresholds, &at, sample, &mut self.outbox);
             }
         }
@@ -171,11 +226,19 @@ impl<'a> Pipeline<'a> {
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
         let part = usize::from(samples.context.part) % MAX_PARTS;
-        let lanes = self.lanes.iter_mut().zip(self.plan.lanes.iter().zip(self.plan.delay_cycles));
+        let lanes = self
+            .lanes
+            .iter_mut()
+            .zip(self.plan.lanes.iter().zip(self.plan.delay_cycles));
         for (n, (lane, (params, delay))) in lanes.enumerate() {
-            lane.predicted = [lane.twin.position_m, lane.twin.velocity_m_per_s, lane.twin.reported_a];
             hash_lane(lane);
-            observer::correct(params, &mut lane.twin, &lane.measured_m, &lane.measured_a, &lane.used);
+            observer::correct(
+                params,
+                &mut lane.twin,
+                &lane.measured_m,
+                &lane.measured_a,
+                &lane.used,
+            );
             lane.reference.push(&lane.target_m);
             let base = n * LANES;
             for l in 0..LANES {
@@ -185,15 +248,29 @@ impl<'a> Pipeline<'a> {
                     lane.measured_a[l] = lane.twin.reported_a[l];
                 }
                 if let Some(axis) = self.plan.axes.get(base + l) {
-                    lane.contact_a[l] = contact_a(axis, part, lane.measured_m[l], lane.twin.velocity_m_per_s[l]);
+                    lane.contact_a[l] = contact_a(
+                        axis,
+                        part,
+                        lane.measured_m[l],
+                        lane.twin.velocity_m_per_s[l],
+                    );
                 }
             }
             let (position, current) = (&lane.measured_m, &lane.measured_a);
-            if !lane.window.push(params, delay, position, current, &lane.contact_a, &mut lane.load) {
+            if !lane.window.push(
+                params,
+                delay,
+                position,
+                current,
+                &lane.contact_a,
+                &mut lane.load,
+            ) {
                 continue;
             }
             for l in 0..LANES {
-                let (Some(plan), Some(judge)) = (self.plan.axes.get(base + l), self.axes.get_mut(base + l)) else {
+                let (Some(plan), Some(judge)) =
+                    (self.plan.axes.get(base + l), self.axes.get_mut(base + l))
+                else {
                     break;
                 };
                 if judge.settle_left > 0 {
@@ -207,9 +284,14 @@ impl<'a> Pipeline<'a> {
                     gravity_a: plan.gravity_a,
                     velocity_m_per_s: lane.load.velocity_m_per_s[l],
                     acceleration_m_per_s2: lane.load.acceleration_m_per_s2[l],
+                    ..LoadSample::default()
                 };
                 let source = Source::Axis((base + l) as u16);
-                let at = Occasion { stamp, source, context: samples.context };
+                let at = Occasion {
+                    stamp,
+                    source,
+                    context: samples.context,
+                };
                 judge.load(plan, &self.plan.thresholds, &at, &sample, &mut self.outbox);
             }
         }
@@ -240,13 +322,21 @@ impl<'a> Pipeline<'a> {
     /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
     pub fn load(&self, n: usize) -> Option<(f64, f64, Regime)> {
         let (lane, l) = (self.lanes.get(n / LANES)?, n % LANES);
-        Some((lane.load.measured_a[l], lane.load.predicted_a[l], self.axes.get(n)?.regime))
+        Some((
+            lane.load.measured_a[l],
+            lane.load.predicted_a[l],
+            self.axes.get(n)?.regime,
+        ))
     }
 
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
         let (lane, l) = (self.lanes.get(n / LANES)?, n % LANES);
-        Some([lane.predicted[0][l], lane.predicted[1][l], lane.predicted[2][l]])
+        Some([
+            lane.predicted[0][l],
+            lane.predicted[1][l],
+            lane.predicted[2][l],
+        ])
     }
 
     /// Judging of axis `n`: regime, and the features of a movement that has just ended.
@@ -265,11 +355,17 @@ impl<'a> Pipeline<'a> {
     }
 
     fn bus(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
-        let at = Occasion { stamp, source: Source::Bus, context: samples.context };
-        let cause = match samples.bus {
-            Err(Missing::WorkingCounter | Missing::NotOperational) => Cause::WorkingCounter,
-            _ => Cause::FramesLost,
+        let at = Occasion {
+            stamp,
+            source: Source::Bus,
+            context: samples.context,
         };
+        let cause = match samples.bus {
+            Err(reason) => cause_of(reason),
+            // What is cleared is what was raised.
+            Ok(()) => self.bus_cause,
+        };
+        self.bus_cause = cause;
         let event = |state, measured| {
             at.event(
                 Channel::Frames,
@@ -298,6 +394,15 @@ impl<'a> Pipeline<'a> {
     }
 }
 
+/// What a cycle without process data points to.
+const fn cause_of(reason: Missing) -> Cause {
+    match reason {
+        Missing::WorkingCounter | Missing::NotOperational => Cause::WorkingCounter,
+        Missing::Gap => Cause::RecordingGap,
+        Missing::NoFrame | Missing::NotANumber | Missing::NotMapped => Cause::FramesLost,
+    }
+}
+
 /// Load current of the part on the way in; nothing is known of the way back.
 fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f64) -> f64 {
     let contact = &axis.contacts[part];
@@ -312,9 +417,9 @@ fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f6
 fn hash_lane(lane: &mut LaneState) {
     for l in 0..LANES {
         let mut h = lane.hash[l];
-        h = mix(h, lane.twin.position_m[l].to_bits());
-        h = mix(h, lane.twin.velocity_m_per_s[l].to_bits());
-        h = mix(h, lane.twin.reported_a[l].to_bits());
+        for predicted in &lane.predicted {
+            h = mix(h, predicted[l].to_bits());
+        }
         lane.hash[l] = mix(h, lane.load.predicted_a[l].to_bits());
     }
 }

@@ -34,7 +34,11 @@ pub struct Profile {
 impl Profile {
     /// Plans a move. A distance of 0 gives a move of no duration.
     pub fn new(from_m: f64, to_m: f64, limits: &Limits) -> Self {
-        let (v, a, j) = (limits.velocity_m_per_s, limits.acceleration_m_per_s2, limits.jerk_m_per_s3);
+        let (v, a, j) = (
+            limits.velocity_m_per_s,
+            limits.acceleration_m_per_s2,
+            limits.jerk_m_per_s3,
+        );
         let way = to_m - from_m;
         let distance = if way < 0.0 { -way } else { way };
         let direction = if way < 0.0 { -1.0 } else { 1.0 };
@@ -51,9 +55,21 @@ impl Profile {
         } else {
             (libm::sqrt(peak / j), 0.0)
         };
-        let cruise = if peak > 0.0 { distance / peak - (2.0 * jerk_s + steady_s) } else { 0.0 };
+        let cruise = if peak > 0.0 {
+            distance / peak - (2.0 * jerk_s + steady_s)
+        } else {
+            0.0
+        };
         let cruise_s = if cruise > 0.0 { cruise } else { 0.0 };
-        Self { from_m, to_m, direction, jerk: j, jerk_s, steady_s, cruise_s }
+        Self {
+            from_m,
+            to_m,
+            direction,
+            jerk: j,
+            jerk_s,
+            steady_s,
+            cruise_s,
+        }
     }
 
     /// Duration (s).
@@ -107,7 +123,11 @@ impl Profile {
 
 /// Time to reach velocity `v` (s).
 fn speed_up_s(v: f64, a: f64, j: f64) -> f64 {
-    if v >= a * a / j { v / a + a / j } else { 2.0 * libm::sqrt(v / j) }
+    if v >= a * a / j {
+        v / a + a / j
+    } else {
+        2.0 * libm::sqrt(v / j)
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +168,15 @@ mod tests {
 
     #[test]
     fn no_distance_takes_no_time() {
-        let p = Profile::new(0.3, 0.3, &Limits { velocity_m_per_s: 1.0, acceleration_m_per_s2: 1.0, jerk_m_per_s3: 1.0 });
+        let p = Profile::new(
+            0.3,
+            0.3,
+            &Limits {
+                velocity_m_per_s: 1.0,
+                acceleration_m_per_s2: 1.0,
+                jerk_m_per_s3: 1.0,
+            },
+        );
         assert_eq!(p.duration_s(), 0.0);
         assert_eq!(p.position_m(0.5), 0.3);
     }

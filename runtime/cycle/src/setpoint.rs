@@ -80,7 +80,10 @@ pub struct AxisProgram {
 impl AxisProgram {
     /// At the start of `program`.
     pub fn new(program: Program) -> Self {
-        Self { program, ..Self::default() }
+        Self {
+            program,
+            ..Self::default()
+        }
     }
 }
 
@@ -141,9 +144,16 @@ impl<'a> ProgramSource<'a> {
     }
 
     fn part(&self) -> u8 {
-        let strokes = self.axes.get(self.first_press).map_or(0, |a| a.progress.strokes());
+        let strokes = self
+            .axes
+            .get(self.first_press)
+            .map_or(0, |a| a.progress.strokes());
         let n = self.parts.len() as u64;
-        if n == 0 { 0 } else { self.parts.get((strokes % n) as usize).copied().unwrap_or(0) }
+        if n == 0 {
+            0
+        } else {
+            self.parts.get((strokes % n) as usize).copied().unwrap_or(0)
+        }
     }
 }
 
@@ -151,13 +161,22 @@ impl SetpointSource for ProgramSource<'_> {
     fn next(&mut self, samples: &Samples<'_>, out: &mut Setpoints<'_>) {
         let time_s = self.feed.step(self.period_s);
         let mut all_disabled = true;
-        for ((axis, sample), set) in self.axes.iter_mut().zip(samples.axes).zip(out.axes.iter_mut()) {
+        for ((axis, sample), set) in self
+            .axes
+            .iter_mut()
+            .zip(samples.axes)
+            .zip(out.axes.iter_mut())
+        {
             if let Ok(reading) = sample {
                 let way = reading.position_m - axis.last_m;
                 axis.last_m = reading.position_m;
                 let moved = if way < 0.0 { -way } else { way };
                 let slow = moved < 1.0e-3 * self.period_s;
-                axis.still = if slow { axis.still.saturating_add(1) } else { 0 };
+                axis.still = if slow {
+                    axis.still.saturating_add(1)
+                } else {
+                    0
+                };
                 let enabled = reading.state == DriveState::OperationEnabled;
                 all_disabled &= !enabled;
                 if !enabled {
@@ -188,7 +207,10 @@ impl SetpointSource for ProgramSource<'_> {
             set.blow_off = active && at >= program.evacuate_cycles + program.hold_cycles;
         }
         self.cycle += 1;
-        out.context = Context { recipe: 0, part: self.part() };
+        out.context = Context {
+            recipe: 0,
+            part: self.part(),
+        };
     }
 
     fn stop(&mut self) {

@@ -82,13 +82,32 @@ impl StationJudge {
         }
     }
 
-    fn limit(&mut self, plan: &StationPlan, at: &Occasion, measured: f64, phase: Phase, out: &mut Outbox) {
+    fn limit(
+        &mut self,
+        plan: &StationPlan,
+        at: &Occasion,
+        measured: f64,
+        phase: Phase,
+        out: &mut Outbox,
+    ) {
         let Some(limit) = plan.limit_pa else { return };
         let residual = measured - self.predicted_pa;
         let size = if residual < 0.0 { -residual } else { residual };
-        let cause = if phase == Phase::Evacuate { Cause::VacuumNotReached } else { Cause::Leak };
+        let cause = if phase == Phase::Evacuate {
+            Cause::VacuumNotReached
+        } else {
+            Cause::Leak
+        };
         let event = |state| {
-            station_event(at, Channel::PressureNext, Detector::FastLimit, state, measured, self.predicted_pa, cause)
+            station_event(
+                at,
+                Channel::PressureNext,
+                Detector::FastLimit,
+                state,
+                measured,
+                self.predicted_pa,
+                cause,
+            )
         };
         if size > limit && !self.limit_raised {
             self.limit_raised = true;
@@ -103,16 +122,36 @@ impl StationJudge {
         }
     }
 
-    fn judge_leak(&mut self, t: &Thresholds, at: &Occasion, rate: f64, mean: f64, sigma: f64, out: &mut Outbox) {
+    fn judge_leak(
+        &mut self,
+        t: &Thresholds,
+        at: &Occasion,
+        rate: f64,
+        mean: f64,
+        sigma: f64,
+        out: &mut Outbox,
+    ) {
         let spread = LEAK_SPREAD * mean;
-        self.leak.push((rate - mean) / libm::sqrt(sigma * sigma + spread * spread), t.slack, t.threshold);
+        self.leak.push(
+            (rate - mean) / libm::sqrt(sigma * sigma + spread * spread),
+            t.slack,
+            t.threshold,
+        );
         let state = match self.leak_raised {
             false if self.leak.up > t.threshold => EventState::Raised,
             true if self.leak.up < 0.5 * t.threshold => EventState::Cleared,
             _ => return,
         };
         self.leak_raised = state == EventState::Raised;
-        out.push(station_event(at, Channel::LeakRate, Detector::Cusum, state, rate, mean, Cause::Leak));
+        out.push(station_event(
+            at,
+            Channel::LeakRate,
+            Detector::Cusum,
+            state,
+            rate,
+            mean,
+            Cause::Leak,
+        ));
     }
 }
 
@@ -125,5 +164,14 @@ fn station_event(
     predicted: f64,
     cause: Cause,
 ) -> Event {
-    at.event(channel, state, detector, Severity::Warning, measured, predicted, Regime::Standstill, cause)
+    at.event(
+        channel,
+        state,
+        detector,
+        Severity::Warning,
+        measured,
+        predicted,
+        Regime::Standstill,
+        cause,
+    )
 }

@@ -3,6 +3,10 @@
 //! A horizon of h cycles starts from what the twin knew at cycle k and uses no measurement after it; the reference is known
 //! ahead, since a controller knows where it will go. Free run starts from the measured initial state and is driven by the
 //! measured effort alone.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "one sample index runs over several records"
+)]
 
 use crate::arx::{Arx, ORDER};
 use crate::lines::{AccuracyLine, FreeRunLine};
@@ -33,10 +37,16 @@ pub struct Track<'a> {
 }
 
 /// Judges every axis that has a twin with a cascade; segments are judged apart and added up.
-pub fn judge(machine: &Machine, plan: &PlanStore, recording: &Recording) -> (Vec<AccuracyLine>, Vec<FreeRunLine>) {
+pub fn judge(
+    machine: &Machine,
+    plan: &PlanStore,
+    recording: &Recording,
+) -> (Vec<AccuracyLine>, Vec<FreeRunLine>) {
     let (mut tables, mut free) = (Vec::new(), Vec::new());
     for (n, (axis, record)) in machine.axes.iter().zip(&recording.axes).enumerate() {
-        let (Some(params), Some(reference)) = (plan.params.get(n), &record.reference_m) else { continue };
+        let (Some(params), Some(reference)) = (plan.params.get(n), &record.reference_m) else {
+            continue;
+        };
         if axis.twin.is_none() {
             continue;
         }
@@ -44,7 +54,11 @@ pub fn judge(machine: &Machine, plan: &PlanStore, recording: &Recording) -> (Vec
         free.extend(free_run(&axis.name, &tracks));
         if params.cascade_valid {
             for channel in [Channel::PositionNext, Channel::CurrentNext] {
-                let unit = if channel == Channel::PositionNext { "m" } else { axis.effort_unit.symbol() };
+                let unit = if channel == Channel::PositionNext {
+                    "m"
+                } else {
+                    axis.effort_unit.symbol()
+                };
                 for horizon in HORIZONS {
                     tables.extend(table(&axis.name, channel, unit, horizon, &tracks));
                 }
@@ -68,13 +82,22 @@ pub fn tracks<'a>(
 }
 
 fn segments(recording: &Recording) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let ends = recording.segments.iter().skip(1).copied().chain([recording.time_s.len()]);
+    let ends = recording
+        .segments
+        .iter()
+        .skip(1)
+        .copied()
+        .chain([recording.time_s.len()]);
     recording.segments.iter().copied().zip(ends)
 }
 
 /// A segment is judged when all of it was measured.
 fn whole(r: &AxisRecord, reference: &[f64], from: usize, to: usize) -> bool {
-    let finite = |values: &[f64]| values.get(from..to).is_some_and(|v| v.iter().all(|x| x.is_finite()));
+    let finite = |values: &[f64]| {
+        values
+            .get(from..to)
+            .is_some_and(|v| v.iter().all(|x| x.is_finite()))
+    };
     to > from + 2 && finite(&r.position_m) && finite(&r.current_a) && finite(reference)
 }
 
@@ -99,25 +122,51 @@ fn track<'a>(
         lane
     };
     // The first sample of a recording without a velocity column has none.
-    let velocity = Some(record.velocity_m_per_s[from]).filter(|v| v.is_finite()).unwrap_or(0.0);
-    observer::lock(&lane, &mut state, 0, record.position_m[from], velocity, record.current_a[from]);
+    let velocity = Some(record.velocity_m_per_s[from])
+        .filter(|v| v.is_finite())
+        .unwrap_or(0.0);
+    observer::lock(
+        &lane,
+        &mut state,
+        0,
+        record.position_m[from],
+        velocity,
+        record.current_a[from],
+    );
     targets.push(&one(reference[from]));
     let mut known = Vec::with_capacity(to - from);
     known.push((state, targets));
     for k in from + 1..to {
         cascade::advance(&lane, &targets, &mut state, &ZERO);
-        observer::correct(&lane, &mut state, &one(record.position_m[k]), &one(record.current_a[k]), &one(1.0));
+        observer::correct(
+            &lane,
+            &mut state,
+            &one(record.position_m[k]),
+            &one(record.current_a[k]),
+            &one(1.0),
+        );
         targets.push(&one(reference[k]));
         known.push((state, targets));
     }
-    Track { params, period_s, record, reference, known, from, to }
+    Track {
+        params,
+        period_s,
+        record,
+        reference,
+        known,
+        from,
+        to,
+    }
 }
 
 impl Track<'_> {
     /// Rolls the twin from each start over `horizon` cycles, eight starts side by side.
     fn ahead(&self, starts: &[usize], horizon: usize, channel: Channel) -> Vec<f64> {
         // The reference is known ahead: it is pushed a cycle early, and the dead time grows by that cycle.
-        let params = AxisParams { dead_time_s: self.params.dead_time_s + self.period_s, ..self.params };
+        let params = AxisParams {
+            dead_time_s: self.params.dead_time_s + self.period_s,
+            ..self.params
+        };
         let lane = LaneParams::new(&[params; LANES], self.period_s);
         let mut out = Vec::with_capacity(starts.len());
         for group in starts.chunks(LANES) {
@@ -143,7 +192,11 @@ impl Track<'_> {
                 targets.push(&next);
                 cascade::advance(&lane, &targets, &mut state, &ZERO);
             }
-            let values = if channel == Channel::PositionNext { &state.position_m } else { &state.reported_a };
+            let values = if channel == Channel::PositionNext {
+                &state.position_m
+            } else {
+                &state.reported_a
+            };
             out.extend_from_slice(&values[..group.len()]);
         }
         out
@@ -160,7 +213,11 @@ pub fn errors(
 ) -> Option<(f64, f64)> {
     let (mut n, mut twin_sum, mut hold_sum) = (0_u64, 0.0, 0.0);
     for t in tracks {
-        let y = if channel == Channel::PositionNext { &t.record.position_m } else { &t.record.current_a };
+        let y = if channel == Channel::PositionNext {
+            &t.record.position_m
+        } else {
+            &t.record.current_a
+        };
         let all = (t.from + LOCK_CYCLES..t.to.saturating_sub(horizon)).step_by(stride);
         let starts: Vec<usize> = all.filter(|k| usable(*k)).collect();
         for (k, twin) in starts.iter().zip(t.ahead(&starts, horizon, channel)) {
@@ -183,7 +240,13 @@ struct Squares {
     arx_n: usize,
 }
 
-fn table(source: &str, channel: Channel, unit: &'static str, horizon: usize, tracks: &[Track<'_>]) -> Option<AccuracyLine> {
+fn table(
+    source: &str,
+    channel: Channel,
+    unit: &'static str,
+    horizon: usize,
+    tracks: &[Track<'_>],
+) -> Option<AccuracyLine> {
     let mut sums = Squares::default();
     for t in tracks {
         let y = match channel {
@@ -192,11 +255,15 @@ fn table(source: &str, channel: Channel, unit: &'static str, horizon: usize, tra
         };
         let reference = &t.reference[t.from..t.to];
         let first = LOCK_CYCLES.max(ORDER);
-        let Some(last) = y.len().checked_sub(horizon) else { continue };
+        let Some(last) = y.len().checked_sub(horizon) else {
+            continue;
+        };
         if last <= first {
             continue;
         }
-        let stride = (last - first).div_ceil(MOST_STARTS * 1000 / (1000 + 4 * horizon)).max(1);
+        let stride = (last - first)
+            .div_ceil(MOST_STARTS * 1000 / (1000 + 4 * horizon))
+            .max(1);
         let starts: Vec<usize> = (first..last).step_by(stride).collect();
         let absolute: Vec<usize> = starts.iter().map(|k| k + t.from).collect();
         let arx = Arx::fit(y, Some(reference), y.len() / 2);
@@ -249,7 +316,10 @@ fn free_run(source: &str, tracks: &[Track<'_>]) -> Option<FreeRunLine> {
 pub fn free_run_squares(tracks: &[Track<'_>]) -> (u64, f64, f64) {
     let (mut n, mut error, mut spread) = (0_u64, 0.0, 0.0);
     for t in tracks {
-        let (x, i) = (&t.record.position_m[t.from..t.to], &t.record.current_a[t.from..t.to]);
+        let (x, i) = (
+            &t.record.position_m[t.from..t.to],
+            &t.record.current_a[t.from..t.to],
+        );
         let lane = LaneParams::new(&[t.params], t.period_s);
         let mean = x.iter().sum::<f64>() / x.len() as f64;
         let (mut position, mut velocity) = (x[0], (x[1] - x[0]) / t.period_s);
@@ -261,9 +331,14 @@ pub fn free_run_squares(tracks: &[Track<'_>]) -> (u64, f64, f64) {
             // Between two samples the effort is held by a sampled drive, else taken as a straight line.
             let pieces = twinstep_models::axis::params::SUBSTEPS;
             for piece in 0..pieces {
-                let share = if t.params.sampled { 0.0 } else { (piece as f64 + 0.5) / pieces as f64 };
+                let share = if t.params.sampled {
+                    0.0
+                } else {
+                    (piece as f64 + 0.5) / pieces as f64
+                };
                 let effort = i[k] + share * (next - i[k]);
-                (position, velocity) = cascade::mechanics(&lane, 0, position, velocity, effort, 0.0, lane.step_s);
+                (position, velocity) =
+                    cascade::mechanics(&lane, 0, position, velocity, effort, 0.0, lane.step_s);
             }
         }
     }

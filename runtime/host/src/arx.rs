@@ -38,11 +38,21 @@ impl Arx {
             return None;
         }
         let (own, reference) = solution.as_slice().split_at(ORDER);
-        Some(Self { own: own.to_vec(), reference: reference.to_vec() })
+        Some(Self {
+            own: own.to_vec(),
+            reference: reference.to_vec(),
+        })
     }
 
     /// The value `horizon` cycles after `k`, from nothing of `y` after `k`. `buffer` is working memory.
-    pub fn ahead(&self, y: &[f64], reference: Option<&[f64]>, k: usize, horizon: usize, buffer: &mut Vec<f64>) -> f64 {
+    pub fn ahead(
+        &self,
+        y: &[f64],
+        reference: Option<&[f64]>,
+        k: usize,
+        horizon: usize,
+        buffer: &mut Vec<f64>,
+    ) -> f64 {
         buffer.clear();
         buffer.extend_from_slice(&y[k + 1 - ORDER..=k]);
         for step in 1..=horizon {
@@ -67,7 +77,9 @@ mod tests {
 
     #[test]
     fn a_linear_system_is_found_and_iterated() {
-        let r: Vec<f64> = (0..600).map(|k| libm::sin(0.03 * f64::from(k)) + libm::sin(0.171 * f64::from(k))).collect();
+        let r: Vec<f64> = (0..600)
+            .map(|k| libm::sin(0.03 * f64::from(k)) + libm::sin(0.171 * f64::from(k)))
+            .collect();
         let mut y = vec![0.0, 0.0];
         for k in 2..600 {
             y.push(1.6 * y[k - 1] - 0.7 * y[k - 2] + 0.1 * r[k]);
@@ -76,7 +88,10 @@ mod tests {
         let mut buffer = Vec::new();
         for horizon in [1, 10, 100] {
             let ahead = arx.ahead(&y, Some(&r), 400, horizon, &mut buffer);
-            assert!((ahead - y[400 + horizon]).abs() < 1e-6, "{horizon}: {ahead}");
+            assert!(
+                (ahead - y[400 + horizon]).abs() < 1e-6,
+                "{horizon}: {ahead}"
+            );
         }
     }
 

@@ -53,7 +53,9 @@ impl<L: HostLink> HostLink for PcapLink<L> {
     }
 
     fn complete(&mut self) -> Option<String> {
-        self.finish().err().map(|error| format!("the capture is not complete: {error}"))
+        self.finish()
+            .err()
+            .map(|error| format!("the capture is not complete: {error}"))
     }
 }
 
@@ -65,7 +67,8 @@ impl<L: HostLink> Attached for EthercatBus<L> {
     fn leave(&mut self) -> Option<String> {
         let left = self.shutdown();
         let capture = self.link_mut().complete();
-        capture.or_else(|| (!left).then(|| "not every SubDevice followed from OP to INIT".to_owned()))
+        capture
+            .or_else(|| (!left).then(|| "not every SubDevice followed from OP to INIT".to_owned()))
     }
 }
 

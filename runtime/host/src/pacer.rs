@@ -41,8 +41,18 @@ pub struct Pacer {
 impl Pacer {
     /// The first cycle starts at `next_ns` on the clock of the bus.
     pub fn new(pace: Pace, period_ns: u64, next_ns: u64) -> Self {
-        let wall_ns = if let Pace::Bus(_) = pace { next_ns } else { clock::monotonic_ns() };
-        Self { pace, period_ns, next_ns, wall_ns, drift_ns: 0.0 }
+        let wall_ns = if let Pace::Bus(_) = pace {
+            next_ns
+        } else {
+            clock::monotonic_ns()
+        };
+        Self {
+            pace,
+            period_ns,
+            next_ns,
+            wall_ns,
+            drift_ns: 0.0,
+        }
     }
 
     /// Whether durations can be late at all.
@@ -52,7 +62,11 @@ impl Pacer {
 
     /// Time that is left until the next start (ns), 0 in virtual time.
     pub fn slack_ns(&self) -> u64 {
-        if self.is_real() { self.wall_ns.saturating_sub(clock::monotonic_ns()) } else { 0 }
+        if self.is_real() {
+            self.wall_ns.saturating_sub(clock::monotonic_ns())
+        } else {
+            0
+        }
     }
 
     /// Waits for the start of the cycle and returns how late it is (ns).
@@ -81,7 +95,10 @@ impl Pacer {
         let error = phase_error_ns.unwrap_or(0) as f64;
         self.drift_ns += INTEGRAL * error;
         let correction = libm::round(PROPORTIONAL * error + self.drift_ns) as i64;
-        self.next_ns = self.next_ns.saturating_add(self.period_ns).saturating_add_signed(-correction);
+        self.next_ns = self
+            .next_ns
+            .saturating_add(self.period_ns)
+            .saturating_add_signed(-correction);
         self.wall_ns = match self.pace {
             Pace::Bus(_) => {
                 // A start that has passed is skipped: two set-points are never sent in one SYNC0.
@@ -93,7 +110,11 @@ impl Pacer {
             _ => {
                 let next = self.wall_ns.saturating_add(self.period_ns);
                 let now = clock::monotonic_ns();
-                if now.saturating_sub(next) > GIVE_UP * self.period_ns { now } else { next }
+                if now.saturating_sub(next) > GIVE_UP * self.period_ns {
+                    now
+                } else {
+                    next
+                }
             }
         };
     }

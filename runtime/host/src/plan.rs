@@ -58,16 +58,29 @@ impl PlanStore {
             .chain(machine.presses.iter().map(|p| (&p.axis, Some(p))))
             .collect();
         let params: Vec<AxisParams> = all.iter().map(|(axis, _)| axis_params(axis)).collect();
-        let lanes = params.chunks(LANES).map(|axes| LaneParams::new(axes, period_s)).collect();
+        let lanes = params
+            .chunks(LANES)
+            .map(|axes| LaneParams::new(axes, period_s))
+            .collect();
         let mut delay_cycles = vec![[0.0; LANES]; lanes_for(all.len())];
         for (n, (axis, _)) in all.iter().enumerate() {
             let delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);
             delay_cycles[n / LANES][n % LANES] = (delay_s / period_s).clamp(-1.0, 2.0);
         }
-        let axes: Vec<AxisPlan> =
-            all.iter().zip(&params).map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s)).collect();
-        let stations: Vec<StationPlan> = machine.stations.iter().map(|s| station_plan(s, period_s)).collect();
-        let streams = axes.iter().flat_map(|a| a.baseline.iter().flatten()).count()
+        let axes: Vec<AxisPlan> = all
+            .iter()
+            .zip(&params)
+            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s))
+            .collect();
+        let stations: Vec<StationPlan> = machine
+            .stations
+            .iter()
+            .map(|s| station_plan(s, period_s))
+            .collect();
+        let streams = axes
+            .iter()
+            .flat_map(|a| a.baseline.iter().flatten())
+            .count()
             + stations.iter().filter(|s| s.leak.is_some()).count();
         let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
         let thresholds = Thresholds {
@@ -75,7 +88,15 @@ impl PlanStore {
             threshold: detect::threshold(SLACK, asked.max(1.0)),
             settle_cycles: (SETTLE_S / period_s) as u32,
         };
-        Self { period_ns: machine.cycle.period_ns, lanes, delay_cycles, axes, stations, thresholds, params }
+        Self {
+            period_ns: machine.cycle.period_ns,
+            lanes,
+            delay_cycles,
+            axes,
+            stations,
+            thresholds,
+            params,
+        }
     }
 
     /// The plan.
@@ -92,7 +113,12 @@ impl PlanStore {
 
     /// A pipeline over this plan and `state`.
     pub fn pipeline<'a>(&'a self, state: &'a mut StateStore) -> Pipeline<'a> {
-        Pipeline::new(self.plan(), &mut state.lanes, &mut state.axes, &mut state.stations)
+        Pipeline::new(
+            self.plan(),
+            &mut state.lanes,
+            &mut state.axes,
+            &mut state.stations,
+        )
     }
 
     /// Memory for one pipeline.
@@ -118,7 +144,9 @@ impl PlanStore {
 
 /// Parameters of one axis; an axis without a twin idles and is not judged.
 pub fn axis_params(axis: &Axis) -> AxisParams {
-    let Some(twin) = &axis.twin else { return AxisParams::IDLE };
+    let Some(twin) = &axis.twin else {
+        return AxisParams::IDLE;
+    };
     let kf = twin.force_constant_n_per_a;
     let mut params = AxisParams {
         inertia: twin.mass_kg / kf,
@@ -151,18 +179,39 @@ pub fn axis_params(axis: &Axis) -> AxisParams {
     params
 }
 
-fn axis_plan(axis: &Axis, press: Option<&Press>, p: &AxisParams, machine: &Machine, period_s: f64) -> AxisPlan {
+fn axis_plan(
+    axis: &Axis,
+    press: Option<&Press>,
+    p: &AxisParams,
+    machine: &Machine,
+    period_s: f64,
+) -> AxisPlan {
     let mut baseline = [None; FEATURES];
     let mut limits = [None; NEXT];
     let mut contacts = [Contact::default(); MAX_PARTS];
-    let speed = if axis.motion.velocity_m_per_s > 0.0 { axis.motion.velocity_m_per_s } else { 0.1 };
-    let acceleration = if axis.motion.acceleration_m_per_s2 > 0.0 { axis.motion.acceleration_m_per_s2 } else { 1.0 };
+    let speed = if axis.motion.velocity_m_per_s > 0.0 {
+        axis.motion.velocity_m_per_s
+    } else {
+        0.1
+    };
+    let acceleration = if axis.motion.acceleration_m_per_s2 > 0.0 {
+        axis.motion.acceleration_m_per_s2
+    } else {
+        1.0
+    };
     if let Some(twin) = &axis.twin {
         for feature in Feature::ALL {
-            baseline[feature as usize] = (twin.baseline.iter().find(|b| b.regime == feature.name()))
-                .map(|b| Baseline { mean_a: b.mean_a, sigma_a: b.sigma_a });
+            baseline[feature as usize] =
+                (twin.baseline.iter().find(|b| b.regime == feature.name())).map(|b| Baseline {
+                    mean_a: b.mean_a,
+                    sigma_a: b.sigma_a,
+                });
         }
-        limits = [twin.position_limit_m, twin.velocity_limit_m_per_s, twin.current_limit_a];
+        limits = [
+            twin.position_limit_m,
+            twin.velocity_limit_m_per_s,
+            twin.current_limit_a,
+        ];
         if let Some(press) = press {
             let direction = way_in(&press.stroke);
             for (contact, part) in contacts.iter_mut().zip(&machine.parts) {
@@ -193,7 +242,11 @@ fn axis_plan(axis: &Axis, press: Option<&Press>, p: &AxisParams, machine: &Machi
 
 /// Direction of the way into the part: +1 or -1.
 pub fn way_in(stroke: &Stroke) -> f64 {
-    if stroke.bottom_m > stroke.top_m { 1.0 } else { -1.0 }
+    if stroke.bottom_m > stroke.top_m {
+        1.0
+    } else {
+        -1.0
+    }
 }
 
 fn station_plan(station: &Station, period_s: f64) -> StationPlan {
@@ -225,7 +278,12 @@ pub fn programs(machine: &Machine) -> Vec<AxisProgram> {
     });
     let presses = machine.presses.iter().map(|press| {
         let (s, fast) = (&press.stroke, press.axis.motion.velocity_m_per_s);
-        let step = |to_m, velocity_m_per_s, dwell_s, ends_stroke| Step { to_m, velocity_m_per_s, dwell_s, ends_stroke };
+        let step = |to_m, velocity_m_per_s, dwell_s, ends_stroke| Step {
+            to_m,
+            velocity_m_per_s,
+            dwell_s,
+            ends_stroke,
+        };
         let steps = [
             step(s.approach_m, fast, 0.0, false),
             step(s.bottom_m, s.press_velocity_m_per_s, s.hold_s, false),
@@ -260,6 +318,10 @@ pub fn station_programs(machine: &Machine) -> Vec<StationProgram> {
 
 /// Time in which everything can be brought to a stop on its path (s): the slowest axis, with room for the ramp's shape.
 pub fn stop_ramp_s(machine: &Machine) -> f64 {
-    let axes = machine.axes.iter().chain(machine.presses.iter().map(|p| &p.axis));
-    axes.map(|a| 2.0 * a.motion.velocity_m_per_s / a.motion.acceleration_m_per_s2).fold(0.1, f64::max)
+    let axes = machine
+        .axes
+        .iter()
+        .chain(machine.presses.iter().map(|p| &p.axis));
+    axes.map(|a| 2.0 * a.motion.velocity_m_per_s / a.motion.acceleration_m_per_s2)
+        .fold(0.1, f64::max)
 }

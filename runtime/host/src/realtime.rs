@@ -2,8 +2,8 @@
 
 use crate::trust::Trust;
 use thread_priority::{
-    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
 };
 
 /// Priority under SCHED_FIFO: above everything but the kernel's own threads.
@@ -19,8 +19,14 @@ pub fn enter() -> Trust {
     if let Ok(priority) = ThreadPriorityValue::try_from(PRIORITY) {
         let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
         // Not permitted for an ordinary user: the run goes on and the trust header says so.
-        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy);
+        let _ = set_thread_priority_and_policy(
+            thread_native_id(),
+            ThreadPriority::Crossplatform(priority),
+            policy,
+        );
     }
-    let _ = rustix::mm::mlockall(rustix::mm::MlockAllFlags::CURRENT | rustix::mm::MlockAllFlags::FUTURE);
+    let _ = rustix::mm::mlockall(
+        rustix::mm::MlockAllFlags::CURRENT | rustix::mm::MlockAllFlags::FUTURE,
+    );
     Trust::observe()
 }

@@ -7,7 +7,9 @@ use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
 use crate::plan::PlanStore;
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
-use crate::snapshot::{Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender};
+use crate::snapshot::{
+    Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender,
+};
 use crate::trust::Trust;
 use std::time::Duration;
 use twinstep_cycle::event::EventState;
@@ -69,7 +71,10 @@ pub struct Runner<'a, B> {
 
 impl<'a, B: Attached> Runner<'a, B> {
     /// Everything is sized here; nothing allocates afterwards.
-    #[expect(clippy::too_many_arguments, reason = "the one place where the parts of a run come together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the one place where the parts of a run come together"
+    )]
     pub fn new(
         bus: B,
         pacer: Pacer,
@@ -107,7 +112,9 @@ impl<'a, B: Attached> Runner<'a, B> {
 
     /// Runs until the source ends, `cycles` are done or the user asks for a stop.
     pub fn run(&mut self, cycles: Option<u64>) {
-        while cycles.is_none_or(|cycles| self.cycles < cycles) && !self.outlets.control.stop_requested() {
+        while cycles.is_none_or(|cycles| self.cycles < cycles)
+            && !self.outlets.control.stop_requested()
+        {
             if self.cycle() == Flow::End {
                 break;
             }
@@ -123,7 +130,13 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.timer.set(Phase::Wake, late_ns);
 
         // send, predict, receive
-        let Self { bus, image, pipeline, timer, .. } = self;
+        let Self {
+            bus,
+            image,
+            pipeline,
+            timer,
+            ..
+        } = self;
         let result = bus.exchange(image, &mut || {
             timer.lap(Phase::Send);
             pipeline.predict();
@@ -132,7 +145,10 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.timer.lap(Phase::Receive);
         // The simulated machine is computed inside of "send" and is none of the cycle's business.
         let plant_ns = self.bus.plant_time_ns();
-        self.timer.set(Phase::Send, self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns));
+        self.timer.set(
+            Phase::Send,
+            self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns),
+        );
         let stamp = match &result {
             Ok(stamp) => *stamp,
             Err(fault) if fault.cause == BusCause::End => return Flow::End,
@@ -141,7 +157,8 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // compare
         let exchange = outcome(&result);
-        self.map.read(&self.image, exchange, &mut self.axes, &mut self.stations);
+        self.map
+            .read(&self.image, exchange, &mut self.axes, &mut self.stations);
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         self.pipeline.compare(stamp, &samples);
         self.timer.lap(Phase::Compare);
@@ -189,11 +206,13 @@ impl<'a, B: Attached> Runner<'a, B> {
             self.pacer.wait();
             let result = self.bus.exchange(&mut self.image, &mut || {});
             let exchange = outcome(&result);
-            self.map.read(&self.image, exchange, &mut self.axes, &mut self.stations);
+            self.map
+                .read(&self.image, exchange, &mut self.axes, &mut self.stations);
             self.setpoints(exchange);
             self.pacer.advance(self.bus.phase_error_ns());
         }
-        let stuck = (left == 0).then(|| "the axes did not come to a confirmed standstill".to_owned());
+        let stuck =
+            (left == 0).then(|| "the axes did not come to a confirmed standstill".to_owned());
         let bus = self.bus.leave();
         stuck.or(bus)
     }
@@ -239,10 +258,16 @@ impl<'a, B: Attached> Runner<'a, B> {
         if !self.bus.takes_outputs() {
             return;
         }
-        let Some(source) = &mut self.source else { return };
+        let Some(source) = &mut self.source else {
+            return;
+        };
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         let context = samples.context;
-        let mut out = Setpoints { axes: &mut self.axis_setpoints, stations: &mut self.station_setpoints, context };
+        let mut out = Setpoints {
+            axes: &mut self.axis_setpoints,
+            stations: &mut self.station_setpoints,
+            context,
+        };
         source.next(&samples, &mut out);
         let Context { recipe, part } = out.context;
         for (n, set) in self.axis_setpoints.iter().enumerate() {
@@ -256,7 +281,9 @@ impl<'a, B: Attached> Runner<'a, B> {
             let _ = self.map.write_axis(&mut self.image, n, &command);
         }
         for (n, set) in self.station_setpoints.iter().enumerate() {
-            let _ = self.map.write_station(&mut self.image, n, set.ejector_on, set.blow_off);
+            let _ = self
+                .map
+                .write_station(&mut self.image, n, set.ejector_on, set.blow_off);
         }
         (self.image.recipe, self.image.part) = (recipe, part);
     }
@@ -282,13 +309,31 @@ impl<'a, B: Attached> Runner<'a, B> {
             trust: self.trust,
             ..LiveSnapshot::default()
         };
-        for (n, (live, reading)) in snapshot.axes.iter_mut().zip(&self.axes).enumerate().take(LIVE_AXES) {
+        for (n, (live, reading)) in snapshot
+            .axes
+            .iter_mut()
+            .zip(&self.axes)
+            .enumerate()
+            .take(LIVE_AXES)
+        {
             *live = self.live_axis(n, reading);
         }
-        for (n, (live, reading)) in snapshot.stations.iter_mut().zip(&self.stations).enumerate().take(LIVE_STATIONS) {
+        for (n, (live, reading)) in snapshot
+            .stations
+            .iter_mut()
+            .zip(&self.stations)
+            .enumerate()
+            .take(LIVE_STATIONS)
+        {
             let predicted_pressure_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
             let residual = reading.map_or(0.0, |r| r.pressure_pa - predicted_pressure_pa);
-            let limit = self.pipeline.plan().stations.get(n).and_then(|s| s.limit_pa).unwrap_or(f64::INFINITY);
+            let limit = self
+                .pipeline
+                .plan()
+                .stations
+                .get(n)
+                .and_then(|s| s.limit_pa)
+                .unwrap_or(f64::INFINITY);
             *live = LiveStation {
                 valid: reading.is_ok(),
                 pressure_pa: reading.map_or(0.0, |r| r.pressure_pa),
@@ -300,7 +345,9 @@ impl<'a, B: Attached> Runner<'a, B> {
     }
 
     fn live_axis(&self, n: usize, reading: &Result<AxisReading, Missing>) -> LiveAxis {
-        let Ok(reading) = reading else { return LiveAxis::default() };
+        let Ok(reading) = reading else {
+            return LiveAxis::default();
+        };
         let predicted = self.pipeline.compared(n).unwrap_or_default();
         let (measured_a, explained_a, regime) = self.pipeline.load(n).unwrap_or_default();
         let feature = match regime {
@@ -329,5 +376,13 @@ fn samples_of<'s>(
     image: &ProcessImage,
     bus: Result<(), Missing>,
 ) -> Samples<'s> {
-    Samples { axes, stations, context: Context { recipe: image.recipe, part: image.part }, bus }
+    Samples {
+        axes,
+        stations,
+        context: Context {
+            recipe: image.recipe,
+            part: image.part,
+        },
+        bus,
+    }
 }

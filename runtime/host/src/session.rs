@@ -75,7 +75,12 @@ struct Done {
 ///
 /// # Errors
 /// [`HostError`] from the store, the recording, or the bus before it was in OP.
-pub fn run<B, F>(machine: &Machine, options: &Options, output: &Output, attach: F) -> Result<Exit, HostError>
+pub fn run<B, F>(
+    machine: &Machine,
+    options: &Options,
+    output: &Output,
+    attach: F,
+) -> Result<Exit, HostError>
 where
     B: Attached,
     F: FnOnce() -> Result<(B, Pacer), HostError> + Send,
@@ -83,9 +88,17 @@ where
     let plan = PlanStore::new(machine);
     let names = Names::of(machine);
     let asked_s = machine.judge.false_alarm_interval_s;
-    let info = Arc::new(RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns()));
+    let info = Arc::new(RunInfo::new(
+        names.clone(),
+        plan.hash(),
+        asked_s,
+        clock::utc_ns(),
+    ));
     let map = ObjectMap::new(machine).map_err(|error| {
-        HostError::usage(error.to_string(), "mend the process data of this SubDevice in the configuration")
+        HostError::usage(
+            error.to_string(),
+            "mend the process data of this SubDevice in the configuration",
+        )
     })?;
     let store = StoreWriter::open(&options.state).map_err(StoreError::into_usage)?;
     let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);
@@ -96,7 +109,11 @@ where
     } else {
         let output = output.clone();
         Box::new(move |record, json| {
-            if output.json() { output.line(json) } else { output.line(&tables::event_text(record)) }
+            if output.json() {
+                output.line(json)
+            } else {
+                output.line(&tables::event_text(record))
+            }
         })
     };
     let (events, scribe) = Scribe::start(store, Arc::clone(&info), announce)?;
@@ -104,23 +121,39 @@ where
     let (snapshots, mut receiver) = snapshot::channel();
     let control = Control::default();
     if let Err(error) = control.stop_on_signals() {
-        output.note(&format!("signals cannot be caught ({error}): an interrupt ends the run without a summary"));
+        output.note(&format!(
+            "signals cannot be caught ({error}): an interrupt ends the run without a summary"
+        ));
     }
-    let outlets = Outlets { events, record, snapshots, control: control.clone() };
+    let outlets = Outlets {
+        events,
+        record,
+        snapshots,
+        control: control.clone(),
+    };
 
     let done = std::thread::scope(|scope| {
-        let cycle = std::thread::Builder::new().name("cycle".to_owned()).spawn_scoped(scope, || {
-            // Whatever happens here, the views must end.
-            let finish = control.finish_at_the_end();
-            let done = cycle_thread(machine, options, &plan, map, outlets, &info, attach);
-            drop(finish);
-            done
-        });
+        let cycle = std::thread::Builder::new()
+            .name("cycle".to_owned())
+            .spawn_scoped(scope, || {
+                // Whatever happens here, the views must end.
+                let finish = control.finish_at_the_end();
+                let done = cycle_thread(machine, options, &plan, map, outlets, &info, attach);
+                drop(finish);
+                done
+            });
         let cycle = cycle.map_err(|error| {
-            HostError::machine(format!("cannot start the cycle thread: {error}"), "raise the limit of processes")
+            HostError::machine(
+                format!("cannot start the cycle thread: {error}"),
+                "raise the limit of processes",
+            )
         })?;
         if interactive {
-            let view = live::View::new(options.title.as_str(), names.clone(), machine.cycle.period_ns);
+            let view = live::View::new(
+                options.title.as_str(),
+                names.clone(),
+                machine.cycle.period_ns,
+            );
             if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
                 output.note(error.render(false).trim_end());
             }
@@ -128,7 +161,10 @@ where
             plain::watch(&mut receiver, &names, output, &control);
         }
         cycle.join().unwrap_or_else(|_| {
-            Err(HostError::machine("the cycle thread panicked", "this is a fault of twinstep: please report it"))
+            Err(HostError::machine(
+                "the cycle thread panicked",
+                "this is a fault of twinstep: please report it",
+            ))
         })
     });
     // Whatever the cycle came to, what it handed over is stored and written first.
@@ -138,7 +174,10 @@ where
     let done = done?;
     let (totals, recorded) = (totals?, recorded?);
     if let Some(lost) = recorded.filter(|r| r.dropped > 0) {
-        output.note(&format!("{} cycles are missing in the recording: the disk did not keep up", lost.dropped));
+        output.note(&format!(
+            "{} cycles are missing in the recording: the disk did not keep up",
+            lost.dropped
+        ));
     }
     finish(machine, options, output, &done, totals)
 }
@@ -149,7 +188,8 @@ fn start_recorder(
     map: &ObjectMap,
 ) -> Result<Option<(RecordSender, Recorder)>, HostError> {
     let Some(path) = path else { return Ok(None) };
-    let writer = Writer::create(path, machine).map_err(|error| HostError::usage(error.to_string(), error.remedy()))?;
+    let writer =
+        Writer::create(path, machine).map_err(|error| HostError::usage(error.to_string(), ""))?;
     Recorder::start(Box::new(writer), &map.image()).map(Some)
 }
 
@@ -168,11 +208,24 @@ where
 {
     let (bus, pacer) = attach()?;
     let takes_outputs = bus.takes_outputs();
-    let trust = if pacer.is_real() { realtime::enter() } else { Trust::observe() };
-    let timing = if pacer.is_real() { Timing::Real } else { Timing::Virtual };
+    let trust = if pacer.is_real() {
+        realtime::enter()
+    } else {
+        Trust::observe()
+    };
+    let timing = if pacer.is_real() {
+        Timing::Real
+    } else {
+        Timing::Virtual
+    };
     let period_ns = machine.cycle.period_ns;
     let phases = PhaseStatistics::new(timing, period_ns, machine.cycle.budget_ns, options.cycles)
-        .map_err(|error| HostError::machine(format!("histograms: {error}"), "this is a fault of twinstep: please report it"))?;
+        .map_err(|error| {
+        HostError::machine(
+            format!("histograms: {error}"),
+            "this is a fault of twinstep: please report it",
+        )
+    })?;
 
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
@@ -186,12 +239,18 @@ where
         plan::stop_ramp_s(machine),
         options.armed,
     );
-    let source: Option<Box<dyn SetpointSource>> = if takes_outputs { Some(Box::new(source)) } else { None };
+    let source: Option<Box<dyn SetpointSource>> = if takes_outputs {
+        Some(Box::new(source))
+    } else {
+        None
+    };
 
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     info.set_start_utc_ns(clock::utc_ns());
-    let mut runner = Runner::new(bus, pacer, map, plan, pipeline, source, outlets, phases, trust);
+    let mut runner = Runner::new(
+        bus, pacer, map, plan, pipeline, source, outlets, phases, trust,
+    );
     runner.run(options.cycles);
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {
@@ -203,7 +262,10 @@ where
         trust,
         trouble: None,
     };
-    Ok(Done { trouble: runner.stop(), ..done })
+    Ok(Done {
+        trouble: runner.stop(),
+        ..done
+    })
 }
 
 fn finish(
@@ -235,5 +297,9 @@ fn finish(
             "make sure that it stands; the drives' own watchdogs have switched them off",
         ));
     }
-    Ok(if options.judge && totals.raised > 0 { Exit::Deviations } else { Exit::Fine })
+    Ok(if options.judge && totals.raised > 0 {
+        Exit::Deviations
+    } else {
+        Exit::Fine
+    })
 }

@@ -26,13 +26,18 @@ struct Seen {
 }
 
 /// Runs the pipeline over all recordings and writes limits and baselines into the twins.
-pub(super) fn learn(machine: &mut Machine, paths: &[PathBuf], remarks: &mut Vec<String>) -> Result<(), HostError> {
+pub(super) fn learn(
+    machine: &mut Machine,
+    paths: &[PathBuf],
+    remarks: &mut Vec<String>,
+) -> Result<(), HostError> {
     let store = plan(machine);
     let axes = store.plan().axes.len();
     let mut seen = vec![Seen::default(); axes];
     let mut stations = vec![0.0_f64; machine.stations.len()];
     for path in paths {
-        let mut bus = RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
+        let mut bus =
+            RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
         let mut state = store.state();
         let mut pipeline = store.pipeline(&mut state);
         run(&mut bus, &mut pipeline, &mut seen, &mut stations);
@@ -42,7 +47,8 @@ pub(super) fn learn(machine: &mut Machine, paths: &[PathBuf], remarks: &mut Vec<
         let name = axis.name.clone();
         let Some(twin) = &mut axis.twin else { continue };
         if twin.cascade.is_some() {
-            let limit = |c: usize| (seen.largest[c] > 0.0).then_some(ABOVE_LARGEST * seen.largest[c]);
+            let limit =
+                |c: usize| (seen.largest[c] > 0.0).then_some(ABOVE_LARGEST * seen.largest[c]);
             twin.position_limit_m = limit(0);
             twin.velocity_limit_m_per_s = limit(1);
             twin.current_limit_a = limit(2);
@@ -55,7 +61,11 @@ pub(super) fn learn(machine: &mut Machine, paths: &[PathBuf], remarks: &mut Vec<
             }
             let count = values.len() as f64;
             let mean_a = values.iter().sum::<f64>() / count;
-            let variance = values.iter().map(|v| (v - mean_a) * (v - mean_a)).sum::<f64>() / (count - 1.0);
+            let variance = values
+                .iter()
+                .map(|v| (v - mean_a) * (v - mean_a))
+                .sum::<f64>()
+                / (count - 1.0);
             // A few movements say little of the spread: widened as a Student t would.
             let sigma_a = variance.sqrt() * (1.0 + 2.0 / count);
             twin.baseline.push(RegimeBaseline {
@@ -65,7 +75,9 @@ pub(super) fn learn(machine: &mut Machine, paths: &[PathBuf], remarks: &mut Vec<
             });
         }
         if twin.baseline.is_empty() {
-            remarks.push(format!("{name}: current_load is off, fewer than {LEAST_MOVEMENTS} movements in each regime"));
+            remarks.push(format!(
+                "{name}: current_load is off, fewer than {LEAST_MOVEMENTS} movements in each regime"
+            ));
         }
     }
     for (station, largest) in machine.stations.iter_mut().zip(stations) {
@@ -76,7 +88,12 @@ pub(super) fn learn(machine: &mut Machine, paths: &[PathBuf], remarks: &mut Vec<
     Ok(())
 }
 
-fn run(bus: &mut RecordingBus, pipeline: &mut Pipeline<'_>, seen: &mut [Seen], stations: &mut [f64]) {
+fn run(
+    bus: &mut RecordingBus,
+    pipeline: &mut Pipeline<'_>,
+    seen: &mut [Seen],
+    stations: &mut [f64],
+) {
     let map = bus.object_map().clone();
     let mut image = map.image();
     let mut axis_readings = vec![Err(Missing::NoFrame); seen.len()];
@@ -93,7 +110,10 @@ fn run(bus: &mut RecordingBus, pipeline: &mut Pipeline<'_>, seen: &mut [Seen], s
         let samples = Samples {
             axes: &axis_readings,
             stations: &station_readings,
-            context: Context { recipe: image.recipe, part: image.part },
+            context: Context {
+                recipe: image.recipe,
+                part: image.part,
+            },
             bus: exchange,
         };
         pipeline.compare(stamp, &samples);
@@ -103,7 +123,9 @@ fn run(bus: &mut RecordingBus, pipeline: &mut Pipeline<'_>, seen: &mut [Seen], s
             continue;
         }
         for (n, (seen, reading)) in seen.iter_mut().zip(&axis_readings).enumerate() {
-            let (Some(judge), Some(predicted), Ok(r)) = (pipeline.judge(n), pipeline.compared(n), reading) else {
+            let (Some(judge), Some(predicted), Ok(r)) =
+                (pipeline.judge(n), pipeline.compared(n), reading)
+            else {
                 continue;
             };
             if judge.settle_left > 0 {

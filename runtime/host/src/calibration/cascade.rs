@@ -30,7 +30,10 @@ pub(super) fn choose(
     let recording = shortened(recordings.first()?);
     let record = recording.axes.get(n)?;
     let Some(reference) = record.reference_m.as_ref() else {
-        return Some(format!("{}: no cascade, the recording has no reference", axis.name));
+        return Some(format!(
+            "{}: no cascade, the recording has no reference",
+            axis.name
+        ));
     };
     let mut best: Option<(f64, Cascade)> = None;
     let mut hold = f64::INFINITY;
@@ -41,11 +44,16 @@ pub(super) fn choose(
         let tracks = accuracy::tracks(axis_params(axis), &recording, record, reference);
         let usable = |k: usize| {
             let near = k.saturating_sub(CALM)..=k + HORIZON;
-            record.position_m.get(near).is_some_and(|x| x.iter().all(|x| free(*x)))
+            record
+                .position_m
+                .get(near)
+                .is_some_and(|x| x.iter().all(|x| free(*x)))
         };
         let position = accuracy::errors(&tracks, Channel::PositionNext, HORIZON, STRIDE, usable);
         let current = accuracy::errors(&tracks, Channel::CurrentNext, HORIZON, STRIDE, usable);
-        let (Some((x, x_hold)), Some((i, i_hold))) = (position, current) else { continue };
+        let (Some((x, x_hold)), Some((i, i_hold))) = (position, current) else {
+            continue;
+        };
         // Both against what holding the last value does; 1 is no better than that.
         let score = (x / x_hold).max(i / i_hold);
         hold = 1.0;
@@ -53,7 +61,9 @@ pub(super) fn choose(
             best = Some((score, candidate));
         }
     }
-    let chosen = best.filter(|(score, _)| *score < hold).map(|(_, cascade)| cascade);
+    let chosen = best
+        .filter(|(score, _)| *score < hold)
+        .map(|(_, cascade)| cascade);
     if let Some(twin) = &mut axis.twin {
         twin.cascade = chosen;
     }
@@ -86,7 +96,8 @@ fn candidates(axis: &Axis, recording: &Recording, n: usize) -> Vec<Cascade> {
             all.push(Cascade {
                 position_gain_per_s: drive.position_gain_per_s,
                 velocity_gain_a_s_per_m: drive.velocity_gain_a_s_per_m,
-                integral_gain_a_per_m: drive.velocity_gain_a_s_per_m / drive.velocity_integral_time_s,
+                integral_gain_a_per_m: drive.velocity_gain_a_s_per_m
+                    / drive.velocity_integral_time_s,
                 velocity_feedforward: 1.0,
                 dead_time_s,
                 limit_a,
@@ -97,11 +108,19 @@ fn candidates(axis: &Axis, recording: &Recording, n: usize) -> Vec<Cascade> {
         }
         return all;
     }
-    let Some(record) = recording.axes.get(n) else { return all };
-    let Some(reference) = record.reference_m.as_ref() else { return all };
+    let Some(record) = recording.axes.get(n) else {
+        return all;
+    };
+    let Some(reference) = record.reference_m.as_ref() else {
+        return all;
+    };
     let length = recording.time_s.len();
     let usable: Vec<bool> = (0..length)
-        .map(|k| record.position_m[k].is_finite() && record.current_a[k].is_finite() && reference[k].is_finite())
+        .map(|k| {
+            record.position_m[k].is_finite()
+                && record.current_a[k].is_finite()
+                && reference[k].is_finite()
+        })
         .collect();
     let most = record.current_a.iter().fold(0.0_f64, |m, i| m.max(i.abs()));
     let fit = fit_cascade(

@@ -3,6 +3,10 @@
 //! Three passes. The first fits parameters by least squares; the second chooses the drive cascade that predicts best, or none;
 //! the third runs the very pipeline of the cycle over the recordings and learns what it says of a healthy machine: limits of
 //! the innovations, and mean and spread of every feature.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "one sample index runs over several records"
+)]
 
 mod baseline;
 mod cascade;
@@ -46,11 +50,15 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
                 report.fits.push(Some(fit));
             }
             Err(why) => {
-                report.remarks.push(format!("{}: not calibrated, {why}", axis.name));
+                report
+                    .remarks
+                    .push(format!("{}: not calibrated, {why}", axis.name));
                 report.fits.push(None);
             }
         }
-        if let Some(remark) = cascade::choose(axis, n, &recordings, |x| free_of_part(&original, n, x)) {
+        if let Some(remark) =
+            cascade::choose(axis, n, &recordings, |x| free_of_part(&original, n, x))
+        {
             report.remarks.push(remark);
         }
         if let Some(Some(fit)) = report.fits.last().filter(|_| n < original.axes.len()) {
@@ -61,10 +69,13 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
     for (n, station) in machine.stations.iter_mut().enumerate() {
         match fit_station(&recordings, n) {
             Ok(twin) => station.twin = Some(twin),
-            Err(why) => report.remarks.push(format!("{}: not calibrated, {why}", station.name)),
+            Err(why) => report
+                .remarks
+                .push(format!("{}: not calibrated, {why}", station.name)),
         }
     }
-    if report.fits.iter().all(Option::is_none) && machine.stations.iter().all(|s| s.twin.is_none()) {
+    if report.fits.iter().all(Option::is_none) && machine.stations.iter().all(|s| s.twin.is_none())
+    {
         return Err(HostError::usage(
             format!("nothing could be identified: {}", report.remarks.join("; ")),
             "record a run in which every axis moves both ways, with constant speed and with acceleration",
@@ -76,7 +87,11 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
 
 fn axis_mut(machine: &mut Machine, n: usize) -> &mut Axis {
     let axes = machine.axes.len();
-    if n < axes { &mut machine.axes[n] } else { &mut machine.presses[n - axes].axis }
+    if n < axes {
+        &mut machine.axes[n]
+    } else {
+        &mut machine.presses[n - axes].axis
+    }
 }
 
 /// Force per current (N/A); the effort of an axis that is recorded as a force is that force.
@@ -84,28 +99,38 @@ fn force_constant(axis: &Axis) -> f64 {
     match axis.effort_unit {
         EffortUnit::Newton => 1.0,
         EffortUnit::Ampere => {
-            2.0 * std::f64::consts::PI * axis.drive.torque_constant_nm_per_a / axis.drive.feed_m_per_rev
+            2.0 * std::f64::consts::PI * axis.drive.torque_constant_nm_per_a
+                / axis.drive.feed_m_per_rev
         }
     }
 }
 
 /// Whether axis `n` at `position_m` cannot be in a part: a servo axis always, a press before the end of its approach.
 fn free_of_part(machine: &Machine, n: usize, position_m: f64) -> bool {
-    let press = n.checked_sub(machine.axes.len()).and_then(|p| machine.presses.get(p));
+    let press = n
+        .checked_sub(machine.axes.len())
+        .and_then(|p| machine.presses.get(p));
     press.is_none_or(|p| crate::plan::way_in(&p.stroke) * (position_m - p.stroke.approach_m) < 0.0)
 }
 
 /// One record of axis `n` over all recordings, and which samples the inverse dynamics may use.
 fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord, Vec<bool>) {
-    let mut all = AxisRecord { reference_m: Some(Vec::new()), ..AxisRecord::default() };
+    let mut all = AxisRecord {
+        reference_m: Some(Vec::new()),
+        ..AxisRecord::default()
+    };
     let mut usable = Vec::new();
     for recording in recordings {
-        let Some(one) = recording.axes.get(n) else { continue };
+        let Some(one) = recording.axes.get(n) else {
+            continue;
+        };
         let reference = one.reference_m.as_ref().unwrap_or(&one.position_m);
         for k in 0..one.position_m.len() {
             let free = free_of_part(machine, n, one.position_m[k]);
             let boundary = recording.segments.contains(&k);
-            let finite = one.position_m[k].is_finite() && one.current_a[k].is_finite() && reference[k].is_finite();
+            let finite = one.position_m[k].is_finite()
+                && one.current_a[k].is_finite()
+                && reference[k].is_finite();
             usable.push(one.enabled[k] && finite && free && !boundary);
         }
         all.position_m.extend_from_slice(&one.position_m);
@@ -154,28 +179,41 @@ fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'stat
     let (mut pressure_pa, mut phase) = (Vec::new(), Vec::new());
     let mut period_s = 0.0;
     for recording in recordings {
-        let Some(station) = recording.stations.get(n) else { continue };
+        let Some(station) = recording.stations.get(n) else {
+            continue;
+        };
         period_s = recording.period_s;
         pressure_pa.extend_from_slice(&station.pressure_pa);
         phase.extend(phases(station));
     }
-    let fit = fit_vacuum(&VacuumRecord { period_s, pressure_pa: &pressure_pa, phase: &phase })?;
+    let fit = fit_vacuum(&VacuumRecord {
+        period_s,
+        pressure_pa: &pressure_pa,
+        phase: &phase,
+    })?;
     Ok(StationTwin {
         final_pressure_pa: fit.final_pressure_pa,
         evacuation_time_constant_s: fit.time_constant_s,
         leak_pa_per_s: fit.leak_pa_per_s,
         // A spread of nothing would make every later hold a deviation.
-        leak_sigma_pa_per_s: fit.leak_sigma_pa_per_s.max(0.02 * fit.leak_pa_per_s.abs()).max(1.0),
+        leak_sigma_pa_per_s: fit
+            .leak_sigma_pa_per_s
+            .max(0.02 * fit.leak_pa_per_s.abs())
+            .max(1.0),
         pressure_limit_pa: None,
     })
 }
 
 fn phases(station: &StationRecord) -> impl Iterator<Item = Phase> + '_ {
-    station.ejector_on.iter().zip(&station.blow_off).map(|(ejector_on, blow_off)| match (ejector_on, blow_off) {
-        (true, false) => Phase::Evacuate,
-        (false, false) => Phase::Hold,
-        (_, true) => Phase::Release,
-    })
+    station
+        .ejector_on
+        .iter()
+        .zip(&station.blow_off)
+        .map(|(ejector_on, blow_off)| match (ejector_on, blow_off) {
+            (true, false) => Phase::Evacuate,
+            (false, false) => Phase::Hold,
+            (_, true) => Phase::Release,
+        })
 }
 
 /// Plan of a machine under calibration.

@@ -21,26 +21,50 @@ const ROUNDS: usize = 2;
 
 /// Searches constant load and Coulomb friction of a fitted axis in turn, in place.
 pub(super) fn refine(axis: &mut Axis, n: usize, recordings: &[Recording], fit: &AxisFit) {
-    let Some(first) = recordings.first() else { return };
+    let Some(first) = recordings.first() else {
+        return;
+    };
     let mut recording = first.clone();
     recording.time_s.truncate(MOST);
     recording.segments.retain(|s| *s < MOST);
-    let Some(kf) = axis.twin.as_ref().map(|twin| twin.force_constant_n_per_a) else { return };
+    let Some(kf) = axis.twin.as_ref().map(|twin| twin.force_constant_n_per_a) else {
+        return;
+    };
     let (gravity_n, coulomb_n) = (kf * fit.gravity_a.value, kf * fit.coulomb_a.value);
     for _ in 0..ROUNDS {
         let width = WIDTH * kf * fit.gravity_a.standard_error;
-        search(axis, n, &recording, (gravity_n - width, gravity_n + width), |twin, x| twin.gravity_n = x);
+        search(
+            axis,
+            n,
+            &recording,
+            (gravity_n - width, gravity_n + width),
+            |twin, x| twin.gravity_n = x,
+        );
         let width = WIDTH * kf * fit.coulomb_a.standard_error;
         let lowest = (coulomb_n - width).max(0.0);
-        search(axis, n, &recording, (lowest, coulomb_n + width), |twin, x| {
-            (twin.coulomb_positive_n, twin.coulomb_negative_n) = (x, x);
-        });
+        search(
+            axis,
+            n,
+            &recording,
+            (lowest, coulomb_n + width),
+            |twin, x| {
+                (twin.coulomb_positive_n, twin.coulomb_negative_n) = (x, x);
+            },
+        );
     }
 }
 
 /// Golden section over one parameter; the axis keeps what it had where that is better.
-fn search(axis: &mut Axis, n: usize, recording: &Recording, range: (f64, f64), set: fn(&mut AxisTwin, f64)) {
-    let Some(record) = recording.axes.get(n) else { return };
+fn search(
+    axis: &mut Axis,
+    n: usize,
+    recording: &Recording,
+    range: (f64, f64),
+    set: fn(&mut AxisTwin, f64),
+) {
+    let Some(record) = recording.axes.get(n) else {
+        return;
+    };
     let reference = record.reference_m.as_ref().unwrap_or(&record.position_m);
     let with = |x: Option<f64>| {
         let mut axis = axis.clone();

@@ -48,7 +48,10 @@ pub fn run(args: &CalibrateArgs, output: &Output) -> Result<Exit, HostError> {
 }
 
 fn axes(machine: &Machine) -> impl Iterator<Item = &Axis> {
-    machine.axes.iter().chain(machine.presses.iter().map(|press| &press.axis))
+    machine
+        .axes
+        .iter()
+        .chain(machine.presses.iter().map(|press| &press.axis))
 }
 
 fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
@@ -56,7 +59,9 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
         output.line("axis             quantity             before        after   std. error  unit");
     }
     for ((old, new), fit) in axes(before).zip(axes(after)).zip(&report.fits) {
-        let (Some(fit), Some(twin)) = (fit, &new.twin) else { continue };
+        let (Some(fit), Some(twin)) = (fit, &new.twin) else {
+            continue;
+        };
         let kf = twin.force_constant_n_per_a;
         let pair = |e: twinstep_models::identify::Estimate| [kf * e.value, kf * e.standard_error];
         let old_of = |get: fn(&AxisTwin) -> f64| old.twin.as_ref().map(get);
@@ -78,14 +83,32 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
         }
         let rows = [
             ("mass", old_of(|t| t.mass_kg), pair(fit.inertia), "kg"),
-            ("coulomb", old_of(|t| t.coulomb_positive_n), pair(fit.coulomb_a), "N"),
-            ("viscous", old_of(|t| t.viscous_n_s_per_m), pair(fit.viscous), "N s/m"),
-            ("stribeck", old_of(|t| t.stribeck_n), pair(fit.stribeck_a), "N"),
+            (
+                "coulomb",
+                old_of(|t| t.coulomb_positive_n),
+                pair(fit.coulomb_a),
+                "N",
+            ),
+            (
+                "viscous",
+                old_of(|t| t.viscous_n_s_per_m),
+                pair(fit.viscous),
+                "N s/m",
+            ),
+            (
+                "stribeck",
+                old_of(|t| t.stribeck_n),
+                pair(fit.stribeck_a),
+                "N",
+            ),
             ("gravity", old_of(|t| t.gravity_n), pair(fit.gravity_a), "N"),
         ];
         for (quantity, old, [value, error], unit) in rows {
             let old = old.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
-            output.line(&format!("{:<16} {quantity:<12} {old:>14} {value:>12.4} {error:>12.4}  {unit}", new.name));
+            output.line(&format!(
+                "{:<16} {quantity:<12} {old:>14} {value:>12.4} {error:>12.4}  {unit}",
+                new.name
+            ));
         }
     }
     for remark in &report.remarks {
@@ -101,7 +124,10 @@ fn replace_file(path: &Path, text: &str) -> Result<(), HostError> {
             "make the file and its folder writable, or leave --write out and merge the printed patch",
         )
     };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(refuse)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(refuse)?;
     file.as_file().sync_all().map_err(refuse)?;

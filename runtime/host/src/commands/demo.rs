@@ -22,7 +22,10 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
         Some(folder) => folder.clone(),
         None => crate::store::temporary_folder()?,
     };
-    output.note(&format!("events: twinstep events --state {}", state.display()));
+    output.note(&format!(
+        "events: twinstep events --state {}",
+        state.display()
+    ));
     let mut options = Options::new("demo", &args.cycle, state, true);
     let watched = output.is_terminal() && !output.json();
     if options.cycles.is_none() && (!watched || args.cycle.fast) {

@@ -24,13 +24,23 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         Some(folder) => folder.clone(),
         None => crate::store::temporary_folder()?,
     };
-    output.note(&format!("events: twinstep events --state {}", state.display()));
+    output.note(&format!(
+        "events: twinstep events --state {}",
+        state.display()
+    ));
     if machine.recording.is_some() {
         show_accuracy(&machine, &args.recording, output)?;
     }
-    let options = Options { state, judge: args.judge, quiet: true, ..Options::default() };
+    let options = Options {
+        state,
+        judge: args.judge,
+        quiet: true,
+        ..Options::default()
+    };
     let period_ns = machine.cycle.period_ns;
-    session::run(&machine, &options, output, move || Ok((bus, Pacer::new(Pace::Virtual(None), period_ns, 0))))
+    session::run(&machine, &options, output, move || {
+        Ok((bus, Pacer::new(Pace::Virtual(None), period_ns, 0)))
+    })
 }
 
 /// A recording from elsewhere was made without us: say first how far the twin can be believed on it.
@@ -48,6 +58,6 @@ fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), 
 
 /// An error in a recording, for the user.
 pub fn refused(error: RecordingError) -> HostError {
-    let remedy = error.remedy();
-    HostError::usage(error.to_string(), remedy)
+    // The remedy stands in the sentence already.
+    HostError::usage(error.to_string(), "")
 }

@@ -36,10 +36,19 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
-    let open = || RawSocket::open(&interface).map_err(|error| HostError::machine(error.to_string(), "name an interface with --interface that `ip link` lists and that is up"));
+    let open = || {
+        RawSocket::open(&interface).map_err(|error| {
+            HostError::machine(
+                error.to_string(),
+                "name an interface with --interface that `ip link` lists and that is up",
+            )
+        })
+    };
     match &args.cycle.pcap {
         None => session::run(&machine, &options, output, || attach(open()?, &machine)),
-        Some(path) => session::run(&machine, &options, output, || attach(simulated::capture(open()?, path)?, &machine)),
+        Some(path) => session::run(&machine, &options, output, || {
+            attach(simulated::capture(open()?, path)?, &machine)
+        }),
     }
 }
 
@@ -50,6 +59,10 @@ fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pa
             "compare the configuration with the SubDevices on the wire, and check cables and power",
         )
     })?;
-    let pacer = Pacer::new(Pace::Bus(bus.clock().clone()), machine.cycle.period_ns, bus.next_cycle_ns());
+    let pacer = Pacer::new(
+        Pace::Bus(bus.clock().clone()),
+        machine.cycle.period_ns,
+        bus.next_cycle_ns(),
+    );
     Ok((bus, pacer))
 }

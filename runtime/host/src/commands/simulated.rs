@@ -22,7 +22,12 @@ const START_NS: u64 = 1_000_000_000;
 ///
 /// # Errors
 /// [`HostError`], as [`session::run`].
-pub fn run(machine: &Machine, args: &CycleArgs, options: &Options, output: &Output) -> Result<Exit, HostError> {
+pub fn run(
+    machine: &Machine,
+    args: &CycleArgs,
+    options: &Options,
+    output: &Output,
+) -> Result<Exit, HostError> {
     let Some(simulation) = machine.simulation else {
         return Err(HostError::usage(
             "this machine is not simulated",
@@ -33,29 +38,48 @@ pub fn run(machine: &Machine, args: &CycleArgs, options: &Options, output: &Outp
     let machine_seed = args.machine_seed.unwrap_or(simulation.machine_seed);
     let segment = || -> Result<InProcess, HostError> {
         let mut segment = Segment::new(machine, machine_seed, args.seed).map_err(|error| {
-            HostError::usage(format!("the simulated segment cannot be built: {error}"), "mend the configuration")
+            HostError::usage(
+                format!("the simulated segment cannot be built: {error}"),
+                "mend the configuration",
+            )
         })?;
         for fault in &faults {
             segment.inject(fault).map_err(|error| {
-                HostError::usage(format!("{fault} cannot be injected: {error}"), Fault::usage())
+                HostError::usage(
+                    format!("{fault} cannot be injected: {error}"),
+                    Fault::usage(),
+                )
             })?;
         }
         Ok(InProcess::new(segment, Clock::virtual_from(START_NS)))
     };
     match &args.pcap {
-        None => session::run(machine, options, output, || attach(segment()?, machine, args.fast)),
-        Some(path) => {
-            session::run(machine, options, output, || attach(capture(segment()?, path)?, machine, args.fast))
-        }
+        None => session::run(machine, options, output, || {
+            attach(segment()?, machine, args.fast)
+        }),
+        Some(path) => session::run(machine, options, output, || {
+            attach(capture(segment()?, path)?, machine, args.fast)
+        }),
     }
 }
 
-fn attach<L: HostLink>(link: L, machine: &Machine, fast: bool) -> Result<(EthercatBus<L>, Pacer), HostError> {
+fn attach<L: HostLink>(
+    link: L,
+    machine: &Machine,
+    fast: bool,
+) -> Result<(EthercatBus<L>, Pacer), HostError> {
     let bus = EthercatBus::bring_up(link, machine).map_err(|error| {
-        HostError::machine(format!("the segment does not reach OP: {error}"), "compare the configuration with the bus")
+        HostError::machine(
+            format!("the segment does not reach OP: {error}"),
+            "compare the configuration with the bus",
+        )
     })?;
     let clock = bus.clock().clone();
-    let pace = if fast { Pace::Virtual(Some(clock)) } else { Pace::Wall(clock) };
+    let pace = if fast {
+        Pace::Virtual(Some(clock))
+    } else {
+        Pace::Wall(clock)
+    };
     let pacer = Pacer::new(pace, machine.cycle.period_ns, bus.next_cycle_ns());
     Ok((bus, pacer))
 }

@@ -1,0 +1,66 @@
+//! What a benchmark was called for. Cargo and nextest call a binary without a harness with arguments of their own.
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Measure: `cargo bench` passes `--bench`.
+    Measure,
+    /// A few cycles only, to see that everything still works: called as a test.
+    Smoke,
+    /// Name the one test there is, for a test runner that asks.
+    List,
+    /// Count instructions under callgrind: `--instructions`.
+    Instructions,
+    /// The process that callgrind watches: `--counted`, for internal use.
+    Counted,
+}
+
+impl Mode {
+    /// Reads the arguments, the program's name left out. Unknown ones (filters, formats) are ignored.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = String>) -> Self {
+        let arguments: Vec<String> = arguments.into_iter().collect();
+        let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+        if has("--list") {
+            Self::List
+        } else if has("--counted") {
+            Self::Counted
+        } else if has("--instructions") {
+            Self::Instructions
+        } else if has("--bench") && !has("--test") {
+            Self::Measure
+        } else {
+            Self::Smoke
+        }
+    }
+
+    /// The same, from the process.
+    pub fn from_process() -> Self {
+        Self::from_arguments(std::env::args().skip(1))
+    }
+
+    /// What a test runner wants to read for [`Mode::List`]. Nothing is ignored, so that list stays empty.
+    pub fn list() {
+        if !std::env::args().any(|argument| argument == "--ignored") {
+            println!("smoke: test");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(arguments: &[&str]) -> Mode {
+        Mode::from_arguments(arguments.iter().map(|argument| (*argument).to_owned()))
+    }
+
+    #[test]
+    fn only_cargo_bench_measures() {
+        assert_eq!(mode(&["--bench"]), Mode::Measure);
+        assert_eq!(mode(&[]), Mode::Smoke);
+        assert_eq!(mode(&["--test", "--bench"]), Mode::Smoke);
+        assert_eq!(mode(&["smoke", "--exact", "--nocapture"]), Mode::Smoke);
+        assert_eq!(mode(&["--list", "--format", "terse"]), Mode::List);
+        assert_eq!(mode(&["--instructions", "--bench"]), Mode::Instructions);
+    }
+}

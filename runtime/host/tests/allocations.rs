@@ -1,0 +1,234 @@
+//! After the start the cycle takes no memory: events, recorder, live view, segment and plant included.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+#![allow(unsafe_code)] // An allocator that counts is an allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+
+use twinstep_config::fault::Fault;
+use twinstep_config::machine::Machine;
+use twinstep_cycle::setpoint::ProgramSource;
+use twinstep_drivers::clock::Clock;
+use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::in_process::InProcess;
+use twinstep_drivers::object_map::ObjectMap;
+use twinstep_drivers::recording::Writer;
+use twinstep_drivers::segment::Segment;
+use twinstep_host::names::{Names, RunInfo};
+use twinstep_host::pacer::{Pace, Pacer};
+use twinstep_host::phases::{PhaseStatistics, Timing};
+use twinstep_host::plan::{self, PlanStore};
+use twinstep_host::recorder::Recorder;
+use twinstep_host::runner::{Flow, Outlets, Runner};
+use twinstep_host::scribe::Scribe;
+use twinstep_host::snapshot::{self, Control};
+use twinstep_host::store::StoreWriter;
+use twinstep_host::trust::Trust;
+
+/// Hands everything on to the system's allocator and counts per thread: other threads may take memory.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() -> u64 {
+    COUNT.with(Cell::get)
+}
+
+fn add_one() {
+    COUNT.with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; the counter is a plain value of the thread, made without
+// the heap and never dropped.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add_one();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add_one();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        add_one();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // Giving back is counted too: the heap's lock is what the cycle must not meet.
+        add_one();
+        // SAFETY: the pointer came from `System`, as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Deviations on every kind of source, while they are counted.
+const FAULTS: [&str; 5] = [
+    "friction:carriage:factor=1.5@1s",
+    "leak:gripper:rate=10mbar/s@1s",
+    "frame_loss:bus:count=3@2s",
+    "wrong_part:press:part=bush-long@3s",
+    "drive_fault:lift:code=0x2310@8s",
+];
+
+/// Runs the press cell as a run does and returns calls of the heap in `cycles` cycles after `warm_up`, and the events.
+fn heap_calls(
+    machine: &Machine,
+    pace: impl Fn(Clock) -> Pace,
+    warm_up: u64,
+    cycles: u64,
+) -> (u64, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = PlanStore::new(machine);
+    let info = Arc::new(RunInfo::new(
+        Names::of(machine),
+        plan.hash(),
+        machine.judge.false_alarm_interval_s,
+        0,
+    ));
+    let map = ObjectMap::new(machine).unwrap();
+    let announced = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&announced);
+    let store = StoreWriter::open(folder.path()).unwrap();
+    let (events, scribe) = Scribe::start(
+        store,
+        info,
+        Box::new(move |_, _| *counted.lock().unwrap() += 1),
+    )
+    .unwrap();
+    let writer = Writer::create(folder.path().join("run.csv"), machine).unwrap();
+    let (record, recorder) = Recorder::start(Box::new(writer), &map.image()).unwrap();
+    let (snapshots, mut receiver) = snapshot::channel();
+    let outlets = Outlets {
+        events,
+        record: Some(record),
+        snapshots,
+        control: Control::default(),
+    };
+
+    let mut segment = Segment::new(machine, 1, 1).unwrap();
+    for fault in FAULTS {
+        segment
+            .inject(&Fault::parse(fault, machine).unwrap())
+            .unwrap();
+    }
+    let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
+    let bus = EthercatBus::bring_up(link, machine).unwrap();
+    let pace = pace(bus.clock().clone());
+    let timing = if let Pace::Virtual(_) = pace {
+        Timing::Virtual
+    } else {
+        Timing::Real
+    };
+    let pacer = Pacer::new(pace, machine.cycle.period_ns, bus.next_cycle_ns());
+    let phases = PhaseStatistics::new(
+        timing,
+        machine.cycle.period_ns,
+        machine.cycle.budget_ns,
+        None,
+    )
+    .unwrap();
+    let mut programs = plan::programs(machine);
+    let stations = plan::station_programs(machine);
+    let source = ProgramSource::new(
+        &mut programs,
+        &stations,
+        &machine.recipes[0].parts,
+        machine.axes.len(),
+        machine.cycle.period_ns as f64 / 1e9,
+        plan::stop_ramp_s(machine),
+        true,
+    );
+    let mut state = plan.state();
+    let pipeline = plan.pipeline(&mut state);
+    let mut runner = Runner::new(
+        bus,
+        pacer,
+        map,
+        &plan,
+        pipeline,
+        Some(Box::new(source)),
+        outlets,
+        phases,
+        Trust::observe(),
+    );
+
+    for _ in 0..warm_up {
+        assert_eq!(runner.cycle(), Flow::Next);
+    }
+    let before = count();
+    for _ in 0..cycles {
+        runner.cycle();
+    }
+    let calls = count() - before;
+    assert_eq!(runner.cycles(), warm_up + cycles);
+    assert!(receiver.newest().is_some(), "snapshots were taken");
+    drop(runner);
+    scribe.stop(0).unwrap();
+    recorder.stop().unwrap();
+    let announced = *announced.lock().unwrap();
+    (calls, announced)
+}
+
+fn press_cell() -> Machine {
+    twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap()
+}
+
+#[test]
+fn ten_thousand_cycles_of_the_press_cell_leave_the_heap_alone() {
+    let (calls, events) = heap_calls(
+        &press_cell(),
+        |clock| Pace::Virtual(Some(clock)),
+        100,
+        10_000,
+    );
+    // Otherwise the way of an event would be untested. Bus and drive at least.
+    assert!(events >= 2, "{events} events");
+    assert_eq!(calls, 0);
+}
+
+#[test]
+fn real_time_leaves_the_heap_alone() {
+    let (calls, _) = heap_calls(&press_cell(), Pace::Wall, 100, 500);
+    assert_eq!(calls, 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = count();
+    let mut bytes: Vec<u8> = Vec::with_capacity(std::hint::black_box(1));
+    bytes.extend_from_slice(std::hint::black_box(&[1, 2, 3]));
+    assert_eq!(
+        count() - before,
+        2,
+        "one for the first byte, one for more room"
+    );
+    drop(bytes);
+    assert_eq!(count() - before, 3);
+    // Each thread has a count of its own.
+    let before = count();
+    let theirs = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let before = count();
+            drop(std::hint::black_box(vec![0_u8; 100]));
+            count() - before
+        });
+        other.join().unwrap()
+    });
+    assert_eq!(theirs, 2);
+    assert!(count() > before, "a thread is not started without the heap");
+}
