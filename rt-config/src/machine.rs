@@ -9,7 +9,7 @@ pub const MAX_SUBDEVICES: usize = 256;
 /// Largest number of steps in a motion program.
 pub const MAX_STEPS: usize = 32;
 /// Largest number of parts.
-pub const MAX_PARTS: usize = 64;
+pub const MAX_PARTS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
 /// Largest number of parts in one recipe.

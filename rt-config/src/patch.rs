@@ -242,7 +242,15 @@ fn replace(base: &mut DocumentMut, list: &str, name: &str, twin: &dyn TableLike)
     match base.get_mut(list) {
         Some(Item::ArrayOfTables(array)) => match array.iter_mut().find(|table| named(*table)) {
             Some(table) => {
-                table.insert("twin", Item::Table(as_table(twin)));
+                let mut new = as_table(twin);
+                // What somebody wrote above the twin is about the machine, and stays.
+                if let Some(prefix) = (table.get("twin").and_then(Item::as_table))
+                    .and_then(|old| old.decor().prefix())
+                {
+                    let prefix = prefix.clone();
+                    new.decor_mut().set_prefix(prefix);
+                }
+                table.insert("twin", Item::Table(new));
                 true
             }
             None => false,

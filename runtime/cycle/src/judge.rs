@@ -86,6 +86,8 @@ pub struct AxisJudge {
     pub regime: Regime,
     /// Features of a movement that ended in the last cycle, for calibration and display.
     pub ended: Option<[Option<Block>; FEATURES]>,
+    /// The latest movement's largest deviation from its healthy mean (standard deviations), for display.
+    pub latest_sigma: f64,
     regimes: RegimeState,
     blocks: Blocks,
     cusum: [Cusum; FEATURES],
@@ -179,6 +181,7 @@ impl AxisJudge {
         );
         self.ended = self.blocks.push(self.regime, s);
         let Some(blocks) = self.ended else { return };
+        self.latest_sigma = 0.0;
         for feature in Feature::ALL {
             let f = feature as usize;
             if let (Some(block), Some(base)) = (blocks[f], plan.baseline[f]) {
@@ -206,7 +209,11 @@ impl AxisJudge {
         let model_a = MODEL_ERROR[f] * explained;
         let sigma = libm::sqrt(sigma_a * sigma_a + model_a * model_a);
         let shift = block.residual_a - mean_a;
-        self.cusum[f].push(shift / sigma, t.slack, t.threshold);
+        let z = shift / sigma;
+        if z * z > self.latest_sigma * self.latest_sigma {
+            self.latest_sigma = z;
+        }
+        self.cusum[f].push(z, t.slack, t.threshold);
         let old = &self.shifts[f];
         let weight = if old.sigma_a > 0.0 { NEWEST } else { 1.0 };
         self.shifts[f] = Shift {

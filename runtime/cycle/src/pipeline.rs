@@ -8,7 +8,7 @@ use crate::digest::{finish, mix, mix_event};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, MAX_PARTS, Plan};
+use crate::plan::{AxisPlan, Plan};
 use crate::station::StationJudge;
 use twinstep_models::axis::load::{LoadEstimate, LoadWindow};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
@@ -20,6 +20,8 @@ use twinstep_models::sample::{CycleStamp, DriveState, Missing, Samples};
 
 /// Good cycles after which a bus fault is cleared.
 const BUS_CALM_CYCLES: u32 = 1000;
+/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
+const RETURNING_M_PER_S: f64 = -1.0e-4;
 /// Cycles that an axis may coast before its next sample locks it anew.
 const COAST_CYCLES: u32 = 20;
 
@@ -117,7 +119,7 @@ impl<'a> Pipeline<'a> {
 
     /// Advances every model to the sample that is about to arrive.
     pub fn predict(&mut self) {
-        let part = usize::from(self.part) % MAX_PARTS;
+        let part = usize::from(self.part);
         for (n, (params, lane)) in self
             .plan
             .lanes
@@ -225,7 +227,7 @@ impl<'a> Pipeline<'a> {
 
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
-        let part = usize::from(samples.context.part) % MAX_PARTS;
+        let part = usize::from(samples.context.part);
         let lanes = self
             .lanes
             .iter_mut()
@@ -405,8 +407,11 @@ const fn cause_of(reason: Missing) -> Cause {
 
 /// Load current of the part on the way in; nothing is known of the way back.
 fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f64) -> f64 {
-    let contact = &axis.contacts[part];
-    if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > -1.0e-4 {
+    // A recording may name a part that this plan does not know: nothing is in the press then.
+    let Some(contact) = axis.contacts.get(part) else {
+        return 0.0;
+    };
+    if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > RETURNING_M_PER_S {
         contact.current_a(position_m)
     } else {
         0.0

@@ -24,6 +24,8 @@ pub struct StationJudge {
     predicted_pa: f64,
     /// Measured minus predicted where it is judged (Pa), for calibration.
     pub innovation_pa: Option<f64>,
+    /// The latest hold's deviation from the healthy leak rate (standard deviations), for display.
+    pub latest_sigma: f64,
     settle_left: u32,
     locked: bool,
     leak: Cusum,
@@ -132,11 +134,8 @@ impl StationJudge {
         out: &mut Outbox,
     ) {
         let spread = LEAK_SPREAD * mean;
-        self.leak.push(
-            (rate - mean) / libm::sqrt(sigma * sigma + spread * spread),
-            t.slack,
-            t.threshold,
-        );
+        self.latest_sigma = (rate - mean) / libm::sqrt(sigma * sigma + spread * spread);
+        self.leak.push(self.latest_sigma, t.slack, t.threshold);
         let state = match self.leak_raised {
             false if self.leak.up > t.threshold => EventState::Raised,
             true if self.leak.up < 0.5 * t.threshold => EventState::Cleared,

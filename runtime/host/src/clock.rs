@@ -1,4 +1,5 @@
-//! The only place in the product that reads a clock. Everything else takes time as a parameter.
+//! The only place in the host that reads a clock; the bus has its own (`drivers/src/clock.rs`). Everything else takes time
+//! as a parameter.
 
 use rustix::thread::{ClockId as SleepClock, clock_nanosleep_absolute};
 use rustix::time::{ClockId, Timespec, clock_gettime};

@@ -6,12 +6,15 @@
 //! steered so that the frame passes at SYNC0 plus the shift.
 
 use crate::clock;
+use std::time::Duration;
 use twinstep_drivers::clock::Clock;
 
 /// Share of the phase error that is corrected at once.
 const PROPORTIONAL: f64 = 0.1;
 /// Share of the phase error that goes into the estimate of the clocks' drift.
 const INTEGRAL: f64 = 0.005;
+/// Part of the period that acyclic work leaves before the next start.
+const RESERVE: u64 = 10;
 /// Lateness after which the wall clock's schedule starts anew instead of catching up (periods).
 const GIVE_UP: u64 = 50;
 
@@ -67,6 +70,16 @@ impl Pacer {
         } else {
             0
         }
+    }
+
+    /// Time for work outside the cycle's data: on a real bus what is left of the period, less a reserve, since an answer to a
+    /// register access takes as long as one to process data. A simulated bus answers in virtual time, at once.
+    pub fn acyclic_budget(&self) -> Duration {
+        let budget_ns = match self.pace {
+            Pace::Bus(_) => self.slack_ns().saturating_sub(self.period_ns / RESERVE),
+            Pace::Wall(_) | Pace::Virtual(_) => self.period_ns / RESERVE,
+        };
+        Duration::from_nanos(budget_ns)
     }
 
     /// Waits for the start of the cycle and returns how late it is (ns).

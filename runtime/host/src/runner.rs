@@ -4,21 +4,17 @@
 use crate::attached::Attached;
 use crate::pacer::Pacer;
 use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
-use crate::plan::PlanStore;
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
 use crate::snapshot::{
     Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender,
 };
 use crate::trust::Trust;
-use std::time::Duration;
 use twinstep_cycle::event::EventState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
-use twinstep_models::blocks::Feature;
-use twinstep_models::channel::Regime;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
 /// Cycles between two snapshots for the live view, as a time (ns).
@@ -63,10 +59,13 @@ pub struct Runner<'a, B> {
     axis_setpoints: Vec<AxisSetpoint>,
     station_setpoints: Vec<StationSetpoint>,
     trust: Trust,
-    period_ns: u64,
     next_snapshot_ns: u64,
     cycles: u64,
     raised: u64,
+    /// Stamp of the last cycle.
+    last: CycleStamp,
+    /// Events that found no room in the cycle they were found in, as far as they were passed on.
+    outbox_dropped: u64,
 }
 
 impl<'a, B: Attached> Runner<'a, B> {
@@ -79,7 +78,6 @@ impl<'a, B: Attached> Runner<'a, B> {
         bus: B,
         pacer: Pacer,
         map: ObjectMap,
-        plan: &PlanStore,
         pipeline: Pipeline<'a>,
         source: Option<Box<dyn SetpointSource + 'a>>,
         outlets: Outlets,
@@ -94,10 +92,11 @@ impl<'a, B: Attached> Runner<'a, B> {
             stations: vec![Err(Missing::NoFrame); stations],
             axis_setpoints: vec![AxisSetpoint::default(); axes],
             station_setpoints: vec![StationSetpoint::default(); stations],
-            period_ns: plan.plan().period_ns,
             next_snapshot_ns: 0,
             cycles: 0,
             raised: 0,
+            last: CycleStamp::default(),
+            outbox_dropped: 0,
             timer: PhaseTimer::default(),
             bus,
             pacer,
@@ -119,7 +118,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 break;
             }
         }
-        self.publish();
+        self.publish(self.last);
     }
 
     /// One cycle.
@@ -164,7 +163,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.timer.lap(Phase::Compare);
 
         // publish
-        self.publish();
+        self.publish(stamp);
         if let Some(record) = &mut self.outlets.record {
             // In virtual time nothing is late, so that a recording may wait for the disk.
             if self.pacer.is_real() {
@@ -181,11 +180,11 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.timer.lap(Phase::Correct);
 
         // acyclic
-        self.cycles = stamp.cycle + 1;
+        (self.cycles, self.last) = (stamp.cycle + 1, stamp);
         self.setpoints(exchange);
-        self.bus.acyclic(Duration::from_nanos(self.period_ns / 10));
         self.show(stamp);
         self.pacer.advance(self.bus.phase_error_ns());
+        self.bus.acyclic(self.pacer.acyclic_budget());
         self.timer.lap(Phase::Acyclic);
 
         // slack
@@ -242,7 +241,16 @@ impl<'a, B: Attached> Runner<'a, B> {
         &self.pipeline
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, stamp: CycleStamp) {
+        let dropped = self.pipeline.outbox.dropped();
+        if dropped > self.outbox_dropped {
+            self.outlets.events.count_dropped(
+                dropped - self.outbox_dropped,
+                stamp.cycle,
+                stamp.time_ns,
+            );
+            self.outbox_dropped = dropped;
+        }
         while let Some(event) = self.pipeline.take_event() {
             self.raised += u64::from(event.state == EventState::Raised);
             if self.pacer.is_real() {
@@ -326,19 +334,11 @@ impl<'a, B: Attached> Runner<'a, B> {
             .take(LIVE_STATIONS)
         {
             let predicted_pressure_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
-            let residual = reading.map_or(0.0, |r| r.pressure_pa - predicted_pressure_pa);
-            let limit = self
-                .pipeline
-                .plan()
-                .stations
-                .get(n)
-                .and_then(|s| s.limit_pa)
-                .unwrap_or(f64::INFINITY);
             *live = LiveStation {
                 valid: reading.is_ok(),
                 pressure_pa: reading.map_or(0.0, |r| r.pressure_pa),
                 predicted_pressure_pa,
-                residual_sigma: residual / limit,
+                residual_sigma: self.pipeline.station(n).map_or(0.0, |s| s.latest_sigma),
             };
         }
         self.outlets.snapshots.push(&snapshot);
@@ -349,23 +349,15 @@ impl<'a, B: Attached> Runner<'a, B> {
             return LiveAxis::default();
         };
         let predicted = self.pipeline.compared(n).unwrap_or_default();
-        let (measured_a, explained_a, regime) = self.pipeline.load(n).unwrap_or_default();
-        let feature = match regime {
-            Regime::ConstantSpeed => Some(Feature::ConstantPositive),
-            Regime::Acceleration => Some(Feature::Acceleration),
-            Regime::Reversal => Some(Feature::Reversal),
-            Regime::Pressing => Some(Feature::Pressing),
-            Regime::Standstill | Regime::Settling => None,
-        };
-        let base = feature.and_then(|f| self.pipeline.plan().axes.get(n)?.baseline[f as usize]);
+        let judge = self.pipeline.judge(n).copied().unwrap_or_default();
         LiveAxis {
             valid: true,
             position_m: reading.position_m,
             predicted_position_m: predicted[0],
             current_a: reading.current_a,
             predicted_current_a: predicted[2],
-            residual_sigma: base.map_or(0.0, |b| (measured_a - explained_a) / b.sigma_a),
-            regime,
+            residual_sigma: judge.latest_sigma,
+            regime: judge.regime,
         }
     }
 }

@@ -248,9 +248,7 @@ where
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     info.set_start_utc_ns(clock::utc_ns());
-    let mut runner = Runner::new(
-        bus, pacer, map, plan, pipeline, source, outlets, phases, trust,
-    );
+    let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
     runner.run(options.cycles);
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {

@@ -159,7 +159,6 @@ fn heap_calls(
         bus,
         pacer,
         map,
-        &plan,
         pipeline,
         Some(Box::new(source)),
         outlets,

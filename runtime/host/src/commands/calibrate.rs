@@ -7,6 +7,7 @@ use crate::output::Output;
 use serde::Serialize;
 use std::path::Path;
 use twinstep_config::machine::{Axis, AxisTwin, Machine};
+use twinstep_models::identify::Estimate;
 
 /// One calibrated axis, as a line of JSON.
 #[derive(Serialize)]
@@ -63,16 +64,17 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
             continue;
         };
         let kf = twin.force_constant_n_per_a;
-        let pair = |e: twinstep_models::identify::Estimate| [kf * e.value, kf * e.standard_error];
+        // The value is the one that is written; the error is that of the least squares it comes from.
+        let pair = |value: f64, e: Estimate| [value, kf * e.standard_error];
         let old_of = |get: fn(&AxisTwin) -> f64| old.twin.as_ref().map(get);
         if output.json() {
             output.json_line(&Line {
                 source: &new.name,
-                mass_kg: Some(pair(fit.inertia)),
-                coulomb_n: Some(pair(fit.coulomb_a)),
-                viscous_n_s_per_m: Some(pair(fit.viscous)),
-                stribeck_n: Some(pair(fit.stribeck_a)),
-                gravity_n: Some(pair(fit.gravity_a)),
+                mass_kg: Some(pair(twin.mass_kg, fit.inertia)),
+                coulomb_n: Some(pair(twin.coulomb_positive_n, fit.coulomb_a)),
+                viscous_n_s_per_m: Some(pair(twin.viscous_n_s_per_m, fit.viscous)),
+                stribeck_n: Some(pair(twin.stribeck_n, fit.stribeck_a)),
+                gravity_n: Some(pair(twin.gravity_n, fit.gravity_a)),
                 current_delay_s: Some(fit.current_delay_s),
                 residual_rms: Some(fit.residual_rms_a),
                 unit: new.effort_unit.symbol(),
@@ -82,26 +84,36 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
             continue;
         }
         let rows = [
-            ("mass", old_of(|t| t.mass_kg), pair(fit.inertia), "kg"),
+            (
+                "mass",
+                old_of(|t| t.mass_kg),
+                pair(twin.mass_kg, fit.inertia),
+                "kg",
+            ),
             (
                 "coulomb",
                 old_of(|t| t.coulomb_positive_n),
-                pair(fit.coulomb_a),
+                pair(twin.coulomb_positive_n, fit.coulomb_a),
                 "N",
             ),
             (
                 "viscous",
                 old_of(|t| t.viscous_n_s_per_m),
-                pair(fit.viscous),
+                pair(twin.viscous_n_s_per_m, fit.viscous),
                 "N s/m",
             ),
             (
                 "stribeck",
                 old_of(|t| t.stribeck_n),
-                pair(fit.stribeck_a),
+                pair(twin.stribeck_n, fit.stribeck_a),
                 "N",
             ),
-            ("gravity", old_of(|t| t.gravity_n), pair(fit.gravity_a), "N"),
+            (
+                "gravity",
+                old_of(|t| t.gravity_n),
+                pair(twin.gravity_n, fit.gravity_a),
+                "N",
+            ),
         ];
         for (quantity, old, [value, error], unit) in rows {
             let old = old.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));

@@ -222,7 +222,7 @@ fn frame_lengths(machine: &Machine) -> Vec<usize> {
 
 /// What happens on a stop, in the order in which it happens.
 const STOP: &str = "every axis ramps down within its limits (times and ways above, from full velocity); standstill \
-                    confirmed; operation disabled; SAFE-OP; PRE-OP. Emergency stop and STO are independent of twinstep";
+                    confirmed; operation disabled; SAFE-OP; PRE-OP; INIT. Emergency stop and STO are independent of twinstep";
 
 /// What happens when nobody sends frames any more.
 const DEATH: &str = "the SyncManager watchdog of each SubDevice (0x0400, 0x0420; 100 ms unless the device sets its own) \

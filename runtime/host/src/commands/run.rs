@@ -10,6 +10,7 @@ use crate::session::{self, Options};
 use crate::store;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::LinkError;
 use twinstep_drivers::link::raw_socket::RawSocket;
 
 /// Runs the command.
@@ -38,10 +39,11 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
     }
     let open = || {
         RawSocket::open(&interface).map_err(|error| {
-            HostError::machine(
-                error.to_string(),
-                "name an interface with --interface that `ip link` lists and that is up",
-            )
+            let remedy = match &error {
+                LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
+                _ => "name an interface with --interface that `ip link` lists and that is up",
+            };
+            HostError::machine(error.to_string(), remedy)
         })
     };
     match &args.cycle.pcap {
