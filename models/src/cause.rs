@@ -34,11 +34,15 @@ pub enum Cause {
     VacuumNotReached = 13,
     /// The recording lacks cycles.
     RecordingGap = 14,
+    /// A SubDevice left OP; the AL status code stands in `measured`.
+    AlError = 15,
+    /// A SubDevice does not answer any more.
+    NoAnswer = 16,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -54,6 +58,8 @@ impl Cause {
         Self::Disturbance,
         Self::VacuumNotReached,
         Self::RecordingGap,
+        Self::AlError,
+        Self::NoAnswer,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -74,6 +80,8 @@ impl Cause {
             Self::Disturbance => "abrupt disturbance",
             Self::VacuumNotReached => "vacuum not reached",
             Self::RecordingGap => "the recording lacks cycles",
+            Self::AlError => "a SubDevice left OP",
+            Self::NoAnswer => "a SubDevice does not answer",
         }
     }
 
@@ -109,6 +117,10 @@ impl Cause {
             Self::Disturbance => "Look at the window of cycles around the event.",
             Self::VacuumNotReached => "Check the ejector's supply pressure and the suction cups.",
             Self::RecordingGap => "Record again, onto a disk that keeps up.",
+            Self::AlError => {
+                "Mend what the AL status code says; the SubDevice is brought back to OP where it allows."
+            }
+            Self::NoAnswer => "Check power and cable of the SubDevice and of the one before it.",
         }
     }
 }

@@ -22,11 +22,13 @@ pub enum Channel {
     Movement = 7,
     /// Frames and working counters of the bus.
     Frames = 8,
+    /// AL state of a SubDevice.
+    AlState = 9,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -36,6 +38,7 @@ impl Channel {
         Self::DriveState,
         Self::Movement,
         Self::Frames,
+        Self::AlState,
     ];
 
     /// The stable word used in events and tables.
@@ -50,6 +53,7 @@ impl Channel {
             Self::DriveState => "drive_state",
             Self::Movement => "movement",
             Self::Frames => "frames",
+            Self::AlState => "al_state",
         }
     }
 
@@ -61,7 +65,7 @@ impl Channel {
             Self::CurrentNext | Self::CurrentLoad => "A",
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
-            Self::DriveState | Self::Frames => "1",
+            Self::DriveState | Self::Frames | Self::AlState => "1",
         }
     }
 }

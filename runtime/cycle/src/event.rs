@@ -13,6 +13,8 @@ pub enum Source {
     Station(u16),
     /// The bus itself.
     Bus,
+    /// A SubDevice, by its place in the configuration.
+    SubDevice(u16),
 }
 
 /// Where an event stands in its life.

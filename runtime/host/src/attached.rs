@@ -1,7 +1,7 @@
 //! What the host needs of a bus besides the exchange.
 
 use twinstep_drivers::bus::Bus;
-use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::ethercat::{AlReport, EthercatBus};
 use twinstep_drivers::link::Link;
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
@@ -13,6 +13,11 @@ pub trait Attached: Bus {
     /// Real time that a simulated segment and its plant took since the last call (ns): no part of any phase.
     fn plant_time_ns(&mut self) -> u64 {
         0
+    }
+
+    /// The next SubDevice that was found out of OP, once each.
+    fn take_al_report(&mut self) -> Option<AlReport> {
+        None
     }
 
     /// Whether outputs are sent at all; a recording has its own.
@@ -62,6 +67,10 @@ impl<L: HostLink> HostLink for PcapLink<L> {
 impl<L: HostLink> Attached for EthercatBus<L> {
     fn plant_time_ns(&mut self) -> u64 {
         self.link_mut().plant_time_ns()
+    }
+
+    fn take_al_report(&mut self) -> Option<AlReport> {
+        Self::take_al_report(self)
     }
 
     fn leave(&mut self) -> Option<String> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use twinstep_cycle::event::Event;
 use twinstep_drivers::bus::BusCounters;
+use twinstep_models::cause::Cause;
 
 /// An event as it is stored and announced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +81,23 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// The cause in words. An AL status code and a drive's error code say more than the cause alone.
+fn cause_text(event: &Event) -> String {
+    // Both codes have 16 bits.
+    let code = event.measured as u16;
+    match event.cause {
+        Cause::AlError => {
+            let meaning = twinstep_drivers::ethercat::al_status::meaning(code);
+            format!(
+                "{}: AL status code 0x{code:04x}, {meaning}",
+                event.cause.text()
+            )
+        }
+        Cause::DriveFault => format!("{}: error code 0x{code:04x}", event.cause.text()),
+        other => other.text().into(),
+    }
+}
+
 impl EventRecord {
     /// Puts the names to an event of the cycle. `exposure` is the healthy time before it.
     pub fn of(event: &Event, run: &RunInfo, exposure: Exposure) -> Self {
@@ -107,7 +125,7 @@ impl EventRecord {
             // Whole seconds; casts from float saturate.
             false_alarm_interval_asked_s: run.asked_s as u64,
             false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
-            cause: event.cause.text().into(),
+            cause: cause_text(event).into(),
             action: event.cause.action().into(),
             asset_id: run.names.asset_id(event.source).to_owned(),
         }

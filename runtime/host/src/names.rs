@@ -15,6 +15,8 @@ pub struct Names {
     /// Servo axes first, then presses.
     axes: Vec<Named>,
     stations: Vec<Named>,
+    /// In the order of the wire.
+    subdevices: Vec<Named>,
     machine_asset_id: String,
     recipes: Vec<String>,
     parts: Vec<String>,
@@ -40,11 +42,7 @@ impl Names {
             .map(|axis| Named {
                 name: axis.name.clone(),
                 asset_id: asset(&axis.asset_id),
-                // A force constant of exactly 1 N/A says that the effort is given as a force.
-                effort_unit: match &axis.twin {
-                    Some(twin) if twin.force_constant_n_per_a == 1.0 => "N",
-                    _ => "A",
-                },
+                effort_unit: axis.effort_unit.symbol(),
             })
             .collect();
         let stations = machine
@@ -56,9 +54,17 @@ impl Names {
                 effort_unit: "A",
             })
             .collect();
+        let subdevices = (machine.bus.iter().flat_map(|bus| &bus.subdevices))
+            .map(|subdevice| Named {
+                name: subdevice.name.clone(),
+                asset_id: machine.asset_id.clone(),
+                effort_unit: "1",
+            })
+            .collect();
         Self {
             axes,
             stations,
+            subdevices,
             machine_asset_id: machine.asset_id.clone(),
             recipes: machine
                 .recipes
@@ -73,6 +79,7 @@ impl Names {
         match source {
             Source::Axis(index) => self.axes.get(usize::from(index)),
             Source::Station(index) => self.stations.get(usize::from(index)),
+            Source::SubDevice(index) => self.subdevices.get(usize::from(index)),
             Source::Bus => None,
         }
     }

@@ -10,11 +10,13 @@ use crate::snapshot::{
     Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender,
 };
 use crate::trust::Trust;
-use twinstep_cycle::event::EventState;
+use twinstep_cycle::event::{Detector, Event, EventState, Severity, Source};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
 /// Cycles between two snapshots for the live view, as a time (ns).
@@ -185,6 +187,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.show(stamp);
         self.pacer.advance(self.bus.phase_error_ns());
         self.bus.acyclic(self.pacer.acyclic_budget());
+        self.report_subdevices(stamp);
         self.timer.lap(Phase::Acyclic);
 
         // slack
@@ -252,12 +255,45 @@ impl<'a, B: Attached> Runner<'a, B> {
             self.outbox_dropped = dropped;
         }
         while let Some(event) = self.pipeline.take_event() {
-            self.raised += u64::from(event.state == EventState::Raised);
-            if self.pacer.is_real() {
-                self.outlets.events.send(event);
-            } else {
-                self.outlets.events.send_waiting(event);
-            }
+            self.send(event);
+        }
+    }
+
+    /// What the bus found out between the cycles. It is no part of the digest: a recording has no acyclic traffic.
+    fn report_subdevices(&mut self, stamp: CycleStamp) {
+        while let Some(report) = self.bus.take_al_report() {
+            let code = f64::from(report.code);
+            self.send(Event {
+                cycle: stamp.cycle,
+                time_ns: stamp.time_ns,
+                source: Source::SubDevice(report.subdevice as u16),
+                channel: Channel::AlState,
+                state: EventState::Raised,
+                detector: Detector::State,
+                severity: Severity::Fault,
+                measured: code,
+                predicted: 0.0,
+                residual: code,
+                regime: Regime::Settling,
+                context: Context {
+                    recipe: self.image.recipe,
+                    part: self.image.part,
+                },
+                cause: if report.status == 0 {
+                    Cause::NoAnswer
+                } else {
+                    Cause::AlError
+                },
+            });
+        }
+    }
+
+    fn send(&mut self, event: Event) {
+        self.raised += u64::from(event.state == EventState::Raised);
+        if self.pacer.is_real() {
+            self.outlets.events.send(event);
+        } else {
+            self.outlets.events.send_waiting(event);
         }
     }
 
