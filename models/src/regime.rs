@@ -69,11 +69,6 @@ impl RegimeState {
             Regime::ConstantSpeed
         }
     }
-
-    /// Direction of the movement in progress: -1, 0 or 1.
-    pub fn direction(&self) -> f64 {
-        f64::from(self.direction)
-    }
 }
 
 #[cfg(test)]

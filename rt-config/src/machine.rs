@@ -220,7 +220,8 @@ pub struct AxisTwin {
     pub gravity_n: f64,
     /// Drive cascade as seen from the controller, none where calibration could not validate it.
     pub cascade: Option<Cascade>,
-    /// Delay of the torque actual value against the position actual value (s): the torque filter and latch.
+    /// Delay of the torque actual value against the position actual value (s, -1 to 2 periods): the torque filter and
+    /// latch.
     pub current_delay_s: f64,
     /// Residual of `current_load` in the healthy record, per regime.
     pub baseline: Vec<RegimeBaseline>,
@@ -243,7 +244,7 @@ pub struct Cascade {
     pub integral_gain_a_per_m: f64,
     /// Velocity feed-forward (0 to 1).
     pub velocity_feedforward: f64,
-    /// Dead time from the target that was sent to its effect (s).
+    /// Dead time from the target that was sent to its effect (s, 0 to 4 periods).
     pub dead_time_s: f64,
     /// Current limit (A).
     pub limit_a: f64,

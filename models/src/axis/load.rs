@@ -15,6 +15,10 @@
 //!
 //! The drive reports its current later than its position (torque filter, latch): sample j of the current is read from the
 //! two reports around j + delay.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
+)]
 
 use super::cascade::dry_friction_a;
 use super::params::LaneParams;
@@ -95,11 +99,6 @@ impl LoadWindow {
         filled: 0,
         head: 0,
     };
-
-    /// Forgets everything: after a gap.
-    pub fn clear(&mut self) {
-        self.filled = 0;
-    }
 
     /// Takes in one cycle and evaluates the window. `delay_cycles` is -1 to [`DELAY_MAX`].
     ///

@@ -57,6 +57,8 @@ pub struct AxisFit {
 /// Rows beyond which a fit does not get better.
 const MOST_ROWS: usize = 20_000;
 
+/// Share of the largest velocity below which a sample is left out: bristles, not surfaces, make the friction there.
+const SLOW: f64 = 0.02;
 /// Standard errors that a Stribeck effect must stand out by.
 const SIGNIFICANT: f64 = 3.0;
 
@@ -75,11 +77,11 @@ struct Row {
 /// In words, which motion is missing in the recording.
 pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
     let v = velocities(r);
-    let fastest = v
-        .iter()
-        .zip(r.usable)
-        .filter(|(_, u)| **u)
-        .fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
+    let clean = |k: usize| r.usable[k - 1..=k + 1].iter().all(|u| *u);
+    let inner = 1..v.len().saturating_sub(1);
+    let fastest = inner
+        .filter(|k| clean(*k))
+        .fold(0.0_f64, |m, k| m.max(v[k].abs()));
     if fastest <= 0.0 {
         return Err("the axis does not move in the recording");
     }
@@ -161,7 +163,7 @@ fn solve(
     let n = r.position_m.len();
     // Neighbouring windows overlap; beyond some ten thousand of them nothing is gained.
     for k in (margin..n.saturating_sub(margin)).step_by((n / MOST_ROWS).max(2)) {
-        if !r.usable[k - margin..=k + margin].iter().all(|u| *u) || v[k].abs() < 0.002 * fastest {
+        if !r.usable[k - margin..=k + margin].iter().all(|u| *u) || v[k].abs() < SLOW * fastest {
             continue;
         }
         let row = average(r, v, k, vs, delay);

@@ -20,7 +20,7 @@ pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &m
         asset_id: asset_id(raw.asset_id.as_ref(), check),
         motion,
         drive,
-        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, check)),
+        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "axis.plant", whole, check),
         effort_unit: effort,
     }

@@ -41,6 +41,8 @@ struct Whole {
     simulated: bool,
     /// Every axis, press and station has a name of its own.
     named: bool,
+    /// Period of the cycle (ns), 0 where it has a problem.
+    period_ns: u64,
 }
 
 /// Builds the machine; it means something only if no problem was found.
@@ -58,14 +60,17 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         check.name(name);
     }
     check.unique("axes, presses and stations", names());
+    let named = check.problems.len() == before;
+    let bus = file.bus.is_some() || simulated;
+    let cycle = cycle(&file.cycle, bus, check);
     let whole = Whole {
-        bus: file.bus.is_some() || simulated,
+        bus,
         real: !simulated && file.bus.as_ref().is_some_and(|bus| bus.interface.is_some()),
         simulated,
-        named: check.problems.len() == before,
+        named,
+        period_ns: cycle.period_ns,
     };
 
-    let cycle = cycle(&file.cycle, &whole, check);
     let effort = |name: &At<String>| {
         let maps = file.recording.as_ref().map(|map| map.axis.value.as_slice());
         maps.unwrap_or_default()
@@ -169,8 +174,8 @@ fn bounds(file: &File, check: &mut Check) {
     }
 }
 
-fn cycle(raw: &CycleTable, whole: &Whole, check: &mut Check) -> Cycle {
-    let longest = if whole.bus {
+fn cycle(raw: &CycleTable, bus: bool, check: &mut Check) -> Cycle {
+    let longest = if bus {
         MAX_BUS_PERIOD_NS
     } else {
         MAX_PERIOD_NS

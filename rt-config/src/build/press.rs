@@ -59,7 +59,7 @@ pub(super) fn press(
             program,
         },
         drive,
-        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, check)),
+        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };

@@ -1,13 +1,23 @@
 //! The twin of an axis or press.
 
-use super::MAX_LAG_S;
-use crate::check::{Bounds, Check};
+use super::{MAX_LAG_S, Whole};
+use crate::check::{Bounds, Check, duration};
 use crate::machine::{AxisTwin, Cascade, EffortUnit, RegimeBaseline};
 use crate::raw::{BaselineTable, CascadeTable, TwinTable};
 use crate::units::{
-    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, STIFFNESS, VISCOUS,
+    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, STIFFNESS, Time, VISCOUS,
 };
+use crate::value::Quantity;
+use twinstep_models::axis::load::DELAY_MAX;
+use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::blocks::Feature;
+
+/// Dead times that the twin's ring of targets holds (periods).
+const DEAD_PERIODS: (f64, f64) = (0.0, DEAD_MAX);
+/// Delays that the window of the load estimate holds (periods).
+const DELAY_PERIODS: (f64, f64) = (-1.0, DELAY_MAX as f64);
+/// Beyond a limit by less is the rounding of a calibrated multiple of the period (periods).
+const ROUNDING_PERIODS: f64 = 1e-9;
 
 /// The dimensions of what depends on whether the effort is a current or a force.
 struct Efforts {
@@ -27,7 +37,12 @@ const FORCES: Efforts = Efforts {
     per_length: &STIFFNESS,
 };
 
-pub(super) fn twin(raw: &TwinTable, effort: EffortUnit, check: &mut Check) -> AxisTwin {
+pub(super) fn twin(
+    raw: &TwinTable,
+    effort: EffortUnit,
+    whole: &Whole,
+    check: &mut Check,
+) -> AxisTwin {
     let efforts = match effort {
         EffortUnit::Ampere => &CURRENTS,
         EffortUnit::Newton => &FORCES,
@@ -93,12 +108,16 @@ pub(super) fn twin(raw: &TwinTable, effort: EffortUnit, check: &mut Check) -> Ax
         stribeck_n,
         stribeck_velocity_m_per_s,
         gravity_n: check.si_or("gravity", raw.gravity.as_ref(), Bounds::any(), 0.0),
-        cascade: raw.cascade.as_ref().map(|raw| cascade(raw, efforts, check)),
-        current_delay_s: check.si_or(
+        cascade: raw
+            .cascade
+            .as_ref()
+            .map(|raw| cascade(raw, efforts, whole, check)),
+        current_delay_s: in_periods(
             "current_delay",
             raw.current_delay.as_ref(),
-            Bounds::between(-MAX_LAG_S, MAX_LAG_S),
-            0.0,
+            DELAY_PERIODS,
+            whole,
+            check,
         ),
         baseline: baseline(&raw.baseline, efforts, check),
         position_limit_m: (raw.position_limit.as_ref())
@@ -110,7 +129,48 @@ pub(super) fn twin(raw: &TwinTable, effort: EffortUnit, check: &mut Check) -> Ax
     }
 }
 
-fn cascade(raw: &CascadeTable, efforts: &Efforts, check: &mut Check) -> Cascade {
+/// A time (s) that the cycle looks back or ahead by whole periods and a share of one: beyond its rings there is
+/// nothing, and a time cut to fit would be another twin than the calibrated one. 0 where the key is missing.
+fn in_periods(
+    key: &str,
+    raw: Option<&Quantity<Time>>,
+    (min, max): (f64, f64),
+    whole: &Whole,
+    check: &mut Check,
+) -> f64 {
+    let Some(raw) = raw else { return 0.0 };
+    let value_s = check.si(key, raw, Bounds::any());
+    // Without a period its own problem is the one to mend, and no limit is known.
+    if whole.period_ns == 0 {
+        return value_s;
+    }
+    let period_ns = whole.period_ns as f64;
+    let periods = value_s * 1e9 / period_ns;
+    if periods < min - ROUNDING_PERIODS || periods > max + ROUNDING_PERIODS {
+        let time = |periods: f64| {
+            let sign = if periods < 0.0 { "-" } else { "" };
+            format!("{sign}{}", duration((periods.abs() * period_ns) as u64))
+        };
+        let period = duration(whole.period_ns);
+        check.problem(
+            &raw.span,
+            format!(
+                "`{key}` is {}, and with the period of {period} a twin can have {min} to {max} periods: {} to {}",
+                raw.scalar.shown(),
+                time(min),
+                time(max)
+            ),
+            format!("not within {min} to {max} periods"),
+            format!(
+                "recalibrate for this period: take the twin out, and run `twinstep calibrate` with a recording at {period}"
+            ),
+        );
+        return f64::NAN;
+    }
+    value_s
+}
+
+fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Check) -> Cascade {
     Cascade {
         position_gain_per_s: check.si("position_gain", &raw.position_gain, Bounds::up_to(1e5)),
         velocity_gain_a_s_per_m: check.si_of(
@@ -133,11 +193,12 @@ fn cascade(raw: &CascadeTable, efforts: &Efforts, check: &mut Check) -> Cascade 
             Bounds::between(0.0, 1.0),
             0.0,
         ),
-        dead_time_s: check.si_or(
+        dead_time_s: in_periods(
             "dead_time",
             raw.dead_time.as_ref(),
-            Bounds::between(0.0, MAX_LAG_S),
-            0.0,
+            DEAD_PERIODS,
+            whole,
+            check,
         ),
         limit_a: check.si_of("limit", &raw.limit, efforts.effort, Bounds::positive()),
         current_time_constant_s: check.si_or(

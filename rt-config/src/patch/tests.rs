@@ -1,5 +1,6 @@
 use super::*;
 use crate::machine::{Cascade, RegimeBaseline};
+use crate::tests::without_twins;
 
 fn twin() -> AxisTwin {
     AxisTwin {
@@ -79,14 +80,79 @@ fn a_patch_brings_every_twin_back_bit_for_bit() {
 
 #[test]
 fn the_rest_of_the_configuration_stays() {
-    let merged = apply_patch(crate::PRESS_CELL, &twin_patch(&calibrated())).unwrap();
-    let mut lines = merged.lines();
-    for line in crate::PRESS_CELL
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-    {
-        assert!(lines.any(|other| other == line), "{line}");
+    let patch = twin_patch(&calibrated());
+    let bare = without_twins(crate::PRESS_CELL);
+    for (base, what) in [
+        (bare.as_str(), "without twins"),
+        (crate::PRESS_CELL, "as shipped"),
+    ] {
+        let merged = apply_patch(base, &patch).unwrap();
+        assert_ne!(merged, base, "{what}");
+        assert_eq!(without_twins(&merged), bare, "{what}");
     }
+    // The comments and the order are a text's, and this one has both.
+    assert!(bare.contains("\n# Belt that brings the housings in.\n[[axis]]\nname = \"infeed\"\n"));
+}
+
+#[test]
+fn a_comment_above_a_twin_stays() {
+    let base = r#"# Whose machine this is.
+[machine]
+name = "x"
+
+[cycle]
+period = "1ms"
+
+[[axis]]
+name = "a"
+
+# From the commissioning run in May.
+# Published: 12 kg.
+[axis.twin]
+mass = "10kg" # of the old twin, and replaced with it
+coulomb_positive = "1N"
+coulomb_negative = "1N"
+viscous = "1N s/m"
+
+# The next one has no twin yet.
+[[axis]]
+name = "b"
+
+# How it was recorded.
+[recording]
+time = { column = "t" }
+
+[[recording.axis]]
+axis = "a"
+position = { column = "p" }
+current = { column = "f", unit = "N" }
+
+[[recording.axis]]
+axis = "b"
+position = { column = "q" }
+current = { column = "g", unit = "N" }
+"#;
+    let mut machine = crate::load(base, "base").unwrap();
+    for axis in &mut machine.axes {
+        axis.twin = Some(AxisTwin {
+            force_constant_n_per_a: 1.0,
+            ..twin()
+        });
+    }
+    let patch = twin_patch(&machine);
+    let merged = apply_patch(base, &patch).unwrap();
+    assert_eq!(crate::load(&merged, "merged").unwrap(), machine);
+    for kept in [
+        "# Whose machine this is.\n[machine]\n",
+        "\n\n# From the commissioning run in May.\n# Published: 12 kg.\n[axis.twin]\nmass = ",
+        "\n\n# The next one has no twin yet.\n[[axis]]\nname = \"b\"\n\n[axis.twin]\n",
+        "\n\n# How it was recorded.\n[recording]\n",
+    ] {
+        assert!(merged.contains(kept), "{kept}\nis not in\n{merged}");
+    }
+    assert!(!merged.contains("10kg") && !merged.contains("old twin"));
+    // However often it is calibrated.
+    assert_eq!(apply_patch(&merged, &patch).unwrap(), merged);
 }
 
 #[test]

@@ -124,7 +124,7 @@ pub(crate) struct TwinTable {
     pub(crate) stribeck_velocity: Option<Quantity<Velocity>>,
     /// Gravity and offset; positive pulls towards smaller positions; 0 unless given.
     pub(crate) gravity: Option<Quantity<Force>>,
-    /// Delay of the torque actual value against the position actual value, 0 unless given.
+    /// Delay of the torque actual value against the position actual value, -1 to 2 periods, 0 unless given.
     pub(crate) current_delay: Option<Quantity<Time>>,
     /// Limit of the one-cycle innovation of position; the channel is off where it is missing.
     pub(crate) position_limit: Option<Quantity<Length>>,
@@ -151,7 +151,7 @@ pub(crate) struct CascadeTable {
     pub(crate) integral_gain: Option<Quantity<EffortPerLength>>,
     /// Velocity feed-forward kv, 0 to 1, 0 unless given.
     pub(crate) velocity_feedforward: Option<Quantity<Number>>,
-    /// Dead time from the target that was sent to its effect, 0 unless given.
+    /// Dead time from the target that was sent to its effect, 0 to 4 periods, 0 unless given.
     pub(crate) dead_time: Option<Quantity<Time>>,
     /// Limit of the current (or force).
     pub(crate) limit: Quantity<Effort>,

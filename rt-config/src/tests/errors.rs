@@ -1,10 +1,10 @@
 //! Every kind of error, at its line.
 
-use super::REPLAY;
+use super::{REPLAY, without_twins};
 use crate::{MAX_PROBLEMS, MAX_TEXT, PRESS_CELL, load};
 
 /// Replaces `from` in `base` once, and expects a problem on its line that says `words`.
-fn wrong(base: &str, from: &str, to: &str, words: &str) {
+pub(super) fn wrong(base: &str, from: &str, to: &str, words: &str) {
     let at = base
         .find(from)
         .unwrap_or_else(|| panic!("{from} is not there"));
@@ -246,7 +246,7 @@ fn missing_keys_and_tables_are_named() {
         "name = \"a\"",
         "a needs the table [axis.plant] to be simulated",
     );
-    let station = PRESS_CELL.replace("[station.plant]", "[station.twin]");
+    let station = without_twins(PRESS_CELL).replace("[station.plant]", "[station.twin]");
     let error = load(&station, "x").unwrap_err();
     assert!(
         error.plain().contains("unknown") || error.plain().contains("not a key"),

@@ -53,7 +53,7 @@ proptest! {
 
     #[test]
     fn a_changed_value_is_a_machine_or_an_error(
-        line in 0..400usize,
+        line in 0..1000usize,
         value in "(\"[-+]?[0-9]{0,12}(\\.[0-9]{0,3})?(e[-+]?[0-9]{1,4})?(mm|m|kg|A|N|us|s|/s|N s/m|Pa|days)?\"|-?[0-9]{1,19}|[0-9]\\.[0-9]e[0-9]{1,3}|inf|nan|\\[\\]|\\{\\})",
     ) {
         let mut lines: Vec<String> = PRESS_CELL.lines().map(str::to_owned).collect();

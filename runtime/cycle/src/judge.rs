@@ -92,6 +92,8 @@ pub struct AxisJudge {
     blocks: Blocks,
     cusum: [Cusum; FEATURES],
     shifts: [Shift; FEATURES],
+    /// The latest figure of every feature.
+    last: [Block; FEATURES],
     load_cause: Option<Cause>,
     backlash_raised: bool,
     innovation_square: f64,
@@ -181,6 +183,11 @@ impl AxisJudge {
         );
         self.ended = self.blocks.push(self.regime, s);
         let Some(blocks) = self.ended else { return };
+        for (last, block) in self.last.iter_mut().zip(&blocks) {
+            if let Some(block) = block {
+                *last = *block;
+            }
+        }
         self.latest_sigma = 0.0;
         for feature in Feature::ALL {
             let f = feature as usize;
@@ -294,7 +301,7 @@ impl AxisJudge {
             Some(cause)
         };
         // The figures are those of the feature with the most evidence, in the direction of the movement.
-        let block = blocks[worst as usize].unwrap_or_default();
+        let block = self.last[worst as usize];
         let measured = block.measured_a;
         let predicted = block.measured_a - block.residual_a;
         out.push(at.event(
@@ -337,6 +344,9 @@ impl AxisJudge {
 
     fn movement(&mut self, plan: &AxisPlan, at: &Occasion, r: &AxisReading, out: &mut Outbox) {
         if r.state == DriveState::OperationEnabled || r.state == DriveState::QuickStopActive {
+            if let (true, Some(rest_m)) = (self.moved_raised, self.rest_m) {
+                out.push(self.moved(at, EventState::Cleared, r.position_m, rest_m));
+            }
             self.rest_m = None;
             self.rest_cycles = 0;
             self.moved_raised = false;
@@ -356,16 +366,20 @@ impl AxisJudge {
         let far = way > plan.movement_m || way < -plan.movement_m;
         if far && !self.moved_raised {
             self.moved_raised = true;
-            out.push(at.event(
-                Channel::Movement,
-                EventState::Raised,
-                Detector::FastLimit,
-                Severity::Fault,
-                r.position_m,
-                rest_m,
-                Regime::Settling,
-                Cause::MovedWhileDisabled,
-            ));
+            out.push(self.moved(at, EventState::Raised, r.position_m, rest_m));
         }
+    }
+
+    fn moved(&self, at: &Occasion, state: EventState, position_m: f64, rest_m: f64) -> Event {
+        at.event(
+            Channel::Movement,
+            state,
+            Detector::FastLimit,
+            Severity::Fault,
+            position_m,
+            rest_m,
+            Regime::Settling,
+            Cause::MovedWhileDisabled,
+        )
     }
 }

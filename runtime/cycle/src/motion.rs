@@ -70,7 +70,24 @@ impl Progress {
         self.running
     }
 
+    /// Goes on with the step in progress from where the axis stands: after it was lost for a while.
+    pub fn resume(&mut self, program: &Program, position_m: f64) {
+        self.running = true;
+        self.target_m = position_m;
+        self.plan(program);
+    }
+
     fn begin(&mut self, program: &Program) {
+        self.strokes += u64::from(
+            program
+                .steps
+                .get(self.next)
+                .is_some_and(|step| step.ends_stroke),
+        );
+        self.plan(program);
+    }
+
+    fn plan(&mut self, program: &Program) {
         let Some(step) = program.steps.get(self.next) else {
             return;
         };
@@ -79,9 +96,6 @@ impl Progress {
             acceleration_m_per_s2: program.acceleration_m_per_s2,
             jerk_m_per_s3: program.jerk_m_per_s3,
         };
-        if step.ends_stroke {
-            self.strokes += 1;
-        }
         self.profile = Profile::new(self.target_m, step.to_m, &limits);
         self.move_s = self.profile.duration_s();
         self.step_s = self.move_s + step.dwell_s;

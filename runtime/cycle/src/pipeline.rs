@@ -170,7 +170,7 @@ impl<'a> Pipeline<'a> {
                     // gap, or when it has coasted for long, it may be anywhere: the next sample locks it.
                     lane.used[l] = 0.0;
                     judge.settle(self.plan.thresholds.settle_cycles);
-                    judge.coasted += 1;
+                    judge.coasted = judge.coasted.saturating_add(1);
                     if *reason == Missing::Gap || judge.coasted > COAST_CYCLES {
                         lane.locked[l] = 0.0;
                     }
@@ -362,12 +362,11 @@ impl<'a> Pipeline<'a> {
             source: Source::Bus,
             context: samples.context,
         };
-        let cause = match samples.bus {
-            Err(reason) => cause_of(reason),
-            // What is cleared is what was raised.
-            Ok(()) => self.bus_cause,
-        };
-        self.bus_cause = cause;
+        if let (Err(reason), false) = (samples.bus, self.bus_raised) {
+            // What is cleared later is what was raised.
+            self.bus_cause = cause_of(reason);
+        }
+        let cause = self.bus_cause;
         let event = |state, measured| {
             at.event(
                 Channel::Frames,

@@ -1,7 +1,7 @@
 //! Where set-points come from, and the way of a drive to operation enabled (CiA 402).
 
 use crate::motion::{Override, Program, Progress};
-use twinstep_models::sample::{Context, DriveState, Samples};
+use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples};
 
 /// Controlword 0x6040: shutdown.
 pub const SHUTDOWN: u16 = 0x0006;
@@ -43,11 +43,17 @@ pub struct Setpoints<'a> {
 
 /// A source of set-points: a program of the configuration, or a controller.
 pub trait SetpointSource {
-    /// Decides what is sent next, given what the last cycle brought.
-    fn next(&mut self, samples: &Samples<'_>, out: &mut Setpoints<'_>);
+    /// Decides what is sent next, given what the last cycle brought. `skipped` starts of cycles have passed unused since.
+    fn next(&mut self, samples: &Samples<'_>, skipped: u32, out: &mut Setpoints<'_>);
 
     /// Begins to stop: ramp, standstill, operation disabled.
     fn stop(&mut self);
+
+    /// The stop did not come to an end: quick stop of every drive that is still enabled.
+    fn quick_stop(&mut self);
+
+    /// Time after which a stop must have come to an end (s).
+    fn stop_time_s(&self) -> f64;
 
     /// Whether everything stands and no drive is enabled any more.
     fn stopped(&self) -> bool;
@@ -73,8 +79,14 @@ pub struct AxisProgram {
     pub program: Program,
     /// How far it is.
     pub progress: Progress,
-    still: u32,
-    last_m: f64,
+    /// Where it was when it began to stand.
+    anchor_m: f64,
+    still_s: f64,
+    /// Cycles without a reading, up to now.
+    missed: u32,
+    /// It was lost for long: it is followed until it stands, then goes on.
+    lost: bool,
+    was_enabled: bool,
 }
 
 impl AxisProgram {
@@ -83,6 +95,36 @@ impl AxisProgram {
         Self {
             program,
             ..Self::default()
+        }
+    }
+
+    fn stands(&self) -> bool {
+        self.still_s >= STANDSTILL_S
+    }
+
+    /// Takes a reading in: where the axis is, and where the program is to go on from.
+    fn observe(&mut self, reading: &AxisReading, period_s: f64, stopping: bool) {
+        let way = reading.position_m - self.anchor_m;
+        if way > STANDSTILL_M || way < -STANDSTILL_M {
+            self.anchor_m = reading.position_m;
+            self.still_s = 0.0;
+        } else {
+            self.still_s += period_s;
+        }
+        self.lost |= self.missed > BRIDGED_CYCLES;
+        self.missed = 0;
+        if reading.state != DriveState::OperationEnabled {
+            self.progress.follow(reading.position_m);
+            self.lost = false;
+        } else if self.lost {
+            // The drive has stopped on its own by now; a target that went on without it would be a jump.
+            self.progress.follow(reading.position_m);
+            if self.stands() {
+                self.lost = false;
+                self.progress.resume(&self.program, reading.position_m);
+            }
+        } else if !self.progress.running() && !stopping {
+            self.progress.start(&self.program, reading.position_m);
         }
     }
 }
@@ -98,8 +140,17 @@ pub struct StationProgram {
     pub release_cycles: u64,
 }
 
-/// Cycles without movement after which an axis stands.
-const STANDSTILL_CYCLES: u32 = 50;
+/// An axis that stays within this way (m) for this time (s) stands.
+const STANDSTILL_M: f64 = 20.0e-6;
+/// See [`STANDSTILL_M`].
+const STANDSTILL_S: f64 = 0.05;
+/// Cycles without a reading over which set-points go on in time: the drive may well have received them, and bridges what it
+/// did not receive.
+const BRIDGED_CYCLES: u32 = 4;
+/// Time that drives may take to disable after the ramp (s).
+const DISABLE_S: f64 = 5.0;
+/// Controlword 0x6040: quick stop.
+const QUICK_STOP: u16 = 0x0002;
 
 /// The set-points of a machine whose programs stand in the configuration.
 #[derive(Debug)]
@@ -111,9 +162,11 @@ pub struct ProgramSource<'a> {
     first_press: usize,
     period_s: f64,
     feed: Override,
+    stop_ramp_s: f64,
     cycle: u64,
     armed: bool,
     stopping: bool,
+    quick: bool,
     disabled: bool,
 }
 
@@ -128,17 +181,18 @@ impl<'a> ProgramSource<'a> {
         stop_ramp_s: f64,
         armed: bool,
     ) -> Self {
-        let feed = Override::new(stop_ramp_s);
         Self {
             axes,
             stations,
             parts,
             first_press,
             period_s,
-            feed,
+            feed: Override::new(stop_ramp_s),
+            stop_ramp_s,
             cycle: 0,
             armed,
             stopping: false,
+            quick: false,
             disabled: false,
         }
     }
@@ -158,47 +212,51 @@ impl<'a> ProgramSource<'a> {
 }
 
 impl SetpointSource for ProgramSource<'_> {
-    fn next(&mut self, samples: &Samples<'_>, out: &mut Setpoints<'_>) {
-        let time_s = self.feed.step(self.period_s);
+    fn next(&mut self, samples: &Samples<'_>, skipped: u32, out: &mut Setpoints<'_>) {
+        let time_s = self.feed.step(self.period_s * f64::from(1 + skipped));
         let mut all_disabled = true;
+        let mut tripped = false;
         for ((axis, sample), set) in self
             .axes
             .iter_mut()
             .zip(samples.axes)
             .zip(out.axes.iter_mut())
         {
-            if let Ok(reading) = sample {
-                let way = reading.position_m - axis.last_m;
-                axis.last_m = reading.position_m;
-                let moved = if way < 0.0 { -way } else { way };
-                let slow = moved < 1.0e-3 * self.period_s;
-                axis.still = if slow {
-                    axis.still.saturating_add(1)
-                } else {
-                    0
-                };
-                let enabled = reading.state == DriveState::OperationEnabled;
-                all_disabled &= !enabled;
-                if !enabled {
-                    axis.progress.follow(reading.position_m);
-                } else if !axis.progress.running() && !self.stopping {
-                    axis.progress.start(&axis.program, reading.position_m);
+            axis.missed = axis.missed.saturating_add(skipped);
+            match sample {
+                Ok(reading) => {
+                    axis.observe(reading, self.period_s, self.stopping);
+                    let enabled = reading.state == DriveState::OperationEnabled;
+                    all_disabled &= !enabled;
+                    // A drive that drops out takes the whole machine with it, and nothing starts again by itself.
+                    tripped |= axis.was_enabled && !enabled;
+                    axis.was_enabled = enabled;
+                    let stands = self.feed.stopped() && axis.stands();
+                    set.controlword = match (self.armed, self.stopping, enabled) {
+                        (false, _, _) => DISABLE_VOLTAGE,
+                        (true, true, true) if self.quick => QUICK_STOP,
+                        // Disable operation; the brake closes before the voltage goes.
+                        (true, true, true) if stands => SWITCH_ON,
+                        (true, true, false) => SHUTDOWN,
+                        (true, _, _) => towards_enabled(reading.state),
+                    };
                 }
-                let stands = self.feed.stopped() && axis.still >= STANDSTILL_CYCLES;
-                set.controlword = if !self.armed {
-                    DISABLE_VOLTAGE
-                } else if self.stopping && (stands || !enabled) {
-                    SHUTDOWN
-                } else {
-                    towards_enabled(reading.state)
-                };
-            } else {
-                all_disabled = false;
+                Err(reason) => {
+                    axis.missed = axis.missed.saturating_add(1);
+                    // A SubDevice out of OP takes no outputs: its drive has stopped by its own options.
+                    all_disabled &= *reason == Missing::NotOperational;
+                }
             }
-            // Without a reading the set-point goes on in time: the drive may well have received it.
-            set.target_m = axis.progress.advance(&axis.program, time_s);
+            set.target_m = if axis.missed > BRIDGED_CYCLES {
+                set.target_m
+            } else {
+                axis.progress.advance(&axis.program, time_s)
+            };
         }
         self.disabled = all_disabled;
+        if tripped && !self.stopping {
+            self.stop();
+        }
         for (program, set) in self.stations.iter().zip(out.stations.iter_mut()) {
             let ring = program.evacuate_cycles + program.hold_cycles + program.release_cycles;
             let at = if ring == 0 { 0 } else { self.cycle % ring };
@@ -218,7 +276,169 @@ impl SetpointSource for ProgramSource<'_> {
         self.feed.stop();
     }
 
+    fn quick_stop(&mut self) {
+        self.stop();
+        self.quick = true;
+    }
+
+    fn stop_time_s(&self) -> f64 {
+        2.0 * self.stop_ramp_s + DISABLE_S
+    }
+
     fn stopped(&self) -> bool {
         self.stopping && self.feed.stopped() && self.disabled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::motion::Step;
+
+    const PERIOD_S: f64 = 0.001;
+
+    fn programs() -> [AxisProgram; 2] {
+        let mut steps = heapless::Vec::new();
+        for to_m in [0.2, 0.0] {
+            let step = Step {
+                to_m,
+                velocity_m_per_s: 0.5,
+                dwell_s: 0.1,
+                ends_stroke: false,
+            };
+            steps.push(step).expect("two steps fit");
+        }
+        let program = Program {
+            steps,
+            acceleration_m_per_s2: 5.0,
+            jerk_m_per_s3: 100.0,
+        };
+        [AxisProgram::new(program.clone()), AxisProgram::new(program)]
+    }
+
+    /// Two perfect drives: enabled one state a cycle, on their target while enabled.
+    struct Rig<'a> {
+        source: ProgramSource<'a>,
+        state: [DriveState; 2],
+        position_m: [f64; 2],
+        set: [AxisSetpoint; 2],
+    }
+
+    impl<'a> Rig<'a> {
+        fn new(axes: &'a mut [AxisProgram]) -> Self {
+            let source = ProgramSource::new(axes, &[], &[], 2, PERIOD_S, 0.3, true);
+            let state = [DriveState::SwitchOnDisabled; 2];
+            Self {
+                source,
+                state,
+                position_m: [0.05; 2],
+                set: Default::default(),
+            }
+        }
+
+        fn cycle(&mut self, lost: bool) {
+            let reading = |n: usize| AxisReading {
+                position_m: self.position_m[n],
+                state: self.state[n],
+                ..AxisReading::default()
+            };
+            let axes = [0, 1].map(|n| {
+                if lost {
+                    Err(Missing::NoFrame)
+                } else {
+                    Ok(reading(n))
+                }
+            });
+            let context = Context::default();
+            let samples = Samples {
+                axes: &axes,
+                stations: &[],
+                context,
+                bus: Ok(()),
+            };
+            let mut out = Setpoints {
+                axes: &mut self.set,
+                stations: &mut [],
+                context,
+            };
+            self.source.next(&samples, 0, &mut out);
+            for n in 0..2 {
+                if lost {
+                    continue;
+                }
+                self.state[n] = match (self.state[n], self.set[n].controlword) {
+                    (DriveState::Fault, _) => DriveState::Fault,
+                    (_, SHUTDOWN) => DriveState::ReadyToSwitchOn,
+                    (_, SWITCH_ON) => DriveState::SwitchedOn,
+                    (_, ENABLE_OPERATION) => DriveState::OperationEnabled,
+                    _ => DriveState::SwitchOnDisabled,
+                };
+                if self.state[n] == DriveState::OperationEnabled {
+                    self.position_m[n] = self.set[n].target_m;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn drives_are_enabled_and_move() {
+        let mut axes = programs();
+        let mut rig = Rig::new(&mut axes);
+        (0..300).for_each(|_| rig.cycle(false));
+        assert_eq!(rig.state, [DriveState::OperationEnabled; 2]);
+        assert!(rig.position_m[0] > 0.06, "{:?}", rig.position_m);
+    }
+
+    #[test]
+    fn a_drive_that_faults_stops_the_machine_and_nothing_starts_again() {
+        let mut axes = programs();
+        let mut rig = Rig::new(&mut axes);
+        (0..300).for_each(|_| rig.cycle(false));
+        rig.state[0] = DriveState::Fault;
+        (0..600).for_each(|_| rig.cycle(false));
+        assert_eq!(rig.state[1], DriveState::ReadyToSwitchOn);
+        assert!(rig.source.stopped());
+        let rest_m = rig.position_m;
+        // Somebody resets the fault at the drive.
+        rig.state[0] = DriveState::SwitchOnDisabled;
+        (0..600).for_each(|_| rig.cycle(false));
+        assert_ne!(rig.state[0], DriveState::OperationEnabled);
+        assert_eq!(rig.position_m, rest_m);
+    }
+
+    #[test]
+    fn targets_never_jump_after_a_long_loss() {
+        for lost in [1, 4, 5, 20, 80] {
+            let mut axes = programs();
+            let mut rig = Rig::new(&mut axes);
+            (0..150).for_each(|_| rig.cycle(false));
+            (0..lost).for_each(|_| rig.cycle(true));
+            let mut last_m = rig.position_m[0];
+            let mut largest_m: f64 = 0.0;
+            let mut highest_m: f64 = 0.0;
+            for cycle in 0..1000 {
+                rig.cycle(false);
+                if cycle > 0 || lost > 4 {
+                    largest_m = largest_m.max((rig.set[0].target_m - last_m).abs());
+                }
+                last_m = rig.set[0].target_m;
+                highest_m = highest_m.max(rig.position_m[0]);
+            }
+            assert!(
+                largest_m < 0.5 * PERIOD_S * 1.001,
+                "{lost} lost: {largest_m}"
+            );
+            assert!(highest_m > 0.19, "{lost} lost: it goes on, to {highest_m}");
+        }
+    }
+
+    #[test]
+    fn not_armed_means_no_voltage() {
+        let mut axes = programs();
+        let mut rig = Rig::new(&mut axes);
+        rig.source.armed = false;
+        (0..300).for_each(|_| rig.cycle(false));
+        assert_eq!(rig.set[0].controlword, DISABLE_VOLTAGE);
+        assert_eq!(rig.position_m, [0.05; 2]);
     }
 }

@@ -21,6 +21,8 @@ use twinstep_models::lane::{LANES, ZERO};
 pub const HORIZONS: [usize; 4] = [1, 10, 100, 1000];
 /// Most starts per horizon: beyond that the figures do not change any more.
 const MOST_STARTS: usize = 20_000;
+/// Shortest stretch that is judged (cycles).
+const LEAST_CYCLES: usize = 1000;
 /// Cycles that the observer is given before the first start.
 const LOCK_CYCLES: usize = 500;
 
@@ -68,37 +70,39 @@ pub fn judge(
     (tables, free)
 }
 
-/// Runs the twin with `params` over every segment of an axis that was measured as a whole.
+/// Runs the twin with `params` over every stretch of an axis that was measured without a gap.
 pub fn tracks<'a>(
     params: AxisParams,
     recording: &Recording,
     record: &'a AxisRecord,
     reference: &'a [f64],
 ) -> Vec<Track<'a>> {
-    segments(recording)
-        .filter(|(from, to)| whole(record, reference, *from, *to))
+    stretches(recording, record, reference)
+        .into_iter()
         .map(|(from, to)| track(params, recording.period_s, record, reference, from, to))
         .collect()
 }
 
-fn segments(recording: &Recording) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let ends = recording
-        .segments
-        .iter()
-        .skip(1)
-        .copied()
-        .chain([recording.time_s.len()]);
-    recording.segments.iter().copied().zip(ends)
-}
-
-/// A segment is judged when all of it was measured.
-fn whole(r: &AxisRecord, reference: &[f64], from: usize, to: usize) -> bool {
-    let finite = |values: &[f64]| {
-        values
-            .get(from..to)
-            .is_some_and(|v| v.iter().all(|x| x.is_finite()))
+/// Stretches without a gap, inside of the segments and long enough to be judged.
+fn stretches(recording: &Recording, r: &AxisRecord, reference: &[f64]) -> Vec<(usize, usize)> {
+    let measured = |k: usize| {
+        r.position_m[k].is_finite() && r.current_a[k].is_finite() && reference[k].is_finite()
     };
-    to > from + 2 && finite(&r.position_m) && finite(&r.current_a) && finite(reference)
+    let mut all = Vec::new();
+    let mut from = None;
+    for k in 0..=recording.time_s.len() {
+        let end = k == recording.time_s.len() || !measured(k) || recording.segments.contains(&k);
+        if let (true, Some(start)) = (end, from) {
+            if k - start > LEAST_CYCLES {
+                all.push((start, k));
+            }
+            from = None;
+        }
+        if from.is_none() && k < recording.time_s.len() && measured(k) {
+            from = Some(k);
+        }
+    }
+    all
 }
 
 /// Runs the twin over a segment just as the pipeline does.

@@ -58,6 +58,11 @@ impl Pacer {
         }
     }
 
+    /// The period (ns).
+    pub fn period_ns(&self) -> u64 {
+        self.period_ns
+    }
+
     /// Whether durations can be late at all.
     pub fn is_real(&self) -> bool {
         !matches!(self.pace, Pace::Virtual(_))
@@ -103,39 +108,55 @@ impl Pacer {
         }
     }
 
-    /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have.
-    pub fn advance(&mut self, phase_error_ns: Option<i64>) {
+    /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have. Returns how many starts
+    /// have passed unused: two set-points are never sent in one SYNC0.
+    pub fn advance(&mut self, phase_error_ns: Option<i64>) -> u32 {
         let error = phase_error_ns.unwrap_or(0) as f64;
         self.drift_ns += INTEGRAL * error;
         let correction = libm::round(PROPORTIONAL * error + self.drift_ns) as i64;
-        self.next_ns = self
-            .next_ns
-            .saturating_add(self.period_ns)
-            .saturating_add_signed(-correction);
-        self.wall_ns = match self.pace {
-            Pace::Bus(_) => {
-                // A start that has passed is skipped: two set-points are never sent in one SYNC0.
-                while self.next_ns < clock::monotonic_ns().saturating_sub(self.period_ns / 2) {
-                    self.next_ns += self.period_ns;
-                }
-                self.next_ns
-            }
-            _ => {
-                let next = self.wall_ns.saturating_add(self.period_ns);
-                let now = clock::monotonic_ns();
-                if now.saturating_sub(next) > GIVE_UP * self.period_ns {
-                    now
-                } else {
-                    next
-                }
-            }
-        };
+        self.next_ns =
+            (self.next_ns.saturating_add(self.period_ns)).saturating_add_signed(-correction);
+        if let Pace::Bus(bus) = &self.pace {
+            let skipped = starts_before(bus.now_ns(), self.next_ns, self.period_ns);
+            self.next_ns = self.next_ns.saturating_add(skipped * self.period_ns);
+            self.wall_ns = self.next_ns;
+            return u32::try_from(skipped).unwrap_or(u32::MAX - 1);
+        }
+        let next = self.wall_ns.saturating_add(self.period_ns);
+        let now = clock::monotonic_ns();
+        let hopeless = now.saturating_sub(next) > GIVE_UP * self.period_ns;
+        self.wall_ns = if hopeless { now } else { next };
+        0
+    }
+}
+
+/// Starts, every `period_ns` from `next_ns` on, that lie at or before `now_ns`.
+fn starts_before(now_ns: u64, next_ns: u64, period_ns: u64) -> u64 {
+    if now_ns < next_ns {
+        0
+    } else {
+        (now_ns - next_ns) / period_ns + 1
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_that_has_passed_is_never_used() {
+        for (now, skipped) in [
+            (0, 0),
+            (999, 0),
+            (1000, 1),
+            (1001, 1),
+            (1999, 1),
+            (2000, 2),
+            (5300, 5),
+        ] {
+            assert_eq!(starts_before(now, 1000, 1000), skipped, "{now}");
+        }
+    }
 
     #[test]
     fn a_drifting_clock_is_followed() {

@@ -316,12 +316,16 @@ pub fn station_programs(machine: &Machine) -> Vec<StationProgram> {
         .collect()
 }
 
-/// Time in which everything can be brought to a stop on its path (s): the slowest axis, with room for the ramp's shape.
+/// Time in which program time is ramped down on a stop (s), one for all axes, so that they stay on their paths together.
+///
+/// The ramp is a smooth step: its steepest slope is 1.5 over its time, which adds `1.5 v / T` to the acceleration of the path.
+/// Three times `v / a` of the slowest axis keeps that below half of any axis' acceleration limit.
 pub fn stop_ramp_s(machine: &Machine) -> f64 {
     let axes = machine
         .axes
         .iter()
         .chain(machine.presses.iter().map(|p| &p.axis));
-    axes.map(|a| 2.0 * a.motion.velocity_m_per_s / a.motion.acceleration_m_per_s2)
+    axes.map(|a| 3.0 * a.motion.velocity_m_per_s / a.motion.acceleration_m_per_s2)
+        .filter(|time| time.is_finite())
         .fold(0.1, f64::max)
 }

@@ -6,7 +6,7 @@ use thread_priority::{
     set_thread_priority_and_policy, thread_native_id,
 };
 
-/// Priority under SCHED_FIFO: above everything but the kernel's own threads.
+/// Priority under SCHED_FIFO: above the interrupt threads (50 unless somebody changed them), below the watchdogs (99).
 const PRIORITY: u8 = 80;
 
 /// Pins the thread to the last core, schedules it SCHED_FIFO and locks the memory, as far as permitted. What could not be had

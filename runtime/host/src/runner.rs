@@ -21,8 +21,8 @@ use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples
 
 /// Cycles between two snapshots for the live view, as a time (ns).
 const SNAPSHOT_NS: u64 = 50_000_000;
-/// Longest time that a stop may take (cycles of program ramp and drives).
-const STOP_CYCLES: u64 = 20_000;
+/// Time that drives are given to follow a quick stop (s).
+const QUICK_STOP_S: f64 = 1.0;
 
 /// The ends of everything that leaves the cycle thread.
 pub struct Outlets {
@@ -183,9 +183,9 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // acyclic
         (self.cycles, self.last) = (stamp.cycle + 1, stamp);
-        self.setpoints(exchange);
         self.show(stamp);
-        self.pacer.advance(self.bus.phase_error_ns());
+        let skipped = self.pacer.advance(self.bus.phase_error_ns());
+        self.setpoints(exchange, skipped);
         self.bus.acyclic(self.pacer.acyclic_budget());
         self.report_subdevices(stamp);
         self.timer.lap(Phase::Acyclic);
@@ -199,24 +199,47 @@ impl<'a, B: Attached> Runner<'a, B> {
     /// Brings the machine to a stop: ramp, standstill confirmed, operation disabled, then out of OP. Nothing is judged any
     /// more. Returns what went wrong, in words.
     pub fn stop(&mut self) -> Option<String> {
-        let mut left = STOP_CYCLES;
+        let stop_s = self
+            .source
+            .as_ref()
+            .map_or(0.0, |source| source.stop_time_s());
         if let Some(source) = &mut self.source {
             source.stop();
         }
-        while self.source.as_ref().is_some_and(|source| !source.stopped()) && left > 0 {
+        let mut stuck = None;
+        if !self.cycle_until_stopped(stop_s) {
+            if let Some(source) = &mut self.source {
+                source.quick_stop();
+            }
+            stuck = Some(if self.cycle_until_stopped(QUICK_STOP_S) {
+                "the axes did not come to a confirmed standstill and were stopped by quick stop"
+                    .to_owned()
+            } else {
+                "drives are still enabled after a quick stop; their SyncManager watchdogs are all that is left".to_owned()
+            });
+        }
+        let bus = self.bus.leave();
+        stuck.or(bus)
+    }
+
+    /// Cycles without judging until everything stands and is disabled, for at most `time_s`. Returns whether it is.
+    fn cycle_until_stopped(&mut self, time_s: f64) -> bool {
+        let mut left = (time_s * 1e9 / self.pacer.period_ns() as f64) as u64;
+        while self.source.as_ref().is_some_and(|source| !source.stopped()) {
+            if left == 0 {
+                return false;
+            }
             left -= 1;
             self.pacer.wait();
             let result = self.bus.exchange(&mut self.image, &mut || {});
             let exchange = outcome(&result);
             self.map
                 .read(&self.image, exchange, &mut self.axes, &mut self.stations);
-            self.setpoints(exchange);
-            self.pacer.advance(self.bus.phase_error_ns());
+            let skipped = self.pacer.advance(self.bus.phase_error_ns());
+            self.setpoints(exchange, skipped);
+            self.bus.acyclic(self.pacer.acyclic_budget());
         }
-        let stuck =
-            (left == 0).then(|| "the axes did not come to a confirmed standstill".to_owned());
-        let bus = self.bus.leave();
-        stuck.or(bus)
+        true
     }
 
     /// Cycles done.
@@ -298,7 +321,7 @@ impl<'a, B: Attached> Runner<'a, B> {
     }
 
     /// Decides what the next frame tells the drives, and writes it into the image.
-    fn setpoints(&mut self, exchange: Result<(), Missing>) {
+    fn setpoints(&mut self, exchange: Result<(), Missing>, skipped: u32) {
         if !self.bus.takes_outputs() {
             return;
         }
@@ -312,7 +335,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             stations: &mut self.station_setpoints,
             context,
         };
-        source.next(&samples, &mut out);
+        source.next(&samples, skipped, &mut out);
         let Context { recipe, part } = out.context;
         for (n, set) in self.axis_setpoints.iter().enumerate() {
             let command = AxisCommand {

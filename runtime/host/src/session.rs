@@ -43,6 +43,8 @@ pub struct Options {
     pub armed: bool,
     /// Nothing but events and the summary is shown.
     pub quiet: bool,
+    /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
+    pub real_time: bool,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Options {
             state,
             armed,
             quiet: args.fast || args.json,
+            real_time: !args.fast,
         }
     }
 }
@@ -206,14 +209,12 @@ where
     B: Attached,
     F: FnOnce() -> Result<(B, Pacer), HostError>,
 {
-    let (bus, pacer) = attach()?;
-    let takes_outputs = bus.takes_outputs();
-    let trust = if pacer.is_real() {
+    let trust = if options.real_time {
         realtime::enter()
     } else {
         Trust::observe()
     };
-    let timing = if pacer.is_real() {
+    let timing = if options.real_time {
         Timing::Real
     } else {
         Timing::Virtual
@@ -226,7 +227,6 @@ where
             "this is a fault of twinstep: please report it",
         )
     })?;
-
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
     let parts: &[u8] = machine.recipes.first().map_or(&[], |recipe| &recipe.parts);
@@ -239,14 +239,15 @@ where
         plan::stop_ramp_s(machine),
         options.armed,
     );
-    let source: Option<Box<dyn SetpointSource>> = if takes_outputs {
+    let mut state = plan.state();
+    let pipeline = plan.pipeline(&mut state);
+    // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
+    let (bus, pacer) = attach()?;
+    let source: Option<Box<dyn SetpointSource>> = if bus.takes_outputs() {
         Some(Box::new(source))
     } else {
         None
     };
-
-    let mut state = plan.state();
-    let pipeline = plan.pipeline(&mut state);
     info.set_start_utc_ns(clock::utc_ns());
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
     runner.run(options.cycles);
@@ -292,7 +293,7 @@ fn finish(
     if let Some(trouble) = &done.trouble {
         return Err(HostError::machine(
             format!("the machine did not stop in order: {trouble}"),
-            "make sure that it stands; the drives' own watchdogs have switched them off",
+            "make sure that it stands before anybody enters; the drives' watchdogs act on their own options",
         ));
     }
     Ok(if options.judge && totals.raised > 0 {

@@ -25,10 +25,11 @@ struct Seen {
     features: [Vec<f64>; FEATURES],
 }
 
-/// Runs the pipeline over all recordings and writes limits and baselines into the twins.
+/// Runs the pipeline over all recordings and writes limits and baselines into the twins that were `fitted`.
 pub(super) fn learn(
     machine: &mut Machine,
     paths: &[PathBuf],
+    fitted: &[bool],
     remarks: &mut Vec<String>,
 ) -> Result<(), HostError> {
     let store = plan(machine);
@@ -43,6 +44,9 @@ pub(super) fn learn(
         run(&mut bus, &mut pipeline, &mut seen, &mut stations);
     }
     for (n, seen) in seen.iter().enumerate() {
+        if !fitted.get(n).copied().unwrap_or(false) {
+            continue;
+        }
         let axis = axis_mut(machine, n);
         let name = axis.name.clone();
         let Some(twin) = &mut axis.twin else { continue };

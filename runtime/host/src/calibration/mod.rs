@@ -50,10 +50,12 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
                 report.fits.push(Some(fit));
             }
             Err(why) => {
+                // What an axis had is better than what a recording without it would say.
                 report
                     .remarks
-                    .push(format!("{}: not calibrated, {why}", axis.name));
+                    .push(format!("{}: left as it was, {why}", axis.name));
                 report.fits.push(None);
+                continue;
             }
         }
         if let Some(remark) =
@@ -81,7 +83,8 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
             "record a run in which every axis moves both ways, with constant speed and with acceleration",
         ));
     }
-    baseline::learn(machine, paths, &mut report.remarks)?;
+    let fitted: Vec<bool> = report.fits.iter().map(Option::is_some).collect();
+    baseline::learn(machine, paths, &fitted, &mut report.remarks)?;
     Ok(report)
 }
 
@@ -127,7 +130,10 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord,
         let reference = one.reference_m.as_ref().unwrap_or(&one.position_m);
         for k in 0..one.position_m.len() {
             let free = free_of_part(machine, n, one.position_m[k]);
-            let boundary = recording.segments.contains(&k);
+            // Nothing may be differentiated across the join of two segments or recordings.
+            let boundary = recording.segments.contains(&k)
+                || recording.segments.contains(&(k + 1))
+                || k + 1 == one.position_m.len();
             let finite = one.position_m[k].is_finite()
                 && one.current_a[k].is_finite()
                 && reference[k].is_finite();

@@ -18,6 +18,7 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
         Some(path) => load_machine(path)?,
         None => built_in_machine()?,
     };
+    super::check::judge_timing(&machine)?;
     let state = match &args.cycle.state {
         Some(folder) => folder.clone(),
         None => crate::store::temporary_folder()?,

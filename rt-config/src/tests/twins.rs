@@ -1,0 +1,142 @@
+//! The times of a twin that the cycle keeps in rings of whole periods.
+
+use super::errors::wrong;
+use super::{REPLAY, without_twins};
+use crate::{PRESS_CELL, load};
+
+/// The press cell at `period`, without budgets and with the twin of one axis or press alone.
+fn cell(list: &str, period: &str) -> String {
+    let twin = format!(
+        r#"[{list}.twin]
+force_constant = "30N/A"
+mass = "10kg"
+coulomb_positive = "1N"
+coulomb_negative = "1N"
+viscous = "1N s/m"
+current_delay = "0s"
+[{list}.twin.cascade]
+position_gain = "60/s"
+velocity_gain = "5A s/m"
+dead_time = "0s"
+limit = "10A"
+
+"#
+    );
+    let bare = without_twins(PRESS_CELL);
+    let at = bare.find(&format!("[{list}.plant]")).unwrap();
+    let text = format!("{}{twin}{}", &bare[..at], &bare[at..]);
+    let (budget, judge) = (
+        text.find("[cycle.budget]").unwrap(),
+        text.find("[judge]").unwrap(),
+    );
+    format!("{}{}", &text[..budget], &text[judge..])
+        .replace("period = \"1ms\"", &format!("period = \"{period}\""))
+}
+
+#[test]
+fn times_beyond_the_rings_are_refused_at_their_line() {
+    for list in ["axis", "press"] {
+        for (period, key, value, limits) in [
+            ("1ms", "dead_time", "4.001ms", "0 to 4 periods: 0ns to 4ms"),
+            ("1ms", "dead_time", "-1us", "0 to 4 periods: 0ns to 4ms"),
+            ("1ms", "dead_time", "1h", "0 to 4 periods: 0ns to 4ms"),
+            (
+                "1ms",
+                "current_delay",
+                "2.001ms",
+                "-1 to 2 periods: -1ms to 2ms",
+            ),
+            (
+                "1ms",
+                "current_delay",
+                "-1.001ms",
+                "-1 to 2 periods: -1ms to 2ms",
+            ),
+            // What was calibrated at 1 ms does not fit a shorter period.
+            ("500us", "dead_time", "2.6ms", "0 to 4 periods: 0ns to 2ms"),
+            (
+                "500us",
+                "current_delay",
+                "1.05ms",
+                "-1 to 2 periods: -500us to 1ms",
+            ),
+        ] {
+            let text = cell(list, period);
+            let from = format!("{key} = \"0s\"");
+            let to = format!("{key} = \"{value}\"");
+            for words in [
+                limits.to_owned(),
+                format!("`{key}` is \"{value}\""),
+                format!("with the period of {period}"),
+                "recalibrate for this period".to_owned(),
+            ] {
+                wrong(&text, &from, &to, &words);
+            }
+        }
+    }
+}
+
+#[test]
+fn times_within_the_rings_are_kept_as_they_are() {
+    for list in ["axis", "press"] {
+        for (period, dead_time, dead_time_s, delay, delay_s) in [
+            ("1ms", "0s", 0.0, "-1ms", -1e-3),
+            ("1ms", "4ms", 4e-3, "2ms", 2e-3),
+            ("2ms", "8ms", 8e-3, "4ms", 4e-3),
+            // Multiples of a period as calibration computes them: the last bit is no error.
+            (
+                "1ms",
+                "0.004000000000000001s",
+                0.004_000_000_000_000_001,
+                "-0.0010000000000000002s",
+                -0.001_000_000_000_000_000_2,
+            ),
+        ] {
+            let text = cell(list, period)
+                .replace(
+                    "dead_time = \"0s\"",
+                    &format!("dead_time = \"{dead_time}\""),
+                )
+                .replace(
+                    "current_delay = \"0s\"",
+                    &format!("current_delay = \"{delay}\""),
+                );
+            let machine = load(&text, "it.toml").unwrap_or_else(|e| panic!("{}", e.plain()));
+            let twin = if list == "axis" {
+                machine.axes[0].twin.as_ref()
+            } else {
+                machine.presses[0].axis.twin.as_ref()
+            };
+            let twin = twin.unwrap();
+            assert_eq!(twin.current_delay_s, delay_s, "{list} at {period}");
+            let cascade = twin.cascade.unwrap();
+            assert_eq!(cascade.dead_time_s, dead_time_s, "{list} at {period}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_period_is_the_one_problem() {
+    let text = REPLAY
+        .replace("period = \"1ms\"", "period = \"1kg\"")
+        .replace("limit = \"10N\"", "limit = \"10N\"\ndead_time = \"1s\"");
+    let error = load(&text, "it.toml").unwrap_err();
+    assert_eq!(error.problems().count(), 1, "{}", error.plain());
+    assert!(error.plain().contains("`period`"), "{}", error.plain());
+}
+
+#[test]
+fn a_twin_of_a_force_is_read_in_newton() {
+    let machine = load(REPLAY, "replay.toml").unwrap();
+    let twin = machine.axes[0].twin.as_ref().unwrap();
+    assert_eq!(twin.force_constant_n_per_a, 1.0);
+    assert_eq!(twin.mass_kg, 10.0);
+    assert_eq!(twin.viscous_n_s_per_m, 1.0);
+    assert_eq!(twin.gravity_n, 0.0);
+    assert_eq!(twin.current_delay_s, 0.0);
+    assert_eq!(twin.current_limit_a, Some(1.0));
+    let cascade = twin.cascade.unwrap();
+    assert_eq!(cascade.velocity_gain_a_s_per_m, 5.0);
+    assert_eq!(cascade.limit_a, 10.0);
+    assert_eq!(twin.baseline[0].sigma_a, 1.0);
+}
