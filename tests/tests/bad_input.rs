@@ -117,6 +117,13 @@ fn a_period_that_cannot_hold_its_frames() {
     let judge = text.find("[judge]").unwrap();
     let text = format!("{}{}", &text[..budget], &text[judge..])
         .replace("frame_shift = \"200us\"", "frame_shift = \"5us\"");
+    // The delays of the shipped twins are too many of these short periods, which is another complaint.
+    let delays = |line: &&str| line.starts_with("dead_time") || line.starts_with("current_delay");
+    let text: String = (text
+        .lines()
+        .filter(|line| !delays(line))
+        .map(|line| format!("{line}\n")))
+    .collect();
     let path = place.file("fast.toml", text);
     place.refuse(
         &format!("check {}", path.display()),

@@ -5,9 +5,9 @@ use crate::check::{Bounds, Check, duration};
 use crate::machine::{AxisTwin, Cascade, EffortUnit, RegimeBaseline};
 use crate::raw::{BaselineTable, CascadeTable, TwinTable};
 use crate::units::{
-    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, STIFFNESS, Time, VISCOUS,
+    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, STIFFNESS, VISCOUS,
 };
-use crate::value::Quantity;
+use crate::value::{Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::blocks::Feature;

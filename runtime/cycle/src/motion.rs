@@ -65,6 +65,11 @@ impl Progress {
         self.target_m = position_m;
     }
 
+    /// The target of this cycle (m).
+    pub fn target_m(&self) -> f64 {
+        self.target_m
+    }
+
     /// Whether the program runs.
     pub fn running(&self) -> bool {
         self.running

@@ -84,8 +84,8 @@ pub struct AxisProgram {
     still_s: f64,
     /// Cycles without a reading, up to now.
     missed: u32,
-    /// It was lost for long: it is followed until it stands, then goes on.
-    lost: bool,
+    /// It was lost for long: it brakes from where it was found, at this velocity (m/s), stands, then goes on.
+    braking_m_per_s: Option<f64>,
     was_enabled: bool,
 }
 
@@ -105,23 +105,42 @@ impl AxisProgram {
     /// Takes a reading in: where the axis is, and where the program is to go on from.
     fn observe(&mut self, reading: &AxisReading, period_s: f64, stopping: bool) {
         let way = reading.position_m - self.anchor_m;
-        if way > STANDSTILL_M || way < -STANDSTILL_M {
+        if !(-STANDSTILL_M..=STANDSTILL_M).contains(&way) {
             self.anchor_m = reading.position_m;
             self.still_s = 0.0;
         } else {
             self.still_s += period_s;
         }
-        self.lost |= self.missed > BRIDGED_CYCLES;
+        if self.missed > BRIDGED_CYCLES && self.progress.running() {
+            // The drive was on its own: a target that had gone on without it would be a jump.
+            self.braking_m_per_s = Some(reading.velocity_m_per_s);
+            self.progress.follow(reading.position_m);
+        }
         self.missed = 0;
         if reading.state != DriveState::OperationEnabled {
             self.progress.follow(reading.position_m);
-            self.lost = false;
-        } else if self.lost {
-            // The drive has stopped on its own by now; a target that went on without it would be a jump.
-            self.progress.follow(reading.position_m);
-            if self.stands() {
-                self.lost = false;
-                self.progress.resume(&self.program, reading.position_m);
+            self.braking_m_per_s = None;
+        } else if let Some(velocity_m_per_s) = self.braking_m_per_s {
+            let target_m = self.progress.target_m();
+            let step = self.program.acceleration_m_per_s2 * period_s;
+            let speed = if velocity_m_per_s < 0.0 {
+                -velocity_m_per_s
+            } else {
+                velocity_m_per_s
+            };
+            let slower = if speed > step { speed - step } else { 0.0 };
+            let next = if velocity_m_per_s < 0.0 {
+                -slower
+            } else {
+                slower
+            };
+            self.progress.follow(target_m + next * period_s);
+            self.braking_m_per_s = Some(next);
+            if slower == 0.0 && self.stands() {
+                self.braking_m_per_s = None;
+                if !stopping {
+                    self.progress.resume(&self.program, target_m);
+                }
             }
         } else if !self.progress.running() && !stopping {
             self.progress.start(&self.program, reading.position_m);

@@ -1,5 +1,7 @@
 //! What the host needs of a bus besides the exchange.
 
+use crate::error::HostError;
+use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::{AlReport, EthercatBus};
 use twinstep_drivers::link::Link;
@@ -7,6 +9,9 @@ use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::recording::RecordingBus;
+
+/// Largest difference between a drive's rated values and the configuration's (1).
+const TOLERANCE: f64 = 0.01;
 
 /// A bus, with what concerns its start and its end.
 pub trait Attached: Bus {
@@ -85,4 +90,69 @@ impl Attached for RecordingBus {
     fn takes_outputs(&self) -> bool {
         false
     }
+}
+
+/// Compares what the drives report of themselves with the configuration: a wrong rated current would scale every current wrong
+/// without anybody noticing.
+///
+/// # Errors
+/// [`HostError::Usage`] naming drive, object, both values and the key.
+pub fn check_scaling<L: Link>(bus: &EthercatBus<L>, machine: &Machine) -> Result<(), HostError> {
+    let Some(configured) = &machine.bus else {
+        return Ok(());
+    };
+    let axes = || {
+        machine
+            .axes
+            .iter()
+            .chain(machine.presses.iter().map(|press| &press.axis))
+    };
+    for (place, subdevice) in configured.subdevices.iter().enumerate() {
+        let Some(axis) = axes().find(|axis| axis.name == subdevice.name) else {
+            continue;
+        };
+        let Some(scaling) = bus.scaling(place) else {
+            continue;
+        };
+        let drive = &axis.drive;
+        let torque_nm = drive.rated_current_a * drive.torque_constant_nm_per_a;
+        let objects = [
+            (
+                "0x6075 motor rated current",
+                scaling.rated_current_ma,
+                drive.rated_current_a,
+                "A",
+                "rated_current",
+            ),
+            (
+                "0x6076 motor rated torque",
+                scaling.rated_torque_mnm,
+                torque_nm,
+                "N m",
+                "torque_constant",
+            ),
+        ];
+        for (object, reported, expected, unit, key) in objects {
+            // A drive that leaves the object at 0 does not know its motor.
+            let Some(reported) = reported
+                .filter(|value| *value > 0)
+                .map(|value| f64::from(value) / 1000.0)
+            else {
+                continue;
+            };
+            // The objects count in thousandths, which is coarse for a small motor.
+            if (reported - expected).abs() > TOLERANCE * expected + 0.001 {
+                return Err(HostError::usage(
+                    format!(
+                        "drive '{}' says {object} is {reported} {unit}, the configuration {expected:.3} {unit}",
+                        axis.name
+                    ),
+                    format!(
+                        "correct `{key}` in [axis.drive], or commission the drive for this motor"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! `twinstep run`: a machine with its twins in the cycle.
 
 use super::{load_machine, simulated};
-use crate::attached::HostLink;
+use crate::attached::{HostLink, check_scaling};
 use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -61,6 +61,7 @@ fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pa
             "compare the configuration with the SubDevices on the wire, and check cables and power",
         )
     })?;
+    check_scaling(&bus, machine)?;
     let pacer = Pacer::new(
         Pace::Bus(bus.clock().clone()),
         machine.cycle.period_ns,

@@ -1,6 +1,6 @@
 //! The simulated machine on a bus in this process: what `demo` runs, and `run` when no interface is named.
 
-use crate::attached::HostLink;
+use crate::attached::{HostLink, check_scaling};
 use crate::cli::CycleArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -74,6 +74,7 @@ fn attach<L: HostLink>(
             "compare the configuration with the bus",
         )
     })?;
+    check_scaling(&bus, machine)?;
     let clock = bus.clock().clone();
     let pace = if fast {
         Pace::Virtual(Some(clock))
