@@ -29,6 +29,8 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+#[cfg(test)]
+mod tests;
 
 pub use cascade::{AxisState, Reference};
 pub use params::{AxisParams, LaneParams};

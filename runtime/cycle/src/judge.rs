@@ -383,3 +383,6 @@ impl AxisJudge {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Life of a deviation: raised once, cleared once, held back where it must be.
+
+use super::*;
+use crate::plan::{Baseline, MAX_PARTS};
+use twinstep_models::press::Contact;
+use twinstep_models::regime::RegimeParams;
+
+fn plan() -> AxisPlan {
+    let baseline = Some(Baseline {
+        mean_a: 0.0,
+        sigma_a: 0.01,
+    });
+    AxisPlan {
+        limits: [Some(1e-5), None, Some(0.5)],
+        regime: RegimeParams {
+            standstill_m_per_s: 0.001,
+            steady_m_per_s2: 0.1,
+            reversal_cycles: 30,
+            pressing_a: 0.1,
+        },
+        baseline: [baseline; FEATURES],
+        gravity_a: 0.0,
+        contacts: [Contact::default(); MAX_PARTS],
+        movement_m: 0.0005,
+    }
+}
+
+const THRESHOLDS: Thresholds = Thresholds {
+    slack: 2.0,
+    threshold: 4.0,
+    settle_cycles: 500,
+};
+
+fn at(cycle: u64) -> Occasion {
+    let stamp = CycleStamp {
+        cycle,
+        time_ns: cycle * 1_000_000,
+        dc_time_ns: 0,
+    };
+    Occasion {
+        stamp,
+        source: Source::Axis(0),
+        context: Context::default(),
+    }
+}
+
+fn states(out: &mut Outbox) -> Vec<(Channel, EventState)> {
+    core::iter::from_fn(|| out.pop())
+        .map(|event| (event.channel, event.state))
+        .collect()
+}
+
+#[test]
+fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
+    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    for cycle in 0..1000 {
+        // Above the limit, then between half of it and the limit, then calm; velocity has no limit.
+        let residual = match cycle {
+            100..150 => 2e-5,
+            150..400 => 0.8e-5,
+            _ => 0.0,
+        };
+        judge.fast_limit(&plan, &at(cycle), [residual, 9.0, 0.0], [0.0; 3], &mut out);
+    }
+    assert_eq!(
+        states(&mut out),
+        [
+            (Channel::PositionNext, EventState::Raised),
+            (Channel::PositionNext, EventState::Cleared)
+        ]
+    );
+}
+
+/// One movement with `extra_a` more friction than predicted.
+fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out: &mut Outbox) {
+    for k in 0..220 {
+        let moving = (20..200).contains(&k);
+        let sample = LoadSample {
+            measured_a: if moving { 1.0 + extra_a } else { 0.0 },
+            predicted_a: if moving { 1.0 } else { 0.0 },
+            velocity_m_per_s: if moving { 0.1 } else { 0.0 },
+            ..LoadSample::default()
+        };
+        judge.load(plan, &THRESHOLDS, &at(k), &sample, out);
+    }
+}
+
+#[test]
+fn grown_friction_is_raised_named_and_cleared() {
+    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    for _ in 0..20 {
+        movement(&mut judge, &plan, 0.0, &mut out);
+    }
+    assert_eq!(states(&mut out), []);
+    for _ in 0..5 {
+        movement(&mut judge, &plan, 0.2, &mut out);
+    }
+    let raised = out.pop().expect("raised");
+    assert_eq!(
+        (raised.state, raised.channel),
+        (EventState::Raised, Channel::CurrentLoad)
+    );
+    assert_eq!(
+        (raised.cause, raised.regime),
+        (Cause::FrictionIncreased, Regime::ConstantSpeed)
+    );
+    assert!((raised.residual - 0.2).abs() < 1e-9, "{raised:?}");
+    assert_eq!(states(&mut out), []);
+    for _ in 0..20 {
+        movement(&mut judge, &plan, 0.0, &mut out);
+    }
+    assert_eq!(
+        states(&mut out),
+        [(Channel::CurrentLoad, EventState::Cleared)]
+    );
+}
+
+#[test]
+fn an_axis_that_moves_while_disabled_is_a_deviation_and_one_that_coasts_is_not() {
+    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    let reading = |position_m, velocity_m_per_s, state| AxisReading {
+        position_m,
+        velocity_m_per_s,
+        state,
+        ..AxisReading::default()
+    };
+    for k in 0..300 {
+        let coasting = reading(0.001 * f64::from(k), 1.0, DriveState::SwitchedOn);
+        judge.states(&plan, &at(0), &coasting, &mut out);
+    }
+    for _ in 0..300 {
+        judge.states(
+            &plan,
+            &at(1),
+            &reading(0.3, 0.0, DriveState::SwitchedOn),
+            &mut out,
+        );
+    }
+    assert_eq!(states(&mut out), []);
+    for _ in 0..3 {
+        judge.states(
+            &plan,
+            &at(2),
+            &reading(0.302, 0.0, DriveState::SwitchedOn),
+            &mut out,
+        );
+    }
+    judge.states(
+        &plan,
+        &at(3),
+        &reading(0.302, 0.0, DriveState::OperationEnabled),
+        &mut out,
+    );
+    assert_eq!(
+        states(&mut out),
+        [
+            (Channel::Movement, EventState::Raised),
+            (Channel::Movement, EventState::Cleared)
+        ]
+    );
+}
