@@ -37,6 +37,17 @@ impl Bristles {
         self.deflection_m = z;
         self.stiffness_n_per_m * z + self.damping_n_s_per_m * rate
     }
+
+    /// As [`Self::step`] for a closed brake: below the level the bristles only bend. Sliding bristles would let a hanging load creep
+    /// down with every small vibration.
+    #[inline]
+    pub fn clamp(&mut self, v: f64, g: f64, dt_s: f64) -> f64 {
+        let limit = g / self.stiffness_n_per_m;
+        let z = (self.deflection_m + v * dt_s).clamp(-limit, limit);
+        let rate = (z - self.deflection_m) / dt_s;
+        self.deflection_m = z;
+        self.stiffness_n_per_m * z + self.damping_n_s_per_m * rate
+    }
 }
 
 /// Stribeck level over velocity: 1 at speed, `static_ratio` at rest.
@@ -69,6 +80,31 @@ mod tests {
             (x - after_1_s).abs() < 1e-12 && v.abs() < 1e-12,
             "{x} {after_1_s} {v}"
         );
+    }
+
+    #[test]
+    fn a_clamped_body_does_not_creep_under_vibration() {
+        let creep = |clamped: bool| {
+            let mut bristles = Bristles::new(500.0, 6e-6, 20.0);
+            let (mut x, mut v) = (0.0, 0.0);
+            let mut settled = 0.0;
+            for n in 0..320_000_u32 {
+                x += v * DT_S;
+                let load = 200.0 + if n % 32 < 16 { 60.0 } else { -60.0 };
+                let friction = if clamped {
+                    bristles.clamp(v, 500.0, DT_S)
+                } else {
+                    bristles.step(v, 500.0, DT_S)
+                };
+                v += DT_S * (load - friction) / 20.0;
+                if n == 32_000 {
+                    settled = x;
+                }
+            }
+            x - settled
+        };
+        assert!(creep(true).abs() < 2e-6, "{}", creep(true));
+        assert!(creep(false) > 1e-5, "{}", creep(false));
     }
 
     #[test]

@@ -220,8 +220,12 @@ impl Mechanics {
         let level1 = factor * p.motor_friction_share * coulomb1
             + p.loss * transmitted.abs()
             + loads.brake * p.brake_n;
-        let friction1 = self.bearings.step(v1, level1, dt)
-            + factor * p.motor_friction_share * p.viscous_n_s_per_m * v1;
+        let dry1 = if loads.brake >= 1.0 {
+            self.bearings.clamp(v1, level1, dt)
+        } else {
+            self.bearings.step(v1, level1, dt)
+        };
+        let friction1 = dry1 + factor * p.motor_friction_share * p.viscous_n_s_per_m * v1;
 
         let weight = load_mass * p.gravity * GRAVITY_M_PER_S2 + p.offset_n;
         self.load_m_per_s2 = (transmitted - friction2 - weight + loads.load_n) / load_mass;
