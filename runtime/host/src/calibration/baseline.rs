@@ -1,7 +1,8 @@
 //! What the pipeline says of a healthy machine.
 
-use super::{axis_mut, plan};
+use super::axis_mut;
 use crate::error::HostError;
+use crate::plan::PlanStore;
 use std::path::PathBuf;
 use twinstep_config::machine::{Machine, RegimeBaseline};
 use twinstep_cycle::pipeline::Pipeline;
@@ -32,7 +33,7 @@ pub(super) fn learn(
     fitted: &[bool],
     remarks: &mut Vec<String>,
 ) -> Result<(), HostError> {
-    let store = plan(machine);
+    let store = PlanStore::new(machine);
     let axes = store.plan().axes.len();
     let mut seen = vec![Seen::default(); axes];
     let mut stations = vec![0.0_f64; machine.stations.len()];

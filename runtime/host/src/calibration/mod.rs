@@ -14,7 +14,6 @@ mod offset;
 mod press;
 
 use crate::error::HostError;
-use crate::plan::PlanStore;
 use std::path::PathBuf;
 use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Machine, StationTwin};
 use twinstep_drivers::recording::{AxisRecord, Recording, StationRecord, columns};
@@ -220,9 +219,4 @@ fn phases(station: &StationRecord) -> impl Iterator<Item = Phase> + '_ {
             (false, false) => Phase::Hold,
             (_, true) => Phase::Release,
         })
-}
-
-/// Plan of a machine under calibration.
-fn plan(machine: &Machine) -> PlanStore {
-    PlanStore::new(machine)
 }
