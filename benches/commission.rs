@@ -79,8 +79,8 @@ fn observe(plan: &PlanStore, fleet: &mut Fleet, cycles: u64) -> Vec<Seen> {
                     largest.max((m - p).abs())
                 };
             }
-            let ended = pipeline.judge(n).and_then(|judge| judge.ended);
-            for (figures, block) in seen.features.iter_mut().zip(ended.iter().flatten()) {
+            let ended = pipeline.ended(n).into_iter().flatten();
+            for (figures, block) in seen.features.iter_mut().zip(ended) {
                 figures.extend(block.map(|block| block.residual_a));
             }
         }

@@ -16,9 +16,12 @@ pub struct Tally {
 impl Tally {
     /// Looks at all axes after a cycle.
     pub fn look(&mut self, pipeline: &Pipeline<'_>) {
-        for judge in (0..pipeline.plan().axes.len()).filter_map(|n| pipeline.judge(n)) {
-            self.regimes[judge.regime as usize] += 1;
-            for (count, block) in self.features.iter_mut().zip(judge.ended.iter().flatten()) {
+        for n in 0..pipeline.plan().axes.len() {
+            if let Some((_, _, regime)) = pipeline.load(n) {
+                self.regimes[regime as usize] += 1;
+            }
+            let ended = pipeline.ended(n).into_iter().flatten();
+            for (count, block) in self.features.iter_mut().zip(ended) {
                 *count += u64::from(block.is_some());
             }
         }

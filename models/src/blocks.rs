@@ -10,7 +10,7 @@
 //! - pressing: times the sign of the velocity (into the part).
 
 use crate::channel::Regime;
-use crate::lane::sign;
+use crate::regime::Segment;
 
 /// Number of features.
 pub const FEATURES: usize = 5;
@@ -73,7 +73,7 @@ impl Feature {
     }
 }
 
-/// Sums over one half of a feature.
+/// Sums over one half of a feature, in the direction in which it is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sum {
     n: f64,
@@ -85,43 +85,15 @@ struct Sum {
 }
 
 impl Sum {
-    /// Keeps the largest innovation, and the number of samples.
-    fn keep_innovation(&mut self, s: &LoadSample) {
-        self.n += 1.0;
-        if s.innovation_square > self.measured {
-            self.measured = s.innovation_square;
-        }
-    }
-
-    fn add(&mut self, s: &LoadSample, direction: f64) {
-        self.n += 1.0;
+    fn add(&mut self, s: &Segment, gravity_a: f64, direction: f64) {
+        self.n += s.cycles;
         self.residual += direction * (s.measured_a - s.predicted_a);
         self.measured += direction * s.measured_a;
-        self.friction += direction * (s.predicted_a - s.inertial_a - s.contact_a - s.gravity_a);
+        self.friction +=
+            direction * (s.predicted_a - s.inertial_a - s.contact_a - gravity_a * s.cycles);
         self.inertial += direction * s.inertial_a;
         self.contact += direction * s.contact_a;
     }
-}
-
-/// One cycle of `current_load` of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LoadSample {
-    /// Measured (A).
-    pub measured_a: f64,
-    /// Predicted (A).
-    pub predicted_a: f64,
-    /// Inertial share of the prediction (A).
-    pub inertial_a: f64,
-    /// Contact share of the prediction (A).
-    pub contact_a: f64,
-    /// Gravity share of the prediction (A).
-    pub gravity_a: f64,
-    /// Velocity (m/s).
-    pub velocity_m_per_s: f64,
-    /// Acceleration (m/s2).
-    pub acceleration_m_per_s2: f64,
-    /// Mean square of the one-cycle innovation of current over the last cycles (A2).
-    pub innovation_square: f64,
 }
 
 /// The figure of one feature over one movement.
@@ -144,14 +116,10 @@ pub struct Block {
 pub struct Blocks {
     /// The second half is used by acceleration only: slowing down.
     sums: [[Sum; 2]; FEATURES],
-    still: u32,
     moving: bool,
     /// The movement in progress was seen from its start on: half a movement is none.
     whole: bool,
 }
-
-/// Cycles at rest after which a movement is over.
-const STILL: u32 = 10;
 
 impl Blocks {
     /// Throws the movement in progress away: after a gap, or when the axis is disabled.
@@ -159,31 +127,35 @@ impl Blocks {
         *self = Self::default();
     }
 
-    /// Takes in one cycle. Returns the features of a movement that has just ended, in the order of [`Feature::ALL`].
-    pub fn push(&mut self, regime: Regime, s: &LoadSample) -> Option<[Option<Block>; FEATURES]> {
-        let v = sign(s.velocity_m_per_s);
-        match regime {
-            _ if !self.whole => {}
-            Regime::ConstantSpeed if v > 0.0 => self.sums[0][0].add(s, v),
-            Regime::ConstantSpeed => self.sums[1][0].add(s, v),
+    /// Takes in a segment. `gravity_a` is the constant load of the axis (A).
+    pub fn add(&mut self, s: &Segment, gravity_a: f64) {
+        self.moving |= !matches!(s.regime, Regime::Standstill | Regime::Settling);
+        if !self.whole {
+            return;
+        }
+        let v = if s.forward { 1.0 } else { -1.0 };
+        match s.regime {
+            Regime::ConstantSpeed if s.forward => self.sums[0][0].add(s, gravity_a, v),
+            Regime::ConstantSpeed => self.sums[1][0].add(s, gravity_a, v),
             Regime::Acceleration => {
-                let a = sign(s.acceleration_m_per_s2);
+                let a = if s.speeding { 1.0 } else { -1.0 };
                 let half = usize::from(a * v < 0.0);
-                self.sums[2][half].add(s, a);
+                self.sums[2][half].add(s, gravity_a, a);
             }
-            Regime::Reversal => self.sums[3][0].keep_innovation(s),
-            Regime::Pressing if v * s.contact_a > 0.0 => self.sums[4][0].add(s, v),
+            Regime::Reversal => {
+                // The largest innovation counts, not a sum.
+                let sum = &mut self.sums[3][0];
+                sum.n += s.cycles;
+                sum.measured = sum.measured.max(s.innovation_square);
+            }
+            Regime::Pressing if s.into == s.forward => self.sums[4][0].add(s, gravity_a, v),
             Regime::Pressing | Regime::Standstill | Regime::Settling => {}
         }
-        if regime == Regime::Standstill {
-            self.still = self.still.saturating_add(1);
-        } else {
-            self.still = 0;
-            self.moving = true;
-        }
-        if self.still < STILL {
-            return None;
-        }
+    }
+
+    /// The axis has come to rest. Returns the features of the movement, in the order of [`Feature::ALL`]; none if it had not
+    /// moved, or if its start was not seen.
+    pub fn end(&mut self) -> Option<[Option<Block>; FEATURES]> {
         let (moved, whole) = (self.moving, self.whole);
         (self.moving, self.whole) = (false, true);
         if !moved || !whole {
@@ -232,116 +204,86 @@ fn finish(feature: Feature, sums: &[Sum; 2]) -> Option<Block> {
 mod tests {
     use super::*;
 
-    /// A movement with extra friction `df` and extra inertia `dj` (A).
-    fn movement(df: f64, dj: f64) -> [Option<Block>; FEATURES] {
-        let mut blocks = Blocks::default();
-        let mut sample = |regime, v: f64, a: f64| {
-            let predicted = 1.0 * sign(v) + 3.0 * a;
-            let s = LoadSample {
-                measured_a: predicted + df * sign(v) + dj * a,
-                predicted_a: predicted,
-                inertial_a: 3.0 * a,
-                velocity_m_per_s: v,
-                acceleration_m_per_s2: a,
-                ..LoadSample::default()
-            };
-            blocks.push(regime, &s)
-        };
-        for _ in 0..20 {
-            sample(Regime::Standstill, 0.0, 0.0);
+    fn segment(regime: Regime, cycles: f64, forward: bool, speeding: bool) -> Segment {
+        Segment {
+            regime,
+            forward,
+            speeding,
+            cycles,
+            ..Segment::default()
         }
-        for _ in 0..50 {
-            assert_eq!(sample(Regime::Acceleration, 0.1, 1.0), None);
+    }
+
+    /// A movement with extra friction `df` and extra inertia `dj` (A), both ways.
+    fn movement(blocks: &mut Blocks, df: f64, dj: f64) -> Option<[Option<Block>; FEATURES]> {
+        for (regime, cycles, a) in [
+            (Regime::Acceleration, 50.0, 1.0),
+            (Regime::ConstantSpeed, 100.0, 0.0),
+            (Regime::Acceleration, 30.0, -1.0),
+        ] {
+            let mut s = segment(regime, cycles, true, a > 0.0);
+            s.inertial_a = 3.0 * a * cycles;
+            s.predicted_a = s.inertial_a + cycles;
+            s.measured_a = s.predicted_a + (df + dj * a) * cycles;
+            blocks.add(&s, 0.0);
         }
-        for _ in 0..100 {
-            sample(Regime::ConstantSpeed, 0.1, 0.0);
-        }
-        for _ in 0..30 {
-            sample(Regime::Acceleration, 0.1, -1.0);
-        }
-        (0..20)
-            .find_map(|_| sample(Regime::Standstill, 0.0, 0.0))
-            .expect("the movement ends")
+        blocks.add(&segment(Regime::Standstill, 10.0, false, false), 0.0);
+        blocks.end()
     }
 
     #[test]
     fn friction_shows_at_constant_speed_alone() {
-        let b = movement(0.2, 0.0);
+        let mut blocks = Blocks::default();
+        assert_eq!(blocks.end(), None);
+        let b = movement(&mut blocks, 0.2, 0.0).expect("a whole movement");
         assert!((b[0].expect("constant").residual_a - 0.2).abs() < 1e-12);
+        assert!((b[0].expect("constant").friction_a - 1.0).abs() < 1e-12);
         assert!(b[2].expect("acceleration").residual_a.abs() < 1e-12);
         assert_eq!(b[1], None);
     }
 
     #[test]
     fn inertia_shows_in_acceleration_alone() {
-        let b = movement(0.0, 0.3);
+        let mut blocks = Blocks::default();
+        blocks.end();
+        let b = movement(&mut blocks, 0.0, 0.3).expect("a whole movement");
         assert!(b[0].expect("constant").residual_a.abs() < 1e-12);
         assert!((b[2].expect("acceleration").residual_a - 0.3).abs() < 1e-12);
+        assert!((b[2].expect("acceleration").inertial_a - 3.0).abs() < 1e-12);
     }
 
     #[test]
     fn the_largest_innovation_of_a_reversal_counts() {
         let mut blocks = Blocks::default();
-        let mut push = |regime, velocity_m_per_s, innovation_square| {
-            blocks.push(
-                regime,
-                &LoadSample {
-                    innovation_square,
-                    velocity_m_per_s,
-                    ..LoadSample::default()
-                },
-            )
-        };
-        for _ in 0..20 {
-            push(Regime::Standstill, 0.0, 0.0);
+        blocks.end();
+        for r in [0.1, 0.81, 0.4] {
+            let mut s = segment(Regime::Reversal, 5.0, false, false);
+            s.innovation_square = r;
+            blocks.add(&s, 0.0);
         }
-        for r in [0.1, 0.2, 0.81, 0.4, 0.8, 0.0, 0.1, 0.0, 0.1] {
-            push(Regime::Reversal, -0.1, r);
-        }
-        let ended = (0..20)
-            .find_map(|_| push(Regime::Standstill, 0.0, 0.0))
-            .expect("the movement ends");
+        let ended = blocks.end().expect("the movement ends");
         assert_eq!(ended[3].expect("reversal").residual_a, 0.9);
     }
 
     #[test]
     fn half_a_movement_says_nothing() {
-        let mut blocks = Blocks::default();
-        for _ in 0..100 {
-            blocks.push(
-                Regime::ConstantSpeed,
-                &LoadSample {
-                    velocity_m_per_s: 1.0,
-                    ..LoadSample::default()
-                },
-            );
-        }
-        for _ in 0..50 {
-            assert_eq!(
-                blocks.push(Regime::Standstill, &LoadSample::default()),
-                None
-            );
-        }
+        assert_eq!(movement(&mut Blocks::default(), 0.2, 0.0), None);
     }
 
     #[test]
     fn a_cleared_movement_says_nothing() {
         let mut blocks = Blocks::default();
-        for _ in 0..50 {
-            blocks.push(
-                Regime::ConstantSpeed,
-                &LoadSample {
-                    velocity_m_per_s: 1.0,
-                    ..LoadSample::default()
-                },
-            );
-        }
+        blocks.end();
+        blocks.add(&segment(Regime::ConstantSpeed, 50.0, true, false), 0.0);
         blocks.clear();
-        for _ in 0..50 {
-            assert_eq!(
-                blocks.push(Regime::Standstill, &LoadSample::default()),
-                None
-            );
-        }
+        assert_eq!(blocks.end(), None);
+    }
+
+    #[test]
+    fn standing_still_is_no_movement() {
+        let mut blocks = Blocks::default();
+        blocks.end();
+        blocks.add(&segment(Regime::Standstill, 500.0, false, false), 0.0);
+        assert_eq!(blocks.end(), None);
     }
 }

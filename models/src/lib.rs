@@ -1,6 +1,7 @@
 //! Physics, observers and detectors of twinstep.
 //!
-//! `no_std`, no heap, no clock, no unsafe: every model is a pure function of parameters, state and samples.
+//! `no_std`, no heap, no clock: every model is a pure function of parameters, state and samples. Unsafe code stands in `simd.rs`
+//! alone, where the vector unit is chosen.
 #![cfg_attr(not(any(test, feature = "identify")), no_std)]
 
 pub mod axis;
@@ -10,9 +11,11 @@ pub mod channel;
 pub mod detect;
 #[cfg(feature = "identify")]
 pub mod identify;
+pub mod innovation;
 pub mod lane;
 pub mod pattern;
 pub mod press;
 pub mod regime;
 pub mod sample;
+pub mod simd;
 pub mod vacuum;

@@ -1,20 +1,21 @@
 //! `current_load`: the current that the measured motion and the known load explain.
 //!
 //! # Derivation
-//! The inverse dynamics need the acceleration, and nothing but the position is measured well. The second difference over
-//! n cycles is, exactly and for any motion, the acceleration averaged with a triangle of width 2 n around its middle:
+//! The inverse dynamics need the acceleration, and nothing but the position is measured well. The second difference over one
+//! cycle is, exactly and for any motion, the acceleration averaged with a triangle of one cycle to both sides:
 //!
 //! ```text
-//! (x[k] - 2 x[k-n] + x[k-2n]) / (n T)^2  =  sum of  x''(t) (n T - |t|) / (n T)^2
+//! (x[k] - 2 x[k-1] + x[k-2]) / T^2  =  sum of  x''(t) (T - |t|) / T^2   around k - 1
 //! ```
 //!
-//! So everything else in the balance is averaged with the same triangle: current minus friction minus contact, sample by
-//! sample. The two sides then differ by what the model does not know, whatever the motion does inside the window; friction
-//! that changes its sign in the middle of the window is averaged just as the acceleration is. The price is a fixed lag of
-//! [`LAG`] cycles, of no account to slow faults.
+//! It is mostly noise, so it passes two equal stages of first order, y += share (x - y), and everything else in the balance
+//! passes the same two: current minus friction minus contact, sample by sample. A filter is linear, so the two sides differ by
+//! what the model does not know, whatever the motion does; friction that changes its sign on the way is averaged just as the
+//! acceleration is. The price is a lag: two stages of `(1 - share) / share` cycles, and [`LAG`] cycles before them. It is of no
+//! account to slow faults. A recursive filter needs a few numbers per axis, where a window of the same width needs hundreds.
 //!
-//! The drive reports its current later than its position (torque filter, latch): sample j of the current is read from the
-//! two reports around j + delay.
+//! The drive reports its current later than its position (torque filter, latch): the current that belongs to a position is read
+//! from the reports around it plus the delay.
 #![allow(
     clippy::needless_range_loop,
     reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
@@ -24,27 +25,36 @@ use super::cascade::dry_friction_a;
 use super::params::LaneParams;
 use crate::lane::{LANES, Lane, ZERO, clamp};
 
-/// Half width of the triangle (cycles).
-pub const HALF_WIDTH: usize = 8;
-/// Cycles from a measurement to the middle of the window it completes.
-pub const LAG: usize = HALF_WIDTH + DELAY_MAX - 1;
-/// Largest delay of the current against the position (cycles).
-pub const DELAY_MAX: usize = 2;
-/// Places in the rings: a power of two above the window.
-const RING: usize = 32;
-const MASK: usize = RING - 1;
-const _: () = assert!(2 * HALF_WIDTH + DELAY_MAX < RING);
+/// Cycles from a measurement to the sample that it makes known, before the filter.
+pub const LAG: usize = 2;
+/// Largest delay of the current against the position (cycles); the smallest is -1.
+pub const DELAY_MAX: f64 = 2.0;
 
-/// Weights of the triangle from its middle outwards; they add up to 1.
-const fn weight(distance: usize) -> f64 {
-    (HALF_WIDTH - distance) as f64 / (HALF_WIDTH * HALF_WIDTH) as f64
+/// Half width of the triangle over which calibration averages its balance (cycles): it has all samples at hand.
+pub const HALF_WIDTH: usize = 8;
+
+/// Share that each of two stages takes in, so that together they lag by `lag_cycles`, 0 to 10 000.
+pub fn share(lag_cycles: f64) -> f64 {
+    1.0 / (1.0 + 0.5 * lag_cycles.clamp(0.0, 10_000.0))
 }
 
-/// What the window of eight axes says about its middle sample.
+/// Weights of the currents 0, 1, 2 and 3 cycles ago for the one that belongs to the position 2 cycles ago.
+///
+/// `delay_cycles` is -1 to [`DELAY_MAX`]; beyond that it is limited.
+pub fn delay_weights(delay_cycles: f64) -> [f64; 4] {
+    // Cycles ago: 0 at the largest delay, 3 at the smallest.
+    let ago = DELAY_MAX - delay_cycles.clamp(-1.0, DELAY_MAX);
+    core::array::from_fn(|n| {
+        let distance = (ago - n as f64).abs();
+        if distance < 1.0 { 1.0 - distance } else { 0.0 }
+    })
+}
+
+/// What the filter says of eight axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct LoadEstimate {
-    /// Measured current, averaged (A).
+    /// Measured current (A).
     pub measured_a: Lane,
     /// Current that model and motion explain (A).
     pub predicted_a: Lane,
@@ -52,11 +62,9 @@ pub struct LoadEstimate {
     pub inertial_a: Lane,
     /// Share of the contact force in it (A).
     pub contact_a: Lane,
-    /// Position in the middle (m).
-    pub position_m: Lane,
-    /// Mean velocity over the window (m/s).
+    /// Velocity (m/s).
     pub velocity_m_per_s: Lane,
-    /// Mean acceleration, by the triangle (m/s2).
+    /// Acceleration (m/s2).
     pub acceleration_m_per_s2: Lane,
 }
 
@@ -67,140 +75,126 @@ impl LoadEstimate {
         predicted_a: ZERO,
         inertial_a: ZERO,
         contact_a: ZERO,
-        position_m: ZERO,
         velocity_m_per_s: ZERO,
         acceleration_m_per_s2: ZERO,
     };
 }
 
-/// The last samples of eight axes.
+/// The last samples of eight axes, and two stages each of what is filtered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
-pub struct LoadWindow {
-    position_m: [Lane; RING],
-    current_a: [Lane; RING],
-    /// Current read where the delay says, one for every sample of the position.
-    delayed_a: [Lane; RING],
-    /// Friction, gravity and contact at each sample.
-    explained_a: [Lane; RING],
-    contact_a: [Lane; RING],
-    filled: usize,
-    head: usize,
+pub struct LoadFilter {
+    /// Positions 1, 2 and 3 cycles ago (m).
+    position_m: [Lane; 3],
+    /// Currents, likewise (A).
+    current_a: [Lane; 3],
+    /// Contact currents 1 and 2 cycles ago (A).
+    contact_a: [Lane; 2],
+    /// Way per cycle (m).
+    way: [Lane; 2],
+    /// Measured current (A).
+    measured: [Lane; 2],
+    /// Friction, gravity and contact (A).
+    explained: [Lane; 2],
+    /// Contact alone (A).
+    contact: [Lane; 2],
 }
 
-impl LoadWindow {
-    /// Empty.
+impl LoadFilter {
+    /// Nothing seen yet.
     pub const EMPTY: Self = Self {
-        position_m: [ZERO; RING],
-        current_a: [ZERO; RING],
-        delayed_a: [ZERO; RING],
-        explained_a: [ZERO; RING],
-        contact_a: [ZERO; RING],
-        filled: 0,
-        head: 0,
+        position_m: [ZERO; 3],
+        current_a: [ZERO; 3],
+        contact_a: [ZERO; 2],
+        way: [ZERO; 2],
+        measured: [ZERO; 2],
+        explained: [ZERO; 2],
+        contact: [ZERO; 2],
     };
 
-    /// Takes in one cycle and evaluates the window. `delay_cycles` is -1 to [`DELAY_MAX`].
-    ///
-    /// Returns false while the window is not full.
+    /// Puts axis `l` at rest where it was measured: after a start or a gap there is no motion to be filtered.
+    pub fn lock(&mut self, l: usize, position_m: f64, current_a: f64, gravity_a: f64) {
+        for x in &mut self.position_m {
+            x[l] = position_m;
+        }
+        for i in self.current_a.iter_mut().chain(&mut self.measured) {
+            i[l] = current_a;
+        }
+        for e in &mut self.explained {
+            e[l] = gravity_a;
+        }
+        for c in self.contact_a.iter_mut().chain(&mut self.contact) {
+            c[l] = 0.0;
+        }
+        for w in &mut self.way {
+            w[l] = 0.0;
+        }
+    }
+
+    /// Takes in one cycle of eight axes and says what it makes known.
+    #[inline(always)]
     pub fn push(
         &mut self,
         p: &LaneParams,
-        delay_cycles: &Lane,
         position_m: &Lane,
         current_a: &Lane,
         contact_a: &Lane,
-        out: &mut LoadEstimate,
-    ) -> bool {
-        let k = self.head;
-        let at = |back: usize| (k + RING - back) & MASK;
-        self.position_m[k] = *position_m;
-        self.current_a[k] = *current_a;
-        self.contact_a[k] = *contact_a;
-        self.head = (k + 1) & MASK;
-        self.filled = if self.filled < RING {
-            self.filled + 1
-        } else {
-            RING
-        };
-
-        // The newest sample whose velocity (needs k) is known is k - 1.
-        let (newest, middle, oldest) = (at(0), at(1), at(2));
-        let per_two_cycles = 0.5 / p.period_s;
+    ) -> LoadEstimate {
+        let mut out = LoadEstimate::NONE;
+        let per_s = 1.0 / p.period_s;
         for l in 0..LANES {
-            let v = (self.position_m[newest][l] - self.position_m[oldest][l]) * per_two_cycles;
+            let [x1, x2, x3] = [
+                self.position_m[0][l],
+                self.position_m[1][l],
+                self.position_m[2][l],
+            ];
+            let [i1, i2, i3] = [
+                self.current_a[0][l],
+                self.current_a[1][l],
+                self.current_a[2][l],
+            ];
+            let [c1, c2] = [self.contact_a[0][l], self.contact_a[1][l]];
+            // The sample two cycles ago: its velocity needs its neighbours.
+            let v = (x1 - x3) * (0.5 * per_s);
             // Below a hundredth of the Stribeck velocity the sign of the velocity is noise.
             let direction = clamp(v * p.direction_per_v[l], 1.0);
-            self.explained_a[middle][l] = dry_friction_a(p, l, v) * direction
-                + p.viscous[l] * v
-                + p.gravity_a[l]
-                + self.contact_a[middle][l];
-        }
-        // The delay needs at most DELAY_MAX younger samples: each sample is interpolated once, not once per place of the window.
-        let (before, i0, i1, i2) = (
-            at(DELAY_MAX + 1),
-            at(DELAY_MAX),
-            at(DELAY_MAX - 1),
-            at(DELAY_MAX - 2),
-        );
-        for l in 0..LANES {
-            let d = delay_cycles[l];
-            let (c, x, y, z) = (
-                self.current_a[before][l],
-                self.current_a[i0][l],
-                self.current_a[i1][l],
-                self.current_a[i2][l],
-            );
-            let (a, b, share) = if d > 1.0 {
-                (y, z, d - 1.0)
-            } else if d >= 0.0 {
-                (x, y, d)
-            } else {
-                (c, x, d + 1.0)
-            };
-            self.delayed_a[i0][l] = a + share * (b - a);
-        }
-        if self.filled < 2 * HALF_WIDTH + DELAY_MAX {
-            return false;
-        }
+            let explained =
+                dry_friction_a(p, l, v) * direction + p.viscous[l] * v + p.gravity_a[l] + c2;
+            let w = &p.delay_weight;
+            let measured = w[0][l] * current_a[l] + w[1][l] * i1 + w[2][l] * i2 + w[3][l] * i3;
 
-        // Window: positions from centre - n to centre + n, currents up to `delay` later.
-        let centre = LAG;
-        let span_s = HALF_WIDTH as f64 * p.period_s;
-        let (late, mid, early) = (at(centre - HALF_WIDTH), at(centre), at(centre + HALF_WIDTH));
-        let mut measured = ZERO;
-        let mut explained = ZERO;
-        let mut contact = ZERO;
-        for n in 0..2 * HALF_WIDTH - 1 {
-            let back = centre + HALF_WIDTH - 1 - n;
-            let distance = if n + 1 > HALF_WIDTH {
-                n + 1 - HALF_WIDTH
-            } else {
-                HALF_WIDTH - 1 - n
+            let share = p.load_share[l];
+            let filter = |stages: &mut [Lane; 2], x: f64| {
+                let first = stages[0][l] + share * (x - stages[0][l]);
+                let second = stages[1][l] + share * (first - stages[1][l]);
+                stages[0][l] = first;
+                stages[1][l] = second;
+                second
             };
-            let w = weight(distance);
-            let i0 = at(back);
-            for l in 0..LANES {
-                measured[l] += w * self.delayed_a[i0][l];
-                explained[l] += w * self.explained_a[i0][l];
-                contact[l] += w * self.contact_a[i0][l];
-            }
+            // The way from the sample before to this one is filtered, and so is its change to the next: the acceleration.
+            let before = self.way[1][l];
+            let way = filter(&mut self.way, x1 - x2);
+            let acceleration = (way - before) * (per_s * per_s);
+            let contact = filter(&mut self.contact, c2);
+            let explained = filter(&mut self.explained, explained);
+            let measured = filter(&mut self.measured, measured);
+            let inertial = p.inertia[l] * acceleration;
+            out.measured_a[l] = measured;
+            out.predicted_a[l] = inertial + explained;
+            out.inertial_a[l] = inertial;
+            out.contact_a[l] = contact;
+            out.velocity_m_per_s[l] = 0.5 * (way + before) * per_s;
+            out.acceleration_m_per_s2[l] = acceleration;
+
+            self.position_m[2][l] = x2;
+            self.position_m[1][l] = x1;
+            self.position_m[0][l] = position_m[l];
+            self.current_a[2][l] = i2;
+            self.current_a[1][l] = i1;
+            self.current_a[0][l] = current_a[l];
+            self.contact_a[1][l] = c1;
+            self.contact_a[0][l] = contact_a[l];
         }
-        for l in 0..LANES {
-            let (x2, x1, x0) = (
-                self.position_m[late][l],
-                self.position_m[mid][l],
-                self.position_m[early][l],
-            );
-            let a = (x2 - 2.0 * x1 + x0) / (span_s * span_s);
-            out.position_m[l] = x1;
-            out.velocity_m_per_s[l] = (x2 - x0) / (2.0 * span_s);
-            out.acceleration_m_per_s2[l] = a;
-            out.inertial_a[l] = p.inertia[l] * a;
-            out.contact_a[l] = contact[l];
-            out.measured_a[l] = measured[l];
-            out.predicted_a[l] = p.inertia[l] * a + explained[l];
-        }
-        true
+        out
     }
 }

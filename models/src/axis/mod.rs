@@ -29,6 +29,7 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+pub mod transition;
 #[cfg(test)]
 mod tests;
 

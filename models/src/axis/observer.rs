@@ -13,6 +13,7 @@ const CURRENT_SHARE: f64 = 0.5;
 const INTEGRAL_SHARE: f64 = 0.15;
 
 /// Corrects eight axes. `used` is 1 where the measurement may be used, else 0.
+#[inline(always)]
 pub fn correct(
     p: &LaneParams,
     s: &mut AxisState,
@@ -20,6 +21,7 @@ pub fn correct(
     current_a: &Lane,
     used: &Lane,
 ) {
+    #[allow(clippy::needless_range_loop)]
     for l in 0..LANES {
         let innovation_m = (position_m[l] - s.position_m[l]) * used[l];
         s.position_m[l] += p.gain_position[l] * innovation_m;

@@ -1,10 +1,12 @@
 //! Parameters of an axis, in the ratios that can be identified, and eight of them side by side.
 
+use super::load::delay_weights;
+use super::transition::{COLUMNS, Transition, transitions};
 use crate::lane::{LANES, Lane, ZERO};
 
 /// Longest dead time that the remembered targets reach back for (cycles).
 pub const DEAD_MAX: f64 = 4.0;
-/// Substeps of one cycle: the cascade is faster than the cycle.
+/// Substeps of a cycle in which an axis starts, stops, turns around or reaches a limit: all others are stepped exactly.
 pub const SUBSTEPS: usize = 4;
 
 /// Parameters of one axis. Immutable: a new set is a new plan.
@@ -44,6 +46,10 @@ pub struct AxisParams {
     pub observer_hz: f64,
     /// The drive closes its loops once a cycle and holds its output in between.
     pub sampled: bool,
+    /// Delay of the current against the position (s, -1 to 2 cycles).
+    pub current_delay_s: f64,
+    /// Time by which `current_load` lags, the sum of its two equal time constants (s, >= 0).
+    pub load_lag_s: f64,
     /// The cascade was validated; without it only the measured current drives the prediction.
     pub cascade_valid: bool,
 }
@@ -68,27 +74,52 @@ impl AxisParams {
         dead_time_s: 0.0,
         observer_hz: 10.0,
         sampled: false,
+        current_delay_s: 0.0,
+        load_lag_s: 0.008,
         cascade_valid: false,
     };
 }
 
-/// Decay of a first-order lag over a step: exp(-step / tau), 0 for no lag.
-fn decay(step_s: f64, tau_s: f64) -> f64 {
-    if tau_s > 0.0 {
-        libm::exp(-step_s / tau_s)
-    } else {
-        0.0
-    }
+/// Rows of the exact step of eight axes: [`Transition`] turned on its side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct Step {
+    /// Way (m) from e, v, i, q, slope, change of slope, load.
+    pub way: [Lane; 7],
+    /// Velocity (m/s), likewise.
+    pub velocity: [Lane; 7],
+    /// Current (A), likewise.
+    pub current: [Lane; 7],
+    /// Integrator (A), likewise.
+    pub integral: [Lane; 7],
+    /// Reported current (A), likewise and from itself.
+    pub reported: [Lane; COLUMNS],
 }
 
-/// Parameters of eight axes, with everything that can be computed beforehand.
+/// The exact step of eight resting axes: what of it is not 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct RestingStep {
+    /// Current (A) from e, i, q, slope, change of slope.
+    pub current: [Lane; 5],
+    /// Growth of the integrator (A) from e, slope, change of slope.
+    pub integral: [Lane; 3],
+    /// Reported current (A) from e, i, q, slope, change of slope, and itself.
+    pub reported: [Lane; 6],
+}
+
+/// Parameters of eight axes, with everything that can be computed beforehand. What every cycle reads comes first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct LaneParams {
-    /// Substep (s).
-    pub step_s: f64,
     /// Period (s).
     pub period_s: f64,
+    /// Substep (s).
+    pub step_s: f64,
+    /// Exact step of moving axes.
+    pub moving: Step,
+    /// Exact step of resting axes.
+    pub resting: RestingStep,
     /// See [`AxisParams`].
     pub inertia: Lane,
     /// 1 / inertia.
@@ -112,29 +143,29 @@ pub struct LaneParams {
     /// See [`AxisParams`].
     pub velocity_gain: Lane,
     /// See [`AxisParams`].
-    pub integral_gain: Lane,
-    /// See [`AxisParams`].
     pub velocity_feedforward: Lane,
     /// See [`AxisParams`].
     pub limit_a: Lane,
-    /// Decay of the current loop over a substep.
-    pub current_decay: Lane,
-    /// Decay of the torque filter over a substep.
-    pub filter_decay: Lane,
-    /// Dead time in cycles.
+    /// Whole cycles of the dead time (0 to 3).
     pub dead_cycles: Lane,
+    /// Share of the period at which the reference bends (0 to 1): the rest of the dead time.
+    pub bend: Lane,
     /// 1 where the cascade is valid and continuous, else 0.
     pub continuous: Lane,
     /// 1 where the cascade is valid and sampled, else 0.
     pub sampled: Lane,
-    /// 1 where the cascade is valid, else 0.
-    pub cascade: Lane,
     /// Observer gain on position (1).
     pub gain_position: Lane,
     /// Observer gain on velocity (1/s).
     pub gain_velocity: Lane,
     /// Observer gain on the disturbance (A/m).
     pub gain_disturbance: Lane,
+    /// Weights of the current now and 1, 2, 3 cycles ago for the current that belongs to the position of 2 cycles ago.
+    pub delay_weight: [Lane; 4],
+    /// Share of a new value that each stage of the filter of `current_load` takes in.
+    pub load_share: Lane,
+    /// The axes one by one, for the cycles that are stepped in substeps.
+    pub axes: [AxisParams; LANES],
 }
 
 impl LaneParams {
@@ -143,10 +174,21 @@ impl LaneParams {
     /// The observer's three poles lie at p = exp(-2 pi f T); for x, v and a constant disturbance the gains of a critically
     /// damped filter follow: 1 - p^3, 1.5 (1 - p)^2 (1 + p) / T and (1 - p)^3 / T^2.
     pub fn new(axes: &[AxisParams], period_s: f64) -> Self {
-        let step_s = period_s / SUBSTEPS as f64;
         let mut lane = Self {
-            step_s,
             period_s,
+            step_s: period_s / SUBSTEPS as f64,
+            moving: Step {
+                way: [ZERO; 7],
+                velocity: [ZERO; 7],
+                current: [ZERO; 7],
+                integral: [ZERO; 7],
+                reported: [ZERO; COLUMNS],
+            },
+            resting: RestingStep {
+                current: [ZERO; 5],
+                integral: [ZERO; 3],
+                reported: [ZERO; 6],
+            },
             inertia: ZERO,
             acceleration_per_a: ZERO,
             coulomb_positive_a: ZERO,
@@ -158,53 +200,81 @@ impl LaneParams {
             gravity_a: ZERO,
             position_gain_per_s: ZERO,
             velocity_gain: ZERO,
-            integral_gain: ZERO,
             velocity_feedforward: ZERO,
             limit_a: ZERO,
-            current_decay: ZERO,
-            filter_decay: ZERO,
             dead_cycles: ZERO,
+            bend: ZERO,
             continuous: ZERO,
             sampled: ZERO,
-            cascade: ZERO,
             gain_position: ZERO,
             gain_velocity: ZERO,
             gain_disturbance: ZERO,
+            delay_weight: [ZERO; 4],
+            load_share: ZERO,
+            axes: [AxisParams::IDLE; LANES],
         };
         for l in 0..LANES {
-            let a = axes.get(l).copied().unwrap_or(AxisParams::IDLE);
-            lane.inertia[l] = a.inertia;
-            lane.acceleration_per_a[l] = 1.0 / a.inertia;
-            lane.coulomb_positive_a[l] = a.coulomb_positive_a;
-            lane.coulomb_negative_a[l] = a.coulomb_negative_a;
-            lane.viscous[l] = a.viscous;
-            lane.stribeck_a[l] = a.stribeck_a;
-            let vs = a.stribeck_velocity_m_per_s;
-            lane.stribeck_per_v2[l] = 1.0 / (vs * vs);
-            lane.direction_per_v[l] = 100.0 / vs;
-            lane.gravity_a[l] = a.gravity_a;
-            lane.position_gain_per_s[l] = a.position_gain_per_s;
-            lane.velocity_gain[l] = a.velocity_gain;
-            lane.integral_gain[l] = a.integral_gain;
-            lane.velocity_feedforward[l] = a.velocity_feedforward;
-            lane.limit_a[l] = a.limit_a;
-            lane.current_decay[l] = decay(step_s, a.current_time_constant_s);
-            lane.filter_decay[l] = decay(step_s, a.current_filter_s);
-            let dead = a.dead_time_s / period_s;
-            lane.dead_cycles[l] = if dead > DEAD_MAX { DEAD_MAX } else { dead };
-            lane.cascade[l] = if a.cascade_valid { 1.0 } else { 0.0 };
-            lane.sampled[l] = if a.cascade_valid && a.sampled {
-                1.0
-            } else {
-                0.0
-            };
-            lane.continuous[l] = lane.cascade[l] - lane.sampled[l];
-            let p = libm::exp(-2.0 * core::f64::consts::PI * a.observer_hz * period_s);
-            let q = 1.0 - p;
-            lane.gain_position[l] = 1.0 - p * p * p;
-            lane.gain_velocity[l] = 1.5 * q * q * (1.0 + p) / period_s;
-            lane.gain_disturbance[l] = q * q * q * a.inertia / (period_s * period_s);
+            lane.put(l, axes.get(l).unwrap_or(&AxisParams::IDLE));
         }
         lane
+    }
+
+    fn put(&mut self, l: usize, a: &AxisParams) {
+        let period_s = self.period_s;
+        self.axes[l] = *a;
+        self.inertia[l] = a.inertia;
+        self.acceleration_per_a[l] = 1.0 / a.inertia;
+        self.coulomb_positive_a[l] = a.coulomb_positive_a;
+        self.coulomb_negative_a[l] = a.coulomb_negative_a;
+        self.viscous[l] = a.viscous;
+        self.stribeck_a[l] = a.stribeck_a;
+        let vs = a.stribeck_velocity_m_per_s;
+        self.stribeck_per_v2[l] = 1.0 / (vs * vs);
+        self.direction_per_v[l] = 100.0 / vs;
+        self.gravity_a[l] = a.gravity_a;
+        self.position_gain_per_s[l] = a.position_gain_per_s;
+        self.velocity_gain[l] = a.velocity_gain;
+        self.velocity_feedforward[l] = a.velocity_feedforward;
+        self.limit_a[l] = a.limit_a;
+        self.sampled[l] = f64::from(u8::from(a.cascade_valid && a.sampled));
+        self.continuous[l] = f64::from(u8::from(a.cascade_valid && !a.sampled));
+        let dead = (a.dead_time_s / period_s).clamp(0.0, DEAD_MAX);
+        // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
+        let whole = libm::floor(dead).min(DEAD_MAX - 1.0);
+        self.dead_cycles[l] = whole;
+        self.bend[l] = dead - whole;
+        let (moving, resting) = transitions(a, period_s, self.bend[l]);
+        self.put_steps(l, &moving, &resting);
+        let p = libm::exp(-2.0 * core::f64::consts::PI * a.observer_hz * period_s);
+        let q = 1.0 - p;
+        self.gain_position[l] = 1.0 - p * p * p;
+        self.gain_velocity[l] = 1.5 * q * q * (1.0 + p) / period_s;
+        self.gain_disturbance[l] = q * q * q * a.inertia / (period_s * period_s);
+        let weights = delay_weights(a.current_delay_s / period_s);
+        for (to, weight) in self.delay_weight.iter_mut().zip(weights) {
+            to[l] = weight;
+        }
+        self.load_share[l] = super::load::share(a.load_lag_s / period_s);
+    }
+
+    fn put_steps(&mut self, l: usize, moving: &Transition, resting: &Transition) {
+        let m = &mut self.moving;
+        for c in 0..7 {
+            m.way[c][l] = moving.way[c];
+            m.velocity[c][l] = moving.velocity[c];
+            m.current[c][l] = moving.current[c];
+            m.integral[c][l] = moving.integral[c];
+            m.reported[c][l] = moving.reported[c];
+        }
+        m.reported[7][l] = moving.reported[7];
+        let r = &mut self.resting;
+        for (to, from) in [0, 2, 3, 4, 5].into_iter().enumerate() {
+            r.current[to][l] = resting.current[from];
+            r.reported[to][l] = resting.reported[from];
+        }
+        r.reported[5][l] = resting.reported[7];
+        for (to, from) in [0, 4, 5].into_iter().enumerate() {
+            r.integral[to][l] = resting.integral[from];
+        }
     }
 }

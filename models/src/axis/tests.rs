@@ -1,6 +1,6 @@
 //! Properties of the axis twin as a whole: cascade, mechanics, observer and `current_load` together.
 
-use super::load::{LAG, LoadEstimate, LoadWindow};
+use super::load::{LAG, LoadEstimate, LoadFilter};
 use super::params::AxisParams;
 use super::{AxisState, LaneParams, Reference, cascade, observer};
 use crate::lane::{LANES, Lane, ZERO};
@@ -27,6 +27,8 @@ fn params() -> AxisParams {
         dead_time_s: 0.0025,
         observer_hz: 100.0,
         sampled: false,
+        current_delay_s: 0.0,
+        load_lag_s: 0.008,
         cascade_valid: true,
     }
 }
@@ -114,11 +116,15 @@ fn an_axis_that_is_not_measured_coasts() {
     assert_eq!(state, before);
 }
 
-/// Runs a smooth motion whose current obeys the model plus `extra_a` against the motion; returns the last evaluation.
+/// Runs a smooth motion whose current obeys the model plus `extra_a` against the motion; returns the last evaluation, and
+/// the measured current that passed the same lag.
 fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
-    let p = params();
+    let p = AxisParams {
+        current_delay_s: delay_cycles * PERIOD_S,
+        ..params()
+    };
     let lane = LaneParams::new(&[p; LANES], PERIOD_S);
-    let (mut window, mut out) = (LoadWindow::EMPTY, LoadEstimate::NONE);
+    let (mut filter, mut out) = (LoadFilter::EMPTY, LoadEstimate::NONE);
     let w = 4.0;
     let position = |t: f64| 0.1 * libm::sin(w * t);
     let current = |t: f64| {
@@ -127,19 +133,14 @@ fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
         let dry = cascade::dry_friction_a(&lane, 0, v) + extra_a;
         p.inertia * a + if v > 0.0 { dry } else { -dry } + p.viscous * v + p.gravity_a
     };
-    let mut truth = 0.0;
+    let share = lane.load_share[0];
+    let (mut first, mut truth) = (0.0, 0.0);
     for k in 0..300 {
         let t = f64::from(k) * PERIOD_S;
         let measured = current(t - delay_cycles * PERIOD_S);
-        window.push(
-            &lane,
-            &all(delay_cycles),
-            &all(position(t)),
-            &all(measured),
-            &ZERO,
-            &mut out,
-        );
-        truth = current(t - LAG as f64 * PERIOD_S);
+        out = filter.push(&lane, &all(position(t)), &all(measured), &ZERO);
+        first += share * (current(t - LAG as f64 * PERIOD_S) - first);
+        truth += share * (first - truth);
     }
     (out, truth)
 }

@@ -50,6 +50,8 @@ pub enum Detector {
     Cusum = 1,
     /// A reported state, not a statistic.
     State = 2,
+    /// Weighted mean square of whitened innovations.
+    Window = 3,
 }
 
 impl Detector {
@@ -59,6 +61,7 @@ impl Detector {
             Self::FastLimit => "fast_limit",
             Self::Cusum => "cusum",
             Self::State => "state",
+            Self::Window => "window",
         }
     }
 }

@@ -6,12 +6,13 @@
 use crate::event::{Detector, Event, EventState, Severity, Source};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, NEXT, Thresholds};
-use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature, LoadSample};
+use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
 use twinstep_models::pattern::{Shift, likeliest};
-use twinstep_models::regime::RegimeState;
+use twinstep_models::innovation::{WHITENED, WHITENED_CHANNELS, Watch};
+use twinstep_models::regime::Segment;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
 
 /// Channels of the three innovations.
@@ -26,8 +27,6 @@ const CALM_CYCLES: u32 = 200;
 const NEWEST: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
-/// Weight of the newest cycle in the mean square of the innovation of current: it looks back over some sixteen cycles.
-const INNOVATION_WEIGHT: f64 = 1.0 / 16.0;
 
 /// Everything an event of one cycle needs besides what happened.
 #[derive(Clone, Copy, Debug)]
@@ -75,20 +74,62 @@ impl Occasion {
     }
 }
 
+/// What the detectors of one axis have in one cycle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Innovation {
+    /// Measured position (m), velocity (m/s) and current (A).
+    pub measured: [f64; NEXT],
+    /// Predicted, likewise.
+    pub predicted: [f64; NEXT],
+    /// Window and larger CUSUM of the whitened channels.
+    pub whitened: [(f64, f64); WHITENED],
+}
+
+impl Innovation {
+    /// What place `l` of a lane has.
+    pub fn of(watch: &Watch, l: usize, measured: [f64; NEXT], predicted: [f64; NEXT]) -> Self {
+        let sums = |w: usize| watch.up[w][l].max(watch.down[w][l]);
+        Self {
+            measured,
+            predicted,
+            whitened: core::array::from_fn(|w| (watch.window[w][l], sums(w))),
+        }
+    }
+
+    /// How far the furthest detector of channel `c` is towards its threshold (1: there), and which it is.
+    fn excess(&self, plan: &AxisPlan, c: usize) -> (f64, Detector) {
+        let residual = (self.measured[c] - self.predicted[c]).abs();
+        let mut furthest = (
+            plan.limits[c].map_or(0.0, |limit| residual / limit),
+            Detector::FastLimit,
+        );
+        for w in 0..WHITENED {
+            let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
+                continue;
+            };
+            let (window, sum) = self.whitened[w];
+            for (excess, detector) in [
+                (window / p.window, Detector::Window),
+                (sum / p.cusum, Detector::Cusum),
+            ] {
+                if excess > furthest.0 {
+                    furthest = (excess, detector);
+                }
+            }
+        }
+        furthest
+    }
+}
+
 /// State of the judging of one axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AxisJudge {
-    /// Cycles until judging begins (again).
-    pub settle_left: u32,
     /// Cycles without a usable sample, up to now.
     pub coasted: u32,
-    /// Regime of the sample in the middle of the window.
-    pub regime: Regime,
-    /// Features of a movement that ended in the last cycle, for calibration and display.
-    pub ended: Option<[Option<Block>; FEATURES]>,
+    /// Features of the latest movement and the cycle in which it ended.
+    pub ended: Option<(u64, [Option<Block>; FEATURES])>,
     /// The latest movement's largest deviation from its healthy mean (standard deviations), for display.
     pub latest_sigma: f64,
-    regimes: RegimeState,
     blocks: Blocks,
     cusum: [Cusum; FEATURES],
     shifts: [Shift; FEATURES],
@@ -96,7 +137,6 @@ pub struct AxisJudge {
     last: [Block; FEATURES],
     load_cause: Option<Cause>,
     backlash_raised: bool,
-    innovation_square: f64,
     limit_raised: [bool; NEXT],
     calm: [u32; NEXT],
     fault_raised: bool,
@@ -106,54 +146,40 @@ pub struct AxisJudge {
 }
 
 impl AxisJudge {
-    /// Holds judging back: after a start, a gap, or while the axis is not enabled.
-    pub fn settle(&mut self, cycles: u32) {
-        self.settle_left = cycles;
-        self.regime = Regime::Settling;
-        self.regimes = RegimeState::default();
+    /// Forgets the movement in progress: after a start, a gap, or while the axis is not enabled.
+    pub fn forget(&mut self) {
         self.blocks.clear();
     }
 
-    /// Fast limits: measured against predicted, one cycle ahead.
-    pub fn fast_limit(
+    /// Judges the innovations of one cycle: called where a detector is beyond its threshold, and until a deviation is cleared.
+    pub fn innovation(
         &mut self,
         plan: &AxisPlan,
         at: &Occasion,
-        measured: [f64; NEXT],
-        predicted: [f64; NEXT],
+        regime: Regime,
+        evidence: &Innovation,
         out: &mut Outbox,
     ) {
-        let surprise = measured[2] - predicted[2];
-        self.innovation_square +=
-            INNOVATION_WEIGHT * (surprise * surprise - self.innovation_square);
         for c in 0..NEXT {
-            let Some(limit) = plan.limits[c] else {
-                continue;
-            };
-            let residual = measured[c] - predicted[c];
-            let size = if residual < 0.0 { -residual } else { residual };
+            let (excess, detector) = evidence.excess(plan, c);
             let event = |state| {
                 at.event(
                     NEXT_CHANNELS[c],
                     state,
-                    Detector::FastLimit,
+                    detector,
                     Severity::Warning,
-                    measured[c],
-                    predicted[c],
-                    self.regime,
+                    evidence.measured[c],
+                    evidence.predicted[c],
+                    regime,
                     Cause::Disturbance,
                 )
             };
-            if size > limit && !self.limit_raised[c] {
+            if excess > 1.0 && !self.limit_raised[c] {
                 out.push(event(EventState::Raised));
                 self.limit_raised[c] = true;
                 self.calm[c] = 0;
             } else if self.limit_raised[c] {
-                self.calm[c] = if size < 0.5 * limit {
-                    self.calm[c] + 1
-                } else {
-                    0
-                };
+                self.calm[c] = if excess < 0.5 { self.calm[c] + 1 } else { 0 };
                 if self.calm[c] >= CALM_CYCLES {
                     out.push(event(EventState::Cleared));
                     self.limit_raised[c] = false;
@@ -162,27 +188,26 @@ impl AxisJudge {
         }
     }
 
-    /// `current_load`: classifies the cycle and, when a movement has ended, judges its features.
-    pub fn load(
-        &mut self,
-        plan: &AxisPlan,
-        t: &Thresholds,
-        at: &Occasion,
-        s: &LoadSample,
-        out: &mut Outbox,
-    ) {
-        let s = &LoadSample {
-            innovation_square: self.innovation_square,
-            ..*s
+    /// Whether the next cycle must be looked at even if nothing is beyond a threshold in it.
+    pub fn watched(&self) -> bool {
+        self.limit_raised != [false; NEXT]
+            || self.fault_raised
+            || self.moved_raised
+            || self.rest_m.is_some()
+            || self.rest_cycles > 0
+    }
+
+    /// A segment of `current_load` has ended.
+    pub fn segment(&mut self, plan: &AxisPlan, segment: &Segment) {
+        self.blocks.add(segment, plan.gravity_a);
+    }
+
+    /// A movement has ended: judges its features.
+    pub fn movement_end(&mut self, plan: &AxisPlan, t: &Thresholds, at: &Occasion, out: &mut Outbox) {
+        let Some(blocks) = self.blocks.end() else {
+            return;
         };
-        self.regime = self.regimes.classify(
-            &plan.regime,
-            s.velocity_m_per_s,
-            s.acceleration_m_per_s2,
-            s.contact_a,
-        );
-        self.ended = self.blocks.push(self.regime, s);
-        let Some(blocks) = self.ended else { return };
+        self.ended = Some((at.stamp.cycle, blocks));
         for (last, block) in self.last.iter_mut().zip(&blocks) {
             if let Some(block) = block {
                 *last = *block;

@@ -4,6 +4,7 @@
 pub mod digest;
 pub mod event;
 pub mod judge;
+pub mod lanes;
 pub mod motion;
 pub mod outbox;
 pub mod pipeline;

@@ -7,67 +7,18 @@
 use crate::digest::{finish, mix, mix_event};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::judge::{AxisJudge, Occasion};
+use crate::lanes::{Compare, Correct, LaneState, Predict};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Plan};
+use crate::plan::Plan;
 use crate::station::StationJudge;
-use twinstep_models::axis::load::{LoadEstimate, LoadWindow};
-use twinstep_models::axis::{AxisState, Reference, cascade, observer};
-use twinstep_models::blocks::LoadSample;
+use twinstep_models::blocks::{Block, FEATURES};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
-use twinstep_models::lane::{LANES, Lane, ZERO};
-use twinstep_models::sample::{CycleStamp, DriveState, Missing, Samples};
+use twinstep_models::lane::LANES;
+use twinstep_models::sample::{CycleStamp, Missing, Samples};
 
 /// Good cycles after which a bus fault is cleared.
 const BUS_CALM_CYCLES: u32 = 1000;
-/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
-const RETURNING_M_PER_S: f64 = -1.0e-4;
-/// Cycles that an axis may coast before its next sample locks it anew.
-const COAST_CYCLES: u32 = 20;
-
-/// State of eight axes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LaneState {
-    /// What the twin believes; after `predict` it is the prediction for the coming sample.
-    pub twin: AxisState,
-    /// Targets sent.
-    pub reference: Reference,
-    /// Window of `current_load`.
-    pub window: LoadWindow,
-    /// What the window says.
-    pub load: LoadEstimate,
-    measured_m: Lane,
-    measured_a: Lane,
-    target_m: Lane,
-    contact_a: Lane,
-    /// What was predicted for this cycle, before the measurement was taken in.
-    predicted: [Lane; 3],
-    /// 1 where the sample of this cycle may be used.
-    used: Lane,
-    /// 1 where the axis has been locked, else the next good sample locks it.
-    locked: Lane,
-    hash: [u64; LANES],
-}
-
-impl LaneState {
-    /// Nothing known yet.
-    pub const NEW: Self = Self {
-        twin: AxisState::REST,
-        reference: Reference {
-            history_m: [ZERO; cascade::TARGETS],
-        },
-        window: LoadWindow::EMPTY,
-        load: LoadEstimate::NONE,
-        measured_m: ZERO,
-        measured_a: ZERO,
-        target_m: ZERO,
-        contact_a: ZERO,
-        predicted: [ZERO; 3],
-        used: ZERO,
-        locked: ZERO,
-        hash: [0; LANES],
-    };
-}
 
 /// State of the whole pipeline; slices are owned by the host and as long as the plan's.
 #[derive(Debug)]
@@ -79,6 +30,7 @@ pub struct Pipeline<'a> {
     /// Events of this cycle.
     pub outbox: Outbox,
     part: u8,
+    cycle: u64,
     bus_raised: bool,
     bus_good: u32,
     bus_cause: Cause,
@@ -93,9 +45,6 @@ impl<'a> Pipeline<'a> {
         axes: &'a mut [AxisJudge],
         stations: &'a mut [StationJudge],
     ) -> Self {
-        for axis in axes.iter_mut() {
-            axis.settle(plan.thresholds.settle_cycles);
-        }
         let outbox = Outbox::default();
         let bus_cause = Cause::FramesLost;
         Self {
@@ -105,6 +54,7 @@ impl<'a> Pipeline<'a> {
             stations,
             outbox,
             part: 0,
+            cycle: 0,
             bus_raised: false,
             bus_good: 0,
             bus_cause,
@@ -119,31 +69,11 @@ impl<'a> Pipeline<'a> {
 
     /// Advances every model to the sample that is about to arrive.
     pub fn predict(&mut self) {
-        let part = usize::from(self.part);
-        for (n, (params, lane)) in self
-            .plan
-            .lanes
-            .iter()
-            .zip(self.lanes.iter_mut())
-            .enumerate()
-        {
-            for l in 0..LANES {
-                if let Some(axis) = self.plan.axes.get(n * LANES + l) {
-                    lane.contact_a[l] = contact_a(
-                        axis,
-                        part,
-                        lane.twin.position_m[l],
-                        lane.twin.velocity_m_per_s[l],
-                    );
-                }
-            }
-            cascade::advance(params, &lane.reference, &mut lane.twin, &lane.contact_a);
-            lane.predicted = [
-                lane.twin.position_m,
-                lane.twin.velocity_m_per_s,
-                lane.twin.reported_a,
-            ];
-        }
+        self.plan.level.run(Predict {
+            plan: &self.plan,
+            lanes: self.lanes,
+            part: usize::from(self.part),
+        });
         for (plan, station) in self.plan.stations.iter().zip(self.stations.iter_mut()) {
             station.predict(plan);
         }
@@ -152,67 +82,14 @@ impl<'a> Pipeline<'a> {
     /// Compares the samples with the predictions; what deviates is in the outbox afterwards.
     pub fn compare(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
         self.bus(stamp, samples);
-        for (n, (sample, plan)) in samples.axes.iter().zip(self.plan.axes).enumerate() {
-            let (Some(lane), Some(judge)) = (self.lanes.get_mut(n / LANES), self.axes.get_mut(n))
-            else {
-                break;
-            };
-            let l = n % LANES;
-            let at = Occasion {
-                stamp,
-                source: Source::Axis(n as u16),
-                context: samples.context,
-            };
-            let r = match sample {
-                Ok(r) => r,
-                Err(reason) => {
-                    // The axis coasts; nothing is judged until the observer has taken in enough samples again. After a
-                    // gap, or when it has coasted for long, it may be anywhere: the next sample locks it.
-                    lane.used[l] = 0.0;
-                    judge.settle(self.plan.thresholds.settle_cycles);
-                    judge.coasted = judge.coasted.saturating_add(1);
-                    if *reason == Missing::Gap || judge.coasted > COAST_CYCLES {
-                        lane.locked[l] = 0.0;
-                    }
-                    continue;
-                }
-            };
-            judge.coasted = 0;
-            lane.used[l] = 1.0;
-            lane.measured_m[l] = r.position_m;
-            lane.measured_a[l] = r.current_a;
-            lane.target_m[l] = r.target_m;
-            let enabled = r.state == DriveState::OperationEnabled;
-            if lane.locked[l] == 0.0 || !enabled {
-                let Some(params) = self.plan.lanes.get(n / LANES) else {
-                    break;
-                };
-                observer::lock(
-                    params,
-                    &mut lane.twin,
-                    l,
-                    r.position_m,
-                    r.velocity_m_per_s,
-                    r.current_a,
-                );
-                for target in &mut lane.reference.history_m {
-                    target[l] = r.target_m;
-                }
-                lane.locked[l] = 1.0;
-                judge.settle(self.plan.thresholds.settle_cycles);
-            } else if judge.settle_left > 0 {
-                judge.settle_left -= 1;
-            } else {
-                let predicted = [
-                    lane.twin.position_m[l],
-                    lane.twin.velocity_m_per_s[l],
-                    lane.twin.reported_a[l],
-                ];
-                let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
-                judge.fast_limit(plan, &at, measured, predicted, &mut self.outbox);
-            }
-            judge.states(plan, &at, r, &mut self.outbox);
-        }
+        self.plan.level.run(Compare {
+            plan: &self.plan,
+            lanes: self.lanes,
+            axes: self.axes,
+            out: &mut self.outbox,
+            stamp,
+            samples,
+        });
         for (n, (sample, plan)) in samples.stations.iter().zip(self.plan.stations).enumerate() {
             if let Some(station) = self.stations.get_mut(n) {
                 let at = Occasion {
@@ -227,76 +104,15 @@ impl<'a> Pipeline<'a> {
 
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
-        let part = usize::from(samples.context.part);
-        let lanes = self
-            .lanes
-            .iter_mut()
-            .zip(self.plan.lanes.iter().zip(self.plan.delay_cycles));
-        for (n, (lane, (params, delay))) in lanes.enumerate() {
-            hash_lane(lane);
-            observer::correct(
-                params,
-                &mut lane.twin,
-                &lane.measured_m,
-                &lane.measured_a,
-                &lane.used,
-            );
-            lane.reference.push(&lane.target_m);
-            let base = n * LANES;
-            for l in 0..LANES {
-                // A gap would show as a jump in the window: the coasting twin stands in, and settling outlasts the window.
-                if lane.used[l] == 0.0 {
-                    lane.measured_m[l] = lane.twin.position_m[l];
-                    lane.measured_a[l] = lane.twin.reported_a[l];
-                }
-                if let Some(axis) = self.plan.axes.get(base + l) {
-                    lane.contact_a[l] = contact_a(
-                        axis,
-                        part,
-                        lane.measured_m[l],
-                        lane.twin.velocity_m_per_s[l],
-                    );
-                }
-            }
-            let (position, current) = (&lane.measured_m, &lane.measured_a);
-            if !lane.window.push(
-                params,
-                delay,
-                position,
-                current,
-                &lane.contact_a,
-                &mut lane.load,
-            ) {
-                continue;
-            }
-            for l in 0..LANES {
-                let (Some(plan), Some(judge)) =
-                    (self.plan.axes.get(base + l), self.axes.get_mut(base + l))
-                else {
-                    break;
-                };
-                if judge.settle_left > 0 {
-                    continue;
-                }
-                let sample = LoadSample {
-                    measured_a: lane.load.measured_a[l],
-                    predicted_a: lane.load.predicted_a[l],
-                    inertial_a: lane.load.inertial_a[l],
-                    contact_a: lane.load.contact_a[l],
-                    gravity_a: plan.gravity_a,
-                    velocity_m_per_s: lane.load.velocity_m_per_s[l],
-                    acceleration_m_per_s2: lane.load.acceleration_m_per_s2[l],
-                    ..LoadSample::default()
-                };
-                let source = Source::Axis((base + l) as u16);
-                let at = Occasion {
-                    stamp,
-                    source,
-                    context: samples.context,
-                };
-                judge.load(plan, &self.plan.thresholds, &at, &sample, &mut self.outbox);
-            }
-        }
+        self.cycle = stamp.cycle;
+        self.plan.level.run(Correct {
+            plan: &self.plan,
+            lanes: self.lanes,
+            axes: self.axes,
+            out: &mut self.outbox,
+            stamp,
+            context: samples.context,
+        });
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
@@ -314,7 +130,7 @@ impl<'a> Pipeline<'a> {
     pub fn digest(&self) -> u64 {
         let mut hash = self.hash;
         for lane in self.lanes.iter() {
-            for word in lane.hash {
+            for word in lane.digest() {
                 hash = mix(hash, word);
             }
         }
@@ -323,25 +139,28 @@ impl<'a> Pipeline<'a> {
 
     /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
     pub fn load(&self, n: usize) -> Option<(f64, f64, Regime)> {
-        let (lane, l) = (self.lanes.get(n / LANES)?, n % LANES);
-        Some((
-            lane.load.measured_a[l],
-            lane.load.predicted_a[l],
-            self.axes.get(n)?.regime,
-        ))
+        Some(self.lanes.get(n / LANES)?.load(n % LANES))
     }
 
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
-        let (lane, l) = (self.lanes.get(n / LANES)?, n % LANES);
-        Some([
-            lane.predicted[0][l],
-            lane.predicted[1][l],
-            lane.predicted[2][l],
-        ])
+        Some(self.lanes.get(n / LANES)?.compared(n % LANES))
     }
 
-    /// Judging of axis `n`: regime, and the features of a movement that has just ended.
+    /// Whether axis `n` was judged in the cycle that was compared last.
+    pub fn judged(&self, n: usize) -> bool {
+        self.lanes
+            .get(n / LANES)
+            .is_some_and(|lane| lane.judged(n % LANES))
+    }
+
+    /// Features of the movement of axis `n` that ended in the last cycle.
+    pub fn ended(&self, n: usize) -> Option<&[Option<Block>; FEATURES]> {
+        let (cycle, blocks) = self.axes.get(n)?.ended.as_ref()?;
+        (*cycle == self.cycle).then_some(blocks)
+    }
+
+    /// Judging of axis `n`.
     pub fn judge(&self, n: usize) -> Option<&AxisJudge> {
         self.axes.get(n)
     }
@@ -401,29 +220,5 @@ const fn cause_of(reason: Missing) -> Cause {
         Missing::WorkingCounter | Missing::NotOperational => Cause::WorkingCounter,
         Missing::Gap => Cause::RecordingGap,
         Missing::NoFrame | Missing::NotANumber | Missing::NotMapped => Cause::FramesLost,
-    }
-}
-
-/// Load current of the part on the way in; nothing is known of the way back.
-fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f64) -> f64 {
-    // A recording may name a part that this plan does not know: nothing is in the press then.
-    let Some(contact) = axis.contacts.get(part) else {
-        return 0.0;
-    };
-    if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > RETURNING_M_PER_S {
-        contact.current_a(position_m)
-    } else {
-        0.0
-    }
-}
-
-/// Takes the predictions of this cycle into the digest: four figures an axis.
-fn hash_lane(lane: &mut LaneState) {
-    for l in 0..LANES {
-        let mut h = lane.hash[l];
-        for predicted in &lane.predicted {
-            h = mix(h, predicted[l].to_bits());
-        }
-        lane.hash[l] = mix(h, lane.load.predicted_a[l].to_bits());
     }
 }

@@ -2,15 +2,16 @@
 
 use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::FEATURES;
+pub use twinstep_models::innovation::NEXT;
+use twinstep_models::innovation::{WHITENED, WatchParams, Whitened};
+use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
-use twinstep_models::regime::RegimeParams;
+use twinstep_models::regime::{RegimeLane, RegimeParams};
+use twinstep_models::simd::Level;
 use twinstep_models::vacuum::VacuumParams;
 
 /// Most part variants that one press knows.
 pub const MAX_PARTS: usize = 16;
-
-/// Channels of an axis that are predicted one cycle ahead: position, velocity, current.
-pub const NEXT: usize = 3;
 
 /// Healthy residual of one feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Baseline {
 pub struct AxisPlan {
     /// Limits of the one-cycle innovations of position (m), velocity (m/s) and current (A); none: the channel is switched off.
     pub limits: [Option<f64>; NEXT],
+    /// How the innovations of position and current are whitened for window and CUSUM; none: these two are off.
+    pub whitened: [Option<Whitened>; WHITENED],
     /// When a motion counts as what.
     pub regime: RegimeParams,
     /// Healthy features; none: not judged.
@@ -36,6 +39,39 @@ pub struct AxisPlan {
     pub contacts: [Contact; MAX_PARTS],
     /// Way after which an axis that is not enabled has moved (m).
     pub movement_m: f64,
+}
+
+impl AxisPlan {
+    /// Whether a part may be met.
+    fn presses(&self) -> bool {
+        self.contacts.iter().any(|c| c.stiffness_a_per_m > 0.0)
+    }
+}
+
+/// What every cycle needs of the judging of eight axes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JudgeLane {
+    /// When a motion counts as what.
+    pub regime: RegimeLane,
+    /// Thresholds of the innovations.
+    pub watch: WatchParams,
+    /// One of the axes is a press that knows a part.
+    pub presses: bool,
+}
+
+impl JudgeLane {
+    /// Builds the lane for up to eight axes.
+    pub fn new(axes: &[AxisPlan]) -> Self {
+        let mut watch = WatchParams::OFF;
+        for (l, axis) in axes.iter().take(LANES).enumerate() {
+            watch.put(l, &axis.limits, &axis.whitened);
+        }
+        Self {
+            regime: RegimeLane::new(axes.iter().map(|a| a.regime)),
+            watch,
+            presses: axes.iter().any(AxisPlan::presses),
+        }
+    }
 }
 
 /// How one vacuum station is judged.
@@ -67,12 +103,14 @@ pub struct Plan<'a> {
     pub period_ns: u64,
     /// Physics of the axes, eight to a lane.
     pub lanes: &'a [LaneParams],
-    /// Delay of the current against the position (cycles), eight to a lane.
-    pub delay_cycles: &'a [[f64; 8]],
+    /// Judging of the axes, eight to a lane: made of `axes`.
+    pub judges: &'a [JudgeLane],
     /// Judging of the axes; its length is the number of axes and presses.
     pub axes: &'a [AxisPlan],
     /// Stations.
     pub stations: &'a [StationPlan],
     /// Thresholds.
     pub thresholds: Thresholds,
+    /// The vector unit that lanes are stepped on; no result depends on it.
+    pub level: Level,
 }

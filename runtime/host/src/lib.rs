@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod runner;
 pub mod scribe;
 pub mod session;
+pub mod simd;
 pub mod snapshot;
 pub mod store;
 pub mod store_error;

@@ -1,23 +1,33 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+use crate::simd;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::motion::{Program, Step};
-use twinstep_cycle::pipeline::{LaneState, Pipeline};
-use twinstep_cycle::plan::{AxisPlan, Baseline, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds};
+use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::plan::{
+    AxisPlan, Baseline, JudgeLane, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds,
+};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
-use twinstep_models::lane::{LANES, lanes_for};
+use twinstep_models::innovation::WHITENED;
+use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
+use twinstep_models::simd::Level;
 use twinstep_models::vacuum::VacuumParams;
 
 /// Bandwidth of the observers (Hz): above the drive's velocity loop the position is all noise.
 const OBSERVER_HZ: f64 = 100.0;
+/// Lag of the filter of `current_load` (s): what is left of the noise of an acceleration is then a fraction of the friction.
+const LOAD_LAG_S: f64 = 0.008;
+/// Its least lag (cycles): below that nothing is filtered.
+const LOAD_LAG_CYCLES: f64 = 2.0;
 /// Slack of the CUSUM (standard deviations): warm-up and part spread must not add up to an alarm.
 const SLACK: f64 = 2.0;
 /// Time in which nothing is judged after a start or a gap (s).
@@ -34,10 +44,11 @@ const MOVEMENT_M: f64 = 0.5e-3;
 pub struct PlanStore {
     period_ns: u64,
     lanes: Vec<LaneParams>,
-    delay_cycles: Vec<[f64; LANES]>,
+    judges: Vec<JudgeLane>,
     axes: Vec<AxisPlan>,
     stations: Vec<StationPlan>,
     thresholds: Thresholds,
+    level: Level,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
 }
@@ -57,16 +68,13 @@ impl PlanStore {
         let all: Vec<(&Axis, Option<&Press>)> = (machine.axes.iter().map(|a| (a, None)))
             .chain(machine.presses.iter().map(|p| (&p.axis, Some(p))))
             .collect();
-        let params: Vec<AxisParams> = all.iter().map(|(axis, _)| axis_params(axis)).collect();
+        let params: Vec<AxisParams> = (all.iter())
+            .map(|(axis, _)| axis_params(axis, period_s))
+            .collect();
         let lanes = params
             .chunks(LANES)
             .map(|axes| LaneParams::new(axes, period_s))
             .collect();
-        let mut delay_cycles = vec![[0.0; LANES]; lanes_for(all.len())];
-        for (n, (axis, _)) in all.iter().enumerate() {
-            let delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);
-            delay_cycles[n / LANES][n % LANES] = (delay_s / period_s).clamp(-1.0, 2.0);
-        }
         let axes: Vec<AxisPlan> = all
             .iter()
             .zip(&params)
@@ -86,15 +94,16 @@ impl PlanStore {
         let thresholds = Thresholds {
             slack: SLACK,
             threshold: detect::threshold(SLACK, asked.max(1.0)),
-            settle_cycles: (SETTLE_S / period_s) as u32,
+            settle_cycles: ((SETTLE_S / period_s) as u32).max(1),
         };
         Self {
             period_ns: machine.cycle.period_ns,
             lanes,
-            delay_cycles,
+            judges: axes.chunks(LANES).map(JudgeLane::new).collect(),
             axes,
             stations,
             thresholds,
+            level: simd::detected(),
             params,
         }
     }
@@ -104,11 +113,18 @@ impl PlanStore {
         Plan {
             period_ns: self.period_ns,
             lanes: &self.lanes,
-            delay_cycles: &self.delay_cycles,
+            judges: &self.judges,
             axes: &self.axes,
             stations: &self.stations,
             thresholds: self.thresholds,
+            level: self.level,
         }
+    }
+
+    /// The same plan on another vector unit.
+    pub fn on(mut self, level: Level) -> Self {
+        self.level = level;
+        self
     }
 
     /// A pipeline over this plan and `state`.
@@ -132,7 +148,11 @@ impl PlanStore {
 
     /// A short name for this plan that changes with every parameter.
     pub fn hash(&self) -> String {
-        let text = format!("{:?}", self.plan());
+        // What the lanes hold is made of these, and the vector unit changes no result.
+        let text = format!(
+            "{} {:?} {:?} {:?} {:?}",
+            self.period_ns, self.params, self.axes, self.stations, self.thresholds
+        );
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
@@ -143,7 +163,7 @@ impl PlanStore {
 }
 
 /// Parameters of one axis; an axis without a twin idles and is not judged.
-pub fn axis_params(axis: &Axis) -> AxisParams {
+pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
     let Some(twin) = &axis.twin else {
         return AxisParams::IDLE;
     };
@@ -162,6 +182,8 @@ pub fn axis_params(axis: &Axis) -> AxisParams {
         },
         gravity_a: twin.gravity_n / kf,
         observer_hz: OBSERVER_HZ,
+        current_delay_s: twin.current_delay_s,
+        load_lag_s: LOAD_LAG_S.max(LOAD_LAG_CYCLES * period_s),
         ..AxisParams::IDLE
     };
     if let Some(cascade) = &twin.cascade {
@@ -227,6 +249,7 @@ fn axis_plan(
     }
     AxisPlan {
         limits,
+        whitened: [None; WHITENED],
         regime: RegimeParams {
             standstill_m_per_s: 0.002 * speed,
             steady_m_per_s2: 0.05 * acceleration,

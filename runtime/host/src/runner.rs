@@ -408,15 +408,14 @@ impl<'a, B: Attached> Runner<'a, B> {
             return LiveAxis::default();
         };
         let predicted = self.pipeline.compared(n).unwrap_or_default();
-        let judge = self.pipeline.judge(n).copied().unwrap_or_default();
         LiveAxis {
             valid: true,
             position_m: reading.position_m,
             predicted_position_m: predicted[0],
             current_a: reading.current_a,
             predicted_current_a: predicted[2],
-            residual_sigma: judge.latest_sigma,
-            regime: judge.regime,
+            residual_sigma: self.pipeline.judge(n).map_or(0.0, |j| j.latest_sigma),
+            regime: self.pipeline.load(n).map_or(Regime::Settling, |(_, _, regime)| regime),
         }
     }
 }

@@ -128,19 +128,16 @@ fn run(
             continue;
         }
         for (n, (seen, reading)) in seen.iter_mut().zip(&axis_readings).enumerate() {
-            let (Some(judge), Some(predicted), Ok(r)) =
-                (pipeline.judge(n), pipeline.compared(n), reading)
+            let (true, Some(predicted), Ok(r)) =
+                (pipeline.judged(n), pipeline.compared(n), reading)
             else {
                 continue;
             };
-            if judge.settle_left > 0 {
-                continue;
-            }
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             for ((largest, m), p) in seen.largest.iter_mut().zip(measured).zip(predicted) {
                 *largest = largest.max((m - p).abs());
             }
-            for (values, block) in seen.features.iter_mut().zip(judge.ended.iter().flatten()) {
+            for (values, block) in seen.features.iter_mut().zip(pipeline.ended(n).into_iter().flatten()) {
                 values.extend(block.map(|b| b.residual_a));
             }
         }

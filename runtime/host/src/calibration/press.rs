@@ -22,7 +22,7 @@ pub(super) fn fit_parts(
         return;
     }
     let n = machine.axes.len();
-    let p = axis_params(&press.axis);
+    let p = axis_params(&press.axis, machine.cycle.period_ns as f64 / 1e9);
     let (stroke, twin) = (&press.stroke, press.axis.twin.as_ref());
     let (kf, delay_s) = twin.map_or((1.0, 0.0), |t| {
         (t.force_constant_n_per_a, t.current_delay_s)

@@ -1,0 +1,287 @@
+//! The exact step of the linear part of an axis: matrix exponentials, computed once when a plan is built.
+//!
+//! # Derivation
+//! While an axis moves in one direction and its current is not limited, the equations of the parent module are linear but for
+//! the Stribeck term. With the position error `e = r - x`, the slope `s` of the reference and the load `b` (dry friction,
+//! gravity, contact, disturbance; A) they read
+//!
+//! ```text
+//! e' = s - v
+//! v' = (i - b - fv v) / m
+//! i' = (kv (kx e + kff s - v) + q - i) / tau
+//! q' = ki (kx e + kff s - v)
+//! p' = (i - p) / tau_f                          current as the drive reports it
+//! ```
+//!
+//! so that with s and b constant over a cycle, `z(T) = exp(A T) z(0)` holds exactly, with s and b as two further states that do
+//! not change. A dead time that is no whole number of cycles bends the reference once inside of a cycle, at `f T`: the change of
+//! slope adds the response to a ramp over the rest of the cycle, again an exponential. A resting axis has `v = 0`: a second, smaller set.
+//!
+//! Time is counted in periods, length in `T^2 / m` and velocity in `T / m`, which makes all entries of A of order one.
+//! The exponential is a Taylor series of order 14 on the matrix divided by a power of two, squared back.
+
+use super::params::AxisParams;
+
+/// States: e, v, i, q, p, and the constants s, b.
+const N: usize = 7;
+const E: usize = 0;
+const V: usize = 1;
+const I: usize = 2;
+const Q: usize = 3;
+const P: usize = 4;
+const S: usize = 5;
+const B: usize = 6;
+/// A lag shorter than this share of a period is taken as this long: nothing that a cycle could show.
+const SHORTEST_LAG: f64 = 1.0 / 32.0;
+/// Largest entry of A: a loop faster than this many periods is beyond what a configuration allows.
+const LARGEST: f64 = 1.0e4;
+
+type Matrix = [[f64; N]; N];
+
+/// Columns of a row: e, v, i, q, slope, change of slope, load, and for the reported current itself.
+pub const COLUMNS: usize = 8;
+
+/// One axis over one period, in SI units.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Transition {
+    /// Way covered (m).
+    pub way: [f64; COLUMNS],
+    /// Velocity (m/s).
+    pub velocity: [f64; COLUMNS],
+    /// Current (A).
+    pub current: [f64; COLUMNS],
+    /// Integrator of the velocity loop (A).
+    pub integral: [f64; COLUMNS],
+    /// Reported current (A).
+    pub reported: [f64; COLUMNS],
+}
+
+/// The step of a moving and of a resting axis whose reference bends at the share `bend` of the period.
+pub fn transitions(a: &AxisParams, period_s: f64, bend: f64) -> (Transition, Transition) {
+    (
+        transition(a, period_s, bend, true),
+        transition(a, period_s, bend, false),
+    )
+}
+
+fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transition {
+    let generator = generator(a, period_s, moving);
+    let whole = exponential(&generator, 1.0);
+    let rest = exponential(&generator, 1.0 - bend);
+    let length = period_s * period_s / a.inertia;
+    let speed = period_s / a.inertia;
+    // Size of one unit of e, v, i, q, p, s, b.
+    let unit = [length, speed, 1.0, 1.0, 1.0, speed, 1.0];
+    let row = |n: usize, out: f64| {
+        let mut columns = [0.0; COLUMNS];
+        for (to, from) in [E, V, I, Q, S].into_iter().enumerate() {
+            columns[to] = whole[n][from] * out / unit[from];
+        }
+        columns[5] = rest[n][S] * out / unit[S];
+        columns[6] = whole[n][B] * out / unit[B];
+        columns[7] = whole[n][P] * out / unit[P];
+        columns
+    };
+    // The way is what the error lacks to the movement of the reference.
+    let mut way = row(E, length);
+    for c in &mut way {
+        *c = -*c;
+    }
+    way[0] += 1.0;
+    way[4] += period_s;
+    way[5] += (1.0 - bend) * period_s;
+    Transition {
+        way,
+        velocity: row(V, speed),
+        current: row(I, 1.0),
+        integral: row(Q, 1.0),
+        reported: row(P, 1.0),
+    }
+}
+
+/// The matrix A, scaled, with its two constants.
+fn generator(a: &AxisParams, period_s: f64, moving: bool) -> Matrix {
+    let (t, m) = (period_s, a.inertia);
+    let (length, speed) = (t * t / m, t / m);
+    let mut g = [[0.0; N]; N];
+    g[E][S] = 1.0;
+    if moving {
+        g[E][V] = -1.0;
+        g[V][V] = -a.viscous * speed;
+        g[V][I] = 1.0;
+        g[V][B] = -1.0;
+    }
+    // A sampled drive, and one that nobody knows, hold their current over the cycle.
+    if a.cascade_valid && !a.sampled {
+        let rate = 1.0 / at_least(a.current_time_constant_s / t, SHORTEST_LAG);
+        let on_error = a.position_gain_per_s * length;
+        let on_slope = a.velocity_feedforward * speed;
+        g[I][E] = rate * a.velocity_gain * on_error;
+        g[I][S] = rate * a.velocity_gain * on_slope;
+        g[I][Q] = rate;
+        g[I][I] = -rate;
+        g[Q][E] = t * a.integral_gain * on_error;
+        g[Q][S] = t * a.integral_gain * on_slope;
+        if moving {
+            g[I][V] = -rate * a.velocity_gain * speed;
+            g[Q][V] = -t * a.integral_gain * speed;
+        }
+    }
+    let rate = 1.0 / at_least(a.current_filter_s / t, SHORTEST_LAG);
+    g[P][I] = rate;
+    g[P][P] = -rate;
+    for x in g.iter_mut().flatten() {
+        *x = x.clamp(-LARGEST, LARGEST);
+    }
+    g
+}
+
+fn at_least(x: f64, least: f64) -> f64 {
+    if x > least { x } else { least }
+}
+
+/// exp(a t) by scaling and squaring.
+fn exponential(a: &Matrix, t: f64) -> Matrix {
+    let mut norm = 0.0_f64;
+    for row in a {
+        let sum: f64 = row.iter().map(|x| x.abs() * t).sum();
+        norm = if sum > norm { sum } else { norm };
+    }
+    let mut squarings = 0;
+    let mut scale = t;
+    while norm > 0.25 {
+        norm *= 0.5;
+        scale *= 0.5;
+        squarings += 1;
+    }
+    let mut result = identity();
+    let mut term = identity();
+    for n in 1..=14 {
+        term = product(&term, a);
+        let factor = scale / f64::from(n);
+        for (sum, x) in result.iter_mut().flatten().zip(term.iter_mut().flatten()) {
+            *x *= factor;
+            *sum += *x;
+        }
+    }
+    for _ in 0..squarings {
+        result = product(&result, &result);
+    }
+    result
+}
+
+fn identity() -> Matrix {
+    let mut m = [[0.0; N]; N];
+    for (n, row) in m.iter_mut().enumerate() {
+        row[n] = 1.0;
+    }
+    m
+}
+
+fn product(a: &Matrix, b: &Matrix) -> Matrix {
+    let mut out = [[0.0; N]; N];
+    for (row, from) in out.iter_mut().zip(a) {
+        for (x, column) in row.iter_mut().enumerate() {
+            *column = from.iter().zip(b).map(|(f, line)| f * line[x]).sum();
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: AxisParams = AxisParams {
+        inertia: 0.4,
+        viscous: 0.3,
+        position_gain_per_s: 60.0,
+        velocity_gain: 140.0,
+        integral_gain: 7000.0,
+        velocity_feedforward: 0.8,
+        current_time_constant_s: 0.0004,
+        current_filter_s: 0.0008,
+        cascade_valid: true,
+        ..AxisParams::IDLE
+    };
+
+    /// The same equations by many small Runge-Kutta steps: e, v, i, q, p from `z` with slopes and load.
+    fn by_hand(z: [f64; 5], slopes: (f64, f64), bend: f64, load_a: f64) -> [f64; 5] {
+        let steps = 20_000;
+        let h = 0.001 / f64::from(steps);
+        let slope = |z: [f64; 5], s: f64| {
+            let w = A.position_gain_per_s * z[0] + A.velocity_feedforward * s - z[1];
+            [
+                s - z[1],
+                (z[2] - load_a - A.viscous * z[1]) / A.inertia,
+                (A.velocity_gain * w + z[3] - z[2]) / A.current_time_constant_s,
+                A.integral_gain * w,
+                (z[2] - z[4]) / A.current_filter_s,
+            ]
+        };
+        let plus =
+            |z: [f64; 5], k: [f64; 5], h: f64| core::array::from_fn::<f64, 5, _>(|n| z[n] + h * k[n]);
+        let mut z = z;
+        for n in 0..steps {
+            let s = if (f64::from(n) + 0.5) / f64::from(steps) < bend {
+                slopes.0
+            } else {
+                slopes.1
+            };
+            let k1 = slope(z, s);
+            let k2 = slope(plus(z, k1, 0.5 * h), s);
+            let k3 = slope(plus(z, k2, 0.5 * h), s);
+            let k4 = slope(plus(z, k3, h), s);
+            for m in 0..5 {
+                z[m] += h / 6.0 * (k1[m] + 2.0 * k2[m] + 2.0 * k3[m] + k4[m]);
+            }
+        }
+        z
+    }
+
+    #[test]
+    fn one_step_is_what_twenty_thousand_small_ones_are() {
+        for bend in [0.0, 0.3, 1.0] {
+            let (z, slopes, load) = ([2e-4, 0.12, 0.8, 0.5, 0.7], (0.15, 0.11), 0.6);
+            let (t, _) = transitions(&A, 0.001, bend);
+            let input = [z[0], z[1], z[2], z[3], slopes.0, slopes.1 - slopes.0, load, z[4]];
+            let row = |r: &[f64; COLUMNS]| r.iter().zip(&input).map(|(a, b)| a * b).sum::<f64>();
+            let expected = by_hand(z, slopes, bend, load);
+            let moved = z[0] + slopes.0 * bend * 0.001 + slopes.1 * (1.0 - bend) * 0.001 - expected[0];
+            for (found, expected) in [
+                (row(&t.way), moved),
+                (row(&t.velocity), expected[1]),
+                (row(&t.current), expected[2]),
+                (row(&t.integral), expected[3]),
+                (row(&t.reported), expected[4]),
+            ] {
+                assert!(
+                    (found - expected).abs() < 1e-10 * (1.0 + expected.abs()),
+                    "{bend}: {found} instead of {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_held_current_moves_the_axis_whatever_the_reference() {
+        let held = AxisParams {
+            sampled: true,
+            ..A
+        };
+        let (t, _) = transitions(&held, 0.001, 0.4);
+        assert_eq!((t.way[0], t.velocity[0]), (0.0, 0.0));
+        assert!(t.way[4].abs() < 1e-18 && t.way[5].abs() < 1e-18, "{t:?}");
+        assert_eq!(t.current[2], 1.0);
+    }
+
+    #[test]
+    fn a_resting_axis_goes_nowhere() {
+        let (_, t) = transitions(&A, 0.001, 0.4);
+        for c in t.way {
+            assert!(c.abs() < 1e-18, "{t:?}");
+        }
+        assert_eq!(t.velocity[2], 0.0);
+        assert!(t.current[0] > 0.0 && t.integral[0] > 0.0);
+    }
+}

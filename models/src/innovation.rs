@@ -1,0 +1,208 @@
+//! One-cycle innovations of eight axes: what is surprising now.
+//!
+//! # Derivation
+//! The innovation e of a channel is measured minus predicted, one cycle ahead. A good observer leaves it small, but never white:
+//! neighbours are alike. So two of the three detectors look at `y = (e - a e') / sigma`, with e' the innovation before and a
+//! learnt from the healthy record, which is close to white with variance one:
+//!
+//! - **limit**: |e| beyond its limit, for what is abrupt.
+//! - **window**: the exponentially weighted mean of y^2 (the normalised innovation squared, chi-square with one degree of
+//!   freedom per sample) over some 64 cycles, for what makes the innovation restless.
+//! - **CUSUM**: two-sided, slack [`SLACK`], for what shifts it.
+//!
+//! All thresholds come from the healthy record; a detector without one is off.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
+)]
+
+use crate::lane::{LANES, Lane, ZERO};
+
+/// Channels with an innovation: position, velocity, current.
+pub const NEXT: usize = 3;
+/// Of these, whitened and watched by all three detectors: position and current. The velocity is made of the same positions.
+pub const WHITENED: usize = 2;
+/// Their places among the channels.
+pub const WHITENED_CHANNELS: [usize; WHITENED] = [0, 2];
+/// Weight of the newest cycle in the window.
+pub const WINDOW_WEIGHT: f64 = 1.0 / 64.0;
+/// Slack of the CUSUM (standard deviations).
+pub const SLACK: f64 = 0.5;
+/// Weight of the newest cycle in the mean square of the innovation of current: it looks back over some sixteen cycles.
+const SQUARE_WEIGHT: f64 = 1.0 / 16.0;
+
+/// How the innovation of one channel is whitened, and its thresholds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Whitened {
+    /// Correlation with the innovation before (-1 to 1).
+    pub correlation: f64,
+    /// Standard deviation of what is left (unit of the channel, > 0).
+    pub sigma: f64,
+    /// Threshold of the window (1).
+    pub window: f64,
+    /// Threshold of the CUSUM (1).
+    pub cusum: f64,
+}
+
+/// Thresholds of eight axes; what is off is infinite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct WatchParams {
+    limit: [Lane; NEXT],
+    correlation: [Lane; WHITENED],
+    per_sigma: [Lane; WHITENED],
+    window: [Lane; WHITENED],
+    cusum: [Lane; WHITENED],
+}
+
+impl WatchParams {
+    /// Everything off.
+    pub const OFF: Self = Self {
+        limit: [[f64::INFINITY; LANES]; NEXT],
+        correlation: [ZERO; WHITENED],
+        per_sigma: [ZERO; WHITENED],
+        window: [[f64::INFINITY; LANES]; WHITENED],
+        cusum: [[f64::INFINITY; LANES]; WHITENED],
+    };
+
+    /// Sets the thresholds of axis `l`; missing ones are off.
+    pub fn put(
+        &mut self,
+        l: usize,
+        limits: &[Option<f64>; NEXT],
+        whitened: &[Option<Whitened>; WHITENED],
+    ) {
+        for (to, limit) in self.limit.iter_mut().zip(limits) {
+            to[l] = limit.unwrap_or(f64::INFINITY);
+        }
+        for (c, whitened) in whitened.iter().enumerate() {
+            if let Some(w) = whitened {
+                self.correlation[c][l] = w.correlation;
+                self.per_sigma[c][l] = 1.0 / w.sigma;
+                self.window[c][l] = w.window;
+                self.cusum[c][l] = w.cusum;
+            }
+        }
+    }
+}
+
+/// State of the detectors of eight axes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct Watch {
+    before: [Lane; WHITENED],
+    /// Weighted mean of y^2.
+    pub window: [Lane; WHITENED],
+    /// Upward CUSUM.
+    pub up: [Lane; WHITENED],
+    /// Downward CUSUM.
+    pub down: [Lane; WHITENED],
+    /// Mean square of the innovation of current over the last cycles (A2).
+    pub square: Lane,
+}
+
+impl Watch {
+    /// Nothing seen yet.
+    pub const NEW: Self = Self {
+        before: [ZERO; WHITENED],
+        window: [ZERO; WHITENED],
+        up: [ZERO; WHITENED],
+        down: [ZERO; WHITENED],
+        square: ZERO,
+    };
+
+    /// Takes in one cycle: innovations of position (m), velocity (m/s) and current (A). `judged` is 1 where they may be judged;
+    /// elsewhere the detectors are forgotten. Returns 1 where a detector is beyond its threshold.
+    #[inline(always)]
+    pub fn push(&mut self, p: &WatchParams, innovation: &[Lane; NEXT], judged: &Lane) -> Lane {
+        let mut beyond = ZERO;
+        for l in 0..LANES {
+            let judge = judged[l] != 0.0;
+            let mut alarm = false;
+            for c in 0..NEXT {
+                let e = innovation[c][l];
+                alarm |= (e > p.limit[c][l]) | (e < -p.limit[c][l]);
+            }
+            for w in 0..WHITENED {
+                let e = innovation[WHITENED_CHANNELS[w]][l];
+                let y = (e - p.correlation[w][l] * self.before[w][l]) * p.per_sigma[w][l];
+                let window = self.window[w][l] + WINDOW_WEIGHT * (y * y - self.window[w][l]);
+                let up = bounded(self.up[w][l] + y - SLACK, p.cusum[w][l]);
+                let down = bounded(self.down[w][l] - y - SLACK, p.cusum[w][l]);
+                alarm |= (window > p.window[w][l]) | (up > p.cusum[w][l]) | (down > p.cusum[w][l]);
+                self.before[w][l] = if judge { e } else { 0.0 };
+                self.window[w][l] = if judge { window } else { 0.0 };
+                self.up[w][l] = if judge { up } else { 0.0 };
+                self.down[w][l] = if judge { down } else { 0.0 };
+            }
+            let e = innovation[2][l];
+            let square = self.square[l] + SQUARE_WEIGHT * (e * e - self.square[l]);
+            self.square[l] = if judge { square } else { self.square[l] };
+            beyond[l] = if alarm & judge { 1.0 } else { 0.0 };
+        }
+        beyond
+    }
+}
+
+/// A sum stays between nothing and twice its threshold, so that what has gone is soon cleared.
+#[inline(always)]
+fn bounded(sum: f64, threshold: f64) -> f64 {
+    let top = threshold + threshold;
+    let sum = if sum < 0.0 { 0.0 } else { sum };
+    if sum > top { top } else { sum }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JUDGED: Lane = [1.0; LANES];
+
+    fn params() -> WatchParams {
+        let mut p = WatchParams::OFF;
+        let whitened = Whitened {
+            correlation: 0.9,
+            sigma: 0.1,
+            window: 3.0,
+            cusum: 10.0,
+        };
+        p.put(2, &[Some(1.0), None, None], &[Some(whitened), None]);
+        p
+    }
+
+    fn one(x: f64) -> [Lane; NEXT] {
+        let mut e = [ZERO; NEXT];
+        e[0][2] = x;
+        e
+    }
+
+    #[test]
+    fn a_limit_is_met_at_once_and_on_its_own_axis_alone() {
+        let mut w = Watch::NEW;
+        let beyond = w.push(&params(), &one(-1.1), &JUDGED);
+        assert_eq!(beyond, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(Watch::NEW.push(&params(), &one(-1.1), &ZERO), ZERO);
+    }
+
+    #[test]
+    fn a_shift_below_the_limit_is_summed_up() {
+        let (p, mut w) = (params(), Watch::NEW);
+        // An innovation that stays at 1 sigma of what is left: y = (e - 0.9 e) / 0.1.
+        let found = (0..200).position(|_| w.push(&p, &one(0.9), &JUDGED)[2] == 1.0);
+        // y is 0.9 after the first 9; the slack leaves 0.4 a cycle.
+        assert!(found.is_some_and(|n| (2..30).contains(&n)), "{found:?}");
+        assert!(w.window[0][2] < 3.0);
+    }
+
+    #[test]
+    fn restlessness_without_a_shift_fills_the_window() {
+        let (p, mut w) = (params(), Watch::NEW);
+        let found = (0..400).position(|k| {
+            let e = if k % 2 == 0 { 0.12 } else { -0.12 };
+            w.push(&p, &one(e), &JUDGED)[2] == 1.0
+        });
+        // |y| = 2.28, so y^2 passes 3 soon; the sums never do.
+        assert!(found.is_some_and(|n| n < 100), "{found:?}");
+        assert!(w.up[0][2] < 5.0 && w.down[0][2] < 5.0);
+    }
+}

@@ -1,0 +1,438 @@
+//! What happens to eight axes in a cycle: the three kernels that the pipeline runs on the vector unit.
+//!
+//! The common case, an axis that is measured, enabled and quiet, is all arithmetic on lanes. Whatever is rare (a missing
+//! sample, a drive that is not enabled, a threshold, the end of a segment) leaves the lane and is handled axis by axis.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
+)]
+
+use crate::digest::mix;
+use crate::event::Source;
+use crate::judge::{AxisJudge, Innovation, Occasion};
+use crate::outbox::Outbox;
+use crate::plan::{AxisPlan, Plan};
+use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
+use twinstep_models::axis::{AxisState, Reference, cascade, observer};
+use twinstep_models::channel::Regime;
+use twinstep_models::innovation::Watch;
+use twinstep_models::lane::{LANES, Lane, ZERO};
+use twinstep_models::regime::{Classified, Segments};
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Samples};
+use twinstep_models::simd::Kernel;
+
+/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
+const RETURNING_M_PER_S: f64 = -1.0e-4;
+/// Cycles that an axis may coast before its next sample locks it anew.
+const COAST_CYCLES: u32 = 20;
+
+/// State of eight axes.
+#[derive(Clone, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct LaneState {
+    /// What the twin believes; after `predict` it is the prediction for the coming sample.
+    pub twin: AxisState,
+    /// Targets sent.
+    pub reference: Reference,
+    filter: LoadFilter,
+    segments: Segments,
+    watch: Watch,
+    measured_m: Lane,
+    measured_m_per_s: Lane,
+    measured_a: Lane,
+    target_m: Lane,
+    contact_a: Lane,
+    /// What was predicted for this cycle, before the measurement was taken in.
+    predicted: [Lane; 3],
+    load_measured_a: Lane,
+    load_predicted_a: Lane,
+    /// 1 where the sample of this cycle may be used.
+    used: Lane,
+    /// 1 where it was judged.
+    judged: Lane,
+    /// Cycles until judging begins (again).
+    settle: Lane,
+    hash: [u64; LANES],
+    /// A bit for each axis that was put where it was measured; the next good sample locks the others.
+    locked: u8,
+    /// A bit for each axis that the next cycle must look at by itself: something is raised.
+    attention: u8,
+}
+
+impl LaneState {
+    /// Nothing known yet.
+    pub const NEW: Self = Self {
+        twin: AxisState::REST,
+        reference: Reference {
+            history_m: [ZERO; cascade::TARGETS],
+        },
+        filter: LoadFilter::EMPTY,
+        segments: Segments::NEW,
+        watch: Watch::NEW,
+        measured_m: ZERO,
+        measured_m_per_s: ZERO,
+        measured_a: ZERO,
+        target_m: ZERO,
+        contact_a: ZERO,
+        predicted: [ZERO; 3],
+        load_measured_a: ZERO,
+        load_predicted_a: ZERO,
+        used: ZERO,
+        judged: ZERO,
+        settle: ZERO,
+        hash: [0; LANES],
+        locked: 0,
+        attention: 0,
+    };
+
+    /// Running hashes of the predictions.
+    pub const fn digest(&self) -> [u64; LANES] {
+        self.hash
+    }
+
+    /// The last evaluation of `current_load` of place `l`: measured and predicted (A), and its regime.
+    pub fn load(&self, l: usize) -> (f64, f64, Regime) {
+        (
+            self.load_measured_a[l],
+            self.load_predicted_a[l],
+            self.segments.regime(l),
+        )
+    }
+
+    /// What was predicted for the sample of place `l` that was compared last: position (m), velocity (m/s), current (A).
+    pub fn compared(&self, l: usize) -> [f64; 3] {
+        self.predicted.map(|lane| lane[l])
+    }
+
+    /// Whether place `l` was judged in the last cycle.
+    pub fn judged(&self, l: usize) -> bool {
+        self.judged[l] != 0.0
+    }
+}
+
+/// Advances every axis to the sample that is about to arrive.
+pub(crate) struct Predict<'a, 'p> {
+    pub plan: &'a Plan<'p>,
+    pub lanes: &'a mut [LaneState],
+    pub part: usize,
+}
+
+impl Kernel for Predict<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let lanes = self.lanes.iter_mut().zip(self.plan.lanes).zip(self.plan.judges);
+        for (n, ((lane, params), judge)) in lanes.enumerate() {
+            if judge.presses {
+                let (x, v) = (lane.twin.position_m, lane.twin.velocity_m_per_s);
+                contacts(self.plan, n, self.part, &x, &v, &mut lane.contact_a);
+            }
+            cascade::advance(params, &lane.reference, &mut lane.twin, &lane.contact_a);
+            lane.predicted = [
+                lane.twin.position_m,
+                lane.twin.velocity_m_per_s,
+                lane.twin.reported_a,
+            ];
+        }
+    }
+}
+
+/// Compares the samples with the predictions.
+pub(crate) struct Compare<'a, 'p> {
+    pub plan: &'a Plan<'p>,
+    pub lanes: &'a mut [LaneState],
+    pub axes: &'a mut [AxisJudge],
+    pub out: &'a mut Outbox,
+    pub stamp: CycleStamp,
+    pub samples: &'a Samples<'a>,
+}
+
+impl Kernel for Compare<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let lanes = core::mem::take(&mut self.lanes);
+        let plan = self.plan;
+        for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
+            let base = n * LANES;
+            let mut alone = 0_u8;
+            let places = self.samples.axes.get(base..).unwrap_or(&[]);
+            lane.used = ZERO;
+            for (l, sample) in places.iter().take(LANES).enumerate() {
+                match sample {
+                    Ok(r) => {
+                        lane.used[l] = 1.0;
+                        lane.measured_m[l] = r.position_m;
+                        lane.measured_m_per_s[l] = r.velocity_m_per_s;
+                        lane.measured_a[l] = r.current_a;
+                        lane.target_m[l] = r.target_m;
+                        alone |= u8::from(r.state != DriveState::OperationEnabled) << l;
+                    }
+                    Err(_) => alone |= 1 << l,
+                }
+            }
+            for l in 0..LANES {
+                let waits = lane.settle[l] > 0.0;
+                lane.judged[l] = if waits { 0.0 } else { lane.used[l] };
+                lane.settle[l] = if waits {
+                    lane.settle[l] - lane.used[l]
+                } else {
+                    0.0
+                };
+            }
+            let places = u8::MAX >> LANES.saturating_sub(places.len());
+            alone |= (lane.attention | !lane.locked) & places;
+            if alone != 0 {
+                self.alone(n, lane, alone);
+            }
+            let mut innovation = [ZERO; 3];
+            for l in 0..LANES {
+                innovation[0][l] = lane.measured_m[l] - lane.predicted[0][l];
+                innovation[1][l] = lane.measured_m_per_s[l] - lane.predicted[1][l];
+                innovation[2][l] = lane.measured_a[l] - lane.predicted[2][l];
+            }
+            let beyond = lane.watch.push(&judge.watch, &innovation, &lane.judged);
+            if beyond != ZERO || lane.attention != 0 {
+                self.surprised(n, lane, &beyond);
+            }
+        }
+    }
+}
+
+impl Compare<'_, '_> {
+    fn occasion(&self, n: usize) -> Occasion {
+        Occasion {
+            stamp: self.stamp,
+            source: Source::Axis(n as u16),
+            context: self.samples.context,
+        }
+    }
+
+    /// Axes that are not simply measured and enabled.
+    #[cold]
+    #[inline(never)]
+    fn alone(&mut self, n: usize, lane: &mut LaneState, places: u8) {
+        for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
+            let axis = n * LANES + l;
+            let (Some(sample), Some(plan)) =
+                (self.samples.axes.get(axis), self.plan.axes.get(axis))
+            else {
+                break;
+            };
+            let at = self.occasion(axis);
+            let Some(judge) = self.axes.get_mut(axis) else {
+                break;
+            };
+            let settle = f64::from(self.plan.thresholds.settle_cycles);
+            match sample {
+                Ok(r) => {
+                    judge.coasted = 0;
+                    let enabled = r.state == DriveState::OperationEnabled;
+                    if lane.locked & (1 << l) == 0 || !enabled {
+                        lane.lock(self.plan, n, l, r);
+                        judge.forget();
+                        (lane.settle[l], lane.judged[l]) = (settle, 0.0);
+                    }
+                    judge.states(plan, &at, r, self.out);
+                    lane.watch_place(l, judge.watched());
+                }
+                Err(reason) => {
+                    // The axis coasts; nothing is judged until the observer has taken in enough samples again. After a
+                    // gap, or when it has coasted for long, it may be anywhere: the next sample locks it.
+                    judge.forget();
+                    judge.coasted = judge.coasted.saturating_add(1);
+                    (lane.settle[l], lane.judged[l]) = (settle, 0.0);
+                    if *reason == Missing::Gap || judge.coasted > COAST_CYCLES {
+                        lane.locked &= !(1 << l);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Axes with a detector beyond its threshold, or with something raised.
+    #[cold]
+    #[inline(never)]
+    fn surprised(&mut self, n: usize, lane: &mut LaneState, beyond: &Lane) {
+        for l in 0..LANES {
+            let axis = n * LANES + l;
+            let at = self.occasion(axis);
+            let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
+            else {
+                break;
+            };
+            if lane.judged[l] == 0.0 || (beyond[l] == 0.0 && !judge.watched()) {
+                continue;
+            }
+            let measured = [
+                lane.measured_m[l],
+                lane.measured_m_per_s[l],
+                lane.measured_a[l],
+            ];
+            let evidence = Innovation::of(&lane.watch, l, measured, lane.compared(l));
+            judge.innovation(plan, &at, lane.segments.regime(l), &evidence, self.out);
+            lane.watch_place(l, judge.watched());
+        }
+    }
+}
+
+impl LaneState {
+    fn watch_place(&mut self, l: usize, watched: bool) {
+        self.attention = (self.attention & !(1 << l)) | (u8::from(watched) << l);
+    }
+
+    /// Puts a place where it was measured to be.
+    fn lock(&mut self, plan: &Plan<'_>, n: usize, l: usize, r: &AxisReading) {
+        let Some(params) = plan.lanes.get(n) else {
+            return;
+        };
+        observer::lock(
+            params,
+            &mut self.twin,
+            l,
+            r.position_m,
+            r.velocity_m_per_s,
+            r.current_a,
+        );
+        for target in &mut self.reference.history_m {
+            target[l] = r.target_m;
+        }
+        self.filter
+            .lock(l, r.position_m, r.current_a, params.gravity_a[l]);
+        self.locked |= 1 << l;
+    }
+}
+
+/// Observers take the measurement in; then the slow channel is judged.
+pub(crate) struct Correct<'a, 'p> {
+    pub plan: &'a Plan<'p>,
+    pub lanes: &'a mut [LaneState],
+    pub axes: &'a mut [AxisJudge],
+    pub out: &'a mut Outbox,
+    pub stamp: CycleStamp,
+    pub context: Context,
+}
+
+impl Kernel for Correct<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let part = usize::from(self.context.part);
+        let lanes = core::mem::take(&mut self.lanes);
+        let plan = self.plan;
+        for (n, ((lane, params), judge)) in
+            (lanes.iter_mut().zip(plan.lanes).zip(plan.judges)).enumerate()
+        {
+            observer::correct(
+                params,
+                &mut lane.twin,
+                &lane.measured_m,
+                &lane.measured_a,
+                &lane.used,
+            );
+            lane.reference.push(&lane.target_m);
+            // A gap would show as a jump: the coasting twin stands in, and settling outlasts the filter.
+            for l in 0..LANES {
+                let used = lane.used[l] != 0.0;
+                lane.measured_m[l] = if used {
+                    lane.measured_m[l]
+                } else {
+                    lane.twin.position_m[l]
+                };
+                lane.measured_a[l] = if used {
+                    lane.measured_a[l]
+                } else {
+                    lane.twin.reported_a[l]
+                };
+            }
+            if judge.presses {
+                let v = lane.twin.velocity_m_per_s;
+                contacts(plan, n, part, &lane.measured_m, &v, &mut lane.contact_a);
+            }
+            let load = lane.filter.push(
+                params,
+                &lane.measured_m,
+                &lane.measured_a,
+                &lane.contact_a,
+            );
+            let mut settling = ZERO;
+            for l in 0..LANES {
+                settling[l] = if lane.settle[l] > 0.0 { 1.0 } else { 0.0 };
+            }
+            let classified = lane.segments.classify(&judge.regime, &load, &settling);
+            if classified.attention != ZERO {
+                self.ended(n, lane, &classified);
+            }
+            lane.segments.add(&classified, &load, &lane.watch.square);
+            lane.hash(&load);
+        }
+    }
+}
+
+impl Correct<'_, '_> {
+    /// Axes whose segment, or movement, ends with this cycle.
+    #[cold]
+    #[inline(never)]
+    fn ended(&mut self, n: usize, lane: &LaneState, classified: &Classified) {
+        for l in (0..LANES).filter(|l| classified.attention[*l] != 0.0) {
+            let axis = n * LANES + l;
+            let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
+            else {
+                break;
+            };
+            if let Some(segment) = lane.segments.ended(classified, l) {
+                judge.segment(plan, &segment);
+            }
+            if lane.segments.movement_ended(l) {
+                let at = Occasion {
+                    stamp: self.stamp,
+                    source: Source::Axis(axis as u16),
+                    context: self.context,
+                };
+                judge.movement_end(plan, &self.plan.thresholds, &at, self.out);
+            }
+        }
+    }
+}
+
+impl LaneState {
+    /// Takes the predictions of this cycle into the digest: four figures an axis, each turned so that none hides another.
+    #[inline(always)]
+    fn hash(&mut self, load: &LoadEstimate) {
+        for l in 0..LANES {
+            let word = self.predicted[0][l].to_bits()
+                ^ self.predicted[1][l].to_bits().rotate_left(17)
+                ^ self.predicted[2][l].to_bits().rotate_left(34)
+                ^ load.predicted_a[l].to_bits().rotate_left(51);
+            self.hash[l] = mix(self.hash[l], word);
+        }
+        self.load_measured_a = load.measured_a;
+        self.load_predicted_a = load.predicted_a;
+    }
+}
+
+/// Load currents of the part for the presses of lane `n`.
+#[inline(never)]
+fn contacts(plan: &Plan<'_>, n: usize, part: usize, x: &Lane, v: &Lane, out: &mut Lane) {
+    for l in 0..LANES {
+        if let Some(axis) = plan.axes.get(n * LANES + l) {
+            out[l] = contact_a(axis, part, x[l], v[l]);
+        }
+    }
+}
+
+/// Load current of the part on the way in; nothing is known of the way back.
+fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f64) -> f64 {
+    // A recording may name a part that this plan does not know: nothing is in the press then.
+    let Some(contact) = axis.contacts.get(part) else {
+        return 0.0;
+    };
+    if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > RETURNING_M_PER_S {
+        contact.current_a(position_m)
+    } else {
+        0.0
+    }
+}
