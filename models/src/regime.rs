@@ -183,18 +183,34 @@ impl Segments {
             } else {
                 regime(Regime::ConstantSpeed) + ahead
             };
-            let id = if reverses { regime(Regime::Reversal) } else { id };
-            let id = if moves { id } else { regime(Regime::Standstill) };
+            let id = if reverses {
+                regime(Regime::Reversal)
+            } else {
+                id
+            };
+            let id = if moves {
+                id
+            } else {
+                regime(Regime::Standstill)
+            };
             let judged = settling[l] == 0.0;
             let id = if judged { id } else { SETTLING };
             let left = if reverses { left - 1.0 } else { 0.0 };
             self.reversal_left[l] = if judged { left } else { 0.0 };
-            let last = if starts { direction } else { self.last_direction[l] };
+            let last = if starts {
+                direction
+            } else {
+                self.last_direction[l]
+            };
             self.last_direction[l] = if judged { last } else { 0.0 };
             self.direction[l] = if judged { direction } else { 0.0 };
             let still = if moves { 0.0 } else { self.still[l] + 1.0 };
             // It stops counting once it has been told: a count without end would lose its last bit one day.
-            let still = if still > STILL + 1.0 { STILL + 1.0 } else { still };
+            let still = if still > STILL + 1.0 {
+                STILL + 1.0
+            } else {
+                still
+            };
             self.still[l] = if judged { still } else { 0.0 };
             let ends = (id != self.id[l]) | (self.still[l] == STILL);
             out.id[l] = id;
@@ -339,7 +355,9 @@ mod tests {
             let ended = feed(&mut s, 0.1, 0.0, 0.0).1;
             assert_eq!(ended.is_some(), n == 0);
         }
-        let ended = feed(&mut s, -0.1, 0.0, 0.0).1.expect("the way forward ends");
+        let ended = feed(&mut s, -0.1, 0.0, 0.0)
+            .1
+            .expect("the way forward ends");
         assert_eq!(
             (ended.regime, ended.forward, ended.cycles),
             (Regime::ConstantSpeed, true, 5.0)

@@ -3,13 +3,9 @@
 //! An axis that moves on in its direction, or rests, with its current below the limit is stepped exactly, eight at a time.
 //! The Stribeck term, which is not linear, is taken at the mean velocity of the cycle, found in two passes. A cycle in which an
 //! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
-)]
-
 use super::params::{LaneParams, SUBSTEPS};
 use crate::lane::{LANES, Lane, ZERO, clamp};
+use crate::simd::{Portable, Vector};
 
 /// Targets remembered for the dead time: the newest first.
 pub const TARGETS: usize = 5;
@@ -31,32 +27,71 @@ impl Reference {
         self.history_m[0] = *target_m;
     }
 
-    /// The reference that the drive of lane `l` follows in the coming cycle.
+    /// The references that eight drives follow in the coming cycle.
     #[inline(always)]
-    fn path(&self, p: &LaneParams, l: usize) -> Path {
-        let (h, dead, bend) = (&self.history_m, p.dead_cycles[l], p.bend[l]);
-        let mut older = h[1][l];
-        let mut middle = h[0][l];
+    fn paths<V: Vector>(&self, p: &LaneParams) -> Paths<V> {
+        let (dead, bend) = (V::load(&p.dead_cycles), V::load(&p.bend));
+        let h = [
+            V::load(&self.history_m[0]),
+            V::load(&self.history_m[1]),
+            V::load(&self.history_m[2]),
+            V::load(&self.history_m[3]),
+            V::load(&self.history_m[4]),
+        ];
+        let mut older = h[1];
+        let mut middle = h[0];
         // Before the next target has come the reference goes on as it did.
-        let mut newer = h[0][l] + (h[0][l] - h[1][l]);
+        let mut newer = h[0] + (h[0] - h[1]);
         for n in 1..TARGETS - 1 {
-            let reached = dead >= n as f64;
-            older = if reached { h[n + 1][l] } else { older };
-            middle = if reached { h[n][l] } else { middle };
-            newer = if reached { h[n - 1][l] } else { newer };
+            let reached = V::within(V::splat(n as f64), dead);
+            older = V::select(reached, h[n + 1], older);
+            middle = V::select(reached, h[n], middle);
+            newer = V::select(reached, h[n - 1], newer);
         }
-        let first = middle - older;
-        let second = newer - middle;
-        Path {
-            from_m: middle - bend * first,
-            to_m: middle + (1.0 - bend) * second,
-            first_m: first,
-            second_m: second,
+        let first_m = middle - older;
+        let second_m = newer - middle;
+        Paths {
+            from_m: middle - bend * first_m,
+            to_m: middle + (V::splat(1.0) - bend) * second_m,
+            first_m,
+            second_m,
         }
     }
 }
 
-/// A piece of the reference, one cycle long, bent once.
+/// Pieces of the references of eight axes, one cycle long, bent once.
+#[derive(Clone, Copy)]
+struct Paths<V> {
+    /// Start (m).
+    from_m: V,
+    /// End (m).
+    to_m: V,
+    /// Slope before the bend (m/cycle).
+    first_m: V,
+    /// Slope after it (m/cycle).
+    second_m: V,
+}
+
+impl<V: Vector> Paths<V> {
+    /// One axis after the other.
+    #[inline(always)]
+    fn each(&self) -> [Path; LANES] {
+        let mut lanes = [ZERO; 4];
+        for (lane, v) in
+            (lanes.iter_mut()).zip([self.from_m, self.to_m, self.first_m, self.second_m])
+        {
+            v.store(lane);
+        }
+        core::array::from_fn(|l| Path {
+            from_m: lanes[0][l],
+            to_m: lanes[1][l],
+            first_m: lanes[2][l],
+            second_m: lanes[3][l],
+        })
+    }
+}
+
+/// The piece of one axis.
 #[derive(Clone, Copy)]
 struct Path {
     /// Start (m).
@@ -138,179 +173,205 @@ pub fn mechanics(
 }
 
 /// Advances eight axes by one cycle. `contact_a` is the workpiece's force as a current, constant over the cycle.
-#[inline(always)]
 pub fn advance(p: &LaneParams, reference: &Reference, s: &mut AxisState, contact_a: &Lane) {
-    let before = *s;
-    // 1 where the exact step does not hold.
-    let mut otherwise = ZERO;
-    let per_s = 1.0 / p.period_s;
-    let quarter_s = p.step_s;
-    for l in 0..LANES {
-        let path = reference.path(p, l);
-        let (x, v) = (before.position_m[l], before.velocity_m_per_s[l]);
-        let (i, q, r) = (before.current_a[l], before.integral_a[l], before.reported_a[l]);
-        let load = before.disturbance_a[l] + contact_a[l] + p.gravity_a[l];
-        let e = path.from_m - x;
-        let slope = path.first_m * per_s;
-        let bent = (path.second_m - path.first_m) * per_s;
-
-        // Moving on: friction at the velocity that was, then at the mean one.
-        let positive = v > 0.0;
-        let direction = if positive { 1.0 } else { -1.0 };
-        let coulomb = if positive {
-            p.coulomb_positive_a[l]
-        } else {
-            p.coulomb_negative_a[l]
-        };
-        let m = &p.moving;
-        let free = m.velocity[0][l] * e
-            + m.velocity[1][l] * v
-            + m.velocity[2][l] * i
-            + m.velocity[3][l] * q
-            + m.velocity[4][l] * slope
-            + m.velocity[5][l] * bent;
-        let dry = coulomb + p.stribeck_a[l] / (1.0 + v * v * p.stribeck_per_v2[l]);
-        let guess = free + m.velocity[6][l] * (load + direction * dry);
-        let mean = 0.5 * (v + guess);
-        let dry_mean = coulomb + p.stribeck_a[l] / (1.0 + mean * mean * p.stribeck_per_v2[l]);
-        let b = load + direction * dry_mean;
-        let v1 = free + m.velocity[6][l] * b;
-        let way = m.way[0][l] * e
-            + m.way[1][l] * v
-            + m.way[2][l] * i
-            + m.way[3][l] * q
-            + m.way[4][l] * slope
-            + m.way[5][l] * bent
-            + m.way[6][l] * b;
-        let i1 = m.current[0][l] * e
-            + m.current[1][l] * v
-            + m.current[2][l] * i
-            + m.current[3][l] * q
-            + m.current[4][l] * slope
-            + m.current[5][l] * bent
-            + m.current[6][l] * b;
-        let q1 = m.integral[0][l] * e
-            + m.integral[1][l] * v
-            + m.integral[2][l] * i
-            + m.integral[3][l] * q
-            + m.integral[4][l] * slope
-            + m.integral[5][l] * bent
-            + m.integral[6][l] * b;
-        let r1 = m.reported[0][l] * e
-            + m.reported[1][l] * v
-            + m.reported[2][l] * i
-            + m.reported[3][l] * q
-            + m.reported[4][l] * slope
-            + m.reported[5][l] * bent
-            + m.reported[6][l] * b
-            + m.reported[7][l] * r;
-        let goes_on = (v1 * direction > 0.0) & (guess * direction > 0.0) & (v != 0.0);
-
-        // Resting: what velocity there is ends in the first substep.
-        let t = &p.resting;
-        let i1_rest = t.current[0][l] * e
-            + t.current[1][l] * i
-            + t.current[2][l] * q
-            + t.current[3][l] * slope
-            + t.current[4][l] * bent;
-        let q1_rest =
-            q + t.integral[0][l] * e + t.integral[1][l] * slope + t.integral[2][l] * bent;
-        let r1_rest = t.reported[0][l] * e
-            + t.reported[1][l] * i
-            + t.reported[2][l] * q
-            + t.reported[3][l] * slope
-            + t.reported[4][l] * bent
-            + t.reported[5][l] * r;
-        let impulse = quarter_s * p.acceleration_per_a[l];
-        let push = v + (i - load - p.viscous[l] * v) * impulse;
-        let positive = if v != 0.0 { positive } else { push >= 0.0 };
-        let held = if positive {
-            p.coulomb_positive_a[l]
-        } else {
-            p.coulomb_negative_a[l]
-        };
-        let brake = (held + p.stribeck_a[l]) * impulse;
-        let after = i1_rest - load;
-        let rests = (push <= brake)
-            & (push >= -brake)
-            & (after <= p.coulomb_positive_a[l] + p.stribeck_a[l])
-            & (after >= -(p.coulomb_negative_a[l] + p.stribeck_a[l]));
-
-        // The current stays below its limit from the first moment to the last.
-        let (x1, v1, i1, q1, r1) = if goes_on {
-            (x + way, v1, i1, q1, r1)
-        } else {
-            (x + 0.5 * v * quarter_s, 0.0, i1_rest, q1_rest, r1_rest)
-        };
-        let asked_before = p.velocity_gain[l]
-            * (p.position_gain_per_s[l] * e + p.velocity_feedforward[l] * slope - v)
-            + q;
-        let asked_after = p.velocity_gain[l]
-            * (p.position_gain_per_s[l] * (path.to_m - x1)
-                + p.velocity_feedforward[l] * path.second_m * per_s
-                - v1)
-            + q1;
-        let free_of_limit = (asked_before <= p.limit_a[l])
-            & (asked_before >= -p.limit_a[l])
-            & (asked_after <= p.limit_a[l])
-            & (asked_after >= -p.limit_a[l]);
-        let exact = (goes_on | rests) & (free_of_limit | (p.continuous[l] == 0.0));
-        otherwise[l] = if exact { 0.0 } else { 1.0 };
-        s.position_m[l] = x1;
-        s.velocity_m_per_s[l] = v1;
-        s.current_a[l] = i1;
-        s.integral_a[l] = q1;
-        s.reported_a[l] = r1;
-    }
-    if otherwise != ZERO {
-        for l in 0..LANES {
-            if otherwise[l] != 0.0 {
-                let path = reference.path(p, l);
-                let load_a = before.disturbance_a[l] + contact_a[l];
-                substeps(p, l, &path, &before, s, load_a);
-            }
-        }
-    }
-    sampled(p, reference, &before, s);
+    advance_on::<Portable>(p, reference, s, contact_a);
 }
 
-/// Drives that close their loops once a cycle compute what they hold until the next sample.
+/// [`advance`] with the vector of a unit.
 #[inline(always)]
-fn sampled(p: &LaneParams, reference: &Reference, before: &AxisState, s: &mut AxisState) {
-    for l in 0..LANES {
-        let path = reference.path(p, l);
-        let v = (s.position_m[l] - before.position_m[l]) / p.period_s;
-        let wanted = p.position_gain_per_s[l] * (path.to_m - s.position_m[l])
-            + p.velocity_feedforward[l] * path.second_m / p.period_s;
-        let next = clamp(p.velocity_gain[l] * (wanted - v), p.limit_a[l]);
-        s.current_a[l] += p.sampled[l] * (next - s.current_a[l]);
-        s.reported_a[l] += p.sampled[l] * (next - s.reported_a[l]);
+pub fn advance_on<V: Vector>(
+    p: &LaneParams,
+    reference: &Reference,
+    s: &mut AxisState,
+    contact_a: &Lane,
+) {
+    let zero = V::splat(0.0);
+    let one = V::splat(1.0);
+    let half = V::splat(0.5);
+    let per_s = V::splat(1.0 / p.period_s);
+    let paths = reference.paths::<V>(p);
+    let (x, v) = (V::load(&s.position_m), V::load(&s.velocity_m_per_s));
+    let (i, q, r) = (
+        V::load(&s.current_a),
+        V::load(&s.integral_a),
+        V::load(&s.reported_a),
+    );
+    let load = V::load(&s.disturbance_a) + V::load(contact_a) + V::load(&p.gravity_a);
+    let e = paths.from_m - x;
+    let slope = paths.first_m * per_s;
+    let bent = (paths.second_m - paths.first_m) * per_s;
+
+    // Moving on: friction at the velocity that was, then at the mean one.
+    let positive = v.above(zero);
+    let direction = V::select(positive, one, zero - one);
+    let (coulomb_positive, coulomb_negative) = (
+        V::load(&p.coulomb_positive_a),
+        V::load(&p.coulomb_negative_a),
+    );
+    let coulomb = V::select(positive, coulomb_positive, coulomb_negative);
+    let (stribeck, per_v2) = (V::load(&p.stribeck_a), V::load(&p.stribeck_per_v2));
+    let inputs = [e, v, i, q, slope, bent];
+    let m = &p.moving;
+    let free = weighted(&m.velocity, &inputs);
+    let on_velocity = V::load(&m.velocity[6]);
+    let dry = coulomb + stribeck.over(one + v * v * per_v2);
+    let guess = free + on_velocity * (load + direction * dry);
+    let mean = half * (v + guess);
+    let dry_mean = coulomb + stribeck.over(one + mean * mean * per_v2);
+    let b = load + direction * dry_mean;
+    let v1 = free + on_velocity * b;
+    let way = weighted(&m.way, &inputs) + V::load(&m.way[6]) * b;
+    let i1 = weighted(&m.current, &inputs) + V::load(&m.current[6]) * b;
+    let q1 = weighted(&m.integral, &inputs) + V::load(&m.integral[6]) * b;
+    let r1 =
+        weighted(&m.reported, &inputs) + V::load(&m.reported[6]) * b + V::load(&m.reported[7]) * r;
+    // A standing axis has no direction to go on in.
+    let goes_on = V::both(
+        (v1 * direction).above(zero),
+        (guess * direction).above(zero),
+    );
+    let goes_on = V::both(goes_on, (v * direction).above(zero));
+
+    // Resting: what velocity there is ends in the first substep.
+    let t = &p.resting;
+    let i1_rest = V::load(&t.current[0]) * e
+        + V::load(&t.current[1]) * i
+        + V::load(&t.current[2]) * q
+        + V::load(&t.current[3]) * slope
+        + V::load(&t.current[4]) * bent;
+    let q1_rest = q
+        + V::load(&t.integral[0]) * e
+        + V::load(&t.integral[1]) * slope
+        + V::load(&t.integral[2]) * bent;
+    let r1_rest = V::load(&t.reported[0]) * e
+        + V::load(&t.reported[1]) * i
+        + V::load(&t.reported[2]) * q
+        + V::load(&t.reported[3]) * slope
+        + V::load(&t.reported[4]) * bent
+        + V::load(&t.reported[5]) * r;
+    let impulse = V::splat(p.step_s) * V::load(&p.acceleration_per_a);
+    let push = v + (i - load - V::load(&p.viscous) * v) * impulse;
+    let (hold_positive, hold_negative) = (coulomb_positive + stribeck, coulomb_negative + stribeck);
+    let after = i1_rest - load;
+    let holds_first = V::both(
+        push.within(hold_positive * impulse),
+        (zero - push).within(hold_negative * impulse),
+    );
+    let holds_last = V::both(
+        after.within(hold_positive),
+        (zero - after).within(hold_negative),
+    );
+    let rests = V::both(holds_first, holds_last);
+
+    let x1 = V::select(goes_on, x + way, x + half * v * V::splat(p.step_s));
+    let v1 = V::select(goes_on, v1, zero);
+    let i1 = V::select(goes_on, i1, i1_rest);
+    let q1 = V::select(goes_on, q1, q1_rest);
+    let r1 = V::select(goes_on, r1, r1_rest);
+
+    // The current stays below its limit from the first moment to the last; where the drive holds it, there is nothing to ask.
+    let (kv, kx) = (V::load(&p.velocity_gain), V::load(&p.position_gain_per_s));
+    let kff = V::load(&p.velocity_feedforward);
+    let limit = V::load(&p.limit_a);
+    let asked_before = kv * (kx * e + kff * slope - v) + q;
+    let second = paths.second_m * per_s;
+    let asked_after = kv * (kx * (paths.to_m - x1) + kff * second - v1) + q1;
+    let free_of_limit = V::both(
+        V::both(
+            asked_before.within(limit),
+            (zero - asked_before).within(limit),
+        ),
+        V::both(
+            asked_after.within(limit),
+            (zero - asked_after).within(limit),
+        ),
+    );
+    let free_of_limit = V::either(free_of_limit, V::load(&p.continuous).within(zero));
+    let exact = V::bits(V::both(V::either(goes_on, rests), free_of_limit));
+
+    let mut next = [x1, v1, i1, q1, r1];
+    if exact != u8::MAX || p.any_sampled {
+        let mut lanes = [ZERO; 5];
+        for (lane, v) in lanes.iter_mut().zip(next) {
+            v.store(lane);
+        }
+        one_by_one(p, &paths.each(), s, contact_a, exact, &mut lanes);
+        next = [
+            V::load(&lanes[0]),
+            V::load(&lanes[1]),
+            V::load(&lanes[2]),
+            V::load(&lanes[3]),
+            V::load(&lanes[4]),
+        ];
     }
+    next[0].store(&mut s.position_m);
+    next[1].store(&mut s.velocity_m_per_s);
+    next[2].store(&mut s.current_a);
+    next[3].store(&mut s.integral_a);
+    next[4].store(&mut s.reported_a);
+}
+
+/// What is left of a lane: axes whose exact step does not hold, and drives that close their loops once a cycle.
+///
+/// `next` is position, velocity, current, integrator and reported current after the exact step; `exact` has a bit where it holds.
+#[inline(never)]
+fn one_by_one(
+    p: &LaneParams,
+    paths: &[Path; LANES],
+    before: &AxisState,
+    contact_a: &Lane,
+    exact: u8,
+    next: &mut [Lane; 5],
+) {
+    for (l, path) in paths.iter().enumerate() {
+        if exact & (1 << l) == 0 {
+            let load_a = before.disturbance_a[l] + contact_a[l];
+            let stepped = substeps(p, l, path, before, load_a);
+            for (lane, value) in next.iter_mut().zip(stepped) {
+                lane[l] = value;
+            }
+        }
+        if p.sampled[l] != 0.0 {
+            // Computes what it holds until the next sample.
+            let x = next[0][l];
+            let v = (x - before.position_m[l]) / p.period_s;
+            let wanted = p.position_gain_per_s[l] * (path.to_m - x)
+                + p.velocity_feedforward[l] * path.second_m / p.period_s;
+            let held = clamp(p.velocity_gain[l] * (wanted - v), p.limit_a[l]);
+            (next[2][l], next[4][l]) = (held, held);
+        }
+    }
+}
+
+/// A row of the exact step, but for its last columns.
+#[inline(always)]
+fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6]) -> V {
+    V::load(&row[0]) * inputs[0]
+        + V::load(&row[1]) * inputs[1]
+        + V::load(&row[2]) * inputs[2]
+        + V::load(&row[3]) * inputs[3]
+        + V::load(&row[4]) * inputs[4]
+        + V::load(&row[5]) * inputs[5]
 }
 
 /// One axis by itself: semi-implicit substeps, in which friction can stop it, let it go, and the limit can hold.
 #[cold]
-#[inline(never)]
-fn substeps(
-    p: &LaneParams,
-    l: usize,
-    path: &Path,
-    before: &AxisState,
-    s: &mut AxisState,
-    load_a: f64,
-) {
+fn substeps(p: &LaneParams, l: usize, path: &Path, before: &AxisState, load_a: f64) -> [f64; 5] {
     let a = &p.axes[l];
     let step = p.step_s;
     let continuous = a.cascade_valid && !a.sampled;
-    let current_decay = decay(step, a.current_time_constant_s);
-    let filter_decay = decay(step, a.current_filter_s);
+    let (current_decay, filter_decay) = (p.current_decay[l], p.filter_decay[l]);
     let (mut x, mut v) = (before.position_m[l], before.velocity_m_per_s[l]);
-    let (mut i, mut q, mut r) = (before.current_a[l], before.integral_a[l], before.reported_a[l]);
+    let (mut i, mut q, mut r) = (
+        before.current_a[l],
+        before.integral_a[l],
+        before.reported_a[l],
+    );
     for n in 0..SUBSTEPS {
         let (target_m, slope_m) = path.at((n as f64 + 0.5) / SUBSTEPS as f64, p.bend[l]);
         if continuous {
-            let wanted =
-                a.position_gain_per_s * (target_m - x) + a.velocity_feedforward * slope_m / p.period_s;
+            let wanted = a.position_gain_per_s * (target_m - x)
+                + a.velocity_feedforward * slope_m / p.period_s;
             let error = wanted - v;
             let asked = a.velocity_gain * error + q;
             let limited = clamp(asked, a.limit_a);
@@ -323,11 +384,7 @@ fn substeps(
         r = i + (r - i) * filter_decay;
         (x, v) = mechanics(p, l, x, v, i, load_a, step);
     }
-    s.position_m[l] = x;
-    s.velocity_m_per_s[l] = v;
-    s.current_a[l] = i;
-    s.integral_a[l] = q;
-    s.reported_a[l] = r;
+    [x, v, i, q, r]
 }
 
 impl Path {
@@ -340,13 +397,3 @@ impl Path {
         }
     }
 }
-
-/// Decay of a first-order lag over a step: exp(-step / tau), 0 for no lag.
-fn decay(step_s: f64, tau_s: f64) -> f64 {
-    if tau_s > 0.0 {
-        libm::exp(-step_s / tau_s)
-    } else {
-        0.0
-    }
-}
-

@@ -29,9 +29,9 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
-pub mod transition;
 #[cfg(test)]
 mod tests;
+pub mod transition;
 
 pub use cascade::{AxisState, Reference};
 pub use params::{AxisParams, LaneParams};

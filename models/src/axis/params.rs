@@ -116,6 +116,8 @@ pub struct LaneParams {
     pub period_s: f64,
     /// Substep (s).
     pub step_s: f64,
+    /// One of the axes is sampled.
+    pub any_sampled: bool,
     /// Exact step of moving axes.
     pub moving: Step,
     /// Exact step of resting axes.
@@ -164,6 +166,10 @@ pub struct LaneParams {
     pub delay_weight: [Lane; 4],
     /// Share of a new value that each stage of the filter of `current_load` takes in.
     pub load_share: Lane,
+    /// Decay of the current loop over a substep.
+    pub current_decay: Lane,
+    /// Decay of the torque filter over a substep.
+    pub filter_decay: Lane,
     /// The axes one by one, for the cycles that are stepped in substeps.
     pub axes: [AxisParams; LANES],
 }
@@ -177,6 +183,7 @@ impl LaneParams {
         let mut lane = Self {
             period_s,
             step_s: period_s / SUBSTEPS as f64,
+            any_sampled: false,
             moving: Step {
                 way: [ZERO; 7],
                 velocity: [ZERO; 7],
@@ -211,6 +218,8 @@ impl LaneParams {
             gain_disturbance: ZERO,
             delay_weight: [ZERO; 4],
             load_share: ZERO,
+            current_decay: ZERO,
+            filter_decay: ZERO,
             axes: [AxisParams::IDLE; LANES],
         };
         for l in 0..LANES {
@@ -237,6 +246,7 @@ impl LaneParams {
         self.velocity_feedforward[l] = a.velocity_feedforward;
         self.limit_a[l] = a.limit_a;
         self.sampled[l] = f64::from(u8::from(a.cascade_valid && a.sampled));
+        self.any_sampled |= a.cascade_valid && a.sampled;
         self.continuous[l] = f64::from(u8::from(a.cascade_valid && !a.sampled));
         let dead = (a.dead_time_s / period_s).clamp(0.0, DEAD_MAX);
         // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
@@ -254,6 +264,8 @@ impl LaneParams {
         for (to, weight) in self.delay_weight.iter_mut().zip(weights) {
             to[l] = weight;
         }
+        self.current_decay[l] = decay(self.step_s, a.current_time_constant_s);
+        self.filter_decay[l] = decay(self.step_s, a.current_filter_s);
         self.load_share[l] = super::load::share(a.load_lag_s / period_s);
     }
 
@@ -276,5 +288,14 @@ impl LaneParams {
         for (to, from) in [0, 4, 5].into_iter().enumerate() {
             r.integral[to][l] = resting.integral[from];
         }
+    }
+}
+
+/// Decay of a first-order lag over a step: exp(-step / tau), 0 for no lag.
+fn decay(step_s: f64, tau_s: f64) -> f64 {
+    if tau_s > 0.0 {
+        libm::exp(-step_s / tau_s)
+    } else {
+        0.0
     }
 }

@@ -90,6 +90,10 @@ fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transit
     way[0] += 1.0;
     way[4] += period_s;
     way[5] += (1.0 - bend) * period_s;
+    if a.sampled || !a.cascade_valid {
+        // A held current knows no reference, not even in the last bit.
+        (way[0], way[4], way[5]) = (0.0, 0.0, 0.0);
+    }
     Transition {
         way,
         velocity: row(V, speed),
@@ -219,8 +223,9 @@ mod tests {
                 (z[2] - z[4]) / A.current_filter_s,
             ]
         };
-        let plus =
-            |z: [f64; 5], k: [f64; 5], h: f64| core::array::from_fn::<f64, 5, _>(|n| z[n] + h * k[n]);
+        let plus = |z: [f64; 5], k: [f64; 5], h: f64| {
+            core::array::from_fn::<f64, 5, _>(|n| z[n] + h * k[n])
+        };
         let mut z = z;
         for n in 0..steps {
             let s = if (f64::from(n) + 0.5) / f64::from(steps) < bend {
@@ -244,10 +249,20 @@ mod tests {
         for bend in [0.0, 0.3, 1.0] {
             let (z, slopes, load) = ([2e-4, 0.12, 0.8, 0.5, 0.7], (0.15, 0.11), 0.6);
             let (t, _) = transitions(&A, 0.001, bend);
-            let input = [z[0], z[1], z[2], z[3], slopes.0, slopes.1 - slopes.0, load, z[4]];
+            let input = [
+                z[0],
+                z[1],
+                z[2],
+                z[3],
+                slopes.0,
+                slopes.1 - slopes.0,
+                load,
+                z[4],
+            ];
             let row = |r: &[f64; COLUMNS]| r.iter().zip(&input).map(|(a, b)| a * b).sum::<f64>();
             let expected = by_hand(z, slopes, bend, load);
-            let moved = z[0] + slopes.0 * bend * 0.001 + slopes.1 * (1.0 - bend) * 0.001 - expected[0];
+            let moved =
+                z[0] + slopes.0 * bend * 0.001 + slopes.1 * (1.0 - bend) * 0.001 - expected[0];
             for (found, expected) in [
                 (row(&t.way), moved),
                 (row(&t.velocity), expected[1]),
@@ -265,10 +280,7 @@ mod tests {
 
     #[test]
     fn a_held_current_moves_the_axis_whatever_the_reference() {
-        let held = AxisParams {
-            sampled: true,
-            ..A
-        };
+        let held = AxisParams { sampled: true, ..A };
         let (t, _) = transitions(&held, 0.001, 0.4);
         assert_eq!((t.way[0], t.velocity[0]), (0.0, 0.0));
         assert!(t.way[4].abs() < 1e-18 && t.way[5].abs() < 1e-18, "{t:?}");

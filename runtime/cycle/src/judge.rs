@@ -10,8 +10,8 @@ use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
-use twinstep_models::pattern::{Shift, likeliest};
 use twinstep_models::innovation::{WHITENED, WHITENED_CHANNELS, Watch};
+use twinstep_models::pattern::{Shift, likeliest};
 use twinstep_models::regime::Segment;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
 
@@ -203,7 +203,13 @@ impl AxisJudge {
     }
 
     /// A movement has ended: judges its features.
-    pub fn movement_end(&mut self, plan: &AxisPlan, t: &Thresholds, at: &Occasion, out: &mut Outbox) {
+    pub fn movement_end(
+        &mut self,
+        plan: &AxisPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        out: &mut Outbox,
+    ) {
         let Some(blocks) = self.blocks.end() else {
             return;
         };

@@ -19,7 +19,7 @@ use twinstep_models::innovation::Watch;
 use twinstep_models::lane::{LANES, Lane, ZERO};
 use twinstep_models::regime::{Classified, Segments};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Samples};
-use twinstep_models::simd::Kernel;
+use twinstep_models::simd::{Kernel, Vector};
 
 /// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
 const RETURNING_M_PER_S: f64 = -1.0e-4;
@@ -121,14 +121,18 @@ impl Kernel for Predict<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        let lanes = self.lanes.iter_mut().zip(self.plan.lanes).zip(self.plan.judges);
+    fn run<V: Vector>(self) {
+        let lanes = self
+            .lanes
+            .iter_mut()
+            .zip(self.plan.lanes)
+            .zip(self.plan.judges);
         for (n, ((lane, params), judge)) in lanes.enumerate() {
             if judge.presses {
                 let (x, v) = (lane.twin.position_m, lane.twin.velocity_m_per_s);
                 contacts(self.plan, n, self.part, &x, &v, &mut lane.contact_a);
             }
-            cascade::advance(params, &lane.reference, &mut lane.twin, &lane.contact_a);
+            cascade::advance_on::<V>(params, &lane.reference, &mut lane.twin, &lane.contact_a);
             lane.predicted = [
                 lane.twin.position_m,
                 lane.twin.velocity_m_per_s,
@@ -152,7 +156,7 @@ impl Kernel for Compare<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(mut self) {
+    fn run<V: Vector>(mut self) {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
@@ -319,7 +323,7 @@ impl Kernel for Correct<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(mut self) {
+    fn run<V: Vector>(mut self) {
         let part = usize::from(self.context.part);
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
@@ -352,12 +356,9 @@ impl Kernel for Correct<'_, '_> {
                 let v = lane.twin.velocity_m_per_s;
                 contacts(plan, n, part, &lane.measured_m, &v, &mut lane.contact_a);
             }
-            let load = lane.filter.push(
-                params,
-                &lane.measured_m,
-                &lane.measured_a,
-                &lane.contact_a,
-            );
+            let load =
+                lane.filter
+                    .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a);
             let mut settling = ZERO;
             for l in 0..LANES {
                 settling[l] = if lane.settle[l] > 0.0 { 1.0 } else { 0.0 };
@@ -400,13 +401,15 @@ impl Correct<'_, '_> {
 
 impl LaneState {
     /// Takes the predictions of this cycle into the digest: four figures an axis, each turned so that none hides another.
+    ///
+    /// The current that the load explains is that of the cycle before: it is known only after this cycle's measurement.
     #[inline(always)]
     fn hash(&mut self, load: &LoadEstimate) {
         for l in 0..LANES {
             let word = self.predicted[0][l].to_bits()
                 ^ self.predicted[1][l].to_bits().rotate_left(17)
                 ^ self.predicted[2][l].to_bits().rotate_left(34)
-                ^ load.predicted_a[l].to_bits().rotate_left(51);
+                ^ self.load_predicted_a[l].to_bits().rotate_left(51);
             self.hash[l] = mix(self.hash[l], word);
         }
         self.load_measured_a = load.measured_a;

@@ -6,8 +6,11 @@
 
 use proptest::prelude::*;
 use twinstep_cycle::judge::AxisJudge;
-use twinstep_cycle::pipeline::{LaneState, Pipeline};
-use twinstep_cycle::plan::{AxisPlan, Baseline, MAX_PARTS, Plan, StationPlan, Thresholds};
+use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::plan::{
+    AxisPlan, Baseline, JudgeLane, MAX_PARTS, Plan, StationPlan, Thresholds,
+};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
@@ -16,6 +19,7 @@ use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading,
 };
+use twinstep_models::simd::Level;
 use twinstep_models::vacuum::VacuumParams;
 
 /// One more than a lane, so that two lanes are in use.
@@ -65,6 +69,7 @@ fn params(n: usize) -> AxisParams {
         current_filter_s: 8.0e-4,
         dead_time_s: 1.5 * PERIOD_S,
         observer_hz: 100.0,
+        current_delay_s: 0.6 * PERIOD_S,
         sampled: n % 3 == 1,
         cascade_valid: n % 3 != 2,
         ..AxisParams::IDLE
@@ -78,7 +83,6 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         .chunks(8)
         .map(|axes| LaneParams::new(axes, PERIOD_S))
         .collect();
-    let delay_cycles = vec![[0.6; 8]; lanes.len()];
     let mut contacts = [Contact::default(); MAX_PARTS];
     contacts[1] = Contact {
         contact_m: 0.05,
@@ -89,6 +93,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         .iter()
         .map(|p| AxisPlan {
             limits: [Some(1.0e-4), Some(0.05), Some(1.0)],
+            whitened: [None; 2],
             regime: RegimeParams {
                 standstill_m_per_s: 0.001,
                 steady_m_per_s2: 0.05,
@@ -116,10 +121,11 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         limit_pa: Some(500.0),
         leak: Some((300.0, 30.0)),
     }];
+    let judge_lanes: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
     let plan = Plan {
         period_ns: PERIOD_NS,
         lanes: &lanes,
-        delay_cycles: &delay_cycles,
+        judges: &judge_lanes,
         axes: &axes,
         stations: &stations,
         thresholds: Thresholds {
@@ -127,6 +133,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             threshold: 5.0,
             settle_cycles: SETTLE_CYCLES,
         },
+        level: Level::PORTABLE,
     };
     let mut state = vec![LaneState::NEW; lanes.len()];
     let mut judges = vec![AxisJudge::default(); AXES];

@@ -4,8 +4,8 @@ use crate::simd;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::judge::AxisJudge;
-use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
     AxisPlan, Baseline, JudgeLane, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds,

@@ -415,7 +415,10 @@ impl<'a, B: Attached> Runner<'a, B> {
             current_a: reading.current_a,
             predicted_current_a: predicted[2],
             residual_sigma: self.pipeline.judge(n).map_or(0.0, |j| j.latest_sigma),
-            regime: self.pipeline.load(n).map_or(Regime::Settling, |(_, _, regime)| regime),
+            regime: self
+                .pipeline
+                .load(n)
+                .map_or(Regime::Settling, |(_, _, regime)| regime),
         }
     }
 }

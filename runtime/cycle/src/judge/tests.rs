@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::{Baseline, MAX_PARTS};
+use twinstep_models::innovation::Whitened;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 
@@ -12,6 +13,7 @@ fn plan() -> AxisPlan {
     });
     AxisPlan {
         limits: [Some(1e-5), None, Some(0.5)],
+        whitened: [None; WHITENED],
         regime: RegimeParams {
             standstill_m_per_s: 0.001,
             steady_m_per_s2: 0.1,
@@ -60,7 +62,18 @@ fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
             150..400 => 0.8e-5,
             _ => 0.0,
         };
-        judge.fast_limit(&plan, &at(cycle), [residual, 9.0, 0.0], [0.0; 3], &mut out);
+        let evidence = Innovation {
+            measured: [residual, 9.0, 0.0],
+            predicted: [0.0; 3],
+            whitened: [(0.0, 0.0); WHITENED],
+        };
+        judge.innovation(
+            &plan,
+            &at(cycle),
+            Regime::ConstantSpeed,
+            &evidence,
+            &mut out,
+        );
     }
     assert_eq!(
         states(&mut out),
@@ -73,15 +86,43 @@ fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
 
 /// One movement with `extra_a` more friction than predicted.
 fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out: &mut Outbox) {
-    for k in 0..220 {
-        let moving = (20..200).contains(&k);
-        let sample = LoadSample {
-            measured_a: if moving { 1.0 + extra_a } else { 0.0 },
-            predicted_a: if moving { 1.0 } else { 0.0 },
-            velocity_m_per_s: if moving { 0.1 } else { 0.0 },
-            ..LoadSample::default()
+    let segment = Segment {
+        regime: Regime::ConstantSpeed,
+        forward: true,
+        cycles: 180.0,
+        measured_a: 180.0 * (1.0 + extra_a),
+        predicted_a: 180.0,
+        ..Segment::default()
+    };
+    judge.segment(plan, &segment);
+    judge.movement_end(plan, &THRESHOLDS, &at(200), out);
+}
+
+#[test]
+fn the_detector_that_is_furthest_is_named() {
+    let (mut plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    plan.whitened[0] = Some(Whitened {
+        correlation: 0.9,
+        sigma: 1e-6,
+        window: 3.0,
+        cusum: 10.0,
+    });
+    for (whitened, detector) in [
+        ((4.0, 1.0), Detector::Window),
+        ((1.0, 12.0), Detector::Cusum),
+    ] {
+        let evidence = Innovation {
+            measured: [1e-6, 0.0, 0.0],
+            predicted: [0.0; 3],
+            whitened: [whitened, (0.0, 0.0)],
         };
-        judge.load(plan, &THRESHOLDS, &at(k), &sample, out);
+        judge.innovation(&plan, &at(0), Regime::Standstill, &evidence, &mut out);
+        let raised = out.pop().expect("raised");
+        assert_eq!(
+            (raised.channel, raised.state, raised.detector),
+            (Channel::PositionNext, EventState::Raised, detector)
+        );
+        judge = AxisJudge::default();
     }
 }
 

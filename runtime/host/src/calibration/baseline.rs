@@ -137,7 +137,11 @@ fn run(
             for ((largest, m), p) in seen.largest.iter_mut().zip(measured).zip(predicted) {
                 *largest = largest.max((m - p).abs());
             }
-            for (values, block) in seen.features.iter_mut().zip(pipeline.ended(n).into_iter().flatten()) {
+            for (values, block) in seen
+                .features
+                .iter_mut()
+                .zip(pipeline.ended(n).into_iter().flatten())
+            {
                 values.extend(block.map(|b| b.residual_a));
             }
         }

@@ -41,7 +41,12 @@ pub(super) fn choose(
         if let Some(twin) = &mut axis.twin {
             twin.cascade = Some(candidate);
         }
-        let tracks = accuracy::tracks(axis_params(axis, recording.period_s), &recording, record, reference);
+        let tracks = accuracy::tracks(
+            axis_params(axis, recording.period_s),
+            &recording,
+            record,
+            reference,
+        );
         let usable = |k: usize| {
             let near = k.saturating_sub(CALM)..=k + HORIZON;
             record

@@ -74,7 +74,12 @@ fn search(
         axis
     };
     let error_of = |axis: &Axis| {
-        let tracks = accuracy::tracks(axis_params(axis, recording.period_s), recording, record, reference);
+        let tracks = accuracy::tracks(
+            axis_params(axis, recording.period_s),
+            recording,
+            record,
+            reference,
+        );
         let (samples, error, _) = accuracy::free_run_squares(&tracks);
         if samples > 0 { error } else { f64::INFINITY }
     };

@@ -3,12 +3,18 @@
 //! A [`Kernel`] is written once, as loops over the eight places of a lane with nothing but + - * / and comparisons. It is
 //! compiled once for every level, and since nothing is contracted or reordered, all levels give the same bits.
 
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use vector::{Portable, Vector};
+
 /// A piece of work over lanes. `run` must be `#[inline(always)]`: it becomes part of a function made for a vector unit.
 pub trait Kernel {
     /// What it returns.
     type Output;
-    /// Does the work.
-    fn run(self) -> Self::Output;
+    /// Does the work, with the vector of the unit where plain loops do not do.
+    fn run<V: Vector>(self) -> Self::Output;
 }
 
 /// A vector unit.
@@ -63,7 +69,7 @@ impl Level {
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Unit::Portable => kernel.run(),
+            Unit::Portable => kernel.run::<Portable>(),
             // SAFETY: only the functions above make these levels, and their callers vouch for the processor.
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "the level says that the processor has the unit")]
@@ -79,11 +85,11 @@ impl Level {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run()
+    kernel.run::<x86::Halves>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 fn avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run()
+    kernel.run::<x86::Wide>()
 }

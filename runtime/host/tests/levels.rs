@@ -1,0 +1,95 @@
+//! Every vector unit gives the same bits: one machine, the same samples, good and bad, on all that this processor has.
+
+use twinstep_cycle::event::Event;
+use twinstep_drivers::rng::Rng;
+use twinstep_host::plan::PlanStore;
+use twinstep_host::simd;
+use twinstep_models::sample::{
+    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading,
+};
+use twinstep_models::simd::Level;
+
+const CYCLES: u64 = 6000;
+
+/// Digest and events of a run on `level` over samples drawn from `seed`.
+fn run(level: Level, seed: u64) -> (u64, Vec<Event>) {
+    let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml")
+        .expect("the shipped machine");
+    let plan = PlanStore::new(&machine).on(level);
+    let mut state = plan.state();
+    let mut pipeline = plan.pipeline(&mut state);
+    let mut rng = Rng::new(seed, 0);
+    let axes = plan.params.len();
+    let mut events = Vec::new();
+    for cycle in 0..CYCLES {
+        // Smooth ways with rests, noise, now and then a lost sample, a drive that is off, a jump.
+        let readings: Vec<Result<AxisReading, Missing>> = (0..axes)
+            .map(|n| {
+                if rng.uniform() < 0.001 {
+                    return Err(Missing::NoFrame);
+                }
+                let way = |k: u64| {
+                    let t = ((k + 170 * n as u64) % 1600) as f64 / 400.0;
+                    let t = if t > 2.0 {
+                        (4.0 - t - 0.5).clamp(0.0, 1.0)
+                    } else {
+                        t.min(1.0)
+                    };
+                    0.05 + 0.1 * t * t * (3.0 - 2.0 * t)
+                };
+                let velocity = (way(cycle + 1) - way(cycle)) * 1000.0;
+                let jump = if rng.uniform() < 0.0005 { 1e-3 } else { 0.0 };
+                let off = cycle % 2500 < 60 && n == 3;
+                Ok(AxisReading {
+                    position_m: way(cycle) + 1e-7 * rng.uniform() + jump,
+                    velocity_m_per_s: velocity,
+                    current_a: 2.0 * velocity + 0.1 * rng.uniform(),
+                    target_m: way(cycle + 2),
+                    state: if off {
+                        DriveState::SwitchedOn
+                    } else {
+                        DriveState::OperationEnabled
+                    },
+                    error_code: 0,
+                })
+            })
+            .collect();
+        let stations = [Ok(StationReading {
+            pressure_pa: 40_000.0 + 100.0 * rng.uniform(),
+            ejector_on: cycle % 900 < 300,
+            blow_off: cycle % 900 > 800,
+        })];
+        let samples = Samples {
+            axes: &readings,
+            stations: &stations,
+            context: Context { recipe: 0, part: 0 },
+            bus: Ok(()),
+        };
+        let stamp = CycleStamp {
+            cycle,
+            time_ns: cycle * 1_000_000,
+            dc_time_ns: 0,
+        };
+        pipeline.predict();
+        pipeline.compare(stamp, &samples);
+        pipeline.correct(stamp, &samples);
+        events.extend(std::iter::from_fn(|| pipeline.take_event()));
+    }
+    (pipeline.digest(), events)
+}
+
+#[test]
+fn all_units_of_this_processor_give_the_same_bits() {
+    for seed in [1, 2, 3] {
+        let (digest, events) = run(Level::PORTABLE, seed);
+        assert!(
+            !events.is_empty(),
+            "seed {seed}: nothing was ever beyond a limit"
+        );
+        for level in simd::available() {
+            let (found, others) = run(level, seed);
+            assert_eq!(found, digest, "seed {seed}: {} differs", level.name());
+            assert_eq!(others, events, "seed {seed}: {} differs", level.name());
+        }
+    }
+}
