@@ -24,8 +24,15 @@ struct AxisSource {
     position: usize,
     velocity: Option<usize>,
     current: usize,
-    /// The position in the row before.
+    /// Reference over position, each in the unit of its column; only where the table has the following error.
+    reference_per_error: Option<f64>,
+    /// The current has no sign of its own.
+    magnitude: bool,
+    /// Position and reference in the row before.
     previous: f64,
+    previous_reference: f64,
+    /// In which the reference moved last: 1 or -1.
+    direction: f64,
 }
 
 /// A loaded table.
@@ -184,7 +191,13 @@ fn sources(
                 position: find(table, &entry.position.name)?,
                 velocity: optional(&entry.velocity)?,
                 current: find(table, &entry.current.name)?,
+                reference_per_error: (entry.reference.as_ref())
+                    .filter(|_| entry.following_error)
+                    .map(|reference| reference.factor / entry.position.factor),
+                magnitude: entry.current_magnitude,
                 previous: f64::NAN,
+                previous_reference: f64::NAN,
+                direction: 1.0,
             })
         })
         .collect()
@@ -202,15 +215,28 @@ impl AxisSource {
             number(table.cell(column))
                 .ok_or_else(|| table.cell_error(column, "a number or an empty cell"))
         };
-        let position = value(self.position)?;
+        let reference = self.reference.map_or(Ok(f64::NAN), value)?;
+        let position = match self.reference_per_error {
+            None => value(self.position)?,
+            Some(ratio) => reference * ratio - value(self.position)?,
+        };
         let velocity = match (self.velocity, step_s) {
             (Some(column), _) => value(column)?,
             (None, Some(step_s)) => (position - self.previous) / step_s,
             (None, None) => f64::NAN,
         };
         self.previous = position;
+        let step = reference - self.previous_reference;
+        if step_s.is_some() && step != 0.0 && step.is_finite() {
+            self.direction = step.signum();
+        }
+        self.previous_reference = reference;
         let current = value(self.current)?;
-        let reference = self.reference.map_or(Ok(f64::NAN), value)?;
+        let current = if self.magnitude {
+            self.direction * current
+        } else {
+            current
+        };
         put(&mut image.outputs, axis * RAW_OUTPUT_BYTES, reference);
         let input = axis * RAW_INPUT_BYTES;
         put(&mut image.inputs, input, position);

@@ -13,7 +13,8 @@ use twinstep_models::sample::{CycleStamp, Missing};
 
 /// Replays a recording cycle by cycle, outputs included.
 ///
-/// A cycle without a row is replayed as a fault with [`BusCause::Gap`]. After the last row every exchange ends with
+/// A cycle without a row is replayed as a fault with [`BusCause::Gap`], the one before a new segment with
+/// [`BusCause::Segment`]. After the last row every exchange ends with
 /// [`BusCause::End`], without running `in_flight`: there is no further cycle to predict.
 #[derive(Debug)]
 pub struct RecordingBus {
@@ -165,11 +166,13 @@ impl Bus for RecordingBus {
         if let Some(stamp) = following.filter(|stamp| stamp.cycle < head.stamp.cycle) {
             self.last = Some(stamp);
             self.gaps += 1;
-            image.valid.fill(Err(Missing::Gap));
-            return Err(BusFault {
-                stamp,
-                cause: BusCause::Gap,
-            });
+            let next = stamp.cycle.saturating_add(1);
+            let cause = match self.segment_starts.binary_search(&next) {
+                Ok(_) => BusCause::Segment,
+                Err(_) => BusCause::Gap,
+            };
+            image.valid.fill(Err(cause.into()));
+            return Err(BusFault { stamp, cause });
         }
         self.store.fill(self.next_row, &head, image);
         self.next_row += 1;
@@ -182,7 +185,7 @@ impl Bus for RecordingBus {
         match cause {
             BusCause::NoFrame => self.counters.lost += 1,
             BusCause::WorkingCounter { .. } => self.counters.working_counter_errors += 1,
-            BusCause::Gap | BusCause::End => self.gaps += 1,
+            BusCause::Gap | BusCause::Segment | BusCause::End => self.gaps += 1,
         }
         Err(BusFault {
             stamp: head.stamp,

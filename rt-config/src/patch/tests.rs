@@ -209,7 +209,7 @@ fn a_patch_that_does_not_fit_is_refused() {
         ),
         (
             "[[axis]]\nname = \"infeed\"\n",
-            "is not just `name` and `twin`",
+            "is not just `name` with `twin` or `healthy`",
         ),
         (
             "[[axis]]\nname = \"infeed\"\nasset_id = \"x\"\n[axis.twin]\n",

@@ -171,7 +171,9 @@ impl<'a> Pipeline<'a> {
                     lane.used[l] = 0.0;
                     judge.settle(self.plan.thresholds.settle_cycles);
                     judge.coasted = judge.coasted.saturating_add(1);
-                    if *reason == Missing::Gap || judge.coasted > COAST_CYCLES {
+                    if matches!(reason, Missing::Gap | Missing::NewSegment)
+                        || judge.coasted > COAST_CYCLES
+                    {
                         lane.locked[l] = 0.0;
                     }
                     continue;
@@ -362,6 +364,9 @@ impl<'a> Pipeline<'a> {
             source: Source::Bus,
             context: samples.context,
         };
+        if samples.bus == Err(Missing::NewSegment) {
+            return;
+        }
         if let (Err(reason), false) = (samples.bus, self.bus_raised) {
             // What is cleared later is what was raised.
             self.bus_cause = cause_of(reason);
@@ -399,7 +404,7 @@ impl<'a> Pipeline<'a> {
 const fn cause_of(reason: Missing) -> Cause {
     match reason {
         Missing::WorkingCounter | Missing::NotOperational => Cause::WorkingCounter,
-        Missing::Gap => Cause::RecordingGap,
+        Missing::Gap | Missing::NewSegment => Cause::RecordingGap,
         Missing::NoFrame | Missing::NotANumber | Missing::NotMapped => Cause::FramesLost,
     }
 }
