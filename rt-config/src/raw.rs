@@ -250,7 +250,7 @@ pub(crate) struct StationPlantTable {
 pub(crate) struct RecordingTable {
     /// The time, in s unless a unit is given.
     pub(crate) time: ColumnTable,
-    /// Columns whose change starts a new segment.
+    /// Columns whose change starts a new segment; the first one counts the runs of the machine.
     #[serde(default)]
     pub(crate) segment_by: Vec<At<String>>,
     /// Uneven sampling is allowed; refused beyond 10 % of the period otherwise.

@@ -40,6 +40,8 @@ pub(super) struct Loaded {
     pub(super) store: Store,
     /// First cycle of every segment.
     pub(super) segment_starts: Vec<u64>,
+    /// First cycle of every run: where the first of the columns that cut segments changes.
+    pub(super) run_starts: Vec<u64>,
     /// Time of every row as the table has it (s).
     pub(super) time_s: Vec<f64>,
 }
@@ -64,6 +66,7 @@ pub(super) fn load(
     let mut loaded = Loaded {
         store: Store::new(image),
         segment_starts: Vec::new(),
+        run_starts: Vec::new(),
         time_s: Vec::new(),
     };
     let mut segment: Vec<Vec<u8>> = vec![Vec::new(); segment_columns.len()];
@@ -91,6 +94,10 @@ pub(super) fn load(
         };
         if step_s.is_none() {
             loaded.segment_starts.push(cycle);
+            let run = segment_columns.first().map(|&column| table.cell(column));
+            if loaded.run_starts.is_empty() || run != segment.first().map(Vec::as_slice) {
+                loaded.run_starts.push(cycle);
+            }
             for (&column, key) in segment_columns.iter().zip(&mut segment) {
                 key.clear();
                 key.extend_from_slice(table.cell(column));

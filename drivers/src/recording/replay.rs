@@ -21,6 +21,7 @@ pub struct RecordingBus {
     map: ObjectMap,
     store: Store,
     segment_starts: Vec<u64>,
+    run_starts: Vec<u64>,
     /// Empty where the stamps are all there is.
     time_s: Vec<f64>,
     period_ns: u64,
@@ -46,6 +47,7 @@ impl RecordingBus {
         let mut bus = Self {
             store: Store::new(&image),
             segment_starts: Vec::new(),
+            run_starts: Vec::new(),
             time_s: Vec::new(),
             period_ns,
             next_row: 0,
@@ -62,6 +64,7 @@ impl RecordingBus {
             bus.store = own::load(&mut table, bus.map.layout(), period_ns, &mut image)?;
             let first = bus.store.head(0).map(|head| head.stamp.cycle);
             bus.segment_starts.extend(first);
+            bus.run_starts.extend(first);
             return Ok(bus);
         }
         match (&machine.recording, bus.map.columns()) {
@@ -69,6 +72,7 @@ impl RecordingBus {
                 let loaded = foreign::load(&mut table, recording, columns, period_ns, &mut image)?;
                 bus.store = loaded.store;
                 bus.segment_starts = loaded.segment_starts;
+                bus.run_starts = loaded.run_starts;
                 bus.time_s = loaded.time_s;
                 Ok(bus)
             }
@@ -104,6 +108,11 @@ impl RecordingBus {
     /// First cycle of every segment; nothing that was known before it holds from there on. Never empty.
     pub fn segment_starts(&self) -> &[u64] {
         &self.segment_starts
+    }
+
+    /// First cycle of every run of the machine: where the first column of `segment_by` changes. Never empty.
+    pub fn run_starts(&self) -> &[u64] {
+        &self.run_starts
     }
 
     /// Whether the last exchange brought the first cycle of a segment: observers and detectors start anew.

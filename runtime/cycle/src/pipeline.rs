@@ -9,6 +9,7 @@ use crate::event::{Detector, EventState, Severity, Source};
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Plan};
+use crate::signature::{SignatureJudge, SignaturePlan};
 use crate::station::StationJudge;
 use twinstep_models::axis::load::{LoadEstimate, LoadWindow};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
@@ -76,6 +77,7 @@ pub struct Pipeline<'a> {
     lanes: &'a mut [LaneState],
     axes: &'a mut [AxisJudge],
     stations: &'a mut [StationJudge],
+    signatures: (&'a [SignaturePlan], &'a mut [SignatureJudge]),
     /// Events of this cycle.
     pub outbox: Outbox,
     part: u8,
@@ -103,6 +105,7 @@ impl<'a> Pipeline<'a> {
             lanes,
             axes,
             stations,
+            signatures: (&[], &mut []),
             outbox,
             part: 0,
             bus_raised: false,
@@ -110,6 +113,21 @@ impl<'a> Pipeline<'a> {
             bus_cause,
             hash: 0,
         }
+    }
+
+    /// Judges the signatures of movements too. Lengths that do not match are cut to the shorter.
+    pub fn with_signatures(
+        mut self,
+        plans: &'a [SignaturePlan],
+        judges: &'a mut [SignatureJudge],
+    ) -> Self {
+        self.signatures = (plans, judges);
+        self
+    }
+
+    /// Judging of the signatures, in the order of their plans.
+    pub fn signatures(&self) -> &[SignatureJudge] {
+        self.signatures.1
     }
 
     /// The plan in force.
@@ -297,6 +315,17 @@ impl<'a> Pipeline<'a> {
                     context: samples.context,
                 };
                 judge.load(plan, &self.plan.thresholds, &at, &sample, &mut self.outbox);
+            }
+        }
+        let (plans, judges) = &mut self.signatures;
+        for (plan, judge) in plans.iter().zip(judges.iter_mut()) {
+            if let Some(sample) = samples.axes.get(usize::from(plan.axis)) {
+                let at = Occasion {
+                    stamp,
+                    source: Source::Axis(plan.axis),
+                    context: samples.context,
+                };
+                judge.push(plan, &at, sample, &mut self.outbox);
             }
         }
         for station in self.stations.iter_mut() {

@@ -1,5 +1,7 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+mod signature;
+
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::judge::AxisJudge;
@@ -7,6 +9,7 @@ use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::{LaneState, Pipeline};
 use twinstep_cycle::plan::{AxisPlan, Baseline, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
+use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Feature};
@@ -38,6 +41,7 @@ pub struct PlanStore {
     axes: Vec<AxisPlan>,
     stations: Vec<StationPlan>,
     thresholds: Thresholds,
+    signatures: Vec<SignaturePlan>,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
 }
@@ -48,6 +52,7 @@ pub struct StateStore {
     lanes: Vec<LaneState>,
     axes: Vec<AxisJudge>,
     stations: Vec<StationJudge>,
+    signatures: Vec<SignatureJudge>,
 }
 
 impl PlanStore {
@@ -81,7 +86,8 @@ impl PlanStore {
             .iter()
             .flat_map(|a| a.baseline.iter().flatten())
             .count()
-            + stations.iter().filter(|s| s.leak.is_some()).count();
+            + stations.iter().filter(|s| s.leak.is_some()).count()
+            + signature::streams(machine);
         let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
         let thresholds = Thresholds {
             slack: SLACK,
@@ -95,6 +101,7 @@ impl PlanStore {
             axes,
             stations,
             thresholds,
+            signatures: signature::plans(machine, streams),
             params,
         }
     }
@@ -119,6 +126,7 @@ impl PlanStore {
             &mut state.axes,
             &mut state.stations,
         )
+        .with_signatures(&self.signatures, &mut state.signatures)
     }
 
     /// Memory for one pipeline.
@@ -127,12 +135,13 @@ impl PlanStore {
             lanes: vec![LaneState::NEW; self.lanes.len()],
             axes: vec![AxisJudge::default(); self.axes.len()],
             stations: vec![StationJudge::default(); self.stations.len()],
+            signatures: vec![SignatureJudge::default(); self.signatures.len()],
         }
     }
 
     /// A short name for this plan that changes with every parameter.
     pub fn hash(&self) -> String {
-        let text = format!("{:?}", self.plan());
+        let text = format!("{:?}{:?}", self.plan(), self.signatures);
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
