@@ -53,7 +53,7 @@ impl Family {
         match self {
             Self::Lubrication => [2.0, 1.0, -1.0, -1.0],
             Self::Backlash => [-2.0, 1.0, 1.0, 0.0],
-            Self::Spalling => [-1.0, 0.0, 0.0, 1.0],
+            Self::Spalling => [-1.0, 0.0, 0.0, 2.0],
         }
     }
 

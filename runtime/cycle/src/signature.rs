@@ -51,6 +51,8 @@ pub struct SignatureJudge {
     /// The signature that was complete in the last cycle, for calibration.
     pub ended: Option<Signature>,
     movement: Movement,
+    /// Scores of the latest movement, none where it was not judged.
+    scores: Option<[f64; FAMILIES]>,
     evidence: [f64; FAMILIES],
     /// Sum of the standardised deviations since the evidence of the family was 0.
     gathered: [[f64; FIGURES]; FAMILIES],
@@ -79,8 +81,20 @@ impl SignatureJudge {
         }
     }
 
+    /// How far the latest movement goes in the direction of every family (standard deviations); none where it was not judged.
+    pub fn scores(&self) -> Option<[f64; FAMILIES]> {
+        self.scores
+    }
+
+    /// Evidence of the strongest family (standard deviations).
+    pub fn evidence(&self) -> f64 {
+        let larger = |a: f64, b: &f64| if *b > a { *b } else { a };
+        self.evidence.iter().fold(0.0, larger)
+    }
+
     fn judge(&mut self, plan: &HealthyPlan, at: &Occasion, now: &Signature, out: &mut Outbox) {
         let loads = plan.loads.get(..plan.count).unwrap_or(&plan.loads);
+        self.scores = None;
         let Some(healthy) = nearest(loads, now.load_a, plan.within_a) else {
             return;
         };
@@ -88,10 +102,11 @@ impl SignatureJudge {
         for (z, sigma) in z.iter_mut().zip(plan.figure_sigmas) {
             *z /= sigma;
         }
-        let mut strongest = 0;
+        let (mut strongest, mut scores) = (0, [0.0; FAMILIES]);
         for family in Family::ALL {
             let f = family as usize;
             let score = family.score(&z) / plan.family_sigmas[f];
+            scores[f] = score;
             let evidence = self.evidence[f] + score - plan.slack;
             // Bounded above, so that a fault that has gone is cleared soon.
             self.evidence[f] = evidence.clamp(0.0, 2.0 * plan.threshold);
@@ -106,6 +121,7 @@ impl SignatureJudge {
                 strongest = f;
             }
         }
+        self.scores = Some(scores);
         let evidence = self.evidence[strongest];
         let (state, family) = match self.raised {
             None if evidence > plan.threshold => {

@@ -118,6 +118,11 @@ impl PlanStore {
         }
     }
 
+    /// How signatures are taken and judged, one an axis that has them.
+    pub fn signatures(&self) -> &[SignaturePlan] {
+        &self.signatures
+    }
+
     /// A pipeline over this plan and `state`.
     pub fn pipeline<'a>(&'a self, state: &'a mut StateStore) -> Pipeline<'a> {
         Pipeline::new(

@@ -14,16 +14,11 @@
 
 use super::Report;
 use crate::error::HostError;
+use crate::movements;
 use std::path::PathBuf;
 use twinstep_config::machine::{Healthy, HealthyLoad, MAX_LOADS, Machine};
-use twinstep_cycle::event::Source;
-use twinstep_cycle::judge::Occasion;
-use twinstep_cycle::outbox::Outbox;
-use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
-use twinstep_drivers::bus::{Bus, BusCause};
-use twinstep_drivers::object_map::outcome;
+use twinstep_cycle::signature::SignaturePlan;
 use twinstep_drivers::recording::RecordingBus;
-use twinstep_models::sample::{Context, Missing};
 use twinstep_models::signature::{FIGURES, Family, Figure, Settings, Signature};
 
 /// Recordings whose loads differ by less are of one load (standard deviations of the load within a recording).
@@ -100,11 +95,6 @@ fn take(
     runs: &mut Vec<Run>,
     times_s: &mut Vec<f64>,
 ) {
-    let map = bus.object_map().clone();
-    let mut image = map.image();
-    let mut axes = vec![Err(Missing::NoFrame); map.axis_names().len()];
-    let mut stations = vec![Err(Missing::NoFrame); map.station_count()];
-    let (mut judge, mut out) = (SignatureJudge::default(), Outbox::default());
     let run_starts = bus.run_starts().to_vec();
     let first = runs.len();
     runs.resize_with(first + run_starts.len().max(1), || Run {
@@ -112,33 +102,15 @@ fn take(
         ..Run::default()
     });
     let mut last_ns = None;
-    loop {
-        let result = bus.exchange(&mut image, &mut || ());
-        let stamp = match &result {
-            Ok(stamp) => *stamp,
-            Err(fault) if fault.cause == BusCause::End => return,
-            Err(fault) => fault.stamp,
-        };
-        map.read(&image, outcome(&result), &mut axes, &mut stations);
-        let Some(sample) = axes.get(usize::from(plan.axis)) else {
-            return;
-        };
-        let at = Occasion {
-            stamp,
-            source: Source::Axis(plan.axis),
-            context: Context::default(),
-        };
-        judge.push(plan, &at, sample, &mut out);
-        if let Some(signature) = judge.ended {
-            let run = run_starts.partition_point(|start| *start <= stamp.cycle);
-            if let Some(run) = runs.get_mut(first + run.saturating_sub(1)) {
-                run.signatures.push(signature);
-            }
-            if let Some(last_ns) = last_ns.replace(stamp.time_ns) {
-                times_s.push((stamp.time_ns - last_ns) as f64 / 1e9);
-            }
+    movements::each(bus, plan, |stamp, signature, _| {
+        let run = run_starts.partition_point(|start| *start <= stamp.cycle);
+        if let Some(run) = runs.get_mut(first + run.saturating_sub(1)) {
+            run.signatures.push(*signature);
         }
-    }
+        if let Some(last_ns) = last_ns.replace(stamp.time_ns) {
+            times_s.push((stamp.time_ns - last_ns) as f64 / 1e9);
+        }
+    });
 }
 
 /// Means and spreads, and the counts of movements, runs and loads.
