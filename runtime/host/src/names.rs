@@ -211,8 +211,6 @@ pub(crate) mod tests {
                 hold_s: 1.0,
                 release_s: 0.5,
                 twin: None,
-                signature: None,
-                healthy: None,
                 plant: None,
             }],
             parts: vec![part("bush"), part("ring")],
