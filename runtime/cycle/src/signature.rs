@@ -184,9 +184,13 @@ mod tests {
     fn judged(judge: &mut SignatureJudge, z: [f64; FIGURES], count: usize) -> Vec<Event> {
         let healthy = plan().healthy.unwrap();
         let mut now = HEALTHY;
-        now.figures[0] += z[0] * healthy.figure_sigmas[0];
-        for f in 1..FIGURES {
-            now.figures[f] *= libm::exp(z[f] * healthy.figure_sigmas[f]);
+        for figure in Figure::ALL {
+            let f = figure as usize;
+            let deviation = z[f] * healthy.figure_sigmas[f];
+            match figure {
+                Figure::Friction => now.figures[f] += deviation,
+                _ => now.figures[f] *= libm::exp(deviation),
+            }
         }
         let mut events = Vec::new();
         for _ in 0..count {
