@@ -41,8 +41,10 @@ pub enum BusCause {
         /// What came back.
         actual: u16,
     },
-    /// A recording has no row for this cycle, or a new segment of it begins.
+    /// A recording has no row for this cycle.
     Gap,
+    /// A new segment of a recording begins with the next cycle: nothing is missing, and nothing goes on.
+    Segment,
     /// The source has no more data: the end of a recording, or of the link.
     End,
 }

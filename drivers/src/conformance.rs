@@ -184,7 +184,9 @@ fn check_image(
     let some_valid = !after.valid.is_empty()
         && match cause {
             BusCause::WorkingCounter { .. } => valid.all(Result::is_ok),
-            BusCause::NoFrame | BusCause::Gap | BusCause::End => valid.any(Result::is_ok),
+            BusCause::NoFrame | BusCause::Gap | BusCause::Segment | BusCause::End => {
+                valid.any(Result::is_ok)
+            }
         };
     if some_valid {
         return Err(Violation::ValidAfterFault { cycle });

@@ -38,11 +38,17 @@ pub enum Cause {
     AlError = 15,
     /// A SubDevice does not answer any more.
     NoAnswer = 16,
+    /// Friction of the screw is up in both directions, as when lubrication is lacking.
+    LubricationLacking = 17,
+    /// The nut has lost its preload: less friction, and play.
+    PreloadLost = 18,
+    /// A raceway or a ball is damaged: ripple once a revolution, while the mean current may fall.
+    Spalling = 19,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -60,6 +66,9 @@ impl Cause {
         Self::RecordingGap,
         Self::AlError,
         Self::NoAnswer,
+        Self::LubricationLacking,
+        Self::PreloadLost,
+        Self::Spalling,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -82,6 +91,9 @@ impl Cause {
             Self::RecordingGap => "the recording lacks cycles",
             Self::AlError => "a SubDevice left OP",
             Self::NoAnswer => "a SubDevice does not answer",
+            Self::LubricationLacking => "friction increased as when lubrication is lacking",
+            Self::PreloadLost => "backlash increased: the nut has lost its preload",
+            Self::Spalling => "spalling of the screw: ripple once a revolution",
         }
     }
 
@@ -121,6 +133,13 @@ impl Cause {
                 "Mend what the AL status code says; the SubDevice is brought back to OP where it allows."
             }
             Self::NoAnswer => "Check power and cable of the SubDevice and of the one before it.",
+            Self::LubricationLacking => {
+                "Relubricate the screw and compare; then check guide and bearings."
+            }
+            Self::PreloadLost => {
+                "Measure the lost motion with a gauge; readjust or replace the nut."
+            }
+            Self::Spalling => "Inspect raceways and balls of the screw; plan its replacement.",
         }
     }
 }

@@ -24,11 +24,13 @@ pub enum Channel {
     Frames = 8,
     /// AL state of a SubDevice.
     AlState = 9,
+    /// Friction, following error and ripple of a whole movement, out and back.
+    Signature = 10,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -39,6 +41,7 @@ impl Channel {
         Self::Movement,
         Self::Frames,
         Self::AlState,
+        Self::Signature,
     ];
 
     /// The stable word used in events and tables.
@@ -54,6 +57,7 @@ impl Channel {
             Self::Movement => "movement",
             Self::Frames => "frames",
             Self::AlState => "al_state",
+            Self::Signature => "signature",
         }
     }
 
@@ -62,7 +66,7 @@ impl Channel {
         match self {
             Self::PositionNext | Self::Movement => "m",
             Self::VelocityNext => "m/s",
-            Self::CurrentNext | Self::CurrentLoad => "A",
+            Self::CurrentNext | Self::CurrentLoad | Self::Signature => "A",
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
             Self::DriveState | Self::Frames | Self::AlState => "1",

@@ -17,5 +17,6 @@ pub mod pattern;
 pub mod press;
 pub mod regime;
 pub mod sample;
+pub mod signature;
 pub mod simd;
 pub mod vacuum;

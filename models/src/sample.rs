@@ -29,17 +29,20 @@ pub enum Missing {
     NotANumber = 5,
     /// The process data does not carry the object.
     NotMapped = 6,
+    /// A new segment of a recording begins with the next cycle; nothing known before holds from there on.
+    NewSegment = 7,
 }
 
 impl Missing {
     /// All reasons, in the order of their codes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NoFrame,
         Self::WorkingCounter,
         Self::NotOperational,
         Self::Gap,
         Self::NotANumber,
         Self::NotMapped,
+        Self::NewSegment,
     ];
 
     /// The stable word used in recordings and on the command line.
@@ -51,6 +54,7 @@ impl Missing {
             Self::Gap => "gap",
             Self::NotANumber => "not_a_number",
             Self::NotMapped => "not_mapped",
+            Self::NewSegment => "new_segment",
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
+mod signature;
+
+pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+
 /// Largest number of servo axes and presses together.
 pub const MAX_AXES: usize = 1024;
 /// Largest number of stations.
@@ -118,6 +122,10 @@ pub struct Axis {
     pub motion: Motion,
     /// The twin's parameters; none until calibrated.
     pub twin: Option<AxisTwin>,
+    /// How signatures of its movements are taken; none: they are not.
+    pub signature: Option<SignatureSettings>,
+    /// What healthy signatures look like; none until calibrated.
+    pub healthy: Option<Healthy>,
     /// The plant behind the simulated drive.
     pub plant: Option<AxisPlant>,
     /// What stands for the effort of the drive: a current everywhere but in recordings that hold a force.
@@ -431,12 +439,16 @@ pub struct AxisColumns {
     pub axis: String,
     /// Reference (to m).
     pub reference: Option<Column>,
-    /// Position (to m).
+    /// Position (to m), or what is left to the reference where `following_error` is true.
     pub position: Column,
+    /// The column `position` holds reference minus position.
+    pub following_error: bool,
     /// Velocity (to m/s); differentiated from the position where missing.
     pub velocity: Option<Column>,
     /// Current, or the drive input that stands for it (to A, or to whatever unit `force_constant_n_per_a` takes).
     pub current: Column,
+    /// The column `current` has no sign: it counts in the direction in which the reference moved last.
+    pub current_magnitude: bool,
 }
 
 /// A column and its factor to SI.

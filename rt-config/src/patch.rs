@@ -1,13 +1,15 @@
-//! What calibration found, as a patch: TOML with the twin tables alone, merged by name into a configuration
+//! What calibration found, as a patch: TOML with what was learnt alone, merged by name into a configuration
 //! whose comments and order stay as they are.
 
 use crate::error::{ConfigError, Problem};
-use crate::machine::{Axis, AxisTwin, EffortUnit, Machine, PartTwin, StationTwin};
+use crate::machine::{Axis, AxisTwin, EffortUnit, Healthy, Machine, PartTwin, StationTwin};
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
+/// What calibration writes into them.
+const LEARNT: [&str; 2] = ["twin", "healthy"];
 
 /// All twins of `machine` as a TOML patch; the empty text if it has none.
 pub fn twin_patch(machine: &Machine) -> String {
@@ -27,24 +29,31 @@ fn write_patch(out: &mut String, machine: &Machine) -> fmt::Result {
     for part in &machine.parts {
         if let Some(twin) = &part.twin {
             heading(out, "part", &part.name)?;
+            table(out, "part", "twin")?;
             write_part(out, twin)?;
         }
     }
     for station in &machine.stations {
         if let Some(twin) = &station.twin {
             heading(out, "station", &station.name)?;
+            table(out, "station", "twin")?;
             write_station(out, twin)?;
         }
     }
     Ok(())
 }
 
-/// `[[list]]`, the name, and the table `[list.twin]`. Names have no character that TOML would escape.
+/// `[[list]]` and the name. Names have no character that TOML would escape.
 fn heading(out: &mut String, list: &str, name: &str) -> fmt::Result {
     if !out.is_empty() {
         out.push('\n');
     }
-    writeln!(out, "[[{list}]]\nname = \"{name}\"\n\n[{list}.twin]")
+    writeln!(out, "[[{list}]]\nname = \"{name}\"")
+}
+
+/// The head of a table with what was learnt.
+fn table(out: &mut String, list: &str, learnt: &str) -> fmt::Result {
+    writeln!(out, "\n[{list}.{learnt}]")
 }
 
 /// One key with a quantity in its SI unit, in the fewest digits that read back as the same number.
@@ -58,11 +67,55 @@ fn quantity(out: &mut String, key: &str, value: f64, unit: &str) -> fmt::Result 
 }
 
 fn write_axis(out: &mut String, list: &str, axis: &Axis) -> fmt::Result {
-    let Some(twin) = &axis.twin else {
+    if axis.twin.is_none() && axis.healthy.is_none() {
         return Ok(());
-    };
+    }
     heading(out, list, &axis.name)?;
-    write_twin(out, list, twin, axis.effort_unit)
+    if let Some(twin) = &axis.twin {
+        table(out, list, "twin")?;
+        write_twin(out, list, twin, axis.effort_unit)?;
+    }
+    if let Some(healthy) = &axis.healthy {
+        table(out, list, "healthy")?;
+        write_healthy(out, list, healthy, axis.effort_unit)?;
+    }
+    Ok(())
+}
+
+fn write_healthy(
+    out: &mut String,
+    list: &str,
+    healthy: &Healthy,
+    effort: EffortUnit,
+) -> fmt::Result {
+    let unit = effort.symbol();
+    writeln!(out, "movements = {}", healthy.movements)?;
+    let [friction, hunting, roughness, ripple] = healthy.figure_sigmas;
+    let [lubrication, backlash, spalling] = healthy.family_sigmas;
+    writeln!(out, "degrees_of_freedom = {:?}", healthy.degrees_of_freedom)?;
+    quantity(out, "movement_time", healthy.movement_time_s, "s")?;
+    quantity(out, "load_sigma", healthy.load_sigma_a, unit)?;
+    quantity(out, "friction_sigma", friction, unit)?;
+    for (key, sigma) in [
+        ("hunting_sigma", hunting),
+        ("roughness_sigma", roughness),
+        ("ripple_sigma", ripple),
+        ("lubrication_sigma", lubrication),
+        ("backlash_sigma", backlash),
+        ("spalling_sigma", spalling),
+    ] {
+        writeln!(out, "{key} = {sigma:?}")?;
+    }
+    for load in &healthy.loads {
+        let [friction, hunting, roughness, ripple] = load.figures;
+        writeln!(out, "\n[[{list}.healthy.load]]")?;
+        quantity(out, "load", load.load_a, unit)?;
+        quantity(out, "friction", friction, unit)?;
+        quantity(out, "hunting", hunting, "m")?;
+        quantity(out, "roughness", roughness, "m")?;
+        quantity(out, "ripple", ripple, unit)?;
+    }
+    Ok(())
 }
 
 fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit) -> fmt::Result {
@@ -163,7 +216,7 @@ fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {
     }
 }
 
-/// Replaces the twin of every axis, press, part and station that `patch_text` names in `base_text`. Everything
+/// Replaces what was learnt of every axis, press, part and station that `patch_text` names in `base_text`. Everything
 /// else stays, comments and order included.
 ///
 /// # Errors
@@ -184,7 +237,7 @@ pub fn apply_patch(base_text: &str, patch_text: &str) -> Result<String, ConfigEr
             let list = crate::error::shortened(list);
             return Err(refuse(
                 format!("a patch cannot hold `{list}`"),
-                "a patch holds [[axis]], [[press]], [[part]] and [[station]] with `name` and `twin` alone",
+                "a patch holds [[axis]], [[press]], [[part]] and [[station]] with `name` and what was learnt alone",
             ));
         }
         for entry in tables(entries) {
@@ -193,20 +246,27 @@ pub fn apply_patch(base_text: &str, patch_text: &str) -> Result<String, ConfigEr
                 .and_then(Item::as_str)
                 .unwrap_or_default()
                 .to_owned();
-            let twin = entry.get("twin").and_then(Item::as_table_like);
-            let Some(twin) = twin.filter(|_| entry.len() == 2) else {
+            let learnt: Vec<_> = LEARNT
+                .iter()
+                .filter_map(|key| Some((*key, entry.get(key)?.as_table_like()?)))
+                .collect();
+            if learnt.is_empty() || entry.len() != 1 + learnt.len() {
                 let name = crate::error::shortened(&name);
                 return Err(refuse(
-                    format!("[[{list}]] \"{name}\" of the patch is not just `name` and `twin`"),
+                    format!(
+                        "[[{list}]] \"{name}\" of the patch is not just `name` with `twin` or `healthy`"
+                    ),
                     "write the patch with `twinstep calibrate`",
                 ));
-            };
-            if !replace(&mut base, list, &name, twin) {
-                let name = crate::error::shortened(&name);
-                return Err(refuse(
-                    format!("the configuration has no [[{list}]] \"{name}\""),
-                    "calibrate with the configuration that the patch is for",
-                ));
+            }
+            for (key, table) in learnt {
+                if !replace(&mut base, list, &name, key, table) {
+                    let name = crate::error::shortened(&name);
+                    return Err(refuse(
+                        format!("the configuration has no [[{list}]] \"{name}\""),
+                        "calibrate with the configuration that the patch is for",
+                    ));
+                }
             }
         }
     }
@@ -236,21 +296,27 @@ fn tables(item: &Item) -> Vec<&dyn TableLike> {
     }
 }
 
-/// Puts `twin` into the entry `name` of `list`; false if there is none.
-fn replace(base: &mut DocumentMut, list: &str, name: &str, twin: &dyn TableLike) -> bool {
+/// Puts `learnt` under `key` into the entry `name` of `list`; false if there is none.
+fn replace(
+    base: &mut DocumentMut,
+    list: &str,
+    name: &str,
+    key: &str,
+    learnt: &dyn TableLike,
+) -> bool {
     let named = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(name);
     match base.get_mut(list) {
         Some(Item::ArrayOfTables(array)) => match array.iter_mut().find(|table| named(*table)) {
             Some(table) => {
-                let mut new = as_table(twin);
-                // What somebody wrote above the twin is about the machine, and stays.
-                if let Some(prefix) = (table.get("twin").and_then(Item::as_table))
-                    .and_then(|old| old.decor().prefix())
+                let mut new = as_table(learnt);
+                // What somebody wrote above the table is about the machine, and stays.
+                if let Some(prefix) =
+                    (table.get(key).and_then(Item::as_table)).and_then(|old| old.decor().prefix())
                 {
                     let prefix = prefix.clone();
                     new.decor_mut().set_prefix(prefix);
                 }
-                table.insert("twin", Item::Table(new));
+                table.insert(key, Item::Table(new));
                 true
             }
             None => false,
@@ -262,7 +328,7 @@ fn replace(base: &mut DocumentMut, list: &str, name: &str, twin: &dyn TableLike)
                 .find(|table| named(*table));
             match found {
                 Some(table) => {
-                    table.insert("twin", Value::InlineTable(as_inline(twin)));
+                    table.insert(key, Value::InlineTable(as_inline(learnt)));
                     true
                 }
                 None => false,

@@ -1,11 +1,13 @@
 //! The file as it is written: one struct a table. The comments are the descriptions in the JSON Schema.
 
 mod axis;
+mod signature;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, MotionTable, PlantTable, PressMotionTable,
     StrokeTable, TwinTable,
 };
+pub(crate) use signature::{HealthyTable, SignatureTable};
 
 use crate::value::{At, Length, Number, Pressure, PressureRate, Quantity, Stiffness, Time};
 use schemars::JsonSchema;
@@ -118,6 +120,10 @@ pub(crate) struct AxisTable {
     pub(crate) motion: Option<MotionTable>,
     /// What `twinstep calibrate` found.
     pub(crate) twin: Option<TwinTable>,
+    /// How signatures of movements are taken; they are judged once `healthy` is there.
+    pub(crate) signature: Option<SignatureTable>,
+    /// What `twinstep calibrate` learnt from healthy movements.
+    pub(crate) healthy: Option<HealthyTable>,
     /// Needed for the simulated machine.
     pub(crate) plant: Option<PlantTable>,
 }
@@ -244,7 +250,7 @@ pub(crate) struct StationPlantTable {
 pub(crate) struct RecordingTable {
     /// The time, in s unless a unit is given.
     pub(crate) time: ColumnTable,
-    /// Columns whose change starts a new segment.
+    /// Columns whose change starts a new segment; the first one counts the runs of the machine.
     #[serde(default)]
     pub(crate) segment_by: Vec<At<String>>,
     /// Uneven sampling is allowed; refused beyond 10 % of the period otherwise.
@@ -262,12 +268,17 @@ pub(crate) struct AxisColumnsTable {
     pub(crate) axis: At<String>,
     /// Reference (target position), in m unless a unit is given.
     pub(crate) reference: Option<ColumnTable>,
-    /// Position, in m unless a unit is given.
-    pub(crate) position: ColumnTable,
+    /// Position, in m unless a unit is given; this or `following_error`.
+    pub(crate) position: Option<ColumnTable>,
+    /// Reference minus position, in m unless a unit is given, where the recording has that instead of a position.
+    pub(crate) following_error: Option<ColumnTable>,
     /// Velocity, in m/s unless a unit is given; differentiated from the position where missing.
     pub(crate) velocity: Option<ColumnTable>,
     /// Current in A unless a unit is given; a unit of force makes the axis' effort a force.
     pub(crate) current: ColumnTable,
+    /// The current was recorded without its sign; it then counts in the direction in which the reference moved last.
+    #[serde(default)]
+    pub(crate) current_magnitude: bool,
 }
 
 /// A column: value in SI = number in the column * factor * unit.

@@ -76,6 +76,7 @@ impl From<BusCause> for Missing {
             BusCause::NoFrame | BusCause::End => Self::NoFrame,
             BusCause::WorkingCounter { .. } => Self::WorkingCounter,
             BusCause::Gap => Self::Gap,
+            BusCause::Segment => Self::NewSegment,
         }
     }
 }

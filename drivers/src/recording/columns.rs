@@ -88,12 +88,9 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
         let (stamp, gap) = match &result {
             Ok(stamp) => (*stamp, false),
             Err(fault) if fault.cause == BusCause::End => break,
+            Err(fault) if fault.cause == BusCause::Segment => continue,
             Err(fault) => (fault.stamp, fault.cause == BusCause::Gap),
         };
-        let next = stamp.cycle.saturating_add(1);
-        if gap && bus.segment_starts().binary_search(&next).is_ok() {
-            continue;
-        }
         if bus.at_segment_start() {
             recording.segments.push(recording.cycle.len());
         }

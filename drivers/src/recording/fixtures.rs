@@ -36,6 +36,8 @@ fn axis(name: &str) -> Axis {
         },
         effort_unit: EffortUnit::Ampere,
         twin: None,
+        signature: None,
+        healthy: None,
         plant: None,
     }
 }
@@ -144,8 +146,10 @@ pub(crate) fn emps() -> Machine {
             axis: "carriage".to_owned(),
             reference: Some(column("reference_m", 1.0)),
             position: column("position_m", 1.0),
+            following_error: false,
             velocity: None,
             current: column("drive_v", 35.15065188248547),
+            current_magnitude: false,
         }],
     });
     machine

@@ -24,8 +24,15 @@ struct AxisSource {
     position: usize,
     velocity: Option<usize>,
     current: usize,
-    /// The position in the row before.
+    /// Reference over position, each in the unit of its column; only where the table has the following error.
+    reference_per_error: Option<f64>,
+    /// The current has no sign of its own.
+    magnitude: bool,
+    /// Position and reference in the row before.
     previous: f64,
+    previous_reference: f64,
+    /// In which the reference moved last: 1 or -1.
+    direction: f64,
 }
 
 /// A loaded table.
@@ -33,6 +40,8 @@ pub(super) struct Loaded {
     pub(super) store: Store,
     /// First cycle of every segment.
     pub(super) segment_starts: Vec<u64>,
+    /// First cycle of every run: where the first of the columns that cut segments changes.
+    pub(super) run_starts: Vec<u64>,
     /// Time of every row as the table has it (s).
     pub(super) time_s: Vec<f64>,
 }
@@ -57,6 +66,7 @@ pub(super) fn load(
     let mut loaded = Loaded {
         store: Store::new(image),
         segment_starts: Vec::new(),
+        run_starts: Vec::new(),
         time_s: Vec::new(),
     };
     let mut segment: Vec<Vec<u8>> = vec![Vec::new(); segment_columns.len()];
@@ -84,6 +94,10 @@ pub(super) fn load(
         };
         if step_s.is_none() {
             loaded.segment_starts.push(cycle);
+            let run = segment_columns.first().map(|&column| table.cell(column));
+            if loaded.run_starts.is_empty() || run != segment.first().map(Vec::as_slice) {
+                loaded.run_starts.push(cycle);
+            }
             for (&column, key) in segment_columns.iter().zip(&mut segment) {
                 key.clear();
                 key.extend_from_slice(table.cell(column));
@@ -184,7 +198,13 @@ fn sources(
                 position: find(table, &entry.position.name)?,
                 velocity: optional(&entry.velocity)?,
                 current: find(table, &entry.current.name)?,
+                reference_per_error: (entry.reference.as_ref())
+                    .filter(|_| entry.following_error)
+                    .map(|reference| reference.factor / entry.position.factor),
+                magnitude: entry.current_magnitude,
                 previous: f64::NAN,
+                previous_reference: f64::NAN,
+                direction: 1.0,
             })
         })
         .collect()
@@ -202,15 +222,28 @@ impl AxisSource {
             number(table.cell(column))
                 .ok_or_else(|| table.cell_error(column, "a number or an empty cell"))
         };
-        let position = value(self.position)?;
+        let reference = self.reference.map_or(Ok(f64::NAN), value)?;
+        let position = match self.reference_per_error {
+            None => value(self.position)?,
+            Some(ratio) => reference * ratio - value(self.position)?,
+        };
         let velocity = match (self.velocity, step_s) {
             (Some(column), _) => value(column)?,
             (None, Some(step_s)) => (position - self.previous) / step_s,
             (None, None) => f64::NAN,
         };
         self.previous = position;
+        let step = reference - self.previous_reference;
+        if step_s.is_some() && step != 0.0 && step.is_finite() {
+            self.direction = step.signum();
+        }
+        self.previous_reference = reference;
         let current = value(self.current)?;
-        let reference = self.reference.map_or(Ok(f64::NAN), value)?;
+        let current = if self.magnitude {
+            self.direction * current
+        } else {
+            current
+        };
         put(&mut image.outputs, axis * RAW_OUTPUT_BYTES, reference);
         let input = axis * RAW_INPUT_BYTES;
         put(&mut image.inputs, input, position);

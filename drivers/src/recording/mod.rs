@@ -3,9 +3,9 @@
 //! **Our own form** is plain CSV that any tool reads. One row a cycle: `cycle,time_ns,dc_time_ns,bus,valid,recipe,part`, an
 //! empty column named `twinstep_recording_v1` that marks the form, then one raw integer per object of the process data,
 //! named `SUBDEVICE.0x6064` or, with a subindex, `SUBDEVICE.0x6000:01`: per SubDevice first its outputs, then its inputs.
-//! `bus` is `ok`, `no_frame`, `working_counter:EXPECTED:ACTUAL` or `gap`. `valid` has one letter per SubDevice: `v` usable,
-//! `n` no frame, `w` working counter, `o` not in OP, `g` gap, `x` not a number, `m` not mapped. Inputs of a failed exchange are
-//! empty. Raw integers are kept, never SI units, so that a replay converts exactly what the live bus converted.
+//! `bus` is `ok`, `no_frame`, `working_counter:EXPECTED:ACTUAL`, `gap` or `segment`. `valid` has one letter per SubDevice: `v`
+//! usable, `n` no frame, `w` working counter, `o` not in OP, `g` gap, `x` not a number, `m` not mapped, `s` new segment. Inputs of
+//! a failed exchange are empty. Raw integers are kept, never SI units, so that a replay converts exactly what the live bus converted.
 //!
 //! **Tables from elsewhere** are mapped by `[recording]` of the configuration, column by column.
 //!

@@ -25,13 +25,14 @@ pub(super) const HEAD_COLUMNS: [&str; 8] = [
 ];
 
 /// Letters of the column `valid`, in the order of [`Missing::ALL`].
-const LETTERS: [(u8, Missing); 6] = [
+const LETTERS: [(u8, Missing); 7] = [
     (b'n', Missing::NoFrame),
     (b'w', Missing::WorkingCounter),
     (b'o', Missing::NotOperational),
     (b'g', Missing::Gap),
     (b'x', Missing::NotANumber),
     (b'm', Missing::NotMapped),
+    (b's', Missing::NewSegment),
 ];
 
 /// The letter of one SubDevice in the column `valid`.
@@ -205,6 +206,7 @@ fn cause(cell: &[u8]) -> Option<Option<BusCause>> {
         b"ok" => return Some(None),
         b"no_frame" => return Some(Some(BusCause::NoFrame)),
         b"gap" => return Some(Some(BusCause::Gap)),
+        b"segment" => return Some(Some(BusCause::Segment)),
         _ => {}
     }
     let counters = cell.strip_prefix(b"working_counter:")?;

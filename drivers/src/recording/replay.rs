@@ -13,13 +13,15 @@ use twinstep_models::sample::{CycleStamp, Missing};
 
 /// Replays a recording cycle by cycle, outputs included.
 ///
-/// A cycle without a row is replayed as a fault with [`BusCause::Gap`]. After the last row every exchange ends with
+/// A cycle without a row is replayed as a fault with [`BusCause::Gap`], the one before a new segment with
+/// [`BusCause::Segment`]. After the last row every exchange ends with
 /// [`BusCause::End`], without running `in_flight`: there is no further cycle to predict.
 #[derive(Debug)]
 pub struct RecordingBus {
     map: ObjectMap,
     store: Store,
     segment_starts: Vec<u64>,
+    run_starts: Vec<u64>,
     /// Empty where the stamps are all there is.
     time_s: Vec<f64>,
     period_ns: u64,
@@ -45,6 +47,7 @@ impl RecordingBus {
         let mut bus = Self {
             store: Store::new(&image),
             segment_starts: Vec::new(),
+            run_starts: Vec::new(),
             time_s: Vec::new(),
             period_ns,
             next_row: 0,
@@ -61,6 +64,7 @@ impl RecordingBus {
             bus.store = own::load(&mut table, bus.map.layout(), period_ns, &mut image)?;
             let first = bus.store.head(0).map(|head| head.stamp.cycle);
             bus.segment_starts.extend(first);
+            bus.run_starts.extend(first);
             return Ok(bus);
         }
         match (&machine.recording, bus.map.columns()) {
@@ -68,6 +72,7 @@ impl RecordingBus {
                 let loaded = foreign::load(&mut table, recording, columns, period_ns, &mut image)?;
                 bus.store = loaded.store;
                 bus.segment_starts = loaded.segment_starts;
+                bus.run_starts = loaded.run_starts;
                 bus.time_s = loaded.time_s;
                 Ok(bus)
             }
@@ -103,6 +108,11 @@ impl RecordingBus {
     /// First cycle of every segment; nothing that was known before it holds from there on. Never empty.
     pub fn segment_starts(&self) -> &[u64] {
         &self.segment_starts
+    }
+
+    /// First cycle of every run of the machine: where the first column of `segment_by` changes. Never empty.
+    pub fn run_starts(&self) -> &[u64] {
+        &self.run_starts
     }
 
     /// Whether the last exchange brought the first cycle of a segment: observers and detectors start anew.
@@ -165,11 +175,13 @@ impl Bus for RecordingBus {
         if let Some(stamp) = following.filter(|stamp| stamp.cycle < head.stamp.cycle) {
             self.last = Some(stamp);
             self.gaps += 1;
-            image.valid.fill(Err(Missing::Gap));
-            return Err(BusFault {
-                stamp,
-                cause: BusCause::Gap,
-            });
+            let next = stamp.cycle.saturating_add(1);
+            let cause = match self.segment_starts.binary_search(&next) {
+                Ok(_) => BusCause::Segment,
+                Err(_) => BusCause::Gap,
+            };
+            image.valid.fill(Err(cause.into()));
+            return Err(BusFault { stamp, cause });
         }
         self.store.fill(self.next_row, &head, image);
         self.next_row += 1;
@@ -182,7 +194,7 @@ impl Bus for RecordingBus {
         match cause {
             BusCause::NoFrame => self.counters.lost += 1,
             BusCause::WorkingCounter { .. } => self.counters.working_counter_errors += 1,
-            BusCause::Gap | BusCause::End => self.gaps += 1,
+            BusCause::Gap | BusCause::Segment | BusCause::End => self.gaps += 1,
         }
         Err(BusFault {
             stamp: head.stamp,

@@ -63,6 +63,7 @@ impl Store {
             Some(BusCause::NoFrame) => (1, 0, 0),
             Some(BusCause::WorkingCounter { expected, actual }) => (2, expected, actual),
             Some(BusCause::Gap | BusCause::End) => (3, 0, 0),
+            Some(BusCause::Segment) => (4, 0, 0),
         };
         let bytes = &mut self.bytes;
         bytes.extend(head.stamp.cycle.to_le_bytes());
@@ -109,6 +110,7 @@ impl Store {
                     expected: short(STAMP + 1)?,
                     actual: short(STAMP + 3)?,
                 }),
+                4 => Some(BusCause::Segment),
                 _ => Some(BusCause::Gap),
             },
             recipe: *bytes.get(STAMP + 5)?,

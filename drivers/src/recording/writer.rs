@@ -109,6 +109,7 @@ impl Writer {
                 push_integer(row, false, u64::from(actual));
             }
             Err(BusCause::Gap) => row.extend_from_slice(b"gap"),
+            Err(BusCause::Segment) => row.extend_from_slice(b"segment"),
             Err(BusCause::End) => return Ok(()),
         }
         row.push(b',');

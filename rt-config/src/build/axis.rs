@@ -1,5 +1,6 @@
 //! Servo axes: drive, motion and plant.
 
+use super::signature::signature;
 use super::twin::twin;
 use super::{MAX_DWELL_S, MAX_LAG_S, Whole, asset_id, in_counts, needs};
 use crate::check::{Bounds, Check};
@@ -15,12 +16,15 @@ pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &m
     let motion = raw.motion.as_ref().map_or_else(still, |motion| {
         self::motion(motion, counts_per_m(&drive), check)
     });
+    let (signature, healthy) = signature(raw, effort, check);
     Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
         motion,
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
+        signature,
+        healthy,
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "axis.plant", whole, check),
         effort_unit: effort,
     }

@@ -4,6 +4,7 @@ mod axis;
 mod bus;
 mod press;
 mod recording;
+mod signature;
 mod station;
 mod twin;
 

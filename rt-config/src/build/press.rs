@@ -60,6 +60,8 @@ pub(super) fn press(
         },
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
+        signature: None,
+        healthy: None,
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };

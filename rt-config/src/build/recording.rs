@@ -92,12 +92,48 @@ fn columns(raw: &AxisColumnsTable, axis: &Axis, whole: &Whole, check: &mut Check
             "map a current in A, or leave [bus] and [simulation] out of a machine that is only replayed",
         );
     }
+    let (position, following_error) = match (&raw.position, &raw.following_error) {
+        (Some(position), None) => (column(position, &place, check), false),
+        (None, Some(error)) => (column(error, &place, check), true),
+        _ => {
+            check.problem(
+                &raw.axis.span,
+                format!(
+                    "the recording of {} needs either `position` or `following_error`",
+                    axis.name
+                ),
+                "one of the two",
+                "map the column that holds the position, or the one that holds reference minus position",
+            );
+            let neither = Column {
+                name: String::new(),
+                factor: f64::NAN,
+            };
+            (neither, false)
+        }
+    };
+    let needs_reference = following_error || raw.current_magnitude;
+    if needs_reference && raw.reference.is_none() {
+        let key = if following_error {
+            "following_error"
+        } else {
+            "current_magnitude"
+        };
+        check.problem(
+            &raw.axis.span,
+            format!("`{key}` of {} needs the reference", axis.name),
+            "has no `reference`",
+            "map the column that holds the target position",
+        );
+    }
     AxisColumns {
         axis: axis.name.clone(),
         reference: raw.reference.as_ref().map(|raw| column(raw, &place, check)),
-        position: column(&raw.position, &place, check),
+        position,
+        following_error,
         velocity: raw.velocity.as_ref().map(|raw| column(raw, &speed, check)),
         current: column(&raw.current, &[(&CURRENT, 1.0), (&FORCE, 1.0)], check),
+        current_magnitude: raw.current_magnitude,
     }
 }
 

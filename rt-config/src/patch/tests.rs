@@ -42,6 +42,41 @@ fn twin() -> AxisTwin {
     }
 }
 
+fn healthy() -> crate::machine::Healthy {
+    let load = |load_a| crate::machine::HealthyLoad {
+        load_a,
+        figures: [1.0 / 3.0, 1.7e-4, 0.0, 0.0125],
+    };
+    crate::machine::Healthy {
+        movements: 50,
+        degrees_of_freedom: 8.0,
+        movement_time_s: 12.96,
+        load_sigma_a: 0.1 + 0.2,
+        figure_sigmas: [0.013, 0.25, 1.0 / 7.0, 0.3],
+        family_sigmas: [0.9, 0.8, 1.1],
+        loads: vec![load(-0.2), load(1e-7)],
+    }
+}
+
+#[test]
+fn what_was_learnt_of_movements_reads_back_the_same() {
+    let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").unwrap();
+    let at = crate::PRESS_CELL.find("[axis.drive]").unwrap();
+    let (before, after) = crate::PRESS_CELL.split_at(at);
+    let text =
+        format!("{before}[axis.signature]\nscrew_lead = \"5mm\"\nsettle = \"1.5s\"\n\n{after}");
+    machine.axes[0].signature = Some(crate::machine::SignatureSettings {
+        screw_lead_m: 0.005,
+        settle_s: 1.5,
+    });
+    machine.axes[0].healthy = Some(healthy());
+    let merged = apply_patch(&text, &twin_patch(&machine)).unwrap();
+    assert_eq!(crate::load(&merged, "merged").unwrap(), machine);
+    // A second calibration replaces the first.
+    let again = apply_patch(&merged, &twin_patch(&machine)).unwrap();
+    assert_eq!(again, merged);
+}
+
 fn calibrated() -> Machine {
     let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").unwrap();
     for axis in &mut machine.axes {
@@ -209,7 +244,7 @@ fn a_patch_that_does_not_fit_is_refused() {
         ),
         (
             "[[axis]]\nname = \"infeed\"\n",
-            "is not just `name` and `twin`",
+            "is not just `name` with `twin` or `healthy`",
         ),
         (
             "[[axis]]\nname = \"infeed\"\nasset_id = \"x\"\n[axis.twin]\n",

@@ -281,6 +281,66 @@ fn a_real_interface_needs_identities() {
 }
 
 #[test]
+fn signatures_are_checked() {
+    let start = REPLAY.find("[axis.twin]").unwrap();
+    let end = REPLAY.find("[recording]").unwrap();
+    let signature = r#"[axis.signature]
+screw_lead = "5mm"
+settle = "1.6s"
+[axis.healthy]
+movements = 50
+degrees_of_freedom = 8.0
+movement_time = "13s"
+load_sigma = "8N"
+friction_sigma = "14N"
+hunting_sigma = 0.25
+roughness_sigma = 0.14
+ripple_sigma = 0.3
+lubrication_sigma = 0.9
+backlash_sigma = 0.8
+spalling_sigma = 0.9
+[[axis.healthy.load]]
+load = "-220N"
+friction = "930N"
+hunting = "0.17mm"
+roughness = "0.25mm"
+ripple = "18N"
+"#;
+    let text = format!("{}{signature}{}", &REPLAY[..start], &REPLAY[end..]);
+    load(&text, "signature.toml").unwrap();
+    let check = |from, to, words| wrong(&text, from, to, words);
+    check(
+        "screw_lead = \"5mm\"",
+        "screw_lead = \"0mm\"",
+        "more than 0m",
+    );
+    check("settle = \"1.6s\"", "settle = \"-1s\"", "at least 0s");
+    check(
+        "friction = \"930N\"",
+        "friction = \"930A\"",
+        "expected a force",
+    );
+    check("hunting_sigma = 0.25", "hunting_sigma = 0", "more than 0");
+    check(
+        "degrees_of_freedom = 8.0",
+        "degrees_of_freedom = 0",
+        "at least 1",
+    );
+    check(
+        "name = \"a\"\n[axis.signature]\nscrew_lead = \"5mm\"\nsettle = \"1.6s\"\n",
+        "name = \"a\"\n",
+        "needs [axis.signature]",
+    );
+    let from = text.find("[[axis.healthy.load]]").unwrap();
+    let loads = &text[from..text.find("[recording]").unwrap()];
+    check(
+        loads,
+        &loads.repeat(9),
+        "9 loads, and an axis can have 1 to 8",
+    );
+}
+
+#[test]
 fn twins_and_recordings_are_checked() {
     let replay = |from, to, words| wrong(REPLAY, from, to, words);
     load(REPLAY, "replay.toml").unwrap();
@@ -313,6 +373,22 @@ fn twins_and_recordings_are_checked() {
         "axis = \"a\"",
         "axis = \"b\"",
         "there is no axis or press \"b\"",
+    );
+    replay("position =", "positions =", "is not a key");
+    replay(
+        "axis = \"a\"\nposition =",
+        "axis = \"a\"\nfollowing_error = { column = \"e\" }\nposition =",
+        "either `position` or `following_error`",
+    );
+    replay(
+        "axis = \"a\"\nposition =",
+        "axis = \"a\"\nfollowing_error =",
+        "`following_error` of a needs the reference",
+    );
+    replay(
+        "axis = \"a\"\nposition =",
+        "axis = \"a\"\ncurrent_magnitude = true\nposition =",
+        "`current_magnitude` of a needs the reference",
     );
     // A current instead of a force needs the force constant, and currents everywhere.
     let current = REPLAY.replace("unit = \"N\"", "unit = \"A\"");

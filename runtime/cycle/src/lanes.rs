@@ -248,7 +248,9 @@ impl Compare<'_, '_> {
                     judge.forget();
                     judge.coasted = judge.coasted.saturating_add(1);
                     (lane.settle[l], lane.judged[l]) = (settle, 0.0);
-                    if *reason == Missing::Gap || judge.coasted > COAST_CYCLES {
+                    if matches!(reason, Missing::Gap | Missing::NewSegment)
+                        || judge.coasted > COAST_CYCLES
+                    {
                         lane.locked &= !(1 << l);
                     }
                 }

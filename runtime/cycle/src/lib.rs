@@ -11,4 +11,5 @@ pub mod pipeline;
 pub mod plan;
 pub mod profile;
 pub mod setpoint;
+pub mod signature;
 pub mod station;

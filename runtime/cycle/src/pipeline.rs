@@ -10,6 +10,7 @@ use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::{Compare, Correct, LaneState, Predict};
 use crate::outbox::Outbox;
 use crate::plan::Plan;
+use crate::signature::{SignatureJudge, SignaturePlan};
 use crate::station::StationJudge;
 use twinstep_models::blocks::{Block, FEATURES};
 use twinstep_models::cause::Cause;
@@ -27,6 +28,7 @@ pub struct Pipeline<'a> {
     lanes: &'a mut [LaneState],
     axes: &'a mut [AxisJudge],
     stations: &'a mut [StationJudge],
+    signatures: (&'a [SignaturePlan], &'a mut [SignatureJudge]),
     /// Events of this cycle.
     pub outbox: Outbox,
     part: u8,
@@ -52,6 +54,7 @@ impl<'a> Pipeline<'a> {
             lanes,
             axes,
             stations,
+            signatures: (&[], &mut []),
             outbox,
             part: 0,
             cycle: 0,
@@ -60,6 +63,21 @@ impl<'a> Pipeline<'a> {
             bus_cause,
             hash: 0,
         }
+    }
+
+    /// Judges the signatures of movements too. Lengths that do not match are cut to the shorter.
+    pub fn with_signatures(
+        mut self,
+        plans: &'a [SignaturePlan],
+        judges: &'a mut [SignatureJudge],
+    ) -> Self {
+        self.signatures = (plans, judges);
+        self
+    }
+
+    /// Judging of the signatures, in the order of their plans.
+    pub fn signatures(&self) -> &[SignatureJudge] {
+        self.signatures.1
     }
 
     /// The plan in force.
@@ -113,6 +131,17 @@ impl<'a> Pipeline<'a> {
             stamp,
             context: samples.context,
         });
+        let (plans, judges) = &mut self.signatures;
+        for (plan, judge) in plans.iter().zip(judges.iter_mut()) {
+            if let Some(sample) = samples.axes.get(usize::from(plan.axis)) {
+                let at = Occasion {
+                    stamp,
+                    source: Source::Axis(plan.axis),
+                    context: samples.context,
+                };
+                judge.push(plan, &at, sample, &mut self.outbox);
+            }
+        }
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
@@ -181,6 +210,9 @@ impl<'a> Pipeline<'a> {
             source: Source::Bus,
             context: samples.context,
         };
+        if samples.bus == Err(Missing::NewSegment) {
+            return;
+        }
         if let (Err(reason), false) = (samples.bus, self.bus_raised) {
             // What is cleared later is what was raised.
             self.bus_cause = cause_of(reason);
@@ -218,7 +250,7 @@ impl<'a> Pipeline<'a> {
 const fn cause_of(reason: Missing) -> Cause {
     match reason {
         Missing::WorkingCounter | Missing::NotOperational => Cause::WorkingCounter,
-        Missing::Gap => Cause::RecordingGap,
+        Missing::Gap | Missing::NewSegment => Cause::RecordingGap,
         Missing::NoFrame | Missing::NotANumber | Missing::NotMapped => Cause::FramesLost,
     }
 }

@@ -12,6 +12,7 @@ pub mod false_alarms;
 pub mod lines;
 pub mod live;
 pub mod lock;
+pub mod movements;
 pub mod names;
 pub mod output;
 pub mod pacer;

@@ -192,6 +192,38 @@ pub struct AccuracyLine {
     pub arx10_rms: f64,
 }
 
+/// One movement of one axis, out and back, and how far it goes in the direction of every family of faults.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "movement")]
+pub struct MovementLine {
+    /// Name of the axis.
+    pub source: String,
+    /// Cycle in which it was complete.
+    pub cycle: u64,
+    /// Its time (ns).
+    pub time_ns: u64,
+    /// Unit of load, friction and ripple.
+    pub unit: &'static str,
+    /// Constant load, positive pulls towards smaller positions.
+    pub load: f64,
+    /// Friction, mean of both directions.
+    pub friction: f64,
+    /// RMS of the slow following error (m).
+    pub hunting_m: f64,
+    /// Spread of the fast following error (m).
+    pub roughness_m: f64,
+    /// Amplitude once a revolution of the screw.
+    pub ripple: f64,
+    /// Score of lacking lubrication (standard deviations); none where it is not judged.
+    pub lubrication: Option<f64>,
+    /// Score of backlash.
+    pub backlash: Option<f64>,
+    /// Score of spalling.
+    pub spalling: Option<f64>,
+    /// Evidence of the strongest family, in thresholds.
+    pub evidence: Option<f64>,
+}
+
 /// The free run of the twin over a whole record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename = "free_run")]

@@ -106,7 +106,7 @@ impl Names {
     /// Unit of a channel of a source.
     pub fn unit(&self, source: Source, channel: Channel) -> &'static str {
         match channel {
-            Channel::CurrentNext | Channel::CurrentLoad => {
+            Channel::CurrentNext | Channel::CurrentLoad | Channel::Signature => {
                 self.named(source).map_or("A", |named| named.effort_unit)
             }
             _ => channel.unit(),

@@ -1,5 +1,7 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+mod signature;
+
 use crate::simd;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
@@ -11,6 +13,7 @@ use twinstep_cycle::plan::{
     AxisPlan, Baseline, JudgeLane, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds,
 };
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
+use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Feature};
@@ -49,6 +52,7 @@ pub struct PlanStore {
     stations: Vec<StationPlan>,
     thresholds: Thresholds,
     level: Level,
+    signatures: Vec<SignaturePlan>,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
 }
@@ -59,6 +63,7 @@ pub struct StateStore {
     lanes: Vec<LaneState>,
     axes: Vec<AxisJudge>,
     stations: Vec<StationJudge>,
+    signatures: Vec<SignatureJudge>,
 }
 
 impl PlanStore {
@@ -89,7 +94,8 @@ impl PlanStore {
             .iter()
             .flat_map(|a| a.baseline.iter().flatten())
             .count()
-            + stations.iter().filter(|s| s.leak.is_some()).count();
+            + stations.iter().filter(|s| s.leak.is_some()).count()
+            + signature::streams(machine);
         let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
         let thresholds = Thresholds {
             slack: SLACK,
@@ -104,6 +110,7 @@ impl PlanStore {
             stations,
             thresholds,
             level: simd::detected(),
+            signatures: signature::plans(machine, streams),
             params,
         }
     }
@@ -127,6 +134,11 @@ impl PlanStore {
         self
     }
 
+    /// How signatures are taken and judged, one an axis that has them.
+    pub fn signatures(&self) -> &[SignaturePlan] {
+        &self.signatures
+    }
+
     /// A pipeline over this plan and `state`.
     pub fn pipeline<'a>(&'a self, state: &'a mut StateStore) -> Pipeline<'a> {
         Pipeline::new(
@@ -135,6 +147,7 @@ impl PlanStore {
             &mut state.axes,
             &mut state.stations,
         )
+        .with_signatures(&self.signatures, &mut state.signatures)
     }
 
     /// Memory for one pipeline.
@@ -143,6 +156,7 @@ impl PlanStore {
             lanes: vec![LaneState::NEW; self.lanes.len()],
             axes: vec![AxisJudge::default(); self.axes.len()],
             stations: vec![StationJudge::default(); self.stations.len()],
+            signatures: vec![SignatureJudge::default(); self.signatures.len()],
         }
     }
 
@@ -150,8 +164,8 @@ impl PlanStore {
     pub fn hash(&self) -> String {
         // What the lanes hold is made of these, and the vector unit changes no result.
         let text = format!(
-            "{} {:?} {:?} {:?} {:?}",
-            self.period_ns, self.params, self.axes, self.stations, self.thresholds
+            "{} {:?} {:?} {:?} {:?} {:?}",
+            self.period_ns, self.params, self.axes, self.stations, self.thresholds, self.signatures
         );
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
             let mut word = [0; 8];

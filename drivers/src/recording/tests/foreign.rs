@@ -203,6 +203,56 @@ fn a_new_segment_starts_after_one_gap() {
 }
 
 #[test]
+fn a_following_error_becomes_a_position_and_a_size_gets_the_sign_of_the_motion() {
+    let mut machine = emps();
+    let map = machine.recording.as_mut().unwrap();
+    // The reference is in mm, what is left to it in um.
+    map.axes[0].reference.as_mut().unwrap().factor = 1e-3;
+    map.axes[0].position.factor = 1e-6;
+    map.axes[0].following_error = true;
+    map.axes[0].current.factor = 1.0;
+    map.axes[0].current_magnitude = true;
+    let mut text = String::from("time_s,reference_m,position_m,drive_v\n");
+    let references_mm = [10.0, 11.0, 12.0, 12.0, 11.0, 10.0, 10.0];
+    for (row, reference) in references_mm.iter().enumerate() {
+        text += &format!("{},{reference},250,2\n", row as f64 / 1000.0);
+    }
+    let recording = columns(Scratch::with(text), &machine).unwrap();
+    let axis = &recording.axes[0];
+    for (position_m, reference_mm) in axis.position_m.iter().zip(references_mm) {
+        assert!((position_m - (reference_mm * 1e-3 - 250e-6)).abs() < 1e-12);
+    }
+    // At rest the last direction stays.
+    assert_eq!(axis.current_a, [2.0, 2.0, 2.0, 2.0, -2.0, -2.0, -2.0]);
+}
+
+#[test]
+fn a_new_segment_is_no_gap_and_a_new_run_is_counted() {
+    let mut machine = emps();
+    let map = machine.recording.as_mut().unwrap();
+    map.segment_by = vec!["run".into(), "part".into()];
+    let mut text = String::from("run,part,time_s,reference_m,position_m,drive_v\n");
+    for (run, part) in [(1, 1), (1, 2), (2, 2), (2, 3)] {
+        for row in 0..3 {
+            text += &format!("{run},{part},{},0,0,1\n", f64::from(row) / 1000.0);
+        }
+    }
+    let mut bus = RecordingBus::open(Scratch::with(text), &machine).unwrap();
+    assert_eq!(bus.segment_starts(), [0, 4, 8, 12]);
+    assert_eq!(bus.run_starts(), [0, 8]);
+    let mut image = bus.object_map().image();
+    for cycle in 0..15 {
+        let result = bus.exchange(&mut image, &mut || ());
+        let between = cycle % 4 == 3;
+        assert_eq!(
+            result.map_err(|fault| fault.cause).err(),
+            between.then_some(crate::bus::BusCause::Segment)
+        );
+        assert_eq!(image.valid.contains(&Err(Missing::NewSegment)), between);
+    }
+}
+
+#[test]
 fn the_recorded_positioning_system_is_read() {
     let folder = std::env::var_os("TWINSTEP_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),

@@ -28,6 +28,7 @@ fn run(seeds: &[(u8, Vec<u8>)]) -> Vec<Row> {
                 actual: u16::from(bytes[0]),
             }),
             2 => Some(BusCause::Gap),
+            3 => Some(BusCause::Segment),
             _ => None,
         };
         let result = match cause {

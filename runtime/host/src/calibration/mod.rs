@@ -12,6 +12,9 @@ mod baseline;
 mod cascade;
 mod offset;
 mod press;
+mod signature;
+
+pub use signature::SignatureReport;
 
 use crate::error::HostError;
 use std::path::PathBuf;
@@ -20,11 +23,16 @@ use twinstep_drivers::recording::{AxisRecord, Recording, StationRecord, columns}
 use twinstep_models::identify::{self, AxisFit, VacuumRecord, fit_axis, fit_vacuum};
 use twinstep_models::vacuum::Phase;
 
+/// Longest period with which inverse dynamics are fitted (ns), as the longest on a bus: a motor speeds up within tens of ms.
+const MAX_FIT_PERIOD_NS: u64 = 10_000_000;
+
 /// What was found, for people: one remark per thing that could not be identified or validated.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Fits in the order of axes and presses; none where it failed.
     pub fits: Vec<Option<AxisFit>>,
+    /// Healthy signatures that were learnt.
+    pub signatures: Vec<SignatureReport>,
     /// Remarks, each with the name of the axis, part or station.
     pub remarks: Vec<String>,
 }
@@ -75,7 +83,10 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
                 .push(format!("{}: not calibrated, {why}", station.name)),
         }
     }
-    if report.fits.iter().all(Option::is_none) && machine.stations.iter().all(|s| s.twin.is_none())
+    signature::learn(machine, paths, &mut report)?;
+    if report.fits.iter().all(Option::is_none)
+        && machine.stations.iter().all(|s| s.twin.is_none())
+        && report.signatures.is_empty()
     {
         return Err(HostError::usage(
             format!("nothing could be identified: {}", report.remarks.join("; ")),
@@ -148,6 +159,9 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord,
 }
 
 fn fit_one(machine: &Machine, n: usize, recordings: &[Recording]) -> Result<AxisFit, &'static str> {
+    if machine.cycle.period_ns > MAX_FIT_PERIOD_NS {
+        return Err("its period is too long to tell accelerations");
+    }
     let (record, usable) = joined(machine, n, recordings);
     let reference_m = record.reference_m.as_deref().unwrap_or(&record.position_m);
     fit_axis(&identify::AxisRecord {

@@ -26,6 +26,16 @@ struct Line<'a> {
     cascade: bool,
 }
 
+/// The healthy signature of one axis, as a line of JSON.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "calibration_signature")]
+struct SignatureLine<'a> {
+    source: &'a str,
+    movements: usize,
+    runs: usize,
+    loads: usize,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -120,6 +130,22 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
             output.line(&format!(
                 "{:<16} {quantity:<12} {old:>14} {value:>12.4} {error:>12.4}  {unit}",
                 new.name
+            ));
+        }
+    }
+    for learnt in &report.signatures {
+        let [movements, runs, loads] = learnt.counts;
+        if output.json() {
+            output.json_line(&SignatureLine {
+                source: &learnt.axis,
+                movements,
+                runs,
+                loads,
+            });
+        } else {
+            output.line(&format!(
+                "{:<16} healthy signature of {movements} movements in {runs} runs at {loads} loads",
+                learnt.axis
             ));
         }
     }

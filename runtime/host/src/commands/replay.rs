@@ -4,6 +4,7 @@ use super::load_machine;
 use crate::accuracy;
 use crate::cli::ReplayArgs;
 use crate::error::{Exit, HostError};
+use crate::movements;
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::plan::PlanStore;
@@ -46,12 +47,16 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
 /// A recording from elsewhere was made without us: say first how far the twin can be believed on it.
 fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), HostError> {
     let recording = columns(path, machine).map_err(refused)?;
-    let (tables, free_runs) = accuracy::judge(machine, &PlanStore::new(machine), &recording);
+    let plan = PlanStore::new(machine);
+    let (tables, free_runs) = accuracy::judge(machine, &plan, &recording);
+    let movements = movements::lines(machine, &plan, path)?;
     if output.json() {
+        movements.iter().for_each(|line| output.json_line(line));
         tables.iter().for_each(|line| output.json_line(line));
         free_runs.iter().for_each(|line| output.json_line(line));
     } else {
         output.line(&tables::accuracy_text(&tables, &free_runs));
+        output.line(&movements::text(&movements));
     }
     Ok(())
 }

@@ -1,0 +1,61 @@
+//! The tables of an axis' movement signature.
+
+use crate::value::{At, Effort, Length, Number, Quantity, Time};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How signatures of movements are taken.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignatureTable {
+    /// Way per revolution of the screw.
+    pub(crate) screw_lead: Quantity<Length>,
+    /// Time at constant speed until the following error of the start has died away.
+    pub(crate) settle: Quantity<Time>,
+}
+
+/// What `twinstep calibrate` learnt from healthy movements.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealthyTable {
+    /// Movements that were seen.
+    pub(crate) movements: At<u32>,
+    /// Degrees of freedom of every spread: runs less loads.
+    pub(crate) degrees_of_freedom: Quantity<Number>,
+    /// Typical time from one movement to the next.
+    pub(crate) movement_time: Quantity<Time>,
+    /// Spread of the load from movement to movement.
+    pub(crate) load_sigma: Quantity<Effort>,
+    /// Spread of the friction.
+    pub(crate) friction_sigma: Quantity<Effort>,
+    /// Spread of the logarithm of the hunting.
+    pub(crate) hunting_sigma: Quantity<Number>,
+    /// Spread of the logarithm of the roughness.
+    pub(crate) roughness_sigma: Quantity<Number>,
+    /// Spread of the logarithm of the ripple.
+    pub(crate) ripple_sigma: Quantity<Number>,
+    /// Spread of the score of lacking lubrication.
+    pub(crate) lubrication_sigma: Quantity<Number>,
+    /// Spread of the score of backlash.
+    pub(crate) backlash_sigma: Quantity<Number>,
+    /// Spread of the score of spalling.
+    pub(crate) spalling_sigma: Quantity<Number>,
+    /// The healthy signature of every load, 1 to 8.
+    pub(crate) load: At<Vec<HealthyLoadTable>>,
+}
+
+/// The healthy signature of one load.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealthyLoadTable {
+    /// The load: half the difference of the currents of both directions, positive pulls towards smaller positions.
+    pub(crate) load: Quantity<Effort>,
+    /// Friction, mean of both directions.
+    pub(crate) friction: Quantity<Effort>,
+    /// RMS of the slow following error.
+    pub(crate) hunting: Quantity<Length>,
+    /// Spread of the fast following error.
+    pub(crate) roughness: Quantity<Length>,
+    /// Amplitude of the current once a revolution.
+    pub(crate) ripple: Quantity<Effort>,
+}

@@ -1,0 +1,285 @@
+//! Judges the signatures of one axis' movements: a CUSUM for every family of faults, along its own direction.
+//!
+//! A deviation is raised once with the family that explains best what has gathered since its CUSUM left 0, and cleared when
+//! the evidence is gone (hysteresis). A movement under a load that was never learnt is not judged.
+
+use crate::event::{Detector, EventState, Severity};
+use crate::judge::Occasion;
+use crate::outbox::Outbox;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::sample::{AxisReading, DriveState, Missing};
+use twinstep_models::signature::{
+    FAMILIES, FIGURES, Family, Figure, Movement, Settings, Signature, likeliest, nearest,
+};
+
+/// Loads that one axis may be learnt with.
+pub const MAX_LOADS: usize = 8;
+
+/// What healthy movements of one axis look like, and when one is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HealthyPlan {
+    /// Healthy signatures, one a load; the first `count` are used.
+    pub loads: [Signature; MAX_LOADS],
+    /// Number of loads.
+    pub count: usize,
+    /// A load further away than this from every learnt one is strange (A).
+    pub within_a: f64,
+    /// Spread of the deviation of every figure (A for friction, else 1; > 0).
+    pub figure_sigmas: [f64; FIGURES],
+    /// Spread of the score of every family (1, > 0).
+    pub family_sigmas: [f64; FAMILIES],
+    /// Slack of the CUSUMs (standard deviations).
+    pub slack: f64,
+    /// Threshold of the CUSUMs (standard deviations).
+    pub threshold: f64,
+}
+
+/// How the signatures of one axis are taken and judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SignaturePlan {
+    /// Number of the axis.
+    pub axis: u16,
+    /// How they are taken.
+    pub settings: Settings,
+    /// None: taken for calibration, not judged.
+    pub healthy: Option<HealthyPlan>,
+}
+
+/// State of the judging of one axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SignatureJudge {
+    /// The signature that was complete in the last cycle, for calibration.
+    pub ended: Option<Signature>,
+    movement: Movement,
+    /// Scores of the latest movement, none where it was not judged.
+    scores: Option<[f64; FAMILIES]>,
+    evidence: [f64; FAMILIES],
+    /// Sum of the standardised deviations since the evidence of the family was 0.
+    gathered: [[f64; FIGURES]; FAMILIES],
+    raised: Option<Family>,
+}
+
+impl SignatureJudge {
+    /// Takes in one cycle of the axis.
+    pub fn push(
+        &mut self,
+        plan: &SignaturePlan,
+        at: &Occasion,
+        sample: &Result<AxisReading, Missing>,
+        out: &mut Outbox,
+    ) {
+        self.ended = match sample {
+            Ok(r) if r.state == DriveState::OperationEnabled => {
+                let movement = &mut self.movement;
+                movement.push(&plan.settings, r.target_m, r.position_m, r.current_a)
+            }
+            // Half a movement is none.
+            _ => self.movement.gap(),
+        };
+        if let (Some(signature), Some(healthy)) = (self.ended, &plan.healthy) {
+            self.judge(healthy, at, &signature, out);
+        }
+    }
+
+    /// How far the latest movement goes in the direction of every family (standard deviations); none where it was not judged.
+    pub fn scores(&self) -> Option<[f64; FAMILIES]> {
+        self.scores
+    }
+
+    /// Evidence of the strongest family (standard deviations).
+    pub fn evidence(&self) -> f64 {
+        let larger = |a: f64, b: &f64| if *b > a { *b } else { a };
+        self.evidence.iter().fold(0.0, larger)
+    }
+
+    fn judge(&mut self, plan: &HealthyPlan, at: &Occasion, now: &Signature, out: &mut Outbox) {
+        let loads = plan.loads.get(..plan.count).unwrap_or(&plan.loads);
+        self.scores = None;
+        let Some(healthy) = nearest(loads, now.load_a, plan.within_a) else {
+            return;
+        };
+        let mut z = now.deviation(healthy);
+        for (z, sigma) in z.iter_mut().zip(plan.figure_sigmas) {
+            *z /= sigma;
+        }
+        let (mut strongest, mut scores) = (0, [0.0; FAMILIES]);
+        for family in Family::ALL {
+            let f = family as usize;
+            let score = family.score(&z) / plan.family_sigmas[f];
+            scores[f] = score;
+            let evidence = self.evidence[f] + score - plan.slack;
+            // Bounded above, so that a fault that has gone is cleared soon.
+            self.evidence[f] = evidence.clamp(0.0, 2.0 * plan.threshold);
+            if self.evidence[f] > 0.0 {
+                for (sum, z) in self.gathered[f].iter_mut().zip(z) {
+                    *sum += z;
+                }
+            } else {
+                self.gathered[f] = [0.0; FIGURES];
+            }
+            if self.evidence[f] > self.evidence[strongest] {
+                strongest = f;
+            }
+        }
+        self.scores = Some(scores);
+        let evidence = self.evidence[strongest];
+        let (state, family) = match self.raised {
+            None if evidence > plan.threshold => {
+                (EventState::Raised, likeliest(&self.gathered[strongest]))
+            }
+            Some(family) if evidence < 0.5 * plan.threshold => (EventState::Cleared, family),
+            _ => return,
+        };
+        self.raised = (state == EventState::Raised).then_some(family);
+        out.push(at.event(
+            Channel::Signature,
+            state,
+            Detector::Cusum,
+            Severity::Warning,
+            now.figures[Figure::Friction as usize],
+            healthy.figures[Figure::Friction as usize],
+            Regime::ConstantSpeed,
+            family.cause(),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Source};
+    use twinstep_models::cause::Cause;
+    use twinstep_models::sample::{Context, CycleStamp};
+
+    const HEALTHY: Signature = Signature {
+        load_a: 0.1,
+        figures: [0.9, 2e-4, 2e-4, 0.02],
+    };
+
+    fn plan() -> SignaturePlan {
+        SignaturePlan {
+            axis: 0,
+            settings: Settings::new(0.005, 0.4, 40_000_000),
+            healthy: Some(HealthyPlan {
+                loads: [HEALTHY; MAX_LOADS],
+                count: 1,
+                within_a: 0.1,
+                figure_sigmas: [0.01, 0.2, 0.2, 0.2],
+                family_sigmas: [1.0; FAMILIES],
+                slack: 1.5,
+                threshold: 6.0,
+            }),
+        }
+    }
+
+    fn occasion() -> Occasion {
+        Occasion {
+            stamp: CycleStamp::default(),
+            source: Source::Axis(0),
+            context: Context::default(),
+        }
+    }
+
+    /// Judges `count` signatures that deviate by `z`; the events of each.
+    fn judged(judge: &mut SignatureJudge, z: [f64; FIGURES], count: usize) -> Vec<Event> {
+        let healthy = plan().healthy.unwrap();
+        let mut now = HEALTHY;
+        for figure in Figure::ALL {
+            let f = figure as usize;
+            let deviation = z[f] * healthy.figure_sigmas[f];
+            match figure {
+                Figure::Friction => now.figures[f] += deviation,
+                _ => now.figures[f] *= libm::exp(deviation),
+            }
+        }
+        let mut events = Vec::new();
+        for _ in 0..count {
+            let mut out = Outbox::default();
+            judge.judge(&healthy, &occasion(), &now, &mut out);
+            events.extend(std::iter::from_fn(|| out.pop()));
+        }
+        events
+    }
+
+    #[test]
+    fn a_healthy_movement_raises_nothing() {
+        for z in [
+            [0.0; FIGURES],
+            [1.0, 0.5, -0.5, -0.5],
+            [-1.0, 0.0, 0.0, 1.0],
+        ] {
+            assert!(judged(&mut SignatureJudge::default(), z, 1000).is_empty());
+        }
+    }
+
+    #[test]
+    fn every_family_is_raised_by_its_name_and_cleared_once() {
+        for (z, cause) in [
+            ([9.0, 3.0, -2.0, -2.0], Cause::LubricationLacking),
+            ([-7.0, 1.5, 1.0, 0.5], Cause::PreloadLost),
+            // The current falls, and the ripple tells it from a lost preload.
+            ([-2.2, 0.3, -0.6, 2.7], Cause::Spalling),
+        ] {
+            let mut judge = SignatureJudge::default();
+            let raised = judged(&mut judge, z, 20);
+            assert_eq!(raised.len(), 1, "{raised:?}");
+            assert_eq!(
+                (raised[0].state, raised[0].cause),
+                (EventState::Raised, cause)
+            );
+            assert_eq!(raised[0].measured < raised[0].predicted, z[0] < 0.0);
+            let cleared = judged(&mut judge, [0.0; FIGURES], 20);
+            assert_eq!(cleared.len(), 1, "{cleared:?}");
+            assert_eq!(
+                (cleared[0].state, cleared[0].cause),
+                (EventState::Cleared, cause)
+            );
+        }
+    }
+
+    #[test]
+    fn one_strange_movement_is_not_enough() {
+        assert!(judged(&mut SignatureJudge::default(), [7.0, 0.0, 0.0, 0.0], 1).is_empty());
+    }
+
+    #[test]
+    fn a_strange_load_is_not_judged() {
+        let healthy = plan().healthy.unwrap();
+        let strange = Signature {
+            load_a: 0.5,
+            figures: [2.0, 1e-3, 1e-3, 0.1],
+        };
+        let (mut judge, mut out) = (SignatureJudge::default(), Outbox::default());
+        judge.judge(&healthy, &occasion(), &strange, &mut out);
+        assert_eq!(judge, SignatureJudge::default());
+        assert!(out.pop().is_none());
+    }
+
+    #[test]
+    fn a_whole_movement_is_judged_and_a_torn_one_is_not() {
+        let run = |torn: Option<usize>| {
+            let (mut judge, mut out) = (SignatureJudge::default(), Outbox::default());
+            let (mut target_m, mut ended) = (0.0, 0);
+            for k in 0..200 {
+                target_m += if k < 100 { 1e-3 } else { -1e-3 };
+                let reading = AxisReading {
+                    target_m,
+                    position_m: target_m,
+                    current_a: if k < 100 { 2.0 } else { -1.8 },
+                    state: DriveState::OperationEnabled,
+                    ..AxisReading::default()
+                };
+                let sample = if torn == Some(k) {
+                    Err(Missing::NoFrame)
+                } else {
+                    Ok(reading)
+                };
+                judge.push(&plan(), &occasion(), &sample, &mut out);
+                ended += usize::from(judge.ended.is_some());
+            }
+            (ended, out.pop().map(|event| event.cause))
+        };
+        assert_eq!(run(None), (1, Some(Cause::LubricationLacking)));
+        assert_eq!(run(Some(130)), (0, None));
+    }
+}
