@@ -8,6 +8,7 @@ pub mod blocks;
 pub mod cause;
 pub mod channel;
 pub mod detect;
+pub mod health;
 #[cfg(feature = "identify")]
 pub mod identify;
 pub mod lane;
