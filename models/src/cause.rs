@@ -38,6 +38,14 @@ pub enum Cause {
     AlError = 15,
     /// A SubDevice does not answer any more.
     NoAnswer = 16,
+    /// Friction and ripple have risen: dry surfaces.
+    Lubrication = 17,
+    /// Pits in a raceway: ripple rises, the mean current may fall.
+    Spalling = 18,
+    /// The encoder loses counts.
+    EncoderSlip = 19,
+    /// The ram meets no part.
+    MissingPart = 20,
 }
 
 impl Cause {
@@ -82,6 +90,10 @@ impl Cause {
             Self::RecordingGap => "the recording lacks cycles",
             Self::AlError => "a SubDevice left OP",
             Self::NoAnswer => "a SubDevice does not answer",
+            Self::Lubrication => "lubrication is lacking",
+            Self::Spalling => "raceway damaged (spalling)",
+            Self::EncoderSlip => "the encoder slips or loses counts",
+            Self::MissingPart => "no part in the press",
         }
     }
 
@@ -121,6 +133,12 @@ impl Cause {
                 "Mend what the AL status code says; the SubDevice is brought back to OP where it allows."
             }
             Self::NoAnswer => "Check power and cable of the SubDevice and of the one before it.",
+            Self::Lubrication => "Relubricate guide and screw; compare the current afterwards.",
+            Self::Spalling => {
+                "Inspect balls and raceways of screw and bearings; plan their replacement."
+            }
+            Self::EncoderSlip => "Check the encoder's coupling and cable, and home the axis again.",
+            Self::MissingPart => "Stop the press; check the feeding of parts.",
         }
     }
 }

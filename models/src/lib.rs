@@ -14,6 +14,7 @@ pub mod identify;
 pub mod lane;
 pub mod pattern;
 pub mod press;
+pub mod rank;
 pub mod regime;
 pub mod sample;
 pub mod vacuum;
