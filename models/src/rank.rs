@@ -20,7 +20,8 @@
 //! decided by what the shape leaves out.
 //!
 //! Added mass moves gravity by `m g` and inertia by `m a`. Inertia holds the motor too, so in relative figures inertia moves
-//! less than gravity; with the inertia given the proportion is exact, else it is integrated over a few, which cannot name a press whose
+//! less than gravity; with the inertia given the proportion is exact, else it is integrated over a few, which cannot name a load on a press
+//! whose inertia is mostly motor.
 
 use crate::blocks::{FEATURES, Feature};
 use crate::cause::Cause;

@@ -6,6 +6,7 @@
 
 use crate::digest::{finish, mix, mix_event};
 use crate::event::{Detector, EventState, Severity, Source};
+use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Plan};
@@ -83,6 +84,7 @@ pub struct Pipeline<'a> {
     bus_good: u32,
     bus_cause: Cause,
     hash: u64,
+    health: HealthSlices<'a>,
 }
 
 impl<'a> Pipeline<'a> {
@@ -109,7 +111,24 @@ impl<'a> Pipeline<'a> {
             bus_good: 0,
             bus_cause,
             hash: 0,
+            health: HealthSlices::default(),
         }
+    }
+
+    /// Has health tracked in `health`; without it nothing is.
+    pub fn with_health(mut self, health: HealthSlices<'a>) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Health of axis `n`.
+    pub fn health(&self, n: usize) -> Option<&AxisHealth> {
+        self.health.axes.get(n)
+    }
+
+    /// Health of station `n`.
+    pub fn station_health(&self, n: usize) -> Option<&StationHealth> {
+        self.health.stations.get(n)
     }
 
     /// The plan in force.
@@ -221,6 +240,11 @@ impl<'a> Pipeline<'a> {
                     context: samples.context,
                 };
                 station.compare(plan, &self.plan.thresholds, &at, sample, &mut self.outbox);
+                if let (Some((rate, sigma)), Some(health)) =
+                    (station.ended_leak, self.health.stations.get_mut(n))
+                {
+                    health.hold(rate, sigma, stamp.time_ns);
+                }
             }
         }
     }
@@ -276,6 +300,9 @@ impl<'a> Pipeline<'a> {
                     break;
                 };
                 if judge.settle_left > 0 {
+                    if let Some(health) = self.health.axes.get_mut(base + l) {
+                        health.interrupt();
+                    }
                     continue;
                 }
                 let sample = LoadSample {
@@ -295,6 +322,21 @@ impl<'a> Pipeline<'a> {
                     context: samples.context,
                 };
                 judge.load(plan, &self.plan.thresholds, &at, &sample, &mut self.outbox);
+                if let Some(health) = self.health.axes.get_mut(base + l) {
+                    health.cycle(&HealthSample {
+                        residual_a: sample.measured_a - sample.predicted_a,
+                        contact_a: sample.contact_a,
+                        window_m: lane.load.position_m[l],
+                        velocity_m_per_s: sample.velocity_m_per_s,
+                        acceleration_m_per_s2: sample.acceleration_m_per_s2,
+                        position_m: lane.measured_m[l],
+                        current_a: lane.measured_a[l],
+                        regime: judge.regime,
+                        ended: judge.ended.is_some(),
+                        time_ns: stamp.time_ns,
+                        cycle: stamp.cycle,
+                    });
+                }
             }
         }
         for station in self.stations.iter_mut() {

@@ -2,6 +2,7 @@
 
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
+use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::{LaneState, Pipeline};
@@ -38,6 +39,8 @@ pub struct PlanStore {
     axes: Vec<AxisPlan>,
     stations: Vec<StationPlan>,
     thresholds: Thresholds,
+    axis_health: Vec<AxisHealth>,
+    station_health: Vec<StationHealth>,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
 }
@@ -48,6 +51,8 @@ pub struct StateStore {
     lanes: Vec<LaneState>,
     axes: Vec<AxisJudge>,
     stations: Vec<StationJudge>,
+    axis_health: Vec<AxisHealth>,
+    station_health: Vec<StationHealth>,
 }
 
 impl PlanStore {
@@ -72,6 +77,14 @@ impl PlanStore {
             .zip(&params)
             .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s))
             .collect();
+        let axis_health = all
+            .iter()
+            .zip(&params)
+            .map(|((axis, press), p)| crate::health::axis_health(axis, *press, p, period_s))
+            .collect();
+        let station_health = (machine.stations.iter())
+            .map(crate::health::station_health)
+            .collect();
         let stations: Vec<StationPlan> = machine
             .stations
             .iter()
@@ -95,6 +108,8 @@ impl PlanStore {
             axes,
             stations,
             thresholds,
+            axis_health,
+            station_health,
             params,
         }
     }
@@ -119,6 +134,10 @@ impl PlanStore {
             &mut state.axes,
             &mut state.stations,
         )
+        .with_health(HealthSlices {
+            axes: &mut state.axis_health,
+            stations: &mut state.station_health,
+        })
     }
 
     /// Memory for one pipeline.
@@ -127,6 +146,8 @@ impl PlanStore {
             lanes: vec![LaneState::NEW; self.lanes.len()],
             axes: vec![AxisJudge::default(); self.axes.len()],
             stations: vec![StationJudge::default(); self.stations.len()],
+            axis_health: self.axis_health.clone(),
+            station_health: self.station_health.clone(),
         }
     }
 
