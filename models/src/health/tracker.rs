@@ -39,6 +39,11 @@ const WALK: f64 = 0.004;
 const OUTLIER: f64 = 16.3;
 /// Outliers in a row that are a change.
 const CHANGE: u32 = 3;
+/// Error of a movement that its own residual does not show: the two directions of a screw differ (relative standard deviations,
+/// times the learnt factor).
+const SYSTEMATIC: [f64; UNKNOWNS] = [0.01, 0.005, 0.02];
+/// What each change makes of the factor on the noise: changes that never end are noise.
+const CHANGE_NOISE: f64 = 4.0;
 /// Movements before the noise is learnt: until then the prior rules.
 const LEARN_AFTER: u32 = 6;
 /// Weight of the newest innovation in the factor on the noise.
@@ -91,6 +96,7 @@ impl Tracker {
                 self.outliers = 0;
                 self.p = diagonal(&[PRIOR * PRIOR; PARAMETERS]);
                 self.seen = [0; 2];
+                self.noise = (self.noise * CHANGE_NOISE).min(1e6);
                 let Some(opened) = self.gain(&a, m, self.noise) else {
                     return;
                 };
@@ -186,6 +192,7 @@ impl Tracker {
                 let apa: f64 = (0..PARAMETERS).map(|n| row[n] * pa[n][k]).sum();
                 s[i][k] = factor * s[i][k] + apa;
             }
+            s[i][i] += factor * SYSTEMATIC[i] * SYSTEMATIC[i];
         }
         let s = inverse(&s)?;
         let expected = times(a, &self.x);
