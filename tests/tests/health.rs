@@ -9,7 +9,7 @@ fn health(faults: &str) -> Vec<Value> {
     let place = Place::new();
     let args = format!("demo --fast --json --cycles 100000 --seed 11 {faults}");
     let run = place.run(release_binary(), &args).fine();
-    run.lines("health")
+    run.of_type("health")
 }
 
 fn one<'a>(lines: &'a [Value], source: &str, parameter: &str) -> &'a Value {

@@ -281,7 +281,8 @@ mod tests {
             }
         }
         for (n, z) in sum.iter().enumerate() {
-            assert!((0.2..2.0).contains(z), "{n}: mean square {z}");
+            // Rather too wide than too narrow: the noise here has no systematic share, the tracker expects one.
+            assert!((0.03..2.0).contains(z), "{n}: mean square {z}");
         }
     }
 
