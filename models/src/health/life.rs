@@ -103,7 +103,8 @@ pub fn life(points: &Points, healthy: f64, limit: f64, now: f64) -> Life {
         return Err(Unknown::AwayFromLimit);
     }
     let span = points.span();
-    if !(t.slope * span / way > MATERIAL) {
+    let gone = t.slope * span / way;
+    if gone.is_nan() || gone <= MATERIAL {
         return Err(Unknown::TooSmall);
     }
     let mixture = Mixture::new(points, limit, if way > 0.0 { 1.0 } else { -1.0 });
@@ -184,7 +185,8 @@ impl Mixture {
         if self.reached(low) >= q {
             return Some(here);
         }
-        if !(self.reached(high) >= q) {
+        let at_most = self.reached(high);
+        if at_most.is_nan() || at_most < q {
             return None;
         }
         for _ in 0..60 {

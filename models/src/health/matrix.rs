@@ -1,4 +1,8 @@
 //! Small symmetric matrices: inverse by Cholesky, and products.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indexes of rows and columns run over several arrays at once"
+)]
 
 /// A square matrix, row by row.
 pub type Matrix<const N: usize> = [[f64; N]; N];

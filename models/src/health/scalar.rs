@@ -48,7 +48,7 @@ impl ScalarTracker {
         let innovation = z - self.x;
         let mut noise = self.noise * r;
         let size = innovation / libm::sqrt(self.p + noise);
-        if size > OUTLIER || size < -OUTLIER {
+        if size.abs() > OUTLIER {
             let up = if size > 0.0 { 1 } else { -1 };
             self.outliers = if self.outliers * up >= 0 {
                 self.outliers + up

@@ -16,6 +16,10 @@
 //! a change, and the covariance is opened to the prior.
 //!
 //! Without excitation the walk would let the covariance grow without end: every variance stops at the prior's.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indexes of rows and columns run over several arrays at once"
+)]
 
 use super::matrix::{Matrix, diagonal, dot, inverse, times};
 use super::movement::{MovementFit, UNKNOWNS};
@@ -169,10 +173,6 @@ impl Tracker {
     }
 
     /// Gain, normalised innovation and innovation with the movement's covariance times `factor`.
-    #[expect(
-        clippy::type_complexity,
-        reason = "three matrices that belong together for a few lines"
-    )]
     fn gain(
         &self,
         a: &[[f64; PARAMETERS]; UNKNOWNS],

@@ -9,6 +9,10 @@
 //! median of all such distances, is an outlier and loses weight (Huber). The variance of the slope comes from what is left,
 //! not from stated sigmas, and is widened by the lag-one correlation q of what is left, `(1 + q) / (1 - q)`: warm-up and seasons are
 //! no white noise.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indexes of rows and columns run over several arrays at once"
+)]
 
 /// Bins of a reservoir.
 pub const BINS: usize = 40;
@@ -175,7 +179,7 @@ impl Points {
             wfv += p * x * v;
         }
         let det = w * wff - wf * wf;
-        if !(det > 1e-12 * w * wff) {
+        if det.is_nan() || det <= 1e-12 * w * wff {
             return None;
         }
         let slope = (w * wfv - wf * wv) / det;
