@@ -44,11 +44,15 @@ pub enum Cause {
     PreloadLost = 18,
     /// A raceway or a ball is damaged: ripple once a revolution, while the mean current may fall.
     Spalling = 19,
+    /// The encoder loses counts.
+    EncoderSlip = 20,
+    /// The ram meets no part.
+    MissingPart = 21,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -69,6 +73,8 @@ impl Cause {
         Self::LubricationLacking,
         Self::PreloadLost,
         Self::Spalling,
+        Self::EncoderSlip,
+        Self::MissingPart,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -94,6 +100,8 @@ impl Cause {
             Self::LubricationLacking => "friction increased as when lubrication is lacking",
             Self::PreloadLost => "backlash increased: the nut has lost its preload",
             Self::Spalling => "spalling of the screw: ripple once a revolution",
+            Self::EncoderSlip => "the encoder slips or loses counts",
+            Self::MissingPart => "no part in the press",
         }
     }
 
@@ -140,6 +148,8 @@ impl Cause {
                 "Measure the lost motion with a gauge; readjust or replace the nut."
             }
             Self::Spalling => "Inspect raceways and balls of the screw; plan its replacement.",
+            Self::EncoderSlip => "Check the encoder's coupling and cable, and home the axis again.",
+            Self::MissingPart => "Stop the press; check the feeding of parts.",
         }
     }
 }

@@ -9,12 +9,14 @@ pub mod blocks;
 pub mod cause;
 pub mod channel;
 pub mod detect;
+pub mod health;
 #[cfg(feature = "identify")]
 pub mod identify;
 pub mod innovation;
 pub mod lane;
 pub mod pattern;
 pub mod press;
+pub mod rank;
 pub mod regime;
 pub mod sample;
 pub mod signature;

@@ -9,6 +9,7 @@
 
 use crate::digest::mix;
 use crate::event::Source;
+use crate::health::HealthSample;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Plan};
@@ -44,8 +45,7 @@ pub struct LaneState {
     contact_a: Lane,
     /// What was predicted for this cycle, before the measurement was taken in.
     predicted: [Lane; 3],
-    load_measured_a: Lane,
-    load_predicted_a: Lane,
+    load: LoadEstimate,
     /// 1 where the sample of this cycle may be used.
     used: Lane,
     /// 1 where it was judged.
@@ -75,8 +75,7 @@ impl LaneState {
         target_m: ZERO,
         contact_a: ZERO,
         predicted: [ZERO; 3],
-        load_measured_a: ZERO,
-        load_predicted_a: ZERO,
+        load: LoadEstimate::NONE,
         used: ZERO,
         judged: ZERO,
         settle: ZERO,
@@ -93,10 +92,35 @@ impl LaneState {
     /// The last evaluation of `current_load` of place `l`: measured and predicted (A), and its regime.
     pub fn load(&self, l: usize) -> (f64, f64, Regime) {
         (
-            self.load_measured_a[l],
-            self.load_predicted_a[l],
+            self.load.measured_a[l],
+            self.load.predicted_a[l],
             self.segments.regime(l),
         )
+    }
+
+    /// Velocity (m/s) and acceleration (m/s2) of place `l` that `current_load` was evaluated with.
+    pub fn load_motion(&self, l: usize) -> (f64, f64) {
+        (
+            self.load.velocity_m_per_s[l],
+            self.load.acceleration_m_per_s2[l],
+        )
+    }
+
+    /// What health needs of place `l` after a cycle; none while nothing is judged.
+    pub(crate) fn health_sample(&self, l: usize, stamp: &CycleStamp) -> Option<HealthSample> {
+        (self.settle[l] <= 0.0).then(|| HealthSample {
+            residual_a: self.load.measured_a[l] - self.load.predicted_a[l],
+            contact_a: self.load.contact_a[l],
+            window_m: self.measured_m[l],
+            velocity_m_per_s: self.load.velocity_m_per_s[l],
+            acceleration_m_per_s2: self.load.acceleration_m_per_s2[l],
+            position_m: self.measured_m[l],
+            current_a: self.measured_a[l],
+            regime: self.segments.regime(l),
+            ended: false,
+            time_ns: stamp.time_ns,
+            cycle: stamp.cycle,
+        })
     }
 
     /// What was predicted for the sample of place `l` that was compared last: position (m), velocity (m/s), current (A).
@@ -370,7 +394,8 @@ impl Kernel for Correct<'_, '_> {
                 self.ended(n, lane, &classified);
             }
             lane.segments.add(&classified, &load, &lane.watch.square);
-            lane.hash(&load);
+            lane.hash();
+            lane.load = load;
         }
     }
 }
@@ -406,16 +431,14 @@ impl LaneState {
     ///
     /// The current that the load explains is that of the cycle before: it is known only after this cycle's measurement.
     #[inline(always)]
-    fn hash(&mut self, load: &LoadEstimate) {
+    fn hash(&mut self) {
         for l in 0..LANES {
             let word = self.predicted[0][l].to_bits()
                 ^ self.predicted[1][l].to_bits().rotate_left(17)
                 ^ self.predicted[2][l].to_bits().rotate_left(34)
-                ^ self.load_predicted_a[l].to_bits().rotate_left(51);
+                ^ self.load.predicted_a[l].to_bits().rotate_left(51);
             self.hash[l] = mix(self.hash[l], word);
         }
-        self.load_measured_a = load.measured_a;
-        self.load_predicted_a = load.predicted_a;
     }
 }
 

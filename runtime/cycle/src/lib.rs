@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod event;
+pub mod health;
 pub mod judge;
 pub mod lanes;
 pub mod motion;

@@ -6,6 +6,7 @@
 
 use crate::digest::{finish, mix, mix_event};
 use crate::event::{Detector, EventState, Severity, Source};
+use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::{Compare, Correct, LaneState, Predict};
 use crate::outbox::Outbox;
@@ -37,6 +38,7 @@ pub struct Pipeline<'a> {
     bus_good: u32,
     bus_cause: Cause,
     hash: u64,
+    health: HealthSlices<'a>,
 }
 
 impl<'a> Pipeline<'a> {
@@ -62,6 +64,7 @@ impl<'a> Pipeline<'a> {
             bus_good: 0,
             bus_cause,
             hash: 0,
+            health: HealthSlices::default(),
         }
     }
 
@@ -78,6 +81,39 @@ impl<'a> Pipeline<'a> {
     /// Judging of the signatures, in the order of their plans.
     pub fn signatures(&self) -> &[SignatureJudge] {
         self.signatures.1
+    }
+
+    /// Has health tracked in `health`; without it nothing is.
+    pub fn with_health(mut self, health: HealthSlices<'a>) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Tracks health, after [`Pipeline::correct`]. Nothing that is predicted or judged waits for it.
+    pub fn track(&mut self, stamp: CycleStamp) {
+        for (n, health) in self.health.axes.iter_mut().enumerate() {
+            let (Some(lane), l) = (self.lanes.get(n / LANES), n % LANES) else {
+                break;
+            };
+            let ended = self.axes.get(n).and_then(|judge| judge.ended);
+            match lane.health_sample(l, &stamp) {
+                None => health.interrupt(),
+                Some(sample) => health.cycle(&HealthSample {
+                    ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),
+                    ..sample
+                }),
+            }
+        }
+    }
+
+    /// Health of axis `n`.
+    pub fn health(&self, n: usize) -> Option<&AxisHealth> {
+        self.health.axes.get(n)
+    }
+
+    /// Health of station `n`.
+    pub fn station_health(&self, n: usize) -> Option<&StationHealth> {
+        self.health.stations.get(n)
     }
 
     /// The plan in force.
@@ -116,6 +152,11 @@ impl<'a> Pipeline<'a> {
                     context: samples.context,
                 };
                 station.compare(plan, &self.plan.thresholds, &at, sample, &mut self.outbox);
+                if let (Some((rate, sigma)), Some(health)) =
+                    (station.ended_leak, self.health.stations.get_mut(n))
+                {
+                    health.hold(rate, sigma, stamp.time_ns);
+                }
             }
         }
     }

@@ -24,6 +24,8 @@ pub struct StationJudge {
     predicted_pa: f64,
     /// Measured minus predicted where it is judged (Pa), for calibration.
     pub innovation_pa: Option<f64>,
+    /// Leak rate of a hold that ended in this cycle and its standard deviation (Pa/s), for health.
+    pub ended_leak: Option<(f64, f64)>,
     /// The latest hold's deviation from the healthy leak rate (standard deviations), for display.
     pub latest_sigma: f64,
     settle_left: u32,
@@ -54,6 +56,7 @@ impl StationJudge {
         sample: &Result<StationReading, Missing>,
         out: &mut Outbox,
     ) {
+        self.ended_leak = None;
         let Ok(r) = sample else {
             self.vacuum.interrupt();
             self.settle_left = t.settle_cycles;
@@ -80,6 +83,7 @@ impl StationJudge {
         if let Some(rate) = self.vacuum.correct(&plan.vacuum, r.pressure_pa, phase)
             && let Some((mean, sigma)) = plan.leak
         {
+            self.ended_leak = Some((rate, sigma));
             self.judge_leak(t, at, rate, mean, sigma, out);
         }
     }

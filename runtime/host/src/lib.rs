@@ -9,6 +9,7 @@ pub mod clock;
 pub mod commands;
 pub mod error;
 pub mod false_alarms;
+pub mod health;
 pub mod lines;
 pub mod live;
 pub mod lock;

@@ -5,6 +5,7 @@ mod signature;
 use crate::simd;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
+use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::motion::{Program, Step};
@@ -53,6 +54,8 @@ pub struct PlanStore {
     thresholds: Thresholds,
     level: Level,
     signatures: Vec<SignaturePlan>,
+    axis_health: Vec<AxisHealth>,
+    station_health: Vec<StationHealth>,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
 }
@@ -64,6 +67,8 @@ pub struct StateStore {
     axes: Vec<AxisJudge>,
     stations: Vec<StationJudge>,
     signatures: Vec<SignatureJudge>,
+    axis_health: Vec<AxisHealth>,
+    station_health: Vec<StationHealth>,
 }
 
 impl PlanStore {
@@ -84,6 +89,14 @@ impl PlanStore {
             .iter()
             .zip(&params)
             .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s))
+            .collect();
+        let axis_health = all
+            .iter()
+            .zip(&params)
+            .map(|((axis, press), p)| crate::health::axis_health(axis, *press, p, period_s))
+            .collect();
+        let station_health = (machine.stations.iter())
+            .map(crate::health::station_health)
             .collect();
         let stations: Vec<StationPlan> = machine
             .stations
@@ -111,6 +124,8 @@ impl PlanStore {
             thresholds,
             level: simd::detected(),
             signatures: signature::plans(machine, streams),
+            axis_health,
+            station_health,
             params,
         }
     }
@@ -148,6 +163,10 @@ impl PlanStore {
             &mut state.stations,
         )
         .with_signatures(&self.signatures, &mut state.signatures)
+        .with_health(HealthSlices {
+            axes: &mut state.axis_health,
+            stations: &mut state.station_health,
+        })
     }
 
     /// Memory for one pipeline.
@@ -157,6 +176,8 @@ impl PlanStore {
             axes: vec![AxisJudge::default(); self.axes.len()],
             stations: vec![StationJudge::default(); self.stations.len()],
             signatures: vec![SignatureJudge::default(); self.signatures.len()],
+            axis_health: self.axis_health.clone(),
+            station_health: self.station_health.clone(),
         }
     }
 

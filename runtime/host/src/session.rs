@@ -3,6 +3,7 @@
 use crate::attached::Attached;
 use crate::cli::CycleArgs;
 use crate::error::{Exit, HostError};
+use crate::health::{self, HealthLine};
 use crate::lines::{BusLine, EventRecord, PhasesLine, SummaryLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
@@ -72,6 +73,7 @@ struct Done {
     bus: BusLine,
     trust: Trust,
     trouble: Option<String>,
+    health: Vec<HealthLine>,
 }
 
 /// Runs `machine` on the bus that `attach` makes on the cycle thread. Ends with the summary.
@@ -260,6 +262,7 @@ where
         bus: BusLine::from(runner.bus().counters()),
         trust,
         trouble: None,
+        health: health::lines(runner.pipeline(), &info.names),
     };
     Ok(Done {
         trouble: runner.stop(),
@@ -286,8 +289,12 @@ fn finish(
         trust: done.trust,
     };
     if output.json() {
+        done.health.iter().for_each(|line| output.json_line(line));
         output.json_line(&summary);
     } else {
+        if !done.health.is_empty() {
+            output.line(&health::text(&done.health));
+        }
         output.line(&tables::summary_text(&summary));
     }
     if let Some(trouble) = &done.trouble {

@@ -1,0 +1,450 @@
+//! Which causes explain the pattern over the features, ranked, each with its share of the posterior.
+//!
+//! # Derivation
+//! Every cause k moves the features in a proportion u that the model's own shares of the current give (see the table in
+//! [`crate::pattern`]); how strongly, the amplitude A, is not known. With the shifts d, their variances and a normal prior
+//! of width t for the amplitude, A can be integrated out:
+//!
+//! ```text
+//! d = A u + e,  e ~ N(0, V),  A ~ N(0, t^2)
+//! ss = u' V^-1 u,  sd = u' V^-1 d
+//! log p(d | k) = -1/2 sum(d^2 / V + log V) + 1/2 t^2 sd^2 / (1 + t^2 ss) - 1/2 log(1 + t^2 ss)
+//! ```
+//!
+//! So a cause pays for an amplitude that nobody expects: a torque constant that has changed by half is rarer than a friction that
+//! has. The least squares that this replaces let every cause choose its amplitude for free. What A has no sign for (a gap
+//! only grows) counts one side of it, and friction or load that has fallen is rarer than one that has risen.
+//!
+//! No proportion is exact. V holds, beside the variance of the shifts, what the shape may be wrong by: a share of each
+//! proportion and a share of the largest one, both times the fitted amplitude. Without it a very precise shift would be
+//! decided by what the shape leaves out.
+//!
+//! Added mass moves gravity by `m g` and inertia by `m a`. Inertia holds the motor too, so in relative figures inertia moves
+//! less than gravity; with the inertia given the proportion is exact, else it is integrated over a few, which cannot name a load on a press
+//! whose inertia is mostly motor.
+
+use crate::blocks::{FEATURES, Feature};
+use crate::cause::Cause;
+use crate::pattern::Shift;
+
+/// Causes that a ranking holds.
+pub const RANKED: usize = 3;
+/// Standard gravity (m/s2).
+const GRAVITY_M_PER_S2: f64 = 9.806_65;
+/// Gravity of a horizontal axis is an offset, a small share of its friction: below this (1).
+const VERTICAL: f64 = 0.3;
+/// Spread of the reversal feature under other causes than a gap, relative to its healthy value, and what each unit of the
+/// cause's amplitude adds to it.
+const REVERSAL_SPREAD: [f64; 2] = [0.15, 0.5];
+/// Shares of inertia that may hang on gravity, where the inertia is not given.
+const LOAD_SHARES: [f64; 3] = [0.45, 0.7, 1.0];
+/// Relative fall of the contact current beyond which no part is likelier than a softer one.
+const NO_PART: f64 = -0.6;
+
+/// What is known of an axis beside its shifts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Calibrated gravity (A); positive pulls towards smaller positions.
+    pub gravity_a: f64,
+    /// Calibrated inertia (A s2/m), where it is known.
+    pub inertia: Option<f64>,
+}
+
+/// Evidence beyond the features, each with its standard deviation; none where it was not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Natural logarithm of the ripple of current at constant speed over the healthy one.
+    pub ripple: Option<(f64, f64)>,
+    /// Shift of the following error over the healthy one (healthy standard deviations).
+    pub following: Option<(f64, f64)>,
+    /// Natural logarithm of the root mean square innovation of position over the healthy one.
+    pub innovation: Option<(f64, f64)>,
+}
+
+/// The likeliest causes, best first, with their share of the posterior (0 to 1). Places without a cause hold a weight of 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranking(pub [(Cause, f64); RANKED]);
+
+impl Ranking {
+    /// The likeliest cause.
+    pub fn first(&self) -> Cause {
+        self.0[0].0
+    }
+
+    fn insert(&mut self, cause: Cause, weight: f64) {
+        let mut new = (cause, weight);
+        for place in &mut self.0 {
+            if new.1 > place.1 {
+                core::mem::swap(place, &mut new);
+            }
+        }
+    }
+}
+
+/// What moves the features.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    Friction,
+    /// With the share of the inertia that hangs on gravity.
+    Load(f64),
+    /// Mass, exactly: gravity (A) for a doubled inertia.
+    Mass(f64),
+    Gain,
+    Gap,
+    Part,
+    /// No pattern: every feature for itself.
+    Any,
+}
+
+/// How sure a proportion is: share of each, share of the largest.
+#[derive(Clone, Copy)]
+struct Doubt {
+    own: f64,
+    largest: f64,
+}
+
+/// One hypothesis: what it moves, how much is usual, and what it means upwards and downwards with their priors.
+#[derive(Clone, Copy)]
+struct Hypothesis {
+    shape: Shape,
+    width: f64,
+    doubt: Doubt,
+    up: (Cause, f64),
+    down: Option<(Cause, f64)>,
+    /// Mean and spread of ripple, following error and innovation under it.
+    beside: [(f64, f64); 3],
+}
+
+/// Nothing is expected of what lies beside the features.
+const CALM: [(f64, f64); 3] = [(0.0, 0.15), (0.0, 2.0), (0.0, 0.3)];
+const LOOSE: Doubt = Doubt {
+    own: 0.1,
+    largest: 0.07,
+};
+const TIGHT: Doubt = Doubt {
+    own: 0.03,
+    largest: 0.02,
+};
+
+/// What is always asked. Load is added by [`loads`].
+const HYPOTHESES: [Hypothesis; 5] = [
+    Hypothesis {
+        shape: Shape::Friction,
+        width: 0.3,
+        doubt: LOOSE,
+        up: (Cause::FrictionIncreased, 0.30),
+        down: Some((Cause::FrictionDecreased, 0.06)),
+        beside: CALM,
+    },
+    Hypothesis {
+        shape: Shape::Gain,
+        width: 0.07,
+        doubt: TIGHT,
+        up: (Cause::TorqueConstantChanged, 0.07),
+        down: Some((Cause::TorqueConstantChanged, 0.07)),
+        beside: CALM,
+    },
+    Hypothesis {
+        shape: Shape::Gap,
+        width: 1.0,
+        doubt: LOOSE,
+        up: (Cause::Backlash, 0.20),
+        down: None,
+        beside: CALM,
+    },
+    Hypothesis {
+        shape: Shape::Part,
+        width: 0.3,
+        doubt: LOOSE,
+        up: (Cause::WrongPart, 0.08),
+        down: Some((Cause::WrongPart, 0.08)),
+        beside: CALM,
+    },
+    Hypothesis {
+        shape: Shape::Any,
+        width: 1.0,
+        doubt: LOOSE,
+        up: (Cause::Disturbance, 0.02),
+        down: Some((Cause::Disturbance, 0.02)),
+        beside: [(0.0, 1.0), (0.0, 5.0), (0.0, 1.0)],
+    },
+];
+
+/// What is asked where there is evidence beside the features: without it these look like friction.
+const BESIDE: [Hypothesis; 3] = [
+    // Dry surfaces rub and stick: more friction, a little more ripple.
+    Hypothesis {
+        shape: Shape::Friction,
+        width: 0.3,
+        doubt: LOOSE,
+        up: (Cause::LubricationLacking, 0.15),
+        down: None,
+        beside: [(0.35, 0.2), (0.0, 3.0), (0.2, 0.3)],
+    },
+    // Pits in a raceway: much more ripple, and a mean current that may fall as well as rise.
+    Hypothesis {
+        shape: Shape::Friction,
+        width: 0.2,
+        doubt: LOOSE,
+        up: (Cause::Spalling, 0.05),
+        down: Some((Cause::Spalling, 0.05)),
+        beside: [(0.9, 0.5), (0.0, 3.0), (0.3, 0.4)],
+    },
+    // Counts that get lost: position jumps, the load stays what it was.
+    Hypothesis {
+        shape: Shape::Any,
+        width: 0.1,
+        doubt: LOOSE,
+        up: (Cause::EncoderSlip, 0.03),
+        down: Some((Cause::EncoderSlip, 0.03)),
+        beside: [(0.0, 0.3), (0.0, 10.0), (1.5, 0.7)],
+    },
+];
+
+/// The hypothesis of added or removed mass.
+const fn load(shape: Shape, share: f64) -> Hypothesis {
+    Hypothesis {
+        shape,
+        width: 0.2,
+        doubt: LOOSE,
+        up: (Cause::LoadAdded, 0.18 * share),
+        down: Some((Cause::LoadRemoved, 0.07 * share)),
+        beside: CALM,
+    }
+}
+
+/// Ranks the causes from shifts and gravity (A) alone.
+pub fn rank(shifts: &[Shift; FEATURES], gravity_a: f64) -> Ranking {
+    let facts = Facts {
+        gravity_a,
+        inertia: None,
+    };
+    rank_with(shifts, &facts, &Evidence::default())
+}
+
+/// Ranks the causes with everything that is known. Without any feature seen the first place holds a disturbance with weight 0.
+pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence) -> Ranking {
+    let mut found: [Option<Weighed>; MOST] = [None; MOST];
+    let mut hypotheses = found.iter_mut();
+    let mut ask = |h: &Hypothesis| {
+        if let Some(slot) = hypotheses.next() {
+            *slot = weigh(h, shifts, facts, evidence);
+        }
+    };
+    HYPOTHESES.iter().for_each(&mut ask);
+    match facts.inertia {
+        Some(inertia) => {
+            let whole_a = inertia * GRAVITY_M_PER_S2;
+            let friction_a = shifts
+                .iter()
+                .fold(0.0_f64, |m, s| m.max(s.friction_a.abs()));
+            let vertical = facts.gravity_a.abs() > VERTICAL * friction_a;
+            let gravity_a = match vertical {
+                true if facts.gravity_a < 0.0 => -whole_a,
+                true => whole_a,
+                false => 0.0,
+            };
+            ask(&load(Shape::Mass(gravity_a), 1.0));
+        }
+        None => {
+            let share = 1.0 / LOAD_SHARES.len() as f64;
+            for inertia in LOAD_SHARES {
+                ask(&load(Shape::Load(inertia), share));
+            }
+        }
+    }
+    if evidence.ripple.is_some() || evidence.following.is_some() || evidence.innovation.is_some() {
+        BESIDE.iter().for_each(&mut ask);
+    }
+    collect(&found)
+}
+
+/// Most hypotheses at once.
+const MOST: usize = HYPOTHESES.len() + BESIDE.len() + LOAD_SHARES.len();
+
+/// A hypothesis after the shifts were seen: logarithm of its evidence, chance of a positive amplitude, amplitude.
+#[derive(Clone, Copy)]
+struct Weighed {
+    log_evidence: f64,
+    up: (Cause, f64),
+    down: Option<(Cause, f64)>,
+}
+
+fn collect(found: &[Option<Weighed>; MOST]) -> Ranking {
+    let mut ranking = Ranking([(Cause::Disturbance, 0.0); RANKED]);
+    let best = (found.iter().flatten()).fold(f64::NEG_INFINITY, |b, w| b.max(w.log_evidence));
+    // Several hypotheses may mean the same cause.
+    let mut sums = [(Cause::Disturbance, 0.0); 2 * MOST];
+    let (mut used, mut total) = (0, 0.0);
+    for w in found.iter().flatten() {
+        let scale = libm::exp(w.log_evidence - best);
+        for (cause, share) in core::iter::once(w.up).chain(w.down) {
+            let weight = scale * share;
+            total += weight;
+            match sums[..used].iter_mut().find(|s| s.0 == cause) {
+                Some(sum) => sum.1 += weight,
+                None => {
+                    sums[used] = (cause, weight);
+                    used += 1;
+                }
+            }
+        }
+    }
+    if total > 0.0 && total.is_finite() {
+        for (cause, weight) in &sums[..used] {
+            ranking.insert(*cause, weight / total);
+        }
+    }
+    ranking
+}
+
+/// What one unit of a shape does to a feature.
+fn unit(shape: Shape, feature: Feature, s: &Shift, facts: &Facts) -> f64 {
+    let sign = match feature {
+        Feature::ConstantPositive => 1.0,
+        Feature::ConstantNegative => -1.0,
+        // The way into the part leads to larger positions.
+        Feature::Pressing => 1.0,
+        Feature::Acceleration | Feature::Reversal => 0.0,
+    };
+    let reversal = feature == Feature::Reversal;
+    match shape {
+        Shape::Gap if reversal => s.healthy_a,
+        Shape::Gap | Shape::Any => 0.0,
+        _ if reversal => 0.0,
+        Shape::Friction if feature == Feature::Acceleration => 0.0,
+        Shape::Friction => s.friction_a,
+        Shape::Load(share) => sign * facts.gravity_a + share * s.inertial_a,
+        Shape::Mass(gravity_a) => sign * gravity_a + s.inertial_a,
+        Shape::Gain => s.friction_a + sign * facts.gravity_a + s.inertial_a + s.contact_a,
+        Shape::Part if feature == Feature::Pressing => s.contact_a,
+        Shape::Part => 0.0,
+    }
+}
+
+/// Size of a feature that no pattern is needed for.
+fn size(feature: Feature, s: &Shift, facts: &Facts) -> f64 {
+    if feature == Feature::Reversal {
+        s.healthy_a.abs()
+    } else {
+        0.3 * (s.friction_a.abs() + s.inertial_a.abs() + s.contact_a.abs() + facts.gravity_a.abs())
+    }
+}
+
+fn weigh(
+    h: &Hypothesis,
+    shifts: &[Shift; FEATURES],
+    facts: &Facts,
+    evidence: &Evidence,
+) -> Option<Weighed> {
+    let mut u = [0.0; FEATURES];
+    let (mut largest, mut seen) = (0.0_f64, false);
+    for (u, (feature, s)) in u.iter_mut().zip(Feature::ALL.iter().zip(shifts)) {
+        if s.sigma_a > 0.0 {
+            *u = unit(h.shape, *feature, s, facts);
+            largest = largest.max(u.abs());
+            seen = true;
+        }
+    }
+    // A cause that moves nothing that was seen is no candidate; no pattern at all needs none.
+    if !seen || (largest <= 0.0 && h.shape != Shape::Any) {
+        return None;
+    }
+    // The amplitude first, with the shifts' own variances; then its doubt widens them.
+    let first = sums(h, shifts, &u, facts, 0.0, largest);
+    let amplitude = first.amplitude(h.width);
+    let second = sums(h, shifts, &u, facts, amplitude, largest);
+    let t2 = h.width * h.width;
+    let denominator = 1.0 + t2 * second.ss;
+    let mut log_evidence = -0.5 * (second.dd + second.log_v)
+        + 0.5 * t2 * second.sd * second.sd / denominator
+        - 0.5 * libm::log(denominator);
+    let beside = [evidence.ripple, evidence.following, evidence.innovation];
+    for (value, (mean, spread)) in beside.iter().zip(h.beside) {
+        if let Some((value, sigma)) = value {
+            let v = sigma * sigma + spread * spread;
+            let away = value - mean;
+            log_evidence -= 0.5 * (away * away / v + libm::log(v));
+        }
+    }
+    // Posterior of the amplitude: mean and standard deviation, and with them the chance of its sign.
+    let mean = t2 * second.sd / denominator;
+    let sigma = libm::sqrt(t2 / denominator);
+    let up = 0.5 * libm::erfc(-mean / sigma * core::f64::consts::FRAC_1_SQRT_2);
+    let of = |(cause, prior): (Cause, f64), chance: f64| {
+        let cause = match cause {
+            Cause::WrongPart if mean < NO_PART => Cause::MissingPart,
+            other => other,
+        };
+        (cause, 2.0 * prior * chance)
+    };
+    Some(Weighed {
+        log_evidence,
+        up: of(h.up, up),
+        down: h.down.map(|down| of(down, 1.0 - up)),
+    })
+}
+
+/// Sums over the features, weighed by their variances.
+struct Sums {
+    ss: f64,
+    sd: f64,
+    dd: f64,
+    log_v: f64,
+}
+
+impl Sums {
+    fn amplitude(&self, width: f64) -> f64 {
+        width * width * self.sd / (1.0 + width * width * self.ss)
+    }
+}
+
+fn sums(
+    h: &Hypothesis,
+    shifts: &[Shift; FEATURES],
+    u: &[f64; FEATURES],
+    facts: &Facts,
+    amplitude: f64,
+    largest: f64,
+) -> Sums {
+    let mut out = Sums {
+        ss: 0.0,
+        sd: 0.0,
+        dd: 0.0,
+        log_v: 0.0,
+    };
+    for (u, (feature, s)) in u.iter().zip(Feature::ALL.iter().zip(shifts)) {
+        if s.sigma_a <= 0.0 {
+            continue;
+        }
+        let own = h.doubt.own * amplitude * u;
+        let mut v = s.sigma_a * s.sigma_a + own * own;
+        if *feature == Feature::Reversal {
+            if h.shape != Shape::Gap {
+                let wide =
+                    s.healthy_a * (REVERSAL_SPREAD[0] + REVERSAL_SPREAD[1] * amplitude.abs());
+                v += wide * wide;
+            }
+        } else if h.shape == Shape::Gap {
+            // A gap shows a little in everything that follows the reversal.
+            let wide = 0.02 * amplitude * s.friction_a;
+            v += wide * wide;
+        } else {
+            let wide = h.doubt.largest * amplitude * largest;
+            v += wide * wide;
+        }
+        if h.shape == Shape::Any {
+            let wide = h.width * size(*feature, s, facts);
+            v += wide * wide;
+        }
+        out.ss += u * u / v;
+        out.sd += u * s.shift_a / v;
+        out.dd += s.shift_a * s.shift_a / v;
+        out.log_v += libm::log(v);
+    }
+    out
+}
+
+#[cfg(test)]
+#[path = "rank_tests.rs"]
+mod tests;

@@ -1,0 +1,473 @@
+//! Health of every axis and station, fed by the pipeline. No part of the digest, and nothing here is judged.
+//!
+//! Every eighth cycle of a movement adds a few sums; everything else happens at its end. The reversal meter sees raw cycles at
+//! rest and right after a start.
+
+use twinstep_models::channel::Regime;
+use twinstep_models::health::backlash::{MeterParams, ReversalMeter};
+use twinstep_models::health::life::{Life, Unknown, life};
+use twinstep_models::health::movement::{EVERY, Movement, MovementFit, Scales};
+use twinstep_models::health::scalar::ScalarTracker;
+use twinstep_models::health::stiffness::ContactSums;
+use twinstep_models::health::torque_constant::{CommonFactor, common_factor};
+use twinstep_models::health::tracker::{COULOMB, GRAVITY, INERTIA, PARAMETERS, Tracker, VISCOUS};
+use twinstep_models::health::trend::{Reservoir, Trend, trend};
+
+/// Reversals or strokes that make the healthy value where the configuration knows none.
+const BASELINE: u32 = 8;
+/// Error of one lost motion (m): the way of some cycles at the start of a movement.
+const LOST_MOTION_SIGMA_M: f64 = 4.0e-6;
+/// What the model may be wrong by, relative to the calibrated value: warm-up of friction, part spread.
+const MODEL_ERROR: [f64; PARAMETERS] = [0.01, 0.03, 0.10, 0.02];
+
+/// What health needs to know of an axis. Ratios are currents; the force constant turns them into forces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AxisHealthPlan {
+    /// Scales of the movement's least squares.
+    pub scales: Scales,
+    /// Calibrated inertia (A s2/m), Coulomb (A), viscous friction (A s/m) and gravity (A).
+    pub calibrated: [f64; PARAMETERS],
+    /// Force per current (N/A).
+    pub force_constant_n_per_a: f64,
+    /// Catalogue torque constant (N m/A); 0 where the effort is a force.
+    pub torque_constant_nm_per_a: f64,
+    /// The reversal meter.
+    pub meter: MeterParams,
+    /// Beyond this position a press may be in its part (m).
+    pub free_until_m: f64,
+    /// Friction at the end of life, relative to the calibrated one (> 1).
+    pub friction_limit: f64,
+    /// Lost motion gained at the end of life (m).
+    pub backlash_limit_m: f64,
+    /// Stiffness at the end of life, relative to the calibrated one (< 1).
+    pub stiffness_limit: f64,
+    /// It is a press.
+    pub press: bool,
+    /// It has a twin.
+    pub tracked: bool,
+}
+
+/// One cycle of an axis.
+#[derive(Clone, Copy, Debug)]
+pub struct HealthSample {
+    /// Measured minus predicted current (A), averaged over the window.
+    pub residual_a: f64,
+    /// Contact share of the prediction (A).
+    pub contact_a: f64,
+    /// Position in the middle of the window (m).
+    pub window_m: f64,
+    /// Velocity over the window (m/s).
+    pub velocity_m_per_s: f64,
+    /// Acceleration over the window (m/s2).
+    pub acceleration_m_per_s2: f64,
+    /// Raw position (m).
+    pub position_m: f64,
+    /// Raw current (A).
+    pub current_a: f64,
+    /// Regime of the middle of the window.
+    pub regime: Regime,
+    /// A movement has just ended.
+    pub ended: bool,
+    /// Time since the start (ns).
+    pub time_ns: u64,
+    /// Cycle since the start.
+    pub cycle: u64,
+}
+
+/// Health of one axis or press.
+#[derive(Clone, Debug)]
+pub struct AxisHealth {
+    plan: AxisHealthPlan,
+    movement: Movement,
+    contact: ContactSums,
+    meter: ReversalMeter,
+    last_window_m: Option<f64>,
+    pressed: bool,
+    metres: f64,
+    strokes: u64,
+    time_ns: u64,
+    tracker: Tracker,
+    lost_motion: ScalarTracker,
+    lost_motion_healthy: ScalarTracker,
+    stiffness: ScalarTracker,
+    before: Option<MovementFit>,
+    /// Coulomb and viscous friction, inertia, lost motion, stiffness over hours.
+    history: [Reservoir; 5],
+}
+
+/// A tracked figure, in SI units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// `coulomb`, `viscous`, `torque_constant`, `backlash`, `stiffness`, `leak_rate`.
+    pub parameter: &'static str,
+    /// Unit.
+    pub unit: &'static str,
+    /// Value.
+    pub value: f64,
+    /// Its standard deviation, model error included.
+    pub sigma: f64,
+    /// Healthy value; none where it is not known yet.
+    pub healthy: Option<f64>,
+    /// Inferred, not measured.
+    pub inferred: bool,
+    /// Trend per hour.
+    pub trend: Option<Trend>,
+    /// Remaining life in hours, or why it is not known.
+    pub life: Life,
+}
+
+/// What was used so far, for turning hours into strokes and metres.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Hours.
+    pub hours: f64,
+    /// Movements, of a press those into a part, of a station holds.
+    pub strokes: u64,
+    /// Way (m).
+    pub metres: f64,
+}
+
+impl AxisHealth {
+    /// Nothing seen yet.
+    pub fn new(plan: AxisHealthPlan) -> Self {
+        Self {
+            plan,
+            movement: Movement::default(),
+            contact: ContactSums::default(),
+            meter: ReversalMeter::default(),
+            last_window_m: None,
+            pressed: false,
+            metres: 0.0,
+            strokes: 0,
+            time_ns: 0,
+            tracker: Tracker::default(),
+            lost_motion: ScalarTracker::default(),
+            lost_motion_healthy: ScalarTracker::default(),
+            stiffness: ScalarTracker::default(),
+            before: None,
+            history: [Reservoir::default(); 5],
+        }
+    }
+
+    /// Forgets the movement in progress: after a gap, or while nothing is judged.
+    pub fn interrupt(&mut self) {
+        self.movement.clear();
+        self.contact.clear();
+        self.meter.clear();
+        self.last_window_m = None;
+        self.pressed = false;
+    }
+
+    /// Takes in one cycle.
+    #[inline]
+    pub fn cycle(&mut self, s: &HealthSample) {
+        if matches!(s.regime, Regime::Standstill | Regime::Reversal)
+            && let Some(way_m) = self.meter.push(&self.plan.meter, s.position_m, s.current_a)
+        {
+            self.reversal(way_m, s.time_ns);
+        }
+        if s.cycle & (EVERY - 1) == 0 {
+            self.sample(s);
+        }
+        if s.ended {
+            self.ended(s);
+        }
+    }
+
+    fn sample(&mut self, s: &HealthSample) {
+        if let Some(last) = self.last_window_m {
+            self.metres += (s.window_m - last).abs();
+        }
+        self.last_window_m = Some(s.window_m);
+        match s.regime {
+            Regime::ConstantSpeed | Regime::Acceleration
+                if !self.plan.press || s.window_m < self.plan.free_until_m =>
+            {
+                self.movement.push(
+                    &self.plan.scales,
+                    s.residual_a,
+                    s.velocity_m_per_s,
+                    s.acceleration_m_per_s2,
+                );
+            }
+            Regime::Pressing if s.contact_a * s.velocity_m_per_s > 0.0 => {
+                self.pressed = true;
+                self.contact.push(s.contact_a, s.contact_a + s.residual_a);
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, s: &HealthSample) {
+        self.time_ns = s.time_ns;
+        self.strokes += u64::from(!self.plan.press || self.pressed);
+        self.pressed = false;
+        let hours = s.time_ns as f64 / 3.6e12;
+        if let Some((ratio, sigma)) = self.contact.finish() {
+            self.stiffness.push(ratio, sigma, 0.001);
+            self.history[4].push(hours, ratio, sigma);
+        }
+        let Some(fit) = self.movement.finish(&self.plan.scales) else {
+            return;
+        };
+        self.meter.moved(fit.direction);
+        if !self.plan.tracked {
+            return;
+        }
+        self.tracker.update(&fit);
+        // A movement and the one back again tell friction from gravity: independent figures for the trend.
+        match self.before.take() {
+            Some(before) if before.direction * fit.direction < 0.0 => {
+                let [a, b] = [&before, &fit];
+                let variance = |n: usize| 0.25 * (a.covariance[n][n] + b.covariance[n][n]);
+                let coulomb = 0.5 * (a.direction * a.deviation[1] + b.direction * b.deviation[1]);
+                let mean = |n: usize| 0.5 * (a.deviation[n] + b.deviation[n]);
+                for (history, (value, n)) in
+                    self.history
+                        .iter_mut()
+                        .zip([(coulomb, 1), (mean(2), 2), (mean(0), 0)])
+                {
+                    history.push(hours, value, libm::sqrt(variance(n)));
+                }
+            }
+            _ => self.before = Some(fit),
+        }
+    }
+
+    fn reversal(&mut self, way_m: f64, time_ns: u64) {
+        self.lost_motion
+            .push(way_m, LOST_MOTION_SIGMA_M, 0.1 * LOST_MOTION_SIGMA_M);
+        if self.lost_motion_healthy.seen < BASELINE {
+            self.lost_motion_healthy
+                .push(way_m, LOST_MOTION_SIGMA_M, 0.0);
+        }
+        self.history[3].push(time_ns as f64 / 3.6e12, way_m, LOST_MOTION_SIGMA_M);
+    }
+
+    /// What was used so far.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            hours: self.time_ns as f64 / 3.6e12,
+            strokes: self.strokes,
+            metres: self.metres,
+        }
+    }
+
+    /// Do all currents move together?
+    pub fn common(&self) -> Option<CommonFactor> {
+        let (s, c) = (&self.plan.scales, &self.plan.calibrated);
+        let scaled = [
+            c[INERTIA] / s.inertia,
+            c[COULOMB] / s.level_a,
+            c[VISCOUS] / s.viscous,
+            c[GRAVITY] / s.level_a,
+        ];
+        if self.tracker.ready() {
+            common_factor(&self.tracker, &scaled)
+        } else {
+            None
+        }
+    }
+
+    /// Everything that is known; none where nothing is.
+    pub fn readings(&self) -> [Option<Reading>; 5] {
+        let p = &self.plan;
+        let mut out = [None; 5];
+        let common = self.common();
+        let shared = common.is_some_and(|c| c.explains());
+        if p.tracked && self.tracker.ready() {
+            out[0] = Some(self.ratio("coulomb", "N", COULOMB, p.scales.level_a, 0, shared));
+            out[1] = Some(self.ratio("viscous", "N s/m", VISCOUS, p.scales.viscous, 1, shared));
+        }
+        if let Some(c) = common.filter(|_| p.torque_constant_nm_per_a > 0.0) {
+            out[2] = Some(Reading {
+                parameter: "torque_constant",
+                unit: "N m/A",
+                value: p.torque_constant_nm_per_a / c.factor,
+                sigma: p.torque_constant_nm_per_a * c.sigma / (c.factor * c.factor),
+                healthy: Some(p.torque_constant_nm_per_a),
+                inferred: true,
+                trend: None,
+                life: Err(if c.explains() {
+                    Unknown::NoTrend
+                } else {
+                    Unknown::TooSmall
+                }),
+            });
+        }
+        if self.lost_motion.seen > 0 && p.meter.observable() {
+            let healthy =
+                (self.lost_motion_healthy.seen >= BASELINE).then_some(self.lost_motion_healthy.x);
+            out[3] = Some(self.reading(
+                "backlash",
+                "m",
+                [self.lost_motion.x, self.lost_motion.sigma()],
+                healthy,
+                healthy.map(|h| h + p.backlash_limit_m),
+                (3, 1.0, 0.0),
+                true,
+            ));
+        }
+        if self.stiffness.seen > 0 {
+            out[4] = Some(self.reading(
+                "stiffness",
+                "1",
+                [self.stiffness.x, self.stiffness.sigma()],
+                Some(1.0),
+                Some(p.stiffness_limit),
+                (4, 1.0, 0.0),
+                true,
+            ));
+        }
+        out
+    }
+
+    /// Coulomb or viscous friction, as a force.
+    fn ratio(
+        &self,
+        parameter: &'static str,
+        unit: &'static str,
+        n: usize,
+        scale: f64,
+        history: usize,
+        shared: bool,
+    ) -> Reading {
+        let kf = self.plan.force_constant_n_per_a;
+        let healthy = kf * self.plan.calibrated[n];
+        let (own, model) = (kf * scale * self.tracker.sigma(n), MODEL_ERROR[n] * healthy);
+        let value = healthy + kf * scale * self.tracker.x[n];
+        let sigma = libm::sqrt(own * own + model * model);
+        let limit = (healthy > 0.0).then_some(healthy * self.plan.friction_limit);
+        let mut reading = self.reading(
+            parameter,
+            unit,
+            [value, sigma],
+            Some(healthy),
+            limit,
+            (history, kf * scale, healthy),
+            false,
+        );
+        if shared {
+            reading.life = Err(Unknown::TorqueConstant);
+        }
+        reading
+    }
+
+    /// `history`: which reservoir, and how its values become those of the reading: factor and offset.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a reading has this many fields and is built in one place"
+    )]
+    fn reading(
+        &self,
+        parameter: &'static str,
+        unit: &'static str,
+        [value, sigma]: [f64; 2],
+        healthy: Option<f64>,
+        limit: Option<f64>,
+        (history, factor, offset): (usize, f64, f64),
+        inferred: bool,
+    ) -> Reading {
+        let points = self.history[history].points();
+        let trend = trend(&points).map(|t| Trend {
+            slope: factor * t.slope,
+            sigma: factor * t.sigma,
+            significant: t.significant,
+        });
+        let life = match (healthy, limit) {
+            (Some(healthy), Some(limit)) => life(
+                &points,
+                (healthy - offset) / factor,
+                (limit - offset) / factor,
+                self.time_ns as f64 / 3.6e12,
+            ),
+            _ => Err(Unknown::NoBaseline),
+        };
+        Reading {
+            parameter,
+            unit,
+            value,
+            sigma,
+            healthy,
+            inferred,
+            trend,
+            life,
+        }
+    }
+}
+
+/// Health of one vacuum station.
+#[derive(Clone, Debug)]
+pub struct StationHealth {
+    /// Healthy leak rate and its standard deviation from hold to hold (Pa/s); none: not calibrated.
+    healthy: Option<(f64, f64)>,
+    limit_pa_per_s: f64,
+    leak: ScalarTracker,
+    history: Reservoir,
+    time_ns: u64,
+    holds: u64,
+}
+
+impl StationHealth {
+    /// Nothing seen yet.
+    pub fn new(healthy: Option<(f64, f64)>, limit_pa_per_s: f64) -> Self {
+        Self {
+            healthy,
+            limit_pa_per_s,
+            leak: ScalarTracker::default(),
+            history: Reservoir::default(),
+            time_ns: 0,
+            holds: 0,
+        }
+    }
+
+    /// Takes in the leak rate of a hold and its standard deviation (Pa/s).
+    pub fn hold(&mut self, rate: f64, sigma: f64, time_ns: u64) {
+        self.time_ns = time_ns;
+        self.holds += 1;
+        self.leak.push(rate, sigma, 0.1 * sigma);
+        self.history.push(time_ns as f64 / 3.6e12, rate, sigma);
+    }
+
+    /// What was used so far.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            hours: self.time_ns as f64 / 3.6e12,
+            strokes: self.holds,
+            metres: 0.0,
+        }
+    }
+
+    /// The leak rate; none before the first hold.
+    pub fn reading(&self) -> Option<Reading> {
+        if self.leak.seen == 0 {
+            return None;
+        }
+        let points = self.history.points();
+        let (healthy, _) = self.healthy?;
+        Some(Reading {
+            parameter: "leak_rate",
+            unit: "Pa/s",
+            value: self.leak.x,
+            sigma: self.leak.sigma(),
+            healthy: Some(healthy),
+            inferred: false,
+            trend: trend(&points),
+            life: life(
+                &points,
+                healthy,
+                self.limit_pa_per_s,
+                self.time_ns as f64 / 3.6e12,
+            ),
+        })
+    }
+}
+
+/// Health of everything that a pipeline runs; owned by the host.
+#[derive(Debug, Default)]
+pub struct HealthSlices<'a> {
+    /// As long as the plan's axes.
+    pub axes: &'a mut [AxisHealth],
+    /// As long as the plan's stations.
+    pub stations: &'a mut [StationHealth],
+}

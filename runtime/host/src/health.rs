@@ -1,0 +1,201 @@
+//! Health: its plan from the configuration, and its lines and table at the end of a run.
+
+use crate::names::Names;
+use serde::Serialize;
+use std::fmt::Write;
+use twinstep_config::machine::{Axis, EffortUnit, Press, Station};
+use twinstep_cycle::event::Source;
+use twinstep_cycle::health::{AxisHealth, AxisHealthPlan, Reading, StationHealth, Usage};
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_models::axis::AxisParams;
+use twinstep_models::health::backlash::MeterParams;
+use twinstep_models::health::movement::Scales;
+
+/// Share of the axis' velocity below which bristles make the friction.
+const SLOW: f64 = 0.05;
+/// Friction at the end of life, relative to the calibrated one.
+const FRICTION_LIMIT: f64 = 1.5;
+/// Lost motion gained at the end of life (m).
+const BACKLASH_LIMIT_M: f64 = 100e-6;
+/// Stiffness at the end of life, relative to the calibrated one.
+const STIFFNESS_LIMIT: f64 = 0.8;
+/// Leak at the end of life, relative to the healthy one.
+const LEAK_LIMIT: f64 = 10.0;
+
+/// Health of an axis, from its twin.
+pub fn axis_health(
+    axis: &Axis,
+    press: Option<&Press>,
+    p: &AxisParams,
+    period_s: f64,
+) -> AxisHealth {
+    let speed = axis.motion.velocity_m_per_s.max(1e-3);
+    let twin = axis.twin.as_ref();
+    let coulomb_a = 0.5 * (p.coulomb_positive_a + p.coulomb_negative_a);
+    // Without friction of its own an axis is scaled by what its inertia needs.
+    let level_a = coulomb_a
+        .max(1e-3 * p.inertia * axis.motion.acceleration_m_per_s2.abs())
+        .max(1e-9);
+    AxisHealth::new(AxisHealthPlan {
+        scales: Scales {
+            inertia: p.inertia,
+            level_a,
+            viscous: p.viscous.max(0.1 * level_a / speed),
+            least_m_per_s: SLOW * speed,
+        },
+        calibrated: [p.inertia, coulomb_a, p.viscous, p.gravity_a],
+        force_constant_n_per_a: twin.map_or(1.0, |t| t.force_constant_n_per_a),
+        torque_constant_nm_per_a: match axis.effort_unit {
+            EffortUnit::Ampere => axis.drive.torque_constant_nm_per_a,
+            EffortUnit::Newton => 0.0,
+        },
+        meter: MeterParams {
+            inertia: p.inertia,
+            coulomb_a,
+            gravity_a: p.gravity_a,
+            delay_cycles: twin.map_or(0.0, |t| t.current_delay_s / period_s),
+            still_m: 2e-6,
+            period_s,
+        },
+        free_until_m: press.map_or(f64::INFINITY, |p| p.stroke.approach_m),
+        friction_limit: FRICTION_LIMIT,
+        backlash_limit_m: BACKLASH_LIMIT_M,
+        stiffness_limit: STIFFNESS_LIMIT,
+        press: press.is_some(),
+        tracked: twin.is_some(),
+    })
+}
+
+/// Health of a station, from its twin.
+pub fn station_health(station: &Station) -> StationHealth {
+    let healthy = (station.twin.as_ref()).map(|t| (t.leak_pa_per_s, t.leak_sigma_pa_per_s));
+    StationHealth::new(
+        healthy,
+        healthy.map_or(f64::INFINITY, |(leak, _)| LEAK_LIMIT * leak),
+    )
+}
+
+/// One tracked parameter at the end of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "health")]
+pub struct HealthLine {
+    /// Name of the axis, press or station.
+    pub source: String,
+    /// What is tracked.
+    pub parameter: &'static str,
+    /// Value, in `unit`.
+    pub value: f64,
+    /// Its standard deviation.
+    pub sigma: f64,
+    /// Healthy value; `null` where it is not known yet.
+    pub healthy: Option<f64>,
+    /// Unit.
+    pub unit: &'static str,
+    /// Inferred, not measured.
+    pub inferred: bool,
+    /// Trend per hour; `null` where too little was seen.
+    pub trend_per_hour: Option<f64>,
+    /// The trend stands out of its error.
+    pub trend_significant: bool,
+    /// Remaining useful life.
+    pub life: LifeLine,
+}
+
+/// Remaining useful life: lower end, middle and upper end of a 90 % interval.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum LifeLine {
+    /// It is not known yet.
+    NotYetKnown {
+        /// Why.
+        reason: &'static str,
+    },
+    /// It is known.
+    Known {
+        /// Strokes.
+        strokes: [f64; 3],
+        /// Way (m).
+        metres: [f64; 3],
+        /// Hours.
+        hours: [f64; 3],
+    },
+}
+
+fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
+    let per_hour = |used: f64| {
+        if usage.hours > 0.0 {
+            used / usage.hours
+        } else {
+            0.0
+        }
+    };
+    HealthLine {
+        source: source.to_owned(),
+        parameter: r.parameter,
+        value: r.value,
+        sigma: r.sigma,
+        healthy: r.healthy,
+        unit: r.unit,
+        inferred: r.inferred,
+        trend_per_hour: r.trend.map(|t| t.slope),
+        trend_significant: r.trend.is_some_and(|t| t.significant),
+        life: match r.life {
+            Err(why) => LifeLine::NotYetKnown { reason: why.text() },
+            Ok(hours) => LifeLine::Known {
+                strokes: hours.map(|h| h * per_hour(usage.strokes as f64)),
+                metres: hours.map(|h| h * per_hour(usage.metres)),
+                hours,
+            },
+        },
+    }
+}
+
+/// All lines of a pipeline.
+pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<HealthLine> {
+    let mut lines = Vec::new();
+    for n in 0..pipeline.plan().axes.len() {
+        let Some(health) = pipeline.health(n) else {
+            continue;
+        };
+        let name = names.source(Source::Axis(n as u16));
+        let readings = health.readings();
+        lines.extend(
+            readings
+                .iter()
+                .flatten()
+                .map(|r| line(name, r, health.usage())),
+        );
+    }
+    for n in 0..pipeline.plan().stations.len() {
+        let Some(health) = pipeline.station_health(n) else {
+            continue;
+        };
+        let name = names.source(Source::Station(n as u16));
+        lines.extend(health.reading().map(|r| line(name, &r, health.usage())));
+    }
+    lines
+}
+
+/// The lines as a table.
+pub fn text(lines: &[HealthLine]) -> String {
+    let mut text = format!(
+        "{:<12} {:<15} {:>11} {:>10} {:>11} {:<6} life (90 %)",
+        "health", "parameter", "value", "sigma", "healthy", "unit"
+    );
+    for l in lines {
+        let healthy = l.healthy.map_or("-".to_owned(), |h| format!("{h:.4e}"));
+        let life = match &l.life {
+            LifeLine::NotYetKnown { reason } => format!("not yet known: {reason}"),
+            LifeLine::Known {
+                hours: [a, m, b], ..
+            } => format!("{m:.3} h ({a:.3} to {b:.3})"),
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\n{:<12} {:<15} {:>11.4e} {:>10.1e} {:>11} {:<6} {}",
+            l.source, l.parameter, l.value, l.sigma, healthy, l.unit, life
+        );
+    }
+    text
+}
