@@ -46,13 +46,7 @@ impl Step {
     ///
     /// A reading below vacuum or beyond [`LARGEST_PA`] keeps its distance to that bound: the equation has no meaning there.
     pub fn advance(&self, pressure_pa: f64) -> f64 {
-        let inside = if pressure_pa < 0.0 {
-            0.0
-        } else if pressure_pa > LARGEST_PA {
-            LARGEST_PA
-        } else {
-            pressure_pa
-        };
+        let inside = pressure_pa.clamp(0.0, LARGEST_PA);
         let d = inside - self.equilibrium_pa;
         // At p >= 0 the denominator is above 0: c (p1 - p) / lambda < p1 / (p1 - p2) < 1, since p2 < 0 < p1.
         let after = self.equilibrium_pa + d * self.decay / (1.0 + self.curve_per_pa * d);

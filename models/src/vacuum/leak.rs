@@ -12,7 +12,8 @@
 //! `(m - 2 m' + m'')^2 / 6`, which no leak moves, over many holds.
 //!
 //! A circuit is **leaky** once a rate stands above the healthy one by as many standard errors as the asked-for interval between
-//! false alarms needs, and above the limit by [`BEYOND`]; it is **sound** once [`SOUND_S`] have passed and the rate of the whole
+//! false alarms needs, and above the limit by [`BEYOND`] after a step of the converter was taken off: a converter that sticks
+//! moves by a whole step q at once, and a step in the middle of a time T has the slope 1.5 q / T. A circuit is **sound** once [`SOUND_S`] have passed and the rate of the whole
 //! hold lies below the limit by [`WITHIN`]. Until then it is not yet known. A circuit with less than 5 % of its pressure
 //! left has nothing to leak: such blocks say nothing.
 
@@ -21,16 +22,18 @@ use super::{AMBIENT_PA, VacuumParams};
 
 /// Shortest time that readings are averaged over (s).
 pub const BLOCK_S: f64 = 0.05;
-/// Time that the short line reaches back (s), where that is 8 blocks or more.
+/// Time that the short line reaches back (s), where that is 10 blocks or more.
 pub const WINDOW_S: f64 = 1.0;
 /// Blocks in the short line.
 pub const WINDOW_MAX: usize = 20;
 /// Least blocks in the short line.
-pub const WINDOW_MIN: usize = 8;
+pub const WINDOW_MIN: usize = 10;
+/// Least blocks in the line through a whole hold.
+const HOLD_MIN: u32 = 4;
 /// Time from which on a circuit may be called sound: a leak that opens late must have had the time to show (s).
 pub const SOUND_S: f64 = 8.0;
-/// Standard errors by which a leak stands above the limit.
-const BEYOND: f64 = 2.0;
+/// Standard errors by which a leak stands above the limit, a step of the converter taken off.
+const BEYOND: f64 = 1.0;
 /// Standard errors by which a sound circuit stays below the limit.
 const WITHIN: f64 = 3.0;
 /// Share of the final vacuum or pressure below which nothing can be said.
@@ -219,12 +222,18 @@ impl LeakMeter {
             return;
         };
         let hold = self.hold_rate(p);
-        let leaky = |r: LeakRate| {
+        let leaky = |r: LeakRate, over_s: f64| {
+            let stuck = 1.5 * p.resolution_pa / over_s;
             let sigma = libm::hypot(r.sigma_pa_per_s, p.leak_sigma_pa_per_s);
             r.rate_pa_per_s - p.leak_pa_per_s > p.alarm_sigma * sigma
-                && r.rate_pa_per_s - BEYOND * r.sigma_pa_per_s > limit
+                && r.rate_pa_per_s - BEYOND * r.sigma_pa_per_s - stuck > limit
         };
-        if self.window.is_some_and(leaky) || hold.is_some_and(leaky) {
+        let block_s = f64::from(p.block_cycles) * p.period_s;
+        let in_window = (self.points as usize).min(p.window_points) as f64;
+        let in_hold = self.hold.points() as usize >= WINDOW_MIN;
+        if self.window.is_some_and(|r| leaky(r, in_window * block_s))
+            || hold.is_some_and(|r| in_hold && leaky(r, self.held_s(p)))
+        {
             self.verdict = Verdict::Leaky;
         } else if self.verdict == Verdict::NotYetKnown
             && self.held_s(p) >= SOUND_S
@@ -241,9 +250,9 @@ impl LeakMeter {
         })
     }
 
-    /// Rate of the hold so far, over at least 8 blocks of it.
+    /// Rate of the hold so far, over at least 4 blocks of it.
     pub fn hold_rate(&self, p: &VacuumParams) -> Option<LeakRate> {
-        if (self.hold.points() as usize) < WINDOW_MIN {
+        if self.hold.points() < HOLD_MIN {
             return None;
         }
         self.rate(p, &self.hold)

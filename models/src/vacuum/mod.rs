@@ -91,6 +91,7 @@ pub struct VacuumParams {
     alarm_sigma: f64,
     /// Variance of the mean of a block (Pa2).
     noise_pa2: f64,
+    resolution_pa: f64,
     floor_pa2: f64,
     gain: f64,
     period_s: f64,
@@ -134,6 +135,7 @@ impl VacuumParams {
             leak_limit_pa_per_s: c.leak_limit_pa_per_s,
             alarm_sigma: c.alarm_sigma,
             noise_pa2: c.noise_pa * c.noise_pa / f64::from(block_cycles),
+            resolution_pa: c.resolution_pa,
             floor_pa2: c.resolution_pa * c.resolution_pa / 12.0,
             gain: -libm::expm1(-c.period_s / OBSERVER_S),
             period_s: c.period_s,
