@@ -331,6 +331,15 @@ impl<'a> Pipeline<'a> {
         ))
     }
 
+    /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
+    pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
+        let (lane, l) = (self.lanes.get(n / LANES)?, n % LANES);
+        Some((
+            lane.load.velocity_m_per_s[l],
+            lane.load.acceleration_m_per_s2[l],
+        ))
+    }
+
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
         let (lane, l) = (self.lanes.get(n / LANES)?, n % LANES);
