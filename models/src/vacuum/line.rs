@@ -102,7 +102,8 @@ impl Line {
 
     /// How much larger the variance of the slope is than white noise would make it (1, at least 1).
     fn inflation(&self) -> f64 {
-        if self.errors < 3 || self.ee <= 0.0 {
+        // A correlation of few errors is noise itself.
+        if self.errors < BATCH || self.ee <= 0.0 {
             return 1.0;
         }
         let mut rho = self.ee1 / self.ee;
