@@ -22,12 +22,12 @@ use super::{AMBIENT_PA, VacuumParams};
 
 /// Shortest time that readings are averaged over (s).
 pub const BLOCK_S: f64 = 0.05;
-/// Time that the short line reaches back (s), where that is 10 blocks or more.
+/// Time that the short line reaches back (s), where that is 9 blocks or more.
 pub const WINDOW_S: f64 = 1.0;
 /// Blocks in the short line.
 pub const WINDOW_MAX: usize = 20;
 /// Least blocks in the short line.
-pub const WINDOW_MIN: usize = 10;
+pub const WINDOW_MIN: usize = 9;
 /// Least blocks in the line through a whole hold.
 const HOLD_MIN: u32 = 4;
 /// Time from which on a circuit may be called sound: a leak that opens late must have had the time to show (s).

@@ -91,7 +91,9 @@ impl Line {
         let free = f64::from(self.n) - 2.0;
         let own = self.squares() * self.inflation() / free;
         let pooled = (known.0 * known.1 + self.squares()) / (known.1 + free);
-        let mut variance = if own > pooled { own } else { pooled };
+        // A few residuals say less of the noise than what was seen elsewhere.
+        let few = self.errors < BATCH && known.1 > free;
+        let mut variance = if own > pooled && !few { own } else { pooled };
         if variance < floor {
             variance = floor;
         }
