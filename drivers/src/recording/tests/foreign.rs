@@ -249,7 +249,7 @@ fn uneven_rows_are_interpolated_to_the_period() {
     let recording = columns(Scratch::with(&text), &machine).unwrap();
     let axis = &recording.axes[0];
     // Twelve periods without a row are not bridged.
-    let expected = (0..=21).map(|k| (k < 9 || k >= 20).then_some(2.0 * f64::from(k)));
+    let expected = (0..=21).map(|k| (!(9..20).contains(&k)).then_some(2.0 * f64::from(k)));
     assert_eq!(axis.position_m.len(), 22, "{axis:#?}");
     for (k, (found, expected)) in axis.position_m.iter().zip(expected).enumerate() {
         match expected {
