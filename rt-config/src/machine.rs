@@ -368,7 +368,7 @@ pub struct Station {
     pub name: String,
     /// Asset id, else the machine's.
     pub asset_id: Option<String>,
-    /// Pressure per increment of the analogue input (Pa).
+    /// Pressure per increment of the analogue input (Pa), 0 where not known.
     pub pressure_pa_per_count: f64,
     /// Pressure at count 0 (Pa).
     pub pressure_offset_pa: f64,
@@ -378,6 +378,8 @@ pub struct Station {
     pub hold_s: f64,
     /// Time of the blow-off and rest (s).
     pub release_s: f64,
+    /// Leak rate at the final pressure from which on the circuit is leaky (Pa/s); none: a hold is not judged while it lasts.
+    pub leak_limit_pa_per_s: Option<f64>,
     /// The twin's parameters; none until calibrated.
     pub twin: Option<StationTwin>,
     /// The simulated circuit.
@@ -387,16 +389,18 @@ pub struct Station {
 /// The vacuum circuit as the twin knows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StationTwin {
-    /// Pressure the ejector reaches (Pa).
+    /// Pressure the ejector reaches, or the supply of a chamber under pressure (Pa).
     pub final_pressure_pa: f64,
     /// Time constant of the evacuation (s).
     pub evacuation_time_constant_s: f64,
-    /// Healthy leak rate while holding (Pa/s).
+    /// Healthy leak rate while holding, at the final pressure (Pa/s).
     pub leak_pa_per_s: f64,
     /// Its standard deviation from hold to hold (Pa/s).
     pub leak_sigma_pa_per_s: f64,
     /// Limit of the one-cycle innovation of pressure (Pa); none: the channel is off.
     pub pressure_limit_pa: Option<f64>,
+    /// Standard deviation of a reading (Pa); none: to be learnt.
+    pub noise_pa: Option<f64>,
 }
 
 /// The simulated vacuum circuit.
@@ -428,8 +432,25 @@ pub struct RecordingMap {
     pub segment_by: Vec<String>,
     /// Uneven sampling is allowed (it is refused otherwise beyond 10 % of the period).
     pub uneven: bool,
+    /// Values are interpolated to the period; uneven sampling is allowed then.
+    pub resample: bool,
     /// One entry per axis, in the order of `axes`.
     pub axes: Vec<AxisColumns>,
+    /// One entry per station, in the order of `stations`.
+    pub stations: Vec<StationColumns>,
+}
+
+/// Columns of one station.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StationColumns {
+    /// Name of the station.
+    pub station: String,
+    /// Pressure (to Pa, before the station's offset is added).
+    pub pressure: Column,
+    /// Ejector on where it is not 0.
+    pub ejector: Option<Column>,
+    /// Blow-off open where it is not 0.
+    pub blow_off: Option<Column>,
 }
 
 /// Columns of one axis.

@@ -210,8 +210,11 @@ fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {
     )?;
     quantity(out, "leak", twin.leak_pa_per_s, "Pa/s")?;
     quantity(out, "leak_sigma", twin.leak_sigma_pa_per_s, "Pa/s")?;
-    match twin.pressure_limit_pa {
-        Some(limit) => quantity(out, "pressure_limit", limit, "Pa"),
+    if let Some(limit) = twin.pressure_limit_pa {
+        quantity(out, "pressure_limit", limit, "Pa")?;
+    }
+    match twin.noise_pa {
+        Some(noise) => quantity(out, "noise", noise, "Pa"),
         None => Ok(()),
     }
 }

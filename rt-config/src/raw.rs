@@ -190,16 +190,18 @@ pub(crate) struct StationTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
-    /// Absolute pressure per increment of the analogue input.
-    pub(crate) pressure_per_count: Quantity<Pressure>,
-    /// Absolute pressure at count 0, 0 unless given.
+    /// Absolute pressure per increment of the analogue input; needed on a bus. In a recording it is the step of the reading.
+    pub(crate) pressure_per_count: Option<Quantity<Pressure>>,
+    /// Absolute pressure at count 0, 0 unless given. A recording of gauge pressure has the ambient pressure here.
     pub(crate) pressure_offset: Option<Quantity<Pressure>>,
-    /// Time the ejector is on.
-    pub(crate) evacuate: Quantity<Time>,
-    /// Time the part is held with the ejector off.
-    pub(crate) hold: Quantity<Time>,
-    /// Time of blow-off and rest.
-    pub(crate) release: Quantity<Time>,
+    /// Time the ejector is on; needed on a bus.
+    pub(crate) evacuate: Option<Quantity<Time>>,
+    /// Time the part is held with the ejector off; needed on a bus.
+    pub(crate) hold: Option<Quantity<Time>>,
+    /// Time of blow-off and rest; needed on a bus.
+    pub(crate) release: Option<Quantity<Time>>,
+    /// Leak rate at the final pressure from which on the circuit is leaky; a hold is judged while it lasts only if it is given.
+    pub(crate) leak_limit: Option<Quantity<PressureRate>>,
     /// Vendor id expected in the SII; needed on a real interface.
     pub(crate) vendor_id: Option<At<u32>>,
     /// Product code expected in the SII; needed on a real interface.
@@ -218,16 +220,18 @@ pub(crate) struct StationTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StationTwinTable {
-    /// Absolute pressure that the ejector reaches.
+    /// Absolute pressure that the ejector reaches, or the supply of a chamber under pressure.
     pub(crate) final_pressure: Quantity<Pressure>,
-    /// Time constant of the evacuation.
-    pub(crate) evacuation_time_constant: Quantity<Time>,
-    /// Healthy leak rate while holding.
+    /// Time constant of the evacuation; a station that only holds has none.
+    pub(crate) evacuation_time_constant: Option<Quantity<Time>>,
+    /// Healthy leak rate while holding, at the final pressure.
     pub(crate) leak: Quantity<PressureRate>,
     /// Its standard deviation from hold to hold.
     pub(crate) leak_sigma: Quantity<PressureRate>,
     /// Limit of the one-cycle innovation of pressure; the channel is off where it is missing.
     pub(crate) pressure_limit: Option<Quantity<Pressure>>,
+    /// Standard deviation of a reading; learnt while running where it is missing.
+    pub(crate) noise: Option<Quantity<Pressure>>,
 }
 
 /// The simulated vacuum circuit.
@@ -256,8 +260,27 @@ pub(crate) struct RecordingTable {
     /// Uneven sampling is allowed; refused beyond 10 % of the period otherwise.
     #[serde(default)]
     pub(crate) uneven: bool,
+    /// Values are interpolated linearly to the period, so that uneven time stamps are honoured.
+    #[serde(default)]
+    pub(crate) resample: bool,
     /// One table an axis.
-    pub(crate) axis: At<Vec<AxisColumnsTable>>,
+    pub(crate) axis: Option<At<Vec<AxisColumnsTable>>>,
+    /// One table a station.
+    pub(crate) station: Option<At<Vec<StationColumnsTable>>>,
+}
+
+/// Columns of one station.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StationColumnsTable {
+    /// Name of the station.
+    pub(crate) station: At<String>,
+    /// Pressure in Pa unless a unit is given, to which `pressure_offset` of the station is added.
+    pub(crate) pressure: ColumnTable,
+    /// Ejector on where it is not 0; always off where missing.
+    pub(crate) ejector: Option<ColumnTable>,
+    /// Blow-off open where it is not 0; always shut where missing.
+    pub(crate) blow_off: Option<ColumnTable>,
 }
 
 /// Columns of one axis.

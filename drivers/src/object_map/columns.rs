@@ -2,13 +2,17 @@
 
 use super::{ObjectMapError, RawReading};
 use crate::bus::ProcessImage;
-use twinstep_config::machine::RecordingMap;
-use twinstep_models::sample::DriveState;
+use twinstep_config::machine::{RecordingMap, Station};
+use twinstep_models::sample::{DriveState, Missing, StationReading};
 
 /// Outputs per axis: the reference (bytes).
 pub const RAW_OUTPUT_BYTES: usize = 8;
 /// Inputs per axis: position, velocity and current (bytes).
 pub const RAW_INPUT_BYTES: usize = 24;
+/// Outputs per recorded station: ejector and blow-off valve (bytes).
+pub const RAW_STATION_OUTPUT_BYTES: usize = 16;
+/// Inputs per recorded station: the pressure (bytes).
+pub const RAW_STATION_INPUT_BYTES: usize = 8;
 
 /// Factors of one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,11 +25,21 @@ struct Factors {
     current: f64,
 }
 
-/// The factors of all axes, and the order of the map's entries.
+/// One station of the machine that the recording has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Recorded {
+    /// Its place among the recorded stations, in the order of the map.
+    place: usize,
+    pressure: f64,
+    offset_pa: f64,
+}
+
+/// The factors of all axes and stations, and the order of the map's entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnMap {
     factors: Vec<Factors>,
     entries: Vec<usize>,
+    stations: Vec<Option<Recorded>>,
 }
 
 impl ColumnMap {
@@ -64,7 +78,70 @@ impl ColumnMap {
                 current: entry.current.factor,
             });
         }
-        Ok(Self { factors, entries })
+        Ok(Self {
+            factors,
+            entries,
+            stations: Vec::new(),
+        })
+    }
+
+    /// Adds the stations; one without an entry in the map has no readings.
+    #[must_use]
+    pub fn with_stations(mut self, stations: &[Station], map: &RecordingMap) -> Self {
+        self.stations = stations
+            .iter()
+            .map(|station| {
+                let mut entries = map.stations.iter().enumerate();
+                let (place, entry) = entries.find(|(_, entry)| entry.station == station.name)?;
+                Some(Recorded {
+                    place,
+                    pressure: entry.pressure.factor,
+                    offset_pa: station.pressure_offset_pa,
+                })
+            })
+            .collect();
+        self
+    }
+
+    /// Stations that the recording has.
+    pub fn recorded_stations(&self) -> usize {
+        self.stations.iter().flatten().count()
+    }
+
+    /// First byte of the outputs and of the inputs of the station at this place of the map.
+    pub fn station_bytes(&self, place: usize) -> (usize, usize) {
+        let axes = self.factors.len();
+        (
+            axes * RAW_OUTPUT_BYTES + place * RAW_STATION_OUTPUT_BYTES,
+            axes * RAW_INPUT_BYTES + place * RAW_STATION_INPUT_BYTES,
+        )
+    }
+
+    pub(super) fn station_subdevice(&self, station: usize) -> Option<usize> {
+        let recorded = self.stations.get(station)?.as_ref()?;
+        Some(self.factors.len() + recorded.place)
+    }
+
+    pub(super) fn read_station(
+        &self,
+        image: &ProcessImage,
+        station: usize,
+    ) -> Result<StationReading, Missing> {
+        let recorded = self.stations.get(station).and_then(Option::as_ref);
+        let recorded = recorded.ok_or(Missing::NotMapped)?;
+        let (output, input) = self.station_bytes(recorded.place);
+        let number = |bytes, offset| float(bytes, offset).ok_or(Missing::NotMapped);
+        let pressure_pa = number(&image.inputs, input)? * recorded.pressure + recorded.offset_pa;
+        let ejector = number(&image.outputs, output)?;
+        let blow_off = number(&image.outputs, output + 8)?;
+        if !(pressure_pa.is_finite() && ejector.is_finite() && blow_off.is_finite()) {
+            return Err(Missing::NotANumber);
+        }
+        Ok(StationReading {
+            pressure_pa,
+            ejector_on: ejector != 0.0,
+            blow_off: blow_off != 0.0,
+        })
     }
 
     /// For every axis, the number of its entry in the configuration's map.

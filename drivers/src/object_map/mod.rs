@@ -12,8 +12,8 @@
 //! on); a single one has the ejector in bit 0 and the blow-off valve in bit 1.
 //!
 //! **A machine that is only replayed** (`[recording]`, no `[bus]`) has an image of 64-bit floats, little-endian, in the
-//! unit of the columns: per axis one output (reference) and three inputs (position, velocity, current). Its drives count
-//! as enabled, it has no stations.
+//! unit of the columns: per axis one output (reference) and three inputs (position, velocity, current), after them per recorded
+//! station two outputs (ejector and blow-off valve, not 0 is on) and one input (pressure). Its drives count as enabled.
 
 mod axis;
 mod columns;
@@ -25,7 +25,9 @@ mod station;
 mod tests;
 
 pub use axis::{AxisCommand, mode};
-pub use columns::{ColumnMap, RAW_INPUT_BYTES, RAW_OUTPUT_BYTES};
+pub use columns::{
+    ColumnMap, RAW_INPUT_BYTES, RAW_OUTPUT_BYTES, RAW_STATION_INPUT_BYTES, RAW_STATION_OUTPUT_BYTES,
+};
 pub use layout::{Entry, Layout, MAX_PDO_BYTES, ObjectMapError, Slot, SubDeviceLayout};
 pub use objects::{OBJECTS, Object, Scaling, Unit, find as find_object, interpolation_period};
 
@@ -142,7 +144,9 @@ impl ObjectMap {
             };
             return Ok(Self {
                 layout,
-                source: Source::Columns(ColumnMap::new(&names, recording)?),
+                source: Source::Columns(
+                    ColumnMap::new(&names, recording)?.with_stations(&machine.stations, recording),
+                ),
                 stations: machine
                     .stations
                     .iter()
@@ -180,9 +184,13 @@ impl ObjectMap {
     pub fn image(&self) -> ProcessImage {
         match &self.source {
             Source::Bus(_) => self.layout.image(),
-            Source::Columns(_) => {
-                let axes = self.names.len();
-                empty_image(axes * RAW_OUTPUT_BYTES, axes * RAW_INPUT_BYTES, axes)
+            Source::Columns(columns) => {
+                let (axes, stations) = (self.names.len(), columns.recorded_stations());
+                empty_image(
+                    axes * RAW_OUTPUT_BYTES + stations * RAW_STATION_OUTPUT_BYTES,
+                    axes * RAW_INPUT_BYTES + stations * RAW_STATION_INPUT_BYTES,
+                    axes + stations,
+                )
             }
         }
     }
@@ -218,8 +226,11 @@ impl ObjectMap {
         }
     }
 
-    /// Number in the image of the SubDevice that carries a station; none where a recording has no stations.
+    /// Number in the image of the SubDevice that carries a station; none where a recording does not have it.
     pub fn station_subdevice(&self, station: usize) -> Option<usize> {
+        if let Source::Columns(columns) = &self.source {
+            return columns.station_subdevice(station);
+        }
         self.stations
             .get(station)
             .filter(|slots| slots.pressure.is_some())
@@ -276,6 +287,16 @@ impl ObjectMap {
     ) {
         for (number, reading) in axes.iter_mut().enumerate().take(self.names.len()) {
             *reading = self.read_axis(image, exchange, number);
+        }
+        if let Source::Columns(columns) = &self.source {
+            for (number, reading) in stations.iter_mut().enumerate().take(self.stations.len()) {
+                *reading = columns
+                    .station_subdevice(number)
+                    .ok_or(Missing::NotMapped)
+                    .and_then(|subdevice| usable(image, exchange, subdevice))
+                    .and_then(|()| columns.read_station(image, number));
+            }
+            return;
         }
         for (slots, reading) in self.stations.iter().zip(stations) {
             *reading = usable(image, exchange, slots.subdevice).and_then(|()| slots.read(image));

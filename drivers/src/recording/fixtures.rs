@@ -112,6 +112,7 @@ pub(crate) fn press_cell() -> Machine {
             evacuate_s: 0.5,
             hold_s: 1.0,
             release_s: 0.5,
+            leak_limit_pa_per_s: None,
             twin: None,
             plant: None,
         }],
@@ -142,6 +143,8 @@ pub(crate) fn emps() -> Machine {
         time: column("time_s", 1.0),
         segment_by: Vec::new(),
         uneven: false,
+        resample: false,
+        stations: Vec::new(),
         axes: vec![AxisColumns {
             axis: "carriage".to_owned(),
             reference: Some(column("reference_m", 1.0)),

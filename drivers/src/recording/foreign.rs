@@ -5,13 +5,20 @@
 //! one. A velocity that the table lacks is the difference to the row before, over the period (uneven: over the step);
 //! looking one row ahead would be more exact, but a prediction must not know the future. So the first row of a segment has no
 //! velocity, nor has the row after one without a position.
+//!
+//! With `resample` the time stamps are honoured exactly: the values at the cycles' times are interpolated linearly between the
+//! rows on both sides, switches keep the value of the row before. So a value holds a share of a row up to one step later; that
+//! is meant for slow signals, such as a pressure, not for judging a prediction one cycle ahead. Steps of more than
+//! five periods are not interpolated: their cycles are a gap.
 
 use super::MAX_GAP_CYCLES;
 use super::error::{Problem, RecordingError};
+use super::resample::Resampler;
 use super::store::{Head, Store};
 use super::table::{Table, number};
 use crate::bus::ProcessImage;
 use crate::object_map::{ColumnMap, RAW_INPUT_BYTES, RAW_OUTPUT_BYTES};
+use std::ops::ControlFlow;
 use twinstep_config::machine::{Column, RecordingMap};
 use twinstep_models::sample::{CycleStamp, Missing};
 
@@ -61,6 +68,9 @@ pub(super) fn load(
         .map(|name| find(table, name))
         .collect::<Result<Vec<_>, _>>()?;
     let mut axes = sources(table, map, columns)?;
+    let stations = station_sources(table, map, columns)?;
+    let mut resampler = Resampler::new(image, axes.len() * RAW_OUTPUT_BYTES);
+    let uneven = map.uneven || map.resample;
     let period_s = period_ns as f64 / 1e9;
 
     let mut loaded = Loaded {
@@ -85,11 +95,8 @@ pub(super) fn load(
             Some((cycle, _)) if changed => (cycle + 2, None),
             Some((cycle, before_s)) => {
                 let step_s = time_s - before_s;
-                let cycles = step(table, time_column, (before_s, time_s), period_s, map.uneven)?;
-                (
-                    cycle + cycles,
-                    Some(if map.uneven { step_s } else { period_s }),
-                )
+                let cycles = step(table, time_column, (before_s, time_s), period_s, uneven)?;
+                (cycle + cycles, Some(if uneven { step_s } else { period_s }))
             }
         };
         if step_s.is_none() {
@@ -107,19 +114,41 @@ pub(super) fn load(
         for (number, axis) in axes.iter_mut().enumerate() {
             axis.read(table, number, step_s, image)?;
         }
+        for station in &stations {
+            station.read(table, image)?;
+        }
         image.valid.fill(Ok::<(), Missing>(()));
-        let head = Head {
-            stamp: CycleStamp {
-                cycle,
-                time_ns: cycle.saturating_mul(period_ns),
-                dc_time_ns: 0,
-            },
-            ..Head::default()
+        let mut put = |cycle: u64, time_s: f64, image: &ProcessImage| {
+            let head = Head {
+                stamp: CycleStamp {
+                    cycle,
+                    time_ns: cycle.saturating_mul(period_ns),
+                    dc_time_ns: 0,
+                },
+                ..Head::default()
+            };
+            loaded.time_s.push(time_s);
+            if loaded.store.push(&head, image) {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         };
-        if !loaded.store.push(&head, image) {
+        let put = if !map.resample {
+            put(cycle, time_s, image)
+        } else if step_s.is_none() {
+            resampler.restart(cycle, time_s, image);
+            put(cycle, time_s, image)
+        } else {
+            resampler.advance(time_s, period_s, image, &mut put)
+        };
+        if put.is_break() {
             return Err(table.error(Problem::TooLarge));
         }
-        loaded.time_s.push(time_s);
+        if map.resample {
+            // The next segment starts behind what was put, not behind the rows.
+            previous = Some((resampler.cycle(), time_s));
+        }
     }
     Ok(loaded)
 }
@@ -208,6 +237,57 @@ fn sources(
             })
         })
         .collect()
+}
+
+/// Columns of one station, and where its values go.
+struct StationSource {
+    pressure: usize,
+    ejector: Option<usize>,
+    blow_off: Option<usize>,
+    outputs: usize,
+    inputs: usize,
+}
+
+fn station_sources(
+    table: &Table,
+    map: &RecordingMap,
+    columns: &ColumnMap,
+) -> Result<Vec<StationSource>, RecordingError> {
+    let optional = |column: &Option<Column>| {
+        column
+            .as_ref()
+            .map(|column| find(table, &column.name))
+            .transpose()
+    };
+    (map.stations
+        .iter()
+        .enumerate()
+        .take(columns.recorded_stations()))
+    .map(|(place, entry)| {
+        let (outputs, inputs) = columns.station_bytes(place);
+        Ok(StationSource {
+            pressure: find(table, &entry.pressure.name)?,
+            ejector: optional(&entry.ejector)?,
+            blow_off: optional(&entry.blow_off)?,
+            outputs,
+            inputs,
+        })
+    })
+    .collect()
+}
+
+impl StationSource {
+    fn read(&self, table: &Table, image: &mut ProcessImage) -> Result<(), RecordingError> {
+        let value = |column: usize| {
+            number(table.cell(column))
+                .ok_or_else(|| table.cell_error(column, "a number or an empty cell"))
+        };
+        let switch = |column: Option<usize>| column.map_or(Ok(0.0), value);
+        put(&mut image.inputs, self.inputs, value(self.pressure)?);
+        put(&mut image.outputs, self.outputs, switch(self.ejector)?);
+        put(&mut image.outputs, self.outputs + 8, switch(self.blow_off)?);
+        Ok(())
+    }
 }
 
 impl AxisSource {

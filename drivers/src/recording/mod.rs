@@ -20,6 +20,7 @@ mod foreign;
 mod own;
 mod recorder;
 mod replay;
+mod resample;
 mod store;
 mod table;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The vacuum circuit from a recording: final pressure, time constant, leak rate and its spread.
 
-use crate::vacuum::{Phase, VacuumParams, VacuumState};
+use crate::vacuum::{Circuit, Phase, VacuumParams, VacuumState};
 
 /// What was recorded of one station.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +40,19 @@ pub const LEAST_S: f64 = 0.3;
 pub fn fit_vacuum(r: &VacuumRecord<'_>) -> Result<VacuumFit, &'static str> {
     let (final_pressure_pa, time_constant_s) =
         evacuation(r).ok_or("the recording has no complete evacuation")?;
-    let params = VacuumParams {
+    let params = VacuumParams::new(&Circuit {
         final_pressure_pa,
         time_constant_s,
         leak_pa_per_s: 0.0,
+        leak_sigma_pa_per_s: 0.0,
+        leak_limit_pa_per_s: None,
+        noise_pa: 0.0,
+        resolution_pa: 0.0,
+        alarm_sigma: 0.0,
         period_s: r.period_s,
-        settle_cycles: (SETTLE_S / r.period_s) as u32,
-        least_cycles: (LEAST_S / r.period_s) as u32,
-    };
+        settle_s: SETTLE_S,
+        least_s: LEAST_S,
+    });
     let mut state = VacuumState::default();
     let mut rates = Vec::new();
     for (pressure, phase) in r.pressure_pa.iter().zip(r.phase) {
@@ -56,7 +61,8 @@ pub fn fit_vacuum(r: &VacuumRecord<'_>) -> Result<VacuumFit, &'static str> {
             continue;
         }
         state.predict(&params);
-        rates.extend(state.correct(&params, *pressure, *phase));
+        let found = state.correct(&params, *pressure, *phase);
+        rates.extend(found.ended.map(|rate| rate.rate_pa_per_s));
     }
     if rates.len() < 3 {
         return Err("fewer than three holds of the part: record for longer");

@@ -73,8 +73,8 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     };
 
     let effort = |name: &At<String>| {
-        let maps = file.recording.as_ref().map(|map| map.axis.value.as_slice());
-        maps.unwrap_or_default()
+        let maps = (file.recording.as_ref()).and_then(|map| map.axis.as_ref());
+        maps.map_or(&[][..], |maps| maps.value.as_slice())
             .iter()
             .find(|map| map.axis.value == name.value)
             .map_or(EffortUnit::Ampere, recording::effort_unit)
@@ -121,7 +121,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let recording = file
         .recording
         .as_ref()
-        .map(|map| recording::recording(map, &axes, &presses, &whole, check));
+        .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file

@@ -1,13 +1,16 @@
-//! Recordings from elsewhere: columns to axis quantities.
+//! Recordings from elsewhere: columns to the quantities of axes and stations.
 
 use super::Whole;
 use crate::check::{Bounds, Check};
 use crate::error::shortened;
 use crate::machine::{
-    Axis, AxisColumns, Column, EffortUnit, MAX_SEGMENT_COLUMNS, Press, RecordingMap,
+    Axis, AxisColumns, Column, EffortUnit, MAX_SEGMENT_COLUMNS, Press, RecordingMap, Station,
+    StationColumns,
 };
-use crate::raw::{AxisColumnsTable, ColumnTable, RecordingTable};
-use crate::units::{ANGLE, ANGULAR_VELOCITY, CURRENT, Dimension, FORCE, LENGTH, TIME, VELOCITY};
+use crate::raw::{AxisColumnsTable, ColumnTable, RecordingTable, StationColumnsTable};
+use crate::units::{
+    ANGLE, ANGULAR_VELOCITY, CURRENT, Dimension, FORCE, LENGTH, NUMBER, PRESSURE, TIME, VELOCITY,
+};
 
 /// Longest header of a column (bytes).
 const MAX_HEADER: usize = 128;
@@ -24,6 +27,7 @@ pub(super) fn recording(
     raw: &RecordingTable,
     axes: &[Axis],
     presses: &[Press],
+    stations: &[Station],
     whole: &Whole,
     check: &mut Check,
 ) -> RecordingMap {
@@ -36,7 +40,7 @@ pub(super) fn recording(
             MAX_SEGMENT_COLUMNS,
         );
     }
-    let tables = &raw.axis.value;
+    let tables: &[AxisColumnsTable] = raw.axis.as_ref().map_or(&[], |axis| &axis.value);
     check.unique("recorded axes", tables.iter().map(|table| &table.axis));
     let known: Vec<&Axis> = axes
         .iter()
@@ -53,7 +57,9 @@ pub(super) fn recording(
         match tables.iter().find(|table| table.axis.value == axis.name) {
             Some(table) => mapped.push(columns(table, axis, whole, check)),
             None => check.problem(
-                &raw.axis.span,
+                raw.axis
+                    .as_ref()
+                    .map_or(&raw.time.column.span, |axis| &axis.span),
                 format!("no [[recording.axis]] is for {}", axis.name),
                 "not complete",
                 format!(
@@ -71,8 +77,47 @@ pub(super) fn recording(
             .map(|name| name.value.clone())
             .collect(),
         uneven: raw.uneven,
+        resample: raw.resample,
         axes: mapped,
+        stations: station_columns(raw, stations, check),
     }
+}
+
+fn station_columns(
+    raw: &RecordingTable,
+    stations: &[Station],
+    check: &mut Check,
+) -> Vec<StationColumns> {
+    let tables: &[StationColumnsTable] = raw.station.as_ref().map_or(&[], |table| &table.value);
+    check.unique(
+        "recorded stations",
+        tables.iter().map(|table| &table.station),
+    );
+    let names: Vec<&str> = stations
+        .iter()
+        .map(|station| station.name.as_str())
+        .collect();
+    for table in tables {
+        if !names.contains(&table.station.value.as_str()) {
+            check.unknown("station", &table.station, &names);
+        }
+    }
+    // A station without an entry is not in the recording: on a bus its process data has it, else it has no readings.
+    let entry = |name: &&str| tables.iter().find(|table| table.station.value == **name);
+    let switch = |raw: &Option<ColumnTable>, check: &mut Check| {
+        raw.as_ref()
+            .map(|raw| column(raw, &[(&NUMBER, 1.0)], check))
+    };
+    names
+        .iter()
+        .filter_map(entry)
+        .map(|table| StationColumns {
+            station: table.station.value.clone(),
+            pressure: column(&table.pressure, &[(&PRESSURE, 1.0)], check),
+            ejector: switch(&table.ejector, check),
+            blow_off: switch(&table.blow_off, check),
+        })
+        .collect()
 }
 
 fn columns(raw: &AxisColumnsTable, axis: &Axis, whole: &Whole, check: &mut Check) -> AxisColumns {

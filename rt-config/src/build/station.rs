@@ -4,9 +4,15 @@ use super::{MAX_DWELL_S, MAX_LAG_S, Whole, asset_id, needs};
 use crate::check::{Bounds, Check};
 use crate::machine::{Station, StationPlant, StationTwin};
 use crate::raw::{StationPlantTable, StationTable, StationTwinTable};
+use crate::value::{Dim, Quantity};
+use twinstep_models::vacuum::{AMBIENT_PA, LARGEST_PA};
 
 /// The ejector cannot do better than vacuum, nor be worse than the air around it (Pa).
-const FINAL_PRESSURE: Bounds = Bounds::between(0.0, 101_325.0);
+const FINAL_PRESSURE: Bounds = Bounds::between(0.0, AMBIENT_PA);
+/// The twin's circuit may hold a pressure above that of the air as well (Pa).
+const HELD_PRESSURE: Bounds = Bounds::between(0.0, LARGEST_PA);
+/// Time constant of a station that only holds (s): nothing depends on it.
+const NEVER_EVACUATES_S: f64 = 0.1;
 
 pub(super) fn station(raw: &StationTable, whole: &Whole, check: &mut Check) -> Station {
     let time = Bounds::up_to(MAX_DWELL_S);
@@ -16,10 +22,13 @@ pub(super) fn station(raw: &StationTable, whole: &Whole, check: &mut Check) -> S
     Station {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
-        pressure_pa_per_count: check.si(
+        pressure_pa_per_count: on_a_bus(
             "pressure_per_count",
-            &raw.pressure_per_count,
+            raw.pressure_per_count.as_ref(),
             Bounds::up_to(1e6),
+            raw,
+            whole,
+            check,
         ),
         pressure_offset_pa: check.si_or(
             "pressure_offset",
@@ -27,26 +36,59 @@ pub(super) fn station(raw: &StationTable, whole: &Whole, check: &mut Check) -> S
             Bounds::any(),
             0.0,
         ),
-        evacuate_s: check.si("evacuate", &raw.evacuate, time),
-        hold_s: check.si("hold", &raw.hold, time),
-        release_s: check.si("release", &raw.release, time),
+        evacuate_s: on_a_bus("evacuate", raw.evacuate.as_ref(), time, raw, whole, check),
+        hold_s: on_a_bus("hold", raw.hold.as_ref(), time, raw, whole, check),
+        release_s: on_a_bus("release", raw.release.as_ref(), time, raw, whole, check),
+        leak_limit_pa_per_s: (raw.leak_limit.as_ref())
+            .map(|limit| check.si("leak_limit", limit, Bounds::positive())),
         twin: raw.twin.as_ref().map(|raw| twin(raw, check)),
         plant: raw.plant.as_ref().map(|raw| plant(raw, check)),
     }
 }
 
+/// A key that only a machine on a bus needs, 0 where it is missing.
+fn on_a_bus<D: Dim>(
+    key: &str,
+    value: Option<&Quantity<D>>,
+    bounds: Bounds,
+    station: &StationTable,
+    whole: &Whole,
+    check: &mut Check,
+) -> f64 {
+    if value.is_none() && whole.bus {
+        check.problem(
+            &station.name.span,
+            format!("a station on a bus needs `{key}`"),
+            format!("has no `{key}`"),
+            format!("add `{key}`; `twinstep check --schema` describes it"),
+        );
+    }
+    check.si_or(key, value, bounds, 0.0)
+}
+
 fn twin(raw: &StationTwinTable, check: &mut Check) -> StationTwin {
+    let final_pressure_pa = check.si("final_pressure", &raw.final_pressure, HELD_PRESSURE);
+    if (final_pressure_pa - AMBIENT_PA).abs() < 1.0 {
+        check.problem(
+            &raw.final_pressure.span,
+            "`final_pressure` is the ambient pressure: nothing is evacuated or held there",
+            "neither vacuum nor pressure",
+            "give the absolute pressure that the ejector or the supply reaches; a gauge pressure plus 1013.25mbar",
+        );
+    }
     StationTwin {
-        final_pressure_pa: check.si("final_pressure", &raw.final_pressure, FINAL_PRESSURE),
-        evacuation_time_constant_s: check.si(
+        final_pressure_pa,
+        evacuation_time_constant_s: check.si_or(
             "evacuation_time_constant",
-            &raw.evacuation_time_constant,
+            raw.evacuation_time_constant.as_ref(),
             Bounds::up_to(MAX_LAG_S),
+            NEVER_EVACUATES_S,
         ),
         leak_pa_per_s: check.si("leak", &raw.leak, Bounds::any()),
         leak_sigma_pa_per_s: check.si("leak_sigma", &raw.leak_sigma, Bounds::positive()),
         pressure_limit_pa: (raw.pressure_limit.as_ref())
             .map(|limit| check.si("pressure_limit", limit, Bounds::positive())),
+        noise_pa: (raw.noise.as_ref()).map(|noise| check.si("noise", noise, Bounds::positive())),
     }
 }
 

@@ -99,6 +99,7 @@ fn calibrated() -> Machine {
         leak_pa_per_s: 301.7,
         leak_sigma_pa_per_s: 11.0,
         pressure_limit_pa: Some(9.1),
+        noise_pa: Some(2.5),
     });
     machine
 }

@@ -246,7 +246,7 @@ fn missing_keys_and_tables_are_named() {
         "name = \"a\"",
         "a needs the table [axis.plant] to be simulated",
     );
-    let station = without_twins(PRESS_CELL).replace("[station.plant]", "[station.twin]");
+    let station = without_twins(PRESS_CELL).replace("[station.plant]", "[station.twins]");
     let error = load(&station, "x").unwrap_err();
     assert!(
         error.plain().contains("unknown") || error.plain().contains("not a key"),

@@ -212,6 +212,11 @@ impl<'a> Pipeline<'a> {
         Some(self.lanes.get(n / LANES)?.load(n % LANES))
     }
 
+    /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
+    pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
+        Some(self.lanes.get(n / LANES)?.load_motion(n % LANES))
+    }
+
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
         Some(self.lanes.get(n / LANES)?.compared(n % LANES))

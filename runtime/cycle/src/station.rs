@@ -1,4 +1,7 @@
-//! Judges one vacuum station: the pressure one cycle ahead, and the leak rate of every hold.
+//! Judges one vacuum station: the pressure one cycle ahead, the leak rate of every hold, and a hold while it lasts.
+//!
+//! A leak is raised by whichever sees it first: the hold in progress, when its rate is beyond the limit of the configuration
+//! (found within about a second), or the CUSUM over the rates of whole holds. It is cleared when neither sees it any more.
 
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::judge::Occasion;
@@ -8,12 +11,10 @@ use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
 use twinstep_models::sample::{Missing, StationReading};
-use twinstep_models::vacuum::{Phase, VacuumState};
+use twinstep_models::vacuum::{LeakRate, Phase, VacuumState, Verdict};
 
-/// Cycles in a phase after which the pressure is judged: the cycle of a change cannot be known beforehand.
-const PHASE_SETTLE: u32 = 50;
-/// Cycles below half the limit after which the limit is cleared.
-const CALM_CYCLES: u32 = 200;
+/// Cycles without a sample that a hold outlasts.
+const COAST_CYCLES: u32 = 20;
 /// Relative spread of the leak rate that is always there.
 const LEAK_SPREAD: f64 = 0.2;
 
@@ -30,6 +31,7 @@ pub struct StationJudge {
     pub latest_sigma: f64,
     settle_left: u32,
     locked: bool,
+    coasted: u32,
     leak: Cusum,
     leak_raised: bool,
     limit_raised: bool,
@@ -57,11 +59,22 @@ impl StationJudge {
         out: &mut Outbox,
     ) {
         self.ended_leak = None;
-        let Ok(r) = sample else {
-            self.vacuum.interrupt();
-            self.settle_left = t.settle_cycles;
-            return;
+        let r = match sample {
+            Ok(r) => r,
+            Err(reason) => {
+                self.coasted = self.coasted.saturating_add(1);
+                self.settle_left = t.settle_cycles;
+                if matches!(reason, Missing::Gap | Missing::NewSegment)
+                    || self.coasted > COAST_CYCLES
+                {
+                    self.vacuum.interrupt();
+                } else {
+                    self.vacuum.coast();
+                }
+                return;
+            }
         };
+        self.coasted = 0;
         let phase = match (r.ejector_on, r.blow_off) {
             (true, false) => Phase::Evacuate,
             (false, false) => Phase::Hold,
@@ -76,16 +89,36 @@ impl StationJudge {
         self.innovation_pa = None;
         if self.settle_left > 0 {
             self.settle_left -= 1;
-        } else if before == phase && phase != Phase::Release && in_phase > PHASE_SETTLE {
+        } else if before == phase && phase != Phase::Release && in_phase > plan.vacuum.change_cycles
+        {
             self.innovation_pa = Some(r.pressure_pa - self.predicted_pa);
             self.limit(plan, at, r.pressure_pa, phase, out);
         }
-        if let Some(rate) = self.vacuum.correct(&plan.vacuum, r.pressure_pa, phase)
-            && let Some((mean, sigma)) = plan.leak
+        let found = self.vacuum.correct(&plan.vacuum, r.pressure_pa, phase);
+        let Some((mean, sigma)) = plan.leak else {
+            return;
+        };
+        if let Some((Verdict::Leaky, rate)) = found.verdict
+            && !self.leak_raised
         {
-            self.ended_leak = Some((rate, sigma));
+            self.leak_raised = true;
+            out.push(leak_event(
+                at,
+                Detector::FastLimit,
+                EventState::Raised,
+                rate.rate_pa_per_s,
+                mean,
+            ));
+        }
+        if let Some(rate) = found.ended {
+            self.ended_leak = Some((rate.rate_pa_per_s, rate.sigma_pa_per_s));
             self.judge_leak(t, at, rate, mean, sigma, out);
         }
+    }
+
+    /// The circuit: leak rate and verdict of the hold in progress.
+    pub fn vacuum(&self) -> &VacuumState {
+        &self.vacuum
     }
 
     fn limit(
@@ -121,7 +154,7 @@ impl StationJudge {
             out.push(event(EventState::Raised));
         } else if self.limit_raised {
             self.calm = if size < 0.5 * limit { self.calm + 1 } else { 0 };
-            if self.calm >= CALM_CYCLES {
+            if self.calm >= plan.vacuum.calm_cycles {
                 self.limit_raised = false;
                 out.push(event(EventState::Cleared));
             }
@@ -132,13 +165,15 @@ impl StationJudge {
         &mut self,
         t: &Thresholds,
         at: &Occasion,
-        rate: f64,
+        found: LeakRate,
         mean: f64,
         sigma: f64,
         out: &mut Outbox,
     ) {
+        let rate = found.rate_pa_per_s;
         let spread = LEAK_SPREAD * mean;
-        self.latest_sigma = (rate - mean) / libm::sqrt(sigma * sigma + spread * spread);
+        let error = libm::hypot(libm::hypot(sigma, spread), found.sigma_pa_per_s);
+        self.latest_sigma = (rate - mean) / error;
         self.leak.push(self.latest_sigma, t.slack, t.threshold);
         let state = match self.leak_raised {
             false if self.leak.up > t.threshold => EventState::Raised,
@@ -146,16 +181,13 @@ impl StationJudge {
             _ => return,
         };
         self.leak_raised = state == EventState::Raised;
-        out.push(station_event(
-            at,
-            Channel::LeakRate,
-            Detector::Cusum,
-            state,
-            rate,
-            mean,
-            Cause::Leak,
-        ));
+        out.push(leak_event(at, Detector::Cusum, state, rate, mean));
     }
+}
+
+fn leak_event(at: &Occasion, detector: Detector, state: EventState, rate: f64, mean: f64) -> Event {
+    let channel = Channel::LeakRate;
+    station_event(at, channel, detector, state, rate, mean, Cause::Leak)
 }
 
 fn station_event(

@@ -20,7 +20,7 @@ use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading,
 };
 use twinstep_models::simd::Level;
-use twinstep_models::vacuum::VacuumParams;
+use twinstep_models::vacuum::{Circuit, VacuumParams};
 
 /// One more than a lane, so that two lanes are in use.
 const AXES: usize = 9;
@@ -110,14 +110,19 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         })
         .collect();
     let stations = [StationPlan {
-        vacuum: VacuumParams {
+        vacuum: VacuumParams::new(&Circuit {
             final_pressure_pa: 25_000.0,
             time_constant_s: 0.08,
             leak_pa_per_s: 300.0,
+            leak_sigma_pa_per_s: 30.0,
+            leak_limit_pa_per_s: Some(1000.0),
+            noise_pa: 5.0,
+            resolution_pa: 5.0,
+            alarm_sigma: 5.0,
             period_s: PERIOD_S,
-            settle_cycles: 20,
-            least_cycles: 50,
-        },
+            settle_s: 0.02,
+            least_s: 0.05,
+        }),
         limit_pa: Some(500.0),
         leak: Some((300.0, 30.0)),
     }];

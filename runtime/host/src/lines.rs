@@ -224,6 +224,46 @@ pub struct MovementLine {
     pub evidence: Option<f64>,
 }
 
+/// How much of the current the motion explains, beside a linear regression that was fitted on the very record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "explained")]
+pub struct ExplainedLine {
+    /// Name of the axis.
+    pub source: String,
+    /// Channel.
+    pub channel: String,
+    /// Unit of the errors.
+    pub unit: String,
+    /// Time that is averaged over beyond the smoothing of the channel (s).
+    pub averaged_s: f64,
+    /// Samples compared.
+    pub samples: u64,
+    /// Share of the variance that the twin explains; below 0 where the mean of the record does better.
+    pub r2: f64,
+    /// Error of the twin, RMS.
+    pub rms: f64,
+    /// The same of the regression.
+    pub regression_r2: f64,
+    /// The same of the regression.
+    pub regression_rms: f64,
+}
+
+/// The leak rate of a hold and what follows from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "leak")]
+pub struct LeakLine {
+    /// Name of the station.
+    pub source: String,
+    /// Rate at the final pressure; none where nothing is known.
+    pub rate_pa_per_s: Option<f64>,
+    /// Its standard error.
+    pub sigma_pa_per_s: Option<f64>,
+    /// Time since the hold began.
+    pub seconds: f64,
+    /// `sound`, `leaky` or `not_yet_known`.
+    pub verdict: &'static str,
+}
+
 /// The free run of the twin over a whole record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename = "free_run")]

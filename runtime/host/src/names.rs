@@ -210,6 +210,7 @@ pub(crate) mod tests {
                 evacuate_s: 0.5,
                 hold_s: 1.0,
                 release_s: 0.5,
+                leak_limit_pa_per_s: None,
                 twin: None,
                 plant: None,
             }],

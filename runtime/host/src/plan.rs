@@ -24,7 +24,7 @@ use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::simd::Level;
-use twinstep_models::vacuum::VacuumParams;
+use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
 /// Bandwidth of the observers (Hz): above the drive's velocity loop the position is all noise.
 const OBSERVER_HZ: f64 = 100.0;
@@ -101,7 +101,7 @@ impl PlanStore {
         let stations: Vec<StationPlan> = machine
             .stations
             .iter()
-            .map(|s| station_plan(s, period_s))
+            .map(|s| station_plan(s, machine, period_s))
             .collect();
         let streams = axes
             .iter()
@@ -307,17 +307,29 @@ pub fn way_in(stroke: &Stroke) -> f64 {
     }
 }
 
-fn station_plan(station: &Station, period_s: f64) -> StationPlan {
+fn station_plan(station: &Station, machine: &Machine, period_s: f64) -> StationPlan {
     let twin = station.twin.as_ref();
+    let judged_s = machine.judge.false_alarm_interval_s * machine.stations.len() as f64;
     StationPlan {
-        vacuum: VacuumParams {
+        vacuum: VacuumParams::new(&Circuit {
             final_pressure_pa: twin.map_or(20_000.0, |t| t.final_pressure_pa),
             time_constant_s: twin.map_or(0.1, |t| t.evacuation_time_constant_s),
-            leak_pa_per_s: twin.map_or(0.0, |t| t.leak_pa_per_s),
+            leak_pa_per_s: twin.map_or(0.0, |t| t.leak_pa_per_s.max(0.0)),
+            leak_sigma_pa_per_s: twin.map_or(0.0, |t| t.leak_sigma_pa_per_s),
+            leak_limit_pa_per_s: twin.and(station.leak_limit_pa_per_s),
+            noise_pa: twin.and_then(|t| t.noise_pa).unwrap_or(0.0),
+            resolution_pa: station.pressure_pa_per_count.abs(),
+            // One independent look at a hold a second.
+            alarm_sigma: alarm_sigma(judged_s / twinstep_models::vacuum::WINDOW_S),
             period_s,
-            settle_cycles: (twinstep_models::identify::VACUUM_SETTLE_S / period_s) as u32,
-            least_cycles: (twinstep_models::identify::VACUUM_LEAST_S / period_s) as u32,
-        },
+            // A station that only holds has no valves that settle.
+            settle_s: if station.evacuate_s > 0.0 {
+                twinstep_models::identify::VACUUM_SETTLE_S
+            } else {
+                0.0
+            },
+            least_s: twinstep_models::identify::VACUUM_LEAST_S,
+        }),
         limit_pa: twin.and_then(|t| t.pressure_limit_pa),
         leak: twin.map(|t| (t.leak_pa_per_s, t.leak_sigma_pa_per_s)),
     }

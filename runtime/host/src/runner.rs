@@ -188,6 +188,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.setpoints(exchange, skipped);
         self.bus.acyclic(self.pacer.acyclic_budget());
         self.report_subdevices(stamp);
+        self.pipeline.track(stamp);
         self.timer.lap(Phase::Acyclic);
 
         // slack

@@ -285,3 +285,50 @@ fn the_recorded_positioning_system_is_read() {
         assert!((step[1] - step[0] - 0.001).abs() < 1e-4);
     }
 }
+
+#[test]
+fn uneven_rows_are_interpolated_to_the_period() {
+    // Times in periods; what is recorded is twice the time, so that an interpolated value tells its own.
+    let times = [0.0, 0.7, 1.9, 3.0, 4.6, 8.2, 20.0, 21.5];
+    let text = table(times.len(), |row, _| {
+        let position = 2.0 * times[row];
+        format!("{},0,{position},2", times[row] / 1000.0)
+    });
+    let mut machine = emps();
+    machine.recording.as_mut().unwrap().resample = true;
+    let recording = columns(Scratch::with(&text), &machine).unwrap();
+    let axis = &recording.axes[0];
+    // Twelve periods without a row are not bridged.
+    let expected = (0..=21).map(|k| (!(9..20).contains(&k)).then_some(2.0 * f64::from(k)));
+    assert_eq!(axis.position_m.len(), 22, "{axis:#?}");
+    for (k, (found, expected)) in axis.position_m.iter().zip(expected).enumerate() {
+        match expected {
+            Some(expected) => assert!((found - expected).abs() < 1e-9, "{found} at {k}"),
+            None => assert!(found.is_nan(), "{found} at {k}"),
+        }
+    }
+}
+
+#[test]
+fn a_station_is_read_from_its_columns() {
+    use twinstep_config::machine::{Column, StationColumns};
+    let mut machine = emps();
+    machine.stations = super::super::fixtures::press_cell().stations;
+    let column = |name: &str, factor| Column {
+        name: name.to_owned(),
+        factor,
+    };
+    let map = machine.recording.as_mut().unwrap();
+    map.stations.push(StationColumns {
+        station: "gripper".to_owned(),
+        pressure: column("reference_m", 1e5),
+        ejector: Some(column("drive_v", 1.0)),
+        blow_off: None,
+    });
+    let recording = columns(Scratch::with(table(3, |_, row| row)), &machine).unwrap();
+    let station = &recording.stations[0];
+    // Half a bar of gauge pressure in the first row, above the ambient pressure that the station's offset is.
+    assert!((station.pressure_pa[0] - 151_325.0).abs() < 1e-6);
+    assert_eq!(station.ejector_on, [true; 3]);
+    assert_eq!(station.blow_off, [false; 3]);
+}

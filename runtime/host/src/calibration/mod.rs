@@ -220,6 +220,7 @@ fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'stat
             .max(0.02 * fit.leak_pa_per_s.abs())
             .max(1.0),
         pressure_limit_pa: None,
+        noise_pa: None,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::movements;
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::plan::PlanStore;
+use crate::rehearsal::rehearse;
 use crate::session::{self, Options};
 use crate::tables;
 use std::path::Path;
@@ -57,6 +58,29 @@ fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), 
     } else {
         output.line(&tables::accuracy_text(&tables, &free_runs));
         output.line(&movements::text(&movements));
+    }
+    let (explained, leaks) = rehearse(machine, path)?;
+    if output.json() {
+        explained.iter().for_each(|line| output.json_line(line));
+        leaks.iter().for_each(|line| output.json_line(line));
+    } else {
+        for l in &explained {
+            output.line(&format!(
+                "{} {}, averaged over {} s: R2 {:.4}, RMS {:.4} {}; a linear regression of this very record: R2 {:.4}, RMS {:.4} {}",
+                l.source, l.channel, l.averaged_s, l.r2, l.rms, l.unit, l.regression_r2, l.regression_rms, l.unit
+            ));
+        }
+        for l in &leaks {
+            let rate = l.rate_pa_per_s.zip(l.sigma_pa_per_s);
+            let rate = rate.map_or_else(
+                || "unknown".into(),
+                |(r, s)| format!("{r:.1} +- {s:.1} Pa/s"),
+            );
+            output.line(&format!(
+                "{} after {:.1} s: {}, leak {rate}",
+                l.source, l.seconds, l.verdict
+            ));
+        }
     }
     Ok(())
 }
