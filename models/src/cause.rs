@@ -38,11 +38,17 @@ pub enum Cause {
     AlError = 15,
     /// A SubDevice does not answer any more.
     NoAnswer = 16,
+    /// A press stroke had more force or work than its evaluation objects allow.
+    StrokeForceHigh = 17,
+    /// A press stroke had less force or work than its evaluation objects demand.
+    StrokeForceLow = 18,
+    /// A press stroke turned, crossed or ended at a travel that its evaluation objects do not allow.
+    StrokeTravel = 19,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -60,6 +66,9 @@ impl Cause {
         Self::RecordingGap,
         Self::AlError,
         Self::NoAnswer,
+        Self::StrokeForceHigh,
+        Self::StrokeForceLow,
+        Self::StrokeTravel,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -82,6 +91,9 @@ impl Cause {
             Self::RecordingGap => "the recording lacks cycles",
             Self::AlError => "a SubDevice left OP",
             Self::NoAnswer => "a SubDevice does not answer",
+            Self::StrokeForceHigh => "press stroke NOK, force too high",
+            Self::StrokeForceLow => "press stroke NOK, force too low",
+            Self::StrokeTravel => "press stroke NOK, travel wrong",
         }
     }
 
@@ -121,6 +133,15 @@ impl Cause {
                 "Mend what the AL status code says; the SubDevice is brought back to OP where it allows."
             }
             Self::NoAnswer => "Check power and cable of the SubDevice and of the one before it.",
+            Self::StrokeForceHigh => {
+                "Set the part aside; check interference, alignment and whether it is the recipe's part."
+            }
+            Self::StrokeForceLow => {
+                "Set the part aside; check that it is there, its interference and the tool."
+            }
+            Self::StrokeTravel => {
+                "Set the part aside; check its height, its seat and the stop of the press."
+            }
         }
     }
 }

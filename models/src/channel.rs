@@ -24,11 +24,13 @@ pub enum Channel {
     Frames = 8,
     /// AL state of a SubDevice.
     AlState = 9,
+    /// Force over the travel of a press stroke against its evaluation objects.
+    Stroke = 10,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -39,6 +41,7 @@ impl Channel {
         Self::Movement,
         Self::Frames,
         Self::AlState,
+        Self::Stroke,
     ];
 
     /// The stable word used in events and tables.
@@ -54,6 +57,7 @@ impl Channel {
             Self::Movement => "movement",
             Self::Frames => "frames",
             Self::AlState => "al_state",
+            Self::Stroke => "stroke",
         }
     }
 
@@ -66,6 +70,7 @@ impl Channel {
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
             Self::DriveState | Self::Frames | Self::AlState => "1",
+            Self::Stroke => "N",
         }
     }
 }

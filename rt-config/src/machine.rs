@@ -1,5 +1,10 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
+use twinstep_models::press::curve::Branch;
+use twinstep_models::press::evaluate::Object;
+use twinstep_models::press::evaluate::envelope::Envelope;
+use twinstep_models::press::evaluate::reference::Reference;
+
 /// Largest number of servo axes and presses together.
 pub const MAX_AXES: usize = 1024;
 /// Largest number of stations.
@@ -301,6 +306,66 @@ pub struct Press {
     pub axis: Axis,
     /// The stroke.
     pub stroke: Stroke,
+    /// How the force over the travel is taken.
+    pub curve: Curve,
+    /// What a stroke must look like.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// How the force over the travel of a stroke is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Curve {
+    /// Where a stroke begins and ends (m).
+    pub begin_m: f64,
+    /// Travel after which a point is kept (m).
+    pub step_m: f64,
+    /// Change of the force after which a point is kept (N), infinite where not given.
+    pub step_n: f64,
+    /// Force from which on the ram has met the part (N).
+    pub contact_n: f64,
+    /// Yield of the frame per force (m/N), 0: rigid.
+    pub frame_m_per_n: f64,
+}
+
+/// One evaluation object with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Name, unique within its press.
+    pub name: String,
+    /// What it demands.
+    pub demand: Demand,
+}
+
+/// What an evaluation demands.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few dozen a machine, built once"
+)]
+pub enum Demand {
+    /// What stands in the configuration.
+    Object(Object),
+    /// The band of good strokes of one part; `calibrate` teaches it, and it is not judged before.
+    Envelope(EnvelopeDemand),
+}
+
+/// How an envelope is taught and judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EnvelopeDemand {
+    /// Index of the part whose strokes it is taught from.
+    pub part: u8,
+    /// Branch.
+    pub branch: Branch,
+    /// Where X is counted from.
+    pub reference: Reference,
+    /// Range (m).
+    pub x_m: [f64; 2],
+    /// Share of all good strokes that are to be within it (1).
+    pub coverage: f64,
+    /// Confidence of that share (1).
+    pub confidence: f64,
+    /// Least half width (N).
+    pub floor_n: f64,
 }
 
 /// The press stroke: approach fast, contact slowly, press, hold, return. Positive is down: top < approach < bottom.
@@ -342,6 +407,8 @@ pub struct PartTwin {
     pub contact_m: f64,
     /// Stiffness (N/m).
     pub stiffness_n_per_m: f64,
+    /// The band of good strokes; none until it is taught.
+    pub envelope: Option<Envelope>,
 }
 
 /// A recipe.
@@ -414,8 +481,10 @@ pub struct Simulation {
 /// How the columns of a recording from elsewhere map to axis quantities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordingMap {
-    /// Column of the time and the factor to seconds.
+    /// Column of the time and the factor to seconds; no name with `index`.
     pub time: Column,
+    /// The table has no time: row k is cycle k.
+    pub index: bool,
     /// Columns whose change starts a new segment.
     pub segment_by: Vec<String>,
     /// Uneven sampling is allowed (it is refused otherwise beyond 10 % of the period).

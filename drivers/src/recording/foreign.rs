@@ -45,7 +45,11 @@ pub(super) fn load(
     period_ns: u64,
     image: &mut ProcessImage,
 ) -> Result<Loaded, RecordingError> {
-    let time_column = find(table, &map.time.name)?;
+    let time_column = if map.index {
+        None
+    } else {
+        Some(find(table, &map.time.name)?)
+    };
     let segment_columns = map
         .segment_by
         .iter()
@@ -62,10 +66,7 @@ pub(super) fn load(
     let mut segment: Vec<Vec<u8>> = vec![Vec::new(); segment_columns.len()];
     let mut previous: Option<(u64, f64)> = None;
     while table.next_row()? {
-        let time_s = number(table.cell(time_column))
-            .map(|time| time * map.time.factor)
-            .filter(|time| time.is_finite())
-            .ok_or_else(|| table.cell_error(time_column, "a time"))?;
+        let time_s = row_time(table, time_column, map, loaded.time_s.len(), period_s)?;
         let changed = segment_columns
             .iter()
             .zip(&segment)
@@ -75,7 +76,13 @@ pub(super) fn load(
             Some((cycle, _)) if changed => (cycle + 2, None),
             Some((cycle, before_s)) => {
                 let step_s = time_s - before_s;
-                let cycles = step(table, time_column, (before_s, time_s), period_s, map.uneven)?;
+                let cycles = step(
+                    table,
+                    time_column.unwrap_or(0),
+                    (before_s, time_s),
+                    period_s,
+                    map.uneven,
+                )?;
                 (
                     cycle + cycles,
                     Some(if map.uneven { step_s } else { period_s }),
@@ -108,6 +115,23 @@ pub(super) fn load(
         loaded.time_s.push(time_s);
     }
     Ok(loaded)
+}
+
+/// Time of the row (s): from its column, or as many periods as there were rows where the table has no time.
+fn row_time(
+    table: &Table,
+    column: Option<usize>,
+    map: &RecordingMap,
+    rows: usize,
+    period_s: f64,
+) -> Result<f64, RecordingError> {
+    let Some(column) = column else {
+        return Ok(rows as f64 * period_s);
+    };
+    number(table.cell(column))
+        .map(|time| time * map.time.factor)
+        .filter(|time| time.is_finite())
+        .ok_or_else(|| table.cell_error(column, "a time"))
 }
 
 /// Cycles from one row to the next.

@@ -76,7 +76,7 @@ impl Segmenter {
         self.in_stroke
     }
 
-    /// The sample before the last one pushed, while a stroke begins.
+    /// What was summed up over the stroke in progress, or over the last one.
     pub const fn totals(&self) -> &Totals {
         &self.totals
     }

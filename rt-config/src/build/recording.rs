@@ -64,7 +64,8 @@ pub(super) fn recording(
         }
     }
     RecordingMap {
-        time: column(&raw.time, &[(&TIME, 1.0)], check),
+        time: time(raw, check),
+        index: raw.index,
         segment_by: raw
             .segment_by
             .iter()
@@ -98,6 +99,36 @@ fn columns(raw: &AxisColumnsTable, axis: &Axis, whole: &Whole, check: &mut Check
         position: column(&raw.position, &place, check),
         velocity: raw.velocity.as_ref().map(|raw| column(raw, &speed, check)),
         current: column(&raw.current, &[(&CURRENT, 1.0), (&FORCE, 1.0)], check),
+    }
+}
+
+/// The column of the time, or none of its own where rows are counted.
+fn time(raw: &RecordingTable, check: &mut Check) -> Column {
+    let counted = Column {
+        name: String::new(),
+        factor: 0.0,
+    };
+    match (&raw.time, raw.index) {
+        (Some(time), false) => column(time, &[(&TIME, 1.0)], check),
+        (None, true) => counted,
+        (Some(time), true) => {
+            check.problem(
+                &time.column.span,
+                "`time` and `index = true` exclude each other",
+                "a time beside `index`",
+                "leave `index` out where the table has a time, else `time`",
+            );
+            counted
+        }
+        (None, false) => {
+            check.problem(
+                &raw.axis.span,
+                "[recording] needs `time`, the column of the time",
+                "no time",
+                "add `time = { column = \"..\", unit = \"s\" }`, or `index = true` where the table has none",
+            );
+            counted
+        }
     }
 }
 

@@ -54,6 +54,7 @@ fn calibrated() -> Machine {
     });
     for part in &mut machine.parts {
         part.twin = Some(PartTwin {
+            envelope: None,
             contact_m: 0.149_987,
             stiffness_n_per_m: 1.61e6,
         });
