@@ -2,6 +2,7 @@
 
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::press::evaluate::Violation;
 use twinstep_models::sample::Context;
 
 /// What an event is about. Indexes are those of the plan.
@@ -50,6 +51,8 @@ pub enum Detector {
     Cusum = 1,
     /// A reported state, not a statistic.
     State = 2,
+    /// An evaluation object of a press stroke.
+    Evaluation = 3,
 }
 
 impl Detector {
@@ -59,6 +62,7 @@ impl Detector {
             Self::FastLimit => "fast_limit",
             Self::Cusum => "cusum",
             Self::State => "state",
+            Self::Evaluation => "evaluation",
         }
     }
 }
@@ -115,4 +119,17 @@ pub struct Event {
     pub context: Context,
     /// Likeliest cause.
     pub cause: Cause,
+    /// The object that a press stroke failed at, and how; none on other channels.
+    pub nok: Option<StrokeNok>,
+}
+
+/// Why a press stroke is NOK.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StrokeNok {
+    /// Number of the stroke.
+    pub stroke: u64,
+    /// The first object that failed, by its place among those of the press.
+    pub object: u8,
+    /// What, at which side, where and by how much.
+    pub violation: Violation,
 }

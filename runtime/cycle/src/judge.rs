@@ -71,6 +71,7 @@ impl Occasion {
             regime,
             context: self.context,
             cause,
+            nok: None,
         }
     }
 }

@@ -4,11 +4,12 @@
 //! samples are there, takes the events out of the outbox, and then [`Pipeline::correct`]. What `compare` does is all that
 //! stands between a frame and its flag.
 
-use crate::digest::{finish, mix, mix_event};
+use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Plan};
+use crate::press::{PressPlan, PressSample, StrokeJudge, StrokeRecord};
 use crate::station::StationJudge;
 use twinstep_models::axis::load::{LoadEstimate, LoadWindow};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
@@ -16,7 +17,7 @@ use twinstep_models::blocks::LoadSample;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::lane::{LANES, Lane, ZERO};
-use twinstep_models::sample::{CycleStamp, DriveState, Missing, Samples};
+use twinstep_models::sample::{Context, CycleStamp, DriveState, Missing, Samples};
 
 /// Good cycles after which a bus fault is cleared.
 const BUS_CALM_CYCLES: u32 = 1000;
@@ -76,6 +77,7 @@ pub struct Pipeline<'a> {
     lanes: &'a mut [LaneState],
     axes: &'a mut [AxisJudge],
     stations: &'a mut [StationJudge],
+    presses: &'a mut [StrokeJudge],
     /// Events of this cycle.
     pub outbox: Outbox,
     part: u8,
@@ -92,6 +94,7 @@ impl<'a> Pipeline<'a> {
         lanes: &'a mut [LaneState],
         axes: &'a mut [AxisJudge],
         stations: &'a mut [StationJudge],
+        presses: &'a mut [StrokeJudge],
     ) -> Self {
         for axis in axes.iter_mut() {
             axis.settle(plan.thresholds.settle_cycles);
@@ -103,6 +106,7 @@ impl<'a> Pipeline<'a> {
             lanes,
             axes,
             stations,
+            presses,
             outbox,
             part: 0,
             bus_raised: false,
@@ -297,10 +301,66 @@ impl<'a> Pipeline<'a> {
                 judge.load(plan, &self.plan.thresholds, &at, &sample, &mut self.outbox);
             }
         }
+        self.strokes(stamp, samples);
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
         self.part = samples.context.part;
+    }
+
+    /// Strokes of the presses: each takes in the cycle, and judges a portion of the stroke before.
+    fn strokes(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+        for (plan, press) in self.plan.presses.iter().zip(self.presses.iter_mut()) {
+            let n = usize::from(plan.axis);
+            let objects = plan.objects(self.plan.objects);
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(plan.axis),
+                context: samples.context,
+            };
+            press.judge(plan, objects, &at, &mut self.outbox);
+            let (Some(lane), Some(judge)) = (self.lanes.get(n / LANES), self.axes.get(n)) else {
+                continue;
+            };
+            let sample = match samples.axes.get(n) {
+                Some(Ok(r)) if !plan.from_load => PressSample {
+                    position_m: r.position_m,
+                    velocity_m_per_s: r.velocity_m_per_s,
+                    force_n: plan.force_n_per_a * r.current_a,
+                    predicted_n: None,
+                },
+                Some(Ok(_)) if judge.settle_left == 0 => load_sample(plan, &lane.load, n % LANES),
+                _ => {
+                    press.clear();
+                    continue;
+                }
+            };
+            press.push(plan, objects, &at, &sample, &mut self.outbox);
+        }
+    }
+
+    /// At the end of a run: judges all that is left of strokes that have ended.
+    pub fn finish_strokes(&mut self, stamp: CycleStamp, context: Context) {
+        for (plan, press) in self.plan.presses.iter().zip(self.presses.iter_mut()) {
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(plan.axis),
+                context,
+            };
+            press.finish(plan, plan.objects(self.plan.objects), &at, &mut self.outbox);
+        }
+    }
+
+    /// Takes a judged stroke of press `n` out and into the digest.
+    pub fn take_stroke(&mut self, n: usize) -> Option<StrokeRecord> {
+        let stroke = self.presses.get_mut(n)?.take()?;
+        self.hash = mix_stroke(self.hash, &stroke);
+        Some(stroke)
+    }
+
+    /// Judging of the strokes of press `n`.
+    pub fn press(&self, n: usize) -> Option<&StrokeJudge> {
+        self.presses.get(n)
     }
 
     /// Takes an event out of the outbox and into the digest.
@@ -414,6 +474,17 @@ fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f6
         contact.current_a(position_m)
     } else {
         0.0
+    }
+}
+
+/// The force on the ram in the middle of the window of `current_load`.
+fn load_sample(plan: &PressPlan, load: &LoadEstimate, l: usize) -> PressSample {
+    let contact_a = load.contact_a[l];
+    PressSample {
+        position_m: load.position_m[l],
+        velocity_m_per_s: load.velocity_m_per_s[l],
+        force_n: plan.force_n_per_a * (load.measured_a[l] - load.predicted_a[l] + contact_a),
+        predicted_n: Some(plan.force_n_per_a * contact_a),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The plan: everything the cycle needs to know, built once by the host. Immutable; a new plan is a new value.
 
+use crate::press::PressPlan;
 use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::FEATURES;
 use twinstep_models::press::Contact;
+use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::vacuum::VacuumParams;
 
@@ -73,6 +75,10 @@ pub struct Plan<'a> {
     pub axes: &'a [AxisPlan],
     /// Stations.
     pub stations: &'a [StationPlan],
+    /// Presses whose strokes are judged.
+    pub presses: &'a [PressPlan],
+    /// Evaluation objects of all presses.
+    pub objects: &'a [Object],
     /// Thresholds.
     pub thresholds: Thresholds,
 }

@@ -307,6 +307,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 } else {
                     Cause::AlError
                 },
+                nok: None,
             });
         }
     }
