@@ -1,11 +1,13 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+use crate::press_plan;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::{LaneState, Pipeline};
 use twinstep_cycle::plan::{AxisPlan, Baseline, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds};
+use twinstep_cycle::press::{PressPlan, StrokeJudge};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
@@ -13,6 +15,7 @@ use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
 use twinstep_models::lane::{LANES, lanes_for};
 use twinstep_models::press::Contact;
+use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::vacuum::VacuumParams;
 
@@ -37,6 +40,8 @@ pub struct PlanStore {
     delay_cycles: Vec<[f64; LANES]>,
     axes: Vec<AxisPlan>,
     stations: Vec<StationPlan>,
+    presses: Vec<PressPlan>,
+    objects: Vec<Object>,
     thresholds: Thresholds,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
@@ -48,6 +53,7 @@ pub struct StateStore {
     lanes: Vec<LaneState>,
     axes: Vec<AxisJudge>,
     stations: Vec<StationJudge>,
+    presses: Vec<StrokeJudge>,
 }
 
 impl PlanStore {
@@ -88,7 +94,10 @@ impl PlanStore {
             threshold: detect::threshold(SLACK, asked.max(1.0)),
             settle_cycles: (SETTLE_S / period_s) as u32,
         };
+        let (presses, objects) = press_plan::presses(machine);
         Self {
+            presses,
+            objects,
             period_ns: machine.cycle.period_ns,
             lanes,
             delay_cycles,
@@ -107,6 +116,8 @@ impl PlanStore {
             delay_cycles: &self.delay_cycles,
             axes: &self.axes,
             stations: &self.stations,
+            presses: &self.presses,
+            objects: &self.objects,
             thresholds: self.thresholds,
         }
     }
@@ -118,6 +129,7 @@ impl PlanStore {
             &mut state.lanes,
             &mut state.axes,
             &mut state.stations,
+            &mut state.presses,
         )
     }
 
@@ -127,6 +139,7 @@ impl PlanStore {
             lanes: vec![LaneState::NEW; self.lanes.len()],
             axes: vec![AxisJudge::default(); self.axes.len()],
             stations: vec![StationJudge::default(); self.stations.len()],
+            presses: vec![StrokeJudge::default(); self.presses.len()],
         }
     }
 
