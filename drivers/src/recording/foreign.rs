@@ -4,7 +4,8 @@
 //! the sampling is declared uneven, a row moves on by as many cycles as its step in time has periods, rounded, at least
 //! one. A velocity that the table lacks is the difference to the row before, over the period (uneven: over the step);
 //! looking one row ahead would be more exact, but a prediction must not know the future. So the first row of a segment has no
-//! velocity, nor has the row after one without a position.
+//! velocity, nor has the row after one without a position. A table without a time (`index`) is a stroke that was taken step
+//! by step: a row is a period after the one before it, its velocity is nominal, and it begins at rest.
 
 use super::MAX_GAP_CYCLES;
 use super::error::{Problem, RecordingError};
@@ -26,6 +27,8 @@ struct AxisSource {
     current: usize,
     /// The position in the row before.
     previous: f64,
+    /// The velocity of the first row of a segment, where it is a difference: none, or rest in a table without a time.
+    first_velocity: f64,
 }
 
 /// A loaded table.
@@ -209,6 +212,7 @@ fn sources(
                 velocity: optional(&entry.velocity)?,
                 current: find(table, &entry.current.name)?,
                 previous: f64::NAN,
+                first_velocity: if map.index { 0.0 } else { f64::NAN },
             })
         })
         .collect()
@@ -230,7 +234,7 @@ impl AxisSource {
         let velocity = match (self.velocity, step_s) {
             (Some(column), _) => value(column)?,
             (None, Some(step_s)) => (position - self.previous) / step_s,
-            (None, None) => f64::NAN,
+            (None, None) => self.first_velocity,
         };
         self.previous = position;
         let current = value(self.current)?;
