@@ -4,8 +4,11 @@
 //! At every node the forces of n good strokes have a mean m and a standard deviation s. The band `m +- k s` that holds at
 //! least a share p of all strokes to come, with confidence c in spite of m and s being estimates, has the factor (Howe 1969,
 //! normal distribution) `k = z((1 + p) / 2) sqrt(v (1 + 1 / n) / chi2(1 - c, v))`, `v = n - 1`. A stroke is OK when it is
-//! within the band at all N nodes; that at least P of the strokes are is guaranteed by `p = 1 - (1 - P) / N` whatever the
-//! correlation between the nodes (Bonferroni). Neighbouring nodes move together, so the true share is above P.
+//! within the band at all its N points; that at least P of the strokes are follows from `p = 1 - (1 - P) / N` whatever the
+//! correlation between the points (Bonferroni). Neighbouring points move together, so the true share is above P.
+//!
+//! Between two nodes the points of a curve have a noise of their own, which the forces at the nodes do not show. Its mean
+//! square, against the chord between the nodes of the same stroke, is added to s2; so is what the chord cuts off.
 //!
 //! Quantiles: the normal one by Acklam's rational function, refined once with the error function (1e-15); chi-square by
 //! Wilson and Hilferty (within 1 % for v of 4 and more).
@@ -26,6 +29,10 @@ pub struct Teacher {
     mean_n: [f64; NODES],
     /// Sum of squared deviations (N2).
     square_n2: [f64; NODES],
+    /// Sum over the strokes of the mean square against the chord, from each node to the next (N2).
+    rough_n2: [f64; NODES],
+    /// Points within the range, of all strokes.
+    points: f64,
 }
 
 impl Teacher {
@@ -37,6 +44,8 @@ impl Teacher {
             strokes: 0,
             mean_n: [0.0; NODES],
             square_n2: [0.0; NODES],
+            rough_n2: [0.0; NODES],
+            points: 0.0,
         })
     }
 
@@ -69,7 +78,34 @@ impl Teacher {
             *mean += d / n;
             *square += d * (force - *mean);
         }
+        self.roughness(branch, origin_m, &force_n);
         true
+    }
+
+    /// What the points of a stroke have beyond the chords between its own nodes.
+    fn roughness(&mut self, branch: &[Point], origin_m: f64, force_n: &[Option<f64>; NODES]) {
+        let (mut sums, mut counts) = ([0.0; NODES], [0.0; NODES]);
+        let pitch = (self.x_max_m - self.x_min_m) / (NODES - 1) as f64;
+        for p in branch {
+            let place = (p.position_m - origin_m - self.x_min_m) / pitch;
+            if !(place >= 0.0 && place <= (NODES - 1) as f64) {
+                continue;
+            }
+            // Casts from float saturate.
+            let node = (place as usize).min(NODES - 2);
+            let (Some(a), Some(b)) = (force_n[node], force_n[node + 1]) else {
+                continue;
+            };
+            let d = p.force_n - a - (place - node as f64) * (b - a);
+            sums[node] += d * d;
+            counts[node] += 1.0;
+            self.points += 1.0;
+        }
+        for (rough, (sum, count)) in self.rough_n2.iter_mut().zip(sums.iter().zip(counts)) {
+            if count > 0.0 {
+                *rough += sum / count;
+            }
+        }
     }
 
     /// The band that holds a share `coverage` of all strokes (1, 0.5 to below 1) with `confidence` (the same), and never less
@@ -81,7 +117,8 @@ impl Teacher {
         if self.strokes < LEAST_STROKES || !in_range(coverage) || !in_range(confidence) {
             return None;
         }
-        let factor = factor(self.strokes, coverage, confidence);
+        let strokes = f64::from(self.strokes);
+        let factor = factor(self.strokes, self.points / strokes, coverage, confidence);
         let mut envelope = Envelope {
             x_min_m: self.x_min_m,
             x_max_m: self.x_max_m,
@@ -89,7 +126,9 @@ impl Teacher {
             upper_n: [0.0; NODES],
         };
         for node in 0..NODES {
-            let sigma = libm::sqrt(self.square_n2[node] / f64::from(self.strokes - 1));
+            let (before, after) = (self.rough_n2[node.max(1) - 1], self.rough_n2[node]);
+            let rough = if before > after { before } else { after } / strokes;
+            let sigma = libm::sqrt(self.square_n2[node] / (strokes - 1.0) + rough);
             let half = factor * sigma;
             let half = if half > floor_n { half } else { floor_n };
             envelope.lower_n[node] = self.mean_n[node] - half;
@@ -99,9 +138,11 @@ impl Teacher {
     }
 }
 
-/// The factor k on the standard deviation of one node.
-pub fn factor(strokes: u32, coverage: f64, confidence: f64) -> f64 {
-    let share = 1.0 - (1.0 - coverage) / NODES as f64;
+/// The factor k on the standard deviation at one place, when a stroke of `points` points is to be within the band.
+pub fn factor(strokes: u32, points: f64, coverage: f64, confidence: f64) -> f64 {
+    let least = NODES as f64;
+    let places = if points > least { points } else { least };
+    let share = 1.0 - (1.0 - coverage) / places;
     let n = f64::from(strokes);
     let v = n - 1.0;
     normal(0.5 * (1.0 + share)) * libm::sqrt(v * (1.0 + 1.0 / n) / chi_square(1.0 - confidence, v))
@@ -226,7 +267,7 @@ mod tests {
             assert!(teacher.learn(&stroke(f), 0.25));
         }
         let e = teacher.envelope(0.99, 0.9, 0.0).expect("taught");
-        let k = factor(6, 0.99, 0.9);
+        let k = factor(6, 1.0, 0.99, 0.9);
         let sigma = 0.8_f64.sqrt();
         for n in 0..NODES {
             assert!(
