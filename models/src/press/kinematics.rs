@@ -271,5 +271,4 @@ impl Table {
 }
 
 #[cfg(test)]
-#[path = "kinematics_tests.rs"]
 mod tests;

@@ -222,5 +222,4 @@ impl Pressed {
 }
 
 #[cfg(test)]
-#[path = "workpiece_tests.rs"]
 mod tests;

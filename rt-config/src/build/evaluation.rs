@@ -1,29 +1,29 @@
 //! Evaluation objects of a press: what a stroke must look like.
 
+mod curve;
+mod pairs;
+
+pub(super) use curve::{default_curve, taught};
+
 use crate::check::{Bounds, Check, listed};
 use crate::error::closest;
-use crate::machine::{Curve, Demand, EnvelopeDemand, Evaluation, Press, Stroke};
-use crate::raw::{CurveTable, EnvelopeTable, EvaluationTable, PartTable, PressTable};
-use crate::value::{At, Dim, Quantity, Span};
+use crate::machine::{Demand, EnvelopeDemand, Evaluation, Press};
+use crate::raw::{EvaluationTable, PartTable, PressTable};
+use crate::value::{At, Span};
+use curve::curve;
+use pairs::{limits, one_of, pair, range, sides};
 use twinstep_models::press::curve::Branch;
-use twinstep_models::press::evaluate::envelope::{Envelope, NODES};
 use twinstep_models::press::evaluate::features::{Chord, Gap, Limits, Loop, Peak};
-use twinstep_models::press::evaluate::passage::{Quad, Sides};
+use twinstep_models::press::evaluate::passage::Quad;
 use twinstep_models::press::evaluate::reference::Reference;
 use twinstep_models::press::evaluate::threshold::{Crossing, Line, Threshold};
 use twinstep_models::press::evaluate::trapezium::{QuadError, trapezium};
-use twinstep_models::press::evaluate::{MAX_OBJECTS, Object, Shape, Side};
+use twinstep_models::press::evaluate::{MAX_OBJECTS, Object, Shape};
 
-/// Points over the way from `begin` to `bottom`, unless `step` is given.
-const POINTS: f64 = 1000.0;
-/// Force of contact unless given (N).
-const CONTACT_N: f64 = 50.0;
 /// Share of good strokes within an envelope unless given.
 const COVERAGE: f64 = 0.9999;
 /// Confidence of it unless given.
 const CONFIDENCE: f64 = 0.95;
-/// All X.
-const EVERYWHERE: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 
 /// Every kind with the keys it needs and those it may have; `name`, `kind`, `part`, `branch`, `reference` and `trigger`
 /// are for all.
@@ -42,17 +42,6 @@ const KINDS: [(&str, &[&str], &[&str]); 9] = [
     ("hysteresis", &[], &["work", "x", "at", "y"]),
     ("block", &[], &["x", "y"]),
 ];
-
-/// What is taken where [press.curve] says nothing.
-pub(super) fn default_curve(stroke: &Stroke) -> Curve {
-    Curve {
-        begin_m: stroke.approach_m,
-        step_m: (stroke.bottom_m - stroke.approach_m).abs() / POINTS,
-        step_n: f64::INFINITY,
-        contact_n: CONTACT_N,
-        frame_m_per_n: 0.0,
-    }
-}
 
 /// Puts curve and evaluations of `raw` into `press`.
 pub(super) fn fill(press: &mut Press, raw: &PressTable, parts: &[PartTable], check: &mut Check) {
@@ -84,58 +73,6 @@ pub(super) fn fill(press: &mut Press, raw: &PressTable, parts: &[PartTable], che
             None => format!("{}-{}", one.value.kind.value, number + 1),
         };
         press.evaluations.push(Evaluation { name, demand });
-    }
-}
-
-fn curve(raw: &CurveTable, stroke: &Stroke, check: &mut Check) -> Curve {
-    let begin_m = check.si_or(
-        "begin",
-        raw.begin.as_ref(),
-        Bounds::any(),
-        stroke.approach_m,
-    );
-    if let Some(begin) = &raw.begin
-        && (begin_m >= stroke.bottom_m || begin_m < stroke.top_m)
-    {
-        check.problem(
-            &begin.span,
-            format!(
-                "`begin` is {}, and the stroke goes from {}m to {}m",
-                begin.scalar.shown(),
-                stroke.top_m,
-                stroke.bottom_m
-            ),
-            "outside the stroke",
-            "put it between `top` and `bottom` of [press.stroke]",
-        );
-    }
-    let frame = check.si_or(
-        "frame_stiffness",
-        raw.frame_stiffness.as_ref(),
-        Bounds::positive(),
-        f64::INFINITY,
-    );
-    Curve {
-        begin_m,
-        step_m: check.si_or(
-            "step",
-            raw.step.as_ref(),
-            Bounds::positive(),
-            (stroke.bottom_m - begin_m).abs() / POINTS,
-        ),
-        step_n: check.si_or(
-            "force_step",
-            raw.force_step.as_ref(),
-            Bounds::positive(),
-            f64::INFINITY,
-        ),
-        contact_n: check.si_or(
-            "contact_force",
-            raw.contact_force.as_ref(),
-            Bounds::positive(),
-            CONTACT_N,
-        ),
-        frame_m_per_n: 1.0 / frame,
     }
 }
 
@@ -405,157 +342,4 @@ fn block(raw: &EvaluationTable, span: &Span, check: &mut Check) -> Option<Shape>
         position: any(raw.x.is_some()).or_else(|| limits("x", raw.x.as_ref(), check))?,
         force: any(raw.y.is_some()).or_else(|| limits("y", raw.y.as_ref(), check))?,
     })
-}
-
-/// The band that calibration wrote.
-pub(super) fn taught(raw: &EnvelopeTable, check: &mut Check) -> Envelope {
-    let mut nodes = |key: &str, raw: &At<Vec<Quantity<crate::value::Force>>>| {
-        let mut forces = [f64::NAN; NODES];
-        if raw.value.len() != NODES {
-            check.problem(
-                &raw.span,
-                format!(
-                    "`{key}` has {} forces, and an envelope has {NODES}",
-                    raw.value.len()
-                ),
-                "not as many",
-                "teach it again with `twinstep calibrate`",
-            );
-        }
-        for (force, raw) in forces.iter_mut().zip(&raw.value) {
-            *force = check.si(key, raw, Bounds::any());
-        }
-        forces
-    };
-    let (lower_n, upper_n) = (nodes("lower", &raw.lower), nodes("upper", &raw.upper));
-    let (x_min_m, x_max_m) = (
-        check.si("from", &raw.from, Bounds::any()),
-        check.si("to", &raw.to, Bounds::any()),
-    );
-    if x_max_m <= x_min_m {
-        check.problem(
-            &raw.to.span,
-            "`to` is not beyond `from`",
-            "no range",
-            "teach it again with `twinstep calibrate`",
-        );
-    }
-    if lower_n
-        .iter()
-        .zip(&upper_n)
-        .any(|(lower, upper)| lower > upper)
-    {
-        check.problem(
-            &raw.upper.span,
-            "a force of `upper` is below its force of `lower`",
-            "no band",
-            "teach it again with `twinstep calibrate`",
-        );
-    }
-    Envelope {
-        x_min_m,
-        x_max_m,
-        lower_n,
-        upper_n,
-    }
-}
-
-fn range(raw: &EvaluationTable, check: &mut Check) -> Option<[f64; 2]> {
-    match &raw.x {
-        None => Some(EVERYWHERE),
-        Some(_) => pair("x", raw.x.as_ref(), check),
-    }
-}
-
-fn limits<D: Dim>(
-    key: &str,
-    raw: Option<&At<Vec<Quantity<D>>>>,
-    check: &mut Check,
-) -> Option<Limits> {
-    pair(key, raw, check).map(|[min, max]| Limits::between(min, max))
-}
-
-/// Smallest and largest value. None where the key is missing, which was reported, or wrong.
-fn pair<D: Dim>(
-    key: &str,
-    raw: Option<&At<Vec<Quantity<D>>>>,
-    check: &mut Check,
-) -> Option<[f64; 2]> {
-    let raw = raw?;
-    let [min, max] = raw.value.as_slice() else {
-        check.problem(
-            &raw.span,
-            format!(
-                "`{key}` has {} values, and needs two: smallest and largest",
-                raw.value.len()
-            ),
-            "not two values",
-            "write the smallest and the largest",
-        );
-        return None;
-    };
-    let (low, high) = (
-        check.si(key, min, Bounds::any()),
-        check.si(key, max, Bounds::any()),
-    );
-    if high <= low {
-        check.problem(
-            &max.span,
-            format!(
-                "`{key}` goes from {} to {}, which is not more",
-                min.scalar.shown(),
-                max.scalar.shown()
-            ),
-            "not more than the first one",
-            "the smallest comes first",
-        );
-    }
-    Some([low, high])
-}
-
-fn sides(key: &str, raw: Option<&At<Vec<At<String>>>>, check: &mut Check) -> Option<Sides> {
-    let Some(raw) = raw else {
-        return Some(Sides::ANY);
-    };
-    let mut sides = Sides::NONE;
-    for word in &raw.value {
-        let side = Side::ALL.iter().find(|side| side.name() == word.value);
-        sides = match side {
-            Some(side) => sides.with(*side),
-            None if word.value == "within" => sides.or(Sides::WITHIN),
-            None => {
-                check.unknown("side", word, &["left", "right", "bottom", "top", "within"]);
-                return None;
-            }
-        };
-    }
-    if sides == Sides::NONE {
-        check.problem(
-            &raw.span,
-            format!("`{key}` has no side"),
-            "empty",
-            "name at least one side, or leave it out: any side will do then",
-        );
-        return None;
-    }
-    Some(sides)
-}
-
-/// The value of a word, the first of `words` where the key is missing or wrong.
-fn one_of<T: Copy>(
-    key: &str,
-    raw: Option<&At<String>>,
-    words: &[(&str, T)],
-    check: &mut Check,
-) -> T {
-    let (_, first) = words[0];
-    let Some(raw) = raw else { return first };
-    match words.iter().find(|(word, _)| *word == raw.value) {
-        Some((_, value)) => *value,
-        None => {
-            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            check.unknown(&format!("`{key}`"), raw, &known);
-            first
-        }
-    }
 }

@@ -297,5 +297,4 @@ fn cause_of(v: &Violation) -> Cause {
 }
 
 #[cfg(test)]
-#[path = "press_tests.rs"]
 mod tests;

@@ -265,5 +265,4 @@ impl Rise {
 }
 
 #[cfg(test)]
-#[path = "features_tests.rs"]
 mod tests;

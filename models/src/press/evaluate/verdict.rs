@@ -175,5 +175,4 @@ const fn branch(k: usize, turn: usize) -> Branch {
 }
 
 #[cfg(test)]
-#[path = "verdict_tests.rs"]
 mod tests;
