@@ -48,11 +48,17 @@ pub enum Cause {
     EncoderSlip = 20,
     /// The ram meets no part.
     MissingPart = 21,
+    /// A press stroke had more force or work than its evaluation objects allow.
+    StrokeForceHigh = 22,
+    /// A press stroke had less force or work than its evaluation objects demand.
+    StrokeForceLow = 23,
+    /// A press stroke turned, crossed or ended at a travel that its evaluation objects do not allow.
+    StrokeTravel = 24,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -75,6 +81,9 @@ impl Cause {
         Self::Spalling,
         Self::EncoderSlip,
         Self::MissingPart,
+        Self::StrokeForceHigh,
+        Self::StrokeForceLow,
+        Self::StrokeTravel,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -102,6 +111,9 @@ impl Cause {
             Self::Spalling => "spalling of the screw: ripple once a revolution",
             Self::EncoderSlip => "the encoder slips or loses counts",
             Self::MissingPart => "no part in the press",
+            Self::StrokeForceHigh => "press stroke NOK, force too high",
+            Self::StrokeForceLow => "press stroke NOK, force too low",
+            Self::StrokeTravel => "press stroke NOK, travel wrong",
         }
     }
 
@@ -150,6 +162,15 @@ impl Cause {
             Self::Spalling => "Inspect raceways and balls of the screw; plan its replacement.",
             Self::EncoderSlip => "Check the encoder's coupling and cable, and home the axis again.",
             Self::MissingPart => "Stop the press; check the feeding of parts.",
+            Self::StrokeForceHigh => {
+                "Set the part aside; check interference, alignment and whether it is the recipe's part."
+            }
+            Self::StrokeForceLow => {
+                "Set the part aside; check that it is there, its interference and the tool."
+            }
+            Self::StrokeTravel => {
+                "Set the part aside; check its height, its seat and the stop of the press."
+            }
         }
     }
 }

@@ -26,11 +26,13 @@ pub enum Channel {
     AlState = 9,
     /// Friction, following error and ripple of a whole movement, out and back.
     Signature = 10,
+    /// Force over the travel of a press stroke against its evaluation objects.
+    Stroke = 11,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -42,6 +44,7 @@ impl Channel {
         Self::Frames,
         Self::AlState,
         Self::Signature,
+        Self::Stroke,
     ];
 
     /// The stable word used in events and tables.
@@ -58,6 +61,7 @@ impl Channel {
             Self::Frames => "frames",
             Self::AlState => "al_state",
             Self::Signature => "signature",
+            Self::Stroke => "stroke",
         }
     }
 
@@ -70,6 +74,7 @@ impl Channel {
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
             Self::DriveState | Self::Frames | Self::AlState => "1",
+            Self::Stroke => "N",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
+mod press;
 mod signature;
 
+pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 
 /// Largest number of servo axes and presses together.
@@ -302,65 +304,6 @@ pub struct AxisPlant {
     pub efficiency: f64,
 }
 
-/// A servo press: an axis that meets a workpiece.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Press {
-    /// The press' own axis; its motion program is one step per stroke end.
-    pub axis: Axis,
-    /// The stroke.
-    pub stroke: Stroke,
-}
-
-/// The press stroke: approach fast, contact slowly, press, hold, return. Positive is down: top < approach < bottom.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stroke {
-    /// Upper dead centre (m).
-    pub top_m: f64,
-    /// Where the approach ends (m).
-    pub approach_m: f64,
-    /// Lowest point (m).
-    pub bottom_m: f64,
-    /// Velocity while pressing (m/s).
-    pub press_velocity_m_per_s: f64,
-    /// Dwell at the bottom (s).
-    pub hold_s: f64,
-    /// Dwell at the top: the part is changed (s).
-    pub rest_s: f64,
-}
-
-/// A part: what the press meets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Name; the value of `part=` in the fault `wrong_part`.
-    pub name: String,
-    /// Where the ram meets it (m).
-    pub contact_m: f64,
-    /// Stiffness of the press-fit (N/m): force rises with this from contact on.
-    pub stiffness_n_per_m: f64,
-    /// Part-to-part spread of the stiffness (1, standard deviation). Simulation only.
-    pub stiffness_spread: f64,
-    /// What the twin learnt for this part (from calibration); none: not yet.
-    pub twin: Option<PartTwin>,
-}
-
-/// What calibration learnt about a part.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PartTwin {
-    /// Contact position (m).
-    pub contact_m: f64,
-    /// Stiffness (N/m).
-    pub stiffness_n_per_m: f64,
-}
-
-/// A recipe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
-    /// Name.
-    pub name: String,
-    /// Indexes into `parts`, one a stroke, repeated.
-    pub parts: Vec<u8>,
-}
-
 /// A vacuum station.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Station {
@@ -426,8 +369,10 @@ pub struct Simulation {
 /// How the columns of a recording from elsewhere map to axis quantities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordingMap {
-    /// Column of the time and the factor to seconds.
+    /// Column of the time and the factor to seconds; no name with `index`.
     pub time: Column,
+    /// The table has no time: row k is cycle k.
+    pub index: bool,
     /// Columns whose change starts a new segment.
     pub segment_by: Vec<String>,
     /// Uneven sampling is allowed (it is refused otherwise beyond 10 % of the period).

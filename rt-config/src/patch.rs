@@ -5,6 +5,7 @@ use crate::error::{ConfigError, Problem};
 use crate::machine::{Axis, AxisTwin, EffortUnit, Healthy, Machine, PartTwin, StationTwin};
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use twinstep_models::press::evaluate::envelope::Envelope;
 
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
@@ -197,7 +198,30 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
 
 fn write_part(out: &mut String, twin: &PartTwin) -> fmt::Result {
     quantity(out, "contact", twin.contact_m, "m")?;
-    quantity(out, "stiffness", twin.stiffness_n_per_m, "N/m")
+    quantity(out, "stiffness", twin.stiffness_n_per_m, "N/m")?;
+    match &twin.envelope {
+        Some(envelope) => write_envelope(out, envelope),
+        None => Ok(()),
+    }
+}
+
+/// The band of good strokes; forces to the millinewton, below what any sensor resolves.
+fn write_envelope(out: &mut String, envelope: &Envelope) -> fmt::Result {
+    writeln!(out, "\n[part.twin.envelope]")?;
+    quantity(out, "from", envelope.x_min_m, "m")?;
+    quantity(out, "to", envelope.x_max_m, "m")?;
+    for (key, forces) in [("lower", &envelope.lower_n), ("upper", &envelope.upper_n)] {
+        writeln!(out, "{key} = [")?;
+        for eight in forces.chunks(8) {
+            let row: Vec<String> = eight
+                .iter()
+                .map(|n| format!("\"{}N\"", (n * 1e3).round() / 1e3))
+                .collect();
+            writeln!(out, "    {},", row.join(", "))?;
+        }
+        writeln!(out, "]")?;
+    }
+    Ok(())
 }
 
 fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! The file as it is written: one struct a table. The comments are the descriptions in the JSON Schema.
 
 mod axis;
+mod evaluation;
 mod signature;
 
 pub(crate) use axis::{
@@ -8,6 +9,8 @@ pub(crate) use axis::{
     StrokeTable, TwinTable,
 };
 pub(crate) use signature::{HealthyTable, SignatureTable};
+
+pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
 use crate::value::{At, Length, Number, Pressure, PressureRate, Quantity, Stiffness, Time};
 use schemars::JsonSchema;
@@ -140,6 +143,11 @@ pub(crate) struct PressTable {
     pub(crate) drive: Option<DriveTable>,
     pub(crate) motion: PressMotionTable,
     pub(crate) stroke: StrokeTable,
+    /// How the force over the travel of a stroke is taken.
+    pub(crate) curve: Option<CurveTable>,
+    /// What a stroke must look like; at most 32.
+    #[serde(default)]
+    pub(crate) evaluation: Vec<At<EvaluationTable>>,
     /// What `twinstep calibrate` found.
     pub(crate) twin: Option<TwinTable>,
     /// Needed for the simulated machine.
@@ -170,6 +178,8 @@ pub(crate) struct PartTwinTable {
     pub(crate) contact: Quantity<Length>,
     /// Stiffness.
     pub(crate) stiffness: Quantity<Stiffness>,
+    /// The band of good strokes, for the evaluation of kind "envelope".
+    pub(crate) envelope: Option<EnvelopeTable>,
 }
 
 /// A recipe: parts, one a stroke, repeated for ever.
@@ -253,7 +263,10 @@ pub(crate) struct StationPlantTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecordingTable {
     /// The time, in s unless a unit is given.
-    pub(crate) time: ColumnTable,
+    pub(crate) time: Option<ColumnTable>,
+    /// The table has no time: a row is a period after the one before it. Instead of `time`.
+    #[serde(default)]
+    pub(crate) index: bool,
     /// Columns whose change starts a new segment; the first one counts the runs of the machine.
     #[serde(default)]
     pub(crate) segment_by: Vec<At<String>>,

@@ -1,6 +1,7 @@
 //! The shipped files are the machines that they say.
 
 mod errors;
+mod evaluation;
 mod hostile;
 mod twins;
 

@@ -41,6 +41,7 @@ dimensions! {
     Mass: MASS;
     Inertia: INERTIA;
     Force: FORCE;
+    Energy: ENERGY;
     Torque: TORQUE;
     Viscous: VISCOUS;
     Stiffness: STIFFNESS;

@@ -103,6 +103,14 @@ pub(crate) fn press_cell() -> Machine {
                 hold_s: 0.1,
                 rest_s: 0.2,
             },
+            curve: Curve {
+                begin_m: 0.1,
+                step_m: 1e-5,
+                step_n: f64::INFINITY,
+                contact_n: 50.0,
+                frame_m_per_n: 0.0,
+            },
+            evaluations: Vec::new(),
         }],
         stations: vec![Station {
             name: "gripper".to_owned(),
@@ -141,6 +149,7 @@ pub(crate) fn emps() -> Machine {
     machine.stations.clear();
     machine.recording = Some(RecordingMap {
         time: column("time_s", 1.0),
+        index: false,
         segment_by: Vec::new(),
         uneven: false,
         resample: false,

@@ -4,7 +4,8 @@
 //! the sampling is declared uneven, a row moves on by as many cycles as its step in time has periods, rounded, at least
 //! one. A velocity that the table lacks is the difference to the row before, over the period (uneven: over the step);
 //! looking one row ahead would be more exact, but a prediction must not know the future. So the first row of a segment has no
-//! velocity, nor has the row after one without a position.
+//! velocity, nor has the row after one without a position. A table without a time (`index`) is a stroke that was taken step
+//! by step: a row is a period after the one before it, its velocity is nominal, and it begins at rest.
 //!
 //! With `resample` the time stamps are honoured exactly: the values at the cycles' times are interpolated linearly between the
 //! rows on both sides, switches keep the value of the row before. So a value holds a share of a row up to one step later; that
@@ -40,6 +41,8 @@ struct AxisSource {
     previous_reference: f64,
     /// In which the reference moved last: 1 or -1.
     direction: f64,
+    /// The velocity of the first row of a segment, where it is a difference: none, or rest in a table without a time.
+    first_velocity: f64,
 }
 
 /// A loaded table.
@@ -61,7 +64,11 @@ pub(super) fn load(
     period_ns: u64,
     image: &mut ProcessImage,
 ) -> Result<Loaded, RecordingError> {
-    let time_column = find(table, &map.time.name)?;
+    let time_column = if map.index {
+        None
+    } else {
+        Some(find(table, &map.time.name)?)
+    };
     let segment_columns = map
         .segment_by
         .iter()
@@ -82,10 +89,7 @@ pub(super) fn load(
     let mut segment: Vec<Vec<u8>> = vec![Vec::new(); segment_columns.len()];
     let mut previous: Option<(u64, f64)> = None;
     while table.next_row()? {
-        let time_s = number(table.cell(time_column))
-            .map(|time| time * map.time.factor)
-            .filter(|time| time.is_finite())
-            .ok_or_else(|| table.cell_error(time_column, "a time"))?;
+        let time_s = row_time(table, time_column, map, loaded.time_s.len(), period_s)?;
         let changed = segment_columns
             .iter()
             .zip(&segment)
@@ -95,7 +99,13 @@ pub(super) fn load(
             Some((cycle, _)) if changed => (cycle + 2, None),
             Some((cycle, before_s)) => {
                 let step_s = time_s - before_s;
-                let cycles = step(table, time_column, (before_s, time_s), period_s, uneven)?;
+                let cycles = step(
+                    table,
+                    time_column.unwrap_or(0),
+                    (before_s, time_s),
+                    period_s,
+                    uneven,
+                )?;
                 (cycle + cycles, Some(if uneven { step_s } else { period_s }))
             }
         };
@@ -151,6 +161,23 @@ pub(super) fn load(
         }
     }
     Ok(loaded)
+}
+
+/// Time of the row (s): from its column, or as many periods as there were rows where the table has no time.
+fn row_time(
+    table: &Table,
+    column: Option<usize>,
+    map: &RecordingMap,
+    rows: usize,
+    period_s: f64,
+) -> Result<f64, RecordingError> {
+    let Some(column) = column else {
+        return Ok(rows as f64 * period_s);
+    };
+    number(table.cell(column))
+        .map(|time| time * map.time.factor)
+        .filter(|time| time.is_finite())
+        .ok_or_else(|| table.cell_error(column, "a time"))
 }
 
 /// Cycles from one row to the next.
@@ -234,6 +261,7 @@ fn sources(
                 previous: f64::NAN,
                 previous_reference: f64::NAN,
                 direction: 1.0,
+                first_velocity: if map.index { 0.0 } else { f64::NAN },
             })
         })
         .collect()
@@ -310,7 +338,7 @@ impl AxisSource {
         let velocity = match (self.velocity, step_s) {
             (Some(column), _) => value(column)?,
             (None, Some(step_s)) => (position - self.previous) / step_s,
-            (None, None) => f64::NAN,
+            (None, None) => self.first_velocity,
         };
         self.previous = position;
         let step = reference - self.previous_reference;

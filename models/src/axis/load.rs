@@ -62,6 +62,8 @@ pub struct LoadEstimate {
     pub inertial_a: Lane,
     /// Share of the contact force in it (A).
     pub contact_a: Lane,
+    /// Position (m): a force that rises with the way is the same function of it.
+    pub position_m: Lane,
     /// Velocity (m/s).
     pub velocity_m_per_s: Lane,
     /// Acceleration (m/s2).
@@ -75,6 +77,7 @@ impl LoadEstimate {
         predicted_a: ZERO,
         inertial_a: ZERO,
         contact_a: ZERO,
+        position_m: ZERO,
         velocity_m_per_s: ZERO,
         acceleration_m_per_s2: ZERO,
     };
@@ -90,6 +93,8 @@ pub struct LoadFilter {
     current_a: [Lane; 3],
     /// Contact currents 1 and 2 cycles ago (A).
     contact_a: [Lane; 2],
+    /// Position (m).
+    position: [Lane; 2],
     /// Way per cycle (m).
     way: [Lane; 2],
     /// Measured current (A).
@@ -106,6 +111,7 @@ impl LoadFilter {
         position_m: [ZERO; 3],
         current_a: [ZERO; 3],
         contact_a: [ZERO; 2],
+        position: [ZERO; 2],
         way: [ZERO; 2],
         measured: [ZERO; 2],
         explained: [ZERO; 2],
@@ -114,7 +120,7 @@ impl LoadFilter {
 
     /// Puts axis `l` at rest where it was measured: after a start or a gap there is no motion to be filtered.
     pub fn lock(&mut self, l: usize, position_m: f64, current_a: f64, gravity_a: f64) {
-        for x in &mut self.position_m {
+        for x in self.position_m.iter_mut().chain(&mut self.position) {
             x[l] = position_m;
         }
         for i in self.current_a.iter_mut().chain(&mut self.measured) {
@@ -176,6 +182,7 @@ impl LoadFilter {
             let way = filter(&mut self.way, x1 - x2);
             let acceleration = (way - before) * (per_s * per_s);
             let contact = filter(&mut self.contact, c2);
+            out.position_m[l] = filter(&mut self.position, x2);
             let explained = filter(&mut self.explained, explained);
             let measured = filter(&mut self.measured, measured);
             let inertial = p.inertia[l] * acceleration;

@@ -1,9 +1,16 @@
-//! What the ram of a press meets.
+//! What the ram of a press meets, what drives it, and how its strokes are judged.
 //!
 //! # Derivation
 //! A press fit answers with a force that rises with the way after contact, `F = k w`, with w the way since contact (Lame
 //! pressure times the growing contact length). On the motor it is a current `F / kf`. On the way back the fit only holds the ram by what
 //! springs back, so the contact term is given for the way in alone; `press return` is no regime of its own and not judged.
+
+pub mod curve;
+pub mod evaluate;
+pub mod frame;
+pub mod kinematics;
+pub mod stroke;
+pub mod workpiece;
 
 /// A part in the press, as the twin knows it, on the motor's side.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -2,6 +2,7 @@
 
 mod axis;
 mod bus;
+mod evaluation;
 mod press;
 mod recording;
 mod signature;
@@ -84,11 +85,14 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .iter()
         .map(|raw| axis::axis(raw, effort(&raw.name), &whole, check))
         .collect();
-    let presses: Vec<_> = file
+    let mut presses: Vec<_> = file
         .press
         .iter()
         .map(|raw| press::press(raw, effort(&raw.name), &whole, check))
         .collect();
+    for (press, raw) in presses.iter_mut().zip(&file.press) {
+        evaluation::fill(press, raw, &file.part, check);
+    }
     let stations: Vec<_> = file
         .station
         .iter()

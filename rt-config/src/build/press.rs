@@ -65,7 +65,12 @@ pub(super) fn press(
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };
-    Press { axis, stroke }
+    Press {
+        axis,
+        curve: super::evaluation::default_curve(&stroke),
+        stroke,
+        evaluations: Vec::new(),
+    }
 }
 
 fn stroke(raw: &StrokeTable, counts_per_m: f64, check: &mut Check) -> Stroke {
@@ -141,6 +146,7 @@ pub(super) fn part(raw: &PartTable, presses: &[Press], check: &mut Check) -> Par
         twin: raw.twin.as_ref().map(|twin| PartTwin {
             contact_m: check.si("contact", &twin.contact, Bounds::any()),
             stiffness_n_per_m: check.si("stiffness", &twin.stiffness, Bounds::positive()),
+            envelope: (twin.envelope.as_ref()).map(|raw| super::evaluation::taught(raw, check)),
         }),
     }
 }

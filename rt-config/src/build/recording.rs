@@ -57,9 +57,7 @@ pub(super) fn recording(
         match tables.iter().find(|table| table.axis.value == axis.name) {
             Some(table) => mapped.push(columns(table, axis, whole, check)),
             None => check.problem(
-                raw.axis
-                    .as_ref()
-                    .map_or(&raw.time.column.span, |axis| &axis.span),
+                &place(raw),
                 format!("no [[recording.axis]] is for {}", axis.name),
                 "not complete",
                 format!(
@@ -70,7 +68,8 @@ pub(super) fn recording(
         }
     }
     RecordingMap {
-        time: column(&raw.time, &[(&TIME, 1.0)], check),
+        time: time(raw, check),
+        index: raw.index,
         segment_by: raw
             .segment_by
             .iter()
@@ -182,6 +181,36 @@ fn columns(raw: &AxisColumnsTable, axis: &Axis, whole: &Whole, check: &mut Check
     }
 }
 
+/// The column of the time, or none of its own where rows are counted.
+fn time(raw: &RecordingTable, check: &mut Check) -> Column {
+    let counted = Column {
+        name: String::new(),
+        factor: 0.0,
+    };
+    match (&raw.time, raw.index) {
+        (Some(time), false) => column(time, &[(&TIME, 1.0)], check),
+        (None, true) => counted,
+        (Some(time), true) => {
+            check.problem(
+                &time.column.span,
+                "`time` and `index = true` exclude each other",
+                "a time beside `index`",
+                "leave `index` out where the table has a time, else `time`",
+            );
+            counted
+        }
+        (None, false) => {
+            check.problem(
+                &place(raw),
+                "[recording] needs `time`, the column of the time",
+                "no time",
+                "add `time = { column = \"..\", unit = \"s\" }`, or `index = true` where the table has none",
+            );
+            counted
+        }
+    }
+}
+
 /// A column whose unit is one of `dimensions`, each with its factor to what the machine counts in.
 fn column(raw: &ColumnTable, dimensions: &[(&Dimension, f64)], check: &mut Check) -> Column {
     if raw.column.value.is_empty() || raw.column.value.len() > MAX_HEADER {
@@ -238,4 +267,12 @@ fn column(raw: &ColumnTable, dimensions: &[(&Dimension, f64)], check: &mut Check
         name: raw.column.value.clone(),
         factor: factor * scale,
     }
+}
+
+/// Where a message points that is about the table as a whole.
+fn place(raw: &RecordingTable) -> std::ops::Range<usize> {
+    let axis = raw.axis.as_ref().map(|axis| axis.span.clone());
+    let time = || raw.time.as_ref().map(|time| time.column.span.clone());
+    let station = || raw.station.as_ref().map(|station| station.span.clone());
+    axis.or_else(time).or_else(station).unwrap_or_default()
 }

@@ -89,6 +89,13 @@ fn calibrated() -> Machine {
     });
     for part in &mut machine.parts {
         part.twin = Some(PartTwin {
+            // Forces are written to the millinewton.
+            envelope: Some(Envelope {
+                x_min_m: 0.1495,
+                x_max_m: 0.1549,
+                lower_n: std::array::from_fn(|n| n as f64 - 0.125),
+                upper_n: std::array::from_fn(|n| n as f64 + 0.125),
+            }),
             contact_m: 0.149_987,
             stiffness_n_per_m: 1.61e6,
         });

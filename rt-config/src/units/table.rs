@@ -147,6 +147,12 @@ pub const FORCE: Dimension = Dimension {
     example: "120N",
     units: &[ten("N", 0), ten("mN", -3), ten("kN", 3)],
 };
+/// Energy (J).
+pub const ENERGY: Dimension = Dimension {
+    name: "an energy",
+    example: "25J",
+    units: &[ten("J", 0), ten("mJ", -3), ten("kJ", 3)],
+};
 /// Torque (N m).
 pub const TORQUE: Dimension = Dimension {
     name: "a torque",

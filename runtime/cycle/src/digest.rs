@@ -3,6 +3,7 @@
 //! A multiply-rotate hash over 64-bit words; it tells runs apart and resists no attacker.
 
 use crate::event::{Event, Source};
+use crate::press::StrokeRecord;
 
 const K: u64 = 0x517c_c1b7_2722_0a95;
 
@@ -41,7 +42,28 @@ pub fn mix_event(hash: u64, e: &Event) -> u64 {
     for code in codes {
         h = mix(h, code);
     }
+    if let Some(nok) = &e.nok {
+        h = mix(
+            mix(h, nok.stroke << 8 | u64::from(nok.object)),
+            nok.violation.by.to_bits(),
+        );
+    }
     mix(mix(h, e.measured.to_bits()), e.predicted.to_bits())
+}
+
+/// Takes one judged stroke in.
+pub fn mix_stroke(hash: u64, s: &StrokeRecord) -> u64 {
+    let t = &s.features.totals;
+    let words = [
+        s.stroke,
+        s.stamp.cycle,
+        u64::from(s.verdict.nok),
+        t.peak.force_n.to_bits(),
+        t.block.position_m.to_bits(),
+        t.work_j.to_bits(),
+        t.returned_j.to_bits(),
+    ];
+    words.into_iter().fold(hash, mix)
 }
 
 #[cfg(test)]

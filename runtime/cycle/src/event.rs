@@ -2,6 +2,7 @@
 
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::press::evaluate::Violation;
 use twinstep_models::sample::Context;
 
 /// What an event is about. Indexes are those of the plan.
@@ -52,6 +53,8 @@ pub enum Detector {
     State = 2,
     /// Weighted mean square of whitened innovations.
     Window = 3,
+    /// An evaluation object of a press stroke.
+    Evaluation = 4,
 }
 
 impl Detector {
@@ -62,6 +65,7 @@ impl Detector {
             Self::Cusum => "cusum",
             Self::State => "state",
             Self::Window => "window",
+            Self::Evaluation => "evaluation",
         }
     }
 }
@@ -118,4 +122,17 @@ pub struct Event {
     pub context: Context,
     /// Likeliest cause.
     pub cause: Cause,
+    /// The object that a press stroke failed at, and how; none on other channels.
+    pub nok: Option<StrokeNok>,
+}
+
+/// Why a press stroke is NOK.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StrokeNok {
+    /// Number of the stroke.
+    pub stroke: u64,
+    /// The first object that failed, by its place among those of the press.
+    pub object: u8,
+    /// What, at which side, where and by how much.
+    pub violation: Violation,
 }

@@ -70,6 +70,7 @@ impl Occasion {
             regime,
             context: self.context,
             cause,
+            nok: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::health::HealthSample;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Plan};
+use crate::press::{PressPlan, PressSample};
 use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
 use twinstep_models::channel::Regime;
@@ -106,12 +107,23 @@ impl LaneState {
         )
     }
 
+    /// The force on the ram at place `l`, behind the lag of `current_load`; none while nothing is judged.
+    pub(crate) fn press_sample(&self, plan: &PressPlan, l: usize) -> Option<PressSample> {
+        let (load, contact_a) = (&self.load, self.load.contact_a[l]);
+        (self.settle[l] <= 0.0).then(|| PressSample {
+            position_m: load.position_m[l],
+            velocity_m_per_s: load.velocity_m_per_s[l],
+            force_n: plan.force_n_per_a * (load.measured_a[l] - load.predicted_a[l] + contact_a),
+            predicted_n: Some(plan.force_n_per_a * contact_a),
+        })
+    }
+
     /// What health needs of place `l` after a cycle; none while nothing is judged.
     pub(crate) fn health_sample(&self, l: usize, stamp: &CycleStamp) -> Option<HealthSample> {
         (self.settle[l] <= 0.0).then(|| HealthSample {
             residual_a: self.load.measured_a[l] - self.load.predicted_a[l],
             contact_a: self.load.contact_a[l],
-            window_m: self.measured_m[l],
+            window_m: self.load.position_m[l],
             velocity_m_per_s: self.load.velocity_m_per_s[l],
             acceleration_m_per_s2: self.load.acceleration_m_per_s2[l],
             position_m: self.measured_m[l],

@@ -10,6 +10,7 @@ pub mod motion;
 pub mod outbox;
 pub mod pipeline;
 pub mod plan;
+pub mod press;
 pub mod profile;
 pub mod setpoint;
 pub mod signature;

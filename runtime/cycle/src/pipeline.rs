@@ -4,20 +4,21 @@
 //! samples are there, takes the events out of the outbox, and then [`Pipeline::correct`]. What `compare` does is all that
 //! stands between a frame and its flag.
 
-use crate::digest::{finish, mix, mix_event};
+use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::{Compare, Correct, LaneState, Predict};
 use crate::outbox::Outbox;
 use crate::plan::Plan;
+use crate::press::{PressSample, StrokeJudge, StrokeRecord};
 use crate::signature::{SignatureJudge, SignaturePlan};
 use crate::station::StationJudge;
 use twinstep_models::blocks::{Block, FEATURES};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::lane::LANES;
-use twinstep_models::sample::{CycleStamp, Missing, Samples};
+use twinstep_models::sample::{Context, CycleStamp, Missing, Samples};
 
 /// Good cycles after which a bus fault is cleared.
 const BUS_CALM_CYCLES: u32 = 1000;
@@ -30,6 +31,7 @@ pub struct Pipeline<'a> {
     axes: &'a mut [AxisJudge],
     stations: &'a mut [StationJudge],
     signatures: (&'a [SignaturePlan], &'a mut [SignatureJudge]),
+    presses: &'a mut [StrokeJudge],
     /// Events of this cycle.
     pub outbox: Outbox,
     part: u8,
@@ -48,6 +50,7 @@ impl<'a> Pipeline<'a> {
         lanes: &'a mut [LaneState],
         axes: &'a mut [AxisJudge],
         stations: &'a mut [StationJudge],
+        presses: &'a mut [StrokeJudge],
     ) -> Self {
         let outbox = Outbox::default();
         let bus_cause = Cause::FramesLost;
@@ -57,6 +60,7 @@ impl<'a> Pipeline<'a> {
             axes,
             stations,
             signatures: (&[], &mut []),
+            presses,
             outbox,
             part: 0,
             cycle: 0,
@@ -183,10 +187,72 @@ impl<'a> Pipeline<'a> {
                 judge.push(plan, &at, sample, &mut self.outbox);
             }
         }
+        self.strokes(stamp, samples);
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
         self.part = samples.context.part;
+    }
+
+    /// Strokes of the presses: each takes in the cycle, and judges a portion of the stroke before.
+    fn strokes(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+        for (plan, press) in self.plan.presses.iter().zip(self.presses.iter_mut()) {
+            let n = usize::from(plan.axis);
+            let objects = plan.objects(self.plan.objects);
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(plan.axis),
+                context: samples.context,
+            };
+            press.judge(plan, objects, &at, &mut self.outbox);
+            let Some(lane) = self.lanes.get(n / LANES) else {
+                continue;
+            };
+            let sample = match samples.axes.get(n) {
+                Some(Ok(r)) if !plan.from_load => PressSample {
+                    position_m: r.position_m,
+                    velocity_m_per_s: r.velocity_m_per_s,
+                    force_n: plan.force_n_per_a * r.current_a,
+                    predicted_n: None,
+                },
+                Some(Ok(_)) => match lane.press_sample(plan, n % LANES) {
+                    Some(sample) => sample,
+                    None => {
+                        press.clear();
+                        continue;
+                    }
+                },
+                _ => {
+                    press.clear();
+                    continue;
+                }
+            };
+            press.push(plan, objects, &at, &sample, &mut self.outbox);
+        }
+    }
+
+    /// At the end of a run: judges all that is left of strokes that have ended.
+    pub fn finish_strokes(&mut self, stamp: CycleStamp, context: Context) {
+        for (plan, press) in self.plan.presses.iter().zip(self.presses.iter_mut()) {
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(plan.axis),
+                context,
+            };
+            press.finish(plan, plan.objects(self.plan.objects), &at, &mut self.outbox);
+        }
+    }
+
+    /// Takes a judged stroke of press `n` out and into the digest.
+    pub fn take_stroke(&mut self, n: usize) -> Option<StrokeRecord> {
+        let stroke = self.presses.get_mut(n)?.take()?;
+        self.hash = mix_stroke(self.hash, &stroke);
+        Some(stroke)
+    }
+
+    /// Judging of the strokes of press `n`.
+    pub fn press(&self, n: usize) -> Option<&StrokeJudge> {
+        self.presses.get(n)
     }
 
     /// Takes an event out of the outbox and into the digest.

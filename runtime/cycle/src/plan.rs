@@ -1,11 +1,13 @@
 //! The plan: everything the cycle needs to know, built once by the host. Immutable; a new plan is a new value.
 
+use crate::press::PressPlan;
 use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::FEATURES;
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::innovation::{WHITENED, WatchParams, Whitened};
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
+use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::VacuumParams;
@@ -109,6 +111,10 @@ pub struct Plan<'a> {
     pub axes: &'a [AxisPlan],
     /// Stations.
     pub stations: &'a [StationPlan],
+    /// Presses whose strokes are judged.
+    pub presses: &'a [PressPlan],
+    /// Evaluation objects of all presses.
+    pub objects: &'a [Object],
     /// Thresholds.
     pub thresholds: Thresholds,
     /// The vector unit that lanes are stepped on; no result depends on it.

@@ -133,6 +133,8 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         judges: &judge_lanes,
         axes: &axes,
         stations: &stations,
+        presses: &[],
+        objects: &[],
         thresholds: Thresholds {
             slack: 2.0,
             threshold: 5.0,
@@ -143,7 +145,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
     let mut state = vec![LaneState::NEW; lanes.len()];
     let mut judges = vec![AxisJudge::default(); AXES];
     let mut station_judges = vec![StationJudge::default(); 1];
-    let mut pipeline = Pipeline::new(plan, &mut state, &mut judges, &mut station_judges);
+    let mut pipeline = Pipeline::new(plan, &mut state, &mut judges, &mut station_judges, &mut []);
     let mut predicted = Vec::with_capacity(inputs.len());
     for (cycle, input) in inputs.iter().enumerate() {
         let samples = Samples {

@@ -21,6 +21,7 @@ pub mod pacer;
 pub mod phases;
 pub mod plain;
 pub mod plan;
+pub mod press_plan;
 pub mod realtime;
 pub mod recorder;
 pub mod rehearsal;
@@ -32,6 +33,7 @@ pub mod snapshot;
 pub mod store;
 pub mod store_error;
 pub mod store_reader;
+pub mod strokes;
 pub mod tables;
 pub mod trust;
 

@@ -5,6 +5,7 @@
 use crate::false_alarms::Exposure;
 use crate::names::RunInfo;
 use crate::phases::{Phase, PhaseFigures};
+use crate::strokes::NokLine;
 use crate::trust::Trust;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -64,6 +65,9 @@ pub struct EventRecord {
     pub action: Cow<'static, str>,
     /// Asset id for the work order; may be empty.
     pub asset_id: String,
+    /// On the channel `stroke`: the object that failed, and how.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nok: Option<NokLine>,
 }
 
 /// The context of an event, by name; a machine without recipes or parts has none.
@@ -81,8 +85,18 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// The object that a stroke failed at, by name.
+fn nok(event: &Event, run: &RunInfo) -> Option<NokLine> {
+    let nok = event.nok.as_ref()?;
+    let object = run.names.object(event.source, usize::from(nok.object));
+    Some(NokLine::new(nok.stroke, object, &nok.violation))
+}
+
 /// The cause in words. An AL status code and a drive's error code say more than the cause alone.
-fn cause_text(event: &Event) -> String {
+fn cause_text(event: &Event, run: &RunInfo) -> String {
+    if let Some(nok) = nok(event, run) {
+        return format!("{}: {}", event.cause.text(), nok.text());
+    }
     // Both codes have 16 bits.
     let code = event.measured as u16;
     match event.cause {
@@ -125,9 +139,10 @@ impl EventRecord {
             // Whole seconds; casts from float saturate.
             false_alarm_interval_asked_s: run.asked_s as u64,
             false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
-            cause: cause_text(event).into(),
+            cause: cause_text(event, run).into(),
             action: event.cause.action().into(),
             asset_id: run.names.asset_id(event.source).to_owned(),
+            nok: nok(event, run),
         }
     }
 
@@ -164,6 +179,7 @@ impl EventRecord {
             cause: "more events in a short time than the queue holds".into(),
             action: "Look at the events before this one; check that the disk of the event store keeps up.".into(),
             asset_id: run.names.machine_asset_id().to_owned(),
+            nok: None,
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Names {
     machine_asset_id: String,
     recipes: Vec<String>,
     parts: Vec<String>,
+    /// Evaluation objects of each axis or press.
+    objects: Vec<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +63,14 @@ impl Names {
                 effort_unit: "1",
             })
             .collect();
+        let objects = (machine.axes.iter().map(|_| Vec::new()))
+            .chain(machine.presses.iter().map(|press| {
+                let judged = crate::press_plan::judged(machine, press);
+                judged.into_iter().map(|(name, _)| name).collect()
+            }))
+            .collect();
         Self {
+            objects,
             axes,
             stations,
             subdevices,
@@ -125,6 +134,17 @@ impl Names {
         self.parts
             .get(usize::from(context.part))
             .map(String::as_str)
+    }
+
+    /// Name of evaluation object `n` of a press; `unknown` for one that the plan does not have.
+    pub fn object(&self, source: Source, n: usize) -> &str {
+        let objects = match source {
+            Source::Axis(index) => self.objects.get(usize::from(index)),
+            Source::Station(_) | Source::SubDevice(_) | Source::Bus => None,
+        };
+        objects
+            .and_then(|names| names.get(n))
+            .map_or("unknown", String::as_str)
     }
 
     /// Number of servo axes and presses.

@@ -2,6 +2,7 @@
 
 mod signature;
 
+use crate::press_plan;
 use crate::simd;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
@@ -13,6 +14,7 @@ use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
     AxisPlan, Baseline, JudgeLane, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds,
 };
+use twinstep_cycle::press::{PressPlan, StrokeJudge};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
 use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
 use twinstep_cycle::station::StationJudge;
@@ -22,6 +24,7 @@ use twinstep_models::detect;
 use twinstep_models::innovation::WHITENED;
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
+use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
@@ -51,6 +54,8 @@ pub struct PlanStore {
     judges: Vec<JudgeLane>,
     axes: Vec<AxisPlan>,
     stations: Vec<StationPlan>,
+    presses: Vec<PressPlan>,
+    objects: Vec<Object>,
     thresholds: Thresholds,
     level: Level,
     signatures: Vec<SignaturePlan>,
@@ -69,6 +74,7 @@ pub struct StateStore {
     signatures: Vec<SignatureJudge>,
     axis_health: Vec<AxisHealth>,
     station_health: Vec<StationHealth>,
+    presses: Vec<StrokeJudge>,
 }
 
 impl PlanStore {
@@ -115,7 +121,10 @@ impl PlanStore {
             threshold: detect::threshold(SLACK, asked.max(1.0)),
             settle_cycles: ((SETTLE_S / period_s) as u32).max(1),
         };
+        let (presses, objects) = press_plan::presses(machine);
         Self {
+            presses,
+            objects,
             period_ns: machine.cycle.period_ns,
             lanes,
             judges: axes.chunks(LANES).map(JudgeLane::new).collect(),
@@ -138,6 +147,8 @@ impl PlanStore {
             judges: &self.judges,
             axes: &self.axes,
             stations: &self.stations,
+            presses: &self.presses,
+            objects: &self.objects,
             thresholds: self.thresholds,
             level: self.level,
         }
@@ -161,6 +172,7 @@ impl PlanStore {
             &mut state.lanes,
             &mut state.axes,
             &mut state.stations,
+            &mut state.presses,
         )
         .with_signatures(&self.signatures, &mut state.signatures)
         .with_health(HealthSlices {
@@ -178,6 +190,7 @@ impl PlanStore {
             signatures: vec![SignatureJudge::default(); self.signatures.len()],
             axis_health: self.axis_health.clone(),
             station_health: self.station_health.clone(),
+            presses: vec![StrokeJudge::default(); self.presses.len()],
         }
     }
 

@@ -57,9 +57,7 @@ pub fn rehearse(
         while pipeline.take_event().is_some() {}
         pipeline.correct(stamp, &samples);
         for (n, explained) in explained.iter_mut().enumerate() {
-            let settled = pipeline
-                .judge(n)
-                .is_some_and(|judge| judge.settle_left == 0);
+            let settled = pipeline.judged(n);
             let (Some((measured, predicted, _)), Some((velocity, acceleration)), true) =
                 (pipeline.load(n), pipeline.load_motion(n), settled)
             else {

@@ -9,6 +9,7 @@ use crate::scribe::EventSender;
 use crate::snapshot::{
     Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender,
 };
+use crate::strokes::StrokeSender;
 use crate::trust::Trust;
 use twinstep_cycle::event::{Detector, Event, EventState, Severity, Source};
 use twinstep_cycle::pipeline::Pipeline;
@@ -28,6 +29,8 @@ const QUICK_STOP_S: f64 = 1.0;
 pub struct Outlets {
     /// Events to the scribe.
     pub events: EventSender,
+    /// Judged strokes to their writer; none where nobody wants them.
+    pub strokes: Option<StrokeSender>,
     /// Cycles to the recorder.
     pub record: Option<RecordSender>,
     /// Snapshots to the live view.
@@ -120,6 +123,11 @@ impl<'a, B: Attached> Runner<'a, B> {
                 break;
             }
         }
+        let context = Context {
+            recipe: self.image.recipe,
+            part: self.image.part,
+        };
+        self.pipeline.finish_strokes(self.last, context);
         self.publish(self.last);
     }
 
@@ -278,6 +286,18 @@ impl<'a, B: Attached> Runner<'a, B> {
             );
             self.outbox_dropped = dropped;
         }
+        for n in 0..self.pipeline.plan().presses.len() {
+            let (Some(stroke), Some(outlet)) =
+                (self.pipeline.take_stroke(n), &mut self.outlets.strokes)
+            else {
+                continue;
+            };
+            if self.pacer.is_real() {
+                outlet.send(stroke);
+            } else {
+                outlet.send_waiting(stroke);
+            }
+        }
         while let Some(event) = self.pipeline.take_event() {
             self.send(event);
         }
@@ -308,6 +328,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 } else {
                     Cause::AlError
                 },
+                nok: None,
             });
         }
     }

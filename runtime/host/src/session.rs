@@ -15,6 +15,7 @@ use crate::runner::{Outlets, Runner};
 use crate::scribe::{Scribe, ScribeTotals};
 use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
+use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
 use crate::{clock, live, plain, realtime, tables};
 use std::path::{Path, PathBuf};
@@ -122,6 +123,15 @@ where
         })
     };
     let (events, scribe) = Scribe::start(store, Arc::clone(&info), announce)?;
+    // People watch events; strokes are for programs, and for who replays a table of them.
+    let wanted = output.json() || machine.recording.is_some();
+    let judged = wanted && !plan.plan().presses.is_empty();
+    let (strokes, writer) = if judged {
+        Some(StrokeWriter::start(Arc::clone(&info), output.clone())?)
+    } else {
+        None
+    }
+    .unzip();
     let (record, recorder) = start_recorder(machine, options.record.as_deref(), &map)?.unzip();
     let (snapshots, mut receiver) = snapshot::channel();
     let control = Control::default();
@@ -132,6 +142,7 @@ where
     }
     let outlets = Outlets {
         events,
+        strokes,
         record,
         snapshots,
         control: control.clone(),
@@ -176,8 +187,14 @@ where
     let cycles = done.as_ref().map_or(0, |done| done.cycles);
     let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
     let recorded = recorder.map(Recorder::stop).transpose();
+    let strokes_dropped = writer.map_or(0, StrokeWriter::stop);
     let done = done?;
     let (totals, recorded) = (totals?, recorded?);
+    if strokes_dropped > 0 {
+        output.note(&format!(
+            "{strokes_dropped} strokes have no line: whatever reads the output did not keep up"
+        ));
+    }
     if let Some(lost) = recorded.filter(|r| r.dropped > 0) {
         output.note(&format!(
             "{} cycles are missing in the recording: the disk did not keep up",

@@ -115,6 +115,7 @@ fn heap_calls(
     let (snapshots, mut receiver) = snapshot::channel();
     let outlets = Outlets {
         events,
+        strokes: None,
         record: Some(record),
         snapshots,
         control: Control::default(),

@@ -10,6 +10,7 @@
 
 mod baseline;
 mod cascade;
+mod envelope;
 mod offset;
 mod press;
 mod signature;
@@ -95,6 +96,7 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
     }
     let fitted: Vec<bool> = report.fits.iter().map(Option::is_some).collect();
     baseline::learn(machine, paths, &fitted, &mut report.remarks)?;
+    envelope::teach(machine, paths, &mut report.remarks)?;
     Ok(report)
 }
 

@@ -66,7 +66,9 @@ pub(super) fn fit_parts(
     for (number, (part, samples)) in machine.parts.iter_mut().zip(&samples).enumerate() {
         match fit_contact(samples, direction).filter(|_| samples.len() >= LEAST) {
             Some(fit) => {
+                let envelope = part.twin.and_then(|twin| twin.envelope);
                 part.twin = Some(PartTwin {
+                    envelope,
                     contact_m: fit.contact_m,
                     stiffness_n_per_m: fit.stiffness_a_per_m * kf,
                 });

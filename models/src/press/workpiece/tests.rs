@@ -1,0 +1,105 @@
+use super::*;
+use proptest::prelude::*;
+
+const FIT: PressFit = PressFit {
+    contact_m: 0.15,
+    joint_radius_m: 0.01,
+    hub_radius_m: 0.02,
+    interference_m: 10e-6,
+    modulus_pa: 210e9,
+    friction: 0.12,
+    shoulder_m: 0.004,
+    seating_n_per_m: 50e6,
+};
+
+#[test]
+fn lame_by_hand() {
+    // d E / (2 r) (1 - r2/o2) = 1e-5 * 210e9 / 0.02 * 0.75 = 78.75 MPa.
+    assert!((FIT.pressure_pa() - 78.75e6).abs() < 1e-3);
+    // mu p pi d = 0.12 * 78.75e6 * pi * 0.02.
+    let k = 0.12 * 78.75e6 * core::f64::consts::PI * 0.02;
+    assert!((FIT.stiffness_n_per_m() - k).abs() < 1e-6);
+    let fit = Workpiece::Fit(FIT);
+    assert_eq!(fit.force_n(0.149, 0.149), 0.0);
+    assert!((fit.force_n(0.152, 0.152) - 0.002 * k).abs() < 1e-6);
+    assert!((fit.force_n(0.1541, 0.1541) - (0.004 * k + 5000.0)).abs() < 1e-6);
+    // Back: the shoulder springs, then the joint holds the pin and the ram is free.
+    assert!((fit.force_n(0.15405, 0.1541) - 2500.0).abs() < 1e-6);
+    assert_eq!(fit.force_n(0.1535, 0.1541), 0.0);
+}
+
+#[test]
+fn forming_follows_the_table_in_and_the_elastic_line_back() {
+    let table = Forming::new(&[0.0, 0.01, 0.02], &[0.0, 1000.0, 1500.0], 1.0e6).expect("a table");
+    let mut part = Pressed::new(Workpiece::Forming(table));
+    assert_eq!(part.press(-0.01), 0.0);
+    assert!((part.press(0.005) - 500.0).abs() < 1e-9);
+    assert!((part.press(0.015) - 1250.0).abs() < 1e-9);
+    assert!((part.press(0.0145) - 750.0).abs() < 1e-9);
+    assert_eq!(part.press(0.013), 0.0);
+    // Again: up the same line, then along the curve.
+    assert!((part.press(0.0145) - 750.0).abs() < 1e-9);
+    assert!((part.press(0.016) - 1300.0).abs() < 1e-9);
+    assert_eq!(part.press(0.5), 1500.0);
+}
+
+#[test]
+fn a_forming_table_is_refused_with_its_node() {
+    assert_eq!(
+        Forming::new(&[0.0], &[0.0], 1.0),
+        Err(FormingError::Nodes { actual: 1 })
+    );
+    assert_eq!(
+        Forming::new(&[0.0, 0.0], &[0.0, 1.0], 1.0),
+        Err(FormingError::Node { node: 1 })
+    );
+    assert_eq!(
+        Forming::new(&[0.0, 1.0], &[0.0, -1.0], 1.0),
+        Err(FormingError::Node { node: 1 })
+    );
+    assert_eq!(
+        Forming::new(&[0.0, 1.0], &[0.0, 1.0], 0.0),
+        Err(FormingError::Elastic)
+    );
+}
+
+proptest! {
+    /// Whatever the ram does, a workpiece never gives back more work than was put in, and its force is bounded.
+    #[test]
+    fn a_closed_stroke_never_gains(
+        ways in prop::collection::vec(-0.01..0.02f64, 2..60),
+        forces in prop::collection::vec(0.0..1e4f64, 2..20),
+        stiffer in 1.0..50.0f64,
+    ) {
+        let x: Vec<f64> = (0..forces.len()).map(|k| 0.001 * k as f64).collect();
+        let steepest = forces.windows(2).map(|w| (w[1] - w[0]).abs() / 0.001).fold(1e3, f64::max);
+        let table = Forming::new(&x, &forces, stiffer * steepest).expect("a table");
+        let mut part = Pressed::new(Workpiece::Forming(table));
+        let (mut work, mut before) = (0.0, (-0.02, 0.0));
+        for way in ways.iter().chain(&[-0.02]) {
+            // Small steps, so that the sum is the integral.
+            for k in 1..=400 {
+                let x = before.0 + (way - before.0) * f64::from(k) / 400.0;
+                let f = part.press(x);
+                prop_assert!(f.is_finite() && (0.0..=1e4).contains(&f), "{f}");
+                let dx = (way - before.0) / 400.0;
+                work += f * dx;
+            }
+            before = (*way, 0.0);
+        }
+        // A right-hand sum overrates the way in and underrates the way back: the balance stays above zero.
+        prop_assert!(work >= -1e-6, "{work} J gained");
+    }
+
+    #[test]
+    fn a_fit_is_finite_over_its_range(
+        way in -0.1..0.1f64, back in 0.0..0.05f64, r in 1e-3..0.2f64, more in 1.01..10.0f64,
+        d in 0.0..1e-3f64, mu in 0.0..1.0f64, seat in 0.0..1e9f64,
+    ) {
+        let fit = PressFit { joint_radius_m: r, hub_radius_m: r * more, interference_m: d, friction: mu, seating_n_per_m: seat, ..FIT };
+        let f = Workpiece::Fit(fit).force_n(0.15 + way, 0.15 + way + back);
+        prop_assert!(f.is_finite() && f >= 0.0);
+        // On the way back it never pushes more than it was pressed with there.
+        prop_assert!(f <= Workpiece::Fit(fit).force_n(0.15 + way, 0.15 + way) + 1e-6);
+    }
+}

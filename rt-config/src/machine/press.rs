@@ -1,0 +1,128 @@
+//! Presses, what a stroke of theirs must look like, the parts that they meet, and recipes.
+
+use super::Axis;
+use twinstep_models::press::curve::Branch;
+use twinstep_models::press::evaluate::Object;
+use twinstep_models::press::evaluate::envelope::Envelope;
+use twinstep_models::press::evaluate::reference::Reference;
+
+/// A servo press: an axis that meets a workpiece.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Press {
+    /// The press' own axis; its motion program is one step per stroke end.
+    pub axis: Axis,
+    /// The stroke.
+    pub stroke: Stroke,
+    /// How the force over the travel is taken.
+    pub curve: Curve,
+    /// What a stroke must look like.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// How the force over the travel of a stroke is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Curve {
+    /// Where a stroke begins and ends (m).
+    pub begin_m: f64,
+    /// Travel after which a point is kept (m).
+    pub step_m: f64,
+    /// Change of the force after which a point is kept (N), infinite where not given.
+    pub step_n: f64,
+    /// Force from which on the ram has met the part (N).
+    pub contact_n: f64,
+    /// Yield of the frame per force (m/N), 0: rigid.
+    pub frame_m_per_n: f64,
+}
+
+/// One evaluation object with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Name, unique within its press.
+    pub name: String,
+    /// What it demands.
+    pub demand: Demand,
+}
+
+/// What an evaluation demands.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few dozen a machine, built once"
+)]
+pub enum Demand {
+    /// What stands in the configuration.
+    Object(Object),
+    /// The band of good strokes of one part; `calibrate` teaches it, and it is not judged before.
+    Envelope(EnvelopeDemand),
+}
+
+/// How an envelope is taught and judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EnvelopeDemand {
+    /// Index of the part whose strokes it is taught from.
+    pub part: u8,
+    /// Branch.
+    pub branch: Branch,
+    /// Where X is counted from.
+    pub reference: Reference,
+    /// Range (m).
+    pub x_m: [f64; 2],
+    /// Share of all good strokes that are to be within it (1).
+    pub coverage: f64,
+    /// Confidence of that share (1).
+    pub confidence: f64,
+    /// Least half width (N).
+    pub floor_n: f64,
+}
+
+/// The press stroke: approach fast, contact slowly, press, hold, return. Positive is down: top < approach < bottom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stroke {
+    /// Upper dead centre (m).
+    pub top_m: f64,
+    /// Where the approach ends (m).
+    pub approach_m: f64,
+    /// Lowest point (m).
+    pub bottom_m: f64,
+    /// Velocity while pressing (m/s).
+    pub press_velocity_m_per_s: f64,
+    /// Dwell at the bottom (s).
+    pub hold_s: f64,
+    /// Dwell at the top: the part is changed (s).
+    pub rest_s: f64,
+}
+
+/// A part: what the press meets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Name; the value of `part=` in the fault `wrong_part`.
+    pub name: String,
+    /// Where the ram meets it (m).
+    pub contact_m: f64,
+    /// Stiffness of the press-fit (N/m): force rises with this from contact on.
+    pub stiffness_n_per_m: f64,
+    /// Part-to-part spread of the stiffness (1, standard deviation). Simulation only.
+    pub stiffness_spread: f64,
+    /// What the twin learnt for this part (from calibration); none: not yet.
+    pub twin: Option<PartTwin>,
+}
+
+/// What calibration learnt about a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PartTwin {
+    /// Contact position (m).
+    pub contact_m: f64,
+    /// Stiffness (N/m).
+    pub stiffness_n_per_m: f64,
+    /// The band of good strokes; none until it is taught.
+    pub envelope: Option<Envelope>,
+}
+
+/// A recipe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Name.
+    pub name: String,
+    /// Indexes into `parts`, one a stroke, repeated.
+    pub parts: Vec<u8>,
+}

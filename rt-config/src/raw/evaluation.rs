@@ -1,0 +1,81 @@
+//! The tables of a press that say what a stroke must look like.
+
+use crate::value::{At, Energy, Force, Length, Number, Quantity, Stiffness};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How the force over the travel of a stroke is taken.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CurveTable {
+    /// Where a stroke begins and ends; `approach` of the stroke unless given.
+    pub(crate) begin: Option<Quantity<Length>>,
+    /// A point is kept after this travel; a thousandth of the way from `begin` to `bottom` unless given.
+    pub(crate) step: Option<Quantity<Length>>,
+    /// A point is kept after this change of the force as well.
+    pub(crate) force_step: Option<Quantity<Force>>,
+    /// Force from which on the ram has met the part, 50N unless given.
+    pub(crate) contact_force: Option<Quantity<Force>>,
+    /// Stiffness of the frame between drive and ram; rigid unless given.
+    pub(crate) frame_stiffness: Option<Quantity<Stiffness>>,
+}
+
+/// One evaluation object. X is the travel, Y the force on the ram.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EvaluationTable {
+    /// Unique within the press; kind and number unless given.
+    pub(crate) name: Option<At<String>>,
+    /// window, trapezium, threshold, envelope, peak, work, gradient, hysteresis or block.
+    pub(crate) kind: At<String>,
+    /// Name of the part that it is for; all parts unless given.
+    pub(crate) part: Option<At<String>>,
+    /// forward (unless given) or return.
+    pub(crate) branch: Option<At<String>>,
+    /// Where X is counted from: absolute (unless given), final (deepest travel) or trigger.
+    pub(crate) reference: Option<At<String>>,
+    /// Force of the reference "trigger".
+    pub(crate) trigger: Option<Quantity<Force>>,
+    /// Smallest and largest X.
+    pub(crate) x: Option<At<Vec<Quantity<Length>>>>,
+    /// Smallest and largest Y.
+    pub(crate) y: Option<At<Vec<Quantity<Force>>>>,
+    /// Bottom and top of a trapezium at its left side.
+    pub(crate) y_left: Option<At<Vec<Quantity<Force>>>>,
+    /// Bottom and top of a trapezium at its right side.
+    pub(crate) y_right: Option<At<Vec<Quantity<Force>>>>,
+    /// Sides through which the curve may come in: left, right, bottom, top, within (it begins there).
+    pub(crate) entry: Option<At<Vec<At<String>>>>,
+    /// Sides through which it must leave: left, right, bottom, top, within (it ends there).
+    pub(crate) exit: Option<At<Vec<At<String>>>>,
+    /// X of a threshold whose Y is judged, or of a hysteresis in force.
+    pub(crate) at: Option<Quantity<Length>>,
+    /// Y of a threshold whose X is judged.
+    pub(crate) at_force: Option<Quantity<Force>>,
+    /// Direction of a threshold: rising (unless given), falling or either.
+    pub(crate) crossing: Option<At<String>>,
+    /// Smallest and largest work.
+    pub(crate) work: Option<At<Vec<Quantity<Energy>>>>,
+    /// Smallest and largest gradient.
+    pub(crate) gradient: Option<At<Vec<Quantity<Stiffness>>>>,
+    /// Share of good strokes that an envelope is to hold, 0.9999 unless given.
+    pub(crate) coverage: Option<Quantity<Number>>,
+    /// Confidence of that share, 0.95 unless given.
+    pub(crate) confidence: Option<Quantity<Number>>,
+    /// Least half width of an envelope, 0 unless given.
+    pub(crate) floor: Option<Quantity<Force>>,
+}
+
+/// The band of good strokes, as `twinstep calibrate` taught it: 64 nodes at equal distances.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnvelopeTable {
+    /// X of the first node.
+    pub(crate) from: Quantity<Length>,
+    /// X of the last node.
+    pub(crate) to: Quantity<Length>,
+    /// Smallest force at every node.
+    pub(crate) lower: At<Vec<Quantity<Force>>>,
+    /// Largest force at every node.
+    pub(crate) upper: At<Vec<Quantity<Force>>>,
+}
