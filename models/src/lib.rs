@@ -10,6 +10,7 @@ pub mod channel;
 pub mod detect;
 #[cfg(feature = "identify")]
 pub mod identify;
+pub mod kalman;
 pub mod lane;
 pub mod pattern;
 pub mod press;
