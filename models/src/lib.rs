@@ -16,4 +16,5 @@ pub mod pattern;
 pub mod press;
 pub mod regime;
 pub mod sample;
+pub mod tail;
 pub mod vacuum;
