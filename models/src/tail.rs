@@ -83,18 +83,21 @@ impl Tail {
     /// 90 % interval of [`Self::rate_per_s`].
     pub fn rate_interval(&self, level: f64) -> Interval {
         let spread = Z / libm::sqrt(self.clusters);
+        // With the mean excess kept, a heavier tail lies lower near the threshold: either shape may give either end.
+        let rates = [-1.0, 0.0, 1.0].map(|sign| self.bent(sign).rate_per_s(level));
         Interval {
-            low: self.bent(-1.0).rate_per_s(level) * libm::exp(-spread),
-            high: self.bent(1.0).rate_per_s(level) * libm::exp(spread),
+            low: smallest(rates) * libm::exp(-spread),
+            high: -smallest(rates.map(|x| -x)) * libm::exp(spread),
         }
     }
 
     /// 90 % interval of [`Self::level`].
     pub fn level_interval(&self, rate_per_s: f64) -> Interval {
         let spread = Z / libm::sqrt(self.clusters);
+        let levels = |rate| [-1.0, 0.0, 1.0].map(|sign| self.bent(sign).level(rate));
         Interval {
-            low: self.bent(-1.0).level(rate_per_s * libm::exp(spread)),
-            high: self.bent(1.0).level(rate_per_s * libm::exp(-spread)),
+            low: smallest(levels(rate_per_s * libm::exp(spread))),
+            high: -smallest(levels(rate_per_s * libm::exp(-spread)).map(|x| -x)),
         }
     }
 
@@ -149,6 +152,11 @@ impl Tail {
             ..*self
         }
     }
+}
+
+fn smallest(x: [f64; 3]) -> f64 {
+    x.into_iter()
+        .fold(f64::INFINITY, |least, x| if x < least { x } else { least })
 }
 
 /// `(ratio^shape - 1) / shape`, the logarithm for shape 0.
