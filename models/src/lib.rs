@@ -13,6 +13,7 @@ pub mod health;
 #[cfg(feature = "identify")]
 pub mod identify;
 pub mod innovation;
+pub mod kalman;
 pub mod lane;
 pub mod pattern;
 pub mod press;
@@ -21,4 +22,5 @@ pub mod regime;
 pub mod sample;
 pub mod signature;
 pub mod simd;
+pub mod tail;
 pub mod vacuum;

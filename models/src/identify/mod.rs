@@ -15,12 +15,18 @@ mod axis;
 mod cascade;
 mod contact;
 mod least_squares;
+#[cfg(test)]
+mod noise;
+mod tail;
 mod vacuum;
+mod whiten;
 
 pub use axis::{AxisFit, AxisRecord, Estimate, fit_axis};
 pub use cascade::{CascadeFit, fit_cascade};
 pub use contact::{ContactFit, fit_contact};
 pub use least_squares::{LeastSquares, Solution};
+pub use tail::{TailFit, TailKind, fit_tail};
 pub use vacuum::{
     LEAST_S as VACUUM_LEAST_S, SETTLE_S as VACUUM_SETTLE_S, VacuumFit, VacuumRecord, fit_vacuum,
 };
+pub use whiten::{WhitenFit, fit_whitening};

@@ -6,6 +6,8 @@
 //! For `n > 0` the point is half the 95 % quantile of chi-square with `2 n + 2` degrees of freedom, in the
 //! Wilson-Hilferty form, which is within 0.5 % here.
 
+use twinstep_models::tail::Tail;
+
 /// Time watched under one plan, and the alarms in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
@@ -21,6 +23,42 @@ impl Exposure {
         let seen_s = self.seen_ns as f64 * 1e-9;
         // Float to integer casts saturate, and the value is never negative.
         (seen_s / upper_count(self.alarms)) as u64
+    }
+}
+
+/// Rate of false alarms that one stream may have (1/s): the asked rate, shared out evenly over `streams`, which are all
+/// axes, their channels and detectors. `weight` (> 0) is what the stream takes against one of weight 1.
+pub fn share_per_s(asked_s: f64, streams: usize, weight: f64) -> f64 {
+    weight / (asked_s.max(1e-3) * streams.max(1) as f64)
+}
+
+/// What tail models say of the rate of false alarms at the thresholds in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Extrapolated {
+    /// Rate of all streams together (1/s).
+    pub rate_per_s: f64,
+    /// Its upper end (1/s): the upper ends of all streams together, since their errors may have one cause.
+    pub high_per_s: f64,
+    /// Streams that were added up.
+    pub streams: usize,
+}
+
+impl Extrapolated {
+    /// Adds a stream: its tail, and its threshold in the tail's unit.
+    pub fn add(&mut self, tail: &Tail, threshold: f64) {
+        self.rate_per_s += tail.rate_per_s(threshold);
+        self.high_per_s += tail.rate_interval(threshold).high;
+        self.streams += 1;
+    }
+
+    /// Interval between false alarms (s); infinite without streams.
+    pub fn interval_s(&self) -> f64 {
+        1.0 / self.rate_per_s
+    }
+
+    /// Lower end of that interval (s, 95 %).
+    pub fn low_s(&self) -> f64 {
+        1.0 / self.high_per_s
     }
 }
 
@@ -66,6 +104,27 @@ mod tests {
                 "{alarms}: {found} instead of {bound}"
             );
         }
+    }
+
+    #[test]
+    fn streams_with_their_share_together_have_the_asked_rate() {
+        let tail = Tail {
+            threshold: 3.0,
+            scale: 0.4,
+            shape: 0.1,
+            beyond_shape: 0.1,
+            clusters: 60.0,
+            record_s: 180.0,
+            largest: 4.0,
+        };
+        let asked_s = 2_592_000.0;
+        let mut all = Extrapolated::default();
+        for _ in 0..27 {
+            all.add(&tail, tail.level(share_per_s(asked_s, 27, 1.0)));
+        }
+        assert_eq!(all.streams, 27);
+        assert!((all.interval_s() / asked_s - 1.0).abs() < 1e-6, "{all:?}");
+        assert!(all.low_s() < all.interval_s());
     }
 
     #[test]

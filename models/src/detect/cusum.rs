@@ -1,4 +1,4 @@
-//! Detectors: one limit for the abrupt, a two-sided CUSUM for the slow, and the thresholds that an asked-for interval means.
+//! A two-sided CUSUM for what lasts, and its threshold where the figures are white and normal.
 //!
 //! # Derivation
 //! A one-sided CUSUM of a white standard normal z, `S = max(0, S + z - k)`, alarms at S > h. With D = -k and

@@ -1,0 +1,206 @@
+use super::*;
+use crate::detect::CALM_CYCLES;
+use crate::detect::{ChannelDetectors, ChannelPlan, Limit, ORDER, Turn};
+use crate::identify::fit_whitening;
+use crate::identify::noise::Noise;
+
+const RUN: usize = CALM_CYCLES as usize;
+const PERIOD_S: f64 = 1e-3;
+/// Kurtosis 25 of the figures that drive the innovation: 3 + 6 / (freedom - 4).
+const FREEDOM: f64 = 4.0 + 6.0 / 22.0;
+/// Lag-1 autocorrelation of the innovation.
+const LAG: f64 = 0.95;
+
+/// Innovations as they were found on a real axis.
+struct Stream {
+    noise: Noise,
+    last: f64,
+}
+
+impl Stream {
+    fn new(seed: u64) -> Self {
+        let mut stream = Self {
+            noise: Noise::new(seed),
+            last: 0.0,
+        };
+        for _ in 0..1000 {
+            stream.next();
+        }
+        stream
+    }
+
+    fn next(&mut self) -> f64 {
+        self.last = LAG * self.last + self.noise.student(FREEDOM);
+        self.last
+    }
+}
+
+#[test]
+fn pareto_figures_are_found() {
+    for (shape, scale, seed) in [(0.25, 2.0, 1), (0.0, 0.5, 2), (-0.3, 1.0, 3)] {
+        let mut noise = Noise::new(seed);
+        let mut excess: Vec<f64> = (0..20_000)
+            .map(|_| {
+                let u = noise.uniform();
+                if shape == 0.0 {
+                    -scale * libm::log(u)
+                } else {
+                    scale * (libm::pow(u, -shape) - 1.0) / shape
+                }
+            })
+            .collect();
+        excess.sort_by(f64::total_cmp);
+        let (found_scale, found_shape) = pareto_of(&excess, 0.23).unwrap();
+        assert!(
+            (found_shape - shape).abs() < 0.03,
+            "seed {seed}: {found_shape} for {shape}"
+        );
+        assert!(
+            (found_scale / scale - 1.0).abs() < 0.05,
+            "seed {seed}: {found_scale} for {scale}"
+        );
+    }
+}
+
+#[test]
+fn clusters_end_after_the_calm() {
+    let mut x = vec![0.0; 20];
+    for (at, value) in [(2, 5.0), (4, 7.0), (9, 6.0), (15, 8.0)] {
+        x[at] = value;
+    }
+    assert_eq!(peaks(&[x.clone()], 1.0, 4), [7.0, 6.0, 8.0]);
+    assert_eq!(peaks(&[x.clone()], 1.0, 6), [8.0]);
+    assert_eq!(
+        peaks(&[x[..12].to_vec(), x[12..].to_vec()], 1.0, 6),
+        [7.0, 8.0]
+    );
+    assert_eq!(peaks(&[x], 9.0, 4), [0.0; 0]);
+}
+
+#[test]
+fn few_clusters_give_a_wide_exponential_and_a_still_statistic_none() {
+    let mut x = vec![0.0; 3000];
+    x[1000] = 2.0;
+    let fit = fit_tail(&[x], PERIOD_S, RUN, TailKind::Amplitude).unwrap();
+    assert!(!fit.fitted);
+    let level = fit.tail.level(1.0 / (3.0 * libm::exp(2.0)));
+    assert!((level - 6.0).abs() < 1e-9, "{level}");
+    assert_eq!(
+        fit_tail(&[vec![0.0; 3000]], PERIOD_S, RUN, TailKind::Amplitude),
+        None
+    );
+    assert_eq!(fit_tail(&[], PERIOD_S, RUN, TailKind::Amplitude), None);
+}
+
+/// Alarms of a limit with hysteresis over a long stream, for a channel plan and for the raw innovation.
+fn alarms(seed: u64, samples: u64, plan: &ChannelPlan, raw_limit: f64) -> [u32; 4] {
+    let mut stream = Stream::new(seed);
+    let mut detectors = ChannelDetectors::default();
+    let mut raw = Limit::default();
+    let mut found = [0; 4];
+    for k in 0..samples {
+        let e = stream.next();
+        let s = detectors.measure(plan, e);
+        if k < ORDER as u64 {
+            continue;
+        }
+        let v = detectors.judge(plan, &s, 1.0);
+        let turns = [
+            raw.push(e.abs() / raw_limit),
+            v.fast_limit,
+            v.window,
+            v.cusum,
+        ];
+        for (count, turn) in found.iter_mut().zip(turns) {
+            *count += u32::from(turn == Some(Turn::Raised));
+        }
+    }
+    found
+}
+
+/// Tails of the innovation and of the three detectors, learnt from a record of `samples`.
+fn learnt(seed: u64, samples: usize) -> (ChannelPlan, [TailFit; 4]) {
+    let mut stream = Stream::new(seed);
+    let record: Vec<f64> = (0..samples).map(|_| stream.next()).collect();
+    let whitening = fit_whitening(std::slice::from_ref(&record)).unwrap();
+    assert!(
+        (whitening.autocorrelation - LAG).abs() < 0.02,
+        "seed {seed}: {whitening:?}"
+    );
+    let plan = ChannelPlan {
+        whiten: whitening.coefficients,
+        sigma: whitening.sigma,
+        white_sigma: whitening.white_sigma,
+        ..ChannelPlan::OFF
+    };
+    let mut detectors = ChannelDetectors::default();
+    let mut statistics = [const { Vec::new() }; 4];
+    for e in record {
+        let s = detectors.measure(&plan, e);
+        let values = [e.abs(), s.white.abs(), s.window, s.cusum];
+        for (all, value) in statistics.iter_mut().zip(values) {
+            all.push(value);
+        }
+    }
+    use TailKind::{Amplitude, Sum};
+    let mut kinds = [Amplitude, Amplitude, Sum, Sum].into_iter();
+    let fits = statistics.map(|s| fit_tail(&[s], PERIOD_S, RUN, kinds.next().unwrap()).unwrap());
+    (plan, fits)
+}
+
+const NAMES: [&str; 4] = ["innovation", "fast_limit", "window", "cusum"];
+
+/// 95 % upper bound of the mean count when `count` alarms were seen, nearly.
+fn upper(count: f64) -> f64 {
+    count + 3.0 + 2.0 * libm::sqrt(count)
+}
+
+/// Asks each detector for an alarm in a thousand seconds, from a record of a hundred, and counts over two thousand, six times.
+///
+/// Nine in ten counts must be possible within the 90 % interval that is stated beside the threshold. That is wide, and a record
+/// that happens to lack its tail has a long one behind it, so all counts of a detector together must come within a factor of 5.
+#[test]
+fn a_long_interval_is_kept_on_streams_with_the_autocorrelation_and_tails_of_a_real_axis() {
+    const SEEDS: u64 = 6;
+    let asked_per_s = 1e-3;
+    let (seconds, samples) = (2_000.0, 2_000_000);
+    let asked = seconds * asked_per_s * SEEDS as f64;
+    let mut total = [0.0; 4];
+    let mut outside = Vec::new();
+    for seed in 1..=SEEDS {
+        let (mut plan, fits) = learnt(seed, 100_000);
+        let levels = fits.map(|fit| fit.tail.level(asked_per_s));
+        plan.fast_limit = levels[1];
+        plan.window_limit = levels[2];
+        plan.cusum_limit = levels[3];
+        let counted = alarms(1000 + seed, samples, &plan, levels[0]);
+        for n in 0..4 {
+            let tail = fits[n].tail;
+            let interval = tail.rate_interval(levels[n]);
+            let (low, high) = (seconds * interval.low, seconds * interval.high);
+            let count = f64::from(counted[n]);
+            total[n] += count;
+            let line = format!(
+                "seed {seed} {}: {count} alarms, asked {}, stated {low:.2} to {high:.1}, shape {:.2}, {} clusters, index {:.3}",
+                NAMES[n],
+                seconds * asked_per_s,
+                tail.shape,
+                tail.clusters,
+                fits[n].extremal_index,
+            );
+            println!("{line}");
+            if low > upper(count) || count > upper(high) {
+                outside.push(line);
+            }
+        }
+    }
+    println!("together: {total:?}, asked {asked} each");
+    assert!(outside.len() <= 2, "{}", outside.join("\n"));
+    for (name, total) in NAMES.iter().zip(total) {
+        assert!(
+            (asked / 5.0..=asked * 5.0).contains(&total),
+            "{name}: {total} alarms in all, asked {asked}, seeds 1 to {SEEDS} and 1001 to {}",
+            1000 + SEEDS
+        );
+    }
+}
