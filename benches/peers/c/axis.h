@@ -67,6 +67,6 @@ struct axis prepare(struct axis raw);
 /* One cycle by Runge-Kutta of fourth order in SUBSTEPS substeps; `axis` is prepared. */
 void rk4_step(const struct axis *axis, struct state *state, double from_m, double to_m, double period_s);
 
-extern const struct runner rk4_runner, rk4_fine_runner, soa_runner, soa_full_runner, casadi_runner;
+extern const struct runner rk4_runner, rk4_fine_runner, soa_runner, soa_full_runner, exact_runner, casadi_runner;
 
 #endif

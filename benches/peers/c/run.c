@@ -12,7 +12,8 @@
 
 enum { PASSES_MIN = 3, PASSES_MAX = 10000, HEADER = 8 };
 
-static const struct runner *const runners[] = {&rk4_runner, &rk4_fine_runner, &soa_runner, &soa_full_runner, &casadi_runner};
+static const struct runner *const runners[] = {&rk4_runner, &rk4_fine_runner, &soa_runner, &soa_full_runner,
+                                               &exact_runner, &casadi_runner};
 
 static void fail(const char *what, const char *which)
 {

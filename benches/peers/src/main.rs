@@ -94,9 +94,7 @@ fn runner(arguments: &Arguments, axes: usize) -> Result<Box<dyn Runner>, Box<dyn
             arguments.fmu
         )
         .into()),
-        other => {
-            Err(format!("no runner {other}: there are rk4, ours, ours-full and fmi").into())
-        }
+        other => Err(format!("no runner {other}: there are rk4, ours, ours-full and fmi").into()),
     }
 }
 

@@ -57,8 +57,8 @@ fn axis_params(p: &Params, period_s: f64) -> AxisParams {
         // One cycle: the drive goes from the target before to the newest, as the peers do.
         dead_time_s: period_s,
         observer_hz: p.observer_hz,
-        sampled: false,
         cascade_valid: true,
+        ..AxisParams::IDLE
     }
 }
 
@@ -154,7 +154,13 @@ impl Runner for Ours {
             }
             for (n, g) in self.groups.iter_mut().enumerate() {
                 let [position_m, _, current_a] = measured.map(|m| lane(m, n));
-                observer::correct(&g.params, &mut g.state, &position_m, &current_a, &[1.0; LANES]);
+                observer::correct(
+                    &g.params,
+                    &mut g.state,
+                    &position_m,
+                    &current_a,
+                    &[1.0; LANES],
+                );
             }
         }
         Ok(())

@@ -120,7 +120,11 @@ impl Scenario {
         let samples = axes * cycles;
         let expected = axes * (PARAMS + STATES + 1) + 4 * samples;
         if data.len() != expected {
-            return Err(bad(&format!("{expected} numbers expected, {} found", data.len())).into());
+            return Err(bad(&format!(
+                "{expected} numbers expected, {} found",
+                data.len()
+            ))
+            .into());
         }
         let (params, data) = data.split_at(axes * PARAMS);
         let (start, data) = data.split_at(axes * STATES);
