@@ -160,7 +160,7 @@ static void start(const struct scenario *sc)
         s.integral_a[l] = sc->start[a].integral_a;
         s.reported_a[l] = sc->start[a].reported_a;
         for (int n = 0; n < TARGETS; n++)
-            s.history_m[n][l] = sc->targets_m[a];
+            s.history_m[n][l] = sc->targets_m[a] - n * (sc->targets_m[count + a] - sc->targets_m[a]);
     }
 }
 

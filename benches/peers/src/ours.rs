@@ -5,9 +5,7 @@
 use crate::Runner;
 use crate::scenario::{Params, Scenario, State};
 use std::error::Error;
-use twinstep_models::axis::{
-    AxisParams, AxisState, LaneParams, Reference, cascade, cascade::TARGETS, observer,
-};
+use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::lane::{LANES, Lane, ZERO, lanes_for};
 
 /// Eight axes.
@@ -80,7 +78,7 @@ fn beyond(residual: f64, limit: f64) -> f64 {
 }
 
 impl Group {
-    fn new(params: &[Params], start: &[State], targets_m: Lane, period_s: f64) -> Self {
+    fn new(params: &[Params], start: &[State], targets_m: [Lane; 2], period_s: f64) -> Self {
         let axes: Vec<AxisParams> = params.iter().map(|p| axis_params(p, period_s)).collect();
         let mut state = AxisState::REST;
         for (l, &[x, v, i, q, reported]) in start.iter().enumerate() {
@@ -93,7 +91,11 @@ impl Group {
         Self {
             params: LaneParams::new(&axes, period_s),
             reference: Reference {
-                history_m: [targets_m; TARGETS],
+                // On its way already: the targets before lie on the first line.
+                history_m: std::array::from_fn(|n| {
+                    let [m, next_m] = &targets_m;
+                    std::array::from_fn(|l| m[l] - n as f64 * (next_m[l] - m[l]))
+                }),
             },
             state,
             deviations: ZERO,
@@ -133,7 +135,7 @@ impl Runner for Ours {
     fn start(&mut self, scenario: &Scenario) -> Result<(), Box<dyn Error>> {
         let params = scenario.params.chunks(LANES);
         let parts = params.zip(scenario.start.chunks(LANES)).enumerate();
-        let first = |n| lane(scenario.targets_m(0), n);
+        let first = |n| [0, 1].map(|k| lane(scenario.targets_m(k), n));
         self.groups = parts
             .map(|(n, (params, start))| Group::new(params, start, first(n), scenario.period_s))
             .collect();
