@@ -3,6 +3,11 @@
 //! What `c/run.c` is for the runners in C: runs the scenario again and again until the budget is used up, prints the median
 //! pass in ns per axis and cycle, and writes all states of all cycles in one more run, which must end in the same state.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this program measures time; the kernel it measures reads no clock"
+)]
+
 #[cfg(feature = "fmu")]
 mod fmu;
 mod ours;
