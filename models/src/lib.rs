@@ -15,4 +15,5 @@ pub mod pattern;
 pub mod press;
 pub mod regime;
 pub mod sample;
+pub mod servo;
 pub mod vacuum;
