@@ -23,4 +23,5 @@ pub mod sample;
 pub mod signature;
 pub mod simd;
 pub mod tail;
+pub mod servo;
 pub mod vacuum;

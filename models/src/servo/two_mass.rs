@@ -1,0 +1,378 @@
+//! Two masses with a spring, a damper and a gap between them.
+//!
+//! # Derivation
+//! With the motor's force Fm, the load's F, the dry frictions D with directions d, the spring's force T:
+//!
+//! ```text
+//! m1 v1' = Fm - T - d1 (D1 + |T| q) - b1 v1        q = k - 1 or 1 - k: the transmission's loss as a friction
+//! m2 v2' = T - F - d2 D2 - b2 v2                   (or LuGre instead of d2 D2)
+//! ```
+//!
+//! Motor minus load is split into the deflection s of the spring and the place g in the gap of width 2 a, with g a state
+//! (Nordin, Galic, Gutman 1997): a shaft with damping does not follow the classic dead zone, it relaxes while it is free.
+//!
+//! ```text
+//! flank:  g = +-a, g' = 0, s' = v1 - v2, T = K s + C s';   left when T would pull
+//! free:   T = 0,  s' = -(K / C) s,  g' = v1 - v2 - s';     left when |g| = a
+//! ```
+//!
+//! On a flank and in the gap, with either side moving or held by its dry friction, everything is linear while the dry
+//! frictions are constant: eight combinations, each with its matrix exponential. They are precomputed for the step and for
+//! its halves down to step / 2^16, which are on the way of scaling and squaring anyway. A step is taken whole where nothing
+//! happens within. Where a side stops or breaks away, or a flank is reached or left, the moment is found by halving, the
+//! states follow the exact solution up to it, and the rest of the step goes on from there. Dry friction that depends on
+//! the speed, the transmission's loss and the bristles' rate are taken at the middle of each part: second order.
+//!
+//! After [`EVENTS_MAX`] such moments in one step the rest is taken without looking for more: a side that would turn around
+//! stops instead. The work of a step is therefore bounded, and dry friction never drives.
+
+use super::friction::LuGre;
+use super::linear::{self, Matrix};
+use super::mechanics::{Compliance, Mechanics, MechanicsState};
+
+/// Halvings of a step down to which moments are located.
+pub const LEVELS: usize = 16;
+/// Moments located in one step.
+pub const EVENTS_MAX: usize = 8;
+/// The states that a step changes: load's way, deflection, way in the gap, both velocities, bristles; then two constant
+/// accelerations.
+const N: usize = 8;
+/// What is kept of each matrix for static friction: rows x2, s, g, v1, v2 and columns s, v1, v2, f1, f2.
+type Kept = [[f64; 5]; 5];
+const COLUMNS: [usize; 5] = [1, 3, 4, 6, 7];
+
+/// What a part of a step begins with: what holds and what touches.
+#[derive(Clone, Copy)]
+struct Situation {
+    /// On a flank: the spring acts.
+    touching: bool,
+    /// Direction of the motor's side, 0 where its friction holds it.
+    motor: f64,
+    /// Direction of the load's side, 0 where its friction holds it.
+    load: f64,
+}
+
+/// What is constant during a part: accelerations beside those that are linear in the states, and the bristles' rate.
+#[derive(Clone, Copy)]
+struct Inputs {
+    motor_m_per_s2: f64,
+    load_m_per_s2: f64,
+    rate_per_s: f64,
+}
+
+/// Two masses and their exact steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TwoMassPlan {
+    mechanics: Mechanics,
+    compliance: Compliance,
+    step_s: f64,
+    /// By situation and level; level n is a step of `step_s / 2^(LEVELS - n)`.
+    kept: [[Kept; LEVELS + 1]; 8],
+}
+
+impl TwoMassPlan {
+    /// The plan for steps of `step_s` (s, > 0).
+    pub fn new(mechanics: &Mechanics, compliance: Compliance, step_s: f64) -> Self {
+        let mut plan = Self {
+            mechanics: *mechanics,
+            compliance,
+            step_s,
+            kept: [[[[0.0; 5]; 5]; LEVELS + 1]; 8],
+        };
+        if mechanics.load_friction.bristles().is_none() {
+            for index in 0..8 {
+                let bit = |n: usize| f64::from(u8::from(index & n != 0));
+                let situation = Situation {
+                    touching: index & 1 != 0,
+                    motor: bit(2),
+                    load: bit(4),
+                };
+                let a = plan.generator(&situation, 0.0);
+                let mut e = linear::expm1(&a, step_s / (1u32 << LEVELS) as f64);
+                for kept in &mut plan.kept[index] {
+                    *kept = keep(&e);
+                    e = linear::doubled(&e);
+                }
+            }
+        }
+        plan
+    }
+
+    /// Force of the spring on the load (N).
+    pub fn spring_force_n(&self, state: &MechanicsState) -> f64 {
+        let relative = state.motor_velocity_m_per_s - state.load_velocity_m_per_s;
+        if self.touches(state) {
+            self.pull_n(state, relative)
+        } else {
+            0.0
+        }
+    }
+
+    fn pull_n(&self, state: &MechanicsState, relative_m_per_s: f64) -> f64 {
+        self.compliance.stiffness_n_per_m * state.stretch_m
+            + self.compliance.damping_n_s_per_m * relative_m_per_s
+    }
+
+    fn touches(&self, state: &MechanicsState) -> bool {
+        let half = 0.5 * self.compliance.gap_m;
+        let relative = state.motor_velocity_m_per_s - state.load_velocity_m_per_s;
+        half == 0.0
+            || (state.gap_m >= half && self.pull_n(state, relative) >= 0.0)
+            || (state.gap_m <= -half && self.pull_n(state, relative) <= 0.0)
+    }
+
+    fn generator(&self, situation: &Situation, rate_per_s: f64) -> Matrix<N> {
+        let (m, c) = (&self.mechanics, &self.compliance);
+        let (k, d) = (c.stiffness_n_per_m, c.damping_n_s_per_m);
+        let mut a = [[0.0; N]; N];
+        a[0][4] = 1.0;
+        if situation.touching {
+            a[1][3] = 1.0;
+            a[1][4] = -1.0;
+        } else {
+            a[1][1] = -k / d;
+            a[2] = [0.0, k / d, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0];
+        }
+        let spring = if situation.touching {
+            [k, d, -d]
+        } else {
+            [0.0; 3]
+        };
+        if situation.motor != 0.0 {
+            let mass = m.motor_mass_kg;
+            a[3][1] = -spring[0] / mass;
+            a[3][3] = -(spring[1] + m.motor_friction.viscous_n_s_per_m) / mass;
+            a[3][4] = -spring[2] / mass;
+            a[3][6] = 1.0;
+        }
+        if situation.load != 0.0 {
+            let mass = m.load_mass_kg;
+            a[4][1] = spring[0] / mass;
+            a[4][3] = spring[1] / mass;
+            a[4][4] = (spring[2] - m.load_friction.map().viscous_n_s_per_m) / mass;
+            a[4][7] = 1.0;
+            if let Some(lugre) = m.load_friction.bristles() {
+                let s1 = lugre.bristle_damping_n_s_per_m;
+                a[4][4] -= s1 / mass;
+                a[4][5] = -(lugre.bristle_stiffness_n_per_m - s1 * rate_per_s) / mass;
+                a[5][4] = 1.0;
+                a[5][5] = -rate_per_s;
+            }
+        }
+        a
+    }
+
+    /// What holds and what touches, with the forces of the motor and of the load (N).
+    fn situation(&self, state: &MechanicsState, motor_n: f64, load_n: f64) -> Situation {
+        let m = &self.mechanics;
+        let touching = self.touches(state);
+        let pull = self.spring_force_n(state);
+        let t = &m.transmission;
+        let motor = direction(
+            state.motor_velocity_m_per_s,
+            motor_n,
+            m.motor_friction.breakaway_n(1.0) + t.felt(pull, 1.0) * pull,
+            -m.motor_friction.breakaway_n(-1.0) + t.felt(pull, -1.0) * pull,
+        );
+        let load = match m.load_friction.bristles() {
+            // Bristles always give.
+            Some(_) => 1.0,
+            None => direction(
+                state.load_velocity_m_per_s,
+                pull - load_n,
+                m.load_friction.map().breakaway_n(1.0),
+                -m.load_friction.map().breakaway_n(-1.0),
+            ),
+        };
+        Situation {
+            touching,
+            motor,
+            load,
+        }
+    }
+
+    /// The constants of a part, with friction and losses as they are in the state `at`.
+    fn inputs(
+        &self,
+        situation: &Situation,
+        at: &MechanicsState,
+        motor_n: f64,
+        load_n: f64,
+    ) -> Inputs {
+        let m = &self.mechanics;
+        let (d1, d2) = (situation.motor, situation.load);
+        // Friction never drives: a guess beyond 0 counts as 0.
+        let v1 = along(at.motor_velocity_m_per_s, d1);
+        let relative = at.motor_velocity_m_per_s - at.load_velocity_m_per_s;
+        let pull = if situation.touching {
+            self.pull_n(at, relative)
+        } else {
+            0.0
+        };
+        let lost = pull * (m.transmission.felt(pull, d1) - 1.0);
+        let motor = motor_n - d1 * m.motor_friction.dry_n(d1, v1) - lost;
+        let (load, rate_per_s) = match m.load_friction.bristles() {
+            Some(lugre) => (-load_n, lugre.rate_per_s(at.load_velocity_m_per_s)),
+            None => {
+                let v2 = along(at.load_velocity_m_per_s, d2);
+                (-load_n - d2 * m.load_friction.map().dry_n(d2, v2), 0.0)
+            }
+        };
+        Inputs {
+            motor_m_per_s2: motor / m.motor_mass_kg,
+            load_m_per_s2: load / m.load_mass_kg,
+            rate_per_s,
+        }
+    }
+
+    /// The exact solution after a part of level `level`.
+    fn after(
+        &self,
+        situation: &Situation,
+        inputs: &Inputs,
+        state: &MechanicsState,
+        level: usize,
+    ) -> MechanicsState {
+        let (f1, f2) = (inputs.motor_m_per_s2, inputs.load_m_per_s2);
+        let (v1, v2) = (state.motor_velocity_m_per_s, state.load_velocity_m_per_s);
+        let mut next = *state;
+        if let Some(lugre) = self.mechanics.load_friction.bristles() {
+            let step_s = self.step_s / (1u32 << (LEVELS - level)) as f64;
+            let e = linear::expm1(&self.generator(situation, inputs.rate_per_s), step_s);
+            let y = [0.0, state.stretch_m, 0.0, v1, v2, state.bristle_m, f1, f2];
+            let y = linear::apply(&e, &y);
+            next.position_m += y[0];
+            next.stretch_m = y[1];
+            next.gap_m += y[2];
+            next.motor_velocity_m_per_s = y[3];
+            next.load_velocity_m_per_s = y[4];
+            next.bristle_m = bounded_bristle(lugre, y[5]);
+            return next;
+        }
+        let index = usize::from(situation.touching)
+            + 2 * usize::from(situation.motor != 0.0)
+            + 4 * usize::from(situation.load != 0.0);
+        let from = [state.stretch_m, v1, v2, f1, f2];
+        let mut change = [0.0; 5];
+        for (row, to) in self.kept[index][level].iter().zip(&mut change) {
+            for (x, y) in row.iter().zip(&from) {
+                *to += x * y;
+            }
+        }
+        next.position_m += change[0];
+        next.stretch_m += change[1];
+        next.gap_m += change[2];
+        next.motor_velocity_m_per_s += change[3];
+        next.load_velocity_m_per_s += change[4];
+        next
+    }
+
+    /// Whether something happened on the way to `next`.
+    fn happened(&self, now: &Situation, next: &MechanicsState, motor_n: f64, load_n: f64) -> bool {
+        let half = 0.5 * self.compliance.gap_m;
+        let relative = next.motor_velocity_m_per_s - next.load_velocity_m_per_s;
+        let flank = if now.touching {
+            half > 0.0 && self.pull_n(next, relative) * next.gap_m < 0.0
+        } else {
+            next.gap_m.abs() > half
+        };
+        let static_load = self.mechanics.load_friction.bristles().is_none();
+        let stopped = next.motor_velocity_m_per_s * now.motor < 0.0
+            || (static_load && next.load_velocity_m_per_s * now.load < 0.0);
+        if flank || stopped {
+            return true;
+        }
+        if now.motor != 0.0 && now.load != 0.0 {
+            return false;
+        }
+        let then = self.situation(next, motor_n, load_n);
+        (now.motor == 0.0 && then.motor != 0.0) || (now.load == 0.0 && then.load != 0.0)
+    }
+
+    /// Puts what has just happened into effect: sides that would turn around stand, the gap ends at its flanks.
+    fn settle(&self, now: &Situation, next: &mut MechanicsState) {
+        if next.motor_velocity_m_per_s * now.motor < 0.0 {
+            next.motor_velocity_m_per_s = 0.0;
+        }
+        let static_load = self.mechanics.load_friction.bristles().is_none();
+        if static_load && next.load_velocity_m_per_s * now.load < 0.0 {
+            next.load_velocity_m_per_s = 0.0;
+        }
+        let half = 0.5 * self.compliance.gap_m;
+        let place = crate::lane::clamp(next.gap_m, half);
+        next.stretch_m += next.gap_m - place;
+        next.gap_m = place;
+    }
+
+    /// Advances by one step with constant forces of the motor and of the load, gravity left to the model (N).
+    pub fn advance(&self, state: &mut MechanicsState, motor_force_n: f64, load_force_n: f64) {
+        let load_n = load_force_n + self.mechanics.gravity_n;
+        let mut left = 1u32 << LEVELS;
+        let mut top = LEVELS;
+        let mut events = 0;
+        while left > 0 {
+            let now = self.situation(state, motor_force_n, load_n);
+            if now.touching && now.motor == 0.0 && now.load == 0.0 {
+                return;
+            }
+            let mut level = (u32::BITS - 1 - left.leading_zeros()) as usize;
+            level = if level > top { top } else { level };
+            let start = self.inputs(&now, state, motor_force_n, load_n);
+            let middle = if level > 0 {
+                let at = self.after(&now, &start, state, level - 1);
+                self.inputs(&now, &at, motor_force_n, load_n)
+            } else {
+                start
+            };
+            let mut next = self.after(&now, &middle, state, level);
+            let happened = self.happened(&now, &next, motor_force_n, load_n);
+            if happened && level > 0 && events < EVENTS_MAX {
+                top = level - 1;
+                continue;
+            }
+            if happened {
+                self.settle(&now, &mut next);
+                events += 1;
+                top = LEVELS;
+            } else {
+                // The moment lies in the other half of what was halved, if it was real.
+                top = if level == 0 || top == LEVELS {
+                    LEVELS
+                } else {
+                    level - 1
+                };
+            }
+            *state = next;
+            left -= 1 << level;
+        }
+    }
+}
+
+/// The direction in which a side with velocity v moves, or 0 where forces between `down` and `up` hold it.
+fn direction(v: f64, force_n: f64, up_n: f64, down_n: f64) -> f64 {
+    if v > 0.0 || (v == 0.0 && force_n > up_n) {
+        1.0
+    } else if v < 0.0 || force_n < down_n {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
+fn along(v: f64, direction: f64) -> f64 {
+    if v * direction > 0.0 { v } else { 0.0 }
+}
+
+fn bounded_bristle(lugre: &LuGre, z_m: f64) -> f64 {
+    crate::lane::clamp(z_m, lugre.bristle_max_m())
+}
+
+fn keep(e: &Matrix<N>) -> Kept {
+    let mut kept = [[0.0; 5]; 5];
+    for (row, from) in kept.iter_mut().zip(e) {
+        for (to, &column) in row.iter_mut().zip(&COLUMNS) {
+            *to = from[column];
+        }
+    }
+    kept
+}
