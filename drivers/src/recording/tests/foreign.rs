@@ -332,3 +332,27 @@ fn a_station_is_read_from_its_columns() {
     assert_eq!(station.ejector_on, [true; 3]);
     assert_eq!(station.blow_off, [false; 3]);
 }
+
+#[test]
+fn a_table_without_a_time_is_a_row_a_period_and_begins_at_rest() {
+    let mut machine = emps();
+    if let Some(map) = &mut machine.recording {
+        (map.index, map.time.name) = (true, String::new());
+    }
+    let file = Scratch::with(table(300, |_, row| row));
+    let mut bus = RecordingBus::open(&file, &machine).unwrap();
+    assert_eq!((bus.rows(), bus.cycles()), (300, 300));
+    let map = bus.object_map().clone();
+    let mut image = map.image();
+    for cycle in 0..300_u64 {
+        let stamp = bus.exchange(&mut image, &mut || ()).unwrap();
+        assert_eq!(stamp.time_ns, cycle * 1_000_000);
+        let reading = map.read_axis(&image, Ok(()), 0).unwrap();
+        let velocity = if cycle == 0 {
+            0.0
+        } else {
+            1.0 / 4096.0 / 0.001
+        };
+        assert_eq!(reading.velocity_m_per_s, velocity);
+    }
+}
