@@ -181,7 +181,7 @@ mod tests {
         let mut w = Watch::NEW;
         let beyond = w.push(&params(), &one(-1.1), &JUDGED);
         assert_eq!(beyond, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(Watch::NEW.push(&params(), &one(-1.1), &ZERO), ZERO);
+        assert_eq!(w.push(&params(), &one(-1.1), &ZERO), ZERO);
     }
 
     #[test]

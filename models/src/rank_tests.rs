@@ -287,7 +287,7 @@ fn ripple_tells_spalling_and_dry_surfaces_from_friction() {
     };
     for (shifts, evidence, cause) in [
         (&more, with(0.0, 0.0), Cause::FrictionIncreased),
-        (&more, with(0.4, 0.2), Cause::Lubrication),
+        (&more, with(0.4, 0.2), Cause::LubricationLacking),
         (&more, with(1.2, 0.3), Cause::Spalling),
         // Current falls, ripple rises.
         (&less, with(0.9, 0.3), Cause::Spalling),

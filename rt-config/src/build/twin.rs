@@ -15,7 +15,7 @@ use twinstep_models::blocks::Feature;
 /// Dead times that the twin's ring of targets holds (periods).
 const DEAD_PERIODS: (f64, f64) = (0.0, DEAD_MAX);
 /// Delays that the window of the load estimate holds (periods).
-const DELAY_PERIODS: (f64, f64) = (-1.0, DELAY_MAX as f64);
+const DELAY_PERIODS: (f64, f64) = (-1.0, DELAY_MAX);
 /// Beyond a limit by less is the rounding of a calibrated multiple of the period (periods).
 const ROUNDING_PERIODS: f64 = 1e-9;
 
