@@ -1,10 +1,8 @@
 //! Inverse-dynamics least squares of one axis.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "one sample index runs over several records"
-)]
-
+use super::hac;
 use super::least_squares::{LeastSquares, Solution};
+use super::motion::{self, MissingMotion};
+use super::regressors::{MARGIN, average, moving, velocities, whole};
 use crate::axis::load::HALF_WIDTH;
 
 /// What was recorded of one axis at the rate of the cycle. All slices of the same length.
@@ -27,12 +25,17 @@ pub struct AxisRecord<'a> {
 pub struct Estimate {
     /// Value.
     pub value: f64,
-    /// Standard error; residuals are averaged over the window and correlated, so rows are counted once per window.
+    /// Standard error, corrected for the autocorrelation of the residuals (Newey and West).
     pub standard_error: f64,
+    /// Standard error as if the residuals were white: too small, for comparison.
+    pub naive_error: f64,
 }
 
+/// Parameters that have a common covariance: inertia, Coulomb, viscous, constant load.
+pub const COMMON: usize = 4;
+
 /// What was found for one axis, in currents.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AxisFit {
     /// Moved mass over force constant (A s2/m).
     pub inertia: Estimate,
@@ -52,38 +55,48 @@ pub struct AxisFit {
     pub residual_rms_a: f64,
     /// Rows that were used.
     pub rows: u64,
+    /// Covariance of inertia, Coulomb, viscous and constant load, corrected for autocorrelation.
+    pub covariance: [[f64; COMMON]; COMMON],
+    /// Bandwidth of that correction (s).
+    pub bandwidth_s: f64,
+    /// How far each of the four is blurred by the others: variance inflation factors, 1 where they are independent.
+    pub inflation: [f64; COMMON],
+    /// What is poorly identified, and which motion would help.
+    pub warnings: Vec<String>,
 }
 
-/// Rows beyond which a fit does not get better.
-const MOST_ROWS: usize = 20_000;
+/// Measured and explained current around one sample, both averaged over the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Explained {
+    /// Number of the sample.
+    pub sample: usize,
+    /// Measured (A).
+    pub measured_a: f64,
+    /// Explained by motion and parameters (A).
+    pub predicted_a: f64,
+    /// Velocity (m/s).
+    pub velocity_m_per_s: f64,
+    /// Acceleration (m/s2).
+    pub acceleration_m_per_s2: f64,
+}
 
-/// Share of the largest velocity below which a sample is left out: bristles, not surfaces, make the friction there.
-const SLOW: f64 = 0.02;
 /// Standard errors that a Stribeck effect must stand out by.
 const SIGNIFICANT: f64 = 3.0;
-
-/// Kernel-averaged regressors at one sample.
-struct Row {
-    acceleration: f64,
-    direction: f64,
-    velocity: f64,
-    stribeck: f64,
-    current: f64,
-}
 
 /// Fits one axis.
 ///
 /// # Errors
-/// In words, which motion is missing in the recording.
-pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
+/// Which motion is missing in the recording.
+pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, MissingMotion> {
     let v = velocities(r);
     let clean = |k: usize| r.usable[k - 1..=k + 1].iter().all(|u| *u);
     let inner = 1..v.len().saturating_sub(1);
     let fastest = inner
         .filter(|k| clean(*k))
         .fold(0.0_f64, |m, k| m.max(v[k].abs()));
-    if fastest <= 0.0 {
-        return Err("the axis does not move in the recording");
+    let rows = moving(r, &v, fastest);
+    if let Some(missing) = motion::missing(r, &v, &rows, fastest) {
+        return Err(missing);
     }
     // Neighbouring windows overlap: only one row in two half widths is new evidence.
     let correlated = libm::sqrt(2.0 * HALF_WIDTH as f64);
@@ -95,12 +108,13 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
         for step in -20..=39 {
             let delay = f64::from(step) * 0.05;
             // What does not stand out of its error, or exceeds the Coulomb friction itself, is a fit to noise.
-            let with = solve(r, &v, vs, delay, fastest, true).filter(|s| {
+            let (with, without) = solve(r, &v, &rows, vs, delay);
+            let with = with.filter(|s| {
                 s.x[1] > 0.0
                     && s.x[4] < s.x[1]
                     && s.x[4] > SIGNIFICANT * correlated * s.standard_error[4]
             });
-            let Some(s) = with.or_else(|| solve(r, &v, vs, delay, fastest, false)) else {
+            let Some(s) = with.or(without) else {
                 continue;
             };
             if best
@@ -112,23 +126,74 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
         }
     }
     let Some((vs, delay, s)) = best else {
-        return Err(
-            "inertia, friction and load cannot be told apart: the recording needs moves in both directions, with constant speed and with acceleration",
-        );
+        return Err(MissingMotion::Variety);
     };
-    let get = |n: usize| {
-        let value = s.x.get(n).copied().unwrap_or(0.0);
-        Estimate {
-            value,
-            standard_error: correlated * s.standard_error.get(n).copied().unwrap_or(0.0),
-        }
-    };
-    if get(0).value <= 0.0 {
-        return Err(
-            "the fitted inertia is not positive: check the sign of the current against the position",
-        );
+    if s.x[0] <= 0.0 {
+        return Err(MissingMotion::Inertia);
     }
-    Ok(AxisFit {
+    let mut fit = estimates(r, &v, &rows, (vs, delay), &s);
+    fit.warnings = motion::uncertain(&fit, fastest);
+    Ok(fit)
+}
+
+/// Solves with and without the Stribeck term in one pass over the rows.
+fn solve(
+    r: &AxisRecord<'_>,
+    v: &[f64],
+    rows: &[usize],
+    vs: f64,
+    delay: f64,
+) -> (Option<Solution>, Option<Solution>) {
+    let mut with = LeastSquares::new(COMMON + 1);
+    let mut without = LeastSquares::new(COMMON);
+    for k in rows {
+        let row = average(r, v, *k, vs, delay);
+        let columns = row.columns();
+        with.push(&columns, row.current);
+        without.push(&columns[..COMMON], row.current);
+    }
+    (with.solve(), without.solve())
+}
+
+/// Standard errors, covariance and inflation of a solution.
+fn estimates(
+    r: &AxisRecord<'_>,
+    v: &[f64],
+    rows: &[usize],
+    (vs, delay): (f64, f64),
+    s: &Solution,
+) -> AxisFit {
+    let n = s.x.len();
+    let mut scores = Vec::with_capacity(rows.len() * n);
+    let mut square = vec![0.0; n];
+    for k in rows {
+        let row = average(r, v, *k, vs, delay);
+        let columns = &row.columns()[..n];
+        let explained: f64 = columns.iter().zip(&s.x).map(|(a, x)| a * x).sum();
+        let residual = row.current - explained;
+        for (c, a) in columns.iter().enumerate() {
+            square[c] += a * a;
+            scores.push(a * residual);
+        }
+    }
+    let (covariance, bandwidth) = hac::covariance(&scores, n, &s.inverse_normal);
+    let get = |c: usize| Estimate {
+        value: s.x.get(c).copied().unwrap_or(0.0),
+        standard_error: if c < n {
+            libm::sqrt(covariance[c * n + c])
+        } else {
+            0.0
+        },
+        naive_error: s.standard_error.get(c).copied().unwrap_or(0.0),
+    };
+    let mut common = [[0.0; COMMON]; COMMON];
+    let mut inflation = [0.0; COMMON];
+    for (i, line) in common.iter_mut().enumerate() {
+        line.copy_from_slice(&covariance[i * n..i * n + COMMON]);
+        inflation[i] = square[i] * s.inverse_normal[i * n + i];
+    }
+    let step = rows.windows(2).map(|w| w[1] - w[0]).min().unwrap_or(1);
+    AxisFit {
         inertia: get(0),
         coulomb_a: get(1),
         viscous: get(2),
@@ -138,144 +203,45 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, &'static str> {
         current_delay_s: delay * r.period_s,
         residual_rms_a: s.residual_rms,
         rows: s.rows,
-    })
+        covariance: common,
+        bandwidth_s: (bandwidth * step) as f64 * r.period_s,
+        inflation,
+        warnings: Vec::new(),
+    }
 }
 
-fn velocities(r: &AxisRecord<'_>) -> Vec<f64> {
-    let x = r.position_m;
-    let mut v = vec![0.0; x.len()];
-    for k in 1..x.len().saturating_sub(1) {
-        v[k] = (x[k + 1] - x[k - 1]) * (0.5 / r.period_s);
-    }
-    v
-}
-
-fn solve(
-    r: &AxisRecord<'_>,
-    v: &[f64],
-    vs: f64,
-    delay: f64,
-    fastest: f64,
-    stribeck: bool,
-) -> Option<Solution> {
-    let mut ls = LeastSquares::new(if stribeck { 5 } else { 4 });
-    let margin = HALF_WIDTH + 3;
-    let n = r.position_m.len();
-    // Neighbouring windows overlap; beyond some ten thousand of them nothing is gained.
-    for k in (margin..n.saturating_sub(margin)).step_by((n / MOST_ROWS).max(2)) {
-        if !r.usable[k - margin..=k + margin].iter().all(|u| *u) || v[k].abs() < SLOW * fastest {
-            continue;
-        }
-        let row = average(r, v, k, vs, delay);
-        if stribeck {
-            ls.push(
-                &[
-                    row.acceleration,
-                    row.direction,
-                    row.velocity,
-                    1.0,
-                    row.stribeck,
-                ],
-                row.current,
-            );
-        } else {
-            ls.push(
-                &[row.acceleration, row.direction, row.velocity, 1.0],
-                row.current,
-            );
-        }
-    }
-    ls.solve()
-}
-
-/// Averages everything around sample `k` with the triangle.
-fn average(r: &AxisRecord<'_>, v: &[f64], k: usize, vs: f64, delay: f64) -> Row {
-    let h = HALF_WIDTH;
-    let (x, span) = (r.position_m, h as f64 * r.period_s);
-    let mut row = Row {
-        acceleration: (x[k + h] - 2.0 * x[k] + x[k - h]) / (span * span),
-        direction: 0.0,
-        velocity: 0.0,
-        stribeck: 0.0,
-        current: 0.0,
-    };
-    let whole = libm::floor(delay) as isize;
-    let share = delay - libm::floor(delay);
-    for j in k + 1 - h..k + h {
-        let distance = j.abs_diff(k);
-        let w = (h - distance) as f64 / (h * h) as f64;
-        let direction = (v[j] * 100.0 / vs).clamp(-1.0, 1.0);
-        row.direction += w * direction;
-        row.velocity += w * v[j];
-        row.stribeck += w * direction / (1.0 + v[j] * v[j] / (vs * vs));
-        // `j` is a window away from both ends and the delay at most two samples.
-        let at = j.saturating_add_signed(whole);
-        let i = r.current_a[at];
-        row.current += w * (i + share * (r.current_a[at + 1] - i));
-    }
-    row
+/// What the fit explains of every `stride`-th usable sample, standstill included.
+pub fn explain(r: &AxisRecord<'_>, fit: &AxisFit, stride: usize) -> Vec<Explained> {
+    let v = velocities(r);
+    let (vs, delay) = (
+        fit.stribeck_velocity_m_per_s,
+        fit.current_delay_s / r.period_s,
+    );
+    let x = [
+        fit.inertia,
+        fit.coulomb_a,
+        fit.viscous,
+        fit.gravity_a,
+        fit.stribeck_a,
+    ];
+    (MARGIN..r.position_m.len().saturating_sub(MARGIN))
+        .step_by(stride.max(1))
+        .filter(|k| whole(r, *k))
+        .map(|k| {
+            let row = average(r, &v, k, vs, delay);
+            Explained {
+                sample: k,
+                measured_a: row.current,
+                predicted_a: (row.columns().iter().zip(&x))
+                    .map(|(a, x)| a * x.value)
+                    .sum(),
+                velocity_m_per_s: row.velocity,
+                acceleration_m_per_s2: row.acceleration,
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A closed form motion with known parameters.
-    fn record(delay: f64) -> (Vec<f64>, Vec<f64>) {
-        let (t, w) = (0.001, 6.0);
-        let current = |time: f64| {
-            let v = 0.1 * w * libm::cos(w * time) + 0.04 * 2.3 * w * libm::cos(2.3 * w * time);
-            let a = -0.1 * w * w * libm::sin(w * time)
-                - 0.04 * 5.29 * w * w * libm::sin(2.3 * w * time);
-            let dry = if v > 0.0 { 0.8 } else { -0.7 };
-            0.3 * a + dry + 0.5 * v + 1.1
-        };
-        let x = (0..8000)
-            .map(|k| {
-                0.1 * libm::sin(w * t * f64::from(k)) + 0.04 * libm::sin(2.3 * w * t * f64::from(k))
-            })
-            .collect();
-        let i = (0..8000)
-            .map(|k| current(t * (f64::from(k) - delay)))
-            .collect();
-        (x, i)
-    }
-
-    #[test]
-    fn parameters_and_delay_come_back() {
-        for delay in [0.0, 0.6, 1.4] {
-            let (x, i) = record(delay);
-            let usable = vec![true; x.len()];
-            let r = AxisRecord {
-                period_s: 0.001,
-                position_m: &x,
-                current_a: &i,
-                reference_m: &x,
-                usable: &usable,
-            };
-            let fit = fit_axis(&r).expect("well posed");
-            assert!((fit.inertia.value - 0.3).abs() < 0.003, "{fit:?}");
-            // 0.8 and 0.7 in the two directions: a Coulomb friction of 0.75 and 0.05 more load.
-            assert!((fit.coulomb_a.value - 0.75).abs() < 0.02, "{fit:?}");
-            assert!((fit.gravity_a.value - 1.15).abs() < 0.02, "{fit:?}");
-            assert!(
-                (fit.current_delay_s - delay * 0.001).abs() < 1.1e-4,
-                "{fit:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let still = vec![0.5; 500];
-        let usable = vec![true; 500];
-        let r = AxisRecord {
-            period_s: 0.001,
-            position_m: &still,
-            current_a: &still,
-            reference_m: &still,
-            usable: &usable,
-        };
-        assert_eq!(fit_axis(&r), Err("the axis does not move in the recording"));
-    }
-}
+#[path = "axis_tests.rs"]
+mod tests;

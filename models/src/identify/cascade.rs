@@ -4,7 +4,8 @@
 //! `i = kv kx (r - x) - kv v (+ kv kff r')`: linear in (kv kx), kv and (kv kff). The dead time is found by search.
 
 use super::axis::AxisRecord;
-use super::least_squares::LeastSquares;
+use super::hac;
+use super::least_squares::{LeastSquares, Solution};
 
 /// A fitted cascade.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,6 +22,8 @@ pub struct CascadeFit {
     pub sampled: bool,
     /// Residual (A, root mean square).
     pub residual_rms_a: f64,
+    /// Standard errors of the two gains and the feed-forward, in their units, corrected for autocorrelation.
+    pub standard_errors: [f64; 3],
 }
 
 /// Fits the cascade; none where the recording shows no such drive.
@@ -44,7 +47,73 @@ pub fn fit_cascade(r: &AxisRecord<'_>, limit_a: f64) -> Option<CascadeFit> {
             }
         }
     }
-    best
+    best.map(|fit| with_errors(r, limit_a, fit))
+}
+
+/// Columns of one equation: error of the position, velocity, and slope of the reference.
+fn columns(r: &AxisRecord<'_>, k: usize, dead: usize, sampled: bool) -> [f64; 3] {
+    let v = if sampled {
+        (r.position_m[k] - r.position_m[k - 1]) / r.period_s
+    } else {
+        (r.position_m[k + 1] - r.position_m[k - 1]) * (0.5 / r.period_s)
+    };
+    let reference = r.reference_m[k - dead];
+    let slope = (reference - r.reference_m[k - dead - 1]) / r.period_s;
+    [reference - r.position_m[k], -v, slope]
+}
+
+/// Samples that tell something: measured, and not at the limit.
+fn rows(r: &AxisRecord<'_>, limit_a: f64, dead: usize) -> impl Iterator<Item = usize> {
+    let last = r.position_m.len().saturating_sub(2);
+    (dead + 2..last).filter(move |k| r.usable[*k] && r.current_a[*k].abs() <= 0.98 * limit_a)
+}
+
+/// Adds the standard errors: those of the linear parameters, carried over to the gains by their derivatives.
+fn with_errors(r: &AxisRecord<'_>, limit_a: f64, mut fit: CascadeFit) -> CascadeFit {
+    // Dead times are whole cycles, 0 to 3.
+    let dead = fit.dead_cycles as usize;
+    let n = if fit.velocity_feedforward == 0.0 {
+        2
+    } else {
+        3
+    };
+    let Some(s) = solve(r, limit_a, dead, n, fit.sampled) else {
+        return fit;
+    };
+    let mut scores = Vec::new();
+    for k in rows(r, limit_a, dead) {
+        let columns = columns(r, k, dead, fit.sampled);
+        let explained: f64 = columns.iter().zip(&s.x).map(|(a, x)| a * x).sum();
+        let residual = r.current_a[k] - explained;
+        scores.extend(columns[..n].iter().map(|a| a * residual));
+    }
+    let (c, _) = hac::covariance(&scores, n, &s.inverse_normal);
+    let kv = s.x[1];
+    // Of a quotient x[j] / kv.
+    let quotient = |j: usize| {
+        let q = s.x[j] / kv;
+        libm::sqrt((c[j * n + j] - 2.0 * q * c[j * n + 1] + q * q * c[n + 1]).max(0.0)) / kv
+    };
+    fit.standard_errors = [
+        quotient(0),
+        libm::sqrt(c[n + 1]),
+        if n > 2 { quotient(2) } else { 0.0 },
+    ];
+    fit
+}
+
+fn solve(
+    r: &AxisRecord<'_>,
+    limit_a: f64,
+    dead: usize,
+    n: usize,
+    sampled: bool,
+) -> Option<Solution> {
+    let mut ls = LeastSquares::new(n);
+    for k in rows(r, limit_a, dead) {
+        ls.push(&columns(r, k, dead, sampled)[..n], r.current_a[k]);
+    }
+    ls.solve()
 }
 
 fn fit_with(
@@ -54,27 +123,7 @@ fn fit_with(
     feedforward: bool,
     sampled: bool,
 ) -> Option<CascadeFit> {
-    let mut ls = LeastSquares::new(if feedforward { 3 } else { 2 });
-    let n = r.position_m.len();
-    for k in dead + 2..n.saturating_sub(2) {
-        if !r.usable[k] || r.current_a[k].abs() > 0.98 * limit_a {
-            continue;
-        }
-        let v = if sampled {
-            (r.position_m[k] - r.position_m[k - 1]) / r.period_s
-        } else {
-            (r.position_m[k + 1] - r.position_m[k - 1]) * (0.5 / r.period_s)
-        };
-        let reference = r.reference_m[k - dead];
-        let error = reference - r.position_m[k];
-        if feedforward {
-            let slope = (reference - r.reference_m[k - dead - 1]) / r.period_s;
-            ls.push(&[error, -v, slope], r.current_a[k]);
-        } else {
-            ls.push(&[error, -v], r.current_a[k]);
-        }
-    }
-    let s = ls.solve()?;
+    let s = solve(r, limit_a, dead, if feedforward { 3 } else { 2 }, sampled)?;
     let (stiffness, kv) = (s.x[0], s.x[1]);
     if stiffness <= 0.0 || kv <= 0.0 {
         return None;
@@ -86,6 +135,7 @@ fn fit_with(
         dead_cycles: dead as f64,
         sampled,
         residual_rms_a: s.residual_rms,
+        standard_errors: [0.0; 3],
     })
 }
 

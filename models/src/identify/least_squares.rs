@@ -17,6 +17,8 @@ pub struct Solution {
     pub x: Vec<f64>,
     /// Standard error of each, if the residuals were white.
     pub standard_error: Vec<f64>,
+    /// Inverse of the normal matrix, row by row.
+    pub inverse_normal: Vec<f64>,
     /// Root mean square of the residuals.
     pub residual_rms: f64,
     /// Rows that were used.
@@ -85,17 +87,22 @@ impl LeastSquares {
         let explained: f64 = x.iter().zip(&self.aty).map(|(x, y)| x * y).sum();
         let left = (self.yy - explained).max(0.0);
         let variance = left / (self.rows as f64 - n as f64);
+        let mut inverse_normal = vec![0.0; n * n];
+        for i in 0..n {
+            let mut unit = vec![0.0; n];
+            unit[i] = 1.0;
+            let column = cholesky_solve(&l, n, &unit);
+            for (j, c) in column.iter().enumerate() {
+                inverse_normal[j * n + i] = c / (scale[i] * scale[j]);
+            }
+        }
         let standard_error = (0..n)
-            .map(|i| {
-                let mut unit = vec![0.0; n];
-                unit[i] = 1.0;
-                let inverse = cholesky_solve(&l, n, &unit);
-                libm::sqrt(variance * inverse[i]) / scale[i]
-            })
+            .map(|i| libm::sqrt(variance * inverse_normal[i * n + i]))
             .collect();
         Some(Solution {
             x,
             standard_error,
+            inverse_normal,
             residual_rms: libm::sqrt(left / self.rows as f64),
             rows: self.rows,
         })

@@ -182,9 +182,13 @@ pub struct CalibrateArgs {
     #[arg(value_name = "RECORDING", required = true)]
     pub recordings: Vec<PathBuf>,
 
-    /// Write the result into CONFIG instead of printing the patch
+    /// Write the result into CONFIG instead of printing the patch; CONFIG as it was is kept as CONFIG.bak
     #[arg(long)]
     pub write: bool,
+
+    /// Write a page of measured against predicted and residuals; with --write it goes beside CONFIG unless named
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 
     /// One JSON object a line
     #[arg(long)]

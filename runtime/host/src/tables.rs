@@ -135,7 +135,7 @@ pub fn accuracy_text(accuracy: &[AccuracyLine], free_runs: &[FreeRunLine]) -> St
 }
 
 /// Four significant digits, without an exponent where a person does not need one.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {
         "-".into()

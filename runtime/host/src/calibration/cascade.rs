@@ -6,7 +6,7 @@ use crate::plan::axis_params;
 use twinstep_config::machine::{Axis, Cascade, EffortUnit};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::channel::Channel;
-use twinstep_models::identify::{self, fit_cascade};
+use twinstep_models::identify::{self, CascadeFit, fit_cascade};
 
 /// Horizon at which cascades are compared (cycles): long enough that the drive has reacted to its own error.
 const HORIZON: usize = 10;
@@ -17,7 +17,8 @@ const STRIDE: usize = 37;
 /// Samples of the recording that are used: more change nothing.
 const MOST: usize = 30_000;
 
-/// Chooses the cascade of a fitted axis, in place. Returns a remark where none predicts better than holding the last value.
+/// Chooses the cascade of a fitted axis, in place. Returns what was fitted to the recording, if it was, and a remark where no
+/// cascade predicts better than holding the last value.
 ///
 /// Starts near a position where `free` says that the axis is in a part are left out: the part is not known yet.
 pub(super) fn choose(
@@ -25,19 +26,21 @@ pub(super) fn choose(
     n: usize,
     recordings: &[Recording],
     free: impl Fn(f64) -> bool,
-) -> Option<String> {
-    axis.twin.as_ref()?;
-    let recording = shortened(recordings.first()?);
-    let record = recording.axes.get(n)?;
-    let Some(reference) = record.reference_m.as_ref() else {
-        return Some(format!(
-            "{}: no cascade, the recording has no reference",
-            axis.name
-        ));
+) -> (Option<CascadeFit>, Option<String>) {
+    let Some(recording) = recordings.first().map(shortened) else {
+        return (None, None);
     };
+    let Some(record) = recording.axes.get(n).filter(|_| axis.twin.is_some()) else {
+        return (None, None);
+    };
+    let Some(reference) = record.reference_m.as_ref() else {
+        let remark = format!("{}: no cascade, the recording has no reference", axis.name);
+        return (None, Some(remark));
+    };
+    let (candidates, fitted) = candidates(axis, &recording, n);
     let mut best: Option<(f64, Cascade)> = None;
     let mut hold = f64::INFINITY;
-    for candidate in candidates(axis, &recording, n) {
+    for candidate in candidates {
         if let Some(twin) = &mut axis.twin {
             twin.cascade = Some(candidate);
         }
@@ -72,12 +75,13 @@ pub(super) fn choose(
     if let Some(twin) = &mut axis.twin {
         twin.cascade = chosen;
     }
-    chosen.is_none().then(|| {
+    let remark = chosen.is_none().then(|| {
         format!(
             "{}: position_next, velocity_next and current_next are off, no cascade predicts better than the last value",
             axis.name
         )
-    })
+    });
+    (fitted.filter(|_| chosen.is_some()), remark)
 }
 
 fn shortened(recording: &Recording) -> Recording {
@@ -87,7 +91,8 @@ fn shortened(recording: &Recording) -> Recording {
     short
 }
 
-fn candidates(axis: &Axis, recording: &Recording, n: usize) -> Vec<Cascade> {
+/// Cascades that are worth a try, and the fit that they come from, if they do.
+fn candidates(axis: &Axis, recording: &Recording, n: usize) -> (Vec<Cascade>, Option<CascadeFit>) {
     let period_s = recording.period_s;
     let mut all = Vec::new();
     let dead_times = |from: f64, to: f64| {
@@ -111,13 +116,13 @@ fn candidates(axis: &Axis, recording: &Recording, n: usize) -> Vec<Cascade> {
                 sampled: false,
             });
         }
-        return all;
+        return (all, None);
     }
     let Some(record) = recording.axes.get(n) else {
-        return all;
+        return (all, None);
     };
     let Some(reference) = record.reference_m.as_ref() else {
-        return all;
+        return (all, None);
     };
     let length = recording.time_s.len();
     let usable: Vec<bool> = (0..length)
@@ -160,5 +165,5 @@ fn candidates(axis: &Axis, recording: &Recording, n: usize) -> Vec<Cascade> {
             });
         }
     }
-    all
+    (all, fit)
 }

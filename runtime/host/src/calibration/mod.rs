@@ -1,79 +1,81 @@
 //! Calibration: from recordings of a healthy machine to the twins of its configuration.
 //!
-//! Three passes. The first fits parameters by least squares; the second chooses the drive cascade that predicts best, or none;
-//! the third runs the very pipeline of the cycle over the recordings and learns what it says of a healthy machine: limits of
+//! Passes: first whether the recordings can be what the configuration says ([`plausible`]); then, axis by axis, the inverse
+//! dynamics, the drive cascade that predicts best, or none, and the output error beside them ([`axis`] says by which rule they
+//! become the twin); the last runs the very pipeline of the cycle over the recordings and learns what it says of a healthy machine: limits of
 //! the innovations, and mean and spread of every feature.
 #![allow(
     clippy::needless_range_loop,
     reason = "one sample index runs over several records"
 )]
 
+pub mod axis;
 mod baseline;
 mod cascade;
 mod envelope;
-mod offset;
+pub mod noise;
+pub mod page;
+pub mod plausible;
 mod press;
 mod signature;
 
 pub use signature::SignatureReport;
 
 use crate::error::HostError;
+use axis::AxisReport;
+use plausible::{Kind, column_name};
 use std::path::PathBuf;
-use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Machine, StationTwin};
+use twinstep_config::machine::{Axis, EffortUnit, Machine, StationTwin};
 use twinstep_drivers::recording::{AxisRecord, Recording, StationRecord, columns};
-use twinstep_models::identify::{self, AxisFit, VacuumRecord, fit_axis, fit_vacuum};
+use twinstep_models::identify::{self, VacuumRecord, fit_vacuum};
 use twinstep_models::vacuum::Phase;
 
 /// Longest period with which inverse dynamics are fitted (ns), as the longest on a bus: a motor speeds up within tens of ms.
 const MAX_FIT_PERIOD_NS: u64 = 10_000_000;
 
-/// What was found, for people: one remark per thing that could not be identified or validated.
+/// What was found, for people.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Fits in the order of axes and presses; none where it failed.
-    pub fits: Vec<Option<AxisFit>>,
+    /// Axes, then presses.
+    pub axes: Vec<AxisReport>,
     /// Healthy signatures that were learnt.
     pub signatures: Vec<SignatureReport>,
-    /// Remarks, each with the name of the axis, part or station.
+    /// One remark per thing that could not be identified or validated, each with the name of the axis, part or station.
     pub remarks: Vec<String>,
 }
+
+/// How far a calibration has come: steps done, steps in all, and what is under way.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64, &str);
 
 /// Calibrates every twin of `machine` from `paths`, in place.
 ///
 /// # Errors
-/// [`HostError::Usage`] when a recording is refused, or when nothing at all could be identified.
-pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, HostError> {
-    let mut recordings = Vec::new();
-    for path in paths {
-        recordings.push(columns(path, machine).map_err(crate::commands::replay::refused)?);
-    }
+/// [`HostError::Usage`] when a recording is refused, contradicts the configuration by its units, or when nothing at all could
+/// be identified.
+pub fn calibrate(
+    machine: &mut Machine,
+    paths: &[PathBuf],
+    progress: Progress<'_>,
+) -> Result<Report, HostError> {
     let mut report = Report::default();
     let original = machine.clone();
-    for n in 0..original.axes.len() + original.presses.len() {
-        let fitted = fit_one(&original, n, &recordings);
+    let count = original.axes.len() + original.presses.len();
+    let steps = (paths.len() + count + 1) as u64;
+    let mut recordings = Vec::new();
+    for (done, path) in paths.iter().enumerate() {
+        progress(done as u64, steps, &path.display().to_string());
+        let recording = columns(path, machine).map_err(crate::commands::replay::refused)?;
+        report
+            .remarks
+            .extend(plausible::refuse_nonsense(&original, path, &recording)?);
+        recordings.push(recording);
+    }
+    for n in 0..count {
+        let done = (paths.len() + n) as u64;
         let axis = axis_mut(machine, n);
-        match fitted {
-            Ok(fit) => {
-                axis.twin = Some(twin_of(axis, &fit));
-                report.fits.push(Some(fit));
-            }
-            Err(why) => {
-                // What an axis had is better than what a recording without it would say.
-                report
-                    .remarks
-                    .push(format!("{}: left as it was, {why}", axis.name));
-                report.fits.push(None);
-                continue;
-            }
-        }
-        if let Some(remark) =
-            cascade::choose(axis, n, &recordings, |x| free_of_part(&original, n, x))
-        {
-            report.remarks.push(remark);
-        }
-        if let Some(Some(fit)) = report.fits.last().filter(|_| n < original.axes.len()) {
-            offset::refine(axis, n, &recordings, fit);
-        }
+        progress(done, steps, &axis.name);
+        let one = one_axis(&original, axis, n, &recordings, &mut report.remarks)?;
+        report.axes.push(one);
     }
     press::fit_parts(machine, &recordings, &mut report.remarks);
     for (n, station) in machine.stations.iter_mut().enumerate() {
@@ -85,7 +87,8 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
         }
     }
     signature::learn(machine, paths, &mut report)?;
-    if report.fits.iter().all(Option::is_none)
+    let fitted: Vec<bool> = report.axes.iter().map(|a| a.fit.is_some()).collect();
+    if !fitted.contains(&true)
         && machine.stations.iter().all(|s| s.twin.is_none())
         && report.signatures.is_empty()
     {
@@ -94,10 +97,52 @@ pub fn calibrate(machine: &mut Machine, paths: &[PathBuf]) -> Result<Report, Hos
             "record a run in which every axis moves both ways, with constant speed and with acceleration",
         ));
     }
-    let fitted: Vec<bool> = report.fits.iter().map(Option::is_some).collect();
+    progress(steps - 1, steps, "limits and baselines");
     baseline::learn(machine, paths, &fitted, &mut report.remarks)?;
     envelope::teach(machine, paths, &mut report.remarks)?;
+    progress(steps, steps, "");
     Ok(report)
+}
+
+/// Calibrates axis `n`, in place.
+fn one_axis(
+    original: &Machine,
+    axis: &mut Axis,
+    n: usize,
+    recordings: &[Recording],
+    remarks: &mut Vec<String>,
+) -> Result<AxisReport, HostError> {
+    let (record, usable) = joined(original, n, recordings);
+    let record = identify::AxisRecord {
+        period_s: original.cycle.period_ns as f64 / 1e9,
+        position_m: &record.position_m,
+        current_a: &record.current_a,
+        reference_m: record.reference_m.as_deref().unwrap_or(&record.position_m),
+        usable: &usable,
+    };
+    let fit = match axis::fit(original, n, &record) {
+        Ok(fit) => fit,
+        Err(why) => {
+            // What an axis had is better than what a recording without it would say.
+            remarks.push(format!("{}: left as it was, {why}", axis.name));
+            return Ok(AxisReport::default());
+        }
+    };
+    let twin = axis::twin_of(axis, &fit);
+    plausible::refuse_another_scale(original, n, &twin)?;
+    axis.twin = Some(twin);
+    let (fitted, remark) = cascade::choose(axis, n, recordings, |x| free_of_part(original, n, x));
+    let mut report = axis::refine(original, axis, &record, fit);
+    report.cascade = fitted;
+    let warnings = report.warnings.iter();
+    remarks.extend(warnings.map(|warning| format!("{}: {warning}", axis.name)));
+    remarks.extend(remark);
+    Ok(report)
+}
+
+/// Axes, then the axes of presses.
+pub fn axes(machine: &Machine) -> impl Iterator<Item = &Axis> {
+    (machine.axes.iter()).chain(machine.presses.iter().map(|press| &press.axis))
 }
 
 fn axis_mut(machine: &mut Machine, n: usize) -> &mut Axis {
@@ -158,42 +203,6 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord,
         }
     }
     (all, usable)
-}
-
-fn fit_one(machine: &Machine, n: usize, recordings: &[Recording]) -> Result<AxisFit, &'static str> {
-    if machine.cycle.period_ns > MAX_FIT_PERIOD_NS {
-        return Err("its period is too long to tell accelerations");
-    }
-    let (record, usable) = joined(machine, n, recordings);
-    let reference_m = record.reference_m.as_deref().unwrap_or(&record.position_m);
-    fit_axis(&identify::AxisRecord {
-        period_s: machine.cycle.period_ns as f64 / 1e9,
-        position_m: &record.position_m,
-        current_a: &record.current_a,
-        reference_m,
-        usable: &usable,
-    })
-}
-
-fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
-    let kf = force_constant(axis);
-    AxisTwin {
-        force_constant_n_per_a: kf,
-        mass_kg: kf * fit.inertia.value,
-        // Friction cannot drive: what a fit says below zero is zero.
-        coulomb_positive_n: (kf * fit.coulomb_a.value).max(0.0),
-        coulomb_negative_n: (kf * fit.coulomb_a.value).max(0.0),
-        viscous_n_s_per_m: (kf * fit.viscous.value).max(0.0),
-        stribeck_n: kf * fit.stribeck_a.value,
-        stribeck_velocity_m_per_s: fit.stribeck_velocity_m_per_s,
-        gravity_n: kf * fit.gravity_a.value,
-        cascade: None,
-        current_delay_s: fit.current_delay_s,
-        baseline: Vec::new(),
-        position_limit_m: None,
-        velocity_limit_m_per_s: None,
-        current_limit_a: None,
-    }
 }
 
 fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'static str> {

@@ -1,13 +1,26 @@
 //! `twinstep calibrate`: the twin's parameters from recordings of a healthy machine.
 
-use crate::calibration::{self, Report};
+use crate::calibration::axis::{AxisReport, NAMES};
+use crate::calibration::{self, Report, axes, page};
 use crate::cli::CalibrateArgs;
 use crate::error::{Exit, HostError, read_text};
 use crate::output::Output;
+use crate::tables;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use twinstep_config::machine::{Axis, AxisTwin, Machine};
 use twinstep_models::identify::Estimate;
+
+/// Keys of the common parameters, in the order of [`NAMES`].
+const KEYS: [&str; NAMES.len()] = ["mass_kg", "coulomb_n", "viscous_n_s_per_m", "gravity_n"];
+/// Units of the same.
+const UNITS: [&str; NAMES.len()] = ["kg", "N", "N s/m", "N"];
+
+/// Parameters by key, each `[value, standard error]`.
+type Pairs = BTreeMap<&'static str, [f64; 2]>;
 
 /// One calibrated axis, as a line of JSON.
 #[derive(Serialize)]
@@ -24,6 +37,34 @@ struct Line<'a> {
     unit: &'static str,
     before_mass_kg: Option<f64>,
     cascade: bool,
+    before: Option<BTreeMap<&'static str, f64>>,
+    inverse_dynamics: Pairs,
+    output_error: Option<Pairs>,
+    /// Standard errors as if residuals were white, of the inverse dynamics and of the output error.
+    naive_se: BTreeMap<&'static str, f64>,
+    output_error_naive_se: Option<BTreeMap<&'static str, f64>>,
+    /// Output error minus inverse dynamics, in combined standard errors.
+    distance: Option<BTreeMap<&'static str, f64>>,
+    /// `inverse_dynamics`, or `both` where they agree.
+    written: &'static str,
+    output_error_position_rms_m: Option<f64>,
+    variance_inflation: BTreeMap<&'static str, f64>,
+    autocorrelation_s: f64,
+    cascade_gains: Option<Gains>,
+    noise: BTreeMap<&'static str, f64>,
+    warnings: &'a [String],
+}
+
+/// Gains of the chosen cascade, `[value, standard error]` where they were fitted to the recording.
+#[derive(Serialize)]
+struct Gains {
+    fitted: bool,
+    position_gain_per_s: [Option<f64>; 2],
+    velocity_gain: [Option<f64>; 2],
+    velocity_feedforward: [Option<f64>; 2],
+    dead_time_s: f64,
+    sampled: bool,
+    residual_rms: Option<f64>,
 }
 
 /// The healthy signature of one axis, as a line of JSON.
@@ -45,92 +86,78 @@ pub fn run(args: &CalibrateArgs, output: &Output) -> Result<Exit, HostError> {
     let text = read_text(&args.config, "configuration")?;
     let mut machine = twinstep_config::load(&text, &name).map_err(HostError::from_usage)?;
     let before = machine.clone();
-    let report = calibration::calibrate(&mut machine, &args.recordings)?;
+    let bar = bar(output);
+    let report = calibration::calibrate(&mut machine, &args.recordings, &mut |done, of, what| {
+        bar.set_length(of);
+        bar.set_position(done);
+        bar.set_message(what.to_owned());
+    });
+    bar.finish_and_clear();
+    let report = report?;
     show(&before, &machine, &report, output);
     let patch = twinstep_config::twin_patch(&machine);
     let merged = twinstep_config::apply_patch(&text, &patch).map_err(HostError::from_usage)?;
     if args.write {
-        replace_file(&args.config, &merged)?;
-        output.note(&format!("{name}: twins written"));
+        let backup = beside(&args.config, "bak");
+        replace_file(&backup, &text, &args.config)?;
+        replace_file(&args.config, &merged, &args.config)?;
+        output.note(&format!(
+            "{name}: twins written; what was there before is in {}",
+            backup.display()
+        ));
     } else if !output.json() {
         output.line(&patch);
+    }
+    let page_path =
+        (args.report.clone()).or_else(|| args.write.then(|| beside(&args.config, "html")));
+    if let Some(path) = page_path {
+        let page = page::html(&before, &machine, &report);
+        replace_file(&path, &page, &path)?;
+        output.note(&format!(
+            "{}: measured against predicted, and residuals",
+            path.display()
+        ));
     }
     Ok(Exit::Fine)
 }
 
-fn axes(machine: &Machine) -> impl Iterator<Item = &Axis> {
-    machine
-        .axes
-        .iter()
-        .chain(machine.presses.iter().map(|press| &press.axis))
+/// `cell.toml` with another ending behind it: `cell.toml.bak`; `cell.calibration.html` for the page.
+fn beside(config: &Path, ending: &str) -> PathBuf {
+    if ending == "html" {
+        return config.with_extension("calibration.html");
+    }
+    let mut name = config.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// A bar on standard error where a person looks at it, else nothing.
+fn bar(output: &Output) -> ProgressBar {
+    let watched = !output.json() && output.is_terminal() && std::io::stderr().is_terminal();
+    let target = if watched {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    if let Ok(style) = ProgressStyle::with_template("[{bar:30}] {pos}/{len} {msg}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
 }
 
 fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     if !output.json() {
         output.line("axis             quantity             before        after   std. error  unit");
     }
-    for ((old, new), fit) in axes(before).zip(axes(after)).zip(&report.fits) {
-        let (Some(fit), Some(twin)) = (fit, &new.twin) else {
-            continue;
-        };
-        let kf = twin.force_constant_n_per_a;
-        // The value is the one that is written; the error is that of the least squares it comes from.
-        let pair = |value: f64, e: Estimate| [value, kf * e.standard_error];
-        let old_of = |get: fn(&AxisTwin) -> f64| old.twin.as_ref().map(get);
+    for ((old, new), one) in axes(before).zip(axes(after)).zip(&report.axes) {
         if output.json() {
-            output.json_line(&Line {
-                source: &new.name,
-                mass_kg: Some(pair(twin.mass_kg, fit.inertia)),
-                coulomb_n: Some(pair(twin.coulomb_positive_n, fit.coulomb_a)),
-                viscous_n_s_per_m: Some(pair(twin.viscous_n_s_per_m, fit.viscous)),
-                stribeck_n: Some(pair(twin.stribeck_n, fit.stribeck_a)),
-                gravity_n: Some(pair(twin.gravity_n, fit.gravity_a)),
-                current_delay_s: Some(fit.current_delay_s),
-                residual_rms: Some(fit.residual_rms_a),
-                unit: new.effort_unit.symbol(),
-                before_mass_kg: old_of(|t| t.mass_kg),
-                cascade: twin.cascade.is_some(),
-            });
-            continue;
-        }
-        let rows = [
-            (
-                "mass",
-                old_of(|t| t.mass_kg),
-                pair(twin.mass_kg, fit.inertia),
-                "kg",
-            ),
-            (
-                "coulomb",
-                old_of(|t| t.coulomb_positive_n),
-                pair(twin.coulomb_positive_n, fit.coulomb_a),
-                "N",
-            ),
-            (
-                "viscous",
-                old_of(|t| t.viscous_n_s_per_m),
-                pair(twin.viscous_n_s_per_m, fit.viscous),
-                "N s/m",
-            ),
-            (
-                "stribeck",
-                old_of(|t| t.stribeck_n),
-                pair(twin.stribeck_n, fit.stribeck_a),
-                "N",
-            ),
-            (
-                "gravity",
-                old_of(|t| t.gravity_n),
-                pair(twin.gravity_n, fit.gravity_a),
-                "N",
-            ),
-        ];
-        for (quantity, old, [value, error], unit) in rows {
-            let old = old.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
-            output.line(&format!(
-                "{:<16} {quantity:<12} {old:>14} {value:>12.4} {error:>12.4}  {unit}",
-                new.name
-            ));
+            if let Some(line) = line(old, new, one) {
+                output.json_line(&line);
+            }
+        } else {
+            show_axis(old, new, one, output);
         }
     }
     for learnt in &report.signatures {
@@ -154,8 +181,170 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     }
 }
 
+/// The common parameters of a twin (kg, N, N s/m, N).
+fn common(twin: &AxisTwin) -> [f64; NAMES.len()] {
+    [
+        twin.mass_kg,
+        twin.coulomb_positive_n,
+        twin.viscous_n_s_per_m,
+        twin.gravity_n,
+    ]
+}
+
+fn by_key<T>(values: [T; NAMES.len()]) -> BTreeMap<&'static str, T> {
+    KEYS.into_iter().zip(values).collect()
+}
+
+fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport) -> Option<Line<'a>> {
+    let (fit, twin) = (one.fit.as_ref()?, new.twin.as_ref()?);
+    let kf = twin.force_constant_n_per_a;
+    // The value is the one that is written; the error is that of the inverse dynamics.
+    let pair = |value: f64, e: Estimate| Some([value, kf * e.standard_error]);
+    let estimates = [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a];
+    let pairs =
+        |e: [Estimate; NAMES.len()]| by_key(e.map(|e| [kf * e.value, kf * e.standard_error]));
+    let naive = |e: [Estimate; NAMES.len()]| by_key(e.map(|e| kf * e.naive_error));
+    let other = one.output_error.as_ref();
+    Some(Line {
+        source: &new.name,
+        mass_kg: pair(twin.mass_kg, fit.inertia),
+        coulomb_n: pair(twin.coulomb_positive_n, fit.coulomb_a),
+        viscous_n_s_per_m: pair(twin.viscous_n_s_per_m, fit.viscous),
+        stribeck_n: pair(twin.stribeck_n, fit.stribeck_a),
+        gravity_n: pair(twin.gravity_n, fit.gravity_a),
+        current_delay_s: Some(fit.current_delay_s),
+        residual_rms: Some(fit.residual_rms_a),
+        unit: new.effort_unit.symbol(),
+        before_mass_kg: old.twin.as_ref().map(|t| t.mass_kg),
+        cascade: twin.cascade.is_some(),
+        before: old.twin.as_ref().map(|t| by_key(common(t))),
+        inverse_dynamics: pairs(estimates),
+        output_error: other.map(|o| pairs(o.estimates)),
+        naive_se: naive(estimates),
+        output_error_naive_se: other.map(|o| naive(o.estimates)),
+        distance: one.agreement.as_ref().map(|a| by_key(a.distance)),
+        written: written(one),
+        output_error_position_rms_m: other.map(|o| o.position_rms_m),
+        variance_inflation: by_key(fit.inflation),
+        autocorrelation_s: fit.bandwidth_s,
+        cascade_gains: gains(new, one),
+        noise: (one.noise.iter())
+            .map(|n| (n.regime.name(), n.rms_a))
+            .collect(),
+        warnings: &one.warnings,
+    })
+}
+
+fn written(one: &AxisReport) -> &'static str {
+    match one.adopted() {
+        Some((_, true)) => "both",
+        _ => "inverse_dynamics",
+    }
+}
+
+fn gains(axis: &Axis, one: &AxisReport) -> Option<Gains> {
+    let cascade = axis.twin.as_ref()?.cascade?;
+    let error = |n: usize| one.cascade.map(|fit| fit.standard_errors[n]);
+    Some(Gains {
+        fitted: one.cascade.is_some(),
+        position_gain_per_s: [Some(cascade.position_gain_per_s), error(0)],
+        velocity_gain: [Some(cascade.velocity_gain_a_s_per_m), error(1)],
+        velocity_feedforward: [Some(cascade.velocity_feedforward), error(2)],
+        dead_time_s: cascade.dead_time_s,
+        sampled: cascade.sampled,
+        residual_rms: one.cascade.map(|fit| fit.residual_rms_a),
+    })
+}
+
+fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
+    let (Some(fit), Some(twin)) = (&one.fit, &new.twin) else {
+        return;
+    };
+    let kf = twin.force_constant_n_per_a;
+    let estimates = [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a];
+    let was = old.twin.as_ref().map(common);
+    let row = |quantity: &str, was: Option<f64>, value: f64, error: f64, unit: &str| {
+        let was = was.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
+        output.line(&format!(
+            "{:<16} {quantity:<12} {was:>14} {value:>12.4} {error:>12.4}  {unit}",
+            new.name
+        ));
+    };
+    for (c, value) in common(twin).into_iter().enumerate() {
+        let error = kf * estimates[c].standard_error;
+        row(NAMES[c], was.map(|w| w[c]), value, error, UNITS[c]);
+    }
+    row(
+        "stribeck",
+        old.twin.as_ref().map(|t| t.stribeck_n),
+        twin.stribeck_n,
+        kf * fit.stribeck_a.standard_error,
+        "N",
+    );
+    let listed = |e: &[Estimate], get: fn(&Estimate) -> f64| {
+        let words = e.iter().zip(NAMES).zip(UNITS);
+        let words = words.map(|((e, name), unit)| format!("{name} {:.4} {unit}", kf * get(e)));
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let say = |text: String| output.line(&format!("{:<16} {text}", new.name));
+    say(format!(
+        "standard errors are corrected for autocorrelation over {:.3} s; if residuals were white: {}",
+        fit.bandwidth_s,
+        listed(&estimates, |e| e.naive_error)
+    ));
+    if let Some(other) = &one.output_error {
+        say(format!(
+            "output error: {}",
+            listed(&other.estimates, |e| e.value)
+        ));
+        say(format!(
+            "  its standard errors: {} (if white: {})",
+            listed(&other.estimates, |e| e.standard_error),
+            listed(&other.estimates, |e| e.naive_error)
+        ));
+        say(format!(
+            "  {} free runs, {:.4e} m RMS; written: {}",
+            other.stretches,
+            other.position_rms_m,
+            match written(one) {
+                "both" => "both, weighed by their errors, since they agree",
+                _ => "inverse dynamics",
+            }
+        ));
+    }
+    if let Some(g) = gains(new, one) {
+        let pair = |[value, error]: [Option<f64>; 2]| match (value, error) {
+            (Some(v), Some(e)) => format!("{v:.4} +- {e:.4}"),
+            (Some(v), None) => format!("{v:.4}"),
+            (None, _) => "-".to_owned(),
+        };
+        say(format!(
+            "cascade {}: position gain {} /s, velocity gain {} {} s/m, feed-forward {}, dead time {:.4} ms",
+            if g.fitted {
+                "fitted"
+            } else {
+                "with the drive's gains"
+            },
+            pair(g.position_gain_per_s),
+            pair(g.velocity_gain),
+            new.effort_unit.symbol(),
+            pair(g.velocity_feedforward),
+            1e3 * g.dead_time_s
+        ));
+    }
+    for noise in &one.noise {
+        say(format!(
+            "residual at {}: {} {} RMS",
+            noise.regime.name(),
+            tables::number(noise.rms_a),
+            new.effort_unit.symbol()
+        ));
+    }
+}
+
 /// Writes beside the file first, so that a full disk or a crash leaves the old configuration whole.
-fn replace_file(path: &Path, text: &str) -> Result<(), HostError> {
+/// Permissions are those of `like`, where it is there.
+fn replace_file(path: &Path, text: &str, like: &Path) -> Result<(), HostError> {
     let refuse = |error: std::io::Error| {
         HostError::usage(
             format!("cannot write {}: {error}", path.display()),
@@ -169,7 +358,7 @@ fn replace_file(path: &Path, text: &str) -> Result<(), HostError> {
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(refuse)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(refuse)?;
     file.as_file().sync_all().map_err(refuse)?;
-    if let Ok(metadata) = std::fs::metadata(path) {
+    if let Ok(metadata) = std::fs::metadata(like) {
         std::fs::set_permissions(file.path(), metadata.permissions()).map_err(refuse)?;
     }
     file.persist(path).map_err(|error| refuse(error.error))?;

@@ -1,0 +1,140 @@
+//! Tests of the inverse dynamics.
+
+use super::*;
+
+/// A closed form motion with known parameters.
+fn record(delay: f64) -> (Vec<f64>, Vec<f64>) {
+    let (t, w) = (0.001, 6.0);
+    let current = |time: f64| {
+        let v = 0.1 * w * libm::cos(w * time) + 0.04 * 2.3 * w * libm::cos(2.3 * w * time);
+        let a =
+            -0.1 * w * w * libm::sin(w * time) - 0.04 * 5.29 * w * w * libm::sin(2.3 * w * time);
+        let dry = if v > 0.0 { 0.8 } else { -0.7 };
+        0.3 * a + dry + 0.5 * v + 1.1
+    };
+    let x = (0..8000)
+        .map(|k| {
+            0.1 * libm::sin(w * t * f64::from(k)) + 0.04 * libm::sin(2.3 * w * t * f64::from(k))
+        })
+        .collect();
+    let i = (0..8000)
+        .map(|k| current(t * (f64::from(k) - delay)))
+        .collect();
+    (x, i)
+}
+
+#[test]
+fn parameters_and_delay_come_back() {
+    for delay in [0.0, 0.6, 1.4] {
+        let (x, i) = record(delay);
+        let usable = vec![true; x.len()];
+        let r = AxisRecord {
+            period_s: 0.001,
+            position_m: &x,
+            current_a: &i,
+            reference_m: &x,
+            usable: &usable,
+        };
+        let fit = fit_axis(&r).expect("well posed");
+        assert!((fit.inertia.value - 0.3).abs() < 0.003, "{fit:?}");
+        // 0.8 and 0.7 in the two directions: a Coulomb friction of 0.75 and 0.05 more load.
+        assert!((fit.coulomb_a.value - 0.75).abs() < 0.02, "{fit:?}");
+        assert!((fit.gravity_a.value - 1.15).abs() < 0.02, "{fit:?}");
+        assert!(
+            (fit.current_delay_s - delay * 0.001).abs() < 1.1e-4,
+            "{fit:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let still = vec![0.5; 500];
+    let usable = vec![true; 500];
+    let r = AxisRecord {
+        period_s: 0.001,
+        position_m: &still,
+        current_a: &still,
+        reference_m: &still,
+        usable: &usable,
+    };
+    assert_eq!(fit_axis(&r), Err(MissingMotion::Still));
+}
+
+/// Moves at the given velocities, one after the other, with ramps or without; the current is that of known parameters.
+fn moves(velocities: &[f64], ramp: bool) -> (Vec<f64>, Vec<f64>, Vec<bool>) {
+    let (mut x, mut v) = (0.0, 0.0_f64);
+    let (mut xs, mut is, mut usable) = (Vec::new(), Vec::new(), Vec::new());
+    for target in velocities {
+        for _ in 0..600 {
+            let a = if ramp {
+                ((target - v) / 0.001).clamp(-2.0, 2.0)
+            } else {
+                0.0
+            };
+            v = if ramp { v + 0.001 * a } else { *target };
+            x += 0.001 * v;
+            xs.push(x);
+            let dry = if v == 0.0 { 0.0 } else { 0.8 * v.signum() };
+            is.push(0.3 * a + dry + 0.5 * v + 0.2);
+            usable.push(true);
+        }
+        // Nothing is known of how the velocity got to the next one.
+        let end = usable.len() - 1;
+        usable[end] = ramp;
+    }
+    (xs, is, usable)
+}
+
+fn missing(velocities: &[f64], ramp: bool) -> Result<AxisFit, MissingMotion> {
+    let (x, i, usable) = moves(velocities, ramp);
+    fit_axis(&AxisRecord {
+        period_s: 0.001,
+        position_m: &x,
+        current_a: &i,
+        reference_m: &x,
+        usable: &usable,
+    })
+}
+
+#[test]
+fn each_missing_motion_is_named() {
+    use MissingMotion::*;
+    let back_and_forth = [0.2, -0.2, 0.1, -0.1];
+    assert!(missing(&back_and_forth, true).is_ok());
+    assert_eq!(
+        missing(&[0.2, 0.1, 0.2, 0.05], true),
+        Err(OneDirection { positive: true })
+    );
+    assert_eq!(
+        missing(&[-0.2, -0.1, -0.2], true),
+        Err(OneDirection { positive: false })
+    );
+    assert_eq!(missing(&[0.2, -0.2, 0.2, -0.2], false), Err(OneSpeed));
+    assert!(matches!(missing(&[0.2], false), Err(OneDirection { .. })));
+    let (x, mut i, usable) = moves(&back_and_forth, true);
+    let of = |x: &[f64], i: &[f64], n: usize| {
+        fit_axis(&AxisRecord {
+            period_s: 0.001,
+            position_m: &x[..n],
+            current_a: &i[..n],
+            reference_m: &x[..n],
+            usable: &usable[..n],
+        })
+    };
+    assert!(matches!(of(&x, &i, 150), Err(Short { .. })));
+    i.iter_mut().for_each(|i| *i = -*i);
+    assert_eq!(of(&x, &i, x.len()), Err(Inertia));
+    i.fill(0.4);
+    assert_eq!(of(&x, &i, x.len()), Err(ConstantCurrent));
+}
+
+/// Steady speeds, a few of them: friction is known, the mass rests on the noise of the encoder alone.
+#[test]
+fn a_mass_without_acceleration_is_a_warning_or_an_error() {
+    let told = match missing(&[0.2, -0.2, 0.1, -0.1, 0.15, -0.15], false) {
+        Ok(fit) => fit.warnings.join("; "),
+        Err(missing) => missing.to_string(),
+    };
+    assert!(told.contains("acceleration"), "{told}");
+}

@@ -1,0 +1,123 @@
+//! Tests of the output error on free runs of the very mechanics: the truth is known.
+
+use super::super::fit_axis;
+use super::*;
+
+const PERIOD_S: f64 = 0.001;
+const TRUTH: Parameters = [0.3, 0.8, 0.5, 0.2];
+
+/// A motion of the mechanics under a current of several tones; dry friction makes it stop now and then.
+fn record(n: usize) -> (Vec<f64>, Vec<f64>) {
+    let lane = LaneParams::new(
+        &[AxisParams {
+            inertia: TRUTH[0],
+            coulomb_positive_a: TRUTH[1],
+            coulomb_negative_a: TRUTH[1],
+            viscous: TRUTH[2],
+            gravity_a: TRUTH[3],
+            ..AxisParams::IDLE
+        }],
+        PERIOD_S,
+    );
+    let current: Vec<f64> = (0..n)
+        .map(|k| {
+            let t = PERIOD_S * k as f64;
+            0.2 + 2.0 * libm::sin(3.0 * t) + 1.5 * libm::sin(7.1 * t + 0.4)
+        })
+        .collect();
+    let (mut x, mut v) = (0.1, 0.0);
+    let mut positions = Vec::new();
+    for i in &current {
+        positions.push(x);
+        for _ in 0..SUBSTEPS {
+            (x, v) = mechanics(&lane, 0, x, v, *i, 0.0, lane.step_s);
+        }
+    }
+    // Noise of a current sensor, always the same.
+    let mut state = 7_u64;
+    let measured = current.iter().map(|i| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        i + 0.2 * ((state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5)
+    });
+    (positions, measured.collect())
+}
+
+fn fits(
+    x: &[f64],
+    i: &[f64],
+    start: impl Fn(Parameters) -> Parameters,
+) -> (AxisFit, OutputErrorFit) {
+    let usable = vec![true; x.len()];
+    let r = AxisRecord {
+        period_s: PERIOD_S,
+        position_m: x,
+        current_a: i,
+        reference_m: x,
+        usable: &usable,
+    };
+    let fit = fit_axis(&r).expect("well posed");
+    let from = start(parameters(&fit));
+    let other = fit_output_error(&r, &fit, from, true).expect("converges");
+    (fit, other)
+}
+
+#[test]
+fn the_truth_comes_back_from_any_start_and_both_ways_agree() {
+    let (x, i) = record(8000);
+    let mut minima: Vec<Parameters> = Vec::new();
+    for factors in [[1.0; 4], [1.3; 4], [0.7; 4], [1.3, 0.7, 1.3, 0.7]] {
+        let (fit, other) = fits(&x, &i, |p| std::array::from_fn(|c| factors[c] * p[c]));
+        for (found, truth) in other.estimates.iter().zip(TRUTH) {
+            assert!(
+                (found.value / truth - 1.0).abs() < 0.02,
+                "{factors:?}: {other:?}"
+            );
+        }
+        minima.push(other.estimates.map(|e| e.value));
+        let agreement = agreement(&fit, &other);
+        let combined = agreement
+            .combined
+            .unwrap_or_else(|| panic!("{agreement:?}, {fit:?}, {other:?}"));
+        assert!((combined[0] / TRUTH[0] - 1.0).abs() < 0.01, "{combined:?}");
+    }
+    for other in &minima {
+        for (a, b) in other.iter().zip(minima[0]) {
+            assert!((a / b - 1.0).abs() < 5e-4, "one minimum: {minima:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bent_parameter_is_no_agreement() {
+    let (x, i) = record(8000);
+    let (fit, mut other) = fits(&x, &i, |p| p);
+    for c in 0..COMMON {
+        other.covariance[c] = fit.covariance[c];
+    }
+    other.estimates[1].value = fit.coulomb_a.value + 30.0 * fit.coulomb_a.standard_error;
+    let agreement = agreement(&fit, &other);
+    assert!(
+        (agreement.distance[1] - 30.0 / 2.0_f64.sqrt()).abs() < 1e-9,
+        "{agreement:?}"
+    );
+    assert!(30.0 * fit.coulomb_a.standard_error > NEGLIGIBLE * fit.coulomb_a.value);
+    assert_eq!(agreement.combined, None);
+}
+
+#[test]
+fn a_gap_starts_a_new_free_run() {
+    let (x, i) = record(3000);
+    let mut usable = vec![true; 3000];
+    usable[1500] = false;
+    usable[2900..].fill(false);
+    let r = AxisRecord {
+        period_s: PERIOD_S,
+        position_m: &x,
+        current_a: &i,
+        reference_m: &x,
+        usable: &usable,
+    };
+    assert_eq!(stretches(&r), [(0, 1500), (1501, 2900)]);
+}

@@ -1,0 +1,176 @@
+//! One axis: inverse dynamics, cascade, output error, and what of them becomes the twin.
+//!
+//! The rule: what is written are the parameters of the inverse dynamics. Where the output error agrees with them in every
+//! parameter within two combined standard errors (or 1 %), both are estimates of the same thing and their weighted mean is
+//! written. Where they do not agree, the output error has bent its parameters to make up for what the model lacks, and they are
+//! shown and left alone.
+
+use super::noise::{self, RegimeNoise};
+use super::page::{self, Curve};
+use super::{Kind, MAX_FIT_PERIOD_NS, column_name, force_constant};
+use twinstep_config::machine::{Axis, AxisTwin, Machine};
+use twinstep_models::identify::{
+    self, Agreement, AxisFit, AxisRecord, CascadeFit, OutputErrorFit, Parameters, agreement,
+    explain, fit_axis, fit_output_error, free_runs, parameters,
+};
+
+/// A start this far off must lead to the same minimum of the output error.
+const ELSEWHERE: f64 = 1.3;
+/// Relative difference by which two minima are the same, measured in standard errors.
+const SAME: f64 = 0.5;
+/// Names of the common parameters, in their order.
+pub const NAMES: [&str; identify::COMMON] = ["mass", "coulomb", "viscous", "gravity"];
+/// Samples of the inverse dynamics that a page is drawn from.
+const DRAWN: usize = 20_000;
+
+/// What was found for one axis or press beside its twin.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AxisReport {
+    /// Inverse dynamics; none where the recording does not allow it.
+    pub fit: Option<AxisFit>,
+    /// Output error, beside it.
+    pub output_error: Option<OutputErrorFit>,
+    /// How the two go together.
+    pub agreement: Option<Agreement>,
+    /// The cascade where it was fitted to the recording; its gains come from the drive's own table elsewhere.
+    pub cascade: Option<CascadeFit>,
+    /// Residual of the inverse dynamics, per regime.
+    pub noise: Vec<RegimeNoise>,
+    /// What is uncertain, contradictory or missing.
+    pub warnings: Vec<String>,
+    /// Measured and predicted, for the page.
+    pub curves: Vec<Curve>,
+}
+
+impl AxisReport {
+    /// The four parameters that are written, and whether the output error has a share in them.
+    pub fn adopted(&self) -> Option<(Parameters, bool)> {
+        let fit = self.fit.as_ref()?;
+        let combined = self.agreement.as_ref().and_then(|a| a.combined);
+        Some((
+            combined.unwrap_or_else(|| parameters(fit)),
+            combined.is_some(),
+        ))
+    }
+}
+
+/// Inverse dynamics of one axis; the error names the column at fault.
+pub(super) fn fit(machine: &Machine, n: usize, record: &AxisRecord<'_>) -> Result<AxisFit, String> {
+    use identify::MissingMotion::{ConstantCurrent, Inertia};
+    if machine.cycle.period_ns > MAX_FIT_PERIOD_NS {
+        return Err("its period is too long to tell accelerations".to_owned());
+    }
+    fit_axis(record).map_err(|missing| {
+        let kind = match missing {
+            ConstantCurrent | Inertia => Kind::Current,
+            _ => Kind::Position,
+        };
+        format!("column `{}`: {missing}", column_name(machine, n, kind))
+    })
+}
+
+/// The twin of the inverse dynamics alone.
+pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
+    let mut twin = AxisTwin {
+        force_constant_n_per_a: force_constant(axis),
+        mass_kg: 0.0,
+        coulomb_positive_n: 0.0,
+        coulomb_negative_n: 0.0,
+        viscous_n_s_per_m: 0.0,
+        stribeck_n: force_constant(axis) * fit.stribeck_a.value,
+        stribeck_velocity_m_per_s: fit.stribeck_velocity_m_per_s,
+        gravity_n: 0.0,
+        cascade: None,
+        current_delay_s: fit.current_delay_s,
+        baseline: Vec::new(),
+        position_limit_m: None,
+        velocity_limit_m_per_s: None,
+        current_limit_a: None,
+    };
+    put(&mut twin, parameters(fit));
+    twin
+}
+
+/// Writes the common parameters, in currents, into a twin.
+fn put(twin: &mut AxisTwin, [inertia, coulomb_a, viscous, gravity_a]: Parameters) {
+    let kf = twin.force_constant_n_per_a;
+    twin.mass_kg = kf * inertia;
+    // Friction cannot drive: what a fit says below zero is zero.
+    twin.coulomb_positive_n = (kf * coulomb_a).max(0.0);
+    twin.coulomb_negative_n = twin.coulomb_positive_n;
+    twin.viscous_n_s_per_m = (kf * viscous).max(0.0);
+    twin.gravity_n = kf * gravity_a;
+}
+
+/// Refines a fitted axis whose cascade is chosen, by the rule of this module, and reports on it.
+pub(super) fn refine(
+    machine: &Machine,
+    axis: &mut Axis,
+    record: &AxisRecord<'_>,
+    fit: AxisFit,
+) -> AxisReport {
+    let mut report = AxisReport {
+        warnings: fit.warnings.clone(),
+        noise: noise::per_regime(machine, axis, record, &fit),
+        ..AxisReport::default()
+    };
+    let sampled = (axis.twin.as_ref())
+        .and_then(|t| t.cascade)
+        .is_some_and(|c| c.sampled);
+    match fit_output_error(record, &fit, parameters(&fit), sampled) {
+        Ok(other) => {
+            let together = agreement(&fit, &other);
+            if let Some(warning) = disagreement(axis, &fit, &other, &together) {
+                report.warnings.push(warning);
+            }
+            let start = parameters(&fit).map(|p| ELSEWHERE * p);
+            let again = fit_output_error(record, &fit, start, sampled);
+            if !again.as_ref().is_ok_and(|again| same(&other, again)) {
+                report.warnings.push(format!(
+                    "output error has more than one minimum: from a start {:.0} % off it ends elsewhere",
+                    100.0 * (ELSEWHERE - 1.0)
+                ));
+            }
+            report.output_error = Some(other);
+            report.agreement = Some(together);
+        }
+        Err(why) => report.warnings.push(format!("no output error: {why}")),
+    }
+    let stride = record.position_m.len().div_ceil(DRAWN);
+    let explained = explain(record, &fit, stride);
+    let runs = free_runs(record, &fit, sampled);
+    report.curves = page::curves(axis, record, &explained, &runs);
+    report.fit = Some(fit);
+    if let (Some(twin), Some((adopted, true))) = (&mut axis.twin, report.adopted()) {
+        put(twin, adopted);
+    }
+    report
+}
+
+/// Whether two minima are one: nearer to each other than their standard errors.
+fn same(a: &OutputErrorFit, b: &OutputErrorFit) -> bool {
+    (a.estimates.iter().zip(&b.estimates))
+        .all(|(a, b)| (a.value - b.value).abs() <= SAME * a.standard_error)
+}
+
+fn disagreement(
+    axis: &Axis,
+    fit: &AxisFit,
+    other: &OutputErrorFit,
+    together: &Agreement,
+) -> Option<String> {
+    if together.combined.is_some() {
+        return None;
+    }
+    let kf = force_constant(axis);
+    let worst = (0..identify::COMMON).max_by(|a, b| {
+        f64::total_cmp(&together.distance[*a].abs(), &together.distance[*b].abs())
+    })?;
+    Some(format!(
+        "output error contradicts inverse dynamics, most of all {}: {:.4} against {:.4}, {:.1} combined standard errors; the model lacks something that both make up for in their own way, and what is written is the inverse dynamics",
+        NAMES[worst],
+        kf * other.estimates[worst].value,
+        kf * parameters(fit)[worst],
+        together.distance[worst].abs(),
+    ))
+}

@@ -1,0 +1,391 @@
+//! Whether a recording can be what the configuration says it is: units, travel, and columns that belong together.
+//!
+//! A quantity in the wrong unit is off by a thousand, and everything that is fitted to it would be nonsense: `calibrate` refuses
+//! it, `replay` warns. What is merely odd is a remark. Every message names the file and the column.
+
+use crate::error::HostError;
+use std::path::Path;
+use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Machine};
+use twinstep_drivers::recording::{AxisRecord, Recording};
+
+/// Ratios from here to its inverse are nobody's thousand.
+const THOUSAND: (f64, f64) = (400.0, 2500.0);
+/// Faster than any servo axis (m/s).
+const FASTEST_M_PER_S: f64 = 20.0;
+/// Currents beyond this many times what the drive gives are in another unit.
+const CURRENT_ABOVE: f64 = 20.0;
+/// Currents below this share of it as well.
+const CURRENT_BELOW: f64 = 1e-3;
+/// Correlation from which on a velocity is that of the position.
+const BELONGS: f64 = 0.9;
+/// Share of the cells that may be empty.
+const EMPTY: f64 = 0.2;
+/// Samples between the two positions of a derivative.
+const APART: usize = 4;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Target position.
+    Reference,
+    /// Position.
+    Position,
+    /// Velocity.
+    Velocity,
+    /// Current, or what stands for it.
+    Current,
+}
+
+/// One thing that cannot be right, or is odd.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Nothing sensible comes out of it.
+    pub nonsense: bool,
+    /// In words, with the column.
+    pub text: String,
+}
+
+/// The column or object that holds `kind` of axis or press `n`.
+pub fn column_name(machine: &Machine, n: usize, kind: Kind) -> String {
+    let axis = axis_of(machine, n);
+    let name = axis.map_or("", |axis| axis.name.as_str());
+    let mapped =
+        (machine.recording.as_ref()).and_then(|map| map.axes.iter().find(|a| a.axis == name));
+    if let Some(columns) = mapped {
+        let column = match kind {
+            Kind::Reference => columns.reference.as_ref(),
+            Kind::Position => Some(&columns.position),
+            Kind::Velocity => columns.velocity.as_ref(),
+            Kind::Current => Some(&columns.current),
+        };
+        // A velocity that is not mapped is derived from the position.
+        return column.unwrap_or(&columns.position).name.clone();
+    }
+    let object = match kind {
+        Kind::Reference => "0x607A",
+        Kind::Position => "0x6064",
+        Kind::Velocity => "0x606C",
+        Kind::Current => "0x6077",
+    };
+    format!("{name}.{object}")
+}
+
+fn axis_of(machine: &Machine, n: usize) -> Option<&Axis> {
+    let axes = machine.axes.len();
+    (machine.axes.get(n)).or_else(|| machine.presses.get(n.checked_sub(axes)?).map(|p| &p.axis))
+}
+
+/// Everything that is wrong or odd in a recording, in the order of its axes.
+pub fn check(machine: &Machine, recording: &Recording) -> Vec<Finding> {
+    let mut all = Vec::new();
+    // Our own recordings hold the raw integers of the bus: there is no unit to be wrong about.
+    if machine.recording.is_none() {
+        return all;
+    }
+    check_time(machine, recording, &mut all);
+    for (n, record) in recording.axes.iter().enumerate() {
+        let Some(axis) = axis_of(machine, n) else {
+            continue;
+        };
+        let mut one = Checked {
+            machine,
+            n,
+            axis,
+            record,
+            period_s: recording.period_s,
+            all: &mut all,
+        };
+        one.cells();
+        one.lengths();
+        one.velocity();
+        one.current();
+    }
+    all
+}
+
+/// Remarks on a recording for `calibrate`.
+///
+/// # Errors
+/// [`HostError::Usage`] where a unit is off.
+pub(super) fn refuse_nonsense(
+    machine: &Machine,
+    path: &Path,
+    recording: &Recording,
+) -> Result<Vec<String>, HostError> {
+    let findings = check(machine, recording);
+    let file = path.display();
+    if let Some(finding) = findings.iter().find(|f| f.nonsense) {
+        return Err(HostError::usage(
+            format!("{file}, {}", finding.text),
+            "correct `unit` or `factor` of the column under [recording] in the configuration, or the recording itself",
+        ));
+    }
+    Ok((findings.into_iter())
+        .map(|f| format!("{file}, {}", f.text))
+        .collect())
+}
+
+/// Refuses a fitted twin that is a thousand times the one of the configuration: the column that is at fault shows by which of
+/// its parameters are off.
+pub(super) fn refuse_another_scale(
+    machine: &Machine,
+    n: usize,
+    fitted: &AxisTwin,
+) -> Result<(), HostError> {
+    let Some(axis) = axis_of(machine, n) else {
+        return Ok(());
+    };
+    let Some(before) = &axis.twin else {
+        return Ok(());
+    };
+    let mass = ratio(fitted.mass_kg, before.mass_kg);
+    let coulomb = ratio(fitted.coulomb_positive_n, before.coulomb_positive_n);
+    let Some(off) = thousand(mass) else {
+        return Ok(());
+    };
+    // A wrong unit of the current scales all forces, one of the position only what is divided by a length.
+    let kind = if thousand(coulomb) == Some(off) {
+        Kind::Current
+    } else {
+        Kind::Position
+    };
+    Err(HostError::usage(
+        format!(
+            "column `{}`: with it the mass of {} is {:.4} kg, and the configuration has {:.4} kg: a factor of {:.0}, as of a wrong unit",
+            column_name(machine, n, kind),
+            axis.name,
+            fitted.mass_kg,
+            before.mass_kg,
+            if mass > 1.0 { mass } else { 1.0 / mass },
+        ),
+        "correct `unit` or `factor` of the column under [recording]; if the configuration is what is wrong, take its twin out",
+    ))
+}
+
+/// Whether a ratio is about a thousand (true), a thousandth (false), or neither.
+fn thousand(ratio: f64) -> Option<bool> {
+    let (low, high) = THOUSAND;
+    if (low..high).contains(&ratio) {
+        Some(true)
+    } else if (1.0 / high..1.0 / low).contains(&ratio) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+fn ratio(a: f64, b: f64) -> f64 {
+    if b == 0.0 { f64::NAN } else { (a / b).abs() }
+}
+
+/// Where uneven sampling is allowed, the step still has to be that of the cycle in the middle.
+fn check_time(machine: &Machine, recording: &Recording, all: &mut Vec<Finding>) {
+    let Some(map) = machine.recording.as_ref().filter(|map| map.uneven) else {
+        return;
+    };
+    let mut steps: Vec<f64> = (recording.time_s.windows(2).enumerate())
+        .filter(|(k, _)| !recording.segments.contains(&(k + 1)))
+        .map(|(_, w)| w[1] - w[0])
+        .collect();
+    steps.sort_by(f64::total_cmp);
+    let Some(middle) = steps.get(steps.len() / 2).copied() else {
+        return;
+    };
+    let off = ratio(middle, recording.period_s);
+    if let Some(more) = thousand(off) {
+        all.push(Finding {
+            nonsense: true,
+            text: format!(
+                "column `{}`: its steps are {middle} s in the middle, {} of the period of {} s: is it in {}?",
+                map.time.name,
+                if more { "a thousand times that" } else { "a thousandth" },
+                recording.period_s,
+                if more { "ms" } else { "s" },
+            ),
+        });
+    }
+}
+
+struct Checked<'a> {
+    machine: &'a Machine,
+    n: usize,
+    axis: &'a Axis,
+    record: &'a AxisRecord,
+    period_s: f64,
+    all: &'a mut Vec<Finding>,
+}
+
+impl Checked<'_> {
+    fn column(&self, kind: Kind) -> String {
+        column_name(self.machine, self.n, kind)
+    }
+
+    fn say(&mut self, nonsense: bool, kind: Kind, text: &str) {
+        let text = format!("column `{}`: {text}", self.column(kind));
+        self.all.push(Finding { nonsense, text });
+    }
+
+    /// Cells that are empty.
+    fn cells(&mut self) {
+        // A velocity that is not recorded is derived, and has holes of its own.
+        let columns = [
+            (Kind::Position, Some(&self.record.position_m)),
+            (Kind::Current, Some(&self.record.current_a)),
+            (Kind::Reference, self.record.reference_m.as_ref()),
+        ];
+        for (kind, values) in columns {
+            let Some(values) = values.filter(|v| !v.is_empty()) else {
+                continue;
+            };
+            let empty = values.iter().filter(|v| !v.is_finite()).count();
+            let share = empty as f64 / values.len() as f64;
+            if share > EMPTY {
+                let text = format!("{:.0} % of it is without a value", 100.0 * share);
+                self.say(false, kind, &text);
+            }
+        }
+    }
+
+    /// Reference, position and travel against each other.
+    fn lengths(&mut self) {
+        let position = span(&self.record.position_m);
+        let reference = self.record.reference_m.as_ref().map_or(0.0, |r| span(r));
+        if let Some(more) = thousand(ratio(position, reference)) {
+            let text = format!(
+                "it spans {position:.6} m, and the reference, column `{}`, {reference:.6} m: a factor of a thousand {}, one of the two is in another unit than the configuration says (mm for m?)",
+                self.column(Kind::Reference),
+                if more { "more" } else { "less" },
+            );
+            self.say(true, Kind::Position, &text);
+            return;
+        }
+        let program = &self.axis.motion.program;
+        let ends = program.iter().map(|step| step.to_m);
+        let travel = span(&ends.chain([self.axis.motion.start_m]).collect::<Vec<_>>());
+        let off = thousand(ratio(position, travel)).filter(|_| program.len() > 1);
+        if let Some(more) = off {
+            let text = format!(
+                "it spans {position:.6} m, and the travel of the motion program is {travel:.6} m: a factor of a thousand, as of mm for m"
+            );
+            // A small movement may be a small movement.
+            self.say(more, Kind::Position, &text);
+            return;
+        }
+        let fastest = self.derivative().map(f64::abs).fold(0.0, f64::max);
+        if fastest > FASTEST_M_PER_S {
+            let text = format!(
+                "it moves at up to {fastest:.1} m/s, faster than any servo axis: is it in mm, or does it jump?"
+            );
+            self.say(false, Kind::Position, &text);
+        }
+        let apart = self.record.reference_m.as_ref().map_or(0.0, |r| {
+            let pairs = r.iter().zip(&self.record.position_m);
+            let (mut n, mut sum) = (0_u64, 0.0);
+            for (r, x) in pairs.filter(|(r, x)| r.is_finite() && x.is_finite()) {
+                n += 1;
+                sum += (r - x) * (r - x);
+            }
+            if n > 0 { (sum / n as f64).sqrt() } else { 0.0 }
+        });
+        if position > 0.0 && apart > position {
+            let text = format!(
+                "it differs from the position by {apart:.6} m, more than the {position:.6} m that the axis moves: is it the reference of this axis?"
+            );
+            self.say(false, Kind::Reference, &text);
+        }
+    }
+
+    /// Slope of the position over a few samples (m/s), where both ends are there.
+    fn derivative(&self) -> impl Iterator<Item = f64> + '_ {
+        let over = APART as f64 * self.period_s;
+        (self.record.position_m.windows(APART + 1))
+            .map(move |w| (w[APART] - w[0]) / over)
+            .filter(|v| v.is_finite())
+    }
+
+    /// A velocity that was recorded, against the derivative of the position.
+    fn velocity(&mut self) {
+        let mapped = self.machine.recording.as_ref().is_none_or(|map| {
+            let mut axes = map.axes.iter();
+            axes.any(|a| a.axis == self.axis.name && a.velocity.is_some())
+        });
+        if !mapped {
+            return;
+        }
+        let over = APART as f64 * self.period_s;
+        let (mut vv, mut vd, mut dd) = (0.0, 0.0, 0.0);
+        let windows = self.record.position_m.windows(APART + 1);
+        for (w, v) in windows.zip(self.record.velocity_m_per_s.iter().skip(APART / 2)) {
+            let d = (w[APART] - w[0]) / over;
+            if d.is_finite() && v.is_finite() {
+                vv += v * v;
+                vd += v * d;
+                dd += d * d;
+            }
+        }
+        let correlation = vd / (vv * dd).sqrt();
+        let slope = vd / dd;
+        if !(correlation.abs() > BELONGS) {
+            if correlation.abs() < 0.5 && dd > 0.0 && vv > 0.0 {
+                self.say(
+                    false,
+                    Kind::Velocity,
+                    "it is not the derivative of the position: is it the velocity of this axis?",
+                );
+            }
+        } else if thousand(slope.abs()).is_some() {
+            let text = format!(
+                "it is {:.4} times the derivative of the position: in another unit than the configuration says (mm/s for m/s?)",
+                slope
+            );
+            self.say(true, Kind::Velocity, &text);
+        } else if !(0.8..1.25).contains(&slope) {
+            let text = format!(
+                "it is {slope:.4} times the derivative of the position: check its unit, its sign, and the period"
+            );
+            self.say(false, Kind::Velocity, &text);
+        }
+    }
+
+    /// The largest current against what the drive can give.
+    fn current(&mut self) {
+        let drive = &self.axis.drive;
+        let cascade = self.axis.twin.as_ref().and_then(|twin| twin.cascade);
+        // A machine that is only replayed may have no drive table: what stands in for it says nothing.
+        let declared = drive.feed_m_per_rev != 1.0 || drive.rated_current_a != 1.0;
+        let allowed = if declared && self.axis.effort_unit == EffortUnit::Ampere {
+            drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0
+        } else if let Some(cascade) = cascade {
+            cascade.limit_a
+        } else {
+            return;
+        };
+        let unit = self.axis.effort_unit.symbol();
+        let finite = self.record.current_a.iter().filter(|i| i.is_finite());
+        let most = finite.fold(0.0_f64, |m, i| m.max(i.abs()));
+        let moves = span(&self.record.position_m) > 0.0;
+        let of = format!("it reaches {most:.6} {unit}, and the drive gives {allowed:.4} {unit}");
+        if most > CURRENT_ABOVE * allowed {
+            self.say(
+                true,
+                Kind::Current,
+                &format!("{of}: off by a thousand, as of m{unit} for {unit}?"),
+            );
+        } else if moves && most > 0.0 && most < CURRENT_BELOW * allowed {
+            self.say(
+                true,
+                Kind::Current,
+                &format!("{of}: off by a thousand, as of {unit} for m{unit}?"),
+            );
+        }
+    }
+}
+
+/// Largest minus smallest of the finite values, 0 where there are none.
+fn span(values: &[f64]) -> f64 {
+    let finite = values.iter().filter(|v| v.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+        (l.min(*v), h.max(*v))
+    });
+    (high - low).max(0.0)
+}
