@@ -104,11 +104,10 @@ impl Innovation {
             plan.limits[c].map_or(0.0, |limit| residual / limit),
             Detector::FastLimit,
         );
-        for w in 0..WHITENED {
+        for (w, (window, sum)) in self.whitened.into_iter().enumerate() {
             let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
                 continue;
             };
-            let (window, sum) = self.whitened[w];
             for (excess, detector) in [
                 (window / p.window, Detector::Window),
                 (sum / p.cusum, Detector::Cusum),
@@ -161,11 +160,11 @@ impl AxisJudge {
         evidence: &Innovation,
         out: &mut Outbox,
     ) {
-        for c in 0..NEXT {
+        for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
             let (excess, detector) = evidence.excess(plan, c);
             let event = |state| {
                 at.event(
-                    NEXT_CHANNELS[c],
+                    channel,
                     state,
                     detector,
                     Severity::Warning,

@@ -325,7 +325,7 @@ impl Checked<'_> {
         }
         let correlation = vd / (vv * dd).sqrt();
         let slope = vd / dd;
-        if !(correlation.abs() > BELONGS) {
+        if correlation.is_nan() || correlation.abs() <= BELONGS {
             if correlation.abs() < 0.5 && dd > 0.0 && vv > 0.0 {
                 self.say(
                     false,
