@@ -46,6 +46,9 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
 /// A recording from elsewhere was made without us: say first how far the twin can be believed on it.
 fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), HostError> {
     let recording = columns(path, machine).map_err(refused)?;
+    for finding in crate::calibration::plausible::check(machine, &recording) {
+        output.note(&format!("{}, {}", path.display(), finding.text));
+    }
     let (tables, free_runs) = accuracy::judge(machine, &PlanStore::new(machine), &recording);
     if output.json() {
         tables.iter().for_each(|line| output.json_line(line));
