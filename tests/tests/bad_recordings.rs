@@ -220,3 +220,98 @@ fn tables_from_elsewhere() {
             .success()
     );
 }
+
+/// A second and a half of an axis of EMPS' kind that moves both ways: position, velocity and force (m, m/s, N) at row `n`.
+fn motion(n: u32) -> (f64, f64, f64) {
+    let t = f64::from(n) / 1000.0;
+    let x = 0.1 * (4.0 * t).sin() + 0.03 * (9.0 * t).sin();
+    let v = 0.4 * (4.0 * t).cos() + 0.27 * (9.0 * t).cos();
+    let a = -1.6 * (4.0 * t).sin() - 2.43 * (9.0 * t).sin();
+    (x, v, 95.0 * a + 20.0 * v.signum() + 200.0 * v - 3.0)
+}
+
+/// `rows` of that motion, each column times its factor: time, reference, position, drive signal.
+fn scaled(rows: u32, [time, reference, position, drive]: [f64; 4]) -> String {
+    let mut text = String::from("time_s,reference_m,position_m,drive_v\n");
+    for n in 0..rows {
+        let (x, _, force) = motion(n);
+        text += &format!(
+            "{},{},{},{}\n",
+            time * f64::from(n) / 1000.0,
+            reference * x,
+            position * x,
+            drive * force / 35.15065188248547
+        );
+    }
+    text
+}
+
+#[test]
+fn what_contradicts_the_configuration_names_its_column() {
+    let place = Place::new();
+    let config = shipped("emps.toml").display().to_string();
+    let still = |_| "0.001".to_owned();
+    let cases: &[(&str, String, &[&str])] = &[
+        (
+            "position",
+            scaled(3000, [1.0, 1.0, 1000.0, 1.0]),
+            &[
+                "column `position_m`",
+                "column `reference_m`",
+                "a factor of a thousand more",
+            ],
+        ),
+        (
+            "reference",
+            scaled(3000, [1.0, 1000.0, 1.0, 1.0]),
+            &["column `reference_m`", "a factor of a thousand less"],
+        ),
+        (
+            "both",
+            scaled(3000, [1.0, 1000.0, 1000.0, 1.0]),
+            &["column `position_m`", "the configuration has", "wrong unit"],
+        ),
+        (
+            "drive",
+            scaled(3000, [1.0, 1.0, 1.0, 1000.0]),
+            &["column `drive_v`", "off by a thousand"],
+        ),
+        (
+            "little",
+            scaled(3000, [1.0, 1.0, 1.0, 0.0005]),
+            &["column `drive_v`", "off by a thousand"],
+        ),
+        (
+            "time",
+            scaled(3000, [1000.0, 1.0, 1.0, 1.0]),
+            &[
+                "column `time_s`",
+                "a step of 1 s where the period is 0.001 s",
+            ],
+        ),
+        (
+            "short",
+            scaled(120, [1.0; 4]),
+            &["column `position_m`", "too short", "at least 200"],
+        ),
+        (
+            "constant",
+            table(|n| n, still),
+            &["column `position_m`", "does not move"],
+        ),
+        (
+            "sign",
+            scaled(3000, [1.0, 1.0, 1.0, -1.0]),
+            &["column `drive_v`", "inertia is not positive", "sign"],
+        ),
+    ];
+    for (name, text, says) in cases {
+        let path = place.file(&format!("{name}.csv"), text);
+        place.refuse(&format!("calibrate {config} {}", path.display()), 2, says);
+    }
+    let path = place.file("good.csv", scaled(3000, [1.0; 4]));
+    let run = place.twinstep(&format!("calibrate {config} {} --json", path.display()));
+    let line = run.fine().of_type("calibration").remove(0);
+    let mass = line["inverse_dynamics"]["mass_kg"][0].as_f64().unwrap();
+    assert!((mass / 95.0 - 1.0).abs() < 0.01, "{line}");
+}

@@ -82,3 +82,123 @@ fn the_same_record_has_the_same_digest_and_a_healthy_axis_no_event() {
     assert_eq!(first.of_type("accuracy"), second.of_type("accuracy"));
     assert_eq!(first.summary()["events"], 0, "{first:#?}");
 }
+
+/// What `calibrate` says of `text`, a recording, beside a copy of the shipped configuration; and that copy, written.
+fn calibrated(place: &Place, text: &str) -> (Value, std::path::PathBuf) {
+    let recording = place.file("fit.csv", text);
+    let config = place.file("emps.toml", std::fs::read(shipped("emps.toml")).unwrap());
+    let args = format!(
+        "calibrate {} {} --write --json",
+        config.display(),
+        recording.display()
+    );
+    let run = place.run(release_binary(), &args).fine();
+    (run.of_type("calibration").remove(0), config)
+}
+
+fn estimate(line: &Value, by: &str, key: &str) -> f64 {
+    line[by][key][0]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{by} {key} of {line}"))
+}
+
+#[test]
+fn the_published_parameters_are_found_and_friction_that_was_added_too() {
+    let test = "the_published_parameters_are_found_and_friction_that_was_added_too";
+    let Some(folder) = recordings(test) else {
+        return;
+    };
+    let text = std::fs::read_to_string(folder.join("emps/emps_first_half.csv")).unwrap();
+    let place = Place::new();
+    let (line, config) = calibrated(&place, &text);
+    let published = [
+        ("mass_kg", 95.1089, 0.01),
+        ("coulomb_n", 20.3935, 0.01),
+        ("viscous_n_s_per_m", 203.5034, 0.01),
+        ("gravity_n", -3.1648, 0.05),
+    ];
+    for (key, value, within) in published {
+        let found = estimate(&line, "inverse_dynamics", key);
+        assert!(
+            (found / value - 1.0).abs() < within,
+            "{key}: {found} for {value}"
+        );
+        let (se, naive) = (
+            line["inverse_dynamics"][key][1].as_f64(),
+            line["naive_se"][key].as_f64(),
+        );
+        assert!(
+            se.unwrap() > 2.0 * naive.unwrap(),
+            "{key}: residuals are correlated, {line}"
+        );
+        assert!(line["output_error"][key][1].as_f64().unwrap() > 0.0);
+    }
+    assert!(place.path("emps.calibration.html").is_file() && place.path("emps.toml.bak").is_file());
+    let check = place.run(release_binary(), &format!("check {}", config.display()));
+    assert!(check.status.success(), "{check:#?}");
+    // A fifth of the friction more, on the drive signal.
+    let rows: Vec<Vec<f64>> = (text.lines().skip(1))
+        .map(|l| l.split(',').map(|c| c.parse().unwrap()).collect())
+        .collect();
+    let mut more = String::from("time_s,reference_m,position_m,drive_v\n");
+    for k in 0..rows.len() {
+        let (a, b) = (k.saturating_sub(1), (k + 1).min(rows.len() - 1));
+        let v = (rows[b][2] - rows[a][2]) / (1e-3 * (b - a) as f64);
+        let sign = (v / 1e-3).clamp(-1.0, 1.0);
+        let added = 0.2 * (20.3935 * sign + 203.5034 * v) / 35.15065188248547;
+        more += &format!(
+            "{},{},{},{}\n",
+            rows[k][0],
+            rows[k][1],
+            rows[k][2],
+            rows[k][3] + added
+        );
+    }
+    let (other, _) = calibrated(&place, &more);
+    let moved = |key: &str| {
+        100.0
+            * (estimate(&other, "inverse_dynamics", key) / estimate(&line, "inverse_dynamics", key)
+                - 1.0)
+    };
+    for key in ["coulomb_n", "viscous_n_s_per_m"] {
+        assert!(
+            (moved(key) - 20.0).abs() < 3.0,
+            "{key} moved by {} %",
+            moved(key)
+        );
+    }
+    assert!(moved("mass_kg").abs() < 1.0, "{}", moved("mass_kg"));
+}
+
+#[test]
+fn fitted_on_one_part_and_judged_on_a_later_one() {
+    let Some(folder) = recordings("fitted_on_one_part_and_judged_on_a_later_one") else {
+        return;
+    };
+    let text = std::fs::read_to_string(folder.join("emps/emps_first_half.csv")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let half = lines.len() / 2;
+    let place = Place::new();
+    let (_, config) = calibrated(&place, &(lines[..half].join("\n") + "\n"));
+    // It begins in the middle of a movement, and not at time 0.
+    let later = place.file(
+        "later.csv",
+        format!("{}\n{}\n", lines[0], lines[half..].join("\n")),
+    );
+    let args = format!("replay {} {} --json", config.display(), later.display());
+    let run = place.run(release_binary(), &args).fine();
+    let free = &run.of_type("free_run")[0];
+    assert!(number(free, "fit_percent") >= 95.5, "{free}");
+    assert!(number(free, "fit_percent_offset_less") < 100.0, "{free}");
+    assert!(number(&accuracy(&run, "position_next", 1), "twin_rms") <= 0.05e-6);
+    for horizon in [10, 100, 1000] {
+        let force = accuracy(&run, "current_next", horizon);
+        for other in ["linear_rms", "arx10_rms"] {
+            assert!(
+                number(&force, "twin_rms") < number(&force, other),
+                "{force}"
+            );
+        }
+    }
+    assert_eq!(run.summary()["events"], 0);
+}

@@ -77,6 +77,9 @@ const ACCURACY: &[&str] = &[
 const FREE_RUN: &[&str] = &[
     "channel",
     "fit_percent",
+    "fit_percent_offset_less",
+    "fit_percent_offset_more",
+    "offset_step_n",
     "rms",
     "samples",
     "source",

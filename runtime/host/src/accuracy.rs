@@ -23,6 +23,8 @@ pub const HORIZONS: [usize; 4] = [1, 10, 100, 1000];
 const MOST_STARTS: usize = 20_000;
 /// Shortest stretch that is judged (cycles).
 const LEAST_CYCLES: usize = 1000;
+/// Step of the constant load whose effect on the free run is told (N).
+const OFFSET_STEP_N: f64 = 0.1;
 /// Cycles that the observer is given before the first start.
 const LOCK_CYCLES: usize = 500;
 
@@ -49,11 +51,11 @@ pub fn judge(
         let (Some(params), Some(reference)) = (plan.params.get(n), &record.reference_m) else {
             continue;
         };
-        if axis.twin.is_none() {
+        let Some(twin) = &axis.twin else {
             continue;
-        }
+        };
         let tracks = tracks(*params, recording, record, reference);
-        free.extend(free_run(&axis.name, &tracks));
+        free.extend(free_run(&axis.name, twin.force_constant_n_per_a, &tracks));
         if params.cascade_valid {
             for channel in [Channel::PositionNext, Channel::CurrentNext] {
                 let unit = if channel == Channel::PositionNext {
@@ -304,20 +306,25 @@ fn table(
     })
 }
 
-fn free_run(source: &str, tracks: &[Track<'_>]) -> Option<FreeRunLine> {
-    let (n, error, spread) = free_run_squares(tracks);
+fn free_run(source: &str, kf: f64, tracks: &[Track<'_>]) -> Option<FreeRunLine> {
+    let fit = |(_, error, spread): (u64, f64, f64)| 100.0 * (1.0 - (error / spread).sqrt());
+    let as_is = free_run_with(tracks, 0.0);
+    let (n, error, _) = as_is;
     (n > 0).then(|| FreeRunLine {
         source: source.to_owned(),
         channel: "position".to_owned(),
         unit: "m".to_owned(),
         samples: n,
         rms: (error / n as f64).sqrt(),
-        fit_percent: 100.0 * (1.0 - (error / spread).sqrt()),
+        fit_percent: fit(as_is),
+        offset_step_n: OFFSET_STEP_N,
+        fit_percent_offset_less: fit(free_run_with(tracks, -OFFSET_STEP_N / kf)),
+        fit_percent_offset_more: fit(free_run_with(tracks, OFFSET_STEP_N / kf)),
     })
 }
 
-/// Samples, squared error and squared distance from the mean of a free run over all tracks.
-pub fn free_run_squares(tracks: &[Track<'_>]) -> (u64, f64, f64) {
+/// Samples, squared error and squared distance from the mean of a free run over all tracks, with `more_a` of constant load.
+fn free_run_with(tracks: &[Track<'_>], more_a: f64) -> (u64, f64, f64) {
     let (mut n, mut error, mut spread) = (0_u64, 0.0, 0.0);
     for t in tracks {
         let (x, i) = (
@@ -342,7 +349,7 @@ pub fn free_run_squares(tracks: &[Track<'_>]) -> (u64, f64, f64) {
                 };
                 let effort = i[k] + share * (next - i[k]);
                 (position, velocity) =
-                    cascade::mechanics(&lane, 0, position, velocity, effort, 0.0, lane.step_s);
+                    cascade::mechanics(&lane, 0, position, velocity, effort, more_a, lane.step_s);
             }
         }
     }

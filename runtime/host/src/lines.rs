@@ -296,6 +296,12 @@ pub struct FreeRunLine {
     pub rms: f64,
     /// 100 (1 - |measured - predicted| / |measured - mean(measured)|).
     pub fit_percent: f64,
+    /// The same with the constant load this much lower and higher: how much the figure hangs on it (N).
+    pub offset_step_n: f64,
+    /// FIT with the lower constant load.
+    pub fit_percent_offset_less: f64,
+    /// FIT with the higher constant load.
+    pub fit_percent_offset_more: f64,
 }
 
 /// The last line of a run.

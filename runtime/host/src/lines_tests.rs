@@ -98,12 +98,15 @@ fn accuracy_and_free_run_lines_are_the_documented_ones() {
         samples: 12_421,
         rms: 0.25,
         fit_percent: 97.5,
+        offset_step_n: 0.1,
+        fit_percent_offset_less: 96.5,
+        fit_percent_offset_more: 95.5,
     };
     assert_eq!(
         serde_json::to_string(&free_run).unwrap(),
         concat!(
             r#"{"type":"free_run","source":"carriage","channel":"position","unit":"m","samples":12421,"#,
-            r#""rms":0.25,"fit_percent":97.5}"#
+            r#""rms":0.25,"fit_percent":97.5,"offset_step_n":0.1,"fit_percent_offset_less":96.5,"fit_percent_offset_more":95.5}"#
         )
     );
 }

@@ -129,6 +129,14 @@ pub fn accuracy_text(accuracy: &[AccuracyLine], free_runs: &[FreeRunLine]) -> St
             line.rms,
             line.fit_percent
         );
+        let _ = writeln!(
+            text,
+            "{:<12} constant load {} N lower or higher: FIT {:.2} % or {:.2} %",
+            line.source,
+            line.offset_step_n,
+            line.fit_percent_offset_less,
+            line.fit_percent_offset_more
+        );
     }
     text.truncate(text.trim_end().len());
     text
@@ -228,11 +236,14 @@ mod tests {
             samples: 5,
             rms: 1e-4,
             fit_percent: 97.25,
+            offset_step_n: 0.1,
+            fit_percent_offset_less: 96.0,
+            fit_percent_offset_more: 95.0,
         };
         let text = accuracy_text(&[line], &[free_run]);
-        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.lines().count(), 5);
         assert!(
-            text.contains("6.0000e-8") && text.ends_with("97.25"),
+            text.contains("6.0000e-8") && text.contains("97.25"),
             "{text}"
         );
         assert_eq!(accuracy_text(&[], &[]), "");

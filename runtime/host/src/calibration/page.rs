@@ -213,7 +213,7 @@ fn write_curve(out: &mut String, curve: &Curve) -> std::fmt::Result {
     };
     let ((t0, t1), (low, high)) = (range(0), range(1));
     // Nothing to draw, or nothing to scale to.
-    if t1.partial_cmp(&t0) != Some(std::cmp::Ordering::Greater) {
+    if t1.total_cmp(&t0).is_le() {
         return Ok(());
     }
     let high = if high > low { high } else { low + 1.0 };

@@ -325,8 +325,10 @@ impl Checked<'_> {
         }
         let correlation = vd / (vv * dd).sqrt();
         let slope = vd / dd;
-        if correlation.is_nan() || correlation.abs() <= BELONGS {
-            if correlation.abs() < 0.5 && dd > 0.0 && vv > 0.0 {
+        if correlation.is_nan() {
+            // Nothing moves.
+        } else if correlation.abs() <= BELONGS {
+            if correlation.abs() < 0.5 {
                 self.say(
                     false,
                     Kind::Velocity,

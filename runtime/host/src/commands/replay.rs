@@ -48,6 +48,9 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
 /// A recording from elsewhere was made without us: say first how far the twin can be believed on it.
 fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), HostError> {
     let recording = columns(path, machine).map_err(refused)?;
+    for finding in crate::calibration::plausible::check(machine, &recording) {
+        output.note(&format!("{}, {}", path.display(), finding.text));
+    }
     let plan = PlanStore::new(machine);
     let (tables, free_runs) = accuracy::judge(machine, &plan, &recording);
     let movements = movements::lines(machine, &plan, path)?;
