@@ -1,4 +1,8 @@
 //! Motor, current loop and temperature against the reference.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the yardstick is judged by its accuracy, not by its bits"
+)]
 
 mod reference;
 
@@ -23,32 +27,26 @@ fn random_motor(random: &mut Random) -> Motor {
     }
 }
 
-/// i' as the textbook has it, with the voltage cut to a circle of which the d axis has its share if `d_axis`.
-fn slope(m: &Motor, warm: &Electrical, i: f64, asked: f64, speed: f64, d_axis: bool) -> f64 {
+/// i' as the textbook has it, with `room` (V) for the q axis.
+fn slope(m: &Motor, warm: &Electrical, i: f64, asked: f64, speed: f64, room: f64) -> f64 {
     let emf = m.pole_pairs * speed * warm.torque_constant_nm_per_a / (1.5 * m.pole_pairs);
     let u =
         warm.resistance_ohm * i + emf + m.inductance_h * (asked - i) / m.current_time_constant_s;
-    let ud = if d_axis {
-        -m.pole_pairs * speed * m.inductance_h * i
-    } else {
-        0.0
-    };
-    let room = (m.voltage_max_v.powi(2) - ud * ud).max(0.0).sqrt();
     (u.clamp(-room, room) - warm.resistance_ohm * i - emf) / m.inductance_h
 }
 
-/// Final current and charge by the reference.
-fn exact(
-    m: &Motor,
-    warm: &Electrical,
-    i: f64,
-    asked: f64,
-    speed: impl Fn(f64) -> f64,
-    span_s: f64,
-    d: bool,
-) -> [f64; 2] {
-    let f = |t: f64, y: &[f64; 2]| [slope(m, warm, y[0], asked, speed(t), d), y[0]];
-    integrate(f, |_, _| 1.0, 0.0, span_s, [i, 0.0], &[1.0, 1e-3]).1
+/// Final current and charge by the reference: the slope by time and current is given.
+fn exact(slope: impl Fn(f64, f64) -> f64, i: f64, span_s: f64, scale_a: f64) -> [f64; 2] {
+    let f = |t: f64, y: &[f64; 2]| [slope(t, y[0]), y[0]];
+    integrate(
+        f,
+        |_, _| 1.0,
+        0.0,
+        span_s,
+        [i, 0.0],
+        &[scale_a, scale_a * span_s],
+    )
+    .1
 }
 
 #[test]
@@ -57,39 +55,38 @@ fn at_a_frozen_speed_a_step_is_exact_through_all_zones() {
     let mut through = 0;
     for seed in 0..400 {
         let mut random = Random(seed);
-        let mut m = random_motor(&mut random);
-        // Without the d axis' share, which is not frozen by the speed alone.
-        m.pole_pairs = 1.0;
+        let m = random_motor(&mut random);
         let warm = m.at(random.between(0.0, 120.0), random.between(0.0, 100.0));
-        let base = m.no_load_speed_rad_per_s(&warm);
-        let speed = random.between(-1.3, 1.3) * base;
-        // The share vanishes with the inductance's voltage: keep it out by a current that is small.
-        let small = 1e-5 * m.voltage_max_v / (speed.abs() * m.inductance_h + m.resistance_ohm);
-        let (i, asked) = (
-            random.between(-1.0, 1.0) * small,
-            random.between(-1.0, 1.0) * small,
-        );
+        let speed = random.between(-1.3, 1.3) * m.no_load_speed_rad_per_s(&warm);
+        let room = random.between(0.3, 1.0) * m.voltage_max_v;
+        let base = m.voltage_max_v / m.resistance_ohm;
+        let i = random.between(-0.5, 0.5) * base;
+        let asked = m.limited_a(random.between(-0.5, 0.5) * base);
         let span_s = random.decades(0.01, 3.0) * m.inductance_h / m.resistance_ohm;
-        let step = m.advance(&warm, i, asked, speed, span_s);
-        let truth = exact(&m, &warm, i, asked, |_| speed, span_s, true);
-        let scale = i.abs().max(asked.abs()).max(truth[0].abs());
-        // The share of the d axis is frozen; it is of second order in this current.
-        if truth[0].abs() < 3.0 * small {
-            worst = worst.max((step.end_a - truth[0]).abs() / scale);
-            worst = worst.max((step.mean_a * span_s - truth[1]).abs() / (scale * span_s));
-        }
+        let step = m.advance_within(&warm, i, asked, speed, span_s, room);
+        let truth = exact(
+            |_, i| slope(&m, &warm, i, asked, speed, room),
+            i,
+            span_s,
+            base,
+        );
+        let end = (step.end_a - truth[0]).abs() / base;
+        let charge = (step.mean_a * span_s - truth[1]).abs() / (base * span_s);
+        worst = worst.max(end).max(charge);
         through += u32::from(step.saturated);
     }
     println!(
-        "current at a frozen speed: {worst:.2e} of the current, {through} of 400 at the voltage's limit"
+        "current at a frozen speed: {worst:.2e} of U / R, {through} of 400 at the voltage's limit"
     );
-    assert!(worst < 1e-8, "{worst}");
-    assert!(through > 50, "{through}");
+    // The reference steps over the zones' borders without locating them: the figure holds its error too.
+    assert!(worst < 2e-8, "{worst}");
+    assert!(through > 100 && through < 390, "{through}");
 }
 
 #[test]
 fn with_a_changing_speed_and_the_d_axis_the_step_is_of_second_order() {
-    let error = |parts: u32| {
+    let mut saturated = 0;
+    let mut error = |parts: u32| {
         let mut worst = 0.0f64;
         for seed in 0..40 {
             let mut random = Random(seed);
@@ -97,32 +94,33 @@ fn with_a_changing_speed_and_the_d_axis_the_step_is_of_second_order() {
             let warm = m.at(60.0, 40.0);
             let base = m.no_load_speed_rad_per_s(&warm);
             let span_s = 0.5 * m.inductance_h / m.resistance_ohm;
-            let speed = |t: f64| base * (0.3 + 0.5 * t / span_s);
-            let asked = 0.5 * m.voltage_max_v / m.resistance_ohm;
+            let speed = |t: f64| base * (0.5 + 0.35 * t / span_s);
+            // The d axis may take up to 0.7 of the voltage.
+            let asked =
+                m.limited_a(0.7 * m.voltage_max_v / (m.pole_pairs * 0.85 * base * m.inductance_h));
             let h = span_s / f64::from(parts);
             let mut i = 0.0;
             for n in 0..parts {
                 let middle = speed((f64::from(n) + 0.5) * h);
-                i = m
-                    .advance(&warm, i, asked.min(m.current_max_a), middle, h)
-                    .end_a;
+                let step = m.advance(&warm, i, asked, middle, h);
+                saturated += u32::from(step.saturated);
+                i = step.end_a;
             }
-            let truth = exact(
-                &m,
-                &warm,
-                0.0,
-                asked.min(m.current_max_a),
-                speed,
-                span_s,
-                true,
-            )[0];
-            worst = worst.max((i - truth).abs() / (m.voltage_max_v / m.resistance_ohm));
+            let at = |t: f64, i: f64| {
+                let ud = m.pole_pairs * speed(t) * m.inductance_h * i;
+                let room = (m.voltage_max_v.powi(2) - ud * ud).max(0.0).sqrt();
+                slope(&m, &warm, i, asked, speed(t), room)
+            };
+            worst = worst.max((i - exact(at, 0.0, span_s, asked)[0]).abs() / asked);
         }
         worst
     };
-    let (coarse, fine) = (error(64), error(128));
-    println!("current with d axis, 64 and 128 steps in L / 2 R: {coarse:.2e}, {fine:.2e} of U / R");
-    assert!(coarse < 5e-5 && coarse / fine > 3.3, "{coarse} {fine}");
+    let (coarse, fine) = (error(2048), error(4096));
+    println!(
+        "current with d axis, 2048 and 4096 steps in L / 2 R: {coarse:.2e}, {fine:.2e} of what is asked"
+    );
+    assert!(saturated > 1000, "{saturated}");
+    assert!(coarse < 1e-4 && coarse / fine > 3.3, "{coarse} {fine}");
 }
 
 #[test]

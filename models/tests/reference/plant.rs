@@ -333,10 +333,11 @@ impl Plant {
             {
                 y[V2] = 0.0;
             }
-            if let Some(s) = &self.shaft {
-                if mode.flank == 0 && y[GAP].abs() > s.half_gap {
-                    y[GAP] = s.half_gap.copysign(y[GAP]);
-                }
+            if let Some(s) = &self.shaft
+                && mode.flank == 0
+                && y[GAP].abs() > s.half_gap
+            {
+                y[GAP] = s.half_gap.copysign(y[GAP]);
             }
             t = reached;
         }
