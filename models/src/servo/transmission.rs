@@ -150,7 +150,7 @@ mod tests {
     fn every_kind_has_its_travel() {
         let travel = |drive| Transmission::lossless(drive).travel_per_rad();
         assert!(
-            (travel(Drive::BallScrew { lead_m: 0.02 }) * 2.0 * 3.141_592_653_589_793 - 0.02).abs()
+            (travel(Drive::BallScrew { lead_m: 0.02 }) * 2.0 * core::f64::consts::PI - 0.02).abs()
                 < 1e-17
         );
         assert_eq!(
