@@ -177,15 +177,16 @@ impl Motor {
         let asked_a = self.limited_a(asked_a);
         // The d axis' share depends on the current: once with the first, then with the mean.
         let early = self.headroom_v(speed_rad_per_s, current_a);
-        let guess = self.solve(warm, current_a, asked_a, speed_rad_per_s, step_s, early);
+        let guess = self.advance_within(warm, current_a, asked_a, speed_rad_per_s, step_s, early);
         let middle = self.headroom_v(speed_rad_per_s, guess.mean_a);
         if middle == early {
             return guess;
         }
-        self.solve(warm, current_a, asked_a, speed_rad_per_s, step_s, middle)
+        self.advance_within(warm, current_a, asked_a, speed_rad_per_s, step_s, middle)
     }
 
-    fn solve(
+    /// As [`Motor::advance`], with `headroom_v` (V, >= 0) left for the q axis all the time: exact for a step of any length.
+    pub fn advance_within(
         &self,
         warm: &Electrical,
         current_a: f64,

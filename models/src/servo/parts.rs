@@ -39,7 +39,7 @@ pub struct ServoParts {
 }
 
 impl ServoParts {
-    /// A small axis to start from: 400 W class motor, 30 kg (rotary: 0.02 kg m2), loops tuned to 60/s and 80 Hz.
+    /// A small axis to start from: a load of five times the motor's own inertia, loops tuned to 60/s and 80 Hz.
     pub fn example(drive: Drive) -> Self {
         let transmission = Transmission::lossless(drive);
         let r = transmission.travel_per_rad();
