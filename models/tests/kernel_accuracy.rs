@@ -49,6 +49,7 @@ fn params(velocity_hz: f64, stribeck_a: f64, dead_cycles: f64, period_s: f64) ->
         observer_hz: 0.05 / period_s,
         sampled: false,
         cascade_valid: true,
+        ..AxisParams::IDLE
     }
 }
 
