@@ -16,11 +16,10 @@ use twinstep_models::lane::{LANES, ZERO};
 
 /// Substeps of Runge-Kutta in a cycle.
 const RK4_SUBSTEPS: usize = 4;
-/// What the kernel's RMS position error may be, in those of Runge-Kutta's better variant. The aim is 1; this is what the
-/// kernel reaches: its substeps are of first order.
-const RATIO_MAX: f64 = 700.0;
+/// What the kernel's RMS position error may be, in those of Runge-Kutta's better variant.
+const RATIO_MAX: f64 = 1.0;
 /// What the kernel's RMS position error may be per second of the cycle (m/s): it grows with the cycle.
-const POSITION_MAX_M_PER_S: f64 = 0.0205;
+const POSITION_MAX_M_PER_S: f64 = 5.0e-5;
 /// Length of a run (s).
 const RUN_S: f64 = 2.0;
 

@@ -9,6 +9,9 @@ pub const DEAD_MAX: f64 = 4.0;
 /// Substeps of a cycle in which an axis starts, stops, turns around or reaches a limit: all others are stepped exactly.
 pub const SUBSTEPS: usize = 4;
 
+/// Cuts of a substep in which it happens.
+pub const CUTS: usize = 4;
+
 /// Parameters of one axis. Immutable: a new set is a new plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AxisParams {
@@ -166,9 +169,11 @@ pub struct LaneParams {
     pub delay_weight: [Lane; 4],
     /// Share of a new value that each stage of the filter of `current_load` takes in.
     pub load_share: Lane,
-    /// Decay of the current loop over a substep.
+    /// Exact substeps of the axes one by one, moving and resting: read only where a whole cycle does not hold.
+    pub fine: [(Transition, Transition); LANES],
+    /// Decay of the current loop over a cut.
     pub current_decay: Lane,
-    /// Decay of the torque filter over a substep.
+    /// Decay of the torque filter over a cut.
     pub filter_decay: Lane,
     /// The axes one by one, for the cycles that are stepped in substeps.
     pub axes: [AxisParams; LANES],
@@ -218,6 +223,7 @@ impl LaneParams {
             gain_disturbance: ZERO,
             delay_weight: [ZERO; 4],
             load_share: ZERO,
+            fine: [(Transition::default(), Transition::default()); LANES],
             current_decay: ZERO,
             filter_decay: ZERO,
             axes: [AxisParams::IDLE; LANES],
@@ -264,8 +270,10 @@ impl LaneParams {
         for (to, weight) in self.delay_weight.iter_mut().zip(weights) {
             to[l] = weight;
         }
-        self.current_decay[l] = decay(self.step_s, a.current_time_constant_s);
-        self.filter_decay[l] = decay(self.step_s, a.current_filter_s);
+        self.fine[l] = transitions(a, self.step_s, 0.0);
+        let cut_s = self.step_s / CUTS as f64;
+        self.current_decay[l] = decay(cut_s, a.current_time_constant_s);
+        self.filter_decay[l] = decay(cut_s, a.current_filter_s);
         self.load_share[l] = super::load::share(a.load_lag_s / period_s);
     }
 
