@@ -25,7 +25,14 @@ pub fn correct(
     for l in 0..LANES {
         let innovation_m = (position_m[l] - s.position_m[l]) * used[l];
         s.position_m[l] += p.gain_position[l] * innovation_m;
-        s.velocity_m_per_s[l] += p.gain_velocity[l] * innovation_m;
+        let kick = p.gain_velocity[l] * innovation_m;
+        let velocity = s.velocity_m_per_s[l];
+        let stopped = (p.coulomb_positive_a[l] + p.stribeck_a[l])
+            * p.acceleration_per_a[l]
+            * p.period_s;
+        // At rest, a velocity that friction stops before the next sample has left no trace: it is noise of the encoder.
+        let noise = (velocity == 0.0) & (kick <= stopped) & (kick >= -stopped);
+        s.velocity_m_per_s[l] = if noise { 0.0 } else { velocity + kick };
         s.disturbance_a[l] -= p.gain_disturbance[l] * innovation_m;
         let innovation_a = (current_a[l] - s.reported_a[l]) * used[l];
         // Without a cascade the measured current is the best guess for the next cycle.
