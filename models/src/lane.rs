@@ -23,15 +23,3 @@ pub fn clamp(x: f64, limit: f64) -> f64 {
     let low = if x < -limit { -limit } else { x };
     if low > limit { limit } else { low }
 }
-
-/// +1, 0 or -1.
-#[inline(always)]
-pub fn sign(x: f64) -> f64 {
-    if x > 0.0 {
-        1.0
-    } else if x < 0.0 {
-        -1.0
-    } else {
-        0.0
-    }
-}

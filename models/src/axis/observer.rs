@@ -27,9 +27,8 @@ pub fn correct(
         s.position_m[l] += p.gain_position[l] * innovation_m;
         let kick = p.gain_velocity[l] * innovation_m;
         let velocity = s.velocity_m_per_s[l];
-        let stopped = (p.coulomb_positive_a[l] + p.stribeck_a[l])
-            * p.acceleration_per_a[l]
-            * p.period_s;
+        let stopped =
+            (p.coulomb_positive_a[l] + p.stribeck_a[l]) * p.acceleration_per_a[l] * p.period_s;
         // At rest, a velocity that friction stops before the next sample has left no trace: it is noise of the encoder.
         let noise = (velocity == 0.0) & (kick <= stopped) & (kick >= -stopped);
         s.velocity_m_per_s[l] = if noise { 0.0 } else { velocity + kick };
