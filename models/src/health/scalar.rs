@@ -2,7 +2,7 @@
 //!
 //! # Derivation
 //! As in [`super::tracker`], in one dimension: `x[k+1] = x[k] + w`, `z = x + e`. The noise of a measurement is the sigma that
-//! comes with it times a learnt factor. Beyond [`OUTLIER`] sigmas a measurement's noise is widened (Huber), and several
+//! comes with it times a learnt factor. Beyond `OUTLIER` sigmas a measurement's noise is widened (Huber), and several
 //! of one sign in a row are a change, not outliers.
 
 /// Innovation (standard deviations) beyond which a measurement is an outlier.

@@ -6,7 +6,7 @@
 //! a little sooner or later. Part, frame and screw are springs in series: a frame that gives way lowers q.
 //!
 //! Neighbouring samples are averaged over the same window, and the error of a stroke is that of its part rather than that of
-//! its samples: the sigma of a stroke is no smaller than [`PART`].
+//! its samples: the sigma of a stroke is no smaller than `PART`.
 
 /// Samples that a stroke needs.
 const LEAST: f64 = 8.0;

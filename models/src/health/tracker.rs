@@ -2,7 +2,7 @@
 //!
 //! # Derivation
 //! State x: the deviations from the calibrated values, in the scales of [`super::movement::Scales`]. A random walk,
-//! `x[k+1] = x[k] + w`, with the standard deviation [`WALK`] a movement. A movement in direction s measures
+//! `x[k+1] = x[k] + w`, with the standard deviation `WALK` a movement. A movement in direction s measures
 //!
 //! ```text
 //! z = A x + e,   A = | 1 0 0 0 |   inertia

@@ -33,7 +33,7 @@ pub struct WhitenFit {
 
 /// Fits the whitening of an innovation that was recorded in `stretches` without gaps.
 ///
-/// None with fewer than [`LEAST`] samples, or for an innovation that is always 0.
+/// None with fewer than `LEAST` samples, or for an innovation that is always 0.
 pub fn fit_whitening(stretches: &[Vec<f64>]) -> Option<WhitenFit> {
     let count: usize = stretches.iter().map(Vec::len).sum();
     let samples = count as f64;
