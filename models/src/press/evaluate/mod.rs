@@ -4,7 +4,7 @@
 //! envelopes, and features with limits. Every object is a fold over the pieces of the curve (from one kept point to the
 //! next), so that a stroke can be judged in portions of any size, and the verdict does not depend on them.
 //!
-//! X is the travel in the direction of the way in (m), counted from the object's [`reference`]; Y is the force against it (N).
+//! X is the travel in the direction of the way in (m), counted from the object's [`mod@reference`]; Y is the force against it (N).
 
 pub mod envelope;
 pub mod features;
