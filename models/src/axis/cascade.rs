@@ -2,9 +2,9 @@
 //!
 //! An axis that moves on in its direction, or rests, with its current below the limit is stepped exactly, eight at a time.
 //! The Stribeck term, which is not linear, is taken at the mean velocity of the cycle, found in two passes. A cycle in which an
-//! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
+//! axis starts, stops, turns around or meets its limit is stepped in substeps.
 use super::params::{LaneParams, SUBSTEPS};
-use crate::lane::{LANES, Lane, ZERO, clamp};
+use crate::lane::{Lane, ZERO};
 use crate::simd::{Portable, Vector};
 
 /// Targets remembered for the dead time: the newest first.
@@ -73,35 +73,18 @@ struct Paths<V> {
 }
 
 impl<V: Vector> Paths<V> {
-    /// One axis after the other.
+    /// References (m) and slopes (m/cycle) at the share `share` of the cycle.
     #[inline(always)]
-    fn each(&self) -> [Path; LANES] {
-        let mut lanes = [ZERO; 4];
-        for (lane, v) in
-            (lanes.iter_mut()).zip([self.from_m, self.to_m, self.first_m, self.second_m])
-        {
-            v.store(lane);
-        }
-        core::array::from_fn(|l| Path {
-            from_m: lanes[0][l],
-            to_m: lanes[1][l],
-            first_m: lanes[2][l],
-            second_m: lanes[3][l],
-        })
+    fn at(&self, share: f64, bend: V) -> (V, V) {
+        let t = V::splat(share);
+        let before = bend.above(t);
+        let m = V::select(
+            before,
+            self.from_m + t * self.first_m,
+            self.to_m - (V::splat(1.0) - t) * self.second_m,
+        );
+        (m, V::select(before, self.first_m, self.second_m))
     }
-}
-
-/// The piece of one axis.
-#[derive(Clone, Copy)]
-struct Path {
-    /// Start (m).
-    from_m: f64,
-    /// End (m).
-    to_m: f64,
-    /// Slope before the bend (m/cycle).
-    first_m: f64,
-    /// Slope after it (m/cycle).
-    second_m: f64,
 }
 
 /// State of eight axes as the twin estimates it.
@@ -287,60 +270,29 @@ pub fn advance_on<V: Vector>(
         ),
     );
     let free_of_limit = V::either(free_of_limit, V::load(&p.continuous).within(zero));
-    let exact = V::bits(V::both(V::either(goes_on, rests), free_of_limit));
+    let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
     let mut next = [x1, v1, i1, q1, r1];
-    if exact != u8::MAX || p.any_sampled {
-        let mut lanes = [ZERO; 5];
-        for (lane, v) in lanes.iter_mut().zip(next) {
-            v.store(lane);
+    if V::bits(exact) != u8::MAX {
+        let stepped = substeps(p, &paths, [x, v, i, q, r], load);
+        for (exactly, stepped) in next.iter_mut().zip(stepped) {
+            *exactly = V::select(exact, *exactly, stepped);
         }
-        one_by_one(p, &paths.each(), s, contact_a, exact, &mut lanes);
-        next = [
-            V::load(&lanes[0]),
-            V::load(&lanes[1]),
-            V::load(&lanes[2]),
-            V::load(&lanes[3]),
-            V::load(&lanes[4]),
-        ];
+    }
+    if p.any_sampled {
+        // A drive that closes its loops once a cycle computes what it holds until the next sample.
+        let mean = (next[0] - x) * per_s;
+        let wanted = kx * (paths.to_m - next[0]) + kff * second;
+        let held = limited(kv * (wanted - mean), limit);
+        let sampled = V::load(&p.sampled).above(zero);
+        next[2] = V::select(sampled, held, next[2]);
+        next[4] = V::select(sampled, held, next[4]);
     }
     next[0].store(&mut s.position_m);
     next[1].store(&mut s.velocity_m_per_s);
     next[2].store(&mut s.current_a);
     next[3].store(&mut s.integral_a);
     next[4].store(&mut s.reported_a);
-}
-
-/// What is left of a lane: axes whose exact step does not hold, and drives that close their loops once a cycle.
-///
-/// `next` is position, velocity, current, integrator and reported current after the exact step; `exact` has a bit where it holds.
-#[inline(never)]
-fn one_by_one(
-    p: &LaneParams,
-    paths: &[Path; LANES],
-    before: &AxisState,
-    contact_a: &Lane,
-    exact: u8,
-    next: &mut [Lane; 5],
-) {
-    for (l, path) in paths.iter().enumerate() {
-        if exact & (1 << l) == 0 {
-            let load_a = before.disturbance_a[l] + contact_a[l];
-            let stepped = substeps(p, l, path, before, load_a);
-            for (lane, value) in next.iter_mut().zip(stepped) {
-                lane[l] = value;
-            }
-        }
-        if p.sampled[l] != 0.0 {
-            // Computes what it holds until the next sample.
-            let x = next[0][l];
-            let v = (x - before.position_m[l]) / p.period_s;
-            let wanted = p.position_gain_per_s[l] * (path.to_m - x)
-                + p.velocity_feedforward[l] * path.second_m / p.period_s;
-            let held = clamp(p.velocity_gain[l] * (wanted - v), p.limit_a[l]);
-            (next[2][l], next[4][l]) = (held, held);
-        }
-    }
 }
 
 /// A row of the exact step, but for its last columns.
@@ -354,46 +306,67 @@ fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6]) -> V {
         + V::load(&row[5]) * inputs[5]
 }
 
-/// One axis by itself: semi-implicit substeps, in which friction can stop it, let it go, and the limit can hold.
-#[cold]
-fn substeps(p: &LaneParams, l: usize, path: &Path, before: &AxisState, load_a: f64) -> [f64; 5] {
-    let a = &p.axes[l];
-    let step = p.step_s;
-    let continuous = a.cascade_valid && !a.sampled;
-    let (current_decay, filter_decay) = (p.current_decay[l], p.filter_decay[l]);
-    let (mut x, mut v) = (before.position_m[l], before.velocity_m_per_s[l]);
-    let (mut i, mut q, mut r) = (
-        before.current_a[l],
-        before.integral_a[l],
-        before.reported_a[l],
-    );
-    for n in 0..SUBSTEPS {
-        let (target_m, slope_m) = path.at((n as f64 + 0.5) / SUBSTEPS as f64, p.bend[l]);
-        if continuous {
-            let wanted = a.position_gain_per_s * (target_m - x)
-                + a.velocity_feedforward * slope_m / p.period_s;
-            let error = wanted - v;
-            let asked = a.velocity_gain * error + q;
-            let limited = clamp(asked, a.limit_a);
-            // The integrator stops while the output is limited.
-            if asked == limited {
-                q += a.integral_gain * error * step;
-            }
-            i = limited + (i - limited) * current_decay;
-        }
-        r = i + (r - i) * filter_decay;
-        (x, v) = mechanics(p, l, x, v, i, load_a, step);
-    }
-    [x, v, i, q, r]
+/// Limits every place to `-limit..=limit`.
+#[inline(always)]
+fn limited<V: Vector>(x: V, limit: V) -> V {
+    let low = V::splat(0.0) - limit;
+    let x = V::select(low.above(x), low, x);
+    V::select(x.above(limit), limit, x)
 }
 
-impl Path {
-    /// Reference (m) and slope (m/cycle) at the share `t` of the cycle.
-    fn at(&self, t: f64, bend: f64) -> (f64, f64) {
-        if t < bend {
-            (self.from_m + t * self.first_m, self.first_m)
-        } else {
-            (self.to_m - (1.0 - t) * self.second_m, self.second_m)
-        }
+/// Semi-implicit substeps, in which friction can stop an axis, let it go, and the limit can hold. `state` is position, velocity,
+/// current, integrator and reported current; `load` includes gravity.
+///
+/// All eight are stepped though few need it: that costs no more than one.
+#[inline(always)]
+fn substeps<V: Vector>(p: &LaneParams, paths: &Paths<V>, state: [V; 5], load: V) -> [V; 5] {
+    let (zero, one) = (V::splat(0.0), V::splat(1.0));
+    let (step, half, per_s) = (
+        V::splat(p.step_s),
+        V::splat(0.5),
+        V::splat(1.0 / p.period_s),
+    );
+    let continuous = V::load(&p.continuous).above(zero);
+    let (current_decay, filter_decay) = (V::load(&p.current_decay), V::load(&p.filter_decay));
+    let (kx, kff) = (
+        V::load(&p.position_gain_per_s),
+        V::load(&p.velocity_feedforward),
+    );
+    let (kv, ki) = (V::load(&p.velocity_gain), V::load(&p.integral_gain) * step);
+    let (limit, viscous) = (V::load(&p.limit_a), V::load(&p.viscous));
+    let impulse = V::load(&p.acceleration_per_a) * step;
+    let (coulomb_positive, coulomb_negative) = (
+        V::load(&p.coulomb_positive_a),
+        V::load(&p.coulomb_negative_a),
+    );
+    let (stribeck, per_v2) = (V::load(&p.stribeck_a), V::load(&p.stribeck_per_v2));
+    let bend = V::load(&p.bend);
+    let [mut x, mut v, mut i, mut q, mut r] = state;
+    for n in 0..SUBSTEPS {
+        let (target_m, slope_m) = paths.at((n as f64 + 0.5) / SUBSTEPS as f64, bend);
+        let error = kx * (target_m - x) + kff * (slope_m * per_s) - v;
+        let asked = kv * error + q;
+        let aim = limited(asked, limit);
+        // The integrator stops while the output is limited.
+        let free = V::both(
+            continuous,
+            V::both(asked.within(limit), (zero - asked).within(limit)),
+        );
+        q = V::select(free, q + ki * error, q);
+        i = V::select(continuous, aim + (i - aim) * current_decay, i);
+        r = i + (r - i) * filter_decay;
+        // Dry friction is an impulse that can stop the axis but never turn it around.
+        let free = v + (i - load - viscous * v) * impulse;
+        let stands = V::both(v.within(zero), zero.within(v));
+        let direction = V::select(stands, free, v);
+        let coulomb = V::select(zero.within(direction), coulomb_positive, coulomb_negative);
+        let dry = coulomb + stribeck.over(one + direction * direction * per_v2);
+        let brake = dry * impulse;
+        let backward = (zero - free).above(brake);
+        let next = V::select(backward, free + brake, zero);
+        let next = V::select(free.above(brake), free - brake, next);
+        x = x + half * (v + next) * step;
+        v = next;
     }
+    [x, v, i, q, r]
 }

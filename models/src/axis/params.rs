@@ -170,8 +170,8 @@ pub struct LaneParams {
     pub current_decay: Lane,
     /// Decay of the torque filter over a substep.
     pub filter_decay: Lane,
-    /// The axes one by one, for the cycles that are stepped in substeps.
-    pub axes: [AxisParams; LANES],
+    /// See [`AxisParams`]; read, as the two decays are, in cycles that are stepped in substeps.
+    pub integral_gain: Lane,
 }
 
 impl LaneParams {
@@ -220,7 +220,7 @@ impl LaneParams {
             load_share: ZERO,
             current_decay: ZERO,
             filter_decay: ZERO,
-            axes: [AxisParams::IDLE; LANES],
+            integral_gain: ZERO,
         };
         for l in 0..LANES {
             lane.put(l, axes.get(l).unwrap_or(&AxisParams::IDLE));
@@ -230,7 +230,7 @@ impl LaneParams {
 
     fn put(&mut self, l: usize, a: &AxisParams) {
         let period_s = self.period_s;
-        self.axes[l] = *a;
+        self.integral_gain[l] = a.integral_gain;
         self.inertia[l] = a.inertia;
         self.acceleration_per_a[l] = 1.0 / a.inertia;
         self.coulomb_positive_a[l] = a.coulomb_positive_a;
