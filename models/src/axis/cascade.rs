@@ -120,11 +120,10 @@ impl AxisState {
 /// Coulomb and Stribeck friction that would brake at velocity `v` (A, a size without sign).
 #[inline(always)]
 pub fn dry_friction_a(p: &LaneParams, l: usize, v: f64) -> f64 {
-    let coulomb = if v >= 0.0 {
-        p.coulomb_positive_a[l]
-    } else {
-        p.coulomb_negative_a[l]
-    };
+    let (positive_a, negative_a) = (p.coulomb_positive_a[l], p.coulomb_negative_a[l]);
+    // Two shares, one of them 0: a choice between two places in memory would be gathered one by one.
+    let forward = if v >= 0.0 { 1.0 } else { 0.0 };
+    let coulomb = forward * positive_a + (1.0 - forward) * negative_a;
     coulomb + p.stribeck_a[l] / (1.0 + v * v * p.stribeck_per_v2[l])
 }
 
