@@ -143,23 +143,26 @@ INLINE void predict_axis(size_t l)
 static __attribute__((noinline)) void substeps(size_t l)
 {
     double x = before.position_m[l], v = before.velocity_m_per_s[l], i = before.current_a[l];
-    double q = before.integral_a[l], r = before.reported_a[l], load = s.disturbance_a[l] + s.contact_a[l];
+    double q = before.integral_a[l], r = before.reported_a[l], per_s = 1.0 / period_s;
+    double load = s.disturbance_a[l] + s.contact_a[l] + p.gravity_a[l];
     for (int n = 0; n < SUBSTEPS; n++) {
         double t = (n + 0.5) / SUBSTEPS;
         int first = t < p.bend[l];
         double target_m = first ? before.from_m[l] + t * before.first_m[l] : before.to_m[l] - (1.0 - t) * before.second_m[l];
         double slope_m = first ? before.first_m[l] : before.second_m[l];
-        double wanted = p.position_gain_per_s[l] * (target_m - x) + p.velocity_feedforward[l] * slope_m / period_s;
-        double error = wanted - v, asked = p.velocity_gain[l] * error + q, limited = clamp(asked, p.limit_a[l]);
-        if (asked == limited)
-            q += p.integral_gain[l] * error * step_s;
-        i = limited + (i - limited) * p.current_decay[l];
+        double error = p.position_gain_per_s[l] * (target_m - x) + p.velocity_feedforward[l] * (slope_m * per_s) - v;
+        double asked = p.velocity_gain[l] * error + q, aim = clamp(asked, p.limit_a[l]);
+        if (asked == aim)
+            q += p.integral_gain[l] * step_s * error;
+        i = aim + (i - aim) * p.current_decay[l];
         r = i + (r - i) * p.filter_decay[l];
-        /* Mechanics: dry friction is an impulse that can stop the axis but never turn it around. */
-        double free = v + (i - load - p.gravity_a[l] - p.viscous[l] * v) * p.acceleration_per_a[l] * step_s;
-        double brake = dry_friction_a(l, v != 0.0 ? v : free) * p.acceleration_per_a[l] * step_s;
-        double next = free > brake ? free - brake : free < -brake ? free + brake : 0.0;
-        x += 0.5 * (v + next) * step_s;
+        /* Dry friction is an impulse that can stop the axis but never turn it around. */
+        double slow = p.stribeck_a[l] / (1.0 + v * v * p.stribeck_per_v2[l]), impulse = p.acceleration_per_a[l] * step_s;
+        double free = v + (i - (load + p.viscous[l] * v)) * impulse;
+        double forward = free - (p.coulomb_positive_a[l] + slow) * impulse;
+        double backward = free + (p.coulomb_negative_a[l] + slow) * impulse;
+        double next = (forward > 0.0 ? forward : 0.0) + (backward < 0.0 ? backward : 0.0);
+        x += (v + next) * (0.5 * step_s);
         v = next;
     }
     s.position_m[l] = x;

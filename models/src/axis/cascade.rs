@@ -308,9 +308,7 @@ fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6]) -> V {
 /// Limits every place to `-limit..=limit`.
 #[inline(always)]
 fn limited<V: Vector>(x: V, limit: V) -> V {
-    let low = V::splat(0.0) - limit;
-    let x = V::select(low.above(x), low, x);
-    V::select(x.above(limit), limit, x)
+    limit.smaller((V::splat(0.0) - limit).larger(x))
 }
 
 /// Semi-implicit substeps, in which friction can stop an axis, let it go, and the limit can hold. `state` is position, velocity,
@@ -320,9 +318,9 @@ fn limited<V: Vector>(x: V, limit: V) -> V {
 #[inline(always)]
 fn substeps<V: Vector>(p: &LaneParams, paths: &Paths<V>, state: [V; 5], load: V) -> [V; 5] {
     let (zero, one) = (V::splat(0.0), V::splat(1.0));
-    let (step, half, per_s) = (
+    let (step, half_step, per_s) = (
         V::splat(p.step_s),
-        V::splat(0.5),
+        V::splat(0.5 * p.step_s),
         V::splat(1.0 / p.period_s),
     );
     let continuous = V::load(&p.continuous).above(zero);
@@ -354,17 +352,14 @@ fn substeps<V: Vector>(p: &LaneParams, paths: &Paths<V>, state: [V; 5], load: V)
         q = V::select(free, q + ki * error, q);
         i = V::select(continuous, aim + (i - aim) * current_decay, i);
         r = i + (r - i) * filter_decay;
-        // Dry friction is an impulse that can stop the axis but never turn it around.
-        let free = v + (i - load - viscous * v) * impulse;
-        let stands = V::both(v.within(zero), zero.within(v));
-        let direction = V::select(stands, free, v);
-        let coulomb = V::select(zero.within(direction), coulomb_positive, coulomb_negative);
-        let dry = coulomb + stribeck.over(one + direction * direction * per_v2);
-        let brake = dry * impulse;
-        let backward = (zero - free).above(brake);
-        let next = V::select(backward, free + brake, zero);
-        let next = V::select(free.above(brake), free - brake, next);
-        x = x + half * (v + next) * step;
+        // Dry friction is an impulse that can stop the axis but never turn it around. It is that of the velocity before, and of
+        // the direction in which the axis would go on, so that no step waits for a division.
+        let slow = stribeck.over(one + v * v * per_v2);
+        let free = v + (i - (load + viscous * v)) * impulse;
+        let forward = (free - (coulomb_positive + slow) * impulse).larger(zero);
+        let backward = (free + (coulomb_negative + slow) * impulse).smaller(zero);
+        let next = forward + backward;
+        x = x + (v + next) * half_step;
         v = next;
     }
     [x, v, i, q, r]

@@ -18,6 +18,10 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     fn splat(x: f64) -> Self;
     /// Quotients.
     fn over(self, by: Self) -> Self;
+    /// `self` where it is greater than `other`, else `other`.
+    fn larger(self, other: Self) -> Self;
+    /// `self` where it is less than `other`, else `other`.
+    fn smaller(self, other: Self) -> Self;
     /// Greater than.
     fn above(self, other: Self) -> Self::Mask;
     /// Less than or equal.
@@ -84,6 +88,14 @@ impl Vector for Portable {
     #[inline(always)]
     fn over(self, by: Self) -> Self {
         self.zip(by, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
