@@ -170,7 +170,7 @@ pub fn advance_on<V: Vector>(
     let zero = V::splat(0.0);
     let one = V::splat(1.0);
     let half = V::splat(0.5);
-    let per_s = V::splat(1.0 / p.period_s);
+    let per_s = V::splat(p.per_s);
     let paths = reference.paths::<V>(p);
     let (x, v) = (V::load(&s.position_m), V::load(&s.velocity_m_per_s));
     let (i, q, r) = (
@@ -321,7 +321,7 @@ fn substeps<V: Vector>(p: &LaneParams, paths: &Paths<V>, state: [V; 5], load: V)
     let (step, half_step, per_s) = (
         V::splat(p.step_s),
         V::splat(0.5 * p.step_s),
-        V::splat(1.0 / p.period_s),
+        V::splat(p.per_s),
     );
     let continuous = V::load(&p.continuous).above(zero);
     let (current_decay, filter_decay) = (V::load(&p.current_decay), V::load(&p.filter_decay));

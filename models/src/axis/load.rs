@@ -147,7 +147,7 @@ impl LoadFilter {
         contact_a: &Lane,
     ) -> LoadEstimate {
         let mut out = LoadEstimate::NONE;
-        let per_s = 1.0 / p.period_s;
+        let per_s = p.per_s;
         for l in 0..LANES {
             let [x1, x2, x3] = [
                 self.position_m[0][l],

@@ -114,6 +114,8 @@ pub struct RestingStep {
 pub struct LaneParams {
     /// Period (s).
     pub period_s: f64,
+    /// 1 / period (1/s).
+    pub per_s: f64,
     /// Substep (s).
     pub step_s: f64,
     /// One of the axes is sampled.
@@ -182,6 +184,7 @@ impl LaneParams {
     pub fn new(axes: &[AxisParams], period_s: f64) -> Self {
         let mut lane = Self {
             period_s,
+            per_s: 1.0 / period_s,
             step_s: period_s / SUBSTEPS as f64,
             any_sampled: false,
             moving: Step {
