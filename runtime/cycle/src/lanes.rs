@@ -406,13 +406,15 @@ impl Kernel for Correct<'_, '_> {
                     lane.twin.reported_a[l]
                 };
             }
-            if judge.presses {
+            let load = if judge.presses {
                 let v = lane.twin.velocity_m_per_s;
                 contacts(plan, n, part, &lane.measured_m, &v, &mut lane.contact_a);
-            }
-            let load =
                 lane.filter
-                    .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a);
+                    .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a)
+            } else {
+                lane.filter
+                    .push_free(params, &lane.measured_m, &lane.measured_a)
+            };
             let mut settling = ZERO;
             for l in 0..LANES {
                 settling[l] = if lane.settle[l] > 0.0 { 1.0 } else { 0.0 };
