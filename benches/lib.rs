@@ -2,6 +2,7 @@
 //!
 //! `cargo bench` runs both benchmarks; see `README.md` in this folder.
 
+pub mod after_sleep;
 pub mod arguments;
 pub mod callgrind;
 pub mod commission;
@@ -9,6 +10,7 @@ pub mod environment;
 pub mod figures;
 pub mod fleet;
 pub mod machines;
+pub mod rig;
 pub mod rk4;
 pub mod tally;
 pub mod wire;

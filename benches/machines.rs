@@ -32,6 +32,15 @@ pub fn press_cell() -> Machine {
     machine
 }
 
+/// The press of the press cell, without its axes and its gripper.
+pub fn press_alone() -> Machine {
+    let mut machine = press_cell();
+    machine.axes.clear();
+    machine.stations.clear();
+    machine.recipes.clear();
+    machine
+}
+
 /// A machine of `count` servo axes: those of the press cell in turn, each with masses, frictions, gains and programs of its
 /// own. Every axis has its SubDevice.
 pub fn many_axes(count: usize, seed: u64) -> Machine {

@@ -3,23 +3,29 @@
 //! The functions measured are those that the cycle thread calls. Samples are made between the batches; a batch is measured
 //! either as a whole or in laps, in turn, so that the sum of the laps can be held against the whole.
 
-use heapless::spsc::Queue;
 use std::process::ExitCode;
+use twinstep_benches::after_sleep::after_sleep;
 use twinstep_benches::arguments::Mode;
 use twinstep_benches::callgrind::collected;
 use twinstep_benches::commission::commission;
 use twinstep_benches::environment;
 use twinstep_benches::figures::{Figures, clock_cost_ns};
 use twinstep_benches::fleet::Fleet;
+use twinstep_benches::rig::{Readings, Rig, next_readings};
 use twinstep_benches::tally::Tally;
 use twinstep_benches::{machines, rk4};
 use twinstep_config::machine::Machine;
-use twinstep_cycle::event::Event;
-use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::health::AxisHealth;
+use twinstep_cycle::judge::AxisJudge;
+use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::plan::{AxisPlan, JudgeLane};
 use twinstep_host::clock::monotonic_ns;
-use twinstep_host::scribe::EVENT_QUEUE;
+use twinstep_host::plan::PlanStore;
+use twinstep_host::simd;
+use twinstep_models::axis::LaneParams;
 use twinstep_models::channel::Regime;
-use twinstep_models::sample::{AxisReading, CycleStamp, Missing, Samples, StationReading};
+use twinstep_models::lane::LANES;
+use twinstep_models::simd::Level;
 
 /// Seed of machines, noise and start phases.
 const SEED: u64 = 1;
@@ -27,21 +33,25 @@ const SEED: u64 = 1;
 const COMMISSIONING_CYCLES: u64 = 6000;
 /// Readings that a batch holds: they must not push the pipeline's own state out of the cache.
 const BATCH_READINGS: usize = 2048;
+/// Cycles that are slept before.
+const SLEEPING_CYCLES: usize = 3000;
+/// What is aimed at (ns per axis, and bytes): after the sleep, with warm caches on two units, for a press alone.
+const SLEEPING_NS: f64 = 60.0;
+const HOT_AVX512_NS: f64 = 15.0;
+const HOT_AVX2_NS: f64 = 30.0;
+const PRESS_NS: f64 = 80.0;
+const HOT_BYTES: usize = 1000;
 /// Axes and cycles for counting instructions.
 const COUNTED: (usize, u64) = (100, 2000);
-
-type Readings = (
-    Vec<Result<AxisReading, Missing>>,
-    Vec<Result<StationReading, Missing>>,
-);
 
 fn main() -> ExitCode {
     match Mode::from_process() {
         Mode::List => Mode::list(),
-        Mode::Measure => measure_all(1.0),
+        Mode::Measure => measure_all(),
         Mode::Smoke => {
-            let mut machine = machines::many_axes(8, SEED);
-            let row = measure("smoke", &mut machine, 1500, 1500, false);
+            let (plan, fleet) = commission(&mut machines::many_axes(8, SEED), SEED, 1500);
+            assert_eq!(after_sleep(&plan, fleet.clone(), 3).count(), 3);
+            let row = measure("smoke", &plan, fleet, 1500, false);
             println!(
                 "{} events, {:.0} ns per axis and cycle",
                 row.events, row.whole
@@ -56,6 +66,7 @@ fn main() -> ExitCode {
 /// Medians over the batches (ns per axis and cycle).
 struct Row {
     name: String,
+    level: Level,
     axes: usize,
     cycles: u64,
     predict: f64,
@@ -63,52 +74,85 @@ struct Row {
     correct: f64,
     whole: f64,
     whole_p99: f64,
+    track: f64,
     tally: Tally,
     events: u64,
 }
 
-fn measure_all(effort: f64) {
+fn measure_all() {
     println!("{}\n", environment::describe());
-    let cycles = |n: u64| (n as f64 * effort) as u64;
-    let mut rows = Vec::new();
-    for (axes, run) in [(1, 40_000), (8, 40_000), (100, 20_000), (1000, 6000)] {
-        let mut machine = machines::many_axes(axes, SEED);
-        rows.push(measure(
-            &axes.to_string(),
-            &mut machine,
-            COMMISSIONING_CYCLES,
-            cycles(run),
-            true,
-        ));
-    }
-    rows.push(measure(
-        "press cell",
-        &mut machines::press_cell(),
-        2 * COMMISSIONING_CYCLES,
-        cycles(40_000),
-        true,
-    ));
+    let hundred = commission(
+        &mut machines::many_axes(100, SEED),
+        SEED,
+        COMMISSIONING_CYCLES,
+    );
+    sleeping(&hundred);
 
-    println!("ns per axis and cycle, medians over batches");
+    let cell = |mut machine: Machine| commission(&mut machine, SEED, 2 * COMMISSIONING_CYCLES);
+    let many = |axes| {
+        commission(
+            &mut machines::many_axes(axes, SEED),
+            SEED,
+            COMMISSIONING_CYCLES,
+        )
+    };
+    let commissioned = [
+        ("8", many(8), 40_000),
+        ("100", hundred, 20_000),
+        ("1000", many(1000), 6000),
+        ("press cell", cell(machines::press_cell()), 40_000),
+        ("press alone", cell(machines::press_alone()), 40_000),
+    ];
+    let mut rows = Vec::new();
+    for (name, (plan, fleet), cycles) in commissioned {
+        for level in simd::available() {
+            let (plan, fleet) = (plan.clone().on(level), fleet.clone());
+            // The press does all that axes do only among axes.
+            let check = plan.params.len() > 1;
+            rows.push(measure(name, &plan, fleet, cycles, check));
+        }
+    }
+    println!("caches warm: ns per axis and cycle, medians over batches; health is tracked apart");
     println!(
-        "{:<12}{:>9}{:>9}{:>9}{:>9}{:>11}{:>9}{:>9}",
-        "axes", "predict", "compare", "correct", "whole", "whole p99", "us/cycle", "cycles"
+        "{:<12}{:<10}{:>8}{:>9}{:>9}{:>8}{:>11}{:>10}{:>9}{:>8}",
+        "axes",
+        "SIMD",
+        "predict",
+        "compare",
+        "correct",
+        "whole",
+        "whole p99",
+        "us/cycle",
+        "track",
+        "cycles"
     );
     for r in &rows {
         let us = r.whole * r.axes as f64 / 1000.0;
         println!(
-            "{:<12}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{us:>9.2}{:>9}",
-            r.name, r.predict, r.compare, r.correct, r.whole, r.whole_p99, r.cycles
+            "{:<12}{:<10}{:>8.1}{:>9.1}{:>9.1}{:>8.1}{:>11.1}{us:>10.2}{:>9.1}{:>8}",
+            r.name,
+            r.level.name(),
+            r.predict,
+            r.compare,
+            r.correct,
+            r.whole,
+            r.whole_p99,
+            r.track,
+            r.cycles
         );
     }
     println!(
-        "(one axis pays for its lane of eight; the press cell is 9 axes and a station, contact of the part included)\n"
+        "(the press cell is 9 axes and a station; the press alone pays for its lane of eight)"
     );
+    println!(
+        "targets: 100 axes {HOT_AVX512_NS} with AVX-512, {HOT_AVX2_NS} with AVX2; press alone {PRESS_NS}\n"
+    );
+    sizes();
 
     println!(
         "axis cycles by regime, and movements judged by feature, in the quarter of the cycles that was looked at"
     );
-    for r in &rows {
+    for r in rows.iter().filter(|r| r.level == Level::PORTABLE) {
         let regimes: Vec<String> = Regime::ALL
             .iter()
             .map(|g| format!("{} {}", g.name(), r.tally.regimes[*g as usize]))
@@ -127,96 +171,67 @@ fn measure_all(effort: f64) {
         "\npeer on one axis step: cascade, current lag, tanh friction, RK4 in 4 substeps, scalar Rust, 100 axes"
     );
     println!("RK4 {yardstick:.1} ns per axis step");
-    if let Some(r) = rows.iter().find(|r| r.axes == 100) {
+    if let Some(r) = rows.iter().rfind(|r| r.axes == 100) {
         println!(
-            "RK4 / predict {:.1}, RK4 / whole pipeline {:.1}",
+            "RK4 / predict {:.1}, RK4 / whole pipeline {:.1}, {}",
             yardstick / r.predict,
-            yardstick / r.whole
+            yardstick / r.whole,
+            r.level.name()
         );
     }
 }
 
-/// Everything that stands around the pipeline in the cycle thread.
-struct Bench<'a> {
-    pipeline: Pipeline<'a>,
-    queue: Queue<Event, EVENT_QUEUE>,
-    period_ns: u64,
-    cycle: u64,
+/// The first figure: what a cycle costs that begins when the thread wakes up.
+fn sleeping((plan, fleet): &(PlanStore, Fleet)) {
+    println!(
+        "inside a 1 ms cycle, after the sleep: predict + compare + correct, 100 axes, ns per axis"
+    );
+    println!("{:<12}{:>9}{:>9}{:>9}", "SIMD", "median", "p99", "cycles");
+    for level in simd::available() {
+        let plan = plan.clone().on(level);
+        let figures = after_sleep(&plan, fleet.clone(), SLEEPING_CYCLES);
+        println!(
+            "{:<12}{:>9.1}{:>9.1}{:>9}",
+            level.name(),
+            figures.median(),
+            figures.quantile(0.99),
+            figures.count()
+        );
+    }
+    println!("target: {SLEEPING_NS}\n");
 }
 
-impl Bench<'_> {
-    fn stamp(&self) -> CycleStamp {
-        CycleStamp {
-            cycle: self.cycle,
-            time_ns: self.cycle * self.period_ns,
-            dc_time_ns: 0,
-        }
+/// Bytes of an axis: what a cycle streams through the caches.
+fn sizes() {
+    let each = |bytes: usize| bytes / LANES;
+    let rows = [
+        ("parameters", each(size_of::<LaneParams>())),
+        ("thresholds", each(size_of::<JudgeLane>())),
+        ("state", each(size_of::<LaneState>())),
+    ];
+    println!("bytes of an axis");
+    let hot: usize = rows.iter().map(|(_, bytes)| bytes).sum();
+    for (name, bytes) in rows {
+        println!("{name:<12}{bytes:>6}  every cycle");
     }
-
-    // Never inlined: callgrind counts by function.
-    #[inline(never)]
-    fn measured_predict(&mut self) {
-        self.pipeline.predict();
-    }
-
-    #[inline(never)]
-    fn measured_compare(&mut self, readings: &Readings) {
-        let stamp = self.stamp();
-        self.pipeline.compare(stamp, &samples(readings));
-        while let Some(event) = self.pipeline.take_event() {
-            // What does not fit is counted by the host; here the queue is emptied after every batch.
-            let _ = self.queue.enqueue(event);
-        }
-    }
-
-    #[inline(never)]
-    fn measured_correct(&mut self, readings: &Readings) {
-        let stamp = self.stamp();
-        self.pipeline.correct(stamp, &samples(readings));
-        self.cycle += 1;
-    }
-
-    fn whole(&mut self, readings: &Readings) {
-        self.measured_predict();
-        self.measured_compare(readings);
-        self.measured_correct(readings);
-    }
-
-    fn events(&mut self) -> u64 {
-        let mut events = 0;
-        while self.queue.dequeue().is_some() {
-            events += 1;
-        }
-        events
-    }
+    println!("{:<12}{hot:>6}  every cycle; target {HOT_BYTES}", "sum");
+    println!(
+        "{:<12}{:>6}  when something is raised or ends",
+        "judging",
+        size_of::<AxisJudge>() + size_of::<AxisPlan>()
+    );
+    println!(
+        "{:<12}{:>6}  acyclic phase",
+        "health",
+        size_of::<AxisHealth>()
+    );
+    println!();
 }
 
-fn samples(readings: &Readings) -> Samples<'_> {
-    Samples {
-        axes: &readings.0,
-        stations: &readings.1,
-        context: Default::default(),
-        bus: Ok(()),
-    }
-}
-
-fn next_readings(fleet: &mut Fleet, readings: &mut Readings) {
-    fleet.next();
-    readings.0.copy_from_slice(&fleet.axis_readings);
-    readings.1.copy_from_slice(&fleet.station_readings);
-}
-
-fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, check: bool) -> Row {
-    let (plan, mut fleet) = commission(machine, SEED, commissioning);
+fn measure(name: &str, plan: &PlanStore, mut fleet: Fleet, cycles: usize, check: bool) -> Row {
     let axes = plan.params.len();
     let mut state = plan.state();
-    let pipeline = plan.pipeline(&mut state);
-    let mut bench = Bench {
-        pipeline,
-        queue: Queue::new(),
-        period_ns: machine.cycle.period_ns,
-        cycle: 0,
-    };
+    let mut bench = Rig::new(plan.pipeline(&mut state));
     let mut batch: Vec<Readings> = Vec::new();
     batch.resize(
         (BATCH_READINGS / axes).clamp(2, 64),
@@ -230,8 +245,8 @@ fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, c
     bench.events();
 
     let clock = clock_cost_ns();
-    let batches = (cycles as usize / batch.len()).max(4);
-    let mut laps: [Figures; 3] = std::array::from_fn(|_| Figures::with_capacity(batches));
+    let batches = (cycles / batch.len()).max(4);
+    let mut laps: [Figures; 4] = std::array::from_fn(|_| Figures::with_capacity(batches));
     let mut whole = Figures::with_capacity(batches);
     let mut tally = Tally::default();
     let mut events = 0;
@@ -250,7 +265,7 @@ fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, c
                 whole.push(per_axis((monotonic_ns() - start) as f64 - clock));
             }
             1 => {
-                let mut sums = [0; 3];
+                let mut sums = [0; 4];
                 let mut before = monotonic_ns();
                 let mut lap = |sum: &mut u64| {
                     let now = monotonic_ns();
@@ -264,6 +279,8 @@ fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, c
                     lap(&mut sums[1]);
                     bench.measured_correct(readings);
                     lap(&mut sums[2]);
+                    bench.track();
+                    lap(&mut sums[3]);
                 }
                 for (figures, sum) in laps.iter_mut().zip(sums) {
                     figures.push(per_axis(sum as f64 - clock * next.len() as f64));
@@ -290,9 +307,10 @@ fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, c
     if check {
         tally.check(name);
     }
-    let [predict, compare, correct] = laps.map(|figures| figures.median());
+    let [predict, compare, correct, track] = laps.map(|figures| figures.median());
     Row {
         name: name.to_owned(),
+        level: plan.plan().level,
         axes,
         cycles: (batches * batch.len()) as u64,
         predict,
@@ -300,6 +318,7 @@ fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, c
         correct,
         whole: whole.median(),
         whole_p99: whole.quantile(0.99),
+        track,
         tally,
         events,
     }
@@ -309,7 +328,7 @@ fn measure(name: &str, machine: &mut Machine, commissioning: u64, cycles: u64, c
 fn yardstick() -> f64 {
     const AXES: usize = 100;
     const CYCLES: u32 = 200;
-    let plan = twinstep_host::plan::PlanStore::new(&machines::many_axes(AXES, SEED));
+    let plan = PlanStore::new(&machines::many_axes(AXES, SEED));
     let mut axes: Vec<(rk4::Axis, rk4::State)> = plan
         .params
         .iter()
@@ -341,13 +360,7 @@ fn yardstick() -> f64 {
 fn count(machine: &mut Machine, cycles: u64) {
     let (plan, mut fleet) = commission(machine, SEED, COMMISSIONING_CYCLES / 2);
     let mut state = plan.state();
-    let pipeline = plan.pipeline(&mut state);
-    let mut bench = Bench {
-        pipeline,
-        queue: Queue::new(),
-        period_ns: machine.cycle.period_ns,
-        cycle: 0,
-    };
+    let mut bench = Rig::new(plan.pipeline(&mut state));
     let mut readings = (fleet.axis_readings.clone(), fleet.station_readings.clone());
     for _ in 0..cycles {
         next_readings(&mut fleet, &mut readings);

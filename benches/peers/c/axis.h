@@ -60,6 +60,7 @@ struct runner {
     void (*start)(const struct scenario *);
     void (*cycle)(const struct scenario *, size_t k);
     void (*states)(struct state *);
+    void (*evidence)(void); /* prints what else was computed; may be NULL */
 };
 
 struct axis prepare(struct axis raw);
@@ -67,6 +68,6 @@ struct axis prepare(struct axis raw);
 /* One cycle by Runge-Kutta of fourth order in SUBSTEPS substeps; `axis` is prepared. */
 void rk4_step(const struct axis *axis, struct state *state, double from_m, double to_m, double period_s);
 
-extern const struct runner rk4_runner, rk4_fine_runner, soa_runner, soa_full_runner, exact_runner, casadi_runner;
+extern const struct runner rk4_runner, rk4_fine_runner, soa_runner, soa_full_runner, casadi_runner;
 
 #endif

@@ -53,4 +53,4 @@ static void tell(struct state *out)
     memcpy(out, states, count * sizeof *out);
 }
 
-const struct runner casadi_runner = {"casadi", start, cycle, tell};
+const struct runner casadi_runner = {"casadi", start, cycle, tell, NULL};

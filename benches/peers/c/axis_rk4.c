@@ -100,5 +100,5 @@ static void tell(struct state *out)
         out[a] = states[a];
 }
 
-const struct runner rk4_runner = {"rk4", start, cycle, tell};
-const struct runner rk4_fine_runner = {"rk4-fine", start, fine_cycle, tell};
+const struct runner rk4_runner = {"rk4", start, cycle, tell, NULL};
+const struct runner rk4_fine_runner = {"rk4-fine", start, fine_cycle, tell, NULL};

@@ -13,7 +13,7 @@
 enum { PASSES_MIN = 3, PASSES_MAX = 10000, HEADER = 8 };
 
 static const struct runner *const runners[] = {&rk4_runner, &rk4_fine_runner, &soa_runner, &soa_full_runner,
-                                               &exact_runner, &casadi_runner};
+                                               &casadi_runner};
 
 static void fail(const char *what, const char *which)
 {
@@ -85,6 +85,8 @@ int main(int argc, char **argv)
     runner->states(last);
     qsort(passes, n, sizeof *passes, ascending);
     printf("%.3f\n", passes[n / 2]);
+    if (runner->evidence)
+        runner->evidence();
     if (argc == 5) {
         FILE *file = fopen(argv[4], "wb");
         if (!file)

@@ -1,7 +1,7 @@
 //! Runners in Rust: `peers RUNNER SCENARIO BUDGET_MS [--trajectory FILE] [--fmu FILE] [--simd LEVEL]`.
 //!
 //! What `c/run.c` is for the runners in C: runs the scenario again and again until the budget is used up, prints the median
-//! pass in ns per axis and cycle, and writes all states of all cycles in one more run, which must end in the same state.
+//! pass in ns per axis and cycle, then sums of what detectors and filters have come to, and writes all states of all cycles in one more run, which must end in the same state.
 
 #![allow(
     clippy::disallowed_methods,
@@ -34,6 +34,10 @@ trait Runner {
     fn cycle(&mut self, scenario: &Scenario, k: usize) -> Result<(), Box<dyn Error>>;
     /// Tells the states of all axes.
     fn states(&mut self, states: &mut [State]) -> Result<(), Box<dyn Error>>;
+    /// Sums over the axes of what else was computed; nothing for most.
+    fn evidence(&self) -> Vec<f64> {
+        Vec::new()
+    }
 }
 
 struct Arguments {
@@ -124,6 +128,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     runner.states(&mut last)?;
     passes.sort_by(f64::total_cmp);
     println!("{:.3}", passes[passes.len() / 2]);
+    for sum in runner.evidence() {
+        println!("{sum:.17e}");
+    }
 
     if let Some(path) = &arguments.trajectory {
         let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);

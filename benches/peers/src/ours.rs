@@ -5,15 +5,22 @@
 use crate::Runner;
 use crate::scenario::{Params, Scenario, State};
 use std::error::Error;
+use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
+use twinstep_models::innovation::{Watch, WatchParams, Whitened};
 use twinstep_models::lane::{LANES, Lane, ZERO, lanes_for};
+use twinstep_models::simd::{Kernel, Level, Vector};
 
 /// Eight axes.
 struct Group {
     params: LaneParams,
+    watch_params: WatchParams,
     reference: Reference,
     state: AxisState,
-    /// Residuals beyond their limits, counted.
+    watch: Watch,
+    filter: LoadFilter,
+    load: LoadEstimate,
+    /// Cycles with a detector beyond its threshold, counted.
     deviations: Lane,
 }
 
@@ -21,19 +28,34 @@ struct Group {
 pub struct Ours {
     groups: Vec<Group>,
     axes: usize,
+    level: Level,
     /// With `compare` and `correct`, not only `predict`.
     full: bool,
 }
 
-/// The SIMD level that this program was built for: the kernel has one path, which the compiler's target decides.
-const fn built_for() -> &'static str {
-    if cfg!(target_feature = "avx512f") {
-        "avx512"
-    } else if cfg!(target_feature = "avx2") {
-        "avx2"
-    } else {
-        "portable"
+/// The SIMD level of that name; the best one that the processor has without a name.
+fn level(name: Option<&str>) -> Result<Level, Box<dyn Error>> {
+    let mut levels = vec![Level::PORTABLE];
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has just said that it has AVX2.
+        #[expect(unsafe_code, reason = "vouches for the processor")]
+        levels.push(unsafe { Level::avx2() });
     }
+    if is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+    {
+        // SAFETY: the processor has just said that it has all that the level asks for.
+        #[expect(unsafe_code, reason = "vouches for the processor")]
+        levels.push(unsafe { Level::avx512() });
+    }
+    let names: Vec<&str> = levels.iter().map(|level| level.name()).collect();
+    levels
+        .iter()
+        .rfind(|level| name.is_none_or(|name| name == level.name()))
+        .copied()
+        .ok_or_else(|| format!("--simd {name:?}, but this processor has {names:?}").into())
 }
 
 fn axis_params(p: &Params, period_s: f64) -> AxisParams {
@@ -55,12 +77,32 @@ fn axis_params(p: &Params, period_s: f64) -> AxisParams {
         // One cycle: the drive goes from the target before to the newest, as the peers do.
         dead_time_s: period_s,
         observer_hz: p.observer_hz,
+        load_lag_s: 0.008,
         cascade_valid: true,
         ..AxisParams::IDLE
     }
 }
 
+/// Thresholds of the detectors; the same as in `c/axis_soa.c`.
+fn watch_params(limits: &[f64; 3]) -> WatchParams {
+    let whitened = |limit: f64| {
+        Some(Whitened {
+            correlation: 0.5,
+            sigma: 0.25 * limit,
+            window: 3.0,
+            cusum: 12.0,
+        })
+    };
+    let mut watch = WatchParams::OFF;
+    for l in 0..LANES {
+        let both = [whitened(limits[0]), whitened(limits[2])];
+        watch.put(l, &limits.map(Some), &both);
+    }
+    watch
+}
+
 /// Eight values from `values`; a lane that is not full takes the last axis again.
+#[inline(always)]
 fn lane(values: &[f64], group: usize) -> Lane {
     let rest = &values[group * LANES..];
     match rest.first_chunk() {
@@ -69,27 +111,23 @@ fn lane(values: &[f64], group: usize) -> Lane {
     }
 }
 
-fn beyond(residual: f64, limit: f64) -> f64 {
-    if residual > limit || residual < -limit {
-        1.0
-    } else {
-        0.0
-    }
-}
-
 impl Group {
-    fn new(params: &[Params], start: &[State], targets_m: [Lane; 2], period_s: f64) -> Self {
+    fn new(params: &[Params], start: &[State], targets_m: [Lane; 2], scenario: &Scenario) -> Self {
+        let period_s = scenario.period_s;
         let axes: Vec<AxisParams> = params.iter().map(|p| axis_params(p, period_s)).collect();
         let mut state = AxisState::REST;
+        let mut filter = LoadFilter::EMPTY;
         for (l, &[x, v, i, q, reported]) in start.iter().enumerate() {
             state.position_m[l] = x;
             state.velocity_m_per_s[l] = v;
             state.current_a[l] = i;
             state.integral_a[l] = q;
             state.reported_a[l] = reported;
+            filter.lock(l, x, reported, axes[l].gravity_a);
         }
         Self {
             params: LaneParams::new(&axes, period_s),
+            watch_params: watch_params(&scenario.limits),
             reference: Reference {
                 // On its way already: the targets before lie on the first line.
                 history_m: std::array::from_fn(|n| {
@@ -98,34 +136,106 @@ impl Group {
                 }),
             },
             state,
+            watch: Watch::NEW,
+            filter,
+            load: LoadEstimate::NONE,
             deviations: ZERO,
         }
     }
 
-    fn compare(&mut self, limits: &[f64; 3], measured: &[Lane; 3]) {
-        let s = &self.state;
-        let predicted = [&s.position_m, &s.velocity_m_per_s, &s.reported_a];
-        for l in 0..LANES {
-            for n in 0..3 {
-                self.deviations[l] += beyond(measured[n][l] - predicted[n][l], limits[n]);
+    /// What detectors and filter have come to, in the order of `c/axis_soa.c`.
+    fn evidence(&self) -> [&Lane; 14] {
+        let (w, load) = (&self.watch, &self.load);
+        [
+            &self.deviations,
+            &w.window[0],
+            &w.window[1],
+            &w.up[0],
+            &w.up[1],
+            &w.down[0],
+            &w.down[1],
+            &w.square,
+            &load.measured_a,
+            &load.predicted_a,
+            &load.inertial_a,
+            &load.position_m,
+            &load.velocity_m_per_s,
+            &load.acceleration_m_per_s2,
+        ]
+    }
+}
+
+struct Predict<'a> {
+    groups: &'a mut [Group],
+    targets_m: &'a [f64],
+}
+
+impl Kernel for Predict<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        for (n, g) in self.groups.iter_mut().enumerate() {
+            g.reference.push(&lane(self.targets_m, n));
+            cascade::advance_on::<V>(&g.params, &g.reference, &mut g.state, &ZERO);
+        }
+    }
+}
+
+struct Compare<'a> {
+    groups: &'a mut [Group],
+    measured: [&'a [f64]; 3],
+}
+
+impl Kernel for Compare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        for (n, g) in self.groups.iter_mut().enumerate() {
+            let s = &g.state;
+            let predicted = [&s.position_m, &s.velocity_m_per_s, &s.reported_a];
+            let mut innovation = [ZERO; 3];
+            for c in 0..3 {
+                let measured = lane(self.measured[c], n);
+                for l in 0..LANES {
+                    innovation[c][l] = measured[l] - predicted[c][l];
+                }
+            }
+            let beyond = g.watch.push(&g.watch_params, &innovation, &[1.0; LANES]);
+            for l in 0..LANES {
+                g.deviations[l] += beyond[l];
             }
         }
     }
 }
 
-impl Ours {
-    /// `level` is refused when this build is for another.
-    pub fn new(axes: usize, level: Option<&str>, full: bool) -> Result<Self, Box<dyn Error>> {
-        if let Some(level) = level.filter(|level| *level != built_for()) {
-            return Err(format!(
-                "--simd {level}, but this program is built for {}: build it with RUSTFLAGS for {level}",
-                built_for()
-            )
-            .into());
+struct Correct<'a> {
+    groups: &'a mut [Group],
+    measured: [&'a [f64]; 3],
+}
+
+impl Kernel for Correct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let [position_m, _, current_a] = self.measured;
+        for (n, g) in self.groups.iter_mut().enumerate() {
+            let (x, i) = (lane(position_m, n), lane(current_a, n));
+            observer::correct(&g.params, &mut g.state, &x, &i, &[1.0; LANES]);
+            g.load = g.filter.push(&g.params, &x, &i, &ZERO);
         }
+    }
+}
+
+impl Ours {
+    /// `name` is a SIMD level, refused when the processor has it not.
+    pub fn new(axes: usize, name: Option<&str>, full: bool) -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             groups: Vec::new(),
             axes,
+            level: level(name)?,
             full,
         })
     }
@@ -137,33 +247,20 @@ impl Runner for Ours {
         let parts = params.zip(scenario.start.chunks(LANES)).enumerate();
         let first = |n| [0, 1].map(|k| lane(scenario.targets_m(k), n));
         self.groups = parts
-            .map(|(n, (params, start))| Group::new(params, start, first(n), scenario.period_s))
+            .map(|(n, (params, start))| Group::new(params, start, first(n), scenario))
             .collect();
         debug_assert_eq!(self.groups.len(), lanes_for(self.axes));
         Ok(())
     }
 
     fn cycle(&mut self, scenario: &Scenario, k: usize) -> Result<(), Box<dyn Error>> {
-        let targets_m = scenario.targets_m(k + 1);
-        for (n, g) in self.groups.iter_mut().enumerate() {
-            g.reference.push(&lane(targets_m, n));
-            cascade::advance(&g.params, &g.reference, &mut g.state, &ZERO);
-        }
+        let (groups, targets_m) = (&mut self.groups[..], scenario.targets_m(k + 1));
+        self.level.run(Predict { groups, targets_m });
         if self.full {
-            let measured = scenario.measured(k);
-            for (n, g) in self.groups.iter_mut().enumerate() {
-                g.compare(&scenario.limits, &measured.map(|m| lane(m, n)));
-            }
-            for (n, g) in self.groups.iter_mut().enumerate() {
-                let [position_m, _, current_a] = measured.map(|m| lane(m, n));
-                observer::correct(
-                    &g.params,
-                    &mut g.state,
-                    &position_m,
-                    &current_a,
-                    &[1.0; LANES],
-                );
-            }
+            let (groups, measured) = (&mut self.groups[..], scenario.measured(k));
+            self.level.run(Compare { groups, measured });
+            let groups = &mut self.groups[..];
+            self.level.run(Correct { groups, measured });
         }
         Ok(())
     }
@@ -180,5 +277,19 @@ impl Runner for Ours {
             ];
         }
         Ok(())
+    }
+
+    fn evidence(&self) -> Vec<f64> {
+        let mut sums = Vec::new();
+        if self.full {
+            sums.resize(14, 0.0);
+            for n in 0..self.axes {
+                let lanes = self.groups[n / LANES].evidence();
+                for (sum, lane) in sums.iter_mut().zip(lanes) {
+                    *sum += lane[n % LANES].abs();
+                }
+            }
+        }
+        sums
     }
 }

@@ -138,11 +138,10 @@ impl AxisState {
 /// Coulomb and Stribeck friction that would brake at velocity `v` (A, a size without sign).
 #[inline(always)]
 pub fn dry_friction_a(p: &LaneParams, l: usize, v: f64) -> f64 {
-    let coulomb = if v >= 0.0 {
-        p.coulomb_positive_a[l]
-    } else {
-        p.coulomb_negative_a[l]
-    };
+    let (positive_a, negative_a) = (p.coulomb_positive_a[l], p.coulomb_negative_a[l]);
+    // Two shares, one of them 0: a choice between two places in memory would be gathered one by one.
+    let forward = if v >= 0.0 { 1.0 } else { 0.0 };
+    let coulomb = forward * positive_a + (1.0 - forward) * negative_a;
     coulomb + p.stribeck_a[l] / (1.0 + v * v * p.stribeck_per_v2[l])
 }
 
@@ -189,7 +188,7 @@ pub fn advance_on<V: Vector>(
     let zero = V::splat(0.0);
     let one = V::splat(1.0);
     let half = V::splat(0.5);
-    let per_s = V::splat(1.0 / p.period_s);
+    let per_s = V::splat(p.per_s);
     let paths = reference.paths::<V>(p);
     let (x, v) = (V::load(&s.position_m), V::load(&s.velocity_m_per_s));
     let (i, q, r) = (
@@ -288,15 +287,15 @@ pub fn advance_on<V: Vector>(
         ),
     );
     let free_of_limit = V::either(free_of_limit, V::load(&p.continuous).within(zero));
-    let exact = V::bits(V::both(V::either(goes_on, rests), free_of_limit));
+    let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
     let mut next = [x1, v1, i1, q1, r1];
-    if exact != u8::MAX || p.any_sampled {
+    if V::bits(exact) != u8::MAX {
         let mut lanes = [ZERO; 5];
         for (lane, v) in lanes.iter_mut().zip(next) {
             v.store(lane);
         }
-        one_by_one(p, &paths.each(), s, contact_a, exact, &mut lanes);
+        one_by_one(p, &paths.each(), s, contact_a, V::bits(exact), &mut lanes);
         next = [
             V::load(&lanes[0]),
             V::load(&lanes[1]),
@@ -305,6 +304,15 @@ pub fn advance_on<V: Vector>(
             V::load(&lanes[4]),
         ];
     }
+    if p.any_sampled {
+        // A drive that closes its loops once a cycle computes what it holds until the next sample.
+        let mean = (next[0] - x) * per_s;
+        let wanted = kx * (paths.to_m - next[0]) + kff * second;
+        let held = limited(kv * (wanted - mean), limit);
+        let sampled = V::load(&p.sampled).above(zero);
+        next[2] = V::select(sampled, held, next[2]);
+        next[4] = V::select(sampled, held, next[4]);
+    }
     next[0].store(&mut s.position_m);
     next[1].store(&mut s.velocity_m_per_s);
     next[2].store(&mut s.current_a);
@@ -312,7 +320,24 @@ pub fn advance_on<V: Vector>(
     next[4].store(&mut s.reported_a);
 }
 
-/// What is left of a lane: axes whose exact step does not hold, and drives that close their loops once a cycle.
+/// A row of the exact step, but for its last columns.
+#[inline(always)]
+fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6]) -> V {
+    V::load(&row[0]) * inputs[0]
+        + V::load(&row[1]) * inputs[1]
+        + V::load(&row[2]) * inputs[2]
+        + V::load(&row[3]) * inputs[3]
+        + V::load(&row[4]) * inputs[4]
+        + V::load(&row[5]) * inputs[5]
+}
+
+/// Limits every place to `-limit..=limit`.
+#[inline(always)]
+fn limited<V: Vector>(x: V, limit: V) -> V {
+    limit.smaller((V::splat(0.0) - limit).larger(x))
+}
+
+/// The axes of a lane whose exact step does not hold.
 ///
 /// `next` is position, velocity, current, integrator and reported current after the exact step; `exact` has a bit where it holds.
 #[inline(never)]
@@ -332,27 +357,7 @@ fn one_by_one(
                 lane[l] = value;
             }
         }
-        if p.sampled[l] != 0.0 {
-            // Computes what it holds until the next sample.
-            let x = next[0][l];
-            let v = (x - before.position_m[l]) / p.period_s;
-            let wanted = p.position_gain_per_s[l] * (path.to_m - x)
-                + p.velocity_feedforward[l] * path.second_m / p.period_s;
-            let held = clamp(p.velocity_gain[l] * (wanted - v), p.limit_a[l]);
-            (next[2][l], next[4][l]) = (held, held);
-        }
     }
-}
-
-/// A row of the exact step, but for its last columns.
-#[inline(always)]
-fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6]) -> V {
-    V::load(&row[0]) * inputs[0]
-        + V::load(&row[1]) * inputs[1]
-        + V::load(&row[2]) * inputs[2]
-        + V::load(&row[3]) * inputs[3]
-        + V::load(&row[4]) * inputs[4]
-        + V::load(&row[5]) * inputs[5]
 }
 
 /// One axis by itself, in substeps: those that hold exactly are exact, and those in which it starts, stops, turns around or
@@ -446,22 +451,20 @@ fn cut_substep(
     to_m: f64,
     load_a: f64,
 ) -> [f64; 5] {
-    let a = &p.axes[l];
     let step = p.step_s / CUTS as f64;
-    let continuous = a.cascade_valid && !a.sampled;
     let slope = (to_m - from_m) / p.step_s;
     for n in 0..CUTS {
         let target_m = from_m + (n as f64 + 0.5) * step * slope;
-        if continuous {
+        if p.continuous[l] > 0.0 {
             // The middle of the step is half a step's way further on.
-            let wanted = a.position_gain_per_s * (target_m - x - 0.5 * step * v)
-                + a.velocity_feedforward * slope;
+            let wanted = p.position_gain_per_s[l] * (target_m - x - 0.5 * step * v)
+                + p.velocity_feedforward[l] * slope;
             let error = wanted - v;
-            let asked = a.velocity_gain * error + q;
-            let limited = clamp(asked, a.limit_a);
+            let asked = p.velocity_gain[l] * error + q;
+            let limited = clamp(asked, p.limit_a[l]);
             // The integrator stops while the output is limited.
             if asked == limited {
-                q += a.integral_gain * error * step;
+                q += p.integral_gain[l] * error * step;
             }
             let after = limited + (i - limited) * p.current_decay[l];
             r = mean(i, after) + (r - mean(i, after)) * p.filter_decay[l];

@@ -146,8 +146,30 @@ impl LoadFilter {
         current_a: &Lane,
         contact_a: &Lane,
     ) -> LoadEstimate {
+        self.take_in::<true>(p, position_m, current_a, contact_a)
+    }
+
+    /// [`Self::push`] of axes none of which ever touches a part.
+    #[inline(always)]
+    pub fn push_free(
+        &mut self,
+        p: &LaneParams,
+        position_m: &Lane,
+        current_a: &Lane,
+    ) -> LoadEstimate {
+        self.take_in::<false>(p, position_m, current_a, &ZERO)
+    }
+
+    #[inline(always)]
+    fn take_in<const TOUCHES: bool>(
+        &mut self,
+        p: &LaneParams,
+        position_m: &Lane,
+        current_a: &Lane,
+        contact_a: &Lane,
+    ) -> LoadEstimate {
         let mut out = LoadEstimate::NONE;
-        let per_s = 1.0 / p.period_s;
+        let per_s = p.per_s;
         for l in 0..LANES {
             let [x1, x2, x3] = [
                 self.position_m[0][l],
@@ -159,7 +181,11 @@ impl LoadFilter {
                 self.current_a[1][l],
                 self.current_a[2][l],
             ];
-            let [c1, c2] = [self.contact_a[0][l], self.contact_a[1][l]];
+            let [c1, c2] = if TOUCHES {
+                [self.contact_a[0][l], self.contact_a[1][l]]
+            } else {
+                [0.0; 2]
+            };
             // The sample two cycles ago: its velocity needs its neighbours.
             let v = (x1 - x3) * (0.5 * per_s);
             // Below a hundredth of the Stribeck velocity the sign of the velocity is noise.
@@ -181,7 +207,11 @@ impl LoadFilter {
             let before = self.way[1][l];
             let way = filter(&mut self.way, x1 - x2);
             let acceleration = (way - before) * (per_s * per_s);
-            let contact = filter(&mut self.contact, c2);
+            let contact = if TOUCHES {
+                filter(&mut self.contact, c2)
+            } else {
+                0.0
+            };
             out.position_m[l] = filter(&mut self.position, x2);
             let explained = filter(&mut self.explained, explained);
             let measured = filter(&mut self.measured, measured);
@@ -199,8 +229,10 @@ impl LoadFilter {
             self.current_a[2][l] = i2;
             self.current_a[1][l] = i1;
             self.current_a[0][l] = current_a[l];
-            self.contact_a[1][l] = c1;
-            self.contact_a[0][l] = contact_a[l];
+            if TOUCHES {
+                self.contact_a[1][l] = c1;
+                self.contact_a[0][l] = contact_a[l];
+            }
         }
         out
     }

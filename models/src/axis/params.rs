@@ -117,6 +117,8 @@ pub struct RestingStep {
 pub struct LaneParams {
     /// Period (s).
     pub period_s: f64,
+    /// 1 / period (1/s).
+    pub per_s: f64,
     /// Substep (s).
     pub step_s: f64,
     /// One of the axes is sampled.
@@ -175,8 +177,8 @@ pub struct LaneParams {
     pub current_decay: Lane,
     /// Decay of the torque filter over a cut.
     pub filter_decay: Lane,
-    /// The axes one by one, for the cycles that are stepped in substeps.
-    pub axes: [AxisParams; LANES],
+    /// See [`AxisParams`]; read, as the two decays are, in cycles that are stepped in substeps.
+    pub integral_gain: Lane,
 }
 
 impl LaneParams {
@@ -187,6 +189,7 @@ impl LaneParams {
     pub fn new(axes: &[AxisParams], period_s: f64) -> Self {
         let mut lane = Self {
             period_s,
+            per_s: 1.0 / period_s,
             step_s: period_s / SUBSTEPS as f64,
             any_sampled: false,
             moving: Step {
@@ -226,7 +229,7 @@ impl LaneParams {
             fine: [(Transition::default(), Transition::default()); LANES],
             current_decay: ZERO,
             filter_decay: ZERO,
-            axes: [AxisParams::IDLE; LANES],
+            integral_gain: ZERO,
         };
         for l in 0..LANES {
             lane.put(l, axes.get(l).unwrap_or(&AxisParams::IDLE));
@@ -236,7 +239,7 @@ impl LaneParams {
 
     fn put(&mut self, l: usize, a: &AxisParams) {
         let period_s = self.period_s;
-        self.axes[l] = *a;
+        self.integral_gain[l] = a.integral_gain;
         self.inertia[l] = a.inertia;
         self.acceleration_per_a[l] = 1.0 / a.inertia;
         self.coulomb_positive_a[l] = a.coulomb_positive_a;

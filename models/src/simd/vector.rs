@@ -18,6 +18,10 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     fn splat(x: f64) -> Self;
     /// Quotients.
     fn over(self, by: Self) -> Self;
+    /// `self` where it is greater than `other`, else `other`.
+    fn larger(self, other: Self) -> Self;
+    /// `self` where it is less than `other`, else `other`.
+    fn smaller(self, other: Self) -> Self;
     /// Greater than.
     fn above(self, other: Self) -> Self::Mask;
     /// Less than or equal.
@@ -68,7 +72,8 @@ impl Mul for Portable {
 }
 
 impl Vector for Portable {
-    type Mask = [bool; LANES];
+    // All bits of a place or none: choices become bit operations, which every vector unit has.
+    type Mask = [u64; LANES];
     #[inline(always)]
     fn load(from: &Lane) -> Self {
         Self(*from)
@@ -86,12 +91,20 @@ impl Vector for Portable {
         self.zip(by, |a, b| a / b)
     }
     #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
-        core::array::from_fn(|l| self.0[l] > other.0[l])
+        core::array::from_fn(|l| if self.0[l] > other.0[l] { u64::MAX } else { 0 })
     }
     #[inline(always)]
     fn within(self, other: Self) -> Self::Mask {
-        core::array::from_fn(|l| self.0[l] <= other.0[l])
+        core::array::from_fn(|l| if self.0[l] <= other.0[l] { u64::MAX } else { 0 })
     }
     #[inline(always)]
     fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
@@ -104,11 +117,11 @@ impl Vector for Portable {
     #[inline(always)]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
         Self(core::array::from_fn(|l| {
-            if mask[l] { yes.0[l] } else { no.0[l] }
+            f64::from_bits((yes.0[l].to_bits() & mask[l]) | (no.0[l].to_bits() & !mask[l]))
         }))
     }
     #[inline(always)]
     fn bits(mask: Self::Mask) -> u8 {
-        (mask.iter().enumerate()).fold(0, |bits, (l, set)| bits | (u8::from(*set) << l))
+        (mask.iter().enumerate()).fold(0, |bits, (l, set)| bits | (((set & 1) as u8) << l))
     }
 }

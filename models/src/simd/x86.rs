@@ -68,6 +68,16 @@ impl Vector for Wide {
         Self(unsafe { _mm512_div_pd(self.0, by.0) })
     }
     #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        // SAFETY: see the module. The instruction gives the second where neither is the larger, as the others do.
+        Self(unsafe { _mm512_max_pd(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        // SAFETY: see the module. The instruction gives the second where neither is the smaller, as the others do.
+        Self(unsafe { _mm512_min_pd(self.0, other.0) })
+    }
+    #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
         // SAFETY: see the module.
         unsafe { _mm512_cmp_pd_mask::<_CMP_GT_OQ>(self.0, other.0) }
@@ -125,6 +135,26 @@ impl Vector for Halves {
     fn over(self, by: Self) -> Self {
         // SAFETY: see the module.
         unsafe { Self(_mm256_div_pd(self.0, by.0), _mm256_div_pd(self.1, by.1)) }
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        // SAFETY: see the module. The instruction gives the second where neither is the larger, as the others do.
+        unsafe {
+            Self(
+                _mm256_max_pd(self.0, other.0),
+                _mm256_max_pd(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        // SAFETY: see the module. The instruction gives the second where neither is the smaller, as the others do.
+        unsafe {
+            Self(
+                _mm256_min_pd(self.0, other.0),
+                _mm256_min_pd(self.1, other.1),
+            )
+        }
     }
     #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {

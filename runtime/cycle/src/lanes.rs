@@ -195,24 +195,17 @@ impl Kernel for Compare<'_, '_> {
     fn run<V: Vector>(mut self) {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
-        for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
-            let base = n * LANES;
-            let mut alone = 0_u8;
-            let places = self.samples.axes.get(base..).unwrap_or(&[]);
-            lane.used = ZERO;
-            for (l, sample) in places.iter().take(LANES).enumerate() {
-                match sample {
-                    Ok(r) => {
-                        lane.used[l] = 1.0;
-                        lane.measured_m[l] = r.position_m;
-                        lane.measured_m_per_s[l] = r.velocity_m_per_s;
-                        lane.measured_a[l] = r.current_a;
-                        lane.target_m[l] = r.target_m;
-                        alone |= u8::from(r.state != DriveState::OperationEnabled) << l;
-                    }
-                    Err(_) => alone |= 1 << l,
-                }
+        let places = |n: usize| self.samples.axes.get(n * LANES..).unwrap_or(&[]);
+        // A lane is taken in one before the other is compared: eight single stores must have settled before they are read at once.
+        let mut next = lanes.first_mut().map_or(0, |lane| lane.take_in(places(0)));
+        for (n, judge) in plan.judges.iter().enumerate() {
+            let mut alone = next;
+            if let Some(lane) = lanes.get_mut(n + 1) {
+                next = lane.take_in(places(n + 1));
             }
+            let Some(lane) = lanes.get_mut(n) else {
+                break;
+            };
             for l in 0..LANES {
                 let waits = lane.settle[l] > 0.0;
                 lane.judged[l] = if waits { 0.0 } else { lane.used[l] };
@@ -222,7 +215,7 @@ impl Kernel for Compare<'_, '_> {
                     0.0
                 };
             }
-            let places = u8::MAX >> LANES.saturating_sub(places.len());
+            let places = u8::MAX >> LANES.saturating_sub(places(n).len());
             alone |= (lane.attention | !lane.locked) & places;
             if alone != 0 {
                 self.alone(n, lane, alone);
@@ -238,6 +231,29 @@ impl Kernel for Compare<'_, '_> {
                 self.surprised(n, lane, &beyond);
             }
         }
+    }
+}
+
+impl LaneState {
+    /// Takes the samples in. Returns a bit for each place that is not simply measured and enabled.
+    #[inline(always)]
+    fn take_in(&mut self, places: &[Result<AxisReading, Missing>]) -> u8 {
+        let mut alone = 0_u8;
+        self.used = ZERO;
+        for (l, sample) in places.iter().take(LANES).enumerate() {
+            match sample {
+                Ok(r) => {
+                    self.used[l] = 1.0;
+                    self.measured_m[l] = r.position_m;
+                    self.measured_m_per_s[l] = r.velocity_m_per_s;
+                    self.measured_a[l] = r.current_a;
+                    self.target_m[l] = r.target_m;
+                    alone |= u8::from(r.state != DriveState::OperationEnabled) << l;
+                }
+                Err(_) => alone |= 1 << l,
+            }
+        }
+        alone
     }
 }
 
@@ -390,13 +406,15 @@ impl Kernel for Correct<'_, '_> {
                     lane.twin.reported_a[l]
                 };
             }
-            if judge.presses {
+            let load = if judge.presses {
                 let v = lane.twin.velocity_m_per_s;
                 contacts(plan, n, part, &lane.measured_m, &v, &mut lane.contact_a);
-            }
-            let load =
                 lane.filter
-                    .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a);
+                    .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a)
+            } else {
+                lane.filter
+                    .push_free(params, &lane.measured_m, &lane.measured_a)
+            };
             let mut settling = ZERO;
             for l in 0..LANES {
                 settling[l] = if lane.settle[l] > 0.0 { 1.0 } else { 0.0 };
