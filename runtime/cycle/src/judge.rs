@@ -10,7 +10,7 @@ use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
-use twinstep_models::innovation::{WHITENED, WHITENED_CHANNELS, Watch};
+use twinstep_models::innovation::{Statistics, WHITENED, WHITENED_CHANNELS, Watch};
 use twinstep_models::pattern::{Shift, likeliest};
 use twinstep_models::regime::Segment;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
@@ -22,7 +22,7 @@ const NEXT_CHANNELS: [Channel; NEXT] = [
     Channel::CurrentNext,
 ];
 /// Cycles below half the limit after which a fast limit is cleared.
-const CALM_CYCLES: u32 = 200;
+pub const CALM_CYCLES: u32 = 200;
 /// Weight of the newest movement in the shift of a feature.
 const NEWEST: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
@@ -82,18 +82,17 @@ pub struct Innovation {
     pub measured: [f64; NEXT],
     /// Predicted, likewise.
     pub predicted: [f64; NEXT],
-    /// Window and larger CUSUM of the whitened channels.
-    pub whitened: [(f64, f64); WHITENED],
+    /// Window and CUSUM of the whitened channels.
+    pub whitened: [Statistics; WHITENED],
 }
 
 impl Innovation {
     /// What place `l` of a lane has.
     pub fn of(watch: &Watch, l: usize, measured: [f64; NEXT], predicted: [f64; NEXT]) -> Self {
-        let sums = |w: usize| watch.up[w][l].max(watch.down[w][l]);
         Self {
             measured,
             predicted,
-            whitened: core::array::from_fn(|w| (watch.window[w][l], sums(w))),
+            whitened: core::array::from_fn(|w| Statistics::of(watch, w, l)),
         }
     }
 
@@ -104,13 +103,13 @@ impl Innovation {
             plan.limits[c].map_or(0.0, |limit| residual / limit),
             Detector::FastLimit,
         );
-        for (w, (window, sum)) in self.whitened.into_iter().enumerate() {
+        for (w, s) in self.whitened.into_iter().enumerate() {
             let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
                 continue;
             };
             for (excess, detector) in [
-                (window / p.window, Detector::Window),
-                (sum / p.cusum, Detector::Cusum),
+                (s.window / p.window, Detector::Window),
+                (s.cusum / p.cusum, Detector::Cusum),
             ] {
                 if excess > furthest.0 {
                     furthest = (excess, detector);

@@ -6,6 +6,11 @@ use twinstep_models::innovation::Whitened;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 
+const STILL: Statistics = Statistics {
+    window: 0.0,
+    cusum: 0.0,
+};
+
 fn plan() -> AxisPlan {
     let baseline = Some(Baseline {
         mean_a: 0.0,
@@ -65,7 +70,7 @@ fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
         let evidence = Innovation {
             measured: [residual, 9.0, 0.0],
             predicted: [0.0; 3],
-            whitened: [(0.0, 0.0); WHITENED],
+            whitened: [STILL; WHITENED],
         };
         judge.innovation(
             &plan,
@@ -108,13 +113,25 @@ fn the_detector_that_is_furthest_is_named() {
         cusum: 10.0,
     });
     for (whitened, detector) in [
-        ((4.0, 1.0), Detector::Window),
-        ((1.0, 12.0), Detector::Cusum),
+        (
+            Statistics {
+                window: 4.0,
+                ..STILL
+            },
+            Detector::Window,
+        ),
+        (
+            Statistics {
+                cusum: 12.0,
+                ..STILL
+            },
+            Detector::Cusum,
+        ),
     ] {
         let evidence = Innovation {
             measured: [1e-6, 0.0, 0.0],
             predicted: [0.0; 3],
-            whitened: [whitened, (0.0, 0.0)],
+            whitened: [whitened, STILL],
         };
         judge.innovation(&plan, &at(0), Regime::Standstill, &evidence, &mut out);
         let raised = out.pop().expect("raised");
