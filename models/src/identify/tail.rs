@@ -15,7 +15,7 @@ use crate::tail::{SHAPES, Tail};
 /// Clusters that are enough for a fit: fewer and higher ones follow the limit law better.
 pub const ENOUGH: usize = 60;
 /// Clusters below which no shape is fitted.
-pub const LEAST: usize = 10;
+pub const LEAST: usize = 3;
 /// Shape of an amplitude: innovations of a real axis had a kurtosis of 25, as a Student t with 4.3 degrees of freedom has,
 /// whose tail has the shape 1 / 4.3.
 const AMPLITUDE_SHAPE: f64 = 0.23;
