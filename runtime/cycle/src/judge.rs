@@ -23,6 +23,10 @@ const NEXT_CHANNELS: [Channel; NEXT] = [
 ];
 /// Cycles below half the limit after which a fast limit is cleared.
 pub const CALM_CYCLES: u32 = 200;
+/// A deviation that comes back within this many times the calm it was cleared after has never been gone: the calm that it needs is doubled.
+const BACK_WITHIN: u64 = 16;
+/// Longest calm that is needed (cycles).
+const CALM_MOST: u32 = CALM_CYCLES << 8;
 /// Weight of the newest movement in the shift of a feature.
 const NEWEST: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
@@ -138,6 +142,8 @@ pub struct AxisJudge {
     backlash_raised: bool,
     limit_raised: [bool; NEXT],
     calm: [u32; NEXT],
+    calm_needed: [u32; NEXT],
+    cleared_cycle: [u64; NEXT],
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -177,9 +183,19 @@ impl AxisJudge {
                 out.push(event(EventState::Raised));
                 self.limit_raised[c] = true;
                 self.calm[c] = 0;
+                // What surprises once a movement is one deviation, not one a movement.
+                let old = self.calm_needed[c];
+                let since = at.stamp.cycle.saturating_sub(self.cleared_cycle[c]);
+                let back = old > 0 && since <= BACK_WITHIN * u64::from(old);
+                self.calm_needed[c] = if back {
+                    CALM_MOST.min(2 * old)
+                } else {
+                    CALM_CYCLES
+                };
             } else if self.limit_raised[c] {
                 self.calm[c] = if excess < 0.5 { self.calm[c] + 1 } else { 0 };
-                if self.calm[c] >= CALM_CYCLES {
+                if self.calm[c] >= self.calm_needed[c] {
+                    self.cleared_cycle[c] = at.stamp.cycle;
                     out.push(event(EventState::Cleared));
                     self.limit_raised[c] = false;
                 }

@@ -144,6 +144,38 @@ fn the_detector_that_is_furthest_is_named() {
 }
 
 #[test]
+fn what_surprises_once_a_movement_is_raised_a_few_times_and_then_stays() {
+    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    let mut raised = Vec::new();
+    // A surprise of one cycle every 1000, for 60 movements; then one more, much later.
+    for cycle in (0..60_000).chain(1_000_000..1_000_600) {
+        let surprise = if cycle % 1000 == 0 { 2e-5 } else { 0.0 };
+        let evidence = Innovation {
+            measured: [surprise, 0.0, 0.0],
+            predicted: [0.0; 3],
+            whitened: [STILL; WHITENED],
+        };
+        judge.innovation(&plan, &at(cycle), Regime::Standstill, &evidence, &mut out);
+        while let Some(event) = out.pop() {
+            raised.push((cycle, event.state));
+        }
+    }
+    use EventState::{Cleared, Raised};
+    let expected = [
+        (0, Raised),
+        (200, Cleared),
+        (1000, Raised),
+        (1400, Cleared),
+        (2000, Raised),
+        (2800, Cleared),
+        (3000, Raised),
+    ];
+    assert_eq!(raised[..7], expected);
+    // It needs 1600 calm cycles by now, and never had them: it is one deviation.
+    assert_eq!(raised.len(), 7, "{raised:?}");
+}
+
+#[test]
 fn grown_friction_is_raised_named_and_cleared() {
     let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
     for _ in 0..20 {
