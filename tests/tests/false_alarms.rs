@@ -26,15 +26,23 @@ fn asking(text: &str, asked_s: f64) -> String {
     text.replacen("[[axis]]", &format!("[judge]\n{value}\n\n[[axis]]"), 1)
 }
 
-/// The least count that a Poisson process of this mean stays at or below with 99 %.
+/// The least count that a Poisson process of this mean (at most 100) stays at or below with 99 %.
 fn at_most(mean: f64) -> u64 {
-    let (mut term, mut sum, mut n) = ((-mean).exp(), (-mean).exp(), 0);
-    while sum < 0.99 {
-        n += 1;
-        term *= mean / n as f64;
-        sum += term;
-    }
-    n
+    // Weights mean^n / n!: their sum stands for the exponential.
+    let weights: Vec<f64> = (1..=400)
+        .scan(1.0, |term, n| {
+            let this = *term;
+            *term *= mean / f64::from(n);
+            Some(this)
+        })
+        .collect();
+    let enough = 0.99 * weights.iter().sum::<f64>();
+    let mut below = 0.0;
+    let found = weights.iter().position(|weight| {
+        below += weight;
+        below >= enough
+    });
+    found.unwrap() as u64
 }
 
 /// Learns on `healthy`, asks for an eighth of `judged` and counts in it; then asks for a month and expects nothing.
