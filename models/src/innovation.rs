@@ -24,6 +24,8 @@ pub const NEXT: usize = 3;
 pub const WHITENED: usize = 2;
 /// Their places among the channels.
 pub const WHITENED_CHANNELS: [usize; WHITENED] = [0, 2];
+/// Largest size of a correlation: an innovation that only ever drifts would leave nothing to judge.
+pub const CORRELATION_MAX: f64 = 0.99;
 /// Weight of the newest cycle in the window.
 pub const WINDOW_WEIGHT: f64 = 1.0 / 64.0;
 /// Slack of the CUSUM (standard deviations).
@@ -141,6 +143,26 @@ impl Watch {
             beyond[l] = if alarm & judge { 1.0 } else { 0.0 };
         }
         beyond
+    }
+}
+
+/// What window and CUSUM of one whitened channel have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Statistics {
+    /// Weighted mean of y^2 (1).
+    pub window: f64,
+    /// The larger CUSUM (1).
+    pub cusum: f64,
+}
+
+impl Statistics {
+    /// Of the whitened channel `w` of axis `l`.
+    pub fn of(watch: &Watch, w: usize, l: usize) -> Self {
+        let (up, down) = (watch.up[w][l], watch.down[w][l]);
+        Self {
+            window: watch.window[w][l],
+            cusum: if up > down { up } else { down },
+        }
     }
 }
 

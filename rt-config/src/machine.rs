@@ -6,6 +6,9 @@ mod signature;
 pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 
+use twinstep_models::innovation::NEXT;
+use twinstep_models::tail::Tail;
+
 /// Largest number of servo axes and presses together.
 pub const MAX_AXES: usize = 1024;
 /// Largest number of stations.
@@ -241,6 +244,35 @@ pub struct AxisTwin {
     pub velocity_limit_m_per_s: Option<f64>,
     /// Limit of the one-cycle innovation of current (A); none: the channel is off.
     pub current_limit_a: Option<f64>,
+    /// Healthy innovations of position, velocity and current, from which thresholds follow; a limit above overrides its own.
+    pub innovations: [Option<HealthyInnovation>; NEXT],
+}
+
+/// The one-cycle innovation of one channel in the healthy record: `y = (e - correlation e') / sigma`, e' being the one before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HealthyInnovation {
+    /// Correlation with the innovation before (-0.99 to 0.99).
+    pub correlation: f64,
+    /// Standard deviation of what is left (unit of the channel, > 0).
+    pub sigma: f64,
+    /// Tail of the size of the innovation itself (`sigma`); none: not judged so.
+    pub fast_limit: Option<Tail>,
+    /// Tail of the window (1); none: not judged so.
+    pub window: Option<Tail>,
+    /// Tail of the larger CUSUM (1); none: not judged so.
+    pub cusum: Option<Tail>,
+}
+
+impl HealthyInnovation {
+    /// Names of the channels in the configuration.
+    pub const CHANNELS: [&'static str; NEXT] = ["position_next", "velocity_next", "current_next"];
+    /// Names of the detectors in the configuration.
+    pub const DETECTORS: [&'static str; 3] = ["fast_limit", "window", "cusum"];
+
+    /// The tails in the order of [`Self::DETECTORS`].
+    pub fn tails(&self) -> [Option<Tail>; 3] {
+        [self.fast_limit, self.window, self.cusum]
+    }
 }
 
 /// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..) + ka r'', limited.

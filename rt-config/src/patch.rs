@@ -2,7 +2,9 @@
 //! whose comments and order stay as they are.
 
 use crate::error::{ConfigError, Problem};
-use crate::machine::{Axis, AxisTwin, EffortUnit, Healthy, Machine, PartTwin, StationTwin};
+use crate::machine::{
+    Axis, AxisTwin, EffortUnit, Healthy, HealthyInnovation, Machine, PartTwin, StationTwin,
+};
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 use twinstep_models::press::evaluate::envelope::Envelope;
@@ -184,6 +186,15 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
             writeln!(out, "sampled = true")?;
         }
     }
+    let units = ["m", "m/s", unit];
+    for ((one, channel), unit) in (twin.innovations.iter())
+        .zip(HealthyInnovation::CHANNELS)
+        .zip(units)
+    {
+        if let Some(one) = one {
+            write_innovation(out, list, one, channel, unit)?;
+        }
+    }
     for one in &twin.baseline {
         writeln!(
             out,
@@ -194,6 +205,33 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
         quantity(out, "sigma", one.sigma_a, unit)?;
     }
     Ok(())
+}
+
+fn write_innovation(
+    out: &mut String,
+    list: &str,
+    one: &HealthyInnovation,
+    channel: &str,
+    unit: &str,
+) -> fmt::Result {
+    writeln!(
+        out,
+        "\n[[{list}.twin.innovation]]\nchannel = \"{channel}\"\ncorrelation = {:?}",
+        one.correlation
+    )?;
+    quantity(out, "sigma", one.sigma, unit)?;
+    writeln!(out, "tails = [")?;
+    for (tail, detector) in one.tails().iter().zip(HealthyInnovation::DETECTORS) {
+        if let Some(t) = tail {
+            writeln!(
+                out,
+                "    {{ detector = \"{detector}\", threshold = {:?}, scale = {:?}, shape = {:?}, beyond_shape = {:?}, \
+                 clusters = {:?}, record = \"{}s\", largest = {:?} }},",
+                t.threshold, t.scale, t.shape, t.beyond_shape, t.clusters, t.record_s, t.largest
+            )?;
+        }
+    }
+    writeln!(out, "]")
 }
 
 fn write_part(out: &mut String, twin: &PartTwin) -> fmt::Result {

@@ -5,8 +5,8 @@ mod evaluation;
 mod signature;
 
 pub(crate) use axis::{
-    BaselineTable, CascadeTable, DriveTable, MotionTable, PlantTable, PressMotionTable,
-    StrokeTable, TwinTable,
+    BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, PlantTable,
+    PressMotionTable, StrokeTable, TailTable, TwinTable,
 };
 pub(crate) use signature::{HealthyTable, SignatureTable};
 

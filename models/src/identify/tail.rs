@@ -8,14 +8,14 @@
 //! Scale and shape come from probability-weighted moments of the largest excess of each cluster (Hosking and Wallis 1987), which
 //! do not fail with few figures, and are then drawn towards a shape that is known beforehand, as if [`PRIOR_CLUSTERS`] clusters of
 //! it had been seen besides (the device of Zhang and Stephens 2009): a handful of clusters must not promise an end of the tail.
-//! For sums of bounded figures theory has an exponential tail (Cramer and Lundberg). A single amplitude has that of its source.
+//! Window and CUSUM sum figures that nothing bounds, so one large innovation fills them: they have the tail of their source as well.
 
 use crate::tail::{SHAPES, Tail};
 
 /// Clusters that are enough for a fit: fewer and higher ones follow the limit law better.
 pub const ENOUGH: usize = 60;
 /// Clusters below which no shape is fitted.
-pub const LEAST: usize = 10;
+pub const LEAST: usize = 3;
 /// Shape of an amplitude: innovations of a real axis had a kurtosis of 25, as a Student t with 4.3 degrees of freedom has,
 /// whose tail has the shape 1 / 4.3.
 const AMPLITUDE_SHAPE: f64 = 0.23;
@@ -27,15 +27,6 @@ const PRIOR_CLUSTERS: f64 = 30.0;
 const LADDER: [f64; 12] = [
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3,
 ];
-
-/// What a statistic is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TailKind {
-    /// One figure.
-    Amplitude,
-    /// A sum or mean of many bounded figures.
-    Sum,
-}
 
 /// A tail, and what is worth knowing about its fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,12 +42,7 @@ pub struct TailFit {
 /// Fits the tail of a statistic (>= 0, finite) that was recorded in `stretches` without gaps, `run` cycles (>= 1) of calm apart.
 ///
 /// None for a record without samples, or a statistic that never moves.
-pub fn fit_tail(
-    stretches: &[Vec<f64>],
-    period_s: f64,
-    run: usize,
-    kind: TailKind,
-) -> Option<TailFit> {
+pub fn fit_tail(stretches: &[Vec<f64>], period_s: f64, run: usize) -> Option<TailFit> {
     let mut sorted: Vec<f64> = stretches.iter().flatten().copied().collect();
     sorted.retain(|x| x.is_finite());
     sorted.sort_by(f64::total_cmp);
@@ -83,18 +69,14 @@ pub fn fit_tail(
     }
     let mut excess: Vec<f64> = peaks.iter().map(|peak| peak - threshold).collect();
     excess.sort_by(f64::total_cmp);
-    let (prior, beyond_least) = match kind {
-        TailKind::Amplitude => (AMPLITUDE_SHAPE, AMPLITUDE_BEYOND),
-        TailKind::Sum => (0.0, 0.0),
-    };
-    let (scale, shape) = pareto_of(&excess, prior)?;
+    let (scale, shape) = pareto_of(&excess, AMPLITUDE_SHAPE)?;
     let beyond = sorted.len() - sorted.partition_point(|x| *x <= threshold);
     Some(TailFit {
         tail: Tail {
             threshold,
             scale,
             shape,
-            beyond_shape: shape.max(beyond_least),
+            beyond_shape: shape.max(AMPLITUDE_BEYOND),
             clusters: peaks.len() as f64,
             record_s,
             largest,

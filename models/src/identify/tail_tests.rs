@@ -1,10 +1,10 @@
 use super::*;
-use crate::detect::CALM_CYCLES;
-use crate::detect::{ChannelDetectors, ChannelPlan, Limit, ORDER, Turn};
-use crate::identify::fit_whitening;
 use crate::identify::noise::Noise;
+use crate::identify::{WhitenFit, fit_whitening};
+use crate::innovation::{Statistics, Watch, WatchParams, Whitened};
+use crate::lane::{LANES, ZERO};
 
-const RUN: usize = CALM_CYCLES as usize;
+const RUN: usize = 200;
 const PERIOD_S: f64 = 1e-3;
 /// Kurtosis 25 of the figures that drive the innovation: 3 + 6 / (freedom - 4).
 const FREEDOM: f64 = 4.0 + 6.0 / 22.0;
@@ -81,74 +81,86 @@ fn clusters_end_after_the_calm() {
 fn few_clusters_give_a_wide_exponential_and_a_still_statistic_none() {
     let mut x = vec![0.0; 3000];
     x[1000] = 2.0;
-    let fit = fit_tail(&[x], PERIOD_S, RUN, TailKind::Amplitude).unwrap();
+    let fit = fit_tail(&[x], PERIOD_S, RUN).unwrap();
     assert!(!fit.fitted);
     let level = fit.tail.level(1.0 / (3.0 * libm::exp(2.0)));
     assert!((level - 6.0).abs() < 1e-9, "{level}");
-    assert_eq!(
-        fit_tail(&[vec![0.0; 3000]], PERIOD_S, RUN, TailKind::Amplitude),
-        None
-    );
-    assert_eq!(fit_tail(&[], PERIOD_S, RUN, TailKind::Amplitude), None);
+    assert_eq!(fit_tail(&[vec![0.0; 3000]], PERIOD_S, RUN), None);
+    assert_eq!(fit_tail(&[], PERIOD_S, RUN), None);
 }
 
-/// Alarms of a limit with hysteresis over a long stream, for a channel plan and for the raw innovation.
-fn alarms(seed: u64, samples: u64, plan: &ChannelPlan, raw_limit: f64) -> [u32; 4] {
-    let mut stream = Stream::new(seed);
-    let mut detectors = ChannelDetectors::default();
-    let mut raw = Limit::default();
-    let mut found = [0; 4];
-    for k in 0..samples {
-        let e = stream.next();
-        let s = detectors.measure(plan, e);
-        if k < ORDER as u64 {
-            continue;
+/// Detectors with no thresholds, whitened as learnt.
+struct Bank {
+    watch: Watch,
+    params: WatchParams,
+}
+
+impl Bank {
+    fn new(fit: WhitenFit) -> Self {
+        let mut params = WatchParams::OFF;
+        let whitened = Whitened {
+            correlation: fit.correlation,
+            sigma: fit.sigma,
+            window: f64::INFINITY,
+            cusum: f64::INFINITY,
+        };
+        params.put(0, &[None; 3], &[Some(whitened), None]);
+        Self {
+            watch: Watch::NEW,
+            params,
         }
-        let v = detectors.judge(plan, &s, 1.0);
-        let turns = [
-            raw.push(e.abs() / raw_limit),
-            v.fast_limit,
-            v.window,
-            v.cusum,
-        ];
-        for (count, turn) in found.iter_mut().zip(turns) {
-            *count += u32::from(turn == Some(Turn::Raised));
+    }
+
+    /// Size of the innovation, window and CUSUM.
+    fn push(&mut self, e: f64) -> [f64; 3] {
+        let mut innovation = [ZERO; 3];
+        innovation[0][0] = e;
+        self.watch.push(&self.params, &innovation, &[1.0; LANES]);
+        let s = Statistics::of(&self.watch, 0, 0);
+        [e.abs(), s.window, s.cusum]
+    }
+}
+
+/// Alarms with hysteresis over a long stream: raised beyond the level, cleared after [`RUN`] cycles below half of it.
+fn alarms(seed: u64, samples: u64, whitening: WhitenFit, levels: [f64; 3]) -> [u32; 3] {
+    let mut stream = Stream::new(seed);
+    let mut bank = Bank::new(whitening);
+    let mut found = [0; 3];
+    let mut calm = [RUN; 3];
+    for _ in 0..samples {
+        let values = bank.push(stream.next());
+        for n in 0..3 {
+            if values[n] > levels[n] && calm[n] >= RUN {
+                found[n] += 1;
+                calm[n] = 0;
+            }
+            calm[n] = if values[n] < 0.5 * levels[n] || calm[n] >= RUN {
+                calm[n] + 1
+            } else {
+                0
+            };
         }
     }
     found
 }
 
-/// Tails of the innovation and of the three detectors, learnt from a record of `samples`.
-fn learnt(seed: u64, samples: usize) -> (ChannelPlan, [TailFit; 4]) {
+/// Tails of the three detectors, learnt from a record of `samples`.
+fn learnt(seed: u64, samples: usize) -> (WhitenFit, [TailFit; 3]) {
     let mut stream = Stream::new(seed);
     let record: Vec<f64> = (0..samples).map(|_| stream.next()).collect();
     let whitening = fit_whitening(std::slice::from_ref(&record)).unwrap();
-    assert!(
-        (whitening.autocorrelation - LAG).abs() < 0.02,
-        "seed {seed}: {whitening:?}"
-    );
-    let plan = ChannelPlan {
-        whiten: whitening.coefficients,
-        sigma: whitening.sigma,
-        white_sigma: whitening.white_sigma,
-        ..ChannelPlan::OFF
-    };
-    let mut detectors = ChannelDetectors::default();
-    let mut statistics = [const { Vec::new() }; 4];
+    let mut bank = Bank::new(whitening);
+    let mut statistics = [const { Vec::new() }; 3];
     for e in record {
-        let s = detectors.measure(&plan, e);
-        let values = [e.abs(), s.white.abs(), s.window, s.cusum];
-        for (all, value) in statistics.iter_mut().zip(values) {
+        for (all, value) in statistics.iter_mut().zip(bank.push(e)) {
             all.push(value);
         }
     }
-    use TailKind::{Amplitude, Sum};
-    let mut kinds = [Amplitude, Amplitude, Sum, Sum].into_iter();
-    let fits = statistics.map(|s| fit_tail(&[s], PERIOD_S, RUN, kinds.next().unwrap()).unwrap());
-    (plan, fits)
+    let fits = statistics.map(|s| fit_tail(&[s], PERIOD_S, RUN).unwrap());
+    (whitening, fits)
 }
 
-const NAMES: [&str; 4] = ["innovation", "fast_limit", "window", "cusum"];
+const NAMES: [&str; 3] = ["fast_limit", "window", "cusum"];
 
 /// 95 % upper bound of the mean count when `count` alarms were seen, nearly.
 fn upper(count: f64) -> f64 {
@@ -165,16 +177,13 @@ fn a_long_interval_is_kept_on_streams_with_the_autocorrelation_and_tails_of_a_re
     let asked_per_s = 1e-3;
     let (seconds, samples) = (2_000.0, 2_000_000);
     let asked = seconds * asked_per_s * SEEDS as f64;
-    let mut total = [0.0; 4];
+    let mut total = [0.0; 3];
     let mut outside = Vec::new();
     for seed in 1..=SEEDS {
-        let (mut plan, fits) = learnt(seed, 100_000);
+        let (whitening, fits) = learnt(seed, 100_000);
         let levels = fits.map(|fit| fit.tail.level(asked_per_s));
-        plan.fast_limit = levels[1];
-        plan.window_limit = levels[2];
-        plan.cusum_limit = levels[3];
-        let counted = alarms(1000 + seed, samples, &plan, levels[0]);
-        for n in 0..4 {
+        let counted = alarms(1000 + seed, samples, whitening, levels);
+        for n in 0..3 {
             let tail = fits[n].tail;
             let interval = tail.rate_interval(levels[n]);
             let (low, high) = (seconds * interval.low, seconds * interval.high);

@@ -138,8 +138,8 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             false_alarm_interval_s: check.si_or(
                 "false_alarm_interval",
                 file.judge.as_ref().map(|judge| &judge.false_alarm_interval),
-                // From a second, for experiments, to a century.
-                Bounds::between(1.0, 3_155_760_000.0),
+                // From a tenth of a second, to count alarms on a short record, to a century.
+                Bounds::between(0.1, 3_155_760_000.0),
                 FALSE_ALARM_INTERVAL_S,
             ),
         },

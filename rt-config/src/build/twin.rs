@@ -2,15 +2,18 @@
 
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
-use crate::machine::{AxisTwin, Cascade, EffortUnit, RegimeBaseline};
-use crate::raw::{BaselineTable, CascadeTable, TwinTable};
+use crate::machine::{AxisTwin, Cascade, EffortUnit, HealthyInnovation, RegimeBaseline};
+use crate::raw::{BaselineTable, CascadeTable, InnovationTable, TailTable, TwinTable};
 use crate::units::{
-    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, STIFFNESS, VISCOUS,
+    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
+    VELOCITY, VISCOUS,
 };
 use crate::value::{Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::blocks::Feature;
+use twinstep_models::innovation::{CORRELATION_MAX, NEXT};
+use twinstep_models::tail::{SHAPES, Tail};
 
 /// Dead times that the twin's ring of targets holds (periods).
 const DEAD_PERIODS: (f64, f64) = (0.0, DEAD_MAX);
@@ -126,6 +129,7 @@ pub(super) fn twin(
             .map(|limit| check.si("velocity_limit", limit, Bounds::positive())),
         current_limit_a: (raw.current_limit.as_ref())
             .map(|limit| check.si_of("current_limit", limit, efforts.effort, Bounds::positive())),
+        innovations: innovations(&raw.innovation, efforts, check),
     }
 }
 
@@ -214,6 +218,64 @@ fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Che
             0.0,
         ),
         sampled: raw.sampled,
+    }
+}
+
+fn innovations(
+    raw: &[InnovationTable],
+    efforts: &Efforts,
+    check: &mut Check,
+) -> [Option<HealthyInnovation>; NEXT] {
+    check.unique("channels", raw.iter().map(|one| &one.channel));
+    let dimensions = [&LENGTH, &VELOCITY, efforts.effort];
+    let mut all = [None; NEXT];
+    for one in raw {
+        let place =
+            (HealthyInnovation::CHANNELS.iter()).position(|name| *name == one.channel.value);
+        let Some(c) = place else {
+            check.unknown(
+                "channel with an innovation",
+                &one.channel,
+                &HealthyInnovation::CHANNELS,
+            );
+            continue;
+        };
+        check.unique("detectors", one.tails.iter().map(|tail| &tail.detector));
+        let correlation = Bounds::between(-CORRELATION_MAX, CORRELATION_MAX);
+        let mut healthy = HealthyInnovation {
+            correlation: check.si("correlation", &one.correlation, correlation),
+            sigma: check.si_of("sigma", &one.sigma, dimensions[c], Bounds::positive()),
+            fast_limit: None,
+            window: None,
+            cusum: None,
+        };
+        for raw in &one.tails {
+            let tail = Some(tail(raw, check));
+            match raw.detector.value.as_str() {
+                "fast_limit" => healthy.fast_limit = tail,
+                "window" => healthy.window = tail,
+                "cusum" => healthy.cusum = tail,
+                _ => check.unknown("detector", &raw.detector, &HealthyInnovation::DETECTORS),
+            }
+        }
+        all[c] = Some(healthy);
+    }
+    all
+}
+
+fn tail(raw: &TailTable, check: &mut Check) -> Tail {
+    Tail {
+        threshold: check.si("threshold", &raw.threshold, Bounds::not_negative()),
+        scale: check.si("scale", &raw.scale, Bounds::positive()),
+        shape: check.si("shape", &raw.shape, Bounds::between(SHAPES.0, SHAPES.1)),
+        beyond_shape: check.si(
+            "beyond_shape",
+            &raw.beyond_shape,
+            Bounds::between(0.0, SHAPES.1),
+        ),
+        clusters: check.si("clusters", &raw.clusters, Bounds::between(1.0, 1e9)),
+        record_s: check.si("record", &raw.record, Bounds::positive()),
+        largest: check.si("largest", &raw.largest, Bounds::not_negative()),
     }
 }
 

@@ -39,6 +39,26 @@ fn twin() -> AxisTwin {
         position_limit_m: Some(4.9e-8),
         velocity_limit_m_per_s: Some(0.01),
         current_limit_a: Some(0.013),
+        innovations: [Some(innovation(1.7e-9)), None, Some(innovation(0.004))],
+    }
+}
+
+fn innovation(sigma: f64) -> HealthyInnovation {
+    let tail = twinstep_models::tail::Tail {
+        threshold: 3.0 / 7.0,
+        scale: 1e-7,
+        shape: -0.1 - 0.2,
+        beyond_shape: 0.1,
+        clusters: 61.0,
+        record_s: 179.5,
+        largest: 5.1,
+    };
+    HealthyInnovation {
+        correlation: -1.0 / 3.0,
+        sigma,
+        fast_limit: Some(tail),
+        window: None,
+        cusum: Some(tail),
     }
 }
 

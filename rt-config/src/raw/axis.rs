@@ -2,8 +2,8 @@
 
 use crate::value::{
     Acceleration, At, Current, CurrentPerVelocity, Effort, EffortPerLength, EffortPerVelocity,
-    Force, ForceConstant, Inertia, Jerk, Length, Mass, Number, PerSecond, Quantity, Stiffness,
-    Time, Torque, TorqueConstant, Velocity, Viscous,
+    Force, ForceConstant, Inertia, Innovation, Jerk, Length, Mass, Number, PerSecond, Quantity,
+    Stiffness, Time, Torque, TorqueConstant, Velocity, Viscous,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -134,6 +134,9 @@ pub(crate) struct TwinTable {
     pub(crate) current_limit: Option<Quantity<Effort>>,
     /// The drive cascade; missing where calibration could not validate it.
     pub(crate) cascade: Option<CascadeTable>,
+    /// Healthy one-cycle innovations, from which thresholds follow; a limit above overrides its own.
+    #[serde(default)]
+    pub(crate) innovation: Vec<InnovationTable>,
     /// Healthy residual of `current_load` per regime.
     #[serde(default)]
     pub(crate) baseline: Vec<BaselineTable>,
@@ -162,6 +165,43 @@ pub(crate) struct CascadeTable {
     /// The loops are closed once a cycle and the output is held in between; false unless given.
     #[serde(default)]
     pub(crate) sampled: bool,
+}
+
+/// Healthy one-cycle innovation of one channel.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InnovationTable {
+    /// position_next, velocity_next or current_next.
+    pub(crate) channel: At<String>,
+    /// Correlation with the innovation before, -0.99 to 0.99.
+    pub(crate) correlation: Quantity<Number>,
+    /// Standard deviation of what is left of it, above 0, in the unit of the channel.
+    pub(crate) sigma: Quantity<Innovation>,
+    /// Tails of the detectors, at most one each.
+    pub(crate) tails: Vec<TailTable>,
+}
+
+/// Tail of one detector in the healthy record: generalised Pareto beyond a threshold. Levels are in `sigma` for the fast
+/// limit, plain numbers for window and CUSUM.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TailTable {
+    /// fast_limit, window or cusum.
+    pub(crate) detector: At<String>,
+    /// Threshold that the clusters exceed, 0 or more.
+    pub(crate) threshold: Quantity<Number>,
+    /// Scale of the excess, above 0.
+    pub(crate) scale: Quantity<Number>,
+    /// Shape of the excess, -0.5 to 0.5.
+    pub(crate) shape: Quantity<Number>,
+    /// Shape beyond the record, 0 to 0.5.
+    pub(crate) beyond_shape: Quantity<Number>,
+    /// Clusters in the record, 1 or more.
+    pub(crate) clusters: Quantity<Number>,
+    /// Length of the record, above 0.
+    pub(crate) record: Quantity<Time>,
+    /// Largest value in it, 0 or more.
+    pub(crate) largest: Quantity<Number>,
 }
 
 /// Healthy residual of one regime.

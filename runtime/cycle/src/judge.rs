@@ -10,7 +10,7 @@ use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
-use twinstep_models::innovation::{WHITENED, WHITENED_CHANNELS, Watch};
+use twinstep_models::innovation::{Statistics, WHITENED, WHITENED_CHANNELS, Watch};
 use twinstep_models::pattern::{Shift, likeliest};
 use twinstep_models::regime::Segment;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
@@ -22,7 +22,11 @@ const NEXT_CHANNELS: [Channel; NEXT] = [
     Channel::CurrentNext,
 ];
 /// Cycles below half the limit after which a fast limit is cleared.
-const CALM_CYCLES: u32 = 200;
+pub const CALM_CYCLES: u32 = 200;
+/// A deviation that comes back within this many times the calm it was cleared after has never been gone: the calm that it needs is doubled.
+const BACK_WITHIN: u64 = 16;
+/// Longest calm that is needed (cycles).
+const CALM_MOST: u32 = CALM_CYCLES << 8;
 /// Weight of the newest movement in the shift of a feature.
 const NEWEST: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
@@ -82,18 +86,17 @@ pub struct Innovation {
     pub measured: [f64; NEXT],
     /// Predicted, likewise.
     pub predicted: [f64; NEXT],
-    /// Window and larger CUSUM of the whitened channels.
-    pub whitened: [(f64, f64); WHITENED],
+    /// Window and CUSUM of the whitened channels.
+    pub whitened: [Statistics; WHITENED],
 }
 
 impl Innovation {
     /// What place `l` of a lane has.
     pub fn of(watch: &Watch, l: usize, measured: [f64; NEXT], predicted: [f64; NEXT]) -> Self {
-        let sums = |w: usize| watch.up[w][l].max(watch.down[w][l]);
         Self {
             measured,
             predicted,
-            whitened: core::array::from_fn(|w| (watch.window[w][l], sums(w))),
+            whitened: core::array::from_fn(|w| Statistics::of(watch, w, l)),
         }
     }
 
@@ -104,13 +107,13 @@ impl Innovation {
             plan.limits[c].map_or(0.0, |limit| residual / limit),
             Detector::FastLimit,
         );
-        for (w, (window, sum)) in self.whitened.into_iter().enumerate() {
+        for (w, s) in self.whitened.into_iter().enumerate() {
             let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
                 continue;
             };
             for (excess, detector) in [
-                (window / p.window, Detector::Window),
-                (sum / p.cusum, Detector::Cusum),
+                (s.window / p.window, Detector::Window),
+                (s.cusum / p.cusum, Detector::Cusum),
             ] {
                 if excess > furthest.0 {
                     furthest = (excess, detector);
@@ -139,6 +142,8 @@ pub struct AxisJudge {
     backlash_raised: bool,
     limit_raised: [bool; NEXT],
     calm: [u32; NEXT],
+    calm_needed: [u32; NEXT],
+    cleared_cycle: [u64; NEXT],
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -178,9 +183,19 @@ impl AxisJudge {
                 out.push(event(EventState::Raised));
                 self.limit_raised[c] = true;
                 self.calm[c] = 0;
+                // What surprises once a movement is one deviation, not one a movement.
+                let old = self.calm_needed[c];
+                let since = at.stamp.cycle.saturating_sub(self.cleared_cycle[c]);
+                let back = old > 0 && since <= BACK_WITHIN * u64::from(old);
+                self.calm_needed[c] = if back {
+                    CALM_MOST.min(2 * old)
+                } else {
+                    CALM_CYCLES
+                };
             } else if self.limit_raised[c] {
                 self.calm[c] = if excess < 0.5 { self.calm[c] + 1 } else { 0 };
-                if self.calm[c] >= CALM_CYCLES {
+                if self.calm[c] >= self.calm_needed[c] {
+                    self.cleared_cycle[c] = at.stamp.cycle;
                     out.push(event(EventState::Cleared));
                     self.limit_raised[c] = false;
                 }

@@ -51,6 +51,13 @@ impl Extrapolated {
         self.streams += 1;
     }
 
+    /// Adds `count` streams without a tail, whose thresholds were computed for `rate_per_s` each.
+    pub fn add_designed(&mut self, count: usize, rate_per_s: f64) {
+        self.rate_per_s += count as f64 * rate_per_s;
+        self.high_per_s += count as f64 * rate_per_s;
+        self.streams += count;
+    }
+
     /// Interval between false alarms (s); infinite without streams.
     pub fn interval_s(&self) -> f64 {
         1.0 / self.rate_per_s

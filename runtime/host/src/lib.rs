@@ -35,6 +35,7 @@ pub mod store_error;
 pub mod store_reader;
 pub mod strokes;
 pub mod tables;
+pub mod thresholds;
 pub mod trust;
 
 use clap::Parser;

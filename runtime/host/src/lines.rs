@@ -57,6 +57,9 @@ pub struct EventRecord {
     pub context: ContextNames,
     /// Interval between false alarms that was asked for (s).
     pub false_alarm_interval_asked_s: u64,
+    /// Interval that the tails of the healthy record extrapolate to at the thresholds in force (s); none where nothing is known.
+    #[serde(default)]
+    pub false_alarm_interval_extrapolated_s: Option<u64>,
     /// Interval that the healthy time before this event demonstrates (s).
     pub false_alarm_interval_demonstrated_s: u64,
     /// Likeliest cause.
@@ -138,6 +141,9 @@ impl EventRecord {
             },
             // Whole seconds; casts from float saturate.
             false_alarm_interval_asked_s: run.asked_s as u64,
+            false_alarm_interval_extrapolated_s: run
+                .extrapolated
+                .map(|all| all.interval_s() as u64),
             false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
             cause: cause_text(event, run).into(),
             action: event.cause.action().into(),
@@ -175,6 +181,7 @@ impl EventRecord {
             regime: "standstill".into(),
             context: ContextNames::default(),
             false_alarm_interval_asked_s: run.asked_s as u64,
+            false_alarm_interval_extrapolated_s: run.extrapolated.map(|all| all.interval_s() as u64),
             false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
             cause: "more events in a short time than the queue holds".into(),
             action: "Look at the events before this one; check that the disk of the event store keeps up.".into(),
@@ -320,12 +327,29 @@ pub struct SummaryLine {
     pub overruns: u64,
     /// Digest of all predictions and events (hex).
     pub digest: String,
+    /// Intervals between false alarms: asked for, extrapolated, demonstrated.
+    pub false_alarms: FalseAlarmsLine,
     /// What the bus dropped.
     pub bus: BusLine,
     /// Durations per phase, warm-up left out.
     pub phases: PhasesLine,
     /// Whether the durations can be believed.
     pub trust: Trust,
+}
+
+/// Intervals between false alarms (s, whole seconds), all streams of the machine together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FalseAlarmsLine {
+    /// Asked for.
+    pub asked_s: u64,
+    /// What the tails of the healthy record extrapolate to; none where nothing is known.
+    pub extrapolated_s: Option<u64>,
+    /// Its lower end, 95 %.
+    pub extrapolated_low_s: Option<u64>,
+    /// What all healthy time under this plan demonstrates, 95 %.
+    pub demonstrated_s: u64,
+    /// Streams that the asked rate is shared out over.
+    pub streams: usize,
 }
 
 /// Counters of the bus.

@@ -50,7 +50,7 @@ fn event_line_is_the_documented_one() {
             r#""source":"gripper","channel":"leak_rate","state":"raised","detector":"cusum","severity":"warning","#,
             r#""measured":3.5,"predicted":3.0,"residual":0.5,"unit":"Pa/s","regime":"standstill","#,
             r#""context":{"recipe":"a","part":"ring"},"false_alarm_interval_asked_s":2592000,"#,
-            r#""false_alarm_interval_demonstrated_s":640,"cause":"vacuum leak increased","#,
+            r#""false_alarm_interval_extrapolated_s":null,"false_alarm_interval_demonstrated_s":640,"cause":"vacuum leak increased","#,
             r#""action":"Check suction cups, hoses and fittings of the station.","asset_id":"G-7"}"#
         )
     );
@@ -126,6 +126,13 @@ pub(crate) fn summary() -> SummaryLine {
         dropped_events: 0,
         overruns: 0,
         digest: "abcd".into(),
+        false_alarms: FalseAlarmsLine {
+            asked_s: 2_592_000,
+            extrapolated_s: Some(3_000_000),
+            extrapolated_low_s: None,
+            demonstrated_s: 640,
+            streams: 27,
+        },
         bus: BusLine {
             lost: 1,
             ..BusLine::default()
@@ -141,7 +148,7 @@ fn summary_line_is_the_documented_one() {
     let expected = format!(
         concat!(
             r#"{{"type":"summary","cycles":600000,"period_ns":1000000,"events":0,"dropped_events":0,"overruns":0,"#,
-            r#""digest":"abcd","bus":{{"lost":1,"late":0,"duplicate":0,"foreign":0,"working_counter_errors":0}},"#,
+            r#""digest":"abcd","false_alarms":{{"asked_s":2592000,"extrapolated_s":3000000,"extrapolated_low_s":null,"demonstrated_s":640,"streams":27}},"bus":{{"lost":1,"late":0,"duplicate":0,"foreign":0,"working_counter_errors":0}},"#,
             r#""phases":{{"wake":{z},"send":{{"p50_ns":1,"p99_ns":2,"p999_ns":3,"max_ns":4}},"predict":{z},"#,
             r#""receive":{z},"compare":{z},"publish":{z},"correct":{z},"acyclic":{z},"slack":{z}}},"#,
             r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false}}}}"#

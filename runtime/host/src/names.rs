@@ -1,5 +1,6 @@
 //! From the cycle's indexes back to the names of the configuration, and the facts that all events of a run share.
 
+use crate::false_alarms::Extrapolated;
 use std::sync::atomic::{AtomicU64, Ordering};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
@@ -167,6 +168,8 @@ pub struct RunInfo {
     pub plan: String,
     /// Interval between false alarms that the user asked for (s).
     pub asked_s: f64,
+    /// What the tails of the healthy record say of it; none where nothing is known.
+    pub extrapolated: Option<Extrapolated>,
     start_utc_ns: AtomicU64,
 }
 
@@ -177,8 +180,15 @@ impl RunInfo {
             names,
             plan,
             asked_s,
+            extrapolated: None,
             start_utc_ns: AtomicU64::new(start_utc_ns),
         }
+    }
+
+    /// The same, with what is extrapolated.
+    pub fn with_extrapolated(mut self, extrapolated: Option<Extrapolated>) -> Self {
+        self.extrapolated = extrapolated;
+        self
     }
 
     /// Says when cycle 0 was (ns, UTC since 1970). Called by the cycle thread, before its first event.

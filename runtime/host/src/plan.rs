@@ -4,6 +4,7 @@ mod signature;
 
 use crate::press_plan;
 use crate::simd;
+use crate::thresholds;
 use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
@@ -12,7 +13,7 @@ use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_PARTS, NEXT, Plan, StationPlan, Thresholds,
+    AxisPlan, Baseline, JudgeLane, MAX_PARTS, Plan, StationPlan, Thresholds,
 };
 use twinstep_cycle::press::{PressPlan, StrokeJudge};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
@@ -21,7 +22,6 @@ use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
-use twinstep_models::innovation::WHITENED;
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
@@ -91,10 +91,11 @@ impl PlanStore {
             .chunks(LANES)
             .map(|axes| LaneParams::new(axes, period_s))
             .collect();
+        let streams = streams(machine);
         let axes: Vec<AxisPlan> = all
             .iter()
             .zip(&params)
-            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s))
+            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s, streams))
             .collect();
         let axis_health = all
             .iter()
@@ -109,14 +110,8 @@ impl PlanStore {
             .iter()
             .map(|s| station_plan(s, machine, period_s))
             .collect();
-        let streams = axes
-            .iter()
-            .flat_map(|a| a.baseline.iter().flatten())
-            .count()
-            + stations.iter().filter(|s| s.leak.is_some()).count()
-            + signature::streams(machine);
         let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
-        let thresholds = Thresholds {
+        let limits = Thresholds {
             slack: SLACK,
             threshold: detect::threshold(SLACK, asked.max(1.0)),
             settle_cycles: ((SETTLE_S / period_s) as u32).max(1),
@@ -130,7 +125,7 @@ impl PlanStore {
             judges: axes.chunks(LANES).map(JudgeLane::new).collect(),
             axes,
             stations,
-            thresholds,
+            thresholds: limits,
             level: simd::detected(),
             signatures: signature::plans(machine, streams),
             axis_health,
@@ -210,6 +205,23 @@ impl PlanStore {
     }
 }
 
+/// All streams that may raise a false alarm and share the asked interval: features of movements, leaks, signatures, and the
+/// detectors of innovations.
+pub fn streams(machine: &Machine) -> usize {
+    let presses = machine.presses.iter().map(|press| &press.axis);
+    let features = (machine.axes.iter().chain(presses))
+        .filter_map(|axis| axis.twin.as_ref())
+        .flat_map(|twin| &twin.baseline)
+        .filter(|b| Feature::ALL.iter().any(|f| f.name() == b.regime))
+        .count();
+    features
+        + (machine.stations.iter())
+            .filter(|station| station.twin.is_some())
+            .count()
+        + signature::streams(machine)
+        + thresholds::streams(machine)
+}
+
 /// Parameters of one axis; an axis without a twin idles and is not judged.
 pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
     let Some(twin) = &axis.twin else {
@@ -255,9 +267,10 @@ fn axis_plan(
     p: &AxisParams,
     machine: &Machine,
     period_s: f64,
+    streams: usize,
 ) -> AxisPlan {
     let mut baseline = [None; FEATURES];
-    let mut limits = [None; NEXT];
+    let mut innovation = thresholds::Innovation::default();
     let mut contacts = [Contact::default(); MAX_PARTS];
     let speed = if axis.motion.velocity_m_per_s > 0.0 {
         axis.motion.velocity_m_per_s
@@ -277,11 +290,7 @@ fn axis_plan(
                     sigma_a: b.sigma_a,
                 });
         }
-        limits = [
-            twin.position_limit_m,
-            twin.velocity_limit_m_per_s,
-            twin.current_limit_a,
-        ];
+        innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, streams);
         if let Some(press) = press {
             let direction = way_in(&press.stroke);
             for (contact, part) in contacts.iter_mut().zip(&machine.parts) {
@@ -296,8 +305,8 @@ fn axis_plan(
         }
     }
     AxisPlan {
-        limits,
-        whitened: [None; WHITENED],
+        limits: innovation.limits,
+        whitened: innovation.whitened,
         regime: RegimeParams {
             standstill_m_per_s: 0.002 * speed,
             steady_m_per_s2: 0.05 * acceleration,

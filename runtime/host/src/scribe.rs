@@ -106,6 +106,8 @@ pub struct ScribeTotals {
     pub dropped: u64,
     /// Number of the last stored event.
     pub last_seq: u64,
+    /// What was watched under the plan, earlier runs included.
+    pub exposure: Exposure,
 }
 
 /// The running scribe.
@@ -286,6 +288,7 @@ impl Worker {
             .set_exposure(&self.run.plan, exposure)
             .map_err(StoreError::into_machine)?;
         self.totals.last_seq = self.store.last_seq();
+        self.totals.exposure = exposure;
         Ok(self.totals)
     }
 

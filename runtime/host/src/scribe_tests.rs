@@ -36,7 +36,11 @@ fn everything_sent_before_the_stop_is_stored_and_announced_in_order() {
             raised: 3000,
             stored: 3000,
             dropped: 0,
-            last_seq: 3000
+            last_seq: 3000,
+            exposure: Exposure {
+                seen_ns: 3_000_000_000,
+                alarms: 3000
+            },
         }
     );
     let events = stored(folder.path());
@@ -99,7 +103,8 @@ fn drops_become_one_stored_event_with_their_number() {
             raised: fits,
             stored: fits + 1,
             dropped: 10,
-            last_seq: fits + 1
+            last_seq: fits + 1,
+            exposure: totals.exposure,
         }
     );
     let events = stored(folder.path());

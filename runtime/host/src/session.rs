@@ -4,7 +4,7 @@ use crate::attached::Attached;
 use crate::cli::CycleArgs;
 use crate::error::{Exit, HostError};
 use crate::health::{self, HealthLine};
-use crate::lines::{BusLine, EventRecord, PhasesLine, SummaryLine};
+use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
 use crate::pacer::Pacer;
@@ -17,7 +17,7 @@ use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
-use crate::{clock, live, plain, realtime, tables};
+use crate::{clock, live, plain, realtime, tables, thresholds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use twinstep_config::machine::Machine;
@@ -94,12 +94,9 @@ where
     let plan = PlanStore::new(machine);
     let names = Names::of(machine);
     let asked_s = machine.judge.false_alarm_interval_s;
-    let info = Arc::new(RunInfo::new(
-        names.clone(),
-        plan.hash(),
-        asked_s,
-        clock::utc_ns(),
-    ));
+    let extrapolated = thresholds::extrapolated(machine, plan::streams(machine));
+    let info = RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns());
+    let info = Arc::new(info.with_extrapolated(extrapolated));
     let map = ObjectMap::new(machine).map_err(|error| {
         HostError::usage(
             error.to_string(),
@@ -294,6 +291,8 @@ fn finish(
     done: &Done,
     totals: ScribeTotals,
 ) -> Result<Exit, HostError> {
+    let streams = plan::streams(machine);
+    let extrapolated = thresholds::extrapolated(machine, streams);
     let summary = SummaryLine {
         cycles: done.cycles,
         period_ns: machine.cycle.period_ns,
@@ -301,6 +300,13 @@ fn finish(
         dropped_events: totals.dropped,
         overruns: done.overruns,
         digest: format!("{:016x}", done.digest),
+        false_alarms: FalseAlarmsLine {
+            asked_s: machine.judge.false_alarm_interval_s as u64,
+            extrapolated_s: extrapolated.map(|all| all.interval_s() as u64),
+            extrapolated_low_s: extrapolated.map(|all| all.low_s() as u64),
+            demonstrated_s: totals.exposure.demonstrated_s(),
+            streams,
+        },
         bus: done.bus,
         phases: done.summary_phases,
         trust: done.trust,

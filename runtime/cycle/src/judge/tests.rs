@@ -6,6 +6,11 @@ use twinstep_models::innovation::Whitened;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 
+const STILL: Statistics = Statistics {
+    window: 0.0,
+    cusum: 0.0,
+};
+
 fn plan() -> AxisPlan {
     let baseline = Some(Baseline {
         mean_a: 0.0,
@@ -65,7 +70,7 @@ fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
         let evidence = Innovation {
             measured: [residual, 9.0, 0.0],
             predicted: [0.0; 3],
-            whitened: [(0.0, 0.0); WHITENED],
+            whitened: [STILL; WHITENED],
         };
         judge.innovation(
             &plan,
@@ -108,13 +113,25 @@ fn the_detector_that_is_furthest_is_named() {
         cusum: 10.0,
     });
     for (whitened, detector) in [
-        ((4.0, 1.0), Detector::Window),
-        ((1.0, 12.0), Detector::Cusum),
+        (
+            Statistics {
+                window: 4.0,
+                ..STILL
+            },
+            Detector::Window,
+        ),
+        (
+            Statistics {
+                cusum: 12.0,
+                ..STILL
+            },
+            Detector::Cusum,
+        ),
     ] {
         let evidence = Innovation {
             measured: [1e-6, 0.0, 0.0],
             predicted: [0.0; 3],
-            whitened: [whitened, (0.0, 0.0)],
+            whitened: [whitened, STILL],
         };
         judge.innovation(&plan, &at(0), Regime::Standstill, &evidence, &mut out);
         let raised = out.pop().expect("raised");
@@ -124,6 +141,38 @@ fn the_detector_that_is_furthest_is_named() {
         );
         judge = AxisJudge::default();
     }
+}
+
+#[test]
+fn what_surprises_once_a_movement_is_raised_a_few_times_and_then_stays() {
+    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    let mut raised = Vec::new();
+    // A surprise of one cycle every 1000, for 60 movements; then one more, much later.
+    for cycle in (0..60_000).chain(1_000_000..1_000_600) {
+        let surprise = if cycle % 1000 == 0 { 2e-5 } else { 0.0 };
+        let evidence = Innovation {
+            measured: [surprise, 0.0, 0.0],
+            predicted: [0.0; 3],
+            whitened: [STILL; WHITENED],
+        };
+        judge.innovation(&plan, &at(cycle), Regime::Standstill, &evidence, &mut out);
+        while let Some(event) = out.pop() {
+            raised.push((cycle, event.state));
+        }
+    }
+    use EventState::{Cleared, Raised};
+    let expected = [
+        (0, Raised),
+        (200, Cleared),
+        (1000, Raised),
+        (1400, Cleared),
+        (2000, Raised),
+        (2800, Cleared),
+        (3000, Raised),
+    ];
+    assert_eq!(raised[..7], expected);
+    // It needs 1600 calm cycles by now, and never had them: it is one deviation.
+    assert_eq!(raised.len(), 7, "{raised:?}");
 }
 
 #[test]

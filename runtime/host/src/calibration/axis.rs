@@ -86,6 +86,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,
+        innovations: [None; 3],
     };
     put(&mut twin, parameters(fit));
     twin

@@ -1,6 +1,7 @@
 //! What the pipeline says of a healthy machine.
 
 use super::axis_mut;
+use super::innovations::Innovations;
 use crate::error::HostError;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::sample::{Context, Missing, Samples};
 
-/// A limit of an innovation stands this far above the largest one of the healthy record.
+/// The limit of a station's innovation stands this far above the largest one of the healthy record.
 const ABOVE_LARGEST: f64 = 3.0;
 /// Movements that a baseline needs.
 const LEAST_MOVEMENTS: usize = 4;
@@ -22,7 +23,7 @@ const SKIP_CYCLES: u64 = 1000;
 /// Figures of one axis.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    largest: [f64; 3],
+    innovations: Innovations,
     features: [Vec<f64>; FEATURES],
 }
 
@@ -35,6 +36,7 @@ pub(super) fn learn(
 ) -> Result<(), HostError> {
     let store = PlanStore::new(machine);
     let axes = store.plan().axes.len();
+    let period_s = machine.cycle.period_ns as f64 / 1e9;
     let mut seen = vec![Seen::default(); axes];
     let mut stations = vec![0.0_f64; machine.stations.len()];
     for path in paths {
@@ -42,6 +44,7 @@ pub(super) fn learn(
             RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
         let mut state = store.state();
         let mut pipeline = store.pipeline(&mut state);
+        seen.iter_mut().for_each(|axis| axis.innovations.gap());
         run(&mut bus, &mut pipeline, &mut seen, &mut stations);
     }
     for (n, seen) in seen.iter().enumerate() {
@@ -52,11 +55,11 @@ pub(super) fn learn(
         let name = axis.name.clone();
         let Some(twin) = &mut axis.twin else { continue };
         if twin.cascade.is_some() {
-            let limit =
-                |c: usize| (seen.largest[c] > 0.0).then_some(ABOVE_LARGEST * seen.largest[c]);
-            twin.position_limit_m = limit(0);
-            twin.velocity_limit_m_per_s = limit(1);
-            twin.current_limit_a = limit(2);
+            // Tails say more than limits: those of an earlier calibration go.
+            twin.position_limit_m = None;
+            twin.velocity_limit_m_per_s = None;
+            twin.current_limit_a = None;
+            twin.innovations = seen.innovations.learn(period_s);
         }
         twin.baseline.clear();
         for feature in Feature::ALL {
@@ -131,12 +134,12 @@ fn run(
             let (true, Some(predicted), Ok(r)) =
                 (pipeline.judged(n), pipeline.compared(n), reading)
             else {
+                seen.innovations.gap();
                 continue;
             };
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
-            for ((largest, m), p) in seen.largest.iter_mut().zip(measured).zip(predicted) {
-                *largest = largest.max((m - p).abs());
-            }
+            seen.innovations
+                .push(std::array::from_fn(|c| measured[c] - predicted[c]));
             for (values, block) in seen
                 .features
                 .iter_mut()

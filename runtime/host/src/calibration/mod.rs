@@ -2,7 +2,7 @@
 //!
 //! Passes: first whether the recordings can be what the configuration says ([`plausible`]); then, axis by axis, the inverse
 //! dynamics, the drive cascade that predicts best, or none, and the output error beside them ([`axis`] says by which rule they
-//! become the twin); the last runs the very pipeline of the cycle over the recordings and learns what it says of a healthy machine: limits of
+//! become the twin); the last runs the very pipeline of the cycle over the recordings and learns what it says of a healthy machine: tails of
 //! the innovations, and mean and spread of every feature.
 #![allow(
     clippy::needless_range_loop,
@@ -13,6 +13,7 @@ pub mod axis;
 mod baseline;
 mod cascade;
 mod envelope;
+mod innovations;
 pub mod noise;
 pub mod page;
 pub mod plausible;

@@ -1,0 +1,137 @@
+//! Healthy one-cycle innovations of one axis, gathered from recordings: how they are whitened, and the tails of their detectors.
+//!
+//! The detectors are the cycle's own ([`Watch`]), with no thresholds, fed with the innovations that the pipeline judged.
+
+use twinstep_config::machine::HealthyInnovation;
+use twinstep_cycle::judge::CALM_CYCLES;
+use twinstep_models::identify::{WhitenFit, fit_tail, fit_whitening};
+use twinstep_models::innovation::{
+    NEXT, Statistics, WHITENED, WHITENED_CHANNELS, Watch, WatchParams, Whitened,
+};
+use twinstep_models::lane::{LANES, ZERO};
+
+/// Innovations of position (m), velocity (m/s) and current (A), in stretches without gaps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Innovations {
+    stretches: [Vec<Vec<f64>>; NEXT],
+    joined: bool,
+}
+
+impl Innovations {
+    /// A cycle that was judged.
+    pub(super) fn push(&mut self, innovation: [f64; NEXT]) {
+        for (stretches, e) in self.stretches.iter_mut().zip(innovation) {
+            match stretches.last_mut() {
+                Some(stretch) if self.joined => stretch.push(e),
+                _ => stretches.push(vec![e]),
+            }
+        }
+        self.joined = true;
+    }
+
+    /// A cycle that was not: the detectors forget.
+    pub(super) fn gap(&mut self) {
+        self.joined = false;
+    }
+
+    /// What was healthy. A channel is off that was judged for too short, or never errs.
+    pub(super) fn learn(&self, period_s: f64) -> [Option<HealthyInnovation>; NEXT] {
+        let fits: [Option<WhitenFit>; NEXT] =
+            std::array::from_fn(|c| fit_whitening(&self.stretches[c]));
+        let statistics = self.statistics(&fits);
+        std::array::from_fn(|c| {
+            let fit = fits[c]?;
+            let sizes: Vec<Vec<f64>> = (self.stretches[c].iter())
+                .map(|stretch| stretch.iter().map(|e| e.abs() / fit.sigma).collect())
+                .collect();
+            let tail = |stretches: &[Vec<f64>]| {
+                fit_tail(stretches, period_s, CALM_CYCLES as usize).map(|fit| fit.tail)
+            };
+            let of_whitened = |which: usize| {
+                let w = WHITENED_CHANNELS.iter().position(|channel| *channel == c)?;
+                tail(&statistics[w][which])
+            };
+            Some(HealthyInnovation {
+                correlation: fit.correlation,
+                sigma: fit.sigma,
+                fast_limit: tail(&sizes),
+                window: of_whitened(0),
+                cusum: of_whitened(1),
+            })
+        })
+    }
+
+    /// Window and CUSUM of the whitened channels.
+    fn statistics(&self, fits: &[Option<WhitenFit>; NEXT]) -> [[Vec<Vec<f64>>; 2]; WHITENED] {
+        let whitened = WHITENED_CHANNELS.map(|c| {
+            fits[c].map(|fit| Whitened {
+                correlation: fit.correlation,
+                sigma: fit.sigma,
+                window: f64::INFINITY,
+                cusum: f64::INFINITY,
+            })
+        });
+        let mut params = WatchParams::OFF;
+        params.put(0, &[None; NEXT], &whitened);
+        let mut all: [[Vec<Vec<f64>>; 2]; WHITENED] = Default::default();
+        for (n, stretch) in self.stretches[0].iter().enumerate() {
+            let mut watch = Watch::NEW;
+            for channel in all.iter_mut().flatten() {
+                channel.push(Vec::with_capacity(stretch.len()));
+            }
+            for k in 0..stretch.len() {
+                let mut innovation = [ZERO; NEXT];
+                for (to, from) in innovation.iter_mut().zip(&self.stretches) {
+                    to[0] = from[n][k];
+                }
+                watch.push(&params, &innovation, &[1.0; LANES]);
+                for (w, [window, cusum]) in all.iter_mut().enumerate() {
+                    let s = Statistics::of(&watch, w, 0);
+                    window[n].push(s.window);
+                    cusum[n].push(s.cusum);
+                }
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_are_in_sigmas_and_a_still_channel_is_off() {
+        let mut seen = Innovations::default();
+        let mut state = 1_u64;
+        let mut largest = 0.0_f64;
+        for k in 0..40_000 {
+            if k == 20_000 {
+                seen.gap();
+            }
+            // Uniform figures of a linear congruential generator.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let e = 2e-6 * ((state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5);
+            largest = largest.max(e.abs());
+            seen.push([e, 0.0, 1e3 * e]);
+        }
+        assert_eq!(seen.stretches[0].len(), 2);
+        let [position, velocity, current] = seen.learn(1e-3);
+        let (position, current) = (position.unwrap(), current.unwrap());
+        assert_eq!(velocity, None);
+        assert!(position.correlation.abs() < 0.03, "{position:?}");
+        // The standard deviation of a uniform figure is its width over the root of 12.
+        assert!((position.sigma / (2e-6 / 12_f64.sqrt()) - 1.0).abs() < 0.01);
+        let tail = position.fast_limit.unwrap();
+        assert!((tail.largest * position.sigma / largest - 1.0).abs() < 1e-9);
+        assert!((tail.record_s - 40.0).abs() < 1e-9);
+        // Another unit changes sigma alone.
+        assert!((current.sigma / position.sigma / 1e3 - 1.0).abs() < 1e-9);
+        assert!(
+            (current.cusum.unwrap().largest / position.cusum.unwrap().largest - 1.0).abs() < 1e-6
+        );
+        assert!(position.window.unwrap().largest > 1.0);
+    }
+}

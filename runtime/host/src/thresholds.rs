@@ -1,0 +1,180 @@
+//! Thresholds of the one-cycle innovations, from the asked interval between false alarms and the tails of the healthy record.
+//!
+//! Every detector of every axis is a stream and gets the same share of the asked rate. The level that its tail passes at that rate
+//! is its threshold. Where the healthy record is shorter than the asked interval the level is extrapolated, and then it stands
+//! at least [`BEYOND`] times above the largest value seen: a record holds a few hundred movements of a few parts, and what
+//! it lacks is not in its tail. An explicit limit in the configuration overrides that of the tail.
+
+use crate::false_alarms::{Extrapolated, share_per_s};
+use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine};
+use twinstep_models::innovation::{NEXT, WHITENED, WHITENED_CHANNELS, Whitened};
+use twinstep_models::tail::Tail;
+
+/// Least level of an extrapolated threshold over the largest value of the healthy record.
+pub const BEYOND: f64 = 1.5;
+
+/// Thresholds of one axis, as [`twinstep_cycle::plan::AxisPlan`] has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Innovation {
+    /// Limits of position (m), velocity (m/s) and current (A); none: off.
+    pub limits: [Option<f64>; NEXT],
+    /// Whitening of position and current with the thresholds of window and CUSUM; none: off.
+    pub whitened: [Option<Whitened>; WHITENED],
+}
+
+/// Detectors of innovations that have a tail, over the whole machine.
+pub fn streams(machine: &Machine) -> usize {
+    twins(machine)
+        .flat_map(|twin| twin.innovations.iter().flatten())
+        .map(|healthy| healthy.tails().iter().flatten().count())
+        .sum()
+}
+
+/// The thresholds of one axis. `streams` are all judged streams of the machine.
+pub fn of(twin: &AxisTwin, asked_s: f64, streams: usize) -> Innovation {
+    let explicit = limits(twin);
+    let level = |tail: Tail| level(&tail, asked_s, streams);
+    Innovation {
+        limits: std::array::from_fn(|c| {
+            explicit[c].or_else(|| {
+                let healthy = twin.innovations[c]?;
+                Some(healthy.sigma * level(healthy.fast_limit?))
+            })
+        }),
+        whitened: WHITENED_CHANNELS.map(|c| {
+            let healthy = twin.innovations[c]?;
+            Some(Whitened {
+                correlation: healthy.correlation,
+                sigma: healthy.sigma,
+                window: healthy.window.map_or(f64::INFINITY, level),
+                cusum: healthy.cusum.map_or(f64::INFINITY, level),
+            })
+        }),
+    }
+}
+
+/// What the tails say of the rate of false alarms at the thresholds in force, all `streams` of the machine together. Streams without a tail
+/// (features of movements, signatures, leaks) count with the share that their thresholds were computed for.
+///
+/// None where nothing is known: no tails, or a limit without one.
+pub fn extrapolated(machine: &Machine, streams: usize) -> Option<Extrapolated> {
+    let asked_s = machine.judge.false_alarm_interval_s;
+    let mut all = Extrapolated::default();
+    for twin in twins(machine) {
+        let limits = of(twin, asked_s, streams).limits;
+        for (limit, healthy) in limits.into_iter().zip(&twin.innovations) {
+            let tails = healthy.map_or([None; 3], |h: HealthyInnovation| h.tails());
+            if limit.is_some() && tails[0].is_none() {
+                return None;
+            }
+            if let (Some(limit), Some(healthy), Some(tail)) = (limit, healthy, tails[0]) {
+                all.add(&tail, limit / healthy.sigma);
+            }
+            for tail in tails.iter().skip(1).flatten() {
+                all.add(tail, level(tail, asked_s, streams));
+            }
+        }
+    }
+    if all.streams == 0 {
+        return None;
+    }
+    all.add_designed(
+        streams.saturating_sub(all.streams),
+        share_per_s(asked_s, streams, 1.0),
+    );
+    Some(all)
+}
+
+/// The threshold of one stream (the tail's unit).
+fn level(tail: &Tail, asked_s: f64, streams: usize) -> f64 {
+    let level = tail.level(share_per_s(asked_s, streams, 1.0));
+    let least = if tail.record_s < asked_s {
+        BEYOND * tail.largest
+    } else {
+        0.0
+    };
+    // A tail that was typed as nothing must not raise an alarm in every cycle.
+    level.max(least).max(f64::MIN_POSITIVE)
+}
+
+fn limits(twin: &AxisTwin) -> [Option<f64>; NEXT] {
+    [
+        twin.position_limit_m,
+        twin.velocity_limit_m_per_s,
+        twin.current_limit_a,
+    ]
+}
+
+fn twins(machine: &Machine) -> impl Iterator<Item = &AxisTwin> {
+    let presses = machine.presses.iter().map(|press| &press.axis);
+    (machine.axes.iter().chain(presses)).filter_map(|axis: &Axis| axis.twin.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAIL: Tail = Tail {
+        threshold: 3.0,
+        scale: 0.4,
+        shape: 0.1,
+        beyond_shape: 0.1,
+        clusters: 60.0,
+        record_s: 180.0,
+        largest: 6.0,
+    };
+
+    fn machine() -> Machine {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let healthy = Some(HealthyInnovation {
+            correlation: 0.9,
+            sigma: 1e-6,
+            fast_limit: Some(TAIL),
+            window: Some(TAIL),
+            cusum: None,
+        });
+        let presses = machine.presses.iter_mut().map(|p| &mut p.axis);
+        for axis in machine.axes.iter_mut().chain(presses) {
+            let twin = axis.twin.as_mut().unwrap();
+            twin.position_limit_m = None;
+            twin.velocity_limit_m_per_s = None;
+            twin.current_limit_a = None;
+            twin.innovations = [healthy, None, None];
+        }
+        machine
+    }
+
+    #[test]
+    fn a_short_record_keeps_its_distance_and_a_long_one_gives_its_tail() {
+        let machine = machine();
+        let twin = machine.axes[0].twin.as_ref().unwrap();
+        let far = of(twin, 2_592_000.0, 27);
+        let whitened = far.whitened[0].unwrap();
+        assert!(whitened.window >= BEYOND * TAIL.largest, "{far:?}");
+        assert_eq!(far.limits[0], Some(1e-6 * whitened.window));
+        assert_eq!(whitened.cusum, f64::INFINITY, "no tail, not judged");
+        assert_eq!((far.limits[1], far.whitened[1]), (None, None));
+        let near = of(twin, 20.0, 27).whitened[0].unwrap();
+        assert_eq!(near.window, TAIL.level(1.0 / (20.0 * 27.0)));
+        assert!(near.window < whitened.window);
+    }
+
+    #[test]
+    fn an_explicit_limit_overrides_and_one_without_a_tail_leaves_nothing_known() {
+        let mut machine = machine();
+        let count = streams(&machine);
+        assert_eq!(count, 2 * (machine.axes.len() + machine.presses.len()));
+        // Where the record is long enough for what is asked, the tails say what was asked, and other streams their share.
+        machine.judge.false_alarm_interval_s = 100.0;
+        let all = extrapolated(&machine, count + 4).unwrap();
+        assert_eq!(all.streams, count + 4);
+        assert!((all.interval_s() / 100.0 - 1.0).abs() < 0.01, "{all:?}");
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        twin.position_limit_m = Some(1.0);
+        assert_eq!(of(twin, 100.0, count).limits[0], Some(1.0));
+        assert!(extrapolated(&machine, count + 4).unwrap().rate_per_s < all.rate_per_s);
+        machine.axes[0].twin.as_mut().unwrap().current_limit_a = Some(1.0);
+        assert_eq!(extrapolated(&machine, count + 4), None);
+    }
+}
