@@ -1,6 +1,7 @@
 //! Events: what the cycle found, as small values that are copied into a queue.
 
 use twinstep_models::cause::Cause;
+use twinstep_models::rank::Ranking;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::press::evaluate::Violation;
 use twinstep_models::sample::Context;
@@ -122,6 +123,8 @@ pub struct Event {
     pub context: Context,
     /// Likeliest cause.
     pub cause: Cause,
+    /// Causes with their share of the posterior, best first; none where there is but one. Weights of 0 fill unused places.
+    pub causes: Option<Ranking>,
     /// The object that a press stroke failed at, and how; none on other channels.
     pub nok: Option<StrokeNok>,
 }

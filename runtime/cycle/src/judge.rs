@@ -11,7 +11,8 @@ use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
 use twinstep_models::innovation::{Statistics, WHITENED, WHITENED_CHANNELS, Watch};
-use twinstep_models::pattern::{Shift, likeliest};
+use twinstep_models::pattern::Shift;
+use twinstep_models::rank::{Evidence, Facts, Ranking, rank_with};
 use twinstep_models::regime::Segment;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
 
@@ -74,6 +75,7 @@ impl Occasion {
             regime,
             context: self.context,
             cause,
+            causes: None,
             nok: None,
         }
     }
@@ -286,7 +288,7 @@ impl AxisJudge {
         t: &Thresholds,
         at: &Occasion,
         block: Option<Block>,
-        cause: Cause,
+        ranking: &Ranking,
         out: &mut Outbox,
     ) {
         let (Some(block), Some(base)) = (block, plan.baseline[Feature::Reversal as usize]) else {
@@ -294,21 +296,24 @@ impl AxisJudge {
         };
         let evidence = self.cusum[Feature::Reversal as usize].up;
         let state = match self.backlash_raised {
-            false if evidence > t.threshold && cause == Cause::Backlash => EventState::Raised,
+            false if evidence > t.threshold && ranking.first() == Cause::Backlash => EventState::Raised,
             true if evidence < 0.5 * t.threshold => EventState::Cleared,
             _ => return,
         };
         self.backlash_raised = state == EventState::Raised;
-        out.push(at.event(
-            Channel::CurrentNext,
-            state,
-            Detector::Cusum,
-            Severity::Warning,
-            block.measured_a,
-            base.mean_a,
-            Regime::Reversal,
-            Cause::Backlash,
-        ));
+        out.push(Event {
+            causes: Some(*ranking),
+            ..at.event(
+                Channel::CurrentNext,
+                state,
+                Detector::Cusum,
+                Severity::Warning,
+                block.measured_a,
+                base.mean_a,
+                Regime::Reversal,
+                Cause::Backlash,
+            )
+        });
     }
 
     fn decide(
@@ -319,8 +324,13 @@ impl AxisJudge {
         blocks: &[Option<Block>; FEATURES],
         out: &mut Outbox,
     ) {
-        let (cause, _) = likeliest(&self.shifts, plan.gravity_a);
-        self.decide_backlash(plan, t, at, blocks[Feature::Reversal as usize], cause, out);
+        let facts = Facts {
+            gravity_a: plan.gravity_a,
+            inertia: plan.inertia,
+        };
+        let ranking = rank_with(&self.shifts, &facts, &Evidence::default());
+        let cause = ranking.first();
+        self.decide_backlash(plan, t, at, blocks[Feature::Reversal as usize], &ranking, out);
         let mut worst = Feature::ConstantPositive;
         for feature in Feature::ALL {
             if feature != Feature::Reversal
@@ -350,16 +360,19 @@ impl AxisJudge {
         let block = self.last[worst as usize];
         let measured = block.measured_a;
         let predicted = block.measured_a - block.residual_a;
-        out.push(at.event(
-            Channel::CurrentLoad,
-            state,
-            Detector::Cusum,
-            Severity::Warning,
-            measured,
-            predicted,
-            worst.regime(),
-            told,
-        ));
+        out.push(Event {
+            causes: Some(ranking),
+            ..at.event(
+                Channel::CurrentLoad,
+                state,
+                Detector::Cusum,
+                Severity::Warning,
+                measured,
+                predicted,
+                worst.regime(),
+                told,
+            )
+        });
     }
 
     /// The drive's own fault, and movement while it is not enabled. `standstill_m` is the way within which an axis stands.

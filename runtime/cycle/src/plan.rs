@@ -37,6 +37,8 @@ pub struct AxisPlan {
     pub baseline: [Option<Baseline>; FEATURES],
     /// Constant load current (A), as in the axis' parameters.
     pub gravity_a: f64,
+    /// Inertia (A s2/m), where it is known: it tells added mass from gravity alone.
+    pub inertia: Option<f64>,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
     /// Way after which an axis that is not enabled has moved (m).

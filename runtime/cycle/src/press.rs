@@ -274,6 +274,7 @@ impl StrokeJudge {
             regime: Regime::Pressing,
             context: record.context,
             cause,
+            causes: None,
             nok: record.verdict.first.map(|(object, violation)| StrokeNok {
                 stroke: record.stroke,
                 object,

@@ -105,6 +105,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
                 sigma_a: 0.01,
             }); FEATURES],
             gravity_a: p.gravity_a,
+            inertia: Some(p.inertia),
             contacts,
             movement_m: 5.0e-4,
         })

@@ -64,6 +64,9 @@ pub struct EventRecord {
     pub false_alarm_interval_demonstrated_s: u64,
     /// Likeliest cause.
     pub cause: Cow<'static, str>,
+    /// Causes that the pattern allows, best first, each with its share of the posterior; empty where there is but one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub causes: Vec<CauseLine>,
     /// What to do.
     pub action: Cow<'static, str>,
     /// Asset id for the work order; may be empty.
@@ -71,6 +74,31 @@ pub struct EventRecord {
     /// On the channel `stroke`: the object that failed, and how.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nok: Option<NokLine>,
+}
+
+/// One of the causes that the pattern over the regimes allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CauseLine {
+    /// The cause.
+    pub cause: Cow<'static, str>,
+    /// Its share of the posterior (0 to 1).
+    pub weight: f64,
+    /// What to do about it.
+    pub action: Cow<'static, str>,
+}
+
+/// The ranked causes that have a share worth telling.
+fn ranked(event: &Event) -> Vec<CauseLine> {
+    /// Below that a cause only confuses.
+    const LEAST: f64 = 0.02;
+    let all = event.causes.iter().flat_map(|ranking| ranking.0);
+    all.filter(|(_, weight)| *weight >= LEAST)
+        .map(|(cause, weight)| CauseLine {
+            cause: cause.text().into(),
+            weight: (1000.0 * weight).round() / 1000.0,
+            action: cause.action().into(),
+        })
+        .collect()
 }
 
 /// The context of an event, by name; a machine without recipes or parts has none.
@@ -146,6 +174,7 @@ impl EventRecord {
                 .map(|all| all.interval_s() as u64),
             false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
             cause: cause_text(event, run).into(),
+            causes: ranked(event),
             action: event.cause.action().into(),
             asset_id: run.names.asset_id(event.source).to_owned(),
             nok: nok(event, run),
@@ -184,6 +213,7 @@ impl EventRecord {
             false_alarm_interval_extrapolated_s: run.extrapolated.map(|all| all.interval_s() as u64),
             false_alarm_interval_demonstrated_s: exposure.demonstrated_s(),
             cause: "more events in a short time than the queue holds".into(),
+            causes: Vec::new(),
             action: "Look at the events before this one; check that the disk of the event store keeps up.".into(),
             asset_id: run.names.machine_asset_id().to_owned(),
             nok: None,

@@ -30,6 +30,7 @@ pub(crate) fn leak(cycle: u64) -> Event {
         regime: Regime::Standstill,
         context: Context { recipe: 0, part: 1 },
         cause: Cause::Leak,
+        causes: None,
         nok: None,
     }
 }

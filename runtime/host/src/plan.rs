@@ -315,6 +315,7 @@ fn axis_plan(
         },
         baseline,
         gravity_a: p.gravity_a,
+        inertia: axis.twin.is_some().then_some(p.inertia),
         contacts,
         movement_m: MOVEMENT_M,
     }

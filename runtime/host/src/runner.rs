@@ -328,6 +328,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 } else {
                     Cause::AlError
                 },
+                causes: None,
                 nok: None,
             });
         }
