@@ -2,7 +2,6 @@
 
 use super::load::delay_weights;
 use super::transition::{COLUMNS, Transition, transitions};
-use crate::kalman::{AxisNoise, steady};
 use crate::lane::{LANES, Lane, ZERO};
 
 /// Longest dead time that the remembered targets reach back for (cycles).
@@ -185,8 +184,8 @@ pub struct LaneParams {
 impl LaneParams {
     /// Builds the lane for up to eight axes; the rest idles.
     ///
-    /// The observer's gains are those of the steady-state Kalman filter ([`crate::kalman`]) whose disturbance walks as much
-    /// as gives it the bandwidth `observer_hz`. Only the ratio of walk to measurement noise counts, so the noise is taken as 1.
+    /// The observer's three poles lie at p = exp(-2 pi f T); for x, v and a constant disturbance the gains of a critically
+    /// damped filter follow: 1 - p^3, 1.5 (1 - p)^2 (1 + p) / T and (1 - p)^3 / T^2.
     pub fn new(axes: &[AxisParams], period_s: f64) -> Self {
         let mut lane = Self {
             period_s,
@@ -265,11 +264,11 @@ impl LaneParams {
         self.bend[l] = dead - whole;
         let (moving, resting) = transitions(a, period_s, self.bend[l]);
         self.put_steps(l, &moving, &resting);
-        (
-            self.gain_position[l],
-            self.gain_velocity[l],
-            self.gain_disturbance[l],
-        ) = gains(a, period_s);
+        let p = libm::exp(-2.0 * core::f64::consts::PI * a.observer_hz * period_s);
+        let q = 1.0 - p;
+        self.gain_position[l] = 1.0 - p * p * p;
+        self.gain_velocity[l] = 1.5 * q * q * (1.0 + p) / period_s;
+        self.gain_disturbance[l] = q * q * q * a.inertia / (period_s * period_s);
         let weights = delay_weights(a.current_delay_s / period_s);
         for (to, weight) in self.delay_weight.iter_mut().zip(weights) {
             to[l] = weight;
@@ -301,26 +300,6 @@ impl LaneParams {
             r.integral[to][l] = resting.integral[from];
         }
     }
-}
-
-/// Observer gains on position (1), velocity (1/s) and disturbance (A/m).
-fn gains(a: &AxisParams, period_s: f64) -> (f64, f64, f64) {
-    let noise = AxisNoise {
-        position_m: 1.0,
-        velocity_walk: 0.0,
-        disturbance_walk: AxisNoise::disturbance_walk_of(a.observer_hz, 1.0, a.inertia, period_s),
-    };
-    if let Ok(k) = steady(period_s, a.inertia, &noise) {
-        return (k.position, k.velocity_per_s, k.disturbance_a_per_m);
-    }
-    // Parameters out of their ranges have no such filter: three poles at exp(-2 pi f T), critically damped.
-    let p = libm::exp(-2.0 * core::f64::consts::PI * a.observer_hz * period_s);
-    let q = 1.0 - p;
-    (
-        1.0 - p * p * p,
-        1.5 * q * q * (1.0 + p) / period_s,
-        q * q * q * a.inertia / (period_s * period_s),
-    )
 }
 
 /// Decay of a first-order lag over a step: exp(-step / tau), 0 for no lag.
