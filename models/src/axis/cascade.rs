@@ -286,6 +286,11 @@ pub fn advance_on<V: Vector>(
             (zero - asked_after).within(limit),
         ),
     );
+    // What is asked may pass the limit in between; what flows at the end must not.
+    let free_of_limit = V::both(
+        free_of_limit,
+        V::both(i1.within(limit), (zero - i1).within(limit)),
+    );
     let free_of_limit = V::either(free_of_limit, V::load(&p.continuous).within(zero));
     let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
@@ -432,7 +437,9 @@ fn exact_substep(
             + q
     };
     let limit = p.limit_a[l];
-    let free = asked(from_m, [x, v, i, q, r]).abs() <= limit && asked(to_m, z).abs() <= limit;
+    let free = asked(from_m, [x, v, i, q, r]).abs() <= limit
+        && asked(to_m, z).abs() <= limit
+        && z[2].abs() <= limit;
     (free || p.continuous[l] == 0.0).then_some(z)
 }
 

@@ -1,9 +1,9 @@
 //! Events: what the cycle found, as small values that are copied into a queue.
 
 use twinstep_models::cause::Cause;
-use twinstep_models::rank::Ranking;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::press::evaluate::Violation;
+use twinstep_models::rank::Ranking;
 use twinstep_models::sample::Context;
 
 /// What an event is about. Indexes are those of the plan.

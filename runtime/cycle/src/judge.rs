@@ -296,7 +296,9 @@ impl AxisJudge {
         };
         let evidence = self.cusum[Feature::Reversal as usize].up;
         let state = match self.backlash_raised {
-            false if evidence > t.threshold && ranking.first() == Cause::Backlash => EventState::Raised,
+            false if evidence > t.threshold && ranking.first() == Cause::Backlash => {
+                EventState::Raised
+            }
             true if evidence < 0.5 * t.threshold => EventState::Cleared,
             _ => return,
         };
@@ -330,7 +332,14 @@ impl AxisJudge {
         };
         let ranking = rank_with(&self.shifts, &facts, &Evidence::default());
         let cause = ranking.first();
-        self.decide_backlash(plan, t, at, blocks[Feature::Reversal as usize], &ranking, out);
+        self.decide_backlash(
+            plan,
+            t,
+            at,
+            blocks[Feature::Reversal as usize],
+            &ranking,
+            out,
+        );
         let mut worst = Feature::ConstantPositive;
         for feature in Feature::ALL {
             if feature != Feature::Reversal
