@@ -1,5 +1,9 @@
 //! Broken recordings: the message names file, line and column, and the remedy; nothing runs before all of it was read.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a motion of a test need not be the same on every platform"
+)]
+#![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
 )]

@@ -29,6 +29,7 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+mod substeps;
 #[cfg(test)]
 mod tests;
 pub mod transition;
