@@ -23,6 +23,7 @@ use twinstep_host::clock::monotonic_ns;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::simd;
 use twinstep_models::axis::LaneParams;
+use twinstep_models::axis::transition::Transition;
 use twinstep_models::channel::Regime;
 use twinstep_models::lane::LANES;
 use twinstep_models::simd::Level;
@@ -204,8 +205,10 @@ fn sleeping((plan, fleet): &(PlanStore, Fleet)) {
 /// Bytes of an axis: what a cycle streams through the caches.
 fn sizes() {
     let each = |bytes: usize| bytes / LANES;
+    // Exact substeps are read only in the few per cent of cycles that do not hold exactly.
+    let fine = size_of::<[(Transition, Transition); LANES]>();
     let rows = [
-        ("parameters", each(size_of::<LaneParams>())),
+        ("parameters", each(size_of::<LaneParams>() - fine)),
         ("thresholds", each(size_of::<JudgeLane>())),
         ("state", each(size_of::<LaneState>())),
     ];
@@ -215,6 +218,11 @@ fn sizes() {
         println!("{name:<12}{bytes:>6}  every cycle");
     }
     println!("{:<12}{hot:>6}  every cycle; target {HOT_BYTES}", "sum");
+    println!(
+        "{:<12}{:>6}  at starts, stops, reversals",
+        "substeps",
+        each(fine)
+    );
     println!(
         "{:<12}{:>6}  when something is raised or ends",
         "judging",

@@ -65,6 +65,8 @@ pub enum Unknown {
     NotObservable,
     /// The healthy value is not known.
     NoBaseline,
+    /// Nobody says at which value its life ends.
+    NoLimit,
 }
 
 impl Unknown {
@@ -79,6 +81,7 @@ impl Unknown {
             Self::TorqueConstant => "all currents change together: see the torque constant",
             Self::NotObservable => "gravity keeps the gap closed",
             Self::NoBaseline => "the healthy value is not known",
+            Self::NoLimit => "no limit is set for it",
         }
     }
 }

@@ -42,6 +42,9 @@ pub fn mix_event(hash: u64, e: &Event) -> u64 {
     for code in codes {
         h = mix(h, code);
     }
+    for (cause, weight) in e.causes.iter().flat_map(|ranking| ranking.0) {
+        h = mix(mix(h, cause as u64), weight.to_bits());
+    }
     if let Some(nok) = &e.nok {
         h = mix(
             mix(h, nok.stroke << 8 | u64::from(nok.object)),

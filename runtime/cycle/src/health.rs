@@ -288,11 +288,7 @@ impl AxisHealth {
                 healthy: Some(p.torque_constant_nm_per_a),
                 inferred: true,
                 trend: None,
-                life: Err(if c.explains() {
-                    Unknown::NoTrend
-                } else {
-                    Unknown::TooSmall
-                }),
+                life: Err(Unknown::NoLimit),
             });
         }
         if self.lost_motion.seen > 0 && p.meter.observable() {

@@ -304,7 +304,7 @@ impl AxisJudge {
         };
         self.backlash_raised = state == EventState::Raised;
         out.push(Event {
-            causes: Some(*ranking),
+            causes: (state != EventState::Cleared).then_some(*ranking),
             ..at.event(
                 Channel::CurrentNext,
                 state,
@@ -370,7 +370,7 @@ impl AxisJudge {
         let measured = block.measured_a;
         let predicted = block.measured_a - block.residual_a;
         out.push(Event {
-            causes: Some(ranking),
+            causes: (state != EventState::Cleared).then_some(ranking),
             ..at.event(
                 Channel::CurrentLoad,
                 state,

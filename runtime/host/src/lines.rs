@@ -91,8 +91,15 @@ pub struct CauseLine {
 fn ranked(event: &Event) -> Vec<CauseLine> {
     /// Below that a cause only confuses.
     const LEAST: f64 = 0.02;
-    let all = event.causes.iter().flat_map(|ranking| ranking.0);
-    all.filter(|(_, weight)| *weight >= LEAST)
+    let Some(ranking) = event.causes else {
+        return vec![CauseLine {
+            cause: event.cause.text().into(),
+            weight: 1.0,
+            action: event.cause.action().into(),
+        }];
+    };
+    (ranking.0.iter().copied())
+        .filter(|(_, weight)| *weight >= LEAST)
         .map(|(cause, weight)| CauseLine {
             cause: cause.text().into(),
             weight: (1000.0 * weight).round() / 1000.0,
