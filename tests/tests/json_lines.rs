@@ -12,6 +12,7 @@ const EVENT: &[&str] = &[
     "action",
     "asset_id",
     "cause",
+    "causes",
     "channel",
     "context",
     "cycle",

@@ -52,6 +52,8 @@ fn event_line_is_the_documented_one() {
             r#""measured":3.5,"predicted":3.0,"residual":0.5,"unit":"Pa/s","regime":"standstill","#,
             r#""context":{"recipe":"a","part":"ring"},"false_alarm_interval_asked_s":2592000,"#,
             r#""false_alarm_interval_extrapolated_s":null,"false_alarm_interval_demonstrated_s":640,"cause":"vacuum leak increased","#,
+            r#""causes":[{"cause":"vacuum leak increased","weight":1.0,"#,
+            r#""action":"Check suction cups, hoses and fittings of the station."}],"#,
             r#""action":"Check suction cups, hoses and fittings of the station.","asset_id":"G-7"}"#
         )
     );

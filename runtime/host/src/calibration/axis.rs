@@ -164,6 +164,10 @@ fn disagreement(
         return None;
     }
     let kf = force_constant(axis);
+    // An output error without a standard error says nothing of how far it is off.
+    if together.distance.iter().any(|d| d.is_nan()) {
+        return Some("output error has no standard error: it is not compared".to_owned());
+    }
     let worst = (0..identify::COMMON).max_by(|a, b| {
         f64::total_cmp(&together.distance[*a].abs(), &together.distance[*b].abs())
     })?;
