@@ -1,0 +1,226 @@
+//! The mechanics of the scalar servo model against an independent solution of the continuous equations.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the yardstick is judged by its accuracy, not by its bits"
+)]
+
+mod reference;
+
+use reference::Random;
+use reference::plant::{Plant, Push, Rub, Shaft, State};
+use twinstep_models::servo::{
+    Drive, Friction, Mechanics, MechanicsPlan, MechanicsState, StaticFriction, Transmission,
+};
+
+/// The shortest and a long cycle of the bus.
+const STEPS_S: [f64; 2] = [31.25e-6, 0.004];
+
+fn rub(f: &StaticFriction) -> Rub {
+    Rub {
+        coulomb_up_n: f.coulomb_positive_n,
+        coulomb_down_n: f.coulomb_negative_n,
+        extra_n: f.stribeck_n,
+        fade_m_per_s: f.stribeck_velocity_m_per_s,
+        viscous: f.viscous_n_s_per_m,
+    }
+}
+
+/// The same axis for the reference.
+fn plant(m: &Mechanics) -> Plant {
+    Plant {
+        m1: m.motor_mass_kg,
+        m2: m.load_mass_kg,
+        rub1: rub(&m.motor_friction),
+        rub2: rub(m.load_friction.map()),
+        bristles: m
+            .load_friction
+            .bristles()
+            .map(|l| (l.bristle_stiffness_n_per_m, l.bristle_damping_n_s_per_m)),
+        shaft: m.compliance.map(|c| Shaft {
+            k: c.stiffness_n_per_m,
+            c: c.damping_n_s_per_m,
+            half_gap: 0.5 * c.gap_m,
+        }),
+        winding: None,
+        eta_forward: m.transmission.efficiency_forward,
+        eta_backward: m.transmission.efficiency_backward,
+    }
+}
+
+fn friction(random: &mut Random, stribeck: bool) -> StaticFriction {
+    let size = random.decades(1.0, 60.0);
+    StaticFriction {
+        coulomb_positive_n: size * random.between(0.7, 1.3),
+        coulomb_negative_n: size * random.between(0.7, 1.3),
+        stribeck_n: if stribeck { 0.3 * size } else { 0.0 },
+        stribeck_velocity_m_per_s: random.decades(0.01, 0.1),
+        viscous_n_s_per_m: random.decades(1.0, 200.0),
+    }
+}
+
+fn one_mass(random: &mut Random, stribeck: bool) -> Mechanics {
+    let transmission = Transmission {
+        efficiency_forward: random.between(0.7, 1.0),
+        efficiency_backward: random.between(0.5, 1.0),
+        ..Transmission::lossless(Drive::Direct)
+    };
+    Mechanics {
+        motor_mass_kg: random.decades(1.0, 50.0),
+        load_mass_kg: random.decades(1.0, 100.0),
+        motor_friction: friction(random, stribeck),
+        load_friction: Friction::Static(friction(random, stribeck)),
+        gravity_n: random.between(-100.0, 100.0),
+        compliance: None,
+        transmission,
+    }
+}
+
+/// Runs both under forces that are held for `hold_s` and returns the largest difference of the load's position and of both
+/// velocities over the largest of each that was reached, beside how often the reference was at rest and moving either way.
+fn compare(
+    m: &Mechanics,
+    step_s: f64,
+    hold_s: f64,
+    pushes: &[Push],
+    seed: u64,
+) -> ([f64; 3], [usize; 3]) {
+    let plan = MechanicsPlan::new(m, step_s);
+    let plant = plant(m);
+    let mut state = MechanicsState::rest(0.0);
+    let mut y: State = [0.0; 7];
+    let (mut worst, mut size, mut count) = ([0.0f64; 3], [1e-9f64; 3], [0; 3]);
+    for push in pushes {
+        let outer = Push {
+            asked: push.asked,
+            load_n: push.load_n + m.gravity_n,
+        };
+        plant.run(&mut y, &outer, hold_s);
+        for _ in 0..(hold_s / step_s).round() as usize {
+            plan.advance(&mut state, push.asked, push.load_n);
+        }
+        let truth = [y[2], y[1], y[3]];
+        let model = [
+            state.position_m,
+            state.motor_velocity_m_per_s,
+            state.load_velocity_m_per_s,
+        ];
+        for n in 0..3 {
+            assert!(model[n].is_finite(), "seed {seed}: {state:?}");
+            worst[n] = worst[n].max((model[n] - truth[n]).abs());
+            size[n] = size[n].max(truth[n].abs());
+        }
+        count[if y[3] == 0.0 {
+            0
+        } else {
+            1 + usize::from(y[3] < 0.0)
+        }] += 1;
+    }
+    for n in 0..3 {
+        worst[n] /= size[n];
+    }
+    (worst, count)
+}
+
+fn pushes(random: &mut Random, force_n: f64, count: usize) -> Vec<Push> {
+    (0..count)
+        .map(|_| Push {
+            asked: random.between(-force_n, force_n),
+            load_n: random.between(-0.2 * force_n, 0.2 * force_n),
+        })
+        .collect()
+}
+
+#[test]
+fn one_mass_starts_moves_and_stops_as_the_reference_does() {
+    // Without losses and Stribeck the step is exact. Both are second order: the loss where the transmitted force turns
+    // around within a step.
+    for (stribeck, lossless, bounds) in [
+        (false, true, [1e-9, 1e-9]),
+        (false, false, [1e-7, 5e-4]),
+        (true, false, [1e-6, 5e-3]),
+    ] {
+        let (mut seen, mut worst) = ([0; 3], [0.0f64; 2]);
+        for seed in 0..40 {
+            let mut random = Random(seed);
+            let mut m = one_mass(&mut random, stribeck);
+            if lossless {
+                m.transmission = Transmission::lossless(Drive::Direct);
+            }
+            let pushes = pushes(&mut random, 250.0, 16);
+            for ((step_s, bound), worst) in STEPS_S.into_iter().zip(bounds).zip(&mut worst) {
+                let (error, count) = compare(&m, step_s, 0.08, &pushes, seed);
+                for n in 0..3 {
+                    seen[n] += count[n];
+                    *worst = worst.max(error[n]);
+                    assert!(
+                        error[n] < bound,
+                        "seed {seed}, step {step_s}: {error:?}\n{m:?}"
+                    );
+                }
+            }
+        }
+        println!("one mass, stribeck {stribeck}, lossless {lossless}: {worst:?}, {seen:?}");
+        assert!(seen.iter().all(|n| *n > 40), "{seen:?}");
+    }
+}
+
+#[test]
+fn an_axis_at_rest_keeps_its_bits() {
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let m = one_mass(&mut random, true);
+        // Within the friction of the motor's side and of the guide alone, whatever the efficiency.
+        let least = |f: &StaticFriction| f.coulomb_positive_n.min(f.coulomb_negative_n);
+        let room = least(&m.motor_friction);
+        for step_s in STEPS_S {
+            let plan = MechanicsPlan::new(&m, step_s);
+            let start = MechanicsState::rest(random.between(-1.0, 1.0));
+            let mut state = start;
+            for _ in 0..2000 {
+                let motor = random.between(-room, room);
+                let load = random.between(-1.0, 1.0) * least(m.load_friction.map());
+                // The load's force is balanced by the guide, the motor's by its bearings.
+                plan.advance(&mut state, motor, load - m.gravity_n);
+            }
+            assert_eq!(state, start, "seed {seed}, step {step_s}");
+        }
+    }
+}
+
+#[test]
+fn one_mass_loses_the_energy_that_friction_takes() {
+    // Lossless transmission, Coulomb and viscous friction: work in = kinetic + potential + lost in friction. The friction's
+    // loss is summed over fine steps, with the velocities of the model.
+    let mut worst = 0.0f64;
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let mut m = one_mass(&mut random, false);
+        m.transmission = Transmission::lossless(Drive::Direct);
+        let plan = MechanicsPlan::new(&m, STEPS_S[0]);
+        let mut state = MechanicsState::rest(0.0);
+        let (mut work, mut lost, mut through) = (0.0, 0.0, 0.0);
+        for push in pushes(&mut random, 400.0, 10) {
+            for _ in 0..2000 {
+                let before = state;
+                plan.advance(&mut state, push.asked, push.load_n);
+                let way = state.position_m - before.position_m;
+                let (v0, v1) = (before.motor_velocity_m_per_s, state.motor_velocity_m_per_s);
+                let (f1, f2) = (&m.motor_friction, m.load_friction.map());
+                work += (push.asked - push.load_n - m.gravity_n) * way;
+                through += (push.asked * way).abs();
+                let viscous = f1.viscous_n_s_per_m + f2.viscous_n_s_per_m;
+                lost += (f1.dry_n(way, v1) + f2.dry_n(way, v1)) * way.abs()
+                    + viscous * (v0 * v0 + v0 * v1 + v1 * v1) / 3.0 * STEPS_S[0];
+            }
+        }
+        let v = state.motor_velocity_m_per_s;
+        let kinetic = 0.5 * (m.motor_mass_kg + m.load_mass_kg) * v * v;
+        let error = (work - kinetic - lost).abs() / through;
+        worst = worst.max(error);
+        assert!(
+            error < 1e-6,
+            "seed {seed}: {work} {kinetic} {lost}, {error:e}"
+        );
+    }
+    println!("energy of one mass: {worst:.1e} of the work");
+}
