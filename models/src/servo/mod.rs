@@ -82,7 +82,7 @@ struct Part {
     mechanics: MechanicsPlan,
 }
 
-/// An axis with what can be computed beforehand for one period. Some 60 kB; built once.
+/// An axis with what can be computed beforehand for one period. Some 120 kB; built once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServoPlan {
     parts: ServoParts,
