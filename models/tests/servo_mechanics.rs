@@ -376,3 +376,148 @@ proptest! {
         }
     }
 }
+
+fn two_masses(random: &mut Random, gap: bool, stribeck: bool) -> Mechanics {
+    let mut m = one_mass(random, stribeck);
+    m.transmission = Transmission::lossless(Drive::Direct);
+    let (m1, m2) = (m.motor_mass_kg, m.load_mass_kg);
+    let reduced = m1 * m2 / (m1 + m2);
+    let w = 2.0 * std::f64::consts::PI * random.decades(20.0, 200.0);
+    m.compliance = Some(Compliance {
+        stiffness_n_per_m: w * w * reduced,
+        damping_n_s_per_m: 2.0 * random.decades(0.01, 0.3) * w * reduced,
+        gap_m: if gap { random.decades(1e-5, 1e-3) } else { 0.0 },
+    });
+    m
+}
+
+#[test]
+fn a_shaft_vibrates_at_its_frequency_and_decays_as_its_damping_says() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let mut m = two_masses(&mut random, false, false);
+        m.motor_friction = StaticFriction::NONE;
+        m.load_friction = Friction::Static(StaticFriction::NONE);
+        m.gravity_n = 0.0;
+        let (m1, m2) = (m.motor_mass_kg, m.load_mass_kg);
+        let reduced = m1 * m2 / (m1 + m2);
+        let mut c = m.compliance.expect("two masses");
+        let w = (c.stiffness_n_per_m / reduced).sqrt();
+        let period_s = 2.0 * std::f64::consts::PI / w;
+        c.damping_n_s_per_m = 2.0 * 0.002 * w * reduced;
+        m.compliance = Some(c);
+        for step_s in [STEPS_S[0], period_s / 7.3] {
+            let plan = MechanicsPlan::new(&m, step_s);
+            let mut state = MechanicsState::rest(0.0);
+            state.stretch_m = 1e-3;
+            let energy = |s: &MechanicsState| {
+                let (v1, v2) = (s.motor_velocity_m_per_s, s.load_velocity_m_per_s);
+                0.5 * (m1 * v1 * v1
+                    + m2 * v2 * v2
+                    + c.stiffness_n_per_m * s.stretch_m * s.stretch_m)
+            };
+            let first = energy(&state);
+            // Zeros of the deflection going down, each interpolated by its own speed.
+            let (mut t, mut zeros) = (0.0, Vec::new());
+            while t < 20.0 * period_s {
+                let before = state;
+                plan.advance(&mut state, 0.0, 0.0);
+                if before.stretch_m > 0.0 && state.stretch_m <= 0.0 {
+                    let share = before.stretch_m / (before.stretch_m - state.stretch_m);
+                    zeros.push(t + share * step_s);
+                }
+                t += step_s;
+            }
+            let periods = (zeros.len() - 1) as f64;
+            let seen_s = (zeros[zeros.len() - 1] - zeros[0]) / periods;
+            let error = (seen_s / period_s - 1.0).abs();
+            assert!(error < 0.01, "seed {seed}, step {step_s}: {error}");
+            // E falls as exp(-2 D w t), but for a ripple of the order of D.
+            let left = energy(&state) / first * (2.0 * 0.002 * w * t).exp();
+            assert!((left - 1.0).abs() < 0.01, "seed {seed}: {left}");
+            // Nothing from outside: the momentum stays 0.
+            let momentum = m1 * state.motor_velocity_m_per_s + m2 * state.load_velocity_m_per_s;
+            assert!(momentum.abs() < 1e-9 * (first * (m1 + m2)).sqrt());
+        }
+    }
+}
+
+/// Worst errors over seeds: [position, motor velocity, load velocity] as a share of the range, at each of `steps_s`.
+fn worst_of(
+    seeds: u64,
+    steps_s: &[f64],
+    hold_s: f64,
+    force_n: f64,
+    make: impl Fn(&mut Random) -> Mechanics,
+) -> (Vec<f64>, [usize; 3]) {
+    let (mut worst, mut seen) = (vec![0.0f64; steps_s.len()], [0; 3]);
+    for seed in 0..seeds {
+        let mut random = Random(seed);
+        let m = make(&mut random);
+        let pushes = pushes(&mut random, force_n, 10);
+        for (step_s, worst) in steps_s.iter().zip(&mut worst) {
+            let (error, count) = compare(&m, *step_s, hold_s, &pushes, seed);
+            let most = error.into_iter().fold(0.0, f64::max);
+            *worst = worst.max(most);
+            for n in 0..3 {
+                seen[n] += count[n];
+            }
+        }
+    }
+    (worst, seen)
+}
+
+/// Every error below its bound, and the axis was seen to move either way.
+fn below(worst: &[f64], bounds: &[f64], seen: &[usize; 3]) {
+    for (error, bound) in worst.iter().zip(bounds) {
+        assert!(error < bound, "{worst:?} against {bounds:?}");
+    }
+    assert!(seen[1] > 20 && seen[2] > 20, "{seen:?}");
+}
+
+#[test]
+fn two_masses_follow_the_reference() {
+    let steps = [STEPS_S[0], 2.5e-4, 0.002];
+    let (worst, seen) = worst_of(20, &steps, 0.05, 250.0, |r| two_masses(r, false, false));
+    println!("two masses: {worst:?}, {seen:?}");
+    below(&worst, &[2e-6, 2e-5, 1e-4], &seen);
+}
+
+#[test]
+fn the_gap_follows_the_reference() {
+    let steps = [STEPS_S[0], 2.5e-4, 0.002];
+    let (worst, seen) = worst_of(20, &steps, 0.05, 250.0, |r| two_masses(r, true, false));
+    println!("gap: {worst:?}, {seen:?}");
+    below(&worst, &[3e-6, 3e-5, 0.03], &seen);
+}
+
+fn with_bristles(random: &mut Random, mut m: Mechanics) -> Mechanics {
+    let map = friction(random, true);
+    let s0 = random.decades(1e5, 1e7);
+    m.motor_friction = StaticFriction::NONE;
+    m.load_friction = Friction::LuGre(LuGre {
+        map,
+        bristle_stiffness_n_per_m: s0,
+        bristle_damping_n_s_per_m: random.between(0.3, 1.0) * (s0 * m.load_mass_kg).sqrt(),
+    });
+    m.gravity_n = 0.0;
+    m.transmission = Transmission::lossless(Drive::Direct);
+    m
+}
+
+#[test]
+fn bristles_follow_the_reference() {
+    let steps = [STEPS_S[0] / 16.0, STEPS_S[0], 2.5e-4];
+    let (worst, seen) = worst_of(10, &steps, 0.02, 150.0, |r| {
+        let m = one_mass(r, true);
+        with_bristles(r, m)
+    });
+    println!("bristles, one mass: {worst:?}, {seen:?}");
+    below(&worst, &[1e-7, 1e-4, 2e-3], &seen);
+    let (worst, seen) = worst_of(10, &steps, 0.02, 150.0, |r| {
+        let m = two_masses(r, false, true);
+        with_bristles(r, m)
+    });
+    println!("bristles, two masses: {worst:?}, {seen:?}");
+    below(&worst, &[3e-7, 1e-4, 5e-3], &seen);
+}
