@@ -334,7 +334,7 @@ fn unit() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn any_allowed_axis_stays_finite_and_within_its_current(
