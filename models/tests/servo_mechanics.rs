@@ -521,3 +521,134 @@ fn bristles_follow_the_reference() {
     println!("bristles, two masses: {worst:?}, {seen:?}");
     below(&worst, &[3e-7, 1e-4, 5e-3], &seen);
 }
+
+#[test]
+fn a_held_flank_carries_the_load_and_a_free_motor_crosses_the_gap() {
+    let mut random = Random(7);
+    let mut m = two_masses(&mut random, true, false);
+    m.gravity_n = 100.0;
+    m.motor_friction = StaticFriction {
+        viscous_n_s_per_m: 0.0,
+        coulomb_positive_n: 20.0,
+        coulomb_negative_n: 20.0,
+        ..StaticFriction::NONE
+    };
+    m.load_friction = Friction::Static(StaticFriction::NONE);
+    let c = m.compliance.expect("two masses");
+    for step_s in STEPS_S {
+        // Held: the motor's force carries the load, which hangs on the upper flank by its spring.
+        let plan = MechanicsPlan::new(&m, step_s);
+        let mut state = MechanicsState::rest(0.0);
+        for _ in 0..(20.0 / step_s) as usize {
+            plan.advance(&mut state, 100.0, 0.0);
+        }
+        assert!((state.gap_m - 0.5 * c.gap_m).abs() < 1e-15, "{state:?}");
+        let stretch_m = 100.0 / c.stiffness_n_per_m;
+        assert!(
+            (state.stretch_m / stretch_m - 1.0).abs() < 1e-6,
+            "{state:?}"
+        );
+        assert!(state.motor_velocity_m_per_s == 0.0 && state.load_velocity_m_per_s.abs() < 1e-9);
+
+        // Free: without gravity the motor alone accelerates through the gap, t = sqrt(2 gap / a), and the load stands.
+        let mut free = m;
+        free.gravity_n = 0.0;
+        let a = (30.0 - 20.0) / m.motor_mass_kg;
+        let crossing_s = (2.0 * c.gap_m / a).sqrt();
+        let plan = MechanicsPlan::new(&free, crossing_s * 0.999 / 8.0);
+        let mut state = MechanicsState::rest(0.0);
+        state.gap_m = -0.5 * c.gap_m;
+        for n in 1..=8 {
+            plan.advance(&mut state, 30.0, 0.0);
+            let t = f64::from(n) * crossing_s * 0.999 / 8.0;
+            let place = -0.5 * c.gap_m + 0.5 * a * t * t;
+            assert!((state.gap_m - place).abs() < 1e-9 * c.gap_m, "{state:?}");
+            assert!(state.load_velocity_m_per_s == 0.0 && state.position_m == 0.0);
+        }
+        plan.advance(&mut state, 30.0, 0.0);
+        assert!(
+            state.gap_m == 0.5 * c.gap_m && state.load_velocity_m_per_s > 0.0,
+            "{state:?}"
+        );
+    }
+}
+
+#[test]
+fn two_masses_lose_the_energy_that_friction_and_damping_take() {
+    let mut worst = 0.0f64;
+    for seed in 0..10 {
+        let mut random = Random(seed);
+        let m = two_masses(&mut random, false, false);
+        let c = m.compliance.expect("two masses");
+        let step_s = STEPS_S[0];
+        let plan = MechanicsPlan::new(&m, step_s);
+        let mut state = MechanicsState::rest(0.0);
+        let (mut work, mut lost, mut through) = (0.0, 0.0, 0.0);
+        for push in pushes(&mut random, 400.0, 10) {
+            for _ in 0..2000 {
+                let before = state;
+                plan.advance(&mut state, push.asked, push.load_n);
+                let way1 = state.motor_position_m() - before.motor_position_m();
+                let way2 = state.position_m - before.position_m;
+                let (f1, f2) = (&m.motor_friction, m.load_friction.map());
+                // Mean of the square of what changes evenly.
+                let square = |a: f64, b: f64| (a * a + a * b + b * b) / 3.0 * step_s;
+                let (a1, b1) = (before.motor_velocity_m_per_s, state.motor_velocity_m_per_s);
+                let (a2, b2) = (before.load_velocity_m_per_s, state.load_velocity_m_per_s);
+                work += push.asked * way1 - (push.load_n + m.gravity_n) * way2;
+                through += (push.asked * way1).abs();
+                lost += f1.dry_n(way1, b1) * way1.abs() + f2.dry_n(way2, b2) * way2.abs();
+                lost += f1.viscous_n_s_per_m * square(a1, b1)
+                    + f2.viscous_n_s_per_m * square(a2, b2)
+                    + c.damping_n_s_per_m * square(a1 - a2, b1 - b2);
+            }
+        }
+        let (v1, v2) = (state.motor_velocity_m_per_s, state.load_velocity_m_per_s);
+        let stored = 0.5
+            * (m.motor_mass_kg * v1 * v1
+                + m.load_mass_kg * v2 * v2
+                + c.stiffness_n_per_m * state.stretch_m * state.stretch_m);
+        let error = (work - stored - lost).abs() / through;
+        worst = worst.max(error);
+        assert!(
+            error < 1e-4,
+            "seed {seed}: {work} {stored} {lost}, {error:e}"
+        );
+    }
+    println!("energy of two masses: {worst:.1e} of the work");
+}
+
+#[test]
+fn bristles_break_away_at_the_static_friction() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let base = one_mass(&mut random, true);
+        let m = with_bristles(&mut random, base);
+        let breakaway_n = m.load_friction.map().breakaway_n(1.0);
+        let lugre = *m.load_friction.bristles().expect("bristles");
+        let step_s = 2.5e-4;
+        let plan = MechanicsPlan::new(&m, step_s);
+        // The force rises slowly, so that what moves is the bristles and not the mass.
+        let ramp = |to: f64| {
+            let mut state = MechanicsState::rest(0.0);
+            for n in 0..=40_000 {
+                plan.advance(
+                    &mut state,
+                    to * breakaway_n * (f64::from(n) / 20_000.0).min(1.0),
+                    0.0,
+                );
+            }
+            state
+        };
+        let (below, above) = (ramp(0.97), ramp(1.03));
+        let yield_m = breakaway_n / lugre.bristle_stiffness_n_per_m;
+        assert!(
+            below.position_m < 20.0 * yield_m && below.motor_velocity_m_per_s < 1e-6,
+            "seed {seed}: {below:?}"
+        );
+        assert!(
+            above.position_m > 100.0 * yield_m && above.motor_velocity_m_per_s > 1e-4,
+            "seed {seed}: {above:?}"
+        );
+    }
+}
