@@ -8,7 +8,7 @@ mod reference;
 
 use proptest::prelude::*;
 use reference::Random;
-use reference::plant::{Plant, Push, Rub, Shaft, State};
+use reference::plant::{Plant, Push, Rub, Shaft, State, Winding};
 use twinstep_models::servo::{
     Command, Compliance, Drive, Feedback, Friction, LuGre, Mechanics, MechanicsPlan,
     MechanicsState, PERIOD_MAX_S, PERIOD_MIN_S, ServoParams, ServoParts, ServoPlan, ServoState,
@@ -650,5 +650,109 @@ fn bristles_break_away_at_the_static_friction() {
             above.position_m > 100.0 * yield_m && above.motor_velocity_m_per_s > 1e-4,
             "seed {seed}: {above:?}"
         );
+    }
+}
+
+#[test]
+fn two_masses_with_losses_and_a_gap_follow_the_reference() {
+    let steps = [STEPS_S[0] / 8.0, STEPS_S[0], 2.5e-4];
+    for gap in [false, true] {
+        let (worst, seen) = worst_of(20, &steps, 0.05, 250.0, |r| {
+            let mut m = two_masses(r, gap, true);
+            m.transmission.efficiency_forward = r.between(0.7, 1.0);
+            m.transmission.efficiency_backward = r.between(0.5, 1.0);
+            m
+        });
+        println!("losses and Stribeck, gap {gap}: {worst:?}, {seen:?}");
+        below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
+        let (worst, seen) = worst_of(6, &steps, 0.02, 150.0, |r| {
+            let m = two_masses(r, gap, true);
+            with_bristles(r, m)
+        });
+        println!("bristles, gap {gap}: {worst:?}, {seen:?}");
+        below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
+    }
+}
+
+#[test]
+fn two_masses_at_rest_keep_their_bits() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let m = two_masses(&mut random, seed % 2 == 0, true);
+        let least = |f: &StaticFriction| f.coulomb_positive_n.min(f.coulomb_negative_n);
+        let room = least(&m.motor_friction);
+        for step_s in STEPS_S {
+            let plan = MechanicsPlan::new(&m, step_s);
+            let start = MechanicsState::rest(random.between(-1.0, 1.0));
+            let mut state = start;
+            for _ in 0..2000 {
+                let load = random.between(-1.0, 1.0) * least(m.load_friction.map());
+                plan.advance(&mut state, random.between(-room, room), load - m.gravity_n);
+            }
+            assert_eq!(state, start, "seed {seed}, step {step_s}");
+        }
+    }
+}
+
+/// Current, voltage limit and mechanics together, without dead time and cogging, with the torque given (CST): the largest error of
+/// speed and current over their ranges.
+fn whole_axis(tick_s: f64, seed: u64) -> [f64; 2] {
+    let mut random = Random(seed);
+    let mut parts = ServoParts::example(Drive::BallScrew { lead_m: 0.01 });
+    parts.tick_s = tick_s;
+    parts.motor.dead_time_s = 0.0;
+    parts.motor.voltage_max_v = random.between(30.0, 300.0);
+    // Cold for good: the reference has no temperature.
+    parts.thermal.ambient_c = 20.0;
+    parts.thermal.winding.capacity_j_per_k = 1e6;
+    parts.mechanics.gravity_n = random.between(-200.0, 200.0);
+    let plan = ServoPlan::new(&ServoParams::new(parts).expect("in range"), 0.001).expect("a plan");
+    let mut truth = plant(&parts.mechanics);
+    let motor = &parts.motor;
+    truth.winding = Some(Winding {
+        kt: motor.torque_constant_nm_per_a,
+        r_ohm: motor.resistance_ohm,
+        l_h: motor.inductance_h,
+        pairs: motor.pole_pairs,
+        u_max: motor.voltage_max_v,
+        tau_s: motor.current_time_constant_s,
+        travel: parts.mechanics.transmission.travel_per_rad(),
+        cogging: (0.0, 1.0),
+    });
+    let mut state = ServoState::rest(&plan, 0.0);
+    let mut y: State = [0.0; 7];
+    let (mut error, mut size) = ([0.0f64; 2], [1e-9f64; 2]);
+    for _ in 0..12 {
+        let asked = random.between(-5.0, 5.0);
+        for _ in 0..10 {
+            plan.step(&mut state, Command::Cst { current_a: asked }, 0.0);
+        }
+        let push = Push {
+            asked,
+            load_n: parts.mechanics.gravity_n,
+        };
+        truth.run(&mut y, &push, 0.01);
+        let pairs = [
+            (state.mechanics.motor_velocity_m_per_s, y[1]),
+            (state.current_a, y[6]),
+        ];
+        for (n, (model, truth)) in pairs.into_iter().enumerate() {
+            error[n] = error[n].max((model - truth).abs());
+            size[n] = size[n].max(truth.abs());
+        }
+    }
+    [error[0] / size[0], error[1] / size[1]]
+}
+
+#[test]
+fn the_whole_axis_follows_the_reference_under_given_torque() {
+    for (tick_s, bound) in [(15.625e-6, 5e-5), (62.5e-6, 5e-4)] {
+        let mut worst = [0.0f64; 2];
+        for seed in 0..20 {
+            let error = whole_axis(tick_s, seed);
+            worst = [worst[0].max(error[0]), worst[1].max(error[1])];
+        }
+        println!("whole axis, tick {tick_s}: {worst:?}");
+        assert!(worst.iter().all(|x| *x < bound), "{worst:?}");
     }
 }
