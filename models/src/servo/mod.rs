@@ -22,9 +22,9 @@
 //! period: their steps are exponentials. A gain may still be too high for the drive's rate, as in a real drive; the current
 //! limit then bounds what follows. It also bounds the current of a motor that the load drives beyond its no-load speed.
 //!
-//! Under a given torque the whole stays within 1e-4 of the range of a reference solution in ticks of 62.5 us
-//! (`tests/servo_range.rs`). CSP, CSV, dead time and cogging as a whole are checked for finite values and for the current's
-//! limit, but not yet checked against a reference solution.
+//! Under a given torque the whole, cogging included, stays within 2e-4 of the range of a reference solution in ticks of
+//! 62.5 us (`tests/servo_range.rs`). CSP, CSV and the dead time are checked as a whole for finite values and for the
+//! current's limit, but not yet against a reference solution.
 //!
 //! The axis' coordinate is in m, N, kg; for a rotary axis read rad, N m, kg m2. A positive load force acts against positive
 //! motion. The vectorised twin in [`crate::axis`] is the simplification of this model that runs in the cycle.
