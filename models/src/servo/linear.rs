@@ -14,7 +14,7 @@ const SMALL: f64 = 0.25;
 /// Terms of the Taylor series.
 const TERMS: usize = 12;
 /// Most halvings; a matrix that would need more is out of every range that `servo` allows.
-const HALVINGS_MAX: u32 = 60;
+const HALVINGS_MAX: u32 = 160;
 
 fn product<const N: usize>(a: &Matrix<N>, b: &Matrix<N>) -> Matrix<N> {
     let mut c = [[0.0; N]; N];

@@ -20,7 +20,11 @@
 //! Both are exact in themselves, so what remains is the coupling: second order in the tick. Temperature follows once per
 //! cycle with the mean squared current. Stiff parts (current loop, spring, bristles, winding) cannot diverge, whatever the
 //! period: their steps are exponentials. A gain may still be too high for the drive's rate, as in a real drive; the current
-//! limit then bounds what follows.
+//! limit then bounds what follows. It also bounds the current of a motor that the load drives beyond its no-load speed.
+//!
+//! Under a given torque the whole, cogging included, stays within 2e-4 of the range of a reference solution in ticks of
+//! 62.5 us (`tests/servo_range.rs`). CSP, CSV and the dead time are checked as a whole for finite values and for the
+//! current's limit, but not yet against a reference solution.
 //!
 //! The axis' coordinate is in m, N, kg; for a rotary axis read rad, N m, kg m2. A positive load force acts against positive
 //! motion. The vectorised twin in [`crate::axis`] is the simplification of this model that runs in the cycle.
@@ -82,7 +86,7 @@ struct Part {
     mechanics: MechanicsPlan,
 }
 
-/// An axis with what can be computed beforehand for one period. Some 60 kB; built once.
+/// An axis with what can be computed beforehand for one period. Some 110 kB; built once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServoPlan {
     parts: ServoParts,
@@ -239,7 +243,11 @@ impl ServoPlan {
         let start_a = state.current_a;
         let run = |v: f64, x: f64| {
             let speed = v / self.travel_per_rad;
-            let current = motor.advance(warm, start_a, asked, speed, part.step_s);
+            let mut current = motor.advance(warm, start_a, asked, speed, part.step_s);
+            // Driven beyond its no-load speed a motor feeds the converter; a drive does not let that pass its limit.
+            let limit_a = motor.current_max_a;
+            current.end_a = crate::lane::clamp(current.end_a, limit_a);
+            current.mean_a = crate::lane::clamp(current.mean_a, limit_a);
             let cogging = match &self.parts.cogging {
                 Some(table) => table.torque_nm(x / self.travel_per_rad),
                 None => 0.0,

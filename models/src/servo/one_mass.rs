@@ -18,11 +18,14 @@
 //! ```
 //!
 //! (S: break-away forces) and otherwise leaves it in the direction of the excess, with the rest of the step. Nothing is
-//! thresholded: an axis at rest keeps its position to the bit, in steps of any length.
+//! thresholded: an axis at rest keeps its position to the bit, in steps of any length. Stribeck friction, and k where the
+//! transmitted force turns around within a step, are second order: below 2e-3 of the range in steps of 4 ms.
 //!
 //! With LuGre, v and z are stiff together: sqrt(s0 / m) is often above 1000 rad/s. With the bristles' rate a(v) frozen at
 //! the middle of the step, `v' = .. - k (s0 z + s1 (v - a z))`, `z' = v - a z` is linear; its determinant (s0 + b a) k / m
-//! is positive and its trace negative, so its exact step is stable in steps of any length.
+//! is positive and its trace negative, so its exact step is stable in steps of any length. Bristles together
+//! with dry friction on the motor's side or losses are first order where that side stops: 2e-3 of the range in steps of
+//! 31.25 us, 2e-2 in steps of 250 us.
 
 use super::friction::{LuGre, StaticFriction};
 use super::linear::{self, Matrix};

@@ -4,7 +4,7 @@
 //! With the motor's force Fm, the load's F, the dry frictions D with directions d, the spring's force T:
 //!
 //! ```text
-//! m1 v1' = Fm - T - d1 (D1 + |T| q) - b1 v1        q = k - 1 or 1 - k: the transmission's loss as a friction
+//! m1 v1' = Fm - k T - d1 D1 - b1 v1                k: what the motor feels of the force behind the transmission
 //! m2 v2' = T - F - d2 D2 - b2 v2                   (or LuGre instead of d2 D2)
 //! ```
 //!
@@ -16,15 +16,20 @@
 //! free:   T = 0,  s' = -(K / C) s,  g' = v1 - v2 - s';     left when |g| = a
 //! ```
 //!
-//! On a flank and in the gap, with either side moving or held by its dry friction, everything is linear while the dry
-//! frictions are constant: eight combinations, each with its matrix exponential. They are precomputed for the step and for
-//! its halves down to step / 2^16, which are on the way of scaling and squaring anyway. A step is taken whole where nothing
-//! happens within. Where a side stops or breaks away, or a flank is reached or left, the moment is found by halving, the
-//! states follow the exact solution up to it, and the rest of the step goes on from there. Dry friction that depends on
-//! the speed, the transmission's loss and the bristles' rate are taken at the middle of each part: second order.
+//! On a flank and in the gap, with either side moving or held by its dry friction, driving or driven, everything is linear
+//! while the dry frictions are constant: sixteen combinations, each with its matrix exponential. They are precomputed for
+//! the step and for its halves down to step / 2^16, which are on the way of scaling and squaring anyway. A step is taken
+//! whole where nothing happens within. Where a side stops or breaks away, or a flank is reached or left, the moment is
+//! found by halving, the states follow the exact solution up to it, and the rest of the step goes on from there. Dry
+//! friction that depends on the speed, the sign of T that decides on k and the bristles' rate are taken at the middle of
+//! each part: second order.
 //!
 //! After [`EVENTS_MAX`] such moments in one step the rest is taken without looking for more: a side that would turn around
 //! stops instead. The work of a step is therefore bounded, and dry friction never drives.
+//!
+//! Against an independent solution (`tests/servo_mechanics.rs`) the positions and velocities of drawn axes, 20 to 200 Hz,
+//! stay below 1e-5 of their range in steps of 31.25 us, and below 1e-3 in steps of 250 us, gap, losses and bristles included.
+//! Bristles together with dry friction on the motor's side are not yet checked against a reference solution.
 
 use super::friction::LuGre;
 use super::linear::{self, Matrix};
@@ -34,6 +39,8 @@ use super::mechanics::{Compliance, Mechanics, MechanicsState};
 pub const LEVELS: usize = 16;
 /// Moments located in one step.
 pub const EVENTS_MAX: usize = 8;
+/// Touching or not, motor held or not, load held or not, driving or driven.
+const SITUATIONS: usize = 16;
 /// The states that a step changes: load's way, deflection, way in the gap, both velocities, bristles; then two constant
 /// accelerations.
 const N: usize = 8;
@@ -58,6 +65,8 @@ struct Inputs {
     motor_m_per_s2: f64,
     load_m_per_s2: f64,
     rate_per_s: f64,
+    /// The motor's side drives the load's: which of the transmission's efficiencies holds.
+    driving: bool,
 }
 
 /// Two masses and their exact steps.
@@ -67,7 +76,7 @@ pub struct TwoMassPlan {
     compliance: Compliance,
     step_s: f64,
     /// By situation and level; level n is a step of `step_s / 2^(LEVELS - n)`.
-    kept: [[Kept; LEVELS + 1]; 8],
+    kept: [[Kept; LEVELS + 1]; SITUATIONS],
 }
 
 impl TwoMassPlan {
@@ -77,17 +86,19 @@ impl TwoMassPlan {
             mechanics: *mechanics,
             compliance,
             step_s,
-            kept: [[[[0.0; 5]; 5]; LEVELS + 1]; 8],
+            kept: [[[[0.0; 5]; 5]; LEVELS + 1]; SITUATIONS],
         };
         if mechanics.load_friction.bristles().is_none() {
-            for index in 0..8 {
+            for index in 0..SITUATIONS {
                 let bit = |n: usize| f64::from(u8::from(index & n != 0));
                 let situation = Situation {
                     touching: index & 1 != 0,
                     motor: bit(2),
                     load: bit(4),
                 };
-                let a = plan.generator(&situation, 0.0);
+                let t = &mechanics.transmission;
+                let felt = t.felt(1.0, if index & 8 == 0 { 1.0 } else { -1.0 });
+                let a = plan.generator(&situation, felt, 0.0);
                 let mut e = linear::expm1(&a, step_s / (1u32 << LEVELS) as f64);
                 for kept in &mut plan.kept[index] {
                     *kept = keep(&e);
@@ -121,7 +132,7 @@ impl TwoMassPlan {
             || (state.gap_m <= -half && self.pull_n(state, relative) <= 0.0)
     }
 
-    fn generator(&self, situation: &Situation, rate_per_s: f64) -> Matrix<N> {
+    fn generator(&self, situation: &Situation, felt: f64, rate_per_s: f64) -> Matrix<N> {
         let (m, c) = (&self.mechanics, &self.compliance);
         let (k, d) = (c.stiffness_n_per_m, c.damping_n_s_per_m);
         let mut a = [[0.0; N]; N];
@@ -140,9 +151,9 @@ impl TwoMassPlan {
         };
         if situation.motor != 0.0 {
             let mass = m.motor_mass_kg;
-            a[3][1] = -spring[0] / mass;
-            a[3][3] = -(spring[1] + m.motor_friction.viscous_n_s_per_m) / mass;
-            a[3][4] = -spring[2] / mass;
+            a[3][1] = -felt * spring[0] / mass;
+            a[3][3] = -(felt * spring[1] + m.motor_friction.viscous_n_s_per_m) / mass;
+            a[3][4] = -felt * spring[2] / mass;
             a[3][6] = 1.0;
         }
         if situation.load != 0.0 {
@@ -209,8 +220,7 @@ impl TwoMassPlan {
         } else {
             0.0
         };
-        let lost = pull * (m.transmission.felt(pull, d1) - 1.0);
-        let motor = motor_n - d1 * m.motor_friction.dry_n(d1, v1) - lost;
+        let motor = motor_n - d1 * m.motor_friction.dry_n(d1, v1);
         let (load, rate_per_s) = match m.load_friction.bristles() {
             Some(lugre) => (-load_n, lugre.rate_per_s(at.load_velocity_m_per_s)),
             None => {
@@ -222,6 +232,7 @@ impl TwoMassPlan {
             motor_m_per_s2: motor / m.motor_mass_kg,
             load_m_per_s2: load / m.load_mass_kg,
             rate_per_s,
+            driving: pull * d1 >= 0.0,
         }
     }
 
@@ -238,7 +249,9 @@ impl TwoMassPlan {
         let mut next = *state;
         if let Some(lugre) = self.mechanics.load_friction.bristles() {
             let step_s = self.step_s / (1u32 << (LEVELS - level)) as f64;
-            let e = linear::expm1(&self.generator(situation, inputs.rate_per_s), step_s);
+            let direction = if inputs.driving { 1.0 } else { -1.0 };
+            let felt = self.mechanics.transmission.felt(1.0, direction);
+            let e = linear::expm1(&self.generator(situation, felt, inputs.rate_per_s), step_s);
             let y = [0.0, state.stretch_m, 0.0, v1, v2, state.bristle_m, f1, f2];
             let y = linear::apply(&e, &y);
             next.position_m += y[0];
@@ -251,7 +264,8 @@ impl TwoMassPlan {
         }
         let index = usize::from(situation.touching)
             + 2 * usize::from(situation.motor != 0.0)
-            + 4 * usize::from(situation.load != 0.0);
+            + 4 * usize::from(situation.load != 0.0)
+            + 8 * usize::from(!inputs.driving);
         let from = [state.stretch_m, v1, v2, f1, f2];
         let mut change = [0.0; 5];
         for (row, to) in self.kept[index][level].iter().zip(&mut change) {

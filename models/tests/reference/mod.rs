@@ -8,6 +8,7 @@
     reason = "every test uses a part of it: it is compiled into each of them"
 )]
 
+pub mod axes;
 pub mod plant;
 
 /// Relative tolerance of a step; the absolute one is this times the scale of each state.

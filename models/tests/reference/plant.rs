@@ -263,20 +263,14 @@ impl Plant {
                 self.rub2.dry(1.0, 0.0),
             )
         };
-        if self.shaft.is_none() && self.bristles.is_some() && self.rub1.dry(1.0, 0.0) == 0.0 {
-            mode.motor = 1;
-        }
         mode
     }
 
     /// What is above 0 as long as the mode holds, each in its own unit.
     fn guard(&self, mode: Mode, push: &Push, y: &State) -> f64 {
         let mut least = f64::INFINITY;
-        let smooth = self.shaft.is_none() && self.bristles.is_some();
         if mode.motor != 0 {
-            if !smooth {
-                least = least.min(f64::from(mode.motor) * y[V1]);
-            }
+            least = least.min(f64::from(mode.motor) * y[V1]);
         } else {
             let (low, high) = self.cone(push, mode, y);
             let force = self.drive_n(push, y);

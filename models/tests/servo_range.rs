@@ -1,0 +1,235 @@
+//! The scalar servo model as a whole: every axis that its ranges allow, and motor with mechanics against the reference.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the yardstick is judged by its accuracy, not by its bits"
+)]
+
+mod reference;
+
+use proptest::prelude::*;
+use reference::Random;
+use reference::axes::plant;
+use reference::plant::{Push, State, Winding};
+use twinstep_models::servo::{
+    Cogging, Command, Compliance, Drive, Feedback, Friction, LuGre, PERIOD_MAX_S, PERIOD_MIN_S,
+    ServoParams, ServoParts, ServoPlan, ServoState, StaticFriction,
+};
+
+/// Values from 0 to 1 that become parameters, the borders more often than chance has them.
+struct Draw<'a>(std::slice::Iter<'a, f64>);
+
+impl Draw<'_> {
+    fn even(&mut self, low: f64, high: f64) -> f64 {
+        let u = *self.0.next().expect("enough values");
+        (low + (high - low) * u).clamp(low, high)
+    }
+
+    fn decades(&mut self, low: f64, high: f64) -> f64 {
+        let u = *self.0.next().expect("enough values");
+        (low * (high / low).powf(u)).clamp(low, high)
+    }
+
+    fn yes(&mut self) -> bool {
+        self.even(0.0, 1.0) > 0.5
+    }
+
+    fn friction(&mut self, least_n: f64) -> StaticFriction {
+        let low = least_n.max(1e-6);
+        let mut size = |from: f64| match self.decades(low, 1e6) {
+            n if n <= low => from,
+            n => n,
+        };
+        StaticFriction {
+            coulomb_positive_n: size(least_n),
+            coulomb_negative_n: size(least_n),
+            stribeck_n: size(0.0),
+            viscous_n_s_per_m: size(0.0),
+            stribeck_velocity_m_per_s: self.decades(1e-6, 10.0),
+        }
+    }
+
+    fn axis(&mut self) -> ServoParts {
+        let drive = match self.even(0.0, 3.99) as usize {
+            0 => Drive::BallScrew {
+                lead_m: self.decades(1e-4, 0.2),
+            },
+            1 => Drive::Belt {
+                pinion_radius_m: self.decades(1e-3, 1.0),
+            },
+            2 => Drive::Gear {
+                ratio: self.decades(0.1, 1000.0),
+            },
+            _ => Drive::Direct,
+        };
+        let mut parts = ServoParts::example(drive);
+        let m = &mut parts.motor;
+        m.torque_constant_nm_per_a = self.decades(1e-3, 1e3);
+        m.magnet_per_k = self.even(-0.003, 0.0);
+        m.resistance_ohm = self.decades(1e-3, 1e3);
+        let least = (2.2 * m.resistance_ohm * 1e-5 * (1.0 + 1e-9)).max(1e-6);
+        m.inductance_h = self.decades(least, 1.0);
+        m.pole_pairs = self.even(1.0, 100.0).round();
+        m.voltage_max_v = self.decades(1.0, 1000.0);
+        m.current_max_a = self.decades(0.01, 5000.0);
+        let most = m.inductance_h / (2.2 * m.resistance_ohm);
+        m.current_time_constant_s = self.decades(1e-5, most);
+        parts.tick_s = self.decades(1.5e-5, 1e-3);
+        m.dead_time_s = self.even(0.0, (60.0 * parts.tick_s).min(1e-3));
+        let l = &mut parts.loops;
+        l.position_gain_per_s = self.even(0.0, 1e3);
+        l.velocity_gain_a_s_per_m = self.decades(1e-6, 1e7);
+        l.integral_gain_a_per_m = self.decades(1e-6, 1e9);
+        l.velocity_feedforward = self.even(0.0, 1.2);
+        l.acceleration_feedforward_a_s2_per_m = self.decades(1e-6, 1e6);
+        l.velocity_max_m_per_s = self.decades(1e-4, 1e4);
+        if self.yes() {
+            parts.feedback = Feedback::Load;
+        }
+        let t = &mut parts.mechanics.transmission;
+        t.efficiency_forward = self.even(0.05, 1.0);
+        t.efficiency_backward = self.even(0.0, 1.0);
+        let (with_lugre, with_compliance, with_gap) = (self.yes(), self.yes(), self.yes());
+        let m = &mut parts.mechanics;
+        m.motor_mass_kg = self.decades(1e-6, 1e9);
+        m.load_mass_kg = self.decades(1e-6, 1e9);
+        m.gravity_n = self.even(-1e6, 1e6);
+        m.motor_friction = self.friction(0.0);
+        m.load_friction = if with_lugre {
+            Friction::LuGre(LuGre {
+                map: self.friction(1e-6),
+                bristle_stiffness_n_per_m: self.decades(1.0, 1e10),
+                bristle_damping_n_s_per_m: self.decades(1e-6, 1e7),
+            })
+        } else {
+            Friction::Static(self.friction(0.0))
+        };
+        m.compliance = with_compliance.then(|| Compliance {
+            stiffness_n_per_m: self.decades(1.0, 1e10),
+            damping_n_s_per_m: self.decades(1e-3, 1e7),
+            gap_m: if with_gap {
+                self.decades(1e-6, 0.1)
+            } else {
+                0.0
+            },
+        });
+        parts
+    }
+}
+
+fn unit() -> impl Strategy<Value = f64> {
+    prop_oneof![1 => Just(0.0), 1 => Just(1.0), 8 => 0.0..1.0f64]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_allowed_axis_stays_finite_and_within_its_current(
+        values in prop::collection::vec(unit(), 64),
+        period in unit(),
+        commands in prop::collection::vec((0..3usize, -1.0..1.0f64, -6.0..6.0f64, unit()), 4),
+    ) {
+        let parts = Draw(values.iter()).axis();
+        let params = ServoParams::new(parts).expect("within the ranges");
+        let period_s = (PERIOD_MIN_S * (PERIOD_MAX_S / PERIOD_MIN_S).powf(period)).min(PERIOD_MAX_S);
+        // Longer ticks than asked for do not exist, shorter ones may make the dead time too long.
+        let Ok(plan) = ServoPlan::new(&params, period_s) else {
+            return Ok(());
+        };
+        let mut state = ServoState::rest(&plan, 0.0);
+        for (mode, sign, exponent, load) in commands {
+            let value = sign * 10f64.powf(exponent);
+            let command = match mode {
+                0 => Command::position(value),
+                1 => Command::velocity(value),
+                _ => Command::Cst { current_a: value },
+            };
+            plan.step(&mut state, command, (2.0 * load - 1.0) * 1e6);
+            let m = &state.mechanics;
+            for x in [
+                m.position_m,
+                m.motor_position_m(),
+                m.motor_velocity_m_per_s,
+                m.load_velocity_m_per_s,
+                m.bristle_m,
+                state.mean_squared_a2,
+                state.thermal.winding_c,
+                state.thermal.housing_c,
+            ] {
+                prop_assert!(x.is_finite(), "{state:?}\n{parts:?}");
+            }
+            let limit = parts.motor.current_max_a;
+            prop_assert!(state.current_a.abs() <= limit, "{} of {limit}\n{parts:?}", state.current_a);
+        }
+    }
+}
+
+/// Current, voltage limit and mechanics together, without dead time, with the torque given (CST): the largest error of
+/// speed and current over their ranges.
+fn whole_axis(tick_s: f64, with_cogging: bool, seed: u64) -> [f64; 2] {
+    let mut random = Random(seed);
+    let mut parts = ServoParts::example(Drive::BallScrew { lead_m: 0.01 });
+    parts.tick_s = tick_s;
+    parts.motor.dead_time_s = 0.0;
+    parts.motor.voltage_max_v = random.between(30.0, 300.0);
+    // Cold for good: the reference has no temperature.
+    parts.thermal.ambient_c = 20.0;
+    parts.thermal.winding.capacity_j_per_k = 1e6;
+    let cogging = (random.between(0.0, 0.2), 12.0);
+    let angle = |n: usize| 2.0 * std::f64::consts::PI * n as f64 / 256.0;
+    let table: Vec<f64> = (0..256)
+        .map(|n| cogging.0 * (cogging.1 * angle(n)).sin())
+        .collect();
+    parts.cogging = with_cogging.then(|| Cogging::new(&table).expect("a table"));
+    let cogging = if with_cogging { cogging } else { (0.0, 1.0) };
+    parts.mechanics.gravity_n = random.between(-200.0, 200.0);
+    let plan = ServoPlan::new(&ServoParams::new(parts).expect("in range"), 0.001).expect("a plan");
+    let mut truth = plant(&parts.mechanics);
+    let motor = &parts.motor;
+    truth.winding = Some(Winding {
+        kt: motor.torque_constant_nm_per_a,
+        r_ohm: motor.resistance_ohm,
+        l_h: motor.inductance_h,
+        pairs: motor.pole_pairs,
+        u_max: motor.voltage_max_v,
+        tau_s: motor.current_time_constant_s,
+        travel: parts.mechanics.transmission.travel_per_rad(),
+        cogging,
+    });
+    let mut state = ServoState::rest(&plan, 0.0);
+    let mut y: State = [0.0; 7];
+    let (mut error, mut size) = ([0.0f64; 2], [1e-9f64; 2]);
+    for _ in 0..12 {
+        let asked = random.between(-5.0, 5.0);
+        for _ in 0..10 {
+            plan.step(&mut state, Command::Cst { current_a: asked }, 0.0);
+        }
+        let push = Push {
+            asked,
+            load_n: parts.mechanics.gravity_n,
+        };
+        truth.run(&mut y, &push, 0.01);
+        let pairs = [
+            (state.mechanics.motor_velocity_m_per_s, y[1]),
+            (state.current_a, y[6]),
+        ];
+        for (n, (model, truth)) in pairs.into_iter().enumerate() {
+            error[n] = error[n].max((model - truth).abs());
+            size[n] = size[n].max(truth.abs());
+        }
+    }
+    [error[0] / size[0], error[1] / size[1]]
+}
+
+#[test]
+fn the_whole_axis_follows_the_reference_under_given_torque() {
+    for (tick_s, bound) in [(15.625e-6, 2e-4), (62.5e-6, 1e-3)] {
+        let mut worst = [0.0f64; 2];
+        for seed in 0..20 {
+            let error = whole_axis(tick_s, seed % 2 == 0, seed);
+            worst = [worst[0].max(error[0]), worst[1].max(error[1])];
+        }
+        println!("whole axis, tick {tick_s}: {worst:?}");
+        assert!(worst.iter().all(|x| *x < bound), "{worst:?}");
+    }
+}
