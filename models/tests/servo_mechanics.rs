@@ -340,7 +340,7 @@ fn bristles_break_away_at_the_static_friction() {
 fn two_masses_with_losses_and_a_gap_follow_the_reference() {
     let steps = [STEPS_S[0] / 8.0, STEPS_S[0], 2.5e-4];
     for gap in [false, true] {
-        let (worst, seen) = worst_of(20, &steps, 0.05, 250.0, |r| {
+        let (worst, seen) = worst_of(12, &steps, 0.05, 250.0, |r| {
             let mut m = two_masses(r, gap, true);
             m.transmission.efficiency_forward = r.between(0.7, 1.0);
             m.transmission.efficiency_backward = r.between(0.5, 1.0);
@@ -353,6 +353,16 @@ fn two_masses_with_losses_and_a_gap_follow_the_reference() {
             with_bristles(r, m)
         });
         println!("bristles, gap {gap}: {worst:?}, {seen:?}");
+        below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
+        let (worst, seen) = worst_of(6, &steps, 0.02, 150.0, |r| {
+            let m = two_masses(r, gap, true);
+            let motor_friction = m.motor_friction;
+            Mechanics {
+                motor_friction,
+                ..with_bristles(r, m)
+            }
+        });
+        println!("bristles and dry friction, gap {gap}: {worst:?}, {seen:?}");
         below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
     }
 }

@@ -29,7 +29,7 @@
 //!
 //! Against an independent solution (`tests/servo_mechanics.rs`) the positions and velocities of drawn axes, 20 to 200 Hz,
 //! stay below 1e-5 of their range in steps of 31.25 us, and below 1e-3 in steps of 250 us, gap, losses and bristles included.
-//! Bristles together with dry friction on the motor's side are not yet checked against a reference solution.
+//! Bristles together with losses are not yet checked against a reference solution.
 
 use super::friction::LuGre;
 use super::linear::{self, Matrix};
