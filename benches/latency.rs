@@ -24,8 +24,9 @@ use twinstep_models::sample::{Context, CycleStamp, Missing, Samples};
 const SEED: u64 = 1;
 /// Cycles of the commissioning run.
 const COMMISSIONING_CYCLES: u64 = 6000;
-/// Cycles in which an axis that was disturbed is left alone: its limit must clear first.
-const REST_CYCLES: u64 = 1000;
+/// Cycles in which an axis that was disturbed is left alone: its limit must clear first, and what comes
+/// back soon would not count as new.
+const REST_CYCLES: u64 = 4000;
 /// The jump, over the axis' limit.
 const JUMP: f64 = 10.0;
 
