@@ -123,6 +123,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
             current_filter_s: drive.torque_filter_s,
             sampled: false,
         }),
+        noise: None,
         current_delay_s: drive.torque_filter_s,
         baseline: Vec::new(),
         position_limit_m: None,

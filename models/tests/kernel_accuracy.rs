@@ -45,7 +45,6 @@ fn params(velocity_hz: f64, stribeck_a: f64, dead_cycles: f64, period_s: f64) ->
         current_time_constant_s: 4e-4,
         current_filter_s: 8e-4,
         dead_time_s: dead_cycles * period_s,
-        observer_hz: 0.05 / period_s,
         sampled: false,
         cascade_valid: true,
         ..AxisParams::IDLE

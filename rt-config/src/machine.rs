@@ -5,8 +5,8 @@ mod signature;
 
 pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
-
-use twinstep_models::innovation::NEXT;
+pub use twinstep_models::innovation::NEXT;
+use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
 
 /// Largest number of servo axes and presses together.
@@ -233,6 +233,8 @@ pub struct AxisTwin {
     pub gravity_n: f64,
     /// Drive cascade as seen from the controller, none where calibration could not validate it.
     pub cascade: Option<Cascade>,
+    /// What is uncertain about the axis, the walk of the disturbance in A; none: an observer of 100 Hz.
+    pub noise: Option<AxisNoise>,
     /// Delay of the torque actual value against the position actual value (s, -1 to 2 periods): the torque filter and
     /// latch.
     pub current_delay_s: f64,

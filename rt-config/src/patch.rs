@@ -186,6 +186,13 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
             writeln!(out, "sampled = true")?;
         }
     }
+    if let Some(noise) = &twin.noise {
+        writeln!(out, "\n[{list}.twin.noise]")?;
+        quantity(out, "position", noise.position_m, "m")?;
+        quantity(out, "position_walk", noise.position_walk, "m")?;
+        quantity(out, "velocity_walk", noise.velocity_walk, "m/s")?;
+        quantity(out, "disturbance_walk", noise.disturbance_walk, unit)?;
+    }
     let units = ["m", "m/s", unit];
     for ((one, channel), unit) in (twin.innovations.iter())
         .zip(HealthyInnovation::CHANNELS)

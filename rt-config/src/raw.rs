@@ -5,7 +5,7 @@ mod evaluation;
 mod signature;
 
 pub(crate) use axis::{
-    BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, PlantTable,
+    BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
     PressMotionTable, StrokeTable, TailTable, TwinTable,
 };
 pub(crate) use signature::{HealthyTable, SignatureTable};

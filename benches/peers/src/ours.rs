@@ -6,6 +6,7 @@ use crate::Runner;
 use crate::scenario::{Params, Scenario, State};
 use std::error::Error;
 use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
+use twinstep_models::kalman::Gains;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::innovation::{Watch, WatchParams, Whitened};
 use twinstep_models::lane::{LANES, Lane, ZERO, lanes_for};
@@ -76,10 +77,21 @@ fn axis_params(p: &Params, period_s: f64) -> AxisParams {
         current_filter_s: p.current_filter_s,
         // One cycle: the drive goes from the target before to the newest, as the peers do.
         dead_time_s: period_s,
-        observer_hz: p.observer_hz,
+        observer: placed(p.observer_hz, p.inertia, period_s),
         load_lag_s: 0.008,
         cascade_valid: true,
         ..AxisParams::IDLE
+    }
+}
+
+/// Gains that put three poles at exp(-2 pi f T): the scenario knows a bandwidth, and no noise.
+fn placed(observer_hz: f64, inertia: f64, period_s: f64) -> Gains {
+    let p = (-2.0 * std::f64::consts::PI * observer_hz * period_s).exp();
+    let q = 1.0 - p;
+    Gains {
+        position: 1.0 - p * p * p,
+        velocity_per_s: 1.5 * q * q * (1.0 + p) / period_s,
+        disturbance_a_per_m: q * q * q * inertia / (period_s * period_s),
     }
 }
 
@@ -223,7 +235,7 @@ impl Kernel for Correct<'_> {
         let [position_m, _, current_a] = self.measured;
         for (n, g) in self.groups.iter_mut().enumerate() {
             let (x, i) = (lane(position_m, n), lane(current_a, n));
-            observer::correct(&g.params, &mut g.state, &x, &i, &[1.0; LANES]);
+            observer::correct(&g.params, &g.params.gains, &mut g.state, &x, &i, &[1.0; LANES]);
             g.load = g.filter.push(&g.params, &x, &i, &ZERO);
         }
     }

@@ -1,10 +1,10 @@
 //! The observer: takes the measurement in after the prediction was compared with it.
 //!
-//! Position corrects position, velocity and the disturbance (gains in [`super::params::LaneParams::new`]); current corrects
+//! Position corrects position, velocity and the disturbance (gains from [`crate::kalman`]); current corrects
 //! the current and the integrator of the drive, which nothing else can tell. Where a measurement is missing the axis coasts.
 
 use super::cascade::AxisState;
-use super::params::LaneParams;
+use super::params::{LaneGains, LaneParams};
 use crate::lane::{LANES, Lane};
 
 /// Share of the current innovation that goes into the motor current.
@@ -12,10 +12,12 @@ const CURRENT_SHARE: f64 = 0.5;
 /// Share of the current innovation that goes into the drive's integrator.
 const INTEGRAL_SHARE: f64 = 0.15;
 
-/// Corrects eight axes. `used` is 1 where the measurement may be used, else 0.
+/// Corrects eight axes with their gains: those of steady state are in the parameters. `used` is 1 where the measurement may
+/// be used, else 0.
 #[inline(always)]
 pub fn correct(
     p: &LaneParams,
+    gains: &LaneGains,
     s: &mut AxisState,
     position_m: &Lane,
     current_a: &Lane,
@@ -24,15 +26,15 @@ pub fn correct(
     #[allow(clippy::needless_range_loop)]
     for l in 0..LANES {
         let innovation_m = (position_m[l] - s.position_m[l]) * used[l];
-        s.position_m[l] += p.gain_position[l] * innovation_m;
-        let kick = p.gain_velocity[l] * innovation_m;
+        s.position_m[l] += gains.position[l] * innovation_m;
+        let kick = gains.velocity_per_s[l] * innovation_m;
         let velocity = s.velocity_m_per_s[l];
         let stopped =
             (p.coulomb_positive_a[l] + p.stribeck_a[l]) * p.acceleration_per_a[l] * p.period_s;
         // At rest, a velocity that friction stops before the next sample has left no trace: it is noise of the encoder.
         let noise = (velocity == 0.0) & (kick <= stopped) & (kick >= -stopped);
         s.velocity_m_per_s[l] = if noise { 0.0 } else { velocity + kick };
-        s.disturbance_a[l] -= p.gain_disturbance[l] * innovation_m;
+        s.disturbance_a[l] -= gains.disturbance_a_per_m[l] * innovation_m;
         let innovation_a = (current_a[l] - s.reported_a[l]) * used[l];
         // Without a cascade the measured current is the best guess for the next cycle.
         // A sampled drive has told what it will hold until the next sample.

@@ -2,6 +2,7 @@
 
 use super::load::delay_weights;
 use super::transition::{COLUMNS, Transition, transitions};
+use crate::kalman::Gains;
 use crate::lane::{LANES, Lane, ZERO};
 
 /// Longest dead time that the remembered targets reach back for (cycles).
@@ -45,8 +46,8 @@ pub struct AxisParams {
     pub current_filter_s: f64,
     /// Dead time from a target to its effect (s, 0 to 3 cycles).
     pub dead_time_s: f64,
-    /// Bandwidth of the observer (Hz, below a tenth of the cycle's rate).
-    pub observer_hz: f64,
+    /// Gains of the observer in steady state: see [`crate::kalman`].
+    pub observer: Gains,
     /// The drive closes its loops once a cycle and holds its output in between.
     pub sampled: bool,
     /// Delay of the current against the position (s, -1 to 2 cycles).
@@ -75,7 +76,7 @@ impl AxisParams {
         current_time_constant_s: 0.0,
         current_filter_s: 0.0,
         dead_time_s: 0.0,
-        observer_hz: 10.0,
+        observer: Gains::NONE,
         sampled: false,
         current_delay_s: 0.0,
         load_lag_s: 0.008,
@@ -109,6 +110,27 @@ pub struct RestingStep {
     pub integral: [Lane; 3],
     /// Reported current (A) from e, i, q, slope, change of slope, and itself.
     pub reported: [Lane; 6],
+}
+
+/// Gains of eight observers: see [`Gains`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct LaneGains {
+    /// On position (1).
+    pub position: Lane,
+    /// On velocity (1/s).
+    pub velocity_per_s: Lane,
+    /// On the disturbance (A/m).
+    pub disturbance_a_per_m: Lane,
+}
+
+impl LaneGains {
+    /// Sets those of place `l`.
+    pub fn put(&mut self, l: usize, gains: &Gains) {
+        self.position[l] = gains.position;
+        self.velocity_per_s[l] = gains.velocity_per_s;
+        self.disturbance_a_per_m[l] = gains.disturbance_a_per_m;
+    }
 }
 
 /// Parameters of eight axes, with everything that can be computed beforehand. What every cycle reads comes first.
@@ -161,12 +183,8 @@ pub struct LaneParams {
     pub continuous: Lane,
     /// 1 where the cascade is valid and sampled, else 0.
     pub sampled: Lane,
-    /// Observer gain on position (1).
-    pub gain_position: Lane,
-    /// Observer gain on velocity (1/s).
-    pub gain_velocity: Lane,
-    /// Observer gain on the disturbance (A/m).
-    pub gain_disturbance: Lane,
+    /// Gains of the observer in steady state.
+    pub gains: LaneGains,
     /// Weights of the current now and 1, 2, 3 cycles ago for the current that belongs to the position of 2 cycles ago.
     pub delay_weight: [Lane; 4],
     /// Share of a new value that each stage of the filter of `current_load` takes in.
@@ -183,9 +201,6 @@ pub struct LaneParams {
 
 impl LaneParams {
     /// Builds the lane for up to eight axes; the rest idles.
-    ///
-    /// The observer's three poles lie at p = exp(-2 pi f T); for x, v and a constant disturbance the gains of a critically
-    /// damped filter follow: 1 - p^3, 1.5 (1 - p)^2 (1 + p) / T and (1 - p)^3 / T^2.
     pub fn new(axes: &[AxisParams], period_s: f64) -> Self {
         let mut lane = Self {
             period_s,
@@ -221,9 +236,11 @@ impl LaneParams {
             bend: ZERO,
             continuous: ZERO,
             sampled: ZERO,
-            gain_position: ZERO,
-            gain_velocity: ZERO,
-            gain_disturbance: ZERO,
+            gains: LaneGains {
+                position: ZERO,
+                velocity_per_s: ZERO,
+                disturbance_a_per_m: ZERO,
+            },
             delay_weight: [ZERO; 4],
             load_share: ZERO,
             fine: [(Transition::default(), Transition::default()); LANES],
@@ -264,11 +281,7 @@ impl LaneParams {
         self.bend[l] = dead - whole;
         let (moving, resting) = transitions(a, period_s, self.bend[l]);
         self.put_steps(l, &moving, &resting);
-        let p = libm::exp(-2.0 * core::f64::consts::PI * a.observer_hz * period_s);
-        let q = 1.0 - p;
-        self.gain_position[l] = 1.0 - p * p * p;
-        self.gain_velocity[l] = 1.5 * q * q * (1.0 + p) / period_s;
-        self.gain_disturbance[l] = q * q * q * a.inertia / (period_s * period_s);
+        self.gains.put(l, &a.observer);
         let weights = delay_weights(a.current_delay_s / period_s);
         for (to, weight) in self.delay_weight.iter_mut().zip(weights) {
             to[l] = weight;

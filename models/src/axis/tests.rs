@@ -7,10 +7,11 @@ use crate::lane::{LANES, Lane, ZERO};
 use proptest::prelude::*;
 
 const PERIOD_S: f64 = 0.001;
+const INERTIA: f64 = 0.4;
 
 fn params() -> AxisParams {
     AxisParams {
-        inertia: 0.4,
+        inertia: INERTIA,
         coulomb_positive_a: 0.8,
         coulomb_negative_a: 0.7,
         viscous: 0.3,
@@ -25,7 +26,13 @@ fn params() -> AxisParams {
         current_time_constant_s: 0.0004,
         current_filter_s: 0.0008,
         dead_time_s: 0.0025,
-        observer_hz: 100.0,
+        observer: crate::kalman::steady(
+            1e-3,
+            INERTIA,
+            &crate::kalman::AxisNoise::of_bandwidth(100.0, 1e-6, INERTIA, 1e-3),
+        )
+        .unwrap()
+        .gains,
         sampled: false,
         current_delay_s: 0.0,
         load_lag_s: 0.008,
@@ -93,6 +100,7 @@ fn an_unknown_load_ends_up_in_the_disturbance() {
         cascade::advance(&lane, &reference, &mut twin, &ZERO);
         observer::correct(
             &lane,
+            &lane.gains,
             &mut twin,
             &plant.position_m,
             &plant.reported_a,
@@ -112,7 +120,7 @@ fn an_axis_that_is_not_measured_coasts() {
     let lane = LaneParams::new(&[params(); LANES], PERIOD_S);
     let mut state = AxisState::REST;
     let before = state;
-    observer::correct(&lane, &mut state, &all(1.0), &all(5.0), &ZERO);
+    observer::correct(&lane, &lane.gains, &mut state, &all(1.0), &all(5.0), &ZERO);
     assert_eq!(state, before);
 }
 

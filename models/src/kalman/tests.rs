@@ -55,6 +55,7 @@ const GOLDEN: [(f64, f64, [f64; 3], [f64; 4]); 4] = [
 fn noise([position_m, velocity_walk, disturbance_walk]: [f64; 3]) -> AxisNoise {
     AxisNoise {
         position_m,
+        position_walk: 0.0,
         velocity_walk,
         disturbance_walk,
     }
@@ -65,9 +66,9 @@ fn gains_agree_with_an_independent_solution() {
     for (period_s, inertia, walks, gold) in GOLDEN {
         let found = steady(period_s, inertia, &noise(walks)).unwrap();
         let found = [
-            found.position,
-            found.velocity_per_s,
-            found.disturbance_a_per_m,
+            found.gains.position,
+            found.gains.velocity_per_s,
+            found.gains.disturbance_a_per_m,
             found.innovation_m2,
         ];
         for (f, g) in found.iter().zip(gold) {
@@ -88,9 +89,10 @@ fn plain(period_s: f64, inertia: f64, n: &AxisNoise, from: Matrix, measured: boo
     let d = n.disturbance_walk * n.disturbance_walk;
     let a = d / (j * j);
     let (t2, t3) = (t * t, t * t * t);
+    let x = n.position_walk * n.position_walk;
     let q = [
         [
-            v * t3 / 3.0 + a * t2 * t3 / 20.0,
+            x * t + v * t3 / 3.0 + a * t2 * t3 / 20.0,
             v * t2 / 2.0 + a * t2 * t2 / 8.0,
             -d / j * t3 / 6.0,
         ],
@@ -118,7 +120,8 @@ fn plain(period_s: f64, inertia: f64, n: &AxisNoise, from: Matrix, measured: boo
 #[test]
 fn a_million_plain_steps_come_to_the_same_gains_and_coasting_widens_like_them() {
     let (period_s, inertia) = (1e-3, 0.4);
-    let n = noise([3e-7, 2e-4, 0.02]);
+    let mut n = noise([3e-7, 2e-4, 0.02]);
+    n.position_walk = 1e-6;
     let solved = steady(period_s, inertia, &n).unwrap();
     let mut p = [[0.0; 3]; 3];
     for _ in 0..1_000_000 {
@@ -130,28 +133,46 @@ fn a_million_plain_steps_come_to_the_same_gains_and_coasting_widens_like_them() 
         assert!((found / brute - 1.0).abs() < 1e-6, "{found} for {brute}");
     };
     close(solved.innovation_m2, s);
-    close(solved.position, p[0][0] / s);
-    close(solved.velocity_per_s, p[1][0] / s);
-    close(solved.disturbance_a_per_m, -p[2][0] / s);
+    close(solved.gains.position, p[0][0] / s);
+    close(solved.gains.velocity_per_s, p[1][0] / s);
+    close(solved.gains.disturbance_a_per_m, -p[2][0] / s);
     close(solved.disturbance_a, libm::sqrt(p[2][2]));
-    let mut coasting = p;
-    for n_coasted in 0..=40 {
-        let wide = libm::sqrt((coasting[0][0] + r2) / s);
-        close(solved.widening(n_coasted), wide);
-        coasting = plain(period_s, inertia, &n, coasting, false);
+    // Forty cycles without a sample, forty with one: width and gains are those of the textbook.
+    let mut ours = solved.covariance;
+    for cycle in 0..80 {
+        close(solved.widening(&ours), libm::sqrt((p[0][0] + r2) / s));
+        let measured = cycle >= 40;
+        if measured {
+            let (gains, after) = solved.take_in(&ours);
+            let s = p[0][0] + r2;
+            close(gains.position, p[0][0] / s);
+            close(gains.velocity_per_s, p[1][0] / s);
+            close(gains.disturbance_a_per_m, -p[2][0] / s);
+            ours = after;
+        }
+        ours = solved.coast(&ours);
+        p = plain(period_s, inertia, &n, p, measured);
     }
 }
 
 #[test]
-fn a_disturbance_walk_gives_the_bandwidth_it_was_made_for() {
-    // Far below the rate of the cycle the error dies like a Butterworth filter: exp(-w T / 2) per cycle for the slow pair.
+fn three_equal_poles_are_the_optimum_of_their_noise() {
+    // Far below the rate of the cycle the gains are those of (s + w)^3: 3 w T, 3 w2 T and w3 T J.
     for hz in [0.5, 2.0, 5.0] {
-        let (period_s, inertia, position_m) = (1e-3, 0.7, 1e-6);
-        let walk = AxisNoise::disturbance_walk_of(hz, position_m, inertia, period_s);
-        let solved = steady(period_s, inertia, &noise([position_m, 0.0, walk])).unwrap();
-        let w = -2.0 * libm::log(solved.decay) / period_s;
-        let asked = 2.0 * core::f64::consts::PI * hz;
-        assert!((w / asked - 1.0).abs() < 0.02, "{hz} Hz: {w} for {asked}");
+        let (period_s, inertia, position_m) = (1e-4, 0.7, 1e-6);
+        let noise = AxisNoise::of_bandwidth(hz, position_m, inertia, period_s);
+        let gains = steady(period_s, inertia, &noise).unwrap().gains;
+        let w = 2.0 * core::f64::consts::PI * hz;
+        for (found, asked) in [
+            (gains.position, 3.0 * w * period_s),
+            (gains.velocity_per_s, 3.0 * w * w * period_s),
+            (gains.disturbance_a_per_m, w * w * w * period_s * inertia),
+        ] {
+            assert!(
+                (found / asked - 1.0).abs() < 0.02,
+                "{hz} Hz: {found} for {asked}"
+            );
+        }
     }
 }
 
@@ -186,21 +207,35 @@ proptest! {
         position_m in decades(1e-10, 1e-3),
         velocity_walk in prop_oneof![Just(0.0), decades(1e-9, 1e3)],
         disturbance_walk in decades(1e-9, 1e6),
+        position_walk in prop_oneof![Just(0.0), decades(1e-12, 1e3)],
         // Viscous friction of an axis: it dies out within a cycle at the largest.
         damping in prop_oneof![Just(0.0), decades(1e-6, 10.0)],
-        coasted in 0u32..30_000,
+        coasted in 0u32..200,
     ) {
-        let n = AxisNoise { position_m, velocity_walk, disturbance_walk };
+        let n = AxisNoise { position_m, position_walk, velocity_walk, disturbance_walk };
         let solved = steady(period_s, inertia, &n).unwrap();
-        prop_assert!(solved.position > 0.0 && solved.position < 1.0, "{solved:?}");
-        prop_assert!(solved.velocity_per_s > 0.0 && solved.disturbance_a_per_m > 0.0, "{solved:?}");
+        let gains = solved.gains;
+        prop_assert!(gains.position > 0.0 && gains.position < 1.0, "{solved:?}");
+        prop_assert!(gains.velocity_per_s > 0.0 && gains.disturbance_a_per_m > 0.0, "{solved:?}");
         prop_assert!(solved.decay < 1.0, "{solved:?}");
         prop_assert!(solved.innovation_m2 >= position_m * position_m, "{solved:?}");
-        let (near, far) = (solved.widening(coasted), solved.widening(coasted + 1));
-        prop_assert!(near >= 1.0 && far >= near && far.is_finite(), "{near} {far}");
+        let mut p = solved.covariance;
+        for _ in 0..coasted {
+            p = solved.coast(&p);
+        }
+        let (near, far) = (solved.widening(&p), solved.widening(&solved.coast(&p)));
+        prop_assert!(near >= 1.0 - 1e-9 && far >= near && far.is_finite(), "{near} {far}");
+        // However wide it was, samples bring it back.
+        for _ in 0..200 {
+            let (gains, after) = solved.take_in(&p);
+            prop_assert!((0.0..=1.0).contains(&gains.position), "{gains:?}");
+            p = solved.coast(&after);
+            prop_assert!(p.xx >= 0.0 && p.vv >= 0.0 && p.dd >= 0.0, "{p:?}");
+        }
+        prop_assert!(solved.widening(&p) <= far * (1.0 + 1e-9));
         // The error of the axis that the observer really watches, damped by its friction, velocity in m per cycle.
         let (t, j) = (period_s, inertia);
-        let k = [solved.position, solved.velocity_per_s * t, solved.disturbance_a_per_m * t * t / j];
+        let k = [gains.position, gains.velocity_per_s * t, gains.disturbance_a_per_m * t * t / j];
         prop_assert!(is_stable(damping, k), "damping {damping}: {solved:?}");
     }
 }

@@ -3,7 +3,7 @@
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
 use crate::machine::{AxisTwin, Cascade, EffortUnit, HealthyInnovation, RegimeBaseline};
-use crate::raw::{BaselineTable, CascadeTable, InnovationTable, TailTable, TwinTable};
+use crate::raw::{BaselineTable, CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
 use crate::units::{
     CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
     VELOCITY, VISCOUS,
@@ -13,6 +13,7 @@ use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::blocks::Feature;
 use twinstep_models::innovation::{CORRELATION_MAX, NEXT};
+use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::{SHAPES, Tail};
 
 /// Dead times that the twin's ring of targets holds (periods).
@@ -115,6 +116,7 @@ pub(super) fn twin(
             .cascade
             .as_ref()
             .map(|raw| cascade(raw, efforts, whole, check)),
+        noise: raw.noise.as_ref().map(|raw| noise(raw, efforts, check)),
         current_delay_s: in_periods(
             "current_delay",
             raw.current_delay.as_ref(),
@@ -218,6 +220,21 @@ fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Che
             0.0,
         ),
         sampled: raw.sampled,
+    }
+}
+
+fn noise(raw: &NoiseTable, efforts: &Efforts, check: &mut Check) -> AxisNoise {
+    let walk = Bounds::not_negative();
+    AxisNoise {
+        position_m: check.si("position", &raw.position, Bounds::positive()),
+        position_walk: check.si_or("position_walk", raw.position_walk.as_ref(), walk, 0.0),
+        velocity_walk: check.si_or("velocity_walk", raw.velocity_walk.as_ref(), walk, 0.0),
+        disturbance_walk: check.si_of(
+            "disturbance_walk",
+            &raw.disturbance_walk,
+            efforts.effort,
+            Bounds::positive(),
+        ),
     }
 }
 

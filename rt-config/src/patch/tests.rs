@@ -23,6 +23,12 @@ fn twin() -> AxisTwin {
             current_filter_s: 8e-4,
             sampled: true,
         }),
+        noise: Some(twinstep_models::kalman::AxisNoise {
+            position_m: 2.7e-8,
+            position_walk: 1.0 / 7.0,
+            velocity_walk: 0.0,
+            disturbance_walk: 12.3,
+        }),
         current_delay_s: 8.1e-4,
         baseline: vec![
             RegimeBaseline {
@@ -104,6 +110,7 @@ fn calibrated() -> Machine {
     }
     machine.presses[0].axis.twin = Some(AxisTwin {
         cascade: None,
+        noise: None,
         baseline: Vec::new(),
         ..twin()
     });
@@ -224,6 +231,7 @@ fn an_old_twin_is_replaced_as_a_whole() {
     let mut machine = calibrated();
     machine.axes[0].twin = Some(AxisTwin {
         cascade: None,
+        noise: None,
         baseline: Vec::new(),
         mass_kg: 7.0,
         ..twin()

@@ -134,6 +134,8 @@ pub(crate) struct TwinTable {
     pub(crate) current_limit: Option<Quantity<Effort>>,
     /// The drive cascade; missing where calibration could not validate it.
     pub(crate) cascade: Option<CascadeTable>,
+    /// What is uncertain about the axis, from which the observer's gains follow; an observer of 100 Hz unless given.
+    pub(crate) noise: Option<NoiseTable>,
     /// Healthy one-cycle innovations, from which thresholds follow; a limit above overrides its own.
     #[serde(default)]
     pub(crate) innovation: Vec<InnovationTable>,
@@ -165,6 +167,20 @@ pub(crate) struct CascadeTable {
     /// The loops are closed once a cycle and the output is held in between; false unless given.
     #[serde(default)]
     pub(crate) sampled: bool,
+}
+
+/// What is uncertain about an axis: the observer's gains follow from it. A walk is the standard deviation after one second.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoiseTable {
+    /// Standard deviation of the measured position.
+    pub(crate) position: Quantity<Length>,
+    /// Random walk of the position: play, elasticity, jitter of the sampling. 0 unless given.
+    pub(crate) position_walk: Option<Quantity<Length>>,
+    /// Random walk of the velocity: forces that the model does not know and that are soon over. 0 unless given.
+    pub(crate) velocity_walk: Option<Quantity<Velocity>>,
+    /// Random walk of the load, above 0: forces that the model does not know and that stay.
+    pub(crate) disturbance_walk: Quantity<Effort>,
 }
 
 /// Healthy one-cycle innovation of one channel.

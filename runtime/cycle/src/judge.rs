@@ -3,6 +3,7 @@
 //! A deviation is raised once, updated when its likeliest cause changes, and cleared when the evidence is gone (hysteresis).
 //! Reversals are judged on `current_next`: a gap surprises the prediction and leaves the load as it is.
 
+use crate::coasting::Coasting;
 use crate::event::{Detector, Event, EventState, Severity, Source};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, NEXT, Thresholds};
@@ -129,8 +130,8 @@ impl Innovation {
 /// State of the judging of one axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AxisJudge {
-    /// Cycles without a usable sample, up to now.
-    pub coasted: u32,
+    /// The observer while it is not in steady state.
+    pub coasting: Coasting,
     /// Features of the latest movement and the cycle in which it ended.
     pub ended: Option<(u64, [Option<Block>; FEATURES])>,
     /// The latest movement's largest deviation from its healthy mean (standard deviations), for display.

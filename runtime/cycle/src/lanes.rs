@@ -7,14 +7,16 @@
     reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
 )]
 
+use crate::contact::contacts;
 use crate::digest::mix;
 use crate::event::Source;
 use crate::health::HealthSample;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Plan};
+use crate::plan::Plan;
 use crate::press::{PressPlan, PressSample};
 use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
+use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
 use twinstep_models::channel::Regime;
 use twinstep_models::innovation::Watch;
@@ -22,11 +24,6 @@ use twinstep_models::lane::{LANES, Lane, ZERO};
 use twinstep_models::regime::{Classified, Segments};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Samples};
 use twinstep_models::simd::{Kernel, Vector};
-
-/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
-const RETURNING_M_PER_S: f64 = -1.0e-4;
-/// Cycles that an axis may coast before its next sample locks it anew.
-const COAST_CYCLES: u32 = 20;
 
 /// State of eight axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +53,8 @@ pub struct LaneState {
     hash: [u64; LANES],
     /// A bit for each axis that was put where it was measured; the next good sample locks the others.
     locked: u8,
+    /// A bit for each axis whose observer is not in steady state.
+    unsteady: u8,
     /// A bit for each axis that the next cycle must look at by itself: something is raised.
     attention: u8,
 }
@@ -82,6 +81,7 @@ impl LaneState {
         settle: ZERO,
         hash: [0; LANES],
         locked: 0,
+        unsteady: 0,
         attention: 0,
     };
 
@@ -216,7 +216,7 @@ impl Kernel for Compare<'_, '_> {
                 };
             }
             let places = u8::MAX >> LANES.saturating_sub(places(n).len());
-            alone |= (lane.attention | !lane.locked) & places;
+            alone |= (lane.attention | lane.unsteady | !lane.locked) & places;
             if alone != 0 {
                 self.alone(n, lane, alone);
             }
@@ -284,12 +284,17 @@ impl Compare<'_, '_> {
             let settle = f64::from(self.plan.thresholds.settle_cycles);
             match sample {
                 Ok(r) => {
-                    judge.coasted = 0;
                     let enabled = r.state == DriveState::OperationEnabled;
                     if lane.locked & (1 << l) == 0 || !enabled {
                         lane.lock(self.plan, n, l, r);
+                        judge.coasting.lock(&plan.observer);
                         judge.forget();
+                        lane.unsteady |= 1 << l;
                         (lane.settle[l], lane.judged[l]) = (settle, 0.0);
+                    } else if judge.coasting.measured(&plan.observer) {
+                        lane.unsteady &= !(1 << l);
+                    } else if lane.settle[l] < 1.0 {
+                        (lane.settle[l], lane.judged[l]) = (1.0, 0.0);
                     }
                     judge.states(plan, &at, r, self.out);
                     lane.watch_place(l, judge.watched());
@@ -298,11 +303,10 @@ impl Compare<'_, '_> {
                     // The axis coasts; nothing is judged until the observer has taken in enough samples again. After a
                     // gap, or when it has coasted for long, it may be anywhere: the next sample locks it.
                     judge.forget();
-                    judge.coasted = judge.coasted.saturating_add(1);
+                    lane.unsteady |= 1 << l;
                     (lane.settle[l], lane.judged[l]) = (settle, 0.0);
-                    if matches!(reason, Missing::Gap | Missing::NewSegment)
-                        || judge.coasted > COAST_CYCLES
-                    {
+                    let gap = matches!(reason, Missing::Gap | Missing::NewSegment);
+                    if judge.coasting.missing(&plan.observer) || gap {
                         lane.locked &= !(1 << l);
                     }
                 }
@@ -384,8 +388,16 @@ impl Kernel for Correct<'_, '_> {
         for (n, ((lane, params), judge)) in
             (lanes.iter_mut().zip(plan.lanes).zip(plan.judges)).enumerate()
         {
+            let own;
+            let gains = if lane.unsteady == 0 {
+                &params.gains
+            } else {
+                own = self.gains(n, lane.unsteady, params);
+                &own
+            };
             observer::correct(
                 params,
+                gains,
                 &mut lane.twin,
                 &lane.measured_m,
                 &lane.measured_a,
@@ -431,6 +443,20 @@ impl Kernel for Correct<'_, '_> {
 }
 
 impl Correct<'_, '_> {
+    /// The gains of a lane with axes whose observers are not in steady state.
+    #[cold]
+    #[inline(never)]
+    fn gains(&self, n: usize, unsteady: u8, params: &LaneParams) -> LaneGains {
+        let mut gains = params.gains;
+        for l in (0..LANES).filter(|l| unsteady & (1 << l) != 0) {
+            let judge = self.axes.get(n * LANES + l);
+            if let Some(own) = judge.and_then(|judge| judge.coasting.gains()) {
+                gains.put(l, &own);
+            }
+        }
+        gains
+    }
+
     /// Axes whose segment, or movement, ends with this cycle.
     #[cold]
     #[inline(never)]
@@ -469,28 +495,5 @@ impl LaneState {
                 ^ self.load.predicted_a[l].to_bits().rotate_left(51);
             self.hash[l] = mix(self.hash[l], word);
         }
-    }
-}
-
-/// Load currents of the part for the presses of lane `n`.
-#[inline(never)]
-fn contacts(plan: &Plan<'_>, n: usize, part: usize, x: &Lane, v: &Lane, out: &mut Lane) {
-    for l in 0..LANES {
-        if let Some(axis) = plan.axes.get(n * LANES + l) {
-            out[l] = contact_a(axis, part, x[l], v[l]);
-        }
-    }
-}
-
-/// Load current of the part on the way in; nothing is known of the way back.
-fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f64) -> f64 {
-    // A recording may name a part that this plan does not know: nothing is in the press then.
-    let Some(contact) = axis.contacts.get(part) else {
-        return 0.0;
-    };
-    if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > RETURNING_M_PER_S {
-        contact.current_a(position_m)
-    } else {
-        0.0
     }
 }

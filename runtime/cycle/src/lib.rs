@@ -1,6 +1,8 @@
 //! What happens in one cycle of twinstep once the samples are there: pure, `no_std`, no heap, no clock.
 #![cfg_attr(not(test), no_std)]
 
+pub mod coasting;
+mod contact;
 pub mod digest;
 pub mod event;
 pub mod health;

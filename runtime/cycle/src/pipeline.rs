@@ -288,6 +288,12 @@ impl<'a> Pipeline<'a> {
         Some(self.lanes.get(n / LANES)?.compared(n % LANES))
     }
 
+    /// How much wider the next innovation of axis `n` spreads than in steady state (1 there): it coasts, or is being locked.
+    pub fn widening(&self, n: usize) -> Option<f64> {
+        let (plan, judge) = (self.plan.axes.get(n)?, self.axes.get(n)?);
+        Some(judge.coasting.widening(&plan.observer))
+    }
+
     /// Whether axis `n` was judged in the cycle that was compared last.
     pub fn judged(&self, n: usize) -> bool {
         self.lanes

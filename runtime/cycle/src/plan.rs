@@ -5,6 +5,7 @@ use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::FEATURES;
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::innovation::{WHITENED, WatchParams, Whitened};
+use twinstep_models::kalman::Steady;
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
@@ -37,6 +38,8 @@ pub struct AxisPlan {
     pub baseline: [Option<Baseline>; FEATURES],
     /// Constant load current (A), as in the axis' parameters.
     pub gravity_a: f64,
+    /// The observer: while the axis is not in steady state, its gains follow the covariance.
+    pub observer: Steady,
     /// Inertia (A s2/m), where it is known: it tells added mass from gravity alone.
     pub inertia: Option<f64>,
     /// Parts that a press may meet; empty for a servo axis.

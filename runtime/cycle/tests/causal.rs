@@ -14,6 +14,7 @@ use twinstep_cycle::plan::{
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
+use twinstep_models::kalman::{AxisNoise, Steady, steady};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{
@@ -68,12 +69,17 @@ fn params(n: usize) -> AxisParams {
         current_time_constant_s: 4.0e-4,
         current_filter_s: 8.0e-4,
         dead_time_s: 1.5 * PERIOD_S,
-        observer_hz: 100.0,
+        observer: observer(5.0 + n as f64).gains,
         current_delay_s: 0.6 * PERIOD_S,
         sampled: n % 3 == 1,
         cascade_valid: n % 3 != 2,
         ..AxisParams::IDLE
     }
+}
+
+fn observer(inertia: f64) -> Steady {
+    let noise = AxisNoise::of_bandwidth(100.0, 1e-6, inertia, PERIOD_S);
+    steady(PERIOD_S, inertia, &noise).expect("a plain axis")
 }
 
 /// Runs the pipeline over `inputs`. Events stay out of the digest: they are findings, not predictions.
@@ -105,6 +111,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
                 sigma_a: 0.01,
             }); FEATURES],
             gravity_a: p.gravity_a,
+            observer: observer(p.inertia),
             inertia: Some(p.inertia),
             contacts,
             movement_m: 5.0e-4,

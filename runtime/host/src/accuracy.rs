@@ -146,6 +146,7 @@ fn track<'a>(
         cascade::advance(&lane, &targets, &mut state, &ZERO);
         observer::correct(
             &lane,
+            &lane.gains,
             &mut state,
             &one(record.position_m[k]),
             &one(record.current_a[k]),

@@ -22,6 +22,7 @@ use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
+use twinstep_models::kalman::{self, AxisNoise, Steady};
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
@@ -29,8 +30,10 @@ use twinstep_models::regime::RegimeParams;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
-/// Bandwidth of the observers (Hz): above the drive's velocity loop the position is all noise.
+/// Bandwidth of an observer whose noise is not known (Hz): above the drive's velocity loop the position is all noise.
 const OBSERVER_HZ: f64 = 100.0;
+/// Noise of an encoder that is not known (m).
+const ENCODER_M: f64 = 1e-6;
 /// Lag of the filter of `current_load` (s): what is left of the noise of an acceleration is then a fraction of the friction.
 const LOAD_LAG_S: f64 = 0.008;
 /// Its least lag (cycles): below that nothing is filtered.
@@ -241,7 +244,7 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
             0.01
         },
         gravity_a: twin.gravity_n / kf,
-        observer_hz: OBSERVER_HZ,
+        observer: observer(axis, period_s).gains,
         current_delay_s: twin.current_delay_s,
         load_lag_s: LOAD_LAG_S.max(LOAD_LAG_CYCLES * period_s),
         ..AxisParams::IDLE
@@ -259,6 +262,21 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
         params.cascade_valid = true;
     }
     params
+}
+
+/// The observer of an axis.
+///
+/// An axis whose noise is not known has one that is as fast as a drive's position loop; what of its noise is measured then
+/// does not matter, only ratios do.
+pub fn observer(axis: &Axis, period_s: f64) -> Steady {
+    let Some(twin) = &axis.twin else {
+        return Steady::BLIND;
+    };
+    let inertia = twin.mass_kg / twin.force_constant_n_per_a;
+    let standard = || AxisNoise::of_bandwidth(OBSERVER_HZ, ENCODER_M, inertia, period_s);
+    let noise = twin.noise.unwrap_or_else(standard);
+    // A checked configuration holds nothing that is refused; an observer that takes nothing in would be seen at once.
+    kalman::steady(period_s, inertia, &noise).unwrap_or(Steady::BLIND)
 }
 
 fn axis_plan(
@@ -315,6 +333,7 @@ fn axis_plan(
         },
         baseline,
         gravity_a: p.gravity_a,
+        observer: observer(axis, period_s),
         inertia: axis.twin.is_some().then_some(p.inertia),
         contacts,
         movement_m: MOVEMENT_M,

@@ -27,6 +27,7 @@ fn plan() -> AxisPlan {
         },
         baseline: [baseline; FEATURES],
         gravity_a: 0.0,
+        observer: twinstep_models::kalman::Steady::BLIND,
         inertia: None,
         contacts: [Contact::default(); MAX_PARTS],
         movement_m: 0.0005,

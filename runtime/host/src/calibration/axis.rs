@@ -81,6 +81,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         stribeck_velocity_m_per_s: fit.stribeck_velocity_m_per_s,
         gravity_n: 0.0,
         cascade: None,
+        noise: None,
         current_delay_s: fit.current_delay_s,
         baseline: Vec::new(),
         position_limit_m: None,

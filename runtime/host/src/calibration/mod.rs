@@ -15,6 +15,7 @@ mod cascade;
 mod envelope;
 mod innovations;
 pub mod noise;
+mod observer;
 pub mod page;
 pub mod plausible;
 mod press;
@@ -135,6 +136,10 @@ fn one_axis(
     let (fitted, remark) = cascade::choose(axis, n, recordings, |x| free_of_part(original, n, x));
     let mut report = axis::refine(original, axis, &record, fit);
     report.cascade = fitted;
+    let noise = observer::learn(axis, n, recordings, |x| free_of_part(original, n, x));
+    if let Some(twin) = &mut axis.twin {
+        twin.noise = noise;
+    }
     let warnings = report.warnings.iter();
     remarks.extend(warnings.map(|warning| format!("{}: {warning}", axis.name)));
     remarks.extend(remark);
