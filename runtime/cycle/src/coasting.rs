@@ -73,7 +73,7 @@ mod tests {
     use twinstep_models::kalman::{AxisNoise, steady};
 
     fn observer() -> Steady {
-        let noise = AxisNoise::of_bandwidth(60.0, 1e-7, 0.4, 1e-3);
+        let noise = AxisNoise::of_bandwidth(20.0, 1e-7, 0.4, 1e-3);
         steady(1e-3, 0.4, &noise).expect("a plain axis")
     }
 
