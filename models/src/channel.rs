@@ -28,11 +28,13 @@ pub enum Channel {
     Signature = 10,
     /// Force over the travel of a press stroke against its evaluation objects.
     Stroke = 11,
+    /// Position after a free run over a horizon, driven by the measured current.
+    Drift = 12,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -45,6 +47,7 @@ impl Channel {
         Self::AlState,
         Self::Signature,
         Self::Stroke,
+        Self::Drift,
     ];
 
     /// The stable word used in events and tables.
@@ -62,13 +65,14 @@ impl Channel {
             Self::AlState => "al_state",
             Self::Signature => "signature",
             Self::Stroke => "stroke",
+            Self::Drift => "drift",
         }
     }
 
     /// Unit of the measured and predicted value of an axis whose drive effort is a current.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::PositionNext | Self::Movement => "m",
+            Self::PositionNext | Self::Movement | Self::Drift => "m",
             Self::VelocityNext => "m/s",
             Self::CurrentNext | Self::CurrentLoad | Self::Signature => "A",
             Self::PressureNext => "Pa",

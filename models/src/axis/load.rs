@@ -137,6 +137,16 @@ impl LoadFilter {
         }
     }
 
+    /// What the coming cycle makes known before it is filtered: the position [`LAG`] cycles ago (m), and the current (A) that
+    /// belongs to it.
+    pub fn aligned(&self, p: &LaneParams, current_a: &Lane) -> (Lane, Lane) {
+        let (w, i) = (&p.delay_weight, &self.current_a);
+        let aligned = core::array::from_fn(|l| {
+            w[0][l] * current_a[l] + w[1][l] * i[0][l] + w[2][l] * i[1][l] + w[3][l] * i[2][l]
+        });
+        (self.position_m[1], aligned)
+    }
+
     /// Takes in one cycle of eight axes and says what it makes known.
     #[inline(always)]
     pub fn push(

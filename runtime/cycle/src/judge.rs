@@ -4,6 +4,7 @@
 //! Reversals are judged on `current_next`: a gap surprises the prediction and leaves the load as it is.
 
 use crate::coasting::Coasting;
+use crate::drift::DriftJudge;
 use crate::event::{Detector, Event, EventState, Severity, Source};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, NEXT, Thresholds};
@@ -147,6 +148,7 @@ pub struct AxisJudge {
     calm: [u32; NEXT],
     calm_needed: [u32; NEXT],
     cleared_cycle: [u64; NEXT],
+    drift: DriftJudge,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -213,6 +215,21 @@ impl AxisJudge {
             || self.moved_raised
             || self.rest_m.is_some()
             || self.rest_cycles > 0
+    }
+
+    /// A free run of the axis has ended that counts.
+    pub fn drifted(
+        &mut self,
+        plan: &AxisPlan,
+        at: &Occasion,
+        ended: (f64, f64),
+        regime: Regime,
+        out: &mut Outbox,
+    ) {
+        if let Some(limit_m) = plan.drift_limit_m {
+            let cause = self.load_cause;
+            self.drift.push(limit_m, at, ended, regime, cause, out);
+        }
     }
 
     /// A segment of `current_load` has ended.

@@ -33,12 +33,12 @@ pub struct LaneState {
     pub twin: AxisState,
     /// Targets sent.
     pub reference: Reference,
-    filter: LoadFilter,
+    pub(crate) filter: LoadFilter,
     segments: Segments,
     watch: Watch,
     measured_m: Lane,
     measured_m_per_s: Lane,
-    measured_a: Lane,
+    pub(crate) measured_a: Lane,
     target_m: Lane,
     contact_a: Lane,
     /// What was predicted for this cycle, before the measurement was taken in.

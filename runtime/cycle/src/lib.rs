@@ -4,6 +4,7 @@
 pub mod coasting;
 mod contact;
 pub mod digest;
+pub mod drift;
 pub mod event;
 pub mod health;
 pub mod judge;

@@ -5,6 +5,7 @@
 //! stands between a frame and its flag.
 
 use crate::digest::{finish, mix, mix_event, mix_stroke};
+use crate::drift::{Drifted, FreeRun};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
@@ -41,6 +42,8 @@ pub struct Pipeline<'a> {
     bus_cause: Cause,
     hash: u64,
     health: HealthSlices<'a>,
+    free_run: FreeRun,
+    drifted: Option<Drifted>,
 }
 
 impl<'a> Pipeline<'a> {
@@ -69,6 +72,8 @@ impl<'a> Pipeline<'a> {
             bus_cause,
             hash: 0,
             health: HealthSlices::default(),
+            free_run: FreeRun::NEW,
+            drifted: None,
         }
     }
 
@@ -168,6 +173,7 @@ impl<'a> Pipeline<'a> {
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
         self.cycle = stamp.cycle;
+        self.free_run(stamp, samples.context);
         self.plan.level.run(Correct {
             plan: &self.plan,
             lanes: self.lanes,
@@ -192,6 +198,35 @@ impl<'a> Pipeline<'a> {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
         self.part = samples.context.part;
+    }
+
+    /// The free run in progress, and what one that has ended says.
+    fn free_run(&mut self, stamp: CycleStamp, context: Context) {
+        let part = usize::from(context.part);
+        self.drifted = self.free_run.push(&self.plan, self.lanes, part);
+        let Some(run) = self.drifted else {
+            return;
+        };
+        for l in (0..LANES).filter(|l| run.counts & (1 << l) != 0) {
+            let n = run.lane * LANES + l;
+            let (Some(plan), Some(judge)) = (self.plan.axes.get(n), self.axes.get_mut(n)) else {
+                continue;
+            };
+            self.hash = mix(self.hash, run.free_m[l].to_bits());
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(n as u16),
+                context,
+            };
+            let regime = (self.lanes.get(run.lane)).map_or(Regime::Settling, |lane| lane.load(l).2);
+            let ended = (run.measured_m[l], run.free_m[l]);
+            judge.drifted(plan, &at, ended, regime, &mut self.outbox);
+        }
+    }
+
+    /// The free run that ended in the last cycle.
+    pub const fn drifted(&self) -> Option<&Drifted> {
+        self.drifted.as_ref()
     }
 
     /// Strokes of the presses: each takes in the cycle, and judges a portion of the stroke before.

@@ -44,6 +44,8 @@ pub struct AxisPlan {
     pub inertia: Option<f64>,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
+    /// Limit of the drift of a free run (m); none: switched off.
+    pub drift_limit_m: Option<f64>,
     /// Way after which an axis that is not enabled has moved (m).
     pub movement_m: f64,
 }
@@ -101,6 +103,8 @@ pub struct Thresholds {
     pub threshold: f64,
     /// Cycles after a start, a gap or a lock in which nothing is judged.
     pub settle_cycles: u32,
+    /// Horizon of the free run of `drift` (cycles, >= 1).
+    pub horizon_cycles: u32,
 }
 
 /// The plan of one bus. Slices are owned by the host.

@@ -114,6 +114,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             observer: observer(p.inertia),
             inertia: Some(p.inertia),
             contacts,
+            drift_limit_m: Some(1e-4),
             movement_m: 5.0e-4,
         })
         .collect();
@@ -147,6 +148,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             slack: 2.0,
             threshold: 5.0,
             settle_cycles: SETTLE_CYCLES,
+            horizon_cycles: 100,
         },
         level: Level::PORTABLE,
     };

@@ -32,6 +32,10 @@ use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
 /// Bandwidth of an observer whose noise is not known (Hz): above the drive's velocity loop the position is all noise.
 const OBSERVER_HZ: f64 = 100.0;
+/// Horizon of the free run of `drift` (s): the time a movement of a machine takes to get going.
+const HORIZON_S: f64 = 0.1;
+/// Its least length (cycles).
+const LEAST_HORIZON_CYCLES: u32 = 10;
 /// Noise of an encoder that is not known (m).
 const ENCODER_M: f64 = 1e-6;
 /// Lag of the filter of `current_load` (s): what is left of the noise of an acceleration is then a fraction of the friction.
@@ -118,6 +122,7 @@ impl PlanStore {
             slack: SLACK,
             threshold: detect::threshold(SLACK, asked.max(1.0)),
             settle_cycles: ((SETTLE_S / period_s) as u32).max(1),
+            horizon_cycles: ((HORIZON_S / period_s) as u32).max(LEAST_HORIZON_CYCLES),
         };
         let (presses, objects) = press_plan::presses(machine);
         Self {
@@ -336,6 +341,7 @@ fn axis_plan(
         observer: observer(axis, period_s),
         inertia: axis.twin.is_some().then_some(p.inertia),
         contacts,
+        drift_limit_m: None,
         movement_m: MOVEMENT_M,
     }
 }

@@ -30,6 +30,7 @@ fn plan() -> AxisPlan {
         observer: twinstep_models::kalman::Steady::BLIND,
         inertia: None,
         contacts: [Contact::default(); MAX_PARTS],
+        drift_limit_m: Some(1e-4),
         movement_m: 0.0005,
     }
 }
@@ -38,6 +39,7 @@ const THRESHOLDS: Thresholds = Thresholds {
     slack: 2.0,
     threshold: 4.0,
     settle_cycles: 500,
+    horizon_cycles: 100,
 };
 
 fn at(cycle: u64) -> Occasion {
