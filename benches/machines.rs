@@ -41,6 +41,18 @@ pub fn press_alone() -> Machine {
     machine
 }
 
+/// A line of `count` presses, each like that of the press cell and with a name of its own.
+pub fn presses(count: usize) -> Machine {
+    let mut machine = press_alone();
+    let drawings = std::mem::take(&mut machine.presses);
+    for (n, drawing) in drawings.iter().cycle().take(count).enumerate() {
+        let mut press = drawing.clone();
+        press.axis.name = format!("press-{n:04}");
+        machine.presses.push(press);
+    }
+    machine
+}
+
 /// A machine of `count` servo axes: those of the press cell in turn, each with masses, frictions, gains and programs of its
 /// own. Every axis has its SubDevice.
 pub fn many_axes(count: usize, seed: u64) -> Machine {

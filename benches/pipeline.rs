@@ -103,6 +103,7 @@ fn measure_all() {
         ("1000", many(1000), 6000),
         ("press cell", cell(machines::press_cell()), 40_000),
         ("press alone", cell(machines::press_alone()), 40_000),
+        ("8 presses", cell(machines::presses(8)), 40_000),
     ];
     let mut rows = Vec::new();
     for (name, (plan, fleet), cycles) in commissioned {

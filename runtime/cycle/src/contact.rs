@@ -6,10 +6,19 @@ use twinstep_models::lane::{LANES, Lane};
 /// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
 const RETURNING_M_PER_S: f64 = -1.0e-4;
 
-/// Load currents of the part for the presses of lane `n`.
-#[inline(never)]
-pub(crate) fn contacts(plan: &Plan<'_>, n: usize, part: usize, x: &Lane, v: &Lane, out: &mut Lane) {
-    for l in 0..LANES {
+/// Load currents of the part for the presses of lane `n`, at their positions (m) and velocities (m/s). Others have none.
+#[inline]
+pub(crate) fn contacts(
+    plan: &Plan<'_>,
+    n: usize,
+    part: usize,
+    (x, v): (&Lane, &Lane),
+    out: &mut Lane,
+) {
+    let mut left = plan.judges.get(n).map_or(0, |judge| judge.presses);
+    while left != 0 {
+        let l = left.trailing_zeros() as usize;
+        left &= left - 1;
         if let Some(axis) = plan.axes.get(n * LANES + l) {
             out[l] = contact_a(axis, part, x[l], v[l]);
         }

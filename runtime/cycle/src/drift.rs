@@ -126,7 +126,7 @@ impl FreeRun {
         if !plan
             .judges
             .get(self.lane)
-            .is_some_and(|judge| judge.presses)
+            .is_some_and(|judge| judge.presses != 0)
         {
             return;
         }

@@ -164,9 +164,9 @@ impl Kernel for Predict<'_, '_> {
             .zip(self.plan.lanes)
             .zip(self.plan.judges);
         for (n, ((lane, params), judge)) in lanes.enumerate() {
-            if judge.presses {
+            if judge.presses != 0 {
                 let (x, v) = (lane.twin.position_m, lane.twin.velocity_m_per_s);
-                contacts(self.plan, n, self.part, &x, &v, &mut lane.contact_a);
+                contacts(self.plan, n, self.part, (&x, &v), &mut lane.contact_a);
             }
             cascade::advance_on::<V>(params, &lane.reference, &mut lane.twin, &lane.contact_a);
             lane.predicted = [
@@ -418,9 +418,9 @@ impl Kernel for Correct<'_, '_> {
                     lane.twin.reported_a[l]
                 };
             }
-            let load = if judge.presses {
+            let load = if judge.presses != 0 {
                 let v = lane.twin.velocity_m_per_s;
-                contacts(plan, n, part, &lane.measured_m, &v, &mut lane.contact_a);
+                contacts(plan, n, part, (&lane.measured_m, &v), &mut lane.contact_a);
                 lane.filter
                     .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a)
             } else {

@@ -64,8 +64,8 @@ pub struct JudgeLane {
     pub regime: RegimeLane,
     /// Thresholds of the innovations.
     pub watch: WatchParams,
-    /// One of the axes is a press that knows a part.
-    pub presses: bool,
+    /// A bit for each axis that is a press which knows a part.
+    pub presses: u8,
 }
 
 impl JudgeLane {
@@ -78,7 +78,8 @@ impl JudgeLane {
         Self {
             regime: RegimeLane::new(axes.iter().map(|a| a.regime)),
             watch,
-            presses: axes.iter().any(AxisPlan::presses),
+            presses: (axes.iter().take(LANES).enumerate())
+                .fold(0, |bits, (l, axis)| bits | (u8::from(axis.presses()) << l)),
         }
     }
 }
