@@ -21,7 +21,7 @@ use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::segment::Segment;
-use twinstep_drivers::segment::server::serve;
+use twinstep_drivers::segment::server::{Turn, serve};
 use twinstep_tests::run::{Place, Run, shipped};
 use twinstep_tests::{binary, program, skip};
 
@@ -129,7 +129,11 @@ fn with_segment<T>(machine: &Machine, seed: u64, master: impl FnOnce() -> T) -> 
     let mut socket = RawSocket::open(ENDS[1]).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let served = scope.spawn(|| serve(&mut segment, &mut socket, &stop));
+        let served = scope.spawn(|| {
+            let mut answered = 0;
+            let count = |turn, _: &mut Segment| answered += u64::from(turn != Turn::Idle);
+            serve(&mut segment, &mut socket, &stop, count).map(|()| answered)
+        });
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(master));
         stop.store(true, Ordering::Relaxed);
         let answered = served.join().unwrap().unwrap();

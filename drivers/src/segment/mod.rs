@@ -106,6 +106,8 @@ pub struct Segment {
     origin_ns: Option<u64>,
     /// Caller's time of the first cycle in OP (ns).
     operation_ns: Option<u64>,
+    /// Caller's time of the last call (ns).
+    seen_ns: u64,
     drift_ppb: i64,
 }
 
@@ -150,6 +152,7 @@ impl Segment {
             losses: Vec::with_capacity(MAX_FRAME_LOSSES),
             origin_ns: None,
             operation_ns: None,
+            seen_ns: 0,
             drift_ppb: 0,
         }
     }
@@ -231,6 +234,20 @@ impl Segment {
         Ok(())
     }
 
+    /// Injects a fault while the segment is in use: its time counts from now.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn inject_now(&mut self, fault: &Fault) -> Result<(), String> {
+        let since_ns = self
+            .operation_ns
+            .map_or(0, |op| self.seen_ns.saturating_sub(op));
+        self.inject(&Fault {
+            at_ns: fault.at_ns.saturating_add(since_ns),
+            ..fault.clone()
+        })
+    }
+
     /// Time passes without a frame: every SYNC0 due up to `now_ns` is executed in order.
     pub fn advance(&mut self, now_ns: u64) {
         let segment_ns = self.segment_ns(now_ns);
@@ -282,6 +299,7 @@ impl Segment {
 
     /// Time base of the segment: starts when it is first seen, runs at its own rate.
     fn segment_ns(&mut self, now_ns: u64) -> u64 {
+        self.seen_ns = now_ns;
         let elapsed = now_ns.saturating_sub(*self.origin_ns.get_or_insert(now_ns));
         if self.drift_ppb == 0 {
             return elapsed;

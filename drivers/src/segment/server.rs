@@ -7,7 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Longest wait between two looks at the stop flag (ns). SYNC0 events are caught up with in order after it.
 const IDLE_NS: u64 = 1_000_000;
 
-/// Answers frames until `stop` is set. Returns the number of frames answered.
+/// What a turn of [`serve`] was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A frame was answered, this long (ns) after it had been received.
+    Answered(u64),
+    /// A frame was not answered: it is none of EtherCAT, is cut short, or was lost to a fault.
+    Swallowed,
+    /// No frame came for a while.
+    Idle,
+}
+
+/// Answers frames until `stop` is set. `watch` sees every turn, and may inject faults between two.
 ///
 /// The times of injected faults count from the moment when all SubDevices have reached OP.
 ///
@@ -17,28 +28,34 @@ pub fn serve<L: Link>(
     segment: &mut Segment,
     link: &mut L,
     stop: &AtomicBool,
-) -> Result<u64, LinkError> {
+    mut watch: impl FnMut(Turn, &mut Segment),
+) -> Result<(), LinkError> {
     let mut buffer = [0; MAX_FRAME];
-    let mut answered = 0;
     let mut started = false;
     // Relaxed: the flag stands alone, nothing is handed over with it.
     while !stop.load(Ordering::Relaxed) {
         let deadline_ns = link.clock().now_ns().saturating_add(IDLE_NS);
         let received = link.receive(&mut buffer, deadline_ns)?;
         let now_ns = link.clock().now_ns();
-        match received.and_then(|length| buffer.get_mut(..length)) {
+        let turn = match received.and_then(|length| buffer.get_mut(..length)) {
             Some(frame) => {
                 if segment.process(frame, now_ns) {
                     link.send(frame)?;
-                    answered += 1;
+                    Turn::Answered(link.clock().now_ns().saturating_sub(now_ns))
+                } else {
+                    Turn::Swallowed
                 }
             }
-            None => segment.advance(now_ns),
-        }
+            None => {
+                segment.advance(now_ns);
+                Turn::Idle
+            }
+        };
         if !started && segment.is_operational() {
             started = true;
             segment.start_of_operation(now_ns);
         }
+        watch(turn, segment);
     }
-    Ok(answered)
+    Ok(())
 }

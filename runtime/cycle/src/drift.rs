@@ -123,14 +123,8 @@ impl FreeRun {
 
     /// Leaves out the axes that are in a part.
     fn in_a_part(&mut self, plan: &Plan<'_>, part: usize) {
-        if !plan
-            .judges
-            .get(self.lane)
-            .is_some_and(|judge| judge.presses != 0)
-        {
-            return;
-        }
-        for l in 0..LANES {
+        let presses = plan.judges.get(self.lane).map_or(0, |judge| judge.presses);
+        for l in (0..LANES).filter(|l| presses & (1 << l) != 0) {
             let contact = (plan.axes.get(self.lane * LANES + l)).and_then(|a| a.contacts.get(part));
             if contact.is_some_and(|c| c.current_a(self.position_m[l]) != 0.0) {
                 self.counts &= !(1 << l);

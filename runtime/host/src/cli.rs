@@ -22,6 +22,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a machine with its twins in the cycle
     Run(RunArgs),
+    /// Serve the simulated machine to any MainDevice on a network interface
+    Sim(SimArgs),
     /// Check a configuration and show what results from it
     Check(CheckArgs),
     /// Feed a recording through the same pipeline
@@ -37,6 +39,7 @@ impl Command {
     pub const fn json(&self) -> bool {
         match self {
             Self::Demo(DemoArgs { cycle, .. }) | Self::Run(RunArgs { cycle, .. }) => cycle.json,
+            Self::Sim(args) => args.json,
             Self::Check(args) => args.json,
             Self::Replay(args) => args.json,
             Self::Calibrate(args) => args.json,
@@ -129,6 +132,44 @@ pub struct RunArgs {
     /// How it runs.
     #[command(flatten)]
     pub cycle: CycleArgs,
+}
+
+/// Arguments of `sim`.
+#[derive(Args, Clone, Debug)]
+pub struct SimArgs {
+    /// The machine
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+
+    /// Network interface on which MainDevices find it: one end of a veth pair, or a real one
+    #[arg(long, value_name = "IF")]
+    pub interface: String,
+
+    /// Faults to inject, in the syntax of [`twinstep_config::fault`].
+    #[arg(
+        long,
+        visible_alias = "fault",
+        value_name = "FAULT",
+        help = "Inject a fault, KIND:TARGET[:KEY=VALUE,...][@TIME], counted from OP (may be repeated); \
+                lines of the same form are taken from standard input while it runs"
+    )]
+    pub inject: Vec<String>,
+
+    /// Draws noise, parts and start phase
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Draws the machine itself, instead of the configuration's machine_seed
+    #[arg(long, value_name = "M")]
+    pub machine_seed: Option<u64>,
+
+    /// Capture every frame into a pcap file
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `check`.

@@ -121,6 +121,11 @@ impl Control {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// The flag behind [`Self::stop_requested`].
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     /// Whether a stop was asked for. The cycle reads it once a cycle.
     #[inline]
     pub fn stop_requested(&self) -> bool {

@@ -28,29 +28,8 @@ pub fn run(
     options: &Options,
     output: &Output,
 ) -> Result<Exit, HostError> {
-    let Some(simulation) = machine.simulation else {
-        return Err(HostError::usage(
-            "this machine is not simulated",
-            "name the network interface of its bus with --interface, or give the configuration a [simulation] section",
-        ));
-    };
-    let faults = faults(machine, args)?;
-    let machine_seed = args.machine_seed.unwrap_or(simulation.machine_seed);
-    let segment = || -> Result<InProcess, HostError> {
-        let mut segment = Segment::new(machine, machine_seed, args.seed).map_err(|error| {
-            HostError::usage(
-                format!("the simulated segment cannot be built: {error}"),
-                "mend the configuration",
-            )
-        })?;
-        for fault in &faults {
-            segment.inject(fault).map_err(|error| {
-                HostError::usage(
-                    format!("{fault} cannot be injected: {error}"),
-                    Fault::usage(),
-                )
-            })?;
-        }
+    let segment = || {
+        let segment = segment(machine, args.machine_seed, args.seed, &args.inject)?;
         Ok(InProcess::new(segment, Clock::virtual_from(START_NS)))
     };
     match &args.pcap {
@@ -61,6 +40,44 @@ pub fn run(
             attach(capture(segment()?, path)?, machine, args.fast)
         }),
     }
+}
+
+/// The segment of a simulated machine, with the faults of its configuration and those in `inject`.
+///
+/// # Errors
+/// [`HostError::Usage`] for a machine that is not simulated, and for what cannot be injected.
+pub fn segment(
+    machine: &Machine,
+    machine_seed: Option<u64>,
+    seed: u64,
+    inject: &[String],
+) -> Result<Segment, HostError> {
+    let Some(simulation) = machine.simulation else {
+        return Err(HostError::usage(
+            "this machine is not simulated",
+            "name the network interface of its bus with --interface, or give the configuration a [simulation] section",
+        ));
+    };
+    let machine_seed = machine_seed.unwrap_or(simulation.machine_seed);
+    let mut segment = Segment::new(machine, machine_seed, seed).map_err(|error| {
+        HostError::usage(
+            format!("the simulated segment cannot be built: {error}"),
+            "mend the configuration",
+        )
+    })?;
+    let mut faults = machine.inject.clone();
+    for text in inject {
+        faults.push(Fault::parse(text, machine).map_err(HostError::from_usage)?);
+    }
+    for fault in &faults {
+        segment.inject(fault).map_err(|error| {
+            HostError::usage(
+                format!("{fault} cannot be injected: {error}"),
+                Fault::usage(),
+            )
+        })?;
+    }
+    Ok(segment)
 }
 
 fn attach<L: HostLink>(
@@ -96,13 +113,4 @@ pub fn capture<L: HostLink>(link: L, path: &Path) -> Result<PcapLink<L>, HostErr
             "name a file in a folder that this user may write to",
         )
     })
-}
-
-/// The faults of configuration and command line.
-fn faults(machine: &Machine, args: &CycleArgs) -> Result<Vec<Fault>, HostError> {
-    let mut faults = machine.inject.clone();
-    for text in &args.inject {
-        faults.push(Fault::parse(text, machine).map_err(HostError::from_usage)?);
-    }
-    Ok(faults)
 }
