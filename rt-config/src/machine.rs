@@ -2,9 +2,11 @@
 
 mod press;
 mod signature;
+mod tap;
 
 pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+pub use tap::{ImageOrder, Tap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -86,6 +88,8 @@ pub struct Bus {
     pub subdevices: Vec<SubDevice>,
     /// Time from SYNC0 to the frame passing (ns).
     pub frame_shift_ns: u64,
+    /// The bus is somebody else's and only listened to.
+    pub tap: Option<Tap>,
 }
 
 /// One SubDevice on the bus.

@@ -96,6 +96,12 @@ pub(crate) struct BusTable {
     pub(crate) subdevices: Option<At<Vec<At<String>>>>,
     /// Time from SYNC0 to the frame passing, a quarter of the period unless given.
     pub(crate) frame_shift: Option<Quantity<Time>>,
+    /// Who owns the bus: "main_device" (twinstep, unless given) or "tap" (another MainDevice, which is only listened to).
+    pub(crate) kind: Option<At<String>>,
+    /// For a TAP with a port for each way: the interface of the returned frames. `interface` then has the outbound ones.
+    pub(crate) returned_interface: Option<At<String>>,
+    /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).
+    pub(crate) order: Option<At<String>>,
 }
 
 /// The simulated machine.

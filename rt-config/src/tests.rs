@@ -70,6 +70,7 @@ fn the_press_cell_is_what_the_issue_asks_for() {
     assert_eq!(cell.simulation.unwrap().machine_seed, 1);
     let bus = cell.bus.unwrap();
     assert_eq!(bus.interface, None);
+    assert_eq!(bus.tap, None);
     assert_eq!(bus.subdevices.len(), 10);
     assert_eq!(bus.subdevices[8].name, "press");
     assert_eq!(bus.subdevices[0].outputs, objects::DRIVE_OUTPUTS);

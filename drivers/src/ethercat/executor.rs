@@ -3,8 +3,8 @@
 use super::frame::{HEADERS, command};
 use super::port::{Port, Ticket};
 use crate::clock::take_next_wake_ns;
+use crate::frame::Datagram;
 use crate::link::{Link, MAX_FRAME};
-use crate::segment::datagram::Datagram;
 use core::future::Future;
 use core::task::{Context, Poll, Waker};
 use ethercrab::{PduRx, PduTx};

@@ -1,12 +1,8 @@
 //! Building EtherCAT frames and judging whether an answer belongs to what was sent.
 
-pub use crate::segment::datagram::command;
-use crate::segment::datagram::{Datagram, ETHERTYPE};
+pub use crate::frame::{DATAGRAM_HEADER, HEADERS, command};
+use crate::frame::{Datagram, ETHERTYPE};
 
-/// Ethernet and EtherCAT header (bytes).
-pub const HEADERS: usize = crate::segment::datagram::HEADERS;
-/// Header of a datagram (bytes).
-pub const DATAGRAM_HEADER: usize = crate::segment::datagram::DATAGRAM_HEADER;
 /// Header and working counter of a datagram (bytes).
 pub const DATAGRAM_OVERHEAD: usize = DATAGRAM_HEADER + 2;
 /// Flag: the datagram went round in a loop; set on the way, so it is not compared.

@@ -277,7 +277,7 @@ mod tests {
                 (Purpose::ProcessData(0, 4), 24, 1 + 1 + 2 + 2),
             ]
         );
-        assert!(crate::segment::datagram::is_well_formed(&plan.frames[0]));
+        assert!(crate::frame::is_well_formed(&plan.frames[0]));
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
         let counted: u16 = plan.datagrams.iter().skip(2).map(|d| d.expected).sum();
         assert_eq!(counted, 300);
         for frame in &plan.frames {
-            assert!(frame.len() <= 1514 && crate::segment::datagram::is_well_formed(frame));
+            assert!(frame.len() <= 1514 && crate::frame::is_well_formed(frame));
         }
     }
 

@@ -91,6 +91,7 @@ pub(crate) fn press_cell() -> Machine {
                 },
             ],
             frame_shift_ns: 300_000,
+            tap: None,
         }),
         axes: vec![axis("x"), axis("y")],
         presses: vec![Press {

@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fmmu {
     /// First logical bit.
-    logical_bit: u64,
+    pub logical_bit: u64,
     /// Number of bits.
-    bits: u64,
+    pub bits: u64,
     /// First physical bit.
-    physical_bit: u64,
+    pub physical_bit: u64,
     /// Mapped for reads.
     pub read: bool,
     /// Mapped for writes.

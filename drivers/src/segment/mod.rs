@@ -15,7 +15,7 @@ mod coe_objects;
 pub mod datagram;
 mod dc;
 mod device;
-mod fmmu;
+pub(crate) mod fmmu;
 pub mod io_station;
 mod mailbox;
 mod pdo;
@@ -23,7 +23,7 @@ pub mod plant;
 mod registers;
 pub mod server;
 mod sii;
-mod sync_manager;
+pub(crate) mod sync_manager;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -32,8 +32,9 @@ mod tests;
 pub use assemble::SegmentError;
 pub use device::{HOP_NS, MAX_PROCESS_DATA};
 
+use crate::frame::{Datagram, HEADERS, is_well_formed};
 use application::{AlState, Application};
-use datagram::{Datagram, HEADERS, execute, is_well_formed};
+use datagram::execute;
 use device::{Device, Place};
 use plant::Plant;
 use twinstep_config::fault::{Fault, FaultKind};

@@ -101,6 +101,7 @@ pub fn bench(sizes: &[(usize, usize)], period_ns: u64) -> (Machine, Segment) {
             })
             .collect(),
         frame_shift_ns: period_ns / 4,
+        tap: None,
     });
     let plant = Plant::new(&machine, 1, 1);
     let parts = descriptions

@@ -315,7 +315,7 @@ proptest! {
             frame[14] = length as u8;
             frame[15] = 0x10 | (length >> 8) as u8;
         }
-        let well_formed = datagram::is_well_formed(&frame);
+        let well_formed = crate::frame::is_well_formed(&frame);
         prop_assert_eq!(line.segment.process(&mut frame, line.now_ns), well_formed);
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Whole, text};
 use crate::check::{Check, listed};
-use crate::machine::{Bus, MAX_SUBDEVICES, PdoEntry, SubDevice};
+use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, PdoEntry, SubDevice, Tap};
 use crate::objects::{self, MAX_ENTRIES};
 use crate::raw::{BusTable, File};
 use crate::value::At;
@@ -34,20 +34,8 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         devices.len(),
         MAX_SUBDEVICES,
     );
-    let interface = raw.interface.as_ref().map(|interface| {
-        // IFNAMSIZ is 16 with its final 0.
-        let name = &interface.value;
-        let wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
-        if name.is_empty() || name.len() > 15 || name.contains(wrong) {
-            check.problem(
-                &interface.span,
-                "`interface` is no name of a network interface",
-                "1 to 15 bytes without spaces or slashes",
-                "`ip link` lists the interfaces of this computer",
-            );
-        }
-        text("interface", interface, check)
-    });
+    let interface = (raw.interface.as_ref()).map(|name| interface("interface", name, check));
+    let tap = tap(raw, check);
     let frame_shift_ns = raw.frame_shift.as_ref().map_or(period_ns / 4, |shift| {
         // A period that has a problem of its own is 0 here and says nothing about the shift.
         let longest = period_ns.checked_sub(1).unwrap_or(u64::MAX);
@@ -66,7 +54,75 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         interface,
         subdevices,
         frame_shift_ns,
+        tap,
     }
+}
+
+fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
+    // IFNAMSIZ is 16 with its final 0.
+    let wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if name.value.is_empty() || name.value.len() > 15 || name.value.contains(wrong) {
+        check.problem(
+            &name.span,
+            format!("`{key}` is no name of a network interface"),
+            "1 to 15 bytes without spaces or slashes",
+            "`ip link` lists the interfaces of this computer",
+        );
+    }
+    text(key, name, check)
+}
+
+/// How the bus is listened to; none where twinstep is its MainDevice.
+fn tap(raw: &BusTable, check: &mut Check) -> Option<Tap> {
+    let is_tap = match raw.kind.as_ref().map(|kind| (kind, kind.value.as_str())) {
+        None | Some((_, "main_device")) => false,
+        Some((_, "tap")) => true,
+        Some((kind, _)) => {
+            check.problem(
+                &kind.span,
+                "this kind of bus is not known",
+                "not known",
+                "write \"main_device\", where twinstep sends the frames, or \"tap\", where it only listens",
+            );
+            return None;
+        }
+    };
+    let only = [
+        ("returned_interface", &raw.returned_interface),
+        ("order", &raw.order),
+    ];
+    for (key, value) in only {
+        if let (Some(value), false) = (value, is_tap) {
+            check.problem(
+                &value.span,
+                format!("`{key}` is of a tap, and this bus is none"),
+                "not used",
+                "add kind = \"tap\" to [bus], or leave the key out",
+            );
+        }
+    }
+    let order = raw.order.as_ref().and_then(|order| {
+        let known = match order.value.as_str() {
+            "inputs_first" => Some(ImageOrder::InputsFirst),
+            "outputs_first" => Some(ImageOrder::OutputsFirst),
+            _ => None,
+        };
+        if known.is_none() {
+            check.problem(
+                &order.span,
+                "this order of the process image is not known",
+                "not known",
+                "write \"inputs_first\" (ethercrab, twinstep) or \"outputs_first\" (SOEM, IgH)",
+            );
+        }
+        known
+    });
+    let returned = raw.returned_interface.as_ref();
+    let returned_interface = returned.map(|name| interface("returned_interface", name, check));
+    is_tap.then_some(Tap {
+        returned_interface,
+        order,
+    })
 }
 
 /// Axes, presses and stations in the order of the file.

@@ -1,0 +1,456 @@
+//! A tapped bus: waits for the master's next cycle and brings its inputs and outputs.
+//!
+//! Cycle 0 is the first one after a cycle in which every configured SubDevice was in OP and every working counter right;
+//! until then [`TapBus::ready`] listens and learns. After that a cycle of the master is a cycle here. Where it makes none
+//! for [`PAUSE_PERIODS`] periods, every missing one is a fault of its own, so that the twins coast; after
+//! [`MAX_PAUSE`] periods of a capture a new segment begins instead.
+
+use super::collect::{Collected, Collector, Key};
+use super::exchange::{Exchange, exchanges};
+use super::layout::{Evidence, Layout, Mismatch};
+use super::learn::Learner;
+use super::pairing::{FrameCounts, Number, Pairing, Seen};
+use super::source::{FrameSource, MAX_CAPTURED, Next, TapError};
+use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
+use crate::clock::Clock;
+use crate::object_map::Layout as ImageLayout;
+use std::time::Duration;
+use twinstep_config::machine::{self, ImageOrder, Machine};
+use twinstep_models::sample::{CycleStamp, Missing};
+
+/// A master that is late by less than this is late; beyond, its cycles are missing (periods).
+pub const PAUSE_PERIODS: u64 = 3;
+/// A longer pause in a capture is not replayed cycle by cycle (periods).
+pub const MAX_PAUSE: u64 = 1000;
+/// Cycles that frames and configuration may disagree for before that is an error: a start-up may not be over.
+const DISAGREE: u64 = 200;
+/// Datagrams among which the first one of a cycle is looked for.
+const MAX_KEYS: usize = 64;
+/// Longest that [`TapBus::ready`] listens before it returns (ns).
+const LISTEN_NS: u64 = 50_000_000;
+
+/// Finds where a cycle begins: at the datagram after the longest pause.
+#[derive(Debug, Default)]
+struct Rhythm {
+    /// Datagram, sum of the pauses before it (ns), how often it came.
+    keys: Vec<(Key, u64, u64)>,
+    last_ns: Option<u64>,
+}
+
+impl Rhythm {
+    fn take(&mut self, key: Key, now_ns: u64) {
+        let Some(last_ns) = self.last_ns.replace(now_ns) else {
+            return;
+        };
+        let pause_ns = now_ns.saturating_sub(last_ns);
+        if let Some((_, sum, count)) = self.keys.iter_mut().find(|(known, ..)| *known == key) {
+            *sum = sum.saturating_add(pause_ns);
+            *count += 1;
+        } else if self.keys.len() < MAX_KEYS {
+            self.keys.push((key, pause_ns, 1));
+        }
+    }
+
+    fn anchor(&self) -> Option<Key> {
+        let longest = self.keys.iter().max_by_key(|(_, sum, count)| sum / count);
+        longest.map(|(key, ..)| *key)
+    }
+}
+
+/// See the module.
+pub struct TapBus<S> {
+    source: S,
+    clock: Clock,
+    pairing: Pairing,
+    learner: Learner,
+    evidence: Evidence,
+    rhythm: Rhythm,
+    bus: machine::Bus,
+    order: Option<ImageOrder>,
+    image: ProcessImage,
+    collector: Option<Collector>,
+    learnt: bool,
+    /// Cycles in which frames and configuration disagreed.
+    disagreed: u64,
+    mismatch: Option<Mismatch>,
+    ready: bool,
+    ended: bool,
+    period_ns: u64,
+    cycle: u64,
+    /// When the last cycle of the master began (ns); none before the first.
+    began_ns: Option<u64>,
+    /// Cycles that were missing since, as told so far.
+    told: u64,
+    /// Cycles that are missing before the one that was heard last.
+    missing: u64,
+    /// The next fault is the boundary of a segment.
+    segment: bool,
+    /// What was collected and not told yet.
+    collected: Option<Collected>,
+    /// Counts when cycle 0 began.
+    before: FrameCounts,
+    error: Option<TapError>,
+    buffer: [u8; MAX_CAPTURED],
+}
+
+impl<S: FrameSource> TapBus<S> {
+    /// Taps `source` for `machine`.
+    ///
+    /// # Errors
+    /// [`TapError::NoBus`] for a machine without one.
+    pub fn new(source: S, machine: &Machine) -> Result<Self, TapError> {
+        let bus = machine.bus.clone().ok_or(TapError::NoBus)?;
+        let image = ImageLayout::new(machine)
+            .map_err(|_| TapError::NoBus)?
+            .image();
+        Ok(Self {
+            source,
+            clock: Clock::monotonic(),
+            pairing: Pairing::default(),
+            learner: Learner::default(),
+            evidence: Evidence::default(),
+            rhythm: Rhythm::default(),
+            order: bus.tap.as_ref().and_then(|tap| tap.order),
+            bus,
+            image,
+            collector: None,
+            learnt: false,
+            disagreed: 0,
+            mismatch: None,
+            ready: false,
+            ended: false,
+            period_ns: machine.cycle.period_ns.max(1),
+            cycle: 0,
+            began_ns: None,
+            told: 0,
+            missing: 0,
+            segment: false,
+            collected: None,
+            before: FrameCounts::default(),
+            error: None,
+            buffer: [0; MAX_CAPTURED],
+        })
+    }
+
+    /// Whether the process data come from a start-up that was observed; else from the configuration.
+    pub fn is_learnt(&self) -> bool {
+        self.learnt
+    }
+
+    /// What was learnt of the segment.
+    pub fn learner(&self) -> &Learner {
+        &self.learner
+    }
+
+    /// Frames by kind since the listening began.
+    pub fn frames(&self) -> &FrameCounts {
+        self.pairing.counts()
+    }
+
+    /// The last error of the source, once. To the cycle it looks like missing frames.
+    pub fn take_error(&mut self) -> Option<TapError> {
+        self.error.take()
+    }
+
+    /// Frames come as time passes.
+    pub fn is_live(&self) -> bool {
+        self.source.is_live()
+    }
+
+    /// Listens, for 50 ms at most, and says whether the next exchange is cycle 0. A file is read as far as needed.
+    ///
+    /// # Errors
+    /// [`TapError`] of the source, or [`TapError::Mismatch`] where frames and configuration do not belong together.
+    pub fn ready(&mut self) -> Result<bool, TapError> {
+        let until_ns = self.clock.now_ns().saturating_add(LISTEN_NS);
+        while !self.ready {
+            match self.source.next(&mut self.buffer, until_ns)? {
+                Next::Frame(heard) => {
+                    let collected = self.hear(&heard);
+                    if let Some(mismatch) = self.mismatch.take_if(|_| self.disagreed >= DISAGREE) {
+                        return Err(TapError::Mismatch(mismatch));
+                    }
+                    self.begin_if_in_order(collected);
+                }
+                Next::Nothing => break,
+                Next::End => {
+                    return Err(self
+                        .mismatch
+                        .take()
+                        .map_or(TapError::NoCycle, TapError::Mismatch));
+                }
+            }
+            if self.source.is_live() && self.clock.now_ns() >= until_ns {
+                break;
+            }
+        }
+        Ok(self.ready)
+    }
+
+    fn begin_if_in_order(&mut self, collected: Option<Collected>) {
+        let Some(collector) = &mut self.collector else {
+            return;
+        };
+        if collected != Some(Collected::Whole) || !collector.is_operational() {
+            return;
+        }
+        self.ready = true;
+        // What was dropped on the way here does not count.
+        (
+            collector.lost,
+            collector.late,
+            collector.working_counter_errors,
+        ) = (0, 0, 0);
+        self.before = self.pairing.counts().clone();
+        self.missing = 0;
+        self.segment = false;
+    }
+
+    /// Takes what was heard. Says what a cycle came to, when it is over.
+    fn hear(&mut self, heard: &super::source::Heard) -> Option<Collected> {
+        let frame = self.buffer.get(..heard.length).unwrap_or_default();
+        match self
+            .pairing
+            .take(frame, heard.wire_length, heard.time_ns, heard.way)
+        {
+            Seen::Outbound(number) => self.outbound(number, heard.time_ns),
+            Seen::Answer(number) => {
+                if let Some(collector) = &mut self.collector {
+                    return collector.answer(
+                        number,
+                        self.pairing.sent(number),
+                        self.pairing.answer(),
+                    );
+                }
+                self.learn(number);
+                None
+            }
+            Seen::Other => None,
+        }
+    }
+
+    fn outbound(&mut self, number: Number, now_ns: u64) -> Option<Collected> {
+        let frame = self.pairing.sent(number);
+        let Some(collector) = &mut self.collector else {
+            for datagram in exchanges(frame, frame).filter(Exchange::is_logical) {
+                self.rhythm
+                    .take((datagram.command, datagram.logical()), now_ns);
+            }
+            return None;
+        };
+        let (begins, unfinished) = collector.outbound(number, frame);
+        if begins {
+            let since_ns = self
+                .began_ns
+                .map_or(0, |began| now_ns.saturating_sub(began));
+            let periods = since_ns.saturating_add(self.period_ns / 2) / self.period_ns;
+            if periods > PAUSE_PERIODS {
+                self.missing = (periods - 1).saturating_sub(self.told);
+            }
+            // A live pause was told cycle by cycle already.
+            if self.missing > MAX_PAUSE {
+                (self.missing, self.segment) = (1, true);
+            }
+            (self.began_ns, self.told) = (Some(now_ns), 0);
+        }
+        unfinished
+    }
+
+    /// Before the process data are known: learns, and looks whether they are now.
+    fn learn(&mut self, number: Number) {
+        let mut cycled = false;
+        for exchange in exchanges(self.pairing.sent(number), self.pairing.answer()) {
+            if exchange.is_logical() {
+                let before = self.evidence.cycles;
+                self.evidence.take(&exchange);
+                cycled |= self.evidence.cycles > before;
+            } else {
+                self.learner.take(&exchange);
+            }
+        }
+        // A few cycles first: where one begins has to show.
+        if !cycled || self.evidence.cycles < 4 {
+            return;
+        }
+        let observed = self
+            .learner
+            .stations()
+            .iter()
+            .any(|known| known.position.is_some());
+        let layout = if observed {
+            Layout::learnt(&self.bus, &self.learner).map(Some)
+        } else {
+            self.evidence.decide(&self.bus, &self.learner, self.order)
+        };
+        match (layout, self.rhythm.anchor()) {
+            (Ok(Some(layout)), Some(anchor)) => self.collect(&layout, anchor),
+            (Ok(_), _) => {}
+            (Err(mismatch), _) => {
+                self.mismatch = Some(mismatch);
+                self.disagreed += 1;
+            }
+        }
+    }
+
+    fn collect(&mut self, layout: &Layout, anchor: Key) {
+        let stations = self.learner.stations();
+        let state = |address: &Option<u16>| {
+            let station = stations
+                .iter()
+                .find(|known| Some(known.address) == *address);
+            station
+                .and_then(|known| known.al)
+                .map_or(0, |(status, _)| status)
+        };
+        let states = layout.addresses.iter().map(state).collect();
+        self.learnt = layout.learnt;
+        self.collector = Some(Collector::new(layout, &self.image, anchor, states));
+    }
+
+    fn stamp(&mut self) -> CycleStamp {
+        let stamp = CycleStamp {
+            cycle: self.cycle,
+            time_ns: self.cycle.saturating_mul(self.period_ns),
+            dc_time_ns: self.collector.as_ref().map_or(0, |known| known.dc_time_ns),
+        };
+        self.cycle += 1;
+        stamp
+    }
+
+    fn fault(&mut self, cause: BusCause, image: &mut ProcessImage) -> Result<CycleStamp, BusFault> {
+        image.valid.fill(Err(Missing::from(cause)));
+        Err(BusFault {
+            stamp: self.stamp(),
+            cause,
+        })
+    }
+
+    /// Until a cycle is over, one is missing, or the source ends. None: it has ended.
+    fn wait(&mut self) -> Option<Waited> {
+        loop {
+            if self.missing > 0 {
+                self.missing -= 1;
+                let segment = core::mem::take(&mut self.segment);
+                let cause = if segment {
+                    BusCause::Segment
+                } else {
+                    BusCause::NoFrame
+                };
+                return Some(Waited::Fault(cause));
+            }
+            if let Some(collected) = self.collected.take() {
+                return Some(Waited::Cycle(collected));
+            }
+            if self.ended {
+                return None;
+            }
+            let waits = PAUSE_PERIODS + 1 + self.told;
+            let since_ns = self.began_ns.unwrap_or_default();
+            let deadline_ns = since_ns.saturating_add(waits.saturating_mul(self.period_ns));
+            match self.source.next(&mut self.buffer, deadline_ns) {
+                Ok(Next::Frame(heard)) => {
+                    self.collected = self.hear(&heard);
+                    // It came before the pause that may have ended with this frame.
+                    if self
+                        .collected
+                        .take_if(|known| *known == Collected::Lost)
+                        .is_some()
+                    {
+                        return Some(Waited::Fault(BusCause::NoFrame));
+                    }
+                }
+                Ok(Next::Nothing) => {
+                    self.told += 1;
+                    return Some(Waited::Fault(BusCause::NoFrame));
+                }
+                Ok(Next::End) => self.ended = true,
+                Err(error) => {
+                    self.error = Some(error);
+                    self.ended = !self.source.is_live();
+                    if !self.ended {
+                        // An interface that fails at once must not make the caller spin.
+                        self.clock.wait_until_ns(deadline_ns);
+                        self.told += 1;
+                        return Some(Waited::Fault(BusCause::NoFrame));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the wait ended with.
+enum Waited {
+    Cycle(Collected),
+    Fault(BusCause),
+}
+
+impl<S: FrameSource> Bus for TapBus<S> {
+    fn exchange(
+        &mut self,
+        image: &mut ProcessImage,
+        in_flight: &mut dyn FnMut(),
+    ) -> Result<CycleStamp, BusFault> {
+        // Nothing is under way from here: the prediction is made before the master's next frame is waited for. Only a
+        // file has to be read first, since it may have ended.
+        let live = self.source.is_live();
+        if live {
+            in_flight();
+        }
+        let Some(waited) = self.wait() else {
+            image.valid.fill(Err(Missing::NoFrame));
+            let stamp = CycleStamp {
+                cycle: self.cycle,
+                time_ns: self.cycle.saturating_mul(self.period_ns),
+                dc_time_ns: 0,
+            };
+            return Err(BusFault {
+                stamp,
+                cause: BusCause::End,
+            });
+        };
+        if !live {
+            in_flight();
+        }
+        let collected = match waited {
+            Waited::Fault(cause) => return self.fault(cause, image),
+            Waited::Cycle(collected) => collected,
+        };
+        let Some(collector) = &self.collector else {
+            return self.fault(BusCause::NoFrame, image);
+        };
+        collector.fill(collected, image);
+        match collected {
+            Collected::Whole => Ok(self.stamp()),
+            Collected::WorkingCounter { expected, actual } => Err(BusFault {
+                stamp: self.stamp(),
+                cause: BusCause::WorkingCounter { expected, actual },
+            }),
+            Collected::Lost => Err(BusFault {
+                stamp: self.stamp(),
+                cause: BusCause::NoFrame,
+            }),
+        }
+    }
+
+    fn acyclic(&mut self, _budget: Duration) {}
+
+    /// Not this bus' to steer.
+    fn phase_error_ns(&self) -> Option<i64> {
+        None
+    }
+
+    fn counters(&self) -> BusCounters {
+        let (now, before) = (self.pairing.counts(), &self.before);
+        let strange =
+            |counts: &FrameCounts| counts.unexplained() + counts.foreign + counts.other_ethercat;
+        let collector = self.collector.as_ref();
+        BusCounters {
+            lost: collector.map_or(0, |known| known.lost),
+            late: collector.map_or(0, |known| known.late),
+            duplicate: now.duplicate - before.duplicate,
+            foreign: strange(now) - strange(before),
+            working_counter_errors: collector.map_or(0, |known| known.working_counter_errors),
+        }
+    }
+}
