@@ -4,13 +4,14 @@
 //! place and says whether it comes back. Time is a parameter. Before a frame passes, every SYNC0 that was due is
 //! executed in order, so that outputs and inputs meet the plant at the right instant.
 //!
-//! Nothing allocates after [`Segment::new`] but [`Segment::inject`].
+//! Nothing allocates after [`Segment::new`] but [`Segment::inject`] and SDO information.
 
 pub mod al;
 pub mod application;
 mod assemble;
 pub mod cia402;
 mod coe;
+mod coe_information;
 mod coe_objects;
 pub mod datagram;
 mod dc;
@@ -18,7 +19,7 @@ mod device;
 mod fmmu;
 pub mod io_station;
 mod mailbox;
-mod pdo;
+pub mod pdo;
 pub mod plant;
 mod registers;
 pub mod server;
