@@ -1,6 +1,7 @@
 //! One simulated SubDevice: the memory of its controller, and what accesses make it do.
 
 mod effects;
+mod power;
 mod ram;
 mod states;
 
