@@ -6,10 +6,11 @@
 
 use super::error::BringUpError;
 use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
+use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
 use super::port::Port;
 use super::registers::{AlStatus, Registers, count};
-use super::restore::{Line, Saved, Startup};
+use super::saved::{Saved, Startup};
 use super::states::{
     POLL_NS, REGISTER_TRIES, STATE_TIMEOUT_NS, await_all, first_error, poll, request_all,
 };

@@ -7,6 +7,7 @@ mod error;
 mod exchange;
 mod executor;
 pub mod frame;
+mod line;
 pub mod plan;
 mod port;
 mod recover;
@@ -14,6 +15,7 @@ mod registers;
 mod restore;
 #[cfg(test)]
 mod restore_tests;
+mod saved;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,8 @@ use plan::{Direction, Plan};
 use port::{Port, Ticket};
 use recover::Recovery;
 use registers::{AlStatus, Registers};
-use restore::{Clocks, Restorer, Saved};
+use restore::{Clocks, Restorer};
+use saved::Saved;
 use std::time::Duration;
 use twinstep_config::machine::Machine;
 use twinstep_models::sample::{CycleStamp, Missing};

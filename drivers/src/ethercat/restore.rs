@@ -8,10 +8,14 @@
 //! Its clock has started afresh. Its own and one that is right are read by one frame: the difference, less what the frame
 //! needs from one to the other (0x0928), is the new offset, and the control loop of the SubDevice does the rest.
 
-use super::frame::{self, command, working_counter};
+use super::frame::{command, working_counter};
+use super::line::Line;
 use super::port::Port;
 use super::registers::{ACKNOWLEDGE, address};
-use crate::link::{Link, MAX_FRAME};
+use super::saved::{
+    ACTIVATION, DELAY, FMMUS, START, SYNC_CYCLES, SYNC_MANAGER_BYTES, SYNC_MANAGERS, Saved, Startup,
+};
+use crate::link::Link;
 
 /// Pause after a look that found nobody (ns).
 const ABSENT_NS: u64 = 20_000_000;
@@ -19,14 +23,10 @@ const ABSENT_NS: u64 = 20_000_000;
 const STATE_NS: u64 = 2_000_000_000;
 /// SYNC0 begins this many periods after it is configured.
 const LEAD_PERIODS: u64 = 20;
-/// Bytes of the largest block of registers that is remembered.
+/// Most bytes of a mailbox that are written.
 const BLOCK: usize = 128;
-/// Registers that are remembered and written again, and when: with the mailboxes in INIT, with process data in PRE-OP.
-const SYNC_MANAGERS: u16 = 0x0800;
-const FMMUS: u16 = 0x0600;
+/// The two SyncManagers of the mailboxes, which are written in INIT; the others follow in PRE-OP.
 const MAILBOX_BYTES: usize = 16;
-const SYNC_MANAGER_BYTES: usize = 64;
-const FMMU_BYTES: usize = 128;
 const STATION_ADDRESS: u16 = 0x0010;
 const AL_CONTROL: u16 = 0x0120;
 const AL_STATUS: u16 = 0x0130;
@@ -34,101 +34,8 @@ const SII_CONTROL: u16 = 0x0502;
 const SII_DATA: u16 = 0x0508;
 const SYSTEM_TIME: u16 = 0x0910;
 const OFFSET: u16 = 0x0920;
-const DELAY: u16 = 0x0928;
-const ACTIVATION: u16 = 0x0980;
-const START: u16 = 0x0990;
-const SYNC_CYCLES: u16 = 0x09a0;
 /// SII word of the vendor id; product code and revision follow.
 const SII_IDENTITY: u16 = 0x0008;
-
-/// An object that is set by SDO in PRE-OP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Startup {
-    /// Index.
-    pub index: u16,
-    /// Subindex.
-    pub subindex: u8,
-    /// Value, little-endian.
-    pub value: [u8; 4],
-    /// Its length (bytes, 1 to 4).
-    pub length: u8,
-}
-
-/// What is remembered of one SubDevice.
-#[derive(Clone, Debug)]
-pub struct Saved {
-    /// Vendor id and product code.
-    pub identity: [u8; 8],
-    fmmus: [u8; FMMU_BYTES],
-    sync_managers: [u8; SYNC_MANAGER_BYTES],
-    delay: [u8; 4],
-    activation: [u8; 2],
-    start_ns: u64,
-    cycles: [u8; 8],
-    /// Objects set in PRE-OP.
-    pub startup: Vec<Startup>,
-}
-
-impl Saved {
-    /// Nothing read yet.
-    pub fn of(identity: (u32, u32), startup: Vec<Startup>) -> Self {
-        let mut bytes = [0; 8];
-        let (vendor, product) = bytes.split_at_mut(4);
-        vendor.copy_from_slice(&identity.0.to_le_bytes());
-        product.copy_from_slice(&identity.1.to_le_bytes());
-        Self {
-            identity: bytes,
-            fmmus: [0; FMMU_BYTES],
-            sync_managers: [0; SYNC_MANAGER_BYTES],
-            delay: [0; 4],
-            activation: [0; 2],
-            start_ns: 0,
-            cycles: [0; 8],
-            startup,
-        }
-    }
-
-    /// Whether it takes part in SYNC0.
-    fn has_clock(&self) -> bool {
-        self.activation[1] & 1 != 0
-    }
-
-    /// What a frame needs to it from the reference clock (ns).
-    fn delay_ns(&self) -> u64 {
-        u64::from(u32::from_le_bytes(self.delay))
-    }
-
-    /// Reads the registers of SubDevice `n`, which is in OP. Returns whether all answered.
-    pub fn read<L: Link>(&mut self, line: &mut Line, port: &mut Port<L>, n: usize) -> bool {
-        let mut start = [0; 8];
-        let station = address(n);
-        let mut read = |register: u16, into: &mut [u8]| {
-            let answer = line.access(port, command::FPRD, station, register, into.len(), &[]);
-            answer.is_some_and(|bytes| {
-                into.copy_from_slice(bytes);
-                true
-            })
-        };
-        let (low, high) = self.fmmus.split_at_mut(FMMU_BYTES / 2);
-        // A small controller has fewer of each: what it lacks does not answer, and stays zero.
-        let _ = read(FMMUS + 64, high);
-        let all = read(FMMUS, low)
-            && read(SYNC_MANAGERS, &mut self.sync_managers[..32])
-            && read(DELAY, &mut self.delay)
-            && read(ACTIVATION, &mut self.activation)
-            && read(START, &mut start)
-            && read(SYNC_CYCLES, &mut self.cycles);
-        let _ = read(SYNC_MANAGERS + 32, &mut self.sync_managers[32..]);
-        self.start_ns = u64::from_le_bytes(start);
-        // What a SyncManager does at the moment is not to be written again.
-        for sm in self.sync_managers.chunks_mut(8) {
-            sm[5] = 0;
-            sm[6] &= 1;
-            sm[7] = 0;
-        }
-        all
-    }
-}
 
 /// The clocks of the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,73 +56,6 @@ impl Clocks {
                 .find(|at| *at != n && saved.get(*at).is_some_and(Saved::has_clock))?,
         };
         Some((other, saved.get(other)?.delay_ns()))
-    }
-}
-
-/// One datagram at a time, in a frame that is built in place.
-#[derive(Debug, Default)]
-pub struct Line {
-    frame: Vec<u8>,
-    answer: Vec<u8>,
-    /// No answer is waited for after this (ns).
-    pub deadline_ns: u64,
-}
-
-impl Line {
-    /// With room for any frame.
-    pub fn new() -> Self {
-        Self {
-            frame: Vec::with_capacity(MAX_FRAME),
-            answer: Vec::with_capacity(MAX_FRAME),
-            deadline_ns: 0,
-        }
-    }
-
-    /// Sends a datagram of `length` bytes that begin with `data`. Returns what came back, none unless exactly one SubDevice
-    /// took part.
-    pub fn access<L: Link>(
-        &mut self,
-        port: &mut Port<L>,
-        command: u8,
-        position: u16,
-        register: u16,
-        length: usize,
-        data: &[u8],
-    ) -> Option<&[u8]> {
-        self.begin();
-        let at = self.push(command, position, register, length, data);
-        self.exchange(port)?;
-        (working_counter(&self.answer, at, length) == 1)
-            .then(|| self.answer.get(at..at + length))
-            .flatten()
-    }
-
-    fn begin(&mut self) {
-        frame::begin(&mut self.frame);
-    }
-
-    fn push(
-        &mut self,
-        command: u8,
-        position: u16,
-        register: u16,
-        length: usize,
-        data: &[u8],
-    ) -> usize {
-        frame::push_datagram(&mut self.frame, command, position, register, length);
-        let at = self.frame.len() - 2 - length;
-        for (to, from) in self.frame.iter_mut().skip(at).take(length).zip(data) {
-            *to = *from;
-        }
-        at
-    }
-
-    fn exchange<L: Link>(&mut self, port: &mut Port<L>) -> Option<()> {
-        let sent = port.send(&self.frame);
-        let answer = super::registers::wait(port, sent, self.deadline_ns)?;
-        self.answer.clear();
-        self.answer.extend_from_slice(answer);
-        Some(())
     }
 }
 
