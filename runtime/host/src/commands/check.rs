@@ -74,6 +74,8 @@ struct Report {
     axes: Vec<AxisReport>,
     /// Names of the stations.
     stations: Vec<String>,
+    /// Where lives end: one entry a tracked parameter.
+    health: Vec<LimitReport>,
     /// What happens when twinstep stops, in order.
     stop: String,
     /// What happens when the process dies.
@@ -94,6 +96,52 @@ struct AxisReport {
     stop_s: f64,
     /// Way of a controlled stop from that velocity (m).
     stop_m: f64,
+}
+
+/// Where the life of one tracked parameter ends.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct LimitReport {
+    source: String,
+    /// As in the lines of type `health`.
+    parameter: &'static str,
+    /// Value at the end of life.
+    limit: f64,
+    /// What `limit` is: `healthy` (relative to the healthy value) or `m` (gained).
+    unit: &'static str,
+}
+
+/// The limits of everything that wears, in the order of the machine.
+fn limits(machine: &Machine) -> Vec<LimitReport> {
+    let axes = machine.axes.iter().map(|axis| (axis, false));
+    let presses = machine.presses.iter().map(|press| (&press.axis, true));
+    let mut limits = Vec::new();
+    let mut add = |source: &str, parameter, limit, unit| {
+        limits.push(LimitReport {
+            source: source.to_owned(),
+            parameter,
+            limit,
+            unit,
+        });
+    };
+    for (axis, press) in axes.chain(presses) {
+        let (name, at) = (axis.name.as_str(), &axis.health);
+        add(name, "coulomb", at.friction_factor, "healthy");
+        add(name, "viscous", at.friction_factor, "healthy");
+        add(name, "backlash", at.backlash_gap_m, "m");
+        add(
+            name,
+            "torque_constant",
+            at.torque_constant_fraction,
+            "healthy",
+        );
+        if press {
+            add(name, "stiffness", at.stiffness_factor, "healthy");
+        }
+    }
+    for station in &machine.stations {
+        add(&station.name, "leak_rate", station.leak_factor, "healthy");
+    }
+    limits
 }
 
 impl Report {
@@ -132,6 +180,7 @@ impl Report {
                 .iter()
                 .map(|station| station.name.clone())
                 .collect(),
+            health: limits(machine),
             stop,
             death,
         })
@@ -180,11 +229,26 @@ impl Report {
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");
         }
+        for source in self.health.chunk_by(|a, b| a.source == b.source) {
+            let limits: Vec<String> = source.iter().map(LimitReport::text).collect();
+            let name = source.first().map_or("", |l| l.source.as_str());
+            let _ = writeln!(text, "life of {name} ends at: {}", limits.join(", "));
+        }
         let _ = write!(text, "stop: {}", self.stop);
         if !self.death.is_empty() {
             let _ = write!(text, "\nif twinstep dies: {}", self.death);
         }
         text
+    }
+}
+
+impl LimitReport {
+    fn text(&self) -> String {
+        if self.unit == "m" {
+            format!("{} +{:.0} um", self.parameter, self.limit * 1e6)
+        } else {
+            format!("{} x{}", self.parameter, self.limit)
+        }
     }
 }
 
