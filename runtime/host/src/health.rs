@@ -52,6 +52,7 @@ pub fn axis_health(
         free_until_m: press.map_or(f64::INFINITY, |p| p.stroke.approach_m),
         friction_limit: axis.health.friction_factor,
         backlash_limit_m: axis.health.backlash_gap_m,
+        torque_constant_limit: axis.health.torque_constant_fraction,
         stiffness_limit: axis.health.stiffness_factor,
         press: press.is_some(),
         tracked: twin.is_some(),
@@ -87,7 +88,7 @@ pub struct HealthLine {
     pub inferred: bool,
     /// Trend per hour; `null` where too little was seen.
     pub trend_per_hour: Option<f64>,
-    /// The trend stands out of its error.
+    /// The trend stands out of its error and is the parameter's own.
     pub trend_significant: bool,
     /// Remaining useful life.
     pub life: LifeLine,

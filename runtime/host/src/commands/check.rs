@@ -229,10 +229,19 @@ impl Report {
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");
         }
+        // Who has the same limits as the one before stands on the same line.
+        let mut told: Vec<(Vec<&str>, String)> = Vec::new();
         for source in self.health.chunk_by(|a, b| a.source == b.source) {
             let limits: Vec<String> = source.iter().map(LimitReport::text).collect();
             let name = source.first().map_or("", |l| l.source.as_str());
-            let _ = writeln!(text, "life of {name} ends at: {}", limits.join(", "));
+            let limits = limits.join(", ");
+            match told.last_mut() {
+                Some((names, same)) if *same == limits => names.push(name),
+                _ => told.push((vec![name], limits)),
+            }
+        }
+        for (names, limits) in told {
+            let _ = writeln!(text, "life of {} ends at: {limits}", names.join(", "));
         }
         let _ = write!(text, "stop: {}", self.stop);
         if !self.death.is_empty() {
@@ -353,8 +362,21 @@ mod tests {
             assert!(text.contains(&axis.name), "{text}");
         }
         assert!(text.contains("0x605A"), "{text}");
+        assert!(
+            text.contains("backlash +100 um, torque_constant x0.9, stiffness x0.8\n")
+                && text.contains("life of gripper ends at: leak_rate x10\n"),
+            "{text}"
+        );
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["type"], "check");
+        let limits = json["health"].as_array().unwrap();
+        let one = |source: &str, parameter: &str| {
+            let mut all = limits.iter();
+            all.find(|l| l["source"] == source && l["parameter"] == parameter)
+                .unwrap()
+        };
+        assert_eq!(one("press", "stiffness")["limit"], 0.8);
+        assert_eq!(one("gripper", "leak_rate")["limit"], 10.0);
     }
 
     #[test]
