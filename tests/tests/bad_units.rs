@@ -9,6 +9,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use twinstep_tests::run::{Place, Run};
 
 /// One axis with a drive, a program from -150 mm to 150 mm and a recorded velocity; nothing is calibrated.
@@ -321,4 +325,38 @@ fn a_recording_that_fits_is_taken_without_a_word() {
             .fine();
         assert!(!said(&run).contains("column `"), "{run:#?}");
     }
+}
+
+#[test]
+fn the_page_is_drawn_from_the_judge_and_readable_for_whom_the_umask_allows() {
+    let place = Place::new();
+    let config = place.file("one.toml", CONFIG).display().to_string();
+    let recording = place.file("good.csv", scaled([1.0; 5]));
+    let page = place.path("page.html");
+    let args = format!(
+        "calibrate {config} {} --report {} --json",
+        recording.display(),
+        page.display()
+    );
+    assert!(place.twinstep(&args).status.success());
+    let text = fs::read_to_string(&page).unwrap();
+    let figures: Vec<_> = text.split("<figure>").skip(1).collect();
+    let shown = [
+        ("Drive signal as current_load judges it", 2),
+        ("Residual of current_load", 1),
+        ("Position in free run", 2),
+        ("Residual of the position", 1),
+    ];
+    assert_eq!(figures.len(), shown.len(), "{text}");
+    for (figure, (title, lines)) in figures.iter().zip(shown) {
+        assert!(figure.contains(title), "{title}: {figure}");
+        assert_eq!(figure.matches("d=\"M").count(), lines, "{title}: {figure}");
+    }
+    // The recording was written by this process, under the same umask.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&page), mode(&recording));
+    // A page that is there keeps its own permissions.
+    fs::set_permissions(&page, fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(place.twinstep(&args).status.success());
+    assert_eq!(mode(&page), 0o640);
 }
