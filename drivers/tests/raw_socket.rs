@@ -12,7 +12,10 @@ use std::time::Duration;
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::raw_socket::RawSocket;
-use twinstep_drivers::segment::{Segment, server::serve};
+use twinstep_drivers::segment::{
+    Segment,
+    server::{Turn, serve},
+};
 
 /// A veth pair that disappears with the value.
 struct Veth {
@@ -78,7 +81,11 @@ fn press_cell_over_a_real_interface() {
     let mut segment = Segment::new(&machine, 1, 1).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let served = scope.spawn(|| serve(&mut segment, &mut far, &stop));
+        let served = scope.spawn(|| {
+            let mut answered = 0;
+            let count = |turn, _: &mut Segment| answered += u64::from(turn != Turn::Idle);
+            serve(&mut segment, &mut far, &stop, count).map(|()| answered)
+        });
         let near = RawSocket::open(&veth.near).unwrap();
         let mut good = 0;
         let result = EthercatBus::bring_up(near, &machine).map(|mut bus| {

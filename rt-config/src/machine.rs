@@ -1,9 +1,11 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
+mod health;
 mod press;
 mod signature;
 mod tap;
 
+pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use tap::{ImageOrder, Tap};
@@ -135,6 +137,8 @@ pub struct Axis {
     pub signature: Option<SignatureSettings>,
     /// What healthy signatures look like; none until calibrated.
     pub healthy: Option<Healthy>,
+    /// Where the life of what wears ends.
+    pub health: HealthLimits,
     /// The plant behind the simulated drive.
     pub plant: Option<AxisPlant>,
     /// What stands for the effort of the drive: a current everywhere but in recordings that hold a force.
@@ -361,6 +365,8 @@ pub struct Station {
     pub release_s: f64,
     /// Leak rate at the final pressure from which on the circuit is leaky (Pa/s); none: a hold is not judged while it lasts.
     pub leak_limit_pa_per_s: Option<f64>,
+    /// Leak rate at the end of its life, relative to the calibrated one (1.01 to 1e6).
+    pub leak_factor: f64,
     /// The twin's parameters; none until calibrated.
     pub twin: Option<StationTwin>,
     /// The simulated circuit.

@@ -2,12 +2,14 @@
 
 mod axis;
 mod evaluation;
+mod health;
 mod signature;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
     PressMotionTable, StrokeTable, TailTable, TwinTable,
 };
+pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
@@ -133,6 +135,8 @@ pub(crate) struct AxisTable {
     pub(crate) signature: Option<SignatureTable>,
     /// What `twinstep calibrate` learnt from healthy movements.
     pub(crate) healthy: Option<HealthyTable>,
+    /// Where the life of what wears ends.
+    pub(crate) health: Option<AxisHealthTable>,
     /// Needed for the simulated machine.
     pub(crate) plant: Option<PlantTable>,
 }
@@ -154,6 +158,8 @@ pub(crate) struct PressTable {
     /// What a stroke must look like; at most 32.
     #[serde(default)]
     pub(crate) evaluation: Vec<At<EvaluationTable>>,
+    /// Where the life of what wears ends.
+    pub(crate) health: Option<PressHealthTable>,
     /// What `twinstep calibrate` found.
     pub(crate) twin: Option<TwinTable>,
     /// Needed for the simulated machine.
@@ -218,6 +224,8 @@ pub(crate) struct StationTable {
     pub(crate) release: Option<Quantity<Time>>,
     /// Leak rate at the final pressure from which on the circuit is leaky; a hold is judged while it lasts only if it is given.
     pub(crate) leak_limit: Option<Quantity<PressureRate>>,
+    /// Where its life ends.
+    pub(crate) health: Option<StationHealthTable>,
     /// Vendor id expected in the SII; needed on a real interface.
     pub(crate) vendor_id: Option<At<u32>>,
     /// Product code expected in the SII; needed on a real interface.

@@ -6,10 +6,14 @@
 
 use super::error::BringUpError;
 use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
+use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
 use super::port::Port;
 use super::registers::{AlStatus, Registers, count};
-use super::states::{POLL_NS, STATE_TIMEOUT_NS, await_all, first_error, poll, request_all};
+use super::saved::{Saved, Startup};
+use super::states::{
+    POLL_NS, REGISTER_TRIES, STATE_TIMEOUT_NS, await_all, first_error, poll, request_all,
+};
 use super::wire::entry_bytes;
 use super::{DriveScaling, EthercatBus};
 use crate::link::{Link, MAX_FRAME};
@@ -21,7 +25,7 @@ use ethercrab::{
     DcSync, DefaultLock, MainDevice, MainDeviceConfig, PduStorage, RetryBehaviour, SubDeviceGroup,
     SubDeviceGroupHandle, SubDeviceRef, Timeouts,
 };
-use twinstep_config::machine::{Bus, MAX_SUBDEVICES, Machine};
+use twinstep_config::machine::{Bus, MAX_SUBDEVICES, Machine, SubDevice};
 
 /// Most process data that ethercrab may map (bytes). Its own image is not used, only its limit counts.
 const MAX_IMAGE: usize = 16_384;
@@ -38,6 +42,8 @@ const SYNC0_DELAY_NS: u64 = 50_000_000;
 const SYNC0_DELAY_PER_SUBDEVICE_NS: u64 = 2_000_000;
 /// System times sent before SYNC0 is configured: the clocks drift together.
 const STATIC_SYNC: u32 = 1_000;
+/// How long the registers of one SubDevice may take to be read (ns).
+const REMEMBER_NS: u64 = 5_000_000;
 /// Cyclic synchronous position (0x6060).
 const MODE_CSP: i8 = 8;
 
@@ -99,10 +105,68 @@ pub(super) fn bring_up<L: Link>(
     plan.expect_clocks(configured.clocks);
     request_all(&mut port, &mut registers, bus, 4)?;
     await_all(&mut port, &registers, bus, 4)?;
-    let mut ethercat =
-        EthercatBus::assemble(port, registers, plan, machine, bus, configured.scaling);
+    let mut ethercat = EthercatBus::assemble(
+        port,
+        registers,
+        plan,
+        machine,
+        bus,
+        configured.scaling,
+        configured.reference,
+    );
     ethercat.reach_op(bus, sync0_delay_ns(bus))?;
+    ethercat.remember(machine, bus)?;
     Ok(ethercat)
+}
+
+impl<L: Link> EthercatBus<L> {
+    /// Remembers what made every SubDevice work, while the cycle goes on.
+    fn remember(&mut self, machine: &Machine, bus: &Bus) -> Result<(), BringUpError> {
+        let mut line = Line::new();
+        let mut image = self.new_image();
+        for (n, subdevice) in bus.subdevices.iter().enumerate() {
+            let startup = startup(subdevice, machine.cycle.period_ns);
+            let mut saved = Saved::of((subdevice.vendor_id, subdevice.product_code), startup);
+            let read = (0..REGISTER_TRIES).any(|_| {
+                self.idle_cycle(&mut image);
+                line.deadline_ns = self.clock().now_ns().saturating_add(REMEMBER_NS);
+                saved.read(&mut line, &mut self.port, n)
+            });
+            if !read {
+                return Err(BringUpError::NoAnswer);
+            }
+            self.saved.push(saved);
+        }
+        // One more cycle, in phase; cycles count from here.
+        self.idle_cycle(&mut image);
+        self.begin();
+        Ok(())
+    }
+}
+
+/// Objects of a SubDevice that are set by SDO in PRE-OP: see [`prepare_drive`].
+fn startup(subdevice: &SubDevice, period_ns: u64) -> Vec<Startup> {
+    let carries = |index: u16| subdevice.outputs.iter().any(|entry| entry.index == index);
+    let mut all = Vec::new();
+    let mut set = |index, subindex, value: i8| {
+        let [low] = value.to_le_bytes();
+        all.push(Startup {
+            index,
+            subindex,
+            value: [low, 0, 0, 0],
+            length: 1,
+        });
+    };
+    if carries(0x6040) {
+        if !carries(0x6060) {
+            set(0x6060, 0, MODE_CSP);
+        }
+        if let Some((value, exponent)) = interpolation_period(period_ns) {
+            set(0x60c2, 1, value.cast_signed());
+            set(0x60c2, 2, exponent);
+        }
+    }
+    all
 }
 
 fn check_count<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpError> {

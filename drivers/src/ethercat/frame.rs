@@ -13,11 +13,17 @@ const MORE: u8 = 0x80;
 /// A frame without datagrams. It is sent to everybody; the source address is set when it is tagged.
 pub fn new() -> Vec<u8> {
     let mut frame = Vec::with_capacity(crate::link::MAX_FRAME);
+    begin(&mut frame);
+    frame
+}
+
+/// Makes `frame` one without datagrams.
+pub fn begin(frame: &mut Vec<u8>) {
+    frame.clear();
     frame.extend_from_slice(&[0xff; 6]);
     frame.extend_from_slice(&[0; 6]);
     frame.extend_from_slice(&ETHERTYPE);
     frame.extend_from_slice(&[0x00, 0x10]);
-    frame
 }
 
 /// Appends a datagram of `length` zero bytes. Addresses are (position, offset), or the halves of a logical address.

@@ -7,10 +7,15 @@ mod error;
 mod exchange;
 mod executor;
 pub mod frame;
+mod line;
 pub mod plan;
 mod port;
 mod recover;
 mod registers;
+mod restore;
+#[cfg(test)]
+mod restore_tests;
+mod saved;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -26,6 +31,8 @@ use plan::{Direction, Plan};
 use port::{Port, Ticket};
 use recover::Recovery;
 use registers::{AlStatus, Registers};
+use restore::{Clocks, Restorer};
+use saved::Saved;
 use std::time::Duration;
 use twinstep_config::machine::Machine;
 use twinstep_models::sample::{CycleStamp, Missing};
@@ -60,6 +67,9 @@ pub struct EthercatBus<L> {
     /// The statuses may be out of date: the broadcast said something else.
     suspect: bool,
     recovery: Recovery,
+    restorer: Restorer,
+    saved: Vec<Saved>,
+    clocks: Clocks,
     input_bytes: usize,
     output_bytes: usize,
     period_ns: u64,
@@ -87,6 +97,7 @@ impl<L: Link> EthercatBus<L> {
         machine: &Machine,
         bus: &twinstep_config::machine::Bus,
         scaling: Vec<Option<DriveScaling>>,
+        reference: Option<usize>,
     ) -> Self {
         let bytes = |direction: Direction| {
             let pieces = plan
@@ -107,6 +118,12 @@ impl<L: Link> EthercatBus<L> {
             statuses: vec![AlStatus::default(); bus.subdevices.len()],
             suspect: true,
             recovery: Recovery::new(bus.subdevices.len()),
+            restorer: Restorer::new(),
+            saved: Vec::new(),
+            clocks: Clocks {
+                reference,
+                period_ns: machine.cycle.period_ns,
+            },
             input_bytes: bytes(Direction::Input),
             output_bytes: bytes(Direction::Output),
             period_ns: machine.cycle.period_ns,
@@ -172,6 +189,11 @@ impl<L: Link> EthercatBus<L> {
     /// [`EthercatBus::dropped_al_reports`].
     pub fn take_al_report(&mut self) -> Option<AlReport> {
         self.recovery.take_report()
+    }
+
+    /// SubDevices that had lost their configuration and were brought back to OP.
+    pub fn restored(&self) -> u64 {
+        self.restorer.restored
     }
 
     /// AL reports that found no room.
@@ -279,13 +301,19 @@ impl<L: Link> Bus for EthercatBus<L> {
         let deadline_ns = self.clock().now_ns().saturating_add(budget_ns);
         self.poll_states(budget_ns);
         if !self.suspect {
-            self.recovery.look(&self.statuses);
+            self.recovery
+                .look(&self.statuses, |n| self.restorer.is_at(n));
             self.recovery.step(
                 &mut self.port,
                 &mut self.registers,
                 &self.statuses,
                 deadline_ns,
             );
+            // Below SAFE-OP, or silent.
+            let lost =
+                |n: usize| (self.statuses.get(n)).is_some_and(|status| status.status & 0x0f < 4);
+            self.restorer
+                .step(&mut self.port, &self.saved, &self.clocks, deadline_ns, lost);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What becomes of a SubDevice that left OP: it is reported, and brought back where acknowledging is enough.
 //!
 //! SAFE-OP with an error (a watchdog, a lost SYNC0) keeps mailboxes, SyncManagers and FMMUs: the error is acknowledged
-//! and OP requested again. A SubDevice below SAFE-OP has lost its configuration and is only reported.
+//! and OP requested again. A SubDevice below SAFE-OP has lost its configuration: see [`super::restore`].
 
 use super::al_status::AlReport;
 use super::port::Port;
@@ -48,13 +48,16 @@ impl Recovery {
     }
 
     /// Reports every change to something worse than OP.
-    pub fn look(&mut self, statuses: &[AlStatus]) {
+    ///
+    /// The steps of a SubDevice that `is_restored` are no news.
+    pub fn look(&mut self, statuses: &[AlStatus], is_restored: impl Fn(usize) -> bool) {
         let all = self.seen.iter_mut().zip(&mut self.attempts).zip(statuses);
         for (subdevice, ((seen, attempts), status)) in all.enumerate() {
             let changed = seen.status != status.status || seen.code != status.code;
             let error = status.status & 0x10 != 0;
             // The steps of an own recovery (SAFE-OP without an error) are no news.
-            let own_step = status.status == 4 && *attempts > 0;
+            let own_step = (status.status == 4 && *attempts > 0)
+                || (is_restored(subdevice) && matches!(status.status, 1 | 2 | 4));
             if status.status == 8 {
                 *attempts = 0;
             } else if changed && (error || !own_step) {

@@ -116,7 +116,11 @@ pub fn address(subdevice: usize) -> u16 {
 }
 
 /// Waits for one answer; others that come meanwhile belong to nobody any more.
-fn wait<L: Link>(port: &mut Port<L>, sent: super::port::Ticket, deadline_ns: u64) -> Option<&[u8]> {
+pub fn wait<L: Link>(
+    port: &mut Port<L>,
+    sent: super::port::Ticket,
+    deadline_ns: u64,
+) -> Option<&[u8]> {
     // The answer is looked for by its ticket first: a borrow cannot be returned from within the loop.
     loop {
         match port.receive(deadline_ns) {

@@ -13,7 +13,7 @@ pub const STATE_TIMEOUT_NS: u64 = 5_000_000_000;
 /// How long one register access may take (ns).
 const REGISTER_TIMEOUT_NS: u64 = 50_000_000;
 /// Tries of one register access.
-const REGISTER_TRIES: u32 = 3;
+pub const REGISTER_TRIES: u32 = 3;
 /// Pause between two looks at a register that should change (ns).
 pub const POLL_NS: u64 = 100_000;
 

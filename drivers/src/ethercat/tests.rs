@@ -10,8 +10,8 @@ use crate::segment::Segment;
 use crate::segment::application::AlState;
 use crate::segment::testing::bench;
 
-const PERIOD_NS: u64 = 1_000_000;
-type Faulty = FaultyLink<InProcess>;
+pub(super) const PERIOD_NS: u64 = 1_000_000;
+pub(super) type Faulty = FaultyLink<InProcess>;
 
 /// Two SubDevices that return their outputs, one with inputs only.
 fn sizes() -> [(usize, usize); 3] {
@@ -22,13 +22,13 @@ fn link(segment: Segment) -> Faulty {
     FaultyLink::new(InProcess::new(segment, Clock::virtual_from(1_000_000_000)))
 }
 
-fn up() -> EthercatBus<Faulty> {
+pub(super) fn up() -> EthercatBus<Faulty> {
     let (machine, segment) = bench(&sizes(), PERIOD_NS);
     EthercatBus::bring_up(link(segment), &machine).unwrap()
 }
 
 /// One cycle as the host runs it, steering by the phase error.
-fn cycle(
+pub(super) fn cycle(
     bus: &mut EthercatBus<Faulty>,
     image: &mut ProcessImage,
     next_ns: &mut u64,

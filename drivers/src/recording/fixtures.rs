@@ -38,6 +38,7 @@ fn axis(name: &str) -> Axis {
         twin: None,
         signature: None,
         healthy: None,
+        health: twinstep_config::machine::HealthLimits::default(),
         plant: None,
     }
 }
@@ -122,6 +123,7 @@ pub(crate) fn press_cell() -> Machine {
             hold_s: 1.0,
             release_s: 0.5,
             leak_limit_pa_per_s: None,
+            leak_factor: twinstep_config::machine::LEAK_FACTOR,
             twin: None,
             plant: None,
         }],

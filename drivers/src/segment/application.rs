@@ -1,5 +1,6 @@
 //! The seam between an EtherCAT SubDevice Controller and the firmware behind it.
 
+use super::pdo::Object;
 use super::plant::Plant;
 
 /// CoE abort code: object does not exist.
@@ -33,6 +34,11 @@ pub enum AlState {
 /// Identity, SyncManager and PDO mapping objects (0x1000-0x1FFF) are answered by the CoE server from the description;
 /// everything else comes here. Nothing here may allocate after start.
 pub trait Application: Send {
+    /// The objects beside those of the communication area, for SDO information. Objects of one index stand together.
+    fn objects(&self) -> &'static [Object] {
+        &[]
+    }
+
     /// SDO upload: writes the value (little-endian) into `data` and returns its length (bytes).
     ///
     /// # Errors

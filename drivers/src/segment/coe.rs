@@ -2,15 +2,18 @@
 
 use super::Description;
 use super::application::{ABORT_LENGTH, ABORT_READ_ONLY, Application};
-use super::coe_objects::{ABORT_MEMORY, describe};
+use super::coe_information::{self, inform};
+use super::coe_objects::{ABORT_MEMORY, Synchronisation, describe};
 use super::mailbox::{CAPACITY, HEADER, Message, TYPE_COE};
 
 /// Abort: toggle bit not alternated.
 const ABORT_TOGGLE: u32 = 0x0503_0000;
 /// Abort: command specifier not valid or unknown.
 const ABORT_COMMAND: u32 = 0x0504_0001;
-/// Abort: unsupported access (complete access is not offered).
+/// Abort: unsupported access to an object.
 const ABORT_ACCESS: u32 = 0x0601_0000;
+/// Command bit: complete access.
+const COMPLETE: u8 = 0x10;
 
 /// Largest object value (bytes).
 pub const OBJECT_BYTES: usize = 512;
@@ -20,6 +23,8 @@ const SERVICE_RESPONSE: u8 = 3;
 const SERVICE_INFORMATION: u8 = 8;
 /// Largest payload of one segment: mailbox without mailbox header, CoE header and command byte.
 const SEGMENT: usize = CAPACITY - HEADER - 3;
+/// Largest payload of one fragment of SDO information.
+const FRAGMENT: usize = CAPACITY - HEADER - 6;
 /// Largest payload of a normal transfer in one message.
 const NORMAL: usize = CAPACITY - HEADER - 10;
 
@@ -27,8 +32,29 @@ const NORMAL: usize = CAPACITY - HEADER - 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transfer {
     None,
-    Upload { position: usize },
-    Download { index: u16, subindex: u8 },
+    Upload {
+        position: usize,
+    },
+    Download {
+        index: u16,
+        subindex: u8,
+        complete: bool,
+    },
+    /// Fragments of SDO information: the opcode, and what was sent.
+    Information {
+        opcode: u8,
+        position: usize,
+    },
+}
+
+/// What a request meets: the device behind the server.
+pub struct Behind<'a> {
+    /// What it is.
+    pub description: &'a Description,
+    /// How it is synchronised.
+    pub sync: Synchronisation,
+    /// Its firmware.
+    pub application: &'a mut dyn Application,
 }
 
 /// The server: one SDO transfer at a time, as on a device.
@@ -36,6 +62,7 @@ enum Transfer {
 pub struct CoeServer {
     value: [u8; OBJECT_BYTES],
     length: usize,
+    information: Vec<u8>,
     transfer: Transfer,
     toggle: bool,
 }
@@ -45,6 +72,7 @@ impl Default for CoeServer {
         Self {
             value: [0; OBJECT_BYTES],
             length: 0,
+            information: Vec::with_capacity(OBJECT_BYTES),
             transfer: Transfer::None,
             toggle: false,
         }
@@ -53,42 +81,67 @@ impl Default for CoeServer {
 
 impl CoeServer {
     /// Answers one CoE message; none where none is due (an abort from the other side).
-    pub fn answer(
-        &mut self,
-        body: &[u8],
-        description: &Description,
-        application: &mut dyn Application,
-    ) -> Option<Message> {
+    pub fn answer(&mut self, body: &[u8], behind: &mut Behind<'_>) -> Option<Message> {
         let service = body.get(1)? >> 4;
         match service {
-            SERVICE_REQUEST => self.sdo(body.get(2..)?, description, application),
+            SERVICE_REQUEST => self.sdo(body.get(2..)?, behind),
             SERVICE_INFORMATION => {
-                // SDO information is not offered; the reply is its own error message (opcode 7).
-                let mut message = start(SERVICE_INFORMATION);
-                message.push(&[7, 0, 0, 0]);
-                message.push(&ABORT_ACCESS.to_le_bytes());
-                Some(message)
+                let request = body.get(2..)?;
+                let (description, application) = (behind.description, &*behind.application);
+                match inform(request, description, application, &mut self.information) {
+                    Ok(opcode) => {
+                        self.transfer = Transfer::Information {
+                            opcode,
+                            position: 0,
+                        };
+                        self.next_fragment()
+                    }
+                    Err(code) => {
+                        let mut message = start(SERVICE_INFORMATION);
+                        message.push(&[coe_information::ERROR, 0, 0, 0]);
+                        message.push(&code.to_le_bytes());
+                        Some(message)
+                    }
+                }
             }
             _ => None,
         }
     }
 
-    fn sdo(
-        &mut self,
-        sdo: &[u8],
-        description: &Description,
-        application: &mut dyn Application,
-    ) -> Option<Message> {
+    /// The next fragment of SDO information that is under way: it follows without being asked for.
+    pub fn next_fragment(&mut self) -> Option<Message> {
+        let Transfer::Information { opcode, position } = self.transfer else {
+            return None;
+        };
+        let rest = self.information.get(position..).unwrap_or_default();
+        let data = rest.get(..rest.len().min(FRAGMENT)).unwrap_or_default();
+        let left = (rest.len() - data.len()).div_ceil(FRAGMENT);
+        let mut message = start(SERVICE_INFORMATION);
+        message.push(&[opcode | u8::from(left > 0) << 7, 0]);
+        message.push(&(left as u16).to_le_bytes());
+        message.push(data);
+        self.transfer = if left > 0 {
+            Transfer::Information {
+                opcode,
+                position: position + data.len(),
+            }
+        } else {
+            Transfer::None
+        };
+        Some(message)
+    }
+
+    fn sdo(&mut self, sdo: &[u8], behind: &mut Behind<'_>) -> Option<Message> {
         let &command = sdo.first()?;
         // Segments carry data where the others have index and subindex.
         let index = u16::from_le_bytes([*sdo.get(1).unwrap_or(&0), *sdo.get(2).unwrap_or(&0)]);
         let subindex = *sdo.get(3).unwrap_or(&0);
         let result = match command >> 5 {
-            0 => self.download_segment(sdo, application),
+            0 => self.download_segment(sdo, behind),
             3 => self.upload_segment(command),
-            1 | 2 if command & 0x10 != 0 => Err(ABORT_ACCESS),
-            1 => self.download(command, index, subindex, sdo, application),
-            2 => self.upload(index, subindex, description, application),
+            1 | 2 if command & COMPLETE != 0 && subindex > 1 => Err(ABORT_ACCESS),
+            1 => self.download(command, (index, subindex), sdo, behind),
+            2 => self.upload(command & COMPLETE, index, subindex, behind),
             4 => {
                 self.transfer = Transfer::None;
                 return None;
@@ -107,20 +160,21 @@ impl CoeServer {
 
     fn upload(
         &mut self,
+        complete: u8,
         index: u16,
         subindex: u8,
-        description: &Description,
-        application: &mut dyn Application,
+        behind: &mut Behind<'_>,
     ) -> Result<Message, u32> {
-        let length = match describe(description, index, subindex, &mut self.value) {
-            Some(result) => result?,
-            None => application.read_object(index, subindex, &mut self.value)?,
+        let length = if complete != 0 {
+            behind.read_complete(index, subindex, &mut self.value)?
+        } else {
+            behind.read(index, subindex, &mut self.value)?
         };
         self.length = length.min(OBJECT_BYTES);
         let value = self.value.get(..self.length).unwrap_or_default();
         let mut message = start(SERVICE_RESPONSE);
         if (1..=4).contains(&value.len()) {
-            message.push(&[0x43 | ((4 - value.len()) as u8) << 2]);
+            message.push(&[0x43 | complete | ((4 - value.len()) as u8) << 2]);
             push_address(&mut message, index, subindex);
             let mut data = [0; 4];
             for (target, byte) in data.iter_mut().zip(value) {
@@ -128,7 +182,7 @@ impl CoeServer {
             }
             message.push(&data);
         } else {
-            message.push(&[0x41]);
+            message.push(&[0x41 | complete]);
             push_address(&mut message, index, subindex);
             message.push(&(value.len() as u32).to_le_bytes());
             if value.len() <= NORMAL {
@@ -172,11 +226,11 @@ impl CoeServer {
     fn download(
         &mut self,
         command: u8,
-        index: u16,
-        subindex: u8,
+        (index, subindex): (u16, u8),
         sdo: &[u8],
-        application: &mut dyn Application,
+        behind: &mut Behind<'_>,
     ) -> Result<Message, u32> {
+        let complete = command & COMPLETE != 0;
         if command & 0x02 != 0 {
             let unused = if command & 0x01 != 0 {
                 usize::from(command >> 2 & 3)
@@ -184,7 +238,7 @@ impl CoeServer {
                 0
             };
             let data = sdo.get(4..8 - unused).ok_or(ABORT_LENGTH)?;
-            write(application, index, subindex, data)?;
+            behind.write(complete, index, subindex, data)?;
         } else {
             let size = sdo.get(4..8).ok_or(ABORT_LENGTH)?;
             let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]) as usize;
@@ -193,32 +247,33 @@ impl CoeServer {
             }
             let data = sdo.get(8..).unwrap_or_default();
             if data.len() >= size {
-                write(
-                    application,
-                    index,
-                    subindex,
-                    data.get(..size).ok_or(ABORT_LENGTH)?,
-                )?;
+                let data = data.get(..size).ok_or(ABORT_LENGTH)?;
+                behind.write(complete, index, subindex, data)?;
             } else {
                 self.length = 0;
                 self.append(data)?;
                 self.toggle = false;
-                self.transfer = Transfer::Download { index, subindex };
+                self.transfer = Transfer::Download {
+                    index,
+                    subindex,
+                    complete,
+                };
             }
         }
         let mut message = start(SERVICE_RESPONSE);
-        message.push(&[0x60]);
+        message.push(&[0x60 | command & COMPLETE]);
         push_address(&mut message, index, subindex);
         message.push(&[0; 4]);
         Ok(message)
     }
 
-    fn download_segment(
-        &mut self,
-        sdo: &[u8],
-        application: &mut dyn Application,
-    ) -> Result<Message, u32> {
-        let Transfer::Download { index, subindex } = self.transfer else {
+    fn download_segment(&mut self, sdo: &[u8], behind: &mut Behind<'_>) -> Result<Message, u32> {
+        let Transfer::Download {
+            index,
+            subindex,
+            complete,
+        } = self.transfer
+        else {
             return Err(ABORT_COMMAND);
         };
         let command = *sdo.first().ok_or(ABORT_COMMAND)?;
@@ -238,7 +293,7 @@ impl CoeServer {
         if command & 1 != 0 {
             self.transfer = Transfer::None;
             let value = self.value.get(..self.length).unwrap_or_default();
-            write(application, index, subindex, value)?;
+            behind.write(complete, index, subindex, value)?;
         }
         let mut message = start(SERVICE_RESPONSE);
         message.push(&[0x20 | u8::from(self.toggle) << 4]);
@@ -257,17 +312,66 @@ impl CoeServer {
     }
 }
 
-/// Downloads go to the application; the communication area is fixed.
-fn write(
-    application: &mut dyn Application,
-    index: u16,
-    subindex: u8,
-    data: &[u8],
-) -> Result<(), u32> {
-    if (0x1000..0x2000).contains(&index) {
-        return Err(ABORT_READ_ONLY);
+impl Behind<'_> {
+    fn read(&mut self, index: u16, subindex: u8, value: &mut [u8]) -> Result<usize, u32> {
+        match describe(self.description, &self.sync, index, subindex, value) {
+            Some(result) => result,
+            None => self.application.read_object(index, subindex, value),
+        }
     }
-    application.write_object(index, subindex, data)
+
+    /// All entries of an object back to back, from subindex 0 (which then takes two bytes) or from 1 on.
+    fn read_complete(&mut self, index: u16, from: u8, value: &mut [u8]) -> Result<usize, u32> {
+        let mut one = [0; OBJECT_BYTES];
+        // What has no entries is read as it is.
+        if self.read(index, 0, &mut one)? != 1 || self.read(index, 1, &mut [0; 64]).is_err() {
+            return self.read(index, from, value);
+        }
+        let count = one[0];
+        let mut at = 0;
+        if from == 0 {
+            value
+                .get_mut(..2)
+                .ok_or(ABORT_MEMORY)?
+                .copy_from_slice(&[count, 0]);
+            at = 2;
+        }
+        for subindex in 1..=count {
+            let length = self.read(index, subindex, &mut one)?;
+            let data = one.get(..length).ok_or(ABORT_MEMORY)?;
+            value
+                .get_mut(at..at + length)
+                .ok_or(ABORT_MEMORY)?
+                .copy_from_slice(data);
+            at += length;
+        }
+        Ok(at)
+    }
+
+    /// Downloads go to the application; the communication area is fixed.
+    fn write(&mut self, complete: bool, index: u16, subindex: u8, data: &[u8]) -> Result<(), u32> {
+        if (0x1000..0x2000).contains(&index) {
+            return Err(ABORT_READ_ONLY);
+        }
+        if !complete {
+            return self.application.write_object(index, subindex, data);
+        }
+        // The count itself is fixed; entries follow each other in their own lengths.
+        let mut rest = data
+            .get(if subindex == 0 { 2 } else { 0 }..)
+            .ok_or(ABORT_LENGTH)?;
+        let mut entry = 1;
+        while !rest.is_empty() {
+            let length = self
+                .application
+                .read_object(index, entry, &mut [0; OBJECT_BYTES])?;
+            let (one, after) = rest.split_at_checked(length).ok_or(ABORT_LENGTH)?;
+            self.application.write_object(index, entry, one)?;
+            rest = after;
+            entry = entry.checked_add(1).ok_or(ABORT_LENGTH)?;
+        }
+        Ok(())
+    }
 }
 
 fn start(service: u8) -> Message {
@@ -282,79 +386,5 @@ fn push_address(message: &mut Message, index: u16, subindex: u8) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::application::{ABORT_NO_OBJECT, ABORT_NO_SUBINDEX};
-    use super::super::testing::Cupboard;
-    use super::*;
-
-    fn ask(server: &mut CoeServer, application: &mut Cupboard, sdo: &[u8]) -> Vec<u8> {
-        let mut body = vec![0, SERVICE_REQUEST << 4];
-        body.extend_from_slice(sdo);
-        let description = Description::for_test("lift", 12, 14);
-        let message = server.answer(&body, &description, application).unwrap();
-        message.as_bytes()[HEADER..].to_vec()
-    }
-
-    #[test]
-    fn expedited_upload_of_the_mapping() {
-        let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
-        let answer = ask(
-            &mut server,
-            &mut application,
-            &[0x40, 0x12, 0x1c, 1, 0, 0, 0, 0],
-        );
-        assert_eq!(answer, [0, 0x30, 0x4b, 0x12, 0x1c, 1, 0x00, 0x16, 0, 0]);
-    }
-
-    #[test]
-    fn refusals_carry_abort_codes() {
-        let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
-        let mut code = |sdo: &[u8]| {
-            let answer = ask(&mut server, &mut application, sdo);
-            assert_eq!(answer[2], 0x80);
-            u32::from_le_bytes(answer[6..10].try_into().unwrap())
-        };
-        assert_eq!(code(&[0x40, 0x77, 0x1c, 0, 0, 0, 0, 0]), ABORT_NO_OBJECT);
-        assert_eq!(code(&[0x40, 0x18, 0x10, 9, 0, 0, 0, 0]), ABORT_NO_SUBINDEX);
-        assert_eq!(code(&[0x2f, 0x00, 0x16, 0, 0, 0, 0, 0]), ABORT_READ_ONLY);
-        assert_eq!(code(&[0x50, 0x18, 0x10, 1, 0, 0, 0, 0]), ABORT_ACCESS);
-        assert_eq!(code(&[0x60, 0, 0, 0, 0, 0, 0, 0]), ABORT_COMMAND);
-        assert_eq!(code(&[0xe0, 0, 0, 0, 0, 0, 0, 0]), ABORT_COMMAND);
-        assert_eq!(code(&[0x23, 0, 0x20, 0, 1]), ABORT_LENGTH);
-    }
-
-    #[test]
-    fn long_values_travel_in_segments_both_ways() {
-        let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
-        let value: Vec<u8> = (0..=255).collect();
-        let mut request = vec![0x21, 0, 0x20, 0];
-        request.extend_from_slice(&256_u32.to_le_bytes());
-        assert_eq!(ask(&mut server, &mut application, &request)[2], 0x60);
-        for (at, chunk) in value.chunks(100).enumerate() {
-            let last = (at + 1) * 100 >= value.len();
-            let mut segment = vec![u8::from(last) | ((at % 2) as u8) << 4];
-            segment.extend_from_slice(chunk);
-            assert_eq!(ask(&mut server, &mut application, &segment)[2] & 0xe0, 0x20);
-        }
-        assert_eq!(application.value, value);
-
-        let answer = ask(
-            &mut server,
-            &mut application,
-            &[0x40, 0, 0x20, 0, 0, 0, 0, 0],
-        );
-        assert_eq!(answer[2], 0x41);
-        assert_eq!(answer[6..10], 256_u32.to_le_bytes());
-        let mut back = Vec::new();
-        let mut toggle = 0;
-        loop {
-            let answer = ask(&mut server, &mut application, &[0x60 | toggle]);
-            back.extend_from_slice(&answer[3..]);
-            toggle ^= 0x10;
-            if answer[2] & 1 != 0 {
-                break;
-            }
-        }
-        assert_eq!(back, value);
-    }
-}
+#[path = "coe_tests.rs"]
+mod tests;

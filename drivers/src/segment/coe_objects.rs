@@ -7,9 +7,142 @@ use twinstep_config::machine::PdoEntry;
 /// Abort: out of memory.
 pub const ABORT_MEMORY: u32 = 0x0504_0005;
 
+/// How a SubDevice is synchronised: what 0x1C32 and 0x1C33 say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Synchronisation {
+    /// Cycle of SYNC0 (ns); none: each frame is an event of its own.
+    pub sync0_ns: Option<u32>,
+    /// SYNC0 pulses in OP without new outputs.
+    pub missed: u16,
+}
+
+/// An object of the communication area.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Index.
+    pub index: u16,
+    /// Name.
+    pub name: &'static str,
+    /// Data type of the object, or of its record (CiA 301).
+    pub data_type: u16,
+    /// Highest subindex.
+    pub entries: u8,
+}
+
+/// Data types (CiA 301).
+const UNSIGNED8: u16 = 0x0005;
+const UNSIGNED16: u16 = 0x0006;
+const UNSIGNED32: u16 = 0x0007;
+const VISIBLE_STRING: u16 = 0x0009;
+const RECORD_MAPPING: u16 = 0x0021;
+const RECORD_IDENTITY: u16 = 0x0023;
+const RECORD_SYNC: u16 = 0x0029;
+/// Highest subindex of 0x1C32 and 0x1C33.
+const SYNC_ENTRIES: u8 = 32;
+
+/// All objects of the communication area, ascending.
+pub fn communication(description: &Description) -> impl Iterator<Item = Entry> + use<> {
+    let object = |index, name, data_type, entries| Entry {
+        index,
+        name,
+        data_type,
+        entries,
+    };
+    // A PDO has at most 255 entries: the configuration sees to it.
+    let (outputs, inputs) = (
+        description.outputs.len() as u8,
+        description.inputs.len() as u8,
+    );
+    [
+        object(0x1000, "Device type", UNSIGNED32, 0),
+        object(0x1001, "Error register", UNSIGNED8, 0),
+        object(0x1008, "Manufacturer device name", VISIBLE_STRING, 0),
+        object(0x1009, "Manufacturer hardware version", VISIBLE_STRING, 0),
+        object(0x100a, "Manufacturer software version", VISIBLE_STRING, 0),
+        object(0x1018, "Identity object", RECORD_IDENTITY, 4),
+        object(0x1600, "Receive PDO mapping", RECORD_MAPPING, outputs),
+        object(0x1a00, "Transmit PDO mapping", RECORD_MAPPING, inputs),
+        object(0x1c00, "SyncManager communication type", UNSIGNED8, 4),
+        object(0x1c12, "RxPDO assign", UNSIGNED16, u8::from(outputs > 0)),
+        object(0x1c13, "TxPDO assign", UNSIGNED16, u8::from(inputs > 0)),
+        object(
+            0x1c32,
+            "Output SyncManager parameter",
+            RECORD_SYNC,
+            SYNC_ENTRIES,
+        ),
+        object(
+            0x1c33,
+            "Input SyncManager parameter",
+            RECORD_SYNC,
+            SYNC_ENTRIES,
+        ),
+    ]
+    .into_iter()
+}
+
+impl Entry {
+    /// Data type and bits of one of its entries.
+    pub fn entry(&self, subindex: u8, description: &Description) -> (u16, u16) {
+        let length = match self.index {
+            0x1008 => description.name.len() as u16,
+            0x1009 | 0x100a => 3,
+            _ => 0,
+        };
+        match (self.index, subindex) {
+            (0x1008..=0x100a, _) => (VISIBLE_STRING, 8 * length),
+            (0x1000, _) => (UNSIGNED32, 32),
+            (0x1001, _) | (_, 0) => (UNSIGNED8, 8),
+            (0x1c00, _) => (UNSIGNED8, 8),
+            (0x1c12 | 0x1c13, _) => (UNSIGNED16, 16),
+            (0x1c32 | 0x1c33, n) => match sync_width(n) {
+                2 => (UNSIGNED16, 16),
+                1 => (UNSIGNED8, 8),
+                _ => (UNSIGNED32, 32),
+            },
+            _ => (UNSIGNED32, 32),
+        }
+    }
+}
+
+/// Bytes of an entry of 0x1C32 and 0x1C33 (ETG.1020).
+const fn sync_width(subindex: u8) -> usize {
+    match subindex {
+        0 | 32 => 1,
+        1 | 4 | 11..=14 => 2,
+        _ => 4,
+    }
+}
+
+/// An entry of 0x1C32 or 0x1C33: synchronised by SYNC0 when that runs, else with the SyncManager's own event.
+fn sync_parameter(value: &mut [u8], subindex: u8, sync: &Synchronisation) -> Result<usize, u32> {
+    let cycle_ns = sync.sync0_ns.unwrap_or(0);
+    let number: u32 = match subindex {
+        0 => u32::from(SYNC_ENTRIES),
+        // 2: SYNC0; 1: SyncManager.
+        1 => {
+            if sync.sync0_ns.is_some() {
+                2
+            } else {
+                1
+            }
+        }
+        2 | 10 => cycle_ns,
+        // Bit 1: SyncManager, bit 2: SYNC0.
+        4 => 0x0006,
+        5 => super::dc::Dc::SHORTEST_CYCLE_NS,
+        12 => u32::from(sync.missed),
+        3 | 6..=9 | 11 | 13..=32 => 0,
+        _ => return Err(ABORT_NO_SUBINDEX),
+    };
+    let bytes = number.to_le_bytes();
+    put(value, bytes.get(..sync_width(subindex)).unwrap_or_default())
+}
+
 /// The objects 0x1000 to 0x1FFF that the description answers; none where the application has the word.
 pub fn describe(
     description: &Description,
+    sync: &Synchronisation,
     index: u16,
     subindex: u8,
     value: &mut [u8],
@@ -55,11 +188,11 @@ pub fn describe(
             1..=4 => number(value, u32::from(subindex), 1),
             _ => Err(ABORT_NO_SUBINDEX),
         },
-        0x1c10 | 0x1c11 => only(number(value, 0, 1)),
         0x1c12 => assignment(value, subindex, 0x1600, description.outputs.is_empty()),
         0x1c13 => assignment(value, subindex, 0x1a00, description.inputs.is_empty()),
         0x1600 => mapping(value, subindex, &description.outputs),
         0x1a00 => mapping(value, subindex, &description.inputs),
+        0x1c32 | 0x1c33 => sync_parameter(value, subindex, sync),
         other if (0x1000..0x2000).contains(&other) => Err(ABORT_NO_OBJECT),
         _ => return None,
     })

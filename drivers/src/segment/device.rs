@@ -1,6 +1,7 @@
 //! One simulated SubDevice: the memory of its controller, and what accesses make it do.
 
 mod effects;
+mod power;
 mod ram;
 mod states;
 
@@ -66,7 +67,13 @@ pub struct Device {
     pub al: Al,
     coe: CoeServer,
     answer: Message,
+    /// Of the mailbox service that is under way.
+    counter: u8,
     place: Place,
+    /// Outputs came since the last SYNC0.
+    fresh: bool,
+    /// SYNC0 pulses in OP without new outputs.
+    missed: u16,
     /// Outputs came since SAFE-OP was entered, the last at this segment time (ns).
     outputs_at: Option<u64>,
     watchdog_ns: u64,
@@ -86,7 +93,10 @@ impl Device {
             al: Al::default(),
             coe: CoeServer::default(),
             answer: Message::default(),
+            counter: 0,
             place,
+            fresh: false,
+            missed: 0,
             outputs_at: None,
             watchdog_ns: 0,
             application,
@@ -290,6 +300,10 @@ impl Device {
         if let Some(sync0) = self.dc.sync0 {
             self.put(0x0990, &sync0.next_ns.to_le_bytes());
         }
+        if self.al.state == AlState::Op && self.sync_managers[2].enabled && !self.fresh {
+            self.missed = self.missed.saturating_add(1);
+        }
+        self.fresh = false;
         self.exchange(plant);
     }
 

@@ -10,7 +10,14 @@ const EJECTOR: i64 = 1;
 /// Bit of the digital outputs: blow-off.
 const BLOW_OFF: i64 = 2;
 
-const fn object(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> Object {
+const fn object(
+    index: u16,
+    subindex: u8,
+    bits: u8,
+    signed: bool,
+    initial: i64,
+    name: &'static str,
+) -> Object {
     Object {
         index,
         subindex,
@@ -18,15 +25,16 @@ const fn object(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) 
         signed,
         writable: index == 0x7000 && subindex > 0,
         initial,
+        name,
     }
 }
 
 const OBJECTS: [Object; 5] = [
-    object(0x6000, 0, 8, false, 2),
-    object(0x6000, 1, 16, true, 0), // pressure (counts)
-    object(0x6000, 2, 8, false, 0), // digital inputs
-    object(0x7000, 0, 8, false, 1),
-    object(0x7000, 1, 8, false, 0), // digital outputs
+    object(0x6000, 0, 8, false, 2, "Inputs"),
+    object(0x6000, 1, 16, true, 0, "Pressure (counts)"),
+    object(0x6000, 2, 8, false, 0, "Digital inputs"),
+    object(0x7000, 0, 8, false, 1, "Outputs"),
+    object(0x7000, 1, 8, false, 0, "Digital outputs"),
 ];
 
 const PRESSURE: usize = slot_of(&OBJECTS, 0x6000, 1);
@@ -77,6 +85,10 @@ impl IoStation {
 }
 
 impl Application for IoStation {
+    fn objects(&self) -> &'static [Object] {
+        &OBJECTS
+    }
+
     fn read_object(&mut self, index: u16, subindex: u8, data: &mut [u8]) -> Result<usize, u32> {
         upload(&OBJECTS, &self.values, index, subindex, data)
     }

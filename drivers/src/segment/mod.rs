@@ -4,13 +4,15 @@
 //! place and says whether it comes back. Time is a parameter. Before a frame passes, every SYNC0 that was due is
 //! executed in order, so that outputs and inputs meet the plant at the right instant.
 //!
-//! Nothing allocates after [`Segment::new`] but [`Segment::inject`].
+//! Nothing allocates after [`Segment::new`] but [`Segment::inject`] and SDO information.
 
+mod absence;
 pub mod al;
 pub mod application;
 mod assemble;
 pub mod cia402;
 mod coe;
+mod coe_information;
 mod coe_objects;
 pub mod datagram;
 mod dc;
@@ -18,7 +20,7 @@ mod device;
 pub(crate) mod fmmu;
 pub mod io_station;
 mod mailbox;
-mod pdo;
+pub mod pdo;
 pub mod plant;
 mod registers;
 pub mod server;
@@ -33,6 +35,7 @@ pub use assemble::SegmentError;
 pub use device::{HOP_NS, MAX_PROCESS_DATA};
 
 use crate::frame::{Datagram, HEADERS, is_well_formed};
+use absence::{Absence, MAX_ABSENCES, reach};
 use application::{AlState, Application};
 use datagram::execute;
 use device::{Device, Place};
@@ -103,12 +106,15 @@ pub struct Segment {
     devices: Vec<Device>,
     plant: Plant,
     losses: Vec<FrameLoss>,
+    absences: Vec<Absence>,
     /// Caller's time at which the segment was first seen (ns).
     origin_ns: Option<u64>,
     /// Caller's time of the first cycle in OP (ns).
     operation_ns: Option<u64>,
     /// Caller's time of the last call (ns).
     seen_ns: u64,
+    /// Segment time of the last call (ns).
+    last_ns: u64,
     drift_ppb: i64,
 }
 
@@ -151,9 +157,11 @@ impl Segment {
             devices,
             plant,
             losses: Vec::with_capacity(MAX_FRAME_LOSSES),
+            absences: Vec::with_capacity(MAX_ABSENCES),
             origin_ns: None,
             operation_ns: None,
             seen_ns: 0,
+            last_ns: 0,
             drift_ppb: 0,
         }
     }
@@ -235,6 +243,24 @@ impl Segment {
         Ok(())
     }
 
+    /// Takes SubDevice `position` and all behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken cable in
+    /// front of it, or its power. Returns whether there is such a SubDevice, and room for one more gap.
+    pub fn cut(&mut self, position: usize, unpowered: bool, in_ns: u64, for_ns: u64) -> bool {
+        let from_ns = self.last_ns.saturating_add(in_ns);
+        self.absences
+            .retain(|absence| absence.until_ns > self.last_ns);
+        if position >= self.devices.len() || self.absences.len() >= MAX_ABSENCES {
+            return false;
+        }
+        self.absences.push(Absence {
+            position,
+            unpowered,
+            from_ns,
+            until_ns: from_ns.saturating_add(for_ns),
+        });
+        true
+    }
+
     /// Injects a fault while the segment is in use: its time counts from now.
     ///
     /// # Errors
@@ -263,7 +289,14 @@ impl Segment {
         if self.devices.is_empty() || !is_well_formed(frame) || self.loses_frame(now_ns) {
             return false;
         }
+        let reach = reach(&self.absences, self.devices.len(), segment_ns);
         let Self { devices, plant, .. } = self;
+        let Some(devices) = devices
+            .get_mut(..reach)
+            .filter(|reached| !reached.is_empty())
+        else {
+            return false;
+        };
         let mut at = HEADERS;
         while let Some(datagram) = Datagram::parse(frame, at) {
             for device in devices.iter_mut() {
@@ -309,7 +342,26 @@ impl Segment {
         elapsed.saturating_add_signed(drift as i64)
     }
 
+    /// SubDevices whose power has come back since the last call start anew; those without it stand still.
+    fn power(&mut self, segment_ns: u64) {
+        let since_ns = core::mem::replace(&mut self.last_ns, segment_ns);
+        for absence in self.absences.iter().filter(|absence| absence.unpowered) {
+            let began = absence.from_ns > since_ns && absence.from_ns <= segment_ns;
+            let ended = absence.until_ns > since_ns && absence.until_ns <= segment_ns;
+            if (began || ended)
+                && let Some(device) = self.devices.get_mut(absence.position)
+            {
+                // A clock without power starts at 0.
+                device.restart(0_u64.wrapping_sub(segment_ns), &mut self.plant);
+            }
+        }
+    }
+
     fn advance_to(&mut self, segment_ns: u64) {
+        if !self.absences.is_empty() {
+            self.power(segment_ns);
+        }
+        self.last_ns = segment_ns;
         let Self { devices, plant, .. } = self;
         for device in devices.iter_mut() {
             device

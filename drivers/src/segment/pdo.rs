@@ -4,7 +4,7 @@ use twinstep_config::machine::{Machine, PdoEntry};
 
 /// One object of a dictionary: the table says what exists, an array of values beside it what it holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Object {
+pub struct Object {
     /// Index.
     pub index: u16,
     /// Subindex.
@@ -17,6 +17,8 @@ pub(super) struct Object {
     pub writable: bool,
     /// Value at start, where the machine does not say otherwise.
     pub initial: i64,
+    /// Its name, as SDO information tells it.
+    pub name: &'static str,
 }
 
 /// Position of an object in a table; for use in constants, where a missing object does not compile.

@@ -19,8 +19,8 @@ mod category {
 pub const BYTES: usize = 2048;
 /// Mailbox protocol bit: CoE.
 const PROTOCOL_COE: u16 = 0x0004;
-/// CoE details: SDO services.
-const COE_SDO: u8 = 0x01;
+/// CoE details: SDO services, SDO information, complete access.
+const COE_SDO: u8 = 0x23;
 /// AssignActivate of a drive synchronised by SYNC0.
 const ASSIGN_ACTIVATE_SYNC0: u16 = 0x0300;
 

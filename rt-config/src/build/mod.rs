@@ -3,6 +3,7 @@
 mod axis;
 mod bus;
 mod evaluation;
+mod health;
 mod press;
 mod recording;
 mod signature;

@@ -62,6 +62,7 @@ pub(super) fn press(
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         signature: None,
         healthy: None,
+        health: super::health::press(raw.health.as_ref(), check),
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };

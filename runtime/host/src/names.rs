@@ -241,6 +241,7 @@ pub(crate) mod tests {
                 hold_s: 1.0,
                 release_s: 0.5,
                 leak_limit_pa_per_s: None,
+                leak_factor: twinstep_config::machine::LEAK_FACTOR,
                 twin: None,
                 plant: None,
             }],

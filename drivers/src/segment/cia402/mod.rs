@@ -6,7 +6,7 @@ mod objects;
 mod state;
 
 use super::application::{AlState, Application};
-use super::pdo::{Layout, download, upload};
+use super::pdo::{Layout, Object, download, upload};
 use super::plant::{DriveCommand, DriveFeedback, Mode, Plant};
 use objects::{
     CONTROLWORD, CURRENT_ACTUAL, ERROR_CODE, FAULT_REACTION_OPTION, FOLLOWING_ERROR, MAX_TORQUE,
@@ -110,6 +110,10 @@ impl Drive {
 }
 
 impl Application for Drive {
+    fn objects(&self) -> &'static [Object] {
+        &OBJECTS
+    }
+
     fn read_object(&mut self, index: u16, subindex: u8, data: &mut [u8]) -> Result<usize, u32> {
         upload(&OBJECTS, &self.values, index, subindex, data)
     }

@@ -4,7 +4,14 @@ use super::super::pdo::{Object, slot_of};
 use twinstep_config::machine::{Drive, Machine};
 
 /// Read-only object.
-const fn ro(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> Object {
+const fn ro(
+    index: u16,
+    subindex: u8,
+    bits: u8,
+    signed: bool,
+    initial: i64,
+    name: &'static str,
+) -> Object {
     Object {
         index,
         subindex,
@@ -12,11 +19,19 @@ const fn ro(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> O
         signed,
         writable: false,
         initial,
+        name,
     }
 }
 
 /// Object that may be written.
-const fn rw(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> Object {
+const fn rw(
+    index: u16,
+    subindex: u8,
+    bits: u8,
+    signed: bool,
+    initial: i64,
+    name: &'static str,
+) -> Object {
     Object {
         index,
         subindex,
@@ -24,51 +39,66 @@ const fn rw(index: u16, subindex: u8, bits: u8, signed: bool, initial: i64) -> O
         signed,
         writable: true,
         initial,
+        name,
     }
 }
 
 /// All objects. Units: counts, counts/s, per mille of rated torque or current, unless said otherwise.
 pub(in super::super) const OBJECTS: [Object; 40] = [
-    ro(0x603f, 0, 16, false, 0),           // error code
-    rw(0x6040, 0, 16, false, 0),           // controlword
-    ro(0x6041, 0, 16, false, 0),           // statusword
-    rw(0x605a, 0, 16, true, 2),            // quick stop option code
-    rw(0x605e, 0, 16, true, 2),            // fault reaction option code
-    rw(0x6060, 0, 8, true, 8),             // modes of operation
-    ro(0x6061, 0, 8, true, 8),             // modes of operation display
-    ro(0x6062, 0, 32, true, 0),            // position demand value
-    ro(0x6064, 0, 32, true, 0),            // position actual value
-    ro(0x6065, 0, 32, false, 0),           // following error window
-    ro(0x606c, 0, 32, true, 0),            // velocity actual value
-    rw(0x6071, 0, 16, true, 0),            // target torque
-    rw(0x6072, 0, 16, false, 0),           // max torque
-    ro(0x6074, 0, 16, true, 0),            // torque demand
-    ro(0x6075, 0, 32, false, 0),           // motor rated current (mA)
-    ro(0x6076, 0, 32, false, 0),           // motor rated torque (mN m)
-    ro(0x6077, 0, 16, true, 0),            // torque actual value
-    ro(0x6078, 0, 16, true, 0),            // current actual value
-    rw(0x607a, 0, 32, true, 0),            // target position
-    ro(0x608f, 0, 8, false, 2),            // position encoder resolution
-    ro(0x608f, 1, 32, false, 0),           // encoder increments
-    ro(0x608f, 2, 32, false, 1),           // motor revolutions
-    ro(0x6091, 0, 8, false, 2),            // gear ratio
-    ro(0x6091, 1, 32, false, 1),           // motor revolutions
-    ro(0x6091, 2, 32, false, 1),           // shaft revolutions
-    ro(0x6092, 0, 8, false, 2),            // feed constant
-    ro(0x6092, 1, 32, false, 0),           // feed (counts)
-    ro(0x6092, 2, 32, false, 1),           // shaft revolutions
-    rw(0x60b1, 0, 32, true, 0),            // velocity offset
-    rw(0x60b2, 0, 16, true, 0),            // torque offset
-    ro(0x60c2, 0, 8, false, 2),            // interpolation time period
-    rw(0x60c2, 1, 8, false, 1),            // its value
-    rw(0x60c2, 2, 8, true, -3),            // its power of ten (s)
-    ro(0x60f4, 0, 32, true, 0),            // following error actual value
-    rw(0x60ff, 0, 32, true, 0),            // target velocity
-    ro(0x60fc, 0, 32, true, 0),            // position demand, increments
-    ro(0x60fd, 0, 32, false, 0),           // digital inputs
-    ro(0x6402, 0, 16, false, 3),           // motor type: PM synchronous
-    ro(0x6502, 0, 32, false, 0x380),       // supported drive modes: csp, csv, cst
-    ro(0x67ff, 0, 32, false, 0x0002_0192), // device profile: servo drive 402
+    ro(0x603f, 0, 16, false, 0, "Error code"),
+    rw(0x6040, 0, 16, false, 0, "Controlword"),
+    ro(0x6041, 0, 16, false, 0, "Statusword"),
+    rw(0x605a, 0, 16, true, 2, "Quick stop option code"),
+    rw(0x605e, 0, 16, true, 2, "Fault reaction option code"),
+    rw(0x6060, 0, 8, true, 8, "Modes of operation"),
+    ro(0x6061, 0, 8, true, 8, "Modes of operation display"),
+    ro(0x6062, 0, 32, true, 0, "Position demand value"),
+    ro(0x6064, 0, 32, true, 0, "Position actual value"),
+    ro(0x6065, 0, 32, false, 0, "Following error window"),
+    ro(0x606c, 0, 32, true, 0, "Velocity actual value"),
+    rw(0x6071, 0, 16, true, 0, "Target torque"),
+    rw(0x6072, 0, 16, false, 0, "Max torque"),
+    ro(0x6074, 0, 16, true, 0, "Torque demand"),
+    ro(0x6075, 0, 32, false, 0, "Motor rated current (mA)"),
+    ro(0x6076, 0, 32, false, 0, "Motor rated torque (mN m)"),
+    ro(0x6077, 0, 16, true, 0, "Torque actual value"),
+    ro(0x6078, 0, 16, true, 0, "Current actual value"),
+    rw(0x607a, 0, 32, true, 0, "Target position"),
+    ro(0x608f, 0, 8, false, 2, "Position encoder resolution"),
+    ro(0x608f, 1, 32, false, 0, "Encoder increments"),
+    ro(0x608f, 2, 32, false, 1, "Motor revolutions"),
+    ro(0x6091, 0, 8, false, 2, "Gear ratio"),
+    ro(0x6091, 1, 32, false, 1, "Motor revolutions"),
+    ro(0x6091, 2, 32, false, 1, "Shaft revolutions"),
+    ro(0x6092, 0, 8, false, 2, "Feed constant"),
+    ro(0x6092, 1, 32, false, 0, "Feed (counts)"),
+    ro(0x6092, 2, 32, false, 1, "Shaft revolutions"),
+    rw(0x60b1, 0, 32, true, 0, "Velocity offset"),
+    rw(0x60b2, 0, 16, true, 0, "Torque offset"),
+    ro(0x60c2, 0, 8, false, 2, "Interpolation time period"),
+    rw(0x60c2, 1, 8, false, 1, "Its value"),
+    rw(0x60c2, 2, 8, true, -3, "Its power of ten (s)"),
+    ro(0x60f4, 0, 32, true, 0, "Following error actual value"),
+    rw(0x60ff, 0, 32, true, 0, "Target velocity"),
+    ro(0x60fc, 0, 32, true, 0, "Position demand, increments"),
+    ro(0x60fd, 0, 32, false, 0, "Digital inputs"),
+    ro(0x6402, 0, 16, false, 3, "Motor type: PM synchronous"),
+    ro(
+        0x6502,
+        0,
+        32,
+        false,
+        0x380,
+        "Supported drive modes: csp, csv, cst",
+    ),
+    ro(
+        0x67ff,
+        0,
+        32,
+        false,
+        0x0002_0192,
+        "Device profile: servo drive 402",
+    ),
 ];
 
 /// Values beside the table.
@@ -163,6 +193,7 @@ mod tests {
             (pair[0].index, pair[0].subindex) != (pair[1].index, pair[1].subindex)
         }));
         assert!(OBJECTS.iter().all(|o| [8, 16, 32].contains(&o.bits)));
+        assert!(OBJECTS.iter().all(|o| o.name.len() <= 40));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The process data RAM behind the SyncManagers: who may touch it, and the mailbox hand-over.
 
 use super::super::application::AlState;
+use super::super::coe::Behind;
+use super::super::coe_objects::Synchronisation;
 use super::super::mailbox::{
     ERROR_INVALID_HEADER, ERROR_UNSUPPORTED_PROTOCOL, Message, Request, TYPE_COE,
 };
@@ -37,7 +39,12 @@ impl Device {
         if tx_mailbox.is_mailbox() && tx_mailbox.completed_by(start, length) && self.mailbox_full(1)
         {
             self.set_mailbox_full(1, false);
-            // A request that had to wait for room is served now.
+            // A message of several parts goes on; then a request that had to wait for room is served.
+            if let Some(mut next) = self.coe.next_fragment() {
+                next.set_counter(self.counter);
+                self.answer = next;
+                self.send_answer();
+            }
             self.serve_mailbox();
         }
     }
@@ -51,6 +58,7 @@ impl Device {
         if outputs.bus_writes() && !outputs.is_mailbox() && outputs.completed_by(start, length) {
             if self.al.state >= AlState::SafeOp {
                 self.outputs_at = Some(now_ns);
+                self.fresh = true;
             }
             self.put(0x0440, &[1]);
         }
@@ -64,14 +72,22 @@ impl Device {
         let counter = self.byte(area.start + 5) >> 4 & 7;
         let answer = match self.memory.get(area).and_then(Request::parse) {
             Some(request) if request.kind == TYPE_COE => {
-                self.coe
-                    .answer(request.body, &self.description, self.application.as_mut())
+                let mut behind = Behind {
+                    description: &self.description,
+                    sync: Synchronisation {
+                        sync0_ns: self.dc.sync0.map(|sync0| sync0.cycle_ns),
+                        missed: self.missed,
+                    },
+                    application: self.application.as_mut(),
+                };
+                self.coe.answer(request.body, &mut behind)
             }
             Some(_) => Some(Message::error(ERROR_UNSUPPORTED_PROTOCOL)),
             None => Some(Message::error(ERROR_INVALID_HEADER)),
         };
         self.set_mailbox_full(0, false);
         if let Some(mut answer) = answer {
+            self.counter = counter;
             answer.set_counter(counter);
             self.answer = answer;
             self.send_answer();

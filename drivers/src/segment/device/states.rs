@@ -110,6 +110,9 @@ impl Device {
             // The watchdog counts from here, not from the last frame in SAFE-OP.
             self.outputs_at = Some(now_ns);
         }
+        if state == AlState::Op {
+            self.missed = 0;
+        }
         self.al.state = state;
         self.publish_al();
         self.application.al_state(state, plant);

@@ -4,17 +4,15 @@
 //! curves that it will judge. A stroke that another object finds NOK is not good, and teaches nothing.
 
 use crate::error::HostError;
+use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
 use twinstep_config::machine::{Demand, EnvelopeDemand, Machine};
 use twinstep_cycle::press::StrokeRecord;
-use twinstep_drivers::bus::{Bus, BusCause};
-use twinstep_drivers::object_map::outcome;
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::press::curve::{Branch, Curve};
 use twinstep_models::press::evaluate::Shape;
 use twinstep_models::press::evaluate::teach::{LEAST_STROKES, Teacher};
-use twinstep_models::sample::{Context, Missing, Samples};
 
 /// One envelope that is being taught.
 struct Lesson {
@@ -86,31 +84,7 @@ fn lessons(machine: &Machine) -> Vec<Lesson> {
 fn run(mut bus: RecordingBus, store: &PlanStore, lessons: &mut [Lesson]) {
     let mut state = store.state();
     let mut pipeline = store.pipeline(&mut state);
-    let map = bus.object_map().clone();
-    let mut image = map.image();
-    let mut axes = vec![Err(Missing::NoFrame); pipeline.plan().axes.len()];
-    let mut stations = vec![Err(Missing::NoFrame); pipeline.plan().stations.len()];
-    loop {
-        let result = bus.exchange(&mut image, &mut || pipeline.predict());
-        let stamp = match &result {
-            Ok(stamp) => *stamp,
-            Err(fault) if fault.cause == BusCause::End => return,
-            Err(fault) => fault.stamp,
-        };
-        let exchange = outcome(&result);
-        map.read(&image, exchange, &mut axes, &mut stations);
-        let samples = Samples {
-            axes: &axes,
-            stations: &stations,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: exchange,
-        };
-        pipeline.compare(stamp, &samples);
-        while pipeline.take_event().is_some() {}
-        pipeline.correct(stamp, &samples);
+    pass::over(&mut bus, &mut pipeline, |pipeline, _, _| {
         for n in 0..store.plan().presses.len() {
             let Some(record) = pipeline.take_stroke(n) else {
                 continue;
@@ -124,7 +98,7 @@ fn run(mut bus: RecordingBus, store: &PlanStore, lessons: &mut [Lesson]) {
                 }
             }
         }
-    }
+    });
 }
 
 /// Whether no object but the envelopes that are taught anew found the stroke NOK.

@@ -100,7 +100,8 @@ pub fn calibrate(
         ));
     }
     progress(steps - 1, steps, "limits and baselines");
-    baseline::learn(machine, paths, &fitted, &mut report.remarks)?;
+    let rows = recordings.iter().map(|r| r.time_s.len()).sum();
+    baseline::learn(machine, paths, &fitted, rows, &mut report)?;
     envelope::teach(machine, paths, &mut report.remarks)?;
     progress(steps, steps, "");
     Ok(report)

@@ -1,0 +1,33 @@
+//! Power: what a SubDevice has forgotten when it comes back.
+
+use super::super::application::{ABORT_NO_OBJECT, AlState, Application};
+use super::super::plant::Plant;
+use super::Device;
+
+/// Stands in while the firmware moves over.
+struct Nothing;
+
+impl Application for Nothing {
+    fn read_object(&mut self, _: u16, _: u8, _: &mut [u8]) -> Result<usize, u32> {
+        Err(ABORT_NO_OBJECT)
+    }
+    fn write_object(&mut self, _: u16, _: u8, _: &[u8]) -> Result<(), u32> {
+        Err(ABORT_NO_OBJECT)
+    }
+    fn al_state(&mut self, _: AlState, _: &mut Plant) {}
+    fn outputs(&mut self, _: &[u8], _: &mut Plant) {}
+    fn inputs(&mut self, _: &mut [u8], _: &Plant) {}
+}
+
+impl Device {
+    /// Starts anew: registers, clock and mailboxes as after power-up; the EEPROM is kept, the firmware is in INIT.
+    pub fn restart(&mut self, local_offset_ns: u64, plant: &mut Plant) {
+        let mut application: Box<dyn Application> = Box::new(Nothing);
+        core::mem::swap(&mut application, &mut self.application);
+        application.al_state(AlState::Init, plant);
+        let sii = core::mem::take(&mut self.sii);
+        *self = Self::new(self.description.clone(), self.place, application);
+        self.sii = sii;
+        self.dc.local_offset_ns = local_offset_ns;
+    }
+}

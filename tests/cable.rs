@@ -1,0 +1,94 @@
+//! A virtual cable in a network namespace of its own: its ends `ec0` and `ec1` go with the value.
+
+use crate::{program, skip};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The ends of the cable: the MainDevice's, and the segment's.
+pub const ENDS: [&str; 2] = ["ec0", "ec1"];
+
+/// See the module.
+#[derive(Debug)]
+pub struct Cable {
+    ip: PathBuf,
+    name: String,
+}
+
+impl Cable {
+    /// Lays a cable for `test`, which is skipped aloud where that is not allowed.
+    ///
+    /// # Panics
+    /// Where the namespace is there and the cable cannot be laid.
+    #[must_use]
+    pub fn new(test: &str) -> Option<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let ip = program(test, "ip")?;
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("twinstep-{}-{count}-c", std::process::id());
+        let made = Command::new(&ip).args(["netns", "add", &name]).output();
+        if !made.is_ok_and(|output| output.status.success()) {
+            skip(
+                test,
+                "no permission to make a network namespace (root is needed)",
+            );
+            return None;
+        }
+        let cable = Self { ip, name };
+        let run = |args: &[&str]| {
+            let output = cable.command("ip", args).output();
+            let fine = output.as_ref().is_ok_and(|output| output.status.success());
+            assert!(fine, "ip {args:?}: {output:?}");
+        };
+        run(&[
+            "link", "add", ENDS[0], "type", "veth", "peer", "name", ENDS[1],
+        ]);
+        for end in ENDS {
+            // Nobody else may speak on the cable. Where there is no IPv6, nobody does.
+            let quiet = format!("echo 1 >/proc/sys/net/ipv6/conf/{end}/disable_ipv6");
+            let _ = cable.command("sh", ["-c", &quiet]).output();
+            run(&["link", "set", end, "up"]);
+        }
+        Some(cable)
+    }
+
+    /// A command inside of the namespace, with its standard output kept.
+    pub fn command<A: AsRef<OsStr>>(
+        &self,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = Command::new(&self.ip);
+        command
+            .args(["netns", "exec", &self.name])
+            .arg(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        command
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        let _ = Command::new(&self.ip)
+            .args(["netns", "del", &self.name])
+            .output();
+    }
+}
+
+/// The Python that `scripts/test` has put other masters into. Without it `test` is skipped aloud.
+#[must_use]
+pub fn python_of_masters(test: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("TWINSTEP_MASTERS").map(PathBuf::from);
+    let found = python.filter(|path| fs::metadata(path).is_ok());
+    if found.is_none() {
+        skip(
+            test,
+            "no Python with pysoem: set TWINSTEP_MASTERS to one, as scripts/test does",
+        );
+    }
+    found
+}
