@@ -30,6 +30,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "system calls on a packet socket",
     ),
     (
+        "drivers/src/tap/socket.rs",
+        "system calls on a packet socket that is only received from",
+    ),
+    (
         "drivers/tests/no_allocation.rs",
         "an allocator that counts is an allocator",
     ),

@@ -90,6 +90,9 @@ pub struct TapBus<S> {
     /// Counts when cycle 0 began.
     before: FrameCounts,
     error: Option<TapError>,
+    /// When the last frame was heard (ns).
+    heard_ns: u64,
+    waited_ns: u64,
     buffer: [u8; MAX_CAPTURED],
 }
 
@@ -128,6 +131,8 @@ impl<S: FrameSource> TapBus<S> {
             collected: None,
             before: FrameCounts::default(),
             error: None,
+            heard_ns: 0,
+            waited_ns: 0,
             buffer: [0; MAX_CAPTURED],
         })
     }
@@ -150,6 +155,11 @@ impl<S: FrameSource> TapBus<S> {
     /// The last error of the source, once. To the cycle it looks like missing frames.
     pub fn take_error(&mut self) -> Option<TapError> {
         self.error.take()
+    }
+
+    /// Part of the last exchange in which the master's frame was waited for (ns), 0 for a file.
+    pub fn waited_ns(&self) -> u64 {
+        self.waited_ns
     }
 
     /// Frames come as time passes.
@@ -349,6 +359,7 @@ impl<S: FrameSource> TapBus<S> {
             let deadline_ns = since_ns.saturating_add(waits.saturating_mul(self.period_ns));
             match self.source.next(&mut self.buffer, deadline_ns) {
                 Ok(Next::Frame(heard)) => {
+                    self.heard_ns = heard.time_ns;
                     self.collected = self.hear(&heard);
                     // It came before the pause that may have ended with this frame.
                     if self
@@ -397,7 +408,17 @@ impl<S: FrameSource> Bus for TapBus<S> {
         if live {
             in_flight();
         }
-        let Some(waited) = self.wait() else {
+        let began_ns = if live { self.clock.now_ns() } else { 0 };
+        let waited = self.wait();
+        if live {
+            let until_ns = match waited {
+                // What follows the last frame's arrival is work.
+                Some(Waited::Cycle(_)) => self.heard_ns,
+                _ => self.clock.now_ns(),
+            };
+            self.waited_ns = until_ns.saturating_sub(began_ns);
+        }
+        let Some(waited) = waited else {
             image.valid.fill(Err(Missing::NoFrame));
             let stamp = CycleStamp {
                 cycle: self.cycle,

@@ -4,11 +4,13 @@ use crate::error::HostError;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::{AlReport, EthercatBus};
-use twinstep_drivers::link::Link;
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
 use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::link::{Link, LinkError};
 use twinstep_drivers::recording::RecordingBus;
+use twinstep_drivers::tap::TapBus;
+use twinstep_drivers::tap::source::{FrameSource, TapError};
 
 /// Largest difference between a drive's rated values and the configuration's (1).
 const TOLERANCE: f64 = 0.01;
@@ -28,6 +30,19 @@ pub trait Attached: Bus {
     /// Whether outputs are sent at all; a recording has its own.
     fn takes_outputs(&self) -> bool {
         true
+    }
+
+    /// Whether the next exchange is cycle 0. A bus that waits for somebody else returns after a moment, to be asked again.
+    ///
+    /// # Errors
+    /// [`HostError`] where it never will be.
+    fn ready(&mut self) -> Result<bool, HostError> {
+        Ok(true)
+    }
+
+    /// Part of the last exchange in which somebody else's frame was waited for (ns): it is no work, but slack.
+    fn waited_ns(&self) -> u64 {
+        0
     }
 
     /// Leaves OP in order. Returns what went wrong, in words.
@@ -89,6 +104,36 @@ impl<L: HostLink> Attached for EthercatBus<L> {
 impl Attached for RecordingBus {
     fn takes_outputs(&self) -> bool {
         false
+    }
+}
+
+impl<S: FrameSource> Attached for TapBus<S> {
+    fn takes_outputs(&self) -> bool {
+        false
+    }
+
+    fn ready(&mut self) -> Result<bool, HostError> {
+        Self::ready(self).map_err(not_tapped)
+    }
+
+    fn waited_ns(&self) -> u64 {
+        Self::waited_ns(self)
+    }
+}
+
+/// Why there is nothing to listen to, for the user.
+pub fn not_tapped(error: TapError) -> HostError {
+    let text = error.to_string();
+    match error {
+        TapError::Link(LinkError::NoPermission(_)) => {
+            HostError::machine(text, "see README.md, \"A real bus\"")
+        }
+        TapError::Link(_) => HostError::machine(
+            text,
+            "name an interface that `ip link` lists and that is up",
+        ),
+        // The remedy stands in the sentence already.
+        _ => HostError::usage(text, ""),
     }
 }
 

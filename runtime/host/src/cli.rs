@@ -22,6 +22,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a machine with its twins in the cycle
     Run(RunArgs),
+    /// Show what a capture of somebody's EtherCAT holds
+    Scan(ScanArgs),
     /// Serve the simulated machine to any MainDevice on a network interface
     Sim(SimArgs),
     /// Check a configuration and show what results from it
@@ -39,6 +41,7 @@ impl Command {
     pub const fn json(&self) -> bool {
         match self {
             Self::Demo(DemoArgs { cycle, .. }) | Self::Run(RunArgs { cycle, .. }) => cycle.json,
+            Self::Scan(args) => args.json,
             Self::Sim(args) => args.json,
             Self::Check(args) => args.json,
             Self::Replay(args) => args.json,
@@ -134,6 +137,18 @@ pub struct RunArgs {
     pub cycle: CycleArgs,
 }
 
+/// Arguments of `scan`.
+#[derive(Args, Clone, Debug)]
+pub struct ScanArgs {
+    /// The capture, pcap or pcapng
+    #[arg(long, value_name = "FILE")]
+    pub capture: PathBuf,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `sim`.
 #[derive(Args, Clone, Debug)]
 pub struct SimArgs {
@@ -195,8 +210,8 @@ pub struct ReplayArgs {
     #[arg(value_name = "CONFIG")]
     pub config: PathBuf,
 
-    /// The recording
-    #[arg(value_name = "FILE.csv")]
+    /// The recording: CSV, or a capture (pcap, pcapng) of the machine's bus
+    #[arg(value_name = "FILE")]
     pub recording: PathBuf,
 
     /// Folder of the event store

@@ -27,6 +27,8 @@ pub enum Pace {
     Wall(Clock),
     /// The bus is real and so is its clock.
     Bus(Clock),
+    /// Somebody else's frames, which the exchange waits for.
+    Frames,
 }
 
 /// Keeps the schedule of the cycle.
@@ -70,7 +72,7 @@ impl Pacer {
 
     /// Time that is left until the next start (ns), 0 in virtual time.
     pub fn slack_ns(&self) -> u64 {
-        if self.is_real() {
+        if self.is_real() && !matches!(self.pace, Pace::Frames) {
             self.wall_ns.saturating_sub(clock::monotonic_ns())
         } else {
             0
@@ -83,6 +85,7 @@ impl Pacer {
         let budget_ns = match self.pace {
             Pace::Bus(_) => self.slack_ns().saturating_sub(self.period_ns / RESERVE),
             Pace::Wall(_) | Pace::Virtual(_) => self.period_ns / RESERVE,
+            Pace::Frames => 0,
         };
         Duration::from_nanos(budget_ns)
     }
@@ -105,12 +108,16 @@ impl Pacer {
                 bus.wait_until_ns(self.next_ns);
                 bus.now_ns().saturating_sub(self.next_ns)
             }
+            Pace::Frames => 0,
         }
     }
 
     /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have. Returns how many starts
     /// have passed unused: two set-points are never sent in one SYNC0.
     pub fn advance(&mut self, phase_error_ns: Option<i64>) -> u32 {
+        if let Pace::Frames = self.pace {
+            return 0;
+        }
         let error = phase_error_ns.unwrap_or(0) as f64;
         self.drift_ns += INTEGRAL * error;
         let correction = libm::round(PROPORTIONAL * error + self.drift_ns) as i64;

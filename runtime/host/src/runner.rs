@@ -152,6 +152,11 @@ impl<'a, B: Attached> Runner<'a, B> {
             timer.lap(Phase::Predict);
         });
         self.timer.lap(Phase::Receive);
+        let waited_ns = self.bus.waited_ns();
+        self.timer.set(
+            Phase::Receive,
+            self.timer.laps()[Phase::Receive as usize].saturating_sub(waited_ns),
+        );
         // The simulated machine is computed inside of "send" and is none of the cycle's business.
         let plant_ns = self.bus.plant_time_ns();
         self.timer.set(
@@ -200,7 +205,8 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.timer.lap(Phase::Acyclic);
 
         // slack
-        self.timer.set(Phase::Slack, self.pacer.slack_ns());
+        self.timer
+            .set(Phase::Slack, self.pacer.slack_ns() + waited_ns);
         self.phases.record(self.timer.laps());
         Flow::Next
     }

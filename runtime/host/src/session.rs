@@ -258,7 +258,9 @@ where
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
-    let (bus, pacer) = attach()?;
+    let (mut bus, pacer) = attach()?;
+    // A tap waits for somebody else's master.
+    while !bus.ready()? && !outlets.control.stop_requested() {}
     let source: Option<Box<dyn SetpointSource>> = if bus.takes_outputs() {
         Some(Box::new(source))
     } else {

@@ -120,6 +120,18 @@ impl Mailbox {
         self.objects.get(&(index, subindex)).map(Vec::as_slice)
     }
 
+    /// The device's own name for itself, 0x1008.
+    pub fn name(&self) -> Option<String> {
+        let bytes = self.object(0x1008, 0)?;
+        let text: Vec<u8> = bytes
+            .iter()
+            .copied()
+            .take_while(|byte| *byte != 0)
+            .take(64)
+            .collect();
+        Some(super::printable(&text))
+    }
+
     fn number(&self, index: u16, subindex: u8) -> Option<u32> {
         let bytes = self.object(index, subindex)?;
         let mut all = [0; 4];

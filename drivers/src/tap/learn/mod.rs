@@ -143,6 +143,18 @@ impl Station {
     }
 }
 
+/// A name, in ASCII.
+fn printable(bytes: &[u8]) -> String {
+    let printable = |byte: &u8| {
+        if byte.is_ascii_graphic() || *byte == b' ' {
+            char::from(*byte)
+        } else {
+            '?'
+        }
+    };
+    bytes.iter().map(printable).collect()
+}
+
 /// Copies the part of `data`, which begins at register `offset`, that lies in `shadow`, which begins at `start`.
 fn overlay(shadow: &mut [u8], start: u16, offset: u16, data: &[u8]) {
     let (start, offset) = (usize::from(start), usize::from(offset));

@@ -105,56 +105,58 @@ impl Sii {
         self.double(0x0e)
     }
 
-    /// The bytes of a category, all of them read; the first one of its kind.
-    fn category(&self, kind: u16) -> Option<Vec<u8>> {
+    /// First word and number of words of a category; the first one of its kind.
+    fn category(&self, kind: u16) -> Option<(usize, usize)> {
         let mut at = CATEGORIES;
         loop {
             let (found, words) = (self.word(at)?, usize::from(self.word(at + 1)?));
-            if found == END {
-                return None;
+            match found {
+                END => return None,
+                _ if found == kind => return Some((at + 2, words)),
+                _ => at += 2 + words,
             }
-            if found == kind {
-                let content = (at + 2..at + 2 + words).map(|at| self.word(at));
-                let content: Option<Vec<u16>> = content.collect();
-                return Some(
-                    content?
-                        .iter()
-                        .flat_map(|word| word.to_le_bytes())
-                        .collect(),
-                );
-            }
-            at += 2 + words;
         }
     }
 
-    /// Name, or order number where there is no name.
+    /// A byte of a category; none where it was not read: masters pick what they need.
+    fn byte(&self, (first, words): (usize, usize), at: usize) -> Option<u8> {
+        let word = self.word(first + at / 2).filter(|_| at / 2 < words)?;
+        word.to_le_bytes().get(at % 2).copied()
+    }
+
+    /// All bytes of a category, if all of them were read.
+    fn bytes(&self, kind: u16) -> Option<Vec<u8>> {
+        let place = self.category(kind)?;
+        (0..place.1 * 2).map(|at| self.byte(place, at)).collect()
+    }
+
+    /// Name, or order number where the name was not read; the first string, as SOEM takes it, where neither was.
     pub fn name(&self) -> Option<String> {
-        let general = self.category(GENERAL)?;
-        let strings = self.category(STRINGS)?;
-        let number = [3, 2]
-            .iter()
-            .find_map(|at| general.get(*at).filter(|number| **number > 0))?;
-        let mut at = 1;
-        for _ in 1..*number {
-            at += 1 + usize::from(*strings.get(at)?);
-        }
-        let length = usize::from(*strings.get(at)?).min(MAX_NAME);
-        let bytes = strings.get(at + 1..at + 1 + length)?;
-        let printable = |byte: &u8| {
-            if byte.is_ascii_graphic() || *byte == b' ' {
-                *byte as char
-            } else {
-                '?'
-            }
+        let number = |at| {
+            let number = self.byte(self.category(GENERAL)?, at)?;
+            self.string(number).filter(|_| number > 0)
         };
-        Some(bytes.iter().map(printable).collect())
+        number(3).or_else(|| number(2)).or_else(|| self.string(1))
+    }
+
+    /// String `number`, counted from 1.
+    fn string(&self, number: u8) -> Option<String> {
+        let strings = self.category(STRINGS)?;
+        let mut at = 1;
+        for _ in 1..number {
+            at += 1 + usize::from(self.byte(strings, at)?);
+        }
+        let length = usize::from(self.byte(strings, at)?).min(MAX_NAME);
+        let text = (at + 1..at + 1 + length).map(|at| self.byte(strings, at));
+        let text: Option<Vec<u8>> = text.collect();
+        Some(super::printable(&text?))
     }
 
     /// PDOs of both directions.
     pub fn pdos(&self) -> Vec<SiiPdo> {
         let mut pdos = Vec::new();
         for (kind, input) in [(TX_PDO, true), (RX_PDO, false)] {
-            let bytes = self.category(kind).unwrap_or_default();
+            let bytes = self.bytes(kind).unwrap_or_default();
             let mut rest = bytes.as_slice();
             while let Some((head, tail)) = rest.split_at_checked(8) {
                 let entries = usize::from(head[2]) * 8;

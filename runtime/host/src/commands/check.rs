@@ -151,7 +151,12 @@ impl Report {
         let subdevices = machine.bus.as_ref().map_or(0, |bus| bus.subdevices.len());
         let bus = match &machine.bus {
             None => "recording".into(),
-            Some(bus) => bus.interface.clone().unwrap_or_else(|| "simulated".into()),
+            Some(bus) => match (&bus.interface, &bus.tap) {
+                (Some(interface), None) => interface.clone(),
+                (None, None) => "simulated".into(),
+                (Some(interface), Some(_)) => format!("tap of {interface}"),
+                (None, Some(_)) => "tap".into(),
+            },
         };
         let stop_s = stop_ramp_s(machine);
         let axes = (machine.axes.iter()).map(|axis| AxisReport::of(axis, "axis", stop_s));
@@ -159,13 +164,16 @@ impl Report {
             .presses
             .iter()
             .map(|press| AxisReport::of(&press.axis, "press", stop_s));
-        let (stop, death) = if machine.bus.is_some() {
-            (STOP.into(), DEATH.into())
-        } else {
-            (
+        let (stop, death) = match &machine.bus {
+            Some(bus) if bus.tap.is_none() => (STOP.into(), DEATH.into()),
+            Some(_) => (
+                "nothing stops: the bus is another MainDevice's and only listened to".into(),
+                String::new(),
+            ),
+            None => (
                 "nothing moves: the machine is only replayed".into(),
                 String::new(),
-            )
+            ),
         };
         Ok(Self {
             machine: machine.name.clone(),

@@ -6,8 +6,10 @@ pub mod demo;
 pub mod events;
 pub mod replay;
 pub mod run;
+pub mod scan;
 pub mod sim;
 mod simulated;
+mod tap;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
@@ -23,6 +25,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
     match command {
         Command::Demo(args) => demo::run(args, output),
         Command::Run(args) => run::run(args, output),
+        Command::Scan(args) => scan::run(args, output),
         Command::Sim(args) => sim::run(args, output),
         Command::Check(args) => check::run(args, output),
         Command::Replay(args) => replay::run(args, output),

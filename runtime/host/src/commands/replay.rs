@@ -2,6 +2,7 @@
 
 use super::load_machine;
 use crate::accuracy;
+use crate::attached::not_tapped;
 use crate::cli::ReplayArgs;
 use crate::error::{Exit, HostError};
 use crate::movements;
@@ -14,6 +15,8 @@ use crate::tables;
 use std::path::Path;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::recording::{RecordingBus, RecordingError, columns};
+use twinstep_drivers::tap::TapBus;
+use twinstep_drivers::tap::capture::{CaptureFile, is_capture};
 
 /// Runs the command.
 ///
@@ -21,7 +24,7 @@ use twinstep_drivers::recording::{RecordingBus, RecordingError, columns};
 /// [`HostError`]; a recording that is broken anywhere is refused before anything runs.
 pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
-    let bus = RecordingBus::open(&args.recording, &machine).map_err(refused)?;
+    let capture = is_capture(&args.recording);
     let state = match &args.state {
         Some(folder) => folder.clone(),
         None => crate::store::temporary_folder()?,
@@ -30,7 +33,12 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         "events: twinstep events --state {}",
         state.display()
     ));
-    if machine.recording.is_some() {
+    let bus = if capture {
+        None
+    } else {
+        Some(RecordingBus::open(&args.recording, &machine).map_err(refused)?)
+    };
+    if machine.recording.is_some() && !capture {
         show_accuracy(&machine, &args.recording, output)?;
     }
     let options = Options {
@@ -39,10 +47,15 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         quiet: true,
         ..Options::default()
     };
-    let period_ns = machine.cycle.period_ns;
-    session::run(&machine, &options, output, move || {
-        Ok((bus, Pacer::new(Pace::Virtual(None), period_ns, 0)))
-    })
+    let pacer = Pacer::new(Pace::Virtual(None), machine.cycle.period_ns, 0);
+    match bus {
+        Some(bus) => session::run(&machine, &options, output, move || Ok((bus, pacer))),
+        None => {
+            let source = CaptureFile::open(&args.recording).map_err(not_tapped)?;
+            let bus = TapBus::new(source, &machine).map_err(not_tapped)?;
+            session::run(&machine, &options, output, move || Ok((bus, pacer)))
+        }
+    }
 }
 
 /// A recording from elsewhere was made without us: say first how far the twin can be believed on it.

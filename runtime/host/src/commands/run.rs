@@ -20,6 +20,9 @@ use twinstep_drivers::link::raw_socket::RawSocket;
 pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
     super::check::judge_timing(&machine)?;
+    if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
+        return super::tap::run(args, &machine, output);
+    }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {

@@ -1,0 +1,61 @@
+//! `twinstep run` on somebody else's bus: listens, and sends nothing.
+
+use crate::attached::not_tapped;
+use crate::cli::RunArgs;
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use crate::pacer::{Pace, Pacer};
+use crate::session::{self, Options};
+use crate::store;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::tap::TapBus;
+use twinstep_drivers::tap::socket::LiveSource;
+
+/// Runs the machine's twins on what is heard, until the user ends it.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+    let refused = [
+        ("--arm", args.arm),
+        ("--fast", args.cycle.fast),
+        ("--inject", !args.cycle.inject.is_empty()),
+        ("--pcap", args.cycle.pcap.is_some()),
+    ];
+    if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
+        return Err(HostError::usage(
+            format!(
+                "a tap has no outputs, no faults and no clock of its own: it knows no {option}"
+            ),
+            "leave it out; frames are captured with tcpdump or Wireshark, and such captures are replayed",
+        ));
+    }
+    let bus = machine.bus.as_ref();
+    let interface = args
+        .interface
+        .clone()
+        .or_else(|| bus.and_then(|bus| bus.interface.clone()));
+    let Some(interface) = interface else {
+        return Err(HostError::usage(
+            "the bus is tapped and no interface is named",
+            "name the one that hears its frames: `interface` in [bus], or --interface",
+        ));
+    };
+    let returned = bus
+        .and_then(|bus| bus.tap.as_ref())
+        .and_then(|tap| tap.returned_interface.clone());
+    let source = match &returned {
+        None => LiveSource::both_ways(&interface),
+        Some(returned) => LiveSource::two_ports(&interface, returned),
+    };
+    let bus = source
+        .map_err(Into::into)
+        .and_then(|source| TapBus::new(source, machine))
+        .map_err(not_tapped)?;
+    let state = store::folder(args.cycle.state.as_deref())?;
+    let options = Options::new(&machine.name, &args.cycle, state, false);
+    // Whoever starts the master next may wait for this line.
+    output.note(&format!("listening on {interface}; nothing is sent"));
+    let pacer = Pacer::new(Pace::Frames, machine.cycle.period_ns, 0);
+    session::run(machine, &options, output, move || Ok((bus, pacer)))
+}
