@@ -162,6 +162,7 @@ fn run(seed: u64) -> usize {
         reference: Reference::Absolute,
         branch: Branch::Forward,
         part: None,
+        recipe: None,
     };
     let mut passed = |fault: &Fault| {
         (0..JUDGED)

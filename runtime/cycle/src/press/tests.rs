@@ -33,6 +33,7 @@ fn objects() -> [Object; 1] {
         reference: Reference::Absolute,
         branch: Branch::Forward,
         part: None,
+        recipe: None,
     }]
 }
 

@@ -54,7 +54,8 @@ fn judge(
     stroke: &(Curve, Totals),
 ) -> (Verdict, Features, Evaluation) {
     let mut evaluation = Evaluation::default();
-    evaluation.begin(objects, part, &stroke.0, &stroke.1);
+    let context = Context { recipe: 3, part };
+    evaluation.begin(objects, context, &stroke.0, &stroke.1);
     while !evaluation.step(objects, &stroke.0, portion) {}
     let (verdict, features) = evaluation.finish(objects, &stroke.0, &stroke.1);
     (verdict, features, evaluation)
@@ -66,6 +67,7 @@ fn object(shape: Shape) -> Object {
         reference: Reference::Absolute,
         branch: Branch::Forward,
         part: None,
+        recipe: None,
     }
 }
 
@@ -137,6 +139,34 @@ fn the_first_object_that_is_nok_is_named_with_its_cause() {
     let (_, _, evaluation) = judge(&objects(), 0, 64, &stroke(2.0, 0.0, 500));
     let outcome = evaluation.outcomes()[1].expect("judged");
     assert_eq!(outcome.violation.expect("NOK").miss, Miss::NoReference);
+}
+
+#[test]
+fn an_object_is_judged_in_its_recipe_and_for_its_part_alone() {
+    let work = object(Shape::Work(Loop {
+        x_m: [f64::NEG_INFINITY, f64::INFINITY],
+        limits: Limits::between(1.0, 2.0),
+    }));
+    let with = |recipe, part| Object {
+        recipe,
+        part,
+        ..work
+    };
+    let objects = [
+        with(Some(2), None),
+        with(Some(3), None),
+        with(None, Some(5)),
+        with(Some(3), Some(6)),
+        with(Some(2), Some(5)),
+    ];
+    // Recipe 3 with part 5.
+    let (verdict, _, evaluation) = judge(&objects, 5, 64, &stroke(2.0, 100.0, 500));
+    let judged: Vec<usize> = (0..objects.len())
+        .filter(|n| evaluation.outcomes()[*n].is_some())
+        .collect();
+    assert_eq!(judged, [1, 2]);
+    assert_eq!((verdict.judged, verdict.nok), (2, 2));
+    assert_eq!(verdict.first.expect("NOK").0, 1);
 }
 
 proptest! {
