@@ -118,7 +118,11 @@ impl Motor {
         least_m_per_rad: f64,
         rad_per_s: f64,
     ) -> Result<f64, ForceUnknown> {
-        let size = if m_per_rad < 0.0 { -m_per_rad } else { m_per_rad };
+        let size = if m_per_rad < 0.0 {
+            -m_per_rad
+        } else {
+            m_per_rad
+        };
         // Written so that a Jacobian that is no number is refused too.
         if !(size > 0.0 && size >= least_m_per_rad) {
             return Err(ForceUnknown::DeadCentre);

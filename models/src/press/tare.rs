@@ -126,7 +126,17 @@ mod tests {
     #[test]
     fn the_mean_of_the_range_is_the_zero_and_nothing_else_is() {
         // A line over the range has its middle as its mean; what lies outside would spoil it.
-        let tare = over(|x| if (1.0..=2.0).contains(&x) { 10.0 + x } else { 1e6 }, 256, 4.0);
+        let tare = over(
+            |x| {
+                if (1.0..=2.0).contains(&x) {
+                    10.0 + x
+                } else {
+                    1e6
+                }
+            },
+            256,
+            4.0,
+        );
         let Tare::Taken(force_n) = tare else {
             panic!("{tare:?}");
         };

@@ -110,11 +110,13 @@ impl LaneState {
     /// The force on the ram at place `l`, behind the lag of `current_load`; none while nothing is judged.
     pub(crate) fn press_sample(&self, plan: &PressPlan, l: usize) -> Option<PressSample> {
         let (load, contact_a) = (&self.load, self.load.contact_a[l]);
-        (self.settle[l] <= 0.0).then(|| PressSample {
-            position_m: load.position_m[l],
-            velocity_m_per_s: load.velocity_m_per_s[l],
-            force_n: plan.force_n_per_a * (load.measured_a[l] - load.predicted_a[l] + contact_a),
-            predicted_n: Some(plan.force_n_per_a * contact_a),
+        (self.settle[l] <= 0.0).then(|| {
+            plan.of_current(
+                load.position_m[l],
+                load.velocity_m_per_s[l],
+                load.measured_a[l] - load.predicted_a[l] + contact_a,
+                Some(contact_a),
+            )
         })
     }
 
@@ -150,7 +152,7 @@ impl LaneState {
 pub(crate) struct Predict<'a, 'p> {
     pub plan: &'a Plan<'p>,
     pub lanes: &'a mut [LaneState],
-    pub part: usize,
+    pub context: Context,
 }
 
 impl Kernel for Predict<'_, '_> {
@@ -166,7 +168,7 @@ impl Kernel for Predict<'_, '_> {
         for (n, ((lane, params), judge)) in lanes.enumerate() {
             if judge.presses {
                 let (x, v) = (lane.twin.position_m, lane.twin.velocity_m_per_s);
-                contacts(self.plan, n, self.part, &x, &v, &mut lane.contact_a);
+                contacts(self.plan, n, self.context, &x, &v, &mut lane.contact_a);
             }
             cascade::advance_on::<V>(params, &lane.reference, &mut lane.twin, &lane.contact_a);
             lane.predicted = [
@@ -378,7 +380,6 @@ impl Kernel for Correct<'_, '_> {
 
     #[inline(always)]
     fn run<V: Vector>(mut self) {
-        let part = usize::from(self.context.part);
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, ((lane, params), judge)) in
@@ -408,7 +409,14 @@ impl Kernel for Correct<'_, '_> {
             }
             let load = if judge.presses {
                 let v = lane.twin.velocity_m_per_s;
-                contacts(plan, n, part, &lane.measured_m, &v, &mut lane.contact_a);
+                contacts(
+                    plan,
+                    n,
+                    self.context,
+                    &lane.measured_m,
+                    &v,
+                    &mut lane.contact_a,
+                );
                 lane.filter
                     .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a)
             } else {
@@ -474,18 +482,18 @@ impl LaneState {
 
 /// Load currents of the part for the presses of lane `n`.
 #[inline(never)]
-fn contacts(plan: &Plan<'_>, n: usize, part: usize, x: &Lane, v: &Lane, out: &mut Lane) {
+fn contacts(plan: &Plan<'_>, n: usize, context: Context, x: &Lane, v: &Lane, out: &mut Lane) {
     for l in 0..LANES {
         if let Some(axis) = plan.axes.get(n * LANES + l) {
-            out[l] = contact_a(axis, part, x[l], v[l]);
+            out[l] = contact_a(axis, context, x[l], v[l]);
         }
     }
 }
 
 /// Load current of the part on the way in; nothing is known of the way back.
-fn contact_a(axis: &AxisPlan, part: usize, position_m: f64, velocity_m_per_s: f64) -> f64 {
+fn contact_a(axis: &AxisPlan, context: Context, position_m: f64, velocity_m_per_s: f64) -> f64 {
     // A recording may name a part that this plan does not know: nothing is in the press then.
-    let Some(contact) = axis.contacts.get(part) else {
+    let Some(contact) = axis.contact(context) else {
         return 0.0;
     };
     if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > RETURNING_M_PER_S {

@@ -9,11 +9,14 @@ use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
+use twinstep_models::sample::Context;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::VacuumParams;
 
 /// Most part variants that one press knows.
 pub const MAX_PARTS: usize = 16;
+/// Most parts that are met otherwise in one recipe: a press looks through all of them in a cycle.
+pub const MAX_BY_RECIPE: usize = 16;
 
 /// Healthy residual of one feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,14 +44,36 @@ pub struct AxisPlan {
     pub inertia: Option<f64>,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
+    /// Parts that are met otherwise in one recipe, filled from the front.
+    pub by_recipe: [Option<RecipeContact>; MAX_BY_RECIPE],
     /// Way after which an axis that is not enabled has moved (m).
     pub movement_m: f64,
 }
 
+/// A part that is met otherwise in one recipe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecipeContact {
+    /// The recipe and the part.
+    pub context: Context,
+    /// What is met then.
+    pub contact: Contact,
+}
+
 impl AxisPlan {
+    /// What is met in this context: what the recipe says of the part, else what holds in every recipe. None for a part that
+    /// the plan does not know.
+    #[inline]
+    pub fn contact(&self, context: Context) -> Option<&Contact> {
+        (self.by_recipe.iter().map_while(Option::as_ref))
+            .find(|one| one.context == context)
+            .map(|one| &one.contact)
+            .or_else(|| self.contacts.get(usize::from(context.part)))
+    }
+
     /// Whether a part may be met.
     fn presses(&self) -> bool {
-        self.contacts.iter().any(|c| c.stiffness_a_per_m > 0.0)
+        let by_recipe = self.by_recipe.iter().flatten().map(|one| &one.contact);
+        (self.contacts.iter().chain(by_recipe)).any(|c| c.stiffness_a_per_m > 0.0)
     }
 }
 

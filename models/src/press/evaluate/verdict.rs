@@ -68,13 +68,7 @@ impl Default for Evaluation {
 
 impl Evaluation {
     /// Begins with a stroke that has ended. Objects beyond [`MAX_OBJECTS`] are not judged: the configuration refuses them.
-    pub fn begin(
-        &mut self,
-        objects: &[Object],
-        context: Context,
-        curve: &Curve,
-        totals: &Totals,
-    ) {
+    pub fn begin(&mut self, objects: &[Object], context: Context, curve: &Curve, totals: &Totals) {
         let way_in = curve.points().get(..=curve.turn()).unwrap_or_default();
         for (n, object) in objects.iter().take(MAX_OBJECTS).enumerate() {
             self.states[n] = object.start();

@@ -74,10 +74,7 @@ fn losses_are_paid_by_who_drives() {
     assert_eq!(ram.force_n(2.0, 0.0, 0.1), Ok(1600.0));
     assert_eq!(ram.force_n(2.0, 0.0, -0.1), Ok(4000.0));
     ram.motor.efficiency_back = 0.0;
-    assert_eq!(
-        ram.force_n(2.0, 0.0, -0.1),
-        Err(ForceUnknown::SelfLocking)
-    );
+    assert_eq!(ram.force_n(2.0, 0.0, -0.1), Err(ForceUnknown::SelfLocking));
 }
 
 proptest! {

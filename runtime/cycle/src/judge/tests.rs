@@ -1,7 +1,7 @@
 //! Life of a deviation: raised once, cleared once, held back where it must be.
 
 use super::*;
-use crate::plan::{Baseline, MAX_PARTS};
+use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS};
 use twinstep_models::innovation::Whitened;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
@@ -29,6 +29,7 @@ fn plan() -> AxisPlan {
         gravity_a: 0.0,
         inertia: None,
         contacts: [Contact::default(); MAX_PARTS],
+        by_recipe: [None; MAX_BY_RECIPE],
         movement_m: 0.0005,
     }
 }
