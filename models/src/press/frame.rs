@@ -154,6 +154,16 @@ pub enum ForceUnknown {
     SelfLocking = 1,
 }
 
+impl ForceUnknown {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeadCentre => "dead_centre",
+            Self::SelfLocking => "self_locking",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

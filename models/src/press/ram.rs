@@ -58,6 +58,11 @@ impl Linkage {
         (ram_m, m_per_rad * self.rad_per_m)
     }
 
+    /// The crank or table.
+    pub const fn kinematics(&self) -> &Kinematics {
+        &self.kinematics
+    }
+
     /// The Jacobian below which the force is not known (1).
     pub const fn least(&self) -> f64 {
         self.least

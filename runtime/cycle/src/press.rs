@@ -46,6 +46,17 @@ pub enum ForceFrom {
     Sensor,
 }
 
+impl ForceFrom {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Current => "current",
+            Self::Sensor => "sensor",
+        }
+    }
+}
+
 /// How the strokes of one press are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PressPlan {
