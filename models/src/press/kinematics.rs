@@ -11,8 +11,9 @@
 //! - Knuckle, toggle and link drives: `s` and `ds/dq` in a table, from the builder's drawing. Between two nodes the cubic
 //!   that has both values and both slopes (Hermite): C1, and its error falls with the fourth power of the distance of the
 //!   nodes. `ds/dq` is the derivative of that very cubic and never a table of its own, so that work is kept exactly.
-//!   Where the builder gives no slopes they follow from the values (Fritsch and Butland; a parabola at the ends), so that
-//!   no travel is invented between two nodes: where the values rise the cubic rises.
+//!   Where the builder gives no slopes they are those of parabolas through three nodes each, limited (Fritsch and Carlson) so
+//!   that no travel is invented between two nodes: where the values rise the cubic rises. Close to a dead centre, where a
+//!   Jacobian that is off makes a force that is off, they are exact to second order.
 
 use core::f64::consts::PI;
 
@@ -202,7 +203,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Slopes that keep the cubic monotone wherever the values are (Fritsch and Butland 1984).
+    /// Slopes that keep the cubic monotone wherever the values are (Fritsch and Carlson 1980).
     fn slopes(&mut self) {
         let last = self.count - 1;
         for node in 0..self.count {
@@ -217,10 +218,19 @@ impl Table {
                 if before * after <= 0.0 {
                     0.0
                 } else {
-                    // The weighted harmonic mean: never more than three times the smaller chord.
+                    // Of the parabola through three nodes; no more than three times the smaller chord keeps it monotone.
                     let (h0, h1) = (self.width(node - 1), self.width(node));
-                    let (w0, w1) = (2.0 * h1 + h0, h1 + 2.0 * h0);
-                    (w0 + w1) / (w0 / before + w1 / after)
+                    let slope = (h1 * before + h0 * after) / (h0 + h1);
+                    let smaller = if before * before < after * after {
+                        before
+                    } else {
+                        after
+                    };
+                    if slope * slope > 9.0 * smaller * smaller {
+                        3.0 * smaller
+                    } else {
+                        slope
+                    }
                 }
             };
         }

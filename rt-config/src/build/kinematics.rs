@@ -324,9 +324,13 @@ fn is_smooth<T>(rows: &At<Vec<At<T>>>, q_rad: &[f64], s_m: &[f64], check: &mut C
         .map(|n| (s_m[n] - s_m[n - 1]) / (q_rad[n] - q_rad[n - 1]))
         .collect();
     let most = slopes.iter().copied().fold(0.0, f64::max);
-    let jump = (slopes.windows(2)).position(|w| (w[1] - w[0]).abs() > MAX_SLOPE_STEP * most);
-    // The row between both pieces.
-    let Some((jump, row)) = jump.and_then(|jump| Some((jump, rows.value.get(jump + 1)?))) else {
+    let jumps = slopes.windows(2).map(|w| (w[1] - w[0]).abs());
+    let worst = (jumps.enumerate()).max_by(|(_, a), (_, b)| a.total_cmp(b));
+    let Some((jump, size)) = worst else {
+        return true;
+    };
+    // The row between both pieces. A slope that is no number was reported, and is no jump.
+    let Some(row) = (rows.value.get(jump + 1)).filter(|_| size > MAX_SLOPE_STEP * most) else {
         return true;
     };
     let shown = |slope: f64| slope * 1e3 * PI / 180.0;
@@ -374,23 +378,28 @@ fn covers(nodes: &Table, turn: Turn, raw: &StrokeTable, way_m: [f64; 2], check: 
 
 /// Refuses a stroke in which the ram does not go deeper all the way.
 fn goes_in(train: &DriveTrain, stroke: &Stroke, raw: &StrokeTable, check: &mut Check) {
-    let [top, approach, bottom] =
-        [stroke.top_m, stroke.approach_m, stroke.bottom_m].map(|x| train.ram_m(x));
-    let place = if approach <= top {
-        &raw.approach
-    } else if bottom <= approach {
-        &raw.bottom
-    } else {
+    let [top_m, approach_m, bottom_m] = [stroke.top_m, stroke.approach_m, stroke.bottom_m];
+    for (key, place, from_m, to_m) in [
+        ("approach", &raw.approach, top_m, approach_m),
+        ("bottom", &raw.bottom, approach_m, bottom_m),
+    ] {
+        let step_m = (to_m - from_m) / f64::from(LOOKS);
+        let at = |k: u32| train.ram_m(from_m + step_m * f64::from(k));
+        let Some(k) = (1..=LOOKS).find(|k| at(*k) < at(k - 1)) else {
+            continue;
+        };
+        check.problem(
+            &place.span,
+            format!(
+                "the ram goes back before the drive is at `{key}`, {}: from {:.6}m on",
+                place.scalar.shown(),
+                at(k - 1)
+            ),
+            "beyond a dead centre",
+            "a stroke goes from the upper towards the lower dead centre, 0 to 180 deg of a crank; `zero` shifts the angle",
+        );
         return;
-    };
-    check.problem(
-        &place.span,
-        format!(
-            "the ram is at {top:.6}m, {approach:.6}m and {bottom:.6}m with the drive at `top`, `approach` and `bottom`: it does not go deeper"
-        ),
-        "the ram goes back",
-        "a stroke goes from the upper towards the lower dead centre: 0 to 180 deg of a crank; `zero` shifts the angle",
-    );
+    }
 }
 
 /// Refuses strokes that begin where no force is known, near the upper dead centre: none would ever be seen.

@@ -101,6 +101,15 @@ fn a_table_without_slopes_stands_still_in_its_dead_centres() {
     let s: Vec<f64> = q.iter().map(|q| 0.1 * (1.0 - libm::cos(*q))).collect();
     let table = Table::new(&q, &s, None).expect("a good table");
     assert_eq!(table.ends_rad(), [0.0, q[30]]);
+    for degrees in [3.0, 6.0, 9.0, 91.0, 171.0, 174.0, 177.0] {
+        let q = degrees * PI / 180.0;
+        let exact = 0.1 * libm::sin(q);
+        let (_, slope) = table.travel(q);
+        assert!(
+            (slope - exact).abs() < 0.002 * exact,
+            "{degrees}: {slope} {exact}"
+        );
+    }
     for end in table.ends_rad() {
         let (_, slope) = table.travel(end);
         // A chord would be 0.1 sin(3 deg) = 5.2 mm/rad.
