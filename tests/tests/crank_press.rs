@@ -30,7 +30,8 @@ fn part_n(travel_m: f64) -> f64 {
     both * (travel_m - CONTACT_M).max(0.0)
 }
 
-/// Two swings from 10 to 170 deg in 2 s each, with this friction of the ram's guide; the part sticks on the way back.
+/// Two swings from 10 to 170 deg in 2 s each, with this friction of the ram's guide. On the way back the part springs with
+/// ten times its stiffness.
 fn recording(friction_n: f64) -> String {
     let mut text = "t_s,motor_deg,current_a\n".to_owned();
     for k in 0..4200_u32 {
@@ -45,7 +46,11 @@ fn recording(friction_n: f64) -> String {
             let ram_n = part_n(travel_m(q)) + BALANCE_N + friction_n;
             ram_n * m_per_rad / 0.92 / GEAR / KT
         } else {
-            (BALANCE_N - friction_n) * m_per_rad * 0.9 / GEAR / KT
+            let deepest_m = travel_m(170.0_f64.to_radians());
+            let elastic = 10.0 * PART_N_PER_M;
+            let both = elastic * FRAME_N_PER_M / (elastic + FRAME_N_PER_M);
+            let back_n = part_n(deepest_m) - both * (deepest_m - travel_m(q));
+            (back_n.max(0.0) + BALANCE_N - friction_n) * m_per_rad * 0.9 / GEAR / KT
         };
         writeln!(text, "{t},{},{current}", GEAR * q.to_degrees()).unwrap();
     }
@@ -66,7 +71,7 @@ fn strokes(friction_n: f64, from: &str, to: &str) -> Vec<Value> {
         place.path("state").display()
     );
     let run = place.twinstep(&args).fine();
-    run.of_type("stroke").into_iter().cloned().collect()
+    run.of_type("stroke")
 }
 
 fn number(stroke: &Value, key: &str) -> f64 {
@@ -123,7 +128,7 @@ fn force_and_travel_of_the_ram_agree_with_geometry_and_virtual_work() {
         assert_eq!(stroke["force_unknown"], 0);
         near("peak", number(stroke, "peak_n"), peak_n, 1e-4);
         let deepest_m = CONTACT_M + peak_n / PART_N_PER_M;
-        near("block", number(stroke, "block_position_m"), deepest_m, 1e-5);
+        near("place", number(stroke, "peak_position_m"), deepest_m, 1e-5);
         near("contact", number(stroke, "contact_m"), CONTACT_M, 5e-3);
         // F = k w over w: F^2 / 2 k. The curve is kept every 20 um.
         let work_j = peak_n * peak_n / 2.0 / PART_N_PER_M;
@@ -180,10 +185,10 @@ fn a_force_is_not_made_up_in_the_dead_centre() {
     assert_eq!(strokes.len(), 2);
     for stroke in strokes {
         // 1 % of the largest Jacobian is some 0.7 deg, and the swing is there for 80 ms.
-        let unknown = number(stroke, "force_unknown");
+        let unknown = number(&stroke, "force_unknown");
         assert!((20.0..200.0).contains(&unknown), "{stroke}");
         assert_eq!(stroke["force_unknown_reason"], "dead_centre");
         // 29 kN times the Jacobian of 170 deg over that of 179.3 deg, and no more: never infinite.
-        assert!(number(stroke, "peak_n").is_finite() && number(stroke, "peak_n") < 30e3 * 20.0);
+        assert!(number(&stroke, "peak_n") < 30e3 * 20.0);
     }
 }
