@@ -4,6 +4,7 @@ use super::errors::wrong;
 use crate::machine::{Demand, Machine};
 use crate::patch::{apply_patch, twin_patch};
 use crate::{PRESS_CELL, load};
+use twinstep_models::press::evaluate::reference::Reference;
 
 const CRANK: &str = include_str!("../../machines/crank-press.toml");
 
@@ -365,5 +366,29 @@ fn what_was_learnt_for_one_recipe_goes_through_a_patch() {
     assert_eq!(again.parts, machine.parts);
     assert!(
         merged.contains("[[part.recipe_twin]]") && merged.contains("[part.recipe_twin.envelope]")
+    );
+}
+
+#[test]
+fn every_reference_can_be_written() {
+    let machine = built(CRANK);
+    let references: Vec<Reference> = (machine.presses[0].evaluations.iter())
+        .filter_map(|one| match &one.demand {
+            Demand::Object(object) => Some(object.reference),
+            Demand::Envelope(_) => None,
+        })
+        .collect();
+    let expected = [
+        Reference::Absolute,
+        Reference::Trigger(2000.0),
+        Reference::Final,
+        Reference::Absolute,
+    ];
+    assert_eq!(references, expected);
+    wrong(
+        CRANK,
+        "reference = \"final\"",
+        "reference = \"line\"",
+        "known: absolute, final, trigger",
     );
 }

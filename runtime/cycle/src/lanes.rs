@@ -12,7 +12,7 @@ use crate::event::Source;
 use crate::health::HealthSample;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Plan};
+use crate::plan::Plan;
 use crate::press::{PressPlan, PressSample};
 use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
@@ -23,8 +23,6 @@ use twinstep_models::regime::{Classified, Segments};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Samples};
 use twinstep_models::simd::{Kernel, Vector};
 
-/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
-const RETURNING_M_PER_S: f64 = -1.0e-4;
 /// Cycles that an axis may coast before its next sample locks it anew.
 const COAST_CYCLES: u32 = 20;
 
@@ -485,20 +483,7 @@ impl LaneState {
 fn contacts(plan: &Plan<'_>, n: usize, context: Context, x: &Lane, v: &Lane, out: &mut Lane) {
     for l in 0..LANES {
         if let Some(axis) = plan.axes.get(n * LANES + l) {
-            out[l] = contact_a(axis, context, x[l], v[l]);
+            out[l] = axis.contact_a(context, x[l], v[l]);
         }
-    }
-}
-
-/// Load current of the part on the way in; nothing is known of the way back.
-fn contact_a(axis: &AxisPlan, context: Context, position_m: f64, velocity_m_per_s: f64) -> f64 {
-    // A recording may name a part that this plan does not know: nothing is in the press then.
-    let Some(contact) = axis.contact(context) else {
-        return 0.0;
-    };
-    if contact.stiffness_a_per_m > 0.0 && contact.direction * velocity_m_per_s > RETURNING_M_PER_S {
-        contact.current_a(position_m)
-    } else {
-        0.0
     }
 }
