@@ -4,6 +4,9 @@ use crate::value::{At, DrivePlace, Force, Length, Number, Quantity, Stiffness};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// A row of a table.
+type Row = At<Vec<Quantity<DrivePlace>>>;
+
 /// What stands between motor and ram. Positions of the ram count from its upper dead centre behind a crank, and as the table
 /// says behind a table; behind a screw the ram is where the axis is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -17,7 +20,7 @@ pub(crate) struct KinematicsTable {
     pub(crate) rod_length: Option<Quantity<Length>>,
     /// Rows of [drive, ram], 2 to 64: the angle of the drive, or the position of the axis, and where the ram is then. Both
     /// rise, from the upper towards the lower dead centre.
-    pub(crate) table: Option<At<Vec<At<Vec<Quantity<DrivePlace>>>>>>,
+    pub(crate) table: Option<At<Vec<Row>>>,
     /// Turns of the motor per turn of the drive behind its gear, 1 unless given. A turn of the motor is a `lead` of the axis.
     pub(crate) gear: Option<Quantity<Number>>,
     /// Position of the axis at angle 0, the upper dead centre of a crank; 0 unless given.

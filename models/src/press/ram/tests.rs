@@ -26,11 +26,11 @@ fn rod_end_m(q: f64) -> f64 {
 
 #[test]
 fn a_screw_is_its_own_axis_bit_for_bit() {
-    let screw = Ram::screw(1256.637_061_435_917_3);
+    let screw = Ram::screw(1_256.637_061_435_917_3);
     for x in [0.1, 0.148_372_91, -3.3e-7] {
         assert_eq!(screw.travel(x), (x, 1.0));
         for (i, v) in [(3.37, 0.015), (-3.37, 0.015), (3.37, 0.0)] {
-            assert_eq!(screw.force_n(i, x, v), Ok(1256.637_061_435_917_3 * i));
+            assert_eq!(screw.force_n(i, x, v), Ok(1_256.637_061_435_917_3 * i));
         }
     }
 }
