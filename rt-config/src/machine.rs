@@ -5,7 +5,9 @@ mod press;
 mod signature;
 
 pub use health::{HealthLimits, LEAK_FACTOR};
-pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
+pub use press::{
+    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
+};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
@@ -21,6 +23,8 @@ pub const MAX_SUBDEVICES: usize = 256;
 pub const MAX_STEPS: usize = 32;
 /// Largest number of parts.
 pub const MAX_PARTS: usize = 16;
+/// Largest number of parts that are met otherwise in one recipe.
+pub const MAX_RECIPE_TWINS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
 /// Largest number of parts in one recipe.

@@ -110,11 +110,13 @@ impl LaneState {
     /// The force on the ram at place `l`, behind the lag of `current_load`; none while nothing is judged.
     pub(crate) fn press_sample(&self, plan: &PressPlan, l: usize) -> Option<PressSample> {
         let (load, contact_a) = (&self.load, self.load.contact_a[l]);
-        (self.settle[l] <= 0.0).then(|| PressSample {
-            position_m: load.position_m[l],
-            velocity_m_per_s: load.velocity_m_per_s[l],
-            force_n: plan.force_n_per_a * (load.measured_a[l] - load.predicted_a[l] + contact_a),
-            predicted_n: Some(plan.force_n_per_a * contact_a),
+        (self.settle[l] <= 0.0).then(|| {
+            plan.of_current(
+                load.position_m[l],
+                load.velocity_m_per_s[l],
+                load.measured_a[l] - load.predicted_a[l] + contact_a,
+                Some(contact_a),
+            )
         })
     }
 
@@ -150,7 +152,7 @@ impl LaneState {
 pub(crate) struct Predict<'a, 'p> {
     pub plan: &'a Plan<'p>,
     pub lanes: &'a mut [LaneState],
-    pub part: usize,
+    pub context: Context,
 }
 
 impl Kernel for Predict<'_, '_> {
@@ -166,7 +168,7 @@ impl Kernel for Predict<'_, '_> {
         for (n, ((lane, params), judge)) in lanes.enumerate() {
             if judge.presses != 0 {
                 let (x, v) = (lane.twin.position_m, lane.twin.velocity_m_per_s);
-                contacts(self.plan, n, self.part, (&x, &v), &mut lane.contact_a);
+                contacts(self.plan, n, self.context, (&x, &v), &mut lane.contact_a);
             }
             cascade::advance_on::<V>(params, &lane.reference, &mut lane.twin, &lane.contact_a);
             lane.predicted = [
@@ -382,7 +384,6 @@ impl Kernel for Correct<'_, '_> {
 
     #[inline(always)]
     fn run<V: Vector>(mut self) {
-        let part = usize::from(self.context.part);
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, ((lane, params), judge)) in
@@ -420,7 +421,13 @@ impl Kernel for Correct<'_, '_> {
             }
             let load = if judge.presses != 0 {
                 let v = lane.twin.velocity_m_per_s;
-                contacts(plan, n, part, (&lane.measured_m, &v), &mut lane.contact_a);
+                contacts(
+                    plan,
+                    n,
+                    self.context,
+                    (&lane.measured_m, &v),
+                    &mut lane.contact_a,
+                );
                 lane.filter
                     .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a)
             } else {

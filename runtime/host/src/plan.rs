@@ -5,7 +5,7 @@ mod signature;
 use crate::press_plan;
 use crate::simd;
 use crate::thresholds;
-use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
+use twinstep_config::machine::{Axis, Machine, PartTwin, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
 use twinstep_cycle::judge::AxisJudge;
@@ -13,7 +13,8 @@ use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_PARTS, Plan, StationPlan, Thresholds,
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, RecipeContact, StationPlan,
+    Thresholds,
 };
 use twinstep_cycle::press::{PressPlan, StrokeJudge};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
@@ -27,6 +28,7 @@ use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::RegimeParams;
+use twinstep_models::sample::Context;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
@@ -201,8 +203,15 @@ impl PlanStore {
     pub fn hash(&self) -> String {
         // What the lanes hold is made of these, and the vector unit changes no result.
         let text = format!(
-            "{} {:?} {:?} {:?} {:?} {:?}",
-            self.period_ns, self.params, self.axes, self.stations, self.thresholds, self.signatures
+            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            self.period_ns,
+            self.params,
+            self.axes,
+            self.stations,
+            self.thresholds,
+            self.signatures,
+            self.presses,
+            self.objects
         );
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
             let mut word = [0; 8];
@@ -295,6 +304,7 @@ fn axis_plan(
     let mut baseline = [None; FEATURES];
     let mut innovation = thresholds::Innovation::default();
     let mut contacts = [Contact::default(); MAX_PARTS];
+    let mut by_recipe = [None; MAX_BY_RECIPE];
     let speed = if axis.motion.velocity_m_per_s > 0.0 {
         axis.motion.velocity_m_per_s
     } else {
@@ -316,14 +326,25 @@ fn axis_plan(
         innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, streams);
         if let Some(press) = press {
             let direction = way_in(&press.stroke);
+            let met = |part: &PartTwin| Contact {
+                contact_m: part.contact_m,
+                stiffness_a_per_m: part.stiffness_n_per_m / twin.force_constant_n_per_a,
+                direction,
+            };
             for (contact, part) in contacts.iter_mut().zip(&machine.parts) {
                 if let Some(part) = &part.twin {
-                    *contact = Contact {
-                        contact_m: part.contact_m,
-                        stiffness_a_per_m: part.stiffness_n_per_m / twin.force_constant_n_per_a,
-                        direction,
-                    };
+                    *contact = met(part);
                 }
+            }
+            let own = (0_u8..).zip(&machine.parts).flat_map(|(part, one)| {
+                let own = one.by_recipe.iter();
+                own.map(move |(recipe, twin)| (*recipe, part, twin))
+            });
+            for (slot, (recipe, part, twin)) in by_recipe.iter_mut().zip(own) {
+                *slot = Some(RecipeContact {
+                    context: Context { recipe, part },
+                    contact: met(twin),
+                });
             }
         }
     }
@@ -342,6 +363,7 @@ fn axis_plan(
         inertia: axis.twin.is_some().then_some(p.inertia),
         contacts,
         drift_limit_m: None,
+        by_recipe,
         movement_m: MOVEMENT_M,
     }
 }

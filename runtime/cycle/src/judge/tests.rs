@@ -1,7 +1,7 @@
 //! Life of a deviation: raised once, cleared once, held back where it must be.
 
 use super::*;
-use crate::plan::{Baseline, MAX_PARTS};
+use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS};
 use twinstep_models::innovation::Whitened;
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
@@ -31,6 +31,7 @@ fn plan() -> AxisPlan {
         inertia: None,
         contacts: [Contact::default(); MAX_PARTS],
         drift_limit_m: Some(1e-4),
+        by_recipe: [None; MAX_BY_RECIPE],
         movement_m: 0.0005,
     }
 }

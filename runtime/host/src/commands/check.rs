@@ -1,9 +1,12 @@
 //! `twinstep check`: what results from a configuration, before a machine moves.
 
+mod press;
+
 use crate::cli::CheckArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::plan::stop_ramp_s;
+use press::PressReport;
 use serde::Serialize;
 use std::fmt::Write;
 use twinstep_config::machine::{Axis, Machine};
@@ -72,6 +75,8 @@ struct Report {
     wire_time_ns: u64,
     /// Servo axes and presses.
     axes: Vec<AxisReport>,
+    /// What stands between motor and ram of the presses.
+    presses: Vec<PressReport>,
     /// Names of the stations.
     stations: Vec<String>,
     /// Where lives end: one entry a tracked parameter.
@@ -175,6 +180,7 @@ impl Report {
             frame_bytes: frame_lengths(machine),
             wire_time_ns,
             axes: axes.chain(presses).collect(),
+            presses: machine.presses.iter().map(PressReport::of).collect(),
             stations: machine
                 .stations
                 .iter()
@@ -225,6 +231,9 @@ impl Report {
                 axis.stop_s,
                 axis.stop_m * 1000.0
             );
+        }
+        for press in &self.presses {
+            let _ = writeln!(text, "{}", press.text());
         }
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");
