@@ -39,6 +39,10 @@ pub struct AxisPlan {
     pub gravity_a: f64,
     /// Inertia (A s2/m), where it is known: it tells added mass from gravity alone.
     pub inertia: Option<f64>,
+    /// Viscous friction (A s/m).
+    pub viscous: f64,
+    /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.
+    pub cycle_way_m: f64,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
     /// Way after which an axis that is not enabled has moved (m).
@@ -47,7 +51,7 @@ pub struct AxisPlan {
 
 impl AxisPlan {
     /// Whether a part may be met.
-    fn presses(&self) -> bool {
+    pub(crate) fn presses(&self) -> bool {
         self.contacts.iter().any(|c| c.stiffness_a_per_m > 0.0)
     }
 }

@@ -106,6 +106,8 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             }); FEATURES],
             gravity_a: p.gravity_a,
             inertia: Some(p.inertia),
+            viscous: p.viscous,
+            cycle_way_m: 1.0e-4,
             contacts,
             movement_m: 5.0e-4,
         })

@@ -316,6 +316,8 @@ fn axis_plan(
         baseline,
         gravity_a: p.gravity_a,
         inertia: axis.twin.is_some().then_some(p.inertia),
+        viscous: p.viscous,
+        cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
         contacts,
         movement_m: MOVEMENT_M,
     }

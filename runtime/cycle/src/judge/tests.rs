@@ -28,6 +28,8 @@ fn plan() -> AxisPlan {
         baseline: [baseline; FEATURES],
         gravity_a: 0.0,
         inertia: None,
+        viscous: 0.1,
+        cycle_way_m: 1e-5,
         contacts: [Contact::default(); MAX_PARTS],
         movement_m: 0.0005,
     }
@@ -100,7 +102,7 @@ fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out: &mut Outb
         predicted_a: 180.0,
         ..Segment::default()
     };
-    judge.segment(plan, &segment);
+    judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
     judge.movement_end(plan, &THRESHOLDS, &at(200), out);
 }
 
