@@ -14,31 +14,33 @@ use crate::rank::Ranking;
 /// drive could move them.
 pub const JUMP: f64 = 3.0;
 
-/// The causes of a surprise in `regime`, best first. `jumped`: the position is where mechanics cannot be.
+/// The causes of a surprise in `regime`, best first. `jumped`: the position is where mechanics cannot be. `carries_weight`: gravity closes
+/// the gaps of the axis.
 ///
 /// A movement begins before its regime, which lags by the filter of `current_load`, says so: a surprise at rest may already be its start.
-pub fn rank(regime: Regime, jumped: bool) -> Ranking {
+pub fn rank(regime: Regime, jumped: bool, carries_weight: bool) -> Ranking {
     use Cause::{Backlash, Disturbance, EncoderSlip, FrictionIncreased, LoadAdded, WrongPart};
     if jumped {
         return Ranking::of(&[(EncoderSlip, 0.85), (Disturbance, 0.15)]);
     }
+    let gap = |share: f64| if carries_weight { 0.1 * share } else { share };
     // How often each is met there, in the experience of the simulated machine: shares, not probabilities of this one.
     Ranking::of(&match regime {
         Regime::Reversal => [
-            (Backlash, 0.6),
-            (FrictionIncreased, 0.2),
-            (Disturbance, 0.2),
+            (Backlash, gap(0.6)),
+            (FrictionIncreased, 0.25),
+            (Disturbance, 0.15),
         ],
         Regime::Pressing => [
             (WrongPart, 0.5),
             (Disturbance, 0.35),
             (FrictionIncreased, 0.15),
         ],
-        Regime::Acceleration => [(Disturbance, 0.5), (Backlash, 0.3), (LoadAdded, 0.2)],
+        Regime::Acceleration => [(Disturbance, 0.5), (Backlash, gap(0.3)), (LoadAdded, 0.2)],
         Regime::ConstantSpeed | Regime::Standstill | Regime::Settling => [
             (Disturbance, 0.6),
             (FrictionIncreased, 0.25),
-            (Backlash, 0.15),
+            (Backlash, gap(0.15)),
         ],
     })
 }
@@ -50,8 +52,8 @@ mod tests {
     #[test]
     fn a_jump_is_a_slip_wherever_it_happens_and_a_surprise_at_a_reversal_is_a_gap_first() {
         for regime in Regime::ALL {
-            assert_eq!(rank(regime, true).first(), Cause::EncoderSlip);
-            let causes = rank(regime, false).0;
+            assert_eq!(rank(regime, true, false).first(), Cause::EncoderSlip);
+            let causes = rank(regime, false, true).0;
             let sum: f64 = causes.iter().map(|c| c.1).sum();
             assert!((sum - 1.0).abs() < 1e-12 && causes[0].1 >= causes[1].1);
             assert!(
@@ -60,7 +62,15 @@ mod tests {
                     .any(|c| c.0 == Cause::Disturbance && c.1 > 0.0)
             );
         }
-        assert_eq!(rank(Regime::Reversal, false).first(), Cause::Backlash);
-        assert_eq!(rank(Regime::Pressing, false).first(), Cause::WrongPart);
+        assert_eq!(
+            rank(Regime::Reversal, false, false).first(),
+            Cause::Backlash
+        );
+        let hanging = rank(Regime::Reversal, false, true);
+        assert_eq!(hanging.first(), Cause::FrictionIncreased);
+        assert_eq!(
+            rank(Regime::Pressing, false, true).first(),
+            Cause::WrongPart
+        );
     }
 }

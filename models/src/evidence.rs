@@ -2,7 +2,7 @@
 //!
 //! | evidence | from | tells |
 //! |---|---|---|
-//! | ripple | root mean square of the residual of `current_load` about its mean, at constant speed | spalling from friction |
+//! | ripple | root mean square of the residual of `current_load` about its mean, at constant speed, beyond what a shift leaves at the ends | spalling from friction |
 //! | speed | residual at constant speed against that on the way to and from it | lubrication from friction |
 //! | hold | mean current at rest of an axis that carries weight | load from torque constant |
 //!
@@ -32,20 +32,24 @@ const LEAST_HOLD: f64 = 100.0;
 const NEWEST: f64 = 0.5;
 /// What a ripple may be wrong by (natural logarithm).
 const RIPPLE_SIGMA: f64 = 0.1;
+/// Ripple that a shift of the residual leaves by itself, where the speed becomes constant, relative to the shift.
+const EDGES: f64 = 0.25;
 /// What a viscous share may be wrong by: friction is no straight line.
 const SHARE_SIGMA: f64 = 0.08;
+/// What a holding current may be wrong by (relative).
+const HOLD_SIGMA: f64 = 0.01;
 /// Least shift of friction that has a viscous share, relative to friction.
 const LEAST_SHIFT: f64 = 0.05;
 
 /// Evidence of an axis, each with its standard deviation; none where it was not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence {
-    /// Natural logarithm of the ripple of current at constant speed over the healthy one.
+    /// Natural logarithm of the ripple of current at constant speed over the healthy one, 0 or more.
     pub ripple: Option<(f64, f64)>,
     /// Viscous share of the shift of friction minus that of the calibrated friction (1).
     pub speed: Option<(f64, f64)>,
-    /// Holding current.
-    pub hold: Option<Hold>,
+    /// Holding current after a movement backwards and forwards, since something deviates.
+    pub hold: [Option<Hold>; 2],
 }
 
 /// The current that holds an axis at rest against its weight.
@@ -168,7 +172,15 @@ impl Gather {
                 if healthy {
                     self.healthy_ripple[at].learn(ripple);
                 }
-                let new = self.healthy_ripple[at].deviation(ripple, RIPPLE_SIGMA);
+                let shift_a = residual_a - calibrated.constant_a[at].map_or(0.0, |(mean, _)| mean);
+                let new = (self.healthy_ripple[at].deviation(ripple, RIPPLE_SIGMA)).map(
+                    |(more, sigma)| {
+                        let healthy = libm::exp(2.0 * (ripple - more));
+                        let edges = EDGES * EDGES * shift_a * shift_a;
+                        let own = more - 0.5 * libm::log(1.0 + edges / healthy);
+                        (own.max(0.0), sigma)
+                    },
+                );
                 self.evidence.ripple = blend(self.evidence.ripple, new);
             }
             let [Some(slowing), Some(speeding)] = self.changing[at].map(|s| s.mean()) else {
@@ -202,25 +214,33 @@ impl Gather {
         self.clear();
     }
 
-    /// The axis has stood still for a segment, or for a part of one. Returns whether that is new evidence.
+    /// The axis has stood still for a segment. What holds it is learnt while nothing deviates, and compared afterwards. Returns whether that
+    /// is new evidence.
     pub fn rest(&mut self, s: &Segment, healthy: bool) -> bool {
         if s.cycles < LEAST_HOLD {
             return false;
         }
         let hold_a = s.measured_a / s.cycles;
-        let learnt = &mut self.healthy_hold[usize::from(self.forward)];
+        let at = usize::from(self.forward);
+        let learnt = &mut self.healthy_hold[at];
         if healthy {
             learnt.learn(hold_a);
+            self.evidence.hold[at] = None;
+            return false;
         }
-        self.evidence.hold =
-            (learnt.deviation(hold_a, 0.01 * hold_a.abs().max(1e-9))).map(|(shift_a, sigma_a)| {
-                Hold {
-                    shift_a,
-                    sigma_a,
-                    healthy_a: learnt.mean,
-                }
-            });
-        self.evidence.hold.is_some()
+        let least_a = (HOLD_SIGMA * hold_a.abs()).max(1e-9);
+        let found = learnt.deviation(hold_a, least_a);
+        self.evidence.hold[at] = found.map(|(shift_a, sigma_a)| Hold {
+            shift_a,
+            sigma_a,
+            healthy_a: learnt.mean,
+        });
+        found.is_some()
+    }
+
+    /// A fault has begun within the movement: its parts cannot be compared.
+    pub fn stepped(&mut self) {
+        self.evidence.speed = None;
     }
 
     /// What was found so far.

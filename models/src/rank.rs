@@ -5,14 +5,14 @@
 //!
 //! | cause | constant + | constant - | acceleration | reversal | pressing | at rest, with weight |
 //! |---|---|---|---|---|---|---|
-//! | friction, lubrication, spalling | friction | friction | 0 | ? | friction | ? |
+//! | friction, lubrication, spalling | friction | friction | 0 | ? | friction | what is not gravity |
 //! | load | gravity | -gravity | inertia | ? | gravity | gravity |
 //! | torque constant, current sensor | friction + gravity | friction - gravity | inertia | ? | friction + gravity + contact | all |
 //! | backlash | 0 | 0 | 0 | + | 0 | 0 |
 //! | wrong or missing part | 0 | 0 | 0 | ? | contact | 0 |
 //!
 //! The innovation of a reversal grows a little with every cause, in ways that no proportion describes (?): there it counts with
-//! a wide spread. So does friction that holds a weight at rest. How strongly a cause acts, the amplitude A, is not known. With the
+//! a wide spread. How strongly a cause acts, the amplitude A, is not known. With the
 //! shifts d, their variances and a normal prior of width t for the amplitude, A can be integrated out:
 //!
 //! ```text
@@ -40,18 +40,18 @@ mod hypotheses;
 use crate::blocks::{FEATURES, Feature};
 use crate::cause::Cause;
 use crate::evidence::{Evidence, Hold};
-use hypotheses::{BESIDE, HYPOTHESES, Hypothesis, LOAD_SHARES, Shape, load};
+use hypotheses::{BESIDE, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load};
 
 /// Causes that a ranking holds.
 pub const RANKED: usize = 3;
 /// Standard gravity (m/s2).
 const GRAVITY_M_PER_S2: f64 = 9.806_65;
 /// Gravity of a horizontal axis is an offset, a small share of its friction: below this (1).
-const VERTICAL: f64 = 0.3;
+pub const VERTICAL: f64 = 0.3;
 /// Spread of the reversal feature under other causes than a gap, relative to its healthy value, and what each unit of the
 /// cause's amplitude adds to it.
 const REVERSAL_SPREAD: [f64; 2] = [0.15, 0.5];
-/// Share of a change of friction that a weight may rest on.
+/// What the friction that an axis stopped with may be wrong by, relative to its change.
 const HOLD_FRICTION: f64 = 0.5;
 /// Relative fall of the contact current beyond which no part is likelier than a softer one.
 const NO_PART: f64 = -0.6;
@@ -131,7 +131,7 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
     let vertical = facts.gravity_a.abs() > VERTICAL * friction_a;
     // An axis without weight holds whatever its friction took when it stopped.
     let evidence = &Evidence {
-        hold: evidence.hold.filter(|_| vertical),
+        hold: evidence.hold.map(|hold| hold.filter(|_| vertical)),
         ..*evidence
     };
     let mut found: [Option<Weighed>; MOST] = [None; MOST];
@@ -150,7 +150,8 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
                 true => whole_a,
                 false => 0.0,
             };
-            ask(&load(Shape::Mass(gravity_a), 1.0));
+            let share = if vertical { LIFTED } else { 1.0 };
+            ask(&load(Shape::Mass(gravity_a), share));
         }
         None => {
             let share = 1.0 / LOAD_SHARES.len() as f64;
@@ -250,9 +251,9 @@ fn weigh(
         return None;
     }
     // The amplitude first, with the shifts' own variances; then its doubt widens them.
-    let first = sums(h, shifts, &u, facts, evidence.hold, 0.0, largest);
+    let first = sums(h, shifts, &u, facts, &evidence.hold, 0.0, largest);
     let amplitude = first.amplitude(h.width);
-    let second = sums(h, shifts, &u, facts, evidence.hold, amplitude, largest);
+    let second = sums(h, shifts, &u, facts, &evidence.hold, amplitude, largest);
     let t2 = h.width * h.width;
     let denominator = 1.0 + t2 * second.ss;
     let mut log_evidence = -0.5 * (second.dd + second.log_v)
@@ -309,7 +310,7 @@ fn sums(
     shifts: &[Shift; FEATURES],
     u: &[f64; FEATURES],
     facts: &Facts,
-    hold: Option<Hold>,
+    holds: &[Option<Hold>; 2],
     amplitude: f64,
     largest: f64,
 ) -> Sums {
@@ -345,16 +346,16 @@ fn sums(
         }
         out.add(*u, s.shift_a, v);
     }
-    if let Some(hold) = hold {
-        let friction_a = shifts
-            .iter()
-            .fold(0.0_f64, |m, s| m.max(s.friction_a.abs()));
+    for hold in holds.iter().flatten() {
         let (u, wide) = match h.shape {
             Shape::Load(_) => (facts.gravity_a, 0.0),
             Shape::Mass(gravity_a) => (gravity_a, 0.0),
             Shape::Gain => (hold.healthy_a, 0.0),
-            // Friction takes a part of the weight or not, as the axis came to rest.
-            Shape::Friction => (0.0, HOLD_FRICTION * amplitude * friction_a),
+            // What friction holds is what the current does not, more or less of it as the axis came to rest.
+            Shape::Friction => {
+                let friction_a = hold.healthy_a - facts.gravity_a;
+                (friction_a, HOLD_FRICTION * amplitude * friction_a)
+            }
             Shape::Gap | Shape::Part => (0.0, 0.0),
             Shape::Any => (0.0, 0.3 * h.width * hold.healthy_a),
         };

@@ -277,7 +277,7 @@ fn ripple_and_speed_tell_spalling_and_dry_surfaces_from_friction() {
     let with = |ripple: f64, share: f64| Evidence {
         ripple: Some((ripple, 0.1)),
         speed: Some((share, 0.1)),
-        hold: None,
+        hold: [None; 2],
     };
     for (shifts, evidence, cause) in [
         (&more, with(0.0, 0.0), Cause::FrictionIncreased),
@@ -308,10 +308,19 @@ fn what_holds_a_weight_tells_load_from_torque_constant() {
         ]) {
             let s = shifts(&LIFT, put, 1, &mut seed);
             let evidence = Evidence {
-                hold: Some(Hold {
-                    shift_a: shift_a + 0.03 * normal(&mut seed),
-                    sigma_a: 0.03,
-                    healthy_a: LIFT.gravity,
+                hold: [1.0, -1.0].map(|up| {
+                    // It stopped with the friction of its movement.
+                    let healthy_a = LIFT.gravity + up * LIFT.friction;
+                    let friction_a = if matches!(put, Put::Gain(_)) {
+                        0.05 * up * LIFT.friction
+                    } else {
+                        0.0
+                    };
+                    Some(Hold {
+                        shift_a: shift_a + friction_a + 0.03 * normal(&mut seed),
+                        sigma_a: 0.03,
+                        healthy_a,
+                    })
                 }),
                 ..Evidence::default()
             };

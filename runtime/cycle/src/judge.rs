@@ -27,8 +27,17 @@ const CURRENT: usize = 2;
 pub const CALM_CYCLES: u32 = 200;
 /// Weight of the newest movement in the shift of a feature.
 const NEWEST: f64 = 0.5;
+/// Change of a feature from movement to movement that is a step (standard deviations).
+const STEP: f64 = 5.0;
+/// Share that another cause must have to be told: what is hardly likelier changes every movement.
+const SURE: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
+
+/// Whether the first cause is worth an update.
+fn sure(ranking: &Ranking) -> bool {
+    ranking.0[0].1 >= SURE
+}
 
 /// Everything an event of one cycle needs besides what happened.
 #[derive(Clone, Copy, Debug)]
@@ -180,16 +189,27 @@ impl AxisJudge {
         };
         let healthy = self.healthy();
         self.beside.end(&calibrated, &friction_a, healthy);
+        let mut stepped = false;
         for feature in Feature::ALL {
             let f = feature as usize;
             if let (Some(block), Some(base)) = (blocks[f], plan.baseline[f]) {
-                self.judge_feature(feature, &block, base.mean_a, base.sigma_a, t);
+                stepped |= self.judge_feature(feature, &block, base.mean_a, base.sigma_a, t);
+            }
+        }
+        if stepped {
+            self.beside.stepped();
+            // What was not seen in this movement, such as the other direction, is of the time before.
+            for (shift, block) in self.shifts.iter_mut().zip(&blocks) {
+                if block.is_none() {
+                    *shift = Shift::default();
+                }
             }
         }
         let reversal = blocks[Feature::Reversal as usize];
         self.decide(plan, t, at, reversal, out);
     }
 
+    /// Returns whether the feature has stepped.
     fn judge_feature(
         &mut self,
         feature: Feature,
@@ -197,7 +217,7 @@ impl AxisJudge {
         mean_a: f64,
         sigma_a: f64,
         t: &Thresholds,
-    ) {
+    ) -> bool {
         let f = feature as usize;
         let explained = match feature {
             Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
@@ -214,7 +234,10 @@ impl AxisJudge {
         }
         self.cusum[f].push(z, t.slack, t.threshold);
         let old = &self.shifts[f];
-        let weight = if old.sigma_a > 0.0 { NEWEST } else { 1.0 };
+        // What is far beyond the noise is a step: half of it would name a smaller one.
+        let seen = old.sigma_a > 0.0;
+        let stepped = seen && (shift - old.shift_a).abs() > STEP * sigma;
+        let weight = if seen && !stepped { NEWEST } else { 1.0 };
         self.shifts[f] = Shift {
             shift_a: old.shift_a + weight * (shift - old.shift_a),
             sigma_a: sigma,
@@ -223,6 +246,7 @@ impl AxisJudge {
             contact_a: block.contact_a,
             healthy_a: mean_a,
         };
+        stepped
     }
 
     /// A gap shows at reversals alone, as a surprise; other causes that surprise are named by the load.
@@ -301,7 +325,9 @@ impl AxisJudge {
         let state = match self.load_cause {
             None if evidence > t.threshold => EventState::Raised,
             Some(_) if evidence < 0.5 * t.threshold => EventState::Cleared,
-            Some(old) if old != cause && evidence > t.threshold => EventState::Updated,
+            Some(old) if old != cause && evidence > t.threshold && sure(&ranking) => {
+                EventState::Updated
+            }
             _ => return,
         };
         let told = if state == EventState::Cleared {

@@ -39,6 +39,8 @@ pub struct AxisPlan {
     pub gravity_a: f64,
     /// Inertia (A s2/m), where it is known: it tells added mass from gravity alone.
     pub inertia: Option<f64>,
+    /// Gravity is more than a small share of friction: it closes the gaps of the axis.
+    pub carries_weight: bool,
     /// Viscous friction (A s/m).
     pub viscous: f64,
     /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.

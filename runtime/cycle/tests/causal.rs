@@ -106,6 +106,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             }); FEATURES],
             gravity_a: p.gravity_a,
             inertia: Some(p.inertia),
+            carries_weight: false,
             viscous: p.viscous,
             cycle_way_m: 1.0e-4,
             contacts,

@@ -25,6 +25,7 @@ use twinstep_models::detect;
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
+use twinstep_models::rank::VERTICAL;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
@@ -316,6 +317,7 @@ fn axis_plan(
         baseline,
         gravity_a: p.gravity_a,
         inertia: axis.twin.is_some().then_some(p.inertia),
+        carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
         viscous: p.viscous,
         cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
         contacts,

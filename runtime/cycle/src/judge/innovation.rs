@@ -2,7 +2,7 @@
 //!
 //! A surprise is ranked at once by [`abrupt`], unless features that deviate have already said what it is; what they say later updates it.
 
-use super::{AxisJudge, CALM_CYCLES, CURRENT, Occasion};
+use super::{AxisJudge, CALM_CYCLES, CURRENT, Occasion, sure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, NEXT};
@@ -139,7 +139,7 @@ impl AxisJudge {
                 None if excess > 1.0 => {
                     let ranking = match self.known {
                         Some(known) if !self.jumped => known,
-                        _ => abrupt::rank(regime, self.jumped),
+                        _ => abrupt::rank(regime, self.jumped, plan.carries_weight),
                     };
                     let told = Told {
                         measured,
@@ -170,7 +170,7 @@ impl AxisJudge {
 
     /// A movement has ended and its features say what is the matter: tells it of the surprises that are still raised.
     pub(super) fn explain(&mut self, at: &Occasion, out: &mut Outbox) {
-        let Some(known) = self.known else {
+        let Some(known) = self.known.filter(sure) else {
             return;
         };
         let cause = known.first();

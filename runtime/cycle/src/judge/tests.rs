@@ -28,6 +28,7 @@ fn plan() -> AxisPlan {
         baseline: [baseline; FEATURES],
         gravity_a: 0.0,
         inertia: None,
+        carries_weight: false,
         viscous: 0.1,
         cycle_way_m: 1e-5,
         contacts: [Contact::default(); MAX_PARTS],
