@@ -212,8 +212,8 @@ fn unit(shape: Shape, feature: Feature, s: &Shift, facts: &Facts) -> f64 {
         Shape::Gap if reversal => s.healthy_a,
         Shape::Gap | Shape::Any => 0.0,
         _ if reversal => 0.0,
-        Shape::Friction if feature == Feature::Acceleration => 0.0,
-        Shape::Friction => s.friction_a,
+        Shape::Friction | Shape::Rough if feature == Feature::Acceleration => 0.0,
+        Shape::Friction | Shape::Rough => s.friction_a,
         Shape::Load(share) => sign * facts.gravity_a + share * s.inertial_a,
         Shape::Mass(gravity_a) => sign * gravity_a + s.inertial_a,
         Shape::Gain => s.friction_a + sign * facts.gravity_a + s.inertial_a + s.contact_a,
@@ -356,6 +356,8 @@ fn sums(
                 let friction_a = hold.healthy_a - facts.gravity_a;
                 (friction_a, HOLD_FRICTION * amplitude * friction_a)
             }
+            // It may have stopped on a bump or beside it.
+            Shape::Rough => (0.0, hold.healthy_a - facts.gravity_a),
             Shape::Gap | Shape::Part => (0.0, 0.0),
             Shape::Any => (0.0, 0.3 * h.width * hold.healthy_a),
         };

@@ -52,7 +52,7 @@ const RAMP_S: u64 = 25;
 #[test]
 fn friction() {
     let cause = ["friction increased"];
-    for axis in ["infeed", "cross", "lift"] {
+    for axis in ["infeed", "lift"] {
         let step = format!("friction:{axis}:factor=1.25");
         named(&step, 8, "current_load", &cause);
         let ramp = format!("friction:{axis}:factor=1.5,ramp={RAMP_S}s");

@@ -9,6 +9,8 @@ pub(super) const LOAD_SHARES: [f64; 3] = [0.45, 0.7, 1.0];
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shape {
     Friction,
+    /// As friction, with bumps.
+    Rough,
     /// With the share of the inertia that hangs on gravity.
     Load(f64),
     /// Mass, exactly: gravity (A) for a doubled inertia.
@@ -51,6 +53,11 @@ const ANY: [(f64, f64); 2] = [(0.0, 1.0), (0.0, 1.0)];
 const LOOSE: Doubt = Doubt {
     own: 0.1,
     largest: 0.07,
+};
+/// Ripple does not average out over a movement: its figures scatter.
+const ROUGH: Doubt = Doubt {
+    own: 0.5,
+    largest: 0.5,
 };
 /// The proportion is exact but for what the screw loses.
 const EXACT: Doubt = Doubt {
@@ -119,12 +126,12 @@ pub(super) const BESIDE: [Hypothesis; 2] = [
     },
     // Pits in a raceway: much more ripple, and a mean current that may fall as well as rise.
     Hypothesis {
-        shape: Shape::Friction,
+        shape: Shape::Rough,
         width: 0.2,
-        doubt: LOOSE,
+        doubt: ROUGH,
         up: (Cause::Spalling, 0.05),
         down: Some((Cause::Spalling, 0.05)),
-        beside: [(1.2, 0.7), (0.0, 0.4)],
+        beside: [(1.6, 0.9), (0.0, 0.4)],
     },
 ];
 

@@ -320,12 +320,15 @@ impl AxisJudge {
             }
         }
         let evidence = self.cusum[worst as usize].largest();
-        self.known = (evidence > t.threshold || self.backlash_raised).then_some(ranking);
+        // Sums outlast what has gone: then there is nothing left to be named.
+        let speaks = self.latest_sigma.abs() > t.slack;
+        let beyond = evidence > t.threshold || self.backlash_raised;
+        self.known = (speaks && beyond).then_some(ranking);
         self.explain(at, out);
         let state = match self.load_cause {
             None if evidence > t.threshold => EventState::Raised,
             Some(_) if evidence < 0.5 * t.threshold => EventState::Cleared,
-            Some(old) if old != cause && evidence > t.threshold && sure(&ranking) => {
+            Some(old) if old != cause && evidence > t.threshold && speaks && sure(&ranking) => {
                 EventState::Updated
             }
             _ => return,
