@@ -32,7 +32,7 @@ fn named(fault: &str, seconds: u64, channel: &str, causes: &[&str]) {
     for seed in SEEDS {
         let events = events(fault, seconds, seed);
         let told = |e: &&Value| e["channel"] == channel && e["state"] != "cleared";
-        let Some(last) = events.iter().filter(told).next_back() else {
+        let Some(last) = events.iter().rfind(told) else {
             panic!("{fault}, seed {seed}: nothing on {channel} in {events:#?}");
         };
         for event in &events {
