@@ -474,16 +474,17 @@ impl Correct<'_, '_> {
             else {
                 break;
             };
+            let (t, stamp) = (&self.plan.thresholds, self.stamp);
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(axis as u16),
+                context: self.context,
+            };
             if let Some(segment) = lane.segments.ended(classified, l) {
-                judge.segment(plan, &segment);
+                judge.segment(plan, t, &at, &segment, self.out);
             }
             if lane.segments.movement_ended(l) {
-                let at = Occasion {
-                    stamp: self.stamp,
-                    source: Source::Axis(axis as u16),
-                    context: self.context,
-                };
-                judge.movement_end(plan, &self.plan.thresholds, &at, self.out);
+                judge.movement_end(plan, t, &at, self.out);
             }
         }
     }

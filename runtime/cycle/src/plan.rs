@@ -47,6 +47,12 @@ pub struct AxisPlan {
     pub observer: Steady,
     /// Inertia (A s2/m), where it is known: it tells added mass from gravity alone.
     pub inertia: Option<f64>,
+    /// Gravity is more than a small share of friction: it closes the gaps of the axis.
+    pub carries_weight: bool,
+    /// Viscous friction (A s/m).
+    pub viscous: f64,
+    /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.
+    pub cycle_way_m: f64,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
     /// Limit of the drift of a free run (m); none: switched off.
@@ -99,7 +105,7 @@ impl AxisPlan {
     }
 
     /// Whether a part may be met.
-    fn presses(&self) -> bool {
+    pub(crate) fn presses(&self) -> bool {
         let by_recipe = self.by_recipe.iter().flatten().map(|one| &one.contact);
         (self.contacts.iter().chain(by_recipe)).any(|c| c.stiffness_a_per_m > 0.0)
     }
@@ -204,6 +210,9 @@ mod tests {
             gravity_a: 0.0,
             observer: Steady::BLIND,
             inertia: None,
+            carries_weight: false,
+            viscous: 0.0,
+            cycle_way_m: 1.0,
             drift_limit_m: None,
             contacts: [Contact::default(); MAX_PARTS],
             by_recipe: [None; MAX_BY_RECIPE],

@@ -27,6 +27,7 @@ use twinstep_models::kalman::{self, AxisNoise, Steady};
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
+use twinstep_models::rank::VERTICAL;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::Context;
 use twinstep_models::simd::Level;
@@ -361,6 +362,9 @@ fn axis_plan(
         gravity_a: p.gravity_a,
         observer: observer(axis, period_s),
         inertia: axis.twin.is_some().then_some(p.inertia),
+        carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
+        viscous: p.viscous,
+        cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
         contacts,
         drift_limit_m: None,
         by_recipe,
