@@ -3,7 +3,8 @@
 use crate::cli::CheckArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
-use crate::plan::stop_ramp_s;
+use crate::plan::{self, stop_ramp_s};
+use crate::thresholds;
 use serde::Serialize;
 use std::fmt::Write;
 use twinstep_config::machine::{Axis, Machine};
@@ -74,10 +75,63 @@ struct Report {
     axes: Vec<AxisReport>,
     /// Names of the stations.
     stations: Vec<String>,
+    /// How far the thresholds rest on what was measured.
+    false_alarms: Thresholds,
     /// What happens when twinstep stops, in order.
     stop: String,
     /// What happens when the process dies.
     death: String,
+}
+
+/// How far thresholds rest on the healthy record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Thresholds {
+    /// Interval between false alarms that is asked for (s).
+    asked_s: f64,
+    /// Detectors whose threshold comes from a tail.
+    tails: usize,
+    /// Figures of movements and holds whose threshold comes from a formula.
+    figures: usize,
+    /// Which thresholds are provisional, and why.
+    provisional: Vec<String>,
+}
+
+impl Thresholds {
+    fn of(machine: &Machine) -> Self {
+        let asked_s = machine.judge.false_alarm_interval_s;
+        let shares = plan::shares(machine);
+        let mut provisional = Vec::new();
+        if let Some(record_s) = thresholds::shortest_record_s(machine).filter(|s| *s < asked_s) {
+            provisional.push(format!(
+                "{} detectors are extrapolated from a healthy record of {record_s:.0} s to {asked_s:.0} s",
+                shares.tails
+            ));
+        }
+        if shares.figures > 0 {
+            provisional.push(format!(
+                "{} figures of movements and holds are judged by a formula for white normal figures, because a commissioning run has too few for a tail",
+                shares.figures
+            ));
+        }
+        for station in &machine.stations {
+            if station
+                .twin
+                .as_ref()
+                .is_some_and(|twin| twin.pressure_limit_pa.is_some())
+            {
+                provisional.push(format!(
+                    "the pressure limit of {} stands above the largest of the healthy record, no tail is learnt, and it is not counted",
+                    station.name
+                ));
+            }
+        }
+        Self {
+            asked_s,
+            tails: shares.tails,
+            figures: shares.figures,
+            provisional,
+        }
+    }
 }
 
 /// One axis.
@@ -132,6 +186,7 @@ impl Report {
                 .iter()
                 .map(|station| station.name.clone())
                 .collect(),
+            false_alarms: Thresholds::of(machine),
             stop,
             death,
         })
@@ -179,6 +234,15 @@ impl Report {
         }
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");
+        }
+        let f = &self.false_alarms;
+        let _ = writeln!(
+            text,
+            "false alarms: one in {:.0} s asked, {} detectors with a tail, {} figures without",
+            f.asked_s, f.tails, f.figures
+        );
+        for reason in &f.provisional {
+            let _ = writeln!(text, "provisional: {reason}");
         }
         let _ = write!(text, "stop: {}", self.stop);
         if !self.death.is_empty() {
@@ -300,6 +364,29 @@ mod tests {
         let error = Report::of(&machine).unwrap_err();
         assert_eq!(error.exit(), Exit::Usage);
         assert!(error.render(false).contains("on the wire"));
+    }
+
+    #[test]
+    fn provisional_thresholds_are_named_with_their_reason() {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let said = Thresholds::of(&machine);
+        assert!(said.tails > 0 && said.figures > 0, "{said:?}");
+        let text = said.provisional.join("\n");
+        for part in [
+            "extrapolated from",
+            "figures of movements",
+            "pressure limit of gripper",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        // Asked for less than the record holds nothing is extrapolated.
+        machine.judge.false_alarm_interval_s = 10.0;
+        let said = Thresholds::of(&machine);
+        assert!(
+            !said.provisional.join("\n").contains("extrapolated"),
+            "{said:?}"
+        );
     }
 
     #[test]
