@@ -26,10 +26,6 @@ impl Exposure {
     }
 }
 
-/// Share of a figure of movements against that of a detector with a tail. A figure is judged once a movement, and its standard
-/// deviation is widened by the error of the model: on healthy machines it uses hardly any of its share.
-const FIGURE_WEIGHT: f64 = 0.25;
-
 /// Streams of a machine among which the asked rate of false alarms is shared out: all axes, their channels and detectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
@@ -45,18 +41,9 @@ impl Shares {
         self.tails + self.figures
     }
 
-    /// Rate that one detector with a tail may have (1/s).
-    pub fn tail_per_s(self, asked_s: f64) -> f64 {
-        1.0 / (asked_s.max(1e-3) * self.weight())
-    }
-
-    /// Rate that one figure may have (1/s).
-    pub fn figure_per_s(self, asked_s: f64) -> f64 {
-        FIGURE_WEIGHT * self.tail_per_s(asked_s)
-    }
-
-    fn weight(self) -> f64 {
-        (self.tails as f64 + FIGURE_WEIGHT * self.figures as f64).max(FIGURE_WEIGHT)
+    /// Rate of false alarms that each may have (1/s): what was asked, shared out evenly.
+    pub fn per_s(self, asked_s: f64) -> f64 {
+        1.0 / (asked_s.max(1e-3) * self.streams().max(1) as f64)
     }
 }
 
@@ -160,9 +147,9 @@ mod tests {
             figures: 10,
         };
         for _ in 0..27 {
-            all.add(&tail, tail.level(shares.tail_per_s(asked_s)));
+            all.add(&tail, tail.level(shares.per_s(asked_s)));
         }
-        all.add_designed(10, shares.figure_per_s(asked_s));
+        all.add_designed(10, shares.per_s(asked_s));
         assert_eq!(all.streams, shares.streams());
         assert!((all.interval_s() / asked_s - 1.0).abs() < 1e-6, "{all:?}");
         assert!(all.low_s() < all.interval_s());

@@ -111,7 +111,7 @@ impl PlanStore {
             .iter()
             .map(|s| station_plan(s, machine, period_s))
             .collect();
-        let asked = FEATURES_PER_S / shares.figure_per_s(machine.judge.false_alarm_interval_s);
+        let asked = FEATURES_PER_S / shares.per_s(machine.judge.false_alarm_interval_s);
         let limits = Thresholds {
             slack: SLACK,
             threshold: detect::threshold(SLACK, asked.max(1.0)),

@@ -91,14 +91,14 @@ pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
     }
     all.add_designed(
         shares.streams().saturating_sub(all.streams),
-        shares.figure_per_s(asked_s),
+        shares.per_s(asked_s),
     );
     Some(all)
 }
 
 /// The threshold of one stream (the tail's unit).
 fn level(tail: &Tail, asked_s: f64, shares: Shares) -> f64 {
-    let level = held(tail, asked_s, shares).level(shares.tail_per_s(asked_s));
+    let level = held(tail, asked_s, shares).level(shares.per_s(asked_s));
     let least = if tail.record_s < asked_s {
         BEYOND * tail.largest
     } else {

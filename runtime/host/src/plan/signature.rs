@@ -26,7 +26,7 @@ pub(super) fn streams(machine: &Machine) -> usize {
 pub(super) fn plans(machine: &Machine, shares: Shares) -> Vec<SignaturePlan> {
     let taken = |(n, axis): (usize, &Axis)| {
         let settings = axis.signature?;
-        let asked = 1.0 / shares.figure_per_s(machine.judge.false_alarm_interval_s);
+        let asked = 1.0 / shares.per_s(machine.judge.false_alarm_interval_s);
         let healthy = axis.healthy.as_ref();
         Some(SignaturePlan {
             axis: u16::try_from(n).ok()?,
