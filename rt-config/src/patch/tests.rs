@@ -58,6 +58,7 @@ fn innovation(sigma: f64) -> HealthyInnovation {
         clusters: 61.0,
         record_s: 179.5,
         largest: 5.1,
+        reach: 1.0,
     };
     HealthyInnovation {
         correlation: -1.0 / 3.0,

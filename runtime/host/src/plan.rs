@@ -2,6 +2,7 @@
 
 mod signature;
 
+use crate::false_alarms::Shares;
 use crate::press_plan;
 use crate::simd;
 use crate::thresholds;
@@ -101,11 +102,11 @@ impl PlanStore {
             .chunks(LANES)
             .map(|axes| LaneParams::new(axes, period_s))
             .collect();
-        let streams = streams(machine);
+        let shares = shares(machine);
         let axes: Vec<AxisPlan> = all
             .iter()
             .zip(&params)
-            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s, streams))
+            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s, shares))
             .collect();
         let axis_health = all
             .iter()
@@ -120,7 +121,7 @@ impl PlanStore {
             .iter()
             .map(|s| station_plan(s, machine, period_s))
             .collect();
-        let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
+        let asked = FEATURES_PER_S / shares.per_s(machine.judge.false_alarm_interval_s);
         let limits = Thresholds {
             slack: SLACK,
             threshold: detect::threshold(SLACK, asked.max(1.0)),
@@ -138,7 +139,7 @@ impl PlanStore {
             stations,
             thresholds: limits,
             level: simd::detected(),
-            signatures: signature::plans(machine, streams),
+            signatures: signature::plans(machine, shares),
             axis_health,
             station_health,
             params,
@@ -225,19 +226,20 @@ impl PlanStore {
 
 /// All streams that may raise a false alarm and share the asked interval: features of movements, leaks, signatures, and the
 /// detectors of innovations.
-pub fn streams(machine: &Machine) -> usize {
+pub fn shares(machine: &Machine) -> Shares {
     let presses = machine.presses.iter().map(|press| &press.axis);
     let features = (machine.axes.iter().chain(presses))
         .filter_map(|axis| axis.twin.as_ref())
         .flat_map(|twin| &twin.baseline)
         .filter(|b| Feature::ALL.iter().any(|f| f.name() == b.regime))
         .count();
-    features
-        + (machine.stations.iter())
-            .filter(|station| station.twin.is_some())
-            .count()
-        + signature::streams(machine)
-        + thresholds::streams(machine)
+    let stations = (machine.stations.iter())
+        .filter(|station| station.twin.is_some())
+        .count();
+    Shares {
+        tails: thresholds::streams(machine),
+        figures: features + stations + signature::streams(machine),
+    }
 }
 
 /// Parameters of one axis; an axis without a twin idles and is not judged.
@@ -300,7 +302,7 @@ fn axis_plan(
     p: &AxisParams,
     machine: &Machine,
     period_s: f64,
-    streams: usize,
+    shares: Shares,
 ) -> AxisPlan {
     let mut baseline = [None; FEATURES];
     let mut innovation = thresholds::Innovation::default();
@@ -324,7 +326,7 @@ fn axis_plan(
                     sigma_a: b.sigma_a,
                 });
         }
-        innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, streams);
+        innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, shares);
         if let Some(press) = press {
             let direction = way_in(&press.stroke);
             let met = |part: &PartTwin| Contact {

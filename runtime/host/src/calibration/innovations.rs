@@ -4,7 +4,9 @@
 
 use twinstep_config::machine::HealthyInnovation;
 use twinstep_cycle::judge::CALM_CYCLES;
-use twinstep_models::identify::{WhitenFit, fit_tail, fit_whitening};
+use twinstep_models::identify::{
+    AMPLITUDE_SHAPE, SQUARE_SHAPE, WhitenFit, fit_tail, fit_whitening,
+};
 use twinstep_models::innovation::{
     NEXT, Statistics, WHITENED, WHITENED_CHANNELS, Watch, WatchParams, Whitened,
 };
@@ -44,19 +46,19 @@ impl Innovations {
             let sizes: Vec<Vec<f64>> = (self.stretches[c].iter())
                 .map(|stretch| stretch.iter().map(|e| e.abs() / fit.sigma).collect())
                 .collect();
-            let tail = |stretches: &[Vec<f64>]| {
-                fit_tail(stretches, period_s, CALM_CYCLES as usize).map(|fit| fit.tail)
+            let tail = |stretches: &[Vec<f64>], prior| {
+                fit_tail(stretches, period_s, CALM_CYCLES as usize, prior).map(|fit| fit.tail)
             };
-            let of_whitened = |which: usize| {
+            let of_whitened = |which: usize, prior| {
                 let w = WHITENED_CHANNELS.iter().position(|channel| *channel == c)?;
-                tail(&statistics[w][which])
+                tail(&statistics[w][which], prior)
             };
             Some(HealthyInnovation {
                 correlation: fit.correlation,
                 sigma: fit.sigma,
-                fast_limit: tail(&sizes),
-                window: of_whitened(0),
-                cusum: of_whitened(1),
+                fast_limit: tail(&sizes, AMPLITUDE_SHAPE),
+                window: of_whitened(0, SQUARE_SHAPE),
+                cusum: of_whitened(1, AMPLITUDE_SHAPE),
             })
         })
     }
