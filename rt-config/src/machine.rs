@@ -255,7 +255,9 @@ pub struct AxisTwin {
     /// Limit of the one-cycle innovation of current (A); none: the channel is off.
     pub current_limit_a: Option<f64>,
     /// Healthy innovations of position, velocity and current, from which thresholds follow; a limit above overrides its own.
-    pub innovations: [Option<HealthyInnovation>; NEXT],
+    ///
+    /// The drift of a free run comes last, in the same form: not correlated, and with a fast limit alone.
+    pub innovations: [Option<HealthyInnovation>; HealthyInnovation::COUNT],
 }
 
 /// The one-cycle innovation of one channel in the healthy record: `y = (e - correlation e') / sigma`, e' being the one before.
@@ -275,7 +277,12 @@ pub struct HealthyInnovation {
 
 impl HealthyInnovation {
     /// Names of the channels in the configuration.
-    pub const CHANNELS: [&'static str; NEXT] = ["position_next", "velocity_next", "current_next"];
+    pub const CHANNELS: [&'static str; Self::COUNT] =
+        ["position_next", "velocity_next", "current_next", "drift"];
+    /// Number of the channels.
+    pub const COUNT: usize = NEXT + 1;
+    /// Place of the drift.
+    pub const DRIFT: usize = NEXT;
     /// Names of the detectors in the configuration.
     pub const DETECTORS: [&'static str; 3] = ["fast_limit", "window", "cusum"];
 

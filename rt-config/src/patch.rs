@@ -201,7 +201,7 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
         quantity(out, "velocity_walk", noise.velocity_walk, "m/s")?;
         quantity(out, "disturbance_walk", noise.disturbance_walk, unit)?;
     }
-    let units = ["m", "m/s", unit];
+    let units = ["m", "m/s", unit, "m"];
     for ((one, channel), unit) in (twin.innovations.iter())
         .zip(HealthyInnovation::CHANNELS)
         .zip(units)

@@ -45,7 +45,15 @@ fn twin() -> AxisTwin {
         position_limit_m: Some(4.9e-8),
         velocity_limit_m_per_s: Some(0.01),
         current_limit_a: Some(0.013),
-        innovations: [Some(innovation(1.7e-9)), None, Some(innovation(0.004))],
+        innovations: [
+            Some(innovation(1.7e-9)),
+            None,
+            Some(innovation(0.004)),
+            Some(HealthyInnovation {
+                cusum: None,
+                ..innovation(1.0 / 7.0)
+            }),
+        ],
     }
 }
 

@@ -188,7 +188,7 @@ pub(crate) struct NoiseTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InnovationTable {
-    /// position_next, velocity_next or current_next.
+    /// position_next, velocity_next, current_next or drift.
     pub(crate) channel: At<String>,
     /// Correlation with the innovation before, -0.99 to 0.99.
     pub(crate) correlation: Quantity<Number>,

@@ -23,7 +23,7 @@ use twinstep_models::sample::Context;
 use twinstep_models::simd::{Kernel, Vector};
 
 /// Runs below half the limit, one after the other, after which a deviation is cleared.
-const CALM_RUNS: u8 = 3;
+pub const CALM_RUNS: u8 = 3;
 
 /// The free run in progress.
 #[derive(Clone, Debug, PartialEq)]

@@ -223,6 +223,15 @@ impl<'a> Pipeline<'a> {
         }
     }
 
+    /// Drift of axis `n` in a free run that ended in the last cycle, and counts: measured minus free (m).
+    pub fn drift_m(&self, n: usize) -> Option<f64> {
+        let l = n % LANES;
+        let run = self
+            .drifted
+            .filter(|run| run.lane == n / LANES && run.counts & (1 << l) != 0)?;
+        Some(run.measured_m[l] - run.free_m[l])
+    }
+
     /// The free run that ended in the last cycle.
     pub const fn drifted(&self) -> Option<&Drifted> {
         self.drifted.as_ref()

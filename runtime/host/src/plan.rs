@@ -368,7 +368,7 @@ fn axis_plan(
         viscous: p.viscous,
         cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
         contacts,
-        drift_limit_m: None,
+        drift_limit_m: innovation.drift_m,
         by_recipe,
         movement_m: MOVEMENT_M,
     }

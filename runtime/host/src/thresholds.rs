@@ -22,6 +22,8 @@ pub struct Innovation {
     pub limits: [Option<f64>; NEXT],
     /// Whitening of position and current with the thresholds of window and CUSUM; none: off.
     pub whitened: [Option<Whitened>; WHITENED],
+    /// Limit of the drift of a free run (m); none: off.
+    pub drift_m: Option<f64>,
 }
 
 /// Detectors of innovations that have a tail, over the whole machine.
@@ -52,6 +54,8 @@ pub fn of(twin: &AxisTwin, asked_s: f64, shares: Shares) -> Innovation {
                 Some(healthy.sigma * level(healthy.fast_limit?))
             })
         }),
+        drift_m: twin.innovations[HealthyInnovation::DRIFT]
+            .and_then(|healthy| Some(healthy.sigma * level(healthy.fast_limit?))),
         whitened: WHITENED_CHANNELS.map(|c| {
             let healthy = twin.innovations[c]?;
             Some(Whitened {
@@ -72,8 +76,9 @@ pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
     let asked_s = machine.judge.false_alarm_interval_s;
     let mut all = Extrapolated::default();
     for twin in twins(machine) {
-        let limits = of(twin, asked_s, shares).limits;
-        for (limit, healthy) in limits.into_iter().zip(&twin.innovations) {
+        let all_of = of(twin, asked_s, shares);
+        let limits = all_of.limits.into_iter().chain([all_of.drift_m]);
+        for (limit, healthy) in limits.zip(&twin.innovations) {
             let tails = healthy.map_or([None; 3], |h: HealthyInnovation| h.tails());
             if limit.is_some() && tails[0].is_none() {
                 return None;
@@ -166,7 +171,7 @@ mod tests {
             twin.position_limit_m = None;
             twin.velocity_limit_m_per_s = None;
             twin.current_limit_a = None;
-            twin.innovations = [healthy, None, None];
+            twin.innovations = [healthy, None, None, None];
         }
         machine
     }
