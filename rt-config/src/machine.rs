@@ -6,7 +6,9 @@ mod signature;
 mod tap;
 
 pub use health::{HealthLimits, LEAK_FACTOR};
-pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
+pub use press::{
+    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
+};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use tap::{ImageOrder, Tap};
 pub use twinstep_models::innovation::NEXT;
@@ -23,6 +25,8 @@ pub const MAX_SUBDEVICES: usize = 256;
 pub const MAX_STEPS: usize = 32;
 /// Largest number of parts.
 pub const MAX_PARTS: usize = 16;
+/// Largest number of parts that are met otherwise in one recipe.
+pub const MAX_RECIPE_TWINS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
 /// Largest number of parts in one recipe.
@@ -255,7 +259,9 @@ pub struct AxisTwin {
     /// Limit of the one-cycle innovation of current (A); none: the channel is off.
     pub current_limit_a: Option<f64>,
     /// Healthy innovations of position, velocity and current, from which thresholds follow; a limit above overrides its own.
-    pub innovations: [Option<HealthyInnovation>; NEXT],
+    ///
+    /// The drift of a free run comes last, in the same form: not correlated, and with a fast limit alone.
+    pub innovations: [Option<HealthyInnovation>; HealthyInnovation::COUNT],
 }
 
 /// The one-cycle innovation of one channel in the healthy record: `y = (e - correlation e') / sigma`, e' being the one before.
@@ -275,7 +281,12 @@ pub struct HealthyInnovation {
 
 impl HealthyInnovation {
     /// Names of the channels in the configuration.
-    pub const CHANNELS: [&'static str; NEXT] = ["position_next", "velocity_next", "current_next"];
+    pub const CHANNELS: [&'static str; Self::COUNT] =
+        ["position_next", "velocity_next", "current_next", "drift"];
+    /// Number of the channels.
+    pub const COUNT: usize = NEXT + 1;
+    /// Place of the drift.
+    pub const DRIFT: usize = NEXT;
     /// Names of the detectors in the configuration.
     pub const DETECTORS: [&'static str; 3] = ["fast_limit", "window", "cusum"];
 

@@ -3,6 +3,7 @@
 mod axis;
 mod evaluation;
 mod health;
+mod kinematics;
 mod signature;
 
 pub(crate) use axis::{
@@ -11,6 +12,8 @@ pub(crate) use axis::{
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
+
+pub(crate) use kinematics::KinematicsTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
@@ -153,6 +156,8 @@ pub(crate) struct PressTable {
     pub(crate) drive: Option<DriveTable>,
     pub(crate) motion: PressMotionTable,
     pub(crate) stroke: StrokeTable,
+    /// What stands between motor and ram; a screw without losses unless given.
+    pub(crate) kinematics: Option<KinematicsTable>,
     /// How the force over the travel of a stroke is taken.
     pub(crate) curve: Option<CurveTable>,
     /// What a stroke must look like; at most 32.
@@ -172,7 +177,7 @@ pub(crate) struct PressTable {
 pub(crate) struct PartTable {
     /// Unique among parts: a to z, 0 to 9, _ and -, at most 32 bytes.
     pub(crate) name: At<String>,
-    /// Where the ram meets it, between `approach` and `bottom` of every press.
+    /// Where the ram meets it (of the ram, not of the drive), between `approach` and `bottom` of every press.
     pub(crate) contact: Quantity<Length>,
     /// Stiffness of the press-fit: force rises with this from the contact on.
     pub(crate) stiffness: Quantity<Stiffness>,
@@ -180,6 +185,23 @@ pub(crate) struct PartTable {
     pub(crate) stiffness_spread: Option<Quantity<Number>>,
     /// What `twinstep calibrate` learnt of it.
     pub(crate) twin: Option<PartTwinTable>,
+    /// The same for one recipe alone, where the part is met otherwise in it; at most 16 of all parts together.
+    #[serde(default)]
+    pub(crate) recipe_twin: Vec<At<RecipeTwinTable>>,
+}
+
+/// What calibration learnt about a part in one recipe.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecipeTwinTable {
+    /// Name of the recipe.
+    pub(crate) recipe: At<String>,
+    /// Contact position.
+    pub(crate) contact: Quantity<Length>,
+    /// Stiffness.
+    pub(crate) stiffness: Quantity<Stiffness>,
+    /// The band of good strokes, for the evaluation of kind "envelope" with this recipe.
+    pub(crate) envelope: Option<EnvelopeTable>,
 }
 
 /// What calibration learnt about a part.

@@ -111,7 +111,9 @@ pub(crate) fn press_cell() -> Machine {
                 step_n: f64::INFINITY,
                 contact_n: 50.0,
                 frame_m_per_n: 0.0,
+                tare: None,
             },
+            drive_train: DriveTrain::SCREW,
             evaluations: Vec::new(),
         }],
         stations: vec![Station {

@@ -218,6 +218,7 @@ pub(crate) mod tests {
             stiffness_n_per_m: 1e6,
             stiffness_spread: 0.0,
             twin: None,
+            by_recipe: Vec::new(),
         };
         Machine {
             name: "cell".into(),

@@ -1,13 +1,13 @@
 //! What the pipeline says of a healthy machine.
 
-use super::innovations::Innovations;
+use super::innovations::{Innovations, learn_drift};
 use super::page::{self, Judged};
 use super::{Report, axis_mut};
 use crate::error::HostError;
 use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
-use twinstep_config::machine::{Machine, RegimeBaseline};
+use twinstep_config::machine::{HealthyInnovation, Machine, RegimeBaseline};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::blocks::{FEATURES, Feature};
@@ -26,6 +26,10 @@ const SKIP_CYCLES: u64 = 1000;
 struct Seen {
     innovations: Innovations,
     features: [Vec<f64>; FEATURES],
+    /// Free runs that counted (m).
+    drift_m: Vec<f64>,
+    /// Cycles that were judged.
+    cycles: usize,
 }
 
 /// What the page draws: every so many cycles, so that a long record is no longer than a short one.
@@ -101,6 +105,9 @@ pub(super) fn learn(
             twin.current_limit_a = None;
             twin.innovations = seen.innovations.learn(period_s);
         }
+        // The free run needs no cascade.
+        let record_s = seen.cycles as f64 * period_s;
+        twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
         twin.baseline.clear();
         for feature in Feature::ALL {
             let values = &seen.features[feature as usize];
@@ -155,6 +162,8 @@ fn run(
                 seen.innovations.gap();
                 continue;
             };
+            seen.cycles += 1;
+            seen.drift_m.extend(pipeline.drift_m(n));
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             seen.innovations
                 .push(std::array::from_fn(|c| measured[c] - predicted[c]));

@@ -43,19 +43,27 @@ pub(super) fn teach(
         let (d, Some(teacher)) = (&lesson.demand, &lesson.teacher) else {
             continue;
         };
+        let recipe = (d.recipe)
+            .and_then(|recipe| machine.recipes.get(usize::from(recipe)))
+            .map_or_else(String::new, |recipe| format!(" in recipe {}", recipe.name));
         let Some(part) = machine.parts.get_mut(usize::from(d.part)) else {
             continue;
         };
+        let name = format!("{}{recipe}", part.name);
+        let twin = match d.recipe {
+            Some(recipe) => (part.by_recipe.iter_mut())
+                .find(|(index, _)| *index == recipe)
+                .map(|(_, twin)| twin),
+            None => part.twin.as_mut(),
+        };
         let taught = teacher.envelope(d.coverage, d.confidence, d.floor_n);
-        match (&mut part.twin, taught) {
+        match (twin, taught) {
             (Some(twin), Some(envelope)) => twin.envelope = Some(envelope),
             (None, Some(_)) => remarks.push(format!(
-                "{}: no envelope, its contact was not calibrated",
-                part.name
+                "{name}: no envelope, its contact was not calibrated"
             )),
             (_, None) => remarks.push(format!(
-                "{}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
-                part.name,
+                "{name}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
                 teacher.strokes(),
                 lesson.short
             )),
@@ -93,7 +101,7 @@ fn run(mut bus: RecordingBus, store: &PlanStore, lessons: &mut [Lesson]) {
                 continue;
             };
             for lesson in lessons.iter_mut() {
-                if lesson.press == n && lesson.demand.part == record.context.part {
+                if lesson.press == n && lesson.demand.is_for(record.context) {
                     lesson.learn(press.curve(), &record);
                 }
             }

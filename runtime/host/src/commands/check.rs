@@ -1,11 +1,16 @@
 //! `twinstep check`: what results from a configuration, before a machine moves.
 
+mod press;
+mod thresholds;
+
 use crate::cli::CheckArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::plan::stop_ramp_s;
+use press::PressReport;
 use serde::Serialize;
 use std::fmt::Write;
+use thresholds::Thresholds;
 use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::ethercat::plan::Plan;
 use twinstep_drivers::ethercat::wire::{entry_bytes, layout, wire_time_ns};
@@ -72,10 +77,14 @@ struct Report {
     wire_time_ns: u64,
     /// Servo axes and presses.
     axes: Vec<AxisReport>,
+    /// What stands between motor and ram of the presses.
+    presses: Vec<PressReport>,
     /// Names of the stations.
     stations: Vec<String>,
     /// Where lives end: one entry a tracked parameter.
     health: Vec<LimitReport>,
+    /// How far the thresholds rest on what was measured.
+    false_alarms: Thresholds,
     /// What happens when twinstep stops, in order.
     stop: String,
     /// What happens when the process dies.
@@ -183,12 +192,14 @@ impl Report {
             frame_bytes: frame_lengths(machine),
             wire_time_ns,
             axes: axes.chain(presses).collect(),
+            presses: machine.presses.iter().map(PressReport::of).collect(),
             stations: machine
                 .stations
                 .iter()
                 .map(|station| station.name.clone())
                 .collect(),
             health: limits(machine),
+            false_alarms: Thresholds::of(machine),
             stop,
             death,
         })
@@ -234,6 +245,9 @@ impl Report {
                 axis.stop_m * 1000.0
             );
         }
+        for press in &self.presses {
+            let _ = writeln!(text, "{}", press.text());
+        }
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");
         }
@@ -250,6 +264,15 @@ impl Report {
         }
         for (names, limits) in told {
             let _ = writeln!(text, "life of {} ends at: {limits}", names.join(", "));
+        }
+        let f = &self.false_alarms;
+        let _ = writeln!(
+            text,
+            "false alarms: one in {:.0} s asked, {} detectors with a tail, {} figures without",
+            f.asked_s, f.tails, f.figures
+        );
+        for reason in &f.provisional {
+            let _ = writeln!(text, "provisional: {reason}");
         }
         let _ = write!(text, "stop: {}", self.stop);
         if !self.death.is_empty() {
@@ -394,6 +417,29 @@ mod tests {
         let error = Report::of(&machine).unwrap_err();
         assert_eq!(error.exit(), Exit::Usage);
         assert!(error.render(false).contains("on the wire"));
+    }
+
+    #[test]
+    fn provisional_thresholds_are_named_with_their_reason() {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let said = Thresholds::of(&machine);
+        assert!(said.tails > 0 && said.figures > 0, "{said:?}");
+        let text = said.provisional.join("\n");
+        for part in [
+            "extrapolated from",
+            "figures of movements",
+            "pressure limit of gripper",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        // Asked for less than the record holds nothing is extrapolated.
+        machine.judge.false_alarm_interval_s = 10.0;
+        let said = Thresholds::of(&machine);
+        assert!(
+            !said.provisional.join("\n").contains("extrapolated"),
+            "{said:?}"
+        );
     }
 
     #[test]
