@@ -57,6 +57,21 @@ impl Rhythm {
     }
 }
 
+/// Places on the bus of all presses, where the machine has more than one part: a twin that expects the wrong one is worse
+/// than none.
+pub fn presses_of_several_parts(machine: &Machine) -> Vec<usize> {
+    if machine.parts.len() < 2 {
+        return Vec::new();
+    }
+    let is_press = |name: &str| machine.presses.iter().any(|press| press.axis.name == name);
+    let devices = machine.bus.iter().flat_map(|bus| &bus.subdevices);
+    devices
+        .enumerate()
+        .filter(|(_, device)| is_press(&device.name))
+        .map(|(place, _)| place)
+        .collect()
+}
+
 /// See the module.
 pub struct TapBus<S> {
     source: S,
@@ -68,6 +83,8 @@ pub struct TapBus<S> {
     bus: machine::Bus,
     order: Option<ImageOrder>,
     image: ProcessImage,
+    /// SubDevices of presses that a twin cannot follow: which of several parts lies in them does not stand in the frames.
+    unknown_part: Vec<usize>,
     collector: Option<Collector>,
     learnt: bool,
     /// Cycles in which frames and configuration disagreed.
@@ -116,6 +133,7 @@ impl<S: FrameSource> TapBus<S> {
             order: bus.tap.as_ref().and_then(|tap| tap.order),
             bus,
             image,
+            unknown_part: presses_of_several_parts(machine),
             collector: None,
             learnt: false,
             disagreed: 0,
@@ -441,6 +459,11 @@ impl<S: FrameSource> Bus for TapBus<S> {
             return self.fault(BusCause::NoFrame, image);
         };
         collector.fill(collected, image);
+        for place in &self.unknown_part {
+            if let Some(valid) = image.valid.get_mut(*place) {
+                *valid = valid.and(Err(Missing::NotMapped));
+            }
+        }
         match collected {
             Collected::Whole => Ok(self.stamp()),
             Collected::WorkingCounter { expected, actual } => Err(BusFault {
