@@ -4,6 +4,9 @@
 //! into promiscuous mode for as long as it lives. There is no function that sends, the descriptor is private, and no call
 //! in this file could. The interface needs no address, and should have none.
 //!
+//! A master that goes past the queueing discipline (PACKET_QDISC_BYPASS, as twinstep does; XDP; drivers of IgH's own) is not
+//! heard on its own interface: what it sends never passes the place where sockets listen. A mirror port or a TAP hears it.
+//!
 //! One of the named files with unsafe code: system calls only, each with its own reason.
 #![allow(unsafe_code)]
 
@@ -89,6 +92,15 @@ impl ReceiveSocket {
         // Past the limit of the system, where that is permitted.
         if !set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes, size) {
             set(libc::SOL_SOCKET, libc::SO_RCVBUF, bytes, size);
+        }
+        if way != Way::Both {
+            // A port of a TAP hears; what this computer might say on it is no frame of the bus.
+            set(
+                libc::SOL_PACKET,
+                libc::PACKET_IGNORE_OUTGOING,
+                (&raw const on).cast(),
+                size,
+            );
         }
         let membership = libc::packet_mreq {
             mr_ifindex: index as libc::c_int,
