@@ -5,6 +5,7 @@
 
 pub mod cable;
 pub mod run;
+pub mod sim;
 
 use std::env;
 use std::fs::OpenOptions;

@@ -5,64 +5,14 @@
 )]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::Stdio;
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
-use twinstep_tests::run::{json_lines, shipped};
-use twinstep_tests::{release_binary, root};
+use twinstep_tests::root;
+use twinstep_tests::run::shipped;
+use twinstep_tests::sim::Sim;
 
 /// Lead of the first drive over its counts (m): 10 mm, 2^20 counts.
 const M_PER_COUNT: &str = "9.5367431640625e-9";
-
-/// A running `twinstep sim`.
-struct Sim {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Sim {
-    /// Starts it and waits until it serves.
-    fn start(cable: &Cable, machine: &str, more: &[&str]) -> Self {
-        let mut args = vec!["sim", machine, "--interface", ENDS[1], "--json"];
-        args.extend_from_slice(more);
-        let mut child = cable
-            .command(release_binary(), args)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let mut sim = Self {
-            child,
-            input,
-            output: BufReader::new(output),
-        };
-        let mut line = String::new();
-        sim.output.read_line(&mut line).unwrap();
-        let first: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(first["state"], "serving", "{first}");
-        sim
-    }
-
-    /// Injects a fault now.
-    fn inject(&mut self, fault: &str) {
-        writeln!(self.input, "{fault}").unwrap();
-    }
-
-    /// Ends it. Returns all lines but the first.
-    fn end(mut self) -> Vec<Value> {
-        let id = self.child.id().to_string();
-        let killed = std::process::Command::new("kill")
-            .args(["-INT", &id])
-            .status();
-        assert!(killed.unwrap().success());
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.output, &mut text).unwrap();
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {text}");
-        json_lines(&text)
-    }
-}
 
 #[test]
 fn soem_takes_the_press_cell_to_op_and_moves_an_axis() {

@@ -7,9 +7,11 @@
 
 use super::collect::{Collected, Collector, Key};
 use super::exchange::{Exchange, exchanges};
-use super::layout::{Evidence, Layout, Mismatch};
+use super::layout::{Evidence, Layout};
 use super::learn::Learner;
+use super::mismatch::Mismatch;
 use super::pairing::{FrameCounts, Number, Pairing, Seen};
+use super::rhythm::Rhythm;
 use super::source::{FrameSource, MAX_CAPTURED, Next, TapError};
 use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
 use crate::clock::Clock;
@@ -24,38 +26,8 @@ pub const PAUSE_PERIODS: u64 = 3;
 pub const MAX_PAUSE: u64 = 1000;
 /// Cycles that frames and configuration may disagree for before that is an error: a start-up may not be over.
 const DISAGREE: u64 = 200;
-/// Datagrams among which the first one of a cycle is looked for.
-const MAX_KEYS: usize = 64;
 /// Longest that [`TapBus::ready`] listens before it returns (ns).
 const LISTEN_NS: u64 = 50_000_000;
-
-/// Finds where a cycle begins: at the datagram after the longest pause.
-#[derive(Debug, Default)]
-struct Rhythm {
-    /// Datagram, sum of the pauses before it (ns), how often it came.
-    keys: Vec<(Key, u64, u64)>,
-    last_ns: Option<u64>,
-}
-
-impl Rhythm {
-    fn take(&mut self, key: Key, now_ns: u64) {
-        let Some(last_ns) = self.last_ns.replace(now_ns) else {
-            return;
-        };
-        let pause_ns = now_ns.saturating_sub(last_ns);
-        if let Some((_, sum, count)) = self.keys.iter_mut().find(|(known, ..)| *known == key) {
-            *sum = sum.saturating_add(pause_ns);
-            *count += 1;
-        } else if self.keys.len() < MAX_KEYS {
-            self.keys.push((key, pause_ns, 1));
-        }
-    }
-
-    fn anchor(&self) -> Option<Key> {
-        let longest = self.keys.iter().max_by_key(|(_, sum, count)| sum / count);
-        longest.map(|(key, ..)| *key)
-    }
-}
 
 /// Places on the bus of all presses, where the machine has more than one part: a twin that expects the wrong one is worse
 /// than none.

@@ -8,10 +8,10 @@
 use super::exchange::Exchange;
 use super::learn::{Learner, Station};
 use super::map::{Mapped, ProcessMap};
+use super::mismatch::Mismatch;
 use crate::ethercat::plan::Direction;
 use crate::ethercat::wire::entry_bytes;
 use crate::frame::command as c;
-use std::fmt;
 use std::ops::Range;
 use twinstep_config::machine::{Bus, ImageOrder, PdoEntry, SubDevice};
 
@@ -19,119 +19,6 @@ use twinstep_config::machine::{Bus, ImageOrder, PdoEntry, SubDevice};
 const DECIDED_AFTER: u64 = 2000;
 /// Cycles that are looked at before anything is decided: all datagrams of a cycle have passed by then.
 const LOOK_AT: u64 = 4;
-
-/// Why frames and configuration do not belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// A configured SubDevice is not on the bus, or not in this place.
-    Absent {
-        /// Its name.
-        name: String,
-    },
-    /// It has more or fewer bytes.
-    Length {
-        /// Its name.
-        name: String,
-        /// Direction.
-        direction: Direction,
-        /// Bytes by the configuration.
-        configured: usize,
-        /// Bytes on the bus.
-        found: usize,
-    },
-    /// It maps other objects.
-    Object {
-        /// Its name.
-        name: String,
-        /// Direction.
-        direction: Direction,
-        /// Index, subindex, bits by the configuration.
-        configured: (u16, u8, u8),
-        /// The same on the bus.
-        found: (u16, u8, u8),
-    },
-    /// Its data do not begin or end with a byte.
-    Bits {
-        /// Its name.
-        name: String,
-    },
-    /// The process data as a whole are shorter or longer.
-    Total {
-        /// Bytes by the configuration.
-        configured: usize,
-        /// Bytes in the frames.
-        found: usize,
-    },
-    /// Neither order explains what came back.
-    NoOrder,
-    /// Both do.
-    AnyOrder,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way = |direction: &Direction| match direction {
-            Direction::Input => "inputs",
-            Direction::Output => "outputs",
-        };
-        match self {
-            Self::Absent { name } => write!(
-                f,
-                "`{name}` was not found on the tapped bus: compare `subdevices`, `vendor_id` and `product_code` of the \
-                 configuration with `twinstep scan --capture FILE`"
-            ),
-            Self::Length {
-                name,
-                direction,
-                configured,
-                found,
-            } => write!(
-                f,
-                "`{name}` has {found} bytes of {} on the tapped bus and {configured} in the configuration: list the objects \
-                 that its master maps under `{}`",
-                way(direction),
-                way(direction)
-            ),
-            Self::Object {
-                name,
-                direction,
-                configured,
-                found,
-            } => write!(
-                f,
-                "`{name}` maps 0x{:04X}:{:02X} ({} bits) among its {} where the configuration has 0x{:04X}:{:02X} ({} bits): \
-                 list them under `{}` as its master maps them",
-                found.0,
-                found.1,
-                found.2,
-                way(direction),
-                configured.0,
-                configured.1,
-                configured.2,
-                way(direction)
-            ),
-            Self::Bits { name } => write!(
-                f,
-                "the process data of `{name}` do not begin and end with a byte: such SubDevices cannot be tapped yet"
-            ),
-            Self::Total { configured, found } => write!(
-                f,
-                "the tapped frames carry {found} bytes of process data, the configured SubDevices have {configured}: compare \
-                 the lists of objects with what the master maps, or tap from the master's start on"
-            ),
-            Self::NoOrder => write!(
-                f,
-                "the process data change in places where the configuration has outputs, in whichever order: compare \
-                 `subdevices` and the lists of objects with the master's, or tap from the master's start on"
-            ),
-            Self::AnyOrder => write!(
-                f,
-                "it does not show whether the master maps inputs or outputs first: set `order` in [bus] to \"inputs_first\" \
-                 (ethercrab, twinstep) or \"outputs_first\" (SOEM, IgH)"
-            ),
-        }
-    }
-}
 
 /// Process data of one SubDevice in one direction, or a part of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,10 @@ pub mod exchange;
 pub mod layout;
 pub mod learn;
 pub mod map;
+pub mod mismatch;
 pub mod pairing;
 pub mod report;
+mod rhythm;
 pub mod socket;
 pub mod source;
 #[cfg(test)]

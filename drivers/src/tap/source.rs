@@ -87,7 +87,7 @@ pub enum TapError {
         what: &'static str,
     },
     /// The frames do not belong to the configured machine.
-    Mismatch(super::layout::Mismatch),
+    Mismatch(super::mismatch::Mismatch),
     /// The file ended before one whole cycle of process data.
     NoCycle,
     /// The machine has no bus.

@@ -341,6 +341,37 @@ ripple = "18N"
 }
 
 #[test]
+fn a_tapped_bus_is_checked() {
+    let tap = |keys: &str| PRESS_CELL.replacen("[bus]\n", &format!("[bus]\n{keys}"), 1);
+    let all = tap(
+        "kind = \"tap\"\ninterface = \"eth1\"\nreturned_interface = \"eth2\"\norder = \"outputs_first\"\n",
+    );
+    let bus = load(&all, "tap.toml").unwrap().bus.unwrap();
+    let expected = crate::machine::Tap {
+        returned_interface: Some("eth2".into()),
+        order: Some(crate::machine::ImageOrder::OutputsFirst),
+    };
+    assert_eq!(bus.tap, Some(expected));
+    let ours = tap("kind = \"main_device\"\n");
+    assert_eq!(load(&ours, "tap.toml").unwrap().bus.unwrap().tap, None);
+    let check = |from, to, words| wrong(&all, from, to, words);
+    check(
+        "kind = \"tap\"",
+        "kind = \"tab\"",
+        "\"tap\", where it only listens",
+    );
+    check("\"outputs_first\"", "\"soem\"", "outputs_first");
+    check("\"eth2\"", "\"eth 2\"", "`returned_interface` is no name");
+    let ours = tap("order = \"inputs_first\"\n");
+    wrong(
+        &ours,
+        "order = \"inputs_first\"",
+        "order = \"outputs_first\"",
+        "`order` is of a tap",
+    );
+}
+
+#[test]
 fn twins_and_recordings_are_checked() {
     let replay = |from, to, words| wrong(REPLAY, from, to, words);
     load(REPLAY, "replay.toml").unwrap();

@@ -1,8 +1,9 @@
 //! The order of an image that nobody explained.
 
 use super::super::exchange::Exchange;
-use super::super::layout::{Evidence, Layout, Mismatch};
+use super::super::layout::{Evidence, Layout};
 use super::super::learn::Learner;
+use super::super::mismatch::Mismatch;
 use super::PERIOD_NS;
 use crate::ethercat::plan::Direction;
 use crate::frame::command as c;

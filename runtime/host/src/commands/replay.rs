@@ -53,6 +53,7 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         None => {
             let source = CaptureFile::open(&args.recording).map_err(not_tapped)?;
             let bus = TapBus::new(source, &machine).map_err(not_tapped)?;
+            super::tap::tell_unjudged(&machine, output);
             session::run(&machine, &options, output, move || Ok((bus, pacer)))
         }
     }

@@ -9,7 +9,23 @@ use crate::session::{self, Options};
 use crate::store;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::tap::TapBus;
+use twinstep_drivers::tap::bus::presses_of_several_parts;
 use twinstep_drivers::tap::socket::LiveSource;
+
+/// Says which presses are not judged, because nothing in the frames says which part lies in them.
+pub fn tell_unjudged(machine: &Machine, output: &Output) {
+    let devices = machine.bus.iter().flat_map(|bus| &bus.subdevices);
+    let names: Vec<&str> = devices.map(|device| device.name.as_str()).collect();
+    for name in presses_of_several_parts(machine)
+        .iter()
+        .filter_map(|place| names.get(*place))
+    {
+        output.note(&format!(
+            "{name} is not judged: which of the {} parts is pressed does not stand in the frames",
+            machine.parts.len()
+        ));
+    }
+}
 
 /// Runs the machine's twins on what is heard, until the user ends it.
 ///
@@ -54,6 +70,7 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
         .map_err(not_tapped)?;
     let state = store::folder(args.cycle.state.as_deref())?;
     let options = Options::new(&machine.name, &args.cycle, state, false);
+    tell_unjudged(machine, output);
     // Whoever starts the master next may wait for this line.
     output.note(&format!("listening on {interface}; nothing is sent"));
     let pacer = Pacer::new(Pace::Frames, machine.cycle.period_ns, 0);
