@@ -3,6 +3,7 @@
 mod frames;
 mod hostile;
 mod layout;
+mod learn;
 
 use super::TapBus;
 use super::capture::CaptureFile;
@@ -179,6 +180,76 @@ fn it_keeps_what_every_bus_keeps() {
     assert!(report.good >= CYCLES - 2);
     let counters = bus.counters();
     assert_eq!((counters.lost, counters.working_counter_errors), (1, 1));
+}
+
+/// A script as a live source: a frame is not there before its time.
+struct Live(Script);
+
+impl FrameSource for Live {
+    fn next(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Next, TapError> {
+        match self.0.0.get(self.0.1) {
+            Some((_, time_ns)) if *time_ns > deadline_ns => Ok(Next::Nothing),
+            _ => self.0.next(buffer, deadline_ns),
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_pause_is_told_while_it_lasts_and_no_cycle_twice() {
+    let run = run("pause");
+    let mut script = run.script.clone();
+    let out = script.process_frames(false);
+    for (from, periods) in [(20, 2), (30, 7), (40, 3)] {
+        for frame in &mut script.0[out[from]..] {
+            frame.1 += periods * PERIOD_NS;
+        }
+    }
+    let causes = |outcomes: &[(Option<BusCause>, ProcessImage)]| -> Vec<_> {
+        outcomes.iter().map(|(cause, _)| *cause).collect()
+    };
+    let (from_file, _) = run.outcomes(script.clone());
+    let mut bus = TapBus::new(Live(script), &run.machine).unwrap();
+    while !bus.ready().unwrap() {}
+    let mut image = crate::object_map::Layout::new(&run.machine)
+        .unwrap()
+        .image();
+    let mut live = Vec::new();
+    loop {
+        let cause = bus
+            .exchange(&mut image, &mut || {})
+            .err()
+            .map(|fault| fault.cause);
+        if cause == Some(BusCause::End) {
+            break;
+        }
+        live.push((cause, image.clone()));
+    }
+    // A master that is late by two periods is late; seven and three more than its own are missing cycles.
+    assert_eq!(
+        causes(&from_file)
+            .iter()
+            .filter(|cause| cause.is_some())
+            .count(),
+        7 + 3
+    );
+    assert_eq!(causes(&live), causes(&from_file));
+}
+
+#[test]
+fn a_long_pause_in_a_capture_is_a_new_segment() {
+    let run = run("segment");
+    let mut script = run.script.clone();
+    let out = script.process_frames(false);
+    for frame in &mut script.0[out[30]..] {
+        frame.1 += 5000 * PERIOD_NS;
+    }
+    let (outcomes, _) = run.outcomes(script);
+    let faults: Vec<_> = outcomes.iter().filter_map(|(cause, _)| *cause).collect();
+    assert_eq!(faults, [BusCause::Segment]);
 }
 
 #[test]
