@@ -15,6 +15,7 @@ use super::rhythm::Rhythm;
 use super::source::{FrameSource, MAX_CAPTURED, Next, TapError};
 use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
 use crate::clock::Clock;
+use crate::ethercat::AlReport;
 use crate::object_map::Layout as ImageLayout;
 use std::time::Duration;
 use twinstep_config::machine::{self, ImageOrder, Machine};
@@ -147,6 +148,12 @@ impl<S: FrameSource> TapBus<S> {
         self.error.take()
     }
 
+    /// The next AL error that the master has read, once each.
+    pub fn take_al_report(&mut self) -> Option<AlReport> {
+        let reports = &mut self.collector.as_mut().filter(|_| self.ready)?.reports;
+        (!reports.is_empty()).then(|| reports.remove(0))
+    }
+
     /// Part of the last exchange in which the master's frame was waited for (ns), 0 for a file.
     pub fn waited_ns(&self) -> u64 {
         self.waited_ns
@@ -195,12 +202,7 @@ impl<S: FrameSource> TapBus<S> {
             return;
         }
         self.ready = true;
-        // What was dropped on the way here does not count.
-        (
-            collector.lost,
-            collector.late,
-            collector.working_counter_errors,
-        ) = (0, 0, 0);
+        collector.begin();
         self.before = self.pairing.counts().clone();
         self.missing = 0;
         self.segment = false;

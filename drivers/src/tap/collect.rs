@@ -8,11 +8,17 @@ use super::layout::{Layout, Span};
 use super::map::weights;
 use super::pairing::Number;
 use crate::bus::ProcessImage;
+use crate::ethercat::AlReport;
 use crate::ethercat::plan::Direction;
 use crate::frame::command as c;
 use twinstep_models::sample::Missing;
 
 const AL_STATUS: u16 = 0x0130;
+const AL_CODE: u16 = 0x0134;
+/// Bit of an AL status: the SubDevice has left its state by itself, or refused one.
+const AL_ERROR: u8 = 0x10;
+/// AL errors that wait: as many as there can be SubDevices on one bus.
+const MAX_REPORTS: usize = 256;
 const SYSTEM_TIME: u16 = 0x0910;
 const OP: u8 = 8;
 /// Several states at once: whose is whose, the broadcast does not say.
@@ -57,6 +63,8 @@ pub struct Collector {
     outputs: Vec<u8>,
     inputs: Vec<u8>,
     under_way: u64,
+    /// Errors that the master read, not taken yet; further ones are not told.
+    pub reports: Vec<AlReport>,
     /// System time of the reference clock as it was read last (ns), 0 without one.
     pub dc_time_ns: u64,
     /// Frames with process data that never came back, or not before the next cycle.
@@ -84,6 +92,7 @@ impl Collector {
             outputs: image.outputs.clone(),
             inputs: image.inputs.clone(),
             under_way: 0,
+            reports: Vec::with_capacity(MAX_REPORTS),
             dc_time_ns: 0,
             lost: 0,
             late: 0,
@@ -154,6 +163,14 @@ impl Collector {
             None => Collected::Whole,
             Some((expected, actual)) => Collected::WorkingCounter { expected, actual },
         })
+    }
+
+    /// Cycle 0 is next: what was dropped on the way there does not count.
+    pub fn begin(&mut self) {
+        self.reports.clear();
+        self.lost = 0;
+        self.late = 0;
+        self.working_counter_errors = 0;
     }
 
     /// Every SubDevice was in OP when it was last asked, if anybody asked.
@@ -266,7 +283,15 @@ impl Collector {
             && let Some(place) = places.position(|known| *known == Some(address))
             && let Some(state) = self.states.get_mut(place)
         {
-            *state = status;
+            let before = core::mem::replace(state, status);
+            if status & AL_ERROR != 0 && before != status && self.reports.len() < MAX_REPORTS {
+                let code = exchange.part(exchange.back, AL_CODE, 2);
+                self.reports.push(AlReport {
+                    subdevice: place,
+                    status,
+                    code: code.map_or(0, |code| u16::from_le_bytes([code[0], code[1]])),
+                });
+            }
         }
     }
 }

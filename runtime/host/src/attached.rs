@@ -112,6 +112,10 @@ impl<S: FrameSource> Attached for TapBus<S> {
         false
     }
 
+    fn take_al_report(&mut self) -> Option<AlReport> {
+        Self::take_al_report(self)
+    }
+
     fn ready(&mut self) -> Result<bool, HostError> {
         Self::ready(self).map_err(not_tapped)
     }

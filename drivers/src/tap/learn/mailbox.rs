@@ -169,7 +169,7 @@ impl Mailbox {
         (1..=count).map(entry).collect()
     }
 
-    pub(super) fn to_device(&mut self, message: &[u8]) {
+    pub(super) fn sent(&mut self, message: &[u8]) {
         let Some((SDO_REQUEST, sdo)) = parse(message) else {
             self.other += 1;
             return;
@@ -207,7 +207,7 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn from_device(&mut self, message: &[u8]) {
+    pub(super) fn received(&mut self, message: &[u8]) {
         let sdo = match parse(message) {
             Some((SDO_RESPONSE, sdo)) => sdo,
             // The drive speaks of itself; the transfer goes on afterwards.

@@ -136,9 +136,9 @@ impl Station {
             return;
         }
         if written {
-            self.mailbox.to_device(data);
+            self.mailbox.sent(data);
         } else {
-            self.mailbox.from_device(data);
+            self.mailbox.received(data);
         }
     }
 }

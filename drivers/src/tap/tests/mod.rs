@@ -310,6 +310,37 @@ fn a_subdevice_that_leaves_op_is_not_believed() {
 }
 
 #[test]
+fn an_error_that_the_master_reads_is_told_once() {
+    use crate::ethercat::frame::{new, push_datagram};
+    let run = run("report");
+    let mut script = run.script.clone();
+    let at = script.process_frames(false)[15];
+    let time_ns = script.0[at].1 - 1000;
+    // The master asks the second SubDevice twice: SAFE-OP with error, the SyncManager watchdog.
+    for index in [7, 8] {
+        let mut asked = new();
+        push_datagram(&mut asked, crate::frame::command::FPRD, 0x1001, 0x0130, 6);
+        asked[17] = index;
+        let mut answer = asked.clone();
+        answer[6] |= 2;
+        answer[26..32].copy_from_slice(&[0x14, 0, 0, 0, 0x1b, 0]);
+        answer[32] = 1;
+        script.0.insert(at, (answer, time_ns));
+        script.0.insert(at, (asked, time_ns));
+    }
+    let (mut bus, mut image) = run.tap(script);
+    let mut reports = Vec::new();
+    while bus.exchange(&mut image, &mut || {}).is_ok() {
+        reports.extend(bus.take_al_report());
+    }
+    let told: Vec<_> = reports
+        .iter()
+        .map(|r| (r.subdevice, r.status, r.code))
+        .collect();
+    assert_eq!(told, [(1, 0x14, 0x1b)]);
+}
+
+#[test]
 fn a_tap_that_joins_late_takes_the_configuration() {
     let run = run("late");
     let mut script = run.script.clone();
