@@ -25,6 +25,7 @@ pub mod plant;
 mod registers;
 pub mod server;
 mod sii;
+pub mod sii_image;
 mod sync_manager;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -2,23 +2,10 @@
 
 use super::Description;
 use super::device::{INPUTS_START, MAILBOX_BYTES, OUTPUTS_START, RX_MAILBOX, TX_MAILBOX};
-
-/// Category numbers of ETG.2010.
-mod category {
-    pub const STRINGS: u16 = 10;
-    pub const GENERAL: u16 = 30;
-    pub const FMMU: u16 = 40;
-    pub const SYNC_MANAGER: u16 = 41;
-    pub const TX_PDO: u16 = 50;
-    pub const RX_PDO: u16 = 51;
-    pub const DC: u16 = 60;
-    pub const END: u16 = 0xffff;
-}
+use super::sii_image::{category, checksum, protocol};
 
 /// Size of the image (bytes): 2 KiB, a 16 kbit EEPROM.
 pub const BYTES: usize = 2048;
-/// Mailbox protocol bit: CoE.
-const PROTOCOL_COE: u16 = 0x0004;
 /// CoE details: SDO services, SDO information, complete access.
 const COE_SDO: u8 = 0x23;
 /// AssignActivate of a drive synchronised by SYNC0.
@@ -47,7 +34,7 @@ pub fn image(description: &Description) -> Vec<u8> {
     put(0x19, MAILBOX_BYTES);
     put(0x1a, TX_MAILBOX);
     put(0x1b, MAILBOX_BYTES);
-    put(0x1c, PROTOCOL_COE);
+    put(0x1c, protocol::COE);
     put(0x3e, (BYTES * 8 / 1024 - 1) as u16);
     put(0x3f, 1);
     let checksum = checksum(image.get(..14).unwrap_or_default());
@@ -112,7 +99,7 @@ fn general() -> [u8; 32] {
     data[2] = 1; // order string
     data[3] = 2; // name string
     data[5] = COE_SDO;
-    data[14] = 0x11; // ports 0 and 1: MII
+    data[16] = 0x11; // ports 0 and 1: MII
     data
 }
 
@@ -160,22 +147,6 @@ fn dc() -> [u8; 24] {
     data
 }
 
-/// CRC-8 over the first seven words: polynomial x8 + x2 + x + 1, start 0xFF (ETG.2010).
-fn checksum(bytes: &[u8]) -> u8 {
-    let mut crc = 0xff_u8;
-    for byte in bytes {
-        crc ^= byte;
-        for _ in 0..8 {
-            crc = if crc & 0x80 != 0 {
-                crc << 1 ^ 0x07
-            } else {
-                crc << 1
-            };
-        }
-    }
-    crc
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +162,7 @@ mod tests {
             at += 2 + usize::from(word(at + 1));
         }
         assert_eq!(seen, [10, 30, 40, 41, 50, 51, 60]);
-        assert_eq!(word(0x1c), PROTOCOL_COE);
+        assert_eq!(word(0x1c), protocol::COE);
     }
 
     #[test]
