@@ -2,9 +2,10 @@
 
 use super::application::Application;
 use super::cia402::Drive;
+use super::description::bytes;
 use super::device::MAX_PROCESS_DATA;
 use super::io_station::IoStation;
-use super::{Description, bytes};
+use super::{Description, Identity};
 use twinstep_config::machine::{Machine, SubDevice};
 
 /// Why a segment cannot be built.
@@ -69,15 +70,14 @@ pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
 }
 
 fn describe(subdevice: &SubDevice, serial: u32) -> Description {
-    Description {
-        name: subdevice.name.clone(),
+    let identity = Identity {
         vendor_id: subdevice.vendor_id,
         product_code: subdevice.product_code,
         revision: 0x0001_0000,
         serial,
-        outputs: subdevice.outputs.clone(),
-        inputs: subdevice.inputs.clone(),
-    }
+    };
+    let (outputs, inputs) = (subdevice.outputs.clone(), subdevice.inputs.clone());
+    Description::new(&subdevice.name, identity, outputs, inputs)
 }
 
 fn application(machine: &Machine, name: &str) -> Result<Box<dyn Application>, SegmentError> {

@@ -14,9 +14,9 @@ use super::fmmu::{Fmmu, copy_bits};
 use super::mailbox::Message;
 use super::plant::Plant;
 use super::registers::{
-    Access, Effects, FMMUS, MEMORY_BYTES, RAM_START, SYNC_MANAGERS, effect, rows,
+    Access, Effects, FMMU_START, FMMUS, MEMORY_BYTES, Range, SYNC_MANAGER_START, SYNC_MANAGERS,
+    effect, rows,
 };
-use super::sii;
 use super::sync_manager::SyncManager;
 
 /// Receive mailbox (SM0).
@@ -44,6 +44,19 @@ pub struct Place {
     pub behind: u64,
 }
 
+/// What the SyncManagers are set to, at a glance.
+#[derive(Clone, Copy, Debug, Default)]
+struct Channels {
+    /// SyncManagers up to the last one in use.
+    in_use: usize,
+    /// One carries outputs.
+    outputs: bool,
+    /// One that carries outputs feeds the watchdog.
+    watched: bool,
+    /// One carries inputs.
+    inputs: bool,
+}
+
 /// How bytes that were read join those already in the datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
@@ -61,6 +74,9 @@ pub struct Device {
     sii: Vec<u8>,
     fmmus: [Fmmu; FMMUS],
     sync_managers: [SyncManager; SYNC_MANAGERS],
+    channels: Channels,
+    /// Room for process data of several SyncManagers.
+    gathered: Vec<u8>,
     /// Its clock.
     pub dc: Dc,
     /// Its state machine.
@@ -83,15 +99,46 @@ pub struct Device {
 impl Device {
     /// Powers a SubDevice up.
     pub fn new(description: Description, place: Place, application: Box<dyn Application>) -> Self {
+        let eeprom = description.eeprom.clone();
+        Self::with_eeprom(description, eeprom, place, application)
+    }
+
+    /// Powers a SubDevice up whose EEPROM was written to since it was built.
+    fn with_eeprom(
+        description: Description,
+        eeprom: Vec<u8>,
+        place: Place,
+        application: Box<dyn Application>,
+    ) -> Self {
+        let controller = &description.controller;
+        let mailboxes = controller.mailboxes;
+        let room = mailboxes.map_or(0, |boxes| usize::from(boxes.send_bytes));
+        let most = description.output_bytes().max(description.input_bytes());
+        // Type, revision, build 0; channels, 8 KiB; ports; DC with 64 bit and enhanced SYNC.
+        let information = [
+            controller.kind,
+            0,
+            0,
+            0,
+            controller.fmmus as u8,
+            controller.sync_managers as u8,
+            8,
+            controller.port_descriptor(),
+            0x0c,
+            0x01,
+        ];
+        let [pdi, pdi_configuration] = controller.pdi;
         let mut device = Self {
-            sii: sii::image(&description),
+            sii: eeprom,
             description,
             memory: vec![0; MEMORY_BYTES].into_boxed_slice(),
             fmmus: [Fmmu::default(); FMMUS],
             sync_managers: [SyncManager::default(); SYNC_MANAGERS],
+            channels: Channels::default(),
+            gathered: vec![0; most],
             dc: Dc::default(),
             al: Al::default(),
-            coe: CoeServer::default(),
+            coe: CoeServer::new(room),
             answer: Message::default(),
             counter: 0,
             place,
@@ -101,38 +148,39 @@ impl Device {
             watchdog_ns: 0,
             application,
         };
-        // Type, revision, build 0; 8 FMMUs, 4 SyncManagers, 8 KiB; two MII ports; DC with 64 bit and enhanced SYNC.
-        device.put(
-            0x0000,
-            &[
-                0x11,
-                0,
-                0,
-                0,
-                FMMUS as u8,
-                SYNC_MANAGERS as u8,
-                8,
-                0x0f,
-                0x0c,
-                0x01,
-            ],
-        );
+        device.put(0x0000, &information);
         device.put(0x0100, &[0x01, 0x00, 0x07, 0x00]);
         // DL status: PDI running, watchdog fine; links and open loops of the ports in use, closed loops elsewhere.
         let last = place.behind == 0;
         let links = if last { 0x13 } else { 0x33 };
         let loops = if last { 0x56 } else { 0x5a };
         device.put(0x0110, &[links, loops]);
-        device.put(0x0140, &[0x05]);
+        device.put(0x0140, &pdi.to_le_bytes());
+        device.put(0x0150, &pdi_configuration.to_le_bytes());
         device.put(0x0400, &2498_u16.to_le_bytes());
         device.put(0x0410, &1000_u16.to_le_bytes());
         device.put(0x0420, &1000_u16.to_le_bytes());
         device.put(0x0440, &[0x01]);
         device.put(0x0502, &[0xc0, 0x00]);
         device.put(0x0930, &[0x00, 0x10, 0x00, 0x00, 0x00, 0x0c]);
+        device.load_alias();
         device.apply_watchdog();
         device.publish_al();
         device
+    }
+
+    /// Whether this controller has a row of the map: it may have fewer channels than the map.
+    fn has(&self, row: &Range) -> bool {
+        let controller = &self.description.controller;
+        let first = usize::from(row.first);
+        let end = |start: u16, count: usize, bytes: usize| usize::from(start) + count * bytes;
+        if row.on_write & effect::FMMU != 0 {
+            first < end(FMMU_START, controller.fmmus, 16)
+        } else if (SYNC_MANAGER_START..SYNC_MANAGER_START + 0x80).contains(&row.first) {
+            first < end(SYNC_MANAGER_START, controller.sync_managers, 8)
+        } else {
+            true
+        }
     }
 
     /// Segment time at which a frame sent into the segment at `segment_ns` passes here.
@@ -157,7 +205,12 @@ impl Device {
             }
             let first = start.max(usize::from(row.first));
             let end = (start + data.len()).min(usize::from(row.last) + 1);
-            if row.first == RAM_START && !self.may_read(first, end - first) {
+            let open = if row.on_write & effect::RAM != 0 {
+                self.may_read(first, end - first)
+            } else {
+                self.has(row)
+            };
+            if !open {
                 continue;
             }
             any = true;
@@ -185,6 +238,9 @@ impl Device {
         for row in rows(address, data.len()) {
             let first = start.max(usize::from(row.first));
             let end = (start + data.len()).min(usize::from(row.last) + 1);
+            if !self.has(row) {
+                continue;
+            }
             match row.access {
                 Access::ReadOnly => continue,
                 Access::Trigger => {
@@ -197,7 +253,7 @@ impl Device {
                     }
                 }
                 Access::ReadWrite => {
-                    if row.first == RAM_START && !self.may_write(first, end - first) {
+                    if row.on_write & effect::RAM != 0 && !self.may_write(first, end - first) {
                         continue;
                     }
                     if let (Some(target), Some(source)) = (
@@ -220,7 +276,7 @@ impl Device {
     /// Logical read; returns whether an FMMU mapped any of it.
     pub fn read_logical(&mut self, logical: u32, data: &mut [u8], segment_ns: u64) -> bool {
         let mut any = false;
-        for index in 0..FMMUS {
+        for index in 0..self.description.controller.fmmus {
             let Some(mapped) = self
                 .fmmus
                 .get(index)
@@ -261,7 +317,7 @@ impl Device {
         plant: &mut Plant,
     ) -> bool {
         let mut any = false;
-        for index in 0..FMMUS {
+        for index in 0..self.description.controller.fmmus {
             let Some(mapped) = self
                 .fmmus
                 .get(index)
@@ -300,7 +356,7 @@ impl Device {
         if let Some(sync0) = self.dc.sync0 {
             self.put(0x0990, &sync0.next_ns.to_le_bytes());
         }
-        if self.al.state == AlState::Op && self.sync_managers[2].enabled && !self.fresh {
+        if self.al.state == AlState::Op && self.channels.outputs && !self.fresh {
             self.missed = self.missed.saturating_add(1);
         }
         self.fresh = false;
@@ -316,19 +372,56 @@ impl Device {
 
     /// Hands outputs to the application (in OP) and takes its inputs (in SAFE-OP and OP).
     fn exchange(&mut self, plant: &mut Plant) {
-        let [_, _, outputs, inputs] = self.sync_managers;
-        if self.al.state == AlState::Op
-            && outputs.enabled
-            && self.outputs_at.is_some()
-            && let Some(bytes) = self.memory.get(outputs.area())
-        {
-            self.application.outputs(bytes, plant);
+        if self.al.state == AlState::Op && self.channels.outputs && self.outputs_at.is_some() {
+            self.give_outputs(plant);
         }
-        if self.al.state >= AlState::SafeOp
-            && inputs.enabled
-            && let Some(bytes) = self.memory.get_mut(inputs.area())
-        {
-            self.application.inputs(bytes, plant);
+        if self.al.state >= AlState::SafeOp && self.channels.inputs {
+            self.take_inputs(plant);
+        }
+    }
+
+    fn give_outputs(&mut self, plant: &mut Plant) {
+        let areas = &self.description.controller.outputs;
+        if let [area] = areas.as_slice() {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            if let Some(bytes) = self.memory.get(area) {
+                self.application.outputs(bytes, plant);
+            }
+            return;
+        }
+        let mut at = 0;
+        for area in areas {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            let end = at + area.len();
+            if let (Some(to), Some(from)) = (self.gathered.get_mut(at..end), self.memory.get(area))
+            {
+                to.copy_from_slice(from);
+                at = end;
+            }
+        }
+        self.application
+            .outputs(self.gathered.get(..at).unwrap_or_default(), plant);
+    }
+
+    fn take_inputs(&mut self, plant: &Plant) {
+        let areas = &self.description.controller.inputs;
+        if let [area] = areas.as_slice() {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            if let Some(bytes) = self.memory.get_mut(area) {
+                self.application.inputs(bytes, plant);
+            }
+            return;
+        }
+        self.application.inputs(&mut self.gathered, plant);
+        let mut at = 0;
+        for area in areas {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            let end = at + area.len();
+            if let (Some(to), Some(from)) = (self.memory.get_mut(area), self.gathered.get(at..end))
+            {
+                to.copy_from_slice(from);
+                at = end;
+            }
         }
     }
 

@@ -14,8 +14,10 @@ pub mod cia402;
 mod coe;
 mod coe_information;
 mod coe_objects;
+mod controller;
 pub mod datagram;
 mod dc;
+mod description;
 mod device;
 mod fmmu;
 pub mod io_station;
@@ -33,6 +35,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use assemble::SegmentError;
+pub use description::{Description, Identity};
 pub use device::{HOP_NS, MAX_PROCESS_DATA};
 
 use absence::{Absence, MAX_ABSENCES, reach};
@@ -41,7 +44,7 @@ use datagram::{Datagram, HEADERS, execute, is_well_formed};
 use device::{Device, Place};
 use plant::Plant;
 use twinstep_config::fault::{Fault, FaultKind};
-use twinstep_config::machine::{Machine, PdoEntry};
+use twinstep_config::machine::Machine;
 
 use crate::rng::Rng;
 
@@ -52,46 +55,6 @@ const SYNC0_WINDOW_NS: u64 = 1_000;
 const CATCH_UP_NS: u64 = 2_000_000_000;
 /// Largest number of `frame_loss` faults in one run.
 const MAX_FRAME_LOSSES: usize = 32;
-
-/// What a SubDevice is, as far as its communication shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Description {
-    /// Name: order string of the SII and 0x1008.
-    pub name: String,
-    /// Vendor id.
-    pub vendor_id: u32,
-    /// Product code.
-    pub product_code: u32,
-    /// Revision.
-    pub revision: u32,
-    /// Serial number.
-    pub serial: u32,
-    /// RxPDO 0x1600.
-    pub outputs: Vec<PdoEntry>,
-    /// TxPDO 0x1A00.
-    pub inputs: Vec<PdoEntry>,
-}
-
-impl Description {
-    /// Length of the outputs (bytes).
-    pub fn output_bytes(&self) -> usize {
-        bytes(&self.outputs)
-    }
-
-    /// Length of the inputs (bytes).
-    pub fn input_bytes(&self) -> usize {
-        bytes(&self.inputs)
-    }
-}
-
-/// Length of a list of objects (bytes).
-fn bytes(entries: &[PdoEntry]) -> usize {
-    entries
-        .iter()
-        .map(|entry| usize::from(entry.bits))
-        .sum::<usize>()
-        .div_ceil(8)
-}
 
 /// A run of lost frames.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,10 @@
 pub const MEMORY_BYTES: usize = 0x3000;
 /// First address of the process data RAM.
 pub const RAM_START: u16 = 0x1000;
-/// FMMUs of a simulated ESC.
-pub const FMMUS: usize = 8;
-/// SyncManagers of a simulated ESC: two mailboxes, outputs, inputs.
-pub const SYNC_MANAGERS: usize = 4;
+/// Most FMMUs of an ESC.
+pub const FMMUS: usize = 16;
+/// Most SyncManagers of an ESC.
+pub const SYNC_MANAGERS: usize = 16;
 
 /// First byte of FMMU 0; each takes 16 bytes.
 pub const FMMU_START: u16 = 0x0600;
@@ -107,9 +107,8 @@ const fn trigger(first: u16, last: u16, on_write: Effects, on_read: Effects) -> 
     }
 }
 
-/// The map, ascending and without overlaps (a test checks it). What is not in it does not exist: it neither answers
-/// nor counts.
-pub const MAP: &[Range] = &[
+/// Registers before the channels.
+const LOW: &[Range] = &[
     ro(0x0000, 0x0009), // type, revision, build, FMMUs, SMs, RAM, ports, features
     rw(0x0010, 0x0011, effect::NONE), // configured station address
     ro(0x0012, 0x0013), // configured station alias
@@ -137,23 +136,10 @@ pub const MAP: &[Range] = &[
     rw(0x0502, 0x0503, effect::SII_CONTROL), // SII control and status
     rw(0x0504, 0x050F, effect::NONE), // SII address, data
     rw(0x0510, 0x0517, effect::NONE), // MII management
-    rw(0x0600, 0x067F, effect::FMMU), // 8 FMMUs
-    rw(0x0800, 0x0804, effect::SYNC_MANAGER), // SM0: start, length, control
-    ro(0x0805, 0x0805), // SM0: status
-    rw(0x0806, 0x0806, effect::SYNC_MANAGER), // SM0: activate
-    ro(0x0807, 0x0807), // SM0: PDI control
-    rw(0x0808, 0x080C, effect::SYNC_MANAGER),
-    ro(0x080D, 0x080D),
-    rw(0x080E, 0x080E, effect::SYNC_MANAGER),
-    ro(0x080F, 0x080F),
-    rw(0x0810, 0x0814, effect::SYNC_MANAGER),
-    ro(0x0815, 0x0815),
-    rw(0x0816, 0x0816, effect::SYNC_MANAGER),
-    ro(0x0817, 0x0817),
-    rw(0x0818, 0x081C, effect::SYNC_MANAGER),
-    ro(0x081D, 0x081D),
-    rw(0x081E, 0x081E, effect::SYNC_MANAGER),
-    ro(0x081F, 0x081F),
+];
+
+/// Registers and RAM behind the channels.
+const HIGH: &[Range] = &[
     trigger(0x0900, 0x0903, effect::RECEIVE_TIME, effect::NONE), // receive time port 0
     ro(0x0904, 0x090F),                                          // receive times ports 1 to 3
     trigger(0x0910, 0x0917, effect::SYSTEM_TIME, effect::SYSTEM_TIME), // system time
@@ -170,9 +156,52 @@ pub const MAP: &[Range] = &[
     rw(0x09A8, 0x09A9, effect::NONE),        // latch control
     ro(0x09AE, 0x09CF),                      // latch status and times
     ro(0x0E00, 0x0E07),                      // product id
+    rw(0x0F00, 0x0F03, effect::RAM),         // outputs of a digital terminal
     rw(0x0F80, 0x0FFF, effect::NONE),        // user RAM
     rw(RAM_START, (MEMORY_BYTES - 1) as u16, effect::RAM),
 ];
+
+/// Rows of a SyncManager: start to control, status, activate, PDI control.
+const SYNC_MANAGER_ROWS: usize = 4;
+const ROWS: usize = LOW.len() + FMMUS + SYNC_MANAGERS * SYNC_MANAGER_ROWS + HIGH.len();
+const TABLE: [Range; ROWS] = table();
+
+/// The map, ascending and without overlaps (a test checks it). What is not in it does not exist: it neither answers
+/// nor counts. A controller with fewer channels lacks the rows of the others.
+pub const MAP: &[Range] = &TABLE;
+
+const fn table() -> [Range; ROWS] {
+    let mut all = [ro(0, 0); ROWS];
+    let mut at = 0;
+    while at < LOW.len() {
+        all[at] = LOW[at];
+        at += 1;
+    }
+    let mut n = 0;
+    while n < FMMUS {
+        let first = FMMU_START + 16 * n as u16;
+        all[at] = rw(first, first + 15, effect::FMMU);
+        at += 1;
+        n += 1;
+    }
+    n = 0;
+    while n < SYNC_MANAGERS {
+        let first = SYNC_MANAGER_START + 8 * n as u16;
+        all[at] = rw(first, first + 4, effect::SYNC_MANAGER);
+        all[at + 1] = ro(first + 5, first + 5);
+        all[at + 2] = rw(first + 6, first + 6, effect::SYNC_MANAGER);
+        all[at + 3] = ro(first + 7, first + 7);
+        at += SYNC_MANAGER_ROWS;
+        n += 1;
+    }
+    n = 0;
+    while n < HIGH.len() {
+        all[at] = HIGH[n];
+        at += 1;
+        n += 1;
+    }
+    all
+}
 
 /// Rows that overlap `length` bytes from `address` on, in ascending order.
 pub fn rows(address: u16, length: usize) -> impl Iterator<Item = &'static Range> {

@@ -2,7 +2,7 @@
 
 use super::Description;
 use super::device::{INPUTS_START, MAILBOX_BYTES, OUTPUTS_START, RX_MAILBOX, TX_MAILBOX};
-use super::sii_image::{category, checksum, protocol};
+use super::sii_image::{PdoRow, category, checksum, protocol};
 
 /// Size of the image (bytes): 2 KiB, a 16 kbit EEPROM.
 pub const BYTES: usize = 2048;
@@ -20,12 +20,8 @@ pub fn image(description: &Description) -> Vec<u8> {
         }
     };
     put(0x00, 0x0005); // PDI control: SPI slave, as most drives report it
-    let identity = [
-        description.vendor_id,
-        description.product_code,
-        description.revision,
-        description.serial,
-    ];
+    let who = description.identity;
+    let identity = [who.vendor_id, who.product_code, who.revision, who.serial];
     for (index, value) in identity.iter().enumerate() {
         put(0x08 + index * 2, *value as u16);
         put(0x09 + index * 2, (*value >> 16) as u16);
@@ -51,16 +47,8 @@ pub fn image(description: &Description) -> Vec<u8> {
         category::SYNC_MANAGER,
         &sync_managers(description),
     );
-    append(
-        &mut image,
-        category::TX_PDO,
-        &pdo(0x1a00, 3, &description.inputs),
-    );
-    append(
-        &mut image,
-        category::RX_PDO,
-        &pdo(0x1600, 2, &description.outputs),
-    );
+    append(&mut image, category::TX_PDO, &pdos(&description.tx_pdos));
+    append(&mut image, category::RX_PDO, &pdos(&description.rx_pdos));
     append(&mut image, category::DC, &dc());
     image.extend_from_slice(&category::END.to_le_bytes());
     image.resize(image.len().max(BYTES), 0xff);
@@ -119,22 +107,22 @@ fn sync_managers(description: &Description) -> Vec<u8> {
     data
 }
 
-fn pdo(index: u16, sync_manager: u8, entries: &[twinstep_config::machine::PdoEntry]) -> Vec<u8> {
-    if entries.is_empty() {
-        return Vec::new();
-    }
-    let mut data = Vec::with_capacity(8 + entries.len() * 8);
-    data.extend_from_slice(&index.to_le_bytes());
-    data.extend_from_slice(&[entries.len() as u8, sync_manager, 0, 0, 0, 0]);
-    for entry in entries {
-        data.extend_from_slice(&entry.index.to_le_bytes());
-        // Basic data types of CiA 301: UNSIGNED8, UNSIGNED16, UNSIGNED32.
-        let data_type = match entry.bits {
-            8 => 5,
-            16 => 6,
-            _ => 7,
-        };
-        data.extend_from_slice(&[entry.subindex, 0, data_type, entry.bits, 0, 0]);
+fn pdos(rows: &[PdoRow]) -> Vec<u8> {
+    let mut data = Vec::new();
+    for pdo in rows.iter().filter(|pdo| !pdo.entries.is_empty()) {
+        data.extend_from_slice(&pdo.index.to_le_bytes());
+        let sync_manager = pdo.sync_manager.unwrap_or(0xff);
+        data.extend_from_slice(&[pdo.entries.len() as u8, sync_manager, 0, 0, 0, 0]);
+        for entry in &pdo.entries {
+            data.extend_from_slice(&entry.index.to_le_bytes());
+            // Basic data types of CiA 301: UNSIGNED8, UNSIGNED16, UNSIGNED32.
+            let data_type = match entry.bits {
+                8 => 5,
+                16 => 6,
+                _ => 7,
+            };
+            data.extend_from_slice(&[entry.subindex, 0, data_type, entry.bits, 0, 0]);
+        }
     }
     data
 }

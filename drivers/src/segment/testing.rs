@@ -2,7 +2,7 @@
 
 use super::application::{ABORT_NO_OBJECT, AlState, Application};
 use super::plant::Plant;
-use super::{Description, Segment};
+use super::{Description, Identity, Segment};
 use twinstep_config::machine::{Bus, Machine, PdoEntry, SubDevice};
 
 /// A device that stores one object, 0x2000, and returns its outputs as inputs, one SYNC0 later.
@@ -62,15 +62,14 @@ fn entries(index: u16, bytes: usize) -> Vec<PdoEntry> {
 impl Description {
     /// A SubDevice with byte objects only.
     pub fn for_test(name: &str, output_bytes: usize, input_bytes: usize) -> Self {
-        Self {
-            name: name.to_owned(),
+        let identity = Identity {
             vendor_id: 0x0b0b,
             product_code: 0x1234,
             revision: 1,
             serial: 7,
-            outputs: entries(0x7000, output_bytes),
-            inputs: entries(0x6000, input_bytes),
-        }
+        };
+        let (outputs, inputs) = (entries(0x7000, output_bytes), entries(0x6000, input_bytes));
+        Self::new(name, identity, outputs, inputs)
     }
 }
 
@@ -94,10 +93,10 @@ pub fn bench(sizes: &[(usize, usize)], period_ns: u64) -> (Machine, Segment) {
             .iter()
             .map(|d| SubDevice {
                 name: d.name.clone(),
-                vendor_id: d.vendor_id,
-                product_code: d.product_code,
-                outputs: d.outputs.clone(),
-                inputs: d.inputs.clone(),
+                vendor_id: d.identity.vendor_id,
+                product_code: d.identity.product_code,
+                outputs: d.rx_pdos[0].entries.clone(),
+                inputs: d.tx_pdos[0].entries.clone(),
             })
             .collect(),
         frame_shift_ns: period_ns / 4,

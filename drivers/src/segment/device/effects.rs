@@ -1,12 +1,11 @@
 //! What a write to a register triggers.
 
+use super::super::controller::Area;
 use super::super::fmmu::Fmmu;
 use super::super::plant::Plant;
-use super::super::registers::{
-    Effects, FMMU_START, FMMUS, SYNC_MANAGER_START, SYNC_MANAGERS, effect,
-};
+use super::super::registers::{Effects, FMMU_START, SYNC_MANAGER_START, effect};
 use super::super::sync_manager::SyncManager;
-use super::{Device, HOP_NS};
+use super::{Channels, Device, HOP_NS};
 
 impl Device {
     pub(super) fn written(
@@ -25,7 +24,7 @@ impl Device {
             self.sii_command();
         }
         if effects & effect::FMMU != 0 {
-            for index in 0..FMMUS {
+            for index in 0..self.description.controller.fmmus {
                 let at = usize::from(FMMU_START) + index * 16;
                 if let (Some(bytes), Some(fmmu)) = (
                     self.memory.get(at..at + 16).and_then(|b| b.try_into().ok()),
@@ -100,28 +99,42 @@ impl Device {
                 _ => status |= 0x2000,
             }
         } else if control & 0x0400 != 0 {
-            let alias = self
-                .sii
-                .get(8..10)
-                .map(|b| [b[0], b[1]])
-                .unwrap_or_default();
-            self.put(0x0012, &alias);
+            self.load_alias();
         }
         self.put(0x0502, &u16::to_le_bytes(status));
     }
 
+    /// The EEPROM is loaded: the alias takes effect.
+    pub(super) fn load_alias(&mut self) {
+        let alias = self.sii.get(8..10).map(|b| [b[0], b[1]]);
+        self.put(0x0012, &alias.unwrap_or_default());
+    }
+
     pub(super) fn apply_sync_managers(&mut self) {
-        for index in 0..SYNC_MANAGERS {
+        self.channels = Channels::default();
+        for index in 0..self.description.controller.sync_managers {
             let at = usize::from(SYNC_MANAGER_START) + index * 8;
             if let (Some(bytes), Some(sm)) = (
                 self.memory.get(at..at + 8).and_then(|b| b.try_into().ok()),
                 self.sync_managers.get_mut(index),
             ) {
                 *sm = SyncManager::decode(bytes);
-                if !sm.enabled {
+                if sm.enabled {
+                    self.channels.in_use = index + 1;
+                } else {
                     self.put(at + 5, &[0]);
                 }
             }
+        }
+        let controller = &self.description.controller;
+        let sm = |area: &Area| self.sync_managers.get(area.sync_manager);
+        let enabled = |area: &Area| sm(area).is_some_and(|sm| sm.enabled);
+        let watched = |area: &Area| sm(area).is_some_and(|sm| sm.enabled && sm.feeds_watchdog());
+        self.channels.outputs = controller.outputs.iter().any(enabled);
+        self.channels.watched = controller.outputs.iter().any(watched);
+        self.channels.inputs = controller.inputs.iter().any(enabled);
+        if controller.mailboxes.is_none() {
+            return;
         }
         // Repeat request: the last answer is put back and the toggle acknowledged.
         let repeat = u8::from(self.sync_managers[1].repeat) << 1;

@@ -44,8 +44,8 @@ fn our_own_image_reads_back_as_it_was_described() {
     );
     assert_eq!(image.fmmus, [1, 2, 3]);
     assert_eq!(image.sync_managers.len(), 4);
-    assert_eq!(image.rx_pdos[0].entries, description.outputs);
-    assert_eq!(image.tx_pdos[0].entries, description.inputs);
+    assert_eq!(image.rx_pdos[0].entries, description.rx_pdos[0].entries);
+    assert_eq!(image.tx_pdos[0].entries, description.tx_pdos[0].entries);
     assert_eq!(image.clocks[0].activate, 0x0300);
 }
 
