@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
-use twinstep_tests::run::{json_lines, shipped};
+use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::{release_binary, root};
 
 /// Lead of the first drive over its counts (m): 10 mm, 2^20 counts.
@@ -131,4 +131,121 @@ fn soem_takes_the_press_cell_to_op_and_moves_an_axis() {
     assert_eq!(summary["type"], "summary");
     assert_eq!(summary["faults"], 1, "{summary}");
     assert!(summary["answered"].as_u64().unwrap() >= 10_000, "{summary}");
+}
+
+/// The configuration of a coupler with terminals, a drive of another maker, and the gripper of the press cell behind them.
+const TERMINALS: &str = r#"
+[machine]
+name = "terminals"
+[cycle]
+period = "1ms"
+[simulation]
+machine_seed = 1
+[bus]
+subdevices = ["coupler", "valves", "lamps", "relays", "drive", "gripper"]
+[[bus.subdevice]]
+name = "coupler"
+sii = "ek1100.hex"
+[[bus.subdevice]]
+name = "valves"
+sii = "el2004-eeprom-dump.bin"
+[[bus.subdevice]]
+name = "lamps"
+sii = "el2828.hex"
+[[bus.subdevice]]
+name = "relays"
+sii = "el2889.hex"
+[[bus.subdevice]]
+name = "drive"
+sii = "akd.hex"
+[[station]]
+name = "gripper"
+pressure_per_count = "5Pa"
+evacuate = "600ms"
+hold = "1.2s"
+release = "400ms"
+[station.plant]
+final_pressure = "250mbar"
+evacuation_time_constant = "80ms"
+leak = "3mbar/s"
+noise = "8Pa"
+"#;
+
+#[test]
+fn soem_reads_real_images_back_as_the_devices_they_are() {
+    let test = "soem_reads_real_images_back_as_the_devices_they_are";
+    let images = root().join("../shared/data/ethercat");
+    let files = [
+        "ek1100.hex",
+        "el2004-eeprom-dump.bin",
+        "el2828.hex",
+        "el2889.hex",
+        "akd.hex",
+    ];
+    if files.iter().any(|file| !images.join(file).exists()) {
+        twinstep_tests::skip(test, "the images of real devices are not there");
+        return;
+    }
+    let (Some(python), Some(cable)) = (python_of_masters(test), Cable::new(test)) else {
+        return;
+    };
+    let place = Place::new();
+    let machine = place.file("terminals.toml", TERMINALS);
+    let bytes = files.map(|file| std::fs::read(images.join(file)).unwrap());
+    for (file, bytes) in files.iter().zip(&bytes) {
+        place.file(file, bytes);
+    }
+    let sim = Sim::start(&cable, machine.to_str().unwrap(), &[]);
+    let script = root().join("tests/masters/terminals.py");
+    let output = cable
+        .command(python, [script.to_str().unwrap(), ENDS[0]])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let lines = sim.end();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{lines:#?}");
+    let mut seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let read = seen["eeprom"].take();
+    println!("{seen}");
+    assert_eq!(seen["subdevices"], 6);
+    let identity = [
+        [2, 0x044c_2c52, 0x0012_0000],
+        [2, 0x07d4_3052, 0x0010_0000],
+        [2, 0x0b0c_3052, 0x0011_0000],
+        [2, 0x0b49_3052, 0x0011_0000],
+        [0x6a, 0x0041_4b44, 2],
+    ];
+    let names = ["EK1100", "EL2004", "EL2828", "EL2889", "AKD"];
+    // The drive's PDOs as its SII assigns them: two objects each way.
+    let sizes = [[0, 0], [1, 0], [1, 0], [2, 0], [6, 6]];
+    for (at, bytes) in bytes.iter().enumerate() {
+        assert_eq!(seen["identity"][at], serde_json::json!(identity[at]));
+        assert_eq!(seen["names"][at], names[at]);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            read[at],
+            hex.as_str(),
+            "{}: the EEPROM, word by word",
+            names[at]
+        );
+        assert_eq!(
+            seen["sizes"][at],
+            serde_json::json!(sizes[at]),
+            "{}",
+            names[at]
+        );
+        if at < 4 {
+            assert_eq!(seen["objects"][at], Value::Null, "no mailbox, no objects");
+        }
+        assert_eq!(
+            (&seen["safe_op"][at], &seen["op"][at]),
+            (&4.into(), &8.into()),
+            "{}",
+            names[at]
+        );
+    }
+    assert_eq!(seen["objects"][4], serde_json::json!(["AKD", 0x0041_4b44]));
+    // Five SubDevices with outputs, two with inputs. SOEM itself expects 2 less: it does not count outputs that fill no byte.
+    assert_eq!(seen["counter"][0], 5 * 2 + 2, "working counter");
 }

@@ -4,7 +4,9 @@ use super::application::Application;
 use super::cia402::Drive;
 use super::description::bytes;
 use super::device::MAX_PROCESS_DATA;
+use super::images::{self, ImageError};
 use super::io_station::IoStation;
+use super::terminal::Terminal;
 use super::{Description, Identity};
 use twinstep_config::machine::{Machine, SubDevice};
 
@@ -15,6 +17,15 @@ pub enum SegmentError {
     NoBus,
     /// A SubDevice carries the name of no axis, press or station.
     UnknownName(String),
+    /// The EEPROM image of a SubDevice cannot be used.
+    Image {
+        /// The SubDevice.
+        name: String,
+        /// The file.
+        path: String,
+        /// Why.
+        why: ImageError,
+    },
     /// More process data than a simulated SubDevice has room for.
     ProcessData {
         /// The SubDevice.
@@ -32,6 +43,9 @@ impl core::fmt::Display for SegmentError {
                 f,
                 "SubDevice '{name}' is named like no axis, press or station of the machine"
             ),
+            Self::Image { name, path, why } => {
+                write!(f, "SubDevice '{name}', EEPROM image {path}: {why}")
+            }
             Self::ProcessData { name, bytes } => write!(
                 f,
                 "SubDevice '{name}' has {bytes} bytes of process data in one direction, at most {MAX_PROCESS_DATA} are simulated"
@@ -52,6 +66,14 @@ pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
         .iter()
         .zip(1..)
         .map(|(subdevice, serial)| {
+            if let Some(file) = &subdevice.sii {
+                let description = images::description(file).map_err(|why| SegmentError::Image {
+                    name: subdevice.name.clone(),
+                    path: file.path.clone(),
+                    why,
+                })?;
+                return Ok((description, Box::new(Terminal) as Box<dyn Application>));
+            }
             for entries in [&subdevice.outputs, &subdevice.inputs] {
                 let bytes = bytes(entries);
                 if bytes > MAX_PROCESS_DATA || entries.len() > usize::from(u8::MAX) {

@@ -14,12 +14,13 @@ pub mod cia402;
 mod coe;
 mod coe_information;
 mod coe_objects;
-mod controller;
+pub mod controller;
 pub mod datagram;
 mod dc;
 mod description;
 mod device;
 mod fmmu;
+mod images;
 pub mod io_station;
 mod mailbox;
 pub mod pdo;
@@ -29,6 +30,9 @@ pub mod server;
 mod sii;
 pub mod sii_image;
 mod sync_manager;
+mod terminal;
+#[cfg(test)]
+mod terminal_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -37,6 +41,7 @@ mod tests;
 pub use assemble::SegmentError;
 pub use description::{Description, Identity};
 pub use device::{HOP_NS, MAX_PROCESS_DATA};
+pub use images::{ImageError, load_images};
 
 use absence::{Absence, MAX_ABSENCES, reach};
 use application::{AlState, Application};

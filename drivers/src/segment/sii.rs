@@ -1,7 +1,8 @@
 //! SubDevice Information Interface: the EEPROM image that a SubDevice's description becomes (ETG.2010).
 
 use super::Description;
-use super::device::{INPUTS_START, MAILBOX_BYTES, OUTPUTS_START, RX_MAILBOX, TX_MAILBOX};
+use super::controller::Controller;
+use super::registers::SYNC_MANAGERS;
 use super::sii_image::{PdoRow, category, checksum, protocol};
 
 /// Size of the image (bytes): 2 KiB, a 16 kbit EEPROM.
@@ -19,18 +20,22 @@ pub fn image(description: &Description) -> Vec<u8> {
             bytes.copy_from_slice(&value.to_le_bytes());
         }
     };
-    put(0x00, 0x0005); // PDI control: SPI slave, as most drives report it
+    let controller = &description.controller;
+    put(0x00, controller.pdi[0]);
+    put(0x01, controller.pdi[1]);
     let who = description.identity;
     let identity = [who.vendor_id, who.product_code, who.revision, who.serial];
     for (index, value) in identity.iter().enumerate() {
         put(0x08 + index * 2, *value as u16);
         put(0x09 + index * 2, (*value >> 16) as u16);
     }
-    put(0x18, RX_MAILBOX);
-    put(0x19, MAILBOX_BYTES);
-    put(0x1a, TX_MAILBOX);
-    put(0x1b, MAILBOX_BYTES);
-    put(0x1c, protocol::COE);
+    if let Some(boxes) = controller.mailboxes {
+        put(0x18, boxes.receive_start);
+        put(0x19, boxes.receive_bytes);
+        put(0x1a, boxes.send_start);
+        put(0x1b, boxes.send_bytes);
+        put(0x1c, if controller.coe { protocol::COE } else { 0 });
+    }
     put(0x3e, (BYTES * 8 / 1024 - 1) as u16);
     put(0x3f, 1);
     let checksum = checksum(image.get(..14).unwrap_or_default());
@@ -39,17 +44,18 @@ pub fn image(description: &Description) -> Vec<u8> {
     }
 
     append(&mut image, category::STRINGS, &strings(description));
-    append(&mut image, category::GENERAL, &general());
-    // FMMU 0 maps the outputs, 1 the inputs, 2 the mailbox status.
-    append(&mut image, category::FMMU, &[1, 2, 3, 0xff]);
+    append(&mut image, category::GENERAL, &general(controller));
+    append(&mut image, category::FMMU, &fmmus(controller));
     append(
         &mut image,
         category::SYNC_MANAGER,
-        &sync_managers(description),
+        &sync_managers(controller),
     );
     append(&mut image, category::TX_PDO, &pdos(&description.tx_pdos));
     append(&mut image, category::RX_PDO, &pdos(&description.rx_pdos));
-    append(&mut image, category::DC, &dc());
+    if controller.mailboxes.is_some() {
+        append(&mut image, category::DC, &dc());
+    }
     image.extend_from_slice(&category::END.to_le_bytes());
     image.resize(image.len().max(BYTES), 0xff);
     image
@@ -82,27 +88,51 @@ fn strings(description: &Description) -> Vec<u8> {
     data
 }
 
-fn general() -> [u8; 32] {
+fn general(controller: &Controller) -> [u8; 32] {
     let mut data = [0; 32];
     data[2] = 1; // order string
     data[3] = 2; // name string
-    data[5] = COE_SDO;
-    data[16] = 0x11; // ports 0 and 1: MII
+    data[5] = if controller.coe { COE_SDO } else { 0 };
+    let [a, b, c, d] = controller.ports;
+    data[16] = a | b << 4;
+    data[17] = c | d << 4;
     data
 }
 
-fn sync_managers(description: &Description) -> Vec<u8> {
-    let rows = [
-        (RX_MAILBOX, MAILBOX_BYTES, 0x26, 1),
-        (TX_MAILBOX, MAILBOX_BYTES, 0x22, 2),
-        (OUTPUTS_START, description.output_bytes() as u16, 0x64, 3),
-        (INPUTS_START, description.input_bytes() as u16, 0x20, 4),
-    ];
-    let mut data = Vec::with_capacity(rows.len() * 8);
-    for (start, length, control, usage) in rows {
+/// One for the outputs, one for the inputs, one for the state of the mailbox.
+fn fmmus(controller: &Controller) -> Vec<u8> {
+    match controller.mailboxes {
+        Some(_) => vec![1, 2, 3, 0xff],
+        None => {
+            let outputs = controller.outputs.iter().map(|_| 1);
+            outputs.chain(controller.inputs.iter().map(|_| 2)).collect()
+        }
+    }
+}
+
+fn sync_managers(controller: &Controller) -> Vec<u8> {
+    // Start, length, control, usage.
+    let mut rows = [(0, 0, 0, 0); SYNC_MANAGERS];
+    if let Some(boxes) = controller.mailboxes {
+        rows[0] = (boxes.receive_start, boxes.receive_bytes, 0x26, 1);
+        rows[1] = (boxes.send_start, boxes.send_bytes, 0x22, 2);
+    }
+    for (areas, control, usage) in [
+        (&controller.outputs, 0x64, 3),
+        (&controller.inputs, 0x20, 4),
+    ] {
+        for area in areas {
+            if let Some(row) = rows.get_mut(area.sync_manager) {
+                *row = (area.start, area.bytes, control, usage);
+            }
+        }
+    }
+    let used = rows.iter().rposition(|row| row.3 != 0);
+    let mut data = Vec::new();
+    for (start, length, control, usage) in rows.iter().take(used.map_or(0, |last| last + 1)) {
         data.extend_from_slice(&start.to_le_bytes());
         data.extend_from_slice(&length.to_le_bytes());
-        data.extend_from_slice(&[control, 0, u8::from(length > 0), usage]);
+        data.extend_from_slice(&[*control, 0, u8::from(*length > 0), *usage]);
     }
     data
 }

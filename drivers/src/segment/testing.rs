@@ -1,8 +1,10 @@
 //! Small SubDevices for the tests of this crate.
 
 use super::application::{ABORT_NO_OBJECT, AlState, Application};
+use super::controller::{Area, Controller};
 use super::plant::Plant;
-use super::{Description, Identity, Segment};
+use super::sii_image::PdoRow;
+use super::{Description, Identity, Segment, sii};
 use twinstep_config::machine::{Bus, Machine, PdoEntry, SubDevice};
 
 /// A device that stores one object, 0x2000, and returns its outputs as inputs, one SYNC0 later.
@@ -73,13 +75,58 @@ impl Description {
     }
 }
 
+/// A digital terminal with two output SyncManagers and one for inputs, all without a mailbox.
+pub fn terminal() -> Description {
+    let identity = Identity {
+        vendor_id: 0x0b0b,
+        product_code: 0x4321,
+        revision: 2,
+        serial: 9,
+    };
+    let area = |sync_manager, start, bytes| Area {
+        sync_manager,
+        start,
+        bytes,
+    };
+    let mut description = Description::new("terminal", identity, Vec::new(), Vec::new());
+    description.controller = Controller {
+        kind: 0x12,
+        fmmus: 3,
+        sync_managers: 4,
+        ports: [3, 3, 0, 0],
+        pdi: [0x0104, 0xff00],
+        emulated: true,
+        mailboxes: None,
+        coe: false,
+        outputs: vec![area(0, 0x0f00, 1), area(1, 0x0f01, 1)],
+        inputs: vec![area(2, 0x1000, 2)],
+    };
+    let pdo = |index, sync_manager, bits| PdoRow {
+        index,
+        sync_manager: Some(sync_manager),
+        name: String::new(),
+        entries: vec![PdoEntry {
+            index: 0x7000,
+            subindex: 1,
+            bits,
+        }],
+    };
+    description.rx_pdos = vec![pdo(0x1600, 0, 8), pdo(0x1601, 1, 4)];
+    description.tx_pdos = vec![pdo(0x1a00, 2, 16)];
+    description.eeprom = sii::image(&description);
+    description
+}
+
 /// A machine without axes whose bus has SubDevices of the given (outputs, inputs) in bytes, and its segment.
 pub fn bench(sizes: &[(usize, usize)], period_ns: u64) -> (Machine, Segment) {
-    let descriptions: Vec<_> = sizes
-        .iter()
-        .enumerate()
-        .map(|(at, &(outputs, inputs))| Description::for_test(&format!("dev{at}"), outputs, inputs))
-        .collect();
+    let of = |(at, &(outputs, inputs)): (usize, &(usize, usize))| {
+        Description::for_test(&format!("dev{at}"), outputs, inputs)
+    };
+    bench_of(sizes.iter().enumerate().map(of).collect(), period_ns)
+}
+
+/// As [`bench`], of given SubDevices.
+pub fn bench_of(descriptions: Vec<Description>, period_ns: u64) -> (Machine, Segment) {
     // The shipped machine with everything taken out but its structure.
     let mut machine =
         twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
@@ -97,6 +144,7 @@ pub fn bench(sizes: &[(usize, usize)], period_ns: u64) -> (Machine, Segment) {
                 product_code: d.identity.product_code,
                 outputs: d.rx_pdos[0].entries.clone(),
                 inputs: d.tx_pdos[0].entries.clone(),
+                ..SubDevice::default()
             })
             .collect(),
         frame_shift_ns: period_ns / 4,

@@ -151,8 +151,11 @@ impl Category<'_> {
     }
 
     pub fn fmmus(&self) -> Result<Vec<u8>, SiiError> {
-        // An odd number of them is filled up with 0xff.
-        let used = self.data.iter().rposition(|&usage| usage != 0xff);
+        // What is filled up with is no FMMU.
+        let used = self
+            .data
+            .iter()
+            .rposition(|&usage| usage != 0xff && usage != 0);
         let fmmus = self.data.get(..used.map_or(0, |last| last + 1));
         let fmmus = fmmus.unwrap_or_default().to_vec();
         at_most(Limit::Fmmus, fmmus.len())?;
