@@ -41,7 +41,6 @@ def main():
     seen["image"] = master.config_map()
     seen["sizes"] = [[len(s.output), len(s.input)] for s in master.slaves]
     seen["dc"] = bool(master.config_dc())
-    seen["delays"] = [s.pdelay if hasattr(s, "pdelay") else None for s in master.slaves]
     # The master asks for SAFE-OP while it maps; then everyone is asked for itself.
     seen["safe_op"] = [reach(s, pysoem.SAFEOP_STATE) for s in master.slaves]
     for s in master.slaves:

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
 use twinstep_tests::run::{Place, json_lines, shipped};
@@ -133,31 +134,34 @@ fn soem_takes_the_press_cell_to_op_and_moves_an_axis() {
     assert!(summary["answered"].as_u64().unwrap() >= 10_000, "{summary}");
 }
 
-/// The configuration of a coupler with terminals, a drive of another maker, and the gripper of the press cell behind them.
-const TERMINALS: &str = r#"
-[machine]
+/// Files with the EEPROM images of real devices.
+const IMAGES: [&str; 5] = [
+    "ek1100.hex",
+    "el2004-eeprom-dump.bin",
+    "el2828.hex",
+    "el2889.hex",
+    "akd.hex",
+];
+
+/// A machine of the gripper of the press cell and of SubDevices with images: name, file, and what else is in its table.
+fn machine_of(images: &[(String, &str, &str)], order: &[String], gripper: &str) -> String {
+    let tables: String = images
+        .iter()
+        .map(|(name, file, more)| {
+            format!("[[bus.subdevice]]\nname = \"{name}\"\nsii = \"{file}\"\n{more}\n")
+        })
+        .collect();
+    format!(
+        r#"[machine]
 name = "terminals"
 [cycle]
 period = "1ms"
 [simulation]
 machine_seed = 1
 [bus]
-subdevices = ["coupler", "valves", "lamps", "relays", "drive", "gripper"]
-[[bus.subdevice]]
-name = "coupler"
-sii = "ek1100.hex"
-[[bus.subdevice]]
-name = "valves"
-sii = "el2004-eeprom-dump.bin"
-[[bus.subdevice]]
-name = "lamps"
-sii = "el2828.hex"
-[[bus.subdevice]]
-name = "relays"
-sii = "el2889.hex"
-[[bus.subdevice]]
-name = "drive"
-sii = "akd.hex"
+subdevices = {order:?}
+{tables}
+{gripper}
 [[station]]
 name = "gripper"
 pressure_per_count = "5Pa"
@@ -169,34 +173,30 @@ final_pressure = "250mbar"
 evacuation_time_constant = "80ms"
 leak = "3mbar/s"
 noise = "8Pa"
-"#;
+"#
+    )
+}
 
-#[test]
-fn soem_reads_real_images_back_as_the_devices_they_are() {
-    let test = "soem_reads_real_images_back_as_the_devices_they_are";
-    let images = root().join("../shared/data/ethercat");
-    let files = [
-        "ek1100.hex",
-        "el2004-eeprom-dump.bin",
-        "el2828.hex",
-        "el2889.hex",
-        "akd.hex",
-    ];
-    if files.iter().any(|file| !images.join(file).exists()) {
-        twinstep_tests::skip(test, "the images of real devices are not there");
-        return;
-    }
-    let (Some(python), Some(cable)) = (python_of_masters(test), Cable::new(test)) else {
-        return;
-    };
+/// The real images in a folder of the test; skipped aloud where they are not there.
+fn images(test: &str) -> Option<(Place, Vec<Vec<u8>>)> {
+    let folder = root().join("../shared/data/ethercat");
     let place = Place::new();
-    let machine = place.file("terminals.toml", TERMINALS);
-    let bytes = files.map(|file| std::fs::read(images.join(file)).unwrap());
-    for (file, bytes) in files.iter().zip(&bytes) {
-        place.file(file, bytes);
+    let mut all = Vec::new();
+    for file in IMAGES {
+        let Ok(bytes) = std::fs::read(folder.join(file)) else {
+            twinstep_tests::skip(test, "the images of real devices are not there");
+            return None;
+        };
+        place.file(file, &bytes);
+        all.push(bytes);
     }
-    let sim = Sim::start(&cable, machine.to_str().unwrap(), &[]);
-    let script = root().join("tests/masters/terminals.py");
+    Some((place, all))
+}
+
+/// Serves a machine to a script: what the script has seen.
+fn ask(cable: &Cable, python: &Path, machine: &Path, script: &str) -> Value {
+    let sim = Sim::start(cable, machine.to_str().unwrap(), &[]);
+    let script = root().join("tests/masters").join(script);
     let output = cable
         .command(python, [script.to_str().unwrap(), ENDS[0]])
         .stderr(Stdio::piped())
@@ -205,7 +205,26 @@ fn soem_reads_real_images_back_as_the_devices_they_are() {
     let lines = sim.end();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{lines:#?}");
-    let mut seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn soem_reads_real_images_back_as_the_devices_they_are() {
+    let test = "soem_reads_real_images_back_as_the_devices_they_are";
+    let Some((place, bytes)) = images(test) else {
+        return;
+    };
+    let (Some(python), Some(cable)) = (python_of_masters(test), Cable::new(test)) else {
+        return;
+    };
+    let names = ["coupler", "valves", "lamps", "relays", "drive", "gripper"].map(String::from);
+    let with_images: Vec<_> = names
+        .iter()
+        .zip(IMAGES)
+        .map(|(name, file)| (name.clone(), file, ""))
+        .collect();
+    let machine = place.file("terminals.toml", machine_of(&with_images, &names, ""));
+    let mut seen = ask(&cable, &python, &machine, "terminals.py");
     let read = seen["eeprom"].take();
     println!("{seen}");
     assert_eq!(seen["subdevices"], 6);
@@ -248,4 +267,52 @@ fn soem_reads_real_images_back_as_the_devices_they_are() {
     assert_eq!(seen["objects"][4], serde_json::json!(["AKD", 0x0041_4b44]));
     // Five SubDevices with outputs, two with inputs. SOEM itself expects 2 less: it does not count outputs that fill no byte.
     assert_eq!(seen["counter"][0], 5 * 2 + 2, "working counter");
+}
+
+#[test]
+fn soem_measures_the_delays_of_the_simulated_cable() {
+    let test = "soem_measures_the_delays_of_the_simulated_cable";
+    let Some((place, _)) = images(test) else {
+        return;
+    };
+    let Some(python) = python_of_masters(test) else {
+        return;
+    };
+    let measured = |machine: String| {
+        let cable = Cable::new(test)?;
+        let machine = place.file("cable.toml", machine);
+        let seen = ask(&cable, &python, &machine, "delays.py");
+        assert_eq!(seen["dc"], true);
+        Some(seen["delays"].clone())
+    };
+    // A line: half a microsecond from one to the next.
+    let count = 100;
+    let mut names: Vec<String> = (0..count).map(|n| format!("terminal-{n}")).collect();
+    let line: Vec<_> = names
+        .iter()
+        .map(|name| (name.clone(), "el2828.hex", ""))
+        .collect();
+    names.push("gripper".to_owned());
+    let Some(found) = measured(machine_of(&line, &names, "")) else {
+        return;
+    };
+    let expected: Vec<u32> = (0..=count).map(|n| 500 * n).collect();
+    assert_eq!(found, serde_json::json!(expected));
+    // A coupler with two terminals at port B, a second coupler at port C with one terminal, the gripper behind that coupler.
+    let one = |name: &str, file, more| (name.to_owned(), file, more);
+    let branch = [
+        one("coupler", "ek1100.hex", ""),
+        one("lamps", "el2828.hex", ""),
+        one("relays", "el2889.hex", ""),
+        one("second", "ek1100.hex", "behind = \"coupler\"\nport = \"C\""),
+        one("valves", "el2004-eeprom-dump.bin", ""),
+    ];
+    let mut names: Vec<String> = branch.iter().map(|one| one.0.clone()).collect();
+    names.push("gripper".to_owned());
+    let gripper = "[[bus.subdevice]]\nname = \"gripper\"\nbehind = \"second\"\nport = \"C\"";
+    let Some(found) = measured(machine_of(&branch, &names, gripper)) else {
+        return;
+    };
+    // The frame is back at the first coupler after 2 us, and at the second one 1 us after it came there.
+    assert_eq!(found, serde_json::json!([0, 500, 1000, 2500, 3000, 4000]));
 }

@@ -8,7 +8,7 @@ use super::images::{self, ImageError};
 use super::io_station::IoStation;
 use super::terminal::Terminal;
 use super::{Description, Identity};
-use twinstep_config::machine::{Machine, SubDevice};
+use twinstep_config::machine::{Behind, Bus, Machine, SubDevice};
 
 /// Why a segment cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub enum SegmentError {
     NoBus,
     /// A SubDevice carries the name of no axis, press or station.
     UnknownName(String),
+    /// A SubDevice hangs at a port that the other one does not have.
+    NoPort {
+        /// The SubDevice.
+        name: String,
+        /// The one that it hangs at.
+        behind: String,
+        /// The port: 1 (B), 2 (C) or 3 (D).
+        port: u8,
+    },
     /// The EEPROM image of a SubDevice cannot be used.
     Image {
         /// The SubDevice.
@@ -43,6 +52,13 @@ impl core::fmt::Display for SegmentError {
                 f,
                 "SubDevice '{name}' is named like no axis, press or station of the machine"
             ),
+            Self::NoPort { name, behind, port } => {
+                let letter = char::from(b'A' + port);
+                write!(
+                    f,
+                    "SubDevice '{name}' hangs at port {letter} of '{behind}', which has no such port: name another port, or the order in `subdevices`"
+                )
+            }
             Self::Image { name, path, why } => {
                 write!(f, "SubDevice '{name}', EEPROM image {path}: {why}")
             }
@@ -62,7 +78,8 @@ pub(super) type Part = (Description, Box<dyn Application>);
 /// The SubDevices of a machine's bus, in the order of the wire.
 pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
     let bus = machine.bus.as_ref().ok_or(SegmentError::NoBus)?;
-    bus.subdevices
+    let parts: Vec<Part> = bus
+        .subdevices
         .iter()
         .zip(1..)
         .map(|(subdevice, serial)| {
@@ -88,7 +105,34 @@ pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
                 application(machine, &subdevice.name)?,
             ))
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    check_ports(bus, &parts)?;
+    Ok(parts)
+}
+
+/// Every SubDevice hangs at a port that there is.
+fn check_ports(bus: &Bus, parts: &[Part]) -> Result<(), SegmentError> {
+    for (at, subdevice) in bus.subdevices.iter().enumerate().skip(1) {
+        let Behind {
+            subdevice: parent,
+            port,
+        } = subdevice.behind.unwrap_or(Behind {
+            subdevice: at - 1,
+            port: 1,
+        });
+        let physics = parts
+            .get(parent)
+            .and_then(|(description, _)| description.controller.ports.get(usize::from(port)));
+        if physics.is_none_or(|&physics| physics == 0) {
+            let behind = bus.subdevices.get(parent);
+            return Err(SegmentError::NoPort {
+                name: subdevice.name.clone(),
+                behind: behind.map(|one| one.name.clone()).unwrap_or_default(),
+                port: port.min(3),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn describe(subdevice: &SubDevice, serial: u32) -> Description {

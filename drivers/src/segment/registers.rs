@@ -17,6 +17,9 @@ pub const FMMU_START: u16 = 0x0600;
 /// First byte of SyncManager 0; each takes 8 bytes.
 pub const SYNC_MANAGER_START: u16 = 0x0800;
 
+/// First address behind FMMUs and SyncManagers.
+pub const CHANNELS_END: u16 = SYNC_MANAGER_START + 8 * SYNC_MANAGERS as u16;
+
 /// What the bus may do with a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -60,6 +63,12 @@ pub mod effect {
     pub const RAM: Effects = 1 << 10;
     /// Write: watchdog times.
     pub const WATCHDOG: Effects = 1 << 11;
+    /// Read: refresh the events before, clear those of the DL status or of the AL status after.
+    pub const EVENTS: Effects = 1 << 12;
+    /// See [`EVENTS`].
+    pub const DL_STATUS: Effects = 1 << 13;
+    /// See [`EVENTS`].
+    pub const AL_STATUS: Effects = 1 << 14;
 }
 
 /// One row of the map.
@@ -84,6 +93,13 @@ const fn ro(first: u16, last: u16) -> Range {
         access: Access::ReadOnly,
         on_write: effect::NONE,
         on_read: effect::NONE,
+    }
+}
+
+const fn seen(first: u16, last: u16, on_read: Effects) -> Range {
+    Range {
+        on_read,
+        ..ro(first, last)
     }
 }
 
@@ -117,16 +133,20 @@ const LOW: &[Range] = &[
     trigger(0x0040, 0x0041, effect::NONE, effect::NONE), // ESC reset ECAT, PDI
     rw(0x0100, 0x0103, effect::NONE), // DL control
     rw(0x0108, 0x0109, effect::NONE), // physical read/write offset
-    ro(0x0110, 0x0111), // DL status
+    seen(0x0110, 0x0111, effect::DL_STATUS), // DL status
     rw(0x0120, 0x0121, effect::AL_CONTROL), // AL control
-    ro(0x0130, 0x0135), // AL status, reserved, AL status code
+    seen(0x0130, 0x0135, effect::AL_STATUS), // AL status, reserved, AL status code
     rw(0x0138, 0x0139, effect::NONE), // RUN and ERR LED override
     ro(0x0140, 0x0153), // PDI control and configuration
     rw(0x0200, 0x0201, effect::NONE), // ECAT event mask
     rw(0x0204, 0x0207, effect::NONE), // AL event mask
-    ro(0x0210, 0x0211), // ECAT event request
-    ro(0x0220, 0x0223), // AL event request
-    trigger(0x0300, 0x0313, effect::CLEAR, effect::NONE), // error counters
+    seen(0x0210, 0x0211, effect::EVENTS), // ECAT event request
+    seen(0x0220, 0x0223, effect::EVENTS), // AL event request
+    trigger(0x0300, 0x030B, effect::CLEAR, effect::NONE), // errors of the ports, forwarded errors
+    trigger(0x030C, 0x030C, effect::CLEAR, effect::NONE), // errors of the processing unit
+    trigger(0x030D, 0x030D, effect::CLEAR, effect::NONE), // errors of the PDI
+    ro(0x030E, 0x030F), // PDI error code
+    trigger(0x0310, 0x0313, effect::CLEAR, effect::NONE), // lost links
     rw(0x0400, 0x0401, effect::WATCHDOG), // watchdog divider
     rw(0x0410, 0x0411, effect::WATCHDOG), // watchdog time PDI
     rw(0x0420, 0x0421, effect::WATCHDOG), // watchdog time process data
@@ -168,7 +188,7 @@ const TABLE: [Range; ROWS] = table();
 
 /// The map, ascending and without overlaps (a test checks it). What is not in it does not exist: it neither answers
 /// nor counts. A controller with fewer channels lacks the rows of the others.
-pub const MAP: &[Range] = &TABLE;
+pub static MAP: &[Range] = &TABLE;
 
 const fn table() -> [Range; ROWS] {
     let mut all = [ro(0, 0); ROWS];
@@ -203,14 +223,33 @@ const fn table() -> [Range; ROWS] {
     all
 }
 
+/// For every register address the first row that ends there or behind it.
+static INDEX: [u8; RAM_START as usize] = index();
+
+const fn index() -> [u8; RAM_START as usize] {
+    assert!(ROWS <= u8::MAX as usize, "a row number fits a byte");
+    let mut all = [0; RAM_START as usize];
+    let (mut address, mut row) = (0, 0);
+    while address < all.len() {
+        while (TABLE[row].last as usize) < address {
+            row += 1;
+        }
+        all[address] = row as u8;
+        address += 1;
+    }
+    all
+}
+
 /// Rows that overlap `length` bytes from `address` on, in ascending order.
 pub fn rows(address: u16, length: usize) -> impl Iterator<Item = &'static Range> {
     let start = usize::from(address);
-    let first = MAP.partition_point(|row| usize::from(row.last) < start);
+    // Behind the registers there is one row: the RAM, which is the last.
+    let first = INDEX.get(start).map_or(ROWS - 1, |&row| usize::from(row));
     MAP.get(first..)
         .unwrap_or_default()
         .iter()
         .take_while(move |row| usize::from(row.first) < start + length)
+        .filter(move |row| usize::from(row.last) >= start)
 }
 
 #[cfg(test)]

@@ -2,46 +2,8 @@
 
 use super::datagram::command as c;
 use super::sii_image::SiiImage;
-use super::testing::{bench_of, terminal};
+use super::testing::{Probe, terminal};
 use super::*;
-use crate::ethercat::frame::{self, working_counter};
-
-const DATA: usize = frame::HEADERS + frame::DATAGRAM_HEADER;
-
-struct One {
-    segment: Segment,
-    now_ns: u64,
-}
-
-impl One {
-    fn new(description: Description) -> Self {
-        let (_, segment) = bench_of(vec![description], 1_000_000);
-        Self {
-            segment,
-            now_ns: 5_000,
-        }
-    }
-
-    fn send(&mut self, command: u8, position: u16, offset: u16, data: &mut [u8]) -> u16 {
-        let mut frame = frame::new();
-        frame::push_datagram(&mut frame, command, position, offset, data.len());
-        frame[DATA..DATA + data.len()].copy_from_slice(data);
-        self.now_ns += 10_000;
-        assert!(self.segment.process(&mut frame, self.now_ns));
-        data.copy_from_slice(&frame[DATA..DATA + data.len()]);
-        working_counter(&frame, DATA, data.len())
-    }
-
-    fn write(&mut self, offset: u16, data: &[u8]) -> u16 {
-        self.send(c::APWR, 0, offset, &mut data.to_vec())
-    }
-
-    fn read<const N: usize>(&mut self, offset: u16) -> [u8; N] {
-        let mut data = [0; N];
-        assert_eq!(self.send(c::APRD, 0, offset, &mut data), 1, "{offset:#06x}");
-        data
-    }
-}
 
 #[test]
 fn an_image_tells_the_controller_that_it_was_made_from() {
@@ -61,7 +23,7 @@ fn an_image_tells_the_controller_that_it_was_made_from() {
 
 #[test]
 fn a_terminal_goes_to_op_as_it_is_told() {
-    let mut one = One::new(terminal());
+    let mut one = Probe::new(vec![terminal()]);
     assert_eq!(one.read(0x0000), [0x12, 0, 0, 0, 3, 4, 8, 0x0a]);
     assert_eq!(one.read(0x0140), [0x04, 0x01]);
     // AL control is copied, without conditions; what is no state is not.
@@ -78,7 +40,7 @@ fn a_terminal_goes_to_op_as_it_is_told() {
 
 #[test]
 fn channels_that_a_controller_lacks_do_not_exist() {
-    let mut one = One::new(terminal());
+    let mut one = Probe::new(vec![terminal()]);
     assert_eq!(one.write(0x0620, &[0; 16]), 1);
     assert_eq!(one.send(c::APRD, 0, 0x0630, &mut [0; 16]), 0);
     assert_eq!(one.write(0x0630, &[0; 16]), 0);
@@ -89,7 +51,7 @@ fn channels_that_a_controller_lacks_do_not_exist() {
     let mut all = terminal();
     all.controller.fmmus = 16;
     all.controller.sync_managers = 16;
-    let mut one = One::new(all);
+    let mut one = Probe::new(vec![all]);
     assert_eq!(one.write(0x06f0, &[0; 16]), 1);
     assert_eq!(one.write(0x0878, &[0; 8]), 1);
     assert_eq!(one.read::<2>(0x0004), [16, 16]);
@@ -97,7 +59,7 @@ fn channels_that_a_controller_lacks_do_not_exist() {
 
 #[test]
 fn outputs_of_several_sync_managers_are_one() {
-    let mut one = One::new(terminal());
+    let mut one = Probe::new(vec![terminal()]);
     one.write(0x0800, &[0x00, 0x0f, 1, 0, 0x44, 0, 1, 0]);
     one.write(0x0808, &[0x01, 0x0f, 1, 0, 0x44, 0, 1, 0]);
     one.write(0x0810, &[0x00, 0x10, 2, 0, 0x20, 0, 1, 0]);
@@ -124,7 +86,7 @@ fn outputs_of_several_sync_managers_are_one() {
 
 #[test]
 fn a_terminal_without_frames_drops_its_outputs_and_stays_in_op() {
-    let mut one = One::new(terminal());
+    let mut one = Probe::new(vec![terminal()]);
     one.write(0x0800, &[0x00, 0x0f, 1, 0, 0x44, 0, 1, 0]);
     one.write(0x0808, &[0x01, 0x0f, 1, 0, 0x44, 0, 1, 0]);
     one.write(0x0120, &[8, 0]);
@@ -146,7 +108,7 @@ fn a_mailbox_of_1024_bytes_carries_a_long_object_at_once() {
         send_bytes: 1024,
     };
     description.controller.mailboxes = Some(boxes);
-    let mut one = One::new(description);
+    let mut one = Probe::new(vec![description]);
     let both = [0, 0x18, 0, 4, 0x26, 0, 1, 0, 0, 0x1c, 0, 4, 0x22, 0, 1, 0];
     assert_eq!(one.write(0x0800, &both), 1);
     one.write(0x0120, &[2, 0]);

@@ -2,9 +2,11 @@
 
 use super::application::{ABORT_NO_OBJECT, AlState, Application};
 use super::controller::{Area, Controller};
+use super::datagram::command as c;
 use super::plant::Plant;
 use super::sii_image::PdoRow;
 use super::{Description, Identity, Segment, sii};
+use crate::ethercat::frame::{self, working_counter};
 use twinstep_config::machine::{Bus, Machine, PdoEntry, SubDevice};
 
 /// A device that stores one object, 0x2000, and returns its outputs as inputs, one SYNC0 later.
@@ -156,4 +158,42 @@ pub fn bench_of(descriptions: Vec<Description>, period_ns: u64) -> (Machine, Seg
         .collect();
     let segment = Segment::with_applications(machine.clone(), parts, plant, 1);
     (machine, segment)
+}
+
+const DATA: usize = frame::HEADERS + frame::DATAGRAM_HEADER;
+
+/// A segment, and a hand that sends single datagrams 10 us apart.
+pub struct Probe {
+    pub segment: Segment,
+    pub now_ns: u64,
+}
+
+impl Probe {
+    pub fn new(descriptions: Vec<Description>) -> Self {
+        let (_, segment) = bench_of(descriptions, 1_000_000);
+        Self {
+            segment,
+            now_ns: 5_000,
+        }
+    }
+
+    pub fn send(&mut self, command: u8, position: u16, offset: u16, data: &mut [u8]) -> u16 {
+        let mut frame = frame::new();
+        frame::push_datagram(&mut frame, command, position, offset, data.len());
+        frame[DATA..DATA + data.len()].copy_from_slice(data);
+        self.now_ns += 10_000;
+        assert!(self.segment.process(&mut frame, self.now_ns));
+        data.copy_from_slice(&frame[DATA..DATA + data.len()]);
+        working_counter(&frame, DATA, data.len())
+    }
+
+    pub fn write(&mut self, offset: u16, data: &[u8]) -> u16 {
+        self.send(c::APWR, 0, offset, &mut data.to_vec())
+    }
+
+    pub fn read<const N: usize>(&mut self, offset: u16) -> [u8; N] {
+        let mut data = [0; N];
+        assert_eq!(self.send(c::APRD, 0, offset, &mut data), 1, "{offset:#06x}");
+        data
+    }
 }

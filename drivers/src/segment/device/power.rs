@@ -26,7 +26,7 @@ impl Device {
         core::mem::swap(&mut application, &mut self.application);
         application.al_state(AlState::Init, plant);
         let eeprom = core::mem::take(&mut self.sii);
-        *self = Self::with_eeprom(self.description.clone(), eeprom, self.place, application);
+        *self = Self::with_eeprom(self.description.clone(), eeprom, application);
         self.dc.local_offset_ns = local_offset_ns;
     }
 }

@@ -27,8 +27,7 @@ impl Device {
                 .is_some_and(|at| segment_ns.saturating_sub(at) > self.watchdog_ns)
         {
             self.put(0x0440, &[0]);
-            let count = self.byte(0x0442).saturating_add(1);
-            self.put(0x0442, &[count]);
+            self.count_error(0x0442);
             if self.description.controller.emulated {
                 // Nobody leaves OP here: the outputs fall off, and the MainDevice sees it in the watchdog's status.
                 self.outputs_at = None;
@@ -42,8 +41,10 @@ impl Device {
 
     pub(super) fn request_state(&mut self, control: u8, now_ns: u64, plant: &mut Plant) {
         if self.description.controller.emulated {
+            // With a wrong checksum it does not know that it should emulate: nothing answers AL control.
             if let Some(state) = AlState::from_control(control)
                 && state != self.al.state
+                && self.eeprom_fits
             {
                 self.enter(state, now_ns, plant);
             }
@@ -72,6 +73,9 @@ impl Device {
         match state {
             // On the way down the mailboxes are as they were.
             AlState::PreOp if self.al.state == AlState::Init => {
+                if !self.eeprom_fits {
+                    return Err(code::EEPROM);
+                }
                 let Some(boxes) = controller.mailboxes else {
                     return Ok(());
                 };
@@ -133,6 +137,9 @@ impl Device {
 
     pub(super) fn publish_al(&mut self) {
         let status = self.al.status();
+        if status != self.byte(0x0130) {
+            self.al_event();
+        }
         let [low, high] = self.al.code.to_le_bytes();
         self.put(0x0130, &[status, 0, 0, 0, low, high]);
     }
