@@ -187,7 +187,7 @@ fn images(test: &str) -> Option<(Place, Vec<Vec<u8>>)> {
             twinstep_tests::skip(test, "the images of real devices are not there");
             return None;
         };
-        place.file(file, &bytes);
+        let _ = place.file(file, &bytes);
         all.push(bytes);
     }
     Some((place, all))

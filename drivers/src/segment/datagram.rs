@@ -150,6 +150,11 @@ impl<'a> Passing<'a> {
         self.offset
     }
 
+    /// Logical address and length (bytes).
+    pub fn logical(&self) -> (u32, usize) {
+        (self.logical, self.data.len())
+    }
+
     /// It writes to physical addresses.
     pub fn is_physical_write(&self) -> bool {
         use command as c;

@@ -6,8 +6,19 @@ use super::device::Device;
 use super::plant::Plant;
 use super::topology::{Place, Topology};
 
-/// Registers below this address hold what the ring remembers of each SubDevice: its addresses and its event mask.
-const REMEMBERED_END: u16 = 0x0600;
+/// Registers below this address hold what the ring remembers of each SubDevice: its addresses, its event mask, its FMMUs.
+const REMEMBERED_END: u16 = 0x0700;
+/// Active FMMUs for which there is room from the start: three for each SubDevice.
+const FMMUS_EXPECTED: usize = 3;
+
+/// A piece of the logical address space.
+#[derive(Clone, Copy, Debug)]
+struct Mapped {
+    /// First and last logical byte.
+    bytes: (u32, u32),
+    /// Position of the SubDevice.
+    at: usize,
+}
 
 /// The ring as it is now.
 #[derive(Debug)]
@@ -18,6 +29,8 @@ pub struct Ring {
     places: Vec<Place>,
     /// Station address and alias (0: none) of each, side by side with `order`.
     addresses: Vec<[u16; 2]>,
+    /// What their FMMUs map, in the same order.
+    mapped: Vec<Mapped>,
     /// Somebody reports events in datagrams.
     events: bool,
     /// What is remembered may be out of date.
@@ -32,6 +45,7 @@ impl Ring {
             order: Vec::with_capacity(hooks.len()),
             places: vec![Place::default(); hooks.len()],
             addresses: Vec::with_capacity(hooks.len()),
+            mapped: Vec::with_capacity(hooks.len() * FMMUS_EXPECTED),
             events: false,
             stale: true,
         };
@@ -72,9 +86,15 @@ impl Ring {
 
     fn remember(&mut self, devices: &[Device]) {
         self.addresses.clear();
+        self.mapped.clear();
         self.events = false;
-        for device in self.order.iter().filter_map(|&at| devices.get(at)) {
+        for &at in &self.order {
+            let Some(device) = devices.get(at) else {
+                continue;
+            };
             self.addresses.push(device.addresses());
+            let mapped = device.mapped().map(|bytes| Mapped { bytes, at });
+            self.mapped.extend(mapped);
             self.events |= device.event_mask() != 0;
         }
         self.stale = false;
@@ -129,8 +149,16 @@ impl Ring {
                 passing.count_up(count);
             }
             c::LRD | c::LWR | c::LRW => {
-                for &at in &self.order {
-                    passing.apply(devices.get_mut(at), true, plant);
+                let (first, length) = passing.logical();
+                let last = u64::from(first) + length as u64;
+                let mut done = None;
+                for &Mapped { bytes, at } in &self.mapped {
+                    let overlaps = u64::from(bytes.0) < last && bytes.1 >= first;
+                    // A SubDevice looks at all of its FMMUs at once.
+                    if overlaps && done != Some(at) {
+                        passing.apply(devices.get_mut(at), true, plant);
+                        done = Some(at);
+                    }
                 }
             }
             _ => {}

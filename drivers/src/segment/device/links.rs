@@ -1,5 +1,6 @@
 //! Ports and events: what a SubDevice sees of its cables, and what it reports of itself in every datagram.
 
+use super::super::fmmu::Fmmu;
 use super::super::registers::SYNC_MANAGER_START;
 use super::super::sync_manager::MAILBOX_FULL;
 use super::super::topology::{PORTS, Place};
@@ -74,6 +75,11 @@ impl Device {
             0
         };
         [self.word(0x0010), alias]
+    }
+
+    /// First and last logical byte of each active FMMU.
+    pub fn mapped(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.fmmus.iter().filter_map(Fmmu::bytes)
     }
 
     /// Events that it reports in datagrams.
