@@ -1,7 +1,7 @@
 //! A commissioning run for the machines of the benchmarks: limits and baselines for every channel and feature.
 
 use crate::fleet::Fleet;
-use twinstep_config::machine::{Axis, Machine, RegimeBaseline};
+use twinstep_config::machine::{Axis, HealthyInnovation, Machine, RegimeBaseline};
 use twinstep_cycle::plan::NEXT;
 use twinstep_host::plan::PlanStore;
 use twinstep_models::blocks::{FEATURES, Feature};
@@ -112,6 +112,7 @@ fn enter(axis: &mut Axis, seen: &Seen) {
             innovation.sigma = MARGIN * largest;
         }
     }
+    twin.innovations[HealthyInnovation::DRIFT] = None;
     twin.baseline = (Feature::ALL.iter().zip(&seen.features))
         .map(|(feature, figures)| {
             let n = figures.len() as f64;

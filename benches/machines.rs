@@ -141,7 +141,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,
-        innovations: [None; 3],
+        innovations: [None; 4],
     })
 }
 

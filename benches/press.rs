@@ -37,7 +37,8 @@ fn stroke() -> Vec<PressSample> {
             PressSample {
                 position_m: x,
                 velocity_m_per_s: v,
-                force_n,
+                stands: v == 0.0,
+                force_n: Ok(force_n),
                 predicted_n: Some(force_n),
             }
         })

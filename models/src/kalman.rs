@@ -35,6 +35,10 @@
 //! While an axis coasts, and until it is settled again, the plain recursion carries the covariance of that axis on, in the same
 //! units ([`Steady::coast`], [`Steady::take_in`]): its gains are larger for as long as less is known.
 
+mod matrix;
+
+use matrix::{IDENTITY, Matrix, distance, inverse, product, size, sum, symmetric, transposed};
+
 /// Slowest bandwidth of the observer (rad per cycle): beyond 1e4 cycles a disturbance is a baseline, not a state.
 pub const SLOWEST: f64 = 1e-4;
 /// Fastest bandwidth of the observer (rad per cycle): the estimate then follows every measurement as it is.
@@ -47,9 +51,6 @@ const DOUBLINGS: usize = 40;
 const CONVERGED: f64 = 1e-14;
 /// Relative residual of the Riccati equation that is accepted.
 const RESIDUAL: f64 = 1e-8;
-
-type Matrix = [[f64; 3]; 3];
-const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
 /// What is uncertain about an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -432,72 +433,6 @@ fn radius(m: &Matrix) -> f64 {
         weight *= 0.5;
     }
     libm::exp(log + weight * libm::log(size(&power)))
-}
-
-fn transposed(a: &Matrix) -> Matrix {
-    let mut t = [[0.0; 3]; 3];
-    for (r, row) in a.iter().enumerate() {
-        for (c, x) in row.iter().enumerate() {
-            t[c][r] = *x;
-        }
-    }
-    t
-}
-
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
-    let mut out = [[0.0; 3]; 3];
-    for (to, row) in out.iter_mut().zip(a) {
-        for (c, x) in to.iter_mut().enumerate() {
-            *x = row[0] * b[0][c] + row[1] * b[1][c] + row[2] * b[2][c];
-        }
-    }
-    out
-}
-
-fn sum(a: &Matrix, b: &Matrix) -> Matrix {
-    let mut out = *a;
-    for (x, y) in out.iter_mut().flatten().zip(b.iter().flatten()) {
-        *x += y;
-    }
-    out
-}
-
-fn symmetric(a: &Matrix) -> Matrix {
-    let mut out = sum(a, &transposed(a));
-    for x in out.iter_mut().flatten() {
-        *x *= 0.5;
-    }
-    out
-}
-
-/// The largest entry.
-fn size(a: &Matrix) -> f64 {
-    a.iter()
-        .flatten()
-        .fold(0.0, |most, x| larger(most, libm::fabs(*x)))
-}
-
-/// The largest difference of two entries.
-fn distance(a: &Matrix, b: &Matrix) -> f64 {
-    let pairs = a.iter().flatten().zip(b.iter().flatten());
-    pairs.fold(0.0, |most, (x, y)| larger(most, libm::fabs(x - y)))
-}
-
-/// Inverse by the adjugate. `I + G X` of two positive semidefinite matrices is never singular.
-fn inverse(a: &Matrix) -> Matrix {
-    let minor = |r: usize, c: usize| {
-        let (r1, r2) = ((r + 1) % 3, (r + 2) % 3);
-        let (c1, c2) = ((c + 1) % 3, (c + 2) % 3);
-        a[r1][c1] * a[r2][c2] - a[r1][c2] * a[r2][c1]
-    };
-    let determinant = a[0][0] * minor(0, 0) + a[0][1] * minor(0, 1) + a[0][2] * minor(0, 2);
-    let mut out = [[0.0; 3]; 3];
-    for (r, row) in out.iter_mut().enumerate() {
-        for (c, x) in row.iter_mut().enumerate() {
-            *x = minor(c, r) / determinant;
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -4,18 +4,19 @@
 //! alone, where the vector unit is chosen.
 #![cfg_attr(not(any(test, feature = "identify")), no_std)]
 
+pub mod abrupt;
 pub mod axis;
 pub mod blocks;
 pub mod cause;
 pub mod channel;
 pub mod detect;
+pub mod evidence;
 pub mod health;
 #[cfg(feature = "identify")]
 pub mod identify;
 pub mod innovation;
 pub mod kalman;
 pub mod lane;
-pub mod pattern;
 pub mod press;
 pub mod rank;
 pub mod regime;

@@ -1,9 +1,19 @@
 //! Which causes explain the pattern over the features, ranked, each with its share of the posterior.
 //!
 //! # Derivation
-//! Every cause k moves the features in a proportion u that the model's own shares of the current give (see the table in
-//! [`crate::pattern`]); how strongly, the amplitude A, is not known. With the shifts d, their variances and a normal prior
-//! of width t for the amplitude, A can be integrated out:
+//! Every cause k moves the features in a proportion u that the model's own shares of the current give:
+//!
+//! | cause | constant + | constant - | acceleration | reversal | pressing | at rest, with weight |
+//! |---|---|---|---|---|---|---|
+//! | friction, lubrication, spalling | friction | friction | 0 | ? | friction | what is not gravity |
+//! | load | gravity | -gravity | inertia | ? | gravity | gravity |
+//! | torque constant, current sensor | friction + gravity | friction - gravity | inertia | ? | friction + gravity + contact | all |
+//! | backlash | 0 | 0 | 0 | + | 0 | 0 |
+//! | wrong or missing part | 0 | 0 | 0 | ? | contact | 0 |
+//!
+//! The innovation of a reversal grows a little with every cause, in ways that no proportion describes (?): there it counts with
+//! a wide spread. How strongly a cause acts, the amplitude A, is not known. With the
+//! shifts d, their variances and a normal prior of width t for the amplitude, A can be integrated out:
 //!
 //! ```text
 //! d = A u + e,  e ~ N(0, V),  A ~ N(0, t^2)
@@ -22,22 +32,27 @@
 //! Added mass moves gravity by `m g` and inertia by `m a`. Inertia holds the motor too, so in relative figures inertia moves
 //! less than gravity; with the inertia given the proportion is exact, else it is integrated over a few, which cannot name a load on a press
 //! whose inertia is mostly motor.
+//!
+//! What moves the features alike is told apart by the [`Evidence`] beside them, a normal likelihood each.
+
+mod hypotheses;
 
 use crate::blocks::{FEATURES, Feature};
 use crate::cause::Cause;
-use crate::pattern::Shift;
+use crate::evidence::{Evidence, Hold};
+use hypotheses::{BESIDE, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load};
 
 /// Causes that a ranking holds.
 pub const RANKED: usize = 3;
 /// Standard gravity (m/s2).
 const GRAVITY_M_PER_S2: f64 = 9.806_65;
 /// Gravity of a horizontal axis is an offset, a small share of its friction: below this (1).
-const VERTICAL: f64 = 0.3;
+pub const VERTICAL: f64 = 0.3;
 /// Spread of the reversal feature under other causes than a gap, relative to its healthy value, and what each unit of the
 /// cause's amplitude adds to it.
 const REVERSAL_SPREAD: [f64; 2] = [0.15, 0.5];
-/// Shares of inertia that may hang on gravity, where the inertia is not given.
-const LOAD_SHARES: [f64; 3] = [0.45, 0.7, 1.0];
+/// What the friction that an axis stopped with may be wrong by, relative to its change.
+const HOLD_FRICTION: f64 = 0.5;
 /// Relative fall of the contact current beyond which no part is likelier than a softer one.
 const NO_PART: f64 = -0.6;
 
@@ -50,15 +65,21 @@ pub struct Facts {
     pub inertia: Option<f64>,
 }
 
-/// Evidence beyond the features, each with its standard deviation; none where it was not measured.
+/// What is known of one feature.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Evidence {
-    /// Natural logarithm of the ripple of current at constant speed over the healthy one.
-    pub ripple: Option<(f64, f64)>,
-    /// Shift of the following error over the healthy one (healthy standard deviations).
-    pub following: Option<(f64, f64)>,
-    /// Natural logarithm of the root mean square innovation of position over the healthy one.
-    pub innovation: Option<(f64, f64)>,
+pub struct Shift {
+    /// Shift of the residual against its healthy mean (A), 0 where not seen.
+    pub shift_a: f64,
+    /// Its standard deviation (A, > 0), 0 where not seen.
+    pub sigma_a: f64,
+    /// Predicted friction current (A).
+    pub friction_a: f64,
+    /// Predicted inertial current (A).
+    pub inertial_a: f64,
+    /// Predicted contact current (A).
+    pub contact_a: f64,
+    /// Healthy value of the feature (A).
+    pub healthy_a: f64,
 }
 
 /// The likeliest causes, best first, with their share of the posterior (0 to 1). Places without a cause hold a weight of 0.
@@ -66,6 +87,18 @@ pub struct Evidence {
 pub struct Ranking(pub [(Cause, f64); RANKED]);
 
 impl Ranking {
+    /// A ranking of `causes` by their weights (not below 0), which become shares; only the heaviest are kept.
+    pub fn of(causes: &[(Cause, f64)]) -> Self {
+        let mut ranking = Self([(Cause::Disturbance, 0.0); RANKED]);
+        let total: f64 = causes.iter().map(|c| c.1).sum();
+        if total > 0.0 && total.is_finite() {
+            for (cause, weight) in causes {
+                ranking.insert(*cause, weight / total);
+            }
+        }
+        ranking
+    }
+
     /// The likeliest cause.
     pub fn first(&self) -> Cause {
         self.0[0].0
@@ -81,138 +114,6 @@ impl Ranking {
     }
 }
 
-/// What moves the features.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Shape {
-    Friction,
-    /// With the share of the inertia that hangs on gravity.
-    Load(f64),
-    /// Mass, exactly: gravity (A) for a doubled inertia.
-    Mass(f64),
-    Gain,
-    Gap,
-    Part,
-    /// No pattern: every feature for itself.
-    Any,
-}
-
-/// How sure a proportion is: share of each, share of the largest.
-#[derive(Clone, Copy)]
-struct Doubt {
-    own: f64,
-    largest: f64,
-}
-
-/// One hypothesis: what it moves, how much is usual, and what it means upwards and downwards with their priors.
-#[derive(Clone, Copy)]
-struct Hypothesis {
-    shape: Shape,
-    width: f64,
-    doubt: Doubt,
-    up: (Cause, f64),
-    down: Option<(Cause, f64)>,
-    /// Mean and spread of ripple, following error and innovation under it.
-    beside: [(f64, f64); 3],
-}
-
-/// Nothing is expected of what lies beside the features.
-const CALM: [(f64, f64); 3] = [(0.0, 0.15), (0.0, 2.0), (0.0, 0.3)];
-const LOOSE: Doubt = Doubt {
-    own: 0.1,
-    largest: 0.07,
-};
-const TIGHT: Doubt = Doubt {
-    own: 0.03,
-    largest: 0.02,
-};
-
-/// What is always asked. Load is added by [`loads`].
-const HYPOTHESES: [Hypothesis; 5] = [
-    Hypothesis {
-        shape: Shape::Friction,
-        width: 0.3,
-        doubt: LOOSE,
-        up: (Cause::FrictionIncreased, 0.30),
-        down: Some((Cause::FrictionDecreased, 0.06)),
-        beside: CALM,
-    },
-    Hypothesis {
-        shape: Shape::Gain,
-        width: 0.07,
-        doubt: TIGHT,
-        up: (Cause::TorqueConstantChanged, 0.07),
-        down: Some((Cause::TorqueConstantChanged, 0.07)),
-        beside: CALM,
-    },
-    Hypothesis {
-        shape: Shape::Gap,
-        width: 1.0,
-        doubt: LOOSE,
-        up: (Cause::Backlash, 0.20),
-        down: None,
-        beside: CALM,
-    },
-    Hypothesis {
-        shape: Shape::Part,
-        width: 0.3,
-        doubt: LOOSE,
-        up: (Cause::WrongPart, 0.08),
-        down: Some((Cause::WrongPart, 0.08)),
-        beside: CALM,
-    },
-    Hypothesis {
-        shape: Shape::Any,
-        width: 1.0,
-        doubt: LOOSE,
-        up: (Cause::Disturbance, 0.02),
-        down: Some((Cause::Disturbance, 0.02)),
-        beside: [(0.0, 1.0), (0.0, 5.0), (0.0, 1.0)],
-    },
-];
-
-/// What is asked where there is evidence beside the features: without it these look like friction.
-const BESIDE: [Hypothesis; 3] = [
-    // Dry surfaces rub and stick: more friction, a little more ripple.
-    Hypothesis {
-        shape: Shape::Friction,
-        width: 0.3,
-        doubt: LOOSE,
-        up: (Cause::LubricationLacking, 0.15),
-        down: None,
-        beside: [(0.35, 0.2), (0.0, 3.0), (0.2, 0.3)],
-    },
-    // Pits in a raceway: much more ripple, and a mean current that may fall as well as rise.
-    Hypothesis {
-        shape: Shape::Friction,
-        width: 0.2,
-        doubt: LOOSE,
-        up: (Cause::Spalling, 0.05),
-        down: Some((Cause::Spalling, 0.05)),
-        beside: [(0.9, 0.5), (0.0, 3.0), (0.3, 0.4)],
-    },
-    // Counts that get lost: position jumps, the load stays what it was.
-    Hypothesis {
-        shape: Shape::Any,
-        width: 0.1,
-        doubt: LOOSE,
-        up: (Cause::EncoderSlip, 0.03),
-        down: Some((Cause::EncoderSlip, 0.03)),
-        beside: [(0.0, 0.3), (0.0, 10.0), (1.5, 0.7)],
-    },
-];
-
-/// The hypothesis of added or removed mass.
-const fn load(shape: Shape, share: f64) -> Hypothesis {
-    Hypothesis {
-        shape,
-        width: 0.2,
-        doubt: LOOSE,
-        up: (Cause::LoadAdded, 0.18 * share),
-        down: Some((Cause::LoadRemoved, 0.07 * share)),
-        beside: CALM,
-    }
-}
-
 /// Ranks the causes from shifts and gravity (A) alone.
 pub fn rank(shifts: &[Shift; FEATURES], gravity_a: f64) -> Ranking {
     let facts = Facts {
@@ -224,6 +125,15 @@ pub fn rank(shifts: &[Shift; FEATURES], gravity_a: f64) -> Ranking {
 
 /// Ranks the causes with everything that is known. Without any feature seen the first place holds a disturbance with weight 0.
 pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence) -> Ranking {
+    let friction_a = shifts
+        .iter()
+        .fold(0.0_f64, |m, s| m.max(s.friction_a.abs()));
+    let vertical = facts.gravity_a.abs() > VERTICAL * friction_a;
+    // An axis without weight holds whatever its friction took when it stopped.
+    let evidence = &Evidence {
+        hold: evidence.hold.map(|hold| hold.filter(|_| vertical)),
+        ..*evidence
+    };
     let mut found: [Option<Weighed>; MOST] = [None; MOST];
     let mut hypotheses = found.iter_mut();
     let mut ask = |h: &Hypothesis| {
@@ -235,16 +145,13 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
     match facts.inertia {
         Some(inertia) => {
             let whole_a = inertia * GRAVITY_M_PER_S2;
-            let friction_a = shifts
-                .iter()
-                .fold(0.0_f64, |m, s| m.max(s.friction_a.abs()));
-            let vertical = facts.gravity_a.abs() > VERTICAL * friction_a;
             let gravity_a = match vertical {
                 true if facts.gravity_a < 0.0 => -whole_a,
                 true => whole_a,
                 false => 0.0,
             };
-            ask(&load(Shape::Mass(gravity_a), 1.0));
+            let share = if vertical { LIFTED } else { 1.0 };
+            ask(&load(Shape::Mass(gravity_a), share));
         }
         None => {
             let share = 1.0 / LOAD_SHARES.len() as f64;
@@ -253,7 +160,7 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
             }
         }
     }
-    if evidence.ripple.is_some() || evidence.following.is_some() || evidence.innovation.is_some() {
+    if evidence.ripple.is_some() || evidence.speed.is_some() {
         BESIDE.iter().for_each(&mut ask);
     }
     collect(&found)
@@ -271,16 +178,14 @@ struct Weighed {
 }
 
 fn collect(found: &[Option<Weighed>; MOST]) -> Ranking {
-    let mut ranking = Ranking([(Cause::Disturbance, 0.0); RANKED]);
     let best = (found.iter().flatten()).fold(f64::NEG_INFINITY, |b, w| b.max(w.log_evidence));
     // Several hypotheses may mean the same cause.
     let mut sums = [(Cause::Disturbance, 0.0); 2 * MOST];
-    let (mut used, mut total) = (0, 0.0);
+    let mut used = 0;
     for w in found.iter().flatten() {
         let scale = libm::exp(w.log_evidence - best);
         for (cause, share) in core::iter::once(w.up).chain(w.down) {
             let weight = scale * share;
-            total += weight;
             match sums[..used].iter_mut().find(|s| s.0 == cause) {
                 Some(sum) => sum.1 += weight,
                 None => {
@@ -290,12 +195,7 @@ fn collect(found: &[Option<Weighed>; MOST]) -> Ranking {
             }
         }
     }
-    if total > 0.0 && total.is_finite() {
-        for (cause, weight) in &sums[..used] {
-            ranking.insert(*cause, weight / total);
-        }
-    }
-    ranking
+    Ranking::of(&sums[..used])
 }
 
 /// What one unit of a shape does to a feature.
@@ -312,8 +212,8 @@ fn unit(shape: Shape, feature: Feature, s: &Shift, facts: &Facts) -> f64 {
         Shape::Gap if reversal => s.healthy_a,
         Shape::Gap | Shape::Any => 0.0,
         _ if reversal => 0.0,
-        Shape::Friction if feature == Feature::Acceleration => 0.0,
-        Shape::Friction => s.friction_a,
+        Shape::Friction | Shape::Rough if feature == Feature::Acceleration => 0.0,
+        Shape::Friction | Shape::Rough => s.friction_a,
         Shape::Load(share) => sign * facts.gravity_a + share * s.inertial_a,
         Shape::Mass(gravity_a) => sign * gravity_a + s.inertial_a,
         Shape::Gain => s.friction_a + sign * facts.gravity_a + s.inertial_a + s.contact_a,
@@ -351,16 +251,15 @@ fn weigh(
         return None;
     }
     // The amplitude first, with the shifts' own variances; then its doubt widens them.
-    let first = sums(h, shifts, &u, facts, 0.0, largest);
+    let first = sums(h, shifts, &u, facts, &evidence.hold, 0.0, largest);
     let amplitude = first.amplitude(h.width);
-    let second = sums(h, shifts, &u, facts, amplitude, largest);
+    let second = sums(h, shifts, &u, facts, &evidence.hold, amplitude, largest);
     let t2 = h.width * h.width;
     let denominator = 1.0 + t2 * second.ss;
     let mut log_evidence = -0.5 * (second.dd + second.log_v)
         + 0.5 * t2 * second.sd * second.sd / denominator
         - 0.5 * libm::log(denominator);
-    let beside = [evidence.ripple, evidence.following, evidence.innovation];
-    for (value, (mean, spread)) in beside.iter().zip(h.beside) {
+    for (value, (mean, spread)) in [evidence.ripple, evidence.speed].iter().zip(h.beside) {
         if let Some((value, sigma)) = value {
             let v = sigma * sigma + spread * spread;
             let away = value - mean;
@@ -394,6 +293,13 @@ struct Sums {
 }
 
 impl Sums {
+    fn add(&mut self, u: f64, shift_a: f64, v: f64) {
+        self.ss += u * u / v;
+        self.sd += u * shift_a / v;
+        self.dd += shift_a * shift_a / v;
+        self.log_v += libm::log(v);
+    }
+
     fn amplitude(&self, width: f64) -> f64 {
         width * width * self.sd / (1.0 + width * width * self.ss)
     }
@@ -404,6 +310,7 @@ fn sums(
     shifts: &[Shift; FEATURES],
     u: &[f64; FEATURES],
     facts: &Facts,
+    holds: &[Option<Hold>; 2],
     amplitude: f64,
     largest: f64,
 ) -> Sums {
@@ -437,10 +344,29 @@ fn sums(
             let wide = h.width * size(*feature, s, facts);
             v += wide * wide;
         }
-        out.ss += u * u / v;
-        out.sd += u * s.shift_a / v;
-        out.dd += s.shift_a * s.shift_a / v;
-        out.log_v += libm::log(v);
+        out.add(*u, s.shift_a, v);
+    }
+    for hold in holds.iter().flatten() {
+        let (u, wide) = match h.shape {
+            Shape::Load(_) => (facts.gravity_a, 0.0),
+            Shape::Mass(gravity_a) => (gravity_a, 0.0),
+            Shape::Gain => (hold.healthy_a, 0.0),
+            // What friction holds is what the current does not, more or less of it as the axis came to rest.
+            Shape::Friction => {
+                let friction_a = hold.healthy_a - facts.gravity_a;
+                (friction_a, HOLD_FRICTION * amplitude * friction_a)
+            }
+            // It may have stopped on a bump or beside it.
+            Shape::Rough => (0.0, hold.healthy_a - facts.gravity_a),
+            Shape::Gap | Shape::Part => (0.0, 0.0),
+            Shape::Any => (0.0, 0.3 * h.width * hold.healthy_a),
+        };
+        let own = h.doubt.own * amplitude * u;
+        out.add(
+            u,
+            hold.shift_a,
+            hold.sigma_a * hold.sigma_a + own * own + wide * wide,
+        );
     }
     out
 }

@@ -1,7 +1,6 @@
 //! How often the first and the first two are right, on shifts of one or two movements with noise and with what the shapes leave out.
 
 use super::*;
-use crate::pattern::likeliest;
 use proptest::prelude::*;
 
 fn normal(seed: &mut u64) -> f64 {
@@ -159,9 +158,9 @@ fn shifts(axis: &Axis, put: Put, movements: usize, seed: &mut u64) -> [Shift; FE
 
 const SEEDS: u64 = 200;
 
-/// Shares (first before, first now, first with the inertia known, within two).
-fn shares(axis: &Axis, put: Put, movements: usize) -> [f64; 4] {
-    let mut right = [0.0; 4];
+/// Shares (first, first with the inertia known, within two).
+fn shares(axis: &Axis, put: Put, movements: usize) -> [f64; 3] {
+    let mut right = [0.0; 3];
     for n in 0..SEEDS {
         let mut seed = 1 + 7919 * n;
         let s = shifts(axis, put, movements, &mut seed);
@@ -174,7 +173,6 @@ fn shares(axis: &Axis, put: Put, movements: usize) -> [f64; 4] {
             rank_with(&s, &facts, &Evidence::default()),
         );
         let ok = [
-            put.right(likeliest(&s, axis.gravity).0),
             put.right(plain.first()),
             put.right(known.first()),
             known.0[..2].iter().any(|c| put.right(c.0)),
@@ -188,8 +186,8 @@ fn shares(axis: &Axis, put: Put, movements: usize) -> [f64; 4] {
 
 #[test]
 fn the_first_and_the_first_two_are_mostly_right() {
-    println!("axis    put              moves  before  now  with inertia  within two");
-    let mut mean = [0.0; 4];
+    println!("axis    put              moves  first  with inertia  within two");
+    let mut mean = [0.0; 3];
     let mut count = 0.0;
     for (name, axis) in [
         ("belt", BELT),
@@ -215,15 +213,14 @@ fn the_first_and_the_first_two_are_mostly_right() {
             for movements in [1, 2] {
                 let s = shares(&axis, put, movements);
                 println!(
-                    "{name:<7} {:<17} {movements}    {:5.2} {:5.2} {:5.2}         {:5.2}",
+                    "{name:<7} {:<17} {movements}    {:5.2} {:5.2}         {:5.2}",
                     format!("{put:?}"),
                     s[0],
                     s[1],
-                    s[2],
-                    s[3]
+                    s[2]
                 );
                 if movements == 2 {
-                    assert!(s[3] >= 0.8, "{name} {put:?}: {s:?}");
+                    assert!(s[2] >= 0.8, "{name} {put:?}: {s:?}");
                 }
                 for (mean, s) in mean.iter_mut().zip(s) {
                     *mean += s;
@@ -234,13 +231,10 @@ fn the_first_and_the_first_two_are_mostly_right() {
     }
     let mean = mean.map(|m| m / count);
     println!(
-        "mean before {:.3}, now {:.3}, with inertia {:.3}, within two {:.3}",
-        mean[0], mean[1], mean[2], mean[3]
+        "mean first {:.3}, with inertia {:.3}, within two {:.3}",
+        mean[0], mean[1], mean[2]
     );
-    assert!(
-        mean[2] > mean[0] && mean[2] > 0.85 && mean[3] > 0.95,
-        "{mean:?}"
-    );
+    assert!(mean[1] > 0.85 && mean[2] > 0.95, "{mean:?}");
 }
 
 #[test]
@@ -249,7 +243,7 @@ fn a_heavier_lift_is_no_torque_constant() {
         for movements in [1, 2] {
             let s = shares(&LIFT, Put::Load(amount), movements);
             assert!(
-                s[2] > if amount < 0.1 { 0.8 } else { 0.95 },
+                s[1] > if amount < 0.1 { 0.8 } else { 0.95 },
                 "{amount} after {movements}: {s:?}"
             );
         }
@@ -275,30 +269,66 @@ fn a_heavier_ram_is_no_better_friction() {
 }
 
 #[test]
-fn ripple_tells_spalling_and_dry_surfaces_from_friction() {
+fn ripple_and_speed_tell_spalling_and_dry_surfaces_from_friction() {
     let mut seed = 5;
     let more = shifts(&SCREW, Put::Friction(0.3), 2, &mut seed);
     let less = shifts(&SCREW, Put::Friction(-0.2), 2, &mut seed);
     let facts = Facts::default();
-    let with = |ripple: f64, innovation: f64| Evidence {
-        ripple: Some((ripple, 0.05)),
-        innovation: Some((innovation, 0.05)),
-        following: None,
+    let with = |ripple: f64, share: f64| Evidence {
+        ripple: Some((ripple, 0.1)),
+        speed: Some((share, 0.1)),
+        hold: [None; 2],
     };
     for (shifts, evidence, cause) in [
         (&more, with(0.0, 0.0), Cause::FrictionIncreased),
-        (&more, with(0.4, 0.2), Cause::LubricationLacking),
-        (&more, with(1.2, 0.3), Cause::Spalling),
+        (&more, with(0.1, 0.4), Cause::LubricationLacking),
+        (&more, with(1.2, 0.0), Cause::Spalling),
         // Current falls, ripple rises.
-        (&less, with(0.9, 0.3), Cause::Spalling),
+        (&less, with(0.9, 0.1), Cause::Spalling),
         (&less, with(0.0, 0.0), Cause::FrictionDecreased),
     ] {
         let r = rank_with(shifts, &facts, &evidence);
         assert_eq!(r.first(), cause, "{evidence:?}: {r:?}");
     }
-    let calm = shifts(&SCREW, Put::Gain(0.0), 2, &mut seed);
-    let r = rank_with(&calm, &facts, &with(0.0, 1.5));
-    assert_eq!(r.first(), Cause::EncoderSlip, "{r:?}");
+}
+
+/// After one movement up, load and torque constant move the same features; the current that holds the weight does not.
+#[test]
+fn what_holds_a_weight_tells_load_from_torque_constant() {
+    let facts = Facts {
+        gravity_a: LIFT.gravity,
+        inertia: Some(LIFT.inertia),
+    };
+    let mut right = [0; 2];
+    for n in 0..SEEDS {
+        let mut seed = 1 + 7919 * n;
+        for (right, (put, shift_a)) in right.iter_mut().zip([
+            (Put::Load(0.06), 0.06 * LIFT.inertia * 9.8),
+            (Put::Gain(0.05), 0.05 * LIFT.gravity),
+        ]) {
+            let s = shifts(&LIFT, put, 1, &mut seed);
+            let evidence = Evidence {
+                hold: [1.0, -1.0].map(|up| {
+                    // It stopped with the friction of its movement.
+                    let healthy_a = LIFT.gravity + up * LIFT.friction;
+                    let friction_a = if matches!(put, Put::Gain(_)) {
+                        0.05 * up * LIFT.friction
+                    } else {
+                        0.0
+                    };
+                    Some(Hold {
+                        shift_a: shift_a + friction_a + 0.03 * normal(&mut seed),
+                        sigma_a: 0.03,
+                        healthy_a,
+                    })
+                }),
+                ..Evidence::default()
+            };
+            let r = rank_with(&s, &facts, &evidence);
+            *right += u32::from(put.right(r.first()));
+        }
+    }
+    assert!(right[0] > 180 && right[1] > 140, "of {SEEDS}: {right:?}");
 }
 
 #[test]

@@ -97,6 +97,8 @@ pub struct Segment {
     pub velocity_m_per_s: f64,
     /// Largest mean square of the one-cycle innovation of current (A2).
     pub innovation_square: f64,
+    /// Sum of the square of the residual, measured minus predicted current (A2).
+    pub residual_square: f64,
 }
 
 /// The segments in progress of eight axes.
@@ -117,6 +119,7 @@ pub struct Segments {
     contact_a: Lane,
     velocity_m_per_s: Lane,
     innovation_square: Lane,
+    residual_square: Lane,
 }
 
 /// One cycle of eight axes, classified.
@@ -145,6 +148,7 @@ impl Segments {
         contact_a: ZERO,
         velocity_m_per_s: ZERO,
         innovation_square: ZERO,
+        residual_square: ZERO,
     };
 
     /// Classifies one cycle. `settling` is 1 where nothing may be judged: it forgets the movement.
@@ -228,6 +232,8 @@ impl Segments {
             self.cycles[l] = kept(self.cycles[l]) + 1.0;
             self.measured_a[l] = kept(self.measured_a[l]) + s.measured_a[l];
             self.predicted_a[l] = kept(self.predicted_a[l]) + s.predicted_a[l];
+            let residual = s.measured_a[l] - s.predicted_a[l];
+            self.residual_square[l] = kept(self.residual_square[l]) + residual * residual;
             self.inertial_a[l] = kept(self.inertial_a[l]) + s.inertial_a[l];
             self.contact_a[l] = kept(self.contact_a[l]) + s.contact_a[l];
             self.velocity_m_per_s[l] = kept(self.velocity_m_per_s[l]) + s.velocity_m_per_s[l];
@@ -251,6 +257,7 @@ impl Segments {
             contact_a: self.contact_a[l],
             velocity_m_per_s: self.velocity_m_per_s[l],
             innovation_square: self.innovation_square[l],
+            residual_square: self.residual_square[l],
         })
     }
 
@@ -363,6 +370,7 @@ mod tests {
             (Regime::ConstantSpeed, true, 5.0)
         );
         assert_eq!(ended.measured_a, 5.0);
+        assert_eq!(ended.residual_square, 5.0);
         assert!((ended.velocity_m_per_s - 0.5).abs() < 1e-12);
     }
 

@@ -15,6 +15,7 @@ use twinstep_models::press::evaluate::{Object, Shape};
 use twinstep_models::press::frame::Frame;
 use twinstep_models::press::stroke::{Segmenter, Step, StrokeParams, Totals};
 use twinstep_models::press::workpiece::{PressFit, Pressed, Workpiece};
+use twinstep_models::sample::Context;
 
 /// Good strokes that an envelope is taught from.
 const TAUGHT: usize = 60;
@@ -139,7 +140,7 @@ fn stroke(fault: &Fault, rng: &mut Rng) -> (Curve, Totals) {
 fn is_ok(object: &Object, stroke: &(Curve, Totals)) -> bool {
     let objects = [*object];
     let mut evaluation = Evaluation::default();
-    evaluation.begin(&objects, 0, &stroke.0, &stroke.1);
+    evaluation.begin(&objects, Context::default(), &stroke.0, &stroke.1);
     while !evaluation.step(&objects, &stroke.0, 32) {}
     evaluation.finish(&objects, &stroke.0, &stroke.1).0.ok()
 }
@@ -162,6 +163,7 @@ fn run(seed: u64) -> usize {
         reference: Reference::Absolute,
         branch: Branch::Forward,
         part: None,
+        recipe: None,
     };
     let mut passed = |fault: &Fault| {
         (0..JUDGED)

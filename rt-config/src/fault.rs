@@ -62,6 +62,25 @@ pub enum FaultKind {
         /// Part that is in the press instead of the recipe's.
         part: String,
     },
+    /// `missing_part:PRESS`
+    MissingPart,
+    /// `encoder_slip:AXIS:step=200um`
+    EncoderSlip {
+        /// Way by which the measured position jumps against the mechanics (m). A ramp gets there in jumps of a tenth.
+        step_m: f64,
+    },
+    /// `lubrication:AXIS:factor=2`
+    Lubrication {
+        /// Factor on viscous friction and on what friction at rest has beyond that in motion (1); Coulomb friction takes a
+        /// quarter of the rise.
+        factor: f64,
+    },
+    /// `spalling:AXIS:depth=0.5`
+    Spalling {
+        /// Amplitude of friction over a revolution of the screw, relative to friction (1). Its mean falls by a quarter of that:
+        /// a pitted raceway has lost preload.
+        depth: f64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -81,6 +100,14 @@ impl fmt::Display for Fault {
                 write!(f, "leak:{target}:rate={rate_pa_per_s:?}Pa/s")?
             }
             FaultKind::WrongPart { part } => write!(f, "wrong_part:{target}:part={part}")?,
+            FaultKind::MissingPart => write!(f, "missing_part:{target}")?,
+            FaultKind::EncoderSlip { step_m } => {
+                write!(f, "encoder_slip:{target}:step={step_m:?}m")?;
+            }
+            FaultKind::Lubrication { factor } => {
+                write!(f, "lubrication:{target}:factor={factor:?}")?;
+            }
+            FaultKind::Spalling { depth } => write!(f, "spalling:{target}:depth={depth:?}")?,
         }
         if self.ramp_ns > 0 {
             write!(f, ",ramp={}ns", self.ramp_ns)?;

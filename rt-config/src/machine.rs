@@ -1,9 +1,13 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
+mod health;
 mod press;
 mod signature;
 
-pub use press::{Curve, Demand, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke};
+pub use health::{HealthLimits, LEAK_FACTOR};
+pub use press::{
+    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
+};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
@@ -19,6 +23,8 @@ pub const MAX_SUBDEVICES: usize = 256;
 pub const MAX_STEPS: usize = 32;
 /// Largest number of parts.
 pub const MAX_PARTS: usize = 16;
+/// Largest number of parts that are met otherwise in one recipe.
+pub const MAX_RECIPE_TWINS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
 /// Largest number of parts in one recipe.
@@ -154,6 +160,8 @@ pub struct Axis {
     pub signature: Option<SignatureSettings>,
     /// What healthy signatures look like; none until calibrated.
     pub healthy: Option<Healthy>,
+    /// Where the life of what wears ends.
+    pub health: HealthLimits,
     /// The plant behind the simulated drive.
     pub plant: Option<AxisPlant>,
     /// What stands for the effort of the drive: a current everywhere but in recordings that hold a force.
@@ -270,7 +278,9 @@ pub struct AxisTwin {
     /// Limit of the one-cycle innovation of current (A); none: the channel is off.
     pub current_limit_a: Option<f64>,
     /// Healthy innovations of position, velocity and current, from which thresholds follow; a limit above overrides its own.
-    pub innovations: [Option<HealthyInnovation>; NEXT],
+    ///
+    /// The drift of a free run comes last, in the same form: not correlated, and with a fast limit alone.
+    pub innovations: [Option<HealthyInnovation>; HealthyInnovation::COUNT],
 }
 
 /// The one-cycle innovation of one channel in the healthy record: `y = (e - correlation e') / sigma`, e' being the one before.
@@ -290,7 +300,12 @@ pub struct HealthyInnovation {
 
 impl HealthyInnovation {
     /// Names of the channels in the configuration.
-    pub const CHANNELS: [&'static str; NEXT] = ["position_next", "velocity_next", "current_next"];
+    pub const CHANNELS: [&'static str; Self::COUNT] =
+        ["position_next", "velocity_next", "current_next", "drift"];
+    /// Number of the channels.
+    pub const COUNT: usize = NEXT + 1;
+    /// Place of the drift.
+    pub const DRIFT: usize = NEXT;
     /// Names of the detectors in the configuration.
     pub const DETECTORS: [&'static str; 3] = ["fast_limit", "window", "cusum"];
 
@@ -380,6 +395,8 @@ pub struct Station {
     pub release_s: f64,
     /// Leak rate at the final pressure from which on the circuit is leaky (Pa/s); none: a hold is not judged while it lasts.
     pub leak_limit_pa_per_s: Option<f64>,
+    /// Leak rate at the end of its life, relative to the calibrated one (1.01 to 1e6).
+    pub leak_factor: f64,
     /// The twin's parameters; none until calibrated.
     pub twin: Option<StationTwin>,
     /// The simulated circuit.

@@ -6,13 +6,13 @@ use crate::machine::{
     Axis, AxisTwin, EffortUnit, Healthy, HealthyInnovation, Machine, PartTwin, StationTwin,
 };
 use std::fmt::{self, Write};
-use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use twinstep_models::press::evaluate::envelope::Envelope;
 
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
 /// What calibration writes into them.
-const LEARNT: [&str; 2] = ["twin", "healthy"];
+const LEARNT: [&str; 3] = ["twin", "recipe_twin", "healthy"];
 
 /// All twins of `machine` as a TOML patch; the empty text if it has none.
 pub fn twin_patch(machine: &Machine) -> String {
@@ -30,10 +30,18 @@ fn write_patch(out: &mut String, machine: &Machine) -> fmt::Result {
         write_axis(out, "press", &press.axis)?;
     }
     for part in &machine.parts {
-        if let Some(twin) = &part.twin {
+        if part.twin.is_some() || !part.by_recipe.is_empty() {
             heading(out, "part", &part.name)?;
+        }
+        if let Some(twin) = &part.twin {
             table(out, "part", "twin")?;
-            write_part(out, twin)?;
+            write_part(out, "twin", twin)?;
+        }
+        for (recipe, twin) in &part.by_recipe {
+            if let Some(recipe) = machine.recipes.get(usize::from(*recipe)) {
+                writeln!(out, "\n[[part.recipe_twin]]\nrecipe = \"{}\"", recipe.name)?;
+                write_part(out, "recipe_twin", twin)?;
+            }
         }
     }
     for station in &machine.stations {
@@ -193,7 +201,7 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
         quantity(out, "velocity_walk", noise.velocity_walk, "m/s")?;
         quantity(out, "disturbance_walk", noise.disturbance_walk, unit)?;
     }
-    let units = ["m", "m/s", unit];
+    let units = ["m", "m/s", unit, "m"];
     for ((one, channel), unit) in (twin.innovations.iter())
         .zip(HealthyInnovation::CHANNELS)
         .zip(units)
@@ -241,18 +249,18 @@ fn write_innovation(
     writeln!(out, "]")
 }
 
-fn write_part(out: &mut String, twin: &PartTwin) -> fmt::Result {
+fn write_part(out: &mut String, table: &str, twin: &PartTwin) -> fmt::Result {
     quantity(out, "contact", twin.contact_m, "m")?;
     quantity(out, "stiffness", twin.stiffness_n_per_m, "N/m")?;
     match &twin.envelope {
-        Some(envelope) => write_envelope(out, envelope),
+        Some(envelope) => write_envelope(out, table, envelope),
         None => Ok(()),
     }
 }
 
 /// The band of good strokes; forces to the millinewton, below what any sensor resolves.
-fn write_envelope(out: &mut String, envelope: &Envelope) -> fmt::Result {
-    writeln!(out, "\n[part.twin.envelope]")?;
+fn write_envelope(out: &mut String, table: &str, envelope: &Envelope) -> fmt::Result {
+    writeln!(out, "\n[part.{table}.envelope]")?;
     quantity(out, "from", envelope.x_min_m, "m")?;
     quantity(out, "to", envelope.x_max_m, "m")?;
     for (key, forces) in [("lower", &envelope.lower_n), ("upper", &envelope.upper_n)] {
@@ -320,19 +328,19 @@ pub fn apply_patch(base_text: &str, patch_text: &str) -> Result<String, ConfigEr
                 .to_owned();
             let learnt: Vec<_> = LEARNT
                 .iter()
-                .filter_map(|key| Some((*key, entry.get(key)?.as_table_like()?)))
+                .filter_map(|key| Some((*key, learnt_item(entry.get(key)?)?)))
                 .collect();
             if learnt.is_empty() || entry.len() != 1 + learnt.len() {
                 let name = crate::error::shortened(&name);
                 return Err(refuse(
                     format!(
-                        "[[{list}]] \"{name}\" of the patch is not just `name` with `twin` or `healthy`"
+                        "[[{list}]] \"{name}\" of the patch is not just `name` with `twin`, `recipe_twin` or `healthy`"
                     ),
                     "write the patch with `twinstep calibrate`",
                 ));
             }
-            for (key, table) in learnt {
-                if !replace(&mut base, list, &name, key, table) {
+            for (key, learnt) in learnt {
+                if !replace(&mut base, list, &name, key, learnt) {
                     let name = crate::error::shortened(&name);
                     return Err(refuse(
                         format!("the configuration has no [[{list}]] \"{name}\""),
@@ -369,26 +377,19 @@ fn tables(item: &Item) -> Vec<&dyn TableLike> {
 }
 
 /// Puts `learnt` under `key` into the entry `name` of `list`; false if there is none.
-fn replace(
-    base: &mut DocumentMut,
-    list: &str,
-    name: &str,
-    key: &str,
-    learnt: &dyn TableLike,
-) -> bool {
+fn replace(base: &mut DocumentMut, list: &str, name: &str, key: &str, mut learnt: Item) -> bool {
     let named = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(name);
     match base.get_mut(list) {
         Some(Item::ArrayOfTables(array)) => match array.iter_mut().find(|table| named(*table)) {
             Some(table) => {
-                let mut new = as_table(learnt);
                 // What somebody wrote above the table is about the machine, and stays.
-                if let Some(prefix) =
-                    (table.get(key).and_then(Item::as_table)).and_then(|old| old.decor().prefix())
-                {
-                    let prefix = prefix.clone();
-                    new.decor_mut().set_prefix(prefix);
+                if let (Some(prefix), Some(new)) = (
+                    (table.get(key).and_then(Item::as_table)).and_then(|old| old.decor().prefix()),
+                    learnt.as_table_mut(),
+                ) {
+                    new.decor_mut().set_prefix(prefix.clone());
                 }
-                table.insert(key, Item::Table(new));
+                table.insert(key, learnt);
                 true
             }
             None => false,
@@ -399,10 +400,13 @@ fn replace(
                 .filter_map(Value::as_inline_table_mut)
                 .find(|table| named(*table));
             match found {
-                Some(table) => {
-                    table.insert(key, Value::InlineTable(as_inline(learnt)));
-                    true
-                }
+                Some(table) => match learnt.into_value() {
+                    Ok(value) => {
+                        table.insert(key, value);
+                        true
+                    }
+                    Err(_) => false,
+                },
                 None => false,
             }
         }
@@ -430,8 +434,15 @@ fn as_table(from: &dyn TableLike) -> Table {
     table
 }
 
-fn as_inline(from: &dyn TableLike) -> InlineTable {
-    as_table(from).into_inline_table()
+/// A copy of what was learnt under one key: a table, or a list of them.
+fn learnt_item(item: &Item) -> Option<Item> {
+    if let Some(table) = item.as_table_like() {
+        return Some(Item::Table(as_table(table)));
+    }
+    let list = item.as_array_of_tables()?;
+    Some(Item::ArrayOfTables(
+        list.iter().map(|one| as_table(one)).collect(),
+    ))
 }
 
 #[cfg(test)]

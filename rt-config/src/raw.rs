@@ -2,13 +2,18 @@
 
 mod axis;
 mod evaluation;
+mod health;
+mod kinematics;
 mod signature;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
     PressMotionTable, StrokeTable, TailTable, TwinTable,
 };
+pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
+
+pub(crate) use kinematics::KinematicsTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
@@ -144,6 +149,8 @@ pub(crate) struct AxisTable {
     pub(crate) signature: Option<SignatureTable>,
     /// What `twinstep calibrate` learnt from healthy movements.
     pub(crate) healthy: Option<HealthyTable>,
+    /// Where the life of what wears ends.
+    pub(crate) health: Option<AxisHealthTable>,
     /// Needed for the simulated machine.
     pub(crate) plant: Option<PlantTable>,
 }
@@ -160,11 +167,15 @@ pub(crate) struct PressTable {
     pub(crate) drive: Option<DriveTable>,
     pub(crate) motion: PressMotionTable,
     pub(crate) stroke: StrokeTable,
+    /// What stands between motor and ram; a screw without losses unless given.
+    pub(crate) kinematics: Option<KinematicsTable>,
     /// How the force over the travel of a stroke is taken.
     pub(crate) curve: Option<CurveTable>,
     /// What a stroke must look like; at most 32.
     #[serde(default)]
     pub(crate) evaluation: Vec<At<EvaluationTable>>,
+    /// Where the life of what wears ends.
+    pub(crate) health: Option<PressHealthTable>,
     /// What `twinstep calibrate` found.
     pub(crate) twin: Option<TwinTable>,
     /// Needed for the simulated machine.
@@ -177,7 +188,7 @@ pub(crate) struct PressTable {
 pub(crate) struct PartTable {
     /// Unique among parts: a to z, 0 to 9, _ and -, at most 32 bytes.
     pub(crate) name: At<String>,
-    /// Where the ram meets it, between `approach` and `bottom` of every press.
+    /// Where the ram meets it (of the ram, not of the drive), between `approach` and `bottom` of every press.
     pub(crate) contact: Quantity<Length>,
     /// Stiffness of the press-fit: force rises with this from the contact on.
     pub(crate) stiffness: Quantity<Stiffness>,
@@ -185,6 +196,23 @@ pub(crate) struct PartTable {
     pub(crate) stiffness_spread: Option<Quantity<Number>>,
     /// What `twinstep calibrate` learnt of it.
     pub(crate) twin: Option<PartTwinTable>,
+    /// The same for one recipe alone, where the part is met otherwise in it; at most 16 of all parts together.
+    #[serde(default)]
+    pub(crate) recipe_twin: Vec<At<RecipeTwinTable>>,
+}
+
+/// What calibration learnt about a part in one recipe.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecipeTwinTable {
+    /// Name of the recipe.
+    pub(crate) recipe: At<String>,
+    /// Contact position.
+    pub(crate) contact: Quantity<Length>,
+    /// Stiffness.
+    pub(crate) stiffness: Quantity<Stiffness>,
+    /// The band of good strokes, for the evaluation of kind "envelope" with this recipe.
+    pub(crate) envelope: Option<EnvelopeTable>,
 }
 
 /// What calibration learnt about a part.
@@ -229,6 +257,8 @@ pub(crate) struct StationTable {
     pub(crate) release: Option<Quantity<Time>>,
     /// Leak rate at the final pressure from which on the circuit is leaky; a hold is judged while it lasts only if it is given.
     pub(crate) leak_limit: Option<Quantity<PressureRate>>,
+    /// Where its life ends.
+    pub(crate) health: Option<StationHealthTable>,
     /// Vendor id expected in the SII; needed on a real interface.
     pub(crate) vendor_id: Option<At<u32>>,
     /// Product code expected in the SII; needed on a real interface.

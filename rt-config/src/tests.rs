@@ -3,6 +3,7 @@
 mod errors;
 mod evaluation;
 mod hostile;
+mod presses;
 mod twins;
 
 use super::*;

@@ -55,6 +55,8 @@ dimensions! {
     // An axis' effort is a current, or a force where a recording holds one.
     Effort: CURRENT | FORCE;
     EffortPerVelocity: CURRENT_PER_VELOCITY | VISCOUS;
+    // A place of a drive is that of the axis, or the angle of a crank or table.
+    DrivePlace: LENGTH | ANGLE;
     // What an innovation is in the unit of.
     Innovation: LENGTH | VELOCITY | CURRENT | FORCE;
     EffortPerLength: CURRENT_PER_LENGTH | STIFFNESS;

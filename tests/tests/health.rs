@@ -1,8 +1,14 @@
 //! Health at the end of a run of the real binary: what was made worse is seen, nothing else is, and no life is made up.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use serde_json::Value;
+use std::fs;
 use twinstep_tests::release_binary;
-use twinstep_tests::run::Place;
+use twinstep_tests::run::{Place, shipped};
 
 /// All health lines of 100 s of the press cell.
 fn health(faults: &str) -> Vec<Value> {
@@ -115,4 +121,128 @@ fn a_leak_is_measured() {
     let gained = number(leak, "value") - number(leak, "healthy");
     assert!((gained - 1000.0).abs() < 60.0, "{leak}");
     calm(&lines, "gripper");
+}
+
+/// The press cell with `tables` added before one of its lines.
+fn with_limits(place: &Place, before: &str, tables: &str) -> String {
+    let text = fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    assert!(text.contains(before), "{before} is no longer there");
+    let text = text.replacen(before, &format!("{tables}\n{before}"), 1);
+    place.file("limits.toml", text).display().to_string()
+}
+
+/// Health lines of 100 s of a configuration.
+fn health_of(place: &Place, config: &str, faults: &str) -> Vec<Value> {
+    let args = format!("run {config} --fast --json --cycles 100000 --seed 11 {faults}");
+    place.run(release_binary(), &args).fine().of_type("health")
+}
+
+/// Lower end, middle and upper end of the life in hours; none where it is not known.
+fn hours(line: &Value) -> Option<[f64; 3]> {
+    let life = line["life"]["hours"].as_array()?;
+    Some([0, 1, 2].map(|n| life[n].as_f64().unwrap()))
+}
+
+#[test]
+fn a_limit_that_is_changed_changes_the_life() {
+    let place = Place::new();
+    let faults = "--inject friction:infeed:factor=1.4,ramp=95s@5s --inject leak:gripper:rate=12mbar/s,ramp=95s@5s";
+    let near = health_of(
+        &place,
+        &shipped("press-cell.toml").display().to_string(),
+        faults,
+    );
+    let config = with_limits(
+        &place,
+        "[axis.motion]",
+        "[axis.health]\nfriction_factor = 1.7",
+    );
+    let far = health_of(&place, &config, faults);
+    let mut middles = Vec::new();
+    for (lines, limit) in [(&near, 1.5), (&far, 1.7)] {
+        let line = one(lines, "infeed", "coulomb");
+        let [low, middle, high] = hours(line).expect("a life of friction");
+        let way = limit * number(line, "healthy") - number(line, "value");
+        let left = way / number(line, "trend_per_hour");
+        assert!((middle / left - 1.0).abs() < 0.2, "{left} h: {line}");
+        assert!(low <= middle && middle <= high, "{line}");
+        middles.push(middle);
+    }
+    // Of 0.4 of friction 95 s were needed: to 0.5 it is some 24 s more, to 0.7 some 71 s.
+    assert!(middles[1] > 1.8 * middles[0], "{middles:?}");
+    // The other limits are as they were.
+    assert_eq!(
+        one(&near, "gripper", "leak_rate"),
+        one(&far, "gripper", "leak_rate")
+    );
+    let config = with_limits(
+        &place,
+        "[station.plant]",
+        "[station.health]\nleak_factor = 6",
+    );
+    let leak = health_of(&place, &config, faults);
+    let [late, soon] = [&near, &leak].map(|l| hours(one(l, "gripper", "leak_rate")));
+    assert!(
+        late.is_none_or(|late| soon.expect("a life of the leak")[1] < 0.8 * late[1])
+            && soon.is_some(),
+        "{late:?} {soon:?}"
+    );
+}
+
+#[test]
+fn a_torque_constant_that_falls_has_a_life_and_friction_has_none() {
+    let place = Place::new();
+    let faults = "--inject current_gain:carriage:factor=1.08,ramp=95s@5s";
+    let lines = health_of(
+        &place,
+        &shipped("press-cell.toml").display().to_string(),
+        faults,
+    );
+    let torque = one(&lines, "carriage", "torque_constant");
+    let (found, sigma) = ratio(torque);
+    assert!(
+        (found - 1.0 / 1.08).abs() < 3.0 * sigma,
+        "{found} +- {sigma}"
+    );
+    assert_eq!(torque["trend_significant"], true, "{torque}");
+    assert!(number(torque, "trend_per_hour") < 0.0, "{torque}");
+    // Down by 7.4 % after 95 s; 10 % are its life: 33 s are left.
+    let [low, middle, high] = hours(torque).expect("a life").map(|h| 3600.0 * h);
+    assert!(
+        low <= 40.0 && high >= 25.0 && low <= middle && middle <= high,
+        "{torque}"
+    );
+    for key in ["strokes", "metres"] {
+        assert!(
+            torque["life"][key][1].as_f64().is_some_and(|v| v > 0.0),
+            "{torque}"
+        );
+    }
+    for parameter in ["coulomb", "viscous"] {
+        let line = one(&lines, "carriage", parameter);
+        assert_eq!(line["trend_significant"], false, "{line}");
+        assert!(
+            line["life"]["reason"]
+                .as_str()
+                .is_some_and(|r| r.contains("torque constant")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn friction_or_a_load_is_no_torque_constant() {
+    for fault in [
+        "--inject friction:carriage:factor=1.4,ramp=95s@5s",
+        "--inject load:carriage:mass=3kg@20s",
+        "--inject load:outfeed:mass=0.5kg@20s",
+    ] {
+        for line in health(fault)
+            .iter()
+            .filter(|l| l["parameter"] == "torque_constant")
+        {
+            assert_eq!(line["life"]["state"], "not_yet_known", "{fault}: {line}");
+            assert_eq!(line["trend_significant"], false, "{fault}: {line}");
+        }
+    }
 }

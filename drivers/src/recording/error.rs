@@ -306,7 +306,16 @@ impl fmt::Display for Problem {
                     f,
                     "a step of {actual_s} s where the period is {period_s} s (10 % are allowed)"
                 )?;
-                if *cycles > 1 {
+                // A thousand missing rows are a gap, and a step of a thousand periods from the first row on is a unit.
+                let ratio = actual_s / period_s;
+                if (900.0..=1100.0).contains(&ratio) {
+                    write!(f, ": a thousand times that, is the column in milliseconds?")?;
+                } else if (0.9e-3..=1.1e-3).contains(&ratio) {
+                    write!(
+                        f,
+                        ": a thousandth of that, is the column in seconds and the configuration in milliseconds?"
+                    )?;
+                } else if *cycles > 1 {
                     write!(f, ": about {} rows are missing", cycles - 1)?;
                 }
                 Ok(())

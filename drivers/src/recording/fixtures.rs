@@ -38,6 +38,7 @@ fn axis(name: &str) -> Axis {
         twin: None,
         signature: None,
         healthy: None,
+        health: twinstep_config::machine::HealthLimits::default(),
         plant: None,
     }
 }
@@ -111,7 +112,9 @@ pub(crate) fn press_cell() -> Machine {
                 step_n: f64::INFINITY,
                 contact_n: 50.0,
                 frame_m_per_n: 0.0,
+                tare: None,
             },
+            drive_train: DriveTrain::SCREW,
             evaluations: Vec::new(),
         }],
         stations: vec![Station {
@@ -123,6 +126,7 @@ pub(crate) fn press_cell() -> Machine {
             hold_s: 1.0,
             release_s: 0.5,
             leak_limit_pa_per_s: None,
+            leak_factor: twinstep_config::machine::LEAK_FACTOR,
             twin: None,
             plant: None,
         }],

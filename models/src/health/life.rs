@@ -61,6 +61,8 @@ pub enum Unknown {
     TooFar,
     /// All currents change together: it is the torque constant or the current sensor.
     TorqueConstant,
+    /// Some currents change and others do not: no common factor, so no change of the torque constant can be seen.
+    NotTogether,
     /// Gravity keeps the gap closed.
     NotObservable,
     /// The healthy value is not known.
@@ -79,6 +81,7 @@ impl Unknown {
             Self::TooSmall => "the trend has not used up a tenth of the way to the limit",
             Self::TooFar => "the interval reaches beyond ten times of what was seen",
             Self::TorqueConstant => "all currents change together: see the torque constant",
+            Self::NotTogether => "the currents do not change together: something else has changed",
             Self::NotObservable => "gravity keeps the gap closed",
             Self::NoBaseline => "the healthy value is not known",
             Self::NoLimit => "no limit is set for it",

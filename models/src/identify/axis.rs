@@ -210,8 +210,8 @@ fn estimates(
     }
 }
 
-/// What the fit explains of every `stride`-th usable sample, standstill included.
-pub fn explain(r: &AxisRecord<'_>, fit: &AxisFit, stride: usize) -> Vec<Explained> {
+/// What the fit explains of every usable sample, standstill included.
+pub fn explain(r: &AxisRecord<'_>, fit: &AxisFit) -> Vec<Explained> {
     let v = velocities(r);
     let (vs, delay) = (
         fit.stribeck_velocity_m_per_s,
@@ -225,7 +225,6 @@ pub fn explain(r: &AxisRecord<'_>, fit: &AxisFit, stride: usize) -> Vec<Explaine
         fit.stribeck_a,
     ];
     (MARGIN..r.position_m.len().saturating_sub(MARGIN))
-        .step_by(stride.max(1))
         .filter(|k| whole(r, *k))
         .map(|k| {
             let row = average(r, &v, k, vs, delay);

@@ -37,7 +37,7 @@ pub use motion::{LEAST_ROWS, MissingMotion};
 pub use output_error::{
     Agreement, OutputErrorFit, Parameters, agreement, fit_output_error, free_runs, parameters,
 };
-pub use tail::{TailFit, fit_tail};
+pub use tail::{AMPLITUDE_SHAPE, SQUARE_SHAPE, TailFit, fit_tail};
 pub use vacuum::{
     LEAST_S as VACUUM_LEAST_S, SETTLE_S as VACUUM_SETTLE_S, VacuumFit, VacuumRecord, fit_vacuum,
 };

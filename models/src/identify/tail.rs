@@ -1,16 +1,21 @@
 //! Learns the tail of a statistic from a healthy record: clusters, threshold, generalised Pareto fit.
 //!
 //! # Derivation
-//! Clusters end where the statistic has been at or below the threshold for `run` cycles (runs declustering, Smith and
-//! Weissman 1994), the very rule by which the detectors call an alarm over. The threshold is the highest of a ladder of quantiles
-//! that still leaves [`ENOUGH`] clusters, else the one with most of them.
+//! Clusters end where the statistic has been at or below a base level for `run` cycles (runs declustering, Smith and
+//! Weissman 1994). The base is the highest of a ladder of quantiles that leaves twice [`ENOUGH`] clusters, else the one with most of them.
+//! Of these the higher half is fitted, [`ENOUGH`] at most: a machine repeats its motion, and a base that every movement passes would
+//! describe the movement, not its tail.
 //!
-//! Scale and shape come from probability-weighted moments of the largest excess of each cluster (Hosking and Wallis 1987), which
-//! do not fail with few figures, and are then drawn towards a shape that is known beforehand, as if [`PRIOR_CLUSTERS`] clusters of
-//! it had been seen besides (the device of Zhang and Stephens 2009): a handful of clusters must not promise an end of the tail.
-//! Window and CUSUM sum figures that nothing bounds, so one large innovation fills them: they have the tail of their source as well.
+//! Scale and shape come from probability-weighted moments of the excess over the highest peak left out (Hosking and Wallis 1987), which
+//! do not fail with few figures. Within the record the shape is drawn towards the one known beforehand as if [`PRIOR_WITHIN`] clusters
+//! of it had been seen besides (the device of Zhang and Stephens 2009). Beyond the record it is drawn with [`PRIOR_BEYOND`] and then
+//! raised by its standard error: rates are so lopsided in the shape that the mean of the rate over what the shape may be is about the
+//! rate at that end, and it is the mean that an asked interval is held against.
+//!
+//! A window is a mean of squares, and has twice the shape of its source; a CUSUM sums figures, and one large innovation fills it: it has
+//! the shape of its source.
 
-use crate::tail::{SHAPES, Tail};
+use crate::tail::{SHAPE_ERROR, SHAPES, Tail};
 
 /// Clusters that are enough for a fit: fewer and higher ones follow the limit law better.
 pub const ENOUGH: usize = 60;
@@ -18,11 +23,15 @@ pub const ENOUGH: usize = 60;
 pub const LEAST: usize = 3;
 /// Shape of an amplitude: innovations of a real axis had a kurtosis of 25, as a Student t with 4.3 degrees of freedom has,
 /// whose tail has the shape 1 / 4.3.
-const AMPLITUDE_SHAPE: f64 = 0.23;
-/// Shape that an amplitude has at least beyond its record.
-const AMPLITUDE_BEYOND: f64 = 0.1;
-/// Clusters that this counts for.
-const PRIOR_CLUSTERS: f64 = 30.0;
+pub const AMPLITUDE_SHAPE: f64 = 0.23;
+/// Shape of a mean of squares of such an amplitude.
+pub const SQUARE_SHAPE: f64 = 2.0 * AMPLITUDE_SHAPE;
+/// Shape that a tail has at least beyond its record.
+const BEYOND_SHAPE: f64 = 0.1;
+/// Clusters that the shape known beforehand counts for, within the record.
+const PRIOR_WITHIN: f64 = 10.0;
+/// And beyond it.
+const PRIOR_BEYOND: f64 = 60.0;
 /// Shares of the record beyond the thresholds that are tried, the highest first.
 const LADDER: [f64; 12] = [
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3,
@@ -40,9 +49,10 @@ pub struct TailFit {
 }
 
 /// Fits the tail of a statistic (>= 0, finite) that was recorded in `stretches` without gaps, `run` cycles (>= 1) of calm apart.
+/// `prior` is the shape known beforehand ([`AMPLITUDE_SHAPE`], [`SQUARE_SHAPE`]).
 ///
 /// None for a record without samples, or a statistic that never moves.
-pub fn fit_tail(stretches: &[Vec<f64>], period_s: f64, run: usize) -> Option<TailFit> {
+pub fn fit_tail(stretches: &[Vec<f64>], period_s: f64, run: usize, prior: f64) -> Option<TailFit> {
     let mut sorted: Vec<f64> = stretches.iter().flatten().copied().collect();
     sorted.retain(|x| x.is_finite());
     sorted.sort_by(f64::total_cmp);
@@ -58,30 +68,38 @@ pub fn fit_tail(stretches: &[Vec<f64>], period_s: f64, run: usize) -> Option<Tai
         }
         if best
             .as_ref()
-            .is_some_and(|(_, found)| found.len() >= ENOUGH)
+            .is_some_and(|(_, found)| found.len() >= 2 * ENOUGH)
         {
             break;
         }
     }
-    let (threshold, peaks) = best?;
+    let (base, mut peaks) = best?;
     if peaks.len() < LEAST {
         return fallback(largest, record_s);
     }
-    let mut excess: Vec<f64> = peaks.iter().map(|peak| peak - threshold).collect();
-    excess.sort_by(f64::total_cmp);
-    let (scale, shape) = pareto_of(&excess, AMPLITUDE_SHAPE)?;
-    let beyond = sorted.len() - sorted.partition_point(|x| *x <= threshold);
+    peaks.sort_by(f64::total_cmp);
+    let kept = peaks.len().div_ceil(2).clamp(LEAST, ENOUGH);
+    let (left_out, kept) = peaks.split_at(peaks.len() - kept);
+    let threshold = left_out.last().copied().unwrap_or(base);
+    let excess: Vec<f64> = kept.iter().map(|peak| peak - threshold).collect();
+    let (mean, shape) = moments_of(&excess)?;
+    let clusters = excess.len() as f64;
+    let within = drawn(shape, clusters, prior, PRIOR_WITHIN);
+    let error = SHAPE_ERROR / libm::sqrt(clusters + PRIOR_BEYOND);
+    let beyond = drawn(shape, clusters, prior, PRIOR_BEYOND) + error;
+    let exceeding = sorted.len() - sorted.partition_point(|x| *x <= threshold);
     Some(TailFit {
         tail: Tail {
             threshold,
-            scale,
-            shape,
-            beyond_shape: shape.max(AMPLITUDE_BEYOND),
-            clusters: peaks.len() as f64,
+            scale: mean * (1.0 - within),
+            shape: within,
+            beyond_shape: beyond.clamp(BEYOND_SHAPE, SHAPES.1),
+            clusters,
             record_s,
             largest,
+            reach: 1.0,
         },
-        extremal_index: peaks.len() as f64 / beyond.max(1) as f64,
+        extremal_index: clusters / exceeding.max(1) as f64,
         fitted: true,
     })
 }
@@ -108,8 +126,8 @@ pub fn peaks(stretches: &[Vec<f64>], threshold: f64, run: usize) -> Vec<f64> {
     all
 }
 
-/// Scale and shape of sorted excesses, the shape drawn towards `prior`.
-fn pareto_of(excess: &[f64], prior: f64) -> Option<(f64, f64)> {
+/// Mean and shape of sorted excesses, by probability-weighted moments.
+fn moments_of(excess: &[f64]) -> Option<(f64, f64)> {
     let n = excess.len() as f64;
     let mean = excess.iter().sum::<f64>() / n;
     let weighted = (excess.iter().enumerate())
@@ -126,8 +144,12 @@ fn pareto_of(excess: &[f64], prior: f64) -> Option<(f64, f64)> {
     } else {
         SHAPES.0
     };
-    let shape = (n * shape + PRIOR_CLUSTERS * prior) / (n + PRIOR_CLUSTERS);
-    Some((mean * (1.0 - shape), shape))
+    Some((mean, shape))
+}
+
+/// `shape` of `clusters` figures, drawn towards `prior` as if `weight` figures had it.
+fn drawn(shape: f64, clusters: f64, prior: f64, weight: f64) -> f64 {
+    (clusters * shape + weight * prior) / (clusters + weight)
 }
 
 /// Too few clusters for a shape: the largest value is taken as the scale of an exponential tail behind it, so that a rate of
@@ -142,6 +164,7 @@ fn fallback(largest: f64, record_s: f64) -> Option<TailFit> {
             clusters: 1.0,
             record_s,
             largest,
+            reach: 1.0,
         },
         extremal_index: 1.0,
         fitted: false,

@@ -50,7 +50,8 @@ fn pareto_figures_are_found() {
             })
             .collect();
         excess.sort_by(f64::total_cmp);
-        let (found_scale, found_shape) = pareto_of(&excess, 0.23).unwrap();
+        let (mean, found_shape) = moments_of(&excess).unwrap();
+        let found_scale = mean * (1.0 - found_shape);
         assert!(
             (found_shape - shape).abs() < 0.03,
             "seed {seed}: {found_shape} for {shape}"
@@ -81,12 +82,15 @@ fn clusters_end_after_the_calm() {
 fn few_clusters_give_a_wide_exponential_and_a_still_statistic_none() {
     let mut x = vec![0.0; 3000];
     x[1000] = 2.0;
-    let fit = fit_tail(&[x], PERIOD_S, RUN).unwrap();
+    let fit = fit_tail(&[x], PERIOD_S, RUN, AMPLITUDE_SHAPE).unwrap();
     assert!(!fit.fitted);
     let level = fit.tail.level(1.0 / (3.0 * libm::exp(2.0)));
     assert!((level - 6.0).abs() < 1e-9, "{level}");
-    assert_eq!(fit_tail(&[vec![0.0; 3000]], PERIOD_S, RUN), None);
-    assert_eq!(fit_tail(&[], PERIOD_S, RUN), None);
+    assert_eq!(
+        fit_tail(&[vec![0.0; 3000]], PERIOD_S, RUN, AMPLITUDE_SHAPE),
+        None
+    );
+    assert_eq!(fit_tail(&[], PERIOD_S, RUN, AMPLITUDE_SHAPE), None);
 }
 
 /// Detectors with no thresholds, whitened as learnt.
@@ -156,7 +160,8 @@ fn learnt(seed: u64, samples: usize) -> (WhitenFit, [TailFit; 3]) {
             all.push(value);
         }
     }
-    let fits = statistics.map(|s| fit_tail(&[s], PERIOD_S, RUN).unwrap());
+    let mut priors = [AMPLITUDE_SHAPE, SQUARE_SHAPE, AMPLITUDE_SHAPE].into_iter();
+    let fits = statistics.map(|s| fit_tail(&[s], PERIOD_S, RUN, priors.next().unwrap()).unwrap());
     (whitening, fits)
 }
 
@@ -167,49 +172,63 @@ fn upper(count: f64) -> f64 {
     count + 3.0 + 2.0 * libm::sqrt(count)
 }
 
-/// Asks each detector for an alarm in a thousand seconds, from a record of a hundred, and counts over two thousand, six times.
-///
-/// Nine in ten counts must be possible within the 90 % interval that is stated beside the threshold. That is wide, and a record
-/// that happens to lack its tail has a long one behind it, so all counts of a detector together must come within a factor of 5.
-#[test]
-fn a_long_interval_is_kept_on_streams_with_the_autocorrelation_and_tails_of_a_real_axis() {
-    const SEEDS: u64 = 6;
-    let asked_per_s = 1e-3;
-    let (seconds, samples) = (2_000.0, 2_000_000);
-    let asked = seconds * asked_per_s * SEEDS as f64;
+/// Asks each detector of `SEEDS` streams for an alarm in `asked_s`, from a record of a hundred seconds each, and counts over
+/// `seconds`. Returns the counts over what was asked, and says where a count is not possible within the 90 % interval stated.
+fn ratios(seeds: std::ops::RangeInclusive<u64>, asked_s: f64, seconds: u64) -> ([f64; 3], usize) {
     let mut total = [0.0; 3];
-    let mut outside = Vec::new();
-    for seed in 1..=SEEDS {
+    let mut outside = 0;
+    let streams = seeds.clone().count() as f64;
+    for seed in seeds {
         let (whitening, fits) = learnt(seed, 100_000);
-        let levels = fits.map(|fit| fit.tail.level(asked_per_s));
-        let counted = alarms(1000 + seed, samples, whitening, levels);
+        let levels = fits.map(|fit| fit.tail.level(1.0 / asked_s));
+        let counted = alarms(1000 + seed, 1000 * seconds, whitening, levels);
         for n in 0..3 {
             let tail = fits[n].tail;
             let interval = tail.rate_interval(levels[n]);
-            let (low, high) = (seconds * interval.low, seconds * interval.high);
+            let (low, high) = (
+                seconds as f64 * interval.low,
+                seconds as f64 * interval.high,
+            );
             let count = f64::from(counted[n]);
             total[n] += count;
-            let line = format!(
-                "seed {seed} {}: {count} alarms, asked {}, stated {low:.2} to {high:.1}, shape {:.2}, {} clusters, index {:.3}",
+            outside += usize::from(low > upper(count) || count > upper(high));
+            println!(
+                "seed {seed} {}: {count} alarms, asked {}, stated {low:.2} to {high:.1}, shape {:.2}, {:.2} beyond, index {:.3}",
                 NAMES[n],
-                seconds * asked_per_s,
+                seconds as f64 / asked_s,
                 tail.shape,
-                tail.clusters,
+                tail.beyond_shape,
                 fits[n].extremal_index,
             );
-            println!("{line}");
-            if low > upper(count) || count > upper(high) {
-                outside.push(line);
-            }
         }
     }
-    println!("together: {total:?}, asked {asked} each");
-    assert!(outside.len() <= 2, "{}", outside.join("\n"));
-    for (name, total) in NAMES.iter().zip(total) {
+    let asked = streams * seconds as f64 / asked_s;
+    println!("together {total:?}, asked {asked} each, {outside} outside");
+    (total.map(|count| count / asked), outside)
+}
+
+/// Ten times the record: the counts of all records together must come within a factor of 2.5, and nine in ten of them must be possible
+/// within the interval that is stated beside the threshold.
+#[test]
+fn a_long_interval_is_kept_on_streams_with_the_autocorrelation_and_tails_of_a_real_axis() {
+    let (found, outside) = ratios(1..=12, 1_000.0, 2_000);
+    assert!(outside <= 3, "{outside} of 36 counts");
+    for (name, ratio) in NAMES.iter().zip(found) {
         assert!(
-            (asked / 5.0..=asked * 5.0).contains(&total),
-            "{name}: {total} alarms in all, asked {asked}, seeds 1 to {SEEDS} and 1001 to {}",
-            1000 + SEEDS
+            (0.4..=2.5).contains(&ratio),
+            "{name}: {ratio} times what was asked, seeds 1 to 12"
+        );
+    }
+}
+
+/// The record itself: within a factor of 1.5.
+#[test]
+fn an_interval_as_long_as_the_record_is_kept() {
+    let (found, _) = ratios(21..=32, 100.0, 1_000);
+    for (name, ratio) in NAMES.iter().zip(found) {
+        assert!(
+            (1.0 / 1.5..=1.5).contains(&ratio),
+            "{name}: {ratio} times what was asked, seeds 21 to 32"
         );
     }
 }

@@ -16,6 +16,17 @@ pub struct Point {
     pub force_n: f64,
 }
 
+impl Point {
+    /// The point with less force by `force_n` and further by `place_m`.
+    #[must_use]
+    pub const fn moved(self, force_n: f64, place_m: f64) -> Self {
+        Self {
+            position_m: self.position_m + place_m,
+            force_n: self.force_n - force_n,
+        }
+    }
+}
+
 /// The half of a stroke that something is judged on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -154,6 +165,13 @@ impl Curve {
             if self.points[n].position_m > self.points[self.turn].position_m {
                 self.turn = n;
             }
+        }
+    }
+
+    /// Moves the zero of the stroke: every force less `force_n`, every place further by `place_m`.
+    pub fn move_zero(&mut self, force_n: f64, place_m: f64) {
+        for point in &mut self.points[..self.count] {
+            *point = point.moved(force_n, place_m);
         }
     }
 

@@ -106,9 +106,27 @@ impl Motor {
         paid_nm / self.torque_constant_nm_per_a
     }
 
-    /// The inverse: force against the way in (N) from a current (A). 0 at a dead centre, where the current says nothing,
-    /// and where the drive locks itself.
-    pub fn force_n(&self, current_a: f64, m_per_rad: f64, rad_per_s: f64) -> f64 {
+    /// The inverse: force against the way in (N) from a current (A), where the Jacobian is `least_m_per_rad` or more in size.
+    ///
+    /// # Errors
+    /// [`ForceUnknown`] where the current says nothing of the force.
+    #[inline]
+    pub fn force_n(
+        &self,
+        current_a: f64,
+        m_per_rad: f64,
+        least_m_per_rad: f64,
+        rad_per_s: f64,
+    ) -> Result<f64, ForceUnknown> {
+        let size = if m_per_rad < 0.0 {
+            -m_per_rad
+        } else {
+            m_per_rad
+        };
+        // Written so that a Jacobian that is no number is refused too.
+        if !(size > 0.0 && size >= least_m_per_rad) {
+            return Err(ForceUnknown::DeadCentre);
+        }
         let paid_nm = current_a * self.torque_constant_nm_per_a;
         let power = paid_nm * rad_per_s;
         let torque_nm = if power > 0.0 {
@@ -117,15 +135,31 @@ impl Motor {
             if self.efficiency_back > 0.0 {
                 paid_nm / self.efficiency_back
             } else {
-                0.0
+                return Err(ForceUnknown::SelfLocking);
             }
         } else {
             paid_nm
         };
-        if m_per_rad * m_per_rad > 1e-24 {
-            torque_nm / m_per_rad
-        } else {
-            0.0
+        Ok(torque_nm / m_per_rad)
+    }
+}
+
+/// Why a current says nothing of the force on the ram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ForceUnknown {
+    /// In a dead centre no current holds any force.
+    DeadCentre = 0,
+    /// The ram drives a drive that locks itself: friction takes any part of the force.
+    SelfLocking = 1,
+}
+
+impl ForceUnknown {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeadCentre => "dead_centre",
+            Self::SelfLocking => "self_locking",
         }
     }
 }
@@ -176,7 +210,19 @@ mod tests {
         assert!((motor.current_a(1.0e4, m_per_rad, 3.0) - ideal / 0.9).abs() < 1e-12);
         assert!((motor.current_a(1.0e4, m_per_rad, -3.0) - ideal * 0.8).abs() < 1e-12);
         assert_eq!(motor.current_a(1.0e4, m_per_rad, 0.0), ideal);
-        assert_eq!(motor.force_n(5.0, 0.0, 1.0), 0.0);
+        let dead = Err(ForceUnknown::DeadCentre);
+        assert_eq!(motor.force_n(5.0, 0.0, 0.0, 1.0), dead);
+        assert_eq!(motor.force_n(5.0, f64::NAN, 0.0, 1.0), dead);
+        assert_eq!(motor.force_n(5.0, -0.9e-3, 1e-3, 1.0), dead);
+        assert!(motor.force_n(5.0, -1e-3, 1e-3, 1.0).is_ok());
+        let locks = Motor {
+            efficiency_back: 0.0,
+            ..motor
+        };
+        assert_eq!(
+            locks.force_n(5.0, 1e-3, 0.0, -1.0),
+            Err(ForceUnknown::SelfLocking)
+        );
     }
 
     proptest! {
@@ -188,7 +234,7 @@ mod tests {
             let motor = Motor { torque_constant_nm_per_a: kt, efficiency, efficiency_back: back };
             let (_, m_per_rad) = Kinematics::crank(0.1, 0.4).expect("a crank").travel(q);
             let current = motor.current_a(force, m_per_rad, speed);
-            let again = motor.force_n(current, m_per_rad, speed);
+            let again = motor.force_n(current, m_per_rad, 0.0, speed).expect("no dead centre");
             prop_assert!((again - force).abs() <= 1e-9 * force.abs().max(1.0), "{again} {force}");
             let loss = current * kt * speed - force * m_per_rad * speed;
             prop_assert!(loss >= -1e-9 * (force * speed).abs(), "the drive gained {loss} W");

@@ -11,8 +11,9 @@
 //! - Knuckle, toggle and link drives: `s` and `ds/dq` in a table, from the builder's drawing. Between two nodes the cubic
 //!   that has both values and both slopes (Hermite): C1, and its error falls with the fourth power of the distance of the
 //!   nodes. `ds/dq` is the derivative of that very cubic and never a table of its own, so that work is kept exactly.
-//!   Where the builder gives no slopes they follow from the values (Fritsch and Butland), so that no travel is invented
-//!   between two nodes: where the values rise the cubic rises.
+//!   Where the builder gives no slopes they are those of parabolas through three nodes each, limited (Fritsch and Carlson) so
+//!   that no travel is invented between two nodes: where the values rise the cubic rises. Close to a dead centre, where a
+//!   Jacobian that is off makes a force that is off, they are exact to second order.
 
 use core::f64::consts::PI;
 
@@ -202,25 +203,51 @@ impl Table {
         Ok(table)
     }
 
-    /// Slopes that keep the cubic monotone wherever the values are (Fritsch and Butland 1984).
+    /// Slopes that keep the cubic monotone wherever the values are (Fritsch and Carlson 1980).
     fn slopes(&mut self) {
         let last = self.count - 1;
         for node in 0..self.count {
-            self.slope_m_per_rad[node] = if node == 0 {
+            self.slope_m_per_rad[node] = if last == 1 {
                 self.chord(0)
+            } else if node == 0 {
+                self.end_slope(0, 1)
             } else if node == last {
-                self.chord(last - 1)
+                self.end_slope(last - 1, last - 2)
             } else {
                 let (before, after) = (self.chord(node - 1), self.chord(node));
                 if before * after <= 0.0 {
                     0.0
                 } else {
-                    // The weighted harmonic mean: never more than three times the smaller chord.
+                    // Of the parabola through three nodes; no more than three times the smaller chord keeps it monotone.
                     let (h0, h1) = (self.width(node - 1), self.width(node));
-                    let (w0, w1) = (2.0 * h1 + h0, h1 + 2.0 * h0);
-                    (w0 + w1) / (w0 / before + w1 / after)
+                    let slope = (h1 * before + h0 * after) / (h0 + h1);
+                    let smaller = if before * before < after * after {
+                        before
+                    } else {
+                        after
+                    };
+                    if slope * slope > 9.0 * smaller * smaller {
+                        3.0 * smaller
+                    } else {
+                        slope
+                    }
                 }
             };
+        }
+    }
+
+    /// Slope at an end of the table: that of the parabola through the last three nodes, so that it is 0 in a dead centre,
+    /// but never against its own piece.
+    fn end_slope(&self, piece: usize, next: usize) -> f64 {
+        let (h0, h1) = (self.width(piece), self.width(next));
+        let (own, beside) = (self.chord(piece), self.chord(next));
+        let slope = own + h0 * (own - beside) / (h0 + h1);
+        if slope * own <= 0.0 {
+            0.0
+        } else if own * beside <= 0.0 && slope * slope > 9.0 * own * own {
+            3.0 * own
+        } else {
+            slope
         }
     }
 
@@ -230,6 +257,11 @@ impl Table {
 
     fn chord(&self, node: usize) -> f64 {
         (self.s_m[node + 1] - self.s_m[node]) / self.width(node)
+    }
+
+    /// Angles of the first and of the last node (rad).
+    pub fn ends_rad(&self) -> [f64; 2] {
+        [self.q_rad[0], self.q_rad[self.count - 1]]
     }
 
     /// Travel (m) and its derivative (m/rad) at `q_rad`.

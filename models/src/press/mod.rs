@@ -9,7 +9,9 @@ pub mod curve;
 pub mod evaluate;
 pub mod frame;
 pub mod kinematics;
+pub mod ram;
 pub mod stroke;
+pub mod tare;
 pub mod workpiece;
 
 /// A part in the press, as the twin knows it, on the motor's side.

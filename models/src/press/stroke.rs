@@ -49,6 +49,20 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// The same stroke with its zero moved: every force less `force_n`, every place further by `place_m`. It was summed from
+    /// `first_m` to `last_m`, both as they were measured.
+    ///
+    /// The work of a constant force is the force times the way.
+    #[must_use]
+    pub fn moved(mut self, force_n: f64, place_m: f64, first_m: f64, last_m: f64) -> Self {
+        self.work_j -= force_n * (self.block.position_m - first_m);
+        self.returned_j -= force_n * (self.block.position_m - last_m);
+        self.peak = self.peak.moved(force_n, place_m);
+        self.block = self.block.moved(force_n, place_m);
+        self.contact_m = self.contact_m.map(|x| x + place_m);
+        self
+    }
+
     /// What the part kept: the area between the branches (J).
     pub fn hysteresis_j(&self) -> f64 {
         self.work_j - self.returned_j
@@ -215,6 +229,28 @@ mod tests {
             t.work_j
         );
         assert!((t.returned_j - 0.45).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_moved_zero_is_what_the_moved_points_sum_up_to() {
+        let points = [
+            (-1.0, 3.0),
+            (0.5, 3.5),
+            (1.0, 9.0),
+            (2.5, 40.0),
+            (2.0, 12.0),
+            (0.25, 2.0),
+            (-0.5, 1.0),
+        ];
+        let (_, raw) = run(&points);
+        let (_, tared) = run(&points.map(|(x, f)| (x, f - 3.0)));
+        let moved = raw.moved(3.0, 0.0, -1.0, -0.5);
+        assert!((moved.work_j - tared.work_j).abs() < 1e-12);
+        assert!((moved.returned_j - tared.returned_j).abs() < 1e-12);
+        assert_eq!((moved.peak, moved.block), (tared.peak, tared.block));
+        let further = raw.moved(3.0, 0.125, -1.0, -0.5);
+        assert_eq!(further.work_j, moved.work_j);
+        assert_eq!(further.peak.position_m, 2.625);
     }
 
     proptest! {

@@ -25,6 +25,7 @@ pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &m
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         signature,
         healthy,
+        health: super::health::axis(raw.health.as_ref(), check),
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "axis.plant", whole, check),
         effort_unit: effort,
     }

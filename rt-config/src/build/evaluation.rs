@@ -3,15 +3,18 @@
 mod curve;
 mod pairs;
 
+use super::kinematics::begins_with_a_force;
+use super::press::{of_ram, recipe_index};
 pub(super) use curve::{default_curve, taught};
+pub(super) use pairs::one_of;
 
 use crate::check::{Bounds, Check, listed};
 use crate::error::closest;
 use crate::machine::{Demand, EnvelopeDemand, Evaluation, Press};
-use crate::raw::{EvaluationTable, PartTable, PressTable};
+use crate::raw::{EvaluationTable, PartTable, PressTable, RecipeTable};
 use crate::value::{At, Span};
 use curve::curve;
-use pairs::{limits, one_of, pair, range, sides};
+use pairs::{limits, pair, range, sides};
 use twinstep_models::press::curve::Branch;
 use twinstep_models::press::evaluate::features::{Chord, Gap, Limits, Loop, Peak};
 use twinstep_models::press::evaluate::passage::Quad;
@@ -25,8 +28,8 @@ const COVERAGE: f64 = 0.9999;
 /// Confidence of it unless given.
 const CONFIDENCE: f64 = 0.95;
 
-/// Every kind with the keys it needs and those it may have; `name`, `kind`, `part`, `branch`, `reference` and `trigger`
-/// are for all.
+/// Every kind with the keys it needs and those it may have; `name`, `kind`, `part`, `recipe`, `branch`, `reference` and
+/// `trigger` are for all.
 const KINDS: [(&str, &[&str], &[&str]); 9] = [
     ("window", &["x", "y"], &["entry", "exit"]),
     ("trapezium", &["x", "y_left", "y_right"], &["entry", "exit"]),
@@ -44,10 +47,17 @@ const KINDS: [(&str, &[&str], &[&str]); 9] = [
 ];
 
 /// Puts curve and evaluations of `raw` into `press`.
-pub(super) fn fill(press: &mut Press, raw: &PressTable, parts: &[PartTable], check: &mut Check) {
+pub(super) fn fill(
+    press: &mut Press,
+    raw: &PressTable,
+    parts: &[PartTable],
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) {
     if let Some(table) = &raw.curve {
-        press.curve = curve(table, &press.stroke, check);
+        press.curve = curve(table, &of_ram(&press.drive_train, &press.stroke), check);
     }
+    begins_with_a_force(press, raw, check);
     if let Some(last) = raw.evaluation.last() {
         check.at_most(
             &last.span,
@@ -65,7 +75,7 @@ pub(super) fn fill(press: &mut Press, raw: &PressTable, parts: &[PartTable], che
     }
     check.unique("evaluations of a press", named);
     for (number, one) in raw.evaluation.iter().enumerate() {
-        let Some(demand) = demand(one, parts, check) else {
+        let Some(demand) = demand(one, parts, recipes, check) else {
             continue;
         };
         let name = match &one.value.name {
@@ -76,9 +86,15 @@ pub(super) fn fill(press: &mut Press, raw: &PressTable, parts: &[PartTable], che
     }
 }
 
-fn demand(at: &At<EvaluationTable>, parts: &[PartTable], check: &mut Check) -> Option<Demand> {
+fn demand(
+    at: &At<EvaluationTable>,
+    parts: &[PartTable],
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> Option<Demand> {
     let raw = &at.value;
     let part = raw.part.as_ref().and_then(|name| part(name, parts, check));
+    let recipe = (raw.recipe.as_ref()).and_then(|name| recipe_index(name, recipes, check));
     let branch = one_of(
         "branch",
         raw.branch.as_ref(),
@@ -93,6 +109,7 @@ fn demand(at: &At<EvaluationTable>, parts: &[PartTable], check: &mut Check) -> O
         let share = Bounds::between(0.5, 0.999_999_999);
         return Some(Demand::Envelope(EnvelopeDemand {
             part: part.unwrap_or(u8::MAX),
+            recipe,
             branch,
             reference,
             x_m: pair("x", raw.x.as_ref(), check)?,
@@ -125,6 +142,7 @@ fn demand(at: &At<EvaluationTable>, parts: &[PartTable], check: &mut Check) -> O
         reference,
         branch,
         part,
+        recipe,
     }))
 }
 

@@ -3,6 +3,8 @@
 mod axis;
 mod bus;
 mod evaluation;
+mod health;
+mod kinematics;
 mod press;
 mod recording;
 mod signature;
@@ -12,8 +14,8 @@ mod twin;
 use crate::check::{Bounds, Check};
 use crate::fault::Fault;
 use crate::machine::{
-    Cycle, EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPES, MAX_STATIONS, Machine,
-    Simulation,
+    Cycle, EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES,
+    MAX_STATIONS, Machine, Simulation,
 };
 use crate::raw::{CycleTable, File};
 use crate::value::{At, Span};
@@ -93,7 +95,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .map(|raw| press::press(raw, effort(&raw.name), &whole, check))
         .collect();
     for (press, raw) in presses.iter_mut().zip(&file.press) {
-        evaluation::fill(press, raw, &file.part, check);
+        evaluation::fill(press, raw, &file.part, &file.recipe, check);
     }
     let stations: Vec<_> = file
         .station
@@ -103,7 +105,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let parts: Vec<_> = file
         .part
         .iter()
-        .map(|raw| press::part(raw, &presses, check))
+        .map(|raw| press::part(raw, &presses, &file.recipe, check))
         .collect();
     check.unique("parts", file.part.iter().map(|part| &part.name));
     let recipes: Vec<_> = file
@@ -171,6 +173,8 @@ fn bounds(file: &File, check: &mut Check) {
     check.at_most(at, "stations", file.station.len(), MAX_STATIONS);
     check.at_most(at, "parts", file.part.len(), MAX_PARTS);
     check.at_most(at, "recipes", file.recipe.len(), MAX_RECIPES);
+    let own: usize = file.part.iter().map(|part| part.recipe_twin.len()).sum();
+    check.at_most(at, "recipe twins of parts", own, MAX_RECIPE_TWINS);
     if axes + file.station.len() == 0 {
         check.problem(
             at,

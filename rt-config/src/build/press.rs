@@ -1,13 +1,16 @@
 //! Presses, the parts that they meet, and recipes.
 
 use super::axis::{counts_per_m, drive_or_neutral, plant_if_simulated};
+use super::kinematics::kinematics;
 use super::twin::twin;
-use super::{MAX_DWELL_S, Whole, asset_id, in_counts};
+use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
 use crate::machine::{
-    Axis, EffortUnit, MAX_RECIPE_PARTS, Motion, Part, PartTwin, Press, Recipe, Step, Stroke,
+    Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, Motion, Part, PartTwin, Press, Recipe, Step,
+    Stroke,
 };
-use crate::raw::{PartTable, PressTable, RecipeTable, StrokeTable};
+use crate::raw::{PartTable, PressTable, RecipeTable, RecipeTwinTable, StrokeTable};
+use crate::value::At;
 
 pub(super) fn press(
     raw: &PressTable,
@@ -16,7 +19,8 @@ pub(super) fn press(
     check: &mut Check,
 ) -> Press {
     let drive = drive_or_neutral(&raw.name, raw.drive.as_ref(), "press.drive", whole, check);
-    let stroke = stroke(&raw.stroke, counts_per_m(&drive), check);
+    let (drive_train, stroke) = kinematics(raw, &drive, effort, whole, check);
+    stroke_in_order(&raw.stroke, &stroke, counts_per_m(&drive), check);
     let velocity_m_per_s = check.si("velocity", &raw.motion.velocity, Bounds::up_to(1000.0));
     if stroke.press_velocity_m_per_s > velocity_m_per_s {
         let pressing = &raw.stroke.press_velocity;
@@ -62,31 +66,30 @@ pub(super) fn press(
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         signature: None,
         healthy: None,
+        health: super::health::press(raw.health.as_ref(), check),
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };
     Press {
         axis,
-        curve: super::evaluation::default_curve(&stroke),
+        curve: super::evaluation::default_curve(&of_ram(&drive_train, &stroke)),
+        drive_train,
         stroke,
         evaluations: Vec::new(),
     }
 }
 
-fn stroke(raw: &StrokeTable, counts_per_m: f64, check: &mut Check) -> Stroke {
-    let dwell = Bounds::between(0.0, MAX_DWELL_S);
-    let stroke = Stroke {
-        top_m: check.si("top", &raw.top, Bounds::any()),
-        approach_m: check.si("approach", &raw.approach, Bounds::any()),
-        bottom_m: check.si("bottom", &raw.bottom, Bounds::any()),
-        press_velocity_m_per_s: check.si(
-            "press_velocity",
-            &raw.press_velocity,
-            Bounds::up_to(1000.0),
-        ),
-        hold_s: check.si_or("hold", raw.hold.as_ref(), dwell, 0.0),
-        rest_s: check.si_or("rest", raw.rest.as_ref(), dwell, 0.0),
-    };
+/// The stroke as the ram makes it.
+pub(super) fn of_ram(train: &DriveTrain, stroke: &Stroke) -> Stroke {
+    Stroke {
+        top_m: train.ram_m(stroke.top_m),
+        approach_m: train.ram_m(stroke.approach_m),
+        bottom_m: train.ram_m(stroke.bottom_m),
+        ..stroke.clone()
+    }
+}
+
+fn stroke_in_order(raw: &StrokeTable, stroke: &Stroke, counts_per_m: f64, check: &mut Check) {
     in_counts("top", stroke.top_m, counts_per_m, &raw.top.span, check);
     in_counts(
         "bottom",
@@ -123,11 +126,17 @@ fn stroke(raw: &StrokeTable, counts_per_m: f64, check: &mut Check) -> Stroke {
             );
         }
     }
-    stroke
 }
 
-pub(super) fn part(raw: &PartTable, presses: &[Press], check: &mut Check) -> Part {
+pub(super) fn part(
+    raw: &PartTable,
+    presses: &[Press],
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> Part {
     check.name(&raw.name);
+    let own = raw.recipe_twin.iter().map(|one| &one.value.recipe);
+    check.unique("the recipe twins of a part", own);
     let contact_m = check.si("contact", &raw.contact, Bounds::any());
     let stiffness_n_per_m = check.si("stiffness", &raw.stiffness, Bounds::positive());
     for press in presses {
@@ -148,6 +157,41 @@ pub(super) fn part(raw: &PartTable, presses: &[Press], check: &mut Check) -> Par
             stiffness_n_per_m: check.si("stiffness", &twin.stiffness, Bounds::positive()),
             envelope: (twin.envelope.as_ref()).map(|raw| super::evaluation::taught(raw, check)),
         }),
+        by_recipe: (raw.recipe_twin.iter())
+            .filter_map(|one| recipe_twin(&one.value, recipes, check))
+            .collect(),
+    }
+}
+
+fn recipe_twin(
+    raw: &RecipeTwinTable,
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> Option<(u8, PartTwin)> {
+    let twin = PartTwin {
+        contact_m: check.si("contact", &raw.contact, Bounds::any()),
+        stiffness_n_per_m: check.si("stiffness", &raw.stiffness, Bounds::positive()),
+        envelope: (raw.envelope.as_ref()).map(|raw| super::evaluation::taught(raw, check)),
+    };
+    Some((recipe_index(&raw.recipe, recipes, check)?, twin))
+}
+
+/// The index of the recipe of this name; says so where there is none.
+pub(super) fn recipe_index(
+    name: &At<String>,
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> Option<u8> {
+    let known: Vec<&str> = (recipes.iter())
+        .map(|one| one.name.value.as_str())
+        .collect();
+    match known.iter().position(|known| *known == name.value) {
+        // More than MAX_RECIPES recipes are refused elsewhere, so the index of an accepted machine fits.
+        Some(index) => Some(u8::try_from(index).unwrap_or(u8::MAX)),
+        None => {
+            check.unknown("recipe", name, &known);
+            None
+        }
     }
 }
 
@@ -159,7 +203,8 @@ fn meets(
     press: &Press,
     check: &mut Check,
 ) {
-    let (stroke, name) = (&press.stroke, &press.axis.name);
+    let stroke = of_ram(&press.drive_train, &press.stroke);
+    let name = &press.axis.name;
     if stroke.approach_m >= stroke.bottom_m {
         // The stroke has a problem of its own.
         return;
@@ -177,6 +222,20 @@ fn meets(
             "put it between `approach` and `bottom` of [press.stroke], or change the stroke",
         );
         return;
+    }
+    if let Some(tare) = &press.curve.tare
+        && tare.range_m[1] >= contact_m
+    {
+        check.problem(
+            &raw.contact.span,
+            format!(
+                "`contact` is {}, and {name} takes the zero of its strokes up to {}m, where the ram must meet nothing",
+                raw.contact.scalar.shown(),
+                tare.range_m[1]
+            ),
+            "met before the zero is known",
+            "end `tare` of [press.curve] before the first contact of any part",
+        );
     }
     let drive = &press.axis.drive;
     let strongest_n = 2.0 * std::f64::consts::PI * drive.torque_constant_nm_per_a

@@ -41,6 +41,7 @@ pub(super) fn station(raw: &StationTable, whole: &Whole, check: &mut Check) -> S
         release_s: on_a_bus("release", raw.release.as_ref(), time, raw, whole, check),
         leak_limit_pa_per_s: (raw.leak_limit.as_ref())
             .map(|limit| check.si("leak_limit", limit, Bounds::positive())),
+        leak_factor: super::health::leak_factor(raw.health.as_ref(), check),
         twin: raw.twin.as_ref().map(|raw| twin(raw, check)),
         plant: raw.plant.as_ref().map(|raw| plant(raw, check)),
     }

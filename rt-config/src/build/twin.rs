@@ -12,7 +12,7 @@ use crate::value::{Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::blocks::Feature;
-use twinstep_models::innovation::{CORRELATION_MAX, NEXT};
+use twinstep_models::innovation::CORRELATION_MAX;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::{SHAPES, Tail};
 
@@ -242,10 +242,10 @@ fn innovations(
     raw: &[InnovationTable],
     efforts: &Efforts,
     check: &mut Check,
-) -> [Option<HealthyInnovation>; NEXT] {
+) -> [Option<HealthyInnovation>; HealthyInnovation::COUNT] {
     check.unique("channels", raw.iter().map(|one| &one.channel));
-    let dimensions = [&LENGTH, &VELOCITY, efforts.effort];
-    let mut all = [None; NEXT];
+    let dimensions = [&LENGTH, &VELOCITY, efforts.effort, &LENGTH];
+    let mut all = [None; HealthyInnovation::COUNT];
     for one in raw {
         let place =
             (HealthyInnovation::CHANNELS.iter()).position(|name| *name == one.channel.value);
@@ -270,6 +270,10 @@ fn innovations(
             let tail = Some(tail(raw, check));
             match raw.detector.value.as_str() {
                 "fast_limit" => healthy.fast_limit = tail,
+                // A run is a figure of its own: nothing is summed up over it.
+                _ if c == HealthyInnovation::DRIFT => {
+                    check.unknown("detector of a drift", &raw.detector, &["fast_limit"]);
+                }
                 "window" => healthy.window = tail,
                 "cusum" => healthy.cusum = tail,
                 _ => check.unknown("detector", &raw.detector, &HealthyInnovation::DETECTORS),
@@ -293,6 +297,7 @@ fn tail(raw: &TailTable, check: &mut Check) -> Tail {
         clusters: check.si("clusters", &raw.clusters, Bounds::between(1.0, 1e9)),
         record_s: check.si("record", &raw.record, Bounds::positive()),
         largest: check.si("largest", &raw.largest, Bounds::not_negative()),
+        reach: 1.0,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The table of faults: what each is aimed at, and the one key that it needs.
+//! The table of faults: what each is aimed at, and the one key that it needs, if any.
 
 /// What a fault can be aimed at.
 #[derive(Clone, Copy, PartialEq)]
@@ -14,6 +14,7 @@ pub(super) enum Target {
 pub(super) struct Form {
     pub(super) kind: &'static str,
     pub(super) target: Target,
+    /// Empty where the fault has no size.
     pub(super) key: &'static str,
     /// As the command line's help shows it.
     pub(super) usage: &'static str,
@@ -37,7 +38,7 @@ const fn form(
     }
 }
 
-pub(super) const FORMS: [Form; 8] = [
+pub(super) const FORMS: [Form; 12] = [
     form(
         "friction",
         Target::Axis,
@@ -93,5 +94,33 @@ pub(super) const FORMS: [Form; 8] = [
         "part",
         "wrong_part:PRESS:part=NAME",
         false,
+    ),
+    form(
+        "missing_part",
+        Target::Press,
+        "",
+        "missing_part:PRESS",
+        false,
+    ),
+    form(
+        "encoder_slip",
+        Target::Axis,
+        "step",
+        "encoder_slip:AXIS:step=200um[,ramp=60s]",
+        true,
+    ),
+    form(
+        "lubrication",
+        Target::Axis,
+        "factor",
+        "lubrication:AXIS:factor=2[,ramp=60s]",
+        true,
+    ),
+    form(
+        "spalling",
+        Target::Axis,
+        "depth",
+        "spalling:AXIS:depth=0.5[,ramp=60s]",
+        true,
     ),
 ];

@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
             };
             let (key, value) = (key.trim(), value.trim());
             let slot = match key {
-                key if key == form.key => &mut own,
+                key if !form.key.is_empty() && key == form.key => &mut own,
                 "ramp" if form.continuous => &mut ramp,
                 _ => {
                     let message = if key == "ramp" {
@@ -171,6 +171,9 @@ impl<'a> Reader<'a> {
                     format!("write {}", form.usage),
                 ));
             }
+        }
+        if form.key.is_empty() {
+            return Ok(("", 0));
         }
         let own = own.ok_or_else(|| {
             self.error(
@@ -201,6 +204,16 @@ impl<'a> Reader<'a> {
             },
             "leak" => FaultKind::Leak {
                 rate_pa_per_s: self.quantity(form, value, &units::PRESSURE_RATE, 1e7)?,
+            },
+            "missing_part" => FaultKind::MissingPart,
+            "encoder_slip" => FaultKind::EncoderSlip {
+                step_m: self.quantity(form, value, &units::LENGTH, 0.1)?,
+            },
+            "lubrication" => FaultKind::Lubrication {
+                factor: self.quantity(form, value, &units::NUMBER, 100.0)?,
+            },
+            "spalling" => FaultKind::Spalling {
+                depth: self.quantity(form, value, &units::NUMBER, 1.0)?,
             },
             "frame_loss" => FaultKind::FrameLoss {
                 count: digits(value, 10)

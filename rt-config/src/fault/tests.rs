@@ -80,6 +80,34 @@ fn the_forms_of_the_design_are_read() {
             0,
         ),
         (
+            "missing_part:press@2s",
+            FaultKind::MissingPart,
+            "press",
+            2 * s,
+            0,
+        ),
+        (
+            "encoder_slip:cross:step=200um",
+            FaultKind::EncoderSlip { step_m: 200e-6 },
+            "cross",
+            0,
+            0,
+        ),
+        (
+            "lubrication:insert:factor=2,ramp=60s",
+            FaultKind::Lubrication { factor: 2.0 },
+            "insert",
+            0,
+            60 * s,
+        ),
+        (
+            "spalling:pusher:depth=0.5",
+            FaultKind::Spalling { depth: 0.5 },
+            "pusher",
+            0,
+            0,
+        ),
+        (
             "wrong_part:press:part=bush-long",
             FaultKind::WrongPart {
                 part: "bush-long".into(),
@@ -129,6 +157,13 @@ fn errors_point_at_the_part_and_name_the_form() {
         ),
         ("leak:infeed:rate=1mbar/s", "infeed", "not a station"),
         ("wrong_part:infeed:part=bush-a", "infeed", "not a press"),
+        ("missing_part:infeed", "infeed", "not a press"),
+        ("missing_part:press:part=bush-a", "part", "no key \"part\""),
+        ("missing_part:press:ramp=1s", "ramp", "takes no ramp"),
+        ("missing_part:press:=1", "", "no key \"\""),
+        ("spalling:cross:depth=1.5", "1.5", "up to 1"),
+        ("encoder_slip:cross:step=20", "20", "mm"),
+        ("lubrication:cross", "lubrication", "needs the key `factor`"),
         ("frame_loss:infeed:count=3", "infeed", "not the bus"),
         (
             "friction:infeed",
@@ -183,7 +218,7 @@ proptest! {
 
     #[test]
     fn what_is_nearly_a_fault_is_read_or_refused(
-        text in "(friction|load|leak|wrong_part|drive_fault|frame_loss)(:(infeed|press|gripper|bus|µ)){0,3}(:?(factor|mass|rate|part|code|count|ramp)=[-+0-9a-zx./µ]{0,6},?){0,3}(@[0-9a-z.]{0,6})?"
+        text in "(friction|load|leak|wrong_part|missing_part|encoder_slip|spalling|drive_fault|frame_loss)(:(infeed|press|gripper|bus|µ)){0,3}(:?(factor|mass|rate|part|code|count|ramp)=[-+0-9a-zx./µ]{0,6},?){0,3}(@[0-9a-z.]{0,6})?"
     ) {
         if let Ok(fault) = parse(&text) {
             prop_assert_eq!(parse(&fault.to_string()), Ok(fault));

@@ -5,6 +5,10 @@ use twinstep_models::press::curve::Branch;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::press::evaluate::envelope::Envelope;
 use twinstep_models::press::evaluate::reference::Reference;
+use twinstep_models::press::frame::Counterbalance;
+use twinstep_models::press::ram::Linkage;
+use twinstep_models::press::tare::TareParams;
+use twinstep_models::sample::Context;
 
 /// A servo press: an axis that meets a workpiece.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,16 +17,50 @@ pub struct Press {
     pub axis: Axis,
     /// The stroke.
     pub stroke: Stroke,
+    /// What stands between motor and ram.
+    pub drive_train: DriveTrain,
     /// How the force over the travel is taken.
     pub curve: Curve,
     /// What a stroke must look like.
     pub evaluations: Vec<Evaluation>,
 }
 
+/// What stands between motor and ram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriveTrain {
+    /// Crank or table; none: a screw, and the ram is where the axis is.
+    pub linkage: Option<Linkage>,
+    /// Efficiency where the motor drives the ram (1, above 0 to 1).
+    pub efficiency: f64,
+    /// Efficiency where the ram drives the motor (1, 0 to 1); 0 locks itself.
+    pub efficiency_back: f64,
+    /// What carries the ram.
+    pub counterbalance: Counterbalance,
+}
+
+impl DriveTrain {
+    /// A screw without losses and without a counterbalance.
+    pub const SCREW: Self = Self {
+        linkage: None,
+        efficiency: 1.0,
+        efficiency_back: 1.0,
+        counterbalance: Counterbalance {
+            constant_n: 0.0,
+            rate_n_per_m: 0.0,
+            at_m: 0.0,
+        },
+    };
+
+    /// Where the ram is with the axis at `axis_m` (m).
+    pub fn ram_m(&self, axis_m: f64) -> f64 {
+        (self.linkage.as_ref()).map_or(axis_m, |linkage| linkage.travel(axis_m).0)
+    }
+}
+
 /// How the force over the travel of a stroke is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Curve {
-    /// Where a stroke begins and ends (m).
+    /// Where the ram is when a stroke begins and ends (m).
     pub begin_m: f64,
     /// Travel after which a point is kept (m).
     pub step_m: f64,
@@ -32,6 +70,8 @@ pub struct Curve {
     pub contact_n: f64,
     /// Yield of the frame per force (m/N), 0: rigid.
     pub frame_m_per_n: f64,
+    /// The free part of the way in whose mean force is the zero of a stroke.
+    pub tare: Option<TareParams>,
 }
 
 /// One evaluation object with its name.
@@ -61,6 +101,8 @@ pub enum Demand {
 pub struct EnvelopeDemand {
     /// Index of the part whose strokes it is taught from.
     pub part: u8,
+    /// Index of the recipe that it is for; none: every one.
+    pub recipe: Option<u8>,
     /// Branch.
     pub branch: Branch,
     /// Where X is counted from.
@@ -73,6 +115,13 @@ pub struct EnvelopeDemand {
     pub confidence: f64,
     /// Least half width (N).
     pub floor_n: f64,
+}
+
+impl EnvelopeDemand {
+    /// Whether it is for strokes of this recipe and part.
+    pub fn is_for(&self, context: Context) -> bool {
+        self.part == context.part && self.recipe.is_none_or(|only| only == context.recipe)
+    }
 }
 
 /// The press stroke: approach fast, contact slowly, press, hold, return. Positive is down: top < approach < bottom.
@@ -105,6 +154,16 @@ pub struct Part {
     pub stiffness_spread: f64,
     /// What the twin learnt for this part (from calibration); none: not yet.
     pub twin: Option<PartTwin>,
+    /// The same for one recipe alone, by its index.
+    pub by_recipe: Vec<(u8, PartTwin)>,
+}
+
+impl Part {
+    /// What was learnt for one recipe alone.
+    pub fn twin_of_recipe(&self, recipe: u8) -> Option<&PartTwin> {
+        let found = self.by_recipe.iter().find(|(index, _)| *index == recipe);
+        found.map(|(_, twin)| twin)
+    }
 }
 
 /// What calibration learnt about a part.

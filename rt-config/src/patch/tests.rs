@@ -45,7 +45,15 @@ fn twin() -> AxisTwin {
         position_limit_m: Some(4.9e-8),
         velocity_limit_m_per_s: Some(0.01),
         current_limit_a: Some(0.013),
-        innovations: [Some(innovation(1.7e-9)), None, Some(innovation(0.004))],
+        innovations: [
+            Some(innovation(1.7e-9)),
+            None,
+            Some(innovation(0.004)),
+            Some(HealthyInnovation {
+                cusum: None,
+                ..innovation(1.0 / 7.0)
+            }),
+        ],
     }
 }
 
@@ -58,6 +66,7 @@ fn innovation(sigma: f64) -> HealthyInnovation {
         clusters: 61.0,
         record_s: 179.5,
         largest: 5.1,
+        reach: 1.0,
     };
     HealthyInnovation {
         correlation: -1.0 / 3.0,
@@ -280,7 +289,7 @@ fn a_patch_that_does_not_fit_is_refused() {
         ),
         (
             "[[axis]]\nname = \"infeed\"\n",
-            "is not just `name` with `twin` or `healthy`",
+            "is not just `name` with `twin`, `recipe_twin` or `healthy`",
         ),
         (
             "[[axis]]\nname = \"infeed\"\nasset_id = \"x\"\n[axis.twin]\n",

@@ -1,9 +1,9 @@
 //! The tables of an axis or press: drive, motion, stroke, twin and plant.
 
 use crate::value::{
-    Acceleration, At, Current, CurrentPerVelocity, Effort, EffortPerLength, EffortPerVelocity,
-    Force, ForceConstant, Inertia, Innovation, Jerk, Length, Mass, Number, PerSecond, Quantity,
-    Stiffness, Time, Torque, TorqueConstant, Velocity, Viscous,
+    Acceleration, At, Current, CurrentPerVelocity, DrivePlace, Effort, EffortPerLength,
+    EffortPerVelocity, Force, ForceConstant, Inertia, Innovation, Jerk, Length, Mass, Number,
+    PerSecond, Quantity, Stiffness, Time, Torque, TorqueConstant, Velocity, Viscous,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -90,12 +90,13 @@ pub(crate) struct PressMotionTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StrokeTable {
-    /// Upper dead centre, where the ram stands at the start.
-    pub(crate) top: Quantity<Length>,
+    /// Upper dead centre, where the ram stands at the start. This and the other two are positions of the axis, or behind a
+    /// crank or a table angles of the drive, such as "30deg".
+    pub(crate) top: Quantity<DrivePlace>,
     /// Where the fast approach ends.
-    pub(crate) approach: Quantity<Length>,
+    pub(crate) approach: Quantity<DrivePlace>,
     /// Lowest point.
-    pub(crate) bottom: Quantity<Length>,
+    pub(crate) bottom: Quantity<DrivePlace>,
     /// Velocity while pressing.
     pub(crate) press_velocity: Quantity<Velocity>,
     /// Dwell at the bottom, none unless given.
@@ -187,7 +188,7 @@ pub(crate) struct NoiseTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InnovationTable {
-    /// position_next, velocity_next or current_next.
+    /// position_next, velocity_next, current_next or drift.
     pub(crate) channel: At<String>,
     /// Correlation with the innovation before, -0.99 to 0.99.
     pub(crate) correlation: Quantity<Number>,

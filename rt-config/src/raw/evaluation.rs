@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CurveTable {
-    /// Where a stroke begins and ends; `approach` of the stroke unless given.
+    /// Where the ram is when a stroke begins and ends; at `approach` of the stroke unless given.
     pub(crate) begin: Option<Quantity<Length>>,
     /// A point is kept after this travel; a thousandth of the way from `begin` to `bottom` unless given.
     pub(crate) step: Option<Quantity<Length>>,
@@ -18,6 +18,11 @@ pub(crate) struct CurveTable {
     pub(crate) contact_force: Option<Quantity<Force>>,
     /// Stiffness of the frame between drive and ram; rigid unless given.
     pub(crate) frame_stiffness: Option<Quantity<Stiffness>>,
+    /// From where to where on the way in the ram meets nothing: the mean force there is the zero of each stroke. No stroke has
+    /// a zero of its own unless given.
+    pub(crate) tare: Option<At<Vec<Quantity<Length>>>>,
+    /// The largest mean that is taken for a zero, `contact_force` unless given; beyond it a stroke is judged as measured.
+    pub(crate) tare_limit: Option<Quantity<Force>>,
 }
 
 /// One evaluation object. X is the travel, Y the force on the ram.
@@ -30,6 +35,8 @@ pub(crate) struct EvaluationTable {
     pub(crate) kind: At<String>,
     /// Name of the part that it is for; all parts unless given.
     pub(crate) part: Option<At<String>>,
+    /// Name of the recipe that it is for; every recipe unless given.
+    pub(crate) recipe: Option<At<String>>,
     /// forward (unless given) or return.
     pub(crate) branch: Option<At<String>>,
     /// Where X is counted from: absolute (unless given), final (deepest travel) or trigger.

@@ -2,6 +2,7 @@
 
 use super::errors::wrong;
 use super::{REPLAY, without_twins};
+use crate::machine::{HealthLimits, LEAK_FACTOR};
 use crate::{PRESS_CELL, load};
 
 /// The press cell at `period`, without budgets and with the twin of one axis or press alone.
@@ -139,4 +140,82 @@ fn a_twin_of_a_force_is_read_in_newton() {
     assert_eq!(cascade.velocity_gain_a_s_per_m, 5.0);
     assert_eq!(cascade.limit_a, 10.0);
     assert_eq!(twin.baseline[0].sigma_a, 1.0);
+}
+
+#[test]
+fn limits_of_life_are_read_and_checked() {
+    let usual = load(PRESS_CELL, "usual.toml").unwrap();
+    assert_eq!(usual.axes[0].health, HealthLimits::default());
+    assert_eq!(usual.stations[0].leak_factor, LEAK_FACTOR);
+    let axis = "[axis.health]\nfriction_factor = 2\nbacklash_gap = \"40um\"\ntorque_constant_fraction = 0.95\n";
+    let text = PRESS_CELL.replacen("[axis.motion]", &format!("{axis}[axis.motion]"), 1);
+    let text = text.replacen(
+        "[press.motion]",
+        "[press.health]\nstiffness_factor = 0.7\n[press.motion]",
+        1,
+    );
+    let station = "[station.health]\nleak_factor = 3\n";
+    let text = text.replacen("[station.plant]", &format!("{station}[station.plant]"), 1);
+    let machine = load(&text, "limits.toml").unwrap();
+    assert_eq!(
+        machine.axes[0].health,
+        HealthLimits {
+            friction_factor: 2.0,
+            backlash_gap_m: 40e-6,
+            torque_constant_fraction: 0.95,
+            ..HealthLimits::default()
+        }
+    );
+    assert_eq!(machine.presses[0].axis.health.stiffness_factor, 0.7);
+    assert_eq!(machine.stations[0].leak_factor, 3.0);
+    let check = |from: &str, to: &str, words: &str| wrong(&text, from, to, words);
+    for (from, to, words) in [
+        (
+            "friction_factor = 2",
+            "friction_factor = 1",
+            "`friction_factor` must be at least 1.01 and at most 100",
+        ),
+        (
+            "friction_factor = 2",
+            "friction_factor = \"2kg\"",
+            "`friction_factor`",
+        ),
+        (
+            "backlash_gap = \"40um\"",
+            "backlash_gap = 40",
+            "`backlash_gap`",
+        ),
+        (
+            "backlash_gap = \"40um\"",
+            "backlash_gap = \"-1um\"",
+            "`backlash_gap` must be at least",
+        ),
+        (
+            "torque_constant_fraction = 0.95",
+            "torque_constant_fraction = 1.05",
+            "`torque_constant_fraction` must be at least 0.1 and at most 0.99",
+        ),
+        (
+            "stiffness_factor = 0.7",
+            "stiffness_factor = 0.0",
+            "`stiffness_factor` must be at least 0.1 and at most 0.99",
+        ),
+        (
+            "leak_factor = 3",
+            "leak_factor = 0.5",
+            "`leak_factor` must be at least 1.01",
+        ),
+        (
+            "leak_factor = 3",
+            "leak_limit = 3",
+            "`leak_limit` is not a key",
+        ),
+        (
+            "friction_factor = 2",
+            "stiffness_factor = 0.5",
+            "`stiffness_factor` is not a key",
+        ),
+    ] {
+        check(from, to, words);
+    }
 }

@@ -66,7 +66,11 @@ pub fn mix_stroke(hash: u64, s: &StrokeRecord) -> u64 {
         t.work_j.to_bits(),
         t.returned_j.to_bits(),
     ];
-    words.into_iter().fold(hash, mix)
+    let hash = words.into_iter().fold(hash, mix);
+    match s.tare.mean_n() {
+        None => hash,
+        Some(mean_n) => mix(hash, mean_n.to_bits()),
+    }
 }
 
 #[cfg(test)]

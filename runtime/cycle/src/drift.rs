@@ -19,10 +19,11 @@ use twinstep_models::axis::load::LAG;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::lane::{LANES, Lane, ZERO};
+use twinstep_models::sample::Context;
 use twinstep_models::simd::{Kernel, Vector};
 
 /// Runs below half the limit, one after the other, after which a deviation is cleared.
-const CALM_RUNS: u8 = 3;
+pub const CALM_RUNS: u8 = 3;
 
 /// The free run in progress.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +70,7 @@ impl FreeRun {
         &mut self,
         plan: &Plan<'_>,
         lanes: &[LaneState],
-        part: usize,
+        context: Context,
     ) -> Option<Drifted> {
         let (Some(params), Some(state)) = (plan.lanes.get(self.lane), lanes.get(self.lane)) else {
             *self = Self::NEW;
@@ -93,7 +94,7 @@ impl FreeRun {
             });
         }
         self.before_a = current_a;
-        self.in_a_part(plan, part);
+        self.in_a_part(plan, context);
         self.cycle += 1;
         let horizon = plan.thresholds.horizon_cycles.max(1);
         if self.cycle <= lag + horizon {
@@ -122,10 +123,10 @@ impl FreeRun {
     }
 
     /// Leaves out the axes that are in a part.
-    fn in_a_part(&mut self, plan: &Plan<'_>, part: usize) {
+    fn in_a_part(&mut self, plan: &Plan<'_>, context: Context) {
         let presses = plan.judges.get(self.lane).map_or(0, |judge| judge.presses);
         for l in (0..LANES).filter(|l| presses & (1 << l) != 0) {
-            let contact = (plan.axes.get(self.lane * LANES + l)).and_then(|a| a.contacts.get(part));
+            let contact = (plan.axes.get(self.lane * LANES + l)).and_then(|a| a.contact(context));
             if contact.is_some_and(|c| c.current_a(self.position_m[l]) != 0.0) {
                 self.counts &= !(1 << l);
             }

@@ -3,6 +3,7 @@
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::press::evaluate::Violation;
+use twinstep_models::press::tare::Tare;
 use twinstep_models::rank::Ranking;
 use twinstep_models::sample::Context;
 
@@ -138,4 +139,6 @@ pub struct StrokeNok {
     pub object: u8,
     /// What, at which side, where and by how much.
     pub violation: Violation,
+    /// The zero of the stroke: what was taken away, or why nothing was.
+    pub tare: Tare,
 }

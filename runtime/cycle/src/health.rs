@@ -3,13 +3,16 @@
 //! Every eighth cycle of a movement adds a few sums; everything else happens at its end. The reversal meter sees raw cycles at
 //! rest and right after a start.
 
+mod station;
+
+pub use station::StationHealth;
 use twinstep_models::channel::Regime;
 use twinstep_models::health::backlash::{MeterParams, ReversalMeter};
 use twinstep_models::health::life::{Life, Unknown, life};
 use twinstep_models::health::movement::{EVERY, Movement, MovementFit, Scales};
 use twinstep_models::health::scalar::ScalarTracker;
 use twinstep_models::health::stiffness::ContactSums;
-use twinstep_models::health::torque_constant::{CommonFactor, common_factor};
+use twinstep_models::health::torque_constant::{CommonFactor, common_factor, out_and_back};
 use twinstep_models::health::tracker::{COULOMB, GRAVITY, INERTIA, PARAMETERS, Tracker, VISCOUS};
 use twinstep_models::health::trend::{Reservoir, Trend, trend};
 
@@ -39,6 +42,8 @@ pub struct AxisHealthPlan {
     pub friction_limit: f64,
     /// Lost motion gained at the end of life (m).
     pub backlash_limit_m: f64,
+    /// Torque constant at the end of life, relative to the catalogue's (< 1).
+    pub torque_constant_limit: f64,
     /// Stiffness at the end of life, relative to the calibrated one (< 1).
     pub stiffness_limit: f64,
     /// It is a press.
@@ -91,7 +96,7 @@ pub struct AxisHealth {
     lost_motion_healthy: ScalarTracker,
     stiffness: ScalarTracker,
     before: Option<MovementFit>,
-    /// Coulomb and viscous friction, inertia, lost motion, stiffness over hours.
+    /// Coulomb and viscous friction, torque constant, lost motion, stiffness over hours, in the order of the readings.
     history: [Reservoir; 5],
 }
 
@@ -218,16 +223,15 @@ impl AxisHealth {
         // A movement and the one back again tell friction from gravity: independent figures for the trend.
         match self.before.take() {
             Some(before) if before.direction * fit.direction < 0.0 => {
-                let [a, b] = [&before, &fit];
-                let variance = |n: usize| 0.25 * (a.covariance[n][n] + b.covariance[n][n]);
-                let coulomb = 0.5 * (a.direction * a.deviation[1] + b.direction * b.deviation[1]);
-                let mean = |n: usize| 0.5 * (a.deviation[n] + b.deviation[n]);
-                for (history, (value, n)) in
-                    self.history
-                        .iter_mut()
-                        .zip([(coulomb, 1), (mean(2), 2), (mean(0), 0)])
+                let (x, p) = out_and_back(&before, &fit);
+                for (history, n) in [(0, COULOMB), (1, VISCOUS)] {
+                    self.history[history].push(hours, x[n], libm::sqrt(p[n][n]));
+                }
+                if let Some(c) =
+                    common_factor(&x, &p, &self.calibrated()).filter(|c| c.factor > 0.0)
                 {
-                    history.push(hours, value, libm::sqrt(variance(n)));
+                    // Relative to the catalogue's, as the reading is.
+                    self.history[2].push(hours, 1.0 / c.factor, c.sigma / (c.factor * c.factor));
                 }
             }
             _ => self.before = Some(fit),
@@ -253,17 +257,21 @@ impl AxisHealth {
         }
     }
 
-    /// Do all currents move together?
-    pub fn common(&self) -> Option<CommonFactor> {
+    /// The calibrated values in scales.
+    fn calibrated(&self) -> [f64; PARAMETERS] {
         let (s, c) = (&self.plan.scales, &self.plan.calibrated);
-        let scaled = [
+        [
             c[INERTIA] / s.inertia,
             c[COULOMB] / s.level_a,
             c[VISCOUS] / s.viscous,
             c[GRAVITY] / s.level_a,
-        ];
+        ]
+    }
+
+    /// Do all currents move together?
+    pub fn common(&self) -> Option<CommonFactor> {
         if self.tracker.ready() {
-            common_factor(&self.tracker, &scaled)
+            common_factor(&self.tracker.x, &self.tracker.p, &self.calibrated())
         } else {
             None
         }
@@ -280,16 +288,7 @@ impl AxisHealth {
             out[1] = Some(self.ratio("viscous", "N s/m", VISCOUS, p.scales.viscous, 1, shared));
         }
         if let Some(c) = common.filter(|_| p.torque_constant_nm_per_a > 0.0) {
-            out[2] = Some(Reading {
-                parameter: "torque_constant",
-                unit: "N m/A",
-                value: p.torque_constant_nm_per_a / c.factor,
-                sigma: p.torque_constant_nm_per_a * c.sigma / (c.factor * c.factor),
-                healthy: Some(p.torque_constant_nm_per_a),
-                inferred: true,
-                trend: None,
-                life: Err(Unknown::NoLimit),
-            });
+            out[2] = Some(self.torque_constant(&c));
         }
         if self.lost_motion.seen > 0 && p.meter.observable() {
             let healthy =
@@ -344,7 +343,32 @@ impl AxisHealth {
             false,
         );
         if shared {
+            // The ratio to the torque constant has a trend, the friction has none of its own.
+            reading.trend = reading.trend.map(not_its_own);
             reading.life = Err(Unknown::TorqueConstant);
+        }
+        reading
+    }
+
+    /// The torque constant, where all currents move together; else a change is not its own.
+    fn torque_constant(&self, c: &CommonFactor) -> Reading {
+        let kt = self.plan.torque_constant_nm_per_a;
+        let mut reading = self.reading(
+            "torque_constant",
+            "N m/A",
+            [kt / c.factor, kt * c.sigma / (c.factor * c.factor)],
+            Some(kt),
+            Some(kt * self.plan.torque_constant_limit),
+            (2, kt, 0.0),
+            true,
+        );
+        if !c.explains() {
+            reading.trend = reading.trend.map(not_its_own);
+            reading.life = Err(match reading.life {
+                Err(Unknown::TooFew) => Unknown::TooFew,
+                _ if c.consistent => Unknown::NoTrend,
+                _ => Unknown::NotTogether,
+            });
         }
         reading
     }
@@ -392,70 +416,11 @@ impl AxisHealth {
     }
 }
 
-/// Health of one vacuum station.
-#[derive(Clone, Debug)]
-pub struct StationHealth {
-    /// Healthy leak rate and its standard deviation from hold to hold (Pa/s); none: not calibrated.
-    healthy: Option<(f64, f64)>,
-    limit_pa_per_s: f64,
-    leak: ScalarTracker,
-    history: Reservoir,
-    time_ns: u64,
-    holds: u64,
-}
-
-impl StationHealth {
-    /// Nothing seen yet.
-    pub fn new(healthy: Option<(f64, f64)>, limit_pa_per_s: f64) -> Self {
-        Self {
-            healthy,
-            limit_pa_per_s,
-            leak: ScalarTracker::default(),
-            history: Reservoir::default(),
-            time_ns: 0,
-            holds: 0,
-        }
-    }
-
-    /// Takes in the leak rate of a hold and its standard deviation (Pa/s).
-    pub fn hold(&mut self, rate: f64, sigma: f64, time_ns: u64) {
-        self.time_ns = time_ns;
-        self.holds += 1;
-        self.leak.push(rate, sigma, 0.1 * sigma);
-        self.history.push(time_ns as f64 / 3.6e12, rate, sigma);
-    }
-
-    /// What was used so far.
-    pub fn usage(&self) -> Usage {
-        Usage {
-            hours: self.time_ns as f64 / 3.6e12,
-            strokes: self.holds,
-            metres: 0.0,
-        }
-    }
-
-    /// The leak rate; none before the first hold.
-    pub fn reading(&self) -> Option<Reading> {
-        if self.leak.seen == 0 {
-            return None;
-        }
-        let points = self.history.points();
-        let (healthy, _) = self.healthy?;
-        Some(Reading {
-            parameter: "leak_rate",
-            unit: "Pa/s",
-            value: self.leak.x,
-            sigma: self.leak.sigma(),
-            healthy: Some(healthy),
-            inferred: false,
-            trend: trend(&points),
-            life: life(
-                &points,
-                healthy,
-                self.limit_pa_per_s,
-                self.time_ns as f64 / 3.6e12,
-            ),
-        })
+/// A trend that something else makes.
+fn not_its_own(t: Trend) -> Trend {
+    Trend {
+        significant: false,
+        ..t
     }
 }
 

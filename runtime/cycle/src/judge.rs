@@ -1,7 +1,13 @@
 //! Judges one axis: limits on the one-cycle innovations, CUSUMs on the features of `current_load`, states.
 //!
 //! A deviation is raised once, updated when its likeliest cause changes, and cleared when the evidence is gone (hysteresis).
-//! Reversals are judged on `current_next`: a gap surprises the prediction and leaves the load as it is.
+//! Reversals are judged on `current_next`: a gap surprises the prediction and leaves the load as it is. One deviation of `current_next` holds
+//! both its detectors and those of the reversals.
+
+mod innovation;
+
+pub use innovation::Innovation;
+use innovation::Next;
 
 use crate::coasting::Coasting;
 use crate::drift::DriftJudge;
@@ -12,28 +18,28 @@ use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
-use twinstep_models::innovation::{Statistics, WHITENED, WHITENED_CHANNELS, Watch};
-use twinstep_models::pattern::Shift;
-use twinstep_models::rank::{Evidence, Facts, Ranking, rank_with};
+use twinstep_models::evidence::{Calibrated, Gather};
+use twinstep_models::rank::{Facts, Ranking, Shift, rank_with};
 use twinstep_models::regime::Segment;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
 
-/// Channels of the three innovations.
-const NEXT_CHANNELS: [Channel; NEXT] = [
-    Channel::PositionNext,
-    Channel::VelocityNext,
-    Channel::CurrentNext,
-];
+/// Place of the current among the innovations.
+const CURRENT: usize = 2;
 /// Cycles below half the limit after which a fast limit is cleared.
 pub const CALM_CYCLES: u32 = 200;
-/// A deviation that comes back within this many times the calm it was cleared after has never been gone: the calm that it needs is doubled.
-const BACK_WITHIN: u64 = 16;
-/// Longest calm that is needed (cycles).
-const CALM_MOST: u32 = CALM_CYCLES << 8;
 /// Weight of the newest movement in the shift of a feature.
 const NEWEST: f64 = 0.5;
+/// Change of a feature from movement to movement that is a step (standard deviations).
+const STEP: f64 = 5.0;
+/// Share that another cause must have to be told: what is hardly likelier changes every movement.
+const SURE: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
+
+/// Whether the first cause is worth an update.
+fn sure(ranking: &Ranking) -> bool {
+    ranking.0[0].1 >= SURE
+}
 
 /// Everything an event of one cycle needs besides what happened.
 #[derive(Clone, Copy, Debug)]
@@ -83,51 +89,6 @@ impl Occasion {
     }
 }
 
-/// What the detectors of one axis have in one cycle.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Innovation {
-    /// Measured position (m), velocity (m/s) and current (A).
-    pub measured: [f64; NEXT],
-    /// Predicted, likewise.
-    pub predicted: [f64; NEXT],
-    /// Window and CUSUM of the whitened channels.
-    pub whitened: [Statistics; WHITENED],
-}
-
-impl Innovation {
-    /// What place `l` of a lane has.
-    pub fn of(watch: &Watch, l: usize, measured: [f64; NEXT], predicted: [f64; NEXT]) -> Self {
-        Self {
-            measured,
-            predicted,
-            whitened: core::array::from_fn(|w| Statistics::of(watch, w, l)),
-        }
-    }
-
-    /// How far the furthest detector of channel `c` is towards its threshold (1: there), and which it is.
-    fn excess(&self, plan: &AxisPlan, c: usize) -> (f64, Detector) {
-        let residual = (self.measured[c] - self.predicted[c]).abs();
-        let mut furthest = (
-            plan.limits[c].map_or(0.0, |limit| residual / limit),
-            Detector::FastLimit,
-        );
-        for (w, s) in self.whitened.into_iter().enumerate() {
-            let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
-                continue;
-            };
-            for (excess, detector) in [
-                (s.window / p.window, Detector::Window),
-                (s.cusum / p.cusum, Detector::Cusum),
-            ] {
-                if excess > furthest.0 {
-                    furthest = (excess, detector);
-                }
-            }
-        }
-        furthest
-    }
-}
-
 /// State of the judging of one axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AxisJudge {
@@ -144,10 +105,12 @@ pub struct AxisJudge {
     last: [Block; FEATURES],
     load_cause: Option<Cause>,
     backlash_raised: bool,
-    limit_raised: [bool; NEXT],
-    calm: [u32; NEXT],
-    calm_needed: [u32; NEXT],
-    cleared_cycle: [u64; NEXT],
+    next: [Next; NEXT],
+    /// The causes behind the features while these deviate.
+    known: Option<Ranking>,
+    /// The measured position jumped in this movement.
+    jumped: bool,
+    beside: Gather,
     drift: DriftJudge,
     fault_raised: bool,
     rest_m: Option<f64>,
@@ -159,58 +122,12 @@ impl AxisJudge {
     /// Forgets the movement in progress: after a start, a gap, or while the axis is not enabled.
     pub fn forget(&mut self) {
         self.blocks.clear();
-    }
-
-    /// Judges the innovations of one cycle: called where a detector is beyond its threshold, and until a deviation is cleared.
-    pub fn innovation(
-        &mut self,
-        plan: &AxisPlan,
-        at: &Occasion,
-        regime: Regime,
-        evidence: &Innovation,
-        out: &mut Outbox,
-    ) {
-        for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
-            let (excess, detector) = evidence.excess(plan, c);
-            let event = |state| {
-                at.event(
-                    channel,
-                    state,
-                    detector,
-                    Severity::Warning,
-                    evidence.measured[c],
-                    evidence.predicted[c],
-                    regime,
-                    Cause::Disturbance,
-                )
-            };
-            if excess > 1.0 && !self.limit_raised[c] {
-                out.push(event(EventState::Raised));
-                self.limit_raised[c] = true;
-                self.calm[c] = 0;
-                // What surprises once a movement is one deviation, not one a movement.
-                let old = self.calm_needed[c];
-                let since = at.stamp.cycle.saturating_sub(self.cleared_cycle[c]);
-                let back = old > 0 && since <= BACK_WITHIN * u64::from(old);
-                self.calm_needed[c] = if back {
-                    CALM_MOST.min(2 * old)
-                } else {
-                    CALM_CYCLES
-                };
-            } else if self.limit_raised[c] {
-                self.calm[c] = if excess < 0.5 { self.calm[c] + 1 } else { 0 };
-                if self.calm[c] >= self.calm_needed[c] {
-                    self.cleared_cycle[c] = at.stamp.cycle;
-                    out.push(event(EventState::Cleared));
-                    self.limit_raised[c] = false;
-                }
-            }
-        }
+        self.beside.clear();
     }
 
     /// Whether the next cycle must be looked at even if nothing is beyond a threshold in it.
     pub fn watched(&self) -> bool {
-        self.limit_raised != [false; NEXT]
+        self.next.iter().any(|next| next.raised.is_some())
             || self.fault_raised
             || self.moved_raised
             || self.rest_m.is_some()
@@ -233,8 +150,31 @@ impl AxisJudge {
     }
 
     /// A segment of `current_load` has ended.
-    pub fn segment(&mut self, plan: &AxisPlan, segment: &Segment) {
+    pub fn segment(
+        &mut self,
+        plan: &AxisPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        segment: &Segment,
+        out: &mut Outbox,
+    ) {
         self.blocks.add(segment, plan.gravity_a);
+        self.beside.add(segment);
+        // What a press holds is its part.
+        if segment.regime == Regime::Standstill && !plan.presses() {
+            let healthy = self.healthy();
+            if self.beside.rest(segment, healthy) && self.load_cause.is_some() {
+                self.decide(plan, t, at, None, out);
+            }
+        }
+    }
+
+    /// Nothing deviates.
+    fn healthy(&self) -> bool {
+        self.load_cause.is_none()
+            && !self.backlash_raised
+            && !self.jumped
+            && self.next.iter().all(|next| next.raised.is_none())
     }
 
     /// A movement has ended: judges its features.
@@ -255,15 +195,39 @@ impl AxisJudge {
             }
         }
         self.latest_sigma = 0.0;
+        if core::mem::take(&mut self.jumped) {
+            // The encoder did not say where the axis was: nothing else can be told of this movement.
+            self.beside.clear();
+            return;
+        }
+        let friction_a = [1, 0].map(|f: usize| blocks[f].map(|block| block.friction_a));
+        let calibrated = Calibrated {
+            viscous: plan.viscous,
+            constant_a: [1, 0].map(|f: usize| plan.baseline[f].map(|b| (b.mean_a, b.sigma_a))),
+        };
+        let healthy = self.healthy();
+        self.beside.end(&calibrated, &friction_a, healthy);
+        let mut stepped = false;
         for feature in Feature::ALL {
             let f = feature as usize;
             if let (Some(block), Some(base)) = (blocks[f], plan.baseline[f]) {
-                self.judge_feature(feature, &block, base.mean_a, base.sigma_a, t);
+                stepped |= self.judge_feature(feature, &block, base.mean_a, base.sigma_a, t);
             }
         }
-        self.decide(plan, t, at, &blocks, out);
+        if stepped {
+            self.beside.stepped();
+            // What was not seen in this movement, such as the other direction, is of the time before.
+            for (shift, block) in self.shifts.iter_mut().zip(&blocks) {
+                if block.is_none() {
+                    *shift = Shift::default();
+                }
+            }
+        }
+        let reversal = blocks[Feature::Reversal as usize];
+        self.decide(plan, t, at, reversal, out);
     }
 
+    /// Returns whether the feature has stepped.
     fn judge_feature(
         &mut self,
         feature: Feature,
@@ -271,7 +235,7 @@ impl AxisJudge {
         mean_a: f64,
         sigma_a: f64,
         t: &Thresholds,
-    ) {
+    ) -> bool {
         let f = feature as usize;
         let explained = match feature {
             Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
@@ -288,7 +252,10 @@ impl AxisJudge {
         }
         self.cusum[f].push(z, t.slack, t.threshold);
         let old = &self.shifts[f];
-        let weight = if old.sigma_a > 0.0 { NEWEST } else { 1.0 };
+        // What is far beyond the noise is a step: half of it would name a smaller one.
+        let seen = old.sigma_a > 0.0;
+        let stepped = seen && (shift - old.shift_a).abs() > STEP * sigma;
+        let weight = if seen && !stepped { NEWEST } else { 1.0 };
         self.shifts[f] = Shift {
             shift_a: old.shift_a + weight * (shift - old.shift_a),
             sigma_a: sigma,
@@ -297,6 +264,7 @@ impl AxisJudge {
             contact_a: block.contact_a,
             healthy_a: mean_a,
         };
+        stepped
     }
 
     /// A gap shows at reversals alone, as a surprise; other causes that surprise are named by the load.
@@ -321,6 +289,16 @@ impl AxisJudge {
             _ => return,
         };
         self.backlash_raised = state == EventState::Raised;
+        let current = &mut self.next[CURRENT];
+        let state = match (&mut current.raised, state) {
+            (Some(told), EventState::Raised) if told.cause != Cause::Backlash => {
+                told.cause = Cause::Backlash;
+                EventState::Updated
+            }
+            // The deviation is there already, and goes on.
+            (Some(_), _) => return,
+            (None, state) => state,
+        };
         out.push(Event {
             causes: (state != EventState::Cleared).then_some(*ranking),
             ..at.event(
@@ -341,23 +319,16 @@ impl AxisJudge {
         plan: &AxisPlan,
         t: &Thresholds,
         at: &Occasion,
-        blocks: &[Option<Block>; FEATURES],
+        reversal: Option<Block>,
         out: &mut Outbox,
     ) {
         let facts = Facts {
             gravity_a: plan.gravity_a,
             inertia: plan.inertia,
         };
-        let ranking = rank_with(&self.shifts, &facts, &Evidence::default());
+        let ranking = rank_with(&self.shifts, &facts, &self.beside.evidence());
         let cause = ranking.first();
-        self.decide_backlash(
-            plan,
-            t,
-            at,
-            blocks[Feature::Reversal as usize],
-            &ranking,
-            out,
-        );
+        self.decide_backlash(plan, t, at, reversal, &ranking, out);
         let mut worst = Feature::ConstantPositive;
         for feature in Feature::ALL {
             if feature != Feature::Reversal
@@ -367,10 +338,17 @@ impl AxisJudge {
             }
         }
         let evidence = self.cusum[worst as usize].largest();
+        // Sums outlast what has gone: then there is nothing left to be named.
+        let speaks = self.latest_sigma.abs() > t.slack;
+        let beyond = evidence > t.threshold || self.backlash_raised;
+        self.known = (speaks && beyond).then_some(ranking);
+        self.explain(at, out);
         let state = match self.load_cause {
             None if evidence > t.threshold => EventState::Raised,
             Some(_) if evidence < 0.5 * t.threshold => EventState::Cleared,
-            Some(old) if old != cause && evidence > t.threshold => EventState::Updated,
+            Some(old) if old != cause && evidence > t.threshold && speaks && sure(&ranking) => {
+                EventState::Updated
+            }
             _ => return,
         };
         let told = if state == EventState::Cleared {

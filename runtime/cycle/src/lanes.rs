@@ -7,18 +7,17 @@
     reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
 )]
 
+mod views;
+
 use crate::contact::contacts;
 use crate::digest::mix;
 use crate::event::Source;
-use crate::health::HealthSample;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::Plan;
-use crate::press::{PressPlan, PressSample};
 use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
-use twinstep_models::channel::Regime;
 use twinstep_models::innovation::Watch;
 use twinstep_models::lane::{LANES, Lane, ZERO};
 use twinstep_models::regime::{Classified, Segments};
@@ -89,68 +88,13 @@ impl LaneState {
     pub const fn digest(&self) -> [u64; LANES] {
         self.hash
     }
-
-    /// The last evaluation of `current_load` of place `l`: measured and predicted (A), and its regime.
-    pub fn load(&self, l: usize) -> (f64, f64, Regime) {
-        (
-            self.load.measured_a[l],
-            self.load.predicted_a[l],
-            self.segments.regime(l),
-        )
-    }
-
-    /// Velocity (m/s) and acceleration (m/s2) of place `l` that `current_load` was evaluated with.
-    pub fn load_motion(&self, l: usize) -> (f64, f64) {
-        (
-            self.load.velocity_m_per_s[l],
-            self.load.acceleration_m_per_s2[l],
-        )
-    }
-
-    /// The force on the ram at place `l`, behind the lag of `current_load`; none while nothing is judged.
-    pub(crate) fn press_sample(&self, plan: &PressPlan, l: usize) -> Option<PressSample> {
-        let (load, contact_a) = (&self.load, self.load.contact_a[l]);
-        (self.settle[l] <= 0.0).then(|| PressSample {
-            position_m: load.position_m[l],
-            velocity_m_per_s: load.velocity_m_per_s[l],
-            force_n: plan.force_n_per_a * (load.measured_a[l] - load.predicted_a[l] + contact_a),
-            predicted_n: Some(plan.force_n_per_a * contact_a),
-        })
-    }
-
-    /// What health needs of place `l` after a cycle; none while nothing is judged.
-    pub(crate) fn health_sample(&self, l: usize, stamp: &CycleStamp) -> Option<HealthSample> {
-        (self.settle[l] <= 0.0).then(|| HealthSample {
-            residual_a: self.load.measured_a[l] - self.load.predicted_a[l],
-            contact_a: self.load.contact_a[l],
-            window_m: self.load.position_m[l],
-            velocity_m_per_s: self.load.velocity_m_per_s[l],
-            acceleration_m_per_s2: self.load.acceleration_m_per_s2[l],
-            position_m: self.measured_m[l],
-            current_a: self.measured_a[l],
-            regime: self.segments.regime(l),
-            ended: false,
-            time_ns: stamp.time_ns,
-            cycle: stamp.cycle,
-        })
-    }
-
-    /// What was predicted for the sample of place `l` that was compared last: position (m), velocity (m/s), current (A).
-    pub fn compared(&self, l: usize) -> [f64; 3] {
-        self.predicted.map(|lane| lane[l])
-    }
-
-    /// Whether place `l` was judged in the last cycle.
-    pub fn judged(&self, l: usize) -> bool {
-        self.judged[l] != 0.0
-    }
 }
 
 /// Advances every axis to the sample that is about to arrive.
 pub(crate) struct Predict<'a, 'p> {
     pub plan: &'a Plan<'p>,
     pub lanes: &'a mut [LaneState],
-    pub part: usize,
+    pub context: Context,
 }
 
 impl Kernel for Predict<'_, '_> {
@@ -166,7 +110,7 @@ impl Kernel for Predict<'_, '_> {
         for (n, ((lane, params), judge)) in lanes.enumerate() {
             if judge.presses != 0 {
                 let (x, v) = (lane.twin.position_m, lane.twin.velocity_m_per_s);
-                contacts(self.plan, n, self.part, (&x, &v), &mut lane.contact_a);
+                contacts(self.plan, n, self.context, (&x, &v), &mut lane.contact_a);
             }
             cascade::advance_on::<V>(params, &lane.reference, &mut lane.twin, &lane.contact_a);
             lane.predicted = [
@@ -382,7 +326,6 @@ impl Kernel for Correct<'_, '_> {
 
     #[inline(always)]
     fn run<V: Vector>(mut self) {
-        let part = usize::from(self.context.part);
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, ((lane, params), judge)) in
@@ -420,7 +363,13 @@ impl Kernel for Correct<'_, '_> {
             }
             let load = if judge.presses != 0 {
                 let v = lane.twin.velocity_m_per_s;
-                contacts(plan, n, part, (&lane.measured_m, &v), &mut lane.contact_a);
+                contacts(
+                    plan,
+                    n,
+                    self.context,
+                    (&lane.measured_m, &v),
+                    &mut lane.contact_a,
+                );
                 lane.filter
                     .push(params, &lane.measured_m, &lane.measured_a, &lane.contact_a)
             } else {
@@ -467,16 +416,17 @@ impl Correct<'_, '_> {
             else {
                 break;
             };
+            let (t, stamp) = (&self.plan.thresholds, self.stamp);
+            let at = Occasion {
+                stamp,
+                source: Source::Axis(axis as u16),
+                context: self.context,
+            };
             if let Some(segment) = lane.segments.ended(classified, l) {
-                judge.segment(plan, &segment);
+                judge.segment(plan, t, &at, &segment, self.out);
             }
             if lane.segments.movement_ended(l) {
-                let at = Occasion {
-                    stamp: self.stamp,
-                    source: Source::Axis(axis as u16),
-                    context: self.context,
-                };
-                judge.movement_end(plan, &self.plan.thresholds, &at, self.out);
+                judge.movement_end(plan, t, &at, self.out);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::{Compare, Correct, LaneState, Predict};
 use crate::outbox::Outbox;
 use crate::plan::Plan;
-use crate::press::{PressSample, StrokeJudge, StrokeRecord};
+use crate::press::{ForceFrom, StrokeJudge, StrokeRecord};
 use crate::signature::{SignatureJudge, SignaturePlan};
 use crate::station::StationJudge;
 use twinstep_models::blocks::{Block, FEATURES};
@@ -35,7 +35,7 @@ pub struct Pipeline<'a> {
     presses: &'a mut [StrokeJudge],
     /// Events of this cycle.
     pub outbox: Outbox,
-    part: u8,
+    context: Context,
     cycle: u64,
     bus_raised: bool,
     bus_good: u32,
@@ -65,7 +65,7 @@ impl<'a> Pipeline<'a> {
             signatures: (&[], &mut []),
             presses,
             outbox,
-            part: 0,
+            context: Context::default(),
             cycle: 0,
             bus_raised: false,
             bus_good: 0,
@@ -135,7 +135,7 @@ impl<'a> Pipeline<'a> {
         self.plan.level.run(Predict {
             plan: &self.plan,
             lanes: self.lanes,
-            part: usize::from(self.part),
+            context: self.context,
         });
         for (plan, station) in self.plan.stations.iter().zip(self.stations.iter_mut()) {
             station.predict(plan);
@@ -197,13 +197,12 @@ impl<'a> Pipeline<'a> {
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
-        self.part = samples.context.part;
+        self.context = samples.context;
     }
 
     /// The free run in progress, and what one that has ended says.
     fn free_run(&mut self, stamp: CycleStamp, context: Context) {
-        let part = usize::from(context.part);
-        self.drifted = self.free_run.push(&self.plan, self.lanes, part);
+        self.drifted = self.free_run.push(&self.plan, self.lanes, context);
         let Some(run) = self.drifted else {
             return;
         };
@@ -222,6 +221,15 @@ impl<'a> Pipeline<'a> {
             let ended = (run.measured_m[l], run.free_m[l]);
             judge.drifted(plan, &at, ended, regime, &mut self.outbox);
         }
+    }
+
+    /// Drift of axis `n` in a free run that ended in the last cycle, and counts: measured minus free (m).
+    pub fn drift_m(&self, n: usize) -> Option<f64> {
+        let l = n % LANES;
+        let run = self
+            .drifted
+            .filter(|run| run.lane == n / LANES && run.counts & (1 << l) != 0)?;
+        Some(run.measured_m[l] - run.free_m[l])
     }
 
     /// The free run that ended in the last cycle.
@@ -244,12 +252,12 @@ impl<'a> Pipeline<'a> {
                 continue;
             };
             let sample = match samples.axes.get(n) {
-                Some(Ok(r)) if !plan.from_load => PressSample {
-                    position_m: r.position_m,
-                    velocity_m_per_s: r.velocity_m_per_s,
-                    force_n: plan.force_n_per_a * r.current_a,
-                    predicted_n: None,
-                },
+                Some(Ok(r)) if plan.force == ForceFrom::Sensor => {
+                    plan.of_force(r.position_m, r.velocity_m_per_s, r.current_a)
+                }
+                Some(Ok(r)) if plan.force == ForceFrom::Current => {
+                    plan.of_current(r.position_m, r.velocity_m_per_s, r.current_a, None)
+                }
                 Some(Ok(_)) => match lane.press_sample(plan, n % LANES) {
                     Some(sample) => sample,
                     None => {

@@ -10,11 +10,16 @@ use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
+use twinstep_models::sample::Context;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::VacuumParams;
 
 /// Most part variants that one press knows.
 pub const MAX_PARTS: usize = 16;
+/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
+const RETURNING_M_PER_S: f64 = -1.0e-4;
+/// Most parts that are met otherwise in one recipe: a press looks through all of them in a cycle.
+pub const MAX_BY_RECIPE: usize = 16;
 
 /// Healthy residual of one feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,18 +47,67 @@ pub struct AxisPlan {
     pub observer: Steady,
     /// Inertia (A s2/m), where it is known: it tells added mass from gravity alone.
     pub inertia: Option<f64>,
+    /// Gravity is more than a small share of friction: it closes the gaps of the axis.
+    pub carries_weight: bool,
+    /// Viscous friction (A s/m).
+    pub viscous: f64,
+    /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.
+    pub cycle_way_m: f64,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
     /// Limit of the drift of a free run (m); none: switched off.
     pub drift_limit_m: Option<f64>,
+    /// Parts that are met otherwise in one recipe, filled from the front.
+    pub by_recipe: [Option<RecipeContact>; MAX_BY_RECIPE],
     /// Way after which an axis that is not enabled has moved (m).
     pub movement_m: f64,
 }
 
+/// A part that is met otherwise in one recipe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecipeContact {
+    /// The recipe and the part.
+    pub context: Context,
+    /// What is met then.
+    pub contact: Contact,
+}
+
 impl AxisPlan {
+    /// What is met in this context: what the recipe says of the part, else what holds in every recipe. None for a part that
+    /// the plan does not know.
+    #[inline]
+    pub fn contact(&self, context: Context) -> Option<&Contact> {
+        (self.by_recipe.iter().map_while(Option::as_ref))
+            .find(|one| one.context == context)
+            .map(|one| &one.contact)
+            .or_else(|| self.contacts.get(usize::from(context.part)))
+    }
+
+    /// Load current of the part on the way in (A); nothing is known of the way back.
+    #[inline]
+    pub(crate) fn contact_a(
+        &self,
+        context: Context,
+        position_m: f64,
+        velocity_m_per_s: f64,
+    ) -> f64 {
+        // A recording may name a part that this plan does not know: nothing is in the press then.
+        let Some(contact) = self.contact(context) else {
+            return 0.0;
+        };
+        if contact.stiffness_a_per_m > 0.0
+            && contact.direction * velocity_m_per_s > RETURNING_M_PER_S
+        {
+            contact.current_a(position_m)
+        } else {
+            0.0
+        }
+    }
+
     /// Whether a part may be met.
-    fn presses(&self) -> bool {
-        self.contacts.iter().any(|c| c.stiffness_a_per_m > 0.0)
+    pub(crate) fn presses(&self) -> bool {
+        let by_recipe = self.by_recipe.iter().flatten().map(|one| &one.contact);
+        (self.contacts.iter().chain(by_recipe)).any(|c| c.stiffness_a_per_m > 0.0)
     }
 }
 
@@ -129,4 +183,52 @@ pub struct Plan<'a> {
     pub thresholds: Thresholds,
     /// The vector unit that lanes are stepped on; no result depends on it.
     pub level: Level,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_met_is_that_of_the_recipe_where_it_has_its_own() {
+        let contact = |contact_m| Contact {
+            contact_m,
+            stiffness_a_per_m: 100.0,
+            direction: 1.0,
+        };
+        let context = |recipe, part| Context { recipe, part };
+        let mut plan = AxisPlan {
+            limits: [None; NEXT],
+            whitened: [None; WHITENED],
+            regime: RegimeParams {
+                standstill_m_per_s: 0.0,
+                steady_m_per_s2: 0.0,
+                reversal_cycles: 0,
+                pressing_a: 0.0,
+            },
+            baseline: [None; FEATURES],
+            gravity_a: 0.0,
+            observer: Steady::BLIND,
+            inertia: None,
+            carries_weight: false,
+            viscous: 0.0,
+            cycle_way_m: 1.0,
+            drift_limit_m: None,
+            contacts: [Contact::default(); MAX_PARTS],
+            by_recipe: [None; MAX_BY_RECIPE],
+            movement_m: 0.0,
+        };
+        assert!(!plan.presses());
+        plan.by_recipe[0] = Some(RecipeContact {
+            context: context(2, 1),
+            contact: contact(0.5),
+        });
+        assert!(plan.presses(), "a part that one recipe alone knows");
+        plan.contacts[1] = contact(0.25);
+        let met = |recipe, part| plan.contact_a(context(recipe, part), 1.0, 0.1);
+        assert_eq!((met(0, 1), met(2, 1)), (75.0, 50.0));
+        // Another part, and one that no plan has.
+        assert_eq!((met(2, 0), met(2, 200)), (0.0, 0.0));
+        assert_eq!(plan.contact_a(context(2, 1), 1.0, -0.1), 0.0);
+    }
 }

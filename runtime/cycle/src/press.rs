@@ -4,9 +4,17 @@
 //! The force on the ram is what the measured current has beyond the motion: with `F = kf i` and the current that motion,
 //! friction and gravity explain, `F_ram = kf (i_measured - i_motion)`. The window of `current_load` has both, smoothed over
 //! the same triangle and for the same place, so the force over the travel is taken from there, and its residual is `kf` times
-//! that of `current_load`: what is beyond motion **and** the part that the twin knows. A press without a twin, or a
-//! recording that holds a force, is taken as it comes, and has no residual. At standstill friction takes any part of the
-//! force, so nothing is taken then. The residual is that of the way in: of the way back the twin knows nothing.
+//! that of `current_load`: what is beyond motion **and** the part that the twin knows. A press without a twin tells the
+//! force from its current as it is, a recording that holds a force as it comes; both have no residual. At standstill
+//! friction takes any part of a current's force, so nothing is taken then. The residual is that of the way in: of the way
+//! back the twin knows nothing.
+//!
+//! Behind a crank or a table the ram is not where the axis is, and the force is that of the axis over the Jacobian
+//! ([`mod@twinstep_models::press::ram`]). Where that is not known, near a dead centre, the sample is left out and counted: the
+//! curve has a hole there, and no object sees a force that nobody measured.
+//!
+//! A stroke may be given a zero of its own ([`mod@twinstep_models::press::tare`]). It is known before the part is met and
+//! applied when the stroke ends, to all of it alike.
 //!
 //! A stroke is judged in portions over the cycles after it: the cost of a cycle does not grow with the stroke.
 
@@ -18,25 +26,49 @@ use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::press::curve::{Curve, Point, Sampling};
 use twinstep_models::press::evaluate::verdict::{Evaluation, Features, Verdict};
 use twinstep_models::press::evaluate::{MAX_OBJECTS, Object, Outcome, Side, Unit, Violation};
-use twinstep_models::press::frame::Frame;
+use twinstep_models::press::frame::{ForceUnknown, Frame};
+use twinstep_models::press::ram::Ram;
 use twinstep_models::press::stroke::{Segmenter, Step, StrokeParams, Totals};
+use twinstep_models::press::tare::{Tare, TareParams, TareSum};
 use twinstep_models::sample::{Context, CycleStamp};
 
 /// Points of a curve that are judged in one cycle.
 pub const POINTS_PER_CYCLE: usize = 32;
+
+/// Where the force on the ram is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForceFrom {
+    /// What the current has beyond the motion that the twin explains: `current_load`.
+    Load,
+    /// The measured current as it is: a press without a twin.
+    Current,
+    /// A force on the ram that is measured itself.
+    Sensor,
+}
+
+impl ForceFrom {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Current => "current",
+            Self::Sensor => "sensor",
+        }
+    }
+}
 
 /// How the strokes of one press are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PressPlan {
     /// Its axis in the plan.
     pub axis: u16,
-    /// Force per current (N/A); 1 where the recording holds a force.
-    pub force_n_per_a: f64,
-    /// The force is taken from `current_load`; else as it is measured.
-    pub from_load: bool,
+    /// Where its force is taken from.
+    pub force: ForceFrom,
+    /// From the axis to the ram.
+    pub ram: Ram,
     /// The way in leads to larger (+1) or smaller (-1) positions.
     pub direction: f64,
-    /// Below this velocity the ram stands (m/s).
+    /// Below this velocity the axis stands (m/s).
     pub standstill_m_per_s: f64,
     /// Where strokes begin and end, in the direction of the way in.
     pub stroke: StrokeParams,
@@ -44,6 +76,8 @@ pub struct PressPlan {
     pub sampling: Sampling,
     /// What yields between drive and ram.
     pub frame: Frame,
+    /// The free part of the way in whose mean force is the zero of a stroke; none: it has no zero of its own.
+    pub tare: Option<TareParams>,
     /// Its objects: first one in the plan's list.
     pub first_object: usize,
     /// Its objects: how many, at most [`MAX_OBJECTS`].
@@ -51,6 +85,45 @@ pub struct PressPlan {
 }
 
 impl PressPlan {
+    /// A cycle from a current (A) and, where the twin knows a part, the share of it that the part explains (A).
+    #[inline]
+    pub fn of_current(
+        &self,
+        axis_m: f64,
+        axis_m_per_s: f64,
+        current_a: f64,
+        part_a: Option<f64>,
+    ) -> PressSample {
+        let force = |current_a| self.ram.force_n(current_a, axis_m, axis_m_per_s);
+        PressSample {
+            predicted_n: part_a.and_then(|part_a| force(part_a).ok()),
+            ..self.sample(axis_m, axis_m_per_s, force(current_a))
+        }
+    }
+
+    /// A cycle with a force on the ram that is measured itself (N).
+    #[inline]
+    pub fn of_force(&self, axis_m: f64, axis_m_per_s: f64, force_n: f64) -> PressSample {
+        self.sample(axis_m, axis_m_per_s, Ok(force_n))
+    }
+
+    fn sample(
+        &self,
+        axis_m: f64,
+        axis_m_per_s: f64,
+        force_n: Result<f64, ForceUnknown>,
+    ) -> PressSample {
+        let (position_m, per_way) = self.ram.travel(axis_m);
+        PressSample {
+            position_m,
+            velocity_m_per_s: per_way * axis_m_per_s,
+            stands: self.force != ForceFrom::Sensor
+                && axis_m_per_s * axis_m_per_s < self.standstill_m_per_s * self.standstill_m_per_s,
+            force_n,
+            predicted_n: None,
+        }
+    }
+
     /// The objects of this press out of those of the plan.
     pub fn objects<'a>(&self, all: &'a [Object]) -> &'a [Object] {
         let end = self.first_object.saturating_add(self.objects);
@@ -59,14 +132,16 @@ impl PressPlan {
 }
 
 /// One cycle of a press.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PressSample {
-    /// Position of the axis (m).
+    /// Position of the ram behind a rigid frame (m).
     pub position_m: f64,
-    /// Velocity of the axis (m/s).
+    /// Velocity of the ram (m/s).
     pub velocity_m_per_s: f64,
-    /// Force on the ram in the axis' direction (N).
-    pub force_n: f64,
+    /// The axis stands, and its current says nothing of the force.
+    pub stands: bool,
+    /// Force on the ram in its direction (N), or why it is not known.
+    pub force_n: Result<f64, ForceUnknown>,
     /// Force that the twin expects of the part (N); none where it knows no part.
     pub predicted_n: Option<f64>,
 }
@@ -106,8 +181,21 @@ pub struct StrokeRecord {
     pub features: Features,
     /// The largest residual; none where the twin knows no part.
     pub residual: Option<StrokeResidual>,
-    /// What every object said; none where it is for another part.
+    /// The zero of the stroke.
+    pub tare: Tare,
+    /// Samples without a force, and why the first of them had none; none: every force was known.
+    pub unknown: Option<(u32, ForceUnknown)>,
+    /// What every object said; none where it is for another part or recipe.
     pub outcomes: [Option<Outcome>; MAX_OBJECTS],
+}
+
+/// What stays of a stroke while it is judged.
+#[derive(Clone, Copy, Debug, Default)]
+struct Judged {
+    totals: Totals,
+    residual: Option<StrokeResidual>,
+    tare: Tare,
+    unknown: Option<(u32, ForceUnknown)>,
 }
 
 /// State of one press.
@@ -117,10 +205,13 @@ pub struct StrokeJudge {
     curve: Curve,
     evaluation: Evaluation,
     /// Of the stroke that is judged; the segmenter may be in the next one.
-    totals: Totals,
+    judged: Judged,
     strokes: u64,
     context: Context,
-    residual: Option<StrokeResidual>,
+    /// The smallest and the largest residual so far: one of them is the largest in size, wherever the zero is.
+    residuals: Option<[StrokeResidual; 2]>,
+    sum: TareSum,
+    unknown: Option<(u32, ForceUnknown)>,
     raised: Option<(u8, Cause)>,
     finished: Option<StrokeRecord>,
 }
@@ -129,6 +220,7 @@ impl StrokeJudge {
     /// Forgets the stroke in progress: after a gap.
     pub fn clear(&mut self) {
         self.segmenter.clear();
+        self.sum = TareSum::default();
     }
 
     /// Takes the record of a stroke that was judged.
@@ -150,16 +242,24 @@ impl StrokeJudge {
         s: &PressSample,
         out: &mut Outbox,
     ) {
-        let along = plan.direction * s.velocity_m_per_s;
-        if plan.from_load && along * along < plan.standstill_m_per_s * plan.standstill_m_per_s {
+        if s.stands {
             return;
         }
-        let force_n = plan.direction * s.force_n;
+        let force_n = match s.force_n {
+            Ok(force_n) => plan.direction * force_n,
+            Err(reason) => {
+                if self.segmenter.in_stroke() {
+                    let (before, first) = self.unknown.unwrap_or((0, reason));
+                    self.unknown = Some((before.saturating_add(1), first));
+                }
+                return;
+            }
+        };
         let point = Point {
             position_m: plan.frame.ram_m(plan.direction * s.position_m, force_n),
             force_n,
         };
-        let (step, before) = self.segmenter.push(&plan.stroke, point);
+        let (step, before) = self.segmenter.push(&self.params(plan), point);
         match step {
             Step::Idle => return,
             Step::Began => {
@@ -167,7 +267,7 @@ impl StrokeJudge {
                 self.finish(plan, objects, at, out);
                 self.curve.begin(plan.sampling);
                 self.context = at.context;
-                self.residual = None;
+                (self.residuals, self.unknown) = (None, None);
                 self.strokes += 1;
                 if let Some(before) = before {
                     self.curve.push(before);
@@ -176,27 +276,83 @@ impl StrokeJudge {
             }
             Step::Goes(_) => self.curve.push(point),
             Step::Ended => {
-                self.curve.end(point);
-                let part = self.context.part;
-                self.totals = *self.segmenter.totals();
-                self.evaluation
-                    .begin(objects, part, &self.curve, &self.totals);
+                self.ended(plan, objects, point);
+                return;
             }
         }
+        if let Some(params) = &plan.tare {
+            self.sum.push(params, point.position_m, force_n);
+        }
+        let along = plan.direction * s.velocity_m_per_s;
         if let (Some(predicted_n), true) = (s.predicted_n, along > 0.0) {
-            let new = StrokeResidual {
+            self.residual(StrokeResidual {
                 position_m: point.position_m,
                 measured_n: force_n,
                 predicted_n: plan.direction * predicted_n,
-            };
-            let (r, most) = (
-                new.residual_n(),
-                self.residual.map_or(0.0, |r| r.residual_n()),
-            );
-            if self.residual.is_none() || r * r > most * most {
-                self.residual = Some(new);
-            }
+            });
         }
+    }
+
+    /// How the stroke is cut: the force of contact counts from the zero, and before that is known there is no contact.
+    #[inline]
+    fn params(&self, plan: &PressPlan) -> StrokeParams {
+        let Some(tare) = &plan.tare else {
+            return plan.stroke;
+        };
+        let contact_n = if self.sum.left() {
+            plan.stroke.contact_n + self.sum.tare(tare).force_n()
+        } else {
+            f64::INFINITY
+        };
+        StrokeParams {
+            contact_n,
+            ..plan.stroke
+        }
+    }
+
+    fn residual(&mut self, new: StrokeResidual) {
+        let [least, most] = self.residuals.get_or_insert([new; 2]);
+        if new.residual_n() < least.residual_n() {
+            *least = new;
+        } else if new.residual_n() > most.residual_n() {
+            *most = new;
+        }
+    }
+
+    /// The stroke ended with `point`: its zero is applied to all of it, and its judging begins.
+    fn ended(&mut self, plan: &PressPlan, objects: &[Object], point: Point) {
+        self.curve.end(point);
+        let zero = core::mem::take(&mut self.sum);
+        let mut judged = Judged {
+            totals: *self.segmenter.totals(),
+            residual: self.largest_residual(0.0, 0.0),
+            tare: plan.tare.as_ref().map_or(Tare::Off, |p| zero.tare(p)),
+            unknown: self.unknown,
+        };
+        if let Tare::Taken(zero_n) = judged.tare {
+            // With less force on it the frame has yielded less: the ram is further.
+            let further_m = plan.frame.ram_m(0.0, -zero_n);
+            let first_m = (self.curve.points().first()).map_or(point.position_m, |p| p.position_m);
+            judged.totals = judged
+                .totals
+                .moved(zero_n, further_m, first_m, point.position_m);
+            judged.residual = self.largest_residual(zero_n, further_m);
+            self.curve.move_zero(zero_n, further_m);
+        }
+        self.judged = judged;
+        self.evaluation
+            .begin(objects, self.context, &self.curve, &judged.totals);
+    }
+
+    /// The largest residual in size, with the zero of the force at `zero_n` and every place further by `further_m`.
+    fn largest_residual(&self, zero_n: f64, further_m: f64) -> Option<StrokeResidual> {
+        let [least, most] = self.residuals?.map(|r| StrokeResidual {
+            position_m: r.position_m + further_m,
+            measured_n: r.measured_n - zero_n,
+            ..r
+        });
+        let (a, b) = (least.residual_n(), most.residual_n());
+        Some(if a * a > b * b { least } else { most })
     }
 
     /// Judges a portion of a stroke that has ended.
@@ -223,7 +379,9 @@ impl StrokeJudge {
     }
 
     fn conclude(&mut self, plan: &PressPlan, objects: &[Object], at: &Occasion, out: &mut Outbox) {
-        let (verdict, features) = self.evaluation.finish(objects, &self.curve, &self.totals);
+        let (verdict, features) = self
+            .evaluation
+            .finish(objects, &self.curve, &self.judged.totals);
         let source = Source::Axis(plan.axis);
         let record = StrokeRecord {
             stroke: self.strokes,
@@ -232,7 +390,9 @@ impl StrokeJudge {
             context: self.context,
             verdict,
             features,
-            residual: self.residual,
+            residual: self.judged.residual,
+            tare: self.judged.tare,
+            unknown: self.judged.unknown,
             outcomes: *self.evaluation.outcomes(),
         };
         self.finished = Some(record);
@@ -279,6 +439,7 @@ impl StrokeJudge {
                 stroke: record.stroke,
                 object,
                 violation,
+                tare: record.tare,
             }),
         });
     }

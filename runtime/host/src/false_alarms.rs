@@ -26,10 +26,25 @@ impl Exposure {
     }
 }
 
-/// Rate of false alarms that one stream may have (1/s): the asked rate, shared out evenly over `streams`, which are all
-/// axes, their channels and detectors. `weight` (> 0) is what the stream takes against one of weight 1.
-pub fn share_per_s(asked_s: f64, streams: usize, weight: f64) -> f64 {
-    weight / (asked_s.max(1e-3) * streams.max(1) as f64)
+/// Streams of a machine among which the asked rate of false alarms is shared out: all axes, their channels and detectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Detectors with a tail from the healthy record.
+    pub tails: usize,
+    /// Figures without one: features and signatures of movements, leak rates of holds.
+    pub figures: usize,
+}
+
+impl Shares {
+    /// All of them.
+    pub fn streams(self) -> usize {
+        self.tails + self.figures
+    }
+
+    /// Rate of false alarms that each may have (1/s): what was asked, shared out evenly.
+    pub fn per_s(self, asked_s: f64) -> f64 {
+        1.0 / (asked_s.max(1e-3) * self.streams().max(1) as f64)
+    }
 }
 
 /// What tail models say of the rate of false alarms at the thresholds in force.
@@ -123,13 +138,19 @@ mod tests {
             clusters: 60.0,
             record_s: 180.0,
             largest: 4.0,
+            reach: 1.0,
         };
         let asked_s = 2_592_000.0;
         let mut all = Extrapolated::default();
+        let shares = Shares {
+            tails: 27,
+            figures: 10,
+        };
         for _ in 0..27 {
-            all.add(&tail, tail.level(share_per_s(asked_s, 27, 1.0)));
+            all.add(&tail, tail.level(shares.per_s(asked_s)));
         }
-        assert_eq!(all.streams, 27);
+        all.add_designed(10, shares.per_s(asked_s));
+        assert_eq!(all.streams, shares.streams());
         assert!((all.interval_s() / asked_s - 1.0).abs() < 1e-6, "{all:?}");
         assert!(all.low_s() < all.interval_s());
     }

@@ -13,14 +13,6 @@ use twinstep_models::health::movement::Scales;
 
 /// Share of the axis' velocity below which bristles make the friction.
 const SLOW: f64 = 0.05;
-/// Friction at the end of life, relative to the calibrated one.
-const FRICTION_LIMIT: f64 = 1.5;
-/// Lost motion gained at the end of life (m).
-const BACKLASH_LIMIT_M: f64 = 100e-6;
-/// Stiffness at the end of life, relative to the calibrated one.
-const STIFFNESS_LIMIT: f64 = 0.8;
-/// Leak at the end of life, relative to the healthy one.
-const LEAK_LIMIT: f64 = 10.0;
 
 /// Health of an axis, from its twin.
 pub fn axis_health(
@@ -58,9 +50,10 @@ pub fn axis_health(
             period_s,
         },
         free_until_m: press.map_or(f64::INFINITY, |p| p.stroke.approach_m),
-        friction_limit: FRICTION_LIMIT,
-        backlash_limit_m: BACKLASH_LIMIT_M,
-        stiffness_limit: STIFFNESS_LIMIT,
+        friction_limit: axis.health.friction_factor,
+        backlash_limit_m: axis.health.backlash_gap_m,
+        torque_constant_limit: axis.health.torque_constant_fraction,
+        stiffness_limit: axis.health.stiffness_factor,
         press: press.is_some(),
         tracked: twin.is_some(),
     })
@@ -71,7 +64,7 @@ pub fn station_health(station: &Station) -> StationHealth {
     let healthy = (station.twin.as_ref()).map(|t| (t.leak_pa_per_s, t.leak_sigma_pa_per_s));
     StationHealth::new(
         healthy,
-        healthy.map_or(f64::INFINITY, |(leak, _)| LEAK_LIMIT * leak),
+        healthy.map_or(f64::INFINITY, |(leak, _)| station.leak_factor * leak),
     )
 }
 
@@ -95,7 +88,7 @@ pub struct HealthLine {
     pub inferred: bool,
     /// Trend per hour; `null` where too little was seen.
     pub trend_per_hour: Option<f64>,
-    /// The trend stands out of its error.
+    /// The trend stands out of its error and is the parameter's own.
     pub trend_significant: bool,
     /// Remaining useful life.
     pub life: LifeLine,

@@ -18,6 +18,7 @@ pub mod movements;
 pub mod names;
 pub mod output;
 pub mod pacer;
+pub mod pass;
 pub mod phases;
 pub mod plain;
 pub mod plan;

@@ -127,7 +127,7 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
 fn nok(event: &Event, run: &RunInfo) -> Option<NokLine> {
     let nok = event.nok.as_ref()?;
     let object = run.names.object(event.source, usize::from(nok.object));
-    Some(NokLine::new(nok.stroke, object, &nok.violation))
+    Some(NokLine::new(nok.stroke, object, &nok.violation, nok.tare))
 }
 
 /// The cause in words. An AL status code and a drive's error code say more than the cause alone.

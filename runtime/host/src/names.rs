@@ -218,6 +218,7 @@ pub(crate) mod tests {
             stiffness_n_per_m: 1e6,
             stiffness_spread: 0.0,
             twin: None,
+            by_recipe: Vec::new(),
         };
         Machine {
             name: "cell".into(),
@@ -241,6 +242,7 @@ pub(crate) mod tests {
                 hold_s: 1.0,
                 release_s: 0.5,
                 leak_limit_pa_per_s: None,
+                leak_factor: twinstep_config::machine::LEAK_FACTOR,
                 twin: None,
                 plant: None,
             }],

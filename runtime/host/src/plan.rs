@@ -2,10 +2,11 @@
 
 mod signature;
 
+use crate::false_alarms::Shares;
 use crate::press_plan;
 use crate::simd;
 use crate::thresholds;
-use twinstep_config::machine::{Axis, Machine, Press, Station, Stroke};
+use twinstep_config::machine::{Axis, Machine, PartTwin, Press, Station, Stroke};
 use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
 use twinstep_cycle::judge::AxisJudge;
@@ -13,7 +14,8 @@ use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_PARTS, Plan, StationPlan, Thresholds,
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, RecipeContact, StationPlan,
+    Thresholds,
 };
 use twinstep_cycle::press::{PressPlan, StrokeJudge};
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
@@ -26,7 +28,9 @@ use twinstep_models::kalman::{self, AxisNoise, Steady};
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
+use twinstep_models::rank::VERTICAL;
 use twinstep_models::regime::RegimeParams;
+use twinstep_models::sample::Context;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
@@ -98,11 +102,11 @@ impl PlanStore {
             .chunks(LANES)
             .map(|axes| LaneParams::new(axes, period_s))
             .collect();
-        let streams = streams(machine);
+        let shares = shares(machine);
         let axes: Vec<AxisPlan> = all
             .iter()
             .zip(&params)
-            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s, streams))
+            .map(|((axis, press), p)| axis_plan(axis, *press, p, machine, period_s, shares))
             .collect();
         let axis_health = all
             .iter()
@@ -117,7 +121,7 @@ impl PlanStore {
             .iter()
             .map(|s| station_plan(s, machine, period_s))
             .collect();
-        let asked = machine.judge.false_alarm_interval_s * FEATURES_PER_S * streams.max(1) as f64;
+        let asked = FEATURES_PER_S / shares.per_s(machine.judge.false_alarm_interval_s);
         let limits = Thresholds {
             slack: SLACK,
             threshold: detect::threshold(SLACK, asked.max(1.0)),
@@ -135,7 +139,7 @@ impl PlanStore {
             stations,
             thresholds: limits,
             level: simd::detected(),
-            signatures: signature::plans(machine, streams),
+            signatures: signature::plans(machine, shares),
             axis_health,
             station_health,
             params,
@@ -201,8 +205,15 @@ impl PlanStore {
     pub fn hash(&self) -> String {
         // What the lanes hold is made of these, and the vector unit changes no result.
         let text = format!(
-            "{} {:?} {:?} {:?} {:?} {:?}",
-            self.period_ns, self.params, self.axes, self.stations, self.thresholds, self.signatures
+            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            self.period_ns,
+            self.params,
+            self.axes,
+            self.stations,
+            self.thresholds,
+            self.signatures,
+            self.presses,
+            self.objects
         );
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
             let mut word = [0; 8];
@@ -215,19 +226,20 @@ impl PlanStore {
 
 /// All streams that may raise a false alarm and share the asked interval: features of movements, leaks, signatures, and the
 /// detectors of innovations.
-pub fn streams(machine: &Machine) -> usize {
+pub fn shares(machine: &Machine) -> Shares {
     let presses = machine.presses.iter().map(|press| &press.axis);
     let features = (machine.axes.iter().chain(presses))
         .filter_map(|axis| axis.twin.as_ref())
         .flat_map(|twin| &twin.baseline)
         .filter(|b| Feature::ALL.iter().any(|f| f.name() == b.regime))
         .count();
-    features
-        + (machine.stations.iter())
-            .filter(|station| station.twin.is_some())
-            .count()
-        + signature::streams(machine)
-        + thresholds::streams(machine)
+    let stations = (machine.stations.iter())
+        .filter(|station| station.twin.is_some())
+        .count();
+    Shares {
+        tails: thresholds::streams(machine),
+        figures: features + stations + signature::streams(machine),
+    }
 }
 
 /// Parameters of one axis; an axis without a twin idles and is not judged.
@@ -290,11 +302,12 @@ fn axis_plan(
     p: &AxisParams,
     machine: &Machine,
     period_s: f64,
-    streams: usize,
+    shares: Shares,
 ) -> AxisPlan {
     let mut baseline = [None; FEATURES];
     let mut innovation = thresholds::Innovation::default();
     let mut contacts = [Contact::default(); MAX_PARTS];
+    let mut by_recipe = [None; MAX_BY_RECIPE];
     let speed = if axis.motion.velocity_m_per_s > 0.0 {
         axis.motion.velocity_m_per_s
     } else {
@@ -313,17 +326,28 @@ fn axis_plan(
                     sigma_a: b.sigma_a,
                 });
         }
-        innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, streams);
+        innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, shares);
         if let Some(press) = press {
             let direction = way_in(&press.stroke);
+            let met = |part: &PartTwin| Contact {
+                contact_m: part.contact_m,
+                stiffness_a_per_m: part.stiffness_n_per_m / twin.force_constant_n_per_a,
+                direction,
+            };
             for (contact, part) in contacts.iter_mut().zip(&machine.parts) {
                 if let Some(part) = &part.twin {
-                    *contact = Contact {
-                        contact_m: part.contact_m,
-                        stiffness_a_per_m: part.stiffness_n_per_m / twin.force_constant_n_per_a,
-                        direction,
-                    };
+                    *contact = met(part);
                 }
+            }
+            let own = (0_u8..).zip(&machine.parts).flat_map(|(part, one)| {
+                let own = one.by_recipe.iter();
+                own.map(move |(recipe, twin)| (*recipe, part, twin))
+            });
+            for (slot, (recipe, part, twin)) in by_recipe.iter_mut().zip(own) {
+                *slot = Some(RecipeContact {
+                    context: Context { recipe, part },
+                    contact: met(twin),
+                });
             }
         }
     }
@@ -340,8 +364,12 @@ fn axis_plan(
         gravity_a: p.gravity_a,
         observer: observer(axis, period_s),
         inertia: axis.twin.is_some().then_some(p.inertia),
+        carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
+        viscous: p.viscous,
+        cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
         contacts,
-        drift_limit_m: None,
+        drift_limit_m: innovation.drift_m,
+        by_recipe,
         movement_m: MOVEMENT_M,
     }
 }

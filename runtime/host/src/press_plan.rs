@@ -2,10 +2,11 @@
 
 use crate::plan::way_in;
 use twinstep_config::machine::{Demand, EffortUnit, Machine, Press};
-use twinstep_cycle::press::PressPlan;
+use twinstep_cycle::press::{ForceFrom, PressPlan};
 use twinstep_models::press::curve::Sampling;
 use twinstep_models::press::evaluate::{Object, Shape};
 use twinstep_models::press::frame::Frame;
+use twinstep_models::press::ram::Ram;
 use twinstep_models::press::stroke::StrokeParams;
 
 /// Way back, in steps of the curve, after which the ram is on its way back.
@@ -19,11 +20,16 @@ pub fn judged(machine: &Machine, press: &Press) -> Vec<(String, Object)> {
         Demand::Object(object) => Some(*object),
         Demand::Envelope(demand) => {
             let part = machine.parts.get(usize::from(demand.part))?;
+            let twin = match demand.recipe {
+                Some(recipe) => part.twin_of_recipe(recipe),
+                None => part.twin.as_ref(),
+            };
             Some(Object {
-                shape: Shape::Envelope(part.twin.as_ref()?.envelope?),
+                shape: Shape::Envelope(twin?.envelope?),
                 reference: demand.reference,
                 branch: demand.branch,
                 part: Some(demand.part),
+                recipe: demand.recipe,
             })
         }
     };
@@ -44,8 +50,8 @@ pub fn presses(machine: &Machine) -> (Vec<PressPlan>, Vec<Object>) {
         plans.push(PressPlan {
             // There are at most 1024 axes and presses.
             axis: (machine.axes.len() + n) as u16,
-            force_n_per_a: force_constant(press),
-            from_load: press.axis.twin.is_some(),
+            force: force_from(press),
+            ram: ram(press),
             direction: way_in(&press.stroke),
             standstill_m_per_s: STANDSTILL_SHARE * press.axis.motion.velocity_m_per_s,
             stroke: StrokeParams {
@@ -61,6 +67,7 @@ pub fn presses(machine: &Machine) -> (Vec<PressPlan>, Vec<Object>) {
             frame: Frame {
                 compliance_m_per_n: press.curve.frame_m_per_n,
             },
+            tare: press.curve.tare,
             first_object,
             objects: objects.len() - first_object,
         });
@@ -68,7 +75,30 @@ pub fn presses(machine: &Machine) -> (Vec<PressPlan>, Vec<Object>) {
     (plans, objects)
 }
 
-/// Force per current of a press (N/A): the twin's, else that of drive and screw; 1 where a recording holds a force.
+/// Where the force on the ram is taken from.
+pub fn force_from(press: &Press) -> ForceFrom {
+    match (&press.axis.twin, press.axis.effort_unit) {
+        (Some(_), _) => ForceFrom::Load,
+        (None, EffortUnit::Ampere) => ForceFrom::Current,
+        (None, EffortUnit::Newton) => ForceFrom::Sensor,
+    }
+}
+
+/// From the axis to the ram.
+fn ram(press: &Press) -> Ram {
+    let train = &press.drive_train;
+    let mut ram = Ram::screw(force_constant(press));
+    ram.linkage = train.linkage;
+    ram.motor.efficiency = train.efficiency;
+    ram.motor.efficiency_back = train.efficiency_back;
+    if press.axis.twin.is_none() {
+        // The gravity of a twin is what was left of the weight when it was calibrated: the counterbalance is in it.
+        ram.counterbalance = train.counterbalance;
+    }
+    ram
+}
+
+/// Force of the axis per current (N/A): the twin's, else that of drive and lead; 1 where a recording holds a force.
 fn force_constant(press: &Press) -> f64 {
     match (&press.axis.twin, press.axis.effort_unit) {
         (Some(twin), _) => twin.force_constant_n_per_a,

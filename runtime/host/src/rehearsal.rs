@@ -3,13 +3,11 @@
 use crate::error::HostError;
 use crate::explained::{Explained, Figure};
 use crate::lines::{ExplainedLine, LeakLine};
+use crate::pass;
 use crate::plan::PlanStore;
 use std::path::Path;
 use twinstep_config::machine::Machine;
-use twinstep_drivers::bus::{Bus, BusCause};
-use twinstep_drivers::object_map::outcome;
 use twinstep_drivers::recording::RecordingBus;
-use twinstep_models::sample::{Context, Missing, Samples};
 use twinstep_models::vacuum::{Phase, Verdict};
 
 /// Times of a hold at which its leak is told, besides its end (s).
@@ -27,35 +25,11 @@ pub fn rehearse(
     let mut state = store.state();
     let mut pipeline = store.pipeline(&mut state);
     let mut bus = RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
-    let map = bus.object_map().clone();
-    let mut image = map.image();
     let axes = store.plan().axes.len();
-    let mut axis_readings = vec![Err(Missing::NoFrame); axes];
-    let mut station_readings = vec![Err(Missing::NoFrame); machine.stations.len()];
     let mut explained = vec![Explained::default(); axes];
     let mut leaks = Vec::new();
     let period_s = machine.cycle.period_ns as f64 / 1e9;
-    loop {
-        let result = bus.exchange(&mut image, &mut || pipeline.predict());
-        let stamp = match &result {
-            Ok(stamp) => *stamp,
-            Err(fault) if fault.cause == BusCause::End => break,
-            Err(fault) => fault.stamp,
-        };
-        let exchange = outcome(&result);
-        map.read(&image, exchange, &mut axis_readings, &mut station_readings);
-        let samples = Samples {
-            axes: &axis_readings,
-            stations: &station_readings,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: exchange,
-        };
-        pipeline.compare(stamp, &samples);
-        while pipeline.take_event().is_some() {}
-        pipeline.correct(stamp, &samples);
+    pass::over(&mut bus, &mut pipeline, |pipeline, _, _| {
         for (n, explained) in explained.iter_mut().enumerate() {
             let settled = pipeline.judged(n);
             let (Some((measured, predicted, _)), Some((velocity, acceleration)), true) =
@@ -79,10 +53,10 @@ pub fn rehearse(
             let told = |at_s: &f64| (held_s - at_s).abs() < 0.5 * period_s;
             if judge.vacuum().phase().0 == Phase::Hold && TOLD_S.iter().any(told) {
                 let verdict = judge.vacuum().meter().verdict();
-                leaks.push(leak_line(&pipeline, plan, n, &station.name, verdict));
+                leaks.push(leak_line(pipeline, plan, n, &station.name, verdict));
             }
         }
-    }
+    });
     for (n, station) in machine.stations.iter().enumerate() {
         if let (Some(judge), Some(plan)) = (pipeline.station(n), store.plan().stations.get(n))
             && judge.vacuum().phase().0 == Phase::Hold

@@ -94,7 +94,7 @@ where
     let plan = PlanStore::new(machine);
     let names = Names::of(machine);
     let asked_s = machine.judge.false_alarm_interval_s;
-    let extrapolated = thresholds::extrapolated(machine, plan::streams(machine));
+    let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
     let info = RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns());
     let info = Arc::new(info.with_extrapolated(extrapolated));
     let map = ObjectMap::new(machine).map_err(|error| {
@@ -291,8 +291,8 @@ fn finish(
     done: &Done,
     totals: ScribeTotals,
 ) -> Result<Exit, HostError> {
-    let streams = plan::streams(machine);
-    let extrapolated = thresholds::extrapolated(machine, streams);
+    let shares = plan::shares(machine);
+    let extrapolated = thresholds::extrapolated(machine, shares);
     let summary = SummaryLine {
         cycles: done.cycles,
         period_ns: machine.cycle.period_ns,
@@ -305,7 +305,7 @@ fn finish(
             extrapolated_s: extrapolated.map(|all| all.interval_s() as u64),
             extrapolated_low_s: extrapolated.map(|all| all.low_s() as u64),
             demonstrated_s: totals.exposure.demonstrated_s(),
-            streams,
+            streams: shares.streams(),
         },
         bus: done.bus,
         phases: done.summary_phases,

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use twinstep_cycle::press::StrokeRecord;
 use twinstep_models::press::evaluate::{Outcome, Violation};
+use twinstep_models::press::tare::Tare;
 
 /// Slots of the queue; one stays empty. A press makes less than a stroke in 50 ms, and the thread looks every 2 ms.
 const STROKE_QUEUE: usize = 64;
@@ -39,11 +40,22 @@ pub struct NokLine {
     pub position_m: f64,
     /// Force there (N).
     pub force_n: f64,
+    /// Whether the stroke has a zero of its own: `taken`, `too_few_samples` or `beyond_limit`; missing where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tare: Option<String>,
+    /// Mean force over the free part of the way in (N): what was taken away from the stroke where `tare` is `taken`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tare_n: Option<f64>,
+}
+
+/// The word for a zero that was asked for.
+fn tare_word(tare: Tare) -> Option<&'static str> {
+    (tare != Tare::Off).then(|| tare.name())
 }
 
 impl NokLine {
     /// Puts the words to a violation.
-    pub fn new(stroke: u64, object: &str, v: &Violation) -> Self {
+    pub fn new(stroke: u64, object: &str, v: &Violation, tare: Tare) -> Self {
         Self {
             stroke,
             object: object.to_owned(),
@@ -53,6 +65,8 @@ impl NokLine {
             unit: v.unit.name().to_owned(),
             position_m: v.at.position_m,
             force_n: v.at.force_n,
+            tare: tare_word(tare).map(str::to_owned),
+            tare_n: tare.mean_n(),
         }
     }
 
@@ -99,6 +113,8 @@ pub struct StrokeLine {
     pub cycle: u64,
     /// Time of that cycle (ns).
     pub time_ns: u64,
+    /// Recipe in force when it began: the objects are those of this recipe.
+    pub recipe: Option<String>,
     /// Part that the recipe said.
     pub part: Option<String>,
     /// `ok` or `nok`.
@@ -127,6 +143,17 @@ pub struct StrokeLine {
     pub residual_n: Option<f64>,
     /// Where it was (m).
     pub residual_position_m: Option<f64>,
+    /// Whether it has a zero of its own: `taken`, `too_few_samples` or `beyond_limit`; missing where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tare: Option<&'static str>,
+    /// Mean force over the free part of the way in (N): what was taken away from every force where `tare` is `taken`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tare_n: Option<f64>,
+    /// Samples that were left out because their force is not known.
+    pub force_unknown: u32,
+    /// Why: `dead_centre` or `self_locking`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_unknown_reason: Option<&'static str>,
     /// Points of the curve that were judged.
     pub points: u32,
     /// What every object said.
@@ -139,19 +166,20 @@ impl StrokeLine {
         let name = |n: usize| run.names.object(record.source, n);
         let t = &record.features.totals;
         let first = (record.verdict.first)
-            .map(|(n, v)| NokLine::new(record.stroke, name(usize::from(n)), &v));
+            .map(|(n, v)| NokLine::new(record.stroke, name(usize::from(n)), &v, record.tare));
         let line = |(n, outcome): (usize, &Outcome)| ObjectLine {
             name: name(n).to_owned(),
             ok: outcome.violation.is_none(),
             value: outcome.value,
             unit: outcome.value.map(|_| outcome.unit.name()),
-            nok: (outcome.violation).map(|v| NokLine::new(record.stroke, name(n), &v)),
+            nok: (outcome.violation).map(|v| NokLine::new(record.stroke, name(n), &v, record.tare)),
         };
         Self {
             stroke: record.stroke,
             source: run.names.source(record.source).to_owned(),
             cycle: record.stamp.cycle,
             time_ns: record.stamp.time_ns,
+            recipe: run.names.recipe(record.context).map(str::to_owned),
             part: run.names.part(record.context).map(str::to_owned),
             verdict: if record.verdict.ok() { "ok" } else { "nok" },
             cause: first.as_ref().map(NokLine::text),
@@ -166,6 +194,10 @@ impl StrokeLine {
             contact_m: t.contact_m,
             residual_n: record.residual.map(|r| r.residual_n()),
             residual_position_m: record.residual.map(|r| r.position_m),
+            tare: tare_word(record.tare),
+            tare_n: record.tare.mean_n(),
+            force_unknown: record.unknown.map_or(0, |(samples, _)| samples),
+            force_unknown_reason: record.unknown.map(|(_, reason)| reason.name()),
             points: record.features.points,
             objects: (record.outcomes.iter().enumerate())
                 .filter_map(|(n, outcome)| Some(line((n, outcome.as_ref()?))))
@@ -182,8 +214,21 @@ impl StrokeLine {
         let residual = self
             .residual_n
             .map_or_else(String::new, |r| format!(", residual {r:.1} N"));
+        let recipe = self
+            .recipe
+            .as_ref()
+            .map_or_else(String::new, |recipe| format!(" in recipe {recipe}"));
+        let tare = match (self.tare, self.tare_n) {
+            (None, _) => String::new(),
+            (Some("taken"), Some(n)) => format!(", {n:.1} N tared away"),
+            (Some(why), Some(n)) => format!(", not tared: {why}, {n:.1} N"),
+            (Some(why), None) => format!(", not tared: {why}"),
+        };
+        let unknown = (self.force_unknown_reason).map_or_else(String::new, |reason| {
+            format!(", {} samples without a force: {reason}", self.force_unknown)
+        });
         format!(
-            "stroke {} of {} {}{cause} (peak {:.4} N at {:.4} mm, work {:.4} J, hysteresis {:.4} J{residual})",
+            "stroke {} of {}{recipe} {}{cause} (peak {:.4} N at {:.4} mm, work {:.4} J, hysteresis {:.4} J{residual}{tare}{unknown})",
             self.stroke,
             self.source,
             self.verdict,

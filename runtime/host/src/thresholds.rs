@@ -1,11 +1,13 @@
 //! Thresholds of the one-cycle innovations, from the asked interval between false alarms and the tails of the healthy record.
 //!
-//! Every detector of every axis is a stream and gets the same share of the asked rate. The level that its tail passes at that rate
-//! is its threshold. Where the healthy record is shorter than the asked interval the level is extrapolated, and then it stands
+//! Every detector of every axis is a stream and gets the same share of the asked rate ([`Shares`]). The level that its tail passes at that rate
+//! is its threshold. Asked for an interval within the healthy record the fit of the tail alone decides, although one stream of many
+//! has less than one alarm in the record then: all of them together have what was asked. Where the healthy record is shorter than the
+//! asked interval the level is extrapolated, with a heavier tail, and then it stands
 //! at least [`BEYOND`] times above the largest value seen: a record holds a few hundred movements of a few parts, and what
 //! it lacks is not in its tail. An explicit limit in the configuration overrides that of the tail.
 
-use crate::false_alarms::{Extrapolated, share_per_s};
+use crate::false_alarms::{Extrapolated, Shares};
 use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine};
 use twinstep_models::innovation::{NEXT, WHITENED, WHITENED_CHANNELS, Whitened};
 use twinstep_models::tail::Tail;
@@ -20,6 +22,8 @@ pub struct Innovation {
     pub limits: [Option<f64>; NEXT],
     /// Whitening of position and current with the thresholds of window and CUSUM; none: off.
     pub whitened: [Option<Whitened>; WHITENED],
+    /// Limit of the drift of a free run (m); none: off.
+    pub drift_m: Option<f64>,
 }
 
 /// Detectors of innovations that have a tail, over the whole machine.
@@ -30,10 +34,19 @@ pub fn streams(machine: &Machine) -> usize {
         .sum()
 }
 
-/// The thresholds of one axis. `streams` are all judged streams of the machine.
-pub fn of(twin: &AxisTwin, asked_s: f64, streams: usize) -> Innovation {
+/// The shortest healthy record among the tails (s); none without tails.
+pub fn shortest_record_s(machine: &Machine) -> Option<f64> {
+    twins(machine)
+        .flat_map(|twin| twin.innovations.iter().flatten())
+        .flat_map(|healthy| healthy.tails().into_iter().flatten())
+        .map(|tail| tail.record_s)
+        .min_by(f64::total_cmp)
+}
+
+/// The thresholds of one axis. `shares` are those of all judged streams of the machine.
+pub fn of(twin: &AxisTwin, asked_s: f64, shares: Shares) -> Innovation {
     let explicit = limits(twin);
-    let level = |tail: Tail| level(&tail, asked_s, streams);
+    let level = |tail: Tail| level(&tail, asked_s, shares);
     Innovation {
         limits: std::array::from_fn(|c| {
             explicit[c].or_else(|| {
@@ -41,6 +54,8 @@ pub fn of(twin: &AxisTwin, asked_s: f64, streams: usize) -> Innovation {
                 Some(healthy.sigma * level(healthy.fast_limit?))
             })
         }),
+        drift_m: twin.innovations[HealthyInnovation::DRIFT]
+            .and_then(|healthy| Some(healthy.sigma * level(healthy.fast_limit?))),
         whitened: WHITENED_CHANNELS.map(|c| {
             let healthy = twin.innovations[c]?;
             Some(Whitened {
@@ -53,25 +68,26 @@ pub fn of(twin: &AxisTwin, asked_s: f64, streams: usize) -> Innovation {
     }
 }
 
-/// What the tails say of the rate of false alarms at the thresholds in force, all `streams` of the machine together. Streams without a tail
+/// What the tails say of the rate of false alarms at the thresholds in force, all streams of the machine together. Streams without a tail
 /// (features of movements, signatures, leaks) count with the share that their thresholds were computed for.
 ///
 /// None where nothing is known: no tails, or a limit without one.
-pub fn extrapolated(machine: &Machine, streams: usize) -> Option<Extrapolated> {
+pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
     let asked_s = machine.judge.false_alarm_interval_s;
     let mut all = Extrapolated::default();
     for twin in twins(machine) {
-        let limits = of(twin, asked_s, streams).limits;
-        for (limit, healthy) in limits.into_iter().zip(&twin.innovations) {
+        let all_of = of(twin, asked_s, shares);
+        let limits = all_of.limits.into_iter().chain([all_of.drift_m]);
+        for (limit, healthy) in limits.zip(&twin.innovations) {
             let tails = healthy.map_or([None; 3], |h: HealthyInnovation| h.tails());
             if limit.is_some() && tails[0].is_none() {
                 return None;
             }
             if let (Some(limit), Some(healthy), Some(tail)) = (limit, healthy, tails[0]) {
-                all.add(&tail, limit / healthy.sigma);
+                all.add(&held(&tail, asked_s, shares), limit / healthy.sigma);
             }
             for tail in tails.iter().skip(1).flatten() {
-                all.add(tail, level(tail, asked_s, streams));
+                all.add(&held(tail, asked_s, shares), level(tail, asked_s, shares));
             }
         }
     }
@@ -79,15 +95,15 @@ pub fn extrapolated(machine: &Machine, streams: usize) -> Option<Extrapolated> {
         return None;
     }
     all.add_designed(
-        streams.saturating_sub(all.streams),
-        share_per_s(asked_s, streams, 1.0),
+        shares.streams().saturating_sub(all.streams),
+        shares.per_s(asked_s),
     );
     Some(all)
 }
 
 /// The threshold of one stream (the tail's unit).
-fn level(tail: &Tail, asked_s: f64, streams: usize) -> f64 {
-    let level = tail.level(share_per_s(asked_s, streams, 1.0));
+fn level(tail: &Tail, asked_s: f64, shares: Shares) -> f64 {
+    let level = held(tail, asked_s, shares).level(shares.per_s(asked_s));
     let least = if tail.record_s < asked_s {
         BEYOND * tail.largest
     } else {
@@ -95,6 +111,15 @@ fn level(tail: &Tail, asked_s: f64, streams: usize) -> f64 {
     };
     // A tail that was typed as nothing must not raise an alarm in every cycle.
     level.max(least).max(f64::MIN_POSITIVE)
+}
+
+/// The tail as it is held to be for what is asked.
+fn held(tail: &Tail, asked_s: f64, shares: Shares) -> Tail {
+    if asked_s <= tail.record_s {
+        tail.reaching(shares.streams() as f64)
+    } else {
+        *tail
+    }
 }
 
 fn limits(twin: &AxisTwin) -> [Option<f64>; NEXT] {
@@ -122,6 +147,12 @@ mod tests {
         clusters: 60.0,
         record_s: 180.0,
         largest: 6.0,
+        reach: 1.0,
+    };
+
+    const SHARES: Shares = Shares {
+        tails: 27,
+        figures: 0,
     };
 
     fn machine() -> Machine {
@@ -140,7 +171,7 @@ mod tests {
             twin.position_limit_m = None;
             twin.velocity_limit_m_per_s = None;
             twin.current_limit_a = None;
-            twin.innovations = [healthy, None, None];
+            twin.innovations = [healthy, None, None, None];
         }
         machine
     }
@@ -149,14 +180,14 @@ mod tests {
     fn a_short_record_keeps_its_distance_and_a_long_one_gives_its_tail() {
         let machine = machine();
         let twin = machine.axes[0].twin.as_ref().unwrap();
-        let far = of(twin, 2_592_000.0, 27);
+        let far = of(twin, 2_592_000.0, SHARES);
         let whitened = far.whitened[0].unwrap();
         assert!(whitened.window >= BEYOND * TAIL.largest, "{far:?}");
         assert_eq!(far.limits[0], Some(1e-6 * whitened.window));
         assert_eq!(whitened.cusum, f64::INFINITY, "no tail, not judged");
         assert_eq!((far.limits[1], far.whitened[1]), (None, None));
-        let near = of(twin, 20.0, 27).whitened[0].unwrap();
-        assert_eq!(near.window, TAIL.level(1.0 / (20.0 * 27.0)));
+        let near = of(twin, 20.0, SHARES).whitened[0].unwrap();
+        assert_eq!(near.window, TAIL.reaching(27.0).level(1.0 / (20.0 * 27.0)));
         assert!(near.window < whitened.window);
     }
 
@@ -164,17 +195,21 @@ mod tests {
     fn an_explicit_limit_overrides_and_one_without_a_tail_leaves_nothing_known() {
         let mut machine = machine();
         let count = streams(&machine);
+        let shares = Shares {
+            tails: count,
+            figures: 4,
+        };
         assert_eq!(count, 2 * (machine.axes.len() + machine.presses.len()));
         // Where the record is long enough for what is asked, the tails say what was asked, and other streams their share.
         machine.judge.false_alarm_interval_s = 100.0;
-        let all = extrapolated(&machine, count + 4).unwrap();
+        let all = extrapolated(&machine, shares).unwrap();
         assert_eq!(all.streams, count + 4);
         assert!((all.interval_s() / 100.0 - 1.0).abs() < 0.01, "{all:?}");
         let twin = machine.axes[0].twin.as_mut().unwrap();
         twin.position_limit_m = Some(1.0);
-        assert_eq!(of(twin, 100.0, count).limits[0], Some(1.0));
-        assert!(extrapolated(&machine, count + 4).unwrap().rate_per_s < all.rate_per_s);
+        assert_eq!(of(twin, 100.0, shares).limits[0], Some(1.0));
+        assert!(extrapolated(&machine, shares).unwrap().rate_per_s < all.rate_per_s);
         machine.axes[0].twin.as_mut().unwrap().current_limit_a = Some(1.0);
-        assert_eq!(extrapolated(&machine, count + 4), None);
+        assert_eq!(extrapolated(&machine, shares), None);
     }
 }

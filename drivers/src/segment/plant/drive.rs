@@ -220,7 +220,8 @@ impl DriveUnit {
 
     fn encoder(&mut self) -> f64 {
         let noise = ENCODER_NOISE_COUNTS * self.rng.bell();
-        (self.mechanics.motor_m * self.p.counts_per_m + self.phase_counts + noise).floor()
+        let slip = self.modifiers.slip_m * self.p.counts_per_m;
+        (self.mechanics.motor_m * self.p.counts_per_m + self.phase_counts + noise + slip).floor()
     }
 
     #[inline]
@@ -250,6 +251,11 @@ impl DriveUnit {
             Some(tool) => tool.step(self.mechanics.load_m),
             None => 0.0,
         };
+        let bumps = if self.modifiers.spalling > 0.0 {
+            1.0 + self.modifiers.spalling * spalled(self.mechanics.motor_m * self.inverse_feed)
+        } else {
+            1.0
+        };
         let frame = self.p.coupling_kg[0] * neighbours[0] + self.p.coupling_kg[1] * neighbours[1];
         let loads = Loads {
             motor_n: self.loops.current_a
@@ -257,7 +263,8 @@ impl DriveUnit {
                 * (1.0 + self.p.ripple_per_n * cogging)
                 + cogging,
             load_n: contact + frame,
-            friction_factor: self.modifiers.friction * (1.0 - self.p.warm_up * self.warm),
+            friction_factor: self.modifiers.friction * (1.0 - self.p.warm_up * self.warm) * bumps,
+            dry_factor: self.modifiers.dry,
             added_mass_kg: self.modifiers.mass_kg,
             added_gap_m: self.modifiers.gap_m,
             brake: self.brake,
@@ -334,6 +341,12 @@ impl DriveUnit {
     pub fn true_press(&self) -> Option<(f64, u64)> {
         self.tool.as_ref().map(|tool| (tool.force_n, tool.stroke))
     }
+}
+
+/// Friction over a revolution of a spalled screw (-1 to 1): every ball passes the pit.
+fn spalled(revolutions: f64) -> f64 {
+    let angle = core::f64::consts::TAU * (revolutions - libm::floor(revolutions));
+    0.7 * libm::sin(angle) + 0.3 * libm::sin(2.0 * angle)
 }
 
 /// A position counter of 32 bits runs over.

@@ -1,5 +1,6 @@
 //! Faults of the plant: what they change, and how much of them is there yet.
 
+use super::press::Placed;
 use super::signals::Modifiers;
 
 /// What a fault does to the plant.
@@ -18,8 +19,21 @@ pub(super) enum Effect {
     /// Leak added to a station (Pa/s).
     Leak(f64),
     /// Part put in instead of the recipe's.
-    WrongPart(usize),
+    Part(Placed),
+    /// Way by which the encoder slips (m).
+    EncoderSlip(f64),
+    /// Factor on viscous friction and on static friction beyond that in motion (1).
+    Lubrication(f64),
+    /// Amplitude of friction over a revolution, relative to friction (1).
+    Spalling(f64),
 }
+
+/// Share of a lack of lubrication that Coulomb friction takes.
+const DRY_COULOMB: f64 = 0.25;
+/// Share of the amplitude of spalling by which mean friction falls.
+const SPALLED_MEAN: f64 = 0.25;
+/// Jumps in which an encoder slips over a ramp: a coupling holds, and gives way.
+const SLIPS: f64 = 10.0;
 
 /// One injected fault.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +65,16 @@ impl Injected {
             Effect::Load(mass_kg) => to.mass_kg += mass_kg * share,
             Effect::Backlash(gap_m) => to.gap_m += gap_m * share,
             Effect::CurrentGain(factor) => to.current_gain *= 1.0 + (factor - 1.0) * share,
-            Effect::DriveFault(_) | Effect::Leak(_) | Effect::WrongPart(_) => {}
+            Effect::EncoderSlip(step_m) => to.slip_m += step_m * (share * SLIPS).floor() / SLIPS,
+            Effect::Lubrication(factor) => {
+                to.dry *= 1.0 + (factor - 1.0) * share;
+                to.friction *= 1.0 + DRY_COULOMB * (factor - 1.0) * share;
+            }
+            Effect::Spalling(depth) => {
+                to.spalling += depth * share;
+                to.friction *= 1.0 - SPALLED_MEAN * depth * share;
+            }
+            Effect::DriveFault(_) | Effect::Leak(_) | Effect::Part(_) => {}
         }
     }
 }
@@ -78,5 +101,28 @@ mod tests {
         assert!((modifiers.friction - 1.1).abs() < 1e-12);
         fault.ramp_ns = 0;
         assert_eq!(fault.share(1000), 1.0);
+    }
+
+    #[test]
+    fn an_encoder_slips_in_tenths_and_dry_surfaces_change_viscous_friction_most() {
+        let of = |effect, share| {
+            let fault = Injected {
+                effect,
+                target: 0,
+                at_ns: 0,
+                ramp_ns: 100,
+                done: false,
+            };
+            let mut modifiers = Modifiers::default();
+            fault.apply(share, &mut modifiers);
+            modifiers
+        };
+        assert_eq!(of(Effect::EncoderSlip(1e-3), 0.0).slip_m, 0.0);
+        assert!((of(Effect::EncoderSlip(1e-3), 0.39).slip_m - 0.3e-3).abs() < 1e-12);
+        assert_eq!(of(Effect::EncoderSlip(1e-3), 1.0).slip_m, 1e-3);
+        let dry = of(Effect::Lubrication(3.0), 0.5);
+        assert!((dry.dry - 2.0).abs() < 1e-12 && (dry.friction - 1.25).abs() < 1e-12);
+        let spalled = of(Effect::Spalling(0.4), 1.0);
+        assert!((spalled.spalling - 0.4).abs() < 1e-12 && (spalled.friction - 0.9).abs() < 1e-12);
     }
 }

@@ -184,6 +184,9 @@ fn recipe_and_wrong_part_decide_what_the_ram_meets() {
         let nominal = if n % 2 == 0 { 1.6e6 } else { 1.9e6 } * 5e-3;
         assert!((0.9..1.02).contains(&(peak / nominal)), "{n}: {peak}");
     }
+    let missing = peaks(Some(FaultKind::MissingPart));
+    assert!((missing[0] / good[0] - 1.0).abs() < 1e-9);
+    assert_eq!(missing[1..], [0.0; 3]);
     let wrong = peaks(Some(FaultKind::WrongPart {
         part: "bush-long".to_owned(),
     }));
@@ -191,6 +194,45 @@ fn recipe_and_wrong_part_decide_what_the_ram_meets() {
     assert!((wrong[0] / good[0] - 1.0).abs() < 1e-9);
     for peak in &wrong[1..] {
         assert!((0.9..1.02).contains(&(peak / (2.0e6 * 5.5e-3))), "{peak}");
+    }
+}
+
+#[test]
+fn a_slip_is_a_jump_of_the_measured_position_that_the_loop_takes_back() {
+    let mut rig = Rig::new(press_cell(), 1, 1);
+    let (machine, index) = (rig.machine.clone(), rig.index_of("cross"));
+    let kind = FaultKind::EncoderSlip { step_m: 200e-6 };
+    let at_ns = 150 * CYCLE_NS;
+    rig.plant
+        .inject(&fault("cross", kind, at_ns), &machine)
+        .unwrap();
+    rig.run(300, true);
+    let (position_m, load_m) = (&rig.traces[index].position_m, |rig: &Rig| {
+        rig.plant.drive(index).unwrap().true_state().0
+    });
+    let jump = |n: usize| (position_m[n] - position_m[n - 1]).abs();
+    let largest = (1..300).map(jump).fold(0.0, f64::max);
+    assert!((140e-6..210e-6).contains(&largest), "{largest}");
+    // At the end the encoder says what was asked for, and the load stands off by the slip.
+    let start_m = machine.axes[index].motion.start_m;
+    assert!((position_m[299] - start_m).abs() < 10e-6);
+    assert!((load_m(&rig) - start_m + 200e-6).abs() < 20e-6);
+}
+
+#[test]
+fn dry_surfaces_raise_friction_with_speed_and_pits_raise_its_ripple_while_its_mean_falls() {
+    let healthy = run_with(None, 5);
+    let dry = run_with(Some(FaultKind::Lubrication { factor: 2.0 }), 5);
+    let pitted = run_with(Some(FaultKind::Spalling { depth: 0.4 }), 5);
+    let largest = |rig: &Rig, name: &str| Trace::largest(&rig.traces[rig.index_of(name)].current_a);
+    for name in HORIZONTAL {
+        let before = friction_and_weight(&healthy, name).0;
+        // Coulomb friction takes a quarter of the rise, viscous friction all of it and that of Coulomb.
+        let ratio = friction_and_weight(&dry, name).0 / before;
+        assert!((1.3..2.0).contains(&ratio), "{name}: {ratio}");
+        let ratio = friction_and_weight(&pitted, name).0 / before;
+        assert!((0.85..0.95).contains(&ratio), "{name}: {ratio}");
+        assert_ne!(largest(&pitted, name), largest(&healthy, name), "{name}");
     }
 }
 
@@ -261,6 +303,10 @@ fn what_cannot_be_injected_is_refused_with_a_reason() {
             },
             0,
         ),
+        fault("infeed", FaultKind::MissingPart, 0),
+        fault("infeed", FaultKind::EncoderSlip { step_m: 1.0 }, 0),
+        fault("infeed", FaultKind::Lubrication { factor: 0.5 }, 0),
+        fault("infeed", FaultKind::Spalling { depth: -0.1 }, 0),
         fault("bus", FaultKind::FrameLoss { count: 3 }, 0),
     ];
     for fault in &refused {

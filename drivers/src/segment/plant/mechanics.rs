@@ -63,6 +63,8 @@ pub(super) struct Loads {
     pub load_n: f64,
     /// Factor on Coulomb and viscous friction: warm-up, faults (1).
     pub friction_factor: f64,
+    /// Factor on viscous friction, and on what static friction has beyond that in motion: lubrication (1).
+    pub dry_factor: f64,
     /// Mass that a fault has added (kg).
     pub added_mass_kg: f64,
     /// Gap that a fault has added (m).
@@ -205,9 +207,13 @@ impl Mechanics {
         let level2 = factor
             * (1.0 - p.motor_friction_share)
             * coulomb2
-            * stribeck(v2, self.inverse_stribeck, p.static_excess);
+            * stribeck(
+                v2,
+                self.inverse_stribeck,
+                p.static_excess * loads.dry_factor,
+            );
         let friction2 = self.guide.step(v2, level2, dt)
-            + factor * (1.0 - p.motor_friction_share) * p.viscous_n_s_per_m * v2;
+            + factor * (1.0 - p.motor_friction_share) * p.viscous_n_s_per_m * loads.dry_factor * v2;
 
         // What the screw or belt loses is friction that grows with the force it carries: the efficiency of driving
         // and of being driven, and no chatter at rest.
@@ -225,7 +231,8 @@ impl Mechanics {
         } else {
             self.bearings.step(v1, level1, dt)
         };
-        let friction1 = dry1 + factor * p.motor_friction_share * p.viscous_n_s_per_m * v1;
+        let friction1 =
+            dry1 + factor * p.motor_friction_share * p.viscous_n_s_per_m * loads.dry_factor * v1;
 
         let weight = load_mass * p.gravity * GRAVITY_M_PER_S2 + p.offset_n;
         self.load_m_per_s2 = (transmitted - friction2 - weight + loads.load_n) / load_mass;

@@ -40,6 +40,7 @@ fn push(force_n: f64) -> Loads {
     Loads {
         motor_n: force_n,
         friction_factor: 1.0,
+        dry_factor: 1.0,
         ..Loads::default()
     }
 }
@@ -159,6 +160,7 @@ fn a_vertical_axis_hangs_on_its_brake() {
             m.step(&Loads {
                 brake: 1.0,
                 friction_factor: 1.0,
+                dry_factor: 1.0,
                 ..Loads::default()
             });
         }

@@ -25,6 +25,7 @@ pub use vacuum::StationUnit;
 use crate::rng::Rng;
 use draw::{Draw, STREAM_MACHINE, STREAM_NOISE, STREAM_STATION};
 use fault::{Effect, Injected};
+use press::Placed;
 use twinstep_config::fault::{Fault, FaultKind};
 use twinstep_config::machine::Machine;
 
@@ -185,9 +186,9 @@ impl Plant {
             };
             match fault.effect {
                 Effect::DriveFault(code) if started && !fault.done => unit.trip(code),
-                Effect::WrongPart(part) if started && !fault.done => {
+                Effect::Part(placed) if started && !fault.done => {
                     if let Some(tool) = unit.tool_mut() {
-                        tool.wrong = Some(part);
+                        tool.placed = placed;
                     }
                 }
                 _ => fault.apply(share, &mut unit.modifiers),
@@ -253,6 +254,12 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
             .position(|known| known == name)
             .ok_or_else(|| format!("the machine has no axis or press named '{name}'"))
     };
+    let press = || {
+        let presses = &machine.presses;
+        (presses.iter().position(|press| press.axis.name == name))
+            .map(|press| machine.axes.len() + press)
+            .ok_or_else(|| format!("the machine has no press named '{name}'"))
+    };
     let size = |value: f64, low: f64, high: f64, what: &str| {
         if value >= low && value <= high {
             Ok(value)
@@ -304,18 +311,26 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
             ))
         }
         FaultKind::WrongPart { part } => {
-            let press = machine
-                .presses
-                .iter()
-                .position(|press| press.axis.name == name)
-                .ok_or_else(|| format!("the machine has no press named '{name}'"))?;
             let index = machine
                 .parts
                 .iter()
                 .position(|known| &known.name == part)
                 .ok_or_else(|| format!("the machine has no part named '{part}'"))?;
-            Ok((Effect::WrongPart(index), machine.axes.len() + press))
+            Ok((Effect::Part(Placed::Part(index)), press()?))
         }
+        FaultKind::MissingPart => Ok((Effect::Part(Placed::Nothing), press()?)),
+        FaultKind::EncoderSlip { step_m } => Ok((
+            Effect::EncoderSlip(size(*step_m, 0.0, 0.01, "slip in m")?),
+            axis()?,
+        )),
+        FaultKind::Lubrication { factor } => Ok((
+            Effect::Lubrication(size(*factor, 1.0, 20.0, "lubrication factor")?),
+            axis()?,
+        )),
+        FaultKind::Spalling { depth } => Ok((
+            Effect::Spalling(size(*depth, 0.0, 1.0, "depth of spalling")?),
+            axis()?,
+        )),
         FaultKind::FrameLoss { .. } => {
             Err("frame loss is a fault of the bus, not of the machine behind it".to_owned())
         }

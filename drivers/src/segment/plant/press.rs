@@ -20,6 +20,17 @@ struct Shape {
     spread: f64,
 }
 
+/// What is put into the press.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Placed {
+    /// The part that the recipe names.
+    Recipe,
+    /// Another one.
+    Part(usize),
+    /// No part.
+    Nothing,
+}
+
 /// The tool of one press with the part in it.
 ///
 /// With d the depth of the ram in the part, the part yields at Y(d) = k d^2 / (2 b) within its chamfer b and
@@ -38,8 +49,8 @@ pub(super) struct Tool {
     rng: Rng,
     /// Strokes since the start.
     pub stroke: u64,
-    /// Part put in instead of the recipe's, from the next change of part on.
-    pub wrong: Option<usize>,
+    /// What is put in, from the next change of part on.
+    pub placed: Placed,
     went_down: bool,
     contact_m: f64,
     stiffness_n_per_m: f64,
@@ -90,7 +101,7 @@ impl Tool {
             frame_share: 1.0 - libm::exp(-dt_s / FRAME_TIME_S),
             rng: parts,
             stroke: 0,
-            wrong: None,
+            placed: Placed::Recipe,
             went_down: false,
             contact_m: 0.0,
             stiffness_n_per_m: 0.0,
@@ -120,7 +131,12 @@ impl Tool {
                 .map_or(0, usize::from)
         };
         let (a, b) = (self.rng.bell(), self.rng.bell());
-        match self.shapes.get(self.wrong.unwrap_or(recipe)) {
+        let part = match self.placed {
+            Placed::Recipe => Some(recipe),
+            Placed::Part(part) => Some(part),
+            Placed::Nothing => None,
+        };
+        match part.and_then(|part| self.shapes.get(part)) {
             Some(shape) => {
                 self.stiffness_n_per_m =
                     shape.stiffness_n_per_m * (1.0 + shape.spread * a).max(0.1);

@@ -51,6 +51,12 @@ pub struct DriveFeedback {
 pub(super) struct Modifiers {
     /// Factor on friction (1).
     pub friction: f64,
+    /// Factor on viscous friction, and on what static friction has beyond that in motion (1).
+    pub dry: f64,
+    /// Amplitude of friction over a revolution of the screw, relative to friction (1).
+    pub spalling: f64,
+    /// By how much the encoder's position is ahead of the motor's (m).
+    pub slip_m: f64,
     /// Added mass (kg).
     pub mass_kg: f64,
     /// Added gap (m).
@@ -63,6 +69,9 @@ impl Default for Modifiers {
     fn default() -> Self {
         Self {
             friction: 1.0,
+            dry: 1.0,
+            spalling: 0.0,
+            slip_m: 0.0,
             mass_kg: 0.0,
             gap_m: 0.0,
             current_gain: 1.0,

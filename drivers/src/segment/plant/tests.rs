@@ -32,6 +32,8 @@ fn doubled_faults_upset_no_loop() {
         FaultKind::Load { mass_kg: 0.2 },
         FaultKind::Backlash { gap_m: 100e-6 },
         FaultKind::CurrentGain { factor: 1.1 },
+        FaultKind::Lubrication { factor: 2.5 },
+        FaultKind::Spalling { depth: 0.8 },
     ] {
         let rig = run_with(Some(kind.clone()), 6);
         for (index, trace) in rig.traces.iter().enumerate() {

@@ -17,6 +17,7 @@ pub mod verdict;
 pub mod window;
 
 use super::curve::{Branch, Point};
+use crate::sample::Context;
 use envelope::{Envelope, EnvelopeState};
 use features::{Chord, ChordState, Gap, GapState, Limits, Loop, LoopState, Peak, PeakState};
 use passage::{Passage, Quad};
@@ -215,6 +216,8 @@ pub struct Object {
     pub branch: Branch,
     /// For which part only; none: all.
     pub part: Option<u8>,
+    /// In which recipe only; none: in every one.
+    pub recipe: Option<u8>,
 }
 
 /// Progress of one object through one stroke.
@@ -239,6 +242,12 @@ pub enum State {
 }
 
 impl Object {
+    /// Whether it is for strokes of this recipe and part.
+    pub fn is_for(&self, context: Context) -> bool {
+        self.part.is_none_or(|only| only == context.part)
+            && self.recipe.is_none_or(|only| only == context.recipe)
+    }
+
     /// Before the first piece.
     pub fn start(&self) -> State {
         match &self.shape {

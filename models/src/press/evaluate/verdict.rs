@@ -7,6 +7,7 @@ use super::features::Rise;
 use super::{MAX_OBJECTS, Miss, Object, Outcome, State, Unit, Violation};
 use crate::press::curve::{Branch, Curve, Point};
 use crate::press::stroke::Totals;
+use crate::sample::Context;
 
 /// What a stroke was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,7 +47,7 @@ pub struct Evaluation {
     origins_m: [Option<f64>; MAX_OBJECTS],
     outcomes: [Option<Outcome>; MAX_OBJECTS],
     rise: Rise,
-    part: u8,
+    context: Context,
     next: usize,
     running: bool,
 }
@@ -58,7 +59,7 @@ impl Default for Evaluation {
             origins_m: [None; MAX_OBJECTS],
             outcomes: [None; MAX_OBJECTS],
             rise: Rise::default(),
-            part: 0,
+            context: Context::default(),
             next: 0,
             running: false,
         }
@@ -67,12 +68,12 @@ impl Default for Evaluation {
 
 impl Evaluation {
     /// Begins with a stroke that has ended. Objects beyond [`MAX_OBJECTS`] are not judged: the configuration refuses them.
-    pub fn begin(&mut self, objects: &[Object], part: u8, curve: &Curve, totals: &Totals) {
+    pub fn begin(&mut self, objects: &[Object], context: Context, curve: &Curve, totals: &Totals) {
         let way_in = curve.points().get(..=curve.turn()).unwrap_or_default();
         for (n, object) in objects.iter().take(MAX_OBJECTS).enumerate() {
             self.states[n] = object.start();
             self.outcomes[n] = None;
-            self.origins_m[n] = if object.part.is_none_or(|only| only == part) {
+            self.origins_m[n] = if object.is_for(context) {
                 object.reference.origin_m(way_in, totals.block.position_m)
             } else {
                 None
@@ -80,7 +81,7 @@ impl Evaluation {
         }
         self.outcomes[objects.len().min(MAX_OBJECTS)..].fill(None);
         self.rise = Rise::of_peak(totals.peak.force_n);
-        (self.part, self.next, self.running) = (part, 1, true);
+        (self.context, self.next, self.running) = (context, 1, true);
     }
 
     /// Whether a stroke is being judged.
@@ -127,7 +128,7 @@ impl Evaluation {
     ) -> (Verdict, Features) {
         let mut verdict = Verdict::default();
         for (n, object) in objects.iter().take(MAX_OBJECTS).enumerate() {
-            if object.part.is_some_and(|only| only != self.part) {
+            if !object.is_for(self.context) {
                 continue;
             }
             let outcome = match self.origins_m[n] {
@@ -159,7 +160,7 @@ impl Evaluation {
         (verdict, features)
     }
 
-    /// What each object said; none where it is for another part.
+    /// What each object said; none where it is for another part or recipe.
     pub const fn outcomes(&self) -> &[Option<Outcome>; MAX_OBJECTS] {
         &self.outcomes
     }

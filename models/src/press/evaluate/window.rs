@@ -30,6 +30,7 @@ mod tests {
             reference: Reference::Absolute,
             branch: Branch::Forward,
             part: None,
+            recipe: None,
         };
         let points: Vec<Point> = (curve.iter())
             .map(|&(position_m, force_n)| Point {

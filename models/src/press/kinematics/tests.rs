@@ -96,6 +96,28 @@ fn a_table_converges_with_the_fourth_power() {
 }
 
 #[test]
+fn a_table_without_slopes_stands_still_in_its_dead_centres() {
+    let q: Vec<f64> = (0..31).map(|k| PI * f64::from(k) / 30.0).collect();
+    let s: Vec<f64> = q.iter().map(|q| 0.1 * (1.0 - libm::cos(*q))).collect();
+    let table = Table::new(&q, &s, None).expect("a good table");
+    assert_eq!(table.ends_rad(), [0.0, q[30]]);
+    for degrees in [3.0, 6.0, 9.0, 91.0, 171.0, 174.0, 177.0] {
+        let q = degrees * PI / 180.0;
+        let exact = 0.1 * libm::sin(q);
+        let (_, slope) = table.travel(q);
+        assert!(
+            (slope - exact).abs() < 0.002 * exact,
+            "{degrees}: {slope} {exact}"
+        );
+    }
+    for end in table.ends_rad() {
+        let (_, slope) = table.travel(end);
+        // A chord would be 0.1 sin(3 deg) = 5.2 mm/rad.
+        assert!(slope.abs() < 1e-4, "{slope}");
+    }
+}
+
+#[test]
 fn the_work_of_the_ram_is_the_work_of_the_motor() {
     let force = |s: f64| 2.0e4 * (1.0 + libm::sin(30.0 * s));
     for drive in [

@@ -1,10 +1,12 @@
 //! How the force over the travel is taken, and the bands that were taught.
 
+use super::pairs::pair;
 use crate::check::{Bounds, Check};
 use crate::machine::{Curve, Stroke};
 use crate::raw::{CurveTable, EnvelopeTable};
 use crate::value::{At, Force, Quantity};
 use twinstep_models::press::evaluate::envelope::{Envelope, NODES};
+use twinstep_models::press::tare::TareParams;
 
 /// Points over the way from `begin` to `bottom`, unless `step` is given.
 const POINTS: f64 = 1000.0;
@@ -19,6 +21,7 @@ pub(in crate::build) fn default_curve(stroke: &Stroke) -> Curve {
         step_n: f64::INFINITY,
         contact_n: CONTACT_N,
         frame_m_per_n: 0.0,
+        tare: None,
     }
 }
 
@@ -50,6 +53,12 @@ pub(super) fn curve(raw: &CurveTable, stroke: &Stroke, check: &mut Check) -> Cur
         Bounds::positive(),
         f64::INFINITY,
     );
+    let contact_n = check.si_or(
+        "contact_force",
+        raw.contact_force.as_ref(),
+        Bounds::positive(),
+        CONTACT_N,
+    );
     Curve {
         begin_m,
         step_m: check.si_or(
@@ -64,14 +73,50 @@ pub(super) fn curve(raw: &CurveTable, stroke: &Stroke, check: &mut Check) -> Cur
             Bounds::positive(),
             f64::INFINITY,
         ),
-        contact_n: check.si_or(
-            "contact_force",
-            raw.contact_force.as_ref(),
-            Bounds::positive(),
-            CONTACT_N,
-        ),
+        contact_n,
         frame_m_per_n: 1.0 / frame,
+        tare: tare(raw, begin_m, stroke.bottom_m, contact_n, check),
     }
+}
+
+/// The free part of the way in.
+fn tare(
+    raw: &CurveTable,
+    begin_m: f64,
+    bottom_m: f64,
+    contact_n: f64,
+    check: &mut Check,
+) -> Option<TareParams> {
+    let limit_n = check.si_or(
+        "tare_limit",
+        raw.tare_limit.as_ref(),
+        Bounds::positive(),
+        contact_n,
+    );
+    let Some(range) = &raw.tare else {
+        if let Some(limit) = &raw.tare_limit {
+            check.problem(
+                &limit.span,
+                "`tare_limit` has no meaning without `tare`",
+                "not used",
+                "leave it out, or add the free part of the way in: `tare = [\"148.5mm\", \"149.5mm\"]`",
+            );
+        }
+        return None;
+    };
+    let range_m = pair("tare", Some(range), check)?;
+    if range_m[0] < begin_m || range_m[1] >= bottom_m {
+        check.problem(
+            &range.span,
+            format!(
+                "`tare` goes from {}m to {}m, and a stroke is seen from {begin_m}m to {bottom_m}m",
+                range_m[0], range_m[1]
+            ),
+            "outside the stroke",
+            "put it between `begin` of [press.curve], `approach` of [press.stroke] unless given, and the first contact of any part",
+        );
+    }
+    Some(TareParams { range_m, limit_n })
 }
 
 /// The band that calibration wrote.

@@ -96,7 +96,7 @@ pub(super) fn sides(
 }
 
 /// The value of a word, the first of `words` where the key is missing or wrong.
-pub(super) fn one_of<T: Copy>(
+pub(in crate::build) fn one_of<T: Copy>(
     key: &str,
     raw: Option<&At<String>>,
     words: &[(&str, T)],

@@ -1,8 +1,8 @@
 //! Life of a deviation: raised once, cleared once, held back where it must be.
 
 use super::*;
-use crate::plan::{Baseline, MAX_PARTS};
-use twinstep_models::innovation::Whitened;
+use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS};
+use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 
@@ -29,8 +29,12 @@ fn plan() -> AxisPlan {
         gravity_a: 0.0,
         observer: twinstep_models::kalman::Steady::BLIND,
         inertia: None,
+        carries_weight: false,
+        viscous: 0.1,
+        cycle_way_m: 1e-5,
         contacts: [Contact::default(); MAX_PARTS],
         drift_limit_m: Some(1e-4),
+        by_recipe: [None; MAX_BY_RECIPE],
         movement_m: 0.0005,
     }
 }
@@ -103,7 +107,7 @@ fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out: &mut Outb
         predicted_a: 180.0,
         ..Segment::default()
     };
-    judge.segment(plan, &segment);
+    judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
     judge.movement_end(plan, &THRESHOLDS, &at(200), out);
 }
 
@@ -252,4 +256,192 @@ fn an_axis_that_moves_while_disabled_is_a_deviation_and_one_that_coasts_is_not()
             (Channel::Movement, EventState::Cleared)
         ]
     );
+}
+
+/// One cycle with the position `away_m` and the current `away_a` from what was predicted.
+fn surprise(
+    judge: &mut AxisJudge,
+    plan: &AxisPlan,
+    cycle: u64,
+    regime: Regime,
+    away: [f64; 2],
+    out: &mut Outbox,
+) {
+    let evidence = Innovation {
+        measured: [away[0], 0.0, away[1]],
+        predicted: [0.0; 3],
+        whitened: [STILL; WHITENED],
+    };
+    judge.innovation(plan, &at(cycle), regime, &evidence, out);
+}
+
+#[test]
+fn a_surprise_is_ranked_where_it_happens_and_a_jump_is_a_slip() {
+    let plan = plan();
+    for (regime, away_m, cause) in [
+        (Regime::Reversal, 2e-5, Cause::Backlash),
+        (Regime::ConstantSpeed, 2e-5, Cause::Disturbance),
+        // 10 um a cycle at the current limit: 40 um is no mechanics.
+        (Regime::Reversal, 4e-5, Cause::EncoderSlip),
+        (Regime::ConstantSpeed, -4e-5, Cause::EncoderSlip),
+    ] {
+        let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+        surprise(&mut judge, &plan, 5, regime, [away_m, 0.0], &mut out);
+        let raised = out.pop().expect("raised");
+        assert_eq!(raised.cause, cause, "{raised:?}");
+        let causes = raised.causes.expect("ranked");
+        assert!(causes.first() == cause && causes.0[1].1 > 0.0, "{causes:?}");
+    }
+}
+
+#[test]
+fn a_movement_in_which_the_encoder_slipped_is_not_judged() {
+    let (plan, mut out) = (plan(), Outbox::default());
+    for slips in [true, false] {
+        let mut judge = AxisJudge::default();
+        for _ in 0..5 {
+            movement(&mut judge, &plan, 0.0, &mut out);
+        }
+        for n in 0..5 {
+            if slips {
+                surprise(
+                    &mut judge,
+                    &plan,
+                    10 + n,
+                    Regime::Acceleration,
+                    [1e-4, 0.0],
+                    &mut out,
+                );
+            }
+            movement(&mut judge, &plan, 0.2, &mut out);
+        }
+        let load = states(&mut out).iter().any(|s| s.0 == Channel::CurrentLoad);
+        assert_eq!(load, !slips);
+    }
+}
+
+#[test]
+fn features_update_the_cause_of_a_surprise_and_name_the_next_one() {
+    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    for _ in 0..5 {
+        movement(&mut judge, &plan, 0.0, &mut out);
+    }
+    surprise(
+        &mut judge,
+        &plan,
+        10,
+        Regime::ConstantSpeed,
+        [2e-5, 0.0],
+        &mut out,
+    );
+    assert_eq!(out.pop().expect("raised").cause, Cause::Disturbance);
+    for _ in 0..5 {
+        movement(&mut judge, &plan, 0.2, &mut out);
+    }
+    let told: Vec<_> = core::iter::from_fn(|| out.pop())
+        .map(|e| (e.channel, e.state, e.cause))
+        .collect();
+    use Cause::FrictionIncreased;
+    let updated = (
+        Channel::PositionNext,
+        EventState::Updated,
+        FrictionIncreased,
+    );
+    let raised = (Channel::CurrentLoad, EventState::Raised, FrictionIncreased);
+    assert_eq!(told, [updated, raised]);
+    // What is cleared is what was told last, and the next surprise is no riddle any more.
+    for cycle in 20..20 + u64::from(CALM_CYCLES) {
+        surprise(
+            &mut judge,
+            &plan,
+            cycle,
+            Regime::ConstantSpeed,
+            [0.0; 2],
+            &mut out,
+        );
+    }
+    let cleared = out.pop().expect("cleared");
+    assert_eq!(
+        (cleared.state, cleared.cause),
+        (EventState::Cleared, FrictionIncreased)
+    );
+    surprise(
+        &mut judge,
+        &plan,
+        900,
+        Regime::Reversal,
+        [0.0, 1.0],
+        &mut out,
+    );
+    assert_eq!(out.pop().expect("raised").cause, FrictionIncreased);
+}
+
+/// A movement whose only surprise is its reversal.
+fn reversal(judge: &mut AxisJudge, plan: &AxisPlan, rms_a: f64, out: &mut Outbox) {
+    let segment = Segment {
+        regime: Regime::Reversal,
+        cycles: 30.0,
+        innovation_square: rms_a * rms_a,
+        ..Segment::default()
+    };
+    judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
+    judge.movement_end(plan, &THRESHOLDS, &at(200), out);
+}
+
+#[test]
+fn backlash_and_its_surprises_are_one_deviation_of_the_current() {
+    let (mut plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    plan.baseline[Feature::Reversal as usize] = Some(Baseline {
+        mean_a: 0.2,
+        sigma_a: 0.01,
+    });
+    for _ in 0..5 {
+        reversal(&mut judge, &plan, 0.2, &mut out);
+    }
+    surprise(
+        &mut judge,
+        &plan,
+        10,
+        Regime::ConstantSpeed,
+        [0.0, 1.0],
+        &mut out,
+    );
+    for _ in 0..5 {
+        reversal(&mut judge, &plan, 0.4, &mut out);
+    }
+    // Calm and surprised again: the deviation goes on.
+    for cycle in 300..900 {
+        let away_a = if cycle == 700 { 1.0 } else { 0.0 };
+        surprise(
+            &mut judge,
+            &plan,
+            cycle,
+            Regime::Reversal,
+            [0.0, away_a],
+            &mut out,
+        );
+    }
+    use EventState::{Cleared, Raised, Updated};
+    let current = |out: &mut Outbox| -> Vec<_> {
+        states(out)
+            .into_iter()
+            .filter(|s| s.0 == Channel::CurrentNext)
+            .map(|s| s.1)
+            .collect()
+    };
+    assert_eq!(current(&mut out), [Raised, Updated]);
+    for cycle in 1000..2500 {
+        surprise(
+            &mut judge,
+            &plan,
+            cycle,
+            Regime::Reversal,
+            [0.0; 2],
+            &mut out,
+        );
+    }
+    for _ in 0..20 {
+        reversal(&mut judge, &plan, 0.2, &mut out);
+    }
+    assert_eq!(current(&mut out), [Cleared]);
 }

@@ -6,8 +6,8 @@ use twinstep_models::press::evaluate::{Miss, Shape};
 
 const PLAN: PressPlan = PressPlan {
     axis: 3,
-    force_n_per_a: 1.0,
-    from_load: true,
+    force: ForceFrom::Load,
+    ram: Ram::screw(1.0),
     direction: 1.0,
     standstill_m_per_s: 1e-3,
     stroke: StrokeParams {
@@ -19,6 +19,7 @@ const PLAN: PressPlan = PressPlan {
     frame: Frame {
         compliance_m_per_n: 0.0,
     },
+    tare: None,
     first_object: 0,
     objects: 1,
 };
@@ -33,6 +34,7 @@ fn objects() -> [Object; 1] {
         reference: Reference::Absolute,
         branch: Branch::Forward,
         part: None,
+        recipe: None,
     }]
 }
 
@@ -71,12 +73,12 @@ fn stroke(
         } else {
             0.1
         };
-        let sample = PressSample {
-            position_m: plan.direction * x,
-            velocity_m_per_s: plan.direction * velocity,
-            force_n: plan.direction * stiffness * x.max(0.0),
-            predicted_n: Some(plan.direction * x.max(0.0)),
-        };
+        let sample = plan.of_current(
+            plan.direction * x,
+            plan.direction * velocity,
+            plan.direction * stiffness * x.max(0.0),
+            Some(plan.direction * x.max(0.0)),
+        );
         judge.judge(plan, &objects, &occasion(k), out);
         judge.push(plan, &objects, &occasion(k), &sample, out);
         record = judge.take().or(record);
@@ -143,12 +145,7 @@ fn a_stroke_without_rest_is_judged_before_the_next_one_needs_the_buffer() {
 #[test]
 fn a_gap_throws_the_stroke_away() {
     let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
-    let sample = |x| PressSample {
-        position_m: x,
-        velocity_m_per_s: 0.1,
-        force_n: x,
-        predicted_n: None,
-    };
+    let sample = |x| PLAN.of_current(x, 0.1, x, None);
     for k in 0..50 {
         judge.push(
             &PLAN,
@@ -171,4 +168,169 @@ fn a_gap_throws_the_stroke_away() {
     }
     judge.finish(&PLAN, &objects(), &occasion(99), &mut out);
     assert_eq!(judge.take(), None);
+}
+
+/// A triangle over `way_m` each way in steps of 1/1024 m, with `force(x, way in)` on the ram.
+fn triangle(
+    judge: &mut StrokeJudge,
+    plan: &PressPlan,
+    way_m: f64,
+    force: impl Fn(f64, bool) -> f64,
+    out: &mut Outbox,
+) -> StrokeRecord {
+    let n = (way_m * 1024.0) as i64;
+    let objects = objects();
+    for k in -2..=2 * n + 2 {
+        let (steps, v) = if k <= n { (k, 0.1) } else { (2 * n - k, -0.1) };
+        let x = steps as f64 / 1024.0;
+        let f = force(x, v > 0.0);
+        let sample = plan.of_current(x, v, f, Some(x.max(0.0)));
+        judge.push(plan, &objects, &occasion((k + 2) as u64), &sample, out);
+    }
+    judge.finish(plan, &objects, &occasion(9999), out);
+    judge.take().expect("a stroke")
+}
+
+const TARED: PressPlan = PressPlan {
+    tare: Some(TareParams {
+        range_m: [0.125, 0.25],
+        limit_n: 2.0,
+    }),
+    stroke: StrokeParams {
+        contact_n: 0.25,
+        ..PLAN.stroke
+    },
+    ..PLAN
+};
+
+/// Contact at 0.5 m, 2 N/m from there.
+fn fit(x: f64) -> f64 {
+    2.0 * (x - 0.5).max(0.0)
+}
+
+#[test]
+fn friction_that_grew_shifts_a_stroke_without_a_zero_and_not_one_with_it() {
+    let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
+    let healthy = triangle(&mut judge, &PLAN, 1.0, |x, _| fit(x), &mut out);
+    let shifted = triangle(&mut judge, &PLAN, 1.0, |x, _| fit(x) + 0.75, &mut out);
+    let tared = triangle(&mut judge, &TARED, 1.0, |x, _| fit(x) + 0.75, &mut out);
+    assert_eq!((healthy.tare, shifted.tare), (Tare::Off, Tare::Off));
+    assert_eq!(tared.tare, Tare::Taken(0.75));
+    let peaks = [&healthy, &shifted, &tared].map(|r| r.features.totals.peak.force_n);
+    assert_eq!(peaks, [1.0, 1.75, 1.0]);
+    let (a, b) = (&healthy.features.totals, &tared.features.totals);
+    assert!((a.work_j - b.work_j).abs() < 1e-12 && (a.returned_j - b.returned_j).abs() < 1e-12);
+    // By hand: the first sample with 0.25 N is at 0.5 + 0.125 m.
+    assert_eq!(b.contact_m, Some(0.625));
+    assert_eq!(a.block, b.block);
+    let work = |r: &StrokeRecord| r.outcomes[0].expect("judged").value.expect("a value");
+    assert!((work(&tared) - 0.25).abs() < 1e-9, "{}", work(&tared));
+    assert!((work(&shifted) - 1.0).abs() < 1e-9);
+    // What is told of the twin is that of the same zero: 2 (x - 0.5) - x is largest in size at 0.5.
+    let r = tared.residual.expect("of a known part");
+    assert_eq!((r.position_m, r.residual_n()), (0.5, -0.5));
+}
+
+#[test]
+fn a_zero_beyond_its_limit_is_told_and_not_taken() {
+    let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
+    let record = triangle(&mut judge, &TARED, 1.0, |x, _| fit(x) + 2.5, &mut out);
+    assert_eq!(record.tare, Tare::BeyondLimit(2.5));
+    assert_eq!(record.features.totals.peak.force_n, 3.5);
+    let event = out.pop().expect("NOK");
+    assert_eq!(event.nok.expect("why").tare, Tare::BeyondLimit(2.5));
+    // A part that lies in the range becomes no zero either, and its contact is not lost.
+    let early = triangle(
+        &mut judge,
+        &TARED,
+        1.0,
+        |x, _| 40.0 * (x - 0.125).max(0.0),
+        &mut out,
+    );
+    assert!(matches!(early.tare, Tare::BeyondLimit(mean_n) if (mean_n - 2.5).abs() < 1e-9));
+    assert!(early.features.totals.contact_m.expect("met") < 0.26);
+}
+
+#[test]
+fn with_a_zero_the_frame_has_yielded_less() {
+    let plan = PressPlan {
+        frame: Frame::of_stiffness(64.0),
+        ..TARED
+    };
+    let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
+    let healthy = triangle(&mut judge, &plan, 1.0, |x, _| fit(x), &mut out);
+    let tared = triangle(&mut judge, &plan, 1.0, |x, _| fit(x) + 0.5, &mut out);
+    assert_eq!(tared.tare, Tare::Taken(0.5));
+    let block = |r: &StrokeRecord| r.features.totals.block.position_m;
+    assert_eq!(block(&healthy), 1.0 - 1.0 / 64.0);
+    assert_eq!(block(&tared), block(&healthy));
+}
+
+#[test]
+fn behind_a_crank_the_curve_is_that_of_the_ram_and_has_a_hole_in_the_dead_centre() {
+    use twinstep_models::press::kinematics::Kinematics;
+    use twinstep_models::press::ram::Linkage;
+    let (r, l) = (0.1, 0.4);
+    let kinematics = Kinematics::crank(r, l).expect("a crank");
+    // The axis counts radians; a stroke goes from 0.2 rad to the lower dead centre.
+    let way = [0.0, core::f64::consts::PI];
+    let plan = PressPlan {
+        force: ForceFrom::Current,
+        ram: Ram {
+            linkage: Some(Linkage::new(kinematics, 1.0, 0.0, way)),
+            ..Ram::screw(1.0)
+        },
+        stroke: StrokeParams {
+            begin_m: 0.02,
+            turn_m: 1e-4,
+            contact_n: 1.0,
+        },
+        ..PLAN
+    };
+    let rod = |q: f64| {
+        let b = r * libm::cos(q);
+        r + l - (b + (b * b + l * l - r * r).sqrt())
+    };
+    let part = |s: f64| 4000.0 * (s - 0.15).max(0.0);
+    let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
+    let objects = objects();
+    for k in 0..=6000_i64 {
+        let q = way[1] * (3000 - (k - 3000).abs()) as f64 / 3000.0;
+        let v = if k < 3000 { 1.0 } else { -1.0 };
+        // Virtual work gives the current, by a difference quotient and not by the model's Jacobian.
+        let h = 1e-5;
+        let jacobian = (rod(q + h) - rod(q - h)) / (2.0 * h);
+        let current = part(rod(q)) * jacobian;
+        let sample = plan.of_current(q, v, current, None);
+        judge.push(&plan, &objects, &occasion(k as u64), &sample, &mut out);
+    }
+    judge.finish(&plan, &objects, &occasion(9999), &mut out);
+    let record = judge.take().expect("a stroke");
+    let t = &record.features.totals;
+    let (unknown, reason) = record.unknown.expect("it was in the dead centre");
+    assert_eq!(reason, ForceUnknown::DeadCentre);
+    // Both ways through 1 % of the largest Jacobian (0.1030 m): where r (1 - r / l) sin q is less.
+    let dead = (0.01 * 0.1030 / (r * (1.0 - r / l)) / way[1] * 3000.0).round();
+    assert!(
+        (f64::from(unknown) - 2.0 * dead).abs() <= 4.0,
+        "{unknown} {dead}"
+    );
+    // The deepest known point is 13.7 mrad before the dead centre: 7 um above it.
+    assert!(t.block.position_m > 0.2 - 1e-5 && t.block.position_m < 0.2);
+    assert!(
+        (t.peak.force_n - part(t.peak.position_m)).abs() < 0.1,
+        "{:?}",
+        t.peak
+    );
+    assert!(
+        (t.work_j - 0.5 * 4000.0 * 0.05 * 0.05).abs() < 0.005,
+        "{}",
+        t.work_j
+    );
+    for p in judge.curve().points() {
+        assert!(
+            p.force_n.is_finite() && (p.force_n - part(p.position_m)).abs() < 0.5,
+            "{p:?}"
+        );
+    }
 }

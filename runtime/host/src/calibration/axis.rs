@@ -8,10 +8,10 @@
 use super::noise::{self, RegimeNoise};
 use super::page::{self, Curve};
 use super::{Kind, MAX_FIT_PERIOD_NS, column_name, force_constant};
-use twinstep_config::machine::{Axis, AxisTwin, Machine};
+use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine};
 use twinstep_models::identify::{
     self, Agreement, AxisFit, AxisRecord, CascadeFit, OutputErrorFit, Parameters, agreement,
-    explain, fit_axis, fit_output_error, free_runs, parameters,
+    fit_axis, fit_output_error, free_runs, parameters,
 };
 
 /// A start this far off must lead to the same minimum of the output error.
@@ -20,8 +20,6 @@ const ELSEWHERE: f64 = 1.3;
 const SAME: f64 = 0.5;
 /// Names of the common parameters, in their order.
 pub const NAMES: [&str; identify::COMMON] = ["mass", "coulomb", "viscous", "gravity"];
-/// Samples of the inverse dynamics that a page is drawn from.
-const DRAWN: usize = 20_000;
 
 /// What was found for one axis or press beside its twin.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,7 +85,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,
-        innovations: [None; 3],
+        innovations: [None; HealthyInnovation::COUNT],
     };
     put(&mut twin, parameters(fit));
     twin
@@ -138,10 +136,8 @@ pub(super) fn refine(
         }
         Err(why) => report.warnings.push(format!("no output error: {why}")),
     }
-    let stride = record.position_m.len().div_ceil(DRAWN);
-    let explained = explain(record, &fit, stride);
     let runs = free_runs(record, &fit, sampled);
-    report.curves = page::curves(axis, record, &explained, &runs);
+    report.curves = page::free_run_curves(record, &runs);
     report.fit = Some(fit);
     if let (Some(twin), Some((adopted, true))) = (&mut axis.twin, report.adopted()) {
         put(twin, adopted);

@@ -1,20 +1,21 @@
 //! What the pipeline says of a healthy machine.
 
-use super::axis_mut;
-use super::innovations::Innovations;
+use super::innovations::{Innovations, learn_drift};
+use super::page::{self, Judged};
+use super::{Report, axis_mut};
 use crate::error::HostError;
+use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
-use twinstep_config::machine::{Machine, RegimeBaseline};
+use twinstep_config::machine::{HealthyInnovation, Machine, RegimeBaseline};
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_drivers::bus::{Bus, BusCause};
-use twinstep_drivers::object_map::outcome;
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::blocks::{FEATURES, Feature};
-use twinstep_models::sample::{Context, Missing, Samples};
 
 /// The limit of a station's innovation stands this far above the largest one of the healthy record.
 const ABOVE_LARGEST: f64 = 3.0;
+/// Cycles that are drawn of a record.
+const DRAWN: usize = 20_000;
 /// Movements that a baseline needs.
 const LEAST_MOVEMENTS: usize = 4;
 /// Part of a recording in which the machine may still be anywhere (cycles).
@@ -25,6 +26,39 @@ const SKIP_CYCLES: u64 = 1000;
 struct Seen {
     innovations: Innovations,
     features: [Vec<f64>; FEATURES],
+    /// Free runs that counted (m).
+    drift_m: Vec<f64>,
+    /// Cycles that were judged.
+    cycles: usize,
+}
+
+/// What the page draws: every so many cycles, so that a long record is no longer than a short one.
+struct View {
+    stride: usize,
+    /// Cycles so far, over all recordings.
+    cycles: usize,
+    axes: Vec<Vec<Judged>>,
+}
+
+impl View {
+    fn push(&mut self, pipeline: &Pipeline<'_>) {
+        let cycle = self.cycles;
+        self.cycles += 1;
+        if !cycle.is_multiple_of(self.stride) {
+            return;
+        }
+        for (n, seen) in self.axes.iter_mut().enumerate() {
+            if let (true, Some((measured_a, predicted_a, _))) =
+                (pipeline.judged(n), pipeline.load(n))
+            {
+                seen.push(Judged {
+                    cycle,
+                    measured_a,
+                    predicted_a,
+                });
+            }
+        }
+    }
 }
 
 /// Runs the pipeline over all recordings and writes limits and baselines into the twins that were `fitted`.
@@ -32,26 +66,36 @@ pub(super) fn learn(
     machine: &mut Machine,
     paths: &[PathBuf],
     fitted: &[bool],
-    remarks: &mut Vec<String>,
+    rows: usize,
+    report: &mut Report,
 ) -> Result<(), HostError> {
     let store = PlanStore::new(machine);
     let axes = store.plan().axes.len();
     let period_s = machine.cycle.period_ns as f64 / 1e9;
     let mut seen = vec![Seen::default(); axes];
     let mut stations = vec![0.0_f64; machine.stations.len()];
+    let mut view = View {
+        stride: rows.div_ceil(DRAWN).max(1),
+        cycles: 0,
+        axes: vec![Vec::new(); axes],
+    };
     for path in paths {
         let mut bus =
             RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
         let mut state = store.state();
         let mut pipeline = store.pipeline(&mut state);
         seen.iter_mut().for_each(|axis| axis.innovations.gap());
-        run(&mut bus, &mut pipeline, &mut seen, &mut stations);
+        run(&mut bus, &mut pipeline, &mut seen, &mut stations, &mut view);
     }
     for (n, seen) in seen.iter().enumerate() {
         if !fitted.get(n).copied().unwrap_or(false) {
             continue;
         }
         let axis = axis_mut(machine, n);
+        if let (Some(one), Some(judged)) = (report.axes.get_mut(n), view.axes.get(n)) {
+            let drawn = page::judged_curves(axis, judged, period_s);
+            one.curves.splice(0..0, drawn);
+        }
         let name = axis.name.clone();
         let Some(twin) = &mut axis.twin else { continue };
         if twin.cascade.is_some() {
@@ -61,6 +105,9 @@ pub(super) fn learn(
             twin.current_limit_a = None;
             twin.innovations = seen.innovations.learn(period_s);
         }
+        // The free run needs no cascade.
+        let record_s = seen.cycles as f64 * period_s;
+        twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
         twin.baseline.clear();
         for feature in Feature::ALL {
             let values = &seen.features[feature as usize];
@@ -83,7 +130,7 @@ pub(super) fn learn(
             });
         }
         if twin.baseline.is_empty() {
-            remarks.push(format!(
+            report.remarks.push(format!(
                 "{name}: current_load is off, fewer than {LEAST_MOVEMENTS} movements in each regime"
             ));
         }
@@ -101,42 +148,22 @@ fn run(
     pipeline: &mut Pipeline<'_>,
     seen: &mut [Seen],
     stations: &mut [f64],
+    view: &mut View,
 ) {
-    let map = bus.object_map().clone();
-    let mut image = map.image();
-    let mut axis_readings = vec![Err(Missing::NoFrame); seen.len()];
-    let mut station_readings = vec![Err(Missing::NoFrame); stations.len()];
-    loop {
-        let result = bus.exchange(&mut image, &mut || pipeline.predict());
-        let stamp = match &result {
-            Ok(stamp) => *stamp,
-            Err(fault) if fault.cause == BusCause::End => return,
-            Err(fault) => fault.stamp,
-        };
-        let exchange = outcome(&result);
-        map.read(&image, exchange, &mut axis_readings, &mut station_readings);
-        let samples = Samples {
-            axes: &axis_readings,
-            stations: &station_readings,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: exchange,
-        };
-        pipeline.compare(stamp, &samples);
-        while pipeline.take_event().is_some() {}
-        pipeline.correct(stamp, &samples);
+    pass::over(bus, pipeline, |pipeline, stamp, readings| {
+        view.push(pipeline);
         if stamp.cycle < SKIP_CYCLES {
-            continue;
+            return;
         }
-        for (n, (seen, reading)) in seen.iter_mut().zip(&axis_readings).enumerate() {
+        for (n, (seen, reading)) in seen.iter_mut().zip(readings).enumerate() {
             let (true, Some(predicted), Ok(r)) =
                 (pipeline.judged(n), pipeline.compared(n), reading)
             else {
                 seen.innovations.gap();
                 continue;
             };
+            seen.cycles += 1;
+            seen.drift_m.extend(pipeline.drift_m(n));
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             seen.innovations
                 .push(std::array::from_fn(|c| measured[c] - predicted[c]));
@@ -152,5 +179,5 @@ fn run(
             let innovation = pipeline.station(n).and_then(|s| s.innovation_pa);
             *largest = largest.max(innovation.unwrap_or(0.0).abs());
         }
-    }
+    });
 }

@@ -4,17 +4,15 @@
 //! curves that it will judge. A stroke that another object finds NOK is not good, and teaches nothing.
 
 use crate::error::HostError;
+use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
 use twinstep_config::machine::{Demand, EnvelopeDemand, Machine};
 use twinstep_cycle::press::StrokeRecord;
-use twinstep_drivers::bus::{Bus, BusCause};
-use twinstep_drivers::object_map::outcome;
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::press::curve::{Branch, Curve};
 use twinstep_models::press::evaluate::Shape;
 use twinstep_models::press::evaluate::teach::{LEAST_STROKES, Teacher};
-use twinstep_models::sample::{Context, Missing, Samples};
 
 /// One envelope that is being taught.
 struct Lesson {
@@ -45,19 +43,27 @@ pub(super) fn teach(
         let (d, Some(teacher)) = (&lesson.demand, &lesson.teacher) else {
             continue;
         };
+        let recipe = (d.recipe)
+            .and_then(|recipe| machine.recipes.get(usize::from(recipe)))
+            .map_or_else(String::new, |recipe| format!(" in recipe {}", recipe.name));
         let Some(part) = machine.parts.get_mut(usize::from(d.part)) else {
             continue;
         };
+        let name = format!("{}{recipe}", part.name);
+        let twin = match d.recipe {
+            Some(recipe) => (part.by_recipe.iter_mut())
+                .find(|(index, _)| *index == recipe)
+                .map(|(_, twin)| twin),
+            None => part.twin.as_mut(),
+        };
         let taught = teacher.envelope(d.coverage, d.confidence, d.floor_n);
-        match (&mut part.twin, taught) {
+        match (twin, taught) {
             (Some(twin), Some(envelope)) => twin.envelope = Some(envelope),
             (None, Some(_)) => remarks.push(format!(
-                "{}: no envelope, its contact was not calibrated",
-                part.name
+                "{name}: no envelope, its contact was not calibrated"
             )),
             (_, None) => remarks.push(format!(
-                "{}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
-                part.name,
+                "{name}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
                 teacher.strokes(),
                 lesson.short
             )),
@@ -86,31 +92,7 @@ fn lessons(machine: &Machine) -> Vec<Lesson> {
 fn run(mut bus: RecordingBus, store: &PlanStore, lessons: &mut [Lesson]) {
     let mut state = store.state();
     let mut pipeline = store.pipeline(&mut state);
-    let map = bus.object_map().clone();
-    let mut image = map.image();
-    let mut axes = vec![Err(Missing::NoFrame); pipeline.plan().axes.len()];
-    let mut stations = vec![Err(Missing::NoFrame); pipeline.plan().stations.len()];
-    loop {
-        let result = bus.exchange(&mut image, &mut || pipeline.predict());
-        let stamp = match &result {
-            Ok(stamp) => *stamp,
-            Err(fault) if fault.cause == BusCause::End => return,
-            Err(fault) => fault.stamp,
-        };
-        let exchange = outcome(&result);
-        map.read(&image, exchange, &mut axes, &mut stations);
-        let samples = Samples {
-            axes: &axes,
-            stations: &stations,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: exchange,
-        };
-        pipeline.compare(stamp, &samples);
-        while pipeline.take_event().is_some() {}
-        pipeline.correct(stamp, &samples);
+    pass::over(&mut bus, &mut pipeline, |pipeline, _, _| {
         for n in 0..store.plan().presses.len() {
             let Some(record) = pipeline.take_stroke(n) else {
                 continue;
@@ -119,12 +101,12 @@ fn run(mut bus: RecordingBus, store: &PlanStore, lessons: &mut [Lesson]) {
                 continue;
             };
             for lesson in lessons.iter_mut() {
-                if lesson.press == n && lesson.demand.part == record.context.part {
+                if lesson.press == n && lesson.demand.is_for(record.context) {
                     lesson.learn(press.curve(), &record);
                 }
             }
         }
-    }
+    });
 }
 
 /// Whether no object but the envelopes that are taught anew found the stroke NOK.

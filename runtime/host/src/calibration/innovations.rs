@@ -3,12 +3,45 @@
 //! The detectors are the cycle's own ([`Watch`]), with no thresholds, fed with the innovations that the pipeline judged.
 
 use twinstep_config::machine::HealthyInnovation;
+use twinstep_cycle::drift::CALM_RUNS;
 use twinstep_cycle::judge::CALM_CYCLES;
-use twinstep_models::identify::{WhitenFit, fit_tail, fit_whitening};
+use twinstep_models::identify::{
+    AMPLITUDE_SHAPE, SQUARE_SHAPE, WhitenFit, fit_tail, fit_whitening,
+};
 use twinstep_models::innovation::{
     NEXT, Statistics, WHITENED, WHITENED_CHANNELS, Watch, WatchParams, Whitened,
 };
 use twinstep_models::lane::{LANES, ZERO};
+
+/// Runs that a drift needs: fewer say nothing of its tail.
+const LEAST_RUNS: usize = 30;
+
+/// How a healthy axis drifts in free runs (m each) that were made over `record_s`; none for too few runs.
+pub(super) fn learn_drift(runs_m: &[f64], record_s: f64) -> Option<HealthyInnovation> {
+    if runs_m.len() < LEAST_RUNS {
+        return None;
+    }
+    let count = runs_m.len() as f64;
+    let sigma = (runs_m.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
+    if sigma.is_nan() || sigma <= 0.0 {
+        return None;
+    }
+    let sizes: Vec<f64> = runs_m.iter().map(|e| e.abs() / sigma).collect();
+    // Runs stand for the time between them; as many as are needed to clear one are one alarm.
+    let fit = fit_tail(
+        &[sizes],
+        record_s / count,
+        CALM_RUNS.into(),
+        AMPLITUDE_SHAPE,
+    )?;
+    Some(HealthyInnovation {
+        correlation: 0.0,
+        sigma,
+        fast_limit: Some(fit.tail),
+        window: None,
+        cusum: None,
+    })
+}
 
 /// Innovations of position (m), velocity (m/s) and current (A), in stretches without gaps.
 #[derive(Clone, Debug, Default)]
@@ -35,28 +68,31 @@ impl Innovations {
     }
 
     /// What was healthy. A channel is off that was judged for too short, or never errs.
-    pub(super) fn learn(&self, period_s: f64) -> [Option<HealthyInnovation>; NEXT] {
+    pub(super) fn learn(
+        &self,
+        period_s: f64,
+    ) -> [Option<HealthyInnovation>; HealthyInnovation::COUNT] {
         let fits: [Option<WhitenFit>; NEXT] =
             std::array::from_fn(|c| fit_whitening(&self.stretches[c]));
         let statistics = self.statistics(&fits);
         std::array::from_fn(|c| {
-            let fit = fits[c]?;
+            let fit = (*fits.get(c)?)?;
             let sizes: Vec<Vec<f64>> = (self.stretches[c].iter())
                 .map(|stretch| stretch.iter().map(|e| e.abs() / fit.sigma).collect())
                 .collect();
-            let tail = |stretches: &[Vec<f64>]| {
-                fit_tail(stretches, period_s, CALM_CYCLES as usize).map(|fit| fit.tail)
+            let tail = |stretches: &[Vec<f64>], prior| {
+                fit_tail(stretches, period_s, CALM_CYCLES as usize, prior).map(|fit| fit.tail)
             };
-            let of_whitened = |which: usize| {
+            let of_whitened = |which: usize, prior| {
                 let w = WHITENED_CHANNELS.iter().position(|channel| *channel == c)?;
-                tail(&statistics[w][which])
+                tail(&statistics[w][which], prior)
             };
             Some(HealthyInnovation {
                 correlation: fit.correlation,
                 sigma: fit.sigma,
-                fast_limit: tail(&sizes),
-                window: of_whitened(0),
-                cusum: of_whitened(1),
+                fast_limit: tail(&sizes, AMPLITUDE_SHAPE),
+                window: of_whitened(0, SQUARE_SHAPE),
+                cusum: of_whitened(1, AMPLITUDE_SHAPE),
             })
         })
     }
@@ -118,7 +154,7 @@ mod tests {
             seen.push([e, 0.0, 1e3 * e]);
         }
         assert_eq!(seen.stretches[0].len(), 2);
-        let [position, velocity, current] = seen.learn(1e-3);
+        let [position, velocity, current, _] = seen.learn(1e-3);
         let (position, current) = (position.unwrap(), current.unwrap());
         assert_eq!(velocity, None);
         assert!(position.correlation.abs() < 0.03, "{position:?}");

@@ -100,7 +100,8 @@ pub fn calibrate(
         ));
     }
     progress(steps - 1, steps, "limits and baselines");
-    baseline::learn(machine, paths, &fitted, &mut report.remarks)?;
+    let rows = recordings.iter().map(|r| r.time_s.len()).sum();
+    baseline::learn(machine, paths, &fitted, rows, &mut report)?;
     envelope::teach(machine, paths, &mut report.remarks)?;
     progress(steps, steps, "");
     Ok(report)
@@ -114,6 +115,13 @@ fn one_axis(
     recordings: &[Recording],
     remarks: &mut Vec<String>,
 ) -> Result<AxisReport, HostError> {
+    if is_behind_a_linkage(original, n) {
+        remarks.push(format!(
+            "{}: left as it was, behind a crank or a table no single mass and friction explain the motion",
+            axis.name
+        ));
+        return Ok(AxisReport::default());
+    }
     let (record, usable) = joined(original, n, recordings);
     let record = identify::AxisRecord {
         period_s: original.cycle.period_ns as f64 / 1e9,
@@ -144,6 +152,12 @@ fn one_axis(
     remarks.extend(warnings.map(|warning| format!("{}: {warning}", axis.name)));
     remarks.extend(remark);
     Ok(report)
+}
+
+fn is_behind_a_linkage(machine: &Machine, n: usize) -> bool {
+    let press = n.checked_sub(machine.axes.len());
+    let press = press.and_then(|n| machine.presses.get(n));
+    press.is_some_and(|press| press.drive_train.linkage.is_some())
 }
 
 /// Axes, then the axes of presses.

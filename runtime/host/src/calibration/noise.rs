@@ -34,7 +34,7 @@ pub(super) fn per_regime(
     record: &AxisRecord<'_>,
     fit: &AxisFit,
 ) -> Vec<RegimeNoise> {
-    let rows = explain(record, fit, 1);
+    let rows = explain(record, fit);
     let most = |get: fn(&twinstep_models::identify::Explained) -> f64| {
         rows.iter().fold(0.0_f64, |m, r| m.max(get(r).abs()))
     };

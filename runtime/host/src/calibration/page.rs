@@ -4,7 +4,7 @@ use super::Report;
 use super::axis::{AxisReport, NAMES};
 use std::fmt::Write;
 use twinstep_config::machine::{Axis, Machine};
-use twinstep_models::identify::{AxisRecord, Explained};
+use twinstep_models::identify::AxisRecord;
 
 /// Points that a line is drawn from: half of them smallest, half largest values of their share of the time.
 const POINTS: usize = 1200;
@@ -25,34 +25,47 @@ pub struct Curve {
     pub lines: Vec<(&'static str, Vec<[f64; 2]>)>,
 }
 
-/// Drawings of one axis: measured against predicted, and residuals, of current and position.
-pub(super) fn curves(
-    axis: &Axis,
-    record: &AxisRecord<'_>,
-    explained: &[Explained],
-    free_runs: &[(usize, f64)],
-) -> Vec<Curve> {
-    let time = |k: usize| k as f64 * record.period_s;
+/// What the judge of `current_load` saw in one cycle of the record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Judged {
+    /// Cycle over all recordings.
+    pub cycle: usize,
+    /// Measured current, filtered as it is judged (A).
+    pub measured_a: f64,
+    /// Explained current, filtered alike (A).
+    pub predicted_a: f64,
+}
+
+/// Drawings of what the judge saw of one axis: measured against predicted current, and their difference.
+pub(super) fn judged_curves(axis: &Axis, seen: &[Judged], period_s: f64) -> Vec<Curve> {
+    let time = |k: usize| k as f64 * period_s;
     let unit = axis.effort_unit.symbol();
-    let of = |get: &dyn Fn(&Explained) -> f64| {
-        thinned(explained.iter().map(|e| (e.sample, get(e))), &time)
-    };
+    let of = |get: &dyn Fn(&Judged) -> f64| thinned(seen.iter().map(|s| (s.cycle, get(s))), &time);
+    vec![
+        Curve {
+            title: format!(
+                "Drive signal as current_load judges it, filtered and late by its lag ({unit})"
+            ),
+            lines: vec![
+                ("measured", of(&|s| s.measured_a)),
+                ("predicted", of(&|s| s.predicted_a)),
+            ],
+        },
+        Curve {
+            title: format!("Residual of current_load, before its baseline ({unit})"),
+            lines: vec![("residual", of(&|s| s.measured_a - s.predicted_a))],
+        },
+    ]
+}
+
+/// Drawings of one axis in free run: measured against predicted position, and their difference.
+pub(super) fn free_run_curves(record: &AxisRecord<'_>, free_runs: &[(usize, f64)]) -> Vec<Curve> {
+    let time = |k: usize| k as f64 * record.period_s;
     let run = |get: &dyn Fn(usize, f64) -> f64| {
         thinned(free_runs.iter().map(|(k, x)| (*k, get(*k, *x))), &time)
     };
     let x = record.position_m;
     vec![
-        Curve {
-            title: format!("Drive signal, averaged over the window of current_load ({unit})"),
-            lines: vec![
-                ("measured", of(&|e| e.measured_a)),
-                ("predicted", of(&|e| e.predicted_a)),
-            ],
-        },
-        Curve {
-            title: format!("Residual of the drive signal ({unit})"),
-            lines: vec![("residual", of(&|e| e.measured_a - e.predicted_a))],
-        },
         Curve {
             title: "Position in free run from the measured drive signal (m)".to_owned(),
             lines: vec![

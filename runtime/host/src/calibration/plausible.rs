@@ -20,6 +20,10 @@ const CURRENT_BELOW: f64 = 1e-3;
 const BELONGS: f64 = 0.9;
 /// Share of the cells that may be empty.
 const EMPTY: f64 = 0.2;
+/// Share of the travel by which a position may leave the motion program: overshoot, another zero.
+const BEYOND_TRAVEL: f64 = 0.1;
+/// Currents beyond this many times what the drive gives contradict it: filters and steps overshoot a little.
+const BEYOND_DRIVE: f64 = 1.1;
 /// Samples between the two positions of a derivative.
 const APART: usize = 4;
 
@@ -96,6 +100,7 @@ pub fn check(machine: &Machine, recording: &Recording) -> Vec<Finding> {
             all: &mut all,
         };
         one.cells();
+        one.changes();
         one.lengths();
         one.velocity();
         one.current();
@@ -200,7 +205,7 @@ fn check_time(machine: &Machine, recording: &Recording, all: &mut Vec<Finding>) 
                 map.time.name,
                 if more { "a thousand times that" } else { "a thousandth" },
                 recording.period_s,
-                if more { "ms" } else { "s" },
+                if more { "milliseconds" } else { "seconds, and the configuration says milliseconds" },
             ),
         });
     }
@@ -246,6 +251,29 @@ impl Checked<'_> {
         }
     }
 
+    /// Columns that never change: another column was meant, or the sensor is off.
+    fn changes(&mut self) {
+        let moves = span(&self.record.position_m) > 0.0;
+        if !moves {
+            let text = "it never changes: the axis does not move";
+            self.say(false, Kind::Position, text);
+            return;
+        }
+        let columns = [
+            (Kind::Reference, self.record.reference_m.as_ref()),
+            (Kind::Velocity, Some(&self.record.velocity_m_per_s)),
+            (Kind::Current, Some(&self.record.current_a)),
+        ];
+        for (kind, values) in columns {
+            // Without a single value there is no column.
+            let still = |v: &&Vec<f64>| v.iter().any(|v| v.is_finite()) && span(v) == 0.0;
+            if values.filter(still).is_some() {
+                let text = "it never changes, and the position does: is it the right column?";
+                self.say(false, kind, text);
+            }
+        }
+    }
+
     /// Reference, position and travel against each other.
     fn lengths(&mut self) {
         let position = span(&self.record.position_m);
@@ -261,7 +289,8 @@ impl Checked<'_> {
         }
         let program = &self.axis.motion.program;
         let ends = program.iter().map(|step| step.to_m);
-        let travel = span(&ends.chain([self.axis.motion.start_m]).collect::<Vec<_>>());
+        let ends: Vec<f64> = ends.chain([self.axis.motion.start_m]).collect();
+        let travel = span(&ends);
         let off = thousand(ratio(position, travel)).filter(|_| program.len() > 1);
         if let Some(more) = off {
             let text = format!(
@@ -270,6 +299,14 @@ impl Checked<'_> {
             // A small movement may be a small movement.
             self.say(more, Kind::Position, &text);
             return;
+        }
+        let ([from, to], [low, high]) = (reach(&ends), reach(&self.record.position_m));
+        let over = BEYOND_TRAVEL * travel;
+        if program.len() > 1 && (low < from - over || high > to + over) {
+            let text = format!(
+                "it goes from {low:.6} m to {high:.6} m, beyond the motion program from {from:.6} m to {to:.6} m: check its unit and zero, or the program"
+            );
+            self.say(false, Kind::Position, &text);
         }
         let fastest = self.derivative().map(f64::abs).fold(0.0, f64::max);
         if fastest > FASTEST_M_PER_S {
@@ -379,15 +416,26 @@ impl Checked<'_> {
                 Kind::Current,
                 &format!("{of}: off by a thousand, as of {unit} for m{unit}?"),
             );
+        } else if declared && most > BEYOND_DRIVE * allowed {
+            self.say(
+                false,
+                Kind::Current,
+                &format!("{of}: check `rated_current` and `max_torque_permille`, or its unit"),
+            );
         }
     }
 }
 
+/// Smallest and largest of the finite values, turned around and infinite where there are none.
+fn reach(values: &[f64]) -> [f64; 2] {
+    let finite = values.iter().filter(|v| v.is_finite());
+    finite.fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], v| {
+        [l.min(*v), h.max(*v)]
+    })
+}
+
 /// Largest minus smallest of the finite values, 0 where there are none.
 fn span(values: &[f64]) -> f64 {
-    let finite = values.iter().filter(|v| v.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-        (l.min(*v), h.max(*v))
-    });
+    let [low, high] = reach(values);
     (high - low).max(0.0)
 }

@@ -1,10 +1,11 @@
 //! What a press meets: contact and stiffness of every part that was pressed in the recordings.
 
 use crate::plan::{axis_params, way_in};
-use twinstep_config::machine::{Machine, PartTwin};
+use twinstep_config::machine::{Demand, MAX_RECIPE_TWINS, Machine, PartTwin};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::axis::load::HALF_WIDTH;
 use twinstep_models::identify::fit_contact;
+use twinstep_models::sample::Context;
 
 /// Samples that a part needs.
 const LEAST: usize = 100;
@@ -28,7 +29,10 @@ pub(super) fn fit_parts(
         (t.force_constant_n_per_a, t.current_delay_s)
     });
     let direction = way_in(stroke);
+    // A recipe that wants to be known by itself is: its strokes teach nothing about the other recipes.
+    let own = recipes_of_their_own(machine);
     let mut samples = vec![Vec::new(); machine.parts.len()];
+    let mut own_samples = vec![Vec::new(); own.len()];
     for recording in recordings {
         let Some(record) = recording.axes.get(n) else {
             continue;
@@ -49,13 +53,45 @@ pub(super) fn fit_parts(
             let dry = p.coulomb_positive_a + p.stribeck_a / (1.0 + ratio * ratio);
             let free = p.inertia * a + v.signum() * dry + p.viscous * v + p.gravity_a;
             let sample = (x[k], i[k + late] - free);
-            let part = usize::from(recording.context[k].part);
-            if let Some(list) = samples
-                .get_mut(part)
-                .filter(|_| sample.0.is_finite() && sample.1.is_finite())
-            {
+            if !(sample.0.is_finite() && sample.1.is_finite()) {
+                continue;
+            }
+            let context = recording.context[k];
+            let list = match own.iter().position(|one| *one == context) {
+                Some(place) => own_samples.get_mut(place),
+                None => samples.get_mut(usize::from(context.part)),
+            };
+            if let Some(list) = list {
                 list.push(sample);
             }
+        }
+    }
+    let fitted = |samples: &[(f64, f64)], before: Option<&PartTwin>| {
+        let fit = fit_contact(samples, direction).filter(|_| samples.len() >= LEAST)?;
+        Some(PartTwin {
+            envelope: before.and_then(|twin| twin.envelope),
+            contact_m: fit.contact_m,
+            stiffness_n_per_m: fit.stiffness_a_per_m * kf,
+        })
+    };
+    for (context, samples) in own.iter().zip(&own_samples) {
+        let Some(part) = machine.parts.get_mut(usize::from(context.part)) else {
+            continue;
+        };
+        match fitted(samples, part.twin_of_recipe(context.recipe)) {
+            Some(twin) => {
+                part.by_recipe
+                    .retain(|(recipe, _)| *recipe != context.recipe);
+                part.by_recipe.push((context.recipe, twin));
+            }
+            None => remarks.push(format!(
+                "{}: not calibrated in recipe {}, it was not pressed in the recordings with it",
+                part.name,
+                machine
+                    .recipes
+                    .get(usize::from(context.recipe))
+                    .map_or("unknown", |r| &r.name)
+            )),
         }
     }
     let pressed = machine
@@ -64,15 +100,8 @@ pub(super) fn fit_parts(
         .map(|recipe| recipe.parts.clone())
         .unwrap_or_default();
     for (number, (part, samples)) in machine.parts.iter_mut().zip(&samples).enumerate() {
-        match fit_contact(samples, direction).filter(|_| samples.len() >= LEAST) {
-            Some(fit) => {
-                let envelope = part.twin.and_then(|twin| twin.envelope);
-                part.twin = Some(PartTwin {
-                    envelope,
-                    contact_m: fit.contact_m,
-                    stiffness_n_per_m: fit.stiffness_a_per_m * kf,
-                });
-            }
+        match fitted(samples, part.twin.as_ref()) {
+            Some(twin) => part.twin = Some(twin),
             None if pressed.iter().any(|p| usize::from(*p) == number) => {
                 remarks.push(format!(
                     "{}: not calibrated, it was not pressed in the recordings",
@@ -82,4 +111,30 @@ pub(super) fn fit_parts(
             None => {}
         }
     }
+}
+
+/// Contexts that the configuration wants known by themselves: parts with a twin, or an envelope, for one recipe.
+fn recipes_of_their_own(machine: &Machine) -> Vec<Context> {
+    let twins = (0_u8..).zip(&machine.parts).flat_map(|(part, one)| {
+        let recipes = one.by_recipe.iter();
+        recipes.map(move |(recipe, _)| Context {
+            recipe: *recipe,
+            part,
+        })
+    });
+    let demands = machine.presses.iter().flat_map(|press| &press.evaluations);
+    let envelopes = demands.filter_map(|one| match &one.demand {
+        Demand::Envelope(demand) => Some(Context {
+            recipe: demand.recipe?,
+            part: demand.part,
+        }),
+        Demand::Object(_) => None,
+    });
+    let mut own: Vec<Context> = Vec::new();
+    for context in twins.chain(envelopes) {
+        if !own.contains(&context) && own.len() < MAX_RECIPE_TWINS {
+            own.push(context);
+        }
+    }
+    own
 }

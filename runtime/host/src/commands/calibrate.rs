@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use twinstep_config::machine::{Axis, AxisTwin, Machine};
 use twinstep_models::identify::Estimate;
@@ -355,7 +356,11 @@ fn replace_file(path: &Path, text: &str, like: &Path) -> Result<(), HostError> {
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(refuse)?;
+    // As any new file: the umask takes away what it takes away. A temporary file would be the owner's alone.
+    let mut file = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(refuse)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(refuse)?;
     file.as_file().sync_all().map_err(refuse)?;
     if let Ok(metadata) = std::fs::metadata(like) {

@@ -1,11 +1,16 @@
 //! `twinstep check`: what results from a configuration, before a machine moves.
 
+mod press;
+mod thresholds;
+
 use crate::cli::CheckArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::plan::stop_ramp_s;
+use press::PressReport;
 use serde::Serialize;
 use std::fmt::Write;
+use thresholds::Thresholds;
 use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::ethercat::plan::Plan;
 use twinstep_drivers::ethercat::wire::{entry_bytes, layout, wire_time_ns};
@@ -72,8 +77,14 @@ struct Report {
     wire_time_ns: u64,
     /// Servo axes and presses.
     axes: Vec<AxisReport>,
+    /// What stands between motor and ram of the presses.
+    presses: Vec<PressReport>,
     /// Names of the stations.
     stations: Vec<String>,
+    /// Where lives end: one entry a tracked parameter.
+    health: Vec<LimitReport>,
+    /// How far the thresholds rest on what was measured.
+    false_alarms: Thresholds,
     /// What happens when twinstep stops, in order.
     stop: String,
     /// What happens when the process dies.
@@ -94,6 +105,52 @@ struct AxisReport {
     stop_s: f64,
     /// Way of a controlled stop from that velocity (m).
     stop_m: f64,
+}
+
+/// Where the life of one tracked parameter ends.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct LimitReport {
+    source: String,
+    /// As in the lines of type `health`.
+    parameter: &'static str,
+    /// Value at the end of life.
+    limit: f64,
+    /// What `limit` is: `healthy` (relative to the healthy value) or `m` (gained).
+    unit: &'static str,
+}
+
+/// The limits of everything that wears, in the order of the machine.
+fn limits(machine: &Machine) -> Vec<LimitReport> {
+    let axes = machine.axes.iter().map(|axis| (axis, false));
+    let presses = machine.presses.iter().map(|press| (&press.axis, true));
+    let mut limits = Vec::new();
+    let mut add = |source: &str, parameter, limit, unit| {
+        limits.push(LimitReport {
+            source: source.to_owned(),
+            parameter,
+            limit,
+            unit,
+        });
+    };
+    for (axis, press) in axes.chain(presses) {
+        let (name, at) = (axis.name.as_str(), &axis.health);
+        add(name, "coulomb", at.friction_factor, "healthy");
+        add(name, "viscous", at.friction_factor, "healthy");
+        add(name, "backlash", at.backlash_gap_m, "m");
+        add(
+            name,
+            "torque_constant",
+            at.torque_constant_fraction,
+            "healthy",
+        );
+        if press {
+            add(name, "stiffness", at.stiffness_factor, "healthy");
+        }
+    }
+    for station in &machine.stations {
+        add(&station.name, "leak_rate", station.leak_factor, "healthy");
+    }
+    limits
 }
 
 impl Report {
@@ -127,11 +184,14 @@ impl Report {
             frame_bytes: frame_lengths(machine),
             wire_time_ns,
             axes: axes.chain(presses).collect(),
+            presses: machine.presses.iter().map(PressReport::of).collect(),
             stations: machine
                 .stations
                 .iter()
                 .map(|station| station.name.clone())
                 .collect(),
+            health: limits(machine),
+            false_alarms: Thresholds::of(machine),
             stop,
             death,
         })
@@ -177,14 +237,50 @@ impl Report {
                 axis.stop_m * 1000.0
             );
         }
+        for press in &self.presses {
+            let _ = writeln!(text, "{}", press.text());
+        }
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");
+        }
+        // Who has the same limits as the one before stands on the same line.
+        let mut told: Vec<(Vec<&str>, String)> = Vec::new();
+        for source in self.health.chunk_by(|a, b| a.source == b.source) {
+            let limits: Vec<String> = source.iter().map(LimitReport::text).collect();
+            let name = source.first().map_or("", |l| l.source.as_str());
+            let limits = limits.join(", ");
+            match told.last_mut() {
+                Some((names, same)) if *same == limits => names.push(name),
+                _ => told.push((vec![name], limits)),
+            }
+        }
+        for (names, limits) in told {
+            let _ = writeln!(text, "life of {} ends at: {limits}", names.join(", "));
+        }
+        let f = &self.false_alarms;
+        let _ = writeln!(
+            text,
+            "false alarms: one in {:.0} s asked, {} detectors with a tail, {} figures without",
+            f.asked_s, f.tails, f.figures
+        );
+        for reason in &f.provisional {
+            let _ = writeln!(text, "provisional: {reason}");
         }
         let _ = write!(text, "stop: {}", self.stop);
         if !self.death.is_empty() {
             let _ = write!(text, "\nif twinstep dies: {}", self.death);
         }
         text
+    }
+}
+
+impl LimitReport {
+    fn text(&self) -> String {
+        if self.unit == "m" {
+            format!("{} +{:.0} um", self.parameter, self.limit * 1e6)
+        } else {
+            format!("{} x{}", self.parameter, self.limit)
+        }
     }
 }
 
@@ -289,8 +385,21 @@ mod tests {
             assert!(text.contains(&axis.name), "{text}");
         }
         assert!(text.contains("0x605A"), "{text}");
+        assert!(
+            text.contains("backlash +100 um, torque_constant x0.9, stiffness x0.8\n")
+                && text.contains("life of gripper ends at: leak_rate x10\n"),
+            "{text}"
+        );
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["type"], "check");
+        let limits = json["health"].as_array().unwrap();
+        let one = |source: &str, parameter: &str| {
+            let mut all = limits.iter();
+            all.find(|l| l["source"] == source && l["parameter"] == parameter)
+                .unwrap()
+        };
+        assert_eq!(one("press", "stiffness")["limit"], 0.8);
+        assert_eq!(one("gripper", "leak_rate")["limit"], 10.0);
     }
 
     #[test]
@@ -300,6 +409,29 @@ mod tests {
         let error = Report::of(&machine).unwrap_err();
         assert_eq!(error.exit(), Exit::Usage);
         assert!(error.render(false).contains("on the wire"));
+    }
+
+    #[test]
+    fn provisional_thresholds_are_named_with_their_reason() {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let said = Thresholds::of(&machine);
+        assert!(said.tails > 0 && said.figures > 0, "{said:?}");
+        let text = said.provisional.join("\n");
+        for part in [
+            "extrapolated from",
+            "figures of movements",
+            "pressure limit of gripper",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        // Asked for less than the record holds nothing is extrapolated.
+        machine.judge.false_alarm_interval_s = 10.0;
+        let said = Thresholds::of(&machine);
+        assert!(
+            !said.provisional.join("\n").contains("extrapolated"),
+            "{said:?}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! exact spread, and what one movement alone may reach by the t distribution of the degrees of freedom. With many runs the
 //! first is left.
 
+use crate::false_alarms::Shares;
 use twinstep_config::machine::{Axis, Healthy, Machine, SignatureSettings};
 use twinstep_cycle::signature::{HealthyPlan, MAX_LOADS, SignaturePlan};
 use twinstep_models::detect;
@@ -21,11 +22,11 @@ pub(super) fn streams(machine: &Machine) -> usize {
     FAMILIES * machine.axes.iter().filter(judged).count()
 }
 
-/// The plans of all axes that have a signature; `streams` is the number of all judged figures of the machine.
-pub(super) fn plans(machine: &Machine, streams: usize) -> Vec<SignaturePlan> {
+/// The plans of all axes that have a signature; `shares` are those of all judged figures of the machine.
+pub(super) fn plans(machine: &Machine, shares: Shares) -> Vec<SignaturePlan> {
     let taken = |(n, axis): (usize, &Axis)| {
         let settings = axis.signature?;
-        let asked = machine.judge.false_alarm_interval_s * streams.max(1) as f64;
+        let asked = 1.0 / shares.per_s(machine.judge.false_alarm_interval_s);
         let healthy = axis.healthy.as_ref();
         Some(SignaturePlan {
             axis: u16::try_from(n).ok()?,

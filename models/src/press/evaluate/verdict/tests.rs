@@ -3,6 +3,7 @@ use crate::press::curve::Sampling;
 use crate::press::evaluate::features::{Limits, Loop};
 use crate::press::evaluate::passage::Sides;
 use crate::press::evaluate::reference::Reference;
+use crate::press::evaluate::threshold::{Crossing, Line, Threshold};
 use crate::press::evaluate::window::window;
 use crate::press::evaluate::{Shape, Side};
 use crate::press::stroke::{Segmenter, Step, StrokeParams};
@@ -54,7 +55,8 @@ fn judge(
     stroke: &(Curve, Totals),
 ) -> (Verdict, Features, Evaluation) {
     let mut evaluation = Evaluation::default();
-    evaluation.begin(objects, part, &stroke.0, &stroke.1);
+    let context = Context { recipe: 3, part };
+    evaluation.begin(objects, context, &stroke.0, &stroke.1);
     while !evaluation.step(objects, &stroke.0, portion) {}
     let (verdict, features) = evaluation.finish(objects, &stroke.0, &stroke.1);
     (verdict, features, evaluation)
@@ -66,6 +68,7 @@ fn object(shape: Shape) -> Object {
         reference: Reference::Absolute,
         branch: Branch::Forward,
         part: None,
+        recipe: None,
     }
 }
 
@@ -137,6 +140,96 @@ fn the_first_object_that_is_nok_is_named_with_its_cause() {
     let (_, _, evaluation) = judge(&objects(), 0, 64, &stroke(2.0, 0.0, 500));
     let outcome = evaluation.outcomes()[1].expect("judged");
     assert_eq!(outcome.violation.expect("NOK").miss, Miss::NoReference);
+}
+
+#[test]
+fn an_object_is_judged_in_its_recipe_and_for_its_part_alone() {
+    let work = object(Shape::Work(Loop {
+        x_m: [f64::NEG_INFINITY, f64::INFINITY],
+        limits: Limits::between(1.0, 2.0),
+    }));
+    let with = |recipe, part| Object {
+        recipe,
+        part,
+        ..work
+    };
+    let objects = [
+        with(Some(2), None),
+        with(Some(3), None),
+        with(None, Some(5)),
+        with(Some(3), Some(6)),
+        with(Some(2), Some(5)),
+    ];
+    // Recipe 3 with part 5.
+    let (verdict, _, evaluation) = judge(&objects, 5, 64, &stroke(2.0, 100.0, 500));
+    let judged: Vec<usize> = (0..objects.len())
+        .filter(|n| evaluation.outcomes()[*n].is_some())
+        .collect();
+    assert_eq!(judged, [1, 2]);
+    assert_eq!((verdict.judged, verdict.nok), (2, 2));
+    assert_eq!(verdict.first.expect("NOK").0, 1);
+}
+
+/// Travel and force of a stroke by its corners, all of them exact in binary.
+const CORNERS: [(f64, f64); 6] = [
+    (0.0, 0.0),
+    (1.0, 0.0),
+    (3.0, 64.0),
+    (5.0, 96.0),
+    (4.0, 16.0),
+    (-1.0, 0.0),
+];
+
+/// The force on the way in at `x`, from the corners and not from the curve.
+fn by_hand(x: f64) -> f64 {
+    let piece = CORNERS[..4].windows(2).find(|w| x <= w[1].0);
+    let [(x0, f0), (x1, f1)] = piece.expect("within the stroke") else {
+        panic!("windows of two");
+    };
+    f0 + (f1 - f0) * (x - x0) / (x1 - x0)
+}
+
+#[test]
+fn every_reference_counts_from_its_own_place() {
+    let mut curve = Curve::default();
+    let mut segmenter = Segmenter::default();
+    curve.begin(Sampling::EVERY);
+    for (position_m, force_n) in CORNERS {
+        let point = Point {
+            position_m,
+            force_n,
+        };
+        segmenter.push(&P, point);
+        curve.push(point);
+    }
+    let stroke = (curve, *segmenter.totals());
+    let force_at = |reference, at| Object {
+        reference,
+        ..object(Shape::Threshold(Threshold {
+            line: Line::X(at),
+            crossing: Crossing::Rising,
+            limits: Limits::ANY,
+        }))
+    };
+    // 24 N are reached at 1.75; the deepest point is at 5, and 128 N are never reached.
+    let objects = [
+        force_at(Reference::Absolute, 2.5),
+        force_at(Reference::Trigger(24.0), 0.5),
+        force_at(Reference::Final, -1.25),
+        force_at(Reference::Trigger(128.0), 0.5),
+    ];
+    let (verdict, _, evaluation) = judge(&objects, 0, 2, &stroke);
+    let places = [2.5, 1.75 + 0.5, 5.0 - 1.25];
+    for (n, place) in places.into_iter().enumerate() {
+        let outcome = evaluation.outcomes()[n].expect("judged");
+        assert_eq!(
+            (outcome.value, outcome.violation),
+            (Some(by_hand(place)), None)
+        );
+    }
+    assert_eq!(places.map(by_hand), [48.0, 40.0, 76.0]);
+    let (n, violation) = verdict.first.expect("without its reference");
+    assert_eq!((n, violation.miss), (3, Miss::NoReference));
 }
 
 proptest! {

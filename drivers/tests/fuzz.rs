@@ -1,0 +1,334 @@
+//! Whatever is on the wire: frames and mailbox messages of the corpus, changed at random, meet the segment and the MainDevice.
+//!
+//! `cargo test -p twinstep-drivers --test fuzz` makes a short run. `TWINSTEP_FUZZ_ROUNDS=N` makes a longer one, and
+//! `TWINSTEP_FUZZ_SEED=S` another; the seed is printed. What was found becomes a file of the corpus, which every run tries first.
+//! The corpus was recorded here (`make_corpus`) and holds nothing of any real device.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::bus::Bus;
+use twinstep_drivers::clock::Clock;
+use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::in_process::InProcess;
+use twinstep_drivers::link::{Link, LinkError, MAX_FRAME};
+use twinstep_drivers::rng::Rng;
+use twinstep_drivers::segment::Segment;
+
+/// Changed inputs of a short run.
+const ROUNDS: u64 = 20_000;
+const HEADERS: usize = 16;
+const MAILBOX: u16 = 0x1000;
+const MAILBOX_BYTES: usize = 128;
+
+fn rounds() -> u64 {
+    let rounds = std::env::var("TWINSTEP_FUZZ_ROUNDS").ok();
+    rounds.map_or(ROUNDS, |text| text.parse().unwrap())
+}
+
+fn rng(stream: u64) -> Rng {
+    let seed = std::env::var("TWINSTEP_FUZZ_SEED").map_or(1, |text| text.parse().unwrap());
+    println!("TWINSTEP_FUZZ_SEED={seed}");
+    Rng::new(seed, stream)
+}
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(name)
+}
+
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let mut files: Vec<_> = std::fs::read_dir(folder(name))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 8, "{name}: {} files", files.len());
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
+}
+
+fn below(rng: &mut Rng, end: usize) -> usize {
+    (rng.next_u64() % end.max(1) as u64) as usize
+}
+
+/// Changes `bytes` a few times.
+fn change(bytes: &mut Vec<u8>, all: &[Vec<u8>], rng: &mut Rng) {
+    const TELLING: [u8; 8] = [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff, 0x10];
+    for _ in 0..1 + below(rng, 6) {
+        let at = below(rng, bytes.len());
+        match below(rng, 8) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << below(rng, 8),
+            1 if !bytes.is_empty() => bytes[at] = rng.next_u64() as u8,
+            2 if !bytes.is_empty() => bytes[at] = TELLING[below(rng, TELLING.len())],
+            3 => bytes.truncate(at),
+            4 => bytes.insert(at, rng.next_u64() as u8),
+            5 if !bytes.is_empty() => drop(bytes.remove(at)),
+            6 => {
+                let other = &all[below(rng, all.len())];
+                let from = below(rng, other.len());
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[from..]);
+            }
+            _ => {
+                let piece: Vec<u8> = bytes
+                    .iter()
+                    .skip(at)
+                    .take(1 + below(rng, 32))
+                    .copied()
+                    .collect();
+                bytes.extend(piece);
+            }
+        }
+    }
+    bytes.truncate(MAX_FRAME);
+}
+
+fn machine() -> Machine {
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    // Two drives and the station: all kinds of SubDevices, and nothing twice.
+    let keep = |name: &str| ["infeed", "press", "gripper"].contains(&name);
+    machine.axes.retain(|axis| keep(&axis.name));
+    if let Some(bus) = &mut machine.bus {
+        bus.subdevices.retain(|subdevice| keep(&subdevice.name));
+    }
+    machine
+}
+
+fn link() -> InProcess {
+    let segment = Segment::new(&machine(), 1, 1).unwrap();
+    InProcess::new(segment, Clock::virtual_from(1_000_000_000))
+}
+
+/// A frame with one datagram.
+fn frame(command: u8, position: u16, offset: u16, data: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend_from_slice(&[0x02, 0, 0, 0, 0, 0, 0x88, 0xa4]);
+    let length = data.len() as u16;
+    frame.extend_from_slice(&((length + 12) | 0x1000).to_le_bytes());
+    frame.extend_from_slice(&[command, 0]);
+    frame.extend_from_slice(&position.to_le_bytes());
+    frame.extend_from_slice(&offset.to_le_bytes());
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(&[0, 0]);
+    frame.extend_from_slice(data);
+    frame.extend_from_slice(&[0, 0]);
+    frame
+}
+
+/// The working counter of a broadcast read of the type: all SubDevices are still there.
+fn present(segment: &mut Segment, now_ns: u64) -> u16 {
+    let mut ask = frame(7, 0, 0x0000, &[0]);
+    assert!(segment.process(&mut ask, now_ns));
+    u16::from_le_bytes([ask[HEADERS + 11], ask[HEADERS + 12]])
+}
+
+#[test]
+fn no_frame_stops_the_segment() {
+    let seeds = corpus("frames");
+    let mut random = rng(1);
+    let mut bus = EthercatBus::bring_up(link(), &machine()).unwrap();
+    let now = bus.clock().now_ns();
+    let segment = bus.link_mut().segment_mut();
+    for round in 0..rounds() + seeds.len() as u64 {
+        let mut bytes = seeds[round as usize % seeds.len()].clone();
+        if round >= seeds.len() as u64 {
+            change(&mut bytes, &seeds, &mut random);
+        }
+        let length = bytes.len();
+        segment.process(&mut bytes, now + round * 10_000);
+        assert_eq!(bytes.len(), length);
+        if round % 64 == 0 {
+            assert_eq!(present(segment, now + round * 10_000), 3, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn no_mailbox_message_stops_a_subdevice() {
+    let seeds = corpus("mailbox");
+    let mut random = rng(2);
+    let mut bus = EthercatBus::bring_up(link(), &machine()).unwrap();
+    let now = bus.clock().now_ns();
+    let segment = bus.link_mut().segment_mut();
+    let mut answered = 0;
+    for round in 0..rounds() + seeds.len() as u64 {
+        let mut bytes = seeds[round as usize % seeds.len()].clone();
+        if round >= seeds.len() as u64 {
+            change(&mut bytes, &seeds, &mut random);
+        }
+        bytes.resize(MAILBOX_BYTES, 0);
+        let station = 0x1000 + (round % 3) as u16;
+        let at = now + round * 10_000;
+        segment.process(&mut frame(5, station, MAILBOX, &bytes), at);
+        // Answers, and fragments that follow by themselves, are read until there are none.
+        let mut reads = 0;
+        loop {
+            let mut read = frame(
+                4,
+                station,
+                MAILBOX + MAILBOX_BYTES as u16,
+                &[0; MAILBOX_BYTES],
+            );
+            segment.process(&mut read, at);
+            let end = HEADERS + 10 + MAILBOX_BYTES;
+            if read[end..] == [0, 0] {
+                break;
+            }
+            reads += 1;
+            answered += 1;
+            let said = usize::from(u16::from_le_bytes([read[HEADERS + 10], read[HEADERS + 11]]));
+            assert!(
+                said + 6 <= MAILBOX_BYTES,
+                "round {round}: a message of {said} bytes"
+            );
+            assert!(reads < 100, "round {round}: it never ends");
+        }
+    }
+    assert!(answered > 1000, "{answered} answers");
+}
+
+/// A link whose answers are changed while `lies` is set, as no cable would: no check sequence stands guard here.
+struct Liar {
+    inner: InProcess,
+    seeds: Vec<Vec<u8>>,
+    rng: Rng,
+    lies: Rc<RefCell<bool>>,
+}
+
+impl Link for Liar {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        self.inner.send(frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        let Some(length) = self.inner.receive(buffer, deadline_ns)? else {
+            return Ok(None);
+        };
+        if !*self.lies.borrow() || below(&mut self.rng, 3) > 0 {
+            return Ok(Some(length));
+        }
+        let mut bytes = buffer[..length].to_vec();
+        change(&mut bytes, &self.seeds, &mut self.rng);
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(Some(bytes.len()))
+    }
+
+    fn clock(&self) -> &Clock {
+        self.inner.clock()
+    }
+
+    fn start_of_operation(&mut self) {
+        self.inner.start_of_operation();
+    }
+}
+
+#[test]
+fn no_answer_stops_the_cycle_and_honest_ones_bring_everything_back() {
+    let lies = Rc::new(RefCell::new(false));
+    let liar = Liar {
+        inner: link(),
+        seeds: corpus("frames"),
+        rng: rng(3),
+        lies: Rc::clone(&lies),
+    };
+    let machine = machine();
+    let mut bus = EthercatBus::bring_up(liar, &machine).unwrap();
+    let mut image = bus.new_image();
+    let mut next_ns = bus.next_cycle_ns();
+    let mut good = 0;
+    let honest = 3000;
+    for round in 0..rounds() / 4 + honest {
+        *lies.borrow_mut() = round < rounds() / 4;
+        bus.clock().clone().wait_until_ns(next_ns);
+        let before = next_ns;
+        let whole = bus.exchange(&mut image, &mut || {}).is_ok();
+        bus.acyclic(Duration::from_micros(100));
+        assert!(
+            bus.clock().now_ns() < before + 20_000_000,
+            "round {round} took {} ns",
+            bus.clock().now_ns() - before
+        );
+        next_ns = bus.clock().now_ns().max(next_ns + machine.cycle.period_ns);
+        while bus.take_al_report().is_some() {}
+        good = if whole && image.valid.iter().all(Result::is_ok) {
+            good + 1
+        } else {
+            0
+        };
+    }
+    assert!(
+        good > 500,
+        "{good} good cycles at the end: {:?}, {:?}",
+        image.valid,
+        bus.counters()
+    );
+}
+
+/// Records a start-up and writes the first frame of every kind: `cargo test -p twinstep-drivers --test fuzz -- --ignored`.
+#[test]
+#[ignore = "writes the corpus"]
+fn make_corpus() {
+    struct Recorder(InProcess, Rc<RefCell<BTreeMap<Vec<u8>, Vec<u8>>>>);
+    impl Link for Recorder {
+        fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+            let mut all = self.1.borrow_mut();
+            // A kind: command, register and length of the first datagram.
+            let kind = [&frame[16..17], &frame[20..24]].concat();
+            all.entry(kind).or_insert_with(|| frame.to_vec());
+            self.0.send(frame)
+        }
+        fn receive(&mut self, buffer: &mut [u8], until: u64) -> Result<Option<usize>, LinkError> {
+            self.0.receive(buffer, until)
+        }
+        fn clock(&self) -> &Clock {
+            self.0.clock()
+        }
+    }
+    let all = Rc::new(RefCell::new(BTreeMap::new()));
+    let mut bus = EthercatBus::bring_up(Recorder(link(), Rc::clone(&all)), &machine()).unwrap();
+    assert!(bus.shutdown());
+    for (kind, frame) in all.borrow().iter() {
+        let name: String = kind.iter().map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(folder("frames").join(format!("{name}.bin")), frame).unwrap();
+    }
+    let coe = |service: u8, rest: &[u8]| {
+        let mut bytes = ((rest.len() + 2) as u16).to_le_bytes().to_vec();
+        bytes.extend_from_slice(&[0, 0, 0, 0x13, 0, service << 4]);
+        bytes.extend_from_slice(rest);
+        bytes
+    };
+    let messages: [(&str, Vec<u8>); 11] = [
+        ("upload", coe(2, &[0x40, 0x18, 0x10, 1, 0, 0, 0, 0])),
+        ("upload_long", coe(2, &[0x40, 0x08, 0x10, 0, 0, 0, 0, 0])),
+        (
+            "upload_complete",
+            coe(2, &[0x50, 0x18, 0x10, 0, 0, 0, 0, 0]),
+        ),
+        ("upload_segment", coe(2, &[0x60, 0, 0, 0, 0, 0, 0, 0])),
+        ("download", coe(2, &[0x2f, 0x60, 0x60, 0, 8, 0, 0, 0])),
+        (
+            "download_long",
+            coe(2, &[0x21, 0x7a, 0x60, 0, 4, 0, 0, 0, 1, 2, 3, 4]),
+        ),
+        ("download_segment", coe(2, &[0x01, 1, 2, 3, 4, 5, 6, 7])),
+        ("abort", coe(2, &[0x80, 0x18, 0x10, 1, 0, 0, 4, 5])),
+        ("list", coe(8, &[1, 0, 0, 0, 1, 0])),
+        ("object", coe(8, &[3, 0, 0, 0, 0x41, 0x60])),
+        ("entry", coe(8, &[5, 0, 0, 0, 0x41, 0x60, 0, 0])),
+    ];
+    for (name, bytes) in messages {
+        std::fs::write(folder("mailbox").join(format!("{name}.bin")), bytes).unwrap();
+    }
+}

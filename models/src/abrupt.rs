@@ -1,0 +1,76 @@
+//! What may be behind an abrupt surprise, named in the cycle in which it is flagged.
+//!
+//! A surprise says when, and hardly what: the features of the movement decide at its end. Until then causes are ranked by where it
+//! happens, and by one thing that mechanics cannot do: jump. The force of the whole current limit moves an axis within a cycle by
+//! `1/2 F / m T^2`; a position further than [`JUMP`] times `F / m T^2` from the predicted one has left the mechanics, and the encoder
+//! has slipped or lost counts. A crash at speed does the same in its first cycle, which the second place leaves room for. A slip
+//! shorter than that looks like any blow.
+
+use crate::cause::Cause;
+use crate::channel::Regime;
+use crate::rank::Ranking;
+
+/// Ways of one cycle at the current limit beyond which a position has jumped: frames and gears that are hit swing back faster than their
+/// drive could move them.
+pub const JUMP: f64 = 3.0;
+
+/// The causes of a surprise in `regime`, best first. `jumped`: the position is where mechanics cannot be. `carries_weight`: gravity closes
+/// the gaps of the axis.
+///
+/// A movement begins before its regime, which lags by the filter of `current_load`, says so: a surprise at rest may already be its start.
+pub fn rank(regime: Regime, jumped: bool, carries_weight: bool) -> Ranking {
+    use Cause::{Backlash, Disturbance, EncoderSlip, FrictionIncreased, LoadAdded, WrongPart};
+    if jumped {
+        return Ranking::of(&[(EncoderSlip, 0.85), (Disturbance, 0.15)]);
+    }
+    let gap = |share: f64| if carries_weight { 0.1 * share } else { share };
+    // How often each is met there, in the experience of the simulated machine: shares, not probabilities of this one.
+    Ranking::of(&match regime {
+        Regime::Reversal => [
+            (Backlash, gap(0.6)),
+            (FrictionIncreased, 0.25),
+            (Disturbance, 0.15),
+        ],
+        Regime::Pressing => [
+            (WrongPart, 0.5),
+            (Disturbance, 0.35),
+            (FrictionIncreased, 0.15),
+        ],
+        Regime::Acceleration => [(Disturbance, 0.5), (Backlash, gap(0.3)), (LoadAdded, 0.2)],
+        Regime::ConstantSpeed | Regime::Standstill | Regime::Settling => [
+            (Disturbance, 0.6),
+            (FrictionIncreased, 0.25),
+            (Backlash, gap(0.15)),
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_is_a_slip_wherever_it_happens_and_a_surprise_at_a_reversal_is_a_gap_first() {
+        for regime in Regime::ALL {
+            assert_eq!(rank(regime, true, false).first(), Cause::EncoderSlip);
+            let causes = rank(regime, false, true).0;
+            let sum: f64 = causes.iter().map(|c| c.1).sum();
+            assert!((sum - 1.0).abs() < 1e-12 && causes[0].1 >= causes[1].1);
+            assert!(
+                causes
+                    .iter()
+                    .any(|c| c.0 == Cause::Disturbance && c.1 > 0.0)
+            );
+        }
+        assert_eq!(
+            rank(Regime::Reversal, false, false).first(),
+            Cause::Backlash
+        );
+        let hanging = rank(Regime::Reversal, false, true);
+        assert_eq!(hanging.first(), Cause::FrictionIncreased);
+        assert_eq!(
+            rank(Regime::Pressing, false, true).first(),
+            Cause::WrongPart
+        );
+    }
+}

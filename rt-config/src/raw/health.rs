@@ -1,0 +1,39 @@
+//! Where the life of a part ends: the tables `[axis.health]`, `[press.health]` and `[station.health]`.
+
+use crate::value::{Length, Number, Quantity};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Where the life of an axis ends. Remaining life is told towards these limits; nothing is judged by them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AxisHealthTable {
+    /// Coulomb or viscous friction relative to the calibrated one, 1.01 to 100, 1.5 unless given.
+    pub(crate) friction_factor: Option<Quantity<Number>>,
+    /// Lost motion gained at reversals, 1um to 100mm, 100um unless given.
+    pub(crate) backlash_gap: Option<Quantity<Length>>,
+    /// Torque constant relative to that of the drive's table, 0.1 to 0.99, 0.9 unless given.
+    pub(crate) torque_constant_fraction: Option<Quantity<Number>>,
+}
+
+/// Where the life of a press ends. Remaining life is told towards these limits; nothing is judged by them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PressHealthTable {
+    /// Coulomb or viscous friction relative to the calibrated one, 1.01 to 100, 1.5 unless given.
+    pub(crate) friction_factor: Option<Quantity<Number>>,
+    /// Lost motion gained at reversals, 1um to 100mm, 100um unless given.
+    pub(crate) backlash_gap: Option<Quantity<Length>>,
+    /// Torque constant relative to that of the drive's table, 0.1 to 0.99, 0.9 unless given.
+    pub(crate) torque_constant_fraction: Option<Quantity<Number>>,
+    /// Stiffness against the part relative to the calibrated one, 0.1 to 0.99, 0.8 unless given.
+    pub(crate) stiffness_factor: Option<Quantity<Number>>,
+}
+
+/// Where the life of a station ends. Nothing is judged by it; `leak_limit` of the station judges.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StationHealthTable {
+    /// Leak rate relative to the calibrated one, 1.01 to 1e6, 10 unless given.
+    pub(crate) leak_factor: Option<Quantity<Number>>,
+}

@@ -1,0 +1,36 @@
+//! The table of a press that says what stands between its motor and its ram.
+
+use crate::value::{At, DrivePlace, Force, Length, Number, Quantity, Stiffness};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A row of a table.
+type Row = At<Vec<Quantity<DrivePlace>>>;
+
+/// What stands between motor and ram. Positions of the ram count from its upper dead centre behind a crank, and as the table
+/// says behind a table; behind a screw the ram is where the axis is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KinematicsTable {
+    /// screw (unless given), crank, or table: knuckle, toggle or any other linkage.
+    pub(crate) kind: Option<At<String>>,
+    /// Crank, from the shaft to the pin.
+    pub(crate) crank_radius: Option<Quantity<Length>>,
+    /// Rod, from pin to pin; longer than the crank.
+    pub(crate) rod_length: Option<Quantity<Length>>,
+    /// Rows of [drive, ram], 2 to 64: the angle of the drive, or the position of the axis, and where the ram is then. Both
+    /// rise, from the upper towards the lower dead centre.
+    pub(crate) table: Option<At<Vec<Row>>>,
+    /// Turns of the motor per turn of the drive behind its gear, 1 unless given. A turn of the motor is a `lead` of the axis.
+    pub(crate) gear: Option<Quantity<Number>>,
+    /// Position of the axis at angle 0, the upper dead centre of a crank; 0 unless given.
+    pub(crate) zero: Option<Quantity<Length>>,
+    /// Share of the motor's power that reaches the ram while the motor drives it, 1 unless given.
+    pub(crate) efficiency: Option<Quantity<Number>>,
+    /// Share of the ram's power that reaches the motor while the ram drives it, 1 unless given; 0 locks itself.
+    pub(crate) efficiency_back: Option<Quantity<Number>>,
+    /// Force of the counterbalance against the way in, with the ram at `top`; 0 unless given. A twin has it in its gravity.
+    pub(crate) counterbalance: Option<Quantity<Force>>,
+    /// Rise of that force with the way in: pneumatic; 0 unless given.
+    pub(crate) counterbalance_rate: Option<Quantity<Stiffness>>,
+}

@@ -1,0 +1,398 @@
+//! Press kinematics, zeros of strokes, and what is for one recipe alone.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "expected values within a tolerance, on whatever platform"
+)]
+
+use super::errors::wrong;
+use crate::machine::{Demand, Machine};
+use crate::patch::{apply_patch, twin_patch};
+use crate::{PRESS_CELL, load};
+use twinstep_models::press::evaluate::reference::Reference;
+
+const CRANK: &str = include_str!("../../machines/crank-press.toml");
+
+/// A toggle by rows, 0 to 60 mm over 0 to 180 deg of the drive: 30 (1 - cos q).
+fn toggle() -> String {
+    let rows: Vec<String> = (0..=18)
+        .map(|k| {
+            let degrees = 10.0 * f64::from(k);
+            let ram_mm = 30.0 * (1.0 - degrees.to_radians().cos());
+            format!("[\"{degrees}deg\", \"{ram_mm:.6}mm\"],\n")
+        })
+        .collect();
+    let table = format!("kind = \"table\"\ntable = [\n{}]\n", rows.concat());
+    CRANK
+        .replace(
+            "kind = \"crank\"\ncrank_radius = \"60mm\"\nrod_length = \"300mm\"\n",
+            &table,
+        )
+        .replace("tare = [\"70mm\", \"95mm\"]", "tare = [\"30mm\", \"40mm\"]")
+        .replace("contact = \"100mm\"", "contact = \"45mm\"")
+}
+
+/// Two recipes, and every key that is for one of them alone.
+fn two_recipes() -> String {
+    PRESS_CELL
+        .replace(
+            "[[recipe]]\nname = \"a\"\n",
+            "[[part.recipe_twin]]\nrecipe = \"b\"\ncontact = \"150.1mm\"\nstiffness = \"2N/um\"\n\n\
+         [[recipe]]\nname = \"a\"\nparts = [\"bush-a\"]\n\n[[recipe]]\nname = \"b\"\n",
+        )
+        .replace("kind = \"work\"\n", "kind = \"work\"\nrecipe = \"b\"\n")
+        .replace(
+            "kind = \"envelope\"\npart = \"bush-b\"\n",
+            "kind = \"envelope\"\npart = \"bush-b\"\nrecipe = \"a\"\n",
+        )
+}
+
+fn built(text: &str) -> Machine {
+    load(text, "it.toml").unwrap_or_else(|error| panic!("{}", error.plain()))
+}
+
+#[test]
+fn a_crank_counts_in_angles_and_its_ram_is_where_geometry_puts_it() {
+    let machine = built(CRANK);
+    let press = &machine.presses[0];
+    // 12 turns of the motor of 360 mm each are 360 deg.
+    for (at_m, degrees) in [
+        (press.stroke.top_m, 10.0),
+        (press.stroke.approach_m, 80.0),
+        (press.stroke.bottom_m, 170.0_f64),
+    ] {
+        assert!((at_m - 12e-3 * degrees).abs() < 1e-12, "{at_m}");
+        // By the cosine rule.
+        let b = 0.06 * degrees.to_radians().cos();
+        let ram_m = 0.36 - (b + (b * b + 0.09_f64 - 0.0036).sqrt());
+        assert!((press.drive_train.ram_m(at_m) - ram_m).abs() < 1e-12);
+    }
+    // Without `begin` a stroke is seen from where the ram is at `approach`.
+    assert_eq!(
+        press.curve.begin_m,
+        press.drive_train.ram_m(press.stroke.approach_m)
+    );
+    let tare = press.curve.tare.unwrap();
+    assert_eq!((tare.range_m, tare.limit_n), ([0.07, 0.095], 3000.0));
+    let train = &press.drive_train;
+    assert_eq!((train.efficiency, train.efficiency_back), (0.92, 0.9));
+    assert_eq!(train.counterbalance.constant_n, 1500.0);
+}
+
+#[test]
+fn a_table_of_angles_and_one_of_positions_are_the_same_drive() {
+    let by_angle = built(&toggle());
+    let mut text = toggle();
+    for k in 0..=18 {
+        // 12 mm of the axis are a degree of the drive.
+        text = text.replace(
+            &format!("[\"{}deg\"", 10 * k),
+            &format!("[\"{}mm\"", 120 * k),
+        );
+    }
+    let by_place = built(&text);
+    for k in 0..=90 {
+        let degrees = 10.0 + 160.0 * f64::from(k) / 90.0;
+        let exact_m = 0.03 * (1.0 - degrees.to_radians().cos());
+        let [a, b] =
+            [&by_angle, &by_place].map(|m| m.presses[0].drive_train.ram_m(12e-3 * degrees));
+        // 19 rows of 10 deg: the cubics between them are some 10 um from the cosine.
+        assert!((a - exact_m).abs() < 2e-5, "{degrees}: {a} {exact_m}");
+        assert!((a - b).abs() < 1e-9, "{a} {b}");
+    }
+}
+
+#[test]
+fn a_screw_stays_what_it_was() {
+    let plain = built(PRESS_CELL);
+    let named = PRESS_CELL.replace(
+        "# Below this force friction and braking are not",
+        "[press.kinematics]\nkind = \"screw\"\n\n# Below this force friction and braking are not",
+    );
+    assert_eq!(built(&named), plain);
+}
+
+#[test]
+fn every_mistake_in_kinematics_points_at_its_line() {
+    let it = |from, to, words| wrong(CRANK, from, to, words);
+    it(
+        "kind = \"crank\"",
+        "kind = \"cranc\"",
+        "known: screw, crank, table",
+    );
+    it("kind = \"crank\"", "kind = \"table\"", "need `table`");
+    it(
+        "crank_radius = \"60mm\"",
+        "table = [[\"0deg\", \"0mm\"], [\"9deg\", \"1mm\"]]",
+        "write `kind = \"table\"`",
+    );
+    it(
+        "crank_radius = \"60mm\"",
+        "crank_radius = \"60N\"",
+        "allowed units: m, cm, mm, um, nm",
+    );
+    it(
+        "rod_length = \"300mm\"",
+        "rod_length = \"50mm\"",
+        "a rod is longer than the crank of \"60mm\"",
+    );
+    it("gear = 12", "gear = 0", "`gear` must be more than 0");
+    it(
+        "efficiency = 0.92",
+        "efficiency = 0",
+        "`efficiency` must be more than 0",
+    );
+    it(
+        "efficiency_back = 0.9",
+        "efficiency_back = 1.1",
+        "at least 0 and at most 1",
+    );
+    it(
+        "counterbalance = \"1.5kN\"",
+        "counterbalance = \"1.5kg\"",
+        "expected a force",
+    );
+    it(
+        "bottom = \"170deg\"",
+        "bottom = \"250deg\"",
+        "the ram goes back before the drive is at `bottom`",
+    );
+    it(
+        "bottom = \"170deg\"",
+        "bottom = \"60deg\"",
+        "not beyond `approach`",
+    );
+    it(
+        "approach = \"80deg\"",
+        "approach = \"80kg\"",
+        "expected a length",
+    );
+    it(
+        "contact = \"100mm\"",
+        "contact = \"50mm\"",
+        "outside the pressing way",
+    );
+}
+
+/// The text with `from` replaced is refused with all of `words`.
+fn refused(base: &str, from: &str, to: &str, words: &str) {
+    assert!(base.contains(from), "{from} is not there");
+    let error = load(&base.replacen(from, to, 1), "it.toml")
+        .expect_err(to)
+        .plain();
+    assert!(
+        error.contains(words),
+        "{from} -> {to}: expected \"{words}\" in\n{error}"
+    );
+}
+
+#[test]
+fn kinematics_where_they_have_no_meaning_are_refused() {
+    refused(
+        CRANK,
+        "unit = \"deg\" }\ncurrent = { column = \"current_a\" }",
+        "unit = \"deg\" }\ncurrent = { column = \"f\", unit = \"kN\" }",
+        "`efficiency` has no meaning here: the recording of this press holds the force",
+    );
+    refused(
+        CRANK,
+        "kind = \"crank\"\n",
+        "",
+        "`crank_radius` has no meaning for kinematics of kind \"screw\"",
+    );
+    refused(
+        CRANK,
+        "crank_radius = \"60mm\"\n",
+        "",
+        "a crank needs `crank_radius` and `rod_length`",
+    );
+    let linked = "[press.kinematics]\nkind = \"crank\"\ncrank_radius = \"60mm\"\nrod_length = \"300mm\"\n\n[press.plant]";
+    refused(
+        PRESS_CELL,
+        "[press.plant]",
+        linked,
+        "the simulated press has a screw",
+    );
+    refused(
+        PRESS_CELL,
+        "[press.plant]",
+        linked,
+        "[press.twin] has one mass and one gravity",
+    );
+    // A screw has no angle.
+    refused(
+        PRESS_CELL,
+        "top = \"40mm\"",
+        "top = \"40deg\"",
+        "allowed units: m, cm, mm, um, nm",
+    );
+}
+
+#[test]
+fn a_stroke_cannot_begin_where_no_force_is_known() {
+    let from_dead_centre = CRANK.replace("top = \"10deg\"", "top = \"0deg\"");
+    built(&from_dead_centre);
+    wrong(
+        &from_dead_centre,
+        "step = \"0.02mm\"",
+        "begin = \"1um\"",
+        "a current says nothing of the force",
+    );
+}
+
+#[test]
+fn every_mistake_in_a_table_points_at_its_row() {
+    let text = toggle();
+    let it = |from, to, words| wrong(&text, from, to, words);
+    it(
+        "[\"60deg\", \"15.000000mm\"]",
+        "[\"60deg\"]",
+        "has 1 values, and needs two",
+    );
+    it(
+        "[\"60deg\", \"15.000000mm\"]",
+        "[\"40deg\", \"15mm\"]",
+        "row 7 of `table`: the drive does not go on",
+    );
+    it(
+        "[\"60deg\", \"15.000000mm\"]",
+        "[\"60deg\", \"1.5mm\"]",
+        "row 7 of `table`: the ram does not go on",
+    );
+    it(
+        "[\"60deg\", \"15.000000mm\"]",
+        "[\"60deg\", \"19.5mm\"]",
+        "which is no smooth motion",
+    );
+    it(
+        "[\"60deg\", \"15.000000mm\"]",
+        "[\"60N\", \"15mm\"]",
+        "expected a length",
+    );
+    it(
+        "[\"60deg\", \"15.000000mm\"]",
+        "[\"60deg\", \"15deg\"]",
+        "expected a length",
+    );
+    it(
+        "bottom = \"170deg\"",
+        "bottom = \"185deg\"",
+        "the table goes from 0.000 to 180.000 deg",
+    );
+    let rows = "[\"1deg\", \"1mm\"], ".repeat(65);
+    let many = text.replace("table = [\n", &format!("table = [{rows}\n"));
+    let error = load(&many, "it.toml").expect_err("too many").plain();
+    assert!(
+        error.contains("`table` has 84 rows, and it takes 2 to 64"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_zero_is_taken_in_the_free_part_of_the_way_in() {
+    let it = |from, to, words| wrong(CRANK, from, to, words);
+    let tare = "tare = [\"70mm\", \"95mm\"]";
+    it(
+        tare,
+        "tare = [\"50mm\", \"95mm\"]",
+        "a stroke is seen from 0.055",
+    );
+    it(
+        tare,
+        "tare = [\"95mm\", \"70mm\"]",
+        "the smallest comes first",
+    );
+    it(tare, "tare = [\"95mm\"]", "needs two");
+    it(tare, "tare = [\"70deg\", \"95deg\"]", "expected a length");
+    it(
+        "tare_limit = \"3kN\"",
+        "tare_limit = \"0N\"",
+        "must be more than 0N",
+    );
+    it(
+        "contact = \"100mm\"",
+        "contact = \"94mm\"",
+        "takes the zero of its strokes up to 0.095m",
+    );
+    refused(
+        CRANK,
+        "tare = [\"70mm\", \"95mm\"]\n",
+        "",
+        "`tare_limit` has no meaning without `tare`",
+    );
+    let unlimited = built(&CRANK.replace("tare_limit = \"3kN\"\n", ""));
+    // The force of contact, unless given: what is more is a part, and no zero.
+    assert_eq!(unlimited.presses[0].curve.tare.unwrap().limit_n, 500.0);
+}
+
+#[test]
+fn what_is_for_one_recipe_is_built_with_its_index() {
+    let machine = built(&two_recipes());
+    let recipes: Vec<Option<u8>> = (machine.presses[0].evaluations.iter())
+        .map(|one| match &one.demand {
+            Demand::Object(object) => object.recipe,
+            Demand::Envelope(envelope) => envelope.recipe,
+        })
+        .collect();
+    assert_eq!(recipes, [None, None, Some(0), Some(1)]);
+    // The last part of the file is the one that the table belongs to.
+    let twin = machine.parts[2].twin_of_recipe(1).unwrap();
+    assert_eq!((twin.contact_m, twin.stiffness_n_per_m), (0.1501, 2e6));
+    assert!(machine.parts[2].twin_of_recipe(0).is_none());
+    let text = two_recipes();
+    wrong(
+        &text,
+        "recipe = \"b\"\nx = ",
+        "recipe = \"bb\"\nx = ",
+        "there is no recipe \"bb\"",
+    );
+    wrong(
+        &text,
+        "recipe = \"b\"\ncontact",
+        "recipe = \"c\"\ncontact",
+        "known: a, b",
+    );
+    let twice = text.replace(
+        "[[recipe]]\nname = \"a\"",
+        "[[part.recipe_twin]]\nrecipe = \"b\"\ncontact = \"150mm\"\nstiffness = \"2N/um\"\n\n[[recipe]]\nname = \"a\"",
+    );
+    let error = load(&twice, "it.toml").expect_err("twice").plain();
+    assert!(error.contains("the name \"b\" is taken already"), "{error}");
+}
+
+#[test]
+fn what_was_learnt_for_one_recipe_goes_through_a_patch() {
+    let mut machine = built(&two_recipes());
+    let general = machine.parts[0].twin.unwrap();
+    machine.parts[0].by_recipe.push((1, general));
+    machine.parts[2].by_recipe[0].1.contact_m = 0.1502;
+    let merged = apply_patch(&two_recipes(), &twin_patch(&machine)).unwrap();
+    let again = built(&merged);
+    assert_eq!(again.parts, machine.parts);
+    assert!(
+        merged.contains("[[part.recipe_twin]]") && merged.contains("[part.recipe_twin.envelope]")
+    );
+}
+
+#[test]
+fn every_reference_can_be_written() {
+    let machine = built(CRANK);
+    let references: Vec<Reference> = (machine.presses[0].evaluations.iter())
+        .filter_map(|one| match &one.demand {
+            Demand::Object(object) => Some(object.reference),
+            Demand::Envelope(_) => None,
+        })
+        .collect();
+    let expected = [
+        Reference::Absolute,
+        Reference::Trigger(2000.0),
+        Reference::Final,
+        Reference::Absolute,
+    ];
+    assert_eq!(references, expected);
+    wrong(
+        CRANK,
+        "reference = \"final\"",
+        "reference = \"line\"",
+        "known: absolute, final, trigger",
+    );
+}

@@ -1,0 +1,73 @@
+//! Health of a vacuum station: its leak rate.
+
+use super::{Reading, Usage};
+use twinstep_models::health::life::life;
+use twinstep_models::health::scalar::ScalarTracker;
+use twinstep_models::health::trend::{Reservoir, trend};
+
+/// Health of one vacuum station.
+#[derive(Clone, Debug)]
+pub struct StationHealth {
+    /// Healthy leak rate and its standard deviation from hold to hold (Pa/s); none: not calibrated.
+    healthy: Option<(f64, f64)>,
+    limit_pa_per_s: f64,
+    leak: ScalarTracker,
+    history: Reservoir,
+    time_ns: u64,
+    holds: u64,
+}
+
+impl StationHealth {
+    /// Nothing seen yet.
+    pub fn new(healthy: Option<(f64, f64)>, limit_pa_per_s: f64) -> Self {
+        Self {
+            healthy,
+            limit_pa_per_s,
+            leak: ScalarTracker::default(),
+            history: Reservoir::default(),
+            time_ns: 0,
+            holds: 0,
+        }
+    }
+
+    /// Takes in the leak rate of a hold and its standard deviation (Pa/s).
+    pub fn hold(&mut self, rate: f64, sigma: f64, time_ns: u64) {
+        self.time_ns = time_ns;
+        self.holds += 1;
+        self.leak.push(rate, sigma, 0.1 * sigma);
+        self.history.push(time_ns as f64 / 3.6e12, rate, sigma);
+    }
+
+    /// What was used so far.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            hours: self.time_ns as f64 / 3.6e12,
+            strokes: self.holds,
+            metres: 0.0,
+        }
+    }
+
+    /// The leak rate; none before the first hold.
+    pub fn reading(&self) -> Option<Reading> {
+        if self.leak.seen == 0 {
+            return None;
+        }
+        let points = self.history.points();
+        let (healthy, _) = self.healthy?;
+        Some(Reading {
+            parameter: "leak_rate",
+            unit: "Pa/s",
+            value: self.leak.x,
+            sigma: self.leak.sigma(),
+            healthy: Some(healthy),
+            inferred: false,
+            trend: trend(&points),
+            life: life(
+                &points,
+                healthy,
+                self.limit_pa_per_s,
+                self.time_ns as f64 / 3.6e12,
+            ),
+        })
+    }
+}

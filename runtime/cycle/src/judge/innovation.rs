@@ -1,0 +1,200 @@
+//! What is surprising now: the innovations of one cycle, and the deviations that they raise.
+//!
+//! A surprise is ranked at once by [`abrupt`], unless features that deviate have already said what it is; what they say later updates it.
+
+use super::{AxisJudge, CALM_CYCLES, CURRENT, Occasion, sure};
+use crate::event::{Detector, Event, EventState, Severity};
+use crate::outbox::Outbox;
+use crate::plan::{AxisPlan, NEXT};
+use twinstep_models::abrupt::{self, JUMP};
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::innovation::{Statistics, WHITENED, WHITENED_CHANNELS, Watch};
+use twinstep_models::rank::Ranking;
+
+/// Channels of the three innovations.
+const NEXT_CHANNELS: [Channel; NEXT] = [
+    Channel::PositionNext,
+    Channel::VelocityNext,
+    Channel::CurrentNext,
+];
+/// A deviation that comes back within this many times the calm it was cleared after has never been gone: the calm that it needs is doubled.
+const BACK_WITHIN: u64 = 16;
+/// Longest calm that is needed (cycles).
+const CALM_MOST: u32 = CALM_CYCLES << 8;
+
+/// What the detectors of one axis have in one cycle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Innovation {
+    /// Measured position (m), velocity (m/s) and current (A).
+    pub measured: [f64; NEXT],
+    /// Predicted, likewise.
+    pub predicted: [f64; NEXT],
+    /// Window and CUSUM of the whitened channels.
+    pub whitened: [Statistics; WHITENED],
+}
+
+impl Innovation {
+    /// What place `l` of a lane has.
+    pub fn of(watch: &Watch, l: usize, measured: [f64; NEXT], predicted: [f64; NEXT]) -> Self {
+        Self {
+            measured,
+            predicted,
+            whitened: core::array::from_fn(|w| Statistics::of(watch, w, l)),
+        }
+    }
+
+    /// How far the furthest detector of channel `c` is towards its threshold (1: there), and which it is.
+    fn excess(&self, plan: &AxisPlan, c: usize) -> (f64, Detector) {
+        let residual = (self.measured[c] - self.predicted[c]).abs();
+        let mut furthest = (
+            plan.limits[c].map_or(0.0, |limit| residual / limit),
+            Detector::FastLimit,
+        );
+        for (w, s) in self.whitened.into_iter().enumerate() {
+            let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
+                continue;
+            };
+            for (excess, detector) in [
+                (s.window / p.window, Detector::Window),
+                (s.cusum / p.cusum, Detector::Cusum),
+            ] {
+                if excess > furthest.0 {
+                    furthest = (excess, detector);
+                }
+            }
+        }
+        furthest
+    }
+}
+
+/// What was told of a deviation when it was raised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Told {
+    measured: f64,
+    predicted: f64,
+    regime: Regime,
+    detector: Detector,
+    pub(super) cause: Cause,
+}
+
+/// The deviation of one channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Next {
+    /// It is raised.
+    pub(super) raised: Option<Told>,
+    calm: u32,
+    calm_needed: u32,
+    cleared_cycle: u64,
+}
+
+impl Next {
+    /// It begins: what surprises once a movement is one deviation, not one a movement.
+    fn raise(&mut self, told: Told, cycle: u64) {
+        self.raised = Some(told);
+        self.calm = 0;
+        let old = self.calm_needed;
+        let since = cycle.saturating_sub(self.cleared_cycle);
+        let back = old > 0 && since <= BACK_WITHIN * u64::from(old);
+        self.calm_needed = if back {
+            CALM_MOST.min(2 * old)
+        } else {
+            CALM_CYCLES
+        };
+    }
+}
+
+impl AxisJudge {
+    /// Judges the innovations of one cycle: called where a detector is beyond its threshold, and until a deviation is cleared.
+    pub fn innovation(
+        &mut self,
+        plan: &AxisPlan,
+        at: &Occasion,
+        regime: Regime,
+        evidence: &Innovation,
+        out: &mut Outbox,
+    ) {
+        let away_m = (evidence.measured[0] - evidence.predicted[0]).abs();
+        self.jumped |= away_m > JUMP * plan.cycle_way_m;
+        for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
+            let (excess, detector) = evidence.excess(plan, c);
+            let (measured, predicted) = (evidence.measured[c], evidence.predicted[c]);
+            let event = |state, cause, causes: Option<Ranking>| Event {
+                causes,
+                ..at.event(
+                    channel,
+                    state,
+                    detector,
+                    Severity::Warning,
+                    measured,
+                    predicted,
+                    regime,
+                    cause,
+                )
+            };
+            // Backlash is a deviation of the same channel: it begins once and ends once.
+            let silent = c == CURRENT && self.backlash_raised;
+            let next = &mut self.next[c];
+            match next.raised {
+                None if excess > 1.0 => {
+                    let ranking = match self.known {
+                        Some(known) if !self.jumped => known,
+                        _ => abrupt::rank(regime, self.jumped, plan.carries_weight),
+                    };
+                    let told = Told {
+                        measured,
+                        predicted,
+                        regime,
+                        detector,
+                        cause: ranking.first(),
+                    };
+                    next.raise(told, at.stamp.cycle);
+                    if !silent {
+                        out.push(event(EventState::Raised, told.cause, Some(ranking)));
+                    }
+                }
+                None => {}
+                Some(told) => {
+                    next.calm = if excess < 0.5 { next.calm + 1 } else { 0 };
+                    if next.calm >= next.calm_needed {
+                        next.cleared_cycle = at.stamp.cycle;
+                        next.raised = None;
+                        if !silent {
+                            out.push(event(EventState::Cleared, told.cause, None));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A movement has ended and its features say what is the matter: tells it of the surprises that are still raised.
+    pub(super) fn explain(&mut self, at: &Occasion, out: &mut Outbox) {
+        let Some(known) = self.known.filter(sure) else {
+            return;
+        };
+        let cause = known.first();
+        for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
+            let Some(told) = &mut self.next[c].raised else {
+                continue;
+            };
+            if told.cause == cause || (c == CURRENT && self.backlash_raised) {
+                continue;
+            }
+            told.cause = cause;
+            out.push(Event {
+                causes: Some(known),
+                ..at.event(
+                    channel,
+                    EventState::Updated,
+                    told.detector,
+                    Severity::Warning,
+                    told.measured,
+                    told.predicted,
+                    told.regime,
+                    cause,
+                )
+            });
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What `check` says of a press: from its motor to its ram, and how its strokes are judged.
+
+use serde::Serialize;
+use std::fmt::Write;
+use twinstep_config::machine::Press;
+use twinstep_models::press::kinematics::Kinematics;
+
+/// Places at which the stroke is looked at for the end of what is known.
+const LOOKS: u32 = 4096;
+
+/// One press. What a press does not have is null.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct PressReport {
+    name: String,
+    /// `screw`, `crank` or `table`.
+    kinematics: &'static str,
+    /// Crank (m).
+    crank_radius_m: Option<f64>,
+    /// Rod (m).
+    rod_length_m: Option<f64>,
+    /// Where the ram is at `top`, `approach` and `bottom` of the stroke (m).
+    ram_m: [f64; 3],
+    /// How far the ram goes per way of the axis there (1).
+    ram_per_axis: [f64; 3],
+    /// From where to where on the way in the current tells the force (m).
+    force_known_m: [f64; 2],
+    /// Force on the ram comes from: `load` (the current beyond the motion), `current` or `sensor`.
+    force_from: &'static str,
+    efficiency: f64,
+    efficiency_back: f64,
+    /// Force against the way in with the ram at `top` (N).
+    counterbalance_n: f64,
+    /// Its rise with the way in (N/m).
+    counterbalance_n_per_m: f64,
+    /// The counterbalance is not taken off again: the gravity of the twin has it in it.
+    counterbalance_in_twin: bool,
+    /// Yield of the frame (m/N).
+    frame_m_per_n: f64,
+    /// Free part of the way in whose mean force is the zero of a stroke (m).
+    tare_m: Option<[f64; 2]>,
+    /// The most that is taken away (N).
+    tare_limit_n: Option<f64>,
+}
+
+impl PressReport {
+    pub(super) fn of(press: &Press) -> Self {
+        let (train, stroke) = (&press.drive_train, &press.stroke);
+        let at = |axis_m: f64| {
+            let linked = train.linkage.as_ref();
+            linked.map_or((axis_m, 1.0), |linkage| linkage.travel(axis_m))
+        };
+        let places = [stroke.top_m, stroke.approach_m, stroke.bottom_m].map(at);
+        let least = train.linkage.as_ref().map_or(0.0, |l| l.least());
+        let step_m = (stroke.bottom_m - stroke.top_m) / f64::from(LOOKS);
+        let known = (0..=LOOKS)
+            .map(|k| at(stroke.top_m + step_m * f64::from(k)))
+            .filter(|(_, per_axis)| per_axis.abs() >= least)
+            .map(|(ram_m, _)| ram_m)
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
+                [low.min(x), high.max(x)]
+            });
+        let kinematics = train.linkage.as_ref().map(|linkage| *linkage.kinematics());
+        let (name, crank) = match kinematics {
+            None | Some(Kinematics::Screw { .. }) => ("screw", None),
+            Some(Kinematics::Crank { radius_m, rod_m }) => ("crank", Some((radius_m, rod_m))),
+            Some(Kinematics::Table(_)) => ("table", None),
+        };
+        Self {
+            name: press.axis.name.clone(),
+            kinematics: name,
+            crank_radius_m: crank.map(|(radius_m, _)| radius_m),
+            rod_length_m: crank.map(|(_, rod_m)| rod_m),
+            ram_m: places.map(|(ram_m, _)| ram_m),
+            ram_per_axis: places.map(|(_, per_axis)| per_axis),
+            force_known_m: known,
+            force_from: crate::press_plan::force_from(press).name(),
+            efficiency: train.efficiency,
+            efficiency_back: train.efficiency_back,
+            counterbalance_n: train.counterbalance.constant_n,
+            counterbalance_n_per_m: train.counterbalance.rate_n_per_m,
+            counterbalance_in_twin: press.axis.twin.is_some(),
+            frame_m_per_n: press.curve.frame_m_per_n,
+            tare_m: press.curve.tare.map(|tare| tare.range_m),
+            tare_limit_n: press.curve.tare.map(|tare| tare.limit_n),
+        }
+    }
+
+    /// As one line for a person.
+    pub(super) fn text(&self) -> String {
+        let mm = |m: f64| 1e3 * m;
+        let [top, approach, bottom] = self.ram_m.map(mm);
+        let mut text = format!("{}: {}", self.name, self.kinematics);
+        // Writing to a string cannot fail.
+        if let (Some(radius_m), Some(rod_m)) = (self.crank_radius_m, self.rod_length_m) {
+            let _ = write!(text, " of {} mm, rod {} mm", mm(radius_m), mm(rod_m));
+        }
+        let _ = write!(
+            text,
+            ", ram from {top:.3} over {approach:.3} to {bottom:.3} mm, force from {}",
+            self.force_from
+        );
+        if self.kinematics != "screw" {
+            let [from, to] = self.force_known_m.map(mm);
+            let _ = write!(text, " known from {from:.3} to {to:.3} mm");
+        }
+        if self.efficiency < 1.0 || self.efficiency_back < 1.0 {
+            let _ = write!(
+                text,
+                ", efficiency {} (back {})",
+                self.efficiency, self.efficiency_back
+            );
+        }
+        if self.counterbalance_n != 0.0 || self.counterbalance_n_per_m != 0.0 {
+            let whose = if self.counterbalance_in_twin {
+                " in the twin's gravity"
+            } else {
+                ""
+            };
+            let _ = write!(
+                text,
+                ", counterbalance {} N + {} N/m{whose}",
+                self.counterbalance_n, self.counterbalance_n_per_m
+            );
+        }
+        if let (Some([from, to]), Some(limit_n)) = (self.tare_m, self.tare_limit_n) {
+            let _ = write!(
+                text,
+                ", zero of a stroke from {} to {} mm, at most {limit_n} N",
+                mm(from),
+                mm(to)
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,158 @@
+//! Every kind of fault, as a step and as a slow ramp, through the real binary: where it is, and the cause that its last word names first.
+//!
+//! The last word counts: a surprise is flagged in the cycle in which it happens, and what it was is known only after a movement or two.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use twinstep_tests::release_binary;
+use twinstep_tests::run::Place;
+
+/// Healthy movements come first: eight of each direction make the values that evidence beside the features is compared with.
+const AT_S: u64 = 20;
+const SEEDS: [u64; 2] = [3, 8];
+
+fn events(fault: &str, seconds: u64, seed: u64) -> Vec<Value> {
+    let place = Place::new();
+    let state = place.path("state");
+    let args = format!(
+        "demo --fast --json --cycles {} --seed {seed} --state {} --inject {fault}@{AT_S}s",
+        (AT_S + seconds) * 1000,
+        state.display()
+    );
+    let run = place.run(release_binary(), &args).fine();
+    run.of_type("event")
+}
+
+/// Runs `fault` for `seconds`, and has the last event of `channel` that names causes name one of `causes` first. Nobody else is accused.
+fn named(fault: &str, seconds: u64, channel: &str, causes: &[&str]) {
+    let target = fault.split(':').nth(1).unwrap();
+    for seed in SEEDS {
+        let events = events(fault, seconds, seed);
+        let told = |e: &&Value| e["channel"] == channel && e["state"] != "cleared";
+        let Some(last) = events.iter().rfind(told) else {
+            panic!("{fault}, seed {seed}: nothing on {channel} in {events:#?}");
+        };
+        for event in &events {
+            assert_eq!(event["source"], target, "{fault}, seed {seed}: {event}");
+        }
+        let first = last["cause"].as_str().unwrap();
+        assert!(
+            causes.iter().any(|c| first.contains(c)),
+            "{fault}, seed {seed}: {last}"
+        );
+        assert!(last["action"].as_str().is_some_and(|a| !a.is_empty()));
+    }
+}
+
+const RAMP_S: u64 = 25;
+
+#[test]
+fn friction() {
+    let cause = ["friction increased"];
+    for axis in ["infeed", "lift"] {
+        let step = format!("friction:{axis}:factor=1.25");
+        named(&step, 8, "current_load", &cause);
+        let ramp = format!("friction:{axis}:factor=1.5,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "current_load", &cause);
+    }
+}
+
+#[test]
+fn lack_of_lubrication() {
+    let cause = ["lubrication"];
+    for axis in ["cross", "pusher"] {
+        let step = format!("lubrication:{axis}:factor=2");
+        named(&step, 8, "current_load", &cause);
+        let ramp = format!("lubrication:{axis}:factor=3,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "current_load", &cause);
+    }
+}
+
+#[test]
+fn spalling_while_the_mean_current_falls() {
+    for axis in ["cross", "pusher"] {
+        let step = format!("spalling:{axis}:depth=0.6");
+        named(&step, 12, "current_load", &["spalling"]);
+        let ramp = format!("spalling:{axis}:depth=0.8,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S + 10, "current_load", &["spalling"]);
+    }
+}
+
+#[test]
+fn added_load() {
+    for (axis, mass_kg) in [("carriage", 12), ("lift", 9), ("press", 20)] {
+        let step = format!("load:{axis}:mass={mass_kg}kg");
+        named(&step, 10, "current_load", &["more load"]);
+        let ramp = format!("load:{axis}:mass={}kg,ramp={RAMP_S}s", 2 * mass_kg);
+        named(&ramp, RAMP_S, "current_load", &["more load"]);
+    }
+}
+
+#[test]
+fn torque_constant_or_current_sensor() {
+    for axis in ["cross", "lift"] {
+        let step = format!("current_gain:{axis}:factor=1.07");
+        named(&step, 10, "current_load", &["torque constant"]);
+        let ramp = format!("current_gain:{axis}:factor=1.12,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "current_load", &["torque constant"]);
+    }
+}
+
+/// Gravity keeps the gap of a vertical axis closed: only horizontal ones are asked.
+#[test]
+fn backlash() {
+    for axis in ["cross", "carriage"] {
+        let step = format!("backlash:{axis}:gap=60um");
+        named(&step, 10, "current_next", &["backlash"]);
+        let ramp = format!("backlash:{axis}:gap=120um,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "current_next", &["backlash"]);
+    }
+}
+
+/// A ramp is ten slips of a tenth, each of them further than the axis could move in a cycle.
+#[test]
+fn encoder_slip() {
+    for axis in ["cross", "lift"] {
+        let step = format!("encoder_slip:{axis}:step=300um");
+        named(&step, 6, "position_next", &["encoder slips"]);
+        let ramp = format!("encoder_slip:{axis}:step=3mm,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "position_next", &["encoder slips"]);
+    }
+}
+
+#[test]
+fn leak() {
+    named("leak:gripper:rate=10mbar/s", 10, "leak_rate", &["leak"]);
+    let ramp = format!("leak:gripper:rate=20mbar/s,ramp={RAMP_S}s");
+    named(&ramp, RAMP_S, "leak_rate", &["leak"]);
+}
+
+/// Parts are right or wrong: no ramp.
+#[test]
+fn wrong_and_missing_part() {
+    let wrong = "wrong_part:press:part=bush-long";
+    named(wrong, 12, "current_load", &["not the recipe's"]);
+    named(wrong, 12, "stroke", &["force too high"]);
+    named("missing_part:press", 12, "current_load", &["no part"]);
+    named("missing_part:press", 12, "stroke", &["force too low"]);
+}
+
+/// The first word on a lift that carries more may be friction or the motor, which move what one movement up shows in the same
+/// proportion. The weight at rest, and the way down, know better.
+#[test]
+fn a_lift_that_carries_more_is_told_once_it_has_stood_still() {
+    for seed in SEEDS {
+        let events = events("load:lift:mass=9kg", 3, seed);
+        let load: Vec<&Value> = (events.iter())
+            .filter(|e| e["channel"] == "current_load" && e["state"] != "cleared")
+            .collect();
+        let first = load[0]["causes"].as_array().unwrap();
+        let named = |c: &Value| c["cause"].as_str().unwrap().contains("more load");
+        assert!(first.iter().any(named), "seed {seed}: {}", load[0]);
+        let last = load[load.len() - 1];
+        assert!(named(last), "seed {seed}: {last}");
+    }
+}
