@@ -374,7 +374,12 @@ async fn read_fmmus<S>(
 ) -> Result<Vec<(Direction, u32, usize)>, Error> {
     let mut areas = Vec::new();
     for index in 0..FMMUS_READ {
-        let bytes: [u8; 16] = subdevice.register_read(0x0600 + index * 16).await?;
+        let bytes: [u8; 16] = match subdevice.register_read(0x0600 + index * 16).await {
+            Ok(bytes) => bytes,
+            // Small controllers have three.
+            Err(Error::WorkingCounter { received: 0, .. }) if index > 0 => break,
+            Err(error) => return Err(error),
+        };
         let direction = match bytes[11] & 3 {
             1 => Direction::Input,
             2 => Direction::Output,

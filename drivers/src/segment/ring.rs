@@ -8,8 +8,6 @@ use super::topology::{Place, Topology};
 
 /// Registers below this address hold what the ring remembers of each SubDevice: its addresses, its event mask, its FMMUs.
 const REMEMBERED_END: u16 = 0x0700;
-/// Active FMMUs for which there is room from the start: three for each SubDevice.
-const FMMUS_EXPECTED: usize = 3;
 
 /// A piece of the logical address space.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +38,14 @@ pub struct Ring {
 impl Ring {
     /// The ring of SubDevices that hang at the given ports; see [`Topology::new`].
     pub fn new(hooks: &[Option<(usize, usize)>], devices: &mut [Device]) -> Self {
+        // Room for all that can be active: nothing allocates in the cycle.
+        let fmmus = devices.iter().map(Device::fmmu_count).sum();
         let mut ring = Self {
             topology: Topology::new(hooks),
             order: Vec::with_capacity(hooks.len()),
             places: vec![Place::default(); hooks.len()],
             addresses: Vec::with_capacity(hooks.len()),
-            mapped: Vec::with_capacity(hooks.len() * FMMUS_EXPECTED),
+            mapped: Vec::with_capacity(fmmus),
             events: false,
             stale: true,
         };

@@ -136,7 +136,10 @@ impl SiiImage {
     /// # Errors
     /// [`SiiError`], which names the word.
     pub fn parse(bytes: &[u8]) -> Result<Self, SiiError> {
-        if bytes.len() < FIRST_CATEGORY * 2 || bytes.len() > MAX_BYTES || bytes.len() % 2 != 0 {
+        if bytes.len() < FIRST_CATEGORY * 2
+            || bytes.len() > MAX_BYTES
+            || !bytes.len().is_multiple_of(2)
+        {
             return Err(SiiError::Size { bytes: bytes.len() });
         }
         let word = |at: usize| {

@@ -35,12 +35,13 @@ impl Device {
     }
 
     fn links_changed(&mut self, before: [bool; PORTS], count_losses: bool) {
-        for port in 0..PORTS {
-            if count_losses && before[port] && !self.links[port] {
+        let now = self.links;
+        for (port, (before, now)) in before.iter().zip(now).enumerate() {
+            if count_losses && *before && !now {
                 self.count_error(LOST_LINKS + port);
             }
         }
-        if before != self.links {
+        if before != now {
             self.publish_links();
             if count_losses {
                 self.ecat_events |= DL_STATUS;
@@ -75,6 +76,11 @@ impl Device {
             0
         };
         [self.word(0x0010), alias]
+    }
+
+    /// FMMUs that it has.
+    pub fn fmmu_count(&self) -> usize {
+        self.description.controller.fmmus
     }
 
     /// First and last logical byte of each active FMMU.
