@@ -3,7 +3,7 @@
 //!
 //! `cargo test -p twinstep-drivers --test fuzz` makes a short run. `TWINSTEP_FUZZ_ROUNDS=N` makes a longer one, and
 //! `TWINSTEP_FUZZ_SEED=S` another; the seed is printed. What was found becomes a file of the corpus, which every run tries first.
-//! The corpus was recorded here (`make_corpus`) and holds nothing of any real device.
+//! The corpus was recorded here (`the_corpus_has_what_a_start_up_sends`) and holds nothing of any real device.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -278,10 +278,10 @@ fn no_answer_stops_the_cycle_and_honest_ones_bring_everything_back() {
     );
 }
 
-/// Records a start-up and writes the first frame of every kind: `cargo test -p twinstep-drivers --test fuzz -- --ignored`.
+/// Records a start-up: most kinds of its frames are in the corpus. With `TWINSTEP_MAKE_CORPUS=1` the first frame of every kind
+/// is written there, and the mailbox messages.
 #[test]
-#[ignore = "writes the corpus"]
-fn make_corpus() {
+fn the_corpus_has_what_a_start_up_sends() {
     struct Recorder(InProcess, Rc<RefCell<BTreeMap<Vec<u8>, Vec<u8>>>>);
     impl Link for Recorder {
         fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
@@ -301,9 +301,24 @@ fn make_corpus() {
     let all = Rc::new(RefCell::new(BTreeMap::new()));
     let mut bus = EthercatBus::bring_up(Recorder(link(), Rc::clone(&all)), &machine()).unwrap();
     assert!(bus.shutdown());
+    let name = |kind: &[u8]| -> String {
+        let hex: String = kind.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex}.bin")
+    };
+    if std::env::var_os("TWINSTEP_MAKE_CORPUS").is_none() {
+        let all = all.borrow();
+        let known = all
+            .keys()
+            .filter(|kind| folder("frames").join(name(kind)).is_file());
+        let (known, kinds) = (known.count(), all.len());
+        assert!(
+            5 * known >= 4 * kinds,
+            "{known} of {kinds} kinds: TWINSTEP_MAKE_CORPUS=1 records them"
+        );
+        return;
+    }
     for (kind, frame) in all.borrow().iter() {
-        let name: String = kind.iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::write(folder("frames").join(format!("{name}.bin")), frame).unwrap();
+        std::fs::write(folder("frames").join(name(kind)), frame).unwrap();
     }
     let coe = |service: u8, rest: &[u8]| {
         let mut bytes = ((rest.len() + 2) as u16).to_le_bytes().to_vec();
