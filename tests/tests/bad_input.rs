@@ -329,3 +329,35 @@ fn no_permission() {
         );
     }
 }
+
+#[test]
+fn an_eeprom_image_that_is_none_is_named_with_its_word() {
+    let place = Place::new();
+    let cell = changed("subdevices = [\n", "subdevices = [\n    \"extra\",\n");
+    let table = "\n[[bus.subdevice]]\nname = \"extra\"\nsii = \"extra.bin\"\n";
+    let machine = place.file("cell.toml", cell + table);
+    let check = format!("check {}", machine.display());
+    place.refuse(
+        &check,
+        2,
+        &["SubDevice 'extra', EEPROM image extra.bin", "No such file"],
+    );
+    let mut image = vec![0_u8; 128];
+    let _ = place.file("extra.bin", &image[..100]);
+    place.refuse(&check, 2, &["100 bytes", "from 128 to 131072"]);
+    image.extend_from_slice(&[41, 0, 9, 0]);
+    let _ = place.file("extra.bin", &image);
+    place.refuse(
+        &check,
+        2,
+        &["word 0x0040", "category 41 claims 9 words, 0 are left"],
+    );
+    // It can be read, and nothing can hang behind it: the first axis does.
+    image.truncate(128);
+    image.extend_from_slice(&[30, 0, 16, 0]);
+    image.extend_from_slice(&[0; 32]);
+    image[128 + 4 + 16] = 0x01;
+    let _ = place.file("extra.bin", &image);
+    let demo = format!("demo --config {} --fast --cycles 10", machine.display());
+    place.refuse(&demo, 2, &["hangs at port B of 'extra'", "no such port"]);
+}

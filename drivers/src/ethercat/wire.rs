@@ -5,6 +5,7 @@
 //! back by about 1 us together.
 
 use super::plan::{Direction, Piece, Plan};
+use crate::segment::process_data;
 use twinstep_config::machine::{Machine, PdoEntry};
 
 /// Time of one byte at 100 Mbit/s (ns).
@@ -29,16 +30,7 @@ pub fn wire_time_ns(machine: &Machine) -> u64 {
     let Some(bus) = &machine.bus else {
         return 0;
     };
-    let sizes: Vec<_> = bus
-        .subdevices
-        .iter()
-        .map(|subdevice| {
-            (
-                entry_bytes(&subdevice.outputs),
-                entry_bytes(&subdevice.inputs),
-            )
-        })
-        .collect();
+    let sizes: Vec<_> = bus.subdevices.iter().map(process_data).collect();
     // Its addresses are those of the layout that bring-up uses; only their lengths matter here.
     let plan = Plan::new(&layout(&sizes), sizes.len(), Some(0));
     let frames: u64 = plan.frame_lengths().map(frame_time_ns).sum();

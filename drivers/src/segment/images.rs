@@ -3,9 +3,10 @@
 use super::Description;
 use super::assemble::SegmentError;
 use super::controller::ControllerError;
+use super::description::bytes;
 use super::sii_image::{SiiError, SiiImage};
 use std::path::Path;
-use twinstep_config::machine::{Machine, SiiFile};
+use twinstep_config::machine::{Machine, SiiFile, SubDevice};
 
 /// Why an image cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +46,27 @@ pub fn load_images(machine: &mut Machine, folder: &Path) -> Result<(), SegmentEr
             path: file.path.clone(),
             why,
         };
-        let bytes = std::fs::read(folder.join(&file.path))
+        let content = std::fs::read(folder.join(&file.path))
             .map_err(|error| wrong(ImageError::Read(error.to_string())))?;
-        let image = SiiImage::parse(&bytes).map_err(|error| wrong(ImageError::Sii(error)))?;
+        let image = SiiImage::parse(&content).map_err(|error| wrong(ImageError::Sii(error)))?;
         subdevice.vendor_id = image.vendor_id;
         subdevice.product_code = image.product_code;
-        file.bytes = bytes;
+        file.bytes = content;
     }
     Ok(())
+}
+
+/// Outputs and inputs of a SubDevice on the wire (bytes): those of its image where the configuration lists none.
+pub fn process_data(subdevice: &SubDevice) -> (usize, usize) {
+    let SubDevice {
+        outputs, inputs, ..
+    } = subdevice;
+    let file = subdevice.sii.as_ref();
+    match file.filter(|_| outputs.is_empty() && inputs.is_empty()) {
+        // What cannot be used is refused where it is loaded.
+        Some(file) => description(file).map_or((0, 0), |it| (it.output_bytes(), it.input_bytes())),
+        None => (bytes(outputs), bytes(inputs)),
+    }
 }
 
 /// The device of an image that was read.

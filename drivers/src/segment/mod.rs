@@ -45,7 +45,7 @@ mod topology;
 pub use assemble::SegmentError;
 pub use description::{Description, Identity};
 pub use device::MAX_PROCESS_DATA;
-pub use images::{ImageError, load_images};
+pub use images::{ImageError, load_images, process_data};
 pub use topology::HOP_NS;
 
 use crate::frame::{Datagram, HEADERS, is_ethercat, is_well_formed};
@@ -270,7 +270,7 @@ impl Segment {
     pub fn process(&mut self, frame: &mut [u8], now_ns: u64) -> bool {
         let segment_ns = self.segment_ns(now_ns);
         self.advance_to(segment_ns);
-        if self.ring.is_empty() || self.loses_frame(now_ns) {
+        if self.ring.is_empty() {
             return false;
         }
         if !is_well_formed(frame) {
@@ -278,6 +278,9 @@ impl Segment {
             if let (true, Some(first)) = (is_ethercat(frame), self.devices.first_mut()) {
                 first.count_error(PROCESSING_UNIT_ERRORS);
             }
+            return false;
+        }
+        if self.loses_frame(now_ns) {
             return false;
         }
         let Self {

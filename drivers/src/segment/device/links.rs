@@ -12,6 +12,8 @@ const DL_STATUS: u16 = 1 << 2;
 const AL_STATUS: u16 = 1 << 3;
 /// Bit of SyncManager 0 among the events for the MainDevice; eight are told.
 const SYNC_MANAGER_BIT: usize = 4;
+/// All eight.
+const SYNC_MANAGER_EVENTS: u16 = 0x0ff0;
 /// Bits of the AL event request: process data watchdog, SyncManager 0.
 const AL_WATCHDOG: u32 = 1 << 6;
 const AL_SYNC_MANAGER_BIT: usize = 8;
@@ -96,7 +98,7 @@ impl Device {
     /// What it reports in datagrams now.
     pub fn events(&self) -> u16 {
         match self.event_mask() {
-            0 => 0,
+            mask if mask & SYNC_MANAGER_EVENTS == 0 => self.ecat_events & mask,
             mask => self.event_request() & mask,
         }
     }

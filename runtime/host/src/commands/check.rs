@@ -13,7 +13,8 @@ use std::fmt::Write;
 use thresholds::Thresholds;
 use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::ethercat::plan::Plan;
-use twinstep_drivers::ethercat::wire::{entry_bytes, layout, wire_time_ns};
+use twinstep_drivers::ethercat::wire::{layout, wire_time_ns};
+use twinstep_drivers::segment::process_data;
 
 /// Checks the configuration, or prints the JSON Schema.
 ///
@@ -311,16 +312,7 @@ fn frame_lengths(machine: &Machine) -> Vec<usize> {
     let Some(bus) = &machine.bus else {
         return Vec::new();
     };
-    let sizes: Vec<_> = bus
-        .subdevices
-        .iter()
-        .map(|subdevice| {
-            (
-                entry_bytes(&subdevice.outputs),
-                entry_bytes(&subdevice.inputs),
-            )
-        })
-        .collect();
+    let sizes: Vec<_> = bus.subdevices.iter().map(process_data).collect();
     Plan::new(&layout(&sizes), sizes.len(), Some(0))
         .frame_lengths()
         .collect()
