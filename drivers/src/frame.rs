@@ -75,9 +75,14 @@ impl Datagram {
     }
 }
 
+/// Whether a frame claims to be EtherCAT.
+pub fn is_ethercat(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&ETHERTYPE)
+}
+
 /// Walks over the datagrams of a frame; none where it is no well-formed EtherCAT frame.
 pub fn is_well_formed(frame: &[u8]) -> bool {
-    if frame.get(12..14) != Some(&ETHERTYPE) {
+    if !is_ethercat(frame) {
         return false;
     }
     let Some(header) = frame.get(14..16) else {

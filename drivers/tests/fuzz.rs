@@ -1,8 +1,9 @@
-//! Whatever is on the wire: frames and mailbox messages of the corpus, changed at random, meet the segment, the MainDevice and the tap.
+//! Whatever is on the wire: frames and mailbox messages of the corpus, changed at random, meet the segment, the MainDevice and the
+//! tap; and EEPROM images of devices described here, changed likewise, become SubDevices.
 //!
 //! `cargo test -p twinstep-drivers --test fuzz` makes a short run. `TWINSTEP_FUZZ_ROUNDS=N` makes a longer one, and
 //! `TWINSTEP_FUZZ_SEED=S` another; the seed is printed. What was found becomes a file of the corpus, which every run tries first.
-//! The corpus was recorded here (`make_corpus`) and holds nothing of any real device.
+//! The corpus was recorded here (`the_corpus_has_what_a_start_up_sends`) and holds nothing of any real device.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -13,14 +14,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Machine, PdoEntry, SiiFile};
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::{Link, LinkError, MAX_FRAME};
 use twinstep_drivers::rng::Rng;
-use twinstep_drivers::segment::Segment;
+use twinstep_drivers::segment::sii_image::SiiImage;
+use twinstep_drivers::segment::{Description, Identity, Segment};
 use twinstep_drivers::tap::learn::MAX_STATIONS;
 use twinstep_drivers::tap::report::report;
 use twinstep_drivers::tap::source::{FrameSource, Heard, Next, TapError, Way};
@@ -395,10 +397,10 @@ fn nothing_on_the_wire_stops_a_tap() {
     );
 }
 
-/// Records a start-up and writes the first frame of every kind: `cargo test -p twinstep-drivers --test fuzz -- --ignored`.
+/// Records a start-up: most kinds of its frames are in the corpus. With `TWINSTEP_MAKE_CORPUS=1` the first frame of every kind
+/// is written there, and the mailbox messages.
 #[test]
-#[ignore = "writes the corpus"]
-fn make_corpus() {
+fn the_corpus_has_what_a_start_up_sends() {
     struct Recorder(InProcess, Rc<RefCell<BTreeMap<Vec<u8>, Vec<u8>>>>);
     impl Link for Recorder {
         fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
@@ -418,9 +420,24 @@ fn make_corpus() {
     let all = Rc::new(RefCell::new(BTreeMap::new()));
     let mut bus = EthercatBus::bring_up(Recorder(link(), Rc::clone(&all)), &machine()).unwrap();
     assert!(bus.shutdown());
+    let name = |kind: &[u8]| -> String {
+        let hex: String = kind.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex}.bin")
+    };
+    if std::env::var_os("TWINSTEP_MAKE_CORPUS").is_none() {
+        let all = all.borrow();
+        let known = all
+            .keys()
+            .filter(|kind| folder("frames").join(name(kind)).is_file());
+        let (known, kinds) = (known.count(), all.len());
+        assert!(
+            5 * known >= 4 * kinds,
+            "{known} of {kinds} kinds: TWINSTEP_MAKE_CORPUS=1 records them"
+        );
+        return;
+    }
     for (kind, frame) in all.borrow().iter() {
-        let name: String = kind.iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::write(folder("frames").join(format!("{name}.bin")), frame).unwrap();
+        std::fs::write(folder("frames").join(name(kind)), frame).unwrap();
     }
     let coe = |service: u8, rest: &[u8]| {
         let mut bytes = ((rest.len() + 2) as u16).to_le_bytes().to_vec();
@@ -450,4 +467,85 @@ fn make_corpus() {
     for (name, bytes) in messages {
         std::fs::write(folder("mailbox").join(format!("{name}.bin")), bytes).unwrap();
     }
+}
+
+/// What a drive, a station and a small device have in their EEPROM.
+fn eeproms() -> Vec<Vec<u8>> {
+    let entries = |index: u16, count: u8| -> Vec<PdoEntry> {
+        let entry = |subindex| PdoEntry {
+            index,
+            subindex,
+            bits: 8,
+        };
+        (1..=count).map(entry).collect()
+    };
+    let identity = Identity {
+        vendor_id: 1,
+        product_code: 2,
+        revision: 3,
+        serial: 4,
+    };
+    [(0, 0), (1, 3), (8, 8), (40, 60)]
+        .map(|(outputs, inputs)| {
+            let (outputs, inputs) = (entries(0x7000, outputs), entries(0x6000, inputs));
+            let mut eeprom = Description::new("fuzz", identity, outputs, inputs).eeprom;
+            // Less of what is empty, more of what tells.
+            eeprom.truncate(1200);
+            eeprom
+        })
+        .to_vec()
+}
+
+#[test]
+fn eeproms_do_no_harm() {
+    let all = eeproms();
+    let mut rng = rng(3);
+    let (mut read, mut built) = (0, 0);
+    let mut base = machine();
+    if let Some(bus) = &mut base.bus {
+        bus.subdevices.truncate(1);
+    }
+    for _ in 0..rounds() / 10 {
+        let mut bytes = all[below(&mut rng, all.len())].clone();
+        change(&mut bytes, &all, &mut rng);
+        if SiiImage::parse(&bytes).is_err() {
+            continue;
+        }
+        read += 1;
+        let mut machine = base.clone();
+        if let Some(device) = machine
+            .bus
+            .as_mut()
+            .and_then(|bus| bus.subdevices.first_mut())
+        {
+            let path = String::new();
+            device.sii = Some(SiiFile { path, bytes });
+        }
+        let Ok(mut segment) = Segment::new(&machine, 1, 1) else {
+            continue;
+        };
+        built += 1;
+        // Everything is written with the same bytes, asked for OP, and read back.
+        let byte = rng.next_u64() as u8;
+        for (at, (command, offset, data)) in [
+            (8, 0x0600, vec![byte; 256]),
+            (8, 0x0800, vec![byte; 128]),
+            (8, 0x0120, vec![2, 0]),
+            (8, 0x0120, vec![4, 0]),
+            (8, 0x0120, vec![8, 0]),
+            (8, 0x0f00, vec![byte; 1024]),
+            (12, 0x0000, vec![byte; 1024]),
+            (7, 0x0000, vec![0; 1400]),
+            (7, 0x1000, vec![0; 1400]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut frame = frame(command, 0, offset, &data);
+            assert!(segment.process(&mut frame, 1_000_000 * (at as u64 + 1)));
+        }
+        segment.advance(1_000_000_000);
+    }
+    assert!(read > 0 && built > 0, "{read} images read, {built} built");
+    println!("{read} images read, {built} SubDevices built");
 }

@@ -99,9 +99,9 @@ pub struct Bus {
 }
 
 /// One SubDevice on the bus.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubDevice {
-    /// Name: that of the axis, press or station it carries.
+    /// Name: that of the axis, press or station it carries; one of its own with an image.
     pub name: String,
     /// Vendor id expected in the SII.
     pub vendor_id: u32,
@@ -111,6 +111,29 @@ pub struct SubDevice {
     pub outputs: Vec<PdoEntry>,
     /// Objects in the inputs (TxPDO), in order.
     pub inputs: Vec<PdoEntry>,
+    /// EEPROM image of a real device that is simulated here. The twin knows nothing of it: its identity follows from the
+    /// image, and where `outputs` and `inputs` are empty its process data is nobody's.
+    pub sii: Option<SiiFile>,
+    /// Where it hangs; none: at port B of the SubDevice before it, the first at the MainDevice.
+    pub behind: Option<Behind>,
+}
+
+/// An EEPROM image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiiFile {
+    /// Path, relative to the configuration.
+    pub path: String,
+    /// Its bytes; empty until somebody who may open files has read it.
+    pub bytes: Vec<u8>,
+}
+
+/// A place at a SubDevice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Position of the SubDevice, before that of the one that hangs there.
+    pub subdevice: usize,
+    /// Port: 1 (B), 2 (C) or 3 (D).
+    pub port: u8,
 }
 
 /// One object of the process data.

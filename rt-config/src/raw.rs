@@ -107,6 +107,23 @@ pub(crate) struct BusTable {
     pub(crate) returned_interface: Option<At<String>>,
     /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).
     pub(crate) order: Option<At<String>>,
+    /// SubDevices beside axes, presses and stations, and where any of them hangs.
+    #[serde(default)]
+    pub(crate) subdevice: Vec<SubDeviceTable>,
+}
+
+/// A SubDevice: one that is simulated from the EEPROM image of a real device, or the place of an axis, press or station.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubDeviceTable {
+    /// That of an axis, press or station, or, with `sii`, a name of its own.
+    pub(crate) name: At<String>,
+    /// EEPROM image of a real device (binary), relative to this file. A terminal keeps its outputs and gives zero inputs.
+    pub(crate) sii: Option<At<String>>,
+    /// SubDevice that it hangs at; the one before it on the wire unless given.
+    pub(crate) behind: Option<At<String>>,
+    /// Port of that SubDevice: "B" (unless given), "C" or "D". Frames pass what hangs at D first, then B, then C.
+    pub(crate) port: Option<At<String>>,
 }
 
 /// The simulated machine.

@@ -118,3 +118,95 @@ fn columns_have_their_factor_to_si() {
     let map = load(&turned, "replay.toml").unwrap().recording.unwrap();
     assert!((map.axes[0].position.factor - 1.0).abs() < 1e-15);
 }
+
+/// The press cell with SubDevices of real images: a coupler with a terminal at port B, and the cell behind port C.
+const BRANCH: &str = r#"
+[[bus.subdevice]]
+name = "coupler"
+sii = "ek1100.bin"
+[[bus.subdevice]]
+name = "valves"
+sii = "images/el2004.bin"
+[[bus.subdevice]]
+name = "infeed"
+behind = "coupler"
+port = "C"
+"#;
+
+fn branched(branch: &str, order: &str) -> String {
+    let cell = PRESS_CELL.replace(
+        "subdevices = [\n",
+        &format!("subdevices = [\n    {order}\n"),
+    );
+    assert_ne!(cell, PRESS_CELL);
+    cell + branch
+}
+
+#[test]
+fn subdevices_have_images_and_places() {
+    let text = branched(BRANCH, "\"coupler\", \"valves\",");
+    let bus = load(&text, "it.toml").unwrap().bus.unwrap();
+    let names: Vec<&str> = bus.subdevices.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names[..3], ["coupler", "valves", "infeed"]);
+    assert_eq!(names.len(), 12);
+    let image = bus.subdevices[1].sii.as_ref().unwrap();
+    assert_eq!(
+        (image.path.as_str(), image.bytes.len()),
+        ("images/el2004.bin", 0)
+    );
+    let place = bus.subdevices[2].behind.unwrap();
+    assert_eq!((place.subdevice, place.port), (0, 2));
+    assert_eq!(bus.subdevices[1].behind, None);
+}
+
+#[test]
+fn cables_that_cannot_be_are_refused() {
+    let order = "\"coupler\", \"valves\",";
+    let said = |branch: &str, order: &str, words: &str| {
+        let error = load(&branched(branch, order), "it.toml")
+            .unwrap_err()
+            .plain();
+        assert!(error.contains(words), "{words}: {error}");
+    };
+    said(
+        &BRANCH.replace("\"C\"", "\"E\""),
+        order,
+        "write \"B\", \"C\" or \"D\"",
+    );
+    said(
+        &BRANCH.replace("\"C\"", "\"B\""),
+        order,
+        "another one hangs already",
+    );
+    said(
+        &BRANCH.replace("\"C\"", "\"D\""),
+        order,
+        "they pass coupler, infeed",
+    );
+    said(
+        &BRANCH.replace("behind = \"coupler\"", ""),
+        order,
+        "`behind` is missing",
+    );
+    said(
+        &BRANCH.replace("behind = \"coupler\"", "behind = \"gantry\""),
+        order,
+        "comes after",
+    );
+    said(
+        &BRANCH.replace("behind = \"coupler\"", "behind = \"x\""),
+        order,
+        "there is no SubDevice",
+    );
+    said(
+        &BRANCH.replace("\"infeed\"", "\"nobody\""),
+        order,
+        "there is no axis, press or station",
+    );
+    said(
+        &BRANCH.replace("\"valves\"\nsii", "\"lift\"\nsii"),
+        "",
+        "taken already",
+    );
+    said(BRANCH, "\"coupler\",", "leaves out valves");
+}

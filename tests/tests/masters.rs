@@ -5,10 +5,11 @@
 )]
 
 use serde_json::Value;
+use std::path::Path;
 use std::process::Stdio;
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
 use twinstep_tests::root;
-use twinstep_tests::run::shipped;
+use twinstep_tests::run::{Place, shipped};
 use twinstep_tests::sim::Sim;
 
 /// Lead of the first drive over its counts (m): 10 mm, 2^20 counts.
@@ -81,4 +82,187 @@ fn soem_takes_the_press_cell_to_op_and_moves_an_axis() {
     assert_eq!(summary["type"], "summary");
     assert_eq!(summary["faults"], 1, "{summary}");
     assert!(summary["answered"].as_u64().unwrap() >= 10_000, "{summary}");
+}
+
+/// Files with the EEPROM images of real devices.
+const IMAGES: [&str; 5] = [
+    "ek1100.hex",
+    "el2004-eeprom-dump.bin",
+    "el2828.hex",
+    "el2889.hex",
+    "akd.hex",
+];
+
+/// A machine of the gripper of the press cell and of SubDevices with images: name, file, and what else is in its table.
+fn machine_of(images: &[(String, &str, &str)], order: &[String], gripper: &str) -> String {
+    let tables: String = images
+        .iter()
+        .map(|(name, file, more)| {
+            format!("[[bus.subdevice]]\nname = \"{name}\"\nsii = \"{file}\"\n{more}\n")
+        })
+        .collect();
+    format!(
+        r#"[machine]
+name = "terminals"
+[cycle]
+period = "1ms"
+[simulation]
+machine_seed = 1
+[bus]
+subdevices = {order:?}
+{tables}
+{gripper}
+[[station]]
+name = "gripper"
+pressure_per_count = "5Pa"
+evacuate = "600ms"
+hold = "1.2s"
+release = "400ms"
+[station.plant]
+final_pressure = "250mbar"
+evacuation_time_constant = "80ms"
+leak = "3mbar/s"
+noise = "8Pa"
+"#
+    )
+}
+
+/// The real images in a folder of the test; skipped aloud where they are not there.
+fn images(test: &str) -> Option<(Place, Vec<Vec<u8>>)> {
+    let folder = root().join("../shared/data/ethercat");
+    let place = Place::new();
+    let mut all = Vec::new();
+    for file in IMAGES {
+        let Ok(bytes) = std::fs::read(folder.join(file)) else {
+            twinstep_tests::skip(test, "the images of real devices are not there");
+            return None;
+        };
+        let _ = place.file(file, &bytes);
+        all.push(bytes);
+    }
+    Some((place, all))
+}
+
+/// Serves a machine to a script: what the script has seen.
+fn ask(cable: &Cable, python: &Path, machine: &Path, script: &str) -> Value {
+    let sim = Sim::start(cable, machine.to_str().unwrap(), &[]);
+    let script = root().join("tests/masters").join(script);
+    let output = cable
+        .command(python, [script.to_str().unwrap(), ENDS[0]])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let lines = sim.end();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{lines:#?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn soem_reads_real_images_back_as_the_devices_they_are() {
+    let test = "soem_reads_real_images_back_as_the_devices_they_are";
+    let Some((place, bytes)) = images(test) else {
+        return;
+    };
+    let (Some(python), Some(cable)) = (python_of_masters(test), Cable::new(test)) else {
+        return;
+    };
+    let names = ["coupler", "valves", "lamps", "relays", "drive", "gripper"].map(String::from);
+    let with_images: Vec<_> = names
+        .iter()
+        .zip(IMAGES)
+        .map(|(name, file)| (name.clone(), file, ""))
+        .collect();
+    let machine = place.file("terminals.toml", machine_of(&with_images, &names, ""));
+    let mut seen = ask(&cable, &python, &machine, "terminals.py");
+    let read = seen["eeprom"].take();
+    println!("{seen}");
+    assert_eq!(seen["subdevices"], 6);
+    let identity = [
+        [2, 0x044c_2c52, 0x0012_0000],
+        [2, 0x07d4_3052, 0x0010_0000],
+        [2, 0x0b0c_3052, 0x0011_0000],
+        [2, 0x0b49_3052, 0x0011_0000],
+        [0x6a, 0x0041_4b44, 2],
+    ];
+    let names = ["EK1100", "EL2004", "EL2828", "EL2889", "AKD"];
+    // The drive's PDOs as its SII assigns them: two objects each way.
+    let sizes = [[0, 0], [1, 0], [1, 0], [2, 0], [6, 6]];
+    for (at, bytes) in bytes.iter().enumerate() {
+        assert_eq!(seen["identity"][at], serde_json::json!(identity[at]));
+        assert_eq!(seen["names"][at], names[at]);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            read[at],
+            hex.as_str(),
+            "{}: the EEPROM, word by word",
+            names[at]
+        );
+        assert_eq!(
+            seen["sizes"][at],
+            serde_json::json!(sizes[at]),
+            "{}",
+            names[at]
+        );
+        if at < 4 {
+            assert_eq!(seen["objects"][at], Value::Null, "no mailbox, no objects");
+        }
+        assert_eq!(
+            (&seen["safe_op"][at], &seen["op"][at]),
+            (&4.into(), &8.into()),
+            "{}",
+            names[at]
+        );
+    }
+    assert_eq!(seen["objects"][4], serde_json::json!(["AKD", 0x0041_4b44]));
+    // Five SubDevices with outputs, two with inputs. SOEM itself expects 2 less: it does not count outputs that fill no byte.
+    assert_eq!(seen["counter"][0], 5 * 2 + 2, "working counter");
+}
+
+#[test]
+fn soem_measures_the_delays_of_the_simulated_cable() {
+    let test = "soem_measures_the_delays_of_the_simulated_cable";
+    let Some((place, _)) = images(test) else {
+        return;
+    };
+    let Some(python) = python_of_masters(test) else {
+        return;
+    };
+    let measured = |machine: String| {
+        let cable = Cable::new(test)?;
+        let machine = place.file("cable.toml", machine);
+        let seen = ask(&cable, &python, &machine, "delays.py");
+        assert_eq!(seen["dc"], true);
+        Some(seen["delays"].clone())
+    };
+    // A line: half a microsecond from one to the next.
+    let count = 100;
+    let mut names: Vec<String> = (0..count).map(|n| format!("terminal-{n}")).collect();
+    let line: Vec<_> = names
+        .iter()
+        .map(|name| (name.clone(), "el2828.hex", ""))
+        .collect();
+    names.push("gripper".to_owned());
+    let Some(found) = measured(machine_of(&line, &names, "")) else {
+        return;
+    };
+    let expected: Vec<u32> = (0..=count).map(|n| 500 * n).collect();
+    assert_eq!(found, serde_json::json!(expected));
+    // A coupler with two terminals at port B, a second coupler at port C with one terminal, the gripper behind that coupler.
+    let one = |name: &str, file, more| (name.to_owned(), file, more);
+    let branch = [
+        one("coupler", "ek1100.hex", ""),
+        one("lamps", "el2828.hex", ""),
+        one("relays", "el2889.hex", ""),
+        one("second", "ek1100.hex", "behind = \"coupler\"\nport = \"C\""),
+        one("valves", "el2004-eeprom-dump.bin", ""),
+    ];
+    let mut names: Vec<String> = branch.iter().map(|one| one.0.clone()).collect();
+    names.push("gripper".to_owned());
+    let gripper = "[[bus.subdevice]]\nname = \"gripper\"\nbehind = \"second\"\nport = \"C\"";
+    let Some(found) = measured(machine_of(&branch, &names, gripper)) else {
+        return;
+    };
+    // The frame is back at the first coupler after 2 us, and at the second one 1 us after it came there.
+    assert_eq!(found, serde_json::json!([0, 500, 1000, 2500, 3000, 4000]));
 }

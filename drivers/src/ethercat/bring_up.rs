@@ -299,9 +299,13 @@ fn configure<L: Link>(
                 &mut outputs_at,
             ),
         ] {
-            let expected = entry_bytes(entries);
-            let area = mapped.iter().find(|(found, ..)| *found == direction);
-            let (logical, found) = area.map_or((0, 0), |&(_, logical, length)| (logical, length));
+            let (logical, found) = span(&mapped, direction);
+            let nobodys = is_nobodys(known);
+            let expected = if nobodys {
+                found.min(MAX_PIECE)
+            } else {
+                entry_bytes(entries)
+            };
             if found != expected {
                 return Err(BringUpError::ProcessData {
                     name: known.name.clone(),
@@ -316,10 +320,12 @@ fn configure<L: Link>(
                     direction,
                     logical,
                     length: expected,
-                    image: *image,
+                    image: (!nobodys).then_some(*image),
                 });
             }
-            *image += expected;
+            if !nobodys {
+                *image += expected;
+            }
         }
     }
     if reference.is_some() {
@@ -345,13 +351,35 @@ fn configure<L: Link>(
     })
 }
 
+/// A SubDevice of which the configuration has only an image: its process data is nobody's.
+fn is_nobodys(known: &SubDevice) -> bool {
+    known.sii.is_some() && known.outputs.is_empty() && known.inputs.is_empty()
+}
+
+/// Logical address and length (bytes) of all areas of one direction together: a SubDevice's lie side by side.
+fn span(areas: &[(Direction, u32, usize)], direction: Direction) -> (u32, usize) {
+    let of = || areas.iter().filter(|area| area.0 == direction);
+    let first = of().map(|area| area.1).min().unwrap_or(0);
+    let end = of().map(|area| u64::from(area.1) + area.2 as u64).max();
+    // Lengths have 16 bits: it fits.
+    (
+        first,
+        end.map_or(0, |end| (end - u64::from(first)) as usize),
+    )
+}
+
 /// Process data areas that a SubDevice's FMMUs map: direction, logical address, length (bytes).
 async fn read_fmmus<S>(
     subdevice: &SubDeviceRef<'_, S>,
 ) -> Result<Vec<(Direction, u32, usize)>, Error> {
     let mut areas = Vec::new();
     for index in 0..FMMUS_READ {
-        let bytes: [u8; 16] = subdevice.register_read(0x0600 + index * 16).await?;
+        let bytes: [u8; 16] = match subdevice.register_read(0x0600 + index * 16).await {
+            Ok(bytes) => bytes,
+            // Small controllers have three.
+            Err(Error::WorkingCounter { received: 0, .. }) if index > 0 => break,
+            Err(error) => return Err(error),
+        };
         let direction = match bytes[11] & 3 {
             1 => Direction::Input,
             2 => Direction::Output,

@@ -103,7 +103,7 @@ impl<L: Link> EthercatBus<L> {
             let pieces = plan
                 .pieces
                 .iter()
-                .filter(|(piece, _)| piece.direction == direction);
+                .filter(|(piece, _)| piece.direction == direction && piece.image.is_some());
             pieces.map(|(piece, _)| piece.length).sum()
         };
         Self {

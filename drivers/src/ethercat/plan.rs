@@ -33,8 +33,15 @@ pub struct Piece {
     pub logical: u32,
     /// Length (bytes).
     pub length: usize,
-    /// Offset in the process image's inputs or outputs.
-    pub image: usize,
+    /// Offset in the process image's inputs or outputs; none: nobody's, zero outputs and inputs that are dropped.
+    pub image: Option<usize>,
+}
+
+impl Piece {
+    /// Its bytes in the process image.
+    fn range(&self) -> Option<core::ops::Range<usize>> {
+        self.image.map(|at| at..at + self.length)
+    }
 }
 
 /// What a datagram of the plan is for.
@@ -169,7 +176,7 @@ impl Plan {
                 if piece.direction == Direction::Output
                     && let (Some(to), Some(from)) = (
                         frame.get_mut(*at..at + piece.length),
-                        outputs.get(piece.image..piece.image + piece.length),
+                        piece.range().and_then(|range| outputs.get(range)),
                     )
                 {
                     to.copy_from_slice(from);
@@ -183,9 +190,7 @@ impl Plan {
         for (piece, at) in self.pieces_of(purpose) {
             if piece.direction == Direction::Input
                 && let (Some(to), Some(from)) = (
-                    image
-                        .inputs
-                        .get_mut(piece.image..piece.image + piece.length),
+                    piece.range().and_then(|range| image.inputs.get_mut(range)),
                     answer.get(*at..*at + piece.length),
                 )
             {

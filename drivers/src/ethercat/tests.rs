@@ -6,9 +6,10 @@ use crate::bus::BusCause;
 use crate::link::LinkError;
 use crate::link::fault::{FaultyLink, Mischief};
 use crate::link::in_process::InProcess;
-use crate::segment::Segment;
 use crate::segment::application::AlState;
-use crate::segment::testing::bench;
+use crate::segment::testing::{bench, bench_of, terminal};
+use crate::segment::{Description, Segment};
+use twinstep_config::machine::SiiFile;
 
 pub(super) const PERIOD_NS: u64 = 1_000_000;
 pub(super) type Faulty = FaultyLink<InProcess>;
@@ -181,6 +182,32 @@ fn a_refused_state_is_reported_in_words() {
         assert!(text.contains("'dev1'") && text.contains(words), "{text}");
         assert!(text.contains(&format!("0x{code:04x}")), "{text}");
     }
+}
+
+#[test]
+fn a_subdevice_known_by_its_image_is_in_op_and_nobodys() {
+    let of = |name: &str| Description::for_test(name, 8, 12);
+    let all = vec![of("first"), terminal(), of("drive"), of("last")];
+    let eeproms: Vec<_> = all.iter().map(|one| one.eeprom.clone()).collect();
+    let (mut machine, segment) = bench_of(all, PERIOD_NS);
+    let subdevices = &mut machine.bus.as_mut().unwrap().subdevices;
+    for at in [1, 2] {
+        let (path, bytes) = (String::new(), eeproms[at].clone());
+        subdevices[at].sii = Some(SiiFile { path, bytes });
+        subdevices[at].outputs.clear();
+        subdevices[at].inputs.clear();
+    }
+    let mut bus = EthercatBus::bring_up(link(segment), &machine).unwrap();
+    let mut image = bus.new_image();
+    assert_eq!((image.outputs.len(), image.inputs.len()), (16, 24));
+    let mut next_ns = bus.next_cycle_ns();
+    for number in 0..20 {
+        image.outputs.fill(number);
+        cycle(&mut bus, &mut image, &mut next_ns).unwrap();
+    }
+    // The outputs of two frames before, the last byte counts pulses.
+    assert_eq!(image.inputs[..8], [18; 8]);
+    assert_eq!(image.inputs[12..20], [18; 8]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub fn layout(sizes: &[(usize, usize)]) -> Vec<Piece> {
                     direction,
                     logical,
                     length,
-                    image,
+                    image: Some(image),
                 });
             }
             logical += length as u32;

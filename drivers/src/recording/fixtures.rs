@@ -62,6 +62,7 @@ fn drive(name: &str) -> SubDevice {
             entry(0x6077, 0, 16),
             entry(0x603f, 0, 16),
         ],
+        ..SubDevice::default()
     }
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn press_cell() -> Machine {
                     product_code: 3,
                     outputs: vec![entry(0x7000, 1, 8)],
                     inputs: vec![entry(0x6000, 1, 16)],
+                    ..SubDevice::default()
                 },
             ],
             frame_shift_ns: 300_000,

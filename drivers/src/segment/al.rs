@@ -31,6 +31,8 @@ pub mod code {
     pub const NO_SYNC: u16 = 0x002d;
     /// Invalid DC SYNC configuration.
     pub const DC_SYNC: u16 = 0x0030;
+    /// EEPROM error.
+    pub const EEPROM: u16 = 0x0051;
 }
 
 /// How long a request for OP waits for outputs and SYNC0 (ns).
@@ -75,13 +77,10 @@ impl Al {
             self.error = false;
             self.code = 0;
         }
-        let wanted = match control & 0x0f {
-            1 => AlState::Init,
-            2 => AlState::PreOp,
-            3 => return Decision::Refuse(code::NO_BOOTSTRAP),
-            4 => AlState::SafeOp,
-            8 => AlState::Op,
-            _ => return Decision::Refuse(code::UNKNOWN_STATE),
+        let wanted = match AlState::from_control(control) {
+            Some(AlState::Bootstrap) => return Decision::Refuse(code::NO_BOOTSTRAP),
+            Some(state) => state,
+            None => return Decision::Refuse(code::UNKNOWN_STATE),
         };
         if let Some((state, code)) = self.refuse
             && state == wanted

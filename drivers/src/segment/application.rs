@@ -29,6 +29,20 @@ pub enum AlState {
     Op = 8,
 }
 
+impl AlState {
+    /// The state that AL control asks for; none for a number that is no state.
+    pub const fn from_control(control: u8) -> Option<Self> {
+        match control & 0x0f {
+            1 => Some(Self::Init),
+            2 => Some(Self::PreOp),
+            3 => Some(Self::Bootstrap),
+            4 => Some(Self::SafeOp),
+            8 => Some(Self::Op),
+            _ => None,
+        }
+    }
+}
+
 /// A device's firmware: its object dictionary and what it does at SYNC0.
 ///
 /// Identity, SyncManager and PDO mapping objects (0x1000-0x1FFF) are answered by the CoE server from the description;

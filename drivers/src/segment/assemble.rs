@@ -2,10 +2,13 @@
 
 use super::application::Application;
 use super::cia402::Drive;
+use super::description::bytes;
 use super::device::MAX_PROCESS_DATA;
+use super::images::{self, ImageError};
 use super::io_station::IoStation;
-use super::{Description, bytes};
-use twinstep_config::machine::{Machine, SubDevice};
+use super::terminal::Terminal;
+use super::{Description, Identity};
+use twinstep_config::machine::{Behind, Bus, Machine, SubDevice};
 
 /// Why a segment cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,24 @@ pub enum SegmentError {
     NoBus,
     /// A SubDevice carries the name of no axis, press or station.
     UnknownName(String),
+    /// A SubDevice hangs at a port that the other one does not have.
+    NoPort {
+        /// The SubDevice.
+        name: String,
+        /// The one that it hangs at.
+        behind: String,
+        /// The port: 1 (B), 2 (C) or 3 (D).
+        port: u8,
+    },
+    /// The EEPROM image of a SubDevice cannot be used.
+    Image {
+        /// The SubDevice.
+        name: String,
+        /// The file.
+        path: String,
+        /// Why.
+        why: ImageError,
+    },
     /// More process data than a simulated SubDevice has room for.
     ProcessData {
         /// The SubDevice.
@@ -31,6 +52,16 @@ impl core::fmt::Display for SegmentError {
                 f,
                 "SubDevice '{name}' is named like no axis, press or station of the machine"
             ),
+            Self::NoPort { name, behind, port } => {
+                let letter = char::from(b'A' + port);
+                write!(
+                    f,
+                    "SubDevice '{name}' hangs at port {letter} of '{behind}', which has no such port: name another port, or the order in `subdevices`"
+                )
+            }
+            Self::Image { name, path, why } => {
+                write!(f, "SubDevice '{name}', EEPROM image {path}: {why}")
+            }
             Self::ProcessData { name, bytes } => write!(
                 f,
                 "SubDevice '{name}' has {bytes} bytes of process data in one direction, at most {MAX_PROCESS_DATA} are simulated"
@@ -47,10 +78,19 @@ pub(super) type Part = (Description, Box<dyn Application>);
 /// The SubDevices of a machine's bus, in the order of the wire.
 pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
     let bus = machine.bus.as_ref().ok_or(SegmentError::NoBus)?;
-    bus.subdevices
+    let parts: Vec<Part> = bus
+        .subdevices
         .iter()
         .zip(1..)
         .map(|(subdevice, serial)| {
+            if let Some(file) = &subdevice.sii {
+                let description = images::description(file).map_err(|why| SegmentError::Image {
+                    name: subdevice.name.clone(),
+                    path: file.path.clone(),
+                    why,
+                })?;
+                return Ok((description, Box::new(Terminal) as Box<dyn Application>));
+            }
             for entries in [&subdevice.outputs, &subdevice.inputs] {
                 let bytes = bytes(entries);
                 if bytes > MAX_PROCESS_DATA || entries.len() > usize::from(u8::MAX) {
@@ -65,19 +105,45 @@ pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
                 application(machine, &subdevice.name)?,
             ))
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    check_ports(bus, &parts)?;
+    Ok(parts)
+}
+
+/// Every SubDevice hangs at a port that there is.
+fn check_ports(bus: &Bus, parts: &[Part]) -> Result<(), SegmentError> {
+    for (at, subdevice) in bus.subdevices.iter().enumerate().skip(1) {
+        let Behind {
+            subdevice: parent,
+            port,
+        } = subdevice.behind.unwrap_or(Behind {
+            subdevice: at - 1,
+            port: 1,
+        });
+        let physics = parts
+            .get(parent)
+            .and_then(|(description, _)| description.controller.ports.get(usize::from(port)));
+        if physics.is_none_or(|&physics| physics == 0) {
+            let behind = bus.subdevices.get(parent);
+            return Err(SegmentError::NoPort {
+                name: subdevice.name.clone(),
+                behind: behind.map(|one| one.name.clone()).unwrap_or_default(),
+                port: port.min(3),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn describe(subdevice: &SubDevice, serial: u32) -> Description {
-    Description {
-        name: subdevice.name.clone(),
+    let identity = Identity {
         vendor_id: subdevice.vendor_id,
         product_code: subdevice.product_code,
         revision: 0x0001_0000,
         serial,
-        outputs: subdevice.outputs.clone(),
-        inputs: subdevice.inputs.clone(),
-    }
+    };
+    let (outputs, inputs) = (subdevice.outputs.clone(), subdevice.inputs.clone());
+    Description::new(&subdevice.name, identity, outputs, inputs)
 }
 
 fn application(machine: &Machine, name: &str) -> Result<Box<dyn Application>, SegmentError> {

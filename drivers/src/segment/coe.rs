@@ -4,7 +4,7 @@ use super::Description;
 use super::application::{ABORT_LENGTH, ABORT_READ_ONLY, Application};
 use super::coe_information::{self, inform};
 use super::coe_objects::{ABORT_MEMORY, Synchronisation, describe};
-use super::mailbox::{CAPACITY, HEADER, Message, TYPE_COE};
+use super::mailbox::{HEADER, Message, TYPE_COE};
 
 /// Abort: toggle bit not alternated.
 const ABORT_TOGGLE: u32 = 0x0503_0000;
@@ -21,12 +21,12 @@ pub const OBJECT_BYTES: usize = 512;
 const SERVICE_REQUEST: u8 = 2;
 const SERVICE_RESPONSE: u8 = 3;
 const SERVICE_INFORMATION: u8 = 8;
-/// Largest payload of one segment: mailbox without mailbox header, CoE header and command byte.
-const SEGMENT: usize = CAPACITY - HEADER - 3;
-/// Largest payload of one fragment of SDO information.
-const FRAGMENT: usize = CAPACITY - HEADER - 6;
-/// Largest payload of a normal transfer in one message.
-const NORMAL: usize = CAPACITY - HEADER - 10;
+/// What stands before the payload of one segment: mailbox header, CoE header and command byte.
+const SEGMENT: usize = HEADER + 3;
+/// What stands before the payload of one fragment of SDO information.
+const FRAGMENT: usize = HEADER + 6;
+/// What stands before the payload of a normal transfer in one message.
+const NORMAL: usize = HEADER + 10;
 
 /// A segmented transfer that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +65,15 @@ pub struct CoeServer {
     information: Vec<u8>,
     transfer: Transfer,
     toggle: bool,
+    /// Size of the mailbox to the MainDevice (bytes), at least 16.
+    room: usize,
 }
 
-impl Default for CoeServer {
-    fn default() -> Self {
+impl CoeServer {
+    /// A server that answers into a mailbox of `room` bytes.
+    pub fn new(room: usize) -> Self {
         Self {
+            room: room.max(NORMAL),
             value: [0; OBJECT_BYTES],
             length: 0,
             information: Vec::with_capacity(OBJECT_BYTES),
@@ -77,9 +81,12 @@ impl Default for CoeServer {
             toggle: false,
         }
     }
-}
 
-impl CoeServer {
+    /// Payload of a message behind a head of `head` bytes.
+    fn payload(&self, head: usize) -> usize {
+        self.room.saturating_sub(head).max(1)
+    }
+
     /// Answers one CoE message; none where none is due (an abort from the other side).
     pub fn answer(&mut self, body: &[u8], behind: &mut Behind<'_>) -> Option<Message> {
         let service = body.get(1)? >> 4;
@@ -97,7 +104,7 @@ impl CoeServer {
                         self.next_fragment()
                     }
                     Err(code) => {
-                        let mut message = start(SERVICE_INFORMATION);
+                        let mut message = self.start(SERVICE_INFORMATION);
                         message.push(&[coe_information::ERROR, 0, 0, 0]);
                         message.push(&code.to_le_bytes());
                         Some(message)
@@ -114,9 +121,10 @@ impl CoeServer {
             return None;
         };
         let rest = self.information.get(position..).unwrap_or_default();
-        let data = rest.get(..rest.len().min(FRAGMENT)).unwrap_or_default();
-        let left = (rest.len() - data.len()).div_ceil(FRAGMENT);
-        let mut message = start(SERVICE_INFORMATION);
+        let fragment = self.payload(FRAGMENT);
+        let data = rest.get(..rest.len().min(fragment)).unwrap_or_default();
+        let left = (rest.len() - data.len()).div_ceil(fragment);
+        let mut message = self.start(SERVICE_INFORMATION);
         message.push(&[opcode | u8::from(left > 0) << 7, 0]);
         message.push(&(left as u16).to_le_bytes());
         message.push(data);
@@ -150,7 +158,7 @@ impl CoeServer {
         };
         Some(result.unwrap_or_else(|code| {
             self.transfer = Transfer::None;
-            let mut message = start(SERVICE_REQUEST);
+            let mut message = self.start(SERVICE_REQUEST);
             message.push(&[0x80]);
             push_address(&mut message, index, subindex);
             message.push(&code.to_le_bytes());
@@ -172,7 +180,7 @@ impl CoeServer {
         };
         self.length = length.min(OBJECT_BYTES);
         let value = self.value.get(..self.length).unwrap_or_default();
-        let mut message = start(SERVICE_RESPONSE);
+        let mut message = self.start(SERVICE_RESPONSE);
         if (1..=4).contains(&value.len()) {
             message.push(&[0x43 | complete | ((4 - value.len()) as u8) << 2]);
             push_address(&mut message, index, subindex);
@@ -185,7 +193,7 @@ impl CoeServer {
             message.push(&[0x41 | complete]);
             push_address(&mut message, index, subindex);
             message.push(&(value.len() as u32).to_le_bytes());
-            if value.len() <= NORMAL {
+            if value.len() <= self.payload(NORMAL) {
                 message.push(value);
             } else {
                 // Some masters ignore data beside the size, so all of it travels in segments.
@@ -204,10 +212,12 @@ impl CoeServer {
             return Err(ABORT_TOGGLE);
         }
         let rest = self.value.get(position..self.length).unwrap_or_default();
-        let data = rest.get(..rest.len().min(SEGMENT)).unwrap_or_default();
+        let data = rest
+            .get(..rest.len().min(self.payload(SEGMENT)))
+            .unwrap_or_default();
         let last = data.len() == rest.len();
         let unused = 7_usize.saturating_sub(data.len());
-        let mut message = start(SERVICE_RESPONSE);
+        let mut message = self.start(SERVICE_RESPONSE);
         message.push(&[u8::from(last) | (unused as u8) << 1 | u8::from(self.toggle) << 4]);
         message.push(data);
         // A segment has room for at least seven bytes.
@@ -260,7 +270,7 @@ impl CoeServer {
                 };
             }
         }
-        let mut message = start(SERVICE_RESPONSE);
+        let mut message = self.start(SERVICE_RESPONSE);
         message.push(&[0x60 | command & COMPLETE]);
         push_address(&mut message, index, subindex);
         message.push(&[0; 4]);
@@ -295,11 +305,17 @@ impl CoeServer {
             let value = self.value.get(..self.length).unwrap_or_default();
             behind.write(complete, index, subindex, value)?;
         }
-        let mut message = start(SERVICE_RESPONSE);
+        let mut message = self.start(SERVICE_RESPONSE);
         message.push(&[0x20 | u8::from(self.toggle) << 4]);
         message.push(&[0; 7]);
         self.toggle = !self.toggle;
         Ok(message)
+    }
+
+    fn start(&self, service: u8) -> Message {
+        let mut message = Message::new(TYPE_COE, self.room);
+        message.push(&(u16::from(service) << 12).to_le_bytes());
+        message
     }
 
     fn append(&mut self, data: &[u8]) -> Result<(), u32> {
@@ -372,12 +388,6 @@ impl Behind<'_> {
         }
         Ok(())
     }
-}
-
-fn start(service: u8) -> Message {
-    let mut message = Message::new(TYPE_COE);
-    message.push(&(u16::from(service) << 12).to_le_bytes());
-    message
 }
 
 fn push_address(message: &mut Message, index: u16, subindex: u8) {

@@ -89,7 +89,9 @@ fn list(
         };
         let mut all = match kind {
             1 => {
-                let own = communication(description).map(|entry| entry.index);
+                let own = communication(description)
+                    .into_iter()
+                    .map(|entry| entry.index);
                 own.chain(application.objects().iter().map(|o| o.index))
                     .collect()
             }
@@ -122,7 +124,9 @@ fn object(
         data_type,
         entries,
         ..
-    }) = communication(description).find(|entry| entry.index == index)
+    }) = communication(description)
+        .into_iter()
+        .find(|entry| entry.index == index)
     {
         return Ok(Object {
             name,
@@ -146,7 +150,10 @@ fn entry(
     description: &Description,
     application: &dyn Application,
 ) -> Result<(&'static str, u16, u16, u16), u32> {
-    if let Some(object) = communication(description).find(|entry| entry.index == index) {
+    if let Some(object) = communication(description)
+        .into_iter()
+        .find(|entry| entry.index == index)
+    {
         if subindex > object.entries {
             return Err(ABORT_NO_SUBINDEX);
         }

@@ -2,6 +2,8 @@
 
 use super::Description;
 use super::application::{ABORT_NO_OBJECT, ABORT_NO_SUBINDEX};
+use super::controller::{Area, Controller};
+use super::sii_image::PdoRow;
 use twinstep_config::machine::PdoEntry;
 
 /// Abort: out of memory.
@@ -41,44 +43,95 @@ const RECORD_SYNC: u16 = 0x0029;
 const SYNC_ENTRIES: u8 = 32;
 
 /// All objects of the communication area, ascending.
-pub fn communication(description: &Description) -> impl Iterator<Item = Entry> + use<> {
+pub fn communication(description: &Description) -> Vec<Entry> {
     let object = |index, name, data_type, entries| Entry {
         index,
         name,
         data_type,
         entries,
     };
-    // A PDO has at most 255 entries: the configuration sees to it.
-    let (outputs, inputs) = (
-        description.outputs.len() as u8,
-        description.inputs.len() as u8,
-    );
-    [
+    let mut all = vec![
         object(0x1000, "Device type", UNSIGNED32, 0),
         object(0x1001, "Error register", UNSIGNED8, 0),
         object(0x1008, "Manufacturer device name", VISIBLE_STRING, 0),
         object(0x1009, "Manufacturer hardware version", VISIBLE_STRING, 0),
         object(0x100a, "Manufacturer software version", VISIBLE_STRING, 0),
         object(0x1018, "Identity object", RECORD_IDENTITY, 4),
-        object(0x1600, "Receive PDO mapping", RECORD_MAPPING, outputs),
-        object(0x1a00, "Transmit PDO mapping", RECORD_MAPPING, inputs),
-        object(0x1c00, "SyncManager communication type", UNSIGNED8, 4),
-        object(0x1c12, "RxPDO assign", UNSIGNED16, u8::from(outputs > 0)),
-        object(0x1c13, "TxPDO assign", UNSIGNED16, u8::from(inputs > 0)),
-        object(
-            0x1c32,
-            "Output SyncManager parameter",
-            RECORD_SYNC,
-            SYNC_ENTRIES,
+    ];
+    // A PDO has at most 255 entries, and a device at most 255 of them: configuration and SII see to it.
+    for (pdos, name) in [
+        (&description.rx_pdos, "Receive PDO mapping"),
+        (&description.tx_pdos, "Transmit PDO mapping"),
+    ] {
+        let mapping =
+            |pdo: &PdoRow| object(pdo.index, name, RECORD_MAPPING, pdo.entries.len() as u8);
+        all.extend(pdos.iter().map(mapping));
+    }
+    let types = communication_types(description).count() as u8;
+    all.push(object(
+        0x1c00,
+        "SyncManager communication type",
+        UNSIGNED8,
+        types,
+    ));
+    for (pdos, areas, name) in [
+        (
+            &description.rx_pdos,
+            &description.controller.outputs,
+            "RxPDO assign",
         ),
-        object(
-            0x1c33,
-            "Input SyncManager parameter",
-            RECORD_SYNC,
-            SYNC_ENTRIES,
+        (
+            &description.tx_pdos,
+            &description.controller.inputs,
+            "TxPDO assign",
         ),
-    ]
-    .into_iter()
+    ] {
+        let assigned = |area: &Area| {
+            let count = assigned(pdos, area.sync_manager).count() as u8;
+            object(assignment_index(area.sync_manager), name, UNSIGNED16, count)
+        };
+        all.extend(areas.iter().map(assigned));
+    }
+    for (index, name) in [
+        (0x1c32, "Output SyncManager parameter"),
+        (0x1c33, "Input SyncManager parameter"),
+    ] {
+        all.push(object(index, name, RECORD_SYNC, SYNC_ENTRIES));
+    }
+    all.sort_by_key(|entry| entry.index);
+    all
+}
+
+/// Object that assigns PDOs to a SyncManager.
+const fn assignment_index(sync_manager: usize) -> u16 {
+    // A controller has at most 16 SyncManagers.
+    0x1c10 + sync_manager as u16
+}
+
+/// PDOs that a SyncManager carries.
+fn assigned(pdos: &[PdoRow], sync_manager: usize) -> impl Iterator<Item = &PdoRow> {
+    pdos.iter().filter(move |pdo| {
+        !pdo.entries.is_empty() && pdo.sync_manager.map(usize::from) == Some(sync_manager)
+    })
+}
+
+/// Communication types of the SyncManagers in use: 1 and 2 mailbox from and to the MainDevice, 3 outputs, 4 inputs.
+fn communication_types(description: &Description) -> impl Iterator<Item = u8> {
+    let Controller {
+        mailboxes,
+        outputs,
+        inputs,
+        ..
+    } = &description.controller;
+    let last = outputs.iter().chain(inputs).map(|area| area.sync_manager);
+    let count = last.max().unwrap_or(1) + 1;
+    (0..count).map(move |n| match n {
+        0 if mailboxes.is_some() => 1,
+        1 if mailboxes.is_some() => 2,
+        n if outputs.iter().any(|area| area.sync_manager == n) => 3,
+        n if inputs.iter().any(|area| area.sync_manager == n) => 4,
+        _ => 0,
+    })
 }
 
 impl Entry {
@@ -94,7 +147,7 @@ impl Entry {
             (0x1000, _) => (UNSIGNED32, 32),
             (0x1001, _) | (_, 0) => (UNSIGNED8, 8),
             (0x1c00, _) => (UNSIGNED8, 8),
-            (0x1c12 | 0x1c13, _) => (UNSIGNED16, 16),
+            (0x1c10..=0x1c1f, _) => (UNSIGNED16, 16),
             (0x1c32 | 0x1c33, n) => match sync_width(n) {
                 2 => (UNSIGNED16, 16),
                 1 => (UNSIGNED8, 8),
@@ -148,20 +201,13 @@ pub fn describe(
     value: &mut [u8],
 ) -> Option<Result<usize, u32>> {
     // Device profile 402 (drives) with servo drive as its type, or 401 (generic I/O).
-    let is_drive = description
-        .outputs
-        .iter()
-        .any(|entry| entry.index == 0x6040);
+    let mut mapped = description.rx_pdos.iter().flat_map(|pdo| &pdo.entries);
+    let is_drive = mapped.any(|entry| entry.index == 0x6040);
     let number = |value: &mut [u8], number: u32, bytes: usize| {
         put(value, number.to_le_bytes().get(..bytes).unwrap_or_default())
     };
-    let identity = [
-        4,
-        description.vendor_id,
-        description.product_code,
-        description.revision,
-        description.serial,
-    ];
+    let who = description.identity;
+    let identity = [4, who.vendor_id, who.product_code, who.revision, who.serial];
     let only = |found: Result<usize, u32>| {
         if subindex == 0 {
             found
@@ -182,27 +228,52 @@ pub fn describe(
             Some(&entry) => number(value, entry, if subindex == 0 { 1 } else { 4 }),
             None => Err(ABORT_NO_SUBINDEX),
         },
-        // Communication types: mailbox receive, mailbox send, outputs, inputs.
-        0x1c00 => match subindex {
-            0 => number(value, 4, 1),
-            1..=4 => number(value, u32::from(subindex), 1),
-            _ => Err(ABORT_NO_SUBINDEX),
+        0x1c00 => match usize::from(subindex).checked_sub(1) {
+            None => number(value, communication_types(description).count() as u32, 1),
+            Some(at) => match communication_types(description).nth(at) {
+                Some(kind) => number(value, u32::from(kind), 1),
+                None => Err(ABORT_NO_SUBINDEX),
+            },
         },
-        0x1c12 => assignment(value, subindex, 0x1600, description.outputs.is_empty()),
-        0x1c13 => assignment(value, subindex, 0x1a00, description.inputs.is_empty()),
-        0x1600 => mapping(value, subindex, &description.outputs),
-        0x1a00 => mapping(value, subindex, &description.inputs),
+        0x1c10..=0x1c1f => assignment(description, usize::from(index - 0x1c10), subindex, value),
+        0x1600..=0x17ff | 0x1a00..=0x1bff => {
+            let mut pdos = description.rx_pdos.iter().chain(&description.tx_pdos);
+            match pdos.find(|pdo| pdo.index == index) {
+                Some(pdo) => mapping(value, subindex, &pdo.entries),
+                None => Err(ABORT_NO_OBJECT),
+            }
+        }
         0x1c32 | 0x1c33 => sync_parameter(value, subindex, sync),
         other if (0x1000..0x2000).contains(&other) => Err(ABORT_NO_OBJECT),
         _ => return None,
     })
 }
 
-fn assignment(value: &mut [u8], subindex: u8, pdo: u16, empty: bool) -> Result<usize, u32> {
-    match (subindex, empty) {
-        (0, _) => put(value, &[u8::from(!empty)]),
-        (1, false) => put(value, &pdo.to_le_bytes()),
-        _ => Err(ABORT_NO_SUBINDEX),
+fn assignment(
+    description: &Description,
+    sync_manager: usize,
+    subindex: u8,
+    value: &mut [u8],
+) -> Result<usize, u32> {
+    let Controller {
+        outputs, inputs, ..
+    } = &description.controller;
+    let carries = |areas: &[Area]| areas.iter().any(|area| area.sync_manager == sync_manager);
+    let pdos = if carries(outputs) {
+        &description.rx_pdos
+    } else if carries(inputs) {
+        &description.tx_pdos
+    } else {
+        return Err(ABORT_NO_OBJECT);
+    };
+    let mut assigned = assigned(pdos, sync_manager);
+    match usize::from(subindex).checked_sub(1) {
+        // At most 255 PDOs.
+        None => put(value, &[assigned.count() as u8]),
+        Some(at) => {
+            let pdo = assigned.nth(at).ok_or(ABORT_NO_SUBINDEX)?;
+            put(value, &pdo.index.to_le_bytes())
+        }
     }
 }
 

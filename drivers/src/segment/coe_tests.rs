@@ -19,7 +19,7 @@ fn ask(server: &mut CoeServer, application: &mut Cupboard, sdo: &[u8]) -> Vec<u8
 
 #[test]
 fn expedited_upload_of_the_mapping() {
-    let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
+    let (mut server, mut application) = (CoeServer::new(128), Cupboard::default());
     let answer = ask(
         &mut server,
         &mut application,
@@ -30,7 +30,7 @@ fn expedited_upload_of_the_mapping() {
 
 #[test]
 fn refusals_carry_abort_codes() {
-    let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
+    let (mut server, mut application) = (CoeServer::new(128), Cupboard::default());
     let mut code = |sdo: &[u8]| {
         let answer = ask(&mut server, &mut application, sdo);
         assert_eq!(answer[2], 0x80);
@@ -47,7 +47,7 @@ fn refusals_carry_abort_codes() {
 
 #[test]
 fn complete_access_gives_all_entries_at_once() {
-    let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
+    let (mut server, mut application) = (CoeServer::new(128), Cupboard::default());
     let mut upload = |index: [u8; 2], from: u8| {
         let sdo = [0x50, index[0], index[1], from, 0, 0, 0, 0];
         ask(&mut server, &mut application, &sdo)
@@ -77,8 +77,8 @@ fn information_lists_names_and_types_every_object_in_fragments() {
     let machine = super::super::plant::rig::press_cell();
     let mut drive = Drive::new(0, &machine);
     let mut description = Description::for_test("lift", 12, 14);
-    description.outputs[0].index = 0x6040;
-    let mut server = CoeServer::default();
+    description.rx_pdos[0].entries[0].index = 0x6040;
+    let mut server = CoeServer::new(128);
     let mut ask = |request: &[u8]| {
         let mut body = vec![0, SERVICE_INFORMATION << 4];
         body.extend_from_slice(request);
@@ -138,7 +138,7 @@ fn information_lists_names_and_types_every_object_in_fragments() {
 
 #[test]
 fn long_values_travel_in_segments_both_ways() {
-    let (mut server, mut application) = (CoeServer::default(), Cupboard::default());
+    let (mut server, mut application) = (CoeServer::new(128), Cupboard::default());
     let value: Vec<u8> = (0..=255).collect();
     let mut request = vec![0x21, 0, 0x20, 0];
     request.extend_from_slice(&256_u32.to_le_bytes());

@@ -4,76 +4,123 @@ use super::device::{Device, Merge};
 use super::plant::Plant;
 use crate::frame::{DATAGRAM_HEADER, Datagram, command};
 
-/// Lets one datagram pass one SubDevice.
-pub fn execute(
-    frame: &mut [u8],
-    datagram: Datagram,
-    device: &mut Device,
+/// A datagram on its way.
+pub struct Passing<'a> {
+    command: u8,
+    header: &'a mut [u8],
+    data: &'a mut [u8],
+    counter: &'a mut [u8],
+    position: u16,
+    offset: u16,
+    logical: u32,
     segment_ns: u64,
-    plant: &mut Plant,
-) {
-    use command as c;
-    let Some(bytes) = frame.get_mut(datagram.at..datagram.end()) else {
-        return;
-    };
-    let Some((header, rest)) = bytes.split_at_mut_checked(DATAGRAM_HEADER) else {
-        return;
-    };
-    let Some((data, counter)) = rest.split_at_mut_checked(datagram.length) else {
-        return;
-    };
-    let position = u16::from_le_bytes([header[2], header[3]]);
-    let offset = u16::from_le_bytes([header[4], header[5]]);
-    let logical = u32::from_le_bytes([header[2], header[3], header[4], header[5]]);
-    let by_position = matches!(datagram.command, c::APRD | c::APWR | c::APRW | c::ARMW);
-    let broadcast = matches!(datagram.command, c::BRD | c::BWR | c::BRW);
-    let meant = if by_position {
-        position == 0
-    } else {
-        broadcast || device.answers_to(position)
-    };
-    let merge = if broadcast { Merge::Or } else { Merge::Copy };
-    let mut count = 0_u16;
-    match datagram.command {
-        c::APRD | c::FPRD | c::BRD if meant => {
-            count += u16::from(device.read(offset, data, merge, segment_ns));
+}
+
+impl<'a> Passing<'a> {
+    /// Takes the datagram apart that stands in a frame sent at `segment_ns`.
+    pub fn new(frame: &'a mut [u8], datagram: Datagram, segment_ns: u64) -> Option<Self> {
+        let bytes = frame.get_mut(datagram.at..datagram.end())?;
+        let (header, rest) = bytes.split_at_mut_checked(DATAGRAM_HEADER)?;
+        let (data, counter) = rest.split_at_mut_checked(datagram.length)?;
+        Some(Self {
+            command: datagram.command,
+            position: u16::from_le_bytes([header[2], header[3]]),
+            offset: u16::from_le_bytes([header[4], header[5]]),
+            logical: u32::from_le_bytes([header[2], header[3], header[4], header[5]]),
+            header,
+            data,
+            counter,
+            segment_ns,
+        })
+    }
+
+    /// Position or station address.
+    pub fn position(&self) -> u16 {
+        self.position
+    }
+
+    /// Address in the SubDevice.
+    pub fn offset(&self) -> u16 {
+        self.offset
+    }
+
+    /// Logical address and length (bytes).
+    pub fn logical(&self) -> (u32, usize) {
+        (self.logical, self.data.len())
+    }
+
+    /// It writes to physical addresses.
+    pub fn is_physical_write(&self) -> bool {
+        use command as c;
+        matches!(
+            self.command,
+            c::APWR | c::APRW | c::FPWR | c::FPRW | c::BWR | c::BRW | c::ARMW | c::FRMW
+        )
+    }
+
+    /// Positions are counted up by every SubDevice.
+    pub fn count_up(&mut self, count: usize) {
+        let position = self.position.wrapping_add(count as u16).to_le_bytes();
+        if let Some(bytes) = self.header.get_mut(2..4) {
+            bytes.copy_from_slice(&position);
         }
-        c::APWR | c::FPWR | c::BWR if meant => {
-            count += u16::from(device.write(offset, data, segment_ns, plant));
-        }
-        c::APRW | c::FPRW | c::BRW if meant => {
-            // Read and write happen in one pass: the write takes what arrived, the answer is what stood there.
-            let mut arrived = [0_u8; MAX_DATA];
-            if let Some(arrived) = arrived.get_mut(..data.len()) {
-                arrived.copy_from_slice(data);
-                count += u16::from(device.read(offset, data, merge, segment_ns));
-                count += 2 * u16::from(device.write(offset, arrived, segment_ns, plant));
+    }
+
+    /// Adds events to the datagram's own.
+    pub fn report(&mut self, events: u16) {
+        let bytes = self.header.iter_mut().skip(8);
+        bytes
+            .zip(events.to_le_bytes())
+            .for_each(|(byte, event)| *byte |= event);
+    }
+
+    /// Lets it pass one SubDevice: the one that it is meant for, or one of several.
+    pub fn apply(&mut self, device: Option<&mut Device>, meant: bool, plant: &mut Plant) {
+        use command as c;
+        let Some(device) = device else {
+            return;
+        };
+        let Self {
+            offset,
+            logical,
+            segment_ns,
+            ..
+        } = *self;
+        let broadcast = matches!(self.command, c::BRD | c::BWR | c::BRW);
+        let merge = if broadcast { Merge::Or } else { Merge::Copy };
+        let data = &mut *self.data;
+        let count = match self.command {
+            c::APRD | c::FPRD | c::BRD => u16::from(device.read(offset, data, merge, segment_ns)),
+            c::APWR | c::FPWR | c::BWR => u16::from(device.write(offset, data, segment_ns, plant)),
+            c::APRW | c::FPRW | c::BRW => {
+                // Read and write happen in one pass: the write takes what arrived, the answer is what stood there.
+                let mut arrived = [0_u8; MAX_DATA];
+                match arrived.get_mut(..data.len()) {
+                    Some(arrived) => {
+                        arrived.copy_from_slice(data);
+                        u16::from(device.read(offset, data, merge, segment_ns))
+                            + 2 * u16::from(device.write(offset, arrived, segment_ns, plant))
+                    }
+                    None => 0,
+                }
             }
+            c::ARMW | c::FRMW if meant => {
+                u16::from(device.read(offset, data, Merge::Copy, segment_ns))
+            }
+            c::ARMW | c::FRMW => u16::from(device.write(offset, data, segment_ns, plant)),
+            c::LRD => u16::from(device.read_logical(logical, data, segment_ns)),
+            c::LWR => u16::from(device.write_logical(logical, data, segment_ns, plant)),
+            c::LRW => {
+                // Writes take what arrived; inputs may overlap outputs, so they come second.
+                2 * u16::from(device.write_logical(logical, data, segment_ns, plant))
+                    + u16::from(device.read_logical(logical, data, segment_ns))
+            }
+            _ => 0,
+        };
+        if let [low, high] = &mut *self.counter {
+            let total = u16::from_le_bytes([*low, *high]).wrapping_add(count);
+            [*low, *high] = total.to_le_bytes();
         }
-        c::ARMW | c::FRMW => {
-            count += u16::from(if meant {
-                device.read(offset, data, Merge::Copy, segment_ns)
-            } else {
-                device.write(offset, data, segment_ns, plant)
-            });
-        }
-        c::LRD => count += u16::from(device.read_logical(logical, data, segment_ns)),
-        c::LWR => count += u16::from(device.write_logical(logical, data, segment_ns, plant)),
-        c::LRW => {
-            // Writes take what arrived; inputs may overlap outputs, so they come second.
-            count += 2 * u16::from(device.write_logical(logical, data, segment_ns, plant));
-            count += u16::from(device.read_logical(logical, data, segment_ns));
-        }
-        _ => {}
-    }
-    if by_position || broadcast {
-        let [low, high] = position.wrapping_add(1).to_le_bytes();
-        header[2] = low;
-        header[3] = high;
-    }
-    if let [low, high] = counter {
-        let total = u16::from_le_bytes([*low, *high]).wrapping_add(count);
-        [*low, *high] = total.to_le_bytes();
     }
 }
 

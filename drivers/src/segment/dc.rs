@@ -24,6 +24,18 @@ pub struct Dc {
     pub sync0: Option<Sync0>,
     /// SYNC0 pulses since activation.
     pub pulses: u64,
+    /// SYNC1, if it is active: it follows SYNC0.
+    sync1: Option<Sync1>,
+}
+
+/// An active SYNC1. Its register says how long after a SYNC0 it comes: up to one cycle it follows every SYNC0 by that, with
+/// n whole cycles more it follows every (n + 1)th.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sync1 {
+    /// It follows every so many SYNC0.
+    every: u64,
+    /// By so much (ns).
+    shift_ns: u64,
 }
 
 /// An active SYNC0.
@@ -98,11 +110,36 @@ impl Dc {
         }
     }
 
-    /// Activation register 0x0981 was written: bit 0 cyclic operation, bit 1 SYNC0.
-    pub fn activate(&mut self, activation: u8, start_ns: u64, cycle_ns: u32, segment_ns: u64) {
+    /// System time of the next SYNC1 (ns).
+    pub fn next_sync1_ns(&self) -> Option<u64> {
+        let (Some(sync0), Some(sync1)) = (self.sync0, self.sync1) else {
+            return None;
+        };
+        let cycle_ns = u64::from(sync0.cycle_ns);
+        let behind = self.pulses % sync1.every;
+        // The last SYNC0 may have one that is still to come.
+        let pending = self.pulses > 0 && sync1.shift_ns > 0 && behind == 1 % sync1.every;
+        let first_ns = if pending {
+            sync0.next_ns.wrapping_sub(cycle_ns)
+        } else {
+            let wait = (sync1.every - behind) % sync1.every;
+            sync0.next_ns.wrapping_add(wait.wrapping_mul(cycle_ns))
+        };
+        Some(first_ns.wrapping_add(sync1.shift_ns))
+    }
+
+    /// Activation register 0x0981 was written: bit 0 cyclic operation, bit 1 SYNC0, bit 2 SYNC1.
+    pub fn activate(
+        &mut self,
+        activation: u8,
+        start_ns: u64,
+        (cycle_ns, sync1_ns): (u32, u32),
+        segment_ns: u64,
+    ) {
         let on = activation & 0x03 == 0x03;
         if !on {
             self.sync0 = None;
+            self.sync1 = None;
             self.pulses = 0;
         } else if self.sync0.is_none()
             && cycle_ns >= Self::SHORTEST_CYCLE_NS
@@ -111,6 +148,10 @@ impl Dc {
             self.sync0 = Some(Sync0 {
                 next_ns: start_ns,
                 cycle_ns,
+            });
+            self.sync1 = (activation & 0x04 != 0).then(|| Sync1 {
+                every: u64::from(sync1_ns / cycle_ns) + 1,
+                shift_ns: u64::from(sync1_ns % cycle_ns),
             });
             self.pulses = 0;
         }
@@ -140,15 +181,38 @@ mod tests {
     #[test]
     fn sync0_in_the_past_never_fires() {
         let mut dc = Dc::default();
-        dc.activate(3, 999, 1_000_000, 1_000);
+        dc.activate(3, 999, (1_000_000, 0), 1_000);
         assert_eq!(dc.sync0, None);
-        dc.activate(3, 2_000, 1_000_000, 1_000);
+        dc.activate(3, 2_000, (1_000_000, 0), 1_000);
         assert_eq!(dc.next_pulse_ns(), Some(2_000));
         dc.pulsed();
         assert_eq!(dc.next_pulse_ns(), Some(1_002_000));
         dc.skip_before(10_500_000_000);
         assert_eq!(dc.next_pulse_ns(), Some(10_500_002_000));
-        dc.activate(0, 0, 0, 0);
+        dc.activate(0, 0, (0, 0), 0);
         assert_eq!(dc.next_pulse_ns(), None);
+    }
+
+    #[test]
+    fn sync1_follows_sync0() {
+        // 0x09A4, and the next SYNC1 before any pulse and after each of three.
+        let table: [(u32, [u64; 4]); 4] = [
+            (0, [5_000_000, 6_000_000, 7_000_000, 8_000_000]),
+            (250_000, [5_250_000, 5_250_000, 6_250_000, 7_250_000]),
+            (1_000_000, [5_000_000, 7_000_000, 7_000_000, 9_000_000]),
+            (1_100_000, [5_100_000, 5_100_000, 7_100_000, 7_100_000]),
+        ];
+        for (sync1_ns, expected) in table {
+            let mut dc = Dc::default();
+            dc.activate(7, 5_000_000, (1_000_000, sync1_ns), 0);
+            let found = expected.map(|_| {
+                let next = dc.next_sync1_ns();
+                dc.pulsed();
+                next.unwrap()
+            });
+            assert_eq!(found, expected, "{sync1_ns}");
+            dc.activate(0, 0, (0, 0), 0);
+            assert_eq!(dc.next_sync1_ns(), None);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! One simulated SubDevice: the memory of its controller, and what accesses make it do.
 
+mod eeprom;
 mod effects;
+mod links;
 mod power;
 mod ram;
 mod states;
@@ -14,10 +16,11 @@ use super::fmmu::{Fmmu, copy_bits};
 use super::mailbox::Message;
 use super::plant::Plant;
 use super::registers::{
-    Access, Effects, FMMUS, MEMORY_BYTES, RAM_START, SYNC_MANAGERS, effect, rows,
+    Access, CHANNELS_END, Effects, FMMU_START, FMMUS, MEMORY_BYTES, RAM_START, Range,
+    SYNC_MANAGER_START, SYNC_MANAGERS, effect, rows,
 };
-use super::sii;
 use super::sync_manager::SyncManager;
+use super::topology::{PORTS, Place};
 
 /// Receive mailbox (SM0).
 pub const RX_MAILBOX: u16 = 0x1000;
@@ -32,16 +35,17 @@ pub const INPUTS_START: u16 = 0x1800;
 /// Most outputs or inputs of one SubDevice (bytes): three buffers of outputs end before the inputs.
 pub const MAX_PROCESS_DATA: usize = 0x200;
 
-/// Time from one SubDevice to the next (ns): with the way back it makes about 1 us a node.
-pub const HOP_NS: u64 = 500;
-
-/// Where a SubDevice stands in the line.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// SubDevices before it.
-    pub before: u64,
-    /// SubDevices behind it.
-    pub behind: u64,
+/// What the SyncManagers are set to, at a glance.
+#[derive(Clone, Copy, Debug, Default)]
+struct Channels {
+    /// SyncManagers up to the last one in use.
+    in_use: usize,
+    /// One carries outputs.
+    outputs: bool,
+    /// One that carries outputs feeds the watchdog.
+    watched: bool,
+    /// One carries inputs.
+    inputs: bool,
 }
 
 /// How bytes that were read join those already in the datagram.
@@ -61,6 +65,9 @@ pub struct Device {
     sii: Vec<u8>,
     fmmus: [Fmmu; FMMUS],
     sync_managers: [SyncManager; SYNC_MANAGERS],
+    channels: Channels,
+    /// Room for process data of several SyncManagers.
+    gathered: Vec<u8>,
     /// Its clock.
     pub dc: Dc,
     /// Its state machine.
@@ -70,6 +77,11 @@ pub struct Device {
     /// Of the mailbox service that is under way.
     counter: u8,
     place: Place,
+    /// Ports with somebody at the other end.
+    links: [bool; PORTS],
+    /// Events of DL and AL status that nobody has read yet.
+    ecat_events: u16,
+    eeprom_fits: bool,
     /// Outputs came since the last SYNC0.
     fresh: bool,
     /// SYNC0 pulses in OP without new outputs.
@@ -81,83 +93,118 @@ pub struct Device {
 }
 
 impl Device {
-    /// Powers a SubDevice up.
-    pub fn new(description: Description, place: Place, application: Box<dyn Application>) -> Self {
+    /// Powers a SubDevice up that no frame has found yet.
+    pub fn new(description: Description, application: Box<dyn Application>) -> Self {
+        let eeprom = description.eeprom.clone();
+        Self::with_eeprom(description, eeprom, application)
+    }
+
+    /// Powers a SubDevice up whose EEPROM was written to since it was built.
+    fn with_eeprom(
+        description: Description,
+        eeprom: Vec<u8>,
+        application: Box<dyn Application>,
+    ) -> Self {
+        let controller = &description.controller;
+        let mailboxes = controller.mailboxes;
+        let room = mailboxes.map_or(0, |boxes| usize::from(boxes.send_bytes));
+        let most = description.output_bytes().max(description.input_bytes());
+        // Type, revision, build 0; channels, 8 KiB; ports; DC with 64 bit and enhanced SYNC.
+        let information = [
+            controller.kind,
+            0,
+            0,
+            0,
+            controller.fmmus as u8,
+            controller.sync_managers as u8,
+            8,
+            controller.port_descriptor(),
+            0x0c,
+            0x01,
+        ];
+        let [pdi, pdi_configuration] = controller.pdi;
         let mut device = Self {
-            sii: sii::image(&description),
+            sii: eeprom,
             description,
             memory: vec![0; MEMORY_BYTES].into_boxed_slice(),
             fmmus: [Fmmu::default(); FMMUS],
             sync_managers: [SyncManager::default(); SYNC_MANAGERS],
+            channels: Channels::default(),
+            gathered: vec![0; most],
             dc: Dc::default(),
             al: Al::default(),
-            coe: CoeServer::default(),
+            coe: CoeServer::new(room),
             answer: Message::default(),
             counter: 0,
-            place,
+            place: Place::default(),
+            links: [false; PORTS],
+            ecat_events: 0,
+            eeprom_fits: true,
             fresh: false,
             missed: 0,
             outputs_at: None,
             watchdog_ns: 0,
             application,
         };
-        // Type, revision, build 0; 8 FMMUs, 4 SyncManagers, 8 KiB; two MII ports; DC with 64 bit and enhanced SYNC.
-        device.put(
-            0x0000,
-            &[
-                0x11,
-                0,
-                0,
-                0,
-                FMMUS as u8,
-                SYNC_MANAGERS as u8,
-                8,
-                0x0f,
-                0x0c,
-                0x01,
-            ],
-        );
+        device.put(0x0000, &information);
         device.put(0x0100, &[0x01, 0x00, 0x07, 0x00]);
-        // DL status: PDI running, watchdog fine; links and open loops of the ports in use, closed loops elsewhere.
-        let last = place.behind == 0;
-        let links = if last { 0x13 } else { 0x33 };
-        let loops = if last { 0x56 } else { 0x5a };
-        device.put(0x0110, &[links, loops]);
-        device.put(0x0140, &[0x05]);
+        device.put(0x0140, &pdi.to_le_bytes());
+        device.put(0x0150, &pdi_configuration.to_le_bytes());
         device.put(0x0400, &2498_u16.to_le_bytes());
         device.put(0x0410, &1000_u16.to_le_bytes());
         device.put(0x0420, &1000_u16.to_le_bytes());
         device.put(0x0440, &[0x01]);
-        device.put(0x0502, &[0xc0, 0x00]);
         device.put(0x0930, &[0x00, 0x10, 0x00, 0x00, 0x00, 0x0c]);
+        device.load_eeprom();
+        device.publish_links();
         device.apply_watchdog();
         device.publish_al();
+        // Nobody has seen another state before.
+        device.ecat_events = 0;
         device
+    }
+
+    /// Whether this controller has a row of the map: it may have fewer channels than the map.
+    fn has(&self, row: &Range) -> bool {
+        let controller = &self.description.controller;
+        if !(FMMU_START..CHANNELS_END).contains(&row.first) {
+            return true;
+        }
+        let (start, count, bytes) = if row.first < SYNC_MANAGER_START {
+            (FMMU_START, controller.fmmus, 16)
+        } else {
+            (SYNC_MANAGER_START, controller.sync_managers, 8)
+        };
+        usize::from(row.first) < usize::from(start) + count * bytes
     }
 
     /// Segment time at which a frame sent into the segment at `segment_ns` passes here.
     pub fn passing(&self, segment_ns: u64) -> u64 {
-        segment_ns + self.place.before * HOP_NS
-    }
-
-    /// Configured station address, and the alias where DL control enables it.
-    pub fn answers_to(&self, address: u16) -> bool {
-        address == self.word(0x0010)
-            || (self.byte(0x0103) & 1 != 0 && address != 0 && address == self.word(0x0012))
+        segment_ns + self.place.passing_ns
     }
 
     /// Reads `data.len()` bytes from `address` on; returns whether any of them exist and may be read.
     pub fn read(&mut self, address: u16, data: &mut [u8], merge: Merge, segment_ns: u64) -> bool {
         let start = usize::from(address);
         let mut any = false;
+        let mut effects: Effects = 0;
         for row in rows(address, data.len()) {
             if row.on_read & effect::SYSTEM_TIME != 0 {
                 let now = self.dc.system_ns(self.passing(segment_ns));
                 self.put(0x0910, &now.to_le_bytes());
             }
+            if row.on_read & effect::EVENTS != 0 {
+                self.publish_events();
+            }
+            effects |= row.on_read;
             let first = start.max(usize::from(row.first));
             let end = (start + data.len()).min(usize::from(row.last) + 1);
-            if row.first == RAM_START && !self.may_read(first, end - first) {
+            let open = if row.on_write & effect::RAM != 0 {
+                self.may_read(first, end - first)
+            } else {
+                self.has(row)
+            };
+            if !open {
                 continue;
             }
             any = true;
@@ -171,7 +218,13 @@ impl Device {
                 }
             }
         }
-        if any {
+        if effects & (effect::DL_STATUS | effect::AL_STATUS) != 0 {
+            self.acknowledge(
+                effects & effect::DL_STATUS != 0,
+                effects & effect::AL_STATUS != 0,
+            );
+        }
+        if any && start + data.len() > usize::from(RAM_START) {
             self.was_read(start, data.len());
         }
         any
@@ -185,6 +238,9 @@ impl Device {
         for row in rows(address, data.len()) {
             let first = start.max(usize::from(row.first));
             let end = (start + data.len()).min(usize::from(row.last) + 1);
+            if !self.has(row) {
+                continue;
+            }
             match row.access {
                 Access::ReadOnly => continue,
                 Access::Trigger => {
@@ -197,7 +253,7 @@ impl Device {
                     }
                 }
                 Access::ReadWrite => {
-                    if row.first == RAM_START && !self.may_write(first, end - first) {
+                    if row.on_write & effect::RAM != 0 && !self.may_write(first, end - first) {
                         continue;
                     }
                     if let (Some(target), Some(source)) = (
@@ -220,7 +276,7 @@ impl Device {
     /// Logical read; returns whether an FMMU mapped any of it.
     pub fn read_logical(&mut self, logical: u32, data: &mut [u8], segment_ns: u64) -> bool {
         let mut any = false;
-        for index in 0..FMMUS {
+        for index in 0..self.description.controller.fmmus {
             let Some(mapped) = self
                 .fmmus
                 .get(index)
@@ -261,7 +317,7 @@ impl Device {
         plant: &mut Plant,
     ) -> bool {
         let mut any = false;
-        for index in 0..FMMUS {
+        for index in 0..self.description.controller.fmmus {
             let Some(mapped) = self
                 .fmmus
                 .get(index)
@@ -300,7 +356,10 @@ impl Device {
         if let Some(sync0) = self.dc.sync0 {
             self.put(0x0990, &sync0.next_ns.to_le_bytes());
         }
-        if self.al.state == AlState::Op && self.sync_managers[2].enabled && !self.fresh {
+        if let Some(next_ns) = self.dc.next_sync1_ns() {
+            self.put(0x0998, &next_ns.to_le_bytes());
+        }
+        if self.al.state == AlState::Op && self.channels.outputs && !self.fresh {
             self.missed = self.missed.saturating_add(1);
         }
         self.fresh = false;
@@ -316,19 +375,56 @@ impl Device {
 
     /// Hands outputs to the application (in OP) and takes its inputs (in SAFE-OP and OP).
     fn exchange(&mut self, plant: &mut Plant) {
-        let [_, _, outputs, inputs] = self.sync_managers;
-        if self.al.state == AlState::Op
-            && outputs.enabled
-            && self.outputs_at.is_some()
-            && let Some(bytes) = self.memory.get(outputs.area())
-        {
-            self.application.outputs(bytes, plant);
+        if self.al.state == AlState::Op && self.channels.outputs && self.outputs_at.is_some() {
+            self.give_outputs(plant);
         }
-        if self.al.state >= AlState::SafeOp
-            && inputs.enabled
-            && let Some(bytes) = self.memory.get_mut(inputs.area())
-        {
-            self.application.inputs(bytes, plant);
+        if self.al.state >= AlState::SafeOp && self.channels.inputs {
+            self.take_inputs(plant);
+        }
+    }
+
+    fn give_outputs(&mut self, plant: &mut Plant) {
+        let areas = &self.description.controller.outputs;
+        if let [area] = areas.as_slice() {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            if let Some(bytes) = self.memory.get(area) {
+                self.application.outputs(bytes, plant);
+            }
+            return;
+        }
+        let mut at = 0;
+        for area in areas {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            let end = at + area.len();
+            if let (Some(to), Some(from)) = (self.gathered.get_mut(at..end), self.memory.get(area))
+            {
+                to.copy_from_slice(from);
+                at = end;
+            }
+        }
+        self.application
+            .outputs(self.gathered.get(..at).unwrap_or_default(), plant);
+    }
+
+    fn take_inputs(&mut self, plant: &Plant) {
+        let areas = &self.description.controller.inputs;
+        if let [area] = areas.as_slice() {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            if let Some(bytes) = self.memory.get_mut(area) {
+                self.application.inputs(bytes, plant);
+            }
+            return;
+        }
+        self.application.inputs(&mut self.gathered, plant);
+        let mut at = 0;
+        for area in areas {
+            let area = self.sync_managers[area.sync_manager & 15].area();
+            let end = at + area.len();
+            if let (Some(to), Some(from)) = (self.memory.get_mut(area), self.gathered.get(at..end))
+            {
+                to.copy_from_slice(from);
+                at = end;
+            }
         }
     }
 

@@ -49,6 +49,14 @@ impl Fmmu {
         }
     }
 
+    /// First and last logical byte that it maps; none where it maps nothing.
+    pub fn bytes(&self) -> Option<(u32, u32)> {
+        let last_bit = (self.logical_bit + self.bits).checked_sub(1)?;
+        // An area may reach beyond the end of the address space, an access never does.
+        let byte = |bit: u64| u32::try_from(bit / 8).unwrap_or(u32::MAX);
+        (self.active && self.bits > 0).then(|| (byte(self.logical_bit), byte(last_bit)))
+    }
+
     /// The part of a logical access of `length` bytes at `logical` that this FMMU maps.
     pub fn map(&self, logical: u32, length: usize) -> Option<Mapped> {
         if !self.active {

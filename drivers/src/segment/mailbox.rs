@@ -1,9 +1,9 @@
 //! The mailbox of a SubDevice: headers, the request that waits, the last answer (for the repeat toggle).
 
-use super::device::MAILBOX_BYTES;
+use super::controller::MAX_MAILBOX;
 
-/// Largest mailbox message (bytes).
-pub const CAPACITY: usize = MAILBOX_BYTES as usize;
+/// Largest mailbox message of any SubDevice (bytes).
+pub const CAPACITY: usize = MAX_MAILBOX as usize;
 /// Length of the mailbox header (bytes).
 pub const HEADER: usize = 6;
 /// Mailbox type: error.
@@ -20,6 +20,8 @@ pub const ERROR_INVALID_HEADER: u16 = 0x0004;
 pub struct Message {
     bytes: [u8; CAPACITY],
     length: usize,
+    /// Size of the mailbox that it goes into (bytes).
+    room: usize,
 }
 
 impl Default for Message {
@@ -27,24 +29,26 @@ impl Default for Message {
         Self {
             bytes: [0; CAPACITY],
             length: 0,
+            room: CAPACITY,
         }
     }
 }
 
 impl Message {
-    /// Starts a message of a type; the length is set by [`Message::push`].
-    pub fn new(kind: u8) -> Self {
+    /// Starts a message of a type for a mailbox of `room` bytes; the length is set by [`Message::push`].
+    pub fn new(kind: u8, room: usize) -> Self {
         let mut bytes = [0; CAPACITY];
         bytes[5] = kind & 0x0f;
         Self {
             bytes,
             length: HEADER,
+            room: room.clamp(HEADER, CAPACITY),
         }
     }
 
     /// An error reply.
     pub fn error(code: u16) -> Self {
-        let mut message = Self::new(TYPE_ERROR);
+        let mut message = Self::new(TYPE_ERROR, CAPACITY);
         message.push(&1_u16.to_le_bytes());
         message.push(&code.to_le_bytes());
         message
@@ -52,7 +56,7 @@ impl Message {
 
     /// Appends bytes; what does not fit is left out.
     pub fn push(&mut self, data: &[u8]) {
-        let room = CAPACITY - self.length;
+        let room = self.room.saturating_sub(self.length);
         let data = data.get(..data.len().min(room)).unwrap_or_default();
         if let Some(target) = self.bytes.get_mut(self.length..self.length + data.len()) {
             target.copy_from_slice(data);
@@ -103,8 +107,11 @@ mod tests {
         let mut message = Message::error(ERROR_UNSUPPORTED_PROTOCOL);
         message.set_counter(5);
         assert_eq!(message.as_bytes(), [4, 0, 0, 0, 0, 0x50, 1, 0, 2, 0]);
-        message.push(&[0; 500]);
+        message.push(&[0; 2000]);
         assert_eq!(message.as_bytes().len(), CAPACITY);
+        let mut small = Message::new(TYPE_COE, 128);
+        small.push(&[0; 500]);
+        assert_eq!(small.as_bytes().len(), 128);
     }
 
     #[test]

@@ -14,34 +14,48 @@ pub mod cia402;
 mod coe;
 mod coe_information;
 mod coe_objects;
+pub mod controller;
 pub mod datagram;
 mod dc;
+mod description;
 mod device;
 pub(crate) mod fmmu;
+mod images;
 pub mod io_station;
 mod mailbox;
 pub mod pdo;
 pub mod plant;
+#[cfg(test)]
+mod register_tests;
 mod registers;
+mod ring;
 pub mod server;
 mod sii;
+pub mod sii_image;
 pub(crate) mod sync_manager;
+mod terminal;
+#[cfg(test)]
+mod terminal_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 pub use assemble::SegmentError;
-pub use device::{HOP_NS, MAX_PROCESS_DATA};
+pub use description::{Description, Identity};
+pub use device::MAX_PROCESS_DATA;
+pub use images::{ImageError, load_images};
+pub use topology::HOP_NS;
 
-use crate::frame::{Datagram, HEADERS, is_well_formed};
-use absence::{Absence, MAX_ABSENCES, reach};
+use crate::frame::{Datagram, HEADERS, is_ethercat, is_well_formed};
+use absence::{Absence, MAX_ABSENCES};
 use application::{AlState, Application};
-use datagram::execute;
-use device::{Device, Place};
+use device::Device;
 use plant::Plant;
+use ring::Ring;
 use twinstep_config::fault::{Fault, FaultKind};
-use twinstep_config::machine::{Machine, PdoEntry};
+use twinstep_config::machine::Machine;
 
 use crate::rng::Rng;
 
@@ -52,46 +66,6 @@ const SYNC0_WINDOW_NS: u64 = 1_000;
 const CATCH_UP_NS: u64 = 2_000_000_000;
 /// Largest number of `frame_loss` faults in one run.
 const MAX_FRAME_LOSSES: usize = 32;
-
-/// What a SubDevice is, as far as its communication shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Description {
-    /// Name: order string of the SII and 0x1008.
-    pub name: String,
-    /// Vendor id.
-    pub vendor_id: u32,
-    /// Product code.
-    pub product_code: u32,
-    /// Revision.
-    pub revision: u32,
-    /// Serial number.
-    pub serial: u32,
-    /// RxPDO 0x1600.
-    pub outputs: Vec<PdoEntry>,
-    /// TxPDO 0x1A00.
-    pub inputs: Vec<PdoEntry>,
-}
-
-impl Description {
-    /// Length of the outputs (bytes).
-    pub fn output_bytes(&self) -> usize {
-        bytes(&self.outputs)
-    }
-
-    /// Length of the inputs (bytes).
-    pub fn input_bytes(&self) -> usize {
-        bytes(&self.inputs)
-    }
-}
-
-/// Length of a list of objects (bytes).
-fn bytes(entries: &[PdoEntry]) -> usize {
-    entries
-        .iter()
-        .map(|entry| usize::from(entry.bits))
-        .sum::<usize>()
-        .div_ceil(8)
-}
 
 /// A run of lost frames.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +78,7 @@ struct FrameLoss {
 pub struct Segment {
     machine: Machine,
     devices: Vec<Device>,
+    ring: Ring,
     plant: Plant,
     losses: Vec<FrameLoss>,
     absences: Vec<Absence>,
@@ -136,25 +111,26 @@ impl Segment {
         plant: Plant,
         seed: u64,
     ) -> Self {
-        let count = parts.len() as u64;
         let mut rng = Rng::new(seed, STREAM_CLOCKS);
-        let devices = parts
+        let mut devices: Vec<Device> = parts
             .into_iter()
-            .zip(0..)
-            .map(|((description, application), before)| {
-                let place = Place {
-                    before,
-                    behind: count - 1 - before,
-                };
-                let mut device = Device::new(description, place, application);
+            .map(|(description, application)| {
+                let mut device = Device::new(description, application);
                 // Each controller was switched on at a time of its own, up to 17 s ago.
                 device.dc.local_offset_ns = rng.next_u64() >> 30;
                 device
             })
             .collect();
+        let subdevices = machine.bus.iter().flat_map(|bus| &bus.subdevices);
+        let mut hooks: Vec<_> = subdevices
+            .map(|one| one.behind.map(|b| (b.subdevice, usize::from(b.port))))
+            .collect();
+        hooks.resize(devices.len(), None);
+        let ring = Ring::new(&hooks, &mut devices);
         Self {
             machine,
             devices,
+            ring,
             plant,
             losses: Vec::with_capacity(MAX_FRAME_LOSSES),
             absences: Vec::with_capacity(MAX_ABSENCES),
@@ -191,6 +167,13 @@ impl Segment {
     pub fn refuse(&mut self, position: usize, state: AlState, code: u16) {
         if let Some(device) = self.devices.get_mut(position) {
             device.al.refuse = Some((state, code));
+        }
+    }
+
+    /// Damages the EEPROM of SubDevice `position`: its checksum is wrong, and it refuses to leave INIT.
+    pub fn damage_eeprom(&mut self, position: usize) {
+        if let Some(device) = self.devices.get_mut(position) {
+            device.damage_eeprom();
         }
     }
 
@@ -243,8 +226,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Takes SubDevice `position` and all behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken cable in
-    /// front of it, or its power. Returns whether there is such a SubDevice, and room for one more gap.
+    /// Takes SubDevice `position` and all that hang behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken
+    /// cable in front of it, or its power. Returns whether there is such a SubDevice, and room for one more gap.
     pub fn cut(&mut self, position: usize, unpowered: bool, in_ns: u64, for_ns: u64) -> bool {
         let from_ns = self.last_ns.saturating_add(in_ns);
         self.absences
@@ -257,6 +240,7 @@ impl Segment {
             unpowered,
             from_ns,
             until_ns: from_ns.saturating_add(for_ns),
+            seen: false,
         });
         true
     }
@@ -286,30 +270,31 @@ impl Segment {
     pub fn process(&mut self, frame: &mut [u8], now_ns: u64) -> bool {
         let segment_ns = self.segment_ns(now_ns);
         self.advance_to(segment_ns);
-        if self.devices.is_empty() || !is_well_formed(frame) || self.loses_frame(now_ns) {
+        if self.ring.is_empty() || self.loses_frame(now_ns) {
             return false;
         }
-        let reach = reach(&self.absences, self.devices.len(), segment_ns);
-        let Self { devices, plant, .. } = self;
-        let Some(devices) = devices
-            .get_mut(..reach)
-            .filter(|reached| !reached.is_empty())
-        else {
+        if !is_well_formed(frame) {
+            // What claims to be EtherCAT and is not counts as an error of the first processing unit.
+            if let (true, Some(first)) = (is_ethercat(frame), self.devices.first_mut()) {
+                first.count_error(PROCESSING_UNIT_ERRORS);
+            }
             return false;
-        };
+        }
+        let Self {
+            devices,
+            ring,
+            plant,
+            ..
+        } = self;
         let mut at = HEADERS;
         while let Some(datagram) = Datagram::parse(frame, at) {
-            for device in devices.iter_mut() {
-                execute(frame, datagram, device, segment_ns, plant);
-            }
+            ring.pass(frame, datagram, devices, segment_ns, plant);
             at = datagram.end();
             if !datagram.more {
                 break;
             }
         }
-        for device in devices.iter_mut() {
-            device.free_run(plant);
-        }
+        ring.end_of_frame(devices, plant);
         // The first controller marks the frame as returned in its source address.
         if let Some(byte) = frame.get_mut(6) {
             *byte |= 0x02;
@@ -342,18 +327,28 @@ impl Segment {
         elapsed.saturating_add_signed(drift as i64)
     }
 
-    /// SubDevices whose power has come back since the last call start anew; those without it stand still.
+    /// Gaps begin and end: frames find another way, links go down and come up, and SubDevices whose power has gone or come back
+    /// since the last call start anew.
     fn power(&mut self, segment_ns: u64) {
         let since_ns = core::mem::replace(&mut self.last_ns, segment_ns);
-        for absence in self.absences.iter().filter(|absence| absence.unpowered) {
-            let began = absence.from_ns > since_ns && absence.from_ns <= segment_ns;
-            let ended = absence.until_ns > since_ns && absence.until_ns <= segment_ns;
-            if (began || ended)
+        let mut changed = false;
+        for absence in &mut self.absences {
+            let there = absence.is_there(segment_ns);
+            // Time may have jumped over the whole of it.
+            let missed = absence.from_ns > since_ns && absence.until_ns <= segment_ns;
+            let here = core::mem::replace(&mut absence.seen, there) != there || missed;
+            changed |= here;
+            if here
+                && absence.unpowered
                 && let Some(device) = self.devices.get_mut(absence.position)
             {
                 // A clock without power starts at 0.
                 device.restart(0_u64.wrapping_sub(segment_ns), &mut self.plant);
             }
+        }
+        if changed {
+            self.ring
+                .survey(&self.absences, segment_ns, &mut self.devices, true);
         }
     }
 
@@ -408,5 +403,7 @@ impl Segment {
     }
 }
 
+/// Register of the processing unit's errors.
+const PROCESSING_UNIT_ERRORS: usize = 0x030c;
 /// Stream of random numbers for the clocks' offsets.
 const STREAM_CLOCKS: u64 = 0x434c_4f43_4b53;

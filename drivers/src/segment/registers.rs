@@ -7,15 +7,18 @@
 pub const MEMORY_BYTES: usize = 0x3000;
 /// First address of the process data RAM.
 pub const RAM_START: u16 = 0x1000;
-/// FMMUs of a simulated ESC.
-pub const FMMUS: usize = 8;
-/// SyncManagers of a simulated ESC: two mailboxes, outputs, inputs.
-pub const SYNC_MANAGERS: usize = 4;
+/// Most FMMUs of an ESC.
+pub const FMMUS: usize = 16;
+/// Most SyncManagers of an ESC.
+pub const SYNC_MANAGERS: usize = 16;
 
 /// First byte of FMMU 0; each takes 16 bytes.
 pub const FMMU_START: u16 = 0x0600;
 /// First byte of SyncManager 0; each takes 8 bytes.
 pub const SYNC_MANAGER_START: u16 = 0x0800;
+
+/// First address behind FMMUs and SyncManagers.
+pub const CHANNELS_END: u16 = SYNC_MANAGER_START + 8 * SYNC_MANAGERS as u16;
 
 /// What the bus may do with a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,12 @@ pub mod effect {
     pub const RAM: Effects = 1 << 10;
     /// Write: watchdog times.
     pub const WATCHDOG: Effects = 1 << 11;
+    /// Read: refresh the events before, clear those of the DL status or of the AL status after.
+    pub const EVENTS: Effects = 1 << 12;
+    /// See [`EVENTS`].
+    pub const DL_STATUS: Effects = 1 << 13;
+    /// See [`EVENTS`].
+    pub const AL_STATUS: Effects = 1 << 14;
 }
 
 /// One row of the map.
@@ -87,6 +96,13 @@ const fn ro(first: u16, last: u16) -> Range {
     }
 }
 
+const fn seen(first: u16, last: u16, on_read: Effects) -> Range {
+    Range {
+        on_read,
+        ..ro(first, last)
+    }
+}
+
 const fn rw(first: u16, last: u16, on_write: Effects) -> Range {
     Range {
         first,
@@ -107,9 +123,8 @@ const fn trigger(first: u16, last: u16, on_write: Effects, on_read: Effects) -> 
     }
 }
 
-/// The map, ascending and without overlaps (a test checks it). What is not in it does not exist: it neither answers
-/// nor counts.
-pub const MAP: &[Range] = &[
+/// Registers before the channels.
+const LOW: &[Range] = &[
     ro(0x0000, 0x0009), // type, revision, build, FMMUs, SMs, RAM, ports, features
     rw(0x0010, 0x0011, effect::NONE), // configured station address
     ro(0x0012, 0x0013), // configured station alias
@@ -118,16 +133,20 @@ pub const MAP: &[Range] = &[
     trigger(0x0040, 0x0041, effect::NONE, effect::NONE), // ESC reset ECAT, PDI
     rw(0x0100, 0x0103, effect::NONE), // DL control
     rw(0x0108, 0x0109, effect::NONE), // physical read/write offset
-    ro(0x0110, 0x0111), // DL status
+    seen(0x0110, 0x0111, effect::DL_STATUS), // DL status
     rw(0x0120, 0x0121, effect::AL_CONTROL), // AL control
-    ro(0x0130, 0x0135), // AL status, reserved, AL status code
+    seen(0x0130, 0x0135, effect::AL_STATUS), // AL status, reserved, AL status code
     rw(0x0138, 0x0139, effect::NONE), // RUN and ERR LED override
     ro(0x0140, 0x0153), // PDI control and configuration
     rw(0x0200, 0x0201, effect::NONE), // ECAT event mask
     rw(0x0204, 0x0207, effect::NONE), // AL event mask
-    ro(0x0210, 0x0211), // ECAT event request
-    ro(0x0220, 0x0223), // AL event request
-    trigger(0x0300, 0x0313, effect::CLEAR, effect::NONE), // error counters
+    seen(0x0210, 0x0211, effect::EVENTS), // ECAT event request
+    seen(0x0220, 0x0223, effect::EVENTS), // AL event request
+    trigger(0x0300, 0x030B, effect::CLEAR, effect::NONE), // errors of the ports, forwarded errors
+    trigger(0x030C, 0x030C, effect::CLEAR, effect::NONE), // errors of the processing unit
+    trigger(0x030D, 0x030D, effect::CLEAR, effect::NONE), // errors of the PDI
+    ro(0x030E, 0x030F), // PDI error code
+    trigger(0x0310, 0x0313, effect::CLEAR, effect::NONE), // lost links
     rw(0x0400, 0x0401, effect::WATCHDOG), // watchdog divider
     rw(0x0410, 0x0411, effect::WATCHDOG), // watchdog time PDI
     rw(0x0420, 0x0421, effect::WATCHDOG), // watchdog time process data
@@ -137,23 +156,10 @@ pub const MAP: &[Range] = &[
     rw(0x0502, 0x0503, effect::SII_CONTROL), // SII control and status
     rw(0x0504, 0x050F, effect::NONE), // SII address, data
     rw(0x0510, 0x0517, effect::NONE), // MII management
-    rw(0x0600, 0x067F, effect::FMMU), // 8 FMMUs
-    rw(0x0800, 0x0804, effect::SYNC_MANAGER), // SM0: start, length, control
-    ro(0x0805, 0x0805), // SM0: status
-    rw(0x0806, 0x0806, effect::SYNC_MANAGER), // SM0: activate
-    ro(0x0807, 0x0807), // SM0: PDI control
-    rw(0x0808, 0x080C, effect::SYNC_MANAGER),
-    ro(0x080D, 0x080D),
-    rw(0x080E, 0x080E, effect::SYNC_MANAGER),
-    ro(0x080F, 0x080F),
-    rw(0x0810, 0x0814, effect::SYNC_MANAGER),
-    ro(0x0815, 0x0815),
-    rw(0x0816, 0x0816, effect::SYNC_MANAGER),
-    ro(0x0817, 0x0817),
-    rw(0x0818, 0x081C, effect::SYNC_MANAGER),
-    ro(0x081D, 0x081D),
-    rw(0x081E, 0x081E, effect::SYNC_MANAGER),
-    ro(0x081F, 0x081F),
+];
+
+/// Registers and RAM behind the channels.
+const HIGH: &[Range] = &[
     trigger(0x0900, 0x0903, effect::RECEIVE_TIME, effect::NONE), // receive time port 0
     ro(0x0904, 0x090F),                                          // receive times ports 1 to 3
     trigger(0x0910, 0x0917, effect::SYSTEM_TIME, effect::SYSTEM_TIME), // system time
@@ -170,18 +176,80 @@ pub const MAP: &[Range] = &[
     rw(0x09A8, 0x09A9, effect::NONE),        // latch control
     ro(0x09AE, 0x09CF),                      // latch status and times
     ro(0x0E00, 0x0E07),                      // product id
+    rw(0x0F00, 0x0F03, effect::RAM),         // outputs of a digital terminal
     rw(0x0F80, 0x0FFF, effect::NONE),        // user RAM
     rw(RAM_START, (MEMORY_BYTES - 1) as u16, effect::RAM),
 ];
 
+/// Rows of a SyncManager: start to control, status, activate, PDI control.
+const SYNC_MANAGER_ROWS: usize = 4;
+const ROWS: usize = LOW.len() + FMMUS + SYNC_MANAGERS * SYNC_MANAGER_ROWS + HIGH.len();
+const TABLE: [Range; ROWS] = table();
+
+/// The map, ascending and without overlaps (a test checks it). What is not in it does not exist: it neither answers
+/// nor counts. A controller with fewer channels lacks the rows of the others.
+pub static MAP: &[Range] = &TABLE;
+
+const fn table() -> [Range; ROWS] {
+    let mut all = [ro(0, 0); ROWS];
+    let mut at = 0;
+    while at < LOW.len() {
+        all[at] = LOW[at];
+        at += 1;
+    }
+    let mut n = 0;
+    while n < FMMUS {
+        let first = FMMU_START + 16 * n as u16;
+        all[at] = rw(first, first + 15, effect::FMMU);
+        at += 1;
+        n += 1;
+    }
+    n = 0;
+    while n < SYNC_MANAGERS {
+        let first = SYNC_MANAGER_START + 8 * n as u16;
+        all[at] = rw(first, first + 4, effect::SYNC_MANAGER);
+        all[at + 1] = ro(first + 5, first + 5);
+        all[at + 2] = rw(first + 6, first + 6, effect::SYNC_MANAGER);
+        all[at + 3] = ro(first + 7, first + 7);
+        at += SYNC_MANAGER_ROWS;
+        n += 1;
+    }
+    n = 0;
+    while n < HIGH.len() {
+        all[at] = HIGH[n];
+        at += 1;
+        n += 1;
+    }
+    all
+}
+
+/// For every register address the first row that ends there or behind it.
+static INDEX: [u8; RAM_START as usize] = index();
+
+const fn index() -> [u8; RAM_START as usize] {
+    assert!(ROWS <= u8::MAX as usize, "a row number fits a byte");
+    let mut all = [0; RAM_START as usize];
+    let (mut address, mut row) = (0, 0);
+    while address < all.len() {
+        while (TABLE[row].last as usize) < address {
+            row += 1;
+        }
+        all[address] = row as u8;
+        address += 1;
+    }
+    all
+}
+
 /// Rows that overlap `length` bytes from `address` on, in ascending order.
 pub fn rows(address: u16, length: usize) -> impl Iterator<Item = &'static Range> {
     let start = usize::from(address);
-    let first = MAP.partition_point(|row| usize::from(row.last) < start);
+    // Behind the registers there is one row: the RAM, which is the last.
+    let first = INDEX.get(start).map_or(ROWS - 1, |&row| usize::from(row));
     MAP.get(first..)
         .unwrap_or_default()
         .iter()
         .take_while(move |row| usize::from(row.first) < start + length)
+        .filter(move |row| usize::from(row.last) >= start)
 }
 
 #[cfg(test)]

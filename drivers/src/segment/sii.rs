@@ -1,24 +1,12 @@
 //! SubDevice Information Interface: the EEPROM image that a SubDevice's description becomes (ETG.2010).
 
 use super::Description;
-use super::device::{INPUTS_START, MAILBOX_BYTES, OUTPUTS_START, RX_MAILBOX, TX_MAILBOX};
-
-/// Category numbers of ETG.2010.
-mod category {
-    pub const STRINGS: u16 = 10;
-    pub const GENERAL: u16 = 30;
-    pub const FMMU: u16 = 40;
-    pub const SYNC_MANAGER: u16 = 41;
-    pub const TX_PDO: u16 = 50;
-    pub const RX_PDO: u16 = 51;
-    pub const DC: u16 = 60;
-    pub const END: u16 = 0xffff;
-}
+use super::controller::Controller;
+use super::registers::SYNC_MANAGERS;
+use super::sii_image::{PdoRow, category, checksum, protocol};
 
 /// Size of the image (bytes): 2 KiB, a 16 kbit EEPROM.
 pub const BYTES: usize = 2048;
-/// Mailbox protocol bit: CoE.
-const PROTOCOL_COE: u16 = 0x0004;
 /// CoE details: SDO services, SDO information, complete access.
 const COE_SDO: u8 = 0x23;
 /// AssignActivate of a drive synchronised by SYNC0.
@@ -32,22 +20,22 @@ pub fn image(description: &Description) -> Vec<u8> {
             bytes.copy_from_slice(&value.to_le_bytes());
         }
     };
-    put(0x00, 0x0005); // PDI control: SPI slave, as most drives report it
-    let identity = [
-        description.vendor_id,
-        description.product_code,
-        description.revision,
-        description.serial,
-    ];
+    let controller = &description.controller;
+    put(0x00, controller.pdi[0]);
+    put(0x01, controller.pdi[1]);
+    let who = description.identity;
+    let identity = [who.vendor_id, who.product_code, who.revision, who.serial];
     for (index, value) in identity.iter().enumerate() {
         put(0x08 + index * 2, *value as u16);
         put(0x09 + index * 2, (*value >> 16) as u16);
     }
-    put(0x18, RX_MAILBOX);
-    put(0x19, MAILBOX_BYTES);
-    put(0x1a, TX_MAILBOX);
-    put(0x1b, MAILBOX_BYTES);
-    put(0x1c, PROTOCOL_COE);
+    if let Some(boxes) = controller.mailboxes {
+        put(0x18, boxes.receive_start);
+        put(0x19, boxes.receive_bytes);
+        put(0x1a, boxes.send_start);
+        put(0x1b, boxes.send_bytes);
+        put(0x1c, if controller.coe { protocol::COE } else { 0 });
+    }
     put(0x3e, (BYTES * 8 / 1024 - 1) as u16);
     put(0x3f, 1);
     let checksum = checksum(image.get(..14).unwrap_or_default());
@@ -56,25 +44,18 @@ pub fn image(description: &Description) -> Vec<u8> {
     }
 
     append(&mut image, category::STRINGS, &strings(description));
-    append(&mut image, category::GENERAL, &general());
-    // FMMU 0 maps the outputs, 1 the inputs, 2 the mailbox status.
-    append(&mut image, category::FMMU, &[1, 2, 3, 0xff]);
+    append(&mut image, category::GENERAL, &general(controller));
+    append(&mut image, category::FMMU, &fmmus(controller));
     append(
         &mut image,
         category::SYNC_MANAGER,
-        &sync_managers(description),
+        &sync_managers(controller),
     );
-    append(
-        &mut image,
-        category::TX_PDO,
-        &pdo(0x1a00, 3, &description.inputs),
-    );
-    append(
-        &mut image,
-        category::RX_PDO,
-        &pdo(0x1600, 2, &description.outputs),
-    );
-    append(&mut image, category::DC, &dc());
+    append(&mut image, category::TX_PDO, &pdos(&description.tx_pdos));
+    append(&mut image, category::RX_PDO, &pdos(&description.rx_pdos));
+    if controller.mailboxes.is_some() {
+        append(&mut image, category::DC, &dc());
+    }
     image.extend_from_slice(&category::END.to_le_bytes());
     image.resize(image.len().max(BYTES), 0xff);
     image
@@ -107,47 +88,71 @@ fn strings(description: &Description) -> Vec<u8> {
     data
 }
 
-fn general() -> [u8; 32] {
+fn general(controller: &Controller) -> [u8; 32] {
     let mut data = [0; 32];
     data[2] = 1; // order string
     data[3] = 2; // name string
-    data[5] = COE_SDO;
-    data[14] = 0x11; // ports 0 and 1: MII
+    data[5] = if controller.coe { COE_SDO } else { 0 };
+    let [a, b, c, d] = controller.ports;
+    data[16] = a | b << 4;
+    data[17] = c | d << 4;
     data
 }
 
-fn sync_managers(description: &Description) -> Vec<u8> {
-    let rows = [
-        (RX_MAILBOX, MAILBOX_BYTES, 0x26, 1),
-        (TX_MAILBOX, MAILBOX_BYTES, 0x22, 2),
-        (OUTPUTS_START, description.output_bytes() as u16, 0x64, 3),
-        (INPUTS_START, description.input_bytes() as u16, 0x20, 4),
-    ];
-    let mut data = Vec::with_capacity(rows.len() * 8);
-    for (start, length, control, usage) in rows {
+/// One for the outputs, one for the inputs, one for the state of the mailbox.
+fn fmmus(controller: &Controller) -> Vec<u8> {
+    match controller.mailboxes {
+        Some(_) => vec![1, 2, 3, 0xff],
+        None => {
+            let outputs = controller.outputs.iter().map(|_| 1);
+            outputs.chain(controller.inputs.iter().map(|_| 2)).collect()
+        }
+    }
+}
+
+fn sync_managers(controller: &Controller) -> Vec<u8> {
+    // Start, length, control, usage.
+    let mut rows = [(0, 0, 0, 0); SYNC_MANAGERS];
+    if let Some(boxes) = controller.mailboxes {
+        rows[0] = (boxes.receive_start, boxes.receive_bytes, 0x26, 1);
+        rows[1] = (boxes.send_start, boxes.send_bytes, 0x22, 2);
+    }
+    for (areas, control, usage) in [
+        (&controller.outputs, 0x64, 3),
+        (&controller.inputs, 0x20, 4),
+    ] {
+        for area in areas {
+            if let Some(row) = rows.get_mut(area.sync_manager) {
+                *row = (area.start, area.bytes, control, usage);
+            }
+        }
+    }
+    let used = rows.iter().rposition(|row| row.3 != 0);
+    let mut data = Vec::new();
+    for (start, length, control, usage) in rows.iter().take(used.map_or(0, |last| last + 1)) {
         data.extend_from_slice(&start.to_le_bytes());
         data.extend_from_slice(&length.to_le_bytes());
-        data.extend_from_slice(&[control, 0, u8::from(length > 0), usage]);
+        data.extend_from_slice(&[*control, 0, u8::from(*length > 0), *usage]);
     }
     data
 }
 
-fn pdo(index: u16, sync_manager: u8, entries: &[twinstep_config::machine::PdoEntry]) -> Vec<u8> {
-    if entries.is_empty() {
-        return Vec::new();
-    }
-    let mut data = Vec::with_capacity(8 + entries.len() * 8);
-    data.extend_from_slice(&index.to_le_bytes());
-    data.extend_from_slice(&[entries.len() as u8, sync_manager, 0, 0, 0, 0]);
-    for entry in entries {
-        data.extend_from_slice(&entry.index.to_le_bytes());
-        // Basic data types of CiA 301: UNSIGNED8, UNSIGNED16, UNSIGNED32.
-        let data_type = match entry.bits {
-            8 => 5,
-            16 => 6,
-            _ => 7,
-        };
-        data.extend_from_slice(&[entry.subindex, 0, data_type, entry.bits, 0, 0]);
+fn pdos(rows: &[PdoRow]) -> Vec<u8> {
+    let mut data = Vec::new();
+    for pdo in rows.iter().filter(|pdo| !pdo.entries.is_empty()) {
+        data.extend_from_slice(&pdo.index.to_le_bytes());
+        let sync_manager = pdo.sync_manager.unwrap_or(0xff);
+        data.extend_from_slice(&[pdo.entries.len() as u8, sync_manager, 0, 0, 0, 0]);
+        for entry in &pdo.entries {
+            data.extend_from_slice(&entry.index.to_le_bytes());
+            // Basic data types of CiA 301: UNSIGNED8, UNSIGNED16, UNSIGNED32.
+            let data_type = match entry.bits {
+                8 => 5,
+                16 => 6,
+                _ => 7,
+            };
+            data.extend_from_slice(&[entry.subindex, 0, data_type, entry.bits, 0, 0]);
+        }
     }
     data
 }
@@ -158,22 +163,6 @@ fn dc() -> [u8; 24] {
     data[14] = low;
     data[15] = high;
     data
-}
-
-/// CRC-8 over the first seven words: polynomial x8 + x2 + x + 1, start 0xFF (ETG.2010).
-fn checksum(bytes: &[u8]) -> u8 {
-    let mut crc = 0xff_u8;
-    for byte in bytes {
-        crc ^= byte;
-        for _ in 0..8 {
-            crc = if crc & 0x80 != 0 {
-                crc << 1 ^ 0x07
-            } else {
-                crc << 1
-            };
-        }
-    }
-    crc
 }
 
 #[cfg(test)]
@@ -191,7 +180,7 @@ mod tests {
             at += 2 + usize::from(word(at + 1));
         }
         assert_eq!(seen, [10, 30, 40, 41, 50, 51, 60]);
-        assert_eq!(word(0x1c), PROTOCOL_COE);
+        assert_eq!(word(0x1c), protocol::COE);
     }
 
     #[test]

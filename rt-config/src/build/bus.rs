@@ -1,8 +1,10 @@
 //! The bus: which SubDevices in which order, and what process data they carry.
 
+mod tree;
+
 use super::{Whole, text};
 use crate::check::{Check, listed};
-use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, PdoEntry, SubDevice, Tap};
+use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, PdoEntry, SiiFile, SubDevice, Tap};
 use crate::objects::{self, MAX_ENTRIES};
 use crate::raw::{BusTable, File};
 use crate::value::At;
@@ -31,7 +33,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
     check.at_most(
         &file.machine.name.span,
         "SubDevices on one bus",
-        devices.len(),
+        devices.len() + raw.subdevice.iter().filter(|one| one.sii.is_some()).count(),
         MAX_SUBDEVICES,
     );
     let interface = (raw.interface.as_ref()).map(|name| interface("interface", name, check));
@@ -41,15 +43,19 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         let longest = period_ns.checked_sub(1).unwrap_or(u64::MAX);
         check.nanoseconds("frame_shift", shift, (0, longest))
     });
-    let built: Vec<SubDevice> = devices
+    let mut built: Vec<SubDevice> = devices
         .iter()
         .map(|device| subdevice(device, whole, check))
         .collect();
-    let subdevices = match &raw.subdevices {
+    with_images(raw, &mut built, check);
+    let mut subdevices = match &raw.subdevices {
         // The order of names that have problems of their own says nothing.
         Some(order) if whole.named => ordered(order, &built, check),
         _ => built,
     };
+    if whole.named {
+        tree::place(&raw.subdevice, &mut subdevices, check);
+    }
     Bus {
         interface,
         subdevices,
@@ -123,6 +129,32 @@ fn tap(raw: &BusTable, check: &mut Check) -> Option<Tap> {
         returned_interface,
         order,
     })
+}
+
+/// Adds the SubDevices that are simulated from an image, behind those of axes, presses and stations.
+fn with_images(raw: &BusTable, built: &mut Vec<SubDevice>, check: &mut Check) {
+    check.unique(
+        "[[bus.subdevice]]",
+        raw.subdevice.iter().map(|one| &one.name),
+    );
+    let carried: Vec<String> = built.iter().map(|device| device.name.clone()).collect();
+    for table in &raw.subdevice {
+        let Some(path) = &table.sii else {
+            if !carried.contains(&table.name.value) {
+                let known: Vec<&str> = carried.iter().map(String::as_str).collect();
+                check.unknown("axis, press or station", &table.name, &known);
+            }
+            continue;
+        };
+        built.push(SubDevice {
+            name: table.name.value.clone(),
+            sii: Some(SiiFile {
+                path: text("sii", path, check),
+                bytes: Vec::new(),
+            }),
+            ..SubDevice::default()
+        });
+    }
 }
 
 /// Axes, presses and stations in the order of the file.
@@ -204,6 +236,8 @@ fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice
         product_code: device.product_code.map_or(product_code, |code| code.value),
         outputs: entries("outputs", device.outputs, outputs, needed.0, check),
         inputs: entries("inputs", device.inputs, inputs, needed.1, check),
+        sii: None,
+        behind: None,
     }
 }
 
@@ -271,7 +305,7 @@ fn ordered(order: &At<Vec<At<String>>>, built: &[SubDevice], check: &mut Check) 
     for name in &order.value {
         match built.iter().find(|device| device.name == name.value) {
             Some(device) => subdevices.push(device.clone()),
-            None => check.unknown("axis, press or station", name, &names),
+            None => check.unknown("axis, press, station or [[bus.subdevice]]", name, &names),
         }
     }
     let absent: Vec<&str> = names
@@ -284,7 +318,7 @@ fn ordered(order: &At<Vec<At<String>>>, built: &[SubDevice], check: &mut Check) 
             &order.span,
             format!("`subdevices` leaves out {}", listed(&absent)),
             "not complete",
-            "list every axis, press and station in the order of the wire, or leave `subdevices` out",
+            "list all of them in the order of the wire, or leave `subdevices` out",
         );
     }
     subdevices

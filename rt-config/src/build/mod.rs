@@ -58,7 +58,9 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         let axes = file.axis.iter().map(|axis| &axis.name);
         let presses = file.press.iter().map(|press| &press.name);
         let stations = file.station.iter().map(|station| &station.name);
-        axes.chain(presses).chain(stations)
+        let others = file.bus.iter().flat_map(|bus| &bus.subdevice);
+        let with_image = others.filter(|one| one.sii.is_some()).map(|one| &one.name);
+        axes.chain(presses).chain(stations).chain(with_image)
     };
     for name in names() {
         check.name(name);

@@ -1,12 +1,11 @@
 //! What a write to a register triggers.
 
+use super::super::controller::Area;
 use super::super::fmmu::Fmmu;
 use super::super::plant::Plant;
-use super::super::registers::{
-    Effects, FMMU_START, FMMUS, SYNC_MANAGER_START, SYNC_MANAGERS, effect,
-};
+use super::super::registers::{Effects, FMMU_START, SYNC_MANAGER_START, effect};
 use super::super::sync_manager::SyncManager;
-use super::{Device, HOP_NS};
+use super::{Channels, Device};
 
 impl Device {
     pub(super) fn written(
@@ -22,10 +21,10 @@ impl Device {
             self.request_state(control, now_ns, plant);
         }
         if effects & effect::SII_CONTROL != 0 && start + data.len() > 0x0503 {
-            self.sii_command();
+            self.eeprom_command();
         }
         if effects & effect::FMMU != 0 {
-            for index in 0..FMMUS {
+            for index in 0..self.description.controller.fmmus {
                 let at = usize::from(FMMU_START) + index * 16;
                 if let (Some(bytes), Some(fmmu)) = (
                     self.memory.get(at..at + 16).and_then(|b| b.try_into().ok()),
@@ -40,10 +39,13 @@ impl Device {
         }
         if effects & effect::RECEIVE_TIME != 0 {
             let local = self.dc.local_ns(now_ns);
-            let back = self.dc.local_ns(now_ns + 2 * self.place.behind * HOP_NS);
-            self.put(0x0900, &(local as u32).to_le_bytes());
-            if self.place.behind > 0 {
-                self.put(0x0904, &(back as u32).to_le_bytes());
+            let sent_ns = now_ns.wrapping_sub(self.place.passing_ns);
+            for (port, received_ns) in self.place.received_ns.into_iter().enumerate() {
+                // A closed port keeps what it saw last.
+                if let Some(received_ns) = received_ns {
+                    let time = self.dc.local_ns(sent_ns.wrapping_add(received_ns)) as u32;
+                    self.put(0x0900 + 4 * port, &time.to_le_bytes());
+                }
             }
             self.put(0x0918, &local.to_le_bytes());
         }
@@ -63,12 +65,14 @@ impl Device {
             self.dc.delay_ns = self.long(0x0928) as u32;
         }
         if effects & effect::SYNC_ACTIVATION != 0 {
-            let (activation, start_ns, cycle_ns) = (
-                self.byte(0x0981),
-                self.long(0x0990),
-                self.long(0x09a0) as u32,
-            );
-            self.dc.activate(activation, start_ns, cycle_ns, now_ns);
+            let cycles = self.long(0x09a0);
+            let (sync0_ns, sync1_ns) = (cycles as u32, (cycles >> 32) as u32);
+            let (activation, start_ns) = (self.byte(0x0981), self.long(0x0990));
+            self.dc
+                .activate(activation, start_ns, (sync0_ns, sync1_ns), now_ns);
+            if let Some(next_ns) = self.dc.next_sync1_ns() {
+                self.put(0x0998, &next_ns.to_le_bytes());
+            }
         }
         if effects & effect::WATCHDOG != 0 {
             self.apply_watchdog();
@@ -78,50 +82,31 @@ impl Device {
         }
     }
 
-    pub(super) fn sii_command(&mut self) {
-        let control = self.word(0x0502);
-        let word = usize::from(self.word(0x0504));
-        let mut status = 0x00c0; // eight bytes at a time, two address bytes
-        if self.byte(0x0500) & 1 != 0 && control & 0x0700 != 0 {
-            status |= 0x2000; // the PDI owns the EEPROM
-        } else if control & 0x0100 != 0 {
-            let mut bytes = [0xff; 8];
-            for (target, byte) in bytes
-                .iter_mut()
-                .zip(self.sii.get(word * 2..).unwrap_or_default())
-            {
-                *target = *byte;
-            }
-            self.put(0x0508, &bytes);
-        } else if control & 0x0200 != 0 {
-            let data = self.word(0x0508).to_le_bytes();
-            match self.sii.get_mut(word * 2..word * 2 + 2) {
-                Some(target) if control & 1 != 0 => target.copy_from_slice(&data),
-                _ => status |= 0x2000,
-            }
-        } else if control & 0x0400 != 0 {
-            let alias = self
-                .sii
-                .get(8..10)
-                .map(|b| [b[0], b[1]])
-                .unwrap_or_default();
-            self.put(0x0012, &alias);
-        }
-        self.put(0x0502, &u16::to_le_bytes(status));
-    }
-
     pub(super) fn apply_sync_managers(&mut self) {
-        for index in 0..SYNC_MANAGERS {
+        self.channels = Channels::default();
+        for index in 0..self.description.controller.sync_managers {
             let at = usize::from(SYNC_MANAGER_START) + index * 8;
             if let (Some(bytes), Some(sm)) = (
                 self.memory.get(at..at + 8).and_then(|b| b.try_into().ok()),
                 self.sync_managers.get_mut(index),
             ) {
                 *sm = SyncManager::decode(bytes);
-                if !sm.enabled {
+                if sm.enabled {
+                    self.channels.in_use = index + 1;
+                } else {
                     self.put(at + 5, &[0]);
                 }
             }
+        }
+        let controller = &self.description.controller;
+        let sm = |area: &Area| self.sync_managers.get(area.sync_manager);
+        let enabled = |area: &Area| sm(area).is_some_and(|sm| sm.enabled);
+        let watched = |area: &Area| sm(area).is_some_and(|sm| sm.enabled && sm.feeds_watchdog());
+        self.channels.outputs = controller.outputs.iter().any(enabled);
+        self.channels.watched = controller.outputs.iter().any(watched);
+        self.channels.inputs = controller.inputs.iter().any(enabled);
+        if controller.mailboxes.is_none() {
+            return;
         }
         // Repeat request: the last answer is put back and the toggle acknowledged.
         let repeat = u8::from(self.sync_managers[1].repeat) << 1;

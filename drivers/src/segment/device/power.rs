@@ -25,9 +25,8 @@ impl Device {
         let mut application: Box<dyn Application> = Box::new(Nothing);
         core::mem::swap(&mut application, &mut self.application);
         application.al_state(AlState::Init, plant);
-        let sii = core::mem::take(&mut self.sii);
-        *self = Self::new(self.description.clone(), self.place, application);
-        self.sii = sii;
+        let eeprom = core::mem::take(&mut self.sii);
+        *self = Self::with_eeprom(self.description.clone(), eeprom, application);
         self.dc.local_offset_ns = local_offset_ns;
     }
 }

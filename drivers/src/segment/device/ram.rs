@@ -3,23 +3,31 @@
 use super::super::application::AlState;
 use super::super::coe::Behind;
 use super::super::coe_objects::Synchronisation;
+use super::super::controller::Area;
 use super::super::mailbox::{
     ERROR_INVALID_HEADER, ERROR_UNSUPPORTED_PROTOCOL, Message, Request, TYPE_COE,
 };
 use super::super::registers::SYNC_MANAGER_START;
-use super::super::sync_manager::MAILBOX_FULL;
+use super::super::sync_manager::{MAILBOX_FULL, SyncManager};
 use super::Device;
 
 impl Device {
+    fn used(&self) -> impl Iterator<Item = (usize, &SyncManager)> {
+        self.sync_managers
+            .iter()
+            .take(self.channels.in_use)
+            .enumerate()
+    }
+
     pub(super) fn may_read(&self, start: usize, length: usize) -> bool {
-        self.sync_managers.iter().enumerate().all(|(index, sm)| {
+        self.used().all(|(index, sm)| {
             !sm.overlaps(start, length)
                 || (!sm.bus_writes() && (!sm.is_mailbox() || self.mailbox_full(index)))
         })
     }
 
     pub(super) fn may_write(&self, start: usize, length: usize) -> bool {
-        self.sync_managers.iter().enumerate().all(|(index, sm)| {
+        self.used().all(|(index, sm)| {
             !sm.overlaps(start, length)
                 || (sm.bus_writes() && (!sm.is_mailbox() || !self.mailbox_full(index)))
         })
@@ -36,7 +44,10 @@ impl Device {
 
     pub(super) fn was_read(&mut self, start: usize, length: usize) {
         let tx_mailbox = self.sync_managers[1];
-        if tx_mailbox.is_mailbox() && tx_mailbox.completed_by(start, length) && self.mailbox_full(1)
+        if self.description.controller.mailboxes.is_some()
+            && tx_mailbox.is_mailbox()
+            && tx_mailbox.completed_by(start, length)
+            && self.mailbox_full(1)
         {
             self.set_mailbox_full(1, false);
             // A message of several parts goes on; then a request that had to wait for room is served.
@@ -50,12 +61,23 @@ impl Device {
     }
 
     pub(super) fn ram_written(&mut self, start: usize, length: usize, now_ns: u64) {
-        let [rx_mailbox, _, outputs, _] = self.sync_managers;
-        if rx_mailbox.is_mailbox() && rx_mailbox.completed_by(start, length) {
+        let controller = &self.description.controller;
+        let rx_mailbox = self.sync_managers[0];
+        if controller.mailboxes.is_some()
+            && rx_mailbox.is_mailbox()
+            && rx_mailbox.completed_by(start, length)
+        {
             self.set_mailbox_full(0, true);
             self.serve_mailbox();
+            return;
         }
-        if outputs.bus_writes() && !outputs.is_mailbox() && outputs.completed_by(start, length) {
+        let completed = |area: &Area| {
+            let sm = self.sync_managers.get(area.sync_manager);
+            sm.is_some_and(|sm| {
+                sm.bus_writes() && !sm.is_mailbox() && sm.completed_by(start, length)
+            })
+        };
+        if controller.outputs.iter().any(completed) {
             if self.al.state >= AlState::SafeOp {
                 self.outputs_at = Some(now_ns);
                 self.fresh = true;
@@ -71,7 +93,7 @@ impl Device {
         let area = self.sync_managers[0].area();
         let counter = self.byte(area.start + 5) >> 4 & 7;
         let answer = match self.memory.get(area).and_then(Request::parse) {
-            Some(request) if request.kind == TYPE_COE => {
+            Some(request) if request.kind == TYPE_COE && self.description.controller.coe => {
                 let mut behind = Behind {
                     description: &self.description,
                     sync: Synchronisation {

@@ -2,9 +2,10 @@
 
 use super::super::al::{Decision, OP_TIMEOUT_NS, code};
 use super::super::application::AlState;
+use super::super::controller::Area;
 use super::super::plant::Plant;
 use super::super::sync_manager::SyncManager;
-use super::{Device, INPUTS_START, MAILBOX_BYTES, OUTPUTS_START, RX_MAILBOX, TX_MAILBOX};
+use super::Device;
 
 impl Device {
     /// What happens with time alone: the wait for OP and the watchdog.
@@ -18,18 +19,20 @@ impl Device {
                 self.publish_al();
             }
         }
-        let [_, _, outputs, _] = self.sync_managers;
         if self.al.state == AlState::Op
-            && outputs.enabled
-            && outputs.feeds_watchdog()
+            && self.channels.watched
             && self.watchdog_ns > 0
             && self
                 .outputs_at
                 .is_some_and(|at| segment_ns.saturating_sub(at) > self.watchdog_ns)
         {
             self.put(0x0440, &[0]);
-            let count = self.byte(0x0442).saturating_add(1);
-            self.put(0x0442, &[count]);
+            self.count_error(0x0442);
+            if self.description.controller.emulated {
+                // Nobody leaves OP here: the outputs fall off, and the MainDevice sees it in the watchdog's status.
+                self.outputs_at = None;
+                return;
+            }
             self.enter(AlState::SafeOp, segment_ns, plant);
             self.al.fail(code::WATCHDOG);
             self.publish_al();
@@ -37,6 +40,16 @@ impl Device {
     }
 
     pub(super) fn request_state(&mut self, control: u8, now_ns: u64, plant: &mut Plant) {
+        if self.description.controller.emulated {
+            // With a wrong checksum it does not know that it should emulate: nothing answers AL control.
+            if let Some(state) = AlState::from_control(control)
+                && state != self.al.state
+                && self.eeprom_fits
+            {
+                self.enter(state, now_ns, plant);
+            }
+            return;
+        }
         match self.al.request(control) {
             Decision::Ignore => {}
             Decision::Refuse(code) => self.al.fail(code),
@@ -53,32 +66,36 @@ impl Device {
 
     /// What must be configured before a state is entered.
     pub(super) fn conditions(&self, state: AlState) -> Result<(), u16> {
-        let [rx_mailbox, tx_mailbox, outputs, inputs] = self.sync_managers;
-        let fits = |sm: &SyncManager, start: u16, length: usize| {
-            sm.enabled == (length > 0)
-                && (length == 0 || (sm.start == start && usize::from(sm.length) == length))
+        let controller = &self.description.controller;
+        let fits = |sm: &SyncManager, start: u16, length: u16| {
+            sm.enabled == (length > 0) && (length == 0 || (sm.start, sm.length) == (start, length))
         };
-        let mailbox = usize::from(MAILBOX_BYTES);
         match state {
-            AlState::PreOp
-                if !(fits(&rx_mailbox, RX_MAILBOX, mailbox)
-                    && fits(&tx_mailbox, TX_MAILBOX, mailbox)
-                    && rx_mailbox.is_mailbox()
-                    && tx_mailbox.is_mailbox()
-                    && rx_mailbox.bus_writes()
-                    && !tx_mailbox.bus_writes()) =>
-            {
-                // On the way down the mailboxes are as they were.
-                if self.al.state == AlState::Init {
-                    Err(code::MAILBOX)
-                } else {
-                    Ok(())
+            // On the way down the mailboxes are as they were.
+            AlState::PreOp if self.al.state == AlState::Init => {
+                if !self.eeprom_fits {
+                    return Err(code::EEPROM);
                 }
+                let Some(boxes) = controller.mailboxes else {
+                    return Ok(());
+                };
+                let [rx, tx, ..] = &self.sync_managers;
+                let right = fits(rx, boxes.receive_start, boxes.receive_bytes)
+                    && fits(tx, boxes.send_start, boxes.send_bytes)
+                    && rx.is_mailbox()
+                    && tx.is_mailbox()
+                    && rx.bus_writes()
+                    && !tx.bus_writes();
+                if right { Ok(()) } else { Err(code::MAILBOX) }
             }
             AlState::SafeOp if self.al.state < AlState::SafeOp => {
-                if !fits(&outputs, OUTPUTS_START, self.description.output_bytes()) {
+                let wrong = |area: &Area| {
+                    let sm = self.sync_managers.get(area.sync_manager);
+                    !sm.is_some_and(|sm| fits(sm, area.start, area.bytes))
+                };
+                if controller.outputs.iter().any(wrong) {
                     Err(code::OUTPUTS)
-                } else if !fits(&inputs, INPUTS_START, self.description.input_bytes()) {
+                } else if controller.inputs.iter().any(wrong) {
                     Err(code::INPUTS)
                 } else if self.byte(0x0981) & 0x03 == 0x03 && self.dc.sync0.is_none() {
                     Err(code::DC_SYNC)
@@ -120,6 +137,9 @@ impl Device {
 
     pub(super) fn publish_al(&mut self) {
         let status = self.al.status();
+        if status != self.byte(0x0130) {
+            self.al_event();
+        }
         let [low, high] = self.al.code.to_le_bytes();
         self.put(0x0130, &[status, 0, 0, 0, low, high]);
     }

@@ -16,6 +16,7 @@ use crate::error::{Exit, HostError, read_text};
 use crate::output::Output;
 use std::path::Path;
 use twinstep_config::machine::Machine;
+use twinstep_drivers::segment::load_images;
 
 /// Runs one command.
 ///
@@ -40,7 +41,16 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
 /// [`HostError::Usage`] that points at the line.
 pub fn load_machine(path: &Path) -> Result<Machine, HostError> {
     let text = read_text(path, "configuration")?;
-    twinstep_config::load(&text, &path.display().to_string()).map_err(HostError::from_usage)
+    let mut machine =
+        twinstep_config::load(&text, &path.display().to_string()).map_err(HostError::from_usage)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    load_images(&mut machine, folder).map_err(|error| {
+        HostError::usage(
+            error.to_string(),
+            "`sii` names the binary EEPROM image of a device, relative to the configuration",
+        )
+    })?;
+    Ok(machine)
 }
 
 /// The press cell that is built into the program.
