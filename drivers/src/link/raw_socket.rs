@@ -14,7 +14,7 @@ const ETH_P_ETHERCAT: u16 = 0x88a4;
 /// Shortest frame on Ethernet, without its check sequence (bytes); virtual interfaces do not pad by themselves.
 const MIN_FRAME: usize = 60;
 /// How long a receive spins before it lets the processor go (ns): answers of a short segment are back by then.
-const SPIN_NS: u64 = 30_000;
+const SPIN_NS: u64 = 100_000;
 const NS_PER_S: u64 = 1_000_000_000;
 
 /// A raw socket on one interface, for EtherCAT frames only.
