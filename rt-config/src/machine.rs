@@ -1,16 +1,16 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
+mod bus;
 mod health;
 mod press;
 mod signature;
-mod tap;
 
+pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
-pub use tap::{ImageOrder, Tap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -83,68 +83,6 @@ pub struct Cycle {
 pub struct Judge {
     /// Asked-for interval between false alarms of the whole machine (s).
     pub false_alarm_interval_s: f64,
-}
-
-/// An EtherCAT bus.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bus {
-    /// Network interface; none: the simulated segment, in process.
-    pub interface: Option<String>,
-    /// SubDevices in the order of the wire.
-    pub subdevices: Vec<SubDevice>,
-    /// Time from SYNC0 to the frame passing (ns).
-    pub frame_shift_ns: u64,
-    /// The bus is somebody else's and only listened to.
-    pub tap: Option<Tap>,
-}
-
-/// One SubDevice on the bus.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SubDevice {
-    /// Name: that of the axis, press or station it carries; one of its own with an image.
-    pub name: String,
-    /// Vendor id expected in the SII.
-    pub vendor_id: u32,
-    /// Product code expected in the SII.
-    pub product_code: u32,
-    /// Objects in the outputs (RxPDO), in order.
-    pub outputs: Vec<PdoEntry>,
-    /// Objects in the inputs (TxPDO), in order.
-    pub inputs: Vec<PdoEntry>,
-    /// EEPROM image of a real device that is simulated here. The twin knows nothing of it: its identity follows from the
-    /// image, and where `outputs` and `inputs` are empty its process data is nobody's.
-    pub sii: Option<SiiFile>,
-    /// Where it hangs; none: at port B of the SubDevice before it, the first at the MainDevice.
-    pub behind: Option<Behind>,
-}
-
-/// An EEPROM image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SiiFile {
-    /// Path, relative to the configuration.
-    pub path: String,
-    /// Its bytes; empty until somebody who may open files has read it.
-    pub bytes: Vec<u8>,
-}
-
-/// A place at a SubDevice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behind {
-    /// Position of the SubDevice, before that of the one that hangs there.
-    pub subdevice: usize,
-    /// Port: 1 (B), 2 (C) or 3 (D).
-    pub port: u8,
-}
-
-/// One object of the process data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PdoEntry {
-    /// Object index.
-    pub index: u16,
-    /// Subindex.
-    pub subindex: u8,
-    /// Length (bits): 8, 16 or 32.
-    pub bits: u8,
 }
 
 /// A servo axis.

@@ -1,0 +1,81 @@
+//! The bus: what is on it, and whether it is ours.
+
+/// An EtherCAT bus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bus {
+    /// Network interface; none: the simulated segment, in process.
+    pub interface: Option<String>,
+    /// SubDevices in the order of the wire.
+    pub subdevices: Vec<SubDevice>,
+    /// Time from SYNC0 to the frame passing (ns).
+    pub frame_shift_ns: u64,
+    /// The bus is somebody else's and only listened to.
+    pub tap: Option<Tap>,
+}
+
+/// One SubDevice on the bus.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubDevice {
+    /// Name: that of the axis, press or station it carries; one of its own with an image.
+    pub name: String,
+    /// Vendor id expected in the SII.
+    pub vendor_id: u32,
+    /// Product code expected in the SII.
+    pub product_code: u32,
+    /// Objects in the outputs (RxPDO), in order.
+    pub outputs: Vec<PdoEntry>,
+    /// Objects in the inputs (TxPDO), in order.
+    pub inputs: Vec<PdoEntry>,
+    /// EEPROM image of a real device that is simulated here. The twin knows nothing of it: its identity follows from the
+    /// image, and where `outputs` and `inputs` are empty its process data is nobody's.
+    pub sii: Option<SiiFile>,
+    /// Where it hangs; none: at port B of the SubDevice before it, the first at the MainDevice.
+    pub behind: Option<Behind>,
+}
+
+/// An EEPROM image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiiFile {
+    /// Path, relative to the configuration.
+    pub path: String,
+    /// Its bytes; empty until somebody who may open files has read it.
+    pub bytes: Vec<u8>,
+}
+
+/// A place at a SubDevice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Position of the SubDevice, before that of the one that hangs there.
+    pub subdevice: usize,
+    /// Port: 1 (B), 2 (C) or 3 (D).
+    pub port: u8,
+}
+
+/// One object of the process data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PdoEntry {
+    /// Object index.
+    pub index: u16,
+    /// Subindex.
+    pub subindex: u8,
+    /// Length (bits): 8, 16 or 32.
+    pub bits: u8,
+}
+
+/// How somebody else's bus is listened to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tap {
+    /// Interface of the returned frames where a TAP has a port for each way; else `interface` carries both.
+    pub returned_interface: Option<String>,
+    /// Order of the master's process image, for a start that was not observed; none: it is inferred.
+    pub order: Option<ImageOrder>,
+}
+
+/// Order of a process image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageOrder {
+    /// All inputs, then all outputs: ethercrab, twinstep.
+    InputsFirst,
+    /// All outputs, then all inputs: SOEM, IgH.
+    OutputsFirst,
+}
