@@ -1,5 +1,5 @@
-//! Whatever is on the wire: frames and mailbox messages of the corpus, changed at random, meet the segment and the MainDevice; and
-//! EEPROM images of devices described here, changed likewise, become SubDevices.
+//! Whatever is on the wire: frames and mailbox messages of the corpus, changed at random, meet the segment, the MainDevice and the
+//! tap; and EEPROM images of devices described here, changed likewise, become SubDevices.
 //!
 //! `cargo test -p twinstep-drivers --test fuzz` makes a short run. `TWINSTEP_FUZZ_ROUNDS=N` makes a longer one, and
 //! `TWINSTEP_FUZZ_SEED=S` another; the seed is printed. What was found becomes a file of the corpus, which every run tries first.
@@ -23,6 +23,9 @@ use twinstep_drivers::link::{Link, LinkError, MAX_FRAME};
 use twinstep_drivers::rng::Rng;
 use twinstep_drivers::segment::sii_image::SiiImage;
 use twinstep_drivers::segment::{Description, Identity, Segment};
+use twinstep_drivers::tap::learn::MAX_STATIONS;
+use twinstep_drivers::tap::report::report;
+use twinstep_drivers::tap::source::{FrameSource, Heard, Next, TapError, Way};
 
 /// Changed inputs of a short run.
 const ROUNDS: u64 = 20_000;
@@ -275,6 +278,122 @@ fn no_answer_stops_the_cycle_and_honest_ones_bring_everything_back() {
         "{good} good cycles at the end: {:?}, {:?}",
         image.valid,
         bus.counters()
+    );
+}
+
+/// Frames and mailbox messages of the corpus, changed, each with an answer whose data are changed too.
+struct Wire {
+    frames: Vec<Vec<u8>>,
+    messages: Vec<Vec<u8>>,
+    rng: Rng,
+    answer: Option<Vec<u8>>,
+    heard: u64,
+    until: u64,
+}
+
+impl Wire {
+    /// The next frame on its way out; the first ones switch the mailboxes on.
+    fn sent(&mut self) -> Vec<u8> {
+        const MANAGERS: [u8; 16] = [
+            0x00, 0x10, 128, 0, 0x26, 0, 1, 0, 0x80, 0x10, 128, 0, 0x22, 0, 1, 0,
+        ];
+        let mut sent = match self.heard {
+            0 => frame(2, 0, 0x0010, &[0x00, 0x10]),
+            _ if self.heard % 4096 < 2 => frame(5, 0x1000, 0x0800, &MANAGERS),
+            _ if below(&mut self.rng, 2) == 0 => {
+                let mut message = self.messages[below(&mut self.rng, self.messages.len())].clone();
+                if below(&mut self.rng, 2) == 0 {
+                    change(&mut message, &self.messages, &mut self.rng);
+                }
+                message.resize(MAILBOX_BYTES, 0);
+                frame(5, 0x1000, MAILBOX, &message)
+            }
+            _ => {
+                let mut known = self.frames[below(&mut self.rng, self.frames.len())].clone();
+                if below(&mut self.rng, 2) == 0 {
+                    change(&mut known, &self.frames, &mut self.rng);
+                }
+                known
+            }
+        };
+        if let Some(first) = sent.get_mut(6) {
+            *first &= !2;
+        }
+        sent
+    }
+
+    /// What comes back of it: a working counter of 1, and now and then an answer of a mailbox.
+    fn answer(&mut self, sent: &[u8]) -> Vec<u8> {
+        let mut answer = sent.to_vec();
+        let end = answer.len();
+        if end < HEADERS + 12 {
+            return answer;
+        }
+        answer[6] |= 2;
+        answer[end - 2] = 1;
+        if below(&mut self.rng, 4) == 0 {
+            let at = HEADERS + 10 + below(&mut self.rng, end - HEADERS - 12);
+            answer[at] = self.rng.next_u64() as u8;
+        }
+        answer
+    }
+}
+
+impl FrameSource for Wire {
+    fn next(&mut self, buffer: &mut [u8], _: u64) -> Result<Next, TapError> {
+        if self.heard == self.until {
+            return Ok(Next::End);
+        }
+        let bytes = match self.answer.take() {
+            Some(answer) => answer,
+            None => {
+                let mut sent = self.sent();
+                // Mailboxes are read as often as they are written.
+                let mailbox = sent.get(20..22) == Some(&MAILBOX.to_le_bytes());
+                if self.heard % 4 == 2 && mailbox && sent.len() > HEADERS + MAILBOX_BYTES {
+                    sent[16] = 4;
+                    sent[20] = 0x80;
+                    // Requests become responses.
+                    sent[HEADERS + 10 + 7] = 3 << 4;
+                }
+                self.answer = Some(self.answer(&sent));
+                sent
+            }
+        };
+        self.heard += 1;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(Next::Frame(Heard {
+            length: bytes.len(),
+            wire_length: bytes.len(),
+            time_ns: self.heard * 1000,
+            way: Way::Both,
+        }))
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn nothing_on_the_wire_stops_a_tap() {
+    let mut wire = Wire {
+        frames: corpus("frames"),
+        messages: corpus("mailbox"),
+        rng: rng(4),
+        answer: None,
+        heard: 0,
+        until: 2 * rounds(),
+    };
+    let found = report(&mut wire).unwrap();
+    assert_eq!(found.counts.frames, 2 * rounds());
+    assert!(found.learner.stations().len() <= MAX_STATIONS);
+    let transfers: u64 = (found.learner.stations().iter())
+        .map(|station| station.mailbox.transfers)
+        .sum();
+    assert!(
+        transfers > 10,
+        "{transfers} transfers: mailboxes were not followed"
     );
 }
 

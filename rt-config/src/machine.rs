@@ -4,15 +4,13 @@ mod bus;
 mod health;
 mod press;
 mod signature;
-mod tap;
 
-pub use bus::{Behind, Bus, PdoEntry, SiiFile, SubDevice};
+pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
-pub use tap::{ImageOrder, Tap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;

@@ -215,6 +215,23 @@ fn a_capture_raises_what_the_run_raised() {
 }
 
 #[test]
+fn a_capture_that_is_broken_in_the_middle_is_judged_up_to_there() {
+    let place = Place::new();
+    let capture = place.path("run.pcap").display().to_string();
+    let demo = format!("demo --fast --json --cycles 500 --pcap {capture}");
+    let _ = place.twinstep(&demo).fine();
+    let mut bytes = fs::read(&capture).unwrap();
+    bytes.extend([0xff; 16]);
+    fs::write(&capture, bytes).unwrap();
+    let config = shipped("press-cell.toml").display().to_string();
+    let run = place.twinstep(&format!("replay {config} {capture} --json"));
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("impossible length"), "{said}");
+    assert!(run.summary()["cycles"].as_u64().unwrap() >= 500, "{run:?}");
+}
+
+#[test]
 fn what_is_no_capture_of_the_machine_is_refused() {
     let place = Place::new();
     let config = shipped("press-cell.toml").display().to_string();

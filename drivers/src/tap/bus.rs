@@ -133,16 +133,6 @@ impl<S: FrameSource> TapBus<S> {
         self.learnt
     }
 
-    /// What was learnt of the segment.
-    pub fn learner(&self) -> &Learner {
-        &self.learner
-    }
-
-    /// Frames by kind since the listening began.
-    pub fn frames(&self) -> &FrameCounts {
-        self.pairing.counts()
-    }
-
     /// The last error of the source, once. To the cycle it looks like missing frames.
     pub fn take_error(&mut self) -> Option<TapError> {
         self.error.take()
@@ -157,11 +147,6 @@ impl<S: FrameSource> TapBus<S> {
     /// Part of the last exchange in which the master's frame was waited for (ns), 0 for a file.
     pub fn waited_ns(&self) -> u64 {
         self.waited_ns
-    }
-
-    /// Frames come as time passes.
-    pub fn is_live(&self) -> bool {
-        self.source.is_live()
     }
 
     /// Listens, for 50 ms at most, and says whether the next exchange is cycle 0. A file is read as far as needed.

@@ -1,6 +1,6 @@
 //! What a capture holds: SubDevices, process-data map, working counters, frames by kind.
 
-use super::exchange::exchanges;
+use super::exchange::{Exchange, exchanges};
 use super::learn::Learner;
 use super::map::ProcessMap;
 use super::pairing::{FrameCounts, Pairing, Seen};
@@ -26,8 +26,6 @@ pub struct Logical {
     pub seen: Vec<(u16, u64)>,
     /// How often the working counter was the one that the FMMUs implied at that time.
     pub as_implied: u64,
-    /// The last one was as expected.
-    pub last_as_implied: bool,
     /// How often it went out.
     pub count: u64,
     first_ns: u64,
@@ -70,7 +68,7 @@ pub fn report(source: &mut dyn FrameSource) -> Result<Report, TapError> {
     let mut map = ProcessMap::default();
     let mut logical: Vec<Logical> = Vec::new();
     let (mut dropped_logical, mut first_ns, mut last_ns) = (0, None, 0);
-    // Registers only change between process data, so the map is made anew when both have happened.
+    // The map is made anew when FMMUs were written and process data follow.
     let mut stale = true;
     loop {
         let heard = match source.next(&mut buffer, 0)? {
@@ -85,7 +83,7 @@ pub fn report(source: &mut dyn FrameSource) -> Result<Report, TapError> {
         let Seen::Answer(number) = seen else { continue };
         for exchange in exchanges(pairing.sent(number), pairing.answer()) {
             if !exchange.is_logical() {
-                stale |= exchange.wrote();
+                stale |= exchange.wrote() && touches_map(&exchange);
                 learner.take(&exchange);
                 continue;
             }
@@ -107,7 +105,6 @@ pub fn report(source: &mut dyn FrameSource) -> Result<Report, TapError> {
                         expected: 0,
                         seen: Vec::new(),
                         as_implied: 0,
-                        last_as_implied: false,
                         count: 0,
                         first_ns: heard.time_ns,
                         last_ns: heard.time_ns,
@@ -142,10 +139,15 @@ pub fn report(source: &mut dyn FrameSource) -> Result<Report, TapError> {
     })
 }
 
+/// Whether an access reaches the FMMUs: nothing else moves what a working counter must be.
+fn touches_map(exchange: &Exchange<'_>) -> bool {
+    let first = usize::from(exchange.offset);
+    first < 0x0700 && first + exchange.sent.len() > 0x0600
+}
+
 impl Logical {
     fn take(&mut self, counter: u16, implied: u16) {
         self.count += 1;
-        self.last_as_implied = counter == implied;
         self.as_implied += u64::from(counter == implied);
         if let Some((_, count)) = self.seen.iter_mut().find(|(known, _)| *known == counter) {
             *count += 1;

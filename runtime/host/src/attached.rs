@@ -123,6 +123,10 @@ impl<S: FrameSource> Attached for TapBus<S> {
     fn waited_ns(&self) -> u64 {
         Self::waited_ns(self)
     }
+
+    fn leave(&mut self) -> Option<String> {
+        self.take_error().map(|error| error.to_string())
+    }
 }
 
 /// Why there is nothing to listen to, for the user.

@@ -74,6 +74,8 @@ struct Done {
     bus: BusLine,
     trust: Trust,
     trouble: Option<String>,
+    /// The outputs of the machine are ours.
+    owns_outputs: bool,
     health: Vec<HealthLine>,
 }
 
@@ -261,7 +263,8 @@ where
     let (mut bus, pacer) = attach()?;
     // A tap waits for somebody else's master.
     while !bus.ready()? && !outlets.control.stop_requested() {}
-    let source: Option<Box<dyn SetpointSource>> = if bus.takes_outputs() {
+    let owns_outputs = bus.takes_outputs();
+    let source: Option<Box<dyn SetpointSource>> = if owns_outputs {
         Some(Box::new(source))
     } else {
         None
@@ -278,6 +281,7 @@ where
         bus: BusLine::from(runner.bus().counters()),
         trust,
         trouble: None,
+        owns_outputs,
         health: health::lines(runner.pipeline(), &info.names),
     };
     Ok(Done {
@@ -321,6 +325,12 @@ fn finish(
             output.line(&health::text(&done.health));
         }
         output.line(&tables::summary_text(&summary));
+    }
+    if let Some(trouble) = done.trouble.as_ref().filter(|_| !done.owns_outputs) {
+        return Err(HostError::machine(
+            format!("the source of the process data failed: {trouble}"),
+            "what came before was judged",
+        ));
     }
     if let Some(trouble) = &done.trouble {
         return Err(HostError::machine(

@@ -106,6 +106,10 @@ struct LogicalLine {
 struct SummaryLine {
     r#type: &'static str,
     subdevices: usize,
+    /// How many answered the last broadcast.
+    answering: Option<u16>,
+    /// SubDevices and logical datagrams that found no room above.
+    left_out: u64,
     duration_ns: u64,
     frames: Frames,
     /// Frames that nothing explains.
@@ -143,6 +147,8 @@ impl Lines {
             summary: SummaryLine {
                 r#type: "summary",
                 subdevices: stations.len(),
+                answering: found.learner.count,
+                left_out: found.learner.dropped + found.dropped_logical,
                 duration_ns: found.duration_ns,
                 frames: Frames::of(&found.counts),
                 unexplained: found.counts.unexplained(),
