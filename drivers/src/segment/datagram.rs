@@ -78,6 +78,16 @@ impl Datagram {
     }
 }
 
+/// The datagrams of a well-formed frame, one after the other.
+pub fn datagrams(frame: &[u8]) -> impl Iterator<Item = Datagram> {
+    let first = Datagram::parse(frame, HEADERS);
+    core::iter::successors(first, |datagram| {
+        (datagram.more)
+            .then(|| Datagram::parse(frame, datagram.end()))
+            .flatten()
+    })
+}
+
 /// Walks over the datagrams of a frame; none where it is no well-formed EtherCAT frame.
 pub fn is_well_formed(frame: &[u8]) -> bool {
     if frame.get(12..14) != Some(&ETHERTYPE) {

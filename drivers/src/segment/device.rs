@@ -1,6 +1,7 @@
 //! One simulated SubDevice: the memory of its controller, and what accesses make it do.
 
 mod effects;
+mod faults;
 mod power;
 mod ram;
 mod states;
@@ -78,6 +79,7 @@ pub struct Device {
     outputs_at: Option<u64>,
     watchdog_ns: u64,
     application: Box<dyn Application>,
+    firmware: faults::Firmware,
 }
 
 impl Device {
@@ -100,6 +102,7 @@ impl Device {
             outputs_at: None,
             watchdog_ns: 0,
             application,
+            firmware: faults::Firmware::default(),
         };
         // Type, revision, build 0; 8 FMMUs, 4 SyncManagers, 8 KiB; two MII ports; DC with 64 bit and enhanced SYNC.
         device.put(

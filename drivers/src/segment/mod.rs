@@ -17,6 +17,7 @@ mod coe_objects;
 pub mod datagram;
 mod dc;
 mod device;
+pub mod faults;
 mod fmmu;
 pub mod io_station;
 mod mailbox;
@@ -36,8 +37,9 @@ pub use device::{HOP_NS, MAX_PROCESS_DATA};
 
 use absence::{Absence, MAX_ABSENCES, reach};
 use application::{AlState, Application};
-use datagram::{Datagram, HEADERS, execute, is_well_formed};
+use datagram::{Datagram, HEADERS, command, execute, is_well_formed};
 use device::{Device, Place};
+use faults::{BusFaults, Verdict};
 use plant::Plant;
 use twinstep_config::fault::{Fault, FaultKind};
 use twinstep_config::machine::{Machine, PdoEntry};
@@ -49,8 +51,6 @@ use crate::rng::Rng;
 const SYNC0_WINDOW_NS: u64 = 1_000;
 /// Pulses further back than this are skipped when time has jumped (ns): a clock that jumps cannot stall the segment.
 const CATCH_UP_NS: u64 = 2_000_000_000;
-/// Largest number of `frame_loss` faults in one run.
-const MAX_FRAME_LOSSES: usize = 32;
 
 /// What a SubDevice is, as far as its communication shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,19 +92,12 @@ fn bytes(entries: &[PdoEntry]) -> usize {
         .div_ceil(8)
 }
 
-/// A run of lost frames.
-#[derive(Clone, Copy, Debug)]
-struct FrameLoss {
-    at_ns: u64,
-    left: u32,
-}
-
 /// The segment.
 pub struct Segment {
     machine: Machine,
     devices: Vec<Device>,
     plant: Plant,
-    losses: Vec<FrameLoss>,
+    faults: BusFaults,
     absences: Vec<Absence>,
     /// Caller's time at which the segment was first seen (ns).
     origin_ns: Option<u64>,
@@ -115,6 +108,8 @@ pub struct Segment {
     /// Segment time of the last call (ns).
     last_ns: u64,
     drift_ppb: i64,
+    /// The drift counts from here: caller's time since the origin, and segment time (ns).
+    drift_from: (u64, u64),
 }
 
 impl Segment {
@@ -155,13 +150,14 @@ impl Segment {
             machine,
             devices,
             plant,
-            losses: Vec::with_capacity(MAX_FRAME_LOSSES),
+            faults: BusFaults::new(),
             absences: Vec::with_capacity(MAX_ABSENCES),
             origin_ns: None,
             operation_ns: None,
             seen_ns: 0,
             last_ns: 0,
             drift_ppb: 0,
+            drift_from: (0, 0),
         }
     }
 
@@ -186,10 +182,18 @@ impl Segment {
         self.drift_ppb = i64::from(drift_ppb);
     }
 
+    /// The segment's clocks run at another rate from the last frame on.
+    fn change_drift(&mut self, drift_ppb: i64) {
+        let elapsed_ns = (self.seen_ns).saturating_sub(self.origin_ns.unwrap_or(self.seen_ns));
+        self.drift_from = (elapsed_ns, self.segment_time_ns(elapsed_ns));
+        self.drift_ppb = drift_ppb;
+    }
+
     /// Makes SubDevice `position` refuse its next request for `state` with an AL status code.
     pub fn refuse(&mut self, position: usize, state: AlState, code: u16) {
         if let Some(device) = self.devices.get_mut(position) {
             device.al.refuse = Some((state, code));
+            device.al.refusals = 1;
         }
     }
 
@@ -216,30 +220,22 @@ impl Segment {
         self.plant.start_of_operation(segment_ns);
     }
 
-    /// Injects a fault; the machine's go to the plant, `frame_loss` stays here.
+    /// Injects a fault; the machine's go to the plant, those of the bus stay here.
     ///
     /// # Errors
     /// A sentence for the user.
     pub fn inject(&mut self, fault: &Fault) -> Result<(), String> {
-        let FaultKind::FrameLoss { count } = fault.kind else {
-            return self.plant.inject(fault, &self.machine);
-        };
-        if fault.target != "bus" {
-            return Err(format!(
+        match fault.kind {
+            FaultKind::FrameLoss { count } if fault.target == "bus" => {
+                self.lose(fault.at_ns, count)
+            }
+            FaultKind::FrameLoss { .. } => Err(format!(
                 "frames are lost on 'bus', not on '{}'",
                 fault.target
-            ));
+            )),
+            FaultKind::Bus(kind) => self.inject_bus(kind, &fault.target, fault.at_ns),
+            _ => self.plant.inject(fault, &self.machine),
         }
-        if self.losses.len() >= MAX_FRAME_LOSSES {
-            return Err(format!(
-                "at most {MAX_FRAME_LOSSES} frame losses can be injected in one run"
-            ));
-        }
-        self.losses.push(FrameLoss {
-            at_ns: fault.at_ns,
-            left: count,
-        });
-        Ok(())
     }
 
     /// Takes SubDevice `position` and all behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken cable in
@@ -285,10 +281,22 @@ impl Segment {
     pub fn process(&mut self, frame: &mut [u8], now_ns: u64) -> bool {
         let segment_ns = self.segment_ns(now_ns);
         self.advance_to(segment_ns);
-        if self.devices.is_empty() || !is_well_formed(frame) || self.loses_frame(now_ns) {
+        if self.devices.is_empty() || !is_well_formed(frame) {
             return false;
         }
-        let reach = reach(&self.absences, self.devices.len(), segment_ns);
+        let verdict = self.verdict(frame, now_ns);
+        if verdict.lost {
+            return false;
+        }
+        let reached = reach(&self.absences, self.devices.len(), segment_ns);
+        // What is damaged on the way is processed by nobody behind, and dropped where it comes back to.
+        let damaged = verdict.damaged_at.filter(|at| *at < reached);
+        let reach = damaged.unwrap_or(reached);
+        if let Some(from) = damaged {
+            for (n, device) in self.devices.iter_mut().enumerate().take(reached).skip(from) {
+                device.damaged_frame(n == from);
+            }
+        }
         let Self { devices, plant, .. } = self;
         let Some(devices) = devices
             .get_mut(..reach)
@@ -298,8 +306,12 @@ impl Segment {
         };
         let mut at = HEADERS;
         while let Some(datagram) = Datagram::parse(frame, at) {
-            for device in devices.iter_mut() {
-                execute(frame, datagram, device, segment_ns, plant);
+            let logical = matches!(datagram.command, command::LRD..=command::LRW);
+            let idle = verdict.let_pass.filter(|_| logical);
+            for (n, device) in devices.iter_mut().enumerate() {
+                if idle != Some(n) {
+                    execute(frame, datagram, device, segment_ns, plant);
+                }
             }
             at = datagram.end();
             if !datagram.more {
@@ -313,41 +325,48 @@ impl Segment {
         if let Some(byte) = frame.get_mut(6) {
             *byte |= 0x02;
         }
-        true
+        damaged.is_none()
     }
 
-    fn loses_frame(&mut self, now_ns: u64) -> bool {
-        let Some(start) = self.operation_ns else {
-            return false;
+    /// What the faults of the bus do to a frame.
+    fn verdict(&mut self, frame: &[u8], now_ns: u64) -> Verdict {
+        let Some(start) = self.operation_ns.filter(|_| !self.faults.is_empty()) else {
+            return Verdict::default();
         };
-        let since = now_ns.saturating_sub(start);
-        for loss in &mut self.losses {
-            if loss.left > 0 && since >= loss.at_ns {
-                loss.left -= 1;
-                return true;
-            }
-        }
-        false
+        let is_logical = |d: Datagram| matches!(d.command, command::LRD..=command::LRW);
+        let logical = datagram::datagrams(frame).any(is_logical);
+        self.faults.judge(now_ns.saturating_sub(start), logical)
     }
 
     /// Time base of the segment: starts when it is first seen, runs at its own rate.
     fn segment_ns(&mut self, now_ns: u64) -> u64 {
         self.seen_ns = now_ns;
-        let elapsed = now_ns.saturating_sub(*self.origin_ns.get_or_insert(now_ns));
-        if self.drift_ppb == 0 {
-            return elapsed;
-        }
-        let drift = i128::from(elapsed) * i128::from(self.drift_ppb) / 1_000_000_000;
-        elapsed.saturating_add_signed(drift as i64)
+        let origin_ns = *self.origin_ns.get_or_insert(now_ns);
+        self.segment_time_ns(now_ns.saturating_sub(origin_ns))
+    }
+
+    /// Segment time, `elapsed_ns` after it was first seen.
+    fn segment_time_ns(&self, elapsed_ns: u64) -> u64 {
+        let (from_ns, base_ns) = self.drift_from;
+        let since_ns = elapsed_ns.saturating_sub(from_ns);
+        let drift = i128::from(since_ns) * i128::from(self.drift_ppb) / 1_000_000_000;
+        (base_ns + since_ns).saturating_add_signed(drift as i64)
     }
 
     /// SubDevices whose power has come back since the last call start anew; those without it stand still.
     fn power(&mut self, segment_ns: u64) {
         let since_ns = core::mem::replace(&mut self.last_ns, segment_ns);
-        for absence in self.absences.iter().filter(|absence| absence.unpowered) {
+        for n in 0..self.absences.len() {
+            let Some(&absence) = self.absences.get(n) else {
+                return;
+            };
             let began = absence.from_ns > since_ns && absence.from_ns <= segment_ns;
             let ended = absence.until_ns > since_ns && absence.until_ns <= segment_ns;
-            if (began || ended)
+            if began || ended {
+                self.link_changed(absence, began);
+            }
+            if absence.unpowered
+                && (began || ended)
                 && let Some(device) = self.devices.get_mut(absence.position)
             {
                 // A clock without power starts at 0.
@@ -357,6 +376,11 @@ impl Segment {
     }
 
     fn advance_to(&mut self, segment_ns: u64) {
+        if let Some(start_ns) = self.operation_ns
+            && !self.faults.is_empty()
+        {
+            self.begin_due(self.seen_ns.saturating_sub(start_ns));
+        }
         if !self.absences.is_empty() {
             self.power(segment_ns);
         }

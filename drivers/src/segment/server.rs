@@ -1,6 +1,8 @@
 //! Serves a simulated segment on a link in real time, for any MainDevice on the other end of the cable.
 
 use super::Segment;
+use super::faults::{FOREIGN_SOURCE, Fate};
+use crate::link::stragglers::Stragglers;
 use crate::link::{Link, LinkError, MAX_FRAME};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,16 +33,37 @@ pub fn serve<L: Link>(
     mut watch: impl FnMut(Turn, &mut Segment),
 ) -> Result<(), LinkError> {
     let mut buffer = [0; MAX_FRAME];
+    let mut stragglers = Stragglers::default();
+    let mut straggler = [0; MAX_FRAME];
     let mut started = false;
     // Relaxed: the flag stands alone, nothing is handed over with it.
     while !stop.load(Ordering::Relaxed) {
-        let deadline_ns = link.clock().now_ns().saturating_add(IDLE_NS);
+        while let Some(length) = stragglers.take(link.clock().now_ns(), &mut straggler) {
+            link.send(straggler.get(..length).unwrap_or_default())?;
+        }
+        let idle_ns = link.clock().now_ns().saturating_add(IDLE_NS);
+        let deadline_ns = stragglers.next_ns().map_or(idle_ns, |at| at.min(idle_ns));
         let received = link.receive(&mut buffer, deadline_ns)?;
         let now_ns = link.clock().now_ns();
         let turn = match received.and_then(|length| buffer.get_mut(..length)) {
             Some(frame) => {
                 if segment.process(frame, now_ns) {
-                    link.send(frame)?;
+                    match segment.fate(frame.len()) {
+                        Fate::Straight => link.send(frame)?,
+                        Fate::Late(by_ns) => stragglers.hold(frame, now_ns.saturating_add(by_ns)),
+                        Fate::Twice => {
+                            link.send(frame)?;
+                            link.send(frame)?;
+                        }
+                        Fate::Cut(length) => link.send(frame.get(..length).unwrap_or_default())?,
+                        Fate::BehindForeign => {
+                            stragglers.hold_foreign(frame, now_ns, FOREIGN_SOURCE);
+                            if let Some(length) = stragglers.take(now_ns, &mut straggler) {
+                                link.send(straggler.get(..length).unwrap_or_default())?;
+                            }
+                            link.send(frame)?;
+                        }
+                    }
                     Turn::Answered(link.clock().now_ns().saturating_sub(now_ns))
                 } else {
                     Turn::Swallowed

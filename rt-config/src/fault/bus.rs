@@ -28,9 +28,9 @@ pub enum BusFault {
         /// Answers that end before their last datagram does.
         count: u32,
     },
-    /// `frame_corrupt:bus:count=3`
+    /// `frame_corrupt:NAME:count=3`
     FrameCorrupt {
-        /// Frames that a SubDevice drops because of their checksum, and counts (0x0300).
+        /// Frames that are damaged on the cable in front of the SubDevice, which counts them (0x0300).
         count: u32,
     },
     /// `frame_foreign:bus:count=3`

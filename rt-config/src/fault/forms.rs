@@ -148,9 +148,9 @@ pub(super) const FORMS: [Form; 29] = [
     ),
     form(
         "frame_corrupt",
-        Target::Bus,
+        Target::SubDevice,
         &[("count", None)],
-        "frame_corrupt:bus:count=3",
+        "frame_corrupt:NAME:count=3",
         false,
     ),
     form(

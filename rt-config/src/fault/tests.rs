@@ -172,9 +172,9 @@ fn faults_of_the_bus_are_read() {
             "bus",
         ),
         (
-            "frame_corrupt:bus:count=4",
+            "frame_corrupt:lift:count=4",
             BusFault::FrameCorrupt { count: 4 },
-            "bus",
+            "lift",
         ),
         (
             "frame_foreign:bus:count=5",

@@ -108,6 +108,7 @@ impl Device {
             self.put(0x0012, &alias);
         }
         self.put(0x0502, &u16::to_le_bytes(status));
+        self.flag_eeprom();
     }
 
     pub(super) fn apply_sync_managers(&mut self) {

@@ -25,9 +25,13 @@ impl Device {
         let mut application: Box<dyn Application> = Box::new(Nothing);
         core::mem::swap(&mut application, &mut self.application);
         application.al_state(AlState::Init, plant);
+        let (firmware, refuse) = (self.firmware, (self.al.refuse, self.al.refusals));
         let sii = core::mem::take(&mut self.sii);
         *self = Self::new(self.description.clone(), self.place, application);
         self.sii = sii;
+        self.firmware = firmware;
+        (self.al.refuse, self.al.refusals) = refuse;
+        self.flag_eeprom();
         self.dc.local_offset_ns = local_offset_ns;
     }
 }
