@@ -88,6 +88,12 @@ impl BusFaults {
         self.spells.is_empty() && self.waiting.is_empty()
     }
 
+    /// Nothing happens to a frame.
+    pub fn none(&mut self) -> Verdict {
+        self.fate = Fate::Straight;
+        Verdict::default()
+    }
+
     /// What happens to a frame, `since_ns` after the first cycle in OP. Only one with logical datagrams can be let pass.
     pub fn judge(&mut self, since_ns: u64, is_logical: bool) -> Verdict {
         let mut verdict = Verdict::default();

@@ -241,7 +241,8 @@ impl Segment {
     /// Takes SubDevice `position` and all behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken cable in
     /// front of it, or its power. Returns whether there is such a SubDevice, and room for one more gap.
     pub fn cut(&mut self, position: usize, unpowered: bool, in_ns: u64, for_ns: u64) -> bool {
-        let from_ns = self.last_ns.saturating_add(in_ns);
+        // Not before the next frame: what the last one saw stands.
+        let from_ns = self.last_ns.saturating_add(in_ns.max(1));
         self.absences
             .retain(|absence| absence.until_ns > self.last_ns);
         if position >= self.devices.len() || self.absences.len() >= MAX_ABSENCES {
@@ -331,7 +332,7 @@ impl Segment {
     /// What the faults of the bus do to a frame.
     fn verdict(&mut self, frame: &[u8], now_ns: u64) -> Verdict {
         let Some(start) = self.operation_ns.filter(|_| !self.faults.is_empty()) else {
-            return Verdict::default();
+            return self.faults.none();
         };
         let is_logical = |d: Datagram| matches!(d.command, command::LRD..=command::LRW);
         let logical = datagram::datagrams(frame).any(is_logical);

@@ -3,7 +3,7 @@
 use crate::error::HostError;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::Bus;
-use twinstep_drivers::ethercat::{AlReport, EthercatBus};
+use twinstep_drivers::ethercat::{EthercatBus, Report};
 use twinstep_drivers::link::Link;
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
@@ -20,8 +20,8 @@ pub trait Attached: Bus {
         0
     }
 
-    /// The next SubDevice that was found out of OP, once each.
-    fn take_al_report(&mut self) -> Option<AlReport> {
+    /// The next finding from between the cycles, once each.
+    fn take_report(&mut self) -> Option<Report> {
         None
     }
 
@@ -74,8 +74,8 @@ impl<L: HostLink> Attached for EthercatBus<L> {
         self.link_mut().plant_time_ns()
     }
 
-    fn take_al_report(&mut self) -> Option<AlReport> {
-        Self::take_al_report(self)
+    fn take_report(&mut self) -> Option<Report> {
+        Self::take_report(self)
     }
 
     fn leave(&mut self) -> Option<String> {
