@@ -105,7 +105,7 @@ fn every_fault_of_the_bus_has_its_reaction() {
             "demo --fast --json --cycles {CYCLES} --seed {SEED}{inject} --record {}",
             place.path("run.csv").display()
         );
-        let run = place.run(release_binary(), &args).fine();
+        let run = place.run(release_binary(), &args);
         let recording = fs::read_to_string(place.path("run.csv")).unwrap();
         let (recovered, bad) = without_inputs(&recording);
         let lines = run.lines();
@@ -116,7 +116,22 @@ fn every_fault_of_the_bus_has_its_reaction() {
         } else {
             format!("all inputs again after {recovered} cycles, {bad} without")
         };
-        writeln!(table, "\n{}\n    {back}", faults.join(" + ")).unwrap();
+        let exit = run.status.code().unwrap();
+        writeln!(
+            table,
+            "\n{}\n    {back}; exit code {exit}",
+            faults.join(" + ")
+        )
+        .unwrap();
+        let phase = |key: &str| summary["phase"][key].as_u64().unwrap();
+        writeln!(
+            table,
+            "    phase against SYNC0: p50 {} ns, p99 {} ns, max {} ns",
+            phase("p50_ns"),
+            phase("p99_ns"),
+            phase("max_ns")
+        )
+        .unwrap();
         for finding in findings(&lines) {
             writeln!(table, "    {finding}").unwrap();
         }
@@ -141,4 +156,53 @@ fn every_fault_of_the_bus_has_its_reaction() {
     }
     let expected = fs::read_to_string(&golden).unwrap_or_default();
     assert!(table == expected, "the table is now:\n{table}");
+}
+
+#[test]
+fn the_cycle_locks_on_sync0_within_two_seconds() {
+    let place = Place::new();
+    let events = |args: &str| -> (Vec<(String, i64)>, u64) {
+        let run = place.run(release_binary(), args).fine();
+        let phase = run
+            .of_type("event")
+            .into_iter()
+            .filter(|line| line["channel"] == "phase" && line["source"] == "bus");
+        let told = phase.map(|line| {
+            let state = line["state"].as_str().unwrap().to_owned();
+            (state, line["cycle"].as_i64().unwrap())
+        });
+        (
+            told.collect(),
+            run.summary()["phase"]["max_ns"].as_u64().unwrap(),
+        )
+    };
+    for seed in 1..=6 {
+        // Every seed starts the clocks at another phase; what drifts drifts from the first cycle on.
+        for rate in ["100ppm", "-100ppm", "37.5ppm"] {
+            let args = format!(
+                "demo --fast --json --cycles 4000 --seed {seed} --inject clock_drift:bus:rate={rate}"
+            );
+            let (told, max_ns) = events(&args);
+            println!("seed {seed}, {rate}: largest phase error after 2 s {max_ns} ns");
+            assert!(
+                told.is_empty() && max_ns < 1_000,
+                "{args}: {told:?}, {max_ns} ns"
+            );
+        }
+        for step in ["50us", "-200us"] {
+            let args = format!(
+                "demo --fast --json --cycles 6000 --seed {seed} --inject clock_jump:infeed:step={step}@3s"
+            );
+            let (told, _) = events(&args);
+            let [(raised, at), (cleared, until)] = told.as_slice() else {
+                panic!("{args}: {told:?}")
+            };
+            println!("seed {seed}, {step}: out of step {} cycles", until - at);
+            assert_eq!((raised.as_str(), cleared.as_str()), ("raised", "cleared"));
+            assert!(
+                (3_000..3_020).contains(at) && *until < 5_000,
+                "{args}: {told:?}"
+            );
+        }
+    }
 }

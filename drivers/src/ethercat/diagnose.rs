@@ -1,7 +1,7 @@
 //! Finds out what a wrong cycle was about, one access at a time and outside of the cycle: who did not process its datagram,
 //! where frames were damaged, whose clock is off, who has an emergency to tell.
 
-use super::frame::{command, working_counter};
+use super::frame::{DATAGRAM_OVERHEAD, command, working_counter};
 use super::line::Line;
 use super::plan::{Direction, Piece};
 use super::port::Port;
@@ -27,6 +27,8 @@ const RIGHT_NS: i64 = 1_000;
 const WATCH_NS: u64 = 20_000_000;
 /// SubDevices whose mailboxes and clocks are looked at in one frame: 29 bytes each.
 const PER_FRAME: usize = 50;
+/// Bytes of datagrams in one frame of ours.
+const ROOM: usize = 1_400;
 /// A finding about frames is over when nothing came for this long (ns).
 const CALM_NS: u64 = 100_000_000;
 /// Largest mailbox that is read (bytes).
@@ -238,34 +240,47 @@ impl Diagnosis {
         }
     }
 
-    /// Reads the inputs of one SubDevice after the other: who does not count is found. Whole pieces, so that no buffer stays
+    /// Reads the inputs of many SubDevices, a datagram each: who does not count is found. Whole pieces, so that no buffer stays
     /// open.
     fn find_culprit<L: Link>(
         &mut self,
         port: &mut Port<L>,
         pieces: &[(Piece, usize)],
-        at: usize,
+        from: usize,
         now_ns: u64,
         reports: &mut Reports,
     ) -> Search {
-        let found = pieces
-            .iter()
-            .enumerate()
-            .skip(at)
-            .find(|(_, (piece, _))| piece.direction == Direction::Input);
-        let Some((at, (piece, _))) = found else {
-            return Search::None;
-        };
-        let (low, high) = (piece.logical as u16, (piece.logical >> 16) as u16);
+        self.watched.clear();
         self.line.begin();
-        let data = (self.line).push(command::LRD, low, high, piece.length, &[]);
+        let (mut used, mut next) = (0, from);
+        for (piece, _) in pieces.iter().skip(from) {
+            used += piece.length + DATAGRAM_OVERHEAD;
+            if used > ROOM || self.watched.len() == self.watched.capacity() {
+                break;
+            }
+            next += 1;
+            if piece.direction == Direction::Input {
+                let (low, high) = (piece.logical as u16, (piece.logical >> 16) as u16);
+                let data = (self.line).push(command::LRD, low, high, piece.length, &[]);
+                self.watched.push((piece.subdevice, data, piece.length));
+            }
+        }
+        if next == from {
+            return Search::None;
+        }
+        if self.watched.is_empty() {
+            return Search::Culprit(next);
+        }
         if self.line.exchange(port).is_none() {
-            return Search::Culprit(at);
+            return Search::Culprit(from);
         }
-        if working_counter(&self.line.answer, data, piece.length) > 0 {
-            return Search::Culprit(at + 1);
-        }
-        let n = piece.subdevice;
+        let answer = &self.line.answer;
+        let silent = |(_, data, length): &&(usize, usize, usize)| {
+            working_counter(answer, *data, *length) == 0
+        };
+        let Some(&(n, ..)) = self.watched.iter().find(silent) else {
+            return Search::Culprit(next);
+        };
         if self.culprit.is_none_or(|(known, _)| known != n) {
             reports.push(News::Raised, Some(n), Cause::WorkingCounter, 0.0);
         }

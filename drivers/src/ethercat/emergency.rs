@@ -60,7 +60,7 @@ const CODES: &[(u16, &str)] = &[
     (0x7305, "signal of the first incremental encoder"),
     (0x7310, "speed"),
     (0x7320, "position"),
-    (0x7500, "communication inside the device"),
+    (0x7500, "communication"),
     (0x8000, "monitoring"),
     (0x8100, "communication"),
     (0x8110, "communication: objects were lost"),

@@ -48,6 +48,8 @@ use twinstep_models::sample::{CycleStamp, Missing};
 
 /// AL state OP.
 const OP: u8 = 8;
+/// Nobody answers for so many cycles: the line is broken in front of the first SubDevice.
+const SILENT_CYCLES: u32 = 10;
 /// A phase error beyond this part of the period is corrected at once, a smaller one by this part of itself a cycle.
 const FAR_PART: u64 = 8;
 const NUDGE: i64 = 8;
@@ -80,6 +82,8 @@ pub struct EthercatBus<L> {
     recovery: Recovery,
     diagnosis: Diagnosis,
     reports: Reports,
+    /// Cycles in a row in which nobody could be asked.
+    silence: u32,
     /// Break of the line that was looked at.
     gap: Option<usize>,
     restorer: Restorer,
@@ -136,6 +140,7 @@ impl<L: Link> EthercatBus<L> {
             recovery: Recovery::new(bus.subdevices.len()),
             diagnosis: Diagnosis::new(bus.subdevices.len()),
             reports: Reports::new(),
+            silence: 0,
             gap: None,
             restorer: Restorer::new(bus.subdevices.len()),
             saved: Vec::new(),
@@ -264,7 +269,14 @@ impl<L: Link> EthercatBus<L> {
     fn recover(&mut self, budget_ns: u64, deadline_ns: u64) {
         self.poll_states(budget_ns);
         if self.suspect {
-            return;
+            // Not even the first SubDevice answers, or answers do not come in time.
+            self.silence = self.silence.saturating_add(1);
+            if self.silence < SILENT_CYCLES {
+                return;
+            }
+            self.statuses.fill(AlStatus::default());
+        } else {
+            self.silence = 0;
         }
         let reports = &mut self.reports;
         self.recovery

@@ -17,6 +17,7 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
     }
     // AL status codes and error codes have 16 bits.
     let code = event.measured as u16;
+    let over = event.state == EventState::Cleared;
     let own = run.names.source(event.source);
     let before = match event.source {
         Source::SubDevice(n) => n.checked_sub(1).map(Source::SubDevice),
@@ -46,15 +47,20 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
         Cause::PowerLost => {
             format!("{own} was without power, not the cable between {before} and {own}")
         }
+        Cause::FramesDamaged if over => format!("frames damaged between {before} and {own}"),
         Cause::FramesDamaged => {
             format!("frames damaged between {before} and {own}: {own} has counted {code}")
         }
         Cause::WorkingCounter if event.source != Source::Bus => {
             format!("{own} does not process its datagram though it is in OP")
         }
+        Cause::FramesLate | Cause::FramesDuplicated | Cause::FramesForeign if over => {
+            format!("{text} ({} in all)", event.measured)
+        }
         Cause::FramesLate | Cause::FramesDuplicated | Cause::FramesForeign => {
             format!("{text} ({} so far)", event.measured)
         }
+        Cause::ClockOff if over => format!("the clock of {own} was off"),
         Cause::ClockOff => format!(
             "the clock of {own} is off by {:.1} us",
             event.measured * 1e6
