@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
-use twinstep_tests::run::{json_lines, shipped};
+use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::{release_binary, root};
 
 /// Lead of the first drive over its counts (m): 10 mm, 2^20 counts.
@@ -131,4 +131,74 @@ fn soem_takes_the_press_cell_to_op_and_moves_an_axis() {
     assert_eq!(summary["type"], "summary");
     assert_eq!(summary["faults"], 1, "{summary}");
     assert!(summary["answered"].as_u64().unwrap() >= 10_000, "{summary}");
+}
+
+#[test]
+fn a_scan_finds_the_cell_and_writes_a_configuration_for_it() {
+    let test = "a_scan_finds_the_cell_and_writes_a_configuration_for_it";
+    let Some(cable) = Cable::new(test) else {
+        return;
+    };
+    let machine = shipped("press-cell.toml");
+    let sim = Sim::start(&cable, machine.to_str().unwrap(), &[]);
+    let place = Place::new();
+    let skeleton = place.path("found.toml");
+    let scan = |more: &[&str]| {
+        let mut args = vec!["scan", "--interface", ENDS[0]];
+        args.extend_from_slice(more);
+        let output = cable
+            .command(release_binary(), args)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            said,
+        )
+    };
+    let (code, stdout, said) = scan(&["--json", "--write", skeleton.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    let lines = json_lines(&stdout);
+    let (summary, found) = lines.split_last().unwrap();
+    assert_eq!(
+        (&summary["type"], &summary["subdevices"]),
+        (&"summary".into(), &10.into())
+    );
+    let orders: Vec<_> = found
+        .iter()
+        .map(|line| line["order"].as_str().unwrap())
+        .collect();
+    let cell = [
+        "infeed", "outfeed", "gantry", "carriage", "cross", "insert", "lift", "pusher", "press",
+        "gripper",
+    ];
+    assert_eq!(orders, cell);
+    assert_eq!(found[3]["parent"], 2);
+    assert_eq!(found[3]["al_state"], "INIT");
+    assert_eq!(
+        found[9]["inputs"],
+        serde_json::json!(["0x6000:01/16", "0x6000:02/8"])
+    );
+    // A file that exists is not overwritten; without --json it is a table for people.
+    let (code, _, said) = scan(&["--write", skeleton.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{said}");
+    let (code, stdout, _) = scan(&[]);
+    assert_eq!(code, Some(0));
+    assert!(
+        stdout.contains("gripper") && stdout.contains("10 SubDevices"),
+        "{stdout}"
+    );
+    drop(sim.end());
+    let check = place
+        .run(
+            release_binary(),
+            &format!("check {} --json", skeleton.display()),
+        )
+        .fine();
+    assert!(check.stdout.contains("\"check\""), "{check:?}");
+    // Nobody is there any more.
+    let (code, _, said) = scan(&["--json"]);
+    assert_eq!(code, Some(1), "{said}");
 }

@@ -21,6 +21,7 @@ mod restore;
 #[cfg(test)]
 mod restore_tests;
 mod saved;
+pub mod scan;
 mod states;
 #[cfg(test)]
 mod tests;

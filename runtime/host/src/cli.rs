@@ -22,6 +22,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a machine with its twins in the cycle
     Run(RunArgs),
+    /// Look at a bus: SubDevices, topology, error counters, process data
+    Scan(ScanArgs),
     /// Serve the simulated machine to any MainDevice on a network interface
     Sim(SimArgs),
     /// Check a configuration and show what results from it
@@ -39,6 +41,7 @@ impl Command {
     pub const fn json(&self) -> bool {
         match self {
             Self::Demo(DemoArgs { cycle, .. }) | Self::Run(RunArgs { cycle, .. }) => cycle.json,
+            Self::Scan(args) => args.json,
             Self::Sim(args) => args.json,
             Self::Check(args) => args.json,
             Self::Replay(args) => args.json,
@@ -132,6 +135,22 @@ pub struct RunArgs {
     /// How it runs.
     #[command(flatten)]
     pub cycle: CycleArgs,
+}
+
+/// Arguments of `scan`.
+#[derive(Args, Clone, Debug)]
+pub struct ScanArgs {
+    /// Network interface of the bus, which nobody else runs
+    #[arg(long, value_name = "IF")]
+    pub interface: String,
+
+    /// Write a configuration for what is found; the file must not exist
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `sim`.

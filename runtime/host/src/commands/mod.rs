@@ -6,6 +6,7 @@ pub mod demo;
 pub mod events;
 pub mod replay;
 pub mod run;
+pub mod scan;
 pub mod sim;
 mod simulated;
 
@@ -23,6 +24,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
     match command {
         Command::Demo(args) => demo::run(args, output),
         Command::Run(args) => run::run(args, output),
+        Command::Scan(args) => scan::run(args, output),
         Command::Sim(args) => sim::run(args, output),
         Command::Check(args) => check::run(args, output),
         Command::Replay(args) => replay::run(args, output),
