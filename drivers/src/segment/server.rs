@@ -82,3 +82,99 @@ pub fn serve<L: Link>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::segment::testing::bench;
+    use twinstep_config::fault::{BusFault, Fault, FaultKind};
+
+    /// BRD of one byte at 0x0000.
+    const COUNT: [u8; 29] = [
+        255, 255, 255, 255, 255, 255, 0x10, 0, 0, 0, 0, 0, 0x88, 0xa4, 13, 0x10, 7, 1, 0, 0, 0, 0,
+        1, 0, 0, 0, 0, 0, 0,
+    ];
+
+    /// A cable whose other end sends a frame every millisecond, and notes what comes back and when.
+    struct Other {
+        clock: Clock,
+        frames: u64,
+        came: Vec<(u64, usize, u8)>,
+    }
+
+    impl Link for Other {
+        fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+            let us = self.clock.now_ns() / 1_000;
+            self.came.push((us, frame.len(), frame[6]));
+            Ok(())
+        }
+
+        fn receive(
+            &mut self,
+            buffer: &mut [u8],
+            deadline_ns: u64,
+        ) -> Result<Option<usize>, LinkError> {
+            let next_ns = self.frames * 1_000_000;
+            if next_ns > deadline_ns {
+                self.clock.wait_until_ns(deadline_ns);
+                return Ok(None);
+            }
+            self.clock.wait_until_ns(next_ns);
+            self.frames += 1;
+            buffer[..COUNT.len()].copy_from_slice(&COUNT);
+            Ok(Some(COUNT.len()))
+        }
+
+        fn clock(&self) -> &Clock {
+            &self.clock
+        }
+    }
+
+    #[test]
+    fn answers_meet_their_fate_on_a_cable_too() {
+        let (_, mut segment) = bench(&[(4, 4)], 1_000_000);
+        segment.start_of_operation(0);
+        let by_ns = 1_500_000;
+        for (ms, fault) in [
+            (1, BusFault::FrameLate { by_ns, count: 1 }),
+            (4, BusFault::FrameDuplicate { count: 1 }),
+            (5, BusFault::FrameTruncate { count: 1 }),
+            (6, BusFault::FrameForeign { count: 1 }),
+        ] {
+            let fault = Fault {
+                kind: FaultKind::Bus(fault),
+                target: "bus".to_owned(),
+                at_ns: ms * 1_000_000,
+                ramp_ns: 0,
+            };
+            segment.inject(&fault).unwrap();
+        }
+        let mut link = Other {
+            clock: Clock::virtual_from(0),
+            frames: 0,
+            came: Vec::new(),
+        };
+        let stop = AtomicBool::new(false);
+        let mut turns = 0;
+        serve(&mut segment, &mut link, &stop, |_, _| {
+            turns += 1;
+            stop.store(turns > 16, Ordering::Relaxed);
+        })
+        .unwrap();
+        let expected = [
+            (0, 29, 0x12),
+            (2_000, 29, 0x12),
+            // That of 1 ms.
+            (2_500, 29, 0x12),
+            (3_000, 29, 0x12),
+            (4_000, 29, 0x12),
+            (4_000, 29, 0x12),
+            (5_000, 26, 0x12),
+            (6_000, 29, 0x03),
+            (6_000, 29, 0x12),
+            (7_000, 29, 0x12),
+        ];
+        assert_eq!(link.came[..expected.len()], expected);
+    }
+}
