@@ -16,8 +16,11 @@ fn inject(segment: &mut Segment, fault: BusFault, target: &str, at_cycle: u64) {
     segment.inject(&fault).unwrap();
 }
 
+/// A report: news, SubDevice, cause, figure.
+type Told = (News, Option<usize>, Cause, f64);
+
 /// Reports by kind, and the cycles from the fault until all inputs of a cycle were right for good.
-fn seen(faults: &[(BusFault, &str)], cycles: u64) -> (Vec<(News, Option<usize>, Cause, f64)>, u64) {
+fn seen(faults: &[(BusFault, &str)], cycles: u64) -> (Vec<Told>, u64) {
     const AT: u64 = 100;
     let (machine, mut segment) = bench(&sizes(), PERIOD_NS);
     for (fault, target) in faults {

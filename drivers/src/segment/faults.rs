@@ -54,7 +54,7 @@ struct Waiting {
 
 /// What a frame meets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub(super) struct Verdict {
     /// It does not come back.
     pub lost: bool,
     /// It is damaged in front of this SubDevice.
@@ -67,7 +67,7 @@ pub struct Verdict {
 
 /// See the module.
 #[derive(Debug)]
-pub struct BusFaults {
+pub(super) struct BusFaults {
     spells: Vec<Spell>,
     waiting: Vec<Waiting>,
     fate: Fate,
