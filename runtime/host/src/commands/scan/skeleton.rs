@@ -16,11 +16,11 @@ const LENGTHS: [u8; 3] = [8, 16, 32];
 /// Longest name.
 const NAME: usize = 32;
 
-const HEAD: &str = r#"# Written by `twinstep scan`. Identities and process data are those of the SubDevices; lines with TODO hold values to begin
-# with, which are to be replaced by those of the machine before it is run.
+const HEAD: &str = r#"# Written by `twinstep scan`. Identities and process data are those of the SubDevices. Values under FILL IN are only
+# to begin with: replace them by those of the machine before it is run.
 
 [machine]
-name = "TODO"
+name = "found by a scan"
 
 [cycle]
 period = "1ms"
@@ -29,7 +29,7 @@ period = "1ms"
 false_alarm_interval = "30days"
 "#;
 
-const AXIS: &str = r#"# TODO: as the drive is commissioned.
+const AXIS: &str = r#"# FILL IN: as the drive is commissioned.
 lead = "10mm"
 counts_per_rev = 1048576
 rated_current = "5A"
@@ -41,14 +41,14 @@ current_time_constant = "400us"
 "#;
 
 const MOTION: &str = r#"
-# TODO: limits of the axis, and a program for commissioning.
+# FILL IN: limits of the axis, and a program for commissioning.
 [axis.motion]
 velocity = "0.1m/s"
 acceleration = "1m/s2"
 jerk = "20m/s3"
 "#;
 
-const STATION: &str = r#"# TODO: the sensor's step and the times of the circuit; only a vacuum circuit is judged.
+const STATION: &str = r#"# FILL IN: the sensor's step and the times of the circuit; only a vacuum circuit is judged.
 pressure_per_count = "5Pa"
 evacuate = "600ms"
 hold = "1.2s"
