@@ -75,6 +75,16 @@ impl Datagram {
     }
 }
 
+/// The datagrams of a well-formed frame, one after the other.
+pub fn datagrams(frame: &[u8]) -> impl Iterator<Item = Datagram> {
+    let first = Datagram::parse(frame, HEADERS);
+    core::iter::successors(first, |datagram| {
+        (datagram.more)
+            .then(|| Datagram::parse(frame, datagram.end()))
+            .flatten()
+    })
+}
+
 /// Whether a frame claims to be EtherCAT.
 pub fn is_ethercat(frame: &[u8]) -> bool {
     frame.get(12..14) == Some(&ETHERTYPE)

@@ -266,7 +266,7 @@ fn no_answer_stops_the_cycle_and_honest_ones_bring_everything_back() {
             bus.clock().now_ns() - before
         );
         next_ns = bus.clock().now_ns().max(next_ns + machine.cycle.period_ns);
-        while bus.take_al_report().is_some() {}
+        while bus.take_report().is_some() {}
         good = if whole && image.valid.iter().all(Result::is_ok) {
             good + 1
         } else {

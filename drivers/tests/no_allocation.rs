@@ -125,7 +125,7 @@ fn ten_thousand_cycles_without_an_allocation() {
         if cycle % 3_000 == 2_999 {
             next_ns += 200 * machine.cycle.period_ns;
         }
-        let _ = bus.take_al_report();
+        let _ = bus.take_report();
     }
     assert_eq!(COUNT.with(Cell::get) - before, 0);
 }

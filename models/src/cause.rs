@@ -54,11 +54,35 @@ pub enum Cause {
     StrokeForceLow = 23,
     /// A press stroke turned, crossed or ended at a travel that its evaluation objects do not allow.
     StrokeTravel = 24,
+    /// Nobody answers from a SubDevice on: the line is broken in front of it.
+    LineBroken = 25,
+    /// The line was broken, and the SubDevices behind it had kept their power.
+    CableBroken = 26,
+    /// A SubDevice has forgotten everything: it was without power.
+    PowerLost = 27,
+    /// A SubDevice refuses the state that is asked of it, again and again; the AL status code stands in `measured`.
+    Refused = 28,
+    /// A SubDevice cannot read its EEPROM.
+    EepromUnreadable = 29,
+    /// Frames came back after their deadline.
+    FramesLate = 30,
+    /// Frames came back twice.
+    FramesDuplicated = 31,
+    /// Frames that were not sent here, or that were cut short.
+    FramesForeign = 32,
+    /// Frames were damaged on the way to a SubDevice, which counted them.
+    FramesDamaged = 33,
+    /// A SubDevice sent an emergency; its error code stands in `measured`.
+    Emergency = 34,
+    /// The clock of a SubDevice is off by the time in `measured`.
+    ClockOff = 35,
+    /// The cycle has lost its phase against SYNC0.
+    PhaseLost = 36,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 37] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -84,6 +108,18 @@ impl Cause {
         Self::StrokeForceHigh,
         Self::StrokeForceLow,
         Self::StrokeTravel,
+        Self::LineBroken,
+        Self::CableBroken,
+        Self::PowerLost,
+        Self::Refused,
+        Self::EepromUnreadable,
+        Self::FramesLate,
+        Self::FramesDuplicated,
+        Self::FramesForeign,
+        Self::FramesDamaged,
+        Self::Emergency,
+        Self::ClockOff,
+        Self::PhaseLost,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -114,6 +150,18 @@ impl Cause {
             Self::StrokeForceHigh => "press stroke NOK, force too high",
             Self::StrokeForceLow => "press stroke NOK, force too low",
             Self::StrokeTravel => "press stroke NOK, travel wrong",
+            Self::LineBroken => "no answer from a SubDevice on: the line is broken in front of it",
+            Self::CableBroken => "the line was broken and is whole again",
+            Self::PowerLost => "a SubDevice was without power",
+            Self::Refused => "a SubDevice refuses to come back",
+            Self::EepromUnreadable => "a SubDevice cannot read its EEPROM: wrong checksum",
+            Self::FramesLate => "frames came back too late",
+            Self::FramesDuplicated => "frames came back twice",
+            Self::FramesForeign => "frames of somebody else, or cut short",
+            Self::FramesDamaged => "frames damaged on the cable in front of a SubDevice",
+            Self::Emergency => "a SubDevice reports an emergency",
+            Self::ClockOff => "the clock of a SubDevice is off",
+            Self::PhaseLost => "the cycle is out of step with SYNC0",
         }
     }
 
@@ -170,6 +218,34 @@ impl Cause {
             }
             Self::StrokeTravel => {
                 "Set the part aside; check its height, its seat and the stop of the press."
+            }
+            Self::LineBroken => {
+                "Check the cable in front of the SubDevice, its connectors, and its power."
+            }
+            Self::CableBroken => "Replace the cable in front of the SubDevice, or its connectors.",
+            Self::PowerLost => "Check the supply of the SubDevice.",
+            Self::Refused => "Mend what the AL status code says; then restart the SubDevice.",
+            Self::EepromUnreadable => "Write the EEPROM of the SubDevice anew, or replace it.",
+            Self::FramesLate => {
+                "Check the computer's timing, and switches or media converters on the way."
+            }
+            Self::FramesDuplicated => {
+                "Look for a loop, or a second bridge, between the computer and the first SubDevice."
+            }
+            Self::FramesForeign => {
+                "Nobody else may speak on this cable: look for switches and protocols of the operating system."
+            }
+            Self::FramesDamaged => {
+                "Check the cable in front of the SubDevice, its connectors and its shield."
+            }
+            Self::Emergency => {
+                "Read the fault memory of the SubDevice; mend the cause before the fault is reset."
+            }
+            Self::ClockOff => {
+                "Check whether the SubDevice restarts, or is disturbed; its outputs act at the wrong time meanwhile."
+            }
+            Self::PhaseLost => {
+                "Check the computer's timing and the reference clock, which is the first SubDevice with a clock."
             }
         }
     }

@@ -30,11 +30,13 @@ pub enum Channel {
     Stroke = 11,
     /// Position after a free run over a horizon, driven by the measured current.
     Drift = 12,
+    /// Clocks of SubDevices, and the cycle against SYNC0.
+    Phase = 13,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -48,6 +50,7 @@ impl Channel {
         Self::Signature,
         Self::Stroke,
         Self::Drift,
+        Self::Phase,
     ];
 
     /// The stable word used in events and tables.
@@ -66,6 +69,7 @@ impl Channel {
             Self::Signature => "signature",
             Self::Stroke => "stroke",
             Self::Drift => "drift",
+            Self::Phase => "phase",
         }
     }
 
@@ -79,6 +83,7 @@ impl Channel {
             Self::LeakRate => "Pa/s",
             Self::DriveState | Self::Frames | Self::AlState => "1",
             Self::Stroke => "N",
+            Self::Phase => "s",
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The fault syntax, the same everywhere: `KIND:TARGET[:KEY=VALUE[,KEY=VALUE]][@TIME]`.
 
+mod bus;
 mod forms;
 mod parse;
+mod parse_bus;
+
+pub use bus::BusFault;
 
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 use std::fmt;
@@ -81,6 +85,8 @@ pub enum FaultKind {
         /// a pitted raceway has lost preload.
         depth: f64,
     },
+    /// A fault of the bus.
+    Bus(BusFault),
 }
 
 impl fmt::Display for Fault {
@@ -108,6 +114,7 @@ impl fmt::Display for Fault {
                 write!(f, "lubrication:{target}:factor={factor:?}")?;
             }
             FaultKind::Spalling { depth } => write!(f, "spalling:{target}:depth={depth:?}")?,
+            FaultKind::Bus(fault) => fault.write(target, f)?,
         }
         if self.ramp_ns > 0 {
             write!(f, ",ramp={}ns", self.ramp_ns)?;

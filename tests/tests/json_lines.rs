@@ -43,6 +43,7 @@ const SUMMARY: &[&str] = &[
     "false_alarms",
     "overruns",
     "period_ns",
+    "phase",
     "phases",
     "trust",
     "type",
@@ -115,6 +116,11 @@ fn check_summary(summary: &Value) {
         let rising = ["p50_ns", "p99_ns", "p999_ns", "max_ns"].map(figure);
         assert!(rising.is_sorted(), "{phase}: {rising:?}");
     }
+    let phase = &summary["phase"];
+    assert!(
+        phase.is_null() || keys(phase) == ["max_ns", "p50_ns", "p99_ns"],
+        "{phase}"
+    );
     let digest = summary["digest"].as_str().unwrap();
     assert!(
         digest.len() == 16 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()),

@@ -8,9 +8,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
-use twinstep_tests::root;
-use twinstep_tests::run::{Place, shipped};
+use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::sim::Sim;
+use twinstep_tests::{release_binary, root};
 
 /// Lead of the first drive over its counts (m): 10 mm, 2^20 counts.
 const M_PER_COUNT: &str = "9.5367431640625e-9";
@@ -265,4 +265,74 @@ fn soem_measures_the_delays_of_the_simulated_cable() {
     };
     // The frame is back at the first coupler after 2 us, and at the second one 1 us after it came there.
     assert_eq!(found, serde_json::json!([0, 500, 1000, 2500, 3000, 4000]));
+}
+
+#[test]
+fn a_scan_finds_the_cell_and_writes_a_configuration_for_it() {
+    let test = "a_scan_finds_the_cell_and_writes_a_configuration_for_it";
+    let Some(cable) = Cable::new(test) else {
+        return;
+    };
+    let machine = shipped("press-cell.toml");
+    let sim = Sim::start(&cable, machine.to_str().unwrap(), &[]);
+    let place = Place::new();
+    let skeleton = place.path("found.toml");
+    let scan = |more: &[&str]| {
+        let mut args = vec!["scan", "--interface", ENDS[0]];
+        args.extend_from_slice(more);
+        let output = cable
+            .command(release_binary(), args)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            said,
+        )
+    };
+    let (code, stdout, said) = scan(&["--json", "--write", skeleton.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    let lines = json_lines(&stdout);
+    let (summary, found) = lines.split_last().unwrap();
+    assert_eq!(
+        (&summary["type"], &summary["subdevices"]),
+        (&"summary".into(), &10.into())
+    );
+    let orders: Vec<_> = found
+        .iter()
+        .map(|line| line["order"].as_str().unwrap())
+        .collect();
+    let cell = [
+        "infeed", "outfeed", "gantry", "carriage", "cross", "insert", "lift", "pusher", "press",
+        "gripper",
+    ];
+    assert_eq!(orders, cell);
+    assert_eq!(found[3]["parent"], 2);
+    assert_eq!(found[3]["al_state"], "INIT");
+    assert_eq!(
+        found[9]["inputs"],
+        serde_json::json!(["0x6000:01/16", "0x6000:02/8"])
+    );
+    // A file that exists is not overwritten; without --json it is a table for people.
+    let (code, _, said) = scan(&["--write", skeleton.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{said}");
+    let (code, stdout, _) = scan(&[]);
+    assert_eq!(code, Some(0));
+    assert!(
+        stdout.contains("gripper") && stdout.contains("10 SubDevices"),
+        "{stdout}"
+    );
+    drop(sim.end());
+    let check = place
+        .run(
+            release_binary(),
+            &format!("check {} --json", skeleton.display()),
+        )
+        .fine();
+    assert!(check.stdout.contains("\"check\""), "{check:?}");
+    // Nobody is there any more.
+    let (code, _, said) = scan(&["--json"]);
+    assert_eq!(code, Some(1), "{said}");
 }

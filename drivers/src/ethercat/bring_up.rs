@@ -6,6 +6,7 @@
 
 use super::error::BringUpError;
 use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
+use super::frame::command;
 use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
 use super::port::Port;
@@ -15,7 +16,7 @@ use super::states::{
     POLL_NS, REGISTER_TRIES, STATE_TIMEOUT_NS, await_all, first_error, poll, request_all,
 };
 use super::wire::entry_bytes;
-use super::{DriveScaling, EthercatBus};
+use super::{DriveScaling, EthercatBus, News};
 use crate::link::{Link, MAX_FRAME};
 use core::cell::Cell;
 use core::time::Duration;
@@ -26,6 +27,7 @@ use ethercrab::{
     SubDeviceGroupHandle, SubDeviceRef, Timeouts,
 };
 use twinstep_config::machine::{Bus, MAX_SUBDEVICES, Machine, SubDevice};
+use twinstep_models::cause::Cause;
 
 /// Most process data that ethercrab may map (bytes). Its own image is not used, only its limit counts.
 const MAX_IMAGE: usize = 16_384;
@@ -44,6 +46,9 @@ const SYNC0_DELAY_PER_SUBDEVICE_NS: u64 = 2_000_000;
 const STATIC_SYNC: u32 = 1_000;
 /// How long the registers of one SubDevice may take to be read (ns).
 const REMEMBER_NS: u64 = 5_000_000;
+/// Control and status of the SII interface, and its bit for a wrong checksum.
+const SII_STATUS: u16 = 0x0502;
+const SII_CHECKSUM: u16 = 0x0800;
 /// Cyclic synchronous position (0x6060).
 const MODE_CSP: i8 = 8;
 
@@ -86,6 +91,7 @@ pub(super) fn bring_up<L: Link>(
     }
     let mut port = Port::new(link);
     check_count(&mut port, bus)?;
+    check_eeproms(&mut port, bus)?;
     let mut registers = Registers::new(bus.subdevices.len());
     let configured = match configure(&mut port, machine, bus) {
         Ok(configured) => configured,
@@ -136,6 +142,12 @@ impl<L: Link> EthercatBus<L> {
                 return Err(BringUpError::NoAnswer);
             }
             self.saved.push(saved);
+            let deadline_ns = self.clock().now_ns().saturating_add(REMEMBER_NS);
+            self.diagnosis.read_counters(&mut self.port, n, deadline_ns);
+        }
+        while let Some((station, code)) = self.port.take_emergency() {
+            let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
+            (self.reports).push(News::Raised, Some(n), Cause::Emergency, f64::from(code));
         }
         // One more cycle, in phase; cycles count from here.
         self.idle_cycle(&mut image);
@@ -194,6 +206,26 @@ fn check_count<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpErro
                 .map(|subdevice| subdevice.name.clone()),
         }),
     }
+}
+
+/// A SubDevice that cannot read its EEPROM is named before anybody else stumbles over it.
+fn check_eeproms<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpError> {
+    let mut line = Line::new();
+    for (position, subdevice) in bus.subdevices.iter().enumerate() {
+        let place = 0_u16.wrapping_sub(position as u16);
+        let status = (0..REGISTER_TRIES).find_map(|_| {
+            line.deadline_ns = port.clock().now_ns().saturating_add(REMEMBER_NS);
+            line.access(port, command::APRD, place, SII_STATUS, 2, &[])
+                .map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
+        });
+        if status.is_some_and(|status| status & SII_CHECKSUM != 0) {
+            return Err(BringUpError::Eeprom {
+                position,
+                name: subdevice.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn configure<L: Link>(

@@ -61,6 +61,13 @@ pub enum BringUpError {
         /// Where it is.
         report: AlReport,
     },
+    /// A SubDevice cannot read its EEPROM.
+    Eeprom {
+        /// Position on the wire, from 0.
+        position: usize,
+        /// Name of the SubDevice.
+        name: String,
+    },
     /// The start-up sequence failed otherwise.
     Protocol {
         /// What was being done.
@@ -141,6 +148,11 @@ impl core::fmt::Display for BringUpError {
                     report.describe(name)
                 )
             }
+            Self::Eeprom { position, name } => write!(
+                f,
+                "SubDevice '{name}' at position {position} reports a wrong checksum of its EEPROM (0x0502, bit 11): \
+                 write its EEPROM anew, or replace it"
+            ),
             Self::Protocol { step, error } => write!(f, "{step}: {error}"),
         }
     }

@@ -59,6 +59,7 @@ impl<L: Link> EthercatBus<L> {
     ) -> Result<CycleStamp, BusFault> {
         image.valid.fill(Ok(()));
         let mut cause = None;
+        let mut doubtful = false;
         let mut wrong_counters = 0;
         let mut broadcast = None;
         self.phase_error_ns = None;
@@ -96,6 +97,7 @@ impl<L: Link> EthercatBus<L> {
                     self.plan.take(datagram.purpose, answer, image)
                 }
                 Purpose::ProcessData(..) => {
+                    doubtful = true;
                     cause = cause.or(Some(BusCause::WorkingCounter {
                         expected: datagram.expected,
                         actual,
@@ -106,6 +108,8 @@ impl<L: Link> EthercatBus<L> {
             }
         }
         self.port.counters_mut().working_counter_errors += wrong_counters;
+        // Somebody is in OP and did not take part all the same.
+        self.doubtful |= doubtful && broadcast == Some(OP);
         self.judge_states(broadcast, image);
         match cause {
             Some(cause) => Err(BusFault {

@@ -1,6 +1,7 @@
 //! Runs ethercrab's futures on this thread: polled by hand, frames through our port, timers on our clock.
 
-use super::frame::{HEADERS, command};
+use super::diagnose::emergency;
+use super::frame::{DATAGRAM_HEADER, HEADERS, command, working_counter};
 use super::port::{Port, Ticket};
 use crate::clock::take_next_wake_ns;
 use crate::frame::Datagram;
@@ -13,6 +14,12 @@ use ethercrab::{PduRx, PduTx};
 pub const FRAMES: usize = 16;
 /// How long ethercrab waits for an answer (ns): an answer after that is late.
 pub const PDU_TIMEOUT_NS: u64 = 30_000_000;
+/// How long the answer behind an emergency is waited for (ns): less than ethercrab's own patience.
+const BEHIND_EMERGENCY_NS: u64 = 20_000_000;
+/// Pause before a mailbox is read once more (ns).
+const POLL_NS: u64 = 100_000;
+/// First address behind the registers.
+const FIRST_MEMORY: u16 = 0x1000;
 /// Longest wait without looking at the future (ns).
 const IDLE_NS: u64 = 1_000_000;
 
@@ -30,6 +37,9 @@ pub fn run<L: Link, F: Future>(
     let mut context = Context::from_waker(Waker::noop());
     let mut flying: Vec<(Ticket, u64)> = Vec::with_capacity(FRAMES);
     let mut buffer = [0; MAX_FRAME];
+    // A read of a mailbox that is repeated, because an emergency stood in it, and until when.
+    let mut again = None;
+    let mut until_ns = 0;
     take_next_wake_ns();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
@@ -56,41 +66,73 @@ pub fn run<L: Link, F: Future>(
             waiting
         });
         let deadline_ns = take_next_wake_ns().min(now_ns.saturating_add(IDLE_NS));
-        if flying.is_empty() {
+        if flying.is_empty() && again.is_none() {
             clock.wait_until_ns(deadline_ns);
         } else if let Some((ticket, answer)) = port.receive(deadline_ns) {
             flying.retain(|&(known, _)| known != ticket);
             let length = answer.len();
-            if let Some(copy) = buffer.get_mut(..length) {
-                copy.copy_from_slice(answer);
-                defuse_emergency(copy);
-                // What ethercrab does not recognise has timed out on its side; nothing is lost with it.
-                let _ = rx.receive_frame(copy);
+            let Some(copy) = buffer.get_mut(..length) else {
+                continue;
+            };
+            copy.copy_from_slice(answer);
+            if let Some((station, code)) = emergency_in(copy) {
+                port.keep_emergency(station, code);
+                until_ns = now_ns.saturating_add(BEHIND_EMERGENCY_NS);
+                ask_again(port, copy, &mut again);
+                continue;
             }
+            if again.is_some_and(|known| known == ticket) {
+                // The mailbox is still empty: the answer behind the emergency is not made yet.
+                if is_unanswered(copy) && clock.now_ns() < until_ns {
+                    clock.wait_until_ns(clock.now_ns().saturating_add(POLL_NS));
+                    ask_again(port, copy, &mut again);
+                    continue;
+                }
+                again = None;
+            }
+            // What ethercrab does not recognise has timed out on its side; nothing is lost with it.
+            let _ = rx.receive_frame(copy);
         }
     }
 }
 
-/// Turns a CoE emergency in a mailbox answer into an SDO abort ("general error"): ethercrab 0.7 asserts that none comes.
-fn defuse_emergency(frame: &mut [u8]) {
-    let Some(datagram) = Datagram::parse(frame, HEADERS) else {
-        return;
-    };
-    if datagram.command != command::FPRD || datagram.length < 16 {
-        return;
+/// Sends the request that `answer` answers once more.
+fn ask_again<L: Link>(port: &mut Port<L>, answer: &mut [u8], again: &mut Option<Ticket>) {
+    if let Some(datagram) = Datagram::parse(answer, HEADERS)
+        && let Some(data) = answer.get_mut(HEADERS + DATAGRAM_HEADER..datagram.end())
+    {
+        data.fill(0);
+        *again = Some(port.send(answer));
     }
-    let data = HEADERS + super::frame::DATAGRAM_HEADER;
-    let Some(mailbox) = frame.get_mut(data..data + 16) else {
-        return;
-    };
-    let is_coe = mailbox[5] & 0x0f == 3;
-    let is_emergency = mailbox[7] >> 4 == 1;
-    let length = u16::from_le_bytes([mailbox[0], mailbox[1]]);
-    if is_coe && is_emergency && length == 10 {
-        mailbox[7] = 0x20;
-        mailbox[8] = 0x80;
-        mailbox[12..16].copy_from_slice(&0x0800_0000_u32.to_le_bytes());
+}
+
+/// Nobody took part in the first datagram of a frame.
+fn is_unanswered(answer: &[u8]) -> bool {
+    Datagram::parse(answer, HEADERS).is_some_and(|datagram| {
+        let data = HEADERS + DATAGRAM_HEADER;
+        working_counter(answer, data, datagram.length) == 0
+    })
+}
+
+/// Station address and error code of the CoE emergency that a frame brings: ethercrab 0.7 asserts that none comes where it
+/// waits for an SDO answer.
+fn emergency_in(frame: &[u8]) -> Option<(u16, u16)> {
+    let datagram = Datagram::parse(frame, HEADERS)?;
+    let data = HEADERS + DATAGRAM_HEADER;
+    if datagram.command != command::FPRD
+        || datagram.more
+        || working_counter(frame, data, datagram.length) != 1
+    {
+        return None;
     }
+    let station = u16::from_le_bytes([*frame.get(HEADERS + 2)?, *frame.get(HEADERS + 3)?]);
+    let register = u16::from_le_bytes([*frame.get(HEADERS + 4)?, *frame.get(HEADERS + 5)?]);
+    // Registers end where the memory of mailboxes and process data begins.
+    if register < FIRST_MEMORY {
+        return None;
+    }
+    let code = emergency(frame.get(data..data + datagram.length)?)?;
+    Some((station, code))
 }
 
 #[cfg(test)]
@@ -99,15 +141,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_emergency_becomes_an_abort() {
+    fn an_emergency_is_told_from_everything_else() {
         let mut answer = frame::new();
-        frame::push_datagram(&mut answer, command::FPRD, 0x1000, 0x1080, 128);
+        frame::push_datagram(&mut answer, command::FPRD, 0x1003, 0x1080, 128);
         let data = HEADERS + frame::DATAGRAM_HEADER;
         answer[data..data + 10].copy_from_slice(&[10, 0, 0, 0, 0, 0x13, 0, 0x10, 0x10, 0x23]);
-        defuse_emergency(&mut answer);
-        assert_eq!(answer[data + 7..data + 9], [0x20, 0x80]);
-        let normal = answer.clone();
-        defuse_emergency(&mut answer);
-        assert_eq!(answer, normal);
+        // Nobody took part in it.
+        assert_eq!(emergency_in(&answer), None);
+        answer[data + 128] = 1;
+        assert_eq!(emergency_in(&answer), Some((0x1003, 0x2310)));
+        // An SDO answer; a register.
+        answer[data + 7] = 0x30;
+        assert_eq!(emergency_in(&answer), None);
+        answer[data + 7] = 0x10;
+        answer[HEADERS + 5] = 0x05;
+        assert_eq!(emergency_in(&answer), None);
     }
 }

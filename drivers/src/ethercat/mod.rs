@@ -3,19 +3,25 @@
 
 pub mod al_status;
 mod bring_up;
+mod diagnose;
+pub mod emergency;
 mod error;
 mod exchange;
 mod executor;
+#[cfg(test)]
+mod fault_tests;
 pub mod frame;
 mod line;
 pub mod plan;
 mod port;
 mod recover;
 mod registers;
+mod report;
 mod restore;
 #[cfg(test)]
 mod restore_tests;
 mod saved;
+pub mod scan;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -23,22 +29,28 @@ pub mod wire;
 
 pub use al_status::AlReport;
 pub use error::BringUpError;
+pub use report::{News, Report};
 
 use crate::bus::{Bus, BusCounters, BusFault, ProcessImage};
 use crate::clock::Clock;
 use crate::link::Link;
+use diagnose::Diagnosis;
 use plan::{Direction, Plan};
 use port::{Port, Ticket};
 use recover::Recovery;
 use registers::{AlStatus, Registers};
+use report::Reports;
 use restore::{Clocks, Restorer};
 use saved::Saved;
 use std::time::Duration;
 use twinstep_config::machine::Machine;
+use twinstep_models::cause::Cause;
 use twinstep_models::sample::{CycleStamp, Missing};
 
 /// AL state OP.
 const OP: u8 = 8;
+/// Nobody answers for so many cycles: the line is broken in front of the first SubDevice.
+const SILENT_CYCLES: u32 = 10;
 /// A phase error beyond this part of the period is corrected at once, a smaller one by this part of itself a cycle.
 const FAR_PART: u64 = 8;
 const NUDGE: i64 = 8;
@@ -66,7 +78,15 @@ pub struct EthercatBus<L> {
     statuses: Vec<AlStatus>,
     /// The statuses may be out of date: the broadcast said something else.
     suspect: bool,
+    /// A working counter was wrong though all are in OP.
+    doubtful: bool,
     recovery: Recovery,
+    diagnosis: Diagnosis,
+    reports: Reports,
+    /// Cycles in a row in which nobody could be asked.
+    silence: u32,
+    /// Break of the line that was looked at.
+    gap: Option<usize>,
     restorer: Restorer,
     saved: Vec<Saved>,
     clocks: Clocks,
@@ -117,8 +137,13 @@ impl<L: Link> EthercatBus<L> {
             scaling,
             statuses: vec![AlStatus::default(); bus.subdevices.len()],
             suspect: true,
+            doubtful: false,
             recovery: Recovery::new(bus.subdevices.len()),
-            restorer: Restorer::new(),
+            diagnosis: Diagnosis::new(bus.subdevices.len()),
+            reports: Reports::new(),
+            silence: 0,
+            gap: None,
+            restorer: Restorer::new(bus.subdevices.len()),
             saved: Vec::new(),
             clocks: Clocks {
                 reference,
@@ -185,10 +210,9 @@ impl<L: Link> EthercatBus<L> {
         self.scaling.get(subdevice).copied().flatten()
     }
 
-    /// The next AL error that was noticed since OP; at most 32 wait, further ones are counted in
-    /// [`EthercatBus::dropped_al_reports`].
-    pub fn take_al_report(&mut self) -> Option<AlReport> {
-        self.recovery.take_report()
+    /// The next finding since OP; at most 64 wait, further ones are counted in [`EthercatBus::dropped_reports`].
+    pub fn take_report(&mut self) -> Option<Report> {
+        self.reports.take()
     }
 
     /// SubDevices that had lost their configuration and were brought back to OP.
@@ -196,9 +220,9 @@ impl<L: Link> EthercatBus<L> {
         self.restorer.restored
     }
 
-    /// AL reports that found no room.
-    pub fn dropped_al_reports(&self) -> u64 {
-        self.recovery.dropped
+    /// Reports that found no room.
+    pub fn dropped_reports(&self) -> u64 {
+        self.reports.dropped
     }
 
     /// The last error of the link itself, once. To the cycle it looks like a lost frame.
@@ -242,6 +266,52 @@ impl<L: Link> EthercatBus<L> {
         &self.statuses
     }
 
+    /// Asks who is where, reports it, and takes one step to bring somebody back.
+    fn recover(&mut self, budget_ns: u64, deadline_ns: u64) {
+        self.poll_states(budget_ns);
+        if self.suspect {
+            // Not even the first SubDevice answers, or answers do not come in time.
+            self.silence = self.silence.saturating_add(1);
+            if self.silence < SILENT_CYCLES {
+                return;
+            }
+            self.statuses.fill(AlStatus::default());
+        } else {
+            self.silence = 0;
+        }
+        let reports = &mut self.reports;
+        self.recovery
+            .look(&self.statuses, reports, |n| self.restorer.is_at(n));
+        let gap = self.recovery.gap();
+        if gap != self.gap {
+            self.gap = gap;
+            // The last one in reach has seen its link go.
+            if let Some((gap, before)) = gap.and_then(|gap| Some((gap, gap.checked_sub(1)?)))
+                && let Some(links) =
+                    (self.diagnosis).lost_links(&mut self.port, before, deadline_ns)
+            {
+                reports.push(
+                    News::Updated,
+                    Some(gap),
+                    Cause::LineBroken,
+                    f64::from(links),
+                );
+            }
+        }
+        self.recovery
+            .step(&mut self.port, &mut self.registers, reports, deadline_ns);
+        // Below SAFE-OP, or silent.
+        let lost = |n: usize| (self.statuses.get(n)).is_some_and(|status| status.status & 0x0f < 4);
+        self.restorer
+            .step(&mut self.port, &self.saved, &self.clocks, deadline_ns, lost);
+        if let Some(n) = self.restorer.take_blank() {
+            self.recovery.was_without_power(n, reports);
+        }
+        if let Some((n, cause, code)) = self.restorer.take_refused() {
+            self.recovery.give_up(n, cause, code, reports);
+        }
+    }
+
     /// A cycle during bring-up: waits for its start, exchanges, and corrects the phase.
     fn idle_cycle(&mut self, image: &mut ProcessImage) {
         let clock = self.clock().clone();
@@ -268,6 +338,8 @@ impl<L: Link> EthercatBus<L> {
     /// Bring-up is over: what was dropped on the way does not count, and cycles do from here.
     fn begin(&mut self) {
         *self.port.counters_mut() = BusCounters::default();
+        self.diagnosis.begin(BusCounters::default());
+        self.doubtful = false;
         self.cycle = 0;
     }
 }
@@ -291,30 +363,30 @@ impl<L: Link> Bus for EthercatBus<L> {
     }
 
     fn acyclic(&mut self, budget: Duration) {
-        let all_well = !self.suspect && self.statuses.iter().all(|status| status.status == OP);
         let budget_ns = u64::try_from(budget.as_nanos())
             .unwrap_or(u64::MAX)
             .min(recover::REGISTER_NS);
-        if budget_ns == 0 || (all_well && self.recovery.is_idle()) {
+        if budget_ns == 0 {
             return;
         }
         let deadline_ns = self.clock().now_ns().saturating_add(budget_ns);
-        self.poll_states(budget_ns);
-        if !self.suspect {
-            self.recovery
-                .look(&self.statuses, |n| self.restorer.is_at(n));
-            self.recovery.step(
-                &mut self.port,
-                &mut self.registers,
-                &self.statuses,
-                deadline_ns,
-            );
-            // Below SAFE-OP, or silent.
-            let lost =
-                |n: usize| (self.statuses.get(n)).is_some_and(|status| status.status & 0x0f < 4);
-            self.restorer
-                .step(&mut self.port, &self.saved, &self.clocks, deadline_ns, lost);
+        let all_well = !self.suspect && self.statuses.iter().all(|status| status.status == OP);
+        if !all_well || !self.recovery.is_idle() {
+            self.recover(budget_ns, deadline_ns);
+            self.doubtful = false;
         }
+        if core::mem::take(&mut self.doubtful) {
+            self.diagnosis.doubt();
+        }
+        self.diagnosis.step(
+            &mut self.port,
+            &self.saved,
+            &self.plan.pieces,
+            self.clocks.reference,
+            all_well,
+            &mut self.reports,
+            deadline_ns,
+        );
     }
 
     fn phase_error_ns(&self) -> Option<i64> {

@@ -16,6 +16,9 @@ const RETURNED: u8 = 0x02;
 /// Frames that are remembered: longer than any answer of interest can be late.
 const REMEMBERED: usize = 128;
 
+/// Emergencies that are kept.
+const EMERGENCIES: usize = 32;
+
 /// Number of a frame that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u32);
@@ -44,6 +47,8 @@ pub struct Port<L> {
     received: usize,
     counters: BusCounters,
     last_error: Option<LinkError>,
+    /// Emergencies that came while ethercrab waited for something else: station address and error code.
+    emergencies: Vec<(u16, u16)>,
 }
 
 impl<L: Link> Port<L> {
@@ -63,6 +68,7 @@ impl<L: Link> Port<L> {
             received: 0,
             counters: BusCounters::default(),
             last_error: None,
+            emergencies: Vec::with_capacity(EMERGENCIES),
         }
     }
 
@@ -94,6 +100,18 @@ impl<L: Link> Port<L> {
     /// The last error of the link, once.
     pub fn take_error(&mut self) -> Option<LinkError> {
         self.last_error.take()
+    }
+
+    /// Keeps an emergency for whoever asks later.
+    pub fn keep_emergency(&mut self, station: u16, code: u16) {
+        if self.emergencies.len() < EMERGENCIES {
+            self.emergencies.push((station, code));
+        }
+    }
+
+    /// The last emergency that was kept.
+    pub fn take_emergency(&mut self) -> Option<(u16, u16)> {
+        self.emergencies.pop()
     }
 
     /// Tags and sends a frame. A link that fails is remembered and looks like a lost frame.

@@ -16,9 +16,16 @@ use super::saved::{
     ACTIVATION, DELAY, FMMUS, START, SYNC_CYCLES, SYNC_MANAGER_BYTES, SYNC_MANAGERS, Saved, Startup,
 };
 use crate::link::Link;
+use twinstep_models::cause::Cause;
 
 /// Pause after a look that found nobody (ns).
 const ABSENT_NS: u64 = 20_000_000;
+/// Refusals in a row until a SubDevice is reported as one that does not come back, and the pause between two attempts from
+/// then on (ns).
+const REFUSALS: u8 = 3;
+const HOPELESS_NS: u64 = 1_000_000_000;
+/// Status bit of the SII interface, in its high byte: the checksum of the configuration area is wrong.
+const SII_CHECKSUM: u8 = 0x08;
 /// Longest a state may take before it all begins anew (ns).
 const STATE_NS: u64 = 2_000_000_000;
 /// SYNC0 begins this many periods after it is configured.
@@ -103,11 +110,17 @@ pub struct Restorer {
     counter: u8,
     /// SubDevices brought back since the start.
     pub restored: u64,
+    /// A SubDevice that answers again and has forgotten everything, once.
+    blank: Option<usize>,
+    /// Why a SubDevice could not be brought back, once.
+    refused: Option<(usize, Cause, u16)>,
+    /// Refusals of each SubDevice in a row.
+    refusals: Vec<u8>,
 }
 
 impl Restorer {
-    /// Nothing to do yet.
-    pub fn new() -> Self {
+    /// Nothing to do yet, for so many SubDevices.
+    pub fn new(subdevices: usize) -> Self {
         Self {
             line: Line::new(),
             now: None,
@@ -117,7 +130,23 @@ impl Restorer {
             next: 0,
             counter: 1,
             restored: 0,
+            blank: None,
+            refused: None,
+            refusals: vec![0; subdevices],
         }
+    }
+
+    /// A SubDevice that has forgotten everything, once.
+    pub fn take_blank(&mut self) -> Option<usize> {
+        self.blank.take()
+    }
+
+    /// A SubDevice that refuses to come back for the third time, and why, once each time.
+    pub fn take_refused(&mut self) -> Option<(usize, Cause, u16)> {
+        let refused = self.refused.take()?;
+        let refusals = self.refusals.get_mut(refused.0)?;
+        *refusals = refusals.saturating_add(1);
+        (*refusals >= REFUSALS).then_some(refused)
     }
 
     /// Whether SubDevice `n` is being brought back.
@@ -157,14 +186,20 @@ impl Restorer {
         let next = self.take(port, n, step, known, witness, clocks.period_ns);
         self.now = match next {
             Some(Step::Done) => {
-                self.restored += u64::from(step == Step::Await(8));
+                if let (Step::Await(8), Some(refusals)) = (step, self.refusals.get_mut(n)) {
+                    self.restored += 1;
+                    *refusals = 0;
+                }
                 None
             }
             Some(next) => Some((n, next)),
             // Nobody there, somebody else, or an access that was lost: again after a while, others first.
             None => {
+                let hopeless = self.refusals.get(n).is_some_and(|r| *r >= REFUSALS);
                 self.not_before_ns = now_ns.saturating_add(if matches!(step, Step::Look) {
                     ABSENT_NS / saved.len().max(1) as u64
+                } else if hopeless {
+                    HOPELESS_NS / saved.len().max(1) as u64
                 } else {
                     ABSENT_NS
                 });
@@ -201,7 +236,10 @@ impl Restorer {
                     let below = matches!(status.first().map(|s| s & 0x0f), Some(1..=3));
                     return Some(if below { Step::AskIdentity } else { Step::Done });
                 }
-                (found == [0, 0]).then_some(Step::AskIdentity)
+                (found == [0, 0]).then(|| {
+                    self.blank = Some(n);
+                    Step::AskIdentity
+                })
             }
             Step::AskIdentity => {
                 let [low, high] = SII_IDENTITY.to_le_bytes();
@@ -213,6 +251,10 @@ impl Restorer {
                 let found = line.access(port, command::APRD, place, SII_CONTROL, 14, &[])?;
                 if found.get(1)? & 0x80 != 0 {
                     return Some(Step::CheckIdentity);
+                }
+                if found.get(1)? & SII_CHECKSUM != 0 {
+                    self.refused = Some((n, Cause::EepromUnreadable, 0));
+                    return None;
                 }
                 // Four bytes at a time tell the vendor alone.
                 let wide = found.first()? & 0x40 != 0;
@@ -345,10 +387,16 @@ impl Restorer {
             Step::Op => self.request(port, station, 8, Step::Done),
             Step::Await(state) => {
                 let status = line.access(port, command::FPRD, station, AL_STATUS, 6, &[])?;
+                let status_code = status.get(4..6)?;
                 match status.first()? {
                     status if *status == state => Some(self.after),
                     // A refusal: it is reported by who looks at the states, and tried anew.
-                    status if status & 0x10 != 0 => None,
+                    status if status & 0x10 != 0 => {
+                        let code =
+                            u16::from_le_bytes([*status_code.first()?, *status_code.get(1)?]);
+                        self.refused = Some((n, Cause::Refused, code));
+                        None
+                    }
                     _ => (now_ns < self.until_ns).then_some(step),
                 }
             }

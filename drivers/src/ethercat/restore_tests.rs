@@ -51,7 +51,7 @@ fn recovers(most: u32, break_it: impl Fn(&mut crate::segment::Segment)) -> u32 {
             println!("restored {}, {bad} cycles", bus.restored());
             let error = bus.phase_error_ns().unwrap();
             assert!(error.abs() < 2_000, "phase error {error}");
-            assert_eq!(bus.dropped_al_reports(), 0);
+            assert_eq!(bus.dropped_reports(), 0);
             return bad;
         }
     }

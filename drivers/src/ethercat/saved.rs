@@ -81,6 +81,16 @@ impl Saved {
         self.activation[1] & 1 != 0
     }
 
+    /// Start and length of its send mailbox, if it has one.
+    pub fn mailbox(&self) -> Option<(u16, usize)> {
+        let &[s0, s1, l0, l1, control, _, active, _] = self.sync_managers.get(8..16)? else {
+            return None;
+        };
+        let length = usize::from(u16::from_le_bytes([l0, l1]));
+        let is_mailbox = control & 0x0f == 0x02 && active & 1 != 0 && length >= 16;
+        is_mailbox.then(|| (u16::from_le_bytes([s0, s1]), length))
+    }
+
     /// What a frame needs to it from the reference clock (ns).
     pub fn delay_ns(&self) -> u64 {
         u64::from(u32::from_le_bytes(self.delay))

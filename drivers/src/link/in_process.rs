@@ -1,9 +1,11 @@
 //! The simulated segment as a link: a frame is processed when it is sent and can be read when a real one would be back.
 
+use super::stragglers::Stragglers;
 use super::{Link, LinkError, MAX_FRAME};
 use crate::clock::{Clock, monotonic_ns};
 use crate::ethercat::wire::{NODE_NS, frame_time_ns};
 use crate::segment::Segment;
+use crate::segment::faults::{FOREIGN_SOURCE, Fate};
 
 /// Most answers under way at once: more frames than a cycle of the largest machine has.
 const CAPACITY: usize = 64;
@@ -22,6 +24,7 @@ pub struct InProcess {
     answers: Vec<Answer>,
     first: usize,
     count: usize,
+    stragglers: Stragglers,
     /// When the last frame will have left the port (ns): frames follow each other on the wire.
     free_ns: u64,
     segment_time_ns: u64,
@@ -41,6 +44,7 @@ impl InProcess {
             answers: (0..CAPACITY).map(|_| answer()).collect(),
             first: 0,
             count: 0,
+            stragglers: Stragglers::default(),
             free_ns: 0,
             segment_time_ns: 0,
         }
@@ -72,16 +76,36 @@ impl Link for InProcess {
         let started_ns = monotonic_ns();
         let answered = self.segment.process(bytes, now_ns);
         self.segment_time_ns += monotonic_ns().saturating_sub(started_ns);
-        if answered {
-            answer.length = frame.len();
-            answer.ready_ns = ready_ns;
-            self.count += 1;
+        if !answered {
+            return Ok(());
         }
+        answer.length = frame.len();
+        answer.ready_ns = ready_ns;
+        match self.segment.fate(frame.len()) {
+            Fate::Straight => {}
+            Fate::Late(by_ns) => {
+                self.stragglers.hold(bytes, ready_ns.saturating_add(by_ns));
+                return Ok(());
+            }
+            Fate::Twice => self.stragglers.hold(bytes, ready_ns),
+            Fate::BehindForeign => {
+                (self.stragglers).hold_foreign(bytes, ready_ns, FOREIGN_SOURCE);
+            }
+            Fate::Cut(length) => answer.length = length,
+        }
+        self.count += 1;
         Ok(())
     }
 
     fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
         let next = self.answers.get(self.first).filter(|_| self.count > 0);
+        if let Some(at_ns) = self.stragglers.next_ns()
+            && next.is_none_or(|answer| at_ns <= answer.ready_ns)
+            && at_ns <= deadline_ns.max(self.clock.now_ns())
+        {
+            self.clock.wait_until_ns(at_ns);
+            return Ok(self.stragglers.take(at_ns, buffer));
+        }
         let ready = next.filter(|answer| answer.ready_ns <= deadline_ns.max(self.clock.now_ns()));
         let Some(answer) = ready else {
             self.clock.wait_until_ns(deadline_ns);

@@ -6,6 +6,7 @@ pub mod fault;
 pub mod in_process;
 pub mod pcap;
 pub mod raw_socket;
+pub mod stragglers;
 
 use crate::clock::Clock;
 

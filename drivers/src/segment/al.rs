@@ -51,8 +51,10 @@ pub struct Al {
     pub code: u16,
     /// OP was requested; it is given up at this segment time (ns).
     pub waiting_for_op_until: Option<u64>,
-    /// Simulated refusal: the next request for this state fails with this code.
+    /// Simulated refusal: requests for this state fail with this code.
     pub refuse: Option<(AlState, u16)>,
+    /// How many more such requests fail.
+    pub refusals: u32,
 }
 
 /// What the state machine wants checked before a state is entered.
@@ -85,8 +87,9 @@ impl Al {
         if let Some((state, code)) = self.refuse
             && state == wanted
             && state != self.state
+            && self.refusals > 0
         {
-            self.refuse = None;
+            self.refusals -= 1;
             return Decision::Refuse(code);
         }
         let step_up = matches!(

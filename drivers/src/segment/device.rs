@@ -2,6 +2,7 @@
 
 mod eeprom;
 mod effects;
+mod faults;
 mod links;
 mod power;
 mod ram;
@@ -90,6 +91,7 @@ pub struct Device {
     outputs_at: Option<u64>,
     watchdog_ns: u64,
     application: Box<dyn Application>,
+    firmware: faults::Firmware,
 }
 
 impl Device {
@@ -145,6 +147,7 @@ impl Device {
             outputs_at: None,
             watchdog_ns: 0,
             application,
+            firmware: faults::Firmware::default(),
         };
         device.put(0x0000, &information);
         device.put(0x0100, &[0x01, 0x00, 0x07, 0x00]);

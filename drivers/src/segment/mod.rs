@@ -19,6 +19,7 @@ pub mod datagram;
 mod dc;
 mod description;
 mod device;
+pub mod faults;
 pub(crate) mod fmmu;
 mod images;
 pub mod io_station;
@@ -48,12 +49,13 @@ pub use device::MAX_PROCESS_DATA;
 pub use images::{ImageError, load_images, process_data};
 pub use topology::HOP_NS;
 
-use crate::frame::{Datagram, HEADERS, is_ethercat, is_well_formed};
+use crate::frame::{Datagram, HEADERS, command, datagrams, is_ethercat, is_well_formed};
 use absence::{Absence, MAX_ABSENCES};
 use application::{AlState, Application};
 use device::Device;
+use faults::{BusFaults, Verdict};
 use plant::Plant;
-use ring::Ring;
+use ring::{Ring, Way};
 use twinstep_config::fault::{Fault, FaultKind};
 use twinstep_config::machine::Machine;
 
@@ -64,15 +66,6 @@ use crate::rng::Rng;
 const SYNC0_WINDOW_NS: u64 = 1_000;
 /// Pulses further back than this are skipped when time has jumped (ns): a clock that jumps cannot stall the segment.
 const CATCH_UP_NS: u64 = 2_000_000_000;
-/// Largest number of `frame_loss` faults in one run.
-const MAX_FRAME_LOSSES: usize = 32;
-
-/// A run of lost frames.
-#[derive(Clone, Copy, Debug)]
-struct FrameLoss {
-    at_ns: u64,
-    left: u32,
-}
 
 /// The segment.
 pub struct Segment {
@@ -80,7 +73,7 @@ pub struct Segment {
     devices: Vec<Device>,
     ring: Ring,
     plant: Plant,
-    losses: Vec<FrameLoss>,
+    faults: BusFaults,
     absences: Vec<Absence>,
     /// Caller's time at which the segment was first seen (ns).
     origin_ns: Option<u64>,
@@ -91,6 +84,8 @@ pub struct Segment {
     /// Segment time of the last call (ns).
     last_ns: u64,
     drift_ppb: i64,
+    /// The drift counts from here: caller's time since the origin, and segment time (ns).
+    drift_from: (u64, u64),
 }
 
 impl Segment {
@@ -132,13 +127,14 @@ impl Segment {
             devices,
             ring,
             plant,
-            losses: Vec::with_capacity(MAX_FRAME_LOSSES),
+            faults: BusFaults::new(),
             absences: Vec::with_capacity(MAX_ABSENCES),
             origin_ns: None,
             operation_ns: None,
             seen_ns: 0,
             last_ns: 0,
             drift_ppb: 0,
+            drift_from: (0, 0),
         }
     }
 
@@ -163,10 +159,18 @@ impl Segment {
         self.drift_ppb = i64::from(drift_ppb);
     }
 
+    /// The segment's clocks run at another rate from the last frame on.
+    fn change_drift(&mut self, drift_ppb: i64) {
+        let elapsed_ns = (self.seen_ns).saturating_sub(self.origin_ns.unwrap_or(self.seen_ns));
+        self.drift_from = (elapsed_ns, self.segment_time_ns(elapsed_ns));
+        self.drift_ppb = drift_ppb;
+    }
+
     /// Makes SubDevice `position` refuse its next request for `state` with an AL status code.
     pub fn refuse(&mut self, position: usize, state: AlState, code: u16) {
         if let Some(device) = self.devices.get_mut(position) {
             device.al.refuse = Some((state, code));
+            device.al.refusals = 1;
         }
     }
 
@@ -200,36 +204,29 @@ impl Segment {
         self.plant.start_of_operation(segment_ns);
     }
 
-    /// Injects a fault; the machine's go to the plant, `frame_loss` stays here.
+    /// Injects a fault; the machine's go to the plant, those of the bus stay here.
     ///
     /// # Errors
     /// A sentence for the user.
     pub fn inject(&mut self, fault: &Fault) -> Result<(), String> {
-        let FaultKind::FrameLoss { count } = fault.kind else {
-            return self.plant.inject(fault, &self.machine);
-        };
-        if fault.target != "bus" {
-            return Err(format!(
+        match fault.kind {
+            FaultKind::FrameLoss { count } if fault.target == "bus" => {
+                self.lose(fault.at_ns, count)
+            }
+            FaultKind::FrameLoss { .. } => Err(format!(
                 "frames are lost on 'bus', not on '{}'",
                 fault.target
-            ));
+            )),
+            FaultKind::Bus(kind) => self.inject_bus(kind, &fault.target, fault.at_ns),
+            _ => self.plant.inject(fault, &self.machine),
         }
-        if self.losses.len() >= MAX_FRAME_LOSSES {
-            return Err(format!(
-                "at most {MAX_FRAME_LOSSES} frame losses can be injected in one run"
-            ));
-        }
-        self.losses.push(FrameLoss {
-            at_ns: fault.at_ns,
-            left: count,
-        });
-        Ok(())
     }
 
     /// Takes SubDevice `position` and all that hang behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken
     /// cable in front of it, or its power. Returns whether there is such a SubDevice, and room for one more gap.
     pub fn cut(&mut self, position: usize, unpowered: bool, in_ns: u64, for_ns: u64) -> bool {
-        let from_ns = self.last_ns.saturating_add(in_ns);
+        // Not before the next frame: what the last one saw stands.
+        let from_ns = self.last_ns.saturating_add(in_ns.max(1));
         self.absences
             .retain(|absence| absence.until_ns > self.last_ns);
         if position >= self.devices.len() || self.absences.len() >= MAX_ABSENCES {
@@ -280,9 +277,23 @@ impl Segment {
             }
             return false;
         }
-        if self.loses_frame(now_ns) {
+        let verdict = self.verdict(frame, now_ns);
+        if verdict.lost {
             return false;
         }
+        // What is damaged on the way is processed by nobody behind, and dropped where it comes back to.
+        let damaged = verdict.damaged_at.and_then(|at| self.ring.turn_of(at));
+        if let Some(from) = damaged {
+            for (n, &at) in self.ring.order().iter().enumerate().skip(from) {
+                if let Some(device) = self.devices.get_mut(at) {
+                    device.damaged_frame(n == from);
+                }
+            }
+        }
+        let way = Way {
+            turns: damaged.unwrap_or(usize::MAX),
+            let_pass: verdict.let_pass,
+        };
         let Self {
             devices,
             ring,
@@ -291,43 +302,43 @@ impl Segment {
         } = self;
         let mut at = HEADERS;
         while let Some(datagram) = Datagram::parse(frame, at) {
-            ring.pass(frame, datagram, devices, segment_ns, plant);
+            ring.pass(frame, datagram, way, devices, segment_ns, plant);
             at = datagram.end();
             if !datagram.more {
                 break;
             }
         }
-        ring.end_of_frame(devices, plant);
+        ring.end_of_frame(way, devices, plant);
         // The first controller marks the frame as returned in its source address.
         if let Some(byte) = frame.get_mut(6) {
             *byte |= 0x02;
         }
-        true
+        damaged.is_none()
     }
 
-    fn loses_frame(&mut self, now_ns: u64) -> bool {
-        let Some(start) = self.operation_ns else {
-            return false;
+    /// What the faults of the bus do to a frame.
+    fn verdict(&mut self, frame: &[u8], now_ns: u64) -> Verdict {
+        let Some(start) = self.operation_ns.filter(|_| !self.faults.is_empty()) else {
+            return self.faults.none();
         };
-        let since = now_ns.saturating_sub(start);
-        for loss in &mut self.losses {
-            if loss.left > 0 && since >= loss.at_ns {
-                loss.left -= 1;
-                return true;
-            }
-        }
-        false
+        let is_logical = |d: Datagram| matches!(d.command, command::LRD..=command::LRW);
+        let logical = datagrams(frame).any(is_logical);
+        self.faults.judge(now_ns.saturating_sub(start), logical)
     }
 
     /// Time base of the segment: starts when it is first seen, runs at its own rate.
     fn segment_ns(&mut self, now_ns: u64) -> u64 {
         self.seen_ns = now_ns;
-        let elapsed = now_ns.saturating_sub(*self.origin_ns.get_or_insert(now_ns));
-        if self.drift_ppb == 0 {
-            return elapsed;
-        }
-        let drift = i128::from(elapsed) * i128::from(self.drift_ppb) / 1_000_000_000;
-        elapsed.saturating_add_signed(drift as i64)
+        let origin_ns = *self.origin_ns.get_or_insert(now_ns);
+        self.segment_time_ns(now_ns.saturating_sub(origin_ns))
+    }
+
+    /// Segment time, `elapsed_ns` after it was first seen.
+    fn segment_time_ns(&self, elapsed_ns: u64) -> u64 {
+        let (from_ns, base_ns) = self.drift_from;
+        let since_ns = elapsed_ns.saturating_sub(from_ns);
+        let drift = i128::from(since_ns) * i128::from(self.drift_ppb) / 1_000_000_000;
+        (base_ns + since_ns).saturating_add_signed(drift as i64)
     }
 
     /// Gaps begin and end: frames find another way, links go down and come up, and SubDevices whose power has gone or come back
@@ -356,6 +367,11 @@ impl Segment {
     }
 
     fn advance_to(&mut self, segment_ns: u64) {
+        if let Some(start_ns) = self.operation_ns
+            && !self.faults.is_empty()
+        {
+            self.begin_due(self.seen_ns.saturating_sub(start_ns));
+        }
         if !self.absences.is_empty() {
             self.power(segment_ns);
         }

@@ -36,6 +36,15 @@ pub struct Ring {
     stale: bool,
 }
 
+/// How far a frame comes, and who does not look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// SubDevices, in the order of the ring, that it passes whole.
+    pub turns: usize,
+    /// This one lets its logical datagrams pass.
+    pub let_pass: Option<usize>,
+}
+
 impl Ring {
     /// The ring of SubDevices that hang at the given ports; see [`Topology::new`].
     pub fn new(hooks: &[Option<(usize, usize)>], devices: &mut [Device]) -> Self {
@@ -52,6 +61,16 @@ impl Ring {
         };
         ring.survey(&[], 0, devices, false);
         ring
+    }
+
+    /// Those that a frame reaches, in the order that it passes them.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// When SubDevice `at` has its turn; none where no frame reaches it.
+    pub fn turn_of(&self, at: usize) -> Option<usize> {
+        self.order.iter().position(|known| *known == at)
     }
 
     /// Nobody is reached.
@@ -106,6 +125,7 @@ impl Ring {
         &mut self,
         frame: &mut [u8],
         datagram: Datagram,
+        way: Way,
         devices: &mut [Device],
         segment_ns: u64,
         plant: &mut Plant,
@@ -116,35 +136,36 @@ impl Ring {
         let Some(mut passing) = Passing::new(frame, datagram, segment_ns) else {
             return;
         };
-        let count = self.order.len();
+        let order = (self.order.get(..way.turns)).unwrap_or(&self.order);
+        let count = order.len();
         let position = passing.position();
         match datagram.command {
             c::APRD | c::APWR | c::APRW | c::ARMW => {
                 // It is meant where the position, counted up on the way, is 0.
                 let meant = usize::from(0_u16.wrapping_sub(position));
                 if datagram.command == c::ARMW {
-                    for (n, &at) in self.order.iter().enumerate() {
+                    for (n, &at) in order.iter().enumerate() {
                         passing.apply(devices.get_mut(at), n == meant, plant);
                     }
-                } else if let Some(&at) = self.order.get(meant) {
+                } else if let Some(&at) = order.get(meant) {
                     passing.apply(devices.get_mut(at), true, plant);
                 }
                 passing.count_up(count);
             }
             c::FPRD | c::FPWR | c::FPRW => {
-                for (addresses, &at) in self.addresses.iter().zip(&self.order) {
+                for (addresses, &at) in self.addresses.iter().zip(order) {
                     if answers(addresses, position) {
                         passing.apply(devices.get_mut(at), true, plant);
                     }
                 }
             }
             c::FRMW => {
-                for (addresses, &at) in self.addresses.iter().zip(&self.order) {
+                for (addresses, &at) in self.addresses.iter().zip(order) {
                     passing.apply(devices.get_mut(at), answers(addresses, position), plant);
                 }
             }
             c::BRD | c::BWR | c::BRW => {
-                for &at in &self.order {
+                for &at in order {
                     passing.apply(devices.get_mut(at), true, plant);
                 }
                 passing.count_up(count);
@@ -156,7 +177,9 @@ impl Ring {
                 for &Mapped { bytes, at } in &self.mapped {
                     let overlaps = u64::from(bytes.0) < last && bytes.1 >= first;
                     // A SubDevice looks at all of its FMMUs at once.
-                    if overlaps && done != Some(at) {
+                    let comes = count == self.order.len() || order.contains(&at);
+                    let looks = comes && way.let_pass != Some(at);
+                    if overlaps && looks && done != Some(at) {
                         passing.apply(devices.get_mut(at), true, plant);
                         done = Some(at);
                     }
@@ -165,7 +188,7 @@ impl Ring {
             _ => {}
         }
         if self.events {
-            let reported = self.order.iter().filter_map(|&at| devices.get(at));
+            let reported = order.iter().filter_map(|&at| devices.get(at));
             passing.report(reported.fold(0, |all, device| all | device.events()));
         }
         if passing.is_physical_write() && passing.offset() < REMEMBERED_END {
@@ -174,8 +197,8 @@ impl Ring {
     }
 
     /// All that a frame has passed see its end.
-    pub fn end_of_frame(&self, devices: &mut [Device], plant: &mut Plant) {
-        for &at in &self.order {
+    pub fn end_of_frame(&self, way: Way, devices: &mut [Device], plant: &mut Plant) {
+        for &at in self.order.iter().take(way.turns) {
             if let Some(device) = devices.get_mut(at) {
                 device.free_run(plant);
             }

@@ -1,6 +1,8 @@
 //! Serves a simulated segment on a link in real time, for any MainDevice on the other end of the cable.
 
 use super::Segment;
+use super::faults::{FOREIGN_SOURCE, Fate};
+use crate::link::stragglers::Stragglers;
 use crate::link::{Link, LinkError, MAX_FRAME};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,16 +33,37 @@ pub fn serve<L: Link>(
     mut watch: impl FnMut(Turn, &mut Segment),
 ) -> Result<(), LinkError> {
     let mut buffer = [0; MAX_FRAME];
+    let mut stragglers = Stragglers::default();
+    let mut straggler = [0; MAX_FRAME];
     let mut started = false;
     // Relaxed: the flag stands alone, nothing is handed over with it.
     while !stop.load(Ordering::Relaxed) {
-        let deadline_ns = link.clock().now_ns().saturating_add(IDLE_NS);
+        while let Some(length) = stragglers.take(link.clock().now_ns(), &mut straggler) {
+            link.send(straggler.get(..length).unwrap_or_default())?;
+        }
+        let idle_ns = link.clock().now_ns().saturating_add(IDLE_NS);
+        let deadline_ns = stragglers.next_ns().map_or(idle_ns, |at| at.min(idle_ns));
         let received = link.receive(&mut buffer, deadline_ns)?;
         let now_ns = link.clock().now_ns();
         let turn = match received.and_then(|length| buffer.get_mut(..length)) {
             Some(frame) => {
                 if segment.process(frame, now_ns) {
-                    link.send(frame)?;
+                    match segment.fate(frame.len()) {
+                        Fate::Straight => link.send(frame)?,
+                        Fate::Late(by_ns) => stragglers.hold(frame, now_ns.saturating_add(by_ns)),
+                        Fate::Twice => {
+                            link.send(frame)?;
+                            link.send(frame)?;
+                        }
+                        Fate::Cut(length) => link.send(frame.get(..length).unwrap_or_default())?,
+                        Fate::BehindForeign => {
+                            stragglers.hold_foreign(frame, now_ns, FOREIGN_SOURCE);
+                            if let Some(length) = stragglers.take(now_ns, &mut straggler) {
+                                link.send(straggler.get(..length).unwrap_or_default())?;
+                            }
+                            link.send(frame)?;
+                        }
+                    }
                     Turn::Answered(link.clock().now_ns().saturating_sub(now_ns))
                 } else {
                     Turn::Swallowed
@@ -58,4 +81,100 @@ pub fn serve<L: Link>(
         watch(turn, segment);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::segment::testing::bench;
+    use twinstep_config::fault::{BusFault, Fault, FaultKind};
+
+    /// BRD of one byte at 0x0000.
+    const COUNT: [u8; 29] = [
+        255, 255, 255, 255, 255, 255, 0x10, 0, 0, 0, 0, 0, 0x88, 0xa4, 13, 0x10, 7, 1, 0, 0, 0, 0,
+        1, 0, 0, 0, 0, 0, 0,
+    ];
+
+    /// A cable whose other end sends a frame every millisecond, and notes what comes back and when.
+    struct Other {
+        clock: Clock,
+        frames: u64,
+        came: Vec<(u64, usize, u8)>,
+    }
+
+    impl Link for Other {
+        fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+            let us = self.clock.now_ns() / 1_000;
+            self.came.push((us, frame.len(), frame[6]));
+            Ok(())
+        }
+
+        fn receive(
+            &mut self,
+            buffer: &mut [u8],
+            deadline_ns: u64,
+        ) -> Result<Option<usize>, LinkError> {
+            let next_ns = self.frames * 1_000_000;
+            if next_ns > deadline_ns {
+                self.clock.wait_until_ns(deadline_ns);
+                return Ok(None);
+            }
+            self.clock.wait_until_ns(next_ns);
+            self.frames += 1;
+            buffer[..COUNT.len()].copy_from_slice(&COUNT);
+            Ok(Some(COUNT.len()))
+        }
+
+        fn clock(&self) -> &Clock {
+            &self.clock
+        }
+    }
+
+    #[test]
+    fn answers_meet_their_fate_on_a_cable_too() {
+        let (_, mut segment) = bench(&[(4, 4)], 1_000_000);
+        segment.start_of_operation(0);
+        let by_ns = 1_500_000;
+        for (ms, fault) in [
+            (1, BusFault::FrameLate { by_ns, count: 1 }),
+            (4, BusFault::FrameDuplicate { count: 1 }),
+            (5, BusFault::FrameTruncate { count: 1 }),
+            (6, BusFault::FrameForeign { count: 1 }),
+        ] {
+            let fault = Fault {
+                kind: FaultKind::Bus(fault),
+                target: "bus".to_owned(),
+                at_ns: ms * 1_000_000,
+                ramp_ns: 0,
+            };
+            segment.inject(&fault).unwrap();
+        }
+        let mut link = Other {
+            clock: Clock::virtual_from(0),
+            frames: 0,
+            came: Vec::new(),
+        };
+        let stop = AtomicBool::new(false);
+        let mut turns = 0;
+        serve(&mut segment, &mut link, &stop, |_, _| {
+            turns += 1;
+            stop.store(turns > 16, Ordering::Relaxed);
+        })
+        .unwrap();
+        let expected = [
+            (0, 29, 0x12),
+            (2_000, 29, 0x12),
+            // That of 1 ms.
+            (2_500, 29, 0x12),
+            (3_000, 29, 0x12),
+            (4_000, 29, 0x12),
+            (4_000, 29, 0x12),
+            (5_000, 26, 0x12),
+            (6_000, 29, 0x03),
+            (6_000, 29, 0x12),
+            (7_000, 29, 0x12),
+        ];
+        assert_eq!(link.came[..expected.len()], expected);
+    }
 }

@@ -42,7 +42,7 @@ impl Fault {
 }
 
 /// Reads one text; every part of it is a slice of `text`, so that errors can point at it.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     machine: &'a Machine,
 }
@@ -77,8 +77,8 @@ impl<'a> Reader<'a> {
             ));
         };
         self.target(form, target)?;
-        let (value, ramp_ns) = self.keys(form, kind, parts.next())?;
-        let kind = self.kind(form, value)?;
+        let (values, ramp_ns) = self.keys(form, kind, parts.next())?;
+        let kind = self.kind(form, &values)?;
         Ok(Fault {
             kind,
             target: target.to_owned(),
@@ -106,6 +106,11 @@ impl<'a> Reader<'a> {
             Target::Press => ("a press", presses().collect()),
             Target::Station => ("a station", stations.collect()),
             Target::Bus => ("the bus", vec!["bus"]),
+            Target::SubDevice => {
+                let bus = self.machine.bus.iter().flat_map(|bus| &bus.subdevices);
+                let names = bus.map(|subdevice| subdevice.name.as_str());
+                ("a SubDevice", names.collect())
+            }
         };
         if names.contains(&target) {
             return Ok(());
@@ -127,14 +132,14 @@ impl<'a> Reader<'a> {
         ))
     }
 
-    /// The value of the form's own key, and the ramp.
+    /// The values of the form's own keys in their order, and the ramp.
     fn keys(
         &self,
         form: &Form,
         kind: &'a str,
         keys: Option<&'a str>,
-    ) -> Result<(&'a str, u64), FaultError> {
-        let mut own = None;
+    ) -> Result<(Vec<&'a str>, u64), FaultError> {
+        let mut own = vec![None; form.keys.len()];
         let mut ramp = None;
         for pair in keys.into_iter().flat_map(|keys| keys.split(',')) {
             let Some((key, value)) = pair.split_once('=') else {
@@ -146,10 +151,11 @@ impl<'a> Reader<'a> {
                 ));
             };
             let (key, value) = (key.trim(), value.trim());
-            let slot = match key {
-                key if !form.key.is_empty() && key == form.key => &mut own,
-                "ramp" if form.continuous => &mut ramp,
-                _ => {
+            let known = form.keys.iter().position(|(name, _)| *name == key);
+            let slot = match known.and_then(|at| own.get_mut(at)) {
+                Some(slot) => slot,
+                None if key == "ramp" && form.continuous => &mut ramp,
+                None => {
                     let message = if key == "ramp" {
                         format!("the fault {} happens at once and takes no ramp", form.kind)
                     } else {
@@ -172,22 +178,26 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
-        if form.key.is_empty() {
-            return Ok(("", 0));
-        }
-        let own = own.ok_or_else(|| {
-            self.error(
-                kind,
-                format!("the fault {} needs the key `{}`", form.kind, form.key),
-                format!("`{}=` is missing", form.key),
-                format!("write {}", form.usage),
-            )
-        })?;
+        let values = own
+            .into_iter()
+            .zip(form.keys)
+            .map(|(value, (key, default))| {
+                value.or(*default).ok_or_else(|| {
+                    self.error(
+                        kind,
+                        format!("the fault {} needs the key `{key}`", form.kind),
+                        format!("`{key}=` is missing"),
+                        format!("write {}", form.usage),
+                    )
+                })
+            })
+            .collect::<Result<_, _>>()?;
         let ramp_ns = ramp.map_or(Ok(0), |ramp| self.nanoseconds("`ramp`", ramp))?;
-        Ok((own, ramp_ns))
+        Ok((values, ramp_ns))
     }
 
-    fn kind(&self, form: &Form, value: &str) -> Result<FaultKind, FaultError> {
+    fn kind(&self, form: &Form, values: &[&str]) -> Result<FaultKind, FaultError> {
+        let value = values.first().copied().unwrap_or_default();
         // The sizes are generous: whatever a machine could survive being modelled with.
         Ok(match form.kind {
             "friction" => FaultKind::Friction {
@@ -235,7 +245,7 @@ impl<'a> Reader<'a> {
                         )
                     })?,
             },
-            _ => {
+            "wrong_part" => {
                 let names: Vec<&str> = self
                     .machine
                     .parts
@@ -254,6 +264,7 @@ impl<'a> Reader<'a> {
                     part: value.to_owned(),
                 }
             }
+            _ => self.bus_kind(form, values)?,
         })
     }
 
@@ -296,11 +307,21 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self, form: &Form, value: &str, expected: &str) -> FaultError {
+        let key = form.keys.first().map_or("", |(key, _)| key);
+        self.wrong_key(form, (key, value), expected)
+    }
+
+    /// The value of a key is none.
+    pub(super) fn wrong_key(
+        &self,
+        form: &Form,
+        (key, value): (&str, &str),
+        expected: &str,
+    ) -> FaultError {
         self.error(
             value,
             format!(
-                "`{}` of the fault {} is \"{}\"",
-                form.key,
+                "`{key}` of the fault {} is \"{}\"",
                 form.kind,
                 shortened(value)
             ),
@@ -332,7 +353,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A number of nothing but digits.
-fn digits(text: &str, radix: u32) -> Option<u32> {
+pub(super) fn digits(text: &str, radix: u32) -> Option<u32> {
     text.chars()
         .all(|c| c.is_digit(radix))
         .then(|| u32::from_str_radix(text, radix).ok())

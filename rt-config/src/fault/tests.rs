@@ -133,6 +133,146 @@ fn the_forms_of_the_design_are_read() {
     }
 }
 
+#[test]
+fn faults_of_the_bus_are_read() {
+    let ms = 1_000_000;
+    for (text, fault, target) in [
+        (
+            "frame_late:bus:by=700us,count=3",
+            BusFault::FrameLate {
+                by_ns: 700_000,
+                count: 3,
+            },
+            "bus",
+        ),
+        (
+            "frame_late:bus:count=2,by=1ms",
+            BusFault::FrameLate {
+                by_ns: ms,
+                count: 2,
+            },
+            "bus",
+        ),
+        (
+            "frame_late:bus:by=2ms",
+            BusFault::FrameLate {
+                by_ns: 2 * ms,
+                count: 1,
+            },
+            "bus",
+        ),
+        (
+            "frame_duplicate:bus:count=2",
+            BusFault::FrameDuplicate { count: 2 },
+            "bus",
+        ),
+        (
+            "frame_truncate:bus:count=1",
+            BusFault::FrameTruncate { count: 1 },
+            "bus",
+        ),
+        (
+            "frame_corrupt:lift:count=4",
+            BusFault::FrameCorrupt { count: 4 },
+            "lift",
+        ),
+        (
+            "frame_foreign:bus:count=5",
+            BusFault::FrameForeign { count: 5 },
+            "bus",
+        ),
+        (
+            "working_counter:gripper:count=5",
+            BusFault::WorkingCounter { count: 5 },
+            "gripper",
+        ),
+        (
+            "cable:cross:for=500ms",
+            BusFault::Cable { for_ns: 500 * ms },
+            "cross",
+        ),
+        (
+            "power:lift:for=1s",
+            BusFault::Power { for_ns: 1000 * ms },
+            "lift",
+        ),
+        (
+            "al_refuse:press:state=op,code=0x001b,count=2",
+            BusFault::AlRefuse {
+                state: 8,
+                code: 0x1b,
+                count: 2,
+            },
+            "press",
+        ),
+        (
+            "al_refuse:press:state=safeop,code=27",
+            BusFault::AlRefuse {
+                state: 4,
+                code: 27,
+                count: 1_000_000,
+            },
+            "press",
+        ),
+        (
+            "sdo_abort:lift",
+            BusFault::SdoAbort {
+                code: 0x0800_0000,
+                count: 1,
+            },
+            "lift",
+        ),
+        (
+            "sdo_abort:lift:code=0x06020000,count=3",
+            BusFault::SdoAbort {
+                code: 0x0602_0000,
+                count: 3,
+            },
+            "lift",
+        ),
+        (
+            "mailbox_late:lift:by=50ms",
+            BusFault::MailboxLate {
+                by_ns: 50 * ms,
+                count: 1,
+            },
+            "lift",
+        ),
+        (
+            "mailbox_busy:lift:for=100ms",
+            BusFault::MailboxBusy { for_ns: 100 * ms },
+            "lift",
+        ),
+        (
+            "emergency:lift:code=0x8130",
+            BusFault::Emergency { code: 0x8130 },
+            "lift",
+        ),
+        ("watchdog:lift", BusFault::Watchdog, "lift"),
+        (
+            "clock_drift:bus:rate=-12.5ppm",
+            BusFault::ClockDrift { rate_ppb: -12_500 },
+            "bus",
+        ),
+        (
+            "clock_jump:lift:step=-20us",
+            BusFault::ClockJump { step_ns: -20_000 },
+            "lift",
+        ),
+        ("eeprom_checksum:lift", BusFault::EepromChecksum, "lift"),
+    ] {
+        let read = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(
+            (&read.kind, read.target.as_str()),
+            (&FaultKind::Bus(fault), target)
+        );
+        assert_eq!(parse(&read.to_string()).as_ref(), Ok(&read), "{read}");
+        let later = parse(&format!("{text}@2s")).unwrap();
+        assert_eq!(later.at_ns, 2000 * ms);
+        assert_eq!(parse(&later.to_string()), Ok(later));
+    }
+}
+
 /// Each wrong text, the part of it that the error points at, and words of message or help.
 #[test]
 fn errors_point_at_the_part_and_name_the_form() {
@@ -197,6 +337,27 @@ fn errors_point_at_the_part_and_name_the_form() {
             "bush-c",
             "did you mean \"bush-a\"",
         ),
+        ("frame_late:bus:by=700", "700", "ns"),
+        ("frame_late:bus:count=2", "frame_late", "the key `by`"),
+        ("frame_late:lift:by=1ms", "lift", "not the bus"),
+        ("frame_duplicate:bus:count=0", "0", "whole number"),
+        ("working_counter:bus:count=5", "bus", "needs a SubDevice"),
+        ("cable:crss:for=1s", "crss", "did you mean \"cross\""),
+        ("cable:cross:for=2h", "2h", "to 1h"),
+        ("power:cross", "power", "the key `for`"),
+        (
+            "al_refuse:lift:state=run,code=1",
+            "run",
+            "preop, safeop or op",
+        ),
+        ("al_refuse:lift:state=op,code=0x10000", "0x10000", "0xFFFF"),
+        ("al_refuse:lift:state=op", "al_refuse", "the key `code`"),
+        ("sdo_abort:lift:code=x", "x", "a code from"),
+        ("emergency:lift:code=0", "0", "a code from"),
+        ("watchdog:lift:for=1s", "for", "no key \"for\""),
+        ("clock_drift:bus:rate=50", "50", "ppm"),
+        ("clock_drift:bus:rate=2000ppm", "2000ppm", "1000ppm"),
+        ("clock_jump:lift:step=1s", "1s", "100ms"),
         ("friction:infeed:factor=1.2@", "", "no time"),
         ("friction:infeed:factor=1.2@10", "10", "no time"),
         ("friction:infeed:factor=1.2@-1s", "-1s", "no time"),
@@ -218,7 +379,7 @@ proptest! {
 
     #[test]
     fn what_is_nearly_a_fault_is_read_or_refused(
-        text in "(friction|load|leak|wrong_part|missing_part|encoder_slip|spalling|drive_fault|frame_loss)(:(infeed|press|gripper|bus|µ)){0,3}(:?(factor|mass|rate|part|code|count|ramp)=[-+0-9a-zx./µ]{0,6},?){0,3}(@[0-9a-z.]{0,6})?"
+        text in "(friction|load|leak|wrong_part|missing_part|encoder_slip|spalling|drive_fault|frame_loss|frame_late|cable|al_refuse|emergency|clock_drift|clock_jump)(:(infeed|press|gripper|bus|µ)){0,3}(:?(factor|mass|rate|part|code|count|ramp|by|for|state|step)=[-+0-9a-zx./µ]{0,6},?){0,3}(@[0-9a-z.]{0,6})?"
     ) {
         if let Ok(fault) = parse(&text) {
             prop_assert_eq!(parse(&fault.to_string()), Ok(fault));

@@ -3,7 +3,7 @@
 use crate::error::HostError;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::Bus;
-use twinstep_drivers::ethercat::{AlReport, EthercatBus};
+use twinstep_drivers::ethercat::{EthercatBus, News, Report};
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
 use twinstep_drivers::link::raw_socket::RawSocket;
@@ -11,6 +11,7 @@ use twinstep_drivers::link::{Link, LinkError};
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::source::{FrameSource, TapError};
+use twinstep_models::cause::Cause;
 
 /// Largest difference between a drive's rated values and the configuration's (1).
 const TOLERANCE: f64 = 0.01;
@@ -22,8 +23,8 @@ pub trait Attached: Bus {
         0
     }
 
-    /// The next SubDevice that was found out of OP, once each.
-    fn take_al_report(&mut self) -> Option<AlReport> {
+    /// The next finding from between the cycles, once each.
+    fn take_report(&mut self) -> Option<Report> {
         None
     }
 
@@ -89,8 +90,8 @@ impl<L: HostLink> Attached for EthercatBus<L> {
         self.link_mut().plant_time_ns()
     }
 
-    fn take_al_report(&mut self) -> Option<AlReport> {
-        Self::take_al_report(self)
+    fn take_report(&mut self) -> Option<Report> {
+        Self::take_report(self)
     }
 
     fn leave(&mut self) -> Option<String> {
@@ -112,8 +113,18 @@ impl<S: FrameSource> Attached for TapBus<S> {
         false
     }
 
-    fn take_al_report(&mut self) -> Option<AlReport> {
-        Self::take_al_report(self)
+    fn take_report(&mut self) -> Option<Report> {
+        // What its master reads of a SubDevice is all that a tap can know.
+        self.take_al_report().map(|al| Report {
+            news: News::Raised,
+            subdevice: Some(al.subdevice),
+            cause: if al.status == 0 {
+                Cause::NoAnswer
+            } else {
+                Cause::AlError
+            },
+            measured: f64::from(al.code),
+        })
     }
 
     fn ready(&mut self) -> Result<bool, HostError> {

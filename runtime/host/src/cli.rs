@@ -22,7 +22,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a machine with its twins in the cycle
     Run(RunArgs),
-    /// Show what a capture of somebody's EtherCAT holds
+    /// Look at a bus, or at a capture of somebody's: SubDevices, topology, error counters, process data
     Scan(ScanArgs),
     /// Serve the simulated machine to any MainDevice on a network interface
     Sim(SimArgs),
@@ -140,9 +140,17 @@ pub struct RunArgs {
 /// Arguments of `scan`.
 #[derive(Args, Clone, Debug)]
 pub struct ScanArgs {
-    /// The capture, pcap or pcapng
+    /// Network interface of the bus, which nobody else runs
+    #[arg(long, value_name = "IF", required_unless_present = "capture")]
+    pub interface: Option<String>,
+
+    /// A capture instead, pcap or pcapng
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "write"])]
+    pub capture: Option<PathBuf>,
+
+    /// Write a configuration for what is found; the file must not exist
     #[arg(long, value_name = "FILE")]
-    pub capture: PathBuf,
+    pub write: Option<PathBuf>,
 
     /// One JSON object a line
     #[arg(long)]

@@ -2,7 +2,9 @@
 //!
 //! A number that is not finite becomes `null`: JSON has no other word for it.
 
+use crate::cause_text::cause_text;
 use crate::false_alarms::Exposure;
+use crate::findings::PhaseLine;
 use crate::names::RunInfo;
 use crate::phases::{Phase, PhaseFigures};
 use crate::strokes::NokLine;
@@ -12,7 +14,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use twinstep_cycle::event::Event;
 use twinstep_drivers::bus::BusCounters;
-use twinstep_models::cause::Cause;
 
 /// An event as it is stored and announced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,30 +125,10 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
 }
 
 /// The object that a stroke failed at, by name.
-fn nok(event: &Event, run: &RunInfo) -> Option<NokLine> {
+pub(crate) fn nok(event: &Event, run: &RunInfo) -> Option<NokLine> {
     let nok = event.nok.as_ref()?;
     let object = run.names.object(event.source, usize::from(nok.object));
     Some(NokLine::new(nok.stroke, object, &nok.violation, nok.tare))
-}
-
-/// The cause in words. An AL status code and a drive's error code say more than the cause alone.
-fn cause_text(event: &Event, run: &RunInfo) -> String {
-    if let Some(nok) = nok(event, run) {
-        return format!("{}: {}", event.cause.text(), nok.text());
-    }
-    // Both codes have 16 bits.
-    let code = event.measured as u16;
-    match event.cause {
-        Cause::AlError => {
-            let meaning = twinstep_drivers::ethercat::al_status::meaning(code);
-            format!(
-                "{}: AL status code 0x{code:04x}, {meaning}",
-                event.cause.text()
-            )
-        }
-        Cause::DriveFault => format!("{}: error code 0x{code:04x}", event.cause.text()),
-        other => other.text().into(),
-    }
 }
 
 impl EventRecord {
@@ -368,6 +349,8 @@ pub struct SummaryLine {
     pub false_alarms: FalseAlarmsLine,
     /// What the bus dropped.
     pub bus: BusLine,
+    /// The cycle against SYNC0; none without distributed clocks, and in the first 2 s.
+    pub phase: Option<PhaseLine>,
     /// Durations per phase, warm-up left out.
     pub phases: PhasesLine,
     /// Whether the durations can be believed.

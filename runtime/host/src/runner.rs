@@ -2,6 +2,7 @@
 //! lock, and waits for nothing but its next start and, with a deadline, the frame.
 
 use crate::attached::Attached;
+use crate::findings::{self, PhaseWatch};
 use crate::pacer::Pacer;
 use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
 use crate::recorder::RecordSender;
@@ -11,13 +12,12 @@ use crate::snapshot::{
 };
 use crate::strokes::StrokeSender;
 use crate::trust::Trust;
-use twinstep_cycle::event::{Detector, Event, EventState, Severity, Source};
+use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
-use twinstep_models::cause::Cause;
-use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::channel::Regime;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
 /// Cycles between two snapshots for the live view, as a time (ns).
@@ -69,6 +69,7 @@ pub struct Runner<'a, B> {
     raised: u64,
     /// Stamp of the last cycle.
     last: CycleStamp,
+    phase: PhaseWatch,
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
 }
@@ -101,6 +102,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             cycles: 0,
             raised: 0,
             last: CycleStamp::default(),
+            phase: PhaseWatch::new(pacer.period_ns()),
             outbox_dropped: 0,
             timer: PhaseTimer::default(),
             bus,
@@ -200,7 +202,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         let skipped = self.pacer.advance(self.bus.phase_error_ns());
         self.setpoints(exchange, skipped);
         self.bus.acyclic(self.pacer.acyclic_budget());
-        self.report_subdevices(stamp);
+        self.report_findings(stamp);
         self.pipeline.track(stamp);
         self.timer.lap(Phase::Acyclic);
 
@@ -272,6 +274,11 @@ impl<'a, B: Attached> Runner<'a, B> {
         &self.bus
     }
 
+    /// The cycle against SYNC0.
+    pub fn phase(&self) -> &PhaseWatch {
+        &self.phase
+    }
+
     /// Durations.
     pub fn phases(&self) -> &PhaseStatistics {
         &self.phases
@@ -310,33 +317,16 @@ impl<'a, B: Attached> Runner<'a, B> {
     }
 
     /// What the bus found out between the cycles. It is no part of the digest: a recording has no acyclic traffic.
-    fn report_subdevices(&mut self, stamp: CycleStamp) {
-        while let Some(report) = self.bus.take_al_report() {
-            let code = f64::from(report.code);
-            self.send(Event {
-                cycle: stamp.cycle,
-                time_ns: stamp.time_ns,
-                source: Source::SubDevice(report.subdevice as u16),
-                channel: Channel::AlState,
-                state: EventState::Raised,
-                detector: Detector::State,
-                severity: Severity::Fault,
-                measured: code,
-                predicted: 0.0,
-                residual: code,
-                regime: Regime::Settling,
-                context: Context {
-                    recipe: self.image.recipe,
-                    part: self.image.part,
-                },
-                cause: if report.status == 0 {
-                    Cause::NoAnswer
-                } else {
-                    Cause::AlError
-                },
-                causes: None,
-                nok: None,
-            });
+    fn report_findings(&mut self, stamp: CycleStamp) {
+        let context = Context {
+            recipe: self.image.recipe,
+            part: self.image.part,
+        };
+        while let Some(report) = self.bus.take_report() {
+            self.send(findings::event(&report, stamp, context));
+        }
+        if let Some(event) = self.phase.cycle(self.bus.phase_error_ns(), stamp, context) {
+            self.send(event);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::attached::Attached;
 use crate::cli::CycleArgs;
 use crate::error::{Exit, HostError};
+use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
 use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
 use crate::names::{Names, RunInfo};
@@ -72,6 +73,7 @@ struct Done {
     summary_phases: PhasesLine,
     overruns: u64,
     bus: BusLine,
+    phase: Option<PhaseLine>,
     trust: Trust,
     trouble: Option<String>,
     /// The outputs of the machine are ours.
@@ -279,6 +281,7 @@ where
         summary_phases: PhasesLine(runner.phases().figures()),
         overruns: runner.phases().overruns(),
         bus: BusLine::from(runner.bus().counters()),
+        phase: runner.phase().line(),
         trust,
         trouble: None,
         owns_outputs,
@@ -314,6 +317,7 @@ fn finish(
             streams: shares.streams(),
         },
         bus: done.bus,
+        phase: done.phase,
         phases: done.summary_phases,
         trust: done.trust,
     };

@@ -25,8 +25,11 @@ impl Device {
         let mut application: Box<dyn Application> = Box::new(Nothing);
         core::mem::swap(&mut application, &mut self.application);
         application.al_state(AlState::Init, plant);
+        let (firmware, refuse) = (self.firmware, (self.al.refuse, self.al.refusals));
         let eeprom = core::mem::take(&mut self.sii);
         *self = Self::with_eeprom(self.description.clone(), eeprom, application);
+        self.firmware = firmware;
+        (self.al.refuse, self.al.refusals) = refuse;
         self.dc.local_offset_ns = local_offset_ns;
     }
 }

@@ -90,9 +90,15 @@ impl Device {
         if !self.mailbox_full(0) || self.mailbox_full(1) || self.al.state < AlState::PreOp {
             return;
         }
+        if self.is_held_up() {
+            return;
+        }
         let area = self.sync_managers[0].area();
         let counter = self.byte(area.start + 5) >> 4 & 7;
-        let answer = match self.memory.get(area).and_then(Request::parse) {
+        let request = self.memory.get(area).and_then(Request::parse);
+        let abort = request.and_then(|request| self.firmware.abort_of(request));
+        let answer = match request {
+            Some(_) if abort.is_some() => abort,
             Some(request) if request.kind == TYPE_COE && self.description.controller.coe => {
                 let mut behind = Behind {
                     description: &self.description,
@@ -112,7 +118,7 @@ impl Device {
             self.counter = counter;
             answer.set_counter(counter);
             self.answer = answer;
-            self.send_answer();
+            self.answer_made();
         }
     }
 

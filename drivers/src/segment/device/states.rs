@@ -10,6 +10,7 @@ use super::Device;
 impl Device {
     /// What happens with time alone: the wait for OP and the watchdog.
     pub fn tick(&mut self, segment_ns: u64, plant: &mut Plant) {
+        self.mailbox_tick(segment_ns);
         if let Some(until) = self.al.waiting_for_op_until {
             if self.op_conditions().is_ok() {
                 self.enter(AlState::Op, segment_ns, plant);

@@ -331,8 +331,8 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
             Effect::Spalling(size(*depth, 0.0, 1.0, "depth of spalling")?),
             axis()?,
         )),
-        FaultKind::FrameLoss { .. } => {
-            Err("frame loss is a fault of the bus, not of the machine behind it".to_owned())
+        FaultKind::FrameLoss { .. } | FaultKind::Bus(_) => {
+            Err("this is a fault of the bus, not of the machine behind it".to_owned())
         }
     }
 }

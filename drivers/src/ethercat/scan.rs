@@ -1,0 +1,343 @@
+//! Looks at a bus without touching it: who is there, how they hang together, what they count and what they map.
+//!
+//! Everything is read by position: no station address, state or configuration is changed, but for the EEPROM interface,
+//! through which the SII is read. A bus that another MainDevice runs must not be scanned.
+
+mod sii;
+
+use super::frame::command;
+use super::line::Line;
+use super::port::Port;
+use super::registers::count;
+use crate::link::{Link, LinkError};
+use sii::Sii;
+use twinstep_config::machine::PdoEntry;
+
+/// How long one access may take (ns), and how often it is tried.
+const ACCESS_NS: u64 = 20_000_000;
+const TRIES: u32 = 5;
+/// Registers.
+const TYPE: u16 = 0x0000;
+const ADDRESSES: u16 = 0x0010;
+const DL_STATUS: u16 = 0x0110;
+const AL_STATUS: u16 = 0x0130;
+const ERRORS: u16 = 0x0300;
+const EEPROM_OWNER: u16 = 0x0500;
+const EEPROM: u16 = 0x0502;
+const EEPROM_DATA: u16 = 0x0508;
+const EEPROM_CHECKSUM: u16 = 0x0800;
+
+/// Why a scan failed.
+#[derive(Debug)]
+pub enum ScanError {
+    /// The link failed.
+    Link(LinkError),
+    /// No frame came back.
+    NoAnswer,
+    /// A SubDevice was counted and does not answer.
+    Silent {
+        /// Its position, from 0.
+        position: usize,
+    },
+}
+
+impl core::fmt::Display for ScanError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Link(error) => write!(f, "{error}"),
+            Self::NoAnswer => write!(
+                f,
+                "no frame came back: is the cable plugged in, the first SubDevice powered, the interface up?"
+            ),
+            Self::Silent { position } => write!(
+                f,
+                "the SubDevice at position {position} was counted and does not answer: does somebody else run this bus, \
+                 or is a connection loose?"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ScanError {}
+
+/// Error counters of a SubDevice, per port A to D (0x0300 to 0x0313).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorCounters {
+    /// Frames with a wrong checksum.
+    pub invalid_frames: [u8; 4],
+    /// Errors of the physical layer.
+    pub receive_errors: [u8; 4],
+    /// Damaged frames that were passed on.
+    pub forwarded: [u8; 4],
+    /// Lost links.
+    pub lost_links: [u8; 4],
+}
+
+/// One SubDevice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Place in the ring, from 0.
+    pub position: usize,
+    /// Position of the SubDevice that it hangs at; none for the first.
+    pub parent: Option<usize>,
+    /// Station address 0x0010 and alias 0x0012.
+    pub address: u16,
+    /// See `address`.
+    pub alias: u16,
+    /// AL status 0x0130 and AL status code 0x0134.
+    pub al_status: u8,
+    /// See `al_status`.
+    pub al_code: u16,
+    /// Ports A to D with a link.
+    pub links: [bool; 4],
+    /// Distributed clock.
+    pub has_clock: bool,
+    /// Error counters.
+    pub errors: ErrorCounters,
+    /// The EEPROM reports a wrong checksum.
+    pub eeprom_error: bool,
+    /// Vendor id, product code, revision and serial number of the SII.
+    pub vendor_id: u32,
+    /// See `vendor_id`.
+    pub product_code: u32,
+    /// See `vendor_id`.
+    pub revision: u32,
+    /// See `vendor_id`.
+    pub serial: u32,
+    /// Order code and name; empty where the SII has none.
+    pub order: String,
+    /// See `order`.
+    pub name: String,
+    /// It has a CoE mailbox.
+    pub coe: bool,
+    /// Outputs (RxPDO) that the SII assigns to a SyncManager; gaps have index 0.
+    pub outputs: Vec<PdoEntry>,
+    /// Inputs (TxPDO), as the outputs.
+    pub inputs: Vec<PdoEntry>,
+}
+
+/// Scans the bus behind `link`.
+///
+/// # Errors
+/// [`ScanError`].
+pub fn scan<L: Link>(link: L) -> Result<Vec<Found>, ScanError> {
+    let mut port = Port::new(link);
+    let mut found = None;
+    for _ in 0..TRIES {
+        let deadline_ns = port.clock().now_ns().saturating_add(ACCESS_NS);
+        found = found.or(count(&mut port, deadline_ns));
+    }
+    if let Some(error) = port.take_error() {
+        return Err(ScanError::Link(error));
+    }
+    let count = found
+        .filter(|count| *count > 0)
+        .ok_or(ScanError::NoAnswer)?;
+    let mut reader = Reader {
+        port,
+        line: Line::new(),
+    };
+    let mut all = (0..count)
+        .map(|position| {
+            reader
+                .subdevice(position)
+                .ok_or(ScanError::Silent { position })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    hang_together(&mut all);
+    Ok(all)
+}
+
+/// In the order in which frames pass each SubDevice hangs at the last one before it that has a port left.
+fn hang_together(all: &mut [Found]) {
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for found in all {
+        while open.last().is_some_and(|(_, left)| *left == 0) {
+            open.pop();
+        }
+        found.parent = open.last_mut().map(|(parent, left)| {
+            *left -= 1;
+            *parent
+        });
+        let links = found.links.iter().filter(|link| **link).count();
+        open.push((found.position, links.saturating_sub(1)));
+    }
+}
+
+struct Reader<L> {
+    port: Port<L>,
+    line: Line,
+}
+
+impl<L: Link> Reader<L> {
+    fn read<const N: usize>(&mut self, place: u16, register: u16) -> Option<[u8; N]> {
+        (0..TRIES).find_map(|_| {
+            self.line.deadline_ns = self.port.clock().now_ns().saturating_add(ACCESS_NS);
+            let bytes = self
+                .line
+                .access(&mut self.port, command::APRD, place, register, N, &[]);
+            bytes.and_then(|bytes| bytes.try_into().ok())
+        })
+    }
+
+    fn write(&mut self, place: u16, register: u16, data: &[u8]) -> Option<()> {
+        (0..TRIES).find_map(|_| {
+            self.line.deadline_ns = self.port.clock().now_ns().saturating_add(ACCESS_NS);
+            (self.line)
+                .access(
+                    &mut self.port,
+                    command::APWR,
+                    place,
+                    register,
+                    data.len(),
+                    data,
+                )
+                .map(|_| ())
+        })
+    }
+
+    fn subdevice(&mut self, position: usize) -> Option<Found> {
+        let place = 0_u16.wrapping_sub(position as u16);
+        let kind: [u8; 10] = self.read(place, TYPE)?;
+        let addresses: [u8; 4] = self.read(place, ADDRESSES)?;
+        let dl: [u8; 2] = self.read(place, DL_STATUS)?;
+        let al: [u8; 6] = self.read(place, AL_STATUS)?;
+        // A small controller has no error counters.
+        let errors: [u8; 20] = self.read(place, ERRORS).unwrap_or([0; 20]);
+        let eeprom: [u8; 2] = self.read(place, EEPROM)?;
+        let pick = |from: usize, step: usize| {
+            core::array::from_fn(|port| errors.get(from + port * step).copied().unwrap_or(0))
+        };
+        let sii = self.sii(place);
+        Some(Found {
+            position,
+            parent: None,
+            address: u16::from_le_bytes([addresses[0], addresses[1]]),
+            alias: u16::from_le_bytes([addresses[2], addresses[3]]),
+            al_status: al[0],
+            al_code: u16::from_le_bytes([al[4], al[5]]),
+            links: core::array::from_fn(|port| dl[0] >> (4 + port) & 1 != 0),
+            has_clock: kind[8] & 0x04 != 0,
+            errors: ErrorCounters {
+                invalid_frames: pick(0, 2),
+                receive_errors: pick(1, 2),
+                forwarded: pick(8, 1),
+                lost_links: pick(16, 1),
+            },
+            eeprom_error: u16::from_le_bytes(eeprom) & EEPROM_CHECKSUM != 0,
+            vendor_id: sii.long(0x08),
+            product_code: sii.long(0x0a),
+            revision: sii.long(0x0c),
+            serial: sii.long(0x0e),
+            order: sii.order(),
+            name: sii.name(),
+            coe: sii.word(0x1c) & 0x04 != 0,
+            outputs: sii.outputs(),
+            inputs: sii.inputs(),
+        })
+    }
+
+    /// Reads the SII up to its end, or as far as it answers.
+    fn sii(&mut self, place: u16) -> Sii {
+        let mut sii = Sii::default();
+        // The MainDevice takes the EEPROM.
+        if self.write(place, EEPROM_OWNER, &[0]).is_none() {
+            return sii;
+        }
+        while let Some(word) = sii.next_word() {
+            let [low, high] = word.to_le_bytes();
+            let asked = self.write(place, EEPROM, &[0, 1, low, high, 0, 0]);
+            let ready = asked.and_then(|()| {
+                (0..TRIES * 20).find_map(|_| {
+                    let status: [u8; 2] = self.read(place, EEPROM)?;
+                    (status[1] & 0x80 == 0).then_some(status)
+                })
+            });
+            let Some(status) = ready.filter(|status| status[1] & 0x20 == 0) else {
+                return sii;
+            };
+            let Some(data) = self.read::<8>(place, EEPROM_DATA) else {
+                return sii;
+            };
+            // Four bytes at a time, or eight.
+            let wide = status[0] & 0x40 != 0;
+            sii.take(data.get(..if wide { 8 } else { 4 }).unwrap_or_default());
+        }
+        sii
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::link::in_process::InProcess;
+    use crate::segment::Segment;
+
+    #[test]
+    fn the_press_cell_is_found_as_it_is() {
+        let machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let segment = Segment::new(&machine, 1, 1).unwrap();
+        let found = scan(InProcess::new(segment, Clock::virtual_from(1_000_000_000))).unwrap();
+        let bus = machine.bus.unwrap();
+        assert_eq!(found.len(), bus.subdevices.len());
+        for (n, (found, known)) in found.iter().zip(&bus.subdevices).enumerate() {
+            assert_eq!(
+                (found.position, found.parent),
+                (n, n.checked_sub(1)),
+                "{found:?}"
+            );
+            assert_eq!(found.order, known.name);
+            assert_eq!(
+                (found.vendor_id, found.product_code),
+                (known.vendor_id, known.product_code)
+            );
+            assert_eq!((found.serial, found.al_status), (n as u32 + 1, 1));
+            assert_eq!(
+                (&found.outputs, &found.inputs),
+                (&known.outputs, &known.inputs)
+            );
+            let last = n + 1 == bus.subdevices.len();
+            assert_eq!(found.links, [true, !last, false, false]);
+            assert!(found.has_clock && found.coe && !found.eeprom_error);
+            assert_eq!(found.errors, ErrorCounters::default());
+        }
+    }
+
+    #[test]
+    fn branches_are_read_from_the_links() {
+        let found = |position, links| Found {
+            position,
+            parent: None,
+            address: 0,
+            alias: 0,
+            al_status: 1,
+            al_code: 0,
+            links,
+            has_clock: false,
+            errors: ErrorCounters::default(),
+            eeprom_error: false,
+            vendor_id: 0,
+            product_code: 0,
+            revision: 0,
+            serial: 0,
+            order: String::new(),
+            name: String::new(),
+            coe: false,
+            outputs: Vec::new(),
+            inputs: Vec::new(),
+        };
+        let end = [true, false, false, false];
+        // A junction with a line of two and a single one behind it.
+        let mut all = [
+            found(0, [true, true, true, false]),
+            found(1, [true, true, false, false]),
+            found(2, end),
+            found(3, end),
+        ];
+        hang_together(&mut all);
+        let parents: Vec<_> = all.iter().map(|found| found.parent).collect();
+        assert_eq!(parents, [None, Some(0), Some(1), Some(0)]);
+    }
+}

@@ -1,0 +1,161 @@
+//! A configuration for what a scan found: identities and process data are right, everything else is to be filled in.
+
+use super::bus::entry;
+use std::fmt::Write as _;
+use twinstep_config::machine::PdoEntry;
+use twinstep_drivers::ethercat::scan::Found;
+
+/// Objects that make a drive.
+const CONTROLWORD: u16 = 0x6040;
+const TARGET_POSITION: u16 = 0x607a;
+const STATUSWORD: u16 = 0x6041;
+const POSITION: u16 = 0x6064;
+/// Most objects of one SubDevice in one direction, and the lengths that the configuration knows.
+const MOST_ENTRIES: usize = 32;
+const LENGTHS: [u8; 3] = [8, 16, 32];
+/// Longest name.
+const NAME: usize = 32;
+
+const HEAD: &str = r#"# Written by `twinstep scan`. Identities and process data are those of the SubDevices. Values under FILL IN are only
+# to begin with: replace them by those of the machine before it is run.
+
+[machine]
+name = "found by a scan"
+
+[cycle]
+period = "1ms"
+
+[judge]
+false_alarm_interval = "30days"
+"#;
+
+const AXIS: &str = r#"# FILL IN: as the drive is commissioned.
+lead = "10mm"
+counts_per_rev = 1048576
+rated_current = "5A"
+torque_constant = "0.8N m/A"
+position_gain = "60/s"
+velocity_gain = "140A s/m"
+velocity_integral_time = "18ms"
+current_time_constant = "400us"
+"#;
+
+const MOTION: &str = r#"
+# FILL IN: limits of the axis, and a program for commissioning.
+[axis.motion]
+velocity = "0.1m/s"
+acceleration = "1m/s2"
+jerk = "20m/s3"
+"#;
+
+const STATION: &str = r#"# FILL IN: the sensor's step and the times of the circuit; only a vacuum circuit is judged.
+pressure_per_count = "5Pa"
+evacuate = "600ms"
+hold = "1.2s"
+release = "400ms"
+"#;
+
+/// The skeleton.
+pub fn of(found: &[Found], interface: &str) -> String {
+    let names = names(found);
+    let (mut order, mut axes, mut stations, mut left_out) =
+        (Vec::new(), String::new(), String::new(), String::new());
+    for (one, name) in found.iter().zip(&names) {
+        // Writing to a String cannot fail.
+        let identity = format!(
+            "vendor_id = 0x{:08x}\nproduct_code = 0x{:08x}\n",
+            one.vendor_id, one.product_code
+        );
+        let data = format!(
+            "outputs = [{}]\ninputs = [{}]\n",
+            quoted(&one.outputs),
+            quoted(&one.inputs)
+        );
+        if !is_described(one) {
+            let _ = writeln!(
+                left_out,
+                "# Left out: position {}, {} ({name}): no drive, and no process data of whole bytes.",
+                one.position, one.order
+            );
+            continue;
+        }
+        order.push(format!("\"{name}\""));
+        let text = if is_drive(one) {
+            &mut axes
+        } else {
+            &mut stations
+        };
+        let _ = if is_drive(one) {
+            write!(
+                text,
+                "\n[[axis]]\nname = \"{name}\"\n\n[axis.drive]\n{identity}{data}{AXIS}{MOTION}"
+            )
+        } else {
+            write!(
+                text,
+                "\n[[station]]\nname = \"{name}\"\n{identity}{data}{STATION}"
+            )
+        };
+    }
+    let mut all = String::from(HEAD);
+    let _ = write!(
+        all,
+        "\n[bus]\ninterface = \"{interface}\"\nsubdevices = [{}]\n{left_out}{axes}{stations}",
+        order.join(", ")
+    );
+    all
+}
+
+fn has(entries: &[PdoEntry], index: u16) -> bool {
+    entries.iter().any(|entry| entry.index == index)
+}
+
+fn is_drive(found: &Found) -> bool {
+    has(&found.outputs, CONTROLWORD)
+        && has(&found.outputs, TARGET_POSITION)
+        && has(&found.inputs, STATUSWORD)
+        && has(&found.inputs, POSITION)
+}
+
+/// The configuration can say what it maps.
+fn is_described(found: &Found) -> bool {
+    let fits = |entries: &[PdoEntry]| {
+        let known = |e: &PdoEntry| e.index != 0 && LENGTHS.contains(&e.bits);
+        entries.len() <= MOST_ENTRIES && entries.iter().all(known)
+    };
+    let some = !found.outputs.is_empty() && !found.inputs.is_empty();
+    some && fits(&found.outputs) && fits(&found.inputs)
+}
+
+fn quoted(entries: &[PdoEntry]) -> String {
+    let all: Vec<_> = entries
+        .iter()
+        .map(|one| format!("\"{}\"", entry(one)))
+        .collect();
+    all.join(", ")
+}
+
+/// Names that the configuration allows, each once.
+fn names(found: &[Found]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for one in found {
+        let plain: String = one
+            .order
+            .to_ascii_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(NAME - 4)
+            .collect();
+        let plain = plain.trim_matches('-');
+        let name =
+            if plain.is_empty() || plain == crate::names::BUS || names.iter().any(|n| n == plain) {
+                format!("{plain}-{}", one.position)
+                    .trim_matches('-')
+                    .to_owned()
+            } else {
+                plain.to_owned()
+            };
+        names.push(name);
+    }
+    names
+}
