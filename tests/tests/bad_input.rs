@@ -70,7 +70,7 @@ fn configurations() {
         (
             "missing",
             changed("\"infeed\", \"outfeed\"", "\"outfeed\""),
-            &["missing.toml:", "infeed", "list every axis"],
+            &["missing.toml:", "infeed", "list all of them"],
         ),
         (
             "key",
