@@ -31,6 +31,8 @@ struct Seen {
     drift: Vec<(usize, f64, f64)>,
     raised: Vec<Source>,
     cleared: usize,
+    /// How much wider than in steady state the innovation was at its widest after the start, and at the end.
+    widening: (f64, f64),
 }
 
 /// Runs axes whose Coulomb friction is `factor(axis, cycle)` times that of the twin; `lost` says which samples do not come.
@@ -141,6 +143,9 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
                 }
             }
         }
+        let wide = pipeline.widening(0).expect("an axis");
+        let widest = if cycle < 1000 { 1.0 } else { seen.widening.0 };
+        seen.widening = (widest.max(wide), wide);
         if let Some(ended) = pipeline.drifted() {
             for l in (0..8).filter(|l| ended.counts & (1 << l) != 0) {
                 let n = 8 * ended.lane + l;
@@ -157,6 +162,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
 fn a_machine_that_is_as_its_twin_does_not_drift() {
     let seen = run(|_, _| 1.0, |_| false);
     assert!(seen.raised.is_empty(), "{:?}", seen.raised);
+    assert_eq!(seen.widening.1, 1.0, "in steady state");
     // Every axis had its turns: a run and what it waits for are 103 cycles, and two lanes take turns.
     for n in 0..AXES {
         let runs = seen.drift.iter().filter(|(axis, ..)| *axis == n).count();
@@ -200,4 +206,7 @@ fn a_run_with_a_lost_sample_does_not_count() {
     // One sample in 90 is lost, and settling takes 100: nothing is ever judged.
     let seen = run(|_, _| 2.0, |cycle| cycle % 90 == 0);
     assert!(seen.drift.is_empty() && seen.raised.is_empty());
+    // The covariance widens while the sample is missing, and is as it was before the next one is.
+    let (widest, last) = seen.widening;
+    assert!(widest > 1.01 && last == 1.0, "{widest}, {last}");
 }
