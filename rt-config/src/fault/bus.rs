@@ -11,7 +11,7 @@ pub const MAX_COUNT: u32 = 1_000_000;
 /// `eeprom_checksum`) is there from power-up, so that bring-up meets it; all else counts from the first cycle in OP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusFault {
-    /// `frame_late:bus:by=700us,count=3`
+    /// `frame_late:bus:by=900us,count=3`
     FrameLate {
         /// How much later the answer comes (ns).
         by_ns: u64,

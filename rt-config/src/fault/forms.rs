@@ -129,7 +129,7 @@ pub(super) const FORMS: [Form; 29] = [
         "frame_late",
         Target::Bus,
         &[("by", None), ("count", Some("1"))],
-        "frame_late:bus:by=700us[,count=3]",
+        "frame_late:bus:by=900us[,count=3]",
         false,
     ),
     form(

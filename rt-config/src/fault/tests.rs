@@ -138,9 +138,9 @@ fn faults_of_the_bus_are_read() {
     let ms = 1_000_000;
     for (text, fault, target) in [
         (
-            "frame_late:bus:by=700us,count=3",
+            "frame_late:bus:by=900us,count=3",
             BusFault::FrameLate {
-                by_ns: 700_000,
+                by_ns: 900_000,
                 count: 3,
             },
             "bus",
