@@ -66,11 +66,6 @@ pub struct AxisNoise {
 }
 
 impl AxisNoise {
-    /// Noise of an encoder with steps of `step_m` (m, > 0): uniform within a step, plus `more_m` (m, >= 0) of its own.
-    pub fn position_of_step(step_m: f64, more_m: f64) -> f64 {
-        libm::sqrt(step_m * step_m / 12.0 + more_m * more_m)
-    }
-
     /// The noise that asks for an observer with three equal poles at `observer_hz` (Hz, > 0): the calmest that has it.
     ///
     /// With `w = 2 pi f` the loop gain L of three equal poles has `|1 + L|2 = 1 + 3 w2/s2 + 3 w4/s4 + w6/s6` at the frequency

@@ -195,11 +195,6 @@ impl<L: Link> EthercatBus<L> {
         self.port.link_mut().take_segment_time_ns()
     }
 
-    /// Gives the link back.
-    pub fn into_link(self) -> L {
-        self.port.into_link()
-    }
-
     /// Name of a SubDevice.
     pub fn name(&self, subdevice: usize) -> &str {
         self.names.get(subdevice).map_or("?", String::as_str)

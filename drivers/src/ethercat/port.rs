@@ -77,11 +77,6 @@ impl<L: Link> Port<L> {
         &mut self.link
     }
 
-    /// Gives the link back.
-    pub fn into_link(self) -> L {
-        self.link
-    }
-
     /// The link's clock.
     pub fn clock(&self) -> &Clock {
         self.link.clock()
