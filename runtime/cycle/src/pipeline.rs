@@ -202,6 +202,14 @@ impl<'a> Pipeline<'a> {
 
     /// The free run in progress, and what one that has ended says.
     fn free_run(&mut self, stamp: CycleStamp, context: Context) {
+        // A run rests on the sample of its last cycle: like what the load explains it enters the digest a cycle later.
+        if let Some(run) = self.drifted {
+            for (l, free_m) in run.free_m.iter().enumerate() {
+                if run.counts & (1 << l) != 0 {
+                    self.hash = mix(self.hash, free_m.to_bits());
+                }
+            }
+        }
         self.drifted = self.free_run.push(&self.plan, self.lanes, context);
         let Some(run) = self.drifted else {
             return;
@@ -211,7 +219,6 @@ impl<'a> Pipeline<'a> {
             let (Some(plan), Some(judge)) = (self.plan.axes.get(n), self.axes.get_mut(n)) else {
                 continue;
             };
-            self.hash = mix(self.hash, run.free_m[l].to_bits());
             let at = Occasion {
                 stamp,
                 source: Source::Axis(n as u16),
