@@ -3,6 +3,7 @@
 
 pub mod coasting;
 mod contact;
+pub mod controller;
 pub mod digest;
 pub mod drift;
 pub mod event;

@@ -1,0 +1,379 @@
+//! Set-points of a controller process.
+//!
+//! ```text
+//!             fresh request, every axis may follow
+//!   Waiting ------------------------------------------> Following
+//!      ^                                                    |  silence, a step beyond the limit, a drive that drops out, stop
+//!      |  fresh request that enables no axis                v
+//!      +------------------------------------------------ Halted (ramp, standstill, operation disabled)
+//! ```
+//! A request holds until the next one. For at most the liveness limit without one the targets go on at the velocity they had,
+//! since a controller that is a cycle late has not stopped. A target is followed as it comes or not at all: one that would step
+//! beyond the velocity limit of its axis halts all axes, because nobody knows which part of it was meant. Nothing starts again
+//! by itself: after a halt the controller has to take every enable back first.
+
+use crate::setpoint::{
+    DISABLE_VOLTAGE, SHUTDOWN, SWITCH_ON, SetpointSource, Setpoints, StationSetpoint,
+    towards_enabled,
+};
+use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples};
+
+/// What a controller asks of one axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AxisRequest {
+    /// The drive is to be enabled.
+    pub enable: bool,
+    /// Target position (m).
+    pub target_m: f64,
+}
+
+/// Why the axes were halted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// No request for longer than the liveness limit.
+    Silent,
+    /// The target of this axis, by its index, stepped beyond its velocity limit, or was no number.
+    Step(u16),
+    /// The drive of this axis, by its index, dropped out while it was enabled.
+    Drive(u16),
+    /// The user asked for the end.
+    Asked,
+}
+
+/// How requests are followed at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No request yet, or none since a halt.
+    Waiting,
+    /// Requests are followed.
+    Following,
+    /// The axes are brought to a stop and stay there.
+    Halted(Halt),
+}
+
+/// Limits and state of one axis.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlledAxis {
+    velocity_m_per_s: f64,
+    acceleration_m_per_s2: f64,
+    request: AxisRequest,
+    /// What was sent last (m).
+    target_m: f64,
+    /// The way of the last cycle, per cycle (m).
+    way_m: f64,
+    anchor_m: f64,
+    still_s: f64,
+    enabled: bool,
+    /// Cycles since it was last heard of.
+    missed: u32,
+}
+
+/// An axis that stays within this way (m) for this time (s) stands.
+const STANDSTILL_M: f64 = 20.0e-6;
+/// See [`STANDSTILL_M`].
+const STANDSTILL_S: f64 = 0.05;
+/// A target may exceed the velocity limit by this share: the clocks of two processes differ, and targets are rounded.
+const MARGIN: f64 = 1.05;
+/// And by this way, whatever the limit (m).
+const MARGIN_M: f64 = 1.0e-6;
+/// Cycles without a reading after which an axis counts as moved by others.
+const BRIDGED_CYCLES: u32 = 4;
+/// Time that drives may take to disable after the ramp (s).
+const DISABLE_S: f64 = 5.0;
+
+impl ControlledAxis {
+    /// An axis whose targets may move at `velocity_m_per_s` (above 0) and that is braked at `acceleration_m_per_s2` (above 0).
+    pub fn new(velocity_m_per_s: f64, acceleration_m_per_s2: f64) -> Self {
+        Self {
+            velocity_m_per_s,
+            acceleration_m_per_s2,
+            request: AxisRequest::default(),
+            target_m: 0.0,
+            way_m: 0.0,
+            anchor_m: 0.0,
+            still_s: 0.0,
+            enabled: false,
+            missed: 0,
+        }
+    }
+
+    fn stands(&self) -> bool {
+        self.still_s >= STANDSTILL_S
+    }
+
+    /// Takes a reading in. Returns whether its drive has dropped out.
+    fn observe(&mut self, reading: &AxisReading, period_s: f64) -> bool {
+        let way_m = reading.position_m - self.anchor_m;
+        if (-STANDSTILL_M..=STANDSTILL_M).contains(&way_m) {
+            self.still_s += period_s;
+        } else {
+            (self.anchor_m, self.still_s) = (reading.position_m, 0.0);
+        }
+        let enabled = reading.state == DriveState::OperationEnabled;
+        let dropped = self.enabled && !enabled;
+        if !enabled || !self.enabled {
+            // It stands where it stands. What it is told on the first enabled cycle must be no step.
+            (self.target_m, self.way_m) = (reading.position_m, 0.0);
+        } else if self.missed > BRIDGED_CYCLES {
+            // The drive was on its own: a target that had gone on without it would be a jump.
+            self.target_m = reading.position_m;
+            self.way_m = reading.velocity_m_per_s * period_s;
+        }
+        (self.enabled, self.missed) = (enabled, 0);
+        dropped
+    }
+
+    /// `cycles` cycles of the ramp to a stop.
+    fn brake(&mut self, period_s: f64, cycles: f64) {
+        let step_m = self.acceleration_m_per_s2 * period_s * period_s * cycles;
+        self.way_m = if self.way_m > step_m {
+            self.way_m - step_m
+        } else if self.way_m < -step_m {
+            self.way_m + step_m
+        } else {
+            0.0
+        };
+        self.target_m += self.way_m * cycles;
+    }
+
+    /// Whether `target_m` is no further away than `cycles` cycles allow.
+    fn reaches(&self, target_m: f64, period_s: f64, cycles: f64) -> bool {
+        let allowed_m = self.velocity_m_per_s * period_s * cycles * MARGIN + MARGIN_M;
+        let way_m = target_m - self.target_m;
+        way_m >= -allowed_m && way_m <= allowed_m
+    }
+}
+
+/// The set-points of a machine that a controller moves.
+#[derive(Debug)]
+pub struct ControllerSource<'a> {
+    axes: &'a mut [ControlledAxis],
+    stations: &'a mut [StationSetpoint],
+    context: Context,
+    period_s: f64,
+    /// Longest silence (cycles, at least 1).
+    liveness_cycles: u32,
+    armed: bool,
+    phase: Phase,
+    ending: bool,
+    quick: bool,
+    /// Cycles since the last request; 0: it has come since the last cycle.
+    age: u32,
+    fresh: bool,
+    /// Cycles that were bridged for want of a request.
+    bridged: u64,
+    disabled: bool,
+    still: bool,
+    stop_ramp_s: f64,
+}
+
+impl<'a> ControllerSource<'a> {
+    /// `axes` and `stations` are as many as the machine has. Not armed, every drive stays disabled.
+    pub fn new(
+        axes: &'a mut [ControlledAxis],
+        stations: &'a mut [StationSetpoint],
+        period_s: f64,
+        liveness_cycles: u32,
+        armed: bool,
+    ) -> Self {
+        let ramp = |axis: &ControlledAxis| axis.velocity_m_per_s / axis.acceleration_m_per_s2;
+        let stop_ramp_s = axes.iter().map(ramp).fold(0.1, f64::max);
+        Self {
+            axes,
+            stations,
+            context: Context::default(),
+            period_s,
+            liveness_cycles: liveness_cycles.max(1),
+            armed,
+            phase: Phase::Waiting,
+            ending: false,
+            quick: false,
+            age: 0,
+            fresh: false,
+            bridged: 0,
+            disabled: false,
+            still: false,
+            stop_ramp_s,
+        }
+    }
+
+    /// Takes a request in; it acts with the next call of [`SetpointSource::next`]. Of several in one cycle the last one counts.
+    /// Axes and stations that `axes` and `stations` leave out keep what was asked before.
+    pub fn take(&mut self, axes: &[AxisRequest], stations: &[StationSetpoint], context: Context) {
+        for (axis, request) in self.axes.iter_mut().zip(axes) {
+            axis.request = *request;
+        }
+        for (set, request) in self.stations.iter_mut().zip(stations) {
+            *set = *request;
+        }
+        self.context = context;
+        self.fresh = true;
+    }
+
+    /// How requests are followed.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Cycles in which the targets went on without a request.
+    pub fn bridged(&self) -> u64 {
+        self.bridged
+    }
+
+    fn halt(&mut self, why: Halt) {
+        if !matches!(self.phase, Phase::Halted(_)) || why == Halt::Asked {
+            self.phase = Phase::Halted(why);
+        }
+    }
+
+    /// Whether the controller is heard, and what follows from it.
+    fn listen(&mut self, skipped: u32) {
+        self.age = if self.fresh {
+            0
+        } else {
+            self.age.saturating_add(1).saturating_add(skipped)
+        };
+        let fresh = core::mem::replace(&mut self.fresh, false);
+        match self.phase {
+            Phase::Waiting if fresh => self.phase = Phase::Following,
+            Phase::Following if self.age > self.liveness_cycles => self.halt(Halt::Silent),
+            Phase::Following => self.bridged += u64::from(!fresh),
+            Phase::Halted(_)
+                if fresh
+                    && !self.ending
+                    && self.still
+                    && self.axes.iter().all(|axis| !axis.request.enable) =>
+            {
+                self.phase = Phase::Following;
+            }
+            Phase::Waiting | Phase::Halted(_) => {}
+        }
+    }
+
+    /// The targets of the coming cycle: all as they were asked for, or a halt and the first cycle of the ramp.
+    fn targets(&mut self, skipped: u32) {
+        let cycles = 1.0 + f64::from(skipped);
+        if self.phase == Phase::Following {
+            let (age, period_s) = (self.age, self.period_s);
+            let next = |axis: &ControlledAxis| {
+                if age == 0 {
+                    axis.request.target_m
+                } else {
+                    axis.target_m + axis.way_m * cycles
+                }
+            };
+            let led = |axis: &ControlledAxis| axis.enabled && axis.request.enable;
+            let beyond = (self.axes.iter()).position(|axis| {
+                led(axis) && age == 0 && !axis.reaches(next(axis), period_s, cycles)
+            });
+            match beyond {
+                Some(n) => self.halt(Halt::Step(n as u16)),
+                None => {
+                    for axis in self.axes.iter_mut() {
+                        if led(axis) {
+                            let target_m = next(axis);
+                            axis.way_m = (target_m - axis.target_m) / cycles;
+                            axis.target_m = target_m;
+                        } else {
+                            axis.brake(period_s, cycles);
+                        }
+                    }
+                    return;
+                }
+            }
+        }
+        for axis in self.axes.iter_mut() {
+            axis.brake(self.period_s, cycles);
+        }
+    }
+
+    /// The controlword that leads the drive of `axis` to where it is asked to be.
+    fn controlword(&self, axis: &ControlledAxis, state: DriveState) -> u16 {
+        const QUICK_STOP: u16 = 0x0002;
+        let wanted = self.phase == Phase::Following && axis.request.enable;
+        match (self.armed, wanted, axis.enabled) {
+            (false, ..) => DISABLE_VOLTAGE,
+            (true, true, _) => towards_enabled(state),
+            (true, false, true) if self.quick => QUICK_STOP,
+            // Disable operation; the brake closes before the voltage goes.
+            (true, false, true) if axis.way_m == 0.0 && axis.stands() => SWITCH_ON,
+            (true, false, true) => towards_enabled(state),
+            (true, false, false) => SHUTDOWN,
+        }
+    }
+}
+
+impl SetpointSource for ControllerSource<'_> {
+    fn next(&mut self, samples: &Samples<'_>, skipped: u32, out: &mut Setpoints<'_>) {
+        self.listen(skipped);
+        let mut dropped = None;
+        (self.disabled, self.still) = (true, true);
+        for (n, (axis, sample)) in self.axes.iter_mut().zip(samples.axes).enumerate() {
+            match sample {
+                Ok(reading) => {
+                    if axis.observe(reading, self.period_s) {
+                        dropped = dropped.or(Some(n as u16));
+                    }
+                    self.disabled &= !axis.enabled;
+                }
+                Err(reason) => {
+                    axis.missed = axis.missed.saturating_add(1).saturating_add(skipped);
+                    // A SubDevice out of OP takes no outputs: its drive has stopped by its own options.
+                    self.disabled &= *reason == Missing::NotOperational;
+                }
+            }
+            self.still &= axis.way_m == 0.0;
+        }
+        if let (Some(n), Phase::Following) = (dropped, self.phase) {
+            // Dropping out is what was asked for where the enable was taken back.
+            if self
+                .axes
+                .get(usize::from(n))
+                .is_some_and(|a| a.request.enable)
+            {
+                self.halt(Halt::Drive(n));
+            }
+        }
+        self.targets(skipped);
+        let mut sets = out.axes.iter_mut();
+        for (n, sample) in samples.axes.iter().enumerate().take(self.axes.len()) {
+            let Some(set) = sets.next() else { break };
+            set.target_m = self.axes[n].target_m;
+            if let Ok(reading) = sample {
+                set.controlword = self.controlword(&self.axes[n], reading.state);
+            }
+        }
+        let active = self.armed && self.phase == Phase::Following;
+        for (set, asked) in out.stations.iter_mut().zip(self.stations.iter()) {
+            // A part that is held stays held: letting it go is a movement too.
+            if active {
+                *set = *asked;
+            }
+        }
+        if self.ending {
+            out.stations.fill(StationSetpoint::default());
+        }
+        out.context = self.context;
+    }
+
+    fn stop(&mut self) {
+        self.ending = true;
+        self.halt(Halt::Asked);
+    }
+
+    fn quick_stop(&mut self) {
+        self.stop();
+        self.quick = true;
+    }
+
+    fn stop_time_s(&self) -> f64 {
+        2.0 * self.stop_ramp_s + DISABLE_S
+    }
+
+    fn stopped(&self) -> bool {
+        self.ending && self.disabled
+    }
+}
+
+#[cfg(test)]
+mod tests;
