@@ -2,7 +2,6 @@
 
 use crate::{program, skip};
 use std::ffi::OsStr;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,12 +81,22 @@ impl Drop for Cable {
 /// The Python that `scripts/test` has put other masters into. Without it `test` is skipped aloud.
 #[must_use]
 pub fn python_of_masters(test: &str) -> Option<PathBuf> {
+    python_with(test, "pysoem")
+}
+
+/// The same, where it has `module`.
+#[must_use]
+pub fn python_with(test: &str, module: &str) -> Option<PathBuf> {
     let python = std::env::var_os("TWINSTEP_MASTERS").map(PathBuf::from);
-    let found = python.filter(|path| fs::metadata(path).is_ok());
+    let found = python.filter(|path| {
+        let import = format!("import {module}");
+        let imports = Command::new(path).args(["-c", &import]).output();
+        imports.is_ok_and(|output| output.status.success())
+    });
     if found.is_none() {
         skip(
             test,
-            "no Python with pysoem: set TWINSTEP_MASTERS to one, as scripts/test does",
+            &format!("no Python with {module}: set TWINSTEP_MASTERS to one, as scripts/test does"),
         );
     }
     found

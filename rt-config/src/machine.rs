@@ -3,6 +3,7 @@
 mod bus;
 mod health;
 mod press;
+mod shared;
 mod signature;
 
 pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
@@ -10,6 +11,7 @@ pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
+pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
@@ -65,6 +67,8 @@ pub struct Machine {
     pub simulation: Option<Simulation>,
     /// How the columns of a foreign recording map to this machine.
     pub recording: Option<RecordingMap>,
+    /// What is shared with other programs of this computer; none: nothing.
+    pub shared: Option<Shared>,
     /// Faults that the configuration asks for on the simulated machine, `[simulation] inject`.
     pub inject: Vec<crate::fault::Fault>,
 }

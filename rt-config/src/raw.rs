@@ -4,6 +4,7 @@ mod axis;
 mod evaluation;
 mod health;
 mod kinematics;
+mod shared;
 mod signature;
 
 pub(crate) use axis::{
@@ -11,6 +12,7 @@ pub(crate) use axis::{
     PressMotionTable, StrokeTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
+pub(crate) use shared::SharedTable;
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
 pub(crate) use kinematics::KinematicsTable;
@@ -30,6 +32,7 @@ pub(crate) struct File {
     pub(crate) cycle: CycleTable,
     pub(crate) judge: Option<JudgeTable>,
     pub(crate) bus: Option<BusTable>,
+    pub(crate) shared: Option<SharedTable>,
     pub(crate) simulation: Option<SimulationTable>,
     pub(crate) recording: Option<RecordingTable>,
     /// Servo axes.

@@ -135,6 +135,7 @@ pub(crate) fn press_cell() -> Machine {
         recipes: Vec::new(),
         simulation: None,
         recording: None,
+        shared: None,
         inject: Vec::new(),
     }
 }

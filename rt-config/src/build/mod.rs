@@ -7,6 +7,7 @@ mod health;
 mod kinematics;
 mod press;
 mod recording;
+mod shared;
 mod signature;
 mod station;
 mod twin;
@@ -130,6 +131,8 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .recording
         .as_ref()
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
+    let shared = (file.shared.as_ref())
+        .map(|raw| shared::shared(raw, file, whole.bus, whole.period_ns, check));
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file
@@ -157,6 +160,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             machine_seed: simulation.machine_seed,
         }),
         recording,
+        shared,
         inject: Vec::new(),
     };
     if let Some(simulation) = &file.simulation {

@@ -373,6 +373,10 @@ impl SetpointSource for ControllerSource<'_> {
     fn stopped(&self) -> bool {
         self.ending && self.disabled
     }
+
+    fn controller(&self) -> Option<Phase> {
+        Some(self.phase)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Where set-points come from, and the way of a drive to operation enabled (CiA 402).
 
+use crate::controller::Phase;
 use crate::motion::{Override, Program, Progress};
 use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples};
 
@@ -57,6 +58,11 @@ pub trait SetpointSource {
 
     /// Whether everything stands and no drive is enabled any more.
     fn stopped(&self) -> bool;
+
+    /// How the requests of a controller are followed; none where no controller sends the set-points.
+    fn controller(&self) -> Option<Phase> {
+        None
+    }
 }
 
 /// Controlword that leads a drive in `state` one step towards operation enabled. A fault is not reset on its own.

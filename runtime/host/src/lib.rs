@@ -31,6 +31,7 @@ pub mod rehearsal;
 pub mod runner;
 pub mod scribe;
 pub mod session;
+pub mod shared;
 pub mod simd;
 pub mod snapshot;
 pub mod store;

@@ -253,6 +253,7 @@ pub(crate) mod tests {
             }],
             simulation: None,
             recording: None,
+            shared: None,
             inject: Vec::new(),
         }
     }

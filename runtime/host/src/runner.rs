@@ -1,12 +1,15 @@
 //! The cycle: a flat list of named phases, each timed against its budget. After the start it takes no heap, no log line and no
 //! lock, and waits for nothing but its next start and, with a deadline, the frame.
 
+mod shown;
+
 use crate::attached::Attached;
 use crate::findings::{self, PhaseWatch};
 use crate::pacer::Pacer;
 use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
+use crate::shared::SharedOutlet;
 use crate::snapshot::{
     Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender,
 };
@@ -57,6 +60,8 @@ pub struct Runner<'a, B> {
     pipeline: Pipeline<'a>,
     source: Option<Box<dyn SetpointSource + 'a>>,
     outlets: Outlets,
+    /// Shared memory of other programs; it belongs to this thread, and is made on it.
+    shared: Option<SharedOutlet>,
     phases: PhaseStatistics,
     timer: PhaseTimer,
     axes: Vec<Result<AxisReading, Missing>>,
@@ -111,9 +116,15 @@ impl<'a, B: Attached> Runner<'a, B> {
             pipeline,
             source,
             outlets,
+            shared: None,
             phases,
             trust,
         }
+    }
+
+    /// Shows flags and axes to other programs too.
+    pub fn share(&mut self, outlet: SharedOutlet) {
+        self.shared = Some(outlet);
     }
 
     /// Runs until the source ends, `cycles` are done or the user asks for a stop.
@@ -181,6 +192,7 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // publish
         self.publish(stamp);
+        self.show_shared(stamp);
         if let Some(record) = &mut self.outlets.record {
             // In virtual time nothing is late, so that a recording may wait for the disk.
             if self.pacer.is_real() {
@@ -331,6 +343,9 @@ impl<'a, B: Attached> Runner<'a, B> {
     }
 
     fn send(&mut self, event: Event) {
+        if let Some(shared) = &mut self.shared {
+            shared.flag(&event);
+        }
         self.raised += u64::from(event.state == EventState::Raised);
         if self.pacer.is_real() {
             self.outlets.events.send(event);

@@ -14,6 +14,7 @@ use crate::plan::{self, PlanStore};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
 use crate::scribe::{Scribe, ScribeTotals};
+use crate::shared::{self, SharedController, SharedOutlet};
 use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
@@ -21,8 +22,9 @@ use crate::trust::Trust;
 use crate::{clock, live, plain, realtime, tables, thresholds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use twinstep_config::machine::Machine;
-use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
+use twinstep_config::machine::{Controller, Machine};
+use twinstep_cycle::controller::ControllerSource;
+use twinstep_cycle::setpoint::{ProgramSource, SetpointSource, StationSetpoint};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
 
@@ -250,15 +252,32 @@ where
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
     let parts: &[u8] = machine.recipes.first().map_or(&[], |recipe| &recipe.parts);
+    let period_s = period_ns as f64 / 1e9;
     let source = ProgramSource::new(
         &mut programs,
         &stations,
         parts,
         machine.axes.len(),
-        period_ns as f64 / 1e9,
+        period_s,
         plan::stop_ramp_s(machine),
         options.armed,
     );
+    let mut controlled = shared::controlled_axes(machine);
+    let mut asked = vec![StationSetpoint::default(); machine.stations.len()];
+    let axes = controlled.len();
+    let outlet = (machine.shared.as_ref())
+        .map(|settings| SharedOutlet::new(settings, axes))
+        .transpose()?;
+    let settings = machine.shared.as_ref();
+    let controller = match settings.and_then(|shared| Some((shared, shared.controller?))) {
+        None => None,
+        Some((settings, Controller { liveness_cycles })) => {
+            let (axes, stations) = (&mut controlled, &mut asked);
+            let armed = options.armed;
+            let source = ControllerSource::new(axes, stations, period_s, liveness_cycles, armed);
+            Some(SharedController::new(settings, machine, source)?)
+        }
+    };
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
@@ -266,13 +285,16 @@ where
     // A tap waits for somebody else's master.
     while !bus.ready()? && !outlets.control.stop_requested() {}
     let owns_outputs = bus.takes_outputs();
-    let source: Option<Box<dyn SetpointSource>> = if owns_outputs {
-        Some(Box::new(source))
-    } else {
-        None
+    let source: Option<Box<dyn SetpointSource>> = match controller {
+        _ if !owns_outputs => None,
+        Some(controller) => Some(Box::new(controller)),
+        None => Some(Box::new(source)),
     };
     info.set_start_utc_ns(clock::utc_ns());
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
+    if let Some(outlet) = outlet {
+        runner.share(outlet);
+    }
     runner.run(options.cycles);
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {

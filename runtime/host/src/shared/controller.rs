@@ -1,0 +1,146 @@
+//! The way in: requests of a controller process.
+
+use super::wire::{AxisTarget, RequestHeader};
+use super::{MAX_SUBSCRIBERS, REQUEST_BUFFER, failed, node, service_name};
+use crate::error::HostError;
+use iceoryx2::node::Node;
+use iceoryx2::port::subscriber::Subscriber;
+use iceoryx2::service::ipc;
+use twinstep_config::machine::{Machine, Shared};
+use twinstep_cycle::controller::{AxisRequest, ControlledAxis, ControllerSource, Phase};
+use twinstep_cycle::setpoint::{SetpointSource, Setpoints, StationSetpoint};
+use twinstep_models::sample::{Context, Samples};
+
+/// The axes of `machine` with their limits, as a [`ControllerSource`] needs them.
+pub fn controlled_axes(machine: &Machine) -> Vec<ControlledAxis> {
+    let presses = machine.presses.iter().map(|press| &press.axis);
+    let axes = machine.axes.iter().chain(presses);
+    axes.map(|axis| {
+        ControlledAxis::new(
+            axis.motion.velocity_m_per_s,
+            axis.motion.acceleration_m_per_s2,
+        )
+    })
+    .collect()
+}
+
+/// Set-points that a controller process sends. Belongs to the thread that made it.
+pub struct SharedController<'a> {
+    requests: Subscriber<ipc::Service, [AxisTarget], RequestHeader>,
+    source: ControllerSource<'a>,
+    /// What was read last, as large as the machine.
+    axes: Vec<AxisRequest>,
+    stations: Vec<StationSetpoint>,
+    recipes: usize,
+    parts: usize,
+    refused: u64,
+    _node: Node<ipc::Service>,
+}
+
+impl<'a> SharedController<'a> {
+    /// Makes the service. `source` is what follows the requests.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] where the shared memory cannot be had.
+    pub fn new(
+        settings: &Shared,
+        machine: &Machine,
+        source: ControllerSource<'a>,
+    ) -> Result<Self, HostError> {
+        let node = node()?;
+        let name = service_name(&settings.name, "requests")?;
+        let service = node
+            .service_builder(&name)
+            .publish_subscribe::<[AxisTarget]>()
+            .user_header::<RequestHeader>()
+            // Two controllers would pull at the same axis.
+            .max_publishers(1)
+            .max_subscribers(MAX_SUBSCRIBERS)
+            .subscriber_max_buffer_size(REQUEST_BUFFER)
+            .history_size(0)
+            .enable_safe_overflow(true)
+            .open_or_create()
+            .map_err(|error| failed(name.as_str(), &error))?;
+        let requests = service
+            .subscriber_builder()
+            .buffer_size(REQUEST_BUFFER)
+            .create()
+            .map_err(|error| failed(name.as_str(), &error))?;
+        Ok(Self {
+            requests,
+            source,
+            axes: vec![AxisRequest::default(); machine.axes.len() + machine.presses.len()],
+            stations: vec![StationSetpoint::default(); machine.stations.len()],
+            recipes: machine.recipes.len().max(1),
+            parts: machine.parts.len().max(1),
+            refused: 0,
+            _node: node,
+        })
+    }
+
+    /// Requests with the wrong number of axes, or with a recipe or part that the configuration does not have. They count as
+    /// not sent.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn listen(&mut self) {
+        // At most what fits into the buffer: a controller that sends without end must not hold the cycle up.
+        for _ in 0..REQUEST_BUFFER {
+            let Ok(Some(sample)) = self.requests.receive() else {
+                return;
+            };
+            let (header, targets) = (*sample.user_header(), sample.payload());
+            let known =
+                usize::from(header.recipe) < self.recipes && usize::from(header.part) < self.parts;
+            if targets.len() != self.axes.len() || !known {
+                self.refused += 1;
+                continue;
+            }
+            for (axis, target) in self.axes.iter_mut().zip(targets) {
+                *axis = AxisRequest {
+                    enable: target.enable != 0,
+                    target_m: target.target_m,
+                };
+            }
+            for (n, station) in self.stations.iter_mut().enumerate() {
+                *station = StationSetpoint {
+                    ejector_on: header.ejectors >> n & 1 == 1,
+                    blow_off: header.blow_offs >> n & 1 == 1,
+                };
+            }
+            let context = Context {
+                recipe: header.recipe,
+                part: header.part,
+            };
+            self.source.take(&self.axes, &self.stations, context);
+        }
+    }
+}
+
+impl SetpointSource for SharedController<'_> {
+    fn next(&mut self, samples: &Samples<'_>, skipped: u32, out: &mut Setpoints<'_>) {
+        self.listen();
+        self.source.next(samples, skipped, out);
+    }
+
+    fn stop(&mut self) {
+        self.source.stop();
+    }
+
+    fn quick_stop(&mut self) {
+        self.source.quick_stop();
+    }
+
+    fn stop_time_s(&self) -> f64 {
+        self.source.stop_time_s()
+    }
+
+    fn stopped(&self) -> bool {
+        self.source.stopped()
+    }
+
+    fn controller(&self) -> Option<Phase> {
+        self.source.controller()
+    }
+}

@@ -1,0 +1,60 @@
+//! Shared memory (iceoryx2) with other programs on this computer: flags and samples of all axes go out, requests of a
+//! controller come in. No copy is made and no system call either; who reads polls.
+//!
+//! | service | payload | header | way |
+//! |---|---|---|---|
+//! | `twinstep/NAME/flags/1` | [`Flag`] | none | one sample a deviation, as soon as it is found |
+//! | `twinstep/NAME/axes/1` | slice of [`AxisState`], servo axes, then presses | [`CycleHeader`] | one sample every `axes_every` cycles |
+//! | `twinstep/NAME/requests/1` | slice of [`AxisTarget`], as many as the machine has | [`RequestHeader`] | a controller to twinstep |
+//!
+//! The number at the end is the version of the layout; all are `repr(C)`, so that C, C++ and Python read them too. At most 8
+//! subscribers of each. Who does not keep up loses the oldest samples; the cycle never waits. A flag is volatile: what counts is
+//! the event in the store.
+
+mod controller;
+mod outlet;
+mod wire;
+
+pub use controller::{SharedController, controlled_axes};
+pub use outlet::SharedOutlet;
+pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, source_kind};
+
+use crate::error::HostError;
+use iceoryx2::node::{Node, NodeBuilder};
+use iceoryx2::service::ipc;
+use iceoryx2::service::service_name::ServiceName;
+use iceoryx2::signal_handling_mode::SignalHandlingMode;
+
+/// Most subscribers of a service.
+pub const MAX_SUBSCRIBERS: usize = 8;
+/// Flags that wait for a subscriber.
+pub const FLAG_BUFFER: usize = 256;
+/// Samples of all axes that wait for a subscriber.
+pub const AXES_BUFFER: usize = 16;
+/// Requests that wait for the cycle; the last one counts.
+pub const REQUEST_BUFFER: usize = 2;
+
+/// A place in the shared memory of this computer. What processes that have died left there is removed.
+///
+/// # Errors
+/// [`HostError::Machine`] with what iceoryx2 said.
+fn node() -> Result<Node<ipc::Service>, HostError> {
+    NodeBuilder::new()
+        // Signals are ours: see `Control::stop_on_signals`.
+        .signal_handling_mode(SignalHandlingMode::Disabled)
+        .create::<ipc::Service>()
+        .map_err(|error| failed("a node", &error))
+}
+
+/// The name of a service, such as `twinstep/press-cell/flags/1`.
+fn service_name(machine: &str, what: &str) -> Result<ServiceName, HostError> {
+    let name = format!("twinstep/{machine}/{what}/1");
+    ServiceName::new(&name).map_err(|error| failed(&name, &error))
+}
+
+fn failed(what: &str, error: &impl std::fmt::Debug) -> HostError {
+    HostError::machine(
+        format!("shared memory: {what} could not be made: {error:?}"),
+        "another twinstep may use this name: end it or give [shared] another one; else make room and rights in /dev/shm and /tmp/iceoryx2",
+    )
+}

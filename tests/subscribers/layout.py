@@ -1,0 +1,89 @@
+"""The layout of twinstep's shared memory, written down a second time, from docs/shared-memory.md."""
+
+import ctypes
+import time
+
+import iceoryx2 as iox2
+
+F64, U64, U16, U8 = ctypes.c_double, ctypes.c_uint64, ctypes.c_uint16, ctypes.c_uint8
+
+
+def layout(name, *fields):
+    """A C structure that iceoryx2 knows as twinstep_NAME_1."""
+    members = {"_fields_": list(fields), "type_name": staticmethod(lambda: f"twinstep_{name}_1")}
+    return type(name, (ctypes.Structure,), members)
+
+
+Flag = layout(
+    "Flag",
+    ("cycle", U64), ("time_ns", U64), ("measured", F64), ("predicted", F64), ("source", U16),
+    ("source_kind", U8), ("channel", U8), ("state", U8), ("detector", U8), ("severity", U8), ("reserved", U8),
+)
+CycleHeader = layout(
+    "CycleHeader",
+    ("cycle", U64), ("time_ns", U64), ("recipe", U8), ("part", U8), ("controller", U8), ("halt", U8),
+    ("halt_axis", U16), ("reserved", U8 * 2),
+)
+AxisState = layout(
+    "AxisState",
+    ("position_m", F64), ("velocity_m_per_s", F64), ("current_a", F64), ("target_m", F64),
+    ("predicted_position_m", F64), ("predicted_velocity_m_per_s", F64), ("predicted_current_a", F64),
+    ("residual_sigma", F64), ("missing", U8), ("drive_state", U8), ("regime", U8), ("reserved", U8 * 5),
+)
+RequestHeader = layout(
+    "RequestHeader",
+    ("ejectors", U64), ("blow_offs", U64), ("recipe", U8), ("part", U8), ("reserved", U8 * 6),
+)
+AxisTarget = layout("AxisTarget", ("target_m", F64), ("enable", U8), ("reserved", U8 * 7))
+
+OPERATION_ENABLED = 4
+WAITING, FOLLOWING, HALTED = 1, 2, 3
+
+
+def node():
+    iox2.set_log_level(iox2.LogLevel.Fatal)
+    return iox2.NodeBuilder.new().signal_handling_mode(iox2.SignalHandlingMode.Disabled).create(iox2.ServiceType.Ipc)
+
+
+def opened(builder, seconds=30):
+    """The service, as soon as twinstep has made it."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return builder().open()
+        except Exception:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.002)
+
+
+class Machine:
+    """Both services that twinstep publishes, and the one that it listens to."""
+
+    def __init__(self, name):
+        self.node = node()
+        service = lambda what: self.node.service_builder(iox2.ServiceName.new(f"twinstep/{name}/{what}/1"))
+        self.flag_service = opened(lambda: service("flags").publish_subscribe(Flag))
+        self.axes_service = opened(
+            lambda: service("axes").publish_subscribe(iox2.Slice[AxisState]).user_header(CycleHeader))
+        self.requests = lambda: service("requests").publish_subscribe(
+            iox2.Slice[AxisTarget]).user_header(RequestHeader)
+        self.flags = self.flag_service.subscriber_builder().create()
+        self.axes = self.axes_service.subscriber_builder().create()
+
+    def lives(self):
+        return self.axes_service.dynamic_config.number_of_publishers > 0
+
+    @staticmethod
+    def count(sample):
+        """Axes in a sample. In version 0.10 the binding's own length of a slice is one of bytes."""
+        return sample.header.number_of_elements
+
+    def all(self, subscriber):
+        while True:
+            # Nothing is kept here: a subscriber may hold two samples at a time.
+            sample = subscriber.receive()
+            if sample is None:
+                return
+            yield sample
+            del sample

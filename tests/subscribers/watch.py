@@ -1,0 +1,31 @@
+"""Takes every flag and sample of the axes until twinstep has ended, and prints what it saw as one JSON object."""
+
+import json
+import sys
+
+from layout import Machine
+
+machine = Machine(sys.argv[1])
+flags, cycles, wrong = [], [], 0
+last = False
+while True:
+    alive = machine.lives()
+    for sample in machine.all(machine.axes):
+        header = sample.user_header().contents
+        axes = sample.payload()
+        cycles.append(header.cycle)
+        count = machine.count(sample)
+        for n in range(count):
+            axis = axes[n]
+            # The twin is near the machine, or the sample says why there is none.
+            if axis.missing == 0 and abs(axis.position_m - axis.predicted_position_m) > 1e-3:
+                wrong += 1
+        last = count
+    for sample in machine.all(machine.flags):
+        flag = sample.payload().contents
+        flags.append([flag.cycle, flag.source_kind, flag.source, flag.channel, flag.state])
+    if not alive:
+        break
+gaps = sum(1 for a, b in zip(cycles, cycles[1:]) if b != a + 1)
+print(json.dumps({"flags": flags, "samples": len(cycles), "gaps": gaps, "axes": last, "wrong": wrong,
+                  "forward": cycles == sorted(set(cycles))}))
