@@ -9,8 +9,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
+use iceoryx2::node::NodeBuilder;
+use iceoryx2::service::ipc;
+use iceoryx2::service::service_name::ServiceName;
 use twinstep_config::fault::Fault;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Machine, Shared};
 use twinstep_cycle::setpoint::ProgramSource;
 use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
@@ -25,6 +28,7 @@ use twinstep_host::plan::{self, PlanStore};
 use twinstep_host::recorder::Recorder;
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
+use twinstep_host::shared::{AxisState, CycleHeader, SharedOutlet};
 use twinstep_host::snapshot::{self, Control};
 use twinstep_host::store::StoreWriter;
 use twinstep_host::trust::Trust;
@@ -167,6 +171,20 @@ fn heap_calls(
         Trust::observe(),
     );
 
+    if let Some(settings) = &machine.shared {
+        runner.share(
+            SharedOutlet::new(settings, machine.axes.len() + machine.presses.len()).unwrap(),
+        );
+    }
+    let node = NodeBuilder::new().create::<ipc::Service>().unwrap();
+    let subscriber = machine.shared.as_ref().map(|settings| {
+        let name = format!("twinstep/{}/axes/1", settings.name);
+        let service = node.service_builder(&ServiceName::new(&name).unwrap());
+        let service = service.publish_subscribe::<[AxisState]>();
+        let service = service.user_header::<CycleHeader>().open().unwrap();
+        service.subscriber_builder().create().unwrap()
+    });
+
     for _ in 0..warm_up {
         assert_eq!(runner.cycle(), Flow::Next);
     }
@@ -177,6 +195,10 @@ fn heap_calls(
     let calls = count() - before;
     assert_eq!(runner.cycles(), warm_up + cycles);
     assert!(receiver.newest().is_some(), "snapshots were taken");
+    if let Some(subscriber) = &subscriber {
+        let sample = subscriber.receive().unwrap().expect("the newest are there");
+        assert!(sample.user_header().cycle > warm_up, "{sample:?}");
+    }
     drop(runner);
     scribe.stop(0).unwrap();
     recorder.stop().unwrap();
@@ -197,6 +219,19 @@ fn ten_thousand_cycles_of_the_press_cell_leave_the_heap_alone() {
         10_000,
     );
     // Otherwise the way of an event would be untested. Bus and drive at least.
+    assert!(events >= 2, "{events} events");
+    assert_eq!(calls, 0);
+}
+
+#[test]
+fn sharing_with_a_subscriber_leaves_the_heap_alone() {
+    let mut machine = press_cell();
+    machine.shared = Some(Shared {
+        name: format!("allocations-{}", std::process::id()),
+        axes_every: 1,
+        controller: None,
+    });
+    let (calls, events) = heap_calls(&machine, |clock| Pace::Virtual(Some(clock)), 100, 10_000);
     assert!(events >= 2, "{events} events");
     assert_eq!(calls, 0);
 }
