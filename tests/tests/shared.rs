@@ -5,7 +5,7 @@
 )]
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use twinstep_config::PRESS_CELL;
 use twinstep_tests::cable::python_with;
@@ -23,7 +23,7 @@ fn name(test: &str) -> String {
     format!("{test}-{}", std::process::id())
 }
 
-fn script(place: &Place, python: &PathBuf, script: &str, name: &str) -> Child {
+fn script(place: &Place, python: &Path, script: &str, name: &str) -> Child {
     let script = root().join("tests/subscribers").join(script);
     let args = [script.to_str().unwrap(), name];
     place.command(python, args).spawn().unwrap()
