@@ -44,6 +44,8 @@ pub enum Command {
     Reset(RunningArgs),
     /// Enable the outputs of a running instance
     Arm(RunningArgs),
+    /// Look at this computer: what keeps the cycle from its time, and what to do about it
+    Doctor(DoctorArgs),
 }
 
 impl Command {
@@ -61,6 +63,7 @@ impl Command {
             Self::Budget(args) => args.json,
             Self::Inject(args) => args.running.json,
             Self::Reset(args) | Self::Arm(args) => args.json,
+            Self::Doctor(args) => args.json,
         }
     }
 }
@@ -346,6 +349,34 @@ pub struct BudgetArgs {
     /// Its control socket, where several run or it is not at a usual place
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// The machine, for its core and its interface
+    #[arg(value_name = "CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print a shell script that mends what can be mended without a new start of the computer
+    #[arg(long, conflicts_with = "json")]
+    pub fix_script: bool,
+
+    /// Look at copies of /proc and /sys below DIR, not at this computer
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
+
+    /// Network interface of the bus, instead of the configuration's
+    #[arg(long, value_name = "IF")]
+    pub interface: Option<String>,
+
+    /// Core of the cycle, instead of the configuration's
+    #[arg(long, value_name = "N")]
+    pub core: Option<usize>,
 
     /// One JSON object a line
     #[arg(long)]

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod calibrate;
 pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod events;
 pub mod replay;
 pub mod run;
@@ -40,6 +41,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Inject(args) => steer::inject(args, output),
         Command::Reset(args) => steer::reset(args, output),
         Command::Arm(args) => steer::arm(args, output),
+        Command::Doctor(args) => doctor::run(args, output),
     }
 }
 
