@@ -374,6 +374,15 @@ impl SetpointSource for ControllerSource<'_> {
         self.ending && self.disabled
     }
 
+    fn arm(&mut self) {
+        // Once a stop has begun nothing starts again.
+        self.armed |= !self.ending;
+    }
+
+    fn armed(&self) -> bool {
+        self.armed
+    }
+
     fn controller(&self) -> Option<Phase> {
         Some(self.phase)
     }

@@ -7,6 +7,7 @@ pub mod controller;
 pub mod digest;
 pub mod drift;
 pub mod event;
+pub mod group;
 pub mod health;
 pub mod judge;
 pub mod lanes;

@@ -140,6 +140,14 @@ impl SetpointSource for SharedController<'_> {
         self.source.stopped()
     }
 
+    fn arm(&mut self) {
+        self.source.arm();
+    }
+
+    fn armed(&self) -> bool {
+        self.source.armed()
+    }
+
     fn controller(&self) -> Option<Phase> {
         self.source.controller()
     }
