@@ -6,6 +6,7 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod press;
+mod realtime;
 mod recording;
 mod signature;
 mod station;
@@ -130,6 +131,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .recording
         .as_ref()
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
+    let realtime = realtime::realtime(file.realtime.as_ref(), cycle.period_ns, check);
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file
@@ -147,6 +149,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
                 FALSE_ALARM_INTERVAL_S,
             ),
         },
+        realtime,
         bus,
         axes,
         presses,
