@@ -94,6 +94,7 @@ pub(crate) fn press_cell() -> Machine {
                 },
             ],
             frame_shift_ns: 300_000,
+            overrun: twinstep_config::machine::Overrun::Skip,
             tap: None,
         }),
         axes: vec![axis("x"), axis("y")],

@@ -51,7 +51,7 @@ fn mistakes_are_told_at_their_line() {
     load(&base, "it.toml").unwrap();
     for (from, to, words) in [
         ("core = 3", "core = 9000", "no kernel has so many cores"),
-        ("core = 3", "core = -1", "0 or more"),
+        ("core = 3", "core = -1", "a whole number from 0"),
         (
             "policy = \"fifo\"",
             "policy = \"rr\"",
