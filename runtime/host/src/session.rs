@@ -182,7 +182,8 @@ where
         give_up_rights(kept, output);
         let service = control.clone();
         let notify = std::thread::Builder::new().name("notify".to_owned());
-        if let Err(error) = notify.spawn_scoped(scope, move || service::attend(&service)) {
+        // Nobody waits for it: a service manager that does not listen must not keep the run from ending.
+        if let Err(error) = notify.spawn(move || service::attend(&service)) {
             output.note(&format!(
                 "the service manager is not told anything: {error}"
             ));

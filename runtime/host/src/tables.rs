@@ -84,7 +84,8 @@ pub fn trust_text(trust: &Trust) -> String {
         yes_no(trust.memory_locked),
     );
     let missing: Vec<&str> = trust.missing().map(|lack| lack.what).collect();
-    if !missing.is_empty() {
+    // In virtual time nothing of it matters.
+    if trust.wait.is_some() && !missing.is_empty() {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
