@@ -3,14 +3,16 @@
 mod bus;
 mod health;
 mod press;
+mod realtime;
 mod shared;
 mod signature;
 
-pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
+pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
+pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
 pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use twinstep_models::innovation::NEXT;
@@ -51,6 +53,8 @@ pub struct Machine {
     pub cycle: Cycle,
     /// How deviations are judged.
     pub judge: Judge,
+    /// How the cycle gets its time.
+    pub realtime: Realtime,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
     /// Servo axes, `[[axis]]`.

@@ -4,6 +4,7 @@ mod axis;
 mod evaluation;
 mod health;
 mod kinematics;
+mod realtime;
 mod shared;
 mod signature;
 
@@ -12,6 +13,7 @@ pub(crate) use axis::{
     PressMotionTable, StrokeTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
+pub(crate) use realtime::{RealtimeNicTable, RealtimeTable};
 pub(crate) use shared::SharedTable;
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
@@ -31,6 +33,7 @@ pub(crate) struct File {
     pub(crate) machine: MachineTable,
     pub(crate) cycle: CycleTable,
     pub(crate) judge: Option<JudgeTable>,
+    pub(crate) realtime: Option<RealtimeTable>,
     pub(crate) bus: Option<BusTable>,
     pub(crate) shared: Option<SharedTable>,
     pub(crate) simulation: Option<SimulationTable>,
@@ -120,6 +123,8 @@ pub(crate) struct BusTable {
     pub(crate) frame_shift: Option<Quantity<Time>>,
     /// Who owns the bus: "main_device" (twinstep, unless given) or "tap" (another MainDevice, which is only listened to).
     pub(crate) kind: Option<At<String>>,
+    /// What a cycle that comes too late leads to: "skip" (unless given), which leaves out the starts that have passed, or "stop".
+    pub(crate) overrun: Option<At<String>>,
     /// For a TAP with a port for each way: the interface of the returned frames. `interface` then has the outbound ones.
     pub(crate) returned_interface: Option<At<String>>,
     /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).

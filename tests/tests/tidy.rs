@@ -51,6 +51,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "the system call that ethtool makes",
     ),
     (
+        "runtime/host/src/realtime/prefault.rs",
+        "the call that tells the allocator to keep what it has",
+    ),
+    (
         "runtime/host/src/simd.rs",
         "vouches for the vector unit that the processor names",
     ),

@@ -80,6 +80,7 @@ pub(crate) fn press_cell() -> Machine {
         judge: Judge {
             false_alarm_interval_s: 1e6,
         },
+        realtime: twinstep_config::machine::Realtime::default(),
         bus: Some(Bus {
             interface: None,
             subdevices: vec![
@@ -96,6 +97,7 @@ pub(crate) fn press_cell() -> Machine {
                 },
             ],
             frame_shift_ns: 300_000,
+            overrun: twinstep_config::machine::Overrun::Skip,
             tap: None,
         }),
         axes: vec![axis("x"), axis("y")],

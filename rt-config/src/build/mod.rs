@@ -7,6 +7,7 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod press;
+mod realtime;
 mod recording;
 mod shared;
 mod signature;
@@ -128,6 +129,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
     let shared = (file.shared.as_ref())
         .map(|raw| shared::shared(raw, file, whole.bus, whole.period_ns, check));
+    let realtime = realtime::realtime(file.realtime.as_ref(), cycle.period_ns, check);
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file
@@ -145,6 +147,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
                 FALSE_ALARM_INTERVAL_S,
             ),
         },
+        realtime,
         bus,
         axes,
         presses,

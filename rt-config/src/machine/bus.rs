@@ -11,6 +11,18 @@ pub struct Bus {
     pub frame_shift_ns: u64,
     /// The bus is somebody else's and only listened to.
     pub tap: Option<Tap>,
+    /// What an overrun leads to.
+    pub overrun: Overrun,
+}
+
+/// What a cycle that comes too late leads to. Either way two set-points are never sent in one SYNC0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overrun {
+    /// The starts that have passed are left out, and the cycle goes on.
+    #[default]
+    Skip,
+    /// The machine is stopped: ramp, standstill, disabled, out of OP; the run ends with an error.
+    Stop,
 }
 
 /// One SubDevice on the bus.

@@ -33,6 +33,7 @@ pub mod recorder;
 pub mod rehearsal;
 pub mod runner;
 pub mod scribe;
+pub mod service;
 pub mod session;
 pub mod shared;
 pub mod simd;
