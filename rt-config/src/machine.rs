@@ -4,6 +4,7 @@ mod bus;
 mod health;
 mod press;
 mod signature;
+mod tsn;
 
 pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
@@ -11,6 +12,7 @@ pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, Vlan};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -51,6 +53,8 @@ pub struct Machine {
     pub judge: Judge,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// What is set on a network interface for the time of a run.
+    pub tsn: Option<Tsn>,
     /// Servo axes, `[[axis]]`.
     pub axes: Vec<Axis>,
     /// Servo presses, `[[press]]`.

@@ -5,6 +5,7 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod signature;
+mod tsn;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
@@ -14,6 +15,7 @@ pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
 pub(crate) use kinematics::KinematicsTable;
+pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
@@ -30,6 +32,7 @@ pub(crate) struct File {
     pub(crate) cycle: CycleTable,
     pub(crate) judge: Option<JudgeTable>,
     pub(crate) bus: Option<BusTable>,
+    pub(crate) tsn: Option<TsnTable>,
     pub(crate) simulation: Option<SimulationTable>,
     pub(crate) recording: Option<RecordingTable>,
     /// Servo axes.

@@ -4,6 +4,7 @@ mod errors;
 mod evaluation;
 mod hostile;
 mod presses;
+mod tsn;
 mod twins;
 
 use super::*;

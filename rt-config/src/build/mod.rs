@@ -9,6 +9,7 @@ mod press;
 mod recording;
 mod signature;
 mod station;
+mod tsn;
 mod twin;
 
 use crate::check::{Bounds, Check};
@@ -148,6 +149,10 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             ),
         },
         bus,
+        tsn: file
+            .tsn
+            .as_ref()
+            .map(|raw| tsn::tsn(raw, whole.period_ns, check)),
         axes,
         presses,
         stations,

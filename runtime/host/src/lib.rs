@@ -42,6 +42,7 @@ pub mod strokes;
 pub mod tables;
 pub mod thresholds;
 pub mod trust;
+pub mod tsn;
 
 use clap::Parser;
 use std::ffi::OsString;
