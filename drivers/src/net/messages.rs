@@ -116,14 +116,15 @@ fn priority_map(classes: &Classes, offload: bool) -> Vec<u8> {
     bytes.push(classes.queues.len() as u8);
     bytes.extend(classes.of_priority);
     bytes.push(u8::from(offload));
-    let mut offset = 0;
+    let mut next = 0;
     let mut offsets = [0_u16; 16];
-    for class in 0..16 {
+    for (class, offset) in offsets.iter_mut().enumerate() {
         let count = classes.queues.get(class).copied().unwrap_or(0);
         bytes.extend(count.to_ne_bytes());
+        // A class that is not there has no queues, and begins at 0.
         if count > 0 {
-            offsets[class] = offset;
-            offset += count;
+            *offset = next;
+            next += count;
         }
     }
     bytes.extend(offsets.iter().flat_map(|offset| offset.to_ne_bytes()));

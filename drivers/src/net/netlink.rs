@@ -210,10 +210,10 @@ pub(super) fn vlan_of(link: &LinkMessage) -> Option<Vlan> {
             InfoVlan::Id(id) => vlan.id = *id,
             InfoVlan::EgressQos(maps) => {
                 for map in maps {
-                    if let VlanQosMapping::Mapping(from, to) = map {
-                        if let Some(slot) = vlan.pcp.get_mut(*from as usize) {
-                            *slot = u8::try_from(*to).unwrap_or(u8::MAX);
-                        }
+                    if let VlanQosMapping::Mapping(from, to) = map
+                        && let Some(slot) = vlan.pcp.get_mut(*from as usize)
+                    {
+                        *slot = u8::try_from(*to).unwrap_or(u8::MAX);
                     }
                 }
             }

@@ -276,7 +276,7 @@ fn gates(
     }
     let sum: u64 = gates.iter().map(|gate| u64::from(gate.length_ns)).sum();
     // A period that has a problem of its own is 0 here.
-    if period_ns > 0 && sum % period_ns != 0 {
+    if period_ns > 0 && !sum.is_multiple_of(period_ns) {
         check.problem(
             &given.span,
             format!(
