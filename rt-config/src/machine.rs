@@ -6,6 +6,7 @@ mod press;
 mod realtime;
 mod shared;
 mod signature;
+mod tsn;
 
 pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
@@ -15,6 +16,7 @@ pub use press::{
 pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
 pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, Vlan};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -57,6 +59,8 @@ pub struct Machine {
     pub realtime: Realtime,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// What is set on a network interface for the time of a run.
+    pub tsn: Option<Tsn>,
     /// Servo axes, `[[axis]]`.
     pub axes: Vec<Axis>,
     /// Servo presses, `[[press]]`.

@@ -7,6 +7,7 @@ mod kinematics;
 mod realtime;
 mod shared;
 mod signature;
+mod tsn;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
@@ -18,6 +19,7 @@ pub(crate) use shared::SharedTable;
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
 pub(crate) use kinematics::KinematicsTable;
+pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
@@ -36,6 +38,7 @@ pub(crate) struct File {
     pub(crate) realtime: Option<RealtimeTable>,
     pub(crate) bus: Option<BusTable>,
     pub(crate) shared: Option<SharedTable>,
+    pub(crate) tsn: Option<TsnTable>,
     pub(crate) simulation: Option<SimulationTable>,
     pub(crate) recording: Option<RecordingTable>,
     /// Servo axes.

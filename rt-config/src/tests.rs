@@ -6,6 +6,7 @@ mod hostile;
 mod presses;
 mod realtime;
 mod shared;
+mod tsn;
 mod twins;
 
 use super::*;

@@ -26,11 +26,23 @@ pub struct RawSocket {
 }
 
 impl RawSocket {
-    /// Opens an interface.
+    /// Opens an interface; frames go past its queueing discipline.
     ///
     /// # Errors
     /// [`LinkError::NoInterface`], [`LinkError::NoPermission`], or what the system said.
     pub fn open(interface: &str) -> Result<Self, LinkError> {
+        Self::open_as(interface, None)
+    }
+
+    /// Opens an interface whose queueing discipline (`[tsn]`) says when frames leave, by their `priority` (0 to 15).
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_queued(interface: &str, priority: u8) -> Result<Self, LinkError> {
+        Self::open_as(interface, Some(priority))
+    }
+
+    fn open_as(interface: &str, queued: Option<u8>) -> Result<Self, LinkError> {
         let name =
             CString::new(interface).map_err(|_| LinkError::NoInterface(interface.to_owned()))?;
         // SAFETY: `name` is a string that ends in NUL and lives through the call.
@@ -78,22 +90,33 @@ impl RawSocket {
                 error: Error::last_os_error(),
             });
         }
-        let set = |option: i32| {
-            let on: i32 = 1;
+        let set = |level: i32, option: i32, value: i32| {
             // SAFETY: the pointer is to a live i32 and the length is its own.
             unsafe {
                 libc::setsockopt(
                     socket.as_raw_fd(),
-                    libc::SOL_PACKET,
+                    level,
                     option,
-                    (&raw const on).cast(),
+                    (&raw const value).cast(),
                     size_of::<i32>() as libc::socklen_t,
                 ) == 0
             }
         };
         // Own frames are not wanted back; where the kernel is too old for it, they are dropped by their tag.
-        set(libc::PACKET_IGNORE_OUTGOING);
-        let bypasses_qdisc = set(libc::PACKET_QDISC_BYPASS);
+        set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+        let bypasses_qdisc = match queued {
+            None => set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1),
+            // Above 6 the kernel wants CAP_NET_ADMIN, which setting a queueing discipline has needed before.
+            Some(priority) if set(libc::SOL_SOCKET, libc::SO_PRIORITY, i32::from(priority)) => {
+                false
+            }
+            Some(_) => {
+                return Err(LinkError::System {
+                    what: "setting the priority of frames (is CAP_NET_ADMIN there?)",
+                    error: Error::last_os_error(),
+                });
+            }
+        };
         Ok(Self {
             socket,
             clock: Clock::monotonic(),

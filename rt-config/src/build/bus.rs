@@ -65,7 +65,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
     }
 }
 
-fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
+pub(super) fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
     // IFNAMSIZ is 16 with its final 0.
     let wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
     if name.value.is_empty() || name.value.len() > 15 || name.value.contains(wrong) {

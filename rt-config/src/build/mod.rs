@@ -12,6 +12,7 @@ mod recording;
 mod shared;
 mod signature;
 mod station;
+mod tsn;
 mod twin;
 
 use crate::check::{Bounds, Check};
@@ -149,6 +150,10 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         },
         realtime,
         bus,
+        tsn: file
+            .tsn
+            .as_ref()
+            .map(|raw| tsn::tsn(raw, whole.period_ns, check)),
         axes,
         presses,
         stations,

@@ -234,6 +234,7 @@ pub(crate) mod tests {
             },
             realtime: twinstep_config::machine::Realtime::default(),
             bus: None,
+            tsn: None,
             axes: Vec::new(),
             presses: Vec::new(),
             stations: vec![Station {
