@@ -6,9 +6,10 @@ mod press;
 mod realtime;
 mod shared;
 mod signature;
+mod switches;
 mod tsn;
 
-pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SiiFile, SubDevice, Tap};
+pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
@@ -16,6 +17,7 @@ pub use press::{
 pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
 pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+pub use switches::{SwitchRange, Switches};
 pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, Vlan};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
@@ -332,6 +334,8 @@ pub struct AxisPlant {
     pub cogging_nm: f64,
     /// Efficiency of the screw or belt (1).
     pub efficiency: f64,
+    /// Switches along the axis, wired to the drive.
+    pub switches: Switches,
 }
 
 /// A vacuum station.

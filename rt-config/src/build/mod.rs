@@ -12,6 +12,7 @@ mod recording;
 mod shared;
 mod signature;
 mod station;
+mod switches;
 mod tsn;
 mod twin;
 
