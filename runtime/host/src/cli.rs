@@ -36,7 +36,7 @@ pub enum Command {
     Events(EventsArgs),
     /// What a running instance does: durations, budgets, axes, bus
     Status(StatusArgs),
-    /// Show or change the budgets of a running instance
+    /// Show or change the budgets of a running instance, or run a machine and recommend some
     Budget(BudgetArgs),
     /// Inject faults into a running simulated machine
     Inject(InjectArgs),
@@ -69,7 +69,7 @@ impl Command {
 }
 
 /// Arguments of everything that runs the cycle.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct CycleArgs {
     /// End after N cycles, counted from the first one in OP
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -342,6 +342,34 @@ pub struct InjectArgs {
 /// Arguments of `budget`.
 #[derive(Args, Clone, Debug)]
 pub struct BudgetArgs {
+    /// Run this machine and recommend budgets for it, instead of asking a running instance
+    #[arg(value_name = "CONFIG", conflicts_with = "set")]
+    pub config: Option<PathBuf>,
+
+    /// How long it is to run, 60s unless given
+    #[arg(long = "for", value_name = "TIME", requires = "config")]
+    pub time: Option<String>,
+
+    /// Probability a cycle with which a budget may be exceeded, 1e-6 unless given
+    #[arg(long, value_name = "P", requires = "config")]
+    pub probability: Option<f64>,
+
+    /// Write the budgets into CONFIG; CONFIG as it was is kept as CONFIG.bak
+    #[arg(long, requires = "config")]
+    pub write: bool,
+
+    /// Network interface of the bus, as with `run`
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub interface: Option<String>,
+
+    /// Enable the outputs on a real interface, as with `run`: the machine moves
+    #[arg(long, requires = "config")]
+    pub arm: bool,
+
+    /// Folder of the event store of that run, a fresh one unless given
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub state: Option<PathBuf>,
+
     /// Set the budget of a phase or group of models, such as predict=50us; `none` takes it away (may be repeated)
     #[arg(long, value_name = "PHASE=TIME")]
     pub set: Vec<String>,

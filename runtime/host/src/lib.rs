@@ -22,6 +22,7 @@ pub mod lock;
 pub mod movements;
 pub mod names;
 pub mod output;
+pub mod overruns;
 pub mod pacer;
 pub mod pass;
 pub mod phases;

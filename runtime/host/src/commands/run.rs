@@ -6,6 +6,7 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
+use crate::phases::Delivery;
 use crate::session::{self, Options};
 use crate::store;
 use twinstep_config::machine::Machine;
@@ -18,6 +19,18 @@ use twinstep_drivers::link::raw_socket::RawSocket;
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
+    run_for(args, output, None)
+}
+
+/// The same; every cycle is left in `samples` for who finds budgets.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run_for(
+    args: &RunArgs,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
     super::check::judge_timing(&machine)?;
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
@@ -26,7 +39,10 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
-        let options = Options::new(&machine.name, &args.cycle, state, true);
+        let options = Options {
+            samples,
+            ..Options::new(&machine.name, &args.cycle, state, true)
+        };
         return simulated::run(&machine, &args.cycle, &options, output);
     };
     if args.cycle.fast || !args.cycle.inject.is_empty() || !machine.inject.is_empty() {
@@ -36,7 +52,10 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
         ));
     }
     // Outputs of a real machine stay disabled until somebody says so.
-    let options = Options::new(&machine.name, &args.cycle, state, args.arm);
+    let options = Options {
+        samples,
+        ..Options::new(&machine.name, &args.cycle, state, args.arm)
+    };
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
