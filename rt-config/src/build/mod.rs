@@ -10,6 +10,7 @@ mod press;
 mod recording;
 mod signature;
 mod station;
+mod switches;
 mod twin;
 
 use crate::check::{Bounds, Check};
