@@ -471,6 +471,12 @@ fn a_move_that_soem_makes_arrives_at_the_tap() {
             "{name}: {summary}"
         );
         assert_eq!(summary["bus"]["foreign"], 0, "{name}: {summary}");
+        let from = if name == "early" {
+            "start_up"
+        } else {
+            "configuration"
+        };
+        assert_eq!(summary["process_data"], from, "{name}: {summary}");
         assert_eq!(
             summary["bus"]["working_counter_errors"], 0,
             "{name}: {summary}"

@@ -16,6 +16,36 @@ use twinstep_models::cause::Cause;
 /// Largest difference between a drive's rated values and the configuration's (1).
 const TOLERANCE: f64 = 0.01;
 
+/// What says where somebody else's process data stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessData {
+    /// The start-up of their master, which was heard.
+    StartUp,
+    /// The configuration: it was not heard.
+    Configuration,
+}
+
+impl ProcessData {
+    /// The stable word of it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::StartUp => "start_up",
+            Self::Configuration => "configuration",
+        }
+    }
+
+    /// It in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::StartUp => "process data as learnt from the master's start-up",
+            Self::Configuration => {
+                "process data as the configuration has them: the master's start-up was not heard"
+            }
+        }
+    }
+}
+
 /// A bus, with what concerns its start and its end.
 pub trait Attached: Bus {
     /// Real time that a simulated segment and its plant took since the last call (ns): no part of any phase.
@@ -39,6 +69,11 @@ pub trait Attached: Bus {
     /// [`HostError`] where it never will be.
     fn ready(&mut self) -> Result<bool, HostError> {
         Ok(true)
+    }
+
+    /// Where the places of the process data were learnt from; none where nothing had to be learnt.
+    fn process_data(&self) -> Option<ProcessData> {
+        None
     }
 
     /// Part of the last exchange in which somebody else's frame was waited for (ns): it is no work, but slack.
@@ -111,6 +146,14 @@ impl Attached for RecordingBus {
 impl<S: FrameSource> Attached for TapBus<S> {
     fn takes_outputs(&self) -> bool {
         false
+    }
+
+    fn process_data(&self) -> Option<ProcessData> {
+        Some(if self.is_learnt() {
+            ProcessData::StartUp
+        } else {
+            ProcessData::Configuration
+        })
     }
 
     fn take_report(&mut self) -> Option<Report> {

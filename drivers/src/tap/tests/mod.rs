@@ -3,6 +3,7 @@
 mod frames;
 mod groups;
 mod hostile;
+mod images;
 mod layout;
 mod learn;
 mod restart;
@@ -104,9 +105,15 @@ fn devices(sizes: &[(usize, usize)]) -> Vec<Description> {
 
 /// As [`run`], with other SubDevices.
 fn run_of(name: &str, descriptions: Vec<Description>) -> Run {
+    run_with(name, descriptions, |_| {})
+}
+
+/// As [`run_of`], with another configuration of master and tap.
+fn run_with(name: &str, descriptions: Vec<Description>, change: impl Fn(&mut Machine)) -> Run {
     let path =
         std::env::temp_dir().join(format!("twinstep-tap-{}-{name}.pcap", std::process::id()));
     let (mut machine, segment) = bench_of(descriptions, PERIOD_NS);
+    change(&mut machine);
     let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
     let link = PcapLink::create(link, &path).unwrap();
     let mut bus = EthercatBus::bring_up(link, &machine).unwrap();
