@@ -3,6 +3,7 @@
 mod bus;
 mod health;
 mod press;
+mod pubsub;
 mod signature;
 
 pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
@@ -10,6 +11,7 @@ pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
+pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
@@ -51,6 +53,8 @@ pub struct Machine {
     pub judge: Judge,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// Where predictions and deviations are published.
+    pub publish: Option<Publish>,
     /// Servo axes, `[[axis]]`.
     pub axes: Vec<Axis>,
     /// Servo presses, `[[press]]`.

@@ -4,6 +4,7 @@ mod errors;
 mod evaluation;
 mod hostile;
 mod presses;
+mod pubsub;
 mod twins;
 
 use super::*;

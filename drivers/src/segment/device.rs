@@ -5,6 +5,7 @@ mod effects;
 mod faults;
 mod links;
 mod power;
+mod published;
 mod ram;
 mod states;
 

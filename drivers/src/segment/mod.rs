@@ -26,6 +26,7 @@ pub mod io_station;
 mod mailbox;
 pub mod pdo;
 pub mod plant;
+mod published;
 #[cfg(test)]
 mod register_tests;
 mod registers;

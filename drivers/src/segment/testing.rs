@@ -161,6 +161,7 @@ pub fn bench_of(descriptions: Vec<Description>, period_ns: u64) -> (Machine, Seg
             .collect(),
         frame_shift_ns: period_ns / 4,
         tap: None,
+        pubsub: None,
     });
     let plant = Plant::new(&machine, 1, 1);
     let parts = descriptions

@@ -11,6 +11,8 @@ use twinstep_drivers::link::{Link, LinkError};
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::source::{FrameSource, TapError};
+use twinstep_drivers::tsn::TsnBus;
+use twinstep_drivers::tsn::bus::TsnError;
 use twinstep_models::cause::Cause;
 
 /// Largest difference between a drive's rated values and the configuration's (1).
@@ -180,6 +182,33 @@ impl<S: FrameSource> Attached for TapBus<S> {
 
     fn leave(&mut self) -> Option<String> {
         self.take_error().map(|error| error.to_string())
+    }
+}
+
+impl<L: Link> Attached for TsnBus<L> {
+    fn takes_outputs(&self) -> bool {
+        false
+    }
+
+    fn ready(&mut self) -> Result<bool, HostError> {
+        Self::ready(self).map_err(not_subscribed)
+    }
+
+    fn waited_ns(&self) -> u64 {
+        Self::waited_ns(self)
+    }
+
+    fn leave(&mut self) -> Option<String> {
+        self.take_error().map(|error| error.to_string())
+    }
+}
+
+/// Why there is nothing to subscribe to, for the user.
+pub fn not_subscribed(error: TsnError) -> HostError {
+    match error {
+        TsnError::Link(error) => crate::uadp::not_open(error),
+        // The remedy stands in the sentence already.
+        _ => HostError::usage(error.to_string(), ""),
     }
 }
 

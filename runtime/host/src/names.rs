@@ -252,6 +252,7 @@ pub(crate) mod tests {
                 false_alarm_interval_s: 2_592_000.0,
             },
             bus: None,
+            publish: None,
             axes: Vec::new(),
             presses: Vec::new(),
             stations: vec![Station {

@@ -18,6 +18,7 @@ use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, tables, thresholds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -141,7 +142,14 @@ where
             "signals cannot be caught ({error}): an interrupt ends the run without a summary"
         ));
     }
+    // A replay, and a run in virtual time, have nobody to publish to.
+    let publish = machine.publish.as_ref().filter(|_| options.real_time);
+    let uadp = publish.map(|publish| {
+        let axes = machine.axes.len() + machine.presses.len();
+        Predictions::open(publish, axes, machine.stations.len())
+    });
     let outlets = Outlets {
+        uadp: uadp.transpose()?,
         events,
         strokes,
         record,

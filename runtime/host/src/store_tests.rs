@@ -251,7 +251,7 @@ fn every_run_is_noted_also_in_a_store_that_had_no_place_for_it() {
     use crate::attached::ProcessData;
     let folder = tempfile::tempdir().unwrap();
     let run = run_info();
-    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let store = StoreWriter::open(folder.path()).unwrap();
     store.connection.execute_batch("DROP TABLE runs").unwrap();
     drop(store);
     let mut store = StoreWriter::open(folder.path()).unwrap();

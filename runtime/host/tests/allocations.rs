@@ -114,6 +114,7 @@ fn heap_calls(
     let (record, recorder) = Recorder::start(Box::new(writer), &map.image()).unwrap();
     let (snapshots, mut receiver) = snapshot::channel();
     let outlets = Outlets {
+        uadp: None,
         events,
         strokes: None,
         record: Some(record),

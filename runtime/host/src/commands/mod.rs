@@ -10,6 +10,7 @@ pub mod scan;
 pub mod sim;
 mod simulated;
 mod tap;
+mod tsn;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
