@@ -428,6 +428,10 @@ fn the_tap_has_no_call_that_sends() {
     let mut looked_at = 0;
     while let Some(path) = files.pop() {
         if path.is_dir() {
+            // The tests of the tap play masters.
+            if path.ends_with("tests") {
+                continue;
+            }
             files.extend(
                 fs::read_dir(&path)
                     .unwrap()
