@@ -94,7 +94,7 @@ impl Reader {
             0 => Standing::Duplicate,
             _ if (-OLD..0).contains(&step) => Standing::Old,
             _ if self.fresh.is_some() => Standing::Ahead,
-            _ if step < 0 || step > LONGEST_GAP => Standing::Now(0),
+            _ if !(0..=LONGEST_GAP).contains(&step) => Standing::Now(0),
             _ => {
                 let gap = step as u16 - 1;
                 if gap > self.skipped {

@@ -20,21 +20,17 @@ fn after(first: &Run, until: usize, second: &Run) -> Script {
     script
 }
 
-/// What every exchange came to, and the error of the source.
-fn outcomes(
-    run: &Run,
-    script: Script,
-) -> (
-    Vec<(Option<BusCause>, ProcessImage)>,
-    Option<TapError>,
-    bool,
-) {
+/// What an exchange came to.
+type Outcome = (Option<BusCause>, ProcessImage);
+
+/// What every exchange came to, the error of the source, and whether the map is learnt at the end.
+fn outcomes(run: &Run, script: Script) -> (Vec<Outcome>, Option<TapError>, bool) {
     let (mut bus, mut image): (TapBus<Script>, _) = run.tap(script);
     let mut outcomes = Vec::new();
     let mut previous = None;
     loop {
         let result = bus.exchange(&mut image, &mut || {});
-        let stamp = result.map_or_else(|fault| fault.stamp, |stamp| stamp);
+        let stamp = result.unwrap_or_else(|fault| fault.stamp);
         let cause = result.err().map(|fault| fault.cause);
         if cause == Some(BusCause::End) {
             return (outcomes, bus.take_error(), bus.is_learnt());
@@ -46,7 +42,7 @@ fn outcomes(
 }
 
 /// The last cycles are those of `run`.
-fn ends_with(outcomes: &[(Option<BusCause>, ProcessImage)], run: &Run) {
+fn ends_with(outcomes: &[Outcome], run: &Run) {
     let last = outcomes.iter().rev().zip(run.images.iter().rev());
     for ((cause, heard), ours) in last.take(CYCLES as usize - 20) {
         assert_eq!(*cause, None);
