@@ -9,7 +9,7 @@ mod signature;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
-    PressMotionTable, StrokeTable, TailTable, TwinTable,
+    PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
@@ -154,6 +154,8 @@ pub(crate) struct SubDeviceTable {
     pub(crate) sii: Option<At<String>>,
     /// SubDevice that it hangs at; the one before it on the wire unless given.
     pub(crate) behind: Option<At<String>>,
+    /// Axis or press that is the second one of this drive: its objects are those of the first, 0x0800 further.
+    pub(crate) second_axis: Option<At<String>>,
     /// Port of that SubDevice: "B" (unless given), "C" or "D". Frames pass what hangs at D first, then B, then C.
     pub(crate) port: Option<At<String>>,
 }

@@ -1,5 +1,6 @@
 //! The bus: which SubDevices in which order, and what process data they carry.
 
+mod second;
 mod tree;
 
 use super::{Whole, pubsub, text};
@@ -49,6 +50,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         .map(|device| subdevice(device, whole, check))
         .collect();
     with_images(raw, &mut built, check);
+    second::join(&raw.subdevice, &devices, &mut built, check);
     let mut subdevices = match &raw.subdevices {
         // The order of names that have problems of their own says nothing.
         Some(order) if whole.named => ordered(order, &built, check),
@@ -241,6 +243,7 @@ fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice
         outputs: entries("outputs", device.outputs, outputs, needed.0, check),
         inputs: entries("inputs", device.inputs, inputs, needed.1, check),
         sii: None,
+        second: None,
         behind: None,
     }
 }

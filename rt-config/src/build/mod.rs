@@ -11,6 +11,7 @@ mod pubsub;
 mod recording;
 mod signature;
 mod station;
+mod switches;
 mod twin;
 
 use crate::check::{Bounds, Check};
