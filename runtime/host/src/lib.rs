@@ -44,6 +44,7 @@ pub mod tables;
 pub mod thresholds;
 pub mod trust;
 pub mod tsn;
+pub mod uadp;
 
 use clap::Parser;
 use std::ffi::OsString;
