@@ -5,6 +5,8 @@ mod errors;
 mod evaluation;
 mod hostile;
 mod presses;
+mod pubsub;
+mod tsn;
 mod twins;
 
 use super::*;

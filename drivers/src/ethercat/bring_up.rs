@@ -390,7 +390,7 @@ fn configure<L: Link>(
 }
 
 /// A SubDevice of which the configuration has only an image: its process data is nobody's.
-fn is_nobodys(known: &SubDevice) -> bool {
+pub(crate) fn is_nobodys(known: &SubDevice) -> bool {
     known.sii.is_some() && known.outputs.is_empty() && known.inputs.is_empty()
 }
 

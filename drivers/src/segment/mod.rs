@@ -29,6 +29,7 @@ mod mailbox;
 pub mod pdo;
 pub(crate) mod pdo_config;
 pub mod plant;
+mod published;
 #[cfg(test)]
 mod register_tests;
 mod registers;

@@ -1,6 +1,8 @@
 //! The bus: what is on it, and whether it is ours.
 
-/// An EtherCAT bus.
+use super::PubSub;
+
+/// An EtherCAT bus, or what takes its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bus {
     /// Network interface; none: the simulated segment, in process.
@@ -11,6 +13,8 @@ pub struct Bus {
     pub frame_shift_ns: u64,
     /// The bus is somebody else's and only listened to.
     pub tap: Option<Tap>,
+    /// There is no EtherCAT: the devices publish their process data, and twinstep subscribes.
+    pub pubsub: Option<PubSub>,
 }
 
 /// One SubDevice on the bus.

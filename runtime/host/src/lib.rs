@@ -44,6 +44,8 @@ pub mod strokes;
 pub mod tables;
 pub mod thresholds;
 pub mod trust;
+pub mod tsn;
+pub mod uadp;
 
 use clap::Parser;
 use std::ffi::OsString;

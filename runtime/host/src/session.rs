@@ -1,6 +1,6 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
-use crate::attached::Attached;
+use crate::attached::{Attached, ProcessData};
 use crate::cli::CycleArgs;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
@@ -25,6 +25,7 @@ use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, tables, thresholds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -163,8 +164,15 @@ where
     }
     let (sentry, watcher) = start_watcher(machine, options, &info)?.unzip();
     let causes = watcher.as_ref().map(Watcher::causes);
+    // A replay, and a run in virtual time, have nobody to publish to.
+    let publish = machine.publish.as_ref().filter(|_| options.real_time);
+    let uadp = publish.map(|publish| {
+        let axes = machine.axes.len() + machine.presses.len();
+        Predictions::open(publish, axes, machine.stations.len())
+    });
     let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
     let outlets = Outlets {
+        uadp: uadp.transpose()?,
         events,
         strokes,
         record,
@@ -180,7 +188,10 @@ where
             .spawn_scoped(scope, || {
                 // Whatever happens here, the views must end.
                 let finish = control.finish_at_the_end();
-                let done = cycle_thread(machine, options, &plan, map, outlets, &info, attach);
+                // A live view has the words in its header.
+                let notes = (!interactive).then_some(output);
+                let told = (&*info, notes);
+                let done = cycle_thread(machine, options, &plan, map, outlets, told, attach);
                 drop(finish);
                 done
             });
@@ -193,7 +204,7 @@ where
         if interactive {
             let view = live::View::new(
                 options.title.as_str(),
-                names.clone(),
+                Arc::clone(&info),
                 machine.cycle.period_ns,
             );
             if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
@@ -231,7 +242,14 @@ where
             lost.dropped
         ));
     }
-    finish(machine, options, output, &done, totals, &causes)
+    finish(
+        machine,
+        options,
+        output,
+        &done,
+        totals,
+        (&causes, info.process_data()),
+    )
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running
@@ -320,7 +338,7 @@ fn cycle_thread<B, F>(
     plan: &PlanStore,
     map: ObjectMap,
     outlets: Outlets,
-    info: &RunInfo,
+    (info, notes): (&RunInfo, Option<&Output>),
     attach: F,
 ) -> Result<Done, HostError>
 where
@@ -381,8 +399,15 @@ where
         None
     };
     info.set_start_utc_ns(clock::utc_ns());
+    let learnt = bus.process_data();
+    info.set_process_data(learnt);
+    if let (Some(learnt), Some(output)) = (learnt, notes) {
+        output.note(learnt.text());
+    }
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
     runner.run(options.cycles);
+    // A master that started again may have been learnt since.
+    info.set_process_data(runner.bus().process_data());
     if let Some(samples) = &options.samples {
         samples.put(Measured {
             trace: runner.take_trace(),
@@ -415,7 +440,7 @@ fn finish(
     output: &Output,
     done: &Done,
     totals: ScribeTotals,
-    causes: &Causes,
+    (causes, process_data): (&Causes, Option<ProcessData>),
 ) -> Result<Exit, HostError> {
     let shares = plan::shares(machine);
     let extrapolated = thresholds::extrapolated(machine, shares);
@@ -434,6 +459,7 @@ fn finish(
             demonstrated_s: totals.exposure.demonstrated_s(),
             streams: shares.streams(),
         },
+        process_data,
         bus: done.bus,
         phase: done.phase,
         phases: done.summary_phases,

@@ -160,6 +160,7 @@ fn heap_calls(
     // Nobody takes what it hands over: its queues are bounded.
     let (sentry, _post) = sentry::channel(machine.cycle.period_ns);
     let outlets = Outlets {
+        uadp: None,
         events,
         strokes: None,
         record,

@@ -183,6 +183,7 @@ fn run(
     let watcher = Watcher::start(post, folder.path(), info).unwrap();
     let causes = watcher.causes();
     let outlets = Outlets {
+        uadp: None,
         events,
         strokes: None,
         record: None,

@@ -12,6 +12,7 @@ use crate::trust::Trust;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
+use twinstep_config::machine::Bus;
 use twinstep_config::units::TIME;
 
 /// Length of a run unless given.
@@ -46,9 +47,10 @@ struct BudgetLine<'a> {
 /// [`HostError`]: as a run; a time or probability that is none; budgets that the period does not hold and that were to be written.
 pub fn run(args: &BudgetArgs, config: &Path, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(config)?;
-    if machine.bus.as_ref().is_none_or(|bus| bus.tap.is_some()) {
+    let follows = |bus: &Bus| bus.tap.is_some() || bus.pubsub.is_some();
+    if machine.bus.as_ref().is_none_or(follows) {
         return Err(HostError::usage(
-            "this machine has no cycle of its own: a tap and a recording follow somebody else's",
+            "this machine has no cycle of its own: a tap, a subscriber and a recording follow somebody else's",
             "budgets are found on a machine that twinstep runs, or simulates",
         ));
     }
