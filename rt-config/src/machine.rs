@@ -4,16 +4,18 @@ mod bus;
 mod health;
 mod press;
 mod pubsub;
+mod realtime;
 mod signature;
 mod switches;
 mod tsn;
 
-pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
+pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
+pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
 pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
@@ -55,6 +57,8 @@ pub struct Machine {
     pub cycle: Cycle,
     /// How deviations are judged.
     pub judge: Judge,
+    /// How the cycle gets its time.
+    pub realtime: Realtime,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
     /// Where predictions and deviations are published.

@@ -5,6 +5,7 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod pubsub;
+mod realtime;
 mod signature;
 mod tsn;
 
@@ -13,6 +14,7 @@ pub(crate) use axis::{
     PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
+pub(crate) use realtime::{RealtimeNicTable, RealtimeTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
 pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
@@ -34,6 +36,7 @@ pub(crate) struct File {
     pub(crate) machine: MachineTable,
     pub(crate) cycle: CycleTable,
     pub(crate) judge: Option<JudgeTable>,
+    pub(crate) realtime: Option<RealtimeTable>,
     pub(crate) bus: Option<BusTable>,
     pub(crate) publish: Option<PublishTable>,
     pub(crate) tsn: Option<TsnTable>,
@@ -125,6 +128,8 @@ pub(crate) struct BusTable {
     /// Who owns the bus: "main_device" (twinstep, unless given), "tap" (another MainDevice, which is only listened to) or
     /// "tsn" (nobody: the devices publish their process data as OPC UA PubSub, and twinstep subscribes).
     pub(crate) kind: Option<At<String>>,
+    /// What a cycle that comes too late leads to: "skip" (unless given), which leaves out the starts that have passed, or "stop".
+    pub(crate) overrun: Option<At<String>>,
     /// For a TAP with a port for each way: the interface of the returned frames. `interface` then has the outbound ones.
     pub(crate) returned_interface: Option<At<String>>,
     /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).

@@ -6,6 +6,7 @@ mod evaluation;
 mod hostile;
 mod presses;
 mod pubsub;
+mod realtime;
 mod tsn;
 mod twins;
 

@@ -72,7 +72,11 @@ fn told(lines: &[Value]) -> String {
                 writeln!(text, "         {} -> {}", word("path"), word("remedy")).unwrap();
             }
         } else {
-            writeln!(text, "{line}").unwrap();
+            let mut summary = line.clone();
+            let missing = summary["trust"]["missing"].take();
+            let missing = missing.as_array().unwrap().iter();
+            let missing: Vec<_> = missing.map(|lack| lack["what"].as_str().unwrap()).collect();
+            writeln!(text, "{summary}\nmissing: {}", missing.join(", ")).unwrap();
         }
     }
     text

@@ -62,10 +62,29 @@ const PHASES: &[&str] = &[
 ];
 const FIGURES: &[&str] = &["max_ns", "p50_ns", "p9999_ns", "p999_ns", "p99_ns"];
 const TRUST: &[&str] = &[
+    "core",
+    "cpu_dma_latency_held",
+    "isolated",
+    "memory_locked",
+    "missing",
+    "policy",
+    "realtime_kernel",
+    "sched_fifo",
+    "throttling_off",
+    "timing_valid",
+    "virtual_machine",
+    "wait",
+];
+/// Those of them that are yes or no.
+const FLAGS: &[&str] = &[
+    "cpu_dma_latency_held",
+    "isolated",
     "memory_locked",
     "realtime_kernel",
     "sched_fifo",
+    "throttling_off",
     "timing_valid",
+    "virtual_machine",
 ];
 const ACCURACY: &[&str] = &[
     "arx10_rms",
@@ -127,8 +146,11 @@ fn check_summary(summary: &Value) {
         digest.len() == 16 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()),
         "{digest}"
     );
-    for flag in TRUST {
+    for flag in FLAGS {
         assert!(summary["trust"][flag].is_boolean(), "{flag}");
+    }
+    for lack in summary["trust"]["missing"].as_array().unwrap() {
+        assert_eq!(keys(lack), ["remedy", "what"]);
     }
 }
 

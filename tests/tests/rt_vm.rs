@@ -108,10 +108,12 @@ fn the_cycle_thread_is_pinned_scheduled_and_locked() {
         "realtime_kernel",
         "sched_fifo",
         "memory_locked",
-        "timing_valid",
+        "virtual_machine",
     ] {
         assert_eq!(trust[key], true, "{key}");
     }
+    // Whatever the kernel grants: its host decides when it runs.
+    assert_eq!(trust["timing_valid"], false);
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn in_an_isolated_cpuset_it_runs_on_a_core_of_it() {
     assert_eq!(cycle.allowed, "2", "the last processor of the group");
     let groups = read(Path::new(&format!("/proc/{}/cgroup", child.id())));
     assert_eq!(groups, "0::/twinstep");
-    assert_eq!(summary(child)["trust"]["timing_valid"], true);
+    assert_eq!(summary(child)["trust"]["sched_fifo"], true);
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn the_press_cell_runs_over_a_virtual_cable() {
     println!("{summary}");
     println!("{}", served.last().unwrap());
     assert_eq!(summary["cycles"], CYCLES);
-    assert_eq!(summary["trust"]["timing_valid"], true);
+    assert_eq!(summary["trust"]["sched_fifo"], true);
     assert_eq!(summary["bus"]["foreign"], 0);
     let rows = fs::read_to_string(record).unwrap();
     let enabled = statuswords(&rows)

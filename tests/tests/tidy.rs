@@ -55,6 +55,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "a system call that counts what a thread has been through",
     ),
     (
+        "runtime/host/src/realtime/prefault.rs",
+        "the call that tells the allocator to keep what it has",
+    ),
+    (
         "runtime/host/src/simd.rs",
         "vouches for the vector unit that the processor names",
     ),

@@ -81,6 +81,7 @@ pub(crate) fn press_cell() -> Machine {
             false_alarm_interval_s: 1e6,
         },
         tsn: None,
+        realtime: twinstep_config::machine::Realtime::default(),
         bus: Some(Bus {
             interface: None,
             subdevices: vec![
@@ -97,6 +98,7 @@ pub(crate) fn press_cell() -> Machine {
                 },
             ],
             frame_shift_ns: 300_000,
+            overrun: twinstep_config::machine::Overrun::Skip,
             tap: None,
             pubsub: None,
         }),

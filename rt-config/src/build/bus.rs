@@ -5,7 +5,7 @@ mod tree;
 
 use super::{Whole, pubsub, text};
 use crate::check::{Check, listed};
-use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, PdoEntry, SiiFile, SubDevice, Tap};
+use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, Overrun, PdoEntry, SiiFile, SubDevice, Tap};
 use crate::objects::{self, MAX_ENTRIES};
 use crate::raw::{BusTable, File};
 use crate::value::At;
@@ -64,6 +64,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         interface,
         subdevices,
         frame_shift_ns,
+        overrun: overrun(raw, tap.is_some(), check),
         tap,
         pubsub,
     }
@@ -81,6 +82,35 @@ pub(super) fn interface(key: &str, name: &At<String>, check: &mut Check) -> Stri
         );
     }
     text(key, name, check)
+}
+
+/// What an overrun leads to.
+fn overrun(raw: &BusTable, tap: bool, check: &mut Check) -> Overrun {
+    let Some(raw) = &raw.overrun else {
+        return Overrun::Skip;
+    };
+    match raw.value.as_str() {
+        "skip" => Overrun::Skip,
+        "stop" if tap => {
+            check.problem(
+                &raw.span,
+                "a tap cannot stop the machine",
+                "not with a tap",
+                "leave `overrun` out: the bus is another MainDevice's",
+            );
+            Overrun::Skip
+        }
+        "stop" => Overrun::Stop,
+        _ => {
+            check.problem(
+                &raw.span,
+                "this answer to an overrun is not known",
+                "not known",
+                "write \"skip\", which leaves out the starts that have passed, or \"stop\", which stops the machine",
+            );
+            Overrun::Skip
+        }
+    }
 }
 
 /// How the bus is listened to; none where twinstep is its MainDevice.

@@ -8,6 +8,7 @@ mod health;
 mod kinematics;
 mod press;
 mod pubsub;
+mod realtime;
 mod recording;
 mod signature;
 mod station;
@@ -133,6 +134,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .recording
         .as_ref()
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
+    let realtime = realtime::realtime(file.realtime.as_ref(), cycle.period_ns, check);
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file
@@ -150,6 +152,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
                 FALSE_ALARM_INTERVAL_S,
             ),
         },
+        realtime,
         bus,
         publish: (file.publish.as_ref())
             .and_then(|publish| publish.uadp.as_ref())

@@ -15,6 +15,18 @@ pub struct Bus {
     pub tap: Option<Tap>,
     /// There is no EtherCAT: the devices publish their process data, and twinstep subscribes.
     pub pubsub: Option<PubSub>,
+    /// What an overrun leads to.
+    pub overrun: Overrun,
+}
+
+/// What a cycle that comes too late leads to. Either way two set-points are never sent in one SYNC0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overrun {
+    /// The starts that have passed are left out, and the cycle goes on.
+    #[default]
+    Skip,
+    /// The machine is stopped: ramp, standstill, disabled, out of OP; the run ends with an error.
+    Stop,
 }
 
 /// One SubDevice on the bus.

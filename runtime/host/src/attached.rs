@@ -88,6 +88,11 @@ pub trait Attached: Bus {
         0
     }
 
+    /// Why the bus will never answer again, in words: its interface has gone.
+    fn gone(&mut self) -> Option<String> {
+        None
+    }
+
     /// Injects a fault whose time counts from now.
     ///
     /// # Errors
@@ -160,6 +165,18 @@ impl<L: HostLink> Attached for EthercatBus<L> {
 
     fn take_report(&mut self) -> Option<Report> {
         Self::take_report(self)
+    }
+
+    fn gone(&mut self) -> Option<String> {
+        match self.take_link_error()? {
+            // A link that is down may come up again; an interface that is not there any more never does.
+            LinkError::System { error, .. }
+                if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) =>
+            {
+                Some(format!("the network interface has gone ({error})"))
+            }
+            _ => None,
+        }
     }
 
     fn inject(&mut self, fault: &Fault) -> Result<(), String> {

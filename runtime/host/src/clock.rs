@@ -60,6 +60,17 @@ pub fn sleep_until_ns(deadline_ns: u64) {
     }
 }
 
+/// Waits until CLOCK_MONOTONIC has reached `deadline_ns`: sleeps until `spin_ns` before it, and spins the rest.
+pub fn wait_until_ns(deadline_ns: u64, spin_ns: u64) {
+    let sleep_ns = deadline_ns.saturating_sub(spin_ns);
+    if spin_ns == 0 || monotonic_ns() < sleep_ns {
+        sleep_until_ns(sleep_ns);
+    }
+    while monotonic_ns() < deadline_ns {
+        std::hint::spin_loop();
+    }
+}
+
 fn to_ns(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
@@ -86,6 +97,15 @@ mod tests {
         sleep_until_ns(deadline_ns);
         assert!(monotonic_ns() >= deadline_ns);
         sleep_until_ns(0);
+    }
+
+    #[test]
+    fn no_wait_ends_early() {
+        for spin_ns in [0, 20_000, u64::MAX] {
+            let deadline_ns = monotonic_ns() + 100_000;
+            wait_until_ns(deadline_ns, spin_ns);
+            assert!(monotonic_ns() >= deadline_ns, "{spin_ns}");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod recorder;
 pub mod rehearsal;
 pub mod runner;
 pub mod scribe;
+pub mod service;
 pub mod session;
 pub mod simd;
 pub mod snapshot;

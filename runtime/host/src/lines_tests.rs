@@ -163,9 +163,12 @@ fn summary_line_is_the_documented_one() {
             r#""phase":{{"p50_ns":5,"p99_ns":6,"max_ns":7}},"#,
             r#""phases":{{"wake":{z},"send":{{"p50_ns":1,"p99_ns":2,"p999_ns":3,"p9999_ns":3,"max_ns":4}},"predict":{z},"#,
             r#""receive":{z},"compare":{z},"publish":{z},"correct":{z},"acyclic":{z},"slack":{z}}},"#,
-            r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false}}}}"#
+            r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false,"#,
+            r#""policy":"other","core":null,"isolated":false,"throttling_off":false,"cpu_dma_latency_held":false,"virtual_machine":false,"#,
+            r#""wait":null,"missing":{missing}}}}}"#
         ),
-        z = zero
+        z = zero,
+        missing = serde_json::to_string(&Trust::default().missing().collect::<Vec<_>>()).unwrap()
     );
     assert_eq!(serde_json::to_string(&summary()).unwrap(), expected);
 }

@@ -3,6 +3,7 @@
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// The right to write. The kernel gives it back when the process ends, however it ends.
@@ -21,18 +22,55 @@ pub enum LockError {
 }
 
 impl WriterLock {
+    /// Takes the lock at `path`, which may lie in a folder that everybody writes to and belong to another user: it is only
+    /// opened for reading where it is there, and never followed elsewhere.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] while another process has it.
+    pub fn claim(path: &Path) -> Result<Self, LockError> {
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let open = || {
+            OpenOptions::new()
+                .read(true)
+                .custom_flags(nofollow)
+                .open(path)
+        };
+        let made = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path);
+        match made {
+            Ok(file) => Self::locked(file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Who made it may write its process id into it, the others only read.
+                let own = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .custom_flags(nofollow)
+                    .open(path);
+                Self::locked(own.or_else(|_| open()).map_err(LockError::Io)?)
+            }
+            Err(error) => Err(LockError::Io(error)),
+        }
+    }
+
     /// Takes the lock at `path` without waiting.
     ///
     /// # Errors
     /// [`LockError::Held`] while another process has it.
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(path)
             .map_err(LockError::Io)?;
+        Self::locked(file)
+    }
+
+    fn locked(mut file: File) -> Result<Self, LockError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -253,6 +253,7 @@ pub(crate) mod tests {
             judge: Judge {
                 false_alarm_interval_s: 2_592_000.0,
             },
+            realtime: twinstep_config::machine::Realtime::default(),
             bus: None,
             publish: None,
             tsn: None,

@@ -41,6 +41,8 @@ pub struct Pacer {
     /// The same on the wall clock (ns).
     wall_ns: u64,
     drift_ns: f64,
+    /// Time before a start that is spun away instead of slept (ns).
+    spin_ns: u64,
 }
 
 impl Pacer {
@@ -57,7 +59,13 @@ impl Pacer {
             next_ns,
             wall_ns,
             drift_ns: 0.0,
+            spin_ns: 0,
         }
+    }
+
+    /// The last `spin_ns` before a start are spun away, the rest is slept; 0 unless told. Virtual time needs neither.
+    pub fn spin_for(&mut self, spin_ns: u64) {
+        self.spin_ns = spin_ns;
     }
 
     /// The period (ns).
@@ -100,12 +108,13 @@ impl Pacer {
                 0
             }
             Pace::Wall(bus) => {
-                clock::sleep_until_ns(self.wall_ns);
+                clock::wait_until_ns(self.wall_ns, self.spin_ns);
                 bus.wait_until_ns(self.next_ns);
                 clock::monotonic_ns().saturating_sub(self.wall_ns)
             }
             Pace::Bus(bus) => {
-                bus.wait_until_ns(self.next_ns);
+                // The bus goes by the same clock.
+                clock::wait_until_ns(self.next_ns, self.spin_ns);
                 bus.now_ns().saturating_sub(self.next_ns)
             }
             Pace::Frames => 0,

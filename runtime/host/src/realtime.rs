@@ -1,34 +1,180 @@
 //! Makes the calling thread as real-time as this computer allows, and says how far that went.
 
+pub mod capabilities;
+mod claim;
+pub mod nic;
+mod prefault;
+mod wait;
+
+pub use claim::{claim_bus, claim_core};
+pub use wait::{Chosen, Way};
+
+use crate::doctor::{self, Root};
+use crate::error::HostError;
+use crate::lock::WriterLock;
 use crate::trust::Trust;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
+use thread_priority::unix::DeadlineFlags;
 use thread_priority::{
     RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
 };
+use twinstep_config::machine::{DEFAULT_PRIORITY, Policy, Realtime};
 
-/// Priority under SCHED_FIFO: above the interrupt threads (50 unless somebody changed them), below the watchdogs (99).
-pub const PRIORITY: u8 = 80;
+/// Priority under SCHED_FIFO unless the configuration has another.
+pub const PRIORITY: u8 = DEFAULT_PRIORITY;
+/// Who holds this file open with a number in it (us) keeps the cores out of idle states that take longer to leave.
+pub const DMA_LATENCY: &str = "/dev/cpu_dma_latency";
+/// Share of the period that SCHED_DEADLINE reserves, in parts of four: the kernel admits 95 % of a core at most.
+const DEADLINE_QUARTERS: u32 = 3;
 
-/// Pins the thread to the last core, schedules it SCHED_FIFO and locks the memory, as far as permitted. What could not be had
-/// is false in the returned [`Trust`]; nothing fails.
-pub fn enter() -> Trust {
-    // The last core: the first one takes most interrupts.
-    if let Some(core) = core_affinity::get_core_ids().and_then(|ids| ids.last().copied()) {
-        core_affinity::set_for_current(core);
+/// What is held as long as the cycle runs.
+#[derive(Debug, Default)]
+pub struct Held {
+    _latency: Option<File>,
+    _core: Option<WriterLock>,
+}
+
+/// What the calling thread has become.
+#[derive(Debug)]
+pub struct Entered {
+    /// What was granted, read back.
+    pub trust: Trust,
+    /// How the start of a cycle is awaited.
+    pub wait: Chosen,
+    /// Goes with the run.
+    pub held: Held,
+}
+
+/// Makes the calling thread the cycle's: memory locked and touched, idle states held off, pinned, scheduled; then the lateness
+/// of wake-ups is measured. What could not be had is in [`Entered::trust`].
+///
+/// # Errors
+/// [`HostError::Usage`] for a core that is not there. [`HostError::Machine`] for one that another twinstep has, and, with
+/// `require`, for whatever was not granted.
+pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> {
+    let root = Root::live();
+    let core = match settings.core {
+        Some(core) => Some(core_that_is_there(&root, core)?),
+        None => doctor::isolated_cores(&root).last(),
+    };
+    // A core that somebody asked for, or that the kernel keeps free, is for one cycle alone.
+    let claim = match core {
+        Some(core) if settings.policy != Policy::Other => Some(claim_core(core)?),
+        _ => None,
+    };
+    lock_memory();
+    let policy = |settings: &Realtime| match settings.policy {
+        Policy::Fifo => set_fifo(settings.priority),
+        Policy::Deadline => set_deadline(period_ns),
+        Policy::Other => Ok(()),
+    };
+    // A reserved share is admitted only to a thread that may run anywhere, and can be pinned behind it at best.
+    if settings.policy == Policy::Deadline {
+        let _ = policy(settings);
+        pin(core);
+    } else {
+        pin(core);
+        // Not permitted for an ordinary user: the run goes on and the trust header says so.
+        let _ = policy(settings);
     }
-    // Not permitted for an ordinary user: the run goes on and the trust header says so.
+    let latency = hold_dma_latency().ok();
+    let mut trust = Trust::observe();
+    trust.cpu_dma_latency_held = latency.is_some();
+    trust.asks_for_nothing = settings.policy == Policy::Other;
+    if settings.require {
+        refuse_without(&trust, settings.core)?;
+    }
+    let wait = wait::choose(settings.wait, period_ns, &trust);
+    trust.wait = Some(wait.way);
+    Ok(Entered {
+        trust,
+        wait,
+        held: Held {
+            _latency: latency,
+            _core: claim,
+        },
+    })
+}
+
+/// The same for a thread beside the cycle's: nothing is claimed, held or required.
+pub fn enter_beside() -> Trust {
+    lock_memory();
+    pin(None);
     let _ = set_fifo(PRIORITY);
-    let _ = rustix::mm::mlockall(
-        rustix::mm::MlockAllFlags::CURRENT | rustix::mm::MlockAllFlags::FUTURE,
-    );
     Trust::observe()
 }
 
-/// Who holds this file open with a number in it (us) keeps the cores out of idle states that take longer to leave.
-pub const DMA_LATENCY: &str = "/dev/cpu_dma_latency";
+/// Refuses to go on where something is missing that durations rest on.
+fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), HostError> {
+    let mut missing: Vec<String> = trust
+        .required_missing()
+        .map(|lack| format!("{}: {}", lack.what, lack.remedy))
+        .collect();
+    if let (Some(core), true) = (asked_core, trust.core != asked_core) {
+        missing.push(format!(
+            "core {core} for itself: this process may not run on it (see its cpuset and taskset)"
+        ));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<&str> = missing
+        .iter()
+        .filter_map(|one| one.split(':').next())
+        .collect();
+    Err(HostError::machine(
+        format!(
+            "[realtime] require = true, and this computer does not grant {}",
+            what.join(", ")
+        ),
+        missing.join("; "),
+    ))
+}
 
+/// `core`, if this computer has it.
+fn core_that_is_there(root: &Root, core: usize) -> Result<usize, HostError> {
+    let online = doctor::online_cores(root);
+    // More the mask of the call does not hold.
+    if online.contains(core) && core < rustix::thread::CpuSet::MAX_CPU {
+        return Ok(core);
+    }
+    Err(HostError::usage(
+        format!("[realtime] core = {core}, and the cores of this computer are {online}"),
+        "name one of them; `twinstep doctor` says which one is free",
+    ))
+}
+
+/// Pins the calling thread to `core`, else to the last one that it may run on: the first one takes most interrupts.
+fn pin(core: Option<usize>) {
+    let id = |id| core_affinity::CoreId { id };
+    if core.is_some_and(|core| core_affinity::set_for_current(id(core))) {
+        return;
+    }
+    if let Some(last) = core_affinity::get_core_ids().and_then(|ids| ids.last().copied()) {
+        core_affinity::set_for_current(last);
+    }
+}
+
+/// Locks all memory of the process, and touches what the cycle will need.
+fn lock_memory() {
+    // Without the right to it the run goes on and the trust header says so.
+    let _ = rustix::mm::mlockall(
+        rustix::mm::MlockAllFlags::CURRENT | rustix::mm::MlockAllFlags::FUTURE,
+    );
+    prefault::stack();
+    prefault::heap();
+}
+
+/// Holds idle states off until the file is dropped.
+fn hold_dma_latency() -> io::Result<File> {
+    let mut file = std::fs::OpenOptions::new().write(true).open(DMA_LATENCY)?;
+    file.write_all(&0_i32.to_ne_bytes())?;
+    Ok(file)
+}
 /// The limit that is in force now (us), none where only writing is allowed.
 ///
 /// # Errors
@@ -69,10 +215,6 @@ pub fn try_lock() -> io::Result<()> {
 
 /// Schedules the calling thread by SCHED_FIFO.
 fn set_fifo(priority: u8) -> io::Result<()> {
-    let refused = |error| match error {
-        thread_priority::Error::OS(code) => io::Error::from_raw_os_error(code),
-        other => io::Error::other(other.to_string()),
-    };
     let priority = ThreadPriorityValue::try_from(priority)
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
@@ -82,4 +224,76 @@ fn set_fifo(priority: u8) -> io::Result<()> {
         policy,
     )
     .map_err(refused)
+}
+
+/// Reserves a share of every period for the calling thread.
+fn set_deadline(period_ns: u64) -> io::Result<()> {
+    let period = Duration::from_nanos(period_ns);
+    let priority = ThreadPriority::Deadline {
+        runtime: period * DEADLINE_QUARTERS / 4,
+        deadline: period,
+        period,
+        // Threads that this one starts are ordinary ones; without it none could be started.
+        flags: DeadlineFlags::RESET_ON_FORK,
+    };
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Deadline);
+    set_thread_priority_and_policy(thread_native_id(), priority, policy).map_err(refused)
+}
+
+fn refused(error: thread_priority::Error) -> io::Error {
+    match error {
+        thread_priority::Error::OS(code) => io::Error::from_raw_os_error(code),
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_that_is_not_there_is_a_mistake_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let cpu = folder.path().join("sys/devices/system/cpu");
+        std::fs::create_dir_all(&cpu).unwrap();
+        std::fs::write(cpu.join("online"), "0-3\n").unwrap();
+        let root = Root::folder(folder.path());
+        assert_eq!(core_that_is_there(&root, 3).unwrap(), 3);
+        let error = core_that_is_there(&root, 4).unwrap_err();
+        assert_eq!(error.exit(), crate::error::Exit::Usage);
+        assert!(
+            error
+                .render(false)
+                .contains("cores of this computer are 0-3")
+        );
+    }
+
+    #[test]
+    fn what_is_required_and_missing_is_named_with_its_remedy() {
+        let error = refuse_without(&Trust::default(), Some(3)).unwrap_err();
+        assert_eq!(error.exit(), crate::error::Exit::MachineFailed);
+        let said = error
+            .render(false)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        for words in [
+            "PREEMPT_RT",
+            "SCHED_FIFO",
+            "locked memory",
+            "core 3",
+            "sched_rt_runtime_us=-1",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let all = Trust {
+            realtime_kernel: true,
+            sched_fifo: true,
+            memory_locked: true,
+            throttling_off: true,
+            core: Some(3),
+            ..Trust::default()
+        };
+        assert!(refuse_without(&all, Some(3)).is_ok());
+    }
 }

@@ -190,7 +190,11 @@ impl Recorder {
         };
         let thread = std::thread::Builder::new()
             .name("recorder".into())
-            .spawn(move || worker.run())
+            .spawn(move || {
+                // Its files are open; what cannot be given up harms nobody here, and the cycle's thread tells it.
+                let _ = crate::realtime::capabilities::give_up_all();
+                worker.run()
+            })
             .map_err(|error| {
                 HostError::machine(
                     format!("cannot start the recorder thread: {error}"),

@@ -81,6 +81,9 @@ pub struct Runner<'a, B> {
     phase: PhaseWatch,
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
+    stops_on_overrun: bool,
+    /// Why the run ended before anybody asked it to, in words.
+    ended: Option<String>,
     /// A status that was asked for, while it is filled.
     status: Option<Filling>,
     armed: bool,
@@ -122,6 +125,8 @@ impl<'a, B: Attached> Runner<'a, B> {
             last: CycleStamp::default(),
             phase: PhaseWatch::new(pacer.period_ns()),
             outbox_dropped: 0,
+            stops_on_overrun: false,
+            ended: None,
             status: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
             timer: PhaseTimer::default(),
@@ -147,6 +152,11 @@ impl<'a, B: Attached> Runner<'a, B> {
             if self.cycle() == Flow::End {
                 break;
             }
+            self.outlets.control.count_beat();
+            self.ended = self.must_end();
+            if self.ended.is_some() {
+                break;
+            }
         }
         let context = Context {
             recipe: self.image.recipe,
@@ -154,6 +164,26 @@ impl<'a, B: Attached> Runner<'a, B> {
         };
         self.pipeline.finish_strokes(self.last, context);
         self.publish(self.last);
+    }
+
+    /// The first overrun ends the run; without it the starts that have passed are skipped.
+    pub fn stop_on_overrun(&mut self) {
+        self.stops_on_overrun = true;
+    }
+
+    /// Why the run ended before anybody asked it to, in words.
+    pub fn take_ended(&mut self) -> Option<String> {
+        self.ended.take()
+    }
+
+    fn must_end(&mut self) -> Option<String> {
+        if self.stops_on_overrun && self.phases.overruns() > 0 {
+            return Some(format!(
+                "cycle {} overran, and [bus] overrun = \"stop\"",
+                self.last.cycle
+            ));
+        }
+        self.bus.gone()
     }
 
     /// One cycle.
@@ -285,6 +315,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 return false;
             }
             left -= 1;
+            self.outlets.control.count_beat();
             self.pacer.wait();
             let result = self.bus.exchange(&mut self.image, &mut || {});
             let exchange = outcome(&result);

@@ -18,6 +18,7 @@ use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
 use crate::phases::{Delivery, Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
+use crate::realtime::{Chosen, Held, capabilities, nic};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
 use crate::scribe::{Scribe, ScribeTotals};
@@ -26,10 +27,11 @@ use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
 use crate::uadp::Predictions;
-use crate::{clock, live, plain, realtime, tables, thresholds};
+use crate::{clock, live, plain, realtime, service, tables, thresholds};
+use rustix::thread::CapabilitySet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Machine, Overrun};
 use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
@@ -54,6 +56,8 @@ pub struct Options {
     pub armed: bool,
     /// Nothing but events and the summary is shown.
     pub quiet: bool,
+    /// The network interface, where the bus is a real one.
+    pub interface: Option<String>,
     /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
     pub simulated: bool,
     /// The control socket; the usual one unless named, and none at all in virtual time unless named.
@@ -77,6 +81,7 @@ impl Options {
             state,
             armed,
             quiet: args.fast || args.json,
+            interface: None,
             simulated: false,
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),
@@ -96,6 +101,8 @@ struct Done {
     phase: Option<PhaseLine>,
     trust: Trust,
     trouble: Option<String>,
+    /// Why the run ended before anybody asked it to.
+    ended: Option<String>,
     /// The outputs of the machine are ours.
     owns_outputs: bool,
     health: Vec<HealthLine>,
@@ -188,13 +195,32 @@ where
             .spawn_scoped(scope, || {
                 // Whatever happens here, the views must end.
                 let finish = control.finish_at_the_end();
-                // A live view has the words in its header.
-                let notes = (!interactive).then_some(output);
-                let told = (&*info, notes);
-                let done = cycle_thread(machine, options, &plan, map, outlets, told, attach);
+                let remark = |text: &str| {
+                    if !interactive {
+                        output.note(text);
+                    }
+                };
+                let done = cycle_thread(
+                    machine, options, &plan, map, outlets, &info, &remark, attach,
+                );
                 drop(finish);
                 done
             });
+        // The cycle thread has taken its own along; here nothing takes any but the interface, which is set back at the end.
+        let kept = if machine.realtime.nic.is_asked() {
+            nic::RIGHTS
+        } else {
+            CapabilitySet::empty()
+        };
+        give_up_rights(kept, output);
+        let service = control.clone();
+        let notify = std::thread::Builder::new().name("notify".to_owned());
+        // Nobody waits for it: a service manager that does not listen must not keep the run from ending.
+        if let Err(error) = notify.spawn(move || service::attend(&service)) {
+            output.note(&format!(
+                "the service manager is not told anything: {error}"
+            ));
+        }
         let cycle = cycle.map_err(|error| {
             HostError::machine(
                 format!("cannot start the cycle thread: {error}"),
@@ -250,6 +276,15 @@ where
         totals,
         (&causes, info.process_data()),
     )
+}
+
+/// Gives up the rights of the calling thread but `kept`.
+fn give_up_rights(kept: CapabilitySet, output: &Output) {
+    if let Err(error) = capabilities::give_up(kept) {
+        output.note(&format!(
+            "rights that are not needed any more could not be given up: {error}"
+        ));
+    }
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running
@@ -332,24 +367,35 @@ fn start_recorder(
     Recorder::start(Box::new(writer), &map.image()).map(Some)
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where the parts of the cycle thread come together"
+)]
 fn cycle_thread<B, F>(
     machine: &Machine,
     options: &Options,
     plan: &PlanStore,
     map: ObjectMap,
     outlets: Outlets,
-    (info, notes): (&RunInfo, Option<&Output>),
+    info: &RunInfo,
+    remark: &dyn Fn(&str),
     attach: F,
 ) -> Result<Done, HostError>
 where
     B: Attached,
     F: FnOnce() -> Result<(B, Pacer), HostError>,
 {
-    let trust = if options.real_time {
-        realtime::enter()
+    // What is held stays held until the machine has stopped.
+    let (trust, wait, _held) = if options.real_time {
+        let entered = realtime::enter(&machine.realtime, machine.cycle.period_ns)?;
+        (entered.trust, entered.wait, entered.held)
     } else {
-        Trust::observe()
+        (Trust::observe(), Chosen::default(), Held::default())
     };
+    if options.interface.is_some() {
+        remark(&tables::trust_text(&trust));
+        remark(&format!("wait: {}", wait.text()));
+    }
     let timing = if options.real_time {
         Timing::Real
     } else {
@@ -389,9 +435,16 @@ where
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
-    let (mut bus, pacer) = attach()?;
+    let (mut bus, mut pacer) = attach()?;
+    pacer.spin_for(wait.spin_ns);
     // A tap waits for somebody else's master.
     while !bus.ready()? && !outlets.control.stop_requested() {}
+    // Sockets are open and the policy is set: from here on no rights are needed.
+    if let Err(error) = capabilities::give_up_all() {
+        remark(&format!(
+            "rights that are not needed any more could not be given up: {error}"
+        ));
+    }
     let owns_outputs = bus.takes_outputs();
     let source: Option<Box<dyn SetpointSource>> = if owns_outputs {
         Some(Box::new(source))
@@ -401,10 +454,13 @@ where
     info.set_start_utc_ns(clock::utc_ns());
     let learnt = bus.process_data();
     info.set_process_data(learnt);
-    if let (Some(learnt), Some(output)) = (learnt, notes) {
-        output.note(learnt.text());
+    if let Some(learnt) = learnt {
+        remark(learnt.text());
     }
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
+    if (machine.bus.as_ref()).is_some_and(|bus| bus.overrun == Overrun::Stop) {
+        runner.stop_on_overrun();
+    }
     runner.run(options.cycles);
     // A master that started again may have been learnt since.
     info.set_process_data(runner.bus().process_data());
@@ -425,6 +481,7 @@ where
         phase: runner.phase().line(),
         trust,
         trouble: None,
+        ended: runner.take_ended(),
         owns_outputs,
         health: health::lines(runner.pipeline(), &info.names),
     };
@@ -478,6 +535,15 @@ fn finish(
         return Err(HostError::machine(
             format!("the source of the process data failed: {trouble}"),
             "what came before was judged",
+        ));
+    }
+    if let Some(ended) = &done.ended {
+        let then = done.trouble.as_ref().map_or("it was stopped in order".to_owned(), |trouble| {
+            format!("it did not stop in order: {trouble}; make sure that it stands before anybody enters")
+        });
+        return Err(HostError::machine(
+            format!("the machine was stopped: {ended}"),
+            then,
         ));
     }
     if let Some(trouble) = &done.trouble {

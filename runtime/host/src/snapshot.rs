@@ -3,7 +3,7 @@
 use crate::phases::PhaseSnapshot;
 use crate::trust::Trust;
 use heapless::spsc::{Consumer, Producer, Queue};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use twinstep_drivers::bus::BusCounters;
 use twinstep_models::channel::Regime;
@@ -137,6 +137,7 @@ pub struct Control {
     stop: Arc<AtomicBool>,
     reset: Arc<AtomicBool>,
     finished: Arc<AtomicBool>,
+    beat: Arc<AtomicU64>,
 }
 
 impl Control {
@@ -165,6 +166,19 @@ impl Control {
     #[inline]
     pub fn take_reset(&self) -> bool {
         self.reset.load(Ordering::Relaxed) && self.reset.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says that a cycle is done.
+    #[inline]
+    pub fn count_beat(&self) {
+        // One writer, the cycle thread: no other adds to it.
+        self.beat
+            .store(self.beat.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Cycles in OP so far, those of the stop among them.
+    pub fn beat(&self) -> u64 {
+        self.beat.load(Ordering::Relaxed)
     }
 
     /// Says that the cycle thread has ended, so that views end too.

@@ -290,6 +290,7 @@ impl StrokeWriter {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let work = move || {
+            let _ = crate::realtime::capabilities::give_up_all();
             let _ended = Ended(Arc::clone(&theirs));
             loop {
                 // Read before the queue is emptied: what was sent before the flag was set is then found below.

@@ -2,6 +2,7 @@
 
 use crate::lines::{AccuracyLine, EventRecord, FreeRunLine, SummaryLine};
 use crate::phases::Phase;
+use crate::trust::Trust;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -50,13 +51,11 @@ pub fn summary_text(summary: &SummaryLine) -> String {
         let _ = writeln!(text, "{}", from.text());
     }
     let bus = &summary.bus;
-    let trust = &summary.trust;
-    let yes_no = |yes: bool| if yes { "yes" } else { "no" };
     let _ = write!(
         text,
         "{} cycles of {} us, {} deviations, {} events dropped, {} overruns{}\n\
          bus: {} lost, {} late, {} duplicate, {} foreign, {} working counter errors\n\
-         timing {}: PREEMPT_RT kernel {}, SCHED_FIFO {}, memory locked {}\n\
+         {}\n\
          digest {}",
         summary.cycles,
         summary.period_ns as f64 / 1000.0,
@@ -69,6 +68,17 @@ pub fn summary_text(summary: &SummaryLine) -> String {
         bus.duplicate,
         bus.foreign,
         bus.working_counter_errors,
+        trust_text(&summary.trust),
+        summary.digest,
+    );
+    text
+}
+
+/// What the durations of a run are worth, in one line, and what was not granted in another.
+pub fn trust_text(trust: &Trust) -> String {
+    let yes_no = |yes: bool| if yes { "yes" } else { "no" };
+    let mut text = format!(
+        "timing {}: PREEMPT_RT kernel {}, SCHED_FIFO {}, memory locked {}",
         if trust.timing_valid {
             "valid"
         } else {
@@ -77,8 +87,17 @@ pub fn summary_text(summary: &SummaryLine) -> String {
         yes_no(trust.realtime_kernel),
         yes_no(trust.sched_fifo),
         yes_no(trust.memory_locked),
-        summary.digest,
     );
+    let missing: Vec<&str> = trust.missing().map(|lack| lack.what).collect();
+    // In virtual time nothing of it matters.
+    if trust.wait.is_some() && !missing.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\nwithout {} (`twinstep doctor` says what to do)",
+            missing.join(", ")
+        );
+    }
     text
 }
 

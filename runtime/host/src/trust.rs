@@ -1,10 +1,33 @@
 //! Whether the durations of this run can be believed: what the computer granted, read back from the kernel.
 
+use crate::doctor::{self, Root};
+use crate::realtime::Way;
 use serde::Serialize;
 use std::path::Path;
 
+/// How a thread is scheduled, as the kernel says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheduling {
+    /// SCHED_FIFO.
+    Fifo,
+    /// SCHED_DEADLINE.
+    Deadline,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+impl Scheduling {
+    /// Whether it comes before all ordinary threads.
+    pub const fn is_realtime(self) -> bool {
+        matches!(self, Self::Fifo | Self::Deadline)
+    }
+}
+
 /// What was found. Written into every summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "TrustLine")]
 pub struct Trust {
     /// The kernel is a PREEMPT_RT one.
     pub realtime_kernel: bool,
@@ -12,31 +35,172 @@ pub struct Trust {
     pub sched_fifo: bool,
     /// The memory of the process is locked.
     pub memory_locked: bool,
-    /// All of these, so that the durations say something about the machine controller.
+    /// All that durations rest on, so that they say something about the machine controller.
     pub timing_valid: bool,
+    /// How the cycle thread is scheduled.
+    pub policy: Scheduling,
+    /// The one core that the cycle thread may run on; none where there are several.
+    pub core: Option<usize>,
+    /// The kernel keeps that core free.
+    pub isolated: bool,
+    /// Real-time threads are never stopped for running too long.
+    pub throttling_off: bool,
+    /// `/dev/cpu_dma_latency` is held, so that cores stay out of slow idle states.
+    pub cpu_dma_latency_held: bool,
+    /// There is a hypervisor below the kernel.
+    pub virtual_machine: bool,
+    /// How the start of a cycle is awaited; none in virtual time.
+    pub wait: Option<Way>,
+    /// The ordinary policy was asked for, and its lack of precedence is no news.
+    pub asks_for_nothing: bool,
+}
+
+/// Something that was not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Lack {
+    /// What.
+    pub what: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+/// [`Trust`] as it is written: with what is missing, and how to have it.
+#[derive(Serialize)]
+struct TrustLine {
+    realtime_kernel: bool,
+    sched_fifo: bool,
+    memory_locked: bool,
+    timing_valid: bool,
+    policy: Scheduling,
+    core: Option<usize>,
+    isolated: bool,
+    throttling_off: bool,
+    cpu_dma_latency_held: bool,
+    virtual_machine: bool,
+    wait: Option<Way>,
+    missing: Vec<Lack>,
+}
+
+impl From<Trust> for TrustLine {
+    fn from(trust: Trust) -> Self {
+        Self {
+            realtime_kernel: trust.realtime_kernel,
+            sched_fifo: trust.sched_fifo,
+            memory_locked: trust.memory_locked,
+            timing_valid: trust.timing_valid,
+            policy: trust.policy,
+            core: trust.core,
+            isolated: trust.isolated,
+            throttling_off: trust.throttling_off,
+            cpu_dma_latency_held: trust.cpu_dma_latency_held,
+            virtual_machine: trust.virtual_machine,
+            wait: trust.wait,
+            missing: trust.missing().collect(),
+        }
+    }
 }
 
 /// SCHED_FIFO as it stands in the kernel's `stat` files.
 const SCHED_FIFO: &str = "1";
+/// SCHED_DEADLINE there.
+const SCHED_DEADLINE: &str = "6";
 
 impl Trust {
     /// Reads what was granted. To be called in the cycle thread, before its first cycle: the policy is the caller's own.
     pub fn observe() -> Self {
-        Self::observe_under(Path::new("/"))
+        Self::observe_under(&Root::live())
     }
 
-    /// The same, with all paths taken below `root`, so that a folder of files can stand for a computer.
-    pub fn observe_under(root: &Path) -> Self {
-        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
-        let realtime_kernel = read("sys/kernel/realtime").trim() == "1";
-        let sched_fifo = policy(&read("proc/thread-self/stat")) == Some(SCHED_FIFO);
-        let memory_locked = locked_kb(&read("proc/self/status")) > 0;
+    /// The same for a folder of files that stands for a computer.
+    pub fn observe_in(folder: &Path) -> Self {
+        Self::observe_under(&Root::folder(folder))
+    }
+
+    fn observe_under(root: &Root) -> Self {
+        let read = |path: &str| root.read(path).unwrap_or_default();
+        let (realtime_kernel, virtual_machine) = doctor::kernel_is_realtime_and_virtual(root);
+        let policy = match policy(&read("/proc/thread-self/stat")) {
+            Some(SCHED_FIFO) => Scheduling::Fifo,
+            Some(SCHED_DEADLINE) => Scheduling::Deadline,
+            _ => Scheduling::Other,
+        };
+        let memory_locked = locked_kb(&read("/proc/self/status")) > 0;
+        let throttling_off = doctor::throttling_is_off(root);
+        let core = only_core(&read("/proc/thread-self/status"));
         Self {
             realtime_kernel,
-            sched_fifo,
+            sched_fifo: policy == Scheduling::Fifo,
             memory_locked,
-            timing_valid: realtime_kernel && sched_fifo && memory_locked,
+            timing_valid: realtime_kernel
+                && policy.is_realtime()
+                && memory_locked
+                && throttling_off
+                && !virtual_machine,
+            policy,
+            core,
+            isolated: core.is_some_and(|core| doctor::is_isolated(root, core)),
+            throttling_off,
+            virtual_machine,
+            ..Self::default()
         }
+    }
+
+    /// Whether the cycle may hold on to its core for ever: it is its own, and the kernel stops nobody for it.
+    pub const fn may_spin(&self) -> bool {
+        self.throttling_off && self.isolated && matches!(self.policy, Scheduling::Fifo)
+    }
+
+    /// What was not granted of that which `[realtime] require` insists on.
+    pub fn required_missing(&self) -> impl Iterator<Item = Lack> {
+        let [kernel, rights, throttling] = doctor::REMEDIES;
+        let lack = |granted: bool, what, remedy| (!granted).then_some(Lack { what, remedy });
+        [
+            lack(self.realtime_kernel, "a PREEMPT_RT kernel", kernel),
+            lack(
+                self.policy.is_realtime() || self.sched_fifo,
+                "SCHED_FIFO or SCHED_DEADLINE",
+                if self.asks_for_nothing {
+                    "write policy = \"fifo\" in [realtime]"
+                } else {
+                    rights
+                },
+            ),
+            lack(self.memory_locked, "locked memory", rights),
+            lack(self.throttling_off, "real-time throttling off", throttling),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// All that was not granted.
+    pub fn missing(&self) -> impl Iterator<Item = Lack> {
+        let lack = |granted: bool, what, remedy| (!granted).then_some(Lack { what, remedy });
+        self.required_missing().chain(
+            [
+                lack(
+                    !self.virtual_machine,
+                    "real hardware",
+                    "run the machine on real hardware: a hypervisor decides when this kernel runs",
+                ),
+                lack(
+                    self.core.is_some(),
+                    "a core for the cycle alone",
+                    "see isolation.core of `twinstep doctor`",
+                ),
+                lack(
+                    self.core.is_none() || self.isolated,
+                    "an isolated core",
+                    "see isolation.isolated of `twinstep doctor`",
+                ),
+                lack(
+                    self.cpu_dma_latency_held,
+                    "a hold on /dev/cpu_dma_latency",
+                    "see power.cpu_dma_latency of `twinstep doctor`",
+                ),
+            ]
+            .into_iter()
+            .flatten(),
+        )
     }
 }
 
@@ -55,6 +219,13 @@ fn locked_kb(status: &str) -> u64 {
         .and_then(|value| value.split_ascii_whitespace().next())
         .and_then(|number| number.parse().ok())
         .unwrap_or(0)
+}
+
+/// The core of `Cpus_allowed_list` in proc(5) `status`, where it is one.
+fn only_core(status: &str) -> Option<usize> {
+    let list = (status.lines()).find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let cpus = doctor::cpus::Cpus::parse_list(list)?;
+    cpus.last().filter(|_| cpus.len() == 1)
 }
 
 #[cfg(test)]
@@ -79,17 +250,59 @@ mod tests {
             .collect();
         let stat = format!("12 (a) b (c) {}", fields.join(" "));
         fs::write(root.path().join("proc/thread-self/stat"), stat).unwrap();
-        let status = format!("Name:\tx\nVmLck:\t  {locked_kb} kB\n");
-        fs::write(root.path().join("proc/self/status"), status).unwrap();
+        let status = format!("Name:\tx\nCpus_allowed_list:\t1\nVmLck:\t  {locked_kb} kB\n");
+        fs::write(root.path().join("proc/self/status"), &status).unwrap();
+        fs::write(root.path().join("proc/thread-self/status"), status).unwrap();
+        fs::create_dir_all(root.path().join("proc/sys/kernel")).unwrap();
+        fs::write(
+            root.path().join("proc/sys/kernel/sched_rt_runtime_us"),
+            "-1\n",
+        )
+        .unwrap();
         root
     }
 
     #[test]
     fn all_granted_makes_timing_valid() {
         let root = computer("1\n", 1, 4096);
-        let trust = Trust::observe_under(root.path());
+        let trust = Trust::observe_in(root.path());
         assert!(
             trust.realtime_kernel && trust.sched_fifo && trust.memory_locked && trust.timing_valid
+        );
+        assert_eq!(
+            (trust.policy, trust.core, trust.isolated),
+            (Scheduling::Fifo, Some(1), false)
+        );
+        assert!(!trust.may_spin());
+        assert_eq!(trust.required_missing().count(), 0);
+        // A share of each period does as well.
+        let trust = Trust::observe_in(computer("1\n", 6, 4096).path());
+        assert!(trust.timing_valid && !trust.sched_fifo && trust.policy == Scheduling::Deadline);
+    }
+
+    #[test]
+    fn throttling_and_a_hypervisor_make_timing_invalid() {
+        let root = computer("1\n", 1, 4096);
+        let throttled = root.path().join("proc/sys/kernel/sched_rt_runtime_us");
+        fs::write(&throttled, "950000\n").unwrap();
+        let trust = Trust::observe_in(root.path());
+        assert!(!trust.timing_valid && !trust.throttling_off);
+        fs::write(&throttled, "-1\n").unwrap();
+        fs::write(
+            root.path().join("proc/cpuinfo"),
+            "flags\t\t: fpu hypervisor\n",
+        )
+        .unwrap();
+        let trust = Trust::observe_in(root.path());
+        assert!(!trust.timing_valid && trust.virtual_machine);
+        let missing: Vec<&str> = trust.missing().map(|lack| lack.what).collect();
+        assert_eq!(
+            missing,
+            [
+                "real hardware",
+                "an isolated core",
+                "a hold on /dev/cpu_dma_latency"
+            ]
         );
     }
 
@@ -97,13 +310,13 @@ mod tests {
     fn one_missing_makes_timing_invalid() {
         for (realtime, policy, locked_kb) in [("0\n", 1, 4096), ("1\n", 0, 4096), ("1\n", 1, 0)] {
             let root = computer(realtime, policy, locked_kb);
-            assert!(!Trust::observe_under(root.path()).timing_valid);
+            assert!(!Trust::observe_in(root.path()).timing_valid);
         }
     }
 
     #[test]
     fn an_empty_computer_grants_nothing() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(Trust::observe_under(root.path()), Trust::default());
+        assert_eq!(Trust::observe_in(root.path()), Trust::default());
     }
 }

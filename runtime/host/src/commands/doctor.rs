@@ -6,7 +6,7 @@ use crate::doctor::{Check, Root, Subject, Verdict, script};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::realtime;
-use crate::trust::Trust;
+use crate::trust::{Scheduling, Trust};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -54,11 +54,22 @@ impl Summary {
             bad,
             not_here: count(Verdict::NotHere),
             trust: Trust {
+                virtual_machine: !is_ok("kernel.hypervisor"),
+                throttling_off: is_ok("throttling.rt_runtime"),
+                isolated: is_ok("isolation.isolated"),
+                core: Some(core),
+                policy: if sched_fifo {
+                    Scheduling::Fifo
+                } else {
+                    Scheduling::Other
+                },
+                cpu_dma_latency_held: is_ok("power.cpu_dma_latency"),
                 realtime_kernel,
                 sched_fifo,
                 memory_locked,
                 // What could not be read is no proof.
                 timing_valid: bad == 0 && realtime_kernel && sched_fifo && memory_locked,
+                ..Trust::default()
             },
         }
     }
@@ -82,7 +93,10 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
             ));
         }
     };
-    let subject = Subject::new(root, args.core, interface, realtime::PRIORITY);
+    let settings = machine.as_ref().map(|machine| &machine.realtime);
+    let core = args.core.or_else(|| settings?.core);
+    let priority = settings.map_or(realtime::PRIORITY, |settings| settings.priority);
+    let subject = Subject::new(root, core, interface, priority);
     let checks = subject.examine();
     let summary = Summary::of(&checks, subject.core());
     if args.fix_script {

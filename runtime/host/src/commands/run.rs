@@ -7,6 +7,7 @@ use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::phases::Delivery;
+use crate::realtime::{self, nic};
 use crate::session::{self, Options};
 use crate::{store, tsn};
 use twinstep_config::machine::Machine;
@@ -64,10 +65,15 @@ fn attend(
         ));
     }
     // Outputs of a real machine stay disabled until somebody says so.
-    let options = Options {
+    let mut options = Options {
         samples,
         ..Options::new(&machine.name, &args.cycle, state, args.arm)
     };
+    options.interface = Some(interface.clone());
+    // Two MainDevices on one bus would move the same drives.
+    let _claim = realtime::claim_bus(&interface)?;
+    let _nic = set_interface(&interface, &machine, output)?;
+    realtime::capabilities::prepare();
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
@@ -95,6 +101,32 @@ fn attend(
             attach(simulated::capture(open()?, path)?, machine)
         }),
     }
+}
+
+/// Sets the interface as `[realtime.nic]` asks; it is set back when the value goes.
+fn set_interface(
+    interface: &str,
+    machine: &Machine,
+    output: &Output,
+) -> Result<Option<nic::Settings>, HostError> {
+    let asked = &machine.realtime.nic;
+    if !asked.is_asked() {
+        return Ok(None);
+    }
+    let settings = nic::Settings::apply(interface, asked);
+    if machine.realtime.require && !settings.refused.is_empty() {
+        return Err(HostError::machine(
+            format!(
+                "[realtime] require = true, and {}",
+                settings.refused.join("; ")
+            ),
+            "leave out of [realtime.nic] what this interface cannot do, or give the process CAP_NET_ADMIN (coalescing) and root (interrupts)",
+        ));
+    }
+    for refused in &settings.refused {
+        output.note(&format!("[realtime.nic] {refused}"));
+    }
+    Ok(Some(settings))
 }
 
 fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pacer), HostError> {

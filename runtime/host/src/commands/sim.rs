@@ -93,6 +93,7 @@ struct Served {
 pub fn run(args: &SimArgs, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
     let segment = segment(&machine, args.machine_seed, args.seed, &args.inject)?;
+    let _claim = realtime::claim_bus(&args.interface)?;
     let socket = RawSocket::open(&args.interface).map_err(|error| {
         HostError::machine(
             error.to_string(),
@@ -198,7 +199,7 @@ fn serve_until<L: HostLink>(
     news: &SyncSender<News>,
     faults: &Receiver<Fault>,
 ) -> Result<Served, HostError> {
-    let trust = realtime::enter();
+    let trust = realtime::enter_beside();
     // What does not fit into the queue is told with the next change.
     let _ = news.try_send(News::Serving(trust));
     let mut served = Served {

@@ -5,6 +5,7 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
+use crate::realtime;
 use crate::session::{self, Options};
 use crate::store;
 use twinstep_config::machine::Machine;
@@ -47,7 +48,9 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
         .and_then(|source| TapBus::new(source, machine))
         .map_err(not_tapped)?;
     let state = store::folder(args.cycle.state.as_deref())?;
-    let options = Options::new(&machine.name, &args.cycle, state, false);
+    let mut options = Options::new(&machine.name, &args.cycle, state, false);
+    options.interface = Some(interface.clone());
+    realtime::capabilities::prepare();
     tell_unjudged(machine, output);
     // Whoever starts the master next may wait for this line.
     output.note(&format!("listening on {interface}; nothing is sent"));

@@ -81,7 +81,11 @@ impl Server {
         };
         let thread = std::thread::Builder::new()
             .name("control".into())
-            .spawn(move || worker.run())
+            .spawn(move || {
+                // The socket is there; what cannot be given up harms nobody here, and the cycle's thread tells it.
+                let _ = crate::realtime::capabilities::give_up_all();
+                worker.run()
+            })
             .map_err(failed)?;
         Ok(Self { thread, wake, path })
     }

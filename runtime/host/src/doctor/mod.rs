@@ -20,6 +20,7 @@ mod root;
 pub mod script;
 mod throttling;
 
+pub use nic::interrupts as interrupts_of;
 pub use root::Root;
 
 use cpus::Cpus;
@@ -190,7 +191,7 @@ pub struct Subject {
 impl Subject {
     /// `core` is the cycle's; without it, the last isolated one, or the last one of all, as `run` takes it.
     pub fn new(root: Root, core: Option<usize>, interface: Option<String>, priority: u8) -> Self {
-        let online = cpus_in(&root, "/sys/devices/system/cpu/online").unwrap_or_default();
+        let online = online_cores(&root);
         let core = core.or_else(|| isolated(&root).intersection(&online).last());
         let core = core.or_else(|| online.last()).unwrap_or(0);
         Self {
@@ -243,6 +244,34 @@ impl Subject {
 fn cpus_in(root: &Root, path: &str) -> Option<Cpus> {
     Cpus::parse_list(&root.read(path)?)
 }
+
+/// Cores that are online.
+pub fn online_cores(root: &Root) -> Cpus {
+    cpus_in(root, "/sys/devices/system/cpu/online").unwrap_or_default()
+}
+
+/// Whether real-time threads are never stopped for running too long.
+pub fn throttling_is_off(root: &Root) -> bool {
+    throttling::is_off(root).unwrap_or(false)
+}
+
+/// Whether the kernel is a PREEMPT_RT one, and whether a hypervisor is below it.
+pub fn kernel_is_realtime_and_virtual(root: &Root) -> (bool, bool) {
+    (kernel::is_realtime(root), kernel::is_virtual(root))
+}
+
+/// Cores that the kernel keeps free and that this process may have: all that were isolated at its start.
+pub fn isolated_cores(root: &Root) -> Cpus {
+    cpus_in(root, isolation::ISOLATED).unwrap_or_default()
+}
+
+/// Whether the kernel keeps `core` free, in whatever way.
+pub fn is_isolated(root: &Root, core: usize) -> bool {
+    isolated(root).contains(core)
+}
+
+/// What to do without PREEMPT_RT, without rights, and with throttling.
+pub const REMEDIES: [&str; 3] = [kernel::REALTIME_REMEDY, rights::SERVICE, throttling::REMEDY];
 
 /// Cores that the kernel keeps free: at its start, or as a partition of cpusets.
 fn isolated(root: &Root) -> Cpus {

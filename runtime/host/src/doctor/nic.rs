@@ -240,7 +240,7 @@ impl Nic<'_> {
                     let adaptive = if found.adaptive() { ", adaptive" } else { "" };
                     let value =
                         format!("rx {} us, tx {} us{adaptive}", found.rx_us(), found.tx_us());
-                    let remedy = format!("[realtime.nic] rx_usecs = 0, or: {command}");
+                    let remedy = format!("[realtime.nic] rx_coalescing = \"0us\", or: {command}");
                     check
                         .ok_or_warn(found.rx_us() == 0 && !found.adaptive(), value, &remedy)
                         .run(command)

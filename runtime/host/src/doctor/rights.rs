@@ -15,7 +15,7 @@ const IPC_LOCK: Capability = Capability("CAP_IPC_LOCK", 14);
 const SYS_NICE: Capability = Capability("CAP_SYS_NICE", 23);
 
 /// How a service gets all of it.
-const SERVICE: &str = "run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep";
+pub const SERVICE: &str = "run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep";
 
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
     let root = &subject.root;

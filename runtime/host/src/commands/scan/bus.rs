@@ -3,6 +3,7 @@
 use super::skeleton;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
+use crate::realtime::claim_bus;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -61,6 +62,8 @@ struct SummaryLine {
 /// # Errors
 /// [`HostError`]: an interface that cannot be had, a bus that does not answer, a file that cannot be written.
 pub fn run(interface: &str, write: Option<&Path>, output: &Output) -> Result<Exit, HostError> {
+    // Whoever runs the bus would lose it to the scan.
+    let _claim = claim_bus(interface)?;
     let socket = RawSocket::open(interface).map_err(|error| {
         HostError::machine(
             error.to_string(),

@@ -1,0 +1,185 @@
+//! The network interface of the bus: set as the configuration asks, read back, and restored when the run ends.
+
+use super::capabilities;
+use crate::doctor::cpus::Cpus;
+use crate::doctor::{Root, interrupts_of};
+use crate::ethtool::{self, Coalescing};
+use rustix::thread::CapabilitySet;
+use twinstep_config::machine::RealtimeNic;
+
+/// What was there before, for when this goes.
+#[derive(Debug)]
+pub struct Settings {
+    root: Root,
+    interface: String,
+    coalescing: Option<Coalescing>,
+    /// File and what stood in it.
+    affinities: Vec<(String, String)>,
+    /// What was asked for and is not so, in words.
+    pub refused: Vec<String>,
+}
+
+/// Rights that it takes to restore the coalescing.
+pub const RIGHTS: CapabilitySet = CapabilitySet::NET_ADMIN;
+
+impl Settings {
+    /// Sets what is asked for.
+    pub fn apply(interface: &str, asked: &RealtimeNic) -> Self {
+        Self::apply_under(Root::live(), interface, asked)
+    }
+
+    fn apply_under(root: Root, interface: &str, asked: &RealtimeNic) -> Self {
+        let mut settings = Self {
+            root,
+            interface: interface.to_owned(),
+            coalescing: None,
+            affinities: Vec::new(),
+            refused: Vec::new(),
+        };
+        if let Some(core) = asked.irq_core {
+            settings.interrupts_to(core);
+        }
+        if asked.rx_coalescing_us.is_some() || asked.tx_coalescing_us.is_some() {
+            settings.coalesce(asked);
+        }
+        settings
+    }
+
+    fn interrupts_to(&mut self, core: usize) {
+        let irqs = interrupts_of(&self.root, &self.interface);
+        if irqs.is_empty() {
+            self.refused.push(format!(
+                "irq_core = {core}: {} has no interrupts of its own",
+                self.interface
+            ));
+        }
+        for irq in irqs {
+            let path = format!("/proc/irq/{irq}/smp_affinity_list");
+            let before = self.root.read(&path);
+            let written = std::fs::write(self.root.place(&path), format!("{core}\n"));
+            let now = self
+                .root
+                .read(&path)
+                .and_then(|text| Cpus::parse_list(&text));
+            match (before, now) {
+                (Some(before), Some(now)) if now == Cpus::one(core) => {
+                    self.affinities.push((path, before));
+                }
+                (before, now) => {
+                    let why = written
+                        .err()
+                        .map_or(String::new(), |error| format!(" ({error})"));
+                    let now = now.map_or("unknown".to_owned(), |now| now.to_string());
+                    self.refused.push(format!(
+                        "irq_core = {core}: interrupt {irq} stays on {now}{why}"
+                    ));
+                    // Halfway is changed too.
+                    self.affinities.extend(before.map(|before| (path, before)));
+                }
+            }
+        }
+    }
+
+    fn coalesce(&mut self, asked: &RealtimeNic) {
+        let name = &self.interface;
+        let before = match ethtool::coalescing(name) {
+            Ok(before) => before,
+            Err(error) => {
+                let why = format!("coalescing of {name}: its driver does not tell it ({error})");
+                self.refused.push(why);
+                return;
+            }
+        };
+        let wanted = before.with_us(
+            asked.rx_coalescing_us.unwrap_or(before.rx_us()),
+            asked.tx_coalescing_us.unwrap_or(before.tx_us()),
+        );
+        let set = ethtool::set_coalescing(name, wanted);
+        let now = ethtool::coalescing(name);
+        if set.is_ok() {
+            self.coalescing = Some(before);
+        }
+        let same = now.as_ref().is_ok_and(|now| {
+            (now.rx_us(), now.tx_us(), now.adaptive()) == (wanted.rx_us(), wanted.tx_us(), false)
+        });
+        if !same {
+            let why = set
+                .err()
+                .map_or("the driver takes other values".to_owned(), |error| {
+                    error.to_string()
+                });
+            self.refused.push(format!(
+                "coalescing of {name}: rx {} us, tx {} us refused ({why})",
+                wanted.rx_us(),
+                wanted.tx_us()
+            ));
+        }
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        if let Some(before) = self.coalescing {
+            // The interface may have gone meanwhile; then there is nothing to restore.
+            let _ = capabilities::with(RIGHTS, || ethtool::set_coalescing(&self.interface, before));
+        }
+        for (path, before) in &self.affinities {
+            let _ = std::fs::write(self.root.place(path), format!("{before}\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn interrupts_are_moved_read_back_and_restored() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("sys/class/net/eth0/device/msi_irqs")).unwrap();
+        for irq in ["130", "131"] {
+            fs::write(at("sys/class/net/eth0/device/msi_irqs").join(irq), "msix\n").unwrap();
+            fs::create_dir_all(at("proc/irq").join(irq)).unwrap();
+            fs::write(at("proc/irq").join(irq).join("smp_affinity_list"), "0-3\n").unwrap();
+        }
+        // One that belongs to a core and cannot be moved.
+        fs::write(at("sys/class/net/eth0/device/msi_irqs/132"), "msix\n").unwrap();
+        let asked = RealtimeNic {
+            irq_core: Some(2),
+            ..RealtimeNic::default()
+        };
+        let settings = Settings::apply_under(Root::folder(folder.path()), "eth0", &asked);
+        let read = |irq: &str| {
+            fs::read_to_string(at("proc/irq").join(irq).join("smp_affinity_list")).unwrap()
+        };
+        assert_eq!((read("130").as_str(), read("131").as_str()), ("2\n", "2\n"));
+        assert_eq!(settings.refused.len(), 1, "{:?}", settings.refused);
+        assert!(
+            settings.refused[0].contains("interrupt 132"),
+            "{:?}",
+            settings.refused
+        );
+        drop(settings);
+        assert_eq!(
+            (read("130").as_str(), read("131").as_str()),
+            ("0-3\n", "0-3\n")
+        );
+    }
+
+    #[test]
+    fn a_driver_that_knows_no_coalescing_is_named() {
+        let asked = RealtimeNic {
+            rx_coalescing_us: Some(0),
+            irq_core: Some(0),
+            ..RealtimeNic::default()
+        };
+        let settings = Settings::apply("lo", &asked);
+        let said = settings.refused.join("; ");
+        assert!(
+            said.contains("coalescing of lo") && said.contains("no interrupts"),
+            "{said}"
+        );
+    }
+}
