@@ -78,11 +78,13 @@ pub enum Cause {
     ClockOff = 35,
     /// The cycle has lost its phase against SYNC0.
     PhaseLost = 36,
+    /// The ring is broken; all SubDevices are reached from one of its ends.
+    RingBroken = 37,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -120,6 +122,7 @@ impl Cause {
         Self::Emergency,
         Self::ClockOff,
         Self::PhaseLost,
+        Self::RingBroken,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -162,6 +165,7 @@ impl Cause {
             Self::Emergency => "a SubDevice reports an emergency",
             Self::ClockOff => "the clock of a SubDevice is off",
             Self::PhaseLost => "the cycle is out of step with SYNC0",
+            Self::RingBroken => "the ring is broken; all SubDevices are still reached",
         }
     }
 
@@ -246,6 +250,9 @@ impl Cause {
             }
             Self::PhaseLost => {
                 "Check the computer's timing and the reference clock, which is the first SubDevice with a clock."
+            }
+            Self::RingBroken => {
+                "Replace the cable at the break, or its connectors: a second break stops SubDevices."
             }
         }
     }

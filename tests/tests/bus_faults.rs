@@ -50,6 +50,17 @@ const FAULTS: &[&[&str]] = &[
     &["drive_fault:lift:code=0x2310"],
 ];
 
+/// The same with a redundant cable, whose own break is the last.
+const RING_FAULTS: &[&[&str]] = &[
+    &["cable:infeed:for=500ms"],
+    &["cable:cross:for=500ms"],
+    &["cable:gripper:for=3s"],
+    &["cable:bus:for=500ms"],
+    &["cable:cross:for=3s", "cable:lift:for=500ms"],
+    &["power:cross:for=500ms"],
+    &["frame_loss:bus:count=1"],
+];
+
 /// Last cycle without all inputs, counted from the fault, and how many there were.
 fn without_inputs(recording: &str) -> (u64, u64) {
     let mut lines = recording.lines();
@@ -96,13 +107,15 @@ fn every_fault_of_the_bus_has_its_reaction() {
     let mut table = format!(
         "press cell, seed {SEED}, 1 kHz; cycles count from the fault; + raised, * updated, - cleared\n"
     );
-    for faults in FAULTS {
+    let lines = FAULTS.iter().map(|faults| (faults, ""));
+    let rings = RING_FAULTS.iter().map(|faults| (faults, " --ring"));
+    for (faults, ring) in lines.chain(rings) {
         let inject: String = faults
             .iter()
             .map(|fault| format!(" --inject {fault}@{AT}ms"))
             .collect();
         let args = format!(
-            "demo --fast --json --cycles {CYCLES} --seed {SEED}{inject} --record {}",
+            "demo --fast --json --cycles {CYCLES} --seed {SEED}{ring}{inject} --record {}",
             place.path("run.csv").display()
         );
         let run = place.run(release_binary(), &args);
@@ -119,7 +132,7 @@ fn every_fault_of_the_bus_has_its_reaction() {
         let exit = run.status.code().unwrap();
         writeln!(
             table,
-            "\n{}\n    {back}; exit code {exit}",
+            "\n{}{ring}\n    {back}; exit code {exit}",
             faults.join(" + ")
         )
         .unwrap();

@@ -17,7 +17,7 @@ use super::states::{
 };
 use super::wire::entry_bytes;
 use super::{DriveScaling, EthercatBus, News};
-use crate::link::{Link, MAX_FRAME};
+use crate::link::{Link, MAX_FRAME, RingState};
 use core::cell::Cell;
 use core::time::Duration;
 use ethercrab::error::{Error, MailboxError};
@@ -46,6 +46,10 @@ const SYNC0_DELAY_PER_SUBDEVICE_NS: u64 = 2_000_000;
 const STATIC_SYNC: u32 = 1_000;
 /// How long the registers of one SubDevice may take to be read (ns).
 const REMEMBER_NS: u64 = 5_000_000;
+/// DL control, loops of the ports; port B closed, all automatic.
+const LOOP_CONTROL: u16 = 0x0101;
+const PORT_B_CLOSED: u8 = 0x0c;
+const PORTS_AUTOMATIC: u8 = 0x00;
 /// Control and status of the SII interface, and its bit for a wrong checksum.
 const SII_STATUS: u16 = 0x0502;
 const SII_CHECKSUM: u16 = 0x0800;
@@ -91,6 +95,19 @@ pub(super) fn bring_up<L: Link>(
     }
     let mut port = Port::new(link);
     check_count(&mut port, bus)?;
+    let ring_end = port
+        .link()
+        .is_redundant()
+        .then(|| bus.trunk_end())
+        .flatten();
+    if let Some(end) = ring_end {
+        set_loop(
+            &mut port,
+            command::APWR,
+            0_u16.wrapping_sub(end as u16),
+            PORT_B_CLOSED,
+        );
+    }
     check_eeproms(&mut port, bus)?;
     let mut registers = Registers::new(bus.subdevices.len());
     let configured = match configure(&mut port, machine, bus) {
@@ -122,6 +139,15 @@ pub(super) fn bring_up<L: Link>(
     );
     ethercat.reach_op(bus, sync0_delay_ns(bus))?;
     ethercat.remember(machine, bus)?;
+    if let Some(end) = ring_end {
+        let station = super::registers::address(end);
+        set_loop(&mut ethercat.port, command::FPWR, station, PORTS_AUTOMATIC);
+        ethercat.port.link_mut().close_ring();
+    }
+    // One more cycle, in phase; cycles count from here.
+    let mut image = ethercat.new_image();
+    ethercat.idle_cycle(&mut image);
+    ethercat.begin();
     Ok(ethercat)
 }
 
@@ -149,10 +175,22 @@ impl<L: Link> EthercatBus<L> {
             let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
             (self.reports).push(News::Raised, Some(n), Cause::Emergency, f64::from(code));
         }
-        // One more cycle, in phase; cycles count from here.
-        self.idle_cycle(&mut image);
-        self.begin();
         Ok(())
+    }
+}
+
+/// Opens or closes the ports of one SubDevice. While the ring is open at its end, ethercrab sees a line and measures its
+/// delays. One that does not take it has no redundant cable, and then there is nothing to open.
+fn set_loop<L: Link>(port: &mut Port<L>, command: u8, position: u16, value: u8) {
+    let mut line = Line::new();
+    for _ in 0..REGISTER_TRIES {
+        line.deadline_ns = port.clock().now_ns().saturating_add(REMEMBER_NS);
+        if line
+            .access(port, command, position, LOOP_CONTROL, 1, &[value])
+            .is_some()
+        {
+            return;
+        }
     }
 }
 
@@ -193,6 +231,21 @@ fn check_count<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpErro
     }
     if let Some(error) = port.take_error() {
         return Err(error.into());
+    }
+    if port.link().is_redundant() && found != Some(expected) {
+        // Who cannot be reached from the first end may be reached from the second.
+        port.link_mut().close_ring();
+        let deadline_ns = port.clock().now_ns().saturating_add(COUNT_TIMEOUT_NS);
+        let _ = count(port, deadline_ns);
+        if let Some(RingState::Broken { answered: [a, b] }) = port.link().ring()
+            && usize::from(a) + usize::from(b) == expected
+        {
+            let name = |n: usize| bus.subdevices.get(n).map(|known| known.name.clone());
+            return Err(BringUpError::Ring {
+                before: usize::from(a).checked_sub(1).and_then(name),
+                behind: name(usize::from(a)),
+            });
+        }
     }
     match found {
         None => Err(BringUpError::NoAnswer),

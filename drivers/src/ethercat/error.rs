@@ -21,6 +21,13 @@ pub enum BringUpError {
         /// Name of the first one that is missing, if any is.
         missing: Option<String>,
     },
+    /// All SubDevices answer, but not all from the first end of the ring.
+    Ring {
+        /// The last that answers there; none: nobody does.
+        before: Option<String>,
+        /// The first that answers only at the second end.
+        behind: Option<String>,
+    },
     /// A SubDevice is not the configured one.
     Identity {
         /// Position on the wire, from 0.
@@ -102,6 +109,19 @@ impl core::fmt::Display for BringUpError {
                     ),
                     None => write!(f, "; the bus has more than the configuration"),
                 }
+            }
+            Self::Ring { before, behind } => {
+                let of = |name: &Option<String>, none: &str| {
+                    name.as_ref()
+                        .map_or_else(|| none.to_owned(), |name| format!("'{name}'"))
+                };
+                write!(
+                    f,
+                    "the ring is broken between {} and {}: a start needs all SubDevices in reach of the first interface; \
+                     mend the cable, or exchange the two interfaces where the first cable is the broken one",
+                    of(before, "the first interface"),
+                    of(behind, "the second interface"),
+                )
             }
             Self::Identity {
                 position,

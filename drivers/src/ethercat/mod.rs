@@ -15,6 +15,9 @@ mod line;
 pub mod plan;
 mod port;
 mod recover;
+mod redundancy;
+#[cfg(test)]
+mod redundancy_tests;
 mod registers;
 mod report;
 mod restore;
@@ -38,6 +41,7 @@ use diagnose::Diagnosis;
 use plan::{Direction, Plan};
 use port::{Port, Ticket};
 use recover::Recovery;
+use redundancy::Redundancy;
 use registers::{AlStatus, Registers};
 use report::Reports;
 use restore::{Clocks, Restorer};
@@ -87,6 +91,7 @@ pub struct EthercatBus<L> {
     silence: u32,
     /// Break of the line that was looked at.
     gap: Option<usize>,
+    redundancy: Redundancy,
     restorer: Restorer,
     saved: Vec<Saved>,
     clocks: Clocks,
@@ -143,6 +148,7 @@ impl<L: Link> EthercatBus<L> {
             reports: Reports::new(),
             silence: 0,
             gap: None,
+            redundancy: Redundancy::new(bus.subdevices.len()),
             restorer: Restorer::new(bus.subdevices.len()),
             saved: Vec::new(),
             clocks: Clocks {
@@ -354,7 +360,9 @@ impl<L: Link> Bus for EthercatBus<L> {
             self.port.link_mut().start_of_operation();
         }
         self.cycle += 1;
-        self.transfer(image, in_flight, stamp)
+        let result = self.transfer(image, in_flight, stamp);
+        self.redundancy.report(&mut self.reports);
+        result
     }
 
     fn acyclic(&mut self, budget: Duration) {

@@ -77,6 +77,11 @@ impl<L: Link> Port<L> {
         &mut self.link
     }
 
+    /// The link, to look at.
+    pub fn link(&self) -> &L {
+        &self.link
+    }
+
     /// The link's clock.
     pub fn clock(&self) -> &Clock {
         self.link.clock()

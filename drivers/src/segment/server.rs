@@ -1,9 +1,9 @@
-//! Serves a simulated segment on a link in real time, for any MainDevice on the other end of the cable.
+//! Serves a simulated segment in real time, for any MainDevice on the other end of the cable, or of both.
 
 use super::Segment;
 use super::faults::{FOREIGN_SOURCE, Fate};
 use crate::link::stragglers::Stragglers;
-use crate::link::{Link, LinkError, MAX_FRAME};
+use crate::link::{Ends, LinkError, MAX_FRAME};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Longest wait between two looks at the stop flag (ns). SYNC0 events are caught up with in order after it.
@@ -26,9 +26,9 @@ pub enum Turn {
 ///
 /// # Errors
 /// [`LinkError`] when the link itself fails.
-pub fn serve<L: Link>(
+pub fn serve<E: Ends>(
     segment: &mut Segment,
-    link: &mut L,
+    ends: &mut E,
     stop: &AtomicBool,
     mut watch: impl FnMut(Turn, &mut Segment),
 ) -> Result<(), LinkError> {
@@ -38,33 +38,39 @@ pub fn serve<L: Link>(
     let mut started = false;
     // Relaxed: the flag stands alone, nothing is handed over with it.
     while !stop.load(Ordering::Relaxed) {
-        while let Some(length) = stragglers.take(link.clock().now_ns(), &mut straggler) {
-            link.send(straggler.get(..length).unwrap_or_default())?;
+        while let Some((side, length)) = stragglers.take(ends.clock().now_ns(), &mut straggler) {
+            ends.send(side, straggler.get(..length).unwrap_or_default())?;
         }
-        let idle_ns = link.clock().now_ns().saturating_add(IDLE_NS);
+        let idle_ns = ends.clock().now_ns().saturating_add(IDLE_NS);
         let deadline_ns = stragglers.next_ns().map_or(idle_ns, |at| at.min(idle_ns));
-        let received = link.receive(&mut buffer, deadline_ns)?;
-        let now_ns = link.clock().now_ns();
-        let turn = match received.and_then(|length| buffer.get_mut(..length)) {
-            Some(frame) => {
-                if segment.process(frame, now_ns) {
+        let received = ends.receive(&mut buffer, deadline_ns)?;
+        let now_ns = ends.clock().now_ns();
+        let frame =
+            received.and_then(|(side, length)| buffer.get_mut(..length).map(|frame| (side, frame)));
+        let turn = match frame {
+            Some((side, frame)) => {
+                if let Some(side) = segment.process_from(side, frame, now_ns) {
                     match segment.fate(frame.len()) {
-                        Fate::Straight => link.send(frame)?,
-                        Fate::Late(by_ns) => stragglers.hold(frame, now_ns.saturating_add(by_ns)),
-                        Fate::Twice => {
-                            link.send(frame)?;
-                            link.send(frame)?;
+                        Fate::Straight => ends.send(side, frame)?,
+                        Fate::Late(by_ns) => {
+                            stragglers.hold(side, frame, now_ns.saturating_add(by_ns))
                         }
-                        Fate::Cut(length) => link.send(frame.get(..length).unwrap_or_default())?,
+                        Fate::Twice => {
+                            ends.send(side, frame)?;
+                            ends.send(side, frame)?;
+                        }
+                        Fate::Cut(length) => {
+                            ends.send(side, frame.get(..length).unwrap_or_default())?
+                        }
                         Fate::BehindForeign => {
-                            stragglers.hold_foreign(frame, now_ns, FOREIGN_SOURCE);
-                            if let Some(length) = stragglers.take(now_ns, &mut straggler) {
-                                link.send(straggler.get(..length).unwrap_or_default())?;
+                            stragglers.hold_foreign(side, frame, now_ns, FOREIGN_SOURCE);
+                            if let Some((side, length)) = stragglers.take(now_ns, &mut straggler) {
+                                ends.send(side, straggler.get(..length).unwrap_or_default())?;
                             }
-                            link.send(frame)?;
+                            ends.send(side, frame)?;
                         }
                     }
-                    Turn::Answered(link.clock().now_ns().saturating_sub(now_ns))
+                    Turn::Answered(ends.clock().now_ns().saturating_sub(now_ns))
                 } else {
                     Turn::Swallowed
                 }
@@ -87,6 +93,7 @@ pub fn serve<L: Link>(
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::link::Side;
     use crate::segment::testing::bench;
     use twinstep_config::fault::{BusFault, Fault, FaultKind};
 
@@ -103,8 +110,8 @@ mod tests {
         came: Vec<(u64, usize, u8)>,
     }
 
-    impl Link for Other {
-        fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+    impl Ends for Other {
+        fn send(&mut self, _: Side, frame: &[u8]) -> Result<(), LinkError> {
             let us = self.clock.now_ns() / 1_000;
             self.came.push((us, frame.len(), frame[6]));
             Ok(())
@@ -114,7 +121,7 @@ mod tests {
             &mut self,
             buffer: &mut [u8],
             deadline_ns: u64,
-        ) -> Result<Option<usize>, LinkError> {
+        ) -> Result<Option<(Side, usize)>, LinkError> {
             let next_ns = self.frames * 1_000_000;
             if next_ns > deadline_ns {
                 self.clock.wait_until_ns(deadline_ns);
@@ -123,7 +130,7 @@ mod tests {
             self.clock.wait_until_ns(next_ns);
             self.frames += 1;
             buffer[..COUNT.len()].copy_from_slice(&COUNT);
-            Ok(Some(COUNT.len()))
+            Ok(Some((Side::Primary, COUNT.len())))
         }
 
         fn clock(&self) -> &Clock {

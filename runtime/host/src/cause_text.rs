@@ -47,6 +47,21 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
         Cause::PowerLost => {
             format!("{own} was without power, not the cable between {before} and {own}")
         }
+        Cause::RingBroken => {
+            // The figure is the position behind the break; behind the last SubDevice is the second interface.
+            let last = code.checked_sub(1).map(Source::SubDevice);
+            let (before, behind) = match event.source {
+                Source::Bus => (
+                    last.map_or(START, |last| run.names.source(last)),
+                    "the second interface",
+                ),
+                _ => (before, own),
+            };
+            let was = if over { "was" } else { "is" };
+            format!(
+                "the ring {was} broken between {before} and {behind}; all SubDevices are reached from its two ends"
+            )
+        }
         Cause::FramesDamaged if over => format!("frames damaged between {before} and {own}"),
         Cause::FramesDamaged => {
             format!("frames damaged between {before} and {own}: {own} has counted {code}")

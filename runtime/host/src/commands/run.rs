@@ -8,10 +8,12 @@ use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::session::{self, Options};
 use crate::store;
+use std::path::Path;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::LinkError;
-use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::redundant::Redundant;
 
 /// Runs the command.
 ///
@@ -29,9 +31,15 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
         let options = Options::new(&machine.name, &args.cycle, state, true);
         return simulated::run(&machine, &args.cycle, &options, output);
     };
-    if args.cycle.fast || !args.cycle.inject.is_empty() || !machine.inject.is_empty() {
+    if args.cycle.fast
+        || args.cycle.ring
+        || !args.cycle.inject.is_empty()
+        || !machine.inject.is_empty()
+    {
         return Err(HostError::usage(
-            format!("{interface} is a real interface: it knows neither --fast nor injected faults"),
+            format!(
+                "{interface} is a real interface: it knows neither --fast nor --ring nor injected faults"
+            ),
             "leave them out, or run the simulated machine",
         ));
     }
@@ -40,19 +48,40 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
-    let open = || {
-        RawSocket::open(&interface).map_err(|error| {
-            let remedy = match &error {
-                LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
-                _ => "name an interface with --interface that `ip link` lists and that is up",
-            };
-            HostError::machine(error.to_string(), remedy)
-        })
+    let configured = machine.bus.as_ref();
+    let second = configured.and_then(|bus| bus.redundant_interface.clone());
+    let path = args.cycle.pcap.as_deref();
+    match args.redundant_interface.clone().or(second) {
+        None => with_link(&machine, &options, output, path, || {
+            RawSocket::open(&interface).map_err(|error| not_opened(&error))
+        }),
+        Some(second) => with_link(&machine, &options, output, path, || {
+            let both = RawPair::open(&interface, &second).map_err(|error| not_opened(&error))?;
+            Ok(Redundant::new(both))
+        }),
+    }
+}
+
+fn not_opened(error: &LinkError) -> HostError {
+    let remedy = match error {
+        LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
+        _ => "name an interface with --interface that `ip link` lists and that is up",
     };
-    match &args.cycle.pcap {
-        None => session::run(&machine, &options, output, || attach(open()?, &machine)),
-        Some(path) => session::run(&machine, &options, output, || {
-            attach(simulated::capture(open()?, path)?, &machine)
+    HostError::machine(error.to_string(), remedy)
+}
+
+/// Runs on a link, with a capture around it where one is wanted.
+fn with_link<L: HostLink>(
+    machine: &Machine,
+    options: &Options,
+    output: &Output,
+    pcap: Option<&Path>,
+    open: impl FnOnce() -> Result<L, HostError> + Send,
+) -> Result<Exit, HostError> {
+    match pcap {
+        None => session::run(machine, options, output, || attach(open()?, machine)),
+        Some(path) => session::run(machine, options, output, || {
+            attach(simulated::capture(open()?, path)?, machine)
         }),
     }
 }

@@ -5,7 +5,7 @@
 
 use super::load_machine;
 use super::simulated::{capture, segment};
-use crate::attached::HostLink;
+use crate::attached::HostEnds;
 use crate::cli::SimArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -19,7 +19,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use twinstep_config::fault::Fault;
 use twinstep_config::machine::Machine;
-use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::{LinkError, OneEnd};
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::segment::application::AlState;
 use twinstep_drivers::segment::server::{Turn, serve};
@@ -84,22 +85,31 @@ struct Served {
 /// [`HostError`]: a machine that is not simulated, an interface that cannot be had.
 pub fn run(args: &SimArgs, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
-    let segment = segment(&machine, args.machine_seed, args.seed, &args.inject)?;
-    let socket = RawSocket::open(&args.interface).map_err(|error| {
+    let ring = args.redundant_interface.is_some();
+    let segment = segment(&machine, args.machine_seed, args.seed, ring, &args.inject)?;
+    let not_opened = |error: LinkError| {
         HostError::machine(
             error.to_string(),
             "name one end of a cable that is up: `scripts/veth` makes a virtual one",
         )
-    })?;
+    };
+    if let Some(second) = &args.redundant_interface {
+        let both = RawPair::open(&args.interface, second).map_err(not_opened)?;
+        return attend(segment, both, &machine, args, output);
+    }
+    let socket = RawSocket::open(&args.interface).map_err(not_opened)?;
     match &args.pcap {
-        None => attend(segment, socket, &machine, args, output),
-        Some(path) => attend(segment, capture(socket, path)?, &machine, args, output),
+        None => attend(segment, OneEnd(socket), &machine, args, output),
+        Some(path) => {
+            let captured = capture(socket, path)?;
+            attend(segment, OneEnd(captured), &machine, args, output)
+        }
     }
 }
 
-fn attend<L: HostLink + Send + 'static>(
+fn attend<E: HostEnds + Send + 'static>(
     segment: Segment,
-    link: L,
+    ends: E,
     machine: &Machine,
     args: &SimArgs,
     output: &Output,
@@ -115,7 +125,7 @@ fn attend<L: HostLink + Send + 'static>(
     let stop = control.stop_flag();
     let served = thread::Builder::new()
         .name("segment".into())
-        .spawn(move || serve_until(segment, link, &stop, &news_out, &faults))
+        .spawn(move || serve_until(segment, ends, &stop, &news_out, &faults))
         .map_err(|error| {
             HostError::machine(format!("no thread for the segment: {error}"), "try again")
         })?;
@@ -133,9 +143,9 @@ fn attend<L: HostLink + Send + 'static>(
 }
 
 /// The serving thread.
-fn serve_until<L: HostLink>(
+fn serve_until<E: HostEnds>(
     mut segment: Segment,
-    mut link: L,
+    mut ends: E,
     stop: &std::sync::atomic::AtomicBool,
     news: &SyncSender<News>,
     faults: &Receiver<Fault>,
@@ -176,13 +186,13 @@ fn serve_until<L: HostLink>(
             states = now;
         }
     };
-    serve(&mut segment, &mut link, stop, watch).map_err(|error| {
+    serve(&mut segment, &mut ends, stop, watch).map_err(|error| {
         HostError::machine(
             format!("the interface failed: {error}"),
             "see `ip link`: is it still there, and up?",
         )
     })?;
-    if let Some(why) = link.complete() {
+    if let Some(why) = ends.complete() {
         return Err(HostError::machine(why, "free some space"));
     }
     Ok(served)
