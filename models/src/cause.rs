@@ -80,11 +80,13 @@ pub enum Cause {
     PhaseLost = 36,
     /// The ring is broken; all SubDevices are reached from one of its ends.
     RingBroken = 37,
+    /// The SubDevice in front of the break has lost its link, as often as `measured` says.
+    LinkLost = 38,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -123,6 +125,7 @@ impl Cause {
         Self::ClockOff,
         Self::PhaseLost,
         Self::RingBroken,
+        Self::LinkLost,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -166,6 +169,7 @@ impl Cause {
             Self::ClockOff => "the clock of a SubDevice is off",
             Self::PhaseLost => "the cycle is out of step with SYNC0",
             Self::RingBroken => "the ring is broken; all SubDevices are still reached",
+            Self::LinkLost => "the line is broken behind a SubDevice that has lost its link",
         }
     }
 
@@ -223,7 +227,7 @@ impl Cause {
             Self::StrokeTravel => {
                 "Set the part aside; check its height, its seat and the stop of the press."
             }
-            Self::LineBroken => {
+            Self::LineBroken | Self::LinkLost => {
                 "Check the cable in front of the SubDevice, its connectors, and its power."
             }
             Self::CableBroken => "Replace the cable in front of the SubDevice, or its connectors.",

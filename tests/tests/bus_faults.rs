@@ -145,6 +145,15 @@ fn every_fault_of_the_bus_has_its_reaction() {
             phase("max_ns")
         )
         .unwrap();
+        let coast = &summary["coast"];
+        let coasted = coast["cycles"].as_u64().unwrap();
+        if coasted > 0 {
+            let locked = match coast["relock_cycles"].as_u64() {
+                Some(cycles) => format!("all locked again {cycles} cycles after the first of them"),
+                None => "not all locked again".to_owned(),
+            };
+            writeln!(table, "    twins coasted for {coasted} cycles, {locked}").unwrap();
+        }
         for finding in findings(&lines) {
             writeln!(table, "    {finding}").unwrap();
         }

@@ -9,7 +9,7 @@ use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
 use super::frame::command;
 use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
-use super::port::Port;
+use super::port::{Port, Sdo};
 use super::registers::{AlStatus, Registers, count};
 use super::saved::{Saved, Startup};
 use super::states::{
@@ -116,7 +116,9 @@ pub(super) fn bring_up<L: Link>(
             // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
             let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
             poll(&mut port, &registers, &mut statuses);
-            return Err(first_error(bus, &statuses, 2).unwrap_or(error));
+            return Err(first_error(bus, &statuses, 2)
+                .or_else(|| mailbox_error(&error, port.sdo(), bus))
+                .unwrap_or(error));
         }
         Err(error) => return Err(error),
     };
@@ -279,6 +281,37 @@ fn check_eeproms<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpEr
         }
     }
     Ok(())
+}
+
+/// Whose mailbox ethercrab has failed at, and at which object.
+fn mailbox_error(error: &BringUpError, sdo: Option<Sdo>, bus: &Bus) -> Option<BringUpError> {
+    let BringUpError::Protocol { error, .. } = error else {
+        return None;
+    };
+    let Sdo {
+        station,
+        index,
+        subindex,
+        abort,
+    } = sdo?;
+    let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
+    let name = bus.subdevices.get(n)?.name.clone();
+    match (error, abort) {
+        (Error::Mailbox(MailboxError::Aborted { .. }), Some(code)) => {
+            Some(BringUpError::SdoAborted {
+                name,
+                index,
+                subindex,
+                code,
+            })
+        }
+        (Error::Timeout(_), None) => Some(BringUpError::MailboxSilent {
+            name,
+            index,
+            subindex,
+        }),
+        _ => None,
+    }
 }
 
 fn configure<L: Link>(

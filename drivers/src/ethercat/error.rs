@@ -1,6 +1,7 @@
 //! Why a bus could not be brought up, in words that name the SubDevice and the remedy.
 
 use super::al_status::{AlReport, state_name};
+use super::sdo_abort;
 use crate::link::LinkError;
 
 /// See the module.
@@ -74,6 +75,26 @@ pub enum BringUpError {
         position: usize,
         /// Name of the SubDevice.
         name: String,
+    },
+    /// A SubDevice aborts an SDO that it cannot do without.
+    SdoAborted {
+        /// Name of the SubDevice.
+        name: String,
+        /// Object index.
+        index: u16,
+        /// Subindex.
+        subindex: u8,
+        /// Abort code.
+        code: u32,
+    },
+    /// The mailbox of a SubDevice does not answer.
+    MailboxSilent {
+        /// Name of the SubDevice.
+        name: String,
+        /// Object index that was asked for.
+        index: u16,
+        /// Subindex.
+        subindex: u8,
     },
     /// The start-up sequence failed otherwise.
     Protocol {
@@ -172,6 +193,25 @@ impl core::fmt::Display for BringUpError {
                 f,
                 "SubDevice '{name}' at position {position} reports a wrong checksum of its EEPROM (0x0502, bit 11): \
                  write its EEPROM anew, or replace it"
+            ),
+            Self::SdoAborted {
+                name,
+                index,
+                subindex,
+                code,
+            } => write!(
+                f,
+                "SubDevice '{name}' aborts the SDO of object 0x{index:04x}:{subindex:02x} with 0x{code:08x}, {}: \
+                 see its manual for this object, and restart it",
+                sdo_abort::meaning(*code)
+            ),
+            Self::MailboxSilent {
+                name,
+                index,
+                subindex,
+            } => write!(
+                f,
+                "the mailbox of SubDevice '{name}' does not answer the SDO of object 0x{index:04x}:{subindex:02x}: restart it"
             ),
             Self::Protocol { step, error } => write!(f, "{step}: {error}"),
         }

@@ -25,6 +25,7 @@ mod restore;
 mod restore_tests;
 mod saved;
 pub mod scan;
+pub mod sdo_abort;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -291,12 +292,7 @@ impl<L: Link> EthercatBus<L> {
                 && let Some(links) =
                     (self.diagnosis).lost_links(&mut self.port, before, deadline_ns)
             {
-                reports.push(
-                    News::Updated,
-                    Some(gap),
-                    Cause::LineBroken,
-                    f64::from(links),
-                );
+                reports.push(News::Updated, Some(gap), Cause::LinkLost, f64::from(links));
             }
         }
         self.recovery
@@ -384,7 +380,7 @@ impl<L: Link> Bus for EthercatBus<L> {
         self.diagnosis.step(
             &mut self.port,
             &self.saved,
-            &self.plan.pieces,
+            &self.plan,
             self.clocks.reference,
             all_well,
             &mut self.reports,

@@ -205,6 +205,21 @@ impl Plan {
         }
     }
 
+    /// The outputs of a piece, by its place among all, as they were sent last.
+    pub fn outputs_of(&self, number: usize) -> &[u8] {
+        let carries = |datagram: &&PlannedDatagram| match datagram.purpose {
+            Purpose::ProcessData(first, end) => (first..end).contains(&number),
+            _ => false,
+        };
+        let bytes = self.pieces.get(number).and_then(|(piece, at)| {
+            let frame = self
+                .frames
+                .get(self.datagrams.iter().find(carries)?.frame)?;
+            frame.get(*at..at + piece.length)
+        });
+        bytes.unwrap_or_default()
+    }
+
     /// Marks the SubDevices of a datagram as missing.
     pub fn mark(&self, purpose: Purpose, image: &mut ProcessImage, why: Missing) {
         for (piece, _) in self.pieces_of(purpose) {

@@ -434,6 +434,7 @@ impl StrokeJudge {
             regime: Regime::Pressing,
             context: record.context,
             cause,
+            subdevice: None,
             causes: None,
             nok: record.verdict.first.map(|(object, violation)| StrokeNok {
                 stroke: record.stroke,

@@ -18,8 +18,15 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
     // AL status codes and error codes have 16 bits.
     let code = event.measured as u16;
     let over = event.state == EventState::Cleared;
-    let own = run.names.source(event.source);
-    let before = match event.source {
+    let about = event.subdevice.map_or(event.source, Source::SubDevice);
+    let own = run.names.source(about);
+    // On the bus as a whole it is not said otherwise whose it is.
+    let whose = if event.subdevice.is_some() {
+        format!("{own}: ")
+    } else {
+        String::new()
+    };
+    let before = match about {
         Source::SubDevice(n) => n.checked_sub(1).map(Source::SubDevice),
         _ => None,
     };
@@ -27,13 +34,13 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
     match event.cause {
         Cause::AlError | Cause::Refused => {
             let meaning = al_status::meaning(code);
-            format!("{text}: AL status code 0x{code:04x}, {meaning}")
+            format!("{whose}{text}: AL status code 0x{code:04x}, {meaning}")
         }
         Cause::DriveFault | Cause::Emergency => {
             let meaning = emergency::meaning(code);
             format!("{text}: error code 0x{code:04x}, {meaning}")
         }
-        Cause::LineBroken if event.state == EventState::Updated => format!(
+        Cause::LinkLost => format!(
             "the line is broken between {before} and {own}: {before} has lost the link {code} times"
         ),
         Cause::LineBroken => format!(
@@ -66,7 +73,7 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
         Cause::FramesDamaged => {
             format!("frames damaged between {before} and {own}: {own} has counted {code}")
         }
-        Cause::WorkingCounter if event.source != Source::Bus => {
+        Cause::WorkingCounter if about != Source::Bus => {
             format!("{own} does not process its datagram though it is in OP")
         }
         Cause::FramesLate | Cause::FramesDuplicated | Cause::FramesForeign if over => {

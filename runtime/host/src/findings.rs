@@ -68,6 +68,7 @@ fn finding(
         regime: Regime::Settling,
         context,
         cause,
+        subdevice: None,
         causes: None,
         nok: None,
     }

@@ -2,6 +2,7 @@
 
 use crate::attached::Attached;
 use crate::cli::CycleArgs;
+use crate::coast_watch::CoastLine;
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
@@ -74,6 +75,7 @@ struct Done {
     overruns: u64,
     bus: BusLine,
     phase: Option<PhaseLine>,
+    coast: CoastLine,
     trust: Trust,
     trouble: Option<String>,
     /// The outputs of the machine are ours.
@@ -282,6 +284,7 @@ where
         overruns: runner.phases().overruns(),
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
+        coast: runner.coast().line(),
         trust,
         trouble: None,
         owns_outputs,
@@ -318,6 +321,7 @@ fn finish(
         },
         bus: done.bus,
         phase: done.phase,
+        coast: done.coast,
         phases: done.summary_phases,
         trust: done.trust,
     };

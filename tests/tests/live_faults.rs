@@ -1,0 +1,229 @@
+//! Faults that are typed into `twinstep sim` while `twinstep run` cycles on the other end of a virtual cable: each is named by its
+//! cause, and where the fault allows it all is well again. With two cables the line is a ring, and a break stops nobody.
+//!
+//! Nothing here judges time: on a busy computer frames are late by themselves, so only the causes that are asked for are.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout};
+use twinstep_tests::cable::{Cable, ENDS, SECOND_ENDS};
+use twinstep_tests::release_binary;
+use twinstep_tests::run::{Place, shipped};
+use twinstep_tests::sim::{Sim, interrupt};
+
+/// Longer than the shipped one: here the segment shares the processor with its master.
+const PERIOD: &str = "period = \"4ms\"";
+/// A run that nobody ends is over after this many cycles, and the test fails then: eight minutes.
+const MOST_CYCLES: &str = "120000";
+
+/// A running `twinstep run`.
+struct Master {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    told: Vec<String>,
+}
+
+impl Master {
+    fn start(cable: &Cable, config: &str, state: &str, more: &[&str]) -> Self {
+        let mut args = vec!["run", config, "--interface", ENDS[0], "--json", "--arm"];
+        args.extend_from_slice(&["--cycles", MOST_CYCLES, "--state", state]);
+        args.extend_from_slice(more);
+        let mut child = cable.command(release_binary(), args).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            output,
+            told: Vec::new(),
+        }
+    }
+
+    /// Reads events until one has `state` and a cause with all of `words` in it.
+    fn wait_for(&mut self, fault: &str, state: &[&str], words: &[&str]) {
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).unwrap();
+            let told = || self.told.join("\n");
+            assert!(
+                read > 0,
+                "{fault}: run has ended without {words:?}:\n{}",
+                told()
+            );
+            let line: Value = serde_json::from_str(&line).unwrap();
+            assert_ne!(
+                line["type"],
+                "summary",
+                "{fault}: no {words:?}:\n{}",
+                told()
+            );
+            if line["type"] != "event" {
+                continue;
+            }
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            let cause = text("cause");
+            self.told.push(format!(
+                "{} {} {} {}: {cause}",
+                line["cycle"],
+                text("state"),
+                text("source"),
+                text("channel")
+            ));
+            if state.contains(&text("state").as_str())
+                && words.iter().all(|word| cause.contains(word))
+            {
+                println!("{fault}: {}", self.told.last().unwrap());
+                return;
+            }
+        }
+    }
+
+    fn end(mut self) -> Value {
+        interrupt(&self.child);
+        let mut text = String::new();
+        self.output.read_to_string(&mut text).unwrap();
+        self.child.wait().unwrap();
+        let last = text.lines().rev().find(|line| line.contains("\"summary\""));
+        serde_json::from_str(last.unwrap()).unwrap()
+    }
+}
+
+fn configuration(place: &Place) -> String {
+    let text = fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let changed = text.replacen("period = \"1ms\"", PERIOD, 1);
+    assert_ne!(text, changed);
+    let path = place.file("cell.toml", changed);
+    path.to_str().unwrap().to_owned()
+}
+
+/// The news of a fault, and of its end.
+const BEGUN: [&str; 2] = ["raised", "updated"];
+
+/// Faults as they are typed, and words of the cause that must be named. An event on `frames` is over a second after the last bad
+/// cycle; the next fault may come before that and is told as an update then.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("frame_duplicate:bus:count=20", &["came back twice"]),
+    ("frame_foreign:bus:count=20", &["somebody else"]),
+    (
+        "frame_truncate:bus:count=20",
+        &["somebody else, or cut short"],
+    ),
+    ("frame_late:bus:by=3500us,count=20", &["too late"]),
+    ("frame_loss:bus:count=20", &["frames lost on the bus"]),
+    (
+        "frame_corrupt:cross:count=20",
+        &["damaged between carriage and cross"],
+    ),
+    (
+        "working_counter:gripper:count=60",
+        &["gripper does not process its datagram"],
+    ),
+    (
+        "emergency:insert:code=0x8130",
+        &["emergency", "0x8130", "life guard"],
+    ),
+    ("clock_jump:lift:step=50us", &["the clock of lift is off"]),
+    ("watchdog:lift", &["0x001b", "watchdog"]),
+    (
+        "al_refuse:press:state=op,code=0x001a,count=2",
+        &["0x001a", "synchronisation"],
+    ),
+    (
+        "cable:cross:for=400ms",
+        &["the line is broken between carriage and cross"],
+    ),
+    ("power:gripper:for=300ms", &["gripper was without power"]),
+    (
+        "mailbox_late:insert:by=50ms\npower:insert:for=300ms",
+        &["insert was without power"],
+    ),
+    (
+        "mailbox_busy:pusher:for=500ms\npower:pusher:for=300ms",
+        &["pusher was without power"],
+    ),
+    (
+        "sdo_abort:insert:count=9\npower:insert:for=300ms",
+        &["insert was without power"],
+    ),
+    (
+        "clock_jump:infeed:step=-200us",
+        &["the clock of infeed is off"],
+    ),
+    ("clock_drift:bus:rate=100ppm", &[]),
+    (
+        "al_refuse:lift:state=op,code=0x0032",
+        &["refuses to come back", "0x0032"],
+    ),
+    (
+        "eeprom_checksum:gripper\npower:gripper:for=300ms",
+        &["gripper", "cannot read its EEPROM"],
+    ),
+];
+
+#[test]
+fn every_fault_that_is_typed_in_is_named() {
+    let Some(cable) = Cable::new("every_fault_that_is_typed_in_is_named") else {
+        return;
+    };
+    let place = Place::new();
+    let config = configuration(&place);
+    let mut sim = Sim::start(&cable, &config, &[]);
+    let state = place.path("state");
+    let mut master = Master::start(&cable, &config, state.to_str().unwrap(), &[]);
+    sim.wait_for_op();
+    for (fault, words) in FAULTS {
+        sim.inject(fault);
+        if !words.is_empty() {
+            master.wait_for(fault, &BEGUN, words);
+        }
+    }
+    let summary = master.end();
+    assert!(summary["cycles"].as_u64().unwrap() > 100, "{summary}");
+    let lines = sim.end();
+    let typed: usize = FAULTS.iter().map(|(fault, _)| fault.lines().count()).sum();
+    let served = lines.last().unwrap();
+    assert_eq!(served["faults"], typed, "every line was taken: {served}");
+}
+
+#[test]
+fn a_ring_over_two_cables_survives_a_break() {
+    let Some(cable) = Cable::new("a_ring_over_two_cables_survives_a_break") else {
+        return;
+    };
+    cable.lay(SECOND_ENDS);
+    let place = Place::new();
+    let config = configuration(&place);
+    let mut sim = Sim::start(&cable, &config, &["--redundant-interface", SECOND_ENDS[1]]);
+    let state = place.path("state");
+    let second = ["--redundant-interface", SECOND_ENDS[0]];
+    let mut master = Master::start(&cable, &config, state.to_str().unwrap(), &second);
+    sim.wait_for_op();
+    for (fault, words) in [
+        (
+            "cable:cross:for=600ms",
+            ["ring", "between carriage and cross"],
+        ),
+        (
+            "cable:infeed:for=600ms",
+            ["ring", "between the computer and infeed"],
+        ),
+        (
+            "cable:bus:for=600ms",
+            ["ring", "between gripper and the second interface"],
+        ),
+    ] {
+        sim.inject(fault);
+        master.wait_for(fault, &BEGUN, &words);
+        master.wait_for(fault, &["cleared"], &words);
+    }
+    // Whoever was reached all the time never left OP.
+    let summary = master.end();
+    println!("{}", summary["bus"]);
+    let left = |line: &Value| line["state"] == "al_state" && line["in_state"][3] != 10;
+    let lines = sim.end();
+    let before_the_end = lines.iter().position(left).unwrap_or(lines.len());
+    assert!(before_the_end > 0, "{lines:?}");
+}
