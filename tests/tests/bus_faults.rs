@@ -105,7 +105,7 @@ fn findings(lines: &[Value]) -> Vec<String> {
 fn every_fault_of_the_bus_has_its_reaction() {
     let place = Place::new();
     let mut table = format!(
-        "press cell, seed {SEED}, 1 kHz; cycles count from the fault; + raised, * updated, - cleared\n"
+        "press cell, seed {SEED}, 1 kHz; cycles count from the fault; + raised, * updated, - cleared;\na twin whose drive is off is not locked\n"
     );
     let lines = FAULTS.iter().map(|faults| (faults, ""));
     let rings = RING_FAULTS.iter().map(|faults| (faults, " --ring"));

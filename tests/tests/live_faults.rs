@@ -91,6 +91,14 @@ impl Master {
     }
 }
 
+impl Drop for Master {
+    fn drop(&mut self) {
+        // A test that has failed leaves nobody behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn configuration(place: &Place) -> String {
     let text = fs::read_to_string(shipped("press-cell.toml")).unwrap();
     let changed = text.replacen("period = \"1ms\"", PERIOD, 1);

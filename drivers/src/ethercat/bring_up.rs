@@ -46,6 +46,9 @@ const SYNC0_DELAY_PER_SUBDEVICE_NS: u64 = 2_000_000;
 const STATIC_SYNC: u32 = 1_000;
 /// How long the registers of one SubDevice may take to be read (ns).
 const REMEMBER_NS: u64 = 5_000_000;
+/// AL status code: the SYNC0 configuration is invalid, as where its start has passed; and how often it is tried again.
+const NO_SYNC0: u16 = 0x0030;
+const SYNC0_TRIES: u32 = 3;
 /// DL control, loops of the ports; port B closed, all automatic.
 const LOOP_CONTROL: u16 = 0x0101;
 const PORT_B_CLOSED: u8 = 0x0c;
@@ -110,26 +113,24 @@ pub(super) fn bring_up<L: Link>(
     }
     check_eeproms(&mut port, bus)?;
     let mut registers = Registers::new(bus.subdevices.len());
-    let configured = match configure(&mut port, machine, bus) {
-        Ok(configured) => configured,
-        Err(error @ BringUpError::Protocol { .. }) => {
-            // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
-            let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
-            poll(&mut port, &registers, &mut statuses);
-            return Err(first_error(bus, &statuses, 2)
-                .or_else(|| mailbox_error(&error, port.sdo(), bus))
-                .unwrap_or(error));
+    let mut tries = 0;
+    let configured = loop {
+        let configured = pre_op(&mut port, &registers, machine, bus)?;
+        request_all(&mut port, &mut registers, bus, 4)?;
+        match await_all(&mut port, &registers, bus, 4) {
+            Ok(()) => break configured,
+            // This computer was held up between reading the time and the last SubDevice: SYNC0 would start in its past.
+            Err(BringUpError::Refused { report, .. })
+                if report.code == NO_SYNC0 && tries < SYNC0_TRIES =>
+            {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
     };
-    if let Some(error) = port.take_error() {
-        return Err(error.into());
-    }
     let reference = configured.reference.map(super::registers::address);
     let mut plan = Plan::new(&configured.pieces, bus.subdevices.len(), reference);
     plan.expect_clocks(configured.clocks);
-    request_all(&mut port, &mut registers, bus, 4)?;
-    await_all(&mut port, &registers, bus, 4)?;
     let mut ethercat = EthercatBus::assemble(
         port,
         registers,
@@ -151,6 +152,31 @@ pub(super) fn bring_up<L: Link>(
     ethercat.idle_cycle(&mut image);
     ethercat.begin();
     Ok(ethercat)
+}
+
+/// ethercrab's part: from INIT to PRE-OP, everything configured.
+fn pre_op<L: Link>(
+    port: &mut Port<L>,
+    registers: &Registers,
+    machine: &Machine,
+    bus: &Bus,
+) -> Result<Configured, BringUpError> {
+    let configured = match configure(port, machine, bus) {
+        Ok(configured) => configured,
+        Err(error @ BringUpError::Protocol { .. }) => {
+            // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
+            let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
+            poll(port, registers, &mut statuses);
+            return Err(first_error(bus, &statuses, 2)
+                .or_else(|| mailbox_error(&error, port.sdo(), bus))
+                .unwrap_or(error));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(error) = port.take_error() {
+        return Err(error.into());
+    }
+    Ok(configured)
 }
 
 impl<L: Link> EthercatBus<L> {
@@ -314,17 +340,8 @@ fn mailbox_error(error: &BringUpError, sdo: Option<Sdo>, bus: &Bus) -> Option<Br
     }
 }
 
-fn configure<L: Link>(
-    port: &mut Port<L>,
-    machine: &Machine,
-    bus: &Bus,
-) -> Result<Configured, BringUpError> {
-    let storage = Box::new(PduStorage::<FRAMES, MAX_FRAME>::new());
-    let protocol = |step: &'static str| move |error: Error| BringUpError::Protocol { step, error };
-    // It was created in the line above, so it cannot have been split before.
-    let Ok((mut tx, mut rx, pdu_loop)) = storage.try_split() else {
-        return Err(protocol("starting ethercrab")(Error::Internal));
-    };
+/// How long ethercrab is patient, and how often it tries.
+pub(super) fn maindevice_config() -> (Timeouts, MainDeviceConfig) {
     let timeouts = Timeouts {
         state_transition: Duration::from_nanos(STATE_TIMEOUT_NS),
         pdu: Duration::from_nanos(PDU_TIMEOUT_NS),
@@ -336,6 +353,21 @@ fn configure<L: Link>(
         dc_static_sync_iterations: STATIC_SYNC,
         retry_behaviour: RetryBehaviour::Count(3),
     };
+    (timeouts, config)
+}
+
+fn configure<L: Link>(
+    port: &mut Port<L>,
+    machine: &Machine,
+    bus: &Bus,
+) -> Result<Configured, BringUpError> {
+    let storage = Box::new(PduStorage::<FRAMES, MAX_FRAME>::new());
+    let protocol = |step: &'static str| move |error: Error| BringUpError::Protocol { step, error };
+    // It was created in the line above, so it cannot have been split before.
+    let Ok((mut tx, mut rx, pdu_loop)) = storage.try_split() else {
+        return Err(protocol("starting ethercrab")(Error::Internal));
+    };
+    let (timeouts, config) = maindevice_config();
     let maindevice = MainDevice::new(pdu_loop, timeouts, config);
     let clock = port.clock().clone();
 

@@ -11,6 +11,8 @@ mod executor;
 #[cfg(test)]
 mod fault_tests;
 pub mod frame;
+#[cfg(test)]
+mod large_tests;
 mod line;
 pub mod plan;
 mod port;

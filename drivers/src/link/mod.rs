@@ -170,6 +170,40 @@ pub trait Link {
     }
 }
 
+impl<L: Link + ?Sized> Link for &mut L {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        (**self).send(frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        (**self).receive(buffer, deadline_ns)
+    }
+
+    fn clock(&self) -> &Clock {
+        (**self).clock()
+    }
+
+    fn start_of_operation(&mut self) {
+        (**self).start_of_operation();
+    }
+
+    fn take_segment_time_ns(&mut self) -> u64 {
+        (**self).take_segment_time_ns()
+    }
+
+    fn is_redundant(&self) -> bool {
+        (**self).is_redundant()
+    }
+
+    fn close_ring(&mut self) {
+        (**self).close_ring();
+    }
+
+    fn ring(&self) -> Option<RingState> {
+        (**self).ring()
+    }
+}
+
 impl<L: Link + ?Sized> Link for Box<L> {
     fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
         (**self).send(frame)

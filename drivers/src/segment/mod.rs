@@ -258,6 +258,15 @@ impl Segment {
         })
     }
 
+    /// When the next SYNC0 is due (ns, on the caller's clock, as exactly as that runs like the segment's); none without one.
+    pub fn next_pulse_ns(&self, now_ns: u64) -> Option<u64> {
+        let due = |device: &Device| device.dc.next_pulse_ns();
+        let pulse_ns = self.devices.iter().filter_map(due).min()?;
+        let elapsed_ns = now_ns.saturating_sub(self.origin_ns?);
+        let left_ns = pulse_ns.saturating_sub(self.segment_time_ns(elapsed_ns));
+        Some(now_ns.saturating_add(left_ns))
+    }
+
     /// Time passes without a frame: every SYNC0 due up to `now_ns` is executed in order.
     pub fn advance(&mut self, now_ns: u64) {
         let segment_ns = self.segment_ns(now_ns);

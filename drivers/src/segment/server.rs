@@ -42,7 +42,10 @@ pub fn serve<E: Ends>(
             ends.send(side, straggler.get(..length).unwrap_or_default())?;
         }
         let idle_ns = ends.clock().now_ns().saturating_add(IDLE_NS);
-        let deadline_ns = stragglers.next_ns().map_or(idle_ns, |at| at.min(idle_ns));
+        // The machine is computed when its SYNC0 has come, in the gap between two frames: the next frame does not wait for it.
+        let pulse_ns = segment.next_pulse_ns(ends.clock().now_ns());
+        let next_ns = [stragglers.next_ns(), pulse_ns];
+        let deadline_ns = next_ns.into_iter().flatten().fold(idle_ns, u64::min);
         let received = ends.receive(&mut buffer, deadline_ns)?;
         let now_ns = ends.clock().now_ns();
         let frame =
@@ -183,5 +186,34 @@ mod tests {
             (7_000, 29, 0x12),
         ];
         assert_eq!(link.came[..expected.len()], expected);
+    }
+
+    #[test]
+    fn the_machine_is_computed_in_the_gap_between_two_frames() {
+        let (_, mut segment) = bench(&[(4, 4), (4, 4)], 1_000_000);
+        segment.advance(0);
+        // Frames come at whole milliseconds, SYNC0 300 us before them.
+        for device in &mut segment.devices {
+            let start_ns = device.dc.system_ns(2_700_000);
+            device.dc.activate(3, start_ns, (1_000_000, 0), 0);
+        }
+        let mut link = Other {
+            clock: Clock::virtual_from(0),
+            frames: 0,
+            came: Vec::new(),
+        };
+        let stop = AtomicBool::new(false);
+        let (mut before, mut answered) = (0, 0);
+        serve(&mut segment, &mut link, &stop, |turn, segment| {
+            let pulses = segment.devices[1].dc.pulses;
+            if let Turn::Answered(_) = turn {
+                assert_eq!(pulses, before, "frame {answered} waited for the machine");
+                answered += 1;
+            }
+            before = pulses;
+            stop.store(answered > 10, Ordering::Relaxed);
+        })
+        .unwrap();
+        assert_eq!(before, 8);
     }
 }

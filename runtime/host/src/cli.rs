@@ -160,6 +160,11 @@ pub struct ScanArgs {
     #[arg(long, value_name = "IF", requires = "interface")]
     pub redundant_interface: Option<String>,
 
+    /// Take SubDevices to PRE-OP and ask by CoE what they map; without it nothing but the EEPROM interface is changed, and the
+    /// process data are those of the SII
+    #[arg(long, requires = "interface")]
+    pub preop: bool,
+
     /// Write a configuration for what is found; the file must not exist
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,

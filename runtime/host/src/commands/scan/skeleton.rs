@@ -1,6 +1,6 @@
 //! A configuration for what a scan found: identities and process data are right, everything else is to be filled in.
 
-use super::bus::entry;
+use super::bus::{entry, port_letter};
 use std::fmt::Write as _;
 use twinstep_config::machine::PdoEntry;
 use twinstep_drivers::ethercat::scan::Found;
@@ -55,11 +55,16 @@ hold = "1.2s"
 release = "400ms"
 "#;
 
-/// The skeleton.
-pub fn of(found: &[Found], interface: &str) -> String {
+/// The skeleton, and the images of EEPROMs that it names, by the file that each belongs into.
+pub fn of<'a>(
+    found: &'a [Found],
+    interface: &str,
+    redundant: Option<&str>,
+) -> (String, Vec<(String, &'a [u8])>) {
     let names = names(found);
     let (mut order, mut axes, mut stations, mut left_out) =
         (Vec::new(), String::new(), String::new(), String::new());
+    let (mut others, mut images) = (String::new(), Vec::new());
     for (one, name) in found.iter().zip(&names) {
         // Writing to a String cannot fail.
         let identity = format!(
@@ -71,6 +76,22 @@ pub fn of(found: &[Found], interface: &str) -> String {
             quoted(&one.outputs),
             quoted(&one.inputs)
         );
+        let place = place(found, &names, one);
+        if !is_described(one) && !one.sii.is_empty() {
+            // A terminal, a coupler: known by its image alone, and nobody's to the twin.
+            let file = format!("{name}.sii");
+            let _ = write!(
+                others,
+                "\n# {}\n[[bus.subdevice]]\nname = \"{name}\"\nsii = \"{file}\"\n{place}",
+                one.name
+            );
+            order.push(format!("\"{name}\""));
+            images.push((file, one.sii.as_slice()));
+            continue;
+        }
+        if !place.is_empty() {
+            let _ = write!(others, "\n[[bus.subdevice]]\nname = \"{name}\"\n{place}");
+        }
         if !is_described(one) {
             let _ = writeln!(
                 left_out,
@@ -97,13 +118,31 @@ pub fn of(found: &[Found], interface: &str) -> String {
             )
         };
     }
+    let second = redundant.map_or(String::new(), |second| {
+        format!("redundant_interface = \"{second}\"\n")
+    });
     let mut all = String::from(HEAD);
     let _ = write!(
         all,
-        "\n[bus]\ninterface = \"{interface}\"\nsubdevices = [{}]\n{left_out}{axes}{stations}",
+        "\n[bus]\ninterface = \"{interface}\"\n{second}subdevices = [{}]\n{left_out}{others}{axes}{stations}",
         order.join(", ")
     );
-    all
+    (all, images)
+}
+
+/// Where a SubDevice hangs, where that is not port B of the one before it.
+fn place(found: &[Found], names: &[String], one: &Found) -> String {
+    let Some(parent) = one.parent else {
+        return String::new();
+    };
+    let before = one.position.checked_sub(1) == Some(parent);
+    let (name, port) = (names.get(parent), port_letter(one.parent_port));
+    match (name, port) {
+        (Some(name), Some(port)) if !(before && port == 'B') && found.len() > parent => {
+            format!("behind = \"{name}\"\nport = \"{port}\"\n")
+        }
+        _ => String::new(),
+    }
 }
 
 fn has(entries: &[PdoEntry], index: u16) -> bool {
