@@ -198,3 +198,68 @@ fn names(found: &[Found]) -> Vec<String> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twinstep_drivers::ethercat::scan::ErrorCounters;
+
+    fn entries(list: &[(u16, u8)]) -> Vec<PdoEntry> {
+        let entry = |&(index, bits)| PdoEntry {
+            index,
+            subindex: 0,
+            bits,
+        };
+        list.iter().map(entry).collect()
+    }
+
+    fn found(position: usize, parent: Option<usize>, parent_port: usize, order: &str) -> Found {
+        Found {
+            position,
+            parent,
+            parent_port,
+            address: 0,
+            alias: 0,
+            al_status: 1,
+            al_code: 0,
+            links: [true; 4],
+            has_clock: true,
+            errors: ErrorCounters::default(),
+            eeprom_error: false,
+            vendor_id: 2,
+            product_code: 3,
+            revision: 1,
+            serial: 0,
+            order: order.to_owned(),
+            name: "a device".to_owned(),
+            coe: false,
+            sii: vec![0; 128],
+            by_coe: false,
+            outputs: entries(&[(0x6040, 16), (0x607a, 32)]),
+            inputs: entries(&[(0x6041, 16), (0x6064, 32), (0x6077, 16)]),
+        }
+    }
+
+    #[test]
+    fn terminals_keep_their_image_and_branches_their_port() {
+        let mut coupler = found(0, None, 0, "EK1100");
+        (coupler.outputs, coupler.inputs) = (Vec::new(), Vec::new());
+        let mut outputs = found(2, Some(0), 1, "EL2008");
+        (outputs.outputs, outputs.inputs) = (entries(&[(0x7000, 1)]), Vec::new());
+        let all = [coupler, found(1, Some(0), 3, "AX5000"), outputs];
+        let (text, images) = of(&all, "eth1", Some("eth2"));
+        let files: Vec<_> = images.iter().map(|(file, _)| file.as_str()).collect();
+        assert_eq!(files, ["ek1100.sii", "el2008.sii"]);
+        let machine = twinstep_config::load(&text, "found.toml");
+        let machine = machine.unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        let bus = machine.bus.unwrap();
+        assert_eq!(bus.redundant_interface.as_deref(), Some("eth2"));
+        let names: Vec<_> = bus.subdevices.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["ek1100", "ax5000", "el2008"]);
+        let places: Vec<_> = (bus.subdevices.iter())
+            .map(|one| one.behind.map(|behind| (behind.subdevice, behind.port)))
+            .collect();
+        assert_eq!(places, [None, Some((0, 3)), Some((0, 1))]);
+        assert_eq!(bus.subdevices[2].sii.as_ref().unwrap().path, "el2008.sii");
+    }
+}
