@@ -133,7 +133,13 @@ fn a_break_anywhere_costs_no_cycle_and_is_named() {
         assert_eq!(cleared, told(cleared.0, News::Cleared), "{target}");
         // The clocks of the half without the reference follow it all the same.
         assert_eq!(seen.slips, 0, "{target}: {seen:?}");
-        assert!(seen.phase_ns < 1_000, "{target}: {seen:?}");
+        // Until it is sure that the first end is silent, the longer way to the reference counts as lateness.
+        let way_ns = if at == 0 {
+            500 * (SIZES.len() as i64 - 1)
+        } else {
+            0
+        };
+        assert!(seen.phase_ns < way_ns + 1_000, "{target}: {seen:?}");
     }
 }
 

@@ -274,11 +274,7 @@ fn hang_together(all: &mut [Found]) {
         found.parent = place.map(|(parent, _)| parent);
         found.parent_port = place.and_then(|(_, port)| port).unwrap_or(0);
         let linked = |port: &usize| found.links.get(*port).is_some_and(|link| *link);
-        let mut behind: Vec<usize> = [2, 1, 3].into_iter().filter(linked).collect();
-        if !linked(&0) {
-            // The frame came in elsewhere; what is left are the ports behind that.
-            behind.pop();
-        }
+        let behind: Vec<usize> = [2, 1, 3].into_iter().filter(linked).collect();
         open.push((found.position, behind));
     }
 }
