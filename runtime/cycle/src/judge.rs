@@ -323,6 +323,13 @@ impl AxisJudge {
         reversal: Option<Block>,
         out: &mut Outbox,
     ) {
+        let quiet = (self.cusum.iter()).all(|cusum| cusum.largest() <= t.threshold);
+        if quiet && self.load_cause.is_none() && !self.backlash_raised {
+            // The common case has nothing to be ranked.
+            self.known = None;
+            self.explain(at, out);
+            return;
+        }
         let facts = Facts {
             gravity_a: plan.gravity_a,
             inertia: plan.inertia,

@@ -7,6 +7,7 @@
 use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::drift::{Drifted, FreeRun};
 use crate::event::{Detector, EventState, Severity, Source};
+use crate::group::Group;
 use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::{Compare, Correct, LaneState, Predict};
@@ -101,11 +102,14 @@ impl<'a> Pipeline<'a> {
     /// Tracks health, after [`Pipeline::correct`]. Nothing that is predicted or judged waits for it.
     pub fn track(&mut self, stamp: CycleStamp) {
         for (n, health) in self.health.axes.iter_mut().enumerate() {
-            let (Some(lane), l) = (self.lanes.get(n / LANES), n % LANES) else {
+            let (Some(lane), Some(params)) =
+                (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
+            else {
                 break;
             };
+            let l = n % LANES;
             let ended = self.axes.get(n).and_then(|judge| judge.ended);
-            match lane.health_sample(l, &stamp) {
+            match lane.health_sample(params, l, &stamp) {
                 None => health.interrupt(),
                 Some(sample) => health.cycle(&HealthSample {
                     ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),
@@ -132,18 +136,38 @@ impl<'a> Pipeline<'a> {
 
     /// Advances every model to the sample that is about to arrive.
     pub fn predict(&mut self) {
+        self.predict_marked(|_| {});
+    }
+
+    /// The same; `done` is told of every group of models that has been worked on.
+    pub fn predict_marked(&mut self, mut done: impl FnMut(Group)) {
         self.plan.level.run(Predict {
             plan: &self.plan,
             lanes: self.lanes,
             context: self.context,
         });
+        done(Group::Servo);
+        if self.stations.is_empty() {
+            return;
+        }
         for (plan, station) in self.plan.stations.iter().zip(self.stations.iter_mut()) {
             station.predict(plan);
         }
+        done(Group::Station);
     }
 
     /// Compares the samples with the predictions; what deviates is in the outbox afterwards.
     pub fn compare(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+        self.compare_marked(stamp, samples, |_| {});
+    }
+
+    /// The same; `done` is told of every group of models that has been worked on.
+    pub fn compare_marked(
+        &mut self,
+        stamp: CycleStamp,
+        samples: &Samples<'_>,
+        mut done: impl FnMut(Group),
+    ) {
         self.bus(stamp, samples);
         self.plan.level.run(Compare {
             plan: &self.plan,
@@ -153,6 +177,10 @@ impl<'a> Pipeline<'a> {
             stamp,
             samples,
         });
+        done(Group::Servo);
+        if self.stations.is_empty() {
+            return;
+        }
         for (n, (sample, plan)) in samples.stations.iter().zip(self.plan.stations).enumerate() {
             if let Some(station) = self.stations.get_mut(n) {
                 let at = Occasion {
@@ -168,10 +196,21 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
+        done(Group::Station);
     }
 
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+        self.correct_marked(stamp, samples, |_| {});
+    }
+
+    /// The same; `done` is told of every group of models that has been worked on.
+    pub fn correct_marked(
+        &mut self,
+        stamp: CycleStamp,
+        samples: &Samples<'_>,
+        mut done: impl FnMut(Group),
+    ) {
         self.cycle = stamp.cycle;
         self.free_run(stamp, samples.context);
         self.plan.level.run(Correct {
@@ -193,7 +232,11 @@ impl<'a> Pipeline<'a> {
                 judge.push(plan, &at, sample, &mut self.outbox);
             }
         }
-        self.strokes(stamp, samples);
+        done(Group::Servo);
+        if !self.presses.is_empty() {
+            self.strokes(stamp, samples);
+            done(Group::Press);
+        }
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }
@@ -255,7 +298,9 @@ impl<'a> Pipeline<'a> {
                 context: samples.context,
             };
             press.judge(plan, objects, &at, &mut self.outbox);
-            let Some(lane) = self.lanes.get(n / LANES) else {
+            let (Some(lane), Some(params)) =
+                (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
+            else {
                 continue;
             };
             let sample = match samples.axes.get(n) {
@@ -265,7 +310,7 @@ impl<'a> Pipeline<'a> {
                 Some(Ok(r)) if plan.force == ForceFrom::Current => {
                     plan.of_current(r.position_m, r.velocity_m_per_s, r.current_a, None)
                 }
-                Some(Ok(_)) => match lane.press_sample(plan, n % LANES) {
+                Some(Ok(_)) => match lane.press_sample(params, plan, n % LANES) {
                     Some(sample) => sample,
                     None => {
                         press.clear();
@@ -330,7 +375,8 @@ impl<'a> Pipeline<'a> {
 
     /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
     pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
-        Some(self.lanes.get(n / LANES)?.load_motion(n % LANES))
+        let params = self.plan.lanes.get(n / LANES)?;
+        Some((self.lanes.get(n / LANES)?).load_motion(params, n % LANES))
     }
 
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).

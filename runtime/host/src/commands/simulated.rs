@@ -29,6 +29,10 @@ pub fn run(
     options: &Options,
     output: &Output,
 ) -> Result<Exit, HostError> {
+    let options = &Options {
+        simulated: true,
+        ..options.clone()
+    };
     let link = || {
         let segment = segment(
             machine,
