@@ -29,7 +29,7 @@ fn cycle(
     image: &mut ProcessImage,
     next_ns: &mut u64,
     acyclic_us: u64,
-) -> Result<CycleStamp, BusFault> {
+) -> Result<CycleStamp, crate::bus::BusFault> {
     let clock = bus.clock().clone();
     clock.wait_until_ns(*next_ns);
     let result = bus.exchange(image, &mut || {});
