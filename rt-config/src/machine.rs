@@ -3,14 +3,18 @@
 mod bus;
 mod health;
 mod press;
+mod pubsub;
 mod signature;
+mod switches;
 
-pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
+pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
 };
+pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+pub use switches::{SwitchRange, Switches};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -51,6 +55,8 @@ pub struct Machine {
     pub judge: Judge,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// Where predictions and deviations are published.
+    pub publish: Option<Publish>,
     /// Servo axes, `[[axis]]`.
     pub axes: Vec<Axis>,
     /// Servo presses, `[[press]]`.
@@ -320,6 +326,8 @@ pub struct AxisPlant {
     pub cogging_nm: f64,
     /// Efficiency of the screw or belt (1).
     pub efficiency: f64,
+    /// Switches along the axis, wired to the drive.
+    pub switches: Switches,
 }
 
 /// A vacuum station.

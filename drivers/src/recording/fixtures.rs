@@ -98,7 +98,9 @@ pub(crate) fn press_cell() -> Machine {
             redundant_interface: None,
             frame_shift_ns: 300_000,
             tap: None,
+            pubsub: None,
         }),
+        publish: None,
         axes: vec![axis("x"), axis("y")],
         presses: vec![Press {
             axis: axis("press"),

@@ -7,9 +7,11 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod press;
+mod pubsub;
 mod recording;
 mod signature;
 mod station;
+mod switches;
 mod twin;
 
 use crate::check::{Bounds, Check};
@@ -66,7 +68,12 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let cycle = cycle::cycle(&file.cycle, bus, check);
     let whole = Whole {
         bus,
-        real: !simulated && file.bus.as_ref().is_some_and(|bus| bus.interface.is_some()),
+        // Who publishes has no SII: its ids tell it.
+        real: !simulated
+            && (file.bus.as_ref()).is_some_and(|bus| {
+                let is_tsn = bus.kind.as_ref().is_some_and(|kind| kind.value == "tsn");
+                bus.interface.is_some() && !is_tsn
+            }),
         simulated,
         named,
         period_ns: cycle.period_ns,
@@ -143,6 +150,9 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             ),
         },
         bus,
+        publish: (file.publish.as_ref())
+            .and_then(|publish| publish.uadp.as_ref())
+            .map(|uadp| pubsub::published(uadp, check)),
         axes,
         presses,
         stations,

@@ -224,6 +224,10 @@ pub struct SimArgs {
     )]
     pub inject: Vec<String>,
 
+    /// Publish the process data of every cycle on this interface too, as OPC UA PubSub (UADP)
+    #[arg(long, value_name = "IF")]
+    pub publish_uadp: Option<String>,
+
     /// Draws noise, parts and start phase
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,

@@ -45,6 +45,7 @@ pub mod strokes;
 pub mod tables;
 pub mod thresholds;
 pub mod trust;
+pub mod uadp;
 
 use clap::Parser;
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 //!
 //! A number that is not finite becomes `null`: JSON has no other word for it.
 
+use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
 use crate::coast_watch::CoastLine;
 use crate::false_alarms::Exposure;
@@ -348,6 +349,9 @@ pub struct SummaryLine {
     pub digest: String,
     /// Intervals between false alarms: asked for, extrapolated, demonstrated.
     pub false_alarms: FalseAlarmsLine,
+    /// What says where the process data of a tapped bus stand; absent on a bus of our own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_data: Option<ProcessData>,
     /// What the bus dropped.
     pub bus: BusLine,
     /// The cycle against SYNC0; none without distributed clocks, and in the first 2 s.

@@ -139,6 +139,7 @@ pub(crate) fn summary() -> SummaryLine {
             demonstrated_s: 640,
             streams: 27,
         },
+        process_data: None,
         bus: BusLine {
             lost: 1,
             ..BusLine::default()

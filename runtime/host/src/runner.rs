@@ -16,10 +16,12 @@ use crate::scribe::EventSender;
 use crate::snapshot::{Control, SnapshotSender};
 use crate::strokes::StrokeSender;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
+use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
@@ -34,6 +36,8 @@ pub struct Outlets {
     pub strokes: Option<StrokeSender>,
     /// Cycles to the recorder.
     pub record: Option<RecordSender>,
+    /// Predictions and deviations to whoever subscribes.
+    pub uadp: Option<Predictions<RawSocket>>,
     /// Snapshots to the live view.
     pub snapshots: SnapshotSender,
     /// Wishes of the user.
@@ -201,6 +205,7 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // publish
         self.publish(stamp);
+        self.publish_figures(stamp);
         if let Some(record) = &mut self.outlets.record {
             // In virtual time nothing is late, so that a recording may wait for the disk.
             if self.pacer.is_real() {
@@ -348,6 +353,21 @@ impl<'a, B: Attached> Runner<'a, B> {
         }
     }
 
+    /// What was measured and predicted, for subscribers.
+    fn publish_figures(&mut self, stamp: CycleStamp) {
+        let Some(uadp) = &mut self.outlets.uadp else {
+            return;
+        };
+        for (n, reading) in self.axes.iter().enumerate() {
+            uadp.axis(n, stamp.cycle, reading, self.pipeline.compared(n));
+        }
+        for (n, reading) in self.stations.iter().enumerate() {
+            let predicted_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
+            uadp.station(n, stamp.cycle, reading, predicted_pa);
+        }
+        uadp.send();
+    }
+
     /// What the bus found out between the cycles. It is no part of the digest: a recording has no acyclic traffic.
     fn report_findings(&mut self, stamp: CycleStamp) {
         let context = Context {
@@ -366,6 +386,9 @@ impl<'a, B: Attached> Runner<'a, B> {
 
     fn send(&mut self, event: Event) {
         self.raised += u64::from(event.state == EventState::Raised);
+        if let Some(uadp) = &mut self.outlets.uadp {
+            uadp.note(&event);
+        }
         if self.pacer.is_real() {
             self.outlets.events.send(event);
         } else {

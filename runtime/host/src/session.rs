@@ -1,6 +1,6 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
-use crate::attached::Attached;
+use crate::attached::{Attached, ProcessData};
 use crate::cli::CycleArgs;
 use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
@@ -22,6 +22,7 @@ use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, tables, thresholds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -156,8 +157,15 @@ where
             "signals cannot be caught ({error}): an interrupt ends the run without a summary"
         ));
     }
+    // A replay, and a run in virtual time, have nobody to publish to.
+    let publish = machine.publish.as_ref().filter(|_| options.real_time);
+    let uadp = publish.map(|publish| {
+        let axes = machine.axes.len() + machine.presses.len();
+        Predictions::open(publish, axes, machine.stations.len())
+    });
     let (server, commands) = start_server(place, machine, options, &info)?.unzip();
     let outlets = Outlets {
+        uadp: uadp.transpose()?,
         events,
         strokes,
         record,
@@ -172,7 +180,10 @@ where
             .spawn_scoped(scope, || {
                 // Whatever happens here, the views must end.
                 let finish = control.finish_at_the_end();
-                let done = cycle_thread(machine, options, &plan, map, outlets, &info, attach);
+                // A live view has the words in its header.
+                let notes = (!interactive).then_some(output);
+                let told = (&*info, notes);
+                let done = cycle_thread(machine, options, &plan, map, outlets, told, attach);
                 drop(finish);
                 done
             });
@@ -185,7 +196,7 @@ where
         if interactive {
             let view = live::View::new(
                 options.title.as_str(),
-                names.clone(),
+                Arc::clone(&info),
                 machine.cycle.period_ns,
             );
             if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
@@ -222,7 +233,7 @@ where
             lost.dropped
         ));
     }
-    finish(machine, options, output, &done, totals)
+    finish(machine, options, output, &done, totals, info.process_data())
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running
@@ -295,7 +306,7 @@ fn cycle_thread<B, F>(
     plan: &PlanStore,
     map: ObjectMap,
     outlets: Outlets,
-    info: &RunInfo,
+    (info, notes): (&RunInfo, Option<&Output>),
     attach: F,
 ) -> Result<Done, HostError>
 where
@@ -352,8 +363,15 @@ where
         None
     };
     info.set_start_utc_ns(clock::utc_ns());
+    let learnt = bus.process_data();
+    info.set_process_data(learnt);
+    if let (Some(learnt), Some(output)) = (learnt, notes) {
+        output.note(learnt.text());
+    }
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
     runner.run(options.cycles);
+    // A master that started again may have been learnt since.
+    info.set_process_data(runner.bus().process_data());
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {
         cycles: runner.cycles(),
@@ -380,6 +398,7 @@ fn finish(
     output: &Output,
     done: &Done,
     totals: ScribeTotals,
+    process_data: Option<ProcessData>,
 ) -> Result<Exit, HostError> {
     let shares = plan::shares(machine);
     let extrapolated = thresholds::extrapolated(machine, shares);
@@ -397,6 +416,7 @@ fn finish(
             demonstrated_s: totals.exposure.demonstrated_s(),
             streams: shares.streams(),
         },
+        process_data,
         bus: done.bus,
         phase: done.phase,
         coast: done.coast,

@@ -45,6 +45,9 @@ pub fn summary_text(summary: &SummaryLine) -> String {
             us(figures.max_ns)
         );
     }
+    if let Some(from) = summary.process_data {
+        let _ = writeln!(text, "{}", from.text());
+    }
     let bus = &summary.bus;
     let trust = &summary.trust;
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };

@@ -117,6 +117,7 @@ fn heap_calls(
     let (snapshots, mut receiver) = snapshot::channel();
     let (mut control, commands) = queue::channel();
     let outlets = Outlets {
+        uadp: None,
         events,
         strokes: None,
         record: Some(record),

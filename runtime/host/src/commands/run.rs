@@ -25,6 +25,9 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
         return super::tap::run(args, &machine, output);
     }
+    if machine.bus.as_ref().is_some_and(|bus| bus.pubsub.is_some()) {
+        return super::tsn::run(args, &machine, output);
+    }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
