@@ -5,6 +5,7 @@ pub mod conformance;
 pub mod ethercat;
 pub mod frame;
 pub mod link;
+pub mod net;
 pub mod object_map;
 pub mod recording;
 pub mod rng;

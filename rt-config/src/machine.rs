@@ -6,6 +6,7 @@ mod press;
 mod pubsub;
 mod signature;
 mod switches;
+mod tsn;
 
 pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
@@ -15,6 +16,7 @@ pub use press::{
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
+pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -57,6 +59,8 @@ pub struct Machine {
     pub bus: Option<Bus>,
     /// Where predictions and deviations are published.
     pub publish: Option<Publish>,
+    /// What is set on a network interface for the time of a run.
+    pub tsn: Option<Tsn>,
     /// Servo axes, `[[axis]]`.
     pub axes: Vec<Axis>,
     /// Servo presses, `[[press]]`.

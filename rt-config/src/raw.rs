@@ -6,6 +6,7 @@ mod health;
 mod kinematics;
 mod pubsub;
 mod signature;
+mod tsn;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
@@ -17,6 +18,7 @@ pub(crate) use signature::{HealthyTable, SignatureTable};
 pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
 
 pub(crate) use kinematics::KinematicsTable;
+pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
@@ -34,6 +36,7 @@ pub(crate) struct File {
     pub(crate) judge: Option<JudgeTable>,
     pub(crate) bus: Option<BusTable>,
     pub(crate) publish: Option<PublishTable>,
+    pub(crate) tsn: Option<TsnTable>,
     pub(crate) simulation: Option<SimulationTable>,
     pub(crate) recording: Option<RecordingTable>,
     /// Servo axes.

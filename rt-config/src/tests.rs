@@ -6,6 +6,7 @@ mod evaluation;
 mod hostile;
 mod presses;
 mod pubsub;
+mod tsn;
 mod twins;
 
 use super::*;

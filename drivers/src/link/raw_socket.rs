@@ -40,6 +40,21 @@ impl RawSocket {
         Ok(socket)
     }
 
+    /// Opens an interface for EtherCAT whose queueing discipline (`[tsn]`) says when frames leave, by their `priority` (0 to 15).
+    ///
+    /// # Errors
+    /// As [`Self::open`]; above 6 the kernel wants CAP_NET_ADMIN, which setting a queueing discipline has needed before.
+    pub fn open_queued(interface: &str, priority: u8) -> Result<Self, LinkError> {
+        let (socket, _) = Self::bound(interface, ETH_P_ETHERCAT)?;
+        if !socket.set(libc::SOL_SOCKET, libc::SO_PRIORITY, &i32::from(priority)) {
+            return Err(LinkError::System {
+                what: "setting the priority of frames (is CAP_NET_ADMIN there?)",
+                error: Error::last_os_error(),
+            });
+        }
+        Ok(socket)
+    }
+
     /// Opens an interface for UADP. Frames pass the queueing discipline, which puts them into their windows by `priority`
     /// (0 to 7), and those to any multicast address are received.
     ///
@@ -218,11 +233,16 @@ impl RawPair {
     /// # Errors
     /// As [`RawSocket::open`], for the first of them that cannot be had.
     pub fn open(first: &str, second: &str) -> Result<Self, LinkError> {
-        Ok(Self {
-            first: RawSocket::open(first)?,
-            second: RawSocket::open(second)?,
+        Ok(Self::of(RawSocket::open(first)?, RawSocket::open(second)?))
+    }
+
+    /// Of two sockets.
+    pub fn of(first: RawSocket, second: RawSocket) -> Self {
+        Self {
+            first,
+            second,
             turn: false,
-        })
+        }
     }
 
     fn try_receive(&mut self, buffer: &mut [u8]) -> Result<Option<(Side, usize)>, LinkError> {

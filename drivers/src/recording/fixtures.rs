@@ -80,6 +80,7 @@ pub(crate) fn press_cell() -> Machine {
         judge: Judge {
             false_alarm_interval_s: 1e6,
         },
+        tsn: None,
         bus: Some(Bus {
             interface: None,
             subdevices: vec![

@@ -12,6 +12,7 @@ mod recording;
 mod signature;
 mod station;
 mod switches;
+mod tsn;
 mod twin;
 
 use crate::check::{Bounds, Check};
@@ -153,6 +154,10 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         publish: (file.publish.as_ref())
             .and_then(|publish| publish.uadp.as_ref())
             .map(|uadp| pubsub::published(uadp, check)),
+        tsn: file
+            .tsn
+            .as_ref()
+            .map(|raw| tsn::tsn(raw, whole.period_ns, check)),
         axes,
         presses,
         stations,

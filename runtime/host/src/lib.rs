@@ -24,6 +24,7 @@ mod merge;
 pub mod movements;
 pub mod names;
 pub mod output;
+pub mod overruns;
 pub mod pacer;
 pub mod pass;
 pub mod phases;
@@ -45,6 +46,7 @@ pub mod strokes;
 pub mod tables;
 pub mod thresholds;
 pub mod trust;
+pub mod tsn;
 pub mod uadp;
 
 use clap::Parser;

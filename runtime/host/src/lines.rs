@@ -14,6 +14,7 @@ use crate::trust::Trust;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use twinstep_cycle::event::Event;
 use twinstep_drivers::bus::BusCounters;
 
@@ -345,6 +346,8 @@ pub struct SummaryLine {
     pub dropped_events: u64,
     /// Cycles that took longer than the period.
     pub overruns: u64,
+    /// The same by cause, those that are not 0.
+    pub overrun_causes: BTreeMap<String, u64>,
     /// Digest of all predictions and events (hex).
     pub digest: String,
     /// Intervals between false alarms: asked for, extrapolated, demonstrated.

@@ -255,6 +255,7 @@ pub(crate) mod tests {
             },
             bus: None,
             publish: None,
+            tsn: None,
             axes: Vec::new(),
             presses: Vec::new(),
             stations: vec![Station {

@@ -9,8 +9,10 @@ use crate::control::queue::CycleEnd;
 use crate::control::status::StatusBuffer;
 use crate::findings::PhaseWatch;
 use crate::merge::Merge;
+use crate::overruns::cause::Outcome;
+use crate::overruns::sentry::Sentry;
 use crate::pacer::Pacer;
-use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
+use crate::phases::{Phase, PhaseStatistics, PhaseTimer, Trace};
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
 use crate::snapshot::{Control, SnapshotSender};
@@ -44,6 +46,8 @@ pub struct Outlets {
     pub control: Control,
     /// Commands from the control socket; none where nobody listens.
     pub commands: Option<CycleEnd>,
+    /// Looks at cycles that took too long; none where nothing can be late.
+    pub sentry: Option<Sentry>,
 }
 
 /// What a cycle led to.
@@ -140,6 +144,9 @@ impl<'a, B: Attached> Runner<'a, B> {
 
     /// Runs until the source ends, `cycles` are done or the user asks for a stop.
     pub fn run(&mut self, cycles: Option<u64>) {
+        if let Some(sentry) = &mut self.outlets.sentry {
+            sentry.begin();
+        }
         while cycles.is_none_or(|cycles| self.cycles < cycles)
             && !self.outlets.control.stop_requested()
         {
@@ -240,7 +247,17 @@ impl<'a, B: Attached> Runner<'a, B> {
         // slack
         self.timer
             .set(Phase::Slack, self.pacer.slack_ns() + waited_ns);
-        self.phases.record(self.timer.laps(), self.timer.groups());
+        let (laps, groups) = (self.timer.laps(), self.timer.groups());
+        let overran = self.phases.record(laps, groups);
+        if let Some(sentry) = &mut self.outlets.sentry {
+            sentry.cycle(
+                (stamp.cycle, stamp.time_ns),
+                (laps, groups),
+                Outcome::from(exchange),
+                (overran, self.phases.over()),
+                self.phases.snapshot(),
+            );
+        }
         Flow::Next
     }
 
@@ -318,6 +335,11 @@ impl<'a, B: Attached> Runner<'a, B> {
     /// Durations.
     pub fn phases(&self) -> &PhaseStatistics {
         &self.phases
+    }
+
+    /// Every cycle, where the statistics were to keep them.
+    pub fn take_trace(&mut self) -> Trace {
+        self.phases.take_trace()
     }
 
     /// The pipeline, for calibration.

@@ -12,8 +12,12 @@ use crate::health::{self, HealthLine};
 use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
+use crate::overruns::cause::Kind;
+use crate::overruns::record::Causes;
+use crate::overruns::sentry::{self, Sentry};
+use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
-use crate::phases::{PhaseSettings, PhaseStatistics, Timing, WarmUp};
+use crate::phases::{Delivery, Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
@@ -57,6 +61,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// Group whose members may use it too.
     pub socket_group: Option<String>,
+    /// Where every cycle is left for who finds budgets; none in other runs.
+    pub samples: Option<Delivery>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -75,6 +81,7 @@ impl Options {
             simulated: false,
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),
+            samples: None,
             real_time: !args.fast,
         }
     }
@@ -157,13 +164,15 @@ where
             "signals cannot be caught ({error}): an interrupt ends the run without a summary"
         ));
     }
+    let (sentry, watcher) = start_watcher(machine, options, &info)?.unzip();
+    let causes = watcher.as_ref().map(Watcher::causes);
     // A replay, and a run in virtual time, have nobody to publish to.
     let publish = machine.publish.as_ref().filter(|_| options.real_time);
     let uadp = publish.map(|publish| {
         let axes = machine.axes.len() + machine.presses.len();
         Predictions::open(publish, axes, machine.stations.len())
     });
-    let (server, commands) = start_server(place, machine, options, &info)?.unzip();
+    let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
     let outlets = Outlets {
         uadp: uadp.transpose()?,
         events,
@@ -172,6 +181,7 @@ where
         snapshots,
         control: control.clone(),
         commands,
+        sentry,
     };
 
     let done = std::thread::scope(|scope| {
@@ -219,6 +229,7 @@ where
     let cycles = done.as_ref().map_or(0, |done| done.cycles);
     let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
     let recorded = recorder.map(Recorder::stop).transpose();
+    let causes = watcher.map(Watcher::stop).unwrap_or_default();
     let strokes_dropped = writer.map_or(0, StrokeWriter::stop);
     let done = done?;
     let (totals, recorded) = (totals?, recorded?);
@@ -233,7 +244,14 @@ where
             lost.dropped
         ));
     }
-    finish(machine, options, output, &done, totals, info.process_data())
+    finish(
+        machine,
+        options,
+        output,
+        &done,
+        totals,
+        (&causes, info.process_data()),
+    )
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running
@@ -267,6 +285,7 @@ fn start_server(
     machine: &Machine,
     options: &Options,
     info: &Arc<RunInfo>,
+    causes: Option<SharedCauses>,
 ) -> Result<Option<(Server, CycleEnd)>, HostError> {
     let Some(place) = place else { return Ok(None) };
     let (control_end, cycle_end) = queue::channel();
@@ -284,9 +303,24 @@ fn start_server(
         machine: machine.clone(),
         info: Arc::clone(info),
         state,
+        causes,
     };
     let server = Server::start(place, setting, control_end)?;
     Ok(Some((server, cycle_end)))
+}
+
+/// What finds the causes of overruns; in virtual time there are none.
+fn start_watcher(
+    machine: &Machine,
+    options: &Options,
+    info: &Arc<RunInfo>,
+) -> Result<Option<(Sentry, Watcher)>, HostError> {
+    if !options.real_time {
+        return Ok(None);
+    }
+    let (sentry, post) = sentry::channel(machine.cycle.period_ns);
+    let watcher = Watcher::start(post, &options.state, Arc::clone(info))?;
+    Ok(Some((sentry, watcher)))
 }
 
 fn start_recorder(
@@ -338,6 +372,10 @@ where
             "this is a fault of twinstep: please report it",
         )
     })?;
+    let phases = match (&options.samples, options.cycles) {
+        (Some(_), Some(cycles)) => phases.with_trace(Trace::new(cycles)),
+        _ => phases,
+    };
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
     let parts: &[u8] = machine.recipes.first().map_or(&[], |recipe| &recipe.parts);
@@ -372,6 +410,13 @@ where
     runner.run(options.cycles);
     // A master that started again may have been learnt since.
     info.set_process_data(runner.bus().process_data());
+    if let Some(samples) = &options.samples {
+        samples.put(Measured {
+            trace: runner.take_trace(),
+            phases: *runner.phases().snapshot(),
+            trust,
+        });
+    }
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {
         cycles: runner.cycles(),
@@ -398,7 +443,7 @@ fn finish(
     output: &Output,
     done: &Done,
     totals: ScribeTotals,
-    process_data: Option<ProcessData>,
+    (causes, process_data): (&Causes, Option<ProcessData>),
 ) -> Result<Exit, HostError> {
     let shares = plan::shares(machine);
     let extrapolated = thresholds::extrapolated(machine, shares);
@@ -408,6 +453,7 @@ fn finish(
         events: totals.raised,
         dropped_events: totals.dropped,
         overruns: done.overruns,
+        overrun_causes: causes.by_cause(Kind::Overrun),
         digest: format!("{:016x}", done.digest),
         false_alarms: FalseAlarmsLine {
             asked_s: machine.judge.false_alarm_interval_s as u64,

@@ -6,8 +6,9 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
+use crate::phases::Delivery;
 use crate::session::{self, Options};
-use crate::store;
+use crate::{store, tsn};
 use std::path::Path;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::ethercat::EthercatBus;
@@ -20,19 +21,43 @@ use twinstep_drivers::link::redundant::Redundant;
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
+    run_for(args, output, None)
+}
+
+/// The same; every cycle is left in `samples` for who finds budgets.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run_for(
+    args: &RunArgs,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
     super::check::judge_timing(&machine)?;
+    tsn::with(&machine, output, || attend(args, &machine, output, samples))
+}
+
+fn attend(
+    args: &RunArgs,
+    machine: &Machine,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
-        return super::tap::run(args, &machine, output);
+        return super::tap::run(args, machine, output);
     }
     if machine.bus.as_ref().is_some_and(|bus| bus.pubsub.is_some()) {
-        return super::tsn::run(args, &machine, output);
+        return super::tsn::run(args, machine, output);
     }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
-        let options = Options::new(&machine.name, &args.cycle, state, true);
-        return simulated::run(&machine, &args.cycle, &options, output);
+        let options = Options {
+            samples,
+            ..Options::new(&machine.name, &args.cycle, state, true)
+        };
+        return simulated::run(machine, &args.cycle, &options, output);
     };
     if args.cycle.fast
         || args.cycle.ring
@@ -47,19 +72,29 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
         ));
     }
     // Outputs of a real machine stay disabled until somebody says so.
-    let options = Options::new(&machine.name, &args.cycle, state, args.arm);
+    let options = Options {
+        samples,
+        ..Options::new(&machine.name, &args.cycle, state, args.arm)
+    };
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
+    let open_one = |name: &str| {
+        let tsn = machine.tsn.as_ref().filter(|tsn| tsn.interface == name);
+        // Frames that must wait for gates may not go past them.
+        let socket = match tsn.filter(|tsn| tsn.qdisc.is_some()) {
+            Some(tsn) => RawSocket::open_queued(name, tsn.bus_priority),
+            None => RawSocket::open(name),
+        };
+        socket.map_err(|error| not_opened(&error))
+    };
     let configured = machine.bus.as_ref();
     let second = configured.and_then(|bus| bus.redundant_interface.clone());
     let path = args.cycle.pcap.as_deref();
     match args.redundant_interface.clone().or(second) {
-        None => with_link(&machine, &options, output, path, || {
-            RawSocket::open(&interface).map_err(|error| not_opened(&error))
-        }),
-        Some(second) => with_link(&machine, &options, output, path, || {
-            let both = RawPair::open(&interface, &second).map_err(|error| not_opened(&error))?;
+        None => with_link(machine, &options, output, path, || open_one(&interface)),
+        Some(second) => with_link(machine, &options, output, path, || {
+            let both = RawPair::of(open_one(&interface)?, open_one(&second)?);
             Ok(Redundant::new(both))
         }),
     }
