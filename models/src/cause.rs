@@ -78,11 +78,15 @@ pub enum Cause {
     ClockOff = 35,
     /// The cycle has lost its phase against SYNC0.
     PhaseLost = 36,
+    /// The ring is broken; all SubDevices are reached from one of its ends.
+    RingBroken = 37,
+    /// The SubDevice in front of the break has lost its link, as often as `measured` says.
+    LinkLost = 38,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -120,6 +124,8 @@ impl Cause {
         Self::Emergency,
         Self::ClockOff,
         Self::PhaseLost,
+        Self::RingBroken,
+        Self::LinkLost,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -162,6 +168,8 @@ impl Cause {
             Self::Emergency => "a SubDevice reports an emergency",
             Self::ClockOff => "the clock of a SubDevice is off",
             Self::PhaseLost => "the cycle is out of step with SYNC0",
+            Self::RingBroken => "the ring is broken; all SubDevices are still reached",
+            Self::LinkLost => "the line is broken behind a SubDevice that has lost its link",
         }
     }
 
@@ -219,7 +227,7 @@ impl Cause {
             Self::StrokeTravel => {
                 "Set the part aside; check its height, its seat and the stop of the press."
             }
-            Self::LineBroken => {
+            Self::LineBroken | Self::LinkLost => {
                 "Check the cable in front of the SubDevice, its connectors, and its power."
             }
             Self::CableBroken => "Replace the cable in front of the SubDevice, or its connectors.",
@@ -246,6 +254,9 @@ impl Cause {
             }
             Self::PhaseLost => {
                 "Check the computer's timing and the reference clock, which is the first SubDevice with a clock."
+            }
+            Self::RingBroken => {
+                "Replace the cable at the break, or its connectors: a second break stops SubDevices."
             }
         }
     }

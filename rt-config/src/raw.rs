@@ -121,6 +121,8 @@ pub(crate) struct JudgeTable {
 pub(crate) struct BusTable {
     /// Network interface; the simulated segment in process where missing.
     pub(crate) interface: Option<At<String>>,
+    /// Second network interface, which the line comes back to: a broken cable then stops nobody.
+    pub(crate) redundant_interface: Option<At<String>>,
     /// Names in the order of the wire: axes, presses, stations in the order of the file unless given.
     pub(crate) subdevices: Option<At<Vec<At<String>>>>,
     /// Time from SYNC0 to the frame passing, a quarter of the period unless given.

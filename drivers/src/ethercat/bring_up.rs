@@ -9,7 +9,7 @@ use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
 use super::frame::command;
 use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
-use super::port::Port;
+use super::port::{Port, Sdo};
 use super::registers::{AlStatus, Registers, count};
 use super::saved::{Saved, Startup};
 use super::states::{
@@ -17,7 +17,7 @@ use super::states::{
 };
 use super::wire::entry_bytes;
 use super::{DriveScaling, EthercatBus, News};
-use crate::link::{Link, MAX_FRAME};
+use crate::link::{Link, MAX_FRAME, RingState};
 use core::cell::Cell;
 use core::time::Duration;
 use ethercrab::error::{Error, MailboxError};
@@ -46,6 +46,13 @@ const SYNC0_DELAY_PER_SUBDEVICE_NS: u64 = 2_000_000;
 const STATIC_SYNC: u32 = 1_000;
 /// How long the registers of one SubDevice may take to be read (ns).
 const REMEMBER_NS: u64 = 5_000_000;
+/// AL status code: the SYNC0 configuration is invalid, as where its start has passed; and how often it is tried again.
+const NO_SYNC0: u16 = 0x0030;
+const SYNC0_TRIES: u32 = 3;
+/// DL control, loops of the ports; port B closed, all automatic.
+const LOOP_CONTROL: u16 = 0x0101;
+const PORT_B_CLOSED: u8 = 0x0c;
+const PORTS_AUTOMATIC: u8 = 0x00;
 /// Control and status of the SII interface, and its bit for a wrong checksum.
 const SII_STATUS: u16 = 0x0502;
 const SII_CHECKSUM: u16 = 0x0800;
@@ -91,26 +98,39 @@ pub(super) fn bring_up<L: Link>(
     }
     let mut port = Port::new(link);
     check_count(&mut port, bus)?;
+    let ring_end = port
+        .link()
+        .is_redundant()
+        .then(|| bus.trunk_end())
+        .flatten();
+    if let Some(end) = ring_end {
+        set_loop(
+            &mut port,
+            command::APWR,
+            0_u16.wrapping_sub(end as u16),
+            PORT_B_CLOSED,
+        );
+    }
     check_eeproms(&mut port, bus)?;
     let mut registers = Registers::new(bus.subdevices.len());
-    let configured = match configure(&mut port, machine, bus) {
-        Ok(configured) => configured,
-        Err(error @ BringUpError::Protocol { .. }) => {
-            // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
-            let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
-            poll(&mut port, &registers, &mut statuses);
-            return Err(first_error(bus, &statuses, 2).unwrap_or(error));
+    let mut tries = 0;
+    let configured = loop {
+        let configured = pre_op(&mut port, &registers, machine, bus)?;
+        request_all(&mut port, &mut registers, bus, 4)?;
+        match await_all(&mut port, &registers, bus, 4) {
+            Ok(()) => break configured,
+            // This computer was held up between reading the time and the last SubDevice: SYNC0 would start in its past.
+            Err(BringUpError::Refused { report, .. })
+                if report.code == NO_SYNC0 && tries < SYNC0_TRIES =>
+            {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
     };
-    if let Some(error) = port.take_error() {
-        return Err(error.into());
-    }
     let reference = configured.reference.map(super::registers::address);
     let mut plan = Plan::new(&configured.pieces, bus.subdevices.len(), reference);
     plan.expect_clocks(configured.clocks);
-    request_all(&mut port, &mut registers, bus, 4)?;
-    await_all(&mut port, &registers, bus, 4)?;
     let mut ethercat = EthercatBus::assemble(
         port,
         registers,
@@ -122,7 +142,41 @@ pub(super) fn bring_up<L: Link>(
     );
     ethercat.reach_op(bus, sync0_delay_ns(bus))?;
     ethercat.remember(machine, bus)?;
+    if let Some(end) = ring_end {
+        let station = super::registers::address(end);
+        set_loop(&mut ethercat.port, command::FPWR, station, PORTS_AUTOMATIC);
+        ethercat.port.link_mut().close_ring();
+    }
+    // One more cycle, in phase; cycles count from here.
+    let mut image = ethercat.new_image();
+    ethercat.idle_cycle(&mut image);
+    ethercat.begin();
     Ok(ethercat)
+}
+
+/// ethercrab's part: from INIT to PRE-OP, everything configured.
+fn pre_op<L: Link>(
+    port: &mut Port<L>,
+    registers: &Registers,
+    machine: &Machine,
+    bus: &Bus,
+) -> Result<Configured, BringUpError> {
+    let configured = match configure(port, machine, bus) {
+        Ok(configured) => configured,
+        Err(error @ BringUpError::Protocol { .. }) => {
+            // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
+            let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
+            poll(port, registers, &mut statuses);
+            return Err(first_error(bus, &statuses, 2)
+                .or_else(|| mailbox_error(&error, port.sdo(), bus))
+                .unwrap_or(error));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(error) = port.take_error() {
+        return Err(error.into());
+    }
+    Ok(configured)
 }
 
 impl<L: Link> EthercatBus<L> {
@@ -149,10 +203,22 @@ impl<L: Link> EthercatBus<L> {
             let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
             (self.reports).push(News::Raised, Some(n), Cause::Emergency, f64::from(code));
         }
-        // One more cycle, in phase; cycles count from here.
-        self.idle_cycle(&mut image);
-        self.begin();
         Ok(())
+    }
+}
+
+/// Opens or closes the ports of one SubDevice. While the ring is open at its end, ethercrab sees a line and measures its
+/// delays. One that does not take it has no redundant cable, and then there is nothing to open.
+fn set_loop<L: Link>(port: &mut Port<L>, command: u8, position: u16, value: u8) {
+    let mut line = Line::new();
+    for _ in 0..REGISTER_TRIES {
+        line.deadline_ns = port.clock().now_ns().saturating_add(REMEMBER_NS);
+        if line
+            .access(port, command, position, LOOP_CONTROL, 1, &[value])
+            .is_some()
+        {
+            return;
+        }
     }
 }
 
@@ -194,6 +260,24 @@ fn check_count<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpErro
     if let Some(error) = port.take_error() {
         return Err(error.into());
     }
+    if port.link().is_redundant() && found != Some(expected) {
+        // Who cannot be reached from the first end may be reached from the second.
+        port.link_mut().close_ring();
+        // An end that is silent is so for sure after some tries.
+        for _ in 0..COUNT_TRIES {
+            let deadline_ns = port.clock().now_ns().saturating_add(COUNT_TIMEOUT_NS);
+            let _ = count(port, deadline_ns);
+        }
+        if let Some(RingState::Broken { answered: [a, b] }) = port.link().ring()
+            && usize::from(a) + usize::from(b) == expected
+        {
+            let name = |n: usize| bus.subdevices.get(n).map(|known| known.name.clone());
+            return Err(BringUpError::Ring {
+                before: usize::from(a).checked_sub(1).and_then(name),
+                behind: name(usize::from(a)),
+            });
+        }
+    }
     match found {
         None => Err(BringUpError::NoAnswer),
         Some(found) if found == expected && found > 0 => Ok(()),
@@ -228,17 +312,39 @@ fn check_eeproms<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpEr
     Ok(())
 }
 
-fn configure<L: Link>(
-    port: &mut Port<L>,
-    machine: &Machine,
-    bus: &Bus,
-) -> Result<Configured, BringUpError> {
-    let storage = Box::new(PduStorage::<FRAMES, MAX_FRAME>::new());
-    let protocol = |step: &'static str| move |error: Error| BringUpError::Protocol { step, error };
-    // It was created in the line above, so it cannot have been split before.
-    let Ok((mut tx, mut rx, pdu_loop)) = storage.try_split() else {
-        return Err(protocol("starting ethercrab")(Error::Internal));
+/// Whose mailbox ethercrab has failed at, and at which object.
+fn mailbox_error(error: &BringUpError, sdo: Option<Sdo>, bus: &Bus) -> Option<BringUpError> {
+    let BringUpError::Protocol { error, .. } = error else {
+        return None;
     };
+    let Sdo {
+        station,
+        index,
+        subindex,
+        abort,
+    } = sdo?;
+    let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
+    let name = bus.subdevices.get(n)?.name.clone();
+    match (error, abort) {
+        (Error::Mailbox(MailboxError::Aborted { .. }), Some(code)) => {
+            Some(BringUpError::SdoAborted {
+                name,
+                index,
+                subindex,
+                code,
+            })
+        }
+        (Error::Timeout(_), None) => Some(BringUpError::MailboxSilent {
+            name,
+            index,
+            subindex,
+        }),
+        _ => None,
+    }
+}
+
+/// How long ethercrab is patient, and how often it tries.
+pub(super) fn maindevice_config() -> (Timeouts, MainDeviceConfig) {
     let timeouts = Timeouts {
         state_transition: Duration::from_nanos(STATE_TIMEOUT_NS),
         pdu: Duration::from_nanos(PDU_TIMEOUT_NS),
@@ -250,6 +356,21 @@ fn configure<L: Link>(
         dc_static_sync_iterations: STATIC_SYNC,
         retry_behaviour: RetryBehaviour::Count(3),
     };
+    (timeouts, config)
+}
+
+fn configure<L: Link>(
+    port: &mut Port<L>,
+    machine: &Machine,
+    bus: &Bus,
+) -> Result<Configured, BringUpError> {
+    let storage = Box::new(PduStorage::<FRAMES, MAX_FRAME>::new());
+    let protocol = |step: &'static str| move |error: Error| BringUpError::Protocol { step, error };
+    // It was created in the line above, so it cannot have been split before.
+    let Ok((mut tx, mut rx, pdu_loop)) = storage.try_split() else {
+        return Err(protocol("starting ethercrab")(Error::Internal));
+    };
+    let (timeouts, config) = maindevice_config();
     let maindevice = MainDevice::new(pdu_loop, timeouts, config);
     let clock = port.clock().clone();
 

@@ -3,7 +3,7 @@
 //! One of the named files with unsafe code: system calls only, each with its own reason.
 #![allow(unsafe_code)]
 
-use super::{Link, LinkError, MAX_FRAME};
+use super::{Ends, Link, LinkError, MAX_FRAME, Side};
 use crate::clock::Clock;
 use std::ffi::CString;
 use std::io::Error;
@@ -191,25 +191,113 @@ impl RawSocket {
     }
 
     fn wait(&self, timeout_ns: u64) {
-        let mut descriptor = libc::pollfd {
-            fd: self.socket.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let timeout = libc::timespec {
-            tv_sec: (timeout_ns / NS_PER_S) as libc::time_t,
-            tv_nsec: (timeout_ns % NS_PER_S) as libc::c_long,
-        };
-        // Interrupted or failed, the caller tries to receive again and sees for itself.
-        // SAFETY: one live pollfd, one live timespec, no signal mask.
-        unsafe {
-            libc::ppoll(
-                &raw mut descriptor,
-                1,
-                &raw const timeout,
-                core::ptr::null(),
-            )
-        };
+        wait([self, self], timeout_ns);
+    }
+}
+
+/// Waits until a frame is at one of two sockets, or for `timeout_ns`.
+fn wait(sockets: [&RawSocket; 2], timeout_ns: u64) {
+    let mut descriptors = sockets.map(|socket| libc::pollfd {
+        fd: socket.socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let timeout = libc::timespec {
+        tv_sec: (timeout_ns / NS_PER_S) as libc::time_t,
+        tv_nsec: (timeout_ns % NS_PER_S) as libc::c_long,
+    };
+    // Interrupted or failed, the caller tries to receive again and sees for itself.
+    // SAFETY: two live pollfds, one live timespec, no signal mask.
+    unsafe {
+        libc::ppoll(
+            descriptors.as_mut_ptr(),
+            2,
+            &raw const timeout,
+            core::ptr::null(),
+        )
+    };
+}
+
+/// Raw sockets on the two interfaces of a ring.
+#[derive(Debug)]
+pub struct RawPair {
+    first: RawSocket,
+    second: RawSocket,
+    /// Whose turn it is to be looked at first.
+    turn: bool,
+}
+
+impl RawPair {
+    /// Opens both interfaces.
+    ///
+    /// # Errors
+    /// As [`RawSocket::open`], for the first of them that cannot be had.
+    pub fn open(first: &str, second: &str) -> Result<Self, LinkError> {
+        Ok(Self::of(RawSocket::open(first)?, RawSocket::open(second)?))
+    }
+
+    /// Of two sockets.
+    pub fn of(first: RawSocket, second: RawSocket) -> Self {
+        Self {
+            first,
+            second,
+            turn: false,
+        }
+    }
+
+    fn try_receive(&mut self, buffer: &mut [u8]) -> Result<Option<(Side, usize)>, LinkError> {
+        self.turn = !self.turn;
+        let both = [
+            (Side::Primary, &self.first),
+            (Side::Secondary, &self.second),
+        ];
+        let [one, other] = if self.turn { both } else { [both[1], both[0]] };
+        let mut failed = None;
+        for (side, socket) in [one, other] {
+            match socket.try_receive(buffer) {
+                Ok(Some(length)) => return Ok(Some((side, length))),
+                Ok(None) => {}
+                // One interface that is down is a broken ring; both are the end.
+                Err(error) if failed.is_some() => return Err(error),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Ends for RawPair {
+    fn send(&mut self, side: Side, frame: &[u8]) -> Result<(), LinkError> {
+        match side {
+            Side::Primary => self.first.send(frame),
+            Side::Secondary => self.second.send(frame),
+        }
+    }
+
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        deadline_ns: u64,
+    ) -> Result<Option<(Side, usize)>, LinkError> {
+        let spin_until_ns = self.clock().now_ns().saturating_add(SPIN_NS);
+        loop {
+            if let Some(received) = self.try_receive(buffer)? {
+                return Ok(Some(received));
+            }
+            let now_ns = self.clock().now_ns();
+            if now_ns >= deadline_ns {
+                return Ok(None);
+            }
+            if now_ns >= spin_until_ns {
+                wait([&self.first, &self.second], deadline_ns - now_ns);
+            } else {
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        self.first.clock()
     }
 }
 

@@ -97,6 +97,7 @@ pub(crate) fn press_cell() -> Machine {
                     ..SubDevice::default()
                 },
             ],
+            redundant_interface: None,
             frame_shift_ns: 300_000,
             overrun: twinstep_config::machine::Overrun::Skip,
             tap: None,

@@ -159,6 +159,7 @@ pub fn bench_of(descriptions: Vec<Description>, period_ns: u64) -> (Machine, Seg
                 ..SubDevice::default()
             })
             .collect(),
+        redundant_interface: None,
         frame_shift_ns: period_ns / 4,
         overrun: twinstep_config::machine::Overrun::Skip,
         tap: None,

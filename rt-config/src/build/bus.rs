@@ -60,14 +60,49 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         tree::place(&raw.subdevice, &mut subdevices, check);
     }
     let pubsub = pubsub::subscribed(raw, is_tsn, &subdevices, check);
-    Bus {
+    let mut bus = Bus {
         interface,
+        redundant_interface: None,
         subdevices,
         frame_shift_ns,
         overrun: overrun(raw, tap.is_some(), check),
         tap,
         pubsub,
-    }
+    };
+    bus.redundant_interface = redundant(raw, &bus, check);
+    bus
+}
+
+/// The second interface of a ring.
+fn redundant(raw: &BusTable, bus: &Bus, check: &mut Check) -> Option<String> {
+    let name = raw.redundant_interface.as_ref()?;
+    let second = interface("redundant_interface", name, check);
+    let (problem, remedy) = if bus.interface.is_none()
+        || raw.kind.as_ref().is_some_and(|k| k.value == "tap")
+    {
+        (
+            "`redundant_interface` is the second interface of a MainDevice, and there is no first"
+                .to_owned(),
+            "name the first one as `interface`; a tap has none",
+        )
+    } else if bus.interface.as_ref() == Some(&second) {
+        (
+            "`redundant_interface` is the first interface itself".to_owned(),
+            "name the interface that the cable from the last SubDevice is plugged into",
+        )
+    } else if let Some(one) = bus.at_port_c() {
+        (
+            format!(
+                "with `redundant_interface` frames go on at port B and never come back to port C, where \"{}\" hangs",
+                one.name
+            ),
+            "hang branches at port D",
+        )
+    } else {
+        return Some(second);
+    };
+    check.problem(&name.span, problem, "no ring", remedy);
+    None
 }
 
 pub(super) fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {

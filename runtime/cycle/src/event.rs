@@ -124,6 +124,9 @@ pub struct Event {
     pub context: Context,
     /// Likeliest cause.
     pub cause: Cause,
+    /// SubDevice that the cause is about, where the source is the bus and it is known; no part of the digest, since no recording
+    /// knows it.
+    pub subdevice: Option<u16>,
     /// Causes with their share of the posterior, best first; none where there is but one. Weights of 0 fill unused places.
     pub causes: Option<Ranking>,
     /// The object that a press stroke failed at, and how; none on other channels.

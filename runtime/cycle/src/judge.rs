@@ -83,6 +83,7 @@ impl Occasion {
             regime,
             context: self.context,
             cause,
+            subdevice: None,
             causes: None,
             nok: None,
         }

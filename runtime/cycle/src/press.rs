@@ -441,6 +441,7 @@ impl StrokeJudge {
             regime: Regime::Pressing,
             context: record.context,
             cause,
+            subdevice: None,
             causes: None,
             nok: record.verdict.first.map(|(object, violation)| StrokeNok {
                 stroke: record.stroke,

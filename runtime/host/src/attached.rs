@@ -7,8 +7,9 @@ use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::{EthercatBus, News, Report};
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
-use twinstep_drivers::link::raw_socket::RawSocket;
-use twinstep_drivers::link::{Link, LinkError};
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::redundant::Redundant;
+use twinstep_drivers::link::{Ends, Link, LinkError, OneEnd};
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::tap::TapBus;
@@ -132,7 +133,7 @@ pub trait HostLink: Link {
 
 impl HostLink for InProcess {
     fn plant_time_ns(&mut self) -> u64 {
-        self.take_segment_time_ns()
+        Link::take_segment_time_ns(self)
     }
 
     fn segment_mut(&mut self) -> Option<&mut Segment> {
@@ -141,6 +142,28 @@ impl HostLink for InProcess {
 }
 
 impl HostLink for RawSocket {}
+
+/// The ends of a cable that a segment is served on.
+pub trait HostEnds: Ends {
+    /// See [`HostLink::complete`].
+    fn complete(&mut self) -> Option<String> {
+        None
+    }
+}
+
+impl<L: HostLink> HostEnds for OneEnd<L> {
+    fn complete(&mut self) -> Option<String> {
+        self.0.complete()
+    }
+}
+
+impl HostEnds for RawPair {}
+
+impl<E: Ends> HostLink for Redundant<E> {
+    fn plant_time_ns(&mut self) -> u64 {
+        self.take_segment_time_ns()
+    }
+}
 
 impl<L: HostLink> HostLink for PcapLink<L> {
     fn plant_time_ns(&mut self) -> u64 {

@@ -87,6 +87,10 @@ pub struct CycleArgs {
     #[arg(long)]
     pub fast: bool,
 
+    /// A redundant cable from the last SubDevice of the simulated machine back to the computer
+    #[arg(long)]
+    pub ring: bool,
+
     /// Record every cycle into a CSV file that `replay` takes
     #[arg(long, value_name = "FILE.csv")]
     pub record: Option<PathBuf>,
@@ -153,6 +157,10 @@ pub struct RunArgs {
     )]
     pub interface: Option<String>,
 
+    /// Second interface, which a redundant cable from the last SubDevice leads back to
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["fast", "inject", "ring"])]
+    pub redundant_interface: Option<String>,
+
     /// Enable the outputs on a real interface; without it, axes stay disabled
     #[arg(long)]
     pub arm: bool,
@@ -173,6 +181,15 @@ pub struct ScanArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "write"])]
     pub capture: Option<PathBuf>,
 
+    /// Second interface of a bus with a redundant cable
+    #[arg(long, value_name = "IF", requires = "interface")]
+    pub redundant_interface: Option<String>,
+
+    /// Take SubDevices to PRE-OP and ask by CoE what they map; without it nothing but the EEPROM interface is changed, and the
+    /// process data are those of the SII
+    #[arg(long, requires = "interface")]
+    pub preop: bool,
+
     /// Write a configuration for what is found; the file must not exist
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
@@ -192,6 +209,10 @@ pub struct SimArgs {
     /// Network interface on which MainDevices find it: one end of a veth pair, or a real one
     #[arg(long, value_name = "IF")]
     pub interface: String,
+
+    /// Second interface: the other end of the line, where a master has a redundant cable
+    #[arg(long, value_name = "IF", conflicts_with = "pcap")]
+    pub redundant_interface: Option<String>,
 
     /// Faults to inject, in the syntax of [`twinstep_config::fault`].
     #[arg(

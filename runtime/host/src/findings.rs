@@ -68,6 +68,7 @@ fn finding(
         regime: Regime::Settling,
         context,
         cause,
+        subdevice: None,
         causes: None,
         nok: None,
     }
@@ -77,7 +78,7 @@ fn finding(
 fn class(cause: Cause) -> (Channel, Severity) {
     match cause {
         Cause::FramesDuplicated | Cause::FramesForeign => (Channel::Frames, Severity::Info),
-        Cause::FramesLate | Cause::FramesDamaged | Cause::WorkingCounter => {
+        Cause::RingBroken | Cause::FramesLate | Cause::FramesDamaged | Cause::WorkingCounter => {
             (Channel::Frames, Severity::Warning)
         }
         Cause::Emergency => (Channel::DriveState, Severity::Fault),

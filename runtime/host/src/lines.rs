@@ -4,6 +4,7 @@
 
 use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
+use crate::coast_watch::CoastLine;
 use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
 use crate::names::RunInfo;
@@ -358,6 +359,8 @@ pub struct SummaryLine {
     pub bus: BusLine,
     /// The cycle against SYNC0; none without distributed clocks, and in the first 2 s.
     pub phase: Option<PhaseLine>,
+    /// What the twins had to do without.
+    pub coast: CoastLine,
     /// Durations per phase, warm-up left out.
     pub phases: PhasesLine,
     /// Whether the durations can be believed.

@@ -4,9 +4,11 @@
 mod show;
 
 use crate::attached::Attached;
+use crate::coast_watch::CoastWatch;
 use crate::control::queue::CycleEnd;
 use crate::control::status::StatusBuffer;
-use crate::findings::{self, PhaseWatch};
+use crate::findings::PhaseWatch;
+use crate::merge::Merge;
 use crate::overruns::cause::Outcome;
 use crate::overruns::sentry::Sentry;
 use crate::pacer::Pacer;
@@ -79,6 +81,8 @@ pub struct Runner<'a, B> {
     /// Stamp of the last cycle.
     last: CycleStamp,
     phase: PhaseWatch,
+    merge: Merge,
+    coast: CoastWatch,
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
     stops_on_overrun: bool,
@@ -124,6 +128,8 @@ impl<'a, B: Attached> Runner<'a, B> {
             raised: 0,
             last: CycleStamp::default(),
             phase: PhaseWatch::new(pacer.period_ns()),
+            merge: Merge::new(),
+            coast: CoastWatch::default(),
             outbox_dropped: 0,
             stops_on_overrun: false,
             ended: None,
@@ -251,6 +257,10 @@ impl<'a, B: Attached> Runner<'a, B> {
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         self.pipeline
             .correct_marked(stamp, &samples, |group| self.timer.mark(group));
+        let all = self.axes.iter().all(Result::is_ok);
+        let axes = 0..self.axes.len();
+        let steady = |n| self.pipeline.widening(n).is_none_or(|wide| wide <= 1.0);
+        self.coast.cycle(all, || axes.into_iter().all(steady));
         self.timer.lap(Phase::Correct);
 
         // acyclic
@@ -348,6 +358,11 @@ impl<'a, B: Attached> Runner<'a, B> {
         &self.phase
     }
 
+    /// What the twins had to do without.
+    pub fn coast(&self) -> &CoastWatch {
+        &self.coast
+    }
+
     /// Durations.
     pub fn phases(&self) -> &PhaseStatistics {
         &self.phases
@@ -386,6 +401,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             }
         }
         while let Some(event) = self.pipeline.take_event() {
+            let event = self.merge.pass(event);
             self.send(event);
         }
     }
@@ -412,7 +428,9 @@ impl<'a, B: Attached> Runner<'a, B> {
             part: self.image.part,
         };
         while let Some(report) = self.bus.take_report() {
-            self.send(findings::event(&report, stamp, context));
+            if let Some(event) = self.merge.finding(&report, stamp, context) {
+                self.send(event);
+            }
         }
         if let Some(event) = self.phase.cycle(self.bus.phase_error_ns(), stamp, context) {
             self.send(event);

@@ -2,6 +2,7 @@
 
 use crate::attached::{Attached, ProcessData};
 use crate::cli::CycleArgs;
+use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
 use crate::control::{Place, Server, Setting};
@@ -99,6 +100,7 @@ struct Done {
     overruns: u64,
     bus: BusLine,
     phase: Option<PhaseLine>,
+    coast: CoastLine,
     trust: Trust,
     trouble: Option<String>,
     /// Why the run ended before anybody asked it to.
@@ -479,6 +481,7 @@ where
         overruns: runner.phases().overruns(),
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
+        coast: runner.coast().line(),
         trust,
         trouble: None,
         ended: runner.take_ended(),
@@ -519,6 +522,7 @@ fn finish(
         process_data,
         bus: done.bus,
         phase: done.phase,
+        coast: done.coast,
         phases: done.summary_phases,
         trust: done.trust,
     };

@@ -5,7 +5,7 @@
 
 use super::load_machine;
 use super::simulated::{capture, segment};
-use crate::attached::HostLink;
+use crate::attached::HostEnds;
 use crate::cli::SimArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -20,7 +20,8 @@ use std::thread;
 use twinstep_config::fault::Fault;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::ProcessImage;
-use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::{LinkError, OneEnd};
 use twinstep_drivers::object_map::Layout;
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::segment::application::AlState;
@@ -92,28 +93,40 @@ struct Served {
 /// [`HostError`]: a machine that is not simulated, an interface that cannot be had.
 pub fn run(args: &SimArgs, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
-    let segment = segment(&machine, args.machine_seed, args.seed, &args.inject)?;
+    let ring = args.redundant_interface.is_some();
+    let segment = segment(&machine, args.machine_seed, args.seed, ring, &args.inject)?;
     let _claim = realtime::claim_bus(&args.interface)?;
-    let socket = RawSocket::open(&args.interface).map_err(|error| {
+    let _second = (args.redundant_interface.as_deref())
+        .map(realtime::claim_bus)
+        .transpose()?;
+    let not_opened = |error: LinkError| {
         HostError::machine(
             error.to_string(),
             "name one end of a cable that is up: `scripts/veth` makes a virtual one",
         )
-    })?;
+    };
     let published = args
         .publish_uadp
         .as_ref()
         .map(|interface| Published::new(&machine, interface))
         .transpose()?;
+    if let Some(second) = &args.redundant_interface {
+        let both = RawPair::open(&args.interface, second).map_err(not_opened)?;
+        return attend((segment, published), both, &machine, args, output);
+    }
+    let socket = RawSocket::open(&args.interface).map_err(not_opened)?;
     match &args.pcap {
-        None => attend((segment, published), socket, &machine, args, output),
-        Some(path) => attend(
-            (segment, published),
-            capture(socket, path)?,
-            &machine,
-            args,
-            output,
-        ),
+        None => attend((segment, published), OneEnd(socket), &machine, args, output),
+        Some(path) => {
+            let captured = capture(socket, path)?;
+            attend(
+                (segment, published),
+                OneEnd(captured),
+                &machine,
+                args,
+                output,
+            )
+        }
     }
 }
 
@@ -156,9 +169,9 @@ impl Published {
     }
 }
 
-fn attend<L: HostLink + Send + 'static>(
+fn attend<E: HostEnds + Send + 'static>(
     (segment, published): (Segment, Option<Published>),
-    link: L,
+    ends: E,
     machine: &Machine,
     args: &SimArgs,
     output: &Output,
@@ -174,7 +187,7 @@ fn attend<L: HostLink + Send + 'static>(
     let stop = control.stop_flag();
     let served = thread::Builder::new()
         .name("segment".into())
-        .spawn(move || serve_until((segment, published), link, &stop, &news_out, &faults))
+        .spawn(move || serve_until((segment, published), ends, &stop, &news_out, &faults))
         .map_err(|error| {
             HostError::machine(format!("no thread for the segment: {error}"), "try again")
         })?;
@@ -192,9 +205,9 @@ fn attend<L: HostLink + Send + 'static>(
 }
 
 /// The serving thread.
-fn serve_until<L: HostLink>(
+fn serve_until<E: HostEnds>(
     (mut segment, mut published): (Segment, Option<Published>),
-    mut link: L,
+    mut ends: E,
     stop: &std::sync::atomic::AtomicBool,
     news: &SyncSender<News>,
     faults: &Receiver<Fault>,
@@ -241,14 +254,14 @@ fn serve_until<L: HostLink>(
             states = now;
         }
     };
-    serve(&mut segment, &mut link, stop, &mut watch).map_err(|error| {
+    serve(&mut segment, &mut ends, stop, &mut watch).map_err(|error| {
         HostError::machine(
             format!("the interface failed: {error}"),
             "see `ip link`: is it still there, and up?",
         )
     })?;
     served.unpublished = published.map_or(0, |published| published.devices.failed());
-    if let Some(why) = link.complete() {
+    if let Some(why) = ends.complete() {
         return Err(HostError::machine(why, "free some space"));
     }
     Ok(served)

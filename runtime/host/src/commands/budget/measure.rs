@@ -132,6 +132,7 @@ fn measure(args: &BudgetArgs, config: &Path, cycles: u64) -> Result<Measured, Ho
     let run_args = RunArgs {
         config: config.to_owned(),
         interface: args.interface.clone(),
+        redundant_interface: None,
         arm: args.arm,
         cycle: CycleArgs {
             cycles: Some(cycles),
