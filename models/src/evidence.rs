@@ -31,7 +31,7 @@ const LEAST_HOLD: f64 = 100.0;
 /// Weight of the newest movement.
 const NEWEST: f64 = 0.5;
 /// What a ripple may be wrong by (natural logarithm).
-const RIPPLE_SIGMA: f64 = 0.1;
+pub const RIPPLE_SIGMA: f64 = 0.1;
 /// Ripple that a shift of the residual leaves by itself, where the speed becomes constant, relative to the shift.
 const EDGES: f64 = 0.25;
 /// What a viscous share may be wrong by: friction is no straight line.
@@ -40,6 +40,14 @@ const SHARE_SIGMA: f64 = 0.08;
 const HOLD_SIGMA: f64 = 0.01;
 /// Least shift of friction that has a viscous share, relative to friction.
 const LEAST_SHIFT: f64 = 0.05;
+
+/// Natural logarithm of a ripple (A, root mean square) over the healthy one (A, > 0), without what the ends of a shift (A) of the residual
+/// leave in it; 0 or more.
+pub fn own_ripple(ripple_a: f64, healthy_a: f64, shift_a: f64) -> f64 {
+    let edges = EDGES * shift_a / healthy_a;
+    let own = libm::log(ripple_a / healthy_a) - 0.5 * libm::log(1.0 + edges * edges);
+    if own > 0.0 { own } else { 0.0 }
+}
 
 /// Evidence of an axis, each with its standard deviation; none where it was not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -175,10 +183,8 @@ impl Gather {
                 let shift_a = residual_a - calibrated.constant_a[at].map_or(0.0, |(mean, _)| mean);
                 let new = (self.healthy_ripple[at].deviation(ripple, RIPPLE_SIGMA)).map(
                     |(more, sigma)| {
-                        let healthy = libm::exp(2.0 * (ripple - more));
-                        let edges = EDGES * EDGES * shift_a * shift_a;
-                        let own = more - 0.5 * libm::log(1.0 + edges / healthy);
-                        (own.max(0.0), sigma)
+                        let healthy_a = libm::exp(ripple - more);
+                        (own_ripple(libm::exp(ripple), healthy_a, shift_a), sigma)
                     },
                 );
                 self.evidence.ripple = blend(self.evidence.ripple, new);

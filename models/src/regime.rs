@@ -99,6 +99,8 @@ pub struct Segment {
     pub innovation_square: f64,
     /// Sum of the square of the residual, measured minus predicted current (A2).
     pub residual_square: f64,
+    /// Sum of the observer's disturbance (A): the current that nothing in the model explains.
+    pub disturbance_a: f64,
 }
 
 /// The segments in progress of eight axes.
@@ -120,6 +122,7 @@ pub struct Segments {
     velocity_m_per_s: Lane,
     innovation_square: Lane,
     residual_square: Lane,
+    disturbance_a: Lane,
 }
 
 /// One cycle of eight axes, classified.
@@ -149,6 +152,7 @@ impl Segments {
         velocity_m_per_s: ZERO,
         innovation_square: ZERO,
         residual_square: ZERO,
+        disturbance_a: ZERO,
     };
 
     /// Classifies one cycle. `settling` is 1 where nothing may be judged: it forgets the movement.
@@ -225,7 +229,13 @@ impl Segments {
 
     /// Adds the cycle to the segments; those that [`Segments::ended`] must be taken before.
     #[inline(always)]
-    pub fn add(&mut self, c: &Classified, s: &LoadEstimate, innovation_square: &Lane) {
+    pub fn add(
+        &mut self,
+        c: &Classified,
+        s: &LoadEstimate,
+        innovation_square: &Lane,
+        disturbance_a: &Lane,
+    ) {
         for l in 0..LANES {
             let same = c.id[l] == self.id[l];
             let kept = |sum: f64| if same { sum } else { 0.0 };
@@ -239,6 +249,7 @@ impl Segments {
             self.velocity_m_per_s[l] = kept(self.velocity_m_per_s[l]) + s.velocity_m_per_s[l];
             let (largest, new) = (kept(self.innovation_square[l]), innovation_square[l]);
             self.innovation_square[l] = if new > largest { new } else { largest };
+            self.disturbance_a[l] = kept(self.disturbance_a[l]) + disturbance_a[l];
             self.id[l] = c.id[l];
         }
     }
@@ -258,6 +269,7 @@ impl Segments {
             velocity_m_per_s: self.velocity_m_per_s[l],
             innovation_square: self.innovation_square[l],
             residual_square: self.residual_square[l],
+            disturbance_a: self.disturbance_a[l],
         })
     }
 
@@ -306,7 +318,7 @@ mod tests {
             classified.attention[3] == 1.0,
             ended.is_some() || segments.movement_ended(3)
         );
-        segments.add(&classified, &s, &ZERO);
+        segments.add(&classified, &s, &ZERO, &[0.5; LANES]);
         (segments.regime(3), ended)
     }
 
@@ -371,6 +383,7 @@ mod tests {
         );
         assert_eq!(ended.measured_a, 5.0);
         assert_eq!(ended.residual_square, 5.0);
+        assert_eq!(ended.disturbance_a, 2.5);
         assert!((ended.velocity_m_per_s - 0.5).abs() < 1e-12);
     }
 

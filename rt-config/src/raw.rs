@@ -291,8 +291,12 @@ pub(crate) struct StationTwinTable {
     pub(crate) leak: Quantity<PressureRate>,
     /// Its standard deviation from hold to hold.
     pub(crate) leak_sigma: Quantity<PressureRate>,
-    /// Limit of the one-cycle innovation of pressure; the channel is off where it is missing.
+    /// Limit of the one-cycle innovation of pressure, which overrides the tail; without both the channel is off.
     pub(crate) pressure_limit: Option<Quantity<Pressure>>,
+    /// Standard deviation of that innovation in the healthy record; the unit of `pressure_tail`.
+    pub(crate) pressure_sigma: Option<Quantity<Pressure>>,
+    /// Tail of its size in the healthy record, of the detector fast_limit.
+    pub(crate) pressure_tail: Option<TailTable>,
     /// Standard deviation of a reading; learnt while running where it is missing.
     pub(crate) noise: Option<Quantity<Pressure>>,
 }

@@ -60,6 +60,27 @@ fn friction() {
     }
 }
 
+/// The observer's disturbance is a witness of its own: it finds what `current_load` finds, and names it alike.
+#[test]
+fn friction_and_load_on_the_disturbance() {
+    for (kind, cause) in [
+        ("friction:pusher:factor", "friction increased"),
+        ("load:carriage:mass", "more load"),
+    ] {
+        let (step, ramp) = match kind {
+            "load:carriage:mass" => ("12kg", "24kg"),
+            _ => ("1.25", "1.5"),
+        };
+        named(&format!("{kind}={step}"), 10, "disturbance", &[cause]);
+        named(
+            &format!("{kind}={ramp},ramp={RAMP_S}s"),
+            RAMP_S,
+            "disturbance",
+            &[cause],
+        );
+    }
+}
+
 #[test]
 fn lack_of_lubrication() {
     let cause = ["lubrication"];
@@ -78,6 +99,9 @@ fn spalling_while_the_mean_current_falls() {
         named(&step, 12, "current_load", &["spalling"]);
         let ramp = format!("spalling:{axis}:depth=0.8,ramp={RAMP_S}s");
         named(&ramp, RAMP_S + 10, "current_load", &["spalling"]);
+        // By its own stream, which needs no shift of the mean.
+        named(&step, 12, "ripple", &["spalling"]);
+        named(&ramp, RAMP_S + 10, "ripple", &["spalling"]);
     }
 }
 

@@ -5,9 +5,12 @@
 //! both its detectors and those of the reversals.
 
 mod innovation;
+mod slow;
 
 pub use innovation::Innovation;
 use innovation::Next;
+pub use slow::DIRECTIONS;
+use slow::Slow;
 
 use crate::coasting::Coasting;
 use crate::drift::DriftJudge;
@@ -35,6 +38,17 @@ const STEP: f64 = 5.0;
 const SURE: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
+
+/// What the model may always be wrong by (A).
+fn model_error(feature: Feature, block: &Block, mean_a: f64) -> f64 {
+    let explained = match feature {
+        Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
+        Feature::Reversal => mean_a,
+        Feature::Acceleration => block.inertial_a,
+        Feature::Pressing => block.contact_a,
+    };
+    MODEL_ERROR[feature as usize] * explained
+}
 
 /// Whether the first cause is worth an update.
 fn sure(ranking: &Ranking) -> bool {
@@ -112,6 +126,7 @@ pub struct AxisJudge {
     jumped: bool,
     beside: Gather,
     drift: DriftJudge,
+    slow: Slow,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -224,7 +239,8 @@ impl AxisJudge {
             }
         }
         let reversal = blocks[Feature::Reversal as usize];
-        self.decide(plan, t, at, reversal, out);
+        let told = self.decide(plan, t, at, reversal, out);
+        self.slow(plan, t, at, &blocks, (&told.0, told.1), out);
     }
 
     /// Returns whether the feature has stepped.
@@ -237,13 +253,7 @@ impl AxisJudge {
         t: &Thresholds,
     ) -> bool {
         let f = feature as usize;
-        let explained = match feature {
-            Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
-            Feature::Reversal => mean_a,
-            Feature::Acceleration => block.inertial_a,
-            Feature::Pressing => block.contact_a,
-        };
-        let model_a = MODEL_ERROR[f] * explained;
+        let model_a = model_error(feature, block, mean_a);
         let sigma = libm::sqrt(sigma_a * sigma_a + model_a * model_a);
         let shift = block.residual_a - mean_a;
         let z = shift / sigma;
@@ -314,6 +324,7 @@ impl AxisJudge {
         });
     }
 
+    /// Returns the ranking, and whether the latest movement deviates.
     fn decide(
         &mut self,
         plan: &AxisPlan,
@@ -321,7 +332,7 @@ impl AxisJudge {
         at: &Occasion,
         reversal: Option<Block>,
         out: &mut Outbox,
-    ) {
+    ) -> (Ranking, bool) {
         let facts = Facts {
             gravity_a: plan.gravity_a,
             inertia: plan.inertia,
@@ -349,7 +360,7 @@ impl AxisJudge {
             Some(old) if old != cause && evidence > t.threshold && speaks && sure(&ranking) => {
                 EventState::Updated
             }
-            _ => return,
+            _ => return (ranking, speaks),
         };
         let told = if state == EventState::Cleared {
             self.load_cause.unwrap_or(cause)
@@ -378,6 +389,7 @@ impl AxisJudge {
                 told,
             )
         });
+        (ranking, speaks)
     }
 
     /// The drive's own fault, and movement while it is not enabled. `standstill_m` is the way within which an axis stands.
@@ -448,5 +460,7 @@ impl AxisJudge {
     }
 }
 
+#[cfg(test)]
+mod slow_tests;
 #[cfg(test)]
 mod tests;

@@ -384,7 +384,8 @@ impl Kernel for Correct<'_, '_> {
             if classified.attention != ZERO {
                 self.ended(n, lane, &classified);
             }
-            lane.segments.add(&classified, &load, &lane.watch.square);
+            let (square, rest_a) = (&lane.watch.square, &lane.twin.disturbance_a);
+            lane.segments.add(&classified, &load, square, rest_a);
             lane.hash();
             lane.load = load;
         }

@@ -1,5 +1,6 @@
 //! The plan: everything the cycle needs to know, built once by the host. Immutable; a new plan is a new value.
 
+pub use crate::judge::DIRECTIONS;
 use crate::press::PressPlan;
 use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::FEATURES;
@@ -30,6 +31,15 @@ pub struct Baseline {
     pub sigma_a: f64,
 }
 
+/// Healthy figures of movements beside those of `current_load`; none: not judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SlowPlan {
+    /// The observer's disturbance.
+    pub disturbance: [Option<Baseline>; FEATURES],
+    /// The ripple at constant speed, in both directions; the mean (> 0) is the geometric one.
+    pub ripple: [Option<Baseline>; DIRECTIONS],
+}
+
 /// How one axis is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AxisPlan {
@@ -41,6 +51,8 @@ pub struct AxisPlan {
     pub regime: RegimeParams,
     /// Healthy features; none: not judged.
     pub baseline: [Option<Baseline>; FEATURES],
+    /// The figures beside them.
+    pub slow: SlowPlan,
     /// Constant load current (A), as in the axis' parameters.
     pub gravity_a: f64,
     /// The observer: while the axis is not in steady state, its gains follow the covariance.
@@ -207,6 +219,7 @@ mod tests {
                 pressing_a: 0.0,
             },
             baseline: [None; FEATURES],
+            slow: SlowPlan::default(),
             gravity_a: 0.0,
             observer: Steady::BLIND,
             inertia: None,

@@ -1,7 +1,7 @@
 //! Life of a deviation: raised once, cleared once, held back where it must be.
 
 use super::*;
-use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS};
+use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS, SlowPlan};
 use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
@@ -11,7 +11,7 @@ const STILL: Statistics = Statistics {
     cusum: 0.0,
 };
 
-fn plan() -> AxisPlan {
+pub(super) fn plan() -> AxisPlan {
     let baseline = Some(Baseline {
         mean_a: 0.0,
         sigma_a: 0.01,
@@ -26,6 +26,7 @@ fn plan() -> AxisPlan {
             pressing_a: 0.1,
         },
         baseline: [baseline; FEATURES],
+        slow: SlowPlan::default(),
         gravity_a: 0.0,
         observer: twinstep_models::kalman::Steady::BLIND,
         inertia: None,
@@ -39,14 +40,14 @@ fn plan() -> AxisPlan {
     }
 }
 
-const THRESHOLDS: Thresholds = Thresholds {
+pub(super) const THRESHOLDS: Thresholds = Thresholds {
     slack: 2.0,
     threshold: 4.0,
     settle_cycles: 500,
     horizon_cycles: 100,
 };
 
-fn at(cycle: u64) -> Occasion {
+pub(super) fn at(cycle: u64) -> Occasion {
     let stamp = CycleStamp {
         cycle,
         time_ns: cycle * 1_000_000,

@@ -251,6 +251,7 @@ fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'stat
             .max(0.02 * fit.leak_pa_per_s.abs())
             .max(1.0),
         pressure_limit_pa: None,
+        pressure_tail: None,
         noise_pa: None,
     })
 }

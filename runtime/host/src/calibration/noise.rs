@@ -64,7 +64,7 @@ pub(super) fn per_regime(
         motion.velocity_m_per_s[0] = row.velocity_m_per_s;
         motion.acceleration_m_per_s2[0] = row.acceleration_m_per_s2;
         let classified = segments.classify(&lane, &motion, &ZERO);
-        segments.add(&classified, &motion, &ZERO);
+        segments.add(&classified, &motion, &ZERO, &ZERO);
         let regime = segments.regime(0);
         let residual = row.measured_a - row.predicted_a;
         if let Some(one) = all.iter_mut().find(|one| one.regime == regime) {
