@@ -78,11 +78,13 @@ pub enum Cause {
     ClockOff = 35,
     /// The cycle has lost its phase against SYNC0.
     PhaseLost = 36,
+    /// Every part is met with less force, the stiffer ones most: the press itself yields more than it did.
+    PressStiffness = 37,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -120,6 +122,7 @@ impl Cause {
         Self::Emergency,
         Self::ClockOff,
         Self::PhaseLost,
+        Self::PressStiffness,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -162,6 +165,7 @@ impl Cause {
             Self::Emergency => "a SubDevice reports an emergency",
             Self::ClockOff => "the clock of a SubDevice is off",
             Self::PhaseLost => "the cycle is out of step with SYNC0",
+            Self::PressStiffness => "press stiffness fell: frame, screw or tool gives way",
         }
     }
 
@@ -243,6 +247,9 @@ impl Cause {
             }
             Self::ClockOff => {
                 "Check whether the SubDevice restarts, or is disturbed; its outputs act at the wrong time meanwhile."
+            }
+            Self::PressStiffness => {
+                "Check tie rods, frame, nut and tool mounting of the press; measure its stiffness against a block."
             }
             Self::PhaseLost => {
                 "Check the computer's timing and the reference clock, which is the first SubDevice with a clock."

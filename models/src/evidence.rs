@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | ripple | root mean square of the residual of `current_load` about its mean, at constant speed, beyond what a shift leaves at the ends | spalling from friction |
 //! | speed | residual at constant speed against that on the way to and from it | lubrication from friction |
+//! | parts | contact current of two parts that differ in stiffness | a press that gives way from a wrong part |
 //! | hold | mean current at rest of an axis that carries weight | load from torque constant |
 //!
 //! The following error is none: a loop with integral action takes it back whatever the cause is, and one without shows the
@@ -18,6 +19,10 @@
 //! # Healthy values
 //! No configuration holds them: they are the mean of the first [`LEARN`] values of each direction in a run without a
 //! deviation. Before that there is no evidence, and a fault that is there from the start is none.
+
+mod parts;
+
+pub use parts::Parts;
 
 use crate::channel::Regime;
 use crate::regime::Segment;
@@ -56,6 +61,8 @@ pub struct Evidence {
     pub ripple: Option<(f64, f64)>,
     /// Viscous share of the shift of friction minus that of the calibrated friction (1).
     pub speed: Option<(f64, f64)>,
+    /// What the strokes of two parts leave of a press that gives way (1): see [`Parts`].
+    pub parts: Option<(f64, f64)>,
     /// Holding current after a movement backwards and forwards, since something deviates.
     pub hold: [Option<Hold>; 2],
 }
@@ -144,6 +151,7 @@ pub struct Gather {
     healthy_rise: [Learnt; 2],
     healthy_hold: [Learnt; 2],
     forward: bool,
+    parts: Parts,
     evidence: Evidence,
 }
 
@@ -242,6 +250,12 @@ impl Gather {
             healthy_a: learnt.mean,
         });
         found.is_some()
+    }
+
+    /// A stroke with `part` of this stiffness (A/m) had this share of its contact current (1).
+    pub fn pressed(&mut self, part: u8, stiffness: f64, share: f64, stepped: bool) {
+        self.parts.push(part, stiffness, share, stepped);
+        self.evidence.parts = self.parts.evidence();
     }
 
     /// A fault has begun within the movement: its parts cannot be compared.

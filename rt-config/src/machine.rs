@@ -9,6 +9,7 @@ pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
+    Turn,
 };
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use twinstep_models::innovation::NEXT;
@@ -29,6 +30,10 @@ pub const MAX_PARTS: usize = 16;
 pub const MAX_RECIPE_TWINS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
+/// Most turns of a schedule.
+pub const MAX_TURNS: usize = 64;
+/// Most strokes of one round of a schedule.
+pub const MAX_SCHEDULED_STROKES: u32 = 100_000;
 /// Largest number of parts in one recipe.
 pub const MAX_RECIPE_PARTS: usize = 256;
 /// Largest number of columns that cut a recording into segments.
@@ -61,6 +66,8 @@ pub struct Machine {
     pub parts: Vec<Part>,
     /// Recipes, `[[recipe]]`: the sequence of parts that is pressed, repeated for ever. Empty: part 0.
     pub recipes: Vec<Recipe>,
+    /// In which order, and for how many strokes, the recipes are in force, `[[schedule]]`, repeated for ever. Empty: the first one.
+    pub schedule: Vec<Turn>,
     /// The simulated machine; none where the machine is real.
     pub simulation: Option<Simulation>,
     /// How the columns of a foreign recording map to this machine.

@@ -44,9 +44,12 @@ pub(crate) struct File {
     /// Parts that the presses meet.
     #[serde(default)]
     pub(crate) part: Vec<PartTable>,
-    /// Sequences of parts; the first one is in force at the start.
+    /// Sequences of parts; the first one is in force unless there is a schedule.
     #[serde(default)]
     pub(crate) recipe: Vec<RecipeTable>,
+    /// Turns of the recipes, repeated.
+    #[serde(default)]
+    pub(crate) schedule: Vec<TurnTable>,
 }
 
 /// The machine as a whole.
@@ -241,6 +244,16 @@ pub(crate) struct RecipeTable {
     pub(crate) name: At<String>,
     /// Names of parts.
     pub(crate) parts: At<Vec<At<String>>>,
+}
+
+/// How long one recipe is in force.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TurnTable {
+    /// Name of a recipe.
+    pub(crate) recipe: At<String>,
+    /// Strokes of the first press, 1 or more; 100000 at most in all turns together.
+    pub(crate) strokes: At<u32>,
 }
 
 /// A vacuum station: an I/O terminal with ejector, blow-off valve and pressure sensor.

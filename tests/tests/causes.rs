@@ -154,7 +154,38 @@ fn leak() {
     named(&ramp, RAMP_S, "leak_rate", &["leak"]);
 }
 
-/// Parts are right or wrong: no ramp.
+/// Slips that are shorter than the axis could move in a few cycles: the cycle after tells them from a blow.
+#[test]
+fn encoder_that_creeps_in_short_slips() {
+    for axis in ["cross", "carriage"] {
+        let step = format!("encoder_slip:{axis}:step=30um");
+        named(&step, 6, "position_next", &["encoder slips"]);
+        let ramp = format!("encoder_slip:{axis}:step=300um,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "position_next", &["encoder slips"]);
+    }
+}
+
+/// The whole press yields: every part is met with less, the stiffer one most. Health follows its stiffness down.
+#[test]
+fn press_stiffness() {
+    let cause = ["press stiffness"];
+    named("stiffness:press:factor=0.8", 15, "current_load", &cause);
+    let ramp = format!("stiffness:press:factor=0.7,ramp={RAMP_S}s");
+    named(&ramp, RAMP_S + 10, "current_load", &cause);
+    let place = Place::new();
+    let args = format!(
+        "demo --fast --json --cycles 60000 --seed 3 --state {} --inject stiffness:press:factor=0.8@{AT_S}s",
+        place.path("state").display()
+    );
+    let lines = place.run(release_binary(), &args).fine().of_type("health");
+    let mut health = lines.iter();
+    let stiffness = health.find(|l| l["source"] == "press" && l["parameter"] == "stiffness");
+    let value = stiffness.and_then(|l| l["value"].as_f64()).unwrap();
+    assert!((0.75..0.9).contains(&value), "{stiffness:?}");
+}
+
+/// A part is right or wrong, and there or not: it has no size that could grow, so there is no ramp. What creeps in the force over a stroke
+/// is the press (above), or a part that wears the tool, which the envelope of `stroke` sees.
 #[test]
 fn wrong_and_missing_part() {
     let wrong = "wrong_part:press:part=bush-long";

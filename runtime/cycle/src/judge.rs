@@ -124,6 +124,8 @@ pub struct AxisJudge {
     known: Option<Ranking>,
     /// The measured position jumped in this movement.
     jumped: bool,
+    /// A surprise of the position in the cycle before: which cycle, and how far (m).
+    hop: Option<(u64, f64)>,
     beside: Gather,
     drift: DriftJudge,
     slow: Slow,
@@ -238,9 +240,31 @@ impl AxisJudge {
                 }
             }
         }
+        self.pressed(plan, at, &blocks, stepped);
         let reversal = blocks[Feature::Reversal as usize];
         let told = self.decide(plan, t, at, reversal, out);
         self.slow(plan, t, at, &blocks, (&told.0, told.1), out);
+    }
+
+    /// What a stroke says of the part that was met, and of what gave way behind it.
+    fn pressed(
+        &mut self,
+        plan: &AxisPlan,
+        at: &Occasion,
+        blocks: &[Option<Block>; FEATURES],
+        stepped: bool,
+    ) {
+        let f = Feature::Pressing as usize;
+        let (Some(block), Some(base), Some(contact)) =
+            (blocks[f], plan.baseline[f], plan.contact(at.context))
+        else {
+            return;
+        };
+        if block.contact_a > 0.0 {
+            let share = 1.0 + (block.residual_a - base.mean_a) / block.contact_a;
+            let (part, k) = (at.context.part, contact.stiffness_a_per_m);
+            self.beside.pressed(part, k, share, stepped);
+        }
     }
 
     /// Returns whether the feature has stepped.

@@ -24,7 +24,7 @@ use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
-use twinstep_models::kalman::{self, AxisNoise, Steady};
+use twinstep_models::kalman::{self, AxisNoise, Gains, Steady};
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
@@ -356,11 +356,18 @@ fn axis_plan(
         carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
         viscous: p.viscous,
         cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
+        carried: carried(&p.observer, p.inertia, period_s),
         contacts,
         drift_limit_m: innovation.drift_m,
         by_recipe,
         movement_m: MOVEMENT_M,
     }
+}
+
+/// Share of an innovation of position that is in the next prediction: position, velocity and force are corrected by it.
+fn carried(gains: &Gains, inertia: f64, period_s: f64) -> f64 {
+    let force = gains.disturbance_a_per_m / inertia;
+    gains.position + period_s * (gains.velocity_per_s + 0.5 * period_s * force)
 }
 
 /// Direction of the way into the part: +1 or -1.

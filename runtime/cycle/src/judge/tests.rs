@@ -33,6 +33,7 @@ pub(super) fn plan() -> AxisPlan {
         carries_weight: false,
         viscous: 0.1,
         cycle_way_m: 1e-5,
+        carried: 0.0,
         contacts: [Contact::default(); MAX_PARTS],
         drift_limit_m: Some(1e-4),
         by_recipe: [None; MAX_BY_RECIPE],
@@ -292,6 +293,28 @@ fn a_surprise_is_ranked_where_it_happens_and_a_jump_is_a_slip() {
         assert_eq!(raised.cause, cause, "{raised:?}");
         let causes = raised.causes.expect("ranked");
         assert!(causes.first() == cause && causes.0[1].1 > 0.0, "{causes:?}");
+    }
+}
+
+#[test]
+fn a_short_slip_is_told_one_cycle_later_and_a_blow_is_not_one() {
+    let plan = AxisPlan {
+        carried: 1.2,
+        ..plan()
+    };
+    // The observer has taken the first surprise in: what is left of a slip is what it carried on, of a blow the velocity.
+    for (second_m, cause) in [
+        ((0.9 - 1.2) * 2e-5, Cause::EncoderSlip),
+        ((2.0 - 1.2) * 2e-5, Cause::Disturbance),
+    ] {
+        let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+        for (cycle, away_m) in [(5, 2e-5), (6, second_m), (7, 0.0)] {
+            let regime = Regime::ConstantSpeed;
+            surprise(&mut judge, &plan, cycle, regime, [away_m, 0.0], &mut out);
+        }
+        let told: Vec<Event> = core::iter::from_fn(|| out.pop()).collect();
+        assert_eq!(told[0].cause, Cause::Disturbance, "{told:?}");
+        assert_eq!(told.last().expect("raised").cause, cause, "{told:?}");
     }
 }
 
