@@ -6,6 +6,7 @@
 pub mod cable;
 pub mod run;
 pub mod sim;
+pub mod vm;
 
 use std::env;
 use std::fs::OpenOptions;
@@ -44,6 +45,9 @@ pub fn release_binary() -> &'static Path {
 /// Finds `twinstep` in the target folder this test was built into. Unless `scripts/test` has just built both profiles
 /// (`TWINSTEP_BUILT` is set), cargo is asked first, so that a test run alone never judges an old binary.
 fn locate(profile: &str, flags: &[&str]) -> PathBuf {
+    if vm::is_inside() {
+        return PathBuf::from(vm::BINARY);
+    }
     let test = env::current_exe().unwrap_or_else(|error| panic!("this test's own path: {error}"));
     // The test lies in <target>/<profile>/deps.
     let Some(target) = test.ancestors().nth(3) else {

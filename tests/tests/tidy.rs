@@ -47,6 +47,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ),
     ("models/src/simd/x86.rs", "instructions of vector units"),
     (
+        "runtime/host/src/ethtool.rs",
+        "the system call that ethtool makes",
+    ),
+    (
         "runtime/host/src/simd.rs",
         "vouches for the vector unit that the processor names",
     ),

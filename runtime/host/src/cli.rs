@@ -34,6 +34,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// List stored events
     Events(EventsArgs),
+    /// Look at this computer: what keeps the cycle from its time, and what to do about it
+    Doctor(DoctorArgs),
 }
 
 impl Command {
@@ -47,6 +49,7 @@ impl Command {
             Self::Replay(args) => args.json,
             Self::Calibrate(args) => args.json,
             Self::Events(args) => args.json,
+            Self::Doctor(args) => args.json,
         }
     }
 }
@@ -269,6 +272,34 @@ pub struct EventsArgs {
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// The machine, for its core and its interface
+    #[arg(value_name = "CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print a shell script that mends what can be mended without a new start of the computer
+    #[arg(long, conflicts_with = "json")]
+    pub fix_script: bool,
+
+    /// Look at copies of /proc and /sys below DIR, not at this computer
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
+
+    /// Network interface of the bus, instead of the configuration's
+    #[arg(long, value_name = "IF")]
+    pub interface: Option<String>,
+
+    /// Core of the cycle, instead of the configuration's
+    #[arg(long, value_name = "N")]
+    pub core: Option<usize>,
 
     /// One JSON object a line
     #[arg(long)]

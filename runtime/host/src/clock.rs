@@ -2,7 +2,8 @@
 //! as a parameter.
 
 use rustix::thread::{ClockId as SleepClock, clock_nanosleep_absolute};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_gettime_dynamic};
+use std::os::fd::AsFd;
 
 /// Nanoseconds in one second.
 const NS_PER_S: u64 = 1_000_000_000;
@@ -16,6 +17,30 @@ pub fn monotonic_ns() -> u64 {
 /// Time of day in UTC since 1970 (ns); may be stepped by the administrator, so it only labels what is stored.
 pub fn utc_ns() -> u64 {
     to_ns(clock_gettime(ClockId::Realtime))
+}
+
+/// CLOCK_TAI against CLOCK_REALTIME (s): 0 until somebody has told the kernel how many leap seconds there were.
+pub fn tai_offset_s() -> i64 {
+    let read = || -> Option<(Timespec, Timespec)> {
+        let utc = clock_gettime(ClockId::Realtime);
+        Some((utc, clock_gettime_dynamic(DynamicClockId::Tai).ok()?))
+    };
+    // Half a second more: the seconds of the two readings may lie on both sides of a full one.
+    read().map_or(0, |(utc, tai)| {
+        (to_ns(tai).saturating_sub(to_ns(utc)) / (NS_PER_S / 2)).div_ceil(2) as i64
+    })
+}
+
+/// Whether the clock of a device such as `/dev/ptp0` runs: read twice, a millisecond apart.
+///
+/// # Errors
+/// The device cannot be opened, or is no clock.
+pub fn device_advances(path: &str) -> std::io::Result<bool> {
+    let device = std::fs::File::open(path)?;
+    let read = || clock_gettime_dynamic(DynamicClockId::Dynamic(device.as_fd()));
+    let first = read()?;
+    sleep_until_ns(monotonic_ns() + 1_000_000);
+    Ok(read()? != first)
 }
 
 /// Sleeps until CLOCK_MONOTONIC has reached `deadline_ns`; returns at once when it has passed already.

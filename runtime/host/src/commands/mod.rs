@@ -3,6 +3,7 @@
 pub mod calibrate;
 pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod events;
 pub mod replay;
 pub mod run;
@@ -32,6 +33,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Replay(args) => replay::run(args, output),
         Command::Calibrate(args) => calibrate::run(args, output),
         Command::Events(args) => events::run(args, output),
+        Command::Doctor(args) => doctor::run(args, output),
     }
 }
 

@@ -1,0 +1,137 @@
+//! `twinstep doctor`: whether this computer keeps the time of a cycle, and what to do where it does not.
+
+use super::load_machine;
+use crate::cli::DoctorArgs;
+use crate::doctor::{Check, Root, Subject, Verdict, script};
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use crate::realtime;
+use crate::trust::Trust;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// What all checks came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "summary")]
+struct Summary {
+    /// Core of the cycle that the checks were made for.
+    core: usize,
+    /// Checks that found what they should.
+    ok: usize,
+    /// Checks that found what costs time now and then.
+    warn: usize,
+    /// Checks that found what invalidates every figure.
+    bad: usize,
+    /// Checks of what is not here.
+    not_here: usize,
+    /// What the figures of a run here would be worth.
+    trust: Trust,
+}
+
+impl Summary {
+    fn of(checks: &[Check], core: usize) -> Self {
+        let count = |verdict| {
+            checks
+                .iter()
+                .filter(|check| check.verdict == verdict)
+                .count()
+        };
+        let is_ok = |name| {
+            checks
+                .iter()
+                .any(|check| check.name == name && check.verdict == Verdict::Ok)
+        };
+        let bad = count(Verdict::Bad);
+        let (realtime_kernel, sched_fifo, memory_locked) = (
+            is_ok("kernel.realtime"),
+            is_ok("rights.sched_fifo"),
+            is_ok("rights.lock_memory"),
+        );
+        Self {
+            core,
+            ok: count(Verdict::Ok),
+            warn: count(Verdict::Warn),
+            bad,
+            not_here: count(Verdict::NotHere),
+            trust: Trust {
+                realtime_kernel,
+                sched_fifo,
+                memory_locked,
+                // What could not be read is no proof.
+                timing_valid: bad == 0 && realtime_kernel && sched_fifo && memory_locked,
+            },
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`HostError`]: a configuration or a folder that cannot be read.
+pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
+    let machine = args.config.as_deref().map(load_machine).transpose()?;
+    let bus = machine.as_ref().and_then(|machine| machine.bus.as_ref());
+    let interface = args.interface.clone().or_else(|| bus?.interface.clone());
+    let root = match &args.sysroot {
+        None => Root::live(),
+        Some(folder) if folder.is_dir() => Root::folder(folder),
+        Some(folder) => {
+            return Err(HostError::usage(
+                format!("{} is no folder", folder.display()),
+                "--sysroot names a folder with copies of /proc and /sys below it",
+            ));
+        }
+    };
+    let subject = Subject::new(root, args.core, interface, realtime::PRIORITY);
+    let checks = subject.examine();
+    let summary = Summary::of(&checks, subject.core());
+    if args.fix_script {
+        output.line(script::script(&checks).trim_end());
+    } else if output.json() {
+        checks.iter().for_each(|check| output.json_line(check));
+        output.json_line(&summary);
+    } else {
+        output.line(text(&checks, &summary).trim_end());
+    }
+    Ok(Exit::Fine)
+}
+
+/// For people: a line a check, and what to do below it where something is wrong.
+fn text(checks: &[Check], summary: &Summary) -> String {
+    let mut text = String::new();
+    for check in checks {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<8} {:<28} {}",
+            check.verdict, check.name, check.value
+        );
+        if matches!(check.verdict, Verdict::Warn | Verdict::Bad) {
+            let _ = writeln!(text, "         at  {}", check.path);
+            let _ = writeln!(text, "         why {}", check.why);
+            let _ = writeln!(text, "         do  {}", check.remedy);
+        }
+    }
+    let _ = writeln!(
+        text,
+        "core {}: {} ok, {} warn, {} bad, {} not here",
+        summary.core, summary.ok, summary.warn, summary.bad, summary.not_here
+    );
+    if summary.trust.timing_valid {
+        text.push_str("timing valid: durations measured here say something about a machine\n");
+    } else {
+        let bad: Vec<&str> = checks
+            .iter()
+            .filter(|check| check.verdict == Verdict::Bad)
+            .map(|check| check.name)
+            .collect();
+        let why = if bad.is_empty() {
+            "kernel or rights could not be read".to_owned()
+        } else {
+            bad.join(", ")
+        };
+        let _ = writeln!(text, "timing NOT valid: {why}");
+    }
+    text.push_str("`twinstep doctor --fix-script` prints a script of what can be mended without a new start\n");
+    text
+}

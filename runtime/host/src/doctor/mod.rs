@@ -1,0 +1,251 @@
+//! What the doctor looks at: everything on this computer that decides whether the cycle keeps its time.
+//!
+//! One file a group of checks. All of them only read, below a root that may be a folder of files standing for a computer. What
+//! takes a live system (a clock, a system call, two readings some time apart) is "not read under --sysroot" there.
+
+mod clock;
+mod command_line;
+pub mod cpus;
+mod interrupts;
+mod isolation;
+mod kernel;
+mod kernel_work;
+mod memory;
+mod nic;
+mod noise;
+mod parameters;
+mod power;
+mod rights;
+mod root;
+pub mod script;
+mod throttling;
+
+pub use root::Root;
+
+use cpus::Cpus;
+use serde::Serialize;
+use std::fmt;
+
+/// What a check came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It costs time now and then; the figures still mean something.
+    Warn,
+    /// Durations measured here say nothing about a machine.
+    Bad,
+    /// This computer does not have it, or it cannot be read.
+    NotHere,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+            Self::NotHere => "not here",
+        })
+    }
+}
+
+/// How a remedy is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fix {
+    /// Write `value` into the file `path`, until the next start of the computer.
+    Write {
+        /// Below the root.
+        path: String,
+        /// Without the end of the line.
+        value: String,
+    },
+    /// Run a command, until the next start of the computer.
+    Run(String),
+    /// Add a parameter to the kernel's command line and start anew.
+    Boot(String),
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "check")]
+pub struct Check {
+    /// Group and subject, such as `kernel.realtime`.
+    pub name: &'static str,
+    /// The file that was read, or the call that was made.
+    pub path: String,
+    /// What was found.
+    pub value: String,
+    /// What that means.
+    pub verdict: Verdict,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do exactly; empty where nothing is to be done.
+    pub remedy: String,
+    /// What of the remedy a script can do.
+    #[serde(skip)]
+    pub fixes: Vec<Fix>,
+}
+
+impl Check {
+    /// A check that has found nothing yet.
+    fn new(name: &'static str, path: impl Into<String>, why: &'static str) -> Self {
+        Self {
+            name,
+            path: path.into(),
+            value: String::new(),
+            verdict: Verdict::NotHere,
+            why,
+            remedy: String::new(),
+            fixes: Vec::new(),
+        }
+    }
+
+    fn judged(mut self, verdict: Verdict, value: impl Into<String>, remedy: &str) -> Self {
+        self.verdict = verdict;
+        self.value = value.into();
+        remedy.clone_into(&mut self.remedy);
+        self
+    }
+
+    /// It is as it should be.
+    fn ok(self, value: impl Into<String>) -> Self {
+        self.judged(Verdict::Ok, value, "")
+    }
+
+    /// It costs time now and then.
+    fn warn(self, value: impl Into<String>, remedy: &str) -> Self {
+        self.judged(Verdict::Warn, value, remedy)
+    }
+
+    /// It invalidates what is measured.
+    fn bad(self, value: impl Into<String>, remedy: &str) -> Self {
+        self.judged(Verdict::Bad, value, remedy)
+    }
+
+    /// It is not here, and why.
+    fn not_here(self, value: impl Into<String>) -> Self {
+        self.judged(Verdict::NotHere, value, "")
+    }
+
+    /// [`Self::ok`] where `fine`, else [`Self::warn`].
+    fn ok_or_warn(self, fine: bool, value: impl Into<String>, remedy: &str) -> Self {
+        if fine {
+            self.ok(value)
+        } else {
+            self.warn(value, remedy)
+        }
+    }
+
+    fn is_wrong(&self) -> bool {
+        matches!(self.verdict, Verdict::Warn | Verdict::Bad)
+    }
+
+    /// Adds a file to write, if something is wrong.
+    fn write(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
+        if self.is_wrong() {
+            self.fixes.push(Fix::Write {
+                path: path.into(),
+                value: value.into(),
+            });
+        }
+        self
+    }
+
+    /// Adds a command, if something is wrong.
+    fn run(mut self, command: impl Into<String>) -> Self {
+        if self.is_wrong() {
+            self.fixes.push(Fix::Run(command.into()));
+        }
+        self
+    }
+
+    /// Adds a parameter of the kernel, if something is wrong.
+    fn boot(mut self, parameter: impl Into<String>) -> Self {
+        if self.is_wrong() {
+            self.fixes.push(Fix::Boot(parameter.into()));
+        }
+        self
+    }
+}
+
+/// Said of whatever takes a live system.
+const NOT_UNDER_SYSROOT: &str = "not read under --sysroot";
+
+/// What is looked at.
+#[derive(Debug)]
+pub struct Subject {
+    root: Root,
+    /// The core that the cycle runs on.
+    core: usize,
+    /// All cores that are online.
+    online: Cpus,
+    /// The network interface of the bus, where one is named.
+    interface: Option<String>,
+    /// Priority of the cycle thread under SCHED_FIFO.
+    priority: u8,
+}
+
+impl Subject {
+    /// `core` is the cycle's; without it, the last isolated one, or the last one of all, as `run` takes it.
+    pub fn new(root: Root, core: Option<usize>, interface: Option<String>, priority: u8) -> Self {
+        let online = cpus_in(&root, "/sys/devices/system/cpu/online").unwrap_or_default();
+        let core = core.or_else(|| isolated(&root).intersection(&online).last());
+        let core = core.or_else(|| online.last()).unwrap_or(0);
+        Self {
+            root,
+            core,
+            online,
+            interface,
+            priority,
+        }
+    }
+
+    /// The cycle's core.
+    pub const fn core(&self) -> usize {
+        self.core
+    }
+
+    /// The cores that are left for everything else: all but the cycle's and the isolated ones; core 0 where nothing is left.
+    fn housekeeping(&self) -> Cpus {
+        let cycle = Cpus::one(self.core);
+        let mut rest = self.online.without(&cycle);
+        let open = rest.without(&isolated(&self.root));
+        if !open.is_empty() {
+            rest = open;
+        }
+        if rest.is_empty() { Cpus::one(0) } else { rest }
+    }
+
+    /// Runs all checks, in the order in which they are shown.
+    pub fn examine(&self) -> Vec<Check> {
+        // Readings some time apart are taken around all the others, so that nobody waits twice.
+        let before = interrupts::Counts::read(self);
+        let smi_before = noise::smi_count(self);
+        let mut checks = Vec::new();
+        checks.extend(kernel::checks(self));
+        checks.extend(isolation::checks(self));
+        checks.extend(throttling::checks(self));
+        checks.extend(rights::checks(self));
+        checks.extend(kernel_work::checks(self));
+        checks.extend(power::checks(self));
+        checks.extend(clock::checks(self));
+        checks.extend(memory::checks(self));
+        checks.extend(nic::checks(self));
+        checks.extend(interrupts::checks(self, &before));
+        checks.extend(noise::checks(self, smi_before));
+        checks
+    }
+}
+
+/// A list of cores in a file.
+fn cpus_in(root: &Root, path: &str) -> Option<Cpus> {
+    Cpus::parse_list(&root.read(path)?)
+}
+
+/// Cores that the kernel keeps free: at its start, or as a partition of cpusets.
+fn isolated(root: &Root) -> Cpus {
+    let at_start = cpus_in(root, isolation::ISOLATED).unwrap_or_default();
+    at_start.union(&cpus_in(root, isolation::PARTITION).unwrap_or_default())
+}

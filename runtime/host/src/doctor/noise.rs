@@ -1,0 +1,213 @@
+//! What else takes time from the cycle: firmware, machine checks, tracers, other real-time programs.
+
+use super::cpus::Cpus;
+use super::{Check, NOT_UNDER_SYSROOT, Root, Subject};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Register that counts system management interrupts on Intel processors (MSR_SMI_COUNT).
+const MSR_SMI_COUNT: u64 = 0x34;
+
+pub(super) fn checks(subject: &Subject, smi_before: Option<u64>) -> Vec<Check> {
+    vec![
+        machine_checks(subject),
+        smi(subject, smi_before),
+        steal(subject),
+        tracer(subject),
+        debugging(subject),
+        rivals(subject),
+    ]
+}
+
+/// A process as the scheduler sees it.
+pub(super) struct Process {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// Real-time priority, 0 without.
+    pub(super) priority: u32,
+    pub(super) allowed: Cpus,
+}
+
+/// All processes, threads of the kernel among them.
+pub(super) fn processes(root: &Root) -> impl Iterator<Item = Process> + '_ {
+    let ids = root.entries("/proc");
+    let ids = ids.into_iter().filter(|name| name.parse::<u32>().is_ok());
+    ids.filter_map(|id| {
+        let stat = root.read(&format!("/proc/{id}/stat"))?;
+        // The name stands in brackets and may hold anything, brackets too.
+        let (head, rest) = stat.rsplit_once(')')?;
+        let (_, name) = head.split_once('(')?;
+        // Field 40 of proc(5); the first one behind the name is number 3.
+        let priority = rest.split_ascii_whitespace().nth(40 - 3)?.parse().ok()?;
+        let status = root.read(&format!("/proc/{id}/status")).unwrap_or_default();
+        let allowed = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        Some(Process {
+            name: name.to_owned(),
+            priority,
+            allowed: allowed.and_then(Cpus::parse_list).unwrap_or_default(),
+            id,
+        })
+    })
+}
+
+fn machine_checks(subject: &Subject) -> Check {
+    let path = format!(
+        "/sys/devices/system/machinecheck/machinecheck{}/check_interval",
+        subject.core
+    );
+    let check = Check::new(
+        "noise.machine_checks",
+        path.as_str(),
+        "this often (s) the kernel polls the machine-check banks on every core",
+    );
+    match subject.root.number(&path) {
+        None => check.not_here(subject.root.missing(&path)),
+        Some(interval) => check
+            .ok_or_warn(
+                interval == 0,
+                interval.to_string(),
+                &format!("echo 0 > {path}; errors still raise an interrupt"),
+            )
+            .write(path, "0"),
+    }
+}
+
+fn msr(core: usize) -> String {
+    format!("/dev/cpu/{core}/msr")
+}
+
+/// Interrupts of the firmware so far; none where they cannot be read.
+pub(super) fn smi_count(subject: &Subject) -> Option<u64> {
+    if !subject.root.is_live() {
+        return None;
+    }
+    let mut bytes = [0; 8];
+    let file = File::open(subject.root.place(&msr(subject.core))).ok()?;
+    file.read_exact_at(&mut bytes, MSR_SMI_COUNT).ok()?;
+    // The register has 32 bits.
+    Some(u64::from_ne_bytes(bytes) & 0xffff_ffff)
+}
+
+fn smi(subject: &Subject, before: Option<u64>) -> Check {
+    let check = Check::new(
+        "noise.firmware",
+        format!("{} register 0x34", msr(subject.core)),
+        "the firmware stops all cores for what it does in system management mode, up to milliseconds, unseen by the kernel",
+    );
+    if !subject.root.is_live() {
+        return check.not_here(NOT_UNDER_SYSROOT);
+    }
+    let (Some(before), Some(after)) = (before, smi_count(subject)) else {
+        return check.not_here("cannot be read (modprobe msr as root; Intel processors only)");
+    };
+    let during = after.saturating_sub(before);
+    check.ok_or_warn(
+        during == 0,
+        format!("{during} while the doctor looked, {after} since the start"),
+        "switch off in the firmware what uses it: legacy USB, power capping, ECC polling, management controller",
+    )
+}
+
+fn steal(subject: &Subject) -> Check {
+    const PATH: &str = "/proc/stat";
+    let check = Check::new(
+        "noise.steal",
+        PATH,
+        "time in which the hypervisor ran somebody else on this core",
+    );
+    let text = subject.root.read(PATH).unwrap_or_default();
+    let head = format!("cpu{} ", subject.core);
+    let fields = text.lines().find_map(|line| line.strip_prefix(&head));
+    // Field 8 of a line of proc(5) `stat`, in ticks since the start.
+    let ticks = fields.and_then(|fields| fields.split_whitespace().nth(7)?.parse::<u64>().ok());
+    match ticks {
+        None => check.not_here(subject.root.missing(PATH)),
+        Some(ticks) => check.ok_or_warn(
+            ticks == 0,
+            format!("{ticks} ticks since the start"),
+            "run the machine on real hardware, or give the virtual machine a core that nobody else has",
+        ),
+    }
+}
+
+fn tracer(subject: &Subject) -> Check {
+    const PATH: &str = "/sys/kernel/tracing/current_tracer";
+    let check = Check::new(
+        "noise.tracer",
+        PATH,
+        "a tracer makes every function of the kernel slower",
+    );
+    match subject.root.read(PATH) {
+        None => check.not_here(subject.root.missing(PATH)),
+        Some(tracer) => check
+            .ok_or_warn(
+                tracer == "nop",
+                tracer.as_str(),
+                &format!("echo nop > {PATH}"),
+            )
+            .write(PATH, "nop"),
+    }
+}
+
+fn debugging(subject: &Subject) -> Check {
+    const SIGNS: [(&str, &str); 3] = [
+        ("/proc/lockdep", "lockdep"),
+        ("/sys/kernel/debug/kmemleak", "kmemleak"),
+        ("/sys/kernel/debug/kcsan", "kcsan"),
+    ];
+    let check = Check::new(
+        "noise.debugging",
+        SIGNS[0].0,
+        "a kernel that checks itself is several times slower under load",
+    );
+    let found: Vec<&str> = SIGNS
+        .iter()
+        .filter(|(path, _)| subject.root.exists(path))
+        .map(|(_, name)| *name)
+        .collect();
+    if found.is_empty() {
+        check.ok("no sign of a debugging kernel")
+    } else {
+        check.warn(found.join(" "), "start a kernel without debugging options")
+    }
+}
+
+/// Threads of the kernel that must be above everything, and hardly ever run.
+const ALWAYS_ABOVE: [&str; 5] = [
+    "migration/",
+    "stop_machine",
+    "idle_inject/",
+    "watchdog",
+    "rcu",
+];
+
+fn rivals(subject: &Subject) -> Check {
+    let check = Check::new(
+        "noise.rivals",
+        "/proc/*/stat",
+        "a real-time program at or above the cycle's priority on its core runs instead of it",
+    );
+    let own = std::process::id().to_string();
+    let found: Vec<String> = processes(&subject.root)
+        .filter(|process| process.priority >= u32::from(subject.priority) && process.id != own)
+        .filter(|process| {
+            process.allowed.contains(subject.core) && !process.name.starts_with("irq/")
+        })
+        .filter(|process| {
+            !ALWAYS_ABOVE
+                .iter()
+                .any(|name| process.name.starts_with(name))
+        })
+        .map(|process| format!("{} ({}) {}", process.name, process.id, process.priority))
+        .collect();
+    if found.is_empty() {
+        check.ok("none")
+    } else {
+        check.warn(
+            found.join(", "),
+            "lower its priority (chrt --fifo --pid 40 ID), or give it another core (taskset)",
+        )
+    }
+}

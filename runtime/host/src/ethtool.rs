@@ -1,0 +1,174 @@
+//! Settings of a network interface that only the ethtool call tells: coalescing, channels, offloads, time stamping.
+//!
+//! One of the named files with unsafe code: the system call. Numbers and layouts are those of the kernel's
+//! `include/uapi/linux/ethtool.h`, where every structure used here is a row of 32-bit words that begins with the command.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+
+const GET_COALESCE: u32 = 0x0e;
+const SET_COALESCE: u32 = 0x0f;
+const GET_FLAGS: u32 = 0x25;
+const GET_GRO: u32 = 0x2b;
+const GET_CHANNELS: u32 = 0x3c;
+const GET_TIME_STAMPING: u32 = 0x41;
+const GET_EEE: u32 = 0x44;
+
+/// Large receive offload among the flags.
+const FLAG_LRO: u32 = 1 << 15;
+/// Hardware stamps among the abilities (`SOF_TIMESTAMPING_TX_HARDWARE`, `_RX_HARDWARE`).
+const HARDWARE_STAMPS: u32 = 1 | 4;
+
+/// Asks one command of `interface`; the answer has the form of the question.
+///
+/// # Errors
+/// What the kernel says: no such interface, not supported by its driver, not permitted.
+fn ask<const N: usize>(interface: &str, mut words: [u32; N]) -> io::Result<[u32; N]> {
+    // Any socket of this network namespace will do, and this one takes no rights.
+    let socket = UnixDatagram::unbound()?;
+    // SAFETY: all of ifreq is numbers, pointers and unions of them, for which zeros are valid.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    if interface.len() >= request.ifr_name.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (slot, byte) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+        *slot = byte as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
+    // SAFETY: the descriptor is open, `request` lives through the call, and the data pointer is to `words`, which is as long
+    // as the structure of its command: every caller here passes a row of the length that the header defines.
+    let result =
+        unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(words)
+}
+
+/// Words of `struct ethtool_coalesce`.
+const COALESCE_WORDS: usize = 23;
+
+/// How interrupts are held back. Keeps what it does not name, so that it can be written back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coalescing([u32; COALESCE_WORDS]);
+
+impl Coalescing {
+    /// Time that a received frame may wait for others (us).
+    pub const fn rx_us(&self) -> u32 {
+        self.0[1]
+    }
+
+    /// Time that a sent frame's report may wait for others (us).
+    pub const fn tx_us(&self) -> u32 {
+        self.0[5]
+    }
+
+    /// The driver changes the times by itself.
+    pub const fn adaptive(&self) -> bool {
+        self.0[10] != 0 || self.0[11] != 0
+    }
+
+    /// The same with other times, and not adaptive.
+    pub const fn with_us(mut self, rx_us: u32, tx_us: u32) -> Self {
+        self.0[1] = rx_us;
+        self.0[5] = tx_us;
+        self.0[10] = 0;
+        self.0[11] = 0;
+        self
+    }
+}
+
+/// Reads the coalescing of `interface`.
+///
+/// # Errors
+/// As the kernel says; drivers of virtual interfaces support none.
+pub fn coalescing(interface: &str) -> io::Result<Coalescing> {
+    let mut words = [0; COALESCE_WORDS];
+    words[0] = GET_COALESCE;
+    ask(interface, words).map(Coalescing)
+}
+
+/// Sets it.
+///
+/// # Errors
+/// As the kernel says; needs `CAP_NET_ADMIN`.
+pub fn set_coalescing(interface: &str, coalescing: Coalescing) -> io::Result<()> {
+    let mut words = coalescing.0;
+    words[0] = SET_COALESCE;
+    ask(interface, words).map(drop)
+}
+
+/// Pairs of queues in use.
+///
+/// # Errors
+/// As the kernel says.
+pub fn channels(interface: &str) -> io::Result<u32> {
+    // command; most of rx, tx, other, combined; in use of the same.
+    let words = ask(interface, [GET_CHANNELS, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    Ok(words[8].max(words[5]))
+}
+
+/// Whether received frames are put together: generic and large receive offload.
+///
+/// # Errors
+/// As the kernel says.
+pub fn receive_offloads(interface: &str) -> io::Result<(bool, bool)> {
+    let gro = ask(interface, [GET_GRO, 0])?[1] != 0;
+    let lro = ask(interface, [GET_FLAGS, 0])?[1] & FLAG_LRO != 0;
+    Ok((gro, lro))
+}
+
+/// Whether hardware stamps both ways, and the number of the PTP clock that it goes by.
+///
+/// # Errors
+/// As the kernel says.
+pub fn time_stamping(interface: &str) -> io::Result<(bool, Option<u32>)> {
+    // command, abilities, clock, kinds of sent stamps and 3 spare, filters and 3 spare.
+    let words = ask(interface, [GET_TIME_STAMPING, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    let clock = i32::from_ne_bytes(words[2].to_ne_bytes());
+    Ok((
+        words[1] & HARDWARE_STAMPS == HARDWARE_STAMPS,
+        u32::try_from(clock).ok(),
+    ))
+}
+
+/// Whether the link sleeps between frames (Energy-Efficient Ethernet).
+///
+/// # Errors
+/// As the kernel says.
+pub fn sleeps_between_frames(interface: &str) -> io::Result<bool> {
+    // command, supported, advertised, partner's, active, enabled, transmit idle and its timer, 2 spare.
+    Ok(ask(interface, [GET_EEE, 0, 0, 0, 0, 0, 0, 0, 0, 0])?[5] != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_answers_and_nobody_else_does() {
+        // Every Linux has `lo`, which stamps in software and is never coalesced.
+        assert_eq!(time_stamping("lo").unwrap(), (false, None));
+        assert_eq!(
+            coalescing("lo").unwrap_err().raw_os_error(),
+            Some(libc::EOPNOTSUPP)
+        );
+        for absent in ["no-such-if", "", "a-name-that-is-too-long"] {
+            assert!(time_stamping(absent).is_err(), "{absent}");
+        }
+    }
+
+    #[test]
+    fn other_words_stay_as_they_are() {
+        let mut words = [7; COALESCE_WORDS];
+        words[1] = 50;
+        let changed = Coalescing(words).with_us(0, 3);
+        assert_eq!(
+            (changed.rx_us(), changed.tx_us(), changed.adaptive()),
+            (0, 3, false)
+        );
+        assert_eq!(changed.0[22], 7);
+    }
+}

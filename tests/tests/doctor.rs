@@ -1,0 +1,239 @@
+//! `twinstep doctor` on computers that are folders of files, and on this one.
+//!
+//! A computer is one text, `doctor/NAME.tree`: a line `=== /path` begins a file. Beside it stands what the doctor says of it,
+//! `NAME.txt`. `TWINSTEP_WRITE_GOLDEN=1` writes what is found now.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use twinstep_tests::run::{Place, Run, json_lines};
+use twinstep_tests::{program, root};
+
+/// Computers, and the interface that is looked at.
+const COMPUTERS: [(&str, &str); 4] = [
+    ("good-ipc", "eno1"),
+    ("debian", "eno1"),
+    ("vm", ""),
+    ("misspelt", "eth7"),
+];
+
+fn folder() -> PathBuf {
+    root().join("tests/tests/doctor")
+}
+
+/// Makes the files of a computer below `place`.
+fn computer(place: &Place, name: &str) -> PathBuf {
+    let text = fs::read_to_string(folder().join(format!("{name}.tree"))).unwrap();
+    let below = place.path(name);
+    for file in text.split("\n=== ").skip(1) {
+        let (path, content) = file.split_once('\n').unwrap();
+        let path = below.join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{}\n", content.trim_end())).unwrap();
+    }
+    below
+}
+
+fn doctor(place: &Place, below: &Path, interface: &str, more: &str) -> Run {
+    let interface = if interface.is_empty() {
+        String::new()
+    } else {
+        format!("--interface {interface}")
+    };
+    place
+        .twinstep(&format!(
+            "doctor --sysroot {} {interface} {more}",
+            below.display()
+        ))
+        .fine()
+}
+
+/// The lines of a run, without what never changes.
+fn told(lines: &[Value]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+        if line["type"] == "check" {
+            writeln!(
+                text,
+                "{:<8} {:<28} {}",
+                word("verdict"),
+                word("name"),
+                word("value")
+            )
+            .unwrap();
+            if !word("remedy").is_empty() {
+                writeln!(text, "         {} -> {}", word("path"), word("remedy")).unwrap();
+            }
+        } else {
+            writeln!(text, "{line}").unwrap();
+        }
+    }
+    text
+}
+
+fn golden(file: &str, found: &str) {
+    let path = folder().join(file);
+    if std::env::var_os("TWINSTEP_WRITE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "{file} is now:\n{found}");
+}
+
+#[test]
+fn computers_are_judged_as_before() {
+    let place = Place::new();
+    for (name, interface) in COMPUTERS {
+        let below = computer(&place, name);
+        let lines = doctor(&place, &below, interface, "--json").lines();
+        golden(&format!("{name}.txt"), &told(&lines));
+    }
+}
+
+#[test]
+fn every_check_says_what_it_is_and_what_to_do() {
+    let place = Place::new();
+    for (name, interface) in COMPUTERS {
+        let below = computer(&place, name);
+        let run = doctor(&place, &below, interface, "--json");
+        let checks = run.of_type("check");
+        assert!(checks.len() >= 40, "{name}: {}", checks.len());
+        for check in &checks {
+            for key in ["name", "path", "value", "verdict", "why"] {
+                let text = check[key].as_str().unwrap_or_default();
+                assert!(!text.is_empty(), "{key} of {check}");
+            }
+            let wrong = ["warn", "bad"].contains(&check["verdict"].as_str().unwrap());
+            assert_eq!(wrong, check["remedy"] != "", "{check}");
+        }
+        let bad = checks
+            .iter()
+            .filter(|check| check["verdict"] == "bad")
+            .count();
+        let trust = &run.summary()["trust"];
+        assert_eq!(trust["timing_valid"], bad == 0, "{name}");
+        for key in ["realtime_kernel", "sched_fifo", "memory_locked"] {
+            assert!(trust[key].is_boolean(), "{trust}");
+        }
+        // People are told the same.
+        let text = doctor(&place, &below, interface, "").stdout;
+        for check in &checks {
+            assert!(text.contains(check["name"].as_str().unwrap()), "{check}");
+        }
+        assert_eq!(text.contains("timing NOT valid"), bad > 0, "{text}");
+    }
+}
+
+#[test]
+fn the_good_computer_has_nothing_to_mend() {
+    let place = Place::new();
+    let below = computer(&place, "good-ipc");
+    let run = doctor(&place, &below, "eno1", "--json");
+    let wrong = |check: &&Value| ["warn", "bad"].contains(&check["verdict"].as_str().unwrap());
+    let checks = run.of_type("check");
+    assert_eq!(checks.iter().find(wrong), None);
+    // Another core of the same computer is not made for it.
+    let run = doctor(&place, &below, "", "--json --core 0");
+    assert_eq!(run.summary()["core"], 0);
+    assert!(run.of_type("check").iter().any(|check| wrong(&check)));
+    let run = doctor(&place, &below, "", "--json --core 4");
+    assert_eq!(run.summary()["trust"]["timing_valid"], false);
+}
+
+#[test]
+fn the_script_mends_what_it_says_and_can_be_run_again() {
+    let place = Place::new();
+    let below = computer(&place, "debian");
+    let before = doctor(&place, &below, "eno1", "--json").of_type("check");
+    let text = doctor(&place, &below, "eno1", "--fix-script").stdout;
+    golden("debian.sh", &text);
+    let script = place.file("fix.sh", &text);
+    let run = || {
+        let output = Command::new("sh")
+            .arg(&script)
+            .env("TWINSTEP_ROOT", &below)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = run();
+    assert!(
+        first.contains("/proc/sys/kernel/sched_rt_runtime_us: -1"),
+        "{first}"
+    );
+    let after = doctor(&place, &below, "eno1", "--json").of_type("check");
+    let mut mended = 0;
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before["name"], after["name"]);
+        let name = before["name"].as_str().unwrap();
+        let written =
+            text.contains(&format!("# {name}: ")) && before["verdict"] != after["verdict"];
+        if written {
+            assert_eq!(after["verdict"], "ok", "{after}");
+            mended += 1;
+        }
+    }
+    assert!(mended >= 15, "{mended} mended");
+    // Nothing is left to be written.
+    let again = run();
+    assert!(!again.lines().any(|line| line.starts_with('/')), "{again}");
+}
+
+#[test]
+fn the_script_is_clean_for_shellcheck() {
+    let test = "the_script_is_clean_for_shellcheck";
+    let Some(shellcheck) = program(test, "shellcheck") else {
+        return;
+    };
+    let place = Place::new();
+    for (name, interface) in COMPUTERS {
+        let below = computer(&place, name);
+        let text = doctor(&place, &below, interface, "--fix-script").stdout;
+        let script = place.file("fix.sh", text);
+        let output = Command::new(&shellcheck).arg(&script).output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+    }
+}
+
+#[test]
+fn this_computer_is_looked_at_and_left_as_it_was() {
+    let place = Place::new();
+    let runtime = "/proc/sys/kernel/sched_rt_runtime_us";
+    let before = fs::read_to_string(runtime).ok();
+    let run = place.twinstep("doctor --json --interface lo").fine();
+    assert!(run.of_type("check").len() >= 40);
+    assert_eq!(json_lines(&run.stdout).last().unwrap()["type"], "summary");
+    assert_eq!(fs::read_to_string(runtime).ok(), before);
+    let lo = run.of_type("check");
+    let lo = lo
+        .iter()
+        .find(|check| check["name"] == "nic.interface")
+        .unwrap();
+    assert_eq!(lo["verdict"], "ok", "{lo}");
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    let place = Place::new();
+    place.refuse("doctor --sysroot /no/such/folder", 2, &["is no folder"]);
+    place.refuse("doctor no-such.toml", 2, &["no-such.toml"]);
+    place.refuse("doctor --json --fix-script", 2, &["cannot be used with"]);
+    // An empty folder is a computer that says nothing, and is not trusted.
+    fs::create_dir(place.path("empty")).unwrap();
+    let run = doctor(&place, &place.path("empty"), "", "--json");
+    let trust = &run.summary()["trust"];
+    assert_eq!(trust["timing_valid"], false);
+    assert!(
+        run.of_type("check")
+            .iter()
+            .all(|check| check["verdict"] != "bad" || check["name"] == "kernel.realtime")
+    );
+}

@@ -1,0 +1,227 @@
+//! A real PREEMPT_RT kernel: what the binary asks of it, read back from `/proc` and `/sys` of a virtual machine.
+//!
+//! Behaviour only. Emulated processors are slow and uneven, so nothing here looks at a duration.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use twinstep_tests::cable::{Cable, ENDS};
+use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::sim::{Sim, interrupt};
+use twinstep_tests::vm;
+
+/// A thread as the kernel sees it.
+#[derive(Debug)]
+struct Thread {
+    /// Field 41 of proc(5) `stat`: 1 is SCHED_FIFO.
+    policy: u32,
+    /// Field 40.
+    priority: u32,
+    /// Processors it may run on.
+    allowed: String,
+    /// Locked memory of its process (kB).
+    locked_kb: u64,
+}
+
+/// The thread of this name, if the process has one by now.
+fn thread(process: u32, name: &str) -> Option<Thread> {
+    for task in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+        let task = task.ok()?.path();
+        let read = |file: &str| fs::read_to_string(task.join(file)).ok();
+        if read("comm")?.trim() != name {
+            continue;
+        }
+        let (stat, status) = (read("stat")?, read("status")?);
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let field = |number: usize| fields.get(number - 3)?.parse().ok();
+        let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+        return Some(Thread {
+            policy: field(41)?,
+            priority: field(40)?,
+            allowed: line("Cpus_allowed_list:")?.trim().to_owned(),
+            locked_kb: line("VmLck:")?.split_whitespace().next()?.parse().ok()?,
+        });
+    }
+    None
+}
+
+/// Waits until the thread `cycle` of a running process is a real-time one with locked memory.
+///
+/// # Panics
+/// Where the process ends before.
+fn cycle_thread(child: &mut Child) -> Thread {
+    loop {
+        let ended = child.try_wait().unwrap();
+        match thread(child.id(), "cycle") {
+            Some(found) if found.policy != 0 && found.locked_kb > 0 => return found,
+            last => assert!(ended.is_none(), "ended as {ended:?}, last seen as {last:?}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// `twinstep demo` in a folder of its own.
+fn demo(place: &Place) -> Command {
+    let mut command = place.command(Path::new(vm::BINARY), ["demo", "--json"]);
+    command.stderr(Stdio::inherit());
+    command
+}
+
+/// Ends a run and returns its summary.
+fn summary(mut child: Child) -> Value {
+    interrupt(&child);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let last = lines.map(Result::unwrap).last().unwrap();
+    assert!(child.wait().unwrap().success());
+    json_lines(&last).pop().unwrap()
+}
+
+#[test]
+fn the_cycle_thread_is_pinned_scheduled_and_locked() {
+    if !vm::inside(
+        "the_cycle_thread_is_pinned_scheduled_and_locked",
+        2,
+        "",
+        &[],
+    ) {
+        return;
+    }
+    assert_eq!(
+        fs::read_to_string("/sys/kernel/realtime").unwrap().trim(),
+        "1"
+    );
+    let place = Place::new();
+    let mut child = demo(&place).spawn().unwrap();
+    let cycle = cycle_thread(&mut child);
+    println!("{cycle:?}");
+    assert_eq!((cycle.policy, cycle.priority), (1, 80));
+    assert_eq!(cycle.allowed, "1", "the last of two processors");
+    let trust = summary(child)["trust"].clone();
+    println!("{trust}");
+    for key in [
+        "realtime_kernel",
+        "sched_fifo",
+        "memory_locked",
+        "timing_valid",
+    ] {
+        assert_eq!(trust[key], true, "{key}");
+    }
+}
+
+#[test]
+fn in_an_isolated_cpuset_it_runs_on_a_core_of_it() {
+    if !vm::inside("in_an_isolated_cpuset_it_runs_on_a_core_of_it", 3, "", &[]) {
+        return;
+    }
+    // As docs/realtime.md tells an administrator to: two processors that the scheduler balances nothing onto.
+    let root = Path::new("/sys/fs/cgroup");
+    let group = root.join("twinstep");
+    fs::write(root.join("cgroup.subtree_control"), "+cpuset").unwrap();
+    fs::create_dir(&group).unwrap();
+    fs::write(group.join("cpuset.cpus"), "1-2").unwrap();
+    fs::write(group.join("cpuset.cpus.partition"), "isolated").unwrap();
+    let read = |path: &Path| fs::read_to_string(path).unwrap().trim().to_owned();
+    assert_eq!(read(&group.join("cpuset.cpus.partition")), "isolated");
+    assert_eq!(read(&root.join("cpuset.cpus.isolated")), "1-2");
+
+    let place = Place::new();
+    // The shell puts itself into the group and becomes the program.
+    let enter = format!(
+        "echo $$ >{}/cgroup.procs && exec \"$0\" \"$@\"",
+        group.display()
+    );
+    let mut child = place
+        .command(
+            Path::new("/bin/sh"),
+            ["-c", &enter, vm::BINARY, "demo", "--json"],
+        )
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let cycle = cycle_thread(&mut child);
+    println!("{cycle:?}");
+    assert_eq!(cycle.allowed, "2", "the last processor of the group");
+    let groups = read(Path::new(&format!("/proc/{}/cgroup", child.id())));
+    assert_eq!(groups, "0::/twinstep");
+    assert_eq!(summary(child)["trust"]["timing_valid"], true);
+}
+
+#[test]
+fn the_press_cell_runs_over_a_virtual_cable() {
+    const TEST: &str = "the_press_cell_runs_over_a_virtual_cable";
+    if !vm::inside(TEST, 2, "", &[]) {
+        return;
+    }
+    const CYCLES: u64 = 2000;
+    let place = Place::new();
+    let text = fs::read_to_string(vm::PRESS_CELL).unwrap();
+    // The segment's processor is emulated too.
+    let slower = text.replacen("period = \"1ms\"", "period = \"2ms\"", 1);
+    assert_ne!(slower, text);
+    let config = place.file("cell.toml", slower);
+    let config = config.to_str().unwrap();
+    let cable = Cable::new(TEST).expect("root may lay a cable");
+    let mut sim = Sim::start(&cable, config, &[]);
+    let cycles = CYCLES.to_string();
+    let record = place.path("run.csv");
+    let run = [
+        "run",
+        config,
+        "--interface",
+        ENDS[0],
+        "--arm",
+        "--json",
+        "--cycles",
+        &cycles,
+    ];
+    let run = cable
+        .command(
+            vm::BINARY,
+            run.iter()
+                .copied()
+                .chain(["--record", record.to_str().unwrap()]),
+        )
+        .env("XDG_STATE_HOME", place.path("state"))
+        .spawn()
+        .unwrap();
+    sim.wait_for_op();
+    let run = run.wait_with_output().unwrap();
+    let served = sim.end();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}");
+    let summary = json_lines(&said).pop().unwrap();
+    println!("{summary}");
+    println!("{}", served.last().unwrap());
+    assert_eq!(summary["cycles"], CYCLES);
+    assert_eq!(summary["trust"]["timing_valid"], true);
+    assert_eq!(summary["bus"]["foreign"], 0);
+    let rows = fs::read_to_string(record).unwrap();
+    let enabled = statuswords(&rows)
+        .filter(|all| all.iter().all(|word| word & 0x6f == 0x27))
+        .count() as u64;
+    // Late or not, the machine was switched on, and moved for most of the time.
+    assert!(
+        enabled > CYCLES / 2,
+        "all drives enabled in {enabled} cycles"
+    );
+}
+
+/// The statuswords of all drives, cycle by cycle; cycles without an answer are left out.
+fn statuswords(rows: &str) -> impl Iterator<Item = Vec<u16>> + '_ {
+    let mut lines = rows.lines();
+    let heads = lines.next().unwrap().split(',').enumerate();
+    let columns: Vec<usize> = heads
+        .filter_map(|(at, head)| head.ends_with(".0x6041").then_some(at))
+        .collect();
+    assert_eq!(columns.len(), 9, "eight axes and a press");
+    lines.filter_map(move |line| {
+        let cells: Vec<_> = line.split(',').collect();
+        columns.iter().map(|at| cells[*at].parse().ok()).collect()
+    })
+}

@@ -1,0 +1,66 @@
+//! Tests that run inside of a virtual machine with a PREEMPT_RT kernel (`scripts/rt-vm`): as root, with nobody else there.
+//!
+//! Time is emulated there and proves nothing; what the kernel does is real.
+
+use crate::{release_binary, root, skip};
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Set inside of the machine.
+const INSIDE: &str = "TWINSTEP_TEST_IN_VM";
+/// The binary, and the press cell, as they are found inside.
+pub const BINARY: &str = "/opt/twinstep";
+/// See [`BINARY`].
+pub const PRESS_CELL: &str = "/opt/press-cell.toml";
+
+/// Whether this process runs inside of the machine.
+pub(crate) fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+/// Whether `test` goes on here: inside of the machine. Outside, it is started inside, on `cpus` processors and with `append` on
+/// the command line of the kernel. Where no machine can be had it is skipped aloud.
+///
+/// # Panics
+/// Where it fails inside.
+#[must_use]
+pub fn inside(test: &str, cpus: u32, append: &str, files: &[&Path]) -> bool {
+    if is_inside() {
+        return true;
+    }
+    let script = root().join("scripts/rt-vm");
+    let machine = |args: &[&str]| {
+        let mut command = Command::new(&script);
+        command.args(args).stdin(Stdio::null());
+        command
+    };
+    let prepared = machine(&["--prepare"])
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    if !prepared.status.success() {
+        skip(test, String::from_utf8_lossy(&prepared.stderr).trim());
+        return false;
+    }
+    let me = env::current_exe().unwrap_or_else(|error| panic!("this test's own path: {error}"));
+    let press_cell = root().join("rt-config/machines/press-cell.toml");
+    let mut command = machine(&["--cpus", &cpus.to_string(), "--append", append]);
+    for file in [release_binary(), &press_cell].iter().chain(files) {
+        command.arg("--file").arg(file);
+    }
+    command.args(["--env", &format!("{INSIDE}=1"), "--env", "RUST_BACKTRACE=0"]);
+    let run = command
+        .arg("--")
+        .arg(me)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    let said = String::from_utf8_lossy(&run.stdout);
+    let complained = String::from_utf8_lossy(&run.stderr);
+    // A name that matches no test would pass too.
+    let one = said.contains("1 passed") || said.contains("1 failed");
+    assert!(one, "{test} did not run inside: {said}{complained}");
+    assert!(run.status.success(), "{said}{complained}");
+    print!("{said}");
+    false
+}
