@@ -65,10 +65,10 @@ fn friction() {
 fn friction_and_load_on_the_disturbance() {
     for (kind, cause) in [
         ("friction:pusher:factor", "friction increased"),
-        ("load:carriage:mass", "more load"),
+        ("load:lift:mass", "more load"),
     ] {
         let (step, ramp) = match kind {
-            "load:carriage:mass" => ("12kg", "24kg"),
+            "load:lift:mass" => ("9kg", "18kg"),
             _ => ("1.25", "1.5"),
         };
         named(&format!("{kind}={step}"), 10, "disturbance", &[cause]);

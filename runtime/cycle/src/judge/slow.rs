@@ -34,6 +34,16 @@ pub(super) struct Slow {
     rippling: bool,
 }
 
+/// What the disturbance may differ by because the motion is another one (A): the observer follows a jerk late, which is all of the healthy mean
+/// over an acceleration, and a machine that is being stopped, or runs slower, has other jerks.
+fn late(feature: Feature, mean_a: f64) -> f64 {
+    if feature == Feature::Acceleration {
+        mean_a
+    } else {
+        0.0
+    }
+}
+
 impl AxisJudge {
     /// A movement has ended. `ranking` is what its features of `current_load` say, and `speaks` that they deviate in this movement.
     pub(super) fn slow(
@@ -52,8 +62,9 @@ impl AxisJudge {
             slow.last[f] = block;
             if let Some(base) = plan.slow.disturbance[f] {
                 let model_a = model_error(feature, &block, base.mean_a);
-                let sigma = libm::sqrt(base.sigma_a * base.sigma_a + model_a * model_a);
-                let z = (block.disturbance_a - base.mean_a) / sigma;
+                let late_a = late(feature, base.mean_a);
+                let square = base.sigma_a * base.sigma_a + model_a * model_a + late_a * late_a;
+                let z = (block.disturbance_a - base.mean_a) / libm::sqrt(square);
                 slow.disturbance[f].push(z, t.slack, t.threshold);
             }
         }

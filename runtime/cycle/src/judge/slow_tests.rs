@@ -93,6 +93,26 @@ fn a_disturbance_that_creeps_is_raised() {
 }
 
 #[test]
+fn an_acceleration_with_another_jerk_is_no_disturbance() {
+    // A stop that leaves nothing of the healthy mean of 0.05 A.
+    let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+    for _ in 0..50 {
+        for speeding in [true, false] {
+            let segment = Segment {
+                regime: Regime::Acceleration,
+                forward: true,
+                speeding,
+                cycles: 50.0,
+                ..Segment::default()
+            };
+            judge.segment(&slow_plan(), &THRESHOLDS, &at(190), &segment, &mut out);
+        }
+        judge.movement_end(&slow_plan(), &THRESHOLDS, &at(200), &mut out);
+    }
+    assert_eq!(out.pop(), None);
+}
+
+#[test]
 fn a_ripple_that_steps_or_creeps_is_raised_though_the_mean_stays() {
     let step = told(Channel::Ripple, 60, |n| match n {
         10..30 => [0.0, 0.05, 0.06],
