@@ -211,7 +211,10 @@ fn sizes() {
     let rows = [
         ("parameters", each(size_of::<LaneParams>() - fine)),
         ("thresholds", each(size_of::<JudgeLane>())),
-        ("state", each(size_of::<LaneState>())),
+        (
+            "state",
+            each(size_of::<LaneState>() - LaneState::PRESS_BYTES),
+        ),
     ];
     println!("bytes of an axis");
     let hot: usize = rows.iter().map(|(_, bytes)| bytes).sum();
@@ -223,6 +226,11 @@ fn sizes() {
         "{:<12}{:>6}  at starts, stops, reversals",
         "substeps",
         each(fine)
+    );
+    println!(
+        "{:<12}{:>6}  lanes with presses, every cycle",
+        "presses",
+        each(LaneState::PRESS_BYTES)
     );
     println!(
         "{:<12}{:>6}  when something is raised or ends",

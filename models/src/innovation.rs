@@ -11,12 +11,9 @@
 //! - **CUSUM**: two-sided, slack [`SLACK`], for what shifts it.
 //!
 //! All thresholds come from the healthy record; a detector without one is off.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
-)]
 
 use crate::lane::{LANES, Lane, ZERO};
+use crate::simd::{Portable, Vector};
 
 /// Channels with an innovation: position, velocity, current.
 pub const NEXT: usize = 3;
@@ -113,36 +110,50 @@ impl Watch {
         square: ZERO,
     };
 
-    /// Takes in one cycle: innovations of position (m), velocity (m/s) and current (A). `judged` is 1 where they may be judged;
-    /// elsewhere the detectors are forgotten. Returns 1 where a detector is beyond its threshold.
+    /// Takes in one cycle: innovations of position (m), velocity (m/s) and current (A). `judged` has a bit for each axis that may be
+    /// judged; elsewhere the detectors are forgotten. Returns a bit for each axis with a detector beyond its threshold.
+    pub fn push(&mut self, p: &WatchParams, innovation: &[Lane; NEXT], judged: u8) -> u8 {
+        (0..Portable::PARTS).fold(0, |beyond, part| {
+            let innovation = Portable::each(innovation.each_ref(), part);
+            beyond | self.push_on(p, innovation, judged, part)
+        })
+    }
+
+    /// [`Self::push`] of a part with the vector of a unit.
     #[inline(always)]
-    pub fn push(&mut self, p: &WatchParams, innovation: &[Lane; NEXT], judged: &Lane) -> Lane {
-        let mut beyond = ZERO;
-        for l in 0..LANES {
-            let judge = judged[l] != 0.0;
-            let mut alarm = false;
-            for c in 0..NEXT {
-                let e = innovation[c][l];
-                alarm |= (e > p.limit[c][l]) | (e < -p.limit[c][l]);
-            }
-            for w in 0..WHITENED {
-                let e = innovation[WHITENED_CHANNELS[w]][l];
-                let y = (e - p.correlation[w][l] * self.before[w][l]) * p.per_sigma[w][l];
-                let window = self.window[w][l] + WINDOW_WEIGHT * (y * y - self.window[w][l]);
-                let up = bounded(self.up[w][l] + y - SLACK, p.cusum[w][l]);
-                let down = bounded(self.down[w][l] - y - SLACK, p.cusum[w][l]);
-                alarm |= (window > p.window[w][l]) | (up > p.cusum[w][l]) | (down > p.cusum[w][l]);
-                self.before[w][l] = if judge { e } else { 0.0 };
-                self.window[w][l] = if judge { window } else { 0.0 };
-                self.up[w][l] = if judge { up } else { 0.0 };
-                self.down[w][l] = if judge { down } else { 0.0 };
-            }
-            let e = innovation[2][l];
-            let square = self.square[l] + SQUARE_WEIGHT * (e * e - self.square[l]);
-            self.square[l] = if judge { square } else { self.square[l] };
-            beyond[l] = if alarm & judge { 1.0 } else { 0.0 };
+    pub fn push_on<V: Vector>(
+        &mut self,
+        p: &WatchParams,
+        innovation: [V; NEXT],
+        judged: u8,
+        part: usize,
+    ) -> u8 {
+        let at = |lane: &Lane| V::load(lane, part);
+        let (zero, judge) = (V::splat(0.0), V::mask(judged, part));
+        let kept = |new: V| V::select(judge, new, zero);
+        let mut alarm = innovation[0].size().above(at(&p.limit[0]));
+        for (e, limit) in innovation.iter().zip(&p.limit).skip(1) {
+            alarm = V::either(alarm, e.size().above(at(limit)));
         }
-        beyond
+        for w in 0..WHITENED {
+            let e = innovation[WHITENED_CHANNELS[w]];
+            let y = (e - at(&p.correlation[w]) * at(&self.before[w])) * at(&p.per_sigma[w]);
+            let window = at(&self.window[w]);
+            let window = window + V::splat(WINDOW_WEIGHT) * (y * y - window);
+            let (threshold, slack) = (at(&p.cusum[w]), V::splat(SLACK));
+            let up = bounded(at(&self.up[w]) + y - slack, threshold);
+            let down = bounded(at(&self.down[w]) - y - slack, threshold);
+            alarm = V::either(alarm, window.above(at(&p.window[w])));
+            alarm = V::either(alarm, up.larger(down).above(threshold));
+            kept(e).store(&mut self.before[w], part);
+            kept(window).store(&mut self.window[w], part);
+            kept(up).store(&mut self.up[w], part);
+            kept(down).store(&mut self.down[w], part);
+        }
+        let (e, square) = (innovation[2], at(&self.square));
+        let new = square + V::splat(SQUARE_WEIGHT) * (e * e - square);
+        V::select(judge, new, square).store(&mut self.square, part);
+        V::bits(alarm, part) & judged
     }
 }
 
@@ -168,17 +179,16 @@ impl Statistics {
 
 /// A sum stays between nothing and twice its threshold, so that what has gone is soon cleared.
 #[inline(always)]
-fn bounded(sum: f64, threshold: f64) -> f64 {
+fn bounded<V: Vector>(sum: V, threshold: V) -> V {
     let top = threshold + threshold;
-    let sum = if sum < 0.0 { 0.0 } else { sum };
-    if sum > top { top } else { sum }
+    top.smaller(V::splat(0.0).larger(sum))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const JUDGED: Lane = [1.0; LANES];
+    const JUDGED: u8 = u8::MAX;
 
     fn params() -> WatchParams {
         let mut p = WatchParams::OFF;
@@ -201,16 +211,16 @@ mod tests {
     #[test]
     fn a_limit_is_met_at_once_and_on_its_own_axis_alone() {
         let mut w = Watch::NEW;
-        let beyond = w.push(&params(), &one(-1.1), &JUDGED);
-        assert_eq!(beyond, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(w.push(&params(), &one(-1.1), &ZERO), ZERO);
+        let beyond = w.push(&params(), &one(-1.1), JUDGED);
+        assert_eq!(beyond, 1 << 2);
+        assert_eq!(w.push(&params(), &one(-1.1), 0), 0);
     }
 
     #[test]
     fn a_shift_below_the_limit_is_summed_up() {
         let (p, mut w) = (params(), Watch::NEW);
         // An innovation that stays at 1 sigma of what is left: y = (e - 0.9 e) / 0.1.
-        let found = (0..200).position(|_| w.push(&p, &one(0.9), &JUDGED)[2] == 1.0);
+        let found = (0..200).position(|_| w.push(&p, &one(0.9), JUDGED) & 1 << 2 != 0);
         // y is 0.9 after the first 9; the slack leaves 0.4 a cycle.
         assert!(found.is_some_and(|n| (2..30).contains(&n)), "{found:?}");
         assert!(w.window[0][2] < 3.0);
@@ -221,7 +231,7 @@ mod tests {
         let (p, mut w) = (params(), Watch::NEW);
         let found = (0..400).position(|k| {
             let e = if k % 2 == 0 { 0.12 } else { -0.12 };
-            w.push(&p, &one(e), &JUDGED)[2] == 1.0
+            w.push(&p, &one(e), JUDGED) & 1 << 2 != 0
         });
         // |y| = 2.28, so y^2 passes 3 soon; the sums never do.
         assert!(found.is_some_and(|n| n < 100), "{found:?}");

@@ -3,14 +3,13 @@
 //!
 //! A segment is a stretch in which regime and directions stay the same. While it lasts, a cycle only adds to its sums, eight
 //! axes at a time; what a movement's figures are made of is decided when it ends (see [`crate::blocks`]), a few times a second.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
-)]
+//!
+//! What an axis does is a bit of a byte for each of the eight, so that a few operations on bytes classify all of them.
 
-use crate::axis::load::LoadEstimate;
+use crate::axis::load::{Balance, Motion};
 use crate::channel::Regime;
 use crate::lane::{LANES, Lane, ZERO};
+use crate::simd::Vector;
 
 /// When a motion counts as what.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +40,10 @@ impl RegimeParams {
 pub struct RegimeLane {
     standstill_m_per_s: Lane,
     steady_m_per_s2: Lane,
-    reversal_cycles: Lane,
+    /// Read for presses alone.
     pressing_a: Lane,
+    /// Read when an axis turns around.
+    reversal_cycles: [u32; LANES],
 }
 
 impl RegimeLane {
@@ -51,13 +52,13 @@ impl RegimeLane {
         let mut lane = Self {
             standstill_m_per_s: [1.0; LANES],
             steady_m_per_s2: [1.0; LANES],
-            reversal_cycles: ZERO,
+            reversal_cycles: [0; LANES],
             pressing_a: [1.0; LANES],
         };
         for (l, p) in axes.take(LANES).enumerate() {
             lane.standstill_m_per_s[l] = p.standstill_m_per_s;
             lane.steady_m_per_s2[l] = p.steady_m_per_s2;
-            lane.reversal_cycles[l] = f64::from(p.reversal_cycles);
+            lane.reversal_cycles[l] = p.reversal_cycles;
             lane.pressing_a[l] = p.pressing_a;
         }
         lane
@@ -65,12 +66,109 @@ impl RegimeLane {
 }
 
 /// Cycles at rest after which a movement is over.
-pub const STILL: f64 = 10.0;
+pub const STILL: u8 = 10;
 
-/// Regime and directions as one number: the regime's code times 8, and a bit for each direction that matters in it.
-const FORWARD: f64 = 1.0;
-const SPEEDING: f64 = 2.0;
-const INTO: f64 = 4.0;
+/// What of the motion of eight axes is beyond its bounds: a bit for each axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    forward: u8,
+    backward: u8,
+    speeding: u8,
+    slowing: u8,
+    pushed: u8,
+    pulled: u8,
+}
+
+impl Seen {
+    /// Takes in a part: its motion and, of presses, the contact current (A).
+    #[inline(always)]
+    pub fn put<V: Vector>(
+        &mut self,
+        p: &RegimeLane,
+        motion: &Motion<V>,
+        contact_a: Option<V>,
+        part: usize,
+    ) {
+        let (above, below) = beyond(motion.velocity_m_per_s, &p.standstill_m_per_s, part);
+        self.forward |= above;
+        self.backward |= below;
+        let (above, below) = beyond(motion.acceleration_m_per_s2, &p.steady_m_per_s2, part);
+        self.speeding |= above;
+        self.slowing |= below;
+        if let Some(contact_a) = contact_a {
+            let (above, below) = beyond(contact_a, &p.pressing_a, part);
+            self.pushed |= above;
+            self.pulled |= below;
+        }
+    }
+}
+
+/// Bits of what is above `bound`, and of what is below `-bound`.
+#[inline(always)]
+fn beyond<V: Vector>(x: V, bound: &Lane, part: usize) -> (u8, u8) {
+    let bound = V::load(bound, part);
+    let minus = V::splat(0.0) - x;
+    (
+        V::bits(x.above(bound), part),
+        V::bits(minus.above(bound), part),
+    )
+}
+
+/// What eight axes do: a bit for each axis. One that does none of this moves at constant speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Doing {
+    settling: u8,
+    standstill: u8,
+    reversal: u8,
+    pressing: u8,
+    acceleration: u8,
+    /// The velocity is positive, where that matters.
+    forward: u8,
+    /// Acceleration, or contact force where it presses, is positive.
+    up: u8,
+}
+
+impl Doing {
+    /// Settling.
+    const NEW: Self = Self {
+        settling: u8::MAX,
+        standstill: 0,
+        reversal: 0,
+        pressing: 0,
+        acceleration: 0,
+        forward: 0,
+        up: 0,
+    };
+
+    /// The axes that do something else than in `other`.
+    #[inline(always)]
+    const fn differ(&self, other: &Self) -> u8 {
+        (self.settling ^ other.settling)
+            | (self.standstill ^ other.standstill)
+            | (self.reversal ^ other.reversal)
+            | (self.pressing ^ other.pressing)
+            | (self.acceleration ^ other.acceleration)
+            | (self.forward ^ other.forward)
+            | (self.up ^ other.up)
+    }
+
+    fn regime(&self, l: usize) -> Regime {
+        let is = |bits: u8| bits & (1 << l) != 0;
+        if is(self.settling) {
+            Regime::Settling
+        } else if is(self.standstill) {
+            Regime::Standstill
+        } else if is(self.reversal) {
+            Regime::Reversal
+        } else if is(self.pressing) {
+            Regime::Pressing
+        } else if is(self.acceleration) {
+            Regime::Acceleration
+        } else {
+            Regime::ConstantSpeed
+        }
+    }
+}
 
 /// A stretch of one axis in which regime and directions stayed the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -107,160 +205,226 @@ pub struct Segment {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct Segments {
-    /// Direction of the last movement: -1, 1, or 0 when it has not moved yet.
-    last_direction: Lane,
-    /// Direction of the movement in progress, 0 at standstill.
-    direction: Lane,
-    reversal_left: Lane,
-    still: Lane,
-    id: Lane,
     cycles: Lane,
     measured_a: Lane,
     predicted_a: Lane,
     inertial_a: Lane,
-    contact_a: Lane,
     velocity_m_per_s: Lane,
     innovation_square: Lane,
     residual_square: Lane,
     disturbance_a: Lane,
+    doing: Doing,
+    /// The movement in progress goes forward, backward; neither at standstill.
+    direction: [u8; 2],
+    /// The last movement did; neither when it has not moved yet.
+    last_direction: [u8; 2],
+    /// Some of the reversal is left, and how much of it (cycles).
+    reverses: u8,
+    reversal_left: [u32; LANES],
+    /// It has rested, no longer than a little beyond [`STILL`], and how long (cycles).
+    rests: u8,
+    /// It has rested for that long.
+    rested: u8,
+    still: [u8; LANES],
+    /// Contact currents of presses (A).
+    contact_a: Lane,
 }
 
 /// One cycle of eight axes, classified.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classified {
-    id: Lane,
-    /// 1 where a segment has ended in this cycle, or a movement has: see [`Segments::movement_ended`].
-    pub attention: Lane,
+    doing: Doing,
+    /// A bit for each axis whose segment ends with this cycle.
+    ended: u8,
+    /// A bit for each axis whose movement does.
+    pub movement_ended: u8,
 }
 
-const SETTLING: f64 = Regime::Settling as u8 as f64 * 8.0;
+impl Classified {
+    /// Bits of the axes of which something has ended.
+    #[inline(always)]
+    pub const fn attention(&self) -> u8 {
+        self.ended | self.movement_ended
+    }
+}
 
 impl Segments {
     /// Nothing seen yet: settling.
     pub const NEW: Self = Self {
-        last_direction: ZERO,
-        direction: ZERO,
-        reversal_left: ZERO,
-        still: ZERO,
-        id: [SETTLING; LANES],
         cycles: ZERO,
         measured_a: ZERO,
         predicted_a: ZERO,
         inertial_a: ZERO,
-        contact_a: ZERO,
         velocity_m_per_s: ZERO,
         innovation_square: ZERO,
         residual_square: ZERO,
         disturbance_a: ZERO,
+        doing: Doing::NEW,
+        direction: [0; 2],
+        last_direction: [0; 2],
+        reverses: 0,
+        reversal_left: [0; LANES],
+        rests: 0,
+        rested: 0,
+        still: [0; LANES],
+        contact_a: ZERO,
     };
 
-    /// Classifies one cycle. `settling` is 1 where nothing may be judged: it forgets the movement.
+    /// Classifies one cycle. `settling` has a bit where nothing may be judged: it forgets the movement.
+    ///
+    /// Where a segment has ended it must be taken by [`Segments::ended`]; then [`Segments::begin`] and [`Segments::add`] follow.
     #[inline(always)]
-    pub fn classify(&mut self, p: &RegimeLane, s: &LoadEstimate, settling: &Lane) -> Classified {
-        let mut out = Classified {
-            id: ZERO,
-            attention: ZERO,
-        };
-        for l in 0..LANES {
-            let v = s.velocity_m_per_s[l];
-            let (a, c) = (s.acceleration_m_per_s2[l], s.contact_a[l]);
-            let forward = v > p.standstill_m_per_s[l];
-            let backward = v < -p.standstill_m_per_s[l];
-            let direction = if forward {
-                1.0
-            } else if backward {
-                -1.0
-            } else {
-                0.0
-            };
-            let moves = forward | backward;
-            let starts = moves & (direction != self.direction[l]);
-            let turns = starts & (self.last_direction[l] == -direction);
-            let left = if turns { p.reversal_cycles[l] } else { 0.0 };
-            let left = if starts { left } else { self.reversal_left[l] };
-            let reverses = moves & (left > 0.0);
-            let presses = (c > p.pressing_a[l]) | (c < -p.pressing_a[l]);
-            let speeds = (a > p.steady_m_per_s2[l]) | (a < -p.steady_m_per_s2[l]);
-            let ahead = if forward { FORWARD } else { 0.0 };
-            let regime = |r: Regime| 8.0 * r as u8 as f64;
-            let id = if presses {
-                regime(Regime::Pressing) + ahead + if c > 0.0 { INTO } else { 0.0 }
-            } else if speeds {
-                regime(Regime::Acceleration) + ahead + if a > 0.0 { SPEEDING } else { 0.0 }
-            } else {
-                regime(Regime::ConstantSpeed) + ahead
-            };
-            let id = if reverses {
-                regime(Regime::Reversal)
-            } else {
-                id
-            };
-            let id = if moves {
-                id
-            } else {
-                regime(Regime::Standstill)
-            };
-            let judged = settling[l] == 0.0;
-            let id = if judged { id } else { SETTLING };
-            let left = if reverses { left - 1.0 } else { 0.0 };
-            self.reversal_left[l] = if judged { left } else { 0.0 };
-            let last = if starts {
-                direction
-            } else {
-                self.last_direction[l]
-            };
-            self.last_direction[l] = if judged { last } else { 0.0 };
-            self.direction[l] = if judged { direction } else { 0.0 };
-            let still = if moves { 0.0 } else { self.still[l] + 1.0 };
-            // It stops counting once it has been told: a count without end would lose its last bit one day.
-            let still = if still > STILL + 1.0 {
-                STILL + 1.0
-            } else {
-                still
-            };
-            self.still[l] = if judged { still } else { 0.0 };
-            let ends = (id != self.id[l]) | (self.still[l] == STILL);
-            out.id[l] = id;
-            out.attention[l] = if ends { 1.0 } else { 0.0 };
+    pub fn classify(&mut self, p: &RegimeLane, seen: &Seen, settling: u8) -> Classified {
+        let moves = seen.forward | seen.backward;
+        let judged = !settling;
+        let [forward, backward] = self.direction;
+        let starts = moves & ((seen.forward ^ forward) | (seen.backward ^ backward));
+        let [last_forward, last_backward] = self.last_direction;
+        let turns = starts & ((seen.forward & last_backward) | (seen.backward & last_forward));
+        let mut reverses = 0;
+        if starts | self.reverses != 0 {
+            reverses = self.reverse(p, moves, starts, turns, judged);
         }
-        out
+        self.direction = [seen.forward & judged, seen.backward & judged];
+        let last = |old: u8, new: u8| ((old & !starts) | (new & starts)) & judged;
+        self.last_direction = [
+            last(last_forward, seen.forward),
+            last(last_backward, seen.backward),
+        ];
+        let stands = judged & !moves;
+        let movement_ended = if (stands & !self.rested) | (self.rests & !stands) != 0 {
+            self.rest(stands)
+        } else {
+            0
+        };
+        let goes = judged & moves & !reverses;
+        let pressing = goes & (seen.pushed | seen.pulled);
+        let acceleration = goes & !pressing & (seen.speeding | seen.slowing);
+        let doing = Doing {
+            settling,
+            standstill: stands,
+            reversal: judged & reverses,
+            pressing,
+            acceleration,
+            forward: goes & seen.forward,
+            up: (pressing & seen.pushed) | (acceleration & seen.speeding),
+        };
+        Classified {
+            doing,
+            ended: doing.differ(&self.doing),
+            movement_ended,
+        }
     }
 
-    /// Adds the cycle to the segments; those that [`Segments::ended`] must be taken before.
-    #[inline(always)]
-    pub fn add(
-        &mut self,
-        c: &Classified,
-        s: &LoadEstimate,
-        innovation_square: &Lane,
-        disturbance_a: &Lane,
-    ) {
-        for l in 0..LANES {
-            let same = c.id[l] == self.id[l];
-            let kept = |sum: f64| if same { sum } else { 0.0 };
-            self.cycles[l] = kept(self.cycles[l]) + 1.0;
-            self.measured_a[l] = kept(self.measured_a[l]) + s.measured_a[l];
-            self.predicted_a[l] = kept(self.predicted_a[l]) + s.predicted_a[l];
-            let residual = s.measured_a[l] - s.predicted_a[l];
-            self.residual_square[l] = kept(self.residual_square[l]) + residual * residual;
-            self.inertial_a[l] = kept(self.inertial_a[l]) + s.inertial_a[l];
-            self.contact_a[l] = kept(self.contact_a[l]) + s.contact_a[l];
-            self.velocity_m_per_s[l] = kept(self.velocity_m_per_s[l]) + s.velocity_m_per_s[l];
-            let (largest, new) = (kept(self.innovation_square[l]), innovation_square[l]);
-            self.innovation_square[l] = if new > largest { new } else { largest };
-            self.disturbance_a[l] = kept(self.disturbance_a[l]) + disturbance_a[l];
-            self.id[l] = c.id[l];
+    /// Counts the reversals of the axes that start, or of which some is left. Returns the axes that reverse.
+    #[inline(never)]
+    fn reverse(&mut self, p: &RegimeLane, moves: u8, starts: u8, turns: u8, judged: u8) -> u8 {
+        let mut reverses = 0;
+        for (l, bit) in each(starts | self.reverses) {
+            let left = match (starts & bit != 0, turns & bit != 0) {
+                (true, true) => p.reversal_cycles[l],
+                (true, false) => 0,
+                (false, _) => self.reversal_left[l],
+            };
+            let now = moves & bit != 0 && left > 0;
+            let left = if now && judged & bit != 0 {
+                left - 1
+            } else {
+                0
+            };
+            self.reversal_left[l] = left;
+            set(&mut reverses, bit, now);
+            set(&mut self.reverses, bit, left > 0);
         }
+        reverses
+    }
+
+    /// Counts the cycles of the axes that have come to rest, or have left it. Returns those whose movement is over with this one.
+    #[inline(never)]
+    fn rest(&mut self, stands: u8) -> u8 {
+        let mut ended = 0;
+        for (l, bit) in each((stands & !self.rested) | (self.rests & !stands)) {
+            // It stops counting once it has been told.
+            let still = if stands & bit != 0 {
+                self.still[l] + 1
+            } else {
+                0
+            };
+            self.still[l] = still;
+            set(&mut ended, bit, still == STILL);
+            set(&mut self.rests, bit, still > 0);
+            set(&mut self.rested, bit, still > STILL);
+        }
+        ended
+    }
+
+    /// Begins new segments where others have ended.
+    #[inline(always)]
+    pub fn begin(&mut self, c: &Classified) {
+        self.doing = c.doing;
+        if c.ended != 0 {
+            self.empty(c.ended);
+        }
+    }
+
+    #[inline(never)]
+    fn empty(&mut self, ended: u8) {
+        for sum in [
+            &mut self.cycles,
+            &mut self.measured_a,
+            &mut self.predicted_a,
+            &mut self.inertial_a,
+            &mut self.velocity_m_per_s,
+            &mut self.innovation_square,
+            &mut self.residual_square,
+            &mut self.disturbance_a,
+            &mut self.contact_a,
+        ] {
+            for (l, x) in sum.iter_mut().enumerate() {
+                *x = if ended & (1 << l) != 0 { 0.0 } else { *x };
+            }
+        }
+    }
+
+    /// Adds the cycle to the segments in progress: what the load explains, velocity (m/s), mean square of the innovation of current (A2) and
+    /// disturbance of the observer (A).
+    #[inline(always)]
+    pub fn add<V: Vector>(
+        &mut self,
+        balance: &Balance<V>,
+        velocity_m_per_s: V,
+        innovation_square: V,
+        disturbance_a: V,
+        part: usize,
+    ) {
+        plus(&mut self.cycles, V::splat(1.0), part);
+        plus(&mut self.measured_a, balance.measured_a, part);
+        plus(&mut self.predicted_a, balance.predicted_a, part);
+        plus(&mut self.inertial_a, balance.inertial_a, part);
+        plus(&mut self.velocity_m_per_s, velocity_m_per_s, part);
+        plus(&mut self.disturbance_a, disturbance_a, part);
+        let residual = balance.measured_a - balance.predicted_a;
+        plus(&mut self.residual_square, residual * residual, part);
+        innovation_square
+            .larger(V::load(&self.innovation_square, part))
+            .store(&mut self.innovation_square, part);
+    }
+
+    /// Adds the contact current of presses (A).
+    #[inline(always)]
+    pub fn add_contact<V: Vector>(&mut self, contact_a: V, part: usize) {
+        plus(&mut self.contact_a, contact_a, part);
     }
 
     /// The segment of axis `l` that the classified cycle ends, if it does.
     pub fn ended(&self, c: &Classified, l: usize) -> Option<Segment> {
-        (c.id[l] != self.id[l]).then(|| Segment {
-            regime: regime_of(self.id[l]),
-            forward: bit(self.id[l], FORWARD),
-            speeding: bit(self.id[l], SPEEDING),
-            into: bit(self.id[l], INTO),
+        let is = |bits: u8| bits & (1 << l) != 0;
+        let (regime, up) = (self.regime(l), is(self.doing.up));
+        is(c.ended).then(|| Segment {
+            regime,
+            forward: is(self.doing.forward),
+            speeding: up && regime == Regime::Acceleration,
+            into: up && regime == Regime::Pressing,
             cycles: self.cycles[l],
             measured_a: self.measured_a[l],
             predicted_a: self.predicted_a[l],
@@ -273,130 +437,32 @@ impl Segments {
         })
     }
 
-    /// Axis `l` has been at rest for so long that its movement is over.
-    pub fn movement_ended(&self, l: usize) -> bool {
-        self.still[l] == STILL
-    }
-
     /// Regime of axis `l`.
     pub fn regime(&self, l: usize) -> Regime {
-        regime_of(self.id[l])
+        self.doing.regime(l)
     }
 }
 
-fn bit(id: f64, bit: f64) -> bool {
-    id as u8 & bit as u8 != 0
+/// The places whose bits are set, each with its bit.
+#[inline(always)]
+fn each(mut bits: u8) -> impl Iterator<Item = (usize, u8)> {
+    core::iter::from_fn(move || {
+        let l = bits.trailing_zeros() as usize;
+        let bit = bits & bits.wrapping_neg();
+        bits ^= bit;
+        (bit != 0 && l < LANES).then_some((l, bit))
+    })
 }
 
-fn regime_of(id: f64) -> Regime {
-    let code = usize::from(id as u8 / 8);
-    Regime::ALL.get(code).copied().unwrap_or(Regime::Settling)
+#[inline(always)]
+const fn set(bits: &mut u8, bit: u8, on: bool) {
+    *bits = if on { *bits | bit } else { *bits & !bit };
+}
+
+#[inline(always)]
+fn plus<V: Vector>(sum: &mut Lane, x: V, part: usize) {
+    (V::load(sum, part) + x).store(sum, part);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const P: RegimeParams = RegimeParams {
-        standstill_m_per_s: 0.001,
-        steady_m_per_s2: 0.1,
-        reversal_cycles: 3,
-        pressing_a: 0.1,
-    };
-
-    /// Feeds (velocity, acceleration, contact) to one place of a lane.
-    fn feed(segments: &mut Segments, v: f64, a: f64, c: f64) -> (Regime, Option<Segment>) {
-        let lane = RegimeLane::new([P; LANES].into_iter());
-        let mut s = LoadEstimate::NONE;
-        s.velocity_m_per_s[3] = v;
-        s.acceleration_m_per_s2[3] = a;
-        s.contact_a[3] = c;
-        s.measured_a[3] = 1.0;
-        let classified = segments.classify(&lane, &s, &ZERO);
-        let ended = segments.ended(&classified, 3);
-        assert_eq!(
-            classified.attention[3] == 1.0,
-            ended.is_some() || segments.movement_ended(3)
-        );
-        segments.add(&classified, &s, &ZERO, &[0.5; LANES]);
-        (segments.regime(3), ended)
-    }
-
-    #[test]
-    fn a_stroke_passes_through_its_regimes() {
-        let mut s = Segments::NEW;
-        let mut seen = Vec::new();
-        for (v, a, c) in [
-            (0.0, 0.0, 0.0),
-            (0.01, 1.0, 0.0),
-            (0.1, 0.0, 0.0),
-            (0.1, 0.0, 0.5),
-            (0.0, 0.0, 0.5),
-            (-0.01, -1.0, 0.0),
-            (-0.1, -1.0, 0.0),
-            (-0.1, -1.0, 0.0),
-            (-0.1, -1.0, 0.0),
-            (-0.1, 0.0, 0.0),
-        ] {
-            seen.push(feed(&mut s, v, a, c).0);
-        }
-        use Regime::*;
-        assert_eq!(
-            seen,
-            [
-                Standstill,
-                Acceleration,
-                ConstantSpeed,
-                Pressing,
-                Standstill,
-                Reversal,
-                Reversal,
-                Reversal,
-                Acceleration,
-                ConstantSpeed
-            ]
-        );
-    }
-
-    #[test]
-    fn a_start_in_the_same_direction_is_no_reversal() {
-        let mut s = Segments::NEW;
-        feed(&mut s, 0.1, 0.0, 0.0);
-        feed(&mut s, 0.0, 0.0, 0.0);
-        assert_eq!(feed(&mut s, 0.1, 0.0, 0.0).0, Regime::ConstantSpeed);
-    }
-
-    #[test]
-    fn a_segment_ends_with_its_regime_and_holds_its_sums() {
-        let mut s = Segments::NEW;
-        feed(&mut s, 0.0, 0.0, 0.0);
-        for n in 0..5 {
-            let ended = feed(&mut s, 0.1, 0.0, 0.0).1;
-            assert_eq!(ended.is_some(), n == 0);
-        }
-        let ended = feed(&mut s, -0.1, 0.0, 0.0)
-            .1
-            .expect("the way forward ends");
-        assert_eq!(
-            (ended.regime, ended.forward, ended.cycles),
-            (Regime::ConstantSpeed, true, 5.0)
-        );
-        assert_eq!(ended.measured_a, 5.0);
-        assert_eq!(ended.residual_square, 5.0);
-        assert_eq!(ended.disturbance_a, 2.5);
-        assert!((ended.velocity_m_per_s - 0.5).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_movement_ends_once() {
-        let mut s = Segments::NEW;
-        feed(&mut s, 0.1, 0.0, 0.0);
-        let ends = (0..40)
-            .filter(|_| {
-                feed(&mut s, 0.0, 0.0, 0.0);
-                s.movement_ended(3)
-            })
-            .count();
-        assert_eq!(ends, 1);
-    }
-}
+mod tests;

@@ -374,8 +374,7 @@ static void tell(struct state *out)
 static void evidence(void)
 {
     const double *const figures[] = {s.deviations, s.window[0], s.window[1], s.up[0], s.up[1], s.down[0], s.down[1], s.square,
-                                     s.load_measured_a, s.load_predicted_a, s.load_inertial_a, s.load_position_m,
-                                     s.load_velocity_m_per_s, s.load_acceleration_m_per_s2};
+                                     s.load_measured_a, s.load_predicted_a, s.load_position_m, s.load_velocity_m_per_s, s.load_acceleration_m_per_s2};
     for (size_t n = 0; n < sizeof figures / sizeof *figures; n++) {
         double sum = 0.0;
         for (size_t l = 0; l < count; l++)

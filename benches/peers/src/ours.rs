@@ -5,7 +5,7 @@
 use crate::Runner;
 use crate::scenario::{Params, Scenario, State};
 use std::error::Error;
-use twinstep_models::axis::load::{LoadEstimate, LoadFilter};
+use twinstep_models::axis::load::LoadFilter;
 use twinstep_models::kalman::Gains;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::innovation::{Watch, WatchParams, Whitened};
@@ -20,7 +20,6 @@ struct Group {
     state: AxisState,
     watch: Watch,
     filter: LoadFilter,
-    load: LoadEstimate,
     /// Cycles with a detector beyond its threshold, counted.
     deviations: Lane,
 }
@@ -150,29 +149,35 @@ impl Group {
             state,
             watch: Watch::NEW,
             filter,
-            load: LoadEstimate::NONE,
             deviations: ZERO,
         }
     }
 
-    /// What detectors and filter have come to, in the order of `c/axis_soa.c`.
-    fn evidence(&self) -> [&Lane; 14] {
-        let (w, load) = (&self.watch, &self.load);
+    /// Counts the axes with a detector beyond its threshold.
+    #[cold]
+    fn count(&mut self, beyond: u8) {
+        for (l, deviations) in self.deviations.iter_mut().enumerate() {
+            *deviations += f64::from(beyond >> l & 1);
+        }
+    }
+
+    /// What detectors and filter of axis `l` have come to, in the order of `c/axis_soa.c`.
+    fn evidence(&self, l: usize) -> [f64; 13] {
+        let (w, load) = (&self.watch, self.filter.estimate(&self.params, l));
         [
-            &self.deviations,
-            &w.window[0],
-            &w.window[1],
-            &w.up[0],
-            &w.up[1],
-            &w.down[0],
-            &w.down[1],
-            &w.square,
-            &load.measured_a,
-            &load.predicted_a,
-            &load.inertial_a,
-            &load.position_m,
-            &load.velocity_m_per_s,
-            &load.acceleration_m_per_s2,
+            self.deviations[l],
+            w.window[0][l],
+            w.window[1][l],
+            w.up[0][l],
+            w.up[1][l],
+            w.down[0][l],
+            w.down[1][l],
+            w.square[l],
+            load.measured_a,
+            load.predicted_a,
+            load.position_m,
+            load.velocity_m_per_s,
+            load.acceleration_m_per_s2,
         ]
     }
 }
@@ -189,7 +194,7 @@ impl Kernel for Predict<'_> {
     fn run<V: Vector>(self) {
         for (n, g) in self.groups.iter_mut().enumerate() {
             g.reference.push(&lane(self.targets_m, n));
-            cascade::advance_on::<V>(&g.params, &g.reference, &mut g.state, &ZERO);
+            cascade::advance_on::<V>(&g.params, &g.reference, &mut g.state, None);
         }
     }
 }
@@ -205,18 +210,22 @@ impl Kernel for Compare<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         for (n, g) in self.groups.iter_mut().enumerate() {
-            let s = &g.state;
-            let predicted = [&s.position_m, &s.velocity_m_per_s, &s.reported_a];
-            let mut innovation = [ZERO; 3];
-            for c in 0..3 {
-                let measured = lane(self.measured[c], n);
-                for l in 0..LANES {
-                    innovation[c][l] = measured[l] - predicted[c][l];
-                }
+            let measured = self.measured.map(|all| lane(all, n));
+            let mut beyond = 0;
+            for part in 0..V::PARTS {
+                let s = &g.state;
+                let predicted = [&s.position_m, &s.velocity_m_per_s, &s.reported_a];
+                let predicted = V::each(predicted, part);
+                let measured = V::each(measured.each_ref(), part);
+                let innovation = [
+                    measured[0] - predicted[0],
+                    measured[1] - predicted[1],
+                    measured[2] - predicted[2],
+                ];
+                beyond |= g.watch.push_on(&g.watch_params, innovation, u8::MAX, part);
             }
-            let beyond = g.watch.push(&g.watch_params, &innovation, &[1.0; LANES]);
-            for l in 0..LANES {
-                g.deviations[l] += beyond[l];
+            if beyond != 0 {
+                g.count(beyond);
             }
         }
     }
@@ -235,8 +244,13 @@ impl Kernel for Correct<'_> {
         let [position_m, _, current_a] = self.measured;
         for (n, g) in self.groups.iter_mut().enumerate() {
             let (x, i) = (lane(position_m, n), lane(current_a, n));
-            observer::correct(&g.params, &g.params.gains, &mut g.state, &x, &i, &[1.0; LANES]);
-            g.load = g.filter.push(&g.params, &x, &i, &ZERO);
+            for part in 0..V::PARTS {
+                let measured = V::each([&x, &i], part);
+                let (p, s) = (&g.params, &mut g.state);
+                observer::correct_on(p, &p.gains, s, measured, u8::MAX, part);
+                g.filter.motion::<V>(p, part);
+                g.filter.balance(p, measured, None, part);
+            }
         }
     }
 }
@@ -294,11 +308,11 @@ impl Runner for Ours {
     fn evidence(&self) -> Vec<f64> {
         let mut sums = Vec::new();
         if self.full {
-            sums.resize(14, 0.0);
+            sums.resize(13, 0.0);
             for n in 0..self.axes {
-                let lanes = self.groups[n / LANES].evidence();
-                for (sum, lane) in sums.iter_mut().zip(lanes) {
-                    *sum += lane[n % LANES].abs();
+                let figures = self.groups[n / LANES].evidence(n % LANES);
+                for (sum, figure) in sums.iter_mut().zip(figures) {
+                    *sum += figure.abs();
                 }
             }
         }

@@ -4,8 +4,8 @@
 //! The Stribeck term, which is not linear, is taken at the mean velocity of the cycle, found in two passes. A cycle in which an
 //! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
 use super::params::LaneParams;
-use super::substeps::{Path, one_by_one};
-use crate::lane::{LANES, Lane, ZERO};
+use super::substeps::one_by_one;
+use crate::lane::{Lane, ZERO};
 use crate::simd::{Portable, Vector};
 
 /// Targets remembered for the dead time: the newest first.
@@ -28,27 +28,41 @@ impl Reference {
         self.history_m[0] = *target_m;
     }
 
-    /// The references that eight drives follow in the coming cycle.
+    /// [`Self::push`] of a part with the vector of a unit.
     #[inline(always)]
-    fn paths<V: Vector>(&self, p: &LaneParams) -> Paths<V> {
-        let (dead, bend) = (V::load(&p.dead_cycles), V::load(&p.bend));
-        let h = [
-            V::load(&self.history_m[0]),
-            V::load(&self.history_m[1]),
-            V::load(&self.history_m[2]),
-            V::load(&self.history_m[3]),
-            V::load(&self.history_m[4]),
-        ];
-        let mut older = h[1];
-        let mut middle = h[0];
-        // Before the next target has come the reference goes on as it did.
-        let mut newer = h[0] + (h[0] - h[1]);
-        for n in 1..TARGETS - 1 {
-            let reached = V::within(V::splat(n as f64), dead);
-            older = V::select(reached, h[n + 1], older);
-            middle = V::select(reached, h[n], middle);
-            newer = V::select(reached, h[n - 1], newer);
+    pub fn push_on<V: Vector>(&mut self, target_m: V, part: usize) {
+        let mut newer = target_m;
+        for lane in &mut self.history_m {
+            let older = V::load(lane, part);
+            newer.store(lane, part);
+            newer = older;
         }
+    }
+
+    /// The references that the drives follow in the coming cycle.
+    #[inline(always)]
+    fn paths<V: Vector>(&self, p: &LaneParams, part: usize) -> Paths<V> {
+        let at = |lane: &Lane| V::load(lane, part);
+        let bend = at(&p.bend);
+        let h = &self.history_m;
+        // Before the next target has come the reference goes on as it did.
+        let ahead = || at(&h[0]) + (at(&h[0]) - at(&h[1]));
+        let (older, middle, newer) = match p.dead_alike {
+            Some(0) => (at(&h[1]), at(&h[0]), ahead()),
+            Some(1) => (at(&h[2]), at(&h[1]), at(&h[0])),
+            Some(2) => (at(&h[3]), at(&h[2]), at(&h[1])),
+            _ => {
+                let dead = at(&p.dead_cycles);
+                let (mut older, mut middle, mut newer) = (at(&h[1]), at(&h[0]), ahead());
+                for n in 1..TARGETS - 1 {
+                    let reached = V::within(V::splat(n as f64), dead);
+                    older = V::select(reached, at(&h[n + 1]), older);
+                    middle = V::select(reached, at(&h[n]), middle);
+                    newer = V::select(reached, at(&h[n - 1]), newer);
+                }
+                (older, middle, newer)
+            }
+        };
         let first_m = middle - older;
         let second_m = newer - middle;
         Paths {
@@ -60,7 +74,7 @@ impl Reference {
     }
 }
 
-/// Pieces of the references of eight axes, one cycle long, bent once.
+/// Pieces of references, one cycle long, bent once.
 #[derive(Clone, Copy)]
 struct Paths<V> {
     /// Start (m).
@@ -71,25 +85,6 @@ struct Paths<V> {
     first_m: V,
     /// Slope after it (m/cycle).
     second_m: V,
-}
-
-impl<V: Vector> Paths<V> {
-    /// One axis after the other.
-    #[inline(always)]
-    fn each(&self) -> [Path; LANES] {
-        let mut lanes = [ZERO; 4];
-        for (lane, v) in
-            (lanes.iter_mut()).zip([self.from_m, self.to_m, self.first_m, self.second_m])
-        {
-            v.store(lane);
-        }
-        core::array::from_fn(|l| Path {
-            from_m: lanes[0][l],
-            to_m: lanes[1][l],
-            first_m: lanes[2][l],
-            second_m: lanes[3][l],
-        })
-    }
 }
 
 /// State of eight axes as the twin estimates it.
@@ -159,31 +154,67 @@ pub fn mechanics(
     (x + 0.5 * (v + next) * step_s, next)
 }
 
-/// Advances eight axes by one cycle. `contact_a` is the workpiece's force as a current, constant over the cycle.
-pub fn advance(p: &LaneParams, reference: &Reference, s: &mut AxisState, contact_a: &Lane) {
-    advance_on::<Portable>(p, reference, s, contact_a);
+/// [`mechanics`] of several axes without an outer load, over a whole cycle.
+#[inline(always)]
+pub fn mechanics_on<V: Vector>(p: &LaneParams, part: usize, x: V, v: V, i: V) -> (V, V) {
+    let at = |lane: &Lane| V::load(lane, part);
+    let (zero, step) = (V::splat(0.0), V::splat(p.period_s));
+    let per_a = at(&p.acceleration_per_a);
+    let free = v + (i - at(&p.gravity_a) - at(&p.viscous) * v) * per_a * step;
+    let stands = V::both(v.within(zero), zero.within(v));
+    let direction = V::select(stands, free, v);
+    let coulomb = V::select(
+        zero.within(direction),
+        at(&p.coulomb_positive_a),
+        at(&p.coulomb_negative_a),
+    );
+    let one = V::splat(1.0);
+    let slow = one + direction * direction * at(&p.stribeck_per_v2);
+    let brake = (coulomb + at(&p.stribeck_a).over(slow)) * per_a * step;
+    let back = V::select((zero - free).above(brake), free + brake, zero);
+    let next = V::select(free.above(brake), free - brake, back);
+    (x + V::splat(0.5) * (v + next) * step, next)
 }
 
-/// [`advance`] with the vector of a unit.
+/// Advances eight axes by one cycle. `contact_a` is the workpiece's force as a current, constant over the cycle.
+pub fn advance(p: &LaneParams, reference: &Reference, s: &mut AxisState, contact_a: &Lane) {
+    advance_on::<Portable>(p, reference, s, Some(contact_a));
+}
+
+/// [`advance`] with the vector of a unit; without `contact_a` none of the axes touches a part.
 #[inline(always)]
 pub fn advance_on<V: Vector>(
     p: &LaneParams,
     reference: &Reference,
     s: &mut AxisState,
-    contact_a: &Lane,
+    contact_a: Option<&Lane>,
 ) {
+    for part in 0..V::Whole::PARTS {
+        advance_part::<V::Whole>(p, reference, s, contact_a, part);
+    }
+}
+
+#[inline(always)]
+fn advance_part<V: Vector>(
+    p: &LaneParams,
+    reference: &Reference,
+    s: &mut AxisState,
+    contact_a: Option<&Lane>,
+    part: usize,
+) {
+    let at = |lane: &Lane| V::load(lane, part);
     let zero = V::splat(0.0);
     let one = V::splat(1.0);
     let half = V::splat(0.5);
     let per_s = V::splat(p.per_s);
-    let paths = reference.paths::<V>(p);
-    let (x, v) = (V::load(&s.position_m), V::load(&s.velocity_m_per_s));
-    let (i, q, r) = (
-        V::load(&s.current_a),
-        V::load(&s.integral_a),
-        V::load(&s.reported_a),
-    );
-    let load = V::load(&s.disturbance_a) + V::load(contact_a) + V::load(&p.gravity_a);
+    let paths = reference.paths::<V>(p, part);
+    let (x, v) = (at(&s.position_m), at(&s.velocity_m_per_s));
+    let (i, q, r) = (at(&s.current_a), at(&s.integral_a), at(&s.reported_a));
+    let mut load = at(&s.disturbance_a);
+    if let Some(contact_a) = contact_a {
+        load = load + at(contact_a);
+    }
+    let load = load + at(&p.gravity_a);
     let e = paths.from_m - x;
     let slope = paths.first_m * per_s;
     let bent = (paths.second_m - paths.first_m) * per_s;
@@ -191,27 +222,24 @@ pub fn advance_on<V: Vector>(
     // Moving on: friction at the velocity that was, then at the mean one.
     let positive = v.above(zero);
     let direction = V::select(positive, one, zero - one);
-    let (coulomb_positive, coulomb_negative) = (
-        V::load(&p.coulomb_positive_a),
-        V::load(&p.coulomb_negative_a),
-    );
+    let (coulomb_positive, coulomb_negative) =
+        (at(&p.coulomb_positive_a), at(&p.coulomb_negative_a));
     let coulomb = V::select(positive, coulomb_positive, coulomb_negative);
-    let (stribeck, per_v2) = (V::load(&p.stribeck_a), V::load(&p.stribeck_per_v2));
+    let (stribeck, per_v2) = (at(&p.stribeck_a), at(&p.stribeck_per_v2));
     let inputs = [e, v, i, q, slope, bent];
     let m = &p.moving;
-    let free = weighted(&m.velocity, &inputs);
-    let on_velocity = V::load(&m.velocity[6]);
+    let free = weighted(&m.velocity, &inputs, part);
+    let on_velocity = at(&m.velocity[6]);
     let dry = coulomb + stribeck.over(one + v * v * per_v2);
     let guess = free + on_velocity * (load + direction * dry);
     let mean = half * (v + guess);
     let dry_mean = coulomb + stribeck.over(one + mean * mean * per_v2);
     let b = load + direction * dry_mean;
     let v1 = free + on_velocity * b;
-    let way = weighted(&m.way, &inputs) + V::load(&m.way[6]) * b;
-    let i1 = weighted(&m.current, &inputs) + V::load(&m.current[6]) * b;
-    let q1 = weighted(&m.integral, &inputs) + V::load(&m.integral[6]) * b;
-    let r1 =
-        weighted(&m.reported, &inputs) + V::load(&m.reported[6]) * b + V::load(&m.reported[7]) * r;
+    let way = weighted(&m.way, &inputs, part) + at(&m.way[6]) * b;
+    let i1 = weighted(&m.current, &inputs, part) + at(&m.current[6]) * b;
+    let q1 = weighted(&m.integral, &inputs, part) + at(&m.integral[6]) * b;
+    let r1 = weighted(&m.reported, &inputs, part) + at(&m.reported[6]) * b + at(&m.reported[7]) * r;
     // A standing axis has no direction to go on in.
     let goes_on = V::both(
         (v1 * direction).above(zero),
@@ -221,23 +249,21 @@ pub fn advance_on<V: Vector>(
 
     // Resting: what velocity there is ends in the first substep.
     let t = &p.resting;
-    let i1_rest = V::load(&t.current[0]) * e
-        + V::load(&t.current[1]) * i
-        + V::load(&t.current[2]) * q
-        + V::load(&t.current[3]) * slope
-        + V::load(&t.current[4]) * bent;
-    let q1_rest = q
-        + V::load(&t.integral[0]) * e
-        + V::load(&t.integral[1]) * slope
-        + V::load(&t.integral[2]) * bent;
-    let r1_rest = V::load(&t.reported[0]) * e
-        + V::load(&t.reported[1]) * i
-        + V::load(&t.reported[2]) * q
-        + V::load(&t.reported[3]) * slope
-        + V::load(&t.reported[4]) * bent
-        + V::load(&t.reported[5]) * r;
-    let impulse = V::splat(p.step_s) * V::load(&p.acceleration_per_a);
-    let push = v + (i - load - V::load(&p.viscous) * v) * impulse;
+    let i1_rest = at(&t.current[0]) * e
+        + at(&t.current[1]) * i
+        + at(&t.current[2]) * q
+        + at(&t.current[3]) * slope
+        + at(&t.current[4]) * bent;
+    let q1_rest =
+        q + at(&t.integral[0]) * e + at(&t.integral[1]) * slope + at(&t.integral[2]) * bent;
+    let r1_rest = at(&t.reported[0]) * e
+        + at(&t.reported[1]) * i
+        + at(&t.reported[2]) * q
+        + at(&t.reported[3]) * slope
+        + at(&t.reported[4]) * bent
+        + at(&t.reported[5]) * r;
+    let impulse = V::splat(p.step_s) * at(&p.acceleration_per_a);
+    let push = v + (i - load - at(&p.viscous) * v) * impulse;
     let (hold_positive, hold_negative) = (coulomb_positive + stribeck, coulomb_negative + stribeck);
     let after = i1_rest - load;
     let holds_first = V::both(
@@ -257,74 +283,55 @@ pub fn advance_on<V: Vector>(
     let r1 = V::select(goes_on, r1, r1_rest);
 
     // The current stays below its limit from the first moment to the last; where the drive holds it, there is nothing to ask.
-    let (kv, kx) = (V::load(&p.velocity_gain), V::load(&p.position_gain_per_s));
-    let kff = V::load(&p.velocity_feedforward);
-    let limit = V::load(&p.limit_a);
+    let (kv, kx) = (at(&p.velocity_gain), at(&p.position_gain_per_s));
+    let kff = at(&p.velocity_feedforward);
+    let limit = at(&p.limit_a);
     let asked_before = kv * (kx * e + kff * slope - v) + q;
     let second = paths.second_m * per_s;
     let asked_after = kv * (kx * (paths.to_m - x1) + kff * second - v1) + q1;
-    let free_of_limit = V::both(
-        V::both(
-            asked_before.within(limit),
-            (zero - asked_before).within(limit),
-        ),
-        V::both(
-            asked_after.within(limit),
-            (zero - asked_after).within(limit),
-        ),
-    );
     // What is asked may pass the limit in between; what flows at the end must not.
-    let free_of_limit = V::both(
-        free_of_limit,
-        V::both(i1.within(limit), (zero - i1).within(limit)),
-    );
-    let free_of_limit = V::either(free_of_limit, V::load(&p.continuous).within(zero));
+    let largest = asked_before.size().larger(asked_after.size());
+    let free_of_limit = largest.larger(i1.size()).within(limit);
+    let free_of_limit = V::either(free_of_limit, at(&p.continuous).within(zero));
     let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
     let mut next = [x1, v1, i1, q1, r1];
-    if V::bits(exact) != u8::MAX {
+    let left = V::bits(exact, part) ^ V::places(part);
+    if left != 0 {
         let mut lanes = [ZERO; 5];
         for (lane, v) in lanes.iter_mut().zip(next) {
-            v.store(lane);
+            v.store(lane, part);
         }
-        one_by_one(p, &paths.each(), s, contact_a, V::bits(exact), &mut lanes);
-        next = [
-            V::load(&lanes[0]),
-            V::load(&lanes[1]),
-            V::load(&lanes[2]),
-            V::load(&lanes[3]),
-            V::load(&lanes[4]),
-        ];
+        let mut ways = [ZERO; 4];
+        for (lane, v) in
+            (ways.iter_mut()).zip([paths.from_m, paths.to_m, paths.first_m, paths.second_m])
+        {
+            v.store(lane, part);
+        }
+        one_by_one(p, &ways, s, contact_a, left, &mut lanes);
+        for (v, lane) in next.iter_mut().zip(&lanes) {
+            *v = at(lane);
+        }
     }
     if p.any_sampled {
         // A drive that closes its loops once a cycle computes what it holds until the next sample.
         let mean = (next[0] - x) * per_s;
         let wanted = kx * (paths.to_m - next[0]) + kff * second;
-        let held = limited(kv * (wanted - mean), limit);
-        let sampled = V::load(&p.sampled).above(zero);
+        let held = (kv * (wanted - mean)).limited(limit);
+        let sampled = at(&p.sampled).above(zero);
         next[2] = V::select(sampled, held, next[2]);
         next[4] = V::select(sampled, held, next[4]);
     }
-    next[0].store(&mut s.position_m);
-    next[1].store(&mut s.velocity_m_per_s);
-    next[2].store(&mut s.current_a);
-    next[3].store(&mut s.integral_a);
-    next[4].store(&mut s.reported_a);
+    next[0].store(&mut s.position_m, part);
+    next[1].store(&mut s.velocity_m_per_s, part);
+    next[2].store(&mut s.current_a, part);
+    next[3].store(&mut s.integral_a, part);
+    next[4].store(&mut s.reported_a, part);
 }
 
 /// A row of the exact step, but for its last columns.
 #[inline(always)]
-fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6]) -> V {
-    V::load(&row[0]) * inputs[0]
-        + V::load(&row[1]) * inputs[1]
-        + V::load(&row[2]) * inputs[2]
-        + V::load(&row[3]) * inputs[3]
-        + V::load(&row[4]) * inputs[4]
-        + V::load(&row[5]) * inputs[5]
-}
-
-/// Limits every place to `-limit..=limit`.
-#[inline(always)]
-fn limited<V: Vector>(x: V, limit: V) -> V {
-    limit.smaller((V::splat(0.0) - limit).larger(x))
+fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6], part: usize) -> V {
+    let of = |n: usize| V::load(&row[n], part) * inputs[n];
+    of(0) + of(1) + of(2) + of(3) + of(4) + of(5)
 }

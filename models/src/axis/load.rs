@@ -16,14 +16,10 @@
 //!
 //! The drive reports its current later than its position (torque filter, latch): the current that belongs to a position is read
 //! from the reports around it plus the delay.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "a lane index runs over many arrays at once: that is what becomes SIMD"
-)]
 
-use super::cascade::dry_friction_a;
 use super::params::LaneParams;
-use crate::lane::{LANES, Lane, ZERO, clamp};
+use crate::lane::{Lane, ZERO};
+use crate::simd::Vector;
 
 /// Cycles from a measurement to the sample that it makes known, before the filter.
 pub const LAG: usize = 2;
@@ -50,72 +46,74 @@ pub fn delay_weights(delay_cycles: f64) -> [f64; 4] {
     })
 }
 
-/// What the filter says of eight axes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
+/// What the filter says of one axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadEstimate {
     /// Measured current (A).
-    pub measured_a: Lane,
+    pub measured_a: f64,
     /// Current that model and motion explain (A).
-    pub predicted_a: Lane,
-    /// Share of the inertia in it (A).
-    pub inertial_a: Lane,
-    /// Share of the contact force in it (A).
-    pub contact_a: Lane,
+    pub predicted_a: f64,
     /// Position (m): a force that rises with the way is the same function of it.
-    pub position_m: Lane,
+    pub position_m: f64,
     /// Velocity (m/s).
-    pub velocity_m_per_s: Lane,
+    pub velocity_m_per_s: f64,
     /// Acceleration (m/s2).
-    pub acceleration_m_per_s2: Lane,
+    pub acceleration_m_per_s2: f64,
 }
 
-impl LoadEstimate {
-    /// Nothing known yet.
-    pub const NONE: Self = Self {
-        measured_a: ZERO,
-        predicted_a: ZERO,
-        inertial_a: ZERO,
-        contact_a: ZERO,
-        position_m: ZERO,
-        velocity_m_per_s: ZERO,
-        acceleration_m_per_s2: ZERO,
-    };
+/// The filtered motion of several axes.
+#[derive(Clone, Copy)]
+pub struct Motion<V> {
+    /// Velocity (m/s).
+    pub velocity_m_per_s: V,
+    /// Acceleration (m/s2).
+    pub acceleration_m_per_s2: V,
+}
+
+/// The filtered balance of several axes.
+#[derive(Clone, Copy)]
+pub struct Balance<V> {
+    /// Measured current (A).
+    pub measured_a: V,
+    /// Current that model and motion explain (A).
+    pub predicted_a: V,
+    /// Share of the inertia in it (A).
+    pub inertial_a: V,
 }
 
 /// The last samples of eight axes, and two stages each of what is filtered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct LoadFilter {
+    /// Way per cycle (m).
+    way: [Lane; 2],
+    /// The filtered way of the cycle before (m).
+    before: Lane,
     /// Positions 1, 2 and 3 cycles ago (m).
     position_m: [Lane; 3],
     /// Currents, likewise (A).
     current_a: [Lane; 3],
-    /// Contact currents 1 and 2 cycles ago (A).
-    contact_a: [Lane; 2],
     /// Position (m).
     position: [Lane; 2],
-    /// Way per cycle (m).
-    way: [Lane; 2],
     /// Measured current (A).
     measured: [Lane; 2],
     /// Friction, gravity and contact (A).
     explained: [Lane; 2],
-    /// Contact alone (A).
-    contact: [Lane; 2],
+    /// The current that was explained last (A).
+    pub predicted_a: Lane,
 }
 
 impl LoadFilter {
     /// Nothing seen yet.
     pub const EMPTY: Self = Self {
+        way: [ZERO; 2],
+        before: ZERO,
         position_m: [ZERO; 3],
         current_a: [ZERO; 3],
-        contact_a: [ZERO; 2],
         position: [ZERO; 2],
-        way: [ZERO; 2],
         measured: [ZERO; 2],
         explained: [ZERO; 2],
-        contact: [ZERO; 2],
+        predicted_a: ZERO,
     };
 
     /// Puts axis `l` at rest where it was measured: after a start or a gap there is no motion to be filtered.
@@ -129,9 +127,6 @@ impl LoadFilter {
         for e in &mut self.explained {
             e[l] = gravity_a;
         }
-        for c in self.contact_a.iter_mut().chain(&mut self.contact) {
-            c[l] = 0.0;
-        }
         for w in &mut self.way {
             w[l] = 0.0;
         }
@@ -139,111 +134,167 @@ impl LoadFilter {
 
     /// What the coming cycle makes known before it is filtered: the position [`LAG`] cycles ago (m), and the current (A) that
     /// belongs to it.
-    pub fn aligned(&self, p: &LaneParams, current_a: &Lane) -> (Lane, Lane) {
-        let (w, i) = (&p.delay_weight, &self.current_a);
-        let aligned = core::array::from_fn(|l| {
-            w[0][l] * current_a[l] + w[1][l] * i[0][l] + w[2][l] * i[1][l] + w[3][l] * i[2][l]
-        });
-        (self.position_m[1], aligned)
+    #[inline(always)]
+    pub fn aligned<V: Vector>(&self, p: &LaneParams, current_a: V, part: usize) -> (V, V) {
+        let i = V::each(self.current_a.each_ref(), part);
+        let current_a = delayed(p, current_a, &i, part);
+        (V::load(&self.position_m[1], part), current_a)
     }
 
-    /// Takes in one cycle of eight axes and says what it makes known.
+    /// The first half of a cycle: the motion that it makes known. [`Self::balance`] follows.
     #[inline(always)]
-    pub fn push(
-        &mut self,
-        p: &LaneParams,
-        position_m: &Lane,
-        current_a: &Lane,
-        contact_a: &Lane,
-    ) -> LoadEstimate {
-        self.take_in::<true>(p, position_m, current_a, contact_a)
-    }
-
-    /// [`Self::push`] of axes none of which ever touches a part.
-    #[inline(always)]
-    pub fn push_free(
-        &mut self,
-        p: &LaneParams,
-        position_m: &Lane,
-        current_a: &Lane,
-    ) -> LoadEstimate {
-        self.take_in::<false>(p, position_m, current_a, &ZERO)
-    }
-
-    #[inline(always)]
-    fn take_in<const TOUCHES: bool>(
-        &mut self,
-        p: &LaneParams,
-        position_m: &Lane,
-        current_a: &Lane,
-        contact_a: &Lane,
-    ) -> LoadEstimate {
-        let mut out = LoadEstimate::NONE;
-        let per_s = p.per_s;
-        for l in 0..LANES {
-            let [x1, x2, x3] = [
-                self.position_m[0][l],
-                self.position_m[1][l],
-                self.position_m[2][l],
-            ];
-            let [i1, i2, i3] = [
-                self.current_a[0][l],
-                self.current_a[1][l],
-                self.current_a[2][l],
-            ];
-            let [c1, c2] = if TOUCHES {
-                [self.contact_a[0][l], self.contact_a[1][l]]
-            } else {
-                [0.0; 2]
-            };
-            // The sample two cycles ago: its velocity needs its neighbours.
-            let v = (x1 - x3) * (0.5 * per_s);
-            // Below a hundredth of the Stribeck velocity the sign of the velocity is noise.
-            let direction = clamp(v * p.direction_per_v[l], 1.0);
-            let explained =
-                dry_friction_a(p, l, v) * direction + p.viscous[l] * v + p.gravity_a[l] + c2;
-            let w = &p.delay_weight;
-            let measured = w[0][l] * current_a[l] + w[1][l] * i1 + w[2][l] * i2 + w[3][l] * i3;
-
-            let share = p.load_share[l];
-            let filter = |stages: &mut [Lane; 2], x: f64| {
-                let first = stages[0][l] + share * (x - stages[0][l]);
-                let second = stages[1][l] + share * (first - stages[1][l]);
-                stages[0][l] = first;
-                stages[1][l] = second;
-                second
-            };
-            // The way from the sample before to this one is filtered, and so is its change to the next: the acceleration.
-            let before = self.way[1][l];
-            let way = filter(&mut self.way, x1 - x2);
-            let acceleration = (way - before) * (per_s * per_s);
-            let contact = if TOUCHES {
-                filter(&mut self.contact, c2)
-            } else {
-                0.0
-            };
-            out.position_m[l] = filter(&mut self.position, x2);
-            let explained = filter(&mut self.explained, explained);
-            let measured = filter(&mut self.measured, measured);
-            let inertial = p.inertia[l] * acceleration;
-            out.measured_a[l] = measured;
-            out.predicted_a[l] = inertial + explained;
-            out.inertial_a[l] = inertial;
-            out.contact_a[l] = contact;
-            out.velocity_m_per_s[l] = 0.5 * (way + before) * per_s;
-            out.acceleration_m_per_s2[l] = acceleration;
-
-            self.position_m[2][l] = x2;
-            self.position_m[1][l] = x1;
-            self.position_m[0][l] = position_m[l];
-            self.current_a[2][l] = i2;
-            self.current_a[1][l] = i1;
-            self.current_a[0][l] = current_a[l];
-            if TOUCHES {
-                self.contact_a[1][l] = c1;
-                self.contact_a[0][l] = contact_a[l];
-            }
+    pub fn motion<V: Vector>(&mut self, p: &LaneParams, part: usize) -> Motion<V> {
+        let at = |lane: &Lane| V::load(lane, part);
+        let step = at(&self.position_m[0]) - at(&self.position_m[1]);
+        // The way from the sample before to this one is filtered, and so is its change to the next: the acceleration.
+        let before = at(&self.way[1]);
+        let way = filter(&mut self.way, step, at(&p.load_share), part);
+        before.store(&mut self.before, part);
+        Motion {
+            velocity_m_per_s: V::splat(0.5) * (way + before) * V::splat(p.per_s),
+            acceleration_m_per_s2: (way - before) * V::splat(p.per_s * p.per_s),
         }
-        out
     }
+
+    /// The velocity that [`Self::motion`] made known (m/s).
+    #[inline(always)]
+    pub fn velocity_m_per_s<V: Vector>(&self, p: &LaneParams, part: usize) -> V {
+        let [way, before] = V::each([&self.way[1], &self.before], part);
+        V::splat(0.5) * (way + before) * V::splat(p.per_s)
+    }
+
+    /// The second half: takes in the sample, position (m) and current (A), and says what it makes known. `contact_a` is the part in
+    /// the balance: [`ContactFilter::balanced_a`]; none for axes that never touch one.
+    #[inline(always)]
+    pub fn balance<V: Vector>(
+        &mut self,
+        p: &LaneParams,
+        [position_m, current_a]: [V; 2],
+        contact_a: Option<V>,
+        part: usize,
+    ) -> Balance<V> {
+        let at = |lane: &Lane| V::load(lane, part);
+        let x = V::each(self.position_m.each_ref(), part);
+        let i = V::each(self.current_a.each_ref(), part);
+        let (zero, one) = (V::splat(0.0), V::splat(1.0));
+        // The sample two cycles ago: its velocity needs its neighbours.
+        let v = (x[0] - x[2]) * V::splat(0.5 * p.per_s);
+        // Below a hundredth of the Stribeck velocity the sign of the velocity is noise.
+        let direction = (v * at(&p.direction_per_v)).limited(one);
+        let coulomb = V::select(
+            zero.within(v),
+            at(&p.coulomb_positive_a),
+            at(&p.coulomb_negative_a),
+        );
+        let dry = coulomb + at(&p.stribeck_a).over(one + v * v * at(&p.stribeck_per_v2));
+        let mut explained = dry * direction + at(&p.viscous) * v + at(&p.gravity_a);
+        if let Some(contact_a) = contact_a {
+            explained = explained + contact_a;
+        }
+        let measured = delayed(p, current_a, &i, part);
+
+        let share = at(&p.load_share);
+        filter(&mut self.position, x[1], share, part);
+        let explained = filter(&mut self.explained, explained, share, part);
+        let measured = filter(&mut self.measured, measured, share, part);
+        let per_s2 = V::splat(p.per_s * p.per_s);
+        let inertial = at(&p.inertia) * ((at(&self.way[1]) - at(&self.before)) * per_s2);
+        for (lane, new) in (self.position_m.iter_mut()).zip([position_m, x[0], x[1]]) {
+            new.store(lane, part);
+        }
+        for (lane, new) in self.current_a.iter_mut().zip([current_a, i[0], i[1]]) {
+            new.store(lane, part);
+        }
+        let predicted = inertial + explained;
+        predicted.store(&mut self.predicted_a, part);
+        Balance {
+            measured_a: measured,
+            predicted_a: predicted,
+            inertial_a: inertial,
+        }
+    }
+
+    /// Measured and explained current of axis `l` after a cycle (A).
+    pub const fn currents_a(&self, l: usize) -> (f64, f64) {
+        (self.measured[1][l], self.predicted_a[l])
+    }
+
+    /// What is known of axis `l` after a cycle.
+    pub fn estimate(&self, p: &LaneParams, l: usize) -> LoadEstimate {
+        let (way, before) = (self.way[1][l], self.before[l]);
+        LoadEstimate {
+            measured_a: self.measured[1][l],
+            predicted_a: self.predicted_a[l],
+            position_m: self.position[1][l],
+            velocity_m_per_s: 0.5 * (way + before) * p.per_s,
+            acceleration_m_per_s2: (way - before) * (p.per_s * p.per_s),
+        }
+    }
+}
+
+/// What presses have beside [`LoadFilter`]: the current of the part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct ContactFilter {
+    /// Contact currents 1 and 2 cycles ago (A).
+    contact_a: [Lane; 2],
+    /// The one that belongs into the balance of this cycle (A).
+    balanced_a: Lane,
+    /// Its two stages (A).
+    contact: [Lane; 2],
+}
+
+impl ContactFilter {
+    /// Nothing seen yet.
+    pub const EMPTY: Self = Self {
+        contact_a: [ZERO; 2],
+        balanced_a: ZERO,
+        contact: [ZERO; 2],
+    };
+
+    /// Nothing in the press of axis `l`.
+    pub fn lock(&mut self, l: usize) {
+        for lane in self.contact_a.iter_mut().chain(&mut self.contact) {
+            lane[l] = 0.0;
+        }
+    }
+
+    /// Takes in a cycle. Returns the filtered contact current (A).
+    #[inline(always)]
+    pub fn push<V: Vector>(&mut self, p: &LaneParams, contact_a: V, part: usize) -> V {
+        let [c1, c2] = V::each(self.contact_a.each_ref(), part);
+        c2.store(&mut self.balanced_a, part);
+        c1.store(&mut self.contact_a[1], part);
+        contact_a.store(&mut self.contact_a[0], part);
+        filter(&mut self.contact, c2, V::load(&p.load_share, part), part)
+    }
+
+    /// The contact current in the balance of this cycle (A), after [`Self::push`].
+    #[inline(always)]
+    pub fn balanced_a<V: Vector>(&self, part: usize) -> V {
+        V::load(&self.balanced_a, part)
+    }
+
+    /// The filtered contact currents (A).
+    pub const fn filtered_a(&self) -> &Lane {
+        &self.contact[1]
+    }
+}
+
+/// Two equal stages of first order.
+#[inline(always)]
+fn filter<V: Vector>(stages: &mut [Lane; 2], x: V, share: V, part: usize) -> V {
+    let [first, second] = V::each(stages.each_ref(), part);
+    let first = first + share * (x - first);
+    let second = second + share * (first - second);
+    first.store(&mut stages[0], part);
+    second.store(&mut stages[1], part);
+    second
+}
+
+/// The current that belongs to the position of two cycles ago, out of the newest one and the three before.
+#[inline(always)]
+fn delayed<V: Vector>(p: &LaneParams, newest_a: V, before_a: &[V; 3], part: usize) -> V {
+    let w = |n: usize| V::load(&p.delay_weight[n], part);
+    w(0) * newest_a + w(1) * before_a[0] + w(2) * before_a[1] + w(3) * before_a[2]
 }

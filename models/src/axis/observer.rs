@@ -5,48 +5,70 @@
 
 use super::cascade::AxisState;
 use super::params::{LaneGains, LaneParams};
-use crate::lane::{LANES, Lane};
+use crate::lane::Lane;
+use crate::simd::{Portable, Vector};
 
 /// Share of the current innovation that goes into the motor current.
 const CURRENT_SHARE: f64 = 0.5;
 /// Share of the current innovation that goes into the drive's integrator.
 const INTEGRAL_SHARE: f64 = 0.15;
 
-/// Corrects eight axes with their gains: those of steady state are in the parameters. `used` is 1 where the measurement may
-/// be used, else 0.
-#[inline(always)]
+/// Corrects eight axes with their gains: those of steady state are in the parameters. `used` has a bit for each axis whose
+/// measurement may be used.
 pub fn correct(
     p: &LaneParams,
     gains: &LaneGains,
     s: &mut AxisState,
     position_m: &Lane,
     current_a: &Lane,
-    used: &Lane,
+    used: u8,
 ) {
-    #[allow(clippy::needless_range_loop)]
-    for l in 0..LANES {
-        let innovation_m = (position_m[l] - s.position_m[l]) * used[l];
-        s.position_m[l] += gains.position[l] * innovation_m;
-        let kick = gains.velocity_per_s[l] * innovation_m;
-        let velocity = s.velocity_m_per_s[l];
-        let stopped =
-            (p.coulomb_positive_a[l] + p.stribeck_a[l]) * p.acceleration_per_a[l] * p.period_s;
-        // At rest, a velocity that friction stops before the next sample has left no trace: it is noise of the encoder.
-        let noise = (velocity == 0.0) & (kick <= stopped) & (kick >= -stopped);
-        s.velocity_m_per_s[l] = if noise { 0.0 } else { velocity + kick };
-        s.disturbance_a[l] -= gains.disturbance_a_per_m[l] * innovation_m;
-        let innovation_a = (current_a[l] - s.reported_a[l]) * used[l];
-        // Without a cascade the measured current is the best guess for the next cycle.
-        // A sampled drive has told what it will hold until the next sample.
-        let share = if p.continuous[l] > 0.0 {
-            CURRENT_SHARE
-        } else {
-            1.0
-        };
-        s.reported_a[l] += share * innovation_a;
-        s.current_a[l] += share * innovation_a;
-        s.integral_a[l] += INTEGRAL_SHARE * innovation_a * p.continuous[l];
+    for part in 0..Portable::PARTS {
+        let measured = Portable::each([position_m, current_a], part);
+        correct_on::<Portable>(p, gains, s, measured, used, part);
     }
+}
+
+/// [`correct`] of a part with the vector of a unit: `measured` is position (m) and current (A).
+#[inline(always)]
+pub fn correct_on<V: Vector>(
+    p: &LaneParams,
+    gains: &LaneGains,
+    s: &mut AxisState,
+    measured: [V; 2],
+    used: u8,
+    part: usize,
+) {
+    let at = |lane: &Lane| V::load(lane, part);
+    let (zero, used) = (V::splat(0.0), V::mask(used, part));
+    let x = at(&s.position_m);
+    let innovation_m = V::select(used, measured[0] - x, zero);
+    (x + at(&gains.position) * innovation_m).store(&mut s.position_m, part);
+    let kick = at(&gains.velocity_per_s) * innovation_m;
+    let v = at(&s.velocity_m_per_s);
+    let stopped = (at(&p.coulomb_positive_a) + at(&p.stribeck_a))
+        * at(&p.acceleration_per_a)
+        * V::splat(p.period_s);
+    // At rest, a velocity that friction stops before the next sample has left no trace: it is noise of the encoder.
+    let noise = V::both(v.inside(zero), kick.inside(stopped));
+    V::select(noise, zero, v + kick).store(&mut s.velocity_m_per_s, part);
+    (at(&s.disturbance_a) - at(&gains.disturbance_a_per_m) * innovation_m)
+        .store(&mut s.disturbance_a, part);
+    let reported = at(&s.reported_a);
+    let innovation_a = V::select(used, measured[1] - reported, zero);
+    // Without a cascade the measured current is the best guess for the next cycle.
+    // A sampled drive has told what it will hold until the next sample.
+    let continuous = at(&p.continuous);
+    let share = V::select(
+        continuous.above(zero),
+        V::splat(CURRENT_SHARE),
+        V::splat(1.0),
+    );
+    let step = share * innovation_a;
+    (reported + step).store(&mut s.reported_a, part);
+    (at(&s.current_a) + step).store(&mut s.current_a, part);
+    (at(&s.integral_a) + V::splat(INTEGRAL_SHARE) * innovation_a * continuous)
+        .store(&mut s.integral_a, part);
 }
 
 /// Puts an axis where it was measured to be, at the velocity measured, with nothing else known: after a start or a gap.

@@ -145,6 +145,8 @@ pub struct LaneParams {
     pub step_s: f64,
     /// One of the axes is sampled.
     pub any_sampled: bool,
+    /// Whole cycles of the dead time, where all axes have the same.
+    pub dead_alike: Option<u8>,
     /// Exact step of moving axes.
     pub moving: Step,
     /// Exact step of resting axes.
@@ -207,6 +209,7 @@ impl LaneParams {
             per_s: 1.0 / period_s,
             step_s: period_s / SUBSTEPS as f64,
             any_sampled: false,
+            dead_alike: None,
             moving: Step {
                 way: [ZERO; 7],
                 velocity: [ZERO; 7],
@@ -250,6 +253,11 @@ impl LaneParams {
         };
         for l in 0..LANES {
             lane.put(l, axes.get(l).unwrap_or(&AxisParams::IDLE));
+        }
+        // What idles in unused places follows any reference.
+        let used = &lane.dead_cycles[..axes.len().clamp(1, LANES)];
+        if used.iter().all(|dead| *dead == used[0]) {
+            lane.dead_alike = Some(used[0] as u8);
         }
         lane
     }

@@ -8,45 +8,51 @@ use super::params::{CUTS, LaneParams, SUBSTEPS};
 use super::transition::COLUMNS;
 use crate::lane::{LANES, Lane, clamp};
 
-/// The piece of one axis.
+/// The piece of the reference that one axis follows.
 #[derive(Clone, Copy)]
-pub(super) struct Path {
+struct Path {
     /// Start (m).
-    pub(super) from_m: f64,
+    from_m: f64,
     /// End (m).
-    pub(super) to_m: f64,
+    to_m: f64,
     /// Slope before the bend (m/cycle).
-    pub(super) first_m: f64,
+    first_m: f64,
     /// Slope after it (m/cycle).
-    pub(super) second_m: f64,
+    second_m: f64,
 }
 
-/// The axes of a lane whose exact step does not hold.
+/// The axes of a lane whose exact step does not hold: those whose bit is set in `left`.
 ///
-/// `next` is position, velocity, current, integrator and reported current after the exact step; `exact` has a bit where it holds.
+/// `ways` are start, end and the slopes of their references (see [`Path`]); `next` is position, velocity, current, integrator and
+/// reported current after the step.
+#[cold]
 #[inline(never)]
 pub(super) fn one_by_one(
     p: &LaneParams,
-    paths: &[Path; LANES],
+    ways: &[Lane; 4],
     before: &AxisState,
-    contact_a: &Lane,
-    exact: u8,
+    contact_a: Option<&Lane>,
+    left: u8,
     next: &mut [Lane; 5],
 ) {
-    for (l, path) in paths.iter().enumerate() {
-        if exact & (1 << l) == 0 {
-            let load_a = before.disturbance_a[l] + contact_a[l];
-            let stepped = substeps(p, l, path, before, load_a);
-            for (lane, value) in next.iter_mut().zip(stepped) {
-                lane[l] = value;
-            }
+    for l in (0..LANES).filter(|l| left & (1 << l) != 0) {
+        let [from_m, to_m, first_m, second_m] = [0, 1, 2, 3].map(|n| ways[n][l]);
+        let path = Path {
+            from_m,
+            to_m,
+            first_m,
+            second_m,
+        };
+        let load_a = before.disturbance_a[l] + contact_a.map_or(0.0, |lane| lane[l]);
+        let stepped = substeps(p, l, &path, before, load_a);
+        for (lane, value) in next.iter_mut().zip(stepped) {
+            lane[l] = value;
         }
     }
 }
 
 /// One axis by itself, in substeps: those that hold exactly are exact, and those in which it starts, stops, turns around or
 /// meets its limit are cut once more.
-#[cold]
 fn substeps(p: &LaneParams, l: usize, path: &Path, before: &AxisState, load_a: f64) -> [f64; 5] {
     let mut z = [
         before.position_m[l],

@@ -4,6 +4,7 @@ use super::load::{LAG, LoadEstimate, LoadFilter};
 use super::params::AxisParams;
 use super::{AxisState, LaneParams, Reference, cascade, observer};
 use crate::lane::{LANES, Lane, ZERO};
+use crate::simd::{Portable, Vector};
 use proptest::prelude::*;
 
 const PERIOD_S: f64 = 0.001;
@@ -104,7 +105,7 @@ fn an_unknown_load_ends_up_in_the_disturbance() {
             &mut twin,
             &plant.position_m,
             &plant.reported_a,
-            &all(1.0),
+            u8::MAX,
         );
     }
     assert!(
@@ -120,7 +121,7 @@ fn an_axis_that_is_not_measured_coasts() {
     let lane = LaneParams::new(&[params(); LANES], PERIOD_S);
     let mut state = AxisState::REST;
     let before = state;
-    observer::correct(&lane, &lane.gains, &mut state, &all(1.0), &all(5.0), &ZERO);
+    observer::correct(&lane, &lane.gains, &mut state, &all(1.0), &all(5.0), 0);
     assert_eq!(state, before);
 }
 
@@ -132,7 +133,7 @@ fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
         ..params()
     };
     let lane = LaneParams::new(&[p; LANES], PERIOD_S);
-    let (mut filter, mut out) = (LoadFilter::EMPTY, LoadEstimate::NONE);
+    let (mut filter, mut out) = (LoadFilter::EMPTY, LoadEstimate::default());
     let w = 4.0;
     let position = |t: f64| 0.1 * libm::sin(w * t);
     let current = |t: f64| {
@@ -146,7 +147,12 @@ fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
     for k in 0..300 {
         let t = f64::from(k) * PERIOD_S;
         let measured = current(t - delay_cycles * PERIOD_S);
-        out = filter.push(&lane, &all(position(t)), &all(measured), &ZERO);
+        for part in 0..Portable::PARTS {
+            filter.motion::<Portable>(&lane, part);
+            let sample = [position(t), measured].map(Portable::splat);
+            filter.balance(&lane, sample, None, part);
+        }
+        out = filter.estimate(&lane, 5);
         first += share * (current(t - LAG as f64 * PERIOD_S) - first);
         truth += share * (first - truth);
     }
@@ -157,16 +163,16 @@ fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
 fn current_load_explains_a_motion_whatever_the_delay() {
     for delay_cycles in [-1.0, -0.4, 0.0, 0.3, 1.0, 1.7, 2.0] {
         let (out, truth) = evaluate(delay_cycles, 0.0);
-        let residual = out.measured_a[5] - out.predicted_a[5];
+        let residual = out.measured_a - out.predicted_a;
         assert!(residual.abs() < 2e-4, "{delay_cycles}: {residual}");
-        assert!((out.measured_a[5] - truth).abs() < 2e-3, "{delay_cycles}");
+        assert!((out.measured_a - truth).abs() < 2e-3, "{delay_cycles}");
     }
 }
 
 #[test]
 fn extra_friction_is_the_residual_of_current_load() {
     let (out, _) = evaluate(0.6, 0.15);
-    assert!((out.measured_a[0] - out.predicted_a[0] - 0.15).abs() < 2e-4);
+    assert!((out.measured_a - out.predicted_a - 0.15).abs() < 2e-4);
 }
 
 proptest! {

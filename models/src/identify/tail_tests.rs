@@ -2,7 +2,7 @@ use super::*;
 use crate::identify::noise::Noise;
 use crate::identify::{WhitenFit, fit_whitening};
 use crate::innovation::{Statistics, Watch, WatchParams, Whitened};
-use crate::lane::{LANES, ZERO};
+use crate::lane::ZERO;
 
 const RUN: usize = 200;
 const PERIOD_S: f64 = 1e-3;
@@ -119,7 +119,7 @@ impl Bank {
     fn push(&mut self, e: f64) -> [f64; 3] {
         let mut innovation = [ZERO; 3];
         innovation[0][0] = e;
-        self.watch.push(&self.params, &innovation, &[1.0; LANES]);
+        self.watch.push(&self.params, &innovation, u8::MAX);
         let s = Statistics::of(&self.watch, 0, 0);
         [e.abs(), s.window, s.cusum]
     }

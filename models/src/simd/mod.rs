@@ -1,7 +1,7 @@
 //! The vector units of the processor, chosen when the program runs.
 //!
-//! A [`Kernel`] is written once, as loops over the eight places of a lane with nothing but + - * / and comparisons. It is
-//! compiled once for every level, and since nothing is contracted or reordered, all levels give the same bits.
+//! A [`Kernel`] is written once, over the [`Vector`] of a unit, with nothing but + - * / and comparisons. It is compiled once for
+//! every level, and since nothing is contracted or reordered, all levels give the same bits.
 
 mod vector;
 #[cfg(target_arch = "x86_64")]
@@ -13,7 +13,7 @@ pub use vector::{Portable, Vector};
 pub trait Kernel {
     /// What it returns.
     type Output;
-    /// Does the work, with the vector of the unit where plain loops do not do.
+    /// Does the work, with the vector of the unit.
     fn run<V: Vector>(self) -> Self::Output;
 }
 
@@ -85,7 +85,7 @@ impl Level {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<x86::Halves>()
+    kernel.run::<x86::Half>()
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,20 +1,27 @@
-//! Eight numbers that are worked on at once.
+//! Numbers that are worked on at once: a lane, or a part of one.
 //!
-//! Most kernels are plain loops that the compiler turns into vector instructions. The exact step of the cascade is too long for
-//! that, so it is written over this trait. All operations are those of IEEE 754, place by place: every vector gives the same bits.
+//! A unit takes as many numbers as its registers hold: a lane is worked on part by part, so that what is computed on the way stays
+//! in registers. Left to itself the compiler takes a long loop one number at a time as soon as it holds a choice, so the
+//! kernels of a cycle are written over this trait. All operations are those of IEEE 754, place by place: every vector gives the same bits.
 
 use crate::lane::{LANES, Lane};
 use core::ops::{Add, Mul, Sub};
 
-/// Eight numbers.
+/// As many numbers as the unit takes at once.
 pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
-    /// Eight truth values.
+    /// Numbers in it: a divisor of [`LANES`].
+    const WIDTH: usize;
+    /// Vectors that make a lane.
+    const PARTS: usize = LANES / Self::WIDTH;
+    /// A truth value for each number.
     type Mask: Copy;
-    /// From memory.
-    fn load(from: &Lane) -> Self;
-    /// To memory.
-    fn store(self, to: &mut Lane);
-    /// The same number eight times.
+    /// The vector of a whole lane: for a long chain of operations, in which parts one after the other would wait for themselves.
+    type Whole: Vector;
+    /// From memory: part `part` of a lane, which must be below [`Self::PARTS`].
+    fn load(from: &Lane, part: usize) -> Self;
+    /// To memory, likewise.
+    fn store(self, to: &mut Lane, part: usize);
+    /// The same number everywhere.
     fn splat(x: f64) -> Self;
     /// Quotients.
     fn over(self, by: Self) -> Self;
@@ -22,6 +29,8 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     fn larger(self, other: Self) -> Self;
     /// `self` where it is less than `other`, else `other`.
     fn smaller(self, other: Self) -> Self;
+    /// Sizes, without signs.
+    fn size(self) -> Self;
     /// Greater than.
     fn above(self, other: Self) -> Self::Mask;
     /// Less than or equal.
@@ -32,18 +41,52 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     fn either(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
-    /// One bit a place, the first one lowest.
-    fn bits(mask: Self::Mask) -> u8;
+    /// One bit a place of the whole lane, the first one lowest: those of part `part` are set as the mask is, others are 0.
+    fn bits(mask: Self::Mask, part: usize) -> u8;
+    /// The mask of part `part` out of the bits of a lane.
+    fn mask(bits: u8, part: usize) -> Self::Mask;
+    /// Four columns out of rows: `row(l)` is that of place `l` of part `part`, counted over the whole lane.
+    fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4];
+    /// Part `part` of several lanes. (A closure in the `map` of an array is not made for the unit.)
+    #[inline(always)]
+    fn each<const N: usize>(from: [&Lane; N], part: usize) -> [Self; N] {
+        let mut all = [Self::splat(0.0); N];
+        for (one, lane) in all.iter_mut().zip(from) {
+            *one = Self::load(lane, part);
+        }
+        all
+    }
+    /// The bits of all places of part `part`.
+    #[inline(always)]
+    fn places(part: usize) -> u8 {
+        (u8::MAX >> (LANES - Self::WIDTH)) << (part * Self::WIDTH)
+    }
+    /// `-limit <= self <= limit`.
+    #[inline(always)]
+    fn inside(self, limit: Self) -> Self::Mask {
+        self.size().within(limit)
+    }
+    /// Limited to `-limit..=limit`.
+    #[inline(always)]
+    fn limited(self, limit: Self) -> Self {
+        limit.smaller((Self::splat(0.0) - limit).larger(self))
+    }
 }
 
-/// Any processor.
+/// Any processor: two numbers, as the smallest vector units have it.
 #[derive(Clone, Copy)]
-pub struct Portable(Lane);
+pub struct Portable([f64; 2]);
 
 impl Portable {
     #[inline(always)]
     fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
-        Self(core::array::from_fn(|l| f(self.0[l], other.0[l])))
+        Self([f(self.0[0], other.0[0]), f(self.0[1], other.0[1])])
+    }
+
+    #[inline(always)]
+    fn compare(self, other: Self, f: impl Fn(f64, f64) -> bool) -> [u64; 2] {
+        let all = |set: bool| if set { u64::MAX } else { 0 };
+        [all(f(self.0[0], other.0[0])), all(f(self.0[1], other.0[1]))]
     }
 }
 
@@ -72,19 +115,21 @@ impl Mul for Portable {
 }
 
 impl Vector for Portable {
+    const WIDTH: usize = 2;
     // All bits of a place or none: choices become bit operations, which every vector unit has.
-    type Mask = [u64; LANES];
+    type Mask = [u64; 2];
+    type Whole = Two<Two<Self>>;
     #[inline(always)]
-    fn load(from: &Lane) -> Self {
-        Self(*from)
+    fn load(from: &Lane, part: usize) -> Self {
+        Self([from[2 * part], from[2 * part + 1]])
     }
     #[inline(always)]
-    fn store(self, to: &mut Lane) {
-        *to = self.0;
+    fn store(self, to: &mut Lane, part: usize) {
+        [to[2 * part], to[2 * part + 1]] = self.0;
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {
-        Self([x; LANES])
+        Self([x; 2])
     }
     #[inline(always)]
     fn over(self, by: Self) -> Self {
@@ -99,29 +144,137 @@ impl Vector for Portable {
         self.zip(other, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
+    fn size(self) -> Self {
+        let size = |x: f64| f64::from_bits(x.to_bits() & (u64::MAX >> 1));
+        Self([size(self.0[0]), size(self.0[1])])
+    }
+    #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
-        core::array::from_fn(|l| if self.0[l] > other.0[l] { u64::MAX } else { 0 })
+        self.compare(other, |a, b| a > b)
     }
     #[inline(always)]
     fn within(self, other: Self) -> Self::Mask {
-        core::array::from_fn(|l| if self.0[l] <= other.0[l] { u64::MAX } else { 0 })
+        self.compare(other, |a, b| a <= b)
     }
     #[inline(always)]
     fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
-        core::array::from_fn(|l| a[l] & b[l])
+        [a[0] & b[0], a[1] & b[1]]
     }
     #[inline(always)]
     fn either(a: Self::Mask, b: Self::Mask) -> Self::Mask {
-        core::array::from_fn(|l| a[l] | b[l])
+        [a[0] | b[0], a[1] | b[1]]
     }
     #[inline(always)]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
-        Self(core::array::from_fn(|l| {
+        let choose = |l: usize| {
             f64::from_bits((yes.0[l].to_bits() & mask[l]) | (no.0[l].to_bits() & !mask[l]))
-        }))
+        };
+        Self([choose(0), choose(1)])
     }
     #[inline(always)]
-    fn bits(mask: Self::Mask) -> u8 {
-        (mask.iter().enumerate()).fold(0, |bits, (l, set)| bits | (((set & 1) as u8) << l))
+    fn bits(mask: Self::Mask, part: usize) -> u8 {
+        ((mask[0] & 1 | mask[1] & 2) as u8) << (2 * part)
+    }
+    #[inline(always)]
+    fn mask(bits: u8, part: usize) -> Self::Mask {
+        let bit = |l: usize| 0_u64.wrapping_sub(u64::from(bits >> (2 * part + l) & 1));
+        [bit(0), bit(1)]
+    }
+    #[inline(always)]
+    fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
+        let (a, b) = (row(2 * part), row(2 * part + 1));
+        [0, 1, 2, 3].map(|c| Self([a[c], b[c]]))
+    }
+}
+
+/// Two vectors as one: more work side by side, where a long chain of operations would let the unit wait for itself.
+#[derive(Clone, Copy)]
+pub struct Two<V>(V, V);
+
+macro_rules! by_two {
+    ($trait:ident, $method:ident) => {
+        impl<V: Vector> $trait for Two<V> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self(self.0.$method(other.0), self.1.$method(other.1))
+            }
+        }
+    };
+}
+
+by_two!(Add, add);
+by_two!(Sub, sub);
+by_two!(Mul, mul);
+
+impl<V: Vector> Vector for Two<V> {
+    const WIDTH: usize = 2 * V::WIDTH;
+    type Mask = (V::Mask, V::Mask);
+    type Whole = V::Whole;
+    #[inline(always)]
+    fn load(from: &Lane, part: usize) -> Self {
+        Self(V::load(from, 2 * part), V::load(from, 2 * part + 1))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut Lane, part: usize) {
+        self.0.store(to, 2 * part);
+        self.1.store(to, 2 * part + 1);
+    }
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        Self(V::splat(x), V::splat(x))
+    }
+    #[inline(always)]
+    fn over(self, by: Self) -> Self {
+        Self(self.0.over(by.0), self.1.over(by.1))
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self(self.0.larger(other.0), self.1.larger(other.1))
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        Self(self.0.smaller(other.0), self.1.smaller(other.1))
+    }
+    #[inline(always)]
+    fn size(self) -> Self {
+        Self(self.0.size(), self.1.size())
+    }
+    #[inline(always)]
+    fn above(self, other: Self) -> Self::Mask {
+        (self.0.above(other.0), self.1.above(other.1))
+    }
+    #[inline(always)]
+    fn within(self, other: Self) -> Self::Mask {
+        (self.0.within(other.0), self.1.within(other.1))
+    }
+    #[inline(always)]
+    fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        (V::both(a.0, b.0), V::both(a.1, b.1))
+    }
+    #[inline(always)]
+    fn either(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        (V::either(a.0, b.0), V::either(a.1, b.1))
+    }
+    #[inline(always)]
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+        Self(
+            V::select(mask.0, yes.0, no.0),
+            V::select(mask.1, yes.1, no.1),
+        )
+    }
+    #[inline(always)]
+    fn bits(mask: Self::Mask, part: usize) -> u8 {
+        V::bits(mask.0, 2 * part) | V::bits(mask.1, 2 * part + 1)
+    }
+    #[inline(always)]
+    fn mask(bits: u8, part: usize) -> Self::Mask {
+        (V::mask(bits, 2 * part), V::mask(bits, 2 * part + 1))
+    }
+    #[inline(always)]
+    fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
+        let [a, b, c, d] = V::columns(2 * part, &row);
+        let [e, f, g, h] = V::columns(2 * part + 1, &row);
+        [Self(a, e), Self(b, f), Self(c, g), Self(d, h)]
     }
 }

@@ -7,18 +7,18 @@
     reason = "instructions of a vector unit, entered only where the processor has it"
 )]
 
-use super::vector::Vector;
-use crate::lane::Lane;
+use super::vector::{Two, Vector};
+use crate::lane::{LANES, Lane};
 use core::arch::x86_64::*;
 use core::ops::{Add, Mul, Sub};
 
-/// AVX-512.
+/// AVX-512: a lane.
 #[derive(Clone, Copy)]
 pub(super) struct Wide(__m512d);
 
-/// AVX2: two halves.
+/// AVX2: half of one.
 #[derive(Clone, Copy)]
-pub(super) struct Halves(__m256d, __m256d);
+pub(super) struct Half(__m256d);
 
 macro_rules! operator {
     ($trait:ident, $method:ident, $wide:ident, $half:ident) => {
@@ -30,12 +30,12 @@ macro_rules! operator {
                 Self(unsafe { $wide(self.0, other.0) })
             }
         }
-        impl $trait for Halves {
+        impl $trait for Half {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
                 // SAFETY: see the module.
-                unsafe { Self($half(self.0, other.0), $half(self.1, other.1)) }
+                Self(unsafe { $half(self.0, other.0) })
             }
         }
     };
@@ -46,14 +46,18 @@ operator!(Sub, sub, _mm512_sub_pd, _mm256_sub_pd);
 operator!(Mul, mul, _mm512_mul_pd, _mm256_mul_pd);
 
 impl Vector for Wide {
+    const WIDTH: usize = LANES;
     type Mask = __mmask8;
+    type Whole = Self;
     #[inline(always)]
-    fn load(from: &Lane) -> Self {
-        // SAFETY: see the module; a lane is eight numbers, and no alignment is asked for.
+    fn load(from: &Lane, part: usize) -> Self {
+        let from = &from[part * Self::WIDTH..][..Self::WIDTH];
+        // SAFETY: see the module; the slice is as long as the vector, and no alignment is asked for.
         Self(unsafe { _mm512_loadu_pd(from.as_ptr()) })
     }
     #[inline(always)]
-    fn store(self, to: &mut Lane) {
+    fn store(self, to: &mut Lane, part: usize) {
+        let to = &mut to[part * Self::WIDTH..][..Self::WIDTH];
         // SAFETY: as for `load`.
         unsafe { _mm512_storeu_pd(to.as_mut_ptr(), self.0) }
     }
@@ -76,6 +80,11 @@ impl Vector for Wide {
     fn smaller(self, other: Self) -> Self {
         // SAFETY: see the module. The instruction gives the second where neither is the smaller, as the others do.
         Self(unsafe { _mm512_min_pd(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn size(self) -> Self {
+        // SAFETY: see the module. A sign is the highest bit.
+        Self(unsafe { _mm512_abs_pd(self.0) })
     }
     #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
@@ -101,106 +110,132 @@ impl Vector for Wide {
         Self(unsafe { _mm512_mask_blend_pd(mask, no.0, yes.0) })
     }
     #[inline(always)]
-    fn bits(mask: Self::Mask) -> u8 {
+    fn bits(mask: Self::Mask, _part: usize) -> u8 {
         mask
+    }
+    #[inline(always)]
+    fn mask(bits: u8, _part: usize) -> Self::Mask {
+        bits
+    }
+    #[inline(always)]
+    fn columns(_part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
+        // SAFETY: see the module; a row is as long as half a vector.
+        unsafe {
+            let load = |l: usize| _mm256_loadu_pd(row(l).as_ptr());
+            // Rows l and l + 4 in two halves.
+            let both =
+                |l: usize| _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(load(l)), load(l + 4));
+            let [a, b, c, d] = [both(0), both(1), both(2), both(3)];
+            let (ab0, ab1) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+            let (cd0, cd1) = (_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+            let first = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+            let second = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+            [
+                Self(_mm512_permutex2var_pd(ab0, first, cd0)),
+                Self(_mm512_permutex2var_pd(ab1, first, cd1)),
+                Self(_mm512_permutex2var_pd(ab0, second, cd0)),
+                Self(_mm512_permutex2var_pd(ab1, second, cd1)),
+            ]
+        }
     }
 }
 
-impl Vector for Halves {
-    type Mask = (__m256d, __m256d);
+impl Vector for Half {
+    const WIDTH: usize = LANES / 2;
+    type Mask = __m256d;
+    type Whole = Two<Self>;
     #[inline(always)]
-    fn load(from: &Lane) -> Self {
-        // SAFETY: see the module; the second half begins at the fifth of eight numbers, and no alignment is asked for.
-        unsafe {
-            Self(
-                _mm256_loadu_pd(from.as_ptr()),
-                _mm256_loadu_pd(from.as_ptr().add(4)),
-            )
-        }
+    fn load(from: &Lane, part: usize) -> Self {
+        let from = &from[part * Self::WIDTH..][..Self::WIDTH];
+        // SAFETY: see the module; the slice is as long as the vector, and no alignment is asked for.
+        Self(unsafe { _mm256_loadu_pd(from.as_ptr()) })
     }
     #[inline(always)]
-    fn store(self, to: &mut Lane) {
+    fn store(self, to: &mut Lane, part: usize) {
+        let to = &mut to[part * Self::WIDTH..][..Self::WIDTH];
         // SAFETY: as for `load`.
-        unsafe {
-            _mm256_storeu_pd(to.as_mut_ptr(), self.0);
-            _mm256_storeu_pd(to.as_mut_ptr().add(4), self.1);
-        }
+        unsafe { _mm256_storeu_pd(to.as_mut_ptr(), self.0) }
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {
         // SAFETY: see the module.
-        unsafe { Self(_mm256_set1_pd(x), _mm256_set1_pd(x)) }
+        Self(unsafe { _mm256_set1_pd(x) })
     }
     #[inline(always)]
     fn over(self, by: Self) -> Self {
         // SAFETY: see the module.
-        unsafe { Self(_mm256_div_pd(self.0, by.0), _mm256_div_pd(self.1, by.1)) }
+        Self(unsafe { _mm256_div_pd(self.0, by.0) })
     }
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
         // SAFETY: see the module. The instruction gives the second where neither is the larger, as the others do.
-        unsafe {
-            Self(
-                _mm256_max_pd(self.0, other.0),
-                _mm256_max_pd(self.1, other.1),
-            )
-        }
+        Self(unsafe { _mm256_max_pd(self.0, other.0) })
     }
     #[inline(always)]
     fn smaller(self, other: Self) -> Self {
         // SAFETY: see the module. The instruction gives the second where neither is the smaller, as the others do.
-        unsafe {
-            Self(
-                _mm256_min_pd(self.0, other.0),
-                _mm256_min_pd(self.1, other.1),
-            )
-        }
+        Self(unsafe { _mm256_min_pd(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn size(self) -> Self {
+        // SAFETY: see the module. A sign is the highest bit.
+        Self(unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), self.0) })
     }
     #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
         // SAFETY: see the module.
-        unsafe {
-            (
-                _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, other.0),
-                _mm256_cmp_pd::<_CMP_GT_OQ>(self.1, other.1),
-            )
-        }
+        unsafe { _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, other.0) }
     }
     #[inline(always)]
     fn within(self, other: Self) -> Self::Mask {
         // SAFETY: see the module.
-        unsafe {
-            (
-                _mm256_cmp_pd::<_CMP_LE_OQ>(self.0, other.0),
-                _mm256_cmp_pd::<_CMP_LE_OQ>(self.1, other.1),
-            )
-        }
+        unsafe { _mm256_cmp_pd::<_CMP_LE_OQ>(self.0, other.0) }
     }
     #[inline(always)]
     fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
         // SAFETY: see the module.
-        unsafe { (_mm256_and_pd(a.0, b.0), _mm256_and_pd(a.1, b.1)) }
+        unsafe { _mm256_and_pd(a, b) }
     }
     #[inline(always)]
     fn either(a: Self::Mask, b: Self::Mask) -> Self::Mask {
         // SAFETY: see the module.
-        unsafe { (_mm256_or_pd(a.0, b.0), _mm256_or_pd(a.1, b.1)) }
+        unsafe { _mm256_or_pd(a, b) }
     }
     #[inline(always)]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
         // SAFETY: see the module.
+        Self(unsafe { _mm256_blendv_pd(no.0, yes.0, mask) })
+    }
+    #[inline(always)]
+    fn bits(mask: Self::Mask, part: usize) -> u8 {
+        // SAFETY: see the module.
+        let bits = unsafe { _mm256_movemask_pd(mask) };
+        // Four bits.
+        (bits as u8) << (4 * part)
+    }
+    #[inline(always)]
+    fn mask(bits: u8, part: usize) -> Self::Mask {
+        // SAFETY: see the module.
         unsafe {
-            Self(
-                _mm256_blendv_pd(no.0, yes.0, mask.0),
-                _mm256_blendv_pd(no.1, yes.1, mask.1),
-            )
+            let place = _mm256_setr_epi64x(1, 2, 4, 8);
+            let all = _mm256_set1_epi64x(i64::from(bits >> (4 * part)));
+            _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(all, place), place))
         }
     }
     #[inline(always)]
-    fn bits(mask: Self::Mask) -> u8 {
-        // SAFETY: see the module.
-        let (low, high) = unsafe { (_mm256_movemask_pd(mask.0), _mm256_movemask_pd(mask.1)) };
-        // Four bits each.
-        (low | high << 4) as u8
+    fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
+        // SAFETY: see the module; a row is as long as a vector.
+        unsafe {
+            let load = |l: usize| _mm256_loadu_pd(row(4 * part + l).as_ptr());
+            let [a, b, c, d] = [load(0), load(1), load(2), load(3)];
+            let (ab0, ab1) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            let (cd0, cd1) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+            [
+                Self(_mm256_permute2f128_pd::<0x20>(ab0, cd0)),
+                Self(_mm256_permute2f128_pd::<0x20>(ab1, cd1)),
+                Self(_mm256_permute2f128_pd::<0x31>(ab0, cd0)),
+                Self(_mm256_permute2f128_pd::<0x31>(ab1, cd1)),
+            ]
+        }
     }
 }

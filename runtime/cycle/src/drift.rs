@@ -14,7 +14,7 @@ use crate::lanes::LaneState;
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Plan};
 use twinstep_models::axis::LaneParams;
-use twinstep_models::axis::cascade::mechanics;
+use twinstep_models::axis::cascade::mechanics_on;
 use twinstep_models::axis::load::LAG;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -36,6 +36,8 @@ pub struct FreeRun {
     position_m: Lane,
     velocity_m_per_s: Lane,
     from_m: Lane,
+    /// Where the axes were measured to be.
+    measured_m: Lane,
     /// Current of the sample before (A).
     before_a: Lane,
 }
@@ -62,6 +64,7 @@ impl FreeRun {
         position_m: ZERO,
         velocity_m_per_s: ZERO,
         from_m: ZERO,
+        measured_m: ZERO,
         before_a: ZERO,
     };
 
@@ -69,40 +72,39 @@ impl FreeRun {
     pub(crate) fn push(
         &mut self,
         plan: &Plan<'_>,
-        lanes: &[LaneState],
+        lanes: &mut [LaneState],
         context: Context,
     ) -> Option<Drifted> {
-        let (Some(params), Some(state)) = (plan.lanes.get(self.lane), lanes.get(self.lane)) else {
+        let (Some(params), Some(state)) = (plan.lanes.get(self.lane), lanes.get_mut(self.lane))
+        else {
             *self = Self::NEW;
             return None;
         };
-        for l in 0..LANES {
-            self.counts &= !(u8::from(!state.judged(l)) << l);
+        self.counts &= state.judged;
+        plan.level.run(Step {
+            params,
+            state,
+            run: self,
+        });
+        if plan.judges.get(self.lane).is_some_and(|j| j.presses != 0) {
+            state.press.meet(plan, self.lane, context);
+            self.counts &= !state.press.in_a_part(&self.position_m);
         }
-        let (measured_m, current_a) = state.filter.aligned(params, &state.measured_a);
-        let lag = LAG as u32;
-        if self.cycle == 0 {
-            // The velocity of this sample, whose current is known only later.
-            self.velocity_m_per_s = core::array::from_fn(|l| state.compared(l)[1]);
-        } else if self.cycle == lag {
-            (self.position_m, self.from_m) = (measured_m, measured_m);
-        } else if self.cycle > lag {
-            plan.level.run(Step {
-                params,
-                run: self,
-                current_a: &current_a,
-            });
-        }
-        self.before_a = current_a;
-        self.in_a_part(plan, context);
         self.cycle += 1;
         let horizon = plan.thresholds.horizon_cycles.max(1);
-        if self.cycle <= lag + horizon {
+        if self.cycle <= LAG as u32 + horizon {
             return None;
         }
+        Some(self.end(plan, params, horizon))
+    }
+
+    /// The run has ended; the next lane's begins.
+    #[cold]
+    #[inline(never)]
+    fn end(&mut self, plan: &Plan<'_>, params: &LaneParams, horizon: u32) -> Drifted {
         let least =
             |axis: &AxisPlan| axis.regime.standstill_m_per_s * f64::from(horizon) * params.period_s;
-        for (l, (to_m, from_m)) in measured_m.iter().zip(self.from_m).enumerate() {
+        for (l, (to_m, from_m)) in self.measured_m.iter().zip(self.from_m).enumerate() {
             let way = to_m - from_m;
             let axis = plan.axes.get(self.lane * LANES + l);
             if axis.is_none_or(|axis| way * way < least(axis) * least(axis)) {
@@ -112,33 +114,22 @@ impl FreeRun {
         let ended = Drifted {
             lane: self.lane,
             counts: self.counts,
-            measured_m,
+            measured_m: self.measured_m,
             free_m: self.position_m,
         };
         *self = Self {
             lane: (self.lane + 1) % plan.lanes.len().max(1),
             ..Self::NEW
         };
-        Some(ended)
-    }
-
-    /// Leaves out the axes that are in a part.
-    fn in_a_part(&mut self, plan: &Plan<'_>, context: Context) {
-        let presses = plan.judges.get(self.lane).map_or(0, |judge| judge.presses);
-        for l in (0..LANES).filter(|l| presses & (1 << l) != 0) {
-            let contact = (plan.axes.get(self.lane * LANES + l)).and_then(|a| a.contact(context));
-            if contact.is_some_and(|c| c.current_a(self.position_m[l]) != 0.0) {
-                self.counts &= !(1 << l);
-            }
-        }
+        ended
     }
 }
 
 /// One cycle of the mechanics of eight axes.
 struct Step<'a> {
     params: &'a LaneParams,
+    state: &'a LaneState,
     run: &'a mut FreeRun,
-    current_a: &'a Lane,
 }
 
 impl Kernel for Step<'_> {
@@ -146,23 +137,31 @@ impl Kernel for Step<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let (p, run) = (self.params, self.run);
-        for l in 0..LANES {
-            // A sampled drive holds its output until the next sample; else it goes there in a straight line.
-            let held = run.before_a[l];
-            let share = if p.sampled[l] > 0.0 { 0.0 } else { 0.5 };
-            let i = held + share * (self.current_a[l] - held);
-            let (x, v) = mechanics(
-                p,
-                l,
-                run.position_m[l],
-                run.velocity_m_per_s[l],
-                i,
-                0.0,
-                p.period_s,
-            );
-            run.position_m[l] = x;
-            run.velocity_m_per_s[l] = v;
+        let (p, run, lag) = (self.params, self.run, LAG as u32);
+        for part in 0..V::PARTS {
+            if run.cycle == 0 {
+                // The velocity of this sample, whose current is known only later.
+                let predicted = V::load(&self.state.predicted[1], part);
+                predicted.store(&mut run.velocity_m_per_s, part);
+            }
+            let measured_a = V::load(&self.state.measured_a, part);
+            let (x, current_a) = self.state.filter.aligned::<V>(p, measured_a, part);
+            x.store(&mut run.measured_m, part);
+            if run.cycle == lag {
+                x.store(&mut run.position_m, part);
+                x.store(&mut run.from_m, part);
+            } else if run.cycle > lag {
+                // A sampled drive holds its output until the next sample; else it goes there in a straight line.
+                let held = V::load(&run.before_a, part);
+                let (zero, half) = (V::splat(0.0), V::splat(0.5));
+                let sampled = V::load(&p.sampled, part).above(zero);
+                let i = held + V::select(sampled, zero, half) * (current_a - held);
+                let [x, v] = V::each([&run.position_m, &run.velocity_m_per_s], part);
+                let (x, v) = mechanics_on(p, part, x, v, i);
+                x.store(&mut run.position_m, part);
+                v.store(&mut run.velocity_m_per_s, part);
+            }
+            current_a.store(&mut run.before_a, part);
         }
     }
 }

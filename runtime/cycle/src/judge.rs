@@ -242,8 +242,9 @@ impl AxisJudge {
         }
         self.pressed(plan, at, &blocks, stepped);
         let reversal = blocks[Feature::Reversal as usize];
+        self.slow.push(plan, t, &blocks);
         let told = self.decide(plan, t, at, reversal, out);
-        self.slow(plan, t, at, &blocks, (&told.0, told.1), out);
+        self.slow.tell(plan, t, at, told, out);
     }
 
     /// What a stroke says of the part that was met, and of what gave way behind it.
@@ -348,7 +349,7 @@ impl AxisJudge {
         });
     }
 
-    /// Returns the ranking, and whether the latest movement deviates.
+    /// Returns the ranking, where one was asked for, and whether the latest movement deviates.
     fn decide(
         &mut self,
         plan: &AxisPlan,
@@ -356,7 +357,14 @@ impl AxisJudge {
         at: &Occasion,
         reversal: Option<Block>,
         out: &mut Outbox,
-    ) -> (Ranking, bool) {
+    ) -> Option<(Ranking, bool)> {
+        let quiet = (self.cusum.iter()).all(|cusum| cusum.largest() <= t.threshold);
+        if quiet && self.load_cause.is_none() && !self.backlash_raised && !self.slow.asks(t) {
+            // The common case has nothing to be ranked.
+            self.known = None;
+            self.explain(at, out);
+            return None;
+        }
         let facts = Facts {
             gravity_a: plan.gravity_a,
             inertia: plan.inertia,
@@ -384,7 +392,7 @@ impl AxisJudge {
             Some(old) if old != cause && evidence > t.threshold && speaks && sure(&ranking) => {
                 EventState::Updated
             }
-            _ => return (ranking, speaks),
+            _ => return Some((ranking, speaks)),
         };
         let told = if state == EventState::Cleared {
             self.load_cause.unwrap_or(cause)
@@ -413,7 +421,7 @@ impl AxisJudge {
                 told,
             )
         });
-        (ranking, speaks)
+        Some((ranking, speaks))
     }
 
     /// The drive's own fault, and movement while it is not enabled. `standstill_m` is the way within which an axis stands.

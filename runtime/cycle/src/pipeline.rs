@@ -101,11 +101,14 @@ impl<'a> Pipeline<'a> {
     /// Tracks health, after [`Pipeline::correct`]. Nothing that is predicted or judged waits for it.
     pub fn track(&mut self, stamp: CycleStamp) {
         for (n, health) in self.health.axes.iter_mut().enumerate() {
-            let (Some(lane), l) = (self.lanes.get(n / LANES), n % LANES) else {
+            let (Some(lane), Some(params)) =
+                (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
+            else {
                 break;
             };
+            let l = n % LANES;
             let ended = self.axes.get(n).and_then(|judge| judge.ended);
-            match lane.health_sample(l, &stamp) {
+            match lane.health_sample(params, l, &stamp) {
                 None => health.interrupt(),
                 Some(sample) => health.cycle(&HealthSample {
                     ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),
@@ -255,7 +258,9 @@ impl<'a> Pipeline<'a> {
                 context: samples.context,
             };
             press.judge(plan, objects, &at, &mut self.outbox);
-            let Some(lane) = self.lanes.get(n / LANES) else {
+            let (Some(lane), Some(params)) =
+                (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
+            else {
                 continue;
             };
             let sample = match samples.axes.get(n) {
@@ -265,7 +270,7 @@ impl<'a> Pipeline<'a> {
                 Some(Ok(r)) if plan.force == ForceFrom::Current => {
                     plan.of_current(r.position_m, r.velocity_m_per_s, r.current_a, None)
                 }
-                Some(Ok(_)) => match lane.press_sample(plan, n % LANES) {
+                Some(Ok(_)) => match lane.press_sample(params, plan, n % LANES) {
                     Some(sample) => sample,
                     None => {
                         press.clear();
@@ -330,7 +335,8 @@ impl<'a> Pipeline<'a> {
 
     /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
     pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
-        Some(self.lanes.get(n / LANES)?.load_motion(n % LANES))
+        let params = self.plan.lanes.get(n / LANES)?;
+        Some((self.lanes.get(n / LANES)?).load_motion(params, n % LANES))
     }
 
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).

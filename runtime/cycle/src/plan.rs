@@ -17,9 +17,7 @@ use twinstep_models::vacuum::VacuumParams;
 
 /// Most part variants that one press knows.
 pub const MAX_PARTS: usize = 16;
-/// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
-const RETURNING_M_PER_S: f64 = -1.0e-4;
-/// Most parts that are met otherwise in one recipe: a press looks through all of them in a cycle.
+/// Most parts that are met otherwise in one recipe: a press looks through all of them when recipe or part change.
 pub const MAX_BY_RECIPE: usize = 16;
 
 /// Healthy residual of one feature.
@@ -95,27 +93,6 @@ impl AxisPlan {
             .find(|one| one.context == context)
             .map(|one| &one.contact)
             .or_else(|| self.contacts.get(usize::from(context.part)))
-    }
-
-    /// Load current of the part on the way in (A); nothing is known of the way back.
-    #[inline]
-    pub(crate) fn contact_a(
-        &self,
-        context: Context,
-        position_m: f64,
-        velocity_m_per_s: f64,
-    ) -> f64 {
-        // A recording may name a part that this plan does not know: nothing is in the press then.
-        let Some(contact) = self.contact(context) else {
-            return 0.0;
-        };
-        if contact.stiffness_a_per_m > 0.0
-            && contact.direction * velocity_m_per_s > RETURNING_M_PER_S
-        {
-            contact.current_a(position_m)
-        } else {
-            0.0
-        }
     }
 
     /// Whether a part may be met.
@@ -241,10 +218,9 @@ mod tests {
         });
         assert!(plan.presses(), "a part that one recipe alone knows");
         plan.contacts[1] = contact(0.25);
-        let met = |recipe, part| plan.contact_a(context(recipe, part), 1.0, 0.1);
-        assert_eq!((met(0, 1), met(2, 1)), (75.0, 50.0));
+        let met = |recipe, part| plan.contact(context(recipe, part)).map(|c| c.contact_m);
+        assert_eq!((met(0, 1), met(2, 1)), (Some(0.25), Some(0.5)));
         // Another part, and one that no plan has.
-        assert_eq!((met(2, 0), met(2, 200)), (0.0, 0.0));
-        assert_eq!(plan.contact_a(context(2, 1), 1.0, -0.1), 0.0);
+        assert_eq!((met(2, 0), met(2, 200)), (Some(0.0), None));
     }
 }

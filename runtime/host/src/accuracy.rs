@@ -150,7 +150,7 @@ fn track<'a>(
             &mut state,
             &one(record.position_m[k]),
             &one(record.current_a[k]),
-            &one(1.0),
+            1,
         );
         targets.push(&one(reference[k]));
         known.push((state, targets));

@@ -5,7 +5,7 @@
 //! a memory of milliseconds and no filter of its own. The ripple is none of both: their means leave it out. What rolls over a damaged
 //! raceway ripples, while its mean current may even fall.
 
-use super::{AxisJudge, Occasion, model_error, sure};
+use super::{Occasion, model_error, sure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Thresholds};
@@ -44,31 +44,27 @@ fn late(feature: Feature, mean_a: f64) -> f64 {
     }
 }
 
-impl AxisJudge {
-    /// A movement has ended. `ranking` is what its features of `current_load` say, and `speaks` that they deviate in this movement.
-    pub(super) fn slow(
+impl Slow {
+    /// A movement has ended: takes in its figures.
+    pub(super) fn push(
         &mut self,
         plan: &AxisPlan,
         t: &Thresholds,
-        at: &Occasion,
         blocks: &[Option<Block>; FEATURES],
-        (ranking, speaks): (&Ranking, bool),
-        out: &mut Outbox,
     ) {
-        let slow = &mut self.slow;
         for feature in Feature::ALL {
             let f = feature as usize;
             let Some(block) = blocks[f] else { continue };
-            slow.last[f] = block;
+            self.last[f] = block;
             if let Some(base) = plan.slow.disturbance[f] {
                 let model_a = model_error(feature, &block, base.mean_a);
                 let late_a = late(feature, base.mean_a);
                 let square = base.sigma_a * base.sigma_a + model_a * model_a + late_a * late_a;
                 let z = (block.disturbance_a - base.mean_a) / libm::sqrt(square);
-                slow.disturbance[f].push(z, t.slack, t.threshold);
+                self.disturbance[f].push(z, t.slack, t.threshold);
             }
         }
-        // Only so much is known of a ripple of which the shift at its ends was taken off.
+        // What a shift of the mean leaves at its ends is no ripple.
         for (f, base) in plan.slow.ripple.iter().enumerate() {
             let (Some(block), Some(base)) = (blocks[f], base) else {
                 continue;
@@ -78,14 +74,32 @@ impl AxisJudge {
             let own = base.sigma_a / base.mean_a;
             let z = more / libm::sqrt(own * own + RIPPLE_SIGMA * RIPPLE_SIGMA);
             let most = t.slack + ONE_MOVEMENT * t.threshold;
-            slow.ripple[f].push(if z < most { z } else { most }, t.slack, t.threshold);
+            self.ripple[f].push(if z < most { z } else { most }, t.slack, t.threshold);
         }
-        slow.tell_disturbance(plan, t, at, (ranking, speaks), out);
-        slow.tell_ripple(plan, t, at, out);
     }
-}
 
-impl Slow {
+    /// Whether a ranking of the causes is needed: the disturbance deviates, or has.
+    pub(super) fn asks(&self, t: &Thresholds) -> bool {
+        let beyond = (self.disturbance.iter()).any(|cusum| cusum.largest() > t.threshold);
+        self.told.is_some() || beyond
+    }
+
+    /// Tells what is new of both. `told` is what the features of `current_load` say, where that was asked, and whether they deviate in this
+    /// movement.
+    pub(super) fn tell(
+        &mut self,
+        plan: &AxisPlan,
+        t: &Thresholds,
+        at: &Occasion,
+        told: Option<(Ranking, bool)>,
+        out: &mut Outbox,
+    ) {
+        if let Some((ranking, speaks)) = told {
+            self.tell_disturbance(plan, t, at, (&ranking, speaks), out);
+        }
+        self.tell_ripple(plan, t, at, out);
+    }
+
     fn tell_disturbance(
         &mut self,
         plan: &AxisPlan,

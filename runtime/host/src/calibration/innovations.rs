@@ -11,7 +11,7 @@ use twinstep_models::identify::{
 use twinstep_models::innovation::{
     NEXT, Statistics, WHITENED, WHITENED_CHANNELS, Watch, WatchParams, Whitened,
 };
-use twinstep_models::lane::{LANES, ZERO};
+use twinstep_models::lane::ZERO;
 use twinstep_models::tail::Tail;
 
 /// Runs that a drift needs: fewer say nothing of its tail.
@@ -164,7 +164,7 @@ impl Innovations {
                 for (to, from) in innovation.iter_mut().zip(&self.stretches) {
                     to[0] = from[n][k];
                 }
-                watch.push(&params, &innovation, &[1.0; LANES]);
+                watch.push(&params, &innovation, u8::MAX);
                 for (w, [window, cusum]) in all.iter_mut().enumerate() {
                     let s = Statistics::of(&watch, w, 0);
                     window[n].push(s.window);

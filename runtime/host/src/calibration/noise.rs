@@ -3,11 +3,12 @@
 
 use crate::plan::axis_params;
 use twinstep_config::machine::{Axis, Machine};
-use twinstep_models::axis::load::LoadEstimate;
+use twinstep_models::axis::load::Motion;
 use twinstep_models::channel::Regime;
 use twinstep_models::identify::{AxisFit, AxisRecord, explain};
-use twinstep_models::lane::ZERO;
-use twinstep_models::regime::{RegimeLane, RegimeParams, Segments};
+
+use twinstep_models::regime::{RegimeLane, RegimeParams, Seen, Segments};
+use twinstep_models::simd::{Portable, Vector};
 
 /// Share of the largest velocity below which an axis stands.
 const STANDSTILL: f64 = 0.02;
@@ -48,7 +49,7 @@ pub(super) fn per_regime(
     };
     // One axis in a lane of its own.
     let lane = RegimeLane::new(std::iter::once(p));
-    let (mut segments, mut motion) = (Segments::NEW, LoadEstimate::NONE);
+    let mut segments = Segments::NEW;
     let mut all: Vec<RegimeNoise> = [
         Regime::ConstantSpeed,
         Regime::Acceleration,
@@ -61,10 +62,14 @@ pub(super) fn per_regime(
     })
     .into();
     for row in &rows {
-        motion.velocity_m_per_s[0] = row.velocity_m_per_s;
-        motion.acceleration_m_per_s2[0] = row.acceleration_m_per_s2;
-        let classified = segments.classify(&lane, &motion, &ZERO);
-        segments.add(&classified, &motion, &ZERO, &ZERO);
+        let motion = Motion {
+            velocity_m_per_s: Portable::splat(row.velocity_m_per_s),
+            acceleration_m_per_s2: Portable::splat(row.acceleration_m_per_s2),
+        };
+        let mut seen = Seen::default();
+        seen.put(&lane, &motion, None, 0);
+        let classified = segments.classify(&lane, &seen, 0);
+        segments.begin(&classified);
         let regime = segments.regime(0);
         let residual = row.measured_a - row.predicted_a;
         if let Some(one) = all.iter_mut().find(|one| one.regime == regime) {

@@ -1,0 +1,251 @@
+//! A cycle's samples against the predictions.
+
+use super::LaneState;
+use crate::event::Source;
+use crate::judge::{AxisJudge, Innovation, Occasion};
+use crate::outbox::Outbox;
+use crate::plan::{JudgeLane, Plan};
+use twinstep_models::axis::observer;
+use twinstep_models::lane::LANES;
+use twinstep_models::sample::{AxisReading, CycleStamp, DriveState, Missing, Samples};
+use twinstep_models::simd::{Kernel, Vector};
+
+/// Compares the samples with the predictions.
+pub(crate) struct Compare<'a, 'p> {
+    pub plan: &'a Plan<'p>,
+    pub lanes: &'a mut [LaneState],
+    pub axes: &'a mut [AxisJudge],
+    pub out: &'a mut Outbox,
+    pub stamp: CycleStamp,
+    pub samples: &'a Samples<'a>,
+}
+
+type Sample = Result<AxisReading, Missing>;
+
+impl Kernel for Compare<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(mut self) {
+        let lanes = core::mem::take(&mut self.lanes);
+        let plan = self.plan;
+        for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
+            let samples = self.samples.axes.get(n * LANES..).unwrap_or(&[]);
+            // Whole lanes without anything to be told, the common case, are told by themselves: it is half the work.
+            let eight: Option<&[Sample; LANES]> = samples.first_chunk();
+            let eight = eight.filter(|eight| eight.iter().all(plain));
+            let places = u8::MAX >> LANES.saturating_sub(samples.len());
+            let alone = match eight {
+                Some(_) => {
+                    lane.used = u8::MAX;
+                    0
+                }
+                None => lane.use_of(samples),
+            };
+            lane.judged = lane.used & !lane.settling;
+            if lane.settling != 0 {
+                lane.waited();
+            }
+            let alone = alone | ((lane.attention | lane.unsteady | !lane.locked) & places);
+            if alone != 0 {
+                self.alone(n, lane, alone);
+            }
+            let beyond = match eight {
+                Some(eight) => lane.compare::<V>(judge, |_, l| match &eight[l] {
+                    Ok(r) => row(r),
+                    Err(_) => [0.0; 4],
+                }),
+                None => lane.compare::<V>(judge, |lane, l| match samples.get(l) {
+                    Some(Ok(r)) => row(r),
+                    // What is not measured stays as it was.
+                    _ => [
+                        lane.measured_m[l],
+                        lane.predicted[1][l],
+                        lane.measured_a[l],
+                        lane.reference.history_m[0][l],
+                    ],
+                }),
+            };
+            if beyond != 0 || lane.attention != 0 {
+                self.surprised(n, lane, beyond);
+            }
+        }
+    }
+}
+
+/// Simply measured and enabled.
+#[inline(always)]
+fn plain(sample: &Sample) -> bool {
+    matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled)
+}
+
+/// What is compared of a sample, and its target.
+#[inline(always)]
+fn row(r: &AxisReading) -> [f64; 4] {
+    [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m]
+}
+
+impl LaneState {
+    /// Notes which samples may be used. Returns a bit for each place that is not simply measured and enabled.
+    #[inline(never)]
+    fn use_of(&mut self, samples: &[Sample]) -> u8 {
+        let mut alone = 0;
+        self.used = 0;
+        for (l, sample) in samples.iter().take(LANES).enumerate() {
+            self.used |= u8::from(sample.is_ok()) << l;
+            alone |= u8::from(!plain(sample)) << l;
+        }
+        alone
+    }
+
+    /// Takes the samples in, `row` of each place, and compares them. Returns a bit for each place with a detector beyond its
+    /// threshold.
+    #[inline(always)]
+    fn compare<V: Vector>(
+        &mut self,
+        judge: &JudgeLane,
+        row: impl Fn(&Self, usize) -> [f64; 4],
+    ) -> u8 {
+        let mut beyond = 0;
+        for part in 0..V::PARTS {
+            let [x, v, i, target] = V::columns(part, |l| row(self, l));
+            x.store(&mut self.measured_m, part);
+            i.store(&mut self.measured_a, part);
+            self.reference.push_on(target, part);
+            let predicted = V::each(self.predicted.each_ref(), part);
+            let innovation = [x - predicted[0], v - predicted[1], i - predicted[2]];
+            beyond |= (self.watch).push_on(&judge.watch, innovation, self.judged, part);
+        }
+        beyond
+    }
+}
+
+impl Compare<'_, '_> {
+    fn occasion(&self, n: usize) -> Occasion {
+        Occasion {
+            stamp: self.stamp,
+            source: Source::Axis(n as u16),
+            context: self.samples.context,
+        }
+    }
+
+    /// Axes that are not simply measured and enabled.
+    #[cold]
+    #[inline(never)]
+    fn alone(&mut self, n: usize, lane: &mut LaneState, places: u8) {
+        for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
+            let axis = n * LANES + l;
+            let (Some(sample), Some(plan)) =
+                (self.samples.axes.get(axis), self.plan.axes.get(axis))
+            else {
+                break;
+            };
+            let at = self.occasion(axis);
+            let Some(judge) = self.axes.get_mut(axis) else {
+                break;
+            };
+            let settle = self.plan.thresholds.settle_cycles;
+            match sample {
+                Ok(r) => {
+                    let enabled = r.state == DriveState::OperationEnabled;
+                    if lane.locked & (1 << l) == 0 || !enabled {
+                        lane.lock(self.plan, n, l, r);
+                        judge.coasting.lock(&plan.observer);
+                        judge.forget();
+                        lane.unsteady |= 1 << l;
+                        lane.wait(l, settle);
+                    } else if judge.coasting.measured(&plan.observer) {
+                        lane.unsteady &= !(1 << l);
+                    } else if lane.settle[l] == 0 {
+                        lane.wait(l, 1);
+                    }
+                    judge.states(plan, &at, r, self.out);
+                    lane.watch_place(l, judge.watched());
+                }
+                Err(reason) => {
+                    // The axis coasts; nothing is judged until the observer has taken in enough samples again. After a
+                    // gap, or when it has coasted for long, it may be anywhere: the next sample locks it.
+                    judge.forget();
+                    lane.unsteady |= 1 << l;
+                    lane.wait(l, settle);
+                    let gap = matches!(reason, Missing::Gap | Missing::NewSegment);
+                    if judge.coasting.missing(&plan.observer) || gap {
+                        lane.locked &= !(1 << l);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Axes with a detector beyond its threshold, or with something raised.
+    #[cold]
+    #[inline(never)]
+    fn surprised(&mut self, n: usize, lane: &mut LaneState, beyond: u8) {
+        for l in 0..LANES {
+            let axis = n * LANES + l;
+            let at = self.occasion(axis);
+            let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
+            else {
+                break;
+            };
+            let Some(Ok(r)) = self.samples.axes.get(axis) else {
+                continue;
+            };
+            if !lane.judged(l) || (beyond & (1 << l) == 0 && !judge.watched()) {
+                continue;
+            }
+            let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
+            let evidence = Innovation::of(&lane.watch, l, measured, lane.compared(l));
+            judge.innovation(plan, &at, lane.segments.regime(l), &evidence, self.out);
+            lane.watch_place(l, judge.watched());
+        }
+    }
+}
+
+impl LaneState {
+    fn watch_place(&mut self, l: usize, watched: bool) {
+        self.attention = (self.attention & !(1 << l)) | (u8::from(watched) << l);
+    }
+
+    /// Puts a place where it was measured to be.
+    fn lock(&mut self, plan: &Plan<'_>, n: usize, l: usize, r: &AxisReading) {
+        let Some(params) = plan.lanes.get(n) else {
+            return;
+        };
+        observer::lock(
+            params,
+            &mut self.twin,
+            l,
+            r.position_m,
+            r.velocity_m_per_s,
+            r.current_a,
+        );
+        for target in &mut self.reference.history_m {
+            target[l] = r.target_m;
+        }
+        self.filter
+            .lock(l, r.position_m, r.current_a, params.gravity_a[l]);
+        self.press.lock(l);
+        self.locked |= 1 << l;
+    }
+
+    /// Axis `l` is not judged now, nor for so many cycles with a sample.
+    fn wait(&mut self, l: usize, cycles: u32) {
+        self.settle[l] = cycles;
+        self.judged &= !(1 << l);
+        self.settling = (self.settling & !(1 << l)) | (u8::from(cycles > 0) << l);
+    }
+
+    /// Axes that wait have waited a cycle more, if they had a sample.
+    #[cold]
+    #[inline(never)]
+    fn waited(&mut self) {
+        let waiting = self.settling & self.used;
+        for l in (0..LANES).filter(|l| waiting & (1 << l) != 0) {
+            self.settle[l] = self.settle[l].saturating_sub(1);
+            if self.settle[l] == 0 {
+                self.settling &= !(1 << l);
+            }
+        }
+    }
+}
