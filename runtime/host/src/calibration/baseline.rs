@@ -42,8 +42,9 @@ impl Seen {
                     continue;
                 };
                 // A ripple is judged by its logarithm, and written as a current.
+                let ripple_a = libm::exp(fit.mean);
                 let (mean_a, unit_a) = match of {
-                    FigureOf::Ripple => (fit.mean.exp(), fit.mean.exp()),
+                    FigureOf::Ripple => (ripple_a, ripple_a),
                     FigureOf::CurrentLoad | FigureOf::Disturbance => (fit.mean, 1.0),
                 };
                 all.push(RegimeBaseline {
@@ -76,7 +77,7 @@ fn figures(of: FigureOf, feature: Feature, blocks: &[Block]) -> Vec<f64> {
         }
         FigureOf::Ripple if constant => (blocks.iter())
             .filter(|b| b.ripple_a > 0.0)
-            .map(|b| b.ripple_a.ln())
+            .map(|b| libm::log(b.ripple_a))
             .collect(),
         FigureOf::Disturbance | FigureOf::Ripple => Vec::new(),
     }

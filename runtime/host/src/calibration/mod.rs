@@ -105,6 +105,9 @@ pub fn calibrate(
     Ok(report)
 }
 
+/// What one axis gave, and the remarks on it.
+type OneAxis = (Result<AxisReport, HostError>, Vec<String>);
+
 /// Calibrates all axes, in place: each is fitted by itself, on as many processors as there are. Reports and remarks are in the order of the
 /// axes, and so is the error where several have one.
 fn all_axes(
@@ -121,7 +124,7 @@ fn all_axes(
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let queue = std::sync::Mutex::new(axes.into_iter());
     let (found, results) = std::sync::mpsc::channel();
-    let mut all: Vec<Option<(Result<AxisReport, HostError>, Vec<String>)>> = Vec::new();
+    let mut all: Vec<Option<OneAxis>> = Vec::new();
     all.resize_with(count, || None);
     std::thread::scope(|scope| {
         for _ in 0..workers.min(MAX_WORKERS).min(count) {

@@ -134,7 +134,8 @@ fn doubt(freedom: f64) -> f64 {
     let spread = 2.0 / (9.0 * freedom);
     let root = 1.0 - spread - Z * spread.sqrt();
     // Below two degrees of freedom nothing is known: the form has no figure there.
-    root.max(0.1).powi(3).sqrt()
+    let root = root.max(0.1);
+    (root * root * root).sqrt()
 }
 
 #[cfg(test)]
