@@ -17,6 +17,8 @@ use twinstep_models::signature::quantile;
 
 /// Fastest rate at which one feature is judged, for sharing out false alarms (1/s).
 const FEATURES_PER_S: f64 = 1.0;
+/// Degrees of freedom beyond which t is as good as normal.
+const MOST_FREEDOM: f64 = 1e4;
 /// 95 % point of the normal distribution.
 const Z: f64 = 1.644_853_626_951_472_7;
 
@@ -64,7 +66,7 @@ fn widening(law: &FigureLaw, figures: f64) -> f64 {
     if normal < 0.1 {
         return 1.0;
     }
-    (quantile(probability, law.freedom) / normal).max(1.0)
+    (quantile(probability, law.freedom.min(MOST_FREEDOM)) / normal).max(1.0)
 }
 
 /// What a normal figure exceeds with `probability` (above 0, at most 0.5).
