@@ -59,6 +59,7 @@ impl Place {
             .current_dir(self.0.path())
             .env("TMPDIR", self.0.path())
             .env("XDG_STATE_HOME", self.0.path())
+            .env("XDG_RUNTIME_DIR", self.0.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

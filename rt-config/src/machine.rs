@@ -83,6 +83,10 @@ pub struct Cycle {
     pub period_ns: u64,
     /// Budget per phase in the order of the design (wake, send, predict, receive, compare, publish, correct, acyclic, slack) (ns), none where not set.
     pub budget_ns: [Option<u64>; 9],
+    /// Budget per group of models (servo, press, station) (ns), none where not set: predict, compare and correct together.
+    pub model_budget_ns: [Option<u64>; 3],
+    /// Cycles at the start of a run that are kept apart from its statistics; none: as many as is usual.
+    pub warm_up_cycles: Option<u64>,
 }
 
 /// Judging.

@@ -1,6 +1,10 @@
 //! What calibration found, as a patch: TOML with what was learnt alone, merged by name into a configuration
 //! whose comments and order stay as they are.
 
+mod budget;
+
+pub use budget::{apply_budgets, patch_of_budgets};
+
 use crate::error::{ConfigError, Problem};
 use crate::machine::{
     Axis, AxisTwin, EffortUnit, Healthy, HealthyInnovation, Machine, PartTwin, StationTwin,

@@ -68,7 +68,21 @@ pub(crate) struct MachineTable {
 pub(crate) struct CycleTable {
     /// Period, 31.25us to 10ms on a bus, up to 1s for a machine that is only replayed.
     pub(crate) period: Quantity<Time>,
+    /// Time at the start that is kept apart from the statistics of durations, "1s"; else `warm_up_cycles`, else 1000 cycles.
+    pub(crate) warm_up: Option<Quantity<Time>>,
+    /// The same in cycles.
+    pub(crate) warm_up_cycles: Option<At<u64>>,
     pub(crate) budget: Option<BudgetTable>,
+    pub(crate) model_budget: Option<ModelBudgetTable>,
+}
+
+/// Time that a group of models may take in predict, compare and correct together.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelBudgetTable {
+    pub(crate) servo: Option<Quantity<Time>>,
+    pub(crate) press: Option<Quantity<Time>>,
+    pub(crate) station: Option<Quantity<Time>>,
 }
 
 /// Time that each phase of the cycle may take; together at most the period.

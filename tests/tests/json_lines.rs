@@ -59,7 +59,7 @@ const BUS: &[&str] = &[
 const PHASES: &[&str] = &[
     "wake", "send", "predict", "receive", "compare", "publish", "correct", "acyclic", "slack",
 ];
-const FIGURES: &[&str] = &["max_ns", "p50_ns", "p999_ns", "p99_ns"];
+const FIGURES: &[&str] = &["max_ns", "p50_ns", "p9999_ns", "p999_ns", "p99_ns"];
 const TRUST: &[&str] = &[
     "memory_locked",
     "realtime_kernel",

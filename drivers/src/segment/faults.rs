@@ -121,6 +121,13 @@ impl BusFaults {
         verdict
     }
 
+    /// Forgets what waits or lasts.
+    pub fn clear(&mut self) {
+        self.spells.clear();
+        self.waiting.clear();
+        self.fate = Fate::Straight;
+    }
+
     fn spell(&mut self, at_ns: u64, left: u32, what: Frame) -> bool {
         let room = self.spells.len() < MAX_BUS_FAULTS;
         if room {

@@ -209,17 +209,26 @@ impl Segment {
     /// # Errors
     /// A sentence for the user.
     pub fn inject(&mut self, fault: &Fault) -> Result<(), String> {
+        self.inject_at(fault, fault.at_ns)
+    }
+
+    fn inject_at(&mut self, fault: &Fault, at_ns: u64) -> Result<(), String> {
         match fault.kind {
-            FaultKind::FrameLoss { count } if fault.target == "bus" => {
-                self.lose(fault.at_ns, count)
-            }
+            FaultKind::FrameLoss { count } if fault.target == "bus" => self.lose(at_ns, count),
             FaultKind::FrameLoss { .. } => Err(format!(
                 "frames are lost on 'bus', not on '{}'",
                 fault.target
             )),
-            FaultKind::Bus(kind) => self.inject_bus(kind, &fault.target, fault.at_ns),
-            _ => self.plant.inject(fault, &self.machine),
+            FaultKind::Bus(kind) => self.inject_bus(kind, &fault.target, at_ns),
+            _ => self.plant.inject(fault, at_ns, &self.machine),
         }
+    }
+
+    /// Takes back every fault that waits or lasts: the machine is as it was built, with what has happened to it. A drive that
+    /// has tripped stays so, an encoder that has slipped slips back, a cable or power that is out comes back in its time.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+        self.plant.clear_faults();
     }
 
     /// Takes SubDevice `position` and all that hang behind it out of reach for `for_ns`, `in_ns` from the last frame: a broken
@@ -250,10 +259,7 @@ impl Segment {
         let since_ns = self
             .operation_ns
             .map_or(0, |op| self.seen_ns.saturating_sub(op));
-        self.inject(&Fault {
-            at_ns: fault.at_ns.saturating_add(since_ns),
-            ..fault.clone()
-        })
+        self.inject_at(fault, fault.at_ns.saturating_add(since_ns))
     }
 
     /// Time passes without a frame: every SYNC0 due up to `now_ns` is executed in order.

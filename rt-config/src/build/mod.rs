@@ -2,6 +2,7 @@
 
 mod axis;
 mod bus;
+mod cycle;
 mod evaluation;
 mod health;
 mod kinematics;
@@ -14,18 +15,12 @@ mod twin;
 use crate::check::{Bounds, Check};
 use crate::fault::Fault;
 use crate::machine::{
-    Cycle, EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES,
+    EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES,
     MAX_STATIONS, Machine, Simulation,
 };
-use crate::raw::{CycleTable, File};
+use crate::raw::File;
 use crate::value::{At, Span};
 
-/// Shortest period (ns).
-const MIN_PERIOD_NS: u64 = 31_250;
-/// Longest period on a bus (ns).
-const MAX_BUS_PERIOD_NS: u64 = 10_000_000;
-/// Longest period of a recording (ns).
-const MAX_PERIOD_NS: u64 = 1_000_000_000;
 /// Longest free text, as in the machine's name (bytes).
 const MAX_TEXT: usize = 128;
 /// Longest dwell, hold or other time in a program (s): a day.
@@ -68,7 +63,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     check.unique("axes, presses and stations", names());
     let named = check.problems.len() == before;
     let bus = file.bus.is_some() || simulated;
-    let cycle = cycle(&file.cycle, bus, check);
+    let cycle = cycle::cycle(&file.cycle, bus, check);
     let whole = Whole {
         bus,
         real: !simulated && file.bus.as_ref().is_some_and(|bus| bus.interface.is_some()),
@@ -183,53 +178,6 @@ fn bounds(file: &File, check: &mut Check) {
             "this machine",
             "add a table [[axis]], [[press]] or [[station]]",
         );
-    }
-}
-
-fn cycle(raw: &CycleTable, bus: bool, check: &mut Check) -> Cycle {
-    let longest = if bus {
-        MAX_BUS_PERIOD_NS
-    } else {
-        MAX_PERIOD_NS
-    };
-    let period_ns = check.nanoseconds("period", &raw.period, (MIN_PERIOD_NS, longest));
-    let mut budget_ns = [None; 9];
-    if let Some(budget) = &raw.budget {
-        let phases = [
-            ("wake", &budget.wake),
-            ("send", &budget.send),
-            ("predict", &budget.predict),
-            ("receive", &budget.receive),
-            ("compare", &budget.compare),
-            ("publish", &budget.publish),
-            ("correct", &budget.correct),
-            ("acyclic", &budget.acyclic),
-            ("slack", &budget.slack),
-        ];
-        let mut sum = 0;
-        for (slot, (name, phase)) in budget_ns.iter_mut().zip(phases) {
-            let Some(phase) = phase else { continue };
-            let ns = check.nanoseconds(name, phase, (0, MAX_PERIOD_NS));
-            *slot = Some(ns);
-            let before = sum;
-            sum += ns;
-            if period_ns > 0 && before <= period_ns && sum > period_ns {
-                check.problem(
-                    &phase.span,
-                    format!(
-                        "up to and with `{name}` the budgets are {} together, more than the period of {}",
-                        crate::check::duration(sum),
-                        crate::check::duration(period_ns)
-                    ),
-                    "beyond the period from here on",
-                    "lower the budgets, or make the period longer",
-                );
-            }
-        }
-    }
-    Cycle {
-        period_ns,
-        budget_ns,
     }
 }
 

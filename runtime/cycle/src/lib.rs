@@ -6,6 +6,7 @@ mod contact;
 pub mod digest;
 pub mod drift;
 pub mod event;
+pub mod group;
 pub mod health;
 pub mod judge;
 pub mod lanes;

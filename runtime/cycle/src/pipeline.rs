@@ -7,6 +7,7 @@
 use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::drift::{Drifted, FreeRun};
 use crate::event::{Detector, EventState, Severity, Source};
+use crate::group::Group;
 use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::{Compare, Correct, LaneState, Predict};
@@ -135,18 +136,38 @@ impl<'a> Pipeline<'a> {
 
     /// Advances every model to the sample that is about to arrive.
     pub fn predict(&mut self) {
+        self.predict_marked(|_| {});
+    }
+
+    /// The same; `done` is told of every group of models that has been worked on.
+    pub fn predict_marked(&mut self, mut done: impl FnMut(Group)) {
         self.plan.level.run(Predict {
             plan: &self.plan,
             lanes: self.lanes,
             context: self.context,
         });
+        done(Group::Servo);
+        if self.stations.is_empty() {
+            return;
+        }
         for (plan, station) in self.plan.stations.iter().zip(self.stations.iter_mut()) {
             station.predict(plan);
         }
+        done(Group::Station);
     }
 
     /// Compares the samples with the predictions; what deviates is in the outbox afterwards.
     pub fn compare(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+        self.compare_marked(stamp, samples, |_| {});
+    }
+
+    /// The same; `done` is told of every group of models that has been worked on.
+    pub fn compare_marked(
+        &mut self,
+        stamp: CycleStamp,
+        samples: &Samples<'_>,
+        mut done: impl FnMut(Group),
+    ) {
         self.bus(stamp, samples);
         self.plan.level.run(Compare {
             plan: &self.plan,
@@ -156,6 +177,10 @@ impl<'a> Pipeline<'a> {
             stamp,
             samples,
         });
+        done(Group::Servo);
+        if self.stations.is_empty() {
+            return;
+        }
         for (n, (sample, plan)) in samples.stations.iter().zip(self.plan.stations).enumerate() {
             if let Some(station) = self.stations.get_mut(n) {
                 let at = Occasion {
@@ -171,10 +196,21 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
+        done(Group::Station);
     }
 
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+        self.correct_marked(stamp, samples, |_| {});
+    }
+
+    /// The same; `done` is told of every group of models that has been worked on.
+    pub fn correct_marked(
+        &mut self,
+        stamp: CycleStamp,
+        samples: &Samples<'_>,
+        mut done: impl FnMut(Group),
+    ) {
         self.cycle = stamp.cycle;
         self.free_run(stamp, samples.context);
         self.plan.level.run(Correct {
@@ -196,7 +232,11 @@ impl<'a> Pipeline<'a> {
                 judge.push(plan, &at, sample, &mut self.outbox);
             }
         }
-        self.strokes(stamp, samples);
+        done(Group::Servo);
+        if !self.presses.is_empty() {
+            self.strokes(stamp, samples);
+            done(Group::Press);
+        }
         for station in self.stations.iter_mut() {
             self.hash = mix(self.hash, station.predicted_pa().to_bits());
         }

@@ -1,6 +1,7 @@
 //! What the host needs of a bus besides the exchange.
 
 use crate::error::HostError;
+use twinstep_config::fault::Fault;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::{EthercatBus, News, Report};
@@ -9,12 +10,16 @@ use twinstep_drivers::link::pcap::PcapLink;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::link::{Link, LinkError};
 use twinstep_drivers::recording::RecordingBus;
+use twinstep_drivers::segment::Segment;
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::source::{FrameSource, TapError};
 use twinstep_models::cause::Cause;
 
 /// Largest difference between a drive's rated values and the configuration's (1).
 const TOLERANCE: f64 = 0.01;
+
+/// Why a fault is not injected.
+const NOT_SIMULATED: &str = "faults are injected on simulated machines only";
 
 /// A bus, with what concerns its start and its end.
 pub trait Attached: Bus {
@@ -46,6 +51,19 @@ pub trait Attached: Bus {
         0
     }
 
+    /// Injects a fault whose time counts from now.
+    ///
+    /// # Errors
+    /// A sentence for the user; where the bus is not simulated that is it.
+    fn inject(&mut self, _fault: &Fault) -> Result<(), String> {
+        Err(NOT_SIMULATED.to_owned())
+    }
+
+    /// Takes back the faults that wait or last; false where the bus is not simulated.
+    fn clear_faults(&mut self) -> bool {
+        false
+    }
+
     /// Leaves OP in order. Returns what went wrong, in words.
     fn leave(&mut self) -> Option<String> {
         None
@@ -59,6 +77,11 @@ pub trait HostLink: Link {
         0
     }
 
+    /// The simulated segment behind it; none behind an interface.
+    fn segment_mut(&mut self) -> Option<&mut Segment> {
+        None
+    }
+
     /// Completes what the link writes on the side. Returns what went wrong, in words.
     fn complete(&mut self) -> Option<String> {
         None
@@ -69,6 +92,10 @@ impl HostLink for InProcess {
     fn plant_time_ns(&mut self) -> u64 {
         self.take_segment_time_ns()
     }
+
+    fn segment_mut(&mut self) -> Option<&mut Segment> {
+        Some(Self::segment_mut(self))
+    }
 }
 
 impl HostLink for RawSocket {}
@@ -76,6 +103,10 @@ impl HostLink for RawSocket {}
 impl<L: HostLink> HostLink for PcapLink<L> {
     fn plant_time_ns(&mut self) -> u64 {
         self.inner_mut().plant_time_ns()
+    }
+
+    fn segment_mut(&mut self) -> Option<&mut Segment> {
+        self.inner_mut().segment_mut()
     }
 
     fn complete(&mut self) -> Option<String> {
@@ -92,6 +123,19 @@ impl<L: HostLink> Attached for EthercatBus<L> {
 
     fn take_report(&mut self) -> Option<Report> {
         Self::take_report(self)
+    }
+
+    fn inject(&mut self, fault: &Fault) -> Result<(), String> {
+        let segment = self.link_mut().segment_mut();
+        segment.map_or_else(
+            || Err(NOT_SIMULATED.to_owned()),
+            |segment| segment.inject_now(fault),
+        )
+    }
+
+    fn clear_faults(&mut self) -> bool {
+        let segment = self.link_mut().segment_mut();
+        segment.map(Segment::clear_faults).is_some()
     }
 
     fn leave(&mut self) -> Option<String> {

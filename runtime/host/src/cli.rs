@@ -32,8 +32,18 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Identify the twin's parameters from a commissioning run
     Calibrate(CalibrateArgs),
-    /// List stored events
+    /// List stored events, or follow them as they are stored
     Events(EventsArgs),
+    /// What a running instance does: durations, budgets, axes, bus
+    Status(StatusArgs),
+    /// Show or change the budgets of a running instance
+    Budget(BudgetArgs),
+    /// Inject faults into a running simulated machine
+    Inject(InjectArgs),
+    /// Forget the statistics of a running instance
+    Reset(RunningArgs),
+    /// Enable the outputs of a running instance
+    Arm(RunningArgs),
     /// Look at this computer: what keeps the cycle from its time, and what to do about it
     Doctor(DoctorArgs),
 }
@@ -49,6 +59,10 @@ impl Command {
             Self::Replay(args) => args.json,
             Self::Calibrate(args) => args.json,
             Self::Events(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::Budget(args) => args.json,
+            Self::Inject(args) => args.running.json,
+            Self::Reset(args) | Self::Arm(args) => args.json,
             Self::Doctor(args) => args.json,
         }
     }
@@ -93,6 +107,14 @@ pub struct CycleArgs {
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+
+    /// Path of the control socket, instead of the usual one (see docs/control.md)
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+
+    /// Let the members of this group use the control socket too
+    #[arg(long, value_name = "GROUP")]
+    pub control_group: Option<String>,
 
     /// Exit with 3 when deviations were found
     #[arg(long)]
@@ -265,13 +287,68 @@ pub struct CalibrateArgs {
 /// Arguments of `events`.
 #[derive(Args, Clone, Debug)]
 pub struct EventsArgs {
-    /// Only events with a larger number
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    pub since: u64,
+    /// Only events with a larger number; with --follow only new ones unless given
+    #[arg(long, value_name = "SEQ")]
+    pub since: Option<u64>,
+
+    /// Go on with every event that is stored, until interrupted
+    #[arg(long)]
+    pub follow: bool,
 
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+
+    /// The store of the running instance with this control socket
+    #[arg(long, value_name = "PATH", conflicts_with = "state")]
+    pub control: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of commands that speak to a running instance.
+#[derive(Args, Clone, Debug)]
+pub struct RunningArgs {
+    /// Its control socket, where several run or it is not at a usual place
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `status`.
+pub type StatusArgs = RunningArgs;
+
+/// Arguments of `inject`.
+#[derive(Args, Clone, Debug)]
+pub struct InjectArgs {
+    /// Faults, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2; their time counts from now
+    #[arg(value_name = "FAULT", required_unless_present = "clear")]
+    pub faults: Vec<String>,
+
+    /// Take back those that last or wait, before any other is injected
+    #[arg(long)]
+    pub clear: bool,
+
+    /// Which instance.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Arguments of `budget`.
+#[derive(Args, Clone, Debug)]
+pub struct BudgetArgs {
+    /// Set the budget of a phase or group of models, such as predict=50us; `none` takes it away (may be repeated)
+    #[arg(long, value_name = "PHASE=TIME")]
+    pub set: Vec<String>,
+
+    /// Its control socket, where several run or it is not at a usual place
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
 
     /// One JSON object a line
     #[arg(long)]

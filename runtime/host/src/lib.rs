@@ -8,6 +8,7 @@ pub mod cause_text;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod control;
 pub mod doctor;
 pub mod error;
 pub mod ethtool;

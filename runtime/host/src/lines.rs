@@ -373,7 +373,7 @@ pub struct FalseAlarmsLine {
 }
 
 /// Counters of the bus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BusLine {
     /// Frames that never came back.
     pub lost: u64,

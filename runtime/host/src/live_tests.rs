@@ -47,6 +47,7 @@ fn press_cell() -> View {
         p50_ns: 4_000,
         p99_ns: 5_000,
         p999_ns: 6_000,
+        p9999_ns: 7_000,
         max_ns: 1_234_567,
     };
     snapshot.phases.budget_ns[Phase::Predict as usize] = Some(10_000);

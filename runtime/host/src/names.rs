@@ -226,6 +226,8 @@ pub(crate) mod tests {
             cycle: Cycle {
                 period_ns: 1_000_000,
                 budget_ns: [None; 9],
+                model_budget_ns: [None; 3],
+                warm_up_cycles: None,
             },
             judge: Judge {
                 false_alarm_interval_s: 2_592_000.0,

@@ -1,15 +1,17 @@
 //! The cycle: a flat list of named phases, each timed against its budget. After the start it takes no heap, no log line and no
 //! lock, and waits for nothing but its next start and, with a deadline, the frame.
 
+mod show;
+
 use crate::attached::Attached;
+use crate::control::queue::CycleEnd;
+use crate::control::status::StatusBuffer;
 use crate::findings::{self, PhaseWatch};
 use crate::pacer::Pacer;
 use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
-use crate::snapshot::{
-    Control, LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation, SnapshotSender,
-};
+use crate::snapshot::{Control, SnapshotSender};
 use crate::strokes::StrokeSender;
 use crate::trust::Trust;
 use twinstep_cycle::event::{Event, EventState};
@@ -17,11 +19,8 @@ use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
-use twinstep_models::channel::Regime;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
-/// Cycles between two snapshots for the live view, as a time (ns).
-const SNAPSHOT_NS: u64 = 50_000_000;
 /// Time that drives are given to follow a quick stop (s).
 const QUICK_STOP_S: f64 = 1.0;
 
@@ -37,6 +36,8 @@ pub struct Outlets {
     pub snapshots: SnapshotSender,
     /// Wishes of the user.
     pub control: Control,
+    /// Commands from the control socket; none where nobody listens.
+    pub commands: Option<CycleEnd>,
 }
 
 /// What a cycle led to.
@@ -72,6 +73,15 @@ pub struct Runner<'a, B> {
     phase: PhaseWatch,
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
+    /// A status that was asked for, while it is filled.
+    status: Option<Filling>,
+    armed: bool,
+}
+
+/// A status on its way: some axes a cycle.
+struct Filling {
+    id: u64,
+    buffer: Box<StatusBuffer>,
 }
 
 impl<'a, B: Attached> Runner<'a, B> {
@@ -104,6 +114,8 @@ impl<'a, B: Attached> Runner<'a, B> {
             last: CycleStamp::default(),
             phase: PhaseWatch::new(pacer.period_ns()),
             outbox_dropped: 0,
+            status: None,
+            armed: source.as_ref().is_some_and(|source| source.armed()),
             timer: PhaseTimer::default(),
             bus,
             pacer,
@@ -150,7 +162,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         } = self;
         let result = bus.exchange(image, &mut || {
             timer.lap(Phase::Send);
-            pipeline.predict();
+            pipeline.predict_marked(|group| timer.mark(group));
             timer.lap(Phase::Predict);
         });
         self.timer.lap(Phase::Receive);
@@ -176,7 +188,9 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.map
             .read(&self.image, exchange, &mut self.axes, &mut self.stations);
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
-        self.pipeline.compare(stamp, &samples);
+        self.timer.begin_groups();
+        self.pipeline
+            .compare_marked(stamp, &samples, |group| self.timer.mark(group));
         self.timer.lap(Phase::Compare);
 
         // publish
@@ -193,11 +207,13 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // correct
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
-        self.pipeline.correct(stamp, &samples);
+        self.pipeline
+            .correct_marked(stamp, &samples, |group| self.timer.mark(group));
         self.timer.lap(Phase::Correct);
 
         // acyclic
         (self.cycles, self.last) = (stamp.cycle + 1, stamp);
+        self.obey();
         self.show(stamp);
         let skipped = self.pacer.advance(self.bus.phase_error_ns());
         self.setpoints(exchange, skipped);
@@ -209,7 +225,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         // slack
         self.timer
             .set(Phase::Slack, self.pacer.slack_ns() + waited_ns);
-        self.phases.record(self.timer.laps());
+        self.phases.record(self.timer.laps(), self.timer.groups());
         Flow::Next
     }
 
@@ -372,73 +388,6 @@ impl<'a, B: Attached> Runner<'a, B> {
                 .write_station(&mut self.image, n, set.ejector_on, set.blow_off);
         }
         (self.image.recipe, self.image.part) = (recipe, part);
-    }
-
-    fn show(&mut self, stamp: CycleStamp) {
-        self.phases.refresh_one();
-        if self.outlets.control.take_reset() {
-            self.phases.reset();
-        }
-        if stamp.time_ns < self.next_snapshot_ns {
-            return;
-        }
-        self.next_snapshot_ns = stamp.time_ns + SNAPSHOT_NS;
-        let mut snapshot = LiveSnapshot {
-            cycle: stamp.cycle,
-            time_ns: stamp.time_ns,
-            axis_count: self.axes.len(),
-            station_count: self.stations.len(),
-            phases: *self.phases.snapshot(),
-            bus: self.bus.counters(),
-            events: self.raised,
-            dropped_events: self.outlets.events.dropped(),
-            trust: self.trust,
-            ..LiveSnapshot::default()
-        };
-        for (n, (live, reading)) in snapshot
-            .axes
-            .iter_mut()
-            .zip(&self.axes)
-            .enumerate()
-            .take(LIVE_AXES)
-        {
-            *live = self.live_axis(n, reading);
-        }
-        for (n, (live, reading)) in snapshot
-            .stations
-            .iter_mut()
-            .zip(&self.stations)
-            .enumerate()
-            .take(LIVE_STATIONS)
-        {
-            let predicted_pressure_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
-            *live = LiveStation {
-                valid: reading.is_ok(),
-                pressure_pa: reading.map_or(0.0, |r| r.pressure_pa),
-                predicted_pressure_pa,
-                residual_sigma: self.pipeline.station(n).map_or(0.0, |s| s.latest_sigma),
-            };
-        }
-        self.outlets.snapshots.push(&snapshot);
-    }
-
-    fn live_axis(&self, n: usize, reading: &Result<AxisReading, Missing>) -> LiveAxis {
-        let Ok(reading) = reading else {
-            return LiveAxis::default();
-        };
-        let predicted = self.pipeline.compared(n).unwrap_or_default();
-        LiveAxis {
-            valid: true,
-            position_m: reading.position_m,
-            predicted_position_m: predicted[0],
-            current_a: reading.current_a,
-            predicted_current_a: predicted[2],
-            residual_sigma: self.pipeline.judge(n).map_or(0.0, |j| j.latest_sigma),
-            regime: self
-                .pipeline
-                .load(n)
-                .map_or(Regime::Settling, |(_, _, regime)| regime),
-        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::attached::Attached;
 use crate::cli::CycleArgs;
+use crate::control::queue::{self, CycleEnd};
+use crate::control::status::Identity;
+use crate::control::{Place, Server, Setting};
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
@@ -9,7 +12,7 @@ use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLin
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
 use crate::pacer::Pacer;
-use crate::phases::{PhaseStatistics, Timing};
+use crate::phases::{PhaseSettings, PhaseStatistics, Timing, WarmUp};
 use crate::plan::{self, PlanStore};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
@@ -46,6 +49,12 @@ pub struct Options {
     pub armed: bool,
     /// Nothing but events and the summary is shown.
     pub quiet: bool,
+    /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
+    pub simulated: bool,
+    /// The control socket; the usual one unless named, and none at all in virtual time unless named.
+    pub socket: Option<PathBuf>,
+    /// Group whose members may use it too.
+    pub socket_group: Option<String>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -61,6 +70,9 @@ impl Options {
             state,
             armed,
             quiet: args.fast || args.json,
+            simulated: false,
+            socket: args.control.clone(),
+            socket_group: args.control_group.clone(),
             real_time: !args.fast,
         }
     }
@@ -107,6 +119,7 @@ where
             "mend the process data of this SubDevice in the configuration",
         )
     })?;
+    let place = control_place(machine, options, output)?;
     let store = StoreWriter::open(&options.state).map_err(StoreError::into_usage)?;
     let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);
     let interactive = !options.quiet && output.is_terminal();
@@ -141,12 +154,14 @@ where
             "signals cannot be caught ({error}): an interrupt ends the run without a summary"
         ));
     }
+    let (server, commands) = start_server(place, machine, options, &info)?.unzip();
     let outlets = Outlets {
         events,
         strokes,
         record,
         snapshots,
         control: control.clone(),
+        commands,
     };
 
     let done = std::thread::scope(|scope| {
@@ -184,6 +199,9 @@ where
             ))
         })
     });
+    if let Some(server) = server {
+        server.stop();
+    }
     // Whatever the cycle came to, what it handed over is stored and written first.
     let cycles = done.as_ref().map_or(0, |done| done.cycles);
     let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
@@ -203,6 +221,59 @@ where
         ));
     }
     finish(machine, options, output, &done, totals)
+}
+
+/// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running
+/// already is.
+fn control_place(
+    machine: &Machine,
+    options: &Options,
+    output: &Output,
+) -> Result<Option<Place>, HostError> {
+    let group = options.socket_group.as_deref();
+    if let Some(path) = &options.socket {
+        return Place::at(path, group).map(Some);
+    }
+    if !options.real_time {
+        return Ok(None);
+    }
+    let place = Place::usual(&machine.name, &options.state, options.simulated, group)?;
+    match &place {
+        None => output.note("no folder for a control socket: name one with --control"),
+        Some(place) if place.is_unusual() => output.note(&format!(
+            "another run has the usual control socket; this one's is {}",
+            place.path().display()
+        )),
+        Some(_) => {}
+    }
+    Ok(place)
+}
+
+fn start_server(
+    place: Option<Place>,
+    machine: &Machine,
+    options: &Options,
+    info: &Arc<RunInfo>,
+) -> Result<Option<(Server, CycleEnd)>, HostError> {
+    let Some(place) = place else { return Ok(None) };
+    let (control_end, cycle_end) = queue::channel();
+    let state = std::path::absolute(&options.state).unwrap_or_else(|_| options.state.clone());
+    let setting = Setting {
+        identity: Identity {
+            machine: machine.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            plan: info.plan.clone(),
+            simulated: options.simulated,
+            state: state.display().to_string(),
+            period_ns: machine.cycle.period_ns,
+        },
+        machine: machine.clone(),
+        info: Arc::clone(info),
+        state,
+    };
+    let server = Server::start(place, setting, control_end)?;
+    Ok(Some((server, cycle_end)))
 }
 
 fn start_recorder(
@@ -240,8 +311,15 @@ where
         Timing::Virtual
     };
     let period_ns = machine.cycle.period_ns;
-    let phases = PhaseStatistics::new(timing, period_ns, machine.cycle.budget_ns, options.cycles)
-        .map_err(|error| {
+    let phases = PhaseStatistics::new(&PhaseSettings {
+        timing,
+        period_ns,
+        budget_ns: machine.cycle.budget_ns,
+        model_budget_ns: machine.cycle.model_budget_ns,
+        warm_up: (machine.cycle.warm_up_cycles).map_or(WarmUp::Usual, WarmUp::Cycles),
+        cycles: options.cycles,
+    })
+    .map_err(|error| {
         HostError::machine(
             format!("histograms: {error}"),
             "this is a fault of twinstep: please report it",

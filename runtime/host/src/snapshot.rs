@@ -24,6 +24,10 @@ pub struct LiveAxis {
     pub position_m: f64,
     /// Position predicted for this cycle (m).
     pub predicted_position_m: f64,
+    /// Measured velocity (m/s).
+    pub velocity_m_per_s: f64,
+    /// Velocity predicted for this cycle (m/s).
+    pub predicted_velocity_m_per_s: f64,
     /// Measured current (A).
     pub current_a: f64,
     /// Current predicted for this cycle (A).
@@ -32,6 +36,11 @@ pub struct LiveAxis {
     pub residual_sigma: f64,
     /// What it is doing.
     pub regime: Regime,
+    /// How sure the model is of what comes next (0 to 1): spread of an innovation in steady state over that of the next one. 1
+    /// in steady state, less while the axis coasts or is being locked.
+    pub confidence: f64,
+    /// Deviations of this axis were judged in this cycle.
+    pub judged: bool,
 }
 
 /// One station in a snapshot.

@@ -89,6 +89,20 @@ impl StoreReader {
         }
     }
 
+    /// Number of the last stored event; 0 for an empty store.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn last_seq(&self) -> Result<u64, StoreError> {
+        let last: i64 = self
+            .connection
+            .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| {
+                row.get(0)
+            })
+            .map_err(StoreError::sqlite(&self.path))?;
+        u64::try_from(last).map_err(|_| StoreError::Damaged(self.path.clone()))
+    }
+
     fn page(&self, after: u64) -> Result<VecDeque<StoredEvent>, StoreError> {
         let failed = StoreError::sqlite(&self.path);
         let mut statement = self

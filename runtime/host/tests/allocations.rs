@@ -18,9 +18,11 @@ use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
 use twinstep_drivers::segment::Segment;
+use twinstep_host::control::queue::{self, Answer, Command};
+use twinstep_host::control::status::StatusBuffer;
 use twinstep_host::names::{Names, RunInfo};
 use twinstep_host::pacer::{Pace, Pacer};
-use twinstep_host::phases::{PhaseStatistics, Timing};
+use twinstep_host::phases::{Phase, PhaseSettings, PhaseStatistics, Row, Timing};
 use twinstep_host::plan::{self, PlanStore};
 use twinstep_host::recorder::Recorder;
 use twinstep_host::runner::{Flow, Outlets, Runner};
@@ -113,12 +115,14 @@ fn heap_calls(
     let writer = Writer::create(folder.path().join("run.csv"), machine).unwrap();
     let (record, recorder) = Recorder::start(Box::new(writer), &map.image()).unwrap();
     let (snapshots, mut receiver) = snapshot::channel();
+    let (mut control, commands) = queue::channel();
     let outlets = Outlets {
         events,
         strokes: None,
         record: Some(record),
         snapshots,
         control: Control::default(),
+        commands: Some(commands),
     };
 
     let mut segment = Segment::new(machine, 1, 1).unwrap();
@@ -136,12 +140,12 @@ fn heap_calls(
         Timing::Real
     };
     let pacer = Pacer::new(pace, machine.cycle.period_ns, bus.next_cycle_ns());
-    let phases = PhaseStatistics::new(
+    let phases = PhaseStatistics::new(&PhaseSettings {
         timing,
-        machine.cycle.period_ns,
-        machine.cycle.budget_ns,
-        None,
-    )
+        period_ns: machine.cycle.period_ns,
+        budget_ns: machine.cycle.budget_ns,
+        ..PhaseSettings::default()
+    })
     .unwrap();
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
@@ -171,11 +175,34 @@ fn heap_calls(
     for _ in 0..warm_up {
         assert_eq!(runner.cycle(), Flow::Next);
     }
+    // What the control socket may ask for, made here; the cycle only passes it back.
+    let fault = |text| Box::new(Fault::parse(text, machine).unwrap());
+    for command in [
+        Command::Status(Box::new(StatusBuffer::new(9, 1))),
+        Command::SetBudget {
+            row: Row::Phase(Phase::Predict),
+            budget_ns: Some(1),
+        },
+        Command::Inject(fault("friction:carriage:factor=1.1")),
+        Command::Inject(fault("frame_loss:bus:count=1")),
+        Command::ClearFaults,
+        Command::Arm,
+        Command::Reset,
+    ] {
+        control.send(command).unwrap();
+    }
     let before = count();
     for _ in 0..cycles {
         runner.cycle();
     }
     let calls = count() - before;
+    let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
+    assert!(
+        answers.iter().any(|(_, answer)| {
+            matches!(answer, Answer::Status(status) if status.axes.len() == 9)
+        })
+    );
+    assert_eq!(answers.len(), 7, "{answers:?}");
     assert_eq!(runner.cycles(), warm_up + cycles);
     assert!(receiver.newest().is_some(), "snapshots were taken");
     drop(runner);

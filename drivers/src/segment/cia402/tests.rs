@@ -174,6 +174,7 @@ fn an_injected_fault_is_reported_and_a_rising_edge_resets_it() {
                 FaultKind::DriveFault { code: 0x2310 },
                 500_000_000,
             ),
+            500_000_000,
             &machine,
         )
         .unwrap();

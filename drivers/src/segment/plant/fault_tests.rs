@@ -135,6 +135,7 @@ fn a_drive_fault_ends_in_rest_and_a_vertical_axis_does_not_drop() {
         rig.plant
             .inject(
                 &fault(name, FaultKind::DriveFault { code: 0x2310 }, at_ns),
+                at_ns,
                 &machine,
             )
             .unwrap();
@@ -164,7 +165,7 @@ fn recipe_and_wrong_part_decide_what_the_ram_meets() {
         let machine = rig.machine.clone();
         if let Some(kind) = kind {
             rig.plant
-                .inject(&fault("press", kind, 0), &machine)
+                .inject(&fault("press", kind, 0), 0, &machine)
                 .unwrap();
         }
         let index = rig.index_of("press");
@@ -204,7 +205,7 @@ fn a_slip_is_a_jump_of_the_measured_position_that_the_loop_takes_back() {
     let kind = FaultKind::EncoderSlip { step_m: 200e-6 };
     let at_ns = 150 * CYCLE_NS;
     rig.plant
-        .inject(&fault("cross", kind, at_ns), &machine)
+        .inject(&fault("cross", kind, at_ns), at_ns, &machine)
         .unwrap();
     rig.run(300, true);
     let (position_m, load_m) = (&rig.traces[index].position_m, |rig: &Rig| {
@@ -246,7 +247,7 @@ fn a_leak_shows_as_slope_of_the_hold_and_ramps_grow() {
         if rate_pa_per_s > 0.0 {
             let mut leak = fault("gripper", FaultKind::Leak { rate_pa_per_s }, 0);
             leak.ramp_ns = ramp_ns;
-            plant.inject(&leak, &machine).unwrap();
+            plant.inject(&leak, leak.at_ns, &machine).unwrap();
         }
         plant.station_mut(0).unwrap().ejector = true;
         plant.advance_to(600_000_000);
@@ -310,12 +311,14 @@ fn what_cannot_be_injected_is_refused_with_a_reason() {
         fault("bus", FaultKind::FrameLoss { count: 3 }, 0),
     ];
     for fault in &refused {
-        let reason = plant.inject(fault, &machine).unwrap_err();
+        let reason = plant.inject(fault, fault.at_ns, &machine).unwrap_err();
         assert!(!reason.is_empty(), "{fault:?}");
     }
     let good = fault("infeed", FaultKind::Friction { factor: 1.2 }, 0);
     for _ in 0..MAX_FAULTS {
-        plant.inject(&good, &machine).unwrap();
+        plant.inject(&good, 0, &machine).unwrap();
     }
-    assert!(plant.inject(&good, &machine).is_err());
+    assert!(plant.inject(&good, 0, &machine).is_err());
+    plant.clear_faults();
+    assert!(plant.inject(&good, 0, &machine).is_ok());
 }

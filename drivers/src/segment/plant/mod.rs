@@ -228,11 +228,22 @@ impl Plant {
         self.stations.get_mut(index)
     }
 
-    /// Injects a fault. At most [`MAX_FAULTS`].
+    /// Takes all faults back. What they did at once stays: a drive that has tripped, a part that is in the press.
+    pub fn clear_faults(&mut self) {
+        self.faults = [None; MAX_FAULTS];
+        for unit in &mut self.drives {
+            unit.modifiers = signals::Modifiers::default();
+        }
+        for station in &mut self.stations {
+            station.added_leak_pa_per_s = 0.0;
+        }
+    }
+
+    /// Injects a fault that begins `at_ns` after the start of operation. At most [`MAX_FAULTS`].
     ///
     /// # Errors
     /// A sentence for the user: a target that the machine does not have, a size that no machine can have, too many.
-    pub fn inject(&mut self, fault: &Fault, machine: &Machine) -> Result<(), String> {
+    pub fn inject(&mut self, fault: &Fault, at_ns: u64, machine: &Machine) -> Result<(), String> {
         let (effect, target) = effect_of(fault, machine)?;
         let Some(slot) = self.faults.iter_mut().find(|slot| slot.is_none()) else {
             return Err(format!(
@@ -242,7 +253,7 @@ impl Plant {
         *slot = Some(Injected {
             effect,
             target,
-            at_ns: fault.at_ns,
+            at_ns,
             ramp_ns: fault.ramp_ns,
             done: false,
         });

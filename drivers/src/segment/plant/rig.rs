@@ -281,7 +281,7 @@ pub(crate) fn run_with(kind: Option<FaultKind>, seconds: u64) -> Rig {
                 *mass_kg *= plant.load_mass_kg;
             }
             rig.plant
-                .inject(&fault(&axis.name, kind, 0), &machine)
+                .inject(&fault(&axis.name, kind, 0), 0, &machine)
                 .unwrap();
         }
     }

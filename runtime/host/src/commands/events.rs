@@ -1,22 +1,86 @@
 //! `twinstep events`: what the store holds.
 
 use crate::cli::EventsArgs;
+use crate::control::client::Client;
 use crate::error::{Exit, HostError};
 use crate::lines::EventRecord;
 use crate::output::Output;
+use crate::snapshot::Control;
 use crate::store::{self, StoreError, StoreReader};
 use crate::tables::event_text;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::path::PathBuf;
 
-/// Prints all events with a number larger than `--since`, in order.
+/// How often the store is looked at.
+const POLL: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+
+/// Prints all events with a number larger than `--since`, in order; with `--follow` then every one that is stored, until
+/// SIGINT, SIGTERM, or the reader of the output goes away.
 ///
 /// # Errors
 /// [`HostError::Usage`] when there is no store or it cannot be read.
 pub fn run(args: &EventsArgs, output: &Output) -> Result<Exit, HostError> {
-    let folder = store::folder(args.state.as_deref())?;
+    let folder = folder(args)?;
     let reader = StoreReader::open(&folder).map_err(StoreError::into_usage)?;
-    let mut count = 0_u64;
-    for event in reader.since(args.since) {
+    let after = match (args.since, args.follow) {
+        (Some(since), _) => since,
+        (None, false) => 0,
+        (None, true) => reader.last_seq().map_err(StoreError::into_usage)?,
+    };
+    if args.follow {
+        return follow(&reader, after, output);
+    }
+    let last = print(&reader, after, output)?;
+    if last == after && !output.json() {
+        output.note(&format!(
+            "no events after number {after} in {}",
+            folder.display()
+        ));
+    }
+    Ok(Exit::Fine)
+}
+
+/// The folder that is asked for, or that of a running instance.
+fn folder(args: &EventsArgs) -> Result<PathBuf, HostError> {
+    match &args.control {
+        None => store::folder(args.state.as_deref()),
+        Some(path) => {
+            let status = Client::connect(Some(path))?.status()?;
+            Ok(PathBuf::from(status.identity.state))
+        }
+    }
+}
+
+fn follow(reader: &StoreReader, mut after: u64, output: &Output) -> Result<Exit, HostError> {
+    let control = Control::default();
+    control.stop_on_signals().map_err(|error| {
+        HostError::machine(format!("signals cannot be caught: {error}"), "try again")
+    })?;
+    let stdout = std::io::stdout();
+    while !control.stop_requested() {
+        after = print(reader, after, output)?;
+        // An end of the output that nobody reads any more says so here, before the next event does. A signal ends the wait.
+        let mut gone = [PollFd::new(&stdout, PollFlags::empty())];
+        let waited = poll(&mut gone, Some(&POLL));
+        let gone = gone[0]
+            .revents()
+            .intersects(PollFlags::ERR | PollFlags::HUP);
+        if output.is_closed() || waited.is_ok() && gone {
+            break;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// Prints what comes after `after`; returns the number of the last event.
+fn print(reader: &StoreReader, after: u64, output: &Output) -> Result<u64, HostError> {
+    let mut last = after;
+    for event in reader.since(after) {
         let event = event.map_err(StoreError::into_usage)?;
+        last = event.seq;
         if output.json() {
             output.line(&event.json);
         } else {
@@ -26,20 +90,12 @@ pub fn run(args: &EventsArgs, output: &Output) -> Result<Exit, HostError> {
                 Err(_) => output.line(&event.json),
             }
         }
-        count += 1;
         // A store may hold millions; a reader that went away wants none of them.
         if output.is_closed() {
             break;
         }
     }
-    if count == 0 && !output.json() {
-        output.note(&format!(
-            "no events after number {} in {}",
-            args.since,
-            folder.display()
-        ));
-    }
-    Ok(Exit::Fine)
+    Ok(last)
 }
 
 #[cfg(test)]
@@ -55,8 +111,10 @@ mod tests {
         let buffer = Buffer::endless();
         let output = Output::new(json, false, Box::new(buffer.clone()));
         let args = EventsArgs {
-            since,
+            since: (since > 0).then_some(since),
+            follow: false,
             state: Some(folder.to_owned()),
+            control: None,
             json,
         };
         run(&args, &output).map(|exit| {

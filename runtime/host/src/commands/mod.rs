@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod budget;
 pub mod calibrate;
 pub mod check;
 pub mod demo;
@@ -10,6 +11,8 @@ pub mod run;
 pub mod scan;
 pub mod sim;
 mod simulated;
+pub mod status;
+pub mod steer;
 mod tap;
 
 use crate::cli::Command;
@@ -33,6 +36,11 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Replay(args) => replay::run(args, output),
         Command::Calibrate(args) => calibrate::run(args, output),
         Command::Events(args) => events::run(args, output),
+        Command::Status(args) => status::run(args, output),
+        Command::Budget(args) => budget::run(args, output),
+        Command::Inject(args) => steer::inject(args, output),
+        Command::Reset(args) => steer::reset(args, output),
+        Command::Arm(args) => steer::arm(args, output),
         Command::Doctor(args) => doctor::run(args, output),
     }
 }

@@ -28,6 +28,10 @@ pub fn run(
     options: &Options,
     output: &Output,
 ) -> Result<Exit, HostError> {
+    let options = &Options {
+        simulated: true,
+        ..options.clone()
+    };
     let segment = || {
         let segment = segment(machine, args.machine_seed, args.seed, &args.inject)?;
         Ok(InProcess::new(segment, Clock::virtual_from(START_NS)))

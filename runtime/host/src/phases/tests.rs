@@ -1,9 +1,19 @@
+use super::statistics::WARM_UP_CYCLES;
 use super::*;
+
+const NONE: GroupLaps = [0; Group::COUNT];
 
 fn statistics(timing: Timing, cycles: Option<u64>) -> PhaseStatistics {
     let mut budget_ns = [None; Phase::COUNT];
     budget_ns[Phase::Predict as usize] = Some(5_000);
-    PhaseStatistics::new(timing, 1_000_000, budget_ns, cycles).unwrap()
+    PhaseStatistics::new(&PhaseSettings {
+        timing,
+        period_ns: 1_000_000,
+        budget_ns,
+        cycles,
+        ..PhaseSettings::default()
+    })
+    .unwrap()
 }
 
 fn laps(predict_ns: u64) -> Laps {
@@ -44,7 +54,7 @@ fn timer_laps_add_up_to_the_cycle() {
 fn quantiles_and_maximum_of_a_known_record() {
     let mut statistics = statistics(Timing::Real, Some(0));
     for value in 1..=10_000_u64 {
-        statistics.record(&laps(value));
+        statistics.record(&laps(value), &NONE);
     }
     let figures = statistics.figures()[Phase::Predict as usize];
     let close = |value: u64, wanted: u64| value.abs_diff(wanted) * 100 <= wanted;
@@ -58,11 +68,11 @@ fn quantiles_and_maximum_of_a_known_record() {
 fn warm_up_is_kept_apart() {
     let mut statistics = statistics(Timing::Real, None);
     for _ in 0..WARM_UP_CYCLES {
-        statistics.record(&laps(500_000));
+        statistics.record(&laps(500_000), &NONE);
     }
     assert_eq!(statistics.figures()[Phase::Predict as usize].max_ns, 0);
     for _ in 0..10 {
-        statistics.record(&laps(2_000));
+        statistics.record(&laps(2_000), &NONE);
     }
     assert_eq!(statistics.figures()[Phase::Predict as usize].max_ns, 2_000);
     assert_eq!(
@@ -74,16 +84,16 @@ fn warm_up_is_kept_apart() {
 #[test]
 fn a_run_that_ends_in_its_warm_up_still_shows_figures() {
     let mut statistics = statistics(Timing::Real, None);
-    statistics.record(&laps(3_000));
+    statistics.record(&laps(3_000), &NONE);
     assert_eq!(statistics.figures()[Phase::Predict as usize].max_ns, 3_000);
 }
 
 #[test]
 fn budgets_and_overruns_are_counted() {
     let mut statistics = statistics(Timing::Real, None);
-    assert!(!statistics.record(&laps(4_000)));
-    assert!(!statistics.record(&laps(6_000)));
-    assert!(statistics.record(&laps(1_000_000)));
+    assert!(!statistics.record(&laps(4_000), &NONE));
+    assert!(!statistics.record(&laps(6_000), &NONE));
+    assert!(statistics.record(&laps(1_000_000), &NONE));
     assert_eq!(statistics.overruns(), 1);
     assert_eq!(
         statistics.snapshot().over_budget[Phase::Predict as usize],
@@ -101,7 +111,7 @@ fn budgets_and_overruns_are_counted() {
 fn virtual_time_has_no_wake_no_slack_and_no_overrun() {
     let mut statistics = statistics(Timing::Virtual, Some(5));
     for _ in 0..5 {
-        assert!(!statistics.record(&laps(2_000_000_000)));
+        assert!(!statistics.record(&laps(2_000_000_000), &NONE));
     }
     let figures = statistics.figures();
     assert_eq!(figures[Phase::Wake as usize], PhaseFigures::default());
@@ -114,7 +124,7 @@ fn virtual_time_has_no_wake_no_slack_and_no_overrun() {
 #[test]
 fn the_snapshot_is_refreshed_phase_by_phase() {
     let mut statistics = statistics(Timing::Real, Some(0));
-    statistics.record(&laps(4_000));
+    statistics.record(&laps(4_000), &NONE);
     statistics.refresh_one();
     assert_eq!(
         statistics.snapshot().figures[Phase::Wake as usize].max_ns,

@@ -1,0 +1,136 @@
+//! `twinstep status`: one look at a running instance.
+
+use crate::cli::StatusArgs;
+use crate::control::client::Client;
+use crate::control::status::{RowLine, StatusLine};
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use serde_json::json;
+use std::fmt::Write;
+
+/// Prints the status of the running instance.
+///
+/// # Errors
+/// [`HostError`] when nothing runs.
+pub fn run(args: &StatusArgs, output: &Output) -> Result<Exit, HostError> {
+    let mut client = Client::connect(args.control.as_deref())?;
+    if output.json() {
+        output.json_line(&client.ask(json!({"request": "status"}))?);
+    } else {
+        output.line(text(&client.status()?).trim_end());
+    }
+    Ok(Exit::Fine)
+}
+
+fn us(ns: u64) -> String {
+    format!("{:.1}", ns as f64 / 1000.0)
+}
+
+/// A status for a person.
+pub fn text(status: &StatusLine) -> String {
+    let mut text = String::new();
+    let who = &status.identity;
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{} ({}, process {}): cycle {}, {:.1} s, period {} us, {}",
+        who.machine,
+        if who.simulated { "simulated" } else { "real" },
+        who.pid,
+        status.cycle,
+        status.time_ns as f64 * 1e-9,
+        us(who.period_ns),
+        if status.armed { "armed" } else { "not armed" },
+    );
+    let valid = status.trust["timing_valid"] == true;
+    let _ = writeln!(
+        text,
+        "timing {}",
+        if valid {
+            "valid"
+        } else {
+            "NOT valid for a machine controller"
+        }
+    );
+    head(&mut text, status.run_cycles, status.warm_up_cycles);
+    let rows = status.phases.iter().chain(&status.models);
+    for one in rows.chain([&status.busy]) {
+        row(&mut text, one);
+    }
+    let _ = writeln!(text, "overruns {}", status.overruns.count);
+    let _ = write!(
+        text,
+        "of {} cycles would have overrun:",
+        status.what_if.cycles
+    );
+    for one in &status.what_if.periods {
+        let _ = write!(text, " {} at {} us,", one.overruns, us(one.period_ns));
+    }
+    text.truncate(text.trim_end_matches(',').len());
+    text.push('\n');
+    for axis in &status.axes {
+        let number = |value: Option<f64>, scale: f64| {
+            value.map_or("-".to_owned(), |value| format!("{:.3}", value * scale))
+        };
+        let _ = writeln!(
+            text,
+            "{:<12} position {} mm (predicted {}), velocity {} mm/s ({}), current {} A ({}), {} sigma, {}",
+            axis.name,
+            number(axis.position_m, 1e3),
+            number(axis.predicted_position_m, 1e3),
+            number(axis.velocity_m_per_s, 1e3),
+            number(axis.predicted_velocity_m_per_s, 1e3),
+            number(axis.current_a, 1.0),
+            number(axis.predicted_current_a, 1.0),
+            number(axis.residual_sigma, 1.0),
+            axis.regime.as_deref().unwrap_or("not measured"),
+        );
+    }
+    let bus = &status.bus;
+    let counters = &bus.counters;
+    let _ = writeln!(
+        text,
+        "bus: {} lost, {} late, {} duplicate, {} foreign, {} working counter errors; not in OP: {}",
+        counters.lost,
+        counters.late,
+        counters.duplicate,
+        counters.foreign,
+        counters.working_counter_errors,
+        if bus.not_operational.is_empty() {
+            "none".to_owned()
+        } else {
+            bus.not_operational.join(", ")
+        },
+    );
+    let _ = writeln!(
+        text,
+        "{} deviations, {} events dropped; events: twinstep events --state {}",
+        status.events, status.dropped_events, who.state
+    );
+    text
+}
+
+fn head(text: &mut String, run: u64, warm_up: u64) {
+    let _ = writeln!(
+        text,
+        "{:<8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}   ({run} cycles, {warm_up} of warm-up apart)",
+        "us", "now", "p50", "p99", "p99.9", "p99.99", "max", "budget", "over"
+    );
+}
+
+fn row(text: &mut String, row: &RowLine) {
+    let run = &row.run;
+    let _ = writeln!(
+        text,
+        "{:<8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        row.name,
+        us(row.now_ns),
+        us(run.p50_ns),
+        us(run.p99_ns),
+        us(run.p999_ns),
+        us(run.p9999_ns),
+        us(run.max_ns),
+        row.budget_ns.map_or("-".to_owned(), us),
+        row.over_budget,
+    );
+}

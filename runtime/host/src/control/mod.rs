@@ -1,0 +1,20 @@
+//! The control socket: what a running cycle is asked and told by other programs. The protocol stands in `docs/control.md`.
+//!
+//! A thread of normal priority serves it. Between it and the cycle stand two bounded lock-free queues: the cycle takes at
+//! most one command between two cycles, and neither end ever waits for the other. What a command owns (a fault, the
+//! buffer of a status) travels back with the answer, so that the cycle thread neither takes nor gives back memory.
+
+mod budgets;
+pub mod client;
+mod connection;
+mod lines;
+mod place;
+pub mod queue;
+mod request;
+mod server;
+pub mod status;
+mod visitor;
+
+pub use lines::PROTOCOL;
+pub use place::{Place, find};
+pub use server::{Server, Setting};

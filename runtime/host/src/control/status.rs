@@ -1,0 +1,358 @@
+//! The status: everything that a live view needs, filled in by the cycle and written by the control thread.
+
+use super::lines::PROTOCOL;
+use super::request::Id;
+use crate::lines::BusLine;
+use crate::names::Names;
+use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row, WhatIf};
+use crate::snapshot::{LiveAxis, LiveStation};
+use crate::trust::Trust;
+use serde::{Deserialize, Serialize};
+use twinstep_config::machine::MAX_SUBDEVICES;
+use twinstep_cycle::event::Source;
+use twinstep_drivers::bus::BusCounters;
+
+/// What the cycle fills in. Made once with room for everything; it travels between the two threads.
+#[derive(Clone, Debug)]
+pub struct StatusBuffer {
+    /// Cycles since the first one in OP.
+    pub cycle: u64,
+    /// Time since then (ns).
+    pub time_ns: u64,
+    /// Whether the durations can be believed.
+    pub trust: Trust,
+    /// Drives may be enabled.
+    pub armed: bool,
+    /// Durations, budgets, overruns.
+    pub phases: PhaseSnapshot,
+    /// Coarse histograms, by [`Row::index`].
+    pub buckets: [Buckets; Row::COUNT],
+    /// Servo axes first, then presses.
+    pub axes: Vec<LiveAxis>,
+    /// Stations.
+    pub stations: Vec<LiveStation>,
+    /// What the bus dropped.
+    pub bus: BusCounters,
+    /// The frame against SYNC0 plus the shift (ns).
+    pub phase_error_ns: Option<i64>,
+    /// SubDevices that are not in OP, by their place on the wire.
+    pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
+    /// Deviations raised so far.
+    pub events: u64,
+    /// Events dropped so far.
+    pub dropped_events: u64,
+}
+
+impl StatusBuffer {
+    /// Room for a machine of so many axes and stations.
+    pub fn new(axes: usize, stations: usize) -> Self {
+        Self {
+            cycle: 0,
+            time_ns: 0,
+            trust: Trust::default(),
+            armed: false,
+            phases: PhaseSnapshot::default(),
+            buckets: [Buckets::default(); Row::COUNT],
+            axes: Vec::with_capacity(axes),
+            stations: Vec::with_capacity(stations),
+            bus: BusCounters::default(),
+            phase_error_ns: None,
+            not_operational: heapless::Vec::new(),
+            events: 0,
+            dropped_events: 0,
+        }
+    }
+
+    /// Empties the lists.
+    pub fn clear(&mut self) {
+        self.axes.clear();
+        self.stations.clear();
+        self.not_operational.clear();
+    }
+}
+
+/// What does not change in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Name of the machine.
+    pub machine: String,
+    /// Version of the program.
+    pub version: String,
+    /// Process.
+    pub pid: u32,
+    /// Hash of the plan, as in every event.
+    pub plan: String,
+    /// The machine is simulated: faults can be injected.
+    pub simulated: bool,
+    /// Folder of the event store.
+    pub state: String,
+    /// Period of the cycle (ns).
+    pub period_ns: u64,
+}
+
+/// The answer to `status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusLine {
+    /// Always `status`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// As it came with the request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<Id>,
+    /// Of which run.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Drives may be enabled.
+    pub armed: bool,
+    /// Cycles since the first one in OP.
+    pub cycle: u64,
+    /// Time since then (ns).
+    pub time_ns: u64,
+    /// Whether the durations can be believed: the `trust` of the summary.
+    pub trust: serde_json::Value,
+    /// Cycles in `run` of all rows: since the warm-up or the last reset.
+    pub run_cycles: u64,
+    /// Cycles in `warm_up` of all rows.
+    pub warm_up_cycles: u64,
+    /// The phases in the order of the cycle.
+    pub phases: Vec<RowLine>,
+    /// The groups of models: time in predict, compare and correct together.
+    pub models: Vec<RowLine>,
+    /// All phases but slack; its budget is the period.
+    pub busy: RowLine,
+    /// Cycles that took longer than the period.
+    pub overruns: OverrunsLine,
+    /// What other periods would have led to.
+    pub what_if: WhatIfLine,
+    /// Servo axes first, then presses.
+    pub axes: Vec<AxisLine>,
+    /// Stations.
+    pub stations: Vec<StationLine>,
+    /// The bus.
+    pub bus: BusHealthLine,
+    /// Deviations raised so far.
+    pub events: u64,
+    /// Events dropped so far.
+    pub dropped_events: u64,
+}
+
+/// One row of durations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowLine {
+    /// Its stable word.
+    pub name: String,
+    /// The last cycle (ns).
+    pub now_ns: u64,
+    /// Budget (ns), none where none is set. That of `slack` is what must be left.
+    pub budget_ns: Option<u64>,
+    /// Cycles over it, since the budget was set or statistics were reset.
+    pub over_budget: u64,
+    /// Since the warm-up or the last reset; all 0 before.
+    pub run: PhaseFigures,
+    /// In the warm-up; all 0 while it lasts.
+    pub warm_up: PhaseFigures,
+    /// Half octaves that hold something: the end that the durations are below (ns; none for the last one), and how many.
+    pub histogram: Vec<(Option<u64>, u64)>,
+}
+
+/// Overruns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrunsLine {
+    /// In the whole run, warm-up and resets included.
+    pub count: u64,
+}
+
+/// Overruns at other periods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatIfLine {
+    /// Cycles looked at.
+    pub cycles: u64,
+    /// How many of them would have overrun.
+    pub periods: Vec<WhatIfPeriod>,
+}
+
+/// Overruns at one other period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatIfPeriod {
+    /// The period (ns).
+    pub period_ns: u64,
+    /// Cycles that would have overrun it.
+    pub overruns: u64,
+}
+
+impl From<&WhatIf> for WhatIfLine {
+    fn from(what_if: &WhatIf) -> Self {
+        let periods = WhatIf::PERIODS_NS.iter().zip(&what_if.overruns);
+        let of = |(&period_ns, &overruns)| WhatIfPeriod {
+            period_ns,
+            overruns,
+        };
+        Self {
+            cycles: what_if.cycles,
+            periods: periods.map(of).collect(),
+        }
+    }
+}
+
+/// One axis or press; all but `name` is none where it was not measured in this cycle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AxisLine {
+    /// Its name.
+    pub name: String,
+    /// The measurement of this cycle could be used.
+    pub valid: bool,
+    /// Measured position.
+    pub position_m: Option<f64>,
+    /// Predicted one.
+    pub predicted_position_m: Option<f64>,
+    /// Measured velocity.
+    pub velocity_m_per_s: Option<f64>,
+    /// Predicted one.
+    pub predicted_velocity_m_per_s: Option<f64>,
+    /// Measured current; a force where the machine's recording has one.
+    pub current_a: Option<f64>,
+    /// Predicted one.
+    pub predicted_current_a: Option<f64>,
+    /// The largest residual of its channels, in standard deviations.
+    pub residual_sigma: Option<f64>,
+    /// What it is doing.
+    pub regime: Option<String>,
+    /// How sure the model is (0 to 1): 1 in steady state.
+    pub confidence: Option<f64>,
+    /// Deviations of it were judged in this cycle.
+    pub judged: bool,
+}
+
+/// One station; pressures are none where they were not measured in this cycle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StationLine {
+    /// Its name.
+    pub name: String,
+    /// The measurement of this cycle could be used.
+    pub valid: bool,
+    /// Measured pressure.
+    pub pressure_pa: Option<f64>,
+    /// Predicted one.
+    pub predicted_pressure_pa: Option<f64>,
+    /// The residual, in standard deviations.
+    pub residual_sigma: Option<f64>,
+}
+
+/// Health of the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusHealthLine {
+    /// What it dropped.
+    #[serde(flatten)]
+    pub counters: BusLine,
+    /// The frame against SYNC0 plus the shift (ns, positive: late); none without distributed clocks.
+    pub phase_error_ns: Option<i64>,
+    /// SubDevices that are not in OP.
+    pub not_operational: Vec<String>,
+}
+
+impl StatusLine {
+    /// Puts the names to what the cycle filled in.
+    pub fn new(id: Option<Id>, identity: &Identity, names: &Names, buffer: &StatusBuffer) -> Self {
+        let row = |row: Row| row_line(row, buffer, identity.period_ns);
+        let (phases, rest): (Vec<_>, Vec<_>) =
+            Row::all().partition(|row| matches!(row, Row::Phase(_)));
+        let models = rest.into_iter().filter(|row| *row != Row::Busy);
+        let axis =
+            |(n, axis): (usize, &LiveAxis)| axis_line(names.source(Source::Axis(n as u16)), axis);
+        let station = |(n, station): (usize, &LiveStation)| {
+            station_line(names.source(Source::Station(n as u16)), station)
+        };
+        let subdevice = |n: &u16| names.source(Source::SubDevice(*n)).to_owned();
+        Self {
+            kind: "status".to_owned(),
+            protocol: PROTOCOL,
+            id,
+            identity: identity.clone(),
+            armed: buffer.armed,
+            cycle: buffer.cycle,
+            time_ns: buffer.time_ns,
+            trust: serde_json::to_value(buffer.trust).unwrap_or_default(),
+            run_cycles: buffer.phases.cycles,
+            warm_up_cycles: buffer.phases.warm_up_cycles,
+            phases: phases.into_iter().map(row).collect(),
+            models: models.map(row).collect(),
+            busy: row(Row::Busy),
+            overruns: OverrunsLine {
+                count: buffer.phases.overruns,
+            },
+            what_if: WhatIfLine::from(&buffer.phases.what_if),
+            axes: buffer.axes.iter().enumerate().map(axis).collect(),
+            stations: buffer.stations.iter().enumerate().map(station).collect(),
+            bus: BusHealthLine {
+                counters: BusLine::from(buffer.bus),
+                phase_error_ns: buffer.phase_error_ns,
+                not_operational: buffer.not_operational.iter().map(subdevice).collect(),
+            },
+            events: buffer.events,
+            dropped_events: buffer.dropped_events,
+        }
+    }
+}
+
+fn row_line(row: Row, buffer: &StatusBuffer, period_ns: u64) -> RowLine {
+    let (n, all) = (row.index(), &buffer.phases);
+    let known = all.cycles > 0;
+    let buckets = buffer.buckets[n].filled();
+    RowLine {
+        name: row.name().to_owned(),
+        now_ns: all.now_ns[n],
+        budget_ns: match row {
+            Row::Busy => Some(period_ns),
+            _ => all.budget_ns[n],
+        },
+        over_budget: match row {
+            Row::Busy => all.overruns,
+            _ => all.over_budget[n],
+        },
+        run: if known {
+            all.figures[n]
+        } else {
+            PhaseFigures::default()
+        },
+        warm_up: all.warm_up[n],
+        histogram: buckets
+            .map(|(below_ns, count)| ((below_ns < u64::MAX).then_some(below_ns), count))
+            .collect(),
+    }
+}
+
+/// A number that JSON has a word for.
+fn known(valid: bool, value: f64) -> Option<f64> {
+    (valid && value.is_finite()).then_some(value)
+}
+
+fn axis_line(name: &str, axis: &LiveAxis) -> AxisLine {
+    let known = |value| known(axis.valid, value);
+    AxisLine {
+        name: name.to_owned(),
+        valid: axis.valid,
+        position_m: known(axis.position_m),
+        predicted_position_m: known(axis.predicted_position_m),
+        velocity_m_per_s: known(axis.velocity_m_per_s),
+        predicted_velocity_m_per_s: known(axis.predicted_velocity_m_per_s),
+        current_a: known(axis.current_a),
+        predicted_current_a: known(axis.predicted_current_a),
+        residual_sigma: known(axis.residual_sigma),
+        regime: axis.valid.then(|| axis.regime.name().to_owned()),
+        confidence: known(axis.confidence),
+        judged: axis.judged,
+    }
+}
+
+fn station_line(name: &str, station: &LiveStation) -> StationLine {
+    let known = |value| known(station.valid, value);
+    StationLine {
+        name: name.to_owned(),
+        valid: station.valid,
+        pressure_pa: known(station.pressure_pa),
+        predicted_pressure_pa: known(station.predicted_pressure_pa),
+        residual_sigma: known(station.residual_sigma),
+    }
+}

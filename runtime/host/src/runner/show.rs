@@ -1,0 +1,170 @@
+//! What the cycle shows of itself, and what it is told between two cycles: a bounded slice of the acyclic phase.
+
+use super::{Filling, Runner};
+use crate::attached::Attached;
+use crate::control::queue::{Answer, Command, Refusal, Request};
+use crate::control::status::StatusBuffer;
+use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
+use twinstep_models::channel::Regime;
+use twinstep_models::sample::{AxisReading, CycleStamp, Missing};
+
+/// Time between two snapshots for the live view (ns).
+const SNAPSHOT_NS: u64 = 50_000_000;
+/// Axes of a status that are filled in in one cycle.
+const AXES_A_CYCLE: usize = 16;
+
+impl<B: Attached> Runner<'_, B> {
+    /// Takes one command, if there is one: it applies from the next cycle on.
+    pub(super) fn obey(&mut self) {
+        let Some(Request { id, command }) = self.outlets.commands.as_mut().and_then(|c| c.take())
+        else {
+            return;
+        };
+        let answer = match command {
+            Command::SetBudget { row, budget_ns } => {
+                self.phases.set_budget(row, budget_ns);
+                Answer::Done
+            }
+            Command::Reset => {
+                self.phases.reset();
+                Answer::Done
+            }
+            Command::Arm => match &mut self.source {
+                Some(source) => {
+                    source.arm();
+                    self.armed = source.armed();
+                    Answer::Done
+                }
+                None => Answer::Refused(Refusal::NoOutputs),
+            },
+            Command::Inject(fault) => {
+                let result = self.bus.inject(&fault);
+                Answer::Injected { fault, result }
+            }
+            Command::ClearFaults => {
+                if self.bus.clear_faults() {
+                    Answer::Done
+                } else {
+                    Answer::Refused(Refusal::NotSimulated)
+                }
+            }
+            Command::Status(mut buffer) => {
+                // There is one buffer, so that none is being filled.
+                buffer.clear();
+                self.status = Some(Filling { id, buffer });
+                return;
+            }
+        };
+        self.answer(id, answer);
+    }
+
+    fn answer(&mut self, id: u64, answer: Answer) {
+        if let Some(commands) = &mut self.outlets.commands {
+            commands.answer(id, answer);
+        }
+    }
+
+    /// Snapshots and statuses, after the phases were measured.
+    pub(super) fn show(&mut self, stamp: CycleStamp) {
+        self.phases.refresh_one();
+        if self.outlets.control.take_reset() {
+            self.phases.reset();
+        }
+        if let Some(filling) = self.status.take() {
+            self.fill(filling, stamp);
+        }
+        if stamp.time_ns < self.next_snapshot_ns {
+            return;
+        }
+        self.next_snapshot_ns = stamp.time_ns + SNAPSHOT_NS;
+        let mut snapshot = LiveSnapshot {
+            cycle: stamp.cycle,
+            time_ns: stamp.time_ns,
+            axis_count: self.axes.len(),
+            station_count: self.stations.len(),
+            phases: *self.phases.snapshot(),
+            bus: self.bus.counters(),
+            events: self.raised,
+            dropped_events: self.outlets.events.dropped(),
+            trust: self.trust,
+            ..LiveSnapshot::default()
+        };
+        let axes = snapshot.axes.iter_mut().zip(&self.axes);
+        for (n, (live, reading)) in axes.enumerate().take(LIVE_AXES) {
+            *live = self.live_axis(n, reading);
+        }
+        let stations = snapshot.stations.iter_mut().zip(0..self.stations.len());
+        for (live, n) in stations.take(LIVE_STATIONS) {
+            *live = self.live_station(n);
+        }
+        self.outlets.snapshots.push(&snapshot);
+    }
+
+    /// Fills some axes in; all the rest with the last of them.
+    fn fill(&mut self, mut filling: Filling, stamp: CycleStamp) {
+        let buffer: &mut StatusBuffer = &mut filling.buffer;
+        let from = buffer.axes.len();
+        for (n, reading) in self.axes.iter().enumerate().skip(from).take(AXES_A_CYCLE) {
+            // The buffer was made with room for all.
+            buffer.axes.push(self.live_axis(n, reading));
+        }
+        if buffer.axes.len() < self.axes.len() {
+            self.status = Some(filling);
+            return;
+        }
+        for n in 0..self.stations.len() {
+            buffer.stations.push(self.live_station(n));
+        }
+        for (n, valid) in self.image.valid.iter().enumerate() {
+            if *valid == Err(Missing::NotOperational) {
+                // As many as a bus can have.
+                let _ = buffer.not_operational.push(n as u16);
+            }
+        }
+        buffer.cycle = stamp.cycle;
+        buffer.time_ns = stamp.time_ns;
+        buffer.trust = self.trust;
+        buffer.armed = self.armed;
+        buffer.phases = *self.phases.snapshot();
+        buffer.buckets = *self.phases.buckets();
+        buffer.bus = self.bus.counters();
+        buffer.phase_error_ns = self.bus.phase_error_ns();
+        buffer.events = self.raised;
+        buffer.dropped_events = self.outlets.events.dropped();
+        self.answer(filling.id, Answer::Status(filling.buffer));
+    }
+
+    fn live_station(&self, n: usize) -> LiveStation {
+        let reading = self.stations.get(n).and_then(|reading| reading.ok());
+        LiveStation {
+            valid: reading.is_some(),
+            pressure_pa: reading.map_or(0.0, |r| r.pressure_pa),
+            predicted_pressure_pa: self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0),
+            residual_sigma: self.pipeline.station(n).map_or(0.0, |s| s.latest_sigma),
+        }
+    }
+
+    fn live_axis(&self, n: usize, reading: &Result<AxisReading, Missing>) -> LiveAxis {
+        let Ok(reading) = reading else {
+            return LiveAxis::default();
+        };
+        let predicted = self.pipeline.compared(n).unwrap_or_default();
+        let widening = self.pipeline.widening(n).filter(|w| *w >= 1.0);
+        LiveAxis {
+            valid: true,
+            position_m: reading.position_m,
+            predicted_position_m: predicted[0],
+            velocity_m_per_s: reading.velocity_m_per_s,
+            predicted_velocity_m_per_s: predicted[1],
+            current_a: reading.current_a,
+            predicted_current_a: predicted[2],
+            residual_sigma: self.pipeline.judge(n).map_or(0.0, |j| j.latest_sigma),
+            regime: self
+                .pipeline
+                .load(n)
+                .map_or(Regime::Settling, |(_, _, regime)| regime),
+            confidence: widening.map_or(0.0, |w| 1.0 / w),
+            judged: self.pipeline.judged(n),
+        }
+    }
+}
