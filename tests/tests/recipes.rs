@@ -112,6 +112,8 @@ fn two_recipes_are_run_learnt_and_judged() {
     assert!(nok.iter().any(|(recipe, ..)| recipe == "b"), "{nok:?}");
     assert!(nok.iter().all(|(_, part, _)| part == "bush-b"), "{nok:?}");
     let events = run.of_type("event");
-    let of_b = |e: &&Value| e["channel"] == "stroke" && e["context"]["recipe"] == "b";
-    assert!(events.iter().any(|e| of_b(&e)), "{events:#?}");
+    let of_b = |e: &&Value| e["channel"] == "current_load" && e["context"]["recipe"] == "b";
+    let told = events.iter().find(of_b).unwrap();
+    let cause = told["cause"].as_str().unwrap();
+    assert!(cause.contains("not the recipe's"), "{told}");
 }
