@@ -6,7 +6,7 @@
 )]
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::Path;
 use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, Run, shipped};
 
@@ -34,7 +34,7 @@ floor = "300N"
 
 "#;
 
-fn demo(place: &Place, config: &PathBuf, seed: u64, more: &str) -> Run {
+fn demo(place: &Place, config: &Path, seed: u64, more: &str) -> Run {
     let args = format!(
         "demo --config {} --fast --json --cycles 60000 --seed {seed} --state {} {more}",
         config.display(),

@@ -202,6 +202,10 @@ mod tests {
             twin.velocity_limit_m_per_s = None;
             twin.current_limit_a = None;
             twin.innovations = [healthy, None, None, None];
+            twin.baseline.clear();
+        }
+        for station in &mut machine.stations {
+            station.twin.as_mut().unwrap().pressure_tail = None;
         }
         machine
     }
@@ -219,6 +223,34 @@ mod tests {
         let near = of(twin, 20.0, SHARES).whitened[0].unwrap();
         assert_eq!(near.window, TAIL.reaching(27.0).level(1.0 / (20.0 * 27.0)));
         assert!(near.window < whitened.window);
+    }
+
+    #[test]
+    fn a_pressure_has_the_limit_of_its_tail_and_counts() {
+        let mut machine = machine();
+        let without = extrapolated(&machine, SHARES).unwrap();
+        let twin = machine.stations[0].twin.as_mut().unwrap();
+        assert_eq!(pressure_pa(twin, 20.0, SHARES), None);
+        twin.pressure_tail = Some((2.0, TAIL));
+        let near_pa = pressure_pa(twin, 20.0, SHARES).unwrap();
+        assert_eq!(
+            near_pa,
+            2.0 * TAIL.reaching(27.0).level(1.0 / (20.0 * 27.0))
+        );
+        let far_pa = pressure_pa(twin, 2_592_000.0, SHARES).unwrap();
+        assert!(far_pa >= 2.0 * BEYOND * TAIL.largest, "{far_pa}");
+        let with = extrapolated(&machine, SHARES).unwrap();
+        // It takes the place of a stream that was counted with its share.
+        assert_eq!(with.streams, without.streams);
+        assert_eq!(
+            streams(&machine),
+            2 * (machine.axes.len() + machine.presses.len()) + 1
+        );
+        let twin = machine.stations[0].twin.as_mut().unwrap();
+        twin.pressure_limit_pa = Some(9.0);
+        assert_eq!(pressure_pa(twin, 20.0, SHARES), Some(9.0));
+        twin.pressure_tail = None;
+        assert_eq!(extrapolated(&machine, SHARES), None);
     }
 
     #[test]
