@@ -156,7 +156,12 @@ fn the_detector_that_is_furthest_is_named() {
 
 #[test]
 fn what_surprises_once_a_movement_is_raised_a_few_times_and_then_stays() {
-    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    // Blows: what was carried on was a velocity.
+    let plan = AxisPlan {
+        carried: 2.0,
+        ..plan()
+    };
+    let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
     let mut raised = Vec::new();
     // A surprise of one cycle every 1000, for 60 movements; then one more, much later.
     for cycle in (0..60_000).chain(1_000_000..1_000_600) {
