@@ -146,7 +146,7 @@ fn machine_of(count: usize) -> Machine {
                     path: String::new(),
                     bytes: bytes.clone(),
                 }),
-                behind: None,
+                ..SubDevice::default()
             })
             .collect();
     }

@@ -3,15 +3,21 @@
 mod bus;
 mod health;
 mod press;
+mod pubsub;
 mod signature;
+mod switches;
+mod tsn;
 
-pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SiiFile, SubDevice, Tap};
+pub use bus::{Behind, Bus, ImageOrder, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
     Turn,
 };
+pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
+pub use switches::{SwitchRange, Switches};
+pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -56,6 +62,10 @@ pub struct Machine {
     pub judge: Judge,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// Where predictions and deviations are published.
+    pub publish: Option<Publish>,
+    /// What is set on a network interface for the time of a run.
+    pub tsn: Option<Tsn>,
     /// Servo axes, `[[axis]]`.
     pub axes: Vec<Axis>,
     /// Servo presses, `[[press]]`.
@@ -368,6 +378,8 @@ pub struct AxisPlant {
     pub cogging_nm: f64,
     /// Efficiency of the screw or belt (1).
     pub efficiency: f64,
+    /// Switches along the axis, wired to the drive.
+    pub switches: Switches,
 }
 
 /// A vacuum station.

@@ -4,16 +4,21 @@ mod axis;
 mod evaluation;
 mod health;
 mod kinematics;
+mod pubsub;
 mod signature;
+mod tsn;
 
 pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
-    PressMotionTable, StrokeTable, TailTable, TwinTable,
+    PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
+pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
+
 pub(crate) use kinematics::KinematicsTable;
+pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
@@ -30,6 +35,8 @@ pub(crate) struct File {
     pub(crate) cycle: CycleTable,
     pub(crate) judge: Option<JudgeTable>,
     pub(crate) bus: Option<BusTable>,
+    pub(crate) publish: Option<PublishTable>,
+    pub(crate) tsn: Option<TsnTable>,
     pub(crate) simulation: Option<SimulationTable>,
     pub(crate) recording: Option<RecordingTable>,
     /// Servo axes.
@@ -118,12 +125,26 @@ pub(crate) struct BusTable {
     pub(crate) subdevices: Option<At<Vec<At<String>>>>,
     /// Time from SYNC0 to the frame passing, a quarter of the period unless given.
     pub(crate) frame_shift: Option<Quantity<Time>>,
-    /// Who owns the bus: "main_device" (twinstep, unless given) or "tap" (another MainDevice, which is only listened to).
+    /// Who owns the bus: "main_device" (twinstep, unless given), "tap" (another MainDevice, which is only listened to) or
+    /// "tsn" (nobody: the devices publish their process data as OPC UA PubSub, and twinstep subscribes).
     pub(crate) kind: Option<At<String>>,
     /// For a TAP with a port for each way: the interface of the returned frames. `interface` then has the outbound ones.
     pub(crate) returned_interface: Option<At<String>>,
     /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).
     pub(crate) order: Option<At<String>>,
+    /// For "tsn": PublisherId of the devices, 1 unless given.
+    pub(crate) publisher_id: Option<At<u16>>,
+    /// For "tsn": WriterGroupId, 1 unless given.
+    pub(crate) writer_group_id: Option<At<u16>>,
+    /// For "tsn", used by `sim`: VLAN of the published frames, 0 to 4094; no tag unless given.
+    pub(crate) vlan: Option<At<u16>>,
+    /// For "tsn", used by `sim`: priority of the published frames, 0 to 7, 0 unless given.
+    pub(crate) pcp: Option<At<u8>>,
+    /// For "tsn", used by `sim`: destination address, "01:00:5e:7f:00:01" unless given.
+    pub(crate) destination: Option<At<String>>,
+    /// For "tsn": what differs from every device publishing all of its process data.
+    #[serde(default)]
+    pub(crate) dataset: Vec<DataSetTable>,
     /// SubDevices beside axes, presses and stations, and where any of them hangs.
     #[serde(default)]
     pub(crate) subdevice: Vec<SubDeviceTable>,
@@ -139,6 +160,8 @@ pub(crate) struct SubDeviceTable {
     pub(crate) sii: Option<At<String>>,
     /// SubDevice that it hangs at; the one before it on the wire unless given.
     pub(crate) behind: Option<At<String>>,
+    /// Axis or press that is the second one of this drive: its objects are those of the first, 0x0800 further.
+    pub(crate) second_axis: Option<At<String>>,
     /// Port of that SubDevice: "B" (unless given), "C" or "D". Frames pass what hangs at D first, then B, then C.
     pub(crate) port: Option<At<String>>,
 }

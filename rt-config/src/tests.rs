@@ -1,9 +1,12 @@
 //! The shipped files are the machines that they say.
 
+mod drives;
 mod errors;
 mod evaluation;
 mod hostile;
 mod presses;
+mod pubsub;
+mod tsn;
 mod twins;
 
 use super::*;

@@ -41,6 +41,7 @@ const SUMMARY: &[&str] = &[
     "dropped_events",
     "events",
     "false_alarms",
+    "overrun_causes",
     "overruns",
     "period_ns",
     "phase",

@@ -159,6 +159,47 @@ fn ask(cable: &Cable, python: &Path, machine: &Path, script: &str) -> Value {
 }
 
 #[test]
+fn kickcat_takes_the_press_cell_to_op() {
+    let test = "kickcat_takes_the_press_cell_to_op";
+    let (Some(python), Some(cable)) = (python_of_masters(test), Cable::new(test)) else {
+        return;
+    };
+    if !has_kickcat(test, &python) {
+        return;
+    }
+    let seen = ask(&cable, &python, &shipped("press-cell.toml"), "kickcat.py");
+    println!("{seen}");
+    assert_eq!(seen["subdevices"], 10);
+    assert_eq!(seen["name"], "infeed");
+    let sizes: Vec<_> = (0..10)
+        .map(|n| if n < 9 { [13, 19] } else { [1, 3] })
+        .collect();
+    assert_eq!(seen["sizes"], serde_json::json!(sizes));
+    assert_eq!(seen["op"], serde_json::json!(vec!["OPERATIONAL"; 10]));
+    // Its own check compares working counters; a late answer on a busy computer counts too.
+    let right = seen["right"].as_u64().unwrap();
+    assert!(right >= 900, "{seen}");
+    // Statuswords of drives that nobody has enabled, and the pressure of the surroundings.
+    assert_eq!(seen["statusword"].as_u64().unwrap() & 0x4f, 0x40, "{seen}");
+    assert_ne!(seen["pressure"], 0);
+}
+
+/// Skips `test` aloud where that Python has no KickCAT.
+fn has_kickcat(test: &str, python: &Path) -> bool {
+    let there = std::process::Command::new(python)
+        .args(["-c", "import kickcat"])
+        .output();
+    let there = there.is_ok_and(|output| output.status.success());
+    if !there {
+        twinstep_tests::skip(
+            test,
+            "no kickcat in that Python (scripts/test puts it there)",
+        );
+    }
+    there
+}
+
+#[test]
 fn soem_reads_real_images_back_as_the_devices_they_are() {
     let test = "soem_reads_real_images_back_as_the_devices_they_are";
     let Some((place, bytes)) = images(test) else {

@@ -51,12 +51,20 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "the system call that ethtool makes",
     ),
     (
+        "runtime/host/src/overruns/usage.rs",
+        "a system call that counts what a thread has been through",
+    ),
+    (
         "runtime/host/src/simd.rs",
         "vouches for the vector unit that the processor names",
     ),
     (
         "runtime/host/tests/allocations.rs",
         "an allocator that counts is an allocator",
+    ),
+    (
+        "runtime/host/tests/overruns.rs",
+        "takes pages out of memory and gives threads a priority, to see what becomes of the cycle",
     ),
     (
         "tests/nostd/src/lib.rs",

@@ -26,7 +26,7 @@ use ethercrab::{
     DcSync, DefaultLock, MainDevice, MainDeviceConfig, PduStorage, RetryBehaviour, SubDeviceGroup,
     SubDeviceGroupHandle, SubDeviceRef, Timeouts,
 };
-use twinstep_config::machine::{Bus, MAX_SUBDEVICES, Machine, SubDevice};
+use twinstep_config::machine::{Bus, MAX_SUBDEVICES, Machine, SECOND_AXIS, SubDevice};
 use twinstep_models::cause::Cause;
 
 /// Most process data that ethercrab may map (bytes). Its own image is not used, only its limit counts.
@@ -299,11 +299,17 @@ fn configure<L: Link>(
         }
         let carries = |index: u16| known.outputs.iter().any(|entry| entry.index == index);
         scaling.push(if carries(0x6040) {
-            let prepare = prepare_drive(&subdevice, !carries(0x6060), machine.cycle.period_ns);
-            Some(
+            let period_ns = machine.cycle.period_ns;
+            let prepare = prepare_drive(&subdevice, 0, !carries(0x6060), period_ns);
+            let first = run(port, &mut tx, &mut rx, prepare)
+                .map_err(protocol("preparing a drive by SDO"))?;
+            if known.second.is_some() {
+                let set_mode = !carries(0x6060 + SECOND_AXIS);
+                let prepare = prepare_drive(&subdevice, SECOND_AXIS, set_mode, period_ns);
                 run(port, &mut tx, &mut rx, prepare)
-                    .map_err(protocol("preparing a drive by SDO"))?,
-            )
+                    .map_err(protocol("preparing a second axis by SDO"))?;
+            }
+            Some(first)
         } else {
             None
         });
@@ -384,7 +390,7 @@ fn configure<L: Link>(
 }
 
 /// A SubDevice of which the configuration has only an image: its process data is nobody's.
-fn is_nobodys(known: &SubDevice) -> bool {
+pub(crate) fn is_nobodys(known: &SubDevice) -> bool {
     known.sii.is_some() && known.outputs.is_empty() && known.inputs.is_empty()
 }
 
@@ -429,6 +435,7 @@ async fn read_fmmus<S>(
 /// Reads a drive's scaling, and sets mode and interpolation period where it has the objects.
 async fn prepare_drive<'a, S>(
     subdevice: &SubDeviceRef<'a, S>,
+    shift: u16,
     set_mode: bool,
     period_ns: u64,
 ) -> Result<DriveScaling, Error>
@@ -436,16 +443,16 @@ where
     S: core::ops::Deref<Target = ethercrab::SubDevice>,
 {
     let scaling = DriveScaling {
-        rated_current_ma: optional(subdevice.sdo_read::<u32>(0x6075, 0).await)?,
-        rated_torque_mnm: optional(subdevice.sdo_read::<u32>(0x6076, 0).await)?,
+        rated_current_ma: optional(subdevice.sdo_read::<u32>(0x6075 + shift, 0).await)?,
+        rated_torque_mnm: optional(subdevice.sdo_read::<u32>(0x6076 + shift, 0).await)?,
     };
     if set_mode {
-        subdevice.sdo_write(0x6060, 0, MODE_CSP).await?;
+        subdevice.sdo_write(0x6060 + shift, 0, MODE_CSP).await?;
     }
     if let Some((value, exponent)) = interpolation_period(period_ns) {
-        let set = optional(subdevice.sdo_write(0x60c2, 1, value).await)?;
+        let set = optional(subdevice.sdo_write(0x60c2 + shift, 1, value).await)?;
         if set.is_some() {
-            optional(subdevice.sdo_write(0x60c2, 2, exponent).await)?;
+            optional(subdevice.sdo_write(0x60c2 + shift, 2, exponent).await)?;
         }
     }
     Ok(scaling)

@@ -28,6 +28,7 @@ mod tests;
 pub mod wire;
 
 pub use al_status::AlReport;
+pub(crate) use bring_up::is_nobodys;
 pub use error::BringUpError;
 pub use report::{News, Report};
 

@@ -49,23 +49,31 @@ pub(super) struct AxisSlots {
 }
 
 impl AxisSlots {
-    pub(super) fn new(subdevice: usize, device: &SubDeviceLayout, scaling: Scaling) -> Self {
+    /// The objects of an axis, which lie `shift` behind those of the device profile.
+    pub(super) fn new(
+        subdevice: usize,
+        device: &SubDeviceLayout,
+        shift: u16,
+        scaling: Scaling,
+    ) -> Self {
+        let input = |index: u16| device.input(index + shift, 0);
+        let output = |index: u16| device.output(index + shift, 0);
         Self {
             subdevice,
             scaling,
-            statusword: device.input(0x6041, 0),
-            position: device.input(0x6064, 0),
-            velocity: device.input(0x606c, 0),
+            statusword: input(0x6041),
+            position: input(0x6064),
+            velocity: input(0x606c),
             // Both are per mille and carry the same factor, see the head of this module.
-            current: device.input(0x6077, 0).or(device.input(0x6078, 0)),
-            error_code: device.input(0x603f, 0),
-            controlword: device.output(0x6040, 0),
-            mode: device.output(0x6060, 0),
-            target_position: device.output(0x607a, 0),
-            target_velocity: device.output(0x60ff, 0),
-            target_torque: device.output(0x6071, 0),
-            velocity_offset: device.output(0x60b1, 0),
-            torque_offset: device.output(0x60b2, 0),
+            current: input(0x6077).or(input(0x6078)),
+            error_code: input(0x603f),
+            controlword: output(0x6040),
+            mode: output(0x6060),
+            target_position: output(0x607a),
+            target_velocity: output(0x60ff),
+            target_torque: output(0x6071),
+            velocity_offset: output(0x60b1),
+            torque_offset: output(0x60b2),
         }
     }
 

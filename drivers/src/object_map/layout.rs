@@ -4,7 +4,7 @@ use super::objects;
 use crate::bus::ProcessImage;
 use std::fmt;
 use std::ops::Range;
-use twinstep_config::machine::{MAX_SUBDEVICES, Machine, PdoEntry};
+use twinstep_config::machine::{MAX_SUBDEVICES, Machine, PdoEntry, SECOND_AXIS};
 
 /// Most bytes of process data that one direction of one SubDevice may have.
 pub const MAX_PDO_BYTES: usize = 1486;
@@ -168,6 +168,8 @@ pub struct Entry {
 pub struct SubDeviceLayout {
     /// Name.
     pub name: String,
+    /// Name of the second axis of a drive that has two.
+    pub second: Option<String>,
     /// Objects in the outputs.
     pub outputs: Vec<Entry>,
     /// Objects in the inputs.
@@ -232,6 +234,7 @@ impl Layout {
             layout.input_bytes = input_bytes.end;
             layout.subdevices.push(SubDeviceLayout {
                 name: subdevice.name.clone(),
+                second: subdevice.second.clone(),
                 outputs,
                 inputs,
                 output_bytes,
@@ -239,6 +242,15 @@ impl Layout {
             });
         }
         Ok(layout)
+    }
+
+    /// Number of the SubDevice that carries an axis, and how far its objects lie behind those of the device profile.
+    pub fn axis(&self, name: &str) -> Option<(usize, u16)> {
+        let second = |one: &SubDeviceLayout| one.second.as_deref() == Some(name);
+        self.position(name).map(|at| (at, 0)).or_else(|| {
+            let at = self.subdevices.iter().position(second)?;
+            Some((at, SECOND_AXIS))
+        })
     }
 
     /// Number of the SubDevice with this name.
@@ -262,7 +274,10 @@ fn place(
     let mut entries = Vec::with_capacity(objects.len());
     let mut end = start;
     for &object in objects {
-        let known = objects::find(object.index, object.subindex);
+        let known = objects::find(object.index, object.subindex).or_else(|| {
+            let first = second_axis(object.index)?;
+            objects::find(first, object.subindex)
+        });
         let expected_bits = known.map_or(0, |known| known.bits);
         if !matches!(object.bits, 8 | 16 | 32)
             || (expected_bits != 0 && object.bits != expected_bits)
@@ -293,6 +308,13 @@ fn place(
         });
     }
     Ok((entries, start..end))
+}
+
+/// Object of a first axis that this one is for a second one; none where it is none.
+fn second_axis(index: u16) -> Option<u16> {
+    (0x6800..0x7000)
+        .contains(&index)
+        .then(|| index - SECOND_AXIS)
 }
 
 /// Inputs of an I/O terminal. The area overlaps with CiA 402, whose objects are found by name first.

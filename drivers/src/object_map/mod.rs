@@ -160,15 +160,15 @@ impl ObjectMap {
                 let scaling = Scaling::new(&axis.drive).ok_or_else(|| ObjectMapError::Scale {
                     axis: axis.name.clone(),
                 })?;
-                let (number, device) = device(&layout, &axis.name)?;
-                Ok(AxisSlots::new(number, device, scaling))
+                let (number, shift, device) = device(&layout, &axis.name)?;
+                Ok(AxisSlots::new(number, device, shift, scaling))
             })
             .collect::<Result<Vec<_>, ObjectMapError>>()?;
         let stations = machine
             .stations
             .iter()
             .map(|station| {
-                let (number, device) = device(&layout, &station.name)?;
+                let (number, _, device) = device(&layout, &station.name)?;
                 Ok(StationSlots::new(number, device, station))
             })
             .collect::<Result<Vec<_>, ObjectMapError>>()?;
@@ -394,10 +394,10 @@ fn empty_image(output_bytes: usize, input_bytes: usize, subdevices: usize) -> Pr
 fn device<'a>(
     layout: &'a Layout,
     name: &str,
-) -> Result<(usize, &'a SubDeviceLayout), ObjectMapError> {
+) -> Result<(usize, u16, &'a SubDeviceLayout), ObjectMapError> {
     layout
-        .position(name)
-        .and_then(|number| Some((number, layout.subdevices.get(number)?)))
+        .axis(name)
+        .and_then(|(number, shift)| Some((number, shift, layout.subdevices.get(number)?)))
         .ok_or_else(|| ObjectMapError::NoSubDevice {
             name: name.to_owned(),
         })

@@ -80,6 +80,7 @@ pub(crate) fn press_cell() -> Machine {
         judge: Judge {
             false_alarm_interval_s: 1e6,
         },
+        tsn: None,
         bus: Some(Bus {
             interface: None,
             subdevices: vec![
@@ -97,7 +98,9 @@ pub(crate) fn press_cell() -> Machine {
             ],
             frame_shift_ns: 300_000,
             tap: None,
+            pubsub: None,
         }),
+        publish: None,
         axes: vec![axis("x"), axis("y")],
         presses: vec![Press {
             axis: axis("press"),

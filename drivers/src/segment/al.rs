@@ -31,6 +31,8 @@ pub mod code {
     pub const NO_SYNC: u16 = 0x002d;
     /// Invalid DC SYNC configuration.
     pub const DC_SYNC: u16 = 0x0030;
+    /// Invalid sync cycle time.
+    pub const SYNC_CYCLE: u16 = 0x0035;
     /// EEPROM error.
     pub const EEPROM: u16 = 0x0051;
 }

@@ -2,6 +2,7 @@
 
 use super::pdo::Object;
 use super::plant::Plant;
+use twinstep_config::machine::PdoEntry;
 
 /// CoE abort code: object does not exist.
 pub const ABORT_NO_OBJECT: u32 = 0x0602_0000;
@@ -11,6 +12,9 @@ pub const ABORT_NO_SUBINDEX: u32 = 0x0609_0011;
 pub const ABORT_READ_ONLY: u32 = 0x0601_0002;
 /// CoE abort code: data type or length does not match.
 pub const ABORT_LENGTH: u32 = 0x0607_0010;
+
+/// CoE abort code: value range of the object exceeded.
+pub const ABORT_RANGE: u32 = 0x0609_0030;
 
 /// AL states as they stand in 0x0120 and 0x0130 (ETG.1000.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,12 +50,15 @@ impl AlState {
 /// A device's firmware: its object dictionary and what it does at SYNC0.
 ///
 /// Identity, SyncManager and PDO mapping objects (0x1000-0x1FFF) are answered by the CoE server from the description;
-/// everything else comes here. Nothing here may allocate after start.
+/// everything else comes here. Nothing but [`Application::map`] may allocate after start.
 pub trait Application: Send {
     /// The objects beside those of the communication area, for SDO information. Objects of one index stand together.
     fn objects(&self) -> &'static [Object] {
         &[]
     }
+
+    /// From here on the process data consists of these objects; until it is called, of those of the configuration.
+    fn map(&mut self, _outputs: &[PdoEntry], _inputs: &[PdoEntry]) {}
 
     /// SDO upload: writes the value (little-endian) into `data` and returns its length (bytes).
     ///

@@ -3,8 +3,11 @@
 use super::Description;
 use super::application::{ABORT_LENGTH, ABORT_READ_ONLY, Application};
 use super::coe_information::{self, inform};
-use super::coe_objects::{ABORT_MEMORY, Synchronisation, describe};
+use super::coe_objects::{ABORT_MEMORY, describe};
 use super::mailbox::{HEADER, Message, TYPE_COE};
+use super::pdo::mappable;
+use super::pdo_config::PdoConfig;
+use super::synchronisation::{SyncConfig, Synchronisation};
 
 /// Abort: toggle bit not alternated.
 const ABORT_TOGGLE: u32 = 0x0503_0000;
@@ -53,6 +56,12 @@ pub struct Behind<'a> {
     pub description: &'a Description,
     /// How it is synchronised.
     pub sync: Synchronisation,
+    /// What of that can be written.
+    pub sync_config: &'a mut SyncConfig,
+    /// Its PDOs.
+    pub pdos: &'a mut PdoConfig,
+    /// It is in PRE-OP.
+    pub pre_op: bool,
     /// Its firmware.
     pub application: &'a mut dyn Application,
 }
@@ -95,7 +104,14 @@ impl CoeServer {
             SERVICE_INFORMATION => {
                 let request = body.get(2..)?;
                 let (description, application) = (behind.description, &*behind.application);
-                match inform(request, description, application, &mut self.information) {
+                let pdos = &*behind.pdos;
+                match inform(
+                    request,
+                    description,
+                    pdos,
+                    application,
+                    &mut self.information,
+                ) {
                     Ok(opcode) => {
                         self.transfer = Transfer::Information {
                             opcode,
@@ -330,7 +346,14 @@ impl CoeServer {
 
 impl Behind<'_> {
     fn read(&mut self, index: u16, subindex: u8, value: &mut [u8]) -> Result<usize, u32> {
-        match describe(self.description, &self.sync, index, subindex, value) {
+        match describe(
+            self.description,
+            self.pdos,
+            &self.sync,
+            index,
+            subindex,
+            value,
+        ) {
             Some(result) => result,
             None => self.application.read_object(index, subindex, value),
         }
@@ -364,14 +387,28 @@ impl Behind<'_> {
         Ok(at)
     }
 
-    /// Downloads go to the application; the communication area is fixed.
+    /// Downloads go to the application; in the communication area PDOs and synchronisation can be written.
     fn write(&mut self, complete: bool, index: u16, subindex: u8, data: &[u8]) -> Result<(), u32> {
-        if (0x1000..0x2000).contains(&index) {
-            return Err(ABORT_READ_ONLY);
+        let objects = self.application.objects();
+        let mappable = |entry, outputs| mappable(objects, entry, outputs);
+        match (index, complete) {
+            (0x1600..=0x17ff | 0x1a00..=0x1bff | 0x1c10..=0x1c1f, false) => {
+                (self.pdos).write(index, subindex, data, self.pre_op, &mappable)
+            }
+            (0x1600..=0x17ff | 0x1a00..=0x1bff | 0x1c10..=0x1c1f, true) if subindex == 0 => {
+                (self.pdos).write_complete(index, data, self.pre_op, &mappable)
+            }
+            (0x1600..=0x17ff | 0x1a00..=0x1bff | 0x1c10..=0x1c1f, true) => Err(ABORT_ACCESS),
+            (0x1c32 | 0x1c33, false) => {
+                (self.sync_config).write(index == 0x1c33, subindex, data, self.pre_op)
+            }
+            (0x1000..0x2000, _) => Err(ABORT_READ_ONLY),
+            (_, false) => self.application.write_object(index, subindex, data),
+            (_, true) => self.write_entries(index, subindex, data),
         }
-        if !complete {
-            return self.application.write_object(index, subindex, data);
-        }
+    }
+
+    fn write_entries(&mut self, index: u16, subindex: u8, data: &[u8]) -> Result<(), u32> {
         // The count itself is fixed; entries follow each other in their own lengths.
         let mut rest = data
             .get(if subindex == 0 { 2 } else { 0 }..)

@@ -3,6 +3,7 @@
 use super::Description;
 use super::application::{ABORT_NO_OBJECT, ABORT_NO_SUBINDEX, Application};
 use super::coe_objects::{Entry, communication};
+use super::pdo_config::PdoConfig;
 
 /// Opcodes.
 const LIST_REQUEST: u8 = 1;
@@ -18,6 +19,7 @@ const RECORD: u8 = 9;
 /// Access to an entry: read in PRE-OP, SAFE-OP and OP; write likewise; mappable into RxPDO, TxPDO.
 const READ: u16 = 0x0007;
 const WRITE: u16 = 0x0038;
+const WRITE_PRE_OP: u16 = 0x0008;
 const RX_MAPPABLE: u16 = 0x0040;
 const TX_MAPPABLE: u16 = 0x0080;
 
@@ -35,6 +37,7 @@ struct Object {
 pub fn inform(
     request: &[u8],
     description: &Description,
+    pdos: &PdoConfig,
     application: &dyn Application,
     out: &mut Vec<u8>,
 ) -> Result<u8, u32> {
@@ -45,11 +48,17 @@ pub fn inform(
     let opcode = request.first().ok_or(ABORT_COMMAND)? & 0x7f;
     out.clear();
     match opcode {
-        LIST_REQUEST => list(word(4)?, description, application, out)?,
+        LIST_REQUEST => list(word(4)?, description, pdos, application, out)?,
         OBJECT_REQUEST => {
             let index = word(4)?;
-            let object = object(index, description, application)?;
-            let code = if object.highest > 0 { RECORD } else { VARIABLE };
+            let object = object(index, description, pdos, application)?;
+            // A PDO without objects is a list all the same.
+            let is_list = matches!(index, 0x1600..=0x17ff | 0x1a00..=0x1bff | 0x1c00..=0x1c1f);
+            let code = if object.highest > 0 || is_list {
+                RECORD
+            } else {
+                VARIABLE
+            };
             out.extend_from_slice(&index.to_le_bytes());
             out.extend_from_slice(&object.data_type.to_le_bytes());
             out.extend_from_slice(&[object.highest, code]);
@@ -58,7 +67,8 @@ pub fn inform(
         ENTRY_REQUEST => {
             let (index, subindex) = (word(4)?, *request.get(6).ok_or(ABORT_COMMAND)?);
             // Units, default, least and largest value are not told: the value information says so.
-            let (name, data_type, bits, access) = entry(index, subindex, description, application)?;
+            let (name, data_type, bits, access) =
+                entry(index, subindex, description, pdos, application)?;
             out.extend_from_slice(&index.to_le_bytes());
             out.extend_from_slice(&[subindex, 0]);
             for value in [data_type, bits, access] {
@@ -76,6 +86,7 @@ pub fn inform(
 fn list(
     kind: u16,
     description: &Description,
+    pdos: &PdoConfig,
     application: &dyn Application,
     out: &mut Vec<u8>,
 ) -> Result<(), u32> {
@@ -84,12 +95,12 @@ fn list(
             let mapped = application
                 .objects()
                 .iter()
-                .filter(move |o| mapping(o) & access != 0);
+                .filter(move |o| mapping(application.objects(), o) & access != 0);
             mapped.map(|o| o.index).collect::<Vec<u16>>()
         };
         let mut all = match kind {
             1 => {
-                let own = communication(description)
+                let own = communication(description, pdos)
                     .into_iter()
                     .map(|entry| entry.index);
                 own.chain(application.objects().iter().map(|o| o.index))
@@ -117,6 +128,7 @@ fn list(
 fn object(
     index: u16,
     description: &Description,
+    pdos: &PdoConfig,
     application: &dyn Application,
 ) -> Result<Object, u32> {
     if let Some(Entry {
@@ -124,7 +136,7 @@ fn object(
         data_type,
         entries,
         ..
-    }) = communication(description)
+    }) = communication(description, pdos)
         .into_iter()
         .find(|entry| entry.index == index)
     {
@@ -148,9 +160,10 @@ fn entry(
     index: u16,
     subindex: u8,
     description: &Description,
+    pdos: &PdoConfig,
     application: &dyn Application,
 ) -> Result<(&'static str, u16, u16, u16), u32> {
-    if let Some(object) = communication(description)
+    if let Some(object) = communication(description, pdos)
         .into_iter()
         .find(|entry| entry.index == index)
     {
@@ -158,7 +171,13 @@ fn entry(
             return Err(ABORT_NO_SUBINDEX);
         }
         let (data_type, bits) = object.entry(subindex, description);
-        return Ok((object.name, data_type, bits, READ));
+        let writable = match index {
+            0x1600..=0x17ff | 0x1a00..=0x1bff | 0x1c10..=0x1c1f => pdos.is_writable(index),
+            0x1c32 | 0x1c33 => matches!(subindex, 1..=3),
+            _ => false,
+        };
+        let access = READ | if writable { WRITE_PRE_OP } else { 0 };
+        return Ok((object.name, data_type, bits, access));
     }
     let mut entries = application
         .objects()
@@ -169,15 +188,15 @@ fn entry(
     let found = entries
         .find(|o| o.subindex == subindex)
         .ok_or(ABORT_NO_SUBINDEX)?;
-    let access = READ | if found.writable { WRITE } else { 0 } | mapping(found);
+    let access =
+        READ | if found.writable { WRITE } else { 0 } | mapping(application.objects(), found);
     let data_type = type_of(found.bits, found.signed);
     Ok((found.name, data_type, u16::from(found.bits), access))
 }
 
 /// Every object but a count can be mapped: what may be written into RxPDOs as well.
-fn mapping(object: &super::pdo::Object) -> u16 {
-    let counts = object.subindex == 0 && object.name.is_empty();
-    match (counts, object.writable) {
+fn mapping(objects: &[super::pdo::Object], object: &super::pdo::Object) -> u16 {
+    match (super::pdo::is_count(objects, object), object.writable) {
         (true, _) => 0,
         (_, true) => RX_MAPPABLE | TX_MAPPABLE,
         _ => TX_MAPPABLE,

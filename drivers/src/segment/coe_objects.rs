@@ -2,21 +2,12 @@
 
 use super::Description;
 use super::application::{ABORT_NO_OBJECT, ABORT_NO_SUBINDEX};
-use super::controller::{Area, Controller};
-use super::sii_image::PdoRow;
-use twinstep_config::machine::PdoEntry;
+use super::controller::Controller;
+use super::pdo_config::PdoConfig;
+use super::synchronisation::{self, Synchronisation};
 
 /// Abort: out of memory.
 pub const ABORT_MEMORY: u32 = 0x0504_0005;
-
-/// How a SubDevice is synchronised: what 0x1C32 and 0x1C33 say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Synchronisation {
-    /// Cycle of SYNC0 (ns); none: each frame is an event of its own.
-    pub sync0_ns: Option<u32>,
-    /// SYNC0 pulses in OP without new outputs.
-    pub missed: u16,
-}
 
 /// An object of the communication area.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +30,9 @@ const VISIBLE_STRING: u16 = 0x0009;
 const RECORD_MAPPING: u16 = 0x0021;
 const RECORD_IDENTITY: u16 = 0x0023;
 const RECORD_SYNC: u16 = 0x0029;
-/// Highest subindex of 0x1C32 and 0x1C33.
-const SYNC_ENTRIES: u8 = 32;
 
 /// All objects of the communication area, ascending.
-pub fn communication(description: &Description) -> Vec<Entry> {
+pub fn communication(description: &Description, pdos: &PdoConfig) -> Vec<Entry> {
     let object = |index, name, data_type, entries| Entry {
         index,
         name,
@@ -58,14 +47,13 @@ pub fn communication(description: &Description) -> Vec<Entry> {
         object(0x100a, "Manufacturer software version", VISIBLE_STRING, 0),
         object(0x1018, "Identity object", RECORD_IDENTITY, 4),
     ];
-    // A PDO has at most 255 entries, and a device at most 255 of them: configuration and SII see to it.
-    for (pdos, name) in [
-        (&description.rx_pdos, "Receive PDO mapping"),
-        (&description.tx_pdos, "Transmit PDO mapping"),
+    for (inputs, name) in [
+        (false, "Receive PDO mapping"),
+        (true, "Transmit PDO mapping"),
     ] {
-        let mapping =
-            |pdo: &PdoRow| object(pdo.index, name, RECORD_MAPPING, pdo.entries.len() as u8);
-        all.extend(pdos.iter().map(mapping));
+        // A PDO has at most 255 entries, and a device at most 255 of them: configuration and SII see to it.
+        let mapping = |(index, entries)| object(index, name, RECORD_MAPPING, entries as u8);
+        all.extend(pdos.pdos(inputs).map(mapping));
     }
     let types = communication_types(description).count() as u8;
     all.push(object(
@@ -74,29 +62,22 @@ pub fn communication(description: &Description) -> Vec<Entry> {
         UNSIGNED8,
         types,
     ));
-    for (pdos, areas, name) in [
-        (
-            &description.rx_pdos,
-            &description.controller.outputs,
-            "RxPDO assign",
-        ),
-        (
-            &description.tx_pdos,
-            &description.controller.inputs,
-            "TxPDO assign",
-        ),
-    ] {
-        let assigned = |area: &Area| {
-            let count = assigned(pdos, area.sync_manager).count() as u8;
-            object(assignment_index(area.sync_manager), name, UNSIGNED16, count)
+    for (inputs, name) in [(false, "RxPDO assign"), (true, "TxPDO assign")] {
+        let assigned = |(sync_manager, count)| {
+            object(
+                assignment_index(sync_manager),
+                name,
+                UNSIGNED16,
+                count as u8,
+            )
         };
-        all.extend(areas.iter().map(assigned));
+        all.extend(pdos.assignments(inputs).map(assigned));
     }
     for (index, name) in [
         (0x1c32, "Output SyncManager parameter"),
         (0x1c33, "Input SyncManager parameter"),
     ] {
-        all.push(object(index, name, RECORD_SYNC, SYNC_ENTRIES));
+        all.push(object(index, name, RECORD_SYNC, synchronisation::ENTRIES));
     }
     all.sort_by_key(|entry| entry.index);
     all
@@ -106,13 +87,6 @@ pub fn communication(description: &Description) -> Vec<Entry> {
 const fn assignment_index(sync_manager: usize) -> u16 {
     // A controller has at most 16 SyncManagers.
     0x1c10 + sync_manager as u16
-}
-
-/// PDOs that a SyncManager carries.
-fn assigned(pdos: &[PdoRow], sync_manager: usize) -> impl Iterator<Item = &PdoRow> {
-    pdos.iter().filter(move |pdo| {
-        !pdo.entries.is_empty() && pdo.sync_manager.map(usize::from) == Some(sync_manager)
-    })
 }
 
 /// Communication types of the SyncManagers in use: 1 and 2 mailbox from and to the MainDevice, 3 outputs, 4 inputs.
@@ -148,7 +122,7 @@ impl Entry {
             (0x1001, _) | (_, 0) => (UNSIGNED8, 8),
             (0x1c00, _) => (UNSIGNED8, 8),
             (0x1c10..=0x1c1f, _) => (UNSIGNED16, 16),
-            (0x1c32 | 0x1c33, n) => match sync_width(n) {
+            (0x1c32 | 0x1c33, n) => match synchronisation::width(n) {
                 2 => (UNSIGNED16, 16),
                 1 => (UNSIGNED8, 8),
                 _ => (UNSIGNED32, 32),
@@ -158,43 +132,10 @@ impl Entry {
     }
 }
 
-/// Bytes of an entry of 0x1C32 and 0x1C33 (ETG.1020).
-const fn sync_width(subindex: u8) -> usize {
-    match subindex {
-        0 | 32 => 1,
-        1 | 4 | 11..=14 => 2,
-        _ => 4,
-    }
-}
-
-/// An entry of 0x1C32 or 0x1C33: synchronised by SYNC0 when that runs, else with the SyncManager's own event.
-fn sync_parameter(value: &mut [u8], subindex: u8, sync: &Synchronisation) -> Result<usize, u32> {
-    let cycle_ns = sync.sync0_ns.unwrap_or(0);
-    let number: u32 = match subindex {
-        0 => u32::from(SYNC_ENTRIES),
-        // 2: SYNC0; 1: SyncManager.
-        1 => {
-            if sync.sync0_ns.is_some() {
-                2
-            } else {
-                1
-            }
-        }
-        2 | 10 => cycle_ns,
-        // Bit 1: SyncManager, bit 2: SYNC0.
-        4 => 0x0006,
-        5 => super::dc::Dc::SHORTEST_CYCLE_NS,
-        12 => u32::from(sync.missed),
-        3 | 6..=9 | 11 | 13..=32 => 0,
-        _ => return Err(ABORT_NO_SUBINDEX),
-    };
-    let bytes = number.to_le_bytes();
-    put(value, bytes.get(..sync_width(subindex)).unwrap_or_default())
-}
-
 /// The objects 0x1000 to 0x1FFF that the description answers; none where the application has the word.
 pub fn describe(
     description: &Description,
+    pdos: &PdoConfig,
     sync: &Synchronisation,
     index: u16,
     subindex: u8,
@@ -235,56 +176,16 @@ pub fn describe(
                 None => Err(ABORT_NO_SUBINDEX),
             },
         },
-        0x1c10..=0x1c1f => assignment(description, usize::from(index - 0x1c10), subindex, value),
-        0x1600..=0x17ff | 0x1a00..=0x1bff => {
-            let mut pdos = description.rx_pdos.iter().chain(&description.tx_pdos);
-            match pdos.find(|pdo| pdo.index == index) {
-                Some(pdo) => mapping(value, subindex, &pdo.entries),
-                None => Err(ABORT_NO_OBJECT),
-            }
-        }
-        0x1c32 | 0x1c33 => sync_parameter(value, subindex, sync),
+        0x1c10..=0x1c1f | 0x1600..=0x17ff | 0x1a00..=0x1bff => match pdos.read(index, subindex) {
+            Some(found) => found.and_then(|(one, bytes)| number(value, one, bytes)),
+            None => Err(ABORT_NO_OBJECT),
+        },
+        0x1c32 | 0x1c33 => sync
+            .read(index == 0x1c33, subindex)
+            .and_then(|(one, bytes)| number(value, one, bytes)),
         other if (0x1000..0x2000).contains(&other) => Err(ABORT_NO_OBJECT),
         _ => return None,
     })
-}
-
-fn assignment(
-    description: &Description,
-    sync_manager: usize,
-    subindex: u8,
-    value: &mut [u8],
-) -> Result<usize, u32> {
-    let Controller {
-        outputs, inputs, ..
-    } = &description.controller;
-    let carries = |areas: &[Area]| areas.iter().any(|area| area.sync_manager == sync_manager);
-    let pdos = if carries(outputs) {
-        &description.rx_pdos
-    } else if carries(inputs) {
-        &description.tx_pdos
-    } else {
-        return Err(ABORT_NO_OBJECT);
-    };
-    let mut assigned = assigned(pdos, sync_manager);
-    match usize::from(subindex).checked_sub(1) {
-        // At most 255 PDOs.
-        None => put(value, &[assigned.count() as u8]),
-        Some(at) => {
-            let pdo = assigned.nth(at).ok_or(ABORT_NO_SUBINDEX)?;
-            put(value, &pdo.index.to_le_bytes())
-        }
-    }
-}
-
-fn mapping(value: &mut [u8], subindex: u8, entries: &[PdoEntry]) -> Result<usize, u32> {
-    let Some(at) = usize::from(subindex).checked_sub(1) else {
-        return put(value, &[entries.len() as u8]);
-    };
-    let entry = entries.get(at).ok_or(ABORT_NO_SUBINDEX)?;
-    let word =
-        u32::from(entry.index) << 16 | u32::from(entry.subindex) << 8 | u32::from(entry.bits);
-    put(value, &word.to_le_bytes())
 }
 
 fn put(value: &mut [u8], data: &[u8]) -> Result<usize, u32> {

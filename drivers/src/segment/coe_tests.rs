@@ -1,6 +1,7 @@
 //! What the server answers, message by message.
 
 use super::super::application::{ABORT_NO_OBJECT, ABORT_NO_SUBINDEX};
+use super::super::pdo_config::ABORT_IN_USE;
 use super::super::testing::Cupboard;
 use super::*;
 
@@ -8,13 +9,26 @@ fn ask(server: &mut CoeServer, application: &mut Cupboard, sdo: &[u8]) -> Vec<u8
     let mut body = vec![0, SERVICE_REQUEST << 4];
     body.extend_from_slice(sdo);
     let description = Description::for_test("lift", 12, 14);
+    let message = answer(server, &body, &description, application).unwrap();
+    message.as_bytes()[HEADER..].to_vec()
+}
+
+/// What a device in PRE-OP answers.
+fn answer(
+    server: &mut CoeServer,
+    body: &[u8],
+    description: &Description,
+    application: &mut dyn Application,
+) -> Option<Message> {
     let mut behind = Behind {
-        description: &description,
+        description,
         sync: Synchronisation::default(),
+        sync_config: &mut SyncConfig::default(),
+        pdos: &mut PdoConfig::new(description, 0x200),
+        pre_op: true,
         application,
     };
-    let message = server.answer(&body, &mut behind).unwrap();
-    message.as_bytes()[HEADER..].to_vec()
+    server.answer(body, &mut behind)
 }
 
 #[test]
@@ -38,7 +52,8 @@ fn refusals_carry_abort_codes() {
     };
     assert_eq!(code(&[0x40, 0x77, 0x1c, 0, 0, 0, 0, 0]), ABORT_NO_OBJECT);
     assert_eq!(code(&[0x40, 0x18, 0x10, 9, 0, 0, 0, 0]), ABORT_NO_SUBINDEX);
-    assert_eq!(code(&[0x2f, 0x00, 0x16, 0, 0, 0, 0, 0]), ABORT_READ_ONLY);
+    assert_eq!(code(&[0x2f, 0x00, 0x1c, 0, 0, 0, 0, 0]), ABORT_READ_ONLY);
+    assert_eq!(code(&[0x2f, 0x00, 0x16, 0, 9, 0, 0, 0]), ABORT_IN_USE);
     assert_eq!(code(&[0x50, 0x18, 0x10, 2, 0, 0, 0, 0]), ABORT_ACCESS);
     assert_eq!(code(&[0x60, 0, 0, 0, 0, 0, 0, 0]), ABORT_COMMAND);
     assert_eq!(code(&[0xe0, 0, 0, 0, 0, 0, 0, 0]), ABORT_COMMAND);
@@ -82,12 +97,7 @@ fn information_lists_names_and_types_every_object_in_fragments() {
     let mut ask = |request: &[u8]| {
         let mut body = vec![0, SERVICE_INFORMATION << 4];
         body.extend_from_slice(request);
-        let mut behind = Behind {
-            description: &description,
-            sync: Synchronisation::default(),
-            application: &mut drive,
-        };
-        let first = server.answer(&body, &mut behind).unwrap();
+        let first = answer(&mut server, &body, &description, &mut drive).unwrap();
         let mut parts = vec![first.as_bytes()[HEADER..].to_vec()];
         while let Some(next) = server.next_fragment() {
             parts.push(next.as_bytes()[HEADER..].to_vec());

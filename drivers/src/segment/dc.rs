@@ -110,6 +110,18 @@ impl Dc {
         }
     }
 
+    /// How long after the SYNC0 that has just fired its SYNC1 comes (ns); none where none belongs to it.
+    pub fn sync1_after_pulse(&self) -> Option<u64> {
+        let sync1 = self.sync1?;
+        let first = self.pulses.checked_sub(1)?.is_multiple_of(sync1.every);
+        first.then_some(sync1.shift_ns)
+    }
+
+    /// SYNC1 is active.
+    pub fn has_sync1(&self) -> bool {
+        self.sync1.is_some()
+    }
+
     /// System time of the next SYNC1 (ns).
     pub fn next_sync1_ns(&self) -> Option<u64> {
         let (Some(sync0), Some(sync1)) = (self.sync0, self.sync1) else {

@@ -30,6 +30,10 @@ pub struct Description {
     pub rx_pdos: Vec<PdoRow>,
     /// PDOs to the MainDevice.
     pub tx_pdos: Vec<PdoRow>,
+    /// PDOs can be assigned to SyncManagers by SDO.
+    pub pdo_assignment: bool,
+    /// Objects can be mapped into PDOs by SDO.
+    pub pdo_mapping: bool,
     /// Its controller.
     pub controller: Controller,
     /// Its EEPROM.
@@ -37,7 +41,8 @@ pub struct Description {
 }
 
 impl Description {
-    /// A SubDevice with mailboxes, RxPDO 0x1600 on SyncManager 2 and TxPDO 0x1A00 on SyncManager 3.
+    /// A SubDevice with mailboxes, RxPDO 0x1600 on SyncManager 2 and TxPDO 0x1A00 on SyncManager 3, 0x1610 and 0x1A10 behind
+    /// them for the objects of a second axis; 0x1601 and 0x1A01 are empty and for whoever wants to map something.
     pub fn new(
         name: &str,
         identity: Identity,
@@ -71,18 +76,29 @@ impl Description {
             inputs: area(3, INPUTS_START, &inputs),
         };
         let pdo = |index, sync_manager, entries| {
-            vec![PdoRow {
+            let (first, second) = of_axes(entries);
+            let row = |index, entries: Vec<PdoEntry>, sync_manager| PdoRow {
                 index,
-                sync_manager: Some(sync_manager),
+                sync_manager,
                 name: String::new(),
                 entries,
-            }]
+            };
+            let mut rows = vec![
+                row(index, first, Some(sync_manager)),
+                row(index + 1, Vec::new(), None),
+            ];
+            if !second.is_empty() {
+                rows.push(row(index + 0x10, second, Some(sync_manager)));
+            }
+            rows
         };
         let mut description = Self {
             name: name.to_owned(),
             identity,
             rx_pdos: pdo(0x1600, 2, outputs),
             tx_pdos: pdo(0x1a00, 3, inputs),
+            pdo_assignment: true,
+            pdo_mapping: true,
             controller,
             eeprom: Vec::new(),
         };
@@ -106,6 +122,8 @@ impl Description {
             },
             rx_pdos: image.rx_pdos,
             tx_pdos: image.tx_pdos,
+            pdo_assignment: image.coe_details & 0x04 != 0,
+            pdo_mapping: image.coe_details & 0x08 != 0,
             controller,
             eeprom: image.bytes,
         })
@@ -120,6 +138,16 @@ impl Description {
     pub fn input_bytes(&self) -> usize {
         total(&self.controller.inputs)
     }
+}
+
+/// The objects of the first axis and those of the second one, which must stand behind them.
+fn of_axes(mut entries: Vec<PdoEntry>) -> (Vec<PdoEntry>, Vec<PdoEntry>) {
+    let second = entries
+        .iter()
+        .position(|entry| (0x6800..0x7000).contains(&entry.index))
+        .unwrap_or(entries.len());
+    let behind = entries.split_off(second);
+    (entries, behind)
 }
 
 fn total(areas: &[Area]) -> usize {

@@ -1,27 +1,33 @@
 //! One simulated SubDevice: the memory of its controller, and what accesses make it do.
 
+mod buffers;
 mod eeprom;
 mod effects;
+mod exchange;
 mod faults;
 mod links;
 mod power;
+mod published;
 mod ram;
 mod states;
 
 use super::Description;
 use super::al::Al;
-use super::application::{AlState, Application};
+use super::application::Application;
 use super::coe::CoeServer;
 use super::dc::Dc;
 use super::fmmu::{Fmmu, copy_bits};
 use super::mailbox::Message;
+use super::pdo_config::PdoConfig;
 use super::plant::Plant;
 use super::registers::{
     Access, CHANNELS_END, Effects, FMMU_START, FMMUS, MEMORY_BYTES, RAM_START, Range,
     SYNC_MANAGER_START, SYNC_MANAGERS, effect, rows,
 };
 use super::sync_manager::SyncManager;
+use super::synchronisation::SyncConfig;
 use super::topology::{PORTS, Place};
+use buffers::{Buffers, Piece};
 
 /// Receive mailbox (SM0).
 pub const RX_MAILBOX: u16 = 0x1000;
@@ -66,7 +72,16 @@ pub struct Device {
     sii: Vec<u8>,
     fmmus: [Fmmu; FMMUS],
     sync_managers: [SyncManager; SYNC_MANAGERS],
+    buffers: [Buffers; SYNC_MANAGERS],
+    /// SyncManagers whose outputs the access under way has completed, a bit each.
+    completed: u16,
     channels: Channels,
+    /// PDO mapping and assignment.
+    pdos: PdoConfig,
+    /// 0x1C32 and 0x1C33.
+    sync: SyncConfig,
+    /// Exchanges of outputs and of inputs that come some time after SYNC0 (segment time, ns).
+    pending: [Option<u64>; 2],
     /// Room for process data of several SyncManagers.
     gathered: Vec<u8>,
     /// Its clock.
@@ -89,6 +104,8 @@ pub struct Device {
     missed: u16,
     /// Outputs came since SAFE-OP was entered, the last at this segment time (ns).
     outputs_at: Option<u64>,
+    /// When each SyncManager that feeds the watchdog was written last (segment time, ns).
+    fed_ns: [u64; SYNC_MANAGERS],
     watchdog_ns: u64,
     application: Box<dyn Application>,
     firmware: faults::Firmware,
@@ -110,7 +127,8 @@ impl Device {
         let controller = &description.controller;
         let mailboxes = controller.mailboxes;
         let room = mailboxes.map_or(0, |boxes| usize::from(boxes.send_bytes));
-        let most = description.output_bytes().max(description.input_bytes());
+        let most =
+            (description.output_bytes().max(description.input_bytes())).max(MAX_PROCESS_DATA);
         // Type, revision, build 0; channels, 8 KiB; ports; DC with 64 bit and enhanced SYNC.
         let information = [
             controller.kind,
@@ -127,11 +145,16 @@ impl Device {
         let [pdi, pdi_configuration] = controller.pdi;
         let mut device = Self {
             sii: eeprom,
+            pdos: PdoConfig::new(&description, most),
             description,
             memory: vec![0; MEMORY_BYTES].into_boxed_slice(),
             fmmus: [Fmmu::default(); FMMUS],
             sync_managers: [SyncManager::default(); SYNC_MANAGERS],
+            buffers: [Buffers::default(); SYNC_MANAGERS],
+            completed: 0,
             channels: Channels::default(),
+            sync: SyncConfig::default(),
+            pending: [None; 2],
             gathered: vec![0; most],
             dc: Dc::default(),
             al: Al::default(),
@@ -145,6 +168,7 @@ impl Device {
             fresh: false,
             missed: 0,
             outputs_at: None,
+            fed_ns: [0; SYNC_MANAGERS],
             watchdog_ns: 0,
             application,
             firmware: faults::Firmware::default(),
@@ -210,15 +234,8 @@ impl Device {
             if !open {
                 continue;
             }
-            any = true;
-            if let (Some(source), Some(target)) = (
-                self.memory.get(first..end),
-                data.get_mut(first - start..end - start),
-            ) {
-                match merge {
-                    Merge::Copy => target.copy_from_slice(source),
-                    Merge::Or => target.iter_mut().zip(source).for_each(|(t, s)| *t |= s),
-                }
+            if let Some(target) = data.get_mut(first - start..end - start) {
+                any |= self.copy_out(first, target, merge, row.on_write & effect::RAM != 0);
             }
         }
         if effects & (effect::DL_STATUS | effect::AL_STATUS) != 0 {
@@ -259,11 +276,10 @@ impl Device {
                     if row.on_write & effect::RAM != 0 && !self.may_write(first, end - first) {
                         continue;
                     }
-                    if let (Some(target), Some(source)) = (
-                        self.memory.get_mut(first..end),
-                        data.get(first - start..end - start),
-                    ) {
-                        target.copy_from_slice(source);
+                    let ram = row.on_write & effect::RAM != 0;
+                    let source = data.get(first - start..end - start);
+                    if !source.is_some_and(|source| self.copy_in(first, source, ram)) {
+                        continue;
                     }
                 }
             }
@@ -297,10 +313,12 @@ impl Device {
                 if let Some(part) = data.get_mut(at..at + length) {
                     any |= self.read(address, part, Merge::Copy, segment_ns);
                 }
-            } else if self.may_read(first, length) {
+            } else if self.may_read(first, length)
+                && let Some(from) = self.piece_of_bits(first, length)
+            {
                 copy_bits(
                     &self.memory,
-                    mapped.physical_bit,
+                    from * 8 + mapped.physical_bit % 8,
                     data,
                     mapped.datagram_bit,
                     mapped.bits,
@@ -338,12 +356,14 @@ impl Device {
                 if let Some(part) = data.get(at..at + length) {
                     any |= self.write(address, part, segment_ns, plant);
                 }
-            } else if self.may_write(first, length) {
+            } else if self.may_write(first, length)
+                && let Some(to) = self.piece_of_bits(first, length)
+            {
                 copy_bits(
                     data,
                     mapped.datagram_bit,
                     &mut self.memory,
-                    mapped.physical_bit,
+                    to * 8 + mapped.physical_bit % 8,
                     mapped.bits,
                 );
                 self.ram_written(first, length, self.passing(segment_ns));
@@ -351,84 +371,6 @@ impl Device {
             }
         }
         any
-    }
-
-    /// SYNC0: outputs take effect, inputs are latched.
-    pub fn sync0(&mut self, plant: &mut Plant) {
-        self.dc.pulsed();
-        if let Some(sync0) = self.dc.sync0 {
-            self.put(0x0990, &sync0.next_ns.to_le_bytes());
-        }
-        if let Some(next_ns) = self.dc.next_sync1_ns() {
-            self.put(0x0998, &next_ns.to_le_bytes());
-        }
-        if self.al.state == AlState::Op && self.channels.outputs && !self.fresh {
-            self.missed = self.missed.saturating_add(1);
-        }
-        self.fresh = false;
-        self.exchange(plant);
-    }
-
-    /// A frame passed a SubDevice without SYNC0: it is its own event.
-    pub fn free_run(&mut self, plant: &mut Plant) {
-        if self.dc.sync0.is_none() {
-            self.exchange(plant);
-        }
-    }
-
-    /// Hands outputs to the application (in OP) and takes its inputs (in SAFE-OP and OP).
-    fn exchange(&mut self, plant: &mut Plant) {
-        if self.al.state == AlState::Op && self.channels.outputs && self.outputs_at.is_some() {
-            self.give_outputs(plant);
-        }
-        if self.al.state >= AlState::SafeOp && self.channels.inputs {
-            self.take_inputs(plant);
-        }
-    }
-
-    fn give_outputs(&mut self, plant: &mut Plant) {
-        let areas = &self.description.controller.outputs;
-        if let [area] = areas.as_slice() {
-            let area = self.sync_managers[area.sync_manager & 15].area();
-            if let Some(bytes) = self.memory.get(area) {
-                self.application.outputs(bytes, plant);
-            }
-            return;
-        }
-        let mut at = 0;
-        for area in areas {
-            let area = self.sync_managers[area.sync_manager & 15].area();
-            let end = at + area.len();
-            if let (Some(to), Some(from)) = (self.gathered.get_mut(at..end), self.memory.get(area))
-            {
-                to.copy_from_slice(from);
-                at = end;
-            }
-        }
-        self.application
-            .outputs(self.gathered.get(..at).unwrap_or_default(), plant);
-    }
-
-    fn take_inputs(&mut self, plant: &Plant) {
-        let areas = &self.description.controller.inputs;
-        if let [area] = areas.as_slice() {
-            let area = self.sync_managers[area.sync_manager & 15].area();
-            if let Some(bytes) = self.memory.get_mut(area) {
-                self.application.inputs(bytes, plant);
-            }
-            return;
-        }
-        self.application.inputs(&mut self.gathered, plant);
-        let mut at = 0;
-        for area in areas {
-            let area = self.sync_managers[area.sync_manager & 15].area();
-            let end = at + area.len();
-            if let (Some(to), Some(from)) = (self.memory.get_mut(area), self.gathered.get(at..end))
-            {
-                to.copy_from_slice(from);
-                at = end;
-            }
-        }
     }
 
     fn byte(&self, at: usize) -> u8 {

@@ -3,7 +3,7 @@
 use super::application::{AlState, Application};
 use super::pdo::{Layout, Object, download, slot_of, upload};
 use super::plant::Plant;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Machine, PdoEntry};
 
 /// Bit of the digital outputs and of the digital inputs: ejector.
 const EJECTOR: i64 = 1;
@@ -87,6 +87,11 @@ impl IoStation {
 impl Application for IoStation {
     fn objects(&self) -> &'static [Object] {
         &OBJECTS
+    }
+
+    fn map(&mut self, outputs: &[PdoEntry], inputs: &[PdoEntry]) {
+        self.outputs = Layout::new(&OBJECTS, outputs, 0);
+        self.inputs = Layout::new(&OBJECTS, inputs, 0);
     }
 
     fn read_object(&mut self, index: u16, subindex: u8, data: &mut [u8]) -> Result<usize, u32> {

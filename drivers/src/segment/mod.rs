@@ -21,11 +21,15 @@ mod description;
 mod device;
 pub mod faults;
 pub(crate) mod fmmu;
+#[cfg(test)]
+mod igh_tests;
 mod images;
 pub mod io_station;
 mod mailbox;
 pub mod pdo;
+pub(crate) mod pdo_config;
 pub mod plant;
+mod published;
 #[cfg(test)]
 mod register_tests;
 mod registers;
@@ -34,6 +38,7 @@ pub mod server;
 mod sii;
 pub mod sii_image;
 pub(crate) mod sync_manager;
+mod synchronisation;
 mod terminal;
 #[cfg(test)]
 mod terminal_tests;
@@ -83,6 +88,8 @@ pub struct Segment {
     seen_ns: u64,
     /// Segment time of the last call (ns).
     last_ns: u64,
+    /// Somebody exchanges process data some time after SYNC0.
+    shifted: bool,
     drift_ppb: i64,
     /// The drift counts from here: caller's time since the origin, and segment time (ns).
     drift_from: (u64, u64),
@@ -133,6 +140,7 @@ impl Segment {
             operation_ns: None,
             seen_ns: 0,
             last_ns: 0,
+            shifted: false,
             drift_ppb: 0,
             drift_from: (0, 0),
         }
@@ -382,7 +390,12 @@ impl Segment {
             self.power(segment_ns);
         }
         self.last_ns = segment_ns;
-        let Self { devices, plant, .. } = self;
+        let Self {
+            devices,
+            plant,
+            shifted,
+            ..
+        } = self;
         for device in devices.iter_mut() {
             device
                 .dc
@@ -390,12 +403,22 @@ impl Segment {
         }
         loop {
             let due = |device: &Device| device.dc.next_pulse_ns();
-            let Some(first) = devices
-                .iter()
-                .filter_map(due)
-                .min()
-                .filter(|&first| first <= segment_ns)
-            else {
+            let first = devices.iter().filter_map(due).min();
+            if *shifted {
+                let later = devices.iter().filter_map(Device::due_ns).min();
+                *shifted = later.is_some();
+                if let Some(at_ns) = later
+                    && at_ns <= segment_ns
+                    && first.is_none_or(|first| at_ns <= first)
+                {
+                    plant.advance_to(at_ns);
+                    for device in devices.iter_mut() {
+                        device.shifted(at_ns, plant);
+                    }
+                    continue;
+                }
+            }
+            let Some(first) = first.filter(|&first| first <= segment_ns) else {
                 break;
             };
             let in_window = |at: u64| at - first < SYNC0_WINDOW_NS;
@@ -418,9 +441,15 @@ impl Segment {
                     .next_pulse_ns()
                     .is_some_and(|at| at >= first && in_window(at))
                 {
-                    device.sync0(plant);
+                    *shifted |= device.sync0(event, plant);
                 }
             }
+        }
+        // Without SYNC0 frames are the events, and time passes for the machine with them.
+        let clocked = devices.iter().any(|device| device.dc.sync0.is_some());
+        let runs = |device: &Device| device.al.state >= AlState::SafeOp;
+        if !clocked && devices.iter().any(runs) {
+            plant.advance_to(segment_ns);
         }
         for device in devices.iter_mut() {
             device.tick(segment_ns, plant);

@@ -36,7 +36,7 @@ pub(super) const fn slot_of(table: &[Object], index: u16, subindex: u8) -> usize
 /// One mapped object.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    /// Position in the object table; none for an object the device does not have: its bytes are ignored, or zero.
+    /// Position in the object table; none for an object that is not in it: its bytes are ignored, or left as they are.
     slot: Option<usize>,
     /// First byte in the process data.
     offset: usize,
@@ -49,14 +49,14 @@ struct Place {
 pub(super) struct Layout(Vec<Place>);
 
 impl Layout {
-    /// The layout of `entries`, back to back.
-    pub fn new(table: &[Object], entries: &[PdoEntry]) -> Self {
+    /// The layout of `entries`, back to back. Objects of the table lie `shift` further in them than in the table.
+    pub fn new(table: &[Object], entries: &[PdoEntry], shift: u16) -> Self {
         let mut offset = 0;
         let place = |entry: &PdoEntry| {
             let bytes = usize::from(entry.bits.div_ceil(8));
-            let slot = table
-                .iter()
-                .position(|o| o.index == entry.index && o.subindex == entry.subindex);
+            let slot = table.iter().position(|o| {
+                o.index.checked_add(shift) == Some(entry.index) && o.subindex == entry.subindex
+            });
             let place = Place {
                 slot,
                 offset,
@@ -76,7 +76,10 @@ impl Layout {
             .find(|subdevice| subdevice.name == name)
             .map_or_else(
                 || (Self::default(), Self::default()),
-                |s| (Self::new(table, &s.outputs), Self::new(table, &s.inputs)),
+                |s| {
+                    let layout = |entries| Self::new(table, entries, 0);
+                    (layout(&s.outputs), layout(&s.inputs))
+                },
             )
     }
 
@@ -96,11 +99,9 @@ impl Layout {
     /// Puts values into the process data.
     pub fn encode(&self, values: &[i64], tx: &mut [u8]) {
         for place in &self.0 {
-            let value = place
-                .slot
-                .and_then(|slot| values.get(slot))
-                .copied()
-                .unwrap_or(0);
+            let Some(&value) = place.slot.and_then(|slot| values.get(slot)) else {
+                continue;
+            };
             if let Some(bytes) = tx.get_mut(place.offset..place.offset + place.bytes) {
                 // At most eight bytes, so the source is always long enough.
                 for (to, from) in bytes.iter_mut().zip(value.to_le_bytes()) {
@@ -109,6 +110,30 @@ impl Layout {
             }
         }
     }
+}
+
+/// Subindex 0 of an object with others: their number.
+pub(super) fn is_count(objects: &[Object], object: &Object) -> bool {
+    let other = |one: &Object| one.index == object.index && one.subindex > 0;
+    object.subindex == 0 && objects.iter().any(other)
+}
+
+/// Whether an object may stand in an RxPDO (`outputs`) or in a TxPDO.
+///
+/// # Errors
+/// A CoE abort code.
+pub(super) fn mappable(objects: &[Object], entry: PdoEntry, outputs: bool) -> Result<(), u32> {
+    let slot = find(objects, entry.index, entry.subindex)?;
+    let Some(object) = objects.get(slot) else {
+        return Err(super::application::ABORT_NO_OBJECT);
+    };
+    if is_count(objects, object) || (outputs && !object.writable) {
+        return Err(super::pdo_config::ABORT_NOT_MAPPABLE);
+    }
+    if object.bits != entry.bits {
+        return Err(super::application::ABORT_LENGTH);
+    }
+    Ok(())
 }
 
 /// A little-endian value of up to eight bytes.

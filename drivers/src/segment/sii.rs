@@ -7,8 +7,8 @@ use super::sii_image::{PdoRow, category, checksum, protocol};
 
 /// Size of the image (bytes): 2 KiB, a 16 kbit EEPROM.
 pub const BYTES: usize = 2048;
-/// CoE details: SDO services, SDO information, complete access.
-const COE_SDO: u8 = 0x23;
+/// CoE details: SDO services, SDO information, PDO assignment, PDO configuration, complete access.
+const COE_SDO: u8 = 0x2f;
 /// AssignActivate of a drive synchronised by SYNC0.
 const ASSIGN_ACTIVATE_SYNC0: u16 = 0x0300;
 

@@ -32,6 +32,15 @@ impl SyncManager {
         }
     }
 
+    /// The same area, used in the same way: only the repeat toggle may differ.
+    pub fn is_same_area(&self, other: &Self) -> bool {
+        let without = |sm: &Self| Self {
+            repeat: false,
+            ..*sm
+        };
+        without(self) == without(other)
+    }
+
     /// One buffer with hand-over (a mailbox) instead of three buffers.
     pub fn is_mailbox(&self) -> bool {
         self.control & 0x03 == 0x02

@@ -266,6 +266,9 @@ fn logical_access_counts_per_direction() {
     assert_eq!(line.send(c::LRD, 0x108, 0, &mut [0; 12]), 1);
     assert_eq!(line.send(c::LWR, 0x100, 0, &mut [2; 8]), 1);
     assert_eq!(line.send(c::LRD, 0x100, 0, &mut [0; 8]), 0);
+    // A buffer is opened by its first byte; the rest of it follows then, and nobody else.
+    assert_eq!(line.send(c::LRW, 0x104, 0, &mut [0; 4]), 0);
+    assert_eq!(line.send(c::LRW, 0x100, 0, &mut [0; 4]), 2);
     assert_eq!(line.send(c::LRW, 0x104, 0, &mut [0; 4]), 2);
     assert_eq!(line.send(c::LRW, 0x200, 0, &mut [0; 4]), 0);
     // Without DC the frame itself is the event: outputs of one frame are in the next one's inputs.

@@ -270,5 +270,6 @@ fn plant(raw: &PlantTable, check: &mut Check) -> AxisPlant {
         ),
         cogging_nm: check.si_or("cogging", raw.cogging.as_ref(), Bounds::not_negative(), 0.0),
         efficiency: check.si("efficiency", &raw.efficiency, Bounds::up_to(1.0)),
+        switches: super::switches::switches(raw.switches.as_ref(), check),
     }
 }

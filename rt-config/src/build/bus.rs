@@ -1,8 +1,9 @@
 //! The bus: which SubDevices in which order, and what process data they carry.
 
+mod second;
 mod tree;
 
-use super::{Whole, text};
+use super::{Whole, pubsub, text};
 use crate::check::{Check, listed};
 use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, PdoEntry, SiiFile, SubDevice, Tap};
 use crate::objects::{self, MAX_ENTRIES};
@@ -37,6 +38,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         MAX_SUBDEVICES,
     );
     let interface = (raw.interface.as_ref()).map(|name| interface("interface", name, check));
+    let is_tsn = raw.kind.as_ref().is_some_and(|kind| kind.value == "tsn");
     let tap = tap(raw, check);
     let frame_shift_ns = raw.frame_shift.as_ref().map_or(period_ns / 4, |shift| {
         // A period that has a problem of its own is 0 here and says nothing about the shift.
@@ -48,6 +50,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         .map(|device| subdevice(device, whole, check))
         .collect();
     with_images(raw, &mut built, check);
+    second::join(&raw.subdevice, &devices, &mut built, check);
     let mut subdevices = match &raw.subdevices {
         // The order of names that have problems of their own says nothing.
         Some(order) if whole.named => ordered(order, &built, check),
@@ -56,15 +59,17 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
     if whole.named {
         tree::place(&raw.subdevice, &mut subdevices, check);
     }
+    let pubsub = pubsub::subscribed(raw, is_tsn, &subdevices, check);
     Bus {
         interface,
         subdevices,
         frame_shift_ns,
         tap,
+        pubsub,
     }
 }
 
-fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
+pub(super) fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
     // IFNAMSIZ is 16 with its final 0.
     let wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
     if name.value.is_empty() || name.value.len() > 15 || name.value.contains(wrong) {
@@ -81,14 +86,15 @@ fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
 /// How the bus is listened to; none where twinstep is its MainDevice.
 fn tap(raw: &BusTable, check: &mut Check) -> Option<Tap> {
     let is_tap = match raw.kind.as_ref().map(|kind| (kind, kind.value.as_str())) {
-        None | Some((_, "main_device")) => false,
+        None | Some((_, "main_device" | "tsn")) => false,
         Some((_, "tap")) => true,
         Some((kind, _)) => {
             check.problem(
                 &kind.span,
                 "this kind of bus is not known",
                 "not known",
-                "write \"main_device\", where twinstep sends the frames, or \"tap\", where it only listens",
+                "write \"main_device\", where twinstep sends the frames, \"tap\", where it only listens, or \"tsn\", \
+                 where the devices publish",
             );
             return None;
         }
@@ -237,6 +243,7 @@ fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice
         outputs: entries("outputs", device.outputs, outputs, needed.0, check),
         inputs: entries("inputs", device.inputs, inputs, needed.1, check),
         sii: None,
+        second: None,
         behind: None,
     }
 }

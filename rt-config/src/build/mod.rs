@@ -7,9 +7,12 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod press;
+mod pubsub;
 mod recording;
 mod signature;
 mod station;
+mod switches;
+mod tsn;
 mod twin;
 
 use crate::check::{Bounds, Check};
@@ -66,7 +69,12 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let cycle = cycle::cycle(&file.cycle, bus, check);
     let whole = Whole {
         bus,
-        real: !simulated && file.bus.as_ref().is_some_and(|bus| bus.interface.is_some()),
+        // Who publishes has no SII: its ids tell it.
+        real: !simulated
+            && (file.bus.as_ref()).is_some_and(|bus| {
+                let is_tsn = bus.kind.as_ref().is_some_and(|kind| kind.value == "tsn");
+                bus.interface.is_some() && !is_tsn
+            }),
         simulated,
         named,
         period_ns: cycle.period_ns,
@@ -143,6 +151,13 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             ),
         },
         bus,
+        publish: (file.publish.as_ref())
+            .and_then(|publish| publish.uadp.as_ref())
+            .map(|uadp| pubsub::published(uadp, check)),
+        tsn: file
+            .tsn
+            .as_ref()
+            .map(|raw| tsn::tsn(raw, whole.period_ns, check)),
         axes,
         presses,
         stations,

@@ -1,6 +1,8 @@
 //! The bus: what is on it, and whether it is ours.
 
-/// An EtherCAT bus.
+use super::PubSub;
+
+/// An EtherCAT bus, or what takes its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bus {
     /// Network interface; none: the simulated segment, in process.
@@ -11,6 +13,8 @@ pub struct Bus {
     pub frame_shift_ns: u64,
     /// The bus is somebody else's and only listened to.
     pub tap: Option<Tap>,
+    /// There is no EtherCAT: the devices publish their process data, and twinstep subscribes.
+    pub pubsub: Option<PubSub>,
 }
 
 /// One SubDevice on the bus.
@@ -29,9 +33,14 @@ pub struct SubDevice {
     /// EEPROM image of a real device that is simulated here. The twin knows nothing of it: its identity follows from the
     /// image, and where `outputs` and `inputs` are empty its process data is nobody's.
     pub sii: Option<SiiFile>,
+    /// Axis or press that is the second one of this drive: its objects lie [`SECOND_AXIS`] behind those of the first.
+    pub second: Option<String>,
     /// Where it hangs; none: at port B of the SubDevice before it, the first at the MainDevice.
     pub behind: Option<Behind>,
 }
+
+/// How far the objects of the second axis of a drive lie behind those of the first (CiA 402, multiple axes).
+pub const SECOND_AXIS: u16 = 0x0800;
 
 /// An EEPROM image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

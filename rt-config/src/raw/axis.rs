@@ -267,4 +267,32 @@ pub(crate) struct PlantTable {
     pub(crate) cogging: Option<Quantity<Torque>>,
     /// Efficiency of the screw or belt, above 0 and at most 1.
     pub(crate) efficiency: Quantity<Number>,
+    /// Switches along the axis, wired to the digital inputs of its drive.
+    pub(crate) switches: Option<SwitchesTable>,
+}
+
+/// Switches along an axis: what homing and touch probes of the simulated drive find.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SwitchesTable {
+    /// Limit switch at the end of smaller positions.
+    pub(crate) negative_limit: Option<At<SwitchTable>>,
+    /// Limit switch at the end of larger positions.
+    pub(crate) positive_limit: Option<At<SwitchTable>>,
+    /// Home switch.
+    pub(crate) home: Option<At<SwitchTable>>,
+    /// Input of touch probe 1.
+    pub(crate) probe_1: Option<At<SwitchTable>>,
+    /// Input of touch probe 2.
+    pub(crate) probe_2: Option<At<SwitchTable>>,
+}
+
+/// Where a switch is on: from `from` to `to`; without one of them as far as the axis goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SwitchTable {
+    /// Smallest position at which it is on.
+    pub(crate) from: Option<Quantity<Length>>,
+    /// Largest position at which it is on.
+    pub(crate) to: Option<Quantity<Length>>,
 }

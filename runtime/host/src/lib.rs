@@ -22,6 +22,7 @@ pub mod lock;
 pub mod movements;
 pub mod names;
 pub mod output;
+pub mod overruns;
 pub mod pacer;
 pub mod pass;
 pub mod phases;
@@ -43,6 +44,8 @@ pub mod strokes;
 pub mod tables;
 pub mod thresholds;
 pub mod trust;
+pub mod tsn;
+pub mod uadp;
 
 use clap::Parser;
 use std::ffi::OsString;

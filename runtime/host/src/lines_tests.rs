@@ -129,6 +129,7 @@ pub(crate) fn summary() -> SummaryLine {
         events: 0,
         dropped_events: 0,
         overruns: 0,
+        overrun_causes: std::collections::BTreeMap::new(),
         digest: "abcd".into(),
         false_alarms: FalseAlarmsLine {
             asked_s: 2_592_000,
@@ -137,6 +138,7 @@ pub(crate) fn summary() -> SummaryLine {
             demonstrated_s: 640,
             streams: 27,
         },
+        process_data: None,
         bus: BusLine {
             lost: 1,
             ..BusLine::default()
@@ -156,7 +158,7 @@ fn summary_line_is_the_documented_one() {
     let zero = r#"{"p50_ns":0,"p99_ns":0,"p999_ns":0,"p9999_ns":0,"max_ns":0}"#;
     let expected = format!(
         concat!(
-            r#"{{"type":"summary","cycles":600000,"period_ns":1000000,"events":0,"dropped_events":0,"overruns":0,"#,
+            r#"{{"type":"summary","cycles":600000,"period_ns":1000000,"events":0,"dropped_events":0,"overruns":0,"overrun_causes":{{}},"#,
             r#""digest":"abcd","false_alarms":{{"asked_s":2592000,"extrapolated_s":3000000,"extrapolated_low_s":null,"demonstrated_s":640,"streams":27}},"bus":{{"lost":1,"late":0,"duplicate":0,"foreign":0,"working_counter_errors":0}},"#,
             r#""phase":{{"p50_ns":5,"p99_ns":6,"max_ns":7}},"#,
             r#""phases":{{"wake":{z},"send":{{"p50_ns":1,"p99_ns":2,"p999_ns":3,"p9999_ns":3,"max_ns":4}},"predict":{z},"#,

@@ -1,7 +1,9 @@
 //! From the cycle's indexes back to the names of the configuration, and the facts that all events of a run share.
 
+use crate::attached::ProcessData;
 use crate::false_alarms::Extrapolated;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
@@ -171,6 +173,7 @@ pub struct RunInfo {
     /// What the tails of the healthy record say of it; none where nothing is known.
     pub extrapolated: Option<Extrapolated>,
     start_utc_ns: AtomicU64,
+    process_data: Mutex<Option<ProcessData>>,
 }
 
 impl RunInfo {
@@ -182,6 +185,7 @@ impl RunInfo {
             asked_s,
             extrapolated: None,
             start_utc_ns: AtomicU64::new(start_utc_ns),
+            process_data: Mutex::new(None),
         }
     }
 
@@ -195,6 +199,23 @@ impl RunInfo {
     pub fn set_start_utc_ns(&self, start_utc_ns: u64) {
         // Relaxed: the event queue that follows orders it before any reader.
         self.start_utc_ns.store(start_utc_ns, Ordering::Relaxed);
+    }
+
+    /// What says where the process data stand, for the header and the store. Never called while cycles run: it may wait.
+    pub fn set_process_data(&self, from: Option<ProcessData>) {
+        // A thread that panicked while it held the lock has left a whole value.
+        *self
+            .process_data
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = from;
+    }
+
+    /// What was set last.
+    pub fn process_data(&self) -> Option<ProcessData> {
+        *self
+            .process_data
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Time of day at `time_ns` after the first cycle (ns, UTC since 1970).
@@ -233,6 +254,8 @@ pub(crate) mod tests {
                 false_alarm_interval_s: 2_592_000.0,
             },
             bus: None,
+            publish: None,
+            tsn: None,
             axes: Vec::new(),
             presses: Vec::new(),
             stations: vec![Station {

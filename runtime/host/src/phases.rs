@@ -4,10 +4,12 @@
 
 mod buckets;
 mod statistics;
+mod trace;
 mod what_if;
 
 pub use buckets::Buckets;
 pub use statistics::{PhaseFigures, PhaseSettings, PhaseSnapshot, PhaseStatistics, Timing, WarmUp};
+pub use trace::{Delivery, MAX_CYCLES, Measured, Trace};
 pub use twinstep_cycle::group::Group;
 pub use what_if::WhatIf;
 

@@ -7,17 +7,21 @@ use crate::attached::Attached;
 use crate::control::queue::CycleEnd;
 use crate::control::status::StatusBuffer;
 use crate::findings::{self, PhaseWatch};
+use crate::overruns::cause::Outcome;
+use crate::overruns::sentry::Sentry;
 use crate::pacer::Pacer;
-use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
+use crate::phases::{Phase, PhaseStatistics, PhaseTimer, Trace};
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
 use crate::snapshot::{Control, SnapshotSender};
 use crate::strokes::StrokeSender;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
+use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
@@ -32,12 +36,16 @@ pub struct Outlets {
     pub strokes: Option<StrokeSender>,
     /// Cycles to the recorder.
     pub record: Option<RecordSender>,
+    /// Predictions and deviations to whoever subscribes.
+    pub uadp: Option<Predictions<RawSocket>>,
     /// Snapshots to the live view.
     pub snapshots: SnapshotSender,
     /// Wishes of the user.
     pub control: Control,
     /// Commands from the control socket; none where nobody listens.
     pub commands: Option<CycleEnd>,
+    /// Looks at cycles that took too long; none where nothing can be late.
+    pub sentry: Option<Sentry>,
 }
 
 /// What a cycle led to.
@@ -130,6 +138,9 @@ impl<'a, B: Attached> Runner<'a, B> {
 
     /// Runs until the source ends, `cycles` are done or the user asks for a stop.
     pub fn run(&mut self, cycles: Option<u64>) {
+        if let Some(sentry) = &mut self.outlets.sentry {
+            sentry.begin();
+        }
         while cycles.is_none_or(|cycles| self.cycles < cycles)
             && !self.outlets.control.stop_requested()
         {
@@ -195,6 +206,7 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // publish
         self.publish(stamp);
+        self.publish_figures(stamp);
         if let Some(record) = &mut self.outlets.record {
             // In virtual time nothing is late, so that a recording may wait for the disk.
             if self.pacer.is_real() {
@@ -225,7 +237,17 @@ impl<'a, B: Attached> Runner<'a, B> {
         // slack
         self.timer
             .set(Phase::Slack, self.pacer.slack_ns() + waited_ns);
-        self.phases.record(self.timer.laps(), self.timer.groups());
+        let (laps, groups) = (self.timer.laps(), self.timer.groups());
+        let overran = self.phases.record(laps, groups);
+        if let Some(sentry) = &mut self.outlets.sentry {
+            sentry.cycle(
+                (stamp.cycle, stamp.time_ns),
+                (laps, groups),
+                Outcome::from(exchange),
+                (overran, self.phases.over()),
+                self.phases.snapshot(),
+            );
+        }
         Flow::Next
     }
 
@@ -300,6 +322,11 @@ impl<'a, B: Attached> Runner<'a, B> {
         &self.phases
     }
 
+    /// Every cycle, where the statistics were to keep them.
+    pub fn take_trace(&mut self) -> Trace {
+        self.phases.take_trace()
+    }
+
     /// The pipeline, for calibration.
     pub fn pipeline(&self) -> &Pipeline<'a> {
         &self.pipeline
@@ -332,6 +359,21 @@ impl<'a, B: Attached> Runner<'a, B> {
         }
     }
 
+    /// What was measured and predicted, for subscribers.
+    fn publish_figures(&mut self, stamp: CycleStamp) {
+        let Some(uadp) = &mut self.outlets.uadp else {
+            return;
+        };
+        for (n, reading) in self.axes.iter().enumerate() {
+            uadp.axis(n, stamp.cycle, reading, self.pipeline.compared(n));
+        }
+        for (n, reading) in self.stations.iter().enumerate() {
+            let predicted_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
+            uadp.station(n, stamp.cycle, reading, predicted_pa);
+        }
+        uadp.send();
+    }
+
     /// What the bus found out between the cycles. It is no part of the digest: a recording has no acyclic traffic.
     fn report_findings(&mut self, stamp: CycleStamp) {
         let context = Context {
@@ -348,6 +390,9 @@ impl<'a, B: Attached> Runner<'a, B> {
 
     fn send(&mut self, event: Event) {
         self.raised += u64::from(event.state == EventState::Raised);
+        if let Some(uadp) = &mut self.outlets.uadp {
+            uadp.note(&event);
+        }
         if self.pacer.is_real() {
             self.outlets.events.send(event);
         } else {

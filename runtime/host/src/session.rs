@@ -1,6 +1,6 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
-use crate::attached::Attached;
+use crate::attached::{Attached, ProcessData};
 use crate::cli::CycleArgs;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
@@ -11,8 +11,12 @@ use crate::health::{self, HealthLine};
 use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
+use crate::overruns::cause::Kind;
+use crate::overruns::record::Causes;
+use crate::overruns::sentry::{self, Sentry};
+use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
-use crate::phases::{PhaseSettings, PhaseStatistics, Timing, WarmUp};
+use crate::phases::{Delivery, Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
@@ -21,6 +25,7 @@ use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, tables, thresholds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -55,6 +60,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// Group whose members may use it too.
     pub socket_group: Option<String>,
+    /// Where every cycle is left for who finds budgets; none in other runs.
+    pub samples: Option<Delivery>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -73,6 +80,7 @@ impl Options {
             simulated: false,
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),
+            samples: None,
             real_time: !args.fast,
         }
     }
@@ -154,14 +162,24 @@ where
             "signals cannot be caught ({error}): an interrupt ends the run without a summary"
         ));
     }
-    let (server, commands) = start_server(place, machine, options, &info)?.unzip();
+    let (sentry, watcher) = start_watcher(machine, options, &info)?.unzip();
+    let causes = watcher.as_ref().map(Watcher::causes);
+    // A replay, and a run in virtual time, have nobody to publish to.
+    let publish = machine.publish.as_ref().filter(|_| options.real_time);
+    let uadp = publish.map(|publish| {
+        let axes = machine.axes.len() + machine.presses.len();
+        Predictions::open(publish, axes, machine.stations.len())
+    });
+    let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
     let outlets = Outlets {
+        uadp: uadp.transpose()?,
         events,
         strokes,
         record,
         snapshots,
         control: control.clone(),
         commands,
+        sentry,
     };
 
     let done = std::thread::scope(|scope| {
@@ -170,7 +188,10 @@ where
             .spawn_scoped(scope, || {
                 // Whatever happens here, the views must end.
                 let finish = control.finish_at_the_end();
-                let done = cycle_thread(machine, options, &plan, map, outlets, &info, attach);
+                // A live view has the words in its header.
+                let notes = (!interactive).then_some(output);
+                let told = (&*info, notes);
+                let done = cycle_thread(machine, options, &plan, map, outlets, told, attach);
                 drop(finish);
                 done
             });
@@ -183,7 +204,7 @@ where
         if interactive {
             let view = live::View::new(
                 options.title.as_str(),
-                names.clone(),
+                Arc::clone(&info),
                 machine.cycle.period_ns,
             );
             if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
@@ -206,6 +227,7 @@ where
     let cycles = done.as_ref().map_or(0, |done| done.cycles);
     let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
     let recorded = recorder.map(Recorder::stop).transpose();
+    let causes = watcher.map(Watcher::stop).unwrap_or_default();
     let strokes_dropped = writer.map_or(0, StrokeWriter::stop);
     let done = done?;
     let (totals, recorded) = (totals?, recorded?);
@@ -220,7 +242,14 @@ where
             lost.dropped
         ));
     }
-    finish(machine, options, output, &done, totals)
+    finish(
+        machine,
+        options,
+        output,
+        &done,
+        totals,
+        (&causes, info.process_data()),
+    )
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running
@@ -254,6 +283,7 @@ fn start_server(
     machine: &Machine,
     options: &Options,
     info: &Arc<RunInfo>,
+    causes: Option<SharedCauses>,
 ) -> Result<Option<(Server, CycleEnd)>, HostError> {
     let Some(place) = place else { return Ok(None) };
     let (control_end, cycle_end) = queue::channel();
@@ -271,9 +301,24 @@ fn start_server(
         machine: machine.clone(),
         info: Arc::clone(info),
         state,
+        causes,
     };
     let server = Server::start(place, setting, control_end)?;
     Ok(Some((server, cycle_end)))
+}
+
+/// What finds the causes of overruns; in virtual time there are none.
+fn start_watcher(
+    machine: &Machine,
+    options: &Options,
+    info: &Arc<RunInfo>,
+) -> Result<Option<(Sentry, Watcher)>, HostError> {
+    if !options.real_time {
+        return Ok(None);
+    }
+    let (sentry, post) = sentry::channel(machine.cycle.period_ns);
+    let watcher = Watcher::start(post, &options.state, Arc::clone(info))?;
+    Ok(Some((sentry, watcher)))
 }
 
 fn start_recorder(
@@ -293,7 +338,7 @@ fn cycle_thread<B, F>(
     plan: &PlanStore,
     map: ObjectMap,
     outlets: Outlets,
-    info: &RunInfo,
+    (info, notes): (&RunInfo, Option<&Output>),
     attach: F,
 ) -> Result<Done, HostError>
 where
@@ -325,6 +370,10 @@ where
             "this is a fault of twinstep: please report it",
         )
     })?;
+    let phases = match (&options.samples, options.cycles) {
+        (Some(_), Some(cycles)) => phases.with_trace(Trace::new(cycles)),
+        _ => phases,
+    };
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
     let strokes = machine.stroke_contexts();
@@ -350,8 +399,22 @@ where
         None
     };
     info.set_start_utc_ns(clock::utc_ns());
+    let learnt = bus.process_data();
+    info.set_process_data(learnt);
+    if let (Some(learnt), Some(output)) = (learnt, notes) {
+        output.note(learnt.text());
+    }
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
     runner.run(options.cycles);
+    // A master that started again may have been learnt since.
+    info.set_process_data(runner.bus().process_data());
+    if let Some(samples) = &options.samples {
+        samples.put(Measured {
+            trace: runner.take_trace(),
+            phases: *runner.phases().snapshot(),
+            trust,
+        });
+    }
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {
         cycles: runner.cycles(),
@@ -377,6 +440,7 @@ fn finish(
     output: &Output,
     done: &Done,
     totals: ScribeTotals,
+    (causes, process_data): (&Causes, Option<ProcessData>),
 ) -> Result<Exit, HostError> {
     let shares = plan::shares(machine);
     let extrapolated = thresholds::extrapolated(machine, shares);
@@ -386,6 +450,7 @@ fn finish(
         events: totals.raised,
         dropped_events: totals.dropped,
         overruns: done.overruns,
+        overrun_causes: causes.by_cause(Kind::Overrun),
         digest: format!("{:016x}", done.digest),
         false_alarms: FalseAlarmsLine {
             asked_s: machine.judge.false_alarm_interval_s as u64,
@@ -394,6 +459,7 @@ fn finish(
             demonstrated_s: totals.exposure.demonstrated_s(),
             streams: shares.streams(),
         },
+        process_data,
         bus: done.bus,
         phase: done.phase,
         phases: done.summary_phases,

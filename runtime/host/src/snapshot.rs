@@ -3,8 +3,8 @@
 use crate::phases::PhaseSnapshot;
 use crate::trust::Trust;
 use heapless::spsc::{Consumer, Producer, Queue};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use twinstep_drivers::bus::BusCounters;
 use twinstep_models::channel::Regime;
 
@@ -116,6 +116,21 @@ pub fn channel() -> (SnapshotSender, SnapshotReceiver) {
     (SnapshotSender(producer), SnapshotReceiver(consumer))
 }
 
+/// Raised by a signal that comes before a run listens to it.
+static EARLY: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on SIGINT and SIGTERM do not end the process; the next run stops at once instead. For what has to be taken back.
+///
+/// # Errors
+/// What the system says.
+pub fn hold_signals() -> std::io::Result<()> {
+    let early = EARLY.get_or_init(Arc::default);
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(early))?;
+    }
+    Ok(())
+}
+
 /// Wishes of the user, and the end of the run. Flags only, so relaxed ordering is enough: nothing hangs on their order.
 #[derive(Clone, Debug, Default)]
 pub struct Control {
@@ -176,6 +191,13 @@ impl Control {
             // In this order: the first signal finds the flag still down, and only then raises it.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&self.stop))?;
             signal_hook::flag::register(signal, Arc::clone(&self.stop))?;
+        }
+        // One that came before; those that come from now on have raised the flag themselves.
+        if EARLY
+            .get()
+            .is_some_and(|early| early.load(Ordering::Relaxed))
+        {
+            self.stop.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

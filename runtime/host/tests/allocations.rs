@@ -21,6 +21,7 @@ use twinstep_drivers::segment::Segment;
 use twinstep_host::control::queue::{self, Answer, Command};
 use twinstep_host::control::status::StatusBuffer;
 use twinstep_host::names::{Names, RunInfo};
+use twinstep_host::overruns::sentry;
 use twinstep_host::pacer::{Pace, Pacer};
 use twinstep_host::phases::{Phase, PhaseSettings, PhaseStatistics, Row, Timing};
 use twinstep_host::plan::{self, PlanStore};
@@ -87,13 +88,52 @@ const FAULTS: [&str; 5] = [
     "drive_fault:lift:code=0x2310@8s",
 ];
 
-/// Runs the press cell as a run does and returns calls of the heap in `cycles` cycles after `warm_up`, and the events.
+/// Resident memory that the threads beside the cycle may take on (kB): a page cache of SQLite that is still filling.
+const GROWTH_KB: u64 = 1024;
+
+/// What goes on beside the cycle.
+struct Load {
+    faults: &'static [&'static str],
+    record: bool,
+}
+
+/// All that there is.
+const EVERYTHING: Load = Load {
+    faults: &FAULTS,
+    record: true,
+};
+
+/// What a run did.
+struct Seen {
+    /// Calls of the heap in the cycle thread.
+    calls: u64,
+    events: usize,
+    /// Resident memory of the process after each tenth of the cycles (kB).
+    resident_kb: Vec<u64>,
+}
+
+/// Resident memory of this process (kB).
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_ascii_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// Runs the press cell as a run does, and looks at `cycles` cycles (a multiple of ten) after `warm_up`.
 fn heap_calls(
     machine: &Machine,
     pace: impl Fn(Clock) -> Pace,
     warm_up: u64,
     cycles: u64,
-) -> (u64, usize) {
+    load: Load,
+) -> Seen {
     let folder = tempfile::tempdir().unwrap();
     let plan = PlanStore::new(machine);
     let info = Arc::new(RunInfo::new(
@@ -114,19 +154,24 @@ fn heap_calls(
     .unwrap();
     let writer = Writer::create(folder.path().join("run.csv"), machine).unwrap();
     let (record, recorder) = Recorder::start(Box::new(writer), &map.image()).unwrap();
+    let record = load.record.then_some(record);
     let (snapshots, mut receiver) = snapshot::channel();
     let (mut control, commands) = queue::channel();
+    // Nobody takes what it hands over: its queues are bounded.
+    let (sentry, _post) = sentry::channel(machine.cycle.period_ns);
     let outlets = Outlets {
+        uadp: None,
         events,
         strokes: None,
-        record: Some(record),
+        record,
         snapshots,
         control: Control::default(),
         commands: Some(commands),
+        sentry: Some(sentry),
     };
 
     let mut segment = Segment::new(machine, 1, 1).unwrap();
-    for fault in FAULTS {
+    for fault in load.faults {
         segment
             .inject(&Fault::parse(fault, machine).unwrap())
             .unwrap();
@@ -191,11 +236,15 @@ fn heap_calls(
     ] {
         control.send(command).unwrap();
     }
-    let before = count();
-    for _ in 0..cycles {
-        runner.cycle();
+    let (mut calls, mut resident_kb) = (0, Vec::with_capacity(10));
+    for _ in 0..10 {
+        let before = count();
+        for _ in 0..cycles / 10 {
+            runner.cycle();
+        }
+        calls += count() - before;
+        resident_kb.push(self::resident_kb());
     }
-    let calls = count() - before;
     let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
     assert!(
         answers.iter().any(|(_, answer)| {
@@ -209,7 +258,11 @@ fn heap_calls(
     scribe.stop(0).unwrap();
     recorder.stop().unwrap();
     let announced = *announced.lock().unwrap();
-    (calls, announced)
+    Seen {
+        calls,
+        events: announced,
+        resident_kb,
+    }
 }
 
 fn press_cell() -> Machine {
@@ -218,11 +271,12 @@ fn press_cell() -> Machine {
 
 #[test]
 fn ten_thousand_cycles_of_the_press_cell_leave_the_heap_alone() {
-    let (calls, events) = heap_calls(
+    let Seen { calls, events, .. } = heap_calls(
         &press_cell(),
         |clock| Pace::Virtual(Some(clock)),
         100,
         10_000,
+        EVERYTHING,
     );
     // Otherwise the way of an event would be untested. Bus and drive at least.
     assert!(events >= 2, "{events} events");
@@ -231,8 +285,37 @@ fn ten_thousand_cycles_of_the_press_cell_leave_the_heap_alone() {
 
 #[test]
 fn real_time_leaves_the_heap_alone() {
-    let (calls, _) = heap_calls(&press_cell(), Pace::Wall, 100, 500);
+    let Seen { calls, .. } = heap_calls(&press_cell(), Pace::Wall, 100, 500, EVERYTHING);
     assert_eq!(calls, 0);
+}
+
+/// `scripts/soak` runs this over ten million cycles of a release build.
+#[test]
+fn memory_stays_as_it_is_over_a_long_run() {
+    let cycles = std::env::var("TWINSTEP_SOAK_CYCLES").map_or(100_000, |cycles| {
+        cycles
+            .parse()
+            .expect("TWINSTEP_SOAK_CYCLES is a number of cycles")
+    });
+    // The machine keeps moving, and a deviation comes and stays.
+    let load = Load {
+        faults: &[
+            "friction:carriage:factor=1.5@1s",
+            "leak:gripper:rate=10mbar/s@1s",
+        ],
+        record: false,
+    };
+    let pace = |clock| Pace::Virtual(Some(clock));
+    let seen = heap_calls(&press_cell(), pace, 2_000, cycles, load);
+    println!(
+        "{cycles} cycles, {} heap calls in the cycle thread, {} events, resident {:?} kB",
+        seen.calls, seen.events, seen.resident_kb
+    );
+    assert_eq!(seen.calls, 0);
+    assert!(seen.events > 0);
+    // The first fifth fills the caches of the store, whose thread may take memory.
+    let (early, last) = (seen.resident_kb[1], seen.resident_kb[9]);
+    assert!(last <= early + GROWTH_KB, "{:?} kB", seen.resident_kb);
 }
 
 #[test]

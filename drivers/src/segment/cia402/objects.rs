@@ -1,7 +1,10 @@
 //! The drive's object dictionary (CiA 402), as a table.
 
+use super::super::application::ABORT_RANGE;
 use super::super::pdo::{Object, slot_of};
-use twinstep_config::machine::{Drive, Machine};
+use super::super::plant::Signals;
+use super::homing;
+use twinstep_config::machine::{Axis, Machine, SECOND_AXIS};
 
 /// Read-only object.
 const fn ro(
@@ -43,19 +46,31 @@ const fn rw(
     }
 }
 
-/// All objects. Units: counts, counts/s, per mille of rated torque or current, unless said otherwise.
-pub(in super::super) const OBJECTS: [Object; 40] = [
+/// All objects of one axis. Units: counts, counts/s, counts/s2, per mille of rated torque or current, unless said otherwise.
+pub(in super::super) const OBJECTS: [Object; 76] = [
     ro(0x603f, 0, 16, false, 0, "Error code"),
     rw(0x6040, 0, 16, false, 0, "Controlword"),
     ro(0x6041, 0, 16, false, 0, "Statusword"),
     rw(0x605a, 0, 16, true, 2, "Quick stop option code"),
+    rw(0x605b, 0, 16, true, 1, "Shutdown option code"),
+    rw(0x605c, 0, 16, true, 1, "Disable operation option code"),
+    rw(0x605d, 0, 16, true, 1, "Halt option code"),
     rw(0x605e, 0, 16, true, 2, "Fault reaction option code"),
     rw(0x6060, 0, 8, true, 8, "Modes of operation"),
     ro(0x6061, 0, 8, true, 8, "Modes of operation display"),
     ro(0x6062, 0, 32, true, 0, "Position demand value"),
+    ro(0x6063, 0, 32, true, 0, "Position actual value, increments"),
     ro(0x6064, 0, 32, true, 0, "Position actual value"),
-    ro(0x6065, 0, 32, false, 0, "Following error window"),
+    rw(0x6065, 0, 32, false, 0, "Following error window"),
+    rw(0x6066, 0, 16, false, 10, "Following error time out (ms)"),
+    rw(0x6067, 0, 32, false, 0, "Position window"),
+    rw(0x6068, 0, 16, false, 10, "Position window time (ms)"),
+    ro(0x606b, 0, 32, true, 0, "Velocity demand value"),
     ro(0x606c, 0, 32, true, 0, "Velocity actual value"),
+    rw(0x606d, 0, 16, false, 0xffff, "Velocity window"),
+    rw(0x606e, 0, 16, false, 10, "Velocity window time (ms)"),
+    rw(0x606f, 0, 16, false, 0xffff, "Velocity threshold"),
+    rw(0x6070, 0, 16, false, 10, "Velocity threshold time (ms)"),
     rw(0x6071, 0, 16, true, 0, "Target torque"),
     rw(0x6072, 0, 16, false, 0, "Max torque"),
     ro(0x6074, 0, 16, true, 0, "Torque demand"),
@@ -64,6 +79,23 @@ pub(in super::super) const OBJECTS: [Object; 40] = [
     ro(0x6077, 0, 16, true, 0, "Torque actual value"),
     ro(0x6078, 0, 16, true, 0, "Current actual value"),
     rw(0x607a, 0, 32, true, 0, "Target position"),
+    rw(0x607c, 0, 32, true, 0, "Home offset"),
+    ro(0x607d, 0, 8, false, 2, "Software position limit"),
+    rw(0x607d, 1, 32, true, i32::MIN as i64, "Min position limit"),
+    rw(0x607d, 2, 32, true, i32::MAX as i64, "Max position limit"),
+    rw(
+        0x607f,
+        0,
+        32,
+        false,
+        u32::MAX as i64,
+        "Max profile velocity",
+    ),
+    rw(0x6081, 0, 32, false, 0, "Profile velocity"),
+    rw(0x6083, 0, 32, false, 0, "Profile acceleration"),
+    rw(0x6084, 0, 32, false, 0, "Profile deceleration"),
+    rw(0x6085, 0, 32, false, 0, "Quick stop deceleration"),
+    rw(0x6086, 0, 16, true, 0, "Motion profile type: trapezoid"),
     ro(0x608f, 0, 8, false, 2, "Position encoder resolution"),
     ro(0x608f, 1, 32, false, 0, "Encoder increments"),
     ro(0x608f, 2, 32, false, 1, "Motor revolutions"),
@@ -73,24 +105,31 @@ pub(in super::super) const OBJECTS: [Object; 40] = [
     ro(0x6092, 0, 8, false, 2, "Feed constant"),
     ro(0x6092, 1, 32, false, 0, "Feed (counts)"),
     ro(0x6092, 2, 32, false, 1, "Shaft revolutions"),
+    rw(0x6098, 0, 8, true, 37, "Homing method"),
+    ro(0x6099, 0, 8, false, 2, "Homing speeds"),
+    rw(0x6099, 1, 32, false, 0, "Speed during search for switch"),
+    rw(0x6099, 2, 32, false, 0, "Speed during search for zero"),
+    rw(0x609a, 0, 32, false, 0, "Homing acceleration"),
     rw(0x60b1, 0, 32, true, 0, "Velocity offset"),
     rw(0x60b2, 0, 16, true, 0, "Torque offset"),
+    rw(0x60b8, 0, 16, false, 0, "Touch probe function"),
+    ro(0x60b9, 0, 16, false, 0, "Touch probe status"),
+    ro(0x60ba, 0, 32, true, 0, "Touch probe 1 positive edge"),
+    ro(0x60bb, 0, 32, true, 0, "Touch probe 1 negative edge"),
+    ro(0x60bc, 0, 32, true, 0, "Touch probe 2 positive edge"),
+    ro(0x60bd, 0, 32, true, 0, "Touch probe 2 negative edge"),
     ro(0x60c2, 0, 8, false, 2, "Interpolation time period"),
     rw(0x60c2, 1, 8, false, 1, "Its value"),
     rw(0x60c2, 2, 8, true, -3, "Its power of ten (s)"),
+    rw(0x60e0, 0, 16, false, 0xffff, "Positive torque limit value"),
+    rw(0x60e1, 0, 16, false, 0xffff, "Negative torque limit value"),
+    rw(0x60f2, 0, 16, false, 0, "Positioning option code"),
     ro(0x60f4, 0, 32, true, 0, "Following error actual value"),
-    rw(0x60ff, 0, 32, true, 0, "Target velocity"),
     ro(0x60fc, 0, 32, true, 0, "Position demand, increments"),
     ro(0x60fd, 0, 32, false, 0, "Digital inputs"),
+    rw(0x60ff, 0, 32, true, 0, "Target velocity"),
     ro(0x6402, 0, 16, false, 3, "Motor type: PM synchronous"),
-    ro(
-        0x6502,
-        0,
-        32,
-        false,
-        0x380,
-        "Supported drive modes: csp, csv, cst",
-    ),
+    ro(0x6502, 0, 32, false, 0x3a5, "Supported drive modes"),
     ro(
         0x67ff,
         0,
@@ -100,6 +139,21 @@ pub(in super::super) const OBJECTS: [Object; 40] = [
         "Device profile: servo drive 402",
     ),
 ];
+
+/// Objects of a drive with two axes: those of the first, then those of the second, [`SECOND_AXIS`] further.
+pub(in super::super) const BOTH: [Object; 2 * OBJECTS.len()] = {
+    let mut all = [OBJECTS[0]; 2 * OBJECTS.len()];
+    let mut n = 0;
+    while n < OBJECTS.len() {
+        all[n] = OBJECTS[n];
+        all[n + OBJECTS.len()] = Object {
+            index: OBJECTS[n].index + SECOND_AXIS,
+            ..OBJECTS[n]
+        };
+        n += 1;
+    }
+    all
+};
 
 /// Values beside the table.
 pub(super) type Values = [i64; OBJECTS.len()];
@@ -131,16 +185,48 @@ pub(super) const PERIOD_EXPONENT: usize = slot_of(&OBJECTS, 0x60c2, 2);
 pub(super) const FOLLOWING_ERROR: usize = slot(0x60f4);
 pub(super) const TARGET_VELOCITY: usize = slot(0x60ff);
 pub(super) const POSITION_DEMAND_INTERNAL: usize = slot(0x60fc);
-const FOLLOWING_WINDOW: usize = slot(0x6065);
+pub(super) const FOLLOWING_WINDOW: usize = slot(0x6065);
+pub(super) const SHUTDOWN_OPTION: usize = slot(0x605b);
+pub(super) const DISABLE_OPTION: usize = slot(0x605c);
+pub(super) const HALT_OPTION: usize = slot(0x605d);
+pub(super) const POSITION_INTERNAL: usize = slot(0x6063);
+pub(super) const FOLLOWING_TIME: usize = slot(0x6066);
+pub(super) const POSITION_WINDOW: usize = slot(0x6067);
+pub(super) const POSITION_TIME: usize = slot(0x6068);
+pub(super) const VELOCITY_DEMAND: usize = slot(0x606b);
+pub(super) const VELOCITY_WINDOW: usize = slot(0x606d);
+pub(super) const VELOCITY_TIME: usize = slot(0x606e);
+pub(super) const VELOCITY_THRESHOLD: usize = slot(0x606f);
+pub(super) const THRESHOLD_TIME: usize = slot(0x6070);
+pub(super) const HOME_OFFSET: usize = slot(0x607c);
+pub(super) const MAX_PROFILE_VELOCITY: usize = slot(0x607f);
+pub(super) const PROFILE_VELOCITY: usize = slot(0x6081);
+pub(super) const ACCELERATION: usize = slot(0x6083);
+pub(super) const DECELERATION: usize = slot(0x6084);
+pub(super) const QUICK_STOP_DECELERATION: usize = slot(0x6085);
+pub(super) const PROFILE_TYPE: usize = slot(0x6086);
+pub(super) const HOMING_METHOD: usize = slot(0x6098);
+pub(super) const HOMING_ACCELERATION: usize = slot(0x609a);
+pub(super) const PROBE_FUNCTION: usize = slot(0x60b8);
+pub(super) const PROBE_STATUS: usize = slot(0x60b9);
+pub(super) const PROBE_POSITIONS: usize = slot(0x60ba);
+pub(super) const POSITIVE_TORQUE: usize = slot(0x60e0);
+pub(super) const NEGATIVE_TORQUE: usize = slot(0x60e1);
+pub(super) const POSITIONING_OPTION: usize = slot(0x60f2);
+pub(super) const DIGITAL_INPUTS: usize = slot(0x60fd);
+pub(super) const MIN_POSITION: usize = slot_of(&OBJECTS, 0x607d, 1);
+pub(super) const MAX_POSITION: usize = slot_of(&OBJECTS, 0x607d, 2);
+pub(super) const FAST_HOMING: usize = slot_of(&OBJECTS, 0x6099, 1);
+pub(super) const SLOW_HOMING: usize = slot_of(&OBJECTS, 0x6099, 2);
 const RATED_CURRENT: usize = slot(0x6075);
 const RATED_TORQUE: usize = slot(0x6076);
 const ENCODER_INCREMENTS: usize = slot_of(&OBJECTS, 0x608f, 1);
 const FEED: usize = slot_of(&OBJECTS, 0x6092, 1);
 
 /// The values a drive starts with.
-pub(super) fn initial(drive: Option<&Drive>, machine: &Machine) -> Values {
+pub(super) fn initial(axis: Option<&Axis>, machine: &Machine) -> Values {
     let mut values: Values = core::array::from_fn(|n| OBJECTS[n].initial);
-    if let Some(drive) = drive {
+    if let Some(Axis { drive, motion, .. }) = axis {
         let rounded = |value: f64| (value + 0.5).floor() as i64;
         values[RATED_CURRENT] = rounded(drive.rated_current_a * 1000.0);
         values[RATED_TORQUE] =
@@ -149,11 +235,48 @@ pub(super) fn initial(drive: Option<&Drive>, machine: &Machine) -> Values {
         values[ENCODER_INCREMENTS] = rounded(drive.counts_per_rev);
         values[FEED] = rounded(drive.counts_per_rev);
         values[FOLLOWING_WINDOW] = rounded(0.25 * drive.counts_per_rev);
+        values[POSITION_WINDOW] = rounded(0.005 * drive.counts_per_rev);
+        let counts_per_m = drive.counts_per_rev / drive.feed_m_per_rev.abs().max(1e-6);
+        let unsigned = |value: f64| rounded(value.abs() * counts_per_m).clamp(1, u32::MAX.into());
+        values[PROFILE_VELOCITY] = unsigned(motion.velocity_m_per_s);
+        values[ACCELERATION] = unsigned(motion.acceleration_m_per_s2);
+        values[DECELERATION] = unsigned(motion.acceleration_m_per_s2);
+        values[QUICK_STOP_DECELERATION] = unsigned(2.0 * motion.acceleration_m_per_s2);
+        values[FAST_HOMING] = unsigned(0.1 * motion.velocity_m_per_s);
+        values[SLOW_HOMING] = unsigned(0.01 * motion.velocity_m_per_s);
+        values[HOMING_ACCELERATION] = unsigned(motion.acceleration_m_per_s2);
     }
     let (value, exponent) = period_object(machine.cycle.period_ns);
     values[PERIOD_VALUE] = value;
     values[PERIOD_EXPONENT] = exponent;
     values
+}
+
+/// Whether the drive can do what a value asks for.
+///
+/// # Errors
+/// A CoE abort code.
+pub(super) fn check(slot: usize, value: i64, signals: &Signals) -> Result<(), u32> {
+    let fine = match slot {
+        QUICK_STOP_OPTION => matches!(value, 0..=3 | 5..=7),
+        SHUTDOWN_OPTION | DISABLE_OPTION => matches!(value, 0 | 1),
+        HALT_OPTION => matches!(value, 1..=3),
+        FAULT_REACTION_OPTION => matches!(value, 0..=3),
+        MODE => value == 0 || is_mode(value),
+        PROFILE_TYPE => value == 0,
+        HOMING_METHOD => homing::is_supported(value, signals),
+        POSITIONING_OPTION => matches!(value, 0..=2),
+        PERIOD_EXPONENT => (-9..=0).contains(&value),
+        PERIOD_VALUE => value > 0,
+        ACCELERATION | DECELERATION | QUICK_STOP_DECELERATION | HOMING_ACCELERATION => value > 0,
+        _ => true,
+    };
+    if fine { Ok(()) } else { Err(ABORT_RANGE) }
+}
+
+/// Modes of 0x6502.
+pub(super) const fn is_mode(mode: i64) -> bool {
+    matches!(mode, 1 | 3 | 6 | 8 | 9 | 10)
 }
 
 /// A period as 0x60C2 writes it: value times ten to the power of the exponent (s).

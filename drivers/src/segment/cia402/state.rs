@@ -67,6 +67,10 @@ pub(super) struct Situation {
     pub reset: bool,
     /// 0x605A.
     pub quick_stop_option: i64,
+    /// 0x605B: 0 switches off at once, else the axis is ramped down first.
+    pub shutdown_option: i64,
+    /// 0x605C, likewise.
+    pub disable_option: i64,
 }
 
 /// The state machine.
@@ -141,13 +145,14 @@ impl Machine {
             (OperationEnabled, Command::DisableVoltage) => self.go(SwitchOnDisabled),
             (OperationEnabled, Command::QuickStop) => self.go(QuickStopActive),
             (OperationEnabled, Command::Shutdown | Command::SwitchOn) => {
-                self.stopping = true;
-                if now.standstill {
-                    self.go(if command == Command::Shutdown {
-                        ReadyToSwitchOn
-                    } else {
-                        SwitchedOn
-                    });
+                let (option, state) = if command == Command::Shutdown {
+                    (now.shutdown_option, ReadyToSwitchOn)
+                } else {
+                    (now.disable_option, SwitchedOn)
+                };
+                self.stopping = option != 0;
+                if now.standstill || option == 0 {
+                    self.go(state);
                 }
             }
             (OperationEnabled, Command::EnableOperation) => self.stopping = false,
@@ -215,6 +220,8 @@ mod tests {
         error: false,
         reset: false,
         quick_stop_option: 2,
+        shutdown_option: 1,
+        disable_option: 1,
     };
 
     fn settle(machine: &mut Machine, controlword: i64, now: Situation) -> State {

@@ -1,5 +1,7 @@
 use super::super::plant::Plant;
 use super::super::plant::rig::{CYCLE_NS, fault, press_cell};
+use super::modes::{FOLLOWING_ERROR_FAULT, FOLLOWS_TARGET, INTERNAL_LIMIT, TARGET_REACHED};
+use super::objects::TARGET_POSITION;
 use super::*;
 use crate::segment::application::{
     ABORT_LENGTH, ABORT_NO_OBJECT, ABORT_NO_SUBINDEX, ABORT_READ_ONLY,
@@ -19,7 +21,10 @@ struct Bench {
 
 impl Bench {
     fn new(index: usize) -> Self {
-        let machine = press_cell();
+        Self::of(press_cell(), index)
+    }
+
+    fn of(machine: Machine, index: usize) -> Self {
         let mut plant = Plant::new(&machine, 1, 1);
         plant.advance_to(0);
         plant.start_of_operation(0);
@@ -102,7 +107,7 @@ impl Bench {
 
     /// Ramps the target by `counts` a cycle.
     fn travel(&mut self, cycles: u64, counts: i64) {
-        let mut target = i64::from(self.drive.values[TARGET_POSITION] as i32);
+        let mut target = i64::from(self.drive.first.values[TARGET_POSITION] as i32);
         for _ in 0..cycles {
             target += counts;
             self.set(0x607a, target);
@@ -257,7 +262,7 @@ fn velocity_and_torque_modes_work_by_sdo() {
         bench.get(0x6077)
     );
     // A mode that the drive does not have is not shown.
-    bench.set(0x6060, 6);
+    bench.set(0x6060, 7);
     bench.cycles(2);
     assert_eq!(bench.get(0x6061), 10);
 }
@@ -269,7 +274,7 @@ fn the_dictionary_tells_what_the_drive_is() {
     assert_eq!(bench.sdo(0x6076, 0), 4_000);
     assert_eq!(bench.sdo(0x608f, 1), 1_048_576);
     assert_eq!((bench.sdo(0x60c2, 1), bench.sdo(0x60c2, 2)), (1, -3));
-    assert_eq!(bench.sdo(0x6502, 0), 0x380);
+    assert_eq!(bench.sdo(0x6502, 0), 0x3a5);
     // Known before the first SYNC0.
     assert_ne!(bench.sdo(0x6064, 0), 0);
     let mut data = [0; 8];
@@ -291,6 +296,9 @@ fn the_dictionary_tells_what_the_drive_is() {
     );
     assert_eq!(bench.drive.write_object(0x6040, 0, &[0]), Err(ABORT_LENGTH));
 }
+
+mod hostile;
+mod moves;
 
 #[test]
 fn process_data_of_any_length_is_survived() {

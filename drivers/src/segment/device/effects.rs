@@ -1,6 +1,5 @@
 //! What a write to a register triggers.
 
-use super::super::controller::Area;
 use super::super::fmmu::Fmmu;
 use super::super::plant::Plant;
 use super::super::registers::{Effects, FMMU_START, SYNC_MANAGER_START, effect};
@@ -90,22 +89,26 @@ impl Device {
                 self.memory.get(at..at + 8).and_then(|b| b.try_into().ok()),
                 self.sync_managers.get_mut(index),
             ) {
-                *sm = SyncManager::decode(bytes);
-                if sm.enabled {
+                let before = core::mem::replace(sm, SyncManager::decode(bytes));
+                let (now, is_enabled) = (*sm, sm.enabled);
+                if is_enabled {
                     self.channels.in_use = index + 1;
                 } else {
                     self.put(at + 5, &[0]);
                 }
+                if !now.is_same_area(&before) {
+                    self.reset_buffers(index);
+                }
             }
         }
-        let controller = &self.description.controller;
-        let sm = |area: &Area| self.sync_managers.get(area.sync_manager);
-        let enabled = |area: &Area| sm(area).is_some_and(|sm| sm.enabled);
-        let watched = |area: &Area| sm(area).is_some_and(|sm| sm.enabled && sm.feeds_watchdog());
-        self.channels.outputs = controller.outputs.iter().any(enabled);
-        self.channels.watched = controller.outputs.iter().any(watched);
-        self.channels.inputs = controller.inputs.iter().any(enabled);
-        if controller.mailboxes.is_none() {
+        self.share_buffers();
+        let sm = |at: usize| self.sync_managers.get(at).filter(|sm| sm.enabled);
+        let enabled = |(at, _): (usize, usize)| sm(at).is_some();
+        let watched = |(at, _): (usize, usize)| sm(at).is_some_and(SyncManager::feeds_watchdog);
+        self.channels.outputs = self.pdos.assignments(false).any(enabled);
+        self.channels.watched = self.pdos.assignments(false).any(watched);
+        self.channels.inputs = self.pdos.assignments(true).any(enabled);
+        if self.description.controller.mailboxes.is_none() {
             return;
         }
         // Repeat request: the last answer is put back and the toggle acknowledged.

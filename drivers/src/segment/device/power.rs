@@ -28,6 +28,9 @@ impl Device {
         let (firmware, refuse) = (self.firmware, (self.al.refuse, self.al.refusals));
         let eeprom = core::mem::take(&mut self.sii);
         *self = Self::with_eeprom(self.description.clone(), eeprom, application);
+        let outputs: Vec<_> = self.pdos.entries(false).collect();
+        let inputs: Vec<_> = self.pdos.entries(true).collect();
+        self.application.map(&outputs, &inputs);
         self.firmware = firmware;
         (self.al.refuse, self.al.refusals) = refuse;
         self.dc.local_offset_ns = local_offset_ns;

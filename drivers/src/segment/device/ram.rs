@@ -2,13 +2,12 @@
 
 use super::super::application::AlState;
 use super::super::coe::Behind;
-use super::super::coe_objects::Synchronisation;
-use super::super::controller::Area;
 use super::super::mailbox::{
     ERROR_INVALID_HEADER, ERROR_UNSUPPORTED_PROTOCOL, Message, Request, TYPE_COE,
 };
 use super::super::registers::SYNC_MANAGER_START;
 use super::super::sync_manager::{MAILBOX_FULL, SyncManager};
+use super::super::synchronisation::Synchronisation;
 use super::Device;
 
 impl Device {
@@ -71,19 +70,39 @@ impl Device {
             self.serve_mailbox();
             return;
         }
-        let completed = |area: &Area| {
-            let sm = self.sync_managers.get(area.sync_manager);
-            sm.is_some_and(|sm| {
-                sm.bus_writes() && !sm.is_mailbox() && sm.completed_by(start, length)
-            })
-        };
-        if controller.outputs.iter().any(completed) {
-            if self.al.state >= AlState::SafeOp {
-                self.outputs_at = Some(now_ns);
-                self.fresh = true;
+        let mut completed = core::mem::take(&mut self.completed);
+        for (index, sm) in self.used() {
+            let single = !self.buffers[index & 15].triple && sm.bus_writes() && !sm.is_mailbox();
+            if single && sm.completed_by(start, length) {
+                completed |= 1 << index;
             }
-            self.put(0x0440, &[1]);
         }
+        let outputs = |(sm, _): (usize, usize)| completed >> sm & 1 != 0;
+        if completed == 0 || !self.pdos.assignments(false).any(outputs) {
+            return;
+        }
+        if self.al.state >= AlState::SafeOp {
+            self.outputs_at = Some(now_ns);
+            self.fresh = true;
+        }
+        for (index, fed_ns) in self.fed_ns.iter_mut().enumerate() {
+            if completed >> index & 1 != 0 {
+                *fed_ns = now_ns;
+            }
+        }
+        let fed = !self.is_starved(now_ns);
+        self.put(0x0440, &[u8::from(fed)]);
+    }
+
+    /// A SyncManager that feeds the watchdog was not written for its time; each has a watchdog of its own.
+    pub(super) fn is_starved(&self, now_ns: u64) -> bool {
+        let fed = |sm: usize| self.fed_ns.get(sm).copied().unwrap_or(0);
+        self.watchdog_ns > 0
+            && self.pdos.assignments(false).any(|(at, _)| {
+                let sm = self.sync_managers.get(at);
+                sm.is_some_and(|sm| sm.enabled && sm.feeds_watchdog())
+                    && now_ns.saturating_sub(fed(at)) > self.watchdog_ns
+            })
     }
 
     pub(super) fn serve_mailbox(&mut self) {
@@ -105,7 +124,11 @@ impl Device {
                     sync: Synchronisation {
                         sync0_ns: self.dc.sync0.map(|sync0| sync0.cycle_ns),
                         missed: self.missed,
+                        config: self.sync,
                     },
+                    sync_config: &mut self.sync,
+                    pdos: &mut self.pdos,
+                    pre_op: self.al.state == AlState::PreOp,
                     application: self.application.as_mut(),
                 };
                 self.coe.answer(request.body, &mut behind)

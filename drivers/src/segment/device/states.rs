@@ -4,6 +4,7 @@ use super::super::al::{Decision, OP_TIMEOUT_NS, code};
 use super::super::application::AlState;
 use super::super::controller::Area;
 use super::super::plant::Plant;
+use super::super::registers::SYNC_MANAGERS;
 use super::super::sync_manager::SyncManager;
 use super::Device;
 
@@ -22,10 +23,8 @@ impl Device {
         }
         if self.al.state == AlState::Op
             && self.channels.watched
-            && self.watchdog_ns > 0
-            && self
-                .outputs_at
-                .is_some_and(|at| segment_ns.saturating_sub(at) > self.watchdog_ns)
+            && self.outputs_at.is_some()
+            && self.is_starved(segment_ns)
         {
             self.put(0x0440, &[0]);
             self.count_error(0x0442);
@@ -90,16 +89,19 @@ impl Device {
                 if right { Ok(()) } else { Err(code::MAILBOX) }
             }
             AlState::SafeOp if self.al.state < AlState::SafeOp => {
-                let wrong = |area: &Area| {
+                let sync0_ns = self.dc.sync0.map(|sync0| sync0.cycle_ns);
+                let wrong = |area: Area| {
                     let sm = self.sync_managers.get(area.sync_manager);
                     !sm.is_some_and(|sm| fits(sm, area.start, area.bytes))
                 };
-                if controller.outputs.iter().any(wrong) {
+                if self.pdos.areas(false).any(wrong) {
                     Err(code::OUTPUTS)
-                } else if controller.inputs.iter().any(wrong) {
+                } else if self.pdos.areas(true).any(wrong) {
                     Err(code::INPUTS)
-                } else if self.byte(0x0981) & 0x03 == 0x03 && self.dc.sync0.is_none() {
+                } else if self.is_without_its_clock() {
                     Err(code::DC_SYNC)
+                } else if !self.sync.cycle_fits(sync0_ns) {
+                    Err(code::SYNC_CYCLE)
                 } else {
                     Ok(())
                 }
@@ -108,9 +110,16 @@ impl Device {
         }
     }
 
+    /// SYNC0 was asked for and does not run, or a mode of 0x1C32 or 0x1C33 needs what does not run.
+    fn is_without_its_clock(&self) -> bool {
+        let sync0_ns = self.dc.sync0.map(|sync0| sync0.cycle_ns);
+        (self.byte(0x0981) & 0x03 == 0x03 && sync0_ns.is_none())
+            || !self.sync.fits(sync0_ns, self.dc.has_sync1())
+    }
+
     /// What must have happened before OP.
     pub(super) fn op_conditions(&self) -> Result<(), u16> {
-        if self.description.output_bytes() > 0 && self.outputs_at.is_none() {
+        if self.pdos.bytes(false) > 0 && self.outputs_at.is_none() {
             Err(code::NO_OUTPUTS)
         } else if self.byte(0x0981) & 0x03 == 0x03 && self.dc.pulses == 0 {
             Err(code::NO_SYNC)
@@ -124,9 +133,16 @@ impl Device {
         if state < AlState::SafeOp {
             self.outputs_at = None;
         }
+        if state < AlState::Op {
+            self.pending = [None; 2];
+        }
+        if state == AlState::SafeOp && self.pdos.take_changed() {
+            self.apply_mapping();
+        }
         if state == AlState::Op && self.outputs_at.is_some() {
             // The watchdog counts from here, not from the last frame in SAFE-OP.
             self.outputs_at = Some(now_ns);
+            self.fed_ns = [now_ns; SYNC_MANAGERS];
         }
         if state == AlState::Op {
             self.missed = 0;
@@ -134,6 +150,14 @@ impl Device {
         self.al.state = state;
         self.publish_al();
         self.application.al_state(state, plant);
+    }
+
+    /// The firmware learns what its process data consists of now.
+    fn apply_mapping(&mut self) {
+        let outputs: Vec<_> = self.pdos.entries(false).collect();
+        let inputs: Vec<_> = self.pdos.entries(true).collect();
+        self.application.map(&outputs, &inputs);
+        self.apply_sync_managers();
     }
 
     pub(super) fn publish_al(&mut self) {

@@ -4,8 +4,9 @@ use super::drive::{COGGING_ENTRIES, DriveUnit, UnitParameters};
 use super::loops::LoopParameters;
 use super::mechanics::MechanicsParameters;
 use super::press::Tool;
+use super::switches::SWITCHES;
 use crate::rng::Rng;
-use twinstep_config::machine::{Axis, AxisPlant, Drive, Machine, Press};
+use twinstep_config::machine::{Axis, AxisPlant, Drive, Machine, Press, SwitchRange, Switches};
 
 /// Streams of random numbers per unit: one for the machine, others for what differs from run to run.
 pub(super) const STREAM_MACHINE: u64 = 1 << 32;
@@ -41,6 +42,7 @@ fn ordinary(drive: &Drive) -> AxisPlant {
         backlash_m: 0.0,
         cogging_nm: 0.0,
         efficiency: 0.97,
+        switches: Switches::default(),
     }
 }
 
@@ -127,6 +129,8 @@ pub(super) fn drive_unit(
         warm_velocity_m_per_s: (0.2 * axis.motion.velocity_m_per_s.abs()).max(1e-3),
         coupling_kg,
         following_window_counts: 0.25 * drive.counts_per_rev,
+        counts_per_rev: drive.counts_per_rev,
+        switches: wired(&table.switches, direction),
         dt_s: draw.dt_s,
     };
     let tool = press.map(|press| {
@@ -144,6 +148,15 @@ pub(super) fn drive_unit(
         tool,
         Rng::new(draw.seed, STREAM_NOISE + number),
     )
+}
+
+/// Switches as they are wired: the positive limit switch of a drive is where it gets to in its own positive direction.
+fn wired(switches: &Switches, direction: f64) -> [Option<SwitchRange>; SWITCHES] {
+    let mut all = switches.all();
+    if direction < 0.0 {
+        all.swap(0, 1);
+    }
+    all
 }
 
 /// Cogging force over a revolution: two slot orders and a once-per-revolution share, in drawn strengths and phases.

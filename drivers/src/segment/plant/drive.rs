@@ -3,8 +3,11 @@
 use super::loops::{LoopInput, LoopParameters, Loops, Mode};
 use super::mechanics::{Loads, Mechanics, MechanicsParameters};
 use super::press::Tool;
-use super::signals::{DriveCommand, DriveFeedback, Modifiers};
+use super::ramp::{Goal, RampLimits};
+use super::signals::{DriveCommand, DriveFeedback, FaultReaction, Modifiers, ProfileGoal, Stop};
+use super::switches::{SWITCHES, Signals, Switches};
 use crate::rng::Rng;
+use twinstep_config::machine::SwitchRange;
 
 /// Entries of the cogging table, one motor revolution.
 pub(super) const COGGING_ENTRIES: usize = 512;
@@ -23,7 +26,7 @@ const BRAKE_S: f64 = 0.08;
 /// Standstill for a stop: speed (m/s) and time (s).
 const STANDSTILL_M_PER_S: f64 = 2e-3;
 const STANDSTILL_S: f64 = 0.05;
-/// Time the following error may be out of its window before the drive faults (s).
+/// Time the following error may be out of its window before the drive faults, unless 0x6066 says otherwise (s).
 const FOLLOWING_ERROR_S: f64 = 0.01;
 /// Error code of a following error that is too large.
 const ERROR_FOLLOWING: u16 = 0x8611;
@@ -53,6 +56,10 @@ pub(super) struct UnitParameters {
     pub coupling_kg: [f64; 2],
     /// Following error window (counts).
     pub following_window_counts: f64,
+    /// Increments of the encoder a revolution (counts).
+    pub counts_per_rev: f64,
+    /// Switches along the axis, by signal.
+    pub switches: [Option<SwitchRange>; SWITCHES],
     pub dt_s: f64,
 }
 
@@ -64,6 +71,9 @@ pub struct DriveUnit {
     tool: Option<Tool>,
     command: DriveCommand,
     input: LoopInput,
+    switches: Switches,
+    following_s: f64,
+    reaction: FaultReaction,
     pub(super) modifiers: Modifiers,
     rng: Rng,
     velocity_share: f64,
@@ -95,6 +105,9 @@ impl DriveUnit {
             mechanics: Mechanics::new(p.mechanics, start_m),
             tool,
             command: DriveCommand::default(),
+            switches: Switches::new(p.switches, p.counts_per_rev, start_m, 0.0),
+            following_s: FOLLOWING_ERROR_S,
+            reaction: FaultReaction::Stop(Stop::Own),
             input: LoopInput {
                 sensor_gain: 1.0,
                 ..LoopInput::default()
@@ -119,6 +132,7 @@ impl DriveUnit {
             p,
         };
         unit.counts = unit.encoder();
+        unit.switches = Switches::new(unit.p.switches, unit.p.counts_per_rev, start_m, unit.counts);
         unit.input.position_m = unit.counts * unit.m_per_count;
         unit
     }
@@ -136,10 +150,27 @@ impl DriveUnit {
             self.loops.resume();
         }
         self.input.quick_stop = command.quick_stop;
+        self.input.stop_m_per_s2 = self.deceleration(command.stop);
+        if self.input.mode == Mode::Profile && command.mode != Mode::Profile {
+            self.loops.resume();
+        } else if self.input.mode != Mode::Profile && command.mode == Mode::Profile {
+            self.loops.generate();
+        }
         self.input.mode = command.mode;
+        self.set_goal(&command);
         let per_m = self.m_per_count;
         self.input.target_m_per_s = f64::from(command.target_velocity_counts_per_s) * per_m;
         self.input.offset_m_per_s = f64::from(command.velocity_offset_counts_per_s) * per_m;
+        self.input.one_sided_a = command.torque_limits_permille.map(|limits| {
+            let [positive, negative] =
+                limits.map(|limit| f64::from(limit) * self.p.rated_current_a / 1000.0);
+            // Where the motor turns the other way, positive torque leads to smaller positions.
+            if self.p.direction < 0.0 {
+                [negative, positive]
+            } else {
+                [positive, negative]
+            }
+        });
         let a_per_permille = self.p.direction * self.p.rated_current_a / 1000.0;
         let torque = if command.mode == Mode::Torque {
             i32::from(command.target_torque_permille)
@@ -160,15 +191,65 @@ impl DriveUnit {
         self.command = command;
     }
 
+    fn set_goal(&mut self, command: &DriveCommand) {
+        let per_m = self.m_per_count;
+        let goal = command.goal.map(|goal| match goal {
+            ProfileGoal::Position(counts) => Goal::Position(f64::from(counts) * per_m),
+            ProfileGoal::Velocity(counts_per_s) => Goal::Velocity(f64::from(counts_per_s) * per_m),
+        });
+        if goal != self.input.goal {
+            self.loops.ramp.reached = false;
+        }
+        self.input.goal = goal;
+        let per_m = per_m.abs();
+        self.input.limits = RampLimits {
+            velocity_m_per_s: f64::from(command.profile_velocity_counts_per_s) * per_m,
+            acceleration_m_per_s2: f64::from(command.acceleration_counts_per_s2) * per_m,
+            deceleration_m_per_s2: f64::from(command.deceleration_counts_per_s2) * per_m,
+        };
+    }
+
+    /// Deceleration of a stop (m/s2); none: the drive's own.
+    fn deceleration(&self, stop: Stop) -> Option<f64> {
+        match stop {
+            Stop::Own => None,
+            Stop::Ramp(counts_per_s2) => Some(f64::from(counts_per_s2) * self.m_per_count.abs()),
+            Stop::CurrentLimit => Some(f64::INFINITY),
+        }
+    }
+
     /// The command in force.
     pub fn command(&self) -> DriveCommand {
         self.command
     }
 
     /// Ramps down by itself and switches the output stage off at standstill, as when communication is lost.
-    pub fn stop_and_disable(&mut self) {
+    pub fn stop_and_disable(&mut self, stop: Stop) {
+        self.input.stop_m_per_s2 = self.deceleration(stop);
         self.input.quick_stop = true;
         self.disable_at_standstill = true;
+    }
+
+    /// Window of the following error (counts; none: not watched), how long it may be outside (s), and what is done then.
+    pub fn set_following_error(
+        &mut self,
+        window_counts: Option<u32>,
+        outside_s: f64,
+        reaction: FaultReaction,
+    ) {
+        self.p.following_window_counts = window_counts.map_or(f64::INFINITY, f64::from);
+        self.following_s = outside_s;
+        self.reaction = reaction;
+    }
+
+    /// Switches, inputs and zero pulses.
+    pub fn signals(&self) -> &Signals {
+        &self.switches.signals
+    }
+
+    /// Zero pulses are watched from now on, or not any more.
+    pub fn watch_index(&mut self, watch: bool) {
+        self.switches.watch_index(watch, self.counts);
     }
 
     /// The output stage is on.
@@ -211,6 +292,9 @@ impl DriveUnit {
             error_code: self.error_code,
             standstill: self.still_s >= STANDSTILL_S,
             limited: self.loops.limited,
+            goal_reached: self.input.mode == Mode::Profile && self.loops.ramp.reached,
+            demand_counts_per_s: (self.loops.reference_m_per_s * self.p.counts_per_m + 0.5).floor()
+                as i32,
         }
     }
 
@@ -274,6 +358,7 @@ impl DriveUnit {
         let counts = self.encoder();
         let moved = (counts - self.counts) * self.m_per_count / dt;
         self.counts = counts;
+        self.switches.step(self.mechanics.load_m, counts);
         self.input.position_m = counts * self.m_per_count;
         self.input.velocity_m_per_s += self.velocity_share * (moved - self.input.velocity_m_per_s);
         self.velocity_actual += self.velocity_actual_share * (moved - self.velocity_actual);
@@ -315,8 +400,16 @@ impl DriveUnit {
         } else {
             0.0
         };
-        if self.out_of_window_s > FOLLOWING_ERROR_S {
-            self.trip(ERROR_FOLLOWING);
+        if self.out_of_window_s > self.following_s && self.error_code == 0 {
+            match self.reaction {
+                FaultReaction::Coast => self.trip(ERROR_FOLLOWING),
+                FaultReaction::Stop(stop) => {
+                    self.error_code = ERROR_FOLLOWING;
+                    self.loops
+                        .stop_from(self.input.position_m, self.input.velocity_m_per_s);
+                    self.stop_and_disable(stop);
+                }
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! All in coordinates of the axis (m, m/s, A); [`super::drive`] converts from and to counts.
 
+use super::ramp::{Goal, Ramp, RampLimits};
+
 /// What the drive was commissioned with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoopParameters {
@@ -33,6 +35,8 @@ pub enum Mode {
     Velocity,
     /// Cyclic synchronous torque (10).
     Torque,
+    /// The drive makes its own set-points: profile position (1), profile velocity (3), homing (6).
+    Profile,
 }
 
 /// Set-points between two SYNC0.
@@ -116,6 +120,8 @@ pub(super) struct Loops {
     integral_gain: f64,
     /// Set-point interpolation.
     pub interpolator: Interpolator,
+    /// Set-points of the drive's own.
+    pub ramp: Ramp,
     integral_m_per_s: f64,
     /// Position and velocity asked for at this moment (m, m/s).
     pub reference_m: f64,
@@ -129,6 +135,9 @@ pub(super) struct Loops {
     pub limited: bool,
 }
 
+/// Speed below which a stop at the current limit holds the axis (m/s).
+const AT_REST_M_PER_S: f64 = 5e-3;
+
 /// What the loops need to know in one step.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LoopInput {
@@ -138,6 +147,12 @@ pub(super) struct LoopInput {
     pub powered: bool,
     /// Ramp to standstill instead of following.
     pub quick_stop: bool,
+    /// Deceleration of that (m/s2); none: the drive's own. Infinite: as hard as the current limit allows.
+    pub stop_m_per_s2: Option<f64>,
+    /// Where mode profile goes; none: it stands.
+    pub goal: Option<Goal>,
+    /// How it goes there.
+    pub limits: RampLimits,
     /// Encoder position (m).
     pub position_m: f64,
     /// Its filtered derivative (m/s).
@@ -150,6 +165,8 @@ pub(super) struct LoopInput {
     pub offset_a: f64,
     /// Limit of 0x6072 (A).
     pub limit_a: f64,
+    /// Limits of 0x60E0 and 0x60E1 to larger and to smaller positions (A, both positive); none: no others than `limit_a`.
+    pub one_sided_a: Option<[f64; 2]>,
     /// Gain of the current sensor (1).
     pub sensor_gain: f64,
     /// Noise of the current sensor (A).
@@ -165,6 +182,7 @@ impl Loops {
             inverse_cycle: 1.0 / p.cycle_s,
             integral_gain: p.dt_s / p.integral_time_s,
             interpolator,
+            ramp: Ramp::default(),
             integral_m_per_s: 0.0,
             reference_m: start_m,
             reference_m_per_s: 0.0,
@@ -189,6 +207,10 @@ impl Loops {
     /// The output stage goes on with the axis at `position_m`.
     pub fn start(&mut self, position_m: f64) {
         self.interpolator.reset(position_m);
+        self.ramp = Ramp {
+            position_m,
+            ..Ramp::default()
+        };
         self.reference_m = position_m;
         self.reference_m_per_s = 0.0;
         self.integral_m_per_s = 0.0;
@@ -198,6 +220,22 @@ impl Loops {
     /// Follows targets again from where a quick stop holds the axis; what the integral carries stays.
     pub fn resume(&mut self) {
         self.interpolator.reset(self.reference_m);
+        self.generate();
+    }
+
+    /// A stop begins where the axis is and as fast as it is: what was asked for is out of reach.
+    pub fn stop_from(&mut self, position_m: f64, velocity_m_per_s: f64) {
+        self.reference_m = position_m;
+        self.reference_m_per_s = velocity_m_per_s;
+    }
+
+    /// The drive's own set-points go on from what is asked for now.
+    pub fn generate(&mut self) {
+        self.ramp = Ramp {
+            position_m: self.reference_m,
+            velocity_m_per_s: self.reference_m_per_s,
+            reached: false,
+        };
     }
 
     /// One step: the current of this step out of the demand of the last (one step of computing time), then a new demand.
@@ -223,7 +261,7 @@ impl Loops {
             return self.current_a * input.sensor_gain;
         }
         let feedforward = if input.quick_stop {
-            self.ramp_down();
+            self.ramp_down(input);
             self.reference_m_per_s
         } else {
             match input.mode {
@@ -240,9 +278,16 @@ impl Loops {
                 Mode::Torque => {
                     self.reference_m = input.position_m;
                     self.reference_m_per_s = input.velocity_m_per_s;
-                    self.demand(input.offset_a, input.limit_a);
+                    self.demand(input.offset_a, input);
                     self.integral_m_per_s = 0.0;
                     return measured;
+                }
+                Mode::Profile => {
+                    let goal = input.goal.unwrap_or(Goal::Velocity(0.0));
+                    self.ramp.step(goal, &input.limits, self.p.dt_s);
+                    self.reference_m = self.ramp.position_m;
+                    self.reference_m_per_s = self.ramp.velocity_m_per_s;
+                    self.reference_m_per_s
                 }
             }
         };
@@ -251,7 +296,7 @@ impl Loops {
         let error = wanted - input.velocity_m_per_s;
         let gain = self.p.velocity_gain_a_s_per_m;
         let unlimited = gain * (error + self.integral_m_per_s) + input.offset_a;
-        self.demand(unlimited, input.limit_a);
+        self.demand(unlimited, input);
         // Anti-windup: at the limit the integral may only fall.
         if !self.limited || error * unlimited < 0.0 {
             self.integral_m_per_s += self.integral_gain * error;
@@ -260,14 +305,26 @@ impl Loops {
     }
 
     #[inline]
-    fn demand(&mut self, unlimited_a: f64, limit_a: f64) {
-        let limit = limit_a.min(self.p.limit_a);
-        self.demand_a = unlimited_a.min(limit).max(-limit);
-        self.limited = unlimited_a.abs() > limit;
+    fn demand(&mut self, unlimited_a: f64, input: &LoopInput) {
+        let limit = input.limit_a.min(self.p.limit_a);
+        let [up, down] = input
+            .one_sided_a
+            .map_or([limit; 2], |sides| sides.map(|side| side.min(limit)));
+        self.demand_a = unlimited_a.min(up).max(-down);
+        self.limited = unlimited_a > up || unlimited_a < -down;
     }
 
-    fn ramp_down(&mut self) {
-        let step = self.p.quick_stop_m_per_s2 * self.p.dt_s;
+    fn ramp_down(&mut self, input: &LoopInput) {
+        let rate = input.stop_m_per_s2.unwrap_or(self.p.quick_stop_m_per_s2);
+        if rate == f64::INFINITY {
+            // No set-point moves: the axis is held where the current limit has brought it to rest.
+            self.reference_m_per_s = 0.0;
+            if input.velocity_m_per_s.abs() > AT_REST_M_PER_S {
+                self.reference_m = input.position_m;
+            }
+            return;
+        }
+        let step = rate * self.p.dt_s;
         let v = self.reference_m_per_s;
         self.reference_m_per_s = if v.abs() <= step {
             0.0

@@ -14,12 +14,15 @@ mod friction;
 mod loops;
 mod mechanics;
 mod press;
+mod ramp;
 mod signals;
+mod switches;
 mod vacuum;
 
 pub use drive::DriveUnit;
 pub use loops::Mode;
-pub use signals::{DriveCommand, DriveFeedback};
+pub use signals::{DriveCommand, DriveFeedback, FaultReaction, ProfileGoal, Stop};
+pub use switches::{Edge, Signal, Signals};
 pub use vacuum::StationUnit;
 
 use crate::rng::Rng;

@@ -21,8 +21,50 @@ pub struct DriveCommand {
     pub torque_offset_permille: i16,
     /// 0x6072 (per mille of rated torque); 0 stands for the drive's own limit.
     pub max_torque_permille: u16,
+    /// 0x60E0 and 0x60E1, limits of positive and negative torque beside `max_torque_permille` (per mille); none: no others.
+    pub torque_limits_permille: Option<[u16; 2]>,
     /// Ramp to standstill whatever the targets say.
     pub quick_stop: bool,
+    /// How.
+    pub stop: Stop,
+    /// Where mode profile goes; none: it ramps down and stands.
+    pub goal: Option<ProfileGoal>,
+    /// How fast mode profile may go (counts/s).
+    pub profile_velocity_counts_per_s: u32,
+    /// Its acceleration (counts/s2).
+    pub acceleration_counts_per_s2: u32,
+    /// Its deceleration (counts/s2).
+    pub deceleration_counts_per_s2: u32,
+}
+
+/// How a drive comes to a stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// With the deceleration that it was commissioned with.
+    #[default]
+    Own,
+    /// With this deceleration (counts/s2).
+    Ramp(u32),
+    /// With all the current that it may have.
+    CurrentLimit,
+}
+
+/// Where a drive goes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileGoal {
+    /// To a position (counts).
+    Position(i32),
+    /// On with a velocity (counts/s).
+    Velocity(i32),
+}
+
+/// What a drive does when it faults while it could still brake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultReaction {
+    /// Output stage off: the axis coasts.
+    Coast,
+    /// It stops first.
+    Stop(Stop),
 }
 
 /// What the drive latches at SYNC0.
@@ -44,6 +86,10 @@ pub struct DriveFeedback {
     pub standstill: bool,
     /// The current limit holds.
     pub limited: bool,
+    /// Mode profile: the set-point has reached its goal.
+    pub goal_reached: bool,
+    /// Mode profile: velocity asked for (counts/s).
+    pub demand_counts_per_s: i32,
 }
 
 /// How faults change this axis at the moment.

@@ -6,8 +6,9 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
+use crate::phases::Delivery;
 use crate::session::{self, Options};
-use crate::store;
+use crate::{store, tsn};
 use twinstep_config::machine::Machine;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::LinkError;
@@ -18,16 +19,43 @@ use twinstep_drivers::link::raw_socket::RawSocket;
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
+    run_for(args, output, None)
+}
+
+/// The same; every cycle is left in `samples` for who finds budgets.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run_for(
+    args: &RunArgs,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
     super::check::judge_timing(&machine)?;
+    tsn::with(&machine, output, || attend(args, &machine, output, samples))
+}
+
+fn attend(
+    args: &RunArgs,
+    machine: &Machine,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
-        return super::tap::run(args, &machine, output);
+        return super::tap::run(args, machine, output);
+    }
+    if machine.bus.as_ref().is_some_and(|bus| bus.pubsub.is_some()) {
+        return super::tsn::run(args, machine, output);
     }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
-        let options = Options::new(&machine.name, &args.cycle, state, true);
-        return simulated::run(&machine, &args.cycle, &options, output);
+        let options = Options {
+            samples,
+            ..Options::new(&machine.name, &args.cycle, state, true)
+        };
+        return simulated::run(machine, &args.cycle, &options, output);
     };
     if args.cycle.fast || !args.cycle.inject.is_empty() || !machine.inject.is_empty() {
         return Err(HostError::usage(
@@ -36,12 +64,24 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
         ));
     }
     // Outputs of a real machine stay disabled until somebody says so.
-    let options = Options::new(&machine.name, &args.cycle, state, args.arm);
+    let options = Options {
+        samples,
+        ..Options::new(&machine.name, &args.cycle, state, args.arm)
+    };
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
     let open = || {
-        RawSocket::open(&interface).map_err(|error| {
+        let tsn = machine
+            .tsn
+            .as_ref()
+            .filter(|tsn| tsn.interface == interface);
+        // Frames that must wait for gates may not go past them.
+        let socket = match tsn.filter(|tsn| tsn.qdisc.is_some()) {
+            Some(tsn) => RawSocket::open_queued(&interface, tsn.bus_priority),
+            None => RawSocket::open(&interface),
+        };
+        socket.map_err(|error| {
             let remedy = match &error {
                 LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
                 _ => "name an interface with --interface that `ip link` lists and that is up",
@@ -50,9 +90,9 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
         })
     };
     match &args.cycle.pcap {
-        None => session::run(&machine, &options, output, || attach(open()?, &machine)),
-        Some(path) => session::run(&machine, &options, output, || {
-            attach(simulated::capture(open()?, path)?, &machine)
+        None => session::run(machine, &options, output, || attach(open()?, machine)),
+        Some(path) => session::run(machine, &options, output, || {
+            attach(simulated::capture(open()?, path)?, machine)
         }),
     }
 }

@@ -19,10 +19,14 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use twinstep_config::fault::Fault;
 use twinstep_config::machine::Machine;
+use twinstep_drivers::bus::ProcessImage;
 use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::object_map::Layout;
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::segment::application::AlState;
 use twinstep_drivers::segment::server::{Turn, serve};
+use twinstep_drivers::tsn::devices::Devices;
+use twinstep_drivers::tsn::publisher::address_of;
 
 /// Longest answer that is told apart (ns): beyond it a master has given up.
 const LONGEST_NS: u64 = 1_000_000_000;
@@ -50,6 +54,8 @@ struct Summary {
     answered: u64,
     swallowed: u64,
     faults: u64,
+    /// Frames of published process data that did not leave.
+    unpublished: u64,
     /// From a frame's receipt to its departure.
     answer: Answer,
     trust: Trust,
@@ -75,6 +81,8 @@ struct Served {
     answers: Histogram<u64>,
     swallowed: u64,
     faults: u64,
+    /// Frames of published process data that did not leave.
+    unpublished: u64,
     trust: Trust,
 }
 
@@ -91,14 +99,64 @@ pub fn run(args: &SimArgs, output: &Output) -> Result<Exit, HostError> {
             "name one end of a cable that is up: `scripts/veth` makes a virtual one",
         )
     })?;
+    let published = args
+        .publish_uadp
+        .as_ref()
+        .map(|interface| Published::new(&machine, interface))
+        .transpose()?;
     match &args.pcap {
-        None => attend(segment, socket, &machine, args, output),
-        Some(path) => attend(segment, capture(socket, path)?, &machine, args, output),
+        None => attend((segment, published), socket, &machine, args, output),
+        Some(path) => attend(
+            (segment, published),
+            capture(socket, path)?,
+            &machine,
+            args,
+            output,
+        ),
+    }
+}
+
+/// The process data of the simulated machine, published once a cycle.
+struct Published {
+    devices: Devices,
+    link: RawSocket,
+    layout: Layout,
+    image: ProcessImage,
+    seen: Option<u64>,
+}
+
+impl Published {
+    fn new(machine: &Machine, interface: &str) -> Result<Self, HostError> {
+        let layout = Layout::new(machine)
+            .map_err(|error| HostError::usage(error.to_string(), "mend the process data"))?;
+        let pubsub = machine.bus.as_ref().and_then(|bus| bus.pubsub.as_ref());
+        let priority = pubsub
+            .and_then(|all| all.stream.vlan)
+            .map(|vlan| vlan.priority);
+        Ok(Self {
+            devices: Devices::new(machine, &layout, address_of(interface)).map_err(|error| {
+                HostError::usage(error.to_string(), "publish fewer fields of this device")
+            })?,
+            link: RawSocket::open_uadp(interface, priority).map_err(crate::uadp::not_open)?,
+            image: layout.image(),
+            layout,
+            seen: None,
+        })
+    }
+
+    /// Publishes when the MainDevice has brought new outputs.
+    fn turn(&mut self, segment: &Segment) {
+        let now = segment.outputs_at();
+        if now.is_some() && now != self.seen {
+            self.seen = now;
+            segment.process_data(&self.layout, &mut self.image);
+            self.devices.publish(&self.image, &mut self.link);
+        }
     }
 }
 
 fn attend<L: HostLink + Send + 'static>(
-    segment: Segment,
+    (segment, published): (Segment, Option<Published>),
     link: L,
     machine: &Machine,
     args: &SimArgs,
@@ -115,7 +173,7 @@ fn attend<L: HostLink + Send + 'static>(
     let stop = control.stop_flag();
     let served = thread::Builder::new()
         .name("segment".into())
-        .spawn(move || serve_until(segment, link, &stop, &news_out, &faults))
+        .spawn(move || serve_until((segment, published), link, &stop, &news_out, &faults))
         .map_err(|error| {
             HostError::machine(format!("no thread for the segment: {error}"), "try again")
         })?;
@@ -134,7 +192,7 @@ fn attend<L: HostLink + Send + 'static>(
 
 /// The serving thread.
 fn serve_until<L: HostLink>(
-    mut segment: Segment,
+    (mut segment, mut published): (Segment, Option<Published>),
     mut link: L,
     stop: &std::sync::atomic::AtomicBool,
     news: &SyncSender<News>,
@@ -148,13 +206,19 @@ fn serve_until<L: HostLink>(
             .map_err(|error| HostError::machine(error.to_string(), "please report this"))?,
         swallowed: 0,
         faults: 0,
+        unpublished: 0,
         trust,
     };
     let mut states = [0; 4];
     let mut idle = 0;
-    let watch = |turn: Turn, segment: &mut Segment| {
+    let mut watch = |turn: Turn, segment: &mut Segment| {
         match turn {
-            Turn::Answered(ns) => served.answers.saturating_record(ns.max(1)),
+            Turn::Answered(ns) => {
+                served.answers.saturating_record(ns.max(1));
+                if let Some(published) = &mut published {
+                    published.turn(segment);
+                }
+            }
             Turn::Swallowed => served.swallowed += 1,
             Turn::Idle => {}
         }
@@ -176,12 +240,13 @@ fn serve_until<L: HostLink>(
             states = now;
         }
     };
-    serve(&mut segment, &mut link, stop, watch).map_err(|error| {
+    serve(&mut segment, &mut link, stop, &mut watch).map_err(|error| {
         HostError::machine(
             format!("the interface failed: {error}"),
             "see `ip link`: is it still there, and up?",
         )
     })?;
+    served.unpublished = published.map_or(0, |published| published.devices.failed());
     if let Some(why) = link.complete() {
         return Err(HostError::machine(why, "free some space"));
     }
@@ -257,6 +322,7 @@ fn sum_up(served: &Served, output: &Output) {
         answered: served.answers.len(),
         swallowed: served.swallowed,
         faults: served.faults,
+        unpublished: served.unpublished,
         answer: Answer {
             p50_ns: at(0.5),
             p99_ns: at(0.99),
