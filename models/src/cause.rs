@@ -82,11 +82,13 @@ pub enum Cause {
     RingBroken = 37,
     /// The SubDevice in front of the break has lost its link, as often as `measured` says.
     LinkLost = 38,
+    /// Every part is met with less force, the stiffer ones most: the press itself yields more than it did.
+    PressStiffness = 39,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -126,6 +128,7 @@ impl Cause {
         Self::PhaseLost,
         Self::RingBroken,
         Self::LinkLost,
+        Self::PressStiffness,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -170,6 +173,7 @@ impl Cause {
             Self::PhaseLost => "the cycle is out of step with SYNC0",
             Self::RingBroken => "the ring is broken; all SubDevices are still reached",
             Self::LinkLost => "the line is broken behind a SubDevice that has lost its link",
+            Self::PressStiffness => "press stiffness fell: frame, screw or tool gives way",
         }
     }
 
@@ -251,6 +255,9 @@ impl Cause {
             }
             Self::ClockOff => {
                 "Check whether the SubDevice restarts, or is disturbed; its outputs act at the wrong time meanwhile."
+            }
+            Self::PressStiffness => {
+                "Check tie rods, frame, nut and tool mounting of the press; measure its stiffness against a block."
             }
             Self::PhaseLost => {
                 "Check the computer's timing and the reference clock, which is the first SubDevice with a clock."

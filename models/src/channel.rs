@@ -32,11 +32,15 @@ pub enum Channel {
     Drift = 12,
     /// Clocks of SubDevices, and the cycle against SYNC0.
     Phase = 13,
+    /// The observer's disturbance: the current that nothing in the model explains, as the observer holds it.
+    Disturbance = 14,
+    /// Ripple of the residual of `current_load` at constant speed (root mean square).
+    Ripple = 15,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -51,6 +55,8 @@ impl Channel {
         Self::Stroke,
         Self::Drift,
         Self::Phase,
+        Self::Disturbance,
+        Self::Ripple,
     ];
 
     /// The stable word used in events and tables.
@@ -70,6 +76,8 @@ impl Channel {
             Self::Stroke => "stroke",
             Self::Drift => "drift",
             Self::Phase => "phase",
+            Self::Disturbance => "disturbance",
+            Self::Ripple => "ripple",
         }
     }
 
@@ -78,7 +86,11 @@ impl Channel {
         match self {
             Self::PositionNext | Self::Movement | Self::Drift => "m",
             Self::VelocityNext => "m/s",
-            Self::CurrentNext | Self::CurrentLoad | Self::Signature => "A",
+            Self::CurrentNext
+            | Self::CurrentLoad
+            | Self::Signature
+            | Self::Disturbance
+            | Self::Ripple => "A",
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
             Self::DriveState | Self::Frames | Self::AlState => "1",

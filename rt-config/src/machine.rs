@@ -13,6 +13,7 @@ pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, 
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
+    Turn,
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
@@ -37,6 +38,10 @@ pub const MAX_PARTS: usize = 16;
 pub const MAX_RECIPE_TWINS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
+/// Most turns of a schedule.
+pub const MAX_TURNS: usize = 64;
+/// Most strokes of one round of a schedule.
+pub const MAX_SCHEDULED_STROKES: u32 = 100_000;
 /// Largest number of parts in one recipe.
 pub const MAX_RECIPE_PARTS: usize = 256;
 /// Largest number of columns that cut a recording into segments.
@@ -75,6 +80,8 @@ pub struct Machine {
     pub parts: Vec<Part>,
     /// Recipes, `[[recipe]]`: the sequence of parts that is pressed, repeated for ever. Empty: part 0.
     pub recipes: Vec<Recipe>,
+    /// In which order, and for how many strokes, the recipes are in force, `[[schedule]]`, repeated for ever. Empty: the first one.
+    pub schedule: Vec<Turn>,
     /// The simulated machine; none where the machine is real.
     pub simulation: Option<Simulation>,
     /// How the columns of a foreign recording map to this machine.
@@ -298,15 +305,56 @@ pub struct Cascade {
     pub sampled: bool,
 }
 
-/// Healthy residual of one regime.
+/// Which figure of a movement a baseline is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FigureOf {
+    /// The residual of `current_load`.
+    #[default]
+    CurrentLoad,
+    /// The disturbance of the observer.
+    Disturbance,
+    /// The ripple of the residual at constant speed; `mean_a` is the geometric mean.
+    Ripple,
+}
+
+impl FigureOf {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::CurrentLoad, Self::Disturbance, Self::Ripple];
+
+    /// The channel that it is judged on, as in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CurrentLoad => "current_load",
+            Self::Disturbance => "disturbance",
+            Self::Ripple => "ripple",
+        }
+    }
+}
+
+/// Healthy figure of the movements of one regime.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegimeBaseline {
+    /// Which figure.
+    pub of: FigureOf,
     /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`.
     pub regime: String,
-    /// Mean of the block feature (A).
+    /// Mean (A).
     pub mean_a: f64,
-    /// Standard deviation of the block feature (A).
+    /// Standard deviation from movement to movement (A, > 0).
     pub sigma_a: f64,
+    /// Its law; none: nothing is known of its tail.
+    pub law: Option<FigureLaw>,
+}
+
+/// Tail of a figure of movements: Student's t over the learnt spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FigureLaw {
+    /// Degrees of freedom (1, at least 1).
+    pub freedom: f64,
+    /// Figures in the healthy record (>= 1).
+    pub figures: f64,
+    /// Length of that record (s, > 0).
+    pub record_s: f64,
 }
 
 /// The plant behind a simulated drive: what the builder's table says. `machine_seed` draws the machine around it.
@@ -376,8 +424,10 @@ pub struct StationTwin {
     pub leak_pa_per_s: f64,
     /// Its standard deviation from hold to hold (Pa/s).
     pub leak_sigma_pa_per_s: f64,
-    /// Limit of the one-cycle innovation of pressure (Pa); none: the channel is off.
+    /// Limit of the one-cycle innovation of pressure (Pa), which overrides the tail; without both the channel is off.
     pub pressure_limit_pa: Option<f64>,
+    /// Standard deviation of the one-cycle innovation of pressure in the healthy record (Pa, > 0), and the tail of its size in that unit.
+    pub pressure_tail: Option<(f64, Tail)>,
     /// Standard deviation of a reading (Pa); none: to be learnt.
     pub noise_pa: Option<f64>,
 }

@@ -54,9 +54,12 @@ pub(crate) struct File {
     /// Parts that the presses meet.
     #[serde(default)]
     pub(crate) part: Vec<PartTable>,
-    /// Sequences of parts; the first one is in force at the start.
+    /// Sequences of parts; the first one is in force unless there is a schedule.
     #[serde(default)]
     pub(crate) recipe: Vec<RecipeTable>,
+    /// Turns of the recipes, repeated.
+    #[serde(default)]
+    pub(crate) schedule: Vec<TurnTable>,
 }
 
 /// The machine as a whole.
@@ -287,6 +290,16 @@ pub(crate) struct RecipeTable {
     pub(crate) parts: At<Vec<At<String>>>,
 }
 
+/// How long one recipe is in force.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TurnTable {
+    /// Name of a recipe.
+    pub(crate) recipe: At<String>,
+    /// Strokes of the first press, 1 or more; 100000 at most in all turns together.
+    pub(crate) strokes: At<u32>,
+}
+
 /// A vacuum station: an I/O terminal with ejector, blow-off valve and pressure sensor.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -335,8 +348,12 @@ pub(crate) struct StationTwinTable {
     pub(crate) leak: Quantity<PressureRate>,
     /// Its standard deviation from hold to hold.
     pub(crate) leak_sigma: Quantity<PressureRate>,
-    /// Limit of the one-cycle innovation of pressure; the channel is off where it is missing.
+    /// Limit of the one-cycle innovation of pressure, which overrides the tail; without both the channel is off.
     pub(crate) pressure_limit: Option<Quantity<Pressure>>,
+    /// Standard deviation of that innovation in the healthy record; the unit of `pressure_tail`.
+    pub(crate) pressure_sigma: Option<Quantity<Pressure>>,
+    /// Tail of its size in the healthy record, of the detector fast_limit.
+    pub(crate) pressure_tail: Option<TailTable>,
     /// Standard deviation of a reading; learnt while running where it is missing.
     pub(crate) noise: Option<Quantity<Pressure>>,
 }

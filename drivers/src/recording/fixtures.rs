@@ -141,6 +141,7 @@ pub(crate) fn press_cell() -> Machine {
         }],
         parts: Vec::new(),
         recipes: Vec::new(),
+        schedule: Vec::new(),
         simulation: None,
         recording: None,
         inject: Vec::new(),

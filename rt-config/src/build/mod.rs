@@ -166,6 +166,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         stations,
         parts,
         recipes,
+        schedule: press::schedule(&file.schedule, &file.recipe, file.press.is_empty(), check),
         simulation: file.simulation.as_ref().map(|simulation| Simulation {
             machine_seed: simulation.machine_seed,
         }),

@@ -227,6 +227,9 @@ impl<'a> Reader<'a> {
             "spalling" => FaultKind::Spalling {
                 depth: self.quantity(form, value, &units::NUMBER, 1.0)?,
             },
+            "stiffness" => FaultKind::Stiffness {
+                factor: self.quantity(form, value, &units::NUMBER, 1.0)?,
+            },
             "frame_loss" => FaultKind::FrameLoss {
                 count: digits(value, 10)
                     .filter(|count| (1..=1_000_000).contains(count))

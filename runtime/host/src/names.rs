@@ -277,6 +277,7 @@ pub(crate) mod tests {
                 name: "a".into(),
                 parts: vec![0, 1],
             }],
+            schedule: Vec::new(),
             simulation: None,
             recording: None,
             inject: Vec::new(),

@@ -424,11 +424,11 @@ where
     };
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
-    let parts: &[u8] = machine.recipes.first().map_or(&[], |recipe| &recipe.parts);
+    let strokes = machine.stroke_contexts();
     let source = ProgramSource::new(
         &mut programs,
         &stations,
-        parts,
+        &strokes,
         machine.axes.len(),
         period_ns as f64 / 1e9,
         plan::stop_ramp_s(machine),

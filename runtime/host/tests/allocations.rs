@@ -194,10 +194,11 @@ fn heap_calls(
     .unwrap();
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
+    let strokes = machine.stroke_contexts();
     let source = ProgramSource::new(
         &mut programs,
         &stations,
-        &machine.recipes[0].parts,
+        &strokes,
         machine.axes.len(),
         machine.cycle.period_ns as f64 / 1e9,
         plan::stop_ramp_s(machine),

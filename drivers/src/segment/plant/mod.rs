@@ -210,6 +210,12 @@ impl Plant {
             }
             fault.done |= started;
         }
+        for unit in &mut self.drives {
+            let factor = unit.modifiers.stiffness;
+            if let Some(tool) = unit.tool_mut() {
+                tool.soften(factor);
+            }
+        }
     }
 
     /// Number of drives: axes, then presses.
@@ -356,6 +362,10 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
         FaultKind::Spalling { depth } => Ok((
             Effect::Spalling(size(*depth, 0.0, 1.0, "depth of spalling")?),
             axis()?,
+        )),
+        FaultKind::Stiffness { factor } => Ok((
+            Effect::Stiffness(size(*factor, 0.2, 1.0, "stiffness factor")?),
+            press()?,
         )),
         FaultKind::FrameLoss { .. } | FaultKind::Bus(_) => {
             Err("this is a fault of the bus, not of the machine behind it".to_owned())

@@ -277,7 +277,7 @@ impl Report {
         let f = &self.false_alarms;
         let _ = writeln!(
             text,
-            "false alarms: one in {:.0} s asked, {} detectors with a tail, {} figures without",
+            "false alarms: one in {:.0} s asked, {} detectors and figures with a tail, {} without",
             f.asked_s, f.tails, f.figures
         );
         for reason in &f.provisional {
@@ -429,7 +429,7 @@ mod tests {
         for part in [
             "extrapolated from",
             "figures of movements",
-            "pressure limit of gripper",
+            "leak rates of holds",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
