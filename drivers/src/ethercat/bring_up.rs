@@ -4,23 +4,28 @@
 //! configured is read back and becomes the plan of the cyclic exchange. The states above PRE-OP are requested here, so
 //! that a refusal is reported with its AL status code and not as a timeout.
 
+mod checks;
+mod drive;
+
 use super::error::BringUpError;
 use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
 use super::frame::command;
 use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
-use super::port::{Port, Sdo};
-use super::registers::{AlStatus, Registers, count};
+use super::port::Port;
+use super::registers::{AlStatus, Registers};
 use super::saved::{Saved, Startup};
 use super::states::{
     POLL_NS, REGISTER_TRIES, STATE_TIMEOUT_NS, await_all, first_error, poll, request_all,
 };
 use super::wire::entry_bytes;
 use super::{DriveScaling, EthercatBus, News};
-use crate::link::{Link, MAX_FRAME, RingState};
+use crate::link::{Link, MAX_FRAME};
+use checks::{check_count, check_eeproms, mailbox_error};
 use core::cell::Cell;
 use core::time::Duration;
-use ethercrab::error::{Error, MailboxError};
+use drive::{MODE_CSP, interpolation_period, prepare_drive};
+use ethercrab::error::Error;
 use ethercrab::subdevice_group::DcConfiguration;
 use ethercrab::{
     DcSync, DefaultLock, MainDevice, MainDeviceConfig, PduStorage, RetryBehaviour, SubDeviceGroup,
@@ -35,9 +40,6 @@ const MAX_IMAGE: usize = 16_384;
 const MAX_PIECE: usize = 1_024;
 /// FMMUs that are read back: ethercrab uses those of outputs and inputs, within the first four.
 const FMMUS_READ: u16 = 4;
-/// Tries to count the SubDevices, and how long each waits (ns).
-const COUNT_TRIES: u32 = 5;
-const COUNT_TIMEOUT_NS: u64 = 50_000_000;
 /// Time from configuring SYNC0 to its first pulse (ns), and what each SubDevice adds to it: it must not start in the
 /// past of a SubDevice that is configured last.
 const SYNC0_DELAY_NS: u64 = 50_000_000;
@@ -53,11 +55,6 @@ const SYNC0_TRIES: u32 = 3;
 const LOOP_CONTROL: u16 = 0x0101;
 const PORT_B_CLOSED: u8 = 0x0c;
 const PORTS_AUTOMATIC: u8 = 0x00;
-/// Control and status of the SII interface, and its bit for a wrong checksum.
-const SII_STATUS: u16 = 0x0502;
-const SII_CHECKSUM: u16 = 0x0800;
-/// Cyclic synchronous position (0x6060).
-const MODE_CSP: i8 = 8;
 
 type Group = SubDeviceGroup<MAX_SUBDEVICES, MAX_IMAGE, DefaultLock>;
 
@@ -245,102 +242,6 @@ fn startup(subdevice: &SubDevice, period_ns: u64) -> Vec<Startup> {
         }
     }
     all
-}
-
-fn check_count<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpError> {
-    let expected = bus.subdevices.len();
-    let mut found = None;
-    for _ in 0..COUNT_TRIES {
-        let deadline_ns = port.clock().now_ns().saturating_add(COUNT_TIMEOUT_NS);
-        found = count(port, deadline_ns);
-        if found.is_some() {
-            break;
-        }
-    }
-    if let Some(error) = port.take_error() {
-        return Err(error.into());
-    }
-    if port.link().is_redundant() && found != Some(expected) {
-        // Who cannot be reached from the first end may be reached from the second.
-        port.link_mut().close_ring();
-        // An end that is silent is so for sure after some tries.
-        for _ in 0..COUNT_TRIES {
-            let deadline_ns = port.clock().now_ns().saturating_add(COUNT_TIMEOUT_NS);
-            let _ = count(port, deadline_ns);
-        }
-        if let Some(RingState::Broken { answered: [a, b] }) = port.link().ring()
-            && usize::from(a) + usize::from(b) == expected
-        {
-            let name = |n: usize| bus.subdevices.get(n).map(|known| known.name.clone());
-            return Err(BringUpError::Ring {
-                before: usize::from(a).checked_sub(1).and_then(name),
-                behind: name(usize::from(a)),
-            });
-        }
-    }
-    match found {
-        None => Err(BringUpError::NoAnswer),
-        Some(found) if found == expected && found > 0 => Ok(()),
-        Some(found) => Err(BringUpError::Count {
-            expected,
-            found,
-            missing: bus
-                .subdevices
-                .get(found)
-                .map(|subdevice| subdevice.name.clone()),
-        }),
-    }
-}
-
-/// A SubDevice that cannot read its EEPROM is named before anybody else stumbles over it.
-fn check_eeproms<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpError> {
-    let mut line = Line::new();
-    for (position, subdevice) in bus.subdevices.iter().enumerate() {
-        let place = 0_u16.wrapping_sub(position as u16);
-        let status = (0..REGISTER_TRIES).find_map(|_| {
-            line.deadline_ns = port.clock().now_ns().saturating_add(REMEMBER_NS);
-            line.access(port, command::APRD, place, SII_STATUS, 2, &[])
-                .map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
-        });
-        if status.is_some_and(|status| status & SII_CHECKSUM != 0) {
-            return Err(BringUpError::Eeprom {
-                position,
-                name: subdevice.name.clone(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Whose mailbox ethercrab has failed at, and at which object.
-fn mailbox_error(error: &BringUpError, sdo: Option<Sdo>, bus: &Bus) -> Option<BringUpError> {
-    let BringUpError::Protocol { error, .. } = error else {
-        return None;
-    };
-    let Sdo {
-        station,
-        index,
-        subindex,
-        abort,
-    } = sdo?;
-    let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
-    let name = bus.subdevices.get(n)?.name.clone();
-    match (error, abort) {
-        (Error::Mailbox(MailboxError::Aborted { .. }), Some(code)) => {
-            Some(BringUpError::SdoAborted {
-                name,
-                index,
-                subindex,
-                code,
-            })
-        }
-        (Error::Timeout(_), None) => Some(BringUpError::MailboxSilent {
-            name,
-            index,
-            subindex,
-        }),
-        _ => None,
-    }
 }
 
 /// How long ethercrab is patient, and how often it tries.
@@ -551,65 +452,4 @@ async fn read_fmmus<S>(
         }
     }
     Ok(areas)
-}
-
-/// Reads a drive's scaling, and sets mode and interpolation period where it has the objects.
-async fn prepare_drive<'a, S>(
-    subdevice: &SubDeviceRef<'a, S>,
-    shift: u16,
-    set_mode: bool,
-    period_ns: u64,
-) -> Result<DriveScaling, Error>
-where
-    S: core::ops::Deref<Target = ethercrab::SubDevice>,
-{
-    let scaling = DriveScaling {
-        rated_current_ma: optional(subdevice.sdo_read::<u32>(0x6075 + shift, 0).await)?,
-        rated_torque_mnm: optional(subdevice.sdo_read::<u32>(0x6076 + shift, 0).await)?,
-    };
-    if set_mode {
-        subdevice.sdo_write(0x6060 + shift, 0, MODE_CSP).await?;
-    }
-    if let Some((value, exponent)) = interpolation_period(period_ns) {
-        let set = optional(subdevice.sdo_write(0x60c2 + shift, 1, value).await)?;
-        if set.is_some() {
-            optional(subdevice.sdo_write(0x60c2 + shift, 2, exponent).await)?;
-        }
-    }
-    Ok(scaling)
-}
-
-/// An SDO that a drive need not have: its refusal is no error.
-fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::Mailbox(MailboxError::Aborted { .. })) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// 0x60C2: value times ten to the exponent, in seconds; none where the period cannot be written so.
-fn interpolation_period(period_ns: u64) -> Option<(u8, i8)> {
-    let (mut value, mut exponent) = (period_ns, -9_i8);
-    while value > 0 && value.is_multiple_of(10) {
-        value /= 10;
-        exponent += 1;
-    }
-    Some((
-        u8::try_from(value).ok().filter(|&value| value > 0)?,
-        exponent,
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_as_cia_402_writes_them() {
-        assert_eq!(interpolation_period(1_000_000), Some((1, -3)));
-        assert_eq!(interpolation_period(250_000), Some((25, -5)));
-        assert_eq!(interpolation_period(62_500), None);
-        assert_eq!(interpolation_period(0), None);
-    }
 }

@@ -191,7 +191,7 @@ pub struct Recipe {
 pub struct Turn {
     /// Index into `recipes`.
     pub recipe: u8,
-    /// Strokes of the first press (1 to [`MAX_SCHEDULED_STROKES`], all turns together).
+    /// Strokes of the first press (1 to [`super::MAX_SCHEDULED_STROKES`], all turns together).
     pub strokes: u32,
 }
 

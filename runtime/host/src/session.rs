@@ -1,7 +1,11 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
-use crate::attached::{Attached, ProcessData};
-use crate::cli::CycleArgs;
+mod finish;
+mod options;
+
+pub use options::Options;
+
+use crate::attached::Attached;
 use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
@@ -9,28 +13,27 @@ use crate::control::{Place, Server, Setting};
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
-use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
+use crate::lines::{BusLine, EventRecord, PhasesLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
-use crate::overruns::cause::Kind;
-use crate::overruns::record::Causes;
 use crate::overruns::sentry::{self, Sentry};
 use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
-use crate::phases::{Delivery, Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
+use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
 use crate::realtime::{Chosen, Held, capabilities, nic};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
-use crate::scribe::{Scribe, ScribeTotals};
+use crate::scribe::Scribe;
 use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
 use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, service, tables, thresholds};
+use finish::finish;
 use rustix::thread::CapabilitySet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use twinstep_config::machine::{Machine, Overrun};
 use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
@@ -39,58 +42,6 @@ use twinstep_drivers::recording::Writer;
 
 /// Events that wait for the live view; it shows the last few only.
 const VIEW_EVENTS: usize = 1024;
-
-/// How a run is to be.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Title of the live view.
-    pub title: String,
-    /// End after so many cycles.
-    pub cycles: Option<u64>,
-    /// Exit with 3 when deviations were found.
-    pub judge: bool,
-    /// Record into this file.
-    pub record: Option<PathBuf>,
-    /// Folder of the event store.
-    pub state: PathBuf,
-    /// Drives are enabled.
-    pub armed: bool,
-    /// Nothing but events and the summary is shown.
-    pub quiet: bool,
-    /// The network interface, where the bus is a real one.
-    pub interface: Option<String>,
-    /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
-    pub simulated: bool,
-    /// The control socket; the usual one unless named, and none at all in virtual time unless named.
-    pub socket: Option<PathBuf>,
-    /// Group whose members may use it too.
-    pub socket_group: Option<String>,
-    /// Where every cycle is left for who finds budgets; none in other runs.
-    pub samples: Option<Delivery>,
-    /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
-    pub real_time: bool,
-}
-
-impl Options {
-    /// Options from the command line.
-    pub fn new(title: &str, args: &CycleArgs, state: PathBuf, armed: bool) -> Self {
-        Self {
-            title: title.to_owned(),
-            cycles: args.cycles,
-            judge: args.judge,
-            record: args.record.clone(),
-            state,
-            armed,
-            quiet: args.fast || args.json,
-            interface: None,
-            simulated: false,
-            socket: args.control.clone(),
-            socket_group: args.control_group.clone(),
-            samples: None,
-            real_time: !args.fast,
-        }
-    }
-}
 
 /// What the cycle thread brings back.
 struct Done {
@@ -491,74 +442,5 @@ where
     Ok(Done {
         trouble: runner.stop(),
         ..done
-    })
-}
-
-fn finish(
-    machine: &Machine,
-    options: &Options,
-    output: &Output,
-    done: &Done,
-    totals: ScribeTotals,
-    (causes, process_data): (&Causes, Option<ProcessData>),
-) -> Result<Exit, HostError> {
-    let shares = plan::shares(machine);
-    let extrapolated = thresholds::extrapolated(machine, shares);
-    let summary = SummaryLine {
-        cycles: done.cycles,
-        period_ns: machine.cycle.period_ns,
-        events: totals.raised,
-        dropped_events: totals.dropped,
-        overruns: done.overruns,
-        overrun_causes: causes.by_cause(Kind::Overrun),
-        digest: format!("{:016x}", done.digest),
-        false_alarms: FalseAlarmsLine {
-            asked_s: machine.judge.false_alarm_interval_s as u64,
-            extrapolated_s: extrapolated.map(|all| all.interval_s() as u64),
-            extrapolated_low_s: extrapolated.map(|all| all.low_s() as u64),
-            demonstrated_s: totals.exposure.demonstrated_s(),
-            streams: shares.streams(),
-        },
-        process_data,
-        bus: done.bus,
-        phase: done.phase,
-        coast: done.coast,
-        phases: done.summary_phases,
-        trust: done.trust,
-    };
-    if output.json() {
-        done.health.iter().for_each(|line| output.json_line(line));
-        output.json_line(&summary);
-    } else {
-        if !done.health.is_empty() {
-            output.line(&health::text(&done.health));
-        }
-        output.line(&tables::summary_text(&summary));
-    }
-    if let Some(trouble) = done.trouble.as_ref().filter(|_| !done.owns_outputs) {
-        return Err(HostError::machine(
-            format!("the source of the process data failed: {trouble}"),
-            "what came before was judged",
-        ));
-    }
-    if let Some(ended) = &done.ended {
-        let then = done.trouble.as_ref().map_or("it was stopped in order".to_owned(), |trouble| {
-            format!("it did not stop in order: {trouble}; make sure that it stands before anybody enters")
-        });
-        return Err(HostError::machine(
-            format!("the machine was stopped: {ended}"),
-            then,
-        ));
-    }
-    if let Some(trouble) = &done.trouble {
-        return Err(HostError::machine(
-            format!("the machine did not stop in order: {trouble}"),
-            "make sure that it stands before anybody enters; the drives' watchdogs act on their own options",
-        ));
-    }
-    Ok(if options.judge && totals.raised > 0 {
-        Exit::Deviations
-    } else {
-        Exit::Fine
     })
 }

@@ -80,7 +80,7 @@ fn attend(
     options.interface = Some(interface.clone());
     // Two MainDevices on one bus would move the same drives.
     let _claim = realtime::claim_bus(&interface)?;
-    let _nic = set_interface(&interface, &machine, output)?;
+    let _nic = set_interface(&interface, machine, output)?;
     realtime::capabilities::prepare();
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
