@@ -5,7 +5,7 @@
 //! half that it reached. A pair of answers becomes one frame: working counters are added, inputs put together. So a
 //! break costs no cycle, whoever is behind it.
 //!
-//! A frame that has no partner is waited for until the deadline. After [`MISSES`] of them in a row that way is taken to be
+//! A frame that has no partner is waited for until the deadline. After `MISSES` of them in a row that way is taken to be
 //! dead and nobody waits for it, until something comes from there again.
 
 use super::{Ends, Link, LinkError, MAX_FRAME, RingState, Side};

@@ -1,7 +1,7 @@
 //! Where the process data of the configured machine stand in somebody else's frames.
 //!
 //! After an observed start-up the FMMUs say it. A tap that joined later takes the configuration, and what the frames
-//! show [as evidence](super::evidence). SubDevices that are known by an EEPROM image alone are nobody's: they count in
+//! show as evidence. SubDevices that are known by an EEPROM image alone are nobody's: they count in
 //! the working counter, and their bytes are skipped.
 
 use super::learn::{Learner, Station};

@@ -351,8 +351,12 @@ pub type StatusArgs = RunningArgs;
 /// Arguments of `inject`.
 #[derive(Args, Clone, Debug)]
 pub struct InjectArgs {
-    /// Faults, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2; their time counts from now
-    #[arg(value_name = "FAULT", required_unless_present = "clear")]
+    /// Faults to inject, in the syntax of [`twinstep_config::fault`].
+    #[arg(
+        value_name = "FAULT",
+        required_unless_present = "clear",
+        help = "Faults, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2; their time counts from now"
+    )]
     pub faults: Vec<String>,
 
     /// Take back those that last or wait, before any other is injected

@@ -1,6 +1,6 @@
 //! The nine phases of a cycle, the groups of models within them, and the stopwatch for both.
 //!
-//! What is counted of them stands in [`statistics`].
+//! What is counted of them stands in `phases/statistics.rs`.
 
 mod buckets;
 mod statistics;

@@ -1,7 +1,7 @@
 //! The last cycles, always kept, and dumps of them around an overrun.
 //!
 //! The ring belongs to the cycle thread and is written every cycle. For a dump the cycle copies it into a buffer that was made
-//! before, [`A_CYCLE`] entries a cycle, oldest first: the ring overwrites one entry a cycle, so that the copy stays ahead.
+//! before, `A_CYCLE` entries a cycle, oldest first: the ring overwrites one entry a cycle, so that the copy stays ahead.
 
 use super::cause::Outcome;
 use crate::phases::{Group, GroupLaps, Laps, Phase};

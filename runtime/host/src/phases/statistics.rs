@@ -126,7 +126,7 @@ pub enum Timing {
 /// Cycles at the start that are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WarmUp {
-    /// [`WARM_UP_CYCLES`], or a tenth of a shorter run.
+    /// `WARM_UP_CYCLES`, or a tenth of a shorter run.
     #[default]
     Usual,
     /// So many.
