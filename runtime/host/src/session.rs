@@ -1,6 +1,8 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
-use crate::attached::{Attached, ProcessData};
+mod end;
+
+use crate::attached::Attached;
 use crate::cli::CycleArgs;
 use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
@@ -9,11 +11,9 @@ use crate::control::{Place, Server, Setting};
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
-use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
+use crate::lines::{BusLine, EventRecord, PhasesLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
-use crate::overruns::cause::Kind;
-use crate::overruns::record::Causes;
 use crate::overruns::sentry::{self, Sentry};
 use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
@@ -22,7 +22,7 @@ use crate::plan::{self, PlanStore};
 use crate::realtime::{Chosen, Held, capabilities, nic};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
-use crate::scribe::{Scribe, ScribeTotals};
+use crate::scribe::Scribe;
 use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
@@ -209,7 +209,7 @@ where
                 done
             });
         // The cycle thread has taken its own along; here nothing takes any but the interface, which is set back at the end.
-        let kept = if machine.realtime.nic.is_asked() {
+        let kept = if machine.realtime.nic.is_asked() || machine.tsn.is_some() {
             nic::RIGHTS
         } else {
             CapabilitySet::empty()
@@ -270,7 +270,7 @@ where
             lost.dropped
         ));
     }
-    finish(
+    end::finish(
         machine,
         options,
         output,
@@ -491,74 +491,5 @@ where
     Ok(Done {
         trouble: runner.stop(),
         ..done
-    })
-}
-
-fn finish(
-    machine: &Machine,
-    options: &Options,
-    output: &Output,
-    done: &Done,
-    totals: ScribeTotals,
-    (causes, process_data): (&Causes, Option<ProcessData>),
-) -> Result<Exit, HostError> {
-    let shares = plan::shares(machine);
-    let extrapolated = thresholds::extrapolated(machine, shares);
-    let summary = SummaryLine {
-        cycles: done.cycles,
-        period_ns: machine.cycle.period_ns,
-        events: totals.raised,
-        dropped_events: totals.dropped,
-        overruns: done.overruns,
-        overrun_causes: causes.by_cause(Kind::Overrun),
-        digest: format!("{:016x}", done.digest),
-        false_alarms: FalseAlarmsLine {
-            asked_s: machine.judge.false_alarm_interval_s as u64,
-            extrapolated_s: extrapolated.map(|all| all.interval_s() as u64),
-            extrapolated_low_s: extrapolated.map(|all| all.low_s() as u64),
-            demonstrated_s: totals.exposure.demonstrated_s(),
-            streams: shares.streams(),
-        },
-        process_data,
-        bus: done.bus,
-        phase: done.phase,
-        coast: done.coast,
-        phases: done.summary_phases,
-        trust: done.trust,
-    };
-    if output.json() {
-        done.health.iter().for_each(|line| output.json_line(line));
-        output.json_line(&summary);
-    } else {
-        if !done.health.is_empty() {
-            output.line(&health::text(&done.health));
-        }
-        output.line(&tables::summary_text(&summary));
-    }
-    if let Some(trouble) = done.trouble.as_ref().filter(|_| !done.owns_outputs) {
-        return Err(HostError::machine(
-            format!("the source of the process data failed: {trouble}"),
-            "what came before was judged",
-        ));
-    }
-    if let Some(ended) = &done.ended {
-        let then = done.trouble.as_ref().map_or("it was stopped in order".to_owned(), |trouble| {
-            format!("it did not stop in order: {trouble}; make sure that it stands before anybody enters")
-        });
-        return Err(HostError::machine(
-            format!("the machine was stopped: {ended}"),
-            then,
-        ));
-    }
-    if let Some(trouble) = &done.trouble {
-        return Err(HostError::machine(
-            format!("the machine did not stop in order: {trouble}"),
-            "make sure that it stands before anybody enters; the drives' watchdogs act on their own options",
-        ));
-    }
-    Ok(if options.judge && totals.raised > 0 {
-        Exit::Deviations
-    } else {
-        Exit::Fine
     })
 }
