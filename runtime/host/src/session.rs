@@ -160,7 +160,7 @@ where
                 done
             });
         // The cycle thread has taken its own along; here nothing takes any but the interface, which is set back at the end.
-        let kept = if machine.realtime.nic.is_asked() {
+        let kept = if machine.realtime.nic.is_asked() || machine.tsn.is_some() {
             nic::RIGHTS
         } else {
             CapabilitySet::empty()

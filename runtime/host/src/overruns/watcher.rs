@@ -79,7 +79,10 @@ impl Watcher {
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("watcher".into())
-            .spawn(move || worker.run(&stopping))
+            .spawn(move || {
+                let _ = crate::realtime::capabilities::give_up_all();
+                worker.run(&stopping)
+            })
             .map_err(|error| {
                 HostError::machine(
                     format!("cannot start the watcher thread: {error}"),
