@@ -36,6 +36,7 @@ const EVENT: &[&str] = &[
 ];
 const SUMMARY: &[&str] = &[
     "bus",
+    "coast",
     "cycles",
     "digest",
     "dropped_events",

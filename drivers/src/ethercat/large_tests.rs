@@ -96,6 +96,12 @@ fn two_hundred_subdevices_stay_in_op_with_right_working_counters() {
             assert!(reports.contains(&(news, Some(n), cause)), "{reports:?}");
         }
     }
+    // A damaged frame is first one that does not come back, until the error counters have said who damaged it. The host makes
+    // one event of both.
+    let late = |(_, subdevice, cause): &(News, Option<usize>, Cause)| {
+        subdevice.is_none() && *cause == Cause::FramesLate
+    };
+    reports.retain(|report| !late(report));
     assert_eq!(reports.len(), 4, "{reports:?}");
     assert!(bus.shutdown());
 }
