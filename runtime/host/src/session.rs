@@ -254,7 +254,11 @@ fn control_place(
     if !options.real_time {
         return Ok(None);
     }
-    let place = Place::usual(&machine.name, &options.state, options.simulated, group)?;
+    // Who only listens may stand beside whoever runs the machine.
+    let bus = machine.bus.as_ref();
+    let listens = bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some());
+    let beside = options.simulated || listens;
+    let place = Place::usual(&machine.name, &options.state, beside, group)?;
     match &place {
         None => output.note("no folder for a control socket: name one with --control"),
         Some(place) if place.is_unusual() => output.note(&format!(
