@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
 
 /// The ends of the cable: the MainDevice's, and the segment's.
 pub const ENDS: [&str; 2] = ["ec0", "ec1"];
@@ -18,6 +19,8 @@ pub const SECOND_ENDS: [&str; 2] = ["ec2", "ec3"];
 pub struct Cable {
     ip: PathBuf,
     name: String,
+    /// Control sockets of runs on this cable: those of other tests are none of their business.
+    sockets: TempDir,
 }
 
 impl Cable {
@@ -39,7 +42,9 @@ impl Cable {
             );
             return None;
         }
-        let cable = Self { ip, name };
+        let sockets = TempDir::with_prefix("twinstep-cable-")
+            .unwrap_or_else(|error| panic!("no folder: {error}"));
+        let cable = Self { ip, name, sockets };
         cable.lay(ENDS);
         Some(cable)
     }
@@ -76,6 +81,7 @@ impl Cable {
             .args(["netns", "exec", &self.name])
             .arg(program)
             .args(args)
+            .env("XDG_RUNTIME_DIR", self.sockets.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         command

@@ -254,11 +254,16 @@ fn control_place(
     if !options.real_time {
         return Ok(None);
     }
-    // Who only listens may stand beside whoever runs the machine.
+    // Who only listens has a name of its own: it stands beside whoever runs the machine, and neither is in the other's way.
     let bus = machine.bus.as_ref();
     let listens = bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some());
+    let name = if listens {
+        format!("{} listening", machine.name)
+    } else {
+        machine.name.clone()
+    };
     let beside = options.simulated || listens;
-    let place = Place::usual(&machine.name, &options.state, beside, group)?;
+    let place = Place::usual(&name, &options.state, beside, group)?;
     match &place {
         None => output.note("no folder for a control socket: name one with --control"),
         Some(place) if place.is_unusual() => output.note(&format!(
