@@ -113,12 +113,19 @@ impl Pacer {
                 clock::monotonic_ns().saturating_sub(self.wall_ns)
             }
             Pace::Bus(bus) => {
-                // The bus goes by the same clock.
+                // A real bus goes by the same clock; a virtual one is taken along.
                 clock::wait_until_ns(self.next_ns, self.spin_ns);
+                bus.wait_until_ns(self.next_ns);
                 bus.now_ns().saturating_sub(self.next_ns)
             }
             Pace::Frames => 0,
         }
+    }
+
+    /// Whether a start that is `late_ns` late may bring the samples of another SYNC0: on a real bus, from half a period on. In
+    /// front of a simulated one time waits.
+    pub fn is_out_of_step(&self, late_ns: u64) -> bool {
+        matches!(self.pace, Pace::Bus(_)) && late_ns > self.period_ns / 2
     }
 
     /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have. Returns how many starts

@@ -23,7 +23,7 @@ use crate::uadp::Predictions;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
-use twinstep_drivers::bus::{BusCause, ProcessImage};
+use twinstep_drivers::bus::{BusCause, BusFault, ProcessImage};
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
@@ -84,6 +84,8 @@ pub struct Runner<'a, B> {
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
     stops_on_overrun: bool,
+    /// Starts were left out since the last samples, or this one is far too late.
+    skipped: bool,
     /// Why the run ended before anybody asked it to, in words.
     ended: Option<String>,
     /// A status that was asked for, while it is filled.
@@ -130,6 +132,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             coast: CoastWatch::default(),
             outbox_dropped: 0,
             stops_on_overrun: false,
+            skipped: false,
             ended: None,
             status: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
@@ -194,6 +197,7 @@ impl<'a, B: Attached> Runner<'a, B> {
     pub fn cycle(&mut self) -> Flow {
         // wake
         let late_ns = self.pacer.wait();
+        self.skipped |= self.pacer.is_out_of_step(late_ns);
         self.timer.begin(crate::clock::monotonic_ns());
         self.timer.set(Phase::Wake, late_ns);
 
@@ -222,6 +226,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             Phase::Send,
             self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns),
         );
+        let result = self.after_a_skip(result);
         let stamp = match &result {
             Ok(stamp) => *stamp,
             Err(fault) if fault.cause == BusCause::End => return Flow::End,
@@ -266,6 +271,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.obey();
         self.show(stamp);
         let skipped = self.pacer.advance(self.bus.phase_error_ns());
+        self.skipped |= skipped > 0;
         self.setpoints(exchange, skipped);
         self.bus.acyclic(self.pacer.acyclic_budget());
         self.report_findings(stamp);
@@ -287,6 +293,21 @@ impl<'a, B: Attached> Runner<'a, B> {
             );
         }
         Flow::Next
+    }
+
+    /// The first samples after a start that was left out, or far too late, are those of a new segment: the drives went on without
+    /// set-points for longer than the twins know of. A recording says so too, so that a replay does the same.
+    fn after_a_skip(
+        &mut self,
+        result: Result<CycleStamp, BusFault>,
+    ) -> Result<CycleStamp, BusFault> {
+        match result {
+            Ok(stamp) if core::mem::take(&mut self.skipped) => Err(BusFault {
+                stamp,
+                cause: BusCause::Segment,
+            }),
+            _ => result,
+        }
     }
 
     /// Cycles done.
