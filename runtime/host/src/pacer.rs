@@ -122,12 +122,6 @@ impl Pacer {
         }
     }
 
-    /// Whether a start that is `late_ns` late may bring the samples of another SYNC0: on a real bus, from half a period on. In
-    /// front of a simulated one time waits.
-    pub fn is_out_of_step(&self, late_ns: u64) -> bool {
-        matches!(self.pace, Pace::Bus(_)) && late_ns > self.period_ns / 2
-    }
-
     /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have. Returns how many starts
     /// have passed unused: two set-points are never sent in one SYNC0.
     pub fn advance(&mut self, phase_error_ns: Option<i64>) -> u32 {

@@ -84,8 +84,10 @@ pub struct Runner<'a, B> {
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
     stops_on_overrun: bool,
-    /// Starts were left out since the last samples, or this one is far too late.
+    /// Starts were left out since the last samples.
     skipped: bool,
+    /// Stamp of the last samples.
+    last_good: CycleStamp,
     /// Why the run ended before anybody asked it to, in words.
     ended: Option<String>,
     /// A status that was asked for, while it is filled.
@@ -133,6 +135,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             outbox_dropped: 0,
             stops_on_overrun: false,
             skipped: false,
+            last_good: CycleStamp::default(),
             ended: None,
             status: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
@@ -197,7 +200,6 @@ impl<'a, B: Attached> Runner<'a, B> {
     pub fn cycle(&mut self) -> Flow {
         // wake
         let late_ns = self.pacer.wait();
-        self.skipped |= self.pacer.is_out_of_step(late_ns);
         self.timer.begin(crate::clock::monotonic_ns());
         self.timer.set(Phase::Wake, late_ns);
 
@@ -226,7 +228,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             Phase::Send,
             self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns),
         );
-        let result = self.after_a_skip(result);
+        let result = self.in_step(result);
         let stamp = match &result {
             Ok(stamp) => *stamp,
             Err(fault) if fault.cause == BusCause::End => return Flow::End,
@@ -295,19 +297,38 @@ impl<'a, B: Attached> Runner<'a, B> {
         Flow::Next
     }
 
-    /// The first samples after a start that was left out, or far too late, are those of a new segment: the drives went on without
-    /// set-points for longer than the twins know of. A recording says so too, so that a replay does the same.
-    fn after_a_skip(
-        &mut self,
-        result: Result<CycleStamp, BusFault>,
-    ) -> Result<CycleStamp, BusFault> {
-        match result {
-            Ok(stamp) if core::mem::take(&mut self.skipped) => Err(BusFault {
+    /// Samples that are not one period after those of the cycle before are those of a new segment: the drives went on without
+    /// set-points for longer than the twins know of. So it is after a start that was left out, and where the frame came to the
+    /// drives too late for its SYNC0. A recording says so too, so that a replay does the same.
+    fn in_step(&mut self, result: Result<CycleStamp, BusFault>) -> Result<CycleStamp, BusFault> {
+        let stamp = match result {
+            Ok(stamp) => stamp,
+            Err(fault) => {
+                if fault.cause == BusCause::Segment {
+                    self.last_good = CycleStamp::default();
+                }
+                return Err(fault);
+            }
+        };
+        let last = core::mem::replace(&mut self.last_good, stamp);
+        let skipped = core::mem::take(&mut self.skipped);
+        let passed_ns = stamp.dc_time_ns.wrapping_sub(last.dc_time_ns).cast_signed();
+        let period_ns = self.pacer.period_ns();
+        let expected_ns = (stamp.cycle - last.cycle)
+            .wrapping_mul(period_ns)
+            .cast_signed();
+        // Without distributed clocks nobody tells when the frame was there.
+        let clocks = stamp.dc_time_ns > 0 && last.dc_time_ns > 0;
+        let off_ns = passed_ns.wrapping_sub(expected_ns).unsigned_abs();
+        if skipped || (clocks && off_ns > period_ns / 2) {
+            // The next samples are the first of it.
+            self.last_good = CycleStamp::default();
+            return Err(BusFault {
                 stamp,
                 cause: BusCause::Segment,
-            }),
-            _ => result,
+            });
         }
+        Ok(stamp)
     }
 
     /// Cycles done.
