@@ -1,7 +1,7 @@
 //! A commissioning run for the machines of the benchmarks: limits and baselines for every channel and feature.
 
 use crate::fleet::Fleet;
-use twinstep_config::machine::{Axis, HealthyInnovation, Machine, RegimeBaseline};
+use twinstep_config::machine::{Axis, FigureOf, HealthyInnovation, Machine, RegimeBaseline};
 use twinstep_cycle::plan::NEXT;
 use twinstep_host::plan::PlanStore;
 use twinstep_models::blocks::{FEATURES, Feature};
@@ -132,6 +132,8 @@ fn enter(axis: &mut Axis, seen: &Seen) {
                 2.0 * (square / (n - 1.0)).sqrt()
             };
             RegimeBaseline {
+                of: FigureOf::CurrentLoad,
+                law: None,
                 regime: feature.name().to_owned(),
                 mean_a,
                 sigma_a: sigma_a.max(LEAST_SIGMA_A),

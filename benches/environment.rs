@@ -14,11 +14,7 @@ pub fn describe() -> String {
             .to_owned()
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = read("/proc/loadavg")
-        .split_whitespace()
-        .next()
-        .unwrap_or("unknown")
-        .to_owned();
+    let load = load();
     let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
     let preempt = if trust.realtime_kernel {
         "PREEMPT_RT"
@@ -38,6 +34,15 @@ pub fn describe() -> String {
             ""
         },
     )
+}
+
+/// Load over the last minute.
+pub fn load() -> String {
+    read("/proc/loadavg")
+        .split_whitespace()
+        .next()
+        .unwrap_or("unknown")
+        .to_owned()
 }
 
 /// The widest vectors that the compiler was allowed to use.

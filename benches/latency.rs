@@ -1,67 +1,38 @@
-//! ns from frame in memory to event readable in the queue.
+//! ns from frame in memory to a flag that can be read: in the same process and in another one.
 //!
 //! The bytes of a cycle stand in the process image, and one axis has left its path far enough to trip its fast limit. From
 //! then on everything between the frame and the flag is measured: bytes to SI, comparison of all axes and stations, the
-//! event into the queue, and the other end of the queue seeing it. All functions are those of the cycle thread.
+//! event into the queue and the other end of the queue seeing it; or the flag into the shared memory, and a program on another
+//! core that polls having it. All functions are those of the cycle thread.
 
-use heapless::spsc::Queue;
+use heapless::spsc::{Consumer, Producer, Queue};
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 use twinstep_benches::arguments::Mode;
-use twinstep_benches::commission::commission;
-use twinstep_benches::environment;
+use twinstep_benches::disturb::{Flags, SEED, is_flag_of, shots};
 use twinstep_benches::figures::{Figures, clock_cost_ns};
-use twinstep_benches::{machines, wire::Wire};
+use twinstep_benches::subscriber::{self, ASLEEP, OtherProcess};
+use twinstep_benches::{environment, machines};
 use twinstep_config::machine::Machine;
-use twinstep_cycle::event::{Detector, Event, EventState, Source};
-use twinstep_drivers::object_map::ObjectMap;
-use twinstep_host::clock::monotonic_ns;
+use twinstep_cycle::event::Event;
+use twinstep_host::realtime::Held;
 use twinstep_host::scribe::EVENT_QUEUE;
-use twinstep_models::channel::Channel;
-use twinstep_models::sample::{Context, CycleStamp, Missing, Samples};
-
-/// Seed of machines, noise and start phases.
-const SEED: u64 = 1;
-/// Cycles of the commissioning run.
-const COMMISSIONING_CYCLES: u64 = 6000;
-/// Cycles in which an axis that was disturbed is left alone: its limit must clear first, and what comes
-/// back soon would not count as new.
-const REST_CYCLES: u64 = 4000;
-/// The jump, over the axis' limit.
-const JUMP: f64 = 10.0;
+use twinstep_host::tables::trust_text;
+use twinstep_host::trust::Trust;
 
 fn main() -> ExitCode {
+    if subscriber::was_started() {
+        return ExitCode::SUCCESS;
+    }
     match Mode::from_process() {
         Mode::List => Mode::list(),
         Mode::Smoke => {
-            let latency = measure(&mut machines::press_cell(), 20, None);
-            assert_eq!(latency.count(), 20);
+            let cell = machines::press_cell;
+            assert_eq!(same_process(&mut cell(), 20, None, None).count(), 20);
+            assert_eq!(other_process(&mut cell(), 20, None, None).count(), 20);
         }
-        Mode::Measure => {
-            println!("{}\n", environment::describe());
-            println!("ns from frame in memory to event readable in the queue");
-            println!(
-                "{:<40}{:>9}{:>9}{:>9}{:>9}{:>9}",
-                "", "median", "p99", "p99.9", "max", "repeats"
-            );
-            let pause = Some(Duration::from_millis(1));
-            show(
-                "press cell, 10 SubDevices",
-                &measure(&mut machines::press_cell(), 10_000, None),
-            );
-            show(
-                "press cell, after 1 ms asleep",
-                &measure(&mut machines::press_cell(), 1000, pause),
-            );
-            show(
-                "100 axes",
-                &measure(&mut machines::many_axes(100, SEED), 10_000, None),
-            );
-            show(
-                "100 axes, after 1 ms asleep",
-                &measure(&mut machines::many_axes(100, SEED), 1000, pause),
-            );
-        }
+        Mode::Measure => measure(),
         Mode::Instructions | Mode::Counted => {
             eprintln!("instructions are counted by the bench `pipeline`")
         }
@@ -69,9 +40,69 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Prints all tables.
+fn measure() {
+    println!("{}", environment::describe());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // As the product does: the last one; the subscriber has the first.
+    let (own, other) = (cores - 1, 0);
+    println!("{}\n", on_a_thread(|| trust_of(own)));
+    println!("ns from frame in memory to a flag that can be read");
+    println!(
+        "{:<50}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "", "median", "p99", "p99.9", "max", "repeats"
+    );
+    let machines: [(&str, fn() -> Machine); 2] = [
+        ("press cell (8 axes, press)", machines::press_cell),
+        ("100 axes", || machines::many_axes(100, SEED)),
+    ];
+    let pauses = [("", None), (", after 1 ms asleep", Some(ASLEEP))];
+    for (machine, make) in machines {
+        for (how, pause) in pauses {
+            let repeats = if pause.is_none() { 10_000 } else { 2000 };
+            let figures = on_a_thread(|| same_process(&mut make(), repeats, pause, Some(own)));
+            show(&format!("same process, {machine}{how}"), &figures);
+        }
+    }
+    if own == other {
+        println!("one core only: another process was not measured");
+        return;
+    }
+    for (machine, make) in machines {
+        for (how, pause) in pauses {
+            let repeats = if pause.is_none() { 5000 } else { 2000 };
+            let pair = Some((own, other));
+            let figures = on_a_thread(|| other_process(&mut make(), repeats, pause, pair));
+            show(&format!("other process, {machine}{how}"), &figures);
+        }
+    }
+    println!("load now {}", environment::load());
+}
+
+/// What a thread like the cycle's is granted on `core`, in words.
+fn trust_of(core: usize) -> String {
+    let text = || trust_text(&Trust::observe());
+    match subscriber::enter(Some(core)) {
+        Ok(held) => {
+            let text = text();
+            drop(held);
+            text
+        }
+        Err(error) => format!("{}{}", error.render(false), text()),
+    }
+}
+
+/// Does `work` on a thread of its own, so that nothing else keeps its core and policy.
+fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(work).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
 fn show(name: &str, latency: &Figures) {
     println!(
-        "{name:<40}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>9}",
+        "{name:<50}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>9}",
         latency.median(),
         latency.quantile(0.99),
         latency.quantile(0.999),
@@ -80,104 +111,84 @@ fn show(name: &str, latency: &Figures) {
     );
 }
 
-/// Disturbs one axis after the other, `repeats` times in all (ns each). With a `pause` the thread sleeps before the
-/// frame of a disturbed cycle, as the cycle thread does before every cycle; without, caches stay warm.
-///
-/// # Panics
-/// When a disturbance raises no event on its axis: then nothing was measured.
-#[expect(
-    clippy::expect_used,
-    reason = "a machine that has no process data cannot be measured"
-)]
-fn measure(machine: &mut Machine, repeats: usize, pause: Option<Duration>) -> Figures {
-    let (plan, mut fleet) = commission(machine, SEED, COMMISSIONING_CYCLES);
-    let axes = plan.params.len();
-    let map = ObjectMap::new(machine).expect("the machine has process data");
-    let wire = Wire::new(machine, &map).expect("the drives map what a reading needs");
-    let mut image = map.image();
-    let mut state = plan.state();
-    let mut pipeline = plan.pipeline(&mut state);
-    let mut queue: Queue<Event, EVENT_QUEUE> = Queue::new();
-    let (mut producer, mut consumer) = queue.split();
-    let mut axis_readings = vec![Err(Missing::NoFrame); axes];
-    let mut station_readings = vec![Err(Missing::NoFrame); machine.stations.len()];
-    let mut latency = Figures::with_capacity(repeats);
+/// The queue between cycle and scribe, both ends in one thread.
+struct InQueue<'a> {
+    producer: Producer<'a, Event>,
+    consumer: Consumer<'a, Event>,
+    _held: Option<Held>,
+}
+
+impl Flags for InQueue<'_> {
+    #[inline]
+    fn send(&mut self, event: Event) {
+        // It was emptied after the last cycle.
+        let _ = self.producer.enqueue(event);
+    }
+
+    #[inline]
+    fn is_readable(&mut self) -> bool {
+        self.consumer.peek().is_some()
+    }
+
+    fn finish(&mut self, disturbed: Option<usize>) -> bool {
+        let mut found = false;
+        while let Some(event) = self.consumer.dequeue() {
+            found |= disturbed.is_some_and(|axis| is_flag_of(&event, axis));
+        }
+        found
+    }
+}
+
+/// Latencies to the other end of the queue (ns each), on `core` as the cycle's thread; none: as it is.
+#[expect(clippy::expect_used, reason = "a bench without figures must fail")]
+fn same_process(
+    machine: &mut Machine,
+    repeats: usize,
+    pause: Option<Duration>,
+    core: Option<usize>,
+) -> Figures {
     let clock = clock_cost_ns();
-
-    let settled = 2 * u64::from(plan.plan().thresholds.settle_cycles);
-    let every = (REST_CYCLES / axes as u64).max(4);
-    let mut cycle = 0;
-    while latency.count() < repeats {
-        let stamp = CycleStamp {
-            cycle,
-            time_ns: cycle * machine.cycle.period_ns,
-            dc_time_ns: 0,
-        };
-        pipeline.predict();
-        fleet.next();
-        wire.fill(
-            &map,
-            &mut image,
-            &fleet.axis_readings,
-            &fleet.station_readings,
-        );
-        let disturbed = if cycle > settled && cycle.is_multiple_of(every) {
-            let axis = (cycle / every) as usize % axes;
-            let jump = position_limit_m(&plan, axis).zip(fleet.axis_readings[axis].ok());
-            if let Some((limit_m, reading)) = jump {
-                wire.put_position(&mut image, axis, reading.position_m + JUMP * limit_m);
-            }
-            Some(axis)
-        } else {
-            None
-        };
-        // What the slow channel found in the last cycle is no part of this one's latency.
-        while pipeline.take_event().is_some() {}
-        if let (Some(pause), Some(_)) = (pause, disturbed) {
-            std::thread::sleep(pause);
-        }
-
-        let start = monotonic_ns();
-        map.read(&image, Ok(()), &mut axis_readings, &mut station_readings);
-        let samples = Samples {
-            axes: &axis_readings,
-            stations: &station_readings,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: Ok(()),
-        };
-        pipeline.compare(stamp, &samples);
-        while let Some(event) = pipeline.take_event() {
-            let _ = producer.enqueue(event);
-        }
-        let seen = consumer.peek().is_some();
-        let took = (monotonic_ns() - start) as f64 - clock;
-
-        if let Some(axis) = disturbed {
-            let source = Source::Axis(axis as u16);
-            let mut found = false;
-            while let Some(event) = consumer.dequeue() {
-                found |= event.source == source
-                    && event.channel == Channel::PositionNext
-                    && event.detector == Detector::FastLimit
-                    && event.state == EventState::Raised;
-            }
-            assert!(
-                seen && found,
-                "cycle {cycle}: the jump of axis {axis} raised no event"
-            );
-            latency.push(took);
-        }
-        while consumer.dequeue().is_some() {}
-        pipeline.correct(stamp, &samples);
-        cycle += 1;
+    let mut queue: Queue<Event, EVENT_QUEUE> = Queue::new();
+    let (producer, consumer) = queue.split();
+    let (shots, _) = shots(machine, repeats, pause, || InQueue {
+        producer,
+        consumer,
+        _held: subscriber::enter(core).expect("the core is there"),
+    });
+    let mut latency = Figures::with_capacity(repeats);
+    for shot in shots {
+        latency.push((shot.end_ns - shot.start_ns) as f64 - clock);
     }
     latency
 }
 
-/// The fast limit on the position of an axis (m).
-fn position_limit_m(plan: &twinstep_host::plan::PlanStore, axis: usize) -> Option<f64> {
-    plan.plan().axes.get(axis)?.limits[0]
+/// Latencies to another process (ns each); `cores` are this thread's and the other's.
+///
+/// # Panics
+/// When a disturbance is not seen there.
+fn other_process(
+    machine: &mut Machine,
+    repeats: usize,
+    pause: Option<Duration>,
+    cores: Option<(usize, usize)>,
+) -> Figures {
+    let clock = clock_cost_ns();
+    let name = format!("bench-{}", std::process::id());
+    let axes = machine.axes.len() + machine.presses.len();
+    let (shots, other) = shots(machine, repeats, pause, || {
+        OtherProcess::start(&name, axes, repeats, cores)
+    });
+    let seen = other.seen().into_iter();
+    let seen: HashMap<_, _> = seen.map(|(cycle, axis, ns)| ((cycle, axis), ns)).collect();
+    let mut latency = Figures::with_capacity(repeats);
+    for shot in shots {
+        let Some(seen_ns) = seen.get(&(shot.cycle, shot.axis)) else {
+            panic!(
+                "cycle {}: the other process has no flag of axis {}",
+                shot.cycle, shot.axis
+            )
+        };
+        latency.push((seen_ns - shot.start_ns) as f64 - clock);
+    }
+    latency
 }

@@ -5,15 +5,21 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
 
 /// The ends of the cable: the MainDevice's, and the segment's.
 pub const ENDS: [&str; 2] = ["ec0", "ec1"];
+
+/// The ends of a second one, for a ring.
+pub const SECOND_ENDS: [&str; 2] = ["ec2", "ec3"];
 
 /// See the module.
 #[derive(Debug)]
 pub struct Cable {
     ip: PathBuf,
     name: String,
+    /// Control sockets of runs on this cable: those of other tests are none of their business.
+    sockets: TempDir,
 }
 
 impl Cable {
@@ -35,22 +41,32 @@ impl Cable {
             );
             return None;
         }
-        let cable = Self { ip, name };
+        let sockets = TempDir::with_prefix("twinstep-cable-")
+            .unwrap_or_else(|error| panic!("no folder: {error}"));
+        let cable = Self { ip, name, sockets };
+        cable.lay(ENDS);
+        Some(cable)
+    }
+
+    /// Lays one more cable in the same namespace.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub fn lay(&self, ends: [&str; 2]) {
         let run = |args: &[&str]| {
-            let output = cable.command("ip", args).output();
+            let output = self.command("ip", args).output();
             let fine = output.as_ref().is_ok_and(|output| output.status.success());
             assert!(fine, "ip {args:?}: {output:?}");
         };
         run(&[
-            "link", "add", ENDS[0], "type", "veth", "peer", "name", ENDS[1],
+            "link", "add", ends[0], "type", "veth", "peer", "name", ends[1],
         ]);
-        for end in ENDS {
+        for end in ends {
             // Nobody else may speak on the cable. Where there is no IPv6, nobody does.
             let quiet = format!("echo 1 >/proc/sys/net/ipv6/conf/{end}/disable_ipv6");
-            let _ = cable.command("sh", ["-c", &quiet]).output();
+            let _ = self.command("sh", ["-c", &quiet]).output();
             run(&["link", "set", end, "up"]);
         }
-        Some(cable)
     }
 
     /// A command inside of the namespace, with its standard output kept.
@@ -64,6 +80,7 @@ impl Cable {
             .args(["netns", "exec", &self.name])
             .arg(program)
             .args(args)
+            .env("XDG_RUNTIME_DIR", self.sockets.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         command

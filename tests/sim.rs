@@ -88,7 +88,15 @@ impl Sim {
         let fine = read.is_ok() && status.as_ref().is_ok_and(|status| status.success());
         assert!(fine, "{status:?}: {text}");
         self.lines.extend(json_lines(&text));
-        self.lines
+        std::mem::take(&mut self.lines)
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        // A test that has failed leaves nobody behind; one that has ended it finds nobody to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

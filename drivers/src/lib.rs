@@ -11,3 +11,4 @@ pub mod recording;
 pub mod rng;
 pub mod segment;
 pub mod tap;
+pub mod tsn;

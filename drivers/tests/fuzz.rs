@@ -9,6 +9,9 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+#[path = "fuzz/published.rs"]
+mod published;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

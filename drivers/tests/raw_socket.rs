@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::OneEnd;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::segment::{
     Segment,
@@ -67,7 +68,7 @@ fn press_cell_over_a_real_interface() {
         skip("no permission to create a veth pair (root is needed), or no `ip` command");
         return;
     };
-    let mut far = match RawSocket::open(&veth.far) {
+    let far = match RawSocket::open(&veth.far) {
         Ok(far) => far,
         Err(error) => {
             skip(&error.to_string());
@@ -84,7 +85,7 @@ fn press_cell_over_a_real_interface() {
         let served = scope.spawn(|| {
             let mut answered = 0;
             let count = |turn, _: &mut Segment| answered += u64::from(turn != Turn::Idle);
-            serve(&mut segment, &mut far, &stop, count).map(|()| answered)
+            serve(&mut segment, &mut OneEnd(far), &stop, count).map(|()| answered)
         });
         let near = RawSocket::open(&veth.near).unwrap();
         let mut good = 0;

@@ -4,7 +4,9 @@
 //! happens, and by one thing that mechanics cannot do: jump. The force of the whole current limit moves an axis within a cycle by
 //! `1/2 F / m T^2`; a position further than [`JUMP`] times `F / m T^2` from the predicted one has left the mechanics, and the encoder
 //! has slipped or lost counts. A crash at speed does the same in its first cycle, which the second place leaves room for. A slip
-//! shorter than that looks like any blow.
+//! shorter than that is told one cycle later. A blow leaves a velocity: the axis is twice as far off in the next cycle, three or four times
+//! where the force is still there, less what its drive takes back. A slip leaves a way: the axis is as far off as it was, or nearer
+//! since its drive takes the position for true ([`slipped`]).
 
 use crate::cause::Cause;
 use crate::channel::Regime;
@@ -13,6 +15,17 @@ use crate::rank::Ranking;
 /// Ways of one cycle at the current limit beyond which a position has jumped: frames and gears that are hit swing back faster than their
 /// drive could move them.
 pub const JUMP: f64 = 3.0;
+
+/// Least hop that is looked at, in ways of one cycle at the current limit: the most that the drive itself could have done.
+pub const HOP: f64 = 0.5;
+/// Way in the next cycle over the first one, between which a hop was a slip.
+const SLIP: (f64, f64) = (-0.5, 1.3);
+
+/// Whether a position that was `first_m` off, and would be `second_m` off one cycle later had nobody corrected it, has slipped.
+pub fn slipped(first_m: f64, second_m: f64) -> bool {
+    let ratio = second_m / first_m;
+    ratio > SLIP.0 && ratio < SLIP.1
+}
 
 /// The causes of a surprise in `regime`, best first. `jumped`: the position is where mechanics cannot be. `carries_weight`: gravity closes
 /// the gaps of the axis.
@@ -48,6 +61,22 @@ pub fn rank(regime: Regime, jumped: bool, carries_weight: bool) -> Ranking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_stays_and_a_blow_goes_on() {
+        for (first, second, is) in [
+            (20e-6, 20e-6, true),
+            (-20e-6, -11e-6, true),
+            // A velocity, a lasting force, and one that began at the end of the first cycle.
+            (20e-6, 38e-6, false),
+            (-20e-6, -80e-6, false),
+            (5e-6, 60e-6, false),
+            (20e-6, -30e-6, false),
+            (0.0, 0.0, false),
+        ] {
+            assert_eq!(slipped(first, second), is, "{first} {second}");
+        }
+    }
 
     #[test]
     fn a_jump_is_a_slip_wherever_it_happens_and_a_surprise_at_a_reversal_is_a_gap_first() {

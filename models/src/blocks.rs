@@ -8,6 +8,9 @@
 //! - reversal: not the residual, whose mean a gap leaves as it is (the motor runs free of its load, and pays for it when the
 //!   gap closes), but the largest root mean square of the one-cycle innovation of current: both are surprises.
 //! - pressing: times the sign of the velocity (into the part).
+//!
+//! The disturbance that the observer holds is averaged in the same way, except over reversals. The ripple at constant speed is the root
+//! mean square of the residual about the mean of each stretch: where friction differs along the way is no ripple.
 
 use crate::channel::Regime;
 use crate::regime::Segment;
@@ -82,6 +85,8 @@ struct Sum {
     friction: f64,
     inertial: f64,
     contact: f64,
+    disturbance: f64,
+    square: f64,
 }
 
 impl Sum {
@@ -93,6 +98,9 @@ impl Sum {
             direction * (s.predicted_a - s.inertial_a - s.contact_a - gravity_a * s.cycles);
         self.inertial += direction * s.inertial_a;
         self.contact += direction * s.contact_a;
+        self.disturbance += direction * s.disturbance_a;
+        let residual = s.measured_a - s.predicted_a;
+        self.square += (s.residual_square - residual * residual / s.cycles).max(0.0);
     }
 }
 
@@ -109,6 +117,10 @@ pub struct Block {
     pub inertial_a: f64,
     /// Mean contact current that was predicted (A).
     pub contact_a: f64,
+    /// Mean disturbance of the observer in the same direction (A); 0 for a reversal.
+    pub disturbance_a: f64,
+    /// Root mean square of the residual about its mean (A); 0 for a reversal.
+    pub ripple_a: f64,
 }
 
 /// The features of the movement in progress, of one axis.
@@ -196,7 +208,10 @@ fn finish(feature: Feature, sums: &[Sum; 2]) -> Option<Block> {
         block.friction_a += w * sum.friction;
         block.inertial_a += w * sum.inertial;
         block.contact_a += w * sum.contact;
+        block.disturbance_a += w * sum.disturbance;
+        block.ripple_a += w * sum.square;
     }
+    block.ripple_a = libm::sqrt(block.ripple_a);
     Some(block)
 }
 
@@ -225,6 +240,9 @@ mod tests {
             s.inertial_a = 3.0 * a * cycles;
             s.predicted_a = s.inertial_a + cycles;
             s.measured_a = s.predicted_a + (df + dj * a) * cycles;
+            s.disturbance_a = s.measured_a - s.predicted_a;
+            // A ripple of 0.1 A about the mean.
+            s.residual_square = s.disturbance_a * s.disturbance_a / cycles + 0.01 * cycles;
             blocks.add(&s, 0.0);
         }
         blocks.add(&segment(Regime::Standstill, 10.0, false, false), 0.0);
@@ -238,6 +256,8 @@ mod tests {
         let b = movement(&mut blocks, 0.2, 0.0).expect("a whole movement");
         assert!((b[0].expect("constant").residual_a - 0.2).abs() < 1e-12);
         assert!((b[0].expect("constant").friction_a - 1.0).abs() < 1e-12);
+        assert!((b[0].expect("constant").disturbance_a - 0.2).abs() < 1e-12);
+        assert!((b[0].expect("constant").ripple_a - 0.1).abs() < 1e-12);
         assert!(b[2].expect("acceleration").residual_a.abs() < 1e-12);
         assert_eq!(b[1], None);
     }
@@ -249,6 +269,7 @@ mod tests {
         let b = movement(&mut blocks, 0.0, 0.3).expect("a whole movement");
         assert!(b[0].expect("constant").residual_a.abs() < 1e-12);
         assert!((b[2].expect("acceleration").residual_a - 0.3).abs() < 1e-12);
+        assert!((b[2].expect("acceleration").disturbance_a - 0.3).abs() < 1e-12);
         assert!((b[2].expect("acceleration").inertial_a - 3.0).abs() < 1e-12);
     }
 

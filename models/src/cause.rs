@@ -78,11 +78,23 @@ pub enum Cause {
     ClockOff = 35,
     /// The cycle has lost its phase against SYNC0.
     PhaseLost = 36,
+    /// The ring is broken; all SubDevices are reached from one of its ends.
+    RingBroken = 37,
+    /// The SubDevice in front of the break has lost its link, as often as `measured` says.
+    LinkLost = 38,
+    /// Every part is met with less force, the stiffer ones most: the press itself yields more than it did.
+    PressStiffness = 39,
+    /// The controller process has sent no request for longer than its liveness limit.
+    ControllerSilent = 40,
+    /// A target of the controller was further away than the velocity limit allows, or no number.
+    TargetStep = 41,
+    /// A drive that the controller had enabled dropped out, and all others were halted with it.
+    DriveDropped = 42,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 43] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -120,6 +132,12 @@ impl Cause {
         Self::Emergency,
         Self::ClockOff,
         Self::PhaseLost,
+        Self::RingBroken,
+        Self::LinkLost,
+        Self::PressStiffness,
+        Self::ControllerSilent,
+        Self::TargetStep,
+        Self::DriveDropped,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -162,6 +180,16 @@ impl Cause {
             Self::Emergency => "a SubDevice reports an emergency",
             Self::ClockOff => "the clock of a SubDevice is off",
             Self::PhaseLost => "the cycle is out of step with SYNC0",
+            Self::RingBroken => "the ring is broken; all SubDevices are still reached",
+            Self::LinkLost => "the line is broken behind a SubDevice that has lost its link",
+            Self::PressStiffness => "press stiffness fell: frame, screw or tool gives way",
+            Self::ControllerSilent => "the controller fell silent: all axes were halted",
+            Self::TargetStep => {
+                "a target of the controller stepped beyond the velocity limit, or was no number: all axes were halted"
+            }
+            Self::DriveDropped => {
+                "the drive dropped out under the controller: all axes were halted"
+            }
         }
     }
 
@@ -219,7 +247,7 @@ impl Cause {
             Self::StrokeTravel => {
                 "Set the part aside; check its height, its seat and the stop of the press."
             }
-            Self::LineBroken => {
+            Self::LineBroken | Self::LinkLost => {
                 "Check the cable in front of the SubDevice, its connectors, and its power."
             }
             Self::CableBroken => "Replace the cable in front of the SubDevice, or its connectors.",
@@ -244,8 +272,23 @@ impl Cause {
             Self::ClockOff => {
                 "Check whether the SubDevice restarts, or is disturbed; its outputs act at the wrong time meanwhile."
             }
+            Self::PressStiffness => {
+                "Check tie rods, frame, nut and tool mounting of the press; measure its stiffness against a block."
+            }
             Self::PhaseLost => {
                 "Check the computer's timing and the reference clock, which is the first SubDevice with a clock."
+            }
+            Self::RingBroken => {
+                "Replace the cable at the break, or its connectors: a second break stops SubDevices."
+            }
+            Self::ControllerSilent => {
+                "Look at the controller process; it has to take every enable back before anything moves again."
+            }
+            Self::TargetStep => {
+                "Mend the controller's targets; it has to take every enable back before anything moves again."
+            }
+            Self::DriveDropped => {
+                "Read the drive's fault memory; the controller has to take every enable back before anything moves again."
             }
         }
     }

@@ -32,11 +32,17 @@ pub enum Channel {
     Drift = 12,
     /// Clocks of SubDevices, and the cycle against SYNC0.
     Phase = 13,
+    /// The observer's disturbance: the current that nothing in the model explains, as the observer holds it.
+    Disturbance = 14,
+    /// Ripple of the residual of `current_load` at constant speed (root mean square).
+    Ripple = 15,
+    /// Set-points of a controller: whether they are followed.
+    Setpoints = 16,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -51,6 +57,9 @@ impl Channel {
         Self::Stroke,
         Self::Drift,
         Self::Phase,
+        Self::Disturbance,
+        Self::Ripple,
+        Self::Setpoints,
     ];
 
     /// The stable word used in events and tables.
@@ -70,6 +79,9 @@ impl Channel {
             Self::Stroke => "stroke",
             Self::Drift => "drift",
             Self::Phase => "phase",
+            Self::Disturbance => "disturbance",
+            Self::Ripple => "ripple",
+            Self::Setpoints => "setpoints",
         }
     }
 
@@ -78,10 +90,14 @@ impl Channel {
         match self {
             Self::PositionNext | Self::Movement | Self::Drift => "m",
             Self::VelocityNext => "m/s",
-            Self::CurrentNext | Self::CurrentLoad | Self::Signature => "A",
+            Self::CurrentNext
+            | Self::CurrentLoad
+            | Self::Signature
+            | Self::Disturbance
+            | Self::Ripple => "A",
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
-            Self::DriveState | Self::Frames | Self::AlState => "1",
+            Self::DriveState | Self::Frames | Self::AlState | Self::Setpoints => "1",
             Self::Stroke => "N",
             Self::Phase => "s",
         }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | ripple | root mean square of the residual of `current_load` about its mean, at constant speed, beyond what a shift leaves at the ends | spalling from friction |
 //! | speed | residual at constant speed against that on the way to and from it | lubrication from friction |
+//! | parts | contact current of two parts that differ in stiffness | a press that gives way from a wrong part |
 //! | hold | mean current at rest of an axis that carries weight | load from torque constant |
 //!
 //! The following error is none: a loop with integral action takes it back whatever the cause is, and one without shows the
@@ -19,6 +20,10 @@
 //! No configuration holds them: they are the mean of the first [`LEARN`] values of each direction in a run without a
 //! deviation. Before that there is no evidence, and a fault that is there from the start is none.
 
+mod parts;
+
+pub use parts::Parts;
+
 use crate::channel::Regime;
 use crate::regime::Segment;
 
@@ -31,7 +36,7 @@ const LEAST_HOLD: f64 = 100.0;
 /// Weight of the newest movement.
 const NEWEST: f64 = 0.5;
 /// What a ripple may be wrong by (natural logarithm).
-const RIPPLE_SIGMA: f64 = 0.1;
+pub const RIPPLE_SIGMA: f64 = 0.1;
 /// Ripple that a shift of the residual leaves by itself, where the speed becomes constant, relative to the shift.
 const EDGES: f64 = 0.25;
 /// What a viscous share may be wrong by: friction is no straight line.
@@ -41,6 +46,14 @@ const HOLD_SIGMA: f64 = 0.01;
 /// Least shift of friction that has a viscous share, relative to friction.
 const LEAST_SHIFT: f64 = 0.05;
 
+/// Natural logarithm of a ripple (A, root mean square) over the healthy one (A, > 0), without what the ends of a shift (A) of the residual
+/// leave in it; 0 or more.
+pub fn own_ripple(ripple_a: f64, healthy_a: f64, shift_a: f64) -> f64 {
+    let edges = EDGES * shift_a / healthy_a;
+    let own = libm::log(ripple_a / healthy_a) - 0.5 * libm::log(1.0 + edges * edges);
+    if own > 0.0 { own } else { 0.0 }
+}
+
 /// Evidence of an axis, each with its standard deviation; none where it was not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence {
@@ -48,6 +61,8 @@ pub struct Evidence {
     pub ripple: Option<(f64, f64)>,
     /// Viscous share of the shift of friction minus that of the calibrated friction (1).
     pub speed: Option<(f64, f64)>,
+    /// What the strokes of two parts leave of a press that gives way (1): see [`Parts`].
+    pub parts: Option<(f64, f64)>,
     /// Holding current after a movement backwards and forwards, since something deviates.
     pub hold: [Option<Hold>; 2],
 }
@@ -136,6 +151,7 @@ pub struct Gather {
     healthy_rise: [Learnt; 2],
     healthy_hold: [Learnt; 2],
     forward: bool,
+    parts: Parts,
     evidence: Evidence,
 }
 
@@ -175,10 +191,8 @@ impl Gather {
                 let shift_a = residual_a - calibrated.constant_a[at].map_or(0.0, |(mean, _)| mean);
                 let new = (self.healthy_ripple[at].deviation(ripple, RIPPLE_SIGMA)).map(
                     |(more, sigma)| {
-                        let healthy = libm::exp(2.0 * (ripple - more));
-                        let edges = EDGES * EDGES * shift_a * shift_a;
-                        let own = more - 0.5 * libm::log(1.0 + edges / healthy);
-                        (own.max(0.0), sigma)
+                        let healthy_a = libm::exp(ripple - more);
+                        (own_ripple(libm::exp(ripple), healthy_a, shift_a), sigma)
                     },
                 );
                 self.evidence.ripple = blend(self.evidence.ripple, new);
@@ -236,6 +250,12 @@ impl Gather {
             healthy_a: learnt.mean,
         });
         found.is_some()
+    }
+
+    /// A stroke with `part` of this stiffness (A/m) had this share of its contact current (1).
+    pub fn pressed(&mut self, part: u8, stiffness: f64, share: f64, stepped: bool) {
+        self.parts.push(part, stiffness, share, stepped);
+        self.evidence.parts = self.parts.evidence();
     }
 
     /// A fault has begun within the movement: its parts cannot be compared.

@@ -128,29 +128,30 @@ impl Watch {
         judged: u8,
         part: usize,
     ) -> u8 {
-        let at = |lane: &Lane| V::load(lane, part);
         let (zero, judge) = (V::splat(0.0), V::mask(judged, part));
-        let kept = |new: V| V::select(judge, new, zero);
-        let mut alarm = innovation[0].size().above(at(&p.limit[0]));
-        for (e, limit) in innovation.iter().zip(&p.limit).skip(1) {
-            alarm = V::either(alarm, e.size().above(at(limit)));
-        }
+        let [x, v, i] = innovation;
+        let mut alarm = V::either(
+            x.size().above(V::load(&p.limit[0], part)),
+            v.size().above(V::load(&p.limit[1], part)),
+        );
+        alarm = V::either(alarm, i.size().above(V::load(&p.limit[2], part)));
         for w in 0..WHITENED {
             let e = innovation[WHITENED_CHANNELS[w]];
-            let y = (e - at(&p.correlation[w]) * at(&self.before[w])) * at(&p.per_sigma[w]);
-            let window = at(&self.window[w]);
+            let y = (e - V::load(&p.correlation[w], part) * V::load(&self.before[w], part))
+                * V::load(&p.per_sigma[w], part);
+            let window = V::load(&self.window[w], part);
             let window = window + V::splat(WINDOW_WEIGHT) * (y * y - window);
-            let (threshold, slack) = (at(&p.cusum[w]), V::splat(SLACK));
-            let up = bounded(at(&self.up[w]) + y - slack, threshold);
-            let down = bounded(at(&self.down[w]) - y - slack, threshold);
-            alarm = V::either(alarm, window.above(at(&p.window[w])));
+            let (threshold, slack) = (V::load(&p.cusum[w], part), V::splat(SLACK));
+            let up = bounded(V::load(&self.up[w], part) + y - slack, threshold);
+            let down = bounded(V::load(&self.down[w], part) - y - slack, threshold);
+            alarm = V::either(alarm, window.above(V::load(&p.window[w], part)));
             alarm = V::either(alarm, up.larger(down).above(threshold));
-            kept(e).store(&mut self.before[w], part);
-            kept(window).store(&mut self.window[w], part);
-            kept(up).store(&mut self.up[w], part);
-            kept(down).store(&mut self.down[w], part);
+            V::select(judge, e, zero).store(&mut self.before[w], part);
+            V::select(judge, window, zero).store(&mut self.window[w], part);
+            V::select(judge, up, zero).store(&mut self.up[w], part);
+            V::select(judge, down, zero).store(&mut self.down[w], part);
         }
-        let (e, square) = (innovation[2], at(&self.square));
+        let (e, square) = (innovation[2], V::load(&self.square, part));
         let new = square + V::splat(SQUARE_WEIGHT) * (e * e - square);
         V::select(judge, new, square).store(&mut self.square, part);
         V::bits(alarm, part) & judged

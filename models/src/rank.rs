@@ -9,7 +9,7 @@
 //! | load | gravity | -gravity | inertia | ? | gravity | gravity |
 //! | torque constant, current sensor | friction + gravity | friction - gravity | inertia | ? | friction + gravity + contact | all |
 //! | backlash | 0 | 0 | 0 | + | 0 | 0 |
-//! | wrong or missing part | 0 | 0 | 0 | ? | contact | 0 |
+//! | wrong or missing part, press stiffness | 0 | 0 | 0 | ? | contact | 0 |
 //!
 //! The innovation of a reversal grows a little with every cause, in ways that no proportion describes (?): there it counts with
 //! a wide spread. How strongly a cause acts, the amplitude A, is not known. With the
@@ -259,7 +259,8 @@ fn weigh(
     let mut log_evidence = -0.5 * (second.dd + second.log_v)
         + 0.5 * t2 * second.sd * second.sd / denominator
         - 0.5 * libm::log(denominator);
-    for (value, (mean, spread)) in [evidence.ripple, evidence.speed].iter().zip(h.beside) {
+    let beside = [evidence.ripple, evidence.speed, evidence.parts];
+    for (value, (mean, spread)) in beside.iter().zip(h.beside) {
         if let Some((value, sigma)) = value {
             let v = sigma * sigma + spread * spread;
             let away = value - mean;

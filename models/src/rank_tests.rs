@@ -277,6 +277,7 @@ fn ripple_and_speed_tell_spalling_and_dry_surfaces_from_friction() {
     let with = |ripple: f64, share: f64| Evidence {
         ripple: Some((ripple, 0.1)),
         speed: Some((share, 0.1)),
+        parts: None,
         hold: [None; 2],
     };
     for (shifts, evidence, cause) in [

@@ -197,6 +197,8 @@ pub struct Segment {
     pub innovation_square: f64,
     /// Sum of the square of the residual, measured minus predicted current (A2).
     pub residual_square: f64,
+    /// Sum of the observer's disturbance (A): the current that nothing in the model explains.
+    pub disturbance_a: f64,
 }
 
 /// The segments in progress of eight axes.
@@ -210,6 +212,7 @@ pub struct Segments {
     velocity_m_per_s: Lane,
     innovation_square: Lane,
     residual_square: Lane,
+    disturbance_a: Lane,
     doing: Doing,
     /// The movement in progress goes forward, backward; neither at standstill.
     direction: [u8; 2],
@@ -255,6 +258,7 @@ impl Segments {
         velocity_m_per_s: ZERO,
         innovation_square: ZERO,
         residual_square: ZERO,
+        disturbance_a: ZERO,
         doing: Doing::NEW,
         direction: [0; 2],
         last_direction: [0; 2],
@@ -373,6 +377,7 @@ impl Segments {
             &mut self.velocity_m_per_s,
             &mut self.innovation_square,
             &mut self.residual_square,
+            &mut self.disturbance_a,
             &mut self.contact_a,
         ] {
             for (l, x) in sum.iter_mut().enumerate() {
@@ -381,13 +386,15 @@ impl Segments {
         }
     }
 
-    /// Adds the cycle to the segments in progress.
+    /// Adds the cycle to the segments in progress: what the load explains, velocity (m/s), mean square of the innovation of current (A2) and
+    /// disturbance of the observer (A).
     #[inline(always)]
     pub fn add<V: Vector>(
         &mut self,
         balance: &Balance<V>,
         velocity_m_per_s: V,
         innovation_square: V,
+        disturbance_a: V,
         part: usize,
     ) {
         plus(&mut self.cycles, V::splat(1.0), part);
@@ -395,6 +402,7 @@ impl Segments {
         plus(&mut self.predicted_a, balance.predicted_a, part);
         plus(&mut self.inertial_a, balance.inertial_a, part);
         plus(&mut self.velocity_m_per_s, velocity_m_per_s, part);
+        plus(&mut self.disturbance_a, disturbance_a, part);
         let residual = balance.measured_a - balance.predicted_a;
         plus(&mut self.residual_square, residual * residual, part);
         innovation_square
@@ -425,6 +433,7 @@ impl Segments {
             velocity_m_per_s: self.velocity_m_per_s[l],
             innovation_square: self.innovation_square[l],
             residual_square: self.residual_square[l],
+            disturbance_a: self.disturbance_a[l],
         })
     }
 

@@ -85,6 +85,11 @@ pub enum FaultKind {
         /// a pitted raceway has lost preload.
         depth: f64,
     },
+    /// `stiffness:PRESS:factor=0.8`
+    Stiffness {
+        /// Factor on the stiffness of frame and stiffest part in series (1, below 1): the frame alone takes all of it.
+        factor: f64,
+    },
     /// A fault of the bus.
     Bus(BusFault),
 }
@@ -114,6 +119,7 @@ impl fmt::Display for Fault {
                 write!(f, "lubrication:{target}:factor={factor:?}")?;
             }
             FaultKind::Spalling { depth } => write!(f, "spalling:{target}:depth={depth:?}")?,
+            FaultKind::Stiffness { factor } => write!(f, "stiffness:{target}:factor={factor:?}")?,
             FaultKind::Bus(fault) => fault.write(target, f)?,
         }
         if self.ramp_ns > 0 {

@@ -3,7 +3,9 @@
 mod bus;
 mod health;
 mod press;
+mod pubsub;
 mod realtime;
+mod recording;
 mod shared;
 mod signature;
 mod switches;
@@ -13,12 +15,15 @@ pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, 
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
+    Turn,
 };
+pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
+pub use recording::{AxisColumns, Column, RecordingMap, StationColumns};
 pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
-pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, Vlan};
+pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -37,6 +42,10 @@ pub const MAX_PARTS: usize = 16;
 pub const MAX_RECIPE_TWINS: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
+/// Most turns of a schedule.
+pub const MAX_TURNS: usize = 64;
+/// Most strokes of one round of a schedule.
+pub const MAX_SCHEDULED_STROKES: u32 = 100_000;
 /// Largest number of parts in one recipe.
 pub const MAX_RECIPE_PARTS: usize = 256;
 /// Largest number of columns that cut a recording into segments.
@@ -61,6 +70,8 @@ pub struct Machine {
     pub realtime: Realtime,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// Where predictions and deviations are published.
+    pub publish: Option<Publish>,
     /// What is set on a network interface for the time of a run.
     pub tsn: Option<Tsn>,
     /// Servo axes, `[[axis]]`.
@@ -73,6 +84,8 @@ pub struct Machine {
     pub parts: Vec<Part>,
     /// Recipes, `[[recipe]]`: the sequence of parts that is pressed, repeated for ever. Empty: part 0.
     pub recipes: Vec<Recipe>,
+    /// In which order, and for how many strokes, the recipes are in force, `[[schedule]]`, repeated for ever. Empty: the first one.
+    pub schedule: Vec<Turn>,
     /// The simulated machine; none where the machine is real.
     pub simulation: Option<Simulation>,
     /// How the columns of a foreign recording map to this machine.
@@ -298,15 +311,56 @@ pub struct Cascade {
     pub sampled: bool,
 }
 
-/// Healthy residual of one regime.
+/// Which figure of a movement a baseline is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FigureOf {
+    /// The residual of `current_load`.
+    #[default]
+    CurrentLoad,
+    /// The disturbance of the observer.
+    Disturbance,
+    /// The ripple of the residual at constant speed; `mean_a` is the geometric mean.
+    Ripple,
+}
+
+impl FigureOf {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::CurrentLoad, Self::Disturbance, Self::Ripple];
+
+    /// The channel that it is judged on, as in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CurrentLoad => "current_load",
+            Self::Disturbance => "disturbance",
+            Self::Ripple => "ripple",
+        }
+    }
+}
+
+/// Healthy figure of the movements of one regime.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegimeBaseline {
+    /// Which figure.
+    pub of: FigureOf,
     /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`.
     pub regime: String,
-    /// Mean of the block feature (A).
+    /// Mean (A).
     pub mean_a: f64,
-    /// Standard deviation of the block feature (A).
+    /// Standard deviation from movement to movement (A, > 0).
     pub sigma_a: f64,
+    /// Its law; none: nothing is known of its tail.
+    pub law: Option<FigureLaw>,
+}
+
+/// Tail of a figure of movements: Student's t over the learnt spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FigureLaw {
+    /// Degrees of freedom (1, at least 1).
+    pub freedom: f64,
+    /// Figures in the healthy record (>= 1).
+    pub figures: f64,
+    /// Length of that record (s, > 0).
+    pub record_s: f64,
 }
 
 /// The plant behind a simulated drive: what the builder's table says. `machine_seed` draws the machine around it.
@@ -376,8 +430,10 @@ pub struct StationTwin {
     pub leak_pa_per_s: f64,
     /// Its standard deviation from hold to hold (Pa/s).
     pub leak_sigma_pa_per_s: f64,
-    /// Limit of the one-cycle innovation of pressure (Pa); none: the channel is off.
+    /// Limit of the one-cycle innovation of pressure (Pa), which overrides the tail; without both the channel is off.
     pub pressure_limit_pa: Option<f64>,
+    /// Standard deviation of the one-cycle innovation of pressure in the healthy record (Pa, > 0), and the tail of its size in that unit.
+    pub pressure_tail: Option<(f64, Tail)>,
     /// Standard deviation of a reading (Pa); none: to be learnt.
     pub noise_pa: Option<f64>,
 }
@@ -400,64 +456,4 @@ pub struct StationPlant {
 pub struct Simulation {
     /// Draws the machine once: all plant parameters.
     pub machine_seed: u64,
-}
-
-/// How the columns of a recording from elsewhere map to axis quantities.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecordingMap {
-    /// Column of the time and the factor to seconds; no name with `index`.
-    pub time: Column,
-    /// The table has no time: row k is cycle k.
-    pub index: bool,
-    /// Columns whose change starts a new segment.
-    pub segment_by: Vec<String>,
-    /// Uneven sampling is allowed (it is refused otherwise beyond 10 % of the period).
-    pub uneven: bool,
-    /// Values are interpolated to the period; uneven sampling is allowed then.
-    pub resample: bool,
-    /// One entry per axis, in the order of `axes`.
-    pub axes: Vec<AxisColumns>,
-    /// One entry per station, in the order of `stations`.
-    pub stations: Vec<StationColumns>,
-}
-
-/// Columns of one station.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StationColumns {
-    /// Name of the station.
-    pub station: String,
-    /// Pressure (to Pa, before the station's offset is added).
-    pub pressure: Column,
-    /// Ejector on where it is not 0.
-    pub ejector: Option<Column>,
-    /// Blow-off open where it is not 0.
-    pub blow_off: Option<Column>,
-}
-
-/// Columns of one axis.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AxisColumns {
-    /// Name of the axis.
-    pub axis: String,
-    /// Reference (to m).
-    pub reference: Option<Column>,
-    /// Position (to m), or what is left to the reference where `following_error` is true.
-    pub position: Column,
-    /// The column `position` holds reference minus position.
-    pub following_error: bool,
-    /// Velocity (to m/s); differentiated from the position where missing.
-    pub velocity: Option<Column>,
-    /// Current, or the drive input that stands for it (to A, or to whatever unit `force_constant_n_per_a` takes).
-    pub current: Column,
-    /// The column `current` has no sign: it counts in the direction in which the reference moved last.
-    pub current_magnitude: bool,
-}
-
-/// A column and its factor to SI.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    /// Header of the column.
-    pub name: String,
-    /// Factor to the SI unit.
-    pub factor: f64,
 }

@@ -12,6 +12,7 @@ use crate::machine::{
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use twinstep_models::press::evaluate::envelope::Envelope;
+use twinstep_models::tail::Tail;
 
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
@@ -217,11 +218,17 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
     for one in &twin.baseline {
         writeln!(
             out,
-            "\n[[{list}.twin.baseline]]\nregime = \"{}\"",
+            "\n[[{list}.twin.baseline]]\nchannel = \"{}\"\nregime = \"{}\"",
+            one.of.name(),
             one.regime
         )?;
         quantity(out, "mean", one.mean_a, unit)?;
         quantity(out, "sigma", one.sigma_a, unit)?;
+        if let Some(law) = one.law {
+            writeln!(out, "degrees_of_freedom = {:?}", law.freedom)?;
+            writeln!(out, "figures = {:?}", law.figures)?;
+            quantity(out, "record", law.record_s, "s")?;
+        }
     }
     Ok(())
 }
@@ -241,16 +248,20 @@ fn write_innovation(
     quantity(out, "sigma", one.sigma, unit)?;
     writeln!(out, "tails = [")?;
     for (tail, detector) in one.tails().iter().zip(HealthyInnovation::DETECTORS) {
-        if let Some(t) = tail {
-            writeln!(
-                out,
-                "    {{ detector = \"{detector}\", threshold = {:?}, scale = {:?}, shape = {:?}, beyond_shape = {:?}, \
-                 clusters = {:?}, record = \"{}s\", largest = {:?} }},",
-                t.threshold, t.scale, t.shape, t.beyond_shape, t.clusters, t.record_s, t.largest
-            )?;
+        if let Some(tail) = tail {
+            writeln!(out, "    {},", inline(tail, detector))?;
         }
     }
     writeln!(out, "]")
+}
+
+/// A tail as an inline table.
+fn inline(t: &Tail, detector: &str) -> String {
+    format!(
+        "{{ detector = \"{detector}\", threshold = {:?}, scale = {:?}, shape = {:?}, beyond_shape = {:?}, \
+         clusters = {:?}, record = \"{}s\", largest = {:?} }}",
+        t.threshold, t.scale, t.shape, t.beyond_shape, t.clusters, t.record_s, t.largest
+    )
 }
 
 fn write_part(out: &mut String, table: &str, twin: &PartTwin) -> fmt::Result {
@@ -293,6 +304,10 @@ fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {
     quantity(out, "leak_sigma", twin.leak_sigma_pa_per_s, "Pa/s")?;
     if let Some(limit) = twin.pressure_limit_pa {
         quantity(out, "pressure_limit", limit, "Pa")?;
+    }
+    if let Some((sigma, tail)) = &twin.pressure_tail {
+        quantity(out, "pressure_sigma", *sigma, "Pa")?;
+        writeln!(out, "pressure_tail = {}", inline(tail, "fast_limit"))?;
     }
     match twin.noise_pa {
         Some(noise) => quantity(out, "noise", noise, "Pa"),

@@ -4,6 +4,7 @@ mod axis;
 mod evaluation;
 mod health;
 mod kinematics;
+mod pubsub;
 mod realtime;
 mod shared;
 mod signature;
@@ -17,6 +18,8 @@ pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use realtime::{RealtimeNicTable, RealtimeTable};
 pub(crate) use shared::SharedTable;
 pub(crate) use signature::{HealthyTable, SignatureTable};
+
+pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
 
 pub(crate) use kinematics::KinematicsTable;
 pub(crate) use tsn::TsnTable;
@@ -37,6 +40,7 @@ pub(crate) struct File {
     pub(crate) judge: Option<JudgeTable>,
     pub(crate) realtime: Option<RealtimeTable>,
     pub(crate) bus: Option<BusTable>,
+    pub(crate) publish: Option<PublishTable>,
     pub(crate) shared: Option<SharedTable>,
     pub(crate) tsn: Option<TsnTable>,
     pub(crate) simulation: Option<SimulationTable>,
@@ -53,9 +57,12 @@ pub(crate) struct File {
     /// Parts that the presses meet.
     #[serde(default)]
     pub(crate) part: Vec<PartTable>,
-    /// Sequences of parts; the first one is in force at the start.
+    /// Sequences of parts; the first one is in force unless there is a schedule.
     #[serde(default)]
     pub(crate) recipe: Vec<RecipeTable>,
+    /// Turns of the recipes, repeated.
+    #[serde(default)]
+    pub(crate) schedule: Vec<TurnTable>,
 }
 
 /// The machine as a whole.
@@ -120,11 +127,14 @@ pub(crate) struct JudgeTable {
 pub(crate) struct BusTable {
     /// Network interface; the simulated segment in process where missing.
     pub(crate) interface: Option<At<String>>,
+    /// Second network interface, which the line comes back to: a broken cable then stops nobody.
+    pub(crate) redundant_interface: Option<At<String>>,
     /// Names in the order of the wire: axes, presses, stations in the order of the file unless given.
     pub(crate) subdevices: Option<At<Vec<At<String>>>>,
     /// Time from SYNC0 to the frame passing, a quarter of the period unless given.
     pub(crate) frame_shift: Option<Quantity<Time>>,
-    /// Who owns the bus: "main_device" (twinstep, unless given) or "tap" (another MainDevice, which is only listened to).
+    /// Who owns the bus: "main_device" (twinstep, unless given), "tap" (another MainDevice, which is only listened to) or
+    /// "tsn" (nobody: the devices publish their process data as OPC UA PubSub, and twinstep subscribes).
     pub(crate) kind: Option<At<String>>,
     /// What a cycle that comes too late leads to: "skip" (unless given), which leaves out the starts that have passed, or "stop".
     pub(crate) overrun: Option<At<String>>,
@@ -132,6 +142,19 @@ pub(crate) struct BusTable {
     pub(crate) returned_interface: Option<At<String>>,
     /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).
     pub(crate) order: Option<At<String>>,
+    /// For "tsn": PublisherId of the devices, 1 unless given.
+    pub(crate) publisher_id: Option<At<u16>>,
+    /// For "tsn": WriterGroupId, 1 unless given.
+    pub(crate) writer_group_id: Option<At<u16>>,
+    /// For "tsn", used by `sim`: VLAN of the published frames, 0 to 4094; no tag unless given.
+    pub(crate) vlan: Option<At<u16>>,
+    /// For "tsn", used by `sim`: priority of the published frames, 0 to 7, 0 unless given.
+    pub(crate) pcp: Option<At<u8>>,
+    /// For "tsn", used by `sim`: destination address, "01:00:5e:7f:00:01" unless given.
+    pub(crate) destination: Option<At<String>>,
+    /// For "tsn": what differs from every device publishing all of its process data.
+    #[serde(default)]
+    pub(crate) dataset: Vec<DataSetTable>,
     /// SubDevices beside axes, presses and stations, and where any of them hangs.
     #[serde(default)]
     pub(crate) subdevice: Vec<SubDeviceTable>,
@@ -270,6 +293,16 @@ pub(crate) struct RecipeTable {
     pub(crate) parts: At<Vec<At<String>>>,
 }
 
+/// How long one recipe is in force.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TurnTable {
+    /// Name of a recipe.
+    pub(crate) recipe: At<String>,
+    /// Strokes of the first press, 1 or more; 100000 at most in all turns together.
+    pub(crate) strokes: At<u32>,
+}
+
 /// A vacuum station: an I/O terminal with ejector, blow-off valve and pressure sensor.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -318,8 +351,12 @@ pub(crate) struct StationTwinTable {
     pub(crate) leak: Quantity<PressureRate>,
     /// Its standard deviation from hold to hold.
     pub(crate) leak_sigma: Quantity<PressureRate>,
-    /// Limit of the one-cycle innovation of pressure; the channel is off where it is missing.
+    /// Limit of the one-cycle innovation of pressure, which overrides the tail; without both the channel is off.
     pub(crate) pressure_limit: Option<Quantity<Pressure>>,
+    /// Standard deviation of that innovation in the healthy record; the unit of `pressure_tail`.
+    pub(crate) pressure_sigma: Option<Quantity<Pressure>>,
+    /// Tail of its size in the healthy record, of the detector fast_limit.
+    pub(crate) pressure_tail: Option<TailTable>,
     /// Standard deviation of a reading; learnt while running where it is missing.
     pub(crate) noise: Option<Quantity<Pressure>>,
 }

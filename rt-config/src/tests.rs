@@ -5,6 +5,7 @@ mod errors;
 mod evaluation;
 mod hostile;
 mod presses;
+mod pubsub;
 mod realtime;
 mod shared;
 mod tsn;

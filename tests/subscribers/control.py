@@ -6,57 +6,41 @@ One request for each sample of the axes. Prints what happened as one JSON object
 import json
 import sys
 
-from layout import FOLLOWING, HALTED, OPERATION_ENABLED, AxisState, AxisTarget, CycleHeader, Machine, RequestHeader
+from layout import FOLLOWING, HALTED, OPERATION_ENABLED, Machine, ask
 
 machine = Machine(sys.argv[1])
-publisher = machine.requests().open().publisher_builder().initial_max_slice_len(64).create()
+publisher = machine.publisher()
 # 5 mm/s: this program may be 200 cycles late before that is a step beyond the limit of 1 m/s.
 WAY_M, STEP_M = 0.005, 0.000005
 seen = {"phases": []}
 start, goal, first, target, calm, stage = None, None, 0, 0.0, 0, "enable"
 
-
-def ask(count, enable, target_m):
-    sample = publisher.loan_slice_uninit(count)
-    header = sample.user_header().contents
-    header.ejectors, header.blow_offs, header.recipe, header.part = 0, 0, 0, 0
-    payload = sample.payload()
-    for n in range(count):
-        payload[n].target_m, payload[n].enable = (target_m, int(enable)) if n == 0 else (0.0, 0)
-    sample.assume_init().send()
-
-
 while machine.lives() and stage != "done":
-    header = None
-    for sample in machine.all(machine.axes):
-        # Copies: a sample goes back as soon as it is let go of.
-        header = CycleHeader.from_buffer_copy(sample.user_header().contents)
-        axis = AxisState.from_buffer_copy(sample.payload()[0])
-        count = machine.count(sample)
-        del sample
-    if header is None:
+    newest = machine.newest(0)
+    if newest is None:
         continue
+    header, axis, count = newest
     if not seen["phases"] or seen["phases"][-1] != header.controller:
         seen["phases"].append(header.controller)
         seen.setdefault("halts", []).extend([header.halt] * (header.controller == HALTED))
     enabled = axis.missing == 0 and axis.drive_state == OPERATION_ENABLED
     if stage == "enable":
         target = axis.position_m
-        ask(count, True, target)
+        ask(publisher, count, True, target)
         if enabled:
             start, stage = target, "move"
             goal, first = start + WAY_M, header.cycle
     elif stage == "move":
         # By the cycle, not by the request: targets that were bridged have gone on in time.
         target = min(start + STEP_M * (header.cycle - first), goal)
-        ask(count, True, target)
+        ask(publisher, count, True, target)
         # It has arrived when the machine says so, not when the target has.
         if target == goal and abs(axis.position_m - goal) < 2e-5:
             seen["moved_m"] = axis.position_m - start
             stage, first = "back", header.cycle
     elif stage == "back":
         target = goal - STEP_M * (header.cycle - first)
-        ask(count, True, target)
+        ask(publisher, count, True, target)
         if target < start + WAY_M / 2:
             # In the middle of a movement.
             stage, first = "silent", header.cycle
@@ -65,20 +49,20 @@ while machine.lives() and stage != "done":
             seen["halted_after"], stage = header.cycle - first, "insist"
     elif stage == "insist":
         # Asking on is not enough: enables have to be taken back first.
-        ask(count, True, axis.position_m)
+        ask(publisher, count, True, axis.position_m)
         calm += 1
         if calm > 100:
             seen["still_halted"] = header.controller == HALTED and not enabled
             stage = "let go"
     elif stage == "let go":
-        ask(count, False, axis.position_m)
+        ask(publisher, count, False, axis.position_m)
         if header.controller == FOLLOWING:
             stage = "again"
     elif stage == "again":
-        ask(count, True, axis.position_m)
+        ask(publisher, count, True, axis.position_m)
         if enabled:
             # A step of 50 mm in one cycle.
-            ask(count, True, axis.position_m + 0.05)
+            ask(publisher, count, True, axis.position_m + 0.05)
             stage, before = "step", axis.position_m
     elif stage == "step":
         if header.controller == HALTED and not enabled:

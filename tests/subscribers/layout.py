@@ -28,7 +28,8 @@ AxisState = layout(
     "AxisState",
     ("position_m", F64), ("velocity_m_per_s", F64), ("current_a", F64), ("target_m", F64),
     ("predicted_position_m", F64), ("predicted_velocity_m_per_s", F64), ("predicted_current_a", F64),
-    ("residual_sigma", F64), ("missing", U8), ("drive_state", U8), ("regime", U8), ("reserved", U8 * 5),
+    ("residual_sigma", F64), ("missing", U8), ("drive_state", U8), ("regime", U8), ("predicted", U8),
+    ("reserved", U8 * 4),
 )
 RequestHeader = layout(
     "RequestHeader",
@@ -38,6 +39,7 @@ AxisTarget = layout("AxisTarget", ("target_m", F64), ("enable", U8), ("reserved"
 
 OPERATION_ENABLED = 4
 WAITING, FOLLOWING, HALTED = 1, 2, 3
+SILENT, END_OF_RUN = 1, 4
 
 
 def node():
@@ -57,6 +59,17 @@ def opened(builder, seconds=30):
             time.sleep(0.002)
 
 
+def ask(publisher, count, enable, target_m):
+    """A request that enables the first axis or none, with its target."""
+    sample = publisher.loan_slice_uninit(count)
+    header = sample.user_header().contents
+    header.ejectors, header.blow_offs, header.recipe, header.part = 0, 0, 0, 0
+    payload = sample.payload()
+    for n in range(count):
+        payload[n].target_m, payload[n].enable = (target_m, int(enable)) if n == 0 else (0.0, 0)
+    sample.assume_init().send()
+
+
 class Machine:
     """Both services that twinstep publishes, and the one that it listens to."""
 
@@ -70,6 +83,19 @@ class Machine:
             iox2.Slice[AxisTarget]).user_header(RequestHeader)
         self.flags = self.flag_service.subscriber_builder().create()
         self.axes = self.axes_service.subscriber_builder().create()
+
+    def newest(self, first):
+        """Header, the axis with the index `first`, and the number of axes of the newest sample; None where there is no new one."""
+        found = None
+        for sample in self.all(self.axes):
+            # Copies: a sample goes back as soon as it is let go of.
+            header = CycleHeader.from_buffer_copy(sample.user_header().contents)
+            found = header, AxisState.from_buffer_copy(sample.payload()[first]), self.count(sample)
+            del sample
+        return found
+
+    def publisher(self):
+        return self.requests().open().publisher_builder().initial_max_slice_len(64).create()
 
     def lives(self):
         return self.axes_service.dynamic_config.number_of_publishers > 0

@@ -6,7 +6,7 @@ import sys
 from layout import Machine
 
 machine = Machine(sys.argv[1])
-flags, cycles, wrong = [], [], 0
+flags, cycles, wrong, predicted = [], [], 0, 0
 last = False
 while True:
     alive = machine.lives()
@@ -18,7 +18,8 @@ while True:
         for n in range(count):
             axis = axes[n]
             # The twin is near the machine, or the sample says why there is none.
-            if axis.missing == 0 and abs(axis.position_m - axis.predicted_position_m) > 1e-3:
+            predicted += axis.predicted
+            if axis.predicted and abs(axis.position_m - axis.predicted_position_m) > 1e-3:
                 wrong += 1
         last = count
     for sample in machine.all(machine.flags):
@@ -27,5 +28,5 @@ while True:
     if not alive:
         break
 gaps = sum(1 for a, b in zip(cycles, cycles[1:]) if b != a + 1)
-print(json.dumps({"flags": flags, "samples": len(cycles), "gaps": gaps, "axes": last, "wrong": wrong,
+print(json.dumps({"flags": flags, "samples": len(cycles), "gaps": gaps, "axes": last, "wrong": wrong, "predicted": predicted,
                   "forward": cycles == sorted(set(cycles))}))

@@ -50,6 +50,17 @@ const FAULTS: &[&[&str]] = &[
     &["drive_fault:lift:code=0x2310"],
 ];
 
+/// The same with a redundant cable, whose own break is the last.
+const RING_FAULTS: &[&[&str]] = &[
+    &["cable:infeed:for=500ms"],
+    &["cable:cross:for=500ms"],
+    &["cable:gripper:for=3s"],
+    &["cable:bus:for=500ms"],
+    &["cable:cross:for=3s", "cable:lift:for=500ms"],
+    &["power:cross:for=500ms"],
+    &["frame_loss:bus:count=1"],
+];
+
 /// Last cycle without all inputs, counted from the fault, and how many there were.
 fn without_inputs(recording: &str) -> (u64, u64) {
     let mut lines = recording.lines();
@@ -94,15 +105,17 @@ fn findings(lines: &[Value]) -> Vec<String> {
 fn every_fault_of_the_bus_has_its_reaction() {
     let place = Place::new();
     let mut table = format!(
-        "press cell, seed {SEED}, 1 kHz; cycles count from the fault; + raised, * updated, - cleared\n"
+        "press cell, seed {SEED}, 1 kHz; cycles count from the fault; + raised, * updated, - cleared;\na twin whose drive is off is not locked\n"
     );
-    for faults in FAULTS {
+    let lines = FAULTS.iter().map(|faults| (faults, ""));
+    let rings = RING_FAULTS.iter().map(|faults| (faults, " --ring"));
+    for (faults, ring) in lines.chain(rings) {
         let inject: String = faults
             .iter()
             .map(|fault| format!(" --inject {fault}@{AT}ms"))
             .collect();
         let args = format!(
-            "demo --fast --json --cycles {CYCLES} --seed {SEED}{inject} --record {}",
+            "demo --fast --json --cycles {CYCLES} --seed {SEED}{ring}{inject} --record {}",
             place.path("run.csv").display()
         );
         let run = place.run(release_binary(), &args);
@@ -119,7 +132,7 @@ fn every_fault_of_the_bus_has_its_reaction() {
         let exit = run.status.code().unwrap();
         writeln!(
             table,
-            "\n{}\n    {back}; exit code {exit}",
+            "\n{}{ring}\n    {back}; exit code {exit}",
             faults.join(" + ")
         )
         .unwrap();
@@ -132,6 +145,15 @@ fn every_fault_of_the_bus_has_its_reaction() {
             phase("max_ns")
         )
         .unwrap();
+        let coast = &summary["coast"];
+        let coasted = coast["cycles"].as_u64().unwrap();
+        if coasted > 0 {
+            let locked = match coast["relock_cycles"].as_u64() {
+                Some(cycles) => format!("all locked again {cycles} cycles after the first of them"),
+                None => "not all locked again".to_owned(),
+            };
+            writeln!(table, "    twins coasted for {coasted} cycles, {locked}").unwrap();
+        }
         for finding in findings(&lines) {
             writeln!(table, "    {finding}").unwrap();
         }

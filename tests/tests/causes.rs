@@ -60,6 +60,27 @@ fn friction() {
     }
 }
 
+/// The observer's disturbance is a witness of its own: it finds what `current_load` finds, and names it alike.
+#[test]
+fn friction_and_load_on_the_disturbance() {
+    for (kind, cause) in [
+        ("friction:pusher:factor", "friction increased"),
+        ("load:lift:mass", "more load"),
+    ] {
+        let (step, ramp) = match kind {
+            "load:lift:mass" => ("9kg", "18kg"),
+            _ => ("1.25", "1.5"),
+        };
+        named(&format!("{kind}={step}"), 10, "disturbance", &[cause]);
+        named(
+            &format!("{kind}={ramp},ramp={RAMP_S}s"),
+            RAMP_S,
+            "disturbance",
+            &[cause],
+        );
+    }
+}
+
 #[test]
 fn lack_of_lubrication() {
     let cause = ["lubrication"];
@@ -78,6 +99,9 @@ fn spalling_while_the_mean_current_falls() {
         named(&step, 12, "current_load", &["spalling"]);
         let ramp = format!("spalling:{axis}:depth=0.8,ramp={RAMP_S}s");
         named(&ramp, RAMP_S + 10, "current_load", &["spalling"]);
+        // By its own stream, which needs no shift of the mean.
+        named(&step, 12, "ripple", &["spalling"]);
+        named(&ramp, RAMP_S + 10, "ripple", &["spalling"]);
     }
 }
 
@@ -130,7 +154,38 @@ fn leak() {
     named(&ramp, RAMP_S, "leak_rate", &["leak"]);
 }
 
-/// Parts are right or wrong: no ramp.
+/// Slips that are shorter than the axis could move in a few cycles: the cycle after tells them from a blow.
+#[test]
+fn encoder_that_creeps_in_short_slips() {
+    for axis in ["cross", "carriage"] {
+        let step = format!("encoder_slip:{axis}:step=30um");
+        named(&step, 6, "position_next", &["encoder slips"]);
+        let ramp = format!("encoder_slip:{axis}:step=300um,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "position_next", &["encoder slips"]);
+    }
+}
+
+/// The whole press yields: every part is met with less, the stiffer one most. Health follows its stiffness down.
+#[test]
+fn press_stiffness() {
+    let cause = ["press stiffness"];
+    named("stiffness:press:factor=0.8", 15, "current_load", &cause);
+    let ramp = format!("stiffness:press:factor=0.7,ramp={RAMP_S}s");
+    named(&ramp, RAMP_S + 10, "current_load", &cause);
+    let place = Place::new();
+    let args = format!(
+        "demo --fast --json --cycles 60000 --seed 3 --state {} --inject stiffness:press:factor=0.8@{AT_S}s",
+        place.path("state").display()
+    );
+    let lines = place.run(release_binary(), &args).fine().of_type("health");
+    let mut health = lines.iter();
+    let stiffness = health.find(|l| l["source"] == "press" && l["parameter"] == "stiffness");
+    let value = stiffness.and_then(|l| l["value"].as_f64()).unwrap();
+    assert!((0.75..0.9).contains(&value), "{stiffness:?}");
+}
+
+/// A part is right or wrong, and there or not: it has no size that could grow, so there is no ramp. What creeps in the force over a stroke
+/// is the press (above), or a part that wears the tool, which the envelope of `stroke` sees.
 #[test]
 fn wrong_and_missing_part() {
     let wrong = "wrong_part:press:part=bush-long";

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout};
 
 use serde_json::Value;
 use twinstep_tests::binary;
-use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::run::{Place, json_lines, shipped};
 
 /// A simulated run that goes on until it is ended.
 struct Instance {
@@ -104,6 +104,21 @@ fn a_running_instance_is_asked_and_told() {
     place.refuse("budget --set wake=2ms", 2, &["longer than the period"]);
     place.refuse("budget --set wake", 2, &["PHASE=TIME"]);
 
+    // The budget that is exceeded every time has a cause.
+    loop {
+        let status = place.twinstep("status --json").fine().lines().remove(0);
+        let causes = &status["overruns"]["budgets_by_cause"];
+        if causes["models_over_budget"].as_u64().unwrap_or(0) > 0 {
+            let recent = status["overruns"]["recent"].as_array().unwrap();
+            assert!(
+                !recent.last().unwrap()["next_step"]
+                    .as_str()
+                    .unwrap()
+                    .is_empty()
+            );
+            break;
+        }
+    }
     // Once the warm-up is over, what-if counts; after a reset only what came since.
     let status = || place.twinstep("status --json").fine().lines().remove(0);
     let counted = |status: &Value| status["what_if"]["cycles"].as_u64().unwrap();
@@ -239,4 +254,59 @@ fn events_are_followed_without_loss_until_somebody_ends_it() {
     // A plain list still ends by itself.
     let state = place.path("none").display().to_string();
     place.refuse(&format!("events --follow --state {state}"), 2, &["--state"]);
+}
+
+#[test]
+fn budgets_are_found_written_and_accepted() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let config = place.file("cell.toml", &text);
+    let config = config.display();
+    // Two seconds, of which the first tenth is warm-up; a large probability needs no long tail.
+    let run = place.twinstep(&format!(
+        "budget {config} --for 2s --probability 0.01 --json"
+    ));
+    let lines = run.fine().lines();
+    let budget = &lines[0];
+    assert_eq!((lines.len(), &budget["type"]), (1, &"budget".into()));
+    assert_eq!(budget["cycles"], 1800);
+    let rows = budget["rows"].as_array().unwrap();
+    let names: Vec<_> = rows
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names.join(" "),
+        "wake send predict receive compare publish correct acyclic slack servo press station"
+    );
+    for row in rows.iter().filter(|row| row["name"] != "slack") {
+        assert!(row["budget_ns"].as_u64() >= row["max_ns"].as_u64(), "{row}");
+    }
+    assert_eq!(budget["what_if"]["cycles"], 1800);
+    assert_eq!(budget["what_if"]["periods"].as_array().unwrap().len(), 6);
+    // Whether this computer holds the period is its own affair; what is written must be taken.
+    let run = place.twinstep(&format!(
+        "budget {config} --for 2s --probability 0.01 --write"
+    ));
+    let after = std::fs::read_to_string(place.path("cell.toml")).unwrap();
+    if run.status.success() {
+        assert!(run.stdout.contains("proven"), "{run:#?}");
+        assert_ne!(after, text);
+        assert_eq!(
+            std::fs::read_to_string(place.path("cell.toml.bak")).unwrap(),
+            text
+        );
+        let _ = place.twinstep(&format!("check {config}")).fine();
+    } else {
+        assert!(run.stderr.contains("nothing was written"), "{run:#?}");
+        assert_eq!(after, text);
+    }
+    place.refuse(&format!("budget {config} --for 1ms"), 2, &["1000 to"]);
+    place.refuse(&format!("budget {config} --for soon"), 2, &["no time"]);
+    place.refuse(
+        &format!("budget {config} --probability 2"),
+        2,
+        &["no probability"],
+    );
+    place.refuse("budget --write", 2, &["CONFIG"]);
 }

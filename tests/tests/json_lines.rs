@@ -36,11 +36,13 @@ const EVENT: &[&str] = &[
 ];
 const SUMMARY: &[&str] = &[
     "bus",
+    "coast",
     "cycles",
     "digest",
     "dropped_events",
     "events",
     "false_alarms",
+    "overrun_causes",
     "overruns",
     "period_ns",
     "phase",

@@ -278,6 +278,7 @@ fn run_on(cable: &Cable, place: &Place, config: &str, more: &[&str]) -> Running 
     let child = cable
         .command(release_binary(), args.iter().chain(more))
         .env("XDG_STATE_HOME", place.path("state"))
+        .env("XDG_RUNTIME_DIR", place.path(""))
         .env("TMPDIR", place.path(""))
         .stderr(Stdio::piped())
         .spawn();
@@ -315,6 +316,7 @@ fn a_bus_belongs_to_one_run_and_its_rights_are_given_up() {
         let second = cable
             .command(release_binary(), args.clone())
             .env("XDG_STATE_HOME", place.path("other"))
+            .env("XDG_RUNTIME_DIR", place.path(""))
             .stderr(Stdio::piped())
             .output()
             .unwrap();

@@ -5,11 +5,13 @@
 )]
 
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use twinstep_config::PRESS_CELL;
 use twinstep_tests::cable::python_with;
 use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::sim::interrupt;
 use twinstep_tests::{release_binary, root};
 
 /// The press cell, shared under a name of this test's own.
@@ -27,6 +29,17 @@ fn script(place: &Place, python: &Path, script: &str, name: &str) -> Child {
     let script = root().join("tests/subscribers").join(script);
     let args = [script.to_str().unwrap(), name];
     place.command(python, args).spawn().unwrap()
+}
+
+/// A process that does not outlive a test that fails.
+struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, which is as well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What a script printed.
@@ -59,6 +72,7 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
     assert_eq!(seen["forward"], true, "{seen}");
     assert!(seen["samples"].as_u64().unwrap() > 1000, "{seen}");
     assert_eq!(seen["wrong"], 0, "{seen}");
+    assert!(seen["predicted"].as_u64().unwrap() > 1000, "{seen}");
     // Every event of the store was a flag first, in its cycle.
     let events: Vec<&Value> = lines.iter().filter(|l| l["type"] == "event").collect();
     assert!(!events.is_empty());
@@ -84,9 +98,7 @@ fn a_python_program_moves_the_machine_and_its_silence_stops_it() {
     let mut run = run.stdout(Stdio::null()).spawn().unwrap();
     let seen = said(controller);
     // It has seen enough; the run ends in order.
-    let pid = run.id().to_string();
-    let told = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(told.success());
+    interrupt(&run);
     assert!(run.wait().unwrap().success(), "the machine stops in order");
     assert_eq!(seen["stage"], "done", "{seen}");
     assert_eq!(seen["phases"], serde_json::json!([1, 2, 3, 2, 3]), "{seen}");
@@ -100,4 +112,83 @@ fn a_python_program_moves_the_machine_and_its_silence_stops_it() {
     assert!(seen["halted_after"].as_u64().unwrap() > 1000, "{seen}");
     assert_eq!(seen["still_halted"], true, "{seen}");
     assert!(seen["way_after_step_m"].as_f64().unwrap() < 1e-3, "{seen}");
+}
+
+/// The next line; nothing more is none.
+fn line(out: &mut BufReader<ChildStdout>) -> Option<String> {
+    let mut line = String::new();
+    let read = out.read_line(&mut line).unwrap();
+    (read > 0).then(|| line.trim_end().to_owned())
+}
+
+/// The next event of the run about its set-points.
+fn setpoints(out: &mut BufReader<ChildStdout>) -> Value {
+    while let Some(line) = line(out) {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["channel"] == "setpoints" {
+            return event;
+        }
+    }
+    panic!("the run has ended without an event about its set-points")
+}
+
+#[test]
+fn a_controller_that_is_killed_halts_the_machine_and_nothing_restarts_by_itself() {
+    let test = "a_controller_that_is_killed_halts_the_machine_and_nothing_restarts_by_itself";
+    let Some(python) = python_with(test, "iceoryx2") else {
+        return;
+    };
+    let (place, name) = (Place::new(), name("killed"));
+    let cell = shared_cell(&place, &name, "[shared.controller]\nliveness = \"500ms\"");
+    let mut first = Kept(script(&place, &python, "drive.py", &name));
+    let args = format!("demo --config {} --json --cycles 100000", cell.display());
+    let mut run = place.command(release_binary(), args.split(' '));
+    let mut run = Kept(run.spawn().unwrap());
+    let mut out = BufReader::new(run.0.stdout.take().unwrap());
+    let mut says = BufReader::new(first.0.stdout.take().unwrap());
+    assert_eq!(line(&mut says).as_deref(), Some("moving"));
+
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    let event = setpoints(&mut out);
+    assert_eq!(event["source"], "controller", "{event}");
+    assert_eq!(event["state"], "raised", "{event}");
+    assert_eq!(event["severity"], "fault", "{event}");
+    assert!(
+        event["cause"].as_str().unwrap().contains("fell silent"),
+        "{event}"
+    );
+    let status = place.run(release_binary(), "status --json").fine();
+    let controller = &status.lines()[0]["shared"]["controller"];
+    assert_eq!(controller["state"], "halted", "{controller}");
+    assert_eq!(controller["halt"], "silent", "{controller}");
+    let told = place.run(release_binary(), "status").fine().stdout;
+    assert!(told.contains("controller halted (silent)"), "{told}");
+
+    // A second one has to begin anew, however long it insists.
+    let mut second = Kept(script(&place, &python, "drive.py", &name));
+    let mut says = BufReader::new(second.0.stdout.take().unwrap());
+    for expected in ["refused", "following", "moving"] {
+        assert_eq!(line(&mut says).as_deref(), Some(expected));
+    }
+    let event = setpoints(&mut out);
+    assert_eq!(event["state"], "cleared", "{event}");
+    assert_eq!(event["source"], "controller", "{event}");
+
+    // The end of the run stops what still moves, and says so.
+    interrupt(&run.0);
+    assert_eq!(line(&mut says).as_deref(), Some("end of run"));
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(
+        run.0.wait().unwrap().success(),
+        "the machine stops in order"
+    );
+    let summary = json_lines(&rest).pop().unwrap();
+    assert_eq!(summary["type"], "summary", "{summary}");
+    let shared = &summary["shared"];
+    assert_eq!(shared["dropped"], 0, "{shared}");
+    assert_eq!(shared["controller"]["state"], "following", "{shared}");
+    assert_eq!(shared["controller"]["refused"], 0, "{shared}");
+    assert!(second.0.wait().unwrap().success());
 }

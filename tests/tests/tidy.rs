@@ -51,6 +51,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "the system call that ethtool makes",
     ),
     (
+        "runtime/host/src/overruns/usage.rs",
+        "a system call that counts what a thread has been through",
+    ),
+    (
         "runtime/host/src/realtime/prefault.rs",
         "the call that tells the allocator to keep what it has",
     ),
@@ -61,6 +65,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     (
         "runtime/host/tests/allocations.rs",
         "an allocator that counts is an allocator",
+    ),
+    (
+        "runtime/host/tests/overruns.rs",
+        "takes pages out of memory and gives threads a priority, to see what becomes of the cycle",
     ),
     (
         "tests/nostd/src/lib.rs",

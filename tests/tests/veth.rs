@@ -19,6 +19,7 @@ use std::time::Duration;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::OneEnd;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::segment::server::{Turn, serve};
@@ -126,7 +127,7 @@ fn configuration() -> String {
 /// Serves the simulated segment on its end of the cable while `master` runs. Returns what that returned.
 fn with_segment<T>(machine: &Machine, seed: u64, master: impl FnOnce() -> T) -> T {
     let mut segment = Segment::new(machine, 1, seed).unwrap();
-    let mut socket = RawSocket::open(ENDS[1]).unwrap();
+    let mut socket = OneEnd(RawSocket::open(ENDS[1]).unwrap());
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let served = scope.spawn(|| {

@@ -4,13 +4,16 @@
 //! configured is read back and becomes the plan of the cyclic exchange. The states above PRE-OP are requested here, so
 //! that a refusal is reported with its AL status code and not as a timeout.
 
+mod checks;
+mod drive;
+
 use super::error::BringUpError;
 use super::executor::{FRAMES, PDU_TIMEOUT_NS, run};
 use super::frame::command;
 use super::line::Line;
 use super::plan::{Direction, Piece, Plan};
 use super::port::Port;
-use super::registers::{AlStatus, Registers, count};
+use super::registers::{AlStatus, Registers};
 use super::saved::{Saved, Startup};
 use super::states::{
     POLL_NS, REGISTER_TRIES, STATE_TIMEOUT_NS, await_all, first_error, poll, request_all,
@@ -18,9 +21,11 @@ use super::states::{
 use super::wire::entry_bytes;
 use super::{DriveScaling, EthercatBus, News};
 use crate::link::{Link, MAX_FRAME};
+use checks::{check_count, check_eeproms, mailbox_error};
 use core::cell::Cell;
 use core::time::Duration;
-use ethercrab::error::{Error, MailboxError};
+use drive::{MODE_CSP, interpolation_period, prepare_drive};
+use ethercrab::error::Error;
 use ethercrab::subdevice_group::DcConfiguration;
 use ethercrab::{
     DcSync, DefaultLock, MainDevice, MainDeviceConfig, PduStorage, RetryBehaviour, SubDeviceGroup,
@@ -35,9 +40,6 @@ const MAX_IMAGE: usize = 16_384;
 const MAX_PIECE: usize = 1_024;
 /// FMMUs that are read back: ethercrab uses those of outputs and inputs, within the first four.
 const FMMUS_READ: u16 = 4;
-/// Tries to count the SubDevices, and how long each waits (ns).
-const COUNT_TRIES: u32 = 5;
-const COUNT_TIMEOUT_NS: u64 = 50_000_000;
 /// Time from configuring SYNC0 to its first pulse (ns), and what each SubDevice adds to it: it must not start in the
 /// past of a SubDevice that is configured last.
 const SYNC0_DELAY_NS: u64 = 50_000_000;
@@ -46,11 +48,13 @@ const SYNC0_DELAY_PER_SUBDEVICE_NS: u64 = 2_000_000;
 const STATIC_SYNC: u32 = 1_000;
 /// How long the registers of one SubDevice may take to be read (ns).
 const REMEMBER_NS: u64 = 5_000_000;
-/// Control and status of the SII interface, and its bit for a wrong checksum.
-const SII_STATUS: u16 = 0x0502;
-const SII_CHECKSUM: u16 = 0x0800;
-/// Cyclic synchronous position (0x6060).
-const MODE_CSP: i8 = 8;
+/// AL status code: the SYNC0 configuration is invalid, as where its start has passed; and how often it is tried again.
+const NO_SYNC0: u16 = 0x0030;
+const SYNC0_TRIES: u32 = 3;
+/// DL control, loops of the ports; port B closed, all automatic.
+const LOOP_CONTROL: u16 = 0x0101;
+const PORT_B_CLOSED: u8 = 0x0c;
+const PORTS_AUTOMATIC: u8 = 0x00;
 
 type Group = SubDeviceGroup<MAX_SUBDEVICES, MAX_IMAGE, DefaultLock>;
 
@@ -91,26 +95,39 @@ pub(super) fn bring_up<L: Link>(
     }
     let mut port = Port::new(link);
     check_count(&mut port, bus)?;
+    let ring_end = port
+        .link()
+        .is_redundant()
+        .then(|| bus.trunk_end())
+        .flatten();
+    if let Some(end) = ring_end {
+        set_loop(
+            &mut port,
+            command::APWR,
+            0_u16.wrapping_sub(end as u16),
+            PORT_B_CLOSED,
+        );
+    }
     check_eeproms(&mut port, bus)?;
     let mut registers = Registers::new(bus.subdevices.len());
-    let configured = match configure(&mut port, machine, bus) {
-        Ok(configured) => configured,
-        Err(error @ BringUpError::Protocol { .. }) => {
-            // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
-            let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
-            poll(&mut port, &registers, &mut statuses);
-            return Err(first_error(bus, &statuses, 2).unwrap_or(error));
+    let mut tries = 0;
+    let configured = loop {
+        let configured = pre_op(&mut port, &registers, machine, bus)?;
+        request_all(&mut port, &mut registers, bus, 4)?;
+        match await_all(&mut port, &registers, bus, 4) {
+            Ok(()) => break configured,
+            // This computer was held up between reading the time and the last SubDevice: SYNC0 would start in its past.
+            Err(BringUpError::Refused { report, .. })
+                if report.code == NO_SYNC0 && tries < SYNC0_TRIES =>
+            {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
     };
-    if let Some(error) = port.take_error() {
-        return Err(error.into());
-    }
     let reference = configured.reference.map(super::registers::address);
     let mut plan = Plan::new(&configured.pieces, bus.subdevices.len(), reference);
     plan.expect_clocks(configured.clocks);
-    request_all(&mut port, &mut registers, bus, 4)?;
-    await_all(&mut port, &registers, bus, 4)?;
     let mut ethercat = EthercatBus::assemble(
         port,
         registers,
@@ -122,7 +139,41 @@ pub(super) fn bring_up<L: Link>(
     );
     ethercat.reach_op(bus, sync0_delay_ns(bus))?;
     ethercat.remember(machine, bus)?;
+    if let Some(end) = ring_end {
+        let station = super::registers::address(end);
+        set_loop(&mut ethercat.port, command::FPWR, station, PORTS_AUTOMATIC);
+        ethercat.port.link_mut().close_ring();
+    }
+    // One more cycle, in phase; cycles count from here.
+    let mut image = ethercat.new_image();
+    ethercat.idle_cycle(&mut image);
+    ethercat.begin();
     Ok(ethercat)
+}
+
+/// ethercrab's part: from INIT to PRE-OP, everything configured.
+fn pre_op<L: Link>(
+    port: &mut Port<L>,
+    registers: &Registers,
+    machine: &Machine,
+    bus: &Bus,
+) -> Result<Configured, BringUpError> {
+    let configured = match configure(port, machine, bus) {
+        Ok(configured) => configured,
+        Err(error @ BringUpError::Protocol { .. }) => {
+            // A refused PRE-OP is only a timeout to ethercrab: the SubDevices know better.
+            let mut statuses = vec![AlStatus::default(); bus.subdevices.len()];
+            poll(port, registers, &mut statuses);
+            return Err(first_error(bus, &statuses, 2)
+                .or_else(|| mailbox_error(&error, port.sdo(), bus))
+                .unwrap_or(error));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(error) = port.take_error() {
+        return Err(error.into());
+    }
+    Ok(configured)
 }
 
 impl<L: Link> EthercatBus<L> {
@@ -149,10 +200,22 @@ impl<L: Link> EthercatBus<L> {
             let n = usize::from(station.wrapping_sub(super::registers::FIRST_ADDRESS));
             (self.reports).push(News::Raised, Some(n), Cause::Emergency, f64::from(code));
         }
-        // One more cycle, in phase; cycles count from here.
-        self.idle_cycle(&mut image);
-        self.begin();
         Ok(())
+    }
+}
+
+/// Opens or closes the ports of one SubDevice. While the ring is open at its end, ethercrab sees a line and measures its
+/// delays. One that does not take it has no redundant cable, and then there is nothing to open.
+fn set_loop<L: Link>(port: &mut Port<L>, command: u8, position: u16, value: u8) {
+    let mut line = Line::new();
+    for _ in 0..REGISTER_TRIES {
+        line.deadline_ns = port.clock().now_ns().saturating_add(REMEMBER_NS);
+        if line
+            .access(port, command, position, LOOP_CONTROL, 1, &[value])
+            .is_some()
+        {
+            return;
+        }
     }
 }
 
@@ -181,51 +244,20 @@ fn startup(subdevice: &SubDevice, period_ns: u64) -> Vec<Startup> {
     all
 }
 
-fn check_count<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpError> {
-    let expected = bus.subdevices.len();
-    let mut found = None;
-    for _ in 0..COUNT_TRIES {
-        let deadline_ns = port.clock().now_ns().saturating_add(COUNT_TIMEOUT_NS);
-        found = count(port, deadline_ns);
-        if found.is_some() {
-            break;
-        }
-    }
-    if let Some(error) = port.take_error() {
-        return Err(error.into());
-    }
-    match found {
-        None => Err(BringUpError::NoAnswer),
-        Some(found) if found == expected && found > 0 => Ok(()),
-        Some(found) => Err(BringUpError::Count {
-            expected,
-            found,
-            missing: bus
-                .subdevices
-                .get(found)
-                .map(|subdevice| subdevice.name.clone()),
-        }),
-    }
-}
-
-/// A SubDevice that cannot read its EEPROM is named before anybody else stumbles over it.
-fn check_eeproms<L: Link>(port: &mut Port<L>, bus: &Bus) -> Result<(), BringUpError> {
-    let mut line = Line::new();
-    for (position, subdevice) in bus.subdevices.iter().enumerate() {
-        let place = 0_u16.wrapping_sub(position as u16);
-        let status = (0..REGISTER_TRIES).find_map(|_| {
-            line.deadline_ns = port.clock().now_ns().saturating_add(REMEMBER_NS);
-            line.access(port, command::APRD, place, SII_STATUS, 2, &[])
-                .map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
-        });
-        if status.is_some_and(|status| status & SII_CHECKSUM != 0) {
-            return Err(BringUpError::Eeprom {
-                position,
-                name: subdevice.name.clone(),
-            });
-        }
-    }
-    Ok(())
+/// How long ethercrab is patient, and how often it tries.
+pub(super) fn maindevice_config() -> (Timeouts, MainDeviceConfig) {
+    let timeouts = Timeouts {
+        state_transition: Duration::from_nanos(STATE_TIMEOUT_NS),
+        pdu: Duration::from_nanos(PDU_TIMEOUT_NS),
+        eeprom: Duration::from_millis(100),
+        wait_loop_delay: Duration::from_nanos(POLL_NS),
+        ..Timeouts::default()
+    };
+    let config = MainDeviceConfig {
+        dc_static_sync_iterations: STATIC_SYNC,
+        retry_behaviour: RetryBehaviour::Count(3),
+    };
+    (timeouts, config)
 }
 
 fn configure<L: Link>(
@@ -239,17 +271,7 @@ fn configure<L: Link>(
     let Ok((mut tx, mut rx, pdu_loop)) = storage.try_split() else {
         return Err(protocol("starting ethercrab")(Error::Internal));
     };
-    let timeouts = Timeouts {
-        state_transition: Duration::from_nanos(STATE_TIMEOUT_NS),
-        pdu: Duration::from_nanos(PDU_TIMEOUT_NS),
-        eeprom: Duration::from_millis(100),
-        wait_loop_delay: Duration::from_nanos(POLL_NS),
-        ..Timeouts::default()
-    };
-    let config = MainDeviceConfig {
-        dc_static_sync_iterations: STATIC_SYNC,
-        retry_behaviour: RetryBehaviour::Count(3),
-    };
+    let (timeouts, config) = maindevice_config();
     let maindevice = MainDevice::new(pdu_loop, timeouts, config);
     let clock = port.clock().clone();
 
@@ -390,7 +412,7 @@ fn configure<L: Link>(
 }
 
 /// A SubDevice of which the configuration has only an image: its process data is nobody's.
-fn is_nobodys(known: &SubDevice) -> bool {
+pub(crate) fn is_nobodys(known: &SubDevice) -> bool {
     known.sii.is_some() && known.outputs.is_empty() && known.inputs.is_empty()
 }
 
@@ -430,65 +452,4 @@ async fn read_fmmus<S>(
         }
     }
     Ok(areas)
-}
-
-/// Reads a drive's scaling, and sets mode and interpolation period where it has the objects.
-async fn prepare_drive<'a, S>(
-    subdevice: &SubDeviceRef<'a, S>,
-    shift: u16,
-    set_mode: bool,
-    period_ns: u64,
-) -> Result<DriveScaling, Error>
-where
-    S: core::ops::Deref<Target = ethercrab::SubDevice>,
-{
-    let scaling = DriveScaling {
-        rated_current_ma: optional(subdevice.sdo_read::<u32>(0x6075 + shift, 0).await)?,
-        rated_torque_mnm: optional(subdevice.sdo_read::<u32>(0x6076 + shift, 0).await)?,
-    };
-    if set_mode {
-        subdevice.sdo_write(0x6060 + shift, 0, MODE_CSP).await?;
-    }
-    if let Some((value, exponent)) = interpolation_period(period_ns) {
-        let set = optional(subdevice.sdo_write(0x60c2 + shift, 1, value).await)?;
-        if set.is_some() {
-            optional(subdevice.sdo_write(0x60c2 + shift, 2, exponent).await)?;
-        }
-    }
-    Ok(scaling)
-}
-
-/// An SDO that a drive need not have: its refusal is no error.
-fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::Mailbox(MailboxError::Aborted { .. })) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// 0x60C2: value times ten to the exponent, in seconds; none where the period cannot be written so.
-fn interpolation_period(period_ns: u64) -> Option<(u8, i8)> {
-    let (mut value, mut exponent) = (period_ns, -9_i8);
-    while value > 0 && value.is_multiple_of(10) {
-        value /= 10;
-        exponent += 1;
-    }
-    Some((
-        u8::try_from(value).ok().filter(|&value| value > 0)?,
-        exponent,
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_as_cia_402_writes_them() {
-        assert_eq!(interpolation_period(1_000_000), Some((1, -3)));
-        assert_eq!(interpolation_period(250_000), Some((25, -5)));
-        assert_eq!(interpolation_period(62_500), None);
-        assert_eq!(interpolation_period(0), None);
-    }
 }

@@ -3,7 +3,7 @@
 
 use super::frame::{DATAGRAM_OVERHEAD, command, working_counter};
 use super::line::Line;
-use super::plan::{Direction, Piece};
+use super::plan::{Direction, Piece, Plan};
 use super::port::Port;
 use super::registers::address;
 use super::report::{News, Reports};
@@ -191,7 +191,7 @@ impl Diagnosis {
         &mut self,
         port: &mut Port<L>,
         saved: &[Saved],
-        pieces: &[(Piece, usize)],
+        plan: &Plan,
         reference: Option<usize>,
         well: bool,
         reports: &mut Reports,
@@ -210,7 +210,7 @@ impl Diagnosis {
         }
         self.line.deadline_ns = deadline_ns;
         self.search = match self.search {
-            Search::Culprit(at) => self.find_culprit(port, pieces, at, now_ns, reports),
+            Search::Culprit(at) => self.find_culprit(port, plan, at, now_ns, reports),
             Search::Errors(at) => self.find_errors(port, at, now_ns, reports),
             Search::Mailbox(n) => self.read_mailbox(port, saved, n, reports),
             Search::None if self.look_for_errors => {
@@ -241,11 +241,11 @@ impl Diagnosis {
     }
 
     /// Reads the inputs of many SubDevices, a datagram each: who does not count is found. Whole pieces, so that no buffer stays
-    /// open.
+    /// open. One without inputs is sent the outputs of this cycle once more.
     fn find_culprit<L: Link>(
         &mut self,
         port: &mut Port<L>,
-        pieces: &[(Piece, usize)],
+        plan: &Plan,
         from: usize,
         now_ns: u64,
         reports: &mut Reports,
@@ -253,17 +253,26 @@ impl Diagnosis {
         self.watched.clear();
         self.line.begin();
         let (mut used, mut next) = (0, from);
-        for (piece, _) in pieces.iter().skip(from) {
+        let pieces = &plan.pieces;
+        let has_inputs = |n: usize| {
+            let inputs =
+                |(p, _): &(Piece, usize)| p.subdevice == n && p.direction == Direction::Input;
+            pieces.iter().any(inputs)
+        };
+        for (number, (piece, _)) in pieces.iter().enumerate().skip(from) {
             used += piece.length + DATAGRAM_OVERHEAD;
             if used > ROOM || self.watched.len() == self.watched.capacity() {
                 break;
             }
             next += 1;
-            if piece.direction == Direction::Input {
-                let (low, high) = (piece.logical as u16, (piece.logical >> 16) as u16);
-                let data = (self.line).push(command::LRD, low, high, piece.length, &[]);
-                self.watched.push((piece.subdevice, data, piece.length));
-            }
+            let (how, outputs) = match piece.direction {
+                Direction::Input => (command::LRD, &[][..]),
+                Direction::Output if has_inputs(piece.subdevice) => continue,
+                Direction::Output => (command::LWR, plan.outputs_of(number)),
+            };
+            let (low, high) = (piece.logical as u16, (piece.logical >> 16) as u16);
+            let data = (self.line).push(how, low, high, piece.length, outputs);
+            self.watched.push((piece.subdevice, data, piece.length));
         }
         if next == from {
             return Search::None;

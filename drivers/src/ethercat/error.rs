@@ -1,6 +1,7 @@
 //! Why a bus could not be brought up, in words that name the SubDevice and the remedy.
 
 use super::al_status::{AlReport, state_name};
+use super::sdo_abort;
 use crate::link::LinkError;
 
 /// See the module.
@@ -20,6 +21,13 @@ pub enum BringUpError {
         found: usize,
         /// Name of the first one that is missing, if any is.
         missing: Option<String>,
+    },
+    /// All SubDevices answer, but not all from the first end of the ring.
+    Ring {
+        /// The last that answers there; none: nobody does.
+        before: Option<String>,
+        /// The first that answers only at the second end.
+        behind: Option<String>,
     },
     /// A SubDevice is not the configured one.
     Identity {
@@ -68,6 +76,26 @@ pub enum BringUpError {
         /// Name of the SubDevice.
         name: String,
     },
+    /// A SubDevice aborts an SDO that it cannot do without.
+    SdoAborted {
+        /// Name of the SubDevice.
+        name: String,
+        /// Object index.
+        index: u16,
+        /// Subindex.
+        subindex: u8,
+        /// Abort code.
+        code: u32,
+    },
+    /// The mailbox of a SubDevice does not answer.
+    MailboxSilent {
+        /// Name of the SubDevice.
+        name: String,
+        /// Object index that was asked for.
+        index: u16,
+        /// Subindex.
+        subindex: u8,
+    },
     /// The start-up sequence failed otherwise.
     Protocol {
         /// What was being done.
@@ -102,6 +130,19 @@ impl core::fmt::Display for BringUpError {
                     ),
                     None => write!(f, "; the bus has more than the configuration"),
                 }
+            }
+            Self::Ring { before, behind } => {
+                let of = |name: &Option<String>, none: &str| {
+                    name.as_ref()
+                        .map_or_else(|| none.to_owned(), |name| format!("'{name}'"))
+                };
+                write!(
+                    f,
+                    "the ring is broken between {} and {}: a start needs all SubDevices in reach of the first interface; \
+                     mend the cable, or exchange the two interfaces where the first cable is the broken one",
+                    of(before, "the first interface"),
+                    of(behind, "the second interface"),
+                )
             }
             Self::Identity {
                 position,
@@ -152,6 +193,25 @@ impl core::fmt::Display for BringUpError {
                 f,
                 "SubDevice '{name}' at position {position} reports a wrong checksum of its EEPROM (0x0502, bit 11): \
                  write its EEPROM anew, or replace it"
+            ),
+            Self::SdoAborted {
+                name,
+                index,
+                subindex,
+                code,
+            } => write!(
+                f,
+                "SubDevice '{name}' aborts the SDO of object 0x{index:04x}:{subindex:02x} with 0x{code:08x}, {}: \
+                 see its manual for this object, and restart it",
+                sdo_abort::meaning(*code)
+            ),
+            Self::MailboxSilent {
+                name,
+                index,
+                subindex,
+            } => write!(
+                f,
+                "the mailbox of SubDevice '{name}' does not answer the SDO of object 0x{index:04x}:{subindex:02x}: restart it"
             ),
             Self::Protocol { step, error } => write!(f, "{step}: {error}"),
         }

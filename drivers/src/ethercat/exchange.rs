@@ -20,14 +20,22 @@ impl<L: Link> EthercatBus<L> {
         mut stamp: CycleStamp,
     ) -> Result<CycleStamp, BusFault> {
         let sent_ns = self.clock().now_ns();
-        self.plan.fill(&image.outputs);
+        let time_ns = self.redundancy.system_time_ns(sent_ns);
+        self.plan.fill(&image.outputs, time_ns);
         for (frame, ticket) in self.plan.frames.iter().zip(&mut self.tickets) {
             *ticket = Some(self.port.send(frame));
         }
         in_flight();
         let spare_ns = (self.period_ns / LATEST_PART).min(LATEST_NS);
         self.await_answers(sent_ns.saturating_add(self.period_ns - spare_ns));
-        self.judge(image, &mut stamp)
+        let ring = self.port.link().ring();
+        self.redundancy
+            .look(ring, &self.saved, self.clocks.reference);
+        let result = self.judge(image, &mut stamp);
+        if stamp.dc_time_ns != 0 {
+            self.redundancy.heard(stamp.dc_time_ns, sent_ns);
+        }
+        result
     }
 
     fn await_answers(&mut self, deadline_ns: u64) {
@@ -86,7 +94,7 @@ impl<L: Link> EthercatBus<L> {
                     if let (true, Ok(bytes)) = (right, data.try_into()) {
                         stamp.dc_time_ns = u64::from_le_bytes(bytes);
                         self.phase_error_ns = Some(phase_error_ns(
-                            stamp.dc_time_ns,
+                            stamp.dc_time_ns.wrapping_sub(self.redundancy.lag_ns()),
                             self.period_ns,
                             self.shift_ns,
                         ));

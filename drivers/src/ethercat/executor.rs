@@ -2,7 +2,7 @@
 
 use super::diagnose::emergency;
 use super::frame::{DATAGRAM_HEADER, HEADERS, command, working_counter};
-use super::port::{Port, Ticket};
+use super::port::{Port, Sdo, Ticket};
 use crate::clock::take_next_wake_ns;
 use crate::frame::Datagram;
 use crate::link::{Link, MAX_FRAME};
@@ -20,6 +20,10 @@ const BEHIND_EMERGENCY_NS: u64 = 20_000_000;
 const POLL_NS: u64 = 100_000;
 /// First address behind the registers.
 const FIRST_MEMORY: u16 = 0x1000;
+/// CoE in a mailbox header, the SDO request in a CoE header, and the command of an abort.
+const COE: u8 = 3;
+const SDO_REQUEST: u8 = 2;
+const SDO_ABORT: u8 = 0x80;
 /// Longest wait without looking at the future (ns).
 const IDLE_NS: u64 = 1_000_000;
 
@@ -81,6 +85,9 @@ pub fn run<L: Link, F: Future>(
                 ask_again(port, copy, &mut again);
                 continue;
             }
+            if let Some(sdo) = sdo_in(copy) {
+                port.note_sdo(sdo);
+            }
             if again.is_some_and(|known| known == ticket) {
                 // The mailbox is still empty: the answer behind the emergency is not made yet.
                 if is_unanswered(copy) && clock.now_ns() < until_ns {
@@ -117,9 +124,52 @@ fn is_unanswered(answer: &[u8]) -> bool {
 /// Station address and error code of the CoE emergency that a frame brings: ethercrab 0.7 asserts that none comes where it
 /// waits for an SDO answer.
 fn emergency_in(frame: &[u8]) -> Option<(u16, u16)> {
+    let (command, station, message) = mailbox_in(frame)?;
+    let code = emergency(message).filter(|_| command == command::FPRD)?;
+    Some((station, code))
+}
+
+/// The SDO that a frame has brought to a SubDevice, or its abort from there.
+fn sdo_in(frame: &[u8]) -> Option<Sdo> {
+    let (command, station, message) = mailbox_in(frame)?;
+    let &[
+        _,
+        _,
+        _,
+        _,
+        _,
+        kind,
+        _,
+        service,
+        specifier,
+        low,
+        high,
+        subindex,
+        a,
+        b,
+        c,
+        d,
+        ..,
+    ] = message
+    else {
+        return None;
+    };
+    let aborted = specifier == SDO_ABORT;
+    let asked = command == command::FPWR && service >> 4 == SDO_REQUEST;
+    let is_sdo = kind & 0x0f == COE && (asked || (command == command::FPRD && aborted));
+    is_sdo.then(|| Sdo {
+        station,
+        index: u16::from_le_bytes([low, high]),
+        subindex,
+        abort: aborted.then(|| u32::from_le_bytes([a, b, c, d])),
+    })
+}
+
+/// Command, station address and message of a frame that one SubDevice's mailbox has taken part in.
+fn mailbox_in(frame: &[u8]) -> Option<(u8, u16, &[u8])> {
     let datagram = Datagram::parse(frame, HEADERS)?;
     let data = HEADERS + DATAGRAM_HEADER;
-    if datagram.command != command::FPRD
+    if !matches!(datagram.command, command::FPRD | command::FPWR)
         || datagram.more
         || working_counter(frame, data, datagram.length) != 1
     {
@@ -131,8 +181,8 @@ fn emergency_in(frame: &[u8]) -> Option<(u16, u16)> {
     if register < FIRST_MEMORY {
         return None;
     }
-    let code = emergency(frame.get(data..data + datagram.length)?)?;
-    Some((station, code))
+    let message = frame.get(data..data + datagram.length)?;
+    Some((datagram.command, station, message))
 }
 
 #[cfg(test)]
@@ -150,6 +200,23 @@ mod tests {
         assert_eq!(emergency_in(&answer), None);
         answer[data + 128] = 1;
         assert_eq!(emergency_in(&answer), Some((0x1003, 0x2310)));
+        // An abort tells what of.
+        let message = [
+            10, 0, 0, 0, 0, 0x13, 0, 0x20, 0x80, 0xc2, 0x60, 1, 0x30, 0, 9, 6,
+        ];
+        let mut abort = answer.clone();
+        abort[data..data + 16].copy_from_slice(&message);
+        let expected = Sdo {
+            station: 0x1003,
+            index: 0x60c2,
+            subindex: 1,
+            abort: Some(0x0609_0030),
+        };
+        assert_eq!(
+            (emergency_in(&abort), sdo_in(&abort)),
+            (None, Some(expected))
+        );
+        assert_eq!(sdo_in(&answer), None);
         // An SDO answer; a register.
         answer[data + 7] = 0x30;
         assert_eq!(emergency_in(&answer), None);

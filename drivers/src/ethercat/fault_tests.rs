@@ -123,7 +123,7 @@ fn a_break_is_placed_and_told_from_a_loss_of_power() {
         reports,
         [
             (Raised, Some(1), Cause::LineBroken, 2.0),
-            (Updated, Some(1), Cause::LineBroken, 1.0),
+            (Updated, Some(1), Cause::LinkLost, 1.0),
             (Cleared, Some(1), Cause::CableBroken, 0.0)
         ]
     );
@@ -133,7 +133,7 @@ fn a_break_is_placed_and_told_from_a_loss_of_power() {
         reports,
         [
             (Raised, Some(1), Cause::LineBroken, 2.0),
-            (Updated, Some(1), Cause::LineBroken, 1.0),
+            (Updated, Some(1), Cause::LinkLost, 1.0),
             (Updated, Some(1), Cause::PowerLost, 0.0),
             (Cleared, Some(1), Cause::PowerLost, 0.0)
         ]
@@ -255,21 +255,54 @@ fn bring_up_survives_what_mailboxes_do() {
             )
             .is_ok()
         );
-        // Aborts and a mailbox that never answers end with an error that says at what.
+        // Aborts and a mailbox that never answers end with an error that says whose, and at what.
         let abort = BusFault::SdoAbort {
-            code: 0x0800_0000,
+            code: 0x0800_0022,
             count: 100,
         };
-        assert!(matches!(
-            up(abort, target),
-            Err(BringUpError::Protocol { .. })
-        ));
+        let error = up(abort, target).err().unwrap();
+        let text = error.to_string();
+        assert!(
+            matches!(&error, BringUpError::SdoAborted { name, code: 0x0800_0022, .. } if name == target),
+            "{text}"
+        );
+        assert!(
+            text.contains("cannot be stored in its present state"),
+            "{text}"
+        );
         let busy = BusFault::MailboxBusy {
             for_ns: 3_600_000_000_000,
         };
-        assert!(matches!(
-            up(busy, target),
-            Err(BringUpError::Protocol { .. })
-        ));
+        let error = up(busy, target).err().unwrap();
+        assert!(
+            matches!(&error, BringUpError::MailboxSilent { name, .. } if name == target),
+            "{error}"
+        );
     }
+}
+
+#[test]
+fn one_without_inputs_that_does_not_process_its_datagram_is_found() {
+    let (machine, mut segment) = bench(&[(4, 6), (3, 0), (2, 0), (4, 5)], PERIOD_NS);
+    inject(
+        &mut segment,
+        BusFault::WorkingCounter { count: 20 },
+        "dev2",
+        100,
+    );
+    let mut bus = EthercatBus::bring_up(link(segment), &machine).unwrap();
+    let mut image = bus.new_image();
+    let mut next_ns = bus.next_cycle_ns();
+    let mut reports = Vec::new();
+    for number in 0..400_u64 {
+        image.outputs.fill(number as u8);
+        let _ = cycle(&mut bus, &mut image, &mut next_ns);
+        reports.extend(core::iter::from_fn(|| bus.take_report()));
+    }
+    let told: Vec<_> = reports
+        .iter()
+        .map(|r| (r.news, r.subdevice, r.cause))
+        .collect();
+    let culprit = |news| (news, Some(2), Cause::WorkingCounter);
+    assert_eq!(told, [culprit(News::Raised), culprit(News::Cleared)]);
 }

@@ -11,10 +11,15 @@ mod executor;
 #[cfg(test)]
 mod fault_tests;
 pub mod frame;
+#[cfg(test)]
+mod large_tests;
 mod line;
 pub mod plan;
 mod port;
 mod recover;
+mod redundancy;
+#[cfg(test)]
+mod redundancy_tests;
 mod registers;
 mod report;
 mod restore;
@@ -22,12 +27,14 @@ mod restore;
 mod restore_tests;
 mod saved;
 pub mod scan;
+pub mod sdo_abort;
 mod states;
 #[cfg(test)]
 mod tests;
 pub mod wire;
 
 pub use al_status::AlReport;
+pub(crate) use bring_up::is_nobodys;
 pub use error::BringUpError;
 pub use report::{News, Report};
 
@@ -38,6 +45,7 @@ use diagnose::Diagnosis;
 use plan::{Direction, Plan};
 use port::{Port, Ticket};
 use recover::Recovery;
+use redundancy::Redundancy;
 use registers::{AlStatus, Registers};
 use report::Reports;
 use restore::{Clocks, Restorer};
@@ -87,6 +95,7 @@ pub struct EthercatBus<L> {
     silence: u32,
     /// Break of the line that was looked at.
     gap: Option<usize>,
+    redundancy: Redundancy,
     restorer: Restorer,
     saved: Vec<Saved>,
     clocks: Clocks,
@@ -143,6 +152,7 @@ impl<L: Link> EthercatBus<L> {
             reports: Reports::new(),
             silence: 0,
             gap: None,
+            redundancy: Redundancy::new(bus.subdevices.len()),
             restorer: Restorer::new(bus.subdevices.len()),
             saved: Vec::new(),
             clocks: Clocks {
@@ -285,12 +295,7 @@ impl<L: Link> EthercatBus<L> {
                 && let Some(links) =
                     (self.diagnosis).lost_links(&mut self.port, before, deadline_ns)
             {
-                reports.push(
-                    News::Updated,
-                    Some(gap),
-                    Cause::LineBroken,
-                    f64::from(links),
-                );
+                reports.push(News::Updated, Some(gap), Cause::LinkLost, f64::from(links));
             }
         }
         self.recovery
@@ -354,7 +359,9 @@ impl<L: Link> Bus for EthercatBus<L> {
             self.port.link_mut().start_of_operation();
         }
         self.cycle += 1;
-        self.transfer(image, in_flight, stamp)
+        let result = self.transfer(image, in_flight, stamp);
+        self.redundancy.report(&mut self.reports);
+        result
     }
 
     fn acyclic(&mut self, budget: Duration) {
@@ -376,7 +383,7 @@ impl<L: Link> Bus for EthercatBus<L> {
         self.diagnosis.step(
             &mut self.port,
             &self.saved,
-            &self.plan.pieces,
+            &self.plan,
             self.clocks.reference,
             all_well,
             &mut self.reports,

@@ -163,9 +163,15 @@ impl Plan {
         self.frames.iter().map(Vec::len)
     }
 
-    /// Copies outputs into the frames.
-    pub fn fill(&mut self, outputs: &[u8]) {
+    /// Copies outputs into the frames, and the system time that those hear who are cut off from the reference clock.
+    pub fn fill(&mut self, outputs: &[u8], system_time_ns: Option<u64>) {
         for datagram in &self.datagrams {
+            if let (Purpose::SystemTime, Some(time_ns)) = (datagram.purpose, system_time_ns)
+                && let Some(frame) = self.frames.get_mut(datagram.frame)
+                && let Some(data) = frame.get_mut(datagram.data..datagram.data + 8)
+            {
+                data.copy_from_slice(&time_ns.to_le_bytes());
+            }
             let Purpose::ProcessData(first, end) = datagram.purpose else {
                 continue;
             };
@@ -197,6 +203,21 @@ impl Plan {
                 to.copy_from_slice(from);
             }
         }
+    }
+
+    /// The outputs of a piece, by its place among all, as they were sent last.
+    pub fn outputs_of(&self, number: usize) -> &[u8] {
+        let carries = |datagram: &&PlannedDatagram| match datagram.purpose {
+            Purpose::ProcessData(first, end) => (first..end).contains(&number),
+            _ => false,
+        };
+        let bytes = self.pieces.get(number).and_then(|(piece, at)| {
+            let frame = self
+                .frames
+                .get(self.datagrams.iter().find(carries)?.frame)?;
+            frame.get(*at..at + piece.length)
+        });
+        bytes.unwrap_or_default()
     }
 
     /// Marks the SubDevices of a datagram as missing.
@@ -311,7 +332,7 @@ mod tests {
     #[test]
     fn outputs_go_where_their_fmmu_looks() {
         let mut plan = Plan::new(&layout(&[(2, 3), (2, 1)]), 2, None);
-        plan.fill(&[1, 2, 3, 4]);
+        plan.fill(&[1, 2, 3, 4], None);
         let data = plan.datagrams[1].data;
         assert_eq!(plan.frames[0][data..data + 8], [0, 0, 0, 0, 1, 2, 3, 4]);
     }

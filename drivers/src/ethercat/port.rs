@@ -49,6 +49,21 @@ pub struct Port<L> {
     last_error: Option<LinkError>,
     /// Emergencies that came while ethercrab waited for something else: station address and error code.
     emergencies: Vec<(u16, u16)>,
+    /// The last SDO that was asked for, and how it was aborted, if it was.
+    sdo: Option<Sdo>,
+}
+
+/// An SDO that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sdo {
+    /// Station address of the SubDevice.
+    pub station: u16,
+    /// Object.
+    pub index: u16,
+    /// Its subindex.
+    pub subindex: u8,
+    /// Abort code of the answer.
+    pub abort: Option<u32>,
 }
 
 impl<L: Link> Port<L> {
@@ -69,12 +84,18 @@ impl<L: Link> Port<L> {
             counters: BusCounters::default(),
             last_error: None,
             emergencies: Vec::with_capacity(EMERGENCIES),
+            sdo: None,
         }
     }
 
     /// The link.
     pub fn link_mut(&mut self) -> &mut L {
         &mut self.link
+    }
+
+    /// The link, to look at.
+    pub fn link(&self) -> &L {
+        &self.link
     }
 
     /// The link's clock.
@@ -107,6 +128,16 @@ impl<L: Link> Port<L> {
     /// The last emergency that was kept.
     pub fn take_emergency(&mut self) -> Option<(u16, u16)> {
         self.emergencies.pop()
+    }
+
+    /// Notes an SDO that was asked for, or the end of it.
+    pub fn note_sdo(&mut self, sdo: Sdo) {
+        self.sdo = Some(sdo);
+    }
+
+    /// The last SDO.
+    pub fn sdo(&self) -> Option<Sdo> {
+        self.sdo
     }
 
     /// Tags and sends a frame. A link that fails is remembered and looks like a lost frame.

@@ -1,15 +1,18 @@
 //! Looks at a bus without touching it: who is there, how they hang together, what they count and what they map.
 //!
 //! Everything is read by position: no station address, state or configuration is changed, but for the EEPROM interface,
-//! through which the SII is read. A bus that another MainDevice runs must not be scanned.
+//! through which the SII is read and which is then given to the PDI. With [`Depth::PreOp`] SubDevices are taken to PRE-OP and back
+//! to INIT, and those with a CoE mailbox say themselves what they map. A bus that another MainDevice runs must not be scanned.
 
+mod preop;
 mod sii;
 
 use super::frame::command;
 use super::line::Line;
 use super::port::Port;
 use super::registers::count;
-use crate::link::{Link, LinkError};
+use crate::clock::Clock;
+use crate::link::{Ends, Link, LinkError, Side};
 use sii::Sii;
 use twinstep_config::machine::PdoEntry;
 
@@ -34,6 +37,8 @@ pub enum ScanError {
     Link(LinkError),
     /// No frame came back.
     NoAnswer,
+    /// The bus does not reach PRE-OP.
+    PreOp(ethercrab::error::Error),
     /// A SubDevice was counted and does not answer.
     Silent {
         /// Its position, from 0.
@@ -48,6 +53,10 @@ impl core::fmt::Display for ScanError {
             Self::NoAnswer => write!(
                 f,
                 "no frame came back: is the cable plugged in, the first SubDevice powered, the interface up?"
+            ),
+            Self::PreOp(error) => write!(
+                f,
+                "the bus does not reach PRE-OP to be asked by CoE: {error}; without it process data are those of the SII"
             ),
             Self::Silent { position } => write!(
                 f,
@@ -80,6 +89,8 @@ pub struct Found {
     pub position: usize,
     /// Position of the SubDevice that it hangs at; none for the first.
     pub parent: Option<usize>,
+    /// Port of it, 1 (B) to 3 (D); 0 for the first.
+    pub parent_port: usize,
     /// Station address 0x0010 and alias 0x0012.
     pub address: u16,
     /// See `address`.
@@ -110,17 +121,31 @@ pub struct Found {
     pub name: String,
     /// It has a CoE mailbox.
     pub coe: bool,
-    /// Outputs (RxPDO) that the SII assigns to a SyncManager; gaps have index 0.
+    /// Its SII, as far as it could be read.
+    pub sii: Vec<u8>,
+    /// The process data were read by CoE; else they are those that the SII assigns to a SyncManager.
+    pub by_coe: bool,
+    /// Outputs (RxPDO); gaps have index 0.
     pub outputs: Vec<PdoEntry>,
     /// Inputs (TxPDO), as the outputs.
     pub inputs: Vec<PdoEntry>,
+}
+
+/// How far a scan goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// It only looks.
+    #[default]
+    Look,
+    /// It takes SubDevices to PRE-OP and asks by CoE what they map.
+    PreOp,
 }
 
 /// Scans the bus behind `link`.
 ///
 /// # Errors
 /// [`ScanError`].
-pub fn scan<L: Link>(link: L) -> Result<Vec<Found>, ScanError> {
+pub fn scan<L: Link>(link: L, depth: Depth) -> Result<Vec<Found>, ScanError> {
     let mut port = Port::new(link);
     let mut found = None;
     for _ in 0..TRIES {
@@ -145,22 +170,112 @@ pub fn scan<L: Link>(link: L) -> Result<Vec<Found>, ScanError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     hang_together(&mut all);
+    if depth == Depth::PreOp {
+        let mappings = preop::mappings(&mut reader.port).map_err(ScanError::PreOp)?;
+        for (found, mapping) in all.iter_mut().zip(mappings) {
+            if let Some([outputs, inputs]) = mapping {
+                (found.outputs, found.inputs, found.by_coe) = (outputs, inputs, true);
+            }
+        }
+    }
     Ok(all)
+}
+
+/// A ring as a scan found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// Frames go round.
+    Whole,
+    /// Frames come back to where they were sent from.
+    Broken {
+        /// SubDevices that answer at the first end; the others answer at the second.
+        first: usize,
+    },
+}
+
+/// Scans a line with a redundant cable from both ends; positions count from the first.
+///
+/// # Errors
+/// As [`scan`]; with [`Depth::PreOp`] each half of a broken ring is asked by itself.
+pub fn scan_ring<E: Ends>(mut ends: E, depth: Depth) -> Result<(Vec<Found>, Ring), ScanError> {
+    let mut seen = [None; 2];
+    let [mut found, others] = [Side::Primary, Side::Secondary].map(|side| {
+        let mut end = FromEnd {
+            ends: &mut ends,
+            side,
+            came: None,
+        };
+        let found = scan(&mut end, depth);
+        if let Some(seen) = seen.get_mut(usize::from(side == Side::Secondary)) {
+            *seen = end.came;
+        }
+        found
+    });
+    // Nobody processes what goes round a whole ring from the second end.
+    if seen[0] == Some(Side::Secondary) {
+        return Ok((found?, Ring::Whole));
+    }
+    let first = found.as_ref().map_or(0, Vec::len);
+    let behind = match others {
+        Ok(others) if seen[1] == Some(Side::Secondary) => others,
+        _ => return Ok((found?, Ring::Broken { first })),
+    };
+    if found.is_err() {
+        found = Ok(Vec::new());
+    }
+    let mut all = found?;
+    all.extend(behind.into_iter().map(|mut one| {
+        one.position += first;
+        one.parent = match one.parent {
+            Some(parent) => Some(parent + first),
+            // In front of the break.
+            None => first.checked_sub(1),
+        };
+        one.parent_port = one.parent_port.max(usize::from(one.parent.is_some()));
+        one
+    }));
+    Ok((all, Ring::Broken { first }))
+}
+
+/// One end of two, with a look at where answers come out.
+struct FromEnd<'a, E> {
+    ends: &'a mut E,
+    side: Side,
+    came: Option<Side>,
+}
+
+impl<E: Ends> Link for FromEnd<'_, E> {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        self.ends.send(self.side, frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        let received = self.ends.receive(buffer, deadline_ns)?;
+        Ok(received.map(|(side, length)| {
+            self.came = Some(side);
+            length
+        }))
+    }
+
+    fn clock(&self) -> &Clock {
+        self.ends.clock()
+    }
 }
 
 /// In the order in which frames pass each SubDevice hangs at the last one before it that has a port left.
 fn hang_together(all: &mut [Found]) {
-    let mut open: Vec<(usize, usize)> = Vec::new();
+    // Ports that others hang at, the next one last: frames pass D, then B, then C.
+    let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
     for found in all {
-        while open.last().is_some_and(|(_, left)| *left == 0) {
+        while open.last().is_some_and(|(_, left)| left.is_empty()) {
             open.pop();
         }
-        found.parent = open.last_mut().map(|(parent, left)| {
-            *left -= 1;
-            *parent
-        });
-        let links = found.links.iter().filter(|link| **link).count();
-        open.push((found.position, links.saturating_sub(1)));
+        let place = open.last_mut().map(|(parent, left)| (*parent, left.pop()));
+        found.parent = place.map(|(parent, _)| parent);
+        found.parent_port = place.and_then(|(_, port)| port).unwrap_or(0);
+        let linked = |port: &usize| found.links.get(*port).is_some_and(|link| *link);
+        let behind: Vec<usize> = [2, 1, 3].into_iter().filter(linked).collect();
+        open.push((found.position, behind));
     }
 }
 
@@ -212,6 +327,7 @@ impl<L: Link> Reader<L> {
         Some(Found {
             position,
             parent: None,
+            parent_port: 0,
             address: u16::from_le_bytes([addresses[0], addresses[1]]),
             alias: u16::from_le_bytes([addresses[2], addresses[3]]),
             al_status: al[0],
@@ -234,11 +350,20 @@ impl<L: Link> Reader<L> {
             coe: sii.word(0x1c) & 0x04 != 0,
             outputs: sii.outputs(),
             inputs: sii.inputs(),
+            by_coe: false,
+            sii: sii.into_bytes(),
         })
     }
 
     /// Reads the SII up to its end, or as far as it answers.
     fn sii(&mut self, place: u16) -> Sii {
+        let sii = self.take_sii(place);
+        // What is not needed any more is the SubDevice's own again.
+        let _ = self.write(place, EEPROM_OWNER, &[1]);
+        sii
+    }
+
+    fn take_sii(&mut self, place: u16) -> Sii {
         let mut sii = Sii::default();
         // The MainDevice takes the EEPROM.
         if self.write(place, EEPROM_OWNER, &[0]).is_none() {
@@ -268,76 +393,4 @@ impl<L: Link> Reader<L> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-    use crate::link::in_process::InProcess;
-    use crate::segment::Segment;
-
-    #[test]
-    fn the_press_cell_is_found_as_it_is() {
-        let machine =
-            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
-        let segment = Segment::new(&machine, 1, 1).unwrap();
-        let found = scan(InProcess::new(segment, Clock::virtual_from(1_000_000_000))).unwrap();
-        let bus = machine.bus.unwrap();
-        assert_eq!(found.len(), bus.subdevices.len());
-        for (n, (found, known)) in found.iter().zip(&bus.subdevices).enumerate() {
-            assert_eq!(
-                (found.position, found.parent),
-                (n, n.checked_sub(1)),
-                "{found:?}"
-            );
-            assert_eq!(found.order, known.name);
-            assert_eq!(
-                (found.vendor_id, found.product_code),
-                (known.vendor_id, known.product_code)
-            );
-            assert_eq!((found.serial, found.al_status), (n as u32 + 1, 1));
-            assert_eq!(
-                (&found.outputs, &found.inputs),
-                (&known.outputs, &known.inputs)
-            );
-            let last = n + 1 == bus.subdevices.len();
-            assert_eq!(found.links, [true, !last, false, false]);
-            assert!(found.has_clock && found.coe && !found.eeprom_error);
-            assert_eq!(found.errors, ErrorCounters::default());
-        }
-    }
-
-    #[test]
-    fn branches_are_read_from_the_links() {
-        let found = |position, links| Found {
-            position,
-            parent: None,
-            address: 0,
-            alias: 0,
-            al_status: 1,
-            al_code: 0,
-            links,
-            has_clock: false,
-            errors: ErrorCounters::default(),
-            eeprom_error: false,
-            vendor_id: 0,
-            product_code: 0,
-            revision: 0,
-            serial: 0,
-            order: String::new(),
-            name: String::new(),
-            coe: false,
-            outputs: Vec::new(),
-            inputs: Vec::new(),
-        };
-        let end = [true, false, false, false];
-        // A junction with a line of two and a single one behind it.
-        let mut all = [
-            found(0, [true, true, true, false]),
-            found(1, [true, true, false, false]),
-            found(2, end),
-            found(3, end),
-        ];
-        hang_together(&mut all);
-        let parents: Vec<_> = all.iter().map(|found| found.parent).collect();
-        assert_eq!(parents, [None, Some(0), Some(1), Some(0)]);
-    }
-}
+mod tests;

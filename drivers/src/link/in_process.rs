@@ -1,7 +1,7 @@
 //! The simulated segment as a link: a frame is processed when it is sent and can be read when a real one would be back.
 
 use super::stragglers::Stragglers;
-use super::{Link, LinkError, MAX_FRAME};
+use super::{Ends, Link, LinkError, MAX_FRAME, Side};
 use crate::clock::{Clock, monotonic_ns};
 use crate::ethercat::wire::{NODE_NS, frame_time_ns};
 use crate::segment::Segment;
@@ -15,6 +15,7 @@ struct Answer {
     bytes: [u8; MAX_FRAME],
     length: usize,
     ready_ns: u64,
+    side: Side,
 }
 
 /// A segment in this process.
@@ -25,8 +26,8 @@ pub struct InProcess {
     first: usize,
     count: usize,
     stragglers: Stragglers,
-    /// When the last frame will have left the port (ns): frames follow each other on the wire.
-    free_ns: u64,
+    /// When the last frame will have left either port (ns): frames follow each other on the wire.
+    free_ns: [u64; 2],
     segment_time_ns: u64,
 }
 
@@ -37,6 +38,7 @@ impl InProcess {
             bytes: [0; MAX_FRAME],
             length: 0,
             ready_ns: 0,
+            side: Side::Primary,
         };
         Self {
             segment,
@@ -45,7 +47,7 @@ impl InProcess {
             first: 0,
             count: 0,
             stragglers: Stragglers::default(),
-            free_ns: 0,
+            free_ns: [0; 2],
             segment_time_ns: 0,
         }
     }
@@ -56,11 +58,16 @@ impl InProcess {
     }
 }
 
-impl Link for InProcess {
-    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+impl Ends for InProcess {
+    fn send(&mut self, side: Side, frame: &[u8]) -> Result<(), LinkError> {
         let now_ns = self.clock.now_ns();
-        self.free_ns = self.free_ns.max(now_ns) + frame_time_ns(frame.len());
-        let ready_ns = self.free_ns + self.segment.len() as u64 * NODE_NS;
+        let [first, second] = &mut self.free_ns;
+        let free_ns = match side {
+            Side::Primary => first,
+            Side::Secondary => second,
+        };
+        *free_ns = (*free_ns).max(now_ns) + frame_time_ns(frame.len());
+        let ready_ns = *free_ns + self.segment.len() as u64 * NODE_NS;
         if self.count == CAPACITY {
             // As on a wire, what nobody takes is lost.
             return Ok(());
@@ -74,22 +81,23 @@ impl Link for InProcess {
         };
         bytes.copy_from_slice(frame);
         let started_ns = monotonic_ns();
-        let answered = self.segment.process(bytes, now_ns);
+        let exit = self.segment.process_from(side, bytes, now_ns);
         self.segment_time_ns += monotonic_ns().saturating_sub(started_ns);
-        if !answered {
+        let Some(side) = exit else {
             return Ok(());
-        }
+        };
         answer.length = frame.len();
-        answer.ready_ns = ready_ns;
+        (answer.ready_ns, answer.side) = (ready_ns, side);
         match self.segment.fate(frame.len()) {
             Fate::Straight => {}
             Fate::Late(by_ns) => {
-                self.stragglers.hold(bytes, ready_ns.saturating_add(by_ns));
+                self.stragglers
+                    .hold(side, bytes, ready_ns.saturating_add(by_ns));
                 return Ok(());
             }
-            Fate::Twice => self.stragglers.hold(bytes, ready_ns),
+            Fate::Twice => self.stragglers.hold(side, bytes, ready_ns),
             Fate::BehindForeign => {
-                (self.stragglers).hold_foreign(bytes, ready_ns, FOREIGN_SOURCE);
+                (self.stragglers).hold_foreign(side, bytes, ready_ns, FOREIGN_SOURCE);
             }
             Fate::Cut(length) => answer.length = length,
         }
@@ -97,7 +105,11 @@ impl Link for InProcess {
         Ok(())
     }
 
-    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        deadline_ns: u64,
+    ) -> Result<Option<(Side, usize)>, LinkError> {
         let next = self.answers.get(self.first).filter(|_| self.count > 0);
         if let Some(at_ns) = self.stragglers.next_ns()
             && next.is_none_or(|answer| at_ns <= answer.ready_ns)
@@ -112,13 +124,13 @@ impl Link for InProcess {
             return Ok(None);
         };
         self.clock.wait_until_ns(answer.ready_ns);
-        let length = answer.length.min(buffer.len());
+        let (side, length) = (answer.side, answer.length.min(buffer.len()));
         if let (Some(to), Some(from)) = (buffer.get_mut(..length), answer.bytes.get(..length)) {
             to.copy_from_slice(from);
         }
         self.first = (self.first + 1) % CAPACITY;
         self.count -= 1;
-        Ok(Some(length))
+        Ok(Some((side, length)))
     }
 
     fn clock(&self) -> &Clock {
@@ -132,6 +144,29 @@ impl Link for InProcess {
 
     fn take_segment_time_ns(&mut self) -> u64 {
         core::mem::take(&mut self.segment_time_ns)
+    }
+}
+
+impl Link for InProcess {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        Ends::send(self, Side::Primary, frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        let received = Ends::receive(self, buffer, deadline_ns)?;
+        Ok(received.map(|(_, length)| length))
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn start_of_operation(&mut self) {
+        Ends::start_of_operation(self);
+    }
+
+    fn take_segment_time_ns(&mut self) -> u64 {
+        Ends::take_segment_time_ns(self)
     }
 }
 
@@ -152,11 +187,11 @@ mod tests {
         let clock = Clock::virtual_from(0);
         let mut link = InProcess::new(segment, clock.clone());
         let mut buffer = [0; MAX_FRAME];
-        link.send(&COUNT).unwrap();
-        assert_eq!(link.receive(&mut buffer, 5_000).unwrap(), None);
+        Link::send(&mut link, &COUNT).unwrap();
+        assert_eq!(Link::receive(&mut link, &mut buffer, 5_000).unwrap(), None);
         assert_eq!(clock.now_ns(), 5_000);
         assert_eq!(
-            link.receive(&mut buffer, 20_000).unwrap(),
+            Link::receive(&mut link, &mut buffer, 20_000).unwrap(),
             Some(COUNT.len())
         );
         // The shortest frame takes 6.72 us, each node 1 us.

@@ -6,6 +6,7 @@ pub mod fault;
 pub mod in_process;
 pub mod pcap;
 pub mod raw_socket;
+pub mod redundant;
 pub mod stragglers;
 
 use crate::clock::Clock;
@@ -50,6 +51,84 @@ impl core::fmt::Display for LinkError {
 
 impl std::error::Error for LinkError {}
 
+/// An end of the line: that of the MainDevice's first interface, or, with a redundant cable, that of its second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The first interface; the only one without a redundant cable.
+    #[default]
+    Primary,
+    /// The second interface.
+    Secondary,
+}
+
+/// Both ends of a line at once: two interfaces, or a simulated segment with a redundant cable.
+pub trait Ends {
+    /// As [`Link::send`], at one end.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the frame did not leave.
+    fn send(&mut self, side: Side, frame: &[u8]) -> Result<(), LinkError>;
+
+    /// As [`Link::receive`], from whichever end it comes.
+    ///
+    /// # Errors
+    /// [`LinkError`] when an end itself failed.
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        deadline_ns: u64,
+    ) -> Result<Option<(Side, usize)>, LinkError>;
+
+    /// The clock of both.
+    fn clock(&self) -> &Clock;
+
+    /// See [`Link::start_of_operation`].
+    fn start_of_operation(&mut self) {}
+
+    /// See [`Link::take_segment_time_ns`].
+    fn take_segment_time_ns(&mut self) -> u64 {
+        0
+    }
+}
+
+/// A link as the only end of a line. What is sent at the other end is lost.
+#[derive(Debug)]
+pub struct OneEnd<L>(pub L);
+
+impl<L: Link> Ends for OneEnd<L> {
+    fn send(&mut self, side: Side, frame: &[u8]) -> Result<(), LinkError> {
+        match side {
+            Side::Primary => self.0.send(frame),
+            Side::Secondary => Ok(()),
+        }
+    }
+
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        deadline_ns: u64,
+    ) -> Result<Option<(Side, usize)>, LinkError> {
+        let received = self.0.receive(buffer, deadline_ns)?;
+        Ok(received.map(|length| (Side::Primary, length)))
+    }
+
+    fn clock(&self) -> &Clock {
+        self.0.clock()
+    }
+}
+
+/// The ring that line and redundant cable make, as the last answers show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingState {
+    /// Frames go round.
+    Whole,
+    /// Frames come back to the end that they were sent from.
+    Broken {
+        /// SubDevices that answered at the first end, and at the second.
+        answered: [u16; 2],
+    },
+}
+
 /// Carries frames. Nothing here may allocate after the link was opened.
 pub trait Link {
     /// Sends a frame (without check sequence).
@@ -76,6 +155,53 @@ pub trait Link {
     fn take_segment_time_ns(&mut self) -> u64 {
         0
     }
+
+    /// The line comes back to a second interface.
+    fn is_redundant(&self) -> bool {
+        false
+    }
+
+    /// From here on frames are sent at both ends, where there are two: the segment has its station addresses.
+    fn close_ring(&mut self) {}
+
+    /// The ring; none without a redundant cable, and before it is closed.
+    fn ring(&self) -> Option<RingState> {
+        None
+    }
+}
+
+impl<L: Link + ?Sized> Link for &mut L {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        (**self).send(frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        (**self).receive(buffer, deadline_ns)
+    }
+
+    fn clock(&self) -> &Clock {
+        (**self).clock()
+    }
+
+    fn start_of_operation(&mut self) {
+        (**self).start_of_operation();
+    }
+
+    fn take_segment_time_ns(&mut self) -> u64 {
+        (**self).take_segment_time_ns()
+    }
+
+    fn is_redundant(&self) -> bool {
+        (**self).is_redundant()
+    }
+
+    fn close_ring(&mut self) {
+        (**self).close_ring();
+    }
+
+    fn ring(&self) -> Option<RingState> {
+        (**self).ring()
+    }
 }
 
 impl<L: Link + ?Sized> Link for Box<L> {
@@ -97,5 +223,17 @@ impl<L: Link + ?Sized> Link for Box<L> {
 
     fn take_segment_time_ns(&mut self) -> u64 {
         (**self).take_segment_time_ns()
+    }
+
+    fn is_redundant(&self) -> bool {
+        (**self).is_redundant()
+    }
+
+    fn close_ring(&mut self) {
+        (**self).close_ring();
+    }
+
+    fn ring(&self) -> Option<RingState> {
+        (**self).ring()
     }
 }

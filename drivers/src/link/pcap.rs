@@ -106,4 +106,16 @@ impl<L: Link> Link for PcapLink<L> {
     fn take_segment_time_ns(&mut self) -> u64 {
         self.inner.take_segment_time_ns()
     }
+
+    fn is_redundant(&self) -> bool {
+        self.inner.is_redundant()
+    }
+
+    fn close_ring(&mut self) {
+        self.inner.close_ring();
+    }
+
+    fn ring(&self) -> Option<super::RingState> {
+        self.inner.ring()
+    }
 }

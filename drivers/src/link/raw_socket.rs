@@ -1,9 +1,9 @@
-//! EtherCAT on a network interface: an AF_PACKET socket (Linux).
+//! EtherCAT, or UADP, on a network interface: an AF_PACKET socket (Linux).
 //!
 //! One of the named files with unsafe code: system calls only, each with its own reason.
 #![allow(unsafe_code)]
 
-use super::{Link, LinkError, MAX_FRAME};
+use super::{Ends, Link, LinkError, MAX_FRAME, Side};
 use crate::clock::Clock;
 use std::ffi::CString;
 use std::io::Error;
@@ -11,13 +11,17 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// EtherType of EtherCAT.
 const ETH_P_ETHERCAT: u16 = 0x88a4;
+/// EtherType of UADP (OPC 10000-14).
+const ETH_P_UADP: u16 = 0xb62c;
 /// Shortest frame on Ethernet, without its check sequence (bytes); virtual interfaces do not pad by themselves.
 const MIN_FRAME: usize = 60;
 /// How long a receive spins before it lets the processor go (ns): answers of a short segment are back by then.
 const SPIN_NS: u64 = 100_000;
+/// Bytes of published frames that wait.
+const QUEUE_BYTES: libc::c_int = 4 << 20;
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// A raw socket on one interface, for EtherCAT frames only.
+/// A raw socket on one interface, for frames of one EtherType only.
 #[derive(Debug)]
 pub struct RawSocket {
     socket: OwnedFd,
@@ -26,23 +30,81 @@ pub struct RawSocket {
 }
 
 impl RawSocket {
-    /// Opens an interface; frames go past its queueing discipline.
+    /// Opens an interface for EtherCAT.
     ///
     /// # Errors
     /// [`LinkError::NoInterface`], [`LinkError::NoPermission`], or what the system said.
     pub fn open(interface: &str) -> Result<Self, LinkError> {
-        Self::open_as(interface, None)
+        let (mut socket, _) = Self::bound(interface, ETH_P_ETHERCAT)?;
+        socket.bypasses_qdisc = socket.set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1_i32);
+        Ok(socket)
     }
 
-    /// Opens an interface whose queueing discipline (`[tsn]`) says when frames leave, by their `priority` (0 to 15).
+    /// Opens an interface for EtherCAT whose queueing discipline (`[tsn]`) says when frames leave, by their `priority` (0 to 15).
+    ///
+    /// # Errors
+    /// As [`Self::open`]; above 6 the kernel wants CAP_NET_ADMIN, which setting a queueing discipline has needed before.
+    pub fn open_queued(interface: &str, priority: u8) -> Result<Self, LinkError> {
+        let (socket, _) = Self::bound(interface, ETH_P_ETHERCAT)?;
+        if !socket.set(libc::SOL_SOCKET, libc::SO_PRIORITY, &i32::from(priority)) {
+            return Err(LinkError::System {
+                what: "setting the priority of frames (is CAP_NET_ADMIN there?)",
+                error: Error::last_os_error(),
+            });
+        }
+        Ok(socket)
+    }
+
+    /// Opens an interface for UADP. Frames pass the queueing discipline, which puts them into their windows by `priority`
+    /// (0 to 7), and those to any multicast address are received.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_queued(interface: &str, priority: u8) -> Result<Self, LinkError> {
-        Self::open_as(interface, Some(priority))
+    pub fn open_uadp(interface: &str, priority: Option<u8>) -> Result<Self, LinkError> {
+        let (socket, index) = Self::bound(interface, ETH_P_UADP)?;
+        let all = libc::packet_mreq {
+            mr_ifindex: index,
+            mr_type: libc::PACKET_MR_ALLMULTI as libc::c_ushort,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        // A subscriber that is held up for a moment loses none; past the limit of the system, where that is permitted.
+        if !socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &QUEUE_BYTES) {
+            socket.set(libc::SOL_SOCKET, libc::SO_RCVBUF, &QUEUE_BYTES);
+        }
+        let joined = socket.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &all);
+        let placed = priority.is_none_or(|priority| {
+            socket.set(libc::SOL_SOCKET, libc::SO_PRIORITY, &i32::from(priority))
+        });
+        if !joined || !placed {
+            return Err(LinkError::System {
+                what: if joined {
+                    "setting the priority of the frames"
+                } else {
+                    "joining the multicast addresses"
+                },
+                error: Error::last_os_error(),
+            });
+        }
+        Ok(socket)
     }
 
-    fn open_as(interface: &str, queued: Option<u8>) -> Result<Self, LinkError> {
+    /// Sets an option; false where the system does not know or permit it.
+    fn set<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> bool {
+        // SAFETY: the pointer is to a live value and the length is its own.
+        unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                level,
+                option,
+                core::ptr::from_ref(value).cast(),
+                size_of::<T>() as libc::socklen_t,
+            ) == 0
+        }
+    }
+
+    /// A socket that is bound to an interface and an EtherType, and the number of the interface.
+    fn bound(interface: &str, protocol: u16) -> Result<(Self, libc::c_int), LinkError> {
         let name =
             CString::new(interface).map_err(|_| LinkError::NoInterface(interface.to_owned()))?;
         // SAFETY: `name` is a string that ends in NUL and lives through the call.
@@ -50,7 +112,7 @@ impl RawSocket {
         if index == 0 {
             return Err(LinkError::NoInterface(interface.to_owned()));
         }
-        let protocol = ETH_P_ETHERCAT.to_be();
+        let protocol = protocol.to_be();
         // SAFETY: no pointers; the result is checked before it is used.
         let descriptor = unsafe {
             libc::socket(
@@ -90,38 +152,14 @@ impl RawSocket {
                 error: Error::last_os_error(),
             });
         }
-        let set = |level: i32, option: i32, value: i32| {
-            // SAFETY: the pointer is to a live i32 and the length is its own.
-            unsafe {
-                libc::setsockopt(
-                    socket.as_raw_fd(),
-                    level,
-                    option,
-                    (&raw const value).cast(),
-                    size_of::<i32>() as libc::socklen_t,
-                ) == 0
-            }
-        };
-        // Own frames are not wanted back; where the kernel is too old for it, they are dropped by their tag.
-        set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
-        let bypasses_qdisc = match queued {
-            None => set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1),
-            // Above 6 the kernel wants CAP_NET_ADMIN, which setting a queueing discipline has needed before.
-            Some(priority) if set(libc::SOL_SOCKET, libc::SO_PRIORITY, i32::from(priority)) => {
-                false
-            }
-            Some(_) => {
-                return Err(LinkError::System {
-                    what: "setting the priority of frames (is CAP_NET_ADMIN there?)",
-                    error: Error::last_os_error(),
-                });
-            }
-        };
-        Ok(Self {
+        let socket = Self {
             socket,
             clock: Clock::monotonic(),
-            bypasses_qdisc,
-        })
+            bypasses_qdisc: false,
+        };
+        // Own frames are not wanted back; where the kernel is too old for it, they are dropped by their tag.
+        socket.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32);
+        Ok((socket, index as libc::c_int))
     }
 
     /// Whether frames go past the queueing discipline; without it, sending takes longer and less evenly.
@@ -153,25 +191,113 @@ impl RawSocket {
     }
 
     fn wait(&self, timeout_ns: u64) {
-        let mut descriptor = libc::pollfd {
-            fd: self.socket.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let timeout = libc::timespec {
-            tv_sec: (timeout_ns / NS_PER_S) as libc::time_t,
-            tv_nsec: (timeout_ns % NS_PER_S) as libc::c_long,
-        };
-        // Interrupted or failed, the caller tries to receive again and sees for itself.
-        // SAFETY: one live pollfd, one live timespec, no signal mask.
-        unsafe {
-            libc::ppoll(
-                &raw mut descriptor,
-                1,
-                &raw const timeout,
-                core::ptr::null(),
-            )
-        };
+        wait([self, self], timeout_ns);
+    }
+}
+
+/// Waits until a frame is at one of two sockets, or for `timeout_ns`.
+fn wait(sockets: [&RawSocket; 2], timeout_ns: u64) {
+    let mut descriptors = sockets.map(|socket| libc::pollfd {
+        fd: socket.socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let timeout = libc::timespec {
+        tv_sec: (timeout_ns / NS_PER_S) as libc::time_t,
+        tv_nsec: (timeout_ns % NS_PER_S) as libc::c_long,
+    };
+    // Interrupted or failed, the caller tries to receive again and sees for itself.
+    // SAFETY: two live pollfds, one live timespec, no signal mask.
+    unsafe {
+        libc::ppoll(
+            descriptors.as_mut_ptr(),
+            2,
+            &raw const timeout,
+            core::ptr::null(),
+        )
+    };
+}
+
+/// Raw sockets on the two interfaces of a ring.
+#[derive(Debug)]
+pub struct RawPair {
+    first: RawSocket,
+    second: RawSocket,
+    /// Whose turn it is to be looked at first.
+    turn: bool,
+}
+
+impl RawPair {
+    /// Opens both interfaces.
+    ///
+    /// # Errors
+    /// As [`RawSocket::open`], for the first of them that cannot be had.
+    pub fn open(first: &str, second: &str) -> Result<Self, LinkError> {
+        Ok(Self::of(RawSocket::open(first)?, RawSocket::open(second)?))
+    }
+
+    /// Of two sockets.
+    pub fn of(first: RawSocket, second: RawSocket) -> Self {
+        Self {
+            first,
+            second,
+            turn: false,
+        }
+    }
+
+    fn try_receive(&mut self, buffer: &mut [u8]) -> Result<Option<(Side, usize)>, LinkError> {
+        self.turn = !self.turn;
+        let both = [
+            (Side::Primary, &self.first),
+            (Side::Secondary, &self.second),
+        ];
+        let [one, other] = if self.turn { both } else { [both[1], both[0]] };
+        let mut failed = None;
+        for (side, socket) in [one, other] {
+            match socket.try_receive(buffer) {
+                Ok(Some(length)) => return Ok(Some((side, length))),
+                Ok(None) => {}
+                // One interface that is down is a broken ring; both are the end.
+                Err(error) if failed.is_some() => return Err(error),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Ends for RawPair {
+    fn send(&mut self, side: Side, frame: &[u8]) -> Result<(), LinkError> {
+        match side {
+            Side::Primary => self.first.send(frame),
+            Side::Secondary => self.second.send(frame),
+        }
+    }
+
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        deadline_ns: u64,
+    ) -> Result<Option<(Side, usize)>, LinkError> {
+        let spin_until_ns = self.clock().now_ns().saturating_add(SPIN_NS);
+        loop {
+            if let Some(received) = self.try_receive(buffer)? {
+                return Ok(Some(received));
+            }
+            let now_ns = self.clock().now_ns();
+            if now_ns >= deadline_ns {
+                return Ok(None);
+            }
+            if now_ns >= spin_until_ns {
+                wait([&self.first, &self.second], deadline_ns - now_ns);
+            } else {
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        self.first.clock()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers that do not follow the others: late ones, the second of two, frames that nobody sent.
 
-use super::MAX_FRAME;
+use super::{MAX_FRAME, Side};
 
 /// Most that are under way; what comes on top is lost, as on a wire that nobody listens to.
 const CAPACITY: usize = 16;
@@ -9,6 +9,7 @@ struct Straggler {
     bytes: [u8; MAX_FRAME],
     length: usize,
     ready_ns: u64,
+    side: Side,
 }
 
 /// See the module.
@@ -24,6 +25,7 @@ impl Default for Stragglers {
             bytes: [0; MAX_FRAME],
             length: 0,
             ready_ns: 0,
+            side: Side::Primary,
         };
         Self {
             all: (0..CAPACITY).map(|_| straggler()).collect(),
@@ -33,21 +35,21 @@ impl Default for Stragglers {
 }
 
 impl Stragglers {
-    /// Holds a frame until `ready_ns`.
-    pub fn hold(&mut self, frame: &[u8], ready_ns: u64) {
+    /// Holds a frame for an end until `ready_ns`.
+    pub fn hold(&mut self, side: Side, frame: &[u8], ready_ns: u64) {
         if let Some(slot) = self.all.get_mut(self.count)
             && let Some(bytes) = slot.bytes.get_mut(..frame.len())
         {
             bytes.copy_from_slice(frame);
-            (slot.length, slot.ready_ns) = (frame.len(), ready_ns);
+            (slot.length, slot.ready_ns, slot.side) = (frame.len(), ready_ns, side);
             self.count += 1;
         }
     }
 
     /// Holds a frame that nobody sent, made from `frame`.
-    pub fn hold_foreign(&mut self, frame: &[u8], ready_ns: u64, source: [u8; 6]) {
+    pub fn hold_foreign(&mut self, side: Side, frame: &[u8], ready_ns: u64, source: [u8; 6]) {
         let at = self.count;
-        self.hold(frame, ready_ns);
+        self.hold(side, frame, ready_ns);
         if let Some(slot) = self.all.get_mut(at).filter(|_| self.count > at)
             && let Some(bytes) = slot.bytes.get_mut(6..12)
         {
@@ -62,18 +64,18 @@ impl Stragglers {
     }
 
     /// Takes one that is due at `now_ns`; returns its length in `buffer`.
-    pub fn take(&mut self, now_ns: u64, buffer: &mut [u8]) -> Option<usize> {
+    pub fn take(&mut self, now_ns: u64, buffer: &mut [u8]) -> Option<(Side, usize)> {
         let first_ns = self.next_ns().filter(|&at| at <= now_ns)?;
         let waiting = self.all.get(..self.count)?;
         let at = waiting.iter().position(|s| s.ready_ns == first_ns)?;
         let straggler = self.all.get(at)?;
-        let length = straggler.length.min(buffer.len());
+        let (side, length) = (straggler.side, straggler.length.min(buffer.len()));
         buffer
             .get_mut(..length)?
             .copy_from_slice(straggler.bytes.get(..length)?);
         self.count -= 1;
         self.all.swap(at, self.count);
-        Some(length)
+        Some((side, length))
     }
 }
 
@@ -85,17 +87,17 @@ mod tests {
     fn the_first_that_is_due_comes_first() {
         let mut all = Stragglers::default();
         let mut buffer = [0; MAX_FRAME];
-        all.hold(&[3; 20], 30);
-        all.hold(&[1; 16], 10);
-        all.hold_foreign(&[2; 18], 20, [9; 6]);
+        all.hold(Side::Primary, &[3; 20], 30);
+        all.hold(Side::Primary, &[1; 16], 10);
+        all.hold_foreign(Side::Secondary, &[2; 18], 20, [9; 6]);
         assert_eq!(all.take(9, &mut buffer), None);
-        assert_eq!(all.take(20, &mut buffer), Some(16));
-        assert_eq!(all.take(20, &mut buffer), Some(18));
+        assert_eq!(all.take(20, &mut buffer), Some((Side::Primary, 16)));
+        assert_eq!(all.take(20, &mut buffer), Some((Side::Secondary, 18)));
         assert_eq!(buffer[4..13], [2, 2, 9, 9, 9, 9, 9, 9, 2]);
         assert_eq!((all.take(20, &mut buffer), all.next_ns()), (None, Some(30)));
-        assert_eq!(all.take(99, &mut buffer), Some(20));
+        assert_eq!(all.take(99, &mut buffer), Some((Side::Primary, 20)));
         for _ in 0..2 * CAPACITY {
-            all.hold(&[1; 16], 10);
+            all.hold(Side::Primary, &[1; 16], 10);
         }
         let taken = core::iter::from_fn(|| all.take(10, &mut buffer)).count();
         assert_eq!(taken, CAPACITY);

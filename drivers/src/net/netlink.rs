@@ -14,7 +14,7 @@ use rtnetlink::sys::AsyncSocket;
 use rtnetlink::{Handle, LinkUnspec, LinkVlan, QosMapping};
 use std::io;
 use std::time::Duration;
-use twinstep_config::machine::Vlan;
+use twinstep_config::machine::VlanMap;
 
 /// Attribute with the options of a queueing discipline, `TCA_OPTIONS`.
 const TCA_OPTIONS: u16 = 2;
@@ -72,7 +72,7 @@ impl Netlink {
         }
     }
 
-    pub(super) fn add_vlan(&self, name: &str, parent: u32, vlan: &Vlan) -> io::Result<()> {
+    pub(super) fn add_vlan(&self, name: &str, parent: u32, vlan: &VlanMap) -> io::Result<()> {
         let pcp = (0_u32..)
             .zip(vlan.pcp)
             .map(|(priority, pcp)| (priority, u32::from(pcp)));
@@ -192,7 +192,7 @@ fn listed(message: TcMessage) -> Listed {
 }
 
 /// VLAN id and PCP of the priorities 0 to 7 of an interface, where it is a VLAN. A PCP that is not told is 0.
-pub(super) fn vlan_of(link: &LinkMessage) -> Option<Vlan> {
+pub(super) fn vlan_of(link: &LinkMessage) -> Option<VlanMap> {
     let infos = link
         .attributes
         .iter()
@@ -204,7 +204,7 @@ pub(super) fn vlan_of(link: &LinkMessage) -> Option<Vlan> {
         LinkInfo::Data(InfoData::Vlan(data)) => Some(data),
         _ => None,
     })?;
-    let mut vlan = Vlan { id: 0, pcp: [0; 8] };
+    let mut vlan = VlanMap { id: 0, pcp: [0; 8] };
     for info in data {
         match info {
             InfoVlan::Id(id) => vlan.id = *id,

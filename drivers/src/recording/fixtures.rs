@@ -80,8 +80,8 @@ pub(crate) fn press_cell() -> Machine {
         judge: Judge {
             false_alarm_interval_s: 1e6,
         },
-        realtime: twinstep_config::machine::Realtime::default(),
         tsn: None,
+        realtime: twinstep_config::machine::Realtime::default(),
         bus: Some(Bus {
             interface: None,
             subdevices: vec![
@@ -97,10 +97,13 @@ pub(crate) fn press_cell() -> Machine {
                     ..SubDevice::default()
                 },
             ],
+            redundant_interface: None,
             frame_shift_ns: 300_000,
             overrun: twinstep_config::machine::Overrun::Skip,
             tap: None,
+            pubsub: None,
         }),
+        publish: None,
         axes: vec![axis("x"), axis("y")],
         presses: vec![Press {
             axis: axis("press"),
@@ -138,6 +141,7 @@ pub(crate) fn press_cell() -> Machine {
         }],
         parts: Vec::new(),
         recipes: Vec::new(),
+        schedule: Vec::new(),
         simulation: None,
         recording: None,
         shared: None,

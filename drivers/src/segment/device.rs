@@ -7,6 +7,7 @@ mod exchange;
 mod faults;
 mod links;
 mod power;
+mod published;
 mod ram;
 mod states;
 

@@ -177,6 +177,12 @@ impl Segment {
             BusFault::FrameCorrupt { count } => (count, Frame::Damaged { position: named? }),
             BusFault::WorkingCounter { count } => (count, Frame::LetPass { position: named? }),
             BusFault::ClockDrift { .. } => return self.wait(at_ns, 0, fault),
+            BusFault::Cable { .. } if target == "bus" => {
+                if !self.ring.is_redundant() {
+                    return Err("the bus has no redundant cable that could break: name the SubDevice behind the cable".to_owned());
+                }
+                return self.wait(at_ns, self.devices.len(), fault);
+            }
             _ => {
                 let position = named?;
                 // What the firmware does wrong it does from power-up, so that bring-up meets it.

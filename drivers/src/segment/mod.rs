@@ -29,6 +29,7 @@ mod mailbox;
 pub mod pdo;
 pub(crate) mod pdo_config;
 pub mod plant;
+mod published;
 #[cfg(test)]
 mod register_tests;
 mod registers;
@@ -54,12 +55,13 @@ pub use images::{ImageError, load_images, process_data};
 pub use topology::HOP_NS;
 
 use crate::frame::{Datagram, HEADERS, command, datagrams, is_ethercat, is_well_formed};
+use crate::link::Side;
 use absence::{Absence, MAX_ABSENCES};
 use application::{AlState, Application};
 use device::Device;
 use faults::{BusFaults, Verdict};
 use plant::Plant;
-use ring::{Ring, Way};
+use ring::{Ring, Travel};
 use twinstep_config::fault::{Fault, FaultKind};
 use twinstep_config::machine::Machine;
 
@@ -245,7 +247,8 @@ impl Segment {
         let from_ns = self.last_ns.saturating_add(in_ns.max(1));
         self.absences
             .retain(|absence| absence.until_ns > self.last_ns);
-        if position >= self.devices.len() || self.absences.len() >= MAX_ABSENCES {
+        // One more than there are SubDevices: the redundant cable.
+        if position > self.devices.len() || self.absences.len() >= MAX_ABSENCES {
             return false;
         }
         self.absences.push(Absence {
@@ -269,41 +272,67 @@ impl Segment {
         self.inject_at(fault, fault.at_ns.saturating_add(since_ns))
     }
 
+    /// When the next SYNC0 is due (ns, on the caller's clock, as exactly as that runs like the segment's); none without one.
+    pub fn next_pulse_ns(&self, now_ns: u64) -> Option<u64> {
+        let due = |device: &Device| device.dc.next_pulse_ns();
+        let pulse_ns = self.devices.iter().filter_map(due).min()?;
+        let elapsed_ns = now_ns.saturating_sub(self.origin_ns?);
+        let left_ns = pulse_ns.saturating_sub(self.segment_time_ns(elapsed_ns));
+        Some(now_ns.saturating_add(left_ns))
+    }
+
     /// Time passes without a frame: every SYNC0 due up to `now_ns` is executed in order.
     pub fn advance(&mut self, now_ns: u64) {
         let segment_ns = self.segment_ns(now_ns);
         self.advance_to(segment_ns);
     }
 
+    /// Plugs a redundant cable into port B of the last SubDevice of the trunk (along ports B from the first on): frames come in
+    /// and out at both ends. Before the first frame.
+    pub fn make_redundant(&mut self) {
+        self.ring.make_redundant(&mut self.devices);
+    }
+
     /// Lets a frame pass all SubDevices, in place. Returns whether it comes back: a frame that is not EtherCAT, is cut
     /// short or was lost to a fault does not.
     pub fn process(&mut self, frame: &mut [u8], now_ns: u64) -> bool {
+        self.process_from(Side::Primary, frame, now_ns).is_some()
+    }
+
+    /// As [`Segment::process`], for a frame that comes in at `side`. Returns where it comes out.
+    pub fn process_from(&mut self, side: Side, frame: &mut [u8], now_ns: u64) -> Option<Side> {
         let segment_ns = self.segment_ns(now_ns);
         self.advance_to(segment_ns);
-        if self.ring.is_empty() {
-            return false;
-        }
+        let exit = self.ring.exit(side)?;
         if !is_well_formed(frame) {
             // What claims to be EtherCAT and is not counts as an error of the first processing unit.
             if let (true, Some(first)) = (is_ethercat(frame), self.devices.first_mut()) {
                 first.count_error(PROCESSING_UNIT_ERRORS);
             }
-            return false;
+            return None;
         }
-        let verdict = self.verdict(frame, now_ns);
+        // A frame that nobody processes on its way round meets no fault.
+        let verdict = if self.ring.order(side).is_empty() {
+            self.faults.none()
+        } else {
+            self.verdict(frame, now_ns)
+        };
         if verdict.lost {
-            return false;
+            return None;
         }
         // What is damaged on the way is processed by nobody behind, and dropped where it comes back to.
-        let damaged = verdict.damaged_at.and_then(|at| self.ring.turn_of(at));
+        let damaged = verdict
+            .damaged_at
+            .and_then(|at| self.ring.turn_of(side, at));
         if let Some(from) = damaged {
-            for (n, &at) in self.ring.order().iter().enumerate().skip(from) {
+            for (n, &at) in self.ring.order(side).iter().enumerate().skip(from) {
                 if let Some(device) = self.devices.get_mut(at) {
                     device.damaged_frame(n == from);
                 }
             }
         }
-        let way = Way {
+        let travel = Travel {
+            side,
             turns: damaged.unwrap_or(usize::MAX),
             let_pass: verdict.let_pass,
         };
@@ -315,18 +344,18 @@ impl Segment {
         } = self;
         let mut at = HEADERS;
         while let Some(datagram) = Datagram::parse(frame, at) {
-            ring.pass(frame, datagram, way, devices, segment_ns, plant);
+            ring.pass(frame, datagram, travel, devices, segment_ns, plant);
             at = datagram.end();
             if !datagram.more {
                 break;
             }
         }
-        ring.end_of_frame(way, devices, plant);
+        ring.end_of_frame(travel, devices, plant);
         // The first controller marks the frame as returned in its source address.
         if let Some(byte) = frame.get_mut(6) {
             *byte |= 0x02;
         }
-        damaged.is_none()
+        damaged.is_none().then_some(exit)
     }
 
     /// What the faults of the bus do to a frame.

@@ -1,9 +1,9 @@
-//! Serves a simulated segment on a link in real time, for any MainDevice on the other end of the cable.
+//! Serves a simulated segment in real time, for any MainDevice on the other end of the cable, or of both.
 
 use super::Segment;
 use super::faults::{FOREIGN_SOURCE, Fate};
 use crate::link::stragglers::Stragglers;
-use crate::link::{Link, LinkError, MAX_FRAME};
+use crate::link::{Ends, LinkError, MAX_FRAME};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Longest wait between two looks at the stop flag (ns). SYNC0 events are caught up with in order after it.
@@ -26,9 +26,9 @@ pub enum Turn {
 ///
 /// # Errors
 /// [`LinkError`] when the link itself fails.
-pub fn serve<L: Link>(
+pub fn serve<E: Ends>(
     segment: &mut Segment,
-    link: &mut L,
+    ends: &mut E,
     stop: &AtomicBool,
     mut watch: impl FnMut(Turn, &mut Segment),
 ) -> Result<(), LinkError> {
@@ -38,33 +38,42 @@ pub fn serve<L: Link>(
     let mut started = false;
     // Relaxed: the flag stands alone, nothing is handed over with it.
     while !stop.load(Ordering::Relaxed) {
-        while let Some(length) = stragglers.take(link.clock().now_ns(), &mut straggler) {
-            link.send(straggler.get(..length).unwrap_or_default())?;
+        while let Some((side, length)) = stragglers.take(ends.clock().now_ns(), &mut straggler) {
+            ends.send(side, straggler.get(..length).unwrap_or_default())?;
         }
-        let idle_ns = link.clock().now_ns().saturating_add(IDLE_NS);
-        let deadline_ns = stragglers.next_ns().map_or(idle_ns, |at| at.min(idle_ns));
-        let received = link.receive(&mut buffer, deadline_ns)?;
-        let now_ns = link.clock().now_ns();
-        let turn = match received.and_then(|length| buffer.get_mut(..length)) {
-            Some(frame) => {
-                if segment.process(frame, now_ns) {
+        let idle_ns = ends.clock().now_ns().saturating_add(IDLE_NS);
+        // The machine is computed when its SYNC0 has come, in the gap between two frames: the next frame does not wait for it.
+        let pulse_ns = segment.next_pulse_ns(ends.clock().now_ns());
+        let next_ns = [stragglers.next_ns(), pulse_ns];
+        let deadline_ns = next_ns.into_iter().flatten().fold(idle_ns, u64::min);
+        let received = ends.receive(&mut buffer, deadline_ns)?;
+        let now_ns = ends.clock().now_ns();
+        let frame =
+            received.and_then(|(side, length)| buffer.get_mut(..length).map(|frame| (side, frame)));
+        let turn = match frame {
+            Some((side, frame)) => {
+                if let Some(side) = segment.process_from(side, frame, now_ns) {
                     match segment.fate(frame.len()) {
-                        Fate::Straight => link.send(frame)?,
-                        Fate::Late(by_ns) => stragglers.hold(frame, now_ns.saturating_add(by_ns)),
-                        Fate::Twice => {
-                            link.send(frame)?;
-                            link.send(frame)?;
+                        Fate::Straight => ends.send(side, frame)?,
+                        Fate::Late(by_ns) => {
+                            stragglers.hold(side, frame, now_ns.saturating_add(by_ns))
                         }
-                        Fate::Cut(length) => link.send(frame.get(..length).unwrap_or_default())?,
+                        Fate::Twice => {
+                            ends.send(side, frame)?;
+                            ends.send(side, frame)?;
+                        }
+                        Fate::Cut(length) => {
+                            ends.send(side, frame.get(..length).unwrap_or_default())?
+                        }
                         Fate::BehindForeign => {
-                            stragglers.hold_foreign(frame, now_ns, FOREIGN_SOURCE);
-                            if let Some(length) = stragglers.take(now_ns, &mut straggler) {
-                                link.send(straggler.get(..length).unwrap_or_default())?;
+                            stragglers.hold_foreign(side, frame, now_ns, FOREIGN_SOURCE);
+                            if let Some((side, length)) = stragglers.take(now_ns, &mut straggler) {
+                                ends.send(side, straggler.get(..length).unwrap_or_default())?;
                             }
-                            link.send(frame)?;
+                            ends.send(side, frame)?;
                         }
                     }
-                    Turn::Answered(link.clock().now_ns().saturating_sub(now_ns))
+                    Turn::Answered(ends.clock().now_ns().saturating_sub(now_ns))
                 } else {
                     Turn::Swallowed
                 }
@@ -87,6 +96,7 @@ pub fn serve<L: Link>(
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::link::Side;
     use crate::segment::testing::bench;
     use twinstep_config::fault::{BusFault, Fault, FaultKind};
 
@@ -103,8 +113,8 @@ mod tests {
         came: Vec<(u64, usize, u8)>,
     }
 
-    impl Link for Other {
-        fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+    impl Ends for Other {
+        fn send(&mut self, _: Side, frame: &[u8]) -> Result<(), LinkError> {
             let us = self.clock.now_ns() / 1_000;
             self.came.push((us, frame.len(), frame[6]));
             Ok(())
@@ -114,7 +124,7 @@ mod tests {
             &mut self,
             buffer: &mut [u8],
             deadline_ns: u64,
-        ) -> Result<Option<usize>, LinkError> {
+        ) -> Result<Option<(Side, usize)>, LinkError> {
             let next_ns = self.frames * 1_000_000;
             if next_ns > deadline_ns {
                 self.clock.wait_until_ns(deadline_ns);
@@ -123,7 +133,7 @@ mod tests {
             self.clock.wait_until_ns(next_ns);
             self.frames += 1;
             buffer[..COUNT.len()].copy_from_slice(&COUNT);
-            Ok(Some(COUNT.len()))
+            Ok(Some((Side::Primary, COUNT.len())))
         }
 
         fn clock(&self) -> &Clock {
@@ -176,5 +186,34 @@ mod tests {
             (7_000, 29, 0x12),
         ];
         assert_eq!(link.came[..expected.len()], expected);
+    }
+
+    #[test]
+    fn the_machine_is_computed_in_the_gap_between_two_frames() {
+        let (_, mut segment) = bench(&[(4, 4), (4, 4)], 1_000_000);
+        segment.advance(0);
+        // Frames come at whole milliseconds, SYNC0 300 us before them.
+        for device in &mut segment.devices {
+            let start_ns = device.dc.system_ns(2_700_000);
+            device.dc.activate(3, start_ns, (1_000_000, 0), 0);
+        }
+        let mut link = Other {
+            clock: Clock::virtual_from(0),
+            frames: 0,
+            came: Vec::new(),
+        };
+        let stop = AtomicBool::new(false);
+        let (mut before, mut answered) = (0, 0);
+        serve(&mut segment, &mut link, &stop, |turn, segment| {
+            let pulses = segment.devices[1].dc.pulses;
+            if let Turn::Answered(_) = turn {
+                assert_eq!(pulses, before, "frame {answered} waited for the machine");
+                answered += 1;
+            }
+            before = pulses;
+            stop.store(answered > 10, Ordering::Relaxed);
+        })
+        .unwrap();
+        assert_eq!(before, 8);
     }
 }

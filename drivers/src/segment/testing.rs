@@ -66,9 +66,19 @@ fn entries(index: u16, bytes: usize) -> Vec<PdoEntry> {
 impl Description {
     /// A SubDevice with byte objects only.
     pub fn for_test(name: &str, output_bytes: usize, input_bytes: usize) -> Self {
+        Self::of_product(name, 0x1234, output_bytes, input_bytes)
+    }
+
+    /// The same with another product code.
+    pub fn of_product(
+        name: &str,
+        product_code: u32,
+        output_bytes: usize,
+        input_bytes: usize,
+    ) -> Self {
         let identity = Identity {
             vendor_id: 0x0b0b,
-            product_code: 0x1234,
+            product_code,
             revision: 1,
             serial: 7,
         };
@@ -149,9 +159,11 @@ pub fn bench_of(descriptions: Vec<Description>, period_ns: u64) -> (Machine, Seg
                 ..SubDevice::default()
             })
             .collect(),
+        redundant_interface: None,
         frame_shift_ns: period_ns / 4,
         overrun: twinstep_config::machine::Overrun::Skip,
         tap: None,
+        pubsub: None,
     });
     let plant = Plant::new(&machine, 1, 1);
     let parts = descriptions

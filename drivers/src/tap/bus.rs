@@ -4,13 +4,20 @@
 //! until then [`TapBus::ready`] listens and learns. After that a cycle of the master is a cycle here. Where it makes none
 //! for [`PAUSE_PERIODS`] periods, every missing one is a fault of its own, so that the twins coast; after
 //! [`MAX_PAUSE`] periods of a capture a new segment begins instead.
+//!
+//! A master that starts again with the same layout is followed; one that starts with another is learnt anew, and its cycles
+//! are missing until then. What no longer fits the configuration is an error of the source.
 
-use super::collect::{Collected, Collector, Key};
+mod learning;
+
+use super::collect::{Collected, Collector};
+use super::evidence::Evidence;
 use super::exchange::{Exchange, exchanges};
-use super::layout::{Evidence, Layout};
+use super::layout::Layout;
 use super::learn::Learner;
 use super::mismatch::Mismatch;
 use super::pairing::{FrameCounts, Number, Pairing, Seen};
+use super::restart::Restart;
 use super::rhythm::Rhythm;
 use super::source::{FrameSource, MAX_CAPTURED, Next, TapError};
 use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
@@ -18,15 +25,13 @@ use crate::clock::Clock;
 use crate::ethercat::AlReport;
 use crate::object_map::Layout as ImageLayout;
 use std::time::Duration;
-use twinstep_config::machine::{self, ImageOrder, Machine};
+use twinstep_config::machine::{Bus as Configured, ImageOrder, Machine};
 use twinstep_models::sample::{CycleStamp, Missing};
 
 /// A master that is late by less than this is late; beyond, its cycles are missing (periods).
 pub const PAUSE_PERIODS: u64 = 3;
 /// A longer pause in a capture is not replayed cycle by cycle (periods).
 pub const MAX_PAUSE: u64 = 1000;
-/// Cycles that frames and configuration may disagree for before that is an error: a start-up may not be over.
-const DISAGREE: u64 = 200;
 /// Longest that [`TapBus::ready`] listens before it returns (ns).
 const LISTEN_NS: u64 = 50_000_000;
 
@@ -53,7 +58,10 @@ pub struct TapBus<S> {
     learner: Learner,
     evidence: Evidence,
     rhythm: Rhythm,
-    bus: machine::Bus,
+    machine: Machine,
+    bus: Configured,
+    layout: Option<Layout>,
+    restart: Restart,
     order: Option<ImageOrder>,
     image: ProcessImage,
     /// SubDevices of presses that a twin cannot follow: which of several parts lies in them does not stand in the frames.
@@ -79,6 +87,10 @@ pub struct TapBus<S> {
     collected: Option<Collected>,
     /// Counts when cycle 0 began.
     before: FrameCounts,
+    /// Counts of the collectors before this one.
+    counted: BusCounters,
+    /// What they had still to tell.
+    reports: Vec<AlReport>,
     error: Option<TapError>,
     /// When the last frame was heard (ns).
     heard_ns: u64,
@@ -105,6 +117,9 @@ impl<S: FrameSource> TapBus<S> {
             rhythm: Rhythm::default(),
             order: bus.tap.as_ref().and_then(|tap| tap.order),
             bus,
+            machine: machine.clone(),
+            layout: None,
+            restart: Restart::default(),
             image,
             unknown_part: presses_of_several_parts(machine),
             collector: None,
@@ -121,6 +136,8 @@ impl<S: FrameSource> TapBus<S> {
             segment: false,
             collected: None,
             before: FrameCounts::default(),
+            counted: BusCounters::default(),
+            reports: Vec::new(),
             error: None,
             heard_ns: 0,
             waited_ns: 0,
@@ -140,6 +157,9 @@ impl<S: FrameSource> TapBus<S> {
 
     /// The next AL error that the master has read, once each.
     pub fn take_al_report(&mut self) -> Option<AlReport> {
+        if !self.reports.is_empty() {
+            return Some(self.reports.remove(0));
+        }
         let reports = &mut self.collector.as_mut().filter(|_| self.ready)?.reports;
         (!reports.is_empty()).then(|| reports.remove(0))
     }
@@ -159,7 +179,10 @@ impl<S: FrameSource> TapBus<S> {
             match self.source.next(&mut self.buffer, until_ns)? {
                 Next::Frame(heard) => {
                     let collected = self.hear(&heard);
-                    if let Some(mismatch) = self.mismatch.take_if(|_| self.disagreed >= DISAGREE) {
+                    if let Some(mismatch) = self
+                        .mismatch
+                        .take_if(|_| self.disagreed >= learning::DISAGREE)
+                    {
                         return Err(TapError::Mismatch(mismatch));
                     }
                     self.begin_if_in_order(collected);
@@ -202,15 +225,14 @@ impl<S: FrameSource> TapBus<S> {
         {
             Seen::Outbound(number) => self.outbound(number, heard.time_ns),
             Seen::Answer(number) => {
-                if let Some(collector) = &mut self.collector {
-                    return collector.answer(
-                        number,
-                        self.pairing.sent(number),
-                        self.pairing.answer(),
-                    );
-                }
-                self.learn(number);
-                None
+                let Some(collector) = &mut self.collector else {
+                    self.learn(number);
+                    return None;
+                };
+                let (sent, answer) = (self.pairing.sent(number), self.pairing.answer());
+                let collected = collector.answer(number, sent, answer);
+                self.watch(number);
+                collected
             }
             Seen::Other => None,
         }
@@ -220,12 +242,16 @@ impl<S: FrameSource> TapBus<S> {
         let frame = self.pairing.sent(number);
         let Some(collector) = &mut self.collector else {
             for datagram in exchanges(frame, frame).filter(Exchange::is_logical) {
-                self.rhythm
-                    .take((datagram.command, datagram.logical()), now_ns);
+                let key = (datagram.command, datagram.logical());
+                self.rhythm.take(key, datagram.sent.len(), now_ns);
             }
             return None;
         };
+        let logical = exchanges(frame, frame).any(|datagram| datagram.is_logical());
         let (begins, unfinished) = collector.outbound(number, frame);
+        if logical && self.restart.sent(begins) {
+            self.start_over();
+        }
         if begins {
             let since_ns = self
                 .began_ns
@@ -241,57 +267,6 @@ impl<S: FrameSource> TapBus<S> {
             (self.began_ns, self.told) = (Some(now_ns), 0);
         }
         unfinished
-    }
-
-    /// Before the process data are known: learns, and looks whether they are now.
-    fn learn(&mut self, number: Number) {
-        let mut cycled = false;
-        for exchange in exchanges(self.pairing.sent(number), self.pairing.answer()) {
-            if exchange.is_logical() {
-                let before = self.evidence.cycles;
-                self.evidence.take(&exchange);
-                cycled |= self.evidence.cycles > before;
-            } else {
-                self.learner.take(&exchange);
-            }
-        }
-        // A few cycles first: where one begins has to show.
-        if !cycled || self.evidence.cycles < 4 {
-            return;
-        }
-        let observed = self
-            .learner
-            .stations()
-            .iter()
-            .any(|known| known.position.is_some());
-        let layout = if observed {
-            Layout::learnt(&self.bus, &self.learner).map(Some)
-        } else {
-            self.evidence.decide(&self.bus, &self.learner, self.order)
-        };
-        match (layout, self.rhythm.anchor()) {
-            (Ok(Some(layout)), Some(anchor)) => self.collect(&layout, anchor),
-            (Ok(_), _) => {}
-            (Err(mismatch), _) => {
-                self.mismatch = Some(mismatch);
-                self.disagreed += 1;
-            }
-        }
-    }
-
-    fn collect(&mut self, layout: &Layout, anchor: Key) {
-        let stations = self.learner.stations();
-        let state = |address: &Option<u16>| {
-            let station = stations
-                .iter()
-                .find(|known| Some(known.address) == *address);
-            station
-                .and_then(|known| known.al)
-                .map_or(0, |(status, _)| status)
-        };
-        let states = layout.addresses.iter().map(state).collect();
-        self.learnt = layout.learnt;
-        self.collector = Some(Collector::new(layout, &self.image, anchor, states));
     }
 
     fn stamp(&mut self) -> CycleStamp {
@@ -449,11 +424,12 @@ impl<S: FrameSource> Bus for TapBus<S> {
             |counts: &FrameCounts| counts.unexplained() + counts.foreign + counts.other_ethercat;
         let collector = self.collector.as_ref();
         BusCounters {
-            lost: collector.map_or(0, |known| known.lost),
-            late: collector.map_or(0, |known| known.late),
+            lost: self.counted.lost + collector.map_or(0, |known| known.lost),
+            late: self.counted.late + collector.map_or(0, |known| known.late),
             duplicate: now.duplicate - before.duplicate,
             foreign: strange(now) - strange(before),
-            working_counter_errors: collector.map_or(0, |known| known.working_counter_errors),
+            working_counter_errors: self.counted.working_counter_errors
+                + collector.map_or(0, |known| known.working_counter_errors),
         }
     }
 }

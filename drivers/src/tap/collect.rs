@@ -1,8 +1,10 @@
 //! Puts the frames of one cycle of somebody else's master together. Nothing allocates after it is made.
 //!
 //! A cycle begins with the frame that carries the anchor, the datagram after the longest pause, and is whole when every
-//! configured byte has come back. When the next one begins first, a frame was lost.
+//! configured byte has come back. When the next one begins first, a frame was lost. What groups with cycles of their own
+//! bring is no part of that: their youngest values stand beside it, as long as their own working counters are right.
 
+use super::apart::Apart;
 use super::exchange::{Exchange, exchanges, is_logical};
 use super::layout::{Layout, Span};
 use super::map::weights;
@@ -45,9 +47,29 @@ pub enum Collected {
     Lost,
 }
 
+/// How process data of another group fare.
+#[derive(Clone, Copy)]
+struct Beside {
+    /// Cycles after which they are missing.
+    limit: u32,
+    /// Cycles since they were right.
+    age: u32,
+    /// The working counter was wrong last.
+    wrong: bool,
+}
+
+/// A datagram of another group.
+struct Other {
+    key: Key,
+    under_way: Option<Number>,
+}
+
 /// See the module.
 pub struct Collector {
     spans: Vec<Span>,
+    /// For each span of another group.
+    beside: Vec<Option<Beside>>,
+    others: Vec<Other>,
     addresses: Vec<Option<u16>>,
     /// AL status by SubDevice; 0 where nobody asked for it.
     states: Vec<u8>,
@@ -77,14 +99,27 @@ pub struct Collector {
 
 impl Collector {
     /// `states` are the AL states as far as they are known, by SubDevice of the configuration.
-    pub fn new(layout: &Layout, image: &ProcessImage, anchor: Key, states: Vec<u8>) -> Self {
+    pub fn new(layout: &Layout, image: &ProcessImage, apart: &Apart, states: Vec<u8>) -> Self {
+        let beside = |limit: &Option<u32>| {
+            limit.map(|limit| Beside {
+                limit,
+                age: u32::MAX,
+                wrong: false,
+            })
+        };
+        let other = |key: &Key| Other {
+            key: *key,
+            under_way: None,
+        };
         Self {
+            beside: apart.limits.iter().map(beside).collect(),
+            others: apart.keys.iter().map(other).collect(),
             covered: vec![0; layout.spans.len()],
             spans: layout.spans.clone(),
             addresses: layout.addresses.clone(),
             wrong: vec![false; states.len()],
             states,
-            anchor,
+            anchor: apart.anchor,
             known: Vec::with_capacity(MAX_KNOWN),
             first: Number::MAX,
             open: false,
@@ -103,15 +138,19 @@ impl Collector {
     /// Takes a frame that went out. Says whether it begins a cycle, and what the one before it came to if it was not
     /// told yet.
     pub fn outbound(&mut self, number: Number, frame: &[u8]) -> (bool, Option<Collected>) {
-        let mut logical = exchanges(frame, frame)
-            .filter(Exchange::is_logical)
-            .map(|datagram| (datagram.command, datagram.logical()))
-            .peekable();
-        if logical.peek().is_none() {
-            return (false, None);
+        let (mut ours, mut begins) = (false, false);
+        for datagram in exchanges(frame, frame).filter(Exchange::is_logical) {
+            let key = (datagram.command, datagram.logical());
+            begins |= key == self.anchor;
+            match self.others.iter_mut().find(|other| other.key == key) {
+                Some(other) => {
+                    self.lost += u64::from(other.under_way.replace(number).is_some());
+                }
+                None => ours = true,
+            }
         }
-        if !logical.any(|key| key == self.anchor) {
-            self.under_way += u64::from(self.open);
+        if !begins {
+            self.under_way += u64::from(ours && self.open);
             return (false, None);
         }
         let unfinished = self.open.then_some(Collected::Lost);
@@ -120,6 +159,9 @@ impl Collector {
         }
         (self.first, self.open) = (number, true);
         self.under_way = 1;
+        for beside in self.beside.iter_mut().flatten() {
+            beside.age = beside.age.saturating_add(1);
+        }
         self.covered.fill(0);
         self.wrong.fill(false);
         self.cause = None;
@@ -131,13 +173,17 @@ impl Collector {
         let mut logical = false;
         let current = self.open && number >= self.first;
         for exchange in exchanges(sent, answer) {
-            if is_logical(exchange.command) {
-                logical = true;
-                if current {
-                    self.take(&exchange);
+            if !is_logical(exchange.command) {
+                self.look(&exchange);
+            } else if let Some(youngest) = self.other(&exchange, number) {
+                if youngest {
+                    self.take(&exchange, true);
                 }
             } else {
-                self.look(&exchange);
+                logical = true;
+                if current {
+                    self.take(&exchange, false);
+                }
             }
         }
         if !logical {
@@ -151,10 +197,10 @@ impl Collector {
             return None;
         }
         self.under_way = self.under_way.saturating_sub(1);
-        let spans = self.spans.iter().zip(&self.covered);
+        let spans = self.spans.iter().zip(&self.covered).zip(&self.beside);
         let whole = spans
-            .filter(|(span, _)| span.image.is_some())
-            .all(|(span, covered)| *covered >= span.length);
+            .filter(|((span, _), beside)| span.image.is_some() && beside.is_none())
+            .all(|((span, covered), _)| *covered >= span.length);
         if !whole {
             return None;
         }
@@ -196,18 +242,52 @@ impl Collector {
                 (false, true) => Ok(()),
             };
         }
+        let groups = self.spans.iter().zip(&self.beside);
+        for (subdevice, beside) in
+            groups.filter_map(|(span, beside)| Some((span.image?.0, (*beside)?)))
+        {
+            let Some(valid) = image.valid.get_mut(subdevice).filter(|valid| valid.is_ok()) else {
+                continue;
+            };
+            if beside.wrong {
+                *valid = Err(Missing::WorkingCounter);
+            } else if beside.age > beside.limit {
+                *valid = Err(Missing::NoFrame);
+            }
+        }
     }
 
-    fn take(&mut self, exchange: &Exchange<'_>) {
+    /// Whether a datagram is of another group, and then whether it is the youngest answer; none for one of the cycle's.
+    fn other(&mut self, exchange: &Exchange<'_>, number: Number) -> Option<bool> {
+        let key = (exchange.command, exchange.logical());
+        let other = self.others.iter_mut().find(|other| other.key == key)?;
+        let youngest = other.under_way == Some(number);
+        if youngest {
+            other.under_way = None;
+        } else {
+            self.late += 1;
+            self.lost = self.lost.saturating_sub(1);
+        }
+        Some(youngest)
+    }
+
+    /// Takes an answer of the cycle, or of a group that stands beside it.
+    fn take(&mut self, exchange: &Exchange<'_>, is_beside: bool) {
         let (logical, length) = (exchange.logical(), exchange.back.len());
         let expected = self.expected(exchange.command, logical, length);
         let right = exchange.counter == expected;
         if !right {
             self.working_counter_errors += 1;
-            self.cause = self.cause.or(Some((expected, exchange.counter)));
+            if !is_beside {
+                self.cause = self.cause.or(Some((expected, exchange.counter)));
+            }
         }
         let (read, write) = weights(exchange.command);
-        for (span, covered) in self.spans.iter().zip(&mut self.covered) {
+        let spans = self.spans.iter().zip(&mut self.covered);
+        for ((span, covered), beside) in spans.zip(&mut self.beside) {
+            if beside.is_some() != is_beside {
+                continue;
+            }
             let (Some((subdevice, offset)), Some((from, at, bytes))) =
                 (span.image, span.overlap(logical, length))
             else {
@@ -219,6 +299,13 @@ impl Collector {
             };
             if meant == 0 {
                 continue;
+            }
+            if let Some(beside) = beside {
+                beside.wrong = !right;
+                if !right {
+                    continue;
+                }
+                beside.age = 0;
             }
             if let (Some(to), Some(from)) = (
                 image.get_mut(offset + at..offset + at + bytes),

@@ -1,24 +1,17 @@
 //! Where the process data of the configured machine stand in somebody else's frames.
 //!
-//! After an observed start-up the FMMUs say it. A tap that joined later takes the configuration: SubDevices and objects as
-//! listed, without gaps, all inputs first (ethercrab, twinstep) or all outputs first (SOEM, IgH). Which of the two, is a key of
-//! the configuration or follows from the frames: outputs come back as they went out, so that a byte that changed is an
-//! input; bytes behind the process data are SOEM's states of mailboxes.
+//! After an observed start-up the FMMUs say it. A tap that joined later takes the configuration, and what the frames
+//! show as evidence. SubDevices that are known by an EEPROM image alone are nobody's: they count in
+//! the working counter, and their bytes are skipped.
 
-use super::exchange::Exchange;
 use super::learn::{Learner, Station};
 use super::map::{Mapped, ProcessMap};
 use super::mismatch::Mismatch;
+use crate::ethercat::is_nobodys;
 use crate::ethercat::plan::Direction;
 use crate::ethercat::wire::entry_bytes;
-use crate::frame::command as c;
-use std::ops::Range;
-use twinstep_config::machine::{Bus, ImageOrder, PdoEntry, SubDevice};
-
-/// Cycles after which the order of the image must have shown.
-const DECIDED_AFTER: u64 = 2000;
-/// Cycles that are looked at before anything is decided: all datagrams of a cycle have passed by then.
-const LOOK_AT: u64 = 4;
+use crate::segment::process_data;
+use twinstep_config::machine::{Bus, PdoEntry, SubDevice};
 
 /// Process data of one SubDevice in one direction, or a part of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +64,7 @@ fn entries(device: &SubDevice, direction: Direction) -> &[PdoEntry] {
     }
 }
 
+/// Both, in the order in which pairs of figures are written here.
 const DIRECTIONS: [Direction; 2] = [Direction::Input, Direction::Output];
 
 impl Layout {
@@ -86,6 +80,16 @@ impl Layout {
         let mut stations = learner.stations().iter().enumerate();
         let mut taken = Vec::new();
         for (number, device) in bus.subdevices.iter().enumerate() {
+            if is_nobodys(device) {
+                // Its place on the wire is taken where it shows; its bytes are among all else that answers.
+                let mut ahead = stations.clone();
+                let found = ahead.find(|(at, known)| is_meant(device, known, *at, &map));
+                if found.is_some() {
+                    stations = ahead;
+                }
+                addresses.push(found.map(|(_, station)| station.address));
+                continue;
+            }
             // Couplers and terminals that the configuration does not know stand between its SubDevices.
             let Some((at, station)) =
                 stations.find(|(at, known)| is_meant(device, known, *at, &map))
@@ -132,24 +136,27 @@ impl Layout {
         })
     }
 
-    /// The layout that the configuration gives, with inputs and outputs beginning at these logical addresses.
-    fn configured(bus: &Bus, learner: &Learner, inputs: u32, outputs: u32) -> Self {
+    /// The layout that the configuration gives, where the first logical addresses of each SubDevice's inputs and outputs
+    /// are known.
+    pub(super) fn configured(bus: &Bus, learner: &Learner, places: &[[u32; 2]]) -> Self {
         let mut spans = Vec::new();
-        let mut next = [(inputs, 0), (outputs, 0)];
-        for (number, device) in bus.subdevices.iter().enumerate() {
-            for (direction, (logical, offset)) in DIRECTIONS.into_iter().zip(&mut next) {
-                let length = entry_bytes(entries(device, direction));
-                if length > 0 {
-                    spans.push(Span {
-                        owner: number,
-                        image: Some((number, *offset)),
-                        direction,
-                        logical: *logical,
-                        length,
-                    });
+        let mut offsets = [0; 2];
+        for (number, (device, place)) in bus.subdevices.iter().zip(places).enumerate() {
+            let lengths = lengths(device);
+            for (way, direction) in DIRECTIONS.into_iter().enumerate() {
+                if lengths[way] == 0 {
+                    continue;
                 }
-                *logical = logical.saturating_add(length as u32);
-                *offset += length;
+                spans.push(Span {
+                    owner: number,
+                    image: (!is_nobodys(device)).then_some((number, offsets[way])),
+                    direction,
+                    logical: place[way],
+                    length: lengths[way],
+                });
+                if !is_nobodys(device) {
+                    offsets[way] += lengths[way];
+                }
             }
         }
         // By their order, where as many addresses were spoken to as there are SubDevices.
@@ -165,6 +172,12 @@ impl Layout {
             learnt: false,
         }
     }
+}
+
+/// Inputs and outputs of a SubDevice in the frames (bytes).
+pub(super) fn lengths(device: &SubDevice) -> [usize; 2] {
+    let (outputs, inputs) = process_data(device);
+    [inputs, outputs]
 }
 
 /// The FMMUs of a station for process data in one direction, in the order of its memory.
@@ -225,116 +238,4 @@ fn judge(device: &SubDevice, direction: Direction, mine: &[&Mapped]) -> Result<(
         }
     }
     Ok(())
-}
-
-/// What frames show of the layout, for a tap that joined late.
-#[derive(Clone, Debug, Default)]
-pub struct Evidence {
-    read: Option<Range<u64>>,
-    written: Option<Range<u64>>,
-    both: Option<Range<u64>>,
-    /// Logical addresses of an LRW that came back changed: first and behind the last.
-    changed: Option<Range<u64>>,
-    first: Option<(u8, u32)>,
-    /// Cycles, counted by the first datagram.
-    pub cycles: u64,
-}
-
-fn widen(range: &mut Option<Range<u64>>, by: Range<u64>) {
-    *range = Some(match range.take() {
-        None => by,
-        Some(known) => known.start.min(by.start)..known.end.max(by.end),
-    });
-}
-
-impl Evidence {
-    /// Takes a logical datagram that somebody answered.
-    pub fn take(&mut self, exchange: &Exchange<'_>) {
-        if exchange.counter == 0 {
-            return;
-        }
-        let start = u64::from(exchange.logical());
-        let range = start..start + exchange.back.len() as u64;
-        match exchange.command {
-            c::LRD => widen(&mut self.read, range),
-            c::LWR => widen(&mut self.written, range),
-            _ => {
-                widen(&mut self.both, range);
-                let pairs = (start..).zip(exchange.sent.iter().zip(exchange.back));
-                for (at, _) in pairs.filter(|(_, (sent, back))| sent != back) {
-                    widen(&mut self.changed, at..at + 1);
-                }
-            }
-        }
-        let key = (exchange.command, exchange.logical());
-        self.cycles += u64::from(*self.first.get_or_insert(key) == key);
-    }
-
-    /// The layout of a machine whose start was not observed; none while more has to be seen.
-    ///
-    /// # Errors
-    /// [`Mismatch`] where the frames cannot be those of this machine, or do not show the order.
-    pub fn decide(
-        &self,
-        bus: &Bus,
-        learner: &Learner,
-        order: Option<ImageOrder>,
-    ) -> Result<Option<Layout>, Mismatch> {
-        if self.cycles < LOOK_AT {
-            return Ok(None);
-        }
-        let bytes = |direction| -> u64 {
-            let lengths = bus
-                .subdevices
-                .iter()
-                .map(|device| entry_bytes(entries(device, direction)));
-            lengths.sum::<usize>() as u64
-        };
-        let (inputs, outputs) = (bytes(Direction::Input), bytes(Direction::Output));
-        let span =
-            |range: &Option<Range<u64>>| range.as_ref().map_or(0, |range| range.end - range.start);
-        // States of mailboxes: at most a byte each.
-        let spare = bus.subdevices.len() as u64;
-        let fits = |found: u64, needed: u64| (needed..=needed + spare).contains(&found);
-        let layout = |inputs: u64, outputs: u64| {
-            Ok(Some(Layout::configured(
-                bus,
-                learner,
-                inputs as u32,
-                outputs as u32,
-            )))
-        };
-        let total = Mismatch::Total {
-            configured: (inputs + outputs) as usize,
-            found: (span(&self.read) + span(&self.written) + span(&self.both)) as usize,
-        };
-        let Some(both) = &self.both else {
-            let start = |range: &Option<Range<u64>>| range.as_ref().map_or(0, |range| range.start);
-            if fits(span(&self.read), inputs) && span(&self.written) == outputs {
-                return layout(start(&self.read), start(&self.written));
-            }
-            return Err(total);
-        };
-        let found = both.end - both.start;
-        if self.read.is_some() || self.written.is_some() || !fits(found, inputs + outputs) {
-            return Err(total);
-        }
-        let changed = self.changed.clone().unwrap_or(both.start..both.start);
-        let inputs_first = found == inputs + outputs && changed.end <= both.start + inputs;
-        let none_changed = changed.is_empty();
-        let outputs_first = none_changed || changed.start >= both.start + outputs;
-        let first = match (order, inputs_first, outputs_first) {
-            (Some(order), _, _) => order,
-            (None, true, _) if outputs == 0 || inputs == 0 => ImageOrder::InputsFirst,
-            (None, true, false) => ImageOrder::InputsFirst,
-            (None, false, true) => ImageOrder::OutputsFirst,
-            (None, false, false) => return Err(Mismatch::NoOrder),
-            (None, true, true) if self.cycles < DECIDED_AFTER => return Ok(None),
-            (None, true, true) => return Err(Mismatch::AnyOrder),
-        };
-        match first {
-            ImageOrder::InputsFirst => layout(both.start, both.start + inputs),
-            ImageOrder::OutputsFirst => layout(both.start + outputs, both.start),
-        }
-    }
 }

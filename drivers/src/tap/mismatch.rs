@@ -45,6 +45,18 @@ pub enum Mismatch {
         /// Bytes in the frames.
         found: usize,
     },
+    /// Its process data do not pass, or in parts that belong to different groups.
+    Silent {
+        /// Its name.
+        name: String,
+    },
+    /// It is an axis or press, and its process data do not pass in every cycle.
+    Slow {
+        /// Its name.
+        name: String,
+        /// Cycles from one time to the next, at least; from 2.
+        every: u32,
+    },
     /// Neither order explains what came back.
     NoOrder,
     /// Both do.
@@ -101,6 +113,16 @@ impl fmt::Display for Mismatch {
                 f,
                 "the tapped frames carry {found} bytes of process data, the configured SubDevices have {configured}: compare \
                  the lists of objects with what the master maps, or tap from the master's start on"
+            ),
+            Self::Silent { name } => write!(
+                f,
+                "the master maps the process data of `{name}` and does not exchange them as one group: take it out of the \
+                 configuration, or let its master exchange them"
+            ),
+            Self::Slow { name, every } => write!(
+                f,
+                "new process data of `{name}` come only every {every} cycles or so: set `period` to the time of its group; \
+                 groups that come more often are then thinned out"
             ),
             Self::NoOrder => write!(
                 f,

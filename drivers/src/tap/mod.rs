@@ -8,9 +8,11 @@
 //!
 //! Nothing here sends: a source has no function for it, and the socket of a live one is only ever received from.
 
+mod apart;
 pub mod bus;
 pub mod capture;
 mod collect;
+mod evidence;
 pub mod exchange;
 pub mod layout;
 pub mod learn;
@@ -18,6 +20,7 @@ pub mod map;
 pub mod mismatch;
 pub mod pairing;
 pub mod report;
+mod restart;
 mod rhythm;
 pub mod socket;
 pub mod source;

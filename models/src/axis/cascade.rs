@@ -39,26 +39,39 @@ impl Reference {
         }
     }
 
+    /// The target that has not come yet (m): the reference goes on as it did.
+    #[inline(always)]
+    fn ahead<V: Vector>(&self, part: usize) -> V {
+        let [newest, older] = V::each([&self.history_m[0], &self.history_m[1]], part);
+        newest + (newest - older)
+    }
+
     /// The references that the drives follow in the coming cycle.
     #[inline(always)]
     fn paths<V: Vector>(&self, p: &LaneParams, part: usize) -> Paths<V> {
-        let at = |lane: &Lane| V::load(lane, part);
-        let bend = at(&p.bend);
+        let bend = V::load(&p.bend, part);
         let h = &self.history_m;
-        // Before the next target has come the reference goes on as it did.
-        let ahead = || at(&h[0]) + (at(&h[0]) - at(&h[1]));
         let (older, middle, newer) = match p.dead_alike {
-            Some(0) => (at(&h[1]), at(&h[0]), ahead()),
-            Some(1) => (at(&h[2]), at(&h[1]), at(&h[0])),
-            Some(2) => (at(&h[3]), at(&h[2]), at(&h[1])),
+            Some(0) => (V::load(&h[1], part), V::load(&h[0], part), self.ahead(part)),
+            Some(1) => (
+                V::load(&h[2], part),
+                V::load(&h[1], part),
+                V::load(&h[0], part),
+            ),
+            Some(2) => (
+                V::load(&h[3], part),
+                V::load(&h[2], part),
+                V::load(&h[1], part),
+            ),
             _ => {
-                let dead = at(&p.dead_cycles);
-                let (mut older, mut middle, mut newer) = (at(&h[1]), at(&h[0]), ahead());
+                let dead = V::load(&p.dead_cycles, part);
+                let (mut older, mut middle, mut newer) =
+                    (V::load(&h[1], part), V::load(&h[0], part), self.ahead(part));
                 for n in 1..TARGETS - 1 {
                     let reached = V::within(V::splat(n as f64), dead);
-                    older = V::select(reached, at(&h[n + 1]), older);
-                    middle = V::select(reached, at(&h[n]), middle);
-                    newer = V::select(reached, at(&h[n - 1]), newer);
+                    older = V::select(reached, V::load(&h[n + 1], part), older);
+                    middle = V::select(reached, V::load(&h[n], part), middle);
+                    newer = V::select(reached, V::load(&h[n - 1], part), newer);
                 }
                 (older, middle, newer)
             }
@@ -157,20 +170,19 @@ pub fn mechanics(
 /// [`mechanics`] of several axes without an outer load, over a whole cycle.
 #[inline(always)]
 pub fn mechanics_on<V: Vector>(p: &LaneParams, part: usize, x: V, v: V, i: V) -> (V, V) {
-    let at = |lane: &Lane| V::load(lane, part);
     let (zero, step) = (V::splat(0.0), V::splat(p.period_s));
-    let per_a = at(&p.acceleration_per_a);
-    let free = v + (i - at(&p.gravity_a) - at(&p.viscous) * v) * per_a * step;
+    let per_a = V::load(&p.acceleration_per_a, part);
+    let free = v + (i - V::load(&p.gravity_a, part) - V::load(&p.viscous, part) * v) * per_a * step;
     let stands = V::both(v.within(zero), zero.within(v));
     let direction = V::select(stands, free, v);
     let coulomb = V::select(
         zero.within(direction),
-        at(&p.coulomb_positive_a),
-        at(&p.coulomb_negative_a),
+        V::load(&p.coulomb_positive_a, part),
+        V::load(&p.coulomb_negative_a, part),
     );
     let one = V::splat(1.0);
-    let slow = one + direction * direction * at(&p.stribeck_per_v2);
-    let brake = (coulomb + at(&p.stribeck_a).over(slow)) * per_a * step;
+    let slow = one + direction * direction * V::load(&p.stribeck_per_v2, part);
+    let brake = (coulomb + V::load(&p.stribeck_a, part).over(slow)) * per_a * step;
     let back = V::select((zero - free).above(brake), free + brake, zero);
     let next = V::select(free.above(brake), free - brake, back);
     (x + V::splat(0.5) * (v + next) * step, next)
@@ -202,19 +214,25 @@ fn advance_part<V: Vector>(
     contact_a: Option<&Lane>,
     part: usize,
 ) {
-    let at = |lane: &Lane| V::load(lane, part);
     let zero = V::splat(0.0);
     let one = V::splat(1.0);
     let half = V::splat(0.5);
     let per_s = V::splat(p.per_s);
     let paths = reference.paths::<V>(p, part);
-    let (x, v) = (at(&s.position_m), at(&s.velocity_m_per_s));
-    let (i, q, r) = (at(&s.current_a), at(&s.integral_a), at(&s.reported_a));
-    let mut load = at(&s.disturbance_a);
+    let (x, v) = (
+        V::load(&s.position_m, part),
+        V::load(&s.velocity_m_per_s, part),
+    );
+    let (i, q, r) = (
+        V::load(&s.current_a, part),
+        V::load(&s.integral_a, part),
+        V::load(&s.reported_a, part),
+    );
+    let mut load = V::load(&s.disturbance_a, part);
     if let Some(contact_a) = contact_a {
-        load = load + at(contact_a);
+        load = load + V::load(contact_a, part);
     }
-    let load = load + at(&p.gravity_a);
+    let load = load + V::load(&p.gravity_a, part);
     let e = paths.from_m - x;
     let slope = paths.first_m * per_s;
     let bent = (paths.second_m - paths.first_m) * per_s;
@@ -222,24 +240,31 @@ fn advance_part<V: Vector>(
     // Moving on: friction at the velocity that was, then at the mean one.
     let positive = v.above(zero);
     let direction = V::select(positive, one, zero - one);
-    let (coulomb_positive, coulomb_negative) =
-        (at(&p.coulomb_positive_a), at(&p.coulomb_negative_a));
+    let (coulomb_positive, coulomb_negative) = (
+        V::load(&p.coulomb_positive_a, part),
+        V::load(&p.coulomb_negative_a, part),
+    );
     let coulomb = V::select(positive, coulomb_positive, coulomb_negative);
-    let (stribeck, per_v2) = (at(&p.stribeck_a), at(&p.stribeck_per_v2));
+    let (stribeck, per_v2) = (
+        V::load(&p.stribeck_a, part),
+        V::load(&p.stribeck_per_v2, part),
+    );
     let inputs = [e, v, i, q, slope, bent];
     let m = &p.moving;
     let free = weighted(&m.velocity, &inputs, part);
-    let on_velocity = at(&m.velocity[6]);
+    let on_velocity = V::load(&m.velocity[6], part);
     let dry = coulomb + stribeck.over(one + v * v * per_v2);
     let guess = free + on_velocity * (load + direction * dry);
     let mean = half * (v + guess);
     let dry_mean = coulomb + stribeck.over(one + mean * mean * per_v2);
     let b = load + direction * dry_mean;
     let v1 = free + on_velocity * b;
-    let way = weighted(&m.way, &inputs, part) + at(&m.way[6]) * b;
-    let i1 = weighted(&m.current, &inputs, part) + at(&m.current[6]) * b;
-    let q1 = weighted(&m.integral, &inputs, part) + at(&m.integral[6]) * b;
-    let r1 = weighted(&m.reported, &inputs, part) + at(&m.reported[6]) * b + at(&m.reported[7]) * r;
+    let way = weighted(&m.way, &inputs, part) + V::load(&m.way[6], part) * b;
+    let i1 = weighted(&m.current, &inputs, part) + V::load(&m.current[6], part) * b;
+    let q1 = weighted(&m.integral, &inputs, part) + V::load(&m.integral[6], part) * b;
+    let r1 = weighted(&m.reported, &inputs, part)
+        + V::load(&m.reported[6], part) * b
+        + V::load(&m.reported[7], part) * r;
     // A standing axis has no direction to go on in.
     let goes_on = V::both(
         (v1 * direction).above(zero),
@@ -249,21 +274,23 @@ fn advance_part<V: Vector>(
 
     // Resting: what velocity there is ends in the first substep.
     let t = &p.resting;
-    let i1_rest = at(&t.current[0]) * e
-        + at(&t.current[1]) * i
-        + at(&t.current[2]) * q
-        + at(&t.current[3]) * slope
-        + at(&t.current[4]) * bent;
-    let q1_rest =
-        q + at(&t.integral[0]) * e + at(&t.integral[1]) * slope + at(&t.integral[2]) * bent;
-    let r1_rest = at(&t.reported[0]) * e
-        + at(&t.reported[1]) * i
-        + at(&t.reported[2]) * q
-        + at(&t.reported[3]) * slope
-        + at(&t.reported[4]) * bent
-        + at(&t.reported[5]) * r;
-    let impulse = V::splat(p.step_s) * at(&p.acceleration_per_a);
-    let push = v + (i - load - at(&p.viscous) * v) * impulse;
+    let i1_rest = V::load(&t.current[0], part) * e
+        + V::load(&t.current[1], part) * i
+        + V::load(&t.current[2], part) * q
+        + V::load(&t.current[3], part) * slope
+        + V::load(&t.current[4], part) * bent;
+    let q1_rest = q
+        + V::load(&t.integral[0], part) * e
+        + V::load(&t.integral[1], part) * slope
+        + V::load(&t.integral[2], part) * bent;
+    let r1_rest = V::load(&t.reported[0], part) * e
+        + V::load(&t.reported[1], part) * i
+        + V::load(&t.reported[2], part) * q
+        + V::load(&t.reported[3], part) * slope
+        + V::load(&t.reported[4], part) * bent
+        + V::load(&t.reported[5], part) * r;
+    let impulse = V::splat(p.step_s) * V::load(&p.acceleration_per_a, part);
+    let push = v + (i - load - V::load(&p.viscous, part) * v) * impulse;
     let (hold_positive, hold_negative) = (coulomb_positive + stribeck, coulomb_negative + stribeck);
     let after = i1_rest - load;
     let holds_first = V::both(
@@ -283,16 +310,19 @@ fn advance_part<V: Vector>(
     let r1 = V::select(goes_on, r1, r1_rest);
 
     // The current stays below its limit from the first moment to the last; where the drive holds it, there is nothing to ask.
-    let (kv, kx) = (at(&p.velocity_gain), at(&p.position_gain_per_s));
-    let kff = at(&p.velocity_feedforward);
-    let limit = at(&p.limit_a);
+    let (kv, kx) = (
+        V::load(&p.velocity_gain, part),
+        V::load(&p.position_gain_per_s, part),
+    );
+    let kff = V::load(&p.velocity_feedforward, part);
+    let limit = V::load(&p.limit_a, part);
     let asked_before = kv * (kx * e + kff * slope - v) + q;
     let second = paths.second_m * per_s;
     let asked_after = kv * (kx * (paths.to_m - x1) + kff * second - v1) + q1;
     // What is asked may pass the limit in between; what flows at the end must not.
     let largest = asked_before.size().larger(asked_after.size());
     let free_of_limit = largest.larger(i1.size()).within(limit);
-    let free_of_limit = V::either(free_of_limit, at(&p.continuous).within(zero));
+    let free_of_limit = V::either(free_of_limit, V::load(&p.continuous, part).within(zero));
     let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
     let mut next = [x1, v1, i1, q1, r1];
@@ -310,7 +340,7 @@ fn advance_part<V: Vector>(
         }
         one_by_one(p, &ways, s, contact_a, left, &mut lanes);
         for (v, lane) in next.iter_mut().zip(&lanes) {
-            *v = at(lane);
+            *v = V::load(lane, part);
         }
     }
     if p.any_sampled {
@@ -318,7 +348,7 @@ fn advance_part<V: Vector>(
         let mean = (next[0] - x) * per_s;
         let wanted = kx * (paths.to_m - next[0]) + kff * second;
         let held = (kv * (wanted - mean)).limited(limit);
-        let sampled = at(&p.sampled).above(zero);
+        let sampled = V::load(&p.sampled, part).above(zero);
         next[2] = V::select(sampled, held, next[2]);
         next[4] = V::select(sampled, held, next[4]);
     }
@@ -332,6 +362,10 @@ fn advance_part<V: Vector>(
 /// A row of the exact step, but for its last columns.
 #[inline(always)]
 fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6], part: usize) -> V {
-    let of = |n: usize| V::load(&row[n], part) * inputs[n];
-    of(0) + of(1) + of(2) + of(3) + of(4) + of(5)
+    V::load(&row[0], part) * inputs[0]
+        + V::load(&row[1], part) * inputs[1]
+        + V::load(&row[2], part) * inputs[2]
+        + V::load(&row[3], part) * inputs[3]
+        + V::load(&row[4], part) * inputs[4]
+        + V::load(&row[5], part) * inputs[5]
 }

@@ -144,11 +144,10 @@ impl LoadFilter {
     /// The first half of a cycle: the motion that it makes known. [`Self::balance`] follows.
     #[inline(always)]
     pub fn motion<V: Vector>(&mut self, p: &LaneParams, part: usize) -> Motion<V> {
-        let at = |lane: &Lane| V::load(lane, part);
-        let step = at(&self.position_m[0]) - at(&self.position_m[1]);
+        let step = V::load(&self.position_m[0], part) - V::load(&self.position_m[1], part);
         // The way from the sample before to this one is filtered, and so is its change to the next: the acceleration.
-        let before = at(&self.way[1]);
-        let way = filter(&mut self.way, step, at(&p.load_share), part);
+        let before = V::load(&self.way[1], part);
+        let way = filter(&mut self.way, step, V::load(&p.load_share, part), part);
         before.store(&mut self.before, part);
         Motion {
             velocity_m_per_s: V::splat(0.5) * (way + before) * V::splat(p.per_s),
@@ -173,38 +172,40 @@ impl LoadFilter {
         contact_a: Option<V>,
         part: usize,
     ) -> Balance<V> {
-        let at = |lane: &Lane| V::load(lane, part);
         let x = V::each(self.position_m.each_ref(), part);
         let i = V::each(self.current_a.each_ref(), part);
         let (zero, one) = (V::splat(0.0), V::splat(1.0));
         // The sample two cycles ago: its velocity needs its neighbours.
         let v = (x[0] - x[2]) * V::splat(0.5 * p.per_s);
         // Below a hundredth of the Stribeck velocity the sign of the velocity is noise.
-        let direction = (v * at(&p.direction_per_v)).limited(one);
+        let direction = (v * V::load(&p.direction_per_v, part)).limited(one);
         let coulomb = V::select(
             zero.within(v),
-            at(&p.coulomb_positive_a),
-            at(&p.coulomb_negative_a),
+            V::load(&p.coulomb_positive_a, part),
+            V::load(&p.coulomb_negative_a, part),
         );
-        let dry = coulomb + at(&p.stribeck_a).over(one + v * v * at(&p.stribeck_per_v2));
-        let mut explained = dry * direction + at(&p.viscous) * v + at(&p.gravity_a);
+        let dry = coulomb
+            + V::load(&p.stribeck_a, part).over(one + v * v * V::load(&p.stribeck_per_v2, part));
+        let mut explained =
+            dry * direction + V::load(&p.viscous, part) * v + V::load(&p.gravity_a, part);
         if let Some(contact_a) = contact_a {
             explained = explained + contact_a;
         }
         let measured = delayed(p, current_a, &i, part);
 
-        let share = at(&p.load_share);
+        let share = V::load(&p.load_share, part);
         filter(&mut self.position, x[1], share, part);
         let explained = filter(&mut self.explained, explained, share, part);
         let measured = filter(&mut self.measured, measured, share, part);
         let per_s2 = V::splat(p.per_s * p.per_s);
-        let inertial = at(&p.inertia) * ((at(&self.way[1]) - at(&self.before)) * per_s2);
-        for (lane, new) in (self.position_m.iter_mut()).zip([position_m, x[0], x[1]]) {
-            new.store(lane, part);
-        }
-        for (lane, new) in self.current_a.iter_mut().zip([current_a, i[0], i[1]]) {
-            new.store(lane, part);
-        }
+        let inertial = V::load(&p.inertia, part)
+            * ((V::load(&self.way[1], part) - V::load(&self.before, part)) * per_s2);
+        position_m.store(&mut self.position_m[0], part);
+        x[0].store(&mut self.position_m[1], part);
+        x[1].store(&mut self.position_m[2], part);
+        current_a.store(&mut self.current_a[0], part);
+        i[0].store(&mut self.current_a[1], part);
+        i[1].store(&mut self.current_a[2], part);
         let predicted = inertial + explained;
         predicted.store(&mut self.predicted_a, part);
         Balance {
@@ -295,6 +296,6 @@ fn filter<V: Vector>(stages: &mut [Lane; 2], x: V, share: V, part: usize) -> V {
 /// The current that belongs to the position of two cycles ago, out of the newest one and the three before.
 #[inline(always)]
 fn delayed<V: Vector>(p: &LaneParams, newest_a: V, before_a: &[V; 3], part: usize) -> V {
-    let w = |n: usize| V::load(&p.delay_weight[n], part);
-    w(0) * newest_a + w(1) * before_a[0] + w(2) * before_a[1] + w(3) * before_a[2]
+    let w = V::each(p.delay_weight.each_ref(), part);
+    w[0] * newest_a + w[1] * before_a[0] + w[2] * before_a[1] + w[3] * before_a[2]
 }

@@ -39,26 +39,25 @@ pub fn correct_on<V: Vector>(
     used: u8,
     part: usize,
 ) {
-    let at = |lane: &Lane| V::load(lane, part);
     let (zero, used) = (V::splat(0.0), V::mask(used, part));
-    let x = at(&s.position_m);
+    let x = V::load(&s.position_m, part);
     let innovation_m = V::select(used, measured[0] - x, zero);
-    (x + at(&gains.position) * innovation_m).store(&mut s.position_m, part);
-    let kick = at(&gains.velocity_per_s) * innovation_m;
-    let v = at(&s.velocity_m_per_s);
-    let stopped = (at(&p.coulomb_positive_a) + at(&p.stribeck_a))
-        * at(&p.acceleration_per_a)
+    (x + V::load(&gains.position, part) * innovation_m).store(&mut s.position_m, part);
+    let kick = V::load(&gains.velocity_per_s, part) * innovation_m;
+    let v = V::load(&s.velocity_m_per_s, part);
+    let stopped = (V::load(&p.coulomb_positive_a, part) + V::load(&p.stribeck_a, part))
+        * V::load(&p.acceleration_per_a, part)
         * V::splat(p.period_s);
     // At rest, a velocity that friction stops before the next sample has left no trace: it is noise of the encoder.
     let noise = V::both(v.inside(zero), kick.inside(stopped));
     V::select(noise, zero, v + kick).store(&mut s.velocity_m_per_s, part);
-    (at(&s.disturbance_a) - at(&gains.disturbance_a_per_m) * innovation_m)
+    (V::load(&s.disturbance_a, part) - V::load(&gains.disturbance_a_per_m, part) * innovation_m)
         .store(&mut s.disturbance_a, part);
-    let reported = at(&s.reported_a);
+    let reported = V::load(&s.reported_a, part);
     let innovation_a = V::select(used, measured[1] - reported, zero);
     // Without a cascade the measured current is the best guess for the next cycle.
     // A sampled drive has told what it will hold until the next sample.
-    let continuous = at(&p.continuous);
+    let continuous = V::load(&p.continuous, part);
     let share = V::select(
         continuous.above(zero),
         V::splat(CURRENT_SHARE),
@@ -66,8 +65,8 @@ pub fn correct_on<V: Vector>(
     );
     let step = share * innovation_a;
     (reported + step).store(&mut s.reported_a, part);
-    (at(&s.current_a) + step).store(&mut s.current_a, part);
-    (at(&s.integral_a) + V::splat(INTEGRAL_SHARE) * innovation_a * continuous)
+    (V::load(&s.current_a, part) + step).store(&mut s.current_a, part);
+    (V::load(&s.integral_a, part) + V::splat(INTEGRAL_SHARE) * innovation_a * continuous)
         .store(&mut s.integral_a, part);
 }
 

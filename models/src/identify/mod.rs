@@ -18,6 +18,7 @@
 mod axis;
 mod cascade;
 mod contact;
+mod figures;
 mod hac;
 mod least_squares;
 mod motion;
@@ -32,6 +33,7 @@ mod whiten;
 pub use axis::{AxisFit, AxisRecord, COMMON, Estimate, Explained, explain, fit_axis};
 pub use cascade::{CascadeFit, fit_cascade};
 pub use contact::{ContactFit, fit_contact};
+pub use figures::{FigureFit, LEAST_FIGURES, fit_figures};
 pub use least_squares::{LeastSquares, Solution};
 pub use motion::{LEAST_ROWS, MissingMotion};
 pub use output_error::{

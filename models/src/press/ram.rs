@@ -118,7 +118,20 @@ impl Ram {
         axis_m: f64,
         axis_m_per_s: f64,
     ) -> Result<f64, ForceUnknown> {
-        let (ram_m, g) = self.travel(axis_m);
+        self.force_at_n(current_a, self.travel(axis_m), axis_m_per_s)
+    }
+
+    /// [`Self::force_n`] where the travel is known already: what [`Self::travel`] said of the position.
+    ///
+    /// # Errors
+    /// [`ForceUnknown`] where the current says nothing of it.
+    #[inline]
+    pub fn force_at_n(
+        &self,
+        current_a: f64,
+        (ram_m, g): (f64, f64),
+        axis_m_per_s: f64,
+    ) -> Result<f64, ForceUnknown> {
         let least = self.linkage.as_ref().map_or(0.0, Linkage::least);
         let drives_n = self.motor.force_n(current_a, g, least, axis_m_per_s)?;
         Ok(drives_n - self.counterbalance.force_n(ram_m))

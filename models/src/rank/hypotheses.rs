@@ -37,19 +37,21 @@ pub(super) struct Hypothesis {
     pub(super) doubt: Doubt,
     pub(super) up: (Cause, f64),
     pub(super) down: Option<(Cause, f64)>,
-    /// Mean and spread of ripple and of the viscous share under it.
-    pub(super) beside: [(f64, f64); 2],
+    /// Mean and spread of ripple, of the viscous share, and of what two parts leave ([`crate::evidence::Parts`]) under it.
+    pub(super) beside: [(f64, f64); 3],
 }
 
 /// An axis that carries a weight takes up parts every day; its motor loses torque a few times in its life.
 pub(super) const LIFTED: f64 = 2.0;
 
+/// Two parts may differ by anything.
+const PARTS: (f64, f64) = (0.0, 0.3);
 /// Ripple as it was; all of friction moves together.
-const CALM: [(f64, f64); 2] = [(0.0, 0.15), (0.0, 0.12)];
+const CALM: [(f64, f64); 3] = [(0.0, 0.15), (0.0, 0.12), PARTS];
 /// Ripple as it was; what moves is no friction.
-const OTHER: [(f64, f64); 2] = [(0.0, 0.15), (0.0, 0.6)];
+const OTHER: [(f64, f64); 3] = [(0.0, 0.15), (0.0, 0.6), PARTS];
 /// Whatever: without its part a press moves at constant speed where it would have pressed.
-const ANY: [(f64, f64); 2] = [(0.0, 1.0), (0.0, 1.0)];
+const ANY: [(f64, f64); 3] = [(0.0, 1.0), (0.0, 1.0), PARTS];
 const LOOSE: Doubt = Doubt {
     own: 0.1,
     largest: 0.07,
@@ -70,7 +72,7 @@ const TIGHT: Doubt = Doubt {
 };
 
 /// What is always asked. Load is added by [`loads`].
-pub(super) const HYPOTHESES: [Hypothesis; 5] = [
+pub(super) const HYPOTHESES: [Hypothesis; 6] = [
     Hypothesis {
         shape: Shape::Friction,
         width: 0.3,
@@ -103,6 +105,15 @@ pub(super) const HYPOTHESES: [Hypothesis; 5] = [
         down: Some((Cause::WrongPart, 0.08)),
         beside: ANY,
     },
+    // A press that yields more than it did: less of every part's force. A wrong part is met more often; two parts tell.
+    Hypothesis {
+        shape: Shape::Part,
+        width: 0.2,
+        doubt: LOOSE,
+        up: (Cause::PressStiffness, 0.0),
+        down: Some((Cause::PressStiffness, 0.03)),
+        beside: [(0.0, 1.0), (0.0, 1.0), (0.0, 0.01)],
+    },
     Hypothesis {
         shape: Shape::Any,
         width: 1.0,
@@ -122,7 +133,7 @@ pub(super) const BESIDE: [Hypothesis; 2] = [
         doubt: LOOSE,
         up: (Cause::LubricationLacking, 0.15),
         down: None,
-        beside: [(0.1, 0.3), (0.35, 0.2)],
+        beside: [(0.1, 0.3), (0.35, 0.2), PARTS],
     },
     // Pits in a raceway: much more ripple, and a mean current that may fall as well as rise.
     Hypothesis {
@@ -131,7 +142,7 @@ pub(super) const BESIDE: [Hypothesis; 2] = [
         doubt: ROUGH,
         up: (Cause::Spalling, 0.05),
         down: Some((Cause::Spalling, 0.05)),
-        beside: [(1.6, 0.9), (0.0, 0.4)],
+        beside: [(1.6, 0.9), (0.0, 0.4), PARTS],
     },
 ];
 

@@ -35,7 +35,8 @@ fn feed(segments: &mut Segments, v: f64, a: f64, c: f64) -> (Regime, Option<Segm
             predicted_a: at_three(0.0, part),
             inertial_a: at_three(0.0, part),
         };
-        segments.add(&balance, at_three(v, part), at_three(0.0, part), part);
+        let [v, square, disturbance] = [v, 0.0, 0.5].map(|x| at_three(x, part));
+        segments.add(&balance, v, square, disturbance, part);
     }
     let movement_ended = classified.movement_ended & 1 << 3 != 0;
     (segments.regime(3), ended, movement_ended)
@@ -102,6 +103,7 @@ fn a_segment_ends_with_its_regime_and_holds_its_sums() {
     );
     assert_eq!(ended.measured_a, 5.0);
     assert_eq!(ended.residual_square, 5.0);
+    assert_eq!(ended.disturbance_a, 2.5);
     assert!((ended.velocity_m_per_s - 0.5).abs() < 1e-12);
 }
 

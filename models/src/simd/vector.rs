@@ -4,10 +4,19 @@
 //! in registers. Left to itself the compiler takes a long loop one number at a time as soon as it holds a choice, so the
 //! kernels of a cycle are written over this trait. All operations are those of IEEE 754, place by place: every vector gives the same bits.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "an iterator's adapter over vectors is not made for the unit"
+)]
+
 use crate::lane::{LANES, Lane};
 use core::ops::{Add, Mul, Sub};
 
 /// As many numbers as the unit takes at once.
+///
+/// A closure, or an iterator's adapter, is a function of its own that is not made for the unit: where the compiler does not
+/// happen to inline it, every operation in it becomes a call, ten times as slow. So there are none over vectors, here and in
+/// the kernels: functions that are `#[inline(always)]`, and loops over numbers.
 pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// Numbers in it: a divisor of [`LANES`].
     const WIDTH: usize;
@@ -47,12 +56,12 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     fn mask(bits: u8, part: usize) -> Self::Mask;
     /// Four columns out of rows: `row(l)` is that of place `l` of part `part`, counted over the whole lane.
     fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4];
-    /// Part `part` of several lanes. (A closure in the `map` of an array is not made for the unit.)
+    /// Part `part` of several lanes.
     #[inline(always)]
     fn each<const N: usize>(from: [&Lane; N], part: usize) -> [Self; N] {
         let mut all = [Self::splat(0.0); N];
-        for (one, lane) in all.iter_mut().zip(from) {
-            *one = Self::load(lane, part);
+        for n in 0..N {
+            all[n] = Self::load(from[n], part);
         }
         all
     }
@@ -183,7 +192,12 @@ impl Vector for Portable {
     #[inline(always)]
     fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
         let (a, b) = (row(2 * part), row(2 * part + 1));
-        [0, 1, 2, 3].map(|c| Self([a[c], b[c]]))
+        [
+            Self([a[0], b[0]]),
+            Self([a[1], b[1]]),
+            Self([a[2], b[2]]),
+            Self([a[3], b[3]]),
+        ]
     }
 }
 

@@ -121,11 +121,11 @@ impl Vector for Wide {
     fn columns(_part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
         // SAFETY: see the module; a row is as long as half a vector.
         unsafe {
-            let load = |l: usize| _mm256_loadu_pd(row(l).as_ptr());
             // Rows l and l + 4 in two halves.
-            let both =
-                |l: usize| _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(load(l)), load(l + 4));
-            let [a, b, c, d] = [both(0), both(1), both(2), both(3)];
+            let a = two(row(0), row(4));
+            let b = two(row(1), row(5));
+            let c = two(row(2), row(6));
+            let d = two(row(3), row(7));
             let (ab0, ab1) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
             let (cd0, cd1) = (_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
             let first = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
@@ -137,6 +137,16 @@ impl Vector for Wide {
                 Self(_mm512_permutex2var_pd(ab1, second, cd1)),
             ]
         }
+    }
+}
+
+/// Two rows side by side.
+#[inline(always)]
+fn two(low: [f64; 4], high: [f64; 4]) -> __m512d {
+    // SAFETY: see the module; a row is as long as half a vector.
+    unsafe {
+        let low = _mm512_castpd256_pd512(_mm256_loadu_pd(low.as_ptr()));
+        _mm512_insertf64x4::<1>(low, _mm256_loadu_pd(high.as_ptr()))
     }
 }
 
@@ -226,8 +236,10 @@ impl Vector for Half {
     fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
         // SAFETY: see the module; a row is as long as a vector.
         unsafe {
-            let load = |l: usize| _mm256_loadu_pd(row(4 * part + l).as_ptr());
-            let [a, b, c, d] = [load(0), load(1), load(2), load(3)];
+            let a = _mm256_loadu_pd(row(4 * part).as_ptr());
+            let b = _mm256_loadu_pd(row(4 * part + 1).as_ptr());
+            let c = _mm256_loadu_pd(row(4 * part + 2).as_ptr());
+            let d = _mm256_loadu_pd(row(4 * part + 3).as_ptr());
             let (ab0, ab1) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
             let (cd0, cd1) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
             [

@@ -3,7 +3,7 @@
 mod second;
 mod tree;
 
-use super::{Whole, text};
+use super::{Whole, pubsub, text};
 use crate::check::{Check, listed};
 use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, Overrun, PdoEntry, SiiFile, SubDevice, Tap};
 use crate::objects::{self, MAX_ENTRIES};
@@ -38,6 +38,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         MAX_SUBDEVICES,
     );
     let interface = (raw.interface.as_ref()).map(|name| interface("interface", name, check));
+    let is_tsn = raw.kind.as_ref().is_some_and(|kind| kind.value == "tsn");
     let tap = tap(raw, check);
     let frame_shift_ns = raw.frame_shift.as_ref().map_or(period_ns / 4, |shift| {
         // A period that has a problem of its own is 0 here and says nothing about the shift.
@@ -58,13 +59,50 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
     if whole.named {
         tree::place(&raw.subdevice, &mut subdevices, check);
     }
-    Bus {
+    let pubsub = pubsub::subscribed(raw, is_tsn, &subdevices, check);
+    let mut bus = Bus {
         interface,
+        redundant_interface: None,
         subdevices,
         frame_shift_ns,
         overrun: overrun(raw, tap.is_some(), check),
         tap,
-    }
+        pubsub,
+    };
+    bus.redundant_interface = redundant(raw, &bus, check);
+    bus
+}
+
+/// The second interface of a ring.
+fn redundant(raw: &BusTable, bus: &Bus, check: &mut Check) -> Option<String> {
+    let name = raw.redundant_interface.as_ref()?;
+    let second = interface("redundant_interface", name, check);
+    let (problem, remedy) = if bus.interface.is_none()
+        || raw.kind.as_ref().is_some_and(|k| k.value == "tap")
+    {
+        (
+            "`redundant_interface` is the second interface of a MainDevice, and there is no first"
+                .to_owned(),
+            "name the first one as `interface`; a tap has none",
+        )
+    } else if bus.interface.as_ref() == Some(&second) {
+        (
+            "`redundant_interface` is the first interface itself".to_owned(),
+            "name the interface that the cable from the last SubDevice is plugged into",
+        )
+    } else if let Some(one) = bus.at_port_c() {
+        (
+            format!(
+                "with `redundant_interface` frames go on at port B and never come back to port C, where \"{}\" hangs",
+                one.name
+            ),
+            "hang branches at port D",
+        )
+    } else {
+        return Some(second);
+    };
+    check.problem(&name.span, problem, "no ring", remedy);
+    None
 }
 
 pub(super) fn interface(key: &str, name: &At<String>, check: &mut Check) -> String {
@@ -113,14 +151,15 @@ fn overrun(raw: &BusTable, tap: bool, check: &mut Check) -> Overrun {
 /// How the bus is listened to; none where twinstep is its MainDevice.
 fn tap(raw: &BusTable, check: &mut Check) -> Option<Tap> {
     let is_tap = match raw.kind.as_ref().map(|kind| (kind, kind.value.as_str())) {
-        None | Some((_, "main_device")) => false,
+        None | Some((_, "main_device" | "tsn")) => false,
         Some((_, "tap")) => true,
         Some((kind, _)) => {
             check.problem(
                 &kind.span,
                 "this kind of bus is not known",
                 "not known",
-                "write \"main_device\", where twinstep sends the frames, or \"tap\", where it only listens",
+                "write \"main_device\", where twinstep sends the frames, \"tap\", where it only listens, or \"tsn\", \
+                 where the devices publish",
             );
             return None;
         }

@@ -7,6 +7,7 @@ mod evaluation;
 mod health;
 mod kinematics;
 mod press;
+mod pubsub;
 mod realtime;
 mod recording;
 mod shared;
@@ -70,7 +71,12 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let cycle = cycle::cycle(&file.cycle, bus, check);
     let whole = Whole {
         bus,
-        real: !simulated && file.bus.as_ref().is_some_and(|bus| bus.interface.is_some()),
+        // Who publishes has no SII: its ids tell it.
+        real: !simulated
+            && (file.bus.as_ref()).is_some_and(|bus| {
+                let is_tsn = bus.kind.as_ref().is_some_and(|kind| kind.value == "tsn");
+                bus.interface.is_some() && !is_tsn
+            }),
         simulated,
         named,
         period_ns: cycle.period_ns,
@@ -151,6 +157,9 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         },
         realtime,
         bus,
+        publish: (file.publish.as_ref())
+            .and_then(|publish| publish.uadp.as_ref())
+            .map(|uadp| pubsub::published(uadp, check)),
         tsn: file
             .tsn
             .as_ref()
@@ -160,6 +169,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         stations,
         parts,
         recipes,
+        schedule: press::schedule(&file.schedule, &file.recipe, file.press.is_empty(), check),
         simulation: file.simulation.as_ref().map(|simulation| Simulation {
             machine_seed: simulation.machine_seed,
         }),

@@ -6,10 +6,10 @@ use super::twin::twin;
 use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
 use crate::machine::{
-    Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, Motion, Part, PartTwin, Press, Recipe, Step,
-    Stroke,
+    Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS, Motion, Part,
+    PartTwin, Press, Recipe, Step, Stroke, Turn,
 };
-use crate::raw::{PartTable, PressTable, RecipeTable, RecipeTwinTable, StrokeTable};
+use crate::raw::{PartTable, PressTable, RecipeTable, RecipeTwinTable, StrokeTable, TurnTable};
 use crate::value::At;
 
 pub(super) fn press(
@@ -174,6 +174,45 @@ fn recipe_twin(
         envelope: (raw.envelope.as_ref()).map(|raw| super::evaluation::taught(raw, check)),
     };
     Some((recipe_index(&raw.recipe, recipes, check)?, twin))
+}
+
+/// The turns of the recipes.
+pub(super) fn schedule(
+    raw: &[TurnTable],
+    recipes: &[RecipeTable],
+    no_press: bool,
+    check: &mut Check,
+) -> Vec<Turn> {
+    if let (Some(first), true) = (raw.first(), no_press) {
+        check.problem(
+            &first.recipe.span,
+            "a schedule counts strokes of the first press, and this machine has no press",
+            "nothing counts these",
+            "leave `[[schedule]]` out: the first recipe is in force",
+        );
+    }
+    let mut left = MAX_SCHEDULED_STROKES;
+    let mut turns = Vec::new();
+    for one in raw.iter().take(MAX_TURNS + 1) {
+        let recipe = recipe_index(&one.recipe, recipes, check);
+        let strokes = one.strokes.value;
+        if strokes == 0 || strokes > left || turns.len() == MAX_TURNS {
+            check.problem(
+                &one.strokes.span,
+                format!(
+                    "a schedule has at most {MAX_TURNS} turns of 1 or more strokes, {MAX_SCHEDULED_STROKES} together, and here are {strokes} more"
+                ),
+                format!("1 to {left} strokes are possible here"),
+                "shorten the round: it is repeated for ever",
+            );
+            break;
+        }
+        left -= strokes;
+        if let Some(recipe) = recipe {
+            turns.push(Turn { recipe, strokes });
+        }
+    }
+    turns
 }
 
 /// The index of the recipe of this name; says so where there is none.

@@ -77,6 +77,22 @@ fn twin(raw: &StationTwinTable, check: &mut Check) -> StationTwin {
             "give the absolute pressure that the ejector or the supply reaches; a gauge pressure plus 1013.25mbar",
         );
     }
+    let pressure_tail = match (&raw.pressure_sigma, &raw.pressure_tail) {
+        (Some(sigma), Some(tail)) => Some((
+            check.si("pressure_sigma", sigma, Bounds::positive()),
+            super::twin::tail(tail, check),
+        )),
+        (None, None) => None,
+        _ => {
+            check.problem(
+                &raw.final_pressure.span,
+                "a station's twin has `pressure_sigma` and `pressure_tail` together, or neither",
+                "one of them is missing in this table",
+                "run `twinstep calibrate` again, or leave both out",
+            );
+            None
+        }
+    };
     StationTwin {
         final_pressure_pa,
         evacuation_time_constant_s: check.si_or(
@@ -89,6 +105,7 @@ fn twin(raw: &StationTwinTable, check: &mut Check) -> StationTwin {
         leak_sigma_pa_per_s: check.si("leak_sigma", &raw.leak_sigma, Bounds::positive()),
         pressure_limit_pa: (raw.pressure_limit.as_ref())
             .map(|limit| check.si("pressure_limit", limit, Bounds::positive())),
+        pressure_tail,
         noise_pa: (raw.noise.as_ref()).map(|noise| check.si("noise", noise, Bounds::positive())),
     }
 }

@@ -3,7 +3,7 @@
 use super::bus;
 use crate::check::{Check, duration};
 use crate::machine::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES};
-use crate::machine::{Qdisc, Tsn, Vlan};
+use crate::machine::{Qdisc, Tsn, VlanMap};
 use crate::raw::TsnTable;
 use crate::value::{At, Span};
 
@@ -69,7 +69,7 @@ fn unused(key: &str, span: Option<&Span>, needs: &str, check: &mut Check) {
     }
 }
 
-fn vlan(raw: &TsnTable, interface: &str, check: &mut Check) -> Option<Vlan> {
+fn vlan(raw: &TsnTable, interface: &str, check: &mut Check) -> Option<VlanMap> {
     let Some(id) = &raw.vlan else {
         unused("pcp", raw.pcp.as_ref().map(|pcp| &pcp.span), "vlan", check);
         return None;
@@ -104,7 +104,7 @@ fn vlan(raw: &TsnTable, interface: &str, check: &mut Check) -> Option<Vlan> {
             );
         }
     }
-    Some(Vlan { id: id.value, pcp })
+    Some(VlanMap { id: id.value, pcp })
 }
 
 fn qdisc(raw: &TsnTable, period_ns: u64, check: &mut Check) -> Option<Qdisc> {

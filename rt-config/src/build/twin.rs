@@ -2,7 +2,9 @@
 
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
-use crate::machine::{AxisTwin, Cascade, EffortUnit, HealthyInnovation, RegimeBaseline};
+use crate::machine::{
+    AxisTwin, Cascade, EffortUnit, FigureLaw, FigureOf, HealthyInnovation, RegimeBaseline,
+};
 use crate::raw::{BaselineTable, CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
 use crate::units::{
     CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
@@ -284,7 +286,7 @@ fn innovations(
     all
 }
 
-fn tail(raw: &TailTable, check: &mut Check) -> Tail {
+pub(super) fn tail(raw: &TailTable, check: &mut Check) -> Tail {
     Tail {
         threshold: check.si("threshold", &raw.threshold, Bounds::not_negative()),
         scale: check.si("scale", &raw.scale, Bounds::positive()),
@@ -302,18 +304,69 @@ fn tail(raw: &TailTable, check: &mut Check) -> Tail {
 }
 
 fn baseline(raw: &[BaselineTable], efforts: &Efforts, check: &mut Check) -> Vec<RegimeBaseline> {
-    check.unique("regimes", raw.iter().map(|one| &one.regime));
-    let judged = Feature::ALL.map(Feature::name);
-    raw.iter()
-        .map(|one| {
-            if !judged.contains(&one.regime.value.as_str()) {
-                check.unknown("judged regime", &one.regime, &judged);
-            }
-            RegimeBaseline {
-                regime: one.regime.value.clone(),
-                mean_a: check.si_of("mean", &one.mean, efforts.effort, Bounds::any()),
-                sigma_a: check.si_of("sigma", &one.sigma, efforts.effort, Bounds::positive()),
-            }
+    let all: Vec<RegimeBaseline> = (raw.iter())
+        .map(|one| one_baseline(one, efforts, check))
+        .collect();
+    for of in FigureOf::ALL {
+        let regimes = all.iter().zip(raw).filter(|(one, _)| one.of == of);
+        check.unique("regimes", regimes.map(|(_, raw)| &raw.regime));
+    }
+    all
+}
+
+fn one_baseline(one: &BaselineTable, efforts: &Efforts, check: &mut Check) -> RegimeBaseline {
+    let channels = FigureOf::ALL.map(FigureOf::name);
+    let of = one.channel.as_ref().map_or(FigureOf::default(), |channel| {
+        let found = FigureOf::ALL.iter().find(|of| of.name() == channel.value);
+        found.copied().unwrap_or_else(|| {
+            check.unknown("channel with a baseline", channel, &channels);
+            FigureOf::default()
         })
-        .collect()
+    });
+    let regimes = Feature::ALL.map(Feature::name);
+    let judged: Vec<&str> = match of {
+        FigureOf::CurrentLoad => regimes.to_vec(),
+        // A gap is a surprise, and no disturbance that lasts.
+        FigureOf::Disturbance => (regimes.into_iter())
+            .filter(|r| *r != Feature::Reversal.name())
+            .collect(),
+        FigureOf::Ripple => regimes.iter().take(2).copied().collect(),
+    };
+    if !judged.contains(&one.regime.value.as_str()) {
+        check.unknown("judged regime", &one.regime, &judged);
+    }
+    // A ripple is a size, and is judged by its logarithm.
+    let mean = match of {
+        FigureOf::Ripple => Bounds::positive(),
+        FigureOf::CurrentLoad | FigureOf::Disturbance => Bounds::any(),
+    };
+    RegimeBaseline {
+        of,
+        regime: one.regime.value.clone(),
+        mean_a: check.si_of("mean", &one.mean, efforts.effort, mean),
+        sigma_a: check.si_of("sigma", &one.sigma, efforts.effort, Bounds::positive()),
+        law: law(one, check),
+    }
+}
+
+/// The law of a figure: all of its keys, or none.
+fn law(one: &BaselineTable, check: &mut Check) -> Option<FigureLaw> {
+    let count = Bounds::between(1.0, 1e9);
+    match (&one.degrees_of_freedom, &one.figures, &one.record) {
+        (Some(freedom), Some(figures), Some(record)) => Some(FigureLaw {
+            freedom: check.si("degrees_of_freedom", freedom, count),
+            figures: check.si("figures", figures, count),
+            record_s: check.si("record", record, Bounds::positive()),
+        }),
+        (None, None, None) => None,
+        _ => {
+            check.problem(
+                &one.regime.span,
+                "a baseline has `degrees_of_freedom`, `figures` and `record` together, or none of them",
+                "one of them is missing",
+                "run `twinstep calibrate` again, or leave all three out",
+            );
+            None
+        }
+    }
 }

@@ -40,7 +40,7 @@ const fn form(
     }
 }
 
-pub(super) const FORMS: [Form; 29] = [
+pub(super) const FORMS: [Form; 30] = [
     form(
         "friction",
         Target::Axis,
@@ -123,6 +123,13 @@ pub(super) const FORMS: [Form; 29] = [
         Target::Axis,
         &[("depth", None)],
         "spalling:AXIS:depth=0.5[,ramp=60s]",
+        true,
+    ),
+    form(
+        "stiffness",
+        Target::Press,
+        &[("factor", None)],
+        "stiffness:PRESS:factor=0.8[,ramp=60s]",
         true,
     ),
     form(

@@ -112,7 +112,9 @@ impl<'a> Reader<'a> {
                 ("a SubDevice", names.collect())
             }
         };
-        if names.contains(&target) {
+        // The redundant cable has no SubDevice behind it.
+        let ring = form.kind == "cable" && target == "bus";
+        if ring || names.contains(&target) {
             return Ok(());
         }
         let known = if names.is_empty() {
@@ -224,6 +226,9 @@ impl<'a> Reader<'a> {
             },
             "spalling" => FaultKind::Spalling {
                 depth: self.quantity(form, value, &units::NUMBER, 1.0)?,
+            },
+            "stiffness" => FaultKind::Stiffness {
+                factor: self.quantity(form, value, &units::NUMBER, 1.0)?,
             },
             "frame_loss" => FaultKind::FrameLoss {
                 count: digits(value, 10)

@@ -101,6 +101,13 @@ fn the_forms_of_the_design_are_read() {
             60 * s,
         ),
         (
+            "stiffness:press:factor=0.8,ramp=60s",
+            FaultKind::Stiffness { factor: 0.8 },
+            "press",
+            0,
+            60 * s,
+        ),
+        (
             "spalling:pusher:depth=0.5",
             FaultKind::Spalling { depth: 0.5 },
             "pusher",

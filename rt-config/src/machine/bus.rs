@@ -1,16 +1,22 @@
 //! The bus: what is on it, and whether it is ours.
 
-/// An EtherCAT bus.
+use super::PubSub;
+
+/// An EtherCAT bus, or what takes its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bus {
     /// Network interface; none: the simulated segment, in process.
     pub interface: Option<String>,
+    /// Second network interface, which a redundant cable leads back to.
+    pub redundant_interface: Option<String>,
     /// SubDevices in the order of the wire.
     pub subdevices: Vec<SubDevice>,
     /// Time from SYNC0 to the frame passing (ns).
     pub frame_shift_ns: u64,
     /// The bus is somebody else's and only listened to.
     pub tap: Option<Tap>,
+    /// There is no EtherCAT: the devices publish their process data, and twinstep subscribes.
+    pub pubsub: Option<PubSub>,
     /// What an overrun leads to.
     pub overrun: Overrun,
 }
@@ -23,6 +29,30 @@ pub enum Overrun {
     Skip,
     /// The machine is stopped: ramp, standstill, disabled, out of OP; the run ends with an error.
     Stop,
+}
+
+impl Bus {
+    /// Position of the SubDevice at the end of the trunk, which leads from port B to the next: a redundant cable is plugged into
+    /// its port B.
+    pub fn trunk_end(&self) -> Option<usize> {
+        let mut end = None;
+        for (at, subdevice) in self.subdevices.iter().enumerate() {
+            let goes_on = match subdevice.behind {
+                None => at.checked_sub(1) == end,
+                Some(behind) => behind.port == 1 && Some(behind.subdevice) == end,
+            };
+            if goes_on {
+                end = Some(at);
+            }
+        }
+        end
+    }
+
+    /// The first SubDevice at a port C. With a redundant cable a frame goes on at port B and does not come back to it.
+    pub fn at_port_c(&self) -> Option<&SubDevice> {
+        let is_there = |one: &&SubDevice| one.behind.is_some_and(|behind| behind.port == 2);
+        self.subdevices.iter().find(is_there)
+    }
 }
 
 /// One SubDevice on the bus.

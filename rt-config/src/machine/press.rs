@@ -1,6 +1,6 @@
 //! Presses, what a stroke of theirs must look like, the parts that they meet, and recipes.
 
-use super::Axis;
+use super::{Axis, Machine};
 use twinstep_models::press::curve::Branch;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::press::evaluate::envelope::Envelope;
@@ -184,4 +184,37 @@ pub struct Recipe {
     pub name: String,
     /// Indexes into `parts`, one a stroke, repeated.
     pub parts: Vec<u8>,
+}
+
+/// How long one recipe is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Index into `recipes`.
+    pub recipe: u8,
+    /// Strokes of the first press (1 to [`super::MAX_SCHEDULED_STROKES`], all turns together).
+    pub strokes: u32,
+}
+
+impl Machine {
+    /// Recipe and part of every stroke of the first press, repeated for ever: one round of the schedule, else the first recipe. Every turn
+    /// begins with the first part of its recipe. Empty for a machine without recipes.
+    pub fn stroke_contexts(&self) -> Vec<Context> {
+        let turns: Vec<Turn> = match (self.schedule.is_empty(), self.recipes.first()) {
+            (true, Some(first)) => vec![Turn {
+                recipe: 0,
+                strokes: u32::try_from(first.parts.len()).unwrap_or(u32::MAX),
+            }],
+            _ => self.schedule.clone(),
+        };
+        let mut all = Vec::new();
+        for turn in turns {
+            let parts = (self.recipes.get(usize::from(turn.recipe))).map_or(&[][..], |r| &r.parts);
+            let strokes = parts.iter().cycle().take(turn.strokes as usize);
+            all.extend(strokes.map(|part| Context {
+                recipe: turn.recipe,
+                part: *part,
+            }));
+        }
+        all
+    }
 }

@@ -15,7 +15,7 @@ pub struct Tsn {
     /// Network interface.
     pub interface: String,
     /// VLAN on top of it.
-    pub vlan: Option<Vlan>,
+    pub vlan: Option<VlanMap>,
     /// Its queueing discipline.
     pub qdisc: Option<Qdisc>,
     /// Priority of our EtherCAT frames where the bus is on this interface, 0 to 15.
@@ -26,7 +26,7 @@ pub struct Tsn {
 
 /// A VLAN (IEEE 802.1Q).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vlan {
+pub struct VlanMap {
     /// VLAN id, 1 to 4094.
     pub id: u16,
     /// PCP (0 to 7) of frames of the priorities 0 to 7.

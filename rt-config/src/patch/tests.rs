@@ -1,5 +1,5 @@
 use super::*;
-use crate::machine::{Cascade, RegimeBaseline};
+use crate::machine::{Cascade, FigureLaw, FigureOf, RegimeBaseline};
 use crate::tests::without_twins;
 
 fn twin() -> AxisTwin {
@@ -31,16 +31,25 @@ fn twin() -> AxisTwin {
         }),
         current_delay_s: 8.1e-4,
         baseline: vec![
-            RegimeBaseline {
-                regime: "constant_speed_negative".into(),
-                mean_a: -1e-3,
-                sigma_a: 0.02,
-            },
-            RegimeBaseline {
-                regime: "constant_speed_positive".into(),
-                mean_a: 0.0,
-                sigma_a: 0.01,
-            },
+            baseline(
+                FigureOf::CurrentLoad,
+                "constant_speed_negative",
+                -1e-3,
+                None,
+            ),
+            baseline(
+                FigureOf::CurrentLoad,
+                "constant_speed_positive",
+                0.0,
+                Some(LAW),
+            ),
+            baseline(FigureOf::Disturbance, "acceleration", -0.1, Some(LAW)),
+            baseline(
+                FigureOf::Ripple,
+                "constant_speed_positive",
+                1.0 / 3.0,
+                Some(LAW),
+            ),
         ],
         position_limit_m: Some(4.9e-8),
         velocity_limit_m_per_s: Some(0.01),
@@ -54,6 +63,22 @@ fn twin() -> AxisTwin {
                 ..innovation(1.0 / 7.0)
             }),
         ],
+    }
+}
+
+const LAW: FigureLaw = FigureLaw {
+    freedom: 17.3,
+    figures: 60.0,
+    record_s: 179.1,
+};
+
+fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> RegimeBaseline {
+    RegimeBaseline {
+        of,
+        regime: regime.into(),
+        mean_a,
+        sigma_a: 0.02,
+        law,
     }
 }
 
@@ -142,6 +167,7 @@ fn calibrated() -> Machine {
         leak_pa_per_s: 301.7,
         leak_sigma_pa_per_s: 11.0,
         pressure_limit_pa: Some(9.1),
+        pressure_tail: innovation(1.7).fast_limit.map(|tail| (1.0 / 3.0, tail)),
         noise_pa: Some(2.5),
     });
     machine

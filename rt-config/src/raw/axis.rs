@@ -221,16 +221,24 @@ pub(crate) struct TailTable {
     pub(crate) largest: Quantity<Number>,
 }
 
-/// Healthy residual of one regime.
+/// Healthy figure of the movements of one regime.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BaselineTable {
-    /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing.
+    /// current_load, disturbance or ripple; current_load unless given.
+    pub(crate) channel: Option<At<String>>,
+    /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone.
     pub(crate) regime: At<String>,
-    /// Mean of the block feature.
+    /// Mean of the figure, of a ripple the geometric mean.
     pub(crate) mean: Quantity<Effort>,
-    /// Standard deviation of the block feature.
+    /// Standard deviation of the figure.
     pub(crate) sigma: Quantity<Effort>,
+    /// Degrees of freedom of Student's t that it follows over this deviation, at least 1; nothing is known of its tail unless given.
+    pub(crate) degrees_of_freedom: Option<Quantity<Number>>,
+    /// Figures in the healthy record.
+    pub(crate) figures: Option<Quantity<Number>>,
+    /// Length of the healthy record.
+    pub(crate) record: Option<Quantity<Time>>,
 }
 
 /// The plant behind a simulated drive: what its builder's table says; `machine_seed` draws the machine around it.

@@ -1,7 +1,7 @@
 //! Every kind of error, at its line.
 
 use super::{REPLAY, without_twins};
-use crate::{MAX_PROBLEMS, MAX_TEXT, PRESS_CELL, load};
+use crate::{MAX_PROBLEMS, PRESS_CELL, load};
 
 /// Replaces `from` in `base` once, and expects a problem on its line that says `words`.
 pub(super) fn wrong(base: &str, from: &str, to: &str, words: &str) {
@@ -471,12 +471,6 @@ fn faults_in_the_configuration_are_read() {
         cell.inject[0].to_string(),
         "friction:infeed:factor=1.2@10000000000ns"
     );
-}
-
-#[test]
-fn what_is_far_too_long_is_refused() {
-    let error = load(&" ".repeat(MAX_TEXT + 1), "big").unwrap_err();
-    assert!(error.plain().contains("at most"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whatever comes, a machine or an error comes out, and errors point into the text.
 
 use super::EMPS;
-use crate::{PRESS_CELL, apply_patch, load};
+use crate::{MAX_TEXT, PRESS_CELL, apply_patch, load};
 use proptest::prelude::*;
 
 fn never_panics(text: &str) {
@@ -71,4 +71,10 @@ proptest! {
         let patch = format!("{}{insert}{}", &patch[..from], &patch[from..]);
         let _ = apply_patch(PRESS_CELL, &patch);
     }
+}
+
+#[test]
+fn what_is_far_too_long_is_refused() {
+    let error = load(&" ".repeat(MAX_TEXT + 1), "big").unwrap_err();
+    assert!(error.plain().contains("at most"));
 }

@@ -396,3 +396,28 @@ fn every_reference_can_be_written() {
         "known: absolute, final, trigger",
     );
 }
+
+#[test]
+fn a_schedule_gives_every_stroke_its_recipe_and_part() {
+    let recipes = "\n[[recipe]]\nname = \"b\"\nparts = [\"bush-b\"]\n";
+    let usual = load(PRESS_CELL, "usual.toml").unwrap();
+    let parts = |machine: &Machine| -> Vec<(u8, u8)> {
+        let strokes = machine.stroke_contexts();
+        strokes.iter().map(|s| (s.recipe, s.part)).collect()
+    };
+    assert_eq!(parts(&usual), [(0, 0), (0, 1)]);
+    let turns =
+        "[[schedule]]\nrecipe = \"b\"\nstrokes = 2\n[[schedule]]\nrecipe = \"a\"\nstrokes = 3\n";
+    let machine = load(&format!("{PRESS_CELL}{recipes}{turns}"), "two.toml").unwrap();
+    // A turn begins with the first part of its recipe.
+    assert_eq!(parts(&machine), [(1, 1), (1, 1), (0, 0), (0, 1), (0, 0)]);
+    for (wrong, says) in [
+        ("recipe = \"c\"\nstrokes = 2\n", "recipe"),
+        ("recipe = \"b\"\nstrokes = 0\n", "1 or more strokes"),
+        ("recipe = \"b\"\nstrokes = 100001\n", "100000"),
+    ] {
+        let text = format!("{PRESS_CELL}{recipes}[[schedule]]\n{wrong}");
+        let error = load(&text, "wrong.toml").unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

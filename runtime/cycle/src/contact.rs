@@ -101,11 +101,12 @@ impl PressLane {
     }
 
     /// Bits of the axes that a part stands in the way of at these positions (m), whatever the direction of the motion.
-    pub fn in_a_part(&self, x_m: &Lane) -> u8 {
-        (0..LANES).fold(0, |bits, l| {
-            let way = self.direction[l] * (x_m[l] - self.contact_m[l]);
-            bits | u8::from(way > 0.0 && self.stiffness_a_per_m[l] != 0.0) << l
-        })
+    #[inline(always)]
+    pub fn in_a_part<V: Vector>(&self, x: V, part: usize) -> u8 {
+        let way = V::load(&self.direction, part) * (x - V::load(&self.contact_m, part));
+        let stiffness = V::load(&self.stiffness_a_per_m, part);
+        let zero = V::splat(0.0);
+        V::bits(V::both(way.above(zero), stiffness.above(zero)), part)
     }
 }
 
@@ -121,12 +122,14 @@ mod tests {
         press.stiffness_a_per_m[5] = 100.0;
         press.direction[5] = 1.0;
         let mut felt = |x: f64, v: f64| {
+            let mut in_a_part = 0;
             for part in 0..Portable::PARTS {
                 press.touch(Portable::splat(x), Portable::splat(v), part);
+                in_a_part |= press.in_a_part(Portable::splat(x), part);
             }
             let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
             assert!(others.map(|(_, a)| *a).all(|a| a == 0.0));
-            (press.contact_a[5], press.in_a_part(&[x; LANES]))
+            (press.contact_a[5], in_a_part)
         };
         assert_eq!(felt(1.0, 0.1), (75.0, 1 << 5));
         assert_eq!(felt(0.2, 0.1), (0.0, 0));

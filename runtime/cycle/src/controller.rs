@@ -51,6 +51,17 @@ pub enum Phase {
     Halted(Halt),
 }
 
+/// How requests are followed, and what was counted on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerState {
+    /// How requests are followed at present.
+    pub phase: Phase,
+    /// Cycles in which the targets went on without a request.
+    pub bridged_cycles: u64,
+    /// Requests that did not fit the machine, and count as not sent.
+    pub refused: u64,
+}
+
 /// Limits and state of one axis.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlledAxis {
@@ -161,7 +172,8 @@ pub struct ControllerSource<'a> {
     age: u32,
     fresh: bool,
     /// Cycles that were bridged for want of a request.
-    bridged: u64,
+    bridged_cycles: u64,
+    refused: u64,
     disabled: bool,
     still: bool,
     stop_ramp_s: f64,
@@ -190,7 +202,8 @@ impl<'a> ControllerSource<'a> {
             quick: false,
             age: 0,
             fresh: false,
-            bridged: 0,
+            bridged_cycles: 0,
+            refused: 0,
             disabled: false,
             still: false,
             stop_ramp_s,
@@ -215,9 +228,14 @@ impl<'a> ControllerSource<'a> {
         self.phase
     }
 
+    /// Counts a request that does not fit the machine; it counts as not sent.
+    pub fn refuse(&mut self) {
+        self.refused += 1;
+    }
+
     /// Cycles in which the targets went on without a request.
-    pub fn bridged(&self) -> u64 {
-        self.bridged
+    pub fn bridged_cycles(&self) -> u64 {
+        self.bridged_cycles
     }
 
     fn halt(&mut self, why: Halt) {
@@ -237,7 +255,7 @@ impl<'a> ControllerSource<'a> {
         match self.phase {
             Phase::Waiting if fresh => self.phase = Phase::Following,
             Phase::Following if self.age > self.liveness_cycles => self.halt(Halt::Silent),
-            Phase::Following => self.bridged += u64::from(!fresh),
+            Phase::Following => self.bridged_cycles += u64::from(!fresh),
             Phase::Halted(_)
                 if fresh
                     && !self.ending
@@ -383,8 +401,12 @@ impl SetpointSource for ControllerSource<'_> {
         self.armed
     }
 
-    fn controller(&self) -> Option<Phase> {
-        Some(self.phase)
+    fn controller(&self) -> Option<ControllerState> {
+        Some(ControllerState {
+            phase: self.phase,
+            bridged_cycles: self.bridged_cycles,
+            refused: self.refused,
+        })
     }
 }
 

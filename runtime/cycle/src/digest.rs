@@ -27,6 +27,7 @@ pub fn mix_event(hash: u64, e: &Event) -> u64 {
         Source::Station(i) => 2 << 32 | i as u64,
         Source::Bus => 3 << 32,
         Source::SubDevice(i) => 4 << 32 | i as u64,
+        Source::Controller => 5 << 32,
     };
     let codes = [
         e.channel as u64,

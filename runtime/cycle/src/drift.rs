@@ -81,15 +81,16 @@ impl FreeRun {
             return None;
         };
         self.counts &= state.judged;
+        let presses = plan.judges.get(self.lane).is_some_and(|j| j.presses != 0);
+        if presses {
+            state.press.meet(plan, self.lane, context);
+        }
         plan.level.run(Step {
             params,
             state,
             run: self,
+            presses,
         });
-        if plan.judges.get(self.lane).is_some_and(|j| j.presses != 0) {
-            state.press.meet(plan, self.lane, context);
-            self.counts &= !state.press.in_a_part(&self.position_m);
-        }
         self.cycle += 1;
         let horizon = plan.thresholds.horizon_cycles.max(1);
         if self.cycle <= LAG as u32 + horizon {
@@ -130,6 +131,8 @@ struct Step<'a> {
     params: &'a LaneParams,
     state: &'a LaneState,
     run: &'a mut FreeRun,
+    /// Some of the axes may be in a part, where the run does not count.
+    presses: bool,
 }
 
 impl Kernel for Step<'_> {
@@ -162,6 +165,10 @@ impl Kernel for Step<'_> {
                 v.store(&mut run.velocity_m_per_s, part);
             }
             current_a.store(&mut run.before_a, part);
+            if self.presses {
+                let x = V::load(&run.position_m, part);
+                run.counts &= !self.state.press.in_a_part(x, part);
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Source {
     Bus,
     /// A SubDevice, by its place in the configuration.
     SubDevice(u16),
+    /// The process that sends the set-points.
+    Controller,
 }
 
 /// Where an event stands in its life.
@@ -124,6 +126,9 @@ pub struct Event {
     pub context: Context,
     /// Likeliest cause.
     pub cause: Cause,
+    /// SubDevice that the cause is about, where the source is the bus and it is known; no part of the digest, since no recording
+    /// knows it.
+    pub subdevice: Option<u16>,
     /// Causes with their share of the posterior, best first; none where there is but one. Weights of 0 fill unused places.
     pub causes: Option<Ranking>,
     /// The object that a press stroke failed at, and how; none on other channels.

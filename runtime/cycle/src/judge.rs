@@ -5,9 +5,12 @@
 //! both its detectors and those of the reversals.
 
 mod innovation;
+mod slow;
 
 pub use innovation::Innovation;
 use innovation::Next;
+pub use slow::DIRECTIONS;
+use slow::Slow;
 
 use crate::coasting::Coasting;
 use crate::drift::DriftJudge;
@@ -35,6 +38,17 @@ const STEP: f64 = 5.0;
 const SURE: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
+
+/// What the model may always be wrong by (A).
+fn model_error(feature: Feature, block: &Block, mean_a: f64) -> f64 {
+    let explained = match feature {
+        Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
+        Feature::Reversal => mean_a,
+        Feature::Acceleration => block.inertial_a,
+        Feature::Pressing => block.contact_a,
+    };
+    MODEL_ERROR[feature as usize] * explained
+}
 
 /// Whether the first cause is worth an update.
 fn sure(ranking: &Ranking) -> bool {
@@ -83,6 +97,7 @@ impl Occasion {
             regime,
             context: self.context,
             cause,
+            subdevice: None,
             causes: None,
             nok: None,
         }
@@ -110,8 +125,11 @@ pub struct AxisJudge {
     known: Option<Ranking>,
     /// The measured position jumped in this movement.
     jumped: bool,
+    /// A surprise of the position in the cycle before: which cycle, and how far (m).
+    hop: Option<(u64, f64)>,
     beside: Gather,
     drift: DriftJudge,
+    slow: Slow,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -223,8 +241,32 @@ impl AxisJudge {
                 }
             }
         }
+        self.pressed(plan, at, &blocks, stepped);
         let reversal = blocks[Feature::Reversal as usize];
-        self.decide(plan, t, at, reversal, out);
+        self.slow.push(plan, t, &blocks);
+        let told = self.decide(plan, t, at, reversal, out);
+        self.slow.tell(plan, t, at, told, out);
+    }
+
+    /// What a stroke says of the part that was met, and of what gave way behind it.
+    fn pressed(
+        &mut self,
+        plan: &AxisPlan,
+        at: &Occasion,
+        blocks: &[Option<Block>; FEATURES],
+        stepped: bool,
+    ) {
+        let f = Feature::Pressing as usize;
+        let (Some(block), Some(base), Some(contact)) =
+            (blocks[f], plan.baseline[f], plan.contact(at.context))
+        else {
+            return;
+        };
+        if block.contact_a > 0.0 {
+            let share = 1.0 + (block.residual_a - base.mean_a) / block.contact_a;
+            let (part, k) = (at.context.part, contact.stiffness_a_per_m);
+            self.beside.pressed(part, k, share, stepped);
+        }
     }
 
     /// Returns whether the feature has stepped.
@@ -237,13 +279,7 @@ impl AxisJudge {
         t: &Thresholds,
     ) -> bool {
         let f = feature as usize;
-        let explained = match feature {
-            Feature::ConstantPositive | Feature::ConstantNegative => block.friction_a,
-            Feature::Reversal => mean_a,
-            Feature::Acceleration => block.inertial_a,
-            Feature::Pressing => block.contact_a,
-        };
-        let model_a = MODEL_ERROR[f] * explained;
+        let model_a = model_error(feature, block, mean_a);
         let sigma = libm::sqrt(sigma_a * sigma_a + model_a * model_a);
         let shift = block.residual_a - mean_a;
         let z = shift / sigma;
@@ -314,6 +350,7 @@ impl AxisJudge {
         });
     }
 
+    /// Returns the ranking, where one was asked for, and whether the latest movement deviates.
     fn decide(
         &mut self,
         plan: &AxisPlan,
@@ -321,13 +358,13 @@ impl AxisJudge {
         at: &Occasion,
         reversal: Option<Block>,
         out: &mut Outbox,
-    ) {
+    ) -> Option<(Ranking, bool)> {
         let quiet = (self.cusum.iter()).all(|cusum| cusum.largest() <= t.threshold);
-        if quiet && self.load_cause.is_none() && !self.backlash_raised {
+        if quiet && self.load_cause.is_none() && !self.backlash_raised && !self.slow.asks(t) {
             // The common case has nothing to be ranked.
             self.known = None;
             self.explain(at, out);
-            return;
+            return None;
         }
         let facts = Facts {
             gravity_a: plan.gravity_a,
@@ -356,7 +393,7 @@ impl AxisJudge {
             Some(old) if old != cause && evidence > t.threshold && speaks && sure(&ranking) => {
                 EventState::Updated
             }
-            _ => return,
+            _ => return Some((ranking, speaks)),
         };
         let told = if state == EventState::Cleared {
             self.load_cause.unwrap_or(cause)
@@ -385,6 +422,7 @@ impl AxisJudge {
                 told,
             )
         });
+        Some((ranking, speaks))
     }
 
     /// The drive's own fault, and movement while it is not enabled. `standstill_m` is the way within which an axis stands.
@@ -455,5 +493,7 @@ impl AxisJudge {
     }
 }
 
+#[cfg(test)]
+mod slow_tests;
 #[cfg(test)]
 mod tests;

@@ -203,8 +203,8 @@ impl Correct<'_, '_> {
             let contact_a = PRESSES.then(|| lane.press.balanced_a(part));
             let balance = lane.filter.balance(params, measured, contact_a, part);
             let velocity = lane.filter.velocity_m_per_s::<V>(params, part);
-            let square = V::load(&lane.watch.square, part);
-            lane.segments.add(&balance, velocity, square, part);
+            let [square, rest_a] = V::each([&lane.watch.square, &lane.twin.disturbance_a], part);
+            (lane.segments).add(&balance, velocity, square, rest_a, part);
             if PRESSES {
                 let filtered_a = V::load(lane.press.filtered_a(), part);
                 lane.segments.add_contact(filtered_a, part);

@@ -310,13 +310,13 @@ impl<'a> Pipeline<'a> {
                 Some(Ok(r)) if plan.force == ForceFrom::Current => {
                     plan.of_current(r.position_m, r.velocity_m_per_s, r.current_a, None)
                 }
-                Some(Ok(_)) => match lane.press_sample(params, plan, n % LANES) {
-                    Some(sample) => sample,
-                    None => {
-                        press.clear();
+                Some(Ok(_)) if !lane.settles(n % LANES) => {
+                    // At rest there is nothing to be taken: most of the time of a press.
+                    if plan.stands(lane.load_motion(params, n % LANES).0) {
                         continue;
                     }
-                },
+                    lane.press_sample(params, plan, n % LANES)
+                }
                 _ => {
                     press.clear();
                     continue;

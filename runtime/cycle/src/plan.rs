@@ -1,5 +1,6 @@
 //! The plan: everything the cycle needs to know, built once by the host. Immutable; a new plan is a new value.
 
+pub use crate::judge::DIRECTIONS;
 use crate::press::PressPlan;
 use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::FEATURES;
@@ -28,6 +29,15 @@ pub struct Baseline {
     pub sigma_a: f64,
 }
 
+/// Healthy figures of movements beside those of `current_load`; none: not judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SlowPlan {
+    /// The observer's disturbance.
+    pub disturbance: [Option<Baseline>; FEATURES],
+    /// The ripple at constant speed, in both directions; the mean (> 0) is the geometric one.
+    pub ripple: [Option<Baseline>; DIRECTIONS],
+}
+
 /// How one axis is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AxisPlan {
@@ -39,6 +49,8 @@ pub struct AxisPlan {
     pub regime: RegimeParams,
     /// Healthy features; none: not judged.
     pub baseline: [Option<Baseline>; FEATURES],
+    /// The figures beside them.
+    pub slow: SlowPlan,
     /// Constant load current (A), as in the axis' parameters.
     pub gravity_a: f64,
     /// The observer: while the axis is not in steady state, its gains follow the covariance.
@@ -51,6 +63,8 @@ pub struct AxisPlan {
     pub viscous: f64,
     /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.
     pub cycle_way_m: f64,
+    /// Share of an innovation of position that the observer carries into the position predicted for the next cycle (1).
+    pub carried: f64,
     /// Parts that a press may meet; empty for a servo axis.
     pub contacts: [Contact; MAX_PARTS],
     /// Limit of the drift of a free run (m); none: switched off.
@@ -184,12 +198,14 @@ mod tests {
                 pressing_a: 0.0,
             },
             baseline: [None; FEATURES],
+            slow: SlowPlan::default(),
             gravity_a: 0.0,
             observer: Steady::BLIND,
             inertia: None,
             carries_weight: false,
             viscous: 0.0,
             cycle_way_m: 1.0,
+            carried: 0.0,
             drift_limit_m: None,
             contacts: [Contact::default(); MAX_PARTS],
             by_recipe: [None; MAX_BY_RECIPE],

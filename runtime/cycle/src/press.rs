@@ -94,31 +94,38 @@ impl PressPlan {
         current_a: f64,
         part_a: Option<f64>,
     ) -> PressSample {
-        let force = |current_a| self.ram.force_n(current_a, axis_m, axis_m_per_s);
+        let travel = self.ram.travel(axis_m);
+        let force = |current_a| self.ram.force_at_n(current_a, travel, axis_m_per_s);
         PressSample {
             predicted_n: part_a.and_then(|part_a| force(part_a).ok()),
-            ..self.sample(axis_m, axis_m_per_s, force(current_a))
+            ..self.sample(travel, axis_m_per_s, force(current_a))
         }
+    }
+
+    /// The axis stands at this velocity (m/s), and its current says nothing of the force. A force that is measured itself
+    /// does.
+    #[inline]
+    pub fn stands(&self, axis_m_per_s: f64) -> bool {
+        self.force != ForceFrom::Sensor
+            && axis_m_per_s * axis_m_per_s < self.standstill_m_per_s * self.standstill_m_per_s
     }
 
     /// A cycle with a force on the ram that is measured itself (N).
     #[inline]
     pub fn of_force(&self, axis_m: f64, axis_m_per_s: f64, force_n: f64) -> PressSample {
-        self.sample(axis_m, axis_m_per_s, Ok(force_n))
+        self.sample(self.ram.travel(axis_m), axis_m_per_s, Ok(force_n))
     }
 
     fn sample(
         &self,
-        axis_m: f64,
+        (position_m, per_way): (f64, f64),
         axis_m_per_s: f64,
         force_n: Result<f64, ForceUnknown>,
     ) -> PressSample {
-        let (position_m, per_way) = self.ram.travel(axis_m);
         PressSample {
             position_m,
             velocity_m_per_s: per_way * axis_m_per_s,
-            stands: self.force != ForceFrom::Sensor
-                && axis_m_per_s * axis_m_per_s < self.standstill_m_per_s * self.standstill_m_per_s,
+            stands: self.stands(axis_m_per_s),
             force_n,
             predicted_n: None,
         }
@@ -434,6 +441,7 @@ impl StrokeJudge {
             regime: Regime::Pressing,
             context: record.context,
             cause,
+            subdevice: None,
             causes: None,
             nok: record.verdict.first.map(|(object, violation)| StrokeNok {
                 stroke: record.stroke,

@@ -1,6 +1,6 @@
 //! Where set-points come from, and the way of a drive to operation enabled (CiA 402).
 
-use crate::controller::Phase;
+use crate::controller::ControllerState;
 use crate::motion::{Override, Program, Progress};
 use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples};
 
@@ -66,7 +66,7 @@ pub trait SetpointSource {
     fn stopped(&self) -> bool;
 
     /// How the requests of a controller are followed; none where no controller sends the set-points.
-    fn controller(&self) -> Option<Phase> {
+    fn controller(&self) -> Option<ControllerState> {
         None
     }
 }
@@ -188,8 +188,8 @@ const QUICK_STOP: u16 = 0x0002;
 pub struct ProgramSource<'a> {
     axes: &'a mut [AxisProgram],
     stations: &'a [StationProgram],
-    /// Part of each stroke of the first press, repeated.
-    parts: &'a [u8],
+    /// Recipe and part of each stroke of the first press, repeated.
+    strokes: &'a [Context],
     first_press: usize,
     period_s: f64,
     feed: Override,
@@ -202,11 +202,11 @@ pub struct ProgramSource<'a> {
 }
 
 impl<'a> ProgramSource<'a> {
-    /// `first_press` is the index of the first press among the axes. Not armed, every drive stays disabled.
+    /// `strokes` are recipe and part of each stroke of the first press, repeated; none: recipe and part 0. `first_press` is the index of the first press among the axes. Not armed, every drive stays disabled.
     pub fn new(
         axes: &'a mut [AxisProgram],
         stations: &'a [StationProgram],
-        parts: &'a [u8],
+        strokes: &'a [Context],
         first_press: usize,
         period_s: f64,
         stop_ramp_s: f64,
@@ -215,7 +215,7 @@ impl<'a> ProgramSource<'a> {
         Self {
             axes,
             stations,
-            parts,
+            strokes,
             first_press,
             period_s,
             feed: Override::new(stop_ramp_s),
@@ -228,17 +228,12 @@ impl<'a> ProgramSource<'a> {
         }
     }
 
-    fn part(&self) -> u8 {
-        let strokes = self
-            .axes
-            .get(self.first_press)
-            .map_or(0, |a| a.progress.strokes());
-        let n = self.parts.len() as u64;
-        if n == 0 {
-            0
-        } else {
-            self.parts.get((strokes % n) as usize).copied().unwrap_or(0)
-        }
+    fn context(&self) -> Context {
+        let press = self.axes.get(self.first_press);
+        let done = press.map_or(0, |a| a.progress.strokes());
+        // Without any there is no remainder.
+        let at = done.checked_rem(self.strokes.len() as u64).unwrap_or(0);
+        self.strokes.get(at as usize).copied().unwrap_or_default()
     }
 }
 
@@ -296,10 +291,7 @@ impl SetpointSource for ProgramSource<'_> {
             set.blow_off = active && at >= program.evacuate_cycles + program.hold_cycles;
         }
         self.cycle += 1;
-        out.context = Context {
-            recipe: 0,
-            part: self.part(),
-        };
+        out.context = self.context();
     }
 
     fn arm(&mut self) {

@@ -9,7 +9,8 @@ use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, StationPlan, Thresholds,
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, SlowPlan, StationPlan,
+    Thresholds,
 };
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
@@ -110,12 +111,14 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
                 mean_a: 0.0,
                 sigma_a: 0.01,
             }); FEATURES],
+            slow: SlowPlan::default(),
             gravity_a: p.gravity_a,
             observer: observer(p.inertia),
             inertia: Some(p.inertia),
             carries_weight: false,
             viscous: p.viscous,
             cycle_way_m: 1.0e-4,
+            carried: 0.0,
             contacts,
             drift_limit_m: Some(1e-4),
             by_recipe: [None; MAX_BY_RECIPE],

@@ -4,7 +4,9 @@ use twinstep_cycle::event::{EventState, Source};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, Thresholds};
+use twinstep_cycle::plan::{
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, SlowPlan, Thresholds,
+};
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
 use twinstep_models::channel::Channel;
@@ -58,11 +60,13 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
             pressing_a: 0.3,
         },
         baseline: [None; FEATURES],
+        slow: SlowPlan::default(),
         gravity_a: GRAVITY_A,
         observer,
         inertia: Some(INERTIA),
         viscous: VISCOUS,
         cycle_way_m: 0.0,
+        carried: 0.0,
         carries_weight: false,
         contacts: [Contact::default(); MAX_PARTS],
         by_recipe: [None; MAX_BY_RECIPE],

@@ -7,12 +7,15 @@ use twinstep_drivers::bus::Bus;
 use twinstep_drivers::ethercat::{EthercatBus, News, Report};
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
-use twinstep_drivers::link::raw_socket::RawSocket;
-use twinstep_drivers::link::{Link, LinkError};
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::redundant::Redundant;
+use twinstep_drivers::link::{Ends, Link, LinkError, OneEnd};
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::source::{FrameSource, TapError};
+use twinstep_drivers::tsn::TsnBus;
+use twinstep_drivers::tsn::bus::TsnError;
 use twinstep_models::cause::Cause;
 
 /// Largest difference between a drive's rated values and the configuration's (1).
@@ -20,6 +23,36 @@ const TOLERANCE: f64 = 0.01;
 
 /// Why a fault is not injected.
 const NOT_SIMULATED: &str = "faults are injected on simulated machines only";
+
+/// What says where somebody else's process data stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessData {
+    /// The start-up of their master, which was heard.
+    StartUp,
+    /// The configuration: it was not heard.
+    Configuration,
+}
+
+impl ProcessData {
+    /// The stable word of it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::StartUp => "start_up",
+            Self::Configuration => "configuration",
+        }
+    }
+
+    /// It in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::StartUp => "process data as learnt from the master's start-up",
+            Self::Configuration => {
+                "process data as the configuration has them: the master's start-up was not heard"
+            }
+        }
+    }
+}
 
 /// A bus, with what concerns its start and its end.
 pub trait Attached: Bus {
@@ -44,6 +77,11 @@ pub trait Attached: Bus {
     /// [`HostError`] where it never will be.
     fn ready(&mut self) -> Result<bool, HostError> {
         Ok(true)
+    }
+
+    /// Where the places of the process data were learnt from; none where nothing had to be learnt.
+    fn process_data(&self) -> Option<ProcessData> {
+        None
     }
 
     /// Part of the last exchange in which somebody else's frame was waited for (ns): it is no work, but slack.
@@ -95,7 +133,7 @@ pub trait HostLink: Link {
 
 impl HostLink for InProcess {
     fn plant_time_ns(&mut self) -> u64 {
-        self.take_segment_time_ns()
+        Link::take_segment_time_ns(self)
     }
 
     fn segment_mut(&mut self) -> Option<&mut Segment> {
@@ -104,6 +142,28 @@ impl HostLink for InProcess {
 }
 
 impl HostLink for RawSocket {}
+
+/// The ends of a cable that a segment is served on.
+pub trait HostEnds: Ends {
+    /// See [`HostLink::complete`].
+    fn complete(&mut self) -> Option<String> {
+        None
+    }
+}
+
+impl<L: HostLink> HostEnds for OneEnd<L> {
+    fn complete(&mut self) -> Option<String> {
+        self.0.complete()
+    }
+}
+
+impl HostEnds for RawPair {}
+
+impl<E: Ends> HostLink for Redundant<E> {
+    fn plant_time_ns(&mut self) -> u64 {
+        self.take_segment_time_ns()
+    }
+}
 
 impl<L: HostLink> HostLink for PcapLink<L> {
     fn plant_time_ns(&mut self) -> u64 {
@@ -174,6 +234,14 @@ impl<S: FrameSource> Attached for TapBus<S> {
         false
     }
 
+    fn process_data(&self) -> Option<ProcessData> {
+        Some(if self.is_learnt() {
+            ProcessData::StartUp
+        } else {
+            ProcessData::Configuration
+        })
+    }
+
     fn take_report(&mut self) -> Option<Report> {
         // What its master reads of a SubDevice is all that a tap can know.
         self.take_al_report().map(|al| Report {
@@ -198,6 +266,33 @@ impl<S: FrameSource> Attached for TapBus<S> {
 
     fn leave(&mut self) -> Option<String> {
         self.take_error().map(|error| error.to_string())
+    }
+}
+
+impl<L: Link> Attached for TsnBus<L> {
+    fn takes_outputs(&self) -> bool {
+        false
+    }
+
+    fn ready(&mut self) -> Result<bool, HostError> {
+        Self::ready(self).map_err(not_subscribed)
+    }
+
+    fn waited_ns(&self) -> u64 {
+        Self::waited_ns(self)
+    }
+
+    fn leave(&mut self) -> Option<String> {
+        self.take_error().map(|error| error.to_string())
+    }
+}
+
+/// Why there is nothing to subscribe to, for the user.
+pub fn not_subscribed(error: TsnError) -> HostError {
+    match error {
+        TsnError::Link(error) => crate::uadp::not_open(error),
+        // The remedy stands in the sentence already.
+        _ => HostError::usage(error.to_string(), ""),
     }
 }
 

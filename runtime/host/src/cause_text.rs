@@ -18,8 +18,15 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
     // AL status codes and error codes have 16 bits.
     let code = event.measured as u16;
     let over = event.state == EventState::Cleared;
-    let own = run.names.source(event.source);
-    let before = match event.source {
+    let about = event.subdevice.map_or(event.source, Source::SubDevice);
+    let own = run.names.source(about);
+    // On the bus as a whole it is not said otherwise whose it is.
+    let whose = if event.subdevice.is_some() {
+        format!("{own}: ")
+    } else {
+        String::new()
+    };
+    let before = match about {
         Source::SubDevice(n) => n.checked_sub(1).map(Source::SubDevice),
         _ => None,
     };
@@ -27,13 +34,13 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
     match event.cause {
         Cause::AlError | Cause::Refused => {
             let meaning = al_status::meaning(code);
-            format!("{text}: AL status code 0x{code:04x}, {meaning}")
+            format!("{whose}{text}: AL status code 0x{code:04x}, {meaning}")
         }
         Cause::DriveFault | Cause::Emergency => {
             let meaning = emergency::meaning(code);
             format!("{text}: error code 0x{code:04x}, {meaning}")
         }
-        Cause::LineBroken if event.state == EventState::Updated => format!(
+        Cause::LinkLost => format!(
             "the line is broken between {before} and {own}: {before} has lost the link {code} times"
         ),
         Cause::LineBroken => format!(
@@ -47,11 +54,26 @@ pub fn cause_text(event: &Event, run: &RunInfo) -> String {
         Cause::PowerLost => {
             format!("{own} was without power, not the cable between {before} and {own}")
         }
+        Cause::RingBroken => {
+            // The figure is the position behind the break; behind the last SubDevice is the second interface.
+            let last = code.checked_sub(1).map(Source::SubDevice);
+            let (before, behind) = match event.source {
+                Source::Bus => (
+                    last.map_or(START, |last| run.names.source(last)),
+                    "the second interface",
+                ),
+                _ => (before, own),
+            };
+            let was = if over { "was" } else { "is" };
+            format!(
+                "the ring {was} broken between {before} and {behind}; all SubDevices are reached from its two ends"
+            )
+        }
         Cause::FramesDamaged if over => format!("frames damaged between {before} and {own}"),
         Cause::FramesDamaged => {
             format!("frames damaged between {before} and {own}: {own} has counted {code}")
         }
-        Cause::WorkingCounter if event.source != Source::Bus => {
+        Cause::WorkingCounter if about != Source::Bus => {
             format!("{own} does not process its datagram though it is in OP")
         }
         Cause::FramesLate | Cause::FramesDuplicated | Cause::FramesForeign if over => {

@@ -36,7 +36,7 @@ pub enum Command {
     Events(EventsArgs),
     /// What a running instance does: durations, budgets, axes, bus
     Status(StatusArgs),
-    /// Show or change the budgets of a running instance
+    /// Show or change the budgets of a running instance, or run a machine and recommend some
     Budget(BudgetArgs),
     /// Inject faults into a running simulated machine
     Inject(InjectArgs),
@@ -69,7 +69,7 @@ impl Command {
 }
 
 /// Arguments of everything that runs the cycle.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct CycleArgs {
     /// End after N cycles, counted from the first one in OP
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -86,6 +86,10 @@ pub struct CycleArgs {
     /// Virtual time: as fast as the processor allows (simulated machines only)
     #[arg(long)]
     pub fast: bool,
+
+    /// A redundant cable from the last SubDevice of the simulated machine back to the computer
+    #[arg(long)]
+    pub ring: bool,
 
     /// Record every cycle into a CSV file that `replay` takes
     #[arg(long, value_name = "FILE.csv")]
@@ -153,6 +157,10 @@ pub struct RunArgs {
     )]
     pub interface: Option<String>,
 
+    /// Second interface, which a redundant cable from the last SubDevice leads back to
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["fast", "inject", "ring"])]
+    pub redundant_interface: Option<String>,
+
     /// Enable the outputs on a real interface; without it, axes stay disabled
     #[arg(long)]
     pub arm: bool,
@@ -172,6 +180,15 @@ pub struct ScanArgs {
     /// A capture instead, pcap or pcapng
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "write"])]
     pub capture: Option<PathBuf>,
+
+    /// Second interface of a bus with a redundant cable
+    #[arg(long, value_name = "IF", requires = "interface")]
+    pub redundant_interface: Option<String>,
+
+    /// Take SubDevices to PRE-OP and ask by CoE what they map; without it nothing but the EEPROM interface is changed, and the
+    /// process data are those of the SII
+    #[arg(long, requires = "interface")]
+    pub preop: bool,
 
     /// Write a configuration for what is found; the file must not exist
     #[arg(long, value_name = "FILE")]
@@ -193,6 +210,10 @@ pub struct SimArgs {
     #[arg(long, value_name = "IF")]
     pub interface: String,
 
+    /// Second interface: the other end of the line, where a master has a redundant cable
+    #[arg(long, value_name = "IF", conflicts_with = "pcap")]
+    pub redundant_interface: Option<String>,
+
     /// Faults to inject, in the syntax of [`twinstep_config::fault`].
     #[arg(
         long,
@@ -202,6 +223,10 @@ pub struct SimArgs {
                 lines of the same form are taken from standard input while it runs"
     )]
     pub inject: Vec<String>,
+
+    /// Publish the process data of every cycle on this interface too, as OPC UA PubSub (UADP)
+    #[arg(long, value_name = "IF")]
+    pub publish_uadp: Option<String>,
 
     /// Draws noise, parts and start phase
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -326,8 +351,12 @@ pub type StatusArgs = RunningArgs;
 /// Arguments of `inject`.
 #[derive(Args, Clone, Debug)]
 pub struct InjectArgs {
-    /// Faults, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2; their time counts from now
-    #[arg(value_name = "FAULT", required_unless_present = "clear")]
+    /// Faults to inject, in the syntax of [`twinstep_config::fault`].
+    #[arg(
+        value_name = "FAULT",
+        required_unless_present = "clear",
+        help = "Faults, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2; their time counts from now"
+    )]
     pub faults: Vec<String>,
 
     /// Take back those that last or wait, before any other is injected
@@ -342,6 +371,34 @@ pub struct InjectArgs {
 /// Arguments of `budget`.
 #[derive(Args, Clone, Debug)]
 pub struct BudgetArgs {
+    /// Run this machine and recommend budgets for it, instead of asking a running instance
+    #[arg(value_name = "CONFIG", conflicts_with = "set")]
+    pub config: Option<PathBuf>,
+
+    /// How long it is to run, 60s unless given
+    #[arg(long = "for", value_name = "TIME", requires = "config")]
+    pub time: Option<String>,
+
+    /// Probability a cycle with which a budget may be exceeded, 1e-6 unless given
+    #[arg(long, value_name = "P", requires = "config")]
+    pub probability: Option<f64>,
+
+    /// Write the budgets into CONFIG; CONFIG as it was is kept as CONFIG.bak
+    #[arg(long, requires = "config")]
+    pub write: bool,
+
+    /// Network interface of the bus, as with `run`
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub interface: Option<String>,
+
+    /// Enable the outputs on a real interface, as with `run`: the machine moves
+    #[arg(long, requires = "config")]
+    pub arm: bool,
+
+    /// Folder of the event store of that run, a fresh one unless given
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub state: Option<PathBuf>,
+
     /// Set the budget of a phase or group of models, such as predict=50us; `none` takes it away (may be repeated)
     #[arg(long, value_name = "PHASE=TIME")]
     pub set: Vec<String>,
@@ -384,95 +441,5 @@ pub struct DoctorArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn demo_takes_all_its_options() {
-        let cli = parse(
-            "twinstep demo --fast --cycles 600000 --seed 7 --machine-seed 3 --json --record r.csv --pcap f.pcap \
-             --inject friction:x:factor=1.2@10s --inject frame_loss:bus:count=3 --state s --judge --config c.toml",
-        )
-        .unwrap();
-        assert!(cli.command.json());
-        let Command::Demo(args) = cli.command else {
-            panic!("not demo")
-        };
-        assert_eq!(args.cycle.cycles, Some(600_000));
-        assert_eq!((args.cycle.seed, args.cycle.machine_seed), (7, Some(3)));
-        assert_eq!(args.cycle.inject.len(), 2);
-        assert!(args.cycle.fast && args.cycle.judge);
-        assert_eq!(args.config, Some(PathBuf::from("c.toml")));
-    }
-
-    #[test]
-    fn demo_has_defaults_for_everything() {
-        let Command::Demo(args) = parse("twinstep demo").unwrap().command else {
-            panic!("not demo")
-        };
-        assert_eq!(args.cycle.seed, 1);
-        assert_eq!(args.cycle.cycles, None);
-        assert!(!args.cycle.json && !args.cycle.fast && args.config.is_none());
-    }
-
-    #[test]
-    fn run_replay_and_calibrate_name_their_files() {
-        let Command::Run(run) = parse("twinstep run cell.toml --interface eth1 --arm")
-            .unwrap()
-            .command
-        else {
-            panic!("not run")
-        };
-        assert_eq!(run.interface.as_deref(), Some("eth1"));
-        assert!(run.arm);
-        let Command::Replay(replay) = parse("twinstep replay emps.toml half.csv --json")
-            .unwrap()
-            .command
-        else {
-            panic!("not replay")
-        };
-        assert_eq!(replay.recording, PathBuf::from("half.csv"));
-        let Command::Calibrate(calibrate) = parse("twinstep calibrate c.toml a.csv b.csv --write")
-            .unwrap()
-            .command
-        else {
-            panic!("not calibrate")
-        };
-        assert_eq!(calibrate.recordings.len(), 2);
-        assert!(calibrate.write);
-    }
-
-    #[test]
-    fn check_needs_a_configuration_or_asks_for_the_schema() {
-        assert!(parse("twinstep check").is_err());
-        assert!(parse("twinstep check --schema").is_ok());
-        assert!(parse("twinstep check cell.toml").is_ok());
-    }
-
-    #[test]
-    fn wrong_arguments_exit_with_2() {
-        for line in [
-            "twinstep",
-            "twinstep demo --cycles 0",
-            "twinstep demo --cycles many",
-            "twinstep demo --unknown",
-            "twinstep run",
-            "twinstep run c.toml --interface eth1 --fast",
-            "twinstep calibrate c.toml",
-            "twinstep events --since -1",
-        ] {
-            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
-        }
-        assert_eq!(parse("twinstep --help").unwrap_err().exit_code(), 0);
-    }
-}
+#[path = "cli_tests.rs"]
+mod tests;

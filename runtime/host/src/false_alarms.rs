@@ -29,9 +29,9 @@ impl Exposure {
 /// Streams of a machine among which the asked rate of false alarms is shared out: all axes, their channels and detectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
-    /// Detectors with a tail from the healthy record.
+    /// Detectors and figures whose tail was learnt from the healthy record.
     pub tails: usize,
-    /// Figures without one: features and signatures of movements, leak rates of holds.
+    /// Figures without one: leak rates of holds, and what an earlier calibration learnt.
     pub figures: usize,
 }
 
@@ -63,6 +63,13 @@ impl Extrapolated {
     pub fn add(&mut self, tail: &Tail, threshold: f64) {
         self.rate_per_s += tail.rate_per_s(threshold);
         self.high_per_s += tail.rate_interval(threshold).high;
+        self.streams += 1;
+    }
+
+    /// Adds a stream with its rate and the upper end of that (1/s).
+    pub fn add_rate(&mut self, rate_per_s: f64, high_per_s: f64) {
+        self.rate_per_s += rate_per_s;
+        self.high_per_s += high_per_s.max(rate_per_s);
         self.streams += 1;
     }
 

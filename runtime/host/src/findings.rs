@@ -45,7 +45,8 @@ pub fn event(report: &Report, stamp: CycleStamp, context: Context) -> Event {
     )
 }
 
-fn finding(
+/// An event that reports a state, from between the cycles.
+pub(crate) fn finding(
     source: Source,
     channel: Channel,
     state: EventState,
@@ -68,6 +69,7 @@ fn finding(
         regime: Regime::Settling,
         context,
         cause,
+        subdevice: None,
         causes: None,
         nok: None,
     }
@@ -77,7 +79,7 @@ fn finding(
 fn class(cause: Cause) -> (Channel, Severity) {
     match cause {
         Cause::FramesDuplicated | Cause::FramesForeign => (Channel::Frames, Severity::Info),
-        Cause::FramesLate | Cause::FramesDamaged | Cause::WorkingCounter => {
+        Cause::RingBroken | Cause::FramesLate | Cause::FramesDamaged | Cause::WorkingCounter => {
             (Channel::Frames, Severity::Warning)
         }
         Cause::Emergency => (Channel::DriveState, Severity::Fault),

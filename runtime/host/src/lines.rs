@@ -2,16 +2,20 @@
 //!
 //! A number that is not finite becomes `null`: JSON has no other word for it.
 
+use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
+use crate::coast_watch::CoastLine;
 use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
 use crate::names::RunInfo;
 use crate::phases::{Phase, PhaseFigures};
+use crate::shared::SharedLine;
 use crate::strokes::NokLine;
 use crate::trust::Trust;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use twinstep_cycle::event::Event;
 use twinstep_drivers::bus::BusCounters;
 
@@ -343,14 +347,24 @@ pub struct SummaryLine {
     pub dropped_events: u64,
     /// Cycles that took longer than the period.
     pub overruns: u64,
+    /// The same by cause, those that are not 0.
+    pub overrun_causes: BTreeMap<String, u64>,
     /// Digest of all predictions and events (hex).
     pub digest: String,
     /// Intervals between false alarms: asked for, extrapolated, demonstrated.
     pub false_alarms: FalseAlarmsLine,
+    /// What says where the process data of a tapped bus stand; absent on a bus of our own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_data: Option<ProcessData>,
     /// What the bus dropped.
     pub bus: BusLine,
     /// The cycle against SYNC0; none without distributed clocks, and in the first 2 s.
     pub phase: Option<PhaseLine>,
+    /// What the twins had to do without.
+    pub coast: CoastLine,
+    /// The shared memory; absent where nothing is shared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedLine>,
     /// Durations per phase, warm-up left out.
     pub phases: PhasesLine,
     /// Whether the durations can be believed.

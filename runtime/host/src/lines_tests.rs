@@ -1,4 +1,5 @@
 use super::*;
+use crate::coast_watch::CoastLine;
 use crate::names::Names;
 use crate::names::tests::small_machine;
 use twinstep_cycle::event::{Detector, EventState, Severity, Source};
@@ -30,6 +31,7 @@ pub(crate) fn leak(cycle: u64) -> Event {
         regime: Regime::Standstill,
         context: Context { recipe: 0, part: 1 },
         cause: Cause::Leak,
+        subdevice: None,
         causes: None,
         nok: None,
     }
@@ -129,6 +131,7 @@ pub(crate) fn summary() -> SummaryLine {
         events: 0,
         dropped_events: 0,
         overruns: 0,
+        overrun_causes: std::collections::BTreeMap::new(),
         digest: "abcd".into(),
         false_alarms: FalseAlarmsLine {
             asked_s: 2_592_000,
@@ -137,6 +140,7 @@ pub(crate) fn summary() -> SummaryLine {
             demonstrated_s: 640,
             streams: 27,
         },
+        process_data: None,
         bus: BusLine {
             lost: 1,
             ..BusLine::default()
@@ -146,6 +150,11 @@ pub(crate) fn summary() -> SummaryLine {
             p99_ns: 6,
             max_ns: 7,
         }),
+        coast: CoastLine {
+            cycles: 8,
+            relock_cycles: Some(9),
+        },
+        shared: None,
         phases,
         trust: Trust::default(),
     }
@@ -156,9 +165,9 @@ fn summary_line_is_the_documented_one() {
     let zero = r#"{"p50_ns":0,"p99_ns":0,"p999_ns":0,"p9999_ns":0,"max_ns":0}"#;
     let expected = format!(
         concat!(
-            r#"{{"type":"summary","cycles":600000,"period_ns":1000000,"events":0,"dropped_events":0,"overruns":0,"#,
+            r#"{{"type":"summary","cycles":600000,"period_ns":1000000,"events":0,"dropped_events":0,"overruns":0,"overrun_causes":{{}},"#,
             r#""digest":"abcd","false_alarms":{{"asked_s":2592000,"extrapolated_s":3000000,"extrapolated_low_s":null,"demonstrated_s":640,"streams":27}},"bus":{{"lost":1,"late":0,"duplicate":0,"foreign":0,"working_counter_errors":0}},"#,
-            r#""phase":{{"p50_ns":5,"p99_ns":6,"max_ns":7}},"#,
+            r#""phase":{{"p50_ns":5,"p99_ns":6,"max_ns":7}},"coast":{{"cycles":8,"relock_cycles":9}},"#,
             r#""phases":{{"wake":{z},"send":{{"p50_ns":1,"p99_ns":2,"p999_ns":3,"p9999_ns":3,"max_ns":4}},"predict":{z},"#,
             r#""receive":{z},"compare":{z},"publish":{z},"correct":{z},"acyclic":{z},"slack":{z}}},"#,
             r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false,"#,

@@ -4,7 +4,7 @@
 
 use crate::error::HostError;
 use crate::lines::EventRecord;
-use crate::names::Names;
+use crate::names::{Names, RunInfo};
 use crate::phases::{Phase, PhaseSnapshot};
 use crate::snapshot::{Control, LIVE_AXES, LIVE_STATIONS, LiveSnapshot, SnapshotReceiver};
 use crate::trust::Trust;
@@ -15,7 +15,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row, Table};
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use twinstep_cycle::event::Source;
 
@@ -35,6 +35,8 @@ pub struct View {
     pub title: String,
     /// Names of axes and stations.
     pub names: Names,
+    /// The run, for what is known only once it cycles.
+    pub run: Option<Arc<RunInfo>>,
     /// Period of the cycle (ns): the budget of a phase that has none of its own.
     pub period_ns: u64,
     /// The newest snapshot that is to be shown.
@@ -47,10 +49,11 @@ pub struct View {
 
 impl View {
     /// A view that has seen nothing yet.
-    pub fn new(title: impl Into<String>, names: Names, period_ns: u64) -> Self {
+    pub fn new(title: impl Into<String>, run: Arc<RunInfo>, period_ns: u64) -> Self {
         Self {
             title: title.into(),
-            names,
+            names: run.names.clone(),
+            run: Some(run),
             period_ns,
             ..Self::default()
         }
@@ -171,6 +174,10 @@ fn render_header(frame: &mut Frame<'_>, area: Rect, view: &View) {
             snapshot.events
         )),
         Span::styled(if view.paused { "  PAUSED" } else { "" }, bold()),
+        Span::raw(match view.run.as_ref().and_then(|run| run.process_data()) {
+            Some(from) => format!("  map {}", from.word()),
+            None => String::new(),
+        }),
     ]);
     frame.render_widget(
         Paragraph::new(vec![first, trust_line(&snapshot.trust)]),

@@ -25,7 +25,8 @@ fn picture(view: &View, width: u16, height: u16) -> Vec<String> {
 
 /// Nine axes, as the press cell has, and its station.
 fn press_cell() -> View {
-    let mut view = View::new("press-cell", Names::of(&small_machine()), 1_000_000);
+    let run = RunInfo::new(Names::of(&small_machine()), "p".into(), 1.0, 0);
+    let mut view = View::new("press-cell", Arc::new(run), 1_000_000);
     let snapshot = &mut view.snapshot;
     snapshot.cycle = 12_345;
     snapshot.time_ns = 12_345_000_000;
@@ -160,4 +161,14 @@ fn the_event_list_is_bounded() {
     }
     assert_eq!(view.events.len(), EVENTS);
     assert_eq!(view.events.back().unwrap().cycle, 2 * EVENTS as u64 - 1);
+}
+
+#[test]
+fn the_header_says_where_the_process_data_of_a_tap_were_learnt() {
+    let view = press_cell();
+    assert!(!picture(&view, 80, 24)[0].contains("map"));
+    let from = Some(crate::attached::ProcessData::StartUp);
+    view.run.as_ref().unwrap().set_process_data(from);
+    let header = picture(&view, 120, 24)[0].clone();
+    assert!(header.ends_with("map start_up"), "{header}");
 }

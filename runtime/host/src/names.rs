@@ -1,7 +1,9 @@
 //! From the cycle's indexes back to the names of the configuration, and the facts that all events of a run share.
 
+use crate::attached::ProcessData;
 use crate::false_alarms::Extrapolated;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
@@ -9,6 +11,8 @@ use twinstep_models::sample::Context;
 
 /// Name of the bus in events and faults.
 pub const BUS: &str = "bus";
+/// Name of the process that sends the set-points, in events.
+pub const CONTROLLER: &str = "controller";
 
 /// Names, asset ids and units of a machine, by the indexes that the cycle uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,14 +94,15 @@ impl Names {
             Source::Axis(index) => self.axes.get(usize::from(index)),
             Source::Station(index) => self.stations.get(usize::from(index)),
             Source::SubDevice(index) => self.subdevices.get(usize::from(index)),
-            Source::Bus => None,
+            Source::Bus | Source::Controller => None,
         }
     }
 
-    /// Name of a source; `bus` for the bus, `unknown` for an index that the plan does not have.
+    /// Name of a source; `bus` for the bus, `controller` for the controller, `unknown` for an index that the plan does not have.
     pub fn source(&self, source: Source) -> &str {
         match source {
             Source::Bus => BUS,
+            Source::Controller => CONTROLLER,
             _ => self.named(source).map_or("unknown", |named| &named.name),
         }
     }
@@ -141,7 +146,7 @@ impl Names {
     pub fn object(&self, source: Source, n: usize) -> &str {
         let objects = match source {
             Source::Axis(index) => self.objects.get(usize::from(index)),
-            Source::Station(_) | Source::SubDevice(_) | Source::Bus => None,
+            Source::Station(_) | Source::SubDevice(_) | Source::Bus | Source::Controller => None,
         };
         objects
             .and_then(|names| names.get(n))
@@ -171,6 +176,7 @@ pub struct RunInfo {
     /// What the tails of the healthy record say of it; none where nothing is known.
     pub extrapolated: Option<Extrapolated>,
     start_utc_ns: AtomicU64,
+    process_data: Mutex<Option<ProcessData>>,
 }
 
 impl RunInfo {
@@ -182,6 +188,7 @@ impl RunInfo {
             asked_s,
             extrapolated: None,
             start_utc_ns: AtomicU64::new(start_utc_ns),
+            process_data: Mutex::new(None),
         }
     }
 
@@ -195,6 +202,23 @@ impl RunInfo {
     pub fn set_start_utc_ns(&self, start_utc_ns: u64) {
         // Relaxed: the event queue that follows orders it before any reader.
         self.start_utc_ns.store(start_utc_ns, Ordering::Relaxed);
+    }
+
+    /// What says where the process data stand, for the header and the store. Never called while cycles run: it may wait.
+    pub fn set_process_data(&self, from: Option<ProcessData>) {
+        // A thread that panicked while it held the lock has left a whole value.
+        *self
+            .process_data
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = from;
+    }
+
+    /// What was set last.
+    pub fn process_data(&self) -> Option<ProcessData> {
+        *self
+            .process_data
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Time of day at `time_ns` after the first cycle (ns, UTC since 1970).
@@ -234,6 +258,7 @@ pub(crate) mod tests {
             },
             realtime: twinstep_config::machine::Realtime::default(),
             bus: None,
+            publish: None,
             tsn: None,
             axes: Vec::new(),
             presses: Vec::new(),
@@ -255,6 +280,7 @@ pub(crate) mod tests {
                 name: "a".into(),
                 parts: vec![0, 1],
             }],
+            schedule: Vec::new(),
             simulation: None,
             recording: None,
             shared: None,

@@ -113,8 +113,9 @@ impl Pacer {
                 clock::monotonic_ns().saturating_sub(self.wall_ns)
             }
             Pace::Bus(bus) => {
-                // The bus goes by the same clock.
+                // A real bus goes by the same clock; a virtual one is taken along.
                 clock::wait_until_ns(self.next_ns, self.spin_ns);
+                bus.wait_until_ns(self.next_ns);
                 bus.now_ns().saturating_sub(self.next_ns)
             }
             Pace::Frames => 0,

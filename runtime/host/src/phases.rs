@@ -1,13 +1,15 @@
 //! The nine phases of a cycle, the groups of models within them, and the stopwatch for both.
 //!
-//! What is counted of them stands in [`statistics`].
+//! What is counted of them stands in `phases/statistics.rs`.
 
 mod buckets;
 mod statistics;
+mod trace;
 mod what_if;
 
 pub use buckets::Buckets;
 pub use statistics::{PhaseFigures, PhaseSettings, PhaseSnapshot, PhaseStatistics, Timing, WarmUp};
+pub use trace::{Delivery, MAX_CYCLES, Measured, Trace};
 pub use twinstep_cycle::group::Group;
 pub use what_if::WhatIf;
 

@@ -1,5 +1,6 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+pub(crate) mod figures;
 mod signature;
 
 use crate::false_alarms::Shares;
@@ -14,7 +15,7 @@ use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, RecipeContact, StationPlan,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, RecipeContact, SlowPlan, StationPlan,
     Thresholds,
 };
 use twinstep_cycle::press::{PressPlan, StrokeJudge};
@@ -22,9 +23,8 @@ use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
 use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
 use twinstep_cycle::station::StationJudge;
 use twinstep_models::axis::{AxisParams, LaneParams};
-use twinstep_models::blocks::{FEATURES, Feature};
-use twinstep_models::detect;
-use twinstep_models::kalman::{self, AxisNoise, Steady};
+use twinstep_models::blocks::FEATURES;
+use twinstep_models::kalman::{self, AxisNoise, Gains, Steady};
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
@@ -52,8 +52,6 @@ const SLACK: f64 = 2.0;
 const SETTLE_S: f64 = 0.5;
 /// Time after a start in the other direction that counts as reversal (s).
 const REVERSAL_S: f64 = 0.03;
-/// Fastest rate at which one feature is judged, for sharing out false alarms (1/s).
-const FEATURES_PER_S: f64 = 1.0;
 /// Way after which an axis that is not enabled has moved (m).
 const MOVEMENT_M: f64 = 0.5e-3;
 
@@ -119,12 +117,11 @@ impl PlanStore {
         let stations: Vec<StationPlan> = machine
             .stations
             .iter()
-            .map(|s| station_plan(s, machine, period_s))
+            .map(|s| station_plan(s, machine, period_s, shares))
             .collect();
-        let asked = FEATURES_PER_S / shares.per_s(machine.judge.false_alarm_interval_s);
         let limits = Thresholds {
             slack: SLACK,
-            threshold: detect::threshold(SLACK, asked.max(1.0)),
+            threshold: figures::threshold(machine.judge.false_alarm_interval_s, shares),
             settle_cycles: ((SETTLE_S / period_s) as u32).max(1),
             horizon_cycles: ((HORIZON_S / period_s) as u32).max(LEAST_HORIZON_CYCLES),
         };
@@ -227,18 +224,14 @@ impl PlanStore {
 /// All streams that may raise a false alarm and share the asked interval: features of movements, leaks, signatures, and the
 /// detectors of innovations.
 pub fn shares(machine: &Machine) -> Shares {
-    let presses = machine.presses.iter().map(|press| &press.axis);
-    let features = (machine.axes.iter().chain(presses))
-        .filter_map(|axis| axis.twin.as_ref())
-        .flat_map(|twin| &twin.baseline)
-        .filter(|b| Feature::ALL.iter().any(|f| f.name() == b.regime))
-        .count();
+    let known = figures::laws(machine).count();
+    let unknown = figures::all(machine).count() - known;
     let stations = (machine.stations.iter())
         .filter(|station| station.twin.is_some())
         .count();
     Shares {
-        tails: thresholds::streams(machine),
-        figures: features + stations + signature::streams(machine),
+        tails: thresholds::streams(machine) + known + signature::streams(machine),
+        figures: unknown + stations,
     }
 }
 
@@ -304,7 +297,7 @@ fn axis_plan(
     period_s: f64,
     shares: Shares,
 ) -> AxisPlan {
-    let mut baseline = [None; FEATURES];
+    let (mut baseline, mut slow) = ([None; FEATURES], SlowPlan::default());
     let mut innovation = thresholds::Innovation::default();
     let mut contacts = [Contact::default(); MAX_PARTS];
     let mut by_recipe = [None; MAX_BY_RECIPE];
@@ -319,14 +312,9 @@ fn axis_plan(
         1.0
     };
     if let Some(twin) = &axis.twin {
-        for feature in Feature::ALL {
-            baseline[feature as usize] =
-                (twin.baseline.iter().find(|b| b.regime == feature.name())).map(|b| Baseline {
-                    mean_a: b.mean_a,
-                    sigma_a: b.sigma_a,
-                });
-        }
-        innovation = thresholds::of(twin, machine.judge.false_alarm_interval_s, shares);
+        let asked_s = machine.judge.false_alarm_interval_s;
+        (baseline, slow) = figures::baselines(twin, press.is_some(), asked_s, shares);
+        innovation = thresholds::of(twin, asked_s, shares);
         if let Some(press) = press {
             let direction = way_in(&press.stroke);
             let met = |part: &PartTwin| Contact {
@@ -361,17 +349,25 @@ fn axis_plan(
             pressing_a: 0.02 * p.limit_a,
         },
         baseline,
+        slow,
         gravity_a: p.gravity_a,
         observer: observer(axis, period_s),
         inertia: axis.twin.is_some().then_some(p.inertia),
         carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
         viscous: p.viscous,
         cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
+        carried: carried(&p.observer, p.inertia, period_s),
         contacts,
         drift_limit_m: innovation.drift_m,
         by_recipe,
         movement_m: MOVEMENT_M,
     }
+}
+
+/// Share of an innovation of position that is in the next prediction: position, velocity and force are corrected by it.
+fn carried(gains: &Gains, inertia: f64, period_s: f64) -> f64 {
+    let force = gains.disturbance_a_per_m / inertia;
+    gains.position + period_s * (gains.velocity_per_s + 0.5 * period_s * force)
 }
 
 /// Direction of the way into the part: +1 or -1.
@@ -383,9 +379,15 @@ pub fn way_in(stroke: &Stroke) -> f64 {
     }
 }
 
-fn station_plan(station: &Station, machine: &Machine, period_s: f64) -> StationPlan {
+fn station_plan(
+    station: &Station,
+    machine: &Machine,
+    period_s: f64,
+    shares: Shares,
+) -> StationPlan {
     let twin = station.twin.as_ref();
-    let judged_s = machine.judge.false_alarm_interval_s * machine.stations.len() as f64;
+    let asked_s = machine.judge.false_alarm_interval_s;
+    let judged_s = asked_s * machine.stations.len() as f64;
     StationPlan {
         vacuum: VacuumParams::new(&Circuit {
             final_pressure_pa: twin.map_or(20_000.0, |t| t.final_pressure_pa),
@@ -406,7 +408,7 @@ fn station_plan(station: &Station, machine: &Machine, period_s: f64) -> StationP
             },
             least_s: twinstep_models::identify::VACUUM_LEAST_S,
         }),
-        limit_pa: twin.and_then(|t| t.pressure_limit_pa),
+        limit_pa: twin.and_then(|t| thresholds::pressure_pa(t, asked_s, shares)),
         leak: twin.map(|t| (t.leak_pa_per_s, t.leak_sigma_pa_per_s)),
     }
 }

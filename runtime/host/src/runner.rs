@@ -3,28 +3,32 @@
 
 mod share;
 mod show;
+mod stop;
 
 use crate::attached::Attached;
+use crate::coast_watch::CoastWatch;
 use crate::control::queue::CycleEnd;
 use crate::control::status::StatusBuffer;
-use crate::findings::{self, PhaseWatch};
+use crate::findings::PhaseWatch;
+use crate::merge::Merge;
+use crate::overruns::cause::Outcome;
+use crate::overruns::sentry::Sentry;
 use crate::pacer::Pacer;
-use crate::phases::{Phase, PhaseStatistics, PhaseTimer};
+use crate::phases::{Phase, PhaseStatistics, PhaseTimer, Trace};
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
-use crate::shared::SharedOutlet;
+use crate::shared::{HaltWatch, SharedOutlet};
 use crate::snapshot::{Control, SnapshotSender};
 use crate::strokes::StrokeSender;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
-use twinstep_drivers::bus::{BusCause, ProcessImage};
+use twinstep_drivers::bus::{BusCause, BusFault, ProcessImage};
+use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
-
-/// Time that drives are given to follow a quick stop (s).
-const QUICK_STOP_S: f64 = 1.0;
 
 /// The ends of everything that leaves the cycle thread.
 pub struct Outlets {
@@ -34,12 +38,16 @@ pub struct Outlets {
     pub strokes: Option<StrokeSender>,
     /// Cycles to the recorder.
     pub record: Option<RecordSender>,
+    /// Predictions and deviations to whoever subscribes.
+    pub uadp: Option<Predictions<RawSocket>>,
     /// Snapshots to the live view.
     pub snapshots: SnapshotSender,
     /// Wishes of the user.
     pub control: Control,
     /// Commands from the control socket; none where nobody listens.
     pub commands: Option<CycleEnd>,
+    /// Looks at cycles that took too long; none where nothing can be late.
+    pub sentry: Option<Sentry>,
 }
 
 /// What a cycle led to.
@@ -62,6 +70,7 @@ pub struct Runner<'a, B> {
     outlets: Outlets,
     /// Shared memory of other programs; it belongs to this thread, and is made on it.
     shared: Option<SharedOutlet>,
+    halts: HaltWatch,
     phases: PhaseStatistics,
     timer: PhaseTimer,
     axes: Vec<Result<AxisReading, Missing>>,
@@ -75,9 +84,15 @@ pub struct Runner<'a, B> {
     /// Stamp of the last cycle.
     last: CycleStamp,
     phase: PhaseWatch,
+    merge: Merge,
+    coast: CoastWatch,
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
     stops_on_overrun: bool,
+    /// Starts were left out since the last samples.
+    skipped: bool,
+    /// Stamp of the last samples.
+    last_good: CycleStamp,
     /// Why the run ended before anybody asked it to, in words.
     ended: Option<String>,
     /// A status that was asked for, while it is filled.
@@ -120,8 +135,12 @@ impl<'a, B: Attached> Runner<'a, B> {
             raised: 0,
             last: CycleStamp::default(),
             phase: PhaseWatch::new(pacer.period_ns()),
+            merge: Merge::new(),
+            coast: CoastWatch::default(),
             outbox_dropped: 0,
             stops_on_overrun: false,
+            skipped: false,
+            last_good: CycleStamp::default(),
             ended: None,
             status: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
@@ -133,18 +152,17 @@ impl<'a, B: Attached> Runner<'a, B> {
             source,
             outlets,
             shared: None,
+            halts: HaltWatch::default(),
             phases,
             trust,
         }
     }
 
-    /// Shows flags and axes to other programs too.
-    pub fn share(&mut self, outlet: SharedOutlet) {
-        self.shared = Some(outlet);
-    }
-
     /// Runs until the source ends, `cycles` are done or the user asks for a stop.
     pub fn run(&mut self, cycles: Option<u64>) {
+        if let Some(sentry) = &mut self.outlets.sentry {
+            sentry.begin();
+        }
         while cycles.is_none_or(|cycles| self.cycles < cycles)
             && !self.outlets.control.stop_requested()
         {
@@ -217,6 +235,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             Phase::Send,
             self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns),
         );
+        let result = self.in_step(result);
         let stamp = match &result {
             Ok(stamp) => *stamp,
             Err(fault) if fault.cause == BusCause::End => return Flow::End,
@@ -235,7 +254,8 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // publish
         self.publish(stamp);
-        self.show_shared(stamp);
+        self.show_shared(stamp, true);
+        self.publish_figures(stamp);
         if let Some(record) = &mut self.outlets.record {
             // In virtual time nothing is late, so that a recording may wait for the disk.
             if self.pacer.is_real() {
@@ -250,6 +270,10 @@ impl<'a, B: Attached> Runner<'a, B> {
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         self.pipeline
             .correct_marked(stamp, &samples, |group| self.timer.mark(group));
+        let all = self.axes.iter().all(Result::is_ok);
+        let axes = 0..self.axes.len();
+        let steady = |n| self.pipeline.widening(n).is_none_or(|wide| wide <= 1.0);
+        self.coast.cycle(all, || axes.into_iter().all(steady));
         self.timer.lap(Phase::Correct);
 
         // acyclic
@@ -257,6 +281,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.obey();
         self.show(stamp);
         let skipped = self.pacer.advance(self.bus.phase_error_ns());
+        self.skipped |= skipped > 0;
         self.setpoints(exchange, skipped);
         self.bus.acyclic(self.pacer.acyclic_budget());
         self.report_findings(stamp);
@@ -266,55 +291,52 @@ impl<'a, B: Attached> Runner<'a, B> {
         // slack
         self.timer
             .set(Phase::Slack, self.pacer.slack_ns() + waited_ns);
-        self.phases.record(self.timer.laps(), self.timer.groups());
+        let (laps, groups) = (self.timer.laps(), self.timer.groups());
+        let overran = self.phases.record(laps, groups);
+        if let Some(sentry) = &mut self.outlets.sentry {
+            sentry.cycle(
+                (stamp.cycle, stamp.time_ns),
+                (laps, groups),
+                Outcome::from(exchange),
+                (overran, self.phases.over()),
+                self.phases.snapshot(),
+            );
+        }
         Flow::Next
     }
 
-    /// Brings the machine to a stop: ramp, standstill confirmed, operation disabled, then out of OP. Nothing is judged any
-    /// more. Returns what went wrong, in words.
-    pub fn stop(&mut self) -> Option<String> {
-        let stop_s = self
-            .source
-            .as_ref()
-            .map_or(0.0, |source| source.stop_time_s());
-        if let Some(source) = &mut self.source {
-            source.stop();
-        }
-        let mut stuck = None;
-        if !self.cycle_until_stopped(stop_s) {
-            if let Some(source) = &mut self.source {
-                source.quick_stop();
+    /// Samples that are not one period after those of the cycle before are those of a new segment: the drives went on without
+    /// set-points for longer than the twins know of. So it is after a start that was left out, and where the frame came to the
+    /// drives too late for its SYNC0. A recording says so too, so that a replay does the same.
+    fn in_step(&mut self, result: Result<CycleStamp, BusFault>) -> Result<CycleStamp, BusFault> {
+        let stamp = match result {
+            Ok(stamp) => stamp,
+            Err(fault) => {
+                if fault.cause == BusCause::Segment {
+                    self.last_good = CycleStamp::default();
+                }
+                return Err(fault);
             }
-            stuck = Some(if self.cycle_until_stopped(QUICK_STOP_S) {
-                "the axes did not come to a confirmed standstill and were stopped by quick stop"
-                    .to_owned()
-            } else {
-                "drives are still enabled after a quick stop; their SyncManager watchdogs are all that is left".to_owned()
+        };
+        let last = core::mem::replace(&mut self.last_good, stamp);
+        let skipped = core::mem::take(&mut self.skipped);
+        let passed_ns = stamp.dc_time_ns.wrapping_sub(last.dc_time_ns).cast_signed();
+        let period_ns = self.pacer.period_ns();
+        let expected_ns = (stamp.cycle - last.cycle)
+            .wrapping_mul(period_ns)
+            .cast_signed();
+        // Without distributed clocks nobody tells when the frame was there.
+        let clocks = stamp.dc_time_ns > 0 && last.dc_time_ns > 0;
+        let off_ns = passed_ns.wrapping_sub(expected_ns).unsigned_abs();
+        if skipped || (clocks && off_ns > period_ns / 2) {
+            // The next samples are the first of it.
+            self.last_good = CycleStamp::default();
+            return Err(BusFault {
+                stamp,
+                cause: BusCause::Segment,
             });
         }
-        let bus = self.bus.leave();
-        stuck.or(bus)
-    }
-
-    /// Cycles without judging until everything stands and is disabled, for at most `time_s`. Returns whether it is.
-    fn cycle_until_stopped(&mut self, time_s: f64) -> bool {
-        let mut left = (time_s * 1e9 / self.pacer.period_ns() as f64) as u64;
-        while self.source.as_ref().is_some_and(|source| !source.stopped()) {
-            if left == 0 {
-                return false;
-            }
-            left -= 1;
-            self.outlets.control.count_beat();
-            self.pacer.wait();
-            let result = self.bus.exchange(&mut self.image, &mut || {});
-            let exchange = outcome(&result);
-            self.map
-                .read(&self.image, exchange, &mut self.axes, &mut self.stations);
-            let skipped = self.pacer.advance(self.bus.phase_error_ns());
-            self.setpoints(exchange, skipped);
-            self.bus.acyclic(self.pacer.acyclic_budget());
-        }
-        true
+        Ok(stamp)
     }
 
     /// Cycles done.
@@ -337,9 +359,19 @@ impl<'a, B: Attached> Runner<'a, B> {
         &self.phase
     }
 
+    /// What the twins had to do without.
+    pub fn coast(&self) -> &CoastWatch {
+        &self.coast
+    }
+
     /// Durations.
     pub fn phases(&self) -> &PhaseStatistics {
         &self.phases
+    }
+
+    /// Every cycle, where the statistics were to keep them.
+    pub fn take_trace(&mut self) -> Trace {
+        self.phases.take_trace()
     }
 
     /// The pipeline, for calibration.
@@ -370,6 +402,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             }
         }
         while let Some(event) = self.pipeline.take_event() {
+            let event = self.merge.pass(event);
             self.send(event);
         }
     }
@@ -381,9 +414,14 @@ impl<'a, B: Attached> Runner<'a, B> {
             part: self.image.part,
         };
         while let Some(report) = self.bus.take_report() {
-            self.send(findings::event(&report, stamp, context));
+            if let Some(event) = self.merge.finding(&report, stamp, context) {
+                self.send(event);
+            }
         }
         if let Some(event) = self.phase.cycle(self.bus.phase_error_ns(), stamp, context) {
+            self.send(event);
+        }
+        if let Some(event) = self.halt(stamp, context) {
             self.send(event);
         }
     }
@@ -393,6 +431,9 @@ impl<'a, B: Attached> Runner<'a, B> {
             shared.flag(&event);
         }
         self.raised += u64::from(event.state == EventState::Raised);
+        if let Some(uadp) = &mut self.outlets.uadp {
+            uadp.note(&event);
+        }
         if self.pacer.is_real() {
             self.outlets.events.send(event);
         } else {

@@ -287,7 +287,11 @@ impl Worker {
             attempt += 1;
             std::thread::park_timeout(RETRY);
         }
-        let exposure = self.exposure(self.shared.seen_ns.load(Ordering::Relaxed));
+        let seen_ns = self.shared.seen_ns.load(Ordering::Relaxed);
+        let exposure = self.exposure(seen_ns);
+        self.store
+            .add_run(&self.run, seen_ns)
+            .map_err(StoreError::into_machine)?;
         self.store
             .set_exposure(&self.run.plan, exposure)
             .map_err(StoreError::into_machine)?;

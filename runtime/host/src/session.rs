@@ -1,89 +1,48 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
+mod finish;
+mod options;
+
+pub use options::Options;
+
 use crate::attached::Attached;
-use crate::cli::CycleArgs;
+use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
 use crate::control::{Place, Server, Setting};
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
-use crate::lines::{BusLine, EventRecord, FalseAlarmsLine, PhasesLine, SummaryLine};
+use crate::lines::{BusLine, EventRecord, PhasesLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
+use crate::overruns::sentry::{self, Sentry};
+use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
-use crate::phases::{PhaseSettings, PhaseStatistics, Timing, WarmUp};
+use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
 use crate::realtime::{Chosen, Held, capabilities, nic};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
-use crate::scribe::{Scribe, ScribeTotals};
-use crate::shared::{self, SharedController, SharedOutlet};
+use crate::scribe::Scribe;
+use crate::shared::{self, SharedLine};
 use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
 use crate::strokes::StrokeWriter;
 use crate::trust::Trust;
+use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, service, tables, thresholds};
+use finish::finish;
 use rustix::thread::CapabilitySet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
-use twinstep_config::machine::{Controller, Machine, Overrun};
-use twinstep_cycle::controller::ControllerSource;
-use twinstep_cycle::setpoint::{ProgramSource, SetpointSource, StationSetpoint};
+use twinstep_config::machine::{Machine, Overrun};
+use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
 
 /// Events that wait for the live view; it shows the last few only.
 const VIEW_EVENTS: usize = 1024;
-
-/// How a run is to be.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Title of the live view.
-    pub title: String,
-    /// End after so many cycles.
-    pub cycles: Option<u64>,
-    /// Exit with 3 when deviations were found.
-    pub judge: bool,
-    /// Record into this file.
-    pub record: Option<PathBuf>,
-    /// Folder of the event store.
-    pub state: PathBuf,
-    /// Drives are enabled.
-    pub armed: bool,
-    /// Nothing but events and the summary is shown.
-    pub quiet: bool,
-    /// The network interface, where the bus is a real one.
-    pub interface: Option<String>,
-    /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
-    pub simulated: bool,
-    /// The control socket; the usual one unless named, and none at all in virtual time unless named.
-    pub socket: Option<PathBuf>,
-    /// Group whose members may use it too.
-    pub socket_group: Option<String>,
-    /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
-    pub real_time: bool,
-}
-
-impl Options {
-    /// Options from the command line.
-    pub fn new(title: &str, args: &CycleArgs, state: PathBuf, armed: bool) -> Self {
-        Self {
-            title: title.to_owned(),
-            cycles: args.cycles,
-            judge: args.judge,
-            record: args.record.clone(),
-            state,
-            armed,
-            quiet: args.fast || args.json,
-            interface: None,
-            simulated: false,
-            socket: args.control.clone(),
-            socket_group: args.control_group.clone(),
-            real_time: !args.fast,
-        }
-    }
-}
 
 /// What the cycle thread brings back.
 struct Done {
@@ -93,6 +52,8 @@ struct Done {
     overruns: u64,
     bus: BusLine,
     phase: Option<PhaseLine>,
+    coast: CoastLine,
+    shared: Option<SharedLine>,
     trust: Trust,
     trouble: Option<String>,
     /// Why the run ended before anybody asked it to.
@@ -163,14 +124,24 @@ where
             "signals cannot be caught ({error}): an interrupt ends the run without a summary"
         ));
     }
-    let (server, commands) = start_server(place, machine, options, &info)?.unzip();
+    let (sentry, watcher) = start_watcher(machine, options, &info)?.unzip();
+    let causes = watcher.as_ref().map(Watcher::causes);
+    // A replay, and a run in virtual time, have nobody to publish to.
+    let publish = machine.publish.as_ref().filter(|_| options.real_time);
+    let uadp = publish.map(|publish| {
+        let axes = machine.axes.len() + machine.presses.len();
+        Predictions::open(publish, axes, machine.stations.len())
+    });
+    let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
     let outlets = Outlets {
+        uadp: uadp.transpose()?,
         events,
         strokes,
         record,
         snapshots,
         control: control.clone(),
         commands,
+        sentry,
     };
 
     let done = std::thread::scope(|scope| {
@@ -191,7 +162,7 @@ where
                 done
             });
         // The cycle thread has taken its own along; here nothing takes any but the interface, which is set back at the end.
-        let kept = if machine.realtime.nic.is_asked() {
+        let kept = if machine.realtime.nic.is_asked() || machine.tsn.is_some() {
             nic::RIGHTS
         } else {
             CapabilitySet::empty()
@@ -214,7 +185,7 @@ where
         if interactive {
             let view = live::View::new(
                 options.title.as_str(),
-                names.clone(),
+                Arc::clone(&info),
                 machine.cycle.period_ns,
             );
             if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
@@ -237,6 +208,7 @@ where
     let cycles = done.as_ref().map_or(0, |done| done.cycles);
     let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
     let recorded = recorder.map(Recorder::stop).transpose();
+    let causes = watcher.map(Watcher::stop).unwrap_or_default();
     let strokes_dropped = writer.map_or(0, StrokeWriter::stop);
     let done = done?;
     let (totals, recorded) = (totals?, recorded?);
@@ -251,7 +223,14 @@ where
             lost.dropped
         ));
     }
-    finish(machine, options, output, &done, totals)
+    finish(
+        machine,
+        options,
+        output,
+        &done,
+        totals,
+        (&causes, info.process_data()),
+    )
 }
 
 /// Gives up the rights of the calling thread but `kept`.
@@ -277,7 +256,16 @@ fn control_place(
     if !options.real_time {
         return Ok(None);
     }
-    let place = Place::usual(&machine.name, &options.state, options.simulated, group)?;
+    // Who only listens has a name of its own: it stands beside whoever runs the machine, and neither is in the other's way.
+    let bus = machine.bus.as_ref();
+    let listens = bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some());
+    let name = if listens {
+        format!("{} listening", machine.name)
+    } else {
+        machine.name.clone()
+    };
+    let beside = options.simulated || listens;
+    let place = Place::usual(&name, &options.state, beside, group)?;
     match &place {
         None => output.note("no folder for a control socket: name one with --control"),
         Some(place) if place.is_unusual() => output.note(&format!(
@@ -294,6 +282,7 @@ fn start_server(
     machine: &Machine,
     options: &Options,
     info: &Arc<RunInfo>,
+    causes: Option<SharedCauses>,
 ) -> Result<Option<(Server, CycleEnd)>, HostError> {
     let Some(place) = place else { return Ok(None) };
     let (control_end, cycle_end) = queue::channel();
@@ -311,9 +300,24 @@ fn start_server(
         machine: machine.clone(),
         info: Arc::clone(info),
         state,
+        causes,
     };
     let server = Server::start(place, setting, control_end)?;
     Ok(Some((server, cycle_end)))
+}
+
+/// What finds the causes of overruns; in virtual time there are none.
+fn start_watcher(
+    machine: &Machine,
+    options: &Options,
+    info: &Arc<RunInfo>,
+) -> Result<Option<(Sentry, Watcher)>, HostError> {
+    if !options.real_time {
+        return Ok(None);
+    }
+    let (sentry, post) = sentry::channel(machine.cycle.period_ns);
+    let watcher = Watcher::start(post, &options.state, Arc::clone(info))?;
+    Ok(Some((sentry, watcher)))
 }
 
 fn start_recorder(
@@ -376,35 +380,26 @@ where
             "this is a fault of twinstep: please report it",
         )
     })?;
+    let phases = match (&options.samples, options.cycles) {
+        (Some(_), Some(cycles)) => phases.with_trace(Trace::new(cycles)),
+        _ => phases,
+    };
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
-    let parts: &[u8] = machine.recipes.first().map_or(&[], |recipe| &recipe.parts);
-    let period_s = period_ns as f64 / 1e9;
+    let strokes = machine.stroke_contexts();
     let source = ProgramSource::new(
         &mut programs,
         &stations,
-        parts,
+        &strokes,
         machine.axes.len(),
-        period_s,
+        period_ns as f64 / 1e9,
         plan::stop_ramp_s(machine),
         options.armed,
     );
-    let mut controlled = shared::controlled_axes(machine);
-    let mut asked = vec![StationSetpoint::default(); machine.stations.len()];
-    let axes = controlled.len();
-    let outlet = (machine.shared.as_ref())
-        .map(|settings| SharedOutlet::new(settings, axes))
-        .transpose()?;
-    let settings = machine.shared.as_ref();
-    let controller = match settings.and_then(|shared| Some((shared, shared.controller?))) {
-        None => None,
-        Some((settings, Controller { liveness_cycles })) => {
-            let (axes, stations) = (&mut controlled, &mut asked);
-            let armed = options.armed;
-            let source = ControllerSource::new(axes, stations, period_s, liveness_cycles, armed);
-            Some(SharedController::new(settings, machine, source)?)
-        }
-    };
+    // In virtual time there is nobody to share with.
+    let settings = machine.shared.as_ref().filter(|_| options.real_time);
+    let mut moved = shared::Moved::of(machine);
+    let (outlet, controller) = shared::open(settings, machine, &mut moved, options.armed)?;
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
@@ -419,12 +414,23 @@ where
         ));
     }
     let owns_outputs = bus.takes_outputs();
+    let asks = (machine.shared.as_ref()).is_some_and(|shared| shared.controller.is_some());
+    if owns_outputs && asks && controller.is_none() {
+        remark(
+            "in virtual time nothing is shared: the axes run their programs, not a controller's set-points",
+        );
+    }
     let source: Option<Box<dyn SetpointSource>> = match controller {
         _ if !owns_outputs => None,
         Some(controller) => Some(Box::new(controller)),
         None => Some(Box::new(source)),
     };
     info.set_start_utc_ns(clock::utc_ns());
+    let learnt = bus.process_data();
+    info.set_process_data(learnt);
+    if let Some(learnt) = learnt {
+        remark(learnt.text());
+    }
     let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
     if let Some(outlet) = outlet {
         runner.share(outlet);
@@ -433,6 +439,15 @@ where
         runner.stop_on_overrun();
     }
     runner.run(options.cycles);
+    // A master that started again may have been learnt since.
+    info.set_process_data(runner.bus().process_data());
+    if let Some(samples) = &options.samples {
+        samples.put(Measured {
+            trace: runner.take_trace(),
+            phases: *runner.phases().snapshot(),
+            trust,
+        });
+    }
     // What is counted belongs to the run; the stop comes after it.
     let done = Done {
         cycles: runner.cycles(),
@@ -441,6 +456,8 @@ where
         overruns: runner.phases().overruns(),
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
+        coast: runner.coast().line(),
+        shared: (runner.shared_counts()).map(|counts| SharedLine::new(counts, &info.names)),
         trust,
         trouble: None,
         ended: runner.take_ended(),
@@ -450,70 +467,5 @@ where
     Ok(Done {
         trouble: runner.stop(),
         ..done
-    })
-}
-
-fn finish(
-    machine: &Machine,
-    options: &Options,
-    output: &Output,
-    done: &Done,
-    totals: ScribeTotals,
-) -> Result<Exit, HostError> {
-    let shares = plan::shares(machine);
-    let extrapolated = thresholds::extrapolated(machine, shares);
-    let summary = SummaryLine {
-        cycles: done.cycles,
-        period_ns: machine.cycle.period_ns,
-        events: totals.raised,
-        dropped_events: totals.dropped,
-        overruns: done.overruns,
-        digest: format!("{:016x}", done.digest),
-        false_alarms: FalseAlarmsLine {
-            asked_s: machine.judge.false_alarm_interval_s as u64,
-            extrapolated_s: extrapolated.map(|all| all.interval_s() as u64),
-            extrapolated_low_s: extrapolated.map(|all| all.low_s() as u64),
-            demonstrated_s: totals.exposure.demonstrated_s(),
-            streams: shares.streams(),
-        },
-        bus: done.bus,
-        phase: done.phase,
-        phases: done.summary_phases,
-        trust: done.trust,
-    };
-    if output.json() {
-        done.health.iter().for_each(|line| output.json_line(line));
-        output.json_line(&summary);
-    } else {
-        if !done.health.is_empty() {
-            output.line(&health::text(&done.health));
-        }
-        output.line(&tables::summary_text(&summary));
-    }
-    if let Some(trouble) = done.trouble.as_ref().filter(|_| !done.owns_outputs) {
-        return Err(HostError::machine(
-            format!("the source of the process data failed: {trouble}"),
-            "what came before was judged",
-        ));
-    }
-    if let Some(ended) = &done.ended {
-        let then = done.trouble.as_ref().map_or("it was stopped in order".to_owned(), |trouble| {
-            format!("it did not stop in order: {trouble}; make sure that it stands before anybody enters")
-        });
-        return Err(HostError::machine(
-            format!("the machine was stopped: {ended}"),
-            then,
-        ));
-    }
-    if let Some(trouble) = &done.trouble {
-        return Err(HostError::machine(
-            format!("the machine did not stop in order: {trouble}"),
-            "make sure that it stands before anybody enters; the drives' watchdogs act on their own options",
-        ));
-    }
-    Ok(if options.judge && totals.raised > 0 {
-        Exit::Deviations
-    } else {
-        Exit::Fine
     })
 }

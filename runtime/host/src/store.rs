@@ -4,10 +4,12 @@
 //! that a power cut could take back. Numbers run from 1 without gaps: they are given in the transaction that stores
 //! the events, and a transaction that fails gives none. Any tool that reads SQLite reads the store.
 
+use crate::attached::ProcessData;
 use crate::error::HostError;
 use crate::false_alarms::Exposure;
 use crate::lines::EventRecord;
 use crate::lock::{LockError, WriterLock};
+use crate::names::RunInfo;
 pub use crate::store_error::StoreError;
 pub use crate::store_reader::{Since, StoreReader, StoredEvent};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -37,6 +39,13 @@ CREATE TABLE events(
     json TEXT NOT NULL
 ) STRICT;
 CREATE TABLE exposure(plan TEXT PRIMARY KEY, seen_ns INTEGER NOT NULL, alarms INTEGER NOT NULL) STRICT;
+";
+
+/// Made in stores of earlier versions too: whoever reads those does without.
+const RUNS: &str = "
+CREATE TABLE IF NOT EXISTS runs(
+    start_utc_ns INTEGER NOT NULL, plan TEXT NOT NULL, seen_ns INTEGER NOT NULL, process_data TEXT
+) STRICT;
 ";
 
 const INSERT: &str = "
@@ -155,6 +164,7 @@ impl StoreWriter {
                 .map_err(&failed)?;
             transaction.commit().map_err(&failed)?;
         }
+        connection.execute_batch(RUNS).map_err(&failed)?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| {
                 row.get(0)
@@ -259,6 +269,26 @@ impl StoreWriter {
                 alarms: count(alarms),
             }),
         )
+    }
+
+    /// Notes a run that has ended: when its first cycle was, how long it was watched, and what said where the process
+    /// data of a tapped bus stand.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub fn add_run(&mut self, run: &RunInfo, seen_ns: u64) -> Result<(), StoreError> {
+        self.connection
+            .execute(
+                "INSERT INTO runs VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    integer(run.utc_ns(0)),
+                    run.plan,
+                    integer(seen_ns),
+                    run.process_data().map(ProcessData::word),
+                ],
+            )
+            .map(|_| ())
+            .map_err(StoreError::sqlite(&self.path))
     }
 
     /// Sets what was watched under `plan` in all runs.

@@ -245,3 +245,43 @@ fn a_store_can_be_opened_as_a_file_that_nobody_writes() {
     let reader = StoreReader { connection, path };
     assert_eq!(reader.since(0).count(), 2);
 }
+
+#[test]
+fn every_run_is_noted_also_in_a_store_that_had_no_place_for_it() {
+    use crate::attached::ProcessData;
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_info();
+    let store = StoreWriter::open(folder.path()).unwrap();
+    store.connection.execute_batch("DROP TABLE runs").unwrap();
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    for from in [
+        None,
+        Some(ProcessData::StartUp),
+        Some(ProcessData::Configuration),
+    ] {
+        run.set_process_data(from);
+        store.add_run(&run, 7).unwrap();
+    }
+    let mut query = store
+        .connection
+        .prepare("SELECT start_utc_ns, plan, seen_ns, process_data FROM runs")
+        .unwrap();
+    let rows = query.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    });
+    let rows: Vec<(i64, String, i64, Option<String>)> = rows.unwrap().map(Result::unwrap).collect();
+    for (row, from) in rows
+        .iter()
+        .zip([None, Some("start_up"), Some("configuration")])
+    {
+        let expected = (
+            integer(run.utc_ns(0)),
+            run.plan.clone(),
+            7,
+            from.map(str::to_owned),
+        );
+        assert_eq!(*row, expected);
+    }
+    assert_eq!(rows.len(), 3);
+}

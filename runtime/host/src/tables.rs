@@ -3,6 +3,7 @@
 use crate::lines::{AccuracyLine, EventRecord, FreeRunLine, SummaryLine};
 use crate::phases::Phase;
 use crate::trust::Trust;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// An event in one line.
@@ -46,10 +47,16 @@ pub fn summary_text(summary: &SummaryLine) -> String {
             us(figures.max_ns)
         );
     }
+    if let Some(from) = summary.process_data {
+        let _ = writeln!(text, "{}", from.text());
+    }
+    if let Some(shared) = &summary.shared {
+        let _ = writeln!(text, "{}", shared.text());
+    }
     let bus = &summary.bus;
     let _ = write!(
         text,
-        "{} cycles of {} us, {} deviations, {} events dropped, {} overruns\n\
+        "{} cycles of {} us, {} deviations, {} events dropped, {} overruns{}\n\
          bus: {} lost, {} late, {} duplicate, {} foreign, {} working counter errors\n\
          {}\n\
          digest {}",
@@ -58,6 +65,7 @@ pub fn summary_text(summary: &SummaryLine) -> String {
         summary.events,
         summary.dropped_events,
         summary.overruns,
+        causes(&summary.overrun_causes),
         bus.lost,
         bus.late,
         bus.duplicate,
@@ -94,6 +102,24 @@ pub fn trust_text(trust: &Trust) -> String {
         );
     }
     text
+}
+
+/// A time in microseconds.
+pub fn us(ns: u64) -> String {
+    format!("{:.1}", ns as f64 / 1000.0)
+}
+
+/// Overruns by cause, most of them first.
+pub fn causes(by_cause: &BTreeMap<String, u64>) -> String {
+    if by_cause.is_empty() {
+        return String::new();
+    }
+    let mut all: Vec<_> = by_cause.iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let named: Vec<_> = (all.iter())
+        .map(|(cause, count)| format!("{count} {}", cause.replace('_', " ")))
+        .collect();
+    format!(" ({})", named.join(", "))
 }
 
 /// Accuracy per horizon and free run, as one table each.

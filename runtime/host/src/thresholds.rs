@@ -1,4 +1,4 @@
-//! Thresholds of the one-cycle innovations, from the asked interval between false alarms and the tails of the healthy record.
+//! Thresholds of the one-cycle innovations of axes and stations, from the asked interval between false alarms and the tails of the healthy record.
 //!
 //! Every detector of every axis is a stream and gets the same share of the asked rate ([`Shares`]). The level that its tail passes at that rate
 //! is its threshold. Asked for an interval within the healthy record the fit of the tail alone decides, although one stream of many
@@ -8,7 +8,8 @@
 //! it lacks is not in its tail. An explicit limit in the configuration overrides that of the tail.
 
 use crate::false_alarms::{Extrapolated, Shares};
-use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine};
+use crate::plan::figures;
+use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine, StationTwin};
 use twinstep_models::innovation::{NEXT, WHITENED, WHITENED_CHANNELS, Whitened};
 use twinstep_models::tail::Tail;
 
@@ -31,15 +32,33 @@ pub fn streams(machine: &Machine) -> usize {
     twins(machine)
         .flat_map(|twin| twin.innovations.iter().flatten())
         .map(|healthy| healthy.tails().iter().flatten().count())
-        .sum()
+        .sum::<usize>()
+        + pressures(machine).count()
 }
 
-/// The shortest healthy record among the tails (s); none without tails.
+/// Stations whose pressure is judged by a tail.
+fn pressures(machine: &Machine) -> impl Iterator<Item = (&StationTwin, f64, Tail)> {
+    let twins = (machine.stations.iter()).filter_map(|station| station.twin.as_ref());
+    twins.filter_map(|twin| twin.pressure_tail.map(|(sigma, tail)| (twin, sigma, tail)))
+}
+
+/// Limit of the one-cycle innovation of a station's pressure (Pa); none: off.
+pub fn pressure_pa(twin: &StationTwin, asked_s: f64, shares: Shares) -> Option<f64> {
+    let learnt = || {
+        let (sigma_pa, tail) = twin.pressure_tail?;
+        Some(sigma_pa * level(&tail, asked_s, shares))
+    };
+    twin.pressure_limit_pa.or_else(learnt)
+}
+
+/// The shortest healthy record among the tails and figures (s); none without both.
 pub fn shortest_record_s(machine: &Machine) -> Option<f64> {
     twins(machine)
         .flat_map(|twin| twin.innovations.iter().flatten())
         .flat_map(|healthy| healthy.tails().into_iter().flatten())
+        .chain(pressures(machine).map(|(_, _, tail)| tail))
         .map(|tail| tail.record_s)
+        .chain(figures::laws(machine).map(|law| law.record_s))
         .min_by(f64::total_cmp)
 }
 
@@ -69,7 +88,7 @@ pub fn of(twin: &AxisTwin, asked_s: f64, shares: Shares) -> Innovation {
 }
 
 /// What the tails say of the rate of false alarms at the thresholds in force, all streams of the machine together. Streams without a tail
-/// (features of movements, signatures, leaks) count with the share that their thresholds were computed for.
+/// (leaks) count with the share that their thresholds were computed for.
 ///
 /// None where nothing is known: no tails, or a limit without one.
 pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
@@ -91,9 +110,20 @@ pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
             }
         }
     }
+    for station in &machine.stations {
+        let Some(twin) = &station.twin else { continue };
+        match (pressure_pa(twin, asked_s, shares), twin.pressure_tail) {
+            (Some(limit_pa), Some((sigma_pa, tail))) => {
+                all.add(&held(&tail, asked_s, shares), limit_pa / sigma_pa);
+            }
+            (Some(_), None) => return None,
+            (None, _) => {}
+        }
+    }
     if all.streams == 0 {
         return None;
     }
+    figures::extrapolate(machine, shares, &mut all);
     all.add_designed(
         shares.streams().saturating_sub(all.streams),
         shares.per_s(asked_s),
@@ -172,6 +202,10 @@ mod tests {
             twin.velocity_limit_m_per_s = None;
             twin.current_limit_a = None;
             twin.innovations = [healthy, None, None, None];
+            twin.baseline.clear();
+        }
+        for station in &mut machine.stations {
+            station.twin.as_mut().unwrap().pressure_tail = None;
         }
         machine
     }
@@ -189,6 +223,34 @@ mod tests {
         let near = of(twin, 20.0, SHARES).whitened[0].unwrap();
         assert_eq!(near.window, TAIL.reaching(27.0).level(1.0 / (20.0 * 27.0)));
         assert!(near.window < whitened.window);
+    }
+
+    #[test]
+    fn a_pressure_has_the_limit_of_its_tail_and_counts() {
+        let mut machine = machine();
+        let without = extrapolated(&machine, SHARES).unwrap();
+        let twin = machine.stations[0].twin.as_mut().unwrap();
+        assert_eq!(pressure_pa(twin, 20.0, SHARES), None);
+        twin.pressure_tail = Some((2.0, TAIL));
+        let near_pa = pressure_pa(twin, 20.0, SHARES).unwrap();
+        assert_eq!(
+            near_pa,
+            2.0 * TAIL.reaching(27.0).level(1.0 / (20.0 * 27.0))
+        );
+        let far_pa = pressure_pa(twin, 2_592_000.0, SHARES).unwrap();
+        assert!(far_pa >= 2.0 * BEYOND * TAIL.largest, "{far_pa}");
+        let with = extrapolated(&machine, SHARES).unwrap();
+        // It takes the place of a stream that was counted with its share.
+        assert_eq!(with.streams, without.streams);
+        assert_eq!(
+            streams(&machine),
+            2 * (machine.axes.len() + machine.presses.len()) + 1
+        );
+        let twin = machine.stations[0].twin.as_mut().unwrap();
+        twin.pressure_limit_pa = Some(9.0);
+        assert_eq!(pressure_pa(twin, 20.0, SHARES), Some(9.0));
+        twin.pressure_tail = None;
+        assert_eq!(extrapolated(&machine, SHARES), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
+use crate::realtime::{capabilities, nic};
 use crate::snapshot::hold_signals;
 use twinstep_config::machine::{Machine, Qdisc};
 use twinstep_drivers::net::{NetError, Setup};
@@ -32,7 +33,9 @@ pub fn with(
         );
     }
     let done = run();
-    for trouble in setup.restore() {
+    // The run has given up its rights, but for the one that this takes.
+    let left = capabilities::with(nic::RIGHTS, || setup.restore());
+    for trouble in left {
         output.note(&format!("{}: {trouble}", tsn.interface));
     }
     done

@@ -7,14 +7,16 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use iceoryx2::node::NodeBuilder;
 use iceoryx2::service::ipc;
 use iceoryx2::service::service_name::ServiceName;
 use twinstep_config::fault::Fault;
-use twinstep_config::machine::{Machine, Shared};
-use twinstep_cycle::setpoint::ProgramSource;
+use twinstep_config::machine::{Controller, Machine, Shared};
+use twinstep_cycle::controller::Phase as ControllerPhase;
+use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
 use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::in_process::InProcess;
@@ -24,13 +26,14 @@ use twinstep_drivers::segment::Segment;
 use twinstep_host::control::queue::{self, Answer, Command};
 use twinstep_host::control::status::StatusBuffer;
 use twinstep_host::names::{Names, RunInfo};
+use twinstep_host::overruns::sentry;
 use twinstep_host::pacer::{Pace, Pacer};
 use twinstep_host::phases::{Phase, PhaseSettings, PhaseStatistics, Row, Timing};
 use twinstep_host::plan::{self, PlanStore};
 use twinstep_host::recorder::Recorder;
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
-use twinstep_host::shared::{AxisState, CycleHeader, SharedOutlet};
+use twinstep_host::shared::{self, AxisState, AxisTarget, CycleHeader, RequestHeader};
 use twinstep_host::snapshot::{self, Control};
 use twinstep_host::store::StoreWriter;
 use twinstep_host::trust::Trust;
@@ -91,13 +94,52 @@ const FAULTS: [&str; 5] = [
     "drive_fault:lift:code=0x2310@8s",
 ];
 
-/// Runs the press cell as a run does and returns calls of the heap in `cycles` cycles after `warm_up`, and the events.
+/// Resident memory that the threads beside the cycle may take on (kB): a page cache of SQLite that is still filling.
+const GROWTH_KB: u64 = 1024;
+
+/// What goes on beside the cycle.
+struct Load {
+    faults: &'static [&'static str],
+    record: bool,
+}
+
+/// All that there is.
+const EVERYTHING: Load = Load {
+    faults: &FAULTS,
+    record: true,
+};
+
+/// What a run did.
+struct Seen {
+    /// Calls of the heap in the cycle thread.
+    calls: u64,
+    events: usize,
+    /// Resident memory of the process after each tenth of the cycles (kB).
+    resident_kb: Vec<u64>,
+}
+
+/// Resident memory of this process (kB).
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_ascii_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// Runs the press cell as a run does, and looks at `cycles` cycles (a multiple of ten) after `warm_up`.
 fn heap_calls(
     machine: &Machine,
     pace: impl Fn(Clock) -> Pace,
     warm_up: u64,
     cycles: u64,
-) -> (u64, usize) {
+    load: Load,
+) -> Seen {
     let folder = tempfile::tempdir().unwrap();
     let plan = PlanStore::new(machine);
     let info = Arc::new(RunInfo::new(
@@ -118,19 +160,24 @@ fn heap_calls(
     .unwrap();
     let writer = Writer::create(folder.path().join("run.csv"), machine).unwrap();
     let (record, recorder) = Recorder::start(Box::new(writer), &map.image()).unwrap();
+    let record = load.record.then_some(record);
     let (snapshots, mut receiver) = snapshot::channel();
     let (mut control, commands) = queue::channel();
+    // Nobody takes what it hands over: its queues are bounded.
+    let (sentry, _post) = sentry::channel(machine.cycle.period_ns);
     let outlets = Outlets {
+        uadp: None,
         events,
         strokes: None,
-        record: Some(record),
+        record,
         snapshots,
         control: Control::default(),
         commands: Some(commands),
+        sentry: Some(sentry),
     };
 
     let mut segment = Segment::new(machine, 1, 1).unwrap();
-    for fault in FAULTS {
+    for fault in load.faults {
         segment
             .inject(&Fault::parse(fault, machine).unwrap())
             .unwrap();
@@ -153,15 +200,24 @@ fn heap_calls(
     .unwrap();
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
+    let strokes = machine.stroke_contexts();
     let source = ProgramSource::new(
         &mut programs,
         &stations,
-        &machine.recipes[0].parts,
+        &strokes,
         machine.axes.len(),
         machine.cycle.period_ns as f64 / 1e9,
         plan::stop_ramp_s(machine),
         true,
     );
+    let mut moved = shared::Moved::of(machine);
+    let settings = machine.shared.as_ref();
+    let (outlet, controller) = shared::open(settings, machine, &mut moved, true).unwrap();
+    let sender = controller.as_ref().map(|_| Sender::start(machine));
+    let source: Box<dyn SetpointSource> = match controller {
+        Some(controller) => Box::new(controller),
+        None => Box::new(source),
+    };
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     let mut runner = Runner::new(
@@ -169,16 +225,14 @@ fn heap_calls(
         pacer,
         map,
         pipeline,
-        Some(Box::new(source)),
+        Some(source),
         outlets,
         phases,
         Trust::observe(),
     );
 
-    if let Some(settings) = &machine.shared {
-        runner.share(
-            SharedOutlet::new(settings, machine.axes.len() + machine.presses.len()).unwrap(),
-        );
+    if let Some(outlet) = outlet {
+        runner.share(outlet);
     }
     let node = NodeBuilder::new().create::<ipc::Service>().unwrap();
     let subscriber = machine.shared.as_ref().map(|settings| {
@@ -208,11 +262,15 @@ fn heap_calls(
     ] {
         control.send(command).unwrap();
     }
-    let before = count();
-    for _ in 0..cycles {
-        runner.cycle();
+    let (mut calls, mut resident_kb) = (0, Vec::with_capacity(10));
+    for _ in 0..10 {
+        let before = count();
+        for _ in 0..cycles / 10 {
+            runner.cycle();
+        }
+        calls += count() - before;
+        resident_kb.push(self::resident_kb());
     }
-    let calls = count() - before;
     let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
     assert!(
         answers.iter().any(|(_, answer)| {
@@ -226,11 +284,77 @@ fn heap_calls(
         let sample = subscriber.receive().unwrap().expect("the newest are there");
         assert!(sample.user_header().cycle > warm_up, "{sample:?}");
     }
+    if let Some(sender) = sender {
+        let sent = sender.stop();
+        assert!(sent > 1, "{sent} requests");
+        let counts = runner.shared_counts().unwrap();
+        assert_eq!(counts.dropped, 0);
+        let controller = counts.controller.unwrap();
+        assert_eq!(controller.refused, 0, "{controller:?}");
+        assert_ne!(
+            controller.phase,
+            ControllerPhase::Waiting,
+            "requests were taken"
+        );
+    }
     drop(runner);
     scribe.stop(0).unwrap();
     recorder.stop().unwrap();
     let announced = *announced.lock().unwrap();
-    (calls, announced)
+    Seen {
+        calls,
+        events: announced,
+        resident_kb,
+    }
+}
+
+/// A controller on a thread of its own: its heap is not the cycle's.
+struct Sender {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<u64>,
+}
+
+impl Sender {
+    /// The first request is sent when this returns.
+    fn start(machine: &Machine) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let name = format!(
+            "twinstep/{}/requests/1",
+            machine.shared.as_ref().unwrap().name
+        );
+        let axes = machine.axes.len() + machine.presses.len();
+        let (begun, first) = std::sync::mpsc::channel();
+        let asked = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let node = NodeBuilder::new().create::<ipc::Service>().unwrap();
+            let service = node.service_builder(&ServiceName::new(&name).unwrap());
+            let service = service.publish_subscribe::<[AxisTarget]>();
+            let service = service.user_header::<RequestHeader>().open().unwrap();
+            let publisher = service.publisher_builder().initial_max_slice_len(axes);
+            let publisher = publisher.create().unwrap();
+            let mut sent = 0;
+            while !asked.load(Ordering::Relaxed) {
+                let sample = publisher.loan_slice_uninit(axes).unwrap();
+                sample
+                    .write_from_fn(|_| AxisTarget::default())
+                    .send()
+                    .unwrap();
+                sent += 1;
+                if sent == 1 {
+                    begun.send(()).unwrap();
+                }
+            }
+            sent
+        });
+        first.recv().unwrap();
+        Self { stop, thread }
+    }
+
+    /// Ends it. Returns how many requests it has sent.
+    fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
 }
 
 fn press_cell() -> Machine {
@@ -239,11 +363,12 @@ fn press_cell() -> Machine {
 
 #[test]
 fn ten_thousand_cycles_of_the_press_cell_leave_the_heap_alone() {
-    let (calls, events) = heap_calls(
+    let Seen { calls, events, .. } = heap_calls(
         &press_cell(),
         |clock| Pace::Virtual(Some(clock)),
         100,
         10_000,
+        EVERYTHING,
     );
     // Otherwise the way of an event would be untested. Bus and drive at least.
     assert!(events >= 2, "{events} events");
@@ -258,15 +383,58 @@ fn sharing_with_a_subscriber_leaves_the_heap_alone() {
         axes_every: 1,
         controller: None,
     });
-    let (calls, events) = heap_calls(&machine, |clock| Pace::Virtual(Some(clock)), 100, 10_000);
-    assert!(events >= 2, "{events} events");
-    assert_eq!(calls, 0);
+    let pace = |clock| Pace::Virtual(Some(clock));
+    let seen = heap_calls(&machine, pace, 100, 10_000, EVERYTHING);
+    assert!(seen.events >= 2, "{} events", seen.events);
+    assert_eq!(seen.calls, 0);
+}
+
+#[test]
+fn a_controller_leaves_the_heap_alone() {
+    let mut machine = press_cell();
+    machine.shared = Some(Shared {
+        name: format!("allocations-controller-{}", std::process::id()),
+        axes_every: 1,
+        controller: Some(Controller { liveness_cycles: 5 }),
+    });
+    let pace = |clock| Pace::Virtual(Some(clock));
+    let seen = heap_calls(&machine, pace, 100, 10_000, EVERYTHING);
+    assert_eq!(seen.calls, 0);
 }
 
 #[test]
 fn real_time_leaves_the_heap_alone() {
-    let (calls, _) = heap_calls(&press_cell(), Pace::Wall, 100, 500);
+    let Seen { calls, .. } = heap_calls(&press_cell(), Pace::Wall, 100, 500, EVERYTHING);
     assert_eq!(calls, 0);
+}
+
+/// `scripts/soak` runs this over ten million cycles of a release build.
+#[test]
+fn memory_stays_as_it_is_over_a_long_run() {
+    let cycles = std::env::var("TWINSTEP_SOAK_CYCLES").map_or(100_000, |cycles| {
+        cycles
+            .parse()
+            .expect("TWINSTEP_SOAK_CYCLES is a number of cycles")
+    });
+    // The machine keeps moving, and a deviation comes and stays.
+    let load = Load {
+        faults: &[
+            "friction:carriage:factor=1.5@1s",
+            "leak:gripper:rate=10mbar/s@1s",
+        ],
+        record: false,
+    };
+    let pace = |clock| Pace::Virtual(Some(clock));
+    let seen = heap_calls(&press_cell(), pace, 2_000, cycles, load);
+    println!(
+        "{cycles} cycles, {} heap calls in the cycle thread, {} events, resident {:?} kB",
+        seen.calls, seen.events, seen.resident_kb
+    );
+    assert_eq!(seen.calls, 0);
+    assert!(seen.events > 0);
+    // The first fifth fills the caches of the store, whose thread may take memory.
+    let (early, last) = (seen.resident_kb[1], seen.resident_kb[9]);
+    assert!(last <= early + GROWTH_KB, "{:?} kB", seen.resident_kb);
 }
 
 #[test]

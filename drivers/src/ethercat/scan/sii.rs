@@ -30,6 +30,11 @@ impl Sii {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// All of it.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// A word; 0 where it was not read.
     pub fn word(&self, at: usize) -> u16 {
         let byte = |at: usize| self.bytes.get(at).copied().unwrap_or_default();

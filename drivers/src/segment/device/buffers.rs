@@ -156,7 +156,7 @@ impl Device {
         }
     }
 
-    /// The last whole outputs of a SyncManager; none where there were none yet.
+    /// Where the last whole value of a SyncManager lies; none where there was none yet.
     pub(super) fn whole(&self, index: usize) -> Option<core::ops::Range<usize>> {
         let (sm, buffers) = (self.sync_managers.get(index)?, self.buffers.get(index)?);
         let area = sm.area();

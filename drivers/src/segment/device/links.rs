@@ -51,6 +51,11 @@ impl Device {
         }
     }
 
+    /// DL control keeps a port closed.
+    pub fn is_closed(&self, port: usize) -> bool {
+        self.byte(0x0101) >> (2 * port) & 3 == 3
+    }
+
     /// DL status: PDI running, its watchdog fine; link, loop and communication of every port.
     pub(super) fn publish_links(&mut self) {
         let mut status = 0x0003_u16;

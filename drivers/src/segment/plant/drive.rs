@@ -68,6 +68,8 @@ pub struct DriveUnit {
     p: UnitParameters,
     loops: Loops,
     mechanics: Mechanics,
+    /// Of the step under way.
+    loads: Loads,
     tool: Option<Tool>,
     command: DriveCommand,
     input: LoopInput,
@@ -103,6 +105,7 @@ impl DriveUnit {
         let mut unit = Self {
             loops: Loops::new(p.loops, start_m),
             mechanics: Mechanics::new(p.mechanics, start_m),
+            loads: Loads::default(),
             tool,
             command: DriveCommand::default(),
             switches: Switches::new(p.switches, p.counts_per_rev, start_m, 0.0),
@@ -321,10 +324,9 @@ impl DriveUnit {
         a + (b - a) * part
     }
 
-    /// One step of 16 kHz; `neighbours` are the accelerations of the axes before and after (m/s2).
+    /// Begins a step of 16 kHz with the loops; `neighbours` are the accelerations of the axes before and after (m/s2).
     #[inline]
-    pub(super) fn step(&mut self, neighbours: [f64; 2]) {
-        let dt = self.p.dt_s;
+    pub(super) fn control(&mut self, neighbours: [f64; 2]) {
         self.input.sensor_gain = self.modifiers.current_gain;
         self.input.sensor_noise_a = CURRENT_NOISE * self.p.rated_current_a * self.rng.bell();
         let measured = self.loops.step(&self.input);
@@ -341,7 +343,7 @@ impl DriveUnit {
             1.0
         };
         let frame = self.p.coupling_kg[0] * neighbours[0] + self.p.coupling_kg[1] * neighbours[1];
-        let loads = Loads {
+        self.loads = Loads {
             motor_n: self.loops.current_a
                 * self.p.force_n_per_a
                 * (1.0 + self.p.ripple_per_n * cogging)
@@ -353,8 +355,23 @@ impl DriveUnit {
             added_gap_m: self.modifiers.gap_m,
             brake: self.brake,
         };
-        self.mechanics.step(&loads);
+    }
 
+    /// Substeps of its mechanics.
+    pub(super) fn substeps(&self) -> u32 {
+        self.mechanics.substeps
+    }
+
+    /// Substep `number` of its mechanics, where it has so many.
+    #[inline]
+    pub(super) fn move_on(&mut self, number: u32) {
+        self.mechanics.substep_of(number, &self.loads);
+    }
+
+    /// Ends the step with the encoder.
+    #[inline]
+    pub(super) fn measure(&mut self) {
+        let dt = self.p.dt_s;
         let counts = self.encoder();
         let moved = (counts - self.counts) * self.m_per_count / dt;
         self.counts = counts;

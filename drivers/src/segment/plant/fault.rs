@@ -26,6 +26,8 @@ pub(super) enum Effect {
     Lubrication(f64),
     /// Amplitude of friction over a revolution, relative to friction (1).
     Spalling(f64),
+    /// Factor on the stiffness of a press and its stiffest part in series (1).
+    Stiffness(f64),
 }
 
 /// Share of a lack of lubrication that Coulomb friction takes.
@@ -66,6 +68,7 @@ impl Injected {
             Effect::Backlash(gap_m) => to.gap_m += gap_m * share,
             Effect::CurrentGain(factor) => to.current_gain *= 1.0 + (factor - 1.0) * share,
             Effect::EncoderSlip(step_m) => to.slip_m += step_m * (share * SLIPS).floor() / SLIPS,
+            Effect::Stiffness(factor) => to.stiffness *= 1.0 + (factor - 1.0) * share,
             Effect::Lubrication(factor) => {
                 to.dry *= 1.0 + (factor - 1.0) * share;
                 to.friction *= 1.0 + DRY_COULOMB * (factor - 1.0) * share;

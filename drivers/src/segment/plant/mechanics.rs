@@ -77,7 +77,8 @@ pub(super) struct Loads {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mechanics {
     p: MechanicsParameters,
-    substeps: u32,
+    /// Substeps within one step of the drive.
+    pub substeps: u32,
     dt_s: f64,
     stiffness: f64,
     damping: f64,
@@ -163,9 +164,17 @@ impl Mechanics {
     }
 
     /// Advances by one step of the drive.
-    #[inline]
+    #[cfg(test)]
     pub fn step(&mut self, loads: &Loads) {
-        for _ in 0..self.substeps {
+        for number in 0..MAX_SUBSTEPS {
+            self.substep_of(number, loads);
+        }
+    }
+
+    /// Substep `number` of a step, 0 to [`MAX_SUBSTEPS`] - 1; nothing where it has fewer.
+    #[inline]
+    pub fn substep_of(&mut self, number: u32, loads: &Loads) {
+        if number < self.substeps {
             self.substep(loads);
         }
     }

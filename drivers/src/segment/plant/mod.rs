@@ -47,6 +47,8 @@ const MAX_STEPS: u64 = 32_000;
 /// The machine behind the bus.
 pub struct Plant {
     drives: Vec<DriveUnit>,
+    /// Of the mechanics of any drive.
+    most_substeps: u32,
     stations: Vec<StationUnit>,
     faults: [Option<Injected>; MAX_FAULTS],
     /// Time of the plant's state (ns); none before the first call.
@@ -73,7 +75,7 @@ impl Plant {
             .presses
             .iter()
             .map(|press| (&press.axis, Some(press)));
-        let drives = axes
+        let drives: Vec<_> = axes
             .chain(presses)
             .enumerate()
             .map(|(index, (axis, press))| draw::drive_unit(machine, axis, press, index, draw))
@@ -90,6 +92,7 @@ impl Plant {
             })
             .collect();
         Self {
+            most_substeps: drives.iter().map(DriveUnit::substeps).max().unwrap_or(0),
             drives,
             stations,
             faults: [None; MAX_FAULTS],
@@ -142,8 +145,17 @@ impl Plant {
             };
             // Both neighbours count with their acceleration of the step before, whatever the order of the axes.
             let own = unit.load_acceleration();
-            unit.step([before, after]);
+            unit.control([before, after]);
             before = own;
+        }
+        // Axes in turn within a substep: each is one long chain of dependent operations, and the processor has room for several.
+        for number in 0..self.most_substeps {
+            for unit in &mut self.drives {
+                unit.move_on(number);
+            }
+        }
+        for unit in &mut self.drives {
+            unit.measure();
         }
         if self.station == 0 {
             for station in &mut self.stations {
@@ -197,6 +209,12 @@ impl Plant {
                 _ => fault.apply(share, &mut unit.modifiers),
             }
             fault.done |= started;
+        }
+        for unit in &mut self.drives {
+            let factor = unit.modifiers.stiffness;
+            if let Some(tool) = unit.tool_mut() {
+                tool.soften(factor);
+            }
         }
     }
 
@@ -344,6 +362,10 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
         FaultKind::Spalling { depth } => Ok((
             Effect::Spalling(size(*depth, 0.0, 1.0, "depth of spalling")?),
             axis()?,
+        )),
+        FaultKind::Stiffness { factor } => Ok((
+            Effect::Stiffness(size(*factor, 0.2, 1.0, "stiffness factor")?),
+            press()?,
         )),
         FaultKind::FrameLoss { .. } | FaultKind::Bus(_) => {
             Err("this is a fault of the bus, not of the machine behind it".to_owned())

@@ -44,7 +44,10 @@ pub(super) struct Tool {
     approach_m: f64,
     margin_m: f64,
     chamfer_m: f64,
+    /// The frame as it was built, and as it is.
+    built_n_per_m: f64,
     frame_n_per_m: f64,
+    stiffest_n_per_m: f64,
     frame_share: f64,
     rng: Rng,
     /// Strokes since the start.
@@ -81,10 +84,8 @@ impl Tool {
         let stiffest = shapes
             .iter()
             .fold(1e5_f64, |most, s| most.max(s.stiffness_n_per_m));
-        let sequence = machine
-            .recipes
-            .first()
-            .map_or_else(Vec::new, |recipe| recipe.parts.clone());
+        let strokes = machine.stroke_contexts();
+        let sequence = strokes.iter().map(|stroke| stroke.part).collect();
         let stroke = &press.stroke;
         let mut new = Self {
             shapes,
@@ -97,7 +98,9 @@ impl Tool {
             approach_m: stroke.approach_m,
             margin_m: (0.1 * (stroke.top_m - stroke.approach_m).abs()).min(2e-3),
             chamfer_m: 60e-6 * machine_rng.around_one(0.15),
-            frame_n_per_m: FRAME_STIFFNESS * stiffest * machine_rng.around_one(0.1),
+            built_n_per_m: FRAME_STIFFNESS * stiffest * machine_rng.around_one(0.1),
+            frame_n_per_m: 0.0,
+            stiffest_n_per_m: stiffest,
             frame_share: 1.0 - libm::exp(-dt_s / FRAME_TIME_S),
             rng: parts,
             stroke: 0,
@@ -109,8 +112,20 @@ impl Tool {
             frame_m: 0.0,
             force_n: 0.0,
         };
+        new.frame_n_per_m = new.built_n_per_m;
         new.place_part();
         new
+    }
+
+    /// Makes the frame so soft that it and the stiffest part in series have `factor` (0.2 to 1) of the stiffness that they had:
+    /// `1/k' = (1/kp + 1/k) / factor - 1/kp`.
+    pub fn soften(&mut self, factor: f64) {
+        self.frame_n_per_m = if factor < 1.0 {
+            let part = 1.0 / self.stiffest_n_per_m;
+            1.0 / ((part + 1.0 / self.built_n_per_m) / factor - part)
+        } else {
+            self.built_n_per_m
+        };
     }
 
     /// Counts strokes from here.

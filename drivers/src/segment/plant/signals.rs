@@ -109,6 +109,8 @@ pub(super) struct Modifiers {
     pub gap_m: f64,
     /// Gain of the current sensor (1).
     pub current_gain: f64,
+    /// Factor on the stiffness of a press and its stiffest part in series (1, above 0).
+    pub stiffness: f64,
 }
 
 impl Default for Modifiers {
@@ -121,6 +123,7 @@ impl Default for Modifiers {
             mass_kg: 0.0,
             gap_m: 0.0,
             current_gain: 1.0,
+            stiffness: 1.0,
         }
     }
 }

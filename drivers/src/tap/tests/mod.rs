@@ -1,9 +1,12 @@
 //! A tap on twinstep's own MainDevice and segment, in virtual time, and on frames that are made up.
 
 mod frames;
+mod groups;
 mod hostile;
+mod images;
 mod layout;
 mod learn;
+mod restart;
 
 use super::TapBus;
 use super::capture::CaptureFile;
@@ -14,7 +17,8 @@ use crate::conformance::bus_conformance;
 use crate::ethercat::EthercatBus;
 use crate::link::in_process::InProcess;
 use crate::link::pcap::PcapLink;
-use crate::segment::testing::bench;
+use crate::segment::Description;
+use crate::segment::testing::bench_of;
 use std::path::PathBuf;
 use twinstep_config::machine::{Machine, Tap};
 
@@ -88,9 +92,28 @@ struct Run {
 }
 
 fn run(name: &str) -> Run {
+    run_of(name, devices(&sizes()))
+}
+
+/// SubDevices of these outputs and inputs (bytes), as the bench has them.
+fn devices(sizes: &[(usize, usize)]) -> Vec<Description> {
+    let of = |(at, &(outputs, inputs)): (usize, &(usize, usize))| {
+        Description::for_test(&format!("dev{at}"), outputs, inputs)
+    };
+    sizes.iter().enumerate().map(of).collect()
+}
+
+/// As [`run`], with other SubDevices.
+fn run_of(name: &str, descriptions: Vec<Description>) -> Run {
+    run_with(name, descriptions, |_| {})
+}
+
+/// As [`run_of`], with another configuration of master and tap.
+fn run_with(name: &str, descriptions: Vec<Description>, change: impl Fn(&mut Machine)) -> Run {
     let path =
         std::env::temp_dir().join(format!("twinstep-tap-{}-{name}.pcap", std::process::id()));
-    let (mut machine, segment) = bench(&sizes(), PERIOD_NS);
+    let (mut machine, segment) = bench_of(descriptions, PERIOD_NS);
+    change(&mut machine);
     let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
     let link = PcapLink::create(link, &path).unwrap();
     let mut bus = EthercatBus::bring_up(link, &machine).unwrap();

@@ -120,7 +120,7 @@ fn a_late_request_is_bridged_and_silence_brakes_without_a_step() {
         (0..silent).for_each(|_| rig.cycle(true));
         let halted = rig.source.phase() == Phase::Halted(Halt::Silent);
         assert_eq!(halted, silent > 5, "{silent}");
-        assert_eq!(rig.source.bridged(), u64::from(silent.min(5)));
+        assert_eq!(rig.source.bridged_cycles(), u64::from(silent.min(5)));
         // 0.25 m/s at 5 m/s2 take 50 ms; standstill is confirmed after another 50.
         let before_m = rig.position_m;
         (0..150).for_each(|_| rig.cycle(true));

@@ -114,8 +114,9 @@ impl AxisJudge {
         evidence: &Innovation,
         out: &mut Outbox,
     ) {
-        let away_m = (evidence.measured[0] - evidence.predicted[0]).abs();
-        self.jumped |= away_m > JUMP * plan.cycle_way_m;
+        let away_m = evidence.measured[0] - evidence.predicted[0];
+        self.jumped |= away_m.abs() > JUMP * plan.cycle_way_m;
+        self.slip(plan, at, regime, away_m, out);
         for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
             let (excess, detector) = evidence.excess(plan, c);
             let (measured, predicted) = (evidence.measured[c], evidence.predicted[c]);
@@ -165,6 +166,58 @@ impl AxisJudge {
                     }
                 }
             }
+        }
+    }
+
+    /// The cycle after a surprise tells a slip of the encoder, which stays as far as it was, from a blow, which goes on.
+    fn slip(
+        &mut self,
+        plan: &AxisPlan,
+        at: &Occasion,
+        regime: Regime,
+        away_m: f64,
+        out: &mut Outbox,
+    ) {
+        let (cycle, hop) = (at.stamp.cycle, self.hop.take());
+        if let Some((_, first_m)) = hop.filter(|(before, _)| before + 1 == cycle) {
+            if abrupt::slipped(first_m, away_m + plan.carried * first_m) {
+                self.jumped = true;
+                self.tell_slip(plan, at, regime, out);
+            }
+        } else if plan.limits[0].is_some_and(|limit_m| away_m.abs() > limit_m)
+            && away_m.abs() > abrupt::HOP * plan.cycle_way_m
+        {
+            self.hop = Some((cycle, away_m));
+        }
+    }
+
+    fn tell_slip(&mut self, plan: &AxisPlan, at: &Occasion, regime: Regime, out: &mut Outbox) {
+        let ranking = abrupt::rank(regime, true, plan.carries_weight);
+        for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
+            let Some(told) = &mut self.next[c].raised else {
+                continue;
+            };
+            // What was told from a movement's features, or of a gap, has its reasons.
+            if told.cause == Cause::EncoderSlip
+                || self.known.is_some()
+                || (c == CURRENT && self.backlash_raised)
+            {
+                continue;
+            }
+            told.cause = Cause::EncoderSlip;
+            out.push(Event {
+                causes: Some(ranking),
+                ..at.event(
+                    channel,
+                    EventState::Updated,
+                    told.detector,
+                    Severity::Warning,
+                    told.measured,
+                    told.predicted,
+                    told.regime,
+                    Cause::EncoderSlip,
+                )
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Life of a deviation: raised once, cleared once, held back where it must be.
 
 use super::*;
-use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS};
+use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS, SlowPlan};
 use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
@@ -11,7 +11,7 @@ const STILL: Statistics = Statistics {
     cusum: 0.0,
 };
 
-fn plan() -> AxisPlan {
+pub(super) fn plan() -> AxisPlan {
     let baseline = Some(Baseline {
         mean_a: 0.0,
         sigma_a: 0.01,
@@ -26,12 +26,15 @@ fn plan() -> AxisPlan {
             pressing_a: 0.1,
         },
         baseline: [baseline; FEATURES],
+        slow: SlowPlan::default(),
         gravity_a: 0.0,
         observer: twinstep_models::kalman::Steady::BLIND,
         inertia: None,
         carries_weight: false,
         viscous: 0.1,
         cycle_way_m: 1e-5,
+        // A surprise that stays although it was taken in has a velocity: no slip.
+        carried: 1.2,
         contacts: [Contact::default(); MAX_PARTS],
         drift_limit_m: Some(1e-4),
         by_recipe: [None; MAX_BY_RECIPE],
@@ -39,14 +42,14 @@ fn plan() -> AxisPlan {
     }
 }
 
-const THRESHOLDS: Thresholds = Thresholds {
+pub(super) const THRESHOLDS: Thresholds = Thresholds {
     slack: 2.0,
     threshold: 4.0,
     settle_cycles: 500,
     horizon_cycles: 100,
 };
 
-fn at(cycle: u64) -> Occasion {
+pub(super) fn at(cycle: u64) -> Occasion {
     let stamp = CycleStamp {
         cycle,
         time_ns: cycle * 1_000_000,
@@ -153,7 +156,12 @@ fn the_detector_that_is_furthest_is_named() {
 
 #[test]
 fn what_surprises_once_a_movement_is_raised_a_few_times_and_then_stays() {
-    let (plan, mut judge, mut out) = (plan(), AxisJudge::default(), Outbox::default());
+    // Blows: what was carried on was a velocity.
+    let plan = AxisPlan {
+        carried: 2.0,
+        ..plan()
+    };
+    let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
     let mut raised = Vec::new();
     // A surprise of one cycle every 1000, for 60 movements; then one more, much later.
     for cycle in (0..60_000).chain(1_000_000..1_000_600) {
@@ -291,6 +299,25 @@ fn a_surprise_is_ranked_where_it_happens_and_a_jump_is_a_slip() {
         assert_eq!(raised.cause, cause, "{raised:?}");
         let causes = raised.causes.expect("ranked");
         assert!(causes.first() == cause && causes.0[1].1 > 0.0, "{causes:?}");
+    }
+}
+
+#[test]
+fn a_short_slip_is_told_one_cycle_later_and_a_blow_is_not_one() {
+    let plan = plan();
+    // The observer has taken the first surprise in: what is left of a slip is what it carried on, of a blow the velocity.
+    for (second_m, cause) in [
+        ((0.9 - 1.2) * 2e-5, Cause::EncoderSlip),
+        ((2.0 - 1.2) * 2e-5, Cause::Disturbance),
+    ] {
+        let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+        for (cycle, away_m) in [(5, 2e-5), (6, second_m), (7, 0.0)] {
+            let regime = Regime::ConstantSpeed;
+            surprise(&mut judge, &plan, cycle, regime, [away_m, 0.0], &mut out);
+        }
+        let told: Vec<Event> = core::iter::from_fn(|| out.pop()).collect();
+        assert_eq!(told[0].cause, Cause::Disturbance, "{told:?}");
+        assert_eq!(told.last().expect("raised").cause, cause, "{told:?}");
     }
 }
 

@@ -31,40 +31,25 @@ impl Kernel for Compare<'_, '_> {
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
             let samples = self.samples.axes.get(n * LANES..).unwrap_or(&[]);
-            // Whole lanes without anything to be told, the common case, are told by themselves: it is half the work.
-            let eight: Option<&[Sample; LANES]> = samples.first_chunk();
-            let eight = eight.filter(|eight| eight.iter().all(plain));
             let places = u8::MAX >> LANES.saturating_sub(samples.len());
-            let alone = match eight {
-                Some(_) => {
-                    lane.used = u8::MAX;
-                    0
-                }
-                None => lane.use_of(samples),
-            };
+            let mut alone = 0;
+            lane.used = places;
+            // Nothing to be told one by one is the common case.
+            if !samples.iter().take(LANES).all(plain) {
+                alone = lane.use_of(samples);
+            }
             lane.judged = lane.used & !lane.settling;
             if lane.settling != 0 {
                 lane.waited();
             }
-            let alone = alone | ((lane.attention | lane.unsteady | !lane.locked) & places);
+            alone |= (lane.attention | lane.unsteady | !lane.locked) & places;
             if alone != 0 {
                 self.alone(n, lane, alone);
             }
-            let beyond = match eight {
-                Some(eight) => lane.compare::<V>(judge, |_, l| match &eight[l] {
-                    Ok(r) => row(r),
-                    Err(_) => [0.0; 4],
-                }),
-                None => lane.compare::<V>(judge, |lane, l| match samples.get(l) {
-                    Some(Ok(r)) => row(r),
-                    // What is not measured stays as it was.
-                    _ => [
-                        lane.measured_m[l],
-                        lane.predicted[1][l],
-                        lane.measured_a[l],
-                        lane.reference.history_m[0][l],
-                    ],
-                }),
+            // A lane whose places are all there needs not be asked for each of them.
+            let beyond = match samples.first_chunk::<LANES>() {
+                Some(eight) => lane.compare::<V>(judge, eight),
+                None => lane.compare::<V>(judge, samples),
             };
             if beyond != 0 || lane.attention != 0 {
                 self.surprised(n, lane, beyond);
@@ -79,10 +64,13 @@ fn plain(sample: &Sample) -> bool {
     matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled)
 }
 
-/// What is compared of a sample, and its target.
+/// What is compared of the sample of place `l`, and its target; zeros where there is none.
 #[inline(always)]
-fn row(r: &AxisReading) -> [f64; 4] {
-    [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m]
+fn row(samples: &[Sample], l: usize) -> [f64; 4] {
+    match samples.get(l) {
+        Some(Ok(r)) => [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m],
+        _ => [0.0; 4],
+    }
 }
 
 impl LaneState {
@@ -98,17 +86,19 @@ impl LaneState {
         alone
     }
 
-    /// Takes the samples in, `row` of each place, and compares them. Returns a bit for each place with a detector beyond its
-    /// threshold.
+    /// Takes the samples in and compares them. Returns a bit for each place with a detector beyond its threshold.
     #[inline(always)]
-    fn compare<V: Vector>(
-        &mut self,
-        judge: &JudgeLane,
-        row: impl Fn(&Self, usize) -> [f64; 4],
-    ) -> u8 {
+    fn compare<V: Vector>(&mut self, judge: &JudgeLane, samples: &[Sample]) -> u8 {
         let mut beyond = 0;
         for part in 0..V::PARTS {
-            let [x, v, i, target] = V::columns(part, |l| row(self, l));
+            let [mut x, v, mut i, mut target] = V::columns(part, |l| row(samples, l));
+            if self.used != u8::MAX {
+                // What is not measured stays as it was.
+                let used = V::mask(self.used, part);
+                x = V::select(used, x, V::load(&self.measured_m, part));
+                i = V::select(used, i, V::load(&self.measured_a, part));
+                target = V::select(used, target, V::load(&self.reference.history_m[0], part));
+            }
             x.store(&mut self.measured_m, part);
             i.store(&mut self.measured_a, part);
             self.reference.push_on(target, part);

@@ -15,28 +15,34 @@ impl LaneState {
     }
 
     /// Velocity (m/s) and acceleration (m/s2) of place `l` that `current_load` was evaluated with.
+    #[inline]
     pub fn load_motion(&self, params: &LaneParams, l: usize) -> (f64, f64) {
         let load = self.filter.estimate(params, l);
         (load.velocity_m_per_s, load.acceleration_m_per_s2)
     }
 
-    /// The force on the ram at place `l`, behind the lag of `current_load`; none while nothing is judged.
+    /// Whether place `l` is not judged yet (again).
+    #[inline]
+    pub(crate) const fn settles(&self, l: usize) -> bool {
+        self.settling & (1 << l) != 0
+    }
+
+    /// The force on the ram at place `l`, behind the lag of `current_load`.
+    #[inline]
     pub(crate) fn press_sample(
         &self,
         params: &LaneParams,
         plan: &PressPlan,
         l: usize,
-    ) -> Option<PressSample> {
-        (self.settling & (1 << l) == 0).then(|| {
-            let load = self.filter.estimate(params, l);
-            let contact_a = self.press.filtered_a()[l];
-            plan.of_current(
-                load.position_m,
-                load.velocity_m_per_s,
-                load.measured_a - load.predicted_a + contact_a,
-                Some(contact_a),
-            )
-        })
+    ) -> PressSample {
+        let load = self.filter.estimate(params, l);
+        let contact_a = self.press.filtered_a()[l];
+        plan.of_current(
+            load.position_m,
+            load.velocity_m_per_s,
+            load.measured_a - load.predicted_a + contact_a,
+            Some(contact_a),
+        )
     }
 
     /// What health needs of place `l` after a cycle; none while nothing is judged.
@@ -46,7 +52,7 @@ impl LaneState {
         l: usize,
         stamp: &CycleStamp,
     ) -> Option<HealthSample> {
-        (self.settling & (1 << l) == 0).then(|| {
+        (!self.settles(l)).then(|| {
             let load = self.filter.estimate(params, l);
             HealthSample {
                 residual_a: load.measured_a - load.predicted_a,

@@ -1,23 +1,22 @@
 //! What the pipeline says of a healthy machine.
 
-use super::innovations::{Innovations, learn_drift};
+use super::innovations::{Innovations, Pressure, learn_drift};
 use super::page::{self, Judged};
 use super::{Report, axis_mut};
 use crate::error::HostError;
 use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
-use twinstep_config::machine::{HealthyInnovation, Machine, RegimeBaseline};
+use twinstep_config::machine::{FigureLaw, FigureOf, HealthyInnovation, Machine, RegimeBaseline};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::recording::RecordingBus;
-use twinstep_models::blocks::{FEATURES, Feature};
+use twinstep_models::blocks::{Block, FEATURES, Feature};
+use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
 
-/// The limit of a station's innovation stands this far above the largest one of the healthy record.
-const ABOVE_LARGEST: f64 = 3.0;
+/// No spread of a figure is believed to be smaller (A).
+const LEAST_SIGMA_A: f64 = 1e-6;
 /// Cycles that are drawn of a record.
 const DRAWN: usize = 20_000;
-/// Movements that a baseline needs.
-const LEAST_MOVEMENTS: usize = 4;
 /// Part of a recording in which the machine may still be anywhere (cycles).
 const SKIP_CYCLES: u64 = 1000;
 
@@ -25,11 +24,63 @@ const SKIP_CYCLES: u64 = 1000;
 #[derive(Clone, Debug, Default)]
 struct Seen {
     innovations: Innovations,
-    features: [Vec<f64>; FEATURES],
+    movements: [Vec<Block>; FEATURES],
     /// Free runs that counted (m).
     drift_m: Vec<f64>,
     /// Cycles that were judged.
     cycles: usize,
+}
+
+impl Seen {
+    /// Healthy figures of the movements in a record of `record_s`.
+    fn baselines(&self, record_s: f64) -> Vec<RegimeBaseline> {
+        let mut all = Vec::new();
+        for of in FigureOf::ALL {
+            for (feature, blocks) in Feature::ALL.into_iter().zip(&self.movements) {
+                let values = figures(of, feature, blocks);
+                let Some(fit) = fit_figures(&values) else {
+                    continue;
+                };
+                // A ripple is judged by its logarithm, and written as a current.
+                let ripple_a = libm::exp(fit.mean);
+                let (mean_a, unit_a) = match of {
+                    FigureOf::Ripple => (ripple_a, ripple_a),
+                    FigureOf::CurrentLoad | FigureOf::Disturbance => (fit.mean, 1.0),
+                };
+                all.push(RegimeBaseline {
+                    of,
+                    regime: feature.name().to_owned(),
+                    mean_a,
+                    sigma_a: (unit_a * fit.sigma).max(LEAST_SIGMA_A),
+                    law: Some(FigureLaw {
+                        freedom: fit.freedom,
+                        figures: fit.count as f64,
+                        record_s,
+                    }),
+                });
+            }
+        }
+        all
+    }
+}
+
+/// One figure of each movement; none where it is not judged.
+fn figures(of: FigureOf, feature: Feature, blocks: &[Block]) -> Vec<f64> {
+    let constant = matches!(
+        feature,
+        Feature::ConstantPositive | Feature::ConstantNegative
+    );
+    match of {
+        FigureOf::CurrentLoad => blocks.iter().map(|b| b.residual_a).collect(),
+        FigureOf::Disturbance if feature != Feature::Reversal => {
+            blocks.iter().map(|b| b.disturbance_a).collect()
+        }
+        FigureOf::Ripple if constant => (blocks.iter())
+            .filter(|b| b.ripple_a > 0.0)
+            .map(|b| libm::log(b.ripple_a))
+            .collect(),
+        FigureOf::Disturbance | FigureOf::Ripple => Vec::new(),
+    }
 }
 
 /// What the page draws: every so many cycles, so that a long record is no longer than a short one.
@@ -73,7 +124,7 @@ pub(super) fn learn(
     let axes = store.plan().axes.len();
     let period_s = machine.cycle.period_ns as f64 / 1e9;
     let mut seen = vec![Seen::default(); axes];
-    let mut stations = vec![0.0_f64; machine.stations.len()];
+    let mut stations = vec![Pressure::default(); machine.stations.len()];
     let mut view = View {
         stride: rows.div_ceil(DRAWN).max(1),
         cycles: 0,
@@ -85,6 +136,7 @@ pub(super) fn learn(
         let mut state = store.state();
         let mut pipeline = store.pipeline(&mut state);
         seen.iter_mut().for_each(|axis| axis.innovations.gap());
+        stations.iter_mut().for_each(Pressure::gap);
         run(&mut bus, &mut pipeline, &mut seen, &mut stations, &mut view);
     }
     for (n, seen) in seen.iter().enumerate() {
@@ -108,36 +160,18 @@ pub(super) fn learn(
         // The free run needs no cascade.
         let record_s = seen.cycles as f64 * period_s;
         twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
-        twin.baseline.clear();
-        for feature in Feature::ALL {
-            let values = &seen.features[feature as usize];
-            if values.len() < LEAST_MOVEMENTS {
-                continue;
-            }
-            let count = values.len() as f64;
-            let mean_a = values.iter().sum::<f64>() / count;
-            let variance = values
-                .iter()
-                .map(|v| (v - mean_a) * (v - mean_a))
-                .sum::<f64>()
-                / (count - 1.0);
-            // A few movements say little of the spread: widened as a Student t would.
-            let sigma_a = variance.sqrt() * (1.0 + 2.0 / count);
-            twin.baseline.push(RegimeBaseline {
-                regime: feature.name().to_owned(),
-                mean_a,
-                sigma_a: sigma_a.max(1e-6),
-            });
-        }
+        twin.baseline = seen.baselines(record_s);
         if twin.baseline.is_empty() {
             report.remarks.push(format!(
-                "{name}: current_load is off, fewer than {LEAST_MOVEMENTS} movements in each regime"
+                "{name}: current_load is off, fewer than {LEAST_FIGURES} movements in each regime"
             ));
         }
     }
-    for (station, largest) in machine.stations.iter_mut().zip(stations) {
+    for (station, pressure) in machine.stations.iter_mut().zip(stations) {
         if let Some(twin) = &mut station.twin {
-            twin.pressure_limit_pa = (largest > 0.0).then_some(ABOVE_LARGEST * largest);
+            // Tails say more than limits: that of an earlier calibration goes.
+            twin.pressure_limit_pa = None;
+            twin.pressure_tail = pressure.learn(period_s);
         }
     }
     Ok(())
@@ -147,7 +181,7 @@ fn run(
     bus: &mut RecordingBus,
     pipeline: &mut Pipeline<'_>,
     seen: &mut [Seen],
-    stations: &mut [f64],
+    stations: &mut [Pressure],
     view: &mut View,
 ) {
     pass::over(bus, pipeline, |pipeline, stamp, readings| {
@@ -167,17 +201,17 @@ fn run(
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             seen.innovations
                 .push(std::array::from_fn(|c| measured[c] - predicted[c]));
-            for (values, block) in seen
-                .features
-                .iter_mut()
-                .zip(pipeline.ended(n).into_iter().flatten())
+            for (movements, block) in
+                (seen.movements.iter_mut()).zip(pipeline.ended(n).into_iter().flatten())
             {
-                values.extend(block.map(|b| b.residual_a));
+                movements.extend(*block);
             }
         }
-        for (n, largest) in stations.iter_mut().enumerate() {
-            let innovation = pipeline.station(n).and_then(|s| s.innovation_pa);
-            *largest = largest.max(innovation.unwrap_or(0.0).abs());
+        for (n, pressure) in stations.iter_mut().enumerate() {
+            match pipeline.station(n).and_then(|s| s.innovation_pa) {
+                Some(innovation_pa) => pressure.push(innovation_pa),
+                None => pressure.gap(),
+            }
         }
     });
 }

@@ -12,6 +12,7 @@ use twinstep_models::innovation::{
     NEXT, Statistics, WHITENED, WHITENED_CHANNELS, Watch, WatchParams, Whitened,
 };
 use twinstep_models::lane::ZERO;
+use twinstep_models::tail::Tail;
 
 /// Runs that a drift needs: fewer say nothing of its tail.
 const LEAST_RUNS: usize = 30;
@@ -41,6 +42,49 @@ pub(super) fn learn_drift(runs_m: &[f64], record_s: f64) -> Option<HealthyInnova
         window: None,
         cusum: None,
     })
+}
+
+/// One-cycle innovations of a station's pressure (Pa), in stretches without gaps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pressure {
+    stretches: Vec<Vec<f64>>,
+    joined: bool,
+}
+
+impl Pressure {
+    /// A cycle that was judged.
+    pub(super) fn push(&mut self, innovation_pa: f64) {
+        match self.stretches.last_mut() {
+            Some(stretch) if self.joined => stretch.push(innovation_pa.abs()),
+            _ => self.stretches.push(vec![innovation_pa.abs()]),
+        }
+        self.joined = true;
+    }
+
+    /// A cycle that was not.
+    pub(super) fn gap(&mut self) {
+        self.joined = false;
+    }
+
+    /// Standard deviation (Pa) and the tail of the size in that unit; none for a pressure that was not judged, or never errs.
+    pub(super) fn learn(mut self, period_s: f64) -> Option<(f64, Tail)> {
+        let count: usize = self.stretches.iter().map(Vec::len).sum();
+        let square: f64 = self.stretches.iter().flatten().map(|e| e * e).sum();
+        let sigma_pa = (square / count.max(1) as f64).sqrt();
+        if sigma_pa.is_nan() || sigma_pa <= 0.0 {
+            return None;
+        }
+        for e in self.stretches.iter_mut().flatten() {
+            *e /= sigma_pa;
+        }
+        let fit = fit_tail(
+            &self.stretches,
+            period_s,
+            CALM_CYCLES as usize,
+            AMPLITUDE_SHAPE,
+        )?;
+        Some((sigma_pa, fit.tail))
+    }
 }
 
 /// Innovations of position (m), velocity (m/s) and current (A), in stretches without gaps.

@@ -35,6 +35,9 @@ use twinstep_models::vacuum::Phase;
 /// Longest period with which inverse dynamics are fitted (ns), as the longest on a bus: a motor speeds up within tens of ms.
 const MAX_FIT_PERIOD_NS: u64 = 10_000_000;
 
+/// Most axes that are fitted at once: each holds a copy of its records.
+const MAX_WORKERS: usize = 8;
+
 /// What was found, for people.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -72,13 +75,8 @@ pub fn calibrate(
             .extend(plausible::refuse_nonsense(&original, path, &recording)?);
         recordings.push(recording);
     }
-    for n in 0..count {
-        let done = (paths.len() + n) as u64;
-        let axis = axis_mut(machine, n);
-        progress(done, steps, &axis.name);
-        let one = one_axis(&original, axis, n, &recordings, &mut report.remarks)?;
-        report.axes.push(one);
-    }
+    let mut told = |done: usize, name: &str| progress((paths.len() + done) as u64, steps, name);
+    all_axes(&original, machine, &recordings, &mut told, &mut report)?;
     press::fit_parts(machine, &recordings, &mut report.remarks);
     for (n, station) in machine.stations.iter_mut().enumerate() {
         match fit_station(&recordings, n) {
@@ -105,6 +103,59 @@ pub fn calibrate(
     envelope::teach(machine, paths, &mut report.remarks)?;
     progress(steps, steps, "");
     Ok(report)
+}
+
+/// What one axis gave, and the remarks on it.
+type OneAxis = (Result<AxisReport, HostError>, Vec<String>);
+
+/// Calibrates all axes, in place: each is fitted by itself, on as many processors as there are. Reports and remarks are in the order of the
+/// axes, and so is the error where several have one.
+fn all_axes(
+    original: &Machine,
+    machine: &mut Machine,
+    recordings: &[Recording],
+    progress: &mut dyn FnMut(usize, &str),
+    report: &mut Report,
+) -> Result<(), HostError> {
+    let presses = machine.presses.iter_mut().map(|press| &mut press.axis);
+    let axes: Vec<(usize, &mut Axis)> =
+        machine.axes.iter_mut().chain(presses).enumerate().collect();
+    let count = axes.len();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let queue = std::sync::Mutex::new(axes.into_iter());
+    let (found, results) = std::sync::mpsc::channel();
+    let mut all: Vec<Option<OneAxis>> = Vec::new();
+    all.resize_with(count, || None);
+    std::thread::scope(|scope| {
+        for _ in 0..workers.min(MAX_WORKERS).min(count) {
+            let (queue, found) = (&queue, found.clone());
+            scope.spawn(move || {
+                // A worker that panicked has left the queue as it was.
+                let next = || queue.lock().unwrap_or_else(|gone| gone.into_inner()).next();
+                while let Some((n, axis)) = next() {
+                    let mut remarks = Vec::new();
+                    let one = one_axis(original, axis, n, recordings, &mut remarks);
+                    // Nobody listens any more where the main thread is gone.
+                    let _ = found.send((n, (one, remarks)));
+                }
+            });
+        }
+        drop(found);
+        for (done, (n, one)) in results.iter().enumerate() {
+            progress(done, axes_name(original, n));
+            all[n] = Some(one);
+        }
+    });
+    for (one, remarks) in all.into_iter().flatten() {
+        report.axes.push(one?);
+        report.remarks.extend(remarks);
+    }
+    Ok(())
+}
+
+/// Name of axis `n`, presses last.
+fn axes_name(machine: &Machine, n: usize) -> &str {
+    axes(machine).nth(n).map_or("", |axis| &axis.name)
 }
 
 /// Calibrates axis `n`, in place.
@@ -251,6 +302,7 @@ fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'stat
             .max(0.02 * fit.leak_pa_per_s.abs())
             .max(1.0),
         pressure_limit_pa: None,
+        pressure_tail: None,
         noise_pa: None,
     })
 }

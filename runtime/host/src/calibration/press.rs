@@ -94,11 +94,11 @@ pub(super) fn fit_parts(
             )),
         }
     }
-    let pressed = machine
-        .recipes
-        .first()
-        .map(|recipe| recipe.parts.clone())
-        .unwrap_or_default();
+    // What a recipe has by itself was said above.
+    let pressed: Vec<u8> = (machine.stroke_contexts().iter())
+        .filter(|context| !own.contains(context))
+        .map(|context| context.part)
+        .collect();
     for (number, (part, samples)) in machine.parts.iter_mut().zip(&samples).enumerate() {
         match fitted(samples, part.twin.as_ref()) {
             Some(twin) => part.twin = Some(twin),

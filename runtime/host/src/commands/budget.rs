@@ -1,4 +1,7 @@
-//! `twinstep budget`: the budgets of a running instance.
+//! `twinstep budget`: the budgets of a running instance, or of a run that is made to find them.
+
+mod measure;
+mod recommend;
 
 use super::steer::told;
 use crate::cli::BudgetArgs;
@@ -7,11 +10,15 @@ use crate::error::{Exit, HostError};
 use crate::output::Output;
 use serde_json::{Map, Value, json};
 
-/// Sets budgets, if any are given, and prints those in force as a patch for the configuration.
+/// With a configuration: runs it and recommends budgets. Without: sets budgets of the running instance, if any are given, and
+/// prints those in force as a patch for the configuration.
 ///
 /// # Errors
 /// [`HostError`]: nothing runs, a name is none, or a time is.
 pub fn run(args: &BudgetArgs, output: &Output) -> Result<Exit, HostError> {
+    if let Some(config) = &args.config {
+        return measure::run(args, config, output);
+    }
     let set = args
         .set
         .iter()

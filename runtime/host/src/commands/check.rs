@@ -161,6 +161,10 @@ impl Report {
         let subdevices = machine.bus.as_ref().map_or(0, |bus| bus.subdevices.len());
         let bus = match &machine.bus {
             None => "recording".into(),
+            Some(bus) if bus.pubsub.is_some() => match &bus.interface {
+                Some(interface) => format!("OPC UA PubSub on {interface}"),
+                None => "OPC UA PubSub".into(),
+            },
             Some(bus) => match (&bus.interface, &bus.tap) {
                 (Some(interface), None) => interface.clone(),
                 (None, None) => "simulated".into(),
@@ -175,6 +179,10 @@ impl Report {
             .iter()
             .map(|press| AxisReport::of(&press.axis, "press", stop_s));
         let (stop, death) = match &machine.bus {
+            Some(bus) if bus.pubsub.is_some() => (
+                "nothing stops: the devices publish, and are only listened to".into(),
+                String::new(),
+            ),
             Some(bus) if bus.tap.is_none() => (STOP.into(), DEATH.into()),
             Some(_) => (
                 "nothing stops: the bus is another MainDevice's and only listened to".into(),
@@ -269,7 +277,7 @@ impl Report {
         let f = &self.false_alarms;
         let _ = writeln!(
             text,
-            "false alarms: one in {:.0} s asked, {} detectors with a tail, {} figures without",
+            "false alarms: one in {:.0} s asked, {} detectors and figures with a tail, {} without",
             f.asked_s, f.tails, f.figures
         );
         for reason in &f.provisional {
@@ -421,7 +429,7 @@ mod tests {
         for part in [
             "extrapolated from",
             "figures of movements",
-            "pressure limit of gripper",
+            "leak rates of holds",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

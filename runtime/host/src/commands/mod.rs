@@ -14,6 +14,7 @@ mod simulated;
 pub mod status;
 pub mod steer;
 mod tap;
+mod tsn;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};

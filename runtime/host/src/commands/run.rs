@@ -6,71 +6,127 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
+use crate::phases::Delivery;
 use crate::realtime::{self, nic};
 use crate::session::{self, Options};
 use crate::{store, tsn};
+use std::path::Path;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::LinkError;
-use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::redundant::Redundant;
 
 /// Runs the command.
 ///
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &RunArgs, output: &Output) -> Result<Exit, HostError> {
-    let machine = load_machine(&args.config)?;
-    super::check::judge_timing(&machine)?;
-    tsn::with(&machine, output, || attend(args, &machine, output))
+    run_for(args, output, None)
 }
 
-fn attend(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+/// The same; every cycle is left in `samples` for who finds budgets.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run_for(
+    args: &RunArgs,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
+    let machine = load_machine(&args.config)?;
+    super::check::judge_timing(&machine)?;
+    tsn::with(&machine, output, || attend(args, &machine, output, samples))
+}
+
+fn attend(
+    args: &RunArgs,
+    machine: &Machine,
+    output: &Output,
+    samples: Option<Delivery>,
+) -> Result<Exit, HostError> {
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
         return super::tap::run(args, machine, output);
+    }
+    if machine.bus.as_ref().is_some_and(|bus| bus.pubsub.is_some()) {
+        return super::tsn::run(args, machine, output);
     }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
-        let options = Options::new(&machine.name, &args.cycle, state, true);
+        let options = Options {
+            samples,
+            ..Options::new(&machine.name, &args.cycle, state, true)
+        };
         return simulated::run(machine, &args.cycle, &options, output);
     };
-    if args.cycle.fast || !args.cycle.inject.is_empty() || !machine.inject.is_empty() {
+    if args.cycle.fast
+        || args.cycle.ring
+        || !args.cycle.inject.is_empty()
+        || !machine.inject.is_empty()
+    {
         return Err(HostError::usage(
-            format!("{interface} is a real interface: it knows neither --fast nor injected faults"),
+            format!(
+                "{interface} is a real interface: it knows neither --fast nor --ring nor injected faults"
+            ),
             "leave them out, or run the simulated machine",
         ));
     }
     // Outputs of a real machine stay disabled until somebody says so.
-    let mut options = Options::new(&machine.name, &args.cycle, state, args.arm);
+    let mut options = Options {
+        samples,
+        ..Options::new(&machine.name, &args.cycle, state, args.arm)
+    };
     options.interface = Some(interface.clone());
     // Two MainDevices on one bus would move the same drives.
     let _claim = realtime::claim_bus(&interface)?;
-    let _nic = set_interface(&interface, &machine, output)?;
+    let _nic = set_interface(&interface, machine, output)?;
     realtime::capabilities::prepare();
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
     }
-    let open = || {
-        let tsn = machine
-            .tsn
-            .as_ref()
-            .filter(|tsn| tsn.interface == interface);
+    let open_one = |name: &str| {
+        let tsn = machine.tsn.as_ref().filter(|tsn| tsn.interface == name);
         // Frames that must wait for gates may not go past them.
         let socket = match tsn.filter(|tsn| tsn.qdisc.is_some()) {
-            Some(tsn) => RawSocket::open_queued(&interface, tsn.bus_priority),
-            None => RawSocket::open(&interface),
+            Some(tsn) => RawSocket::open_queued(name, tsn.bus_priority),
+            None => RawSocket::open(name),
         };
-        socket.map_err(|error| {
-            let remedy = match &error {
-                LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
-                _ => "name an interface with --interface that `ip link` lists and that is up",
-            };
-            HostError::machine(error.to_string(), remedy)
-        })
+        socket.map_err(|error| not_opened(&error))
     };
-    match &args.cycle.pcap {
-        None => session::run(machine, &options, output, || attach(open()?, machine)),
-        Some(path) => session::run(machine, &options, output, || {
+    let configured = machine.bus.as_ref();
+    let second = configured.and_then(|bus| bus.redundant_interface.clone());
+    let second = args.redundant_interface.clone().or(second);
+    let _second = second.as_deref().map(realtime::claim_bus).transpose()?;
+    let path = args.cycle.pcap.as_deref();
+    match second {
+        None => with_link(machine, &options, output, path, || open_one(&interface)),
+        Some(second) => with_link(machine, &options, output, path, || {
+            let both = RawPair::of(open_one(&interface)?, open_one(&second)?);
+            Ok(Redundant::new(both))
+        }),
+    }
+}
+
+fn not_opened(error: &LinkError) -> HostError {
+    let remedy = match error {
+        LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
+        _ => "name an interface with --interface that `ip link` lists and that is up",
+    };
+    HostError::machine(error.to_string(), remedy)
+}
+
+/// Runs on a link, with a capture around it where one is wanted.
+fn with_link<L: HostLink>(
+    machine: &Machine,
+    options: &Options,
+    output: &Output,
+    pcap: Option<&Path>,
+    open: impl FnOnce() -> Result<L, HostError> + Send,
+) -> Result<Exit, HostError> {
+    match pcap {
+        None => session::run(machine, options, output, || attach(open()?, machine)),
+        Some(path) => session::run(machine, options, output, || {
             attach(simulated::capture(open()?, path)?, machine)
         }),
     }

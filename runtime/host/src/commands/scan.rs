@@ -15,7 +15,7 @@ use crate::output::Output;
 pub fn run(args: &ScanArgs, output: &Output) -> Result<Exit, HostError> {
     match (&args.capture, &args.interface) {
         (Some(path), _) => capture::run(path, output),
-        (None, Some(interface)) => bus::run(interface, args.write.as_deref(), output),
+        (None, Some(interface)) => bus::run(interface, args, output),
         (None, None) => Err(HostError::usage(
             "nothing to look at",
             "name --interface IF, or --capture FILE",

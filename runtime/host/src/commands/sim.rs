@@ -5,7 +5,7 @@
 
 use super::load_machine;
 use super::simulated::{capture, segment};
-use crate::attached::HostLink;
+use crate::attached::HostEnds;
 use crate::cli::SimArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -19,10 +19,15 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use twinstep_config::fault::Fault;
 use twinstep_config::machine::Machine;
-use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::bus::ProcessImage;
+use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
+use twinstep_drivers::link::{LinkError, OneEnd};
+use twinstep_drivers::object_map::Layout;
 use twinstep_drivers::segment::Segment;
 use twinstep_drivers::segment::application::AlState;
 use twinstep_drivers::segment::server::{Turn, serve};
+use twinstep_drivers::tsn::devices::Devices;
+use twinstep_drivers::tsn::publisher::address_of;
 
 /// Longest answer that is told apart (ns): beyond it a master has given up.
 const LONGEST_NS: u64 = 1_000_000_000;
@@ -50,6 +55,8 @@ struct Summary {
     answered: u64,
     swallowed: u64,
     faults: u64,
+    /// Frames of published process data that did not leave.
+    unpublished: u64,
     /// From a frame's receipt to its departure.
     answer: Answer,
     trust: Trust,
@@ -75,6 +82,8 @@ struct Served {
     answers: Histogram<u64>,
     swallowed: u64,
     faults: u64,
+    /// Frames of published process data that did not leave.
+    unpublished: u64,
     trust: Trust,
 }
 
@@ -84,23 +93,85 @@ struct Served {
 /// [`HostError`]: a machine that is not simulated, an interface that cannot be had.
 pub fn run(args: &SimArgs, output: &Output) -> Result<Exit, HostError> {
     let machine = load_machine(&args.config)?;
-    let segment = segment(&machine, args.machine_seed, args.seed, &args.inject)?;
+    let ring = args.redundant_interface.is_some();
+    let segment = segment(&machine, args.machine_seed, args.seed, ring, &args.inject)?;
     let _claim = realtime::claim_bus(&args.interface)?;
-    let socket = RawSocket::open(&args.interface).map_err(|error| {
+    let _second = (args.redundant_interface.as_deref())
+        .map(realtime::claim_bus)
+        .transpose()?;
+    let not_opened = |error: LinkError| {
         HostError::machine(
             error.to_string(),
             "name one end of a cable that is up: `scripts/veth` makes a virtual one",
         )
-    })?;
+    };
+    let published = args
+        .publish_uadp
+        .as_ref()
+        .map(|interface| Published::new(&machine, interface))
+        .transpose()?;
+    if let Some(second) = &args.redundant_interface {
+        let both = RawPair::open(&args.interface, second).map_err(not_opened)?;
+        return attend((segment, published), both, &machine, args, output);
+    }
+    let socket = RawSocket::open(&args.interface).map_err(not_opened)?;
     match &args.pcap {
-        None => attend(segment, socket, &machine, args, output),
-        Some(path) => attend(segment, capture(socket, path)?, &machine, args, output),
+        None => attend((segment, published), OneEnd(socket), &machine, args, output),
+        Some(path) => {
+            let captured = capture(socket, path)?;
+            attend(
+                (segment, published),
+                OneEnd(captured),
+                &machine,
+                args,
+                output,
+            )
+        }
     }
 }
 
-fn attend<L: HostLink + Send + 'static>(
-    segment: Segment,
-    link: L,
+/// The process data of the simulated machine, published once a cycle.
+struct Published {
+    devices: Devices,
+    link: RawSocket,
+    layout: Layout,
+    image: ProcessImage,
+    seen: Option<u64>,
+}
+
+impl Published {
+    fn new(machine: &Machine, interface: &str) -> Result<Self, HostError> {
+        let layout = Layout::new(machine)
+            .map_err(|error| HostError::usage(error.to_string(), "mend the process data"))?;
+        let pubsub = machine.bus.as_ref().and_then(|bus| bus.pubsub.as_ref());
+        let priority = pubsub
+            .and_then(|all| all.stream.vlan)
+            .map(|vlan| vlan.priority);
+        Ok(Self {
+            devices: Devices::new(machine, &layout, address_of(interface)).map_err(|error| {
+                HostError::usage(error.to_string(), "publish fewer fields of this device")
+            })?,
+            link: RawSocket::open_uadp(interface, priority).map_err(crate::uadp::not_open)?,
+            image: layout.image(),
+            layout,
+            seen: None,
+        })
+    }
+
+    /// Publishes when the MainDevice has brought new outputs.
+    fn turn(&mut self, segment: &Segment) {
+        let now = segment.outputs_at();
+        if now.is_some() && now != self.seen {
+            self.seen = now;
+            segment.process_data(&self.layout, &mut self.image);
+            self.devices.publish(&self.image, &mut self.link);
+        }
+    }
+}
+
+fn attend<E: HostEnds + Send + 'static>(
+    (segment, published): (Segment, Option<Published>),
+    ends: E,
     machine: &Machine,
     args: &SimArgs,
     output: &Output,
@@ -116,7 +187,7 @@ fn attend<L: HostLink + Send + 'static>(
     let stop = control.stop_flag();
     let served = thread::Builder::new()
         .name("segment".into())
-        .spawn(move || serve_until(segment, link, &stop, &news_out, &faults))
+        .spawn(move || serve_until((segment, published), ends, &stop, &news_out, &faults))
         .map_err(|error| {
             HostError::machine(format!("no thread for the segment: {error}"), "try again")
         })?;
@@ -134,9 +205,9 @@ fn attend<L: HostLink + Send + 'static>(
 }
 
 /// The serving thread.
-fn serve_until<L: HostLink>(
-    mut segment: Segment,
-    mut link: L,
+fn serve_until<E: HostEnds>(
+    (mut segment, mut published): (Segment, Option<Published>),
+    mut ends: E,
     stop: &std::sync::atomic::AtomicBool,
     news: &SyncSender<News>,
     faults: &Receiver<Fault>,
@@ -149,13 +220,19 @@ fn serve_until<L: HostLink>(
             .map_err(|error| HostError::machine(error.to_string(), "please report this"))?,
         swallowed: 0,
         faults: 0,
+        unpublished: 0,
         trust,
     };
     let mut states = [0; 4];
     let mut idle = 0;
-    let watch = |turn: Turn, segment: &mut Segment| {
+    let mut watch = |turn: Turn, segment: &mut Segment| {
         match turn {
-            Turn::Answered(ns) => served.answers.saturating_record(ns.max(1)),
+            Turn::Answered(ns) => {
+                served.answers.saturating_record(ns.max(1));
+                if let Some(published) = &mut published {
+                    published.turn(segment);
+                }
+            }
             Turn::Swallowed => served.swallowed += 1,
             Turn::Idle => {}
         }
@@ -177,13 +254,14 @@ fn serve_until<L: HostLink>(
             states = now;
         }
     };
-    serve(&mut segment, &mut link, stop, watch).map_err(|error| {
+    serve(&mut segment, &mut ends, stop, &mut watch).map_err(|error| {
         HostError::machine(
             format!("the interface failed: {error}"),
             "see `ip link`: is it still there, and up?",
         )
     })?;
-    if let Some(why) = link.complete() {
+    served.unpublished = published.map_or(0, |published| published.devices.failed());
+    if let Some(why) = ends.complete() {
         return Err(HostError::machine(why, "free some space"));
     }
     Ok(served)
@@ -258,6 +336,7 @@ fn sum_up(served: &Served, output: &Output) {
         answered: served.answers.len(),
         swallowed: served.swallowed,
         faults: served.faults,
+        unpublished: served.unpublished,
         answer: Answer {
             p50_ns: at(0.5),
             p99_ns: at(0.99),

@@ -13,6 +13,7 @@ use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::link::pcap::PcapLink;
+use twinstep_drivers::link::redundant::Redundant;
 use twinstep_drivers::segment::Segment;
 
 /// Start of virtual time (ns): no clock in the segment starts at 0.
@@ -32,16 +33,27 @@ pub fn run(
         simulated: true,
         ..options.clone()
     };
-    let segment = || {
-        let segment = segment(machine, args.machine_seed, args.seed, &args.inject)?;
+    let link = || {
+        let segment = segment(
+            machine,
+            args.machine_seed,
+            args.seed,
+            args.ring,
+            &args.inject,
+        )?;
         Ok(InProcess::new(segment, Clock::virtual_from(START_NS)))
     };
-    match &args.pcap {
-        None => session::run(machine, options, output, || {
-            attach(segment()?, machine, args.fast)
+    let fast = args.fast;
+    match (&args.pcap, args.ring) {
+        (None, false) => session::run(machine, options, output, || attach(link()?, machine, fast)),
+        (None, true) => session::run(machine, options, output, || {
+            attach(Redundant::new(link()?), machine, fast)
         }),
-        Some(path) => session::run(machine, options, output, || {
-            attach(capture(segment()?, path)?, machine, args.fast)
+        (Some(path), false) => session::run(machine, options, output, || {
+            attach(capture(link()?, path)?, machine, fast)
+        }),
+        (Some(path), true) => session::run(machine, options, output, || {
+            attach(capture(Redundant::new(link()?), path)?, machine, fast)
         }),
     }
 }
@@ -54,6 +66,7 @@ pub fn segment(
     machine: &Machine,
     machine_seed: Option<u64>,
     seed: u64,
+    ring: bool,
     inject: &[String],
 ) -> Result<Segment, HostError> {
     let Some(simulation) = machine.simulation else {
@@ -69,6 +82,19 @@ pub fn segment(
             "mend the configuration",
         )
     })?;
+    if ring {
+        let port_c = machine.bus.as_ref().and_then(|bus| bus.at_port_c());
+        if let Some(one) = port_c {
+            return Err(HostError::usage(
+                format!(
+                    "with a redundant cable nothing can hang at a port C, as '{}' does",
+                    one.name
+                ),
+                "hang branches at port D",
+            ));
+        }
+        segment.make_redundant();
+    }
     let mut faults = machine.inject.clone();
     for text in inject {
         faults.push(Fault::parse(text, machine).map_err(HostError::from_usage)?);

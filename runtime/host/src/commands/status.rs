@@ -5,6 +5,7 @@ use crate::control::client::Client;
 use crate::control::status::{RowLine, StatusLine};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
+use crate::tables::{causes, us};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -20,10 +21,6 @@ pub fn run(args: &StatusArgs, output: &Output) -> Result<Exit, HostError> {
         output.line(text(&client.status()?).trim_end());
     }
     Ok(Exit::Fine)
-}
-
-fn us(ns: u64) -> String {
-    format!("{:.1}", ns as f64 / 1000.0)
 }
 
 /// A status for a person.
@@ -57,7 +54,25 @@ pub fn text(status: &StatusLine) -> String {
     for one in rows.chain([&status.busy]) {
         row(&mut text, one);
     }
-    let _ = writeln!(text, "overruns {}", status.overruns.count);
+    let overruns = &status.overruns;
+    let _ = writeln!(
+        text,
+        "overruns {}{}",
+        overruns.count,
+        causes(&overruns.by_cause)
+    );
+    if let Some(last) = overruns.recent.last() {
+        let _ = writeln!(
+            text,
+            "last: cycle {}, {} took {} us (usually {}): {}. {}",
+            last.cycle,
+            last.row,
+            us(last.took_ns),
+            us(last.usual_ns),
+            last.cause.name().replace('_', " "),
+            last.next_step
+        );
+    }
     let _ = write!(
         text,
         "of {} cycles would have overrun:",
@@ -102,6 +117,9 @@ pub fn text(status: &StatusLine) -> String {
             bus.not_operational.join(", ")
         },
     );
+    if let Some(shared) = &status.shared {
+        let _ = writeln!(text, "{}", shared.text());
+    }
     let _ = writeln!(
         text,
         "{} deviations, {} events dropped; events: twinstep events --state {}",

@@ -33,31 +33,9 @@ pub fn tell_unjudged(machine: &Machine, output: &Output) {
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
-    let refused = [
-        ("--arm", args.arm),
-        ("--fast", args.cycle.fast),
-        ("--inject", !args.cycle.inject.is_empty()),
-        ("--pcap", args.cycle.pcap.is_some()),
-    ];
-    if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
-        return Err(HostError::usage(
-            format!(
-                "a tap has no outputs, no faults and no clock of its own: it knows no {option}"
-            ),
-            "leave it out; frames are captured with tcpdump or Wireshark, and such captures are replayed",
-        ));
-    }
+    refuse_outputs(args, "a tap")?;
     let bus = machine.bus.as_ref();
-    let interface = args
-        .interface
-        .clone()
-        .or_else(|| bus.and_then(|bus| bus.interface.clone()));
-    let Some(interface) = interface else {
-        return Err(HostError::usage(
-            "the bus is tapped and no interface is named",
-            "name the one that hears its frames: `interface` in [bus], or --interface",
-        ));
-    };
+    let interface = interface(args, machine, "the bus is tapped")?;
     let returned = bus
         .and_then(|bus| bus.tap.as_ref())
         .and_then(|tap| tap.returned_interface.clone());
@@ -78,4 +56,38 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
     output.note(&format!("listening on {interface}; nothing is sent"));
     let pacer = Pacer::new(Pace::Frames, machine.cycle.period_ns, 0);
     session::run(machine, &options, output, move || Ok((bus, pacer)))
+}
+
+/// Refuses what only a MainDevice can do.
+pub(super) fn refuse_outputs(args: &RunArgs, who: &str) -> Result<(), HostError> {
+    let refused = [
+        ("--arm", args.arm),
+        ("--fast", args.cycle.fast),
+        ("--inject", !args.cycle.inject.is_empty()),
+        ("--pcap", args.cycle.pcap.is_some()),
+    ];
+    if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
+        return Err(HostError::usage(
+            format!(
+                "{who} has no outputs, no faults and no clock of its own: it knows no {option}"
+            ),
+            "leave it out; frames are captured with tcpdump or Wireshark, and such captures are replayed",
+        ));
+    }
+    Ok(())
+}
+
+/// The interface of a bus that is only listened to.
+pub(super) fn interface(
+    args: &RunArgs,
+    machine: &Machine,
+    what: &str,
+) -> Result<String, HostError> {
+    let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
+    args.interface.clone().or(configured).ok_or_else(|| {
+        HostError::usage(
+            format!("{what} and no interface is named"),
+            "name the one that hears its frames: `interface` in [bus], or --interface",
+        )
+    })
 }

@@ -11,6 +11,7 @@ use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
 use crate::error::HostError;
 use crate::names::RunInfo;
+use crate::overruns::watcher::SharedCauses;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
@@ -39,6 +40,8 @@ pub struct Setting {
     pub info: Arc<RunInfo>,
     /// Folder of the event store.
     pub state: PathBuf,
+    /// Causes of overruns; none in virtual time.
+    pub causes: Option<SharedCauses>,
 }
 
 /// The running server.
@@ -257,6 +260,7 @@ impl Worker {
                     &self.setting.identity,
                     &self.setting.info.names,
                     buffer,
+                    self.setting.causes.as_ref().map(SharedCauses::get),
                 );
                 client.connection.send(&line(&status));
             }

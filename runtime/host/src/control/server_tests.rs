@@ -39,6 +39,7 @@ impl Bench {
             info: Arc::new(RunInfo::new(Names::of(&machine), "p".to_owned(), 1.0, 0)),
             machine,
             state: folder.path().to_owned(),
+            causes: None,
         };
         let server = Server::start(place, setting, control).unwrap();
         Self {

@@ -4,10 +4,14 @@ use super::lines::PROTOCOL;
 use super::request::Id;
 use crate::lines::BusLine;
 use crate::names::Names;
+use crate::overruns::cause::Kind;
+use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row, WhatIf};
+use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use twinstep_config::machine::MAX_SUBDEVICES;
 use twinstep_cycle::event::Source;
 use twinstep_drivers::bus::BusCounters;
@@ -37,6 +41,8 @@ pub struct StatusBuffer {
     pub phase_error_ns: Option<i64>,
     /// SubDevices that are not in OP, by their place on the wire.
     pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
+    /// The shared memory; none where nothing is shared.
+    pub shared: Option<SharedCounts>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -58,6 +64,7 @@ impl StatusBuffer {
             bus: BusCounters::default(),
             phase_error_ns: None,
             not_operational: heapless::Vec::new(),
+            shared: None,
             events: 0,
             dropped_events: 0,
         }
@@ -132,6 +139,9 @@ pub struct StatusLine {
     pub stations: Vec<StationLine>,
     /// The bus.
     pub bus: BusHealthLine,
+    /// The shared memory; none where nothing is shared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shared: Option<SharedLine>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -162,6 +172,39 @@ pub struct RowLine {
 pub struct OverrunsLine {
     /// In the whole run, warm-up and resets included.
     pub count: u64,
+    /// Overruns by cause, those that are not 0.
+    pub by_cause: BTreeMap<String, u64>,
+    /// Exceeded budgets by cause, as far as they were looked at.
+    pub budgets_by_cause: BTreeMap<String, u64>,
+    /// The last records, the newest last: at most 16.
+    pub recent: Vec<OverrunLine>,
+    /// Records that are counted above and not in the file.
+    pub unwritten: u64,
+    /// Overruns and exceeded budgets that found no room on their way and have no cause.
+    pub dropped: u64,
+    /// Exceeded budgets that were not looked at, because another one had been less than 10 ms before.
+    pub unexamined: u64,
+    /// Dumps that were written.
+    pub dumps: u64,
+    /// Overruns that would have had a dump, and have none.
+    pub dumps_dropped: u64,
+}
+
+impl OverrunsLine {
+    fn new(count: u64, causes: Option<Causes>) -> Self {
+        let causes = causes.unwrap_or_default();
+        Self {
+            count,
+            by_cause: causes.by_cause(Kind::Overrun),
+            budgets_by_cause: causes.by_cause(Kind::Budget),
+            recent: causes.recent.into(),
+            unwritten: causes.unwritten,
+            dropped: causes.dropped,
+            unexamined: causes.unexamined,
+            dumps: causes.dumps,
+            dumps_dropped: causes.dumps_dropped,
+        }
+    }
 }
 
 /// Overruns at other periods.
@@ -254,7 +297,13 @@ pub struct BusHealthLine {
 
 impl StatusLine {
     /// Puts the names to what the cycle filled in.
-    pub fn new(id: Option<Id>, identity: &Identity, names: &Names, buffer: &StatusBuffer) -> Self {
+    pub fn new(
+        id: Option<Id>,
+        identity: &Identity,
+        names: &Names,
+        buffer: &StatusBuffer,
+        causes: Option<Causes>,
+    ) -> Self {
         let row = |row: Row| row_line(row, buffer, identity.period_ns);
         let (phases, rest): (Vec<_>, Vec<_>) =
             Row::all().partition(|row| matches!(row, Row::Phase(_)));
@@ -279,9 +328,7 @@ impl StatusLine {
             phases: phases.into_iter().map(row).collect(),
             models: models.map(row).collect(),
             busy: row(Row::Busy),
-            overruns: OverrunsLine {
-                count: buffer.phases.overruns,
-            },
+            overruns: OverrunsLine::new(buffer.phases.overruns, causes),
             what_if: WhatIfLine::from(&buffer.phases.what_if),
             axes: buffer.axes.iter().enumerate().map(axis).collect(),
             stations: buffer.stations.iter().enumerate().map(station).collect(),
@@ -290,6 +337,7 @@ impl StatusLine {
                 phase_error_ns: buffer.phase_error_ns,
                 not_operational: buffer.not_operational.iter().map(subdevice).collect(),
             },
+            shared: (buffer.shared).map(|counts| SharedLine::new(counts, names)),
             events: buffer.events,
             dropped_events: buffer.dropped_events,
         }

@@ -4,7 +4,7 @@
 //! keep two significant digits (1 %): a set of thirteen takes about 310 kB, which stays in a second-level cache beside
 //! the models, and a quantile is found in a scan of some microseconds. Maxima are kept exactly.
 
-use super::{Buckets, Group, GroupLaps, Laps, Phase, Row, WhatIf};
+use super::{Buckets, Group, GroupLaps, Laps, Phase, Row, Trace, WhatIf};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +126,7 @@ pub enum Timing {
 /// Cycles at the start that are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WarmUp {
-    /// [`WARM_UP_CYCLES`], or a tenth of a shorter run.
+    /// `WARM_UP_CYCLES`, or a tenth of a shorter run.
     #[default]
     Usual,
     /// So many.
@@ -163,6 +163,10 @@ pub struct PhaseStatistics {
     next: usize,
     /// Rows whose warm-up figures are still to be taken.
     warm_up_left: usize,
+    /// A bit for every row that exceeded its budget in the last cycle.
+    over: u16,
+    /// Every cycle after the warm-up, where that was asked for.
+    trace: Option<Trace>,
 }
 
 impl PhaseStatistics {
@@ -194,7 +198,20 @@ impl PhaseStatistics {
             },
             next: 0,
             warm_up_left: Row::COUNT,
+            over: 0,
+            trace: None,
         })
+    }
+
+    /// Keeps every cycle after the warm-up, as many as there is room for.
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// What was kept.
+    pub fn take_trace(&mut self) -> Trace {
+        self.trace.take().unwrap_or_default()
     }
 
     /// Takes one cycle in; returns whether it took longer than the period.
@@ -221,6 +238,9 @@ impl PhaseStatistics {
             for (buckets, &ns) in self.buckets.iter_mut().zip(&rows) {
                 buckets.add(ns);
             }
+            if let Some(trace) = &mut self.trace {
+                trace.push(&rows);
+            }
         }
         if self.timing == Timing::Virtual {
             return false;
@@ -228,6 +248,7 @@ impl PhaseStatistics {
         if !warming_up {
             self.snapshot.what_if.add(busy_ns);
         }
+        self.over = 0;
         let over = &mut self.snapshot.over_budget;
         for (row, ((over, budget_ns), &ns)) in (over.iter_mut())
             .zip(&self.snapshot.budget_ns)
@@ -239,11 +260,18 @@ impl PhaseStatistics {
                 SLACK => ns < budget_ns,
                 _ => ns > budget_ns,
             };
-            *over += u64::from(budget_ns.is_some_and(exceeded));
+            let exceeded = budget_ns.is_some_and(exceeded);
+            *over += u64::from(exceeded);
+            self.over |= u16::from(exceeded) << row;
         }
         let overran = busy_ns > self.period_ns;
         self.snapshot.overruns += u64::from(overran);
         overran
+    }
+
+    /// A bit for every row ([`Row::index`]) whose budget was exceeded in the last cycle. Slack is what others left of it, and has none.
+    pub const fn over(&self) -> u16 {
+        self.over & !(1 << SLACK)
     }
 
     /// Brings the quantiles of one row up to date, the next one with each call: a bounded slice of the acyclic phase.

@@ -42,7 +42,6 @@ fn taking(settings: &SignatureSettings, period_ns: u64) -> Settings {
 }
 
 fn judging(healthy: &Healthy, asked_s: f64) -> HealthyPlan {
-    let movements = (asked_s / healthy.movement_time_s).max(2.0);
     let mut loads = [Signature::default(); MAX_LOADS];
     for (load, learnt) in loads.iter_mut().zip(&healthy.loads) {
         *load = Signature {
@@ -57,8 +56,14 @@ fn judging(healthy: &Healthy, asked_s: f64) -> HealthyPlan {
         figure_sigmas: healthy.figure_sigmas,
         family_sigmas: healthy.family_sigmas,
         slack: SLACK,
-        threshold: threshold(movements, healthy.degrees_of_freedom),
+        threshold: in_force(healthy, asked_s).1,
     }
+}
+
+/// Slack and threshold of the CUSUMs, asked for one false alarm of each in `asked_s`.
+pub(super) fn in_force(healthy: &Healthy, asked_s: f64) -> (f64, f64) {
+    let movements = (asked_s / healthy.movement_time_s).max(2.0);
+    (SLACK, threshold(movements, healthy.degrees_of_freedom))
 }
 
 /// Threshold of a one-sided CUSUM for one false alarm in so many movements.

@@ -2,13 +2,42 @@
 
 use super::Runner;
 use crate::attached::Attached;
-use crate::shared::{AxisState, CycleHeader};
+use crate::shared::{AxisState, CycleHeader, SharedCounts, SharedOutlet};
+use twinstep_cycle::event::Event;
 use twinstep_models::channel::Regime;
 use twinstep_models::sample::{Context, CycleStamp};
 
 impl<B: Attached> Runner<'_, B> {
-    /// Samples of all axes for other programs.
-    pub(super) fn show_shared(&mut self, stamp: CycleStamp) {
+    /// Shows flags and axes to other programs too.
+    pub fn share(&mut self, outlet: SharedOutlet) {
+        self.shared = Some(outlet);
+    }
+
+    /// What the shared memory counts; none where nothing is shared.
+    pub fn shared_counts(&self) -> Option<SharedCounts> {
+        self.shared.as_ref().map(|shared| SharedCounts {
+            dropped: shared.dropped(),
+            controller: self.source.as_ref().and_then(|source| source.controller()),
+        })
+    }
+
+    /// What was measured and predicted, for subscribers.
+    pub(super) fn publish_figures(&mut self, stamp: CycleStamp) {
+        let Some(uadp) = &mut self.outlets.uadp else {
+            return;
+        };
+        for (n, reading) in self.axes.iter().enumerate() {
+            uadp.axis(n, stamp.cycle, reading, self.pipeline.compared(n));
+        }
+        for (n, reading) in self.stations.iter().enumerate() {
+            let predicted_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
+            uadp.station(n, stamp.cycle, reading, predicted_pa);
+        }
+        uadp.send();
+    }
+
+    /// Samples of all axes for other programs. `judged`: this cycle went through the pipeline.
+    pub(super) fn show_shared(&mut self, stamp: CycleStamp, judged: bool) {
         let Some(mut shared) = self.shared.take() else {
             return;
         };
@@ -17,12 +46,18 @@ impl<B: Attached> Runner<'_, B> {
             part: self.image.part,
         };
         let controller = self.source.as_ref().and_then(|source| source.controller());
-        let header = CycleHeader::new(stamp, context, controller);
-        shared.axes(header, self.axes.len(), |n| self.axis_state(n));
+        let header = CycleHeader::new(stamp, context, controller.map(|state| state.phase));
+        shared.axes(header, self.axes.len(), |n| self.axis_state(n, judged));
         self.shared = Some(shared);
     }
 
-    fn axis_state(&self, n: usize) -> AxisState {
+    /// The event of a controller's halt, or of its end.
+    pub(super) fn halt(&mut self, stamp: CycleStamp, context: Context) -> Option<Event> {
+        let state = self.source.as_ref()?.controller()?;
+        self.halts.cycle(state.phase, stamp, context)
+    }
+
+    fn axis_state(&self, n: usize, judged: bool) -> AxisState {
         let reading = match self.axes[n] {
             Ok(reading) => reading,
             Err(missing) => {
@@ -32,21 +67,27 @@ impl<B: Attached> Runner<'_, B> {
                 };
             }
         };
-        let predicted = self.pipeline.compared(n).unwrap_or_default();
-        let load = self.pipeline.load(n);
-        AxisState {
+        let measured = AxisState {
             position_m: reading.position_m,
             velocity_m_per_s: reading.velocity_m_per_s,
             current_a: reading.current_a,
             target_m: reading.target_m,
+            drive_state: reading.state as u8,
+            regime: Regime::Settling as u8,
+            ..AxisState::default()
+        };
+        let Some(predicted) = self.pipeline.compared(n).filter(|_| judged) else {
+            return measured;
+        };
+        let load = self.pipeline.load(n);
+        AxisState {
             predicted_position_m: predicted[0],
             predicted_velocity_m_per_s: predicted[1],
             predicted_current_a: predicted[2],
             residual_sigma: self.pipeline.judge(n).map_or(0.0, |j| j.latest_sigma),
-            missing: 0,
-            drive_state: reading.state as u8,
             regime: load.map_or(Regime::Settling, |(_, _, regime)| regime) as u8,
-            ..AxisState::default()
+            predicted: 1,
+            ..measured
         }
     }
 }

@@ -129,6 +129,7 @@ impl<B: Attached> Runner<'_, B> {
         buffer.buckets = *self.phases.buckets();
         buffer.bus = self.bus.counters();
         buffer.phase_error_ns = self.bus.phase_error_ns();
+        buffer.shared = self.shared_counts();
         buffer.events = self.raised;
         buffer.dropped_events = self.outlets.events.dropped();
         self.answer(filling.id, Answer::Status(filling.buffer));

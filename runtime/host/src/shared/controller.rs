@@ -7,24 +7,14 @@ use iceoryx2::node::Node;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::service::ipc;
 use twinstep_config::machine::{Machine, Shared};
-use twinstep_cycle::controller::{AxisRequest, ControlledAxis, ControllerSource, Phase};
+use twinstep_cycle::controller::{AxisRequest, ControllerSource, ControllerState};
 use twinstep_cycle::setpoint::{SetpointSource, Setpoints, StationSetpoint};
 use twinstep_models::sample::{Context, Samples};
 
-/// The axes of `machine` with their limits, as a [`ControllerSource`] needs them.
-pub fn controlled_axes(machine: &Machine) -> Vec<ControlledAxis> {
-    let presses = machine.presses.iter().map(|press| &press.axis);
-    let axes = machine.axes.iter().chain(presses);
-    axes.map(|axis| {
-        ControlledAxis::new(
-            axis.motion.velocity_m_per_s,
-            axis.motion.acceleration_m_per_s2,
-        )
-    })
-    .collect()
-}
-
 /// Set-points that a controller process sends. Belongs to the thread that made it.
+///
+/// A request with the wrong number of axes, or with a recipe or part that the configuration does not have, is refused: it counts as
+/// not sent.
 pub struct SharedController<'a> {
     requests: Subscriber<ipc::Service, [AxisTarget], RequestHeader>,
     source: ControllerSource<'a>,
@@ -33,7 +23,6 @@ pub struct SharedController<'a> {
     stations: Vec<StationSetpoint>,
     recipes: usize,
     parts: usize,
-    refused: u64,
     _node: Node<ipc::Service>,
 }
 
@@ -73,15 +62,8 @@ impl<'a> SharedController<'a> {
             stations: vec![StationSetpoint::default(); machine.stations.len()],
             recipes: machine.recipes.len().max(1),
             parts: machine.parts.len().max(1),
-            refused: 0,
             _node: node,
         })
-    }
-
-    /// Requests with the wrong number of axes, or with a recipe or part that the configuration does not have. They count as
-    /// not sent.
-    pub fn refused(&self) -> u64 {
-        self.refused
     }
 
     fn listen(&mut self) {
@@ -94,7 +76,7 @@ impl<'a> SharedController<'a> {
             let known =
                 usize::from(header.recipe) < self.recipes && usize::from(header.part) < self.parts;
             if targets.len() != self.axes.len() || !known {
-                self.refused += 1;
+                self.source.refuse();
                 continue;
             }
             for (axis, target) in self.axes.iter_mut().zip(targets) {
@@ -148,7 +130,7 @@ impl SetpointSource for SharedController<'_> {
         self.source.armed()
     }
 
-    fn controller(&self) -> Option<Phase> {
+    fn controller(&self) -> Option<ControllerState> {
         self.source.controller()
     }
 }

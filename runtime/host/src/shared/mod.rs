@@ -12,11 +12,17 @@
 //! the event in the store.
 
 mod controller;
+mod counts;
+mod halts;
 mod outlet;
+mod reader;
 mod wire;
 
-pub use controller::{SharedController, controlled_axes};
+pub use controller::SharedController;
+pub use counts::{ControllerLine, SharedCounts, SharedLine};
+pub use halts::HaltWatch;
 pub use outlet::SharedOutlet;
+pub use reader::FlagReader;
 pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, source_kind};
 
 use crate::error::HostError;
@@ -24,6 +30,9 @@ use iceoryx2::node::{Node, NodeBuilder};
 use iceoryx2::service::ipc;
 use iceoryx2::service::service_name::ServiceName;
 use iceoryx2::signal_handling_mode::SignalHandlingMode;
+use twinstep_config::machine::{Machine, Shared};
+use twinstep_cycle::controller::{ControlledAxis, ControllerSource};
+use twinstep_cycle::setpoint::StationSetpoint;
 
 /// Most subscribers of a service.
 pub const MAX_SUBSCRIBERS: usize = 8;
@@ -33,6 +42,52 @@ pub const FLAG_BUFFER: usize = 256;
 pub const AXES_BUFFER: usize = 16;
 /// Requests that wait for the cycle; the last one counts.
 pub const REQUEST_BUFFER: usize = 2;
+
+/// What a controller moves, with its limits: as large as the machine.
+#[derive(Debug)]
+pub struct Moved {
+    axes: Vec<ControlledAxis>,
+    stations: Vec<StationSetpoint>,
+}
+
+impl Moved {
+    /// Takes its memory here.
+    pub fn of(machine: &Machine) -> Self {
+        let presses = machine.presses.iter().map(|press| &press.axis);
+        let axes = machine.axes.iter().chain(presses).map(|axis| {
+            let motion = &axis.motion;
+            ControlledAxis::new(motion.velocity_m_per_s, motion.acceleration_m_per_s2)
+        });
+        Self {
+            axes: axes.collect(),
+            stations: vec![StationSetpoint::default(); machine.stations.len()],
+        }
+    }
+}
+
+/// Makes what `settings` ask for, on the thread that calls: it belongs to it. Not `armed`, a controller enables no drive.
+///
+/// # Errors
+/// [`HostError::Machine`] where the shared memory cannot be had, or another process has the name.
+pub fn open<'a>(
+    settings: Option<&Shared>,
+    machine: &Machine,
+    moved: &'a mut Moved,
+    armed: bool,
+) -> Result<(Option<SharedOutlet>, Option<SharedController<'a>>), HostError> {
+    let Some(settings) = settings else {
+        return Ok((None, None));
+    };
+    let outlet = SharedOutlet::new(settings, moved.axes.len())?;
+    let controller = settings.controller.map(|controller| {
+        let period_s = machine.cycle.period_ns as f64 / 1e9;
+        let Moved { axes, stations } = moved;
+        let source =
+            ControllerSource::new(axes, stations, period_s, controller.liveness_cycles, armed);
+        SharedController::new(settings, machine, source)
+    });
+    Ok((Some(outlet), controller.transpose()?))
+}
 
 /// A place in the shared memory of this computer. What processes that have died left there is removed.
 ///

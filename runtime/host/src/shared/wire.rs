@@ -16,6 +16,8 @@ pub mod source_kind {
     pub const BUS: u8 = 2;
     /// A SubDevice, by its place on the wire.
     pub const SUBDEVICE: u8 = 3;
+    /// The controller; the index is 0.
+    pub const CONTROLLER: u8 = 4;
 }
 
 /// One deviation, in the cycle that found it.
@@ -54,6 +56,7 @@ impl From<&Event> for Flag {
             Source::Station(n) => (source_kind::STATION, n),
             Source::Bus => (source_kind::BUS, 0),
             Source::SubDevice(n) => (source_kind::SUBDEVICE, n),
+            Source::Controller => (source_kind::CONTROLLER, 0),
         };
         Self {
             cycle: event.cycle,
@@ -136,7 +139,7 @@ pub struct AxisState {
     pub current_a: f64,
     /// Target position that was sent (m).
     pub target_m: f64,
-    /// Position predicted for this cycle (m).
+    /// Position predicted for this cycle (m); this and the next three are 0 where `predicted` is 0.
     pub predicted_position_m: f64,
     /// Velocity predicted for this cycle (m/s).
     pub predicted_velocity_m_per_s: f64,
@@ -150,8 +153,10 @@ pub struct AxisState {
     pub drive_state: u8,
     /// Regime, in the order of `Regime`.
     pub regime: u8,
+    /// 1: the predictions and the residual are those of this cycle; 0: there are none.
+    pub predicted: u8,
     /// Always 0.
-    pub reserved: [u8; 5],
+    pub reserved: [u8; 4],
 }
 
 /// What a controller says once for all axes.

@@ -1,6 +1,7 @@
 //! What `check` tells of thresholds: what they rest on, and which are provisional.
 
-use crate::{plan, thresholds};
+use crate::plan::{self, figures};
+use crate::thresholds;
 use serde::Serialize;
 use twinstep_config::machine::Machine;
 
@@ -11,7 +12,7 @@ pub(super) struct Thresholds {
     pub(super) asked_s: f64,
     /// Detectors whose threshold comes from a tail.
     pub(super) tails: usize,
-    /// Figures of movements and holds whose threshold comes from a formula.
+    /// Figures of movements and holds of whose tail nothing is known.
     pub(super) figures: usize,
     /// Which thresholds are provisional, and why.
     pub(super) provisional: Vec<String>,
@@ -25,24 +26,42 @@ impl Thresholds {
         let mut provisional = Vec::new();
         if let Some(record_s) = thresholds::shortest_record_s(machine).filter(|s| *s < asked_s) {
             provisional.push(format!(
-                "{} detectors are extrapolated from a healthy record of {record_s:.0} s to {asked_s:.0} s",
+                "{} detectors and figures are extrapolated from a healthy record of {record_s:.0} s to {asked_s:.0} s",
                 shares.tails
             ));
         }
+        let fewest = figures::laws(machine).min_by(|a, b| a.figures.total_cmp(&b.figures));
+        if let Some(law) = fewest.filter(|law| law.record_s < asked_s) {
+            provisional.push(format!(
+                "{} figures of movements rest on {:.0} movements of {:.0} s at least, as Student's t of {:.1} degrees of freedom",
+                figures::laws(machine).count(),
+                law.figures,
+                law.record_s,
+                law.freedom
+            ));
+        }
+        for axis in &machine.axes {
+            if let (Some(healthy), Some(_)) = (&axis.healthy, &axis.signature) {
+                let record_s = healthy.movement_time_s * f64::from(healthy.movements);
+                if record_s < asked_s {
+                    provisional.push(format!(
+                        "the signatures of {} rest on {} movements of some {record_s:.0} s, as Student's t of {:.0} degrees of freedom",
+                        axis.name, healthy.movements, healthy.degrees_of_freedom
+                    ));
+                }
+            }
+        }
         if shares.figures > 0 {
             provisional.push(format!(
-                "{} figures of movements and holds are judged by a formula for white normal figures, because a commissioning run has too few for a tail",
+                "{} leak rates of holds, or figures that were learnt before tails were, are judged by a formula for white normal figures",
                 shares.figures
             ));
         }
         for station in &machine.stations {
-            if station
-                .twin
-                .as_ref()
-                .is_some_and(|twin| twin.pressure_limit_pa.is_some())
-            {
+            let twin = station.twin.as_ref();
+            if twin.is_some_and(|t| t.pressure_limit_pa.is_some() && t.pressure_tail.is_none()) {
                 provisional.push(format!(
-                    "the pressure limit of {} stands above the largest of the healthy record, no tail is learnt, and it is not counted",
+                    "the pressure limit of {} has no tail, so that nothing is extrapolated for the machine",
                     station.name
                 ));
             }

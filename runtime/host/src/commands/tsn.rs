@@ -1,0 +1,34 @@
+//! `twinstep run` on devices that publish: subscribes, and sends nothing to them.
+
+use super::tap::{interface, refuse_outputs, tell_unjudged};
+use crate::attached::not_subscribed;
+use crate::cli::RunArgs;
+use crate::error::{Exit, HostError};
+use crate::output::Output;
+use crate::pacer::{Pace, Pacer};
+use crate::session::{self, Options};
+use crate::store;
+use crate::uadp::not_open;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::tsn::TsnBus;
+
+/// Runs the machine's twins on what its devices publish, until the user ends it.
+///
+/// # Errors
+/// [`HostError`].
+pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+    refuse_outputs(args, "a subscriber")?;
+    let interface = interface(args, machine, "the devices publish")?;
+    let link = RawSocket::open_uadp(&interface, None).map_err(not_open)?;
+    let bus = TsnBus::new(link, machine).map_err(not_subscribed)?;
+    let state = store::folder(args.cycle.state.as_deref())?;
+    let options = Options::new(&machine.name, &args.cycle, state, false);
+    tell_unjudged(machine, output);
+    // Whoever starts the devices next may wait for this line.
+    output.note(&format!(
+        "listening on {interface}; nothing is sent to the devices"
+    ));
+    let pacer = Pacer::new(Pace::Frames, machine.cycle.period_ns, 0);
+    session::run(machine, &options, output, move || Ok((bus, pacer)))
+}

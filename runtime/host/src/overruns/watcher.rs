@@ -1,0 +1,276 @@
+//! The thread that finds the causes and writes them down, at normal priority.
+
+use super::cause::{OverrunCause, decide};
+use super::kernel::{Kernel, KernelCounts};
+use super::record::{Causes, OverrunLine};
+use super::ring::Dump;
+use super::sentry::{Incident, Post};
+use crate::clock::monotonic_ns;
+use crate::error::HostError;
+use crate::names::RunInfo;
+use crate::phases::{Group, Phase};
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// File of the records in the folder of the event store.
+pub const FILE: &str = "overruns.jsonl";
+/// Folder of the dumps in it.
+pub const FOLDER: &str = "overruns";
+/// Records that a run writes; more are counted.
+pub const MAX_RECORDS: u64 = 10_000;
+/// Dumps that a run writes; more are counted.
+pub const MAX_DUMPS: u64 = 16;
+/// Buffers for dumps that are on their way.
+const BUFFERS: u64 = super::sentry::DUMPS as u64;
+/// How often the queue is looked at.
+const POLL: Duration = Duration::from_millis(20);
+/// How old the counts of the kernel may be that a cycle is compared with (ns).
+const BASELINE_NS: u64 = 100_000_000;
+
+/// The causes so far, shared between the watcher and whoever shows them; the cycle never sees it.
+#[derive(Clone, Debug, Default)]
+pub struct SharedCauses(Arc<Mutex<Causes>>);
+
+impl SharedCauses {
+    /// A copy.
+    pub fn get(&self) -> Causes {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Causes)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The running watcher.
+pub struct Watcher {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    causes: SharedCauses,
+}
+
+impl Watcher {
+    /// Starts to watch; files go into `folder`.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when no thread can be started.
+    pub fn start(post: Post, folder: &Path, info: Arc<RunInfo>) -> Result<Self, HostError> {
+        let (stop, causes) = (Arc::new(AtomicBool::new(false)), SharedCauses::default());
+        let worker = Worker {
+            post,
+            kernel: Kernel::under(Path::new("/")),
+            folder: folder.to_owned(),
+            info,
+            causes: causes.clone(),
+            baseline: None,
+            file: None,
+            written: 0,
+            last: None,
+        };
+        let stopping = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("watcher".into())
+            .spawn(move || {
+                let _ = crate::realtime::capabilities::give_up_all();
+                worker.run(&stopping)
+            })
+            .map_err(|error| {
+                HostError::machine(
+                    format!("cannot start the watcher thread: {error}"),
+                    "raise the limit of processes",
+                )
+            })?;
+        Ok(Self {
+            thread,
+            stop,
+            causes,
+        })
+    }
+
+    /// The causes so far.
+    pub fn causes(&self) -> SharedCauses {
+        self.causes.clone()
+    }
+
+    /// Ends it, after everything that was sent; returns the causes.
+    pub fn stop(self) -> Causes {
+        // Release: what was sent before is found.
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        // A panic of this thread has harmed nobody; what it counted stays.
+        let _ = self.thread.join();
+        self.causes.get()
+    }
+}
+
+/// Counts of a core at a time and cycle.
+#[derive(Clone, Copy)]
+struct Baseline {
+    core: usize,
+    counts: KernelCounts,
+    at_ns: u64,
+    cycle: u64,
+}
+
+struct Worker {
+    post: Post,
+    kernel: Kernel,
+    folder: PathBuf,
+    info: Arc<RunInfo>,
+    causes: SharedCauses,
+    baseline: Option<Baseline>,
+    file: Option<BufWriter<File>>,
+    written: u64,
+    /// Cause of the last incident.
+    last: Option<OverrunCause>,
+}
+
+impl Worker {
+    fn run(mut self, stop: &AtomicBool) {
+        loop {
+            // Read before the queues are emptied: what was sent before the flag was set is then found below.
+            let stopping = stop.load(Ordering::Acquire);
+            self.look();
+            if stopping {
+                return;
+            }
+            std::thread::park_timeout(POLL);
+        }
+    }
+
+    fn look(&mut self) {
+        let mut incident = self.post.incidents.dequeue();
+        let core = incident
+            .as_ref()
+            .map(|incident| incident.core)
+            .or(self.baseline.map(|baseline| baseline.core));
+        let now_ns = monotonic_ns();
+        let old = self
+            .baseline
+            .is_none_or(|baseline| now_ns.saturating_sub(baseline.at_ns) > BASELINE_NS);
+        let before = self.baseline;
+        if incident.is_some() || old {
+            self.baseline = core.or(Some(0)).and_then(|core| {
+                let counts = self.kernel.read(core)?;
+                let cycle = self.post.dropped.cycle.load(Ordering::Relaxed);
+                Some(Baseline {
+                    core,
+                    counts,
+                    at_ns: now_ns,
+                    cycle,
+                })
+            });
+        }
+        let delta = before.zip(self.baseline).filter(|(a, b)| a.core == b.core);
+        let delta = delta.map(|(a, b)| {
+            let cycles = b.cycle.saturating_sub(a.cycle);
+            self.kernel.delta(
+                &b.counts,
+                &a.counts,
+                b.at_ns.saturating_sub(a.at_ns),
+                cycles,
+            )
+        });
+        while let Some(mut one) = incident {
+            one.evidence.kernel = delta;
+            self.record(&one);
+            incident = self.post.incidents.dequeue();
+        }
+        while let Some(dump) = self.post.dumps.dequeue() {
+            self.write_dump(dump);
+        }
+        if let Some(file) = &mut self.file {
+            // A record that is not written whole is counted with the next one.
+            let _ = file.flush();
+        }
+        let dropped = &self.post.dropped;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let (lost, unexamined) = (count(&dropped.incidents), count(&dropped.unexamined));
+        let dumps_dropped = count(&dropped.dumps);
+        self.causes.change(|causes| {
+            (causes.dropped, causes.unexamined) = (lost, unexamined);
+            causes.dumps_dropped = dumps_dropped;
+        });
+    }
+
+    fn record(&mut self, incident: &Incident) {
+        let cause = match self.last {
+            Some(cause) if incident.follows => cause,
+            _ => decide(&incident.evidence),
+        };
+        self.last = Some(cause);
+        let record = OverrunLine::new(incident, cause, self.info.utc_ns(incident.time_ns));
+        let written = self.written < MAX_RECORDS && self.write(&record);
+        self.written += u64::from(written);
+        self.causes.change(|causes| {
+            causes.unwritten += u64::from(!written);
+            causes.add(record);
+        });
+    }
+
+    fn write(&mut self, record: &OverrunLine) -> bool {
+        if self.file.is_none() {
+            let path = self.folder.join(FILE);
+            let opened = OpenOptions::new().create(true).append(true).open(path);
+            self.file = opened.ok().map(BufWriter::new);
+        }
+        let Some(file) = &mut self.file else {
+            return false;
+        };
+        serde_json::to_string(record).is_ok_and(|line| writeln!(file, "{line}").is_ok())
+    }
+
+    fn write_dump(&mut self, dump: Box<Dump>) {
+        let dumps = self.causes.get().dumps;
+        let start_s = self.info.utc_ns(0) / 1_000_000_000;
+        let folder = self.folder.join(FOLDER);
+        let path = folder.join(format!("{start_s}-cycle-{}.csv", dump.overrun));
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(path, csv(&dump)))
+            .is_ok();
+        if written {
+            self.causes.change(|causes| causes.dumps += 1);
+        } else {
+            // The one writer of this count is the cycle; a disk that fails is told by the number of dumps that is missing.
+            self.causes.change(|causes| causes.unwritten += 1);
+        }
+        // Buffers that are not given back end the dumps: from then on the cycle counts what it cannot dump.
+        if dumps + BUFFERS < MAX_DUMPS {
+            let _ = self.post.empty.enqueue(dump);
+        }
+    }
+}
+
+/// A dump as a table: a cycle a row, durations in nanoseconds.
+pub fn csv(dump: &Dump) -> String {
+    let mut text = String::from("cycle");
+    let phases = Phase::ALL.iter().map(|phase| phase.name());
+    for name in phases.chain(Group::ALL.iter().map(|group| group.name())) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ",{name}_ns");
+    }
+    text.push_str(",exchange,overrun\n");
+    for entry in &dump.entries {
+        let _ = write!(text, "{}", entry.cycle);
+        for ns in entry.laps.iter().chain(&entry.groups) {
+            let _ = write!(text, ",{ns}");
+        }
+        let exchange = serde_json::to_value(entry.outcome).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            ",{},{}",
+            exchange.as_str().unwrap_or_default(),
+            u8::from(entry.cycle == dump.overrun)
+        );
+    }
+    text
+}

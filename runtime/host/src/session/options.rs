@@ -1,0 +1,57 @@
+//! How a run is to be.
+
+use crate::cli::CycleArgs;
+use crate::phases::Delivery;
+use std::path::PathBuf;
+
+/// How a run is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Title of the live view.
+    pub title: String,
+    /// End after so many cycles.
+    pub cycles: Option<u64>,
+    /// Exit with 3 when deviations were found.
+    pub judge: bool,
+    /// Record into this file.
+    pub record: Option<PathBuf>,
+    /// Folder of the event store.
+    pub state: PathBuf,
+    /// Drives are enabled.
+    pub armed: bool,
+    /// Nothing but events and the summary is shown.
+    pub quiet: bool,
+    /// The network interface, where the bus is a real one.
+    pub interface: Option<String>,
+    /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
+    pub simulated: bool,
+    /// The control socket; the usual one unless named, and none at all in virtual time unless named.
+    pub socket: Option<PathBuf>,
+    /// Group whose members may use it too.
+    pub socket_group: Option<String>,
+    /// Where every cycle is left for who finds budgets; none in other runs.
+    pub samples: Option<Delivery>,
+    /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
+    pub real_time: bool,
+}
+
+impl Options {
+    /// Options from the command line.
+    pub fn new(title: &str, args: &CycleArgs, state: PathBuf, armed: bool) -> Self {
+        Self {
+            title: title.to_owned(),
+            cycles: args.cycles,
+            judge: args.judge,
+            record: args.record.clone(),
+            state,
+            armed,
+            quiet: args.fast || args.json,
+            interface: None,
+            simulated: false,
+            socket: args.control.clone(),
+            socket_group: args.control_group.clone(),
+            samples: None,
+            real_time: !args.fast,
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Overruns are provoked for real, and their causes named.
+//!
+//! The press cell runs in real time, with its virtual bus, on one core. Trouble is made by a bus around the bus (frames, memory, a long
+//! exchange) or by other threads (a core that is taken, a flood of packets). Each run goes on until enough was provoked, however long
+//! that takes: nothing is judged by how long it took.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+#![allow(unsafe_code)] // Pages are taken out of memory.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use twinstep_config::machine::Machine;
+use twinstep_drivers::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
+use twinstep_drivers::clock::Clock;
+use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::link::in_process::InProcess;
+use twinstep_drivers::object_map::ObjectMap;
+use twinstep_drivers::segment::Segment;
+use twinstep_host::attached::Attached;
+use twinstep_host::clock::monotonic_ns;
+use twinstep_host::names::{Names, RunInfo};
+use twinstep_host::overruns::cause::{Kind, OverrunCause};
+use twinstep_host::overruns::record::Causes;
+use twinstep_host::overruns::sentry;
+use twinstep_host::overruns::watcher::Watcher;
+use twinstep_host::pacer::{Pace, Pacer};
+use twinstep_host::phases::{Group, PhaseSettings, PhaseStatistics, Timing};
+use twinstep_host::plan::PlanStore;
+use twinstep_host::runner::{Flow, Outlets, Runner};
+use twinstep_host::scribe::Scribe;
+use twinstep_host::snapshot::{self, Control};
+use twinstep_host::store::StoreWriter;
+use twinstep_host::trust::Trust;
+use twinstep_models::sample::CycleStamp;
+
+/// Cycles between two provocations: what one left behind is over.
+const EVERY: u64 = 20;
+/// Causes of the wanted kind that a run goes on for.
+const ENOUGH: u64 = 20;
+/// Cycles after which a run has failed to provoke anything.
+const AT_MOST: u64 = 120_000;
+/// Pages that are taken out of memory at a time.
+const PAGES: usize = 1024;
+const PAGE: usize = 4096;
+
+/// What is done to the cycle from within.
+#[derive(Clone, Copy, PartialEq)]
+enum Trouble {
+    None,
+    /// Every so often the answer is waited for until after the period, in vain.
+    Lost,
+    /// Every so often a counter is wrong, and the answer late.
+    Counter,
+    /// Every so often the answer is late.
+    Late,
+    /// Every so often memory is touched that is not there.
+    Fault,
+    /// The exchange takes most of the period, always: the core is busy when somebody else wants it.
+    Busy,
+}
+
+struct Troubled<B> {
+    bus: B,
+    trouble: Trouble,
+    period_ns: u64,
+    cycles: u64,
+    memory: Vec<u8>,
+    lost: u64,
+}
+
+/// Works until `until_ns`.
+fn spin(until_ns: u64) {
+    while monotonic_ns() < until_ns {
+        std::hint::spin_loop();
+    }
+}
+
+impl<B: Bus> Bus for Troubled<B> {
+    fn exchange(
+        &mut self,
+        image: &mut ProcessImage,
+        in_flight: &mut dyn FnMut(),
+    ) -> Result<CycleStamp, BusFault> {
+        self.cycles += 1;
+        let due = self.cycles.is_multiple_of(EVERY);
+        let now_ns = monotonic_ns();
+        let (trouble, memory) = (self.trouble, &mut self.memory);
+        let result = self.bus.exchange(image, &mut || {
+            in_flight();
+            if due && trouble == Trouble::Fault {
+                forget(memory);
+                for page in memory.chunks_mut(PAGE) {
+                    page[0] = page[0].wrapping_add(1);
+                }
+            }
+        });
+        let stamp = result?;
+        match trouble {
+            Trouble::Busy => spin(now_ns + self.period_ns * 3 / 4),
+            Trouble::Lost | Trouble::Counter | Trouble::Late if due => {
+                spin(now_ns + self.period_ns * 3 / 2);
+            }
+            _ => {}
+        }
+        let cause = match trouble {
+            Trouble::Lost if due => {
+                self.lost += 1;
+                BusCause::NoFrame
+            }
+            Trouble::Counter if due => BusCause::WorkingCounter {
+                expected: 3,
+                actual: 2,
+            },
+            _ => return Ok(stamp),
+        };
+        Err(BusFault { stamp, cause })
+    }
+
+    fn acyclic(&mut self, budget: Duration) {
+        self.bus.acyclic(budget);
+    }
+
+    fn phase_error_ns(&self) -> Option<i64> {
+        self.bus.phase_error_ns()
+    }
+
+    fn counters(&self) -> BusCounters {
+        BusCounters {
+            lost: self.lost,
+            ..self.bus.counters()
+        }
+    }
+}
+
+impl<B: Attached> Attached for Troubled<B> {
+    fn plant_time_ns(&mut self) -> u64 {
+        self.bus.plant_time_ns()
+    }
+
+    fn takes_outputs(&self) -> bool {
+        false
+    }
+}
+
+/// Takes whole pages of `memory` out: the next touch of each is a fault.
+fn forget(memory: &mut [u8]) {
+    let start = memory.as_mut_ptr().align_offset(PAGE);
+    let whole = &mut memory[start..];
+    let length = whole.len() / PAGE * PAGE;
+    // SAFETY: the pages lie within a live, exclusively borrowed slice of bytes; private anonymous memory comes back as zeros.
+    let told = unsafe { libc::madvise(whole.as_mut_ptr().cast(), length, libc::MADV_DONTNEED) };
+    assert_eq!(told, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn press_cell() -> Machine {
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    // Overruns alone are looked at, but for what a test sets itself.
+    machine.cycle.budget_ns = [None; 9];
+    machine
+}
+
+/// Runs until `enough` says so; returns what was found, and the files that it left.
+fn run(
+    machine: &Machine,
+    trouble: Trouble,
+    enough: impl Fn(&Causes) -> bool,
+) -> (Causes, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = PlanStore::new(machine);
+    let info = Arc::new(RunInfo::new(Names::of(machine), plan.hash(), 1.0, 0));
+    let map = ObjectMap::new(machine).unwrap();
+    let store = StoreWriter::open(folder.path()).unwrap();
+    let (events, scribe) = Scribe::start(store, Arc::clone(&info), Box::new(|_, _| {})).unwrap();
+    let (snapshots, _receiver) = snapshot::channel();
+    let period_ns = machine.cycle.period_ns;
+    let (sentry, post) = sentry::channel(period_ns);
+    let watcher = Watcher::start(post, folder.path(), info).unwrap();
+    let causes = watcher.causes();
+    let outlets = Outlets {
+        uadp: None,
+        events,
+        strokes: None,
+        record: None,
+        snapshots,
+        control: Control::default(),
+        commands: None,
+        sentry: Some(sentry),
+    };
+    let segment = Segment::new(machine, 1, 1).unwrap();
+    let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
+    let bus = EthercatBus::bring_up(link, machine).unwrap();
+    let pacer = Pacer::new(
+        Pace::Wall(bus.clock().clone()),
+        period_ns,
+        bus.next_cycle_ns(),
+    );
+    let phases = PhaseStatistics::new(&PhaseSettings {
+        timing: Timing::Real,
+        period_ns,
+        budget_ns: machine.cycle.budget_ns,
+        model_budget_ns: machine.cycle.model_budget_ns,
+        ..PhaseSettings::default()
+    })
+    .unwrap();
+    let bus = Troubled {
+        bus,
+        trouble,
+        period_ns,
+        cycles: 0,
+        memory: vec![1; (PAGES + 1) * PAGE],
+        lost: 0,
+    };
+    let mut state = plan.state();
+    let pipeline = plan.pipeline(&mut state);
+    let mut runner = Runner::new(
+        bus,
+        pacer,
+        map,
+        pipeline,
+        None,
+        outlets,
+        phases,
+        Trust::observe(),
+    );
+    // The usual durations are known after a second.
+    while runner.cycles() < AT_MOST && !(runner.cycles() > 1000 && enough(&causes.get())) {
+        assert_eq!(runner.cycle(), Flow::Next);
+    }
+    drop(runner);
+    let found = watcher.stop();
+    scribe.stop(0).unwrap();
+    let records = std::fs::read_to_string(folder.path().join("overruns.jsonl")).unwrap_or_default();
+    let mut files = vec![records];
+    if let Ok(dumps) = std::fs::read_dir(folder.path().join("overruns")) {
+        files.extend(dumps.map(|dump| std::fs::read_to_string(dump.unwrap().path()).unwrap()));
+    }
+    (found, files)
+}
+
+/// Provokes until `cause` was named often enough, and checks that what could not be named stays rare.
+fn provoke(trouble: Trouble, cause: OverrunCause) -> (Causes, Vec<String>) {
+    let (found, files) = run(&press_cell(), trouble, |causes| {
+        causes.count(Kind::Overrun, cause) >= ENOUGH
+    });
+    let unknown = |line: &&str| line.contains("\"unknown\"") && line.contains("\"follows\":false");
+    files[0]
+        .lines()
+        .filter(unknown)
+        .for_each(|line| println!("{line}"));
+    judge(&found, Kind::Overrun, cause);
+    (found, files)
+}
+
+fn judge(found: &Causes, kind: Kind, cause: OverrunCause) {
+    let all: u64 = found.by_cause(kind).values().sum();
+    let unknown = found.count(kind, OverrunCause::Unknown);
+    println!("{:?} {:?}", cause, found.by_cause(kind));
+    assert!(
+        found.count(kind, cause) >= ENOUGH,
+        "{:?}",
+        found.by_cause(kind)
+    );
+    assert!(20 * unknown <= all, "{:?}", found.by_cause(kind));
+}
+
+#[test]
+fn a_lost_frame_is_named_recorded_and_dumped() {
+    let (found, files) = provoke(Trouble::Lost, OverrunCause::LostFrame);
+    // What the exchange says is decisive: every record of a missing frame that was waited for has this cause.
+    let records: Vec<serde_json::Value> = files[0]
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let lost = |record: &&serde_json::Value| record["cause"] == "lost_frame";
+    assert_eq!(
+        records.iter().filter(lost).count() as u64,
+        found.count(Kind::Overrun, OverrunCause::LostFrame)
+    );
+    let direct = records
+        .iter()
+        .filter(lost)
+        .find(|r| r["follows"] == false)
+        .unwrap();
+    assert_eq!(direct["evidence"]["exchange"], "no_frame");
+    assert_eq!(direct["row"], "receive");
+    assert!(direct["next_step"].as_str().unwrap().contains("cable"));
+    assert!(direct["evidence"]["phases_ns"]["receive"].as_u64().unwrap() > 1_000_000);
+
+    // A dump has the cycles before and after, and marks the one.
+    assert!(found.dumps > 0);
+    let dump = &files[1];
+    let rows: Vec<_> = dump.lines().skip(1).collect();
+    assert!(dump.starts_with("cycle,wake_ns,send_ns,"), "{dump}");
+    assert_eq!(rows.iter().filter(|row| row.ends_with(",1")).count(), 1);
+    let cycle = |row: &&str| row.split(',').next().unwrap().parse::<u64>().unwrap();
+    let cycles: Vec<u64> = rows.iter().map(cycle).collect();
+    assert!(cycles.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    assert!(rows.len() > 256);
+}
+
+#[test]
+fn a_wrong_working_counter_is_named() {
+    provoke(Trouble::Counter, OverrunCause::WorkingCounter);
+}
+
+#[test]
+fn a_late_answer_is_a_bus_round_trip() {
+    provoke(Trouble::Late, OverrunCause::BusRoundTrip);
+}
+
+#[test]
+fn memory_that_is_not_there_is_a_page_fault() {
+    provoke(Trouble::Fault, OverrunCause::PageFault);
+}
+
+#[test]
+fn a_group_of_models_over_its_budget_is_named() {
+    let mut machine = press_cell();
+    machine.cycle.model_budget_ns[Group::Servo as usize] = Some(100);
+    let cause = OverrunCause::ModelsOverBudget;
+    let (found, _) = run(&machine, Trouble::None, |causes| {
+        causes.count(Kind::Budget, cause) >= ENOUGH
+    });
+    judge(&found, Kind::Budget, cause);
+    assert!(found.unexamined > 0, "only one in 10 ms is looked at");
+}
+
+/// Gives the calling thread a place on a core and a real-time priority; false where that is not allowed.
+fn real_time(core: usize, priority: i32) -> bool {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core);
+    let pinned = rustix::thread::sched_setaffinity(None, &set).is_ok();
+    let parameter = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: the parameter lives through the call; 0 is the calling thread.
+    pinned && unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) } == 0
+}
+
+/// Says aloud that a test could not run, as `twinstep_tests::skip` does.
+fn skip(test: &str, reason: &str) {
+    use std::io::Write;
+    let line = format!("skipped: {test}: {reason}\n");
+    print!("{line}");
+    if let Some(file) = std::env::var_os("TWINSTEP_SKIPS") {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file);
+        file.unwrap().write_all(line.as_bytes()).unwrap();
+    }
+}
+
+/// A core that this process may use: not the first, where there are several.
+fn core() -> usize {
+    let set = rustix::thread::sched_getaffinity(None).unwrap();
+    (0..rustix::thread::CpuSet::MAX_CPU)
+        .rfind(|core| set.is_set(*core))
+        .unwrap()
+}
+
+/// Runs `work` again and again on a thread of its own while `body` runs.
+fn beside<T: Send>(work: impl Fn() + Send + Sync, body: impl FnOnce() -> T + Send) -> T {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                work();
+            }
+        });
+        let out = scope.spawn(body).join();
+        stop.store(true, Ordering::Relaxed);
+        out.unwrap()
+    })
+}
+
+/// Another thread of a higher priority takes the core for 3 ms, every 10 ms.
+fn competed(trouble: Trouble, cause: OverrunCause) -> Option<Causes> {
+    let core = core();
+    let allowed = std::thread::spawn(move || real_time(core, 80))
+        .join()
+        .unwrap();
+    if !allowed {
+        return None;
+    }
+    let burst = move || {
+        std::thread::park_timeout(Duration::from_millis(7));
+        assert!(real_time(core, 90));
+        spin(monotonic_ns() + 3_000_000);
+    };
+    Some(beside(burst, move || {
+        assert!(real_time(core, 80));
+        provoke(trouble, cause).0
+    }))
+}
+
+#[test]
+fn a_core_that_is_taken_at_the_start_is_a_late_wake() {
+    if competed(Trouble::None, OverrunCause::LateWake).is_none() {
+        skip(
+            "a_core_that_is_taken_at_the_start_is_a_late_wake",
+            "no SCHED_FIFO",
+        );
+    }
+}
+
+#[test]
+fn a_core_that_is_taken_within_the_cycle_is_an_involuntary_switch() {
+    if competed(Trouble::Busy, OverrunCause::InvoluntarySwitch).is_none() {
+        skip(
+            "a_core_that_is_taken_within_the_cycle_is_an_involuntary_switch",
+            "no SCHED_FIFO",
+        );
+    }
+}
+
+#[test]
+fn a_flood_of_packets_on_the_core_is_named() {
+    let core = core();
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = receiver.local_addr().unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Loopback delivers in a soft interrupt on the core that sends. The sender is an ordinary thread on the cycle's core, and so is the
+    // cycle: what does not get through is dropped by the kernel.
+    let flood = move || {
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(core);
+        rustix::thread::sched_setaffinity(None, &set).unwrap();
+        for _ in 0..64 {
+            let _ = sender.send_to(&[0; 64], to);
+        }
+    };
+    let found = beside(flood, move || {
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(core);
+        rustix::thread::sched_setaffinity(None, &set).unwrap();
+        run(&press_cell(), Trouble::None, |causes| {
+            causes.count(Kind::Overrun, OverrunCause::Interrupts) >= ENOUGH
+        })
+        .0
+    });
+    judge(&found, Kind::Overrun, OverrunCause::Interrupts);
+}
