@@ -26,21 +26,21 @@ while machine.lives() and stage != "done":
     enabled = axis.missing == 0 and axis.drive_state == OPERATION_ENABLED
     if stage == "enable":
         target = axis.position_m
-        ask(publisher, count, True, target)
+        ask(publisher, header.cycle, count, True, target)
         if enabled:
             start, stage = target, "move"
             goal, first = start + WAY_M, header.cycle
     elif stage == "move":
         # By the cycle, not by the request: targets that were bridged have gone on in time.
         target = min(start + STEP_M * (header.cycle - first), goal)
-        ask(publisher, count, True, target)
+        ask(publisher, header.cycle, count, True, target)
         # It has arrived when the machine says so, not when the target has.
         if target == goal and abs(axis.position_m - goal) < 2e-5:
             seen["moved_m"] = axis.position_m - start
             stage, first = "back", header.cycle
     elif stage == "back":
         target = goal - STEP_M * (header.cycle - first)
-        ask(publisher, count, True, target)
+        ask(publisher, header.cycle, count, True, target)
         if target < start + WAY_M / 2:
             # In the middle of a movement.
             stage, first = "silent", header.cycle
@@ -49,20 +49,20 @@ while machine.lives() and stage != "done":
             seen["halted_after"], stage = header.cycle - first, "insist"
     elif stage == "insist":
         # Asking on is not enough: enables have to be taken back first.
-        ask(publisher, count, True, axis.position_m)
+        ask(publisher, header.cycle, count, True, axis.position_m)
         calm += 1
         if calm > 100:
             seen["still_halted"] = header.controller == HALTED and not enabled
             stage = "let go"
     elif stage == "let go":
-        ask(publisher, count, False, axis.position_m)
+        ask(publisher, header.cycle, count, False, axis.position_m)
         if header.controller == FOLLOWING:
             stage = "again"
     elif stage == "again":
-        ask(publisher, count, True, axis.position_m)
+        ask(publisher, header.cycle, count, True, axis.position_m)
         if enabled:
             # A step of 50 mm in one cycle.
-            ask(publisher, count, True, axis.position_m + 0.05)
+            ask(publisher, header.cycle, count, True, axis.position_m + 0.05)
             stage, before = "step", axis.position_m
     elif stage == "step":
         if header.controller == HALTED and not enabled:

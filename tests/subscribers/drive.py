@@ -34,7 +34,7 @@ while machine.lives():
     if stage is None:
         stage = "insist" if header.controller == HALTED else "enable"
     if stage == "insist":
-        ask(publisher, count, True, axis.position_m)
+        ask(publisher, header.cycle, count, True, axis.position_m)
         calm += 1
         if header.controller != HALTED or enabled:
             say("it started by itself")
@@ -43,17 +43,17 @@ while machine.lives():
             say("refused")
             stage = "let go"
     elif stage == "let go":
-        ask(publisher, count, False, axis.position_m)
+        ask(publisher, header.cycle, count, False, axis.position_m)
         if header.controller == FOLLOWING:
             say("following")
             stage = "enable"
     elif stage == "enable":
-        ask(publisher, count, True, axis.position_m)
+        ask(publisher, header.cycle, count, True, axis.position_m)
         if enabled:
             start, first, stage = axis.position_m, header.cycle, "start"
     else:
         at = (header.cycle - first) % (2 * WAY)
-        ask(publisher, count, True, start + STEP_M * (at if at < WAY else 2 * WAY - at))
+        ask(publisher, header.cycle, count, True, start + STEP_M * (at if at < WAY else 2 * WAY - at))
         if stage == "start" and abs(axis.position_m - start) > 0.001:
             say("moving")
             stage = "move"

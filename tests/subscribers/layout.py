@@ -33,7 +33,7 @@ AxisState = layout(
 )
 RequestHeader = layout(
     "RequestHeader",
-    ("ejectors", U64), ("blow_offs", U64), ("recipe", U8), ("part", U8), ("reserved", U8 * 6),
+    ("cycle", U64), ("ejectors", U64), ("blow_offs", U64), ("recipe", U8), ("part", U8), ("reserved", U8 * 6),
 )
 AxisTarget = layout("AxisTarget", ("target_m", F64), ("enable", U8), ("reserved", U8 * 7))
 
@@ -59,11 +59,11 @@ def opened(builder, seconds=30):
             time.sleep(0.002)
 
 
-def ask(publisher, count, enable, target_m):
-    """A request that enables the first axis or none, with its target."""
+def ask(publisher, cycle, count, enable, target_m):
+    """Answers a cycle: enables the first axis or none, with its target."""
     sample = publisher.loan_slice_uninit(count)
     header = sample.user_header().contents
-    header.ejectors, header.blow_offs, header.recipe, header.part = 0, 0, 0, 0
+    header.cycle, header.ejectors, header.blow_offs, header.recipe, header.part = cycle, 0, 0, 0, 0
     payload = sample.payload()
     for n in range(count):
         payload[n].target_m, payload[n].enable = (target_m, int(enable)) if n == 0 else (0.0, 0)
@@ -74,7 +74,7 @@ class Machine:
     """Both services that twinstep publishes, and the one that it listens to."""
 
     def __init__(self, name):
-        self.node = node()
+        self.node, self.heard = node(), 0.0
         service = lambda what: self.node.service_builder(iox2.ServiceName.new(f"twinstep/{name}/{what}/1"))
         self.flag_service = opened(lambda: service("flags").publish_subscribe(Flag))
         self.axes_service = opened(
@@ -95,10 +95,15 @@ class Machine:
         return found
 
     def publisher(self):
-        return self.requests().open().publisher_builder().initial_max_slice_len(64).create()
+        return opened(self.requests).publisher_builder().initial_max_slice_len(64).create()
 
     def lives(self):
-        return self.axes_service.dynamic_config.number_of_publishers > 0
+        """Whether twinstep runs. It is looked for only when it has been silent for a while."""
+        if time.monotonic() < self.heard + 0.1:
+            return True
+        self.heard = time.monotonic()
+        nodes = (state for state in self.axes_service.nodes if isinstance(state, iox2.NodeState.Alive))
+        return any(state[0].details.name.as_str() == "twinstep" for state in nodes)
 
     @staticmethod
     def count(sample):
@@ -111,5 +116,6 @@ class Machine:
             sample = subscriber.receive()
             if sample is None:
                 return
+            self.heard = time.monotonic()
             yield sample
             del sample

@@ -12,7 +12,7 @@ use twinstep_config::PRESS_CELL;
 use twinstep_tests::cable::python_with;
 use twinstep_tests::run::{Place, json_lines};
 use twinstep_tests::sim::interrupt;
-use twinstep_tests::{release_binary, root};
+use twinstep_tests::{binary, root};
 
 /// The press cell, shared under a name of this test's own.
 fn shared_cell(place: &Place, name: &str, more: &str) -> PathBuf {
@@ -63,7 +63,7 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
         "demo --config {} --json --cycles 6000 --inject drive_fault:lift:code=0x2310@4s",
         cell.display()
     );
-    let run = place.command(release_binary(), args.split(' ')).output();
+    let run = place.command(binary(), args.split(' ')).output();
     let run = run.unwrap();
     assert!(run.status.success(), "{run:?}");
     let lines = json_lines(&String::from_utf8(run.stdout).unwrap());
@@ -94,7 +94,7 @@ fn a_python_program_moves_the_machine_and_its_silence_stops_it() {
     let cell = shared_cell(&place, &name, "[shared.controller]\nliveness = \"1s\"");
     let controller = script(&place, &python, "control.py", &name);
     let args = format!("demo --config {} --json --cycles 60000", cell.display());
-    let mut run = place.command(release_binary(), args.split(' '));
+    let mut run = place.command(binary(), args.split(' '));
     let mut run = run.stdout(Stdio::null()).spawn().unwrap();
     let seen = said(controller);
     // It has seen enough; the run ends in order.
@@ -142,7 +142,7 @@ fn a_controller_that_is_killed_halts_the_machine_and_nothing_restarts_by_itself(
     let cell = shared_cell(&place, &name, "[shared.controller]\nliveness = \"500ms\"");
     let mut first = Kept(script(&place, &python, "drive.py", &name));
     let args = format!("demo --config {} --json --cycles 100000", cell.display());
-    let mut run = place.command(release_binary(), args.split(' '));
+    let mut run = place.command(binary(), args.split(' '));
     let mut run = Kept(run.spawn().unwrap());
     let mut out = BufReader::new(run.0.stdout.take().unwrap());
     let mut says = BufReader::new(first.0.stdout.take().unwrap());
@@ -158,11 +158,11 @@ fn a_controller_that_is_killed_halts_the_machine_and_nothing_restarts_by_itself(
         event["cause"].as_str().unwrap().contains("fell silent"),
         "{event}"
     );
-    let status = place.run(release_binary(), "status --json").fine();
+    let status = place.twinstep("status --json").fine();
     let controller = &status.lines()[0]["shared"]["controller"];
     assert_eq!(controller["state"], "halted", "{controller}");
     assert_eq!(controller["halt"], "silent", "{controller}");
-    let told = place.run(release_binary(), "status").fine().stdout;
+    let told = place.twinstep("status").fine().stdout;
     assert!(told.contains("controller halted (silent)"), "{told}");
 
     // A second one has to begin anew, however long it insists.

@@ -7,8 +7,12 @@
 //!      |  fresh request that enables no axis                v
 //!      +------------------------------------------------ Halted (ramp, standstill, operation disabled)
 //! ```
-//! A request holds until the next one. For at most the liveness limit without one the targets go on at the velocity they had,
-//! since a controller that is a cycle late has not stopped. A target is followed as it comes or not at all: one that would step
+//! A request answers the sample of a cycle, and is due when the set-points of the next cycle are decided. One that is in time is
+//! followed to the last bit. One that is n cycles late is carried on by n cycles, and without one the targets go on, both at the
+//! velocity that the controller asked for: the way between its last two targets over the cycles between the samples that they
+//! answer. How a request was delayed is no part of that velocity: a controller that catches up asks for no higher one. For at
+//! most the liveness limit, that is, since a controller that is a cycle late has not stopped.
+//! A target is followed like this or not at all: one that would step
 //! beyond the velocity limit of its axis halts all axes, because nobody knows which part of it was meant. Nothing starts again
 //! by itself: after a halt the controller has to take every enable back first.
 
@@ -25,6 +29,19 @@ pub struct AxisRequest {
     pub enable: bool,
     /// Target position (m).
     pub target_m: f64,
+}
+
+/// All that a controller asks at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Cycle of the sample that it answers.
+    pub cycle: u64,
+    /// Axes, then presses. Those that are left out keep what was asked before.
+    pub axes: &'a [AxisRequest],
+    /// Stations; the same.
+    pub stations: &'a [StationSetpoint],
+    /// Recipe and part.
+    pub context: Context,
 }
 
 /// Why the axes were halted.
@@ -58,7 +75,7 @@ pub struct ControllerState {
     pub phase: Phase,
     /// Cycles in which the targets went on without a request.
     pub bridged_cycles: u64,
-    /// Requests that did not fit the machine, and count as not sent.
+    /// Requests that did not fit the machine, or were older than the liveness limit: they count as not sent.
     pub refused: u64,
 }
 
@@ -70,8 +87,10 @@ pub struct ControlledAxis {
     request: AxisRequest,
     /// What was sent last (m).
     target_m: f64,
-    /// The way of the last cycle, per cycle (m).
+    /// The way that was asked for in a cycle (m).
     way_m: f64,
+    /// Target of the last request that was followed (m), and the cycle that it answered.
+    asked: Option<(f64, u64)>,
     anchor_m: f64,
     still_s: f64,
     enabled: bool,
@@ -101,6 +120,7 @@ impl ControlledAxis {
             request: AxisRequest::default(),
             target_m: 0.0,
             way_m: 0.0,
+            asked: None,
             anchor_m: 0.0,
             still_s: 0.0,
             enabled: false,
@@ -124,11 +144,12 @@ impl ControlledAxis {
         let dropped = self.enabled && !enabled;
         if !enabled || !self.enabled {
             // It stands where it stands. What it is told on the first enabled cycle must be no step.
-            (self.target_m, self.way_m) = (reading.position_m, 0.0);
+            (self.target_m, self.way_m, self.asked) = (reading.position_m, 0.0, None);
         } else if self.missed > BRIDGED_CYCLES {
             // The drive was on its own: a target that had gone on without it would be a jump.
             self.target_m = reading.position_m;
             self.way_m = reading.velocity_m_per_s * period_s;
+            self.asked = None;
         }
         (self.enabled, self.missed) = (enabled, 0);
         dropped
@@ -145,6 +166,20 @@ impl ControlledAxis {
             0.0
         };
         self.target_m += self.way_m * cycles;
+    }
+
+    /// The way a cycle that a target for `cycle` means after the one before (m): no more than the velocity limit allows.
+    fn way_to(&self, target_m: f64, cycle: u64, period_s: f64) -> f64 {
+        let largest_m = self.velocity_m_per_s * period_s;
+        match self.asked {
+            Some((before_m, before)) if cycle > before => {
+                let way_m = (target_m - before_m) / (cycle - before) as f64;
+                way_m.max(-largest_m).min(largest_m)
+            }
+            // Another one for the same sample.
+            Some(_) => self.way_m,
+            None => 0.0,
+        }
     }
 
     /// Whether `target_m` is no further away than `cycles` cycles allow.
@@ -168,9 +203,12 @@ pub struct ControllerSource<'a> {
     phase: Phase,
     ending: bool,
     quick: bool,
-    /// Cycles since the last request; 0: it has come since the last cycle.
+    /// Cycles that the last request is late by now.
     age: u32,
+    /// One has come since the last cycle.
     fresh: bool,
+    /// The cycle that the last request answers.
+    answered: u64,
     /// Cycles that were bridged for want of a request.
     bridged_cycles: u64,
     refused: u64,
@@ -202,6 +240,7 @@ impl<'a> ControllerSource<'a> {
             quick: false,
             age: 0,
             fresh: false,
+            answered: 0,
             bridged_cycles: 0,
             refused: 0,
             disabled: false,
@@ -210,16 +249,25 @@ impl<'a> ControllerSource<'a> {
         }
     }
 
-    /// Takes a request in; it acts with the next call of [`SetpointSource::next`]. Of several in one cycle the last one counts.
-    /// Axes and stations that `axes` and `stations` leave out keep what was asked before.
-    pub fn take(&mut self, axes: &[AxisRequest], stations: &[StationSetpoint], context: Context) {
-        for (axis, request) in self.axes.iter_mut().zip(axes) {
+    /// Takes a request in before the set-points of the cycle `now` are decided. Of several in one cycle the last one counts. One
+    /// that answers a cycle that has not been, is older than the one before, or than the liveness limit, is refused.
+    pub fn take(&mut self, request: &Request<'_>, now: u64) {
+        let late = now.saturating_sub(request.cycle).saturating_sub(1);
+        let old = late > u64::from(self.liveness_cycles) || request.cycle < self.answered;
+        if request.cycle > now || old {
+            self.refuse();
+            return;
+        }
+        for (axis, request) in self.axes.iter_mut().zip(request.axes) {
             axis.request = *request;
         }
-        for (set, request) in self.stations.iter_mut().zip(stations) {
+        for (set, request) in self.stations.iter_mut().zip(request.stations) {
             *set = *request;
         }
-        self.context = context;
+        self.context = request.context;
+        self.answered = request.cycle;
+        // It is no more than the limit.
+        self.age = late as u32;
         self.fresh = true;
     }
 
@@ -246,12 +294,10 @@ impl<'a> ControllerSource<'a> {
 
     /// Whether the controller is heard, and what follows from it.
     fn listen(&mut self, skipped: u32) {
-        self.age = if self.fresh {
-            0
-        } else {
-            self.age.saturating_add(1).saturating_add(skipped)
-        };
-        let fresh = core::mem::replace(&mut self.fresh, false);
+        let fresh = self.fresh;
+        if !fresh {
+            self.age = self.age.saturating_add(1).saturating_add(skipped);
+        }
         match self.phase {
             Phase::Waiting if fresh => self.phase = Phase::Following,
             Phase::Following if self.age > self.liveness_cycles => self.halt(Halt::Silent),
@@ -272,26 +318,34 @@ impl<'a> ControllerSource<'a> {
     fn targets(&mut self, skipped: u32) {
         let cycles = 1.0 + f64::from(skipped);
         if self.phase == Phase::Following {
-            let (age, period_s) = (self.age, self.period_s);
+            let (fresh, late, period_s) = (self.fresh, f64::from(self.age), self.period_s);
+            let answered = self.answered;
+            // Position and way a cycle. Both count in the cycles that are run, as the controller does: a start that was left out
+            // moves nobody.
             let next = |axis: &ControlledAxis| {
-                if age == 0 {
-                    axis.request.target_m
+                if fresh {
+                    let target_m = axis.request.target_m;
+                    let way_m = axis.way_to(target_m, answered, period_s);
+                    // In time it is followed to the last bit.
+                    let carried_m = if late == 0.0 { 0.0 } else { way_m * late };
+                    (target_m + carried_m, way_m)
                 } else {
-                    axis.target_m + axis.way_m * cycles
+                    (axis.target_m + axis.way_m, axis.way_m)
                 }
             };
             let led = |axis: &ControlledAxis| axis.enabled && axis.request.enable;
             let beyond = (self.axes.iter()).position(|axis| {
-                led(axis) && age == 0 && !axis.reaches(next(axis), period_s, cycles)
+                led(axis) && fresh && !axis.reaches(next(axis).0, period_s, cycles)
             });
             match beyond {
                 Some(n) => self.halt(Halt::Step(n as u16)),
                 None => {
                     for axis in self.axes.iter_mut() {
                         if led(axis) {
-                            let target_m = next(axis);
-                            axis.way_m = (target_m - axis.target_m) / cycles;
-                            axis.target_m = target_m;
+                            (axis.target_m, axis.way_m) = next(axis);
+                            if fresh {
+                                axis.asked = Some((axis.request.target_m, answered));
+                            }
                         } else {
                             axis.brake(period_s, cycles);
                         }
@@ -353,6 +407,7 @@ impl SetpointSource for ControllerSource<'_> {
             }
         }
         self.targets(skipped);
+        self.fresh = false;
         let mut sets = out.axes.iter_mut();
         for (n, sample) in samples.axes.iter().enumerate().take(self.axes.len()) {
             let Some(set) = sets.next() else { break };

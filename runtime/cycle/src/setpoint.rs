@@ -34,6 +34,8 @@ pub struct StationSetpoint {
 /// Everything that is sent in one cycle.
 #[derive(Debug)]
 pub struct Setpoints<'a> {
+    /// Cycle of the samples that they follow from.
+    pub cycle: u64,
     /// Axes, then presses.
     pub axes: &'a mut [AxisSetpoint],
     /// Stations.

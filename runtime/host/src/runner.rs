@@ -452,6 +452,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         let context = samples.context;
         let mut out = Setpoints {
+            cycle: self.last.cycle,
             axes: &mut self.axis_setpoints,
             stations: &mut self.station_setpoints,
             context,

@@ -334,11 +334,10 @@ impl Sender {
             let publisher = publisher.create().unwrap();
             let mut sent = 0;
             while !asked.load(Ordering::Relaxed) {
+                // All answer the first cycle: the limit is long.
                 let sample = publisher.loan_slice_uninit(axes).unwrap();
-                sample
-                    .write_from_fn(|_| AxisTarget::default())
-                    .send()
-                    .unwrap();
+                let sample = sample.write_from_fn(|_| AxisTarget::default());
+                sample.send().unwrap();
                 sent += 1;
                 if sent == 1 {
                     begun.send(()).unwrap();
@@ -395,7 +394,9 @@ fn a_controller_leaves_the_heap_alone() {
     machine.shared = Some(Shared {
         name: format!("allocations-controller-{}", std::process::id()),
         axes_every: 1,
-        controller: Some(Controller { liveness_cycles: 5 }),
+        controller: Some(Controller {
+            liveness_cycles: 1_000_000,
+        }),
     });
     let pace = |clock| Pace::Virtual(Some(clock));
     let seen = heap_calls(&machine, pace, 100, 10_000, EVERYTHING);

@@ -12,6 +12,8 @@ struct Rig<'a> {
     position_m: f64,
     set: [AxisSetpoint; 1],
     largest_m: f64,
+    /// The coming cycle.
+    now: u64,
 }
 
 impl<'a> Rig<'a> {
@@ -22,12 +24,23 @@ impl<'a> Rig<'a> {
             position_m: 0.1,
             set: Default::default(),
             largest_m: 0.0,
+            now: 1,
         }
     }
 
+    /// In time: the answer to the last cycle.
     fn ask(&mut self, enable: bool, target_m: f64) {
-        let request = AxisRequest { enable, target_m };
-        self.source.take(&[request], &[], Context::default());
+        self.ask_late(0, enable, target_m);
+    }
+
+    fn ask_late(&mut self, late: u64, enable: bool, target_m: f64) {
+        let request = Request {
+            cycle: self.now - 1 - late,
+            axes: &[AxisRequest { enable, target_m }],
+            stations: &[],
+            context: Context::default(),
+        };
+        self.source.take(&request, self.now);
     }
 
     fn cycle(&mut self, heard: bool) {
@@ -49,11 +62,13 @@ impl<'a> Rig<'a> {
             bus: Ok(()),
         };
         let mut out = Setpoints {
+            cycle: self.now,
             axes: &mut self.set,
             stations: &mut [],
             context,
         };
         self.source.next(&samples, 0, &mut out);
+        self.now += 1;
         self.state = match (self.state, self.set[0].controlword) {
             (DriveState::Fault, _) => DriveState::Fault,
             (_, SHUTDOWN) => DriveState::ReadyToSwitchOn,
@@ -232,4 +247,65 @@ fn not_armed_means_no_voltage() {
         rig.cycle(true);
         assert_eq!(rig.set[0].controlword, DISABLE_VOLTAGE);
     }
+}
+
+#[test]
+fn delays_of_the_controller_make_no_velocity() {
+    // Always the same way a cycle, but heard with delays: gaps, and late answers.
+    let way_m = 0.05 * VELOCITY * PERIOD_S;
+    for late in [0, 1, 3, 5] {
+        let mut axes = axis();
+        let mut rig = Rig::new(&mut axes);
+        rig.source.liveness_cycles = 20;
+        rig.moving(0);
+        let start_m = rig.position_m;
+        for _ in 0..30 {
+            rig.ask(true, start_m);
+            rig.cycle(true);
+        }
+        rig.largest_m = 0.0;
+        let begun = rig.now;
+        let target_m = |cycle: u64| start_m + way_m * (cycle - begun) as f64;
+        for n in 0..300_u64 {
+            // Heard every fifth cycle, by turns in time and late.
+            if n >= 10 && n.is_multiple_of(5) {
+                let late = if n.is_multiple_of(10) { 0 } else { late };
+                rig.ask_late(late, true, target_m(rig.now - late));
+            }
+            rig.cycle(true);
+            let off_m = rig.position_m - target_m(rig.now - 1);
+            if n > 20 {
+                assert!(off_m.abs() < 1e-9, "{late} {n}: {off_m}");
+            }
+        }
+        assert_eq!(rig.source.phase(), Phase::Following, "{late}");
+        // What it had to catch up with, once: ten cycles, no more.
+        assert!(rig.largest_m <= 15.0 * way_m, "{late}: {}", rig.largest_m);
+        // And when it falls silent the machine goes on as it went.
+        let before_m = rig.position_m;
+        (0..5).for_each(|_| rig.cycle(true));
+        assert!((rig.position_m - before_m - 5.0 * way_m).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn requests_for_other_times_are_refused() {
+    let mut axes = axis();
+    let mut rig = Rig::new(&mut axes);
+    rig.moving(20);
+    let refused = |rig: &Rig<'_>| rig.source.controller().unwrap().refused;
+    // Older than the liveness limit, older than the last one, and of a cycle that has not been.
+    rig.ask_late(6, true, rig.position_m);
+    rig.ask_late(2, true, rig.position_m);
+    assert_eq!(refused(&rig), 2);
+    let now = rig.now;
+    rig.now += 2;
+    let request = Request {
+        cycle: now + 1,
+        axes: &[],
+        stations: &[],
+        context: Context::default(),
+    };
+    rig.source.take(&request, now);
+    assert_eq!(refused(&rig), 3);
 }

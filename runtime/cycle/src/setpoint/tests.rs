@@ -63,6 +63,7 @@ impl<'a> Rig<'a> {
             bus: Ok(()),
         };
         let mut out = Setpoints {
+            cycle: 0,
             axes: &mut self.set,
             stations: &mut [],
             context,

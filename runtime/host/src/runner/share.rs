@@ -76,7 +76,9 @@ impl<B: Attached> Runner<'_, B> {
             regime: Regime::Settling as u8,
             ..AxisState::default()
         };
-        let Some(predicted) = self.pipeline.compared(n).filter(|_| judged) else {
+        // Before the observer has locked there is nothing to predict from.
+        let known = judged && self.pipeline.judged(n);
+        let Some(predicted) = self.pipeline.compared(n).filter(|_| known) else {
             return measured;
         };
         let load = self.pipeline.load(n);

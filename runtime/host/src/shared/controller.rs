@@ -1,20 +1,20 @@
 //! The way in: requests of a controller process.
 
 use super::wire::{AxisTarget, RequestHeader};
-use super::{MAX_SUBSCRIBERS, REQUEST_BUFFER, failed, node, service_name};
+use super::{MAX_SUBSCRIBERS, NODE, REQUEST_BUFFER, failed, node, service_name};
 use crate::error::HostError;
 use iceoryx2::node::Node;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::service::ipc;
 use twinstep_config::machine::{Machine, Shared};
-use twinstep_cycle::controller::{AxisRequest, ControllerSource, ControllerState};
+use twinstep_cycle::controller::{AxisRequest, ControllerSource, ControllerState, Request};
 use twinstep_cycle::setpoint::{SetpointSource, Setpoints, StationSetpoint};
 use twinstep_models::sample::{Context, Samples};
 
 /// Set-points that a controller process sends. Belongs to the thread that made it.
 ///
-/// A request with the wrong number of axes, or with a recipe or part that the configuration does not have, is refused: it counts as
-/// not sent.
+/// A request with the wrong number of axes, with a recipe or part that the configuration does not have, or for another time
+/// ([`ControllerSource::take`]), is refused: it counts as not sent.
 pub struct SharedController<'a> {
     requests: Subscriber<ipc::Service, [AxisTarget], RequestHeader>,
     source: ControllerSource<'a>,
@@ -36,7 +36,7 @@ impl<'a> SharedController<'a> {
         machine: &Machine,
         source: ControllerSource<'a>,
     ) -> Result<Self, HostError> {
-        let node = node()?;
+        let node = node(NODE)?;
         let name = service_name(&settings.name, "requests")?;
         let service = node
             .service_builder(&name)
@@ -66,7 +66,7 @@ impl<'a> SharedController<'a> {
         })
     }
 
-    fn listen(&mut self) {
+    fn listen(&mut self, now: u64) {
         // At most what fits into the buffer: a controller that sends without end must not hold the cycle up.
         for _ in 0..REQUEST_BUFFER {
             let Ok(Some(sample)) = self.requests.receive() else {
@@ -95,14 +95,20 @@ impl<'a> SharedController<'a> {
                 recipe: header.recipe,
                 part: header.part,
             };
-            self.source.take(&self.axes, &self.stations, context);
+            let request = Request {
+                cycle: header.cycle,
+                axes: &self.axes,
+                stations: &self.stations,
+                context,
+            };
+            self.source.take(&request, now);
         }
     }
 }
 
 impl SetpointSource for SharedController<'_> {
     fn next(&mut self, samples: &Samples<'_>, skipped: u32, out: &mut Setpoints<'_>) {
-        self.listen();
+        self.listen(out.cycle);
         self.source.next(samples, skipped, out);
     }
 

@@ -34,7 +34,7 @@ pub struct ControllerLine {
     pub axis: Option<String>,
     /// Cycles in which the targets went on without a request.
     pub bridged_cycles: u64,
-    /// Requests that did not fit the machine, and count as not sent.
+    /// Requests that did not fit the machine or the time, and count as not sent.
     pub refused: u64,
 }
 

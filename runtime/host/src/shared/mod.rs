@@ -26,6 +26,7 @@ pub use reader::FlagReader;
 pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, source_kind};
 
 use crate::error::HostError;
+use iceoryx2::node::node_name::NodeName;
 use iceoryx2::node::{Node, NodeBuilder};
 use iceoryx2::service::ipc;
 use iceoryx2::service::service_name::ServiceName;
@@ -78,7 +79,7 @@ pub fn open<'a>(
     let Some(settings) = settings else {
         return Ok((None, None));
     };
-    let outlet = SharedOutlet::new(settings, moved.axes.len())?;
+    let count = moved.axes.len();
     let controller = settings.controller.map(|controller| {
         let period_s = machine.cycle.period_ns as f64 / 1e9;
         let Moved { axes, stations } = moved;
@@ -86,15 +87,25 @@ pub fn open<'a>(
             ControllerSource::new(axes, stations, period_s, controller.liveness_cycles, armed);
         SharedController::new(settings, machine, source)
     });
-    Ok((Some(outlet), controller.transpose()?))
+    let controller = controller.transpose()?;
+    // Last: who sees the axes may count on the rest.
+    let outlet = SharedOutlet::new(settings, count)?;
+    Ok((Some(outlet), controller))
 }
+
+/// What the node of a running twinstep is called: subscribers look whether it lives.
+pub const NODE: &str = "twinstep";
+/// What that of a reader is called.
+const READER: &str = "twinstep reader";
 
 /// A place in the shared memory of this computer. What processes that have died left there is removed.
 ///
 /// # Errors
 /// [`HostError::Machine`] with what iceoryx2 said.
-fn node() -> Result<Node<ipc::Service>, HostError> {
+fn node(name: &str) -> Result<Node<ipc::Service>, HostError> {
+    let known = NodeName::new(name).map_err(|error| failed(name, &error))?;
     NodeBuilder::new()
+        .name(&known)
         // Signals are ours: see `Control::stop_on_signals`.
         .signal_handling_mode(SignalHandlingMode::Disabled)
         .create::<ipc::Service>()

@@ -1,7 +1,7 @@
 //! The way out, at the end of the cycle thread.
 
 use super::wire::{AxisState, CycleHeader, Flag};
-use super::{AXES_BUFFER, FLAG_BUFFER, MAX_SUBSCRIBERS, failed, node, service_name};
+use super::{AXES_BUFFER, FLAG_BUFFER, MAX_SUBSCRIBERS, NODE, failed, node, service_name};
 use crate::error::HostError;
 use iceoryx2::node::Node;
 use iceoryx2::port::backpressure_strategy::BackpressureStrategy;
@@ -28,7 +28,7 @@ impl SharedOutlet {
     /// # Errors
     /// [`HostError::Machine`] where the shared memory cannot be had, or another process publishes under this name.
     pub fn new(settings: &Shared, axes: usize) -> Result<Self, HostError> {
-        let node = node()?;
+        let node = node(NODE)?;
         let name = service_name(&settings.name, "flags")?;
         let service = node
             .service_builder(&name)

@@ -1,7 +1,7 @@
 //! The other end of the flags, for programs in Rust.
 
 use super::wire::Flag;
-use super::{failed, node, service_name};
+use super::{READER, failed, node, service_name};
 use crate::error::HostError;
 use iceoryx2::node::Node;
 use iceoryx2::port::subscriber::Subscriber;
@@ -23,7 +23,7 @@ impl FlagReader {
     /// # Errors
     /// [`HostError::Machine`] where no running twinstep shares it, or 8 programs read it already.
     pub fn open(name: &str) -> Result<Self, HostError> {
-        let node = node()?;
+        let node = node(READER)?;
         let name = service_name(name, "flags")?;
         let service = node
             .service_builder(&name)

@@ -153,7 +153,8 @@ pub struct AxisState {
     pub drive_state: u8,
     /// Regime, in the order of `Regime`.
     pub regime: u8,
-    /// 1: the predictions and the residual are those of this cycle; 0: there are none.
+    /// 1: the predictions and the residual are those of this cycle, and deviations are judged by them; 0: there are none, since
+    /// the axis is not enabled, its observer has not locked, or the run stops.
     pub predicted: u8,
     /// Always 0.
     pub reserved: [u8; 4],
@@ -164,6 +165,8 @@ pub struct AxisState {
 #[repr(C)]
 #[type_name("twinstep_RequestHeader_1")]
 pub struct RequestHeader {
+    /// Cycle of the sample that the request answers.
+    pub cycle: u64,
     /// Ejectors that are to be on: bit n is station n.
     pub ejectors: u64,
     /// Blow-off valves that are to be open: bit n is station n.
@@ -181,7 +184,7 @@ pub struct RequestHeader {
 #[repr(C)]
 #[type_name("twinstep_AxisTarget_1")]
 pub struct AxisTarget {
-    /// Target position of the coming cycle (m).
+    /// Target position, due one cycle after the sample that is answered (m).
     pub target_m: f64,
     /// Not 0: the drive is to be enabled.
     pub enable: u8,
@@ -192,4 +195,4 @@ pub struct AxisTarget {
 // What other languages rely on.
 const _: () = assert!(size_of::<Flag>() == 40 && size_of::<CycleHeader>() == 24);
 const _: () = assert!(size_of::<AxisState>() == 72);
-const _: () = assert!(size_of::<AxisTarget>() == 16 && size_of::<RequestHeader>() == 24);
+const _: () = assert!(size_of::<AxisTarget>() == 16 && size_of::<RequestHeader>() == 32);
