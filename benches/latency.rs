@@ -40,6 +40,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Makes a machine.
+type Make = fn() -> Machine;
+
 /// Prints all tables.
 fn measure() {
     println!("{}", environment::describe());
@@ -49,10 +52,10 @@ fn measure() {
     println!("{}\n", on_a_thread(|| trust_of(own)));
     println!("ns from frame in memory to a flag that can be read");
     println!(
-        "{:<50}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "{:<62}{:>9}{:>9}{:>9}{:>9}{:>9}",
         "", "median", "p99", "p99.9", "max", "repeats"
     );
-    let machines: [(&str, fn() -> Machine); 2] = [
+    let machines: [(&str, Make); 2] = [
         ("press cell (8 axes, press)", machines::press_cell),
         ("100 axes", || machines::many_axes(100, SEED)),
     ];
@@ -102,7 +105,7 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 fn show(name: &str, latency: &Figures) {
     println!(
-        "{name:<50}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>9}",
+        "{name:<62}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>9}",
         latency.median(),
         latency.quantile(0.99),
         latency.quantile(0.999),
