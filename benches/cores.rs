@@ -89,11 +89,12 @@ fn rig<'scope, 'a: 'scope>(
 
 fn measure_all() {
     println!("{}\n", environment::describe());
+    // Asked before this thread is pinned.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let trust = realtime::enter_beside();
     if !trust.sched_fifo {
         println!("no SCHED_FIFO: other programs are in these figures");
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!(
         "predict + compare + correct, us a cycle; hot: one cycle after the other; after the sleep: begun right after an absolute sleep"
     );
