@@ -10,6 +10,7 @@ pub mod clock;
 mod coast_watch;
 pub mod commands;
 pub mod control;
+pub mod crew;
 pub mod doctor;
 pub mod error;
 pub mod ethtool;

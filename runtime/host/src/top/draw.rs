@@ -150,12 +150,9 @@ fn trust(status: &StatusLine) -> [Line<'static>; 2] {
     let own = core.map(|core| core.to_string());
     let mut second = vec![
         should(place.clone(), isolated),
+        should(format!("idle {}", if held { "off" } else { "on" }), held),
         should(
-            format!("idle states {}", if held { "off" } else { "on" }),
-            held,
-        ),
-        should(
-            format!("governor {}", word(&computer.governor)),
+            format!("gov {}", word(&computer.governor)),
             [None, Some("performance")].contains(&computer.governor.as_deref()),
         ),
         should(
@@ -164,6 +161,12 @@ fn trust(status: &StatusLine) -> [Line<'static>; 2] {
                 .contains(&computer.clock_source.as_deref()),
         ),
     ];
+    let count = |key: &str| trust[key].as_u64().unwrap_or(0);
+    let (workers, granted) = (count("workers"), count("workers_granted"));
+    if workers > 0 {
+        let text = format!("workers {granted}/{workers}");
+        second.insert(1, must(&text, granted == workers));
+    }
     if let Some(cores) = &computer.interrupt_cores {
         let apart = Some(cores) != own.as_ref() && !cores.contains(['-', ',']);
         second.push(should(format!("IRQ {cores}"), apart));

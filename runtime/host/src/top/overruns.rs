@@ -100,6 +100,10 @@ fn evidence(one: &OverrunLine) -> String {
     } else {
         let _ = write!(text, " on core {}", found.core);
     }
+    if let Some(worker) = &found.worker {
+        let late = us_short(worker.late_ns);
+        let _ = write!(text, "; the worker on core {} {late} us late", worker.core);
+    }
     if one.follows {
         text += "; it began late, as the one before was too long";
     }

@@ -10,7 +10,7 @@ use crate::false_alarms::Exposure;
 use crate::lines::tests::{leak, run_info};
 use crate::lines::{BusLine, EventRecord};
 use crate::overruns::cause::{Kind, Outcome, OverrunCause};
-use crate::overruns::record::{EvidenceLine, KernelLine, OverrunLine};
+use crate::overruns::record::{EvidenceLine, KernelLine, OverrunLine, WorkerLine};
 use crate::phases::{PhaseFigures, Row};
 use feed::Ask;
 use keys::{Wish, press};
@@ -139,6 +139,10 @@ fn overrun() -> OverrunLine {
                 steal_ns: 40_000,
                 smi: None,
             }),
+            worker: Some(WorkerLine {
+                core: 3,
+                late_ns: 40_000,
+            }),
         },
     }
 }
@@ -193,7 +197,8 @@ fn status() -> Box<StatusLine> {
         trust: json!({
             "realtime_kernel": false, "sched_fifo": true, "memory_locked": true, "timing_valid": false,
             "policy": "fifo", "core": 1, "isolated": false, "throttling_off": false,
-            "cpu_dma_latency_held": true, "virtual_machine": true, "wait": "sleep", "missing": [],
+            "cpu_dma_latency_held": true, "virtual_machine": true, "wait": "sleep", "workers": 2,
+            "workers_granted": 1, "missing": [],
         }),
         run_cycles: 11_345,
         warm_up_cycles: 1_000,
@@ -319,7 +324,8 @@ fn red_is_what_makes_durations_worthless() {
         ("throttled", Color::Red),
         ("VM", Color::Red),
         ("core 1 shared", Color::Yellow),
-        ("governor powersave", Color::Yellow),
+        ("workers 1/2", Color::Red),
+        ("gov powersave", Color::Yellow),
         ("clock tsc", Color::Reset),
         ("IRQ 0", Color::Reset),
     ] {
