@@ -16,6 +16,8 @@ use twinstep_benches::subscriber::{self, ASLEEP, OtherProcess};
 use twinstep_benches::{environment, machines};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Event;
+use twinstep_host::clock::monotonic_ns;
+use twinstep_host::overruns::usage::Usage;
 use twinstep_host::realtime::Held;
 use twinstep_host::scribe::EVENT_QUEUE;
 use twinstep_host::tables::trust_text;
@@ -67,6 +69,11 @@ fn measure() {
             show(&format!("same process, {machine}{how}"), &figures);
         }
     }
+    println!("\nns of what the cycle asks the kernel about itself once a cycle");
+    show("RUSAGE_THREAD", &usage(100_000, None));
+    let asleep = usage(1000, Some(ASLEEP));
+    show("RUSAGE_THREAD, after 1 ms asleep", &asleep);
+    println!();
     if own == other {
         println!("one core only: another process was not measured");
         return;
@@ -101,6 +108,21 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     })
+}
+
+/// What it costs to read the counts of this thread, the clock taken off (ns each).
+fn usage(repeats: usize, pause: Option<Duration>) -> Figures {
+    let clock = clock_cost_ns();
+    let mut figures = Figures::with_capacity(repeats);
+    for _ in 0..repeats {
+        if let Some(pause) = pause {
+            std::thread::sleep(pause);
+        }
+        let start = monotonic_ns();
+        std::hint::black_box(Usage::of_this_thread());
+        figures.push((monotonic_ns() - start) as f64 - clock);
+    }
+    figures
 }
 
 fn show(name: &str, latency: &Figures) {

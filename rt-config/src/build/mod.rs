@@ -137,7 +137,12 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
     let shared = (file.shared.as_ref())
         .map(|raw| shared::shared(raw, file, whole.bus, whole.period_ns, check));
-    let realtime = realtime::realtime(file.realtime.as_ref(), cycle.period_ns, check);
+    let realtime = realtime::realtime(
+        file.realtime.as_ref(),
+        cycle.period_ns,
+        axes.len() + presses.len(),
+        check,
+    );
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file

@@ -7,7 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use iceoryx2::node::NodeBuilder;
@@ -25,6 +25,7 @@ use twinstep_drivers::recording::Writer;
 use twinstep_drivers::segment::Segment;
 use twinstep_host::control::queue::{self, Answer, Command};
 use twinstep_host::control::status::StatusBuffer;
+use twinstep_host::crew::{Crew, Hiring};
 use twinstep_host::names::{Names, RunInfo};
 use twinstep_host::overruns::sentry;
 use twinstep_host::pacer::{Pace, Pacer};
@@ -101,18 +102,23 @@ const GROWTH_KB: u64 = 1024;
 struct Load {
     faults: &'static [&'static str],
     record: bool,
+    /// Workers that share the models.
+    workers: usize,
 }
 
 /// All that there is.
 const EVERYTHING: Load = Load {
     faults: &FAULTS,
     record: true,
+    workers: 0,
 };
 
 /// What a run did.
 struct Seen {
     /// Calls of the heap in the cycle thread.
     calls: u64,
+    /// The same in the workers, and sections that they did.
+    workers: (u64, u64),
     events: usize,
     /// Resident memory of the process after each tenth of the cycles (kB).
     resident_kb: Vec<u64>,
@@ -218,91 +224,107 @@ fn heap_calls(
         Some(controller) => Box::new(controller),
         None => Box::new(source),
     };
-    let mut state = plan.state();
-    let pipeline = plan.pipeline(&mut state);
-    let mut runner = Runner::new(
-        bus,
-        pacer,
-        map,
-        pipeline,
-        Some(source),
-        outlets,
-        phases,
-        Trust::observe(),
-    );
-
-    if let Some(outlet) = outlet {
-        runner.share(outlet);
-    }
     let node = NodeBuilder::new().create::<ipc::Service>().unwrap();
-    let subscriber = machine.shared.as_ref().map(|settings| {
+    let subscriber = settings.map(|settings| {
         let name = format!("twinstep/{}/axes/1", settings.name);
         let service = node.service_builder(&ServiceName::new(&name).unwrap());
         let service = service.publish_subscribe::<[AxisState]>();
         let service = service.user_header::<CycleHeader>().open().unwrap();
         service.subscriber_builder().create().unwrap()
     });
-
-    for _ in 0..warm_up {
-        assert_eq!(runner.cycle(), Flow::Next);
-    }
-    // What the control socket may ask for, made here; the cycle only passes it back.
-    let fault = |text| Box::new(Fault::parse(text, machine).unwrap());
-    for command in [
-        Command::Status(Box::new(StatusBuffer::new(9, 1))),
-        Command::SetBudget {
-            row: Row::Phase(Phase::Predict),
-            budget_ns: Some(1),
-        },
-        Command::Inject(fault("friction:carriage:factor=1.1")),
-        Command::Inject(fault("frame_loss:bus:count=1")),
-        Command::ClearFaults,
-        Command::Arm,
-        Command::Reset,
-    ] {
-        control.send(command).unwrap();
-    }
-    let (mut calls, mut resident_kb) = (0, Vec::with_capacity(10));
-    for _ in 0..10 {
-        let before = count();
-        for _ in 0..cycles / 10 {
-            runner.cycle();
+    let mut state = plan.state_for(load.workers + 1);
+    let pipeline = plan.pipeline(&mut state);
+    // What the heap of a worker has seen when it begins a section, and how many it has begun.
+    let (heap, begun) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (seen, sections) = (Arc::clone(&heap), Arc::clone(&begun));
+    let hiring = Hiring {
+        cores: (0..load.workers).collect(),
+        real: None,
+        hook: Some(Arc::new(move |_| {
+            seen.store(count(), Ordering::Relaxed);
+            sections.fetch_add(1, Ordering::Relaxed);
+        })),
+    };
+    let read = || (heap.load(Ordering::Relaxed), begun.load(Ordering::Relaxed));
+    let (calls, workers, resident_kb) = std::thread::scope(|scope| {
+        let (crew, _) = Crew::hire(scope, &hiring).unwrap();
+        let mut runner = Runner::new(
+            bus,
+            pacer,
+            map,
+            pipeline,
+            Some(source),
+            outlets,
+            phases,
+            Trust::observe(),
+        )
+        .with_crew(crew);
+        if let Some(outlet) = outlet {
+            runner.share(outlet);
         }
-        calls += count() - before;
-        resident_kb.push(self::resident_kb());
-    }
-    let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
-    assert!(
-        answers.iter().any(|(_, answer)| {
+
+        for _ in 0..warm_up {
+            assert_eq!(runner.cycle(), Flow::Next);
+        }
+        // What the control socket may ask for, made here; the cycle only passes it back.
+        let fault = |text| Box::new(Fault::parse(text, machine).unwrap());
+        for command in [
+            Command::Status(Box::new(StatusBuffer::new(9, 1))),
+            Command::SetBudget {
+                row: Row::Phase(Phase::Predict),
+                budget_ns: Some(1),
+            },
+            Command::Inject(fault("friction:carriage:factor=1.1")),
+            Command::Inject(fault("frame_loss:bus:count=1")),
+            Command::ClearFaults,
+            Command::Arm,
+            Command::Reset,
+        ] {
+            control.send(command).unwrap();
+        }
+        let (mut calls, mut resident_kb) = (0, Vec::with_capacity(10));
+        let before = read();
+        for _ in 0..10 {
+            let before = count();
+            for _ in 0..cycles / 10 {
+                runner.cycle();
+            }
+            calls += count() - before;
+            resident_kb.push(self::resident_kb());
+        }
+        let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
+        assert!(answers.iter().any(|(_, answer)| {
             matches!(answer, Answer::Status(status) if status.axes.len() == 9)
-        })
-    );
-    assert_eq!(answers.len(), 7, "{answers:?}");
-    assert_eq!(runner.cycles(), warm_up + cycles);
-    assert!(receiver.newest().is_some(), "snapshots were taken");
-    if let Some(subscriber) = &subscriber {
-        let sample = subscriber.receive().unwrap().expect("the newest are there");
-        assert!(sample.user_header().cycle > warm_up, "{sample:?}");
-    }
-    if let Some(sender) = sender {
-        let sent = sender.stop();
-        assert!(sent > 1, "{sent} requests");
-        let counts = runner.shared_counts().unwrap();
-        assert_eq!(counts.dropped, 0);
-        let controller = counts.controller.unwrap();
-        assert_eq!(controller.refused, 0, "{controller:?}");
-        assert_ne!(
-            controller.phase,
-            ControllerPhase::Waiting,
-            "requests were taken"
-        );
-    }
-    drop(runner);
+        }));
+        assert_eq!(answers.len(), 7, "{answers:?}");
+        assert_eq!(runner.cycles(), warm_up + cycles);
+        assert!(receiver.newest().is_some(), "snapshots were taken");
+        if let Some(subscriber) = &subscriber {
+            let sample = subscriber.receive().unwrap().expect("the newest are there");
+            assert!(sample.user_header().cycle > warm_up, "{sample:?}");
+        }
+        if let Some(sender) = sender {
+            let sent = sender.stop();
+            assert!(sent > 1, "{sent} requests");
+            let counts = runner.shared_counts().unwrap();
+            assert_eq!(counts.dropped, 0);
+            let controller = counts.controller.unwrap();
+            assert_eq!(controller.refused, 0, "{controller:?}");
+            assert_ne!(
+                controller.phase,
+                ControllerPhase::Waiting,
+                "requests were taken"
+            );
+        }
+        let after = read();
+        (calls, (after.0 - before.0, after.1 - before.1), resident_kb)
+    });
     scribe.stop(0).unwrap();
     recorder.stop().unwrap();
     let announced = *announced.lock().unwrap();
     Seen {
         calls,
+        workers,
         events: announced,
         resident_kb,
     }
@@ -409,6 +431,25 @@ fn real_time_leaves_the_heap_alone() {
     assert_eq!(calls, 0);
 }
 
+#[test]
+fn models_on_two_cores_leave_the_heap_alone() {
+    for real in [false, true] {
+        let pace = |clock| match real {
+            false => Pace::Virtual(Some(clock)),
+            true => Pace::Wall(clock),
+        };
+        let load = Load {
+            workers: 1,
+            ..EVERYTHING
+        };
+        let cycles = if real { 500 } else { 10_000 };
+        let Seen { calls, workers, .. } = heap_calls(&press_cell(), pace, 100, cycles, load);
+        let (theirs, sections) = workers;
+        assert!(sections > 0, "the worker did nothing");
+        assert_eq!((calls, theirs), (0, 0), "{sections} sections");
+    }
+}
+
 /// `scripts/soak` runs this over ten million cycles of a release build.
 #[test]
 fn memory_stays_as_it_is_over_a_long_run() {
@@ -424,6 +465,7 @@ fn memory_stays_as_it_is_over_a_long_run() {
             "leak:gripper:rate=10mbar/s@1s",
         ],
         record: false,
+        workers: 0,
     };
     let pace = |clock| Pace::Virtual(Some(clock));
     let seen = heap_calls(&press_cell(), pace, 2_000, cycles, load);
