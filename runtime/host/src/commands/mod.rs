@@ -15,6 +15,7 @@ pub mod status;
 pub mod steer;
 mod tap;
 mod tsn;
+mod typed;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
