@@ -1,5 +1,5 @@
 //! Faults that are typed into `twinstep sim` while `twinstep run` cycles on the other end of a virtual cable: each is named by its
-//! cause, and where the fault allows it all is well again. With two cables the line is a ring, and a break stops nobody.
+//! cause, and where the fault allows it all is well again. What is connected later is found. With two cables the line is a ring, and a break stops nobody.
 //!
 //! Nothing here judges time: on a busy computer frames are late by themselves, so only the causes that are asked for are.
 #![allow(
@@ -306,5 +306,31 @@ fn a_ring_over_two_cables_survives_a_break() {
     let first = master.told.iter().find(left);
     assert_eq!(first, None);
     println!("{}", master.end()["bus"]);
+    drop(sim.end());
+}
+
+#[test]
+fn what_is_connected_later_is_found() {
+    let Some(cable) = Cable::new("what_is_connected_later_is_found") else {
+        return;
+    };
+    let machine = shipped("press-cell.toml").display().to_string();
+    let mut sim = Sim::start(&cable, &machine, &[]);
+    let scan = || {
+        let args = ["scan", "--interface", ENDS[0], "--json"];
+        let output = cable.command(release_binary(), args).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let summary = text.lines().last().unwrap_or_default();
+        let summary: Value = serde_json::from_str(summary).unwrap();
+        summary["subdevices"].as_u64().unwrap()
+    };
+    assert_eq!(scan(), 10);
+    // Longer than a scan takes, and it begins when the line has been read.
+    sim.inject("cable:cross:for=4s");
+    let few = (0..100).map(|_| scan()).find(|count| *count != 10);
+    assert_eq!(few, Some(4));
+    // Which scan is the first to find them all is the computer's business.
+    let all = (0..1000).map(|_| scan()).find(|count| *count != 4);
+    assert_eq!(all, Some(10));
     drop(sim.end());
 }
