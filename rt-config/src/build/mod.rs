@@ -134,7 +134,12 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .recording
         .as_ref()
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
-    let realtime = realtime::realtime(file.realtime.as_ref(), cycle.period_ns, check);
+    let realtime = realtime::realtime(
+        file.realtime.as_ref(),
+        cycle.period_ns,
+        axes.len() + presses.len(),
+        check,
+    );
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file

@@ -1,9 +1,12 @@
 //! How the cycle gets its time: checked and built.
 
 use crate::check::Check;
-use crate::machine::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
+use crate::machine::{
+    DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Realtime, RealtimeNic, Wait,
+};
 use crate::raw::{RealtimeNicTable, RealtimeTable};
 use crate::value::{At, Quantity, Time};
+use twinstep_models::lane::{LANES, lanes_for};
 
 /// Highest priority: 99 is the watchdogs'.
 const MAX_PRIORITY: u32 = 98;
@@ -12,7 +15,12 @@ const MAX_COALESCING_NS: u64 = 1_000_000;
 /// The kernel reserves no shares of shorter periods unless it is told to (sched_deadline_period_min_us) (ns).
 const MIN_DEADLINE_NS: u64 = 100_000;
 
-pub(super) fn realtime(raw: Option<&RealtimeTable>, period_ns: u64, check: &mut Check) -> Realtime {
+pub(super) fn realtime(
+    raw: Option<&RealtimeTable>,
+    period_ns: u64,
+    axes: usize,
+    check: &mut Check,
+) -> Realtime {
     let Some(raw) = raw else {
         return Realtime::default();
     };
@@ -47,11 +55,19 @@ pub(super) fn realtime(raw: Option<&RealtimeTable>, period_ns: u64, check: &mut 
             );
         }
     }
+    let core = (raw.core.as_ref()).map(|core| core_number("core", core, check));
+    if let (Policy::Deadline, Some(cores)) = (policy, &raw.model_cores) {
+        check.problem(
+            &cores.span,
+            "policy = \"deadline\" reserves its share for one thread, and workers wait for each other",
+            "not with \"deadline\"",
+            "leave them out, or write policy = \"fifo\"",
+        );
+    }
     Realtime {
-        core: raw
-            .core
-            .as_ref()
-            .map(|core| core_number("core", core, check)),
+        core,
+        model_cores: (raw.model_cores.as_ref())
+            .map_or_else(Vec::new, |cores| model_cores(cores, core, axes, check)),
         policy,
         priority: priority(raw.priority.as_ref(), raw.policy.as_ref(), policy, check),
         require: raw.require,
@@ -135,6 +151,63 @@ fn core_number(key: &str, raw: &At<u32>, check: &mut Check) -> usize {
         );
     }
     core
+}
+
+/// Cores that share the models with the cycle's; `axes` and presses together make the lanes that are shared out.
+fn model_cores(
+    raw: &At<Vec<At<u32>>>,
+    cycle: Option<usize>,
+    axes: usize,
+    check: &mut Check,
+) -> Vec<usize> {
+    let mut cores = Vec::new();
+    for given in &raw.value {
+        let core = core_number("model_cores", given, check);
+        if cycle == Some(core) {
+            check.problem(
+                &given.span,
+                format!("core {core} is that of the cycle, which takes its part anyway"),
+                "the cycle's own",
+                "`model_cores` are those beside it: leave this one out",
+            );
+        }
+        if cores.contains(&core) {
+            check.problem(
+                &given.span,
+                format!("core {core} is named twice, and a core has one worker"),
+                "second time",
+                "leave it out",
+            );
+        }
+        cores.push(core);
+    }
+    let (threads, lanes) = (cores.len() + 1, lanes_for(axes));
+    if cores.len() > MAX_MODEL_CORES {
+        check.problem(
+            &raw.span,
+            format!("`model_cores` names {} cores", cores.len()),
+            "too many",
+            format!("at most {MAX_MODEL_CORES} share the models with the cycle's"),
+        );
+    } else if !cores.is_empty() && threads > lanes {
+        let lanes_text = match lanes {
+            1 => "one lane".to_owned(),
+            _ => format!("{lanes} lanes"),
+        };
+        check.problem(
+            &raw.span,
+            format!(
+                "{threads} cores, the cycle's among them, are to share {axes} axes and presses, which are {lanes_text} of {LANES}"
+            ),
+            "more cores than lanes",
+            if lanes > 1 {
+                format!("name at most {}", lanes - 1)
+            } else {
+                "leave it out: one lane cannot be shared".to_owned()
+            },
+        );
+    }
+    cores
 }
 
 fn nic(raw: &RealtimeNicTable, check: &mut Check) -> RealtimeNic {

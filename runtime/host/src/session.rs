@@ -2,6 +2,7 @@
 
 mod finish;
 mod options;
+mod workers;
 
 pub use options::Options;
 
@@ -9,7 +10,7 @@ use crate::attached::Attached;
 use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
-use crate::control::{Place, Server, Setting};
+use crate::control::{self, Place, Server, Setting};
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
@@ -35,10 +36,13 @@ use finish::finish;
 use rustix::thread::CapabilitySet;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::thread::Scope;
 use twinstep_config::machine::{Machine, Overrun};
+use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
+use workers::hire;
 
 /// Events that wait for the live view; it shows the last few only.
 const VIEW_EVENTS: usize = 1024;
@@ -76,6 +80,20 @@ where
     F: FnOnce() -> Result<(B, Pacer), HostError> + Send,
 {
     let plan = PlanStore::new(machine);
+    let mut state = plan.state_for(machine.realtime.model_cores.len() + 1);
+    let pipeline = plan.pipeline(&mut state);
+    let mut programs = plan::programs(machine);
+    let stations = plan::station_programs(machine);
+    let strokes = machine.stroke_contexts();
+    let source = ProgramSource::new(
+        &mut programs,
+        &stations,
+        &strokes,
+        machine.axes.len(),
+        machine.cycle.period_ns as f64 / 1e9,
+        plan::stop_ramp_s(machine),
+        options.armed,
+    );
     let names = Names::of(machine);
     let asked_s = machine.judge.false_alarm_interval_s;
     let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
@@ -154,7 +172,7 @@ where
                     }
                 };
                 let done = cycle_thread(
-                    machine, options, &plan, map, outlets, &info, &remark, attach,
+                    scope, machine, options, pipeline, source, map, outlets, &info, &remark, attach,
                 );
                 drop(finish);
                 done
@@ -254,15 +272,8 @@ fn control_place(
     if !options.real_time {
         return Ok(None);
     }
-    // Who only listens has a name of its own: it stands beside whoever runs the machine, and neither is in the other's way.
-    let bus = machine.bus.as_ref();
-    let listens = bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some());
-    let name = if listens {
-        format!("{} listening", machine.name)
-    } else {
-        machine.name.clone()
-    };
-    let beside = options.simulated || listens;
+    let beside = options.simulated || control::listens(machine);
+    let name = control::name_of(machine);
     let place = Place::usual(&name, &options.state, beside, group)?;
     match &place {
         None => output.note("no folder for a control socket: name one with --control"),
@@ -299,6 +310,7 @@ fn start_server(
         info: Arc::clone(info),
         state,
         causes,
+        interfaces: options.interfaces.clone(),
     };
     let server = Server::start(place, setting, control_end)?;
     Ok(Some((server, cycle_end)))
@@ -333,10 +345,12 @@ fn start_recorder(
     clippy::too_many_arguments,
     reason = "the one place where the parts of the cycle thread come together"
 )]
-fn cycle_thread<B, F>(
+fn cycle_thread<'scope, 'a: 'scope, B, F>(
+    scope: &'scope Scope<'scope, '_>,
     machine: &Machine,
     options: &Options,
-    plan: &PlanStore,
+    pipeline: Pipeline<'a>,
+    source: ProgramSource<'a>,
     map: ObjectMap,
     outlets: Outlets,
     info: &RunInfo,
@@ -354,6 +368,7 @@ where
     } else {
         (Trust::observe(), Chosen::default(), Held::default())
     };
+    let (crew, trust) = hire(scope, machine, options.real_time, trust, &wait)?;
     if options.interface.is_some() {
         remark(&tables::trust_text(&trust));
         remark(&format!("wait: {}", wait.text()));
@@ -382,20 +397,6 @@ where
         (Some(_), Some(cycles)) => phases.with_trace(Trace::new(cycles)),
         _ => phases,
     };
-    let mut programs = plan::programs(machine);
-    let stations = plan::station_programs(machine);
-    let strokes = machine.stroke_contexts();
-    let source = ProgramSource::new(
-        &mut programs,
-        &stations,
-        &strokes,
-        machine.axes.len(),
-        period_ns as f64 / 1e9,
-        plan::stop_ramp_s(machine),
-        options.armed,
-    );
-    let mut state = plan.state();
-    let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
     let (mut bus, mut pacer) = attach()?;
     pacer.spin_for(wait.spin_ns);
@@ -419,7 +420,8 @@ where
     if let Some(learnt) = learnt {
         remark(learnt.text());
     }
-    let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
+    let mut runner =
+        Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust).with_crew(crew);
     if (machine.bus.as_ref()).is_some_and(|bus| bus.overrun == Overrun::Stop) {
         runner.stop_on_overrun();
     }
