@@ -216,3 +216,17 @@ fn top_without_a_screen_prints_lines_and_ends_with_the_run() {
     let other = place.file("other.toml", "nonsense");
     place.refuse(&format!("top {}", other.display()), 2, &["other.toml"]);
 }
+
+#[test]
+fn a_top_whose_terminal_goes_away_ends() {
+    let Some(program) = program("a_top_whose_terminal_goes_away_ends", "tmux") else {
+        return;
+    };
+    let place = Place::new();
+    let demo = Demo::start(&place);
+    let top = format!("{} top --socket {SOCKET}", binary().display());
+    let tmux = Tmux::start(program, &place, &format!("echo $$ > pid; exec {top}"));
+    let _ = tmux.shows(&["press cell", "wake"]);
+    tmux.hang_up(&place.path("pid"));
+    demo.stop();
+}

@@ -18,6 +18,7 @@ pub mod explained;
 pub mod false_alarms;
 pub mod findings;
 pub mod health;
+mod keyboard;
 pub mod lines;
 pub mod live;
 pub mod lock;
