@@ -165,8 +165,8 @@ fn top_shows_asks_freezes_saves_and_gives_the_terminal_back() {
     tmux.key("?");
     let _ = tmux.shows(&["quit; the run goes on"]);
     tmux.key("q");
-    // The screen is the shell's again, and the second one draws upon it.
-    let _ = tmux.shows(&header);
+    // The second one begins with the budgets; the first one has ended on its keys.
+    let _ = tmux.shows(&["press cell", "wake late"]);
     let pid = std::fs::read_to_string(place.path("pid")).unwrap();
     signal("TERM", pid.trim().parse().unwrap());
     let last = tmux.shows(&["before", "first 0", "second 0"]);
