@@ -16,6 +16,7 @@ pub mod steer;
 mod tap;
 pub mod top;
 mod tsn;
+mod typed;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
