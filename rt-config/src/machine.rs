@@ -17,7 +17,9 @@ pub use press::{
     Turn,
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
-pub use realtime::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
+pub use realtime::{
+    ClockSource, CycleClock, DEFAULT_PRIORITY, MAX_CORE, Policy, Ptp, Realtime, RealtimeNic, Wait,
+};
 pub use recording::{AxisColumns, Column, RecordingMap, StationColumns};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};

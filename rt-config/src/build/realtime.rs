@@ -1,7 +1,8 @@
 //! How the cycle gets its time: checked and built.
 
+use super::clock;
 use crate::check::Check;
-use crate::machine::{DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
+use crate::machine::{Bus, DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
 use crate::raw::{RealtimeNicTable, RealtimeTable};
 use crate::value::{At, Quantity, Time};
 
@@ -12,7 +13,12 @@ const MAX_COALESCING_NS: u64 = 1_000_000;
 /// The kernel reserves no shares of shorter periods unless it is told to (sched_deadline_period_min_us) (ns).
 const MIN_DEADLINE_NS: u64 = 100_000;
 
-pub(super) fn realtime(raw: Option<&RealtimeTable>, period_ns: u64, check: &mut Check) -> Realtime {
+pub(super) fn realtime(
+    raw: Option<&RealtimeTable>,
+    bus: Option<&Bus>,
+    period_ns: u64,
+    check: &mut Check,
+) -> Realtime {
     let Some(raw) = raw else {
         return Realtime::default();
     };
@@ -60,6 +66,8 @@ pub(super) fn realtime(raw: Option<&RealtimeTable>, period_ns: u64, check: &mut 
             .nic
             .as_ref()
             .map_or_else(RealtimeNic::default, |raw| nic(raw, check)),
+        clock: (raw.clock.as_ref()).map(|raw| clock::clock(raw, bus, period_ns, check)),
+        ptp: raw.ptp.as_ref().map(|raw| clock::ptp(raw, check)),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod explained;
 pub mod false_alarms;
 pub mod findings;
 pub mod health;
+pub mod launch;
 pub mod lines;
 pub mod live;
 pub mod lock;

@@ -145,6 +145,7 @@ pub(crate) fn summary() -> SummaryLine {
             lost: 1,
             ..BusLine::default()
         },
+        launch: None,
         phase: Some(PhaseLine {
             p50_ns: 5,
             p99_ns: 6,

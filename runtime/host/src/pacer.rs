@@ -43,6 +43,8 @@ pub struct Pacer {
     drift_ns: f64,
     /// Time before a start that is spun away instead of slept (ns).
     spin_ns: u64,
+    /// See [`Pacer::started_ns`].
+    started_ns: Option<u64>,
 }
 
 impl Pacer {
@@ -60,7 +62,13 @@ impl Pacer {
             wall_ns,
             drift_ns: 0.0,
             spin_ns: 0,
+            started_ns: None,
         }
+    }
+
+    /// When the last cycle was to start, on CLOCK_MONOTONIC (ns); none in virtual time, and where somebody else's frames begin it.
+    pub fn started_ns(&self) -> Option<u64> {
+        self.started_ns
     }
 
     /// The last `spin_ns` before a start are spun away, the rest is slept; 0 unless told. Virtual time needs neither.
@@ -108,12 +116,14 @@ impl Pacer {
                 0
             }
             Pace::Wall(bus) => {
+                self.started_ns = Some(self.wall_ns);
                 clock::wait_until_ns(self.wall_ns, self.spin_ns);
                 bus.wait_until_ns(self.next_ns);
                 clock::monotonic_ns().saturating_sub(self.wall_ns)
             }
             Pace::Bus(bus) => {
                 // A real bus goes by the same clock; a virtual one is taken along.
+                self.started_ns = Some(self.next_ns);
                 clock::wait_until_ns(self.next_ns, self.spin_ns);
                 bus.wait_until_ns(self.next_ns);
                 bus.now_ns().saturating_sub(self.next_ns)

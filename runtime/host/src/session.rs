@@ -13,6 +13,7 @@ use crate::control::{Place, Server, Setting};
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
+use crate::launch::LaunchLine;
 use crate::lines::{BusLine, EventRecord, PhasesLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
@@ -52,6 +53,7 @@ struct Done {
     bus: BusLine,
     phase: Option<PhaseLine>,
     coast: CoastLine,
+    launch: Option<LaunchLine>,
     trust: Trust,
     trouble: Option<String>,
     /// Why the run ended before anybody asked it to.
@@ -130,9 +132,13 @@ where
         let axes = machine.axes.len() + machine.presses.len();
         Predictions::open(publish, axes, machine.stations.len())
     });
+    let mut uadp = uadp.transpose()?;
+    if let Some(trouble) = uadp.as_mut().and_then(Predictions::take_trouble) {
+        output.note(&trouble);
+    }
     let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
     let outlets = Outlets {
-        uadp: uadp.transpose()?,
+        uadp,
         events,
         strokes,
         record,
@@ -338,7 +344,7 @@ fn cycle_thread<B, F>(
     options: &Options,
     plan: &PlanStore,
     map: ObjectMap,
-    outlets: Outlets,
+    mut outlets: Outlets,
     info: &RunInfo,
     remark: &dyn Fn(&str),
     attach: F,
@@ -348,12 +354,14 @@ where
     F: FnOnce() -> Result<(B, Pacer), HostError>,
 {
     // What is held stays held until the machine has stopped.
-    let (trust, wait, _held) = if options.real_time {
+    let (mut trust, wait, _held) = if options.real_time {
         let entered = realtime::enter(&machine.realtime, machine.cycle.period_ns)?;
         (entered.trust, entered.wait, entered.held)
     } else {
         (Trust::observe(), Chosen::default(), Held::default())
     };
+    let launch = outlets.uadp.as_mut().and_then(Predictions::launches);
+    trust.launch_times_kept = launch.map(|launch| launch.kept);
     if options.interface.is_some() {
         remark(&tables::trust_text(&trust));
         remark(&format!("wait: {}", wait.text()));
@@ -442,6 +450,7 @@ where
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
         coast: runner.coast().line(),
+        launch: runner.launches(),
         trust,
         trouble: None,
         ended: runner.take_ended(),

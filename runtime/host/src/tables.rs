@@ -50,6 +50,9 @@ pub fn summary_text(summary: &SummaryLine) -> String {
     if let Some(from) = summary.process_data {
         let _ = writeln!(text, "{}", from.text());
     }
+    if let Some(launch) = &summary.launch {
+        let _ = writeln!(text, "{}", launch.text());
+    }
     let bus = &summary.bus;
     let _ = write!(
         text,

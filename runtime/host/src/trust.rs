@@ -53,6 +53,8 @@ pub struct Trust {
     pub wait: Option<Way>,
     /// The ordinary policy was asked for, and its lack of precedence is no news.
     pub asks_for_nothing: bool,
+    /// The interface keeps the launch times of what is published; none where it has none.
+    pub launch_times_kept: Option<bool>,
 }
 
 /// Something that was not granted.
@@ -78,6 +80,8 @@ struct TrustLine {
     cpu_dma_latency_held: bool,
     virtual_machine: bool,
     wait: Option<Way>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch_times_kept: Option<bool>,
     missing: Vec<Lack>,
 }
 
@@ -95,6 +99,7 @@ impl From<Trust> for TrustLine {
             cpu_dma_latency_held: trust.cpu_dma_latency_held,
             virtual_machine: trust.virtual_machine,
             wait: trust.wait,
+            launch_times_kept: trust.launch_times_kept,
             missing: trust.missing().collect(),
         }
     }
@@ -191,6 +196,11 @@ impl Trust {
                     self.core.is_none() || self.isolated,
                     "an isolated core",
                     "see isolation.isolated of `twinstep doctor`",
+                ),
+                lack(
+                    self.launch_times_kept != Some(false),
+                    "launch times",
+                    "set [tsn] qdisc = \"etf\" on the interface of [publish.uadp], or leave launch_offset out",
                 ),
                 lack(
                     self.cpu_dma_latency_held,

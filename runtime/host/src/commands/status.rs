@@ -117,6 +117,9 @@ pub fn text(status: &StatusLine) -> String {
             bus.not_operational.join(", ")
         },
     );
+    if let Some(launch) = &status.launch {
+        let _ = writeln!(text, "{}", launch.text());
+    }
     let _ = writeln!(
         text,
         "{} deviations, {} events dropped; events: twinstep events --state {}",

@@ -2,6 +2,7 @@
 
 use super::lines::PROTOCOL;
 use super::request::Id;
+use crate::launch::LaunchLine;
 use crate::lines::BusLine;
 use crate::names::Names;
 use crate::overruns::cause::Kind;
@@ -40,6 +41,8 @@ pub struct StatusBuffer {
     pub phase_error_ns: Option<i64>,
     /// SubDevices that are not in OP, by their place on the wire.
     pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
+    /// What became of launch times; none where none are given.
+    pub launches: Option<LaunchLine>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -60,6 +63,7 @@ impl StatusBuffer {
             stations: Vec::with_capacity(stations),
             bus: BusCounters::default(),
             phase_error_ns: None,
+            launches: None,
             not_operational: heapless::Vec::new(),
             events: 0,
             dropped_events: 0,
@@ -135,6 +139,9 @@ pub struct StatusLine {
     pub stations: Vec<StationLine>,
     /// The bus.
     pub bus: BusHealthLine,
+    /// What became of launch times; absent where none are given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub launch: Option<LaunchLine>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -330,6 +337,7 @@ impl StatusLine {
                 phase_error_ns: buffer.phase_error_ns,
                 not_operational: buffer.not_operational.iter().map(subdevice).collect(),
             },
+            launch: buffer.launches,
             events: buffer.events,
             dropped_events: buffer.dropped_events,
         }

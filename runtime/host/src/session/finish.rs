@@ -40,6 +40,7 @@ pub(super) fn finish(
         process_data,
         bus: done.bus,
         phase: done.phase,
+        launch: done.launch,
         coast: done.coast,
         phases: done.summary_phases,
         trust: done.trust,
