@@ -1,4 +1,5 @@
-//! Launch times on a real kernel: frames are held by etf until then, and those that come too late are dropped and counted.
+//! Launch times on a real kernel: frames are held by etf until then, and those that come too late are dropped and counted. And the
+//! clocks that they count on: a cycle that is locked to CLOCK_TAI, ptp4l that keeps a clock.
 //!
 //! Behaviour only: what is asked of times is that a frame does not leave before its launch, and not half a second later.
 #![allow(
@@ -16,6 +17,7 @@ use twinstep_drivers::link::launch::{LaunchCounters, LaunchSocket, Launching};
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::net::{LaunchQueue, launch_queue};
 use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::skip;
 use twinstep_tests::vm::{self, as_found, lay, told};
 
 /// Time before its launch at which a frame is handed on: emulated processors take long to do it.
@@ -258,4 +260,125 @@ fn what_a_killed_run_left_is_taken_back() {
     let child = run(&other, &config, &["--cycles", "10"]).spawn().unwrap();
     let (_, said) = ended_in_order(child);
     assert!(!said.contains("killed"), "{said}");
+}
+
+#[test]
+fn a_cycle_on_tai_launches_in_phase_and_survives_a_jump() {
+    const TEST: &str = "a_cycle_on_tai_launches_in_phase_and_survives_a_jump";
+    if !vm::inside(TEST, 2, "", &[]) {
+        return;
+    }
+    const PERIOD_NS: u64 = 4_000_000;
+    const FRAMES: usize = 200;
+    lay(["tsn0", "tsn1"]);
+    let place = Place::new();
+    let clock = "[realtime.clock]\nsource = \"tai\"\nphase = \"500us\"\n";
+    let config = configuration(&place, &format!("{ETF}{PUBLISH}{clock}"));
+    let mut peer = RawSocket::open_uadp("tsn1", None).unwrap();
+    let mut child = run(&place, &config, &[]).spawn().unwrap();
+    wait_until_set(&mut child);
+    let phases = |peer: &mut RawSocket| -> Vec<u64> {
+        let frames = 0..FRAMES;
+        frames
+            .map(|n| {
+                assert!(next(peer).is_some(), "frame {n} never came");
+                tai_ns() % PERIOD_NS
+            })
+            .collect()
+    };
+    // Launched 3 ms after a start at 0.5 ms, handed on 1.5 ms before that at the earliest, and seen a little later.
+    let inside = |phases: &[u64]| {
+        let inside = phases
+            .iter()
+            .filter(|ns| (2_000_000..=3_990_000).contains(*ns));
+        inside.count()
+    };
+    let found = phases(&mut peer);
+    println!("{:?} to {:?} ns", found.iter().min(), found.iter().max());
+    assert!(inside(&found) > FRAMES * 9 / 10, "{found:?}");
+    // Somebody sets the clock: to a whole second, wherever in a period the cycle is then.
+    let later_s = tai_ns() / 1_000_000_000 + 100;
+    told("date", &format!("-s @{later_s}"));
+    let _ = phases(&mut peer);
+    let found = phases(&mut peer);
+    println!("{:?} to {:?} ns", found.iter().min(), found.iter().max());
+    assert!(inside(&found) > FRAMES * 9 / 10, "{found:?}");
+    told("kill", &format!("-INT {}", child.id()));
+    let (summary, _) = ended_in_order(child);
+    let clock = &summary["clock"];
+    println!("{clock}");
+    assert_eq!(
+        (&clock["source"], &clock["follows"]),
+        (&"tai".into(), &true.into())
+    );
+    assert_eq!(clock["locked"], true, "{clock}");
+    assert_eq!(clock["jumps"], 1, "{clock}");
+    // The machine's TAI is its UTC, and that is named.
+    assert_eq!(summary["trust"]["tai_offset_s"], 0);
+    let missing = summary["trust"]["missing"].to_string();
+    assert!(missing.contains("TAI - UTC"), "{missing}");
+}
+
+#[test]
+fn a_clock_that_ptp4l_keeps_is_told_as_kept() {
+    const TEST: &str = "a_clock_that_ptp4l_keeps_is_told_as_kept";
+    let ptp4l = Path::new("/usr/sbin/ptp4l");
+    if !ptp4l.exists() && !Path::new("/opt/ptp4l").exists() {
+        skip(TEST, "no program ptp4l");
+        return;
+    }
+    if !vm::inside(TEST, 2, "", &[ptp4l]) {
+        return;
+    }
+    lay(["tsn0", "tsn1"]);
+    let place = Place::new();
+    // Here the follower may steer the clock, which is that of both: the offset is what a frame takes longer one way.
+    let clock = |end: &str, more: &str| {
+        let socket = place.path(end).display().to_string();
+        let keys = format!(
+            "[global]\nuds_address {socket}\nlogAnnounceInterval -2\nlogSyncInterval -2\n\
+             announceReceiptTimeout 4\nstep_threshold 0.0\n{more}"
+        );
+        let config = place
+            .file(&format!("{end}.conf"), keys)
+            .display()
+            .to_string();
+        let mut command = Command::new("/opt/ptp4l");
+        command.args(["-S", "-2", "-q", "-m", "-f", &config, "-i", end]);
+        command.stdout(Stdio::null()).spawn().unwrap()
+    };
+    let mut clocks = [
+        clock("tsn0", "free_running 1\npriority1 100\n"),
+        clock("tsn1", "slaveOnly 1\n"),
+    ];
+    let keys = format!(
+        "[realtime.ptp]\nsocket = \"{}\"\nmax_offset = \"100ms\"\n",
+        place.path("tsn1").display()
+    );
+    let config = configuration(&place, &keys);
+    let doctor = || {
+        let run = place.run(Path::new(vm::BINARY), &format!("doctor --json {config}"));
+        let lines = run.fine().lines();
+        let check = lines.iter().find(|line| line["name"] == "clock.ptp");
+        check.unwrap().clone()
+    };
+    let mut last = Value::Null;
+    let kept = (0..200).any(|_| {
+        last = doctor();
+        // Before they have found each other, each is its own grandmaster.
+        let follows = last["value"].as_str().unwrap().contains("port slave");
+        last["verdict"] == "ok" && follows
+    });
+    println!("{last}");
+    assert!(kept, "{last}");
+    let child = run(&place, &config, &["--cycles", "1000"]).spawn().unwrap();
+    let (summary, said) = ended_in_order(child);
+    let ptp = &summary["trust"]["ptp"];
+    println!("{ptp}");
+    assert_eq!(ptp["verdict"], "follows", "{ptp}");
+    assert!(!said.contains("ptp4l"), "{said}");
+    for clock in &mut clocks {
+        clock.kill().unwrap();
+        clock.wait().unwrap();
+    }
 }

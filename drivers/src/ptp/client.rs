@@ -90,7 +90,7 @@ impl PtpError {
 pub fn ask(path: &Path, domain: u8, patience: Duration) -> Result<Health, PtpError> {
     let patience_ns = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
     let mut exchange = Exchange {
-        socket: connect(path).map_err(|error| PtpError::Socket {
+        caller: Caller::connect(path).map_err(|error| PtpError::Socket {
             path: path.to_owned(),
             error,
         })?,
@@ -116,7 +116,7 @@ pub fn ask(path: &Path, domain: u8, patience: Duration) -> Result<Health, PtpErr
 
 /// One request after the other: ptp4l must never wait for us to read.
 struct Exchange {
-    socket: UnixDatagram,
+    caller: Caller,
     deadline_ns: u64,
     /// Messages that are still looked at.
     left: usize,
@@ -151,9 +151,9 @@ impl Exchange {
     fn send(&mut self, asked: Asked, domain: u8, profile: u8) -> io::Result<()> {
         self.sequence += 1;
         let left = self.time_left().unwrap_or(Duration::from_micros(1));
-        self.socket.set_write_timeout(Some(left))?;
+        self.caller.socket.set_write_timeout(Some(left))?;
         let request = message::request(asked, domain, profile, self.sequence);
-        self.socket.send(&request).map(|_| ())
+        self.caller.socket.send(&request).map(|_| ())
     }
 
     /// Time until the deadline; none when it has passed.
@@ -168,8 +168,8 @@ impl Exchange {
     fn answer(&mut self, wanted: impl Fn(u16) -> bool) -> io::Result<Option<u16>> {
         let mut buffer = [0; MAX_MESSAGE];
         while let (Some(left), true) = (self.time_left(), self.left > 0) {
-            self.socket.set_read_timeout(Some(left))?;
-            let length = match self.socket.recv(&mut buffer) {
+            self.caller.socket.set_read_timeout(Some(left))?;
+            let length = match self.caller.socket.recv(&mut buffer) {
                 Ok(length) => length,
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
@@ -195,14 +195,46 @@ impl Exchange {
 }
 
 /// A socket with a name of its own, to which ptp4l can answer, that takes datagrams of ptp4l only.
-fn connect(path: &Path) -> io::Result<UnixDatagram> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Relaxed: the number need only be another one each time.
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("twinstep-ptp-{}-{count}", std::process::id());
-    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
-    socket.connect(path)?;
-    Ok(socket)
+#[derive(Debug)]
+struct Caller {
+    socket: UnixDatagram,
+    /// Its file, which goes with it; none for a name without one.
+    file: Option<PathBuf>,
+}
+
+impl Caller {
+    fn connect(path: &Path) -> io::Result<Self> {
+        let caller = Self::beside(path)?;
+        caller.socket.connect(path)?;
+        Ok(caller)
+    }
+
+    /// Beside ptp4l's, where it finds it in whatever network namespace it is. Where this user may not make a file there the name
+    /// has none, and is known in this network namespace.
+    fn beside(path: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: the number need only be another one each time.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("twinstep-ptp-{}-{count}", std::process::id());
+        let file = path.with_file_name(&name);
+        if let Ok(socket) = UnixDatagram::bind(&file) {
+            return Ok(Self {
+                socket,
+                file: Some(file),
+            });
+        }
+        let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
+        Ok(Self { socket, file: None })
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // Nothing can be done about a file that has gone, or stays.
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }
 
 fn take(health: &mut Health, answer: Answer) {
@@ -331,17 +363,28 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_leaves_nothing_and_needs_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let caller = Caller::beside(&folder.path().join("ptp4l")).unwrap();
+        assert!(caller.file.as_ref().is_some_and(|file| file.exists()));
+        drop(caller);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let caller = Caller::beside(Path::new("/no/such/folder/ptp4l")).unwrap();
+        assert_eq!(caller.file, None);
+    }
+
+    #[test]
     fn who_does_not_answer_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ptp4l");
         let error = ask(&path, 0, LONG).unwrap_err();
         assert!(matches!(error, PtpError::Socket { .. }), "{error}");
         assert!(error.remedy().contains("start ptp4l"));
-        let _silent = UnixDatagram::bind(&path).unwrap();
+        let silent = UnixDatagram::bind(&path).unwrap();
         let error = ask(&path, 24, Duration::from_millis(20)).unwrap_err();
         assert!(error.to_string().contains("domain 24"), "{error}");
         // Nobody is at the socket any more.
-        drop(_silent);
+        drop(silent);
         let error = ask(&path, 0, LONG).unwrap_err();
         assert!(matches!(error, PtpError::Socket { .. }), "{error}");
     }

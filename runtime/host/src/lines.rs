@@ -5,6 +5,7 @@
 use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
 use crate::coast_watch::CoastLine;
+use crate::cycle_clock::ClockLine;
 use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
 use crate::launch::LaunchLine;
@@ -363,6 +364,9 @@ pub struct SummaryLine {
     /// What became of launch times; absent where none are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<LaunchLine>,
+    /// The clock that the cycle was held against; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockLine>,
     /// What the twins had to do without.
     pub coast: CoastLine,
     /// Durations per phase, warm-up left out.

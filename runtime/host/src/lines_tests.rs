@@ -146,6 +146,7 @@ pub(crate) fn summary() -> SummaryLine {
             ..BusLine::default()
         },
         launch: None,
+        clock: None,
         phase: Some(PhaseLine {
             p50_ns: 5,
             p99_ns: 6,

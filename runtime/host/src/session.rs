@@ -1,5 +1,6 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
+mod clocks;
 mod finish;
 mod options;
 
@@ -10,6 +11,7 @@ use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
 use crate::control::{Place, Server, Setting};
+use crate::cycle_clock::ClockFigures;
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
@@ -22,6 +24,7 @@ use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
 use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
+use crate::ptp::PtpWatch;
 use crate::realtime::{Chosen, Held, capabilities, nic};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
@@ -54,6 +57,7 @@ struct Done {
     phase: Option<PhaseLine>,
     coast: CoastLine,
     launch: Option<LaunchLine>,
+    clock: Option<ClockFigures>,
     trust: Trust,
     trouble: Option<String>,
     /// Why the run ended before anybody asked it to.
@@ -82,6 +86,8 @@ where
     let asked_s = machine.judge.false_alarm_interval_s;
     let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
     let info = RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns());
+    let ptp = clocks::watch(machine, options, output)?;
+    let info = info.with_ptp(ptp.as_ref().map(PtpWatch::shared));
     let info = Arc::new(info.with_extrapolated(extrapolated));
     let map = ObjectMap::new(machine).map_err(|error| {
         HostError::usage(
@@ -360,8 +366,7 @@ where
     } else {
         (Trust::observe(), Chosen::default(), Held::default())
     };
-    let launch = outlets.uadp.as_mut().and_then(Predictions::launches);
-    trust.launch_times_kept = launch.map(|launch| launch.kept);
+    clocks::tell(&mut trust, machine, &mut outlets, info, remark);
     if options.interface.is_some() {
         remark(&tables::trust_text(&trust));
         remark(&format!("wait: {}", wait.text()));
@@ -405,8 +410,12 @@ where
     let mut state = plan.state();
     let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
+    let grid = clocks::grid(machine, options)?;
     let (mut bus, mut pacer) = attach()?;
     pacer.spin_for(wait.spin_ns);
+    if let Some(grid) = grid {
+        pacer.hold_against(grid);
+    }
     // A tap waits for somebody else's master.
     while !bus.ready()? && !outlets.control.stop_requested() {}
     // Sockets are open and the policy is set: from here on no rights are needed.
@@ -451,7 +460,11 @@ where
         phase: runner.phase().line(),
         coast: runner.coast().line(),
         launch: runner.launches(),
-        trust,
+        clock: runner.clock(),
+        trust: Trust {
+            ptp: info.ptp(),
+            ..trust
+        },
         trouble: None,
         ended: runner.take_ended(),
         owns_outputs,

@@ -1,6 +1,7 @@
 //! Whether the durations of this run can be believed: what the computer granted, read back from the kernel.
 
 use crate::doctor::{self, Root};
+use crate::ptp::PtpLine;
 use crate::realtime::Way;
 use serde::Serialize;
 use std::path::Path;
@@ -55,6 +56,10 @@ pub struct Trust {
     pub asks_for_nothing: bool,
     /// The interface keeps the launch times of what is published; none where it has none.
     pub launch_times_kept: Option<bool>,
+    /// TAI - UTC of this computer (s); none where nothing goes by CLOCK_TAI.
+    pub tai_offset_s: Option<i64>,
+    /// What ptp4l says of the clock; none where nobody asks.
+    pub ptp: Option<PtpLine>,
 }
 
 /// Something that was not granted.
@@ -82,6 +87,10 @@ struct TrustLine {
     wait: Option<Way>,
     #[serde(skip_serializing_if = "Option::is_none")]
     launch_times_kept: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tai_offset_s: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ptp: Option<PtpLine>,
     missing: Vec<Lack>,
 }
 
@@ -100,6 +109,8 @@ impl From<Trust> for TrustLine {
             virtual_machine: trust.virtual_machine,
             wait: trust.wait,
             launch_times_kept: trust.launch_times_kept,
+            tai_offset_s: trust.tai_offset_s,
+            ptp: trust.ptp,
             missing: trust.missing().collect(),
         }
     }
@@ -201,6 +212,16 @@ impl Trust {
                     self.launch_times_kept != Some(false),
                     "launch times",
                     "set [tsn] qdisc = \"etf\" on the interface of [publish.uadp], or leave launch_offset out",
+                ),
+                lack(
+                    self.tai_offset_s != Some(0),
+                    "TAI - UTC",
+                    "let ptp4l with phc2sys set it, or chrony with `leapsectz right/UTC` (see clock.tai of `twinstep doctor`)",
+                ),
+                lack(
+                    self.ptp.is_none_or(|ptp| ptp.verdict.is_good()),
+                    "a clock that ptp4l keeps",
+                    self.ptp.unwrap_or_default().verdict.remedy(),
                 ),
                 lack(
                     self.cpu_dma_latency_held,

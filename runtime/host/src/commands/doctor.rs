@@ -96,7 +96,8 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let settings = machine.as_ref().map(|machine| &machine.realtime);
     let core = args.core.or_else(|| settings?.core);
     let priority = settings.map_or(realtime::PRIORITY, |settings| settings.priority);
-    let subject = Subject::new(root, core, interface, priority);
+    let ptp = settings.and_then(|settings| settings.ptp.clone());
+    let subject = Subject::new(root, core, interface, priority).with_ptp(ptp);
     let checks = subject.examine();
     let summary = Summary::of(&checks, subject.core());
     if args.fix_script {

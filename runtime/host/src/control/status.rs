@@ -2,6 +2,7 @@
 
 use super::lines::PROTOCOL;
 use super::request::Id;
+use crate::cycle_clock::{ClockFigures, ClockLine};
 use crate::launch::LaunchLine;
 use crate::lines::BusLine;
 use crate::names::Names;
@@ -43,6 +44,8 @@ pub struct StatusBuffer {
     pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
     /// What became of launch times; none where none are given.
     pub launches: Option<LaunchLine>,
+    /// The clock that the cycle is held against; none where there is none.
+    pub clock: Option<ClockFigures>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -64,6 +67,7 @@ impl StatusBuffer {
             bus: BusCounters::default(),
             phase_error_ns: None,
             launches: None,
+            clock: None,
             not_operational: heapless::Vec::new(),
             events: 0,
             dropped_events: 0,
@@ -142,6 +146,9 @@ pub struct StatusLine {
     /// What became of launch times; absent where none are given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub launch: Option<LaunchLine>,
+    /// The clock that the cycle is held against; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock: Option<ClockLine>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -338,6 +345,8 @@ impl StatusLine {
                 not_operational: buffer.not_operational.iter().map(subdevice).collect(),
             },
             launch: buffer.launches,
+            // Its name stands in the configuration.
+            clock: None,
             events: buffer.events,
             dropped_events: buffer.dropped_events,
         }

@@ -4,6 +4,7 @@ use super::{Filling, Runner};
 use crate::attached::Attached;
 use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::StatusBuffer;
+use crate::cycle_clock::ClockFigures;
 use crate::launch::LaunchLine;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
 use crate::uadp::Predictions;
@@ -132,6 +133,7 @@ impl<B: Attached> Runner<'_, B> {
         buffer.bus = self.bus.counters();
         buffer.phase_error_ns = self.bus.phase_error_ns();
         buffer.launches = self.outlets.uadp.as_mut().and_then(Predictions::launches);
+        buffer.clock = self.pacer.clock_figures();
         buffer.events = self.raised;
         buffer.dropped_events = self.outlets.events.dropped();
         self.answer(filling.id, Answer::Status(filling.buffer));
@@ -140,6 +142,11 @@ impl<B: Attached> Runner<'_, B> {
     /// What became of launch times; none where none are given.
     pub fn launches(&mut self) -> Option<LaunchLine> {
         self.outlets.uadp.as_mut()?.launches()
+    }
+
+    /// The clock that the cycle is held against; none where there is none.
+    pub fn clock(&self) -> Option<ClockFigures> {
+        self.pacer.clock_figures()
     }
 
     fn live_station(&self, n: usize) -> LiveStation {
