@@ -16,6 +16,7 @@ use twinstep_config::machine::Machine;
 use twinstep_cycle::event::{Detector, Event, EventState, Source};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_host::clock::monotonic_ns;
+use twinstep_host::overruns::usage::Usage;
 use twinstep_host::scribe::EVENT_QUEUE;
 use twinstep_models::channel::Channel;
 use twinstep_models::sample::{Context, CycleStamp, Missing, Samples};
@@ -61,12 +62,30 @@ fn main() -> ExitCode {
                 "100 axes, after 1 ms asleep",
                 &measure(&mut machines::many_axes(100, SEED), 1000, pause),
             );
+            println!("\nns of what the cycle asks the kernel about itself once a cycle");
+            show("RUSAGE_THREAD", &usage(100_000, None));
+            show("RUSAGE_THREAD, after 1 ms asleep", &usage(1000, pause));
         }
         Mode::Instructions | Mode::Counted => {
             eprintln!("instructions are counted by the bench `pipeline`")
         }
     }
     ExitCode::SUCCESS
+}
+
+/// What it costs to read the counts of this thread, the clock taken off (ns each).
+fn usage(repeats: usize, pause: Option<Duration>) -> Figures {
+    let clock = clock_cost_ns();
+    let mut figures = Figures::with_capacity(repeats);
+    for _ in 0..repeats {
+        if let Some(pause) = pause {
+            std::thread::sleep(pause);
+        }
+        let start = monotonic_ns();
+        std::hint::black_box(Usage::of_this_thread());
+        figures.push((monotonic_ns() - start) as f64 - clock);
+    }
+    figures
 }
 
 fn show(name: &str, latency: &Figures) {

@@ -4,6 +4,7 @@ use crate::fleet::Fleet;
 use heapless::spsc::Queue;
 use twinstep_cycle::event::Event;
 use twinstep_cycle::pipeline::Pipeline;
+use twinstep_host::crew::Crew;
 use twinstep_host::scribe::EVENT_QUEUE;
 use twinstep_models::sample::{AxisReading, CycleStamp, Missing, Samples, StationReading};
 
@@ -17,6 +18,7 @@ pub type Readings = (
 pub struct Rig<'a> {
     /// What is measured.
     pub pipeline: Pipeline<'a>,
+    crew: Crew<'a>,
     queue: Queue<Event, EVENT_QUEUE>,
     period_ns: u64,
     cycle: u64,
@@ -28,9 +30,21 @@ impl<'a> Rig<'a> {
         Self {
             period_ns: pipeline.plan().period_ns,
             pipeline,
+            crew: Crew::alone(),
             queue: Queue::new(),
             cycle: 0,
         }
+    }
+
+    /// Has `crew` work on the pipeline too.
+    pub fn with_crew(mut self, crew: Crew<'a>) -> Self {
+        self.crew = crew;
+        self
+    }
+
+    /// The workers may rest until shortly before this time (ns on CLOCK_MONOTONIC).
+    pub fn rest_until(&self, start_ns: u64) {
+        self.crew.rest_until(start_ns);
     }
 
     fn stamp(&self) -> CycleStamp {
@@ -45,14 +59,16 @@ impl<'a> Rig<'a> {
     // Never inlined, like those that follow: callgrind counts by function.
     #[inline(never)]
     pub fn measured_predict(&mut self) {
-        self.pipeline.predict();
+        self.pipeline.predict_by(&mut self.crew, |_| {});
     }
 
     /// When the frame is there.
     #[inline(never)]
     pub fn measured_compare(&mut self, readings: &Readings) {
         let stamp = self.stamp();
-        self.pipeline.compare(stamp, &samples(readings));
+        let samples = samples(readings);
+        self.pipeline
+            .compare_by(&mut self.crew, stamp, &samples, |_| {});
         while let Some(event) = self.pipeline.take_event() {
             // What does not fit is counted by the host; here the queue is emptied after every batch.
             let _ = self.queue.enqueue(event);
@@ -63,7 +79,9 @@ impl<'a> Rig<'a> {
     #[inline(never)]
     pub fn measured_correct(&mut self, readings: &Readings) {
         let stamp = self.stamp();
-        self.pipeline.correct(stamp, &samples(readings));
+        let samples = samples(readings);
+        self.pipeline
+            .correct_by(&mut self.crew, stamp, &samples, |_| {});
         self.cycle += 1;
     }
 
@@ -73,7 +91,7 @@ impl<'a> Rig<'a> {
             cycle: self.cycle - 1,
             ..self.stamp()
         };
-        self.pipeline.track(stamp);
+        self.pipeline.track_by(&mut self.crew, stamp);
     }
 
     /// The three phases.

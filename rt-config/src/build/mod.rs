@@ -135,7 +135,13 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .recording
         .as_ref()
         .map(|map| recording::recording(map, &axes, &presses, &stations, &whole, check));
-    let realtime = realtime::realtime(file.realtime.as_ref(), bus.as_ref(), cycle.period_ns, check);
+    let realtime = realtime::realtime(
+        file.realtime.as_ref(),
+        bus.as_ref(),
+        cycle.period_ns,
+        axes.len() + presses.len(),
+        check,
+    );
     let tsn = (file.tsn.as_ref()).map(|raw| tsn::tsn(raw, bus.as_ref(), cycle.period_ns, check));
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),

@@ -2,9 +2,12 @@
 
 use super::clock;
 use crate::check::Check;
-use crate::machine::{Bus, DEFAULT_PRIORITY, MAX_CORE, Policy, Realtime, RealtimeNic, Wait};
+use crate::machine::{
+    Bus, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Realtime, RealtimeNic, Wait,
+};
 use crate::raw::{RealtimeNicTable, RealtimeTable};
 use crate::value::{At, Quantity, Time};
+use twinstep_models::lane::{LANES, lanes_for};
 
 /// Highest priority: 99 is the watchdogs'.
 const MAX_PRIORITY: u32 = 98;
@@ -17,6 +20,7 @@ pub(super) fn realtime(
     raw: Option<&RealtimeTable>,
     bus: Option<&Bus>,
     period_ns: u64,
+    axes: usize,
     check: &mut Check,
 ) -> Realtime {
     let Some(raw) = raw else {
@@ -53,11 +57,19 @@ pub(super) fn realtime(
             );
         }
     }
+    let core = (raw.core.as_ref()).map(|core| core_number("core", core, check));
+    if let (Policy::Deadline, Some(cores)) = (policy, &raw.model_cores) {
+        check.problem(
+            &cores.span,
+            "policy = \"deadline\" reserves its share for one thread, and workers wait for each other",
+            "not with \"deadline\"",
+            "leave them out, or write policy = \"fifo\"",
+        );
+    }
     Realtime {
-        core: raw
-            .core
-            .as_ref()
-            .map(|core| core_number("core", core, check)),
+        core,
+        model_cores: (raw.model_cores.as_ref())
+            .map_or_else(Vec::new, |cores| model_cores(cores, core, axes, check)),
         policy,
         priority: priority(raw.priority.as_ref(), raw.policy.as_ref(), policy, check),
         require: raw.require,
@@ -143,6 +155,63 @@ fn core_number(key: &str, raw: &At<u32>, check: &mut Check) -> usize {
         );
     }
     core
+}
+
+/// Cores that share the models with the cycle's; `axes` and presses together make the lanes that are shared out.
+fn model_cores(
+    raw: &At<Vec<At<u32>>>,
+    cycle: Option<usize>,
+    axes: usize,
+    check: &mut Check,
+) -> Vec<usize> {
+    let mut cores = Vec::new();
+    for given in &raw.value {
+        let core = core_number("model_cores", given, check);
+        if cycle == Some(core) {
+            check.problem(
+                &given.span,
+                format!("core {core} is that of the cycle, which takes its part anyway"),
+                "the cycle's own",
+                "`model_cores` are those beside it: leave this one out",
+            );
+        }
+        if cores.contains(&core) {
+            check.problem(
+                &given.span,
+                format!("core {core} is named twice, and a core has one worker"),
+                "second time",
+                "leave it out",
+            );
+        }
+        cores.push(core);
+    }
+    let (threads, lanes) = (cores.len() + 1, lanes_for(axes));
+    if cores.len() > MAX_MODEL_CORES {
+        check.problem(
+            &raw.span,
+            format!("`model_cores` names {} cores", cores.len()),
+            "too many",
+            format!("at most {MAX_MODEL_CORES} share the models with the cycle's"),
+        );
+    } else if !cores.is_empty() && threads > lanes {
+        let lanes_text = match lanes {
+            1 => "one lane".to_owned(),
+            _ => format!("{lanes} lanes"),
+        };
+        check.problem(
+            &raw.span,
+            format!(
+                "{threads} cores, the cycle's among them, are to share {axes} axes and presses, which are {lanes_text} of {LANES}"
+            ),
+            "more cores than lanes",
+            if lanes > 1 {
+                format!("name at most {}", lanes - 1)
+            } else {
+                "leave it out: one lane cannot be shared".to_owned()
+            },
+        );
+    }
+    cores
 }
 
 fn nic(raw: &RealtimeNicTable, check: &mut Check) -> RealtimeNic {

@@ -4,12 +4,17 @@
 pub const DEFAULT_PRIORITY: u8 = 80;
 /// Largest number of a core: the kernel's own bound.
 pub const MAX_CORE: usize = 8191;
+/// Most cores that share the models beside that of the cycle: a barrier over more costs what they save.
+pub const MAX_MODEL_CORES: usize = 15;
 
 /// `[realtime]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Realtime {
     /// Core of the cycle; none: the last isolated one, or the last one.
     pub core: Option<usize>,
+    /// Cores that share the models with it, each at most once and none of them [`Self::core`]; at most [`MAX_MODEL_CORES`],
+    /// and with the cycle's no more than there are lanes of eight axes.
+    pub model_cores: Vec<usize>,
     /// How it is scheduled.
     pub policy: Policy,
     /// Priority under SCHED_FIFO, 1 to 98.
@@ -84,6 +89,7 @@ impl Default for Realtime {
     fn default() -> Self {
         Self {
             core: None,
+            model_cores: Vec::new(),
             policy: Policy::Fifo,
             priority: DEFAULT_PRIORITY,
             require: false,

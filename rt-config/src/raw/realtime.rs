@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub(crate) struct RealtimeTable {
     /// Core of the cycle; the last isolated one, or the last one, unless given.
     pub(crate) core: Option<At<u32>>,
+    /// Cores that share the models with that of the cycle, one worker each. None: the cycle does all by itself.
+    pub(crate) model_cores: Option<At<Vec<At<u32>>>>,
     /// How the cycle is scheduled: "fifo" (unless given), "deadline", or "other", which is the ordinary way.
     pub(crate) policy: Option<At<String>>,
     /// Priority under "fifo", 1 to 98, 80 unless given: above the interrupt threads, which have 50.

@@ -22,13 +22,14 @@ fn without_a_table_the_defaults_are_in_force() {
 #[test]
 fn every_key_is_read() {
     let text = format!(
-        "{PRESS_CELL}\n[realtime]\ncore = 3\npolicy = \"fifo\"\npriority = 90\nrequire = true\nwait = \"hybrid\"\n\
+        "{PRESS_CELL}\n[realtime]\ncore = 3\nmodel_cores = [2]\npolicy = \"fifo\"\npriority = 90\nrequire = true\nwait = \"hybrid\"\n\
          [realtime.nic]\nirq_core = 2\nrx_coalescing = \"0us\"\ntx_coalescing = \"10us\"\n"
     );
     assert_eq!(
         load(&text, "it.toml").unwrap().realtime,
         Realtime {
             core: Some(3),
+            model_cores: vec![2],
             policy: Policy::Fifo,
             priority: 90,
             require: true,
@@ -92,6 +93,38 @@ fn mistakes_are_told_at_their_line() {
         "priority = 90",
         "priority = 90 ",
         "is of policy = \"fifo\"",
+    );
+}
+
+#[test]
+fn cores_that_share_the_models_are_others_than_the_cycle_s_and_no_more_than_lanes() {
+    // Nine axes and presses: two lanes.
+    let base = format!("{PRESS_CELL}\n[realtime]\ncore = 3\nmodel_cores = [2]\n");
+    let given = "model_cores = [2]";
+    for (to, words) in [
+        ("model_cores = [3]", "core 3 is that of the cycle"),
+        ("model_cores = [2, 2]", "core 2 is named twice"),
+        ("model_cores = [1, 2]", "which are 2 lanes of 8"),
+        ("model_cores = [9000]", "no kernel has so many cores"),
+        ("model_cores = 2", "expected a list"),
+        (
+            "model_cores = [0,1,2,4,5,6,7,8,9,10,11,12,13,14,15,16]",
+            "at most 15 share the models",
+        ),
+        (
+            "model_cores = [2]\npolicy = \"deadline\"",
+            "reserves its share for one thread",
+        ),
+    ] {
+        wrong(&base, given, to, words);
+    }
+    let none = base.replace(given, "model_cores = []");
+    assert!(
+        load(&none, "it.toml")
+            .unwrap()
+            .realtime
+            .model_cores
+            .is_empty()
     );
 }
 

@@ -68,15 +68,19 @@ impl FreeRun {
         before_a: ZERO,
     };
 
-    /// Takes in a cycle, before the observers do. Returns the run that ends with it.
+    /// The lane that runs.
+    pub(crate) const fn lane(&self) -> usize {
+        self.lane
+    }
+
+    /// Takes in a cycle of the lane that runs, before the observers do. Returns the run that ends with it.
     pub(crate) fn push(
         &mut self,
         plan: &Plan<'_>,
-        lanes: &mut [LaneState],
+        state: Option<&mut LaneState>,
         context: Context,
     ) -> Option<Drifted> {
-        let (Some(params), Some(state)) = (plan.lanes.get(self.lane), lanes.get_mut(self.lane))
-        else {
+        let (Some(params), Some(state)) = (plan.lanes.get(self.lane), state) else {
             *self = Self::NEW;
             return None;
         };

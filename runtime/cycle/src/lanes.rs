@@ -132,6 +132,8 @@ impl Kernel for Predict<'_, '_> {
 /// Observers take the measurement in; then the slow channel is judged.
 pub(crate) struct Correct<'a, 'p> {
     pub plan: &'a Plan<'p>,
+    /// Place of the first axis among all of the pipeline.
+    pub first_axis: usize,
     pub lanes: &'a mut [LaneState],
     pub axes: &'a mut [AxisJudge],
     pub out: &'a mut Outbox,
@@ -239,7 +241,7 @@ impl Correct<'_, '_> {
             let (t, stamp) = (&self.plan.thresholds, self.stamp);
             let at = Occasion {
                 stamp,
-                source: Source::Axis(axis as u16),
+                source: Source::Axis((self.first_axis + axis) as u16),
                 context: self.context,
             };
             if let Some(segment) = lane.segments.ended(classified, l) {

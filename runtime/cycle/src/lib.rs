@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod press;
 pub mod profile;
+pub mod section;
 pub mod setpoint;
 pub mod signature;
 pub mod station;

@@ -25,6 +25,14 @@ impl Outbox {
         self.events.pop_front()
     }
 
+    /// Moves everything to the end of `out`; what finds no room there, or found none here, is counted there.
+    pub(crate) fn empty_into(&mut self, out: &mut Self) {
+        while let Some(event) = self.pop() {
+            out.push(event);
+        }
+        out.dropped += core::mem::take(&mut self.dropped);
+    }
+
     /// Events that did not fit, since the start.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -3,17 +3,21 @@
 //! The host calls, in this order: [`Pipeline::predict`] while the frame is on the wire, [`Pipeline::compare`] when the
 //! samples are there, takes the events out of the outbox, and then [`Pipeline::correct`]. What `compare` does is all that
 //! stands between a frame and its flag.
+//!
+//! Cut into sections, the same pipeline may be worked on by several cores: each of these has a twin `.._by` that takes a
+//! [`Crew`]. Nothing that comes out depends on who did what.
 
 use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::drift::{Drifted, FreeRun};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::group::Group;
-use crate::health::{AxisHealth, HealthSample, HealthSlices, StationHealth};
+use crate::health::{AxisHealth, HealthSlices, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
-use crate::lanes::{Compare, Correct, LaneState, Predict};
+use crate::lanes::LaneState;
 use crate::outbox::Outbox;
 use crate::plan::Plan;
 use crate::press::{ForceFrom, StrokeJudge, StrokeRecord};
+use crate::section::{Alone, Crew, Luggage, Order, Sections, Stage};
 use crate::signature::{SignatureJudge, SignaturePlan};
 use crate::station::StationJudge;
 use twinstep_models::blocks::{Block, FEATURES};
@@ -29,8 +33,8 @@ const BUS_CALM_CYCLES: u32 = 1000;
 #[derive(Debug)]
 pub struct Pipeline<'a> {
     plan: Plan<'a>,
-    lanes: &'a mut [LaneState],
-    axes: &'a mut [AxisJudge],
+    /// All lanes.
+    sections: Sections<'a>,
     stations: &'a mut [StationJudge],
     signatures: (&'a [SignaturePlan], &'a mut [SignatureJudge]),
     presses: &'a mut [StrokeJudge],
@@ -42,7 +46,7 @@ pub struct Pipeline<'a> {
     bus_good: u32,
     bus_cause: Cause,
     hash: u64,
-    health: HealthSlices<'a>,
+    station_health: &'a mut [StationHealth],
     free_run: FreeRun,
     drifted: Option<Drifted>,
 }
@@ -60,8 +64,7 @@ impl<'a> Pipeline<'a> {
         let bus_cause = Cause::FramesLost;
         Self {
             plan,
-            lanes,
-            axes,
+            sections: Sections::whole(plan, lanes, axes),
             stations,
             signatures: (&[], &mut []),
             presses,
@@ -72,7 +75,7 @@ impl<'a> Pipeline<'a> {
             bus_good: 0,
             bus_cause,
             hash: 0,
-            health: HealthSlices::default(),
+            station_health: &mut [],
             free_run: FreeRun::NEW,
             drifted: None,
         }
@@ -93,40 +96,50 @@ impl<'a> Pipeline<'a> {
         self.signatures.1
     }
 
-    /// Has health tracked in `health`; without it nothing is.
+    /// Has health tracked in `health`; without it nothing is. Before the pipeline is cut into sections.
     pub fn with_health(mut self, health: HealthSlices<'a>) -> Self {
-        self.health = health;
+        self.sections.set_health(health.axes);
+        self.station_health = health.stations;
         self
+    }
+
+    /// Cuts it into sections of whole lanes, one for each piece of luggage, as far as there are lanes, and at most
+    /// [`MAX_SECTIONS`](crate::section::MAX_SECTIONS). Each takes along the samples of
+    /// [`lanes_each`](crate::section::lanes_each) lanes.
+    pub fn in_sections(mut self, luggage: impl ExactSizeIterator<Item = Luggage<'a>>) -> Self {
+        self.sections.cut(self.plan.lanes.len(), luggage);
+        self
+    }
+
+    /// Whether all lanes are there: a crew has brought back what it was given.
+    pub fn is_whole(&self) -> bool {
+        self.sections.are_all_there()
     }
 
     /// Tracks health, after [`Pipeline::correct`]. Nothing that is predicted or judged waits for it.
     pub fn track(&mut self, stamp: CycleStamp) {
-        for (n, health) in self.health.axes.iter_mut().enumerate() {
-            let (Some(lane), Some(params)) =
-                (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
-            else {
-                break;
-            };
-            let l = n % LANES;
-            let ended = self.axes.get(n).and_then(|judge| judge.ended);
-            match lane.health_sample(params, l, &stamp) {
-                None => health.interrupt(),
-                Some(sample) => health.cycle(&HealthSample {
-                    ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),
-                    ..sample
-                }),
-            }
-        }
+        self.track_by(&mut Alone, stamp);
+    }
+
+    /// The same by a crew.
+    pub fn track_by(&mut self, crew: &mut impl Crew<'a>, stamp: CycleStamp) {
+        let order = Order {
+            stage: Stage::Track,
+            stamp,
+            context: self.context,
+            samples: &[],
+        };
+        self.sections.work(crew, &order, &mut self.outbox);
     }
 
     /// Health of axis `n`.
     pub fn health(&self, n: usize) -> Option<&AxisHealth> {
-        self.health.axes.get(n)
+        self.sections.health(n)
     }
 
     /// Health of station `n`.
     pub fn station_health(&self, n: usize) -> Option<&StationHealth> {
-        self.health.stations.get(n)
+        self.station_health.get(n)
     }
 
     /// The plan in force.
@@ -136,16 +149,18 @@ impl<'a> Pipeline<'a> {
 
     /// Advances every model to the sample that is about to arrive.
     pub fn predict(&mut self) {
-        self.predict_marked(|_| {});
+        self.predict_by(&mut Alone, |_| {});
     }
 
-    /// The same; `done` is told of every group of models that has been worked on.
-    pub fn predict_marked(&mut self, mut done: impl FnMut(Group)) {
-        self.plan.level.run(Predict {
-            plan: &self.plan,
-            lanes: self.lanes,
+    /// The same by a crew; `done` is told of every group of models that has been worked on.
+    pub fn predict_by(&mut self, crew: &mut impl Crew<'a>, mut done: impl FnMut(Group)) {
+        let order = Order {
+            stage: Stage::Predict,
+            stamp: CycleStamp::default(),
             context: self.context,
-        });
+            samples: &[],
+        };
+        self.sections.work(crew, &order, &mut self.outbox);
         done(Group::Servo);
         if self.stations.is_empty() {
             return;
@@ -158,25 +173,25 @@ impl<'a> Pipeline<'a> {
 
     /// Compares the samples with the predictions; what deviates is in the outbox afterwards.
     pub fn compare(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
-        self.compare_marked(stamp, samples, |_| {});
+        self.compare_by(&mut Alone, stamp, samples, |_| {});
     }
 
-    /// The same; `done` is told of every group of models that has been worked on.
-    pub fn compare_marked(
+    /// The same by a crew; `done` is told of every group of models that has been worked on.
+    pub fn compare_by(
         &mut self,
+        crew: &mut impl Crew<'a>,
         stamp: CycleStamp,
         samples: &Samples<'_>,
         mut done: impl FnMut(Group),
     ) {
         self.bus(stamp, samples);
-        self.plan.level.run(Compare {
-            plan: &self.plan,
-            lanes: self.lanes,
-            axes: self.axes,
-            out: &mut self.outbox,
+        let order = Order {
+            stage: Stage::Compare,
             stamp,
-            samples,
-        });
+            context: samples.context,
+            samples: samples.axes,
+        };
+        self.sections.work(crew, &order, &mut self.outbox);
         done(Group::Servo);
         if self.stations.is_empty() {
             return;
@@ -190,7 +205,7 @@ impl<'a> Pipeline<'a> {
                 };
                 station.compare(plan, &self.plan.thresholds, &at, sample, &mut self.outbox);
                 if let (Some((rate, sigma)), Some(health)) =
-                    (station.ended_leak, self.health.stations.get_mut(n))
+                    (station.ended_leak, self.station_health.get_mut(n))
                 {
                     health.hold(rate, sigma, stamp.time_ns);
                 }
@@ -201,26 +216,26 @@ impl<'a> Pipeline<'a> {
 
     /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
-        self.correct_marked(stamp, samples, |_| {});
+        self.correct_by(&mut Alone, stamp, samples, |_| {});
     }
 
-    /// The same; `done` is told of every group of models that has been worked on.
-    pub fn correct_marked(
+    /// The same by a crew; `done` is told of every group of models that has been worked on.
+    pub fn correct_by(
         &mut self,
+        crew: &mut impl Crew<'a>,
         stamp: CycleStamp,
         samples: &Samples<'_>,
         mut done: impl FnMut(Group),
     ) {
         self.cycle = stamp.cycle;
         self.free_run(stamp, samples.context);
-        self.plan.level.run(Correct {
-            plan: &self.plan,
-            lanes: self.lanes,
-            axes: self.axes,
-            out: &mut self.outbox,
+        let order = Order {
+            stage: Stage::Correct,
             stamp,
             context: samples.context,
-        });
+            samples: &[],
+        };
+        self.sections.work(crew, &order, &mut self.outbox);
         let (plans, judges) = &mut self.signatures;
         for (plan, judge) in plans.iter().zip(judges.iter_mut()) {
             if let Some(sample) = samples.axes.get(usize::from(plan.axis)) {
@@ -253,13 +268,19 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
-        self.drifted = self.free_run.push(&self.plan, self.lanes, context);
+        let lane = self.sections.lane_mut(self.free_run.lane());
+        self.drifted = self.free_run.push(&self.plan, lane, context);
         let Some(run) = self.drifted else {
             return;
         };
         for l in (0..LANES).filter(|l| run.counts & (1 << l) != 0) {
             let n = run.lane * LANES + l;
-            let (Some(plan), Some(judge)) = (self.plan.axes.get(n), self.axes.get_mut(n)) else {
+            let Some(plan) = self.plan.axes.get(n) else {
+                continue;
+            };
+            let lane = self.sections.lane(run.lane);
+            let regime = lane.map_or(Regime::Settling, |(lane, _)| lane.load(l).2);
+            let Some(judge) = self.sections.axis_mut(n) else {
                 continue;
             };
             let at = Occasion {
@@ -267,7 +288,6 @@ impl<'a> Pipeline<'a> {
                 source: Source::Axis(n as u16),
                 context,
             };
-            let regime = (self.lanes.get(run.lane)).map_or(Regime::Settling, |lane| lane.load(l).2);
             let ended = (run.measured_m[l], run.free_m[l]);
             judge.drifted(plan, &at, ended, regime, &mut self.outbox);
         }
@@ -298,9 +318,7 @@ impl<'a> Pipeline<'a> {
                 context: samples.context,
             };
             press.judge(plan, objects, &at, &mut self.outbox);
-            let (Some(lane), Some(params)) =
-                (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
-            else {
+            let Some((lane, params)) = self.sections.lane(n / LANES) else {
                 continue;
             };
             let sample = match samples.axes.get(n) {
@@ -360,7 +378,7 @@ impl<'a> Pipeline<'a> {
     /// Digest of all predictions and events so far.
     pub fn digest(&self) -> u64 {
         let mut hash = self.hash;
-        for lane in self.lanes.iter() {
+        for lane in self.sections.lanes() {
             for word in lane.digest() {
                 hash = mix(hash, word);
             }
@@ -370,42 +388,40 @@ impl<'a> Pipeline<'a> {
 
     /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
     pub fn load(&self, n: usize) -> Option<(f64, f64, Regime)> {
-        Some(self.lanes.get(n / LANES)?.load(n % LANES))
+        Some(self.sections.lane(n / LANES)?.0.load(n % LANES))
     }
 
     /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
     pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
-        let params = self.plan.lanes.get(n / LANES)?;
-        Some((self.lanes.get(n / LANES)?).load_motion(params, n % LANES))
+        let (lane, params) = self.sections.lane(n / LANES)?;
+        Some(lane.load_motion(params, n % LANES))
     }
 
     /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
-        Some(self.lanes.get(n / LANES)?.compared(n % LANES))
+        Some(self.sections.lane(n / LANES)?.0.compared(n % LANES))
     }
 
     /// How much wider the next innovation of axis `n` spreads than in steady state (1 there): it coasts, or is being locked.
     pub fn widening(&self, n: usize) -> Option<f64> {
-        let (plan, judge) = (self.plan.axes.get(n)?, self.axes.get(n)?);
+        let (plan, judge) = (self.plan.axes.get(n)?, self.judge(n)?);
         Some(judge.coasting.widening(&plan.observer))
     }
 
     /// Whether axis `n` was judged in the cycle that was compared last.
     pub fn judged(&self, n: usize) -> bool {
-        self.lanes
-            .get(n / LANES)
-            .is_some_and(|lane| lane.judged(n % LANES))
+        (self.sections.lane(n / LANES)).is_some_and(|(lane, _)| lane.judged(n % LANES))
     }
 
     /// Features of the movement of axis `n` that ended in the last cycle.
     pub fn ended(&self, n: usize) -> Option<&[Option<Block>; FEATURES]> {
-        let (cycle, blocks) = self.axes.get(n)?.ended.as_ref()?;
+        let (cycle, blocks) = self.judge(n)?.ended.as_ref()?;
         (*cycle == self.cycle).then_some(blocks)
     }
 
     /// Judging of axis `n`.
     pub fn judge(&self, n: usize) -> Option<&AxisJudge> {
-        self.axes.get(n)
+        self.sections.axis(n)
     }
 
     /// Judging of station `n`.

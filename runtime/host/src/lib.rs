@@ -10,6 +10,7 @@ pub mod clock;
 mod coast_watch;
 pub mod commands;
 pub mod control;
+pub mod crew;
 pub mod cycle_clock;
 pub mod doctor;
 pub mod error;

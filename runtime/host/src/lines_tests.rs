@@ -173,7 +173,7 @@ fn summary_line_is_the_documented_one() {
             r#""receive":{z},"compare":{z},"publish":{z},"correct":{z},"acyclic":{z},"slack":{z}}},"#,
             r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false,"#,
             r#""policy":"other","core":null,"isolated":false,"throttling_off":false,"cpu_dma_latency_held":false,"virtual_machine":false,"#,
-            r#""wait":null,"missing":{missing}}}}}"#
+            r#""wait":null,"workers":0,"workers_granted":0,"missing":{missing}}}}}"#
         ),
         z = zero,
         missing = serde_json::to_string(&Trust::default().missing().collect::<Vec<_>>()).unwrap()

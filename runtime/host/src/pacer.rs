@@ -111,6 +111,14 @@ impl Pacer {
         !matches!(self.pace, Pace::Virtual(_))
     }
 
+    /// When the next cycle starts, on CLOCK_MONOTONIC (ns): now, where somebody else's frame begins it.
+    pub fn next_wall_ns(&self) -> u64 {
+        match self.pace {
+            Pace::Frames => clock::monotonic_ns(),
+            Pace::Virtual(_) | Pace::Wall(_) | Pace::Bus(_) => self.wall_ns,
+        }
+    }
+
     /// Time that is left until the next start (ns), 0 in virtual time.
     pub fn slack_ns(&self) -> u64 {
         if self.is_real() && !matches!(self.pace, Pace::Frames) {

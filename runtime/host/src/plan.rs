@@ -2,6 +2,9 @@
 
 pub(crate) mod figures;
 mod signature;
+mod state;
+
+pub use state::StateStore;
 
 use crate::false_alarms::Shares;
 use crate::press_plan;
@@ -9,19 +12,15 @@ use crate::simd;
 use crate::thresholds;
 use twinstep_config::machine::{Axis, Machine, PartTwin, Press, Station, Stroke};
 use twinstep_cycle::digest;
-use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
-use twinstep_cycle::judge::AxisJudge;
-use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::health::{AxisHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
-use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
     AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, RecipeContact, SlowPlan, StationPlan,
     Thresholds,
 };
-use twinstep_cycle::press::{PressPlan, StrokeJudge};
+use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
-use twinstep_cycle::signature::{SignatureJudge, SignaturePlan};
-use twinstep_cycle::station::StationJudge;
+use twinstep_cycle::signature::SignaturePlan;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
 use twinstep_models::kalman::{self, AxisNoise, Gains, Steady};
@@ -72,18 +71,6 @@ pub struct PlanStore {
     station_health: Vec<StationHealth>,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
-}
-
-/// The pipeline's own memory.
-#[derive(Clone, Debug)]
-pub struct StateStore {
-    lanes: Vec<LaneState>,
-    axes: Vec<AxisJudge>,
-    stations: Vec<StationJudge>,
-    signatures: Vec<SignatureJudge>,
-    axis_health: Vec<AxisHealth>,
-    station_health: Vec<StationHealth>,
-    presses: Vec<StrokeJudge>,
 }
 
 impl PlanStore {
@@ -167,35 +154,6 @@ impl PlanStore {
     /// How signatures are taken and judged, one an axis that has them.
     pub fn signatures(&self) -> &[SignaturePlan] {
         &self.signatures
-    }
-
-    /// A pipeline over this plan and `state`.
-    pub fn pipeline<'a>(&'a self, state: &'a mut StateStore) -> Pipeline<'a> {
-        Pipeline::new(
-            self.plan(),
-            &mut state.lanes,
-            &mut state.axes,
-            &mut state.stations,
-            &mut state.presses,
-        )
-        .with_signatures(&self.signatures, &mut state.signatures)
-        .with_health(HealthSlices {
-            axes: &mut state.axis_health,
-            stations: &mut state.station_health,
-        })
-    }
-
-    /// Memory for one pipeline.
-    pub fn state(&self) -> StateStore {
-        StateStore {
-            lanes: vec![LaneState::NEW; self.lanes.len()],
-            axes: vec![AxisJudge::default(); self.axes.len()],
-            stations: vec![StationJudge::default(); self.stations.len()],
-            signatures: vec![SignatureJudge::default(); self.signatures.len()],
-            axis_health: self.axis_health.clone(),
-            station_health: self.station_health.clone(),
-            presses: vec![StrokeJudge::default(); self.presses.len()],
-        }
     }
 
     /// A short name for this plan that changes with every parameter.

@@ -2,14 +2,16 @@
 
 pub mod capabilities;
 mod claim;
+mod cores;
 pub mod nic;
 mod prefault;
 mod wait;
 
 pub use claim::{claim_bus, claim_core, claim_tsn};
+pub use cores::enter_worker;
 pub use wait::{Chosen, Way};
 
-use crate::doctor::{self, Root};
+use crate::doctor::Root;
 use crate::error::HostError;
 use crate::lock::WriterLock;
 use crate::trust::Trust;
@@ -35,7 +37,7 @@ const DEADLINE_QUARTERS: u32 = 3;
 #[derive(Debug, Default)]
 pub struct Held {
     _latency: Option<File>,
-    _core: Option<WriterLock>,
+    _cores: Vec<WriterLock>,
 }
 
 /// What the calling thread has become.
@@ -53,18 +55,19 @@ pub struct Entered {
 /// of wake-ups is measured. What could not be had is in [`Entered::trust`].
 ///
 /// # Errors
-/// [`HostError::Usage`] for a core that is not there. [`HostError::Machine`] for one that another twinstep has, and, with
+/// [`HostError::Usage`] for a core that is not there, or none left for the cycle. [`HostError::Machine`] for one that another twinstep has, and, with
 /// `require`, for whatever was not granted.
 pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> {
     let root = Root::live();
-    let core = match settings.core {
-        Some(core) => Some(core_that_is_there(&root, core)?),
-        None => doctor::isolated_cores(&root).last(),
-    };
+    let core = cores::of_the_cycle(&root, settings)?;
+    cores::are_permitted(&settings.model_cores)?;
     // A core that somebody asked for, or that the kernel keeps free, is for one cycle alone.
-    let claim = match core {
-        Some(core) if settings.policy != Policy::Other => Some(claim_core(core)?),
-        _ => None,
+    let claims = if settings.policy == Policy::Other {
+        Vec::new()
+    } else {
+        let all = core.iter().chain(&settings.model_cores);
+        all.map(|core| claim_core(*core))
+            .collect::<Result<_, _>>()?
     };
     lock_memory();
     let policy = |settings: &Realtime| match settings.policy {
@@ -75,9 +78,9 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     // A reserved share is admitted only to a thread that may run anywhere, and can be pinned behind it at best.
     if settings.policy == Policy::Deadline {
         let _ = policy(settings);
-        pin(core);
+        pin(core, &[]);
     } else {
-        pin(core);
+        pin(core, &settings.model_cores);
         // Not permitted for an ordinary user: the run goes on and the trust header says so.
         let _ = policy(settings);
     }
@@ -95,7 +98,7 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
         wait,
         held: Held {
             _latency: latency,
-            _core: claim,
+            _cores: claims,
         },
     })
 }
@@ -103,13 +106,16 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
 /// The same for a thread beside the cycle's: nothing is claimed, held or required.
 pub fn enter_beside() -> Trust {
     lock_memory();
-    pin(None);
+    pin(None, &[]);
     let _ = set_fifo(PRIORITY);
     Trust::observe()
 }
 
 /// Refuses to go on where something is missing that durations rest on.
-fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), HostError> {
+///
+/// # Errors
+/// [`HostError::Machine`], with a remedy for each.
+pub fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), HostError> {
     let mut missing: Vec<String> = trust
         .required_missing()
         .map(|lack| format!("{}: {}", lack.what, lack.remedy))
@@ -135,27 +141,16 @@ fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), HostEr
     ))
 }
 
-/// `core`, if this computer has it.
-fn core_that_is_there(root: &Root, core: usize) -> Result<usize, HostError> {
-    let online = doctor::online_cores(root);
-    // More the mask of the call does not hold.
-    if online.contains(core) && core < rustix::thread::CpuSet::MAX_CPU {
-        return Ok(core);
-    }
-    Err(HostError::usage(
-        format!("[realtime] core = {core}, and the cores of this computer are {online}"),
-        "name one of them; `twinstep doctor` says which one is free",
-    ))
-}
-
-/// Pins the calling thread to `core`, else to the last one that it may run on: the first one takes most interrupts.
-fn pin(core: Option<usize>) {
+/// Pins the calling thread to `core`, else to the last one that it may run on and that is not among `others`: the first one
+/// takes most interrupts.
+fn pin(core: Option<usize>, others: &[usize]) {
     let id = |id| core_affinity::CoreId { id };
     if core.is_some_and(|core| core_affinity::set_for_current(id(core))) {
         return;
     }
-    if let Some(last) = core_affinity::get_core_ids().and_then(|ids| ids.last().copied()) {
-        core_affinity::set_for_current(last);
+    let ids = core_affinity::get_core_ids().unwrap_or_default();
+    if let Some(last) = ids.iter().rfind(|id| !others.contains(&id.id)) {
+        core_affinity::set_for_current(*last);
     }
 }
 
@@ -250,23 +245,6 @@ fn refused(error: thread_priority::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_core_that_is_not_there_is_a_mistake_of_the_configuration() {
-        let folder = tempfile::tempdir().unwrap();
-        let cpu = folder.path().join("sys/devices/system/cpu");
-        std::fs::create_dir_all(&cpu).unwrap();
-        std::fs::write(cpu.join("online"), "0-3\n").unwrap();
-        let root = Root::folder(folder.path());
-        assert_eq!(core_that_is_there(&root, 3).unwrap(), 3);
-        let error = core_that_is_there(&root, 4).unwrap_err();
-        assert_eq!(error.exit(), crate::error::Exit::Usage);
-        assert!(
-            error
-                .render(false)
-                .contains("cores of this computer are 0-3")
-        );
-    }
 
     #[test]
     fn what_is_required_and_missing_is_named_with_its_remedy() {

@@ -2,12 +2,14 @@
 //! lock, and waits for nothing but its next start and, with a deadline, the frame.
 
 mod show;
+mod step;
 mod stop;
 
 use crate::attached::Attached;
 use crate::coast_watch::CoastWatch;
 use crate::control::queue::CycleEnd;
 use crate::control::status::StatusBuffer;
+use crate::crew::Crew;
 use crate::findings::PhaseWatch;
 use crate::merge::Merge;
 use crate::overruns::cause::Outcome;
@@ -23,7 +25,7 @@ use crate::uadp::Predictions;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
-use twinstep_drivers::bus::{BusCause, BusFault, ProcessImage};
+use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::link::launch::LaunchSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
@@ -64,6 +66,7 @@ pub struct Runner<'a, B> {
     map: ObjectMap,
     image: ProcessImage,
     pipeline: Pipeline<'a>,
+    crew: Crew<'a>,
     source: Option<Box<dyn SetpointSource + 'a>>,
     outlets: Outlets,
     phases: PhaseStatistics,
@@ -144,11 +147,18 @@ impl<'a, B: Attached> Runner<'a, B> {
             pacer,
             map,
             pipeline,
+            crew: Crew::alone(),
             source,
             outlets,
             phases,
             trust,
         }
+    }
+
+    /// Has `crew` work on the pipeline, which is in as many sections.
+    pub fn with_crew(mut self, crew: Crew<'a>) -> Self {
+        self.crew = crew;
+        self
     }
 
     /// Runs until the source ends, `cycles` are done or the user asks for a stop.
@@ -193,7 +203,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 self.last.cycle
             ));
         }
-        self.bus.gone()
+        self.crew.lost().or_else(|| self.bus.gone())
     }
 
     /// One cycle.
@@ -208,12 +218,13 @@ impl<'a, B: Attached> Runner<'a, B> {
             bus,
             image,
             pipeline,
+            crew,
             timer,
             ..
         } = self;
         let result = bus.exchange(image, &mut || {
             timer.lap(Phase::Send);
-            pipeline.predict_marked(|group| timer.mark(group));
+            pipeline.predict_by(crew, |group| timer.mark(group));
             timer.lap(Phase::Predict);
         });
         self.timer.lap(Phase::Receive);
@@ -242,7 +253,9 @@ impl<'a, B: Attached> Runner<'a, B> {
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         self.timer.begin_groups();
         self.pipeline
-            .compare_marked(stamp, &samples, |group| self.timer.mark(group));
+            .compare_by(&mut self.crew, stamp, &samples, |group| {
+                self.timer.mark(group)
+            });
         self.timer.lap(Phase::Compare);
 
         // publish
@@ -261,7 +274,9 @@ impl<'a, B: Attached> Runner<'a, B> {
         // correct
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
         self.pipeline
-            .correct_marked(stamp, &samples, |group| self.timer.mark(group));
+            .correct_by(&mut self.crew, stamp, &samples, |group| {
+                self.timer.mark(group)
+            });
         let all = self.axes.iter().all(Result::is_ok);
         let axes = 0..self.axes.len();
         let steady = |n| self.pipeline.widening(n).is_none_or(|wide| wide <= 1.0);
@@ -277,7 +292,8 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.setpoints(exchange, skipped);
         self.bus.acyclic(self.pacer.acyclic_budget());
         self.report_findings(stamp);
-        self.pipeline.track(stamp);
+        self.pipeline.track_by(&mut self.crew, stamp);
+        self.crew.rest_until(self.pacer.next_wall_ns());
         self.timer.lap(Phase::Acyclic);
 
         // slack
@@ -289,46 +305,12 @@ impl<'a, B: Attached> Runner<'a, B> {
             sentry.cycle(
                 (stamp.cycle, stamp.time_ns),
                 (laps, groups),
-                Outcome::from(exchange),
+                (Outcome::from(exchange), self.crew.take_late()),
                 (overran, self.phases.over()),
                 self.phases.snapshot(),
             );
         }
         Flow::Next
-    }
-
-    /// Samples that are not one period after those of the cycle before are those of a new segment: the drives went on without
-    /// set-points for longer than the twins know of. So it is after a start that was left out, and where the frame came to the
-    /// drives too late for its SYNC0. A recording says so too, so that a replay does the same.
-    fn in_step(&mut self, result: Result<CycleStamp, BusFault>) -> Result<CycleStamp, BusFault> {
-        let stamp = match result {
-            Ok(stamp) => stamp,
-            Err(fault) => {
-                if fault.cause == BusCause::Segment {
-                    self.last_good = CycleStamp::default();
-                }
-                return Err(fault);
-            }
-        };
-        let last = core::mem::replace(&mut self.last_good, stamp);
-        let skipped = core::mem::take(&mut self.skipped);
-        let passed_ns = stamp.dc_time_ns.wrapping_sub(last.dc_time_ns).cast_signed();
-        let period_ns = self.pacer.period_ns();
-        let expected_ns = (stamp.cycle - last.cycle)
-            .wrapping_mul(period_ns)
-            .cast_signed();
-        // Without distributed clocks nobody tells when the frame was there.
-        let clocks = stamp.dc_time_ns > 0 && last.dc_time_ns > 0;
-        let off_ns = passed_ns.wrapping_sub(expected_ns).unsigned_abs();
-        if skipped || (clocks && off_ns > period_ns / 2) {
-            // The next samples are the first of it.
-            self.last_good = CycleStamp::default();
-            return Err(BusFault {
-                stamp,
-                cause: BusCause::Segment,
-            });
-        }
-        Ok(stamp)
     }
 
     /// Cycles done.

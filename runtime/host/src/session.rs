@@ -3,6 +3,7 @@
 mod clocks;
 mod finish;
 mod options;
+mod workers;
 
 pub use options::Options;
 
@@ -39,10 +40,13 @@ use finish::finish;
 use rustix::thread::CapabilitySet;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::thread::Scope;
 use twinstep_config::machine::{Machine, Overrun};
+use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
+use workers::hire;
 
 /// Events that wait for the live view; it shows the last few only.
 const VIEW_EVENTS: usize = 1024;
@@ -82,6 +86,20 @@ where
     F: FnOnce() -> Result<(B, Pacer), HostError> + Send,
 {
     let plan = PlanStore::new(machine);
+    let mut state = plan.state_for(machine.realtime.model_cores.len() + 1);
+    let pipeline = plan.pipeline(&mut state);
+    let mut programs = plan::programs(machine);
+    let stations = plan::station_programs(machine);
+    let strokes = machine.stroke_contexts();
+    let source = ProgramSource::new(
+        &mut programs,
+        &stations,
+        &strokes,
+        machine.axes.len(),
+        machine.cycle.period_ns as f64 / 1e9,
+        plan::stop_ramp_s(machine),
+        options.armed,
+    );
     let names = Names::of(machine);
     let asked_s = machine.judge.false_alarm_interval_s;
     let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
@@ -166,7 +184,7 @@ where
                     }
                 };
                 let done = cycle_thread(
-                    machine, options, &plan, map, outlets, &info, &remark, attach,
+                    scope, machine, options, pipeline, source, map, outlets, &info, &remark, attach,
                 );
                 drop(finish);
                 done
@@ -345,10 +363,12 @@ fn start_recorder(
     clippy::too_many_arguments,
     reason = "the one place where the parts of the cycle thread come together"
 )]
-fn cycle_thread<B, F>(
+fn cycle_thread<'scope, 'a: 'scope, B, F>(
+    scope: &'scope Scope<'scope, '_>,
     machine: &Machine,
     options: &Options,
-    plan: &PlanStore,
+    pipeline: Pipeline<'a>,
+    source: ProgramSource<'a>,
     map: ObjectMap,
     mut outlets: Outlets,
     info: &RunInfo,
@@ -360,12 +380,13 @@ where
     F: FnOnce() -> Result<(B, Pacer), HostError>,
 {
     // What is held stays held until the machine has stopped.
-    let (mut trust, wait, _held) = if options.real_time {
+    let (trust, wait, _held) = if options.real_time {
         let entered = realtime::enter(&machine.realtime, machine.cycle.period_ns)?;
         (entered.trust, entered.wait, entered.held)
     } else {
         (Trust::observe(), Chosen::default(), Held::default())
     };
+    let (crew, mut trust) = hire(scope, machine, options.real_time, trust, &wait)?;
     clocks::tell(&mut trust, machine, &mut outlets, info, remark);
     if options.interface.is_some() {
         remark(&tables::trust_text(&trust));
@@ -395,20 +416,6 @@ where
         (Some(_), Some(cycles)) => phases.with_trace(Trace::new(cycles)),
         _ => phases,
     };
-    let mut programs = plan::programs(machine);
-    let stations = plan::station_programs(machine);
-    let strokes = machine.stroke_contexts();
-    let source = ProgramSource::new(
-        &mut programs,
-        &stations,
-        &strokes,
-        machine.axes.len(),
-        period_ns as f64 / 1e9,
-        plan::stop_ramp_s(machine),
-        options.armed,
-    );
-    let mut state = plan.state();
-    let pipeline = plan.pipeline(&mut state);
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
     let grid = clocks::grid(machine, options)?;
     let (mut bus, mut pacer) = attach()?;
@@ -436,7 +443,8 @@ where
     if let Some(learnt) = learnt {
         remark(learnt.text());
     }
-    let mut runner = Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust);
+    let mut runner =
+        Runner::new(bus, pacer, map, pipeline, source, outlets, phases, trust).with_crew(crew);
     if (machine.bus.as_ref()).is_some_and(|bus| bus.overrun == Overrun::Stop) {
         runner.stop_on_overrun();
     }

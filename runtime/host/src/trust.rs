@@ -1,5 +1,6 @@
 //! Whether the durations of this run can be believed: what the computer granted, read back from the kernel.
 
+use crate::crew::Granted;
 use crate::doctor::{self, Root};
 use crate::ptp::PtpLine;
 use crate::realtime::Way;
@@ -52,6 +53,10 @@ pub struct Trust {
     pub virtual_machine: bool,
     /// How the start of a cycle is awaited; none in virtual time.
     pub wait: Option<Way>,
+    /// Workers that share the models on cores of their own.
+    pub workers: usize,
+    /// Those that have their core and the policy that was asked for.
+    pub workers_granted: usize,
     /// The ordinary policy was asked for, and its lack of precedence is no news.
     pub asks_for_nothing: bool,
     /// The interface keeps the launch times of what is published; none where it has none.
@@ -85,6 +90,8 @@ struct TrustLine {
     cpu_dma_latency_held: bool,
     virtual_machine: bool,
     wait: Option<Way>,
+    workers: usize,
+    workers_granted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     launch_times_kept: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +115,8 @@ impl From<Trust> for TrustLine {
             cpu_dma_latency_held: trust.cpu_dma_latency_held,
             virtual_machine: trust.virtual_machine,
             wait: trust.wait,
+            workers: trust.workers,
+            workers_granted: trust.workers_granted,
             launch_times_kept: trust.launch_times_kept,
             tai_offset_s: trust.tai_offset_s,
             ptp: trust.ptp,
@@ -161,6 +170,16 @@ impl Trust {
         }
     }
 
+    /// The same with workers beside the cycle: what they were not granted, durations rest on too.
+    pub fn with_workers(self, granted: Granted) -> Self {
+        Self {
+            workers: granted.asked,
+            workers_granted: granted.granted,
+            timing_valid: self.timing_valid && granted.granted == granted.asked,
+            ..self
+        }
+    }
+
     /// Whether the cycle may hold on to its core for ever: it is its own, and the kernel stops nobody for it.
     pub const fn may_spin(&self) -> bool {
         self.throttling_off && self.isolated && matches!(self.policy, Scheduling::Fifo)
@@ -183,6 +202,11 @@ impl Trust {
             ),
             lack(self.memory_locked, "locked memory", rights),
             lack(self.throttling_off, "real-time throttling off", throttling),
+            lack(
+                self.workers_granted == self.workers,
+                "every worker on its core, scheduled as the cycle is",
+                "let this process run on all of [realtime] model_cores, with the rights of the cycle",
+            ),
         ]
         .into_iter()
         .flatten()

@@ -7,6 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use twinstep_config::fault::Fault;
@@ -20,6 +21,7 @@ use twinstep_drivers::recording::Writer;
 use twinstep_drivers::segment::Segment;
 use twinstep_host::control::queue::{self, Answer, Command};
 use twinstep_host::control::status::StatusBuffer;
+use twinstep_host::crew::{Crew, Hiring};
 use twinstep_host::names::{Names, RunInfo};
 use twinstep_host::overruns::sentry;
 use twinstep_host::pacer::{Pace, Pacer};
@@ -95,18 +97,23 @@ const GROWTH_KB: u64 = 1024;
 struct Load {
     faults: &'static [&'static str],
     record: bool,
+    /// Workers that share the models.
+    workers: usize,
 }
 
 /// All that there is.
 const EVERYTHING: Load = Load {
     faults: &FAULTS,
     record: true,
+    workers: 0,
 };
 
 /// What a run did.
 struct Seen {
     /// Calls of the heap in the cycle thread.
     calls: u64,
+    /// The same in the workers, and sections that they did.
+    workers: (u64, u64),
     events: usize,
     /// Resident memory of the process after each tenth of the cycles (kB).
     resident_kb: Vec<u64>,
@@ -204,62 +211,79 @@ fn heap_calls(
         plan::stop_ramp_s(machine),
         true,
     );
-    let mut state = plan.state();
+    let mut state = plan.state_for(load.workers + 1);
     let pipeline = plan.pipeline(&mut state);
-    let mut runner = Runner::new(
-        bus,
-        pacer,
-        map,
-        pipeline,
-        Some(Box::new(source)),
-        outlets,
-        phases,
-        Trust::observe(),
-    );
+    // What the heap of a worker has seen when it begins a section, and how many it has begun.
+    let (heap, begun) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (seen, sections) = (Arc::clone(&heap), Arc::clone(&begun));
+    let hiring = Hiring {
+        cores: (0..load.workers).collect(),
+        real: None,
+        hook: Some(Arc::new(move |_| {
+            seen.store(count(), Ordering::Relaxed);
+            sections.fetch_add(1, Ordering::Relaxed);
+        })),
+    };
+    let read = || (heap.load(Ordering::Relaxed), begun.load(Ordering::Relaxed));
+    let (calls, workers, resident_kb) = std::thread::scope(|scope| {
+        let (crew, _) = Crew::hire(scope, &hiring).unwrap();
+        let mut runner = Runner::new(
+            bus,
+            pacer,
+            map,
+            pipeline,
+            Some(Box::new(source)),
+            outlets,
+            phases,
+            Trust::observe(),
+        )
+        .with_crew(crew);
 
-    for _ in 0..warm_up {
-        assert_eq!(runner.cycle(), Flow::Next);
-    }
-    // What the control socket may ask for, made here; the cycle only passes it back.
-    let fault = |text| Box::new(Fault::parse(text, machine).unwrap());
-    for command in [
-        Command::Status(Box::new(StatusBuffer::new(9, 1))),
-        Command::SetBudget {
-            row: Row::Phase(Phase::Predict),
-            budget_ns: Some(1),
-        },
-        Command::Inject(fault("friction:carriage:factor=1.1")),
-        Command::Inject(fault("frame_loss:bus:count=1")),
-        Command::ClearFaults,
-        Command::Arm,
-        Command::Reset,
-    ] {
-        control.send(command).unwrap();
-    }
-    let (mut calls, mut resident_kb) = (0, Vec::with_capacity(10));
-    for _ in 0..10 {
-        let before = count();
-        for _ in 0..cycles / 10 {
-            runner.cycle();
+        for _ in 0..warm_up {
+            assert_eq!(runner.cycle(), Flow::Next);
         }
-        calls += count() - before;
-        resident_kb.push(self::resident_kb());
-    }
-    let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
-    assert!(
-        answers.iter().any(|(_, answer)| {
+        // What the control socket may ask for, made here; the cycle only passes it back.
+        let fault = |text| Box::new(Fault::parse(text, machine).unwrap());
+        for command in [
+            Command::Status(Box::new(StatusBuffer::new(9, 1))),
+            Command::SetBudget {
+                row: Row::Phase(Phase::Predict),
+                budget_ns: Some(1),
+            },
+            Command::Inject(fault("friction:carriage:factor=1.1")),
+            Command::Inject(fault("frame_loss:bus:count=1")),
+            Command::ClearFaults,
+            Command::Arm,
+            Command::Reset,
+        ] {
+            control.send(command).unwrap();
+        }
+        let (mut calls, mut resident_kb) = (0, Vec::with_capacity(10));
+        let before = read();
+        for _ in 0..10 {
+            let before = count();
+            for _ in 0..cycles / 10 {
+                runner.cycle();
+            }
+            calls += count() - before;
+            resident_kb.push(self::resident_kb());
+        }
+        let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
+        assert!(answers.iter().any(|(_, answer)| {
             matches!(answer, Answer::Status(status) if status.axes.len() == 9)
-        })
-    );
-    assert_eq!(answers.len(), 7, "{answers:?}");
-    assert_eq!(runner.cycles(), warm_up + cycles);
-    assert!(receiver.newest().is_some(), "snapshots were taken");
-    drop(runner);
+        }));
+        assert_eq!(answers.len(), 7, "{answers:?}");
+        assert_eq!(runner.cycles(), warm_up + cycles);
+        assert!(receiver.newest().is_some(), "snapshots were taken");
+        let after = read();
+        (calls, (after.0 - before.0, after.1 - before.1), resident_kb)
+    });
     scribe.stop(0).unwrap();
     recorder.stop().unwrap();
     let announced = *announced.lock().unwrap();
     Seen {
         calls,
+        workers,
         events: announced,
         resident_kb,
     }
@@ -289,6 +313,25 @@ fn real_time_leaves_the_heap_alone() {
     assert_eq!(calls, 0);
 }
 
+#[test]
+fn models_on_two_cores_leave_the_heap_alone() {
+    for real in [false, true] {
+        let pace = |clock| match real {
+            false => Pace::Virtual(Some(clock)),
+            true => Pace::Wall(clock),
+        };
+        let load = Load {
+            workers: 1,
+            ..EVERYTHING
+        };
+        let cycles = if real { 500 } else { 10_000 };
+        let Seen { calls, workers, .. } = heap_calls(&press_cell(), pace, 100, cycles, load);
+        let (theirs, sections) = workers;
+        assert!(sections > 0, "the worker did nothing");
+        assert_eq!((calls, theirs), (0, 0), "{sections} sections");
+    }
+}
+
 /// `scripts/soak` runs this over ten million cycles of a release build.
 #[test]
 fn memory_stays_as_it_is_over_a_long_run() {
@@ -304,6 +347,7 @@ fn memory_stays_as_it_is_over_a_long_run() {
             "leak:gripper:rate=10mbar/s@1s",
         ],
         record: false,
+        workers: 0,
     };
     let pace = |clock| Pace::Virtual(Some(clock));
     let seen = heap_calls(&press_cell(), pace, 2_000, cycles, load);

@@ -7,17 +7,20 @@ use crate::outbox::Outbox;
 use crate::plan::{JudgeLane, Plan};
 use twinstep_models::axis::observer;
 use twinstep_models::lane::LANES;
-use twinstep_models::sample::{AxisReading, CycleStamp, DriveState, Missing, Samples};
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing};
 use twinstep_models::simd::{Kernel, Vector};
 
 /// Compares the samples with the predictions.
 pub(crate) struct Compare<'a, 'p> {
     pub plan: &'a Plan<'p>,
+    /// Place of the first axis among all of the pipeline: an event says which axis it is of.
+    pub first_axis: usize,
     pub lanes: &'a mut [LaneState],
     pub axes: &'a mut [AxisJudge],
     pub out: &'a mut Outbox,
     pub stamp: CycleStamp,
-    pub samples: &'a Samples<'a>,
+    pub context: Context,
+    pub samples: &'a [Sample],
 }
 
 type Sample = Result<AxisReading, Missing>;
@@ -30,7 +33,7 @@ impl Kernel for Compare<'_, '_> {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
-            let samples = self.samples.axes.get(n * LANES..).unwrap_or(&[]);
+            let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
             let places = u8::MAX >> LANES.saturating_sub(samples.len());
             let mut alone = 0;
             lane.used = places;
@@ -114,8 +117,8 @@ impl Compare<'_, '_> {
     fn occasion(&self, n: usize) -> Occasion {
         Occasion {
             stamp: self.stamp,
-            source: Source::Axis(n as u16),
-            context: self.samples.context,
+            source: Source::Axis((self.first_axis + n) as u16),
+            context: self.context,
         }
     }
 
@@ -125,8 +128,7 @@ impl Compare<'_, '_> {
     fn alone(&mut self, n: usize, lane: &mut LaneState, places: u8) {
         for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
             let axis = n * LANES + l;
-            let (Some(sample), Some(plan)) =
-                (self.samples.axes.get(axis), self.plan.axes.get(axis))
+            let (Some(sample), Some(plan)) = (self.samples.get(axis), self.plan.axes.get(axis))
             else {
                 break;
             };
@@ -178,7 +180,7 @@ impl Compare<'_, '_> {
             else {
                 break;
             };
-            let Some(Ok(r)) = self.samples.axes.get(axis) else {
+            let Some(Ok(r)) = self.samples.get(axis) else {
                 continue;
             };
             if !lane.judged(l) || (beyond & (1 << l) == 0 && !judge.watched()) {

@@ -2,6 +2,7 @@
 
 use super::kernel::KernelDelta;
 use super::usage::Usage;
+use crate::crew::Late;
 use crate::phases::{GroupLaps, Laps, Phase, Row};
 use serde::{Deserialize, Serialize};
 use twinstep_models::sample::Missing;
@@ -168,10 +169,14 @@ pub struct Evidence {
     pub usage: Usage,
     /// What the kernel counted on the core; none where it cannot be read.
     pub kernel: Option<KernelDelta>,
+    /// The worker on another core that was waited for longest, where models are shared.
+    pub worker: Option<Late>,
 }
 
 /// Interrupts a cycle that are none: the network card's own, and a timer.
 const INTERRUPTS_A_CYCLE: u64 = 4;
+/// A worker on another core that is waited for longer than this is late (ns): below it nobody is quicker than the others for ever.
+const LATE_NS: u64 = 5_000;
 /// Share of the time that must have been stolen (one in so many).
 const STOLEN_PART: u64 = 20;
 /// A row that exceeds its budget and is no longer than so many times what is usual does so by itself.
@@ -210,6 +215,19 @@ impl Evidence {
         all.copied().nth(row).unwrap_or(0)
     }
 
+    /// The worker that was waited for, where that is most of what the cycle or the row took beyond what is usual.
+    pub fn late_worker(&self) -> Option<Late> {
+        let excess_ns = match self.kind {
+            Kind::Overrun => self.longest().1,
+            Kind::Budget if Self::is_of_models(self.phase()) => {
+                let usual_ns = self.usual_ns.get(self.row).copied().unwrap_or(0);
+                self.row_ns(self.row).saturating_sub(usual_ns)
+            }
+            Kind::Budget => return None,
+        };
+        (self.worker).filter(|late| late.late_ns >= LATE_NS && 2 * late.late_ns >= excess_ns)
+    }
+
     /// The cycle took about what cycles take, and most of that are models.
     fn models_alone(&self) -> bool {
         let busy: u64 = self.laps[..Phase::Slack as usize].iter().sum();
@@ -232,6 +250,10 @@ impl Evidence {
 pub fn decide(evidence: &Evidence) -> OverrunCause {
     let phase = evidence.phase();
     let models = Evidence::is_of_models(phase);
+    // The wait for another core was measured; what this one went through meanwhile does not matter.
+    if evidence.late_worker().is_some() {
+        return OverrunCause::ModelsOverBudget;
+    }
     // Models that take what they always take exceed a budget that is too small for them, whatever else went on.
     if models
         && evidence.kind == Kind::Budget

@@ -45,6 +45,12 @@ fn every_evidence_has_its_cause() {
     };
     let switched = |e: &mut Evidence| e.usage.involuntary_switches = 1;
     let lost = |e: &mut Evidence| e.outcome = Outcome::NoFrame;
+    let waited = |e: &mut Evidence| {
+        e.worker = Some(Late {
+            core: 3,
+            late_ns: 1_400_000,
+        });
+    };
     let counter = |e: &mut Evidence| e.outcome = Outcome::WorkingCounter;
     let budget = |row: Row, ns: u64| {
         let mut evidence = usual();
@@ -70,6 +76,21 @@ fn every_evidence_has_its_cause() {
             "late, and an old frame is missing",
             with(long(Wake), lost),
             C::LateWake,
+        ),
+        (
+            "a worker was waited for, whatever happened here meanwhile",
+            with(with(long(Predict), switched), waited),
+            C::ModelsOverBudget,
+        ),
+        (
+            "a worker was waited for, and that was not it",
+            with(with(long(Wake), switched), |e| {
+                e.worker = Some(Late {
+                    core: 3,
+                    late_ns: 20_000,
+                });
+            }),
+            C::InvoluntarySwitch,
         ),
         ("frame late", long(Receive), C::BusRoundTrip),
         ("frame missing", with(long(Receive), lost), C::LostFrame),

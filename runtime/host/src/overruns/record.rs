@@ -62,6 +62,30 @@ pub struct EvidenceLine {
     pub core: usize,
     /// What was counted on that core around the cycle; none where the kernel does not tell.
     pub kernel: Option<KernelLine>,
+    /// The worker on another core that was waited for; none where nobody was.
+    #[serde(default)]
+    pub worker: Option<WorkerLine>,
+}
+
+/// A worker that was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerLine {
+    /// Its core.
+    pub core: usize,
+    /// How long the cycle waited for it (ns).
+    pub late_ns: u64,
+}
+
+/// What to do next; a worker that was late is named.
+fn next_step(evidence: &Evidence, cause: OverrunCause) -> String {
+    match evidence.late_worker() {
+        Some(late) if cause == OverrunCause::ModelsOverBudget => format!(
+            "The worker on core {} finished {:.0} us late: see what else runs there (`twinstep doctor --core {0}`), and isolate it like the cycle's core.",
+            late.core,
+            late.late_ns as f64 / 1000.0
+        ),
+        _ => cause.next_step().to_owned(),
+    }
 }
 
 /// What was counted on the core.
@@ -108,7 +132,7 @@ impl OverrunLine {
             busy_ns: laps[..Phase::Slack as usize].iter().sum(),
             follows: incident.follows,
             cause,
-            next_step: cause.next_step().to_owned(),
+            next_step: next_step(&incident.evidence, cause),
             evidence: EvidenceLine::new(incident),
         }
     }
@@ -135,6 +159,10 @@ impl EvidenceLine {
                 softirqs: kernel.softirqs,
                 steal_ns: kernel.steal_ns,
                 smi: kernel.smi,
+            }),
+            worker: evidence.worker.map(|late| WorkerLine {
+                core: late.core,
+                late_ns: late.late_ns,
             }),
         }
     }

@@ -3,6 +3,7 @@
 use super::cause::{Evidence, Kind, Outcome};
 use super::ring::{AFTER, Dump, Entry, Ring};
 use super::usage::Usage;
+use crate::crew::Late;
 use crate::phases::{GroupLaps, Laps, Phase, PhaseSnapshot, Row};
 use heapless::spsc::{Consumer, Producer, Queue};
 use std::sync::Arc;
@@ -119,12 +120,12 @@ impl Sentry {
         self.usage = Usage::of_this_thread();
     }
 
-    /// Takes a cycle in. `over` holds a bit for every row ([`Row::index`]) whose budget was exceeded.
+    /// Takes a cycle in. `over` holds a bit for every row ([`Row::index`]) whose budget was exceeded; `worker` was waited for.
     pub fn cycle(
         &mut self,
         (cycle, time_ns): (u64, u64),
         (laps, groups): (&Laps, &GroupLaps),
-        outcome: Outcome,
+        (outcome, worker): (Outcome, Option<Late>),
         (overran, over): (bool, u16),
         phases: &PhaseSnapshot,
     ) {
@@ -168,6 +169,7 @@ impl Sentry {
                 outcome,
                 usage: spent,
                 kernel: None,
+                worker,
             },
             follows,
         };
