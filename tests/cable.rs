@@ -68,6 +68,14 @@ impl Cable {
             let _ = self.command("sh", ["-c", &quiet]).output();
             run(&["link", "set", end, "up"]);
         }
+        // The kernel tells of new carriers once a second, and until then frames go nowhere.
+        let up = format!(
+            "until [ \"$(cat /sys/class/net/{0}/operstate)$(cat /sys/class/net/{1}/operstate)\" = upup ]; do :; done",
+            ends[0], ends[1]
+        );
+        let output = self.command("timeout", ["10", "sh", "-c", &up]).output();
+        let fine = output.as_ref().is_ok_and(|output| output.status.success());
+        assert!(fine, "{ends:?} do not come up: {output:?}");
     }
 
     /// A command inside of the namespace, with its standard output kept.

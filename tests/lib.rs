@@ -7,6 +7,7 @@ pub mod cable;
 pub mod listener;
 pub mod run;
 pub mod sim;
+pub mod tmux;
 pub mod vm;
 
 use std::env;

@@ -46,7 +46,7 @@ fn what_is_published_raises_what_the_main_device_raises() {
     let (Some(cable), Some(python)) = (Cable::new(test), program(test, "python3")) else {
         return;
     };
-    const CYCLES: u64 = 8000;
+    const CYCLES: u64 = 14_000;
     second_cable(&cable);
     let place = Place::new();
     let machine = shipped("press-cell.toml").display().to_string();
@@ -56,7 +56,7 @@ fn what_is_published_raises_what_the_main_device_raises() {
         "--fault",
         "friction:outfeed:factor=1.5@1s",
         "--fault",
-        "drive_fault:lift:code=0x2310@6s",
+        "drive_fault:lift:code=0x2310@12s",
     ];
     let mut sim = Sim::start(&cable, &machine, &faults);
     // The subscriber publishes its predictions on the same cable, the other way.

@@ -23,6 +23,8 @@ const DIFFERENCE: u16 = 0x092c;
 /// A clock that is off by more than this is reported (ns), and is right again below the second.
 const OFF_NS: i64 = 5_000;
 const RIGHT_NS: i64 = 1_000;
+/// A clock may take this long to come near the reference for the first time (ns): far down a line it is not judged sooner.
+const LOCK_NS: u64 = 2_000_000_000;
 /// Time between two looks at mailboxes and clocks (ns).
 const WATCH_NS: u64 = 20_000_000;
 /// SubDevices whose mailboxes and clocks are looked at in one frame: 29 bytes each.
@@ -101,6 +103,10 @@ pub struct Diagnosis {
     damaged: Option<(usize, u64)>,
     /// SubDevice whose clock is off.
     clock: Option<usize>,
+    /// Clocks that were right once, or had their time for it: the others are not judged.
+    settled: Vec<bool>,
+    /// End of that time (ns); none before the first look.
+    lock_until_ns: Option<u64>,
     next_watch_ns: u64,
     /// SubDevice that is watched next.
     next: usize,
@@ -125,6 +131,8 @@ impl Diagnosis {
             culprit: None,
             damaged: None,
             clock: None,
+            settled: vec![false; subdevices],
+            lock_until_ns: None,
             next_watch_ns: 0,
             next: 0,
             watched: Vec::with_capacity(2 * PER_FRAME),
@@ -219,7 +227,7 @@ impl Diagnosis {
             }
             Search::None if now_ns >= self.next_watch_ns && !saved.is_empty() => {
                 self.next_watch_ns = now_ns.saturating_add(WATCH_NS);
-                self.watch(port, saved, reference, reports)
+                self.watch(port, saved, reference, now_ns, reports)
             }
             Search::None => Search::None,
         };
@@ -333,8 +341,10 @@ impl Diagnosis {
         port: &mut Port<L>,
         saved: &[Saved],
         reference: Option<usize>,
+        now_ns: u64,
         reports: &mut Reports,
     ) -> Search {
+        let lock_until_ns = *self.lock_until_ns.get_or_insert(now_ns + LOCK_NS);
         let count = saved.len();
         self.watched.clear();
         self.line.begin();
@@ -369,6 +379,12 @@ impl Diagnosis {
                 Some(&[a, b, c, d]) => {
                     let raw = u32::from_le_bytes([a, b, c, d]);
                     let size_ns = i64::from(raw & 0x7fff_ffff);
+                    if let Some(settled) = self.settled.get_mut(n) {
+                        *settled |= size_ns <= OFF_NS || now_ns >= lock_until_ns;
+                        if !*settled {
+                            continue;
+                        }
+                    }
                     clocks += 1;
                     off += u32::from(size_ns > OFF_NS);
                     if size_ns > worst.1.abs() {

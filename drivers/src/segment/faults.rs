@@ -3,7 +3,7 @@
 use super::absence::MAX_ABSENCES;
 use super::application::AlState;
 use super::{Segment, al};
-use twinstep_config::fault::BusFault;
+use twinstep_config::fault::{BusFault, Fault};
 
 /// Most faults of the bus in one run, those that are over included only until the next is injected.
 pub const MAX_BUS_FAULTS: usize = 32;
@@ -215,6 +215,17 @@ impl Segment {
         subdevices
             .iter()
             .position(|subdevice| subdevice.name == name)
+    }
+
+    /// Injects a fault; what would wait for the first cycle in OP, but needs none, begins now.
+    pub(super) fn inject_before_operation(&mut self, fault: &Fault) -> Result<(), String> {
+        let before = self.faults.waiting.len();
+        self.inject(fault)?;
+        if let Some(new) = self.faults.waiting.get(before).copied() {
+            self.faults.waiting.truncate(before);
+            self.begin(new.fault, new.position);
+        }
+        Ok(())
     }
 
     /// Begins what is due `since_ns` after the first cycle in OP.

@@ -261,11 +261,15 @@ impl Segment {
         true
     }
 
-    /// Injects a fault while the segment is in use: its time counts from now.
+    /// Injects a fault while the segment is in use: its time counts from now. Before the first cycle in OP what befalls SubDevices
+    /// and cables begins at once; the rest waits for it.
     ///
     /// # Errors
     /// A sentence for the user.
     pub fn inject_now(&mut self, fault: &Fault) -> Result<(), String> {
+        if self.operation_ns.is_none() && fault.at_ns == 0 {
+            return self.inject_before_operation(fault);
+        }
         let since_ns = self
             .operation_ns
             .map_or(0, |op| self.seen_ns.saturating_sub(op));

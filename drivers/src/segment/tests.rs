@@ -339,3 +339,23 @@ proptest! {
         line.send(c::LRW, 0x100, 0, &mut [0; 20]);
     }
 }
+
+#[test]
+fn a_cable_that_is_pulled_before_the_first_cycle_in_op_is_out_at_once_and_comes_back() {
+    use twinstep_config::fault::{BusFault, Fault, FaultKind};
+    let mut line = Line::new();
+    let fault = |at_ns| Fault {
+        kind: FaultKind::Bus(BusFault::Cable { for_ns: 1_000_000 }),
+        target: "dev1".into(),
+        at_ns,
+        ramp_ns: 0,
+    };
+    assert_eq!(line.send(c::BRD, 0, 0x0130, &mut [0; 2]), 3);
+    // One whose time counts from OP waits for it.
+    line.segment.inject_now(&fault(1)).unwrap();
+    assert_eq!(line.send(c::BRD, 0, 0x0130, &mut [0; 2]), 3);
+    line.segment.inject_now(&fault(0)).unwrap();
+    assert_eq!(line.send(c::BRD, 0, 0x0130, &mut [0; 2]), 1);
+    line.now_ns += 1_100_000;
+    assert_eq!(line.send(c::BRD, 0, 0x0130, &mut [0; 2]), 3);
+}

@@ -73,6 +73,8 @@ pub struct TsnBus<L> {
     cycle: u64,
     /// The next exchange is cycle 0.
     ready: bool,
+    /// Time of this cycle's values, as the first publisher says it (ns since 2000); 0 where it does not.
+    time_ns: u64,
     /// When this cycle's messages are expected (ns).
     expected_ns: Option<u64>,
     /// A frame of the next cycle waits in the buffer.
@@ -117,6 +119,7 @@ impl<L: Link> TsnBus<L> {
             period_ns: machine.cycle.period_ns.max(1),
             cycle: 0,
             ready: false,
+            time_ns: 0,
             expected_ns: None,
             pending: None,
             buffer: [0; MAX_FRAME + 8],
@@ -168,6 +171,7 @@ impl<L: Link> TsnBus<L> {
             for reader in &mut self.readers {
                 let _ = reader.finish();
             }
+            self.time_ns = 0;
             if good {
                 self.ready = true;
                 self.before = self.counters;
@@ -221,6 +225,7 @@ impl<L: Link> TsnBus<L> {
             inputs,
             outputs,
             counters,
+            time_ns,
             ..
         } = self;
         let frame = buffer.get(..length).unwrap_or_default();
@@ -248,8 +253,8 @@ impl<L: Link> TsnBus<L> {
                 counters.foreign += 1;
                 continue;
             };
-            let reader = position(readers, &network, &message);
-            let Some(reader) = reader.and_then(|at| readers.get_mut(at)) else {
+            let place = position(readers, &network, &message);
+            let Some(reader) = place.and_then(|at| readers.get_mut(at)) else {
                 counters.foreign += 1;
                 continue;
             };
@@ -262,6 +267,9 @@ impl<L: Link> TsnBus<L> {
             match reader.standing(sequence) {
                 Standing::Now(gap) => {
                     reader.take(&message, gap, (&mut *inputs, &mut *outputs), counters);
+                    if place == Some(0) {
+                        *time_ns = network.time_ns.unwrap_or_default();
+                    }
                     seen = Seen::Taken;
                 }
                 Standing::Duplicate => counters.duplicate += 1,
@@ -278,7 +286,7 @@ impl<L: Link> TsnBus<L> {
         let stamp = CycleStamp {
             cycle: self.cycle,
             time_ns: self.cycle.saturating_mul(self.period_ns),
-            dc_time_ns: 0,
+            dc_time_ns: core::mem::take(&mut self.time_ns),
         };
         self.cycle += 1;
         stamp

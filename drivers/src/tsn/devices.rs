@@ -90,14 +90,16 @@ impl Devices {
         };
         let sets: Vec<DataSet> = all.data_sets.iter().map(set).collect();
         Ok(Self {
-            publisher: Publisher::new(&all.stream, source, &sets)?,
+            publisher: Publisher::new(&all.stream, source, &sets, true)?,
             pieces: pieces(&all, layout),
             subdevices: all.data_sets.iter().map(|one| one.subdevice).collect(),
         })
     }
 
-    /// Publishes what `image` holds. What is not valid there has the status [`BAD`].
-    pub fn publish<L: Link + ?Sized>(&mut self, image: &ProcessImage, link: &mut L) {
+    /// Publishes what `image` holds, as of `time_ns` (since 2000, as distributed clocks count). What is not valid there has the
+    /// status [`BAD`].
+    pub fn publish<L: Link + ?Sized>(&mut self, image: &ProcessImage, time_ns: u64, link: &mut L) {
+        self.publisher.set_time(time_ns);
         for (n, (pieces, subdevice)) in self.pieces.iter().zip(&self.subdevices).enumerate() {
             let good = matches!(image.valid.get(*subdevice), Some(Ok(())));
             let Some(fields) = self.publisher.data_set(n, if good { 0 } else { BAD }) else {

@@ -47,7 +47,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Lays frames out for `data_sets` of `stream`, sent from the address `source`.
+    /// Lays frames out for `data_sets` of `stream`, sent from the address `source`, with a time stamp or not.
     ///
     /// # Errors
     /// [`LayoutError`] for a data set that is too long for a frame, or none at all.
@@ -55,6 +55,7 @@ impl Publisher {
         stream: &Stream,
         source: [u8; 6],
         data_sets: &[DataSet],
+        stamped: bool,
     ) -> Result<Self, LayoutError> {
         let mut head = stream.destination.to_vec();
         head.extend_from_slice(&source);
@@ -68,7 +69,9 @@ impl Publisher {
         let mut parts: Vec<&[DataSet]> = Vec::new();
         let mut rest = data_sets;
         while !rest.is_empty() {
-            let fits = |count: &usize| uadp::length(rest.get(..*count).unwrap_or_default()) <= room;
+            let fits = |count: &usize| {
+                uadp::length(rest.get(..*count).unwrap_or_default(), stamped) <= room
+            };
             let most = rest.len().min(MAX_MESSAGES);
             // One that fits nowhere is refused below.
             let count = (1..=most).rev().find(fits).unwrap_or(1);
@@ -86,6 +89,7 @@ impl Publisher {
                 writer_group_id: stream.writer_group_id,
                 version: 1,
                 number,
+                stamped,
             };
             places.extend((0..part.len()).map(|n| (messages.len(), n)));
             messages.push(Message::new(&group, part, room)?);
@@ -108,6 +112,13 @@ impl Publisher {
         self.messages
             .get_mut(message)?
             .data_set(at, self.sequence, status)
+    }
+
+    /// Sets the time of the values of this interval (ns since 2000).
+    pub fn set_time(&mut self, time_ns: u64) {
+        for message in &mut self.messages {
+            message.set_time(time_ns);
+        }
     }
 
     /// Frames of one interval.

@@ -95,7 +95,7 @@ fn published(machine: &Machine, intervals: u64) -> Wire {
     let mut wire = Wire::new();
     for n in 0..intervals {
         wire.clock.wait_until_ns(n * PERIOD_NS);
-        devices.publish(&image(machine, n), &mut wire);
+        devices.publish(&image(machine, n), n * PERIOD_NS, &mut wire);
     }
     assert_eq!(devices.failed(), 0);
     wire.clock = Clock::virtual_from(0);
@@ -300,7 +300,7 @@ fn a_device_that_is_bad_is_not_believed() {
         if n == 2 {
             image.valid[1] = Err(Missing::NotOperational);
         }
-        devices.publish(&image, &mut wire);
+        devices.publish(&image, n * PERIOD_NS, &mut wire);
     }
     wire.clock = Clock::virtual_from(0);
     let (mut bus, mut told) = bus(wire, &machine);
@@ -310,6 +310,22 @@ fn a_device_that_is_bad_is_not_believed() {
     // Its last good values stand; those of the others are new.
     assert_eq!(told.inputs[12..18], image(&machine, 1).inputs[12..18]);
     assert_eq!(told.inputs[..12], image(&machine, 2).inputs[..12]);
+}
+
+#[test]
+fn the_time_of_the_values_is_told() {
+    let machine = machine();
+    let mut wire = published(&machine, 3);
+    // The third interval is silent about its time, as publishers may be.
+    let frame = &mut wire.frames[2].1;
+    frame[14 + 1] = 0x01;
+    let stamp_at = 14 + 16 + 3 * 2;
+    frame.drain(stamp_at..stamp_at + 8);
+    let (mut bus, mut told) = bus(wire, &machine);
+    let stamp = bus.exchange(&mut told, &mut || {}).unwrap();
+    assert_eq!((stamp.cycle, stamp.dc_time_ns), (0, PERIOD_NS));
+    let stamp = bus.exchange(&mut told, &mut || {}).unwrap();
+    assert_eq!((stamp.cycle, stamp.dc_time_ns), (1, 0));
 }
 
 #[test]

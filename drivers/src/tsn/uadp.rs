@@ -2,7 +2,7 @@
 //!
 //! What is written: version 1 with a PublisherId of 16 bits, a GroupHeader in full, a PayloadHeader, and DataSetMessages
 //! with raw field encoding, sequence number, status and configuration version, all of them key frames. What is read may leave any
-//! of the optional parts out and may carry time stamps; messages with security, promoted fields, or another encoding
+//! of the optional parts out; a time stamp of the whole message is written where the group has one; messages with security, promoted fields, or another encoding
 //! than raw are typed errors. Integers are little-endian.
 //!
 //! Neither allocates: a message is laid out once and only its figures change from cycle to cycle.
@@ -20,8 +20,13 @@ pub const MESSAGE_HEAD: usize = 1 + 2 + 2 + 4 + 4;
 
 /// Version 1, PublisherId, GroupHeader, PayloadHeader, ExtendedFlags1.
 const FLAGS: u8 = 0xf1;
-/// PublisherId of 16 bits.
+/// PublisherId of 16 bits, and a time stamp.
 const EXTENDED: u8 = 0x01;
+const STAMPED: u8 = 0x20;
+/// Length of a time stamp: a DateTime, 100 ns since 1601.
+const STAMP: usize = 8;
+/// 1 January 2000, the epoch of distributed clocks, as a DateTime.
+const EPOCH_2000: u64 = 145_731 * 86_400 * 10_000_000;
 /// WriterGroupId, GroupVersion, NetworkMessageNumber, SequenceNumber.
 const GROUP_FLAGS: u8 = 0x0f;
 /// Valid, raw, sequence number, status, major and minor version.
@@ -39,6 +44,8 @@ pub struct Group {
     pub version: u32,
     /// NetworkMessageNumber: place among the messages of one publishing interval, from 1.
     pub number: u16,
+    /// Messages carry the time of their values.
+    pub stamped: bool,
 }
 
 /// What does not change of a DataSetMessage.
@@ -88,19 +95,22 @@ impl std::error::Error for LayoutError {}
 #[derive(Clone, Debug)]
 pub struct Message {
     bytes: Vec<u8>,
+    /// Where the time stamp stands.
+    stamp_at: Option<usize>,
     /// Where each DataSetMessage begins, and the length of its fields.
     places: Vec<(usize, usize)>,
 }
 
-/// Length of a NetworkMessage with these data sets (bytes).
-pub fn length(data_sets: &[DataSet]) -> usize {
+/// Length of a NetworkMessage with these data sets, and a time stamp or not (bytes).
+pub fn length(data_sets: &[DataSet], stamped: bool) -> usize {
     let sizes = if data_sets.len() > 1 {
         2 * data_sets.len()
     } else {
         0
     };
     let messages = data_sets.iter().map(|one| MESSAGE_HEAD + one.bytes);
-    HEAD + 2 * data_sets.len() + sizes + messages.sum::<usize>()
+    let stamp = if stamped { STAMP } else { 0 };
+    HEAD + 2 * data_sets.len() + stamp + sizes + messages.sum::<usize>()
 }
 
 impl Message {
@@ -109,14 +119,19 @@ impl Message {
     /// # Errors
     /// [`LayoutError`].
     pub fn new(group: &Group, data_sets: &[DataSet], room: usize) -> Result<Self, LayoutError> {
-        let actual = length(data_sets);
+        let actual = length(data_sets, group.stamped);
         if data_sets.is_empty() || data_sets.len() > MAX_MESSAGES {
             return Err(LayoutError::Messages(data_sets.len()));
         }
         if actual > room.min(usize::from(u16::MAX)) {
             return Err(LayoutError::TooLong { actual, room });
         }
-        let mut bytes = vec![FLAGS, EXTENDED];
+        let extended = if group.stamped {
+            EXTENDED | STAMPED
+        } else {
+            EXTENDED
+        };
+        let mut bytes = vec![FLAGS, extended];
         bytes.extend_from_slice(&group.publisher_id.to_le_bytes());
         bytes.push(GROUP_FLAGS);
         bytes.extend_from_slice(&group.writer_group_id.to_le_bytes());
@@ -126,6 +141,10 @@ impl Message {
         bytes.push(data_sets.len() as u8);
         for one in data_sets {
             bytes.extend_from_slice(&one.writer_id.to_le_bytes());
+        }
+        let stamp_at = group.stamped.then_some(bytes.len());
+        if group.stamped {
+            bytes.resize(bytes.len() + STAMP, 0);
         }
         // A single message reaches to the end.
         for one in data_sets.iter().filter(|_| data_sets.len() > 1) {
@@ -141,13 +160,27 @@ impl Message {
             bytes.extend_from_slice(&one.version.1.to_le_bytes());
             bytes.resize(bytes.len() + one.bytes, 0);
         }
-        Ok(Self { bytes, places })
+        Ok(Self {
+            bytes,
+            stamp_at,
+            places,
+        })
     }
 
     /// Sets the group's sequence number.
     pub fn set_sequence(&mut self, sequence: u16) {
         if let Some(place) = self.bytes.get_mut(GROUP_SEQUENCE_AT..GROUP_SEQUENCE_AT + 2) {
             place.copy_from_slice(&sequence.to_le_bytes());
+        }
+    }
+
+    /// Sets the time of the values (ns since 2000), as far as 100 ns can say it; without a place for it nothing happens.
+    pub fn set_time(&mut self, time_ns: u64) {
+        let place = self
+            .stamp_at
+            .and_then(|at| self.bytes.get_mut(at..at + STAMP));
+        if let Some(place) = place {
+            place.copy_from_slice(&(EPOCH_2000 + time_ns / 100).to_le_bytes());
         }
     }
 
@@ -194,6 +227,8 @@ pub struct NetworkMessage<'a> {
     pub number: Option<u16>,
     /// SequenceNumber of the group.
     pub sequence: Option<u16>,
+    /// Time of the values (ns since 2000), where a time stamp after that says so.
+    pub time_ns: Option<u64>,
     count: usize,
     /// Writer ids, empty where there is no PayloadHeader.
     writer_ids: &'a [u8],
@@ -293,8 +328,10 @@ impl<'a> NetworkMessage<'a> {
         } else {
             (1, &[])
         };
-        if extended & 0x20 != 0 {
-            reader.take(8)?; // time stamp
+        let mut time_ns = None;
+        if extended & STAMPED != 0 {
+            let since_2000 = reader.number(STAMP)?.checked_sub(EPOCH_2000);
+            time_ns = since_2000.and_then(|ticks| ticks.checked_mul(100));
         }
         if extended & 0x40 != 0 {
             reader.take(2)?; // picoseconds
@@ -314,6 +351,7 @@ impl<'a> NetworkMessage<'a> {
             group_version,
             number,
             sequence,
+            time_ns,
             count,
             writer_ids,
             sizes,
@@ -377,6 +415,11 @@ mod tests {
         writer_group_id: 0x0304,
         version: 0x0506_0708,
         number: 1,
+        stamped: false,
+    };
+    const STAMPED_GROUP: Group = Group {
+        stamped: true,
+        ..GROUP
     };
 
     fn set(writer_id: u16, bytes: usize) -> DataSet {
@@ -409,15 +452,40 @@ mod tests {
             0x7b, 0x32, 0x31, 0x00, 0x80, 7, 0, 0, 0, 9, 0, 0, 0, 0xcc,
         ];
         assert_eq!(message.bytes(), expected);
+        // Without a place for it there is no time.
+        message.set_time(1);
+        assert_eq!(message.bytes(), expected);
+    }
+
+    #[test]
+    fn a_time_stamp_stands_between_writer_ids_and_sizes() {
+        let sets = [set(0x0a0b, 0), set(0x0c0d, 0)];
+        let mut message = Message::new(&STAMPED_GROUP, &sets, 1500).unwrap();
+        // 28 November 2026, 12:00:00.1 UTC: 134403408001000000 after 1601.
+        message.set_time(849_182_400_100_000_099);
+        let bytes = message.bytes();
+        assert_eq!(bytes[1], 0x21);
+        assert_eq!(bytes[20..28], 134_403_408_001_000_000_u64.to_le_bytes());
+        assert_eq!(bytes[28..32], [13, 0, 13, 0]);
+        let read = NetworkMessage::parse(bytes).unwrap();
+        assert_eq!(read.time_ns, Some(849_182_400_100_000_000));
+        // A time before 2000 is none that distributed clocks could tell.
+        message.bytes[20..28].fill(0);
+        let read = NetworkMessage::parse(message.bytes()).unwrap();
+        assert_eq!(read.time_ns, None);
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for count in [1, 2, MAX_MESSAGES] {
+        for (group, count) in [GROUP, STAMPED_GROUP]
+            .into_iter()
+            .flat_map(|group| [1, 2, MAX_MESSAGES].map(|count| (group, count)))
+        {
             let sets: Vec<_> = (0..count).map(|n| set(n as u16 + 1, n % 5)).collect();
-            let mut message = Message::new(&GROUP, &sets, 1500).unwrap();
-            assert_eq!(message.bytes().len(), length(&sets));
+            let mut message = Message::new(&group, &sets, 1500).unwrap();
+            assert_eq!(message.bytes().len(), length(&sets, group.stamped));
             message.set_sequence(77);
+            message.set_time(1_200);
             for n in 0..count {
                 message
                     .data_set(n, 500 + n as u16, 3)
@@ -426,6 +494,7 @@ mod tests {
             }
             let read = NetworkMessage::parse(message.bytes()).unwrap();
             assert_eq!(read.publisher_id, Some(0x0102));
+            assert_eq!(read.time_ns, group.stamped.then_some(1_200));
             assert_eq!(
                 (read.writer_group_id, read.group_version),
                 (Some(0x0304), Some(0x0506_0708))
@@ -454,7 +523,7 @@ mod tests {
         let new = |sets: &[DataSet], room| Message::new(&GROUP, sets, room).unwrap_err();
         assert_eq!(new(&[], 1500), LayoutError::Messages(0));
         assert_eq!(new(&[set(1, 1); 65], 9000), LayoutError::Messages(65));
-        let actual = length(&[set(1, 100)]);
+        let actual = length(&[set(1, 100)], false);
         let room = actual - 1;
         assert_eq!(
             new(&[set(1, 100)], room),

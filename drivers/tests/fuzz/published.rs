@@ -49,7 +49,7 @@ fn published_messages_are_taken_or_counted() {
     let mut devices = Devices::new(&machine, &layout, NOBODY).unwrap();
     let mut sent = new();
     for _ in 0..64 {
-        devices.publish(&image, &mut sent);
+        devices.publish(&image, 0, &mut sent);
     }
     let all = sent.frames;
     let mut bus = TsnBus::new(new(), &machine).unwrap();

@@ -36,6 +36,8 @@ pub enum Command {
     Events(EventsArgs),
     /// What a running instance does: durations, budgets, axes, bus
     Status(StatusArgs),
+    /// Watch a running instance: durations, axes, histograms, overruns, bus, events; inject and reset by key
+    Top(TopArgs),
     /// Show or change the budgets of a running instance, or run a machine and recommend some
     Budget(BudgetArgs),
     /// Inject faults into a running simulated machine
@@ -60,6 +62,7 @@ impl Command {
             Self::Calibrate(args) => args.json,
             Self::Events(args) => args.json,
             Self::Status(args) => args.json,
+            Self::Top(args) => args.json,
             Self::Budget(args) => args.json,
             Self::Inject(args) => args.running.json,
             Self::Reset(args) | Self::Arm(args) => args.json,
@@ -347,6 +350,22 @@ pub struct RunningArgs {
 
 /// Arguments of `status`.
 pub type StatusArgs = RunningArgs;
+
+/// Arguments of `top`.
+#[derive(Args, Clone, Debug)]
+pub struct TopArgs {
+    /// The machine whose run is watched; the only running instance unless given
+    #[arg(value_name = "CONFIG", conflicts_with = "control")]
+    pub config: Option<PathBuf>,
+
+    /// Its control socket, where several run or it is not at a usual place
+    #[arg(long, visible_alias = "socket", value_name = "PATH")]
+    pub control: Option<PathBuf>,
+
+    /// No screen: one status a second, as one JSON object a line, until the run ends
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Arguments of `inject`.
 #[derive(Args, Clone, Debug)]

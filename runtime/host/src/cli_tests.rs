@@ -39,6 +39,19 @@ fn demo_has_defaults_for_everything() {
 }
 
 #[test]
+fn top_names_a_machine_or_a_socket() {
+    let Command::Top(args) = parse("twinstep top --socket a.sock --json")
+        .unwrap()
+        .command
+    else {
+        panic!("not top")
+    };
+    assert_eq!(args.control, Some(PathBuf::from("a.sock")));
+    assert!(args.json && args.config.is_none());
+    assert!(parse("twinstep top cell.toml --control a.sock").is_err());
+}
+
+#[test]
 fn run_replay_and_calibrate_name_their_files() {
     let Command::Run(run) = parse("twinstep run cell.toml --interface eth1 --arm")
         .unwrap()

@@ -88,6 +88,15 @@ impl HostError {
         }
     }
 
+    /// The sentence and its remedy in one line, for where there is no room for more.
+    pub fn in_a_line(&self) -> String {
+        let (Self::Usage(report) | Self::Machine(report)) = self;
+        match report.help() {
+            Some(remedy) => format!("{report}; {remedy}"),
+            None => report.to_string(),
+        }
+    }
+
     /// The text for the user: drawn with colours and lines on a terminal, plain ASCII elsewhere.
     pub fn render(&self, terminal: bool) -> String {
         let theme = if terminal {
@@ -148,6 +157,13 @@ mod tests {
         assert!(text.contains("list them with `ip link`"), "{text}");
         assert!(text.is_ascii(), "{text}");
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn one_line_holds_message_and_remedy() {
+        let error = HostError::machine("nobody answers", "start it");
+        assert_eq!(error.in_a_line(), "nobody answers; start it");
+        assert_eq!(HostError::usage("no", "").in_a_line(), "no");
     }
 
     #[test]

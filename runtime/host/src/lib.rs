@@ -51,6 +51,7 @@ pub mod store_reader;
 pub mod strokes;
 pub mod tables;
 pub mod thresholds;
+pub mod top;
 pub mod trust;
 pub mod tsn;
 pub mod uadp;

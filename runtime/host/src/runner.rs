@@ -8,7 +8,7 @@ mod stop;
 use crate::attached::Attached;
 use crate::coast_watch::CoastWatch;
 use crate::control::queue::CycleEnd;
-use crate::control::status::StatusBuffer;
+use crate::control::status::WrongWorkingCounter;
 use crate::crew::Crew;
 use crate::findings::PhaseWatch;
 use crate::merge::Merge;
@@ -94,14 +94,9 @@ pub struct Runner<'a, B> {
     /// Why the run ended before anybody asked it to, in words.
     ended: Option<String>,
     /// A status that was asked for, while it is filled.
-    status: Option<Filling>,
+    status: Option<show::Filling>,
+    wrong_working_counter: Option<WrongWorkingCounter>,
     armed: bool,
-}
-
-/// A status on its way: some axes a cycle.
-struct Filling {
-    id: u64,
-    buffer: Box<StatusBuffer>,
 }
 
 impl<'a, B: Attached> Runner<'a, B> {
@@ -141,6 +136,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             last_good: CycleStamp::default(),
             ended: None,
             status: None,
+            wrong_working_counter: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
             timer: PhaseTimer::default(),
             bus,
@@ -240,6 +236,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             self.timer.laps()[Phase::Send as usize].saturating_sub(plant_ns),
         );
         let result = self.in_step(result);
+        self.keep_wrong_counter(&result);
         let stamp = match &result {
             Ok(stamp) => *stamp,
             Err(fault) if fault.cause == BusCause::End => return Flow::End,

@@ -11,7 +11,7 @@ use crate::attached::Attached;
 use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
-use crate::control::{Place, Server, Setting};
+use crate::control::{self, Place, Server, Setting};
 use crate::cycle_clock::ClockFigures;
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
@@ -284,15 +284,8 @@ fn control_place(
     if !options.real_time {
         return Ok(None);
     }
-    // Who only listens has a name of its own: it stands beside whoever runs the machine, and neither is in the other's way.
-    let bus = machine.bus.as_ref();
-    let listens = bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some());
-    let name = if listens {
-        format!("{} listening", machine.name)
-    } else {
-        machine.name.clone()
-    };
-    let beside = options.simulated || listens;
+    let beside = options.simulated || control::listens(machine);
+    let name = control::name_of(machine);
     let place = Place::usual(&name, &options.state, beside, group)?;
     match &place {
         None => output.note("no folder for a control socket: name one with --control"),
@@ -329,6 +322,7 @@ fn start_server(
         info: Arc::clone(info),
         state,
         causes,
+        interfaces: options.interfaces.clone(),
     };
     let server = Server::start(place, setting, control_end)?;
     Ok(Some((server, cycle_end)))

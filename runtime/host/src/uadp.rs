@@ -70,7 +70,7 @@ impl<L: Launching> Predictions<L> {
         };
         let sets: Vec<DataSet> = (0..axes + stations).map(set).collect();
         let source = address_of(&publish.interface);
-        let publisher = Publisher::new(&publish.stream, source, &sets)
+        let publisher = Publisher::new(&publish.stream, source, &sets, false)
             .map_err(|error| HostError::usage(error.to_string(), "leave out [publish.uadp]"))?;
         Ok(Self {
             publisher,

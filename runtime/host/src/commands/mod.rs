@@ -14,7 +14,9 @@ mod simulated;
 pub mod status;
 pub mod steer;
 mod tap;
+pub mod top;
 mod tsn;
+mod typed;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
@@ -38,6 +40,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Calibrate(args) => calibrate::run(args, output),
         Command::Events(args) => events::run(args, output),
         Command::Status(args) => status::run(args, output),
+        Command::Top(args) => top::run(args, output),
         Command::Budget(args) => budget::run(args, output),
         Command::Inject(args) => steer::inject(args, output),
         Command::Reset(args) => steer::reset(args, output),

@@ -98,6 +98,9 @@ fn attend(
     let second = configured.and_then(|bus| bus.redundant_interface.clone());
     let second = args.redundant_interface.clone().or(second);
     let _second = second.as_deref().map(realtime::claim_bus).transpose()?;
+    options.interfaces = std::iter::once(interface.clone())
+        .chain(second.clone())
+        .collect();
     let path = args.cycle.pcap.as_deref();
     match second {
         None => with_link(machine, &options, output, path, || open_one(&interface)),

@@ -5,6 +5,7 @@
 
 use super::load_machine;
 use super::simulated::{capture, segment};
+use super::typed::{MOST_BYTES, Typed, next_line};
 use crate::attached::HostEnds;
 use crate::cli::SimArgs;
 use crate::error::{Exit, HostError};
@@ -14,7 +15,6 @@ use crate::snapshot::Control;
 use crate::trust::Trust;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::io::BufRead;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use twinstep_config::fault::Fault;
@@ -161,10 +161,12 @@ impl Published {
     /// Publishes when the MainDevice has brought new outputs.
     fn turn(&mut self, segment: &Segment) {
         let now = segment.outputs_at();
-        if now.is_some() && now != self.seen {
+        if let Some(time_ns) = now
+            && now != self.seen
+        {
             self.seen = now;
             segment.process_data(&self.layout, &mut self.image);
-            self.devices.publish(&self.image, &mut self.link);
+            self.devices.publish(&self.image, time_ns, &mut self.link);
         }
     }
 }
@@ -286,8 +288,12 @@ fn in_states(segment: &Segment) -> [usize; 4] {
 fn take_faults(machine: Machine, out: SyncSender<Fault>) {
     // The process ends without waiting for a line that nobody types.
     let _ = thread::Builder::new().name("faults".into()).spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
+        let mut input = std::io::stdin().lock();
+        while let Ok(Some(typed)) = next_line(&mut input) {
+            let Typed::Line(line) = typed else {
+                eprintln!("a line of more than {MOST_BYTES} bytes on standard input: expected a fault, left out");
+                continue;
+            };
             let text = line.trim();
             if text.is_empty() {
                 continue;

@@ -50,6 +50,7 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
     let state = store::folder(args.cycle.state.as_deref())?;
     let mut options = Options::new(&machine.name, &args.cycle, state, false);
     options.interface = Some(interface.clone());
+    options.interfaces = std::iter::once(interface.clone()).chain(returned).collect();
     realtime::capabilities::prepare();
     tell_unjudged(machine, output);
     // Whoever starts the master next may wait for this line.

@@ -23,7 +23,10 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
     let link = RawSocket::open_uadp(&interface, None).map_err(not_open)?;
     let bus = TsnBus::new(link, machine).map_err(not_subscribed)?;
     let state = store::folder(args.cycle.state.as_deref())?;
-    let options = Options::new(&machine.name, &args.cycle, state, false);
+    let options = Options {
+        interfaces: vec![interface.clone()],
+        ..Options::new(&machine.name, &args.cycle, state, false)
+    };
     tell_unjudged(machine, output);
     // Whoever starts the devices next may wait for this line.
     output.note(&format!(

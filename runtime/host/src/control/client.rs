@@ -1,10 +1,11 @@
 //! The other end of the control socket, for the commands of this program.
 
+use super::find::find;
 use super::lines::PROTOCOL;
-use super::place;
 use super::status::StatusLine;
 use crate::error::HostError;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,12 +15,18 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest answer (bytes): the status of the largest machine is below 1 MB.
 const MAX_ANSWER: u64 = 8 << 20;
+/// Most events that are kept between two calls of [`Client::take_events`]; of more, the oldest go.
+const MAX_EVENTS: usize = 256;
 
 /// A connection to a running instance.
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
     stream: BufReader<UnixStream>,
+    /// Number of the last request: its answer has the same.
+    asked: u64,
+    /// Events that came between answers.
+    events: VecDeque<Value>,
 }
 
 impl Client {
@@ -28,7 +35,14 @@ impl Client {
     /// # Errors
     /// [`HostError`] when there is none, several, or it may not be spoken to.
     pub fn connect(control: Option<&Path>) -> Result<Self, HostError> {
-        let path = place::find(control)?;
+        Self::connect_to(find(control)?)
+    }
+
+    /// Connects to the instance at `path`.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when nobody answers there, or it may not be spoken to.
+    pub fn connect_to(path: PathBuf) -> Result<Self, HostError> {
         let stream = UnixStream::connect(&path).map_err(|error| {
             let remedy = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
@@ -50,6 +64,8 @@ impl Client {
         Ok(Self {
             path,
             stream: BufReader::new(stream),
+            asked: 0,
+            events: VecDeque::new(),
         })
     }
 
@@ -58,21 +74,54 @@ impl Client {
         &self.path
     }
 
-    /// Sends a request and returns its answer.
+    /// Sends a request and returns its answer. Events that come before it are kept.
     ///
     /// # Errors
     /// [`HostError::Usage`] with what the instance refuses and the remedy; [`HostError::Machine`] when the connection breaks.
     pub fn ask(&mut self, mut request: Value) -> Result<Value, HostError> {
+        self.asked += 1;
         request["protocol"] = json!(PROTOCOL);
+        request["id"] = json!(self.asked);
         let text = request.to_string() + "\n";
         let sent = self.stream.get_mut().write_all(text.as_bytes());
         sent.map_err(|error| broken(&self.path, &error))?;
-        let answer = self.next()?;
-        if answer["type"] == "error" {
-            let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
-            return Err(HostError::usage(text("error"), text("remedy")));
+        loop {
+            let mut answer = self.next()?;
+            let id = answer.as_object_mut().and_then(|keys| keys.remove("id"));
+            let mine = id.as_ref().and_then(Value::as_u64) == Some(self.asked);
+            match answer["type"].as_str() {
+                Some("event") => self.keep(answer),
+                // One without a number concerns the connection: too many clients, or events that cannot be read any more.
+                Some("error") if mine || id.is_none() => {
+                    let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+                    return Err(HostError::usage(text("error"), text("remedy")));
+                }
+                _ if mine => return Ok(answer),
+                // The answer to a request that was given up.
+                _ => {}
+            }
         }
-        Ok(answer)
+    }
+
+    fn keep(&mut self, event: Value) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    /// Has every event from now on sent, and the `last` ones before; they come with the answers to later requests.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn follow(&mut self, last: u64) -> Result<(), HostError> {
+        self.ask(json!({"request": "events", "last": last}))
+            .map(drop)
+    }
+
+    /// Events that have come since the last call, in order.
+    pub fn take_events(&mut self) -> impl Iterator<Item = Value> + '_ {
+        self.events.drain(..)
     }
 
     /// Reads one line.

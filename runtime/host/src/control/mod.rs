@@ -4,9 +4,11 @@
 //! most one command between two cycles, and neither end ever waits for the other. What a command owns (a fault, the
 //! buffer of a status) travels back with the answer, so that the cycle thread neither takes nor gives back memory.
 
+pub mod around;
 mod budgets;
 pub mod client;
 mod connection;
+mod find;
 mod lines;
 mod place;
 pub mod queue;
@@ -15,6 +17,7 @@ mod server;
 pub mod status;
 mod visitor;
 
+pub use find::{find, find_machine};
 pub use lines::PROTOCOL;
-pub use place::{Place, find};
+pub use place::{Place, listens, name_of};
 pub use server::{Server, Setting};

@@ -10,16 +10,14 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use twinstep_config::machine::Machine;
 
 /// Ending of a control socket.
-const ENDING: &str = "sock";
+pub(super) const ENDING: &str = "sock";
 /// Folder of the system's runs.
 const SYSTEM_FOLDER: &str = "/run/twinstep";
 /// Longest name of a machine that becomes part of a path (bytes).
 const MAX_NAME: usize = 48;
-/// Most sockets that are looked at in a folder.
-const MAX_FOUND: usize = 64;
-
 /// A socket that is listened on.
 #[derive(Debug)]
 pub struct Place {
@@ -124,54 +122,25 @@ impl Drop for Place {
     }
 }
 
-/// The socket of the running instance: `control` if it is named, else the only one that answers in the usual folders.
+/// The name that the socket of a machine goes by.
 ///
-/// # Errors
-/// [`HostError::Machine`] when none answers, [`HostError::Usage`] when several do.
-pub fn find(control: Option<&Path>) -> Result<PathBuf, HostError> {
-    if let Some(path) = control {
-        return Ok(path.to_owned());
-    }
-    let state = crate::store::folder(None).ok();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR");
-    let folders = folders(runtime.as_deref(), state.as_deref());
-    let live: Vec<PathBuf> = folders.iter().flat_map(|folder| live(folder)).collect();
-    match live.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => {
-            let looked: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
-            Err(HostError::machine(
-                format!("no running twinstep answers in {}", looked.join(", ")),
-                "start `twinstep demo` or `twinstep run`, or name its socket with --control",
-            ))
-        }
-        several => {
-            let shown: Vec<_> = several.iter().map(|p| p.display().to_string()).collect();
-            Err(HostError::usage(
-                format!("{} instances are running", several.len()),
-                format!("name one with --control: {}", shown.join(", ")),
-            ))
-        }
+/// Who only listens has one of its own: it stands beside whoever runs the machine, and neither is in the other's way.
+pub fn name_of(machine: &Machine) -> String {
+    if listens(machine) {
+        format!("{} listening", machine.name)
+    } else {
+        machine.name.clone()
     }
 }
 
-/// Sockets in `folder` that somebody answers on.
-fn live(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut live: Vec<_> = paths
-        .filter(|path| path.extension() == Some(OsStr::new(ENDING)))
-        .take(MAX_FOUND)
-        .filter(|path| UnixStream::connect(path).is_ok())
-        .collect();
-    live.sort();
-    live
+/// Whether a run of `machine` sends nothing.
+pub fn listens(machine: &Machine) -> bool {
+    let bus = machine.bus.as_ref();
+    bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some())
 }
 
 /// Folders for sockets, the first that can be written to is taken.
-fn folders(runtime: Option<&OsStr>, state: Option<&Path>) -> Vec<PathBuf> {
+pub(super) fn folders(runtime: Option<&OsStr>, state: Option<&Path>) -> Vec<PathBuf> {
     let runtime = runtime.map(Path::new).filter(|path| path.is_absolute());
     let mut folders: Vec<PathBuf> = Vec::new();
     // A folder of the session that is not there is not ours to make.
@@ -188,7 +157,7 @@ fn folders(runtime: Option<&OsStr>, state: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// A machine's name as the name of a file.
-fn file_name(machine: &str) -> String {
+pub(super) fn file_name(machine: &str) -> String {
     let clean: String = machine
         .chars()
         .map(|c| {
@@ -308,6 +277,7 @@ fn explain(path: &Path, error: &PlaceError) -> HostError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::find;
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
@@ -319,7 +289,7 @@ mod tests {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(UnixStream::connect(&path).is_ok());
-        assert_eq!(live(folder.path()), std::slice::from_ref(&path));
+        assert_eq!(find::live(folder.path()), std::slice::from_ref(&path));
         drop(place);
         assert!(!path.exists());
     }

@@ -25,6 +25,17 @@ pub enum Id {
     Text(String),
 }
 
+/// Where a follower begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// With the next event that is stored.
+    New,
+    /// After the event with this number.
+    After(u64),
+    /// With so many of the last events.
+    Last(u64),
+}
+
 /// What a client wants.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Wish {
@@ -35,7 +46,7 @@ pub(super) enum Wish {
     Arm,
     Inject(Vec<String>),
     Clear,
-    Events(Option<u64>),
+    Events(Start),
 }
 
 impl Wish {
@@ -122,7 +133,7 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
         "arm" => Wish::Arm,
         "inject" => Wish::Inject(faults(object.remove("faults"))?),
         "clear" => Wish::Clear,
-        "events" => Wish::Events(since(object.remove("since"))?),
+        "events" => Wish::Events(start(object.remove("since"), object.remove("last"))?),
         _ => {
             let shown: String = word.chars().take(32).collect();
             return Err(Wrong::new(
@@ -218,15 +229,26 @@ fn faults(faults: Option<Value>) -> Result<Vec<String>, Wrong> {
     texts.collect()
 }
 
-fn since(since: Option<Value>) -> Result<Option<u64>, Wrong> {
-    match since {
+fn start(since: Option<Value>, last: Option<Value>) -> Result<Start, Wrong> {
+    let number = |value: Option<Value>, key: &str, remedy: &str| match value {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or_else(|| {
-            Wrong::new(
-                "`since` is no whole number",
-                "it is the number of the last event that is known; leave it out for new ones only",
-            )
-        }),
+        Some(value) => (value.as_u64().map(Some))
+            .ok_or_else(|| Wrong::new(format!("`{key}` is no whole number"), remedy)),
+    };
+    let since = number(
+        since,
+        "since",
+        "it is the number of the last event that is known; leave it out for new ones only",
+    )?;
+    let last = number(last, "last", "it is how many of the last events come first")?;
+    match (since, last) {
+        (None, None) => Ok(Start::New),
+        (Some(seq), None) => Ok(Start::After(seq)),
+        (None, Some(count)) => Ok(Start::Last(count)),
+        (Some(_), Some(_)) => Err(Wrong::new(
+            "`since` and `last` are both there",
+            "leave one of them out",
+        )),
     }
 }
 
@@ -256,7 +278,11 @@ mod tests {
         );
         assert_eq!(
             wished(r#"{"request":"events","since":7}"#),
-            Wish::Events(Some(7))
+            Wish::Events(Start::After(7))
+        );
+        assert_eq!(
+            wished(r#"{"request":"events","last":3}"#),
+            Wish::Events(Start::Last(3))
         );
         for word in WORDS.split(", ") {
             let extra = match word {
@@ -309,6 +335,8 @@ mod tests {
             (r#"{"request":"inject","faults":[]}"#, "`faults`"),
             (r#"{"request":"inject","faults":[1]}"#, "`faults`"),
             (r#"{"request":"events","since":-1}"#, "`since`"),
+            (r#"{"request":"events","last":0.5}"#, "`last`"),
+            (r#"{"request":"events","last":1,"since":1}"#, "both"),
         ] {
             let wrong = parse(line.as_bytes()).1.unwrap_err();
             assert!(wrong.error.contains(says), "{line}: {wrong:?}");

@@ -1,5 +1,6 @@
 //! The thread that serves the control socket.
 
+use super::around::Around;
 use super::budgets::Budgets;
 use super::connection::{Connection, Waiting};
 use super::lines::line;
@@ -10,6 +11,7 @@ use super::status::{Identity, StatusBuffer, StatusLine};
 use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
 use crate::cycle_clock::ClockLine;
+use crate::doctor::Root;
 use crate::error::HostError;
 use crate::names::RunInfo;
 use crate::overruns::watcher::SharedCauses;
@@ -43,6 +45,8 @@ pub struct Setting {
     pub state: PathBuf,
     /// Causes of overruns; none in virtual time.
     pub causes: Option<SharedCauses>,
+    /// Network interfaces of the bus; none where it is simulated in this process.
+    pub interfaces: Vec<String>,
 }
 
 /// The running server.
@@ -70,12 +74,14 @@ impl Server {
         let axes = setting.info.names.axis_count();
         let stations = setting.info.names.station_count();
         let budgets = Budgets::of(&setting.machine.cycle);
+        let around = Around::new(Root::live(), &setting.machine, setting.interfaces.clone());
         let worker = Worker {
             place,
             woken,
             setting,
             cycle,
             budgets,
+            around,
             buffer: Some(Box::new(StatusBuffer::new(axes, stations))),
             clients: Vec::new(),
             pending: VecDeque::new(),
@@ -110,6 +116,7 @@ struct Worker {
     setting: Setting,
     cycle: ControlEnd,
     budgets: Budgets,
+    around: Around,
     /// The one buffer for statuses; none while the cycle has it.
     buffer: Option<Box<StatusBuffer>>,
     clients: Vec<Visitor>,
@@ -254,6 +261,7 @@ impl Worker {
 
     fn tell_status(&mut self, number: u64, buffer: &mut StatusBuffer) {
         buffer.trust.ptp = self.setting.info.ptp();
+        self.around.look(monotonic_ns(), buffer.trust.core);
         for client in &mut self.clients {
             if client.connection.waiting == Waiting::Status(number) {
                 client.connection.waiting = Waiting::Nothing;
@@ -263,6 +271,7 @@ impl Worker {
                     &self.setting.info.names,
                     buffer,
                     self.setting.causes.as_ref().map(SharedCauses::get),
+                    &self.around,
                 );
                 status.clock = ClockLine::of(&self.setting.machine, buffer.clock);
                 client.connection.send(&line(&status));
@@ -358,7 +367,7 @@ impl Worker {
         match wish {
             Wish::Status => client.connection.waiting = Waiting::NextStatus,
             Wish::Save => client.save(&self.budgets.toml()),
-            Wish::Events(since) => match follower(&self.setting.state, since) {
+            Wish::Events(start) => match follower(&self.setting.state, start) {
                 Ok(follower) => client.start_following(follower),
                 Err(wrong) => client.fail(&wrong),
             },

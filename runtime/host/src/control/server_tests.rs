@@ -40,6 +40,7 @@ impl Bench {
             machine,
             state: folder.path().to_owned(),
             causes: None,
+            interfaces: vec!["lo".to_owned()],
         };
         let server = Server::start(place, setting, control).unwrap();
         Self {
@@ -152,6 +153,8 @@ fn a_status_has_names_and_no_number_that_is_none() {
         status["bus"]["not_operational"].as_array().unwrap().len(),
         1
     );
+    assert_eq!(status["bus"]["subdevices"], 10);
+    assert_eq!(status["bus"]["links"][0]["name"], "lo");
     // What a client of this program reads is the same.
     let typed: StatusLine = serde_json::from_value(status.clone()).unwrap();
     assert_eq!(serde_json::to_value(&typed).unwrap(), status);
@@ -341,6 +344,10 @@ fn followers_get_every_event_once() {
         (&json!("following"), &json!(100))
     );
     assert_eq!(second["since"], 300);
+    let mut last = bench.talk();
+    last.ask(&json!({"request": "events", "last": 2}));
+    assert_eq!(last.next()["since"], 298);
+    assert_eq!(last.next()["seq"], 299);
     append(5);
     for seq in 101..=305 {
         assert_eq!(all.next()["seq"], seq);

@@ -1,5 +1,6 @@
 //! The status: everything that a live view needs, filled in by the cycle and written by the control thread.
 
+use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
 use crate::cycle_clock::{ClockFigures, ClockLine};
@@ -40,6 +41,8 @@ pub struct StatusBuffer {
     pub bus: BusCounters,
     /// The frame against SYNC0 plus the shift (ns).
     pub phase_error_ns: Option<i64>,
+    /// The last wrong working counter of an exchange.
+    pub wrong_working_counter: Option<WrongWorkingCounter>,
     /// SubDevices that are not in OP, by their place on the wire.
     pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
     /// What became of launch times; none where none are given.
@@ -68,6 +71,7 @@ impl StatusBuffer {
             phase_error_ns: None,
             launches: None,
             clock: None,
+            wrong_working_counter: None,
             not_operational: heapless::Vec::new(),
             events: 0,
             dropped_events: 0,
@@ -80,6 +84,17 @@ impl StatusBuffer {
         self.stations.clear();
         self.not_operational.clear();
     }
+}
+
+/// A working counter that was not the expected one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrongWorkingCounter {
+    /// The cycle.
+    pub cycle: u64,
+    /// Sum over the SubDevices of 1 for inputs and 2 for outputs.
+    pub expected: u16,
+    /// What came back.
+    pub actual: u16,
 }
 
 /// What does not change in a run.
@@ -149,6 +164,9 @@ pub struct StatusLine {
     /// The clock that the cycle is held against; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clock: Option<ClockLine>,
+    /// The computer around the cycle.
+    #[serde(default)]
+    pub computer: ComputerLine,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -298,8 +316,17 @@ pub struct BusHealthLine {
     pub counters: BusLine,
     /// The frame against SYNC0 plus the shift (ns, positive: late); none without distributed clocks.
     pub phase_error_ns: Option<i64>,
+    /// The last exchange whose working counter was wrong; none where none was.
+    #[serde(default)]
+    pub wrong_working_counter: Option<WrongWorkingCounter>,
+    /// SubDevices of the bus.
+    #[serde(default)]
+    pub subdevices: usize,
     /// SubDevices that are not in OP.
     pub not_operational: Vec<String>,
+    /// Network interfaces of the bus; empty where it is simulated in the process.
+    #[serde(default)]
+    pub links: Vec<LinkLine>,
 }
 
 impl StatusLine {
@@ -310,6 +337,7 @@ impl StatusLine {
         names: &Names,
         buffer: &StatusBuffer,
         causes: Option<Causes>,
+        around: &Around,
     ) -> Self {
         let row = |row: Row| row_line(row, buffer, identity.period_ns);
         let (phases, rest): (Vec<_>, Vec<_>) =
@@ -342,14 +370,25 @@ impl StatusLine {
             bus: BusHealthLine {
                 counters: BusLine::from(buffer.bus),
                 phase_error_ns: buffer.phase_error_ns,
+                wrong_working_counter: buffer.wrong_working_counter,
+                subdevices: around.subdevices,
                 not_operational: buffer.not_operational.iter().map(subdevice).collect(),
+                links: around.links().to_vec(),
             },
             launch: buffer.launches,
             // Its name stands in the configuration.
             clock: None,
+            computer: around.computer().clone(),
             events: buffer.events,
             dropped_events: buffer.dropped_events,
         }
+    }
+}
+
+impl StatusLine {
+    /// All rows: phases, groups of models, and all of it.
+    pub fn rows(&self) -> impl Iterator<Item = &RowLine> {
+        (self.phases.iter().chain(&self.models)).chain([&self.busy])
     }
 }
 

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Follower, Waiting};
 use super::lines::{BudgetsLine, DoneLine, ErrorLine, FollowingLine, PROTOCOL, line};
 use super::queue::{Command, ControlEnd};
-use super::request::{Id, Wrong};
+use super::request::{Id, Start, Wrong};
 use crate::store::StoreReader;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -40,14 +40,18 @@ pub(super) fn send_next(client: &mut Visitor, cycle: &mut ControlEnd) {
     }
 }
 
-pub(super) fn follower(state: &Path, since: Option<u64>) -> Result<Follower, Wrong> {
+pub(super) fn follower(state: &Path, start: Start) -> Result<Follower, Wrong> {
     let reader =
         StoreReader::open(state).map_err(|error| Wrong::new(error.to_string(), error.remedy()))?;
-    let after = match since {
-        Some(seq) => seq,
-        None => reader
-            .last_seq()
-            .map_err(|error| Wrong::new(error.to_string(), error.remedy()))?,
+    let last = || {
+        let last = reader.last_seq();
+        last.map_err(|error| Wrong::new(error.to_string(), error.remedy()))
+    };
+    let after = match start {
+        Start::After(seq) => seq,
+        Start::New => last()?,
+        // Numbers have no gaps.
+        Start::Last(count) => last()?.saturating_sub(count),
     };
     Ok(Follower { reader, after })
 }

@@ -219,7 +219,10 @@ impl Evidence {
     pub fn late_worker(&self) -> Option<Late> {
         let excess_ns = match self.kind {
             Kind::Overrun => self.longest().1,
-            Kind::Budget if Self::is_of_models(self.phase()) => {
+            // Health is tracked in the acyclic phase.
+            Kind::Budget
+                if Self::is_of_models(self.phase()) || self.phase() == Some(Phase::Acyclic) =>
+            {
                 let usual_ns = self.usual_ns.get(self.row).copied().unwrap_or(0);
                 self.row_ns(self.row).saturating_sub(usual_ns)
             }

@@ -83,6 +83,16 @@ fn every_evidence_has_its_cause() {
             C::ModelsOverBudget,
         ),
         (
+            "a worker was waited for in health, and its budget exceeded",
+            with(budget(Row::Phase(Acyclic), 1_500_000), waited),
+            C::ModelsOverBudget,
+        ),
+        (
+            "a worker was waited for, and another budget exceeded",
+            with(budget(Row::Phase(Receive), 1_500_000), waited),
+            C::BusRoundTrip,
+        ),
+        (
             "a worker was waited for, and that was not it",
             with(with(long(Wake), switched), |e| {
                 e.worker = Some(Late {

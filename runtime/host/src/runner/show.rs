@@ -1,13 +1,14 @@
 //! What the cycle shows of itself, and what it is told between two cycles: a bounded slice of the acyclic phase.
 
-use super::{Filling, Runner};
+use super::Runner;
 use crate::attached::Attached;
 use crate::control::queue::{Answer, Command, Refusal, Request};
-use crate::control::status::StatusBuffer;
+use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
 use crate::launch::LaunchLine;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
 use crate::uadp::Predictions;
+use twinstep_drivers::bus::{BusCause, BusFault};
 use twinstep_models::channel::Regime;
 use twinstep_models::sample::{AxisReading, CycleStamp, Missing};
 
@@ -16,7 +17,28 @@ const SNAPSHOT_NS: u64 = 50_000_000;
 /// Axes of a status that are filled in in one cycle.
 const AXES_A_CYCLE: usize = 16;
 
+/// A status on its way: some axes a cycle.
+pub(super) struct Filling {
+    id: u64,
+    buffer: Box<StatusBuffer>,
+}
+
 impl<B: Attached> Runner<'_, B> {
+    /// Keeps the last wrong working counter for the status.
+    pub(super) fn keep_wrong_counter(&mut self, result: &Result<CycleStamp, BusFault>) {
+        if let Err(BusFault {
+            stamp,
+            cause: BusCause::WorkingCounter { expected, actual },
+        }) = *result
+        {
+            self.wrong_working_counter = Some(WrongWorkingCounter {
+                cycle: stamp.cycle,
+                expected,
+                actual,
+            });
+        }
+    }
+
     /// Takes one command, if there is one: it applies from the next cycle on.
     pub(super) fn obey(&mut self) {
         let Some(Request { id, command }) = self.outlets.commands.as_mut().and_then(|c| c.take())
@@ -134,6 +156,7 @@ impl<B: Attached> Runner<'_, B> {
         buffer.phase_error_ns = self.bus.phase_error_ns();
         buffer.launches = self.outlets.uadp.as_mut().and_then(Predictions::launches);
         buffer.clock = self.pacer.clock_figures();
+        buffer.wrong_working_counter = self.wrong_working_counter;
         buffer.events = self.raised;
         buffer.dropped_events = self.outlets.events.dropped();
         self.answer(filling.id, Answer::Status(filling.buffer));

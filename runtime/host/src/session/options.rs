@@ -23,6 +23,8 @@ pub struct Options {
     pub quiet: bool,
     /// The network interface, where the bus is a real one.
     pub interface: Option<String>,
+    /// All network interfaces of the bus, for the status.
+    pub interfaces: Vec<String>,
     /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
     pub simulated: bool,
     /// The control socket; the usual one unless named, and none at all in virtual time unless named.
@@ -47,6 +49,7 @@ impl Options {
             armed,
             quiet: args.fast || args.json,
             interface: None,
+            interfaces: Vec::new(),
             simulated: false,
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),

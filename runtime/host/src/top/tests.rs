@@ -1,0 +1,503 @@
+//! Pictures at 80x24, kept in `golden/`. `TWINSTEP_WRITE_GOLDEN=1` writes them anew.
+
+use super::*;
+use crate::control::around::{ComputerLine, LinkLine};
+use crate::control::status::{
+    AxisLine, BusHealthLine, Identity, OverrunsLine, RowLine, StationLine, StatusLine, WhatIfLine,
+    WhatIfPeriod, WrongWorkingCounter,
+};
+use crate::false_alarms::Exposure;
+use crate::lines::tests::{leak, run_info};
+use crate::lines::{BusLine, EventRecord};
+use crate::overruns::cause::{Kind, Outcome, OverrunCause};
+use crate::overruns::record::{EvidenceLine, KernelLine, OverrunLine, WorkerLine};
+use crate::phases::{PhaseFigures, Row};
+use feed::Ask;
+use keys::{Wish, press};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+use ratatui::style::Color;
+use serde_json::json;
+use std::path::PathBuf;
+
+fn terminal(view: &View, width: u16, height: u16) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| render(frame, view)).unwrap();
+    terminal
+}
+
+/// The picture as lines of text.
+fn picture(view: &View, width: u16, height: u16) -> Vec<String> {
+    let terminal = terminal(view, width, height);
+    let buffer = terminal.backend().buffer();
+    let line = |y| {
+        let cells = (0..width).map(|x| buffer[(x, y)].symbol());
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    (0..height).map(line).collect()
+}
+
+/// Colour of the first place where `text` stands.
+fn color_of(view: &View, text: &str) -> Color {
+    let found = picture(view, 80, 24);
+    let at = found.iter().enumerate();
+    let (y, x) = at
+        .filter_map(|(y, line)| Some((y, line.find(text).map(|at| line[..at].chars().count())?)))
+        .next()
+        .unwrap_or_else(|| panic!("no {text:?} in {found:#?}"));
+    terminal(view, 80, 24).backend().buffer()[(x as u16, y as u16)].fg
+}
+
+fn golden(name: &str, view: &View) {
+    let found = picture(view, 80, 24).join("\n") + "\n";
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/top/golden");
+    let path = folder.join(format!("{name}.txt"));
+    if std::env::var_os("TWINSTEP_WRITE_GOLDEN").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "{name} is now:\n{found}");
+}
+
+fn figures(p50_ns: u64) -> PhaseFigures {
+    PhaseFigures {
+        p50_ns,
+        p99_ns: 2 * p50_ns,
+        p999_ns: 3 * p50_ns,
+        p9999_ns: 4 * p50_ns,
+        max_ns: 500 * p50_ns,
+    }
+}
+
+fn row(name: &str) -> RowLine {
+    let ns = 1_000 * name.len() as u64;
+    RowLine {
+        name: name.to_owned(),
+        now_ns: ns + 500,
+        budget_ns: (name != "acyclic").then_some(50_000),
+        over_budget: u64::from(name == "wake") * 12,
+        run: figures(ns),
+        warm_up: figures(2 * ns),
+        histogram: vec![
+            (Some(4_096), 1_234_567),
+            (Some(8_192), 40_000),
+            (Some(49_152), 310),
+            (Some(65_536), 12),
+            (None, 1),
+        ],
+    }
+}
+
+fn axis(name: &str, sigma: f64) -> AxisLine {
+    AxisLine {
+        name: name.to_owned(),
+        valid: true,
+        position_m: Some(0.123_456_7),
+        predicted_position_m: Some(0.123_456_9),
+        velocity_m_per_s: Some(0.5),
+        predicted_velocity_m_per_s: Some(0.5),
+        current_a: Some(3.91),
+        predicted_current_a: Some(-12.125),
+        residual_sigma: Some(sigma),
+        regime: Some("constant_speed".to_owned()),
+        confidence: Some(1.0),
+        judged: true,
+    }
+}
+
+fn overrun() -> OverrunLine {
+    let phases = [("wake", 2_001_000), ("receive", 10_300), ("slack", 0)];
+    OverrunLine {
+        line: "overrun".to_owned(),
+        kind: Kind::Overrun,
+        cycle: 12_001,
+        time_ns: 12_001_000_000,
+        time_utc_ns: 0,
+        row: "wake".to_owned(),
+        took_ns: 2_001_000,
+        usual_ns: 3_100,
+        busy_ns: 2_050_000,
+        follows: false,
+        cause: OverrunCause::InvoluntarySwitch,
+        next_step: OverrunCause::InvoluntarySwitch.next_step().to_owned(),
+        evidence: EvidenceLine {
+            phases_ns: phases.map(|(name, ns)| (name.to_owned(), ns)).into(),
+            models_ns: [("servo".to_owned(), 3_000)].into(),
+            exchange: Outcome::Good,
+            minor_faults: 0,
+            major_faults: 0,
+            involuntary_switches: 1,
+            voluntary_switches: 1,
+            core: 1,
+            kernel: Some(KernelLine {
+                interval_ns: 100_000_000,
+                cycles: 100,
+                interrupts: 3,
+                softirqs: 0,
+                steal_ns: 40_000,
+                smi: None,
+            }),
+            worker: Some(WorkerLine {
+                core: 3,
+                late_ns: 40_000,
+            }),
+        },
+    }
+}
+
+fn event(seq: u64) -> EventRecord {
+    let mut event = EventRecord::of(&leak(1_500 + seq), &run_info(), Exposure::default());
+    event.seq = seq;
+    event
+}
+
+/// The press cell after 12 s: one overrun, one deviation, one axis that is not measured.
+fn status() -> Box<StatusLine> {
+    let mut names = [
+        "infeed", "outfeed", "gantry", "carriage", "cross", "insert", "lift", "pusher", "press",
+    ]
+    .map(|name| axis(name, 1.5));
+    names[1].residual_sigma = Some(5.0);
+    names[2].residual_sigma = Some(-9.25);
+    names[3] = AxisLine {
+        name: "carriage".to_owned(),
+        valid: false,
+        position_m: None,
+        predicted_position_m: None,
+        velocity_m_per_s: None,
+        predicted_velocity_m_per_s: None,
+        current_a: None,
+        predicted_current_a: None,
+        residual_sigma: None,
+        regime: None,
+        confidence: None,
+        judged: false,
+    };
+    let rows: Vec<_> = Row::all().map(|kind| row(kind.name())).collect();
+    let mut busy = row("busy");
+    (busy.now_ns, busy.budget_ns) = (400_000, Some(1_000_000));
+    Box::new(StatusLine {
+        kind: "status".to_owned(),
+        protocol: 1,
+        id: None,
+        identity: Identity {
+            machine: "press cell".to_owned(),
+            version: "0.1.0".to_owned(),
+            pid: 4711,
+            plan: "00ff".to_owned(),
+            simulated: true,
+            state: "state".to_owned(),
+            period_ns: 1_000_000,
+        },
+        armed: true,
+        cycle: 12_345,
+        time_ns: 12_345_000_000,
+        trust: json!({
+            "realtime_kernel": false, "sched_fifo": true, "memory_locked": true, "timing_valid": false,
+            "policy": "fifo", "core": 1, "isolated": false, "throttling_off": false,
+            "cpu_dma_latency_held": true, "virtual_machine": true, "wait": "sleep", "workers": 2,
+            "workers_granted": 1, "missing": [],
+        }),
+        run_cycles: 11_345,
+        warm_up_cycles: 1_000,
+        phases: rows[..9].to_vec(),
+        models: rows[9..12].to_vec(),
+        busy,
+        overruns: OverrunsLine {
+            count: 1,
+            by_cause: [("involuntary_switch".to_owned(), 1)].into(),
+            budgets_by_cause: [("late_wake".to_owned(), 2)].into(),
+            recent: vec![overrun()],
+            unexamined: 9,
+            dumps: 1,
+            ..OverrunsLine::default()
+        },
+        what_if: WhatIfLine {
+            cycles: 1_200_000,
+            periods: [
+                (2_000_000, 0),
+                (1_000_000, 1),
+                (500_000, 3),
+                (62_500, 1_199_999),
+            ]
+            .map(|(period_ns, overruns)| WhatIfPeriod {
+                period_ns,
+                overruns,
+            })
+            .into(),
+        },
+        axes: names.into(),
+        stations: vec![StationLine {
+            name: "gripper".to_owned(),
+            valid: true,
+            pressure_pa: Some(61_230.0),
+            predicted_pressure_pa: Some(61_200.0),
+            residual_sigma: Some(0.3),
+        }],
+        bus: BusHealthLine {
+            counters: BusLine {
+                lost: 2,
+                late: 0,
+                duplicate: 0,
+                foreign: 1,
+                working_counter_errors: 3,
+            },
+            phase_error_ns: Some(-120),
+            wrong_working_counter: Some(WrongWorkingCounter {
+                cycle: 9_000,
+                expected: 30,
+                actual: 27,
+            }),
+            subdevices: 10,
+            not_operational: vec!["carriage".to_owned()],
+            links: vec![LinkLine {
+                name: "eth1".to_owned(),
+                state: "up".to_owned(),
+                speed_mbit_per_s: Some(100),
+            }],
+        },
+        launch: None,
+        clock: None,
+        computer: ComputerLine {
+            governor: Some("powersave".to_owned()),
+            clock_source: Some("tsc".to_owned()),
+            interrupt_cores: Some("0".to_owned()),
+            rx_coalescing_us: Some(0),
+        },
+        events: 1,
+        dropped_events: 0,
+    })
+}
+
+fn watched() -> View {
+    let mut view = View::default();
+    view.take(News::Connected);
+    view.take(News::Status(status()));
+    let mut events = vec![event(1), event(2)];
+    events[0].channel = "frames".into();
+    events[1].state = "cleared".into();
+    view.take(News::Events(events));
+    view
+}
+
+fn key(view: &mut View, code: KeyCode) -> Option<Wish> {
+    press(view, code, KeyModifiers::NONE)
+}
+
+#[test]
+fn pages_are_as_before() {
+    let mut view = watched();
+    for page in Page::ALL {
+        view.page = page;
+        golden(page.name(), &view);
+    }
+    key(&mut view, KeyCode::Char('?'));
+    golden("help", &view);
+}
+
+#[test]
+fn the_first_moment_the_warm_up_and_the_end_are_as_before() {
+    let mut view = View::default();
+    view.take(News::Connected);
+    golden("first", &view);
+    let mut status = status();
+    (
+        status.run_cycles,
+        status.what_if.cycles,
+        status.warm_up_cycles,
+    ) = (0, 0, 345);
+    view.take(News::Status(status));
+    view.take(News::Lost(
+        "/run/cell.sock has closed the connection; the run has ended".into(),
+    ));
+    golden("lost", &view);
+    view.take(News::Connected);
+    assert!(view.lost.is_none());
+}
+
+#[test]
+fn red_is_what_makes_durations_worthless() {
+    let view = watched();
+    for (text, color) in [
+        ("RT kernel no", Color::Red),
+        ("policy fifo", Color::Green),
+        ("throttled", Color::Red),
+        ("VM", Color::Red),
+        ("core 1 shared", Color::Yellow),
+        ("workers 1/2", Color::Red),
+        ("gov powersave", Color::Yellow),
+        ("clock tsc", Color::Reset),
+        ("IRQ 0", Color::Reset),
+    ] {
+        assert_eq!(color_of(&view, text), color, "{text}");
+    }
+    let mut view = watched();
+    view.page = Page::Axes;
+    for (text, color) in [
+        ("infeed", Color::Reset),
+        ("outfeed", Color::Yellow),
+        ("gantry", Color::Red),
+        ("carriage", Color::Yellow),
+        ("#2", Color::Green),
+        ("#1", Color::Yellow),
+    ] {
+        assert_eq!(color_of(&view, text), color, "{text}");
+    }
+}
+
+#[test]
+fn a_trigger_freezes_the_picture_and_its_record_still_comes() {
+    let mut view = watched();
+    key(&mut view, KeyCode::Char('f'));
+    assert_eq!(view.trigger, Trigger::Either);
+    // Nothing new: nothing happens.
+    view.take(News::Status(status()));
+    assert_eq!(view.frozen, None);
+    let mut next = status();
+    (next.cycle, next.overruns.count) = (20_000, 2);
+    view.take(News::Status(next.clone()));
+    assert_eq!(view.frozen, Some("overrun"));
+    // The cause is found a moment later; the rest stands still.
+    let mut later = next.clone();
+    later.cycle = 30_000;
+    later.overruns.recent.push(overrun());
+    view.take(News::Status(later));
+    let shown = view.status.clone().unwrap();
+    assert_eq!((shown.cycle, shown.overruns.recent.len()), (20_000, 2));
+    assert!(picture(&view, 80, 24)[0].ends_with("FROZEN: overrun"));
+    // Going on, it waits for the next one: a deviation.
+    key(&mut view, KeyCode::Char('p'));
+    next.events = 2;
+    view.take(News::Status(next.clone()));
+    assert_eq!(view.frozen, Some("deviation"));
+    view.take(News::Events(vec![event(3)]));
+    assert_eq!(view.events.back().unwrap().seq, 3);
+    for _ in 0..10 {
+        view.take(News::Status(next.clone()));
+    }
+    view.take(News::Events(vec![event(4)]));
+    assert_eq!(view.events.back().unwrap().seq, 3);
+    key(&mut view, KeyCode::Char(' '));
+    assert_eq!(view.events.back().unwrap().seq, 4);
+    // Of the two alone, the other does not freeze.
+    view.trigger = Trigger::Overrun;
+    next.events = 3;
+    view.take(News::Status(next.clone()));
+    assert_eq!(view.frozen, None);
+    // Another run counts from the start.
+    (next.identity.pid, next.overruns.count) = (4712, 7);
+    view.take(News::Status(next));
+    assert_eq!(view.frozen, None);
+}
+
+#[test]
+fn a_paused_picture_stands_still() {
+    let mut view = watched();
+    key(&mut view, KeyCode::Char('p'));
+    let mut next = status();
+    next.cycle = 20_000;
+    view.take(News::Status(next));
+    view.take(News::Connected);
+    view.take(News::Events(vec![event(7)]));
+    assert_eq!(view.status.as_ref().unwrap().cycle, 12_345);
+    assert_eq!(view.events.len(), 2);
+    assert!(picture(&view, 80, 24)[0].ends_with("PAUSED"));
+    key(&mut view, KeyCode::Char('p'));
+    assert_eq!(view.events.len(), 1);
+}
+
+#[test]
+fn keys_ask_and_never_act() {
+    let mut view = watched();
+    assert_eq!(
+        key(&mut view, KeyCode::Char('r')),
+        Some(Wish::Ask(Ask::Reset))
+    );
+    assert_eq!(
+        key(&mut view, KeyCode::Char('c')),
+        Some(Wish::Ask(Ask::Clear))
+    );
+    assert_eq!(key(&mut view, KeyCode::Char('s')), Some(Wish::Save));
+    assert_eq!(key(&mut view, KeyCode::Char('3')), None);
+    assert_eq!(view.page, Page::Histogram);
+    key(&mut view, KeyCode::Tab);
+    assert_eq!(view.page, Page::Overruns);
+    key(&mut view, KeyCode::BackTab);
+    assert_eq!(view.page, Page::Histogram);
+    for _ in 0..100 {
+        key(&mut view, KeyCode::Down);
+    }
+    assert!(picture(&view, 80, 24)[3].starts_with(" busy (13 of 13"));
+    key(&mut view, KeyCode::Home);
+    key(&mut view, KeyCode::Up);
+    assert!(picture(&view, 80, 24)[3].starts_with(" wake (1 of 13"));
+    // While a fault is typed, letters are letters.
+    key(&mut view, KeyCode::Char('i'));
+    for letter in "quit".chars() {
+        assert_eq!(key(&mut view, KeyCode::Char(letter)), None);
+    }
+    key(&mut view, KeyCode::Backspace);
+    let typed = key(&mut view, KeyCode::Enter);
+    assert_eq!(typed, Some(Wish::Ask(Ask::Inject("qui".to_owned()))));
+    key(&mut view, KeyCode::Char('i'));
+    assert_eq!(key(&mut view, KeyCode::Enter), None);
+    key(&mut view, KeyCode::Char('i'));
+    for _ in 0..1000 {
+        key(&mut view, KeyCode::Char('ä'));
+    }
+    assert!(view.prompt.as_ref().unwrap().len() <= 256);
+    key(&mut view, KeyCode::Esc);
+    assert_eq!(key(&mut view, KeyCode::Esc), Some(Wish::Quit));
+    let interrupt = press(&mut view, KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(interrupt, Some(Wish::Quit));
+    // Nothing is injected into a real machine.
+    view.status.as_mut().unwrap().identity.simulated = false;
+    assert_eq!(key(&mut view, KeyCode::Char('i')), None);
+    assert!(view.prompt.is_none() && view.message.contains("simulated"));
+}
+
+#[test]
+fn every_size_of_terminal_and_machine_is_drawn() {
+    let mut view = watched();
+    let status = view.status.as_mut().unwrap();
+    status.axes = vec![axis(&"long".repeat(100), f64::NAN); 1000];
+    status.phases[0].histogram = (0..50)
+        .map(|n| (Some(64 << (n / 2)), u64::MAX / 64))
+        .collect();
+    status.busy.now_ns = u64::MAX;
+    status.trust = serde_json::Value::Null;
+    view.take(News::Events((0..200).map(event).collect()));
+    assert_eq!(view.events.len(), view::EVENTS);
+    for page in Page::ALL {
+        view.page = page;
+        for (width, height) in [(1, 1), (10, 3), (40, 10), (80, 24), (200, 60), (40, 100)] {
+            picture(&view, width, height);
+        }
+    }
+    view.help = true;
+    picture(&view, 50, 12);
+}
+
+#[test]
+fn what_is_shown_is_saved_and_nothing_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut view = View::default();
+    assert!(save::save(&view, folder.path()).contains("nothing to save"));
+    view = watched();
+    for name in ["press_cell-12345.json", "press_cell-12345-2.json"] {
+        let name = format!("twinstep-{name}");
+        let path = folder.path().join(&name);
+        let said = save::save(&view, folder.path());
+        assert!(said.starts_with(&format!("saved {name} in ")), "{said}");
+        let text = std::fs::read_to_string(path).unwrap();
+        let saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(saved["type"], "snapshot");
+        let back: StatusLine = serde_json::from_value(saved["status"].clone()).unwrap();
+        assert_eq!(back, *status());
+        assert_eq!(saved["events"][1]["seq"], 2);
+    }
+    let nowhere = folder.path().join("none");
+    assert!(save::save(&view, &nowhere).starts_with("cannot save: "));
+}

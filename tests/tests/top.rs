@@ -1,0 +1,218 @@
+//! `twinstep top` beside a run, on a real terminal of 80x24.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command};
+
+use serde_json::Value;
+use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::tmux::Tmux;
+use twinstep_tests::{binary, program};
+
+/// Socket of all runs here, relative to the folder of the test.
+const SOCKET: &str = "own.sock";
+
+/// A simulated run with a socket that goes on until it is ended.
+struct Demo {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Demo {
+    /// Starts it; its first event says that its socket is there.
+    fn start(place: &Place) -> Self {
+        let args = format!(
+            "demo --json --cycles 3600000 --inject frame_loss:bus:count=3@100ms --control {SOCKET}"
+        );
+        let mut child = place
+            .command(binary(), args.split_whitespace())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(json_lines(&line)[0]["source"], "bus");
+        Self { child, out }
+    }
+
+    fn stop(mut self) {
+        signal("TERM", self.child.id());
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn signal(name: &str, process: u32) {
+    let told = Command::new("kill")
+        .args([format!("-{name}"), process.to_string()])
+        .status();
+    assert!(told.unwrap().success());
+}
+
+#[test]
+fn top_shows_asks_freezes_saves_and_gives_the_terminal_back() {
+    let test = "top_shows_asks_freezes_saves_and_gives_the_terminal_back";
+    let Some(program) = program(test, "tmux") else {
+        return;
+    };
+    let place = Place::new();
+    let demo = Demo::start(&place);
+    // Twice, and the shell says with what each of them ended.
+    let top = format!("{} top --socket {SOCKET}", binary().display());
+    let line = format!(
+        "echo before; {top}; echo first $?; sh -c 'echo $$ > pid; exec {top}'; echo second $?; read x"
+    );
+    let tmux = Tmux::start(program, &place, &line);
+    let header = ["press cell", "simulated", "timing", "RT kernel", "1000 us"];
+    let first = tmux.shows(&header);
+    assert_eq!(first.lines().count(), 24);
+    // Every phase and group stands against its budget, and every period has its count.
+    let _ = tmux.shows(&[
+        "wake",
+        "send",
+        "predict",
+        "receive",
+        "compare",
+        "publish",
+        "correct",
+        "acyclic",
+        "slack",
+        "servo",
+        "station",
+        "busy",
+        "overruns",
+        "█",
+        "p99.99",
+        "62.5",
+        "would have",
+    ]);
+    tmux.key("2");
+    let _ = tmux.shows(&[
+        "infeed",
+        "outfeed",
+        "gantry",
+        "carriage",
+        "cross",
+        "insert",
+        "lift",
+        "pusher",
+        "press",
+        "gripper",
+        "mbar",
+        "sigma",
+        "bus frames raised",
+    ]);
+    // A fault that is none is refused in words; one that is one becomes a deviation.
+    for fault in ["friction:nobody:factor=2", "drive_fault:gantry:code=0x2310"] {
+        tmux.key("i");
+        let _ = tmux.shows(&["inject: _"]);
+        tmux.text(fault);
+        tmux.key("Enter");
+        let said = if fault.contains("nobody") {
+            "nobody"
+        } else {
+            "injected drive_fault"
+        };
+        let _ = tmux.shows(&[said]);
+    }
+    let _ = tmux.shows(&["gantry drive_state raised"]);
+    tmux.key("3");
+    let _ = tmux.shows(&["wake (1 of 13", "below us", "warm-up apart"]);
+    tmux.key("r");
+    let _ = tmux.shows(&["start anew"]);
+    tmux.key("5");
+    let _ = tmux.shows(&["working counter", "simulated in the process", "10, "]);
+    // A deviation freezes the picture.
+    for _ in 0..3 {
+        tmux.key("f");
+    }
+    let _ = tmux.shows(&["freezes on deviation"]);
+    let inject = format!("inject frame_loss:bus:count=3 --control {SOCKET}");
+    let _ = place.twinstep(&inject).fine();
+    let _ = tmux.shows(&["FROZEN: deviation"]);
+    tmux.key("6");
+    let _ = tmux.shows(&["gantry drive_state raised", "measured"]);
+    tmux.key("s");
+    let _ = tmux.shows(&["saved twinstep-press_cell-"]);
+    let files = std::fs::read_dir(place.path("")).unwrap();
+    let saved = files
+        .map(|file| file.unwrap().path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .unwrap();
+    let saved: Value = serde_json::from_str(&std::fs::read_to_string(saved).unwrap()).unwrap();
+    assert_eq!(
+        (&saved["type"], &saved["frozen"]),
+        (&"snapshot".into(), &"deviation".into())
+    );
+    assert_eq!(saved["status"]["axes"].as_array().unwrap().len(), 9);
+    tmux.key("f");
+    tmux.key("p");
+    // It outlives the run, and finds the next one.
+    demo.stop();
+    let _ = tmux.shows(&["NO ANSWER", "trying again"]);
+    let demo = Demo::start(&place);
+    let _ = tmux.shows(&["1 deviation ", "bus frames raised"]);
+    tmux.key("?");
+    let _ = tmux.shows(&["quit; the run goes on"]);
+    tmux.key("q");
+    // The screen is the shell's again, and the second one draws upon it.
+    let _ = tmux.shows(&header);
+    let pid = std::fs::read_to_string(place.path("pid")).unwrap();
+    signal("TERM", pid.trim().parse().unwrap());
+    let last = tmux.shows(&["before", "first 0", "second 0"]);
+    assert!(!last.contains("press cell"), "{last}");
+    tmux.key("Enter");
+    tmux.ends();
+    demo.stop();
+}
+
+#[test]
+fn top_without_a_screen_prints_lines_and_ends_with_the_run() {
+    let place = Place::new();
+    let demo = Demo::start(&place);
+    let mut top = place
+        .command(binary(), ["top", "--json", "--control", SOCKET])
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(top.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        json_lines(&line).remove(0)
+    };
+    let (first, second) = (line(), line());
+    assert_eq!(first["type"], "status");
+    assert!(first["cycle"].as_u64() < second["cycle"].as_u64());
+    assert_eq!(first["bus"]["subdevices"], 10);
+    assert!(first["computer"].is_object() && first["bus"]["links"].is_array());
+    // A wrong working counter is kept with both figures.
+    let inject = format!("inject working_counter:gantry:count=3 --control {SOCKET}");
+    let _ = place.twinstep(&inject).fine();
+    let wrong = loop {
+        let wrong = line()["bus"]["wrong_working_counter"].clone();
+        if wrong.is_object() {
+            break wrong;
+        }
+    };
+    assert!(
+        wrong["actual"].as_u64() < wrong["expected"].as_u64(),
+        "{wrong}"
+    );
+    demo.stop();
+    assert!(top.wait().unwrap().success());
+    // Neither a pipe nor a machine that does not run is a screen.
+    let again = Demo::start(&place);
+    place.refuse(
+        &format!("top --socket {SOCKET}"),
+        2,
+        &["terminal", "--json"],
+    );
+    again.stop();
+    place.refuse(&format!("top --socket {SOCKET}"), 1, &[SOCKET]);
+    let other = place.file("other.toml", "nonsense");
+    place.refuse(&format!("top {}", other.display()), 2, &["other.toml"]);
+}
