@@ -97,7 +97,8 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let core = args.core.or_else(|| settings?.core);
     let priority = settings.map_or(realtime::PRIORITY, |settings| settings.priority);
     let ptp = settings.and_then(|settings| settings.ptp.clone());
-    let subject = Subject::new(root, core, interface, priority).with_ptp(ptp);
+    let model_cores = settings.map_or(&[][..], |settings| &settings.model_cores);
+    let subject = Subject::new(root, core, model_cores, interface, priority).with_ptp(ptp);
     let checks = subject.examine();
     let summary = Summary::of(&checks, subject.core());
     if args.fix_script {

@@ -181,6 +181,8 @@ pub struct Subject {
     root: Root,
     /// The core that the cycle runs on.
     core: usize,
+    /// Cores that share the models with it.
+    model_cores: Vec<usize>,
     /// All cores that are online.
     online: Cpus,
     /// The network interface of the bus, where one is named.
@@ -192,14 +194,22 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// `core` is the cycle's; without it, the last isolated one, or the last one of all, as `run` takes it.
-    pub fn new(root: Root, core: Option<usize>, interface: Option<String>, priority: u8) -> Self {
+    /// `core` is the cycle's; without it, the last isolated one, or the last one of all, as `run` takes it: none of `model_cores`.
+    pub fn new(
+        root: Root,
+        core: Option<usize>,
+        model_cores: &[usize],
+        interface: Option<String>,
+        priority: u8,
+    ) -> Self {
         let online = online_cores(&root);
-        let core = core.or_else(|| isolated(&root).intersection(&online).last());
-        let core = core.or_else(|| online.last()).unwrap_or(0);
+        let last = |cores: &Cpus| cores.iter().filter(|one| !model_cores.contains(one)).last();
+        let core = core.or_else(|| last(&isolated(&root).intersection(&online)));
+        let core = core.or_else(|| last(&online)).unwrap_or(0);
         Self {
             root,
             core,
+            model_cores: model_cores.to_vec(),
             online,
             interface,
             priority,
