@@ -14,7 +14,7 @@ pub(crate) use axis::{
     PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
-pub(crate) use realtime::{RealtimeNicTable, RealtimeTable};
+pub(crate) use realtime::{ClockTable, PtpTable, RealtimeNicTable, RealtimeTable};
 pub(crate) use signature::{HealthyTable, SignatureTable};
 
 pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};

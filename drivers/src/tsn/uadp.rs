@@ -406,4 +406,5 @@ impl<'a> DataSetMessage<'a> {
 }
 
 #[cfg(test)]
+#[path = "uadp_tests.rs"]
 mod tests;

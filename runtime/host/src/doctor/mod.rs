@@ -26,6 +26,7 @@ pub use root::Root;
 use cpus::Cpus;
 use serde::Serialize;
 use std::fmt;
+use twinstep_config::machine::Ptp;
 
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -188,6 +189,8 @@ pub struct Subject {
     interface: Option<String>,
     /// Priority of the cycle thread under SCHED_FIFO.
     priority: u8,
+    /// How ptp4l is asked, where the configuration says so.
+    ptp: Option<Ptp>,
 }
 
 impl Subject {
@@ -210,7 +213,15 @@ impl Subject {
             online,
             interface,
             priority,
+            ptp: None,
         }
+    }
+
+    /// The same, with ptp4l as the configuration has it.
+    #[must_use]
+    pub fn with_ptp(mut self, ptp: Option<Ptp>) -> Self {
+        self.ptp = ptp;
+        self
     }
 
     /// The cycle's core.

@@ -1,5 +1,3 @@
-//! Bytes of the standard, there and back.
-
 use super::*;
 use proptest::prelude::*;
 
