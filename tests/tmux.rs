@@ -1,6 +1,6 @@
 //! A terminal of 80x24 to look at and type into, for tests of what a person sees.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::Place;
@@ -95,6 +95,25 @@ impl Tmux {
             }
         }
         panic!("{missing:?} is missing on\n{last}")
+    }
+
+    /// The terminal goes away under whoever runs in it. Waits until the process whose number stands in the file `pid` has ended.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn hang_up(&self, pid: &Path) {
+        let text = std::fs::read_to_string(pid);
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", pid.display()));
+        let process = Path::new("/proc").join(text.trim());
+        assert!(process.exists(), "{} has ended before", process.display());
+        self.command(&["kill-server"]);
+        // Each look is a program that takes milliseconds.
+        let looks = |_| Command::new("true").status().is_ok() && !process.exists();
+        let ended = (0..LOOKS).any(looks);
+        if !ended {
+            let _ = Command::new("kill").args(["-KILL", text.trim()]).status();
+        }
+        assert!(ended, "it goes on without its terminal");
     }
 
     /// Looks until the session has ended.

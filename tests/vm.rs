@@ -3,7 +3,9 @@
 //! Time is emulated there and proves nothing; what the kernel does is real.
 
 use crate::{release_binary, root, skip};
+use serde_json::Value;
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -63,4 +65,49 @@ pub fn inside(test: &str, cpus: u32, append: &str, files: &[&Path]) -> bool {
     assert!(run.status.success(), "{said}{complained}");
     print!("{said}");
     false
+}
+
+/// The output of a program that must not fail.
+///
+/// # Panics
+/// Where it fails.
+pub fn told(program: &str, args: &str) -> String {
+    let output = Command::new(program).args(args.split(' ')).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(output.status.success(), "{program} {args}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Lays a cable whose ends have four transmit queues each.
+///
+/// # Panics
+/// Where that fails.
+pub fn lay(ends: [&str; 2]) {
+    let [a, b] = ends;
+    let queues = "numtxqueues 4 numrxqueues 4";
+    told(
+        "ip",
+        &format!("link add {a} {queues} type veth peer name {b} {queues}"),
+    );
+    for end in ends {
+        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6"), "1");
+        told("ip", &format!("link set {end} up"));
+    }
+}
+
+/// Queueing disciplines and links, by name only: what is to be the same before and after.
+///
+/// # Panics
+/// Where `ip` or `tc` fail.
+#[must_use]
+pub fn as_found() -> (Vec<String>, Vec<String>) {
+    let list = |text: String, key: &str| -> Vec<String> {
+        let all: Vec<Value> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        all.iter()
+            .map(|one| format!("{} {}", one[key], one["kind"]))
+            .collect()
+    };
+    let qdiscs = list(told("tc", "-j qdisc show"), "dev");
+    (qdiscs, list(told("ip", "-j link show"), "ifname"))
 }

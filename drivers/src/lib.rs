@@ -7,6 +7,7 @@ pub mod frame;
 pub mod link;
 pub mod net;
 pub mod object_map;
+pub mod ptp;
 pub mod recording;
 pub mod rng;
 pub mod segment;

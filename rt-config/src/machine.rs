@@ -19,7 +19,8 @@ pub use press::{
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use realtime::{
-    DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Realtime, RealtimeNic, Wait,
+    ClockSource, CycleClock, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Ptp, Realtime,
+    RealtimeNic, Wait,
 };
 pub use recording::{AxisColumns, Column, RecordingMap, StationColumns};
 pub use shared::{Controller, Shared};

@@ -15,7 +15,7 @@ pub(crate) use axis::{
     PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
-pub(crate) use realtime::{RealtimeNicTable, RealtimeTable};
+pub(crate) use realtime::{ClockTable, PtpTable, RealtimeNicTable, RealtimeTable};
 pub(crate) use shared::SharedTable;
 pub(crate) use signature::{HealthyTable, SignatureTable};
 

@@ -75,6 +75,8 @@ const TRUST: &[&str] = &[
     "timing_valid",
     "virtual_machine",
     "wait",
+    "workers",
+    "workers_granted",
 ];
 /// Those of them that are yes or no.
 const FLAGS: &[&str] = &[

@@ -227,3 +227,87 @@ fn statuswords(rows: &str) -> impl Iterator<Item = Vec<u16>> + '_ {
         columns.iter().map(|at| cells[*at].parse().ok()).collect()
     })
 }
+
+#[test]
+fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
+    const TEST: &str = "an_isolated_core_of_the_command_line_is_seen_and_taken";
+    if !vm::inside(TEST, 3, "isolcpus=managed_irq,domain,1 irq_affinity=0", &[]) {
+        return;
+    }
+    let place = Place::new();
+    let doctor = |more: &str| {
+        let run = place.run(Path::new(vm::BINARY), &format!("doctor --json {more}"));
+        run.fine().lines()
+    };
+    let lines = doctor("");
+    let verdict = |lines: &[Value], name: &str| {
+        let check = lines.iter().find(|line| line["name"] == name);
+        let check = check.unwrap_or_else(|| panic!("no {name}"));
+        let word = |key: &str| check[key].as_str().unwrap().to_owned();
+        (word("verdict"), word("value"))
+    };
+    for line in &lines {
+        println!("{line}");
+    }
+    for (name, expected, part) in [
+        ("kernel.realtime", "ok", "PREEMPT_RT, 6."),
+        ("kernel.hypervisor", "bad", "virtual machine"),
+        (
+            "kernel.command_line",
+            "warn",
+            "irq_affinity= is irqaffinity=",
+        ),
+        ("isolation.core", "ok", "cycle on core 1 of 0-2"),
+        ("isolation.isolated", "ok", "isolcpus 1"),
+        ("rights.sched_fifo", "ok", ""),
+        ("rights.lock_memory", "ok", ""),
+        ("clock.tai", "warn", "0 s"),
+    ] {
+        let (found, value) = verdict(&lines, name);
+        assert!(
+            found == expected && value.contains(part),
+            "{name}: {found} {value}"
+        );
+    }
+    let summary = lines.last().unwrap();
+    let trust = &summary["trust"];
+    for (key, expected) in [
+        ("realtime_kernel", true),
+        ("sched_fifo", true),
+        ("memory_locked", true),
+        ("isolated", true),
+        ("virtual_machine", true),
+        // Whatever the kernel grants: its host decides when it runs.
+        ("timing_valid", false),
+    ] {
+        assert_eq!(trust[key], expected, "{key}: {trust}");
+    }
+    assert_eq!(summary["core"], 1);
+    // Another core is not isolated, and it is said.
+    let (found, value) = verdict(&doctor("--core 2"), "isolation.isolated");
+    assert!(found != "ok", "{value}");
+
+    // The cycle takes the isolated core by itself, and any other where it is named.
+    let mut child = demo(&place).spawn().unwrap();
+    assert_eq!(cycle_thread(&mut child).allowed, "1");
+    let trust = summary_of(child, "trust");
+    assert_eq!(
+        (&trust["core"], &trust["isolated"]),
+        (&1.into(), &true.into())
+    );
+    let cell = fs::read_to_string(vm::PRESS_CELL).unwrap();
+    for (core, isolated) in [("1", true), ("2", false)] {
+        let text = format!("{cell}\n[realtime]\ncore = {core}\n");
+        let config = place.file("core.toml", text);
+        let args = ["run", config.to_str().unwrap(), "--json"];
+        let mut child = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
+        assert_eq!(cycle_thread(&mut child).allowed, core);
+        let trust = summary_of(child, "trust");
+        assert_eq!(trust["isolated"], isolated, "{trust}");
+    }
+}
+
+/// One key of a run's summary, once it is ended.
+fn summary_of(child: Child, key: &str) -> Value {
+    summary(child)[key].clone()
+}

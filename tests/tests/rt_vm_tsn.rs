@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use twinstep_drivers::link::Link;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_tests::run::Place;
-use twinstep_tests::vm;
+use twinstep_tests::vm::{self, as_found, lay, told};
 
 const MQPRIO: &str = r#"
 qdisc = "mqprio"
@@ -37,42 +37,6 @@ classes = [0, 0, 0, 1]
 launch_class = 1
 delta = "300us"
 "#;
-
-/// The output of a program that must not fail.
-fn told(program: &str, args: &str) -> String {
-    let output = Command::new(program)
-        .args(args.split(' '))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{program} {args}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Lays a cable whose ends have four transmit queues each.
-fn lay(ends: [&str; 2]) {
-    let [a, b] = ends;
-    let queues = "numtxqueues 4 numrxqueues 4";
-    told(
-        "ip",
-        &format!("link add {a} {queues} type veth peer name {b} {queues}"),
-    );
-    for end in ends {
-        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6"), "1");
-        told("ip", &format!("link set {end} up"));
-    }
-}
-
-/// Queueing disciplines and links, by name only: what is to be the same before and after.
-fn as_found() -> (Vec<String>, Vec<String>) {
-    let list = |text: String, key: &str| -> Vec<String> {
-        let all: Value = serde_json::from_str(&text).unwrap();
-        let all = all.as_array().unwrap().iter();
-        all.map(|one| format!("{} {}", one[key], one["kind"]))
-            .collect()
-    };
-    let qdiscs = list(told("tc", "-j qdisc show"), "dev");
-    (qdiscs, list(told("ip", "-j link show"), "ifname"))
-}
 
 /// The press cell, simulated in the process, with a `[tsn]` on `interface`; a multiple of its period fits all the gates here.
 fn configuration(place: &Place, interface: &str, tsn: &str) -> String {

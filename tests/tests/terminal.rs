@@ -4,7 +4,9 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-use twinstep_tests::run::Place;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Command;
+use twinstep_tests::run::{Place, json_lines};
 use twinstep_tests::tmux::Tmux;
 use twinstep_tests::{binary, program};
 
@@ -87,4 +89,45 @@ fn the_live_view_shows_axes_and_budgets_and_quits() {
     // What was seen is stored.
     let events = place.twinstep(&format!("events --state {} --json", state.display()));
     assert_eq!(events.fine().lines()[0]["source"], "gantry");
+}
+
+#[test]
+fn a_run_whose_terminal_goes_away_ends() {
+    let Some(program) = program("a_run_whose_terminal_goes_away_ends", "tmux") else {
+        return;
+    };
+    let place = Place::new();
+    let (state, pid) = (place.path("state"), place.path("pid"));
+    let line = format!(
+        "echo $$ > {}; exec {} demo --state {}",
+        pid.display(),
+        binary().display(),
+        state.display()
+    );
+    let tmux = Tmux::start(program, &place, &line);
+    let _ = tmux.shows(&["twinstep  demo", "infeed"]);
+    tmux.hang_up(&pid);
+}
+
+#[test]
+fn a_hang_up_stops_a_run_in_order() {
+    let place = Place::new();
+    let args = "demo --json --cycles 3600000 --inject frame_loss:bus:count=3@100ms";
+    let mut child = place
+        .command(binary(), args.split_whitespace())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = String::new();
+    // Its first event says that it cycles. Terminals and shells both tell of a hang-up.
+    out.read_line(&mut lines).unwrap();
+    let pid = child.id().to_string();
+    for _ in 0..2 {
+        let told = Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(told.unwrap().success());
+    }
+    out.read_to_string(&mut lines).unwrap();
+    assert!(child.wait().unwrap().success(), "{lines}");
+    let summary = json_lines(&lines).pop().unwrap();
+    assert_eq!(summary["type"], "summary", "{lines}");
 }

@@ -26,6 +26,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "the time driver that EtherCAT timers link to by symbol, and waking of hand-polled futures",
     ),
     (
+        "drivers/src/link/launch.rs",
+        "system calls that give a frame its launch time, and read what became of it",
+    ),
+    (
         "drivers/src/link/raw_socket.rs",
         "system calls on a packet socket",
     ),

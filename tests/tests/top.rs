@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command};
 
 use serde_json::Value;
-use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::cable::{Cable, ENDS};
+use twinstep_tests::run::{Place, json_lines, shipped};
+use twinstep_tests::sim::{Sim, interrupt};
 use twinstep_tests::tmux::Tmux;
 use twinstep_tests::{binary, program};
 
@@ -22,11 +24,15 @@ struct Demo {
 }
 
 impl Demo {
-    /// Starts it; its first event says that its socket is there.
+    /// Starts it with a socket of its own name.
     fn start(place: &Place) -> Self {
-        let args = format!(
-            "demo --json --cycles 3600000 --inject frame_loss:bus:count=3@100ms --control {SOCKET}"
-        );
+        Self::with(place, &format!("--control {SOCKET}"))
+    }
+
+    /// Starts it; its first event says that its socket is there.
+    fn with(place: &Place, more: &str) -> Self {
+        let args =
+            format!("demo --json --cycles 3600000 --inject frame_loss:bus:count=3@100ms {more}");
         let mut child = place
             .command(binary(), args.split_whitespace())
             .spawn()
@@ -159,8 +165,8 @@ fn top_shows_asks_freezes_saves_and_gives_the_terminal_back() {
     tmux.key("?");
     let _ = tmux.shows(&["quit; the run goes on"]);
     tmux.key("q");
-    // The screen is the shell's again, and the second one draws upon it.
-    let _ = tmux.shows(&header);
+    // The second one begins with the budgets; the first one has ended on its keys.
+    let _ = tmux.shows(&["press cell", "wake late"]);
     let pid = std::fs::read_to_string(place.path("pid")).unwrap();
     signal("TERM", pid.trim().parse().unwrap());
     let last = tmux.shows(&["before", "first 0", "second 0"]);
@@ -204,7 +210,7 @@ fn top_without_a_screen_prints_lines_and_ends_with_the_run() {
     );
     demo.stop();
     assert!(top.wait().unwrap().success());
-    // Neither a pipe nor a machine that does not run is a screen.
+    // A pipe is no screen, and nobody watches what does not run.
     let again = Demo::start(&place);
     place.refuse(
         &format!("top --socket {SOCKET}"),
@@ -213,6 +219,98 @@ fn top_without_a_screen_prints_lines_and_ends_with_the_run() {
     );
     again.stop();
     place.refuse(&format!("top --socket {SOCKET}"), 1, &[SOCKET]);
-    let other = place.file("other.toml", "nonsense");
-    place.refuse(&format!("top {}", other.display()), 2, &["other.toml"]);
+}
+
+#[test]
+fn top_finds_the_run_of_a_machine() {
+    let place = Place::new();
+    // Two runs of the press cell, of which one has a socket that nobody looks for.
+    let demos = [Demo::start(&place), Demo::with(&place, "")];
+    let mut top = place
+        .command(binary(), ["top", "--json"])
+        .arg(shipped("press-cell.toml"))
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(top.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    assert_eq!(json_lines(&line)[0]["pid"], demos[1].child.id());
+    let other = shipped("crank-press.toml");
+    place.refuse(
+        &format!("top {}", other.display()),
+        1,
+        &["no running twinstep with the machine"],
+    );
+    let wrong = place.file("wrong.toml", "nonsense");
+    place.refuse(&format!("top {}", wrong.display()), 2, &["wrong.toml"]);
+    demos.into_iter().for_each(Demo::stop);
+    assert!(top.wait().unwrap().success());
+}
+
+#[test]
+fn the_link_of_a_real_bus_is_told_up_and_down() {
+    const TEST: &str = "the_link_of_a_real_bus_is_told_up_and_down";
+    let Some(cable) = Cable::new(TEST) else {
+        return;
+    };
+    let place = Place::new();
+    // Both ends share the processor.
+    let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let text = text.replacen("period = \"1ms\"", "period = \"4ms\"", 1);
+    let config = place.file("cell.toml", text).display().to_string();
+    let mut sim = Sim::start(&cable, &config, &[]);
+    let socket = place.path(SOCKET).display().to_string();
+    let args = [
+        "run",
+        &config,
+        "--interface",
+        ENDS[0],
+        "--json",
+        "--control",
+        &socket,
+    ];
+    let mut run = cable
+        .command(binary(), args)
+        .env("XDG_STATE_HOME", place.path("state"))
+        .spawn()
+        .unwrap();
+    sim.wait_for_op();
+    // Until it cycles it answers that it does not.
+    let mut link = |state: &str| {
+        loop {
+            let asked = place.twinstep(&format!("status --json --control {SOCKET}"));
+            if asked.status.success() {
+                let status = asked.lines().remove(0);
+                let link = status["bus"]["links"][0].clone();
+                assert_eq!(link["name"], ENDS[0], "{status}");
+                if link["state"] == state {
+                    return status;
+                }
+            }
+            assert!(run.try_wait().unwrap().is_none(), "it has ended");
+        }
+    };
+    let status = link("up");
+    assert_eq!(status["simulated"], false);
+    let down = cable
+        .command("ip", ["link", "set", ENDS[0], "down"])
+        .output();
+    assert!(down.unwrap().status.success());
+    link("down");
+    interrupt(&run);
+    run.wait().unwrap();
+}
+
+#[test]
+fn a_top_whose_terminal_goes_away_ends() {
+    let Some(program) = program("a_top_whose_terminal_goes_away_ends", "tmux") else {
+        return;
+    };
+    let place = Place::new();
+    let demo = Demo::start(&place);
+    let top = format!("{} top --socket {SOCKET}", binary().display());
+    let tmux = Tmux::start(program, &place, &format!("echo $$ > pid; exec {top}"));
+    let _ = tmux.shows(&["press cell", "wake"]);
+    tmux.hang_up(&place.path("pid"));
+    demo.stop();
 }

@@ -4,6 +4,7 @@
 
 pub mod fault;
 pub mod in_process;
+pub mod launch;
 pub mod pcap;
 pub mod raw_socket;
 pub mod redundant;

@@ -7,14 +7,14 @@ use super::{Ends, Link, LinkError, MAX_FRAME, Side};
 use crate::clock::Clock;
 use std::ffi::CString;
 use std::io::Error;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// EtherType of EtherCAT.
 const ETH_P_ETHERCAT: u16 = 0x88a4;
 /// EtherType of UADP (OPC 10000-14).
 const ETH_P_UADP: u16 = 0xb62c;
 /// Shortest frame on Ethernet, without its check sequence (bytes); virtual interfaces do not pad by themselves.
-const MIN_FRAME: usize = 60;
+pub(super) const MIN_FRAME: usize = 60;
 /// How long a receive spins before it lets the processor go (ns): answers of a short segment are back by then.
 const SPIN_NS: u64 = 100_000;
 /// Bytes of published frames that wait.
@@ -192,6 +192,12 @@ impl RawSocket {
 
     fn wait(&self, timeout_ns: u64) {
         wait([self, self], timeout_ns);
+    }
+}
+
+impl AsFd for RawSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

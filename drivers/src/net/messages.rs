@@ -196,6 +196,37 @@ pub(super) fn differences(asked: &Options, found: &[u8]) -> Vec<String> {
     differ
 }
 
+/// Whether etf, as the kernel lists it, goes by CLOCK_TAI.
+pub(super) fn etf_is_tai(options: &[u8]) -> bool {
+    let parameters = attributes(options).find(|(kind, _)| *kind == ETF_PARMS);
+    let clock = parameters.and_then(|(_, value)| value.get(4..8));
+    clock == Some(&libc::CLOCK_TAI.to_ne_bytes())
+}
+
+/// First transmit queue, and their number, of the class that frames of `priority` are in; none where the queueing discipline
+/// has no classes.
+pub(super) fn queues_of(kind: &str, options: &[u8], priority: u8) -> Option<(u16, u16)> {
+    let map = match kind {
+        "mqprio" => options,
+        "taprio" => {
+            let found = attributes(options).find(|(kind, _)| *kind == taprio::PRIORITY_MAP);
+            found.map(|(_, value)| value)?
+        }
+        _ => return None,
+    };
+    let class = usize::from(*map.get(1 + usize::from(priority & 15))?);
+    let word = |at: usize| {
+        let bytes = map.get(at..at + 2)?;
+        bytes.try_into().ok().map(u16::from_ne_bytes)
+    };
+    // Behind classes, priorities and `hw` come the counts of 16 classes, then their offsets.
+    let counts = 1 + 16 + 1;
+    Some((
+        word(counts + 2 * 16 + 2 * class)?,
+        word(counts + 2 * class)?,
+    ))
+}
+
 /// The flags of taprio; the kernel says 0 where none were given.
 fn flags(bytes: &[u8]) -> Option<&[u8]> {
     let found = attributes(bytes).find(|(kind, _)| *kind == taprio::FLAGS);
@@ -301,6 +332,25 @@ mod tests {
         assert!(told[0].starts_with("flags: "), "{told:?}");
         let map = mqprio(&classes(), false);
         assert_eq!(differences(&map, &map.bytes[..40]).len(), 1);
+    }
+
+    #[test]
+    fn the_queues_of_a_priority_are_read_back() {
+        let map = mqprio(&classes(), false).bytes;
+        assert_eq!(queues_of("mqprio", &map, 3), Some((3, 1)));
+        assert_eq!(queues_of("mqprio", &map, 0), Some((0, 3)));
+        assert_eq!(queues_of("taprio", &schedule().bytes, 3), Some((3, 1)));
+        assert_eq!(queues_of("pfifo", &map, 3), None);
+        for cut in 0..52 {
+            assert_eq!(queues_of("mqprio", &map[..cut], 0), None, "{cut}");
+        }
+        let mut wild = map;
+        wild[1] = 255;
+        assert_eq!(queues_of("mqprio", &wild, 0), None);
+        assert!(etf_is_tai(&etf(5, false).bytes));
+        let mut other = etf(5, false).bytes;
+        other[8] = 1;
+        assert!(!etf_is_tai(&other) && !etf_is_tai(&[]));
     }
 
     #[test]

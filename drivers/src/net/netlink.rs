@@ -72,6 +72,15 @@ impl Netlink {
         }
     }
 
+    /// The interface of this index; none where there is none.
+    pub(super) fn link_at(&self, index: u32) -> io::Result<Option<LinkMessage>> {
+        let request = self.handle.link().get().match_index(index);
+        match self.wait(request.execute().try_next()) {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            other => other,
+        }
+    }
+
     pub(super) fn add_vlan(&self, name: &str, parent: u32, vlan: &VlanMap) -> io::Result<()> {
         let pcp = (0_u32..)
             .zip(vlan.pcp)
@@ -98,9 +107,17 @@ impl Netlink {
         self.wait(self.handle.link().del(index).execute())
     }
 
-    /// Administratively up.
-    pub(super) fn set_up(&self, index: u32) -> io::Result<()> {
-        let message = LinkUnspec::new_with_index(index).up().build();
+    /// All interfaces.
+    pub(super) fn links(&self) -> io::Result<Vec<LinkMessage>> {
+        self.wait(self.handle.link().get().execute().try_collect())
+    }
+
+    /// Administratively up, with a remark (its alias) that says whose it is.
+    pub(super) fn set_up(&self, index: u32, remark: &str) -> io::Result<()> {
+        let message = LinkUnspec::new_with_index(index)
+            .up()
+            .append_extra_attribute(LinkAttribute::IfAlias(remark.to_owned()))
+            .build();
         self.wait(self.handle.link().set(message).execute())
     }
 
@@ -221,6 +238,28 @@ pub(super) fn vlan_of(link: &LinkMessage) -> Option<VlanMap> {
         }
     }
     Some(vlan)
+}
+
+/// Name and remark of an interface; empty where it has none.
+pub(super) fn name_and_remark(link: &LinkMessage) -> (&str, &str) {
+    let (mut name, mut remark) = ("", "");
+    for one in &link.attributes {
+        match one {
+            LinkAttribute::IfName(text) => name = text,
+            LinkAttribute::IfAlias(text) => remark = text,
+            _ => {}
+        }
+    }
+    (name, remark)
+}
+
+/// Index of the interface that a VLAN's stands on; none for one that is no VLAN.
+pub(super) fn vlan_below(link: &LinkMessage) -> Option<u32> {
+    vlan_of(link)?;
+    link.attributes.iter().find_map(|one| match one {
+        LinkAttribute::Link(index) => Some(*index),
+        _ => None,
+    })
 }
 
 /// A refusal as an error of the system, with the kernel's own words where it sent some.

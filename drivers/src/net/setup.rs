@@ -1,12 +1,14 @@
 //! Sets what `[tsn]` asks for, all or nothing.
 
 use super::messages::{self, Options, differences};
-use super::netlink::{Listed, Netlink, vlan_of};
+use super::netlink::{Listed, Netlink, name_and_remark, vlan_below, vlan_of};
 use std::io;
 use twinstep_config::machine::{Qdisc, Tsn};
 
-/// Handle of our queueing discipline at the root; the kernel chooses from 0x8001 on.
+/// Handle of our queueing discipline at the root; the kernel chooses from 0x8001 on. By it a later run knows it as ours.
 const MAJOR: u16 = 0x7453;
+/// Alias of our VLAN's interface, for the same reason.
+const REMARK: &str = "twinstep";
 
 /// What went wrong. The interface is as it was found.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl NetError {
             Self::NoNetlink(_) => "this needs Linux with rtnetlink".to_owned(),
             Self::NoInterface(_) => "name an interface in [tsn] that is there".to_owned(),
             Self::Taken { remove, .. } => {
-                format!("if nobody needs it (a run that was killed leaves it): `{remove}`")
+                format!("if nobody needs it: `{remove}`")
             }
             Self::Refused { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
                 "CAP_NET_ADMIN is needed: run as root, or `setcap cap_net_raw,cap_net_admin=ep` on the program".to_owned()
@@ -107,10 +109,12 @@ pub struct Setup {
     qdisc_on: Option<u32>,
     /// Index of our VLAN's interface.
     vlan: Option<u32>,
+    left_behind: Vec<String>,
 }
 
 impl Setup {
-    /// Sets a VLAN and a queueing discipline, and reads both back.
+    /// Sets a VLAN and a queueing discipline, and reads both back. What a run that was killed has left on the interface is
+    /// taken back first: whoever calls this knows that no other run has it.
     ///
     /// # Errors
     /// [`NetError`]; whatever was set by then is taken back.
@@ -126,11 +130,41 @@ impl Setup {
             netlink,
             qdisc_on: None,
             vlan: None,
+            left_behind: Vec::new(),
         };
+        setup.clear(name, index)?;
         // An error on the way drops what there is by then.
         setup.queue(tsn, index)?;
         setup.tag(tsn, index)?;
         Ok(setup)
+    }
+
+    /// What a run that was killed had left on the interface, in words. It is gone.
+    pub fn left_behind(&self) -> &[String] {
+        &self.left_behind
+    }
+
+    /// Takes back what bears our marks.
+    fn clear(&mut self, name: &str, index: u32) -> Result<(), NetError> {
+        let refuse = |error| refused(name, "to take back what a killed run has left", error);
+        let links = self.netlink.links().map_err(refuse)?;
+        for link in links {
+            let (vlan, remark) = name_and_remark(&link);
+            if remark == REMARK && vlan_below(&link) == Some(index) {
+                let told = format!("the interface {vlan}");
+                let own = link.header.index;
+                self.netlink.delete_link(own).map_err(refuse)?;
+                self.left_behind.push(told);
+            }
+        }
+        let all = self.netlink.qdiscs(index).map_err(refuse)?;
+        let mut roots = all.iter().filter(|one| one.parent.is_none());
+        if let Some(root) = roots.find(|one| one.major == MAJOR) {
+            self.netlink.delete_root(index).map_err(refuse)?;
+            let told = format!("the queueing discipline {}", root.kind);
+            self.left_behind.push(told);
+        }
+        Ok(())
     }
 
     fn queue(&mut self, tsn: &Tsn, index: u32) -> Result<(), NetError> {
@@ -200,7 +234,7 @@ impl Setup {
         let found = made.as_ref().and_then(vlan_of);
         if let Some(made) = &made {
             self.vlan = Some(made.header.index);
-            self.netlink.set_up(made.header.index).map_err(refuse)?;
+            (self.netlink.set_up(made.header.index, REMARK)).map_err(refuse)?;
         }
         if found.as_ref() == Some(vlan) {
             return Ok(());

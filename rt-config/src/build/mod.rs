@@ -2,6 +2,7 @@
 
 mod axis;
 mod bus;
+mod clock;
 mod cycle;
 mod evaluation;
 mod health;
@@ -139,10 +140,12 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         .map(|raw| shared::shared(raw, file, whole.bus, whole.period_ns, check));
     let realtime = realtime::realtime(
         file.realtime.as_ref(),
+        bus.as_ref(),
         cycle.period_ns,
         axes.len() + presses.len(),
         check,
     );
+    let tsn = (file.tsn.as_ref()).map(|raw| tsn::tsn(raw, bus.as_ref(), cycle.period_ns, check));
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
         asset_id: file
@@ -164,11 +167,8 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         bus,
         publish: (file.publish.as_ref())
             .and_then(|publish| publish.uadp.as_ref())
-            .map(|uadp| pubsub::published(uadp, check)),
-        tsn: file
-            .tsn
-            .as_ref()
-            .map(|raw| tsn::tsn(raw, whole.period_ns, check)),
+            .map(|uadp| pubsub::published(uadp, tsn.as_ref(), whole.period_ns, check)),
+        tsn,
         axes,
         presses,
         stations,

@@ -3,7 +3,7 @@
 use super::bus::interface;
 use crate::check::Check;
 use crate::machine::{
-    DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, SubDevice, Vlan,
+    DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, SubDevice, Tsn, Vlan,
 };
 use crate::objects;
 use crate::raw::{BusTable, DataSetTable, UadpTable};
@@ -250,8 +250,16 @@ fn fill(one: &mut DataSet, table: &DataSetTable, subdevices: &[SubDevice], check
     }
 }
 
-/// What is published.
-pub(super) fn published(raw: &UadpTable, check: &mut Check) -> Publish {
+/// Latest launch of a frame, from the start of its cycle on (periods).
+const MAX_LAUNCH_PERIODS: u64 = 10;
+
+/// What is published. `tsn` is what is set on an interface.
+pub(super) fn published(
+    raw: &UadpTable,
+    tsn: Option<&Tsn>,
+    period_ns: u64,
+    check: &mut Check,
+) -> Publish {
     let keys = Keys {
         publisher_id: Some(&raw.publisher_id),
         writer_group_id: raw.writer_group_id.as_ref(),
@@ -259,8 +267,50 @@ pub(super) fn published(raw: &UadpTable, check: &mut Check) -> Publish {
         pcp: raw.pcp.as_ref(),
         destination: raw.destination.as_ref(),
     };
-    Publish {
+    let mut publish = Publish {
         interface: interface("interface", &raw.interface, check),
         stream: stream(&keys, check),
+        launch_offset_ns: None,
+    };
+    publish.launch_offset_ns = launch(raw, &publish, tsn, period_ns, check);
+    publish
+}
+
+/// The launch time, where it means something: etf drops frames of its class that have none, and nothing else keeps one.
+fn launch(
+    raw: &UadpTable,
+    publish: &Publish,
+    tsn: Option<&Tsn>,
+    period_ns: u64,
+    check: &mut Check,
+) -> Option<u64> {
+    let tsn = tsn.filter(|tsn| tsn.queues_for(&publish.interface));
+    let needed = tsn.is_some_and(|tsn| tsn.needs_launch_time(publish.priority()));
+    let Some(offset) = &raw.launch_offset else {
+        if needed {
+            check.problem(
+                &raw.interface.span,
+                "these frames go through etf, which drops frames without a launch time",
+                "the launch class of [tsn]",
+                "add the time from the start of the cycle on at which they leave, such as launch_offset = \"500us\"",
+            );
+        }
+        return None;
+    };
+    // A queueing discipline of somebody else is looked at when the run starts.
+    if tsn.is_some() && !needed {
+        check.problem(
+            &offset.span,
+            "`launch_offset` needs etf, and [tsn] sets something else for these frames",
+            "nobody keeps it",
+            "write qdisc = \"etf\", give the stream a `pcp` of the launch class, or leave launch_offset out",
+        );
     }
+    // A period that has a problem of its own is 0 here.
+    let longest_ns = if period_ns > 0 {
+        MAX_LAUNCH_PERIODS * period_ns
+    } else {
+        u64::MAX
+    };
+    Some(check.nanoseconds("launch_offset", offset, (1, longest_ns)))
 }

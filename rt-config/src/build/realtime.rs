@@ -1,8 +1,9 @@
 //! How the cycle gets its time: checked and built.
 
+use super::clock;
 use crate::check::Check;
 use crate::machine::{
-    DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Realtime, RealtimeNic, Wait,
+    Bus, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Realtime, RealtimeNic, Wait,
 };
 use crate::raw::{RealtimeNicTable, RealtimeTable};
 use crate::value::{At, Quantity, Time};
@@ -17,6 +18,7 @@ const MIN_DEADLINE_NS: u64 = 100_000;
 
 pub(super) fn realtime(
     raw: Option<&RealtimeTable>,
+    bus: Option<&Bus>,
     period_ns: u64,
     axes: usize,
     check: &mut Check,
@@ -76,6 +78,8 @@ pub(super) fn realtime(
             .nic
             .as_ref()
             .map_or_else(RealtimeNic::default, |raw| nic(raw, check)),
+        clock: (raw.clock.as_ref()).map(|raw| clock::clock(raw, bus, period_ns, check)),
+        ptp: raw.ptp.as_ref().map(|raw| clock::ptp(raw, check)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bus;
 use crate::check::{Check, duration};
-use crate::machine::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES};
+use crate::machine::{Bus, Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES};
 use crate::machine::{Qdisc, Tsn, VlanMap};
 use crate::raw::TsnTable;
 use crate::value::{At, Span};
@@ -18,7 +18,7 @@ const MAX_NS: u64 = 1_000_000_000;
 /// Latest start of the list of gates (ns): 2^53, which every quantity of time can hold.
 const MAX_BASE_NS: u64 = 1 << 53;
 
-pub(super) fn tsn(raw: &TsnTable, period_ns: u64, check: &mut Check) -> Tsn {
+pub(super) fn tsn(raw: &TsnTable, on: Option<&Bus>, period_ns: u64, check: &mut Check) -> Tsn {
     let interface = bus::interface("interface", &raw.interface, check);
     let vlan = vlan(raw, &interface, check);
     let qdisc = qdisc(raw, period_ns, check);
@@ -34,13 +34,30 @@ pub(super) fn tsn(raw: &TsnTable, period_ns: u64, check: &mut Check) -> Tsn {
         within("bus_priority", priority, (0, PRIORITIES as u16 - 1), check);
         priority.value as u8
     });
-    Tsn {
+    let tsn = Tsn {
         interface,
         vlan,
         qdisc,
         bus_priority,
         offload: raw.offload,
+    };
+    let on_it = |bus: &Bus| {
+        bus.interface
+            .as_ref()
+            .is_some_and(|name| tsn.queues_for(name))
+    };
+    let sends = |bus: &&Bus| bus.tap.is_none() && bus.pubsub.is_none();
+    if on.filter(sends).is_some_and(on_it) && tsn.needs_launch_time(bus_priority) {
+        check.problem(
+            raw.bus_priority
+                .as_ref()
+                .map_or(&raw.interface.span, |priority| &priority.span),
+            "frames of the bus have no launch time, and etf would drop them",
+            "the bus is in the launch class",
+            "give the bus a `bus_priority` of another class, or an interface of its own",
+        );
     }
+    tsn
 }
 
 /// Whether `value` is at most `max`; says so where it is not.

@@ -114,4 +114,13 @@ pub struct Publish {
     pub interface: String,
     /// The stream.
     pub stream: Stream,
+    /// Launch time of its frames, from the start of their cycle on (ns); none: they leave when they are ready.
+    pub launch_offset_ns: Option<u64>,
+}
+
+impl Publish {
+    /// Priority of its frames (`SO_PRIORITY`, 0 to 7).
+    pub fn priority(&self) -> u8 {
+        self.stream.vlan.map_or(0, |vlan| vlan.priority)
+    }
 }

@@ -25,6 +25,64 @@ pub struct Realtime {
     pub wait: Wait,
     /// The network interface of the bus.
     pub nic: RealtimeNic,
+    /// A clock that the starts of the cycle are held against; none: CLOCK_MONOTONIC, and distributed clocks where there are.
+    pub clock: Option<CycleClock>,
+    /// Whether ptp4l keeps the clock of this computer; none: nobody asks.
+    pub ptp: Option<Ptp>,
+}
+
+/// A clock beside CLOCK_MONOTONIC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CycleClock {
+    /// Which.
+    pub source: ClockSource,
+    /// Starts lie on whole periods of it and this much later (ns), below the period.
+    pub phase_ns: u64,
+    /// The cycle follows it; else it is only told how far it is off.
+    pub follow: bool,
+}
+
+/// See [`CycleClock`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClockSource {
+    /// CLOCK_TAI.
+    Tai,
+    /// The device of a PTP hardware clock.
+    Device(String),
+}
+
+impl ClockSource {
+    /// As it is written.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tai => "tai",
+            Self::Device(path) => path,
+        }
+    }
+}
+
+/// How ptp4l is asked, and what is expected of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ptp {
+    /// Its management socket; none: where it usually is.
+    pub socket: Option<String>,
+    /// PTP domain.
+    pub domain: u8,
+    /// Largest offset from the grandmaster (ns).
+    pub max_offset_ns: u64,
+    /// Longest time without a Sync message (ns).
+    pub max_silence_ns: u64,
+}
+
+impl Default for Ptp {
+    fn default() -> Self {
+        Self {
+            socket: None,
+            domain: 0,
+            max_offset_ns: 1_000,
+            max_silence_ns: 3_000_000_000,
+        }
+    }
 }
 
 impl Default for Realtime {
@@ -37,6 +95,8 @@ impl Default for Realtime {
             require: false,
             wait: Wait::Auto,
             nic: RealtimeNic::default(),
+            clock: None,
+            ptp: None,
         }
     }
 }

@@ -80,4 +80,21 @@ impl Tsn {
         let vlan = self.vlan.as_ref()?;
         Some(format!("{}.{}", self.interface, vlan.id))
     }
+
+    /// Whether frames on `interface`, which may be that of the VLAN, pass the queueing discipline.
+    pub fn queues_for(&self, interface: &str) -> bool {
+        self.qdisc.is_some()
+            && (self.interface == interface || self.vlan_interface().as_deref() == Some(interface))
+    }
+
+    /// Whether frames of this priority (0 to 15) need a launch time: etf drops those that have none.
+    pub fn needs_launch_time(&self, priority: u8) -> bool {
+        let Some(Qdisc::Etf { below, .. }) = &self.qdisc else {
+            return false;
+        };
+        below.as_ref().is_none_or(|(classes, class)| {
+            // The kernel looks at four bits.
+            classes.of_priority.get(usize::from(priority & 15)) == Some(class)
+        })
+    }
 }

@@ -1,6 +1,6 @@
 //! OPC UA PubSub over Ethernet, as it is written.
 
-use crate::value::At;
+use crate::value::{At, Quantity, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,4 +43,7 @@ pub(crate) struct UadpTable {
     pub(crate) pcp: Option<At<u8>>,
     /// Destination address, "01:00:5e:7f:00:01" unless given.
     pub(crate) destination: Option<At<String>>,
+    /// Frames leave so long after the start of their cycle, by launch times that the queueing discipline etf keeps. Without it
+    /// they leave when they are ready.
+    pub(crate) launch_offset: Option<Quantity<Time>>,
 }

@@ -24,6 +24,36 @@ pub(crate) struct RealtimeTable {
     pub(crate) wait: Option<At<String>>,
     /// The network interface of the bus; what is not given stays as it is.
     pub(crate) nic: Option<RealtimeNicTable>,
+    /// A clock that the starts of the cycle lie on; without it they follow the distributed clocks, or CLOCK_MONOTONIC.
+    pub(crate) clock: Option<ClockTable>,
+    /// Whether ptp4l keeps this computer's clock: watched, and told in the status.
+    pub(crate) ptp: Option<PtpTable>,
+}
+
+/// A clock beside CLOCK_MONOTONIC, for the starts of the cycle.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClockTable {
+    /// "tai" (CLOCK_TAI), or the device of a PTP hardware clock such as "/dev/ptp0".
+    pub(crate) source: At<String>,
+    /// Starts lie on whole periods of the clock and this much later, "0us" unless given.
+    pub(crate) phase: Option<Quantity<Time>>,
+    /// The cycle follows this clock. Where false it follows what it would without, and how far it is off is only told.
+    pub(crate) follow: Option<At<bool>>,
+}
+
+/// ptp4l (linuxptp), asked once a second over its management socket.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PtpTable {
+    /// Its socket; "/var/run/ptp4l", or "/var/run/ptp4lro" where that one may not be used, unless given.
+    pub(crate) socket: Option<At<String>>,
+    /// PTP domain, 0 unless given.
+    pub(crate) domain: Option<At<u16>>,
+    /// Offset from the grandmaster beyond which the clock is not good enough, "1us" unless given.
+    pub(crate) max_offset: Option<Quantity<Time>>,
+    /// Time without a Sync message after which it is not followed any more, "3s" unless given.
+    pub(crate) max_silence: Option<Quantity<Time>>,
 }
 
 /// The network interface of the bus. What is set here is read back, and restored when the run ends.

@@ -1,7 +1,7 @@
 //! `[realtime]`: what it means, and what is refused.
 
 use super::errors::wrong;
-use crate::machine::{Overrun, Policy, Realtime, RealtimeNic, Wait};
+use crate::machine::{ClockSource, CycleClock, Overrun, Policy, Ptp, Realtime, RealtimeNic, Wait};
 use crate::{PRESS_CELL, load};
 
 #[test]
@@ -39,6 +39,7 @@ fn every_key_is_read() {
                 rx_coalescing_us: Some(0),
                 tx_coalescing_us: Some(10),
             },
+            ..Realtime::default()
         }
     );
 }
@@ -165,4 +166,65 @@ fn periods_of_every_length_are_taken() {
             load(&text, "it.toml").unwrap_or_else(|error| panic!("{period}: {}", error.plain()));
         assert!((31_250..=10_000_000).contains(&cell.cycle.period_ns));
     }
+}
+
+#[test]
+fn the_clock_of_the_cycle_and_its_keeper_are_read() {
+    let keys = "[realtime.clock]\nsource = \"tai\"\nphase = \"250us\"\n\
+        [realtime.ptp]\nsocket = \"/run/ptp\"\ndomain = 24\nmax_offset = \"50us\"\nmax_silence = \"10s\"\n";
+    let text = format!("{PRESS_CELL}\n{keys}");
+    let realtime = load(&text, "it.toml").unwrap().realtime;
+    assert_eq!(
+        realtime.clock,
+        Some(CycleClock {
+            source: ClockSource::Tai,
+            phase_ns: 250_000,
+            follow: true,
+        })
+    );
+    assert_eq!(
+        realtime.ptp,
+        Some(Ptp {
+            socket: Some("/run/ptp".into()),
+            domain: 24,
+            max_offset_ns: 50_000,
+            max_silence_ns: 10_000_000_000,
+        })
+    );
+    let device = text.replace("\"tai\"", "\"/dev/ptp1\"\nfollow = false");
+    let clock = load(&device, "it.toml").unwrap().realtime.clock.unwrap();
+    assert_eq!((clock.source.name(), clock.follow), ("/dev/ptp1", false));
+    let bare = format!("{PRESS_CELL}\n[realtime.ptp]\n");
+    let bare = load(&bare, "it.toml").unwrap().realtime;
+    assert_eq!(bare.ptp, Some(Ptp::default()));
+
+    let check = |from, to, words| wrong(&text, from, to, words);
+    check("\"tai\"", "\"utc\"", "this clock is not known");
+    check(
+        "phase = \"250us\"",
+        "phase = \"1ms\"",
+        "`phase` must be 0ns to",
+    );
+    check("\"/run/ptp\"", "\"run/ptp\"", "`socket` must be a path");
+    check("domain = 24", "domain = 256", "no PTP domain 256");
+    check(
+        "max_silence = \"10s\"",
+        "max_silence = \"10ms\"",
+        "`max_silence` must be 1s to",
+    );
+    check(
+        "max_offset = \"50us\"",
+        "max_offset = \"0us\"",
+        "`max_offset` must be 1ns to 1s",
+    );
+    let tapped = text.replacen(
+        "[bus]\n",
+        "[bus]\nkind = \"tap\"\ninterface = \"eth1\"\n",
+        1,
+    );
+    let plain = load(&tapped, "it.toml").unwrap_err().plain();
+    assert!(
+        plain.contains("begins with the frames of others"),
+        "{plain}"
+    );
 }

@@ -173,3 +173,65 @@ fn what_belongs_together_is_missed() {
     let plain = load(&nothing, "it.toml").unwrap_err().plain();
     assert!(plain.contains("neither a VLAN nor"), "{plain}");
 }
+
+#[test]
+fn launch_times_are_given_where_somebody_keeps_them() {
+    let publish = |keys: &str| {
+        format!("[publish.uadp]\ninterface = \"eth1\"\npublisher_id = 9\npcp = 3\n{keys}\n")
+    };
+    let offset = "launch_offset = \"600us\"";
+    let load = |tsn: &str, keys: &str| load(&cell(&format!("{tsn}{}", publish(keys))), "it.toml");
+    let launched = load(ETF, offset).unwrap();
+    let (tsn, published) = (launched.tsn.unwrap(), launched.publish.unwrap());
+    assert_eq!(published.launch_offset_ns, Some(600_000));
+    assert_eq!(published.priority(), 3);
+    assert!(tsn.needs_launch_time(3) && !tsn.needs_launch_time(2) && !tsn.needs_launch_time(200));
+    assert!(tsn.queues_for("eth1") && !tsn.queues_for("eth1.5") && !tsn.queues_for("eth2"));
+    // Somebody else may have set etf.
+    assert!(load("", offset).is_ok());
+    assert!(
+        load("", "")
+            .unwrap()
+            .publish
+            .unwrap()
+            .launch_offset_ns
+            .is_none()
+    );
+    for (tsn, keys, words) in [
+        (ETF, "", "etf, which drops frames without a launch time"),
+        (TAPRIO, offset, "[tsn] sets something else for these frames"),
+        (
+            ETF,
+            "launch_offset = \"11ms\"",
+            "`launch_offset` must be 1ns to 10ms",
+        ),
+        (
+            ETF,
+            "launch_offset = \"0us\"",
+            "`launch_offset` must be 1ns to 10ms",
+        ),
+    ] {
+        let plain = load(tsn, keys).expect_err(words).plain();
+        assert!(plain.contains(words), "{words}: {plain}");
+    }
+    // Another class of the same interface needs none, and its frames may not have one.
+    let other = |keys: &str| publish(keys).replace("pcp = 3", "pcp = 2");
+    assert!(crate::load(&cell(&format!("{ETF}{}", other(""))), "it.toml").is_ok());
+    let plain = crate::load(&cell(&format!("{ETF}{}", other(offset))), "it.toml").unwrap_err();
+    assert!(plain.plain().contains("`launch_offset` needs etf"));
+}
+
+#[test]
+fn the_bus_is_kept_out_of_the_launch_class() {
+    let bus = |tsn: &str| cell(tsn).replacen("[bus]\n", "[bus]\ninterface = \"eth1\"\n", 1);
+    assert!(load(&bus(ETF), "it.toml").is_ok());
+    let same = ETF.replace("delta", "bus_priority = 3\ndelta");
+    let plain = load(&bus(&same), "it.toml").unwrap_err().plain();
+    assert!(plain.contains("etf would drop them"), "{plain}");
+    assert!(
+        load(&cell(&same), "it.toml").is_ok(),
+        "the bus is elsewhere"
+    );
+    let all = "[tsn]\ninterface = \"eth1\"\nqdisc = \"etf\"\ndelta = \"200us\"\n";
+    assert!(load(&bus(all), "it.toml").is_err());
+}

@@ -31,6 +31,74 @@ pub fn tai_offset_s() -> i64 {
     })
 }
 
+/// Another clock beside CLOCK_MONOTONIC.
+#[derive(Debug)]
+pub enum OtherClock {
+    /// CLOCK_TAI.
+    Tai,
+    /// The clock of a device such as `/dev/ptp0`.
+    Device(std::fs::File),
+}
+
+/// The two clocks, read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pair {
+    /// CLOCK_MONOTONIC (ns), halfway between a reading before and one after the other clock's.
+    pub monotonic_ns: u64,
+    /// The other clock (ns).
+    pub other_ns: u64,
+    /// Time between those two readings (ns): the other clock was read somewhere in it.
+    pub width_ns: u64,
+}
+
+impl Pair {
+    /// What the other clock shows when CLOCK_MONOTONIC shows `monotonic_ns`, if both go on as they do (ns).
+    pub const fn other_at_ns(&self, monotonic_ns: u64) -> u64 {
+        let later = monotonic_ns.wrapping_sub(self.monotonic_ns);
+        self.other_ns.saturating_add_signed(later.cast_signed())
+    }
+}
+
+impl OtherClock {
+    /// Opens the clock of a device.
+    ///
+    /// # Errors
+    /// The device cannot be opened, or is no clock.
+    pub fn device(path: &str) -> std::io::Result<Self> {
+        let clock = Self::Device(std::fs::File::open(path)?);
+        clock.read_ns()?;
+        Ok(clock)
+    }
+
+    fn read_ns(&self) -> std::io::Result<u64> {
+        let time = match self {
+            Self::Tai => clock_gettime_dynamic(DynamicClockId::Tai),
+            Self::Device(file) => clock_gettime_dynamic(DynamicClockId::Dynamic(file.as_fd())),
+        };
+        Ok(to_ns(time?))
+    }
+
+    /// Reads both clocks. None where the other clock has gone.
+    pub fn read_once(&self) -> Option<Pair> {
+        let before_ns = monotonic_ns();
+        let other_ns = self.read_ns().ok()?;
+        let width_ns = monotonic_ns().saturating_sub(before_ns);
+        Some(Pair {
+            monotonic_ns: before_ns + width_ns / 2,
+            other_ns,
+            width_ns,
+        })
+    }
+
+    /// The same, three times, of which the reading counts that was done soonest: a thread that is stopped halfway reads
+    /// something else.
+    pub fn pair(&self) -> Option<Pair> {
+        let best = self.read_once()?;
+        let others = (0..2).filter_map(|_| self.read_once());
+        others.chain([best]).min_by_key(|pair| pair.width_ns)
+    }
+}
+
 /// Whether the clock of a device such as `/dev/ptp0` runs: read twice, a millisecond apart.
 ///
 /// # Errors
@@ -106,6 +174,20 @@ mod tests {
             wait_until_ns(deadline_ns, spin_ns);
             assert!(monotonic_ns() >= deadline_ns, "{spin_ns}");
         }
+    }
+
+    #[test]
+    fn two_clocks_are_read_together() {
+        let pair = OtherClock::Tai.pair().unwrap();
+        assert!(pair.other_ns > 1_577_836_800 * NS_PER_S);
+        let later = pair.other_at_ns(pair.monotonic_ns + 1_000);
+        assert_eq!(later, pair.other_ns + 1_000);
+        assert_eq!(
+            pair.other_at_ns(pair.monotonic_ns - 1_000),
+            pair.other_ns - 1_000
+        );
+        assert!(OtherClock::device("/dev/null").is_err());
+        assert!(OtherClock::device("/dev/no-such-clock").is_err());
     }
 
     #[test]

@@ -5,8 +5,10 @@
 use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
 use crate::coast_watch::CoastLine;
+use crate::cycle_clock::ClockLine;
 use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
+use crate::launch::LaunchLine;
 use crate::names::RunInfo;
 use crate::phases::{Phase, PhaseFigures};
 use crate::shared::SharedLine;
@@ -360,6 +362,12 @@ pub struct SummaryLine {
     pub bus: BusLine,
     /// The cycle against SYNC0; none without distributed clocks, and in the first 2 s.
     pub phase: Option<PhaseLine>,
+    /// What became of launch times; absent where none are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<LaunchLine>,
+    /// The clock that the cycle was held against; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockLine>,
     /// What the twins had to do without.
     pub coast: CoastLine,
     /// The shared memory; absent where nothing is shared.

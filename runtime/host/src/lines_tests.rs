@@ -145,6 +145,8 @@ pub(crate) fn summary() -> SummaryLine {
             lost: 1,
             ..BusLine::default()
         },
+        launch: None,
+        clock: None,
         phase: Some(PhaseLine {
             p50_ns: 5,
             p99_ns: 6,

@@ -3,6 +3,7 @@
 //! It runs in a thread of normal priority and only looks: `p` freezes the picture, never the machine.
 
 use crate::error::HostError;
+use crate::keyboard;
 use crate::lines::EventRecord;
 use crate::names::{Names, RunInfo};
 use crate::phases::{Phase, PhaseSnapshot};
@@ -114,7 +115,7 @@ fn show(
             events.try_iter().for_each(|event| view.add_event(event));
         }
         terminal.draw(|frame| render(frame, view))?;
-        if event::poll(FRAME_TIME)?
+        if keyboard::wait(FRAME_TIME)?
             && let event::Event::Key(key) = event::read()?
             && key.kind != KeyEventKind::Release
         {

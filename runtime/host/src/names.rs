@@ -2,6 +2,7 @@
 
 use crate::attached::ProcessData;
 use crate::false_alarms::Extrapolated;
+use crate::ptp::{self, PtpLine, SharedPtp};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use twinstep_config::machine::Machine;
@@ -177,6 +178,7 @@ pub struct RunInfo {
     pub extrapolated: Option<Extrapolated>,
     start_utc_ns: AtomicU64,
     process_data: Mutex<Option<ProcessData>>,
+    ptp: Option<SharedPtp>,
 }
 
 impl RunInfo {
@@ -189,6 +191,7 @@ impl RunInfo {
             extrapolated: None,
             start_utc_ns: AtomicU64::new(start_utc_ns),
             process_data: Mutex::new(None),
+            ptp: None,
         }
     }
 
@@ -196,6 +199,17 @@ impl RunInfo {
     pub fn with_extrapolated(mut self, extrapolated: Option<Extrapolated>) -> Self {
         self.extrapolated = extrapolated;
         self
+    }
+
+    /// The same, with where ptp4l's last answer stands.
+    pub fn with_ptp(mut self, ptp: Option<SharedPtp>) -> Self {
+        self.ptp = ptp;
+        self
+    }
+
+    /// What ptp4l said last; none where nobody asks. Not for the cycle thread while cycles run: it may wait.
+    pub fn ptp(&self) -> Option<PtpLine> {
+        self.ptp.as_ref().map(ptp::latest)
     }
 
     /// Says when cycle 0 was (ns, UTC since 1970). Called by the cycle thread, before its first event.

@@ -6,6 +6,7 @@
 //! steered so that the frame passes at SYNC0 plus the shift.
 
 use crate::clock;
+use crate::cycle_clock::{ClockFigures, Grid};
 use std::time::Duration;
 use twinstep_drivers::clock::Clock;
 
@@ -32,7 +33,7 @@ pub enum Pace {
 }
 
 /// Keeps the schedule of the cycle.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Pacer {
     pace: Pace,
     period_ns: u64,
@@ -43,6 +44,10 @@ pub struct Pacer {
     drift_ns: f64,
     /// Time before a start that is spun away instead of slept (ns).
     spin_ns: u64,
+    /// See [`Pacer::started_ns`].
+    started_ns: Option<u64>,
+    /// A clock that the starts are held against.
+    grid: Option<Grid>,
 }
 
 impl Pacer {
@@ -60,7 +65,35 @@ impl Pacer {
             wall_ns,
             drift_ns: 0.0,
             spin_ns: 0,
+            started_ns: None,
+            grid: None,
         }
+    }
+
+    /// Holds the starts against a clock. Where that one is followed the first start is put where it should be, up to a period
+    /// later, and distributed clocks are not followed. Nothing where the cycle has no start of its own.
+    pub fn hold_against(&mut self, grid: Grid) {
+        match self.pace {
+            Pace::Virtual(_) | Pace::Frames => return,
+            Pace::Wall(_) => {
+                self.wall_ns = self.wall_ns.saturating_add(grid.wait_ns(self.wall_ns));
+            }
+            Pace::Bus(_) => {
+                self.next_ns = self.next_ns.saturating_add(grid.wait_ns(self.next_ns));
+                self.wall_ns = self.next_ns;
+            }
+        }
+        self.grid = Some(grid);
+    }
+
+    /// What became of the clock that the starts are held against; none where there is none.
+    pub fn clock_figures(&self) -> Option<ClockFigures> {
+        self.grid.as_ref().map(Grid::figures)
+    }
+
+    /// When the last cycle was to start, on CLOCK_MONOTONIC (ns); none in virtual time, and where somebody else's frames begin it.
+    pub fn started_ns(&self) -> Option<u64> {
+        self.started_ns
     }
 
     /// The last `spin_ns` before a start are spun away, the rest is slept; 0 unless told. Virtual time needs neither.
@@ -116,12 +149,14 @@ impl Pacer {
                 0
             }
             Pace::Wall(bus) => {
+                self.started_ns = Some(self.wall_ns);
                 clock::wait_until_ns(self.wall_ns, self.spin_ns);
                 bus.wait_until_ns(self.next_ns);
                 clock::monotonic_ns().saturating_sub(self.wall_ns)
             }
             Pace::Bus(bus) => {
                 // A real bus goes by the same clock; a virtual one is taken along.
+                self.started_ns = Some(self.next_ns);
                 clock::wait_until_ns(self.next_ns, self.spin_ns);
                 bus.wait_until_ns(self.next_ns);
                 bus.now_ns().saturating_sub(self.next_ns)
@@ -136,9 +171,20 @@ impl Pacer {
         if let Pace::Frames = self.pace {
             return 0;
         }
-        let error = phase_error_ns.unwrap_or(0) as f64;
-        self.drift_ns += INTEGRAL * error;
-        let correction = libm::round(PROPORTIONAL * error + self.drift_ns) as i64;
+        // A simulated bus has a clock of its own, which the starts on the wall clock do not move.
+        let real_bus = matches!(self.pace, Pace::Bus(_));
+        let start_ns = if real_bus { self.next_ns } else { self.wall_ns };
+        let bus_error_ns = phase_error_ns.filter(|_| real_bus);
+        let grid = self.grid.as_mut();
+        let followed = grid.and_then(|grid| grid.advance(start_ns, bus_error_ns));
+        let correction = match followed {
+            Some(correction) if real_bus => correction,
+            _ => {
+                let error = phase_error_ns.unwrap_or(0) as f64;
+                self.drift_ns += INTEGRAL * error;
+                libm::round(PROPORTIONAL * error + self.drift_ns) as i64
+            }
+        };
         self.next_ns =
             (self.next_ns.saturating_add(self.period_ns)).saturating_add_signed(-correction);
         if let Pace::Bus(bus) = &self.pace {
@@ -147,7 +193,8 @@ impl Pacer {
             self.wall_ns = self.next_ns;
             return u32::try_from(skipped).unwrap_or(u32::MAX - 1);
         }
-        let next = self.wall_ns.saturating_add(self.period_ns);
+        let next = (self.wall_ns.saturating_add(self.period_ns))
+            .saturating_add_signed(-followed.unwrap_or(0));
         let now = clock::monotonic_ns();
         let hopeless = now.saturating_sub(next) > GIVE_UP * self.period_ns;
         self.wall_ns = if hopeless { now } else { next };

@@ -7,7 +7,7 @@ pub mod nic;
 mod prefault;
 mod wait;
 
-pub use claim::{claim_bus, claim_core};
+pub use claim::{claim_bus, claim_core, claim_tsn};
 pub use cores::enter_worker;
 pub use wait::{Chosen, Way};
 

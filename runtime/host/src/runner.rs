@@ -28,7 +28,7 @@ use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
-use twinstep_drivers::link::raw_socket::RawSocket;
+use twinstep_drivers::link::launch::LaunchSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
@@ -41,7 +41,7 @@ pub struct Outlets {
     /// Cycles to the recorder.
     pub record: Option<RecordSender>,
     /// Predictions and deviations to whoever subscribes.
-    pub uadp: Option<Predictions<RawSocket>>,
+    pub uadp: Option<Predictions<LaunchSocket>>,
     /// Snapshots to the live view.
     pub snapshots: SnapshotSender,
     /// Wishes of the user.

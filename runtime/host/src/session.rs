@@ -1,5 +1,6 @@
 //! One run from start to end: store, scribe, recorder and view around the cycle thread.
 
+mod clocks;
 mod finish;
 mod options;
 mod workers;
@@ -11,9 +12,11 @@ use crate::coast_watch::CoastLine;
 use crate::control::queue::{self, CycleEnd};
 use crate::control::status::Identity;
 use crate::control::{self, Place, Server, Setting};
+use crate::cycle_clock::ClockFigures;
 use crate::error::{Exit, HostError};
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
+use crate::launch::LaunchLine;
 use crate::lines::{BusLine, EventRecord, PhasesLine};
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
@@ -22,6 +25,7 @@ use crate::overruns::watcher::{SharedCauses, Watcher};
 use crate::pacer::Pacer;
 use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::plan::{self, PlanStore};
+use crate::ptp::PtpWatch;
 use crate::realtime::{Chosen, Held, capabilities, nic};
 use crate::recorder::{RecordSender, Recorder};
 use crate::runner::{Outlets, Runner};
@@ -57,6 +61,8 @@ struct Done {
     bus: BusLine,
     phase: Option<PhaseLine>,
     coast: CoastLine,
+    launch: Option<LaunchLine>,
+    clock: Option<ClockFigures>,
     shared: Option<SharedLine>,
     trust: Trust,
     trouble: Option<String>,
@@ -102,6 +108,8 @@ where
     let asked_s = machine.judge.false_alarm_interval_s;
     let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
     let info = RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns());
+    let ptp = clocks::watch(machine, options, output)?;
+    let info = info.with_ptp(ptp.as_ref().map(PtpWatch::shared));
     let info = Arc::new(info.with_extrapolated(extrapolated));
     let map = ObjectMap::new(machine).map_err(|error| {
         HostError::usage(
@@ -152,9 +160,13 @@ where
         let axes = machine.axes.len() + machine.presses.len();
         Predictions::open(publish, axes, machine.stations.len())
     });
+    let mut uadp = uadp.transpose()?;
+    if let Some(trouble) = uadp.as_mut().and_then(Predictions::take_trouble) {
+        output.note(&trouble);
+    }
     let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
     let outlets = Outlets {
-        uadp: uadp.transpose()?,
+        uadp,
         events,
         strokes,
         record,
@@ -357,7 +369,7 @@ fn cycle_thread<'scope, 'a: 'scope, B, F>(
     pipeline: Pipeline<'a>,
     (source, moved): (ProgramSource<'a>, &'a mut Moved),
     map: ObjectMap,
-    outlets: Outlets,
+    mut outlets: Outlets,
     info: &RunInfo,
     remark: &dyn Fn(&str),
     attach: F,
@@ -373,7 +385,8 @@ where
     } else {
         (Trust::observe(), Chosen::default(), Held::default())
     };
-    let (crew, trust) = hire(scope, machine, options.real_time, trust, &wait)?;
+    let (crew, mut trust) = hire(scope, machine, options.real_time, trust, &wait)?;
+    clocks::tell(&mut trust, machine, &mut outlets, info, remark);
     if options.interface.is_some() {
         remark(&tables::trust_text(&trust));
         remark(&format!("wait: {}", wait.text()));
@@ -406,8 +419,12 @@ where
     let settings = machine.shared.as_ref().filter(|_| options.real_time);
     let (outlet, controller) = shared::open(settings, machine, moved, options.armed)?;
     // The bus comes last: once it is in OP, the watchdogs of the SubDevices wait for the first cycle.
+    let grid = clocks::grid(machine, options)?;
     let (mut bus, mut pacer) = attach()?;
     pacer.spin_for(wait.spin_ns);
+    if let Some(grid) = grid {
+        pacer.hold_against(grid);
+    }
     // A tap waits for somebody else's master.
     while !bus.ready()? && !outlets.control.stop_requested() {}
     // Sockets are open and the policy is set: from here on no rights are needed.
@@ -461,8 +478,13 @@ where
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
         coast: runner.coast().line(),
+        launch: runner.launches(),
+        clock: runner.clock(),
+        trust: Trust {
+            ptp: info.ptp(),
+            ..trust
+        },
         shared: (runner.shared_counts()).map(|counts| SharedLine::new(counts, &info.names)),
-        trust,
         trouble: None,
         ended: runner.take_ended(),
         owns_outputs,

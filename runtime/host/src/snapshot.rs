@@ -119,16 +119,33 @@ pub fn channel() -> (SnapshotSender, SnapshotReceiver) {
 /// Raised by a signal that comes before a run listens to it.
 static EARLY: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on SIGINT and SIGTERM do not end the process; the next run stops at once instead. For what has to be taken back.
+/// From now on SIGINT, SIGTERM and SIGHUP do not end the process; the next run stops at once instead. For what has to be taken back.
 ///
 /// # Errors
 /// What the system says.
 pub fn hold_signals() -> std::io::Result<()> {
     let early = EARLY.get_or_init(Arc::default);
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    for signal in stop_signals() {
         signal_hook::flag::register(signal, Arc::clone(early))?;
     }
     Ok(())
+}
+
+/// Signals that ask for a stop. Drives must be stopped in order when a terminal goes away, too.
+fn stop_signals() -> impl Iterator<Item = i32> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = ignores(&status, SIGHUP);
+    [SIGINT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(move |signal| *signal != SIGHUP || !ignored)
+}
+
+/// Whether the process with this `/proc/PID/status` ignores `signal`.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Wishes of the user, and the end of the run. Flags only, so relaxed ordering is enough: nothing hangs on their order.
@@ -196,14 +213,18 @@ impl Control {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Makes SIGINT and SIGTERM ask for a stop. The second one ends the process at once.
+    /// Makes SIGINT, SIGTERM and SIGHUP ask for a stop. A second SIGINT or SIGTERM ends the process at once. A SIGHUP that is ignored, as
+    /// `nohup` has it, stays so.
     ///
     /// # Errors
     /// What the system said.
     pub fn stop_on_signals(&self) -> std::io::Result<()> {
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // In this order: the first signal finds the flag still down, and only then raises it.
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&self.stop))?;
+        for signal in stop_signals() {
+            // In this order: the first signal finds the flag still down, and only then raises it. A terminal that hangs up
+            // may say so twice, itself and by its shell.
+            if signal != signal_hook::consts::SIGHUP {
+                signal_hook::flag::register_conditional_default(signal, Arc::clone(&self.stop))?;
+            }
             signal_hook::flag::register(signal, Arc::clone(&self.stop))?;
         }
         // One that came before; those that come from now on have raised the flag themselves.
@@ -230,6 +251,13 @@ impl Drop for FinishGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_status() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\n";
+        assert!(ignores(status, 1) && ignores(status, 13));
+        assert!(!ignores(status, 2) && !ignores("", 1) && !ignores("SigIgn:\tx", 1));
+    }
 
     #[test]
     fn the_view_gets_the_newest_and_a_full_queue_drops() {

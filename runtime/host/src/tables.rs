@@ -50,6 +50,15 @@ pub fn summary_text(summary: &SummaryLine) -> String {
     if let Some(from) = summary.process_data {
         let _ = writeln!(text, "{}", from.text());
     }
+    if let Some(launch) = &summary.launch {
+        let _ = writeln!(text, "{}", launch.text());
+    }
+    if let Some(clock) = &summary.clock {
+        let _ = writeln!(text, "{}", clock.text());
+    }
+    if let Some(ptp) = &summary.trust.ptp {
+        let _ = writeln!(text, "{}", ptp.text());
+    }
     if let Some(shared) = &summary.shared {
         let _ = writeln!(text, "{}", shared.text());
     }

@@ -2,6 +2,7 @@
 
 use crate::crew::Granted;
 use crate::doctor::{self, Root};
+use crate::ptp::PtpLine;
 use crate::realtime::Way;
 use serde::Serialize;
 use std::path::Path;
@@ -58,6 +59,12 @@ pub struct Trust {
     pub workers_granted: usize,
     /// The ordinary policy was asked for, and its lack of precedence is no news.
     pub asks_for_nothing: bool,
+    /// The interface keeps the launch times of what is published; none where it has none.
+    pub launch_times_kept: Option<bool>,
+    /// TAI - UTC of this computer (s); none where nothing goes by CLOCK_TAI.
+    pub tai_offset_s: Option<i64>,
+    /// What ptp4l says of the clock; none where nobody asks.
+    pub ptp: Option<PtpLine>,
 }
 
 /// Something that was not granted.
@@ -85,6 +92,12 @@ struct TrustLine {
     wait: Option<Way>,
     workers: usize,
     workers_granted: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch_times_kept: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tai_offset_s: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ptp: Option<PtpLine>,
     missing: Vec<Lack>,
 }
 
@@ -104,6 +117,9 @@ impl From<Trust> for TrustLine {
             wait: trust.wait,
             workers: trust.workers,
             workers_granted: trust.workers_granted,
+            launch_times_kept: trust.launch_times_kept,
+            tai_offset_s: trust.tai_offset_s,
+            ptp: trust.ptp,
             missing: trust.missing().collect(),
         }
     }
@@ -215,6 +231,21 @@ impl Trust {
                     self.core.is_none() || self.isolated,
                     "an isolated core",
                     "see isolation.isolated of `twinstep doctor`",
+                ),
+                lack(
+                    self.launch_times_kept != Some(false),
+                    "launch times",
+                    "set [tsn] qdisc = \"etf\" on the interface of [publish.uadp], or leave launch_offset out",
+                ),
+                lack(
+                    self.tai_offset_s != Some(0),
+                    "TAI - UTC",
+                    "let ptp4l with phc2sys set it, or chrony with `leapsectz right/UTC` (see clock.tai of `twinstep doctor`)",
+                ),
+                lack(
+                    self.ptp.is_none_or(|ptp| ptp.verdict.is_good()),
+                    "a clock that ptp4l keeps",
+                    self.ptp.unwrap_or_default().verdict.remedy(),
                 ),
                 lack(
                     self.cpu_dma_latency_held,

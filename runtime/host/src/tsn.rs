@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
-use crate::realtime::{capabilities, nic};
+use crate::realtime::{capabilities, claim_tsn, nic};
 use crate::snapshot::hold_signals;
 use twinstep_config::machine::{Machine, Qdisc};
 use twinstep_drivers::net::{NetError, Setup};
@@ -24,7 +24,16 @@ pub fn with(
     hold_signals().map_err(|error| {
         HostError::machine(format!("signals cannot be caught: {error}"), "try again")
     })?;
+    // As long as the set-up stands, no other run takes it for one that was left behind.
+    let _claim = claim_tsn(&tsn.interface)?;
     let mut setup = Setup::apply(tsn).map_err(refused)?;
+    if !setup.left_behind().is_empty() {
+        output.note(&format!(
+            "{}: a run that was killed had left {}: taken back",
+            tsn.interface,
+            setup.left_behind().join(" and ")
+        ));
+    }
     let by_the_clock = !tsn.offload && !matches!(tsn.qdisc, None | Some(Qdisc::Mqprio(_)));
     if by_the_clock && clock::tai_offset_s() == 0 {
         output.note(

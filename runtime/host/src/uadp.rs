@@ -3,10 +3,11 @@
 //! Nothing allocates or waits here after the start. A frame that does not leave is counted, and a subscriber sees the gap.
 
 use crate::error::HostError;
+use crate::launch::{self, LaunchLine, Launches};
 use twinstep_config::machine::Publish;
 use twinstep_cycle::event::{Event, EventState, Source};
-use twinstep_drivers::link::raw_socket::RawSocket;
-use twinstep_drivers::link::{Link, LinkError};
+use twinstep_drivers::link::LinkError;
+use twinstep_drivers::link::launch::{LaunchSocket, Launching};
 use twinstep_drivers::tsn::devices::BAD;
 use twinstep_drivers::tsn::publisher::{Publisher, address_of};
 use twinstep_drivers::tsn::uadp::DataSet;
@@ -24,19 +25,21 @@ pub struct Predictions<L> {
     publisher: Publisher,
     link: L,
     axes: usize,
+    launches: Option<Launches>,
     /// Per axis, then per station: a bit for each channel with a deviation, at the channel's code.
     flags: Vec<u32>,
 }
 
-impl Predictions<RawSocket> {
+impl Predictions<LaunchSocket> {
     /// Publishes as the configuration says.
     ///
     /// # Errors
     /// [`HostError`] where the interface cannot be had.
     pub fn open(publish: &Publish, axes: usize, stations: usize) -> Result<Self, HostError> {
-        let priority = publish.stream.vlan.map(|vlan| vlan.priority);
-        let link = RawSocket::open_uadp(&publish.interface, priority).map_err(not_open)?;
-        Self::new(publish, link, axes, stations)
+        let (link, launches) = launch::open(publish)?;
+        let mut all = Self::new(publish, link, axes, stations)?;
+        all.launches = launches;
+        Ok(all)
     }
 }
 
@@ -49,7 +52,7 @@ pub fn not_open(error: LinkError) -> HostError {
     HostError::machine(error.to_string(), remedy)
 }
 
-impl<L: Link> Predictions<L> {
+impl<L: Launching> Predictions<L> {
     /// Publishes on `link`.
     ///
     /// # Errors
@@ -73,6 +76,7 @@ impl<L: Link> Predictions<L> {
             publisher,
             link,
             axes,
+            launches: None,
             flags: vec![0; axes + stations],
         })
     }
@@ -142,9 +146,34 @@ impl<L: Link> Predictions<L> {
         put(Some(&flags.to_le_bytes()), 4);
     }
 
-    /// Sends what was put in, as one interval.
-    pub fn send(&mut self) {
+    /// Sends what was put in, as one interval. `start_ns` is the start of the cycle on CLOCK_MONOTONIC, where it has one.
+    pub fn send(&mut self, start_ns: Option<u64>) {
+        let Some(launches) = &mut self.launches else {
+            self.publisher.send(&mut self.link);
+            return;
+        };
+        // Without a clock the frames keep the launch time of before: it has passed, and they are counted as dropped.
+        if let Some(at_ns) = launches.at_ns(start_ns) {
+            self.link.launch_at(at_ns);
+        }
         self.publisher.send(&mut self.link);
+        if let Some(counters) = self.link.launched() {
+            launches.note(counters);
+        }
+    }
+
+    /// What became of launch times; none where none are given. What was reported since the last cycle is in it.
+    pub fn launches(&mut self) -> Option<LaunchLine> {
+        let launches = self.launches.as_mut()?;
+        if let Some(counters) = self.link.launched() {
+            launches.note(counters);
+        }
+        Some(launches.line())
+    }
+
+    /// Why nobody keeps launch times, in words, once.
+    pub fn take_trouble(&mut self) -> Option<String> {
+        self.launches.as_mut()?.take_trouble()
     }
 
     /// Frames that did not leave.

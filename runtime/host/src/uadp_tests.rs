@@ -2,15 +2,18 @@ use super::*;
 use crate::lines::tests::leak;
 use twinstep_config::machine::Stream;
 use twinstep_drivers::clock::Clock;
+use twinstep_drivers::link::Link;
+use twinstep_drivers::link::launch::LaunchCounters;
 use twinstep_drivers::tsn::uadp::NetworkMessage;
 use twinstep_models::channel::Channel;
 
-/// Keeps what is sent.
-struct Kept(Vec<Vec<u8>>, Clock);
+/// Keeps what is sent, and the launch time of each.
+struct Kept(Vec<Vec<u8>>, Clock, Vec<u64>, u64);
 
 impl Link for Kept {
     fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
         self.0.push(frame.to_vec());
+        self.2.push(self.3);
         Ok(())
     }
 
@@ -20,6 +23,20 @@ impl Link for Kept {
 
     fn clock(&self) -> &Clock {
         &self.1
+    }
+}
+
+impl Launching for Kept {
+    fn launch_at(&mut self, tai_ns: u64) {
+        self.3 = tai_ns;
+    }
+
+    fn launched(&mut self) -> Option<LaunchCounters> {
+        Some(LaunchCounters {
+            sent: self.0.len() as u64,
+            missed: 1,
+            invalid: 0,
+        })
     }
 }
 
@@ -38,12 +55,13 @@ fn reading(position_m: f64, current_a: f64) -> AxisReading {
 fn every_axis_and_station_has_its_figures_and_flags() {
     let publish = Publish {
         interface: "none".into(),
+        launch_offset_ns: None,
         stream: Stream {
             publisher_id: 42,
             ..Stream::default()
         },
     };
-    let kept = Kept(Vec::new(), Clock::virtual_from(0));
+    let kept = Kept(Vec::new(), Clock::virtual_from(0), Vec::new(), 0);
     let mut predictions = Predictions::new(&publish, kept, 2, 1).unwrap();
     let leak = leak(5);
     assert!(matches!(leak.source, Source::Station(0)), "{leak:?}");
@@ -75,7 +93,7 @@ fn every_axis_and_station_has_its_figures_and_flags() {
             blow_off: false,
         };
         predictions.station(0, cycle, &Ok(pressure), 4e4);
-        predictions.send();
+        predictions.send(None);
     }
     assert_eq!(predictions.failed(), 0);
     let frames = &predictions.link.0;
@@ -125,4 +143,27 @@ fn decoded(bytes: &[u8]) -> Vec<((u64, u16), Vec<f64>, u32)> {
         ((cycle, one.status.unwrap()), numbers.collect(), flags)
     })
     .collect()
+}
+
+#[test]
+fn frames_of_a_cycle_leave_one_period_after_those_of_the_last() {
+    let publish = Publish {
+        interface: "none".into(),
+        launch_offset_ns: Some(600_000),
+        stream: Stream::default(),
+    };
+    let kept = Kept(Vec::new(), Clock::virtual_from(0), Vec::new(), 0);
+    let mut predictions = Predictions::new(&publish, kept, 1, 0).unwrap();
+    assert!(predictions.launches().is_none(), "none were asked for");
+    predictions.launches = Some(Launches::new(600_000, true));
+    let start_ns = crate::clock::monotonic_ns();
+    for cycle in 0..3_u64 {
+        predictions.send(Some(start_ns + cycle * 1_000_000));
+    }
+    let at = &predictions.link.2;
+    // CLOCK_TAI may be slewed meanwhile, and the two clocks are not read at the same moment.
+    let apart = |n: usize| (at[n] - at[n - 1]).abs_diff(1_000_000);
+    assert!(apart(1) < 100_000 && apart(2) < 100_000, "{at:?}");
+    let line = predictions.launches().unwrap();
+    assert_eq!((line.kept, line.sent, line.missed), (true, 3, 1));
 }

@@ -96,7 +96,9 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let settings = machine.as_ref().map(|machine| &machine.realtime);
     let core = args.core.or_else(|| settings?.core);
     let priority = settings.map_or(realtime::PRIORITY, |settings| settings.priority);
-    let subject = Subject::new(root, core, interface, priority);
+    let ptp = settings.and_then(|settings| settings.ptp.clone());
+    let model_cores = settings.map_or(&[][..], |settings| &settings.model_cores);
+    let subject = Subject::new(root, core, model_cores, interface, priority).with_ptp(ptp);
     let checks = subject.examine();
     let summary = Summary::of(&checks, subject.core());
     if args.fix_script {

@@ -117,6 +117,15 @@ pub fn text(status: &StatusLine) -> String {
             bus.not_operational.join(", ")
         },
     );
+    if let Some(launch) = &status.launch {
+        let _ = writeln!(text, "{}", launch.text());
+    }
+    if let Some(clock) = &status.clock {
+        let _ = writeln!(text, "{}", clock.text());
+    }
+    if let Some(ptp) = ptp_text(&status.trust["ptp"]) {
+        let _ = writeln!(text, "{ptp}");
+    }
     if let Some(shared) = &status.shared {
         let _ = writeln!(text, "{}", shared.text());
     }
@@ -126,6 +135,19 @@ pub fn text(status: &StatusLine) -> String {
         status.events, status.dropped_events, who.state
     );
     text
+}
+
+/// What ptp4l says, as it stands in `trust`; none where nobody asks.
+fn ptp_text(ptp: &serde_json::Value) -> Option<String> {
+    let word = |key: &str| ptp[key].as_str().map(|word| word.replace('_', " "));
+    let verdict = word("verdict")?;
+    let state = word("port_state").unwrap_or_else(|| "unknown".to_owned());
+    let offset = ptp["offset_ns"].as_i64();
+    let offset = offset.map_or("unknown".to_owned(), |ns| format!("{ns} ns"));
+    let grandmaster = ptp["grandmaster"].as_str().unwrap_or("unknown");
+    Some(format!(
+        "ptp4l: {verdict}, port {state}, offset {offset}, grandmaster {grandmaster}"
+    ))
 }
 
 fn head(text: &mut String, run: u64, warm_up: u64) {

@@ -10,6 +10,7 @@ use super::request::{self, MAX_LINE, Wish, Wrong};
 use super::status::{Identity, StatusBuffer, StatusLine};
 use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
+use crate::cycle_clock::ClockLine;
 use crate::doctor::Root;
 use crate::error::HostError;
 use crate::names::RunInfo;
@@ -207,8 +208,8 @@ impl Worker {
         }
         while let Some((number, answer)) = self.pending.pop_front() {
             match answer {
-                Answer::Status(buffer) => {
-                    self.tell_status(number, &buffer);
+                Answer::Status(mut buffer) => {
+                    self.tell_status(number, &mut buffer);
                     self.buffer = Some(buffer);
                 }
                 Answer::Done => self.answered(number, None),
@@ -258,12 +259,13 @@ impl Worker {
         }
     }
 
-    fn tell_status(&mut self, number: u64, buffer: &StatusBuffer) {
+    fn tell_status(&mut self, number: u64, buffer: &mut StatusBuffer) {
+        buffer.trust.ptp = self.setting.info.ptp();
         self.around.look(monotonic_ns(), buffer.trust.core);
         for client in &mut self.clients {
             if client.connection.waiting == Waiting::Status(number) {
                 client.connection.waiting = Waiting::Nothing;
-                let status = StatusLine::new(
+                let mut status = StatusLine::new(
                     client.id.take(),
                     &self.setting.identity,
                     &self.setting.info.names,
@@ -271,6 +273,7 @@ impl Worker {
                     self.setting.causes.as_ref().map(SharedCauses::get),
                     &self.around,
                 );
+                status.clock = ClockLine::of(&self.setting.machine, buffer.clock);
                 client.connection.send(&line(&status));
             }
         }

@@ -3,6 +3,8 @@
 use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
+use crate::cycle_clock::{ClockFigures, ClockLine};
+use crate::launch::LaunchLine;
 use crate::lines::BusLine;
 use crate::names::Names;
 use crate::overruns::cause::Kind;
@@ -44,6 +46,10 @@ pub struct StatusBuffer {
     pub wrong_working_counter: Option<WrongWorkingCounter>,
     /// SubDevices that are not in OP, by their place on the wire.
     pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
+    /// What became of launch times; none where none are given.
+    pub launches: Option<LaunchLine>,
+    /// The clock that the cycle is held against; none where there is none.
+    pub clock: Option<ClockFigures>,
     /// The shared memory; none where nothing is shared.
     pub shared: Option<SharedCounts>,
     /// Deviations raised so far.
@@ -66,6 +72,8 @@ impl StatusBuffer {
             stations: Vec::with_capacity(stations),
             bus: BusCounters::default(),
             phase_error_ns: None,
+            launches: None,
+            clock: None,
             wrong_working_counter: None,
             not_operational: heapless::Vec::new(),
             shared: None,
@@ -154,6 +162,12 @@ pub struct StatusLine {
     pub stations: Vec<StationLine>,
     /// The bus.
     pub bus: BusHealthLine,
+    /// What became of launch times; absent where none are given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub launch: Option<LaunchLine>,
+    /// The clock that the cycle is held against; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock: Option<ClockLine>,
     /// The computer around the cycle.
     #[serde(default)]
     pub computer: ComputerLine,
@@ -368,6 +382,9 @@ impl StatusLine {
                 not_operational: buffer.not_operational.iter().map(subdevice).collect(),
                 links: around.links().to_vec(),
             },
+            launch: buffer.launches,
+            // Its name stands in the configuration.
+            clock: None,
             computer: around.computer().clone(),
             shared: (buffer.shared).map(|counts| SharedLine::new(counts, names)),
             events: buffer.events,

@@ -2,9 +2,11 @@
 
 use super::{Check, NOT_UNDER_SYSROOT, Subject};
 use crate::clock;
+use crate::ptp::{self, Judge};
+use twinstep_drivers::ptp::{PtpError, SOCKETS};
 
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
-    vec![source(subject), tai(subject)]
+    vec![source(subject), tai(subject), ptp(subject)]
 }
 
 fn source(subject: &Subject) -> Check {
@@ -40,4 +42,27 @@ fn tai(subject: &Subject) -> Check {
         format!("{offset_s} s"),
         "let ptp4l with phc2sys set it, or chrony with `leapsectz right/UTC`; only needed with [tsn]",
     )
+}
+
+fn ptp(subject: &Subject) -> Check {
+    let asked = subject.ptp.clone().unwrap_or_default();
+    let socket = asked.socket.as_deref().unwrap_or(SOCKETS[0]);
+    let check = Check::new(
+        "clock.ptp",
+        socket,
+        "gates, launch times and a cycle on CLOCK_TAI or a PTP clock fit the network only while ptp4l keeps that clock",
+    );
+    if !subject.root.is_live() {
+        return check.not_here(NOT_UNDER_SYSROOT);
+    }
+    match ptp::ask(&asked) {
+        Ok(health) => {
+            let line = Judge::default().line(&asked, Some(&health), clock::monotonic_ns());
+            let verdict = line.verdict;
+            check.ok_or_warn(verdict.is_good(), line.text(), verdict.remedy())
+        }
+        // Nobody has said that there should be one.
+        Err(PtpError::Socket { .. }) if subject.ptp.is_none() => check.not_here("no ptp4l"),
+        Err(error) => check.warn(error.to_string(), error.remedy()),
+    }
 }

@@ -11,13 +11,53 @@ pub(super) const PARTITION: &str = "/sys/fs/cgroup/cpuset.cpus.isolated";
 const NOHZ_FULL: &str = "/sys/devices/system/cpu/nohz_full";
 
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
-    vec![
+    let mut checks = vec![
         core(subject),
         isolated(subject),
         one_way(subject),
         nohz_full(subject),
         siblings(subject),
-    ]
+    ];
+    checks.extend(models(subject));
+    checks
+}
+
+/// Cores of the workers, where there are any: the cycle waits for each of them.
+fn models(subject: &Subject) -> Option<Check> {
+    let cores = &subject.model_cores;
+    let check = Check::new(
+        "isolation.models",
+        ISOLATED,
+        "the cycle waits for the worker on each of these cores: what runs there delays it as on its own",
+    );
+    let list = |cores: &[usize]| {
+        let names: Vec<String> = cores.iter().map(usize::to_string).collect();
+        names.join(",")
+    };
+    let which = |wanted: &dyn Fn(&usize) -> bool| -> Vec<usize> {
+        cores.iter().copied().filter(|core| wanted(core)).collect()
+    };
+    let absent = which(&|core| !subject.online.contains(*core) || *core == subject.core);
+    let all = super::isolated(&subject.root);
+    let shared = which(&|core| !all.contains(*core));
+    let mut together: Vec<usize> = cores.iter().copied().chain([subject.core]).collect();
+    together.sort_unstable();
+    let together = list(&together);
+    let value = format!("models on core {} beside the cycle's", list(cores));
+    match (cores.as_slice(), absent.as_slice(), shared.as_slice()) {
+        ([], ..) => None,
+        (_, [], []) => Some(check.ok(value)),
+        (_, [], shared) => Some(check.warn(
+            format!("{value}, of which {} is not isolated", list(shared)),
+            &format!(
+                "isolate them like the cycle's core: isolcpus=managed_irq,domain,{together} nohz_full={together}"
+            ),
+        )),
+        (_, absent, _) => Some(check.bad(
+            format!("{value}; {} is not online, or is the cycle's", list(absent)),
+            "name others in [realtime] model_cores",
+        )),
+    }
 }
 
 fn core(subject: &Subject) -> Check {
@@ -143,4 +183,40 @@ fn siblings(subject: &Subject) -> Check {
         check = check.write(file.as_str(), "0");
     }
     check.boot("nosmt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Root, Verdict};
+
+    #[test]
+    fn cores_of_workers_are_looked_at_where_there_are_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let cpu = folder.path().join("sys/devices/system/cpu");
+        std::fs::create_dir_all(&cpu).unwrap();
+        std::fs::write(cpu.join("online"), "0-3\n").unwrap();
+        std::fs::write(cpu.join("isolated"), "2-3\n").unwrap();
+        let look = |core, cores: &[usize]| {
+            let root = Root::folder(folder.path());
+            let subject = Subject::new(root, core, cores, None, 80);
+            let check = models(&subject)?;
+            Some((
+                subject.core,
+                check.verdict,
+                format!("{} {}", check.value, check.remedy),
+            ))
+        };
+        assert_eq!(look(None, &[]), None);
+        // The last isolated core is the worker's here, so that the cycle takes the other one.
+        let (core, verdict, _) = look(None, &[3]).unwrap();
+        assert_eq!((core, verdict), (2, Verdict::Ok));
+        let (_, verdict, said) = look(Some(3), &[1, 2]).unwrap();
+        assert_eq!(verdict, Verdict::Warn);
+        assert!(said.contains("of which 1 is not isolated"), "{said}");
+        assert!(said.contains("isolcpus=managed_irq,domain,1,2,3"), "{said}");
+        for cores in [&[3][..], &[2, 7]] {
+            assert_eq!(look(Some(3), cores).unwrap().1, Verdict::Bad, "{cores:?}");
+        }
+    }
 }

@@ -26,6 +26,7 @@ pub use root::Root;
 use cpus::Cpus;
 use serde::Serialize;
 use std::fmt;
+use twinstep_config::machine::Ptp;
 
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -180,27 +181,47 @@ pub struct Subject {
     root: Root,
     /// The core that the cycle runs on.
     core: usize,
+    /// Cores that share the models with it.
+    model_cores: Vec<usize>,
     /// All cores that are online.
     online: Cpus,
     /// The network interface of the bus, where one is named.
     interface: Option<String>,
     /// Priority of the cycle thread under SCHED_FIFO.
     priority: u8,
+    /// How ptp4l is asked, where the configuration says so.
+    ptp: Option<Ptp>,
 }
 
 impl Subject {
-    /// `core` is the cycle's; without it, the last isolated one, or the last one of all, as `run` takes it.
-    pub fn new(root: Root, core: Option<usize>, interface: Option<String>, priority: u8) -> Self {
+    /// `core` is the cycle's; without it, the last isolated one, or the last one of all, as `run` takes it: none of `model_cores`.
+    pub fn new(
+        root: Root,
+        core: Option<usize>,
+        model_cores: &[usize],
+        interface: Option<String>,
+        priority: u8,
+    ) -> Self {
         let online = online_cores(&root);
-        let core = core.or_else(|| isolated(&root).intersection(&online).last());
-        let core = core.or_else(|| online.last()).unwrap_or(0);
+        let last = |cores: &Cpus| cores.iter().filter(|one| !model_cores.contains(one)).last();
+        let core = core.or_else(|| last(&isolated(&root).intersection(&online)));
+        let core = core.or_else(|| last(&online)).unwrap_or(0);
         Self {
             root,
             core,
+            model_cores: model_cores.to_vec(),
             online,
             interface,
             priority,
+            ptp: None,
         }
+    }
+
+    /// The same, with ptp4l as the configuration has it.
+    #[must_use]
+    pub fn with_ptp(mut self, ptp: Option<Ptp>) -> Self {
+        self.ptp = ptp;
+        self
     }
 
     /// The cycle's core.

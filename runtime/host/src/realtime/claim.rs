@@ -27,14 +27,32 @@ pub fn claim_core(core: usize) -> Result<WriterLock, HostError> {
 /// # Errors
 /// [`HostError::Machine`] while another twinstep has it.
 pub fn claim_bus(interface: &str) -> Result<WriterLock, HostError> {
-    // Interfaces of different namespaces may have the same name.
-    let namespace = std::fs::metadata("/proc/self/ns/net").map_or(0, |ns| ns.ino());
     claim(
         &FOLDERS,
-        &format!("bus-{namespace}-{}", interface.replace('/', "_")),
+        &in_this_namespace("bus", interface),
         &format!("the bus on {interface}"),
         "a bus has one MainDevice: end the other one, or tap it ([bus] kind = \"tap\")",
     )
+}
+
+/// Claims what `[tsn]` sets on `interface` of this network namespace. Who has it knows that what bears our marks there was left
+/// behind by a run that was killed.
+///
+/// # Errors
+/// [`HostError::Machine`] while another twinstep has it.
+pub fn claim_tsn(interface: &str) -> Result<WriterLock, HostError> {
+    claim(
+        &FOLDERS,
+        &in_this_namespace("tsn", interface),
+        &format!("[tsn] on {interface}"),
+        "end the other one, or name another interface in [tsn]",
+    )
+}
+
+/// Name of a lock on an interface: those of different network namespaces may have the same name.
+fn in_this_namespace(what: &str, interface: &str) -> String {
+    let namespace = std::fs::metadata("/proc/self/ns/net").map_or(0, |ns| ns.ino());
+    format!("{what}-{namespace}-{}", interface.replace('/', "_"))
 }
 
 fn claim(folders: &[&str], name: &str, what: &str, remedy: &str) -> Result<WriterLock, HostError> {

@@ -13,10 +13,10 @@ use twinstep_config::machine::{Policy, Realtime};
 pub(super) fn of_the_cycle(root: &Root, settings: &Realtime) -> Result<Option<usize>, HostError> {
     let models = &settings.model_cores;
     for core in models {
-        that_is_there(root, "model_cores", *core)?;
+        that_is_there(root, "model_cores has", *core)?;
     }
     if let Some(core) = settings.core {
-        return that_is_there(root, "core", core).map(Some);
+        return that_is_there(root, "core =", core).map(Some);
     }
     let free = |core: &usize| !models.contains(core);
     let online = doctor::online_cores(root);
@@ -48,14 +48,14 @@ pub(super) fn are_permitted(cores: &[usize]) -> Result<(), HostError> {
 }
 
 /// `core`, if this computer has it.
-fn that_is_there(root: &Root, key: &str, core: usize) -> Result<usize, HostError> {
+fn that_is_there(root: &Root, key_is: &str, core: usize) -> Result<usize, HostError> {
     let online = doctor::online_cores(root);
     // More the mask of the call does not hold.
     if online.contains(core) && core < rustix::thread::CpuSet::MAX_CPU {
         return Ok(core);
     }
     Err(HostError::usage(
-        format!("[realtime] {key} has {core}, and the cores of this computer are {online}"),
+        format!("[realtime] {key_is} {core}, and the cores of this computer are {online}"),
         "name one of them; `twinstep doctor` says which one is free",
     ))
 }

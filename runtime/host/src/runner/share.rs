@@ -33,7 +33,7 @@ impl<B: Attached> Runner<'_, B> {
             let predicted_pa = self.pipeline.predicted_pressure_pa(n).unwrap_or(0.0);
             uadp.station(n, stamp.cycle, reading, predicted_pa);
         }
-        uadp.send();
+        uadp.send(self.pacer.started_ns());
     }
 
     /// Samples of all axes for other programs. `judged`: this cycle went through the pipeline.

@@ -4,7 +4,10 @@ use super::Runner;
 use crate::attached::Attached;
 use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::{StatusBuffer, WrongWorkingCounter};
+use crate::cycle_clock::ClockFigures;
+use crate::launch::LaunchLine;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
+use crate::uadp::Predictions;
 use twinstep_drivers::bus::{BusCause, BusFault};
 use twinstep_models::channel::Regime;
 use twinstep_models::sample::{AxisReading, CycleStamp, Missing};
@@ -151,11 +154,23 @@ impl<B: Attached> Runner<'_, B> {
         buffer.buckets = *self.phases.buckets();
         buffer.bus = self.bus.counters();
         buffer.phase_error_ns = self.bus.phase_error_ns();
+        buffer.launches = self.outlets.uadp.as_mut().and_then(Predictions::launches);
+        buffer.clock = self.pacer.clock_figures();
         buffer.shared = self.shared_counts();
         buffer.wrong_working_counter = self.wrong_working_counter;
         buffer.events = self.raised;
         buffer.dropped_events = self.outlets.events.dropped();
         self.answer(filling.id, Answer::Status(filling.buffer));
+    }
+
+    /// What became of launch times; none where none are given.
+    pub fn launches(&mut self) -> Option<LaunchLine> {
+        self.outlets.uadp.as_mut()?.launches()
+    }
+
+    /// The clock that the cycle is held against; none where there is none.
+    pub fn clock(&self) -> Option<ClockFigures> {
+        self.pacer.clock_figures()
     }
 
     fn live_station(&self, n: usize) -> LiveStation {

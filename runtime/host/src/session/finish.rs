@@ -2,6 +2,7 @@
 
 use super::{Done, Options};
 use crate::attached::ProcessData;
+use crate::cycle_clock::ClockLine;
 use crate::error::{Exit, HostError};
 use crate::health;
 use crate::lines::{FalseAlarmsLine, SummaryLine};
@@ -40,6 +41,8 @@ pub(super) fn finish(
         process_data,
         bus: done.bus,
         phase: done.phase,
+        launch: done.launch,
+        clock: ClockLine::of(machine, done.clock),
         coast: done.coast,
         shared: done.shared.clone(),
         phases: done.summary_phases,

@@ -23,6 +23,7 @@ pub use view::{News, Page, Trigger, View};
 
 use crate::control::client::Client;
 use crate::error::HostError;
+use crate::keyboard;
 use feed::{Ask, Feed};
 use keys::Wish;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -90,7 +91,7 @@ fn show(feed: &Feed, stop: &AtomicBool, folder: &Path) -> std::io::Result<()> {
             screen.draw(|frame| render(frame, &view))?;
             changed = false;
         }
-        if !event::poll(LOOK)? {
+        if !keyboard::wait(LOOK)? {
             continue;
         }
         changed = true;

@@ -258,6 +258,8 @@ fn status() -> Box<StatusLine> {
                 speed_mbit_per_s: Some(100),
             }],
         },
+        launch: None,
+        clock: None,
         computer: ComputerLine {
             governor: Some("powersave".to_owned()),
             clock_source: Some("tsc".to_owned()),

@@ -1,0 +1,79 @@
+//! `[realtime.clock]` on a bus with distributed clocks: the cycle follows one of the two, and tells how far the other is off.
+//!
+//! Where starts are planned to lie is judged, never when the computer came to it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::fs;
+use twinstep_tests::cable::{Cable, ENDS};
+use twinstep_tests::release_binary;
+use twinstep_tests::run::{Place, json_lines, shipped};
+use twinstep_tests::sim::Sim;
+
+/// Drifts are taken over a second.
+const CYCLES: &str = "3500";
+
+/// The summary of a run of the press cell on a cable, with `clock` in its configuration.
+fn summary(cable: &Cable, clock: &str) -> Value {
+    let place = Place::new();
+    let text = fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let config = place.file("cell.toml", format!("{text}\n[realtime.clock]\n{clock}\n"));
+    let config = config.display().to_string();
+    let mut sim = Sim::start(cable, &config, &[]);
+    let state = place.path("state").display().to_string();
+    let args = ["run", &config, "--interface", ENDS[0], "--json", "--cycles"];
+    let args = args.iter().copied().chain([CYCLES, "--state", &state]);
+    let run = cable.command(release_binary(), args).spawn().unwrap();
+    sim.wait_for_op();
+    let run = run.wait_with_output().unwrap();
+    let _ = sim.end();
+    assert!(run.status.success(), "{run:?}");
+    let lines = json_lines(&String::from_utf8(run.stdout).unwrap());
+    let summary = lines.last().unwrap().clone();
+    println!("{} {}", summary["clock"], summary["phase"]);
+    summary
+}
+
+#[test]
+fn a_cycle_follows_one_clock_and_tells_of_the_other() {
+    let Some(cable) = Cable::new("a_cycle_follows_one_clock_and_tells_of_the_other") else {
+        return;
+    };
+    // The distributed clocks are followed: CLOCK_TAI is only held against the cycle.
+    let watched = summary(&cable, "source = \"tai\"\nfollow = false");
+    let clock = &watched["clock"];
+    assert_eq!(
+        (&clock["source"], &clock["follows"]),
+        (&"tai".into(), &false.into())
+    );
+    for key in ["phase_error_ns", "drift_ppb", "dc_drift_ppb"] {
+        assert!(clock[key].is_number(), "{key}: {clock}");
+    }
+    assert!(watched["phase"]["p50_ns"].is_u64(), "{watched}");
+
+    let followed = summary(&cable, "source = \"tai\"\nphase = \"300us\"");
+    let clock = &followed["clock"];
+    assert_eq!(clock["follows"], true);
+    assert_eq!(clock["locked"], true, "{clock}");
+    for key in ["phase_error_ns", "drift_ppb", "dc_drift_ppb"] {
+        assert!(clock[key].is_number(), "{key}: {clock}");
+    }
+    let error_ns = clock["phase_error_ns"].as_i64().unwrap();
+    assert!(error_ns.abs() < 10_000, "{clock}");
+}
+
+#[test]
+fn a_clock_that_is_not_there_is_named() {
+    let place = Place::new();
+    let text = fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let keys = "[realtime.clock]\nsource = \"/dev/no-such-ptp\"\n";
+    let config = place.file("cell.toml", format!("{text}\n{keys}"));
+    place.refuse(
+        &format!("run {} --json --cycles 10", config.display()),
+        1,
+        &["/dev/no-such-ptp", "/dev/ptp*"],
+    );
+}
