@@ -217,16 +217,16 @@ impl Evidence {
 
     /// The worker that was waited for, where that is most of what the cycle or the row took beyond what is usual.
     pub fn late_worker(&self) -> Option<Late> {
+        // Workers are waited for in these; health is tracked in the acyclic phase.
+        if !Self::is_of_models(self.phase()) && self.phase() != Some(Phase::Acyclic) {
+            return None;
+        }
         let excess_ns = match self.kind {
             Kind::Overrun => self.longest().1,
-            // Health is tracked in the acyclic phase.
-            Kind::Budget
-                if Self::is_of_models(self.phase()) || self.phase() == Some(Phase::Acyclic) =>
-            {
+            Kind::Budget => {
                 let usual_ns = self.usual_ns.get(self.row).copied().unwrap_or(0);
                 self.row_ns(self.row).saturating_sub(usual_ns)
             }
-            Kind::Budget => return None,
         };
         (self.worker).filter(|late| late.late_ns >= LATE_NS && 2 * late.late_ns >= excess_ns)
     }

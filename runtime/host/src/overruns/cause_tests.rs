@@ -93,6 +93,13 @@ fn every_evidence_has_its_cause() {
             C::BusRoundTrip,
         ),
         (
+            "a worker was waited for, and the cycle had begun later still",
+            with(with(long(Wake), waited), |e| {
+                e.laps[Predict as usize] = 1_400_000
+            }),
+            C::LateWake,
+        ),
+        (
             "a worker was waited for, and that was not it",
             with(with(long(Wake), switched), |e| {
                 e.worker = Some(Late {
