@@ -6,8 +6,8 @@
 //! One of the named files with unsafe code: system calls only, each with its own reason.
 #![allow(unsafe_code)]
 
-use super::raw_socket::{MIN_FRAME, RawSocket};
-use super::{Link, LinkError, MAX_FRAME};
+use super::raw_socket::{MIN_FRAME, RawSocket, whole};
+use super::{Link, LinkError};
 use crate::clock::Clock;
 use std::io::Error;
 use std::os::fd::{AsFd, AsRawFd};
@@ -96,16 +96,8 @@ impl LaunchSocket {
 
     /// Sends one frame with its launch time.
     fn send_timed(&self, frame: &[u8]) -> Result<(), LinkError> {
-        if frame.len() > MAX_FRAME {
-            return Err(LinkError::TooLong(frame.len()));
-        }
-        let mut padded = [0; MIN_FRAME];
-        let bytes = if let Some(start) = padded.get_mut(..frame.len()) {
-            start.copy_from_slice(frame);
-            &padded
-        } else {
-            frame
-        };
+        let mut short = [0; MIN_FRAME];
+        let bytes = whole(frame, &mut short)?;
         let mut control = launch_message(self.at_ns);
         let mut part = libc::iovec {
             iov_base: bytes.as_ptr().cast_mut().cast(),

@@ -307,18 +307,27 @@ impl Ends for RawPair {
     }
 }
 
+/// The frame as it leaves: one that is too short for Ethernet is padded in `short`.
+pub(super) fn whole<'a>(
+    frame: &'a [u8],
+    short: &'a mut [u8; MIN_FRAME],
+) -> Result<&'a [u8], LinkError> {
+    if frame.len() > MAX_FRAME {
+        return Err(LinkError::TooLong(frame.len()));
+    }
+    match short.get_mut(..frame.len()) {
+        Some(start) => {
+            start.copy_from_slice(frame);
+            Ok(short)
+        }
+        None => Ok(frame),
+    }
+}
+
 impl Link for RawSocket {
     fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
-        if frame.len() > MAX_FRAME {
-            return Err(LinkError::TooLong(frame.len()));
-        }
-        let mut padded = [0; MIN_FRAME];
-        let bytes = if let Some(start) = padded.get_mut(..frame.len()) {
-            start.copy_from_slice(frame);
-            &padded
-        } else {
-            frame
-        };
+        let mut short = [0; MIN_FRAME];
+        let bytes = whole(frame, &mut short)?;
         // SAFETY: pointer and length describe `bytes`, which lives through the call.
         let sent = unsafe {
             libc::send(
