@@ -28,7 +28,7 @@ fn feed(segments: &mut Segments, v: f64, a: f64, c: f64) -> (Regime, Option<Segm
     }
     let classified = segments.classify(&lane, &seen, 0);
     let ended = segments.ended(&classified, 3);
-    segments.begin(&classified);
+    segments.begin::<Portable>(&classified);
     for part in 0..Portable::PARTS {
         let balance = Balance {
             measured_a: at_three(1.0, part),

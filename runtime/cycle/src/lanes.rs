@@ -199,7 +199,7 @@ impl Correct<'_, '_> {
         if classified.attention() != 0 {
             self.ended(n, lane, &classified);
         }
-        lane.segments.begin(&classified);
+        lane.segments.begin::<V>(&classified);
         for part in 0..V::PARTS {
             let measured = V::each([&lane.measured_m, &lane.measured_a], part);
             let contact_a = PRESSES.then(|| lane.press.balanced_a(part));

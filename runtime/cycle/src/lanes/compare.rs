@@ -34,25 +34,25 @@ impl Kernel for Compare<'_, '_> {
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
             let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
-            let places = u8::MAX >> LANES.saturating_sub(samples.len());
-            let mut alone = 0;
-            lane.used = places;
-            // Nothing to be told one by one is the common case.
-            if !samples.iter().take(LANES).all(plain) {
-                alone = lane.use_of(samples);
-            }
-            lane.judged = lane.used & !lane.settling;
+            // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
+            let eight = plain(samples);
+            let (used, others) = match eight {
+                Some(_) => (u8::MAX, 0),
+                None => use_of(samples),
+            };
+            lane.used = used;
+            lane.judged = used & !lane.settling;
             if lane.settling != 0 {
                 lane.waited();
             }
-            alone |= (lane.attention | lane.unsteady | !lane.locked) & places;
+            let places = u8::MAX >> LANES.saturating_sub(samples.len());
+            let alone = others | ((lane.attention | lane.unsteady | !lane.locked) & places);
             if alone != 0 {
                 self.alone(n, lane, alone);
             }
-            // A lane whose places are all there needs not be asked for each of them.
-            let beyond = match samples.first_chunk::<LANES>() {
-                Some(eight) => lane.compare::<V>(judge, eight),
-                None => lane.compare::<V>(judge, samples),
+            let beyond = match eight {
+                Some(eight) => lane.compare::<V>(judge, u8::MAX, |l| columns(eight[l])),
+                None => lane.compare::<V>(judge, used, |l| row(samples, l)),
             };
             if beyond != 0 || lane.attention != 0 {
                 self.surprised(n, lane, beyond);
@@ -61,43 +61,72 @@ impl Kernel for Compare<'_, '_> {
     }
 }
 
-/// Simply measured and enabled.
+/// The readings of a lane whose eight places are all simply measured and enabled.
 #[inline(always)]
-fn plain(sample: &Sample) -> bool {
-    matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled)
+fn plain(samples: &[Sample]) -> Option<[&AxisReading; LANES]> {
+    let eight = samples.first_chunk::<LANES>()?;
+    let mut readings = [&NOTHING; LANES];
+    for (reading, sample) in readings.iter_mut().zip(eight) {
+        *reading = match sample {
+            Ok(r) if r.state == DriveState::OperationEnabled => r,
+            _ => return None,
+        };
+    }
+    Some(readings)
 }
 
-/// What is compared of the sample of place `l`, and its target; zeros where there is none.
+/// Stands where there is no reading.
+static NOTHING: AxisReading = AxisReading {
+    position_m: 0.0,
+    velocity_m_per_s: 0.0,
+    current_a: 0.0,
+    target_m: 0.0,
+    state: DriveState::NotReadyToSwitchOn,
+    error_code: 0,
+};
+
+/// Which samples of a lane may be used, and which are not simply measured and enabled: a bit for each place.
+#[inline(never)]
+fn use_of(samples: &[Sample]) -> (u8, u8) {
+    let (mut used, mut others) = (0, 0);
+    for (l, sample) in samples.iter().take(LANES).enumerate() {
+        let enabled = matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled);
+        used |= u8::from(sample.is_ok()) << l;
+        others |= u8::from(!enabled) << l;
+    }
+    (used, others)
+}
+
+/// What is compared of a reading, and its target.
+#[inline(always)]
+fn columns(r: &AxisReading) -> [f64; 4] {
+    [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m]
+}
+
+/// That of the sample of place `l`; zeros where there is none.
 #[inline(always)]
 fn row(samples: &[Sample], l: usize) -> [f64; 4] {
     match samples.get(l) {
-        Some(Ok(r)) => [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m],
+        Some(Ok(r)) => columns(r),
         _ => [0.0; 4],
     }
 }
 
 impl LaneState {
-    /// Notes which samples may be used. Returns a bit for each place that is not simply measured and enabled.
-    #[inline(never)]
-    fn use_of(&mut self, samples: &[Sample]) -> u8 {
-        let mut alone = 0;
-        self.used = 0;
-        for (l, sample) in samples.iter().take(LANES).enumerate() {
-            self.used |= u8::from(sample.is_ok()) << l;
-            alone |= u8::from(!plain(sample)) << l;
-        }
-        alone
-    }
-
-    /// Takes the samples in and compares them. Returns a bit for each place with a detector beyond its threshold.
+    /// Takes the samples in, `row(l)` that of place `l` if its bit is set in `used`, and compares them. Returns a bit for each place with a detector beyond its threshold.
     #[inline(always)]
-    fn compare<V: Vector>(&mut self, judge: &JudgeLane, samples: &[Sample]) -> u8 {
+    fn compare<V: Vector>(
+        &mut self,
+        judge: &JudgeLane,
+        used: u8,
+        row: impl Fn(usize) -> [f64; 4],
+    ) -> u8 {
         let mut beyond = 0;
         for part in 0..V::PARTS {
-            let [mut x, v, mut i, mut target] = V::columns(part, |l| row(samples, l));
-            if self.used != u8::MAX {
+            let [mut x, v, mut i, mut target] = V::columns(part, &row);
+            if used != u8::MAX {
                 // What is not measured stays as it was.
-                let used = V::mask(self.used, part);
+                let used = V::mask(used, part);
                 x = V::select(used, x, V::load(&self.measured_m, part));
                 i = V::select(used, i, V::load(&self.measured_a, part));
                 target = V::select(used, target, V::load(&self.reference.history_m[0], part));

@@ -69,7 +69,7 @@ pub(super) fn per_regime(
         let mut seen = Seen::default();
         seen.put(&lane, &motion, None, 0);
         let classified = segments.classify(&lane, &seen, 0);
-        segments.begin(&classified);
+        segments.begin::<Portable>(&classified);
         let regime = segments.regime(0);
         let residual = row.measured_a - row.predicted_a;
         if let Some(one) = all.iter_mut().find(|one| one.regime == regime) {
