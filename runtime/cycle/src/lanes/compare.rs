@@ -5,6 +5,7 @@ use crate::event::Source;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{JudgeLane, Plan};
+use twinstep_models::axis::cascade::States;
 use twinstep_models::axis::observer;
 use twinstep_models::lane::LANES;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing};
@@ -33,6 +34,9 @@ impl Kernel for Compare<'_, '_> {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
+            lane.moved = 0;
+            // Before anything is put where it was measured.
+            lane.hash();
             let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
             // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
             let eight = plain(samples);
@@ -122,20 +126,26 @@ impl LaneState {
         row: impl Fn(usize) -> [f64; 4],
     ) -> u8 {
         let mut beyond = 0;
+        let before = self.newest;
+        self.newest = before.next();
         for part in 0..V::PARTS {
             let [mut x, v, mut i, mut target] = V::columns(part, &row);
             if used != u8::MAX {
                 // What is not measured stays as it was.
                 let used = V::mask(used, part);
-                x = V::select(used, x, V::load(&self.measured_m, part));
-                i = V::select(used, i, V::load(&self.measured_a, part));
+                let old = V::each(self.filter.sample(before), part);
+                x = V::select(used, x, old[0]);
+                i = V::select(used, i, old[1]);
                 target = V::select(used, target, V::load(&self.reference.history_m[0], part));
             }
-            x.store(&mut self.measured_m, part);
-            i.store(&mut self.measured_a, part);
+            self.filter.put(self.newest, [x, i], part);
             self.reference.push_on(target, part);
-            let predicted = V::each(self.predicted.each_ref(), part);
-            let innovation = [x - predicted[0], v - predicted[1], i - predicted[2]];
+            let twin = States::load(&self.twin, part);
+            let innovation = [
+                x - twin.position_m,
+                v - twin.velocity_m_per_s,
+                i - twin.reported_a,
+            ];
             beyond |= (self.watch).push_on(&judge.watch, innovation, self.judged, part);
         }
         beyond
@@ -177,7 +187,7 @@ impl Compare<'_, '_> {
                         lane.wait(l, settle);
                     } else if judge.coasting.measured(&plan.observer) {
                         lane.unsteady &= !(1 << l);
-                    } else if lane.settle[l] == 0 {
+                    } else if lane.rare.settle[l] == 0 {
                         lane.wait(l, 1);
                     }
                     judge.states(plan, &at, r, self.out);
@@ -233,6 +243,8 @@ impl LaneState {
         let Some(params) = plan.lanes.get(n) else {
             return;
         };
+        self.rare.predicted[l] = self.compared(l);
+        self.moved |= 1 << l;
         observer::lock(
             params,
             &mut self.twin,
@@ -252,7 +264,7 @@ impl LaneState {
 
     /// Axis `l` is not judged now, nor for so many cycles with a sample.
     fn wait(&mut self, l: usize, cycles: u32) {
-        self.settle[l] = cycles;
+        self.rare.settle[l] = cycles;
         self.judged &= !(1 << l);
         self.settling = (self.settling & !(1 << l)) | (u8::from(cycles > 0) << l);
     }
@@ -263,8 +275,8 @@ impl LaneState {
     fn waited(&mut self) {
         let waiting = self.settling & self.used;
         for l in (0..LANES).filter(|l| waiting & (1 << l) != 0) {
-            self.settle[l] = self.settle[l].saturating_sub(1);
-            if self.settle[l] == 0 {
+            self.rare.settle[l] = self.rare.settle[l].saturating_sub(1);
+            if self.rare.settle[l] == 0 {
                 self.settling &= !(1 << l);
             }
         }

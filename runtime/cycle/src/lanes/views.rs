@@ -54,14 +54,15 @@ impl LaneState {
     ) -> Option<HealthSample> {
         (!self.settles(l)).then(|| {
             let load = self.filter.estimate(params, l);
+            let [position_m, current_a] = self.filter.sample(self.newest);
             HealthSample {
                 residual_a: load.measured_a - load.predicted_a,
                 contact_a: self.press.filtered_a()[l],
                 window_m: load.position_m,
                 velocity_m_per_s: load.velocity_m_per_s,
                 acceleration_m_per_s2: load.acceleration_m_per_s2,
-                position_m: self.measured_m[l],
-                current_a: self.measured_a[l],
+                position_m: position_m[l],
+                current_a: current_a[l],
                 regime: self.segments.regime(l),
                 ended: false,
                 time_ns: stamp.time_ns,
@@ -72,7 +73,15 @@ impl LaneState {
 
     /// What was predicted for the sample of place `l` that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, l: usize) -> [f64; 3] {
-        self.predicted.map(|lane| lane[l])
+        if self.moved & (1 << l) != 0 {
+            return self.rare.predicted[l];
+        }
+        let twin = &self.twin;
+        [
+            twin.position_m[l],
+            twin.velocity_m_per_s[l],
+            twin.reported_a[l],
+        ]
     }
 
     /// Whether place `l` was judged in the last cycle.
