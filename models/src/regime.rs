@@ -8,7 +8,7 @@
 
 use crate::axis::load::{Balance, Motion};
 use crate::channel::Regime;
-use crate::lane::{LANES, Lane, ZERO};
+use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
 use crate::simd::Vector;
 
 /// When a motion counts as what.
@@ -36,30 +36,33 @@ impl RegimeParams {
 
 /// [`RegimeParams`] of eight axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct RegimeLane {
-    standstill_m_per_s: Lane,
-    steady_m_per_s2: Lane,
+    standstill_m_per_s: Narrow,
+    steady_m_per_s2: Narrow,
     /// Read for presses alone.
-    pressing_a: Lane,
+    pressing_a: Narrow,
     /// Read when an axis turns around.
     reversal_cycles: [u32; LANES],
 }
 
 impl RegimeLane {
+    /// Bytes of it that not every cycle reads.
+    pub const RARE_BYTES: usize = size_of::<Narrow>() + size_of::<[u32; LANES]>();
+
     /// Builds the lane for up to eight axes.
     pub fn new(axes: impl Iterator<Item = RegimeParams>) -> Self {
         let mut lane = Self {
             standstill_m_per_s: [1.0; LANES],
             steady_m_per_s2: [1.0; LANES],
-            reversal_cycles: [0; LANES],
             pressing_a: [1.0; LANES],
+            reversal_cycles: [0; LANES],
         };
         for (l, p) in axes.take(LANES).enumerate() {
-            lane.standstill_m_per_s[l] = p.standstill_m_per_s;
-            lane.steady_m_per_s2[l] = p.steady_m_per_s2;
+            lane.standstill_m_per_s[l] = rounded_down(p.standstill_m_per_s);
+            lane.steady_m_per_s2[l] = rounded_down(p.steady_m_per_s2);
             lane.reversal_cycles[l] = p.reversal_cycles;
-            lane.pressing_a[l] = p.pressing_a;
+            lane.pressing_a[l] = rounded_down(p.pressing_a);
         }
         lane
     }
@@ -105,8 +108,8 @@ impl Seen {
 
 /// Bits of what is above `bound`, and of what is below `-bound`.
 #[inline(always)]
-fn beyond<V: Vector>(x: V, bound: &Lane, part: usize) -> (u8, u8) {
-    let bound = V::load(bound, part);
+fn beyond<V: Vector>(x: V, bound: &Narrow, part: usize) -> (u8, u8) {
+    let bound = V::widen(bound, part);
     let minus = V::splat(0.0) - x;
     (
         V::bits(x.above(bound), part),
