@@ -25,6 +25,7 @@ use twinstep_host::simd;
 use twinstep_models::axis::params::{Fine, LaneParams};
 use twinstep_models::channel::Regime;
 use twinstep_models::lane::LANES;
+use twinstep_models::regime::RegimeLane;
 use twinstep_models::simd::Level;
 
 /// Seed of machines, noise and start phases.
@@ -209,7 +210,10 @@ fn sizes() {
     let fine = size_of::<Fine>();
     let rows = [
         ("parameters", each(size_of::<LaneParams>() - fine)),
-        ("thresholds", each(size_of::<JudgeLane>())),
+        (
+            "thresholds",
+            each(size_of::<JudgeLane>() - RegimeLane::RARE_BYTES),
+        ),
         (
             "state",
             each(size_of::<LaneState>() - LaneState::PRESS_BYTES - LaneState::RARE_BYTES),

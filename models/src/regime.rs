@@ -204,17 +204,9 @@ pub struct Segment {
     pub disturbance_a: f64,
 }
 
-/// The segments in progress of eight axes.
+/// What eight axes are doing. It is small: a lane has it beside other small things, in one line of the cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
-pub struct Segments {
-    measured_a: Lane,
-    predicted_a: Lane,
-    inertial_a: Lane,
-    velocity_m_per_s: Lane,
-    innovation_square: Lane,
-    residual_square: Lane,
-    disturbance_a: Lane,
+pub struct Course {
     /// Cycles classified so far.
     cycle: u64,
     /// The next cycle in which some reversal is over, or some axis has rested for [`STILL`] cycles, if it goes on.
@@ -230,6 +222,19 @@ pub struct Segments {
     rests: u8,
     /// It has rested for [`STILL`] cycles.
     rested: u8,
+}
+
+/// The segments in progress of eight axes: see [`Course`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct Segments {
+    measured_a: Lane,
+    predicted_a: Lane,
+    inertial_a: Lane,
+    velocity_m_per_s: Lane,
+    innovation_square: Lane,
+    residual_square: Lane,
+    disturbance_a: Lane,
     rare: Rare,
 }
 
@@ -265,16 +270,9 @@ impl Classified {
     }
 }
 
-impl Segments {
+impl Course {
     /// Nothing seen yet: settling.
     pub const NEW: Self = Self {
-        measured_a: ZERO,
-        predicted_a: ZERO,
-        inertial_a: ZERO,
-        velocity_m_per_s: ZERO,
-        innovation_square: ZERO,
-        residual_square: ZERO,
-        disturbance_a: ZERO,
         cycle: 0,
         next: u64::MAX,
         doing: Doing::NEW,
@@ -283,22 +281,19 @@ impl Segments {
         reverses: 0,
         rests: 0,
         rested: 0,
-        rare: Rare {
-            began: [1; LANES],
-            reversal_ends: [0; LANES],
-            rest_ends: [0; LANES],
-            contact_a: ZERO,
-        },
     };
-
-    /// Bytes of it that a cycle does not touch as a rule.
-    pub const RARE_BYTES: usize = size_of::<Rare>();
 
     /// Classifies one cycle. `settling` has a bit where nothing may be judged: it forgets the movement.
     ///
-    /// Where a segment has ended it must be taken by [`Segments::ended`]; then [`Segments::begin`] and [`Segments::add`] follow.
+    /// Where a segment has ended it must be taken by [`Self::ended`]; then [`Self::begin`] and [`Segments::add`] follow.
     #[inline(always)]
-    pub fn classify(&mut self, p: &RegimeLane, seen: &Seen, settling: u8) -> Classified {
+    pub fn classify(
+        &mut self,
+        segments: &mut Segments,
+        p: &RegimeLane,
+        seen: &Seen,
+        settling: u8,
+    ) -> Classified {
         self.cycle += 1;
         let moves = seen.forward | seen.backward;
         let judged = !settling;
@@ -320,7 +315,7 @@ impl Segments {
         self.rested &= stands;
         let mut movement_ended = 0;
         if turns | comes_to_rest != 0 || self.cycle == self.next {
-            movement_ended = self.turn(p, turns, comes_to_rest);
+            movement_ended = self.turn(&mut segments.rare, p, turns, comes_to_rest);
         }
         let reverses = self.reverses;
         let goes = judged & moves & !reverses;
@@ -344,8 +339,8 @@ impl Segments {
 
     /// Some axes turn around or come to rest in this cycle, or what began so is over. Returns those whose movement is over with it.
     #[inline(never)]
-    fn turn(&mut self, p: &RegimeLane, turns: u8, comes_to_rest: u8) -> u8 {
-        let (now, rare) = (self.cycle, &mut self.rare);
+    fn turn(&mut self, rare: &mut Rare, p: &RegimeLane, turns: u8, comes_to_rest: u8) -> u8 {
+        let now = self.cycle;
         for (l, bit) in each(turns) {
             self.reverses |= bit;
             rare.reversal_ends[l] = now + u64::from(p.reversal_cycles[l]);
@@ -375,29 +370,77 @@ impl Segments {
 
     /// Begins new segments where others have ended.
     #[inline(always)]
-    pub fn begin<V: Vector>(&mut self, c: &Classified) {
+    pub fn begin<V: Vector>(&mut self, segments: &mut Segments, c: &Classified) {
         self.doing = c.doing;
         if c.ended != 0 {
             for (l, _) in each(c.ended) {
-                self.rare.began[l] = self.cycle;
+                segments.rare.began[l] = self.cycle;
             }
             for part in 0..V::PARTS {
                 let ended = V::mask(c.ended, part);
                 for sum in [
-                    &mut self.measured_a,
-                    &mut self.predicted_a,
-                    &mut self.inertial_a,
-                    &mut self.velocity_m_per_s,
-                    &mut self.innovation_square,
-                    &mut self.residual_square,
-                    &mut self.disturbance_a,
-                    &mut self.rare.contact_a,
+                    &mut segments.measured_a,
+                    &mut segments.predicted_a,
+                    &mut segments.inertial_a,
+                    &mut segments.velocity_m_per_s,
+                    &mut segments.innovation_square,
+                    &mut segments.residual_square,
+                    &mut segments.disturbance_a,
+                    &mut segments.rare.contact_a,
                 ] {
                     V::select(ended, V::splat(0.0), V::load(sum, part)).store(sum, part);
                 }
             }
         }
     }
+
+    /// The segment of axis `l` that the classified cycle ends, if it does.
+    pub fn ended(&self, segments: &Segments, c: &Classified, l: usize) -> Option<Segment> {
+        let is = |bits: u8| bits & (1 << l) != 0;
+        let (regime, up) = (self.regime(l), is(self.doing.up));
+        is(c.ended).then(|| Segment {
+            regime,
+            forward: is(self.doing.forward),
+            speeding: up && regime == Regime::Acceleration,
+            into: up && regime == Regime::Pressing,
+            cycles: (self.cycle - segments.rare.began[l]) as f64,
+            measured_a: segments.measured_a[l],
+            predicted_a: segments.predicted_a[l],
+            inertial_a: segments.inertial_a[l],
+            contact_a: segments.rare.contact_a[l],
+            velocity_m_per_s: segments.velocity_m_per_s[l],
+            innovation_square: segments.innovation_square[l],
+            residual_square: segments.residual_square[l],
+            disturbance_a: segments.disturbance_a[l],
+        })
+    }
+
+    /// Regime of axis `l`.
+    pub fn regime(&self, l: usize) -> Regime {
+        self.doing.regime(l)
+    }
+}
+
+impl Segments {
+    /// Nothing summed up yet.
+    pub const NEW: Self = Self {
+        measured_a: ZERO,
+        predicted_a: ZERO,
+        inertial_a: ZERO,
+        velocity_m_per_s: ZERO,
+        innovation_square: ZERO,
+        residual_square: ZERO,
+        disturbance_a: ZERO,
+        rare: Rare {
+            began: [1; LANES],
+            reversal_ends: [0; LANES],
+            rest_ends: [0; LANES],
+            contact_a: ZERO,
+        },
+    };
+
+    /// Bytes of it that a cycle does not touch as a rule.
+    pub const RARE_BYTES: usize = size_of::<Rare>();
 
     /// Adds the cycle to the segments in progress: what the load explains, velocity (m/s), mean square of the innovation of current (A2) and
     /// disturbance of the observer (A).
@@ -426,32 +469,6 @@ impl Segments {
     #[inline(always)]
     pub fn add_contact<V: Vector>(&mut self, contact_a: V, part: usize) {
         plus(&mut self.rare.contact_a, contact_a, part);
-    }
-
-    /// The segment of axis `l` that the classified cycle ends, if it does.
-    pub fn ended(&self, c: &Classified, l: usize) -> Option<Segment> {
-        let is = |bits: u8| bits & (1 << l) != 0;
-        let (regime, up) = (self.regime(l), is(self.doing.up));
-        is(c.ended).then(|| Segment {
-            regime,
-            forward: is(self.doing.forward),
-            speeding: up && regime == Regime::Acceleration,
-            into: up && regime == Regime::Pressing,
-            cycles: (self.cycle - self.rare.began[l]) as f64,
-            measured_a: self.measured_a[l],
-            predicted_a: self.predicted_a[l],
-            inertial_a: self.inertial_a[l],
-            contact_a: self.rare.contact_a[l],
-            velocity_m_per_s: self.velocity_m_per_s[l],
-            innovation_square: self.innovation_square[l],
-            residual_square: self.residual_square[l],
-            disturbance_a: self.disturbance_a[l],
-        })
-    }
-
-    /// Regime of axis `l`.
-    pub fn regime(&self, l: usize) -> Regime {
-        self.doing.regime(l)
     }
 }
 

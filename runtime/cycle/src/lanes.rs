@@ -21,7 +21,7 @@ use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
 use twinstep_models::innovation::Watch;
 use twinstep_models::lane::{LANES, ZERO};
-use twinstep_models::regime::{Classified, Seen, Segments};
+use twinstep_models::regime::{Classified, Course, Seen, Segments};
 use twinstep_models::sample::{Context, CycleStamp};
 use twinstep_models::simd::{Kernel, Vector};
 
@@ -36,6 +36,7 @@ pub struct LaneState {
     pub reference: Reference,
     pub(crate) filter: LoadFilter,
     segments: Segments,
+    course: Course,
     watch: Watch,
     hash: [u64; LANES],
     /// Place of the newest sample in the filter.
@@ -78,6 +79,7 @@ impl LaneState {
         },
         filter: LoadFilter::EMPTY,
         segments: Segments::NEW,
+        course: Course::NEW,
         watch: Watch::NEW,
         hash: [0; LANES],
         newest: Newest::FIRST,
@@ -241,11 +243,13 @@ impl Correct<'_, '_> {
             }
             seen.put(&judge.regime, &motion, contact_a, part);
         }
-        let classified = lane.segments.classify(&judge.regime, &seen, lane.settling);
+        let (course, segments) = (&mut lane.course, &mut lane.segments);
+        let classified = course.classify(segments, &judge.regime, &seen, lane.settling);
         if classified.attention() != 0 {
             self.ended(n, lane, &classified);
         }
-        lane.segments.begin::<V>(&classified);
+        let segments = &mut lane.segments;
+        lane.course.begin::<V>(segments, &classified);
         for part in 0..V::PARTS {
             let measured = V::each(lane.filter.sample(newest), part);
             let contact_a = PRESSES.then(|| lane.press.balanced_a(part));
@@ -277,7 +281,7 @@ impl Correct<'_, '_> {
                 source: Source::Axis((self.first_axis + axis) as u16),
                 context: self.context,
             };
-            if let Some(segment) = lane.segments.ended(classified, l) {
+            if let Some(segment) = lane.course.ended(&lane.segments, classified, l) {
                 judge.segment(plan, t, &at, &segment, self.out);
             }
             if classified.movement_ended & (1 << l) != 0 {

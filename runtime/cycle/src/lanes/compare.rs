@@ -227,7 +227,7 @@ impl Compare<'_, '_> {
             }
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             let evidence = Innovation::of(&lane.watch, l, measured, lane.compared(l));
-            judge.innovation(plan, &at, lane.segments.regime(l), &evidence, self.out);
+            judge.innovation(plan, &at, lane.course.regime(l), &evidence, self.out);
             lane.watch_place(l, judge.watched());
         }
     }

@@ -11,7 +11,7 @@ impl LaneState {
     /// The last evaluation of `current_load` of place `l`: measured and predicted (A), and its regime.
     pub fn load(&self, l: usize) -> (f64, f64, Regime) {
         let (measured_a, predicted_a) = self.filter.currents_a(l);
-        (measured_a, predicted_a, self.segments.regime(l))
+        (measured_a, predicted_a, self.course.regime(l))
     }
 
     /// Velocity (m/s) and acceleration (m/s2) of place `l` that `current_load` was evaluated with.
@@ -63,7 +63,7 @@ impl LaneState {
                 acceleration_m_per_s2: load.acceleration_m_per_s2,
                 position_m: position_m[l],
                 current_a: current_a[l],
-                regime: self.segments.regime(l),
+                regime: self.course.regime(l),
                 ended: false,
                 time_ns: stamp.time_ns,
                 cycle: stamp.cycle,
