@@ -46,6 +46,7 @@ pub(super) enum Wish {
     Arm,
     Inject(Vec<String>),
     Clear,
+    Baseline(String),
     Events(Start),
 }
 
@@ -60,13 +61,14 @@ impl Wish {
             Self::Arm => "arm",
             Self::Inject(_) => "inject",
             Self::Clear => "clear",
+            Self::Baseline(_) => "baseline",
             Self::Events(_) => "events",
         }
     }
 }
 
 /// All words, for messages.
-const WORDS: &str = "status, budget, save, reset, arm, inject, clear, events";
+const WORDS: &str = "status, budget, save, reset, arm, inject, clear, baseline, events";
 
 /// Why a line is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +135,7 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
         "arm" => Wish::Arm,
         "inject" => Wish::Inject(faults(object.remove("faults"))?),
         "clear" => Wish::Clear,
+        "baseline" => Wish::Baseline(source(object.remove("source"))?),
         "events" => Wish::Events(start(object.remove("since"), object.remove("last"))?),
         _ => {
             let shown: String = word.chars().take(32).collect();
@@ -150,6 +153,17 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
         ));
     }
     Ok(wish)
+}
+
+/// Reads `"source": "lift"`.
+fn source(source: Option<Value>) -> Result<String, Wrong> {
+    match source {
+        Some(Value::String(source)) => Ok(source),
+        _ => Err(Wrong::new(
+            "`source` is missing or no text",
+            "name the axis or press that was repaired: \"source\":\"lift\"",
+        )),
+    }
 }
 
 /// Reads `"set": {"predict": "50us", "wake": null}`.
