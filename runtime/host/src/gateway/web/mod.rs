@@ -1,6 +1,7 @@
 //! The page and its interface, on this computer alone unless the configuration says otherwise.
 
 use super::context::Context;
+use super::metrics;
 use crate::error::HostError;
 use axum::Router;
 use axum::response::Html;
@@ -81,9 +82,11 @@ fn cannot(address: SocketAddr, error: &std::io::Error) -> HostError {
     )
 }
 
-fn router(_context: Context) -> Router {
-    Router::new().route(
-        "/",
-        get(|| async { Html("<!doctype html><title>twinstep</title>twinstep") }),
-    )
+fn router(context: Context) -> Router {
+    Router::new()
+        .route(
+            "/",
+            get(|| async { Html("<!doctype html><title>twinstep</title>twinstep") }),
+        )
+        .merge(metrics::routes(context))
 }
