@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn an_instance_that_does_not_answer_is_told_and_nothing_is_made_up() {
         let body = encode(look(), false).unwrap();
-        assert!(body.contains("\ntwinstep_up 0\n"), "{body}");
+        assert!(body.contains("\ntwinstep_up 0.0\n"), "{body}");
         assert!(
             body.contains("twinstep_events_total{channel=\"ripple\",state=\"raised\"} 1\n"),
             "{body}"
