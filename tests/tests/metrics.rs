@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::Gateway;
+use twinstep_tests::gateway::Peer;
+use twinstep_tests::root;
 use twinstep_tests::run::Place;
-use twinstep_tests::{binary, root};
 
 /// Every metric that a text names.
 fn named(text: &str) -> BTreeSet<String> {
@@ -27,17 +27,21 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     };
     let place = Place::new();
     let state = place.path("state").display().to_string();
-    let args = format!("demo --json --no-page --cycles 3600000 --state {state}");
-    let run = place.command(binary(), args.split(' ')).spawn().unwrap();
-    let run = Ended(run);
-    let gateway = Gateway::start(&place, &format!("--state {state}"));
+    let run = format!("demo --json --no-page --cycles 3600000 --state {state}");
+    let _run = Peer::start(&place, &run);
+    let gateway = format!("gateway --json --listen 127.0.0.1:0 --state {state}");
+    let mut gateway = Peer::start(&place, &gateway);
+    let url = gateway.next("listening")["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     let script = root()
         .join("tests/gateway/metrics.py")
         .display()
         .to_string();
     let read = |wanted: &str| -> Value {
-        let args = format!("{script} {} {wanted}", gateway.url);
+        let args = format!("{script} {url} {wanted}");
         let run = place.run(&python, args.trim_end()).fine();
         serde_json::from_str(&run.stdout).unwrap()
     };
@@ -88,16 +92,4 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     assert!(unknown.is_empty(), "the dashboard asks for {unknown:?}");
     let page = named(&std::fs::read_to_string(root().join("docs/metrics.md")).unwrap());
     assert_eq!(page, families, "docs/metrics.md against the metrics");
-    drop(run);
-    gateway.stop();
-}
-
-/// A run that is killed with the test.
-struct Ended(std::process::Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
