@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `twinstep`.
 
+use crate::gateway::args::GatewayArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -48,6 +49,8 @@ pub enum Command {
     Arm(RunningArgs),
     /// Look at this computer: what keeps the cycle from its time, and what to do about it
     Doctor(DoctorArgs),
+    /// Serve people and plant systems from a running instance and its events: the page
+    Gateway(GatewayArgs),
 }
 
 impl Command {
@@ -67,6 +70,7 @@ impl Command {
             Self::Inject(args) => args.running.json,
             Self::Reset(args) | Self::Arm(args) => args.json,
             Self::Doctor(args) => args.json,
+            Self::Gateway(args) => args.json,
         }
     }
 }
@@ -138,6 +142,10 @@ pub struct DemoArgs {
     /// Another simulated machine instead of the built-in press cell
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// No page in the browser; there is none with --fast either
+    #[arg(long)]
+    pub no_page: bool,
 
     /// How it runs.
     #[command(flatten)]

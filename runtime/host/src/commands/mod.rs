@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod events;
+mod page;
 pub mod replay;
 pub mod run;
 pub mod scan;
@@ -46,6 +47,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Reset(args) => steer::reset(args, output),
         Command::Arm(args) => steer::arm(args, output),
         Command::Doctor(args) => doctor::run(args, output),
+        Command::Gateway(args) => crate::gateway::run(args, output),
     }
 }
 

@@ -18,7 +18,7 @@ mod server;
 pub mod status;
 mod visitor;
 
-pub use find::{find, find_machine};
+pub use find::{find, find_machine, live_sockets};
 pub use lines::PROTOCOL;
 pub use place::{Place, listens, name_of};
 pub use server::{Server, Setting};

@@ -1,0 +1,84 @@
+//! The gateway that `demo` brings along: a process of its own, which ends with the demo however that ends.
+
+use crate::output::Output;
+use crate::session::Options;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the address is awaited; the demo goes on without one.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest line that is read of it (bytes).
+const MAX_LINE: u64 = 64 << 10;
+
+/// A gateway that serves the page of a demo.
+pub struct Page(Option<Child>);
+
+impl Page {
+    /// Starts it and says where the page is. A demo without a page is a demo all the same: what went wrong is said.
+    pub fn open(options: &Options, output: &Output) -> Self {
+        match start(options) {
+            Ok((child, Some(url))) => {
+                output.note(&format!("page: {url}"));
+                Self(Some(child))
+            }
+            Ok((child, None)) => {
+                output.note("no page: the gateway does not say where it is");
+                Self(Some(child))
+            }
+            Err(error) => {
+                output.note(&format!("no page: the gateway cannot be started: {error}"));
+                Self(None)
+            }
+        }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // The end of its standard input ends it; the kernel closes that too when this process is killed.
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
+fn start(options: &Options) -> std::io::Result<(Child, Option<String>)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["gateway", "--json", "--attached", "--state"])
+        .arg(&options.state);
+    if let Some(socket) = &options.socket {
+        command.arg("--control").arg(socket);
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let Some(stdout) = child.stdout.take() else {
+        return Ok((child, None));
+    };
+    let (tell, told) = mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("page".into())
+        .spawn(move || {
+            let mut lines = BufReader::new(stdout);
+            let mut line = String::new();
+            while (&mut lines)
+                .take(MAX_LINE)
+                .read_line(&mut line)
+                .is_ok_and(|read| read > 0)
+            {
+                let said: Value = serde_json::from_str(&line).unwrap_or_default();
+                if said["type"] == "listening" && said["sink"] == "web" {
+                    let _ = tell.try_send(said["url"].as_str().unwrap_or_default().to_owned());
+                }
+                line.clear();
+            }
+        })?;
+    Ok((child, told.recv_timeout(PATIENCE).ok()))
+}
