@@ -134,7 +134,9 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
         trend_per_hour: r.trend.map(|t| t.slope),
         trend_significant: r.trend.is_some_and(|t| t.significant),
         life: match r.life {
-            Err(why) => LifeLine::NotYetKnown { reason: why.text().into() },
+            Err(why) => LifeLine::NotYetKnown {
+                reason: why.text().into(),
+            },
             Ok(hours) => LifeLine::Known {
                 strokes: hours.map(|h| h * per_hour(usage.strokes as f64)),
                 metres: hours.map(|h| h * per_hour(usage.metres)),
@@ -165,7 +167,10 @@ pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<HealthLine> {
     }
     for n in 0..pipeline.plan().stations.len() {
         if let Some(health) = pipeline.station_health(n) {
-            lines.extend(station_line(names.source(Source::Station(n as u16)), health));
+            lines.extend(station_line(
+                names.source(Source::Station(n as u16)),
+                health,
+            ));
         }
     }
     lines

@@ -206,11 +206,7 @@ impl RunInfo {
     }
 
     /// The same, with what is extrapolated, and the streams that the asked rate is shared out over.
-    pub fn with_extrapolated(
-        mut self,
-        extrapolated: Option<Extrapolated>,
-        streams: usize,
-    ) -> Self {
+    pub fn with_extrapolated(mut self, extrapolated: Option<Extrapolated>, streams: usize) -> Self {
         (self.extrapolated, self.streams) = (extrapolated, streams);
         self
     }

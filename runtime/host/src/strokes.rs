@@ -306,8 +306,7 @@ impl StrokeWriter {
         output: Option<Output>,
     ) -> Result<(StrokeSender, Self), HostError> {
         // The queue lives as long as the process: both ends may outlive this call in any order, and a run has one.
-        let queue: &'static mut Queue<SentStroke, STROKE_QUEUE> =
-            Box::leak(Box::new(Queue::new()));
+        let queue: &'static mut Queue<SentStroke, STROKE_QUEUE> = Box::leak(Box::new(Queue::new()));
         let (producer, mut consumer) = queue.split();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);

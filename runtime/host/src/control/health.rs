@@ -58,6 +58,11 @@ impl HealthBuffer {
         self.next >= axes + stations
     }
 
+    /// Axes and stations in it.
+    pub fn copied(&self) -> usize {
+        self.axes.len() + self.stations.len()
+    }
+
     /// In words.
     pub fn lines(&self, names: &Names) -> Vec<HealthLine> {
         let mut lines = Vec::new();

@@ -35,7 +35,10 @@ impl<B: Attached> Runner<'_, B> {
             let Some(outlet) = &mut self.outlets.strokes else {
                 continue;
             };
-            let curve = self.curves.get(n).map_or_else(ShortCurve::default, Clone::clone);
+            let curve = self
+                .curves
+                .get(n)
+                .map_or_else(ShortCurve::default, Clone::clone);
             let stroke = SentStroke { record, curve };
             if self.pacer.is_real() {
                 outlet.send(stroke);

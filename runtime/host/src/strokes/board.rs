@@ -200,8 +200,7 @@ mod tests {
         let board = StrokeBoard::of(&machine);
         assert_eq!(board.lines(), []);
         assert!(board.curve(&name, None).unwrap_err().contains("no stroke"));
-        let (mut sender, writer) =
-            StrokeWriter::start(Arc::new(run), board.clone(), None).unwrap();
+        let (mut sender, writer) = StrokeWriter::start(Arc::new(run), board.clone(), None).unwrap();
         for number in 1..=20 {
             sender.send_waiting(stroke(press, number));
         }

@@ -65,15 +65,14 @@ mod tests {
     use super::*;
     use twinstep_models::press::curve::{MAX_POINTS, Sampling};
 
-    /// In over `points - back` steps and out again.
+    /// In over all but `back` of the points and out again; every force is larger than the one before.
     fn stroke(points: usize, back: usize) -> Curve {
         let mut curve = Curve::default();
         curve.begin(Sampling::EVERY);
+        let deepest = (points - back) as f64 - 1.0;
         for n in 0..points {
-            let deep = n.min(2 * (points - 1 - back) - n.min(points - 1 - back) * 2 + n);
-            let x = if n < points - back { deep } else { points - back - 1 - (n - (points - back)) };
             curve.push(Point {
-                position_m: x as f64,
+                position_m: deepest - (n as f64 - deepest).abs(),
                 force_n: n as f64,
             });
         }

@@ -187,6 +187,6 @@ mod tests {
             &WAY_IN,
             0.2,
         );
-        assert_eq!(line.outline, []);
+        assert!(line.outline.is_empty());
     }
 }
