@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `twinstep`.
 
+use crate::gateway::args::{GatewayArgs, TokenArgs};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -46,8 +47,14 @@ pub enum Command {
     Reset(RunningArgs),
     /// Enable the outputs of a running instance
     Arm(RunningArgs),
+    /// Learn anew what is healthy of an axis or press, after a repair
+    Baseline(BaselineArgs),
     /// Look at this computer: what keeps the cycle from its time, and what to do about it
     Doctor(DoctorArgs),
+    /// Serve people and plant systems from a running instance and its events: the page
+    Gateway(GatewayArgs),
+    /// Make a token for somebody who may use the gateway
+    Token(TokenArgs),
 }
 
 impl Command {
@@ -66,7 +73,10 @@ impl Command {
             Self::Budget(args) => args.json,
             Self::Inject(args) => args.running.json,
             Self::Reset(args) | Self::Arm(args) => args.json,
+            Self::Baseline(args) => args.running.json,
             Self::Doctor(args) => args.json,
+            Self::Gateway(args) => args.json,
+            Self::Token(args) => args.json,
         }
     }
 }
@@ -138,6 +148,10 @@ pub struct DemoArgs {
     /// Another simulated machine instead of the built-in press cell
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// No page in the browser; there is none with --fast either
+    #[arg(long)]
+    pub no_page: bool,
 
     /// How it runs.
     #[command(flatten)]
@@ -381,6 +395,18 @@ pub struct InjectArgs {
     /// Take back those that last or wait, before any other is injected
     #[arg(long)]
     pub clear: bool,
+
+    /// Which instance.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Arguments of `baseline`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineArgs {
+    /// The axis or press that was repaired
+    #[arg(value_name = "AXIS")]
+    pub source: String,
 
     /// Which instance.
     #[command(flatten)]

@@ -18,6 +18,7 @@ pub mod ethtool;
 pub mod explained;
 pub mod false_alarms;
 pub mod findings;
+pub mod gateway;
 pub mod health;
 mod keyboard;
 pub mod launch;

@@ -1,5 +1,6 @@
 //! `twinstep demo`: the simulated press cell with its twins, without root, hardware or broker.
 
+use super::page::Page;
 use super::{built_in_machine, load_machine, simulated};
 use crate::cli::DemoArgs;
 use crate::error::{Exit, HostError};
@@ -32,5 +33,10 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
     if options.cycles.is_none() && (!watched || args.cycle.fast) {
         options.cycles = Some(UNWATCHED_NS / machine.cycle.period_ns);
     }
-    simulated::run(&machine, &args.cycle, &options, output)
+    // In virtual time there is nothing to be watched.
+    let page =
+        (!args.no_page && !args.cycle.fast).then(|| Page::open(&mut options, output, !watched));
+    let exit = simulated::run(&machine, &args.cycle, &options, output);
+    drop(page);
+    exit
 }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod events;
+mod page;
 pub mod replay;
 pub mod run;
 pub mod scan;
@@ -14,6 +15,7 @@ mod simulated;
 pub mod status;
 pub mod steer;
 mod tap;
+pub mod token;
 pub mod top;
 mod tsn;
 mod typed;
@@ -45,7 +47,10 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Inject(args) => steer::inject(args, output),
         Command::Reset(args) => steer::reset(args, output),
         Command::Arm(args) => steer::arm(args, output),
+        Command::Baseline(args) => steer::baseline(args, output),
         Command::Doctor(args) => doctor::run(args, output),
+        Command::Gateway(args) => crate::gateway::run(args, output),
+        Command::Token(args) => token::run(args, output),
     }
 }
 

@@ -39,15 +39,22 @@ fn is_of(path: &Path, file: &str) -> bool {
     })
 }
 
+/// Sockets that somebody answers on, in the usual folders and in `state`, the folder of an event store.
+pub fn live_sockets(state: Option<&Path>) -> Vec<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR");
+    let folders = folders(runtime.as_deref(), state);
+    folders.iter().flat_map(|folder| live(folder)).collect()
+}
+
 fn only(machine: Option<&str>, wanted: impl Fn(&Path) -> bool) -> Result<PathBuf, HostError> {
     let state = crate::store::folder(None).ok();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR");
-    let folders = folders(runtime.as_deref(), state.as_deref());
-    let found = folders.iter().flat_map(|folder| live(folder));
+    let found = live_sockets(state.as_deref()).into_iter();
     let live: Vec<PathBuf> = found.filter(|path| wanted(path)).collect();
     match live.as_slice() {
         [one] => Ok(one.clone()),
         [] => {
+            let runtime = std::env::var_os("XDG_RUNTIME_DIR");
+            let folders = folders(runtime.as_deref(), state.as_deref());
             let looked: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
             let which = machine.map_or(String::new(), |name| format!(" with the machine '{name}'"));
             Err(HostError::machine(

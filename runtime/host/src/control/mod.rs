@@ -9,6 +9,7 @@ mod budgets;
 pub mod client;
 mod connection;
 mod find;
+pub mod health;
 mod lines;
 mod place;
 pub mod queue;
@@ -17,7 +18,7 @@ mod server;
 pub mod status;
 mod visitor;
 
-pub use find::{find, find_machine};
+pub use find::{find, find_machine, live_sockets};
 pub use lines::PROTOCOL;
 pub use place::{Place, listens, name_of};
 pub use server::{Server, Setting};

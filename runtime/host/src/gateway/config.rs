@@ -1,0 +1,89 @@
+//! What the gateway serves: a TOML file of its own, because it belongs to other people than the machine's.
+//!
+//! One optional section a sink. Unknown keys are refused, with their line.
+
+use super::web::WebConfig;
+use crate::error::{HostError, read_text};
+use serde::Deserialize;
+use std::path::Path;
+
+/// Longest file (bytes).
+const MAX_BYTES: usize = 1 << 20;
+
+/// The file. Without one everything is at its default.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// The page and its interface.
+    pub web: WebConfig,
+}
+
+impl GatewayConfig {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] with the line.
+    pub fn load(path: &Path) -> Result<Self, HostError> {
+        let text = read_text(path, "configuration of the gateway")?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads the text of a file called `name`.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] with the line.
+    pub fn parse(text: &str, name: &str) -> Result<Self, HostError> {
+        if text.len() > MAX_BYTES {
+            return Err(HostError::usage(
+                format!(
+                    "{name} has {} bytes; at most {MAX_BYTES} are read",
+                    text.len()
+                ),
+                "is it the configuration of the gateway?",
+            ));
+        }
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| {
+                1 + text.as_bytes()[..span.start.min(text.len())]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count()
+            });
+            HostError::usage(
+                format!("{name}, line {line}: {}", error.message()),
+                "docs/gateway.md lists every section and key",
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_word_the_page_is_for_this_computer() {
+        let config = GatewayConfig::parse("", "none").unwrap();
+        assert_eq!(config, GatewayConfig::default());
+        assert!(config.web.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_its_line() {
+        for (text, expected) in [
+            ("\n[webb]\n", "line 2"),
+            ("[web]\n\nlisen = \"127.0.0.1:1\"\n", "line 3"),
+            ("[web]\nlisten = \"here\"\n", "line 2"),
+            ("[web\n", "line 1"),
+        ] {
+            let error = GatewayConfig::parse(text, "g.toml").unwrap_err();
+            let said = error.in_a_line();
+            assert!(
+                said.contains(expected) && said.contains("g.toml"),
+                "{text:?}: {said}"
+            );
+        }
+        let long = " ".repeat(MAX_BYTES + 1);
+        assert!(GatewayConfig::parse(&long, "g.toml").is_err());
+    }
+}

@@ -1,0 +1,455 @@
+//! The operator's desk: which alarms stand, which of them somebody has seen, and which nobody wants to hear of for a while.
+//!
+//! An alarm is a source and a channel. It stands from `raised` to `cleared`, and stays on the list until it is cleared **and**
+//! acknowledged. A shelved alarm stands as before and is stored as before; who shows alarms shows it apart. What people do
+//! is in the book before it takes effect.
+
+use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf};
+use super::journal::{Journal, MAX_PAGE};
+use crate::clock::utc_ns;
+use crate::error::HostError;
+use crate::lines::EventRecord;
+use crate::store::StoreError;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Most alarms on the list. Of more, those go first that do not stand any more; then the oldest.
+pub const MAX_ALARMS: usize = 4096;
+/// Events that are read again at the start to know what stands.
+const PAST: u64 = 100_000;
+/// Shortest and longest time on the shelf (s).
+pub const SHELF_S: std::ops::RangeInclusive<u64> = 1..=30 * 86_400;
+
+/// One alarm.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alarm {
+    /// Number of the event that raised it: its name, as long as it stands.
+    pub raised_seq: u64,
+    /// Number of its last event.
+    pub last_seq: u64,
+    /// It stands.
+    pub active: bool,
+    /// Who has seen it.
+    pub acknowledged: Option<Acknowledgement>,
+    /// On the shelf until then (ns since 1970, UTC); none where it is not.
+    pub shelved_until_utc_ns: Option<u64>,
+    /// Its last event: source, channel, figures, cause, action.
+    pub event: EventRecord,
+}
+
+type Key = (String, String);
+
+#[derive(Debug, Default)]
+struct State {
+    alarms: BTreeMap<Key, Alarm>,
+    shelves: BTreeMap<Key, Shelf>,
+    /// The last event that was taken in.
+    seen: u64,
+    /// Alarms that found no place.
+    dropped: u64,
+}
+
+impl State {
+    fn take(&mut self, record: EventRecord, acknowledged: Option<Acknowledgement>) {
+        self.seen = record.seq;
+        let key = (record.source.clone(), record.channel.to_string());
+        let raised = record.state == "raised";
+        match self.alarms.get_mut(&key) {
+            Some(alarm) if !raised => {
+                alarm.last_seq = record.seq;
+                alarm.active = record.state != "cleared";
+                alarm.event = record;
+                if !alarm.active && alarm.acknowledged.is_some() {
+                    self.alarms.remove(&key);
+                }
+            }
+            // What ended before our time is nobody's business any more.
+            None if record.state == "cleared" => {}
+            _ => {
+                if self.alarms.len() >= MAX_ALARMS && !self.alarms.contains_key(&key) {
+                    self.make_room();
+                }
+                let alarm = Alarm {
+                    raised_seq: record.seq,
+                    last_seq: record.seq,
+                    active: true,
+                    acknowledged,
+                    shelved_until_utc_ns: None,
+                    event: record,
+                };
+                self.alarms.insert(key, alarm);
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        let oldest = self
+            .alarms
+            .iter()
+            .min_by_key(|(_, alarm)| (alarm.active, alarm.raised_seq));
+        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+            self.alarms.remove(&key);
+            self.dropped += 1;
+        }
+    }
+}
+
+/// The desk. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    state: Arc<Mutex<State>>,
+    book: Book,
+    changes: Arc<watch::Sender<u64>>,
+}
+
+impl Desk {
+    /// A desk that knows nothing yet; [`Self::follow`] keeps it up to date.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when the book cannot be read.
+    pub fn new(book: Book) -> Result<Self, HostError> {
+        let shelves = book.shelves(utc_ns())?.into_iter();
+        let state = State {
+            shelves: shelves
+                .map(|shelf| ((shelf.source.clone(), shelf.channel.clone()), shelf))
+                .collect(),
+            ..State::default()
+        };
+        Ok(Self {
+            state: Arc::new(Mutex::new(state)),
+            book,
+            changes: Arc::new(watch::channel(0).0),
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        // No call leaves it half done.
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    /// Grows whenever an alarm or a shelf changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// All alarms, the newest first.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let now = utc_ns();
+        self.with(|state| {
+            let shelves = &state.shelves;
+            let mut all: Vec<_> = (state.alarms.iter())
+                .map(|(key, alarm)| Alarm {
+                    shelved_until_utc_ns: shelves
+                        .get(key)
+                        .map(|shelf| shelf.until_utc_ns)
+                        .filter(|until| *until > now),
+                    ..alarm.clone()
+                })
+                .collect();
+            all.sort_by_key(|alarm| std::cmp::Reverse(alarm.raised_seq));
+            all
+        })
+    }
+
+    /// What is on the shelf.
+    pub fn shelves(&self) -> Vec<Shelf> {
+        let now = utc_ns();
+        self.with(|state| {
+            state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
+            state.shelves.values().cloned().collect()
+        })
+    }
+
+    /// Alarms that found no place so far.
+    pub fn dropped(&self) -> u64 {
+        self.with(|state| state.dropped)
+    }
+
+    /// Number of the last event that the list knows.
+    pub fn seen(&self) -> u64 {
+        self.with(|state| state.seen)
+    }
+
+    /// Acknowledges the alarm that event `seq` belongs to.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] when no alarm on the list has it, or the words are too long; [`HostError::Machine`] when it
+    /// cannot be written down, and then nothing has happened.
+    pub fn acknowledge(&self, seq: u64, who: &str, comment: &str) -> Result<(), HostError> {
+        check_words(who, comment)?;
+        let found = self.with(|state| {
+            let mut alarms = state.alarms.iter();
+            let found =
+                alarms.find(|(_, alarm)| (alarm.raised_seq..=alarm.last_seq).contains(&seq));
+            found.map(|(key, alarm)| (key.clone(), alarm.raised_seq))
+        });
+        let Some((key, raised_seq)) = found else {
+            return Err(HostError::usage(
+                format!("no alarm on the list has the event number {seq}"),
+                "it may have been cleared and acknowledged already; look at the list again",
+            ));
+        };
+        let by = Acknowledgement {
+            who: who.to_owned(),
+            time_utc_ns: utc_ns(),
+            comment: comment.to_owned(),
+        };
+        self.book
+            .acknowledge(raised_seq, &format!("{} {}", key.0, key.1), &by)?;
+        self.with(|state| {
+            // It may have been raised anew in between: that one is not acknowledged.
+            let same = state
+                .alarms
+                .get_mut(&key)
+                .filter(|alarm| alarm.raised_seq == raised_seq);
+            if let Some(alarm) = same {
+                alarm.acknowledged = Some(by);
+                if !alarm.active {
+                    state.alarms.remove(&key);
+                }
+            }
+        });
+        self.changed();
+        Ok(())
+    }
+
+    /// Puts an alarm on the shelf for `seconds`, whether it stands or not.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] when the time is outside [`SHELF_S`] or a word is empty or too long; [`HostError::Machine`] when
+    /// it cannot be written down.
+    pub fn shelve(
+        &self,
+        source: &str,
+        channel: &str,
+        seconds: u64,
+        who: &str,
+        comment: &str,
+    ) -> Result<(), HostError> {
+        check_words(who, comment)?;
+        if source.is_empty()
+            || channel.is_empty()
+            || source.len() > MAX_TEXT
+            || channel.len() > MAX_TEXT
+        {
+            return Err(HostError::usage(
+                "an alarm has a source and a channel",
+                "name both, as its event does",
+            ));
+        }
+        if !SHELF_S.contains(&seconds) {
+            return Err(HostError::usage(
+                format!("an alarm cannot be shelved for {seconds} s"),
+                format!("from {} s to {} s", SHELF_S.start(), SHELF_S.end()),
+            ));
+        }
+        let now = utc_ns();
+        let shelf = Shelf {
+            source: source.to_owned(),
+            channel: channel.to_owned(),
+            until_utc_ns: now + seconds * 1_000_000_000,
+            who: who.to_owned(),
+            comment: comment.to_owned(),
+        };
+        let key = (shelf.source.clone(), shelf.channel.clone());
+        let full = self
+            .with(|state| state.shelves.len() >= MAX_ALARMS && !state.shelves.contains_key(&key));
+        if full {
+            return Err(HostError::usage(
+                format!("{MAX_ALARMS} alarms are shelved already"),
+                "take some off the shelf first",
+            ));
+        }
+        self.book.shelve(&shelf, now)?;
+        self.with(|state| state.shelves.insert(key, shelf));
+        self.changed();
+        Ok(())
+    }
+
+    /// Takes an alarm off the shelf; whether it was there.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when it cannot be written down.
+    pub fn unshelve(&self, source: &str, channel: &str, who: &str) -> Result<bool, HostError> {
+        check_words(who, "")?;
+        let was = self.book.unshelve(source, channel, who, utc_ns())?;
+        self.with(|state| {
+            state
+                .shelves
+                .remove(&(source.to_owned(), channel.to_owned()))
+        });
+        self.changed();
+        Ok(was)
+    }
+
+    /// Keeps the list up to date with the journal, until that ends.
+    pub async fn follow(self, journal: Journal) {
+        let mut last = journal.last();
+        let start = last.borrow_and_update().saturating_sub(PAST);
+        self.with(|state| state.seen = start);
+        loop {
+            // A store that cannot be read now may be read later; the page is tried again with the next news, or soon.
+            while let Ok(true) = self.take_page(&journal).await {}
+            let news = tokio::time::timeout(std::time::Duration::from_secs(1), last.changed());
+            if matches!(news.await, Ok(Err(_))) {
+                return;
+            }
+            // A store that was replaced by a new one counts from 1 again.
+            let newest = *last.borrow_and_update();
+            self.with(|state| {
+                if newest < state.seen {
+                    state.seen = 0;
+                    state.alarms.clear();
+                }
+            });
+        }
+    }
+
+    /// Takes one page in; whether there may be more.
+    async fn take_page(&self, journal: &Journal) -> Result<bool, StoreError> {
+        let page = journal.page(self.seen(), MAX_PAGE).await?;
+        for event in &page {
+            // What a later version wrote may not be readable; it is passed over, and its number counts.
+            match serde_json::from_str::<EventRecord>(&event.json) {
+                Ok(record) => {
+                    let by = self.book.acknowledgement(record.seq).unwrap_or_default();
+                    self.with(|state| state.take(record, by));
+                }
+                Err(_) => self.with(|state| state.seen = event.seq),
+            }
+        }
+        if !page.is_empty() {
+            self.changed();
+        }
+        Ok(page.len() == MAX_PAGE)
+    }
+}
+
+fn check_words(who: &str, comment: &str) -> Result<(), HostError> {
+    if who.is_empty() || who.len() > MAX_TEXT || comment.len() > MAX_TEXT {
+        return Err(HostError::usage(
+            format!("a name of 1 to {MAX_TEXT} bytes and a comment of at most {MAX_TEXT} are kept"),
+            "say it in fewer words",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::false_alarms::Exposure;
+    use crate::lines::tests::{leak, run_info};
+    use crate::store::StoreWriter;
+
+    fn record(state: &'static str) -> EventRecord {
+        let mut record = EventRecord::of(&leak(1), &run_info(), Exposure::default());
+        record.state = state.into();
+        record
+    }
+
+    fn desk(folder: &std::path::Path) -> Desk {
+        Desk::new(Book::open(folder).unwrap()).unwrap()
+    }
+
+    async fn read(desk: &Desk, folder: &std::path::Path) {
+        let journal = Journal::open(folder).unwrap();
+        while desk.take_page(&journal).await.unwrap() {}
+    }
+
+    #[tokio::test]
+    async fn an_alarm_goes_when_it_is_cleared_and_acknowledged_in_either_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        let desk = desk(folder.path());
+        store
+            .append(&mut [record("raised"), record("updated")])
+            .unwrap();
+        read(&desk, folder.path()).await;
+        let alarm = desk.alarms().remove(0);
+        assert_eq!(
+            (alarm.raised_seq, alarm.last_seq, alarm.active),
+            (1, 2, true)
+        );
+        desk.acknowledge(2, "eva", "seen").unwrap();
+        assert_eq!(desk.alarms()[0].acknowledged.as_ref().unwrap().who, "eva");
+        store.append(&mut [record("cleared")]).unwrap();
+        read(&desk, folder.path()).await;
+        assert!(desk.alarms().is_empty());
+        // Raised anew it is nobody's again; cleared first, it waits for somebody.
+        store
+            .append(&mut [record("raised"), record("cleared")])
+            .unwrap();
+        read(&desk, folder.path()).await;
+        let alarm = desk.alarms().remove(0);
+        assert_eq!(
+            (alarm.raised_seq, alarm.active, alarm.acknowledged),
+            (4, false, None)
+        );
+        desk.acknowledge(4, "eva", "").unwrap();
+        assert!(desk.alarms().is_empty());
+        assert!(desk.acknowledge(4, "eva", "").is_err());
+    }
+
+    #[tokio::test]
+    async fn what_people_did_is_kept_over_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        let (source, channel) = (record("raised").source, record("raised").channel);
+        store.append(&mut [record("raised")]).unwrap();
+        {
+            let desk = desk(folder.path());
+            read(&desk, folder.path()).await;
+            desk.acknowledge(1, "eva", "greased").unwrap();
+            desk.shelve(&source, &channel, 3600, "eva", "until Monday")
+                .unwrap();
+        }
+        let desk = desk(folder.path());
+        read(&desk, folder.path()).await;
+        let alarm = desk.alarms().remove(0);
+        assert_eq!(alarm.acknowledged.unwrap().comment, "greased");
+        assert!(alarm.shelved_until_utc_ns.is_some());
+        assert!(desk.unshelve(&source, &channel, "eva").unwrap());
+        assert_eq!(desk.alarms()[0].shelved_until_utc_ns, None);
+        for seconds in [0, SHELF_S.end() + 1, u64::MAX] {
+            assert!(desk.shelve(&source, &channel, seconds, "eva", "").is_err());
+        }
+        assert!(desk.shelve(&source, &channel, 9, "", "").is_err());
+        assert!(desk.shelve("", &channel, 9, "eva", "").is_err());
+        assert!(
+            desk.acknowledge(1, "eva", &"x".repeat(MAX_TEXT + 1))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_what_stands_goes_last() {
+        let mut state = State::default();
+        for seq in 1..=MAX_ALARMS as u64 + 1 {
+            let mut record = record(if seq == 2 { "cleared" } else { "raised" });
+            record.seq = seq;
+            record.source = if seq == 2 {
+                "axis 1".into()
+            } else {
+                format!("axis {seq}")
+            };
+            state.take(record, None);
+        }
+        assert_eq!(state.alarms.len(), MAX_ALARMS);
+        let mut record = record("raised");
+        record.seq = 9999;
+        record.source = "one more".into();
+        state.take(record, None);
+        assert_eq!((state.alarms.len(), state.dropped), (MAX_ALARMS, 1));
+        assert!(
+            !state.alarms.keys().any(|key| key.0 == "axis 1"),
+            "it was cleared"
+        );
+    }
+}
