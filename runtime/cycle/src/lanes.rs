@@ -176,7 +176,7 @@ fn own_gains(axes: &[AxisJudge], n: usize, unsteady: u8, params: &LaneParams) ->
     gains
 }
 
-/// The slow channel is judged.
+/// The slow channel is judged, on what the observers will hold when they have taken the sample in.
 pub(crate) struct Correct<'a, 'p> {
     pub plan: &'a Plan<'p>,
     /// Place of the first axis among all of the pipeline.

@@ -216,7 +216,8 @@ impl<'a> Pipeline<'a> {
         done(Group::Station);
     }
 
-    /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
+    /// The slow channel, whose evidence is that of whole movements, is judged. The observers take the sample in with the next
+    /// [`Self::predict`].
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
         self.correct_by(&mut Alone, stamp, samples, |_| {});
     }
