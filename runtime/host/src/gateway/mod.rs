@@ -12,6 +12,7 @@ pub mod desk;
 pub mod find;
 pub mod journal;
 pub mod live;
+pub mod opcua;
 pub mod sinks;
 pub mod web;
 
@@ -45,6 +46,9 @@ pub fn run(args: &GatewayArgs, output: &Output) -> Result<Exit, HostError> {
     if let Some(address) = args.listen {
         config.web.listen = address;
         config.web.strict = true;
+    }
+    if let Some(opcua) = &config.opcua {
+        opcua.check()?;
     }
     let (target, folder) = find::resolve(args.control.as_deref(), args.state.as_deref())?;
     let book = Book::open(&folder)?;
@@ -89,6 +93,9 @@ async fn serve(
 
     let mut sinks = tokio::task::JoinSet::new();
     sinks.spawn(web::run(context.clone(), config.web));
+    if let Some(config) = config.opcua {
+        sinks.spawn(opcua::run(context.clone(), config));
+    }
 
     let outcome = tokio::select! {
         _ = interrupt.recv() => Ok(()),
