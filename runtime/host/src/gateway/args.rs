@@ -20,6 +20,10 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
+    /// Folder of what the gateway keeps for itself: cursors, the audit trail; that of the store unless given
+    #[arg(long, value_name = "DIR")]
+    pub book: Option<PathBuf>,
+
     /// Where the page is served, instead of the configuration's
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,

@@ -5,8 +5,8 @@
 
 use super::alarms::Board;
 use super::condition::{Condition, EventId, ONE_SHOT, Remark};
+use super::condition_nodes::shelving_of;
 use super::nodes::Nodes;
-use super::space::shelving_of;
 use super::users::who_has;
 use crate::clock::utc_ns;
 use crate::error::HostError;
@@ -27,8 +27,8 @@ use opcua::server::node_manager::{
 };
 use opcua::sync::RwLock;
 use opcua::types::{
-    AttributeId, ByteString, DataValue, DateTime, LocalizedText, MethodId, MonitoringMode, NodeId,
-    ObjectTypeId, StatusCode, TimestampsToReturn, Variant,
+    AttributeId, ByteString, DataValue, DateTime, Identifier, LocalizedText, MethodId,
+    MonitoringMode, NodeId, ObjectTypeId, StatusCode, TimestampsToReturn, Variant,
 };
 
 /// Methods of a condition.
@@ -197,7 +197,7 @@ impl Operator {
         let nodes = Nodes::new(id.namespace);
         self.board.find(id).or_else(|| {
             let name = match &id.identifier {
-                opcua::types::Identifier::String(name) => name.as_ref(),
+                Identifier::String(name) => name.as_ref(),
                 _ => return None,
             };
             let owner = nodes.at(name.strip_suffix("/ShelvingState")?);

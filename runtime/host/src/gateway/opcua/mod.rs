@@ -14,13 +14,19 @@ mod alarms;
 #[cfg(feature = "opcua")]
 mod condition;
 #[cfg(feature = "opcua")]
+mod condition_nodes;
+#[cfg(feature = "opcua")]
 mod fields;
+#[cfg(feature = "opcua")]
+mod maker;
 #[cfg(feature = "opcua")]
 mod methods;
 #[cfg(feature = "opcua")]
 mod nodes;
 #[cfg(feature = "opcua")]
 mod pki;
+#[cfg(feature = "opcua")]
+mod quantities;
 #[cfg(feature = "opcua")]
 mod server;
 #[cfg(feature = "opcua")]

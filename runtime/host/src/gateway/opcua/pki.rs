@@ -1,4 +1,4 @@
-//! Certificates: our own, and those of clients that are trusted, in the folder `opcua` beside the event store.
+//! Certificates: our own, and those of clients that are trusted, in the folder `opcua` beside the gateway's book.
 //!
 //! `own/cert.der` and `private/private.pem` are made at the first start. A client that is not known is refused and its
 //! certificate put into `rejected`; moving the file to `trusted` lets it in, without a restart. The library looks for a
@@ -13,7 +13,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Folder in the state folder.
+/// Folder beside the book.
 const FOLDER: &str = "opcua";
 /// How long our certificate lasts (days).
 const LASTS_DAYS: u32 = 3650;
@@ -35,16 +35,16 @@ pub struct Pki {
 }
 
 impl Pki {
-    /// Opens the folder under `state`, and makes what is missing: for a server with this `uri` that is reached at `host`.
+    /// Opens the folder under `book`, and makes what is missing: for a server with this `uri` that is reached at `host`.
     ///
     /// # Errors
     /// [`HostError::Usage`] when it cannot be written to; [`HostError::Machine`] when no certificate can be made.
-    pub fn open(state: &Path, uri: &str, host: &str) -> Result<Self, HostError> {
-        let folder = state.join(FOLDER);
+    pub fn open(book: &Path, uri: &str, host: &str) -> Result<Self, HostError> {
+        let folder = book.join(FOLDER);
         let broken = |error: std::io::Error| {
             HostError::usage(
                 format!("cannot keep certificates in {}: {error}", folder.display()),
-                "give this user a folder that it may write to with --state",
+                "give this user a folder that it may write to with --book",
             )
         };
         for (name, mode) in [

@@ -7,7 +7,8 @@ use super::fields;
 use super::methods::{CoreBuilder, CoreManager, Operator};
 use super::nodes::{NAMESPACE, Nodes};
 use super::pki::Pki;
-use super::space::{Look, Space};
+use super::quantities::Look;
+use super::space::Space;
 use super::users::Users;
 use crate::clock::utc_ns;
 use crate::error::HostError;
@@ -25,8 +26,8 @@ use opcua::server::{
     SubscriptionLimits,
 };
 use opcua::types::{
-    BuildInfo, DateTime, MessageSecurityMode, NodeClass, NodeId, ObjectTypeId,
-    QualifiedName, VariableId, Variant,
+    BuildInfo, DateTime, MessageSecurityMode, NodeClass, NodeId, ObjectTypeId, QualifiedName,
+    VariableId, Variant,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -73,7 +74,7 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
     let host = config.host.clone().unwrap_or_else(|| host_of(address));
     // The name that certificates carry: the same as long as the computer keeps its own.
     let uri = format!("urn:{}:twinstep", this_computer());
-    let (state, place) = (context.journal.folder().to_owned(), host.clone());
+    let (state, place) = (context.book.folder().to_owned(), host.clone());
     let made = uri.clone();
     let pki = tokio::task::spawn_blocking(move || Pki::open(&state, &made, &place)).await;
     let mut pki =

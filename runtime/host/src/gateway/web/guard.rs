@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -66,7 +66,7 @@ pub fn require(who: &Who, role: Role) -> Result<(), Box<Response>> {
 
 /// The middleware: refuses, or puts [`Who`] into the extensions of the request.
 pub async fn check(State(guard): State<Guard>, mut request: Request<Body>, next: Next) -> Response {
-    match guard.admit(request.method(), request.uri().path(), request.headers()) {
+    match guard.admit(request.method(), request.uri(), request.headers()) {
         Ok(who) => {
             if let Some(who) = who {
                 request.extensions_mut().insert(who);
@@ -106,13 +106,15 @@ impl Guard {
     fn admit(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<Option<Who>, Box<Response>> {
         let no = |status, error: &str, remedy: &str| Box::new(refusal(status, error, remedy));
-        let host = text(headers, &HOST)
-            .filter(|host| host.len() <= MAX_HOST)
-            .map(without_port);
+        // HTTP/2 has the host in the address of the request, and no header.
+        let authority = uri.authority().map(|authority| authority.as_str());
+        let asked = authority.or_else(|| text(headers, &HOST));
+        let asked = asked.filter(|host| host.len() <= MAX_HOST);
+        let host = asked.map(without_port);
         let ours = match (&self.hosts, host) {
             (_, None) => false,
             (None, Some(_)) => true,
@@ -128,7 +130,7 @@ impl Guard {
         if !matches!(*method, Method::GET | Method::HEAD) {
             // A program sends no Origin; a browser always does, and `null` where it hides it.
             let scheme = if self.tls { "https://" } else { "http://" };
-            let here = text(headers, &HOST).map(|host| format!("{scheme}{host}"));
+            let here = asked.map(|host| format!("{scheme}{host}"));
             let origin = headers.get(&ORIGIN).map(HeaderValue::as_bytes);
             if origin.is_some_and(|origin| {
                 here.is_none_or(|here| !here.as_bytes().eq_ignore_ascii_case(origin))
@@ -152,9 +154,7 @@ impl Guard {
         let bearer = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
         match self.door.who(bearer, cookie(headers), monotonic_ns()) {
             Ok(who) => Ok(Some(who)),
-            Err(_) if !path.starts_with("/api/") && path != "/metrics" && bearer.is_none() => {
-                Ok(None)
-            }
+            Err(_) if !private(uri.path()) && bearer.is_none() => Ok(None),
             Err(Refused::Unknown) => Err(no(
                 StatusCode::UNAUTHORIZED,
                 "a token is needed",
@@ -167,6 +167,11 @@ impl Guard {
             )),
         }
     }
+}
+
+/// What holds something of the machine.
+fn private(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
 }
 
 /// The body of `POST /login`.
@@ -270,7 +275,7 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         guard
-            .admit(&method, path, &map)
+            .admit(&method, &path.parse().unwrap(), &map)
             .map_or_else(|response| response.status().as_u16(), |_| 200)
     }
 
@@ -294,6 +299,16 @@ mod tests {
             );
         }
         assert_eq!(status(&guard, Method::GET, "/", &[]), 421);
+        // As HTTP/2 has it: the address counts, whatever a header says.
+        let lies = [("host", "localhost")];
+        assert_eq!(
+            status(&guard, Method::GET, "https://localhost:1/", &[]),
+            200
+        );
+        assert_eq!(
+            status(&guard, Method::GET, "https://evil.example/", &lies),
+            421
+        );
     }
 
     #[test]

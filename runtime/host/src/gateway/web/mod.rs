@@ -60,9 +60,8 @@ impl Default for WebConfig {
 /// Serves until the gateway is to end.
 ///
 /// # Errors
-/// [`HostError::Usage`] when the address cannot be had, or needs TLS and tokens.
-pub async fn run(context: Context, config: WebConfig) -> Result<(), HostError> {
-    let post = Post::take(&config).await?;
+/// [`HostError::Machine`] when the listener fails.
+pub async fn run(context: Context, post: Post) -> Result<(), HostError> {
     let url = post.url();
     if context.output.json() {
         context
