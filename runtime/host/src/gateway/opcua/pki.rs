@@ -60,7 +60,8 @@ impl Pki {
                 .map_err(broken)?;
         }
         let pki = Self {
-            folder,
+            // The library counts what is relative from its own folder.
+            folder: folder.canonicalize().map_err(broken)?,
             told: BTreeSet::new(),
         };
         let (certificate, key) = (pki.certificate(), pki.key());
