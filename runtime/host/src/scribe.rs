@@ -127,6 +127,7 @@ impl Scribe {
         announce: Announce,
     ) -> Result<(EventSender, Self), HostError> {
         let before = store.exposure(&run.plan).map_err(StoreError::into_usage)?;
+        run.set_exposure(before, 0);
         // The queue lives as long as the process: both ends may outlive this call in any order, and a run has one.
         let queue: &'static mut Queue<Event, EVENT_QUEUE> = Box::leak(Box::new(Queue::new()));
         let (producer, consumer) = queue.split();
@@ -235,6 +236,7 @@ impl Worker {
             if event.state == EventState::Raised {
                 self.totals.raised += 1;
                 self.alarms += u64::from(event.detector != Detector::State);
+                self.run.set_exposure(self.before, self.alarms);
             }
             self.pending.push(record);
         }

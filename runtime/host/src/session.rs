@@ -3,6 +3,7 @@
 mod clocks;
 mod finish;
 mod options;
+mod strokes;
 mod workers;
 
 pub use options::Options;
@@ -33,7 +34,7 @@ use crate::scribe::Scribe;
 use crate::shared::{self, Moved, SharedLine};
 use crate::snapshot::{self, Control};
 use crate::store::{StoreError, StoreWriter};
-use crate::strokes::StrokeWriter;
+use crate::strokes::{StrokeBoard, StrokeWriter};
 use crate::trust::Trust;
 use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, service, tables, thresholds};
@@ -106,11 +107,12 @@ where
     let set_points = (source, &mut moved);
     let names = Names::of(machine);
     let asked_s = machine.judge.false_alarm_interval_s;
-    let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
+    let shares = plan::shares(machine);
+    let extrapolated = thresholds::extrapolated(machine, shares);
     let info = RunInfo::new(names.clone(), plan.hash(), asked_s, clock::utc_ns());
     let ptp = clocks::watch(machine, options, output)?;
     let info = info.with_ptp(ptp.as_ref().map(PtpWatch::shared));
-    let info = Arc::new(info.with_extrapolated(extrapolated));
+    let info = Arc::new(info.with_extrapolated(extrapolated, shares.streams()));
     let map = ObjectMap::new(machine).map_err(|error| {
         HostError::usage(
             error.to_string(),
@@ -135,15 +137,9 @@ where
         })
     };
     let (events, scribe) = Scribe::start(store, Arc::clone(&info), announce)?;
-    // People watch events; strokes are for programs, and for who replays a table of them.
-    let wanted = output.json() || machine.recording.is_some();
-    let judged = wanted && !plan.plan().presses.is_empty();
-    let (strokes, writer) = if judged {
-        Some(StrokeWriter::start(Arc::clone(&info), output.clone())?)
-    } else {
-        None
-    }
-    .unzip();
+    let judged = !plan.plan().presses.is_empty();
+    let (board, strokes) = strokes::start(machine, output, &info, judged)?;
+    let (strokes, writer) = strokes.unzip();
     let (record, recorder) = start_recorder(machine, options.record.as_deref(), &map)?.unzip();
     let (snapshots, mut receiver) = snapshot::channel();
     let control = Control::default();
@@ -164,7 +160,7 @@ where
     if let Some(trouble) = uadp.as_mut().and_then(Predictions::take_trouble) {
         output.note(&trouble);
     }
-    let (server, commands) = start_server(place, machine, options, &info, causes)?.unzip();
+    let (server, commands) = start_server(place, machine, options, &info, (causes, board))?.unzip();
     let outlets = Outlets {
         uadp,
         events,
@@ -306,7 +302,7 @@ fn start_server(
     machine: &Machine,
     options: &Options,
     info: &Arc<RunInfo>,
-    causes: Option<SharedCauses>,
+    (causes, strokes): (Option<SharedCauses>, StrokeBoard),
 ) -> Result<Option<(Server, CycleEnd)>, HostError> {
     let Some(place) = place else { return Ok(None) };
     let (control_end, cycle_end) = queue::channel();
@@ -326,6 +322,7 @@ fn start_server(
         state,
         causes,
         interfaces: options.interfaces.clone(),
+        strokes,
     };
     let server = Server::start(place, setting, control_end)?;
     Ok(Some((server, cycle_end)))

@@ -9,6 +9,7 @@ mod budgets;
 pub mod client;
 mod connection;
 mod find;
+pub mod health;
 mod lines;
 mod place;
 pub mod queue;

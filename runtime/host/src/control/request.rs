@@ -47,6 +47,7 @@ pub(super) enum Wish {
     Inject(Vec<String>),
     Clear,
     Events(Start),
+    Curve { source: String, stroke: Option<u64> },
 }
 
 impl Wish {
@@ -61,12 +62,13 @@ impl Wish {
             Self::Inject(_) => "inject",
             Self::Clear => "clear",
             Self::Events(_) => "events",
+            Self::Curve { .. } => "curve",
         }
     }
 }
 
 /// All words, for messages.
-const WORDS: &str = "status, budget, save, reset, arm, inject, clear, events";
+const WORDS: &str = "status, budget, save, reset, arm, inject, clear, events, curve";
 
 /// Why a line is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +136,7 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
         "inject" => Wish::Inject(faults(object.remove("faults"))?),
         "clear" => Wish::Clear,
         "events" => Wish::Events(start(object.remove("since"), object.remove("last"))?),
+        "curve" => curve(object.remove("source"), object.remove("stroke"))?,
         _ => {
             let shown: String = word.chars().take(32).collect();
             return Err(Wrong::new(
@@ -229,6 +232,25 @@ fn faults(faults: Option<Value>) -> Result<Vec<String>, Wrong> {
     texts.collect()
 }
 
+fn curve(source: Option<Value>, stroke: Option<Value>) -> Result<Wish, Wrong> {
+    let Some(Value::String(source)) = source else {
+        return Err(Wrong::new(
+            "`source` is missing or no text",
+            "it is the name of a press: \"source\":\"press\"",
+        ));
+    };
+    let stroke = match stroke {
+        None | Some(Value::Null) => None,
+        Some(number) => Some(number.as_u64().ok_or_else(|| {
+            Wrong::new(
+                "`stroke` is no whole number",
+                "it stands in `strokes` of the status; leave it out for the last one",
+            )
+        })?),
+    };
+    Ok(Wish::Curve { source, stroke })
+}
+
 fn start(since: Option<Value>, last: Option<Value>) -> Result<Start, Wrong> {
     let number = |value: Option<Value>, key: &str, remedy: &str| match value {
         None | Some(Value::Null) => Ok(None),
@@ -288,6 +310,7 @@ mod tests {
             let extra = match word {
                 "budget" => r#","set":{}"#,
                 "inject" => r#","faults":["x"]"#,
+                "curve" => r#","source":"press""#,
                 _ => "",
             };
             assert_eq!(
@@ -334,6 +357,11 @@ mod tests {
             (r#"{"request":"inject"}"#, "`faults`"),
             (r#"{"request":"inject","faults":[]}"#, "`faults`"),
             (r#"{"request":"inject","faults":[1]}"#, "`faults`"),
+            (r#"{"request":"curve"}"#, "`source`"),
+            (
+                r#"{"request":"curve","source":"p","stroke":-1}"#,
+                "`stroke`",
+            ),
             (r#"{"request":"events","since":-1}"#, "`since`"),
             (r#"{"request":"events","last":0.5}"#, "`last`"),
             (r#"{"request":"events","last":1,"since":1}"#, "both"),

@@ -3,6 +3,7 @@
 use super::around::Around;
 use super::budgets::Budgets;
 use super::connection::{Connection, Waiting};
+use super::health::HealthDesk;
 use super::lines::line;
 use super::place::Place;
 use super::queue::{Answer, Command, ControlEnd, Refusal};
@@ -15,6 +16,7 @@ use crate::doctor::Root;
 use crate::error::HostError;
 use crate::names::RunInfo;
 use crate::overruns::watcher::SharedCauses;
+use crate::strokes::StrokeBoard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
@@ -33,6 +35,9 @@ const ANSWER_POLL_NS: u64 = 500_000;
 /// How often the store is looked at for followers (ns).
 const FOLLOW_POLL_NS: u64 = 20_000_000;
 
+/// Where curves are found.
+const CURVES: &str = "`strokes` of the status lists those that are kept";
+
 /// What the server knows of the run.
 pub struct Setting {
     /// What does not change.
@@ -47,6 +52,8 @@ pub struct Setting {
     pub causes: Option<SharedCauses>,
     /// Network interfaces of the bus; none where it is simulated in this process.
     pub interfaces: Vec<String>,
+    /// The last strokes.
+    pub strokes: StrokeBoard,
 }
 
 /// The running server.
@@ -83,6 +90,7 @@ impl Server {
             budgets,
             around,
             buffer: Some(Box::new(StatusBuffer::new(axes, stations))),
+            health: HealthDesk::new(axes, stations),
             clients: Vec::new(),
             pending: VecDeque::new(),
         };
@@ -119,6 +127,7 @@ struct Worker {
     around: Around,
     /// The one buffer for statuses; none while the cycle has it.
     buffer: Option<Box<StatusBuffer>>,
+    health: HealthDesk,
     clients: Vec<Visitor>,
     pending: VecDeque<(u64, Answer)>,
 }
@@ -212,6 +221,7 @@ impl Worker {
                     self.tell_status(number, &mut buffer);
                     self.buffer = Some(buffer);
                 }
+                Answer::Health(buffer) => self.health.take(buffer, &self.setting.info.names),
                 Answer::Done => self.answered(number, None),
                 Answer::Refused(refusal) => self.answered(number, Some(self.refused(refusal))),
                 Answer::Injected { result, .. } => {
@@ -261,7 +271,9 @@ impl Worker {
 
     fn tell_status(&mut self, number: u64, buffer: &mut StatusBuffer) {
         buffer.trust.ptp = self.setting.info.ptp();
-        self.around.look(monotonic_ns(), buffer.trust.core);
+        let now_ns = monotonic_ns();
+        self.around.look(now_ns, buffer.trust.core);
+        self.health.refresh(now_ns, &mut self.cycle);
         for client in &mut self.clients {
             if client.connection.waiting == Waiting::Status(number) {
                 client.connection.waiting = Waiting::Nothing;
@@ -274,6 +286,9 @@ impl Worker {
                     &self.around,
                 );
                 status.clock = ClockLine::of(&self.setting.machine, buffer.clock);
+                status.strokes = self.setting.strokes.lines();
+                status.health = self.health.lines().to_vec();
+                status.false_alarms = Some(self.setting.info.false_alarms(buffer.time_ns));
                 client.connection.send(&line(&status));
             }
         }
@@ -371,6 +386,10 @@ impl Worker {
                 Ok(follower) => client.start_following(follower),
                 Err(wrong) => client.fail(&wrong),
             },
+            Wish::Curve { source, stroke } => match self.setting.strokes.curve(&source, stroke) {
+                Ok(curve) => client.show(&curve),
+                Err(error) => client.fail(&Wrong::new(error, CURVES)),
+            },
             Wish::Budget(budgets) => {
                 for (row, budget_ns) in budgets {
                     self.budgets.set(row, budget_ns);
@@ -388,7 +407,7 @@ impl Worker {
     /// What the cycle is told for a wish.
     fn commands(&self, wish: &Wish) -> Result<VecDeque<Command>, Wrong> {
         let commands = match wish {
-            Wish::Status | Wish::Save | Wish::Events(_) => VecDeque::new(),
+            Wish::Status | Wish::Save | Wish::Events(_) | Wish::Curve { .. } => VecDeque::new(),
             Wish::Reset => VecDeque::from([Command::Reset]),
             Wish::Arm => VecDeque::from([Command::Arm]),
             Wish::Clear => VecDeque::from([Command::ClearFaults]),

@@ -41,6 +41,7 @@ impl Bench {
             state: folder.path().to_owned(),
             causes: None,
             interfaces: vec!["lo".to_owned()],
+            strokes: crate::strokes::StrokeBoard::default(),
         };
         let server = Server::start(place, setting, control).unwrap();
         Self {
@@ -59,10 +60,15 @@ impl Bench {
     /// The next command; the test hangs where none comes, and is ended by its runner.
     fn command(&mut self) -> Request {
         loop {
-            if let Some(request) = self.cycle.take() {
-                return request;
+            match self.cycle.take() {
+                // The control thread's own wish, whoever asked for a status.
+                Some(Request {
+                    id,
+                    command: Command::Health(buffer),
+                }) => self.cycle.answer(id, Answer::Health(buffer)),
+                Some(request) => return request,
+                None => std::thread::yield_now(),
             }
-            std::thread::yield_now();
         }
     }
 

@@ -4,14 +4,16 @@ use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
 use crate::cycle_clock::{ClockFigures, ClockLine};
+use crate::health::HealthLine;
 use crate::launch::LaunchLine;
-use crate::lines::BusLine;
+use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row, WhatIf};
 use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
+use crate::strokes::StrokeLine;
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -174,6 +176,15 @@ pub struct StatusLine {
     /// The shared memory; none where nothing is shared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shared: Option<SharedLine>,
+    /// The last strokes of every press, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub strokes: Vec<StrokeLine>,
+    /// What is tracked of its health, at most a few seconds old.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub health: Vec<HealthLine>,
+    /// The interval between false alarms: asked for, extrapolated, demonstrated so far.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub false_alarms: Option<FalseAlarmsLine>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -387,6 +398,10 @@ impl StatusLine {
             clock: None,
             computer: around.computer().clone(),
             shared: (buffer.shared).map(|counts| SharedLine::new(counts, names)),
+            // What other threads than the cycle's know.
+            strokes: Vec::new(),
+            health: Vec::new(),
+            false_alarms: None,
             events: buffer.events,
             dropped_events: buffer.dropped_events,
         }

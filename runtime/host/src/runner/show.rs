@@ -2,6 +2,7 @@
 
 use super::Runner;
 use crate::attached::Attached;
+use crate::control::health::HealthBuffer;
 use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
@@ -21,6 +22,12 @@ const AXES_A_CYCLE: usize = 16;
 pub(super) struct Filling {
     id: u64,
     buffer: Box<StatusBuffer>,
+}
+
+/// Health on its way: one axis a cycle.
+pub(super) struct Copying {
+    id: u64,
+    buffer: Box<HealthBuffer>,
 }
 
 impl<B: Attached> Runner<'_, B> {
@@ -79,6 +86,12 @@ impl<B: Attached> Runner<'_, B> {
                 self.status = Some(Filling { id, buffer });
                 return;
             }
+            Command::Health(mut buffer) => {
+                // There is one of these too.
+                buffer.clear();
+                self.health = Some(Copying { id, buffer });
+                return;
+            }
         };
         self.answer(id, answer);
     }
@@ -97,6 +110,13 @@ impl<B: Attached> Runner<'_, B> {
         }
         if let Some(filling) = self.status.take() {
             self.fill(filling, stamp);
+        }
+        if let Some(mut copying) = self.health.take() {
+            if copying.buffer.copy_one(&self.pipeline) {
+                self.answer(copying.id, Answer::Health(copying.buffer));
+            } else {
+                self.health = Some(copying);
+            }
         }
         if stamp.time_ns < self.next_snapshot_ns {
             return;

@@ -177,6 +177,9 @@ impl Condition {
             "LastSeverity" => self.last_severity.0.into(),
             "LastSeverity/SourceTimestamp" => self.last_severity.1.into(),
             "Comment" => text(&self.remark.text),
+            "Comment/SourceTimestamp" if self.remark == Remark::default() => {
+                DateTime::null().into()
+            }
             "Comment/SourceTimestamp" => date(self.remark.time_utc_ns).into(),
             "ClientUserId" => UAString::from(self.remark.who.as_str()).into(),
             "AckedState" if acknowledged => text("Acknowledged"),

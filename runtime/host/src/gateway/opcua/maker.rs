@@ -113,9 +113,10 @@ impl Maker<'_> {
         parent: &NodeId,
         path: &str,
         quantities: &'static [Quantity<T>],
-        of: impl for<'l> Fn(Look<'l>) -> Option<&'l T> + Copy + Send + 'static,
+        of: impl for<'l> Fn(Look<'l>) -> Option<&'l T> + Clone + Send + 'static,
     ) {
         for (name, data_type, unit, read) in quantities {
+            let of = of.clone();
             let read: Read = Box::new(move |look| read(of(look)?));
             self.variable(parent, path, (name, *data_type, *unit), read);
         }

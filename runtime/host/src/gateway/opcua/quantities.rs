@@ -2,6 +2,7 @@
 
 use crate::control::status::{AxisLine, RowLine, StationLine, StatusLine};
 use crate::gateway::sinks::SinkLine;
+use crate::strokes::StrokeLine;
 use opcua::types::{DataTypeId, EUInformation, LocalizedText, Variant};
 
 /// A unit: its code in UNECE Recommendation 20, and how it is written.
@@ -11,6 +12,8 @@ pub struct Unit(&'static str, &'static str);
 const METRE: Unit = Unit("MTR", "m");
 const METRE_PER_SECOND: Unit = Unit("MTS", "m/s");
 const AMPERE: Unit = Unit("AMP", "A");
+const NEWTON: Unit = Unit("NEW", "N");
+const JOULE: Unit = Unit("JOU", "J");
 const PASCAL: Unit = Unit("PAL", "Pa");
 const NANOSECOND: Unit = Unit("C45", "ns");
 const ONE: Unit = Unit("C62", "1");
@@ -47,6 +50,11 @@ pub type Quantity<T> = (
 
 fn double(value: Option<f64>) -> Option<Variant> {
     value.map(Variant::from)
+}
+
+/// Empty where there is none, as in a stroke that is OK.
+fn text(value: Option<&String>) -> Variant {
+    value.map_or("", String::as_str).into()
 }
 
 fn word(value: Option<&String>) -> Option<Variant> {
@@ -116,6 +124,46 @@ pub const STATION: &[Quantity<StationLine>] = &[
     ("ResidualSigma", DataTypeId::Double, Some(ONE), |station| {
         double(station.residual_sigma)
     }),
+];
+
+/// Of the last stroke of a press.
+pub const STROKE: &[Quantity<StrokeLine>] = &[
+    ("Number", DataTypeId::UInt64, Some(ONE), |stroke| {
+        Some(stroke.stroke.into())
+    }),
+    ("Verdict", DataTypeId::String, None, |stroke| {
+        Some(stroke.verdict.as_ref().into())
+    }),
+    ("FailedObject", DataTypeId::String, None, |stroke| {
+        Some(text(stroke.object.as_ref()))
+    }),
+    ("Cause", DataTypeId::String, None, |stroke| {
+        Some(text(stroke.cause.as_ref()))
+    }),
+    ("Part", DataTypeId::String, None, |stroke| {
+        Some(text(stroke.part.as_ref()))
+    }),
+    ("PeakForce", DataTypeId::Double, Some(NEWTON), |stroke| {
+        Some(stroke.peak_n.into())
+    }),
+    ("PeakPosition", DataTypeId::Double, Some(METRE), |stroke| {
+        Some(stroke.peak_position_m.into())
+    }),
+    ("Work", DataTypeId::Double, Some(JOULE), |stroke| {
+        Some(stroke.work_j.into())
+    }),
+    ("BlockPosition", DataTypeId::Double, Some(METRE), |stroke| {
+        Some(stroke.block_position_m.into())
+    }),
+    ("BlockForce", DataTypeId::Double, Some(NEWTON), |stroke| {
+        Some(stroke.block_force_n.into())
+    }),
+    (
+        "ResidualForce",
+        DataTypeId::Double,
+        Some(NEWTON),
+        |stroke| double(stroke.residual_n),
+    ),
 ];
 
 /// Of a phase or a group of models, since the warm-up or the last reset.

@@ -6,7 +6,7 @@ use super::fields;
 use super::maker::{Maker, Watched};
 use super::methods::CoreManager;
 use super::nodes::Nodes;
-use super::quantities::{AXIS, CYCLE, Look, ROW, SINK, STATION};
+use super::quantities::{AXIS, CYCLE, Look, ROW, SINK, STATION, STROKE};
 use opcua::nodes::{
     EventNotifier, ObjectBuilder, ObjectTypeBuilder, ReferenceDirection, VariableBuilder,
 };
@@ -16,6 +16,7 @@ use opcua::types::{
     DataTypeId, DataValue, DateTime, LocalizedText, NodeId, ObjectId, ObjectTypeId, QualifiedName,
     ReferenceTypeId, StatusCode, VariableTypeId, Variant,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Names that say which nodes there are.
@@ -25,6 +26,7 @@ struct Shape {
     version: String,
     plan: String,
     axes: Vec<String>,
+    presses: BTreeSet<String>,
     stations: Vec<String>,
     rows: Vec<String>,
     sinks: Vec<&'static str>,
@@ -38,6 +40,9 @@ impl Shape {
             version: status.identity.version.clone(),
             plan: status.identity.plan.clone(),
             axes: status.axes.iter().map(|axis| axis.name.clone()).collect(),
+            presses: (status.strokes.iter())
+                .map(|stroke| stroke.source.clone())
+                .collect(),
             stations: status.stations.iter().map(|s| s.name.clone()).collect(),
             rows: status.rows().map(|row| row.name.clone()).collect(),
             sinks: look.sinks.iter().map(|sink| sink.name).collect(),
@@ -231,6 +236,15 @@ impl Space {
                 .space
                 .insert_reference(&machine, &id, ReferenceTypeId::HasEventSource);
             maker.group(&id, &path, AXIS, move |look| look.status.axes.get(n));
+            if let Some(press) = shape.presses.get(axis).cloned() {
+                let path = format!("{path}/LastStroke");
+                let kind = ObjectTypeId::BaseObjectType;
+                let id = maker.object(&path, &id, "LastStroke", kind);
+                maker.group(&id, &path, STROKE, move |look: Look<'_>| {
+                    let mut strokes = look.status.strokes.iter();
+                    strokes.rfind(|stroke| stroke.source == press)
+                });
+            }
         }
         for (n, station) in shape.stations.iter().enumerate() {
             let path = format!("Machine/Components/{station}");

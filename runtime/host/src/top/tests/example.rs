@@ -219,6 +219,9 @@ pub fn status() -> Box<StatusLine> {
             rx_coalescing_us: Some(0),
         },
         shared: None,
+        strokes: Vec::new(),
+        health: Vec::new(),
+        false_alarms: None,
         events: 1,
         dropped_events: 0,
     })
