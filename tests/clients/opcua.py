@@ -82,13 +82,41 @@ async def called(node, method, *arguments):
         return type(error).__name__
 
 
+async def unencrypted():
+    """What becomes of somebody who talks in the clear, although no endpoint says that they may."""
+    plain, told = Client(URL, timeout=PATIENCE), []
+    await plain.connect_socket()
+    await plain.send_hello()
+    await plain.open_secure_channel()
+    session = ua.CreateSessionParameters()
+    session.ClientDescription.ApplicationUri = "urn:twinstep:plain"
+    session.ClientNonce = bytes(32)
+    session.EndpointUrl = URL
+    session.SessionName = "plain"
+    session.RequestedSessionTimeout = 60000
+    activate = ua.ActivateSessionParameters()
+    activate.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
+    for step in (
+        lambda: plain.uaclient.create_session(session),
+        lambda: plain.uaclient.activate_session(activate),
+        lambda: plain.get_node(ua.ObjectIds.Server_ServerStatus_State).read_value(),
+    ):
+        try:
+            await step()
+            told.append("Good")
+        except (ua.UaError, asyncio.TimeoutError, ConnectionError) as error:
+            told.append(type(error).__name__)
+    plain.disconnect_socket()
+    return told
+
+
 async def at_the_door():
     endpoints = await Client(URL).connect_and_get_server_endpoints()
     seen["endpoints"] = sorted(
         [e.SecurityPolicyUri.split("#")[-1], e.SecurityMode.name, [t.TokenType.name for t in e.UserIdentityTokens]]
         for e in endpoints
     )
-    seen["plain"] = await refused(await client(None))
+    seen["plain"] = await unencrypted()
     policy = SecurityPolicyBasic256Sha256
     seen["stranger"] = await refused(await client(policy, "eva", TUNER))
     strangers = list(pathlib.Path(PKI, "rejected").iterdir())
@@ -104,22 +132,34 @@ async def at_the_door():
     seen["no_name"] = await refused(await client(policy))
 
 
+async def names_of(node):
+    return [await child.read_browse_name() for child in await node.get_children()]
+
+
 async def browse(eva):
     machines = await eva.nodes.objects.get_child([f"{seen['index']}:Machines"])
     machine = (await machines.get_children())[0]
+    # The press has nodes for its last stroke once it has made one.
+    press = eva.get_node(ua.NodeId("Machine/Components/press", seen["index"]))
+    for _ in range(10 * PATIENCE):
+        if any(name.Name == "LastStroke" for name in await names_of(press)):
+            break
+        await asyncio.sleep(0.1)
     seen["machine"] = (await machine.read_browse_name()).Name
-    names = lambda nodes: asyncio.gather(*(node.read_browse_name() for node in nodes))
     for folder in ["Identification", "Components", "Monitoring", "Alarms"]:
         node = await machine.get_child([f"{seen['index']}:{folder}"])
-        seen[folder] = sorted(name.Name for name in await names(await node.get_children()))
+        seen[folder] = sorted(name.Name for name in await names_of(node))
     at = lambda *path: machine.get_child([f"{seen['index']}:{name}" for name in path])
     lift = await at("Components", "lift")
-    seen["lift"] = sorted(name.Name for name in await names(await lift.get_children()))
+    seen["lift"] = sorted(name.Name for name in await names_of(lift))
     position = await at("Components", "lift", "ActualPosition")
+    stroke = await at("Components", "press", "LastStroke")
+    at_stroke = lambda name: stroke.get_child([f"{seen['index']}:{name}"])
+    seen["stroke"] = [await (await at_stroke(name)).read_value() for name in ["Verdict", "Number", "PeakForce"]]
     seen["position"] = await position.read_value()
     unit = await (await position.get_child(["0:EngineeringUnits"])).read_value()
     seen["unit"] = [unit.UnitId, unit.DisplayName.Text]
-    seen["sum_p99"] = await (await at("Monitoring", "Phases", "predict", "P99")).read_value()
+    seen["predict_p99"] = await (await at("Monitoring", "Phases", "predict", "P99")).read_value()
     try:
         await position.write_value(1.0)
         seen["written"] = True

@@ -102,7 +102,11 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         encrypted("Basic256Sha256")
     ]);
     assert_eq!(seen["endpoints"], endpoints, "{seen:#}");
-    for who in ["plain", "stranger", "wrong_token", "wrong_name", "no_name"] {
+    // In the clear one gets no further than a session that is never active.
+    assert_eq!(seen["plain"][0], "Good", "{seen:#}");
+    assert!(seen["plain"][1].as_str().unwrap().starts_with("Bad"), "{seen:#}");
+    assert!(seen["plain"][2].as_str().unwrap().starts_with("Bad"), "{seen:#}");
+    for who in ["stranger", "wrong_token", "wrong_name", "no_name"] {
         assert!(seen[who].is_string(), "{who}: {seen:#}");
     }
     assert_eq!(seen["strangers"], 1, "{seen:#}");
@@ -121,6 +125,11 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
     assert!(seen["position"].is_f64(), "{seen:#}");
     assert_eq!(seen["unit"], json!([5_067_858, "m"]), "{seen:#}");
     assert_ne!(seen["written"], true, "{seen:#}");
+    assert!(
+        ["ok", "nok"].contains(&seen["stroke"][0].as_str().unwrap()),
+        "{seen:#}"
+    );
+    assert!(seen["stroke"][2].as_f64() > Some(0.0), "{seen:#}");
     assert!(seen["cycles_seen"].as_u64() > Some(3), "{seen:#}");
     assert_eq!(seen["cycles_grow"], true, "{seen:#}");
     // The alarm.
