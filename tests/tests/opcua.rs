@@ -104,8 +104,14 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
     assert_eq!(seen["endpoints"], endpoints, "{seen:#}");
     // In the clear one gets no further than a session that is never active.
     assert_eq!(seen["plain"][0], "Good", "{seen:#}");
-    assert!(seen["plain"][1].as_str().unwrap().starts_with("Bad"), "{seen:#}");
-    assert!(seen["plain"][2].as_str().unwrap().starts_with("Bad"), "{seen:#}");
+    assert!(
+        seen["plain"][1].as_str().unwrap().starts_with("Bad"),
+        "{seen:#}"
+    );
+    assert!(
+        seen["plain"][2].as_str().unwrap().starts_with("Bad"),
+        "{seen:#}"
+    );
     for who in ["stranger", "wrong_token", "wrong_name", "no_name"] {
         assert!(seen[who].is_string(), "{who}: {seen:#}");
     }

@@ -4,7 +4,7 @@
 //! shapes them, alarms as the ExclusiveDeviationAlarmType of OPC 10000-9; `docs/opcua.md` lists them. The library has events
 //! and no conditions, so those are written here.
 //!
-//! The library's tasks read an address space in memory and never wait for us; [`server`] writes the instance's status into it
+//! The library's tasks read an address space in memory and never wait for us; `server` writes the instance's status into it
 //! ten times a second. What a client does to an alarm goes through the desk, as what the page does.
 
 pub mod config;
