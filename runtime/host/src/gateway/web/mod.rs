@@ -10,6 +10,7 @@ mod read;
 pub mod serve;
 
 use super::context::Context;
+use super::metrics;
 use crate::error::HostError;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -93,6 +94,7 @@ struct Web {
 
 fn router(context: Context, guard: Guard, feed: Feed) -> Router {
     let observer = Observer::new(&context);
+    let metrics = metrics::routes(context.clone());
     let login = Router::new()
         .route("/login", post(guard::log_in))
         .route("/logout", post(guard::log_out))
@@ -116,6 +118,7 @@ fn router(context: Context, guard: Guard, feed: Feed) -> Router {
     Router::new()
         .route("/", get(page::index))
         .route("/page/{name}", get(page::file))
+        .merge(metrics)
         .merge(login)
         .merge(api)
         .fallback(|| async {

@@ -4,7 +4,7 @@ import { $, fill, fixed, make, mm, row, say, si, table, words } from './dom.js';
 import { Plot, axisX, axisY, colour, line } from './plot.js';
 
 const HEIGHT = 34;
-const KEPT = 600; // a minute
+const KEPT = 300; // half a minute
 const HEADS = ['axis', 'position mm', 'predicted', 'current A', 'predicted', 'residual', 'regime', 'model'];
 // Places in an axis of the stream.
 const [POSITION, POSITION_NEXT, , , CURRENT, CURRENT_NEXT, SIGMA, REGIME, CONFIDENCE, JUDGED] = Array.from({ length: 10 }, (_, n) => n);
@@ -134,15 +134,15 @@ function curves() {
   const x = { time: false, range: () => [-KEPT / 10, 0] };
   const millimetres = channel === 'position';
   plot ??= new Plot($('axis-plot'), {
-    cursor: { drag: { x: false, y: false } }, scales: { x }, axes: [axisX('s'), axisY(millimetres ? 'position (mm)' : 'current (A)')],
-    series: [{ label: 's' }, line('measured', '--measured'), line('predicted', '--predicted', { dash: [6, 4] })],
+    legend: { live: false }, cursor: { show: false }, scales: { x }, axes: [axisX('s'), axisY(millimetres ? 'position (mm)' : 'current (A)')],
+    series: [{ label: 'the last half minute' }, line('measured', '--measured'), line('predicted', '--predicted', { dash: [6, 4] })],
   });
   const scaled = (values) => (millimetres ? values.map((v) => (v == null ? null : v * 1e3)) : values);
   const [a, b] = millimetres ? [0, 1] : [2, 3];
   plot.set([xs, scaled(of(chosen, a)), scaled(of(chosen, b))]);
   residual ??= new Plot($('axis-residual'), {
-    cursor: { drag: { x: false, y: false } }, scales: { x, y: { range: (u, min, max) => [Math.min(-4, min), Math.max(4, max)] } },
-    axes: [axisX('s'), axisY('residual (σ)')], series: [{ label: 's' }, line('residual', '--measured')],
+    legend: { show: false }, cursor: { show: false }, scales: { x, y: { range: (u, min, max) => [Math.min(-4, min), Math.max(4, max)] } },
+    axes: [axisX('s'), axisY('residual (σ)', { space: 18 })], series: [{ label: 's' }, line('residual', '--measured')],
     // The band that a healthy residual stays in but for one cycle in 370.
     hooks: {
       drawClear: [(u) => {

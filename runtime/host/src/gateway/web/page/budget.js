@@ -38,6 +38,7 @@ export function live(data, state) {
     const ns = names.reduce((sum, one) => sum + (now[one] ?? 0), 0);
     const piece = stack.children[n];
     piece.style.width = `${(100 * ns / whole).toFixed(2)}%`;
+    say(piece, ns > 0.09 * whole ? name : '');
     piece.title = `${name} ${time(ns)}`;
   });
   for (const r of rows) {
@@ -88,8 +89,8 @@ function histogram(r) {
   const ys = known.map(([, number]) => number);
   drawn ??= new Plot($('histogram'), {
     legend: { show: false }, cursor: { drag: { x: false, y: false } },
-    scales: { x: { time: false, distr: 3, range: (u, min, max) => [min / 1.6, max * 1.2] }, y: { distr: 3, range: (u, min, max) => [0.5, Math.max(max, 1) * 2] } },
-    axes: [axisX('shorter than (us)', { space: 60 }), axisY('cycles')],
+    scales: { x: { time: false, distr: 3, range: (u, min, max) => [10 ** Math.floor(Math.log10(min / 1.5)), 10 ** Math.ceil(Math.log10(max))] }, y: { distr: 3, range: (u, min, max) => [0.5, Math.max(max, 1) * 2] } },
+    axes: [axisX('shorter than (us)'), axisY('cycles')],
     series: [{}, {
       label: 'cycles', stroke: () => colour('--measured'), fill: () => colour('--measured'), width: 0, points: { show: false },
       paths: (u, series, from, to) => {

@@ -118,7 +118,6 @@ function windows(u, shapes, [xMin, xMax], [yMin, yMax]) {
   const { ctx } = u;
   ctx.save();
   ctx.font = '12px sans-serif';
-  let labels = 0;
   for (const shape of shapes) {
     if (!shape.outline.length) continue;
     const middle = shape.outline.length / 2;
@@ -137,8 +136,10 @@ function windows(u, shapes, [xMin, xMax], [yMin, yMax]) {
     if (place.length > 2) ctx.fill(path);
     ctx.stroke(path);
     ctx.fillStyle = colour(shape.ok ? '--good' : '--bad');
-    ctx.fillText(shape.name, Math.max(Math.min(...place.map((p) => p[0])), u.bbox.left) + 4, Math.max(Math.min(...place.map((p) => p[1])), u.bbox.top) + 14 + 14 * (labels % 2));
-    labels += 1;
+    // Above the upper left corner; beside it where the edge of the picture is near.
+    const [px, py] = place[place.length - 1];
+    const width = ctx.measureText(shape.name).width;
+    ctx.fillText(shape.name, Math.min(px, u.bbox.left + u.bbox.width - width - 4), Math.max(py - 5, u.bbox.top + 12));
   }
   ctx.restore();
 }
