@@ -46,7 +46,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Told<T> {
                 ));
             }
         };
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
+        // An object, whatever else could be read as one.
+        let object = serde_json::from_slice::<Map<String, Value>>(&body);
+        let told = object.and_then(|object| serde_json::from_value(Value::Object(object)));
+        told.map(Self).map_err(|error| {
             refusal(
                 StatusCode::BAD_REQUEST,
                 &format!("this cannot be read: {error}"),
@@ -182,6 +185,34 @@ pub async fn reset(
 ) -> Response {
     let request = json!({"request": "reset"});
     steer(&web, &who, Role::Tuner, "reset", "", request).await
+}
+
+/// Body of [`baseline`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    source: String,
+    #[serde(default)]
+    comment: String,
+}
+
+/// `POST /api/baseline`.
+pub async fn baseline(
+    State(web): State<Web>,
+    Extension(who): Extension<Who>,
+    Told(told): Told<Baseline>,
+) -> Response {
+    let detail = format!("{} {}", told.source, told.comment);
+    let request = json!({"request": "baseline", "source": told.source});
+    steer(
+        &web,
+        &who,
+        Role::Admin,
+        "baseline",
+        detail.trim_end(),
+        request,
+    )
+    .await
 }
 
 /// Body of [`budget`].

@@ -114,6 +114,7 @@ fn router(context: Context, guard: Guard, feed: Feed) -> Router {
         .route("/api/clear", post(act::clear))
         .route("/api/reset", post(act::reset))
         .route("/api/budget", post(act::budget))
+        .route("/api/baseline", post(act::baseline))
         .with_state(Web { context, feed });
     Router::new()
         .route("/", get(page::index))

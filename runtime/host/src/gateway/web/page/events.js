@@ -6,6 +6,7 @@ import { act, get } from './feed.js';
 const SHOWN = 100;
 let list = [];
 let role = 'viewer';
+let axes = [];
 let stored = [];
 let known = 0;
 let reading = false;
@@ -46,6 +47,12 @@ async function shelve(alarm) {
   if (said) await act('/api/alarms/shelve', { source, channel, seconds: said.seconds, comment: said.comment }, 'shelved');
 }
 
+async function baseline(alarm) {
+  const { source } = alarm.event;
+  const said = await ask('New baseline after a repair', `The next movements of ${source} are its healthy ones; what stands on slow figures of it is cleared.`, 'learn anew', false);
+  if (said) await act('/api/baseline', { source, comment: said.comment }, `${source} learns anew`);
+}
+
 const unshelve = ({ event: { source, channel } }) => act('/api/alarms/unshelve', { source, channel }, 'back from the shelf');
 
 export function alarms(data) {
@@ -78,12 +85,14 @@ function cards() {
         + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
         + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
       make('div', { class: 'bar' }, alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
-        shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm))));
+        shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
+        axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
   }));
   if (!list.length) fill($('alarms'), make('p', { class: 'good' }, 'Nothing stands.'));
 }
 
 export function state(s) {
+  axes = s.axes ?? [];
   if ($('events').hidden) return;
   const f = s.false_alarms;
   if (!f) return;
