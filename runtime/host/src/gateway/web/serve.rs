@@ -129,7 +129,10 @@ impl Post {
             None => {
                 let server = axum_server::from_tcp(self.listener)
                     .map_err(|error| cannot(address, &error))?;
-                let mut server = server.acceptor(door).handle(handle);
+                let mut server = server
+                    .acceptor(door)
+                    .handle(handle)
+                    .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
                 server.serve(service).await
             }
@@ -138,7 +141,8 @@ impl Post {
                     .map_err(|error| cannot(address, &error))?;
                 let mut server = server
                     .map(|tls| tls.handshake_timeout(HEAD_PATIENCE).acceptor(door))
-                    .handle(handle);
+                    .handle(handle)
+                    .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
                 server.serve(service).await
             }
