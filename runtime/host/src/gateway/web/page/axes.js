@@ -5,7 +5,7 @@ import { Plot, axisX, axisY, colour, line } from './plot.js';
 
 const HEIGHT = 34;
 const KEPT = 300; // half a minute
-const HEADS = ['axis', 'position mm', 'predicted', 'current A', 'predicted', 'residual', 'regime', 'model'];
+const HEADS = ['axis', 'mm', 'predicted', 'A', 'predicted', 'residual', 'regime', 'model'];
 // Places in an axis of the stream.
 const [POSITION, POSITION_NEXT, , , CURRENT, CURRENT_NEXT, SIGMA, REGIME, CONFIDENCE, JUDGED] = Array.from({ length: 10 }, (_, n) => n);
 const ROWS = [POSITION, POSITION_NEXT, CURRENT, CURRENT_NEXT, SIGMA];

@@ -58,10 +58,13 @@ const unshelve = ({ event: { source, channel } }) => act('/api/alarms/unshelve',
 export function alarms(data) {
   list = data.alarms;
   const standing = list.filter((one) => one.active && !one.shelved_until_utc_ns);
-  const worst = standing.filter((one) => !one.acknowledged).slice(0, 2);
+  // Several channels that say the same of one axis are one line.
+  const said = new Set();
+  const fresh = ({ event: e }) => !said.has(`${e.source} ${e.cause}`) && said.add(`${e.source} ${e.cause}`);
+  const worst = standing.filter((one) => !one.acknowledged).filter(fresh).slice(0, 2);
   fill($('standing'), ...worst.map(({ event: e }) => make('button', { type: 'button', class: e.severity, onclick: () => openTab('events') },
     make('b', null, `${e.source}: ${e.cause}. `), e.action)));
-  const more = data.standing - data.shelved - worst.length;
+  const more = said.size - worst.length;
   say($('alarms-note'), `${data.standing} standing, ${data.unacknowledged} not acknowledged, ${data.shelved} shelved${data.more ? `, ${data.more} more not shown` : ''}`);
   document.title = data.unacknowledged ? `(${data.unacknowledged}) twinstep` : 'twinstep';
   if (more > 0 && worst.length) $('standing').lastChild.append(` (and ${more} more)`);
