@@ -13,6 +13,7 @@ use super::users::Users;
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::context::Context;
+use crate::gateway::desk::MAX_ALARMS;
 use crate::gateway::sinks::SinkState;
 use crate::gateway::web::auth::Door;
 use opcua::crypto::SecurityPolicy;
@@ -329,7 +330,7 @@ impl Keeper {
         let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, utc_ns());
         for condition in &told {
             let name = Condition::name(&condition.alarm);
-            if self.callable.insert(name) {
+            if self.callable.len() < MAX_ALARMS && self.callable.insert(name) {
                 self.space.allow_methods(&condition.id, &self.space.nodes);
             }
             self.space.show_condition(condition);
@@ -346,12 +347,15 @@ impl Keeper {
     }
 
     fn look(&mut self, pki: &mut Pki) {
-        for path in pki.sweep() {
-            let trusted = pki.folder.join("trusted");
+        if !pki.has_strangers() {
+            self.sink.set_trouble(None);
+        }
+        for stranger in pki.sweep() {
             self.trouble(&format!(
-                "an OPC UA client is not known, and was refused; `mv '{}' '{}'` lets it in",
-                path.display(),
-                trusted.display()
+                "an OPC UA client is not known, and was refused; it calls itself '{}'; `mv '{}' '{}'` lets it in",
+                stranger.called,
+                stranger.file.display(),
+                pki.folder.join("trusted").display()
             ));
         }
         let sessions =
