@@ -50,6 +50,8 @@ const MAX_QUEUE: usize = 256;
 const MAX_MESSAGE: usize = 1 << 20;
 /// How long a connection may take to say hello (s).
 const HELLO_S: u32 = 5;
+/// How long a secure channel lasts that is not renewed, and with it a connection of somebody who says nothing more (ms).
+const CHANNEL_MS: u32 = 120_000;
 /// How often certificates, shelves that have ended and sessions are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -189,6 +191,7 @@ fn builder(config: &OpcuaConfig, pki: &Pki, uri: &str, host: &str, port: u16) ->
         .limits(limits())
         .diagnostics_enabled(true)
         .max_session_timeout_ms(60_000)
+        .max_secure_channel_token_lifetime_ms(CHANNEL_MS)
         .add_endpoint(
             "aes256",
             ServerEndpoint::new("/", SecurityPolicy::Aes256Sha256RsaPss, secret, &[]),
