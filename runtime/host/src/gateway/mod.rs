@@ -13,8 +13,10 @@ pub mod find;
 pub mod journal;
 pub mod live;
 pub mod metrics;
+pub mod mqtt;
 mod service;
 pub mod sinks;
+pub mod sparkplug;
 pub mod web;
 
 use crate::error::{Exit, HostError};
@@ -97,6 +99,12 @@ async fn serve(
     let mut sinks = tokio::task::JoinSet::new();
     sinks.spawn(web::run(context.clone(), post));
     let told = tokio::spawn(service::attend(context.clone()));
+    if let Some(config) = config.mqtt {
+        sinks.spawn(mqtt::run(context.clone(), config));
+    }
+    if let Some(config) = config.sparkplug {
+        sinks.spawn(sparkplug::run(context.clone(), config));
+    }
 
     let outcome = tokio::select! {
         _ = interrupt.recv() => Ok(()),
