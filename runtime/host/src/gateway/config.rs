@@ -3,6 +3,7 @@
 //! One optional section a sink. Unknown keys are refused, with their line.
 
 use super::mqtt::MqttConfig;
+use super::opcua::OpcuaConfig;
 use super::sparkplug::SparkplugConfig;
 use super::web::WebConfig;
 use crate::error::{HostError, read_text};
@@ -22,6 +23,8 @@ pub struct GatewayConfig {
     pub mqtt: Option<MqttConfig>,
     /// Sparkplug B over MQTT.
     pub sparkplug: Option<SparkplugConfig>,
+    /// The OPC UA server; none without the section.
+    pub opcua: Option<OpcuaConfig>,
 }
 
 impl GatewayConfig {
