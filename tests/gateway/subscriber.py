@@ -48,7 +48,7 @@ def message(_client, _data, message):
         parsed = None
     properties = dict(getattr(message.properties, "UserProperty", []))
     content = getattr(message.properties, "ContentType", None)
-    say(type="message", topic=message.topic, retain=message.retain, qos=message.qos, payload=message.payload.hex(),
+    say(type="message", topic=message.topic, retain=bool(message.retain), qos=message.qos, payload=message.payload.hex(),
         json=parsed, properties=properties, content=content,
         expires=hasattr(message.properties, "MessageExpiryInterval"))
 

@@ -122,11 +122,14 @@ pub struct Device {
 }
 
 /// Figures of the node.
-pub fn node(machine: &str, status: Option<&StatusLine>) -> Vec<Figure> {
+pub fn node(status: Option<&StatusLine>) -> Vec<Figure> {
     let text = |text: Option<&str>| Value::Text(text.map(str::to_owned));
     let count = |of: fn(&StatusLine) -> u64| Value::Count(status.map(of));
     vec![
-        Figure::new("Properties/Machine", text(Some(machine))),
+        Figure::new(
+            "Properties/Machine",
+            text(status.map(|status| status.identity.machine.as_str())),
+        ),
         Figure::new("Properties/Version", text(Some(env!("CARGO_PKG_VERSION")))),
         Figure::new(
             "Properties/Plan",

@@ -339,7 +339,7 @@ impl Sender {
     /// The node is born, and every device with it.
     async fn birth(&self, session: &mut Session<'_>) -> Result<(), String> {
         let status = self.context.live.borrow().status.clone();
-        let figures = figures::node(&self.machine, status.as_deref());
+        let figures = figures::node(status.as_deref());
         let events = figures::event(&Json::Null);
         let message = session.life.birth(&figures, &events, now_ms());
         session.link.say(&message).await?;
@@ -350,7 +350,7 @@ impl Sender {
     /// Says what has changed.
     async fn look(&self, session: &mut Session<'_>) -> Result<(), String> {
         let status = self.context.live.borrow().status.clone();
-        let figures = figures::node(&self.machine, status.as_deref());
+        let figures = figures::node(status.as_deref());
         let devices = status.map_or_else(Vec::new, |status| {
             figures::devices(&status, &self.config.deadband)
         });
