@@ -272,6 +272,7 @@ pub(crate) mod tests {
             },
             realtime: twinstep_config::machine::Realtime::default(),
             bus: None,
+            place: None,
             publish: None,
             tsn: None,
             axes: Vec::new(),
