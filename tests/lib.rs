@@ -4,6 +4,7 @@
 //! end and, with `CI=true`, fails unless they are exactly the ones it expects.
 
 pub mod cable;
+pub mod gateway;
 pub mod listener;
 pub mod run;
 pub mod sim;

@@ -1,6 +1,6 @@
 //! The command line: what can be asked of `twinstep`.
 
-use crate::gateway::args::GatewayArgs;
+use crate::gateway::args::{GatewayArgs, TokenArgs};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -51,6 +51,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Serve people and plant systems from a running instance and its events: the page
     Gateway(GatewayArgs),
+    /// Make a token for somebody who may use the gateway
+    Token(TokenArgs),
 }
 
 impl Command {
@@ -71,6 +73,7 @@ impl Command {
             Self::Reset(args) | Self::Arm(args) => args.json,
             Self::Doctor(args) => args.json,
             Self::Gateway(args) => args.json,
+            Self::Token(args) => args.json,
         }
     }
 }

@@ -16,7 +16,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row, Table};
 use std::collections::VecDeque;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 use twinstep_cycle::event::Source;
 
@@ -46,6 +46,8 @@ pub struct View {
     pub events: VecDeque<EventRecord>,
     /// The picture is frozen.
     pub paused: bool,
+    /// Where the page of this run is, once that is known.
+    pub page: Option<Arc<OnceLock<String>>>,
 }
 
 impl View {
@@ -179,11 +181,19 @@ fn render_header(frame: &mut Frame<'_>, area: Rect, view: &View) {
             Some(from) => format!("  map {}", from.word()),
             None => String::new(),
         }),
+        Span::raw(page(view)),
     ]);
     frame.render_widget(
         Paragraph::new(vec![first, trust_line(&snapshot.trust)]),
         area,
     );
+}
+
+/// Where the page is; browsers take the address without its scheme, and the line is short.
+fn page(view: &View) -> String {
+    let url = view.page.as_ref().and_then(|page| page.get());
+    let short = url.map(|url| url.trim_start_matches("http://").trim_end_matches('/'));
+    short.map_or(String::new(), |short| format!("  page {short}"))
 }
 
 fn trust_line(trust: &Trust) -> Line<'static> {

@@ -216,11 +216,9 @@ where
             )
         })?;
         if interactive {
-            let view = live::View::new(
-                options.title.as_str(),
-                Arc::clone(&info),
-                machine.cycle.period_ns,
-            );
+            let title = options.title.as_str();
+            let mut view = live::View::new(title, Arc::clone(&info), machine.cycle.period_ns);
+            view.page = options.page.clone();
             if let Err(error) = live::watch(view, &mut receiver, &shown_events, &control) {
                 output.note(error.render(false).trim_end());
             }

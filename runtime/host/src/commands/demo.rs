@@ -34,7 +34,8 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
         options.cycles = Some(UNWATCHED_NS / machine.cycle.period_ns);
     }
     // In virtual time there is nothing to be watched.
-    let page = (!args.no_page && !args.cycle.fast).then(|| Page::open(&options, output));
+    let page =
+        (!args.no_page && !args.cycle.fast).then(|| Page::open(&mut options, output, !watched));
     let exit = simulated::run(&machine, &args.cycle, &options, output);
     drop(page);
     exit

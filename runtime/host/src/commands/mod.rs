@@ -15,6 +15,7 @@ mod simulated;
 pub mod status;
 pub mod steer;
 mod tap;
+pub mod token;
 pub mod top;
 mod tsn;
 mod typed;
@@ -48,6 +49,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Arm(args) => steer::arm(args, output),
         Command::Doctor(args) => doctor::run(args, output),
         Command::Gateway(args) => crate::gateway::run(args, output),
+        Command::Token(args) => token::run(args, output),
     }
 }
 

@@ -5,11 +5,8 @@ use crate::session::Options;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::Arc;
 
-/// How long the address is awaited; the demo goes on without one.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest line that is read of it (bytes).
 const MAX_LINE: u64 = 64 << 10;
 
@@ -17,17 +14,19 @@ const MAX_LINE: u64 = 64 << 10;
 pub struct Page(Option<Child>);
 
 impl Page {
-    /// Starts it and says where the page is. A demo without a page is a demo all the same: what went wrong is said.
-    pub fn open(options: &Options, output: &Output) -> Self {
-        match start(options) {
-            Ok((child, Some(url))) => {
-                output.note(&format!("page: {url}"));
-                Self(Some(child))
+    /// Starts it. Where the page is becomes known once the demo runs: it is put into `options`, and said where `spoken`.
+    /// A demo without a page is a demo all the same: what went wrong is said.
+    pub fn open(options: &mut Options, output: &Output, spoken: bool) -> Self {
+        let address = options.page.insert(Arc::default());
+        let address = Arc::clone(address);
+        let said = output.clone();
+        let tell = move |url: &str| {
+            if address.set(url.to_owned()).is_ok() && spoken {
+                said.note(&format!("page: {url}"));
             }
-            Ok((child, None)) => {
-                output.note("no page: the gateway does not say where it is");
-                Self(Some(child))
-            }
+        };
+        match start(options, tell) {
+            Ok(child) => Self(Some(child)),
             Err(error) => {
                 output.note(&format!("no page: the gateway cannot be started: {error}"));
                 Self(None)
@@ -46,7 +45,7 @@ impl Drop for Page {
     }
 }
 
-fn start(options: &Options) -> std::io::Result<(Child, Option<String>)> {
+fn start(options: &Options, tell: impl Fn(&str) + Send + 'static) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["gateway", "--json", "--attached", "--state"])
@@ -60,9 +59,8 @@ fn start(options: &Options) -> std::io::Result<(Child, Option<String>)> {
         .stderr(Stdio::null())
         .spawn()?;
     let Some(stdout) = child.stdout.take() else {
-        return Ok((child, None));
+        return Ok(child);
     };
-    let (tell, told) = mpsc::sync_channel(1);
     std::thread::Builder::new()
         .name("page".into())
         .spawn(move || {
@@ -75,10 +73,10 @@ fn start(options: &Options) -> std::io::Result<(Child, Option<String>)> {
             {
                 let said: Value = serde_json::from_str(&line).unwrap_or_default();
                 if said["type"] == "listening" && said["sink"] == "web" {
-                    let _ = tell.try_send(said["url"].as_str().unwrap_or_default().to_owned());
+                    tell(said["url"].as_str().unwrap_or_default());
                 }
                 line.clear();
             }
         })?;
-    Ok((child, told.recv_timeout(PATIENCE).ok()))
+    Ok(child)
 }

@@ -132,6 +132,11 @@ impl Book {
         })))
     }
 
+    /// Its folder, for what else the gateway keeps.
+    pub fn folder(&self) -> &Path {
+        self.0.path.parent().unwrap_or(Path::new("."))
+    }
+
     fn with<T>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,

@@ -1,6 +1,6 @@
 //! The running instance as the sinks see it: its status ten times a second, and a way to ask it something.
 //!
-//! A thread of its own speaks to the control socket, because that blocks. While nobody answers it looks again every second.
+//! A thread of its own speaks to the control socket, because that blocks. While nobody answers it looks again four times a second.
 
 use super::find::Target;
 use crate::clock::monotonic_ns;
@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 /// Time between two statuses (ns).
 const EVERY_NS: u64 = 100_000_000;
 /// Time between two tries to find an instance (ns).
-const RETRY_NS: u64 = 1_000_000_000;
+const RETRY_NS: u64 = 250_000_000;
 /// Requests that wait; one more is refused.
 const ASKS: usize = 16;
 

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod find;
 pub mod journal;
 pub mod live;
+mod service;
 pub mod sinks;
 pub mod web;
 
@@ -47,7 +48,7 @@ pub fn run(args: &GatewayArgs, output: &Output) -> Result<Exit, HostError> {
         config.web.strict = true;
     }
     let (target, folder) = find::resolve(args.control.as_deref(), args.state.as_deref())?;
-    let book = Book::open(&folder)?;
+    let book = Book::open(args.book.as_deref().unwrap_or(&folder))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
@@ -87,8 +88,14 @@ async fn serve(
     let mut left = left_alone(args.attached)?;
     tokio::spawn(context.desk.clone().follow(context.journal.clone()));
 
+    if args.attached && !first_answer(&context, &mut left).await {
+        return Ok(());
+    }
+    // Whoever is told that it serves finds it there: the address is taken before.
+    let post = web::serve::Post::take(&config.web).await?;
     let mut sinks = tokio::task::JoinSet::new();
-    sinks.spawn(web::run(context.clone(), config.web));
+    sinks.spawn(web::run(context.clone(), post));
+    let told = tokio::spawn(service::attend(context.clone()));
 
     let outcome = tokio::select! {
         _ = interrupt.recv() => Ok(()),
@@ -100,9 +107,22 @@ async fn serve(
     };
     // Sinks end in order; what they do not manage within their time is cut off with the runtime.
     stop.send_replace(true);
-    let rest = async { while sinks.join_next().await.is_some() {} };
+    let rest = async {
+        while sinks.join_next().await.is_some() {}
+        let _ = told.await;
+    };
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), rest).await;
     outcome
+}
+
+/// Waits until the instance that has started this gateway answers; false when it has gone instead.
+async fn first_answer(context: &Context, left: &mut mpsc::Receiver<()>) -> bool {
+    let mut live = context.live.clone();
+    let answer = live.wait_for(|moment| moment.status.is_some());
+    tokio::select! {
+        answer = answer => answer.is_ok(),
+        Some(()) = left.recv() => false,
+    }
 }
 
 /// Tells when standard input ends, where that is asked for; ends without a word where it is not.

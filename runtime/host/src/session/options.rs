@@ -3,6 +3,7 @@
 use crate::cli::CycleArgs;
 use crate::phases::Delivery;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 /// How a run is to be.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub struct Options {
     pub socket_group: Option<String>,
     /// Where every cycle is left for who finds budgets; none in other runs.
     pub samples: Option<Delivery>,
+    /// Where the page of this run is, once that is known.
+    pub page: Option<Arc<OnceLock<String>>>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -54,6 +57,7 @@ impl Options {
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),
             samples: None,
+            page: None,
             real_time: !args.fast,
         }
     }

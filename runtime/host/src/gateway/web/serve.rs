@@ -1,0 +1,181 @@
+//! How the page is served: plain to this computer, with TLS and tokens to others; bounded connections, and patience for none.
+
+use super::WebConfig;
+use super::auth::Door;
+use super::guard::Guard;
+use crate::error::HostError;
+use axum::Router;
+use axum_server::Handle;
+use axum_server::accept::Accept;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use std::future::{Ready, ready};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Connections at a time; of more, the newest are closed.
+const MAX_CONNECTIONS: usize = 256;
+/// How long a request's head may take.
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long open answers may take at the end.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What stands at the address before anybody is served.
+pub struct Post {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+    /// Who may come in.
+    pub guard: Guard,
+}
+
+impl Post {
+    /// Takes the address of `config`, reads its certificate and its tokens.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] when the address is taken, or not on this computer alone without TLS and tokens.
+    pub async fn take(config: &WebConfig) -> Result<Self, HostError> {
+        let asked = config.listen;
+        let local = asked.ip().is_loopback();
+        let door = match &config.tokens {
+            Some(path) => Door::from_file(path)?,
+            None => Door::open(),
+        };
+        let tls = match (&config.tls_certificate, &config.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let read = RustlsConfig::from_pem_file(certificate, key).await;
+                Some(read.map_err(|error| {
+                    HostError::usage(
+                        format!(
+                            "the certificate {} and its key {} cannot be used: {error}",
+                            certificate.display(),
+                            key.display()
+                        ),
+                        "both are PEM files, and this user must be allowed to read them",
+                    )
+                })?)
+            }
+            (None, None) => None,
+            _ => {
+                return Err(HostError::usage(
+                    "`tls_certificate` and `tls_key` belong together, and one of them is missing",
+                    "name both in [web]",
+                ));
+            }
+        };
+        if !local && (tls.is_none() || !door.is_guarded()) {
+            return Err(HostError::usage(
+                format!("{asked} can be reached from other computers; that needs TLS and tokens"),
+                "give [web] `tls_certificate`, `tls_key` and `tokens` (docs/gateway.md), or listen on 127.0.0.1",
+            ));
+        }
+        let bound = match TcpListener::bind(asked) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !config.strict => {
+                TcpListener::bind((asked.ip(), 0))
+            }
+            bound => bound,
+        };
+        let listener = bound.map_err(|error| cannot(asked, &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| cannot(asked, &error))?;
+        let hosts = local.then(|| {
+            let usual = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+            usual
+                .into_iter()
+                .chain(config.hosts.iter().cloned())
+                .collect()
+        });
+        let hosts = hosts.or_else(|| (!config.hosts.is_empty()).then(|| config.hosts.clone()));
+        let guard = Guard::new(door, hosts, tls.is_some());
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            guard,
+        })
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
+    }
+
+    /// Serves `router` until `stopped`.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when the listener fails.
+    pub async fn serve(
+        self,
+        router: Router,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), HostError> {
+        let address = self.address;
+        let handle = Handle::new();
+        let end = handle.clone();
+        tokio::spawn(async move {
+            stopped.await;
+            end.graceful_shutdown(Some(END_PATIENCE));
+        });
+        let service = router.into_make_service();
+        let door = Bounded(handle.clone());
+        let served = match self.tls {
+            None => {
+                let server = axum_server::from_tcp(self.listener)
+                    .map_err(|error| cannot(address, &error))?;
+                let mut server = server.acceptor(door).handle(handle);
+                patience(server.http_builder());
+                server.serve(service).await
+            }
+            Some(tls) => {
+                let server = axum_server::from_tcp_rustls(self.listener, tls)
+                    .map_err(|error| cannot(address, &error))?;
+                let mut server = server
+                    .map(|tls| tls.handshake_timeout(HEAD_PATIENCE).acceptor(door))
+                    .handle(handle);
+                patience(server.http_builder());
+                server.serve(service).await
+            }
+        };
+        served.map_err(|error| {
+            HostError::machine(
+                format!("the page at {address} failed: {error}"),
+                "start the gateway again",
+            )
+        })
+    }
+}
+
+fn patience<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE);
+}
+
+fn cannot(address: SocketAddr, error: &io::Error) -> HostError {
+    HostError::usage(
+        format!("cannot listen on {address}: {error}"),
+        "name another port with --listen",
+    )
+}
+
+/// Lets no more connections in than there is room for.
+#[derive(Clone)]
+struct Bounded(Handle<SocketAddr>);
+
+impl<S> Accept<TcpStream, S> for Bounded {
+    type Stream = TcpStream;
+    type Service = S;
+    type Future = Ready<io::Result<(TcpStream, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        if self.0.connection_count() > MAX_CONNECTIONS {
+            return ready(Err(io::Error::other("too many connections")));
+        }
+        ready(stream.set_nodelay(true).map(|()| (stream, service)))
+    }
+}

@@ -1,0 +1,172 @@
+//! A gateway of the real binary beside a run, and plain HTTP to it, for tests.
+
+use crate::binary;
+use crate::run::Place;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// How long an answer is awaited before the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process of the real binary that prints JSON lines, and goes with this value.
+pub struct Peer {
+    /// The process.
+    pub child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts `twinstep` with `args`, split at spaces, in `place`.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn start(place: &Place, args: &str) -> Self {
+        Self::of(place.command(binary(), args.split_whitespace()))
+    }
+
+    /// Starts `command`.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn of(mut command: Command) -> Self {
+        let child = command.stderr(Stdio::inherit()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let Some(stdout) = child.stdout.take() else {
+            panic!("{command:?} has no standard output")
+        };
+        Self {
+            child,
+            lines: BufReader::new(stdout),
+        }
+    }
+
+    /// The next line.
+    ///
+    /// # Panics
+    /// Where it ends before.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.lines.read_line(&mut line).unwrap_or(0);
+        assert!(read > 0, "it has ended: {:?}", self.child.wait());
+        line
+    }
+
+    /// The next line of JSON of this type; others are passed over.
+    ///
+    /// # Panics
+    /// Where it ends before.
+    pub fn next(&mut self, kind: &str) -> Value {
+        loop {
+            let line = self.line();
+            let value: Value = serde_json::from_str(&line).unwrap_or_default();
+            if value["type"] == kind {
+                return value;
+            }
+        }
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    ///
+    /// # Panics
+    /// Where `kill` cannot be called.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The head, as it came.
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON; null where it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+/// `HOST:PORT` of an address such as `http://HOST:PORT/`.
+#[must_use]
+pub fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.trim_end_matches('/')
+}
+
+/// A connection to `url` with patience.
+///
+/// # Panics
+/// Where nobody listens there.
+#[must_use]
+pub fn connect(url: &str) -> TcpStream {
+    let host = host_of(url);
+    let stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{host}: {error}"));
+    let set = stream.set_read_timeout(Some(PATIENCE));
+    set.unwrap_or_else(|error| panic!("{host}: {error}"));
+    stream
+}
+
+/// Sends `METHOD PATH` with these header lines and this body, and reads the answer to its end.
+///
+/// # Panics
+/// Where the connection breaks before the head of an answer is there.
+#[must_use]
+pub fn http(url: &str, request: &str, headers: &[&str], body: &str) -> Answer {
+    let mut stream = connect(url);
+    let mut text = format!("{request} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|line| line.starts_with("Host:")) {
+        text += &format!("Host: {}\r\n", host_of(url));
+    }
+    for line in headers {
+        text += line;
+        text += "\r\n";
+    }
+    if !body.is_empty() {
+        text += &format!("Content-Length: {}\r\n", body.len());
+    }
+    text += "\r\n";
+    text += body;
+    // An answer may come before all of a body that nobody wants is read.
+    let _ = stream.write_all(text.as_bytes());
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let Some(status) = status else {
+        panic!("{request}: no answer but {text:?}")
+    };
+    Answer {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
+}
+
+/// [`http`] with a body of JSON.
+#[must_use]
+pub fn post(url: &str, path: &str, body: &Value) -> Answer {
+    let headers = ["Content-Type: application/json"];
+    http(url, &format!("POST {path}"), &headers, &body.to_string())
+}

@@ -1,0 +1,326 @@
+//! The gateway's door, and that nobody behind it is in the cycle's way.
+
+use serde_json::Value;
+use std::process::Command;
+use twinstep_tests::gateway::{Peer, host_of, http};
+use twinstep_tests::run::Place;
+use twinstep_tests::{binary, program};
+
+/// A demo with a socket of its own, and its store; it serves no page by itself.
+fn demo(place: &Place, more: &str) -> Peer {
+    Peer::start(
+        place,
+        &format!("demo --no-page --json --state state --control cell.sock {more}"),
+    )
+}
+
+/// A gateway beside it, once it listens.
+fn gateway(place: &Place, more: &str) -> (Peer, String) {
+    let mut gateway = Peer::start(
+        place,
+        &format!("gateway --json --listen 127.0.0.1:0 {more}"),
+    );
+    let url = gateway.next("listening")["url"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    (gateway, url)
+}
+
+fn token(place: &Place, name: &str, role: &str) -> String {
+    let made = place
+        .twinstep(&format!(
+            "token {name} --role {role} --file tokens.toml --json"
+        ))
+        .fine();
+    let made: Value = serde_json::from_str(made.stdout.trim()).unwrap_or_default();
+    assert!(made["token"].is_string(), "{made}");
+    made["token"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_demo_brings_a_page_along_and_takes_it_away() {
+    let place = Place::new();
+    let mut demo = Peer::start(&place, "demo --state state");
+    let url = loop {
+        let line = demo.line();
+        if let Some(url) = line.strip_prefix("page: ") {
+            break url.trim().to_owned();
+        }
+    };
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    let page = http(&url, "GET /", &[], "");
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("twinstep"));
+    // However the demo ends, nobody listens there any more.
+    demo.signal("KILL");
+    let _ = demo.child.wait();
+    while std::net::TcpStream::connect(host_of(&url)).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn without_tls_and_tokens_nobody_else_is_served() {
+    let place = Place::new();
+    let _ = place.file("tokens.toml", "");
+    let _ = place.file("other.toml", "[web]\nlisten = \"0.0.0.0:0\"\n");
+    place.refuse(
+        "gateway --json --state state --listen 0.0.0.0:0",
+        2,
+        &["needs TLS and tokens", "docs/gateway.md"],
+    );
+    place.refuse(
+        "gateway --json --state state --config other.toml",
+        2,
+        &["needs TLS and tokens"],
+    );
+    let _ = place.file("half.toml", "[web]\ntls_key = \"key.pem\"\n");
+    place.refuse(
+        "gateway --json --state state --config half.toml",
+        2,
+        &["belong together"],
+    );
+    let _ = place.file("none.toml", "[web]\ntokens = \"tokens.toml\"\n");
+    place.refuse(
+        "gateway --json --state state --config none.toml",
+        2,
+        &["0 tokens", "twinstep token"],
+    );
+    let _ = place.file("odd.toml", "[web]\nport = 80\n");
+    place.refuse(
+        "gateway --json --state state --config odd.toml",
+        2,
+        &["odd.toml, line 2", "port"],
+    );
+    place.refuse("gateway --json", 1, &["no running twinstep", "--control"]);
+}
+
+#[test]
+fn one_gateway_a_store_and_one_port_a_gateway() {
+    let place = Place::new();
+    let (_first, url) = gateway(&place, "--state state");
+    place.refuse(
+        "gateway --json --state state --listen 127.0.0.1:0",
+        2,
+        &["another gateway", "process"],
+    );
+    let taken = host_of(&url);
+    place.refuse(
+        &format!("gateway --json --state other --listen {taken}"),
+        2,
+        &["cannot listen", taken],
+    );
+}
+
+#[test]
+fn with_tokens_everybody_needs_one() {
+    let place = Place::new();
+    let viewer = token(&place, "grafana", "viewer");
+    let _ = place.file("g.toml", "[web]\ntokens = \"tokens.toml\"\n");
+    let (_gateway, url) = gateway(&place, "--state state --config g.toml");
+    let bearer = format!("Authorization: Bearer {viewer}");
+    // The page holds nothing; what it shows does.
+    assert_eq!(http(&url, "GET /", &[], "").status, 200);
+    for path in ["/api/status", "/api/nothing", "/metrics"] {
+        let refused = http(&url, &format!("GET {path}"), &[], "");
+        assert_eq!(refused.status, 401, "{path}: {refused:?}");
+        assert!(
+            refused.json()["remedy"]
+                .as_str()
+                .is_some_and(|text| text.contains("twinstep token"))
+        );
+        assert_ne!(
+            http(&url, &format!("GET {path}"), &[&bearer], "").status,
+            401,
+            "{path}"
+        );
+    }
+    // A browser trades the token for a cookie.
+    let login = |token: &str| {
+        let body = serde_json::json!({"token": token}).to_string();
+        http(
+            &url,
+            "POST /login",
+            &["Content-Type: application/json"],
+            &body,
+        )
+    };
+    assert_eq!(login("wrong").status, 401);
+    let answer = login(&viewer);
+    assert_eq!(
+        (answer.status, answer.json()["role"].as_str()),
+        (200, Some("viewer")),
+        "{answer:?}"
+    );
+    let cookie = answer.head.lines().find_map(|line| {
+        line.to_lowercase()
+            .strip_prefix("set-cookie: ")
+            .map(str::to_owned)
+    });
+    let cookie = cookie.unwrap();
+    assert!(
+        cookie.contains("httponly") && cookie.contains("samesite=strict"),
+        "{cookie}"
+    );
+    let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    assert_ne!(http(&url, "GET /api/nothing", &[&cookie], "").status, 401);
+    let out = http(
+        &url,
+        "POST /logout",
+        &[&cookie, "Content-Type: application/json"],
+        "{}",
+    );
+    assert_eq!(out.status, 200);
+    assert_eq!(http(&url, "GET /api/nothing", &[&cookie], "").status, 401);
+}
+
+#[test]
+fn with_a_certificate_the_page_is_for_others_too() {
+    let test = "with_a_certificate_the_page_is_for_others_too";
+    let (Some(openssl), Some(curl)) = (program(test, "openssl"), program(test, "curl")) else {
+        return;
+    };
+    let place = Place::new();
+    let _viewer = token(&place, "eva", "viewer");
+    let args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem -out cert.pem \
+                -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
+    let made = place.run(&openssl, args);
+    assert!(made.status.success(), "{made:#?}");
+    let web = "[web]\nlisten = \"0.0.0.0:0\"\ntls_certificate = \"cert.pem\"\ntls_key = \"key.pem\"\ntokens = \"tokens.toml\"\n";
+    let _ = place.file("g.toml", web);
+    let mut gateway = Peer::start(&place, "gateway --json --state state --config g.toml");
+    let url = gateway.next("listening")["url"]
+        .as_str()
+        .unwrap()
+        .replace("0.0.0.0", "127.0.0.1");
+    assert!(url.starts_with("https://"), "{url}");
+    let page = place.run(
+        &curl,
+        &format!("--silent --show-error --cacert cert.pem {url}"),
+    );
+    assert!(
+        page.status.success() && page.stdout.contains("twinstep"),
+        "{page:#?}"
+    );
+    // Whoever speaks no TLS, or nothing at all, is nobody.
+    let plain = place.run(
+        &curl,
+        &format!("--silent --max-time 20 {}", url.replace("https", "http")),
+    );
+    assert!(!plain.status.success(), "{plain:#?}");
+    let _ = place.file("swapped.toml", web.replace("cert.pem", "tokens.toml"));
+    place.refuse(
+        "gateway --json --state other --config swapped.toml",
+        2,
+        &["certificate", "PEM"],
+    );
+}
+
+/// Killed, stopped or deaf, a gateway takes no event and no cycle: the store has every event without gaps, and the digest is that
+/// of a run that nobody watched.
+#[test]
+fn what_becomes_of_a_gateway_is_not_the_cycles_business() {
+    let alone = Place::new();
+    let args = "--cycles 6000 --seed 4 --inject friction:outfeed:factor=1.3@1s --inject drive_fault:lift:code=0x2310@3s";
+    let summary = demo(&alone, args).next("summary");
+    let place = Place::new();
+    let mut watched = demo(&place, args);
+    let (killed, _) = gateway_of_a_run(&place, "one");
+    drop(killed);
+    let (stopped, _) = gateway_of_a_run(&place, "two");
+    stopped.signal("STOP");
+    let (_deaf, url) = gateway_of_a_run(&place, "three");
+    // Somebody who asks and never reads.
+    let mut never_read = Vec::new();
+    for _ in 0..50 {
+        let mut stream = twinstep_tests::gateway::connect(&url);
+        let asked = format!("GET /api/live HTTP/1.1\r\nHost: {}\r\n\r\n", host_of(&url));
+        std::io::Write::write_all(&mut stream, asked.as_bytes()).unwrap();
+        never_read.push(stream);
+    }
+    let beside = watched.next("summary");
+    stopped.signal("CONT");
+    assert_eq!(beside["digest"], summary["digest"]);
+    assert_eq!(beside["events"], summary["events"]);
+    assert!(beside["events"].as_u64() > Some(0), "{beside}");
+    let events = place.twinstep("events --state state --json").fine();
+    for (line, seq) in events.stdout.lines().zip(1..) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["seq"], seq);
+    }
+}
+
+fn gateway_of_a_run(place: &Place, book: &str) -> (Peer, String) {
+    gateway(
+        place,
+        &format!("--state state --control cell.sock --book {book}"),
+    )
+}
+
+/// The units that are shipped are units, and grant what they say.
+#[test]
+fn the_units_are_what_systemd_takes() {
+    let test = "the_units_are_what_systemd_takes";
+    let Some(analyze) = program(test, "systemd-analyze") else {
+        return;
+    };
+    let shipped = twinstep_tests::root().join("scripts/systemd");
+    let verify = |place: &Place, name: &str, text: &str| {
+        let path = place.file(name, text);
+        Command::new(&analyze)
+            .arg("verify")
+            .arg(path.with_file_name(name.replace('@', "@cell")))
+            .output()
+            .unwrap()
+    };
+    for (name, worst) in [("twinstep@.service", 25), ("twinstep-gateway@.service", 15)] {
+        let text = std::fs::read_to_string(shipped.join(name)).unwrap();
+        // The binary is where this test has it, not where a machine would.
+        let text = text.replace("/usr/local/bin/twinstep", &binary().display().to_string());
+        let place = Place::new();
+        let said = verify(&place, name, &text);
+        assert!(
+            said.status.success() && said.stderr.is_empty(),
+            "{name}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+        let security = Command::new(&analyze)
+            .args([
+                "security",
+                "--offline=true",
+                &format!("--threshold={worst}"),
+            ])
+            .arg(place.path(&name.replace('@', "@cell")))
+            .output()
+            .unwrap();
+        assert!(
+            security.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&security.stdout)
+        );
+        // The same judge finds a word that it does not know.
+        let wrong = verify(
+            &place,
+            name,
+            &text.replace("LockPersonality", "LokPersonality"),
+        );
+        assert!(String::from_utf8_lossy(&wrong.stderr).contains("LokPersonality"));
+    }
+    let real_time = std::fs::read_to_string(shipped.join("twinstep@.service")).unwrap();
+    let granted: Vec<_> = real_time
+        .lines()
+        .filter(|line| line.contains("CAP_") && !line.starts_with('#'))
+        .collect();
+    let three = "CAP_NET_RAW CAP_SYS_NICE CAP_IPC_LOCK";
+    assert_eq!(
+        granted,
+        [
+            format!("AmbientCapabilities={three}"),
+            format!("CapabilityBoundingSet={three}")
+        ]
+    );
+    assert!(!real_time.contains("AF_INET"));
+    let gateway = std::fs::read_to_string(shipped.join("twinstep-gateway@.service")).unwrap();
+    assert!(!gateway.contains("CAP_") && !gateway.contains("AF_PACKET"));
+}
