@@ -35,8 +35,11 @@ pub(crate) fn retarget(text: &str, bus: &str, is_here: impl Fn(&str) -> bool) ->
 }
 
 /// Which of the `machines` of several buses a fault is of, by its target, and its text there. None: of none of them.
-pub fn on_which_bus(text: &str, machines: &[Machine]) -> Option<(usize, String)> {
-    let places = machines.iter().enumerate();
+pub fn on_which_bus<'a>(
+    text: &str,
+    machines: impl IntoIterator<Item = &'a Machine>,
+) -> Option<(usize, String)> {
+    let places = machines.into_iter().enumerate();
     places
         .filter_map(|(n, machine)| {
             let place = machine.place.as_ref()?;

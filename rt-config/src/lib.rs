@@ -22,7 +22,7 @@ pub mod units;
 mod value;
 
 pub use error::{ConfigError, MAX_PROBLEMS, Problem};
-pub use patch::{apply_budgets, apply_patch, patch_of_budgets, twin_patch};
+pub use patch::{apply_budgets, apply_patch, patch_of_budgets, patch_of_budgets_of, twin_patch};
 
 use check::Check;
 use machine::Machine;

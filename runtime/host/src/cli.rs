@@ -130,6 +130,10 @@ pub struct CycleArgs {
     #[arg(long, value_name = "GROUP")]
     pub control_group: Option<String>,
 
+    /// One of several buses alone; all of them unless given
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// Exit with 3 when deviations were found
     #[arg(long)]
     pub judge: bool,
@@ -163,12 +167,7 @@ pub struct RunArgs {
     pub config: PathBuf,
 
     /// Network interface of the bus, instead of the configuration's (simulated when neither names one)
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "fast",
-        conflicts_with = "inject"
-    )]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["fast", "inject"])]
     pub interface: Option<String>,
 
     /// Second interface, which a redundant cable from the last SubDevice leads back to
@@ -238,6 +237,10 @@ pub struct SimArgs {
     )]
     pub inject: Vec<String>,
 
+    /// Which of several buses
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// Publish the process data of every cycle on this interface too, as OPC UA PubSub (UADP)
     #[arg(long, value_name = "IF")]
     pub publish_uadp: Option<String>,
@@ -246,7 +249,7 @@ pub struct SimArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
 
-    /// Draws the machine itself, instead of the configuration's machine_seed
+    /// Draws the machine itself, instead of machine_seed
     #[arg(long, value_name = "M")]
     pub machine_seed: Option<u64>,
 
@@ -286,6 +289,10 @@ pub struct ReplayArgs {
     #[arg(value_name = "FILE")]
     pub recording: PathBuf,
 
+    /// Of which of several buses it is, unless the name of the file says so: FILE.NAME.csv
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -309,6 +316,10 @@ pub struct CalibrateArgs {
     /// Recordings of the commissioning run
     #[arg(value_name = "RECORDING", required = true)]
     pub recordings: Vec<PathBuf>,
+
+    /// Which of several buses
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
 
     /// Write the result into CONFIG instead of printing the patch; CONFIG as it was is kept as CONFIG.bak
     #[arg(long)]
@@ -353,6 +364,10 @@ pub struct RunningArgs {
     /// Its control socket, where several run or it is not at a usual place
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+
+    /// Of which of several buses; of all of them unless given
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
 
     /// One JSON object a line
     #[arg(long)]
@@ -405,6 +420,10 @@ pub struct BudgetArgs {
     #[arg(value_name = "CONFIG", conflicts_with = "set")]
     pub config: Option<PathBuf>,
 
+    /// Which of several buses
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// How long it is to run, 60s unless given
     #[arg(long = "for", value_name = "TIME", requires = "config")]
     pub time: Option<String>,
@@ -448,6 +467,10 @@ pub struct DoctorArgs {
     /// The machine, for its core and its interface
     #[arg(value_name = "CONFIG")]
     pub config: Option<PathBuf>,
+
+    /// Which of several buses; the first one, with the cores of all, unless given
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
 
     /// Print a shell script that mends what can be mended without a new start of the computer
     #[arg(long, conflicts_with = "json")]

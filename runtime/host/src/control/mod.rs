@@ -6,6 +6,7 @@
 
 pub mod around;
 mod budgets;
+mod bus;
 pub mod client;
 mod connection;
 mod find;
@@ -17,7 +18,8 @@ mod server;
 pub mod status;
 mod visitor;
 
+pub use bus::Setting;
 pub use find::{find, find_machine, live_sockets};
 pub use lines::PROTOCOL;
 pub use place::{Place, listens, name_of};
-pub use server::{Server, Setting};
+pub use server::Server;

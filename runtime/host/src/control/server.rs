@@ -1,28 +1,21 @@
 //! The thread that serves the control socket.
 
-use super::around::Around;
-use super::budgets::Budgets;
+use super::bus::{BusEnd, Setting};
 use super::connection::{Connection, Waiting};
 use super::lines::line;
-use super::place::Place;
+use super::place::{Place, listens};
 use super::queue::{Answer, Command, ControlEnd, Refusal};
-use super::request::{self, MAX_LINE, Wish, Wrong};
-use super::status::{Identity, StatusBuffer, StatusLine};
+use super::request::{self, Asked, MAX_LINE, Wish, Wrong};
+use super::status::StatusLine;
 use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
-use crate::cycle_clock::ClockLine;
-use crate::doctor::Root;
 use crate::error::HostError;
-use crate::names::RunInfo;
-use crate::overruns::watcher::SharedCauses;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
-use twinstep_config::fault::Fault;
-use twinstep_config::machine::Machine;
+use twinstep_config::fault::{Fault, on_which_bus};
 
 /// Most clients at a time.
 pub const MAX_CLIENTS: usize = 16;
@@ -33,22 +26,6 @@ const ANSWER_POLL_NS: u64 = 500_000;
 /// How often the store is looked at for followers (ns).
 const FOLLOW_POLL_NS: u64 = 20_000_000;
 
-/// What the server knows of the run.
-pub struct Setting {
-    /// What does not change.
-    pub identity: Identity,
-    /// The machine, for faults and budgets.
-    pub machine: Machine,
-    /// Names.
-    pub info: Arc<RunInfo>,
-    /// Folder of the event store.
-    pub state: PathBuf,
-    /// Causes of overruns; none in virtual time.
-    pub causes: Option<SharedCauses>,
-    /// Network interfaces of the bus; none where it is simulated in this process.
-    pub interfaces: Vec<String>,
-}
-
 /// The running server.
 pub struct Server {
     thread: JoinHandle<()>,
@@ -58,11 +35,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve at `place`.
+    /// Starts to serve at `place`, for the buses of one machine in their order; there is at least one.
     ///
     /// # Errors
     /// [`HostError::Machine`] when no thread can be started.
-    pub fn start(place: Place, setting: Setting, cycle: ControlEnd) -> Result<Self, HostError> {
+    pub fn start(place: Place, buses: Vec<(Setting, ControlEnd)>) -> Result<Self, HostError> {
         let failed = |error: std::io::Error| {
             HostError::machine(
                 format!("cannot start the control thread: {error}"),
@@ -71,20 +48,16 @@ impl Server {
         };
         let (wake, woken) = UnixStream::pair().map_err(failed)?;
         let path = place.path().to_owned();
-        let axes = setting.info.names.axis_count();
-        let stations = setting.info.names.station_count();
-        let budgets = Budgets::of(&setting.machine.cycle);
-        let around = Around::new(Root::live(), &setting.machine, setting.interfaces.clone());
+        let buses = buses.into_iter();
         let worker = Worker {
             place,
             woken,
-            setting,
-            cycle,
-            budgets,
-            around,
-            buffer: Some(Box::new(StatusBuffer::new(axes, stations))),
+            buses: buses
+                .map(|(setting, cycle)| BusEnd::new(setting, cycle))
+                .collect(),
+            round: 0,
+            asking: false,
             clients: Vec::new(),
-            pending: VecDeque::new(),
         };
         let thread = std::thread::Builder::new()
             .name("control".into())
@@ -113,14 +86,12 @@ impl Server {
 struct Worker {
     place: Place,
     woken: UnixStream,
-    setting: Setting,
-    cycle: ControlEnd,
-    budgets: Budgets,
-    around: Around,
-    /// The one buffer for statuses; none while the cycle has it.
-    buffer: Option<Box<StatusBuffer>>,
+    buses: Vec<BusEnd>,
+    /// Rounds of statuses so far.
+    round: u64,
+    /// One is under way.
+    asking: bool,
     clients: Vec<Visitor>,
-    pending: VecDeque<(u64, Answer)>,
 }
 
 impl Worker {
@@ -196,30 +167,38 @@ impl Worker {
                 connection,
                 id: None,
                 request: "",
+                of: None,
                 rest: VecDeque::new(),
             });
         }
     }
 
-    /// Takes the answers of the cycle.
+    /// Takes the answers of the cycles.
     fn collect(&mut self) {
-        while let Some(answer) = self.cycle.receive() {
-            self.pending.push_back(answer);
-        }
-        while let Some((number, answer)) = self.pending.pop_front() {
-            match answer {
-                Answer::Status(mut buffer) => {
-                    self.tell_status(number, &mut buffer);
-                    self.buffer = Some(buffer);
-                }
-                Answer::Done => self.answered(number, None),
-                Answer::Refused(refusal) => self.answered(number, Some(self.refused(refusal))),
-                Answer::Injected { result, .. } => {
-                    let wrong = result.err().map(|why| Wrong::new(why, Fault::usage()));
-                    self.answered(number, wrong);
-                }
+        for n in 0..self.buses.len() {
+            while let Some((number, answer)) =
+                self.buses.get_mut(n).and_then(|bus| bus.cycle.receive())
+            {
+                self.take(n, number, answer);
             }
         }
+    }
+
+    fn take(&mut self, n: usize, number: u64, answer: Answer) {
+        let wrong = match answer {
+            Answer::Status(buffer) => {
+                if let Some(bus) = self.buses.get_mut(n) {
+                    bus.filled(buffer);
+                }
+                return;
+            }
+            Answer::Done => None,
+            Answer::Refused(refusal) => Some(self.refused(refusal)),
+            Answer::Injected { result, .. } => {
+                result.err().map(|why| Wrong::new(why, Fault::usage()))
+            }
+        };
+        self.answered((n, number), wrong);
     }
 
     /// Why the cycle does not obey, in words.
@@ -234,17 +213,20 @@ impl Worker {
     }
 
     fn not_simulated(&self) -> Wrong {
+        let machine = self
+            .buses
+            .first()
+            .map_or("", |bus| &bus.setting.identity.machine);
         Wrong::new(
             format!(
-                "'{}' runs on a real interface: faults are injected on simulated machines only",
-                self.setting.identity.machine
+                "'{machine}' runs on a real interface: faults are injected on simulated machines only"
             ),
             "run the simulated machine, or give faults to `twinstep sim` on the other end of the cable",
         )
     }
 
-    fn answered(&mut self, number: u64, wrong: Option<Wrong>) {
-        let waits = |client: &&mut Visitor| client.connection.waiting == Waiting::Answer(number);
+    fn answered(&mut self, (n, number): (usize, u64), wrong: Option<Wrong>) {
+        let waits = |client: &&mut Visitor| client.connection.waiting == Waiting::Answer(n, number);
         let Some(client) = self.clients.iter_mut().find(waits) else {
             return;
         };
@@ -255,48 +237,53 @@ impl Worker {
                 client.fail(&wrong);
             }
             None if client.rest.is_empty() => client.done(),
-            None => send_next(client, &mut self.cycle),
+            None => send_next(client, &mut self.buses),
         }
     }
 
-    fn tell_status(&mut self, number: u64, buffer: &mut StatusBuffer) {
-        buffer.trust.ptp = self.setting.info.ptp();
-        self.around.look(monotonic_ns(), buffer.trust.core);
-        for client in &mut self.clients {
-            if client.connection.waiting == Waiting::Status(number) {
-                client.connection.waiting = Waiting::Nothing;
-                let mut status = StatusLine::new(
-                    client.id.take(),
-                    &self.setting.identity,
-                    &self.setting.info.names,
-                    buffer,
-                    self.setting.causes.as_ref().map(SharedCauses::get),
-                    &self.around,
-                );
-                status.clock = ClockLine::of(&self.setting.machine, buffer.clock);
-                client.connection.send(&line(&status));
-            }
-        }
-    }
-
-    /// Asks the cycle for a status where somebody waits for one and the buffer is here.
+    /// Asks the cycles for their statuses where somebody waits for them, and tells them once all are there.
     fn request_status(&mut self) {
         let wanted = |client: &Visitor| client.connection.waiting == Waiting::NextStatus;
-        if !self.clients.iter().any(wanted) {
+        if !self.asking && self.clients.iter().any(wanted) {
+            self.asking = true;
+            self.round += 1;
+            self.buses.iter_mut().for_each(BusEnd::begin);
+            let clients = self.clients.iter_mut();
+            for client in clients.filter(|client| wanted(client)) {
+                client.connection.waiting = Waiting::Status(self.round);
+            }
+        }
+        if !self.asking {
             return;
         }
-        let Some(buffer) = self.buffer.take() else {
+        let alone = self.buses.len() == 1;
+        self.buses.iter_mut().for_each(|bus| bus.go_on(alone));
+        if self.buses.iter().all(BusEnd::is_over) {
+            self.asking = false;
+            self.tell_status();
+        }
+    }
+
+    fn tell_status(&mut self) {
+        let mut all: Vec<StatusLine> = self.buses.iter_mut().map(BusEnd::status).collect();
+        let Some(mut whole) = all.first().cloned() else {
             return;
         };
-        match self.cycle.send(Command::Status(buffer)) {
-            Ok(number) => {
-                let clients = self.clients.iter_mut();
-                for client in clients.filter(|client| wanted(client)) {
-                    client.connection.waiting = Waiting::Status(number);
-                }
+        // Of a machine with several buses the keys are the first one's, and each stands below `buses` as well.
+        if all.len() > 1 {
+            whole.buses = all.clone();
+        }
+        for client in &mut self.clients {
+            if client.connection.waiting != Waiting::Status(self.round) {
+                continue;
             }
-            Err(Command::Status(buffer)) => self.buffer = Some(buffer),
-            Err(_) => {}
+            client.connection.waiting = Waiting::Nothing;
+            let status = match client.of.and_then(|n| all.get_mut(n)) {
+                Some(one) => one,
+                None => &mut whole,
+            };
+            status.id = client.id.take();
+            client.connection.send(&line(status));
         }
     }
 
@@ -346,72 +333,152 @@ impl Worker {
     }
 
     fn handle(&mut self, n: usize, line: &[u8]) {
-        let (id, wish) = request::parse(line);
-        let commands = wish.and_then(|wish| {
-            let name = wish.name();
-            self.commands(&wish).map(|commands| (name, wish, commands))
+        let (id, asked) = request::parse(line);
+        let commands = asked.and_then(|Asked { wish, bus }| {
+            let of = bus.map(|name| self.named(&name)).transpose()?;
+            let commands = self.commands(&wish, of)?;
+            Ok((wish, of, commands))
         });
         let Some(client) = self.clients.get_mut(n) else {
             return;
         };
         client.id = id;
-        let (name, wish, commands) = match commands {
+        let (wish, of, commands) = match commands {
             Ok(all) => all,
             Err(wrong) => {
                 client.fail(&wrong);
                 return;
             }
         };
-        client.request = name;
+        client.request = wish.name();
+        client.of = of;
         client.connection.until_ns = monotonic_ns().saturating_add(PATIENCE_NS);
         match wish {
             Wish::Status => client.connection.waiting = Waiting::NextStatus,
-            Wish::Save => client.save(&self.budgets.toml()),
-            Wish::Events(start) => match follower(&self.setting.state, start) {
-                Ok(follower) => client.start_following(follower),
-                Err(wrong) => client.fail(&wrong),
-            },
+            Wish::Save => {
+                let texts = chosen(&self.buses, of).map(|(_, bus)| bus.budgets.toml(bus.name()));
+                client.save(&texts.collect::<Vec<_>>().join("\n"));
+            }
+            Wish::Events(start) => {
+                let state = self.buses.first().map(|bus| bus.setting.state.clone());
+                match follower(&state.unwrap_or_default(), start) {
+                    Ok(follower) => client.start_following(follower),
+                    Err(wrong) => client.fail(&wrong),
+                }
+            }
             Wish::Budget(budgets) => {
-                for (row, budget_ns) in budgets {
-                    self.budgets.set(row, budget_ns);
+                for (n, bus) in self.buses.iter_mut().enumerate() {
+                    if of.is_none_or(|of| of == n) {
+                        for &(row, budget_ns) in &budgets {
+                            bus.budgets.set(row, budget_ns);
+                        }
+                    }
                 }
                 client.rest = commands;
-                send_next(client, &mut self.cycle);
+                send_next(client, &mut self.buses);
             }
             _ => {
                 client.rest = commands;
-                send_next(client, &mut self.cycle);
+                send_next(client, &mut self.buses);
             }
         }
     }
 
-    /// What the cycle is told for a wish.
-    fn commands(&self, wish: &Wish) -> Result<VecDeque<Command>, Wrong> {
-        let commands = match wish {
-            Wish::Status | Wish::Save | Wish::Events(_) => VecDeque::new(),
-            Wish::Reset => VecDeque::from([Command::Reset]),
-            Wish::Arm => VecDeque::from([Command::Arm]),
-            Wish::Clear => VecDeque::from([Command::ClearFaults]),
+    /// Which bus goes by this name.
+    fn named(&self, name: &str) -> Result<usize, Wrong> {
+        let mut buses = self.buses.iter();
+        buses
+            .position(|bus| bus.name() == Some(name))
+            .ok_or_else(|| {
+                let known: Vec<_> = self.buses.iter().filter_map(BusEnd::name).collect();
+                let shown: String = name.chars().take(32).collect();
+                let remedy = if known.is_empty() {
+                    "leave `bus` out: the machine has one".to_owned()
+                } else {
+                    format!("they are: {}", known.join(", "))
+                };
+                Wrong::new(
+                    format!("no bus is called '{}'", shown.escape_default()),
+                    remedy,
+                )
+            })
+    }
+
+    /// What the cycles are told for a wish about one bus, or all of them.
+    fn commands(&self, wish: &Wish, of: Option<usize>) -> Result<Commands, Wrong> {
+        // Whoever has ended needs nothing; where there is one bus it is asked all the same.
+        let alone = self.buses.len() == 1;
+        let each = || chosen(&self.buses, of).filter(move |(_, bus)| alone || !bus.has_ended());
+        let commands: Commands = match wish {
+            Wish::Status | Wish::Save | Wish::Events(_) => Commands::new(),
+            Wish::Reset => {
+                let begun = each().filter(|(_, bus)| alone || bus.has_begun());
+                begun.map(|(n, _)| (n, Command::Reset)).collect()
+            }
+            Wish::Arm => {
+                // Beside one that sends outputs, a bus that is only listened to is left out.
+                let sends = |bus: &BusEnd| of.is_some() || !listens(&bus.setting.machine);
+                let any = each().any(|(_, bus)| sends(bus));
+                let armed = each().filter(|(_, bus)| !any || sends(bus));
+                armed.map(|(n, _)| (n, Command::Arm)).collect()
+            }
+            Wish::Clear => each().map(|(n, _)| (n, Command::ClearFaults)).collect(),
             Wish::Budget(budgets) => {
-                self.budgets
-                    .check(budgets, self.setting.identity.period_ns)?;
+                for (_, bus) in chosen(&self.buses, of) {
+                    bus.budgets.check(budgets, bus.setting.identity.period_ns)?;
+                }
                 let command = |&(row, budget_ns): &_| Command::SetBudget { row, budget_ns };
-                budgets.iter().map(command).collect()
+                let all =
+                    each().flat_map(|(n, _)| budgets.iter().map(move |one| (n, command(one))));
+                all.collect()
             }
             Wish::Inject(faults) => {
-                if !self.setting.identity.simulated {
-                    return Err(self.not_simulated());
-                }
-                let parsed = faults.iter().map(|text| {
-                    Fault::parse(text, &self.setting.machine)
-                        .map(|fault| Command::Inject(Box::new(fault)))
-                        .map_err(|error| Wrong::new(error.to_string(), error.help))
-                });
+                let parsed = faults.iter().map(|text| self.fault(text, of));
                 parsed.collect::<Result<_, _>>()?
             }
         };
         Ok(commands)
     }
+
+    /// A fault as a command for the bus that it is of.
+    fn fault(&self, text: &str, of: Option<usize>) -> Result<(usize, Command), Wrong> {
+        let found = match of.and_then(|n| Some((n, self.buses.get(n)?))) {
+            Some((n, bus)) => {
+                let here = on_which_bus(text, [&bus.setting.machine]);
+                Some((n, here.map_or(text.to_owned(), |(_, text)| text)))
+            }
+            None => on_which_bus(text, self.buses.iter().map(|bus| &bus.setting.machine)),
+        };
+        let several = self.buses.len() > 1;
+        if found.is_none() && several && text.split([':', '@']).nth(1) == Some("bus") {
+            let known: Vec<_> = self.buses.iter().filter_map(BusEnd::name).collect();
+            return Err(Wrong::new(
+                "\"bus\" could be any of the buses",
+                format!("name it instead: {}", known.join(", ")),
+            ));
+        }
+        // What has no target on any bus is read by the first one, which says so.
+        let (n, text) = found.unwrap_or((0, text.to_owned()));
+        let bus = self
+            .buses
+            .get(n)
+            .filter(|bus| bus.setting.identity.simulated);
+        let Some(bus) = bus else {
+            return Err(self.not_simulated());
+        };
+        Fault::parse(&text, &bus.setting.machine)
+            .map(|fault| (n, Command::Inject(Box::new(fault))))
+            .map_err(|error| Wrong::new(error.to_string(), error.help))
+    }
+}
+
+/// Commands of one request, each with its bus.
+type Commands = VecDeque<(usize, Command)>;
+
+/// The bus that is meant, or all of them.
+fn chosen(buses: &[BusEnd], of: Option<usize>) -> impl Iterator<Item = (usize, &BusEnd)> {
+    let all = buses.iter().enumerate();
+    all.filter(move |(n, _)| of.is_none_or(|of| of == *n))
 }
 
 #[cfg(test)]

@@ -134,6 +134,12 @@ pub struct StatusLine {
     /// Of which run.
     #[serde(flatten)]
     pub identity: Identity,
+    /// Name of the bus that the keys are of, where the machine has several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bus_name: Option<String>,
+    /// The status of each of several buses, in the order of the configuration; empty unless it was asked for all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub buses: Vec<Self>,
     /// Drives may be enabled.
     pub armed: bool,
     /// Cycles since the first one in OP.
@@ -361,6 +367,8 @@ impl StatusLine {
             protocol: PROTOCOL,
             id,
             identity: identity.clone(),
+            bus_name: names.bus().map(str::to_owned),
+            buses: Vec::new(),
             armed: buffer.armed,
             cycle: buffer.cycle,
             time_ns: buffer.time_ns,
