@@ -235,6 +235,12 @@ impl StrokeJudge {
         self.finished.take()
     }
 
+    /// The stroke that was judged and not taken yet.
+    #[inline]
+    pub fn judged(&self) -> Option<&StrokeRecord> {
+        self.finished.as_ref()
+    }
+
     /// The curve of the stroke in progress, or of the last one until the next begins.
     pub fn curve(&self) -> &Curve {
         &self.curve

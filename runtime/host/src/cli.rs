@@ -1,5 +1,9 @@
 //! The command line: what can be asked of `twinstep`.
 
+mod cycle;
+
+pub use cycle::CycleArgs;
+
 use crate::gateway::args::{GatewayArgs, TokenArgs};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -47,6 +51,8 @@ pub enum Command {
     Reset(RunningArgs),
     /// Enable the outputs of a running instance
     Arm(RunningArgs),
+    /// Learn anew what is healthy of an axis or press, after a repair
+    Baseline(BaselineArgs),
     /// Look at this computer: what keeps the cycle from its time, and what to do about it
     Doctor(DoctorArgs),
     /// Serve people and plant systems from a running instance and its events: the page
@@ -71,76 +77,12 @@ impl Command {
             Self::Budget(args) => args.json,
             Self::Inject(args) => args.running.json,
             Self::Reset(args) | Self::Arm(args) => args.json,
+            Self::Baseline(args) => args.running.json,
             Self::Doctor(args) => args.json,
             Self::Gateway(args) => args.json,
             Self::Token(args) => args.json,
         }
     }
-}
-
-/// Arguments of everything that runs the cycle.
-#[derive(Args, Clone, Debug, Default)]
-pub struct CycleArgs {
-    /// End after N cycles, counted from the first one in OP
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub cycles: Option<u64>,
-
-    /// Draws noise, parts and start phase of a simulated machine
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub seed: u64,
-
-    /// Draws the simulated machine itself, instead of the configuration's machine_seed
-    #[arg(long, value_name = "M")]
-    pub machine_seed: Option<u64>,
-
-    /// Virtual time: as fast as the processor allows (simulated machines only)
-    #[arg(long)]
-    pub fast: bool,
-
-    /// A redundant cable from the last SubDevice of the simulated machine back to the computer
-    #[arg(long)]
-    pub ring: bool,
-
-    /// Record every cycle into a CSV file that `replay` takes
-    #[arg(long, value_name = "FILE.csv")]
-    pub record: Option<PathBuf>,
-
-    /// Capture every frame into a pcap file
-    #[arg(long, value_name = "FILE")]
-    pub pcap: Option<PathBuf>,
-
-    /// Faults to inject, in the syntax of [`twinstep_config::fault`].
-    #[arg(
-        long,
-        value_name = "FAULT",
-        help = "Inject a fault, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2@10s \
-                (simulated machines only; may be repeated)"
-    )]
-    pub inject: Vec<String>,
-
-    /// Folder of the event store
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-
-    /// Path of the control socket, instead of the usual one (see docs/control.md)
-    #[arg(long, value_name = "PATH")]
-    pub control: Option<PathBuf>,
-
-    /// Let the members of this group use the control socket too
-    #[arg(long, value_name = "GROUP")]
-    pub control_group: Option<String>,
-
-    /// One of several buses alone; all of them unless given
-    #[arg(long, value_name = "NAME")]
-    pub bus: Option<String>,
-
-    /// Exit with 3 when deviations were found
-    #[arg(long)]
-    pub judge: bool,
-
-    /// One JSON object a line
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Arguments of `demo`.
@@ -407,6 +349,18 @@ pub struct InjectArgs {
     /// Take back those that last or wait, before any other is injected
     #[arg(long)]
     pub clear: bool,
+
+    /// Which instance.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Arguments of `baseline`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineArgs {
+    /// The axis or press that was repaired
+    #[arg(value_name = "AXIS")]
+    pub source: String,
 
     /// Which instance.
     #[command(flatten)]

@@ -1,7 +1,8 @@
 //! Health: its plan from the configuration, and its lines and table at the end of a run.
 
 use crate::names::Names;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt::Write;
 use twinstep_config::machine::{Axis, EffortUnit, Press, Station};
 use twinstep_cycle::event::Source;
@@ -68,14 +69,14 @@ pub fn station_health(station: &Station) -> StationHealth {
     )
 }
 
-/// One tracked parameter at the end of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One tracked parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "health")]
 pub struct HealthLine {
     /// Name of the axis, press or station.
     pub source: String,
     /// What is tracked.
-    pub parameter: &'static str,
+    pub parameter: Cow<'static, str>,
     /// Value, in `unit`.
     pub value: f64,
     /// Its standard deviation.
@@ -83,7 +84,7 @@ pub struct HealthLine {
     /// Healthy value; `null` where it is not known yet.
     pub healthy: Option<f64>,
     /// Unit.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// Inferred, not measured.
     pub inferred: bool,
     /// Trend per hour; `null` where too little was seen.
@@ -95,13 +96,13 @@ pub struct HealthLine {
 }
 
 /// Remaining useful life: lower end, middle and upper end of a 90 % interval.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LifeLine {
     /// It is not known yet.
     NotYetKnown {
         /// Why.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// It is known.
     Known {
@@ -124,16 +125,18 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
     };
     HealthLine {
         source: source.to_owned(),
-        parameter: r.parameter,
+        parameter: r.parameter.into(),
         value: r.value,
         sigma: r.sigma,
         healthy: r.healthy,
-        unit: r.unit,
+        unit: r.unit.into(),
         inferred: r.inferred,
         trend_per_hour: r.trend.map(|t| t.slope),
         trend_significant: r.trend.is_some_and(|t| t.significant),
         life: match r.life {
-            Err(why) => LifeLine::NotYetKnown { reason: why.text() },
+            Err(why) => LifeLine::NotYetKnown {
+                reason: why.text().into(),
+            },
             Ok(hours) => LifeLine::Known {
                 strokes: hours.map(|h| h * per_hour(usage.strokes as f64)),
                 metres: hours.map(|h| h * per_hour(usage.metres)),
@@ -143,28 +146,32 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
     }
 }
 
+/// Adds the lines of an axis or press called `name`.
+pub fn axis_lines(name: &str, health: &AxisHealth, lines: &mut Vec<HealthLine>) {
+    let (readings, usage) = (health.readings(), health.usage());
+    lines.extend(readings.iter().flatten().map(|r| line(name, r, usage)));
+}
+
+/// The line of a station called `name`; none before its first hold.
+pub fn station_line(name: &str, health: &StationHealth) -> Option<HealthLine> {
+    health.reading().map(|r| line(name, &r, health.usage()))
+}
+
 /// All lines of a pipeline.
 pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<HealthLine> {
     let mut lines = Vec::new();
     for n in 0..pipeline.plan().axes.len() {
-        let Some(health) = pipeline.health(n) else {
-            continue;
-        };
-        let name = names.source(Source::Axis(n as u16));
-        let readings = health.readings();
-        lines.extend(
-            readings
-                .iter()
-                .flatten()
-                .map(|r| line(name, r, health.usage())),
-        );
+        if let Some(health) = pipeline.health(n) {
+            axis_lines(names.source(Source::Axis(n as u16)), health, &mut lines);
+        }
     }
     for n in 0..pipeline.plan().stations.len() {
-        let Some(health) = pipeline.station_health(n) else {
-            continue;
-        };
-        let name = names.source(Source::Station(n as u16));
-        lines.extend(health.reading().map(|r| line(name, &r, health.usage())));
+        if let Some(health) = pipeline.station_health(n) {
+            lines.extend(station_line(
+                names.source(Source::Station(n as u16)),
+                health,
+            ));
+        }
     }
     lines
 }

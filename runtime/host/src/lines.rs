@@ -386,7 +386,7 @@ pub struct SummaryLine {
 }
 
 /// Intervals between false alarms (s, whole seconds), all streams of the machine together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FalseAlarmsLine {
     /// Asked for.
     pub asked_s: u64,

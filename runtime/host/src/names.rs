@@ -1,7 +1,8 @@
 //! From the cycle's indexes back to the names of the configuration, and the facts that all events of a run share.
 
 use crate::attached::ProcessData;
-use crate::false_alarms::Extrapolated;
+use crate::false_alarms::{Exposure, Extrapolated};
+use crate::lines::FalseAlarmsLine;
 use crate::ptp::{self, PtpLine, SharedPtp};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -191,6 +192,12 @@ pub struct RunInfo {
     pub asked_s: f64,
     /// What the tails of the healthy record say of it; none where nothing is known.
     pub extrapolated: Option<Extrapolated>,
+    /// Streams that the asked rate is shared out over.
+    streams: usize,
+    /// Time watched under this plan before this run (ns).
+    watched_ns: AtomicU64,
+    /// Statistical deviations raised under it so far.
+    alarms: AtomicU64,
     start_utc_ns: AtomicU64,
     process_data: Mutex<Option<ProcessData>>,
     ptp: Option<SharedPtp>,
@@ -204,16 +211,43 @@ impl RunInfo {
             plan,
             asked_s,
             extrapolated: None,
+            streams: 0,
+            watched_ns: AtomicU64::new(0),
+            alarms: AtomicU64::new(0),
             start_utc_ns: AtomicU64::new(start_utc_ns),
             process_data: Mutex::new(None),
             ptp: None,
         }
     }
 
-    /// The same, with what is extrapolated.
-    pub fn with_extrapolated(mut self, extrapolated: Option<Extrapolated>) -> Self {
-        self.extrapolated = extrapolated;
+    /// The same, with what is extrapolated, and the streams that the asked rate is shared out over.
+    pub fn with_extrapolated(mut self, extrapolated: Option<Extrapolated>, streams: usize) -> Self {
+        (self.extrapolated, self.streams) = (extrapolated, streams);
         self
+    }
+
+    /// Says what was seen under this plan: before this run, and the alarms up to now. Called by the scribe.
+    pub fn set_exposure(&self, before: Exposure, alarms: u64) {
+        // Relaxed: each figure is true by itself, and nothing hangs on them.
+        self.watched_ns.store(before.seen_ns, Ordering::Relaxed);
+        let alarms = before.alarms.saturating_add(alarms);
+        self.alarms.store(alarms, Ordering::Relaxed);
+    }
+
+    /// Intervals between false alarms at `time_ns` of this run.
+    pub fn false_alarms(&self, time_ns: u64) -> FalseAlarmsLine {
+        let seen = Exposure {
+            seen_ns: (self.watched_ns.load(Ordering::Relaxed)).saturating_add(time_ns),
+            alarms: self.alarms.load(Ordering::Relaxed),
+        };
+        FalseAlarmsLine {
+            // Whole seconds; casts from float saturate.
+            asked_s: self.asked_s as u64,
+            extrapolated_s: self.extrapolated.map(|all| all.interval_s() as u64),
+            extrapolated_low_s: self.extrapolated.map(|all| all.low_s() as u64),
+            demonstrated_s: seen.demonstrated_s(),
+            streams: self.streams,
+        }
     }
 
     /// The same, with where ptp4l's last answer stands.
@@ -345,6 +379,21 @@ pub(crate) mod tests {
         assert_eq!(names.source(Source::Bus), "rear");
         assert_eq!(names.source(Source::Controller), "rear.controller");
         assert_eq!(Names::of(&small_machine()).bus(), None);
+    }
+
+    #[test]
+    fn what_is_demonstrated_counts_earlier_runs_and_every_alarm() {
+        let run = RunInfo::new(Names::default(), "p".into(), 60.0, 0).with_extrapolated(None, 7);
+        let before = Exposure {
+            seen_ns: 300_000_000_000,
+            alarms: 0,
+        };
+        run.set_exposure(before, 0);
+        let line = run.false_alarms(300_000_000_000);
+        assert_eq!((line.asked_s, line.streams), (60, 7));
+        assert_eq!((line.extrapolated_s, line.demonstrated_s), (None, 200));
+        run.set_exposure(before, 1);
+        assert_eq!(run.false_alarms(300_000_000_000).demonstrated_s, 126);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod share;
 mod show;
 mod step;
 mod stop;
+mod strokes;
 
 use crate::attached::Attached;
 use crate::coast_watch::CoastWatch;
@@ -21,7 +22,7 @@ use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
 use crate::shared::{HaltWatch, SharedOutlet};
 use crate::snapshot::{Control, SnapshotSender};
-use crate::strokes::StrokeSender;
+use crate::strokes::{ShortCurve, StrokeSender};
 use crate::trust::Trust;
 use crate::uadp::Predictions;
 use twinstep_cycle::event::{Event, EventState};
@@ -36,7 +37,7 @@ use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples
 pub struct Outlets {
     /// Events to the scribe.
     pub events: EventSender,
-    /// Judged strokes to their writer; none where nobody wants them.
+    /// Judged strokes to their writer; none where there is no press.
     pub strokes: Option<StrokeSender>,
     /// Cycles to the recorder.
     pub record: Option<RecordSender>,
@@ -100,8 +101,12 @@ pub struct Runner<'a, B> {
     ended: Option<String>,
     /// A status that was asked for, while it is filled.
     status: Option<show::Filling>,
+    /// Health that was asked for, while it is copied.
+    health: Option<show::Copying>,
     wrong_working_counter: Option<WrongWorkingCounter>,
     armed: bool,
+    /// Curves of strokes that were judged and not sent yet, by press.
+    curves: Vec<ShortCurve>,
 }
 
 impl<'a, B: Attached> Runner<'a, B> {
@@ -141,6 +146,8 @@ impl<'a, B: Attached> Runner<'a, B> {
             last_good: CycleStamp::default(),
             ended: None,
             status: None,
+            health: None,
+            curves: vec![ShortCurve::default(); pipeline.plan().presses.len()],
             wrong_working_counter: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
             timer: PhaseTimer::default(),
@@ -186,6 +193,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             part: self.image.part,
         };
         self.pipeline.finish_strokes(self.last, context);
+        self.copy_curves();
         self.publish(self.last);
     }
 
@@ -292,6 +300,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         (self.cycles, self.last) = (stamp.cycle + 1, stamp);
         self.obey();
         self.show(stamp);
+        self.copy_curves();
         let skipped = self.pacer.advance(self.bus.phase_error_ns());
         self.skipped |= skipped > 0;
         self.setpoints(exchange, skipped);
@@ -368,18 +377,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             );
             self.outbox_dropped = dropped;
         }
-        for n in 0..self.pipeline.plan().presses.len() {
-            let (Some(stroke), Some(outlet)) =
-                (self.pipeline.take_stroke(n), &mut self.outlets.strokes)
-            else {
-                continue;
-            };
-            if self.pacer.is_real() {
-                outlet.send(stroke);
-            } else {
-                outlet.send_waiting(stroke);
-            }
-        }
+        self.publish_strokes();
         while let Some(event) = self.pipeline.take_event() {
             let event = self.merge.pass(event);
             self.send(event);

@@ -212,6 +212,7 @@ impl Scribe {
 /// Makes the queue of one cycle.
 fn inlet(store: &StoreWriter, run: Arc<RunInfo>) -> Result<(EventSender, Inlet), HostError> {
     let before = store.exposure(&run.plan).map_err(StoreError::into_usage)?;
+    run.set_exposure(before, 0);
     // The queue lives as long as the process: both ends may outlive this call in any order, and a cycle has one.
     let queue: &'static mut Queue<Event, EVENT_QUEUE> = Box::leak(Box::new(Queue::new()));
     let (producer, consumer) = queue.split();
@@ -261,6 +262,7 @@ impl Inlet {
             if event.state == EventState::Raised {
                 self.totals.raised += 1;
                 self.alarms += u64::from(event.detector != Detector::State);
+                self.run.set_exposure(self.before, self.alarms);
             }
             self.push(pending, record);
         }

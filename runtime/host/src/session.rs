@@ -7,6 +7,7 @@ mod house;
 mod options;
 mod seat;
 mod several;
+mod strokes;
 mod workers;
 
 pub use options::Options;
@@ -91,7 +92,7 @@ where
 {
     let Seat {
         prepared,
-        strokes,
+        strokes: (_, strokes),
         record,
         watch,
         uadp,

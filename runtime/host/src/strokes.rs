@@ -1,12 +1,22 @@
-//! Judged strokes on their way from the cycle to the output: a lock-free queue, and a thread that writes one line a stroke.
+//! Judged strokes on their way from the cycle to whoever looks at them: a lock-free queue, and a thread that writes one line a
+//! stroke and keeps the last ones with their curves for the control socket.
 //!
 //! A stroke line is output, not an event: what is NOK is an event as well and goes through the store.
+
+mod board;
+mod curve;
+mod shapes;
+
+pub use board::{RECENT, RECENT_IN_ALL, StrokeBoard, StrokeCurveLine};
+pub use curve::{CURVE_POINTS, ShortCurve};
+pub use shapes::ShapeLine;
 
 use crate::error::HostError;
 use crate::names::RunInfo;
 use crate::output::Output;
 use heapless::spsc::{Consumer, Producer, Queue};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -84,25 +94,25 @@ impl NokLine {
 }
 
 /// What one object said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ObjectLine {
     /// Name.
     pub name: String,
     /// OK.
     pub ok: bool,
     /// The figure that was judged, where the object has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<f64>,
     /// Unit of the figure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unit: Option<Cow<'static, str>>,
     /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nok: Option<NokLine>,
 }
 
 /// One judged stroke. Figures that this stroke does not have are null.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "stroke")]
 pub struct StrokeLine {
     /// Number of the stroke since the start, from 1.
@@ -118,7 +128,7 @@ pub struct StrokeLine {
     /// Part that the recipe said.
     pub part: Option<String>,
     /// `ok` or `nok`.
-    pub verdict: &'static str,
+    pub verdict: Cow<'static, str>,
     /// The first object that is NOK.
     pub object: Option<String>,
     /// Why.
@@ -144,16 +154,16 @@ pub struct StrokeLine {
     /// Where it was (m).
     pub residual_position_m: Option<f64>,
     /// Whether it has a zero of its own: `taken`, `too_few_samples` or `beyond_limit`; missing where none was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tare: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tare: Option<Cow<'static, str>>,
     /// Mean force over the free part of the way in (N): what was taken away from every force where `tare` is `taken`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tare_n: Option<f64>,
     /// Samples that were left out because their force is not known.
     pub force_unknown: u32,
     /// Why: `dead_centre` or `self_locking`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub force_unknown_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub force_unknown_reason: Option<Cow<'static, str>>,
     /// Points of the curve that were judged.
     pub points: u32,
     /// What every object said.
@@ -171,7 +181,7 @@ impl StrokeLine {
             name: name(n).to_owned(),
             ok: outcome.violation.is_none(),
             value: outcome.value,
-            unit: outcome.value.map(|_| outcome.unit.name()),
+            unit: outcome.value.map(|_| outcome.unit.name().into()),
             nok: (outcome.violation).map(|v| NokLine::new(record.stroke, name(n), &v, record.tare)),
         };
         Self {
@@ -181,7 +191,7 @@ impl StrokeLine {
             time_ns: record.stamp.time_ns,
             recipe: run.names.recipe(record.context).map(str::to_owned),
             part: run.names.part(record.context).map(str::to_owned),
-            verdict: if record.verdict.ok() { "ok" } else { "nok" },
+            verdict: if record.verdict.ok() { "ok" } else { "nok" }.into(),
             cause: first.as_ref().map(NokLine::text),
             object: first.map(|nok| nok.object),
             peak_n: t.peak.force_n,
@@ -194,10 +204,10 @@ impl StrokeLine {
             contact_m: t.contact_m,
             residual_n: record.residual.map(|r| r.residual_n()),
             residual_position_m: record.residual.map(|r| r.position_m),
-            tare: tare_word(record.tare),
+            tare: tare_word(record.tare).map(Cow::from),
             tare_n: record.tare.mean_n(),
             force_unknown: record.unknown.map_or(0, |(samples, _)| samples),
-            force_unknown_reason: record.unknown.map(|(_, reason)| reason.name()),
+            force_unknown_reason: record.unknown.map(|(_, reason)| reason.name().into()),
             points: record.features.points,
             objects: (record.outcomes.iter().enumerate())
                 .filter_map(|(n, outcome)| Some(line((n, outcome.as_ref()?))))
@@ -218,13 +228,13 @@ impl StrokeLine {
             .recipe
             .as_ref()
             .map_or_else(String::new, |recipe| format!(" in recipe {recipe}"));
-        let tare = match (self.tare, self.tare_n) {
+        let tare = match (self.tare.as_deref(), self.tare_n) {
             (None, _) => String::new(),
             (Some("taken"), Some(n)) => format!(", {n:.1} N tared away"),
             (Some(why), Some(n)) => format!(", not tared: {why}, {n:.1} N"),
             (Some(why), None) => format!(", not tared: {why}"),
         };
-        let unknown = (self.force_unknown_reason).map_or_else(String::new, |reason| {
+        let unknown = (self.force_unknown_reason.as_ref()).map_or_else(String::new, |reason| {
             format!(", {} samples without a force: {reason}", self.force_unknown)
         });
         format!(
@@ -248,26 +258,34 @@ struct Shared {
     ended: AtomicBool,
 }
 
+/// A stroke on its way: the record, and as much of its curve as there is.
+pub struct SentStroke {
+    /// What was judged.
+    pub record: StrokeRecord,
+    /// Its curve; empty where the next stroke had begun before it could be copied.
+    pub curve: ShortCurve,
+}
+
 /// The cycle's end. Sending allocates nothing, takes no lock and, in real time, never waits.
 pub struct StrokeSender {
-    producer: Producer<'static, StrokeRecord>,
+    producer: Producer<'static, SentStroke>,
     shared: Arc<Shared>,
 }
 
 impl StrokeSender {
     /// Sends one stroke, or counts it as dropped.
-    pub fn send(&mut self, record: StrokeRecord) {
-        if self.producer.enqueue(record).is_err() {
+    pub fn send(&mut self, stroke: SentStroke) {
+        if self.producer.enqueue(stroke).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// As [`Self::send`], giving the writer the time to make room: for virtual time, where nothing is late.
-    pub fn send_waiting(&mut self, record: StrokeRecord) {
+    pub fn send_waiting(&mut self, stroke: SentStroke) {
         while !self.producer.ready() && !self.shared.ended.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
-        self.send(record);
+        self.send(stroke);
     }
 }
 
@@ -278,14 +296,17 @@ pub struct StrokeWriter {
 }
 
 impl StrokeWriter {
-    /// Starts the thread that writes a line a stroke.
+    /// Starts the thread that puts every stroke on `board` and, with an `output`, writes its line there.
     ///
     /// # Errors
     /// [`HostError`] when no thread can be started.
-    pub fn start(run: Arc<RunInfo>, output: Output) -> Result<(StrokeSender, Self), HostError> {
+    pub fn start(
+        run: Arc<RunInfo>,
+        board: StrokeBoard,
+        output: Option<Output>,
+    ) -> Result<(StrokeSender, Self), HostError> {
         // The queue lives as long as the process: both ends may outlive this call in any order, and a run has one.
-        let queue: &'static mut Queue<StrokeRecord, STROKE_QUEUE> =
-            Box::leak(Box::new(Queue::new()));
+        let queue: &'static mut Queue<SentStroke, STROKE_QUEUE> = Box::leak(Box::new(Queue::new()));
         let (producer, mut consumer) = queue.split();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
@@ -295,7 +316,7 @@ impl StrokeWriter {
             loop {
                 // Read before the queue is emptied: what was sent before the flag was set is then found below.
                 let stopping = theirs.stop.load(Ordering::Acquire);
-                write_all(&mut consumer, &run, &output);
+                write_all(&mut consumer, &run, &board, output.as_ref());
                 if stopping {
                     return;
                 }
@@ -335,13 +356,19 @@ impl Drop for Ended {
     }
 }
 
-fn write_all(consumer: &mut Consumer<'static, StrokeRecord>, run: &RunInfo, output: &Output) {
-    while let Some(record) = consumer.dequeue() {
-        let line = StrokeLine::of(&record, run);
-        if output.json() {
-            output.json_line(&line);
-        } else {
-            output.line(&line.text());
+fn write_all(
+    consumer: &mut Consumer<'static, SentStroke>,
+    run: &RunInfo,
+    board: &StrokeBoard,
+    output: Option<&Output>,
+) {
+    while let Some(stroke) = consumer.dequeue() {
+        let line = StrokeLine::of(&stroke.record, run);
+        match output {
+            Some(output) if output.json() => output.json_line(&line),
+            Some(output) => output.line(&line.text()),
+            None => {}
         }
+        board.keep(&stroke, line);
     }
 }

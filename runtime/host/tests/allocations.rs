@@ -23,6 +23,7 @@ use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
 use twinstep_drivers::segment::Segment;
+use twinstep_host::control::health::HealthBuffer;
 use twinstep_host::control::queue::{self, Answer, Command};
 use twinstep_host::control::status::StatusBuffer;
 use twinstep_host::crew::{Crew, Hiring};
@@ -37,6 +38,7 @@ use twinstep_host::scribe::Scribe;
 use twinstep_host::shared::{self, AxisState, AxisTarget, CycleHeader, RequestHeader};
 use twinstep_host::snapshot::{self, Control};
 use twinstep_host::store::StoreWriter;
+use twinstep_host::strokes::{StrokeBoard, StrokeWriter};
 use twinstep_host::trust::Trust;
 
 /// Hands everything on to the system's allocator and counts per thread: other threads may take memory.
@@ -158,9 +160,12 @@ fn heap_calls(
     let announced = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&announced);
     let store = StoreWriter::open(folder.path()).unwrap();
+    let board = StrokeBoard::of(machine);
+    let (strokes, stroke_writer) =
+        StrokeWriter::start(Arc::clone(&info), board.clone(), None).unwrap();
     let (events, scribe) = Scribe::start(
         store,
-        info,
+        Arc::clone(&info),
         Box::new(move |_, _| *counted.lock().unwrap() += 1),
     )
     .unwrap();
@@ -174,7 +179,7 @@ fn heap_calls(
     let outlets = Outlets {
         uadp: None,
         events,
-        strokes: None,
+        strokes: Some(strokes),
         record,
         snapshots,
         control: Control::default(),
@@ -270,6 +275,7 @@ fn heap_calls(
         let fault = |text| Box::new(Fault::parse(text, machine).unwrap());
         for command in [
             Command::Status(Box::new(StatusBuffer::new(9, 1))),
+            Command::Health(Box::new(HealthBuffer::new(9, 1))),
             Command::SetBudget {
                 row: Row::Phase(Phase::Predict),
                 budget_ns: Some(1),
@@ -296,7 +302,10 @@ fn heap_calls(
         assert!(answers.iter().any(|(_, answer)| {
             matches!(answer, Answer::Status(status) if status.axes.len() == 9)
         }));
-        assert_eq!(answers.len(), 7, "{answers:?}");
+        assert!(answers.iter().any(|(_, answer)| {
+            matches!(answer, Answer::Health(health) if health.copied() == 10)
+        }));
+        assert_eq!(answers.len(), 8, "{answers:?}");
         assert_eq!(runner.cycles(), warm_up + cycles);
         assert!(receiver.newest().is_some(), "snapshots were taken");
         if let Some(subscriber) = &subscriber {
@@ -321,6 +330,13 @@ fn heap_calls(
     });
     scribe.stop(0).unwrap();
     recorder.stop().unwrap();
+    assert_eq!(stroke_writer.stop(), 0);
+    // A controller of this test presses nothing, and a short run ends before the first stroke is judged.
+    if machine.shared.is_none() && cycles >= 10_000 {
+        let last = board.lines().pop().expect("the press has pressed");
+        let curve = board.curve(&last.source, None).unwrap();
+        assert!(curve.position_m.len() > 100, "{curve:?}");
+    }
     let announced = *announced.lock().unwrap();
     Seen {
         calls,

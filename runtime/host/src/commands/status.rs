@@ -146,7 +146,7 @@ pub fn text(status: &StatusLine) -> String {
 }
 
 /// What ptp4l says, as it stands in `trust`; none where nobody asks.
-fn ptp_text(ptp: &serde_json::Value) -> Option<String> {
+pub(crate) fn ptp_text(ptp: &serde_json::Value) -> Option<String> {
     let word = |key: &str| ptp[key].as_str().map(|word| word.replace('_', " "));
     let verdict = word("verdict")?;
     let state = word("port_state").unwrap_or_else(|| "unknown".to_owned());

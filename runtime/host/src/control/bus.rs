@@ -2,6 +2,7 @@
 
 use super::around::Around;
 use super::budgets::Budgets;
+use super::health::{HealthBuffer, HealthDesk};
 use super::queue::{Command, ControlEnd};
 use super::status::{Identity, StatusBuffer, StatusLine};
 use crate::clock::monotonic_ns;
@@ -10,6 +11,7 @@ use crate::doctor::Root;
 use crate::names::RunInfo;
 use crate::overruns::watcher::SharedCauses;
 use crate::snapshot::Control;
+use crate::strokes::StrokeBoard;
 use std::path::PathBuf;
 use std::sync::Arc;
 use twinstep_config::machine::Machine;
@@ -28,6 +30,8 @@ pub struct Setting {
     pub causes: Option<SharedCauses>,
     /// Network interfaces of the bus; none where it is simulated in this process.
     pub interfaces: Vec<String>,
+    /// The last strokes.
+    pub strokes: StrokeBoard,
     /// Says whether its cycle has begun, and whether it has ended.
     pub control: Control,
 }
@@ -52,6 +56,7 @@ pub(super) struct BusEnd {
     around: Around,
     /// The one buffer for statuses; none while the cycle has it.
     buffer: Option<Box<StatusBuffer>>,
+    health: HealthDesk,
     round: Round,
     /// The last status.
     last: Option<StatusLine>,
@@ -62,12 +67,15 @@ impl BusEnd {
         let budgets = Budgets::of(&setting.machine.cycle);
         let around = Around::new(Root::live(), &setting.machine, setting.interfaces.clone());
         let buffer = Some(empty_buffer(&setting));
+        let names = &setting.info.names;
+        let health = HealthDesk::new(names.axis_count(), names.station_count());
         Self {
             setting,
             cycle,
             budgets,
             around,
             buffer,
+            health,
             round: Round::Over,
             last: None,
         }
@@ -122,8 +130,14 @@ impl BusEnd {
         self.round == Round::Over
     }
 
+    /// Takes what the cycle has copied of the health.
+    pub fn copied(&mut self, buffer: Box<HealthBuffer>) {
+        self.health.take(buffer, &self.setting.info.names);
+    }
+
     /// Takes the buffer that the cycle has filled in.
     pub fn filled(&mut self, mut buffer: Box<StatusBuffer>) {
+        self.health.refresh(monotonic_ns(), &mut self.cycle);
         self.last = Some(self.line(&mut buffer));
         self.buffer = Some(buffer);
         if self.round == Round::Asked {
@@ -153,6 +167,9 @@ impl BusEnd {
             &self.around,
         );
         status.clock = ClockLine::of(&setting.machine, buffer.clock);
+        status.strokes = setting.strokes.lines();
+        status.health = self.health.lines().to_vec();
+        status.false_alarms = Some(setting.info.false_alarms(buffer.time_ns));
         status
     }
 }

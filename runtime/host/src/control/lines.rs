@@ -1,6 +1,7 @@
 //! What the control socket answers, as JSON lines. Keys are added, never renamed.
 
 use super::request::Id;
+use crate::strokes::StrokeCurveLine;
 use serde::Serialize;
 
 /// Version of the protocol: it goes up when something that was there means something else.
@@ -36,6 +37,17 @@ pub(super) struct BudgetsLine<'a> {
     pub id: Option<&'a Id>,
     /// TOML that `[cycle]` of the configuration takes.
     pub toml: &'a str,
+}
+
+/// The curve of a stroke.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "curve")]
+pub(super) struct CurveLine<'a> {
+    pub protocol: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a Id>,
+    #[serde(flatten)]
+    pub curve: &'a StrokeCurveLine,
 }
 
 /// Events follow, each as it was stored.

@@ -10,7 +10,9 @@ mod bus;
 pub mod client;
 mod connection;
 mod find;
+pub mod health;
 mod lines;
+mod orders;
 mod place;
 pub mod queue;
 mod request;
@@ -23,3 +25,6 @@ pub use find::{find, find_machine, live_sockets};
 pub use lines::PROTOCOL;
 pub use place::{Place, listens, name_of};
 pub use server::Server;
+
+#[cfg(test)]
+mod several_tests;

@@ -1,11 +1,13 @@
 //! The two queues between the control thread and the cycle.
 
+use super::health::HealthBuffer;
 use super::status::StatusBuffer;
 use crate::phases::Row;
 use heapless::spsc::{Consumer, Producer, Queue};
 use twinstep_config::fault::Fault;
 
-/// Slots of either queue; one stays empty. A client has one command under way, so that this is enough for all of them.
+/// Slots of either queue; one stays empty. A client has one command under way, and the control thread two of its own, so that
+/// this is enough for all of them.
 pub const QUEUE: usize = 32;
 
 /// What the cycle can be told.
@@ -26,8 +28,12 @@ pub enum Command {
     Inject(Box<Fault>),
     /// Takes back the faults that last or wait.
     ClearFaults,
+    /// Has the baseline of an axis learnt anew: its number in the plan.
+    Baseline(usize),
     /// Fills a status in.
     Status(Box<StatusBuffer>),
+    /// Copies what is tracked.
+    Health(Box<HealthBuffer>),
 }
 
 /// A command with its number.
@@ -46,6 +52,8 @@ pub enum Refusal {
     NoOutputs,
     /// The bus is not simulated.
     NotSimulated,
+    /// The models of the axis are not at hand in this cycle.
+    Busy,
 }
 
 /// What became of a command.
@@ -64,6 +72,8 @@ pub enum Answer {
     },
     /// The status.
     Status(Box<StatusBuffer>),
+    /// What is tracked.
+    Health(Box<HealthBuffer>),
 }
 
 /// The cycle's end. Neither call allocates or waits.

@@ -46,7 +46,9 @@ pub(super) enum Wish {
     Arm,
     Inject(Vec<String>),
     Clear,
+    Baseline(String),
     Events(Start),
+    Curve { source: String, stroke: Option<u64> },
 }
 
 impl Wish {
@@ -60,13 +62,15 @@ impl Wish {
             Self::Arm => "arm",
             Self::Inject(_) => "inject",
             Self::Clear => "clear",
+            Self::Baseline(_) => "baseline",
             Self::Events(_) => "events",
+            Self::Curve { .. } => "curve",
         }
     }
 }
 
 /// All words, for messages.
-const WORDS: &str = "status, budget, save, reset, arm, inject, clear, events";
+const WORDS: &str = "status, budget, save, reset, arm, inject, clear, baseline, events, curve";
 
 /// Why a line is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +144,9 @@ fn wish(mut object: Map<String, Value>) -> Result<Asked, Wrong> {
         "arm" => Wish::Arm,
         "inject" => Wish::Inject(faults(object.remove("faults"))?),
         "clear" => Wish::Clear,
+        "baseline" => Wish::Baseline(source(object.remove("source"))?),
         "events" => Wish::Events(start(object.remove("since"), object.remove("last"))?),
+        "curve" => curve(object.remove("source"), object.remove("stroke"))?,
         _ => {
             let shown: String = word.chars().take(32).collect();
             return Err(Wrong::new(
@@ -172,6 +178,17 @@ fn bus(name: Option<Value>) -> Result<Option<String>, Wrong> {
         Some(_) => Err(Wrong::new(
             format!("`bus` is no text of at most {MAX_ID} bytes"),
             "name one of several buses, or leave it out",
+        )),
+    }
+}
+
+/// Reads `"source": "lift"`.
+fn source(source: Option<Value>) -> Result<String, Wrong> {
+    match source {
+        Some(Value::String(source)) => Ok(source),
+        _ => Err(Wrong::new(
+            "`source` is missing or no text",
+            "name the axis or press that was repaired: \"source\":\"lift\"",
         )),
     }
 }
@@ -253,6 +270,25 @@ fn faults(faults: Option<Value>) -> Result<Vec<String>, Wrong> {
     texts.collect()
 }
 
+fn curve(source: Option<Value>, stroke: Option<Value>) -> Result<Wish, Wrong> {
+    let Some(Value::String(source)) = source else {
+        return Err(Wrong::new(
+            "`source` is missing or no text",
+            "it is the name of a press: \"source\":\"press\"",
+        ));
+    };
+    let stroke = match stroke {
+        None | Some(Value::Null) => None,
+        Some(number) => Some(number.as_u64().ok_or_else(|| {
+            Wrong::new(
+                "`stroke` is no whole number",
+                "it stands in `strokes` of the status; leave it out for the last one",
+            )
+        })?),
+    };
+    Ok(Wish::Curve { source, stroke })
+}
+
 fn start(since: Option<Value>, last: Option<Value>) -> Result<Start, Wrong> {
     let number = |value: Option<Value>, key: &str, remedy: &str| match value {
         None | Some(Value::Null) => Ok(None),
@@ -312,6 +348,7 @@ mod tests {
             let extra = match word {
                 "budget" => r#","set":{}"#,
                 "inject" => r#","faults":["x"]"#,
+                "curve" | "baseline" => r#","source":"press""#,
                 _ => "",
             };
             assert_eq!(
@@ -376,6 +413,11 @@ mod tests {
             (r#"{"request":"inject"}"#, "`faults`"),
             (r#"{"request":"inject","faults":[]}"#, "`faults`"),
             (r#"{"request":"inject","faults":[1]}"#, "`faults`"),
+            (r#"{"request":"curve"}"#, "`source`"),
+            (
+                r#"{"request":"curve","source":"p","stroke":-1}"#,
+                "`stroke`",
+            ),
             (r#"{"request":"events","since":-1}"#, "`since`"),
             (r#"{"request":"events","last":0.5}"#, "`last`"),
             (r#"{"request":"events","last":1,"since":1}"#, "both"),

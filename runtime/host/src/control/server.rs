@@ -3,8 +3,9 @@
 use super::bus::{BusEnd, Setting};
 use super::connection::{Connection, Waiting};
 use super::lines::line;
-use super::place::{Place, listens};
-use super::queue::{Answer, Command, ControlEnd, Refusal};
+use super::orders::{self, chosen};
+use super::place::Place;
+use super::queue::{Answer, ControlEnd};
 use super::request::{self, Asked, MAX_LINE, Wish, Wrong};
 use super::status::StatusLine;
 use super::visitor::{Visitor, error_line, follower, send_next};
@@ -15,7 +16,7 @@ use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use twinstep_config::fault::{Fault, on_which_bus};
+use twinstep_config::fault::Fault;
 
 /// Most clients at a time.
 pub const MAX_CLIENTS: usize = 16;
@@ -25,6 +26,9 @@ const PATIENCE_NS: u64 = 5_000_000_000;
 const ANSWER_POLL_NS: u64 = 500_000;
 /// How often the store is looked at for followers (ns).
 const FOLLOW_POLL_NS: u64 = 20_000_000;
+
+/// Where curves are found.
+const CURVES: &str = "`strokes` of the status lists those that are kept";
 
 /// The running server.
 pub struct Server {
@@ -192,37 +196,19 @@ impl Worker {
                 }
                 return;
             }
+            Answer::Health(buffer) => {
+                if let Some(bus) = self.buses.get_mut(n) {
+                    bus.copied(buffer);
+                }
+                return;
+            }
             Answer::Done => None,
-            Answer::Refused(refusal) => Some(self.refused(refusal)),
+            Answer::Refused(refusal) => Some(orders::refused(&self.buses, refusal)),
             Answer::Injected { result, .. } => {
                 result.err().map(|why| Wrong::new(why, Fault::usage()))
             }
         };
         self.answered((n, number), wrong);
-    }
-
-    /// Why the cycle does not obey, in words.
-    fn refused(&self, refusal: Refusal) -> Wrong {
-        match refusal {
-            Refusal::NoOutputs => Wrong::new(
-                "this run sends no outputs: there is nothing to arm",
-                "a tap and a recording have none; arm the master that owns the bus",
-            ),
-            Refusal::NotSimulated => self.not_simulated(),
-        }
-    }
-
-    fn not_simulated(&self) -> Wrong {
-        let machine = self
-            .buses
-            .first()
-            .map_or("", |bus| &bus.setting.identity.machine);
-        Wrong::new(
-            format!(
-                "'{machine}' runs on a real interface: faults are injected on simulated machines only"
-            ),
-            "run the simulated machine, or give faults to `twinstep sim` on the other end of the cable",
-        )
     }
 
     fn answered(&mut self, (n, number): (usize, u64), wrong: Option<Wrong>) {
@@ -335,8 +321,10 @@ impl Worker {
     fn handle(&mut self, n: usize, line: &[u8]) {
         let (id, asked) = request::parse(line);
         let commands = asked.and_then(|Asked { wish, bus }| {
-            let of = bus.map(|name| self.named(&name)).transpose()?;
-            let commands = self.commands(&wish, of)?;
+            let of = bus
+                .map(|name| orders::named(&self.buses, &name))
+                .transpose()?;
+            let commands = orders::commands(&self.buses, &wish, of)?;
             Ok((wish, of, commands))
         });
         let Some(client) = self.clients.get_mut(n) else {
@@ -366,6 +354,21 @@ impl Worker {
                     Err(wrong) => client.fail(&wrong),
                 }
             }
+            Wish::Curve { source, stroke } => {
+                let boards = self.buses.iter().map(|bus| &bus.setting.strokes);
+                let mut curves = boards.map(|board| board.curve(&source, stroke));
+                // The bus that it is on has it; of none the first one says why.
+                let first = curves.next();
+                match curves
+                    .find(Result::is_ok)
+                    .filter(|_| first.as_ref().is_some_and(Result::is_err))
+                    .or(first)
+                {
+                    Some(Ok(curve)) => client.show(&curve),
+                    Some(Err(error)) => client.fail(&Wrong::new(error, CURVES)),
+                    None => {}
+                }
+            }
             Wish::Budget(budgets) => {
                 for (n, bus) in self.buses.iter_mut().enumerate() {
                     if of.is_none_or(|of| of == n) {
@@ -383,102 +386,6 @@ impl Worker {
             }
         }
     }
-
-    /// Which bus goes by this name.
-    fn named(&self, name: &str) -> Result<usize, Wrong> {
-        let mut buses = self.buses.iter();
-        buses
-            .position(|bus| bus.name() == Some(name))
-            .ok_or_else(|| {
-                let known: Vec<_> = self.buses.iter().filter_map(BusEnd::name).collect();
-                let shown: String = name.chars().take(32).collect();
-                let remedy = if known.is_empty() {
-                    "leave `bus` out: the machine has one".to_owned()
-                } else {
-                    format!("they are: {}", known.join(", "))
-                };
-                Wrong::new(
-                    format!("no bus is called '{}'", shown.escape_default()),
-                    remedy,
-                )
-            })
-    }
-
-    /// What the cycles are told for a wish about one bus, or all of them.
-    fn commands(&self, wish: &Wish, of: Option<usize>) -> Result<Commands, Wrong> {
-        // Whoever has ended needs nothing; where there is one bus it is asked all the same.
-        let alone = self.buses.len() == 1;
-        let each = || chosen(&self.buses, of).filter(move |(_, bus)| alone || !bus.has_ended());
-        let commands: Commands = match wish {
-            Wish::Status | Wish::Save | Wish::Events(_) => Commands::new(),
-            Wish::Reset => {
-                let begun = each().filter(|(_, bus)| alone || bus.has_begun());
-                begun.map(|(n, _)| (n, Command::Reset)).collect()
-            }
-            Wish::Arm => {
-                // Beside one that sends outputs, a bus that is only listened to is left out.
-                let sends = |bus: &BusEnd| of.is_some() || !listens(&bus.setting.machine);
-                let any = each().any(|(_, bus)| sends(bus));
-                let armed = each().filter(|(_, bus)| !any || sends(bus));
-                armed.map(|(n, _)| (n, Command::Arm)).collect()
-            }
-            Wish::Clear => each().map(|(n, _)| (n, Command::ClearFaults)).collect(),
-            Wish::Budget(budgets) => {
-                for (_, bus) in chosen(&self.buses, of) {
-                    bus.budgets.check(budgets, bus.setting.identity.period_ns)?;
-                }
-                let command = |&(row, budget_ns): &_| Command::SetBudget { row, budget_ns };
-                let all =
-                    each().flat_map(|(n, _)| budgets.iter().map(move |one| (n, command(one))));
-                all.collect()
-            }
-            Wish::Inject(faults) => {
-                let parsed = faults.iter().map(|text| self.fault(text, of));
-                parsed.collect::<Result<_, _>>()?
-            }
-        };
-        Ok(commands)
-    }
-
-    /// A fault as a command for the bus that it is of.
-    fn fault(&self, text: &str, of: Option<usize>) -> Result<(usize, Command), Wrong> {
-        let found = match of.and_then(|n| Some((n, self.buses.get(n)?))) {
-            Some((n, bus)) => {
-                let here = on_which_bus(text, [&bus.setting.machine]);
-                Some((n, here.map_or(text.to_owned(), |(_, text)| text)))
-            }
-            None => on_which_bus(text, self.buses.iter().map(|bus| &bus.setting.machine)),
-        };
-        let several = self.buses.len() > 1;
-        if found.is_none() && several && text.split([':', '@']).nth(1) == Some("bus") {
-            let known: Vec<_> = self.buses.iter().filter_map(BusEnd::name).collect();
-            return Err(Wrong::new(
-                "\"bus\" could be any of the buses",
-                format!("name it instead: {}", known.join(", ")),
-            ));
-        }
-        // What has no target on any bus is read by the first one, which says so.
-        let (n, text) = found.unwrap_or((0, text.to_owned()));
-        let bus = self
-            .buses
-            .get(n)
-            .filter(|bus| bus.setting.identity.simulated);
-        let Some(bus) = bus else {
-            return Err(self.not_simulated());
-        };
-        Fault::parse(&text, &bus.setting.machine)
-            .map(|fault| (n, Command::Inject(Box::new(fault))))
-            .map_err(|error| Wrong::new(error.to_string(), error.help))
-    }
-}
-
-/// Commands of one request, each with its bus.
-type Commands = VecDeque<(usize, Command)>;
-
-/// The bus that is meant, or all of them.
-fn chosen(buses: &[BusEnd], of: Option<usize>) -> impl Iterator<Item = (usize, &BusEnd)> {
-    let all = buses.iter().enumerate();
-    all.filter(move |(n, _)| of.is_none_or(|of| of == *n))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 use super::*;
 use crate::control::queue::{self, CycleEnd, Request};
+use crate::control::queue::{Command, Refusal};
 use crate::control::status::Identity;
 use crate::false_alarms::Exposure;
 use crate::lines::EventRecord;
 use crate::lines::tests::{leak, run_info};
-use crate::names::Names;
-use crate::names::RunInfo;
+use crate::names::{Names, RunInfo};
 use crate::phases::Phase;
 use crate::snapshot::Control;
 use crate::store::StoreWriter;
@@ -46,6 +46,7 @@ impl Bench {
             causes: None,
             interfaces: vec!["lo".to_owned()],
             control: Control::default(),
+            strokes: crate::strokes::StrokeBoard::default(),
         };
         let server = Server::start(place, vec![(setting, control)]).unwrap();
         Self {
@@ -64,10 +65,15 @@ impl Bench {
     /// The next command; the test hangs where none comes, and is ended by its runner.
     fn command(&mut self) -> Request {
         loop {
-            if let Some(request) = self.cycle.take() {
-                return request;
+            match self.cycle.take() {
+                // The control thread's own wish, whoever asked for a status.
+                Some(Request {
+                    id,
+                    command: Command::Health(buffer),
+                }) => self.cycle.answer(id, Answer::Health(buffer)),
+                Some(request) => return request,
+                None => std::thread::yield_now(),
             }
-            std::thread::yield_now();
         }
     }
 

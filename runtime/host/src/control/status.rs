@@ -4,19 +4,22 @@ use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
 use crate::cycle_clock::{ClockFigures, ClockLine};
+use crate::health::HealthLine;
 use crate::launch::LaunchLine;
-use crate::lines::BusLine;
+use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row, WhatIf};
 use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
+use crate::strokes::StrokeLine;
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use twinstep_config::machine::MAX_SUBDEVICES;
 use twinstep_cycle::event::Source;
+use twinstep_cycle::judge::RENEWAL_MOVEMENTS;
 use twinstep_drivers::bus::BusCounters;
 
 /// What the cycle fills in. Made once with room for everything; it travels between the two threads.
@@ -180,6 +183,15 @@ pub struct StatusLine {
     /// The shared memory; none where nothing is shared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shared: Option<SharedLine>,
+    /// The last strokes of every press, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub strokes: Vec<StrokeLine>,
+    /// What is tracked of its health, at most a few seconds old.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub health: Vec<HealthLine>,
+    /// The interval between false alarms: asked for, extrapolated, demonstrated so far.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub false_alarms: Option<FalseAlarmsLine>,
     /// Deviations raised so far.
     pub events: u64,
     /// Events dropped so far.
@@ -304,6 +316,18 @@ pub struct AxisLine {
     pub confidence: Option<f64>,
     /// Deviations of it were judged in this cycle.
     pub judged: bool,
+    /// A new baseline after a repair; absent where it is the calibrated one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub new_baseline: Option<NewBaselineLine>,
+}
+
+/// How far a new baseline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewBaselineLine {
+    /// Movements seen, the fewest of its figures.
+    pub movements: u32,
+    /// Movements that make it; slow figures are not judged before.
+    pub of: u32,
 }
 
 /// One station; pressures are none where they were not measured in this cycle.
@@ -395,6 +419,10 @@ impl StatusLine {
             clock: None,
             computer: around.computer().clone(),
             shared: (buffer.shared).map(|counts| SharedLine::new(counts, names)),
+            // What other threads than the cycle's know.
+            strokes: Vec::new(),
+            health: Vec::new(),
+            false_alarms: None,
             events: buffer.events,
             dropped_events: buffer.dropped_events,
         }
@@ -455,6 +483,10 @@ fn axis_line(name: &str, axis: &LiveAxis) -> AxisLine {
         regime: axis.valid.then(|| axis.regime.name().to_owned()),
         confidence: known(axis.confidence),
         judged: axis.judged,
+        new_baseline: axis.renewal.map(|movements| NewBaselineLine {
+            movements,
+            of: RENEWAL_MOVEMENTS,
+        }),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::bus::BusEnd;
 use super::connection::{Connection, Follower, Waiting};
-use super::lines::{BudgetsLine, DoneLine, ErrorLine, FollowingLine, PROTOCOL, line};
+use super::lines::{BudgetsLine, CurveLine, DoneLine, ErrorLine, FollowingLine, PROTOCOL, line};
 use super::queue::Command;
 use super::request::{Id, Start, Wrong};
 use crate::store::StoreReader;
+use crate::strokes::StrokeCurveLine;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -93,6 +94,15 @@ impl Visitor {
             protocol: PROTOCOL,
             id: id.as_ref(),
             toml,
+        }));
+    }
+
+    pub fn show(&mut self, curve: &StrokeCurveLine) {
+        let id = self.id.take();
+        self.connection.send(&line(&CurveLine {
+            protocol: PROTOCOL,
+            id: id.as_ref(),
+            curve,
         }));
     }
 

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod find;
 pub mod journal;
 pub mod live;
+pub mod metrics;
 mod service;
 pub mod sinks;
 pub mod web;

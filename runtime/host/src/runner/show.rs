@@ -2,6 +2,7 @@
 
 use super::Runner;
 use crate::attached::Attached;
+use crate::control::health::HealthBuffer;
 use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
@@ -21,6 +22,12 @@ const AXES_A_CYCLE: usize = 16;
 pub(super) struct Filling {
     id: u64,
     buffer: Box<StatusBuffer>,
+}
+
+/// Health on its way: one axis a cycle.
+pub(super) struct Copying {
+    id: u64,
+    buffer: Box<HealthBuffer>,
 }
 
 impl<B: Attached> Runner<'_, B> {
@@ -73,10 +80,23 @@ impl<B: Attached> Runner<'_, B> {
                     Answer::Refused(Refusal::NotSimulated)
                 }
             }
+            Command::Baseline(n) => {
+                if self.pipeline.renew(n) {
+                    Answer::Done
+                } else {
+                    Answer::Refused(Refusal::Busy)
+                }
+            }
             Command::Status(mut buffer) => {
                 // There is one buffer, so that none is being filled.
                 buffer.clear();
                 self.status = Some(Filling { id, buffer });
+                return;
+            }
+            Command::Health(mut buffer) => {
+                // There is one of these too.
+                buffer.clear();
+                self.health = Some(Copying { id, buffer });
                 return;
             }
         };
@@ -97,6 +117,13 @@ impl<B: Attached> Runner<'_, B> {
         }
         if let Some(filling) = self.status.take() {
             self.fill(filling, stamp);
+        }
+        if let Some(mut copying) = self.health.take() {
+            if copying.buffer.copy_one(&self.pipeline) {
+                self.answer(copying.id, Answer::Health(copying.buffer));
+            } else {
+                self.health = Some(copying);
+            }
         }
         if stamp.time_ns < self.next_snapshot_ns {
             return;
@@ -204,6 +231,7 @@ impl<B: Attached> Runner<'_, B> {
                 .map_or(Regime::Settling, |(_, _, regime)| regime),
             confidence: widening.map_or(0.0, |w| 1.0 / w),
             judged: self.pipeline.judged(n),
+            renewal: self.pipeline.renewal_seen(n),
         }
     }
 }

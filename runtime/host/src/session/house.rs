@@ -136,6 +136,7 @@ fn start_server(place: Place, parts: &[Part<'_>], seats: &mut [Seat]) -> Result<
                 .as_ref()
                 .map(|(_, watcher)| Watcher::causes(watcher)),
             interfaces: options.interfaces.clone(),
+            strokes: seat.strokes.0.clone(),
             control: seat.control.clone(),
         };
         buses.push((setting, control_end));

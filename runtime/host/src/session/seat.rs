@@ -1,7 +1,7 @@
 //! What one bus needs for its run beside the bus itself, made before anything moves.
 
 use super::cycle::Done;
-use super::{Options, clocks};
+use super::{Options, clocks, strokes};
 use crate::attached::ProcessData;
 use crate::control::queue::CycleEnd;
 use crate::error::HostError;
@@ -15,12 +15,12 @@ use crate::ptp::PtpWatch;
 use crate::recorder::{RecordSender, Recorder};
 use crate::scribe::EventSender;
 use crate::snapshot::Control;
-use crate::strokes::{StrokeSender, StrokeWriter};
+use crate::strokes::{StrokeBoard, StrokeSender, StrokeWriter};
 use crate::uadp::Predictions;
 use crate::{clock, thresholds};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_drivers::link::launch::LaunchSocket;
 use twinstep_drivers::object_map::ObjectMap;
@@ -40,7 +40,8 @@ impl Prepared {
         let names = Names::of(machine);
         let hash = plan.hash_on(names.bus().unwrap_or_default());
         let asked_s = machine.judge.false_alarm_interval_s;
-        let extrapolated = thresholds::extrapolated(machine, plan::shares(machine));
+        let shares = plan::shares(machine);
+        let extrapolated = thresholds::extrapolated(machine, shares);
         let info = RunInfo::new(names, hash, asked_s, clock::utc_ns());
         let ptp = clocks::watch(machine, options, output)?;
         let info = info.with_ptp(ptp.as_ref().map(PtpWatch::shared));
@@ -52,7 +53,7 @@ impl Prepared {
         })?;
         Ok(Self {
             plan,
-            info: Arc::new(info.with_extrapolated(extrapolated)),
+            info: Arc::new(info.with_extrapolated(extrapolated, shares.streams())),
             map,
             ptp,
         })
@@ -62,7 +63,7 @@ impl Prepared {
 /// All that one bus writes to and hears from.
 pub(super) struct Seat {
     pub prepared: Prepared,
-    pub strokes: Option<(StrokeSender, StrokeWriter)>,
+    pub strokes: (StrokeBoard, Option<(StrokeSender, StrokeWriter)>),
     pub record: Option<(RecordSender, Recorder)>,
     pub watch: Option<(Sentry, Watcher)>,
     pub uadp: Option<Predictions<LaunchSocket>>,
@@ -80,15 +81,9 @@ impl Seat {
         control: Control,
         output: &Output,
     ) -> Result<Self, HostError> {
-        // People watch events; strokes are for programs, and for who replays a table of them.
-        let wanted = output.json() || machine.recording.is_some();
-        let judged = wanted && !prepared.plan.plan().presses.is_empty();
+        let judged = !prepared.plan.plan().presses.is_empty();
         let info = &prepared.info;
-        let strokes = if judged {
-            Some(StrokeWriter::start(Arc::clone(info), output.clone())?)
-        } else {
-            None
-        };
+        let strokes = strokes::start(machine, output, info, judged)?;
         let record = start_recorder(machine, options.record.as_deref(), &prepared.map)?;
         let watch = start_watcher(machine, options, info)?;
         // A replay, and a run in virtual time, have nobody to publish to.
@@ -128,39 +123,45 @@ pub(super) struct Ridden {
 
 /// Where one of several buses finds its seat, and leaves what it came to.
 #[derive(Clone, Default)]
-pub struct SeatSlot(Arc<Mutex<(Option<Box<Seat>>, Option<Box<Ridden>>)>>);
+pub struct SeatSlot(Arc<Mutex<Slot>>);
+
+/// What lies there.
+#[derive(Default)]
+struct Slot {
+    seat: Option<Box<Seat>>,
+    ridden: Option<Box<Ridden>>,
+}
 
 impl SeatSlot {
     pub(super) fn of(seat: Seat) -> Self {
-        Self(Arc::new(Mutex::new((Some(Box::new(seat)), None))))
+        Self(Arc::new(Mutex::new(Slot {
+            seat: Some(Box::new(seat)),
+            ridden: None,
+        })))
+    }
+
+    /// A thread that panicked while it held the lock has left whole values.
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take_seat(&self) -> Option<Box<Seat>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .take()
+        self.slot().seat.take()
     }
 
     pub(super) fn leave(&self, ridden: Ridden) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Box::new(ridden));
+        self.slot().ridden = Some(Box::new(ridden));
     }
 
     /// Whether its bus ended before anybody asked it to, or did not stop in order.
     pub(super) fn failed(&self) -> bool {
-        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.1
-            .as_ref()
-            .is_some_and(|ridden| ridden.done.ended.is_some() || ridden.done.trouble.is_some())
+        let slot = self.slot();
+        let done = slot.ridden.as_ref().map(|ridden| &ridden.done);
+        done.is_some_and(|done| done.ended.is_some() || done.trouble.is_some())
     }
 
     pub(super) fn take_ridden(&self) -> Option<Box<Ridden>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .1
-            .take()
+        self.slot().ridden.take()
     }
 }
 

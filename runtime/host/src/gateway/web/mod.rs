@@ -5,6 +5,7 @@ pub mod guard;
 pub mod serve;
 
 use super::context::Context;
+use super::metrics;
 use crate::error::HostError;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -76,7 +77,7 @@ pub async fn run(context: Context, post: Post) -> Result<(), HostError> {
         .await
 }
 
-fn router(_context: Context, guard: Guard) -> Router {
+fn router(context: Context, guard: Guard) -> Router {
     let login = Router::new()
         .route("/login", post(guard::log_in))
         .route("/logout", post(guard::log_out))
@@ -86,6 +87,7 @@ fn router(_context: Context, guard: Guard) -> Router {
             "/",
             get(|| async { Html("<!doctype html><title>twinstep</title>twinstep") }),
         )
+        .merge(metrics::routes(context))
         .merge(login)
         .fallback(|| async {
             refusal(

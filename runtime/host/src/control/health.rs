@@ -1,0 +1,121 @@
+//! What is tracked of the machine's health: copied by the cycle, one axis in a cycle, and put into words by the control thread.
+//!
+//! Trends and remaining lives are fits over hours: too much for the cycle, which therefore only copies what they rest on.
+
+use super::queue::{Command, ControlEnd};
+use crate::health::{self, HealthLine};
+use crate::names::Names;
+use twinstep_cycle::event::Source;
+use twinstep_cycle::health::{AxisHealth, StationHealth};
+use twinstep_cycle::pipeline::Pipeline;
+
+/// How old health may be before it is copied again (ns).
+const AGE_NS: u64 = 2_000_000_000;
+
+/// What the cycle copies into. Made once with room for everything; it travels between the two threads.
+#[derive(Clone, Debug)]
+pub struct HealthBuffer {
+    /// Servo axes first, then presses; as far as they are tracked.
+    axes: Vec<(u16, AxisHealth)>,
+    stations: Vec<(u16, StationHealth)>,
+    /// The next one to be copied, stations after axes.
+    next: usize,
+}
+
+impl HealthBuffer {
+    /// Room for a machine of so many axes and stations.
+    pub fn new(axes: usize, stations: usize) -> Self {
+        Self {
+            axes: Vec::with_capacity(axes),
+            stations: Vec::with_capacity(stations),
+            next: 0,
+        }
+    }
+
+    /// Forgets what was copied.
+    pub fn clear(&mut self) {
+        self.axes.clear();
+        self.stations.clear();
+        self.next = 0;
+    }
+
+    /// Copies the next axis or station, without the heap. True: that was the last one.
+    pub fn copy_one(&mut self, pipeline: &Pipeline<'_>) -> bool {
+        let (axes, stations) = (pipeline.plan().axes.len(), pipeline.plan().stations.len());
+        let n = self.next;
+        self.next += 1;
+        if n < axes {
+            if let Some(health) = pipeline.health(n)
+                && self.axes.len() < self.axes.capacity()
+            {
+                self.axes.push((n as u16, health.clone()));
+            }
+        } else if let Some(health) = pipeline.station_health(n - axes)
+            && self.stations.len() < self.stations.capacity()
+        {
+            self.stations.push(((n - axes) as u16, health.clone()));
+        }
+        self.next >= axes + stations
+    }
+
+    /// Axes and stations in it.
+    pub fn copied(&self) -> usize {
+        self.axes.len() + self.stations.len()
+    }
+
+    /// In words.
+    pub fn lines(&self, names: &Names) -> Vec<HealthLine> {
+        let mut lines = Vec::new();
+        for (n, of) in &self.axes {
+            health::axis_lines(names.source(Source::Axis(*n)), of, &mut lines);
+        }
+        for (n, of) in &self.stations {
+            lines.extend(health::station_line(names.source(Source::Station(*n)), of));
+        }
+        lines
+    }
+}
+
+/// The control thread's side: the last lines, and the buffer while it is here.
+pub(super) struct HealthDesk {
+    buffer: Option<Box<HealthBuffer>>,
+    lines: Vec<HealthLine>,
+    next_ns: u64,
+}
+
+impl HealthDesk {
+    /// Nothing known yet.
+    pub fn new(axes: usize, stations: usize) -> Self {
+        Self {
+            buffer: Some(Box::new(HealthBuffer::new(axes, stations))),
+            lines: Vec::new(),
+            next_ns: 0,
+        }
+    }
+
+    /// As it was when it was last copied.
+    pub fn lines(&self) -> &[HealthLine] {
+        &self.lines
+    }
+
+    /// Has it copied again where it is old. Whether an answer is awaited then.
+    pub fn refresh(&mut self, now_ns: u64, cycle: &mut ControlEnd) {
+        if now_ns < self.next_ns {
+            return;
+        }
+        let Some(buffer) = self.buffer.take() else {
+            return;
+        };
+        self.next_ns = now_ns.saturating_add(AGE_NS);
+        // A queue that is full is asked again at the next look.
+        if let Err(Command::Health(buffer)) = cycle.send(Command::Health(buffer)) {
+            self.buffer = Some(buffer);
+        }
+    }
+
+    /// Takes the copy.
+    pub fn take(&mut self, buffer: Box<HealthBuffer>, names: &Names) {
+        self.lines = buffer.lines(names);
+        self.buffer = Some(buffer);
+    }
+}
