@@ -115,7 +115,7 @@ fn what_is_of_one_bus_asks_for_it() {
         2,
         &["front, rear"],
     );
-    place.file("r.csv", "");
+    let _ = place.file("r.csv", "");
     place.refuse(&format!("replay {config} r.csv"), 2, &["FILE.NAME.csv"]);
     let check = place.twinstep(&format!("check {config} --json")).fine();
     let names: Vec<_> = check

@@ -19,6 +19,7 @@ mod request;
 mod server;
 pub mod status;
 mod visitor;
+mod what_if;
 
 pub use bus::Setting;
 pub use find::{find, find_machine, live_sockets};

@@ -3,6 +3,7 @@
 use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
+pub use super::what_if::{WhatIfLine, WhatIfPeriod};
 use crate::cycle_clock::{ClockFigures, ClockLine};
 use crate::health::HealthLine;
 use crate::launch::LaunchLine;
@@ -10,7 +11,7 @@ use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
-use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row, WhatIf};
+use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
 use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
 use crate::strokes::StrokeLine;
@@ -253,38 +254,6 @@ impl OverrunsLine {
             unexamined: causes.unexamined,
             dumps: causes.dumps,
             dumps_dropped: causes.dumps_dropped,
-        }
-    }
-}
-
-/// Overruns at other periods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WhatIfLine {
-    /// Cycles looked at.
-    pub cycles: u64,
-    /// How many of them would have overrun.
-    pub periods: Vec<WhatIfPeriod>,
-}
-
-/// Overruns at one other period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WhatIfPeriod {
-    /// The period (ns).
-    pub period_ns: u64,
-    /// Cycles that would have overrun it.
-    pub overruns: u64,
-}
-
-impl From<&WhatIf> for WhatIfLine {
-    fn from(what_if: &WhatIf) -> Self {
-        let periods = WhatIf::PERIODS_NS.iter().zip(&what_if.overruns);
-        let of = |(&period_ns, &overruns)| WhatIfPeriod {
-            period_ns,
-            overruns,
-        };
-        Self {
-            cycles: what_if.cycles,
-            periods: periods.map(of).collect(),
         }
     }
 }

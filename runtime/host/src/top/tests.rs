@@ -326,7 +326,7 @@ fn the_bus_page_tells_what_the_cycle_is_held_against() {
     let shown = picture(&view, 80, 24).join("\n");
     for words in [
         "launch times: 700 frames",
-        "3 missed",
+        "3 dropped",
         "ptp4l: follows, port slave, offset 40 ns",
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
