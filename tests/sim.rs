@@ -5,6 +5,7 @@ use crate::release_binary;
 use crate::run::json_lines;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A running `twinstep sim`.
@@ -23,12 +24,24 @@ impl Sim {
     /// Where it does not.
     #[must_use]
     pub fn start(cable: &Cable, machine: &str, more: &[&str]) -> Self {
-        let mut args = vec!["sim", machine, "--interface", ENDS[1], "--json"];
+        Self::start_on(cable, release_binary(), ENDS[1], machine, more)
+    }
+
+    /// The same with this program, on this end of a cable.
+    ///
+    /// # Panics
+    /// Where it does not serve.
+    #[must_use]
+    pub fn start_on(
+        cable: &Cable,
+        program: &Path,
+        end: &str,
+        machine: &str,
+        more: &[&str],
+    ) -> Self {
+        let mut args = vec!["sim", machine, "--interface", end, "--json"];
         args.extend_from_slice(more);
-        let child = cable
-            .command(release_binary(), args)
-            .stdin(Stdio::piped())
-            .spawn();
+        let child = cable.command(program, args).stdin(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("sim: {error}"));
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             panic!("sim without its pipes")

@@ -7,8 +7,60 @@ mod parse_bus;
 
 pub use bus::BusFault;
 
+use crate::machine::Machine;
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 use std::fmt;
+
+/// `text` as the machine of the bus called `bus` reads it, if its target is that bus or `is_here`; in a machine of several buses a bus
+/// is the target by its name, and the fault says `bus` where the machine is only that part.
+pub(crate) fn retarget(text: &str, bus: &str, is_here: impl Fn(&str) -> bool) -> Option<String> {
+    let (body, time) = match text.rsplit_once('@') {
+        Some((body, time)) => (body, Some(time)),
+        None => (text, None),
+    };
+    let mut parts = body.splitn(3, ':');
+    let kind = parts.next()?;
+    let target = parts.next()?.trim();
+    if target != bus {
+        return is_here(target).then(|| text.to_owned());
+    }
+    let mut own = format!("{kind}:bus");
+    for (sign, rest) in [(':', parts.next()), ('@', time)] {
+        if let Some(rest) = rest {
+            own.push(sign);
+            own.push_str(rest);
+        }
+    }
+    Some(own)
+}
+
+/// Which of the `machines` of several buses a fault is of, by its target, and its text there. None: of none of them.
+pub fn on_which_bus<'a>(
+    text: &str,
+    machines: impl IntoIterator<Item = &'a Machine>,
+) -> Option<(usize, String)> {
+    let places = machines.into_iter().enumerate();
+    places
+        .filter_map(|(n, machine)| {
+            let place = machine.place.as_ref()?;
+            let is_here = |target: &str| {
+                let axes = machine.axes.iter().map(|axis| &axis.name);
+                let presses = machine.presses.iter().map(|press| &press.axis.name);
+                let stations = machine.stations.iter().map(|station| &station.name);
+                let devices = machine
+                    .bus
+                    .iter()
+                    .flat_map(|bus| &bus.subdevices)
+                    .map(|device| &device.name);
+                axes.chain(presses)
+                    .chain(stations)
+                    .chain(devices)
+                    .any(|name| name == target)
+            };
+            Some((n, retarget(text, &place.name, is_here)?))
+        })
+        .next()
+}
 
 /// One fault to inject on a simulated machine.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,9 @@ mod signature;
 mod switches;
 mod tsn;
 
-pub use bus::{Behind, Bus, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap};
+pub use bus::{
+    Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
+};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
@@ -19,8 +21,8 @@ pub use press::{
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use realtime::{
-    ClockSource, CycleClock, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Ptp, Realtime,
-    RealtimeNic, Wait,
+    ClockSource, CycleClock, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, OtherBuses, Policy, Ptp,
+    Realtime, RealtimeNic, Wait,
 };
 pub use recording::{AxisColumns, Column, RecordingMap, StationColumns};
 pub use shared::{Controller, Shared};
@@ -37,6 +39,8 @@ pub const MAX_AXES: usize = 1024;
 pub const MAX_STATIONS: usize = 64;
 /// Largest number of SubDevices on one bus.
 pub const MAX_SUBDEVICES: usize = 256;
+/// Largest number of buses: each has a cycle of its own.
+pub const MAX_BUSES: usize = 8;
 /// Largest number of steps in a motion program.
 pub const MAX_STEPS: usize = 32;
 /// Largest number of parts.
@@ -73,6 +77,8 @@ pub struct Machine {
     pub realtime: Realtime,
     /// The bus, or none for a machine that is only replayed.
     pub bus: Option<Bus>,
+    /// Which of several buses this is the part of; none: the machine has one bus.
+    pub place: Option<BusPlace>,
     /// Where predictions and deviations are published.
     pub publish: Option<Publish>,
     /// What is set on a network interface for the time of a run.
@@ -115,7 +121,8 @@ pub struct Cycle {
 /// Judging.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judge {
-    /// Asked-for interval between false alarms of the whole machine (s).
+    /// Asked-for interval between false alarms (s): of the whole machine, or of this part of it, since the rate is shared out evenly
+    /// over its buses.
     pub false_alarm_interval_s: f64,
 }
 

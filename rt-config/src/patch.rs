@@ -3,7 +3,7 @@
 
 mod budget;
 
-pub use budget::{apply_budgets, patch_of_budgets};
+pub use budget::{apply_budgets, patch_of_budgets, patch_of_budgets_of};
 
 use crate::error::{ConfigError, Problem};
 use crate::machine::{
@@ -370,7 +370,7 @@ pub fn apply_patch(base_text: &str, patch_text: &str) -> Result<String, ConfigEr
         }
     }
     let merged = base.to_string();
-    crate::load(&merged, "configuration with patch")?;
+    crate::load_buses(&merged, "configuration with patch")?;
     Ok(merged)
 }
 

@@ -1,6 +1,7 @@
 //! The file as it is written: one struct a table. The comments are the descriptions in the JSON Schema.
 
 mod axis;
+mod buses;
 mod evaluation;
 mod health;
 mod kinematics;
@@ -14,6 +15,7 @@ pub(crate) use axis::{
     BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
     PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
+pub(crate) use buses::Buses;
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use realtime::{ClockTable, PtpTable, RealtimeNicTable, RealtimeTable};
 pub(crate) use shared::SharedTable;
@@ -26,6 +28,7 @@ pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
+use crate::machine::BusPlace;
 use crate::value::{At, Length, Number, Pressure, PressureRate, Quantity, Stiffness, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,7 +42,15 @@ pub(crate) struct File {
     pub(crate) cycle: CycleTable,
     pub(crate) judge: Option<JudgeTable>,
     pub(crate) realtime: Option<RealtimeTable>,
+    /// The bus, or a list of several: [[bus]].
+    #[serde(default, rename = "bus")]
+    pub(crate) buses: Buses,
+    /// The one that this file is of.
+    #[serde(skip)]
     pub(crate) bus: Option<BusTable>,
+    /// Which of several that is.
+    #[serde(skip)]
+    pub(crate) place: Option<BusPlace>,
     pub(crate) publish: Option<PublishTable>,
     pub(crate) shared: Option<SharedTable>,
     pub(crate) tsn: Option<TsnTable>,
@@ -125,6 +136,18 @@ pub(crate) struct JudgeTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BusTable {
+    /// For [[bus]]: its name, in events, recordings and commands; a to z, 0 to 9, _ and -, at most 32 bytes.
+    pub(crate) name: Option<At<String>>,
+    /// For [[bus]]: period of its cycle, that of [cycle] unless given.
+    pub(crate) period: Option<Quantity<Time>>,
+    /// For [[bus]]: core of its cycle, as in [realtime].
+    pub(crate) core: Option<At<u32>>,
+    /// For [[bus]]: cores that share its models, as in [realtime].
+    pub(crate) model_cores: Option<At<Vec<At<u32>>>>,
+    /// For [[bus]]: its budgets, instead of those of [cycle.budget].
+    pub(crate) budget: Option<At<BudgetTable>>,
+    /// For [[bus]]: its budgets of groups of models, instead of those of [cycle.model_budget].
+    pub(crate) model_budget: Option<At<ModelBudgetTable>>,
     /// Network interface; the simulated segment in process where missing.
     pub(crate) interface: Option<At<String>>,
     /// Second network interface, which the line comes back to: a broken cable then stops nobody.
@@ -195,6 +218,8 @@ pub(crate) struct AxisTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
+    /// The bus that it is on, where there are several.
+    pub(crate) bus: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
     /// The axis stands still where missing.
@@ -219,6 +244,8 @@ pub(crate) struct PressTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
+    /// The bus that it is on, where there are several.
+    pub(crate) bus: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
     pub(crate) motion: PressMotionTable,
@@ -311,6 +338,8 @@ pub(crate) struct StationTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
+    /// The bus that it is on, where there are several.
+    pub(crate) bus: Option<At<String>>,
     /// Absolute pressure per increment of the analogue input; needed on a bus. In a recording it is the step of the reading.
     pub(crate) pressure_per_count: Option<Quantity<Pressure>>,
     /// Absolute pressure at count 0, 0 unless given. A recording of gauge pressure has the ambient pressure here.

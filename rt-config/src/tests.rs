@@ -1,5 +1,6 @@
 //! The shipped files are the machines that they say.
 
+mod buses;
 mod drives;
 mod errors;
 mod evaluation;

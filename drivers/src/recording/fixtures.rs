@@ -81,6 +81,7 @@ pub(crate) fn press_cell() -> Machine {
             false_alarm_interval_s: 1e6,
         },
         tsn: None,
+        place: None,
         realtime: twinstep_config::machine::Realtime::default(),
         bus: Some(Bus {
             interface: None,

@@ -22,7 +22,7 @@ use crate::check::{Bounds, Check};
 use crate::fault::Fault;
 use crate::machine::{
     EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES,
-    MAX_STATIONS, Machine, Simulation,
+    MAX_STATIONS, Machine, OtherBuses, Simulation,
 };
 use crate::raw::File;
 use crate::value::{At, Span};
@@ -161,10 +161,11 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
                 // From a tenth of a second, to count alarms on a short record, to a century.
                 Bounds::between(0.1, 3_155_760_000.0),
                 FALSE_ALARM_INTERVAL_S,
-            ),
+            ) * file.place.as_ref().map_or(1.0, |place| place.count as f64),
         },
         realtime,
         bus,
+        place: file.place.clone(),
         publish: (file.publish.as_ref())
             .and_then(|publish| publish.uadp.as_ref())
             .map(|uadp| pubsub::published(uadp, tsn.as_ref(), whole.period_ns, check)),
@@ -186,6 +187,30 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         machine.inject = inject(&simulation.inject, &machine, check);
     }
     machine
+}
+
+/// Tells the buses of one machine which cores the others have.
+pub(crate) fn know_each_other(machines: &mut [Machine]) {
+    let named = |machine: &Machine| {
+        let realtime = &machine.realtime;
+        realtime
+            .core
+            .into_iter()
+            .chain(realtime.model_cores.iter().copied())
+            .collect::<Vec<_>>()
+    };
+    let cores: Vec<Vec<usize>> = machines.iter().map(named).collect();
+    let mut before = 0;
+    for (n, machine) in machines.iter_mut().enumerate() {
+        let others = cores.iter().enumerate().filter(|(other, _)| *other != n);
+        machine.realtime.others = OtherBuses {
+            cores: others
+                .flat_map(|(_, cores)| cores.iter().copied())
+                .collect(),
+            before,
+        };
+        before += usize::from(machine.realtime.core.is_none());
+    }
 }
 
 /// Refuses lists beyond the bounds of the machine, and a machine without anything to watch.

@@ -3,7 +3,8 @@
 use super::clock;
 use crate::check::Check;
 use crate::machine::{
-    Bus, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, Policy, Realtime, RealtimeNic, Wait,
+    Bus, DEFAULT_PRIORITY, MAX_CORE, MAX_MODEL_CORES, OtherBuses, Policy, Realtime, RealtimeNic,
+    Wait,
 };
 use crate::raw::{RealtimeNicTable, RealtimeTable};
 use crate::value::{At, Quantity, Time};
@@ -68,6 +69,7 @@ pub(super) fn realtime(
     }
     Realtime {
         core,
+        others: OtherBuses::default(),
         model_cores: (raw.model_cores.as_ref())
             .map_or_else(Vec::new, |cores| model_cores(cores, core, axes, check)),
         policy,
@@ -164,6 +166,7 @@ fn model_cores(
     axes: usize,
     check: &mut Check,
 ) -> Vec<usize> {
+    let before = check.problems.len();
     let mut cores = Vec::new();
     for given in &raw.value {
         let core = core_number("model_cores", given, check);
@@ -193,7 +196,8 @@ fn model_cores(
             "too many",
             format!("at most {MAX_MODEL_CORES} share the models with the cycle's"),
         );
-    } else if !cores.is_empty() && threads > lanes {
+    } else if !cores.is_empty() && threads > lanes && check.problems.len() == before {
+        // How many there are says something once each of them is right.
         let lanes_text = match lanes {
             1 => "one lane".to_owned(),
             _ => format!("{lanes} lanes"),

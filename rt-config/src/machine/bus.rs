@@ -2,6 +2,17 @@
 
 use super::PubSub;
 
+/// One of several buses of a machine. What is on it is a [`Machine`](super::Machine) by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusPlace {
+    /// Its name, unique among buses, axes, presses and stations.
+    pub name: String,
+    /// Its place in the order of the configuration, from 0.
+    pub index: usize,
+    /// How many there are, itself among them.
+    pub count: usize,
+}
+
 /// An EtherCAT bus, or what takes its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bus {

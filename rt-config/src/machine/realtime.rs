@@ -12,6 +12,8 @@ pub const MAX_MODEL_CORES: usize = 15;
 pub struct Realtime {
     /// Core of the cycle; none: the last isolated one, or the last one.
     pub core: Option<usize>,
+    /// Cores that other buses of the machine have, and how many buses before this one take any that is free.
+    pub others: OtherBuses,
     /// Cores that share the models with it, each at most once and none of them [`Self::core`]; at most [`MAX_MODEL_CORES`],
     /// and with the cycle's no more than there are lanes of eight axes.
     pub model_cores: Vec<usize>,
@@ -29,6 +31,15 @@ pub struct Realtime {
     pub clock: Option<CycleClock>,
     /// Whether ptp4l keeps the clock of this computer; none: nobody asks.
     pub ptp: Option<Ptp>,
+}
+
+/// What the other buses of the machine do with the cores of the computer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherBuses {
+    /// Cores that they name.
+    pub cores: Vec<usize>,
+    /// How many of those before this one name none.
+    pub before: usize,
 }
 
 /// A clock beside CLOCK_MONOTONIC.
@@ -89,6 +100,7 @@ impl Default for Realtime {
     fn default() -> Self {
         Self {
             core: None,
+            others: OtherBuses::default(),
             model_cores: Vec::new(),
             policy: Policy::Fifo,
             priority: DEFAULT_PRIORITY,

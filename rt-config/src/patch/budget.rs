@@ -1,16 +1,29 @@
-//! Budgets as a patch: `[cycle.budget]` and `[cycle.model_budget]` alone.
+//! Budgets as a patch: `[cycle.budget]` and `[cycle.model_budget]` alone, or the same in `[[bus]]` of a machine of several buses.
 
 use super::parse;
 use crate::check::duration;
 use crate::error::{ConfigError, Problem, shortened};
 use std::fmt::Write;
-use toml_edit::{Item, Table, Value};
+use toml_edit::{Item, Table, TableLike, Value};
 
 /// The tables in `[cycle]` that a patch of budgets holds.
 const TABLES: [&str; 2] = ["budget", "model_budget"];
 
 /// A TOML patch of budgets (ns), each under its stable word: phases and groups of models.
 pub fn patch_of_budgets(phases: &[(&str, u64)], groups: &[(&str, u64)]) -> String {
+    tables("cycle", phases, groups)
+}
+
+/// The same for the bus `name` of a machine of several.
+pub fn patch_of_budgets_of(name: &str, phases: &[(&str, u64)], groups: &[(&str, u64)]) -> String {
+    let tables = tables("bus", phases, groups);
+    if tables.is_empty() {
+        return tables;
+    }
+    format!("[[bus]]\nname = \"{name}\"\n\n{tables}")
+}
+
+fn tables(of: &str, phases: &[(&str, u64)], groups: &[(&str, u64)]) -> String {
     let mut text = String::new();
     for (table, budgets) in TABLES.into_iter().zip([phases, groups]) {
         if budgets.is_empty() {
@@ -20,7 +33,7 @@ pub fn patch_of_budgets(phases: &[(&str, u64)], groups: &[(&str, u64)]) -> Strin
             text.push('\n');
         }
         // Writing to a String has no way to fail.
-        let _ = writeln!(text, "[cycle.{table}]");
+        let _ = writeln!(text, "[{of}.{table}]");
         for (name, ns) in budgets {
             let _ = writeln!(text, "{name} = \"{}\"", duration(*ns));
         }
@@ -39,7 +52,7 @@ pub fn apply_budgets(base_text: &str, patch_text: &str) -> Result<String, Config
     let patch = parse(patch_text, "patch")?;
     let refuse = |what: &str| {
         let message = format!("a patch of budgets cannot hold `{}`", shortened(what));
-        let help = "it holds [cycle.budget] and [cycle.model_budget] alone";
+        let help = "it holds [cycle.budget] and [cycle.model_budget] alone, or the budgets of a [[bus]] that is there";
         ConfigError::one(
             patch_text,
             "patch",
@@ -47,40 +60,58 @@ pub fn apply_budgets(base_text: &str, patch_text: &str) -> Result<String, Config
         )
     };
     for (key, item) in patch.iter() {
-        let Some(cycle) = item.as_table_like().filter(|_| key == "cycle") else {
-            return Err(refuse(key));
-        };
-        for (key, item) in cycle.iter() {
-            let Some(budgets) = item.as_table_like().filter(|_| TABLES.contains(&key)) else {
-                return Err(refuse(&format!("cycle.{key}")));
-            };
-            let into = base
-                .get_mut("cycle")
-                .and_then(Item::as_table_like_mut)
-                .map(|cycle| {
-                    cycle
-                        .entry(key)
-                        .or_insert_with(|| Item::Table(Table::new()))
-                })
-                .and_then(Item::as_table_like_mut);
-            // The configuration is no machine without [cycle], and is refused below.
-            let Some(into) = into else { continue };
-            for (name, budget) in budgets.iter() {
-                let Some(text) = budget.as_str() else {
-                    return Err(refuse(&format!("cycle.{key}.{name}")));
-                };
-                let mut value = Value::from(text);
-                if let Some(old) = into.get(name).and_then(Item::as_value) {
-                    // What somebody wrote beside it stays.
-                    *value.decor_mut() = old.decor().clone();
+        match (key, item.as_table_like(), item.as_array_of_tables()) {
+            ("cycle", Some(cycle), _) => {
+                // The configuration is no machine without [cycle], and is refused below.
+                if let Some(into) = base.get_mut("cycle").and_then(Item::as_table_like_mut) {
+                    merge(key, cycle, into).map_err(|what| refuse(&what))?;
                 }
-                into.insert(name, Item::Value(value));
             }
+            ("bus", _, Some(buses)) => {
+                for bus in buses {
+                    let name = bus.get("name").and_then(Item::as_str).unwrap_or_default();
+                    let into = base.get_mut("bus").and_then(Item::as_array_of_tables_mut);
+                    let named =
+                        |table: &&mut Table| table.get("name").and_then(Item::as_str) == Some(name);
+                    let Some(into) = into.and_then(|buses| buses.iter_mut().find(named)) else {
+                        return Err(refuse(&format!("bus \"{name}\"")));
+                    };
+                    let mut bus = bus.clone();
+                    bus.remove("name");
+                    merge(key, &bus, into).map_err(|what| refuse(&what))?;
+                }
+            }
+            _ => return Err(refuse(key)),
         }
     }
     let merged = base.to_string();
-    crate::load(&merged, "configuration with patch")?;
+    crate::load_buses(&merged, "configuration with patch")?;
     Ok(merged)
+}
+
+/// Puts the budgets of `patch` into the tables of `into`; the error is what is none.
+fn merge(of: &str, patch: &dyn TableLike, into: &mut dyn TableLike) -> Result<(), String> {
+    for (key, item) in patch.iter() {
+        let Some(budgets) = item.as_table_like().filter(|_| TABLES.contains(&key)) else {
+            return Err(format!("{of}.{key}"));
+        };
+        let table = into.entry(key).or_insert_with(|| Item::Table(Table::new()));
+        let Some(table) = table.as_table_like_mut() else {
+            continue;
+        };
+        for (name, budget) in budgets.iter() {
+            let Some(text) = budget.as_str() else {
+                return Err(format!("{of}.{key}.{name}"));
+            };
+            let mut value = Value::from(text);
+            if let Some(old) = table.get(name).and_then(Item::as_value) {
+                // What somebody wrote beside it stays.
+                *value.decor_mut() = old.decor().clone();
+            }
+            table.insert(name, Item::Value(value));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -110,6 +141,28 @@ mod tests {
         // Nothing else has changed, comments included.
         let lines = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
         assert_eq!(lines(&merged), lines(PRESS_CELL));
+    }
+
+    #[test]
+    fn one_of_several_buses_has_its_own() {
+        let two = include_str!("../../machines/two-buses.toml");
+        let patch = patch_of_budgets_of("rear", &[("wake", 12_500)], &[("servo", 1_500)]);
+        let merged = apply_budgets(two, &patch).unwrap();
+        let cycles = |text: &str| {
+            let machines = crate::load_buses(text, "two.toml").unwrap();
+            machines
+                .into_iter()
+                .map(|machine| machine.cycle)
+                .collect::<Vec<_>>()
+        };
+        let (before, after) = (cycles(two), cycles(&merged));
+        assert_eq!(after[0], before[0]);
+        assert_eq!(after[1].budget_ns[0], Some(12_500));
+        assert_eq!(after[1].model_budget_ns[0], Some(1_500));
+        assert_eq!(patch_of_budgets_of("rear", &[], &[]), "");
+        let strange = patch_of_budgets_of("roof", &[("wake", 12_500)], &[]);
+        let error = apply_budgets(two, &strange).unwrap_err().plain();
+        assert!(error.contains("roof"), "{error}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct PublishTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UadpTable {
+    /// The bus whose predictions are published, where there are several.
+    pub(crate) bus: Option<At<String>>,
     /// Network interface.
     pub(crate) interface: At<String>,
     /// PublisherId, 1 to 65535.

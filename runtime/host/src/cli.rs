@@ -1,5 +1,9 @@
 //! The command line: what can be asked of `twinstep`.
 
+mod cycle;
+
+pub use cycle::CycleArgs;
+
 use crate::gateway::args::{GatewayArgs, TokenArgs};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -81,67 +85,6 @@ impl Command {
     }
 }
 
-/// Arguments of everything that runs the cycle.
-#[derive(Args, Clone, Debug, Default)]
-pub struct CycleArgs {
-    /// End after N cycles, counted from the first one in OP
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub cycles: Option<u64>,
-
-    /// Draws noise, parts and start phase of a simulated machine
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub seed: u64,
-
-    /// Draws the simulated machine itself, instead of the configuration's machine_seed
-    #[arg(long, value_name = "M")]
-    pub machine_seed: Option<u64>,
-
-    /// Virtual time: as fast as the processor allows (simulated machines only)
-    #[arg(long)]
-    pub fast: bool,
-
-    /// A redundant cable from the last SubDevice of the simulated machine back to the computer
-    #[arg(long)]
-    pub ring: bool,
-
-    /// Record every cycle into a CSV file that `replay` takes
-    #[arg(long, value_name = "FILE.csv")]
-    pub record: Option<PathBuf>,
-
-    /// Capture every frame into a pcap file
-    #[arg(long, value_name = "FILE")]
-    pub pcap: Option<PathBuf>,
-
-    /// Faults to inject, in the syntax of [`twinstep_config::fault`].
-    #[arg(
-        long,
-        value_name = "FAULT",
-        help = "Inject a fault, KIND:TARGET[:KEY=VALUE,...][@TIME], such as friction:x:factor=1.2@10s \
-                (simulated machines only; may be repeated)"
-    )]
-    pub inject: Vec<String>,
-
-    /// Folder of the event store
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-
-    /// Path of the control socket, instead of the usual one (see docs/control.md)
-    #[arg(long, value_name = "PATH")]
-    pub control: Option<PathBuf>,
-
-    /// Let the members of this group use the control socket too
-    #[arg(long, value_name = "GROUP")]
-    pub control_group: Option<String>,
-
-    /// Exit with 3 when deviations were found
-    #[arg(long)]
-    pub judge: bool,
-
-    /// One JSON object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
@@ -166,12 +109,7 @@ pub struct RunArgs {
     pub config: PathBuf,
 
     /// Network interface of the bus, instead of the configuration's (simulated when neither names one)
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "fast",
-        conflicts_with = "inject"
-    )]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["fast", "inject"])]
     pub interface: Option<String>,
 
     /// Second interface, which a redundant cable from the last SubDevice leads back to
@@ -241,6 +179,10 @@ pub struct SimArgs {
     )]
     pub inject: Vec<String>,
 
+    /// Which of several buses
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// Publish the process data of every cycle on this interface too, as OPC UA PubSub (UADP)
     #[arg(long, value_name = "IF")]
     pub publish_uadp: Option<String>,
@@ -249,7 +191,7 @@ pub struct SimArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
 
-    /// Draws the machine itself, instead of the configuration's machine_seed
+    /// Draws the machine itself, instead of machine_seed
     #[arg(long, value_name = "M")]
     pub machine_seed: Option<u64>,
 
@@ -289,6 +231,10 @@ pub struct ReplayArgs {
     #[arg(value_name = "FILE")]
     pub recording: PathBuf,
 
+    /// Of which of several buses it is, unless the name of the file says so: FILE.NAME.csv
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -312,6 +258,10 @@ pub struct CalibrateArgs {
     /// Recordings of the commissioning run
     #[arg(value_name = "RECORDING", required = true)]
     pub recordings: Vec<PathBuf>,
+
+    /// Which of several buses
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
 
     /// Write the result into CONFIG instead of printing the patch; CONFIG as it was is kept as CONFIG.bak
     #[arg(long)]
@@ -356,6 +306,10 @@ pub struct RunningArgs {
     /// Its control socket, where several run or it is not at a usual place
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+
+    /// Of which of several buses; of all of them unless given
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
 
     /// One JSON object a line
     #[arg(long)]
@@ -420,6 +374,10 @@ pub struct BudgetArgs {
     #[arg(value_name = "CONFIG", conflicts_with = "set")]
     pub config: Option<PathBuf>,
 
+    /// Which of several buses
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
+
     /// How long it is to run, 60s unless given
     #[arg(long = "for", value_name = "TIME", requires = "config")]
     pub time: Option<String>,
@@ -463,6 +421,10 @@ pub struct DoctorArgs {
     /// The machine, for its core and its interface
     #[arg(value_name = "CONFIG")]
     pub config: Option<PathBuf>,
+
+    /// Which of several buses; the first one, with the cores of all, unless given
+    #[arg(long, value_name = "NAME")]
+    pub bus: Option<String>,
 
     /// Print a shell script that mends what can be mended without a new start of the computer
     #[arg(long, conflicts_with = "json")]

@@ -88,6 +88,20 @@ impl HostError {
         }
     }
 
+    /// The same, of one of several buses: its name stands in front.
+    pub fn of(self, bus: &str) -> Self {
+        let (Self::Usage(report) | Self::Machine(report)) = &self;
+        let remedy = report
+            .help()
+            .map(|help| help.to_string())
+            .unwrap_or_default();
+        let message = format!("bus {bus}: {report}");
+        match self {
+            Self::Usage(_) => Self::usage(message, remedy),
+            Self::Machine(_) => Self::machine(message, remedy),
+        }
+    }
+
     /// The sentence and its remedy in one line, for where there is no room for more.
     pub fn in_a_line(&self) -> String {
         let (Self::Usage(report) | Self::Machine(report)) = self;

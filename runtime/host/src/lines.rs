@@ -339,6 +339,9 @@ pub struct FreeRunLine {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename = "summary")]
 pub struct SummaryLine {
+    /// Name of the bus that the keys are of, where the machine has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus_name: Option<String>,
     /// Cycles since the first one in OP.
     pub cycles: u64,
     /// Period (ns).
@@ -377,6 +380,9 @@ pub struct SummaryLine {
     pub phases: PhasesLine,
     /// Whether the durations can be believed.
     pub trust: Trust,
+    /// The summary of each of several buses, in the order of the configuration; empty where there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buses: Vec<Self>,
 }
 
 /// Intervals between false alarms (s, whole seconds), all streams of the machine together.

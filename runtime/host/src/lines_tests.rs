@@ -126,6 +126,8 @@ pub(crate) fn summary() -> SummaryLine {
         max_ns: 4,
     };
     SummaryLine {
+        bus_name: None,
+        buses: Vec::new(),
         cycles: 600_000,
         period_ns: 1_000_000,
         events: 0,

@@ -29,6 +29,8 @@ pub struct Names {
     parts: Vec<String>,
     /// Evaluation objects of each axis or press.
     objects: Vec<Vec<String>>,
+    /// Name of the bus, and of its controller, where the machine has several.
+    bus: Option<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +78,13 @@ impl Names {
                 judged.into_iter().map(|(name, _)| name).collect()
             }))
             .collect();
+        let bus = (machine.place.as_ref()).map(|place| {
+            let controller = format!("{}.{CONTROLLER}", place.name);
+            (place.name.clone(), controller)
+        });
         Self {
             objects,
+            bus,
             axes,
             stations,
             subdevices,
@@ -100,11 +107,19 @@ impl Names {
         }
     }
 
-    /// Name of a source; `bus` for the bus, `controller` for the controller, `unknown` for an index that the plan does not have.
+    /// Name of the bus where the machine has several; else none.
+    pub fn bus(&self) -> Option<&str> {
+        self.bus.as_ref().map(|(bus, _)| bus.as_str())
+    }
+
+    /// Name of a source; `bus` for the bus, `controller` for the controller, `unknown` for an index that the plan does not have. Where
+    /// the machine has several buses they are `NAME` and `NAME.controller`.
     pub fn source(&self, source: Source) -> &str {
         match source {
-            Source::Bus => BUS,
-            Source::Controller => CONTROLLER,
+            Source::Bus => self.bus().unwrap_or(BUS),
+            Source::Controller => {
+                (self.bus.as_ref()).map_or(CONTROLLER, |(_, controller)| controller)
+            }
             _ => self.named(source).map_or("unknown", |named| &named.name),
         }
     }
@@ -306,6 +321,7 @@ pub(crate) mod tests {
             },
             realtime: twinstep_config::machine::Realtime::default(),
             bus: None,
+            place: None,
             publish: None,
             tsn: None,
             axes: Vec::new(),
@@ -348,6 +364,21 @@ pub(crate) mod tests {
         assert_eq!(names.part(Context { recipe: 0, part: 1 }), Some("ring"));
         assert_eq!(names.part(Context { recipe: 0, part: 9 }), None);
         assert_eq!((names.axis_count(), names.station_count()), (0, 1));
+    }
+
+    #[test]
+    fn one_of_several_buses_goes_by_its_name() {
+        let mut machine = small_machine();
+        machine.place = Some(twinstep_config::machine::BusPlace {
+            name: "rear".into(),
+            index: 1,
+            count: 2,
+        });
+        let names = Names::of(&machine);
+        assert_eq!(names.bus(), Some("rear"));
+        assert_eq!(names.source(Source::Bus), "rear");
+        assert_eq!(names.source(Source::Controller), "rear.controller");
+        assert_eq!(Names::of(&small_machine()).bus(), None);
     }
 
     #[test]

@@ -19,7 +19,12 @@ pub fn watch(receiver: &mut SnapshotReceiver, names: &Names, output: &Output, co
         if let Some(snapshot) = receiver.newest()
             && snapshot.time_ns >= next_ns
         {
-            output.line(&line(&snapshot, names));
+            let line = line(&snapshot, names);
+            output.line(
+                &names
+                    .bus()
+                    .map_or(line.clone(), |bus| format!("{bus:<8} {line}")),
+            );
             next_ns = (snapshot.time_ns / LINE_NS + 1).saturating_mul(LINE_NS);
         }
         std::thread::park_timeout(POLL);

@@ -154,9 +154,14 @@ impl PlanStore {
 
     /// A short name for this plan that changes with every parameter.
     pub fn hash(&self) -> String {
+        self.hash_on("")
+    }
+
+    /// The same for the plan of one of several buses: two buses with the same parameters are watched apart.
+    pub fn hash_on(&self, bus: &str) -> String {
         // What the lanes hold is made of these, and the vector unit changes no result.
         let text = format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}{bus}",
             self.period_ns,
             self.params,
             self.axes,

@@ -78,9 +78,10 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     // A reserved share is admitted only to a thread that may run anywhere, and can be pinned behind it at best.
     if settings.policy == Policy::Deadline {
         let _ = policy(settings);
-        pin(core, &[]);
+        pin(core, &[], settings.others.before);
     } else {
-        pin(core, &settings.model_cores);
+        let taken = [settings.model_cores.as_slice(), &settings.others.cores].concat();
+        pin(core, &taken, settings.others.before);
         // Not permitted for an ordinary user: the run goes on and the trust header says so.
         let _ = policy(settings);
     }
@@ -106,7 +107,7 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
 /// The same for a thread beside the cycle's: nothing is claimed, held or required.
 pub fn enter_beside() -> Trust {
     lock_memory();
-    pin(None, &[]);
+    pin(None, &[], 0);
     let _ = set_fifo(PRIORITY);
     Trust::observe()
 }
@@ -141,16 +142,22 @@ pub fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), Ho
     ))
 }
 
-/// Pins the calling thread to `core`, else to the last one that it may run on and that is not among `others`: the first one
-/// takes most interrupts.
-fn pin(core: Option<usize>, others: &[usize]) {
+/// Pins the calling thread to `core`, else to the last one that it may run on and that is not among `taken`: the first one
+/// takes most interrupts. `before` others do the same, and each takes the next one.
+fn pin(core: Option<usize>, taken: &[usize], before: usize) {
     let id = |id| core_affinity::CoreId { id };
     if core.is_some_and(|core| core_affinity::set_for_current(id(core))) {
         return;
     }
     let ids = core_affinity::get_core_ids().unwrap_or_default();
-    if let Some(last) = ids.iter().rfind(|id| !others.contains(&id.id)) {
-        core_affinity::set_for_current(*last);
+    let free: Vec<_> = ids
+        .into_iter()
+        .rev()
+        .filter(|id| !taken.contains(&id.id))
+        .collect();
+    // With fewer cores than buses some share one.
+    if let Some(next) = before.checked_rem(free.len()).and_then(|n| free.get(n)) {
+        core_affinity::set_for_current(*next);
     }
 }
 

@@ -112,8 +112,9 @@ pub struct ScribeTotals {
 
 /// The running scribe.
 pub struct Scribe {
-    thread: JoinHandle<Result<ScribeTotals, HostError>>,
-    shared: Arc<Shared>,
+    thread: JoinHandle<Result<Vec<ScribeTotals>, HostError>>,
+    /// One for each queue.
+    shared: Vec<Arc<Shared>>,
 }
 
 impl Scribe {
@@ -126,24 +127,38 @@ impl Scribe {
         run: Arc<RunInfo>,
         announce: Announce,
     ) -> Result<(EventSender, Self), HostError> {
-        let before = store.exposure(&run.plan).map_err(StoreError::into_usage)?;
-        run.set_exposure(before, 0);
-        // The queue lives as long as the process: both ends may outlive this call in any order, and a run has one.
-        let queue: &'static mut Queue<Event, EVENT_QUEUE> = Box::leak(Box::new(Queue::new()));
-        let (producer, consumer) = queue.split();
-        let shared = Arc::new(Shared::default());
+        let (mut senders, scribe) = Self::start_for(store, &[run], announce)?;
+        match senders.pop() {
+            Some(sender) => Ok((sender, scribe)),
+            None => Err(HostError::machine(
+                "the scribe has no queue",
+                "this is a fault of twinstep: please report it",
+            )),
+        }
+    }
+
+    /// The same for several cycles, each with a queue of its own, in the order of `runs`. Their events have numbers of one sequence.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_for(
+        store: StoreWriter,
+        runs: &[Arc<RunInfo>],
+        announce: Announce,
+    ) -> Result<(Vec<EventSender>, Self), HostError> {
+        let mut senders = Vec::new();
+        let mut inlets = Vec::new();
+        for run in runs {
+            let (sender, inlet) = inlet(&store, Arc::clone(run))?;
+            senders.push(sender);
+            inlets.push(inlet);
+        }
+        let shared: Vec<_> = inlets.iter().map(|one| Arc::clone(&one.shared)).collect();
         let worker = Worker {
-            consumer,
-            shared: Arc::clone(&shared),
+            inlets,
             store,
-            run,
             announce,
-            before,
-            alarms: 0,
-            overflowed: 0,
-            seen_dropped: 0,
             pending: Vec::new(),
-            totals: ScribeTotals::default(),
         };
         let thread = std::thread::Builder::new()
             .name("scribe".into())
@@ -158,13 +173,7 @@ impl Scribe {
                     "raise the limit of processes",
                 )
             })?;
-        Ok((
-            EventSender {
-                producer,
-                shared: Arc::clone(&shared),
-            },
-            Self { thread, shared },
-        ))
+        Ok((senders, Self { thread, shared }))
     }
 
     /// Ends the scribe: everything sent so far is stored, and `seen_ns`, the time watched in this run, is added to
@@ -173,10 +182,23 @@ impl Scribe {
     /// # Errors
     /// [`HostError::Machine`] when events could not be stored.
     pub fn stop(self, seen_ns: u64) -> Result<ScribeTotals, HostError> {
+        let totals = self.stop_all(&[seen_ns])?;
+        Ok(totals.first().copied().unwrap_or_default())
+    }
+
+    /// The same for several cycles, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn stop_all(self, seen_ns: &[u64]) -> Result<Vec<ScribeTotals>, HostError> {
         let Self { thread, shared } = self;
-        // Release on the flag publishes the time before it.
-        shared.seen_ns.store(seen_ns, Ordering::Relaxed);
-        shared.stop.store(true, Ordering::Release);
+        for (shared, seen_ns) in shared.iter().zip(seen_ns) {
+            shared.seen_ns.store(*seen_ns, Ordering::Relaxed);
+        }
+        for shared in &shared {
+            // Release on the flag publishes the time before it.
+            shared.stop.store(true, Ordering::Release);
+        }
         thread.thread().unpark();
         thread.join().unwrap_or_else(|_| {
             Err(HostError::machine(
@@ -187,13 +209,36 @@ impl Scribe {
     }
 }
 
-/// The scribe's own side.
-struct Worker {
+/// Makes the queue of one cycle.
+fn inlet(store: &StoreWriter, run: Arc<RunInfo>) -> Result<(EventSender, Inlet), HostError> {
+    let before = store.exposure(&run.plan).map_err(StoreError::into_usage)?;
+    run.set_exposure(before, 0);
+    // The queue lives as long as the process: both ends may outlive this call in any order, and a cycle has one.
+    let queue: &'static mut Queue<Event, EVENT_QUEUE> = Box::leak(Box::new(Queue::new()));
+    let (producer, consumer) = queue.split();
+    let shared = Arc::new(Shared::default());
+    let sender = EventSender {
+        producer,
+        shared: Arc::clone(&shared),
+    };
+    let inlet = Inlet {
+        consumer,
+        shared,
+        run,
+        before,
+        alarms: 0,
+        overflowed: 0,
+        seen_dropped: 0,
+        totals: ScribeTotals::default(),
+    };
+    Ok((sender, inlet))
+}
+
+/// One cycle, as the scribe sees it.
+struct Inlet {
     consumer: Consumer<'static, Event>,
     shared: Arc<Shared>,
-    store: StoreWriter,
     run: Arc<RunInfo>,
-    announce: Announce,
     /// Exposure of earlier runs under the same plan.
     before: Exposure,
     /// Statistical deviations raised in this run.
@@ -202,33 +247,14 @@ struct Worker {
     overflowed: u64,
     /// Drops of both kinds that have become an event.
     seen_dropped: u64,
-    pending: Vec<EventRecord>,
     totals: ScribeTotals,
 }
 
-impl Worker {
-    fn run(mut self) -> Result<ScribeTotals, HostError> {
-        // Whatever ends this thread, a cycle in virtual time must not wait for it.
-        let _ended = EndedGuard(Arc::clone(&self.shared));
-        loop {
-            // Read before the queue is emptied: what was sent before the flag was set is then found below.
-            let stopping = self.shared.stop.load(Ordering::Acquire);
-            self.collect();
-            if stopping {
-                return self.finish();
-            }
-            let wait = match self.store_pending() {
-                Ok(()) => POLL,
-                Err(_) => RETRY,
-            };
-            std::thread::park_timeout(wait);
-        }
-    }
-
+impl Inlet {
     /// Moves everything that has arrived into `pending`.
-    fn collect(&mut self) {
+    fn collect(&mut self, pending: &mut Vec<EventRecord>) {
         while let Some(event) = self.consumer.dequeue() {
-            if self.pending.len() >= MAX_PENDING {
+            if pending.len() >= MAX_PENDING {
                 self.overflowed += 1;
                 continue;
             }
@@ -238,7 +264,7 @@ impl Worker {
                 self.alarms += u64::from(event.detector != Detector::State);
                 self.run.set_exposure(self.before, self.alarms);
             }
-            self.pending.push(record);
+            self.push(pending, record);
         }
         let dropped = self
             .shared
@@ -246,16 +272,21 @@ impl Worker {
             .load(Ordering::Acquire)
             .saturating_add(self.overflowed);
         let new = dropped.saturating_sub(self.seen_dropped);
-        if new > 0 && self.pending.len() < MAX_PENDING {
+        if new > 0 && pending.len() < MAX_PENDING {
             let cycle = self.shared.dropped_cycle.load(Ordering::Relaxed);
             let time_ns = self.shared.dropped_time_ns.load(Ordering::Relaxed);
             let exposure = self.exposure(time_ns);
-            self.pending.push(EventRecord::dropped(
-                new, cycle, time_ns, &self.run, exposure,
-            ));
+            let record = EventRecord::dropped(new, cycle, time_ns, &self.run, exposure);
+            self.push(pending, record);
             self.seen_dropped = dropped;
         }
         self.totals.dropped = dropped;
+    }
+
+    fn push(&mut self, pending: &mut Vec<EventRecord>, record: EventRecord) {
+        pending.push(record);
+        // The scribe ends with an error where one of them is not stored in the end.
+        self.totals.stored += 1;
     }
 
     /// What was watched under this plan before `time_ns` of this run.
@@ -263,6 +294,51 @@ impl Worker {
         Exposure {
             seen_ns: self.before.seen_ns.saturating_add(time_ns),
             alarms: self.before.alarms.saturating_add(self.alarms),
+        }
+    }
+
+    /// Notes in the store what was watched.
+    fn finish(&mut self, store: &mut StoreWriter) -> Result<ScribeTotals, StoreError> {
+        let seen_ns = self.shared.seen_ns.load(Ordering::Relaxed);
+        let exposure = self.exposure(seen_ns);
+        store.add_run(&self.run, seen_ns)?;
+        store.set_exposure(&self.run.plan, exposure)?;
+        self.totals.last_seq = store.last_seq();
+        self.totals.exposure = exposure;
+        Ok(self.totals)
+    }
+}
+
+/// The scribe's own side.
+struct Worker {
+    inlets: Vec<Inlet>,
+    store: StoreWriter,
+    announce: Announce,
+    pending: Vec<EventRecord>,
+}
+
+impl Worker {
+    fn run(mut self) -> Result<Vec<ScribeTotals>, HostError> {
+        // Whatever ends this thread, a cycle in virtual time must not wait for it.
+        let inlets = self.inlets.iter();
+        let _ended: Vec<_> = inlets
+            .map(|one| EndedGuard(Arc::clone(&one.shared)))
+            .collect();
+        loop {
+            // Read before the queues are emptied: what was sent before the flags were set is then found below.
+            let mut all = self.inlets.iter();
+            let stopping = all.all(|one| one.shared.stop.load(Ordering::Acquire));
+            for inlet in &mut self.inlets {
+                inlet.collect(&mut self.pending);
+            }
+            if stopping {
+                return self.finish();
+            }
+            let wait = match self.store_pending() {
+                Ok(()) => POLL,
+                Err(_) => RETRY,
+            };
+            std::thread::park_timeout(wait);
         }
     }
 
@@ -276,11 +352,10 @@ impl Worker {
             (self.announce)(record, line);
         }
         self.pending.clear();
-        self.totals.stored += lines.len() as u64;
         Ok(())
     }
 
-    fn finish(mut self) -> Result<ScribeTotals, HostError> {
+    fn finish(mut self) -> Result<Vec<ScribeTotals>, HostError> {
         let mut attempt = 1;
         while let Err(error) = self.store_pending() {
             if attempt == LAST_ATTEMPTS {
@@ -289,17 +364,10 @@ impl Worker {
             attempt += 1;
             std::thread::park_timeout(RETRY);
         }
-        let seen_ns = self.shared.seen_ns.load(Ordering::Relaxed);
-        let exposure = self.exposure(seen_ns);
-        self.store
-            .add_run(&self.run, seen_ns)
-            .map_err(StoreError::into_machine)?;
-        self.store
-            .set_exposure(&self.run.plan, exposure)
-            .map_err(StoreError::into_machine)?;
-        self.totals.last_seq = self.store.last_seq();
-        self.totals.exposure = exposure;
-        Ok(self.totals)
+        let Self { inlets, store, .. } = &mut self;
+        (inlets.iter_mut())
+            .map(|inlet| inlet.finish(store).map_err(StoreError::into_machine))
+            .collect()
     }
 
     /// The events that found no place in the store go to standard error, where a journal may keep them.

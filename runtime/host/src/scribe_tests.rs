@@ -69,34 +69,22 @@ fn an_event_is_in_the_store_when_it_is_announced() {
 fn drops_become_one_stored_event_with_their_number() {
     let folder = tempfile::tempdir().unwrap();
     // No scribe thread empties this queue while it is filled.
-    let queue: &'static mut Queue<Event, EVENT_QUEUE> = Box::leak(Box::new(Queue::new()));
-    let (producer, consumer) = queue.split();
-    let shared = Arc::new(Shared::default());
-    let mut sender = EventSender {
-        producer,
-        shared: Arc::clone(&shared),
-    };
+    let store = StoreWriter::open(folder.path()).unwrap();
+    let (mut sender, inlet) = inlet(&store, Arc::new(run_info())).unwrap();
     let fits = EVENT_QUEUE as u64 - 1;
     for cycle in 0..fits + 7 {
         assert_eq!(sender.send(leak(cycle)), cycle < fits);
     }
     sender.count_dropped(3, 5_000, 5_000_000_000);
     assert_eq!(sender.dropped(), 10);
-    shared.stop.store(true, Ordering::Release);
+    inlet.shared.stop.store(true, Ordering::Release);
     let worker = Worker {
-        consumer,
-        shared,
-        store: StoreWriter::open(folder.path()).unwrap(),
-        run: Arc::new(run_info()),
+        inlets: vec![inlet],
+        store,
         announce: Box::new(|_, _| ()),
-        before: Exposure::default(),
-        alarms: 0,
-        overflowed: 0,
-        seen_dropped: 0,
         pending: Vec::new(),
-        totals: ScribeTotals::default(),
     };
-    let totals = worker.run().unwrap();
+    let totals = worker.run().unwrap()[0];
     assert_eq!(
         totals,
         ScribeTotals {
@@ -156,4 +144,41 @@ fn a_cycle_in_virtual_time_does_not_wait_for_a_scribe_that_has_ended() {
         sender.send_waiting(leak(cycle));
     }
     assert_eq!(sender.dropped(), 6);
+}
+
+#[test]
+fn several_cycles_have_one_sequence_of_numbers_and_are_watched_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = StoreWriter::open(folder.path()).unwrap();
+    let other = RunInfo::new(run_info().names, "other".to_owned(), 1.0, 0);
+    let runs = [Arc::new(run_info()), Arc::new(other)];
+    let (mut senders, scribe) = Scribe::start_for(store, &runs, Box::new(|_, _| ())).unwrap();
+    for cycle in 0..100 {
+        assert!(senders[usize::from(cycle % 3 == 0)].send(leak(cycle)));
+    }
+    senders[1].count_dropped(2, 7, 7);
+    let totals = scribe.stop_all(&[5_000, 9_000]).unwrap();
+    let of = |n: usize| (totals[n].raised, totals[n].stored, totals[n].dropped);
+    assert_eq!((of(0), of(1)), ((66, 66, 0), (34, 35, 2)));
+    assert_eq!(
+        (totals[0].exposure.seen_ns, totals[1].exposure.seen_ns),
+        (5_000, 9_000)
+    );
+    let events = stored(folder.path());
+    assert!(events.iter().map(|event| event.seq).eq(1..=101));
+    let plan = |plan: &str| {
+        events
+            .iter()
+            .filter(|event| event.plan == plan)
+            .map(|event| event.cycle)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        plan("other")
+            .iter()
+            .filter(|cycle| **cycle != 7)
+            .copied()
+            .eq((0..100).step_by(3))
+    );
+    assert_eq!(plan(&runs[0].plan).len(), 66);
 }

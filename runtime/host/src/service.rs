@@ -48,15 +48,21 @@ impl Told {
 }
 
 /// Tells the service manager until the run is finished. Returns at once where there is none.
-pub fn attend(control: &Control) {
+pub fn attend(controls: &[Control]) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
     let look = sd_notify::watchdog_enabled().map_or(LOOK, |patience| LOOK.min(patience / LOOKS));
-    let mut told = Told::default();
+    let (mut told, mut beats) = (Told::default(), Beats::new(controls.len()));
     loop {
-        let finished = control.is_finished();
-        for tell in told.next(control.beat(), finished || control.stop_requested()) {
+        let finished = controls.iter().all(Control::is_finished);
+        let stopping = finished || controls.iter().any(Control::stop_requested);
+        beats.look(
+            controls
+                .iter()
+                .map(|control| (control.beat(), control.is_finished())),
+        );
+        for tell in told.next(beats.count, stopping) {
             let state = match tell {
                 Tell::Ready => NotifyState::Ready,
                 Tell::Alive => NotifyState::Watchdog,
@@ -69,6 +75,34 @@ pub fn attend(control: &Control) {
             return;
         }
         std::thread::park_timeout(look);
+    }
+}
+
+/// The cycles of several buses as one: it goes on only when each of them has.
+struct Beats {
+    /// How often all of them have gone on.
+    count: u64,
+    /// Where each was then.
+    last: Vec<u64>,
+}
+
+impl Beats {
+    fn new(buses: usize) -> Self {
+        Self {
+            count: 0,
+            last: vec![0; buses],
+        }
+    }
+
+    /// Takes the beats of all, and whether each has ended: who has ended holds nobody up.
+    fn look(&mut self, now: impl Iterator<Item = (u64, bool)>) {
+        let now: Vec<(u64, bool)> = now.collect();
+        let goes_on = |(last, (beat, ended)): (&u64, &(u64, bool))| beat != last || *ended;
+        let any = now.iter().any(|(_, ended)| !ended);
+        if any && self.last.iter().zip(&now).all(goes_on) {
+            self.count += 1;
+            self.last = now.iter().map(|(beat, _)| *beat).collect();
+        }
     }
 }
 
@@ -87,6 +121,21 @@ mod tests {
         assert_eq!(next(4, true), [Tell::Stopping]);
         assert_eq!(next(5, true), [Tell::Alive]);
         assert_eq!(next(5, true), []);
+    }
+
+    #[test]
+    fn several_cycles_are_vouched_for_together() {
+        let mut beats = Beats::new(2);
+        let mut look = |now: [(u64, bool); 2]| {
+            beats.look(now.into_iter());
+            beats.count
+        };
+        assert_eq!(look([(3, false), (0, false)]), 0);
+        assert_eq!(look([(5, false), (1, false)]), 1);
+        assert_eq!(look([(6, false), (1, false)]), 1);
+        assert_eq!(look([(6, false), (1, true)]), 2);
+        assert_eq!(look([(6, false), (1, true)]), 2);
+        assert_eq!(look([(6, true), (1, true)]), 2);
     }
 
     #[test]

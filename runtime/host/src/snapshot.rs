@@ -160,6 +160,14 @@ pub struct Control {
 }
 
 impl Control {
+    /// That of another bus of the same machine: a stop is asked of all of them, the rest is its own.
+    pub fn beside(&self) -> Self {
+        Self {
+            stop: Arc::clone(&self.stop),
+            ..Self::default()
+        }
+    }
+
     /// Asks the cycle to stop the machine in order.
     pub fn request_stop(&self) {
         self.stop.store(true, Ordering::Relaxed);

@@ -86,6 +86,22 @@ pub fn summary_text(summary: &SummaryLine) -> String {
     text
 }
 
+/// One of several buses in a line, before the summary of the machine.
+pub fn bus_text(bus: &SummaryLine) -> String {
+    format!(
+        "bus {}: {} cycles of {} us, {} deviations, {} overruns{}, {} lost, {} working counter errors, digest {}",
+        bus.bus_name.as_deref().unwrap_or("without a name"),
+        bus.cycles,
+        bus.period_ns as f64 / 1000.0,
+        bus.events,
+        bus.overruns,
+        causes(&bus.overrun_causes),
+        bus.bus.lost,
+        bus.bus.working_counter_errors,
+        bus.digest,
+    )
+}
+
 /// What the durations of a run are worth, in one line, and what was not granted in another.
 pub fn trust_text(trust: &Trust) -> String {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };

@@ -26,9 +26,9 @@ pub fn run(args: &BudgetArgs, output: &Output) -> Result<Exit, HostError> {
         .collect::<Result<Map<_, _>, _>>()?;
     let mut client = Client::connect(args.control.as_deref())?;
     if !set.is_empty() {
-        client.ask(json!({"request": "budget", "set": set}))?;
+        client.ask(json!({"request": "budget", "set": set, "bus": args.bus}))?;
     }
-    let answer = client.ask(json!({"request": "save"}))?;
+    let answer = client.ask(json!({"request": "save", "bus": args.bus}))?;
     told(
         &answer,
         answer["toml"].as_str().unwrap_or_default().trim_end(),

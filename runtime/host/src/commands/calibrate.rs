@@ -1,5 +1,6 @@
 //! `twinstep calibrate`: the twin's parameters from recordings of a healthy machine.
 
+use super::several::choose;
 use crate::calibration::axis::{AxisReport, NAMES};
 use crate::calibration::{self, Report, axes, page};
 use crate::cli::CalibrateArgs;
@@ -85,7 +86,14 @@ struct SignatureLine<'a> {
 pub fn run(args: &CalibrateArgs, output: &Output) -> Result<Exit, HostError> {
     let name = args.config.display().to_string();
     let text = read_text(&args.config, "configuration")?;
-    let mut machine = twinstep_config::load(&text, &name).map_err(HostError::from_usage)?;
+    let machines = twinstep_config::load_buses(&text, &name).map_err(HostError::from_usage)?;
+    let mut machines = choose(machines, args.bus.as_deref())?;
+    let Some(mut machine) = machines.pop().filter(|_| machines.is_empty()) else {
+        return Err(HostError::usage(
+            "the machine has several buses, and one is calibrated at a time",
+            "name it with --bus, and the recordings of it: FILE.NAME.csv",
+        ));
+    };
     let before = machine.clone();
     let bar = bar(output);
     let report = calibration::calibrate(&mut machine, &args.recordings, &mut |done, of, what| {

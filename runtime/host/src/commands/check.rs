@@ -25,12 +25,13 @@ pub fn run(args: &CheckArgs, output: &Output) -> Result<Exit, HostError> {
         output.line(Machine::schema().trim_end());
     }
     if let Some(path) = &args.config {
-        let machine = super::load_machine(path)?;
-        let report = Report::of(&machine)?;
-        if output.json() {
-            output.json_line(&report);
-        } else {
-            output.line(&report.text());
+        for machine in super::load_buses(path)? {
+            let report = Report::of(&machine)?;
+            if output.json() {
+                output.json_line(&report);
+            } else {
+                output.line(&report.text());
+            }
         }
     }
     Ok(Exit::Fine)
@@ -66,6 +67,9 @@ pub fn judge_timing(machine: &Machine) -> Result<u64, HostError> {
 struct Report {
     /// Name of the machine.
     machine: String,
+    /// Name of the bus, where the machine has several: a line each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bus_name: Option<String>,
     /// Period (ns).
     period_ns: u64,
     /// Where the process data comes from: an interface, `simulated` or `recording`.
@@ -195,6 +199,7 @@ impl Report {
         };
         Ok(Self {
             machine: machine.name.clone(),
+            bus_name: machine.place.as_ref().map(|place| place.name.clone()),
             period_ns,
             bus,
             subdevices,
@@ -216,8 +221,9 @@ impl Report {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "{}: period {:.1} us, bus {}, {} SubDevices\n",
+            "{}{}: period {:.1} us, bus {}, {} SubDevices\n",
             self.machine,
+            (self.bus_name.as_ref()).map_or(String::new(), |name| format!(", {name}")),
             us(self.period_ns),
             self.bus,
             self.subdevices

@@ -1,7 +1,8 @@
 //! `twinstep demo`: the simulated press cell with its twins, without root, hardware or broker.
 
 use super::page::Page;
-use super::{built_in_machine, load_machine, simulated};
+use super::several::{choose, demo_all};
+use super::{built_in_machine, load_buses, simulated};
 use crate::cli::DemoArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -15,11 +16,13 @@ const UNWATCHED_NS: u64 = 30_000_000_000;
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
-    let machine = match &args.config {
-        Some(path) => load_machine(path)?,
-        None => built_in_machine()?,
+    let machines = match &args.config {
+        Some(path) => choose(load_buses(path)?, args.cycle.bus.as_deref())?,
+        None => choose(vec![built_in_machine()?], args.cycle.bus.as_deref())?,
     };
-    super::check::judge_timing(&machine)?;
+    for machine in &machines {
+        super::check::judge_timing(machine)?;
+    }
     let state = match &args.cycle.state {
         Some(folder) => folder.clone(),
         None => crate::store::temporary_folder()?,
@@ -30,13 +33,20 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
     ));
     let mut options = Options::new("demo", &args.cycle, state, true);
     let watched = output.is_terminal() && !output.json();
-    if options.cycles.is_none() && (!watched || args.cycle.fast) {
-        options.cycles = Some(UNWATCHED_NS / machine.cycle.period_ns);
+    if let (None, Some(first), true) = (
+        options.cycles,
+        machines.first(),
+        !watched || args.cycle.fast,
+    ) {
+        options.cycles = Some(UNWATCHED_NS / first.cycle.period_ns);
     }
     // In virtual time there is nothing to be watched.
     let page =
         (!args.no_page && !args.cycle.fast).then(|| Page::open(&mut options, output, !watched));
-    let exit = simulated::run(&machine, &args.cycle, &options, output);
+    let exit = match machines.as_slice() {
+        [machine] => simulated::run(machine, &args.cycle, &options, output),
+        several => demo_all(&args.cycle, several, &options, output),
+    };
     drop(page);
     exit
 }

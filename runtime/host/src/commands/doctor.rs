@@ -1,6 +1,7 @@
 //! `twinstep doctor`: whether this computer keeps the time of a cycle, and what to do where it does not.
 
-use super::load_machine;
+use super::load_buses;
+use super::several::choose;
 use crate::cli::DoctorArgs;
 use crate::doctor::{Check, Root, Subject, Verdict, script};
 use crate::error::{Exit, HostError};
@@ -9,6 +10,7 @@ use crate::realtime;
 use crate::trust::{Scheduling, Trust};
 use serde::Serialize;
 use std::fmt::Write as _;
+use twinstep_config::machine::Realtime;
 
 /// What all checks came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,8 +82,10 @@ impl Summary {
 /// # Errors
 /// [`HostError`]: a configuration or a folder that cannot be read.
 pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
-    let machine = args.config.as_deref().map(load_machine).transpose()?;
-    let bus = machine.as_ref().and_then(|machine| machine.bus.as_ref());
+    let machines = args.config.as_deref().map(load_buses).transpose()?;
+    let machines = choose(machines.unwrap_or_default(), args.bus.as_deref())?;
+    let machine = machines.first();
+    let bus = machine.and_then(|machine| machine.bus.as_ref());
     let interface = args.interface.clone().or_else(|| bus?.interface.clone());
     let root = match &args.sysroot {
         None => Root::live(),
@@ -93,12 +97,15 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
             ));
         }
     };
-    let settings = machine.as_ref().map(|machine| &machine.realtime);
+    let settings = machine.map(|machine| &machine.realtime);
     let core = args.core.or_else(|| settings?.core);
     let priority = settings.map_or(realtime::PRIORITY, |settings| settings.priority);
     let ptp = settings.and_then(|settings| settings.ptp.clone());
-    let model_cores = settings.map_or(&[][..], |settings| &settings.model_cores);
-    let subject = Subject::new(root, core, model_cores, interface, priority).with_ptp(ptp);
+    // Those of the other buses are to be as free as the workers' are.
+    let cores =
+        |settings: &Realtime| [settings.model_cores.as_slice(), &settings.others.cores].concat();
+    let model_cores = settings.map_or(Vec::new(), cores);
+    let subject = Subject::new(root, core, &model_cores, interface, priority).with_ptp(ptp);
     let checks = subject.examine();
     let summary = Summary::of(&checks, subject.core());
     if args.fix_script {

@@ -10,6 +10,7 @@ mod page;
 pub mod replay;
 pub mod run;
 pub mod scan;
+mod several;
 pub mod sim;
 mod simulated;
 pub mod status;
@@ -54,22 +55,47 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
     }
 }
 
-/// Reads and checks the configuration at `path`.
+/// Reads and checks the configuration at `path`, of a machine with one bus.
 ///
 /// # Errors
 /// [`HostError::Usage`] that points at the line.
 pub fn load_machine(path: &Path) -> Result<Machine, HostError> {
+    load_bus(path, None)
+}
+
+/// Reads and checks the configuration at `path`: the machine, or its part on `bus`, which must be named where there are several.
+///
+/// # Errors
+/// [`HostError::Usage`] that points at the line, or names the buses.
+pub fn load_bus(path: &Path, bus: Option<&str>) -> Result<Machine, HostError> {
+    let mut machines = several::choose(load_buses(path)?, bus)?;
+    match machines.pop() {
+        Some(machine) if machines.is_empty() => Ok(machine),
+        last => {
+            machines.extend(last);
+            Err(several::one_is_wanted(&machines))
+        }
+    }
+}
+
+/// Reads and checks the configuration at `path`: one machine a bus.
+///
+/// # Errors
+/// [`HostError::Usage`] that points at the line.
+pub fn load_buses(path: &Path) -> Result<Vec<Machine>, HostError> {
     let text = read_text(path, "configuration")?;
-    let mut machine =
-        twinstep_config::load(&text, &path.display().to_string()).map_err(HostError::from_usage)?;
+    let mut machines = twinstep_config::load_buses(&text, &path.display().to_string())
+        .map_err(HostError::from_usage)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    load_images(&mut machine, folder).map_err(|error| {
-        HostError::usage(
-            error.to_string(),
-            "`sii` names the binary EEPROM image of a device, relative to the configuration",
-        )
-    })?;
-    Ok(machine)
+    for machine in &mut machines {
+        load_images(machine, folder).map_err(|error| {
+            HostError::usage(
+                error.to_string(),
+                "`sii` names the binary EEPROM image of a device, relative to the configuration",
+            )
+        })?;
+    }
+    Ok(machines)
 }
 
 /// The press cell that is built into the program.

@@ -1,6 +1,7 @@
 //! `twinstep replay`: a recording through the very pipeline that runs on a bus.
 
-use super::load_machine;
+use super::load_buses;
+use super::several::{bus_of, choose};
 use crate::accuracy;
 use crate::attached::not_tapped;
 use crate::cli::ReplayArgs;
@@ -23,7 +24,19 @@ use twinstep_drivers::tap::capture::{CaptureFile, is_capture};
 /// # Errors
 /// [`HostError`]; a recording that is broken anywhere is refused before anything runs.
 pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
-    let machine = load_machine(&args.config)?;
+    let machines = load_buses(&args.config)?;
+    let bus = args
+        .bus
+        .as_deref()
+        .or_else(|| bus_of(&args.recording, &machines));
+    let bus = bus.map(str::to_owned);
+    let mut machines = choose(machines, bus.as_deref())?;
+    let Some(machine) = machines.pop().filter(|_| machines.is_empty()) else {
+        return Err(HostError::usage(
+            "the machine has several buses, and a recording is of one of them",
+            "name it with --bus: a run records into FILE.NAME.csv, which says so itself",
+        ));
+    };
     let capture = is_capture(&args.recording);
     let state = match &args.state {
         Some(folder) => folder.clone(),

@@ -1,6 +1,7 @@
 //! `twinstep run`: a machine with its twins in the cycle.
 
-use super::{load_machine, simulated};
+use super::several::{choose, one_is_wanted, run_all};
+use super::{load_buses, simulated};
 use crate::attached::{HostLink, check_scaling};
 use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
@@ -8,7 +9,7 @@ use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::phases::Delivery;
 use crate::realtime::{self, nic};
-use crate::session::{self, Options};
+use crate::session::{self, Options, SeatSlot, title_of};
 use crate::{store, tsn};
 use std::path::Path;
 use twinstep_config::machine::Machine;
@@ -34,29 +35,42 @@ pub fn run_for(
     output: &Output,
     samples: Option<Delivery>,
 ) -> Result<Exit, HostError> {
-    let machine = load_machine(&args.config)?;
-    super::check::judge_timing(&machine)?;
-    tsn::with(&machine, output, || attend(args, &machine, output, samples))
+    let machines = choose(load_buses(&args.config)?, args.cycle.bus.as_deref())?;
+    for machine in &machines {
+        super::check::judge_timing(machine)?;
+    }
+    match machines.as_slice() {
+        [machine] => tsn::with(machine, output, || {
+            attend(args, machine, output, Of(samples, None))
+        }),
+        several if samples.is_some() => Err(one_is_wanted(several)),
+        several => run_all(args, several, output),
+    }
 }
 
-fn attend(
+/// Where cycles are left for who finds budgets, and the seat of one of several buses.
+pub(super) struct Of(pub Option<Delivery>, pub Option<SeatSlot>);
+
+/// Runs one bus.
+pub(super) fn attend(
     args: &RunArgs,
     machine: &Machine,
     output: &Output,
-    samples: Option<Delivery>,
+    Of(samples, seat): Of,
 ) -> Result<Exit, HostError> {
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
-        return super::tap::run(args, machine, output);
+        return super::tap::run(args, machine, output, seat);
     }
     if machine.bus.as_ref().is_some_and(|bus| bus.pubsub.is_some()) {
-        return super::tsn::run(args, machine, output);
+        return super::tsn::run(args, machine, output, seat);
     }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
         let options = Options {
             samples,
-            ..Options::new(&machine.name, &args.cycle, state, true)
+            seat,
+            ..Options::new(&title_of(machine), &args.cycle, state, true)
         };
         return simulated::run(machine, &args.cycle, &options, output);
     };
@@ -75,7 +89,8 @@ fn attend(
     // Outputs of a real machine stay disabled until somebody says so.
     let mut options = Options {
         samples,
-        ..Options::new(&machine.name, &args.cycle, state, args.arm)
+        seat,
+        ..Options::new(&title_of(machine), &args.cycle, state, args.arm)
     };
     options.interface = Some(interface.clone());
     // Two MainDevices on one bus would move the same drives.

@@ -3,7 +3,7 @@
 //! The segment runs in a thread of its own, pinned and before others where that is permitted; this one waits, takes faults
 //! from standard input, and tells what happens.
 
-use super::load_machine;
+use super::load_bus;
 use super::simulated::{capture, segment};
 use super::typed::{MOST_BYTES, Typed, next_line};
 use crate::attached::HostEnds;
@@ -92,7 +92,7 @@ struct Served {
 /// # Errors
 /// [`HostError`]: a machine that is not simulated, an interface that cannot be had.
 pub fn run(args: &SimArgs, output: &Output) -> Result<Exit, HostError> {
-    let machine = load_machine(&args.config)?;
+    let machine = load_bus(&args.config, args.bus.as_deref())?;
     let ring = args.redundant_interface.is_some();
     let segment = segment(&machine, args.machine_seed, args.seed, ring, &args.inject)?;
     let _claim = realtime::claim_bus(&args.interface)?;

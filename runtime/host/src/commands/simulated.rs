@@ -76,6 +76,9 @@ pub fn segment(
         ));
     };
     let machine_seed = machine_seed.unwrap_or(simulation.machine_seed);
+    // The lines of one machine are not the same day over again: noise and start phase differ.
+    let place = machine.place.as_ref().map_or(0, |place| place.index as u64);
+    let seed = seed.wrapping_add(place << 32);
     let mut segment = Segment::new(machine, machine_seed, seed).map_err(|error| {
         HostError::usage(
             format!("the simulated segment cannot be built: {error}"),

@@ -15,10 +15,17 @@ use std::fmt::Write;
 /// [`HostError`] when nothing runs.
 pub fn run(args: &StatusArgs, output: &Output) -> Result<Exit, HostError> {
     let mut client = Client::connect(args.control.as_deref())?;
+    let answer = client.ask(json!({"request": "status", "bus": args.bus}))?;
     if output.json() {
-        output.json_line(&client.ask(json!({"request": "status"}))?);
-    } else {
-        output.line(text(&client.status()?).trim_end());
+        output.json_line(&answer);
+        return Ok(Exit::Fine);
+    }
+    let status = Client::read_status(answer)?;
+    if status.buses.is_empty() {
+        output.line(text(&status).trim_end());
+    }
+    for bus in &status.buses {
+        output.line(&text(bus));
     }
     Ok(Exit::Fine)
 }
@@ -30,8 +37,9 @@ pub fn text(status: &StatusLine) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{} ({}, process {}): cycle {}, {:.1} s, period {} us, {}",
+        "{}{} ({}, process {}): cycle {}, {:.1} s, period {} us, {}",
         who.machine,
+        (status.bus_name.as_ref()).map_or(String::new(), |bus| format!(", bus {bus}")),
         if who.simulated { "simulated" } else { "real" },
         who.pid,
         status.cycle,
@@ -138,7 +146,7 @@ pub fn text(status: &StatusLine) -> String {
 }
 
 /// What ptp4l says, as it stands in `trust`; none where nobody asks.
-fn ptp_text(ptp: &serde_json::Value) -> Option<String> {
+pub(crate) fn ptp_text(ptp: &serde_json::Value) -> Option<String> {
     let word = |key: &str| ptp[key].as_str().map(|word| word.replace('_', " "));
     let verdict = word("verdict")?;
     let state = word("port_state").unwrap_or_else(|| "unknown".to_owned());

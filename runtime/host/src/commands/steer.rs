@@ -14,11 +14,12 @@ use twinstep_cycle::judge::RENEWAL_MOVEMENTS;
 pub fn inject(args: &InjectArgs, output: &Output) -> Result<Exit, HostError> {
     let mut client = Client::connect(args.running.control.as_deref())?;
     if args.clear {
-        let answer = client.ask(json!({"request": "clear"}))?;
+        let answer = client.ask(json!({"request": "clear", "bus": args.running.bus}))?;
         told(&answer, "faults that last or wait are taken back", output);
     }
     if !args.faults.is_empty() {
-        let answer = client.ask(json!({"request": "inject", "faults": args.faults}))?;
+        let answer = client
+            .ask(json!({"request": "inject", "faults": args.faults, "bus": args.running.bus}))?;
         told(
             &answer,
             &format!("injected {}", args.faults.join(", ")),
@@ -34,7 +35,7 @@ pub fn inject(args: &InjectArgs, output: &Output) -> Result<Exit, HostError> {
 /// [`HostError`] when nothing runs.
 pub fn reset(args: &RunningArgs, output: &Output) -> Result<Exit, HostError> {
     let mut client = Client::connect(args.control.as_deref())?;
-    let answer = client.ask(json!({"request": "reset"}))?;
+    let answer = client.ask(json!({"request": "reset", "bus": args.bus}))?;
     let text = "durations, budget counts and what-if start anew; overruns of the run stay counted";
     told(&answer, text, output);
     Ok(Exit::Fine)
@@ -46,7 +47,7 @@ pub fn reset(args: &RunningArgs, output: &Output) -> Result<Exit, HostError> {
 /// [`HostError`]: nothing runs, or it sends no outputs.
 pub fn arm(args: &RunningArgs, output: &Output) -> Result<Exit, HostError> {
     let mut client = Client::connect(args.control.as_deref())?;
-    let answer = client.ask(json!({"request": "arm"}))?;
+    let answer = client.ask(json!({"request": "arm", "bus": args.bus}))?;
     told(
         &answer,
         "armed: drives are being enabled, the machine moves",

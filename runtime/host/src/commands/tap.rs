@@ -6,7 +6,7 @@ use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::realtime;
-use crate::session::{self, Options};
+use crate::session::{self, Options, SeatSlot, title_of};
 use crate::store;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::tap::TapBus;
@@ -32,7 +32,12 @@ pub fn tell_unjudged(machine: &Machine, output: &Output) {
 ///
 /// # Errors
 /// [`HostError`].
-pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+pub fn run(
+    args: &RunArgs,
+    machine: &Machine,
+    output: &Output,
+    seat: Option<SeatSlot>,
+) -> Result<Exit, HostError> {
     refuse_outputs(args, "a tap")?;
     let bus = machine.bus.as_ref();
     let interface = interface(args, machine, "the bus is tapped")?;
@@ -48,7 +53,10 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
         .and_then(|source| TapBus::new(source, machine))
         .map_err(not_tapped)?;
     let state = store::folder(args.cycle.state.as_deref())?;
-    let mut options = Options::new(&machine.name, &args.cycle, state, false);
+    let mut options = Options {
+        seat,
+        ..Options::new(&title_of(machine), &args.cycle, state, false)
+    };
     options.interface = Some(interface.clone());
     options.interfaces = std::iter::once(interface.clone()).chain(returned).collect();
     realtime::capabilities::prepare();

@@ -1,6 +1,6 @@
 //! `twinstep top`: the live view of a running instance.
 
-use super::load_machine;
+use super::load_buses;
 use crate::cli::TopArgs;
 use crate::clock::{monotonic_ns, sleep_until_ns};
 use crate::control::client::Client;
@@ -24,7 +24,11 @@ const NAP_NS: u64 = 100_000_000;
 pub fn run(args: &TopArgs, output: &Output) -> Result<Exit, HostError> {
     let target = match (&args.control, &args.config) {
         (Some(path), _) => Target::Path(path.clone()),
-        (None, Some(config)) => Target::Machine(name_of(&load_machine(config)?)),
+        (None, Some(config)) => {
+            let machines = load_buses(config)?;
+            let name = machines.first().map(name_of);
+            name.map_or(Target::Only, Target::Machine)
+        }
         (None, None) => Target::Only,
     };
     let client = target.connect()?;

@@ -6,7 +6,7 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
-use crate::session::{self, Options};
+use crate::session::{self, Options, SeatSlot, title_of};
 use crate::store;
 use crate::uadp::not_open;
 use twinstep_config::machine::Machine;
@@ -17,7 +17,12 @@ use twinstep_drivers::tsn::TsnBus;
 ///
 /// # Errors
 /// [`HostError`].
-pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+pub fn run(
+    args: &RunArgs,
+    machine: &Machine,
+    output: &Output,
+    seat: Option<SeatSlot>,
+) -> Result<Exit, HostError> {
     refuse_outputs(args, "a subscriber")?;
     let interface = interface(args, machine, "the devices publish")?;
     let link = RawSocket::open_uadp(&interface, None).map_err(not_open)?;
@@ -25,7 +30,8 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
     let state = store::folder(args.cycle.state.as_deref())?;
     let options = Options {
         interfaces: vec![interface.clone()],
-        ..Options::new(&machine.name, &args.cycle, state, false)
+        seat,
+        ..Options::new(&title_of(machine), &args.cycle, state, false)
     };
     tell_unjudged(machine, output);
     // Whoever starts the devices next may wait for this line.

@@ -3,7 +3,7 @@
 use super::request::Wrong;
 use crate::phases::{Phase, Row};
 use twinstep_config::machine::Cycle;
-use twinstep_config::patch_of_budgets;
+use twinstep_config::{patch_of_budgets, patch_of_budgets_of};
 
 /// Budgets by [`Row::index`] (ns), none where none is set.
 #[derive(Clone, Copy, Default)]
@@ -30,8 +30,8 @@ impl Budgets {
         self.0[..Phase::COUNT].iter().flatten().sum()
     }
 
-    /// As a patch for the configuration.
-    pub fn toml(&self) -> String {
+    /// As a patch for the configuration; `bus`: of one of several.
+    pub fn toml(&self, bus: Option<&str>) -> String {
         let named = |row: Row| Some((row.name(), self.0[row.index()]?));
         let phases: Vec<_> = Phase::ALL
             .into_iter()
@@ -39,7 +39,11 @@ impl Budgets {
             .filter_map(named)
             .collect();
         let groups = Row::all().filter(|row| matches!(row, Row::Group(_)));
-        patch_of_budgets(&phases, &groups.filter_map(named).collect::<Vec<_>>())
+        let groups = groups.filter_map(named).collect::<Vec<_>>();
+        match bus {
+            None => patch_of_budgets(&phases, &groups),
+            Some(bus) => patch_of_budgets_of(bus, &phases, &groups),
+        }
     }
 
     /// Whether `new` may be set beside the others: the phases may take the period together, as in the configuration.

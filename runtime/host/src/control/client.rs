@@ -148,7 +148,14 @@ impl Client {
     /// # Errors
     /// As [`Self::ask`].
     pub fn status(&mut self) -> Result<StatusLine, HostError> {
-        let answer = self.ask(json!({"request": "status"}))?;
+        Self::read_status(self.ask(json!({"request": "status"}))?)
+    }
+
+    /// An answer as a status.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] where it is none.
+    pub fn read_status(answer: Value) -> Result<StatusLine, HostError> {
         serde_json::from_value(answer).map_err(|error| {
             HostError::machine(
                 format!("the status cannot be read: {error}"),

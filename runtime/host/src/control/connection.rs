@@ -14,11 +14,11 @@ const MAX_UNREAD: usize = 64 << 10;
 pub(super) enum Waiting {
     /// Nothing: its next request can be read.
     Nothing,
-    /// The answer to this command, and the rest of its request.
-    Answer(u64),
+    /// The answer of this bus to this command, and the rest of its request.
+    Answer(usize, u64),
     /// A status that was asked for before it came, and so is not its own.
     NextStatus,
-    /// The status with this number.
+    /// The statuses of the round with this number.
     Status(u64),
 }
 

@@ -6,19 +6,26 @@
 
 pub mod around;
 mod budgets;
+mod bus;
 pub mod client;
 mod connection;
 mod find;
 pub mod health;
 mod lines;
+mod orders;
 mod place;
 pub mod queue;
 mod request;
 mod server;
 pub mod status;
 mod visitor;
+mod what_if;
 
+pub use bus::Setting;
 pub use find::{find, find_machine, live_sockets};
 pub use lines::PROTOCOL;
 pub use place::{Place, listens, name_of};
-pub use server::{Server, Setting};
+pub use server::Server;
+
+#[cfg(test)]
+mod several_tests;

@@ -88,8 +88,15 @@ impl Wrong {
     }
 }
 
+/// A wish, and the bus that it is of where the machine has several; none: of all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Asked {
+    pub wish: Wish,
+    pub bus: Option<String>,
+}
+
 /// Reads a line. The name of the request is returned whatever becomes of the rest.
-pub(super) fn parse(line: &[u8]) -> (Option<Id>, Result<Wish, Wrong>) {
+pub(super) fn parse(line: &[u8]) -> (Option<Id>, Result<Asked, Wrong>) {
     let object: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(object) => object,
         Err(error) => {
@@ -113,7 +120,7 @@ pub(super) fn parse(line: &[u8]) -> (Option<Id>, Result<Wish, Wrong>) {
     (id, wish(object))
 }
 
-fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
+fn wish(mut object: Map<String, Value>) -> Result<Asked, Wrong> {
     object.remove("id");
     if let Some(protocol) = object.remove("protocol")
         && protocol != PROTOCOL
@@ -148,6 +155,11 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
             ));
         }
     };
+    // Events are those of the machine: their source says where they come from.
+    let bus = match &wish {
+        Wish::Events(_) => None,
+        _ => bus(object.remove("bus"))?,
+    };
     if let Some(key) = object.keys().next() {
         let shown: String = key.chars().take(32).collect();
         return Err(Wrong::new(
@@ -155,7 +167,19 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
             "leave it out",
         ));
     }
-    Ok(wish)
+    Ok(Asked { wish, bus })
+}
+
+/// The bus that is named.
+fn bus(name: Option<Value>) -> Result<Option<String>, Wrong> {
+    match name {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if name.len() <= MAX_ID => Ok(Some(name)),
+        Some(_) => Err(Wrong::new(
+            format!("`bus` is no text of at most {MAX_ID} bytes"),
+            "name one of several buses, or leave it out",
+        )),
+    }
 }
 
 /// Reads `"source": "lift"`.
@@ -294,7 +318,7 @@ mod tests {
     use crate::phases::{Group, Phase};
 
     fn wished(line: &str) -> Wish {
-        parse(line.as_bytes()).1.unwrap()
+        parse(line.as_bytes()).1.unwrap().wish
     }
 
     #[test]
@@ -332,6 +356,24 @@ mod tests {
                 word
             );
         }
+    }
+
+    #[test]
+    fn a_bus_is_named_where_it_matters() {
+        let asked = |line: &str| parse(line.as_bytes()).1;
+        let reset = asked(r#"{"request":"reset","bus":"rear"}"#).unwrap();
+        assert_eq!(
+            (reset.wish, reset.bus.as_deref()),
+            (Wish::Reset, Some("rear"))
+        );
+        assert_eq!(
+            asked(r#"{"request":"reset","bus":null}"#).unwrap().bus,
+            None
+        );
+        let wrong = asked(r#"{"request":"reset","bus":1}"#).unwrap_err();
+        assert!(wrong.error.contains("`bus` is no text"), "{wrong:?}");
+        let wrong = asked(r#"{"request":"events","bus":"rear"}"#).unwrap_err();
+        assert!(wrong.error.contains("takes no `bus`"), "{wrong:?}");
     }
 
     #[test]

@@ -1,30 +1,22 @@
 //! The thread that serves the control socket.
 
-use super::around::Around;
-use super::budgets::Budgets;
+use super::bus::{BusEnd, Setting};
 use super::connection::{Connection, Waiting};
-use super::health::HealthDesk;
 use super::lines::line;
+use super::orders::{self, chosen};
 use super::place::Place;
-use super::queue::{Answer, Command, ControlEnd, Refusal};
-use super::request::{self, MAX_LINE, Wish, Wrong};
-use super::status::{Identity, StatusBuffer, StatusLine};
+use super::queue::{Answer, ControlEnd};
+use super::request::{self, Asked, MAX_LINE, Wish, Wrong};
+use super::status::StatusLine;
 use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
-use crate::cycle_clock::ClockLine;
-use crate::doctor::Root;
 use crate::error::HostError;
-use crate::names::RunInfo;
-use crate::overruns::watcher::SharedCauses;
-use crate::strokes::StrokeBoard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use twinstep_config::fault::Fault;
-use twinstep_config::machine::Machine;
 
 /// Most clients at a time.
 pub const MAX_CLIENTS: usize = 16;
@@ -38,24 +30,6 @@ const FOLLOW_POLL_NS: u64 = 20_000_000;
 /// Where curves are found.
 const CURVES: &str = "`strokes` of the status lists those that are kept";
 
-/// What the server knows of the run.
-pub struct Setting {
-    /// What does not change.
-    pub identity: Identity,
-    /// The machine, for faults and budgets.
-    pub machine: Machine,
-    /// Names.
-    pub info: Arc<RunInfo>,
-    /// Folder of the event store.
-    pub state: PathBuf,
-    /// Causes of overruns; none in virtual time.
-    pub causes: Option<SharedCauses>,
-    /// Network interfaces of the bus; none where it is simulated in this process.
-    pub interfaces: Vec<String>,
-    /// The last strokes.
-    pub strokes: StrokeBoard,
-}
-
 /// The running server.
 pub struct Server {
     thread: JoinHandle<()>,
@@ -65,11 +39,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve at `place`.
+    /// Starts to serve at `place`, for the buses of one machine in their order; there is at least one.
     ///
     /// # Errors
     /// [`HostError::Machine`] when no thread can be started.
-    pub fn start(place: Place, setting: Setting, cycle: ControlEnd) -> Result<Self, HostError> {
+    pub fn start(place: Place, buses: Vec<(Setting, ControlEnd)>) -> Result<Self, HostError> {
         let failed = |error: std::io::Error| {
             HostError::machine(
                 format!("cannot start the control thread: {error}"),
@@ -78,21 +52,16 @@ impl Server {
         };
         let (wake, woken) = UnixStream::pair().map_err(failed)?;
         let path = place.path().to_owned();
-        let axes = setting.info.names.axis_count();
-        let stations = setting.info.names.station_count();
-        let budgets = Budgets::of(&setting.machine.cycle);
-        let around = Around::new(Root::live(), &setting.machine, setting.interfaces.clone());
+        let buses = buses.into_iter();
         let worker = Worker {
             place,
             woken,
-            setting,
-            cycle,
-            budgets,
-            around,
-            buffer: Some(Box::new(StatusBuffer::new(axes, stations))),
-            health: HealthDesk::new(axes, stations),
+            buses: buses
+                .map(|(setting, cycle)| BusEnd::new(setting, cycle))
+                .collect(),
+            round: 0,
+            asking: false,
             clients: Vec::new(),
-            pending: VecDeque::new(),
         };
         let thread = std::thread::Builder::new()
             .name("control".into())
@@ -121,15 +90,12 @@ impl Server {
 struct Worker {
     place: Place,
     woken: UnixStream,
-    setting: Setting,
-    cycle: ControlEnd,
-    budgets: Budgets,
-    around: Around,
-    /// The one buffer for statuses; none while the cycle has it.
-    buffer: Option<Box<StatusBuffer>>,
-    health: HealthDesk,
+    buses: Vec<BusEnd>,
+    /// Rounds of statuses so far.
+    round: u64,
+    /// One is under way.
+    asking: bool,
     clients: Vec<Visitor>,
-    pending: VecDeque<(u64, Answer)>,
 }
 
 impl Worker {
@@ -205,76 +171,48 @@ impl Worker {
                 connection,
                 id: None,
                 request: "",
+                of: None,
                 rest: VecDeque::new(),
             });
         }
     }
 
-    /// Takes the answers of the cycle.
+    /// Takes the answers of the cycles.
     fn collect(&mut self) {
-        while let Some(answer) = self.cycle.receive() {
-            self.pending.push_back(answer);
-        }
-        while let Some((number, answer)) = self.pending.pop_front() {
-            match answer {
-                Answer::Status(mut buffer) => {
-                    self.tell_status(number, &mut buffer);
-                    self.buffer = Some(buffer);
-                }
-                Answer::Health(buffer) => self.health.take(buffer, &self.setting.info.names),
-                Answer::Done => self.answered(number, None),
-                Answer::Refused(refusal) => self.answered(number, Some(self.refused(refusal))),
-                Answer::Injected { result, .. } => {
-                    let wrong = result.err().map(|why| Wrong::new(why, Fault::usage()));
-                    self.answered(number, wrong);
-                }
+        for n in 0..self.buses.len() {
+            while let Some((number, answer)) =
+                self.buses.get_mut(n).and_then(|bus| bus.cycle.receive())
+            {
+                self.take(n, number, answer);
             }
         }
     }
 
-    /// Why the cycle does not obey, in words.
-    fn refused(&self, refusal: Refusal) -> Wrong {
-        match refusal {
-            Refusal::NoOutputs => Wrong::new(
-                "this run sends no outputs: there is nothing to arm",
-                "a tap and a recording have none; arm the master that owns the bus",
-            ),
-            Refusal::NotSimulated => self.not_simulated(),
-            Refusal::Busy => Wrong::new(
-                "the models of this axis are with a worker that is late",
-                "try again",
-            ),
-        }
+    fn take(&mut self, n: usize, number: u64, answer: Answer) {
+        let wrong = match answer {
+            Answer::Status(buffer) => {
+                if let Some(bus) = self.buses.get_mut(n) {
+                    bus.filled(buffer);
+                }
+                return;
+            }
+            Answer::Health(buffer) => {
+                if let Some(bus) = self.buses.get_mut(n) {
+                    bus.copied(buffer);
+                }
+                return;
+            }
+            Answer::Done => None,
+            Answer::Refused(refusal) => Some(orders::refused(&self.buses, refusal)),
+            Answer::Injected { result, .. } => {
+                result.err().map(|why| Wrong::new(why, Fault::usage()))
+            }
+        };
+        self.answered((n, number), wrong);
     }
 
-    /// The command for the axis or press called `source`.
-    fn baseline(&self, source: &str) -> Result<Command, Wrong> {
-        let machine = &self.setting.machine;
-        let axes = machine.axes.iter().map(|axis| axis.name.as_str());
-        let presses = machine.presses.iter().map(|press| press.axis.name.as_str());
-        let names: Vec<_> = axes.chain(presses).collect();
-        let found = names.iter().position(|name| *name == source);
-        found.map(Command::Baseline).ok_or_else(|| {
-            let shown: String = source.chars().take(32).collect();
-            Wrong::new(
-                format!("no axis or press is called '{}'", shown.escape_default()),
-                format!("they are: {}", names.join(", ")),
-            )
-        })
-    }
-
-    fn not_simulated(&self) -> Wrong {
-        Wrong::new(
-            format!(
-                "'{}' runs on a real interface: faults are injected on simulated machines only",
-                self.setting.identity.machine
-            ),
-            "run the simulated machine, or give faults to `twinstep sim` on the other end of the cable",
-        )
-    }
-
-    fn answered(&mut self, number: u64, wrong: Option<Wrong>) {
-        let waits = |client: &&mut Visitor| client.connection.waiting == Waiting::Answer(number);
+    fn answered(&mut self, (n, number): (usize, u64), wrong: Option<Wrong>) {
+        let waits = |client: &&mut Visitor| client.connection.waiting == Waiting::Answer(n, number);
         let Some(client) = self.clients.iter_mut().find(waits) else {
             return;
         };
@@ -285,53 +223,53 @@ impl Worker {
                 client.fail(&wrong);
             }
             None if client.rest.is_empty() => client.done(),
-            None => send_next(client, &mut self.cycle),
+            None => send_next(client, &mut self.buses),
         }
     }
 
-    fn tell_status(&mut self, number: u64, buffer: &mut StatusBuffer) {
-        buffer.trust.ptp = self.setting.info.ptp();
-        let now_ns = monotonic_ns();
-        self.around.look(now_ns, buffer.trust.core);
-        self.health.refresh(now_ns, &mut self.cycle);
-        for client in &mut self.clients {
-            if client.connection.waiting == Waiting::Status(number) {
-                client.connection.waiting = Waiting::Nothing;
-                let mut status = StatusLine::new(
-                    client.id.take(),
-                    &self.setting.identity,
-                    &self.setting.info.names,
-                    buffer,
-                    self.setting.causes.as_ref().map(SharedCauses::get),
-                    &self.around,
-                );
-                status.clock = ClockLine::of(&self.setting.machine, buffer.clock);
-                status.strokes = self.setting.strokes.lines();
-                status.health = self.health.lines().to_vec();
-                status.false_alarms = Some(self.setting.info.false_alarms(buffer.time_ns));
-                client.connection.send(&line(&status));
-            }
-        }
-    }
-
-    /// Asks the cycle for a status where somebody waits for one and the buffer is here.
+    /// Asks the cycles for their statuses where somebody waits for them, and tells them once all are there.
     fn request_status(&mut self) {
         let wanted = |client: &Visitor| client.connection.waiting == Waiting::NextStatus;
-        if !self.clients.iter().any(wanted) {
+        if !self.asking && self.clients.iter().any(wanted) {
+            self.asking = true;
+            self.round += 1;
+            self.buses.iter_mut().for_each(BusEnd::begin);
+            let clients = self.clients.iter_mut();
+            for client in clients.filter(|client| wanted(client)) {
+                client.connection.waiting = Waiting::Status(self.round);
+            }
+        }
+        if !self.asking {
             return;
         }
-        let Some(buffer) = self.buffer.take() else {
+        let alone = self.buses.len() == 1;
+        self.buses.iter_mut().for_each(|bus| bus.go_on(alone));
+        if self.buses.iter().all(BusEnd::is_over) {
+            self.asking = false;
+            self.tell_status();
+        }
+    }
+
+    fn tell_status(&mut self) {
+        let mut all: Vec<StatusLine> = self.buses.iter_mut().map(BusEnd::status).collect();
+        let Some(mut whole) = all.first().cloned() else {
             return;
         };
-        match self.cycle.send(Command::Status(buffer)) {
-            Ok(number) => {
-                let clients = self.clients.iter_mut();
-                for client in clients.filter(|client| wanted(client)) {
-                    client.connection.waiting = Waiting::Status(number);
-                }
+        // Of a machine with several buses the keys are the first one's, and each stands below `buses` as well.
+        if all.len() > 1 {
+            whole.buses = all.clone();
+        }
+        for client in &mut self.clients {
+            if client.connection.waiting != Waiting::Status(self.round) {
+                continue;
             }
-            Err(Command::Status(buffer)) => self.buffer = Some(buffer),
-            Err(_) => {}
+            client.connection.waiting = Waiting::Nothing;
+            let status = match client.of.and_then(|n| all.get_mut(n)) {
+                Some(one) => one,
+                None => &mut whole,
+            };
+            status.id = client.id.take();
+            client.connection.send(&line(status));
         }
     }
 
@@ -381,76 +319,72 @@ impl Worker {
     }
 
     fn handle(&mut self, n: usize, line: &[u8]) {
-        let (id, wish) = request::parse(line);
-        let commands = wish.and_then(|wish| {
-            let name = wish.name();
-            self.commands(&wish).map(|commands| (name, wish, commands))
+        let (id, asked) = request::parse(line);
+        let commands = asked.and_then(|Asked { wish, bus }| {
+            let of = bus
+                .map(|name| orders::named(&self.buses, &name))
+                .transpose()?;
+            let commands = orders::commands(&self.buses, &wish, of)?;
+            Ok((wish, of, commands))
         });
         let Some(client) = self.clients.get_mut(n) else {
             return;
         };
         client.id = id;
-        let (name, wish, commands) = match commands {
+        let (wish, of, commands) = match commands {
             Ok(all) => all,
             Err(wrong) => {
                 client.fail(&wrong);
                 return;
             }
         };
-        client.request = name;
+        client.request = wish.name();
+        client.of = of;
         client.connection.until_ns = monotonic_ns().saturating_add(PATIENCE_NS);
         match wish {
             Wish::Status => client.connection.waiting = Waiting::NextStatus,
-            Wish::Save => client.save(&self.budgets.toml()),
-            Wish::Events(start) => match follower(&self.setting.state, start) {
-                Ok(follower) => client.start_following(follower),
-                Err(wrong) => client.fail(&wrong),
-            },
-            Wish::Curve { source, stroke } => match self.setting.strokes.curve(&source, stroke) {
-                Ok(curve) => client.show(&curve),
-                Err(error) => client.fail(&Wrong::new(error, CURVES)),
-            },
+            Wish::Save => {
+                let texts = chosen(&self.buses, of).map(|(_, bus)| bus.budgets.toml(bus.name()));
+                client.save(&texts.collect::<Vec<_>>().join("\n"));
+            }
+            Wish::Events(start) => {
+                let state = self.buses.first().map(|bus| bus.setting.state.clone());
+                match follower(&state.unwrap_or_default(), start) {
+                    Ok(follower) => client.start_following(follower),
+                    Err(wrong) => client.fail(&wrong),
+                }
+            }
+            Wish::Curve { source, stroke } => {
+                let boards = self.buses.iter().map(|bus| &bus.setting.strokes);
+                let mut curves = boards.map(|board| board.curve(&source, stroke));
+                // The bus that it is on has it; of none the first one says why.
+                let first = curves.next();
+                match curves
+                    .find(Result::is_ok)
+                    .filter(|_| first.as_ref().is_some_and(Result::is_err))
+                    .or(first)
+                {
+                    Some(Ok(curve)) => client.show(&curve),
+                    Some(Err(error)) => client.fail(&Wrong::new(error, CURVES)),
+                    None => {}
+                }
+            }
             Wish::Budget(budgets) => {
-                for (row, budget_ns) in budgets {
-                    self.budgets.set(row, budget_ns);
+                for (n, bus) in self.buses.iter_mut().enumerate() {
+                    if of.is_none_or(|of| of == n) {
+                        for &(row, budget_ns) in &budgets {
+                            bus.budgets.set(row, budget_ns);
+                        }
+                    }
                 }
                 client.rest = commands;
-                send_next(client, &mut self.cycle);
+                send_next(client, &mut self.buses);
             }
             _ => {
                 client.rest = commands;
-                send_next(client, &mut self.cycle);
+                send_next(client, &mut self.buses);
             }
         }
-    }
-
-    /// What the cycle is told for a wish.
-    fn commands(&self, wish: &Wish) -> Result<VecDeque<Command>, Wrong> {
-        let commands = match wish {
-            Wish::Status | Wish::Save | Wish::Events(_) | Wish::Curve { .. } => VecDeque::new(),
-            Wish::Reset => VecDeque::from([Command::Reset]),
-            Wish::Arm => VecDeque::from([Command::Arm]),
-            Wish::Clear => VecDeque::from([Command::ClearFaults]),
-            Wish::Budget(budgets) => {
-                self.budgets
-                    .check(budgets, self.setting.identity.period_ns)?;
-                let command = |&(row, budget_ns): &_| Command::SetBudget { row, budget_ns };
-                budgets.iter().map(command).collect()
-            }
-            Wish::Baseline(source) => VecDeque::from([self.baseline(source)?]),
-            Wish::Inject(faults) => {
-                if !self.setting.identity.simulated {
-                    return Err(self.not_simulated());
-                }
-                let parsed = faults.iter().map(|text| {
-                    Fault::parse(text, &self.setting.machine)
-                        .map(|fault| Command::Inject(Box::new(fault)))
-                        .map_err(|error| Wrong::new(error.to_string(), error.help))
-                });
-                parsed.collect::<Result<_, _>>()?
-            }
-        };
-        Ok(commands)
     }
 }
 

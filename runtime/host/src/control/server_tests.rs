@@ -1,13 +1,17 @@
 use super::*;
 use crate::control::queue::{self, CycleEnd, Request};
+use crate::control::queue::{Command, Refusal};
+use crate::control::status::Identity;
 use crate::false_alarms::Exposure;
 use crate::lines::EventRecord;
 use crate::lines::tests::{leak, run_info};
-use crate::names::Names;
+use crate::names::{Names, RunInfo};
 use crate::phases::Phase;
+use crate::snapshot::Control;
 use crate::store::StoreWriter;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::Arc;
 
 /// A server whose cycle is the test itself.
 struct Bench {
@@ -41,9 +45,10 @@ impl Bench {
             state: folder.path().to_owned(),
             causes: None,
             interfaces: vec!["lo".to_owned()],
+            control: Control::default(),
             strokes: crate::strokes::StrokeBoard::default(),
         };
-        let server = Server::start(place, setting, control).unwrap();
+        let server = Server::start(place, vec![(setting, control)]).unwrap();
         Self {
             folder,
             server,

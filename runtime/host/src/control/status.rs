@@ -3,6 +3,7 @@
 use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
+pub use super::what_if::{WhatIfLine, WhatIfPeriod};
 use crate::cycle_clock::{ClockFigures, ClockLine};
 use crate::health::HealthLine;
 use crate::launch::LaunchLine;
@@ -10,7 +11,7 @@ use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
-use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row, WhatIf};
+use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
 use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
 use crate::strokes::StrokeLine;
@@ -137,6 +138,12 @@ pub struct StatusLine {
     /// Of which run.
     #[serde(flatten)]
     pub identity: Identity,
+    /// Name of the bus that the keys are of, where the machine has several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bus_name: Option<String>,
+    /// The status of each of several buses, in the order of the configuration; empty unless it was asked for all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub buses: Vec<Self>,
     /// Drives may be enabled.
     pub armed: bool,
     /// Cycles since the first one in OP.
@@ -251,38 +258,6 @@ impl OverrunsLine {
     }
 }
 
-/// Overruns at other periods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WhatIfLine {
-    /// Cycles looked at.
-    pub cycles: u64,
-    /// How many of them would have overrun.
-    pub periods: Vec<WhatIfPeriod>,
-}
-
-/// Overruns at one other period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WhatIfPeriod {
-    /// The period (ns).
-    pub period_ns: u64,
-    /// Cycles that would have overrun it.
-    pub overruns: u64,
-}
-
-impl From<&WhatIf> for WhatIfLine {
-    fn from(what_if: &WhatIf) -> Self {
-        let periods = WhatIf::PERIODS_NS.iter().zip(&what_if.overruns);
-        let of = |(&period_ns, &overruns)| WhatIfPeriod {
-            period_ns,
-            overruns,
-        };
-        Self {
-            cycles: what_if.cycles,
-            periods: periods.map(of).collect(),
-        }
-    }
-}
-
 /// One axis or press; all but `name` is none where it was not measured in this cycle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AxisLine {
@@ -385,6 +360,8 @@ impl StatusLine {
             protocol: PROTOCOL,
             id,
             identity: identity.clone(),
+            bus_name: names.bus().map(str::to_owned),
+            buses: Vec::new(),
             armed: buffer.armed,
             cycle: buffer.cycle,
             time_ns: buffer.time_ns,

@@ -1,8 +1,9 @@
 //! A client with the request that it waits for.
 
+use super::bus::BusEnd;
 use super::connection::{Connection, Follower, Waiting};
 use super::lines::{BudgetsLine, CurveLine, DoneLine, ErrorLine, FollowingLine, PROTOCOL, line};
-use super::queue::{Command, ControlEnd};
+use super::queue::Command;
 use super::request::{Id, Start, Wrong};
 use crate::store::StoreReader;
 use crate::strokes::StrokeCurveLine;
@@ -19,18 +20,23 @@ pub(super) struct Visitor {
     pub id: Option<Id>,
     /// Its word.
     pub request: &'static str,
-    /// Commands of its request that have not been sent yet.
-    pub rest: VecDeque<Command>,
+    /// Which bus it asked of; none: all.
+    pub of: Option<usize>,
+    /// Commands of its request that have not been sent yet, each with its bus.
+    pub rest: VecDeque<(usize, Command)>,
 }
 
 /// Sends the next command of a client's request.
-pub(super) fn send_next(client: &mut Visitor, cycle: &mut ControlEnd) {
-    let Some(command) = client.rest.pop_front() else {
+pub(super) fn send_next(client: &mut Visitor, buses: &mut [BusEnd]) {
+    let Some((n, command)) = client.rest.pop_front() else {
         client.done();
         return;
     };
-    match cycle.send(command) {
-        Ok(number) => client.connection.waiting = Waiting::Answer(number),
+    let Some(bus) = buses.get_mut(n) else {
+        return;
+    };
+    match bus.cycle.send(command) {
+        Ok(number) => client.connection.waiting = Waiting::Answer(n, number),
         Err(_) => {
             client.rest.clear();
             client.fail(&Wrong::new(

@@ -121,6 +121,11 @@ struct Baseline {
     cycle: u64,
 }
 
+/// File of the records; each of several buses has its own.
+pub fn file_of(bus: Option<&str>) -> String {
+    bus.map_or(FILE.to_owned(), |name| format!("overruns.{name}.jsonl"))
+}
+
 struct Worker {
     post: Post,
     kernel: Kernel,
@@ -219,7 +224,7 @@ impl Worker {
 
     fn write(&mut self, record: &OverrunLine) -> bool {
         if self.file.is_none() {
-            let path = self.folder.join(FILE);
+            let path = self.folder.join(file_of(self.info.names.bus()));
             let opened = OpenOptions::new().create(true).append(true).open(path);
             self.file = opened.ok().map(BufWriter::new);
         }
@@ -233,7 +238,9 @@ impl Worker {
         let dumps = self.causes.get().dumps;
         let start_s = self.info.utc_ns(0) / 1_000_000_000;
         let folder = self.folder.join(FOLDER);
-        let path = folder.join(format!("{start_s}-cycle-{}.csv", dump.overrun));
+        let bus = self.info.names.bus();
+        let bus = bus.map_or(String::new(), |name| format!("{name}-"));
+        let path = folder.join(format!("{bus}{start_s}-cycle-{}.csv", dump.overrun));
         let written = std::fs::create_dir_all(&folder)
             .and_then(|()| std::fs::write(path, csv(&dump)))
             .is_ok();

@@ -18,15 +18,18 @@ pub(super) fn of_the_cycle(root: &Root, settings: &Realtime) -> Result<Option<us
     if let Some(core) = settings.core {
         return that_is_there(root, "core =", core).map(Some);
     }
-    let free = |core: &usize| !models.contains(core);
+    let others = &settings.others;
+    let free = |core: &usize| !models.contains(core) && !others.cores.contains(core);
     let online = doctor::online_cores(root);
-    if !models.is_empty() && !online.iter().any(|core| free(&core)) {
+    if !models.is_empty() && !online.iter().any(|core| !models.contains(&core)) {
         return Err(HostError::usage(
             format!("[realtime] model_cores names all cores of this computer, {online}"),
             "leave one for the cycle",
         ));
     }
-    Ok(doctor::isolated_cores(root).iter().filter(free).last())
+    // Each of several buses takes one that those before it have left.
+    let isolated: Vec<usize> = doctor::isolated_cores(root).iter().filter(free).collect();
+    Ok(isolated.iter().rev().nth(others.before).copied())
 }
 
 /// Refuses cores for workers that this process may not run on: there they would stand in each other's way. To be called before
@@ -63,7 +66,7 @@ fn that_is_there(root: &Root, key_is: &str, core: usize) -> Result<usize, HostEr
 /// Makes the calling thread a worker on `core`, scheduled as the cycle is. Returns whether it is alone there and has its policy.
 pub fn enter_worker(settings: &Realtime, core: usize) -> bool {
     lock_memory();
-    pin(Some(core), &[]);
+    pin(Some(core), &[], 0);
     if settings.policy == Policy::Fifo {
         // Not permitted for an ordinary user: the run goes on and the trust header says so.
         let _ = set_fifo(settings.priority);
@@ -122,6 +125,21 @@ mod tests {
         let of = |models: &[usize]| of_the_cycle(&root, &settings(None, models)).unwrap();
         assert_eq!(of(&[]), Some(3));
         assert_eq!(of(&[3]), Some(2));
+        let beside = |cores: &[usize], before| {
+            let others = twinstep_config::machine::OtherBuses {
+                cores: cores.to_vec(),
+                before,
+            };
+            let settings = Realtime {
+                others,
+                ..Realtime::default()
+            };
+            of_the_cycle(&root, &settings).unwrap()
+        };
+        assert_eq!(
+            (beside(&[3], 0), beside(&[], 1), beside(&[2], 1)),
+            (Some(2), Some(2), None)
+        );
         // None is isolated: one of the others, wherever this process may run.
         assert_eq!(of(&[2, 3]), None);
     }

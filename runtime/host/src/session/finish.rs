@@ -1,35 +1,45 @@
 //! The end of a run: its summary, and what it came to.
 
-use super::{Done, Options};
-use crate::attached::ProcessData;
+use super::house::Part;
+use super::seat::Ridden;
 use crate::cycle_clock::ClockLine;
 use crate::error::{Exit, HostError};
-use crate::health;
+use crate::health::{self, HealthLine};
 use crate::lines::{FalseAlarmsLine, SummaryLine};
 use crate::output::Output;
 use crate::overruns::cause::Kind;
-use crate::overruns::record::Causes;
 use crate::scribe::ScribeTotals;
 use crate::{plan, tables, thresholds};
-use twinstep_config::machine::Machine;
 
+/// Prints the summary of a run on one bus. Returns what it came to.
 pub(super) fn finish(
-    machine: &Machine,
-    options: &Options,
+    part: Part<'_>,
     output: &Output,
-    done: &Done,
+    ridden: &Ridden,
     totals: ScribeTotals,
-    (causes, process_data): (&Causes, Option<ProcessData>),
 ) -> Result<Exit, HostError> {
+    tell(&ridden.done.health, &summary(part, ridden, totals), output);
+    outcome(ridden)?;
+    Ok(exit(part, totals.raised))
+}
+
+/// What one bus came to, as the line of a summary.
+pub(super) fn summary(
+    (machine, _): Part<'_>,
+    ridden: &Ridden,
+    totals: ScribeTotals,
+) -> SummaryLine {
+    let done = &ridden.done;
     let shares = plan::shares(machine);
     let extrapolated = thresholds::extrapolated(machine, shares);
-    let summary = SummaryLine {
+    SummaryLine {
+        bus_name: machine.place.as_ref().map(|place| place.name.clone()),
         cycles: done.cycles,
         period_ns: machine.cycle.period_ns,
         events: totals.raised,
         dropped_events: totals.dropped,
         overruns: done.overruns,
-        overrun_causes: causes.by_cause(Kind::Overrun),
+        overrun_causes: ridden.causes.by_cause(Kind::Overrun),
         digest: format!("{:016x}", done.digest),
         false_alarms: FalseAlarmsLine {
             asked_s: machine.judge.false_alarm_interval_s as u64,
@@ -38,7 +48,7 @@ pub(super) fn finish(
             demonstrated_s: totals.exposure.demonstrated_s(),
             streams: shares.streams(),
         },
-        process_data,
+        process_data: ridden.process_data,
         bus: done.bus,
         phase: done.phase,
         launch: done.launch,
@@ -47,16 +57,35 @@ pub(super) fn finish(
         shared: done.shared.clone(),
         phases: done.summary_phases,
         trust: done.trust,
-    };
-    if output.json() {
-        done.health.iter().for_each(|line| output.json_line(line));
-        output.json_line(&summary);
-    } else {
-        if !done.health.is_empty() {
-            output.line(&health::text(&done.health));
-        }
-        output.line(&tables::summary_text(&summary));
+        buses: Vec::new(),
     }
+}
+
+/// Prints lives, then the summary.
+pub(super) fn tell(health: &[HealthLine], summary: &SummaryLine, output: &Output) {
+    if output.json() {
+        health.iter().for_each(|line| output.json_line(line));
+        output.json_line(summary);
+    } else {
+        if !health.is_empty() {
+            output.line(&health::text(health));
+        }
+        output.line(&tables::summary_text(summary));
+    }
+}
+
+/// Whether deviations were found, where that is to be judged.
+pub(super) fn exit((_, options): Part<'_>, raised: u64) -> Exit {
+    if options.judge && raised > 0 {
+        Exit::Deviations
+    } else {
+        Exit::Fine
+    }
+}
+
+/// Whether a bus ended as it should.
+pub(super) fn outcome(ridden: &Ridden) -> Result<(), HostError> {
+    let done = &ridden.done;
     if let Some(trouble) = done.trouble.as_ref().filter(|_| !done.owns_outputs) {
         return Err(HostError::machine(
             format!("the source of the process data failed: {trouble}"),
@@ -78,9 +107,5 @@ pub(super) fn finish(
             "make sure that it stands before anybody enters; the drives' watchdogs act on their own options",
         ));
     }
-    Ok(if options.judge && totals.raised > 0 {
-        Exit::Deviations
-    } else {
-        Exit::Fine
-    })
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! How a run is to be.
 
+use super::SeatSlot;
 use crate::cli::CycleArgs;
 use crate::phases::Delivery;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct Options {
     pub samples: Option<Delivery>,
     /// Where the page of this run is, once that is known.
     pub page: Option<Arc<OnceLock<String>>>,
+    /// Of one of several buses of a machine: what it has in common with the others. None: it is the only one.
+    pub seat: Option<SeatSlot>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -58,6 +61,7 @@ impl Options {
             socket_group: args.control_group.clone(),
             samples: None,
             page: None,
+            seat: None,
             real_time: !args.fast,
         }
     }

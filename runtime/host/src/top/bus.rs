@@ -4,6 +4,7 @@ use super::draw::{bold, colored};
 use super::events::brief;
 use super::text::{count, us_short, wrapped};
 use super::view::View;
+use crate::commands::status::ptp_text;
 use crate::control::status::StatusLine;
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
@@ -102,6 +103,11 @@ pub(super) fn lines(view: &View, status: &StatusLine, width: usize) -> Vec<Line<
         );
         lines.push(row(name, text, wrong(found.over_budget > 0)));
     }
+    for (text, fine) in beside(status) {
+        for text in wrapped(&text, 1, width) {
+            lines.push(Line::styled(text, wrong(!fine)));
+        }
+    }
     lines.push(Line::raw(""));
     lines.push(Line::styled(
         " what the bus has reported, the newest first",
@@ -114,4 +120,31 @@ pub(super) fn lines(view: &View, status: &StatusLine, width: usize) -> Vec<Line<
         lines.push(Line::raw(" nothing"));
     }
     lines
+}
+
+/// What the cycle is held against and shares, in words, and whether it is as it should be: launch times, a clock, ptp4l, shared memory.
+fn beside(status: &StatusLine) -> Vec<(String, bool)> {
+    let launch =
+        (status.launch.as_ref()).map(|one| (one.text(), one.kept && one.missed + one.invalid == 0));
+    let clock = status.clock.as_ref().map(|one| {
+        let fine = one.figures.locked || !one.figures.follows;
+        (one.text(), fine)
+    });
+    let ptp = &status.trust["ptp"];
+    let ptp = ptp_text(ptp).map(|text| {
+        (
+            text,
+            ["follows", "grandmaster"]
+                .iter()
+                .any(|word| ptp["verdict"] == *word),
+        )
+    });
+    let shared = (status.shared.as_ref()).map(|one| {
+        let halted = one
+            .controller
+            .as_ref()
+            .is_some_and(|controller| controller.halt.is_some());
+        (one.text(), one.dropped == 0 && !halted)
+    });
+    [launch, clock, ptp, shared].into_iter().flatten().collect()
 }

@@ -73,6 +73,7 @@ fn title(view: &View) -> Line<'static> {
         return Line::styled(" twinstep top", bold());
     };
     let who = &status.identity;
+    let bus = (status.bus_name.as_ref()).map_or(String::new(), |name| format!(", {name}"));
     let text = format!(
         "  {:.1} s  {} us  {}  {}  {}  {}",
         status.time_ns as f64 * 1e-9,
@@ -83,7 +84,7 @@ fn title(view: &View) -> Line<'static> {
         counted(status.overruns.count, "overrun"),
     );
     Line::from(vec![
-        Span::styled(format!(" {}", who.machine), bold()),
+        Span::styled(format!(" {}{bus}", who.machine), bold()),
         Span::raw(text),
     ])
 }

@@ -10,7 +10,7 @@ const MAX_PROMPT: usize = 256;
 const PAGE: isize = 10;
 
 /// The keys as the help page has them.
-pub(super) const HELP: [(&str, &str); 13] = [
+pub(super) const HELP: [(&str, &str); 14] = [
     (
         "1 to 6, Tab",
         "budget, axes, histogram, overruns, bus, events; the next",
@@ -31,6 +31,7 @@ pub(super) const HELP: [(&str, &str); 13] = [
     ("s", "save what is shown into a file of the current folder"),
     ("i", "inject a fault (simulated machines): Enter, or Esc"),
     ("c", "take injected faults back"),
+    ("B", "the next bus of a machine with several"),
     ("h, ?", "these keys"),
     ("q, Esc, Ctrl-C", "quit; the run goes on"),
     ("", ""),
@@ -84,6 +85,7 @@ pub(super) fn press(view: &mut View, code: KeyCode, modifiers: KeyModifiers) -> 
         KeyCode::Char('h' | '?') => view.help = true,
         KeyCode::Char('p' | ' ') => view.toggle_pause(),
         KeyCode::Char('f') => view.trigger = view.trigger.next(),
+        KeyCode::Char('B') => view.next_bus(),
         KeyCode::Char('r') => return Some(Wish::Ask(Ask::Reset)),
         KeyCode::Char('s') => return Some(Wish::Save),
         KeyCode::Char('i') if view.is_simulated() => view.prompt = Some(String::new()),

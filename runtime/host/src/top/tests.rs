@@ -283,3 +283,52 @@ fn what_is_shown_is_saved_and_nothing_is_written_over() {
     let nowhere = folder.path().join("none");
     assert!(save::save(&view, &nowhere).starts_with("cannot save: "));
 }
+
+#[test]
+fn one_bus_after_the_other_is_shown() {
+    let bus = |name: &str, period_ns: u64| {
+        let mut one = *status();
+        one.bus_name = Some(name.to_owned());
+        one.identity.period_ns = period_ns;
+        one
+    };
+    let whole = StatusLine {
+        buses: vec![bus("front", 1_000_000), bus("rear", 500_000)],
+        ..bus("front", 1_000_000)
+    };
+    let mut view = View::default();
+    view.take(News::Status(Box::new(whole.clone())));
+    assert!(picture(&view, 80, 24)[0].contains(", front"));
+    key(&mut view, KeyCode::Char('B'));
+    assert!(picture(&view, 80, 24)[0].contains(", rear"));
+    // The next look is at the same bus.
+    view.take(News::Status(Box::new(whole)));
+    assert!(picture(&view, 80, 24)[0].contains("500 us"));
+    key(&mut view, KeyCode::Char('B'));
+    assert!(picture(&view, 80, 24)[0].contains(", front"));
+    let mut alone = watched();
+    key(&mut alone, KeyCode::Char('B'));
+    assert_eq!(alone.message, "the machine has one bus");
+}
+
+#[test]
+fn the_bus_page_tells_what_the_cycle_is_held_against() {
+    let mut one = *status();
+    one.launch = serde_json::from_value(serde_json::json!({
+        "kept": true, "offset_ns": 500_000, "sent": 700, "missed": 3, "invalid": 0,
+    }))
+    .unwrap();
+    one.trust["ptp"] =
+        serde_json::json!({"verdict": "follows", "port_state": "slave", "offset_ns": 40});
+    let mut view = watched();
+    view.take(News::Status(Box::new(one)));
+    view.page = Page::Bus;
+    let shown = picture(&view, 80, 24).join("\n");
+    for words in [
+        "launch times: 700 frames",
+        "3 dropped",
+        "ptp4l: follows, port slave, offset 40 ns",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+}

@@ -132,6 +132,10 @@ pub struct View {
     pub lost: Option<String>,
     /// First line that is shown, or the row of the histogram, by page.
     pub offsets: [usize; Page::COUNT],
+    /// Statuses of all buses behind what is shown; empty where there is one.
+    all: Vec<StatusLine>,
+    /// Which of them is shown, counted on by a key.
+    bus: usize,
     /// All events of this connection, shown or not.
     latest: VecDeque<EventRecord>,
     /// Process, overruns and deviations at the last look, whether it is shown or not.
@@ -159,8 +163,12 @@ impl View {
         }
     }
 
-    fn look(&mut self, status: Box<StatusLine>) {
+    fn look(&mut self, mut status: Box<StatusLine>) {
         self.lost = None;
+        let all = std::mem::take(&mut status.buses);
+        if let Some(one) = chosen(&all, self.bus) {
+            *status = one.clone();
+        }
         let now = (status.identity.pid, status.overruns.count, status.events);
         let before = self.seen.replace(now);
         if self.frozen.is_some() {
@@ -181,6 +189,18 @@ impl View {
             }
         }
         self.status = Some(status);
+        self.all = all;
+    }
+
+    /// Shows the next bus, also of a picture that stands still.
+    pub fn next_bus(&mut self) {
+        self.bus = self.bus.wrapping_add(1);
+        // Another one counts from elsewhere.
+        self.seen = None;
+        match chosen(&self.all, self.bus) {
+            Some(one) => self.status = Some(Box::new(one.clone())),
+            None => "the machine has one bus".clone_into(&mut self.message),
+        }
     }
 
     /// The cause of an overrun is found, and a deviation stored, a moment after it is counted.
@@ -191,6 +211,7 @@ impl View {
         self.grace -= 1;
         if let Some(shown) = &mut self.status
             && shown.identity.pid == status.identity.pid
+            && shown.bus_name == status.bus_name
         {
             shown.overruns.clone_from(&status.overruns);
         }
@@ -245,4 +266,9 @@ impl View {
     pub fn is_simulated(&self) -> bool {
         (self.status.as_ref()).is_some_and(|status| status.identity.simulated)
     }
+}
+
+/// The bus that is shown, after so many steps.
+fn chosen(all: &[StatusLine], steps: usize) -> Option<&StatusLine> {
+    all.get(steps.checked_rem(all.len())?)
 }

@@ -2,7 +2,7 @@
 
 use super::recommend::{Recommendation, RowBudget, recommend};
 use crate::cli::{BudgetArgs, CycleArgs, RunArgs};
-use crate::commands::{load_machine, run};
+use crate::commands::{load_bus, run};
 use crate::control::status::WhatIfLine;
 use crate::error::{Exit, HostError, read_text};
 use crate::output::Output;
@@ -46,7 +46,7 @@ struct BudgetLine<'a> {
 /// # Errors
 /// [`HostError`]: as a run; a time or probability that is none; budgets that the period does not hold and that were to be written.
 pub fn run(args: &BudgetArgs, config: &Path, output: &Output) -> Result<Exit, HostError> {
-    let machine = load_machine(config)?;
+    let machine = load_bus(config, args.bus.as_deref())?;
     let follows = |bus: &Bus| bus.tap.is_some() || bus.pubsub.is_some();
     if machine.bus.as_ref().is_none_or(follows) {
         return Err(HostError::usage(
@@ -74,7 +74,7 @@ pub fn run(args: &BudgetArgs, config: &Path, output: &Output) -> Result<Exit, Ho
             "let it run for longer: --for 60s",
         ));
     }
-    let patch = found.patch(period_ns);
+    let patch = found.patch(period_ns, args.bus.as_deref());
     if output.json() {
         output.json_line(&BudgetLine {
             cycles: measured.trace.len() as u64,
@@ -142,6 +142,7 @@ fn measure(args: &BudgetArgs, config: &Path, cycles: u64) -> Result<Measured, Ho
                 None => crate::store::temporary_folder()?,
             }),
             control: args.control.clone(),
+            bus: args.bus.clone(),
             json: true,
             ..CycleArgs::default()
         },

@@ -166,8 +166,8 @@ pub fn recommend(trace: &Trace, period_ns: u64, probability: f64) -> Recommendat
 }
 
 impl Recommendation {
-    /// The budgets as a patch for the configuration; none where the phases need more than the period.
-    pub fn patch(&self, period_ns: u64) -> Option<String> {
+    /// The budgets as a patch for the configuration; none where the phases need more than the period. `bus`: of one of several.
+    pub fn patch(&self, period_ns: u64, bus: Option<&str>) -> Option<String> {
         if self.sum_ns > period_ns {
             return None;
         }
@@ -180,7 +180,10 @@ impl Recommendation {
             .filter(|row| row.seen.max_ns > 0 && row.budget_ns <= period_ns)
             .map(named)
             .collect();
-        Some(twinstep_config::patch_of_budgets(&phases, &groups))
+        Some(match bus {
+            None => twinstep_config::patch_of_budgets(&phases, &groups),
+            Some(bus) => twinstep_config::patch_of_budgets_of(bus, &phases, &groups),
+        })
     }
 }
 
@@ -227,14 +230,14 @@ mod tests {
     #[test]
     fn the_patch_is_taken_by_the_configuration() {
         let found = recommend(&trace(20_000, 500.0), 1_000_000, 1e-5);
-        let patch = found.patch(1_000_000).unwrap();
+        let patch = found.patch(1_000_000, None).unwrap();
         let merged = twinstep_config::apply_budgets(twinstep_config::PRESS_CELL, &patch).unwrap();
         let cycle = twinstep_config::load(&merged, "merged").unwrap().cycle;
         assert_eq!(cycle.budget_ns[2], Some(found.rows[2].budget_ns));
         assert_eq!(cycle.model_budget_ns[0], Some(found.rows[9].budget_ns));
         // At 62.5 us eight phases of more than 10 us have no room.
         assert_eq!(
-            recommend(&trace(2_000, 500.0), 62_500, 1e-5).patch(62_500),
+            recommend(&trace(2_000, 500.0), 62_500, 1e-5).patch(62_500, None),
             None
         );
     }

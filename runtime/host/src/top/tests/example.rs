@@ -133,6 +133,8 @@ pub fn status() -> Box<StatusLine> {
     let mut busy = row("busy");
     (busy.now_ns, busy.budget_ns) = (400_000, Some(1_000_000));
     Box::new(StatusLine {
+        bus_name: None,
+        buses: Vec::new(),
         kind: "status".to_owned(),
         protocol: 1,
         id: None,
