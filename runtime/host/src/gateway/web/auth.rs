@@ -41,7 +41,7 @@ pub enum Role {
     Viewer,
     /// Acknowledges and shelves alarms, sets budgets, resets statistics.
     Tuner,
-    /// Injects faults into a simulated machine, enables outputs, sets a new baseline.
+    /// Injects faults into a simulated machine, sets a new baseline after a repair.
     Admin,
 }
 
