@@ -1,5 +1,8 @@
 //! A hundred events a second for ten minutes, and fifty who watch: a gateway loses none of them, and its memory stays.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -27,7 +30,11 @@ const MAY_GROW_KB: u64 = 8192;
 
 /// An event of one of forty axes, each raised and cleared in turn.
 fn event(n: u64) -> EventRecord {
-    let state = if (n / 40).is_multiple_of(2) { "raised" } else { "cleared" };
+    let state = if (n / 40).is_multiple_of(2) {
+        "raised"
+    } else {
+        "cleared"
+    };
     let record = json!({
         "type": "event", "seq": 0, "cycle": 10 * n, "time_ns": 10_000_000 * n, "time_utc_ns": 10_000_000 * n, "plan": "00ff",
         "source": format!("axis {}", n % 40), "channel": "current_load", "state": state, "detector": "cusum",
@@ -52,7 +59,10 @@ impl Drop for Gateway {
 impl Gateway {
     fn resident_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 }
@@ -60,12 +70,16 @@ impl Gateway {
 /// Follows the stream for ever and notes the largest number of an event that the list of alarms has shown.
 fn watch(host: &str, seen: &AtomicU64) {
     let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
     write!(stream, "GET /api/live HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
     for line in BufReader::new(stream).lines() {
         // It ends with the gateway.
         let Ok(line) = line else { return };
-        let Some(data) = line.strip_prefix("data: ") else { continue };
+        let Some(data) = line.strip_prefix("data: ") else {
+            continue;
+        };
         let message: Value = serde_json::from_str(data).unwrap_or_default();
         let alarms = message["alarms"].as_array().into_iter().flatten();
         let newest = alarms.filter_map(|alarm| alarm["last_seq"].as_u64()).max();
@@ -89,7 +103,10 @@ fn fifty_who_watch_a_hundred_events_a_second() {
     said.read_line(&mut line).unwrap();
     let listening: Value = serde_json::from_str(&line).unwrap();
     let url = listening["url"].as_str().unwrap();
-    let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let host = url
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
 
     let seen: Arc<[AtomicU64]> = (0..CLIENTS).map(|_| AtomicU64::new(0)).collect();
     for n in 0..CLIENTS {
@@ -118,13 +135,20 @@ fn fifty_who_watch_a_hundred_events_a_second() {
     }
     let end_kb = gateway.resident_kb();
     println!("resident after {SETTLED} s {settled_kb} kB, after {SECONDS} s {end_kb} kB");
-    assert!(end_kb < settled_kb + MAY_GROW_KB, "{settled_kb} kB became {end_kb} kB");
+    assert!(
+        end_kb < settled_kb + MAY_GROW_KB,
+        "{settled_kb} kB became {end_kb} kB"
+    );
 
     let reader = StoreReader::open(folder.path()).unwrap();
     assert_eq!(reader.last_seq().unwrap(), SECONDS * A_SECOND);
     // What was asked for last is what the store holds.
     let mut stream = TcpStream::connect(&host).unwrap();
-    write!(stream, "GET /api/events?last=3 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET /api/events?last=3 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     for event in reader.since(SECONDS * A_SECOND - 3) {
