@@ -101,8 +101,8 @@ pub struct CycleArgs {
     #[arg(long)]
     pub ring: bool,
 
-    /// Record every cycle into a CSV file that `replay` takes
-    #[arg(long, value_name = "FILE.csv")]
+    /// Record every cycle into a file that `replay` takes: FILE.mcap with all of the run, or FILE.csv
+    #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
     /// Capture every frame into a pcap file
@@ -277,13 +277,14 @@ pub struct CheckArgs {
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug)]
+#[command(allow_missing_positional = true)]
 pub struct ReplayArgs {
-    /// The machine
+    /// The machine; an MCAP recording has its own
     #[arg(value_name = "CONFIG")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
 
-    /// The recording: CSV, or a capture (pcap, pcapng) of the machine's bus
-    #[arg(value_name = "FILE")]
+    /// The recording: MCAP, CSV, or a capture (pcap, pcapng) of the machine's bus
+    #[arg(value_name = "FILE", required = true)]
     pub recording: PathBuf,
 
     /// Folder of the event store

@@ -3,6 +3,7 @@
 mod clocks;
 mod finish;
 mod options;
+mod record;
 mod strokes;
 mod workers;
 
@@ -28,7 +29,8 @@ use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, War
 use crate::plan::{self, PlanStore};
 use crate::ptp::PtpWatch;
 use crate::realtime::{Chosen, Held, capabilities, nic};
-use crate::recorder::{RecordSender, Recorder};
+use crate::record::notes::Note;
+use crate::recorder::Recorder;
 use crate::runner::{Outlets, Runner};
 use crate::scribe::Scribe;
 use crate::shared::{self, Moved, SharedLine};
@@ -40,14 +42,12 @@ use crate::uadp::Predictions;
 use crate::{clock, live, plain, realtime, service, tables, thresholds};
 use finish::finish;
 use rustix::thread::CapabilitySet;
-use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::Scope;
 use twinstep_config::machine::{Machine, Overrun};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{ProgramSource, SetpointSource};
 use twinstep_drivers::object_map::ObjectMap;
-use twinstep_drivers::recording::Writer;
 use workers::hire;
 
 /// Events that wait for the live view; it shows the last few only.
@@ -123,6 +123,10 @@ where
     let store = StoreWriter::open(&options.state).map_err(StoreError::into_usage)?;
     let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);
     let interactive = !options.quiet && output.is_terminal();
+    let recording = record::start(machine, options, &info, &map)?;
+    let (record, recorder, notes) = recording.map_or((None, None, None), |all| {
+        (Some(all.sender), Some(all.recorder), all.notes)
+    });
     let announce: crate::scribe::Announce = if interactive {
         // A view that does not keep up shows fewer events; they are in the store.
         Box::new(move |record, _| drop(view_events.try_send(record.clone())))
@@ -136,11 +140,11 @@ where
             }
         })
     };
+    let announce = record::overheard(announce, notes.clone(), options.real_time);
     let (events, scribe) = Scribe::start(store, Arc::clone(&info), announce)?;
     let judged = !plan.plan().presses.is_empty();
     let (board, strokes) = strokes::start(machine, output, &info, judged)?;
     let (strokes, writer) = strokes.unzip();
-    let (record, recorder) = start_recorder(machine, options.record.as_deref(), &map)?.unzip();
     let (snapshots, mut receiver) = snapshot::channel();
     let control = Control::default();
     if let Err(error) = control.stop_on_signals() {
@@ -234,6 +238,12 @@ where
     // Whatever the cycle came to, what it handed over is stored and written first.
     let cycles = done.as_ref().map_or(0, |done| done.cycles);
     let totals = scribe.stop(cycles.saturating_mul(machine.cycle.period_ns));
+    if let (Some(notes), Ok(done)) = (&notes, &done) {
+        notes.send_waiting(Note::End {
+            cycles: done.cycles,
+            digest: done.digest,
+        });
+    }
     let recorded = recorder.map(Recorder::stop).transpose();
     let causes = watcher.map(Watcher::stop).unwrap_or_default();
     let strokes_dropped = writer.map_or(0, StrokeWriter::stop);
@@ -342,17 +352,6 @@ fn start_watcher(
     Ok(Some((sentry, watcher)))
 }
 
-fn start_recorder(
-    machine: &Machine,
-    path: Option<&Path>,
-    map: &ObjectMap,
-) -> Result<Option<(RecordSender, Recorder)>, HostError> {
-    let Some(path) = path else { return Ok(None) };
-    let writer =
-        Writer::create(path, machine).map_err(|error| HostError::usage(error.to_string(), ""))?;
-    Recorder::start(Box::new(writer), &map.image()).map(Some)
-}
-
 #[expect(
     clippy::too_many_arguments,
     reason = "the one place where the parts of the cycle thread come together"
@@ -360,7 +359,7 @@ fn start_recorder(
 fn cycle_thread<'scope, 'a: 'scope, B, F>(
     scope: &'scope Scope<'scope, '_>,
     machine: &Machine,
-    options: &Options,
+    options: &'a Options,
     pipeline: Pipeline<'a>,
     (source, moved): (ProgramSource<'a>, &'a mut Moved),
     map: ObjectMap,
@@ -453,6 +452,9 @@ where
     }
     if (machine.bus.as_ref()).is_some_and(|bus| bus.overrun == Overrun::Stop) {
         runner.stop_on_overrun();
+    }
+    if let Some(checks) = &options.checks {
+        runner.follow(checks.follow());
     }
     runner.run(options.cycles);
     // A master that started again may have been learnt since.

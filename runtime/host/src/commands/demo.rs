@@ -1,11 +1,12 @@
 //! `twinstep demo`: the simulated press cell with its twins, without root, hardware or broker.
 
 use super::page::Page;
-use super::{built_in_machine, load_machine, simulated};
+use super::{built_in_machine, load_with_text, simulated};
 use crate::cli::DemoArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::session::Options;
+use std::sync::Arc;
 
 /// Length of a run that nobody watches and for which no length was given (ns).
 const UNWATCHED_NS: u64 = 30_000_000_000;
@@ -15,9 +16,9 @@ const UNWATCHED_NS: u64 = 30_000_000_000;
 /// # Errors
 /// [`HostError`].
 pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
-    let machine = match &args.config {
-        Some(path) => load_machine(path)?,
-        None => built_in_machine()?,
+    let (machine, text) = match &args.config {
+        Some(path) => load_with_text(path)?,
+        None => (built_in_machine()?, Arc::from(twinstep_config::PRESS_CELL)),
     };
     super::check::judge_timing(&machine)?;
     let state = match &args.cycle.state {
@@ -29,6 +30,7 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
         state.display()
     ));
     let mut options = Options::new("demo", &args.cycle, state, true);
+    options.configuration = text;
     let watched = output.is_terminal() && !output.json();
     if options.cycles.is_none() && (!watched || args.cycle.fast) {
         options.cycles = Some(UNWATCHED_NS / machine.cycle.period_ns);

@@ -24,6 +24,7 @@ use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
 use crate::output::Output;
 use std::path::Path;
+use std::sync::Arc;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::segment::load_images;
 
@@ -58,6 +59,14 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
 /// # Errors
 /// [`HostError::Usage`] that points at the line.
 pub fn load_machine(path: &Path) -> Result<Machine, HostError> {
+    load_with_text(path).map(|(machine, _)| machine)
+}
+
+/// The same, with the text that was read.
+///
+/// # Errors
+/// As [`load_machine`].
+pub fn load_with_text(path: &Path) -> Result<(Machine, Arc<str>), HostError> {
     let text = read_text(path, "configuration")?;
     let mut machine =
         twinstep_config::load(&text, &path.display().to_string()).map_err(HostError::from_usage)?;
@@ -68,7 +77,7 @@ pub fn load_machine(path: &Path) -> Result<Machine, HostError> {
             "`sii` names the binary EEPROM image of a device, relative to the configuration",
         )
     })?;
-    Ok(machine)
+    Ok((machine, Arc::from(text)))
 }
 
 /// The press cell that is built into the program.

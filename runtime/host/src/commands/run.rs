@@ -1,6 +1,6 @@
 //! `twinstep run`: a machine with its twins in the cycle.
 
-use super::{load_machine, simulated};
+use super::{load_with_text, simulated};
 use crate::attached::{HostLink, check_scaling};
 use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
@@ -11,6 +11,7 @@ use crate::realtime::{self, nic};
 use crate::session::{self, Options};
 use crate::{store, tsn};
 use std::path::Path;
+use std::sync::Arc;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::LinkError;
@@ -34,28 +35,32 @@ pub fn run_for(
     output: &Output,
     samples: Option<Delivery>,
 ) -> Result<Exit, HostError> {
-    let machine = load_machine(&args.config)?;
+    let (machine, text) = load_with_text(&args.config)?;
     super::check::judge_timing(&machine)?;
-    tsn::with(&machine, output, || attend(args, &machine, output, samples))
+    tsn::with(&machine, output, || {
+        attend(args, &machine, text, output, samples)
+    })
 }
 
 fn attend(
     args: &RunArgs,
     machine: &Machine,
+    configuration: Arc<str>,
     output: &Output,
     samples: Option<Delivery>,
 ) -> Result<Exit, HostError> {
     if machine.bus.as_ref().is_some_and(|bus| bus.tap.is_some()) {
-        return super::tap::run(args, machine, output);
+        return super::tap::run(args, machine, configuration, output);
     }
     if machine.bus.as_ref().is_some_and(|bus| bus.pubsub.is_some()) {
-        return super::tsn::run(args, machine, output);
+        return super::tsn::run(args, machine, configuration, output);
     }
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
         let options = Options {
             samples,
+            configuration,
             ..Options::new(&machine.name, &args.cycle, state, true)
         };
         return simulated::run(machine, &args.cycle, &options, output);
@@ -75,6 +80,7 @@ fn attend(
     // Outputs of a real machine stay disabled until somebody says so.
     let mut options = Options {
         samples,
+        configuration,
         ..Options::new(&machine.name, &args.cycle, state, args.arm)
     };
     options.interface = Some(interface.clone());

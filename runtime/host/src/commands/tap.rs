@@ -8,6 +8,7 @@ use crate::pacer::{Pace, Pacer};
 use crate::realtime;
 use crate::session::{self, Options};
 use crate::store;
+use std::sync::Arc;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::bus::presses_of_several_parts;
@@ -32,7 +33,12 @@ pub fn tell_unjudged(machine: &Machine, output: &Output) {
 ///
 /// # Errors
 /// [`HostError`].
-pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+pub fn run(
+    args: &RunArgs,
+    machine: &Machine,
+    configuration: Arc<str>,
+    output: &Output,
+) -> Result<Exit, HostError> {
     refuse_outputs(args, "a tap")?;
     let bus = machine.bus.as_ref();
     let interface = interface(args, machine, "the bus is tapped")?;
@@ -49,6 +55,7 @@ pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, H
         .map_err(not_tapped)?;
     let state = store::folder(args.cycle.state.as_deref())?;
     let mut options = Options::new(&machine.name, &args.cycle, state, false);
+    options.configuration = configuration;
     options.interface = Some(interface.clone());
     options.interfaces = std::iter::once(interface.clone()).chain(returned).collect();
     realtime::capabilities::prepare();

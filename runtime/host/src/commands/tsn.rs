@@ -9,6 +9,7 @@ use crate::pacer::{Pace, Pacer};
 use crate::session::{self, Options};
 use crate::store;
 use crate::uadp::not_open;
+use std::sync::Arc;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::link::raw_socket::RawSocket;
 use twinstep_drivers::tsn::TsnBus;
@@ -17,13 +18,19 @@ use twinstep_drivers::tsn::TsnBus;
 ///
 /// # Errors
 /// [`HostError`].
-pub fn run(args: &RunArgs, machine: &Machine, output: &Output) -> Result<Exit, HostError> {
+pub fn run(
+    args: &RunArgs,
+    machine: &Machine,
+    configuration: Arc<str>,
+    output: &Output,
+) -> Result<Exit, HostError> {
     refuse_outputs(args, "a subscriber")?;
     let interface = interface(args, machine, "the devices publish")?;
     let link = RawSocket::open_uadp(&interface, None).map_err(not_open)?;
     let bus = TsnBus::new(link, machine).map_err(not_subscribed)?;
     let state = store::folder(args.cycle.state.as_deref())?;
     let options = Options {
+        configuration,
         interfaces: vec![interface.clone()],
         ..Options::new(&machine.name, &args.cycle, state, false)
     };

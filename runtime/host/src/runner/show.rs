@@ -59,22 +59,28 @@ impl<B: Attached> Runner<'_, B> {
             }
             Command::Reset => {
                 self.phases.reset();
+                self.tell(format_args!("reset"));
                 Answer::Done
             }
             Command::Arm => match &mut self.source {
                 Some(source) => {
                     source.arm();
                     self.armed = source.armed();
+                    self.tell(format_args!("arm"));
                     Answer::Done
                 }
                 None => Answer::Refused(Refusal::NoOutputs),
             },
             Command::Inject(fault) => {
                 let result = self.bus.inject(&fault);
+                if result.is_ok() {
+                    self.tell(format_args!("inject {fault}"));
+                }
                 Answer::Injected { fault, result }
             }
             Command::ClearFaults => {
                 if self.bus.clear_faults() {
+                    self.tell(format_args!("clear"));
                     Answer::Done
                 } else {
                     Answer::Refused(Refusal::NotSimulated)

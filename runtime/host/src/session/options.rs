@@ -2,6 +2,8 @@
 
 use crate::cli::CycleArgs;
 use crate::phases::Delivery;
+use crate::record::checks::Checks;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +18,12 @@ pub struct Options {
     pub judge: bool,
     /// Record into this file.
     pub record: Option<PathBuf>,
+    /// The configuration as it was read, for recordings.
+    pub configuration: Arc<str>,
+    /// What else a recording says of its run.
+    pub facts: BTreeMap<String, String>,
+    /// What a replay is compared with.
+    pub checks: Option<Arc<Checks>>,
     /// Folder of the event store.
     pub state: PathBuf,
     /// Drives are enabled.
@@ -48,6 +56,9 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
+            configuration: Arc::from(""),
+            facts: BTreeMap::from([("command".to_owned(), title.to_owned()), ("seed".to_owned(), args.seed.to_string())]),
+            checks: None,
             state,
             armed,
             quiet: args.fast || args.json,

@@ -1,0 +1,105 @@
+//! Whether a replay does what the run did: digests as the recording has them beside those that come out.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use twinstep_drivers::recording::mcap::Contents;
+
+/// What became of a replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Digests that were compared.
+    pub compared: u64,
+    /// Cycle of the first digest that differs.
+    pub differs: Option<u64>,
+}
+
+/// The digests of a recording, and what became of them.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// By cycle, ascending.
+    digests: Vec<(u64, u64)>,
+    verdict: Mutex<Verdict>,
+}
+
+/// The cycle thread's side.
+#[derive(Debug)]
+pub struct Follower<'c> {
+    checks: &'c Checks,
+    next: usize,
+    verdict: Verdict,
+}
+
+impl Checks {
+    /// Those of a recording. Its last digest, of the whole run, holds after the last cycle.
+    pub fn of(contents: &Contents) -> Self {
+        let mut digests = contents.digests.clone();
+        digests.sort_unstable();
+        Self {
+            digests,
+            verdict: Mutex::default(),
+        }
+    }
+
+    /// The cycle thread's side.
+    pub fn follow(&self) -> Follower<'_> {
+        Follower {
+            checks: self,
+            next: 0,
+            verdict: Verdict::default(),
+        }
+    }
+
+    /// What became of them, once the run has ended.
+    pub fn verdict(&self) -> Verdict {
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Follower<'_> {
+    /// Compares what came out of `cycle`, where the recording has a digest of it.
+    pub fn cycle(&mut self, cycle: u64, digest: impl FnOnce() -> u64) {
+        let mut due = None;
+        while let Some((at, recorded)) = self.checks.digests.get(self.next).filter(|d| d.0 <= cycle) {
+            self.next += 1;
+            due = (*at == cycle).then_some(*recorded);
+        }
+        let Some(recorded) = due else { return };
+        self.verdict.compared += 1;
+        if self.verdict.differs.is_none() && digest() != recorded {
+            self.verdict.differs = Some(cycle);
+        }
+    }
+}
+
+impl Drop for Follower<'_> {
+    fn drop(&mut self) {
+        let mut verdict = (self.checks.verdict.lock()).unwrap_or_else(PoisonError::into_inner);
+        *verdict = self.verdict;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_digest_that_differs_is_named() {
+        let checks = Checks::of(&Contents {
+            digests: vec![(5, 50), (7, 70), (9, 90)],
+            ..Contents::default()
+        });
+        let mut follower = checks.follow();
+        (0..7).for_each(|cycle| follower.cycle(cycle, || cycle * 10));
+        // Cycle 7 never came.
+        follower.cycle(8, || 80);
+        follower.cycle(9, || 91);
+        drop(follower);
+        assert_eq!(
+            checks.verdict(),
+            Verdict {
+                compared: 2,
+                differs: Some(9)
+            }
+        );
+    }
+}
