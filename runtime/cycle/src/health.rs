@@ -154,6 +154,11 @@ impl AxisHealth {
         }
     }
 
+    /// Follows everything from here on: what was is of the time before a repair. The limits of a life stay those of the configuration.
+    pub fn renew(&mut self) {
+        *self = Self::new(self.plan);
+    }
+
     /// Forgets the movement in progress: after a gap, or while nothing is judged.
     pub fn interrupt(&mut self) {
         self.movement.clear();

@@ -5,18 +5,23 @@
 //! both its detectors and those of the reversals.
 
 mod innovation;
+mod occasion;
+mod renewal;
 mod slow;
 
 pub use innovation::Innovation;
 use innovation::Next;
+pub use occasion::Occasion;
+pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
+use renewal::{Bases, Renewal};
 pub use slow::DIRECTIONS;
 use slow::Slow;
 
 use crate::coasting::Coasting;
 use crate::drift::DriftJudge;
-use crate::event::{Detector, Event, EventState, Severity, Source};
+use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, NEXT, Thresholds};
+use crate::plan::{AxisPlan, Baseline, NEXT, Thresholds};
 use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -24,7 +29,7 @@ use twinstep_models::detect::Cusum;
 use twinstep_models::evidence::{Calibrated, Gather};
 use twinstep_models::rank::{Facts, Ranking, Shift, rank_with};
 use twinstep_models::regime::Segment;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
+use twinstep_models::sample::{AxisReading, DriveState};
 
 /// Place of the current among the innovations.
 const CURRENT: usize = 2;
@@ -55,55 +60,6 @@ fn sure(ranking: &Ranking) -> bool {
     ranking.0[0].1 >= SURE
 }
 
-/// Everything an event of one cycle needs besides what happened.
-#[derive(Clone, Copy, Debug)]
-pub struct Occasion {
-    /// When.
-    pub stamp: CycleStamp,
-    /// Which axis.
-    pub source: Source,
-    /// Recipe and part.
-    pub context: Context,
-}
-
-impl Occasion {
-    /// An event of this occasion.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an event has this many fields and is built in one place"
-    )]
-    pub fn event(
-        &self,
-        channel: Channel,
-        state: EventState,
-        detector: Detector,
-        severity: Severity,
-        measured: f64,
-        predicted: f64,
-        regime: Regime,
-        cause: Cause,
-    ) -> Event {
-        Event {
-            cycle: self.stamp.cycle,
-            time_ns: self.stamp.time_ns,
-            source: self.source,
-            channel,
-            state,
-            detector,
-            severity,
-            measured,
-            predicted,
-            residual: measured - predicted,
-            regime,
-            context: self.context,
-            cause,
-            subdevice: None,
-            causes: None,
-            nok: None,
-        }
-    }
-}
-
 /// State of the judging of one axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AxisJudge {
@@ -130,6 +86,7 @@ pub struct AxisJudge {
     beside: Gather,
     drift: DriftJudge,
     slow: Slow,
+    renewal: Renewal,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -213,22 +170,27 @@ impl AxisJudge {
             }
         }
         self.latest_sigma = 0.0;
+        if self.renewal.begins() {
+            self.renew(at, out);
+        }
         if core::mem::take(&mut self.jumped) {
             // The encoder did not say where the axis was: nothing else can be told of this movement.
             self.beside.clear();
             return;
         }
+        let bases = self.renewal.bases(plan);
+        self.renewal.learn(&blocks);
         let friction_a = [1, 0].map(|f: usize| blocks[f].map(|block| block.friction_a));
         let calibrated = Calibrated {
             viscous: plan.viscous,
-            constant_a: [1, 0].map(|f: usize| plan.baseline[f].map(|b| (b.mean_a, b.sigma_a))),
+            constant_a: [1, 0].map(|f: usize| bases.load[f].map(|b| (b.mean_a, b.sigma_a))),
         };
         let healthy = self.healthy();
         self.beside.end(&calibrated, &friction_a, healthy);
         let mut stepped = false;
         for feature in Feature::ALL {
             let f = feature as usize;
-            if let (Some(block), Some(base)) = (blocks[f], plan.baseline[f]) {
+            if let (Some(block), Some(base)) = (blocks[f], bases.load[f]) {
                 stepped |= self.judge_feature(feature, &block, base.mean_a, base.sigma_a, t);
             }
         }
@@ -241,24 +203,26 @@ impl AxisJudge {
                 }
             }
         }
-        self.pressed(plan, at, &blocks, stepped);
-        let reversal = blocks[Feature::Reversal as usize];
-        self.slow.push(plan, t, &blocks);
+        self.pressed(plan, &bases, at, &blocks, stepped);
+        let f = Feature::Reversal as usize;
+        let reversal = blocks[f].zip(bases.load[f]);
+        self.slow.push(&bases, t, &blocks);
         let told = self.decide(plan, t, at, reversal, out);
-        self.slow.tell(plan, t, at, told, out);
+        self.slow.tell(&bases, t, at, told, out);
     }
 
     /// What a stroke says of the part that was met, and of what gave way behind it.
     fn pressed(
         &mut self,
         plan: &AxisPlan,
+        bases: &Bases,
         at: &Occasion,
         blocks: &[Option<Block>; FEATURES],
         stepped: bool,
     ) {
         let f = Feature::Pressing as usize;
         let (Some(block), Some(base), Some(contact)) =
-            (blocks[f], plan.baseline[f], plan.contact(at.context))
+            (blocks[f], bases.load[f], plan.contact(at.context))
         else {
             return;
         };
@@ -306,14 +270,13 @@ impl AxisJudge {
     /// A gap shows at reversals alone, as a surprise; other causes that surprise are named by the load.
     fn decide_backlash(
         &mut self,
-        plan: &AxisPlan,
         t: &Thresholds,
         at: &Occasion,
-        block: Option<Block>,
+        reversal: Option<(Block, Baseline)>,
         ranking: &Ranking,
         out: &mut Outbox,
     ) {
-        let (Some(block), Some(base)) = (block, plan.baseline[Feature::Reversal as usize]) else {
+        let Some((block, base)) = reversal else {
             return;
         };
         let evidence = self.cusum[Feature::Reversal as usize].up;
@@ -356,7 +319,7 @@ impl AxisJudge {
         plan: &AxisPlan,
         t: &Thresholds,
         at: &Occasion,
-        reversal: Option<Block>,
+        reversal: Option<(Block, Baseline)>,
         out: &mut Outbox,
     ) -> Option<(Ranking, bool)> {
         let quiet = (self.cusum.iter()).all(|cusum| cusum.largest() <= t.threshold);
@@ -372,7 +335,7 @@ impl AxisJudge {
         };
         let ranking = rank_with(&self.shifts, &facts, &self.beside.evidence());
         let cause = ranking.first();
-        self.decide_backlash(plan, t, at, reversal, &ranking, out);
+        self.decide_backlash(t, at, reversal, &ranking, out);
         let mut worst = Feature::ConstantPositive;
         for feature in Feature::ALL {
             if feature != Feature::Reversal

@@ -47,6 +47,8 @@ pub enum Command {
     Reset(RunningArgs),
     /// Enable the outputs of a running instance
     Arm(RunningArgs),
+    /// Learn anew what is healthy of an axis or press, after a repair
+    Baseline(BaselineArgs),
     /// Look at this computer: what keeps the cycle from its time, and what to do about it
     Doctor(DoctorArgs),
     /// Serve people and plant systems from a running instance and its events: the page
@@ -71,6 +73,7 @@ impl Command {
             Self::Budget(args) => args.json,
             Self::Inject(args) => args.running.json,
             Self::Reset(args) | Self::Arm(args) => args.json,
+            Self::Baseline(args) => args.running.json,
             Self::Doctor(args) => args.json,
             Self::Gateway(args) => args.json,
             Self::Token(args) => args.json,
@@ -393,6 +396,18 @@ pub struct InjectArgs {
     /// Take back those that last or wait, before any other is injected
     #[arg(long)]
     pub clear: bool,
+
+    /// Which instance.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Arguments of `baseline`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineArgs {
+    /// The axis or press that was repaired
+    #[arg(value_name = "AXIS")]
+    pub source: String,
 
     /// Which instance.
     #[command(flatten)]

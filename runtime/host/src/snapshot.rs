@@ -41,6 +41,8 @@ pub struct LiveAxis {
     pub confidence: f64,
     /// Deviations of this axis were judged in this cycle.
     pub judged: bool,
+    /// Movements that a new baseline has seen; none where it is the calibrated one.
+    pub renewal: Option<u32>,
 }
 
 /// One station in a snapshot.

@@ -5,10 +5,11 @@
 //! a memory of milliseconds and no filter of its own. The ripple is none of both: their means leave it out. What rolls over a damaged
 //! raceway ripples, while its mean current may even fall.
 
+use super::renewal::Bases;
 use super::{Occasion, model_error, sure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Thresholds};
+use crate::plan::Thresholds;
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -48,7 +49,7 @@ impl Slow {
     /// A movement has ended: takes in its figures.
     pub(super) fn push(
         &mut self,
-        plan: &AxisPlan,
+        bases: &Bases,
         t: &Thresholds,
         blocks: &[Option<Block>; FEATURES],
     ) {
@@ -56,7 +57,7 @@ impl Slow {
             let f = feature as usize;
             let Some(block) = blocks[f] else { continue };
             self.last[f] = block;
-            if let Some(base) = plan.slow.disturbance[f] {
+            if let Some(base) = bases.disturbance[f] {
                 let model_a = model_error(feature, &block, base.mean_a);
                 let late_a = late(feature, base.mean_a);
                 let square = base.sigma_a * base.sigma_a + model_a * model_a + late_a * late_a;
@@ -65,17 +66,27 @@ impl Slow {
             }
         }
         // What a shift of the mean leaves at its ends is no ripple.
-        for (f, base) in plan.slow.ripple.iter().enumerate() {
+        for (f, base) in bases.ripple.iter().enumerate() {
             let (Some(block), Some(base)) = (blocks[f], base) else {
                 continue;
             };
-            let healthy_a = plan.baseline[f].map_or(0.0, |b| b.mean_a);
+            let healthy_a = bases.load[f].map_or(0.0, |b| b.mean_a);
             let more = own_ripple(block.ripple_a, base.mean_a, block.residual_a - healthy_a);
             let own = base.sigma_a / base.mean_a;
             let z = more / libm::sqrt(own * own + RIPPLE_SIGMA * RIPPLE_SIGMA);
             let most = t.slack + ONE_MOVEMENT * t.threshold;
             self.ripple[f].push(if z < most { z } else { most }, t.slack, t.threshold);
         }
+    }
+
+    /// What stands of both: channel, latest figure (A), cause.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (Channel, f64, Cause)> {
+        let constant = self.last[Feature::ConstantPositive as usize];
+        let disturbance =
+            (self.told).map(|cause| (Channel::Disturbance, constant.disturbance_a, cause));
+        let ripple =
+            (self.rippling).then_some((Channel::Ripple, constant.ripple_a, Cause::Spalling));
+        disturbance.into_iter().chain(ripple)
     }
 
     /// Whether a ranking of the causes is needed: the disturbance deviates, or has.
@@ -88,21 +99,21 @@ impl Slow {
     /// movement.
     pub(super) fn tell(
         &mut self,
-        plan: &AxisPlan,
+        bases: &Bases,
         t: &Thresholds,
         at: &Occasion,
         told: Option<(Ranking, bool)>,
         out: &mut Outbox,
     ) {
         if let Some((ranking, speaks)) = told {
-            self.tell_disturbance(plan, t, at, (&ranking, speaks), out);
+            self.tell_disturbance(bases, t, at, (&ranking, speaks), out);
         }
-        self.tell_ripple(plan, t, at, out);
+        self.tell_ripple(bases, t, at, out);
     }
 
     fn tell_disturbance(
         &mut self,
-        plan: &AxisPlan,
+        bases: &Bases,
         t: &Thresholds,
         at: &Occasion,
         (ranking, speaks): (&Ranking, bool),
@@ -127,7 +138,7 @@ impl Slow {
             _ => return,
         };
         self.told = (state != EventState::Cleared).then_some(told);
-        let healthy_a = plan.slow.disturbance[worst as usize].map_or(0.0, |b| b.mean_a);
+        let healthy_a = bases.disturbance[worst as usize].map_or(0.0, |b| b.mean_a);
         out.push(Event {
             causes: (state != EventState::Cleared).then_some(*ranking),
             ..at.event(
@@ -143,7 +154,7 @@ impl Slow {
         });
     }
 
-    fn tell_ripple(&mut self, plan: &AxisPlan, t: &Thresholds, at: &Occasion, out: &mut Outbox) {
+    fn tell_ripple(&mut self, bases: &Bases, t: &Thresholds, at: &Occasion, out: &mut Outbox) {
         let worst = usize::from(self.ripple[1].up > self.ripple[0].up);
         let evidence = self.ripple[worst].up;
         let state = match self.rippling {
@@ -166,7 +177,7 @@ impl Slow {
                 Detector::Cusum,
                 Severity::Warning,
                 self.last[worst].ripple_a,
-                plan.slow.ripple[worst].map_or(0.0, |b| b.mean_a),
+                bases.ripple[worst].map_or(0.0, |b| b.mean_a),
                 Regime::ConstantSpeed,
                 Cause::Spalling,
             )

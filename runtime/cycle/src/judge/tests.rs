@@ -1,10 +1,12 @@
 //! Life of a deviation: raised once, cleared once, held back where it must be.
 
 use super::*;
+use crate::event::Source;
 use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS, SlowPlan};
 use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
+use twinstep_models::sample::{Context, CycleStamp};
 
 const STILL: Statistics = Statistics {
     window: 0.0,

@@ -126,4 +126,10 @@ impl<'a> Sections<'a> {
         let (section, lane) = self.section(n / LANES)?;
         section.health.get(lane * LANES + n % LANES)
     }
+
+    /// Health of axis `n`.
+    pub fn health_mut(&mut self, n: usize) -> Option<&mut AxisHealth> {
+        let (section, lane) = self.section_mut(n / LANES)?;
+        section.health.get_mut(lane * LANES + n % LANES)
+    }
 }

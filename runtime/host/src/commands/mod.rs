@@ -48,6 +48,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Inject(args) => steer::inject(args, output),
         Command::Reset(args) => steer::reset(args, output),
         Command::Arm(args) => steer::arm(args, output),
+        Command::Baseline(args) => steer::baseline(args, output),
         Command::Doctor(args) => doctor::run(args, output),
         Command::Gateway(args) => crate::gateway::run(args, output),
         Command::Token(args) => token::run(args, output),

@@ -1,10 +1,11 @@
-//! `twinstep inject`, `reset` and `arm`: what a running instance is told.
+//! `twinstep inject`, `reset`, `arm` and `baseline`: what a running instance is told.
 
-use crate::cli::{InjectArgs, RunningArgs};
+use crate::cli::{BaselineArgs, InjectArgs, RunningArgs};
 use crate::control::client::Client;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use serde_json::{Value, json};
+use twinstep_cycle::judge::RENEWAL_MOVEMENTS;
 
 /// Injects faults into a running simulated machine, or takes them back.
 ///
@@ -51,6 +52,22 @@ pub fn arm(args: &RunningArgs, output: &Output) -> Result<Exit, HostError> {
         "armed: drives are being enabled, the machine moves",
         output,
     );
+    Ok(Exit::Fine)
+}
+
+/// Has a running instance learn anew what is healthy of an axis.
+///
+/// # Errors
+/// [`HostError`]: nothing runs, or it has no such axis.
+pub fn baseline(args: &BaselineArgs, output: &Output) -> Result<Exit, HostError> {
+    let mut client = Client::connect(args.running.control.as_deref())?;
+    let answer = client.ask(json!({"request": "baseline", "source": args.source}))?;
+    let text = format!(
+        "the next {RENEWAL_MOVEMENTS} movements of {} are its healthy ones; its slow figures are not judged before. This holds for this run: \
+         calibrate from a recording to keep it",
+        args.source
+    );
+    told(&answer, &text, output);
     Ok(Exit::Fine)
 }
 

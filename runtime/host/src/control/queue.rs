@@ -28,6 +28,8 @@ pub enum Command {
     Inject(Box<Fault>),
     /// Takes back the faults that last or wait.
     ClearFaults,
+    /// Has the baseline of an axis learnt anew: its number in the plan.
+    Baseline(usize),
     /// Fills a status in.
     Status(Box<StatusBuffer>),
     /// Copies what is tracked.
@@ -50,6 +52,8 @@ pub enum Refusal {
     NoOutputs,
     /// The bus is not simulated.
     NotSimulated,
+    /// The models of the axis are not at hand in this cycle.
+    Busy,
 }
 
 /// What became of a command.

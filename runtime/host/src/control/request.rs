@@ -46,6 +46,7 @@ pub(super) enum Wish {
     Arm,
     Inject(Vec<String>),
     Clear,
+    Baseline(String),
     Events(Start),
     Curve { source: String, stroke: Option<u64> },
 }
@@ -61,6 +62,7 @@ impl Wish {
             Self::Arm => "arm",
             Self::Inject(_) => "inject",
             Self::Clear => "clear",
+            Self::Baseline(_) => "baseline",
             Self::Events(_) => "events",
             Self::Curve { .. } => "curve",
         }
@@ -68,7 +70,7 @@ impl Wish {
 }
 
 /// All words, for messages.
-const WORDS: &str = "status, budget, save, reset, arm, inject, clear, events, curve";
+const WORDS: &str = "status, budget, save, reset, arm, inject, clear, baseline, events, curve";
 
 /// Why a line is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +137,7 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
         "arm" => Wish::Arm,
         "inject" => Wish::Inject(faults(object.remove("faults"))?),
         "clear" => Wish::Clear,
+        "baseline" => Wish::Baseline(source(object.remove("source"))?),
         "events" => Wish::Events(start(object.remove("since"), object.remove("last"))?),
         "curve" => curve(object.remove("source"), object.remove("stroke"))?,
         _ => {
@@ -153,6 +156,17 @@ fn wish(mut object: Map<String, Value>) -> Result<Wish, Wrong> {
         ));
     }
     Ok(wish)
+}
+
+/// Reads `"source": "lift"`.
+fn source(source: Option<Value>) -> Result<String, Wrong> {
+    match source {
+        Some(Value::String(source)) => Ok(source),
+        _ => Err(Wrong::new(
+            "`source` is missing or no text",
+            "name the axis or press that was repaired: \"source\":\"lift\"",
+        )),
+    }
 }
 
 /// Reads `"set": {"predict": "50us", "wake": null}`.
@@ -310,7 +324,7 @@ mod tests {
             let extra = match word {
                 "budget" => r#","set":{}"#,
                 "inject" => r#","faults":["x"]"#,
-                "curve" => r#","source":"press""#,
+                "curve" | "baseline" => r#","source":"press""#,
                 _ => "",
             };
             assert_eq!(

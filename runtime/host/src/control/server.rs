@@ -240,7 +240,27 @@ impl Worker {
                 "a tap and a recording have none; arm the master that owns the bus",
             ),
             Refusal::NotSimulated => self.not_simulated(),
+            Refusal::Busy => Wrong::new(
+                "the models of this axis are with a worker that is late",
+                "try again",
+            ),
         }
+    }
+
+    /// The command for the axis or press called `source`.
+    fn baseline(&self, source: &str) -> Result<Command, Wrong> {
+        let machine = &self.setting.machine;
+        let axes = machine.axes.iter().map(|axis| axis.name.as_str());
+        let presses = machine.presses.iter().map(|press| press.axis.name.as_str());
+        let names: Vec<_> = axes.chain(presses).collect();
+        let found = names.iter().position(|name| *name == source);
+        found.map(Command::Baseline).ok_or_else(|| {
+            let shown: String = source.chars().take(32).collect();
+            Wrong::new(
+                format!("no axis or press is called '{}'", shown.escape_default()),
+                format!("they are: {}", names.join(", ")),
+            )
+        })
     }
 
     fn not_simulated(&self) -> Wrong {
@@ -417,6 +437,7 @@ impl Worker {
                 let command = |&(row, budget_ns): &_| Command::SetBudget { row, budget_ns };
                 budgets.iter().map(command).collect()
             }
+            Wish::Baseline(source) => VecDeque::from([self.baseline(source)?]),
             Wish::Inject(faults) => {
                 if !self.setting.identity.simulated {
                     return Err(self.not_simulated());

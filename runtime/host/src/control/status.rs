@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use twinstep_config::machine::MAX_SUBDEVICES;
 use twinstep_cycle::event::Source;
+use twinstep_cycle::judge::RENEWAL_MOVEMENTS;
 use twinstep_drivers::bus::BusCounters;
 
 /// What the cycle fills in. Made once with room for everything; it travels between the two threads.
@@ -309,6 +310,18 @@ pub struct AxisLine {
     pub confidence: Option<f64>,
     /// Deviations of it were judged in this cycle.
     pub judged: bool,
+    /// A new baseline after a repair; absent where it is the calibrated one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub new_baseline: Option<NewBaselineLine>,
+}
+
+/// How far a new baseline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewBaselineLine {
+    /// Movements seen, the fewest of its figures.
+    pub movements: u32,
+    /// Movements that make it; slow figures are not judged before.
+    pub of: u32,
 }
 
 /// One station; pressures are none where they were not measured in this cycle.
@@ -462,6 +475,10 @@ fn axis_line(name: &str, axis: &LiveAxis) -> AxisLine {
         regime: axis.valid.then(|| axis.regime.name().to_owned()),
         confidence: known(axis.confidence),
         judged: axis.judged,
+        new_baseline: axis.renewal.map(|movements| NewBaselineLine {
+            movements,
+            of: RENEWAL_MOVEMENTS,
+        }),
     }
 }
 

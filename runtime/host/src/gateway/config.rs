@@ -2,6 +2,7 @@
 //!
 //! One optional section a sink. Unknown keys are refused, with their line.
 
+use super::opcua::OpcuaConfig;
 use super::web::WebConfig;
 use crate::error::{HostError, read_text};
 use serde::Deserialize;
@@ -16,6 +17,8 @@ const MAX_BYTES: usize = 1 << 20;
 pub struct GatewayConfig {
     /// The page and its interface.
     pub web: WebConfig,
+    /// The OPC UA server; none without the section.
+    pub opcua: Option<OpcuaConfig>,
 }
 
 impl GatewayConfig {

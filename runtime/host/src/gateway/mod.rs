@@ -13,6 +13,7 @@ pub mod find;
 pub mod journal;
 pub mod live;
 pub mod metrics;
+pub mod opcua;
 mod service;
 pub mod sinks;
 pub mod web;
@@ -47,6 +48,9 @@ pub fn run(args: &GatewayArgs, output: &Output) -> Result<Exit, HostError> {
     if let Some(address) = args.listen {
         config.web.listen = address;
         config.web.strict = true;
+    }
+    if let Some(opcua) = &config.opcua {
+        opcua.check()?;
     }
     let (target, folder) = find::resolve(args.control.as_deref(), args.state.as_deref())?;
     let book = Book::open(args.book.as_deref().unwrap_or(&folder))?;
@@ -96,6 +100,9 @@ async fn serve(
     let post = web::serve::Post::take(&config.web).await?;
     let mut sinks = tokio::task::JoinSet::new();
     sinks.spawn(web::run(context.clone(), post));
+    if let Some(config) = config.opcua {
+        sinks.spawn(opcua::run(context.clone(), config));
+    }
     let told = tokio::spawn(service::attend(context.clone()));
 
     let outcome = tokio::select! {

@@ -86,6 +86,13 @@ impl<B: Attached> Runner<'_, B> {
                     Answer::Refused(Refusal::NotSimulated)
                 }
             }
+            Command::Baseline(n) => {
+                if self.pipeline.renew(n) {
+                    Answer::Done
+                } else {
+                    Answer::Refused(Refusal::Busy)
+                }
+            }
             Command::Status(mut buffer) => {
                 // There is one buffer, so that none is being filled.
                 buffer.clear();
@@ -230,6 +237,7 @@ impl<B: Attached> Runner<'_, B> {
                 .map_or(Regime::Settling, |(_, _, regime)| regime),
             confidence: widening.map_or(0.0, |w| 1.0 / w),
             judged: self.pipeline.judged(n),
+            renewal: self.pipeline.renewal_seen(n),
         }
     }
 }

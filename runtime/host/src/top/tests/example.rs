@@ -55,6 +55,7 @@ pub fn axis(name: &str, sigma: f64) -> AxisLine {
         residual_sigma: Some(sigma),
         regime: Some("constant_speed".to_owned()),
         confidence: Some(1.0),
+        new_baseline: None,
         judged: true,
     }
 }
@@ -125,6 +126,7 @@ pub fn status() -> Box<StatusLine> {
         residual_sigma: None,
         regime: None,
         confidence: None,
+        new_baseline: None,
         judged: false,
     };
     let rows: Vec<_> = Row::all().map(|kind| row(kind.name())).collect();

@@ -1,0 +1,369 @@
+//! The server: how it is set up, and the loop that keeps its address space like the machine.
+
+use super::OpcuaConfig;
+use super::alarms::Board;
+use super::condition::{Condition, ONE_SHOT};
+use super::fields;
+use super::methods::{CoreBuilder, CoreManager, Operator};
+use super::nodes::{NAMESPACE, Nodes};
+use super::pki::Pki;
+use super::quantities::Look;
+use super::space::Space;
+use super::users::Users;
+use crate::clock::utc_ns;
+use crate::error::HostError;
+use crate::gateway::context::Context;
+use crate::gateway::sinks::SinkState;
+use crate::gateway::web::auth::Door;
+use opcua::crypto::SecurityPolicy;
+use opcua::nodes::{DefaultTypeTree, Event};
+use opcua::server::diagnostics::{DiagnosticsNodeManagerBuilder, NamespaceMetadata};
+use opcua::server::node_manager::memory::{
+    InMemoryNodeManagerBuilder, SimpleNodeManager, simple_node_manager,
+};
+use opcua::server::{
+    ANONYMOUS_USER_TOKEN_ID, Limits, Server, ServerBuilder, ServerEndpoint, ServerHandle,
+    SubscriptionLimits,
+};
+use opcua::types::{
+    BuildInfo, DateTime, MessageSecurityMode, NodeClass, NodeId, ObjectTypeId, QualifiedName,
+    VariableId, Variant,
+};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Sessions at a time.
+const MAX_SESSIONS: usize = 32;
+/// Subscriptions of a session.
+const MAX_SUBSCRIPTIONS: usize = 8;
+/// Monitored items of a subscription.
+const MAX_ITEMS: usize = 2000;
+/// Values and events that wait in one of them; of more the oldest go, or the newest, as the client asked for.
+const MAX_QUEUE: usize = 256;
+/// Longest message (bytes).
+const MAX_MESSAGE: usize = 1 << 20;
+/// How long a connection may take to say hello (s).
+const HELLO_S: u32 = 5;
+/// How often certificates, shelves that have ended and sessions are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Serves until the gateway is to end.
+///
+/// # Errors
+/// [`HostError::Usage`] when the configuration cannot be served; [`HostError::Machine`] when the server fails.
+pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError> {
+    config.check()?;
+    let door = config.tokens.as_deref().map(Door::from_file).transpose()?;
+    let listener = TcpListener::bind(config.listen).await;
+    let (listener, address) = listener
+        .and_then(|listener| {
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        })
+        .map_err(|error| {
+            HostError::usage(
+                format!("OPC UA cannot be served at {}: {error}", config.listen),
+                "another server may have the port: give [opcua] another `listen`",
+            )
+        })?;
+    let host = config.host.clone().unwrap_or_else(|| host_of(address));
+    // The name that certificates carry: the same as long as the computer keeps its own.
+    let uri = format!("urn:{}:twinstep", this_computer());
+    let (state, place) = (context.book.folder().to_owned(), host.clone());
+    let made = uri.clone();
+    let pki = tokio::task::spawn_blocking(move || Pki::open(&state, &made, &place)).await;
+    let mut pki =
+        pki.unwrap_or_else(|_| Err(HostError::machine("no certificate was made", "try again")))?;
+    let board = Board::default();
+    let operator = Operator {
+        desk: context.desk.clone(),
+        book: context.book.clone(),
+        board: board.clone(),
+    };
+    let users = Users::new(door, config.insecure);
+    let builder = builder(&config, &pki, &uri, &host, address.port());
+    let (server, handle) = build(builder, users, operator)?;
+    let managers = handle.node_managers();
+    let (Some(ours), Some(core), Some(namespace)) = (
+        managers.get_of_type::<SimpleNodeManager>(),
+        managers.get_of_type::<CoreManager>(),
+        handle.get_namespace_index(NAMESPACE),
+    ) else {
+        return Err(HostError::machine(
+            "the OPC UA server has lost its nodes",
+            "report it",
+        ));
+    };
+    let nodes = Nodes::new(namespace);
+    name_fields(&mut handle.type_tree().write(), &nodes);
+    let mut keeper = Keeper {
+        space: Space::new(nodes, ours, core, Arc::clone(handle.subscriptions())),
+        board,
+        callable: BTreeSet::new(),
+        sink: context.sinks.register("opcua"),
+        handle: handle.clone(),
+        context,
+    };
+    keeper.announce(&format!("opc.tcp://{host}:{}/", address.port()));
+    let mut served = tokio::spawn(server.run_with(listener));
+    let outcome = tokio::select! {
+        ended = &mut served => Err(HostError::machine(
+            match ended {
+                Ok(Err(error)) => format!("the OPC UA server ended: {error}"),
+                _ => "the OPC UA server ended".to_owned(),
+            },
+            "start the gateway again",
+        )),
+        () = keeper.keep(&mut pki) => Ok(()),
+    };
+    handle.cancel();
+    if outcome.is_ok() {
+        // Clients are told; those that do not listen are cut off.
+        let _ = tokio::time::timeout(Duration::from_millis(500), served).await;
+    }
+    outcome
+}
+
+fn this_computer() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+fn host_of(address: SocketAddr) -> String {
+    let ip = address.ip();
+    if ip.is_unspecified() {
+        this_computer()
+    } else if ip.is_ipv6() {
+        format!("[{ip}]")
+    } else {
+        ip.to_string()
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        max_sessions: MAX_SESSIONS,
+        max_message_size: MAX_MESSAGE,
+        max_chunk_count: 64,
+        max_browse_continuation_points: 100,
+        subscriptions: SubscriptionLimits {
+            max_subscriptions_per_session: MAX_SUBSCRIPTIONS,
+            max_monitored_items_per_sub: MAX_ITEMS,
+            max_monitored_item_queue_size: MAX_QUEUE,
+            max_notifications_per_publish: 1000,
+            ..SubscriptionLimits::default()
+        },
+        ..Limits::default()
+    }
+}
+
+fn builder(config: &OpcuaConfig, pki: &Pki, uri: &str, host: &str, port: u16) -> ServerBuilder {
+    let secret = MessageSecurityMode::SignAndEncrypt;
+    let version = env!("CARGO_PKG_VERSION");
+    let mut builder = ServerBuilder::new()
+        .without_node_managers()
+        .application_name("twinstep")
+        .application_uri(uri)
+        .product_uri("urn:twinstep")
+        .build_info(BuildInfo {
+            product_uri: "urn:twinstep".into(),
+            manufacturer_name: "twinstep".into(),
+            product_name: "twinstep gateway".into(),
+            software_version: version.into(),
+            build_number: version.into(),
+            build_date: DateTime::null(),
+        })
+        .host(host)
+        .port(port)
+        .hello_timeout(HELLO_S)
+        .discovery_urls(vec![format!("opc.tcp://{host}:{port}/")])
+        .pki_dir(&pki.folder)
+        .certificate_path(pki.certificate())
+        .private_key_path(pki.key())
+        .limits(limits())
+        .diagnostics_enabled(true)
+        .max_session_timeout_ms(60_000)
+        .add_endpoint(
+            "aes256",
+            ServerEndpoint::new("/", SecurityPolicy::Aes256Sha256RsaPss, secret, &[]),
+        )
+        .add_endpoint(
+            "basic256",
+            ServerEndpoint::new("/", SecurityPolicy::Basic256Sha256, secret, &[]),
+        );
+    if config.insecure {
+        let anonymous = [ANONYMOUS_USER_TOKEN_ID.to_owned()];
+        builder = builder.add_endpoint("none", ServerEndpoint::new_none("/", &anonymous));
+    }
+    builder
+}
+
+fn build(
+    builder: ServerBuilder,
+    users: Users,
+    operator: Operator,
+) -> Result<(Server, ServerHandle), HostError> {
+    let namespace = NamespaceMetadata {
+        namespace_uri: NAMESPACE.to_owned(),
+        ..NamespaceMetadata::default()
+    };
+    builder
+        .with_node_manager(InMemoryNodeManagerBuilder::new(CoreBuilder(operator)))
+        .with_node_manager(DiagnosticsNodeManagerBuilder)
+        .with_node_manager(simple_node_manager(namespace, "twinstep"))
+        .with_authenticator(Arc::new(users))
+        .build()
+        .map_err(|error| {
+            HostError::usage(
+                format!("OPC UA cannot be served: {error}"),
+                "docs/opcua.md describes [opcua]",
+            )
+        })
+}
+
+/// The library knows a field of an event only at the type that declares it, and no ConditionId. Clients may ask for a field at
+/// every type below that one (OPC 10000-4, SimpleAttributeOperand), and do.
+fn name_fields(types: &mut DefaultTypeTree, nodes: &Nodes) {
+    let chain = [
+        NodeId::from(ObjectTypeId::ConditionType),
+        ObjectTypeId::AcknowledgeableConditionType.into(),
+        ObjectTypeId::AlarmConditionType.into(),
+        ObjectTypeId::LimitAlarmType.into(),
+        ObjectTypeId::ExclusiveLimitAlarmType.into(),
+        ObjectTypeId::ExclusiveDeviationAlarmType.into(),
+        nodes.event_type(),
+    ];
+    for (n, kind) in chain.iter().enumerate() {
+        // What stands here is no node: it only has to be unlike every other.
+        types.add_type_property(&nodes.at(&format!("{n}")), kind, &[], NodeClass::Object);
+        for field in fields::all() {
+            let own = fields::OWN.iter().any(|own| own.path == field.path);
+            let namespace = if own { nodes.namespace() } else { 0 };
+            let path: Vec<_> = (field.path.split('/'))
+                .map(|name| QualifiedName::new(namespace, name))
+                .collect();
+            let path: Vec<_> = path.iter().collect();
+            let name = nodes.at(&format!("{n}/{}", field.path));
+            types.add_type_property(&name, kind, &path, NodeClass::Variable);
+        }
+    }
+}
+
+/// Keeps the address space like the machine, and tells of alarms.
+struct Keeper {
+    space: Space,
+    board: Board,
+    callable: BTreeSet<String>,
+    sink: Arc<SinkState>,
+    handle: ServerHandle,
+    context: Context,
+}
+
+impl Keeper {
+    fn announce(&self, url: &str) {
+        let output = &self.context.output;
+        if output.json() {
+            output.json_line(&json!({"type": "listening", "sink": "opcua", "url": url}));
+        } else {
+            output.line(&format!("opcua: {url}"));
+        }
+    }
+
+    async fn keep(&mut self, pki: &mut Pki) {
+        let mut live = self.context.live.clone();
+        let mut changes = self.context.desk.changes();
+        let news = Arc::clone(&self.board.news);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let gone = self.context.clone();
+        let stopped = gone.stopped();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => return,
+                Ok(()) = live.changed() => self.show(),
+                Ok(()) = changes.changed() => self.tell(),
+                () = news.notified() => self.tell(),
+                _ = look.tick() => {
+                    self.tell();
+                    self.look(pki);
+                }
+                else => return,
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let moment = self.context.live.borrow().clone();
+        let last = *self.context.journal.last().borrow();
+        let sinks = self.context.sinks.lines(last);
+        self.space.show(moment.status.as_deref().map(|status| Look {
+            status,
+            sinks: &sinks,
+        }));
+    }
+
+    /// Tells of what has changed with the alarms.
+    fn tell(&mut self) {
+        let desk = &self.context.desk;
+        let (alarms, shelves) = (desk.alarms(), desk.shelves());
+        // A shelf for one time ends with the alarm.
+        for shelf in shelves.iter().filter(|shelf| shelf.comment == ONE_SHOT) {
+            let stands = alarms.iter().any(|alarm| {
+                alarm.active
+                    && alarm.event.source == shelf.source
+                    && alarm.event.channel == shelf.channel
+            });
+            if !stands && let Err(error) = desk.unshelve(&shelf.source, &shelf.channel, &shelf.who)
+            {
+                self.trouble(&error.in_a_line());
+            }
+        }
+        let seen = desk.seen();
+        let book = &self.context.book;
+        let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, utc_ns());
+        for condition in &told {
+            let name = Condition::name(&condition.alarm);
+            if self.callable.insert(name) {
+                self.space.allow_methods(&condition.id, &self.space.nodes);
+            }
+            self.space.show_condition(condition);
+        }
+        let machine = self.space.nodes.machine();
+        let events = told
+            .iter()
+            .map(|condition| (condition as &dyn Event, &machine));
+        self.handle.subscriptions().notify_events(events);
+        self.sink
+            .sent
+            .fetch_add(told.len() as u64, Ordering::Relaxed);
+        self.sink.cursor.store(seen, Ordering::Relaxed);
+    }
+
+    fn look(&mut self, pki: &mut Pki) {
+        for path in pki.sweep() {
+            let trusted = pki.folder.join("trusted");
+            self.trouble(&format!(
+                "an OPC UA client is not known, and was refused; `mv '{}' '{}'` lets it in",
+                path.display(),
+                trusted.display()
+            ));
+        }
+        let sessions =
+            VariableId::Server_ServerDiagnostics_ServerDiagnosticsSummary_CurrentSessionCount;
+        let count = (self.handle.info().diagnostics.get(sessions)).and_then(|value| value.value);
+        let connected = matches!(count, Some(Variant::UInt32(count)) if count > 0);
+        self.sink.connected.store(connected, Ordering::Relaxed);
+    }
+
+    fn trouble(&self, text: &str) {
+        if self.sink.set_trouble(Some(text)) {
+            self.context.output.note(text);
+        }
+    }
+}

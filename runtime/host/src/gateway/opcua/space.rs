@@ -1,0 +1,291 @@
+//! The address space: what stands in it, and how the status of the instance gets there.
+//!
+//! The components of the machine are made when the first status comes, and anew when a later one is of another machine.
+
+use super::fields;
+use super::maker::{Maker, Watched};
+use super::methods::CoreManager;
+use super::nodes::Nodes;
+use super::quantities::{AXIS, CYCLE, Look, ROW, SINK, STATION, STROKE};
+use opcua::nodes::{
+    EventNotifier, ObjectBuilder, ObjectTypeBuilder, ReferenceDirection, VariableBuilder,
+};
+use opcua::server::SubscriptionCache;
+use opcua::server::node_manager::memory::SimpleNodeManager;
+use opcua::types::{
+    DataTypeId, DataValue, DateTime, LocalizedText, NodeId, ObjectId, ObjectTypeId, QualifiedName,
+    ReferenceTypeId, StatusCode, VariableTypeId, Variant,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Names that say which nodes there are.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Shape {
+    machine: String,
+    version: String,
+    plan: String,
+    axes: Vec<String>,
+    presses: BTreeSet<String>,
+    stations: Vec<String>,
+    rows: Vec<String>,
+    sinks: Vec<&'static str>,
+}
+
+impl Shape {
+    fn of(look: Look<'_>) -> Self {
+        let status = look.status;
+        Self {
+            machine: status.identity.machine.clone(),
+            version: status.identity.version.clone(),
+            plan: status.identity.plan.clone(),
+            axes: status.axes.iter().map(|axis| axis.name.clone()).collect(),
+            presses: (status.strokes.iter())
+                .map(|stroke| stroke.source.clone())
+                .collect(),
+            stations: status.stations.iter().map(|s| s.name.clone()).collect(),
+            rows: status.rows().map(|row| row.name.clone()).collect(),
+            sinks: look.sinks.iter().map(|sink| sink.name).collect(),
+        }
+    }
+}
+
+/// See the module.
+pub struct Space {
+    /// Names of its nodes.
+    pub nodes: Nodes,
+    /// The manager of our nodes.
+    pub ours: Arc<SimpleNodeManager>,
+    /// The manager of the standard's.
+    pub core: Arc<CoreManager>,
+    /// Who listens.
+    pub subscriptions: Arc<SubscriptionCache>,
+    /// Conditions with nodes of their own.
+    pub conditions: usize,
+    shape: Option<Shape>,
+    made: Vec<NodeId>,
+    watched: Vec<Watched>,
+    answers: bool,
+}
+
+impl Space {
+    /// A space with types and folders, and no machine yet.
+    pub fn new(
+        nodes: Nodes,
+        ours: Arc<SimpleNodeManager>,
+        core: Arc<CoreManager>,
+        subscriptions: Arc<SubscriptionCache>,
+    ) -> Self {
+        let space = Self {
+            nodes,
+            ours,
+            core,
+            subscriptions,
+            shape: None,
+            made: Vec::new(),
+            watched: Vec::new(),
+            conditions: 0,
+            answers: false,
+        };
+        space.put_types();
+        space
+    }
+
+    fn put_types(&self) {
+        let nodes = &self.nodes;
+        let mut space = self.ours.address_space().write();
+        let event_type = nodes.event_type();
+        let name = QualifiedName::new(nodes.namespace(), "TwinDeviationAlarmType");
+        ObjectTypeBuilder::new(&event_type, name, "TwinDeviationAlarmType")
+            .description("Measurement and prediction of the twin differ")
+            .subtype_of(ObjectTypeId::ExclusiveDeviationAlarmType)
+            .insert(&mut *space);
+        for field in fields::OWN {
+            let id = nodes.at(&format!("TwinDeviationAlarmType/{}", field.path));
+            VariableBuilder::new(
+                &id,
+                QualifiedName::new(nodes.namespace(), field.path),
+                field.path,
+            )
+            .property_of(event_type.clone())
+            .has_type_definition(VariableTypeId::PropertyType)
+            .has_modelling_rule(ObjectId::ModellingRule_Mandatory)
+            .data_type(field.data_type)
+            .insert(&mut *space);
+        }
+        ObjectBuilder::new(
+            &nodes.machines(),
+            QualifiedName::new(nodes.namespace(), "Machines"),
+            "Machines",
+        )
+        .is_folder()
+        .organized_by(ObjectId::ObjectsFolder)
+        .insert(&mut *space);
+        ObjectBuilder::new(
+            &nodes.alarms(),
+            QualifiedName::new(nodes.namespace(), "Alarms"),
+            "Alarms",
+        )
+        .is_folder()
+        .insert(&mut *space);
+        // Who browses down from the server finds who tells of events.
+        space.insert_reference(
+            &ObjectId::Server.into(),
+            &nodes.machine(),
+            ReferenceTypeId::HasNotifier,
+        );
+    }
+
+    /// Shows this status; none where nobody answers.
+    pub fn show(&mut self, look: Option<Look<'_>>) {
+        let Some(look) = look else {
+            if std::mem::replace(&mut self.answers, false) {
+                self.set(|_| None, StatusCode::BadNoCommunication);
+            }
+            return;
+        };
+        self.answers = true;
+        let shape = Shape::of(look);
+        if self.shape.as_ref() != Some(&shape) {
+            self.make(shape, look);
+        }
+        self.set(|watched| (watched.read)(look), StatusCode::BadNoData);
+    }
+
+    /// Writes all variables; those without a value get `without`.
+    fn set(&self, value: impl Fn(&Watched) -> Option<Variant>, without: StatusCode) {
+        let now = DateTime::now();
+        let values = self.watched.iter().map(|watched| {
+            let value = match value(watched) {
+                Some(value) => DataValue::new_at(value, now),
+                None => DataValue::new_at_status(Variant::Empty, now, without),
+            };
+            (&watched.id, None, value)
+        });
+        // The nodes were made with the list.
+        let _ = self.ours.set_values(&self.subscriptions, values);
+    }
+
+    fn make(&mut self, shape: Shape, look: Look<'_>) {
+        let identity = &look.status.identity;
+        let mut space = self.ours.address_space().write();
+        for id in self.made.drain(..).rev() {
+            space.delete(&id, true);
+        }
+        self.nodes.axes = shape.axes.iter().cloned().collect();
+        self.nodes.stations = shape.stations.iter().cloned().collect();
+        let machine = self.nodes.machine();
+        ObjectBuilder::new(
+            &machine,
+            QualifiedName::new(self.nodes.namespace(), shape.machine.as_str()),
+            shape.machine.as_str(),
+        )
+        .event_notifier(EventNotifier::SUBSCRIBE_TO_EVENTS)
+        .organized_by(self.nodes.machines())
+        .has_type_definition(ObjectTypeId::BaseObjectType)
+        .reference(
+            ObjectId::Server,
+            ReferenceTypeId::HasNotifier,
+            ReferenceDirection::Inverse,
+        )
+        .has_component(self.nodes.alarms())
+        .insert(&mut *space);
+        let mut maker = Maker {
+            space: &mut space,
+            nodes: &self.nodes,
+            made: vec![machine.clone()],
+            watched: Vec::new(),
+        };
+        let card = maker.object(
+            "Machine/Identification",
+            &machine,
+            "Identification",
+            ObjectTypeId::FolderType,
+        );
+        let name = LocalizedText::new("", &identity.machine);
+        for (property, data_type, value) in [
+            (
+                "ComponentName",
+                DataTypeId::LocalizedText,
+                Variant::from(name),
+            ),
+            (
+                "SoftwareRevision",
+                DataTypeId::String,
+                identity.version.as_str().into(),
+            ),
+            (
+                "PlanHash",
+                DataTypeId::String,
+                identity.plan.as_str().into(),
+            ),
+            ("Simulated", DataTypeId::Boolean, identity.simulated.into()),
+        ] {
+            maker.property(&card, "Machine/Identification", property, data_type, value);
+        }
+        let components = maker.object(
+            "Machine/Components",
+            &machine,
+            "Components",
+            ObjectTypeId::FolderType,
+        );
+        for (n, axis) in shape.axes.iter().enumerate() {
+            let path = format!("Machine/Components/{axis}");
+            let id = maker.object(&path, &components, axis, ObjectTypeId::BaseObjectType);
+            maker
+                .space
+                .insert_reference(&machine, &id, ReferenceTypeId::HasEventSource);
+            maker.group(&id, &path, AXIS, move |look| look.status.axes.get(n));
+            if let Some(press) = shape.presses.get(axis).cloned() {
+                let path = format!("{path}/LastStroke");
+                let kind = ObjectTypeId::BaseObjectType;
+                let id = maker.object(&path, &id, "LastStroke", kind);
+                maker.group(&id, &path, STROKE, move |look: Look<'_>| {
+                    let mut strokes = look.status.strokes.iter();
+                    strokes.rfind(|stroke| stroke.source == press)
+                });
+            }
+        }
+        for (n, station) in shape.stations.iter().enumerate() {
+            let path = format!("Machine/Components/{station}");
+            let id = maker.object(&path, &components, station, ObjectTypeId::BaseObjectType);
+            maker
+                .space
+                .insert_reference(&machine, &id, ReferenceTypeId::HasEventSource);
+            maker.group(&id, &path, STATION, move |look| look.status.stations.get(n));
+        }
+        let monitoring = maker.object(
+            "Machine/Monitoring",
+            &machine,
+            "Monitoring",
+            ObjectTypeId::FolderType,
+        );
+        maker.group(&monitoring, "Machine/Monitoring", CYCLE, |look| {
+            Some(look.status)
+        });
+        let rows = maker.object(
+            "Machine/Monitoring/Phases",
+            &monitoring,
+            "Phases",
+            ObjectTypeId::FolderType,
+        );
+        for (n, row) in shape.rows.iter().enumerate() {
+            let path = format!("Machine/Monitoring/Phases/{row}");
+            let id = maker.object(&path, &rows, row, ObjectTypeId::BaseObjectType);
+            maker.group(&id, &path, ROW, move |look| look.status.rows().nth(n));
+        }
+        let sinks = maker.object(
+            "Machine/Monitoring/Sinks",
+            &monitoring,
+            "Sinks",
+            ObjectTypeId::FolderType,
+        );
+        for (n, sink) in shape.sinks.iter().enumerate() {
+            let path = format!("Machine/Monitoring/Sinks/{sink}");
+            let id = maker.object(&path, &sinks, sink, ObjectTypeId::BaseObjectType);
+            maker.group(&id, &path, SINK, move |look| look.sinks.get(n));
+        }
+        (self.made, self.watched) = (maker.made, maker.watched);
+        self.shape = Some(shape);
+    }
+}

@@ -1,0 +1,178 @@
+//! Who may come in over OPC UA: the names and tokens that the page knows too.
+
+use crate::clock::monotonic_ns;
+use crate::gateway::web::auth::{Door, Role, Who};
+use async_trait::async_trait;
+use opcua::server::ServerEndpoint;
+use opcua::server::authenticator::{
+    AuthManager, CoreServerPermissions, Password, UserToken, user_pass_security_policy_id,
+};
+use opcua::types::{
+    Error, MessageSecurityMode, MethodId, NodeId, StatusCode, UAString, UserTokenPolicy,
+    UserTokenType,
+};
+
+/// Methods that whoever looks may call: they change nothing.
+const HARMLESS: [MethodId; 4] = [
+    MethodId::ConditionType_ConditionRefresh,
+    MethodId::ConditionType_ConditionRefresh2,
+    MethodId::Server_GetMonitoredItems,
+    MethodId::Server_ResendData,
+];
+
+/// See the module.
+pub struct Users {
+    door: Option<Door>,
+    anonymous: bool,
+}
+
+impl Users {
+    /// Those of `door`, and with `anonymous` whoever asks without encryption.
+    pub fn new(door: Option<Door>, anonymous: bool) -> Self {
+        Self { door, anonymous }
+    }
+}
+
+/// The library keeps a text for every session; ours holds the role, so that it need not be looked up.
+fn token_of(who: &Who) -> UserToken {
+    UserToken(format!("{}:{}", who.role, who.name))
+}
+
+/// Who has this token.
+pub fn who_has(token: &UserToken) -> Who {
+    let (role, name) = token.0.split_once(':').unwrap_or(("", "anonymous"));
+    let role = match role {
+        "admin" => Role::Admin,
+        "tuner" => Role::Tuner,
+        _ => Role::Viewer,
+    };
+    Who {
+        name: name.to_owned(),
+        role,
+    }
+}
+
+fn is_open(endpoint: &ServerEndpoint) -> bool {
+    endpoint.message_security_mode() == MessageSecurityMode::None
+}
+
+#[async_trait]
+impl AuthManager for Users {
+    async fn authenticate_anonymous_token(&self, endpoint: &ServerEndpoint) -> Result<(), Error> {
+        if self.anonymous && is_open(endpoint) {
+            return Ok(());
+        }
+        Err(Error::new(
+            StatusCode::BadIdentityTokenRejected,
+            "a name and a token are needed here",
+        ))
+    }
+
+    async fn authenticate_username_identity_token(
+        &self,
+        endpoint: &ServerEndpoint,
+        username: &str,
+        password: &Password,
+    ) -> Result<UserToken, Error> {
+        // A name that does not belong to the token is told nothing that a wrong token is not.
+        let who = (self.door.as_ref())
+            .filter(|_| !is_open(endpoint))
+            .and_then(|door| door.who(Some(password.get()), None, monotonic_ns()).ok())
+            .filter(|who| who.name == username);
+        who.map(|who| token_of(&who)).ok_or_else(|| {
+            Error::new(
+                StatusCode::BadUserAccessDenied,
+                "no such name with such a token, or too many wrong ones",
+            )
+        })
+    }
+
+    fn user_token_policies(&self, endpoint: &ServerEndpoint) -> Vec<UserTokenPolicy> {
+        let policy = |policy_id: UAString, token_type| UserTokenPolicy {
+            policy_id,
+            token_type,
+            issued_token_type: UAString::null(),
+            issuer_endpoint_url: UAString::null(),
+            security_policy_uri: UAString::null(),
+        };
+        match (is_open(endpoint), self.anonymous, &self.door) {
+            (true, true, _) => vec![policy("anonymous".into(), UserTokenType::Anonymous)],
+            (false, _, Some(_)) => vec![policy(
+                user_pass_security_policy_id(endpoint),
+                UserTokenType::UserName,
+            )],
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_user_executable(&self, token: &UserToken, method_id: &NodeId) -> bool {
+        let harmless = (method_id.as_method_id()).is_ok_and(|id| HARMLESS.contains(&id));
+        harmless || who_has(token).role >= Role::Tuner
+    }
+
+    fn core_permissions(&self, token: &UserToken) -> CoreServerPermissions {
+        CoreServerPermissions {
+            read_diagnostics: who_has(token).role == Role::Admin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::web::auth::hash_of;
+    use opcua::crypto::SecurityPolicy;
+    use opcua::server::ANONYMOUS_USER_TOKEN_ID;
+
+    fn users(anonymous: bool) -> Users {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let entry = |name: &str, role: &str, token: &str| {
+            let hash = hash_of(token);
+            format!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{hash}\"\n")
+        };
+        let text = entry("eva", "tuner", "secret") + &entry("max", "viewer", "other");
+        std::fs::write(&path, text).unwrap();
+        Users::new(Some(Door::from_file(&path).unwrap()), anonymous)
+    }
+
+    fn endpoint(policy: SecurityPolicy, mode: MessageSecurityMode) -> ServerEndpoint {
+        ServerEndpoint::new("/", policy, mode, &[])
+    }
+
+    #[tokio::test]
+    async fn a_name_needs_its_own_token_and_an_encrypted_channel() {
+        let users = users(true);
+        let good = endpoint(
+            SecurityPolicy::Basic256Sha256,
+            MessageSecurityMode::SignAndEncrypt,
+        );
+        let open = endpoint(SecurityPolicy::None, MessageSecurityMode::None);
+        let ask = async |endpoint, name, token: &str| {
+            let password = Password::new(token.to_owned());
+            (users.authenticate_username_identity_token(endpoint, name, &password)).await
+        };
+        let eva = ask(&good, "eva", "secret").await.unwrap();
+        assert_eq!(
+            (who_has(&eva).name.as_str(), who_has(&eva).role),
+            ("eva", Role::Tuner)
+        );
+        assert!(ask(&good, "eva", "other").await.is_err());
+        assert!(ask(&good, "nobody", "secret").await.is_err());
+        assert!(ask(&open, "eva", "secret").await.is_err());
+        assert!(users.authenticate_anonymous_token(&good).await.is_err());
+        assert!(users.authenticate_anonymous_token(&open).await.is_ok());
+    }
+
+    #[test]
+    fn who_only_looks_calls_nothing_that_changes() {
+        let users = users(false);
+        let may = |token: &str, method: MethodId| {
+            users.is_user_executable(&UserToken(token.to_owned()), &method.into())
+        };
+        let acknowledge = MethodId::AcknowledgeableConditionType_Acknowledge;
+        assert!(may("tuner:eva", acknowledge) && may("admin:eva", acknowledge));
+        assert!(!may("viewer:max", acknowledge) && !may(ANONYMOUS_USER_TOKEN_ID, acknowledge));
+        assert!(may("viewer:max", MethodId::ConditionType_ConditionRefresh));
+    }
+}

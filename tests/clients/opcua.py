@@ -1,0 +1,263 @@
+"""An OPC UA client (asyncua) at the gateway: python opcua.py URL PKI TWINSTEP SOCKET BOOK TUNER VIEWER.
+
+It is refused first, then trusted; it browses, reads, subscribes, lets a fault be injected, and acknowledges, comments, shelves and
+refreshes the alarm. What it saw goes to standard output as one JSON object.
+"""
+
+import asyncio
+import json
+import os
+import pathlib
+import sqlite3
+import subprocess
+import sys
+
+from asyncua import Client, ua
+from asyncua.common.events import get_filter_from_event_type
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from asyncua.crypto.security_policies import (
+    SecurityPolicyAes256Sha256RsaPss,
+    SecurityPolicyBasic256Sha256,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+URL, PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER = sys.argv[1:8]
+PATIENCE = 40
+seen = {}
+
+
+class News:
+    """What a subscription tells of."""
+
+    def __init__(self):
+        self.values = {}
+        self.events = asyncio.Queue()
+
+    def datachange_notification(self, node, value, data):
+        self.values.setdefault(node.nodeid.Identifier, []).append(value)
+
+    def event_notification(self, event):
+        self.events.put_nowait(event)
+
+    async def event(self, wanted):
+        """The next event that is wanted."""
+        while True:
+            event = await asyncio.wait_for(self.events.get(), PATIENCE)
+            if wanted(event):
+                return event
+
+
+async def client(policy, name=None, token=None, key="client"):
+    place = pathlib.Path(os.getcwd())
+    files = place / f"{key}.pem", place / f"{key}.der"
+    uri = f"urn:twinstep:{key}"
+    await setup_self_signed_certificate(
+        *files, uri, "localhost", [ExtendedKeyUsageOID.CLIENT_AUTH], {"commonName": key}
+    )
+    made = Client(URL, timeout=PATIENCE)
+    made.application_uri = uri
+    if name:
+        made.set_user(name)
+        made.set_password(token)
+    if policy:
+        await made.set_security(policy, str(files[1]), str(files[0]))
+    return made
+
+
+async def refused(made):
+    """Why a client is not let in; nothing where it is."""
+    try:
+        async with made:
+            return None
+    except (ua.UaError, asyncio.TimeoutError, ConnectionError) as error:
+        return type(error).__name__
+
+
+async def called(node, method, *arguments):
+    """How a call ends."""
+    try:
+        await node.call_method(ua.NodeId(method), *arguments)
+        return "Good"
+    except ua.UaStatusCodeError as error:
+        return type(error).__name__
+
+
+async def unencrypted():
+    """What becomes of somebody who talks in the clear, although no endpoint says that they may."""
+    plain, told = Client(URL, timeout=PATIENCE), []
+    await plain.connect_socket()
+    await plain.send_hello()
+    await plain.open_secure_channel()
+    session = ua.CreateSessionParameters()
+    session.ClientDescription.ApplicationUri = "urn:twinstep:plain"
+    session.ClientNonce = bytes(32)
+    session.EndpointUrl = URL
+    session.SessionName = "plain"
+    session.RequestedSessionTimeout = 60000
+    activate = ua.ActivateSessionParameters()
+    activate.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
+    for step in (
+        lambda: plain.uaclient.create_session(session),
+        lambda: plain.uaclient.activate_session(activate),
+        lambda: plain.get_node(ua.ObjectIds.Server_ServerStatus_State).read_value(),
+    ):
+        try:
+            await step()
+            told.append("Good")
+        except (ua.UaError, asyncio.TimeoutError, ConnectionError) as error:
+            told.append(type(error).__name__)
+    plain.disconnect_socket()
+    return told
+
+
+async def at_the_door():
+    endpoints = await Client(URL).connect_and_get_server_endpoints()
+    seen["endpoints"] = sorted(
+        [e.SecurityPolicyUri.split("#")[-1], e.SecurityMode.name, [t.TokenType.name for t in e.UserIdentityTokens]]
+        for e in endpoints
+    )
+    seen["plain"] = await unencrypted()
+    policy = SecurityPolicyBasic256Sha256
+    seen["stranger"] = await refused(await client(policy, "eva", TUNER))
+    strangers = list(pathlib.Path(PKI, "rejected").iterdir())
+    seen["strangers"] = len(strangers)
+    # Under a name of the operator's own.
+    strangers[0].rename(pathlib.Path(PKI, "trusted", "line seven.der"))
+    for _ in range(PATIENCE):
+        await asyncio.sleep(1)
+        if any("[" in file.name for file in pathlib.Path(PKI, "trusted").iterdir()):
+            break
+    seen["wrong_token"] = await refused(await client(policy, "eva", "no token"))
+    seen["wrong_name"] = await refused(await client(policy, "max", TUNER))
+    seen["no_name"] = await refused(await client(policy))
+
+
+async def names_of(node):
+    return [await child.read_browse_name() for child in await node.get_children()]
+
+
+async def browse(eva):
+    machines = await eva.nodes.objects.get_child([f"{seen['index']}:Machines"])
+    machine = (await machines.get_children())[0]
+    # The press has nodes for its last stroke once it has made one.
+    press = eva.get_node(ua.NodeId("Machine/Components/press", seen["index"]))
+    for _ in range(10 * PATIENCE):
+        if any(name.Name == "LastStroke" for name in await names_of(press)):
+            break
+        await asyncio.sleep(0.1)
+    seen["machine"] = (await machine.read_browse_name()).Name
+    for folder in ["Identification", "Components", "Monitoring", "Alarms"]:
+        node = await machine.get_child([f"{seen['index']}:{folder}"])
+        seen[folder] = sorted(name.Name for name in await names_of(node))
+    at = lambda *path: machine.get_child([f"{seen['index']}:{name}" for name in path])
+    lift = await at("Components", "lift")
+    seen["lift"] = sorted(name.Name for name in await names_of(lift))
+    position = await at("Components", "lift", "ActualPosition")
+    stroke = await at("Components", "press", "LastStroke")
+    at_stroke = lambda name: stroke.get_child([f"{seen['index']}:{name}"])
+    seen["stroke"] = [await (await at_stroke(name)).read_value() for name in ["Verdict", "Number", "PeakForce"]]
+    seen["position"] = await position.read_value()
+    unit = await (await position.get_child(["0:EngineeringUnits"])).read_value()
+    seen["unit"] = [unit.UnitId, unit.DisplayName.Text]
+    seen["predict_p99"] = await (await at("Monitoring", "Phases", "predict", "P99")).read_value()
+    try:
+        await position.write_value(1.0)
+        seen["written"] = True
+    except ua.UaStatusCodeError as error:
+        seen["written"] = type(error).__name__
+    return machine, await at("Monitoring", "Cycle"), position
+
+
+def inject(*words):
+    subprocess.run([TWINSTEP, "inject", "--control", SOCKET, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def flat(event):
+    fields = event.get_event_props_as_fields_dict()
+    return {name: str(variant.Value) for name, variant in fields.items()}
+
+
+async def of_type(kind):
+    """Everything of events of this type and those below it."""
+    wanted = await get_filter_from_event_type([kind], False)
+    operand = ua.LiteralOperand(Value=ua.Variant(kind.nodeid))
+    wanted.WhereClause.Elements.append(
+        ua.ContentFilterElement(FilterOperator=ua.FilterOperator.OfType, FilterOperands=[operand])
+    )
+    return wanted
+
+
+async def alarm(eva, max_, machine):
+    kind = eva.get_node(ua.NodeId("TwinDeviationAlarmType", seen["index"]))
+    news, quiet = News(), News()
+    subscription = await eva.create_subscription(100, news)
+    # The library compares no NodeIds in a list, which is what this client would filter by.
+    await subscription.subscribe_events(eva.nodes.server, [kind], queuesize=100, where_clause_generation=False)
+    other = await eva.create_subscription(100, quiet)
+    await other.subscribe_events(machine, evfilter=await of_type(kind), queuesize=100)
+    inject("drive_fault:lift:code=0x2310")
+    of_lift = lambda e: e.SourceName == "lift" and e.Channel == "drive_state"
+    raised = await news.event(lambda e: of_lift(e) and getattr(e, "ActiveState/Id"))
+    seen["raised"] = flat(raised)
+    seen["at_the_machine"] = flat(await quiet.event(of_lift))["ConditionName"]
+    condition = eva.get_node(raised.NodeId)
+    seen["by_the_viewer"] = await called(max_.get_node(raised.NodeId), 9111, raised.EventId, ua.LocalizedText("mine"))
+    seen["with_a_wrong_event"] = await called(condition, 9111, b"nothing", ua.LocalizedText("?"))
+    seen["comment"] = await called(condition, 9029, raised.EventId, ua.LocalizedText("on my way"))
+    remarked = await news.event(lambda e: of_lift(e) and e.Comment.Text == "on my way")
+    seen["remarked_by"] = remarked.ClientUserId
+    seen["shelve_too_long"] = await called(condition, 2949, ua.Variant(1e13, ua.VariantType.Double))
+    shelf = eva.get_node(ua.NodeId(f"{condition.nodeid.Identifier}/ShelvingState", seen["index"]))
+    seen["shelve"] = await called(shelf, 2949, ua.Variant(600000.0, ua.VariantType.Double))
+    shelved = await news.event(lambda e: of_lift(e) and e.SuppressedOrShelved)
+    seen["shelved"] = getattr(shelved, "ShelvingState/CurrentState").Text
+    seen["unshelve"] = await called(condition, 2947)
+    await news.event(lambda e: of_lift(e) and not e.SuppressedOrShelved)
+    seen["one_shot"] = await called(condition, 2948)
+    shot = await news.event(lambda e: of_lift(e) and e.SuppressedOrShelved)
+    seen["one_shot_state"] = getattr(shot, "ShelvingState/CurrentState").Text
+    seen["acknowledge"] = await called(condition, 9111, raised.EventId, ua.LocalizedText("fuse changed"))
+    acknowledged = await news.event(lambda e: of_lift(e) and getattr(e, "AckedState/Id"))
+    seen["acknowledged_by"] = [acknowledged.ClientUserId, acknowledged.Comment.Text]
+    seen["again"] = await called(condition, 9111, raised.EventId, ua.LocalizedText("again"))
+    state = await condition.get_child(["0:AckedState", "0:Id"])
+    seen["acked_node"] = await state.read_value()
+    # A client that comes later asks for what stands. Its filter takes the marks as well.
+    late = News()
+    third = await max_.create_subscription(100, late)
+    await third.subscribe_events(max_.nodes.server, ua.ObjectIds.BaseEventType, queuesize=200)
+    types = max_.get_node(ua.ObjectIds.ConditionType)
+    seen["refresh"] = await called(types, 3875, ua.Variant(third.subscription_id, ua.VariantType.UInt32))
+    mark = lambda number: lambda e: e.EventType == ua.NodeId(number)
+    await late.event(mark(2787))
+    between = []
+    while True:
+        event = await late.event(lambda e: True)
+        if event.EventType == ua.NodeId(2788):
+            break
+        between.append(event.SourceName)
+    seen["refreshed"] = sorted(set(between))
+    seen["refresh_of_nobody"] = await called(types, 3875, ua.Variant(9999, ua.VariantType.UInt32))
+    with sqlite3.connect(f"file:{BOOK}/gateway.sqlite?mode=ro", uri=True) as book:
+        seen["audit"] = [list(row) for row in book.execute("SELECT who, action FROM audit ORDER BY id")]
+        seen["desk"] = [list(row) for row in book.execute("SELECT who, comment FROM acknowledgements")]
+
+
+async def main():
+    await at_the_door()
+    eva = await client(SecurityPolicyBasic256Sha256, "eva", TUNER)
+    max_ = await client(SecurityPolicyAes256Sha256RsaPss, "max", VIEWER)
+    async with eva, max_:
+        seen["index"] = await eva.get_namespace_index("urn:twinstep:gateway")
+        machine, cycle, position = await browse(eva)
+        news = News()
+        subscription = await max_.create_subscription(100, news)
+        await subscription.subscribe_data_change([max_.get_node(cycle.nodeid), max_.get_node(position.nodeid)])
+        await alarm(eva, max_, machine)
+        values = news.values[cycle.nodeid.Identifier]
+        seen["cycles_seen"] = len(values)
+        seen["cycles_grow"] = values == sorted(values) and values[0] < values[-1]
+
+
+asyncio.run(main())
+print(json.dumps(seen, default=str))

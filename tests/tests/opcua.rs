@@ -1,0 +1,306 @@
+//! The OPC UA server of the gateway, driven by a client that nobody here wrote, and by people who speak no OPC UA.
+//!
+//! Of the release binary, and only where that was built with the feature: the library takes minutes to build.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+use twinstep_tests::cable::python_with;
+use twinstep_tests::gateway::Peer;
+use twinstep_tests::run::Place;
+use twinstep_tests::{release_binary, root, skip};
+
+/// Whether the binary has OPC UA; says so where not.
+fn has_opcua(test: &str) -> bool {
+    let place = Place::new();
+    let _ = place.file("g.toml", "[opcua]\n");
+    let run = place.run(
+        release_binary(),
+        "gateway --json --state state --config g.toml --listen 127.0.0.1:0",
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let without = run.stderr.contains("without OPC UA");
+    if without {
+        skip(
+            test,
+            "the release binary has no OPC UA: build it with `--features opcua`, as scripts/test does",
+        );
+    }
+    !without
+}
+
+fn start(place: &Place, args: &str) -> Peer {
+    Peer::of(place.command(release_binary(), args.split_whitespace()))
+}
+
+/// A gateway that serves OPC UA, and where.
+fn gateway(place: &Place, section: &str) -> (Peer, String) {
+    let text = format!("[opcua]\nlisten = \"127.0.0.1:0\"\n{section}");
+    let _ = place.file("g.toml", text);
+    let mut gateway = start(
+        place,
+        "gateway --json --state state --control cell.sock --config g.toml --listen 127.0.0.1:0",
+    );
+    let url = loop {
+        let line = gateway.next("listening");
+        if line["sink"] == "opcua" {
+            break line["url"].as_str().unwrap().to_owned();
+        }
+    };
+    (gateway, url)
+}
+
+fn token(place: &Place, name: &str, role: &str) -> String {
+    let args = format!("token {name} --role {role} --file tokens.toml --json");
+    let made = place.run(release_binary(), &args).fine();
+    let made: Value = serde_json::from_str(made.stdout.trim()).unwrap();
+    made["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_client_browses_reads_and_acknowledges_an_alarm() {
+    let test = "a_client_browses_reads_and_acknowledges_an_alarm";
+    if !has_opcua(test) {
+        return;
+    }
+    let Some(python) = python_with(test, "asyncua") else {
+        return;
+    };
+    let place = Place::new();
+    let (eva, max) = (
+        token(&place, "eva", "tuner"),
+        token(&place, "max", "viewer"),
+    );
+    let mut demo = start(
+        &place,
+        "demo --no-page --json --state state --control cell.sock",
+    );
+    let (_gateway, url) = gateway(&place, "tokens = \"tokens.toml\"\n");
+    let script = root().join("tests/clients/opcua.py");
+    let (pki, book) = (place.path("state/opcua"), place.path("state"));
+    let socket = place.path("cell.sock");
+    let paths =
+        [&script, &pki, release_binary(), &socket, &book].map(|path| path.to_str().unwrap());
+    let [script, pki, binary, socket, book] = paths;
+    let args = [script, &url, pki, binary, socket, book, &eva, &max];
+    let output = place.command(&python, args).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    demo.signal("INT");
+    let _ = demo.child.wait();
+
+    // At the door.
+    let encrypted = |policy| json!([policy, "SignAndEncrypt", ["UserName"]]);
+    let endpoints = json!([
+        encrypted("Aes256_Sha256_RsaPss"),
+        encrypted("Basic256Sha256")
+    ]);
+    assert_eq!(seen["endpoints"], endpoints, "{seen:#}");
+    // In the clear one gets no further than a session that is never active.
+    assert_eq!(seen["plain"][0], "Good", "{seen:#}");
+    assert!(
+        seen["plain"][1].as_str().unwrap().starts_with("Bad"),
+        "{seen:#}"
+    );
+    assert!(
+        seen["plain"][2].as_str().unwrap().starts_with("Bad"),
+        "{seen:#}"
+    );
+    for who in ["stranger", "wrong_token", "wrong_name", "no_name"] {
+        assert!(seen[who].is_string(), "{who}: {seen:#}");
+    }
+    assert_eq!(seen["strangers"], 1, "{seen:#}");
+    // Inside.
+    assert_eq!(seen["machine"], "press cell", "{seen:#}");
+    let has = |folder: &str, name: &str| {
+        let names = seen[folder].as_array().unwrap();
+        assert!(names.contains(&json!(name)), "{folder}: {seen:#}");
+    };
+    has("Components", "lift");
+    has("Components", "press");
+    has("Identification", "SoftwareRevision");
+    has("Monitoring", "Overruns");
+    has("lift", "PredictedCurrent");
+    has("lift", "ResidualSigma");
+    assert!(seen["position"].is_f64(), "{seen:#}");
+    assert_eq!(seen["unit"], json!([5_067_858, "m"]), "{seen:#}");
+    assert_ne!(seen["written"], true, "{seen:#}");
+    assert!(
+        ["ok", "nok"].contains(&seen["stroke"][0].as_str().unwrap()),
+        "{seen:#}"
+    );
+    assert!(seen["stroke"][2].as_f64() > Some(0.0), "{seen:#}");
+    assert!(seen["cycles_seen"].as_u64() > Some(3), "{seen:#}");
+    assert_eq!(seen["cycles_grow"], true, "{seen:#}");
+    // The alarm.
+    let raised = &seen["raised"];
+    assert_eq!(raised["ConditionName"], "lift drive_state", "{seen:#}");
+    assert_eq!(raised["Retain"], "True", "{seen:#}");
+    assert_eq!(raised["AckedState/Id"], "False", "{seen:#}");
+    for field in ["Cause", "Action", "Message", "FalseAlarmIntervalAsked"] {
+        assert!(
+            !["None", ""].contains(&raised[field].as_str().unwrap()),
+            "{field}: {seen:#}"
+        );
+    }
+    assert_eq!(seen["at_the_machine"], "lift drive_state", "{seen:#}");
+    for (call, status) in [
+        ("by_the_viewer", "BadUserAccessDenied"),
+        ("with_a_wrong_event", "BadEventIdUnknown"),
+        ("comment", "Good"),
+        ("shelve_too_long", "BadShelvingTimeOutOfRange"),
+        ("shelve", "Good"),
+        ("unshelve", "Good"),
+        ("one_shot", "Good"),
+        ("acknowledge", "Good"),
+        ("again", "BadConditionBranchAlreadyAcked"),
+        ("refresh", "Good"),
+        ("refresh_of_nobody", "BadSubscriptionIdInvalid"),
+        ("shelved", "TimedShelved"),
+        ("one_shot_state", "OneShotShelved"),
+        ("remarked_by", "eva"),
+    ] {
+        assert_eq!(seen[call], status, "{call}: {seen:#}");
+    }
+    assert_eq!(
+        seen["acknowledged_by"],
+        json!(["eva", "fuse changed"]),
+        "{seen:#}"
+    );
+    assert_eq!(seen["acked_node"], true, "{seen:#}");
+    assert!(
+        seen["refreshed"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("lift")),
+        "{seen:#}"
+    );
+    // The desk knows, and who did what is written down.
+    assert_eq!(seen["desk"], json!([["eva", "fuse changed"]]), "{seen:#}");
+    let audit = ["comment", "shelve", "unshelve", "shelve", "acknowledge"];
+    assert_eq!(
+        seen["audit"],
+        json!(audit.map(|action| ["eva", action])),
+        "{seen:#}"
+    );
+}
+
+#[test]
+fn nobody_is_let_in_unseen_but_where_that_is_asked_for() {
+    if !has_opcua("nobody_is_let_in_unseen_but_where_that_is_asked_for") {
+        return;
+    }
+    let place = Place::new();
+    for (section, said) in [
+        ("", "nobody could log in"),
+        (
+            "listen = \"0.0.0.0:0\"\ninsecure = true\n",
+            "other computers do",
+        ),
+        ("tokens = \"none.toml\"\n", "none.toml"),
+    ] {
+        let _ = place.file("g.toml", format!("[opcua]\n{section}"));
+        let run = place.run(
+            release_binary(),
+            "gateway --json --state state --config g.toml --listen 127.0.0.1:0",
+        );
+        assert_eq!(run.status.code(), Some(2), "{run:#?}");
+        let words: Vec<_> = run
+            .stderr
+            .split_whitespace()
+            .filter(|word| *word != "|")
+            .collect();
+        assert!(words.join(" ").contains(said), "{said}: {run:#?}");
+    }
+}
+
+/// What a peer answers to these bytes until it closes.
+fn answer(host: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    // It may have closed already.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+fn message(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(8 + body.len()).unwrap();
+    [&kind[..], &length.to_le_bytes(), body].concat()
+}
+
+fn hello() -> Vec<u8> {
+    let url = b"opc.tcp://127.0.0.1:4840/";
+    let words = [
+        0_u32,
+        65_535,
+        65_535,
+        0,
+        0,
+        u32::try_from(url.len()).unwrap(),
+    ];
+    let body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    message(b"HELF", &[&body[..], url].concat())
+}
+
+#[test]
+fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
+    if !has_opcua("rubbish_and_half_a_handshake_leave_the_server_as_it_was") {
+        return;
+    }
+    let place = Place::new();
+    let (gateway, url) = gateway(&place, "insecure = true\n");
+    let host = url.trim_start_matches("opc.tcp://").trim_end_matches('/');
+    let acknowledged = |answer: &[u8]| answer.starts_with(b"ACKF");
+    assert!(acknowledged(&answer(host, &hello())));
+    let huge = [b"HELF".as_slice(), &u32::MAX.to_le_bytes()].concat();
+    let mut text = hello();
+    // A text that says that it is longer than the message.
+    text[28..32].copy_from_slice(&i32::MAX.to_le_bytes());
+    let open = message(b"OPNF", &[0xff; 64]);
+    let rubbish: Vec<Vec<u8>> = vec![
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0; 4096],
+        huge,
+        text,
+        hello()[..20].to_vec(),
+        [hello(), hello()].concat(),
+        [hello(), open].concat(),
+        [hello(), message(b"MSGF", &[0; 200])].concat(),
+        [hello(), message(b"MSGC", &vec![7; 60_000])].concat(),
+        [hello(), b"OPNF".to_vec()].concat(),
+    ];
+    // Some who connect and say nothing while the others are looked after.
+    let silent: Vec<_> = (0..50).map(|_| TcpStream::connect(host).unwrap()).collect();
+    for bytes in &rubbish {
+        let _ = answer(host, bytes);
+        assert!(acknowledged(&answer(host, &hello())), "after {bytes:?}");
+    }
+    // A seeded generator, so that a failure can be had again.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for round in 0..200 {
+        let mut bytes = hello();
+        for _ in 0..1 + round % 7 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let place = usize::try_from(state % bytes.len() as u64).unwrap();
+            bytes[place] = (state >> 32) as u8;
+        }
+        let mut stream = TcpStream::connect(host).unwrap();
+        let _ = stream.write_all(&bytes);
+    }
+    assert!(acknowledged(&answer(host, &hello())));
+    drop(silent);
+    drop(gateway);
+}
