@@ -22,10 +22,10 @@ use twinstep_cycle::plan::{AxisPlan, JudgeLane};
 use twinstep_host::clock::monotonic_ns;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::simd;
-use twinstep_models::axis::LaneParams;
-use twinstep_models::axis::transition::Transition;
+use twinstep_models::axis::params::{Fine, LaneParams};
 use twinstep_models::channel::Regime;
 use twinstep_models::lane::LANES;
+use twinstep_models::regime::RegimeLane;
 use twinstep_models::simd::Level;
 
 /// Seed of machines, noise and start phases.
@@ -206,14 +206,17 @@ fn sleeping((plan, fleet): &(PlanStore, Fleet)) {
 /// Bytes of an axis: what a cycle streams through the caches.
 fn sizes() {
     let each = |bytes: usize| bytes / LANES;
-    // Exact substeps are read only in the few per cent of cycles that do not hold exactly.
-    let fine = size_of::<[(Transition, Transition); LANES]>();
+    // Read only in the few per cent of cycles that do not hold exactly.
+    let fine = size_of::<Fine>();
     let rows = [
         ("parameters", each(size_of::<LaneParams>() - fine)),
-        ("thresholds", each(size_of::<JudgeLane>())),
+        (
+            "thresholds",
+            each(size_of::<JudgeLane>() - RegimeLane::RARE_BYTES),
+        ),
         (
             "state",
-            each(size_of::<LaneState>() - LaneState::PRESS_BYTES),
+            each(size_of::<LaneState>() - LaneState::PRESS_BYTES - LaneState::RARE_BYTES),
         ),
     ];
     println!("bytes of an axis");
@@ -226,6 +229,11 @@ fn sizes() {
         "{:<12}{:>6}  at starts, stops, reversals",
         "substeps",
         each(fine)
+    );
+    println!(
+        "{:<12}{:>6}  while an axis settles, and when a segment ends",
+        "segments",
+        each(LaneState::RARE_BYTES)
     );
     println!(
         "{:<12}{:>6}  lanes with presses, every cycle",

@@ -3,6 +3,7 @@
 //! A test that cannot run here says so with [`skip`] and returns; `scripts/test` gathers those lines, prints them at the
 //! end and, with `CI=true`, fails unless they are exactly the ones it expects.
 
+pub mod broker;
 pub mod cable;
 pub mod gateway;
 pub mod listener;

@@ -12,7 +12,7 @@
 //!
 //! All thresholds come from the healthy record; a detector without one is off.
 
-use crate::lane::{LANES, Lane, ZERO};
+use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
 use crate::simd::{Portable, Vector};
 
 /// Channels with an innovation: position, velocity, current.
@@ -43,25 +43,26 @@ pub struct Whitened {
     pub cusum: f64,
 }
 
-/// Thresholds of eight axes; what is off is infinite.
+/// Thresholds of eight axes; what is off is infinite. They are rounded down: what is beyond the exact threshold is never missed,
+/// and whoever is told looks at it exactly.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
+#[repr(C)]
 pub struct WatchParams {
-    limit: [Lane; NEXT],
     correlation: [Lane; WHITENED],
     per_sigma: [Lane; WHITENED],
-    window: [Lane; WHITENED],
-    cusum: [Lane; WHITENED],
+    limit: [Narrow; NEXT],
+    window: [Narrow; WHITENED],
+    cusum: [Narrow; WHITENED],
 }
 
 impl WatchParams {
     /// Everything off.
     pub const OFF: Self = Self {
-        limit: [[f64::INFINITY; LANES]; NEXT],
         correlation: [ZERO; WHITENED],
         per_sigma: [ZERO; WHITENED],
-        window: [[f64::INFINITY; LANES]; WHITENED],
-        cusum: [[f64::INFINITY; LANES]; WHITENED],
+        limit: [[f32::INFINITY; LANES]; NEXT],
+        window: [[f32::INFINITY; LANES]; WHITENED],
+        cusum: [[f32::INFINITY; LANES]; WHITENED],
     };
 
     /// Sets the thresholds of axis `l`; missing ones are off.
@@ -72,14 +73,14 @@ impl WatchParams {
         whitened: &[Option<Whitened>; WHITENED],
     ) {
         for (to, limit) in self.limit.iter_mut().zip(limits) {
-            to[l] = limit.unwrap_or(f64::INFINITY);
+            to[l] = limit.map_or(f32::INFINITY, rounded_down);
         }
         for (c, whitened) in whitened.iter().enumerate() {
             if let Some(w) = whitened {
                 self.correlation[c][l] = w.correlation;
                 self.per_sigma[c][l] = 1.0 / w.sigma;
-                self.window[c][l] = w.window;
-                self.cusum[c][l] = w.cusum;
+                self.window[c][l] = rounded_down(w.window);
+                self.cusum[c][l] = rounded_down(w.cusum);
             }
         }
     }
@@ -131,20 +132,20 @@ impl Watch {
         let (zero, judge) = (V::splat(0.0), V::mask(judged, part));
         let [x, v, i] = innovation;
         let mut alarm = V::either(
-            x.size().above(V::load(&p.limit[0], part)),
-            v.size().above(V::load(&p.limit[1], part)),
+            x.size().above(V::widen(&p.limit[0], part)),
+            v.size().above(V::widen(&p.limit[1], part)),
         );
-        alarm = V::either(alarm, i.size().above(V::load(&p.limit[2], part)));
+        alarm = V::either(alarm, i.size().above(V::widen(&p.limit[2], part)));
         for w in 0..WHITENED {
             let e = innovation[WHITENED_CHANNELS[w]];
             let y = (e - V::load(&p.correlation[w], part) * V::load(&self.before[w], part))
                 * V::load(&p.per_sigma[w], part);
             let window = V::load(&self.window[w], part);
             let window = window + V::splat(WINDOW_WEIGHT) * (y * y - window);
-            let (threshold, slack) = (V::load(&p.cusum[w], part), V::splat(SLACK));
+            let (threshold, slack) = (V::widen(&p.cusum[w], part), V::splat(SLACK));
             let up = bounded(V::load(&self.up[w], part) + y - slack, threshold);
             let down = bounded(V::load(&self.down[w], part) - y - slack, threshold);
-            alarm = V::either(alarm, window.above(V::load(&p.window[w], part)));
+            alarm = V::either(alarm, window.above(V::widen(&p.window[w], part)));
             alarm = V::either(alarm, up.larger(down).above(threshold));
             V::select(judge, e, zero).store(&mut self.before[w], part);
             V::select(judge, window, zero).store(&mut self.window[w], part);

@@ -9,6 +9,19 @@ pub const LANES: usize = 8;
 /// One quantity of eight axes.
 pub type Lane = [f64; LANES];
 
+/// A threshold of eight axes, which needs no more digits; what is computed with is a [`Lane`].
+pub type Narrow = [f32; LANES];
+
+/// The largest narrow number that is not above `x`.
+pub const fn rounded_down(x: f64) -> f32 {
+    let nearest = x as f32;
+    if nearest as f64 > x {
+        nearest.next_down()
+    } else {
+        nearest
+    }
+}
+
 /// All zeros.
 pub const ZERO: Lane = [0.0; LANES];
 

@@ -8,7 +8,7 @@
 
 use crate::axis::load::{Balance, Motion};
 use crate::channel::Regime;
-use crate::lane::{LANES, Lane, ZERO};
+use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
 use crate::simd::Vector;
 
 /// When a motion counts as what.
@@ -36,30 +36,33 @@ impl RegimeParams {
 
 /// [`RegimeParams`] of eight axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct RegimeLane {
-    standstill_m_per_s: Lane,
-    steady_m_per_s2: Lane,
+    standstill_m_per_s: Narrow,
+    steady_m_per_s2: Narrow,
     /// Read for presses alone.
-    pressing_a: Lane,
+    pressing_a: Narrow,
     /// Read when an axis turns around.
     reversal_cycles: [u32; LANES],
 }
 
 impl RegimeLane {
+    /// Bytes of it that not every cycle reads.
+    pub const RARE_BYTES: usize = size_of::<Narrow>() + size_of::<[u32; LANES]>();
+
     /// Builds the lane for up to eight axes.
     pub fn new(axes: impl Iterator<Item = RegimeParams>) -> Self {
         let mut lane = Self {
             standstill_m_per_s: [1.0; LANES],
             steady_m_per_s2: [1.0; LANES],
-            reversal_cycles: [0; LANES],
             pressing_a: [1.0; LANES],
+            reversal_cycles: [0; LANES],
         };
         for (l, p) in axes.take(LANES).enumerate() {
-            lane.standstill_m_per_s[l] = p.standstill_m_per_s;
-            lane.steady_m_per_s2[l] = p.steady_m_per_s2;
+            lane.standstill_m_per_s[l] = rounded_down(p.standstill_m_per_s);
+            lane.steady_m_per_s2[l] = rounded_down(p.steady_m_per_s2);
             lane.reversal_cycles[l] = p.reversal_cycles;
-            lane.pressing_a[l] = p.pressing_a;
+            lane.pressing_a[l] = rounded_down(p.pressing_a);
         }
         lane
     }
@@ -105,8 +108,8 @@ impl Seen {
 
 /// Bits of what is above `bound`, and of what is below `-bound`.
 #[inline(always)]
-fn beyond<V: Vector>(x: V, bound: &Lane, part: usize) -> (u8, u8) {
-    let bound = V::load(bound, part);
+fn beyond<V: Vector>(x: V, bound: &Narrow, part: usize) -> (u8, u8) {
+    let bound = V::widen(bound, part);
     let minus = V::splat(0.0) - x;
     (
         V::bits(x.above(bound), part),
@@ -201,11 +204,30 @@ pub struct Segment {
     pub disturbance_a: f64,
 }
 
-/// The segments in progress of eight axes.
+/// What eight axes are doing. It is small: a lane has it beside other small things, in one line of the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Course {
+    /// Cycles classified so far.
+    cycle: u64,
+    /// The next cycle in which some reversal is over, or some axis has rested for [`STILL`] cycles, if it goes on.
+    next: u64,
+    doing: Doing,
+    /// The movement in progress goes forward, backward; neither at standstill.
+    direction: [u8; 2],
+    /// The last movement did; neither when it has not moved yet.
+    last_direction: [u8; 2],
+    /// Some of the reversal is left.
+    reverses: u8,
+    /// It rests.
+    rests: u8,
+    /// It has rested for [`STILL`] cycles.
+    rested: u8,
+}
+
+/// The segments in progress of eight axes: see [`Course`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct Segments {
-    cycles: Lane,
     measured_a: Lane,
     predicted_a: Lane,
     inertial_a: Lane,
@@ -213,19 +235,19 @@ pub struct Segments {
     innovation_square: Lane,
     residual_square: Lane,
     disturbance_a: Lane,
-    doing: Doing,
-    /// The movement in progress goes forward, backward; neither at standstill.
-    direction: [u8; 2],
-    /// The last movement did; neither when it has not moved yet.
-    last_direction: [u8; 2],
-    /// Some of the reversal is left, and how much of it (cycles).
-    reverses: u8,
-    reversal_left: [u32; LANES],
-    /// It has rested, no longer than a little beyond [`STILL`], and how long (cycles).
-    rests: u8,
-    /// It has rested for that long.
-    rested: u8,
-    still: [u8; LANES],
+    rare: Rare,
+}
+
+/// What of [`Segments`] is touched when something begins or ends; the contact currents in every cycle of presses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+struct Rare {
+    /// First cycle of the segment.
+    began: [u64; LANES],
+    /// Cycle in which the reversal is over.
+    reversal_ends: [u64; LANES],
+    /// Cycle in which it has rested for [`STILL`] cycles.
+    rest_ends: [u64; LANES],
     /// Contact currents of presses (A).
     contact_a: Lane,
 }
@@ -248,43 +270,37 @@ impl Classified {
     }
 }
 
-impl Segments {
+impl Course {
     /// Nothing seen yet: settling.
     pub const NEW: Self = Self {
-        cycles: ZERO,
-        measured_a: ZERO,
-        predicted_a: ZERO,
-        inertial_a: ZERO,
-        velocity_m_per_s: ZERO,
-        innovation_square: ZERO,
-        residual_square: ZERO,
-        disturbance_a: ZERO,
+        cycle: 0,
+        next: u64::MAX,
         doing: Doing::NEW,
         direction: [0; 2],
         last_direction: [0; 2],
         reverses: 0,
-        reversal_left: [0; LANES],
         rests: 0,
         rested: 0,
-        still: [0; LANES],
-        contact_a: ZERO,
     };
 
     /// Classifies one cycle. `settling` has a bit where nothing may be judged: it forgets the movement.
     ///
-    /// Where a segment has ended it must be taken by [`Segments::ended`]; then [`Segments::begin`] and [`Segments::add`] follow.
+    /// Where a segment has ended it must be taken by [`Self::ended`]; then [`Self::begin`] and [`Segments::add`] follow.
     #[inline(always)]
-    pub fn classify(&mut self, p: &RegimeLane, seen: &Seen, settling: u8) -> Classified {
+    pub fn classify(
+        &mut self,
+        segments: &mut Segments,
+        p: &RegimeLane,
+        seen: &Seen,
+        settling: u8,
+    ) -> Classified {
+        self.cycle += 1;
         let moves = seen.forward | seen.backward;
         let judged = !settling;
         let [forward, backward] = self.direction;
         let starts = moves & ((seen.forward ^ forward) | (seen.backward ^ backward));
         let [last_forward, last_backward] = self.last_direction;
         let turns = starts & ((seen.forward & last_backward) | (seen.backward & last_forward));
-        let mut reverses = 0;
-        if starts | self.reverses != 0 {
-            reverses = self.reverse(p, moves, starts, turns, judged);
-        }
         self.direction = [seen.forward & judged, seen.backward & judged];
         let last = |old: u8, new: u8| ((old & !starts) | (new & starts)) & judged;
         self.last_direction = [
@@ -292,18 +308,23 @@ impl Segments {
             last(last_backward, seen.backward),
         ];
         let stands = judged & !moves;
-        let movement_ended = if (stands & !self.rested) | (self.rests & !stands) != 0 {
-            self.rest(stands)
-        } else {
-            0
-        };
+        let turns = turns & judged;
+        let comes_to_rest = stands & !self.rests;
+        self.reverses &= moves & judged & !starts;
+        self.rests = stands;
+        self.rested &= stands;
+        let mut movement_ended = 0;
+        if turns | comes_to_rest != 0 || self.cycle == self.next {
+            movement_ended = self.turn(&mut segments.rare, p, turns, comes_to_rest);
+        }
+        let reverses = self.reverses;
         let goes = judged & moves & !reverses;
         let pressing = goes & (seen.pushed | seen.pulled);
         let acceleration = goes & !pressing & (seen.speeding | seen.slowing);
         let doing = Doing {
             settling,
             standstill: stands,
-            reversal: judged & reverses,
+            reversal: reverses,
             pressing,
             acceleration,
             forward: goes & seen.forward,
@@ -316,75 +337,110 @@ impl Segments {
         }
     }
 
-    /// Counts the reversals of the axes that start, or of which some is left. Returns the axes that reverse.
+    /// Some axes turn around or come to rest in this cycle, or what began so is over. Returns those whose movement is over with it.
     #[inline(never)]
-    fn reverse(&mut self, p: &RegimeLane, moves: u8, starts: u8, turns: u8, judged: u8) -> u8 {
-        let mut reverses = 0;
-        for (l, bit) in each(starts | self.reverses) {
-            let left = match (starts & bit != 0, turns & bit != 0) {
-                (true, true) => p.reversal_cycles[l],
-                (true, false) => 0,
-                (false, _) => self.reversal_left[l],
-            };
-            let now = moves & bit != 0 && left > 0;
-            let left = if now && judged & bit != 0 {
-                left - 1
-            } else {
-                0
-            };
-            self.reversal_left[l] = left;
-            set(&mut reverses, bit, now);
-            set(&mut self.reverses, bit, left > 0);
+    fn turn(&mut self, rare: &mut Rare, p: &RegimeLane, turns: u8, comes_to_rest: u8) -> u8 {
+        let now = self.cycle;
+        for (l, bit) in each(turns) {
+            self.reverses |= bit;
+            rare.reversal_ends[l] = now + u64::from(p.reversal_cycles[l]);
         }
-        reverses
-    }
-
-    /// Counts the cycles of the axes that have come to rest, or have left it. Returns those whose movement is over with this one.
-    #[inline(never)]
-    fn rest(&mut self, stands: u8) -> u8 {
+        for (l, _) in each(comes_to_rest) {
+            rare.rest_ends[l] = now + u64::from(STILL - 1);
+        }
+        self.next = u64::MAX;
+        for (l, bit) in each(self.reverses) {
+            if rare.reversal_ends[l] > now {
+                self.next = self.next.min(rare.reversal_ends[l]);
+            } else {
+                self.reverses &= !bit;
+            }
+        }
         let mut ended = 0;
-        for (l, bit) in each((stands & !self.rested) | (self.rests & !stands)) {
-            // It stops counting once it has been told.
-            let still = if stands & bit != 0 {
-                self.still[l] + 1
+        for (l, bit) in each(self.rests & !self.rested) {
+            if rare.rest_ends[l] > now {
+                self.next = self.next.min(rare.rest_ends[l]);
             } else {
-                0
-            };
-            self.still[l] = still;
-            set(&mut ended, bit, still == STILL);
-            set(&mut self.rests, bit, still > 0);
-            set(&mut self.rested, bit, still > STILL);
+                ended |= bit;
+            }
         }
+        self.rested |= ended;
         ended
     }
 
     /// Begins new segments where others have ended.
     #[inline(always)]
-    pub fn begin(&mut self, c: &Classified) {
+    pub fn begin<V: Vector>(&mut self, segments: &mut Segments, c: &Classified) {
         self.doing = c.doing;
         if c.ended != 0 {
-            self.empty(c.ended);
-        }
-    }
-
-    #[inline(never)]
-    fn empty(&mut self, ended: u8) {
-        for sum in [
-            &mut self.cycles,
-            &mut self.measured_a,
-            &mut self.predicted_a,
-            &mut self.inertial_a,
-            &mut self.velocity_m_per_s,
-            &mut self.innovation_square,
-            &mut self.residual_square,
-            &mut self.disturbance_a,
-            &mut self.contact_a,
-        ] {
-            for (l, x) in sum.iter_mut().enumerate() {
-                *x = if ended & (1 << l) != 0 { 0.0 } else { *x };
+            for (l, _) in each(c.ended) {
+                segments.rare.began[l] = self.cycle;
+            }
+            for part in 0..V::PARTS {
+                let ended = V::mask(c.ended, part);
+                for sum in [
+                    &mut segments.measured_a,
+                    &mut segments.predicted_a,
+                    &mut segments.inertial_a,
+                    &mut segments.velocity_m_per_s,
+                    &mut segments.innovation_square,
+                    &mut segments.residual_square,
+                    &mut segments.disturbance_a,
+                    &mut segments.rare.contact_a,
+                ] {
+                    V::select(ended, V::splat(0.0), V::load(sum, part)).store(sum, part);
+                }
             }
         }
     }
+
+    /// The segment of axis `l` that the classified cycle ends, if it does.
+    pub fn ended(&self, segments: &Segments, c: &Classified, l: usize) -> Option<Segment> {
+        let is = |bits: u8| bits & (1 << l) != 0;
+        let (regime, up) = (self.regime(l), is(self.doing.up));
+        is(c.ended).then(|| Segment {
+            regime,
+            forward: is(self.doing.forward),
+            speeding: up && regime == Regime::Acceleration,
+            into: up && regime == Regime::Pressing,
+            cycles: (self.cycle - segments.rare.began[l]) as f64,
+            measured_a: segments.measured_a[l],
+            predicted_a: segments.predicted_a[l],
+            inertial_a: segments.inertial_a[l],
+            contact_a: segments.rare.contact_a[l],
+            velocity_m_per_s: segments.velocity_m_per_s[l],
+            innovation_square: segments.innovation_square[l],
+            residual_square: segments.residual_square[l],
+            disturbance_a: segments.disturbance_a[l],
+        })
+    }
+
+    /// Regime of axis `l`.
+    pub fn regime(&self, l: usize) -> Regime {
+        self.doing.regime(l)
+    }
+}
+
+impl Segments {
+    /// Nothing summed up yet.
+    pub const NEW: Self = Self {
+        measured_a: ZERO,
+        predicted_a: ZERO,
+        inertial_a: ZERO,
+        velocity_m_per_s: ZERO,
+        innovation_square: ZERO,
+        residual_square: ZERO,
+        disturbance_a: ZERO,
+        rare: Rare {
+            began: [1; LANES],
+            reversal_ends: [0; LANES],
+            rest_ends: [0; LANES],
+            contact_a: ZERO,
+        },
+    };
+
+    /// Bytes of it that a cycle does not touch as a rule.
+    pub const RARE_BYTES: usize = size_of::<Rare>();
 
     /// Adds the cycle to the segments in progress: what the load explains, velocity (m/s), mean square of the innovation of current (A2) and
     /// disturbance of the observer (A).
@@ -397,7 +453,6 @@ impl Segments {
         disturbance_a: V,
         part: usize,
     ) {
-        plus(&mut self.cycles, V::splat(1.0), part);
         plus(&mut self.measured_a, balance.measured_a, part);
         plus(&mut self.predicted_a, balance.predicted_a, part);
         plus(&mut self.inertial_a, balance.inertial_a, part);
@@ -413,33 +468,7 @@ impl Segments {
     /// Adds the contact current of presses (A).
     #[inline(always)]
     pub fn add_contact<V: Vector>(&mut self, contact_a: V, part: usize) {
-        plus(&mut self.contact_a, contact_a, part);
-    }
-
-    /// The segment of axis `l` that the classified cycle ends, if it does.
-    pub fn ended(&self, c: &Classified, l: usize) -> Option<Segment> {
-        let is = |bits: u8| bits & (1 << l) != 0;
-        let (regime, up) = (self.regime(l), is(self.doing.up));
-        is(c.ended).then(|| Segment {
-            regime,
-            forward: is(self.doing.forward),
-            speeding: up && regime == Regime::Acceleration,
-            into: up && regime == Regime::Pressing,
-            cycles: self.cycles[l],
-            measured_a: self.measured_a[l],
-            predicted_a: self.predicted_a[l],
-            inertial_a: self.inertial_a[l],
-            contact_a: self.contact_a[l],
-            velocity_m_per_s: self.velocity_m_per_s[l],
-            innovation_square: self.innovation_square[l],
-            residual_square: self.residual_square[l],
-            disturbance_a: self.disturbance_a[l],
-        })
-    }
-
-    /// Regime of axis `l`.
-    pub fn regime(&self, l: usize) -> Regime {
-        self.doing.regime(l)
+        plus(&mut self.rare.contact_a, contact_a, part);
     }
 }
 
@@ -452,11 +481,6 @@ fn each(mut bits: u8) -> impl Iterator<Item = (usize, u8)> {
         bits ^= bit;
         (bit != 0 && l < LANES).then_some((l, bit))
     })
-}
-
-#[inline(always)]
-const fn set(bits: &mut u8, bit: u8, on: bool) {
-    *bits = if on { *bits | bit } else { *bits & !bit };
 }
 
 #[inline(always)]

@@ -1,4 +1,6 @@
-"""An OPC UA client (asyncua) at the gateway: python opcua.py URL PKI TWINSTEP SOCKET BOOK TUNER VIEWER.
+"""An OPC UA client (asyncua) at the gateway: python opcua.py URL [PKI TWINSTEP SOCKET BOOK TUNER VIEWER].
+
+With the address alone it looks around in the clear, without a name.
 
 It is refused first, then trusted; it browses, reads, subscribes, lets a fault be injected, and acknowledges, comments, shelves and
 refreshes the alarm. What it saw goes to standard output as one JSON object.
@@ -21,7 +23,9 @@ from asyncua.crypto.security_policies import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-URL, PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER = sys.argv[1:8]
+URL = sys.argv[1]
+if len(sys.argv) > 2:
+    PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER = sys.argv[2:8]
 PATIENCE = 40
 seen = {}
 
@@ -243,7 +247,16 @@ async def alarm(eva, max_, machine):
         seen["desk"] = [list(row) for row in book.execute("SELECT who, comment FROM acknowledgements")]
 
 
+async def look_around():
+    async with Client(URL, timeout=PATIENCE) as anybody:
+        seen["state"] = await anybody.get_node(ua.ObjectIds.Server_ServerStatus_State).read_value()
+        types = anybody.get_node(ua.ObjectIds.AcknowledgeableConditionType)
+        seen["acknowledge"] = await called(types, 9111, b"", ua.LocalizedText(""))
+
+
 async def main():
+    if len(sys.argv) == 2:
+        return await look_around()
     await at_the_door()
     eva = await client(SecurityPolicyBasic256Sha256, "eva", TUNER)
     max_ = await client(SecurityPolicyAes256Sha256RsaPss, "max", VIEWER)

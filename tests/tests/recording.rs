@@ -50,7 +50,11 @@ fn a_replay_needs_nothing_but_the_file_and_does_what_the_run_did() {
     for key in ["cycles", "period_ns", "events", "digest"] {
         assert_eq!(live.summary()[key], replayed.summary()[key], "{key}");
     }
-    assert!(replayed.stderr.contains("as the run was"), "{}", replayed.stderr);
+    assert!(
+        replayed.stderr.contains("as the run was"),
+        "{}",
+        replayed.stderr
+    );
 
     // What was cut off is missing, the rest is as it was.
     let bytes = std::fs::read(&file).unwrap();
@@ -88,7 +92,8 @@ fn a_replay_needs_nothing_but_the_file_and_does_what_the_run_did() {
     assert!(seen["last"]["/axes/carriage"]["position_m"].is_f64());
     let seen = read(&place, &python, &cut, "cut");
     assert_eq!(
-        seen["counts"]["/process_data"], part.summary()["cycles"],
+        seen["counts"]["/process_data"],
+        part.summary()["cycles"],
         "both readers see the same of a cut file: {seen}"
     );
 }
@@ -100,10 +105,18 @@ fn recordings_without_a_machine_are_refused_in_words() {
     std::fs::write(&csv, "cycle\n1\n").unwrap();
     let refused = place.twinstep(&format!("replay {}", csv.display()));
     assert_eq!(refused.status.code(), Some(2));
-    assert!(refused.stderr.contains("name the configuration"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("name the configuration"),
+        "{}",
+        refused.stderr
+    );
     let stranger = place.path("stranger.mcap");
     std::fs::write(&stranger, b"\x89MCAP0\r\nnothing of ours").unwrap();
     let refused = place.twinstep(&format!("replay {}", stranger.display()));
     assert_eq!(refused.status.code(), Some(2));
-    assert!(refused.stderr.contains("no recording of twinstep") || refused.stderr.contains("MCAP"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("no recording of twinstep") || refused.stderr.contains("MCAP"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -5,10 +5,11 @@
 use crate::Runner;
 use crate::scenario::{Params, Scenario, State};
 use std::error::Error;
-use twinstep_models::axis::load::LoadFilter;
-use twinstep_models::kalman::Gains;
+use twinstep_models::axis::cascade::Measured;
+use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::innovation::{Watch, WatchParams, Whitened};
+use twinstep_models::kalman::Gains;
 use twinstep_models::lane::{LANES, Lane, ZERO, lanes_for};
 use twinstep_models::simd::{Kernel, Level, Vector};
 
@@ -20,6 +21,9 @@ struct Group {
     state: AxisState,
     watch: Watch,
     filter: LoadFilter,
+    newest: Newest,
+    /// A bit for each axis whose newest sample the observer has yet to take in: the pipeline does so when it predicts.
+    used: u8,
     /// Cycles with a detector beyond its threshold, counted.
     deviations: Lane,
 }
@@ -77,7 +81,6 @@ fn axis_params(p: &Params, period_s: f64) -> AxisParams {
         // One cycle: the drive goes from the target before to the newest, as the peers do.
         dead_time_s: period_s,
         observer: placed(p.observer_hz, p.inertia, period_s),
-        load_lag_s: 0.008,
         cascade_valid: true,
         ..AxisParams::IDLE
     }
@@ -112,14 +115,17 @@ fn watch_params(limits: &[f64; 3]) -> WatchParams {
     watch
 }
 
-/// Eight values from `values`; a lane that is not full takes the last axis again.
+/// Eight values from `values`; a lane that is not full takes the last axis again, in `room`.
 #[inline(always)]
-fn lane(values: &[f64], group: usize) -> Lane {
+fn lane<'a>(values: &'a [f64], group: usize, room: &'a mut Lane) -> &'a Lane {
     let rest = &values[group * LANES..];
-    match rest.first_chunk() {
-        Some(lane) => *lane,
-        None => std::array::from_fn(|l| rest[l.min(rest.len() - 1)]),
+    if let Some(lane) = rest.first_chunk() {
+        return lane;
     }
+    for (l, place) in room.iter_mut().enumerate() {
+        *place = rest[l.min(rest.len() - 1)];
+    }
+    room
 }
 
 impl Group {
@@ -149,6 +155,8 @@ impl Group {
             state,
             watch: Watch::NEW,
             filter,
+            newest: Newest::FIRST,
+            used: 0,
             deviations: ZERO,
         }
     }
@@ -185,6 +193,7 @@ impl Group {
 struct Predict<'a> {
     groups: &'a mut [Group],
     targets_m: &'a [f64],
+    full: bool,
 }
 
 impl Kernel for Predict<'_> {
@@ -193,8 +202,20 @@ impl Kernel for Predict<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         for (n, g) in self.groups.iter_mut().enumerate() {
-            g.reference.push(&lane(self.targets_m, n));
-            cascade::advance_on::<V>(&g.params, &g.reference, &mut g.state, None);
+            g.reference.push(lane(self.targets_m, n, &mut { ZERO }));
+            let [position_m, current_a] = g.filter.sample(g.newest);
+            let measured = Measured {
+                gains: &g.params.gains,
+                position_m,
+                current_a,
+                used: g.used,
+            };
+            let s = &mut g.state;
+            if self.full {
+                cascade::correct_and_advance_on::<V>(&g.params, &measured, &g.reference, s);
+            } else {
+                cascade::advance_on::<V>(&g.params, &g.reference, s, None);
+            }
         }
     }
 }
@@ -210,13 +231,19 @@ impl Kernel for Compare<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         for (n, g) in self.groups.iter_mut().enumerate() {
-            let measured = self.measured.map(|all| lane(all, n));
+            let [x, v, i] = self.measured;
+            let mut room = [ZERO; 3];
+            let [a, b, c] = &mut room;
+            let measured = [lane(x, n, a), lane(v, n, b), lane(i, n, c)];
             let mut beyond = 0;
+            g.newest = g.newest.next();
+            g.used = u8::MAX;
             for part in 0..V::PARTS {
                 let s = &g.state;
                 let predicted = [&s.position_m, &s.velocity_m_per_s, &s.reported_a];
                 let predicted = V::each(predicted, part);
-                let measured = V::each(measured.each_ref(), part);
+                let measured = V::each(measured, part);
+                g.filter.put(g.newest, [measured[0], measured[2]], part);
                 let innovation = [
                     measured[0] - predicted[0],
                     measured[1] - predicted[1],
@@ -233,7 +260,6 @@ impl Kernel for Compare<'_> {
 
 struct Correct<'a> {
     groups: &'a mut [Group],
-    measured: [&'a [f64]; 3],
 }
 
 impl Kernel for Correct<'_> {
@@ -241,15 +267,10 @@ impl Kernel for Correct<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let [position_m, _, current_a] = self.measured;
-        for (n, g) in self.groups.iter_mut().enumerate() {
-            let (x, i) = (lane(position_m, n), lane(current_a, n));
+        for g in self.groups {
             for part in 0..V::PARTS {
-                let measured = V::each([&x, &i], part);
-                let (p, s) = (&g.params, &mut g.state);
-                observer::correct_on(p, &p.gains, s, measured, u8::MAX, part);
-                g.filter.motion::<V>(p, part);
-                g.filter.balance(p, measured, None, part);
+                g.filter.motion::<V>(&g.params, g.newest, part);
+                g.filter.balance::<V>(&g.params, g.newest, None, part);
             }
         }
     }
@@ -271,7 +292,7 @@ impl Runner for Ours {
     fn start(&mut self, scenario: &Scenario) -> Result<(), Box<dyn Error>> {
         let params = scenario.params.chunks(LANES);
         let parts = params.zip(scenario.start.chunks(LANES)).enumerate();
-        let first = |n| [0, 1].map(|k| lane(scenario.targets_m(k), n));
+        let first = |n| [0, 1].map(|k| *lane(scenario.targets_m(k), n, &mut { ZERO }));
         self.groups = parts
             .map(|(n, (params, start))| Group::new(params, start, first(n), scenario))
             .collect();
@@ -281,19 +302,27 @@ impl Runner for Ours {
 
     fn cycle(&mut self, scenario: &Scenario, k: usize) -> Result<(), Box<dyn Error>> {
         let (groups, targets_m) = (&mut self.groups[..], scenario.targets_m(k + 1));
-        self.level.run(Predict { groups, targets_m });
+        let full = self.full;
+        self.level.run(Predict {
+            groups,
+            targets_m,
+            full,
+        });
         if self.full {
             let (groups, measured) = (&mut self.groups[..], scenario.measured(k));
             self.level.run(Compare { groups, measured });
             let groups = &mut self.groups[..];
-            self.level.run(Correct { groups, measured });
+            self.level.run(Correct { groups });
         }
         Ok(())
     }
 
     fn states(&mut self, states: &mut [State]) -> Result<(), Box<dyn Error>> {
         for (n, state) in states.iter_mut().enumerate() {
-            let (s, l) = (&self.groups[n / LANES].state, n % LANES);
+            let (g, l) = (&self.groups[n / LANES], n % LANES);
+            let mut s = g.state;
+            let [x, i] = g.filter.sample(g.newest);
+            observer::correct(&g.params, &g.params.gains, &mut s, x, i, g.used);
             *state = [
                 s.position_m[l],
                 s.velocity_m_per_s[l],

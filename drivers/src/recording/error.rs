@@ -218,7 +218,9 @@ impl RecordingError {
             Problem::GapTooLong { .. } => "cut the recording in two at the gap",
             Problem::TooLarge => "cut the recording into several files",
             Problem::NotOurs => "name a file that `twinstep --record FILE.mcap` has written",
-            Problem::Container(_) => "record it again; a file that was only cut is read up to there",
+            Problem::Container(_) => {
+                "record it again; a file that was only cut is read up to there"
+            }
             Problem::ImageSize => "build image and recording from the same machine",
         }
     }

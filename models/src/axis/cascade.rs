@@ -3,7 +3,8 @@
 //! An axis that moves on in its direction, or rests, with its current below the limit is stepped exactly, eight at a time.
 //! The Stribeck term, which is not linear, is taken at the mean velocity of the cycle, found in two passes. A cycle in which an
 //! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
-use super::params::LaneParams;
+use super::observer::corrected;
+use super::params::{LaneGains, LaneParams};
 use super::substeps::one_by_one;
 use crate::lane::{Lane, ZERO};
 use crate::simd::{Portable, Vector};
@@ -64,11 +65,10 @@ impl Reference {
                 V::load(&h[1], part),
             ),
             _ => {
-                let dead = V::load(&p.dead_cycles, part);
                 let (mut older, mut middle, mut newer) =
                     (V::load(&h[1], part), V::load(&h[0], part), self.ahead(part));
                 for n in 1..TARGETS - 1 {
-                    let reached = V::within(V::splat(n as f64), dead);
+                    let reached = V::mask(p.dead[n - 1], part);
                     older = V::select(reached, V::load(&h[n + 1], part), older);
                     middle = V::select(reached, V::load(&h[n], part), middle);
                     newer = V::select(reached, V::load(&h[n - 1], part), newer);
@@ -128,6 +128,62 @@ impl AxisState {
         integral_a: ZERO,
         disturbance_a: ZERO,
     };
+}
+
+/// The same of several axes, on their way through a cycle.
+#[derive(Clone, Copy)]
+pub struct States<V> {
+    /// Position (m).
+    pub position_m: V,
+    /// Velocity (m/s).
+    pub velocity_m_per_s: V,
+    /// Current in the motor (A).
+    pub current_a: V,
+    /// Current as the drive reports it (A).
+    pub reported_a: V,
+    /// Integrator of the velocity loop (A).
+    pub integral_a: V,
+    /// Disturbance (A).
+    pub disturbance_a: V,
+}
+
+impl<V: Vector> States<V> {
+    /// A part of a lane.
+    #[inline(always)]
+    pub fn load(s: &AxisState, part: usize) -> Self {
+        Self {
+            position_m: V::load(&s.position_m, part),
+            velocity_m_per_s: V::load(&s.velocity_m_per_s, part),
+            current_a: V::load(&s.current_a, part),
+            reported_a: V::load(&s.reported_a, part),
+            integral_a: V::load(&s.integral_a, part),
+            disturbance_a: V::load(&s.disturbance_a, part),
+        }
+    }
+
+    /// Back to memory.
+    #[inline(always)]
+    pub fn store(self, s: &mut AxisState, part: usize) {
+        self.position_m.store(&mut s.position_m, part);
+        self.velocity_m_per_s.store(&mut s.velocity_m_per_s, part);
+        self.current_a.store(&mut s.current_a, part);
+        self.reported_a.store(&mut s.reported_a, part);
+        self.integral_a.store(&mut s.integral_a, part);
+        self.disturbance_a.store(&mut s.disturbance_a, part);
+    }
+}
+
+/// A measurement of eight axes that is not taken in yet.
+#[derive(Clone, Copy)]
+pub struct Measured<'a> {
+    /// Gains of the observers.
+    pub gains: &'a LaneGains,
+    /// Position (m).
+    pub position_m: &'a Lane,
+    /// Current (A).
+    pub current_a: &'a Lane,
+    /// A bit for each axis whose measurement may be used.
+    pub used: u8,
 }
 
 /// Coulomb and Stribeck friction that would brake at velocity `v` (A, a size without sign).
@@ -202,33 +258,44 @@ pub fn advance_on<V: Vector>(
     contact_a: Option<&Lane>,
 ) {
     for part in 0..V::Whole::PARTS {
-        advance_part::<V::Whole>(p, reference, s, contact_a, part);
+        let z = States::<V::Whole>::load(s, part);
+        advanced(p, reference, z, contact_a, part).store(s, part);
+    }
+}
+
+/// The observer takes a measurement in and the axes are advanced by a cycle, none of them in a part: see
+/// [`correct_on`](super::observer::correct_on) and [`advance_on`].
+#[inline(always)]
+pub fn correct_and_advance_on<V: Vector>(
+    p: &LaneParams,
+    measured: &Measured<'_>,
+    reference: &Reference,
+    s: &mut AxisState,
+) {
+    for part in 0..V::Whole::PARTS {
+        let z = States::<V::Whole>::load(s, part);
+        let m = V::Whole::each([measured.position_m, measured.current_a], part);
+        let z = corrected(p, measured.gains, z, m, measured.used, part);
+        advanced(p, reference, z, None, part).store(s, part);
     }
 }
 
 #[inline(always)]
-fn advance_part<V: Vector>(
+fn advanced<V: Vector>(
     p: &LaneParams,
     reference: &Reference,
-    s: &mut AxisState,
+    s: States<V>,
     contact_a: Option<&Lane>,
     part: usize,
-) {
+) -> States<V> {
     let zero = V::splat(0.0);
     let one = V::splat(1.0);
     let half = V::splat(0.5);
     let per_s = V::splat(p.per_s);
     let paths = reference.paths::<V>(p, part);
-    let (x, v) = (
-        V::load(&s.position_m, part),
-        V::load(&s.velocity_m_per_s, part),
-    );
-    let (i, q, r) = (
-        V::load(&s.current_a, part),
-        V::load(&s.integral_a, part),
-        V::load(&s.reported_a, part),
-    );
-    let mut load = V::load(&s.disturbance_a, part);
+    let (x, v) = (s.position_m, s.velocity_m_per_s);
+    let (i, q, r) = (s.current_a, s.integral_a, s.reported_a);
+    let mut load = s.disturbance_a;
     if let Some(contact_a) = contact_a {
         load = load + V::load(contact_a, part);
     }
@@ -322,41 +389,46 @@ fn advance_part<V: Vector>(
     // What is asked may pass the limit in between; what flows at the end must not.
     let largest = asked_before.size().larger(asked_after.size());
     let free_of_limit = largest.larger(i1.size()).within(limit);
-    let free_of_limit = V::either(free_of_limit, V::load(&p.continuous, part).within(zero));
+    let free_of_limit = V::either(free_of_limit, V::mask(!p.continuous, part));
     let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
     let mut next = [x1, v1, i1, q1, r1];
     let left = V::bits(exact, part) ^ V::places(part);
     if left != 0 {
+        let mut before = AxisState::REST;
+        s.store(&mut before, part);
         let mut lanes = [ZERO; 5];
-        for (lane, v) in lanes.iter_mut().zip(next) {
-            v.store(lane, part);
-        }
         let mut ways = [ZERO; 4];
-        for (lane, v) in
-            (ways.iter_mut()).zip([paths.from_m, paths.to_m, paths.first_m, paths.second_m])
-        {
-            v.store(lane, part);
+        let (paths, n) = (
+            [paths.from_m, paths.to_m, paths.first_m, paths.second_m],
+            next,
+        );
+        for k in 0..4 {
+            paths[k].store(&mut ways[k], part);
         }
-        one_by_one(p, &ways, s, contact_a, left, &mut lanes);
-        for (v, lane) in next.iter_mut().zip(&lanes) {
-            *v = V::load(lane, part);
+        for k in 0..5 {
+            n[k].store(&mut lanes[k], part);
         }
+        one_by_one(p, &ways, &before, contact_a, left, &mut lanes);
+        next = V::each(lanes.each_ref(), part);
     }
-    if p.any_sampled {
+    if p.sampled != 0 {
         // A drive that closes its loops once a cycle computes what it holds until the next sample.
         let mean = (next[0] - x) * per_s;
         let wanted = kx * (paths.to_m - next[0]) + kff * second;
         let held = (kv * (wanted - mean)).limited(limit);
-        let sampled = V::load(&p.sampled, part).above(zero);
+        let sampled = V::mask(p.sampled, part);
         next[2] = V::select(sampled, held, next[2]);
         next[4] = V::select(sampled, held, next[4]);
     }
-    next[0].store(&mut s.position_m, part);
-    next[1].store(&mut s.velocity_m_per_s, part);
-    next[2].store(&mut s.current_a, part);
-    next[3].store(&mut s.integral_a, part);
-    next[4].store(&mut s.reported_a, part);
+    States {
+        position_m: next[0],
+        velocity_m_per_s: next[1],
+        current_a: next[2],
+        reported_a: next[4],
+        integral_a: next[3],
+        disturbance_a: s.disturbance_a,
+    }
 }
 
 /// A row of the exact step, but for its last columns.

@@ -29,21 +29,29 @@ pub const DELAY_MAX: f64 = 2.0;
 /// Half width of the triangle over which calibration averages its balance (cycles): it has all samples at hand.
 pub const HALF_WIDTH: usize = 8;
 
-/// Share that each of two stages takes in, so that together they lag by `lag_cycles`, 0 to 10 000.
-pub fn share(lag_cycles: f64) -> f64 {
+/// Time by which the filter lags, the sum of its two equal time constants (s): what is left of the noise of an acceleration is
+/// then a fraction of the friction.
+const FILTER_LAG_S: f64 = 0.008;
+/// Its least lag (cycles): below that nothing is filtered.
+const FILTER_LAG_CYCLES: f64 = 2.0;
+/// Samples that are remembered: the newest and three before it.
+const SAMPLES: usize = 4;
+
+/// Share that each of the two stages takes in, so that together they lag by 8 ms, or two cycles where that is longer.
+pub fn lag_share(period_s: f64) -> f64 {
+    let lag_cycles = FILTER_LAG_S.max(FILTER_LAG_CYCLES * period_s) / period_s;
     1.0 / (1.0 + 0.5 * lag_cycles.clamp(0.0, 10_000.0))
 }
 
-/// Weights of the currents 0, 1, 2 and 3 cycles ago for the one that belongs to the position 2 cycles ago.
+/// Where the current lies that belongs to the position 2 cycles ago: between the reports of so many cycles ago (0 to 2) and of
+/// the one before it, and the weight of the former.
 ///
 /// `delay_cycles` is -1 to [`DELAY_MAX`]; beyond that it is limited.
-pub fn delay_weights(delay_cycles: f64) -> [f64; 4] {
+pub fn delay(delay_cycles: f64) -> (usize, f64) {
     // Cycles ago: 0 at the largest delay, 3 at the smallest.
     let ago = DELAY_MAX - delay_cycles.clamp(-1.0, DELAY_MAX);
-    core::array::from_fn(|n| {
-        let distance = (ago - n as f64).abs();
-        if distance < 1.0 { 1.0 - distance } else { 0.0 }
-    })
+    let whole = ago.clamp(0.0, 2.0) as usize;
+    (whole, 1.0 - (ago - whole as f64))
 }
 
 /// What the filter says of one axis.
@@ -81,6 +89,27 @@ pub struct Balance<V> {
     pub inertial_a: V,
 }
 
+/// Which of the samples of a [`LoadFilter`] is the newest: they are written in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest(u8);
+
+impl Newest {
+    /// Before the first sample.
+    pub const FIRST: Self = Self(0);
+
+    /// The place of a new sample, which takes that of the oldest.
+    #[inline(always)]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_sub(1))
+    }
+
+    /// The place of the sample of so many cycles ago.
+    #[inline(always)]
+    const fn ago(self, cycles: usize) -> usize {
+        (self.0 as usize + cycles) % SAMPLES
+    }
+}
+
 /// The last samples of eight axes, and two stages each of what is filtered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
@@ -89,10 +118,10 @@ pub struct LoadFilter {
     way: [Lane; 2],
     /// The filtered way of the cycle before (m).
     before: Lane,
-    /// Positions 1, 2 and 3 cycles ago (m).
-    position_m: [Lane; 3],
-    /// Currents, likewise (A).
-    current_a: [Lane; 3],
+    /// Positions (m).
+    position_m: [Lane; SAMPLES],
+    /// Currents (A).
+    current_a: [Lane; SAMPLES],
     /// Position (m).
     position: [Lane; 2],
     /// Measured current (A).
@@ -108,8 +137,8 @@ impl LoadFilter {
     pub const EMPTY: Self = Self {
         way: [ZERO; 2],
         before: ZERO,
-        position_m: [ZERO; 3],
-        current_a: [ZERO; 3],
+        position_m: [ZERO; SAMPLES],
+        current_a: [ZERO; SAMPLES],
         position: [ZERO; 2],
         measured: [ZERO; 2],
         explained: [ZERO; 2],
@@ -132,22 +161,61 @@ impl LoadFilter {
         }
     }
 
-    /// What the coming cycle makes known before it is filtered: the position [`LAG`] cycles ago (m), and the current (A) that
-    /// belongs to it.
+    /// The newest sample: position (m) and current (A).
     #[inline(always)]
-    pub fn aligned<V: Vector>(&self, p: &LaneParams, current_a: V, part: usize) -> (V, V) {
-        let i = V::each(self.current_a.each_ref(), part);
-        let current_a = delayed(p, current_a, &i, part);
-        (V::load(&self.position_m[1], part), current_a)
+    pub fn sample(&self, newest: Newest) -> [&Lane; 2] {
+        let n = newest.ago(0);
+        [&self.position_m[n], &self.current_a[n]]
     }
 
-    /// The first half of a cycle: the motion that it makes known. [`Self::balance`] follows.
+    /// Writes a part of it.
     #[inline(always)]
-    pub fn motion<V: Vector>(&mut self, p: &LaneParams, part: usize) -> Motion<V> {
-        let step = V::load(&self.position_m[0], part) - V::load(&self.position_m[1], part);
+    pub fn put<V: Vector>(&mut self, newest: Newest, [position_m, current_a]: [V; 2], part: usize) {
+        let n = newest.ago(0);
+        position_m.store(&mut self.position_m[n], part);
+        current_a.store(&mut self.current_a[n], part);
+    }
+
+    /// What a sample makes known before it is filtered: the position [`LAG`] cycles before it (m), and the current (A) that belongs
+    /// to that.
+    #[inline(always)]
+    pub fn aligned<V: Vector>(&self, p: &LaneParams, newest: Newest, part: usize) -> (V, V) {
+        let x = V::load(&self.position_m[newest.ago(LAG)], part);
+        (x, self.delayed(p, newest, part))
+    }
+
+    /// The current that belongs to the position of two cycles ago (A).
+    #[inline(always)]
+    fn delayed<V: Vector>(&self, p: &LaneParams, newest: Newest, part: usize) -> V {
+        let i = &self.current_a;
+        let [younger, older] = match p.delayed_alike {
+            Some(ago) => {
+                let ago = usize::from(ago);
+                V::each([&i[newest.ago(ago)], &i[newest.ago(ago + 1)]], part)
+            }
+            None => {
+                let [i0, i1] = V::each([&i[newest.ago(0)], &i[newest.ago(1)]], part);
+                let [i2, i3] = V::each([&i[newest.ago(2)], &i[newest.ago(3)]], part);
+                let (one, two) = (V::mask(p.delayed[0], part), V::mask(p.delayed[1], part));
+                [
+                    V::select(two, i2, V::select(one, i1, i0)),
+                    V::select(two, i3, V::select(one, i2, i1)),
+                ]
+            }
+        };
+        let weight = V::load(&p.delay_weight, part);
+        weight * younger + (V::splat(1.0) - weight) * older
+    }
+
+    /// The first half of a cycle: the motion that its sample makes known. [`Self::balance`] follows.
+    #[inline(always)]
+    pub fn motion<V: Vector>(&mut self, p: &LaneParams, newest: Newest, part: usize) -> Motion<V> {
+        let x = &self.position_m;
+        let [x1, x2] = V::each([&x[newest.ago(1)], &x[newest.ago(2)]], part);
+        let step = x1 - x2;
         // The way from the sample before to this one is filtered, and so is its change to the next: the acceleration.
         let before = V::load(&self.way[1], part);
-        let way = filter(&mut self.way, step, V::load(&p.load_share, part), part);
+        let way = filter(&mut self.way, step, V::splat(p.load_share), part);
         before.store(&mut self.before, part);
         Motion {
             velocity_m_per_s: V::splat(0.5) * (way + before) * V::splat(p.per_s),
@@ -162,21 +230,22 @@ impl LoadFilter {
         V::splat(0.5) * (way + before) * V::splat(p.per_s)
     }
 
-    /// The second half: takes in the sample, position (m) and current (A), and says what it makes known. `contact_a` is the part in
-    /// the balance: [`ContactFilter::balanced_a`]; none for axes that never touch one.
+    /// The second half: says what currents the sample makes known. `contact_a` is the part in the balance:
+    /// [`ContactFilter::balanced_a`]; none for axes that never touch one.
     #[inline(always)]
     pub fn balance<V: Vector>(
         &mut self,
         p: &LaneParams,
-        [position_m, current_a]: [V; 2],
+        newest: Newest,
         contact_a: Option<V>,
         part: usize,
     ) -> Balance<V> {
-        let x = V::each(self.position_m.each_ref(), part);
-        let i = V::each(self.current_a.each_ref(), part);
+        let x = &self.position_m;
+        let x = [&x[newest.ago(1)], &x[newest.ago(2)], &x[newest.ago(3)]];
+        let [x1, x2, x3] = V::each(x, part);
         let (zero, one) = (V::splat(0.0), V::splat(1.0));
         // The sample two cycles ago: its velocity needs its neighbours.
-        let v = (x[0] - x[2]) * V::splat(0.5 * p.per_s);
+        let v = (x1 - x3) * V::splat(0.5 * p.per_s);
         // Below a hundredth of the Stribeck velocity the sign of the velocity is noise.
         let direction = (v * V::load(&p.direction_per_v, part)).limited(one);
         let coulomb = V::select(
@@ -191,21 +260,15 @@ impl LoadFilter {
         if let Some(contact_a) = contact_a {
             explained = explained + contact_a;
         }
-        let measured = delayed(p, current_a, &i, part);
+        let measured = self.delayed(p, newest, part);
 
-        let share = V::load(&p.load_share, part);
-        filter(&mut self.position, x[1], share, part);
+        let share = V::splat(p.load_share);
+        filter(&mut self.position, x2, share, part);
         let explained = filter(&mut self.explained, explained, share, part);
         let measured = filter(&mut self.measured, measured, share, part);
         let per_s2 = V::splat(p.per_s * p.per_s);
         let inertial = V::load(&p.inertia, part)
             * ((V::load(&self.way[1], part) - V::load(&self.before, part)) * per_s2);
-        position_m.store(&mut self.position_m[0], part);
-        x[0].store(&mut self.position_m[1], part);
-        x[1].store(&mut self.position_m[2], part);
-        current_a.store(&mut self.current_a[0], part);
-        i[0].store(&mut self.current_a[1], part);
-        i[1].store(&mut self.current_a[2], part);
         let predicted = inertial + explained;
         predicted.store(&mut self.predicted_a, part);
         Balance {
@@ -267,7 +330,7 @@ impl ContactFilter {
         c2.store(&mut self.balanced_a, part);
         c1.store(&mut self.contact_a[1], part);
         contact_a.store(&mut self.contact_a[0], part);
-        filter(&mut self.contact, c2, V::load(&p.load_share, part), part)
+        filter(&mut self.contact, c2, V::splat(p.load_share), part)
     }
 
     /// The contact current in the balance of this cycle (A), after [`Self::push`].
@@ -291,11 +354,4 @@ fn filter<V: Vector>(stages: &mut [Lane; 2], x: V, share: V, part: usize) -> V {
     first.store(&mut stages[0], part);
     second.store(&mut stages[1], part);
     second
-}
-
-/// The current that belongs to the position of two cycles ago, out of the newest one and the three before.
-#[inline(always)]
-fn delayed<V: Vector>(p: &LaneParams, newest_a: V, before_a: &[V; 3], part: usize) -> V {
-    let w = V::each(p.delay_weight.each_ref(), part);
-    w[0] * newest_a + w[1] * before_a[0] + w[2] * before_a[1] + w[3] * before_a[2]
 }

@@ -1,6 +1,6 @@
 //! Parameters of an axis, in the ratios that can be identified, and eight of them side by side.
 
-use super::load::delay_weights;
+use super::load::{delay, lag_share};
 use super::transition::{COLUMNS, Transition, transitions};
 use crate::kalman::Gains;
 use crate::lane::{LANES, Lane, ZERO};
@@ -52,8 +52,6 @@ pub struct AxisParams {
     pub sampled: bool,
     /// Delay of the current against the position (s, -1 to 2 cycles).
     pub current_delay_s: f64,
-    /// Time by which `current_load` lags, the sum of its two equal time constants (s, >= 0).
-    pub load_lag_s: f64,
     /// The cascade was validated; without it only the measured current drives the prediction.
     pub cascade_valid: bool,
 }
@@ -79,7 +77,6 @@ impl AxisParams {
         observer: Gains::NONE,
         sampled: false,
         current_delay_s: 0.0,
-        load_lag_s: 0.008,
         cascade_valid: false,
     };
 }
@@ -133,7 +130,21 @@ impl LaneGains {
     }
 }
 
-/// Parameters of eight axes, with everything that can be computed beforehand. What every cycle reads comes first.
+/// What of [`LaneParams`] is read only in cycles that are stepped in substeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct Fine {
+    /// Exact substeps of the axes one by one, moving and resting.
+    pub steps: [(Transition, Transition); LANES],
+    /// Decay of the current loop over a cut.
+    pub current_decay: Lane,
+    /// Decay of the torque filter over a cut.
+    pub filter_decay: Lane,
+    /// See [`AxisParams`].
+    pub integral_gain: Lane,
+}
+
+/// Parameters of eight axes, with everything that can be computed beforehand. Masks have a bit for each axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct LaneParams {
@@ -143,10 +154,20 @@ pub struct LaneParams {
     pub per_s: f64,
     /// Substep (s).
     pub step_s: f64,
-    /// One of the axes is sampled.
-    pub any_sampled: bool,
+    /// Share of a new value that each stage of the filter of `current_load` takes in.
+    pub load_share: f64,
+    /// The cascade is valid and continuous.
+    pub continuous: u8,
+    /// The cascade is valid and sampled.
+    pub sampled: u8,
+    /// The dead time has at least 1, 2, 3 whole cycles.
+    pub dead: [u8; 3],
     /// Whole cycles of the dead time, where all axes have the same.
     pub dead_alike: Option<u8>,
+    /// The current that belongs to the position of 2 cycles ago lies before those of now and of 1 cycle ago.
+    pub delayed: [u8; 2],
+    /// How many cycles ago it lies, where that is the same for all axes.
+    pub delayed_alike: Option<u8>,
     /// Exact step of moving axes.
     pub moving: Step,
     /// Exact step of resting axes.
@@ -177,28 +198,14 @@ pub struct LaneParams {
     pub velocity_feedforward: Lane,
     /// See [`AxisParams`].
     pub limit_a: Lane,
-    /// Whole cycles of the dead time (0 to 3).
-    pub dead_cycles: Lane,
     /// Share of the period at which the reference bends (0 to 1): the rest of the dead time.
     pub bend: Lane,
-    /// 1 where the cascade is valid and continuous, else 0.
-    pub continuous: Lane,
-    /// 1 where the cascade is valid and sampled, else 0.
-    pub sampled: Lane,
     /// Gains of the observer in steady state.
     pub gains: LaneGains,
-    /// Weights of the current now and 1, 2, 3 cycles ago for the current that belongs to the position of 2 cycles ago.
-    pub delay_weight: [Lane; 4],
-    /// Share of a new value that each stage of the filter of `current_load` takes in.
-    pub load_share: Lane,
-    /// Exact substeps of the axes one by one, moving and resting: read only where a whole cycle does not hold.
-    pub fine: [(Transition, Transition); LANES],
-    /// Decay of the current loop over a cut.
-    pub current_decay: Lane,
-    /// Decay of the torque filter over a cut.
-    pub filter_decay: Lane,
-    /// See [`AxisParams`]; read, as the two decays are, in cycles that are stepped in substeps.
-    pub integral_gain: Lane,
+    /// Weight of the younger of the two currents around it: see [`super::load::delay`].
+    pub delay_weight: Lane,
+    /// What substeps need.
+    pub fine: Fine,
 }
 
 impl LaneParams {
@@ -208,8 +215,13 @@ impl LaneParams {
             period_s,
             per_s: 1.0 / period_s,
             step_s: period_s / SUBSTEPS as f64,
-            any_sampled: false,
+            load_share: lag_share(period_s),
+            continuous: 0,
+            sampled: 0,
+            dead: [0; 3],
             dead_alike: None,
+            delayed: [0; 2],
+            delayed_alike: None,
             moving: Step {
                 way: [ZERO; 7],
                 velocity: [ZERO; 7],
@@ -235,36 +247,32 @@ impl LaneParams {
             velocity_gain: ZERO,
             velocity_feedforward: ZERO,
             limit_a: ZERO,
-            dead_cycles: ZERO,
             bend: ZERO,
-            continuous: ZERO,
-            sampled: ZERO,
             gains: LaneGains {
                 position: ZERO,
                 velocity_per_s: ZERO,
                 disturbance_a_per_m: ZERO,
             },
-            delay_weight: [ZERO; 4],
-            load_share: ZERO,
-            fine: [(Transition::default(), Transition::default()); LANES],
-            current_decay: ZERO,
-            filter_decay: ZERO,
-            integral_gain: ZERO,
+            delay_weight: ZERO,
+            fine: Fine {
+                steps: [(Transition::default(), Transition::default()); LANES],
+                current_decay: ZERO,
+                filter_decay: ZERO,
+                integral_gain: ZERO,
+            },
         };
         for l in 0..LANES {
             lane.put(l, axes.get(l).unwrap_or(&AxisParams::IDLE));
         }
         // What idles in unused places follows any reference.
-        let used = &lane.dead_cycles[..axes.len().clamp(1, LANES)];
-        if used.iter().all(|dead| *dead == used[0]) {
-            lane.dead_alike = Some(used[0] as u8);
-        }
+        let used = u8::MAX >> (LANES - axes.len().clamp(1, LANES));
+        lane.dead_alike = alike(&lane.dead, used);
+        lane.delayed_alike = alike(&lane.delayed, used);
         lane
     }
 
     fn put(&mut self, l: usize, a: &AxisParams) {
         let period_s = self.period_s;
-        self.integral_gain[l] = a.integral_gain;
         self.inertia[l] = a.inertia;
         self.acceleration_per_a[l] = 1.0 / a.inertia;
         self.coulomb_positive_a[l] = a.coulomb_positive_a;
@@ -279,26 +287,30 @@ impl LaneParams {
         self.velocity_gain[l] = a.velocity_gain;
         self.velocity_feedforward[l] = a.velocity_feedforward;
         self.limit_a[l] = a.limit_a;
-        self.sampled[l] = f64::from(u8::from(a.cascade_valid && a.sampled));
-        self.any_sampled |= a.cascade_valid && a.sampled;
-        self.continuous[l] = f64::from(u8::from(a.cascade_valid && !a.sampled));
+        let bit = |on: bool| u8::from(on) << l;
+        self.sampled |= bit(a.cascade_valid && a.sampled);
+        self.continuous |= bit(a.cascade_valid && !a.sampled);
         let dead = (a.dead_time_s / period_s).clamp(0.0, DEAD_MAX);
         // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
         let whole = libm::floor(dead).min(DEAD_MAX - 1.0);
-        self.dead_cycles[l] = whole;
+        for (n, bits) in self.dead.iter_mut().enumerate() {
+            *bits |= bit(whole > n as f64);
+        }
         self.bend[l] = dead - whole;
         let (moving, resting) = transitions(a, period_s, self.bend[l]);
         self.put_steps(l, &moving, &resting);
         self.gains.put(l, &a.observer);
-        let weights = delay_weights(a.current_delay_s / period_s);
-        for (to, weight) in self.delay_weight.iter_mut().zip(weights) {
-            to[l] = weight;
+        let (ago, weight) = delay(a.current_delay_s / period_s);
+        for (n, bits) in self.delayed.iter_mut().enumerate() {
+            *bits |= bit(ago > n);
         }
-        self.fine[l] = transitions(a, self.step_s, 0.0);
+        self.delay_weight[l] = weight;
         let cut_s = self.step_s / CUTS as f64;
-        self.current_decay[l] = decay(cut_s, a.current_time_constant_s);
-        self.filter_decay[l] = decay(cut_s, a.current_filter_s);
-        self.load_share[l] = super::load::share(a.load_lag_s / period_s);
+        let fine = &mut self.fine;
+        fine.steps[l] = transitions(a, self.step_s, 0.0);
+        fine.current_decay[l] = decay(cut_s, a.current_time_constant_s);
+        fine.filter_decay[l] = decay(cut_s, a.current_filter_s);
+        fine.integral_gain[l] = a.integral_gain;
     }
 
     fn put_steps(&mut self, l: usize, moving: &Transition, resting: &Transition) {
@@ -321,6 +333,12 @@ impl LaneParams {
             r.integral[to][l] = resting.integral[from];
         }
     }
+}
+
+/// How many of the masks the axes in `used` are in, where that is the same for all of them.
+fn alike(masks: &[u8], used: u8) -> Option<u8> {
+    (masks.iter().all(|bits| [0, used].contains(&(bits & used))))
+        .then(|| masks.iter().map(|bits| bits & 1).sum())
 }
 
 /// Decay of a first-order lag over a step: exp(-step / tau), 0 for no lag.

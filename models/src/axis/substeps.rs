@@ -81,7 +81,7 @@ fn exact_substep(
     load_a: f64,
 ) -> Option<[f64; 5]> {
     let step = p.step_s;
-    let (moving, resting) = &p.fine[l];
+    let (moving, resting) = &p.fine.steps[l];
     let load = load_a + p.gravity_a[l];
     let (e, slope) = (from_m - x, (to_m - from_m) / step);
     let row = |c: &[f64; COLUMNS], v: f64, b: f64| {
@@ -125,7 +125,7 @@ fn exact_substep(
     let free = asked(from_m, [x, v, i, q, r]).abs() <= limit
         && asked(to_m, z).abs() <= limit
         && z[2].abs() <= limit;
-    (free || p.continuous[l] == 0.0).then_some(z)
+    (free || p.continuous & (1 << l) == 0).then_some(z)
 }
 
 /// Whether static friction holds an axis at rest against `push_a`.
@@ -147,7 +147,7 @@ fn cut_substep(
     let slope = (to_m - from_m) / p.step_s;
     for n in 0..CUTS {
         let target_m = from_m + (n as f64 + 0.5) * step * slope;
-        if p.continuous[l] > 0.0 {
+        if p.continuous & (1 << l) != 0 {
             // The middle of the step is half a step's way further on.
             let wanted = p.position_gain_per_s[l] * (target_m - x - 0.5 * step * v)
                 + p.velocity_feedforward[l] * slope;
@@ -156,14 +156,14 @@ fn cut_substep(
             let limited = clamp(asked, p.limit_a[l]);
             // The integrator stops while the output is limited.
             if asked == limited {
-                q += p.integral_gain[l] * error * step;
+                q += p.fine.integral_gain[l] * error * step;
             }
-            let after = limited + (i - limited) * p.current_decay[l];
-            r = mean(i, after) + (r - mean(i, after)) * p.filter_decay[l];
+            let after = limited + (i - limited) * p.fine.current_decay[l];
+            r = mean(i, after) + (r - mean(i, after)) * p.fine.filter_decay[l];
             (x, v) = mechanics(p, l, x, v, mean(i, after), load_a, step);
             i = after;
         } else {
-            r = i + (r - i) * p.filter_decay[l];
+            r = i + (r - i) * p.fine.filter_decay[l];
             (x, v) = mechanics(p, l, x, v, i, load_a, step);
         }
     }

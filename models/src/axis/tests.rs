@@ -1,6 +1,6 @@
 //! Properties of the axis twin as a whole: cascade, mechanics, observer and `current_load` together.
 
-use super::load::{LAG, LoadEstimate, LoadFilter};
+use super::load::{LAG, LoadEstimate, LoadFilter, Newest};
 use super::params::AxisParams;
 use super::{AxisState, LaneParams, Reference, cascade, observer};
 use crate::lane::{LANES, Lane, ZERO};
@@ -36,7 +36,6 @@ fn params() -> AxisParams {
         .gains,
         sampled: false,
         current_delay_s: 0.0,
-        load_lag_s: 0.008,
         cascade_valid: true,
     }
 }
@@ -142,15 +141,18 @@ fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
         let dry = cascade::dry_friction_a(&lane, 0, v) + extra_a;
         p.inertia * a + if v > 0.0 { dry } else { -dry } + p.viscous * v + p.gravity_a
     };
-    let share = lane.load_share[0];
+    let share = lane.load_share;
+    let mut newest = Newest::FIRST;
     let (mut first, mut truth) = (0.0, 0.0);
     for k in 0..300 {
         let t = f64::from(k) * PERIOD_S;
         let measured = current(t - delay_cycles * PERIOD_S);
+        newest = newest.next();
         for part in 0..Portable::PARTS {
-            filter.motion::<Portable>(&lane, part);
             let sample = [position(t), measured].map(Portable::splat);
-            filter.balance(&lane, sample, None, part);
+            filter.put(newest, sample, part);
+            filter.motion::<Portable>(&lane, newest, part);
+            filter.balance::<Portable>(&lane, newest, None, part);
         }
         out = filter.estimate(&lane, 5);
         first += share * (current(t - LAG as f64 * PERIOD_S) - first);

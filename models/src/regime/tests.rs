@@ -15,8 +15,12 @@ const P: RegimeParams = RegimeParams {
     pressing_a: 0.1,
 };
 
+type State = (Course, Segments);
+
+const NEW: State = (Course::NEW, Segments::NEW);
+
 /// Feeds (velocity, acceleration, contact) to one place of a lane.
-fn feed(segments: &mut Segments, v: f64, a: f64, c: f64) -> (Regime, Option<Segment>, bool) {
+fn feed((course, segments): &mut State, v: f64, a: f64, c: f64) -> (Regime, Option<Segment>, bool) {
     let lane = RegimeLane::new([P; LANES].into_iter());
     let mut seen = Seen::default();
     for part in 0..Portable::PARTS {
@@ -26,9 +30,9 @@ fn feed(segments: &mut Segments, v: f64, a: f64, c: f64) -> (Regime, Option<Segm
         };
         seen.put(&lane, &motion, Some(at_three(c, part)), part);
     }
-    let classified = segments.classify(&lane, &seen, 0);
-    let ended = segments.ended(&classified, 3);
-    segments.begin(&classified);
+    let classified = course.classify(segments, &lane, &seen, 0);
+    let ended = course.ended(segments, &classified, 3);
+    course.begin::<Portable>(segments, &classified);
     for part in 0..Portable::PARTS {
         let balance = Balance {
             measured_a: at_three(1.0, part),
@@ -39,12 +43,12 @@ fn feed(segments: &mut Segments, v: f64, a: f64, c: f64) -> (Regime, Option<Segm
         segments.add(&balance, v, square, disturbance, part);
     }
     let movement_ended = classified.movement_ended & 1 << 3 != 0;
-    (segments.regime(3), ended, movement_ended)
+    (course.regime(3), ended, movement_ended)
 }
 
 #[test]
 fn a_stroke_passes_through_its_regimes() {
-    let mut s = Segments::NEW;
+    let mut s = NEW;
     let mut seen = Vec::new();
     for (v, a, c) in [
         (0.0, 0.0, 0.0),
@@ -80,7 +84,7 @@ fn a_stroke_passes_through_its_regimes() {
 
 #[test]
 fn a_start_in_the_same_direction_is_no_reversal() {
-    let mut s = Segments::NEW;
+    let mut s = NEW;
     feed(&mut s, 0.1, 0.0, 0.0);
     feed(&mut s, 0.0, 0.0, 0.0);
     assert_eq!(feed(&mut s, 0.1, 0.0, 0.0).0, Regime::ConstantSpeed);
@@ -88,7 +92,7 @@ fn a_start_in_the_same_direction_is_no_reversal() {
 
 #[test]
 fn a_segment_ends_with_its_regime_and_holds_its_sums() {
-    let mut s = Segments::NEW;
+    let mut s = NEW;
     feed(&mut s, 0.0, 0.0, 0.0);
     for n in 0..5 {
         let ended = feed(&mut s, 0.1, 0.0, 0.0).1;
@@ -109,7 +113,7 @@ fn a_segment_ends_with_its_regime_and_holds_its_sums() {
 
 #[test]
 fn a_movement_ends_once() {
-    let mut s = Segments::NEW;
+    let mut s = NEW;
     feed(&mut s, 0.1, 0.0, 0.0);
     let ends = (0..40).filter(|_| feed(&mut s, 0.0, 0.0, 0.0).2).count();
     assert_eq!(ends, 1);

@@ -9,7 +9,7 @@
     reason = "an iterator's adapter over vectors is not made for the unit"
 )]
 
-use crate::lane::{LANES, Lane};
+use crate::lane::{LANES, Lane, Narrow};
 use core::ops::{Add, Mul, Sub};
 
 /// As many numbers as the unit takes at once.
@@ -28,6 +28,8 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     type Whole: Vector;
     /// From memory: part `part` of a lane, which must be below [`Self::PARTS`].
     fn load(from: &Lane, part: usize) -> Self;
+    /// The same out of narrow numbers.
+    fn widen(from: &Narrow, part: usize) -> Self;
     /// To memory, likewise.
     fn store(self, to: &mut Lane, part: usize);
     /// The same number everywhere.
@@ -133,6 +135,10 @@ impl Vector for Portable {
         Self([from[2 * part], from[2 * part + 1]])
     }
     #[inline(always)]
+    fn widen(from: &Narrow, part: usize) -> Self {
+        Self([f64::from(from[2 * part]), f64::from(from[2 * part + 1])])
+    }
+    #[inline(always)]
     fn store(self, to: &mut Lane, part: usize) {
         [to[2 * part], to[2 * part + 1]] = self.0;
     }
@@ -228,6 +234,10 @@ impl<V: Vector> Vector for Two<V> {
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         Self(V::load(from, 2 * part), V::load(from, 2 * part + 1))
+    }
+    #[inline(always)]
+    fn widen(from: &Narrow, part: usize) -> Self {
+        Self(V::widen(from, 2 * part), V::widen(from, 2 * part + 1))
     }
     #[inline(always)]
     fn store(self, to: &mut Lane, part: usize) {

@@ -8,7 +8,7 @@
 )]
 
 use super::vector::{Two, Vector};
-use crate::lane::{LANES, Lane};
+use crate::lane::{LANES, Lane, Narrow};
 use core::arch::x86_64::*;
 use core::ops::{Add, Mul, Sub};
 
@@ -54,6 +54,12 @@ impl Vector for Wide {
         let from = &from[part * Self::WIDTH..][..Self::WIDTH];
         // SAFETY: see the module; the slice is as long as the vector, and no alignment is asked for.
         Self(unsafe { _mm512_loadu_pd(from.as_ptr()) })
+    }
+    #[inline(always)]
+    fn widen(from: &Narrow, part: usize) -> Self {
+        let from = &from[part * Self::WIDTH..][..Self::WIDTH];
+        // SAFETY: as for `load`.
+        Self(unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from.as_ptr())) })
     }
     #[inline(always)]
     fn store(self, to: &mut Lane, part: usize) {
@@ -159,6 +165,12 @@ impl Vector for Half {
         let from = &from[part * Self::WIDTH..][..Self::WIDTH];
         // SAFETY: see the module; the slice is as long as the vector, and no alignment is asked for.
         Self(unsafe { _mm256_loadu_pd(from.as_ptr()) })
+    }
+    #[inline(always)]
+    fn widen(from: &Narrow, part: usize) -> Self {
+        let from = &from[part * Self::WIDTH..][..Self::WIDTH];
+        // SAFETY: as for `load`.
+        Self(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(from.as_ptr())) })
     }
     #[inline(always)]
     fn store(self, to: &mut Lane, part: usize) {

@@ -73,16 +73,17 @@ impl FreeRun {
         self.lane
     }
 
-    /// Takes in a cycle of the lane that runs, before the observers do. Returns the run that ends with it.
+    /// Takes in a cycle of the lane that runs. Returns whether the run ends with it: then [`Self::end`] follows.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         plan: &Plan<'_>,
         state: Option<&mut LaneState>,
         context: Context,
-    ) -> Option<Drifted> {
+    ) -> bool {
         let (Some(params), Some(state)) = (plan.lanes.get(self.lane), state) else {
             *self = Self::NEW;
-            return None;
+            return false;
         };
         self.counts &= state.judged;
         let presses = plan.judges.get(self.lane).is_some_and(|j| j.presses != 0);
@@ -96,19 +97,16 @@ impl FreeRun {
             presses,
         });
         self.cycle += 1;
-        let horizon = plan.thresholds.horizon_cycles.max(1);
-        if self.cycle <= LAG as u32 + horizon {
-            return None;
-        }
-        Some(self.end(plan, params, horizon))
+        self.cycle > LAG as u32 + horizon_cycles(plan)
     }
 
     /// The run has ended; the next lane's begins.
     #[cold]
     #[inline(never)]
-    fn end(&mut self, plan: &Plan<'_>, params: &LaneParams, horizon: u32) -> Drifted {
-        let least =
-            |axis: &AxisPlan| axis.regime.standstill_m_per_s * f64::from(horizon) * params.period_s;
+    pub(crate) fn end(&mut self, plan: &Plan<'_>) -> Drifted {
+        let period_s = plan.lanes.get(self.lane).map_or(0.0, |p| p.period_s);
+        let horizon = f64::from(horizon_cycles(plan));
+        let least = |axis: &AxisPlan| axis.regime.standstill_m_per_s * horizon * period_s;
         for (l, (to_m, from_m)) in self.measured_m.iter().zip(self.from_m).enumerate() {
             let way = to_m - from_m;
             let axis = plan.axes.get(self.lane * LANES + l);
@@ -130,6 +128,11 @@ impl FreeRun {
     }
 }
 
+/// Horizon of the plan (cycles).
+fn horizon_cycles(plan: &Plan<'_>) -> u32 {
+    plan.thresholds.horizon_cycles.max(1)
+}
+
 /// One cycle of the mechanics of eight axes.
 struct Step<'a> {
     params: &'a LaneParams,
@@ -148,11 +151,11 @@ impl Kernel for Step<'_> {
         for part in 0..V::PARTS {
             if run.cycle == 0 {
                 // The velocity of this sample, whose current is known only later.
-                let predicted = V::load(&self.state.predicted[1], part);
+                let predicted = V::load(&self.state.twin.velocity_m_per_s, part);
                 predicted.store(&mut run.velocity_m_per_s, part);
             }
-            let measured_a = V::load(&self.state.measured_a, part);
-            let (x, current_a) = self.state.filter.aligned::<V>(p, measured_a, part);
+            let state = self.state;
+            let (x, current_a) = state.filter.aligned::<V>(p, state.newest, part);
             x.store(&mut run.measured_m, part);
             if run.cycle == lag {
                 x.store(&mut run.position_m, part);
@@ -161,7 +164,7 @@ impl Kernel for Step<'_> {
                 // A sampled drive holds its output until the next sample; else it goes there in a straight line.
                 let held = V::load(&run.before_a, part);
                 let (zero, half) = (V::splat(0.0), V::splat(0.5));
-                let sampled = V::load(&p.sampled, part).above(zero);
+                let sampled = V::mask(p.sampled, part);
                 let i = held + V::select(sampled, zero, half) * (current_a - held);
                 let [x, v] = V::each([&run.position_m, &run.velocity_m_per_s], part);
                 let (x, v) = mechanics_on(p, part, x, v, i);

@@ -15,12 +15,13 @@ use crate::event::Source;
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{JudgeLane, Plan};
-use twinstep_models::axis::load::LoadFilter;
+use twinstep_models::axis::cascade::{Measured, States};
+use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
 use twinstep_models::innovation::Watch;
-use twinstep_models::lane::{LANES, Lane, ZERO};
-use twinstep_models::regime::{Classified, Seen, Segments};
+use twinstep_models::lane::{LANES, ZERO};
+use twinstep_models::regime::{Classified, Course, Seen, Segments};
 use twinstep_models::sample::{Context, CycleStamp};
 use twinstep_models::simd::{Kernel, Vector};
 
@@ -28,18 +29,18 @@ use twinstep_models::simd::{Kernel, Vector};
 #[derive(Clone, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct LaneState {
-    /// What the twin believes; after `predict` it is the prediction for the coming sample.
+    /// What is predicted for the coming sample, and, after it was compared, what was: the observer takes it in when the next
+    /// prediction is made.
     pub twin: AxisState,
     /// Targets sent.
     pub reference: Reference,
     pub(crate) filter: LoadFilter,
     segments: Segments,
+    course: Course,
     watch: Watch,
-    measured_m: Lane,
-    pub(crate) measured_a: Lane,
-    /// What was predicted for this cycle, before the measurement was taken in.
-    pub(crate) predicted: [Lane; 3],
     hash: [u64; LANES],
+    /// Place of the newest sample in the filter.
+    pub(crate) newest: Newest,
     /// A bit for each axis whose sample of this cycle may be used.
     used: u8,
     /// A bit for each axis whose sample was judged.
@@ -48,14 +49,25 @@ pub struct LaneState {
     settling: u8,
     /// A bit for each axis that was put where it was measured; the next good sample locks the others.
     locked: u8,
+    /// A bit for each axis that this cycle put there.
+    moved: u8,
     /// A bit for each axis whose observer is not in steady state.
     unsteady: u8,
     /// A bit for each axis that the next cycle must look at by itself: something is raised.
     attention: u8,
-    /// Cycles until judging begins (again).
-    settle: [u32; LANES],
+    rare: Rare,
     /// What presses have beside.
     pub(crate) press: PressLane,
+}
+
+/// What of a lane is touched while an axis settles.
+#[derive(Clone, Debug, PartialEq)]
+#[repr(align(64))]
+struct Rare {
+    /// Cycles until judging begins (again).
+    settle: [u32; LANES],
+    /// What had been predicted for the axes that this cycle put where they were measured.
+    predicted: [[f64; 3]; LANES],
 }
 
 impl LaneState {
@@ -67,23 +79,28 @@ impl LaneState {
         },
         filter: LoadFilter::EMPTY,
         segments: Segments::NEW,
+        course: Course::NEW,
         watch: Watch::NEW,
-        measured_m: ZERO,
-        measured_a: ZERO,
-        predicted: [ZERO; 3],
         hash: [0; LANES],
+        newest: Newest::FIRST,
         used: 0,
         judged: 0,
         settling: 0,
         locked: 0,
+        moved: 0,
         unsteady: 0,
         attention: 0,
-        settle: [0; LANES],
+        rare: Rare {
+            settle: [0; LANES],
+            predicted: [[0.0; 3]; LANES],
+        },
         press: PressLane::NEW,
     };
 
     /// Bytes of it that presses alone touch.
     pub const PRESS_BYTES: usize = size_of::<PressLane>();
+    /// Bytes of it that are touched when an axis settles, or a segment ends.
+    pub const RARE_BYTES: usize = size_of::<Rare>() + Segments::RARE_BYTES;
 
     /// Running hashes of the predictions.
     pub const fn digest(&self) -> [u64; LANES] {
@@ -91,10 +108,11 @@ impl LaneState {
     }
 }
 
-/// Advances every axis to the sample that is about to arrive.
+/// The observers take the last sample in, and every axis is advanced to the sample that is about to arrive.
 pub(crate) struct Predict<'a, 'p> {
     pub plan: &'a Plan<'p>,
     pub lanes: &'a mut [LaneState],
+    pub axes: &'a [AxisJudge],
     pub context: Context,
 }
 
@@ -109,27 +127,56 @@ impl Kernel for Predict<'_, '_> {
             .zip(self.plan.lanes)
             .zip(self.plan.judges);
         for (n, ((lane, params), judge)) in lanes.enumerate() {
-            let mut contact_a = None;
-            if judge.presses != 0 {
-                lane.press.meet(self.plan, n, self.context);
-                for part in 0..V::PARTS {
-                    let [x, v] =
-                        V::each([&lane.twin.position_m, &lane.twin.velocity_m_per_s], part);
-                    lane.press.touch(x, v, part);
-                }
-                contact_a = Some(&lane.press.contact_a);
+            let own;
+            let gains = if lane.unsteady == 0 {
+                &params.gains
+            } else {
+                own = own_gains(self.axes, n, lane.unsteady, params);
+                &own
+            };
+            let [position_m, current_a] = lane.filter.sample(lane.newest);
+            let (twin, used) = (&mut lane.twin, lane.used);
+            if judge.presses == 0 && V::PARTS == 1 {
+                let measured = Measured {
+                    gains,
+                    position_m,
+                    current_a,
+                    used,
+                };
+                cascade::correct_and_advance_on::<V>(params, &measured, &lane.reference, twin);
+                continue;
             }
-            cascade::advance_on::<V>(params, &lane.reference, &mut lane.twin, contact_a);
-            lane.predicted = [
-                lane.twin.position_m,
-                lane.twin.velocity_m_per_s,
-                lane.twin.reported_a,
-            ];
+            observer::correct_on::<V>(params, gains, twin, [position_m, current_a], used);
+            if judge.presses == 0 {
+                cascade::advance_on::<V>(params, &lane.reference, twin, None);
+                continue;
+            }
+            lane.press.meet(self.plan, n, self.context);
+            for part in 0..V::PARTS {
+                let [x, v] = V::each([&twin.position_m, &twin.velocity_m_per_s], part);
+                lane.press.touch(x, v, part);
+            }
+            let contact_a = Some(&lane.press.contact_a);
+            cascade::advance_on::<V>(params, &lane.reference, twin, contact_a);
         }
     }
 }
 
-/// Observers take the measurement in; then the slow channel is judged.
+/// The gains of a lane with axes whose observers are not in steady state.
+#[cold]
+#[inline(never)]
+fn own_gains(axes: &[AxisJudge], n: usize, unsteady: u8, params: &LaneParams) -> LaneGains {
+    let mut gains = params.gains;
+    for l in (0..LANES).filter(|l| unsteady & (1 << l) != 0) {
+        let judge = axes.get(n * LANES + l);
+        if let Some(own) = judge.and_then(|judge| judge.coasting.gains()) {
+            gains.put(l, &own);
+        }
+    }
+    gains
+}
+
+/// The slow channel is judged, on what the observers will hold when they have taken the sample in.
 pub(crate) struct Correct<'a, 'p> {
     pub plan: &'a Plan<'p>,
     /// Place of the first axis among all of the pipeline.
@@ -169,63 +216,53 @@ impl Correct<'_, '_> {
         params: &LaneParams,
         judge: &JudgeLane,
     ) {
-        lane.hash();
         let own;
         let gains = if lane.unsteady == 0 {
             &params.gains
         } else {
-            own = self.gains(n, lane.unsteady, params);
+            own = own_gains(self.axes, n, lane.unsteady, params);
             &own
         };
         if PRESSES {
             lane.press.meet(self.plan, n, self.context);
         }
+        let newest = lane.newest;
         let mut seen = Seen::default();
         for part in 0..V::PARTS {
-            let measured = V::each([&lane.measured_m, &lane.measured_a], part);
-            observer::correct_on(params, gains, &mut lane.twin, measured, lane.used, part);
             if lane.used != u8::MAX {
                 lane.stand_in::<V>(part);
             }
-            let motion = lane.filter.motion::<V>(params, part);
+            let motion = lane.filter.motion::<V>(params, newest, part);
             let mut contact_a = None;
             if PRESSES {
-                let [x, v] = V::each([&lane.measured_m, &lane.twin.velocity_m_per_s], part);
-                contact_a = Some(lane.press.filter::<V>(params, x, v, part));
+                let measured = V::each(lane.filter.sample(newest), part);
+                let v = lane
+                    .corrected(params, gains, measured, part)
+                    .velocity_m_per_s;
+                contact_a = Some(lane.press.filter::<V>(params, measured[0], v, part));
             }
             seen.put(&judge.regime, &motion, contact_a, part);
         }
-        let classified = lane.segments.classify(&judge.regime, &seen, lane.settling);
+        let (course, segments) = (&mut lane.course, &mut lane.segments);
+        let classified = course.classify(segments, &judge.regime, &seen, lane.settling);
         if classified.attention() != 0 {
             self.ended(n, lane, &classified);
         }
-        lane.segments.begin(&classified);
+        let segments = &mut lane.segments;
+        lane.course.begin::<V>(segments, &classified);
         for part in 0..V::PARTS {
-            let measured = V::each([&lane.measured_m, &lane.measured_a], part);
+            let measured = V::each(lane.filter.sample(newest), part);
             let contact_a = PRESSES.then(|| lane.press.balanced_a(part));
-            let balance = lane.filter.balance(params, measured, contact_a, part);
+            let balance = lane.filter.balance::<V>(params, newest, contact_a, part);
             let velocity = lane.filter.velocity_m_per_s::<V>(params, part);
-            let [square, rest_a] = V::each([&lane.watch.square, &lane.twin.disturbance_a], part);
+            let rest_a = lane.corrected(params, gains, measured, part).disturbance_a;
+            let square = V::load(&lane.watch.square, part);
             (lane.segments).add(&balance, velocity, square, rest_a, part);
             if PRESSES {
                 let filtered_a = V::load(lane.press.filtered_a(), part);
                 lane.segments.add_contact(filtered_a, part);
             }
         }
-    }
-
-    /// The gains of a lane with axes whose observers are not in steady state.
-    #[cold]
-    #[inline(never)]
-    fn gains(&self, n: usize, unsteady: u8, params: &LaneParams) -> LaneGains {
-        let mut gains = params.gains;
-        for l in (0..LANES).filter(|l| unsteady & (1 << l) != 0) {
-            let judge = self.axes.get(n * LANES + l);
-            if let Some(own) = judge.and_then(|judge| judge.coasting.gains()) {
-                gains.put(l, &own);
-            }
-        }
-        gains
     }
 
     /// Axes whose segment, or movement, ends with this cycle.
@@ -244,7 +281,7 @@ impl Correct<'_, '_> {
                 source: Source::Axis((self.first_axis + axis) as u16),
                 context: self.context,
             };
-            if let Some(segment) = lane.segments.ended(classified, l) {
+            if let Some(segment) = lane.course.ended(&lane.segments, classified, l) {
                 judge.segment(plan, t, &at, &segment, self.out);
             }
             if classified.movement_ended & (1 << l) != 0 {
@@ -255,25 +292,37 @@ impl Correct<'_, '_> {
 }
 
 impl LaneState {
+    /// What the twin is when its observer will have taken in this cycle's sample.
+    #[inline(always)]
+    fn corrected<V: Vector>(
+        &self,
+        params: &LaneParams,
+        gains: &LaneGains,
+        measured: [V; 2],
+        part: usize,
+    ) -> States<V> {
+        let twin = States::load(&self.twin, part);
+        observer::corrected(params, gains, twin, measured, self.used, part)
+    }
+
     /// A gap would show as a jump: the coasting twin stands in, and settling outlasts the filter.
     #[inline(always)]
     fn stand_in<V: Vector>(&mut self, part: usize) {
         let used = V::mask(self.used, part);
-        for (measured, twin) in [
-            (&mut self.measured_m, &self.twin.position_m),
-            (&mut self.measured_a, &self.twin.reported_a),
-        ] {
-            V::select(used, V::load(measured, part), V::load(twin, part)).store(measured, part);
-        }
+        let [x, i] = V::each(self.filter.sample(self.newest), part);
+        let twin = V::each([&self.twin.position_m, &self.twin.reported_a], part);
+        let sample = [V::select(used, x, twin[0]), V::select(used, i, twin[1])];
+        self.filter.put(self.newest, sample, part);
     }
 
     /// Takes the predictions of this cycle into the digest: four figures an axis, each turned so that none hides another.
     ///
     /// The current that the load explains is that of the cycle before: it is known only after this cycle's measurement.
     #[inline(always)]
-    fn hash(&mut self) {
-        let words = (self.predicted[0].iter().zip(&self.predicted[1]))
-            .zip(self.predicted[2].iter().zip(&self.filter.predicted_a));
+    pub(crate) fn hash(&mut self) {
+        let twin = &self.twin;
+        let words = (twin.position_m.iter().zip(&twin.velocity_m_per_s))
+            .zip(twin.reported_a.iter().zip(&self.filter.predicted_a));
         for (hash, ((x, v), (i, load))) in self.hash.iter_mut().zip(words) {
             let word = x.to_bits()
                 ^ v.to_bits().rotate_left(17)

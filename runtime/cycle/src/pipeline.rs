@@ -216,7 +216,8 @@ impl<'a> Pipeline<'a> {
         done(Group::Station);
     }
 
-    /// Observers take the measurement in; then the slow channel, whose evidence is that of whole movements, is judged.
+    /// The slow channel, whose evidence is that of whole movements, is judged. The observers take the sample in with the next
+    /// [`Self::predict`].
     pub fn correct(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
         self.correct_by(&mut Alone, stamp, samples, |_| {});
     }
@@ -263,7 +264,7 @@ impl<'a> Pipeline<'a> {
     /// The free run in progress, and what one that has ended says.
     fn free_run(&mut self, stamp: CycleStamp, context: Context) {
         // A run rests on the sample of its last cycle: like what the load explains it enters the digest a cycle later.
-        if let Some(run) = self.drifted {
+        if let Some(run) = self.drifted.take() {
             for (l, free_m) in run.free_m.iter().enumerate() {
                 if run.counts & (1 << l) != 0 {
                     self.hash = mix(self.hash, free_m.to_bits());
@@ -271,10 +272,17 @@ impl<'a> Pipeline<'a> {
             }
         }
         let lane = self.sections.lane_mut(self.free_run.lane());
-        self.drifted = self.free_run.push(&self.plan, lane, context);
-        let Some(run) = self.drifted else {
-            return;
-        };
+        if self.free_run.push(&self.plan, lane, context) {
+            self.ran_free(stamp, context);
+        }
+    }
+
+    /// A free run has ended.
+    #[cold]
+    #[inline(never)]
+    fn ran_free(&mut self, stamp: CycleStamp, context: Context) {
+        let run = self.free_run.end(&self.plan);
+        self.drifted = Some(run);
         for l in (0..LANES).filter(|l| run.counts & (1 << l) != 0) {
             let n = run.lane * LANES + l;
             let Some(plan) = self.plan.axes.get(n) else {

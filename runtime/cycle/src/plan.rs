@@ -102,8 +102,9 @@ impl AxisPlan {
     }
 }
 
-/// What every cycle needs of the judging of eight axes.
+/// What every cycle needs of the judging of eight axes, in the order of their sizes: vectors are not cut by lines of the cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
 pub struct JudgeLane {
     /// When a motion counts as what.
     pub regime: RegimeLane,

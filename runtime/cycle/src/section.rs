@@ -184,6 +184,7 @@ impl<'a> Section<'a> {
             Stage::Predict => plan.level.run(Predict {
                 plan,
                 lanes: self.lanes,
+                axes: self.axes,
                 context,
             }),
             Stage::Compare => plan.level.run(Compare {

@@ -41,10 +41,6 @@ const HORIZON_S: f64 = 0.1;
 const LEAST_HORIZON_CYCLES: u32 = 10;
 /// Noise of an encoder that is not known (m).
 const ENCODER_M: f64 = 1e-6;
-/// Lag of the filter of `current_load` (s): what is left of the noise of an acceleration is then a fraction of the friction.
-const LOAD_LAG_S: f64 = 0.008;
-/// Its least lag (cycles): below that nothing is filtered.
-const LOAD_LAG_CYCLES: f64 = 2.0;
 /// Slack of the CUSUM (standard deviations): warm-up and part spread must not add up to an alarm.
 const SLACK: f64 = 2.0;
 /// Time in which nothing is judged after a start or a gap (s).
@@ -214,7 +210,6 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
         gravity_a: twin.gravity_n / kf,
         observer: observer(axis, period_s).gains,
         current_delay_s: twin.current_delay_s,
-        load_lag_s: LOAD_LAG_S.max(LOAD_LAG_CYCLES * period_s),
         ..AxisParams::IDLE
     };
     if let Some(cascade) = &twin.cascade {

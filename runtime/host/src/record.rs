@@ -11,5 +11,6 @@ use std::path::Path;
 
 /// Whether a recording of this name is to be MCAP.
 pub fn named_mcap(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mcap"))
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("mcap"))
 }

@@ -23,8 +23,8 @@ mod schema;
 mod tests;
 mod write;
 
-pub use read::{Contents, Head, StateSlice, head, is_mcap};
 pub(super) use read::load;
+pub use read::{Contents, Head, StateSlice, head, is_mcap};
 pub use write::{Description, McapWriter};
 
 /// Name of the metadata record in front.

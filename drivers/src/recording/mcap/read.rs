@@ -1,8 +1,8 @@
 //! Reads such files, cut ones too.
 
+use super::super::MAX_GAP_CYCLES;
 use super::super::error::{Problem, RecordingError};
 use super::super::store::Store;
-use super::super::MAX_GAP_CYCLES;
 use super::row::Pieces;
 use super::write::problem;
 use super::{
@@ -129,8 +129,16 @@ pub(in super::super) fn load(
                 channels.insert(channel.id, (channel.topic, channel.schema_id));
             }
             Record::Message { header, data } => {
-                let topic = channels.get(&header.channel_id).map(|(topic, _)| topic.as_str());
-                message(topic.unwrap_or_default(), &data, &mut store, &mut contents, &mut last)?;
+                let topic = channels
+                    .get(&header.channel_id)
+                    .map(|(topic, _)| topic.as_str());
+                message(
+                    topic.unwrap_or_default(),
+                    &data,
+                    &mut store,
+                    &mut contents,
+                    &mut last,
+                )?;
             }
             Record::Metadata(metadata) if metadata.name == END => {
                 contents.end = Some(metadata.metadata);

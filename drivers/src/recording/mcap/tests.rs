@@ -78,7 +78,10 @@ fn what_was_written_is_read() {
     assert_eq!(contents.digests[1], (99, 297));
     assert_eq!(contents.state[0].state, [1, 2, 3]);
     assert_eq!((contents.state[0].slice, contents.state[0].slices), (0, 2));
-    assert_eq!((contents.cut.as_deref(), contents.end.is_some()), (None, true));
+    assert_eq!(
+        (contents.cut.as_deref(), contents.end.is_some()),
+        (None, true)
+    );
     let mut image = bus.object_map().image();
     for cycle in 0..CYCLES {
         let result = bus.exchange(&mut image, &mut || {});
@@ -149,7 +152,11 @@ fn a_damaged_chunk_ends_what_is_read_and_strangers_are_refused() {
     let middle = usize::try_from((flushed[2] + flushed[3]) / 2).unwrap();
     bytes[middle] ^= 0xff;
     assert_eq!(rows(folder.path(), &bytes), Some(100));
-    for (name, bytes) in [("no", &b"cycle,time"[..]), ("empty", b""), ("magic", ::mcap::MAGIC)] {
+    for (name, bytes) in [
+        ("no", &b"cycle,time"[..]),
+        ("empty", b""),
+        ("magic", ::mcap::MAGIC),
+    ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         assert!(head(&path).is_err(), "{name}");
@@ -162,7 +169,9 @@ fn another_machine_is_named_by_its_first_field() {
     let path = folder.path().join("run.mcap");
     write(&path);
     let mut machine = press_cell();
-    machine.bus.as_mut().unwrap().subdevices[0].inputs.swap(0, 1);
+    machine.bus.as_mut().unwrap().subdevices[0]
+        .inputs
+        .swap(0, 1);
     let error = RecordingBus::open(&path, &machine).unwrap_err().to_string();
     assert!(error.contains("another configuration"), "{error}");
 }

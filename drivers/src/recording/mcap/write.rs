@@ -142,8 +142,7 @@ impl McapWriter {
             } else {
                 ("ros1msg", "ros1")
             };
-            let schema =
-                writer.add_schema(&format!("twinstep/{name}"), schema, text.as_bytes())?;
+            let schema = writer.add_schema(&format!("twinstep/{name}"), schema, text.as_bytes())?;
             writer.add_channel(schema, topic, message, &none)
         };
         let layout = map.layout();

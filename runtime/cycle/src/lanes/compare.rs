@@ -5,6 +5,7 @@ use crate::event::Source;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
 use crate::plan::{JudgeLane, Plan};
+use twinstep_models::axis::cascade::States;
 use twinstep_models::axis::observer;
 use twinstep_models::lane::LANES;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing};
@@ -33,26 +34,29 @@ impl Kernel for Compare<'_, '_> {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
+            lane.moved = 0;
+            // Before anything is put where it was measured.
+            lane.hash();
             let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
-            let places = u8::MAX >> LANES.saturating_sub(samples.len());
-            let mut alone = 0;
-            lane.used = places;
-            // Nothing to be told one by one is the common case.
-            if !samples.iter().take(LANES).all(plain) {
-                alone = lane.use_of(samples);
-            }
-            lane.judged = lane.used & !lane.settling;
+            // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
+            let eight = plain(samples);
+            let (used, others) = match eight {
+                Some(_) => (u8::MAX, 0),
+                None => use_of(samples),
+            };
+            lane.used = used;
+            lane.judged = used & !lane.settling;
             if lane.settling != 0 {
                 lane.waited();
             }
-            alone |= (lane.attention | lane.unsteady | !lane.locked) & places;
+            let places = u8::MAX >> LANES.saturating_sub(samples.len());
+            let alone = others | ((lane.attention | lane.unsteady | !lane.locked) & places);
             if alone != 0 {
                 self.alone(n, lane, alone);
             }
-            // A lane whose places are all there needs not be asked for each of them.
-            let beyond = match samples.first_chunk::<LANES>() {
-                Some(eight) => lane.compare::<V>(judge, eight),
-                None => lane.compare::<V>(judge, samples),
+            let beyond = match eight {
+                Some(eight) => lane.compare::<V>(judge, u8::MAX, |l| columns(eight[l])),
+                None => lane.compare::<V>(judge, used, |l| row(samples, l)),
             };
             if beyond != 0 || lane.attention != 0 {
                 self.surprised(n, lane, beyond);
@@ -61,52 +65,87 @@ impl Kernel for Compare<'_, '_> {
     }
 }
 
-/// Simply measured and enabled.
+/// The readings of a lane whose eight places are all simply measured and enabled.
 #[inline(always)]
-fn plain(sample: &Sample) -> bool {
-    matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled)
+fn plain(samples: &[Sample]) -> Option<[&AxisReading; LANES]> {
+    let eight = samples.first_chunk::<LANES>()?;
+    let mut readings = [&NOTHING; LANES];
+    for (reading, sample) in readings.iter_mut().zip(eight) {
+        *reading = match sample {
+            Ok(r) if r.state == DriveState::OperationEnabled => r,
+            _ => return None,
+        };
+    }
+    Some(readings)
 }
 
-/// What is compared of the sample of place `l`, and its target; zeros where there is none.
+/// Stands where there is no reading.
+static NOTHING: AxisReading = AxisReading {
+    position_m: 0.0,
+    velocity_m_per_s: 0.0,
+    current_a: 0.0,
+    target_m: 0.0,
+    state: DriveState::NotReadyToSwitchOn,
+    error_code: 0,
+};
+
+/// Which samples of a lane may be used, and which are not simply measured and enabled: a bit for each place.
+#[inline(never)]
+fn use_of(samples: &[Sample]) -> (u8, u8) {
+    let (mut used, mut others) = (0, 0);
+    for (l, sample) in samples.iter().take(LANES).enumerate() {
+        let enabled = matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled);
+        used |= u8::from(sample.is_ok()) << l;
+        others |= u8::from(!enabled) << l;
+    }
+    (used, others)
+}
+
+/// What is compared of a reading, and its target.
+#[inline(always)]
+fn columns(r: &AxisReading) -> [f64; 4] {
+    [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m]
+}
+
+/// That of the sample of place `l`; zeros where there is none.
 #[inline(always)]
 fn row(samples: &[Sample], l: usize) -> [f64; 4] {
     match samples.get(l) {
-        Some(Ok(r)) => [r.position_m, r.velocity_m_per_s, r.current_a, r.target_m],
+        Some(Ok(r)) => columns(r),
         _ => [0.0; 4],
     }
 }
 
 impl LaneState {
-    /// Notes which samples may be used. Returns a bit for each place that is not simply measured and enabled.
-    #[inline(never)]
-    fn use_of(&mut self, samples: &[Sample]) -> u8 {
-        let mut alone = 0;
-        self.used = 0;
-        for (l, sample) in samples.iter().take(LANES).enumerate() {
-            self.used |= u8::from(sample.is_ok()) << l;
-            alone |= u8::from(!plain(sample)) << l;
-        }
-        alone
-    }
-
-    /// Takes the samples in and compares them. Returns a bit for each place with a detector beyond its threshold.
+    /// Takes the samples in, `row(l)` that of place `l` if its bit is set in `used`, and compares them. Returns a bit for each place with a detector beyond its threshold.
     #[inline(always)]
-    fn compare<V: Vector>(&mut self, judge: &JudgeLane, samples: &[Sample]) -> u8 {
+    fn compare<V: Vector>(
+        &mut self,
+        judge: &JudgeLane,
+        used: u8,
+        row: impl Fn(usize) -> [f64; 4],
+    ) -> u8 {
         let mut beyond = 0;
+        let before = self.newest;
+        self.newest = before.next();
         for part in 0..V::PARTS {
-            let [mut x, v, mut i, mut target] = V::columns(part, |l| row(samples, l));
-            if self.used != u8::MAX {
+            let [mut x, v, mut i, mut target] = V::columns(part, &row);
+            if used != u8::MAX {
                 // What is not measured stays as it was.
-                let used = V::mask(self.used, part);
-                x = V::select(used, x, V::load(&self.measured_m, part));
-                i = V::select(used, i, V::load(&self.measured_a, part));
+                let used = V::mask(used, part);
+                let old = V::each(self.filter.sample(before), part);
+                x = V::select(used, x, old[0]);
+                i = V::select(used, i, old[1]);
                 target = V::select(used, target, V::load(&self.reference.history_m[0], part));
             }
-            x.store(&mut self.measured_m, part);
-            i.store(&mut self.measured_a, part);
+            self.filter.put(self.newest, [x, i], part);
             self.reference.push_on(target, part);
-            let predicted = V::each(self.predicted.each_ref(), part);
-            let innovation = [x - predicted[0], v - predicted[1], i - predicted[2]];
+            let twin = States::load(&self.twin, part);
+            let innovation = [
+                x - twin.position_m,
+                v - twin.velocity_m_per_s,
+                i - twin.reported_a,
+            ];
             beyond |= (self.watch).push_on(&judge.watch, innovation, self.judged, part);
         }
         beyond
@@ -148,7 +187,7 @@ impl Compare<'_, '_> {
                         lane.wait(l, settle);
                     } else if judge.coasting.measured(&plan.observer) {
                         lane.unsteady &= !(1 << l);
-                    } else if lane.settle[l] == 0 {
+                    } else if lane.rare.settle[l] == 0 {
                         lane.wait(l, 1);
                     }
                     judge.states(plan, &at, r, self.out);
@@ -188,7 +227,7 @@ impl Compare<'_, '_> {
             }
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             let evidence = Innovation::of(&lane.watch, l, measured, lane.compared(l));
-            judge.innovation(plan, &at, lane.segments.regime(l), &evidence, self.out);
+            judge.innovation(plan, &at, lane.course.regime(l), &evidence, self.out);
             lane.watch_place(l, judge.watched());
         }
     }
@@ -204,6 +243,8 @@ impl LaneState {
         let Some(params) = plan.lanes.get(n) else {
             return;
         };
+        self.rare.predicted[l] = self.compared(l);
+        self.moved |= 1 << l;
         observer::lock(
             params,
             &mut self.twin,
@@ -223,7 +264,7 @@ impl LaneState {
 
     /// Axis `l` is not judged now, nor for so many cycles with a sample.
     fn wait(&mut self, l: usize, cycles: u32) {
-        self.settle[l] = cycles;
+        self.rare.settle[l] = cycles;
         self.judged &= !(1 << l);
         self.settling = (self.settling & !(1 << l)) | (u8::from(cycles > 0) << l);
     }
@@ -234,8 +275,8 @@ impl LaneState {
     fn waited(&mut self) {
         let waiting = self.settling & self.used;
         for l in (0..LANES).filter(|l| waiting & (1 << l) != 0) {
-            self.settle[l] = self.settle[l].saturating_sub(1);
-            if self.settle[l] == 0 {
+            self.rare.settle[l] = self.rare.settle[l].saturating_sub(1);
+            if self.rare.settle[l] == 0 {
                 self.settling &= !(1 << l);
             }
         }

@@ -11,7 +11,7 @@ impl LaneState {
     /// The last evaluation of `current_load` of place `l`: measured and predicted (A), and its regime.
     pub fn load(&self, l: usize) -> (f64, f64, Regime) {
         let (measured_a, predicted_a) = self.filter.currents_a(l);
-        (measured_a, predicted_a, self.segments.regime(l))
+        (measured_a, predicted_a, self.course.regime(l))
     }
 
     /// Velocity (m/s) and acceleration (m/s2) of place `l` that `current_load` was evaluated with.
@@ -54,15 +54,16 @@ impl LaneState {
     ) -> Option<HealthSample> {
         (!self.settles(l)).then(|| {
             let load = self.filter.estimate(params, l);
+            let [position_m, current_a] = self.filter.sample(self.newest);
             HealthSample {
                 residual_a: load.measured_a - load.predicted_a,
                 contact_a: self.press.filtered_a()[l],
                 window_m: load.position_m,
                 velocity_m_per_s: load.velocity_m_per_s,
                 acceleration_m_per_s2: load.acceleration_m_per_s2,
-                position_m: self.measured_m[l],
-                current_a: self.measured_a[l],
-                regime: self.segments.regime(l),
+                position_m: position_m[l],
+                current_a: current_a[l],
+                regime: self.course.regime(l),
                 ended: false,
                 time_ns: stamp.time_ns,
                 cycle: stamp.cycle,
@@ -72,7 +73,15 @@ impl LaneState {
 
     /// What was predicted for the sample of place `l` that was compared last: position (m), velocity (m/s), current (A).
     pub fn compared(&self, l: usize) -> [f64; 3] {
-        self.predicted.map(|lane| lane[l])
+        if self.moved & (1 << l) != 0 {
+            return self.rare.predicted[l];
+        }
+        let twin = &self.twin;
+        [
+            twin.position_m[l],
+            twin.velocity_m_per_s[l],
+            twin.reported_a[l],
+        ]
     }
 
     /// Whether place `l` was judged in the last cycle.

@@ -86,15 +86,24 @@ impl<'a> Sections<'a> {
         (self.all.iter().flatten()).flat_map(|section| section.lanes.iter())
     }
 
-    /// The section with lane `n`, and the place of the lane in it.
+    /// Number of the section with lane `n`, and the place of the lane in it.
+    #[inline]
+    fn place(&self, n: usize) -> (usize, usize) {
+        // A division takes longer than all else here.
+        if self.all.len() == 1 {
+            return (0, n);
+        }
+        (n / self.lanes_each, n % self.lanes_each)
+    }
+
     fn section(&self, n: usize) -> Option<(&Section<'a>, usize)> {
-        let section = self.all.get(n / self.lanes_each)?.as_ref()?;
-        Some((section, n % self.lanes_each))
+        let (section, place) = self.place(n);
+        Some((self.all.get(section)?.as_ref()?, place))
     }
 
     fn section_mut(&mut self, n: usize) -> Option<(&mut Section<'a>, usize)> {
-        let section = self.all.get_mut(n / self.lanes_each)?.as_mut()?;
-        Some((section, n % self.lanes_each))
+        let (section, place) = self.place(n);
+        Some((self.all.get_mut(section)?.as_mut()?, place))
     }
 
     /// Lane `n`, with its parameters.

@@ -7,7 +7,7 @@ use twinstep_models::axis::load::Motion;
 use twinstep_models::channel::Regime;
 use twinstep_models::identify::{AxisFit, AxisRecord, explain};
 
-use twinstep_models::regime::{RegimeLane, RegimeParams, Seen, Segments};
+use twinstep_models::regime::{Course, RegimeLane, RegimeParams, Seen, Segments};
 use twinstep_models::simd::{Portable, Vector};
 
 /// Share of the largest velocity below which an axis stands.
@@ -49,7 +49,7 @@ pub(super) fn per_regime(
     };
     // One axis in a lane of its own.
     let lane = RegimeLane::new(std::iter::once(p));
-    let mut segments = Segments::NEW;
+    let (mut course, mut segments) = (Course::NEW, Segments::NEW);
     let mut all: Vec<RegimeNoise> = [
         Regime::ConstantSpeed,
         Regime::Acceleration,
@@ -68,9 +68,9 @@ pub(super) fn per_regime(
         };
         let mut seen = Seen::default();
         seen.put(&lane, &motion, None, 0);
-        let classified = segments.classify(&lane, &seen, 0);
-        segments.begin(&classified);
-        let regime = segments.regime(0);
+        let classified = course.classify(&mut segments, &lane, &seen, 0);
+        course.begin::<Portable>(&mut segments, &classified);
+        let regime = course.regime(0);
         let residual = row.measured_a - row.predicted_a;
         if let Some(one) = all.iter_mut().find(|one| one.regime == regime) {
             one.rms_a += residual * residual;

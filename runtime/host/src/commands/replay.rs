@@ -43,11 +43,17 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
     if machine.recording.is_some() && !capture {
         show_accuracy(&machine, &args.recording, output)?;
     }
-    let checks = bus.as_ref().and_then(RecordingBus::contents).map(|contents| {
-        let (checks, plan) = (Arc::new(Checks::of(contents)), contents.head.facts.get("plan"));
-        tell(contents, output);
-        (checks, plan == Some(&PlanStore::new(&machine).hash()))
-    });
+    let checks = bus
+        .as_ref()
+        .and_then(RecordingBus::contents)
+        .map(|contents| {
+            let (checks, plan) = (
+                Arc::new(Checks::of(contents)),
+                contents.head.facts.get("plan"),
+            );
+            tell(contents, output);
+            (checks, plan == Some(&PlanStore::new(&machine).hash()))
+        });
     let options = Options {
         state,
         judge: args.judge,
@@ -95,7 +101,10 @@ fn tell(contents: &mcap::Contents, output: &Output) {
             "the recording was cut, what is whole is replayed ({cut})"
         ));
     }
-    let missing = contents.end.as_ref().and_then(|end| end.get("cycles_missing"));
+    let missing = contents
+        .end
+        .as_ref()
+        .and_then(|end| end.get("cycles_missing"));
     if let Some(missing) = missing.filter(|missing| *missing != "0") {
         output.note(&format!(
             "{missing} cycles are missing in the recording: after the first of them a replay differs from the run"

@@ -2,7 +2,9 @@
 //!
 //! One optional section a sink. Unknown keys are refused, with their line.
 
+use super::mqtt::MqttConfig;
 use super::opcua::OpcuaConfig;
+use super::sparkplug::SparkplugConfig;
 use super::web::WebConfig;
 use crate::error::{HostError, read_text};
 use serde::Deserialize;
@@ -17,6 +19,10 @@ const MAX_BYTES: usize = 1 << 20;
 pub struct GatewayConfig {
     /// The page and its interface.
     pub web: WebConfig,
+    /// JSON over MQTT.
+    pub mqtt: Option<MqttConfig>,
+    /// Sparkplug B over MQTT.
+    pub sparkplug: Option<SparkplugConfig>,
     /// The OPC UA server; none without the section.
     pub opcua: Option<OpcuaConfig>,
 }
@@ -45,7 +51,7 @@ impl GatewayConfig {
                 "is it the configuration of the gateway?",
             ));
         }
-        toml::from_str(text).map_err(|error| {
+        let config: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| {
                 1 + text.as_bytes()[..span.start.min(text.len())]
                     .iter()
@@ -56,7 +62,10 @@ impl GatewayConfig {
                 format!("{name}, line {line}: {}", error.message()),
                 "docs/gateway.md lists every section and key",
             )
-        })
+        })?;
+        config.mqtt.as_ref().map_or(Ok(()), MqttConfig::check)?;
+        (config.sparkplug.as_ref()).map_or(Ok(()), SparkplugConfig::check)?;
+        Ok(config)
     }
 }
 

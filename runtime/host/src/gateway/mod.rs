@@ -13,9 +13,11 @@ pub mod find;
 pub mod journal;
 pub mod live;
 pub mod metrics;
+pub mod mqtt;
 pub mod opcua;
 mod service;
 pub mod sinks;
+pub mod sparkplug;
 pub mod web;
 
 use crate::error::{Exit, HostError};
@@ -104,6 +106,12 @@ async fn serve(
         sinks.spawn(opcua::run(context.clone(), config));
     }
     let told = tokio::spawn(service::attend(context.clone()));
+    if let Some(config) = config.mqtt {
+        sinks.spawn(mqtt::run(context.clone(), config));
+    }
+    if let Some(config) = config.sparkplug {
+        sinks.spawn(sparkplug::run(context.clone(), config));
+    }
 
     let outcome = tokio::select! {
         _ = interrupt.recv() => Ok(()),

@@ -59,7 +59,8 @@ impl Follower<'_> {
     /// Compares what came out of `cycle`, where the recording has a digest of it.
     pub fn cycle(&mut self, cycle: u64, digest: impl FnOnce() -> u64) {
         let mut due = None;
-        while let Some((at, recorded)) = self.checks.digests.get(self.next).filter(|d| d.0 <= cycle) {
+        while let Some((at, recorded)) = self.checks.digests.get(self.next).filter(|d| d.0 <= cycle)
+        {
             self.next += 1;
             due = (*at == cycle).then_some(*recorded);
         }

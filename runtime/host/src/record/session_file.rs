@@ -74,7 +74,8 @@ impl RecordSink for SessionFile {
             }
             Note::End { cycles, digest } => {
                 self.end.insert("cycles".to_owned(), cycles.to_string());
-                self.end.insert("digest".to_owned(), format!("{digest:016x}"));
+                self.end
+                    .insert("digest".to_owned(), format!("{digest:016x}"));
                 Ok(())
             }
         }

@@ -57,7 +57,10 @@ impl Options {
             judge: args.judge,
             record: args.record.clone(),
             configuration: Arc::from(""),
-            facts: BTreeMap::from([("command".to_owned(), title.to_owned()), ("seed".to_owned(), args.seed.to_string())]),
+            facts: BTreeMap::from([
+                ("command".to_owned(), title.to_owned()),
+                ("seed".to_owned(), args.seed.to_string()),
+            ]),
             checks: None,
             state,
             armed,

@@ -5,7 +5,7 @@ use super::fields::{self, Field};
 use super::methods::{ALARM_METHODS, SHELVING_METHODS};
 use super::nodes::Nodes;
 use super::space::Space;
-use opcua::nodes::{ObjectBuilder, ReferenceDirection, VariableBuilder};
+use opcua::nodes::{ObjectBuilder, VariableBuilder};
 use opcua::server::address_space::AddressSpace;
 use opcua::types::{
     DataValue, DateTime, Identifier, NodeId, ObjectTypeId, QualifiedName, ReferenceTypeId,
@@ -26,6 +26,14 @@ impl Space {
             self.conditions += 1;
             self.make_condition(condition);
         }
+        // Its source may have been made anew since.
+        let mut space = self.ours.address_space().write();
+        space.insert_reference(
+            &condition.source_node,
+            &condition.id,
+            ReferenceTypeId::HasCondition,
+        );
+        drop(space);
         let ids: Vec<_> = fields::all()
             .map(|field| (child(&self.nodes, condition, field.path), field))
             .collect();
@@ -70,11 +78,6 @@ impl Space {
         )
         .component_of(self.nodes.alarms())
         .has_type_definition(self.nodes.event_type())
-        .reference(
-            condition.source_node.clone(),
-            ReferenceTypeId::HasCondition,
-            ReferenceDirection::Inverse,
-        )
         .insert(&mut *space);
         for (state, kind) in [
             ("ShelvingState", ObjectTypeId::ShelvedStateMachineType),

@@ -7,7 +7,6 @@
 use crate::error::HostError;
 use opcua::crypto::{CertificateStore, X509, X509Data};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +22,8 @@ const KEY_BITS: u32 = 3072;
 const MAX_FILES: usize = 256;
 /// Certificates of strangers that are kept; of more the oldest go.
 const MAX_REJECTED: usize = 64;
+/// Longest name of a stranger that is shown (characters).
+const MAX_NAME: usize = 64;
 /// Longest certificate that is looked at (bytes).
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -31,7 +32,7 @@ const MAX_BYTES: u64 = 64 << 10;
 pub struct Pki {
     /// Its path.
     pub folder: PathBuf,
-    told: BTreeSet<OsString>,
+    told: BTreeSet<String>,
 }
 
 impl Pki {
@@ -97,9 +98,17 @@ impl Pki {
         self.folder.join("private/private.pem")
     }
 
+    /// Whether clients wait to be let in.
+    pub fn has_strangers(&self) -> bool {
+        !self.told.is_empty()
+    }
+
     /// Gives trusted certificates the name that the library looks for, takes them out of `rejected`, bounds that, and returns
-    /// the files of strangers that were not told of before.
-    pub fn sweep(&mut self) -> Vec<PathBuf> {
+    /// the strangers that were not told of before.
+    ///
+    /// A stranger chooses the name in a certificate, and with it what the library calls the file. Here it gets one that can do
+    /// no harm where it is shown or typed.
+    pub fn sweep(&mut self) -> Vec<Stranger> {
         let (trusted, rejected) = (self.folder.join("trusted"), self.folder.join("rejected"));
         for (path, _) in files(&trusted) {
             let Some(certificate) = read(&path) else {
@@ -114,21 +123,48 @@ impl Pki {
                 let _ = fs::remove_file(&path);
             }
             // It need not lie there.
-            let _ = fs::remove_file(rejected.join(&name));
+            for name in [name, harmless(&certificate)] {
+                let _ = fs::remove_file(rejected.join(name));
+            }
         }
+        let mut here = BTreeSet::new();
+        let mut news = Vec::new();
         let mut strangers = files(&rejected);
         strangers.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
-        for (path, _) in strangers.drain(strangers.len().min(MAX_REJECTED)..) {
-            let _ = fs::remove_file(path);
+        for (path, _) in strangers {
+            let known = read(&path).filter(|_| here.len() < MAX_REJECTED);
+            let Some(certificate) = known else {
+                let _ = fs::remove_file(path);
+                continue;
+            };
+            let name = harmless(&certificate);
+            let file = rejected.join(&name);
+            // Where that fails, the library finds it under its old name, which is as well.
+            let _ = fs::rename(&path, &file);
+            if here.insert(name.clone()) && !self.told.contains(&name) {
+                let called = certificate.common_name().unwrap_or_default();
+                let called: String = called.chars().take(MAX_NAME).collect();
+                let called = called.escape_debug().to_string();
+                news.push(Stranger { file, called });
+            }
         }
-        let here: BTreeSet<_> = (strangers.iter())
-            .filter_map(|(path, _)| path.file_name().map(OsString::from))
-            .collect();
-        let news = here.difference(&self.told);
-        let news = news.map(|name| rejected.join(name)).collect();
         self.told = here;
         news
     }
+}
+
+/// A client that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its certificate.
+    pub file: PathBuf,
+    /// What it calls itself, which proves nothing.
+    pub called: String,
+}
+
+/// A name for a file that is made of digits.
+fn harmless(certificate: &X509) -> String {
+    format!("{}.der", certificate.thumbprint().as_hex_string())
 }
 
 fn make(uri: &str, host: &str, certificate: &Path, key: &Path) -> Result<(), HostError> {
@@ -186,26 +222,58 @@ fn files(folder: &Path) -> Vec<(PathBuf, SystemTime)> {
 mod tests {
     use super::*;
 
+    fn stranger(folder: &Path, name: &str) -> X509 {
+        let data = X509Data {
+            key_size: 2048,
+            common_name: name.to_owned(),
+            organization: String::new(),
+            organizational_unit: String::new(),
+            country: String::new(),
+            state: String::new(),
+            alt_host_names: X509Data::alt_host_names("urn:x", None, true, false, false),
+            certificate_duration_days: 2,
+        };
+        let (certificate, _) = X509::cert_and_pkey(&data).unwrap();
+        // As the library puts it there.
+        let file = CertificateStore::cert_file_name(&certificate);
+        fs::write(
+            folder.join("rejected").join(file),
+            certificate.to_der().unwrap(),
+        )
+        .unwrap();
+        certificate
+    }
+
     #[test]
-    fn strangers_are_told_of_once_and_do_not_fill_the_disk() {
-        let state = tempfile::tempdir().unwrap();
-        let folder = state.path().join(FOLDER);
-        for name in ["own", "private", "trusted", "rejected"] {
-            fs::create_dir_all(folder.join(name)).unwrap();
-        }
-        // Neither is read here; both are there.
-        fs::write(folder.join("own/cert.der"), "x").unwrap();
-        fs::write(folder.join("private/private.pem"), "x").unwrap();
-        let mut pki = Pki::open(state.path(), "urn:x", "localhost").unwrap();
-        for n in 0..MAX_REJECTED + 9 {
-            fs::write(folder.join(format!("rejected/{n}.der")), "x").unwrap();
-        }
-        fs::write(folder.join("trusted/no certificate.der"), "x").unwrap();
-        assert_eq!(pki.sweep().len(), MAX_REJECTED);
-        assert!(pki.sweep().is_empty());
-        assert_eq!(files(&folder.join("rejected")).len(), MAX_REJECTED);
-        fs::remove_file(folder.join("own/cert.der")).unwrap();
-        let error = Pki::open(state.path(), "urn:x", "localhost").unwrap_err();
+    fn strangers_are_told_of_once_by_a_name_that_does_no_harm_and_come_in_when_trusted() {
+        let book = tempfile::tempdir().unwrap();
+        let mut pki = Pki::open(book.path(), "urn:x", "localhost").unwrap();
+        let folder = pki.folder.clone();
+        let certificate = stranger(&folder, "x'; reboot; '\u{1b}[2J");
+        let told = pki.sweep();
+        assert_eq!(told.len(), 1);
+        let name = told[0].file.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name.chars()
+                .all(|c| c.is_ascii_hexdigit() || "der.".contains(c)),
+            "{name}"
+        );
+        assert!(!told[0].called.contains('\u{1b}'), "{told:?}");
+        // It tries again.
+        let der = certificate.to_der().unwrap();
+        let theirs = CertificateStore::cert_file_name(&certificate);
+        fs::write(folder.join("rejected").join(&theirs), &der).unwrap();
+        assert!(pki.sweep().is_empty() && pki.has_strangers());
+        fs::rename(&told[0].file, folder.join("trusted/line seven.der")).unwrap();
+        assert!(pki.sweep().is_empty() && !pki.has_strangers());
+        let trusted: Vec<_> = files(&folder.join("trusted")).into_iter().collect();
+        assert_eq!(trusted.len(), 1);
+        assert_eq!(trusted[0].0, folder.join("trusted").join(theirs));
+        // Rubbish does not stay, nor does half of what is ours do.
+        fs::write(folder.join("rejected/rubbish.der"), "x").unwrap();
+        assert!(pki.sweep().is_empty() && files(&folder.join("rejected")).is_empty());
+        fs::remove_file(pki.certificate()).unwrap();
+        let error = Pki::open(book.path(), "urn:x", "localhost").unwrap_err();
         assert!(error.in_a_line().contains("cert.der is not"), "{error:?}");
     }
 }

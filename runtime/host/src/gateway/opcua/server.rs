@@ -13,6 +13,7 @@ use super::users::Users;
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::context::Context;
+use crate::gateway::desk::MAX_ALARMS;
 use crate::gateway::sinks::SinkState;
 use crate::gateway::web::auth::Door;
 use opcua::crypto::SecurityPolicy;
@@ -49,6 +50,8 @@ const MAX_QUEUE: usize = 256;
 const MAX_MESSAGE: usize = 1 << 20;
 /// How long a connection may take to say hello (s).
 const HELLO_S: u32 = 5;
+/// How long a secure channel lasts that is not renewed, and with it a connection of somebody who says nothing more (ms).
+const CHANNEL_MS: u32 = 120_000;
 /// How often certificates, shelves that have ended and sessions are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -188,6 +191,7 @@ fn builder(config: &OpcuaConfig, pki: &Pki, uri: &str, host: &str, port: u16) ->
         .limits(limits())
         .diagnostics_enabled(true)
         .max_session_timeout_ms(60_000)
+        .max_secure_channel_token_lifetime_ms(CHANNEL_MS)
         .add_endpoint(
             "aes256",
             ServerEndpoint::new("/", SecurityPolicy::Aes256Sha256RsaPss, secret, &[]),
@@ -329,7 +333,7 @@ impl Keeper {
         let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, utc_ns());
         for condition in &told {
             let name = Condition::name(&condition.alarm);
-            if self.callable.insert(name) {
+            if self.callable.len() < MAX_ALARMS && self.callable.insert(name) {
                 self.space.allow_methods(&condition.id, &self.space.nodes);
             }
             self.space.show_condition(condition);
@@ -346,12 +350,15 @@ impl Keeper {
     }
 
     fn look(&mut self, pki: &mut Pki) {
-        for path in pki.sweep() {
-            let trusted = pki.folder.join("trusted");
+        if !pki.has_strangers() {
+            self.sink.set_trouble(None);
+        }
+        for stranger in pki.sweep() {
             self.trouble(&format!(
-                "an OPC UA client is not known, and was refused; `mv '{}' '{}'` lets it in",
-                path.display(),
-                trusted.display()
+                "an OPC UA client is not known, and was refused; it calls itself '{}'; `mv '{}' '{}'` lets it in",
+                stranger.called,
+                stranger.file.display(),
+                pki.folder.join("trusted").display()
             ));
         }
         let sessions =

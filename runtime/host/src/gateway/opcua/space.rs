@@ -128,12 +128,6 @@ impl Space {
         )
         .is_folder()
         .insert(&mut *space);
-        // Who browses down from the server finds who tells of events.
-        space.insert_reference(
-            &ObjectId::Server.into(),
-            &nodes.machine(),
-            ReferenceTypeId::HasNotifier,
-        );
     }
 
     /// Shows this status; none where nobody answers.

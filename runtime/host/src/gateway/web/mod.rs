@@ -1,7 +1,12 @@
 //! The page and its interface, on this computer alone unless the configuration says otherwise.
 
+mod act;
 pub mod auth;
+mod feed;
 pub mod guard;
+mod observe;
+mod page;
+mod read;
 pub mod serve;
 
 use super::context::Context;
@@ -11,9 +16,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::Html;
 use axum::routing::{get, post};
+use feed::Feed;
 use guard::{Guard, refusal};
+use observe::Observer;
 use serde::Deserialize;
 use serde_json::json;
 use serve::Post;
@@ -72,23 +78,50 @@ pub async fn run(context: Context, post: Post) -> Result<(), HostError> {
         context.output.line(&format!("page: {url}"));
     }
     let stopped = context.clone();
-    let router = router(context, post.guard.clone());
+    let feed = Feed::new();
+    tokio::spawn(feed.clone().run(context.clone()));
+    let router = router(context, post.guard.clone(), feed);
     post.serve(router, async move { stopped.stopped().await })
         .await
 }
 
-fn router(context: Context, guard: Guard) -> Router {
+/// What the routes share.
+#[derive(Clone)]
+struct Web {
+    context: Context,
+    feed: Feed,
+}
+
+fn router(context: Context, guard: Guard, feed: Feed) -> Router {
+    let observer = Observer::new(&context);
+    let metrics = metrics::routes(context.clone());
     let login = Router::new()
         .route("/login", post(guard::log_in))
         .route("/logout", post(guard::log_out))
         .with_state(guard.clone());
+    let api = Router::new()
+        .route("/api/live", get(read::live))
+        .route("/api/session", get(read::session))
+        .route("/api/status", get(read::status))
+        .route("/api/alarms", get(read::alarms))
+        .route("/api/events", get(read::events))
+        .route("/api/curve", get(read::curve))
+        .route("/api/audit", get(read::audit))
+        .route("/api/alarms/acknowledge", post(act::acknowledge))
+        .route("/api/alarms/shelve", post(act::shelve))
+        .route("/api/alarms/unshelve", post(act::unshelve))
+        .route("/api/inject", post(act::inject))
+        .route("/api/clear", post(act::clear))
+        .route("/api/reset", post(act::reset))
+        .route("/api/budget", post(act::budget))
+        .route("/api/baseline", post(act::baseline))
+        .with_state(Web { context, feed });
     Router::new()
-        .route(
-            "/",
-            get(|| async { Html("<!doctype html><title>twinstep</title>twinstep") }),
-        )
-        .merge(metrics::routes(context))
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::file))
+        .merge(metrics)
         .merge(login)
+        .merge(api)
         .fallback(|| async {
             refusal(
                 StatusCode::NOT_FOUND,
@@ -96,6 +129,14 @@ fn router(context: Context, guard: Guard) -> Router {
                 "docs/gateway.md",
             )
         })
+        .method_not_allowed_fallback(|| async {
+            refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this is done in another way",
+                "what is read takes GET, what changes something takes POST",
+            )
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(middleware::from_fn_with_state(observer, observe::count))
 }

@@ -19,6 +19,9 @@ use tokio::net::TcpStream;
 const MAX_CONNECTIONS: usize = 256;
 /// How long a request's head may take.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long somebody may leave what was sent to him unread (ms): the kernel ends the connection then, so that who has gone without a
+/// word, or never reads, gives his place back.
+const UNREAD_MS: u32 = 20_000;
 /// How long open answers may take at the end.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -126,7 +129,10 @@ impl Post {
             None => {
                 let server = axum_server::from_tcp(self.listener)
                     .map_err(|error| cannot(address, &error))?;
-                let mut server = server.acceptor(door).handle(handle);
+                let mut server = server
+                    .acceptor(door)
+                    .handle(handle)
+                    .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
                 server.serve(service).await
             }
@@ -135,7 +141,8 @@ impl Post {
                     .map_err(|error| cannot(address, &error))?;
                 let mut server = server
                     .map(|tls| tls.handshake_timeout(HEAD_PATIENCE).acceptor(door))
-                    .handle(handle);
+                    .handle(handle)
+                    .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
                 server.serve(service).await
             }
@@ -176,6 +183,9 @@ impl<S> Accept<TcpStream, S> for Bounded {
         if self.0.connection_count() > MAX_CONNECTIONS {
             return ready(Err(io::Error::other("too many connections")));
         }
-        ready(stream.set_nodelay(true).map(|()| (stream, service)))
+        let set = stream.set_nodelay(true).and_then(|()| {
+            rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS).map_err(Into::into)
+        });
+        ready(set.map(|()| (stream, service)))
     }
 }

@@ -1,0 +1,266 @@
+//! One connection to a broker, from CONNECT to its end. The only file that calls the client library.
+//!
+//! A connection that breaks is not mended: what was on its way is forgotten here, and whoever sends begins again from what it
+//! knows to have arrived. So nothing is sent twice behind its back, and order is the sender's.
+
+use rumqttc::{
+    AsyncClient, Event, EventLoop, Incoming, LastWill, MqttOptions, PubAckReason, PublishNotice,
+    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS, SubscribeNotice,
+};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Messages that wait for the network: one look at the largest machine fits.
+const QUEUE: usize = 2048;
+/// Messages of the broker that wait to be heard; of more the newest are dropped.
+const HEARD: usize = 64;
+/// How long the goodbye may take.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Topic without wildcards.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// The broker keeps it for those who come later.
+    pub retain: bool,
+    /// The payload is JSON.
+    pub json: bool,
+    /// User properties.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Message {
+    /// JSON that the broker does not keep.
+    pub fn json(topic: String, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            topic,
+            payload: payload.into(),
+            retain: false,
+            json: true,
+            properties: Vec::new(),
+        }
+    }
+
+    /// Upper bound of its size as a packet (bytes).
+    pub fn packet_len(&self) -> usize {
+        let properties = self
+            .properties
+            .iter()
+            .map(|(key, value)| 5 + key.len() + value.len());
+        // Header, packet identifier, format and content type.
+        48 + self.topic.len() + self.payload.len() + properties.sum::<usize>()
+    }
+
+    fn options(&self, qos: QoS) -> PublishOptions {
+        let properties = PublishProperties {
+            payload_format_indicator: self.json.then_some(1),
+            content_type: self.json.then(|| "application/json".to_owned()),
+            user_properties: self.properties.clone(),
+            ..PublishProperties::default()
+        };
+        PublishOptions::new(qos)
+            .retain(self.retain)
+            .properties(properties)
+    }
+}
+
+/// What comes from the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A message on a topic that was subscribed to.
+    Message {
+        /// Its topic.
+        topic: String,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+    /// The connection is gone, and why.
+    Broken(String),
+}
+
+/// The broker's word for a message that was published with QoS 1.
+#[derive(Debug)]
+pub struct Receipt(PublishNotice);
+
+impl Receipt {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// Why the broker did not take the message; none where the connection has gone before, which [`Link::heard`] explains.
+    pub async fn wait(self) -> Result<(), Option<String>> {
+        match self.0.wait_async().await {
+            Ok(PublishResult::Qos1(puback)) => match puback.reason {
+                PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Ok(()),
+                reason => Err(Some(format!("the broker refuses an event: {reason:?}"))),
+            },
+            Ok(_) => Ok(()),
+            Err(PublishNoticeError::V5PubAck(reason)) => {
+                Err(Some(format!("the broker refuses an event: {reason:?}")))
+            }
+            Err(PublishNoticeError::Recv) => Err(None),
+            Err(error) => Err(Some(format!("an event was not acknowledged: {error}"))),
+        }
+    }
+}
+
+/// The broker's word for a subscription: it has taken everything that was sent before.
+#[derive(Debug)]
+pub struct Subscribed(SubscribeNotice);
+
+impl Subscribed {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// Why there is no subscription.
+    pub async fn wait(self) -> Result<(), String> {
+        self.0
+            .wait_completion_async()
+            .await
+            .map_err(|error| format!("the broker refuses a subscription: {error}"))
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Link {
+    client: AsyncClient,
+    heard: mpsc::Receiver<Heard>,
+    task: JoinHandle<()>,
+    /// Longest packet that the broker takes (bytes).
+    pub max_packet: usize,
+}
+
+impl Link {
+    /// Connects, and leaves `will` with the broker.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect(
+        mut options: MqttOptions,
+        will: Message,
+        in_flight: u16,
+    ) -> Result<Self, String> {
+        let retain = will.retain;
+        let last = LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, retain, None);
+        options
+            .set_last_will(last)
+            .set_outgoing_inflight_upper_limit(in_flight);
+        let (client, mut eventloop) = AsyncClient::builder(options).capacity(QUEUE).build();
+        let max_packet = loop {
+            match eventloop.poll().await {
+                Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
+                    let properties = connack.properties;
+                    let limit = properties.and_then(|properties| properties.max_packet_size);
+                    break limit.map_or(usize::MAX, |limit| limit as usize);
+                }
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        };
+        let (tell, heard) = mpsc::channel(HEARD);
+        let task = tokio::spawn(listen(eventloop, tell));
+        Ok(Self {
+            client,
+            heard,
+            task,
+            max_packet,
+        })
+    }
+
+    /// The next word of the broker.
+    pub async fn heard(&mut self) -> Heard {
+        let gone = || Heard::Broken("the connection is closed".to_owned());
+        self.heard.recv().await.unwrap_or_else(gone)
+    }
+
+    /// Why the connection is gone, once it is.
+    pub async fn end(&mut self) -> String {
+        loop {
+            if let Heard::Broken(trouble) = self.heard().await {
+                return trouble;
+            }
+        }
+    }
+
+    /// Publishes with QoS 1. Returns once the message is queued.
+    ///
+    /// # Errors
+    /// That it cannot be.
+    pub async fn publish(&self, message: &Message) -> Result<Receipt, String> {
+        let options = message.options(QoS::AtLeastOnce);
+        (self.client)
+            .publish_tracked(message.topic.clone(), message.payload.clone(), options)
+            .await
+            .map(Receipt)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Publishes with QoS 0, or not at all where the network is slower than what is said. Returns whether it was queued.
+    pub fn mention(&self, message: &Message) -> bool {
+        let options = message.options(QoS::AtMostOnce);
+        (self.client)
+            .try_publish(message.topic.clone(), message.payload.clone(), options)
+            .is_ok()
+    }
+
+    /// Publishes with QoS 0 once there is room in the queue.
+    ///
+    /// # Errors
+    /// That the connection is gone.
+    pub async fn say(&self, message: &Message) -> Result<(), String> {
+        let options = message.options(QoS::AtMostOnce);
+        (self.client)
+            .publish(message.topic.clone(), message.payload.clone(), options)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Subscribes with QoS 1.
+    ///
+    /// # Errors
+    /// That the connection is gone.
+    pub async fn subscribe(&self, topic: &str) -> Result<Subscribed, String> {
+        (self.client)
+            .subscribe_tracked(topic, QoS::AtLeastOnce)
+            .await
+            .map(Subscribed)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Says goodbye, so that the will is not published.
+    pub async fn close(mut self) {
+        if self.client.disconnect().await.is_ok() {
+            let _ = tokio::time::timeout(FAREWELL, &mut self.task).await;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Drives the connection until it breaks.
+async fn listen(mut eventloop: EventLoop, tell: mpsc::Sender<Heard>) {
+    loop {
+        match eventloop.poll().await {
+            Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                // One that nobody has time for is dropped: commands are repeated, states are retained.
+                let _ = tell.try_send(Heard::Message {
+                    topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+                    payload: publish.payload.to_vec(),
+                });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let _ = tell.send(Heard::Broken(error.to_string())).await;
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What the machine is doing, in messages: a look at a bounded rate, which may be missed.
+
+use super::link::Message;
+use super::topics::level;
+use serde_json::{Value, json};
+
+/// Most messages of one look.
+const MAX_MESSAGES: usize = 2000;
+
+/// Lists of the status, the level of their topic, and the keys that name an entry.
+const LISTS: [(&str, &str, &[&str]); 4] = [
+    ("axes", "axis", &["name"]),
+    ("stations", "station", &["name"]),
+    ("health", "health", &["source", "parameter"]),
+    ("strokes", "stroke", &["source"]),
+];
+
+/// One message for each axis, station and tracked parameter in `status`, which is the answer of the control socket, and for each
+/// stroke that is not `told` yet; at first only the newest of each press.
+pub fn messages(root: &str, status: &Value, time_utc_ns: u64, told: &mut Told) -> Vec<Message> {
+    let mut messages = Vec::new();
+    for (list, kind, names) in LISTS {
+        let entries = status[list].as_array().map_or(&[][..], Vec::as_slice);
+        for (n, entry) in entries.iter().enumerate() {
+            let Some(name) = names
+                .iter()
+                .map(|key| entry[*key].as_str().map(level))
+                .collect::<Option<Vec<_>>>()
+            else {
+                continue;
+            };
+            if list == "strokes" && !told.is_news(entry, !newer(entries, n)) {
+                continue;
+            }
+            let mut payload = json!({"type": kind, "time_utc_ns": time_utc_ns});
+            if let (Some(payload), Some(entry)) = (payload.as_object_mut(), entry.as_object()) {
+                payload.extend(
+                    entry
+                        .iter()
+                        .map(|(key, value)| (key.clone(), value.clone())),
+                );
+            }
+            let topic = format!("{root}/{kind}/{}", name.join("/"));
+            messages.push(Message::json(topic, payload.to_string()));
+        }
+    }
+    messages.truncate(MAX_MESSAGES);
+    messages
+}
+
+/// A later entry is of the same press.
+fn newer(entries: &[Value], n: usize) -> bool {
+    entries[n + 1..]
+        .iter()
+        .any(|later| later["source"] == entries[n]["source"])
+}
+
+/// The last stroke of each press that was told.
+#[derive(Debug, Default)]
+pub struct Told(std::collections::BTreeMap<String, u64>);
+
+impl Told {
+    fn is_news(&mut self, stroke: &Value, newest: bool) -> bool {
+        let (Some(source), Some(number)) = (stroke["source"].as_str(), stroke["stroke"].as_u64())
+        else {
+            return false;
+        };
+        if self.0.len() >= MAX_MESSAGES {
+            self.0.clear();
+        }
+        let news = match self.0.get(source) {
+            // A run that began anew counts from 1 again.
+            Some(told) => number > *told || (newest && number < *told),
+            None => newest,
+        };
+        if news {
+            self.0.insert(source.to_owned(), number);
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_axis_station_parameter_and_new_stroke_has_a_topic() {
+        let status = json!({
+            "axes": [{"name": "in/feed", "valid": false}, {"nameless": 1}],
+            "stations": [{"name": "gripper"}],
+            "health": [{"source": "lift", "parameter": "coulomb", "value": 1.5}],
+            "strokes": [{"source": "press", "stroke": 6}, {"source": "press", "stroke": 7}],
+        });
+        let mut told = Told::default();
+        let topics = |messages: &[Message]| -> Vec<String> {
+            messages
+                .iter()
+                .map(|message| message.topic.clone())
+                .collect()
+        };
+        let first = messages("t/m", &status, 5, &mut told);
+        assert_eq!(
+            topics(&first),
+            [
+                "t/m/axis/in_feed",
+                "t/m/station/gripper",
+                "t/m/health/lift/coulomb",
+                "t/m/stroke/press"
+            ]
+        );
+        let axis: Value = serde_json::from_slice(&first[0].payload).unwrap();
+        assert_eq!(
+            axis,
+            json!({"type": "axis", "time_utc_ns": 5, "name": "in/feed", "valid": false})
+        );
+        let stroke: Value = serde_json::from_slice(&first[3].payload).unwrap();
+        assert_eq!(stroke["stroke"], 7);
+        // The same stroke is no news.
+        assert_eq!(topics(&messages("t/m", &status, 6, &mut told)).len(), 3);
+        // None is left out between two looks, and another run counts anew.
+        let mut strokes = |numbers: &[u64]| -> Vec<Value> {
+            let strokes: Vec<_> = (numbers.iter())
+                .map(|stroke| json!({"source": "press", "stroke": stroke}))
+                .collect();
+            let all = messages("t/m", &json!({"strokes": strokes}), 7, &mut told);
+            let parsed = all
+                .iter()
+                .map(|message| serde_json::from_slice(&message.payload).unwrap());
+            parsed
+                .map(|stroke: Value| stroke["stroke"].clone())
+                .collect()
+        };
+        assert_eq!(strokes(&[7, 8, 9]), [8, 9]);
+        assert_eq!(strokes(&[1]), [1]);
+        assert!(strokes(&[1]).is_empty());
+        assert!(messages("t/m", &Value::Null, 5, &mut told).is_empty());
+    }
+
+    #[test]
+    fn a_look_is_bounded() {
+        let axes: Vec<_> = (0..5000)
+            .map(|n| json!({"name": format!("a{n}")}))
+            .collect();
+        let all = messages("t/m", &json!({"axes": axes}), 5, &mut Told::default());
+        assert_eq!(all.len(), MAX_MESSAGES);
+    }
+}

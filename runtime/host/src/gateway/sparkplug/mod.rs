@@ -1,0 +1,461 @@
+//! Sparkplug B 3.0 over MQTT 5: a node a machine, a device an axis, press or station (`docs/mqtt.md`).
+//!
+//! Data of Sparkplug have QoS 0, so nobody acknowledges them. Behind events the node subscribes to its own commands once more: the
+//! broker answers that only after it has taken what came before, and the cursor moves then.
+
+mod figures;
+mod life;
+mod payload;
+
+use super::context::Context;
+use super::mqtt::backoff::Backoff;
+use super::mqtt::broker::BrokerConfig;
+use super::mqtt::cursor::{Cursor, Head};
+use super::mqtt::link::{Heard, Link};
+use super::mqtt::{machine, tell, topics::level};
+use super::sinks::SinkState;
+use crate::clock::utc_ns;
+use crate::error::HostError;
+use figures::Deadband;
+use life::Life;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use srad_types::payload::StateBirthDeathCertificate as HostState;
+use srad_types::topic::state_host_topic;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+/// Name of the sink.
+const NAME: &str = "sparkplug";
+/// Name under which the book keeps the number that ties births to deaths.
+const BIRTHS: &str = "sparkplug births";
+/// Events between two answers of the broker.
+const BATCH: usize = 16;
+/// How long the broker may take for that answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Rebirths come no closer.
+const REBIRTH_EVERY: Duration = Duration::from_secs(1);
+
+/// `[sparkplug]` of the gateway's configuration.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SparkplugConfig {
+    /// Where the broker is.
+    pub broker: BrokerConfig,
+    /// Group of the node.
+    #[serde(default = "twinstep")]
+    pub group: String,
+    /// Name of the node; the machine's unless given, and then nothing is sent before an instance has answered.
+    pub node: Option<String>,
+    /// Identifier of a host without which nothing is sent; none unless given.
+    pub primary_host: Option<String>,
+    /// Seconds between two looks at the machine (0.1 to 3600; 1 unless given).
+    #[serde(default = "one")]
+    pub interval_s: f64,
+    /// Changes that are not worth a message.
+    #[serde(default)]
+    pub deadband: Deadband,
+}
+
+fn twinstep() -> String {
+    "twinstep".to_owned()
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+impl SparkplugConfig {
+    /// Checks what can be checked without the broker.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] with the key that is wrong.
+    pub fn check(&self) -> Result<(), HostError> {
+        self.broker.check(NAME)?;
+        let names = [
+            ("group", Some(&self.group)),
+            ("node", self.node.as_ref()),
+            ("primary_host", self.primary_host.as_ref()),
+        ];
+        for (key, name) in names {
+            if name.is_some_and(|name| level(name) != *name) {
+                return Err(HostError::usage(
+                    format!(
+                        "[sparkplug]: {key} must be 1 to {} bytes without /, + and #",
+                        super::mqtt::topics::MAX_LEVEL
+                    ),
+                    "it is one level of a topic",
+                ));
+            }
+        }
+        if !(0.1..=3600.0).contains(&self.interval_s) {
+            return Err(HostError::usage(
+                format!(
+                    "[sparkplug]: interval_s must be 0.1 to 3600, not {}",
+                    self.interval_s
+                ),
+                "1 is once a second",
+            ));
+        }
+        if !self
+            .deadband
+            .all()
+            .iter()
+            .all(|band| band.is_finite() && *band >= 0.0)
+        {
+            return Err(HostError::usage(
+                "[sparkplug.deadband]: a deadband must be 0 or more",
+                "0 tells every change",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Sends until the gateway is to end, by a configuration that was checked.
+///
+/// # Errors
+/// None: troubles with the broker are waited out.
+pub async fn run(context: Context, config: SparkplugConfig) -> Result<(), HostError> {
+    let state = context.sinks.register(NAME);
+    let machine = tokio::select! {
+        machine = machine(&context, &state, config.broker.name(), config.node.as_deref()) => machine,
+        () = context.stopped() => return Ok(()),
+    };
+    let sender = Sender {
+        context,
+        config,
+        state,
+        machine,
+    };
+    sender.run().await;
+    Ok(())
+}
+
+/// Why a connection has ended.
+enum End {
+    Stopped,
+    Broken(String),
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+struct Sender {
+    context: Context,
+    config: SparkplugConfig,
+    state: Arc<SinkState>,
+    machine: String,
+}
+
+/// What is under way on a connection.
+struct Session<'a> {
+    link: &'a mut Link,
+    life: &'a mut Life,
+    cursor: Option<Cursor>,
+    /// Events up to this number are in the broker's hands once it answers.
+    answer: Option<(u64, usize, Answer, Instant)>,
+    /// Events up to this number were stored before the node was born.
+    old: u64,
+}
+
+impl Sender {
+    async fn run(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let trouble = match self.connection(&mut backoff).await {
+                End::Stopped => return,
+                End::Broken(trouble) => trouble,
+            };
+            tell(
+                &self.context,
+                &self.state,
+                self.config.broker.name(),
+                Some(&trouble),
+            );
+            tokio::select! {
+                () = sleep(backoff.wait()) => {}
+                () = self.context.stopped() => return,
+            }
+        }
+    }
+
+    /// The number of this connection's birth and death: one more than the last, over restarts too.
+    fn birth_death(&self) -> Result<u8, HostError> {
+        let number = self.context.book.cursor(BIRTHS)?;
+        self.context
+            .book
+            .set_cursor(BIRTHS, number.wrapping_add(1))?;
+        Ok((number % 256) as u8)
+    }
+
+    async fn connection(&self, backoff: &mut Backoff) -> End {
+        let id = format!("twinstep-sparkplug-{}", level(&self.machine));
+        let options = self.config.broker.options(&id, NAME);
+        let prepared = options.and_then(|options| Ok((options, self.birth_death()?)));
+        let (options, number) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return End::Broken(error.in_a_line()),
+        };
+        let mut life = Life::new(self.config.group.clone(), level(&self.machine), number);
+        let connecting = Link::connect(options, life.death(now_ms()), 16);
+        let connected = tokio::select! {
+            connected = connecting => connected,
+            () = self.context.stopped() => return End::Stopped,
+        };
+        let mut link = match connected {
+            Ok(link) => link,
+            Err(error) => return End::Broken(error),
+        };
+        let end = self.serve(&mut link, &mut life, backoff).await;
+        // A connection that still stands is left in order; on one that is gone this comes to nothing.
+        let _ = link.say(&life.death(now_ms())).await;
+        link.close().await;
+        end
+    }
+
+    async fn serve(&self, link: &mut Link, life: &mut Life, backoff: &mut Backoff) -> End {
+        let stopped = self.context.stopped();
+        tokio::pin!(stopped);
+        let born = async {
+            link.subscribe(&life.commands()).await?.wait().await?;
+            self.host(link).await
+        };
+        let born = tokio::select! {
+            born = born => born,
+            () = &mut stopped => return End::Stopped,
+        };
+        if let Err(trouble) = born {
+            return End::Broken(trouble);
+        }
+        let mut session = Session {
+            link,
+            life,
+            cursor: None,
+            answer: None,
+            old: *self.context.journal.last().borrow(),
+        };
+        if let Err(trouble) = self.birth(&mut session).await {
+            return End::Broken(trouble);
+        }
+        tell(&self.context, &self.state, self.config.broker.name(), None);
+        let mut last = self.context.journal.last();
+        let mut look = interval(Duration::from_secs_f64(self.config.interval_s));
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut wanted = false;
+        let mut reborn = Instant::now();
+        loop {
+            if let Err(trouble) = self.send(&mut session).await {
+                return End::Broken(trouble);
+            }
+            let patience = session
+                .answer
+                .as_ref()
+                .map_or_else(Instant::now, |(.., asked)| *asked + PATIENCE);
+            tokio::select! {
+                biased;
+                () = &mut stopped => return End::Stopped,
+                heard = session.link.heard() => match heard {
+                    Heard::Broken(trouble) => return End::Broken(trouble),
+                    Heard::Message { topic, payload } => {
+                        if topic == session.life.commands() {
+                            wanted |= payload::asks_for_rebirth(&payload);
+                        } else if self.is_away(&topic, &payload) {
+                            return End::Broken("the primary host is offline".to_owned());
+                        }
+                    }
+                },
+                () = sleep_until(reborn + REBIRTH_EVERY), if wanted => {
+                    wanted = false;
+                    reborn = Instant::now();
+                    if let Err(trouble) = self.birth(&mut session).await {
+                        return End::Broken(trouble);
+                    }
+                }
+                answered = answer(&mut session.answer) => {
+                    let Some((seq, count, ..)) = session.answer.take() else {
+                        continue;
+                    };
+                    if let Err(trouble) = self.arrived(answered, &mut session, seq, count).await {
+                        return End::Broken(trouble);
+                    }
+                    backoff.reset();
+                }
+                () = sleep_until(patience), if session.answer.is_some() => {
+                    self.state.failed.fetch_add(1, Ordering::Relaxed);
+                    return End::Broken(format!("the broker did not answer within {} s", PATIENCE.as_secs()));
+                }
+                _ = look.tick() => {
+                    if let Err(trouble) = self.look(&mut session).await {
+                        return End::Broken(trouble);
+                    }
+                }
+                news = last.changed() => {
+                    if news.is_err() {
+                        return End::Stopped;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until the primary host is online, where there is to be one.
+    async fn host(&self, link: &mut Link) -> Result<(), String> {
+        let Some(host) = &self.config.primary_host else {
+            return Ok(());
+        };
+        let state = state_host_topic(host);
+        link.subscribe(&state).await?.wait().await?;
+        let waits = format!("waits for the primary host {host}");
+        tell(
+            &self.context,
+            &self.state,
+            self.config.broker.name(),
+            Some(&waits),
+        );
+        loop {
+            match link.heard().await {
+                Heard::Broken(trouble) => return Err(trouble),
+                Heard::Message { topic, payload } => {
+                    if topic == state
+                        && HostState::try_from(&payload[..]).is_ok_and(|state| state.online)
+                    {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_away(&self, topic: &str, payload: &[u8]) -> bool {
+        let host = self.config.primary_host.as_deref();
+        host.is_some_and(|host| topic == state_host_topic(host))
+            && HostState::try_from(payload).is_ok_and(|state| !state.online)
+    }
+
+    /// The node is born, and every device with it.
+    async fn birth(&self, session: &mut Session<'_>) -> Result<(), String> {
+        let status = self.context.live.borrow().status.clone();
+        let figures = figures::node(status.as_deref());
+        let events = figures::event(&Json::Null);
+        let message = session.life.birth(&figures, &events, now_ms());
+        session.link.say(&message).await?;
+        self.state.sent.fetch_add(1, Ordering::Relaxed);
+        self.look(session).await
+    }
+
+    /// Says what has changed.
+    async fn look(&self, session: &mut Session<'_>) -> Result<(), String> {
+        let status = self.context.live.borrow().status.clone();
+        let figures = figures::node(status.as_deref());
+        let devices = status.map_or_else(Vec::new, |status| {
+            figures::devices(&status, &self.config.deadband)
+        });
+        for message in session.life.news(&figures, &devices, now_ms()) {
+            session.link.say(&message).await?;
+            self.state.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Hands over events, unless the broker still owes an answer for the last ones.
+    async fn send(&self, session: &mut Session<'_>) -> Result<(), String> {
+        let context = &self.context;
+        let newest = *context.journal.last().borrow();
+        if session.answer.is_some() || newest == 0 {
+            return Ok(());
+        }
+        if session.cursor.is_none() {
+            let opened = Cursor::open(&context.journal, &context.book, &self.state).await;
+            let opened = opened.map_err(|error| error.to_string())?;
+            session.cursor = opened.map_err(|error| error.in_a_line())?;
+        }
+        let Some(cursor) = &mut session.cursor else {
+            return Ok(());
+        };
+        if newest < cursor.read() {
+            return Err("the event store was replaced by another one".to_owned());
+        }
+        let mut count = 0;
+        while count < BATCH && cursor.read() < newest {
+            let event = cursor.next().await.map_err(|error| error.to_string())?;
+            let Some(event) = event else {
+                break;
+            };
+            let time_ms = Head::of(&event).time_utc_ns / 1_000_000;
+            let parsed: Json = serde_json::from_str(&event.json).unwrap_or_default();
+            let late = event.seq <= session.old;
+            let figures = figures::event(&parsed);
+            let message = session.life.event(&figures, time_ms, now_ms(), late);
+            session.link.say(&message).await?;
+            count += 1;
+        }
+        if count > 0 {
+            let answer = session.link.subscribe(&session.life.commands()).await?;
+            let answer: Answer = Box::pin(answer.wait());
+            session.answer = Some((cursor.read(), count, answer, Instant::now()));
+        }
+        Ok(())
+    }
+
+    async fn arrived(
+        &self,
+        answered: Result<(), String>,
+        session: &mut Session<'_>,
+        seq: u64,
+        count: usize,
+    ) -> Result<(), String> {
+        if let Err(trouble) = answered {
+            self.state.failed.fetch_add(count as u64, Ordering::Relaxed);
+            return Err(trouble);
+        }
+        if let Some(cursor) = &mut session.cursor {
+            // The last of them is counted there.
+            self.state
+                .sent
+                .fetch_add(count as u64 - 1, Ordering::Relaxed);
+            cursor.arrive(seq);
+            cursor.write().await.map_err(|error| error.in_a_line())?;
+        }
+        Ok(())
+    }
+}
+
+/// The broker's answer for the last events; never where none is awaited.
+async fn answer(answer: &mut Option<(u64, usize, Answer, Instant)>) -> Result<(), String> {
+    match answer {
+        Some((_, _, answer, _)) => answer.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now_ms() -> u64 {
+    utc_ns() / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        for (more, says) in [
+            ("group = 'a/b'", "group"),
+            ("group = ''", "group"),
+            ("node = '#'", "node"),
+            ("primary_host = '+'", "primary_host"),
+            ("interval_s = 0", "interval_s"),
+            ("deadband = { current_a = -1 }", "deadband"),
+        ] {
+            let text = format!("{more}\n[broker]\nurl = 'mqtt://127.0.0.1'");
+            let config: SparkplugConfig = toml::from_str(&text).unwrap();
+            let error = config.check().unwrap_err().in_a_line();
+            assert!(error.contains(says), "{more}: {error}");
+        }
+        let config: SparkplugConfig = toml::from_str("[broker]\nurl = 'mqtt://a'").unwrap();
+        config.check().unwrap();
+    }
+}

@@ -1,0 +1,312 @@
+//! The live stream: server-sent events that are encoded once and shared by all who watch.
+//!
+//! Of every kind only the newest message is kept, so that whoever reads slowly skips some and costs nobody anything.
+
+use super::guard::refusal;
+use super::read::AlarmsLine;
+use crate::control::status::StatusLine;
+use crate::gateway::context::Context;
+use crate::gateway::live::Moment;
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, interval};
+
+/// Most who watch at a time.
+pub const MAX_CLIENTS: usize = 64;
+/// Time between two states, where nothing in them calls for an earlier one.
+const STATE_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time between two lists of alarms.
+const ALARMS_EVERY: Duration = Duration::from_millis(500);
+
+/// The newest message of every kind. Clones share it.
+#[derive(Clone)]
+pub struct Feed {
+    live: Arc<watch::Sender<Bytes>>,
+    state: Arc<watch::Sender<Bytes>>,
+    alarms: Arc<watch::Sender<Bytes>>,
+    places: Arc<Semaphore>,
+}
+
+/// What changes with every cycle, ten times a second. Figures that are not known are null.
+#[derive(Serialize)]
+struct LiveLine<'a> {
+    cycle: u64,
+    time_ns: u64,
+    armed: bool,
+    events: u64,
+    overruns: u64,
+    /// Number of the last stored event.
+    last_seq: u64,
+    /// The last cycle by row, as in the state: phases, groups of models, all of it (ns).
+    now_ns: Vec<u64>,
+    /// As the names in the state: position and prediction (m), velocity and prediction (m/s), current and prediction (A), residual
+    /// (sigma), regime, confidence, judged; null where it was not measured.
+    axes: Vec<Option<AxisNow<'a>>>,
+    /// Pressure and prediction (Pa), residual (sigma).
+    stations: Vec<Option<[Option<f32>; 3]>>,
+}
+
+#[derive(Serialize)]
+struct AxisNow<'a>(
+    Option<f64>,
+    Option<f64>,
+    Option<f32>,
+    Option<f32>,
+    Option<f32>,
+    Option<f32>,
+    Option<f32>,
+    Option<&'a str>,
+    Option<f32>,
+    bool,
+);
+
+impl<'a> LiveLine<'a> {
+    fn of(status: &'a StatusLine, last_seq: u64) -> Self {
+        // A nanometre is beyond what anybody sees.
+        let place = |m: Option<f64>| m.map(|m| (m * 1e9).round() / 1e9);
+        let short = |value: Option<f64>| value.map(|value| value as f32);
+        let axis = |axis: &'a crate::control::status::AxisLine| {
+            axis.valid.then(|| {
+                AxisNow(
+                    place(axis.position_m),
+                    place(axis.predicted_position_m),
+                    short(axis.velocity_m_per_s),
+                    short(axis.predicted_velocity_m_per_s),
+                    short(axis.current_a),
+                    short(axis.predicted_current_a),
+                    short(axis.residual_sigma),
+                    axis.regime.as_deref(),
+                    short(axis.confidence),
+                    axis.judged,
+                )
+            })
+        };
+        let station = |one: &crate::control::status::StationLine| {
+            let figures = [
+                one.pressure_pa,
+                one.predicted_pressure_pa,
+                one.residual_sigma,
+            ];
+            one.valid.then(|| figures.map(short))
+        };
+        Self {
+            cycle: status.cycle,
+            time_ns: status.time_ns,
+            armed: status.armed,
+            events: status.events,
+            overruns: status.overruns.count,
+            last_seq,
+            now_ns: status.rows().map(|row| row.now_ns).collect(),
+            axes: status.axes.iter().map(axis).collect(),
+            stations: status.stations.iter().map(station).collect(),
+        }
+    }
+}
+
+/// One server-sent event. JSON has no line ends within.
+fn message(name: &str, value: &impl Serialize) -> Bytes {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    format!("event: {name}\ndata: {json}\n\n").into()
+}
+
+/// The status without what the live message holds, and what the gateway knows.
+fn state_line(context: &Context, moment: &Moment, clients: usize) -> Value {
+    let mut state: Value = serde_json::from_str(&moment.json).unwrap_or_else(|_| json!({}));
+    for key in ["axes", "stations"] {
+        if let Some(list) = state.get_mut(key).and_then(Value::as_array_mut) {
+            for one in list {
+                *one = one["name"].take();
+            }
+        }
+    }
+    let last_seq = *context.journal.last().borrow();
+    state["sinks"] = json!(context.sinks.lines(last_seq));
+    state["clients"] = json!(clients);
+    state["trouble"] = json!(moment.trouble.as_deref());
+    state
+}
+
+/// What calls for a new state at once.
+fn news(moment: &Moment) -> (u64, u64, u64, bool, usize) {
+    moment.status.as_ref().map_or_else(Default::default, |s| {
+        let strokes = s.strokes.iter().map(|stroke| stroke.stroke).sum();
+        (
+            strokes,
+            s.overruns.count,
+            s.run_cycles.min(1),
+            s.armed,
+            s.axes.len(),
+        )
+    })
+}
+
+impl Feed {
+    /// A feed that nobody fills yet.
+    pub fn new() -> Self {
+        let channel = || Arc::new(watch::channel(Bytes::new()).0);
+        Self {
+            live: channel(),
+            state: channel(),
+            alarms: channel(),
+            places: Arc::new(Semaphore::new(MAX_CLIENTS)),
+        }
+    }
+
+    /// How many watch.
+    pub fn clients(&self) -> usize {
+        MAX_CLIENTS - self.places.available_permits()
+    }
+
+    /// Fills it until the gateway is to end.
+    pub async fn run(self, context: Context) {
+        let mut live = context.live.clone();
+        let mut changes = context.desk.changes();
+        // The first list, whether anything has happened or not.
+        changes.mark_changed();
+        let mut tick = interval(ALARMS_EVERY);
+        let mut told = (Instant::now(), Default::default());
+        let mut first = true;
+        loop {
+            tokio::select! {
+                () = context.stopped() => return,
+                moment = live.changed() => {
+                    if moment.is_err() {
+                        return;
+                    }
+                    let moment = Arc::clone(&live.borrow_and_update());
+                    if let Some(status) = &moment.status {
+                        let last_seq = *context.journal.last().borrow();
+                        self.live.send_replace(message("live", &LiveLine::of(status, last_seq)));
+                    }
+                    let news = (moment.trouble.is_some(), news(&moment));
+                    if first || told.0.elapsed() >= STATE_EVERY || told.1 != news {
+                        (told, first) = ((Instant::now(), news), false);
+                        let line = state_line(&context, &moment, self.clients());
+                        self.state.send_replace(message("state", &line));
+                    }
+                }
+                _ = tick.tick() => {
+                    if changes.has_changed().unwrap_or(false) {
+                        changes.mark_unchanged();
+                        self.alarms.send_replace(message("alarms", &AlarmsLine::of(&context.desk)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// `GET /api/live`.
+    pub fn answer(&self, headers: &HeaderMap, context: Context) -> Response {
+        if (headers.get("sec-fetch-site")).is_some_and(|from| from == "cross-site") {
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "this request comes from a page of somebody else",
+                "",
+            );
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("{MAX_CLIENTS} watch already, which is the limit"),
+                "close a page elsewhere",
+            );
+        };
+        let watcher = Watcher {
+            live: self.live.subscribe(),
+            state: self.state.subscribe(),
+            alarms: self.alarms.subscribe(),
+            first: true,
+            _place: place,
+        };
+        let stream =
+            futures_util::stream::unfold((watcher, context), |(mut watcher, context)| async {
+                let next = tokio::select! {
+                    () = context.stopped() => None,
+                    next = watcher.next() => next,
+                };
+                next.map(|bytes| (Ok::<_, Infallible>(bytes), (watcher, context)))
+            });
+        let kind = [(CONTENT_TYPE, "text/event-stream")];
+        (kind, Body::from_stream(stream)).into_response()
+    }
+}
+
+/// Somebody who watches.
+struct Watcher {
+    live: watch::Receiver<Bytes>,
+    state: watch::Receiver<Bytes>,
+    alarms: watch::Receiver<Bytes>,
+    first: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    /// The newest message that was not seen yet; none when the feed ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.first {
+            self.first = false;
+            let mut all = b"retry: 2000\n\n".to_vec();
+            for kind in [&mut self.state, &mut self.alarms, &mut self.live] {
+                all.extend_from_slice(&kind.borrow_and_update());
+            }
+            return Some(all.into());
+        }
+        tokio::select! {
+            biased;
+            changed = self.alarms.changed() => changed.ok().map(|()| self.alarms.borrow_and_update().clone()),
+            changed = self.state.changed() => changed.ok().map(|()| self.state.borrow_and_update().clone()),
+            changed = self.live.changed() => changed.ok().map(|()| self.live.borrow_and_update().clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_slow_skips_and_the_newest_comes() {
+        let feed = Feed::new();
+        feed.state
+            .send_replace(message("state", &json!({"a": "<b>\n"})));
+        let mut watcher = Watcher {
+            live: feed.live.subscribe(),
+            state: feed.state.subscribe(),
+            alarms: feed.alarms.subscribe(),
+            first: true,
+            _place: Arc::clone(&feed.places).try_acquire_owned().unwrap(),
+        };
+        assert_eq!(feed.clients(), 1);
+        let first = watcher.next().await.unwrap();
+        assert_eq!(
+            first,
+            "retry: 2000\n\nevent: state\ndata: {\"a\":\"<b>\\n\"}\n\n"
+        );
+        for n in 0..1000 {
+            feed.live.send_replace(message("live", &n));
+        }
+        feed.alarms.send_replace(message("alarms", &1));
+        assert_eq!(watcher.next().await.unwrap(), "event: alarms\ndata: 1\n\n");
+        assert_eq!(watcher.next().await.unwrap(), "event: live\ndata: 999\n\n");
+        drop(watcher);
+        assert_eq!(feed.clients(), 0);
+    }
+
+    #[test]
+    fn there_is_an_end_to_those_who_watch() {
+        let feed = Feed::new();
+        let places: Vec<_> = (0..MAX_CLIENTS)
+            .map(|_| Arc::clone(&feed.places).try_acquire_owned().unwrap())
+            .collect();
+        assert!(Arc::clone(&feed.places).try_acquire_owned().is_err());
+        drop(places);
+    }
+}

@@ -1,0 +1,99 @@
+//! The files of the page. They are part of the program, so that it works where there is no other network.
+
+use super::guard::refusal;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Response};
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Name, kind and text of every file below `/page/`.
+const FILES: &[(&str, &str, &str)] = &[
+    ("theme.js", SCRIPT, include_str!("page/theme.js")),
+    ("main.js", SCRIPT, include_str!("page/main.js")),
+    ("dom.js", SCRIPT, include_str!("page/dom.js")),
+    ("feed.js", SCRIPT, include_str!("page/feed.js")),
+    ("plot.js", SCRIPT, include_str!("page/plot.js")),
+    ("trust.js", SCRIPT, include_str!("page/trust.js")),
+    ("budget.js", SCRIPT, include_str!("page/budget.js")),
+    ("overruns.js", SCRIPT, include_str!("page/overruns.js")),
+    ("axes.js", SCRIPT, include_str!("page/axes.js")),
+    ("press.js", SCRIPT, include_str!("page/press.js")),
+    ("health.js", SCRIPT, include_str!("page/health.js")),
+    ("events.js", SCRIPT, include_str!("page/events.js")),
+    ("faults.js", SCRIPT, include_str!("page/faults.js")),
+    ("gateway.js", SCRIPT, include_str!("page/gateway.js")),
+    ("page.css", STYLE, include_str!("page/page.css")),
+    (
+        "uPlot.js",
+        SCRIPT,
+        include_str!("page/uplot/uPlot.iife.min.js"),
+    ),
+    ("uPlot.css", STYLE, include_str!("page/uplot/uPlot.min.css")),
+    // Its licence asks to go along.
+    ("uPlot.LICENSE", TEXT, include_str!("page/uplot/LICENSE")),
+];
+
+/// `GET /`.
+pub async fn index() -> Html<&'static str> {
+    Html(include_str!("page/index.html"))
+}
+
+/// `GET /page/{name}`.
+pub async fn file(Path(name): Path<String>) -> Response {
+    match FILES.iter().find(|(known, ..)| *known == name) {
+        Some((_, kind, text)) => ([(CONTENT_TYPE, *kind)], *text).into_response(),
+        None => refusal(
+            StatusCode::NOT_FOUND,
+            "the page has no such file",
+            "load the page again",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_page_loads_is_there_and_nothing_comes_from_elsewhere() {
+        let index = include_str!("page/index.html");
+        let ours = FILES.iter().filter(|(name, ..)| !name.starts_with("uPlot"));
+        for (name, text) in ours
+            .map(|(name, _, text)| (*name, *text))
+            .chain([("index.html", index)])
+        {
+            for (_, rest) in text
+                .match_indices("/page/")
+                .map(|(at, found)| text.split_at(at + found.len()))
+            {
+                let file: &str = rest.split(['"', '\'', ')']).next().unwrap_or_default();
+                assert!(
+                    FILES.iter().any(|(known, ..)| *known == file),
+                    "{name}: {file}"
+                );
+            }
+            for line in text.lines().filter(|line| line.starts_with("import ")) {
+                let file = line.split('\'').nth(1).unwrap().trim_start_matches("./");
+                assert!(
+                    FILES.iter().any(|(known, ..)| *known == file),
+                    "{name}: {line}"
+                );
+            }
+            for word in [
+                "http://",
+                "https://",
+                "innerHTML",
+                "onclick=\"",
+                "style=\"",
+                "eval(",
+            ] {
+                assert!(!text.contains(word), "{name} holds {word}");
+            }
+        }
+        assert!(index.contains("<title>twinstep"));
+    }
+}

@@ -1,0 +1,139 @@
+// Alarms, what people do to them, and the stored events behind them.
+
+import { $, clock, count, fill, make, number, row, say, si, span, table, words } from './dom.js';
+import { act, get } from './feed.js';
+
+const SHOWN = 100;
+let list = [];
+let role = 'viewer';
+let axes = [];
+let stored = [];
+let known = 0;
+let reading = false;
+let openTab = () => {};
+
+export function prepare(open) {
+  openTab = open;
+}
+
+export function session(who) {
+  role = who.role;
+}
+
+// One question: a comment, and for shelving how long.
+function ask(title, text, yes, timed) {
+  const dialog = $('ask');
+  say($('ask-title'), title);
+  say($('ask-text'), text);
+  say($('ask-yes'), yes);
+  $('ask-time').hidden = !timed;
+  $('ask-comment').value = '';
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes' ? { comment: $('ask-comment').value, seconds: Number($('ask-seconds').value) } : null), { once: true });
+  });
+}
+
+async function acknowledge(alarm) {
+  const e = alarm.event;
+  const said = await ask('Acknowledge', `${e.source}: ${words(e.channel)}`, 'acknowledge', false);
+  if (said) await act('/api/alarms/acknowledge', { seq: alarm.last_seq, comment: said.comment }, 'acknowledged');
+}
+
+async function shelve(alarm) {
+  const { source, channel } = alarm.event;
+  const said = await ask('Shelve', `${source}: ${words(channel)} is not shown as standing for a while. It is stored as before.`, 'shelve', true);
+  if (said) await act('/api/alarms/shelve', { source, channel, seconds: said.seconds, comment: said.comment }, 'shelved');
+}
+
+async function baseline(alarm) {
+  const { source } = alarm.event;
+  const said = await ask('New baseline after a repair', `The next movements of ${source} are its healthy ones; what stands on slow figures of it is cleared.`, 'learn anew', false);
+  if (said) await act('/api/baseline', { source, comment: said.comment }, `${source} learns anew`);
+}
+
+const unshelve = ({ event: { source, channel } }) => act('/api/alarms/unshelve', { source, channel }, 'back from the shelf');
+
+export function alarms(data) {
+  list = data.alarms;
+  const standing = list.filter((one) => one.active && !one.shelved_until_utc_ns);
+  // Several channels that say the same of one axis are one line.
+  const said = new Set();
+  const fresh = ({ event: e }) => !said.has(`${e.source} ${e.cause}`) && said.add(`${e.source} ${e.cause}`);
+  const worst = standing.filter((one) => !one.acknowledged).filter(fresh).slice(0, 2);
+  fill($('standing'), ...worst.map(({ event: e }) => make('button', { type: 'button', class: e.severity, onclick: () => openTab('events') },
+    make('b', null, `${e.source}: ${e.cause}. `), e.action)));
+  const more = said.size - worst.length;
+  say($('alarms-note'), `${data.standing} standing, ${data.unacknowledged} not acknowledged, ${data.shelved} shelved${data.more ? `, ${data.more} more not shown` : ''}`);
+  document.title = data.unacknowledged ? `(${data.unacknowledged}) twinstep` : 'twinstep';
+  if (more > 0 && worst.length) $('standing').lastChild.append(` (and ${more} more)`);
+  if (!$('events').hidden) cards();
+}
+
+function cards() {
+  const may = role !== 'viewer';
+  const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
+  fill($('alarms'), ...list.map((alarm) => {
+    const e = alarm.event;
+    const shelved = alarm.shelved_until_utc_ns;
+    const state = alarm.active ? 'standing' : 'cleared';
+    const causes = (e.causes ?? []).slice(1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
+    return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel },
+      make('h3', null, `${e.source}: ${e.cause}`, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
+        alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
+        shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
+      make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` Or: ${causes}.`) : null),
+      make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}, ${words(e.regime)}`
+        + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
+        + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
+      make('div', { class: 'bar' }, alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
+        shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
+        axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
+  }));
+  if (!list.length) fill($('alarms'), make('p', { class: 'good' }, 'Nothing stands.'));
+}
+
+export function state(s) {
+  axes = s.axes ?? [];
+  if ($('events').hidden) return;
+  const f = s.false_alarms;
+  if (!f) return;
+  const fact = (name, text) => make('span', null, `${name} `, make('b', null, text));
+  const key = JSON.stringify(f);
+  if ($('intervals').dataset.key === key) return;
+  $('intervals').dataset.key = key;
+  fill($('intervals'), make('span', null, 'one false alarm in:'), fact('asked', span(f.asked_s)),
+    fact('extrapolated', f.extrapolated_s == null ? 'not known' : `${span(f.extrapolated_s)} (at least ${span(f.extrapolated_low_s)})`),
+    fact('demonstrated so far', `at least ${span(f.demonstrated_s)}`), fact('streams', String(f.streams)));
+}
+
+// Reads what is new behind the last event that is shown.
+export async function stream(lastSeq) {
+  if ($('events').hidden || reading || lastSeq === known) return;
+  reading = true;
+  try {
+    const after = lastSeq < known ? Math.max(lastSeq - SHOWN, 0) : Math.max(known, lastSeq - SHOWN);
+    const { events } = await get(`/api/events?after=${after}&limit=${SHOWN}`);
+    if (lastSeq < known) stored = [];
+    stored = [...stored, ...events].slice(-SHOWN);
+    known = lastSeq;
+    draw();
+  } catch (error) {
+    say($('events-note'), error.message);
+  } finally {
+    reading = false;
+  }
+}
+
+function draw() {
+  say($('events-note'), `the last ${stored.length}, the newest first; times are UTC`);
+  table($('events-table'), ['#', 'time', 'of', 'channel', 'state', 'cause', '#measured', '#predicted', '#residual'], stored.toReversed().map((e) => row([
+    number(String(e.seq)), clock(e.time_utc_ns), e.source, words(e.channel), make('td', { class: e.state === 'cleared' ? 'good' : e.severity === 'fault' ? 'bad' : 'warn' }, e.state),
+    e.cause, number(`${si(e.measured)} ${e.unit}`), number(si(e.predicted)), number(si(e.residual)),
+  ])));
+}
+
+export function opened() {
+  cards();
+}

@@ -1,0 +1,53 @@
+// Faults of the simulated machine. The list helps to write one; the text is what is sent, so that every fault can be injected.
+
+import { $, fill, make, say } from './dom.js';
+import { act, post } from './feed.js';
+
+// Kind, which targets, values to begin with.
+const KINDS = [
+  ['friction', 'axis', 'factor=1.3'], ['load', 'axis', 'mass=20kg'], ['backlash', 'axis', 'gap=50um'], ['current_gain', 'axis', 'factor=1.05'],
+  ['lubrication', 'axis', 'factor=2'], ['spalling', 'axis', 'depth=0.6'], ['encoder_slip', 'axis', 'step=200um'], ['drive_fault', 'axis', 'code=0x2310'],
+  ['leak', 'station', 'rate=10mbar/s'], ['missing_part', 'press', ''], ['stiffness', 'press', 'factor=0.8'], ['frame_loss', 'bus', 'count=3'],
+  ['frame_late', 'bus', 'by=900us,count=3'], ['frame_duplicate', 'bus', 'count=3'], ['frame_foreign', 'bus', 'count=3'], ['cable', 'bus', 'for=500ms'],
+];
+let machine = {};
+
+function targets(kind) {
+  const presses = [...new Set((machine.strokes ?? []).map((one) => one.source))];
+  return { axis: machine.axes ?? [], station: machine.stations ?? [], press: presses.length ? presses : (machine.axes ?? []), bus: ['bus'] }[kind] ?? [];
+}
+
+function offer() {
+  const [, kind, values] = KINDS.find(([name]) => name === $('fault-kind').value);
+  fill($('fault-target'), ...targets(kind).map((name) => make('option', { value: name }, name)));
+  $('fault-values').value = values;
+  write();
+}
+
+function write() {
+  $('fault-text').value = [$('fault-kind').value, $('fault-target').value, $('fault-values').value].filter(Boolean).join(':');
+}
+
+export function prepare() {
+  fill($('fault-kind'), ...KINDS.map(([name]) => make('option', { value: name }, name)));
+  $('fault-kind').addEventListener('change', offer);
+  $('fault-target').addEventListener('change', write);
+  $('fault-values').addEventListener('input', write);
+  $('clear').addEventListener('click', () => act('/api/clear', {}, 'faults that last or wait are taken back'));
+  $('inject').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const fault = $('fault-text').value.trim();
+    try {
+      await post('/api/inject', { faults: [fault] });
+      say($('inject-said'), `injected: ${fault}`);
+    } catch (error) {
+      say($('inject-said'), error.message);
+    }
+  });
+}
+
+export function state(s) {
+  const before = JSON.stringify([machine.axes, machine.stations]);
+  machine = s;
+  if (JSON.stringify([s.axes, s.stations]) !== before) offer();
+}

@@ -1,0 +1,86 @@
+// The page: tabs, the stream, and who looks.
+
+import { $, fill, make, say } from './dom.js';
+import { follow, get, prepareLogin } from './feed.js';
+import * as axes from './axes.js';
+import * as budget from './budget.js';
+import * as events from './events.js';
+import * as faults from './faults.js';
+import * as gateway from './gateway.js';
+import * as health from './health.js';
+import * as overruns from './overruns.js';
+import * as press from './press.js';
+import * as trust from './trust.js';
+
+const TABS = [['axes', 'Axes'], ['budget', 'Cycle'], ['overruns', 'Overruns'], ['press', 'Press'], ['health', 'Health'], ['events', 'Events'], ['faults', 'Faults'], ['gateway', 'Gateway']];
+let last = {};
+let state = {};
+
+function open(name) {
+  for (const [id] of TABS) {
+    $(id).hidden = id !== name;
+    document.querySelector(`nav [data-tab=${id}]`).setAttribute('aria-selected', String(id === name));
+  }
+  if (location.hash !== `#${name}`) history.replaceState(null, '', `#${name}`);
+  redraw();
+  if (name === 'events') {
+    events.opened();
+    events.stream(last.last_seq ?? 0);
+  }
+}
+
+function redraw() {
+  for (const view of [axes, budget, overruns, press, health, events, faults, gateway]) view.state?.(state);
+  axes.live(last, state);
+  budget.live(last, state);
+}
+
+function theme() {
+  const dark = getComputedStyle(document.documentElement).colorScheme === 'dark';
+  const next = dark ? 'light' : 'dark';
+  document.documentElement.dataset.theme = next;
+  try { localStorage.setItem('theme', next); } catch { /* It is asked again next time. */ }
+  // What is drawn on a canvas has the colours of before.
+  document.querySelectorAll('.uplot').forEach((plot) => plot.dispatchEvent(new CustomEvent('repaint')));
+  press.repaint();
+  redraw();
+}
+
+fill($('tabs'), ...TABS.map(([id, text]) => make('button', { type: 'button', role: 'tab', 'data-tab': id, onclick: () => open(id) }, text)));
+prepareLogin();
+for (const view of [axes, budget, press, faults]) view.prepare();
+events.prepare(open);
+$('theme').addEventListener('click', theme);
+const wanted = location.hash.slice(1);
+open(TABS.some(([id]) => id === wanted) ? wanted : 'axes');
+
+get('/api/session').then((session) => {
+  say($('who'), session.role === 'admin' && session.name === 'local' ? '' : `${session.name}, ${session.role}`);
+  events.session(session);
+  for (const id of ['reset']) $(id).disabled = session.role === 'viewer';
+  for (const element of $('inject').elements) element.disabled = session.role !== 'admin';
+}).catch(() => {});
+
+const link = $('link');
+follow({
+  live(data) {
+    last = data;
+    trust.head(data, state);
+    axes.live(data, state);
+    budget.live(data, state);
+    events.stream(data.last_seq);
+  },
+  state(data) {
+    state = data;
+    trust.head(last, state);
+    trust.trust(state);
+    document.querySelector('nav [data-tab=faults]').hidden = !state.simulated;
+    document.querySelector('nav [data-tab=press]').hidden = !state.strokes?.length && location.hash !== '#press';
+    redraw();
+  },
+  alarms: events.alarms,
+}, (up) => {
+  const text = up ? (state.trouble ? 'no answer' : 'live') : 'no connection';
+  say(link, text);
+  link.className = `chip ${text === 'live' ? 'good' : 'bad'}`;
+});

@@ -1,0 +1,198 @@
+//! What may be read: status, alarms, events, curves, the audit trail.
+
+use super::Web;
+use super::auth::Who;
+use super::guard::{explained, refusal};
+use crate::error::HostError;
+use crate::gateway::desk::{Alarm, Desk};
+use crate::gateway::journal::MAX_PAGE;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Most alarms in one answer.
+const MAX_ALARMS: usize = 100;
+/// Most entries of the audit trail in one answer.
+const MAX_ENTRIES: u32 = 500;
+/// Longest name of a press that is asked for (bytes).
+const MAX_NAME: usize = 256;
+
+/// The query of a request; one that is wrong is refused in words.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(asked)| Self(asked))
+            .map_err(|error| {
+                refusal(
+                    StatusCode::BAD_REQUEST,
+                    &error.to_string(),
+                    "docs/gateway.md lists what every route takes",
+                )
+            })
+    }
+}
+
+/// The alarms, those that stand first, the newest first.
+#[derive(Serialize)]
+pub struct AlarmsLine {
+    alarms: Vec<Alarm>,
+    /// Alarms beyond those in the list.
+    more: usize,
+    standing: usize,
+    unacknowledged: usize,
+    shelved: usize,
+}
+
+impl AlarmsLine {
+    /// One look at the desk.
+    pub fn of(desk: &Desk) -> Self {
+        let mut alarms = desk.alarms();
+        let count = |wanted: fn(&Alarm) -> bool| alarms.iter().filter(|one| wanted(one)).count();
+        let (standing, unacknowledged, shelved) = (
+            count(|one| one.active),
+            count(|one| one.acknowledged.is_none()),
+            count(|one| one.active && one.shelved_until_utc_ns.is_some()),
+        );
+        alarms.sort_by_key(|one| (!one.active, one.shelved_until_utc_ns.is_some()));
+        let more = alarms.len().saturating_sub(MAX_ALARMS);
+        alarms.truncate(MAX_ALARMS);
+        Self {
+            alarms,
+            more,
+            standing,
+            unacknowledged,
+            shelved,
+        }
+    }
+}
+
+/// Runs what waits for the disk beside those who serve.
+pub(super) async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+) -> Result<T, HostError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(HostError::machine(
+            "the gateway is ending",
+            "start it again",
+        ))
+    })
+}
+
+/// `GET /api/live`.
+pub async fn live(State(web): State<Web>, headers: HeaderMap) -> Response {
+    web.feed.answer(&headers, web.context.clone())
+}
+
+/// `GET /api/session`: who asks, and whom.
+pub async fn session(Extension(who): Extension<Who>) -> Response {
+    Json(json!({"name": who.name, "role": who.role, "version": env!("CARGO_PKG_VERSION")}))
+        .into_response()
+}
+
+/// `GET /api/status`: as in docs/control.md.
+pub async fn status(State(web): State<Web>) -> Response {
+    let moment = web.context.live.borrow().clone();
+    if moment.status.is_some() {
+        return (
+            [(CONTENT_TYPE, "application/json")],
+            moment.json.to_string(),
+        )
+            .into_response();
+    }
+    let why = moment
+        .trouble
+        .as_deref()
+        .unwrap_or("nobody has answered yet");
+    refusal(StatusCode::SERVICE_UNAVAILABLE, why, "")
+}
+
+/// `GET /api/alarms`.
+pub async fn alarms(State(web): State<Web>) -> Response {
+    Json(AlarmsLine::of(&web.context.desk)).into_response()
+}
+
+/// `?after=SEQ&limit=COUNT`, or `?last=COUNT`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    after: Option<u64>,
+    last: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/events`.
+pub async fn events(State(web): State<Web>, Asked(page): Asked<Page>) -> Response {
+    let newest = *web.context.journal.last().borrow();
+    let after = match (page.after, page.last) {
+        (Some(after), None) => after,
+        (None, last) => newest.saturating_sub(last.unwrap_or(100)),
+        (Some(_), Some(_)) => {
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                "`after` and `last` are both there",
+                "leave one of them out",
+            );
+        }
+    };
+    let limit = page.limit.unwrap_or(MAX_PAGE).min(MAX_PAGE);
+    match web.context.journal.page(after, limit).await {
+        Ok(events) => {
+            let lines: Vec<&str> = events.iter().map(|event| &*event.json).collect();
+            // Each is an object already.
+            let text = format!("{{\"last_seq\":{newest},\"events\":[{}]}}", lines.join(","));
+            ([(CONTENT_TYPE, "application/json")], text).into_response()
+        }
+        Err(error) => explained(&error.into_machine()),
+    }
+}
+
+/// `?source=PRESS&stroke=NUMBER`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curve {
+    source: String,
+    stroke: Option<u64>,
+}
+
+/// `GET /api/curve`.
+pub async fn curve(State(web): State<Web>, Asked(curve): Asked<Curve>) -> Response {
+    if curve.source.len() > MAX_NAME {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "no press has so long a name",
+            "it stands in `strokes` of the status",
+        );
+    }
+    let request = json!({"request": "curve", "source": curve.source, "stroke": curve.stroke});
+    match web.context.steer.ask(request).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => explained(&error),
+    }
+}
+
+/// `?limit=COUNT`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Last {
+    limit: Option<u32>,
+}
+
+/// `GET /api/audit`.
+pub async fn audit(State(web): State<Web>, Asked(last): Asked<Last>) -> Response {
+    let book = web.context.book.clone();
+    let limit = last.limit.unwrap_or(50).min(MAX_ENTRIES);
+    match beside(move || book.entries(limit)).await {
+        Ok(entries) => Json(json!({"entries": entries})).into_response(),
+        Err(error) => explained(&error),
+    }
+}

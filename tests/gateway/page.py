@@ -1,0 +1,148 @@
+"""Looks at the page in a real Chromium: every view, an injected fault from event to shelf, and no error on the way.
+
+page.py URL CHROMIUM PICTURE: prints what was seen as one JSON object.
+"""
+
+import json
+import sys
+
+from playwright.sync_api import sync_playwright
+
+url, chromium, picture = sys.argv[1:4]
+wrong = []
+
+
+def until(page, expression, arg=None):
+    """Looks until it is true; the page's own policy forbids what Playwright has for this."""
+    for _ in range(1200):
+        if page.evaluate(expression, arg):
+            return
+        page.wait_for_timeout(50)
+    raise TimeoutError(expression)
+
+
+def show(page, name):
+    page.click(f"nav [data-tab={name}]")
+    page.wait_for_selector(f"#{name}:not([hidden])")
+
+
+def alarm(page, source):
+    return page.locator(f"#alarms > div[data-source={source}]").first
+
+
+def answer(page, comment):
+    page.wait_for_selector("#ask[open]")
+    page.fill("#ask-comment", comment)
+    page.click("#ask-yes")
+
+
+with sync_playwright() as play:
+    browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(60_000)
+    # The one fault that is refused on purpose is an answer with 400, which Chromium calls an error.
+    refused = url + "api/inject"
+    page.on("console", lambda said: said.type in ("error", "warning") and said.location["url"] != refused and wrong.append(said.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: "/api/live" not in request.url and wrong.append(request.url))
+    # Nothing is loaded from elsewhere.
+    page.on("request", lambda request: request.url.startswith((url, "data:")) or wrong.append(request.url))
+    page.goto(url)
+    page.wait_for_selector("#link.good")
+    seen = {"title": page.title(), "machine": page.text_content("#machine"), "views": []}
+
+    show(page, "axes")
+    until(page, "document.querySelectorAll('#axes-table .row:not([hidden])').length === 9")
+    page.click("#axes-table .row:has-text('carriage')")
+    until(page, "document.getElementById('axis-name').textContent === 'carriage'")
+    page.wait_for_selector("#axis-plot canvas")
+    page.wait_for_selector("#axis-residual canvas")
+    # What is shown changes by itself.
+    before = page.text_content("#axes-table .row.picked")
+    until(page, "(text) => document.querySelector('#axes-table .row.picked').textContent !== text", arg=before)
+    page.fill("#axes-find", "in")
+    until(page, "document.querySelectorAll('#axes-table .row:not([hidden])').length === 2")
+    page.fill("#axes-find", "")
+    seen["views"].append("axes")
+
+    # The fault: injected on the page, found as an event.
+    show(page, "faults")
+    page.select_option("#fault-kind", "drive_fault")
+    page.select_option("#fault-target", "lift")
+    text = page.input_value("#fault-text")
+    page.click("#inject button[type=submit]")
+    until(page, "document.getElementById('inject-said').textContent.startsWith('injected')")
+    page.fill("#fault-text", "dance:lift")
+    page.click("#inject button[type=submit]")
+    until(page, "document.getElementById('inject-said').textContent.includes('dance')")
+    seen["fault"] = text
+    seen["views"].append("faults")
+
+    page.wait_for_selector("#standing button")
+    show(page, "events")
+    alarm(page, "lift").wait_for()
+    seen["alarm"] = alarm(page, "lift").text_content()
+    until(page, "document.querySelectorAll('#events-table tbody tr').length > 0")
+    until(page, "document.getElementById('intervals').textContent.includes('demonstrated')")
+    alarm(page, "lift").locator("button:text-is('acknowledge')").click()
+    # Whatever was typed stays text.
+    answer(page, "<img src=x onerror=alert(1)> greased")
+    alarm(page, "lift").locator(".chip:has-text('acknowledged by local')").wait_for()
+    alarm(page, "lift").locator("button:text-is('shelve')").click()
+    answer(page, "until Monday")
+    alarm(page, "lift").locator(".chip:has-text('shelved until')").wait_for()
+    alarm(page, "lift").locator("button:text-is('unshelve')").click()
+    alarm(page, "lift").locator("button:text-is('shelve')").wait_for()
+    seen["images"] = page.locator("img").count()
+    seen["views"].append("events")
+
+    show(page, "budget")
+    until(page, "document.querySelectorAll('#phases tbody tr').length === 13")
+    page.click("#phases button:text-is('predict')")
+    until(page, "document.getElementById('histogram-name').textContent.includes('predict')")
+    page.wait_for_selector("#histogram canvas")
+    until(page, "document.getElementById('what-if-text').textContent.includes('would have overrun')")
+    page.evaluate("() => { const s = document.getElementById('what-if'); s.value = 0; s.dispatchEvent(new Event('input')); }")
+    seen["what_if"] = page.text_content("#what-if-text")
+    page.click("#reset")
+    page.wait_for_selector("#toast:not([hidden])")
+    seen["views"].append("budget")
+
+    show(page, "overruns")
+    until(page, "document.getElementById('overruns-note').textContent.includes('in this run')")
+    seen["views"].append("overruns")
+
+    show(page, "press")
+    page.wait_for_selector("#strokes button")
+    page.wait_for_selector("#stroke-plot canvas")
+    until(page, "document.querySelectorAll('#stroke-objects tbody tr').length >= 2")
+    seen["stroke"] = page.text_content("#stroke-title")
+    seen["views"].append("press")
+
+    show(page, "health")
+    until(page, "document.querySelectorAll('#health-table tbody tr').length > 0")
+    seen["views"].append("health")
+
+    show(page, "gateway")
+    until(page, "document.getElementById('audit').textContent.includes('until Monday')")
+    until(page, "document.getElementById('sinks').textContent.includes('web')")
+    seen["audit"] = page.text_content("#audit")
+    seen["views"].append("gateway")
+
+    # Dark and light, and the width of a tablet held upright: nothing is wider than the screen.
+    page.click("#theme")
+    seen["theme"] = page.evaluate("document.documentElement.dataset.theme")
+    page.click("#theme")
+    page.set_viewport_size({"width": 800, "height": 1280})
+    for name in seen["views"]:
+        show(page, name)
+        seen.setdefault("wide", []).extend([name] if page.evaluate("document.documentElement.scrollWidth > innerWidth") else [])
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    show(page, "press")
+    page.wait_for_selector("#stroke-plot canvas")
+    page.screenshot(path=picture)
+    browser.close()
+
+seen["wrong"] = wrong
+print(json.dumps(seen))

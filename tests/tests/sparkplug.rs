@@ -1,0 +1,211 @@
+//! A Sparkplug node as a host sees it, with a decoder that nobody here wrote: birth before data, numbers without gaps, death, rebirth.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+use twinstep_tests::broker::Broker;
+use twinstep_tests::cable::python_with;
+use twinstep_tests::gateway::Peer;
+use twinstep_tests::root;
+use twinstep_tests::run::Place;
+
+/// A host, and what it knows of the one node that it sees.
+struct Host {
+    peer: Peer,
+    /// The node lives, with this number of its birth.
+    born: Option<u64>,
+    /// Number that the next message must have.
+    number: u64,
+    /// Devices that live.
+    devices: BTreeSet<String>,
+    /// Numbers of the events that were told.
+    events: Vec<u64>,
+}
+
+impl Host {
+    fn start(place: &Place, python: &std::path::Path, port: u16) -> Self {
+        let script = root().join("tests/gateway/sparkplug.py");
+        let mut command = place.command(python, [script.as_os_str()]);
+        command
+            .arg(port.to_string())
+            .arg("plant")
+            .stdin(Stdio::piped());
+        let mut peer = Peer::of(command);
+        peer.next("subscribed");
+        Self {
+            peer,
+            born: None,
+            number: 0,
+            devices: BTreeSet::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, command: &str) {
+        let stdin = self.peer.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{command}").unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// The next message; it must be one that may come now.
+    fn next(&mut self) -> Value {
+        let message = self.peer.next("message");
+        let kind = message["kind"].as_str().unwrap();
+        assert_eq!(message["node"], "cell", "{message}");
+        assert_eq!(message["retain"], false, "{message}");
+        if kind == "NDEATH" {
+            let number = metric(&message, "bdSeq")["value"].as_u64();
+            // The last will, and what a node says before it goes, may both come.
+            assert!(self.born.is_none() || self.born == number, "{message}");
+            self.born = None;
+            self.devices.clear();
+            return message;
+        }
+        if kind == "NBIRTH" {
+            self.number = 0;
+            self.devices.clear();
+            self.born = metric(&message, "bdSeq")["value"].as_u64();
+            assert_eq!(metric(&message, "Node Control/Rebirth")["value"], false);
+        }
+        assert!(self.born.is_some(), "before its birth: {message}");
+        assert_eq!(message["seq"], self.number, "{message}");
+        self.number = (self.number + 1) % 256;
+        let device = message["device"].as_str().unwrap_or_default().to_owned();
+        match kind {
+            "DBIRTH" => assert!(self.devices.insert(device), "twice: {message}"),
+            "DDATA" => assert!(self.devices.contains(&device), "{message}"),
+            "DDEATH" => assert!(self.devices.remove(&device), "{message}"),
+            "NDATA" => {
+                let number = metric(&message, "Event/Number")["value"].as_u64();
+                self.events.extend(number);
+            }
+            _ => assert_eq!(kind, "NBIRTH", "{message}"),
+        }
+        message
+    }
+
+    fn until(&mut self, test: impl Fn(&Self, &Value) -> bool) -> Value {
+        loop {
+            let message = self.next();
+            if test(self, &message) {
+                return message;
+            }
+        }
+    }
+}
+
+/// The metric of this name; null where the message has none.
+fn metric(message: &Value, name: &str) -> Value {
+    let metrics = message["metrics"].as_array();
+    let found = metrics.and_then(|all| all.iter().find(|metric| metric["name"] == name));
+    found.cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
+    let test = "a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked";
+    let Some(python) = python_with(test, "pysparkplug") else {
+        return;
+    };
+    let place = Place::new();
+    let Some(mut broker) = Broker::new(test, &place) else {
+        return;
+    };
+    broker.start("allow_anonymous true");
+    let faults =
+        "--inject drive_fault:gantry:code=0x2310@1s --inject drive_fault:lift:code=0x8611@2s";
+    let run = format!("demo --fast --json --cycles 3000 --state state {faults}");
+    let old = place.twinstep(&run).fine().of_type("event").len() as u64;
+    assert!(old >= 2, "{old}");
+    let mut machine = Peer::start(
+        &place,
+        "demo --json --no-page --cycles 3600000 --state state",
+    );
+    let mut host = Host::start(&place, &python, broker.port);
+    let config = format!(
+        "[sparkplug]\ngroup = 'plant'\nnode = 'cell'\nprimary_host = 'scada'\ninterval_s = 0.2\n[sparkplug.broker]\nurl = 'mqtt://127.0.0.1:{}'\n",
+        broker.port
+    );
+    let _ = place.file("gateway.toml", config);
+    let gateway = "gateway --json --listen 127.0.0.1:0 --state state --config gateway.toml";
+    let mut first = Peer::start(&place, gateway);
+    // Nothing is said while the host is away.
+    let waits = first.next("sink");
+    assert!(
+        waits["trouble"].as_str().unwrap().contains("primary host"),
+        "{waits}"
+    );
+    host.say("online scada");
+    let born = host.next();
+    assert_eq!(born["kind"], "NBIRTH", "{born}");
+    assert_eq!(
+        metric(&born, "Properties/Machine")["type"],
+        "STRING",
+        "{born}"
+    );
+    let birth = host.born.unwrap();
+    // What was stored before is told as history, in order, and every axis and station is born.
+    let late = host.until(|host, _| host.events.last() == Some(&old));
+    assert_eq!(metric(&late, "Event/Number")["historical"], true, "{late}");
+    assert_eq!(host.events, (1..=old).collect::<Vec<_>>());
+    host.until(|host, message| host.devices.len() == 10 && message["kind"] == "DDATA");
+    assert!(
+        host.devices.contains("gripper") && host.devices.contains("lift"),
+        "{:?}",
+        host.devices
+    );
+
+    // What happens now is none.
+    assert!(
+        place
+            .twinstep("inject drive_fault:pusher:code=0x2310")
+            .status
+            .success()
+    );
+    let now = host.until(|host, _| host.events.len() as u64 > old);
+    let number = metric(&now, "Event/Number");
+    assert_eq!(
+        (&number["historical"], &number["value"]),
+        (&false.into(), &(old + 1).into())
+    );
+    assert!(
+        metric(&now, "Event/JSON")["value"]
+            .as_str()
+            .unwrap()
+            .starts_with('{'),
+        "{now}"
+    );
+
+    host.say("rebirth cell");
+    let reborn = host.until(|_, message| message["kind"] == "NBIRTH");
+    assert_eq!(host.born, Some(birth), "{reborn}");
+    host.until(|host, _| host.devices.len() == 10);
+
+    // Killed: the broker tells its death, and the next life has another number.
+    first.signal("KILL");
+    host.until(|host, _| host.born.is_none());
+    let mut second = Peer::start(&place, gateway);
+    host.until(|_, message| message["kind"] == "NBIRTH");
+    assert_eq!(host.born, Some((birth + 1) % 256));
+    // Events were delivered in the first life: they do not come again, or with the same numbers in order.
+    host.until(|host, _| host.devices.len() == 10);
+    // Devices die with their instance.
+    machine.signal("TERM");
+    let _ = machine.child.wait();
+    host.until(|host, message| host.devices.is_empty() && message["kind"] == "DDEATH");
+    // A host that goes away is left alone.
+    host.say("offline scada");
+    host.until(|host, _| host.born.is_none());
+    host.say("online scada");
+    host.until(|_, message| message["kind"] == "NBIRTH");
+    assert_ne!(host.born, Some((birth + 1) % 256));
+    second.signal("TERM");
+    host.until(|host, _| host.born.is_none());
+    assert!(second.child.wait().unwrap().success());
+}

@@ -1,0 +1,375 @@
+//! The interface of the page, by plain HTTP: what it tells, and what becomes of requests that are wrong.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use twinstep_tests::gateway::{Peer, connect, host_of, http, post};
+use twinstep_tests::run::Place;
+
+/// A run and a gateway beside it, and where that is.
+struct Cell {
+    _run: Peer,
+    _gateway: Peer,
+    url: String,
+    _place: Place,
+}
+
+impl Cell {
+    fn start(more: &str) -> Self {
+        let place = Place::new();
+        let run = format!("demo --json --no-page --cycles 3600000 --state state {more}");
+        let run = Peer::start(&place, &run);
+        let gateway = "gateway --json --listen 127.0.0.1:0 --state state";
+        let mut gateway = Peer::start(&place, gateway);
+        let url = gateway.next("listening")["url"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let cell = Self {
+            _run: run,
+            _gateway: gateway,
+            url,
+            _place: place,
+        };
+        while cell.get("/api/status").0 != 200 {}
+        cell
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        let answer = http(&self.url, &format!("GET {path}"), &[], "");
+        (answer.status, answer.json())
+    }
+
+    /// Asks until `done` likes the answer; the runner of the tests ends what never comes.
+    fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let (status, answer) = self.get(path);
+            assert!(matches!(status, 200 | 503), "{status} {answer}");
+            if status == 200 && done(&answer) {
+                return answer;
+            }
+        }
+    }
+
+    /// A stream of events, behind its head.
+    fn watch(&self) -> BufReader<TcpStream> {
+        let mut stream = connect(&self.url);
+        let head = format!(
+            "GET /api/live HTTP/1.1\r\nHost: {}\r\n\r\n",
+            host_of(&self.url)
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut lines = BufReader::new(stream);
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+        lines
+    }
+}
+
+/// Data of the next event with this name.
+fn next(stream: &mut BufReader<TcpStream>, name: &str) -> Value {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert!(
+            stream.read_line(&mut line).unwrap() > 0,
+            "the stream has ended"
+        );
+        if line.trim() == format!("event: {name}") {
+            line.clear();
+            stream.read_line(&mut line).unwrap();
+            return serde_json::from_str(line.strip_prefix("data: ").unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_alarm_is_acknowledged_and_shelved_and_a_stroke_has_a_curve() {
+    let cell = Cell::start("--inject drive_fault:lift:code=0x2310@2s");
+    let (status, session) = cell.get("/api/session");
+    assert_eq!((status, &session["role"]), (200, &json!("admin")));
+    let alarms = cell.until("/api/alarms", |a| a["standing"] == 1);
+    let alarm = &alarms["alarms"][0];
+    assert_eq!(
+        (&alarm["event"]["source"], &alarms["unacknowledged"]),
+        (&json!("lift"), &json!(1))
+    );
+    let seq = &alarm["raised_seq"];
+    let told = post(
+        &cell.url,
+        "/api/alarms/acknowledge",
+        &json!({"seq": seq, "comment": "seen"}),
+    );
+    assert_eq!(told.status, 200, "{told:?}");
+    let shelf = json!({"source": "lift", "channel": alarm["event"]["channel"], "seconds": 60});
+    assert_eq!(post(&cell.url, "/api/alarms/shelve", &shelf).status, 200);
+    let (_, alarms) = cell.get("/api/alarms");
+    assert_eq!(
+        (&alarms["unacknowledged"], &alarms["shelved"]),
+        (&json!(0), &json!(1))
+    );
+    let off = json!({"source": "lift", "channel": alarm["event"]["channel"]});
+    let told = post(&cell.url, "/api/alarms/unshelve", &off);
+    assert_eq!(told.json()["was_shelved"], true, "{told:?}");
+    let (_, events) = cell.get("/api/events?last=1");
+    assert_eq!(events["events"].as_array().unwrap().len(), 1, "{events}");
+    assert_eq!(events["events"][0]["seq"], events["last_seq"]);
+    let (_, events) = cell.get("/api/events?after=0&limit=1");
+    assert_eq!(events["events"][0]["seq"], 1);
+    let (_, audit) = cell.get("/api/audit?limit=3");
+    let done: Vec<_> = audit["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["action"])
+        .collect();
+    assert_eq!(done, ["unshelve", "shelve", "acknowledge"]);
+
+    // A drive that has tripped stops the machine before it presses: another cell.
+    let cell = Cell::start("");
+    let status = cell.until("/api/status", |s| {
+        s["strokes"].is_array() && s["health"].is_array()
+    });
+    let stroke = &status["strokes"][0];
+    assert_eq!(
+        (&stroke["source"], &stroke["verdict"]),
+        (&json!("press"), &json!("ok"))
+    );
+    let parameter = &status["health"][0];
+    assert!(parameter["value"].is_number() && parameter["life"]["state"].is_string());
+    assert!(status["false_alarms"]["asked_s"].as_u64().unwrap() > 0);
+    let (code, curve) = cell.get(&format!(
+        "/api/curve?source=press&stroke={}",
+        stroke["stroke"]
+    ));
+    assert_eq!((code, &curve["stroke"]["stroke"]), (200, &stroke["stroke"]));
+    let (travel, force) = (
+        curve["position_m"].as_array().unwrap(),
+        curve["force_n"].as_array().unwrap(),
+    );
+    assert!((100..=256).contains(&travel.len()) && travel.len() == force.len());
+    let peak = force.iter().filter_map(Value::as_f64).fold(0.0, f64::max);
+    let judged = stroke["peak_n"].as_f64().unwrap();
+    assert!((peak / judged - 1.0).abs() < 0.02, "{peak} {judged}");
+    let deepest = travel[curve["turn"].as_u64().unwrap() as usize]
+        .as_f64()
+        .unwrap();
+    assert!((deepest - stroke["block_position_m"].as_f64().unwrap()).abs() < 1e-6);
+    let block = curve["shapes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["name"] == "block")
+        .unwrap();
+    assert_eq!(block["outline"].as_array().unwrap().len(), 4, "{block}");
+    let (code, gone) = cell.get("/api/curve?source=press&stroke=999999");
+    assert_eq!(code, 400, "{gone}");
+    assert!(
+        gone["error"].as_str().unwrap().contains("not kept"),
+        "{gone}"
+    );
+}
+
+#[test]
+fn fifty_watch_and_those_who_never_read_cost_the_others_nothing() {
+    let cell = Cell::start("");
+    // They ask, and never read a byte.
+    let silent: Vec<_> = (0..10)
+        .map(|_| {
+            let mut stream = connect(&cell.url);
+            let head = format!(
+                "GET /api/live HTTP/1.1\r\nHost: {}\r\n\r\n",
+                host_of(&cell.url)
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // Half of a request, and nothing at all.
+    let halves: Vec<_> = ["GET /api/live HTTP/1.1\r\nHos", ""]
+        .map(|half| {
+            let mut stream = connect(&cell.url);
+            stream.write_all(half.as_bytes()).unwrap();
+            stream
+        })
+        .into();
+    let mut watching: Vec<_> = (0..50).map(|_| cell.watch()).collect();
+    for stream in &mut watching {
+        let state = next(stream, "state");
+        assert_eq!(state["axes"].as_array().unwrap().len(), 9);
+        assert_eq!(state["axes"][0], "infeed");
+    }
+    for stream in &mut watching {
+        let first = next(stream, "live")["cycle"].as_u64().unwrap();
+        let live = next(stream, "live");
+        assert!(live["cycle"].as_u64().unwrap() > first);
+        assert_eq!(live["axes"].as_array().unwrap().len(), 9);
+        assert_eq!(live["now_ns"].as_array().unwrap().len(), 13);
+    }
+    // Sixty watch; there is room for four more.
+    let more: Vec<_> = (0..4).map(|_| cell.watch()).collect();
+    let refused = http(&cell.url, "GET /api/live", &[], "");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(
+        refused.json()["error"].as_str().unwrap().contains("64"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        cell.get("/api/session").0,
+        200,
+        "what is no stream is answered"
+    );
+    // Who goes gives his place back.
+    drop((more, watching));
+    drop(cell.watch());
+    let mut last = cell.watch();
+    while next(&mut last, "state")["clients"] != 11 {}
+    // Half a head is waited for, and then no more: the connection ends.
+    for mut half in halves {
+        let mut rest = Vec::new();
+        // Ended, not given up here.
+        let ended = half.read_to_end(&mut rest);
+        assert!(
+            !matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+            "{ended:?}"
+        );
+        assert!(!rest.starts_with(b"HTTP/1.1 200"), "{rest:?}");
+    }
+    drop(silent);
+}
+
+#[test]
+fn bad_input_is_refused_in_words_on_every_route() {
+    let cell = Cell::start("");
+    let json = "Content-Type: application/json";
+    let reads = [
+        "live", "session", "status", "alarms", "events", "curve", "audit",
+    ];
+    let acts = [
+        "alarms/acknowledge",
+        "alarms/shelve",
+        "alarms/unshelve",
+        "inject",
+        "clear",
+        "reset",
+        "budget",
+        "baseline",
+    ];
+    let expect = |request: &str, headers: &[&str], body: &str, status: u16| {
+        let answer = http(&cell.url, request, headers, body);
+        assert_eq!(answer.status, status, "{request} {headers:?} {answer:?}");
+        assert!(answer.json()["error"].is_string(), "{request} {answer:?}");
+        assert!(
+            answer.head.contains("content-security-policy"),
+            "{answer:?}"
+        );
+    };
+    for route in reads {
+        let path = format!("/api/{route}");
+        expect(&format!("POST {path}"), &[json], "{}", 405);
+        expect(&format!("GET {path}"), &["Host: evil.example"], "", 421);
+        expect(&format!("DELETE {path}"), &[json], "", 405);
+    }
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(17 << 10));
+    for route in acts {
+        let path = format!("POST /api/{route}");
+        expect(&path.replace("POST", "GET"), &[], "", 405);
+        expect(&path, &[json], "", 400);
+        expect(&path, &[json], "{", 400);
+        expect(&path, &[json], "[]", 400);
+        expect(&path, &[json], "{\"unknown\":1}", 400);
+        expect(&path, &[json], "\u{0}\u{1}", 400);
+        expect(&path, &[json], &long, 413);
+        expect(&path, &[], "{}", 415);
+        expect(&path, &["Content-Type: text/plain"], "{}", 415);
+        expect(&path, &[json, "Origin: http://evil.example"], "{}", 403);
+        expect(&path, &[json, "Origin: null"], "{}", 403);
+        expect(&path, &[json, "Host: evil.example"], "{}", 421);
+    }
+    let strange = ["Sec-Fetch-Site: cross-site"];
+    expect("GET /api/live", &strange, "", 403);
+    for path in [
+        "/api/nothing",
+        "/nothing",
+        "/page/nothing.js",
+        "/page/..%2f..%2fsecret",
+        "/page/main.js/x",
+    ] {
+        expect(&format!("GET {path}"), &[], "", 404);
+    }
+    for query in [
+        "events?after=x",
+        "events?after=1&last=1",
+        "events?what=1",
+        "audit?limit=-1",
+        "curve",
+        "curve?source=",
+        "curve?source=nobody",
+        "curve?source=press&stroke=x",
+    ] {
+        expect(&format!("GET /api/{query}"), &[], "", 400);
+    }
+    let name = "x".repeat(300);
+    expect(&format!("GET /api/curve?source={name}"), &[], "", 400);
+    for (path, body, said) in [
+        ("alarms/acknowledge", json!({"seq": 999_999}), "999999"),
+        ("alarms/acknowledge", json!({"seq": -1}), "-1"),
+        (
+            "alarms/shelve",
+            json!({"source": "lift", "channel": "x", "seconds": 0}),
+            "0 s",
+        ),
+        (
+            "alarms/shelve",
+            json!({"source": "", "channel": "x", "seconds": 5}),
+            "source",
+        ),
+        ("inject", json!({"faults": []}), "faults"),
+        ("inject", json!({"faults": ["dance:lift"]}), "dance"),
+        (
+            "inject",
+            json!({"faults": ["friction:nobody:factor=2"]}),
+            "nobody",
+        ),
+        ("budget", json!({"set": {"wake": "2s"}}), "wake"),
+        ("baseline", json!({"source": "nobody"}), "nobody"),
+    ] {
+        let answer = post(&cell.url, &format!("/api/{path}"), &body);
+        assert_eq!(answer.status, 400, "{path} {body}: {answer:?}");
+        let error = answer.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(said), "{path} {body}: {error}");
+    }
+    // Rubbish that is no HTTP at all.
+    let mut stream = connect(&cell.url);
+    stream.write_all(&[0x16, 3, 1, 0, 200, 1, 0, 0]).unwrap();
+    stream.write_all(b"\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    // A wish that was refused is in the trail with its refusal, and the page goes on.
+    let (status, audit) = cell.get("/api/audit?limit=500");
+    assert_eq!(status, 200);
+    let refused = audit["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|e| e["action"] == "refused");
+    assert_eq!(refused.count(), 5, "{audit}");
+    let state = next(&mut cell.watch(), "state");
+    let web = state["sinks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["name"] == "web")
+        .unwrap();
+    assert!(
+        web["failed"].as_u64().unwrap() > 100 && web["trouble"].is_null(),
+        "{web}"
+    );
+    assert_eq!(http(&cell.url, "GET /page/main.js", &[], "").status, 200);
+}
