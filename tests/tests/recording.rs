@@ -7,8 +7,9 @@
 use serde_json::Value;
 use std::path::Path;
 use twinstep_tests::cable::python_with;
+use twinstep_tests::gateway::Peer;
 use twinstep_tests::root;
-use twinstep_tests::run::{Place, Run};
+use twinstep_tests::run::{Place, Run, shipped};
 
 /// The events of a run without what belongs to the store and to the day.
 fn events(run: &Run) -> Vec<Value> {
@@ -67,6 +68,26 @@ fn a_replay_needs_nothing_but_the_file_and_does_what_the_run_did() {
     assert!(part.stderr.contains("as the run was"), "{}", part.stderr);
     assert!(part.summary()["cycles"].as_u64().unwrap() > 1000);
 
+    // As a table, it is the same run.
+    let table = place.path("run.csv");
+    let exported = place
+        .twinstep(&format!(
+            "export {} --csv {} --json",
+            file.display(),
+            table.display()
+        ))
+        .fine();
+    assert_eq!(exported.of_type("export")[0]["cycles"], 9000);
+    let config = shipped("press-cell.toml");
+    let again = place
+        .twinstep(&format!(
+            "replay {} {} --json",
+            config.display(),
+            table.display()
+        ))
+        .fine();
+    assert_eq!(again.summary()["digest"], live.summary()["digest"]);
+
     let Some(python) = python_with(test, "mcap_ros1.decoder") else {
         return;
     };
@@ -95,6 +116,38 @@ fn a_replay_needs_nothing_but_the_file_and_does_what_the_run_did() {
         seen["counts"]["/process_data"],
         part.summary()["cycles"],
         "both readers see the same of a cut file: {seen}"
+    );
+}
+
+#[test]
+fn what_the_operator_told_a_run_is_told_its_replay() {
+    let place = Place::new();
+    let file = place.path("run.mcap");
+    let run = format!(
+        "demo --json --no-page --cycles 8000 --inject frame_loss:bus:count=3@100ms --record {}",
+        file.display()
+    );
+    let mut run = Peer::start(&place, &run);
+    run.next("event");
+    for command in ["inject frame_loss:bus:count=2", "baseline carriage"] {
+        let told = place.twinstep(command);
+        assert!(told.status.success(), "{told:?}");
+    }
+    let digest = run.next("summary")["digest"].clone();
+    let replayed = place.twinstep(&format!("replay {} --json", file.display()));
+    if replayed.stderr.contains("cycles are missing") {
+        twinstep_tests::skip(
+            "what_the_operator_told_a_run_is_told_its_replay",
+            "this computer is too slow to record every cycle",
+        );
+        return;
+    }
+    let replayed = replayed.fine();
+    assert_eq!(replayed.summary()["digest"], digest);
+    assert!(
+        replayed.stderr.contains("as the run was"),
+        "{}",
+        replayed.stderr
     );
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `twinstep`.
 
 use crate::gateway::args::{GatewayArgs, TokenArgs};
+use crate::record::args::ExportArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -35,6 +36,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// List stored events, or follow them as they are stored
     Events(EventsArgs),
+    /// Write a recording in a form that other programs read
+    Export(ExportArgs),
     /// What a running instance does: durations, budgets, axes, bus
     Status(StatusArgs),
     /// Watch a running instance: durations, axes, histograms, overruns, bus, events; inject and reset by key
@@ -68,6 +71,7 @@ impl Command {
             Self::Replay(args) => args.json,
             Self::Calibrate(args) => args.json,
             Self::Events(args) => args.json,
+            Self::Export(args) => args.json,
             Self::Status(args) => args.json,
             Self::Top(args) => args.json,
             Self::Budget(args) => args.json,

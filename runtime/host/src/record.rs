@@ -3,6 +3,7 @@
 //! The [recorder](crate::recorder) takes cycles from the cycle thread and hands them to sinks; here are the sinks that write
 //! MCAP, and the queue by which the scribe's events come to them.
 
+pub mod args;
 pub mod checks;
 pub mod notes;
 pub mod session_file;

@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod events;
+pub mod export;
 mod page;
 pub mod replay;
 pub mod run;
@@ -42,6 +43,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Replay(args) => replay::run(args, output),
         Command::Calibrate(args) => calibrate::run(args, output),
         Command::Events(args) => events::run(args, output),
+        Command::Export(args) => export::run(args, output),
         Command::Status(args) => status::run(args, output),
         Command::Top(args) => top::run(args, output),
         Command::Budget(args) => budget::run(args, output),

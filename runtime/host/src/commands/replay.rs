@@ -82,7 +82,14 @@ fn machine(args: &ReplayArgs) -> Result<Machine, HostError> {
     if let Some(config) = &args.config {
         return load_machine(config);
     }
-    let path = &args.recording;
+    machine_in(&args.recording)
+}
+
+/// The machine that a recording says it is of.
+///
+/// # Errors
+/// [`HostError::Usage`] where it does not say so.
+pub fn machine_in(path: &Path) -> Result<Machine, HostError> {
     if !mcap::is_mcap(path) {
         return Err(HostError::usage(
             format!("{} does not say which machine it is of", path.display()),

@@ -1,8 +1,12 @@
-//! Whether a replay does what the run did: digests as the recording has them beside those that come out.
+//! Whether a replay does what the run did: digests as the recording has them beside those that come out. What the operator told
+//! the run and what changes its judging is told the replay before the same cycle.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use twinstep_drivers::recording::mcap::Contents;
+
+/// A command that an axis learns its baseline anew, as it stands in recordings; the number of the axis follows.
+pub const BASELINE: &str = "baseline ";
 
 /// What became of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct Verdict {
 pub struct Checks {
     /// By cycle, ascending.
     digests: Vec<(u64, u64)>,
+    /// First cycle that it holds for, and axis; ascending.
+    baselines: Vec<(u64, usize)>,
     verdict: Mutex<Verdict>,
 }
 
@@ -26,6 +32,7 @@ pub struct Checks {
 pub struct Follower<'c> {
     checks: &'c Checks,
     next: usize,
+    next_baseline: usize,
     verdict: Verdict,
 }
 
@@ -34,8 +41,13 @@ impl Checks {
     pub fn of(contents: &Contents) -> Self {
         let mut digests = contents.digests.clone();
         digests.sort_unstable();
+        let mut baselines: Vec<_> = (contents.commands.iter())
+            .filter_map(|line| baseline(line))
+            .collect();
+        baselines.sort_unstable();
         Self {
             digests,
+            baselines,
             verdict: Mutex::default(),
         }
     }
@@ -45,6 +57,7 @@ impl Checks {
         Follower {
             checks: self,
             next: 0,
+            next_baseline: 0,
             verdict: Verdict::default(),
         }
     }
@@ -55,7 +68,25 @@ impl Checks {
     }
 }
 
+/// The first cycle and the axis of a command that asks for a baseline.
+fn baseline(line: &str) -> Option<(u64, usize)> {
+    let command: serde_json::Value = serde_json::from_str(line).ok()?;
+    let axis = command["command"].as_str()?.strip_prefix(BASELINE)?;
+    Some((command["cycle"].as_u64()?, axis.parse().ok()?))
+}
+
 impl Follower<'_> {
+    /// The axis whose baseline is learnt anew from `cycle` on; called before it.
+    pub fn baseline(&mut self, cycle: u64) -> Option<usize> {
+        let baselines = &self.checks.baselines;
+        let (from, axis) = *baselines.get(self.next_baseline)?;
+        if from > cycle {
+            return None;
+        }
+        self.next_baseline += 1;
+        Some(axis)
+    }
+
     /// Compares what came out of `cycle`, where the recording has a digest of it.
     pub fn cycle(&mut self, cycle: u64, digest: impl FnOnce() -> u64) {
         let mut due = None;
@@ -82,6 +113,23 @@ impl Drop for Follower<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_baseline_is_asked_for_before_the_cycle_that_it_was_asked_for_in() {
+        let line = |text: &str| text.to_owned();
+        let checks = Checks::of(&Contents {
+            commands: vec![
+                line(r#"{"cycle":9,"command":"baseline 3"}"#),
+                line(r#"{"cycle":4,"command":"inject friction:x:factor=2"}"#),
+                line(r#"{"cycle":7,"command":"baseline 1"}"#),
+                line("no command"),
+            ],
+            ..Contents::default()
+        });
+        let mut follower = checks.follow();
+        let asked: Vec<_> = (5..11).map(|cycle| follower.baseline(cycle)).collect();
+        assert_eq!(asked, [None, None, Some(1), None, Some(3), None]);
+    }
 
     #[test]
     fn the_first_digest_that_differs_is_named() {

@@ -15,6 +15,19 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.follower = Some(follower);
     }
 
+    /// In a replay: what the operator told the run before its next cycle, where it changes what is judged.
+    pub(super) fn obey_as_recorded(&mut self) {
+        let next = self.last.cycle.saturating_add(1);
+        let axis = self
+            .follower
+            .as_mut()
+            .and_then(|follower| follower.baseline(next));
+        if let Some(axis) = axis {
+            // What the run could do the replay can.
+            let _ = self.pipeline.renew(axis);
+        }
+    }
+
     /// At the end of a cycle: its digest, now and then.
     pub(super) fn remember(&mut self, stamp: CycleStamp) {
         if let Some(follower) = &mut self.follower {

@@ -7,6 +7,7 @@ use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
 use crate::launch::LaunchLine;
+use crate::record::checks::BASELINE;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
 use crate::uadp::Predictions;
 use twinstep_drivers::bus::{BusCause, BusFault};
@@ -48,6 +49,7 @@ impl<B: Attached> Runner<'_, B> {
 
     /// Takes one command, if there is one: it applies from the next cycle on.
     pub(super) fn obey(&mut self) {
+        self.obey_as_recorded();
         let Some(Request { id, command }) = self.outlets.commands.as_mut().and_then(|c| c.take())
         else {
             return;
@@ -88,6 +90,7 @@ impl<B: Attached> Runner<'_, B> {
             }
             Command::Baseline(n) => {
                 if self.pipeline.renew(n) {
+                    self.tell(format_args!("{BASELINE}{n}"));
                     Answer::Done
                 } else {
                     Answer::Refused(Refusal::Busy)
