@@ -27,9 +27,10 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     };
     let place = Place::new();
     let state = place.path("state").display().to_string();
-    let run = format!("demo --json --no-page --cycles 3600000 --state {state}");
+    let run = format!("demo --json --no-page --cycles 3600000 --state {state} --control cell.sock");
     let _run = Peer::start(&place, &run);
-    let gateway = format!("gateway --json --listen 127.0.0.1:0 --state {state}");
+    let gateway =
+        format!("gateway --json --listen 127.0.0.1:0 --state {state} --control cell.sock");
     let mut gateway = Peer::start(&place, &gateway);
     let url = gateway.next("listening")["url"]
         .as_str()
@@ -46,7 +47,7 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
         serde_json::from_str(&run.stdout).unwrap()
     };
     read("twinstep_axis_valid>8 twinstep_cycles_total>1500");
-    let injected = place.twinstep("inject frame_loss:bus:count=3");
+    let injected = place.twinstep("inject frame_loss:bus:count=3 --control cell.sock");
     assert!(injected.status.success(), "{injected:?}");
     let seen = read(
         "twinstep_events_total>0 twinstep_phase_duration_seconds>0 twinstep_bus_frame_faults_total>2 twinstep_axis_valid>8 twinstep_axis_residual_sigma>0",

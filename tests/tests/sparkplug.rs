@@ -125,7 +125,7 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     assert!(old >= 2, "{old}");
     let mut machine = Peer::start(
         &place,
-        "demo --json --no-page --cycles 3600000 --state state",
+        "demo --json --no-page --cycles 3600000 --state state --control cell.sock",
     );
     let mut host = Host::start(&place, &python, broker.port);
     let config = format!(
@@ -133,7 +133,7 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
         broker.port
     );
     let _ = place.file("gateway.toml", config);
-    let gateway = "gateway --json --listen 127.0.0.1:0 --state state --config gateway.toml";
+    let gateway = "gateway --json --listen 127.0.0.1:0 --state state --control cell.sock --config gateway.toml";
     let mut first = Peer::start(&place, gateway);
     // Nothing is said while the host is away.
     let waits = first.next("sink");
@@ -164,7 +164,7 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     // What happens now is none.
     assert!(
         place
-            .twinstep("inject drive_fault:pusher:code=0x2310")
+            .twinstep("inject drive_fault:pusher:code=0x2310 --control cell.sock")
             .status
             .success()
     );

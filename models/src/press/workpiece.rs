@@ -9,7 +9,8 @@
 //!
 //! **Forming.** `F(x)` of the yielding material is a table. On the way back the workpiece springs: from the deepest point
 //! `x_p` the force falls with the elastic stiffness, `F = F(x_p) - k_e (x_p - x)`, until it is 0; pressed again it rises
-//! along the same line up to the old curve. So the only memory is the deepest point.
+//! along the same line up to the old curve. So the only memory is the deepest point. A table that begins with a force is reached
+//! along such a line too: a force out of nothing would give back work that nobody had put in.
 
 /// Most nodes of a forming table.
 pub const MAX_NODES: usize = 64;
@@ -184,6 +185,13 @@ impl Workpiece {
                 }
             }
             Self::Forming(table) => {
+                // Before the table it is as elastic as after it.
+                let first_m = table.x_m[0];
+                let deepest_m = if deepest_m > first_m {
+                    deepest_m
+                } else {
+                    first_m
+                };
                 let line = table.yields_n(deepest_m) - table.elastic_n_per_m * (deepest_m - x_m);
                 let yields = table.yields_n(x_m);
                 // A table that falls is below the elastic line on its own: the smaller of the two is what is there.

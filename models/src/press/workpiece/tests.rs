@@ -43,6 +43,18 @@ fn forming_follows_the_table_in_and_the_elastic_line_back() {
     assert_eq!(part.press(0.5), 1500.0);
 }
 
+/// Pressed to where it just yields, it gives back what it was pressed with, and no more.
+#[test]
+fn a_table_that_begins_with_a_force_is_reached_elastically() {
+    let table = Forming::new(&[0.01, 0.02], &[1000.0, 1000.0], 1.0e6).expect("a table");
+    let mut part = Pressed::new(Workpiece::Forming(table));
+    assert_eq!(part.press(0.0085), 0.0);
+    let way_in = [0.0095, 0.01].map(|x| part.press(x));
+    let way_back = [0.0095, 0.0085].map(|x| part.press(x));
+    assert!((way_in[0] - 500.0).abs() < 1e-9 && (way_in[1] - 1000.0).abs() < 1e-9);
+    assert_eq!(way_back, [way_in[0], 0.0]);
+}
+
 #[test]
 fn a_forming_table_is_refused_with_its_node() {
     assert_eq!(

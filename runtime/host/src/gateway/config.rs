@@ -98,4 +98,23 @@ mod tests {
         let long = " ".repeat(MAX_BYTES + 1);
         assert!(GatewayConfig::parse(&long, "g.toml").is_err());
     }
+
+    #[test]
+    fn what_the_page_on_mqtt_shows_is_taken() {
+        let page = include_str!("../../../../docs/mqtt.md");
+        let blocks: Vec<_> = (page.split("```").skip(1).step_by(2))
+            .filter(|block| block.starts_with("\n["))
+            .collect();
+        assert_eq!(blocks.len(), 2);
+        let config: GatewayConfig = toml::from_str(&blocks.concat()).unwrap();
+        let (mqtt, sparkplug) = (config.mqtt.unwrap(), config.sparkplug.unwrap());
+        assert_eq!((mqtt.topic.as_str(), mqtt.in_flight), ("twinstep", 1));
+        // What is shown as the deadbands is what holds without any.
+        let bare = "[sparkplug.broker]\nurl = 'mqtt://a'\n";
+        let bare = GatewayConfig::parse(bare, "bare")
+            .unwrap()
+            .sparkplug
+            .unwrap();
+        assert_eq!(sparkplug.deadband, bare.deadband);
+    }
 }

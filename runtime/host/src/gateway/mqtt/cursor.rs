@@ -59,23 +59,24 @@ impl Cursor {
     /// The cursor of `sink` in the store as it is now; none while that is empty.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be read; [`HostError`] in the second place when the book cannot.
+    /// Why the store or the book cannot be read, in words.
     pub async fn open(
         journal: &Journal,
         book: &Book,
         sink: &Arc<SinkState>,
-    ) -> Result<Result<Option<Self>, HostError>, StoreError> {
-        let Some(first) = journal.page(0, 1).await?.into_iter().next() else {
-            return Ok(Ok(None));
+    ) -> Result<Option<Self>, String> {
+        let first = journal
+            .page(0, 1)
+            .await
+            .map_err(|error| error.to_string())?;
+        let Some(first) = first.first() else {
+            return Ok(None);
         };
-        let store = Head::of(&first).time_utc_ns;
+        let store = Head::of(first).time_utc_ns;
         let key = format!("{} {store}", sink.name());
-        let arrived = match book.cursor(&key) {
-            Ok(seq) => seq,
-            Err(error) => return Ok(Err(error)),
-        };
+        let arrived = book.cursor(&key).map_err(|error| error.in_a_line())?;
         sink.cursor.store(arrived, Ordering::Relaxed);
-        Ok(Ok(Some(Self {
+        Ok(Some(Self {
             journal: journal.clone(),
             book: book.clone(),
             sink: Arc::clone(sink),
@@ -85,7 +86,7 @@ impl Cursor {
             read: arrived,
             arrived,
             written: arrived,
-        })))
+        }))
     }
 
     /// What names the store in every message.
@@ -96,11 +97,6 @@ impl Cursor {
     /// The last event that was read.
     pub const fn read(&self) -> u64 {
         self.read
-    }
-
-    /// The last event that has arrived.
-    pub const fn arrived(&self) -> u64 {
-        self.arrived
     }
 
     /// The next event, in order; none where the store ends.
@@ -118,12 +114,6 @@ impl Cursor {
         Ok(event)
     }
 
-    /// Begins again behind the last event that has arrived.
-    pub fn rewind(&mut self) {
-        self.page.clear();
-        self.read = self.arrived;
-    }
-
     /// Event `seq`, and every one before it, has arrived.
     pub fn arrive(&mut self, seq: u64) {
         debug_assert!(seq >= self.arrived, "events arrive in order");
@@ -132,17 +122,12 @@ impl Cursor {
         self.sink.cursor.store(seq, Ordering::Relaxed);
     }
 
-    /// The book does not know yet what has arrived.
-    pub const fn is_ahead(&self) -> bool {
-        self.arrived != self.written
-    }
-
     /// Writes to the book what has arrived.
     ///
     /// # Errors
     /// [`HostError::Machine`] when that cannot be written; what arrived will arrive again.
     pub async fn write(&mut self) -> Result<(), HostError> {
-        if !self.is_ahead() {
+        if self.arrived == self.written {
             return Ok(());
         }
         let (book, key, seq) = (self.book.clone(), self.key.clone(), self.arrived);

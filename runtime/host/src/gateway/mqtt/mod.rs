@@ -36,8 +36,6 @@ const NAME: &str = "mqtt";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what has arrived may be unknown to the book while more arrives.
 const WRITE_EVERY: Duration = Duration::from_millis(200);
-/// How long to wait for a store or an instance that is not there.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// Sends until the gateway is to end, by a configuration that was checked.
 ///
@@ -273,7 +271,7 @@ impl Sender {
         let context = &self.context;
         let newest = *context.journal.last().borrow();
         if cursor.is_none() && newest > 0 {
-            *cursor = open(context, &self.state).await?;
+            *cursor = Cursor::open(&context.journal, &context.book, &self.state).await?;
         }
         let Some(cursor) = cursor else {
             return Ok(());
@@ -351,18 +349,6 @@ impl Sender {
         let mut message = Message::json(format!("{}/status", self.root), payload.to_string());
         message.retain = true;
         message
-    }
-}
-
-/// The cursor, with its troubles in words.
-async fn open(context: &Context, state: &Arc<SinkState>) -> Result<Option<Cursor>, String> {
-    match Cursor::open(&context.journal, &context.book, state).await {
-        Ok(Ok(cursor)) => Ok(cursor),
-        Ok(Err(error)) => Err(error.in_a_line()),
-        Err(error) => {
-            sleep(RETRY).await;
-            Err(error.to_string())
-        }
     }
 }
 

@@ -369,9 +369,7 @@ impl Sender {
             return Ok(());
         }
         if session.cursor.is_none() {
-            let opened = Cursor::open(&context.journal, &context.book, &self.state).await;
-            let opened = opened.map_err(|error| error.to_string())?;
-            session.cursor = opened.map_err(|error| error.in_a_line())?;
+            session.cursor = Cursor::open(&context.journal, &context.book, &self.state).await?;
         }
         let Some(cursor) = &mut session.cursor else {
             return Ok(());
