@@ -81,6 +81,10 @@ pub fn load_buses(text: &str, name: &str) -> Result<Vec<Machine>, ConfigError> {
         .problems
         .retain(|problem| told.insert((problem.at, problem.message.clone())));
     build::know_each_other(&mut machines);
+    let read = machine::Text(text.into());
+    machines
+        .iter_mut()
+        .for_each(|machine| machine.text = read.clone());
     match ConfigError::from_problems(text, name, check.problems) {
         Some(error) => Err(error),
         None => Ok(machines),

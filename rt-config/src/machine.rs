@@ -9,6 +9,7 @@ mod recording;
 mod shared;
 mod signature;
 mod switches;
+mod text;
 mod tsn;
 
 pub use bus::{
@@ -28,6 +29,7 @@ pub use recording::{AxisColumns, Column, RecordingMap, StationColumns};
 pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
+pub use text::Text;
 pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
@@ -103,6 +105,8 @@ pub struct Machine {
     pub shared: Option<Shared>,
     /// Faults that the configuration asks for on the simulated machine, `[simulation] inject`.
     pub inject: Vec<crate::fault::Fault>,
+    /// What it was read from.
+    pub text: Text,
 }
 
 /// The cycle.

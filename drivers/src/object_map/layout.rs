@@ -113,6 +113,21 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// First byte.
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Length (bytes): 1, 2 or 4.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Two's complement.
+    pub const fn signed(&self) -> bool {
+        self.signed
+    }
+
     /// The raw integer, none where the image is too short.
     pub fn get(&self, image: &[u8]) -> Option<i64> {
         let bytes = image.get(self.offset..self.offset.checked_add(self.bytes)?)?;

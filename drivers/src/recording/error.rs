@@ -120,6 +120,10 @@ pub enum Problem {
     TooLarge,
     /// The process image has another size than the machine's.
     ImageSize,
+    /// An MCAP file that is none of ours.
+    NotOurs,
+    /// An MCAP file that cannot be read.
+    Container(String),
 }
 
 impl RecordingError {
@@ -213,6 +217,10 @@ impl RecordingError {
             }
             Problem::GapTooLong { .. } => "cut the recording in two at the gap",
             Problem::TooLarge => "cut the recording into several files",
+            Problem::NotOurs => "name a file that `twinstep --record FILE.mcap` has written",
+            Problem::Container(_) => {
+                "record it again; a file that was only cut is read up to there"
+            }
             Problem::ImageSize => "build image and recording from the same machine",
         }
     }
@@ -329,6 +337,8 @@ impl fmt::Display for Problem {
                 "the recording has more than {MAX_ROWS} rows or takes more than {} GiB",
                 MAX_BYTES >> 30
             ),
+            Self::NotOurs => write!(f, "this is no recording of twinstep"),
+            Self::Container(what) => write!(f, "this MCAP file cannot be read: {what}"),
             Self::ImageSize => write!(f, "the process image has another size than the machine's"),
         }
     }

@@ -147,6 +147,7 @@ pub(crate) fn press_cell() -> Machine {
         recording: None,
         shared: None,
         inject: Vec::new(),
+        text: Default::default(),
     }
 }
 

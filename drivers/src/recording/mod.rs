@@ -7,6 +7,8 @@
 //! usable, `n` no frame, `w` working counter, `o` not in OP, `g` gap, `x` not a number, `m` not mapped, `s` new segment. Inputs of
 //! a failed exchange are empty. Raw integers are kept, never SI units, so that a replay converts exactly what the live bus converted.
 //!
+//! **MCAP** files hold the same, and more: see [`mcap`].
+//!
 //! **Tables from elsewhere** are mapped by `[recording]` of the configuration, column by column.
 //!
 //! Both are read and checked as a whole when they are opened: what is wrong is known before the first cycle, with its
@@ -17,6 +19,7 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod foreign;
+pub mod mcap;
 mod own;
 mod recorder;
 mod replay;

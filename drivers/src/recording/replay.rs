@@ -3,7 +3,7 @@
 use super::error::{Problem, RecordingError};
 use super::store::Store;
 use super::table::Table;
-use super::{foreign, own};
+use super::{foreign, mcap, own};
 use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
 use crate::object_map::ObjectMap;
 use std::path::Path;
@@ -30,6 +30,7 @@ pub struct RecordingBus {
     last_was_start: bool,
     gaps: u64,
     counters: BusCounters,
+    contents: Option<mcap::Contents>,
 }
 
 impl RecordingBus {
@@ -43,7 +44,7 @@ impl RecordingBus {
         let map = ObjectMap::new(machine).map_err(|error| wrong(Problem::Map(error)))?;
         let period_ns = machine.cycle.period_ns.max(1);
         let mut image = map.image();
-        let mut table = Table::open(path)?;
+        let in_mcap = mcap::is_mcap(path);
         let mut bus = Self {
             store: Store::new(&image),
             segment_starts: Vec::new(),
@@ -55,16 +56,25 @@ impl RecordingBus {
             last_was_start: false,
             gaps: 0,
             counters: BusCounters::default(),
+            contents: None,
             map,
         };
+        if in_mcap {
+            if machine.bus.is_none() {
+                return Err(wrong(Problem::NoBus));
+            }
+            let (store, contents) = mcap::load(path, bus.map.layout(), &image)?;
+            (bus.store, bus.contents) = (store, Some(contents));
+            bus.begin();
+            return Ok(bus);
+        }
+        let mut table = Table::open(path)?;
         if own::is_own(table.header()) {
             if machine.bus.is_none() {
                 return Err(wrong(Problem::NoBus));
             }
             bus.store = own::load(&mut table, bus.map.layout(), period_ns, &mut image)?;
-            let first = bus.store.head(0).map(|head| head.stamp.cycle);
-            bus.segment_starts.extend(first);
-            bus.run_starts.extend(first);
+            bus.begin();
             return Ok(bus);
         }
         match (&machine.recording, bus.map.columns()) {
@@ -81,6 +91,23 @@ impl RecordingBus {
                 available: table.header().to_vec(),
             })),
         }
+    }
+
+    /// A recording of ours is one segment of one run.
+    fn begin(&mut self) {
+        let first = self.store.head(0).map(|head| head.stamp.cycle);
+        self.segment_starts.extend(first);
+        self.run_starts.extend(first);
+    }
+
+    /// What an MCAP file holds beside the cycles; none for other recordings.
+    pub fn contents(&self) -> Option<&mcap::Contents> {
+        self.contents.as_ref()
+    }
+
+    /// The first cycle.
+    pub fn first_cycle(&self) -> Option<u64> {
+        self.store.head(0).map(|head| head.stamp.cycle)
     }
 
     /// The object map of the machine that it was opened with.

@@ -1,5 +1,6 @@
 //! All rows of a recording, as bytes of one length, in one piece of memory.
 
+use super::error::Problem;
 use super::{MAX_BYTES, MAX_ROWS};
 use crate::bus::{BusCause, ProcessImage};
 use twinstep_models::sample::{CycleStamp, Missing};
@@ -58,29 +59,25 @@ impl Store {
         {
             return false;
         }
-        let (cause, expected, actual) = match head.cause {
-            None => (0, 0, 0),
-            Some(BusCause::NoFrame) => (1, 0, 0),
-            Some(BusCause::WorkingCounter { expected, actual }) => (2, expected, actual),
-            Some(BusCause::Gap | BusCause::End) => (3, 0, 0),
-            Some(BusCause::Segment) => (4, 0, 0),
-        };
-        let bytes = &mut self.bytes;
-        bytes.extend(head.stamp.cycle.to_le_bytes());
-        bytes.extend(head.stamp.time_ns.to_le_bytes());
-        bytes.extend(head.stamp.dc_time_ns.to_le_bytes());
-        bytes.push(cause);
-        bytes.extend(expected.to_le_bytes());
-        bytes.extend(actual.to_le_bytes());
-        bytes.extend([head.recipe, head.part]);
-        bytes.extend(image.valid.iter().map(|valid| match valid {
-            Ok(()) => 0,
-            Err(missing) => *missing as u8,
-        }));
-        bytes.extend_from_slice(&image.outputs);
-        bytes.extend_from_slice(&image.inputs);
+        encode(head, image, &mut self.bytes);
         self.rows += 1;
         true
+    }
+
+    /// Appends a row that [`encode`] has made.
+    pub(super) fn push_row(&mut self, row: &[u8]) -> Result<(), Problem> {
+        if row.len() != self.stride() {
+            return Err(Problem::ImageSize);
+        }
+        if self.rows >= MAX_ROWS
+            || self.bytes.len() + row.len() > MAX_BYTES
+            || self.bytes.try_reserve(row.len()).is_err()
+        {
+            return Err(Problem::TooLarge);
+        }
+        self.bytes.extend_from_slice(row);
+        self.rows += 1;
+        Ok(())
     }
 
     fn row(&self, row: usize) -> Option<&[u8]> {
@@ -138,6 +135,30 @@ impl Store {
         image.recipe = head.recipe;
         image.part = head.part;
     }
+}
+
+/// Appends the bytes of a row: the form that rows have in memory and in MCAP files.
+pub(super) fn encode(head: &Head, image: &ProcessImage, bytes: &mut Vec<u8>) {
+    let (cause, expected, actual) = match head.cause {
+        None => (0, 0, 0),
+        Some(BusCause::NoFrame) => (1, 0, 0),
+        Some(BusCause::WorkingCounter { expected, actual }) => (2, expected, actual),
+        Some(BusCause::Gap | BusCause::End) => (3, 0, 0),
+        Some(BusCause::Segment) => (4, 0, 0),
+    };
+    bytes.extend(head.stamp.cycle.to_le_bytes());
+    bytes.extend(head.stamp.time_ns.to_le_bytes());
+    bytes.extend(head.stamp.dc_time_ns.to_le_bytes());
+    bytes.push(cause);
+    bytes.extend(expected.to_le_bytes());
+    bytes.extend(actual.to_le_bytes());
+    bytes.extend([head.recipe, head.part]);
+    bytes.extend(image.valid.iter().map(|valid| match valid {
+        Ok(()) => 0,
+        Err(missing) => *missing as u8,
+    }));
+    bytes.extend_from_slice(&image.outputs);
+    bytes.extend_from_slice(&image.inputs);
 }
 
 /// Copies as much as both hold: an image of another machine is the caller's mistake, and no reason to panic.

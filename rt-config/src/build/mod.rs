@@ -182,6 +182,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         recording,
         shared,
         inject: Vec::new(),
+        text: Default::default(),
     };
     if let Some(simulation) = &file.simulation {
         machine.inject = inject(&simulation.inject, &machine, check);

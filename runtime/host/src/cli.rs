@@ -5,6 +5,7 @@ mod cycle;
 pub use cycle::CycleArgs;
 
 use crate::gateway::args::{GatewayArgs, TokenArgs};
+use crate::record::args::ExportArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// List stored events, or follow them as they are stored
     Events(EventsArgs),
+    /// Write a recording in a form that other programs read
+    Export(ExportArgs),
     /// What a running instance does: durations, budgets, axes, bus
     Status(StatusArgs),
     /// Watch a running instance: durations, axes, histograms, overruns, bus, events; inject and reset by key
@@ -72,6 +75,7 @@ impl Command {
             Self::Replay(args) => args.json,
             Self::Calibrate(args) => args.json,
             Self::Events(args) => args.json,
+            Self::Export(args) => args.json,
             Self::Status(args) => args.json,
             Self::Top(args) => args.json,
             Self::Budget(args) => args.json,
@@ -222,13 +226,14 @@ pub struct CheckArgs {
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug)]
+#[command(allow_missing_positional = true)]
 pub struct ReplayArgs {
-    /// The machine
+    /// The machine; an MCAP recording has its own
     #[arg(value_name = "CONFIG")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
 
-    /// The recording: CSV, or a capture (pcap, pcapng) of the machine's bus
-    #[arg(value_name = "FILE")]
+    /// The recording: MCAP, CSV, or a capture (pcap, pcapng) of the machine's bus
+    #[arg(value_name = "FILE", required = true)]
     pub recording: PathBuf,
 
     /// Of which of several buses it is, unless the name of the file says so: FILE.NAME.csv

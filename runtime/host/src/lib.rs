@@ -38,6 +38,7 @@ pub mod plan;
 pub mod press_plan;
 pub mod ptp;
 pub mod realtime;
+pub mod record;
 pub mod recorder;
 pub mod rehearsal;
 pub mod runner;

@@ -5,9 +5,11 @@
 //! shows a gap. In virtual time nothing is late, so the cycle may wait for a buffer and a recording is always complete.
 
 use crate::error::HostError;
+use crate::record::notes::Note;
 use heapless::spsc::{Consumer, Producer, Queue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use twinstep_drivers::bus::{BusFault, ProcessImage};
@@ -30,7 +32,16 @@ pub struct Record {
     pub result: Result<CycleStamp, BusFault>,
     /// Outputs, inputs, their validity and the context.
     pub image: ProcessImage,
+    /// A digest: the cycle after which it holds, and itself.
+    pub digest: Option<(u64, u64)>,
+    /// What the operator told the run before this cycle.
+    pub told: Told,
 }
+
+/// What the operator told the run: short enough for a record.
+pub type Told = heapless::String<MAX_TOLD>;
+/// Most bytes of what the operator told the run; more is cut.
+pub const MAX_TOLD: usize = 160;
 
 /// Where records go.
 pub trait RecordSink: Send {
@@ -40,11 +51,27 @@ pub trait RecordSink: Send {
     /// [`HostError::Machine`] with the path and the remedy.
     fn write(&mut self, record: &Record) -> Result<(), HostError>;
 
-    /// Completes the file.
+    /// Takes what came from another thread than the cycle.
     ///
     /// # Errors
-    /// [`HostError::Machine`] with the path and the remedy.
-    fn finish(self: Box<Self>) -> Result<(), HostError>;
+    /// As [`Self::write`].
+    fn note(&mut self, _note: &Note) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// Called every few milliseconds, whether something came or not.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn tick(&mut self) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// Completes the file, in which `dropped` cycles are missing.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn finish(self: Box<Self>, dropped: u64) -> Result<(), HostError>;
 }
 
 impl RecordSink for Writer {
@@ -53,7 +80,7 @@ impl RecordSink for Writer {
             .map_err(|error| HostError::machine(error.to_string(), error.remedy()))
     }
 
-    fn finish(self: Box<Self>) -> Result<(), HostError> {
+    fn finish(self: Box<Self>, _dropped: u64) -> Result<(), HostError> {
         Self::finish(*self).map_err(|error| HostError::machine(error.to_string(), error.remedy()))
     }
 }
@@ -71,9 +98,23 @@ pub struct RecordSender {
     free: Consumer<'static, Box<Record>>,
     full: Producer<'static, Box<Record>>,
     shared: Arc<Shared>,
+    /// For the next record.
+    digest: Option<(u64, u64)>,
+    told: Told,
 }
 
 impl RecordSender {
+    /// Has the next record say that `digest` holds after `cycle`.
+    pub fn note_digest(&mut self, cycle: u64, digest: u64) {
+        self.digest = Some((cycle, digest));
+    }
+
+    /// What the next record says that the operator told the run.
+    pub fn told(&mut self) -> &mut Told {
+        self.told.clear();
+        &mut self.told
+    }
+
     /// Records one cycle; returns false when no buffer was free and the record was counted as dropped. Never waits.
     #[inline]
     pub fn record(
@@ -91,6 +132,9 @@ impl RecordSender {
                 buffer.stamp = stamp;
                 buffer.result = *result;
                 copy_image(image, &mut buffer.image);
+                buffer.digest = self.digest.take();
+                buffer.told.clone_from(&self.told);
+                self.told.clear();
                 // The queue holds all buffers, so this cannot fail.
                 self.full.enqueue(buffer).is_ok()
             });
@@ -164,6 +208,18 @@ impl Recorder {
         sink: Box<dyn RecordSink>,
         template: &ProcessImage,
     ) -> Result<(RecordSender, Self), HostError> {
+        Self::start_with(sink, template, None)
+    }
+
+    /// The same, with notes from other threads.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        sink: Box<dyn RecordSink>,
+        template: &ProcessImage,
+        notes: Option<Receiver<Note>>,
+    ) -> Result<(RecordSender, Self), HostError> {
         // Both queues live as long as the process: a run has one recorder, and either end may go first.
         let free: &'static mut Queue<Box<Record>, QUEUE> = Box::leak(Box::new(Queue::new()));
         let full: &'static mut Queue<Box<Record>, QUEUE> = Box::leak(Box::new(Queue::new()));
@@ -173,6 +229,8 @@ impl Recorder {
                 stamp,
                 result: Ok(stamp),
                 image: template.clone(),
+                digest: None,
+                told: Told::new(),
             });
             // There are as many places as buffers.
             let _ = free.enqueue(record);
@@ -184,6 +242,7 @@ impl Recorder {
             take,
             give_back,
             shared: Arc::clone(&shared),
+            notes,
             sink,
             written: 0,
             failure: None,
@@ -205,6 +264,8 @@ impl Recorder {
             free,
             full,
             shared: Arc::clone(&shared),
+            digest: None,
+            told: Told::new(),
         };
         Ok((sender, Self { thread, shared }))
     }
@@ -234,6 +295,7 @@ struct Worker {
     take: Consumer<'static, Box<Record>>,
     give_back: Producer<'static, Box<Record>>,
     shared: Arc<Shared>,
+    notes: Option<Receiver<Note>>,
     sink: Box<dyn RecordSink>,
     written: u64,
     failure: Option<HostError>,
@@ -250,15 +312,28 @@ impl Worker {
                 // As many places as buffers: it always fits.
                 let _ = self.give_back.enqueue(record);
             }
+            self.take_notes();
             if stopping {
                 break;
             }
             std::thread::park_timeout(POLL);
         }
-        let finished = self.sink.finish();
+        let dropped = self.shared.dropped.load(Ordering::Relaxed);
+        let finished = self.sink.finish(dropped);
         match self.failure {
             Some(error) => Err(error),
             None => finished.map(|()| self.written),
+        }
+    }
+
+    fn take_notes(&mut self) {
+        while let Some(note) = self.notes.as_ref().and_then(|notes| notes.try_recv().ok()) {
+            if self.failure.is_none() {
+                self.failure = self.sink.note(&note).err();
+            }
+        }
+        if self.failure.is_none() {
+            self.failure = self.sink.tick().err();
         }
     }
 

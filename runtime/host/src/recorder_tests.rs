@@ -25,7 +25,7 @@ impl RecordSink for Memory {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<(), HostError> {
+    fn finish(self: Box<Self>, _dropped: u64) -> Result<(), HostError> {
         self.finished.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The cycle: a flat list of named phases, each timed against its budget. After the start it takes no heap, no log line and no
 //! lock, and waits for nothing but its next start and, with a deadline, the frame.
 
+mod film;
 mod share;
 mod show;
 mod step;
@@ -18,6 +19,7 @@ use crate::overruns::cause::Outcome;
 use crate::overruns::sentry::Sentry;
 use crate::pacer::Pacer;
 use crate::phases::{Phase, PhaseStatistics, PhaseTimer, Trace};
+use crate::record::checks::Follower;
 use crate::recorder::RecordSender;
 use crate::scribe::EventSender;
 use crate::shared::{HaltWatch, SharedOutlet};
@@ -107,6 +109,9 @@ pub struct Runner<'a, B> {
     armed: bool,
     /// Curves of strokes that were judged and not sent yet, by press.
     curves: Vec<ShortCurve>,
+    next_digest_ns: u64,
+    /// Compares this run with the one that its recording is of.
+    follower: Option<Follower<'a>>,
 }
 
 impl<'a, B: Attached> Runner<'a, B> {
@@ -148,6 +153,8 @@ impl<'a, B: Attached> Runner<'a, B> {
             status: None,
             health: None,
             curves: vec![ShortCurve::default(); pipeline.plan().presses.len()],
+            next_digest_ns: 0,
+            follower: None,
             wrong_working_counter: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
             timer: PhaseTimer::default(),
@@ -307,6 +314,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         self.bus.acyclic(self.pacer.acyclic_budget());
         self.report_findings(stamp);
         self.pipeline.track_by(&mut self.crew, stamp);
+        self.remember(stamp);
         self.crew.rest_until(self.pacer.next_wall_ns());
         self.timer.lap(Phase::Acyclic);
 

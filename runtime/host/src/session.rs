@@ -5,6 +5,7 @@ mod cycle;
 mod finish;
 mod house;
 mod options;
+mod record;
 mod seat;
 mod several;
 mod strokes;
@@ -21,7 +22,6 @@ use crate::overruns::watcher::Watcher;
 use crate::pacer::Pacer;
 use crate::plan;
 use crate::realtime::{capabilities, nic};
-use crate::recorder::Recorder;
 use crate::runner::Outlets;
 use crate::shared::Moved;
 use crate::snapshot::{self, Control};
@@ -30,6 +30,7 @@ use crate::{live, plain, service};
 use cycle::cycle_thread;
 use finish::finish;
 use house::House;
+use record::Unfinished;
 use rustix::thread::CapabilitySet;
 use seat::{Ridden, Seat};
 use std::sync::Arc;
@@ -70,7 +71,8 @@ where
     let ridden = ride(machine, options, output, seat, Some(&house), attach);
     // Whatever the cycle came to, what it handed over is stored and written first.
     let totals = house.close(&[part], &[ridden.as_ref().ok()]);
-    let ridden = ridden?;
+    let mut ridden = ridden?;
+    ridden.finish_recording()?;
     let totals = totals?.first().copied().unwrap_or_default();
     tell_lost(&ridden, output);
     finish(part, output, &ridden, totals)
@@ -126,7 +128,13 @@ where
     let mut moved = Moved::of(machine);
     let set_points = (source, &mut moved);
     let (strokes, writer) = strokes.unzip();
-    let (record, recorder) = record.unzip();
+    let (record, recording) = match record {
+        Some(all) => {
+            let (recorder, notes) = (all.recorder, all.notes);
+            (Some(all.sender), Some(Unfinished { recorder, notes }))
+        }
+        None => (None, None),
+    };
     let (sentry, watcher) = watch.unzip();
     let (snapshots, mut receiver) = snapshot::channel();
     let interactive = house.is_some() && !options.quiet && output.is_terminal();
@@ -200,13 +208,23 @@ where
             ))
         })
     });
-    let recorded = recorder.map(Recorder::stop).transpose();
     let causes = watcher.map(Watcher::stop).unwrap_or_default();
     let untold = writer.map_or(0, StrokeWriter::stop);
+    let done = match (done, recording) {
+        (Ok(done), recording) => Ok((done, recording)),
+        // Nobody waits for its last events: the run is no run.
+        (Err(error), Some(recording)) => {
+            recording.give_up();
+            Err(error)
+        }
+        (Err(error), None) => Err(error),
+    };
+    let (done, recording) = done?;
     Ok(Ridden {
-        done: done?,
+        done,
         causes,
-        unrecorded: recorded?.map_or(0, |recorded| recorded.dropped),
+        recording,
+        unrecorded: 0,
         untold,
         process_data: info.process_data(),
     })

@@ -26,8 +26,8 @@ pub struct CycleArgs {
     #[arg(long)]
     pub ring: bool,
 
-    /// Record every cycle into a CSV file that `replay` takes
-    #[arg(long, value_name = "FILE.csv")]
+    /// Record every cycle into a file that `replay` takes: FILE.mcap with all of the run, or FILE.csv
+    #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
     /// Capture every frame into a pcap file

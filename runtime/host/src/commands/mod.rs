@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod events;
+pub mod export;
 mod page;
 pub mod replay;
 pub mod run;
@@ -52,6 +53,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Doctor(args) => doctor::run(args, output),
         Command::Gateway(args) => crate::gateway::run(args, output),
         Command::Token(args) => token::run(args, output),
+        Command::Export(args) => export::run(args, output),
     }
 }
 

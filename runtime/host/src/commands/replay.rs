@@ -10,12 +10,14 @@ use crate::movements;
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
 use crate::plan::PlanStore;
+use crate::record::checks::{Checks, Verdict};
 use crate::rehearsal::rehearse;
 use crate::session::{self, Options};
 use crate::tables;
 use std::path::Path;
+use std::sync::Arc;
 use twinstep_config::machine::Machine;
-use twinstep_drivers::recording::{RecordingBus, RecordingError, columns};
+use twinstep_drivers::recording::{RecordingBus, RecordingError, columns, mcap};
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::capture::{CaptureFile, is_capture};
 
@@ -24,19 +26,7 @@ use twinstep_drivers::tap::capture::{CaptureFile, is_capture};
 /// # Errors
 /// [`HostError`]; a recording that is broken anywhere is refused before anything runs.
 pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
-    let machines = load_buses(&args.config)?;
-    let bus = args
-        .bus
-        .as_deref()
-        .or_else(|| bus_of(&args.recording, &machines));
-    let bus = bus.map(str::to_owned);
-    let mut machines = choose(machines, bus.as_deref())?;
-    let Some(machine) = machines.pop().filter(|_| machines.is_empty()) else {
-        return Err(HostError::usage(
-            "the machine has several buses, and a recording is of one of them",
-            "name it with --bus: a run records into FILE.NAME.csv, which says so itself",
-        ));
-    };
+    let machine = machine(args)?;
     let capture = is_capture(&args.recording);
     let state = match &args.state {
         Some(folder) => folder.clone(),
@@ -54,14 +44,26 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
     if machine.recording.is_some() && !capture {
         show_accuracy(&machine, &args.recording, output)?;
     }
+    let checks = bus
+        .as_ref()
+        .and_then(RecordingBus::contents)
+        .map(|contents| {
+            let (checks, plan) = (
+                Arc::new(Checks::of(contents)),
+                contents.head.facts.get("plan"),
+            );
+            tell(contents, output);
+            (checks, plan == Some(&hash_of(&machine)))
+        });
     let options = Options {
         state,
         judge: args.judge,
         quiet: true,
+        checks: checks.as_ref().map(|(checks, _)| Arc::clone(checks)),
         ..Options::default()
     };
     let pacer = Pacer::new(Pace::Virtual(None), machine.cycle.period_ns, 0);
-    match bus {
+    let exit = match bus {
         Some(bus) => session::run(&machine, &options, output, move || Ok((bus, pacer))),
         None => {
             let source = CaptureFile::open(&args.recording).map_err(not_tapped)?;
@@ -69,7 +71,101 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
             super::tap::tell_unjudged(&machine, output);
             session::run(&machine, &options, output, move || Ok((bus, pacer)))
         }
+    }?;
+    if let Some((checks, same_plan)) = checks {
+        compare(checks.verdict(), same_plan, output)?;
     }
+    Ok(exit)
+}
+
+/// The machine of the arguments, else the recording's own: its part on the bus that was recorded.
+fn machine(args: &ReplayArgs) -> Result<Machine, HostError> {
+    let Some(config) = &args.config else {
+        return machine_in(&args.recording, args.bus.as_deref());
+    };
+    let machines = load_buses(config)?;
+    let bus = args
+        .bus
+        .as_deref()
+        .or_else(|| bus_of(&args.recording, &machines));
+    let bus = bus.map(str::to_owned);
+    only(choose(machines, bus.as_deref())?)
+}
+
+fn only(mut machines: Vec<Machine>) -> Result<Machine, HostError> {
+    machines
+        .pop()
+        .filter(|_| machines.is_empty())
+        .ok_or_else(|| {
+            HostError::usage(
+                "the machine has several buses, and a recording is of one of them",
+                "name it with --bus: a run records into FILE.NAME.csv, which says so itself",
+            )
+        })
+}
+
+/// The machine that a recording says it is of; of several buses, `bus`, or the one that it says.
+///
+/// # Errors
+/// [`HostError::Usage`] where it does not say so.
+pub fn machine_in(path: &Path, bus: Option<&str>) -> Result<Machine, HostError> {
+    if !mcap::is_mcap(path) {
+        return Err(HostError::usage(
+            format!("{} does not say which machine it is of", path.display()),
+            "name the configuration in front of it; MCAP recordings alone have it inside",
+        ));
+    }
+    let head = mcap::head(path).map_err(refused)?;
+    let name = format!("{} in {}", mcap::CONFIGURATION, path.display());
+    let machines =
+        twinstep_config::load_buses(&head.configuration, &name).map_err(HostError::from_usage)?;
+    let own = head.facts.get("bus").map(String::as_str);
+    only(choose(machines, bus.or(own))?)
+}
+
+/// Hash of the plan as a run on this bus states it.
+fn hash_of(machine: &Machine) -> String {
+    let bus = machine.place.as_ref().map_or("", |place| &place.name);
+    PlanStore::new(machine).hash_on(bus)
+}
+
+/// What the user should know of a recording before it is replayed.
+fn tell(contents: &mcap::Contents, output: &Output) {
+    if let Some(cut) = &contents.cut {
+        output.note(&format!(
+            "the recording was cut, what is whole is replayed ({cut})"
+        ));
+    }
+    let missing = contents
+        .end
+        .as_ref()
+        .and_then(|end| end.get("cycles_missing"));
+    if let Some(missing) = missing.filter(|missing| *missing != "0") {
+        output.note(&format!(
+            "{missing} cycles are missing in the recording: after the first of them a replay differs from the run"
+        ));
+    }
+}
+
+/// Says whether the replay did what the run did.
+fn compare(verdict: Verdict, same_plan: bool, output: &Output) -> Result<(), HostError> {
+    match verdict.differs {
+        None if verdict.compared > 0 => output.note(&format!(
+            "as the run was: {} digests of the recording compared",
+            verdict.compared
+        )),
+        None => {}
+        Some(cycle) if same_plan => {
+            return Err(HostError::machine(
+                format!("the replay differs from the run: first seen at cycle {cycle}"),
+                "cycles may be missing in the recording; otherwise this is a fault of twinstep: please report it",
+            ));
+        }
+        Some(_) => output.note(
+            "the plan is another than that of the run: predictions and events differ, as is to be expected",
+        ),
+    }
+    Ok(())
 }
 
 /// A recording from elsewhere was made without us: say first how far the twin can be believed on it.

@@ -7,6 +7,7 @@ use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
 use crate::launch::LaunchLine;
+use crate::record::checks::BASELINE;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
 use crate::uadp::Predictions;
 use twinstep_drivers::bus::{BusCause, BusFault};
@@ -48,6 +49,7 @@ impl<B: Attached> Runner<'_, B> {
 
     /// Takes one command, if there is one: it applies from the next cycle on.
     pub(super) fn obey(&mut self) {
+        self.obey_as_recorded();
         let Some(Request { id, command }) = self.outlets.commands.as_mut().and_then(|c| c.take())
         else {
             return;
@@ -59,22 +61,28 @@ impl<B: Attached> Runner<'_, B> {
             }
             Command::Reset => {
                 self.phases.reset();
+                self.tell(format_args!("reset"));
                 Answer::Done
             }
             Command::Arm => match &mut self.source {
                 Some(source) => {
                     source.arm();
                     self.armed = source.armed();
+                    self.tell(format_args!("arm"));
                     Answer::Done
                 }
                 None => Answer::Refused(Refusal::NoOutputs),
             },
             Command::Inject(fault) => {
                 let result = self.bus.inject(&fault);
+                if result.is_ok() {
+                    self.tell(format_args!("inject {fault}"));
+                }
                 Answer::Injected { fault, result }
             }
             Command::ClearFaults => {
                 if self.bus.clear_faults() {
+                    self.tell(format_args!("clear"));
                     Answer::Done
                 } else {
                     Answer::Refused(Refusal::NotSimulated)
@@ -82,6 +90,7 @@ impl<B: Attached> Runner<'_, B> {
             }
             Command::Baseline(n) => {
                 if self.pipeline.renew(n) {
+                    self.tell(format_args!("{BASELINE}{n}"));
                     Answer::Done
                 } else {
                     Answer::Refused(Refusal::Busy)

@@ -52,7 +52,7 @@ pub(super) struct Done {
 pub(super) fn cycle_thread<'scope, 'a: 'scope, B, F>(
     scope: &'scope Scope<'scope, '_>,
     machine: &Machine,
-    options: &Options,
+    options: &'a Options,
     pipeline: Pipeline<'a>,
     (source, moved): (ProgramSource<'a>, &'a mut Moved),
     map: ObjectMap,
@@ -145,6 +145,9 @@ where
     }
     if (machine.bus.as_ref()).is_some_and(|bus| bus.overrun == Overrun::Stop) {
         runner.stop_on_overrun();
+    }
+    if let Some(checks) = &options.checks {
+        runner.follow(checks.follow());
     }
     runner.run(options.cycles);
     // A master that started again may have been learnt since.

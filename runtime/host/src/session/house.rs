@@ -1,6 +1,7 @@
 //! What the buses of a machine have in common: the store with its scribe, the control socket, the flag that stops them.
 
 use super::Options;
+use super::record::overheard;
 use super::seat::{Prepared, Ridden, Seat};
 use crate::control::queue;
 use crate::control::status::Identity;
@@ -75,6 +76,11 @@ impl House {
             .iter()
             .map(|seat| Arc::clone(&seat.prepared.info))
             .collect();
+        let told = (seats.iter().zip(parts)).filter_map(|(seat, (_, options))| {
+            let recording = seat.record.as_ref()?;
+            recording.told(options, &seat.prepared.info)
+        });
+        let announce = overheard(announce, told.collect());
         let (events, scribe) = Scribe::start_for(store, &runs, announce)?;
         for (seat, events) in seats.iter_mut().zip(events) {
             seat.events = Some(events);

@@ -3,6 +3,8 @@
 use super::SeatSlot;
 use crate::cli::CycleArgs;
 use crate::phases::Delivery;
+use crate::record::checks::Checks;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +19,10 @@ pub struct Options {
     pub judge: bool,
     /// Record into this file.
     pub record: Option<PathBuf>,
+    /// What else a recording says of its run.
+    pub facts: BTreeMap<String, String>,
+    /// What a replay is compared with.
+    pub checks: Option<Arc<Checks>>,
     /// Folder of the event store.
     pub state: PathBuf,
     /// Drives are enabled.
@@ -51,6 +57,11 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
+            facts: BTreeMap::from([
+                ("command".to_owned(), title.to_owned()),
+                ("seed".to_owned(), args.seed.to_string()),
+            ]),
+            checks: None,
             state,
             armed,
             quiet: args.fast || args.json,

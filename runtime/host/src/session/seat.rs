@@ -1,6 +1,7 @@
 //! What one bus needs for its run beside the bus itself, made before anything moves.
 
 use super::cycle::Done;
+use super::record::{self, Recording, Unfinished};
 use super::{Options, clocks, strokes};
 use crate::attached::ProcessData;
 use crate::control::queue::CycleEnd;
@@ -12,19 +13,16 @@ use crate::overruns::sentry::{self, Sentry};
 use crate::overruns::watcher::Watcher;
 use crate::plan::{self, PlanStore};
 use crate::ptp::PtpWatch;
-use crate::recorder::{RecordSender, Recorder};
 use crate::scribe::EventSender;
 use crate::snapshot::Control;
 use crate::strokes::{StrokeBoard, StrokeSender, StrokeWriter};
 use crate::uadp::Predictions;
 use crate::{clock, thresholds};
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_drivers::link::launch::LaunchSocket;
 use twinstep_drivers::object_map::ObjectMap;
-use twinstep_drivers::recording::Writer;
 
 /// The twins of one bus, before the store is opened.
 pub(super) struct Prepared {
@@ -64,7 +62,7 @@ impl Prepared {
 pub(super) struct Seat {
     pub prepared: Prepared,
     pub strokes: (StrokeBoard, Option<(StrokeSender, StrokeWriter)>),
-    pub record: Option<(RecordSender, Recorder)>,
+    pub record: Option<Recording>,
     pub watch: Option<(Sentry, Watcher)>,
     pub uadp: Option<Predictions<LaunchSocket>>,
     pub control: Control,
@@ -84,7 +82,7 @@ impl Seat {
         let judged = !prepared.plan.plan().presses.is_empty();
         let info = &prepared.info;
         let strokes = strokes::start(machine, output, info, judged)?;
-        let record = start_recorder(machine, options.record.as_deref(), &prepared.map)?;
+        let record = record::start(machine, options, info, &prepared.map)?;
         let watch = start_watcher(machine, options, info)?;
         // A replay, and a run in virtual time, have nobody to publish to.
         let publish = machine.publish.as_ref().filter(|_| options.real_time);
@@ -113,12 +111,24 @@ impl Seat {
 pub(super) struct Ridden {
     pub done: Done,
     pub causes: Causes,
-    /// Cycles that are missing in the recording.
+    /// The recording, until the last events are stored.
+    pub recording: Option<Unfinished>,
+    /// Cycles that are missing in it; known once it is finished.
     pub unrecorded: u64,
     /// Strokes without a line.
     pub untold: u64,
     /// What says where the process data of a tapped bus stand.
     pub process_data: Option<ProcessData>,
+}
+
+impl Ridden {
+    /// Ends the recording, once every event is stored.
+    pub fn finish_recording(&mut self) -> Result<(), HostError> {
+        if let Some(recording) = self.recording.take() {
+            self.unrecorded = recording.finish(self.done.cycles, self.done.digest)?;
+        }
+        Ok(())
+    }
 }
 
 /// Where one of several buses finds its seat, and leaves what it came to.
@@ -183,15 +193,4 @@ fn start_watcher(
     let (sentry, post) = sentry::channel(machine.cycle.period_ns);
     let watcher = Watcher::start(post, &options.state, Arc::clone(info))?;
     Ok(Some((sentry, watcher)))
-}
-
-fn start_recorder(
-    machine: &Machine,
-    path: Option<&Path>,
-    map: &ObjectMap,
-) -> Result<Option<(RecordSender, Recorder)>, HostError> {
-    let Some(path) = path else { return Ok(None) };
-    let writer =
-        Writer::create(path, machine).map_err(|error| HostError::usage(error.to_string(), ""))?;
-    Recorder::start(Box::new(writer), &map.image()).map(Some)
 }

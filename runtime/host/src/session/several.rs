@@ -114,10 +114,14 @@ pub fn run_several(
         }
         all
     };
-    let ridden: Vec<_> = slots.iter().map(SeatSlot::take_ridden).collect();
+    let mut ridden: Vec<_> = slots.iter().map(SeatSlot::take_ridden).collect();
     let known: Vec<Option<&Ridden>> = ridden.iter().map(Option::as_deref).collect();
     let totals = house.close(&parts, &known)?;
-    let mut failures: Vec<HostError> = Vec::new();
+    let recorded: Vec<_> = (ridden.iter_mut().flatten())
+        .map(|ridden| ridden.finish_recording())
+        .collect();
+    let mut failures: Vec<HostError> = recorded.into_iter().filter_map(Result::err).collect();
+    let known: Vec<Option<&Ridden>> = ridden.iter().map(Option::as_deref).collect();
     for (n, ended) in ended.into_iter().enumerate() {
         let bus = parts[n].0.place.as_ref().map(|place| place.name.as_str());
         let ended = ended.and_then(|()| known[n].map_or(Ok(()), outcome));

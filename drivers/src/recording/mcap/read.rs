@@ -1,0 +1,278 @@
+//! Reads such files, cut ones too.
+
+use super::super::MAX_GAP_CYCLES;
+use super::super::error::{Problem, RecordingError};
+use super::super::store::Store;
+use super::row::Pieces;
+use super::write::problem;
+use super::{
+    COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, MAX_NOTES, MAX_RECORD_BYTES, METADATA,
+    PROCESS_DATA, STATE, schema,
+};
+use crate::bus::ProcessImage;
+use crate::object_map::Layout;
+use mcap::records::Record;
+use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
+use mcap::{MAGIC, McapError};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// What stands in front of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// What the file says of its run: `form`, `version`, `plan`, `machine`, ...
+    pub facts: BTreeMap<String, String>,
+    /// The configuration of the machine.
+    pub configuration: String,
+}
+
+/// What a file holds beside its cycles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// What stands in front.
+    pub head: Head,
+    /// What was written at the end; none where the run did not end in order, or the file was cut.
+    pub end: Option<BTreeMap<String, String>>,
+    /// Stored events, as JSON.
+    pub events: Vec<String>,
+    /// What the operator told the run, as JSON.
+    pub commands: Vec<String>,
+    /// Digests after cycles, by cycle.
+    pub digests: Vec<(u64, u64)>,
+    /// Slices of checkpoints, by cycle.
+    pub state: Vec<StateSlice>,
+    /// What ended reading before the file's end: it was cut, or is damaged there.
+    pub cut: Option<String>,
+}
+
+/// One slice of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSlice {
+    /// The cycle after which it was taken.
+    pub cycle: u64,
+    /// Its place.
+    pub slice: u32,
+    /// How many slices there are.
+    pub slices: u32,
+    /// The state.
+    pub state: Vec<u8>,
+}
+
+/// Whether a file begins as MCAP files do.
+pub fn is_mcap(path: impl AsRef<Path>) -> bool {
+    let mut start = [0; MAGIC.len()];
+    File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == *MAGIC
+}
+
+/// Reads what stands in front of a recording: from it comes the machine.
+///
+/// # Errors
+/// [`RecordingError`] when the file cannot be read or is none of ours.
+pub fn head(path: impl AsRef<Path>) -> Result<Head, RecordingError> {
+    let path = path.as_ref();
+    let mut head = Head::default();
+    let mut found = [false; 2];
+    each(path, |record| {
+        match record {
+            Record::Metadata(metadata) if metadata.name == METADATA => {
+                (head.facts, found[0]) = (metadata.metadata, true);
+            }
+            Record::Attachment { header, data, .. } if header.name == CONFIGURATION => {
+                head.configuration = String::from_utf8_lossy(&data).into_owned();
+                found[1] = true;
+            }
+            _ => {}
+        }
+        Ok(found != [true; 2])
+    })
+    .map_err(|problem| RecordingError::new(path, problem))?;
+    match head.facts.get("form") {
+        _ if found != [true; 2] => Err(RecordingError::new(path, Problem::NotOurs)),
+        Some(form) if form == FORM => Ok(head),
+        other => {
+            let actual = other.cloned().unwrap_or_default();
+            Err(RecordingError::new(path, Problem::Version { actual }))
+        }
+    }
+}
+
+/// Reads all of a recording of a machine whose process data lie as in `layout`.
+pub(in super::super) fn load(
+    path: &Path,
+    layout: &Layout,
+    image: &ProcessImage,
+) -> Result<(Store, Contents), RecordingError> {
+    let wrong = |problem| RecordingError::new(path, problem);
+    let mut contents = Contents {
+        head: head(path)?,
+        ..Contents::default()
+    };
+    let mut store = Store::new(image);
+    let mut channels: BTreeMap<u16, (String, u16)> = BTreeMap::new();
+    let mut schemas: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
+    let expected = schema::process_data(layout);
+    let mut last = None;
+    let cut = each(path, |record| {
+        match record {
+            Record::Schema { header, data } => {
+                schemas.insert(header.id, data.into_owned());
+            }
+            Record::Channel(channel) => {
+                if channel.topic == PROCESS_DATA
+                    && schemas.get(&channel.schema_id).map(Vec::as_slice)
+                        != Some(expected.as_bytes())
+                {
+                    return Err(other_machine(&expected, schemas.get(&channel.schema_id)));
+                }
+                channels.insert(channel.id, (channel.topic, channel.schema_id));
+            }
+            Record::Message { header, data } => {
+                let topic = channels
+                    .get(&header.channel_id)
+                    .map(|(topic, _)| topic.as_str());
+                message(
+                    topic.unwrap_or_default(),
+                    &data,
+                    &mut store,
+                    &mut contents,
+                    &mut last,
+                )?;
+            }
+            Record::Metadata(metadata) if metadata.name == END => {
+                contents.end = Some(metadata.metadata);
+            }
+            _ => {}
+        }
+        Ok(true)
+    })
+    .map_err(wrong)?;
+    contents.cut = cut;
+    if store.rows() == 0 {
+        return Err(wrong(Problem::NoRows));
+    }
+    Ok((store, contents))
+}
+
+/// The first field that is another.
+fn other_machine(expected: &str, actual: Option<&Vec<u8>>) -> Problem {
+    let actual = String::from_utf8_lossy(actual.map_or(&[], Vec::as_slice)).into_owned();
+    let mut lines = actual.lines();
+    for line in expected.lines() {
+        let other = lines.next().unwrap_or_default();
+        if line != other {
+            return Problem::OtherMachine {
+                expected: line.to_owned(),
+                actual: other.to_owned(),
+            };
+        }
+    }
+    Problem::OtherMachine {
+        expected: String::new(),
+        actual: lines.next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Takes one message in.
+fn message(
+    topic: &str,
+    data: &[u8],
+    store: &mut Store,
+    contents: &mut Contents,
+    last: &mut Option<(u64, u64)>,
+) -> Result<(), Problem> {
+    let text = || String::from_utf8_lossy(data).into_owned();
+    let mut pieces = Pieces(data);
+    let short = |topic: &str| Problem::Container(format!("a message of {topic} is too short"));
+    match topic {
+        PROCESS_DATA => {
+            let (Some(cycle), Some(time_ns)) = (pieces.long(), pieces.long()) else {
+                return Err(short(topic));
+            };
+            if let Some((before, before_ns)) = last.replace((cycle, time_ns)) {
+                in_order((before, before_ns), (cycle, time_ns))?;
+            }
+            store.push_row(data).map_err(|problem| match problem {
+                Problem::ImageSize => short(topic),
+                other => other,
+            })?;
+        }
+        DIGESTS if contents.digests.len() < MAX_NOTES => {
+            let digest = pieces.long().zip(pieces.long());
+            contents.digests.push(digest.ok_or_else(|| short(topic))?);
+        }
+        STATE if contents.state.len() < MAX_NOTES => {
+            let slice = || {
+                Some(StateSlice {
+                    cycle: pieces.long()?,
+                    slice: pieces.word()?,
+                    slices: pieces.word()?,
+                    state: pieces.bytes()?.to_vec(),
+                })
+            };
+            let mut slice = slice;
+            contents.state.push(slice().ok_or_else(|| short(topic))?);
+        }
+        EVENTS if contents.events.len() < MAX_NOTES => contents.events.push(text()),
+        COMMANDS if contents.commands.len() < MAX_NOTES => contents.commands.push(text()),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn in_order((before, before_ns): (u64, u64), (cycle, time_ns): (u64, u64)) -> Result<(), Problem> {
+    if cycle <= before {
+        return Err(Problem::CycleOrder {
+            previous: before,
+            actual: cycle,
+        });
+    }
+    if time_ns <= before_ns {
+        return Err(Problem::TimeOrder {
+            previous_s: before_ns as f64 / 1e9,
+            actual_s: time_ns as f64 / 1e9,
+        });
+    }
+    if cycle - before - 1 > MAX_GAP_CYCLES {
+        return Err(Problem::GapTooLong {
+            actual: cycle - before - 1,
+        });
+    }
+    Ok(())
+}
+
+/// Calls `take` with every record until it has enough. Returns what ended reading before the end of the file.
+fn each(
+    path: &Path,
+    mut take: impl FnMut(Record<'_>) -> Result<bool, Problem>,
+) -> Result<Option<String>, Problem> {
+    let mut file = File::open(path).map_err(Problem::Io)?;
+    let options = LinearReaderOptions::default()
+        .with_prevalidate_chunk_crcs(true)
+        .with_record_length_limit(MAX_RECORD_BYTES);
+    let mut reader = LinearReader::new_with_options(options);
+    let mut any = false;
+    while let Some(event) = reader.next_event() {
+        match event {
+            Ok(LinearReadEvent::ReadRequest(need)) => {
+                let read = file.read(reader.insert(need)).map_err(Problem::Io)?;
+                reader.notify_read(read);
+            }
+            Ok(LinearReadEvent::Record { opcode, data }) => {
+                let record = match mcap::parse_record(opcode, data) {
+                    Ok(record) => record,
+                    Err(error) => return Ok(Some(error.to_string())),
+                };
+                any = true;
+                if !take(record)? {
+                    return Ok(None);
+                }
+            }
+            Err(McapError::BadMagic) if !any => return Err(Problem::NotOurs),
+            Err(error @ McapError::RecordTooLarge { .. }) if !any => return Err(problem(error)),
+            Err(error) => return Ok(Some(error.to_string())),
+        }
+    }
+    Ok(None)
+}

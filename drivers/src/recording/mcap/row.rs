@@ -1,0 +1,28 @@
+//! The small messages of fixed form: packed, little-endian, as the encoding `ros1` has it.
+
+/// Takes fixed pieces off the front of a message; none where it is too short.
+pub(super) struct Pieces<'b>(pub &'b [u8]);
+
+impl<'b> Pieces<'b> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    pub fn long(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    pub fn word(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    /// A sequence of bytes, with its length in front.
+    pub fn bytes(&mut self) -> Option<&'b [u8]> {
+        let length = usize::try_from(self.word()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+}

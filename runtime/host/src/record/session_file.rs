@@ -1,0 +1,100 @@
+//! A whole run in one MCAP file.
+
+use super::notes::Note;
+use crate::clock;
+use crate::error::HostError;
+use crate::names::RunInfo;
+use crate::recorder::{Record, RecordSink};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use twinstep_drivers::recording::RecordingError;
+use twinstep_drivers::recording::mcap::McapWriter;
+
+/// What is recorded is in the system's hands after so long (ns): it outlives this process.
+const FLUSH_NS: u64 = 1_000_000_000;
+
+/// Writes a run into an MCAP file.
+pub struct SessionFile {
+    writer: McapWriter,
+    info: Arc<RunInfo>,
+    flush_ns: u64,
+    end: BTreeMap<String, String>,
+}
+
+impl SessionFile {
+    /// Around a file that was begun.
+    pub fn new(writer: McapWriter, info: Arc<RunInfo>) -> Self {
+        Self {
+            writer,
+            info,
+            flush_ns: clock::monotonic_ns() + FLUSH_NS,
+            end: BTreeMap::new(),
+        }
+    }
+}
+
+/// An error of a recording, for the user.
+pub(super) fn failed(error: RecordingError) -> HostError {
+    HostError::machine(error.to_string(), "")
+}
+
+/// Writes one cycle with what is said of it.
+pub(super) fn write_record(
+    writer: &mut McapWriter,
+    utc_ns: u64,
+    record: &Record,
+) -> Result<(), RecordingError> {
+    if !record.told.is_empty() {
+        let cycle = record.stamp.cycle;
+        let told = serde_json::json!({ "cycle": cycle, "command": record.told.as_str() });
+        writer.command(utc_ns, cycle, &told.to_string())?;
+    }
+    if let Some((cycle, digest)) = record.digest {
+        writer.digest(utc_ns, cycle, digest)?;
+    }
+    writer.write(utc_ns, &record.stamp, &record.result, &record.image)
+}
+
+impl RecordSink for SessionFile {
+    fn write(&mut self, record: &Record) -> Result<(), HostError> {
+        let utc_ns = self.info.utc_ns(record.stamp.time_ns);
+        write_record(&mut self.writer, utc_ns, record).map_err(failed)
+    }
+
+    fn note(&mut self, note: &Note) -> Result<(), HostError> {
+        match note {
+            Note::Event {
+                cycle,
+                time_ns,
+                json,
+                ..
+            } => {
+                let utc_ns = self.info.utc_ns(*time_ns);
+                self.writer.event(utc_ns, *cycle, json).map_err(failed)
+            }
+            Note::End { cycles, digest } => {
+                self.end.insert("cycles".to_owned(), cycles.to_string());
+                self.end
+                    .insert("digest".to_owned(), format!("{digest:016x}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), HostError> {
+        let now_ns = clock::monotonic_ns();
+        if now_ns < self.flush_ns {
+            return Ok(());
+        }
+        self.flush_ns = now_ns + FLUSH_NS;
+        self.writer.flush().map_err(failed)
+    }
+
+    fn finish(self: Box<Self>, dropped: u64) -> Result<(), HostError> {
+        let Self {
+            writer, mut end, ..
+        } = *self;
+        end.insert("cycles_missing".to_owned(), dropped.to_string());
+        writer.finish(&end).map_err(failed)
+    }
+}
