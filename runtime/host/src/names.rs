@@ -348,6 +348,7 @@ pub(crate) mod tests {
             simulation: None,
             recording: None,
             shared: None,
+            text: Default::default(),
             inject: Vec::new(),
         }
     }
