@@ -236,7 +236,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "FILE", required = true)]
     pub recording: PathBuf,
 
-    /// Of which of several buses it is, unless the name of the file says so: FILE.NAME.csv
+    /// Of which of several buses it is, unless the name of the file says so: FILE.NAME.csv or FILE.NAME.mcap
     #[arg(long, value_name = "NAME")]
     pub bus: Option<String>,
 

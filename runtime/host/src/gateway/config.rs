@@ -60,7 +60,7 @@ impl GatewayConfig {
             });
             HostError::usage(
                 format!("{name}, line {line}: {}", error.message()),
-                "docs/gateway.md lists every section and key",
+                "docs/gateway.md, docs/mqtt.md and docs/opcua.md list every section and key",
             )
         })?;
         config.mqtt.as_ref().map_or(Ok(()), MqttConfig::check)?;
