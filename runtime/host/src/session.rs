@@ -28,7 +28,7 @@ use crate::snapshot::{self, Control};
 use crate::strokes::StrokeWriter;
 use crate::{live, plain, service};
 use cycle::cycle_thread;
-use finish::finish;
+use finish::{finish, outcome};
 use house::House;
 use record::Unfinished;
 use rustix::thread::CapabilitySet;
@@ -72,10 +72,20 @@ where
     // Whatever the cycle came to, what it handed over is stored and written first.
     let totals = house.close(&[part], &[ridden.as_ref().ok()]);
     let mut ridden = ridden?;
-    ridden.finish_recording()?;
-    let totals = totals?.first().copied().unwrap_or_default();
+    let recorded = ridden.finish_recording();
     tell_lost(&ridden, output);
-    finish(part, output, &ridden, totals)
+    // Whether the machine stands comes before what could not be kept of the run.
+    let exit = match totals {
+        Ok(totals) => {
+            let totals = totals.first().copied().unwrap_or_default();
+            finish(part, output, &ridden, totals)?
+        }
+        Err(error) => {
+            outcome(&ridden)?;
+            return Err(error);
+        }
+    };
+    recorded.map(|()| exit)
 }
 
 /// Runs one bus: its cycle thread, and beside it who watches. `house`: it is the only one, which this thread watches and the service
@@ -208,6 +218,9 @@ where
             ))
         })
     });
+    if let (Some(checks), Ok(done)) = (&options.checks, &done) {
+        checks.end(done.digest);
+    }
     let causes = watcher.map(Watcher::stop).unwrap_or_default();
     let untold = writer.map_or(0, StrokeWriter::stop);
     let done = match (done, recording) {

@@ -44,9 +44,16 @@ pub struct StoredEvent {
 pub struct StoreReader {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
+    /// It was opened as a file that nobody writes to.
+    pub(crate) immutable: bool,
 }
 
 impl StoreReader {
+    /// Whether it was opened as a file that nobody writes to: what is written later is not seen.
+    pub const fn is_immutable(&self) -> bool {
+        self.immutable
+    }
+
     /// Opens the store in `folder` for reading.
     ///
     /// # Errors
@@ -63,6 +70,7 @@ impl StoreReader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(&failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
+        let mut immutable = false;
         let mut checked = check_version(&connection, &path);
         if checked.as_ref().is_err_and(StoreError::is_cannot_open) && !wal_path(&path).exists() {
             // A reader that may not write the folder cannot make the WAL's index. Without a WAL nobody writes now, and
@@ -73,10 +81,15 @@ impl StoreReader {
             )
             .map_err(&failed)?;
             checked = check_version(&connection, &path);
+            immutable = true;
         }
         checked?;
         drop(failed);
-        Ok(Self { connection, path })
+        Ok(Self {
+            connection,
+            path,
+            immutable,
+        })
     }
 
     /// All events with a number larger than `seq`, in order, also those that are stored while it is read.

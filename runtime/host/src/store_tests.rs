@@ -242,7 +242,11 @@ fn a_store_can_be_opened_as_a_file_that_nobody_writes() {
     assert!(!wal_path(&path).exists());
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(immutable_uri(&path), flags).unwrap();
-    let reader = StoreReader { connection, path };
+    let reader = StoreReader {
+        connection,
+        path,
+        immutable: false,
+    };
     assert_eq!(reader.since(0).count(), 2);
 }
 

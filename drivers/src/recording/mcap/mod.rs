@@ -44,6 +44,8 @@ pub const SI_MESSAGES_PER_S: u64 = 10_000;
 const CHUNK_BYTES: u64 = 1 << 20;
 /// Longest record that is read, and longest chunk (bytes): a row of the largest bus fits many times.
 const MAX_RECORD_BYTES: usize = 64 << 20;
+/// Most bytes of schemas, events, commands and slices that are kept when a file is read; what is beyond is passed over.
+const MAX_NOTE_BYTES: usize = 256 << 20;
 /// Most messages besides the cycles that are kept when a file is read: a digest a second of the longest recording, and slices.
 const MAX_NOTES: usize = 1_000_000;
 

@@ -6,8 +6,8 @@ use super::super::store::Store;
 use super::row::Pieces;
 use super::write::problem;
 use super::{
-    COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, MAX_NOTES, MAX_RECORD_BYTES, METADATA,
-    PROCESS_DATA, STATE, schema,
+    COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, MAX_NOTE_BYTES, MAX_NOTES,
+    MAX_RECORD_BYTES, METADATA, PROCESS_DATA, STATE, schema,
 };
 use crate::bus::ProcessImage;
 use crate::object_map::Layout;
@@ -114,9 +114,10 @@ pub(in super::super) fn load(
     let mut schemas: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
     let expected = schema::process_data(layout);
     let mut last = None;
+    let mut budget = MAX_NOTE_BYTES;
     let cut = each(path, |record| {
         match record {
-            Record::Schema { header, data } => {
+            Record::Schema { header, data } if spare(&mut budget, data.len()) => {
                 schemas.insert(header.id, data.into_owned());
             }
             Record::Channel(channel) => {
@@ -138,6 +139,7 @@ pub(in super::super) fn load(
                     &mut store,
                     &mut contents,
                     &mut last,
+                    &mut budget,
                 )?;
             }
             Record::Metadata(metadata) if metadata.name == END => {
@@ -181,6 +183,7 @@ fn message(
     store: &mut Store,
     contents: &mut Contents,
     last: &mut Option<(u64, u64)>,
+    budget: &mut usize,
 ) -> Result<(), Problem> {
     let text = || String::from_utf8_lossy(data).into_owned();
     let mut pieces = Pieces(data);
@@ -202,7 +205,7 @@ fn message(
             let digest = pieces.long().zip(pieces.long());
             contents.digests.push(digest.ok_or_else(|| short(topic))?);
         }
-        STATE if contents.state.len() < MAX_NOTES => {
+        STATE if contents.state.len() < MAX_NOTES && spare(budget, data.len()) => {
             let slice = || {
                 Some(StateSlice {
                     cycle: pieces.long()?,
@@ -214,11 +217,22 @@ fn message(
             let mut slice = slice;
             contents.state.push(slice().ok_or_else(|| short(topic))?);
         }
-        EVENTS if contents.events.len() < MAX_NOTES => contents.events.push(text()),
-        COMMANDS if contents.commands.len() < MAX_NOTES => contents.commands.push(text()),
+        EVENTS if contents.events.len() < MAX_NOTES && spare(budget, data.len()) => {
+            contents.events.push(text());
+        }
+        COMMANDS if contents.commands.len() < MAX_NOTES && spare(budget, data.len()) => {
+            contents.commands.push(text());
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// Takes so many bytes off what may be kept; false where they are more.
+fn spare(budget: &mut usize, bytes: usize) -> bool {
+    let left = budget.checked_sub(bytes);
+    *budget = left.unwrap_or(*budget);
+    left.is_some()
 }
 
 fn in_order((before, before_ns): (u64, u64), (cycle, time_ns): (u64, u64)) -> Result<(), Problem> {

@@ -1,6 +1,6 @@
 //! `twinstep token`: a new token for the gateway. It is shown once; the file keeps its hash.
 
-use crate::error::{Exit, HostError};
+use crate::error::{Exit, HostError, read_text};
 use crate::gateway::args::TokenArgs;
 use crate::gateway::web::auth::{Door, check_name, hash_of, random};
 use crate::output::Output;
@@ -17,17 +17,26 @@ pub fn run(args: &TokenArgs, output: &Output) -> Result<Exit, HostError> {
     let path = &args.file;
     check_name(&args.name)
         .map_err(|what| HostError::usage(what, "name the person or program that gets the token"))?;
-    if path.exists() {
-        Door::from_file(path)?;
-    }
+    let old = if path.exists() {
+        read_text(path, "file of tokens")?
+    } else {
+        String::new()
+    };
     let token = random()?;
     // A name without control characters is written as JSON does, which is TOML too.
+    let end = if old.is_empty() || old.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     let entry = format!(
-        "[[token]]\nname = {}\nrole = \"{}\"\nsha256 = \"{}\"\n",
+        "{end}[[token]]\nname = {}\nrole = \"{}\"\nsha256 = \"{}\"\n",
         json!(args.name),
         args.role,
         hash_of(&token)
     );
+    // A file that no gateway takes is left as it is.
+    Door::from_text(&(old + &entry), path)?;
     let written = OpenOptions::new()
         .append(true)
         .create(true)
@@ -97,6 +106,36 @@ mod tests {
             std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
             0o600
         );
+    }
+
+    #[test]
+    fn an_empty_file_and_one_without_a_last_line_end_will_do_and_a_full_one_will_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens.toml");
+        std::fs::write(&file, "").unwrap();
+        let output = Output::new(true, false, Box::new(Buffer::endless()));
+        let args = TokenArgs {
+            name: "eva".into(),
+            role: Role::Viewer,
+            file: file.clone(),
+            json: true,
+        };
+        run(&args, &output).unwrap();
+        let cut = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, cut.trim_end()).unwrap();
+        run(&args, &output).unwrap();
+        Door::from_file(&file).unwrap();
+        let full: String = (0..256)
+            .map(|n| {
+                format!(
+                    "[[token]]\nname = \"a\"\nrole = \"viewer\"\nsha256 = \"{}\"\n",
+                    hash_of(&n.to_string())
+                )
+            })
+            .collect();
+        std::fs::write(&file, &full).unwrap();
+        assert!(run(&args, &output).is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), full);
     }
 
     #[test]

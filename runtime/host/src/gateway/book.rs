@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS audit(
     target TEXT NOT NULL, detail TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS acknowledgements(
-    seq INTEGER PRIMARY KEY, who TEXT NOT NULL, time_utc_ns INTEGER NOT NULL, comment TEXT NOT NULL
+    seq INTEGER NOT NULL, raised_utc_ns INTEGER NOT NULL, who TEXT NOT NULL, time_utc_ns INTEGER NOT NULL, comment TEXT NOT NULL,
+    PRIMARY KEY (seq, raised_utc_ns)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS shelves(
     source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL, comment TEXT NOT NULL,
@@ -218,21 +219,27 @@ impl Book {
         })
     }
 
-    /// Notes that the alarm that began with event `seq` was acknowledged, and by whom, in the audit trail too.
+    /// Notes that the alarm that began with event `seq` at `raised_utc_ns` (ns since 1970, UTC) was acknowledged, and by whom, in the audit trail too.
     ///
     /// # Errors
     /// [`HostError::Machine`] when it cannot be written; neither is then.
     pub fn acknowledge(
         &self,
-        seq: u64,
+        (seq, raised_utc_ns): (u64, u64),
         target: &str,
         by: &Acknowledgement,
     ) -> Result<(), HostError> {
         self.with(|book| {
             let transaction = book.transaction()?;
             transaction.execute(
-                "INSERT OR REPLACE INTO acknowledgements VALUES (?1, ?2, ?3, ?4)",
-                params![integer(seq), by.who, integer(by.time_utc_ns), by.comment],
+                "INSERT OR REPLACE INTO acknowledgements VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    integer(seq),
+                    integer(raised_utc_ns),
+                    by.who,
+                    integer(by.time_utc_ns),
+                    by.comment
+                ],
             )?;
             let detail = format!("#{seq} {}", by.comment);
             insert_audit(
@@ -247,15 +254,19 @@ impl Book {
         })
     }
 
-    /// Who acknowledged the alarm that began with event `seq`.
+    /// Who acknowledged the alarm that began with event `seq` at `raised_utc_ns`. The time tells it from one of another store.
     ///
     /// # Errors
     /// [`HostError::Machine`] when it cannot be read.
-    pub fn acknowledgement(&self, seq: u64) -> Result<Option<Acknowledgement>, HostError> {
+    pub fn acknowledgement(
+        &self,
+        seq: u64,
+        raised_utc_ns: u64,
+    ) -> Result<Option<Acknowledgement>, HostError> {
         self.with(|book| {
             book.query_row(
-                "SELECT who, time_utc_ns, comment FROM acknowledgements WHERE seq = ?1",
-                [integer(seq)],
+                "SELECT who, time_utc_ns, comment FROM acknowledgements WHERE seq = ?1 AND raised_utc_ns = ?2",
+                [integer(seq), integer(raised_utc_ns)],
                 |row| {
                     Ok(Acknowledgement {
                         who: row.get(0)?,
@@ -402,13 +413,15 @@ mod tests {
             assert_eq!(book.cursor("mqtt").unwrap(), 0);
             book.set_cursor("mqtt", 5).unwrap();
             book.set_cursor("mqtt", 7).unwrap();
-            book.acknowledge(3, "lift ripple", &by("eva", 1)).unwrap();
+            book.acknowledge((3, 30), "lift ripple", &by("eva", 1))
+                .unwrap();
             book.shelve(&shelf, 2_000_000_000).unwrap();
         }
         let book = Book::open(folder.path()).unwrap();
         assert_eq!(book.cursor("mqtt").unwrap(), 7);
-        assert_eq!(book.acknowledgement(3).unwrap(), Some(by("eva", 1)));
-        assert_eq!(book.acknowledgement(4).unwrap(), None);
+        assert_eq!(book.acknowledgement(3, 30).unwrap(), Some(by("eva", 1)));
+        assert_eq!(book.acknowledgement(4, 30).unwrap(), None);
+        assert_eq!(book.acknowledgement(3, 31).unwrap(), None);
         assert_eq!(book.shelves(8_999_999_999).unwrap(), [shelf]);
         assert_eq!(book.shelves(9_000_000_000).unwrap(), []);
         assert!(book.unshelve("lift", "ripple", "max", 3).unwrap());

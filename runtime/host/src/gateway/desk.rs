@@ -19,6 +19,8 @@ use tokio::sync::watch;
 pub const MAX_ALARMS: usize = 4096;
 /// Events that are read again at the start to know what stands.
 const PAST: u64 = 100_000;
+/// Numbers that an alarm keeps of its events.
+const MAX_EVENTS: usize = 32;
 /// Shortest and longest time on the shelf (s).
 pub const SHELF_S: std::ops::RangeInclusive<u64> = 1..=30 * 86_400;
 
@@ -29,6 +31,12 @@ pub struct Alarm {
     pub raised_seq: u64,
     /// Number of its last event.
     pub last_seq: u64,
+    /// Numbers of its events, the newest last; of many, the last ones.
+    #[serde(skip)]
+    pub events: Vec<u64>,
+    /// When it was raised (ns since 1970, UTC): tells it from one with the same number in another store.
+    #[serde(skip)]
+    pub raised_utc_ns: u64,
     /// It stands.
     pub active: bool,
     /// Who has seen it.
@@ -40,6 +48,13 @@ pub struct Alarm {
 }
 
 type Key = (String, String);
+
+impl Alarm {
+    /// Whether the event with this number is one of its own. Numbers are those of the store, so that ranges of alarms overlap.
+    fn has(&self, seq: u64) -> bool {
+        self.raised_seq == seq || self.events.contains(&seq)
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -59,6 +74,10 @@ impl State {
         match self.alarms.get_mut(&key) {
             Some(alarm) if !raised => {
                 alarm.last_seq = record.seq;
+                if alarm.events.len() >= MAX_EVENTS {
+                    alarm.events.remove(0);
+                }
+                alarm.events.push(record.seq);
                 alarm.active = record.state != "cleared";
                 alarm.event = record;
                 if !alarm.active && alarm.acknowledged.is_some() {
@@ -74,6 +93,8 @@ impl State {
                 let alarm = Alarm {
                     raised_seq: record.seq,
                     last_seq: record.seq,
+                    events: vec![record.seq],
+                    raised_utc_ns: record.time_utc_ns,
                     active: true,
                     acknowledged,
                     shelved_until_utc_ns: None,
@@ -185,11 +206,10 @@ impl Desk {
         check_words(who, comment)?;
         let found = self.with(|state| {
             let mut alarms = state.alarms.iter();
-            let found =
-                alarms.find(|(_, alarm)| (alarm.raised_seq..=alarm.last_seq).contains(&seq));
-            found.map(|(key, alarm)| (key.clone(), alarm.raised_seq))
+            let found = alarms.find(|(_, alarm)| alarm.has(seq));
+            found.map(|(key, alarm)| (key.clone(), alarm.raised_seq, alarm.raised_utc_ns))
         });
-        let Some((key, raised_seq)) = found else {
+        let Some((key, raised_seq, raised_utc_ns)) = found else {
             return Err(HostError::usage(
                 format!("no alarm on the list has the event number {seq}"),
                 "it may have been cleared and acknowledged already; look at the list again",
@@ -200,8 +220,11 @@ impl Desk {
             time_utc_ns: utc_ns(),
             comment: comment.to_owned(),
         };
-        self.book
-            .acknowledge(raised_seq, &format!("{} {}", key.0, key.1), &by)?;
+        self.book.acknowledge(
+            (raised_seq, raised_utc_ns),
+            &format!("{} {}", key.0, key.1),
+            &by,
+        )?;
         self.with(|state| {
             // It may have been raised anew in between: that one is not acknowledged.
             let same = state
@@ -300,6 +323,7 @@ impl Desk {
             if matches!(news.await, Ok(Err(_))) {
                 return;
             }
+            self.end_shelves();
             // A store that was replaced by a new one counts from 1 again.
             let newest = *last.borrow_and_update();
             self.with(|state| {
@@ -311,6 +335,19 @@ impl Desk {
         }
     }
 
+    /// Takes what its time has run out for off the shelf: it is shown as before.
+    fn end_shelves(&self) {
+        let now = utc_ns();
+        let ended = self.with(|state| {
+            let before = state.shelves.len();
+            state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
+            state.shelves.len() < before
+        });
+        if ended {
+            self.changed();
+        }
+    }
+
     /// Takes one page in; whether there may be more.
     async fn take_page(&self, journal: &Journal) -> Result<bool, StoreError> {
         let page = journal.page(self.seen(), MAX_PAGE).await?;
@@ -318,7 +355,10 @@ impl Desk {
             // What a later version wrote may not be readable; it is passed over, and its number counts.
             match serde_json::from_str::<EventRecord>(&event.json) {
                 Ok(record) => {
-                    let by = self.book.acknowledgement(record.seq).unwrap_or_default();
+                    let by = self
+                        .book
+                        .acknowledgement(record.seq, record.time_utc_ns)
+                        .unwrap_or_default();
                     self.with(|state| state.take(record, by));
                 }
                 Err(_) => self.with(|state| state.seen = event.seq),
@@ -395,6 +435,66 @@ mod tests {
         desk.acknowledge(4, "eva", "").unwrap();
         assert!(desk.alarms().is_empty());
         assert!(desk.acknowledge(4, "eva", "").is_err());
+    }
+
+    #[tokio::test]
+    async fn the_alarm_of_the_event_is_acknowledged_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        let desk = desk(folder.path());
+        let of = |source: &str, state| EventRecord {
+            source: source.into(),
+            ..record(state)
+        };
+        // The numbers of `a` enclose those of `b`.
+        store
+            .append(&mut [
+                of("a", "raised"),
+                of("b", "raised"),
+                of("b", "updated"),
+                of("a", "updated"),
+            ])
+            .unwrap();
+        read(&desk, folder.path()).await;
+        desk.acknowledge(3, "eva", "").unwrap();
+        let seen: Vec<_> = (desk.alarms().iter())
+            .map(|alarm| (alarm.event.source.clone(), alarm.acknowledged.is_some()))
+            .collect();
+        assert_eq!(seen, [("b".to_owned(), true), ("a".to_owned(), false)]);
+        assert!(desk.acknowledge(5, "eva", "").is_err());
+    }
+
+    #[tokio::test]
+    async fn an_alarm_of_another_store_is_another_alarm() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = Book::open(folder.path()).unwrap();
+        let by = Acknowledgement {
+            who: "eva".into(),
+            time_utc_ns: 1,
+            comment: String::new(),
+        };
+        let raised = record("raised");
+        book.acknowledge((1, raised.time_utc_ns + 1), "gripper leak_rate", &by)
+            .unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        store.append(&mut [raised]).unwrap();
+        let desk = Desk::new(book).unwrap();
+        read(&desk, folder.path()).await;
+        assert_eq!(desk.alarms()[0].acknowledged, None);
+    }
+
+    #[tokio::test]
+    async fn a_shelf_that_ends_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path());
+        desk.shelve("lift", "ripple", 1, "eva", "").unwrap();
+        let changes = desk.changes();
+        let before = *changes.borrow();
+        while *changes.borrow() == before {
+            desk.end_shelves();
+            tokio::task::yield_now().await;
+        }
+        assert!(desk.shelves().is_empty());
     }
 
     #[tokio::test]

@@ -2,7 +2,9 @@
 //!
 //! A thread of its own looks at the store, because SQLite blocks. It only reads: nobody here can hold up the scribe.
 
-use crate::store::{StoreError, StoreReader, StoredEvent};
+use crate::store::{FILE, StoreError, StoreReader, StoredEvent};
+use crate::store_reader::wal_path;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +27,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
-    reader: Mutex<Option<StoreReader>>,
+    /// The open store, and the file that it is (its inode).
+    reader: Mutex<Option<(StoreReader, u64)>>,
 }
 
 impl Shared {
@@ -36,12 +39,17 @@ impl Shared {
     ) -> Result<T, StoreError> {
         // A panic while reading leaves a reader that still reads.
         let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = match slot.take() {
-            Some(reader) => reader,
+        let file = std::fs::metadata(self.folder.join(FILE)).map_or(0, |file| file.ino());
+        let kept = slot.take().filter(|(reader, open)| {
+            // One that was opened while nobody wrote sees nothing that is written since; a new store is another file.
+            *open == file && !(reader.is_immutable() && wal_path(&self.folder.join(FILE)).exists())
+        });
+        let reader = match kept {
+            Some((reader, _)) => reader,
             None => StoreReader::open(&self.folder)?,
         };
         let value = read(&reader)?;
-        *slot = Some(reader);
+        *slot = Some((reader, file));
         Ok(value)
     }
 }
@@ -98,5 +106,36 @@ impl Journal {
             // The runtime is going down, or the read panicked; there is nothing to be read any more.
             Err(_) => Ok(Vec::new()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::false_alarms::Exposure;
+    use crate::lines::EventRecord;
+    use crate::lines::tests::{leak, run_info};
+    use crate::store::StoreWriter;
+
+    fn store(folder: &Path, events: u64) -> StoreWriter {
+        let mut store = StoreWriter::open(folder).unwrap();
+        let mut records: Vec<_> = (0..events)
+            .map(|cycle| EventRecord::of(&leak(cycle), &run_info(), Exposure::default()))
+            .collect();
+        store.append(&mut records).unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_replaced_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(store(folder.path(), 3));
+        let journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.page(0, 9).await.unwrap().len(), 3);
+        for name in [FILE, "events.sqlite-wal", "events.sqlite-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(name));
+        }
+        let _store = store(folder.path(), 5);
+        assert_eq!(journal.page(0, 9).await.unwrap().len(), 5);
     }
 }

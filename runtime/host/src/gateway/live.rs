@@ -140,8 +140,14 @@ impl Worker {
                         }
                     }
                 }
-                // A cycle that did not answer in time is no broken connection.
-                Err(HostError::Usage(_)) => {}
+                // A cycle that did not answer in time is no broken connection, but nobody knows what it does.
+                Err(error @ HostError::Usage(_)) => {
+                    let trouble = error.in_a_line();
+                    self.tell.send_replace(Arc::new(Moment {
+                        trouble: Some(trouble.as_str().into()),
+                        ..Moment::default()
+                    }));
+                }
                 Err(broken) => return Ok(broken),
             }
             if self.tell.is_closed() {

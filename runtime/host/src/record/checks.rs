@@ -1,6 +1,7 @@
 //! Whether a replay does what the run did: digests as the recording has them beside those that come out. What the operator told
 //! the run and what changes its judging is told the replay before the same cycle.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use twinstep_drivers::recording::mcap::Contents;
@@ -24,6 +25,8 @@ pub struct Checks {
     digests: Vec<(u64, u64)>,
     /// First cycle that it holds for, and axis; ascending.
     baselines: Vec<(u64, usize)>,
+    /// Cycles and digest of a run that ended in order and is whole here.
+    end: Option<(u64, u64)>,
     verdict: Mutex<Verdict>,
 }
 
@@ -37,7 +40,7 @@ pub struct Follower<'c> {
 }
 
 impl Checks {
-    /// Those of a recording. Its last digest, of the whole run, holds after the last cycle.
+    /// Those of a recording.
     pub fn of(contents: &Contents) -> Self {
         let mut digests = contents.digests.clone();
         digests.sort_unstable();
@@ -48,7 +51,20 @@ impl Checks {
         Self {
             digests,
             baselines,
+            end: contents.end.as_ref().and_then(end),
             verdict: Mutex::default(),
+        }
+    }
+
+    /// Compares the digest of the whole run, once it has ended.
+    pub fn end(&self, digest: u64) {
+        let Some((cycles, recorded)) = self.end else {
+            return;
+        };
+        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        verdict.compared += 1;
+        if digest != recorded {
+            verdict.differs.get_or_insert(cycles);
         }
     }
 
@@ -66,6 +82,13 @@ impl Checks {
     pub fn verdict(&self) -> Verdict {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Cycles and digest of a run that is whole.
+fn end(end: &BTreeMap<String, String>) -> Option<(u64, u64)> {
+    let number = |key: &str| end.get(key)?.parse::<u64>().ok();
+    let digest = u64::from_str_radix(end.get("digest")?, 16).ok()?;
+    (number("cycles_missing") == Some(0)).then_some((number("cycles")?, digest))
 }
 
 /// The first cycle and the axis of a command that asks for a baseline.
@@ -129,6 +152,33 @@ mod tests {
         let mut follower = checks.follow();
         let asked: Vec<_> = (5..11).map(|cycle| follower.baseline(cycle)).collect();
         assert_eq!(asked, [None, None, Some(1), None, Some(3), None]);
+    }
+
+    #[test]
+    fn the_digest_of_the_whole_run_is_compared_where_the_recording_is_whole() {
+        let checks = |missing: &str| {
+            let end = [
+                ("cycles", "40"),
+                ("digest", "00000000000000ff"),
+                ("cycles_missing", missing),
+            ];
+            Checks::of(&Contents {
+                end: Some(
+                    end.map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .into(),
+                ),
+                ..Contents::default()
+            })
+        };
+        for (missing, digest, compared, differs) in [
+            ("0", 255, 1, None),
+            ("0", 254, 1, Some(40)),
+            ("2", 254, 0, None),
+        ] {
+            let checks = checks(missing);
+            checks.end(digest);
+            assert_eq!(checks.verdict(), Verdict { compared, differs });
+        }
     }
 
     #[test]

@@ -116,17 +116,23 @@ pub fn run_several(
     };
     let mut ridden: Vec<_> = slots.iter().map(SeatSlot::take_ridden).collect();
     let known: Vec<Option<&Ridden>> = ridden.iter().map(Option::as_deref).collect();
-    let totals = house.close(&parts, &known)?;
+    let closed = house.close(&parts, &known);
     let recorded: Vec<_> = (ridden.iter_mut().flatten())
         .map(|ridden| ridden.finish_recording())
         .collect();
-    let mut failures: Vec<HostError> = recorded.into_iter().filter_map(Result::err).collect();
     let known: Vec<Option<&Ridden>> = ridden.iter().map(Option::as_deref).collect();
+    let mut failures: Vec<HostError> = Vec::new();
     for (n, ended) in ended.into_iter().enumerate() {
         let bus = parts[n].0.place.as_ref().map(|place| place.name.as_str());
         let ended = ended.and_then(|()| known[n].map_or(Ok(()), outcome));
         failures.extend(ended.err().map(|error| error.of(bus.unwrap_or_default())));
     }
+    // Whether the machine stands comes before what could not be kept of the run.
+    let totals = closed.unwrap_or_else(|error| {
+        failures.push(error);
+        Vec::new()
+    });
+    failures.extend(recorded.into_iter().filter_map(Result::err));
     known
         .iter()
         .flatten()

@@ -121,7 +121,7 @@ fn gone(condition: &Condition, book: &Book) -> Option<Alarm> {
     alarm.active = false;
     alarm.shelved_until_utc_ns = None;
     alarm.acknowledged = book
-        .acknowledgement(alarm.raised_seq)
+        .acknowledgement(alarm.raised_seq, alarm.raised_utc_ns)
         .unwrap_or_default()
         .or(alarm.acknowledged);
     // It had to make room: nobody will hear of it again.
@@ -184,6 +184,8 @@ mod tests {
         Alarm {
             raised_seq: 1,
             last_seq: seq,
+            events: Vec::new(),
+            raised_utc_ns: 0,
             active,
             acknowledged: None,
             shelved_until_utc_ns: None,
@@ -231,7 +233,7 @@ mod tests {
             time_utc_ns: 35,
             comment: "greased".into(),
         };
-        bench.book.acknowledge(1, "axis", &by).unwrap();
+        bench.book.acknowledge((1, 0), "axis", &by).unwrap();
         let told = bench.take(&[], &[], 40);
         assert_eq!(told[0].field("AckedState/Id"), true.into());
         assert_eq!(told[0].field("ClientUserId"), "eva".into());

@@ -335,6 +335,8 @@ mod tests {
         let alarm = Alarm {
             raised_seq: 7,
             last_seq: 7,
+            events: Vec::new(),
+            raised_utc_ns: 0,
             active: true,
             acknowledged: None,
             shelved_until_utc_ns: None,

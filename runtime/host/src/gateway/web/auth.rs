@@ -134,15 +134,21 @@ impl Door {
     /// # Errors
     /// [`HostError::Usage`] naming the file and the entry.
     pub fn from_file(path: &Path) -> Result<Self, HostError> {
-        let text = read_text(path, "file of tokens")?;
+        Self::from_text(&read_text(path, "file of tokens")?, path)
+    }
+
+    /// The same for the text of a file at `path`.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    pub fn from_text(text: &str, path: &Path) -> Result<Self, HostError> {
         let wrong = |what: String| {
             HostError::usage(
                 format!("{}: {what}", path.display()),
                 "`twinstep token NAME --role viewer --file FILE` adds an entry",
             )
         };
-        let file: File =
-            toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let file: File = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
         if file.token.is_empty() || file.token.len() > MAX_TOKENS {
             return Err(wrong(format!(
                 "{} tokens; from 1 to {MAX_TOKENS} are taken",

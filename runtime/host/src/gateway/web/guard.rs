@@ -1,5 +1,6 @@
 //! What every request passes before a handler sees it: whose host it names, where it comes from, who asks.
 
+use super::act::Told;
 use super::auth::{Door, Refused, Role, SESSION_NS, Who};
 use crate::clock::monotonic_ns;
 use crate::error::HostError;
@@ -182,7 +183,7 @@ pub struct Login {
 }
 
 /// `POST /login`: a token for a cookie.
-pub async fn log_in(State(guard): State<Guard>, Json(login): Json<Login>) -> Response {
+pub async fn log_in(State(guard): State<Guard>, Told(login): Told<Login>) -> Response {
     let now_ns = monotonic_ns();
     let who = match guard.door.who(Some(&login.token), None, now_ns) {
         Ok(who) => who,

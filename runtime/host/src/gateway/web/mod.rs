@@ -64,6 +64,13 @@ impl Default for WebConfig {
     }
 }
 
+impl WebConfig {
+    /// Whether another port will do where the address is taken: nobody has asked for it.
+    fn may_move(&self) -> bool {
+        !self.strict && self.listen == Self::default().listen
+    }
+}
+
 /// Serves until the gateway is to end.
 ///
 /// # Errors

@@ -49,6 +49,7 @@ impl Post {
         let tls = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => {
                 let read = RustlsConfig::from_pem_file(certificate, key).await;
+                let read = read.inspect(only_http1);
                 Some(read.map_err(|error| {
                     HostError::usage(
                         format!(
@@ -75,7 +76,7 @@ impl Post {
             ));
         }
         let bound = match TcpListener::bind(asked) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !config.strict => {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && config.may_move() => {
                 TcpListener::bind((asked.ip(), 0))
             }
             bound => bound,
@@ -132,6 +133,7 @@ impl Post {
                 let mut server = server
                     .acceptor(door)
                     .handle(handle)
+                    .http1_only()
                     .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
                 server.serve(service).await
@@ -142,6 +144,7 @@ impl Post {
                 let mut server = server
                     .map(|tls| tls.handshake_timeout(HEAD_PATIENCE).acceptor(door))
                     .handle(handle)
+                    .http1_only()
                     .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
                 server.serve(service).await
@@ -154,6 +157,13 @@ impl Post {
             )
         })
     }
+}
+
+/// Offers HTTP/1.1 alone: the bounds on heads, bodies and what stays unread are those of its connections.
+fn only_http1(tls: &RustlsConfig) {
+    let mut config = (*tls.get_inner()).clone();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.reload_from_config(std::sync::Arc::new(config));
 }
 
 fn patience<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {
