@@ -1,0 +1,169 @@
+use super::*;
+use crate::false_alarms::Exposure;
+use crate::lines::tests::{leak, run_info};
+use crate::store::StoreWriter;
+
+fn record(state: &'static str) -> EventRecord {
+    let mut record = EventRecord::of(&leak(1), &run_info(), Exposure::default());
+    record.state = state.into();
+    record
+}
+
+fn desk(folder: &std::path::Path) -> Desk {
+    Desk::new(Book::open(folder).unwrap()).unwrap()
+}
+
+async fn read(desk: &Desk, folder: &std::path::Path) {
+    let journal = Journal::open(folder).unwrap();
+    while desk.take_page(&journal).await.unwrap() {}
+}
+
+#[tokio::test]
+async fn an_alarm_goes_when_it_is_cleared_and_acknowledged_in_either_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let desk = desk(folder.path());
+    store
+        .append(&mut [record("raised"), record("updated")])
+        .unwrap();
+    read(&desk, folder.path()).await;
+    let alarm = desk.alarms().remove(0);
+    assert_eq!(
+        (alarm.raised_seq, alarm.last_seq, alarm.active),
+        (1, 2, true)
+    );
+    desk.acknowledge(2, "eva", "seen").unwrap();
+    assert_eq!(desk.alarms()[0].acknowledged.as_ref().unwrap().who, "eva");
+    store.append(&mut [record("cleared")]).unwrap();
+    read(&desk, folder.path()).await;
+    assert!(desk.alarms().is_empty());
+    // Raised anew it is nobody's again; cleared first, it waits for somebody.
+    store
+        .append(&mut [record("raised"), record("cleared")])
+        .unwrap();
+    read(&desk, folder.path()).await;
+    let alarm = desk.alarms().remove(0);
+    assert_eq!(
+        (alarm.raised_seq, alarm.active, alarm.acknowledged),
+        (4, false, None)
+    );
+    desk.acknowledge(4, "eva", "").unwrap();
+    assert!(desk.alarms().is_empty());
+    assert!(desk.acknowledge(4, "eva", "").is_err());
+}
+
+#[tokio::test]
+async fn the_alarm_of_the_event_is_acknowledged_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let desk = desk(folder.path());
+    let of = |source: &str, state| EventRecord {
+        source: source.into(),
+        ..record(state)
+    };
+    // The numbers of `a` enclose those of `b`.
+    store
+        .append(&mut [
+            of("a", "raised"),
+            of("b", "raised"),
+            of("b", "updated"),
+            of("a", "updated"),
+        ])
+        .unwrap();
+    read(&desk, folder.path()).await;
+    desk.acknowledge(3, "eva", "").unwrap();
+    let seen: Vec<_> = (desk.alarms().iter())
+        .map(|alarm| (alarm.event.source.clone(), alarm.acknowledged.is_some()))
+        .collect();
+    assert_eq!(seen, [("b".to_owned(), true), ("a".to_owned(), false)]);
+    assert!(desk.acknowledge(5, "eva", "").is_err());
+}
+
+#[tokio::test]
+async fn an_alarm_of_another_store_is_another_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = Book::open(folder.path()).unwrap();
+    let by = Acknowledgement {
+        who: "eva".into(),
+        time_utc_ns: 1,
+        comment: String::new(),
+    };
+    let raised = record("raised");
+    book.acknowledge((1, raised.time_utc_ns + 1), "gripper leak_rate", &by)
+        .unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.append(&mut [raised]).unwrap();
+    let desk = Desk::new(book).unwrap();
+    read(&desk, folder.path()).await;
+    assert_eq!(desk.alarms()[0].acknowledged, None);
+}
+
+#[tokio::test]
+async fn a_shelf_that_ends_is_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = desk(folder.path());
+    desk.shelve("lift", "ripple", 1, "eva", "").unwrap();
+    let changes = desk.changes();
+    let before = *changes.borrow();
+    while *changes.borrow() == before {
+        desk.end_shelves();
+        tokio::task::yield_now().await;
+    }
+    assert!(desk.shelves().is_empty());
+}
+
+#[tokio::test]
+async fn what_people_did_is_kept_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let (source, channel) = (record("raised").source, record("raised").channel);
+    store.append(&mut [record("raised")]).unwrap();
+    {
+        let desk = desk(folder.path());
+        read(&desk, folder.path()).await;
+        desk.acknowledge(1, "eva", "greased").unwrap();
+        desk.shelve(&source, &channel, 3600, "eva", "until Monday")
+            .unwrap();
+    }
+    let desk = desk(folder.path());
+    read(&desk, folder.path()).await;
+    let alarm = desk.alarms().remove(0);
+    assert_eq!(alarm.acknowledged.unwrap().comment, "greased");
+    assert!(alarm.shelved_until_utc_ns.is_some());
+    assert!(desk.unshelve(&source, &channel, "eva").unwrap());
+    assert_eq!(desk.alarms()[0].shelved_until_utc_ns, None);
+    for seconds in [0, SHELF_S.end() + 1, u64::MAX] {
+        assert!(desk.shelve(&source, &channel, seconds, "eva", "").is_err());
+    }
+    assert!(desk.shelve(&source, &channel, 9, "", "").is_err());
+    assert!(desk.shelve("", &channel, 9, "eva", "").is_err());
+    assert!(
+        desk.acknowledge(1, "eva", &"x".repeat(MAX_TEXT + 1))
+            .is_err()
+    );
+}
+
+#[test]
+fn the_list_is_bounded_and_what_stands_goes_last() {
+    let mut state = State::default();
+    for seq in 1..=MAX_ALARMS as u64 + 1 {
+        let mut record = record(if seq == 2 { "cleared" } else { "raised" });
+        record.seq = seq;
+        record.source = if seq == 2 {
+            "axis 1".into()
+        } else {
+            format!("axis {seq}")
+        };
+        state.take(record, None);
+    }
+    assert_eq!(state.alarms.len(), MAX_ALARMS);
+    let mut record = record("raised");
+    record.seq = 9999;
+    record.source = "one more".into();
+    state.take(record, None);
+    assert_eq!((state.alarms.len(), state.dropped), (MAX_ALARMS, 1));
+    assert!(
+        !state.alarms.keys().any(|key| key.0 == "axis 1"),
+        "it was cleared"
+    );
+}
