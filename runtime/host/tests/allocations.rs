@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use iceoryx2::node::NodeBuilder;
 use iceoryx2::service::ipc;
@@ -242,11 +242,14 @@ fn heap_calls(
     // What the heap of a worker has seen when it begins a section, and how many it has begun.
     let (heap, begun) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (seen, sections) = (Arc::clone(&heap), Arc::clone(&begun));
+    let start = OnceLock::new();
     let hiring = Hiring {
         cores: (0..load.workers).collect(),
         real: None,
         hook: Some(Arc::new(move |_| {
-            seen.store(count(), Ordering::Relaxed);
+            // What its thread took to start is not counted, even where the first section comes late.
+            let first = *start.get_or_init(count);
+            seen.store(count() - first, Ordering::Relaxed);
             sections.fetch_add(1, Ordering::Relaxed);
         })),
     };
