@@ -22,8 +22,6 @@ with open(path, "rb") as stream:
             counts[topic] = counts.get(topic, 0) + 1
             if channel.message_encoding == "json":
                 value = json.loads(message.data)
-            elif topic == "/state":
-                continue
             elif topic in first and counts[topic] % 100 and topic != "/digests":
                 continue
             else:

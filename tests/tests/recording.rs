@@ -163,12 +163,19 @@ fn recordings_without_a_machine_are_refused_in_words() {
         "{}",
         refused.stderr
     );
+    let gone = place.twinstep("replay gone.mcap");
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(
+        gone.stderr.contains("cannot read the recording gone.mcap"),
+        "{}",
+        gone.stderr
+    );
     let stranger = place.path("stranger.mcap");
     std::fs::write(&stranger, b"\x89MCAP0\r\nnothing of ours").unwrap();
     let refused = place.twinstep(&format!("replay {}", stranger.display()));
     assert_eq!(refused.status.code(), Some(2));
     assert!(
-        refused.stderr.contains("no recording of twinstep") || refused.stderr.contains("MCAP"),
+        refused.stderr.contains("this MCAP file cannot be read"),
         "{}",
         refused.stderr
     );

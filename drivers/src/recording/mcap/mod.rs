@@ -8,7 +8,6 @@
 //! | `/axes/NAME`, `/stations/NAME` | `ros1` | the same in SI units, at most every [`SI_INTERVAL_NS`] |
 //! | `/events`, `/commands` | `json` | stored events; what the operator told the run, and from which cycle on |
 //! | `/digests` | `ros1` | the digest of all predictions and events after a cycle |
-//! | `/state` | `ros1` | checkpoints of the pipeline's state, in slices |
 //!
 //! The metadata record [`METADATA`] stands in front: form, version, plan and seeds; the attachment [`CONFIGURATION`] is the
 //! machine. A second metadata record, [`END`], is written when the run has ended in order.
@@ -24,7 +23,7 @@ mod tests;
 mod write;
 
 pub(super) use read::load;
-pub use read::{Contents, Head, StateSlice, head, is_mcap};
+pub use read::{Contents, Head, head, is_mcap};
 pub use write::{Description, McapWriter};
 
 /// Name of the metadata record in front.
@@ -44,13 +43,12 @@ pub const SI_MESSAGES_PER_S: u64 = 10_000;
 const CHUNK_BYTES: u64 = 1 << 20;
 /// Longest record that is read, and longest chunk (bytes): a row of the largest bus fits many times.
 const MAX_RECORD_BYTES: usize = 64 << 20;
-/// Most bytes of schemas, events, commands and slices that are kept when a file is read; what is beyond is passed over.
+/// Most bytes of schemas, events and commands that are kept when a file is read; what is beyond is passed over.
 const MAX_NOTE_BYTES: usize = 256 << 20;
-/// Most messages besides the cycles that are kept when a file is read: a digest a second of the longest recording, and slices.
+/// Most messages besides the cycles that are kept when a file is read: a digest a second of the longest recording.
 const MAX_NOTES: usize = 1_000_000;
 
 const PROCESS_DATA: &str = "/process_data";
 const EVENTS: &str = "/events";
 const COMMANDS: &str = "/commands";
 const DIGESTS: &str = "/digests";
-const STATE: &str = "/state";

@@ -7,7 +7,7 @@ use super::row::Pieces;
 use super::write::problem;
 use super::{
     COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, MAX_NOTE_BYTES, MAX_NOTES,
-    MAX_RECORD_BYTES, METADATA, PROCESS_DATA, STATE, schema,
+    MAX_RECORD_BYTES, METADATA, PROCESS_DATA, schema,
 };
 use crate::bus::ProcessImage;
 use crate::object_map::Layout;
@@ -41,23 +41,8 @@ pub struct Contents {
     pub commands: Vec<String>,
     /// Digests after cycles, by cycle.
     pub digests: Vec<(u64, u64)>,
-    /// Slices of checkpoints, by cycle.
-    pub state: Vec<StateSlice>,
     /// What ended reading before the file's end: it was cut, or is damaged there.
     pub cut: Option<String>,
-}
-
-/// One slice of a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateSlice {
-    /// The cycle after which it was taken.
-    pub cycle: u64,
-    /// Its place.
-    pub slice: u32,
-    /// How many slices there are.
-    pub slices: u32,
-    /// The state.
-    pub state: Vec<u8>,
 }
 
 /// Whether a file begins as MCAP files do.
@@ -204,18 +189,6 @@ fn message(
         DIGESTS if contents.digests.len() < MAX_NOTES => {
             let digest = pieces.long().zip(pieces.long());
             contents.digests.push(digest.ok_or_else(|| short(topic))?);
-        }
-        STATE if contents.state.len() < MAX_NOTES && spare(budget, data.len()) => {
-            let slice = || {
-                Some(StateSlice {
-                    cycle: pieces.long()?,
-                    slice: pieces.word()?,
-                    slices: pieces.word()?,
-                    state: pieces.bytes()?.to_vec(),
-                })
-            };
-            let mut slice = slice;
-            contents.state.push(slice().ok_or_else(|| short(topic))?);
         }
         EVENTS if contents.events.len() < MAX_NOTES && spare(budget, data.len()) => {
             contents.events.push(text());

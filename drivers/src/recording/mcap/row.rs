@@ -13,16 +13,4 @@ impl<'b> Pieces<'b> {
     pub fn long(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
     }
-
-    pub fn word(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    /// A sequence of bytes, with its length in front.
-    pub fn bytes(&mut self) -> Option<&'b [u8]> {
-        let length = usize::try_from(self.word()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(bytes)
-    }
 }

@@ -47,15 +47,6 @@ uint64 cycle
 uint64 digest
 ";
 
-/// One slice of a checkpoint.
-pub(super) const STATE: &str = "\
-# A slice of the state of the models after this cycle; read by twinstep alone. Slice 0 begins a checkpoint
-uint64 cycle
-uint32 slice
-uint32 slices
-uint8[] state
-";
-
 /// An event.
 pub(super) const EVENT: &str = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"twinstep event","type":"object","properties":{"type":{"const":"event"},"seq":{"type":"integer"},"cycle":{"type":"integer"},"time_ns":{"type":"integer"},"time_utc_ns":{"type":"integer"},"plan":{"type":"string"},"source":{"type":"string"},"channel":{"type":"string"},"state":{"enum":["raised","updated","cleared"]},"detector":{"type":"string"},"severity":{"type":"string"},"measured":{"type":["number","null"]},"predicted":{"type":["number","null"]},"residual":{"type":["number","null"]},"unit":{"type":"string"},"regime":{"type":"string"},"cause":{"type":"string"},"action":{"type":"string"},"asset_id":{"type":"string"}},"required":["type","seq","cycle","source","channel","state"]}"#;
 

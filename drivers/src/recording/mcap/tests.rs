@@ -52,7 +52,6 @@ fn write(path: &Path) -> Vec<u64> {
         if cycle % 50 == 49 {
             writer.event(cycle, cycle, "{\"type\":\"event\"}").unwrap();
             writer.digest(cycle, cycle, cycle * 3).unwrap();
-            writer.state(cycle, cycle, (0, 2), &[1, 2, 3]).unwrap();
             writer.flush().unwrap();
             flushed.push(writer.bytes());
         }
@@ -76,8 +75,6 @@ fn what_was_written_is_read() {
     let contents = bus.contents().unwrap();
     assert_eq!((contents.events.len(), contents.commands.len()), (6, 1));
     assert_eq!(contents.digests[1], (99, 297));
-    assert_eq!(contents.state[0].state, [1, 2, 3]);
-    assert_eq!((contents.state[0].slice, contents.state[0].slices), (0, 2));
     assert_eq!(
         (contents.cut.as_deref(), contents.end.is_some()),
         (None, true)

@@ -4,7 +4,7 @@ use super::super::error::{Problem, RecordingError};
 use super::super::store::{Head, encode};
 use super::{
     CHUNK_BYTES, COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, METADATA, PROCESS_DATA,
-    SI_INTERVAL_NS, SI_MESSAGES_PER_S, STATE, schema,
+    SI_INTERVAL_NS, SI_MESSAGES_PER_S, schema,
 };
 use crate::bus::{BusCause, BusFault, ProcessImage};
 use crate::object_map::{ObjectMap, outcome};
@@ -63,7 +63,6 @@ pub struct McapWriter {
     events: u16,
     commands: u16,
     digests: u16,
-    state: u16,
     axes: Vec<u16>,
     stations: Vec<u16>,
     readings: Vec<Result<StationReading, Missing>>,
@@ -151,7 +150,6 @@ impl McapWriter {
         let events = channel(EVENTS, "Event", schema::EVENT, true)?;
         let commands = channel(COMMANDS, "Command", schema::COMMAND, true)?;
         let digests = channel(DIGESTS, "Digest", schema::DIGEST, false)?;
-        let state = channel(STATE, "State", schema::STATE, false)?;
         let axes = (map.axis_names().iter())
             .map(|name| channel(&format!("/axes/{name}"), "Axis", schema::AXIS, false))
             .collect::<Result<Vec<_>, _>>()?;
@@ -176,7 +174,6 @@ impl McapWriter {
             events,
             commands,
             digests,
-            state,
             readings: vec![Err(Missing::NoFrame); stations.len()],
             axes,
             stations,
@@ -303,30 +300,6 @@ impl McapWriter {
         message[..8].copy_from_slice(&cycle.to_le_bytes());
         message[8..].copy_from_slice(&digest.to_le_bytes());
         self.put(self.digests, cycle, utc_ns, &message)
-    }
-
-    /// Writes slice `slice` of `slices` of a checkpoint, taken after `cycle`.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    pub fn state(
-        &mut self,
-        utc_ns: u64,
-        cycle: u64,
-        (slice, slices): (u32, u32),
-        state: &[u8],
-    ) -> Result<(), RecordingError> {
-        let mut message = core::mem::take(&mut self.message);
-        message.clear();
-        message.extend(cycle.to_le_bytes());
-        message.extend(slice.to_le_bytes());
-        message.extend(slices.to_le_bytes());
-        // A slice is a few ten kilobytes.
-        message.extend((state.len() as u32).to_le_bytes());
-        message.extend_from_slice(state);
-        let written = self.put(self.state, cycle, utc_ns, &message);
-        self.message = message;
-        written
     }
 
     fn put(

@@ -109,6 +109,12 @@ fn only(mut machines: Vec<Machine>) -> Result<Machine, HostError> {
 /// # Errors
 /// [`HostError::Usage`] where it does not say so.
 pub fn machine_in(path: &Path, bus: Option<&str>) -> Result<Machine, HostError> {
+    std::fs::File::open(path).map_err(|error| {
+        HostError::usage(
+            format!("cannot read the recording {}: {error}", path.display()),
+            "check the path; it is taken relative to the current folder",
+        )
+    })?;
     if !mcap::is_mcap(path) {
         return Err(HostError::usage(
             format!("{} does not say which machine it is of", path.display()),

@@ -72,6 +72,7 @@ mod tests {
     use super::*;
     use crate::gateway::web::auth::Role;
     use crate::output::tests::Buffer;
+    use std::path::Path;
 
     #[test]
     fn what_is_printed_opens_the_door_and_is_not_in_the_file() {
@@ -108,18 +109,22 @@ mod tests {
         );
     }
 
+    fn for_eva(file: &Path) -> TokenArgs {
+        TokenArgs {
+            name: "eva".into(),
+            role: Role::Viewer,
+            file: file.to_owned(),
+            json: true,
+        }
+    }
+
     #[test]
     fn an_empty_file_and_one_without_a_last_line_end_will_do_and_a_full_one_will_not() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tokens.toml");
         std::fs::write(&file, "").unwrap();
         let output = Output::new(true, false, Box::new(Buffer::endless()));
-        let args = TokenArgs {
-            name: "eva".into(),
-            role: Role::Viewer,
-            file: file.clone(),
-            json: true,
-        };
+        let args = for_eva(&file);
         run(&args, &output).unwrap();
         let cut = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, cut.trim_end()).unwrap();
@@ -144,12 +149,7 @@ mod tests {
         let file = folder.path().join("machine.toml");
         std::fs::write(&file, "[machine]\nname = \"x\"\n").unwrap();
         let output = Output::new(true, false, Box::new(Buffer::endless()));
-        let args = TokenArgs {
-            name: "eva".into(),
-            role: Role::Viewer,
-            file: file.clone(),
-            json: true,
-        };
+        let args = for_eva(&file);
         assert!(run(&args, &output).is_err());
         assert_eq!(
             std::fs::read_to_string(&file).unwrap(),

@@ -153,7 +153,11 @@ impl Worker {
             if self.tell.is_closed() {
                 return Err(Gone);
             }
-            while let Some(ask) = self.wait_until(next_ns)? {
+            // However many ask, the status is looked at again after some of them.
+            for _ in 0..ASKS {
+                let Some(ask) = self.wait_until(next_ns)? else {
+                    break;
+                };
                 let answer = client.ask(ask.request);
                 let broken = matches!(answer, Err(HostError::Machine(_)));
                 drop(ask.answer.send(answer));
