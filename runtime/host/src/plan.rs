@@ -216,6 +216,7 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
         gravity_a: twin.gravity_n / kf,
         observer: observer(axis, period_s).gains,
         current_delay_s: twin.current_delay_s,
+        load_lag_s: twin.load_lag_s,
         ..AxisParams::IDLE
     };
     if let Some(cascade) = &twin.cascade {
