@@ -4,7 +4,7 @@
 //! is judged on, with the same smoothing: the strongest it can be, and unfair to the twin, which was fitted elsewhere.
 //!
 //! Friction is not the same on every day. What the twin is worth once that is known stands beside: its prediction plus the mean
-//! of what it has lacked so far, of the last [`FOLLOWED_S`] mostly. Nothing of what is predicted is in that mean.
+//! of what it has lacked so far, of the last 4 s mostly. Nothing of what is predicted is in that mean.
 
 use crate::lines::ExplainedLine;
 use twinstep_models::identify::LeastSquares;
