@@ -184,6 +184,3 @@ impl Flags for OtherProcess {
         self.outlet.dropped() == 0
     }
 }
-
-/// Pause of the cycle thread before a disturbed cycle, as between two cycles of 1 ms.
-pub const ASLEEP: Duration = Duration::from_millis(1);
