@@ -191,7 +191,7 @@ mod tests {
         let mut told = Vec::new();
         for errand in orders {
             let text = format!("{:?}", errand.order);
-            let result = if text.contains("cable") {
+            let result = if text.contains("Cable") {
                 Err("no such cable".to_owned())
             } else {
                 Ok(())
