@@ -107,14 +107,18 @@ impl Pipeline<'_> {
                     put(axes, judges);
                 })
             }
-            Piece::Health(all) => number.checked_sub(lanes).map(|n| {
-                for (k, from) in all.iter().enumerate() {
-                    let to = self.sections.health_mut(n * HEALTH + k);
-                    if let (Some(to), Some(from)) = (to, from) {
-                        to.put_back(from);
+            Piece::Health(all) => {
+                let first = number.checked_sub(lanes).map(|n| n * HEALTH);
+                let first = first.filter(|_| number < health);
+                first.map(|first| {
+                    for (k, from) in all.iter().enumerate() {
+                        let to = self.sections.health_mut(first + k);
+                        if let (Some(to), Some(from)) = (to, from) {
+                            to.put_back(from);
+                        }
                     }
-                }
-            }),
+                })
+            }
             Piece::Signature(judge) => {
                 let place = number.checked_sub(health);
                 let place = place.and_then(|n| self.signatures.1.get_mut(n));
