@@ -3,6 +3,7 @@
 usage: read.py FILE.mcap [cut]"""
 
 import json
+import struct
 import sys
 
 from mcap.exceptions import McapError
@@ -35,7 +36,8 @@ with open(path, "rb") as stream:
                     value = {n: list(v) if isinstance(v, bytes) else v for n, v in value.items()}
             first.setdefault(topic, value)
             last[topic] = value
-    except McapError as error:
+    except (McapError, struct.error) as error:
+        # Where a record is cut in the middle of a number the reader says it as struct does.
         trouble = f"{type(error).__name__}: {error}"
     metadata, attachments = {}, []
     if not cut:
