@@ -102,7 +102,7 @@ fn a_run_that_is_told_to_keep_nothing_keeps_nothing() {
     let state = place.path("state");
     let run = place
         .twinstep(&format!(
-            "demo --fast --json --cycles 1500 --no-ring --inject frame_loss:bus:count=3@1s --state {}",
+            "demo --fast --json --cycles 1500 --no-event-recordings --inject frame_loss:bus:count=3@1s --state {}",
             state.display()
         ))
         .fine();

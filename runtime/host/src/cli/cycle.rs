@@ -32,7 +32,7 @@ pub struct CycleArgs {
 
     /// Keep no recordings around events; they stand in the folder `events` of the event store
     #[arg(long)]
-    pub no_ring: bool,
+    pub no_event_recordings: bool,
 
     /// Capture every frame into a pcap file
     #[arg(long, value_name = "FILE")]

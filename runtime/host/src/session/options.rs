@@ -20,7 +20,7 @@ pub struct Options {
     /// Record into this file.
     pub record: Option<PathBuf>,
     /// Keep the last seconds, and write a file of them around each event.
-    pub ring: bool,
+    pub event_recordings: bool,
     /// Number of the first event in an empty store; 1 unless given.
     pub first_seq: Option<u64>,
     /// What else a recording says of its run.
@@ -61,7 +61,7 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
-            ring: !args.no_ring,
+            event_recordings: !args.no_event_recordings,
             first_seq: None,
             facts: BTreeMap::from([
                 ("command".to_owned(), title.to_owned()),

@@ -42,7 +42,7 @@ pub(super) fn start(
     map: &ObjectMap,
 ) -> Result<Option<Recording>, HostError> {
     let file = file(machine, options, info)?;
-    let ring = (options.ring && machine.bus.is_some()).then(|| {
+    let ring = (options.event_recordings && machine.bus.is_some()).then(|| {
         Ring::new(
             machine,
             description(machine, options, info),
