@@ -77,7 +77,7 @@ impl Feature {
 }
 
 /// Sums over one half of a feature, in the direction in which it is judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Sum {
     n: f64,
     residual: f64,
@@ -105,7 +105,7 @@ impl Sum {
 }
 
 /// The figure of one feature over one movement.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Block {
     /// Mean residual in the direction of the feature (A).
     pub residual_a: f64,
@@ -124,7 +124,7 @@ pub struct Block {
 }
 
 /// The features of the movement in progress, of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Blocks {
     /// The second half is used by acceleration only: slowing down.
     sums: [[Sum; 2]; FEATURES],

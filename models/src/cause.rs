@@ -1,7 +1,7 @@
 //! Likely causes of a deviation, each with what to do about it.
 
 /// The likeliest cause of a deviation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Cause {
     /// Friction of guide, screw or bearing is higher than calibrated.

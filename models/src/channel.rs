@@ -1,7 +1,7 @@
 //! What is predicted, in which circumstances, and in which unit.
 
 /// One predicted or supervised quantity of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Channel {
     /// Position, one cycle ahead through the drive cascade.
@@ -105,7 +105,9 @@ impl Channel {
 }
 
 /// What an axis is doing: residuals are judged within one regime only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Regime {
     /// At rest: static friction hides the load, current is not judged.

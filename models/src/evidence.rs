@@ -55,7 +55,7 @@ pub fn own_ripple(ripple_a: f64, healthy_a: f64, shift_a: f64) -> f64 {
 }
 
 /// Evidence of an axis, each with its standard deviation; none where it was not measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Evidence {
     /// Natural logarithm of the ripple of current at constant speed over the healthy one, 0 or more.
     pub ripple: Option<(f64, f64)>,
@@ -68,7 +68,7 @@ pub struct Evidence {
 }
 
 /// The current that holds an axis at rest against its weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Hold {
     /// Shift against the healthy one (A).
     pub shift_a: f64,
@@ -79,7 +79,7 @@ pub struct Hold {
 }
 
 /// A healthy value with its variance, learnt from the first figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Learnt {
     n: u32,
     mean: f64,
@@ -107,7 +107,7 @@ impl Learnt {
 }
 
 /// Sums of one regime and direction, in the direction of the motion.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Sum {
     n: f64,
     residual: f64,
@@ -141,7 +141,7 @@ pub struct Calibrated {
 }
 
 /// Gathers the evidence of one axis over its segments and movements.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Gather {
     /// At constant speed, backwards and forwards.
     constant: [Sum; 2],

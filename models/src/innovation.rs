@@ -87,7 +87,7 @@ impl WatchParams {
 }
 
 /// State of the detectors of eight axes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct Watch {
     before: [Lane; WHITENED],

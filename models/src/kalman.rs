@@ -117,7 +117,7 @@ impl core::fmt::Display for KalmanError {
 }
 
 /// What an observer takes of an innovation of position.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Gains {
     /// On position (1, 0 to 1).
     pub position: f64,
@@ -137,7 +137,7 @@ impl Gains {
 }
 
 /// How sure an observer is before the next sample: upper half of its covariance, in the units of the derivation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Covariance {
     xx: f64,
     xv: f64,

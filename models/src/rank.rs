@@ -66,7 +66,7 @@ pub struct Facts {
 }
 
 /// What is known of one feature.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Shift {
     /// Shift of the residual against its healthy mean (A), 0 where not seen.
     pub shift_a: f64,
@@ -83,7 +83,7 @@ pub struct Shift {
 }
 
 /// The likeliest causes, best first, with their share of the posterior (0 to 1). Places without a cause hold a weight of 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Ranking(pub [(Cause, f64); RANKED]);
 
 impl Ranking {

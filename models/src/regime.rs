@@ -118,7 +118,7 @@ fn beyond<V: Vector>(x: V, bound: &Narrow, part: usize) -> (u8, u8) {
 }
 
 /// What eight axes do: a bit for each axis. One that does none of this moves at constant speed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Doing {
     settling: u8,
     standstill: u8,
@@ -205,7 +205,7 @@ pub struct Segment {
 }
 
 /// What eight axes are doing. It is small: a lane has it beside other small things, in one line of the cache.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Course {
     /// Cycles classified so far.
     cycle: u64,
@@ -225,7 +225,7 @@ pub struct Course {
 }
 
 /// The segments in progress of eight axes: see [`Course`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct Segments {
     measured_a: Lane,
@@ -239,7 +239,7 @@ pub struct Segments {
 }
 
 /// What of [`Segments`] is touched when something begins or ends; the contact currents in every cycle of presses.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 struct Rare {
     /// First cycle of the segment.

@@ -3,7 +3,7 @@
 //! A value that could not be measured is a [`Missing`] reason, never NaN and never 0.
 
 /// When a sample was taken: a count and two clocks, all given from outside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CycleStamp {
     /// Cycles since the first one in OP (0 is the first).
     pub cycle: u64,
@@ -14,7 +14,7 @@ pub struct CycleStamp {
 }
 
 /// Why a cycle has no usable measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Missing {
     /// No frame came back before the deadline.
@@ -60,7 +60,9 @@ impl Missing {
 }
 
 /// State of a drive, decoded from the statusword 0x6041 (CiA 402, table "state coding").
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum DriveState {
     /// Not ready to switch on.
@@ -129,7 +131,7 @@ pub struct StationReading {
 }
 
 /// The circumstances of the cycle that the models may depend on. Indexes into the configuration's lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Context {
     /// Recipe in force.
     pub recipe: u8,

@@ -3,6 +3,7 @@
 usage: read.py FILE.mcap [cut]"""
 
 import json
+import struct
 import sys
 
 from mcap.exceptions import McapError
@@ -20,6 +21,9 @@ with open(path, "rb") as stream:
         for schema, channel, message in reader.iter_messages(log_time_order=not cut):
             topic = channel.topic
             counts[topic] = counts.get(topic, 0) + 1
+            if channel.message_encoding.startswith("x-"):
+                # Nobody else reads the twins' state.
+                continue
             if channel.message_encoding == "json":
                 value = json.loads(message.data)
             elif topic in first and counts[topic] % 100 and topic != "/digests":
@@ -32,7 +36,8 @@ with open(path, "rb") as stream:
                     value = {n: list(v) if isinstance(v, bytes) else v for n, v in value.items()}
             first.setdefault(topic, value)
             last[topic] = value
-    except McapError as error:
+    except (McapError, struct.error) as error:
+        # Where a record is cut in the middle of a number the reader says it as struct does.
         trouble = f"{type(error).__name__}: {error}"
     metadata, attachments = {}, []
     if not cut:

@@ -24,6 +24,7 @@ mod own;
 mod recorder;
 mod replay;
 mod resample;
+mod rows;
 mod store;
 mod table;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use columns::{AxisRecord, Recording, StationRecord, columns};
 pub use error::{Problem, RecordingError};
 pub use recorder::Recorder;
 pub use replay::RecordingBus;
+pub use rows::Rows;
 pub use writer::Writer;
 
 /// Most rows of a recording: five and a half hours at 1 ms.

@@ -39,6 +39,19 @@ impl RecordingBus {
     /// # Errors
     /// [`RecordingError`] with file, line, column, what is wrong and what to do.
     pub fn open(path: impl AsRef<Path>, machine: &Machine) -> Result<Self, RecordingError> {
+        Self::open_for(path, machine, 0)
+    }
+
+    /// The same for a replay that is to begin by cycle `by`: of the checkpoints of an MCAP file the last whole round by then is
+    /// kept, else the first.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for(
+        path: impl AsRef<Path>,
+        machine: &Machine,
+        by: u64,
+    ) -> Result<Self, RecordingError> {
         let path = path.as_ref();
         let wrong = |problem| RecordingError::new(path, problem);
         let map = ObjectMap::new(machine).map_err(|error| wrong(Problem::Map(error)))?;
@@ -63,7 +76,7 @@ impl RecordingBus {
             if machine.bus.is_none() {
                 return Err(wrong(Problem::NoBus));
             }
-            let (store, contents) = mcap::load(path, bus.map.layout(), &image)?;
+            let (store, contents) = mcap::load(path, bus.map.layout(), &image, by)?;
             (bus.store, bus.contents) = (store, Some(contents));
             bus.begin();
             return Ok(bus);
@@ -103,6 +116,13 @@ impl RecordingBus {
     /// What an MCAP file holds beside the cycles; none for other recordings.
     pub fn contents(&self) -> Option<&mcap::Contents> {
         self.contents.as_ref()
+    }
+
+    /// Passes over all rows before `cycle`.
+    pub fn skip_to(&mut self, cycle: u64) {
+        while (self.store.head(self.next_row)).is_some_and(|head| head.stamp.cycle < cycle) {
+            self.next_row += 1;
+        }
     }
 
     /// The first cycle.

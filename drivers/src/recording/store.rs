@@ -46,6 +46,11 @@ impl Store {
         self.rows
     }
 
+    /// Memory of the rows (bytes).
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn stride(&self) -> usize {
         HEAD + self.subdevices + self.outputs + self.inputs
     }

@@ -13,7 +13,7 @@ use crate::simd::{Portable, Vector};
 pub const TARGETS: usize = 5;
 
 /// The targets that a drive has been sent: `history[0]` is the newest.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Reference {
     /// Targets (m), newest first.
     pub history_m: [Lane; TARGETS],
@@ -101,7 +101,7 @@ struct Paths<V> {
 }
 
 /// State of eight axes as the twin estimates it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct AxisState {
     /// Position (m).

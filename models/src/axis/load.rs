@@ -92,7 +92,7 @@ pub struct Balance<V> {
 }
 
 /// Which of the samples of a [`LoadFilter`] is the newest: they are written in turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Newest(u8);
 
 impl Newest {
@@ -113,7 +113,7 @@ impl Newest {
 }
 
 /// The last samples of eight axes, and two stages each of what is filtered.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct LoadFilter {
     /// Way per cycle (m).
@@ -299,7 +299,7 @@ impl LoadFilter {
 }
 
 /// What presses have beside [`LoadFilter`]: the current of the part.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct ContactFilter {
     /// Contact currents 1 and 2 cycles ago (A).

@@ -11,7 +11,7 @@
 //! Here z is a block feature: one figure per move and regime, so that the strong autocorrelation inside a move is gone.
 
 /// A two-sided CUSUM over standardised features.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cusum {
     /// Upward sum (1).
     pub up: f64,

@@ -21,7 +21,7 @@ const LEAST_DIFFERENCE: f64 = 0.08;
 const LEAST_SHARE: f64 = 0.1;
 
 /// The latest strokes of a part.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Strokes {
     part: u8,
     stiffness: f64,
@@ -29,7 +29,7 @@ struct Strokes {
 }
 
 /// The latest strokes of two parts, the newest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Parts([Option<Strokes>; 2]);
 
 impl Parts {

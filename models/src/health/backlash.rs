@@ -20,7 +20,7 @@ const LONGEST: u32 = 60;
 const REST: u32 = 10;
 
 /// What the meter needs to know of an axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct MeterParams {
     /// Calibrated inertia (A s2/m).
     pub inertia: f64,
@@ -44,7 +44,7 @@ impl MeterParams {
 }
 
 /// Where the meter stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Stage {
     /// Moving, or nothing known.
     #[default]
@@ -56,7 +56,7 @@ enum Stage {
 }
 
 /// Watches the starts of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ReversalMeter {
     past_m: [f64; REMEMBERED],
     known: u32,

@@ -27,7 +27,7 @@ const LEAST: f64 = 10.0;
 const WIDE: f64 = 10.0;
 
 /// Scales that make the unknowns relative, all in effort ratios.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scales {
     /// Inertia (A s2/m, > 0).
     pub inertia: f64,
@@ -40,7 +40,7 @@ pub struct Scales {
 }
 
 /// Sums over the movement in progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Movement {
     n: f64,
     a: f64,
@@ -57,7 +57,7 @@ pub struct Movement {
 }
 
 /// What a movement came to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct MovementFit {
     /// Deviations of inertia, level and viscous friction from the calibrated ones, in scales.
     pub deviation: [f64; UNKNOWNS],

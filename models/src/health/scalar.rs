@@ -15,7 +15,7 @@ const LEARN: f64 = 0.05;
 const LEARN_AFTER: u32 = 4;
 
 /// One tracked figure.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ScalarTracker {
     /// Value, in the unit of what was pushed.
     pub x: f64,

@@ -14,7 +14,7 @@ const LEAST: f64 = 8.0;
 const PART: f64 = 0.01;
 
 /// Sums over the stroke in progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ContactSums {
     n: f64,
     c: f64,

@@ -54,7 +54,7 @@ const LEARN_AFTER: u32 = 6;
 const LEARN: f64 = 0.05;
 
 /// The tracked deviations.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Tracker {
     /// Deviations from the calibrated values, in scales.
     pub x: [f64; PARAMETERS],

@@ -26,7 +26,7 @@ const HUBER: f64 = 4.0;
 const NORMAL_MAD: f64 = 1.4826;
 
 /// A bin: sums of its measurements.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Bin {
     w: f64,
     wu: f64,
@@ -34,13 +34,24 @@ struct Bin {
 }
 
 /// Measurements over usage.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Reservoir {
+    #[serde(with = "serde_big_array::BigArray")]
     bins: [Bin; BINS],
+    #[serde(deserialize_with = "full")]
     full: usize,
     open: Bin,
     in_open: u64,
     per: u64,
+}
+
+/// As many full bins as there are at most.
+fn full<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let full = <usize as serde::Deserialize>::deserialize(deserializer)?;
+    if full > BINS {
+        return Err(serde::de::Error::custom("more bins than a reservoir has"));
+    }
+    Ok(full)
 }
 
 impl Default for Reservoir {
@@ -149,7 +160,7 @@ pub struct Points {
 }
 
 /// A straight line, or any curve that is linear in two parameters, with its covariance.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Line {
     /// Value at `f = 0`.
     pub offset: f64,

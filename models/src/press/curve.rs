@@ -8,7 +8,7 @@
 pub const MAX_POINTS: usize = 4096;
 
 /// One point of a stroke.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Point {
     /// Travel in the direction of the way in (m).
     pub position_m: f64,
@@ -28,7 +28,9 @@ impl Point {
 }
 
 /// The half of a stroke that something is judged on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Branch {
     /// The way in, up to the deepest point.
@@ -49,7 +51,7 @@ impl Branch {
 }
 
 /// When a point is kept: as soon as one of the three has grown by its step. An infinite step never keeps one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Sampling {
     /// Step of the travel (m, > 0).
     pub step_m: f64,
@@ -89,6 +91,83 @@ pub struct Curve {
     since: f64,
 }
 
+/// What counts of a curve: its points are a list of their own length.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept<P> {
+    turn: usize,
+    thinned: u32,
+    steps: Sampling,
+    since: f64,
+    points: P,
+}
+
+impl serde::Serialize for Curve {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kept = Kept {
+            turn: self.turn,
+            thinned: self.thinned,
+            steps: self.steps,
+            since: self.since,
+            points: self.points(),
+        };
+        kept.serialize(serializer)
+    }
+}
+
+/// Points that are read back, as far as there is room.
+struct PointsBack {
+    points: [Point; MAX_POINTS],
+    count: usize,
+}
+
+impl<'de> serde::Deserialize<'de> for PointsBack {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = PointsBack;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, "at most {MAX_POINTS} points")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<PointsBack, A::Error> {
+                let mut back = PointsBack {
+                    points: [Point::default(); MAX_POINTS],
+                    count: 0,
+                };
+                while let Some(point) = seq.next_element()? {
+                    let Some(place) = back.points.get_mut(back.count) else {
+                        return Err(serde::de::Error::invalid_length(back.count + 1, &self));
+                    };
+                    *place = point;
+                    back.count += 1;
+                }
+                Ok(back)
+            }
+        }
+
+        deserializer.deserialize_seq(Visitor)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Curve {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kept = Kept::<PointsBack>::deserialize(deserializer)?;
+        Ok(Self {
+            turn: kept.turn.min(kept.points.count),
+            thinned: kept.thinned,
+            steps: kept.steps,
+            since: kept.since,
+            count: kept.points.count,
+            points: kept.points.points,
+        })
+    }
+}
+
 impl Default for Curve {
     fn default() -> Self {
         Self {
@@ -103,6 +182,21 @@ impl Default for Curve {
 }
 
 impl Curve {
+    /// Copies the points that there are, and nothing else of the buffer.
+    pub fn copy_from(&mut self, from: &Self) {
+        let Self {
+            points,
+            count,
+            turn,
+            thinned,
+            steps,
+            since,
+        } = from;
+        self.points[..*count].copy_from_slice(&points[..*count]);
+        (self.count, self.turn, self.thinned) = (*count, *turn, *thinned);
+        (self.steps, self.since) = (*steps, *since);
+    }
+
     /// Begins a stroke.
     pub fn begin(&mut self, sampling: Sampling) {
         (self.count, self.turn, self.thinned, self.since) = (0, 0, 0, 0.0);

@@ -145,7 +145,7 @@ impl Motor {
 }
 
 /// Why a current says nothing of the force on the ram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum ForceUnknown {
     /// In a dead centre no current holds any force.

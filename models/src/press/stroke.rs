@@ -32,7 +32,7 @@ pub enum Step {
 }
 
 /// What was summed up over a stroke.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Totals {
     /// Largest force (N) and where it was (m); on either branch.
     pub peak: Point,
@@ -70,7 +70,7 @@ impl Totals {
 }
 
 /// Cuts strokes out of a stream of samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Segmenter {
     previous: Option<Point>,
     in_stroke: bool,

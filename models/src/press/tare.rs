@@ -22,7 +22,7 @@ pub struct TareParams {
 }
 
 /// The zero of one stroke.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Tare {
     /// It was not asked for.
     #[default]
@@ -64,7 +64,7 @@ impl Tare {
 }
 
 /// The mean in the making.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TareSum {
     sum_n: f64,
     samples: u32,

@@ -6,7 +6,7 @@ use crate::cause::Cause;
 pub(super) const LOAD_SHARES: [f64; 3] = [0.45, 0.7, 1.0];
 
 /// What moves the features.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Shape {
     Friction,
     /// As friction, with bumps.

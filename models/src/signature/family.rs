@@ -18,7 +18,7 @@ use crate::cause::Cause;
 pub const FAMILIES: usize = 3;
 
 /// A family of faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Family {
     /// Lubrication is lacking.

@@ -79,7 +79,7 @@ impl Figure {
 const LEAST_SIZE: f64 = 1.0e-12;
 
 /// What one movement, out and back, shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Signature {
     /// Constant load (A); positive pulls towards smaller positions.
     pub load_a: f64,

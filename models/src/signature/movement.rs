@@ -40,7 +40,7 @@ impl Settings {
 }
 
 /// State of the signature of the movement in progress, of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Movement {
     /// Sums of the sample in progress: following error (m), current (A), and cycles in them.
     gathered: [f64; 2],

@@ -16,7 +16,7 @@
 pub const SMOOTHING: usize = 4;
 
 /// Sums of one stroke.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Stroke {
     /// -1, 1, or 0 while the axis is told to stand.
     pub(super) direction: i8,

@@ -45,7 +45,7 @@ const NOISE_MEMORY: f64 = 200.0;
 const NOISE_KNOWN: f64 = 50.0;
 
 /// A leak rate at the circuit's final pressure: positive towards the ambient pressure.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LeakRate {
     /// Rate (Pa/s).
     pub rate_pa_per_s: f64,
@@ -54,7 +54,9 @@ pub struct LeakRate {
 }
 
 /// What is known of a circuit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Verdict {
     /// Not enough data, or no limit to judge by.
@@ -78,7 +80,7 @@ impl Verdict {
 }
 
 /// One block as a point of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Point {
     t: f64,
     y: f64,
@@ -86,7 +88,7 @@ struct Point {
 }
 
 /// State of one hold, and the noise that was learnt over all of them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LeakMeter {
     cycles: u32,
     sum_pa: f64,

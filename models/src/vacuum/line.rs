@@ -21,7 +21,7 @@ const LEAST_BATCHES: u32 = 3;
 const RHO_MAX: f64 = 0.9;
 
 /// Sums of one line.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Line {
     n: u32,
     w: f64,

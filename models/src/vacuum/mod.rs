@@ -150,7 +150,7 @@ impl VacuumParams {
 }
 
 /// What the ejector and the valve were told to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Phase {
     /// Ejector on.
     Evacuate,
@@ -171,7 +171,7 @@ pub struct Found {
 }
 
 /// State of one circuit.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct VacuumState {
     /// Estimated pressure (Pa).
     pub pressure_pa: f64,

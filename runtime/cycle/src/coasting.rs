@@ -9,7 +9,7 @@ use twinstep_models::kalman::{Covariance, Gains, LONGEST, Steady};
 const STEADY: f64 = 1.01;
 
 /// The observer of one axis. In steady state it is not asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Coasting {
     /// Cycles without a sample, up to now.
     coasted: u32,

@@ -11,7 +11,7 @@ use twinstep_models::simd::Vector;
 const RETURNING_M_PER_S: f64 = -1.0e-4;
 
 /// What the presses of a lane have beside other axes. Where no axis is a press which knows a part nothing of it is touched.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub(crate) struct PressLane {
     /// What the part asks of the drive (A); 0 for axes that are no presses.

@@ -26,7 +26,7 @@ use twinstep_models::simd::{Kernel, Vector};
 pub const CALM_RUNS: u8 = 3;
 
 /// The free run in progress.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FreeRun {
     lane: usize,
     /// Cycles since its start.
@@ -43,7 +43,7 @@ pub struct FreeRun {
 }
 
 /// A run that has ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Drifted {
     /// Its lane.
     pub lane: usize,
@@ -181,7 +181,7 @@ impl Kernel for Step<'_> {
 }
 
 /// Judging of the drift of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DriftJudge {
     raised: bool,
     calm: u8,

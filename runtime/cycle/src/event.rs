@@ -8,7 +8,7 @@ use twinstep_models::rank::Ranking;
 use twinstep_models::sample::Context;
 
 /// What an event is about. Indexes are those of the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Source {
     /// A servo axis or press: servo axes first, then presses.
     Axis(u16),
@@ -23,7 +23,7 @@ pub enum Source {
 }
 
 /// Where an event stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum EventState {
     /// It has begun.
@@ -46,7 +46,7 @@ impl EventState {
 }
 
 /// Which detector spoke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Detector {
     /// One value beyond its limit.
@@ -75,7 +75,7 @@ impl Detector {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Severity {
     /// For the record.
@@ -98,7 +98,7 @@ impl Severity {
 }
 
 /// One event, as the cycle hands it over.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Event {
     /// Cycle in which it was found.
     pub cycle: u64,
@@ -136,7 +136,7 @@ pub struct Event {
 }
 
 /// Why a press stroke is NOK.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StrokeNok {
     /// Number of the stroke.
     pub stroke: u64,

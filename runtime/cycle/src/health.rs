@@ -24,7 +24,7 @@ const LOST_MOTION_SIGMA_M: f64 = 4.0e-6;
 const MODEL_ERROR: [f64; PARAMETERS] = [0.01, 0.03, 0.10, 0.02];
 
 /// What health needs to know of an axis. Ratios are currents; the force constant turns them into forces.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AxisHealthPlan {
     /// Scales of the movement's least squares.
     pub scales: Scales,
@@ -80,7 +80,7 @@ pub struct HealthSample {
 }
 
 /// Health of one axis or press.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct AxisHealth {
     plan: AxisHealthPlan,
     movement: Movement,
@@ -133,6 +133,13 @@ pub struct Usage {
 }
 
 impl AxisHealth {
+    /// Makes this the state of `from`; the plan stays its own.
+    pub(crate) fn put_back(&mut self, from: &Self) {
+        let plan = self.plan;
+        self.clone_from(from);
+        self.plan = plan;
+    }
+
     /// Nothing seen yet.
     pub fn new(plan: AxisHealthPlan) -> Self {
         Self {

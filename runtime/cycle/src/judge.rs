@@ -61,7 +61,7 @@ fn sure(ranking: &Ranking) -> bool {
 }
 
 /// State of the judging of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AxisJudge {
     /// The observer while it is not in steady state.
     pub coasting: Coasting,

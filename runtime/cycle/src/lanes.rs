@@ -26,7 +26,7 @@ use twinstep_models::sample::{Context, CycleStamp};
 use twinstep_models::simd::{Kernel, Vector};
 
 /// State of eight axes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct LaneState {
     /// What is predicted for the coming sample, and, after it was compared, what was: the observer takes it in when the next
@@ -61,7 +61,7 @@ pub struct LaneState {
 }
 
 /// What of a lane is touched while an axis settles.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 struct Rare {
     /// Cycles until judging begins (again).

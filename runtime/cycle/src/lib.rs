@@ -1,6 +1,7 @@
 //! What happens in one cycle of twinstep once the samples are there: pure, `no_std`, no heap, no clock.
 #![cfg_attr(not(test), no_std)]
 
+pub mod checkpoint;
 pub mod coasting;
 mod contact;
 pub mod controller;

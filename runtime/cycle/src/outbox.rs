@@ -6,7 +6,7 @@ use crate::event::Event;
 pub const MAX_PER_CYCLE: usize = 64;
 
 /// Events of the cycle in progress; what does not fit is counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Outbox {
     events: heapless::Deque<Event, MAX_PER_CYCLE>,
     dropped: u64,
@@ -31,6 +31,16 @@ impl Outbox {
             out.push(event);
         }
         out.dropped += core::mem::take(&mut self.dropped);
+    }
+
+    /// Makes this a copy of `from`, at the cost of the events that there are.
+    pub fn copy_from(&mut self, from: &Self) {
+        self.events.clear();
+        for event in &from.events {
+            // Both have the same room.
+            let _ = self.events.push_back(*event);
+        }
+        self.dropped = from.dropped;
     }
 
     /// Events that did not fit, since the start.

@@ -7,6 +7,7 @@
 //! Cut into sections, the same pipeline may be worked on by several cores: each of these has a twin `.._by` that takes a
 //! [`Crew`]. Nothing that comes out depends on who did what.
 
+mod checkpoint;
 mod renewal;
 
 use crate::digest::{finish, mix, mix_event, mix_stroke};

@@ -21,7 +21,7 @@ pub const MAX_PARTS: usize = 16;
 pub const MAX_BY_RECIPE: usize = 16;
 
 /// Healthy residual of one feature.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Baseline {
     /// Mean (A).
     pub mean_a: f64,

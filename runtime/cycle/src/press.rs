@@ -18,6 +18,8 @@
 //!
 //! A stroke is judged in portions over the cycles after it: the cost of a cycle does not grow with the stroke.
 
+mod copy;
+
 use crate::event::{Detector, Event, EventState, Severity, Source, StrokeNok};
 use crate::judge::Occasion;
 use crate::outbox::Outbox;
@@ -154,7 +156,7 @@ pub struct PressSample {
 }
 
 /// The largest residual of a stroke.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StrokeResidual {
     /// Where (m).
     pub position_m: f64,
@@ -172,7 +174,7 @@ impl StrokeResidual {
 }
 
 /// One judged stroke.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StrokeRecord {
     /// Number of the stroke since the start, from 1.
     pub stroke: u64,
@@ -197,7 +199,7 @@ pub struct StrokeRecord {
 }
 
 /// What stays of a stroke while it is judged.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Judged {
     totals: Totals,
     residual: Option<StrokeResidual>,
@@ -206,7 +208,7 @@ struct Judged {
 }
 
 /// State of one press.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct StrokeJudge {
     segmenter: Segmenter,
     curve: Curve,

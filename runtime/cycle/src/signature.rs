@@ -46,7 +46,7 @@ pub struct SignaturePlan {
 }
 
 /// State of the judging of one axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SignatureJudge {
     /// The signature that was complete in the last cycle, for calibration.
     pub ended: Option<Signature>,

@@ -19,7 +19,7 @@ const COAST_CYCLES: u32 = 20;
 const LEAK_SPREAD: f64 = 0.2;
 
 /// State of the judging of one station.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StationJudge {
     vacuum: VacuumState,
     predicted_pa: f64,

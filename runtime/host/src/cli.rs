@@ -244,6 +244,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "NAME")]
     pub bus: Option<String>,
 
+    /// Begin at the last checkpoint of an MCAP recording by this cycle, not at its first cycle
+    #[arg(long, value_name = "CYCLE")]
+    pub from: Option<u64>,
+
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

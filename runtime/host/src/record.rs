@@ -4,9 +4,12 @@
 //! MCAP, and the queue by which the scribe's events come to them.
 
 pub mod args;
+pub mod checkpoint;
 pub mod checks;
 pub mod notes;
+pub mod ring;
 pub mod session_file;
+pub mod sinks;
 
 use std::path::Path;
 

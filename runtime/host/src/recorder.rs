@@ -5,6 +5,7 @@
 //! shows a gap. In virtual time nothing is late, so the cycle may wait for a buffer and a recording is always complete.
 
 use crate::error::HostError;
+use crate::record::checkpoint::Taken;
 use crate::record::notes::Note;
 use heapless::spsc::{Consumer, Producer, Queue};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use twinstep_cycle::checkpoint::Slot;
 use twinstep_drivers::bus::{BusFault, ProcessImage};
 use twinstep_drivers::recording::Writer;
 use twinstep_models::sample::CycleStamp;
@@ -22,6 +24,10 @@ pub const RECORD_BUFFERS: usize = 1024;
 const QUEUE: usize = RECORD_BUFFERS + 1;
 /// How often the recorder looks for full buffers.
 const POLL: Duration = Duration::from_millis(2);
+/// Parts of checkpoints that may be on their way. In real time the next waits for a cycle in which there is room.
+pub const SLOTS: usize = 8;
+/// How long a note is waited for in virtual time before it is taken for lost.
+const NOTE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One cycle as the bus brought it.
 #[derive(Clone, Debug)]
@@ -36,6 +42,12 @@ pub struct Record {
     pub digest: Option<(u64, u64)>,
     /// What the operator told the run before this cycle.
     pub told: Told,
+    /// A part of the twins' state, taken after the cycle before.
+    pub part: Option<Taken>,
+    /// Events that the cycle has sent since the start, this one included.
+    pub events: u64,
+    /// Some of them, since the record before, say that a deviation was raised.
+    pub raised: bool,
 }
 
 /// What the operator told the run: short enough for a record.
@@ -66,6 +78,19 @@ pub trait RecordSink: Send {
     fn tick(&mut self) -> Result<(), HostError> {
         Ok(())
     }
+
+    /// Whether it has a place for checkpoints.
+    fn wants_checkpoints(&self) -> bool {
+        false
+    }
+
+    /// Whether it can go on only with the next note. Asked after every cycle; in real time nobody may wait.
+    fn wants_note(&self) -> bool {
+        false
+    }
+
+    /// The note that was waited for did not come.
+    fn miss_note(&mut self) {}
 
     /// Completes the file, in which `dropped` cycles are missing.
     ///
@@ -98,15 +123,62 @@ pub struct RecordSender {
     free: Consumer<'static, Box<Record>>,
     full: Producer<'static, Box<Record>>,
     shared: Arc<Shared>,
+    /// Room for parts of checkpoints; none where nobody wants any.
+    slots: Option<Consumer<'static, Box<Slot>>>,
+    spare: Option<Box<Slot>>,
     /// For the next record.
     digest: Option<(u64, u64)>,
     told: Told,
+    part: Option<Taken>,
+    events: u64,
+    raised: bool,
 }
 
 impl RecordSender {
     /// Has the next record say that `digest` holds after `cycle`.
     pub fn note_digest(&mut self, cycle: u64, digest: u64) {
         self.digest = Some((cycle, digest));
+    }
+
+    /// Counts an event that the cycle has sent; `raised`: it says that a deviation was raised.
+    pub fn note_event(&mut self, raised: bool) {
+        self.events += 1;
+        self.raised |= raised;
+    }
+
+    /// Whether parts of checkpoints are wanted.
+    pub fn takes_parts(&self) -> bool {
+        self.slots.is_some()
+    }
+
+    /// Room for a part; none where all of it is on its way. Never waits.
+    pub fn slot(&mut self) -> Option<Box<Slot>> {
+        if self.part.is_some() {
+            return None;
+        }
+        self.spare.take().or_else(|| self.slots.as_mut()?.dequeue())
+    }
+
+    /// The same, waiting for room. For virtual time only.
+    pub fn slot_waiting(&mut self) -> Option<Box<Slot>> {
+        while self.part.is_none()
+            && self.spare.is_none()
+            && self.slots.as_ref().is_some_and(|slots| !slots.ready())
+            && !self.shared.ended.load(Ordering::Acquire)
+        {
+            std::thread::yield_now();
+        }
+        self.slot()
+    }
+
+    /// Has the next record carry a part.
+    pub fn note_part(&mut self, part: Taken) {
+        self.part = Some(part);
+    }
+
+    /// Takes room back that was not filled.
+    pub fn keep_slot(&mut self, slot: Box<Slot>) {
+        self.spare = Some(slot);
     }
 
     /// What the next record says that the operator told the run.
@@ -135,6 +207,9 @@ impl RecordSender {
                 buffer.digest = self.digest.take();
                 buffer.told.clone_from(&self.told);
                 self.told.clear();
+                buffer.part = self.part.take();
+                buffer.events = self.events;
+                buffer.raised = core::mem::take(&mut self.raised);
                 // The queue holds all buffers, so this cannot fail.
                 self.full.enqueue(buffer).is_ok()
             });
@@ -231,16 +306,31 @@ impl Recorder {
                 image: template.clone(),
                 digest: None,
                 told: Told::new(),
+                part: None,
+                events: 0,
+                raised: false,
             });
             // There are as many places as buffers.
             let _ = free.enqueue(record);
         }
+        let (slots, slots_back) = if sink.wants_checkpoints() {
+            let slots: &'static mut Queue<Box<Slot>, { SLOTS + 1 }> =
+                Box::leak(Box::new(Queue::new()));
+            for _ in 0..SLOTS {
+                let _ = slots.enqueue(Box::default());
+            }
+            let (back, slots) = slots.split();
+            (Some(slots), Some(back))
+        } else {
+            (None, None)
+        };
         let (give_back, free) = free.split();
         let (full, take) = full.split();
         let shared = Arc::new(Shared::default());
         let worker = Worker {
             take,
             give_back,
+            slots_back,
             shared: Arc::clone(&shared),
             notes,
             sink,
@@ -264,8 +354,13 @@ impl Recorder {
             free,
             full,
             shared: Arc::clone(&shared),
+            slots,
+            spare: None,
             digest: None,
             told: Told::new(),
+            part: None,
+            events: 0,
+            raised: false,
         };
         Ok((sender, Self { thread, shared }))
     }
@@ -294,6 +389,7 @@ impl Recorder {
 struct Worker {
     take: Consumer<'static, Box<Record>>,
     give_back: Producer<'static, Box<Record>>,
+    slots_back: Option<Producer<'static, Box<Slot>>>,
     shared: Arc<Shared>,
     notes: Option<Receiver<Note>>,
     sink: Box<dyn RecordSink>,
@@ -307,10 +403,15 @@ impl Worker {
         loop {
             // Read before the queue is emptied: what was recorded before the flag was set is then found below.
             let stopping = self.shared.stop.load(Ordering::Acquire);
-            while let Some(record) = self.take.dequeue() {
+            while let Some(mut record) = self.take.dequeue() {
                 self.write(&record);
+                if let (Some(back), Some(part)) = (&mut self.slots_back, record.part.take()) {
+                    // As many places as slots.
+                    let _ = back.enqueue(part.slot);
+                }
                 // As many places as buffers: it always fits.
                 let _ = self.give_back.enqueue(record);
+                self.await_notes();
             }
             self.take_notes();
             if stopping {
@@ -323,6 +424,17 @@ impl Worker {
         match self.failure {
             Some(error) => Err(error),
             None => finished.map(|()| self.written),
+        }
+    }
+
+    /// Waits for notes that the sink cannot go on without.
+    fn await_notes(&mut self) {
+        while self.failure.is_none() && self.sink.wants_note() {
+            let Some(notes) = &self.notes else { return };
+            match notes.recv_timeout(NOTE_PATIENCE) {
+                Ok(note) => self.failure = self.sink.note(&note).err(),
+                Err(_) => self.sink.miss_note(),
+            }
         }
     }
 

@@ -110,6 +110,7 @@ pub struct Runner<'a, B> {
     /// Curves of strokes that were judged and not sent yet, by press.
     curves: Vec<ShortCurve>,
     next_digest_ns: u64,
+    round: film::Round,
     /// Compares this run with the one that its recording is of.
     follower: Option<Follower<'a>>,
 }
@@ -154,6 +155,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             health: None,
             curves: vec![ShortCurve::default(); pipeline.plan().presses.len()],
             next_digest_ns: 0,
+            round: film::Round::default(),
             follower: None,
             wrong_working_counter: None,
             armed: source.as_ref().is_some_and(|source| source.armed()),
@@ -199,7 +201,9 @@ impl<'a, B: Attached> Runner<'a, B> {
             recipe: self.image.recipe,
             part: self.image.part,
         };
-        self.pipeline.finish_strokes(self.last, context);
+        if !self.ends_open() {
+            self.pipeline.finish_strokes(self.last, context);
+        }
         self.copy_curves();
         self.publish(self.last);
     }
@@ -376,6 +380,10 @@ impl<'a, B: Attached> Runner<'a, B> {
     }
 
     fn publish(&mut self, stamp: CycleStamp) {
+        if self.is_put_back() {
+            self.forget();
+            return;
+        }
         let dropped = self.pipeline.outbox.dropped();
         if dropped > self.outbox_dropped {
             self.outlets.events.count_dropped(
@@ -416,6 +424,9 @@ impl<'a, B: Attached> Runner<'a, B> {
             shared.flag(&event);
         }
         self.raised += u64::from(event.state == EventState::Raised);
+        if let Some(record) = &mut self.outlets.record {
+            record.note_event(event.state == EventState::Raised);
+        }
         if let Some(uadp) = &mut self.outlets.uadp {
             uadp.note(&event);
         }

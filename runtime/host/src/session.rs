@@ -73,7 +73,7 @@ where
     let totals = house.close(&[part], &[ridden.as_ref().ok()]);
     let mut ridden = ridden?;
     let recorded = ridden.finish_recording();
-    tell_lost(&ridden, output);
+    tell_lost(part, &ridden, output);
     // Whether the machine stands comes before what could not be kept of the run.
     let exit = match totals {
         Ok(totals) => {
@@ -140,8 +140,13 @@ where
     let (strokes, writer) = strokes.unzip();
     let (record, recording) = match record {
         Some(all) => {
-            let (recorder, notes) = (all.recorder, all.notes);
-            (Some(all.sender), Some(Unfinished { recorder, notes }))
+            let (recorder, notes, ring) = (all.recorder, all.notes, all.ring);
+            let unfinished = Unfinished {
+                recorder,
+                notes,
+                ring,
+            };
+            (Some(all.sender), Some(unfinished))
         }
         None => (None, None),
     };
@@ -237,6 +242,7 @@ where
         done,
         causes,
         recording,
+        ring: None,
         unrecorded: 0,
         untold,
         process_data: info.process_data(),
@@ -244,18 +250,27 @@ where
 }
 
 /// Says what found no room beside the cycle.
-fn tell_lost(ridden: &Ridden, output: &Output) {
+fn tell_lost((_, options): house::Part<'_>, ridden: &Ridden, output: &Output) {
     if ridden.untold > 0 {
         output.note(&format!(
             "{} strokes have no line: whatever reads the output did not keep up",
             ridden.untold
         ));
     }
-    if ridden.unrecorded > 0 {
+    let kept = ridden.ring.as_ref().is_some_and(|ring| ring.has_written());
+    if ridden.unrecorded > 0 && (options.record.is_some() || kept) {
         output.note(&format!(
-            "{} cycles are missing in the recording: the disk did not keep up",
-            ridden.unrecorded
+            "{} cycles are missing in the recording{}: the disk did not keep up",
+            ridden.unrecorded,
+            if options.record.is_some() {
+                ""
+            } else {
+                "s of events"
+            }
         ));
+    }
+    if let Some(ring) = &ridden.ring {
+        record::tell_ring(ring, &options.state, output);
     }
 }
 

@@ -185,6 +185,13 @@ impl StoreWriter {
         &self.path
     }
 
+    /// Has an empty store number its events from `seq` on; one that has some goes on with its own numbers.
+    pub fn number_from(&mut self, seq: u64) {
+        if self.last_seq == 0 {
+            self.last_seq = seq.saturating_sub(1);
+        }
+    }
+
     /// Number of the last stored event; 0 for an empty store.
     pub const fn last_seq(&self) -> u64 {
         self.last_seq

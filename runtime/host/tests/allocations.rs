@@ -22,6 +22,7 @@ use twinstep_drivers::ethercat::EthercatBus;
 use twinstep_drivers::link::in_process::InProcess;
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::Writer;
+use twinstep_drivers::recording::mcap::Description;
 use twinstep_drivers::segment::Segment;
 use twinstep_host::control::health::HealthBuffer;
 use twinstep_host::control::queue::{self, Answer, Command};
@@ -32,6 +33,8 @@ use twinstep_host::overruns::sentry;
 use twinstep_host::pacer::{Pace, Pacer};
 use twinstep_host::phases::{Phase, PhaseSettings, PhaseStatistics, Row, Timing};
 use twinstep_host::plan::{self, PlanStore};
+use twinstep_host::record::ring::Ring;
+use twinstep_host::record::sinks::Sinks;
 use twinstep_host::recorder::Recorder;
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
@@ -170,7 +173,17 @@ fn heap_calls(
     )
     .unwrap();
     let writer = Writer::create(folder.path().join("run.csv"), machine).unwrap();
-    let (record, recorder) = Recorder::start(Box::new(writer), &map.image()).unwrap();
+    // The ring takes checkpoints too, and writes the events of the run into files.
+    let ring = Ring::new(
+        machine,
+        Description::default(),
+        Arc::clone(&info),
+        folder.path().join("events"),
+        &map.image(),
+        true,
+    );
+    let sinks = Sinks::new(Some(Box::new(writer)), ring);
+    let (record, recorder) = Recorder::start(Box::new(sinks), &map.image()).unwrap();
     let record = load.record.then_some(record);
     let (snapshots, mut receiver) = snapshot::channel();
     let (mut control, commands) = queue::channel();

@@ -8,6 +8,7 @@
 //! | `/axes/NAME`, `/stations/NAME` | `ros1` | the same in SI units, at most every [`SI_INTERVAL_NS`] |
 //! | `/events`, `/commands` | `json` | stored events; what the operator told the run, and from which cycle on |
 //! | `/digests` | `ros1` | the digest of all predictions and events after a cycle |
+//! | `/checkpoints` | `x-twinstep-postcard` | parts of the twins' state: [`Checkpoint`] |
 //!
 //! The metadata record [`METADATA`] stands in front: form, version, plan and seeds; the attachment [`CONFIGURATION`] is the
 //! machine. A second metadata record, [`END`], is written when the run has ended in order.
@@ -16,6 +17,7 @@
 //! `log_time` is the time of day (ns, UTC); `sequence` is the cycle's number, cut to 32 bits.
 
 mod read;
+mod rounds;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod write;
 
 pub(super) use read::load;
 pub use read::{Contents, Head, head, is_mcap};
+pub use rounds::Checkpoint;
 pub use write::{Description, McapWriter};
 
 /// Name of the metadata record in front.
@@ -52,3 +55,4 @@ const PROCESS_DATA: &str = "/process_data";
 const EVENTS: &str = "/events";
 const COMMANDS: &str = "/commands";
 const DIGESTS: &str = "/digests";
+const CHECKPOINTS: &str = "/checkpoints";

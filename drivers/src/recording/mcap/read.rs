@@ -3,10 +3,11 @@
 use super::super::MAX_GAP_CYCLES;
 use super::super::error::{Problem, RecordingError};
 use super::super::store::Store;
+use super::rounds::{Checkpoint, Rounds};
 use super::row::Pieces;
 use super::write::problem;
 use super::{
-    COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, MAX_NOTE_BYTES, MAX_NOTES,
+    CHECKPOINTS, COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, MAX_NOTE_BYTES, MAX_NOTES,
     MAX_RECORD_BYTES, METADATA, PROCESS_DATA, schema,
 };
 use crate::bus::ProcessImage;
@@ -41,6 +42,10 @@ pub struct Contents {
     pub commands: Vec<String>,
     /// Digests after cycles, by cycle.
     pub digests: Vec<(u64, u64)>,
+    /// The round of checkpoints that a replay may begin with; empty where the file has no whole one.
+    pub checkpoints: Vec<Checkpoint>,
+    /// The form of their bytes, as the file says it.
+    pub checkpoint_form: Option<String>,
     /// What ended reading before the file's end: it was cut, or is damaged there.
     pub cut: Option<String>,
 }
@@ -83,11 +88,13 @@ pub fn head(path: impl AsRef<Path>) -> Result<Head, RecordingError> {
     }
 }
 
-/// Reads all of a recording of a machine whose process data lie as in `layout`.
+/// Reads all of a recording of a machine whose process data lie as in `layout`. Of the checkpoints the last whole round by cycle
+/// `by` is kept, else the first.
 pub(in super::super) fn load(
     path: &Path,
     layout: &Layout,
     image: &ProcessImage,
+    by: u64,
 ) -> Result<(Store, Contents), RecordingError> {
     let wrong = |problem| RecordingError::new(path, problem);
     let mut contents = Contents {
@@ -99,6 +106,7 @@ pub(in super::super) fn load(
     let mut schemas: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
     let expected = schema::process_data(layout);
     let mut last = None;
+    let mut rounds = Rounds::by(by);
     let mut budget = MAX_NOTE_BYTES;
     let cut = each(path, |record| {
         match record {
@@ -112,12 +120,22 @@ pub(in super::super) fn load(
                 {
                     return Err(other_machine(&expected, schemas.get(&channel.schema_id)));
                 }
+                if channel.topic == CHECKPOINTS {
+                    let form = schemas.get(&channel.schema_id);
+                    contents.checkpoint_form =
+                        form.map(|form| String::from_utf8_lossy(form).into_owned());
+                }
                 channels.insert(channel.id, (channel.topic, channel.schema_id));
             }
             Record::Message { header, data } => {
                 let topic = channels
                     .get(&header.channel_id)
                     .map(|(topic, _)| topic.as_str());
+                if topic == Some(CHECKPOINTS) {
+                    let part = Checkpoint::decode(&data).ok_or_else(|| short(CHECKPOINTS))?;
+                    rounds.push(part);
+                    return Ok(true);
+                }
                 message(
                     topic.unwrap_or_default(),
                     &data,
@@ -136,6 +154,7 @@ pub(in super::super) fn load(
     })
     .map_err(wrong)?;
     contents.cut = cut;
+    contents.checkpoints = rounds.into_whole();
     if store.rows() == 0 {
         return Err(wrong(Problem::NoRows));
     }
@@ -161,6 +180,10 @@ fn other_machine(expected: &str, actual: Option<&Vec<u8>>) -> Problem {
     }
 }
 
+fn short(topic: &str) -> Problem {
+    Problem::Container(format!("a message of {topic} is too short"))
+}
+
 /// Takes one message in.
 fn message(
     topic: &str,
@@ -172,7 +195,6 @@ fn message(
 ) -> Result<(), Problem> {
     let text = || String::from_utf8_lossy(data).into_owned();
     let mut pieces = Pieces(data);
-    let short = |topic: &str| Problem::Container(format!("a message of {topic} is too short"));
     match topic {
         PROCESS_DATA => {
             let (Some(cycle), Some(time_ns)) = (pieces.long(), pieces.long()) else {

@@ -10,6 +10,10 @@ impl<'b> Pieces<'b> {
         Some(*head)
     }
 
+    pub fn four(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
     pub fn long(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
     }

@@ -17,12 +17,23 @@ fn stamp(cycle: u64) -> CycleStamp {
     }
 }
 
+fn checkpoint(part: u32) -> Checkpoint {
+    Checkpoint {
+        round: 1,
+        cycle: 20 + u64::from(part),
+        part,
+        parts: 2,
+        bytes: vec![3; 5],
+    }
+}
+
 /// Writes a run whose chunks end every 50 cycles, with two failed exchanges.
 fn write(path: &Path) -> Vec<u64> {
     let machine = press_cell();
     let description = Description {
         configuration: "[machine]\nname = \"cell\"\n".to_owned(),
         facts: BTreeMap::from([("plan".to_owned(), "abc".to_owned())]),
+        checkpoints: Some("form 7".to_owned()),
     };
     let mut writer = McapWriter::create(path, &machine, &description).unwrap();
     let mut image = ObjectMap::new(&machine).unwrap().image();
@@ -57,6 +68,9 @@ fn write(path: &Path) -> Vec<u64> {
         }
     }
     writer.command(9, 9, "{}").unwrap();
+    for part in 0..2 {
+        writer.checkpoint(9, &checkpoint(part)).unwrap();
+    }
     writer.finish(&BTreeMap::new()).unwrap();
     flushed
 }
@@ -75,6 +89,8 @@ fn what_was_written_is_read() {
     let contents = bus.contents().unwrap();
     assert_eq!((contents.events.len(), contents.commands.len()), (6, 1));
     assert_eq!(contents.digests[1], (99, 297));
+    assert_eq!(contents.checkpoints, [checkpoint(0), checkpoint(1)]);
+    assert_eq!(contents.checkpoint_form.as_deref(), Some("form 7"));
     assert_eq!(
         (contents.cut.as_deref(), contents.end.is_some()),
         (None, true)

@@ -3,8 +3,8 @@
 use super::super::error::{Problem, RecordingError};
 use super::super::store::{Head, encode};
 use super::{
-    CHUNK_BYTES, COMMANDS, CONFIGURATION, DIGESTS, END, EVENTS, FORM, METADATA, PROCESS_DATA,
-    SI_INTERVAL_NS, SI_MESSAGES_PER_S, schema,
+    CHECKPOINTS, CHUNK_BYTES, COMMANDS, CONFIGURATION, Checkpoint, DIGESTS, END, EVENTS, FORM,
+    METADATA, PROCESS_DATA, SI_INTERVAL_NS, SI_MESSAGES_PER_S, schema,
 };
 use crate::bus::{BusCause, BusFault, ProcessImage};
 use crate::object_map::{ObjectMap, outcome};
@@ -31,6 +31,8 @@ pub struct Description {
     pub configuration: String,
     /// More of the run: `version`, `plan`, `machine`, `seed`, ... Kept under these names.
     pub facts: BTreeMap<String, String>,
+    /// The form of the checkpoints' bytes; none where there will be no checkpoint.
+    pub checkpoints: Option<String>,
 }
 
 /// Counts what goes into the file.
@@ -63,6 +65,7 @@ pub struct McapWriter {
     events: u16,
     commands: u16,
     digests: u16,
+    checkpoints: Option<u16>,
     axes: Vec<u16>,
     stations: Vec<u16>,
     readings: Vec<Result<StationReading, Missing>>,
@@ -159,6 +162,17 @@ impl McapWriter {
                 channel(&topic, "Station", schema::STATION, false)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let checkpoints = match &description.checkpoints {
+            None => None,
+            Some(form) => {
+                let schema = writer.add_schema(
+                    "twinstep/Checkpoint",
+                    "x-twinstep-serde",
+                    form.as_bytes(),
+                )?;
+                Some(writer.add_channel(schema, CHECKPOINTS, "x-twinstep-postcard", &none)?)
+            }
+        };
         let sizes = [
             layout.subdevices.len(),
             layout.output_bytes,
@@ -174,6 +188,7 @@ impl McapWriter {
             events,
             commands,
             digests,
+            checkpoints,
             readings: vec![Err(Missing::NoFrame); stations.len()],
             axes,
             stations,
@@ -300,6 +315,22 @@ impl McapWriter {
         message[..8].copy_from_slice(&cycle.to_le_bytes());
         message[8..].copy_from_slice(&digest.to_le_bytes());
         self.put(self.digests, cycle, utc_ns, &message)
+    }
+
+    /// Writes a part of the twins' state. A file that was begun without their form takes none.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn checkpoint(&mut self, utc_ns: u64, part: &Checkpoint) -> Result<(), RecordingError> {
+        let Some(channel) = self.checkpoints else {
+            return Ok(());
+        };
+        let mut message = core::mem::take(&mut self.message);
+        message.clear();
+        part.encode(&mut message);
+        let written = self.put(channel, part.cycle, utc_ns, &message);
+        self.message = message;
+        written
     }
 
     fn put(

@@ -70,7 +70,7 @@ impl Envelope {
 }
 
 /// How the curve went so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EnvelopeState {
     /// The first point beyond the band, and at which side.
     first: Option<(Side, Point)>,

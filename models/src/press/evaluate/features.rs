@@ -83,7 +83,7 @@ pub struct Peak {
 }
 
 /// The largest force so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PeakState(Option<Point>);
 
 impl PeakState {
@@ -123,7 +123,7 @@ pub struct Loop {
 }
 
 /// The work so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LoopState {
     work_j: f64,
     seen: bool,
@@ -162,7 +162,7 @@ pub struct Gap {
 }
 
 /// Both crossings.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GapState([ThresholdState; 2]);
 
 impl GapState {
@@ -199,7 +199,7 @@ pub struct Chord {
 }
 
 /// Both crossings.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ChordState([ThresholdState; 2]);
 
 impl ChordState {
@@ -231,7 +231,7 @@ const fn crossing_of(line: Line, crossing: Crossing) -> Threshold {
 }
 
 /// How steeply the force rose: the chord from where it first had 20 % of the peak to where it first had 80 %.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Rise {
     levels_n: [f64; 2],
     crossings: [ThresholdState; 2],

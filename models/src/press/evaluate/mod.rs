@@ -28,7 +28,9 @@ use threshold::{Threshold, ThresholdState};
 pub const MAX_OBJECTS: usize = 32;
 
 /// Unit of a value and of what it misses by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Unit {
     /// Force.
@@ -55,7 +57,7 @@ impl Unit {
 }
 
 /// A side of a window, or where between its limits a value is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Side {
     /// Smaller travel.
@@ -84,7 +86,7 @@ impl Side {
 }
 
 /// What is wrong with a curve at one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Miss {
     /// It never was in the window.
@@ -122,7 +124,7 @@ impl Miss {
 }
 
 /// Why an object is NOK: what, at which side, where, and by how much.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Violation {
     /// What.
     pub miss: Miss,
@@ -137,7 +139,7 @@ pub struct Violation {
 }
 
 /// What one object says of one stroke.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// The figure that was judged, where the object has one (in `unit`).
     pub value: Option<f64>,
@@ -221,7 +223,7 @@ pub struct Object {
 }
 
 /// Progress of one object through one stroke.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum State {
     /// Of a passage.
     Passage(Passage),

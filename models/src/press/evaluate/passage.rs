@@ -83,7 +83,7 @@ impl Quad {
 }
 
 /// How a curve came through so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Passage {
     /// It has been inside.
     entered: bool,

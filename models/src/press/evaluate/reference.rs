@@ -3,7 +3,7 @@
 use crate::press::curve::Point;
 
 /// The reference of an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Reference {
     /// The axis' own position.
     #[default]

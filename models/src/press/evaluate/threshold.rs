@@ -6,7 +6,7 @@ use super::{Miss, Outcome, Side, Unit, Violation};
 use crate::press::curve::Point;
 
 /// The line.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Line {
     /// A travel (m): the force there is judged (N).
     X(f64),
@@ -15,7 +15,7 @@ pub enum Line {
 }
 
 /// In which direction the line is crossed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Crossing {
     /// Towards larger values.
     #[default]
@@ -38,7 +38,7 @@ pub struct Threshold {
 }
 
 /// The first crossing.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ThresholdState(Option<Point>);
 
 impl ThresholdState {

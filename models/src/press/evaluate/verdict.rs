@@ -10,7 +10,7 @@ use crate::press::stroke::Totals;
 use crate::sample::Context;
 
 /// What a stroke was like.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Features {
     /// What was summed up sample by sample.
     pub totals: Totals,
@@ -23,7 +23,7 @@ pub struct Features {
 }
 
 /// The verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     /// Objects that were judged.
     pub judged: u32,
@@ -41,7 +41,7 @@ impl Verdict {
 }
 
 /// The judging of one stroke in progress.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Evaluation {
     states: [State; MAX_OBJECTS],
     origins_m: [Option<f64>; MAX_OBJECTS],
@@ -94,7 +94,8 @@ impl Evaluation {
         let all = curve.points();
         let end = all.len().min(self.next.saturating_add(points));
         let turn = curve.turn();
-        let first = self.next;
+        // The first point ends no piece, whatever was put back.
+        let first = self.next.max(1);
         for (n, object) in objects.iter().take(MAX_OBJECTS).enumerate() {
             let Some(origin_m) = self.origins_m[n] else {
                 continue;

@@ -6,7 +6,7 @@ use twinstep_models::health::scalar::ScalarTracker;
 use twinstep_models::health::trend::{Reservoir, trend};
 
 /// Health of one vacuum station.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct StationHealth {
     /// Healthy leak rate and its standard deviation from hold to hold (Pa/s); none: not calibrated.
     healthy: Option<(f64, f64)>,

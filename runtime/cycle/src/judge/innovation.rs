@@ -69,7 +69,7 @@ impl Innovation {
 }
 
 /// What was told of a deviation when it was raised.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Told {
     measured: f64,
     predicted: f64,
@@ -79,7 +79,7 @@ pub(super) struct Told {
 }
 
 /// The deviation of one channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Next {
     /// It is raised.
     pub(super) raised: Option<Told>,

@@ -18,7 +18,7 @@ use twinstep_models::evidence::Gather;
 pub const MOVEMENTS: u32 = 8;
 
 /// Baselines of all figures that are judged once a movement has ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Bases {
     /// Of the features of `current_load`.
     pub load: [Option<Baseline>; FEATURES],
@@ -40,7 +40,7 @@ impl Bases {
 }
 
 /// Mean of the first figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Mean {
     n: u32,
     mean: f64,
@@ -73,7 +73,7 @@ impl Mean {
 }
 
 /// What is learnt.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Figures {
     load: [Mean; FEATURES],
     disturbance: [Mean; FEATURES],
@@ -82,7 +82,7 @@ struct Figures {
 }
 
 /// A new baseline of one axis; in most runs nobody asks for one.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Renewal {
     asked: bool,
     figures: Option<Figures>,

@@ -24,7 +24,7 @@ pub const DIRECTIONS: usize = 2;
 const ONE_MOVEMENT: f64 = 0.6;
 
 /// State of both.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Slow {
     disturbance: [Cusum; FEATURES],
     /// The latest figures: of the disturbance, and of the ripple.

@@ -130,6 +130,22 @@ impl<'a> Sections<'a> {
         section.axes.get_mut(lane * LANES + n % LANES)
     }
 
+    /// Lane `n` and the judging of its axes.
+    pub fn lane_with_axes(&self, n: usize) -> Option<(&LaneState, &[AxisJudge])> {
+        let (section, place) = self.section(n)?;
+        let axes = section.axes.get(place * LANES..)?;
+        Some((section.lanes.get(place)?, axes.get(..LANES).unwrap_or(axes)))
+    }
+
+    /// The same, to be changed.
+    pub fn lane_with_axes_mut(&mut self, n: usize) -> Option<(&mut LaneState, &mut [AxisJudge])> {
+        let (section, place) = self.section_mut(n)?;
+        let lane = section.lanes.get_mut(place)?;
+        let axes = section.axes.get_mut(place * LANES..)?;
+        let end = axes.len().min(LANES);
+        Some((lane, axes.get_mut(..end)?))
+    }
+
     /// Health of axis `n`.
     pub fn health(&self, n: usize) -> Option<&AxisHealth> {
         let (section, lane) = self.section(n / LANES)?;

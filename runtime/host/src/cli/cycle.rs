@@ -30,6 +30,10 @@ pub struct CycleArgs {
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
+    /// Keep no recordings around events; they stand in the folder `events` of the event store
+    #[arg(long)]
+    pub no_event_recordings: bool,
+
     /// Capture every frame into a pcap file
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,

@@ -36,30 +36,25 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         "events: twinstep events --state {}",
         state.display()
     ));
-    let bus = if capture {
+    let mut bus = if capture {
         None
     } else {
-        Some(RecordingBus::open(&args.recording, &machine).map_err(refused)?)
+        let by = args.from.unwrap_or(0);
+        Some(RecordingBus::open_for(&args.recording, &machine, by).map_err(refused)?)
     };
     if machine.recording.is_some() && !capture {
         show_accuracy(&machine, &args.recording, output)?;
     }
-    let checks = bus
-        .as_ref()
-        .and_then(RecordingBus::contents)
-        .map(|contents| {
-            let (checks, plan) = (
-                Arc::new(Checks::of(contents)),
-                contents.head.facts.get("plan"),
-            );
-            tell(contents, output);
-            (checks, plan == Some(&hash_of(&machine)))
-        });
+    let checks = match bus.as_mut() {
+        Some(bus) => checks(bus, args, &machine, output)?,
+        None => None,
+    };
     let options = Options {
         state,
         judge: args.judge,
         quiet: true,
-        checks: checks.as_ref().map(|(checks, _)| Arc::clone(checks)),
+        checks: checks.as_ref().map(|all| Arc::clone(&all.checks)),
+        first_seq: checks.as_ref().and_then(|all| all.first_seq),
         ..Options::default()
     };
     let pacer = Pacer::new(Pace::Virtual(None), machine.cycle.period_ns, 0);
@@ -72,10 +67,60 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
             session::run(&machine, &options, output, move || Ok((bus, pacer)))
         }
     }?;
-    if let Some((checks, same_plan)) = checks {
-        compare(checks.verdict(), same_plan, output)?;
+    if let Some(all) = checks {
+        compare(all.checks.verdict(), all.same_plan, output)?;
     }
     Ok(exit)
+}
+
+/// What a replay is compared with.
+struct Compared {
+    checks: Arc<Checks>,
+    /// The plan is that of the run.
+    same_plan: bool,
+    /// Number of the first event.
+    first_seq: Option<u64>,
+}
+
+/// What a replay of an MCAP recording is compared with, and whether its plan is that of the run. A recording that begins in the middle
+/// of its run is replayed from its checkpoints on.
+fn checks(
+    bus: &mut RecordingBus,
+    args: &ReplayArgs,
+    machine: &Machine,
+    output: &Output,
+) -> Result<Option<Compared>, HostError> {
+    let begins = bus.first_cycle().unwrap_or(0);
+    let Some(contents) = bus.contents() else {
+        return match args.from {
+            None => Ok(None),
+            Some(_) => Err(HostError::usage(
+                "this recording has no checkpoints to begin at",
+                "leave --from away; MCAP recordings have some",
+            )),
+        };
+    };
+    tell(contents, output);
+    // A cycle that the recorder lost at the start is a gap like any other.
+    let checks = if contents.head.facts.contains_key("event") && begins > 0 || args.from.is_some() {
+        Checks::from_checkpoint(contents)?
+    } else {
+        Checks::of(contents)
+    };
+    let same_plan = contents.head.facts.get("plan") == Some(&hash_of(machine));
+    let first_seq = checks.first_seq(contents);
+    if let Some(first) = checks.first_cycle() {
+        bus.skip_to(first);
+        output.note(&format!(
+            "the replay begins at the checkpoint after cycle {}",
+            first - 1
+        ));
+    }
+    Ok(Some(Compared {
+        first_seq,
+        checks: Arc::new(checks),
+        same_plan,
+    }))
 }
 
 /// The machine of the arguments, else the recording's own: its part on the bus that was recorded.
@@ -155,6 +200,12 @@ fn tell(contents: &mcap::Contents, output: &Output) {
 
 /// Says whether the replay did what the run did.
 fn compare(verdict: Verdict, same_plan: bool, output: &Output) -> Result<(), HostError> {
+    if verdict.unfit {
+        return Err(HostError::machine(
+            "the checkpoint of the recording is of another machine or other twins: nothing was judged",
+            "replay it with the configuration that stands in it: name none",
+        ));
+    }
     match verdict.differs {
         None if verdict.compared > 0 => output.note(&format!(
             "as the run was: {} digests of the recording compared",

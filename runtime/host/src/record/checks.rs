@@ -1,9 +1,12 @@
 //! Whether a replay does what the run did: digests as the recording has them beside those that come out. What the operator told
 //! the run and what changes its judging is told the replay before the same cycle.
 
+use super::checkpoint::{Given, decode, form};
+use crate::error::HostError;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::recording::mcap::Contents;
 
 /// A command that an axis learns its baseline anew, as it stands in recordings; the number of the axis follows.
@@ -16,6 +19,8 @@ pub struct Verdict {
     pub compared: u64,
     /// Cycle of the first digest that differs.
     pub differs: Option<u64>,
+    /// The checkpoints are of other twins: nothing was judged.
+    pub unfit: bool,
 }
 
 /// The digests of a recording, and what became of them.
@@ -27,6 +32,10 @@ pub struct Checks {
     baselines: Vec<(u64, usize)>,
     /// Cycles and digest of a run that ended in order and is whole here.
     end: Option<(u64, u64)>,
+    /// What the state is made of before anything is compared; empty where the replay begins as the run did.
+    parts: Vec<Given>,
+    /// The recording is cut out of a run: it ends in the middle of it.
+    cut_out: bool,
     verdict: Mutex<Verdict>,
 }
 
@@ -36,6 +45,7 @@ pub struct Follower<'c> {
     checks: &'c Checks,
     next: usize,
     next_baseline: usize,
+    next_part: usize,
     verdict: Verdict,
 }
 
@@ -52,8 +62,68 @@ impl Checks {
             digests,
             baselines,
             end: contents.end.as_ref().and_then(end),
+            parts: Vec::new(),
+            cut_out: contents.head.facts.contains_key("event"),
             verdict: Mutex::default(),
         }
+    }
+
+    /// The same for a replay that begins with the checkpoints of the recording, in the middle of its run.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] where it has none that this version reads.
+    pub fn from_checkpoint(contents: &Contents) -> Result<Self, HostError> {
+        let refused = |what: String, remedy: &str| Err(HostError::usage(what, remedy));
+        if contents.checkpoints.is_empty() {
+            return refused(
+                "the recording begins in the middle of a run, and has no whole checkpoint"
+                    .to_owned(),
+                "a piece of at least two seconds has one; `export` shows what is in it",
+            );
+        }
+        if contents.checkpoint_form.as_deref() != Some(form()) {
+            let version = contents.head.facts.get("version");
+            return refused(
+                format!(
+                    "the checkpoints of the recording are those of another version of the twins: it is of twinstep {}, this is {}, and a field differs",
+                    version.map_or("?", String::as_str),
+                    env!("CARGO_PKG_VERSION")
+                ),
+                "replay it with the program that recorded it, or a recording of the whole run from its start",
+            );
+        }
+        let parts = contents.checkpoints.iter().map(decode);
+        match parts.collect::<Result<Vec<_>, _>>() {
+            Ok(parts) => {
+                let first = parts.first().map_or(0, |part| part.cycle);
+                let mut checks = Self {
+                    parts,
+                    ..Self::of(contents)
+                };
+                // What was learnt before stands in the checkpoints.
+                checks.baselines.retain(|(from, _)| *from > first + 1);
+                Ok(checks)
+            }
+            Err(what) => refused(what, "it is damaged: record it again"),
+        }
+    }
+
+    /// Number of the first event that the replay will find, where the recording has one and is no whole run.
+    pub fn first_seq(&self, contents: &Contents) -> Option<u64> {
+        if !self.cut_out && self.parts.is_empty() {
+            return None;
+        }
+        let whole = self.parts.last().map(|part| part.cycle);
+        (contents.events.iter())
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|event| event["cycle"].as_u64() > whole)
+            .filter_map(|event| event["seq"].as_u64())
+            .min()
+    }
+
+    /// The first cycle of the replay; none: that of the recording.
+    pub fn first_cycle(&self) -> Option<u64> {
+        self.parts.first().map(|part| part.cycle.saturating_add(1))
     }
 
     /// Compares the digest of the whole run, once it has ended.
@@ -74,6 +144,7 @@ impl Checks {
             checks: self,
             next: 0,
             next_baseline: 0,
+            next_part: 0,
             verdict: Verdict::default(),
         }
     }
@@ -99,6 +170,37 @@ fn baseline(line: &str) -> Option<(u64, usize)> {
 }
 
 impl Follower<'_> {
+    /// Whether the state is that of the run.
+    pub fn is_whole(&self) -> bool {
+        self.next_part >= self.checks.parts.len() && !self.verdict.unfit
+    }
+
+    /// Whether the recording ends in the middle of the run.
+    pub fn ends_open(&self) -> bool {
+        self.checks.cut_out
+    }
+
+    /// Before the first cycle: puts back what belongs there.
+    pub fn put_back_first(&mut self, pipeline: &mut Pipeline<'_>) {
+        if let Some(first) = self.checks.first_cycle() {
+            self.put_back(first - 1, pipeline);
+        }
+    }
+
+    /// Puts back what belongs after `cycle`.
+    pub fn put_back(&mut self, cycle: u64, pipeline: &mut Pipeline<'_>) {
+        while let Some(given) = self.checks.parts.get(self.next_part) {
+            if given.cycle > cycle {
+                return;
+            }
+            self.next_part += 1;
+            let all = self.checks.parts.len() == pipeline.parts();
+            if given.cycle != cycle || !all || !pipeline.put_back(given.number, &given.part) {
+                self.verdict.unfit = true;
+            }
+        }
+    }
+
     /// The axis whose baseline is learnt anew from `cycle` on; called before it.
     pub fn baseline(&mut self, cycle: u64) -> Option<usize> {
         let baselines = &self.checks.baselines;
@@ -136,6 +238,7 @@ impl Drop for Follower<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_drivers::recording::mcap::Checkpoint;
 
     #[test]
     fn a_baseline_is_asked_for_before_the_cycle_that_it_was_asked_for_in() {
@@ -177,8 +280,37 @@ mod tests {
         ] {
             let checks = checks(missing);
             checks.end(digest);
-            assert_eq!(checks.verdict(), Verdict { compared, differs });
+            assert_eq!(
+                checks.verdict(),
+                Verdict {
+                    compared,
+                    differs,
+                    unfit: false
+                }
+            );
         }
+    }
+
+    #[test]
+    fn checkpoints_that_cannot_be_put_back_are_refused_in_words() {
+        let refused = |contents: &Contents| {
+            let error = Checks::from_checkpoint(contents).unwrap_err();
+            error.render(false)
+        };
+        let mut contents = Contents::default();
+        assert!(refused(&contents).contains("no whole checkpoint"));
+        contents.checkpoints = vec![Checkpoint {
+            cycle: 1000,
+            parts: 1,
+            bytes: vec![7; 20],
+            ..Checkpoint::default()
+        }];
+        contents.checkpoint_form = Some(form().replace("free_run", "free_runs"));
+        let said = refused(&contents);
+        assert!(said.contains("another version of the twins"), "{said}");
+        contents.checkpoint_form = Some(form().to_owned());
+        let said = refused(&contents);
+        assert!(said.contains("after cycle 1000 cannot be read"), "{said}");
     }
 
     #[test]
@@ -197,7 +329,8 @@ mod tests {
             checks.verdict(),
             Verdict {
                 compared: 2,
-                differs: Some(9)
+                differs: Some(9),
+                unfit: false
             }
         );
     }

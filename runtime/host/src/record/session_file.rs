@@ -10,6 +10,8 @@ use std::sync::Arc;
 use twinstep_drivers::recording::RecordingError;
 use twinstep_drivers::recording::mcap::McapWriter;
 
+/// Rounds of checkpoints from one that is written to the next: a replay may begin every ten seconds.
+const EVERY_ROUND: u64 = 10;
 /// What is recorded is in the system's hands after so long (ns): it outlives this process.
 const FLUSH_NS: u64 = 1_000_000_000;
 
@@ -39,7 +41,7 @@ pub(super) fn failed(error: RecordingError) -> HostError {
 }
 
 /// Writes one cycle with what is said of it.
-pub(super) fn write_record(
+fn write_record(
     writer: &mut McapWriter,
     utc_ns: u64,
     record: &Record,
@@ -52,10 +54,22 @@ pub(super) fn write_record(
     if let Some((cycle, digest)) = record.digest {
         writer.digest(utc_ns, cycle, digest)?;
     }
+    if let Some(part) = record
+        .part
+        .as_ref()
+        .filter(|part| part.round.is_multiple_of(EVERY_ROUND))
+        && let Some(part) = part.encode()
+    {
+        writer.checkpoint(utc_ns, &part)?;
+    }
     writer.write(utc_ns, &record.stamp, &record.result, &record.image)
 }
 
 impl RecordSink for SessionFile {
+    fn wants_checkpoints(&self) -> bool {
+        true
+    }
+
     fn write(&mut self, record: &Record) -> Result<(), HostError> {
         let utc_ns = self.info.utc_ns(record.stamp.time_ns);
         write_record(&mut self.writer, utc_ns, record).map_err(failed)

@@ -47,7 +47,10 @@ impl House {
             .map(|(machine, options)| Prepared::new(machine, options, output))
             .collect::<Result<_, _>>()?;
         let place = control_place(machine, options, output)?;
-        let store = StoreWriter::open(&options.state).map_err(StoreError::into_usage)?;
+        let mut store = StoreWriter::open(&options.state).map_err(StoreError::into_usage)?;
+        if let Some(seq) = options.first_seq {
+            store.number_from(seq);
+        }
         let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);
         let announce: Announce = if interactive {
             // A view that does not keep up shows fewer events; they are in the store.

@@ -19,6 +19,10 @@ pub struct Options {
     pub judge: bool,
     /// Record into this file.
     pub record: Option<PathBuf>,
+    /// Keep the last seconds, and write a file of them around each event.
+    pub event_recordings: bool,
+    /// Number of the first event in an empty store; 1 unless given.
+    pub first_seq: Option<u64>,
     /// What else a recording says of its run.
     pub facts: BTreeMap<String, String>,
     /// What a replay is compared with.
@@ -57,6 +61,8 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
+            event_recordings: !args.no_event_recordings,
+            first_seq: None,
             facts: BTreeMap::from([
                 ("command".to_owned(), title.to_owned()),
                 ("seed".to_owned(), args.seed.to_string()),

@@ -3,12 +3,18 @@
 use super::Options;
 use crate::error::HostError;
 use crate::names::RunInfo;
+use crate::output::Output;
+use crate::record::checkpoint::form;
 use crate::record::named_mcap;
 use crate::record::notes::{self, Note, NoteSender};
+use crate::record::ring::{Ring, RingCounts};
 use crate::record::session_file::SessionFile;
+use crate::record::sinks::Sinks;
 use crate::recorder::{RecordSender, RecordSink, Recorder};
 use crate::scribe::Announce;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::EventState;
 use twinstep_drivers::object_map::ObjectMap;
@@ -21,7 +27,12 @@ pub(super) struct Recording {
     pub recorder: Recorder,
     /// Where stored events go; none where the file has no place for them.
     pub notes: Option<NoteSender>,
+    /// What becomes of the recordings around events; none where there is no ring.
+    pub ring: Option<Arc<RingCounts>>,
 }
+
+/// Folder of the recordings around events, in that of the event store.
+const EVENTS: &str = "events";
 
 /// Starts the recorder, where something is to be recorded.
 pub(super) fn start(
@@ -30,18 +41,22 @@ pub(super) fn start(
     info: &Arc<RunInfo>,
     map: &ObjectMap,
 ) -> Result<Option<Recording>, HostError> {
-    let Some(path) = &options.record else {
-        return Ok(None);
-    };
-    let refused = |error: twinstep_drivers::recording::RecordingError| {
-        HostError::usage(error.to_string(), "")
-    };
-    let sink: Box<dyn RecordSink> = if named_mcap(path) {
-        let description = description(machine, options, info);
-        let writer = McapWriter::create(path, machine, &description).map_err(refused)?;
-        Box::new(SessionFile::new(writer, Arc::clone(info)))
-    } else {
-        Box::new(Writer::create(path, machine).map_err(refused)?)
+    let file = file(machine, options, info)?;
+    let ring = (options.event_recordings && machine.bus.is_some()).then(|| {
+        Ring::new(
+            machine,
+            description(machine, options, info),
+            Arc::clone(info),
+            options.state.join(EVENTS),
+            &map.image(),
+            options.real_time,
+        )
+    });
+    let counts = ring.as_ref().map(Ring::counts);
+    let sink: Box<dyn RecordSink> = match (file, ring) {
+        (file, Some(ring)) => Box::new(Sinks::new(file, ring)),
+        (Some(file), None) => file,
+        (None, None) => return Ok(None),
     };
     let (notes, told) = notes::channel();
     let (sender, recorder) = Recorder::start_with(sink, &map.image(), Some(told))?;
@@ -49,6 +64,28 @@ pub(super) fn start(
         sender,
         recorder,
         notes: Some(notes),
+        ring: counts,
+    }))
+}
+
+/// The file of the whole run, where one was asked for.
+fn file(
+    machine: &Machine,
+    options: &Options,
+    info: &Arc<RunInfo>,
+) -> Result<Option<Box<dyn RecordSink>>, HostError> {
+    let Some(path) = &options.record else {
+        return Ok(None);
+    };
+    let refused = |error: twinstep_drivers::recording::RecordingError| {
+        HostError::usage(error.to_string(), "")
+    };
+    Ok(Some(if named_mcap(path) {
+        let description = description(machine, options, info);
+        let writer = McapWriter::create(path, machine, &description).map_err(refused)?;
+        Box::new(SessionFile::new(writer, Arc::clone(info)))
+    } else {
+        Box::new(Writer::create(path, machine).map_err(refused)?)
     }))
 }
 
@@ -66,6 +103,29 @@ fn description(machine: &Machine, options: &Options, info: &RunInfo) -> Descript
     Description {
         configuration: machine.text.0.to_string(),
         facts,
+        checkpoints: Some(form().to_owned()),
+    }
+}
+
+/// Says what became of the recordings around events, where there were any.
+pub(super) fn tell_ring(counts: &RingCounts, state: &Path, output: &Output) {
+    let [written, removed, failed] =
+        [&counts.written, &counts.removed, &counts.failed].map(|n| n.load(Ordering::Relaxed));
+    if written > 0 {
+        let folder = state.join(EVENTS);
+        let removed = match removed {
+            0 => String::new(),
+            some => format!("; {some} older ones were removed"),
+        };
+        output.note(&format!(
+            "recordings of events: {written} written into {}{removed}",
+            folder.display()
+        ));
+    }
+    if let (1.., Some(trouble)) = (failed, counts.trouble()) {
+        output.note(&format!(
+            "recordings of events: {failed} could not be kept, the last because {trouble}"
+        ));
     }
 }
 
@@ -118,6 +178,7 @@ impl Recording {
 pub(super) struct Unfinished {
     pub recorder: Recorder,
     pub notes: Option<NoteSender>,
+    pub ring: Option<Arc<RingCounts>>,
 }
 
 impl Unfinished {

@@ -13,6 +13,7 @@ use crate::overruns::sentry::{self, Sentry};
 use crate::overruns::watcher::Watcher;
 use crate::plan::{self, PlanStore};
 use crate::ptp::PtpWatch;
+use crate::record::ring::RingCounts;
 use crate::scribe::EventSender;
 use crate::snapshot::Control;
 use crate::strokes::{StrokeBoard, StrokeSender, StrokeWriter};
@@ -113,6 +114,8 @@ pub(super) struct Ridden {
     pub causes: Causes,
     /// The recording, until the last events are stored.
     pub recording: Option<Unfinished>,
+    /// What became of the recordings around events; known once it is finished.
+    pub ring: Option<Arc<RingCounts>>,
     /// Cycles that are missing in it; known once it is finished.
     pub unrecorded: u64,
     /// Strokes without a line.
@@ -125,6 +128,7 @@ impl Ridden {
     /// Ends the recording, once every event is stored.
     pub fn finish_recording(&mut self) -> Result<(), HostError> {
         if let Some(recording) = self.recording.take() {
+            self.ring.clone_from(&recording.ring);
             self.unrecorded = recording.finish(self.done.cycles, self.done.digest)?;
         }
         Ok(())

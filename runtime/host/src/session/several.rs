@@ -133,10 +133,11 @@ pub fn run_several(
         Vec::new()
     });
     failures.extend(recorded.into_iter().filter_map(Result::err));
-    known
-        .iter()
-        .flatten()
-        .for_each(|ridden| tell_lost(ridden, output));
+    for (part, ridden) in parts.iter().zip(&known) {
+        if let Some(ridden) = ridden {
+            tell_lost(*part, ridden, output);
+        }
+    }
     let each: Vec<SummaryLine> = (parts.iter().zip(&known).zip(&totals))
         .filter_map(|((part, ridden), totals)| Some(summary(*part, (*ridden)?, *totals)))
         .collect();

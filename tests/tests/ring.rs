@@ -1,0 +1,113 @@
+//! Recordings around events, cut out of a run by itself, and replays that begin in the middle of one: bit for bit as the run was.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use twinstep_tests::run::{Place, Run};
+
+/// Events between two cycles, without what belongs to the day.
+fn events(run: &Run, from: u64, to: u64) -> Vec<Value> {
+    let mut events = run.of_type("event");
+    events.retain(|event| (from..=to).contains(&event["cycle"].as_u64().unwrap()));
+    for event in &mut events {
+        if let Some(event) = event.as_object_mut() {
+            event.remove("time_utc_ns");
+            event.remove("false_alarm_interval_demonstrated_s");
+        }
+    }
+    events
+}
+
+/// Recordings of events in a folder, by the number of their event.
+fn pieces(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let mut all: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+            (number, path)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn what_the_ring_kept_of_an_event_is_replayed_as_it_was() {
+    let place = Place::new();
+    let (state, file) = (place.path("state"), place.path("run.mcap"));
+    let live = place
+        .twinstep(&format!(
+            "demo --fast --json --cycles 30000 --seed 4 --inject frame_loss:bus:count=3@3s \
+             --inject friction:carriage:factor=2@21s --state {} --record {}",
+            state.display(),
+            file.display()
+        ))
+        .fine();
+    let all = pieces(&state.join("events"));
+    let said = format!("recordings of events: {} written", all.len());
+    assert!(live.stderr.contains(&said), "{}", live.stderr);
+    let raised: Vec<_> = (live.of_type("event").iter())
+        .filter(|event| event["state"] == "raised")
+        .map(|event| {
+            (
+                event["seq"].as_u64().unwrap(),
+                event["cycle"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert!(all.len() >= 2, "{all:?}, {raised:?}");
+    let mut from_checkpoints = 0;
+    for (number, path) in &all {
+        let (_, cycle) = raised.iter().find(|(seq, _)| seq == number).unwrap();
+        let replayed = place
+            .twinstep(&format!("replay {} --json", path.display()))
+            .fine();
+        let says = |what: &str| assert!(replayed.stderr.contains(what), "{}", replayed.stderr);
+        says("as the run was");
+        if *cycle > 12_000 {
+            says("the replay begins at the checkpoint after cycle");
+            from_checkpoints += 1;
+        }
+        let end = replayed.summary()["cycles"].as_u64().unwrap() - 1;
+        assert!(end >= (cycle + 4_990).min(29_999), "{end}");
+        let from = cycle.saturating_sub(10_000);
+        let expected = events(&live, from, end);
+        assert!(!expected.is_empty());
+        assert_eq!(events(&replayed, from, end), expected, "{number}.mcap");
+    }
+    assert!(from_checkpoints > 0, "{all:?}, {raised:?}");
+
+    // The whole run from one of its checkpoints has its digest too.
+    let late = place
+        .twinstep(&format!("replay --from 21500 {} --json", file.display()))
+        .fine();
+    assert!(
+        late.stderr
+            .contains("the replay begins at the checkpoint after cycle 2"),
+        "{}",
+        late.stderr
+    );
+    assert!(late.stderr.contains("as the run was"), "{}", late.stderr);
+    assert_eq!(late.summary()["digest"], live.summary()["digest"]);
+    assert_eq!(events(&late, 21_500, 29_999), events(&live, 21_500, 29_999));
+}
+
+#[test]
+fn a_run_that_is_told_to_keep_nothing_keeps_nothing() {
+    let place = Place::new();
+    let state = place.path("state");
+    let run = place
+        .twinstep(&format!(
+            "demo --fast --json --cycles 1500 --no-event-recordings --inject frame_loss:bus:count=3@1s --state {}",
+            state.display()
+        ))
+        .fine();
+    assert!(!run.of_type("event").is_empty());
+    assert!(!state.join("events").exists());
+    let none = place.twinstep("replay --from 5 gone.csv");
+    assert_eq!(none.status.code(), Some(2));
+}
