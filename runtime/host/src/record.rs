@@ -5,8 +5,13 @@
 
 pub mod args;
 pub mod checks;
+pub mod folder;
+pub mod lasting;
 pub mod notes;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod session_file;
+pub mod tally;
 
 use std::path::Path;
 

@@ -59,6 +59,11 @@ pub trait RecordSink: Send {
         Ok(())
     }
 
+    /// Bytes in the file so far, where that is counted.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     /// Called every few milliseconds, whether something came or not.
     ///
     /// # Errors
@@ -268,6 +273,11 @@ impl Recorder {
             told: Told::new(),
         };
         Ok((sender, Self { thread, shared }))
+    }
+
+    /// Cycles that found no free buffer so far.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     /// Ends the recorder: everything recorded so far is written and the file is completed.

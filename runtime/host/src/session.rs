@@ -22,6 +22,7 @@ use crate::overruns::watcher::Watcher;
 use crate::pacer::Pacer;
 use crate::plan;
 use crate::realtime::{capabilities, nic};
+use crate::record::tally::RecordingLine;
 use crate::runner::Outlets;
 use crate::shared::Moved;
 use crate::snapshot::{self, Control};
@@ -140,8 +141,13 @@ where
     let (strokes, writer) = strokes.unzip();
     let (record, recording) = match record {
         Some(all) => {
-            let (recorder, notes) = (all.recorder, all.notes);
-            (Some(all.sender), Some(Unfinished { recorder, notes }))
+            let unfinished = Unfinished {
+                recorder: all.recorder,
+                notes: all.notes,
+                tally: all.tally,
+                path: all.path,
+            };
+            (Some(all.sender), Some(unfinished))
         }
         None => (None, None),
     };
@@ -237,7 +243,7 @@ where
         done,
         causes,
         recording,
-        unrecorded: 0,
+        recorded: None,
         untold,
         process_data: info.process_data(),
     })
@@ -251,11 +257,8 @@ fn tell_lost(ridden: &Ridden, output: &Output) {
             ridden.untold
         ));
     }
-    if ridden.unrecorded > 0 {
-        output.note(&format!(
-            "{} cycles are missing in the recording: the disk did not keep up",
-            ridden.unrecorded
-        ));
+    if let Some(text) = ridden.recorded.as_ref().and_then(RecordingLine::text) {
+        output.note(&text);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::tables;
 use std::path::Path;
 use std::sync::Arc;
 use twinstep_config::machine::Machine;
-use twinstep_drivers::recording::{RecordingBus, RecordingError, columns, mcap};
+use twinstep_drivers::recording::{MissingCycles, RecordingBus, RecordingError, columns, mcap};
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::capture::{CaptureFile, is_capture};
 
@@ -48,11 +48,16 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         .as_ref()
         .and_then(RecordingBus::contents)
         .map(|contents| {
-            let (checks, plan) = (
-                Arc::new(Checks::of(contents)),
-                contents.head.facts.get("plan"),
-            );
-            tell(contents, output);
+            let plan = contents.head.facts.get("plan");
+            let missing = bus.as_ref().and_then(RecordingBus::missing);
+            // What was before the first cycle is not known.
+            let late = bus
+                .as_ref()
+                .and_then(RecordingBus::first_cycle)
+                .filter(|first| *first > 0);
+            let upto = late.or(missing.map(|missing| missing.first));
+            let checks = Arc::new(Checks::of(contents).up_to(upto));
+            tell(contents, late, missing, output);
             (checks, plan == Some(&hash_of(&machine)))
         });
     let options = Options {
@@ -136,19 +141,31 @@ fn hash_of(machine: &Machine) -> String {
 }
 
 /// What the user should know of a recording before it is replayed.
-fn tell(contents: &mcap::Contents, output: &Output) {
+fn tell(
+    contents: &mcap::Contents,
+    late: Option<u64>,
+    missing: Option<MissingCycles>,
+    output: &Output,
+) {
     if let Some(cut) = &contents.cut {
         output.note(&format!(
             "the recording was cut, what is whole is replayed ({cut})"
         ));
     }
-    let missing = contents
-        .end
-        .as_ref()
-        .and_then(|end| end.get("cycles_missing"));
-    if let Some(missing) = missing.filter(|missing| *missing != "0") {
+    if let Some(first) = late {
         output.note(&format!(
-            "{missing} cycles are missing in the recording: after the first of them a replay differs from the run"
+            "the recording begins at cycle {first} without the state before it: nothing is compared with the run"
+        ));
+    } else if let Some(missing) = missing {
+        output.note(&format!(
+            "{} cycles are missing between {} and {}: compared with the run up to there, what comes after may differ from it",
+            missing.count, missing.first, missing.last
+        ));
+    }
+    let events = (contents.end.as_ref()).and_then(|end| end.get("events_missing"));
+    if let Some(events) = events.filter(|events| *events != "0") {
+        output.note(&format!(
+            "{events} events are missing in the recording; they are in the store of the run"
         ));
     }
 }

@@ -68,6 +68,15 @@ impl Checks {
         }
     }
 
+    /// The same without what comes from cycle `missing` on, which the recording does not have.
+    pub fn up_to(mut self, missing: Option<u64>) -> Self {
+        if let Some(missing) = missing {
+            self.digests.retain(|(cycle, _)| *cycle < missing);
+            self.end = None;
+        }
+        self
+    }
+
     /// The cycle thread's side.
     pub fn follow(&self) -> Follower<'_> {
         Follower {

@@ -17,8 +17,10 @@ pub struct Options {
     pub cycles: Option<u64>,
     /// Exit with 3 when deviations were found.
     pub judge: bool,
-    /// Record into this file.
+    /// Record into this file or folder.
     pub record: Option<PathBuf>,
+    /// Most bytes of a folder of recordings; the usual ones unless given.
+    pub record_limit_bytes: Option<u64>,
     /// What else a recording says of its run.
     pub facts: BTreeMap<String, String>,
     /// What a replay is compared with.
@@ -57,6 +59,7 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
+            record_limit_bytes: args.record_limit,
             facts: BTreeMap::from([
                 ("command".to_owned(), title.to_owned()),
                 ("seed".to_owned(), args.seed.to_string()),

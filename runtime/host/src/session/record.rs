@@ -3,12 +3,18 @@
 use super::Options;
 use crate::error::HostError;
 use crate::names::RunInfo;
+use crate::output::Output;
+use crate::record::folder::{Folder, LIMIT_BYTES, is_folder};
+use crate::record::lasting::{Files, Lasting, Say};
 use crate::record::named_mcap;
 use crate::record::notes::{self, Note, NoteSender};
 use crate::record::session_file::SessionFile;
+use crate::record::tally::{RecordingLine, Tally};
 use crate::recorder::{RecordSender, RecordSink, Recorder};
 use crate::scribe::Announce;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::EventState;
 use twinstep_drivers::object_map::ObjectMap;
@@ -21,6 +27,10 @@ pub(super) struct Recording {
     pub recorder: Recorder,
     /// Where stored events go; none where the file has no place for them.
     pub notes: Option<NoteSender>,
+    /// What became of it.
+    pub tally: Arc<Tally>,
+    /// The file or folder.
+    pub path: PathBuf,
 }
 
 /// Starts the recorder, where something is to be recorded.
@@ -29,6 +39,7 @@ pub(super) fn start(
     options: &Options,
     info: &Arc<RunInfo>,
     map: &ObjectMap,
+    output: &Output,
 ) -> Result<Option<Recording>, HostError> {
     let Some(path) = &options.record else {
         return Ok(None);
@@ -36,20 +47,62 @@ pub(super) fn start(
     let refused = |error: twinstep_drivers::recording::RecordingError| {
         HostError::usage(error.to_string(), "")
     };
-    let sink: Box<dyn RecordSink> = if named_mcap(path) {
-        let description = description(machine, options, info);
-        let writer = McapWriter::create(path, machine, &description).map_err(refused)?;
-        Box::new(SessionFile::new(writer, Arc::clone(info)))
-    } else {
-        Box::new(Writer::create(path, machine).map_err(refused)?)
-    };
     let (notes, told) = notes::channel();
-    let (sender, recorder) = Recorder::start_with(sink, &map.image(), Some(told))?;
+    let tally = Arc::new(Tally::default());
+    let say = say(options, output);
+    let session = {
+        let (info, missing) = (Arc::clone(info), notes.count());
+        move |writer| SessionFile::new(writer, Arc::clone(&info), Arc::clone(&missing))
+    };
+    let sink = if is_folder(path) {
+        let folder = Folder::open(path, options.record_limit_bytes.unwrap_or(LIMIT_BYTES))?;
+        let (machine, description) = (machine.clone(), description(machine, options, info));
+        let files = Files {
+            folder,
+            begin: Box::new(move |file| {
+                McapWriter::create(file, &machine, &description)
+                    .map(|writer| Box::new(session(writer)) as Box<dyn RecordSink>)
+                    .map_err(|error| HostError::machine(error.to_string(), ""))
+            }),
+            info: Arc::clone(info),
+        };
+        Lasting::files(files, Arc::clone(&tally), say)
+    } else if options.record_limit_bytes.is_some() {
+        return Err(HostError::usage(
+            format!(
+                "{} is a file, and --record-limit bounds a folder",
+                path.display()
+            ),
+            "give --record a folder: one that is there, or a name that ends in /",
+        ));
+    } else {
+        let file: Box<dyn RecordSink> = if named_mcap(path) {
+            let description = description(machine, options, info);
+            let writer = McapWriter::create(path, machine, &description).map_err(refused)?;
+            Box::new(session(writer))
+        } else {
+            Box::new(Writer::create(path, machine).map_err(refused)?)
+        };
+        Lasting::file(file, Arc::clone(&tally), say)
+    };
+    let (sender, recorder) = Recorder::start_with(Box::new(sink), &map.image(), Some(told))?;
     Ok(Some(Recording {
         sender,
         recorder,
         notes: Some(notes),
+        tally,
+        path: path.clone(),
     }))
+}
+
+/// How the recorder says what the user should know at once; the live view has no place for it, and its run tells it at the end.
+fn say(options: &Options, output: &Output) -> Say {
+    let output = (options.quiet || !output.is_terminal()).then(|| output.clone());
+    Box::new(move |text| {
+        if let Some(output) = &output {
+            output.note(text);
+        }
+    })
 }
 
 /// What a file says of this run.
@@ -118,6 +171,8 @@ impl Recording {
 pub(super) struct Unfinished {
     pub recorder: Recorder,
     pub notes: Option<NoteSender>,
+    pub tally: Arc<Tally>,
+    pub path: PathBuf,
 }
 
 impl Unfinished {
@@ -127,11 +182,16 @@ impl Unfinished {
         let _ = self.recorder.stop();
     }
 
-    /// Ends it, once every event is stored: what the run came to, then the file. Returns how many cycles are missing in it.
-    pub(super) fn finish(self, cycles: u64, digest: u64) -> Result<u64, HostError> {
+    /// Ends it, once every event is stored: what the run came to, then the file. Returns what became of it.
+    pub(super) fn finish(self, cycles: u64, digest: u64) -> (RecordingLine, Result<(), HostError>) {
+        let missing = self.notes.as_ref().map(NoteSender::count);
         if let Some(notes) = self.notes {
             notes.send_waiting(Note::End { cycles, digest });
         }
-        self.recorder.stop().map(|recorded| recorded.dropped)
+        let dropped = self.recorder.dropped();
+        let stopped = self.recorder.stop().map(drop);
+        let missing = missing.map_or(0, |missing| missing.load(Ordering::Relaxed));
+        let line = RecordingLine::of(&self.path, &self.tally, dropped, missing);
+        (line, stopped)
     }
 }

@@ -13,6 +13,7 @@ use crate::overruns::sentry::{self, Sentry};
 use crate::overruns::watcher::Watcher;
 use crate::plan::{self, PlanStore};
 use crate::ptp::PtpWatch;
+use crate::record::tally::RecordingLine;
 use crate::scribe::EventSender;
 use crate::snapshot::Control;
 use crate::strokes::{StrokeBoard, StrokeSender, StrokeWriter};
@@ -82,7 +83,7 @@ impl Seat {
         let judged = !prepared.plan.plan().presses.is_empty();
         let info = &prepared.info;
         let strokes = strokes::start(machine, output, info, judged)?;
-        let record = record::start(machine, options, info, &prepared.map)?;
+        let record = record::start(machine, options, info, &prepared.map, output)?;
         let watch = start_watcher(machine, options, info)?;
         // A replay, and a run in virtual time, have nobody to publish to.
         let publish = machine.publish.as_ref().filter(|_| options.real_time);
@@ -113,8 +114,8 @@ pub(super) struct Ridden {
     pub causes: Causes,
     /// The recording, until the last events are stored.
     pub recording: Option<Unfinished>,
-    /// Cycles that are missing in it; known once it is finished.
-    pub unrecorded: u64,
+    /// What became of it; known once it is finished.
+    pub recorded: Option<RecordingLine>,
     /// Strokes without a line.
     pub untold: u64,
     /// What says where the process data of a tapped bus stand.
@@ -125,7 +126,9 @@ impl Ridden {
     /// Ends the recording, once every event is stored.
     pub fn finish_recording(&mut self) -> Result<(), HostError> {
         if let Some(recording) = self.recording.take() {
-            self.unrecorded = recording.finish(self.done.cycles, self.done.digest)?;
+            let (line, finished) = recording.finish(self.done.cycles, self.done.digest);
+            self.recorded = Some(line);
+            finished?;
         }
         Ok(())
     }
