@@ -102,7 +102,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
         ("disk/rec/", "tried again"),
     ] {
         let demo = format!("demo --fast --json --cycles 8000 --record {record} --state state");
-        let run = place.twinstep(&demo);
+        let run = place.run(release_binary(), &demo);
         assert_eq!(run.status.code(), Some(1), "{run:#?}");
         assert_eq!(
             run.stderr.matches("nothing can be recorded").count(),
@@ -127,7 +127,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
             path.clone()
         };
         let replay = format!("replay {} --json", file.display());
-        let replayed = place.twinstep(&replay).fine();
+        let replayed = place.run(release_binary(), &replay).fine();
         assert!(
             replayed.stderr.contains("as the run was"),
             "{}",

@@ -4,8 +4,9 @@ use crate::attached::ProcessData;
 use crate::false_alarms::{Exposure, Extrapolated};
 use crate::lines::FalseAlarmsLine;
 use crate::ptp::{self, PtpLine, SharedPtp};
+use crate::record::tally::{Progress, RecordingLine};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
@@ -202,6 +203,7 @@ pub struct RunInfo {
     process_data: Mutex<Option<ProcessData>>,
     /// Whether its times can be believed, in words.
     trust: OnceLock<String>,
+    recording: OnceLock<Arc<Progress>>,
     ptp: Option<SharedPtp>,
 }
 
@@ -219,6 +221,7 @@ impl RunInfo {
             start_utc_ns: AtomicU64::new(start_utc_ns),
             process_data: Mutex::new(None),
             trust: OnceLock::new(),
+            recording: OnceLock::new(),
             ptp: None,
         }
     }
@@ -296,6 +299,17 @@ impl RunInfo {
     /// What was said; none before the cycle thread has begun.
     pub fn trust(&self) -> Option<&str> {
         self.trust.get().map(String::as_str)
+    }
+
+    /// Says that the run is recorded.
+    pub fn set_recording(&self, progress: Arc<Progress>) {
+        // A run has one recording.
+        let _ = self.recording.set(progress);
+    }
+
+    /// The recording as it stands now; none where there is none.
+    pub fn recording(&self) -> Option<RecordingLine> {
+        self.recording.get().map(|progress| progress.line())
     }
 
     /// Time of day at `time_ns` after the first cycle (ns, UTC since 1970).

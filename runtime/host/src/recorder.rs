@@ -198,6 +198,17 @@ pub struct RecorderTotals {
     pub dropped: u64,
 }
 
+/// Cycles that found no free buffer, for who asks from another thread.
+#[derive(Clone, Debug)]
+pub struct Drops(Arc<Shared>);
+
+impl Drops {
+    /// So many until now.
+    pub fn count(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+}
+
 /// The running recorder.
 pub struct Recorder {
     thread: JoinHandle<Result<u64, HostError>>,
@@ -275,9 +286,9 @@ impl Recorder {
         Ok((sender, Self { thread, shared }))
     }
 
-    /// Cycles that found no free buffer so far.
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+    /// Who counts cycles that found no free buffer.
+    pub fn drops(&self) -> Drops {
+        Drops(Arc::clone(&self.shared))
     }
 
     /// Ends the recorder: everything recorded so far is written and the file is completed.

@@ -144,8 +144,7 @@ where
             let unfinished = Unfinished {
                 recorder: all.recorder,
                 notes: all.notes,
-                tally: all.tally,
-                path: all.path,
+                progress: all.progress,
             };
             (Some(all.sender), Some(unfinished))
         }

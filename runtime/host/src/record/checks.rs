@@ -191,6 +191,29 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_compared_from_a_missing_cycle_on() {
+        let end = [("cycles", "9"), ("digest", "00"), ("cycles_missing", "0")];
+        let checks = Checks::of(&Contents {
+            digests: vec![(5, 50), (7, 70)],
+            end: Some(
+                end.map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+            ),
+            ..Contents::default()
+        });
+        let checks = checks.up_to(Some(6));
+        let mut follower = checks.follow();
+        (0..9).for_each(|cycle| follower.cycle(cycle, || if cycle < 6 { 50 } else { 1 }));
+        drop(follower);
+        checks.end(1);
+        let expected = Verdict {
+            compared: 1,
+            differs: None,
+        };
+        assert_eq!(checks.verdict(), expected);
+    }
+
+    #[test]
     fn the_first_digest_that_differs_is_named() {
         let checks = Checks::of(&Contents {
             digests: vec![(5, 50), (7, 70), (9, 90)],

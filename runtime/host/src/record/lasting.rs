@@ -176,7 +176,8 @@ impl RecordSink for Lasting {
         match file.write(record) {
             Ok(()) => {
                 let bytes = file.bytes();
-                if bytes != self.bytes {
+                // Where bytes are not counted nothing is known of the last ones.
+                if bytes == 0 || bytes != self.bytes {
                     (self.bytes, self.unsure) = (bytes, 0);
                 }
             }

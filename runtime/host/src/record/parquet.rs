@@ -83,6 +83,21 @@ impl ParquetWriter {
         result: &Result<CycleStamp, BusFault>,
         image: &ProcessImage,
     ) -> Result<(), HostError> {
+        self.take(stamp, result, image);
+        self.rows += 1;
+        if self.rows < GROUP_ROWS {
+            return Ok(());
+        }
+        self.group().map_err(|error| cannot(&self.path, &error))
+    }
+
+    /// Puts a row to those that wait.
+    fn take(
+        &mut self,
+        stamp: &CycleStamp,
+        result: &Result<CycleStamp, BusFault>,
+        image: &ProcessImage,
+    ) {
         let (cause, valid) = Form::words(result, image);
         let context = [image.recipe, image.part].map(|one| Some(i64::from(one)));
         let mut longs = [stamp.cycle, stamp.time_ns, stamp.dc_time_ns].into_iter();
@@ -96,12 +111,6 @@ impl ParquetWriter {
                 Values::Short(..) => column.short(shorts.next().flatten()),
             }
         }
-        drop(shorts);
-        self.rows += 1;
-        if self.rows < GROUP_ROWS {
-            return Ok(());
-        }
-        self.group().map_err(|error| cannot(&self.path, &error))
     }
 
     fn group(&mut self) -> Result<(), ParquetError> {

@@ -1,7 +1,9 @@
 //! What became of a recording, for the summary of its run.
 
-use serde::Serialize;
-use std::path::Path;
+use crate::recorder::Drops;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,8 +32,29 @@ impl Tally {
     }
 }
 
-/// A recording in the summary of its run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// A recording while it goes on.
+#[derive(Debug)]
+pub struct Progress {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the recorder's thread counts.
+    pub tally: Arc<Tally>,
+    /// What the cycle counts.
+    pub drops: Drops,
+    /// Events that found no room on the way.
+    pub events_missing: Arc<AtomicU64>,
+}
+
+impl Progress {
+    /// As it stands now.
+    pub fn line(&self) -> RecordingLine {
+        let events_missing = self.events_missing.load(Ordering::Relaxed);
+        RecordingLine::of(&self.path, &self.tally, self.drops.count(), events_missing)
+    }
+}
+
+/// A recording in the summary of its run, and in the status while it goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingLine {
     /// The file, or the folder of its files.
     pub path: String,
@@ -44,7 +67,7 @@ pub struct RecordingLine {
     /// Events that are missing in it; they are in the store.
     pub events_missing: u64,
     /// The first reason why something could not be written; absent where there was none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<String>,
 }
 

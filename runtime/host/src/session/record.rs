@@ -9,12 +9,10 @@ use crate::record::lasting::{Files, Lasting, Say};
 use crate::record::named_mcap;
 use crate::record::notes::{self, Note, NoteSender};
 use crate::record::session_file::SessionFile;
-use crate::record::tally::{RecordingLine, Tally};
+use crate::record::tally::{Progress, RecordingLine, Tally};
 use crate::recorder::{RecordSender, RecordSink, Recorder};
 use crate::scribe::Announce;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::EventState;
 use twinstep_drivers::object_map::ObjectMap;
@@ -27,10 +25,8 @@ pub(super) struct Recording {
     pub recorder: Recorder,
     /// Where stored events go; none where the file has no place for them.
     pub notes: Option<NoteSender>,
-    /// What became of it.
-    pub tally: Arc<Tally>,
-    /// The file or folder.
-    pub path: PathBuf,
+    /// How it goes on.
+    pub progress: Arc<Progress>,
 }
 
 /// Starts the recorder, where something is to be recorded.
@@ -86,12 +82,18 @@ pub(super) fn start(
         Lasting::file(file, Arc::clone(&tally), say)
     };
     let (sender, recorder) = Recorder::start_with(Box::new(sink), &map.image(), Some(told))?;
+    let progress = Arc::new(Progress {
+        path: path.clone(),
+        tally,
+        drops: recorder.drops(),
+        events_missing: notes.count(),
+    });
+    info.set_recording(Arc::clone(&progress));
     Ok(Some(Recording {
         sender,
         recorder,
         notes: Some(notes),
-        tally,
-        path: path.clone(),
+        progress,
     }))
 }
 
@@ -171,8 +173,7 @@ impl Recording {
 pub(super) struct Unfinished {
     pub recorder: Recorder,
     pub notes: Option<NoteSender>,
-    pub tally: Arc<Tally>,
-    pub path: PathBuf,
+    pub progress: Arc<Progress>,
 }
 
 impl Unfinished {
@@ -184,14 +185,10 @@ impl Unfinished {
 
     /// Ends it, once every event is stored: what the run came to, then the file. Returns what became of it.
     pub(super) fn finish(self, cycles: u64, digest: u64) -> (RecordingLine, Result<(), HostError>) {
-        let missing = self.notes.as_ref().map(NoteSender::count);
         if let Some(notes) = self.notes {
             notes.send_waiting(Note::End { cycles, digest });
         }
-        let dropped = self.recorder.dropped();
         let stopped = self.recorder.stop().map(drop);
-        let missing = missing.map_or(0, |missing| missing.load(Ordering::Relaxed));
-        let line = RecordingLine::of(&self.path, &self.tally, dropped, missing);
-        (line, stopped)
+        (self.progress.line(), stopped)
     }
 }
