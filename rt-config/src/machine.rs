@@ -470,4 +470,6 @@ pub struct StationPlant {
 pub struct Simulation {
     /// Draws the machine once: all plant parameters.
     pub machine_seed: u64,
+    /// Frames take the time of a 100 Mbit wire.
+    pub wire_time: bool,
 }
