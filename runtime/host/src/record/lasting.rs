@@ -194,9 +194,8 @@ impl RecordSink for Lasting {
     }
 
     fn tick(&mut self) -> Result<(), HostError> {
-        match self.file.as_mut().map(|file| file.tick()) {
-            Some(Err(error)) => self.fail(error),
-            Some(Ok(())) | None => {}
+        if let Some(Err(error)) = self.file.as_mut().map(|file| file.tick()) {
+            self.fail(error);
         }
         Ok(())
     }
