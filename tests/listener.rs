@@ -73,6 +73,34 @@ pub fn tripped(lines: &[Value]) -> bool {
     lines.iter().any(is_trip)
 }
 
+/// Replays what the listener `name` recorded, which must do what it did: `heard` are its lines.
+///
+/// # Panics
+/// Where it does not.
+pub fn replays(place: &Place, name: &str, heard: &[Value]) {
+    let replay = format!(
+        "replay {} --json",
+        place.path(&format!("{name}.mcap")).display()
+    );
+    let replayed = place.run(release_binary(), &replay).fine();
+    let summary = heard.last().unwrap();
+    assert_eq!(summary["recording"]["events_missing"], 0, "{summary}");
+    // A computer that stands still does not keep up; the replay says so.
+    if summary["recording"]["cycles_missing"] == 0 {
+        assert_eq!(
+            replayed.summary()["digest"],
+            summary["digest"],
+            "{replayed:?}"
+        );
+        assert!(replayed.stderr.contains("as the run was"), "{replayed:?}");
+    } else {
+        assert!(
+            replayed.stderr.contains("cycles are missing"),
+            "{replayed:?}"
+        );
+    }
+}
+
 /// A running `twinstep run` on a tap, or on devices that publish.
 #[derive(Debug)]
 pub struct Listener {
@@ -97,7 +125,7 @@ impl Listener {
             "--state".to_owned(),
             path("state"),
             "--record".to_owned(),
-            path("csv"),
+            path("mcap"),
         ];
         let mut child = cable
             .command(release_binary(), args)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
-use twinstep_tests::listener::{Listener, events, shifted, tripped, undisturbed};
+use twinstep_tests::listener::{Listener, events, replays, shifted, tripped, undisturbed};
 use twinstep_tests::run::{Place, Run, json_lines, shipped};
 use twinstep_tests::sim::Sim;
 use twinstep_tests::{recordings, release_binary, root};
@@ -316,6 +316,7 @@ fn tapped(test: &str) -> bool {
     assert!(master.status.success(), "{master:?}");
     let heard = listener.end();
     let sim = sim.end();
+    replays(&place, "tap", &heard);
     nobody_else_spoke(&cable, &sim);
     let lines = json_lines(&String::from_utf8(master.stdout).unwrap());
     let (summary, tap) = (lines.last().unwrap(), heard.last().unwrap());
@@ -412,8 +413,12 @@ fn a_move_that_soem_makes_arrives_at_the_tap() {
             summary["bus"]["working_counter_errors"], 0,
             "{name}: {summary}"
         );
-        let (_, target) = column(&place.path(&format!("{name}.csv")), "infeed.0x607a");
-        let (start, position) = column(&place.path(&format!("{name}.csv")), "infeed.0x6064");
+        let table = place.path(&format!("{name}.csv"));
+        let recording = place.path(&format!("{name}.mcap"));
+        let export = format!("export {} --csv {}", recording.display(), table.display());
+        let _ = place.run(release_binary(), &export).fine();
+        let (_, target) = column(&table, "infeed.0x607a");
+        let (start, position) = column(&table, "infeed.0x6064");
         assert!(
             (target - position).abs() < 2000,
             "{name}: {target}, {position}"

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
 use twinstep_tests::cable::{Cable, ENDS};
-use twinstep_tests::listener::{Listener, events, shifted, tripped, undisturbed};
+use twinstep_tests::listener::{Listener, events, replays, shifted, tripped, undisturbed};
 use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::sim::Sim;
 use twinstep_tests::{program, release_binary, root};
@@ -95,6 +95,7 @@ fn subscribed(test: &str) -> bool {
     assert!(master.status.success(), "{master:?}");
     let heard = listener.end();
     let sim = sim.end();
+    replays(&place, "tsn", &heard);
     assert_eq!(sim.last().unwrap()["unpublished"], 0, "{sim:?}");
     let lines = json_lines(&String::from_utf8(master.stdout).unwrap());
     let (summary, subscriber) = (lines.last().unwrap(), heard.last().unwrap());

@@ -19,6 +19,7 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod foreign;
+mod form;
 pub mod mcap;
 mod own;
 mod recorder;
@@ -33,8 +34,9 @@ mod writer;
 
 pub use columns::{AxisRecord, Recording, StationRecord, columns};
 pub use error::{Problem, RecordingError};
+pub use form::{Column, Form};
 pub use recorder::Recorder;
-pub use replay::RecordingBus;
+pub use replay::{MissingCycles, RecordingBus};
 pub use rows::Rows;
 pub use writer::Writer;
 

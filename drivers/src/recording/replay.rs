@@ -11,6 +11,17 @@ use std::time::Duration;
 use twinstep_config::machine::Machine;
 use twinstep_models::sample::{CycleStamp, Missing};
 
+/// Cycles that a recording has no row of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingCycles {
+    /// The first of them.
+    pub first: u64,
+    /// The last of them; there may be others between.
+    pub last: u64,
+    /// How many.
+    pub count: u64,
+}
+
 /// Replays a recording cycle by cycle, outputs included.
 ///
 /// A cycle without a row is replayed as a fault with [`BusCause::Gap`], the one before a new segment with
@@ -150,6 +161,29 @@ impl RecordingBus {
             (Some(first), Some(last)) => last - first + 1,
             _ => 0,
         }
+    }
+
+    /// Cycles between the next and the last one that have no row; none where all are there. A table from elsewhere says itself
+    /// where it begins anew: what lies between its segments counts too.
+    pub fn missing(&self) -> Option<MissingCycles> {
+        let mut missing: Option<MissingCycles> = None;
+        let mut before = None;
+        for cycle in
+            (self.next_row..self.rows()).filter_map(|row| Some(self.store.head(row)?.stamp.cycle))
+        {
+            let gap = before.map_or(0, |before: u64| cycle.saturating_sub(before + 1));
+            if gap > 0 {
+                let all = missing.get_or_insert(MissingCycles {
+                    first: cycle - gap,
+                    last: 0,
+                    count: 0,
+                });
+                all.last = cycle - 1;
+                all.count += gap;
+            }
+            before = Some(cycle);
+        }
+        missing
     }
 
     /// First cycle of every segment; nothing that was known before it holds from there on. Never empty.

@@ -99,19 +99,11 @@ impl Writer {
             push_integer(row, false, number);
             row.push(b',');
         }
-        match result.map_err(|fault| fault.cause) {
-            Ok(_) => row.extend_from_slice(b"ok"),
-            Err(BusCause::NoFrame) => row.extend_from_slice(b"no_frame"),
-            Err(BusCause::WorkingCounter { expected, actual }) => {
-                row.extend_from_slice(b"working_counter:");
-                push_integer(row, false, u64::from(expected));
-                row.push(b':');
-                push_integer(row, false, u64::from(actual));
-            }
-            Err(BusCause::Gap) => row.extend_from_slice(b"gap"),
-            Err(BusCause::Segment) => row.extend_from_slice(b"segment"),
-            Err(BusCause::End) => return Ok(()),
+        let cause = result.map_err(|fault| fault.cause).err();
+        if cause == Some(BusCause::End) {
+            return Ok(());
         }
+        push_cause(row, cause);
         row.push(b',');
         row.extend(image.valid.iter().map(|valid| letter(*valid)));
         for number in [image.recipe, image.part] {
@@ -151,6 +143,23 @@ impl Writer {
         self.file
             .write_all(bytes)
             .map_err(|error| RecordingError::new(&self.path, Problem::Io(error)))
+    }
+}
+
+/// Appends what became of the exchange; the end of a source is no cycle and has no word.
+pub(super) fn push_cause(row: &mut Vec<u8>, cause: Option<BusCause>) {
+    match cause {
+        None => row.extend_from_slice(b"ok"),
+        Some(BusCause::NoFrame) => row.extend_from_slice(b"no_frame"),
+        Some(BusCause::WorkingCounter { expected, actual }) => {
+            row.extend_from_slice(b"working_counter:");
+            push_integer(row, false, u64::from(expected));
+            row.push(b':');
+            push_integer(row, false, u64::from(actual));
+        }
+        Some(BusCause::Gap) => row.extend_from_slice(b"gap"),
+        Some(BusCause::Segment) => row.extend_from_slice(b"segment"),
+        Some(BusCause::End) => {}
     }
 }
 

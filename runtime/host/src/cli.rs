@@ -5,7 +5,7 @@ mod cycle;
 pub use cycle::CycleArgs;
 
 use crate::gateway::args::{GatewayArgs, TokenArgs};
-use crate::record::args::ExportArgs;
+use crate::record::args::{ExportArgs, ReportArgs};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -40,6 +40,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// List stored events, or follow them as they are stored
     Events(EventsArgs),
+    /// Write a page of one event: curves, cause, timeline, action
+    Report(ReportArgs),
     /// Write a recording in a form that other programs read
     Export(ExportArgs),
     /// What a running instance does: durations, budgets, axes, bus
@@ -76,6 +78,7 @@ impl Command {
             Self::Calibrate(args) => args.json,
             Self::Events(args) => args.json,
             Self::Export(args) => args.json,
+            Self::Report(args) => args.json,
             Self::Status(args) => args.json,
             Self::Top(args) => args.json,
             Self::Budget(args) => args.json,

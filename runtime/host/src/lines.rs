@@ -11,6 +11,7 @@ use crate::findings::PhaseLine;
 use crate::launch::LaunchLine;
 use crate::names::RunInfo;
 use crate::phases::{Phase, PhaseFigures};
+use crate::record::tally::RecordingLine;
 use crate::shared::SharedLine;
 use crate::strokes::NokLine;
 use crate::trust::Trust;
@@ -382,6 +383,9 @@ pub struct SummaryLine {
     /// The shared memory; absent where nothing is shared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedLine>,
+    /// What became of the recording; absent where nothing is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingLine>,
     /// Durations per phase, warm-up left out.
     pub phases: PhasesLine,
     /// Whether the durations can be believed.

@@ -159,6 +159,7 @@ pub(crate) fn summary() -> SummaryLine {
             relock_cycles: Some(9),
         },
         shared: None,
+        recording: None,
         phases,
         trust: Trust::default(),
     }

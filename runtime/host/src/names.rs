@@ -4,8 +4,9 @@ use crate::attached::ProcessData;
 use crate::false_alarms::{Exposure, Extrapolated};
 use crate::lines::FalseAlarmsLine;
 use crate::ptp::{self, PtpLine, SharedPtp};
+use crate::record::tally::{Progress, RecordingLine};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
@@ -200,6 +201,9 @@ pub struct RunInfo {
     alarms: AtomicU64,
     start_utc_ns: AtomicU64,
     process_data: Mutex<Option<ProcessData>>,
+    /// Whether its times can be believed, in words.
+    trust: OnceLock<String>,
+    recording: OnceLock<Arc<Progress>>,
     ptp: Option<SharedPtp>,
 }
 
@@ -216,6 +220,8 @@ impl RunInfo {
             alarms: AtomicU64::new(0),
             start_utc_ns: AtomicU64::new(start_utc_ns),
             process_data: Mutex::new(None),
+            trust: OnceLock::new(),
+            recording: OnceLock::new(),
             ptp: None,
         }
     }
@@ -282,6 +288,28 @@ impl RunInfo {
             .process_data
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether the times of the run can be believed. Never called while cycles run: it may wait.
+    pub fn set_trust(&self, text: String) {
+        // A run enters its cycle once.
+        let _ = self.trust.set(text);
+    }
+
+    /// What was said; none before the cycle thread has begun.
+    pub fn trust(&self) -> Option<&str> {
+        self.trust.get().map(String::as_str)
+    }
+
+    /// Says that the run is recorded.
+    pub fn set_recording(&self, progress: Arc<Progress>) {
+        // A run has one recording.
+        let _ = self.recording.set(progress);
+    }
+
+    /// The recording as it stands now; none where there is none.
+    pub fn recording(&self) -> Option<RecordingLine> {
+        self.recording.get().map(|progress| progress.line())
     }
 
     /// Time of day at `time_ns` after the first cycle (ns, UTC since 1970).

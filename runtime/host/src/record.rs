@@ -6,10 +6,15 @@
 pub mod args;
 pub mod checkpoint;
 pub mod checks;
+pub mod folder;
+pub mod lasting;
 pub mod notes;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod ring;
 pub mod session_file;
 pub mod sinks;
+pub mod tally;
 
 use std::path::Path;
 

@@ -71,6 +71,11 @@ pub trait RecordSink: Send {
         Ok(())
     }
 
+    /// Bytes in the file so far, where that is counted.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     /// Called every few milliseconds, whether something came or not.
     ///
     /// # Errors
@@ -268,6 +273,17 @@ pub struct RecorderTotals {
     pub dropped: u64,
 }
 
+/// Cycles that found no free buffer, for who asks from another thread.
+#[derive(Clone, Debug)]
+pub struct Drops(Arc<Shared>);
+
+impl Drops {
+    /// So many until now.
+    pub fn count(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+}
+
 /// The running recorder.
 pub struct Recorder {
     thread: JoinHandle<Result<u64, HostError>>,
@@ -363,6 +379,11 @@ impl Recorder {
             raised: false,
         };
         Ok((sender, Self { thread, shared }))
+    }
+
+    /// Who counts cycles that found no free buffer.
+    pub fn drops(&self) -> Drops {
+        Drops(Arc::clone(&self.shared))
     }
 
     /// Ends the recorder: everything recorded so far is written and the file is completed.

@@ -22,6 +22,7 @@ use crate::overruns::watcher::Watcher;
 use crate::pacer::Pacer;
 use crate::plan;
 use crate::realtime::{capabilities, nic};
+use crate::record::tally::RecordingLine;
 use crate::runner::Outlets;
 use crate::shared::Moved;
 use crate::snapshot::{self, Control};
@@ -140,11 +141,11 @@ where
     let (strokes, writer) = strokes.unzip();
     let (record, recording) = match record {
         Some(all) => {
-            let (recorder, notes, ring) = (all.recorder, all.notes, all.ring);
             let unfinished = Unfinished {
-                recorder,
-                notes,
-                ring,
+                recorder: all.recorder,
+                notes: all.notes,
+                ring: all.ring,
+                progress: all.progress,
             };
             (Some(all.sender), Some(unfinished))
         }
@@ -244,6 +245,7 @@ where
         recording,
         ring: None,
         unrecorded: 0,
+        recorded: None,
         untold,
         process_data: info.process_data(),
     })
@@ -257,16 +259,14 @@ fn tell_lost((_, options): house::Part<'_>, ridden: &Ridden, output: &Output) {
             ridden.untold
         ));
     }
+    if let Some(text) = ridden.recorded.as_ref().and_then(RecordingLine::text) {
+        output.note(&text);
+    }
     let kept = ridden.ring.as_ref().is_some_and(|ring| ring.has_written());
-    if ridden.unrecorded > 0 && (options.record.is_some() || kept) {
+    if ridden.unrecorded > 0 && ridden.recorded.is_none() && kept {
         output.note(&format!(
-            "{} cycles are missing in the recording{}: the disk did not keep up",
-            ridden.unrecorded,
-            if options.record.is_some() {
-                ""
-            } else {
-                "s of events"
-            }
+            "{} cycles are missing in the recordings of events: the disk did not keep up",
+            ridden.unrecorded
         ));
     }
     if let Some(ring) = &ridden.ring {

@@ -4,6 +4,9 @@ use super::row::Pieces;
 
 /// Most parts of a round.
 const MAX_PARTS: u32 = 4096;
+/// Most bytes of a part, and of a round: a larger one is none of ours.
+const MAX_PART_BYTES: usize = 1 << 20;
+const MAX_ROUND_BYTES: usize = 64 << 20;
 
 /// A part of the twins' state.
 ///
@@ -76,6 +79,7 @@ impl Rounds {
             return;
         }
         let follows = match self.open.last() {
+            _ if part.bytes.len() > MAX_PART_BYTES => false,
             _ if part.part == 0 => {
                 self.open.clear();
                 true
@@ -87,6 +91,11 @@ impl Rounds {
             None => false,
         };
         if !follows {
+            self.open.clear();
+            return;
+        }
+        let held: usize = self.open.iter().map(|part| part.bytes.len()).sum();
+        if held + part.bytes.len() > MAX_ROUND_BYTES {
             self.open.clear();
             return;
         }
@@ -136,6 +145,27 @@ mod tests {
         assert_eq!(kept(301, None), Some(2));
         assert_eq!(kept(350, Some((3, 0))), Some(2));
         assert_eq!(kept(350, Some((3, 2))), Some(2));
+    }
+
+    #[test]
+    fn a_round_that_is_larger_than_any_of_ours_is_not_kept() {
+        let round = |bytes: usize| {
+            let mut rounds = Rounds::by(0);
+            for n in 0..100 {
+                rounds.push(Checkpoint {
+                    cycle: u64::from(n),
+                    part: n,
+                    parts: 100,
+                    bytes: vec![0; bytes],
+                    ..Checkpoint::default()
+                });
+            }
+            rounds.into_whole().len()
+        };
+        assert_eq!(round(1000), 100);
+        assert_eq!(round(MAX_PART_BYTES + 1), 0);
+        assert_eq!(round(MAX_PART_BYTES), 0);
+        assert_eq!(round(MAX_ROUND_BYTES / 100), 100);
     }
 
     #[test]

@@ -164,6 +164,12 @@ fn dropped_rows_are_gaps() {
     let file = Scratch::with(cut.join("\n") + "\n");
     let mut bus = RecordingBus::open(&file, &press_cell()).unwrap();
     assert_eq!((bus.rows(), bus.cycles()), (7, 10));
+    let missing = MissingCycles {
+        first: 3,
+        last: 5,
+        count: 3,
+    };
+    assert_eq!(bus.missing(), Some(missing));
     let mut image = bus.object_map().image();
     let report = bus_conformance(&mut bus, &mut image, 100, true).unwrap();
     assert_eq!((report.good, report.faults, bus.gaps()), (7, 3, 3));

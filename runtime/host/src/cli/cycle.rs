@@ -1,5 +1,6 @@
 //! What everything that runs the cycle is told.
 
+use crate::record::folder::limit;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -26,13 +27,18 @@ pub struct CycleArgs {
     #[arg(long)]
     pub ring: bool,
 
-    /// Record every cycle into a file that `replay` takes: FILE.mcap with all of the run, or FILE.csv
+    /// Record every cycle into a file that `replay` takes: FILE.mcap with all of the run, or FILE.csv; FOLDER/ gets files of an
+    /// hour at most, and loses the oldest
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
     /// Keep no recordings around events; they stand in the folder `events` of the event store
     #[arg(long)]
     pub no_event_recordings: bool,
+
+    /// Most that stands in the folder of --record: 500MB, 4GB (4GB unless given)
+    #[arg(long, value_name = "SIZE", requires = "record", value_parser = limit)]
+    pub record_limit: Option<u64>,
 
     /// Capture every frame into a pcap file
     #[arg(long, value_name = "FILE")]

@@ -4,9 +4,14 @@ use super::replay::{machine_in, refused};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::record::args::ExportArgs;
+#[cfg(feature = "parquet")]
+use crate::record::parquet::ParquetWriter;
 use serde::Serialize;
-use twinstep_drivers::bus::{Bus, BusCause};
+use std::path::Path;
+use twinstep_config::machine::Machine;
+use twinstep_drivers::bus::{Bus, BusCause, BusFault, ProcessImage};
 use twinstep_drivers::recording::{RecordingBus, Writer};
+use twinstep_models::sample::CycleStamp;
 
 /// What was written.
 #[derive(Debug, Serialize)]
@@ -17,6 +22,50 @@ struct ExportLine {
     cycles: u64,
     /// Cycles that the recording has no row of.
     missing: u64,
+}
+
+/// A table that is being written.
+enum Table {
+    Csv(Writer),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetWriter>),
+}
+
+impl Table {
+    fn write(
+        &mut self,
+        stamp: &CycleStamp,
+        result: &Result<CycleStamp, BusFault>,
+        image: &ProcessImage,
+    ) -> Result<(), HostError> {
+        match self {
+            Self::Csv(writer) => writer.write(stamp, result, image).map_err(refused),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(writer) => writer.write(stamp, result, image),
+        }
+    }
+
+    fn finish(self) -> Result<(), HostError> {
+        match self {
+            Self::Csv(writer) => writer.finish().map_err(refused),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(writer) => writer.finish(),
+        }
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(path: &Path, bus: &RecordingBus) -> Result<Table, HostError> {
+    let writer = ParquetWriter::create(path, bus.object_map().layout())?;
+    Ok(Table::Parquet(Box::new(writer)))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &Path, _: &RecordingBus) -> Result<Table, HostError> {
+    Err(HostError::usage(
+        "this twinstep was built without Parquet",
+        "take a release, or build it with `cargo build --release --features parquet`",
+    ))
 }
 
 /// Runs the command.
@@ -31,37 +80,59 @@ pub fn run(args: &ExportArgs, output: &Output) -> Result<Exit, HostError> {
             "the recording was cut, what is whole is written ({cut})"
         ));
     }
-    let mut writer = Writer::create(&args.csv, &machine).map_err(refused)?;
+    for (path, table) in tables(args, &machine, &bus)? {
+        bus.rewind();
+        let line = write(&mut bus, path, table)?;
+        if output.json() {
+            output.json_line(&line);
+        } else {
+            output.line(&format!("{}: {} cycles", line.file, line.cycles));
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// The tables that were asked for, all of them begun before the first row is written.
+fn tables<'a>(
+    args: &'a ExportArgs,
+    machine: &Machine,
+    bus: &RecordingBus,
+) -> Result<Vec<(&'a Path, Table)>, HostError> {
+    let mut tables = Vec::new();
+    if let Some(path) = &args.parquet {
+        tables.push((path.as_path(), parquet(path, bus)?));
+    }
+    if let Some(path) = &args.csv {
+        let writer = Writer::create(path, machine).map_err(refused)?;
+        tables.push((path, Table::Csv(writer)));
+    }
+    Ok(tables)
+}
+
+/// Writes the whole recording.
+fn write(bus: &mut RecordingBus, path: &Path, mut table: Table) -> Result<ExportLine, HostError> {
     let mut image = bus.object_map().image();
     let mut line = ExportLine {
         kind: "export",
-        file: args.csv.display().to_string(),
+        file: path.display().to_string(),
         cycles: 0,
         missing: 0,
     };
     loop {
         let result = bus.exchange(&mut image, &mut || {});
-        match &result {
+        let stamp = match &result {
             Err(fault) if fault.cause == BusCause::End => break,
             // A cycle without a row has none in a table either.
-            Err(fault) if fault.cause == BusCause::Gap => line.missing += 1,
-            Err(fault) => {
-                writer
-                    .write(&fault.stamp, &result, &image)
-                    .map_err(refused)?;
-                line.cycles += 1;
+            Err(fault) if fault.cause == BusCause::Gap => {
+                line.missing += 1;
+                continue;
             }
-            Ok(stamp) => {
-                writer.write(stamp, &result, &image).map_err(refused)?;
-                line.cycles += 1;
-            }
-        }
+            Err(fault) => fault.stamp,
+            Ok(stamp) => *stamp,
+        };
+        table.write(&stamp, &result, &image)?;
+        line.cycles += 1;
     }
-    writer.finish().map_err(refused)?;
-    if output.json() {
-        output.json_line(&line);
-    } else {
-        output.line(&format!("{}: {} cycles", line.file, line.cycles));
-    }
-    Ok(Exit::Fine)
+    table.finish()?;
+    Ok(line)
 }

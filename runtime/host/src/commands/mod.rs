@@ -9,6 +9,7 @@ pub mod events;
 pub mod export;
 mod page;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod scan;
 mod several;
@@ -54,6 +55,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Gateway(args) => crate::gateway::run(args, output),
         Command::Token(args) => token::run(args, output),
         Command::Export(args) => export::run(args, output),
+        Command::Report(args) => report::run(args, output),
     }
 }
 

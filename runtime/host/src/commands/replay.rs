@@ -17,7 +17,7 @@ use crate::tables;
 use std::path::Path;
 use std::sync::Arc;
 use twinstep_config::machine::Machine;
-use twinstep_drivers::recording::{RecordingBus, RecordingError, columns, mcap};
+use twinstep_drivers::recording::{MissingCycles, RecordingBus, RecordingError, columns, mcap};
 use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::capture::{CaptureFile, is_capture};
 
@@ -37,6 +37,9 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         state.display()
     ));
     let mut bus = if capture {
+        if args.from.is_some() {
+            return Err(no_checkpoints());
+        }
         None
     } else {
         let by = args.from.unwrap_or(0);
@@ -91,31 +94,22 @@ fn checks(
     output: &Output,
 ) -> Result<Option<Compared>, HostError> {
     let begins = bus.first_cycle().unwrap_or(0);
-    let Some(contents) = bus.contents() else {
+    let Some(contents) = bus.contents().cloned() else {
         return match args.from {
             None => Ok(None),
-            Some(_) => Err(HostError::usage(
-                "this recording has no checkpoints to begin at",
-                "leave --from away; MCAP recordings have some",
-            )),
+            Some(_) => Err(no_checkpoints()),
         };
     };
-    tell(contents, output);
-    // A cycle that the recorder lost at the start is a gap like any other.
-    let checks = if contents.head.facts.contains_key("event") && begins > 0 || args.from.is_some() {
-        Checks::from_checkpoint(contents)?
-    } else {
-        Checks::of(contents)
-    };
+    let checks = Checks::for_replay(&contents, begins, args.from.is_some())?;
     let same_plan = contents.head.facts.get("plan") == Some(&hash_of(machine));
-    let first_seq = checks.first_seq(contents);
-    if let Some(first) = checks.first_cycle() {
+    let first_seq = checks.first_seq(&contents);
+    let whole = checks.first_cycle();
+    if let Some(first) = whole {
         bus.skip_to(first);
-        output.note(&format!(
-            "the replay begins at the checkpoint after cycle {}",
-            first - 1
-        ));
     }
+    let missing = bus.missing();
+    tell(&contents, begins, whole, missing, output);
+    let checks = checks.up_to(missing.map(|missing| missing.first));
     Ok(Some(Compared {
         first_seq,
         checks: Arc::new(checks),
@@ -180,20 +174,54 @@ fn hash_of(machine: &Machine) -> String {
     PlanStore::new(machine).hash_on(bus)
 }
 
-/// What the user should know of a recording before it is replayed.
-fn tell(contents: &mcap::Contents, output: &Output) {
+fn no_checkpoints() -> HostError {
+    HostError::usage(
+        "this recording has no checkpoints to begin at",
+        "leave --from away; MCAP recordings have some",
+    )
+}
+
+/// What the user should know of a recording before it is replayed: it begins at cycle `begins`, the replay after checkpoints at `whole`.
+fn tell(
+    contents: &mcap::Contents,
+    begins: u64,
+    whole: Option<u64>,
+    missing: Option<MissingCycles>,
+    output: &Output,
+) {
     if let Some(cut) = &contents.cut {
         output.note(&format!(
             "the recording was cut, what is whole is replayed ({cut})"
         ));
     }
-    let missing = contents
-        .end
-        .as_ref()
-        .and_then(|end| end.get("cycles_missing"));
-    if let Some(missing) = missing.filter(|missing| *missing != "0") {
+    if let Some(first) = whole {
         output.note(&format!(
-            "{missing} cycles are missing in the recording: after the first of them a replay differs from the run"
+            "the replay begins at the checkpoint after cycle {}",
+            first - 1
+        ));
+    } else if begins > 0 {
+        output.note(&format!(
+            "the recording begins at cycle {begins} without the state before it: nothing is compared with the run"
+        ));
+    }
+    if let Some(missing) = missing {
+        output.note(&format!(
+            "{} cycles are missing between {} and {}: compared with the run up to there, what comes after may differ from it",
+            missing.count, missing.first, missing.last
+        ));
+    }
+    let end = |name: &str| {
+        let end = contents.end.as_ref()?.get(name)?;
+        end.parse().ok().filter(|count: &u64| *count > 0)
+    };
+    if let Some(count) = end("cycles_missing").filter(|_| missing.is_none()) {
+        output.note(&format!(
+            "{count} cycles are missing in the recording, before its first cycle or after its last"
+        ));
+    }
+    if let Some(events) = end("events_missing") {
+        output.note(&format!(
+            "{events} events are missing in the recording; they are in the store of the run"
         ));
     }
 }

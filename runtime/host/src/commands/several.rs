@@ -5,6 +5,7 @@ use crate::cli::{CycleArgs, RunArgs};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::realtime::capabilities;
+use crate::record::folder::is_folder;
 use crate::session::{Options, run_several, title_of};
 use crate::{store, tsn};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,16 @@ pub fn file_of(path: &Path, bus: &str) -> PathBuf {
         name.push(extension);
     }
     path.with_file_name(name)
+}
+
+/// Where a bus is recorded: a file with its name, or a folder in that of the machine.
+fn recording_of(path: &Path, bus: &str) -> PathBuf {
+    if is_folder(path) {
+        // It ends as folders do.
+        path.join(bus).join("")
+    } else {
+        file_of(path, bus)
+    }
 }
 
 /// The bus whose name stands in the name of a file, see [`file_of`].
@@ -213,7 +224,8 @@ fn split(args: &CycleArgs, machines: &[Machine]) -> Result<Vec<CycleArgs>, HostE
         };
         CycleArgs {
             cycles: args.cycles.map(cycles),
-            record: file(&args.record),
+            record: (machine.place.as_ref().zip(args.record.as_ref()))
+                .map(|(place, path)| recording_of(path, &place.name)),
             pcap: file(&args.pcap),
             inject,
             ..args.clone()

@@ -167,6 +167,7 @@ impl BusEnd {
             &self.around,
         );
         status.clock = ClockLine::of(&setting.machine, buffer.clock);
+        status.recording = setting.info.recording();
         status.strokes = setting.strokes.lines();
         status.health = self.health.lines().to_vec();
         status.false_alarms = Some(setting.info.false_alarms(buffer.time_ns));

@@ -12,6 +12,7 @@ use crate::names::Names;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
+use crate::record::tally::RecordingLine;
 use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
 use crate::strokes::StrokeLine;
@@ -184,6 +185,9 @@ pub struct StatusLine {
     /// The shared memory; none where nothing is shared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shared: Option<SharedLine>,
+    /// What became of the recording so far; absent where nothing is recorded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recording: Option<RecordingLine>,
     /// The last strokes of every press, the newest last.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub strokes: Vec<StrokeLine>,
@@ -389,6 +393,7 @@ impl StatusLine {
             computer: around.computer().clone(),
             shared: (buffer.shared).map(|counts| SharedLine::new(counts, names)),
             // What other threads than the cycle's know.
+            recording: None,
             strokes: Vec::new(),
             health: Vec::new(),
             false_alarms: None,

@@ -3,6 +3,30 @@
 use clap::Args;
 use std::path::PathBuf;
 
+/// Arguments of `report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Number of the event
+    #[arg(value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seq: u64,
+
+    /// Folder of the event store
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// A recording that holds the event, instead of the one that the run left of it (DIR/events/SEQ.mcap)
+    #[arg(long, value_name = "FILE.mcap")]
+    pub recording: Option<PathBuf>,
+
+    /// The page; event-SEQ.html in this folder unless given
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `export`.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
@@ -11,8 +35,12 @@ pub struct ExportArgs {
     pub recording: PathBuf,
 
     /// Write its cycles as CSV, raw integers, in the form that `replay` and `calibrate` take
-    #[arg(long, value_name = "FILE.csv", required = true)]
-    pub csv: PathBuf,
+    #[arg(long, value_name = "FILE.csv", required_unless_present = "parquet")]
+    pub csv: Option<PathBuf>,
+
+    /// The same as Parquet, typed (in releases, and where it is built with the feature `parquet`)
+    #[arg(long, value_name = "FILE.parquet")]
+    pub parquet: Option<PathBuf>,
 
     /// One JSON object a line
     #[arg(long)]

@@ -12,6 +12,9 @@ use twinstep_drivers::recording::mcap::Contents;
 /// A command that an axis learns its baseline anew, as it stands in recordings; the number of the axis follows.
 pub const BASELINE: &str = "baseline ";
 
+/// Largest number that a replay's first event may have: others follow it.
+const MAX_SEQ: u64 = i64::MAX as u64 / 2;
+
 /// What became of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -108,6 +111,22 @@ impl Checks {
         }
     }
 
+    /// What a replay of a recording is compared with whose first cycle is `first`. It begins with the checkpoints where the recording
+    /// begins in the middle of its run, or where that is `asked` for.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] where checkpoints are needed and there are none that this version reads.
+    pub fn for_replay(contents: &Contents, first: u64, asked: bool) -> Result<Self, HostError> {
+        let cut_out = contents.head.facts.contains_key("event");
+        let ours =
+            !contents.checkpoints.is_empty() && contents.checkpoint_form.as_deref() == Some(form());
+        if asked || (first > 0 && (ours || cut_out)) {
+            return Self::from_checkpoint(contents);
+        }
+        // What was before the first cycle is not known.
+        Ok(Self::of(contents).up_to((first > 0).then_some(first)))
+    }
+
     /// Number of the first event that the replay will find, where the recording has one and is no whole run.
     pub fn first_seq(&self, contents: &Contents) -> Option<u64> {
         if !self.cut_out && self.parts.is_empty() {
@@ -118,6 +137,7 @@ impl Checks {
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
             .filter(|event| event["cycle"].as_u64() > whole)
             .filter_map(|event| event["seq"].as_u64())
+            .filter(|seq| *seq <= MAX_SEQ)
             .min()
     }
 
@@ -136,6 +156,15 @@ impl Checks {
         if digest != recorded {
             verdict.differs.get_or_insert(cycles);
         }
+    }
+
+    /// The same without what comes from cycle `missing` on, which the recording does not have.
+    pub fn up_to(mut self, missing: Option<u64>) -> Self {
+        if let Some(missing) = missing {
+            self.digests.retain(|(cycle, _)| *cycle < missing);
+            self.end = None;
+        }
+        self
     }
 
     /// The cycle thread's side.
@@ -311,6 +340,30 @@ mod tests {
         contents.checkpoint_form = Some(form().to_owned());
         let said = refused(&contents);
         assert!(said.contains("after cycle 1000 cannot be read"), "{said}");
+    }
+
+    #[test]
+    fn nothing_is_compared_from_a_missing_cycle_on() {
+        let end = [("cycles", "9"), ("digest", "00"), ("cycles_missing", "0")];
+        let checks = Checks::of(&Contents {
+            digests: vec![(5, 50), (7, 70)],
+            end: Some(
+                end.map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+            ),
+            ..Contents::default()
+        });
+        let checks = checks.up_to(Some(6));
+        let mut follower = checks.follow();
+        (0..9).for_each(|cycle| follower.cycle(cycle, || if cycle < 6 { 50 } else { 1 }));
+        drop(follower);
+        checks.end(1);
+        let expected = Verdict {
+            compared: 1,
+            differs: None,
+            unfit: false,
+        };
+        assert_eq!(checks.verdict(), expected);
     }
 
     #[test]

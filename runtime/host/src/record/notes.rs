@@ -65,6 +65,11 @@ impl NoteSender {
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+
+    /// The same as it is counted, for who has no end of the queue.
+    pub fn count(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
+    }
 }
 
 #[cfg(test)]

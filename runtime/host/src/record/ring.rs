@@ -45,6 +45,9 @@ const PATIENCE_NS: u64 = 2_000_000_000;
 /// What was written is in the system's hands after so long (ns).
 const FLUSH_NS: u64 = 1_000_000_000;
 
+/// Why a piece has no file.
+const NOT_STORED: &str = "an event was not stored, so that its recording has no number";
+
 /// What became of the pieces.
 #[derive(Debug, Default)]
 pub struct RingCounts {
@@ -143,9 +146,11 @@ impl Ring {
             self.chunks.push_back(Chunk::new(&self.image, record));
         }
         self.push(record, part);
+        // What is said to be raised was sent after the record before this one.
+        let since_ns = self.newest_ns.min(record.stamp.time_ns);
         self.newest_ns = record.stamp.time_ns;
         if record.raised {
-            self.raise(record);
+            self.raise(since_ns, record.events);
         }
         for piece in &mut self.pieces {
             if self.newest_ns <= piece.end_ns {
@@ -162,14 +167,14 @@ impl Ring {
         }
     }
 
-    /// An event began with this cycle.
-    fn raise(&mut self, record: &Record) {
-        let now_ns = record.stamp.time_ns;
+    /// An event began at `since_ns` or a little later; the run has sent `sent` by now. Opens a piece or prolongs the last one.
+    fn raise(&mut self, since_ns: u64, sent: u64) {
+        let now_ns = self.newest_ns;
         let until_ns = now_ns.saturating_add(AFTER_NS);
         if let Some(piece) = self
             .pieces
             .last_mut()
-            .filter(|piece| now_ns <= piece.end_ns)
+            .filter(|piece| since_ns <= piece.end_ns)
         {
             let most_ns = piece.first_ns.saturating_add(LONGEST_NS);
             piece.end_ns = until_ns.min(most_ns).max(piece.end_ns);
@@ -181,14 +186,14 @@ impl Ring {
             ));
             return;
         }
-        let from_ns = now_ns.saturating_sub(BEFORE_NS);
+        let from_ns = since_ns.saturating_sub(BEFORE_NS);
         let mut chunks = self.chunks.iter();
         let from = chunks
             .rposition(|chunk| chunk.whole_ns.is_some_and(|whole_ns| whole_ns <= from_ns))
             .unwrap_or(0);
         let begins_ns = self.chunks.get(from).map_or(now_ns, |chunk| chunk.from_ns);
         let from = (self.first + from as u64, begins_ns);
-        let piece = Piece::new(now_ns, until_ns, from, record.events);
+        let piece = Piece::new(since_ns, until_ns, from, sent);
         self.pieces.push(piece);
     }
 
@@ -214,6 +219,12 @@ impl Ring {
             json: json.clone(),
         });
         let slack_ns = 2 * self.machine.cycle.period_ns;
+        // An event that is stored before the cycle that tells of it comes, or that no cycle tells of any more.
+        let covered =
+            |piece: &Piece| *time_ns + slack_ns >= piece.first_ns && *time_ns <= piece.end_ns;
+        if *raised && !self.chunks.is_empty() && !self.pieces.iter().any(covered) {
+            self.raise(*time_ns, self.noted);
+        }
         let mut broken = Vec::new();
         for (n, piece) in self.pieces.iter_mut().enumerate() {
             if *time_ns + slack_ns < piece.from_ns || *time_ns > piece.end_ns {
@@ -225,6 +236,8 @@ impl Ring {
                 let path = self.folder.join(format!("{seq}.mcap"));
                 let lines =
                     (self.lines.iter()).filter(|line| line.time_ns + slack_ns >= piece.from_ns);
+                // Room first: also what could not be ended counts.
+                let _ = keep::prune(&self.folder, MAX_FILES, MAX_BYTES);
                 begin(&path, &self.machine, &self.description, *seq).and_then(|mut writer| {
                     for line in lines {
                         writer.event(self.info.utc_ns(line.time_ns), line.cycle, &line.json)?;
@@ -292,8 +305,7 @@ impl Ring {
             if piece.written && told {
                 self.end(piece);
             } else if piece.writer.is_none() && self.newest_ns > piece.end_ns && told {
-                let why = "an event was not stored, so that its recording has no number";
-                self.counts.fail(why.to_owned());
+                self.counts.fail(NOT_STORED.to_owned());
             } else {
                 self.pieces.push(piece);
             }
@@ -346,6 +358,8 @@ impl Ring {
         for piece in core::mem::take(&mut self.pieces) {
             if piece.writer.is_some() {
                 self.end(piece);
+            } else {
+                self.counts.fail(NOT_STORED.to_owned());
             }
         }
     }

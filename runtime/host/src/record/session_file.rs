@@ -7,6 +7,7 @@ use crate::names::RunInfo;
 use crate::recorder::{Record, RecordSink};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use twinstep_drivers::recording::RecordingError;
 use twinstep_drivers::recording::mcap::McapWriter;
 
@@ -21,12 +22,15 @@ pub struct SessionFile {
     info: Arc<RunInfo>,
     flush_ns: u64,
     end: BTreeMap<String, String>,
+    /// Events that found no room on the way here.
+    events_missing: Arc<AtomicU64>,
 }
 
 impl SessionFile {
-    /// Around a file that was begun.
-    pub fn new(writer: McapWriter, info: Arc<RunInfo>) -> Self {
+    /// Around a file that was begun; `events_missing` found no room on the way to it.
+    pub fn new(writer: McapWriter, info: Arc<RunInfo>, events_missing: Arc<AtomicU64>) -> Self {
         Self {
+            events_missing,
             writer,
             info,
             flush_ns: clock::monotonic_ns() + FLUSH_NS,
@@ -95,6 +99,10 @@ impl RecordSink for SessionFile {
         }
     }
 
+    fn bytes(&self) -> u64 {
+        self.writer.bytes()
+    }
+
     fn tick(&mut self) -> Result<(), HostError> {
         let now_ns = clock::monotonic_ns();
         if now_ns < self.flush_ns {
@@ -106,9 +114,18 @@ impl RecordSink for SessionFile {
 
     fn finish(self: Box<Self>, dropped: u64) -> Result<(), HostError> {
         let Self {
-            writer, mut end, ..
+            writer,
+            mut end,
+            events_missing,
+            info,
+            ..
         } = *self;
+        if let Some(trust) = info.trust() {
+            end.insert("trust".to_owned(), trust.to_owned());
+        }
         end.insert("cycles_missing".to_owned(), dropped.to_string());
+        let events_missing = events_missing.load(Ordering::Relaxed).to_string();
+        end.insert("events_missing".to_owned(), events_missing);
         writer.finish(&end).map_err(failed)
     }
 }

@@ -74,6 +74,7 @@ where
     };
     let (crew, mut trust) = hire(scope, machine, options.real_time, trust, &wait)?;
     clocks::tell(&mut trust, machine, &mut outlets, info, remark);
+    info.set_trust(tables::trust_text(&trust));
     if options.interface.is_some() {
         remark(&tables::trust_text(&trust));
         remark(&format!("wait: {}", wait.text()));

@@ -55,6 +55,7 @@ pub(super) fn summary(
         clock: ClockLine::of(machine, done.clock),
         coast: done.coast,
         shared: done.shared.clone(),
+        recording: ridden.recorded.clone(),
         phases: done.summary_phases,
         trust: done.trust,
         buses: Vec::new(),

@@ -17,12 +17,14 @@ pub struct Options {
     pub cycles: Option<u64>,
     /// Exit with 3 when deviations were found.
     pub judge: bool,
-    /// Record into this file.
+    /// Record into this file or folder.
     pub record: Option<PathBuf>,
     /// Keep the last seconds, and write a file of them around each event.
     pub event_recordings: bool,
     /// Number of the first event in an empty store; 1 unless given.
     pub first_seq: Option<u64>,
+    /// Most bytes of a folder of recordings; the usual ones unless given.
+    pub record_limit_bytes: Option<u64>,
     /// What else a recording says of its run.
     pub facts: BTreeMap<String, String>,
     /// What a replay is compared with.
@@ -63,6 +65,7 @@ impl Options {
             record: args.record.clone(),
             event_recordings: !args.no_event_recordings,
             first_seq: None,
+            record_limit_bytes: args.record_limit,
             facts: BTreeMap::from([
                 ("command".to_owned(), title.to_owned()),
                 ("seed".to_owned(), args.seed.to_string()),

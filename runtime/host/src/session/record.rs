@@ -5,11 +5,14 @@ use crate::error::HostError;
 use crate::names::RunInfo;
 use crate::output::Output;
 use crate::record::checkpoint::form;
+use crate::record::folder::{Folder, LIMIT_BYTES, is_folder};
+use crate::record::lasting::{Files, Lasting, Say};
 use crate::record::named_mcap;
 use crate::record::notes::{self, Note, NoteSender};
 use crate::record::ring::{Ring, RingCounts};
 use crate::record::session_file::SessionFile;
 use crate::record::sinks::Sinks;
+use crate::record::tally::{Progress, RecordingLine, Tally};
 use crate::recorder::{RecordSender, RecordSink, Recorder};
 use crate::scribe::Announce;
 use std::path::Path;
@@ -29,6 +32,8 @@ pub(super) struct Recording {
     pub notes: Option<NoteSender>,
     /// What becomes of the recordings around events; none where there is no ring.
     pub ring: Option<Arc<RingCounts>>,
+    /// How the recording of the whole run goes on; none where there is none.
+    pub progress: Option<Arc<Progress>>,
 }
 
 /// Folder of the recordings around events, in that of the event store.
@@ -40,8 +45,13 @@ pub(super) fn start(
     options: &Options,
     info: &Arc<RunInfo>,
     map: &ObjectMap,
+    output: &Output,
 ) -> Result<Option<Recording>, HostError> {
-    let file = file(machine, options, info)?;
+    let (notes, told) = notes::channel();
+    let file = match &options.record {
+        Some(path) => Some(whole_run(path, machine, options, info, &notes, output)?),
+        None => None,
+    };
     let ring = (options.event_recordings && machine.bus.is_some()).then(|| {
         Ring::new(
             machine,
@@ -53,40 +63,93 @@ pub(super) fn start(
         )
     });
     let counts = ring.as_ref().map(Ring::counts);
+    let (file, tally) = file.unzip();
     let sink: Box<dyn RecordSink> = match (file, ring) {
-        (file, Some(ring)) => Box::new(Sinks::new(file, ring)),
-        (Some(file), None) => file,
+        (file, Some(ring)) => Box::new(Sinks::new(file.map(|file| Box::new(file) as _), ring)),
+        (Some(file), None) => Box::new(file),
         (None, None) => return Ok(None),
     };
-    let (notes, told) = notes::channel();
     let (sender, recorder) = Recorder::start_with(sink, &map.image(), Some(told))?;
+    let progress = tally.zip(options.record.as_ref()).map(|(tally, path)| {
+        Arc::new(Progress {
+            path: path.clone(),
+            tally,
+            drops: recorder.drops(),
+            events_missing: notes.count(),
+        })
+    });
+    if let Some(progress) = &progress {
+        info.set_recording(Arc::clone(progress));
+    }
     Ok(Some(Recording {
         sender,
         recorder,
         notes: Some(notes),
         ring: counts,
+        progress,
     }))
 }
 
-/// The file of the whole run, where one was asked for.
-fn file(
+/// The file or folder of the whole run.
+fn whole_run(
+    path: &Path,
     machine: &Machine,
     options: &Options,
     info: &Arc<RunInfo>,
-) -> Result<Option<Box<dyn RecordSink>>, HostError> {
-    let Some(path) = &options.record else {
-        return Ok(None);
-    };
+    notes: &NoteSender,
+    output: &Output,
+) -> Result<(Lasting, Arc<Tally>), HostError> {
     let refused = |error: twinstep_drivers::recording::RecordingError| {
         HostError::usage(error.to_string(), "")
     };
-    Ok(Some(if named_mcap(path) {
-        let description = description(machine, options, info);
-        let writer = McapWriter::create(path, machine, &description).map_err(refused)?;
-        Box::new(SessionFile::new(writer, Arc::clone(info)))
+    let tally = Arc::new(Tally::default());
+    let say = say(options, output);
+    let session = {
+        let (info, missing) = (Arc::clone(info), notes.count());
+        move |writer| SessionFile::new(writer, Arc::clone(&info), Arc::clone(&missing))
+    };
+    let sink = if is_folder(path) {
+        let folder = Folder::open(path, options.record_limit_bytes.unwrap_or(LIMIT_BYTES))?;
+        let (machine, description) = (machine.clone(), description(machine, options, info));
+        let files = Files {
+            folder,
+            begin: Box::new(move |file| {
+                McapWriter::create(file, &machine, &description)
+                    .map(|writer| Box::new(session(writer)) as Box<dyn RecordSink>)
+                    .map_err(|error| HostError::machine(error.to_string(), ""))
+            }),
+            info: Arc::clone(info),
+        };
+        Lasting::files(files, Arc::clone(&tally), say)
+    } else if options.record_limit_bytes.is_some() {
+        return Err(HostError::usage(
+            format!(
+                "{} is a file, and --record-limit bounds a folder",
+                path.display()
+            ),
+            "give --record a folder: one that is there, or a name that ends in /",
+        ));
     } else {
-        Box::new(Writer::create(path, machine).map_err(refused)?)
-    }))
+        let file: Box<dyn RecordSink> = if named_mcap(path) {
+            let description = description(machine, options, info);
+            let writer = McapWriter::create(path, machine, &description).map_err(refused)?;
+            Box::new(session(writer))
+        } else {
+            Box::new(Writer::create(path, machine).map_err(refused)?)
+        };
+        Lasting::file(file, Arc::clone(&tally), say)
+    };
+    Ok((sink, tally))
+}
+
+/// How the recorder says what the user should know at once; the live view has no place for it, and its run tells it at the end.
+fn say(options: &Options, output: &Output) -> Say {
+    let output = (options.quiet || !output.is_terminal()).then(|| output.clone());
+    Box::new(move |text| {
+        if let Some(output) = &output {
+            output.note(text);
+        }
+    })
 }
 
 /// What a file says of this run.
@@ -179,6 +242,7 @@ pub(super) struct Unfinished {
     pub recorder: Recorder,
     pub notes: Option<NoteSender>,
     pub ring: Option<Arc<RingCounts>>,
+    pub progress: Option<Arc<Progress>>,
 }
 
 impl Unfinished {
@@ -188,11 +252,16 @@ impl Unfinished {
         let _ = self.recorder.stop();
     }
 
-    /// Ends it, once every event is stored: what the run came to, then the file. Returns how many cycles are missing in it.
-    pub(super) fn finish(self, cycles: u64, digest: u64) -> Result<u64, HostError> {
+    /// Ends it, once every event is stored: what the run came to, then the file. Returns what became of it.
+    pub(super) fn finish(
+        self,
+        cycles: u64,
+        digest: u64,
+    ) -> (Option<RecordingLine>, Result<(), HostError>) {
         if let Some(notes) = self.notes {
             notes.send_waiting(Note::End { cycles, digest });
         }
-        self.recorder.stop().map(|recorded| recorded.dropped)
+        let stopped = self.recorder.stop().map(drop);
+        (self.progress.map(|progress| progress.line()), stopped)
     }
 }

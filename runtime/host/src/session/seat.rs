@@ -14,6 +14,7 @@ use crate::overruns::watcher::Watcher;
 use crate::plan::{self, PlanStore};
 use crate::ptp::PtpWatch;
 use crate::record::ring::RingCounts;
+use crate::record::tally::RecordingLine;
 use crate::scribe::EventSender;
 use crate::snapshot::Control;
 use crate::strokes::{StrokeBoard, StrokeSender, StrokeWriter};
@@ -83,7 +84,7 @@ impl Seat {
         let judged = !prepared.plan.plan().presses.is_empty();
         let info = &prepared.info;
         let strokes = strokes::start(machine, output, info, judged)?;
-        let record = record::start(machine, options, info, &prepared.map)?;
+        let record = record::start(machine, options, info, &prepared.map, output)?;
         let watch = start_watcher(machine, options, info)?;
         // A replay, and a run in virtual time, have nobody to publish to.
         let publish = machine.publish.as_ref().filter(|_| options.real_time);
@@ -116,8 +117,10 @@ pub(super) struct Ridden {
     pub recording: Option<Unfinished>,
     /// What became of the recordings around events; known once it is finished.
     pub ring: Option<Arc<RingCounts>>,
-    /// Cycles that are missing in it; known once it is finished.
+    /// Cycles that are missing in them; known once it is finished.
     pub unrecorded: u64,
+    /// What became of the recording of the whole run; known once it is finished.
+    pub recorded: Option<RecordingLine>,
     /// Strokes without a line.
     pub untold: u64,
     /// What says where the process data of a tapped bus stand.
@@ -129,7 +132,10 @@ impl Ridden {
     pub fn finish_recording(&mut self) -> Result<(), HostError> {
         if let Some(recording) = self.recording.take() {
             self.ring.clone_from(&recording.ring);
-            self.unrecorded = recording.finish(self.done.cycles, self.done.digest)?;
+            self.unrecorded = recording.recorder.drops().count();
+            let (line, finished) = recording.finish(self.done.cycles, self.done.digest);
+            self.recorded = line;
+            finished?;
         }
         Ok(())
     }

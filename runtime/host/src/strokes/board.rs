@@ -70,7 +70,7 @@ impl StrokeBoard {
     }
 
     /// Puts a stroke on the board; the oldest of that press goes.
-    pub(super) fn keep(&self, stroke: &SentStroke, line: StrokeLine) {
+    pub(crate) fn keep(&self, stroke: &SentStroke, line: StrokeLine) {
         self.with(|presses| {
             let source = stroke.record.source;
             let Some(press) = presses.iter_mut().find(|press| press.source == source) else {

@@ -7,6 +7,7 @@ pub mod guard;
 mod observe;
 mod page;
 mod read;
+mod report;
 pub mod serve;
 
 use super::context::Context;
@@ -112,6 +113,7 @@ fn router(context: Context, guard: Guard, feed: Feed) -> Router {
         .route("/api/status", get(read::status))
         .route("/api/alarms", get(read::alarms))
         .route("/api/events", get(read::events))
+        .route("/api/events/{seq}/report", get(report::report))
         .route("/api/curve", get(read::curve))
         .route("/api/audit", get(read::audit))
         .route("/api/alarms/acknowledge", post(act::acknowledge))

@@ -19,20 +19,29 @@ pub(super) fn prune(folder: &Path, files: usize, bytes: u64) -> io::Result<u64> 
             .to_str()
             .and_then(|name| name.strip_suffix(".mcap"))
             .and_then(|number| number.parse::<u64>().ok());
-        if let Some(number) = number {
-            all.push((number, entry.metadata()?.len(), entry.path()));
+        let Some(number) = number else { continue };
+        // Another bus of the run may have taken it away meanwhile.
+        match entry.metadata() {
+            Ok(about) => all.push((about.modified()?, number, about.len(), entry.path())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
+    // By time first: the numbers of a new store begin anew.
     all.sort();
     let mut count = all.len();
-    let mut sum: u64 = all.iter().map(|(_, bytes, _)| bytes).sum();
+    let mut sum: u64 = all.iter().map(|(_, _, bytes, _)| bytes).sum();
     let mut removed = 0;
-    for (_, size, path) in all {
+    for (_, _, size, path) in all {
         // The newest stays, whatever its size.
         if count <= 1 || (count <= files && sum <= bytes) {
             break;
         }
-        fs::remove_file(path)?;
+        match fs::remove_file(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         (count, sum, removed) = (count - 1, sum - size, removed + 1);
     }
     Ok(removed)
@@ -45,8 +54,13 @@ mod tests {
     #[test]
     fn the_oldest_go_first_and_strangers_stay() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["9.mcap", "10.mcap", "100.mcap", "notes.txt", "x.mcap"] {
-            fs::write(folder.path().join(name), [0; 10]).unwrap();
+        let names = ["900.mcap", "10.mcap", "100.mcap", "notes.txt", "x.mcap"];
+        for (seconds, name) in (1..).zip(names) {
+            let path = folder.path().join(name);
+            fs::write(&path, [0; 10]).unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            file.set_modified(at).unwrap();
         }
         let left = || {
             let mut names: Vec<_> = fs::read_dir(folder.path())

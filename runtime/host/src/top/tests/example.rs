@@ -223,6 +223,7 @@ pub fn status() -> Box<StatusLine> {
             rx_coalescing_us: Some(0),
         },
         shared: None,
+        recording: None,
         strokes: Vec::new(),
         health: Vec::new(),
         false_alarms: None,

@@ -87,7 +87,7 @@ function cards() {
       make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}, ${words(e.regime)}`
         + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
         + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
-      make('div', { class: 'bar' }, alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
+      make('div', { class: 'bar' }, make('a', { href: `/api/events/${alarm.raised_seq}/report`, target: '_blank', rel: 'noopener' }, 'report'), alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
         shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
         axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
   }));
