@@ -81,6 +81,20 @@ fn what_the_ring_kept_of_an_event_is_replayed_as_it_was() {
     }
     assert!(from_checkpoints > 0, "{all:?}, {raised:?}");
 
+    // Every event of the run has a page with curves from what the run left of it, whatever number its file has.
+    let shared = (raised.iter()).filter(|(seq, _)| all.iter().all(|(number, _)| number != seq));
+    let chosen = shared.chain(raised.last()).take(2);
+    for (seq, cycle) in chosen {
+        let page = place
+            .twinstep(&format!("report {seq} --json --state {}", state.display()))
+            .fine();
+        let line = page.of_type("report").remove(0);
+        assert_eq!(line["missing"], serde_json::json!([]), "{line}");
+        let html = std::fs::read_to_string(place.path(line["file"].as_str().unwrap())).unwrap();
+        let confirmed = html.contains("found this event with the same values");
+        assert!(confirmed && html.contains("<svg"), "{seq} at {cycle}");
+    }
+
     // The whole run from one of its checkpoints has its digest too.
     let late = place
         .twinstep(&format!("replay --from 21500 {} --json", file.display()))
@@ -99,15 +113,25 @@ fn what_the_ring_kept_of_an_event_is_replayed_as_it_was() {
 #[test]
 fn a_run_that_is_told_to_keep_nothing_keeps_nothing() {
     let place = Place::new();
-    let state = place.path("state");
+    let (state, file) = (place.path("state"), place.path("run.mcap"));
     let run = place
         .twinstep(&format!(
-            "demo --fast --json --cycles 1500 --no-event-recordings --inject frame_loss:bus:count=3@1s --state {}",
-            state.display()
+            "demo --fast --json --cycles 11500 --no-event-recordings --inject frame_loss:bus:count=3@1s --state {} --record {}",
+            state.display(),
+            file.display()
         ))
         .fine();
     assert!(!run.of_type("event").is_empty());
     assert!(!state.join("events").exists());
+    // The recording of the whole run has its checkpoints all the same.
+    let late = place
+        .twinstep(&format!("replay --from 11000 {} --json", file.display()))
+        .fine();
+    assert!(
+        late.stderr.contains("the replay begins at the checkpoint"),
+        "{late:?}"
+    );
+    assert_eq!(late.summary()["digest"], run.summary()["digest"]);
     let none = place.twinstep("replay --from 5 gone.csv");
     assert_eq!(none.status.code(), Some(2));
 }

@@ -57,6 +57,16 @@ fn record(cycle: u64) -> Record {
     }
 }
 
+fn event() -> Note {
+    Note::Event {
+        seq: 1,
+        cycle: 9,
+        time_ns: 9_000_000,
+        raised: true,
+        json: "{}".to_owned(),
+    }
+}
+
 fn begin(seen: &Arc<Mutex<Seen>>) -> Begin {
     let seen = Arc::clone(seen);
     Box::new(move |path| {
@@ -120,6 +130,8 @@ fn a_full_disk_is_said_once_counted_and_outlasted() {
     }
     assert_eq!(seen.lock().unwrap().said.len(), 1);
     assert_eq!(tally.lost.load(Ordering::Relaxed), 7);
+    lasting.note(&event()).unwrap();
+    assert!(lasting.wants_checkpoints());
     // There is room again, and it is time for another attempt.
     seen.lock().unwrap().room = 100;
     lasting.again_ns = 0;
@@ -129,7 +141,7 @@ fn a_full_disk_is_said_once_counted_and_outlasted() {
     assert_eq!(seen.files.last().unwrap().1, [10]);
     assert!(seen.said[1].contains("from cycle 10 on"), "{:?}", seen.said);
     let line = super::super::tally::RecordingLine::of(place.path(), &tally, 0, 0);
-    assert_eq!(line.cycles_missing, 7);
+    assert_eq!((line.cycles_missing, line.events_missing), (7, 1));
     assert!(line.failure.unwrap().contains("no space left"));
 }
 

@@ -381,3 +381,7 @@ fn begin(
     }
     McapWriter::create(path, machine, &description)
 }
+
+#[cfg(test)]
+#[path = "ring_tests.rs"]
+mod tests;
