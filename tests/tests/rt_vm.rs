@@ -52,18 +52,13 @@ fn thread(process: u32, name: &str) -> Option<Thread> {
 }
 
 /// Waits until the thread `cycle` of a running process is a real-time one with locked memory.
-fn cycle_thread(child: &mut Child) -> Thread {
-    real_time_thread(child, "cycle")
-}
-
-/// Waits until the thread of this name is a real-time one with locked memory.
 ///
 /// # Panics
 /// Where the process ends before.
-fn real_time_thread(child: &mut Child, name: &str) -> Thread {
+fn cycle_thread(child: &mut Child) -> Thread {
     loop {
         let ended = child.try_wait().unwrap();
-        match thread(child.id(), name) {
+        match thread(child.id(), "cycle") {
             Some(found) if found.policy != 0 && found.locked_kb > 0 => return found,
             last => assert!(ended.is_none(), "ended as {ended:?}, last seen as {last:?}"),
         }
@@ -301,24 +296,14 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
         (&1.into(), &true.into())
     );
     let cell = fs::read_to_string(vm::PRESS_CELL).unwrap();
-    // A worker that shares the models is as much a real-time thread as the cycle, on a core of its own.
-    for (core, isolated, more, worker) in [
-        ("1", true, "model_cores = [2]", Some("models-2")),
-        ("2", false, "", None),
-    ] {
-        let text = format!("{cell}\n[realtime]\ncore = {core}\n{more}\n");
+    for (core, isolated) in [("1", true), ("2", false)] {
+        let text = format!("{cell}\n[realtime]\ncore = {core}\n");
         let config = place.file("core.toml", text);
         let args = ["run", config.to_str().unwrap(), "--json"];
         let mut child = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
         assert_eq!(cycle_thread(&mut child).allowed, core);
-        if let Some(name) = worker {
-            let found = real_time_thread(&mut child, name);
-            println!("{name}: {found:?}");
-            assert_eq!((found.policy, found.allowed.as_str()), (1, "2"));
-        }
         let trust = summary_of(child, "trust");
         assert_eq!(trust["isolated"], isolated, "{trust}");
-        assert_eq!(trust["workers"], u8::from(worker.is_some()), "{trust}");
     }
 }
 
