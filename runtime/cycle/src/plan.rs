@@ -12,7 +12,7 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
 use twinstep_models::sample::Context;
-use twinstep_models::simd::Level;
+use twinstep_models::simd::{Level, Vector};
 use twinstep_models::vacuum::VacuumParams;
 
 /// Most part variants that one press knows.
@@ -63,6 +63,8 @@ pub struct AxisPlan {
     pub viscous: f64,
     /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.
     pub cycle_way_m: f64,
+    /// Least way off the prediction that may be a slip of the encoder (m): [`twinstep_models::abrupt::least_hop_m`].
+    pub hop_m: f64,
     /// Share of an innovation of position that the observer carries into the position predicted for the next cycle (1).
     pub carried: f64,
     /// Parts that a press may meet; empty for a servo axis.
@@ -112,6 +114,8 @@ pub struct JudgeLane {
     pub watch: WatchParams,
     /// A bit for each axis that is a press which knows a part.
     pub presses: u8,
+    /// A bit for each place with an axis: the first ones.
+    pub places: u8,
 }
 
 impl JudgeLane {
@@ -126,7 +130,14 @@ impl JudgeLane {
             watch,
             presses: (axes.iter().take(LANES).enumerate())
                 .fold(0, |bits, (l, axis)| bits | (u8::from(axis.presses()) << l)),
+            places: (0..axes.len().min(LANES)).fold(0, |bits, l| bits | (1 << l)),
         }
+    }
+
+    /// No place but those of the narrow vector has an axis.
+    #[inline(always)]
+    pub(crate) fn few<V: Vector>(&self) -> bool {
+        self.places & !V::Few::places(0) == 0
     }
 }
 
@@ -206,6 +217,7 @@ mod tests {
             carries_weight: false,
             viscous: 0.0,
             cycle_way_m: 1.0,
+            hop_m: 0.5,
             carried: 0.0,
             drift_limit_m: None,
             contacts: [Contact::default(); MAX_PARTS],
