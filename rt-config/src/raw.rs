@@ -82,7 +82,7 @@ pub(crate) struct File {
 pub(crate) struct MachineTable {
     /// Name of the machine, in any words.
     pub(crate) name: At<String>,
-    /// Asset id that every event carries for the work order.
+    /// Asset id that every event carries for the work order; empty unless given.
     pub(crate) asset_id: Option<At<String>>,
 }
 
@@ -92,9 +92,10 @@ pub(crate) struct MachineTable {
 pub(crate) struct CycleTable {
     /// Period, 31.25us to 10ms on a bus, up to 1s for a machine that is only replayed.
     pub(crate) period: Quantity<Time>,
-    /// Time at the start that is kept apart from the statistics of durations, "1s"; else `warm_up_cycles`, else 1000 cycles.
+    /// Time at the start that is kept apart from the statistics of durations, "1s"; else `warm_up_cycles`, else 1000 cycles
+    /// (0s to 1h).
     pub(crate) warm_up: Option<Quantity<Time>>,
-    /// The same in cycles.
+    /// The same in cycles; 1000 unless one of both is given (0 to 115200000).
     pub(crate) warm_up_cycles: Option<At<u64>>,
     pub(crate) budget: Option<BudgetTable>,
     pub(crate) model_budget: Option<ModelBudgetTable>,
@@ -104,8 +105,11 @@ pub(crate) struct CycleTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModelBudgetTable {
+    /// Servo axes; none unless given (0 to the period).
     pub(crate) servo: Option<Quantity<Time>>,
+    /// Presses; none unless given (0 to the period).
     pub(crate) press: Option<Quantity<Time>>,
+    /// Stations; none unless given (0 to the period).
     pub(crate) station: Option<Quantity<Time>>,
 }
 
@@ -113,14 +117,23 @@ pub(crate) struct ModelBudgetTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BudgetTable {
+    /// Waiting for the start: how late a cycle may begin; none unless given (0 to the period, all together).
     pub(crate) wake: Option<Quantity<Time>>,
+    /// Sending the frames; none unless given (0 to the period, all together).
     pub(crate) send: Option<Quantity<Time>>,
+    /// Prediction of all models; none unless given (0 to the period, all together).
     pub(crate) predict: Option<Quantity<Time>>,
+    /// Until the frames are back; none unless given (0 to the period, all together).
     pub(crate) receive: Option<Quantity<Time>>,
+    /// Comparison with what was measured; none unless given (0 to the period, all together).
     pub(crate) compare: Option<Quantity<Time>>,
+    /// Handing on events and the recorded cycle; none unless given (0 to the period, all together).
     pub(crate) publish: Option<Quantity<Time>>,
+    /// Correction of the models, and what is judged over movements; none unless given (0 to the period, all together).
     pub(crate) correct: Option<Quantity<Time>>,
+    /// Mailboxes, registers, set-points and the snapshot for the views; none unless given (0 to the period, all together).
     pub(crate) acyclic: Option<Quantity<Time>>,
+    /// What is to be left over before the next start; none unless given (0 to the period, all together).
     pub(crate) slack: Option<Quantity<Time>>,
 }
 
@@ -128,7 +141,7 @@ pub(crate) struct BudgetTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JudgeTable {
-    /// At most one false alarm of the whole machine in this time, "30days" unless given.
+    /// At most one false alarm of the whole machine in this time, "30days" unless given (100ms to 36525days).
     pub(crate) false_alarm_interval: Quantity<Time>,
 }
 
@@ -136,13 +149,13 @@ pub(crate) struct JudgeTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BusTable {
-    /// For [[bus]]: its name, in events, recordings and commands; a to z, 0 to 9, _ and -, at most 32 bytes.
+    /// For [[bus]]: its name, in events, recordings and commands; a to z, 0 to 9, _ and -, at most 32 bytes; needed there.
     pub(crate) name: Option<At<String>>,
-    /// For [[bus]]: period of its cycle, that of [cycle] unless given.
+    /// For [[bus]]: period of its cycle, that of [cycle] unless given (31.25us to 10ms).
     pub(crate) period: Option<Quantity<Time>>,
-    /// For [[bus]]: core of its cycle, as in [realtime].
+    /// For [[bus]]: core of its cycle, that of [realtime] unless given (0 to 8191).
     pub(crate) core: Option<At<u32>>,
-    /// For [[bus]]: cores that share its models, as in [realtime].
+    /// For [[bus]]: cores that share its models, those of [realtime] unless given.
     pub(crate) model_cores: Option<At<Vec<At<u32>>>>,
     /// For [[bus]]: its budgets, instead of those of [cycle.budget].
     pub(crate) budget: Option<At<BudgetTable>>,
@@ -150,24 +163,26 @@ pub(crate) struct BusTable {
     pub(crate) model_budget: Option<At<ModelBudgetTable>>,
     /// Network interface; the simulated segment in process where missing.
     pub(crate) interface: Option<At<String>>,
-    /// Second network interface, which the line comes back to: a broken cable then stops nobody.
+    /// Second network interface, which the line comes back to: a broken cable then stops nobody; none unless given.
     pub(crate) redundant_interface: Option<At<String>>,
     /// Names in the order of the wire: axes, presses, stations in the order of the file unless given.
     pub(crate) subdevices: Option<At<Vec<At<String>>>>,
-    /// Time from SYNC0 to the frame passing, a quarter of the period unless given.
+    /// Time from SYNC0 to the frame passing, a quarter of the period unless given (0 to less than the period).
     pub(crate) frame_shift: Option<Quantity<Time>>,
     /// Who owns the bus: "main_device" (twinstep, unless given), "tap" (another MainDevice, which is only listened to) or
     /// "tsn" (nobody: the devices publish their process data as OPC UA PubSub, and twinstep subscribes).
     pub(crate) kind: Option<At<String>>,
     /// What a cycle that comes too late leads to: "skip" (unless given), which leaves out the starts that have passed, or "stop".
     pub(crate) overrun: Option<At<String>>,
-    /// For a TAP with a port for each way: the interface of the returned frames. `interface` then has the outbound ones.
+    /// For a TAP with a port for each way: the interface of the returned frames. `interface` then has the outbound ones; one
+    /// interface has both unless given.
     pub(crate) returned_interface: Option<At<String>>,
-    /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH).
+    /// For a tap that did not hear the master start: "inputs_first" (ethercrab, twinstep) or "outputs_first" (SOEM, IgH);
+    /// found out unless given.
     pub(crate) order: Option<At<String>>,
-    /// For "tsn": PublisherId of the devices, 1 unless given.
+    /// For "tsn": PublisherId of the devices, 1 unless given (1 to 65535).
     pub(crate) publisher_id: Option<At<u16>>,
-    /// For "tsn": WriterGroupId, 1 unless given.
+    /// For "tsn": WriterGroupId, 1 unless given (1 to 65535).
     pub(crate) writer_group_id: Option<At<u16>>,
     /// For "tsn", used by `sim`: VLAN of the published frames, 0 to 4094; no tag unless given.
     pub(crate) vlan: Option<At<u16>>,
@@ -189,11 +204,13 @@ pub(crate) struct BusTable {
 pub(crate) struct SubDeviceTable {
     /// That of an axis, press or station, or, with `sii`, a name of its own.
     pub(crate) name: At<String>,
-    /// EEPROM image of a real device (binary), relative to this file. A terminal keeps its outputs and gives zero inputs.
+    /// EEPROM image of a real device (binary), relative to this file. A terminal keeps its outputs and gives zero inputs;
+    /// none unless given.
     pub(crate) sii: Option<At<String>>,
     /// SubDevice that it hangs at; the one before it on the wire unless given.
     pub(crate) behind: Option<At<String>>,
-    /// Axis or press that is the second one of this drive: its objects are those of the first, 0x0800 further.
+    /// Axis or press that is the second one of this drive: its objects are those of the first, 0x0800 further; none unless
+    /// given.
     pub(crate) second_axis: Option<At<String>>,
     /// Port of that SubDevice: "B" (unless given), "C" or "D". Frames pass what hangs at D first, then B, then C.
     pub(crate) port: Option<At<String>>,
@@ -203,7 +220,7 @@ pub(crate) struct SubDeviceTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulationTable {
-    /// Draws the machine once: all plant parameters.
+    /// Draws the machine once: all plant parameters (0 to 2^63 - 1).
     pub(crate) machine_seed: u64,
     /// Whether frames take the time of a 100 Mbit wire, true unless given. Without it periods can be run that no such wire could hold.
     pub(crate) wire_time: Option<bool>,
@@ -220,7 +237,7 @@ pub(crate) struct AxisTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
-    /// The bus that it is on, where there are several.
+    /// The bus that it is on, where there are several; needed there.
     pub(crate) bus: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
@@ -246,7 +263,7 @@ pub(crate) struct PressTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
-    /// The bus that it is on, where there are several.
+    /// The bus that it is on, where there are several; needed there.
     pub(crate) bus: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
@@ -273,11 +290,12 @@ pub(crate) struct PressTable {
 pub(crate) struct PartTable {
     /// Unique among parts: a to z, 0 to 9, _ and -, at most 32 bytes.
     pub(crate) name: At<String>,
-    /// Where the ram meets it (of the ram, not of the drive), between `approach` and `bottom` of every press.
+    /// Where the ram meets it (of the ram, not of the drive), beyond `approach` and above `bottom` of every press.
     pub(crate) contact: Quantity<Length>,
-    /// Stiffness of the press-fit: force rises with this from the contact on.
+    /// Stiffness of the press-fit: force rises with this from the contact on (above 0).
     pub(crate) stiffness: Quantity<Stiffness>,
-    /// Part-to-part spread of the stiffness, a standard deviation relative to it, none unless given; simulation only.
+    /// Part-to-part spread of the stiffness, a standard deviation relative to it, none unless given; simulation only
+    /// (0 to 0.5).
     pub(crate) stiffness_spread: Option<Quantity<Number>>,
     /// What `twinstep calibrate` learnt of it.
     pub(crate) twin: Option<PartTwinTable>,
@@ -292,9 +310,9 @@ pub(crate) struct PartTable {
 pub(crate) struct RecipeTwinTable {
     /// Name of the recipe.
     pub(crate) recipe: At<String>,
-    /// Contact position.
+    /// Contact position (any).
     pub(crate) contact: Quantity<Length>,
-    /// Stiffness.
+    /// Stiffness (above 0).
     pub(crate) stiffness: Quantity<Stiffness>,
     /// The band of good strokes, for the evaluation of kind "envelope" with this recipe.
     pub(crate) envelope: Option<EnvelopeTable>,
@@ -304,9 +322,9 @@ pub(crate) struct RecipeTwinTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PartTwinTable {
-    /// Contact position.
+    /// Contact position (any).
     pub(crate) contact: Quantity<Length>,
-    /// Stiffness.
+    /// Stiffness (above 0).
     pub(crate) stiffness: Quantity<Stiffness>,
     /// The band of good strokes, for the evaluation of kind "envelope".
     pub(crate) envelope: Option<EnvelopeTable>,
@@ -340,25 +358,27 @@ pub(crate) struct StationTable {
     pub(crate) name: At<String>,
     /// Asset id, else the machine's.
     pub(crate) asset_id: Option<At<String>>,
-    /// The bus that it is on, where there are several.
+    /// The bus that it is on, where there are several; needed there.
     pub(crate) bus: Option<At<String>>,
-    /// Absolute pressure per increment of the analogue input; needed on a bus. In a recording it is the step of the reading.
+    /// Absolute pressure per increment of the analogue input; needed on a bus. In a recording it is the step of the reading
+    /// (above 0, at most 1e6Pa).
     pub(crate) pressure_per_count: Option<Quantity<Pressure>>,
-    /// Absolute pressure at count 0, 0 unless given. A recording of gauge pressure has the ambient pressure here.
+    /// Absolute pressure at count 0, 0 unless given. A recording of gauge pressure has the ambient pressure here (any).
     pub(crate) pressure_offset: Option<Quantity<Pressure>>,
-    /// Time the ejector is on; needed on a bus.
+    /// Time the ejector is on; needed on a bus (above 0, at most 24h).
     pub(crate) evacuate: Option<Quantity<Time>>,
-    /// Time the part is held with the ejector off; needed on a bus.
+    /// Time the part is held with the ejector off; needed on a bus (above 0, at most 24h).
     pub(crate) hold: Option<Quantity<Time>>,
-    /// Time of blow-off and rest; needed on a bus.
+    /// Time of blow-off and rest; needed on a bus (above 0, at most 24h).
     pub(crate) release: Option<Quantity<Time>>,
-    /// Leak rate at the final pressure from which on the circuit is leaky; a hold is judged while it lasts only if it is given.
+    /// Leak rate at the final pressure from which on the circuit is leaky; a hold is judged at its end alone
+    /// unless given (above 0).
     pub(crate) leak_limit: Option<Quantity<PressureRate>>,
     /// Where its life ends.
     pub(crate) health: Option<StationHealthTable>,
-    /// Vendor id expected in the SII; needed on a real interface.
+    /// Vendor id expected in the SII; needed on a real interface (0 to 0xffffffff).
     pub(crate) vendor_id: Option<At<u32>>,
-    /// Product code expected in the SII; needed on a real interface.
+    /// Product code expected in the SII; needed on a real interface (0 to 0xffffffff).
     pub(crate) product_code: Option<At<u32>>,
     /// Outputs (RxPDO) in order, such as "0x7000:01/8": index, subindex and bits.
     pub(crate) outputs: Option<At<Vec<At<String>>>>,
@@ -374,21 +394,21 @@ pub(crate) struct StationTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StationTwinTable {
-    /// Absolute pressure that the ejector reaches, or the supply of a chamber under pressure.
+    /// Absolute pressure that the ejector reaches, or the supply of a chamber under pressure (0 to 1e8Pa).
     pub(crate) final_pressure: Quantity<Pressure>,
-    /// Time constant of the evacuation; a station that only holds has none.
+    /// Time constant of the evacuation; needed but for a station that only holds (above 0, at most 10s).
     pub(crate) evacuation_time_constant: Option<Quantity<Time>>,
-    /// Healthy leak rate while holding, at the final pressure.
+    /// Healthy leak rate while holding, at the final pressure (any).
     pub(crate) leak: Quantity<PressureRate>,
-    /// Its standard deviation from hold to hold.
+    /// Its standard deviation from hold to hold (above 0).
     pub(crate) leak_sigma: Quantity<PressureRate>,
-    /// Limit of the one-cycle innovation of pressure, which overrides the tail; without both the channel is off.
+    /// Limit of the one-cycle innovation of pressure, which overrides the tail; without both the channel is off (above 0).
     pub(crate) pressure_limit: Option<Quantity<Pressure>>,
-    /// Standard deviation of that innovation in the healthy record; the unit of `pressure_tail`.
+    /// Standard deviation of that innovation in the healthy record; the unit of `pressure_tail`; needed with that (above 0).
     pub(crate) pressure_sigma: Option<Quantity<Pressure>>,
     /// Tail of its size in the healthy record, of the detector fast_limit.
     pub(crate) pressure_tail: Option<TailTable>,
-    /// Standard deviation of a reading; learnt while running where it is missing.
+    /// Standard deviation of a reading; learnt while running where it is missing (above 0).
     pub(crate) noise: Option<Quantity<Pressure>>,
 }
 
@@ -396,13 +416,13 @@ pub(crate) struct StationTwinTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StationPlantTable {
-    /// Absolute pressure that the ejector reaches.
+    /// Absolute pressure that the ejector reaches (0 to 101325Pa).
     pub(crate) final_pressure: Quantity<Pressure>,
-    /// Time constant of the evacuation.
+    /// Time constant of the evacuation (above 0, at most 10s).
     pub(crate) evacuation_time_constant: Quantity<Time>,
-    /// Leak rate at full vacuum.
+    /// Leak rate at full vacuum (0 or more).
     pub(crate) leak: Quantity<PressureRate>,
-    /// Sensor noise, standard deviation; none unless given.
+    /// Sensor noise, standard deviation; none unless given (0 or more).
     pub(crate) noise: Option<Quantity<Pressure>>,
 }
 
@@ -412,16 +432,16 @@ pub(crate) struct StationPlantTable {
 pub(crate) struct RecordingTable {
     /// The time, in s unless a unit is given.
     pub(crate) time: Option<ColumnTable>,
-    /// The table has no time: a row is a period after the one before it. Instead of `time`.
+    /// The table has no time: a row is a period after the one before it. Instead of `time`; false unless given.
     #[serde(default)]
     pub(crate) index: bool,
     /// Columns whose change starts a new segment; the first one counts the runs of the machine.
     #[serde(default)]
     pub(crate) segment_by: Vec<At<String>>,
-    /// Uneven sampling is allowed; refused beyond 10 % of the period otherwise.
+    /// Uneven sampling is allowed; refused beyond 10 % of the period otherwise; false unless given.
     #[serde(default)]
     pub(crate) uneven: bool,
-    /// Values are interpolated linearly to the period, so that uneven time stamps are honoured.
+    /// Values are interpolated linearly to the period, so that uneven time stamps are honoured; false unless given.
     #[serde(default)]
     pub(crate) resample: bool,
     /// One table an axis.
@@ -471,8 +491,8 @@ pub(crate) struct AxisColumnsTable {
 pub(crate) struct ColumnTable {
     /// Header of the column.
     pub(crate) column: At<String>,
-    /// Unit after the factor.
+    /// Unit after the factor; the SI unit unless given.
     pub(crate) unit: Option<At<String>>,
-    /// Factor to the unit, 1 unless given.
+    /// Factor to the unit, 1 unless given (any but 0).
     pub(crate) factor: Option<Quantity<Number>>,
 }

@@ -368,3 +368,90 @@ fn lines_are_clean() {
     }
     expect_none("lines", &offences);
 }
+
+/// Places that a page links to: `(number of the line, target)`; code is passed over.
+fn links(text: &str) -> Vec<(usize, &str)> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        }
+        if fenced {
+            continue;
+        }
+        for (at, _) in line.match_indices("](") {
+            let target = &line[at + 2..];
+            if let Some((target, _)) = target.split_once(')') {
+                found.push((number + 1, target));
+            }
+        }
+    }
+    found
+}
+
+/// The name that a heading has as a target of links.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .replace(' ', "-");
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+        .collect()
+}
+
+#[test]
+fn pages_link_to_what_is_there() {
+    let files = files();
+    let pages = files.iter().filter(|file| file.path.ends_with(".md"));
+    let mut offences = Vec::new();
+    let mut count = 0;
+    for page in pages {
+        let folder = root().join(&page.path);
+        for (number, target) in links(&page.text) {
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            count += 1;
+            let (path, place) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() {
+                folder.clone()
+            } else {
+                folder.with_file_name("").join(path)
+            };
+            if !file.exists() {
+                offences.push(format!("{}:{number}: no {path}", page.path));
+                continue;
+            }
+            let has = |text: &str| {
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                headings.any(|heading| anchor(heading) == place)
+            };
+            if !place.is_empty() && !has(&fs::read_to_string(&file).unwrap()) {
+                offences.push(format!(
+                    "{}:{number}: no heading #{place} in {path}",
+                    page.path
+                ));
+            }
+        }
+    }
+    assert!(count > 50, "only {count} links");
+    expect_none("links that lead nowhere", &offences);
+}
+
+#[test]
+fn every_page_is_linked_from_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let targets: Vec<_> = links(&readme)
+        .into_iter()
+        .map(|(_, target)| target)
+        .collect();
+    let pages = fs::read_dir(root().join("docs")).unwrap();
+    let pages = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    let lost: Vec<_> = pages
+        .filter(|page| page.ends_with(".md") && !targets.contains(&format!("docs/{page}").as_str()))
+        .collect();
+    expect_none("pages of docs that the README does not link to", &lost);
+}

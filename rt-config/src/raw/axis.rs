@@ -12,31 +12,31 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DriveTable {
-    /// Way per motor revolution: lead of the screw, circumference of the pulley.
+    /// Way per motor revolution: lead of the screw, circumference of the pulley (above 0, at most 100m).
     pub(crate) lead: Quantity<Length>,
-    /// Encoder increments per motor revolution (0x608F and 0x6091 as one figure).
+    /// Encoder increments per motor revolution (0x608F and 0x6091 as one figure; 1 to 2^32).
     pub(crate) counts_per_rev: Quantity<Number>,
-    /// Rated current 0x6075.
+    /// Rated current 0x6075 (above 0, at most 10000A).
     pub(crate) rated_current: Quantity<Current>,
-    /// Torque per current; rated torque 0x6076 is this times the rated current.
+    /// Torque per current; rated torque 0x6076 is this times the rated current (above 0, at most 10000N m/A).
     pub(crate) torque_constant: Quantity<TorqueConstant>,
-    /// Largest torque 0x6072 in per mille of the rated torque, 3000 unless given.
+    /// Largest torque 0x6072 in per mille of the rated torque, 3000 unless given (1 to 65535).
     pub(crate) max_torque_permille: Option<At<u16>>,
-    /// Position controller gain.
+    /// Position controller gain (above 0, at most 1e5/s).
     pub(crate) position_gain: Quantity<PerSecond>,
-    /// Velocity controller gain, on the axis' own velocity.
+    /// Velocity controller gain, on the axis' own velocity (above 0).
     pub(crate) velocity_gain: Quantity<CurrentPerVelocity>,
-    /// Velocity controller integral time.
+    /// Velocity controller integral time (above 0, at most 10s).
     pub(crate) velocity_integral_time: Quantity<Time>,
-    /// Current loop time constant.
+    /// Current loop time constant (above 0, at most 10s).
     pub(crate) current_time_constant: Quantity<Time>,
-    /// Filter of the torque actual value 0x6077; none unless given.
+    /// Filter of the torque actual value 0x6077; none unless given (0 to 10s).
     pub(crate) torque_filter: Option<Quantity<Time>>,
     /// 1 (unless given): positive motor direction moves to larger positions; -1: to smaller ones.
     pub(crate) direction: Option<At<i64>>,
-    /// Vendor id expected in the SII; needed on a real interface.
+    /// Vendor id expected in the SII; needed on a real interface (0 to 0xffffffff).
     pub(crate) vendor_id: Option<At<u32>>,
-    /// Product code expected in the SII; needed on a real interface.
+    /// Product code expected in the SII; needed on a real interface (0 to 0xffffffff).
     pub(crate) product_code: Option<At<u32>>,
     /// Outputs (RxPDO) in order: "0x607A" for a known CiA 402 object, else "0x7000:01/8" with subindex and bits.
     pub(crate) outputs: Option<At<Vec<At<String>>>>,
@@ -48,13 +48,13 @@ pub(crate) struct DriveTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MotionTable {
-    /// Where the axis stands at the start, 0 unless given.
+    /// Where the axis stands at the start, 0 unless given (within 32 bits of increments).
     pub(crate) start: Option<Quantity<Length>>,
-    /// Velocity limit.
+    /// Velocity limit (above 0, at most 1000m/s).
     pub(crate) velocity: Quantity<Velocity>,
-    /// Acceleration limit.
+    /// Acceleration limit (above 0, at most 1e5m/s2).
     pub(crate) acceleration: Quantity<Acceleration>,
-    /// Jerk limit.
+    /// Jerk limit (above 0, at most 1e8m/s3).
     pub(crate) jerk: Quantity<Jerk>,
     /// Steps, repeated for ever; at most 32.
     #[serde(default)]
@@ -65,11 +65,11 @@ pub(crate) struct MotionTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepTable {
-    /// Target position.
+    /// Target position (within 32 bits of increments).
     pub(crate) to: Quantity<Length>,
-    /// Velocity limit of this step, at most the axis' own.
+    /// Velocity limit of this step, at most the axis' own; the axis' own unless given (above 0).
     pub(crate) velocity: Option<Quantity<Velocity>>,
-    /// Rest after arrival, none unless given.
+    /// Rest after arrival, none unless given (0 to 24h).
     pub(crate) dwell: Option<Quantity<Time>>,
 }
 
@@ -77,11 +77,11 @@ pub(crate) struct StepTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PressMotionTable {
-    /// Velocity limit.
+    /// Velocity limit (above 0, at most 1000m/s).
     pub(crate) velocity: Quantity<Velocity>,
-    /// Acceleration limit.
+    /// Acceleration limit (above 0, at most 1e5m/s2).
     pub(crate) acceleration: Quantity<Acceleration>,
-    /// Jerk limit.
+    /// Jerk limit (above 0, at most 1e8m/s3).
     pub(crate) jerk: Quantity<Jerk>,
 }
 
@@ -91,17 +91,17 @@ pub(crate) struct PressMotionTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StrokeTable {
     /// Upper dead centre, where the ram stands at the start. This and the other two are positions of the axis, or behind a
-    /// crank or a table angles of the drive, such as "30deg".
+    /// crank or a table angles of the drive, such as "30deg" (within 32 bits of increments).
     pub(crate) top: Quantity<DrivePlace>,
-    /// Where the fast approach ends.
+    /// Where the fast approach ends (beyond `top`).
     pub(crate) approach: Quantity<DrivePlace>,
-    /// Lowest point.
+    /// Lowest point (beyond `approach`).
     pub(crate) bottom: Quantity<DrivePlace>,
-    /// Velocity while pressing.
+    /// Velocity while pressing (above 0, at most the press' own).
     pub(crate) press_velocity: Quantity<Velocity>,
-    /// Dwell at the bottom, none unless given.
+    /// Dwell at the bottom, none unless given (0 to 24h).
     pub(crate) hold: Option<Quantity<Time>>,
-    /// Dwell at the top while the part is changed, none unless given.
+    /// Dwell at the top while the part is changed, none unless given (0 to 24h).
     pub(crate) rest: Option<Quantity<Time>>,
 }
 
@@ -109,31 +109,31 @@ pub(crate) struct StrokeTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TwinTable {
-    /// Force per current; not given where the recording holds a force.
+    /// Force per current; needed unless the recording holds a force (above 0).
     pub(crate) force_constant: Option<Quantity<ForceConstant>>,
-    /// All moved inertia as a mass on the axis.
+    /// All moved inertia as a mass on the axis (above 0).
     pub(crate) mass: Quantity<Mass>,
-    /// Coulomb friction in positive direction.
+    /// Coulomb friction in positive direction (0 or more).
     pub(crate) coulomb_positive: Quantity<Force>,
-    /// Coulomb friction in negative direction, as a positive number.
+    /// Coulomb friction in negative direction, as a positive number (0 or more).
     pub(crate) coulomb_negative: Quantity<Force>,
-    /// Viscous friction.
+    /// Viscous friction (0 or more).
     pub(crate) viscous: Quantity<Viscous>,
-    /// Static minus Coulomb friction, 0 unless given.
+    /// Static minus Coulomb friction, 0 unless given (0 or more).
     pub(crate) stribeck: Option<Quantity<Force>>,
-    /// Stribeck velocity, needed with `stribeck`.
+    /// Stribeck velocity, needed with `stribeck` (above 0).
     pub(crate) stribeck_velocity: Option<Quantity<Velocity>>,
-    /// Gravity and offset; positive pulls towards smaller positions; 0 unless given.
+    /// Gravity and offset; positive pulls towards smaller positions; 0 unless given (any).
     pub(crate) gravity: Option<Quantity<Force>>,
     /// Delay of the torque actual value against the position actual value, -1 to 2 periods, 0 unless given.
     pub(crate) current_delay: Option<Quantity<Time>>,
-    /// Lag of `current_load` where the encoder is too coarse for the usual 8 ms, at most 1 s.
+    /// Lag of `current_load` where the encoder is too coarse for the usual one, 8 ms unless given (0 to 1s).
     pub(crate) load_lag: Option<Quantity<Time>>,
-    /// Limit of the one-cycle innovation of position; the channel is off where it is missing.
+    /// Limit of the one-cycle innovation of position; the channel is off where it is missing (above 0).
     pub(crate) position_limit: Option<Quantity<Length>>,
-    /// Limit of the one-cycle innovation of velocity; the channel is off where it is missing.
+    /// Limit of the one-cycle innovation of velocity; the channel is off where it is missing (above 0).
     pub(crate) velocity_limit: Option<Quantity<Velocity>>,
-    /// Limit of the one-cycle innovation of current (or force); the channel is off where it is missing.
+    /// Limit of the one-cycle innovation of current (or force); the channel is off where it is missing (above 0).
     pub(crate) current_limit: Option<Quantity<Effort>>,
     /// The drive cascade; missing where calibration could not validate it.
     pub(crate) cascade: Option<CascadeTable>,
@@ -151,21 +151,21 @@ pub(crate) struct TwinTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CascadeTable {
-    /// Position gain kx.
+    /// Position gain kx (above 0, at most 1e5/s).
     pub(crate) position_gain: Quantity<PerSecond>,
-    /// Velocity gain kp.
+    /// Velocity gain kp (above 0).
     pub(crate) velocity_gain: Quantity<EffortPerVelocity>,
-    /// Integral gain ki of the velocity loop, 0 unless given.
+    /// Integral gain ki of the velocity loop, 0 unless given (0 or more).
     pub(crate) integral_gain: Option<Quantity<EffortPerLength>>,
     /// Velocity feed-forward kv, 0 to 1, 0 unless given.
     pub(crate) velocity_feedforward: Option<Quantity<Number>>,
     /// Dead time from the target that was sent to its effect, 0 to 4 periods, 0 unless given.
     pub(crate) dead_time: Option<Quantity<Time>>,
-    /// Limit of the current (or force).
+    /// Limit of the current (or force) (above 0).
     pub(crate) limit: Quantity<Effort>,
-    /// Time constant of the current loop, 0 unless given.
+    /// Time constant of the current loop, 0 unless given (0 to 10s).
     pub(crate) current_time_constant: Option<Quantity<Time>>,
-    /// Filter in front of the torque actual value, 0 unless given.
+    /// Filter in front of the torque actual value, 0 unless given (0 to 10s).
     pub(crate) current_filter: Option<Quantity<Time>>,
     /// The loops are closed once a cycle and the output is held in between; false unless given.
     #[serde(default)]
@@ -176,11 +176,11 @@ pub(crate) struct CascadeTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoiseTable {
-    /// Standard deviation of the measured position.
+    /// Standard deviation of the measured position (above 0).
     pub(crate) position: Quantity<Length>,
-    /// Random walk of the position: play, elasticity, jitter of the sampling. 0 unless given.
+    /// Random walk of the position: play, elasticity, jitter of the sampling. 0 unless given (0 or more).
     pub(crate) position_walk: Option<Quantity<Length>>,
-    /// Random walk of the velocity: forces that the model does not know and that are soon over. 0 unless given.
+    /// Random walk of the velocity: forces that the model does not know and that are soon over. 0 unless given (0 or more).
     pub(crate) velocity_walk: Option<Quantity<Velocity>>,
     /// Random walk of the load, above 0: forces that the model does not know and that stay.
     pub(crate) disturbance_walk: Quantity<Effort>,
@@ -231,15 +231,15 @@ pub(crate) struct BaselineTable {
     pub(crate) channel: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone.
     pub(crate) regime: At<String>,
-    /// Mean of the figure, of a ripple the geometric mean.
+    /// Mean of the figure, of a ripple the geometric mean (any; of a ripple above 0).
     pub(crate) mean: Quantity<Effort>,
-    /// Standard deviation of the figure.
+    /// Standard deviation of the figure (above 0).
     pub(crate) sigma: Quantity<Effort>,
     /// Degrees of freedom of Student's t that it follows over this deviation, at least 1; nothing is known of its tail unless given.
     pub(crate) degrees_of_freedom: Option<Quantity<Number>>,
-    /// Figures in the healthy record.
+    /// Figures in the healthy record; needed with `degrees_of_freedom` (1 to 1e9).
     pub(crate) figures: Option<Quantity<Number>>,
-    /// Length of the healthy record.
+    /// Length of the healthy record; needed with `degrees_of_freedom` (above 0).
     pub(crate) record: Option<Quantity<Time>>,
 }
 
@@ -247,25 +247,26 @@ pub(crate) struct BaselineTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlantTable {
-    /// Moved mass without the motor.
+    /// Moved mass without the motor (above 0).
     pub(crate) load_mass: Quantity<Mass>,
-    /// Inertia of motor and screw or pulley.
+    /// Inertia of motor and screw or pulley (above 0).
     pub(crate) motor_inertia: Quantity<Inertia>,
-    /// Coulomb friction of the guide.
+    /// Coulomb friction of the guide (0 or more).
     pub(crate) coulomb: Quantity<Force>,
-    /// Static over Coulomb friction, 1 or more.
+    /// Static over Coulomb friction, 1 or more (1 to 10).
     pub(crate) static_ratio: Quantity<Number>,
-    /// Stribeck velocity.
+    /// Stribeck velocity (above 0).
     pub(crate) stribeck_velocity: Quantity<Velocity>,
-    /// Viscous friction.
+    /// Viscous friction (0 or more).
     pub(crate) viscous: Quantity<Viscous>,
-    /// 1 vertical (gravity pulls towards smaller positions), 0 horizontal, -1 vertical and positive down; 0 unless given.
+    /// 1 vertical (gravity pulls towards smaller positions), 0 horizontal, -1 vertical and positive down; 0 unless given
+    /// (-1 to 1).
     pub(crate) gravity: Option<Quantity<Number>>,
-    /// Stiffness between motor and load.
+    /// Stiffness between motor and load (above 0).
     pub(crate) stiffness: Quantity<Stiffness>,
-    /// Backlash of the new machine, none unless given.
+    /// Backlash of the new machine, none unless given (0 to 100mm).
     pub(crate) backlash: Option<Quantity<Length>>,
-    /// Amplitude of the cogging torque, none unless given.
+    /// Amplitude of the cogging torque, none unless given (0 or more).
     pub(crate) cogging: Option<Quantity<Torque>>,
     /// Efficiency of the screw or belt, above 0 and at most 1.
     pub(crate) efficiency: Quantity<Number>,
@@ -293,8 +294,8 @@ pub(crate) struct SwitchesTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SwitchTable {
-    /// Smallest position at which it is on.
+    /// Smallest position at which it is on; no end unless given (-10km to 10km).
     pub(crate) from: Option<Quantity<Length>>,
-    /// Largest position at which it is on.
+    /// Largest position at which it is on; no end unless given (-10km to 10km).
     pub(crate) to: Option<Quantity<Length>>,
 }

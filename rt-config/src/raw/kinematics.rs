@@ -14,23 +14,25 @@ type Row = At<Vec<Quantity<DrivePlace>>>;
 pub(crate) struct KinematicsTable {
     /// screw (unless given), crank, or table: knuckle, toggle or any other linkage.
     pub(crate) kind: Option<At<String>>,
-    /// Crank, from the shaft to the pin.
+    /// Crank, from the shaft to the pin; needed for a crank (above 0).
     pub(crate) crank_radius: Option<Quantity<Length>>,
-    /// Rod, from pin to pin; longer than the crank.
+    /// Rod, from pin to pin; longer than the crank; needed for a crank (above `crank_radius`).
     pub(crate) rod_length: Option<Quantity<Length>>,
     /// Rows of [drive, ram], 2 to 64: the angle of the drive, or the position of the axis, and where the ram is then. Both
-    /// rise, from the upper towards the lower dead centre.
+    /// rise, from the upper towards the lower dead centre; needed for a table.
     pub(crate) table: Option<At<Vec<Row>>>,
-    /// Turns of the motor per turn of the drive behind its gear, 1 unless given. A turn of the motor is a `lead` of the axis.
+    /// Turns of the motor per turn of the drive behind its gear, 1 unless given. A turn of the motor is a `lead` of the axis
+    /// (above 0, at most 10000).
     pub(crate) gear: Option<Quantity<Number>>,
-    /// Position of the axis at angle 0, the upper dead centre of a crank; 0 unless given.
+    /// Position of the axis at angle 0, the upper dead centre of a crank; 0 unless given (any).
     pub(crate) zero: Option<Quantity<Length>>,
-    /// Share of the motor's power that reaches the ram while the motor drives it, 1 unless given.
+    /// Share of the motor's power that reaches the ram while the motor drives it, 1 unless given (above 0, at most 1).
     pub(crate) efficiency: Option<Quantity<Number>>,
-    /// Share of the ram's power that reaches the motor while the ram drives it, 1 unless given; 0 locks itself.
+    /// Share of the ram's power that reaches the motor while the ram drives it, 1 unless given; 0 locks itself (0 to 1).
     pub(crate) efficiency_back: Option<Quantity<Number>>,
-    /// Force of the counterbalance against the way in, with the ram at `top`; 0 unless given. A twin has it in its gravity.
+    /// Force of the counterbalance against the way in, with the ram at `top`; 0 unless given. A twin has it in its gravity
+    /// (any).
     pub(crate) counterbalance: Option<Quantity<Force>>,
-    /// Rise of that force with the way in: pneumatic; 0 unless given.
+    /// Rise of that force with the way in: pneumatic; 0 unless given (any).
     pub(crate) counterbalance_rate: Option<Quantity<Stiffness>>,
 }

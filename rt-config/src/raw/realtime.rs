@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RealtimeTable {
-    /// Core of the cycle; the last isolated one, or the last one, unless given.
+    /// Core of the cycle; the last isolated one, or the last one, unless given (0 to 8191).
     pub(crate) core: Option<At<u32>>,
     /// Cores that share the models with that of the cycle, one worker each. None: the cycle does all by itself.
     pub(crate) model_cores: Option<At<Vec<At<u32>>>>,
@@ -36,7 +36,7 @@ pub(crate) struct RealtimeTable {
 pub(crate) struct ClockTable {
     /// "tai" (CLOCK_TAI), or the device of a PTP hardware clock such as "/dev/ptp0".
     pub(crate) source: At<String>,
-    /// Starts lie on whole periods of the clock and this much later, "0us" unless given.
+    /// Starts lie on whole periods of the clock and this much later, "0us" unless given (0 to less than the period).
     pub(crate) phase: Option<Quantity<Time>>,
     /// The cycle follows this clock. Where false it follows what it would without, and how far it is off is only told.
     pub(crate) follow: Option<At<bool>>,
@@ -48,11 +48,11 @@ pub(crate) struct ClockTable {
 pub(crate) struct PtpTable {
     /// Its socket; "/var/run/ptp4l", or "/var/run/ptp4lro" where that one may not be used, unless given.
     pub(crate) socket: Option<At<String>>,
-    /// PTP domain, 0 unless given.
+    /// PTP domain, 0 unless given (0 to 255).
     pub(crate) domain: Option<At<u16>>,
-    /// Offset from the grandmaster beyond which the clock is not good enough, "1us" unless given.
+    /// Offset from the grandmaster beyond which the clock is not good enough, "1us" unless given (1ns to 1s).
     pub(crate) max_offset: Option<Quantity<Time>>,
-    /// Time without a Sync message after which it is not followed any more, "3s" unless given.
+    /// Time without a Sync message after which it is not followed any more, "3s" unless given (1s to 1h).
     pub(crate) max_silence: Option<Quantity<Time>>,
 }
 
@@ -60,10 +60,10 @@ pub(crate) struct PtpTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RealtimeNicTable {
-    /// Core that takes its interrupts.
+    /// Core that takes its interrupts; stays as it is unless given (0 to 8191).
     pub(crate) irq_core: Option<At<u32>>,
-    /// Time that a received frame may wait for others, "0us" to "1ms".
+    /// Time that a received frame may wait for others, "0us" to "1ms"; stays as it is unless given.
     pub(crate) rx_coalescing: Option<Quantity<Time>>,
-    /// Time that the report of a sent frame may wait for others, "0us" to "1ms".
+    /// Time that the report of a sent frame may wait for others, "0us" to "1ms"; stays as it is unless given.
     pub(crate) tx_coalescing: Option<Quantity<Time>>,
 }

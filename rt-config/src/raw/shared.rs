@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub(crate) struct SharedTable {
     /// Services are called twinstep/NAME/...; letters, digits, '-', '_' and '.'.
     pub(crate) name: At<String>,
-    /// Cycles from one sample of all axes to the next, 1 unless given, up to 100000.
+    /// Cycles from one sample of all axes to the next, 1 unless given (1 to 100000).
     pub(crate) axes_every: Option<At<u32>>,
     pub(crate) controller: Option<ControllerTable>,
 }
@@ -19,6 +19,6 @@ pub(crate) struct SharedTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ControllerTable {
-    /// Longest time without a request before all axes are brought to a stop, one period to 1s.
+    /// Longest time without a request before all axes are brought to a stop (a period to 1s).
     pub(crate) liveness: Quantity<Time>,
 }

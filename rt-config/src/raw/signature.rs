@@ -8,9 +8,9 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignatureTable {
-    /// Way per revolution of the screw.
+    /// Way per revolution of the screw (above 0, at most 100m).
     pub(crate) screw_lead: Quantity<Length>,
-    /// Time at constant speed until the following error of the start has died away.
+    /// Time at constant speed until the following error of the start has died away (0 to 10min).
     pub(crate) settle: Quantity<Time>,
 }
 
@@ -18,29 +18,29 @@ pub(crate) struct SignatureTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HealthyTable {
-    /// Movements that were seen.
+    /// Movements that were seen (0 to 4294967295).
     pub(crate) movements: At<u32>,
-    /// Degrees of freedom of every spread: runs less loads.
+    /// Degrees of freedom of every spread: runs less loads (1 to 1e6).
     pub(crate) degrees_of_freedom: Quantity<Number>,
-    /// Typical time from one movement to the next.
+    /// Typical time from one movement to the next (above 0, at most 24h).
     pub(crate) movement_time: Quantity<Time>,
-    /// Spread of the load from movement to movement.
+    /// Spread of the load from movement to movement (above 0).
     pub(crate) load_sigma: Quantity<Effort>,
-    /// Spread of the friction.
+    /// Spread of the friction (above 0).
     pub(crate) friction_sigma: Quantity<Effort>,
-    /// Spread of the logarithm of the hunting.
+    /// Spread of the logarithm of the hunting (above 0).
     pub(crate) hunting_sigma: Quantity<Number>,
-    /// Spread of the logarithm of the roughness.
+    /// Spread of the logarithm of the roughness (above 0).
     pub(crate) roughness_sigma: Quantity<Number>,
-    /// Spread of the logarithm of the ripple.
+    /// Spread of the logarithm of the ripple (above 0).
     pub(crate) ripple_sigma: Quantity<Number>,
-    /// Spread of the logarithm of the unrest.
+    /// Spread of the logarithm of the unrest (above 0).
     pub(crate) unrest_sigma: Quantity<Number>,
-    /// Spread of the score of lacking lubrication.
+    /// Spread of the score of lacking lubrication (above 0).
     pub(crate) lubrication_sigma: Quantity<Number>,
-    /// Spread of the score of backlash.
+    /// Spread of the score of backlash (above 0).
     pub(crate) backlash_sigma: Quantity<Number>,
-    /// Spread of the score of spalling.
+    /// Spread of the score of spalling (above 0).
     pub(crate) spalling_sigma: Quantity<Number>,
     /// The healthy signature of every load, 1 to 8.
     pub(crate) load: At<Vec<HealthyLoadTable>>,
@@ -50,16 +50,16 @@ pub(crate) struct HealthyTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HealthyLoadTable {
-    /// The load: half the difference of the currents of both directions, positive pulls towards smaller positions.
+    /// The load: half the difference of the currents of both directions, positive pulls towards smaller positions (any).
     pub(crate) load: Quantity<Effort>,
-    /// Friction, mean of both directions.
+    /// Friction, mean of both directions (any).
     pub(crate) friction: Quantity<Effort>,
-    /// RMS of the slow following error.
+    /// RMS of the slow following error (0 or more).
     pub(crate) hunting: Quantity<Length>,
-    /// Spread of the fast following error.
+    /// Spread of the fast following error (0 or more).
     pub(crate) roughness: Quantity<Length>,
-    /// Amplitude of the current once a revolution.
+    /// Amplitude of the current once a revolution (0 or more).
     pub(crate) ripple: Quantity<Effort>,
-    /// RMS of the current about a straight line over a stroke.
+    /// RMS of the current about a straight line over a stroke (0 or more).
     pub(crate) unrest: Quantity<Effort>,
 }

@@ -93,7 +93,7 @@ fn write_trust(out: &mut String, replayed: Option<&Replayed>) -> std::fmt::Resul
         _ => "",
     };
     let time = match (fact("trust"), fact("real_time")) {
-        (Some(trust), _) => trust.to_owned(),
+        (Some(trust), _) => format!("Of the run: {}.", trust.replace('\n', "; ")),
         (None, Some("false")) => "The run was in virtual time.".to_owned(),
         (None, Some(_)) => {
             "The run was paced by a clock; whether its timing is valid stands in its summary."
