@@ -5,7 +5,7 @@ use crate::channel::Regime;
 /// What eight axes do: a bit for each axis. One that does none of this moves at constant speed.
 ///
 /// The bytes are kept in one word: written one by one and copied together they would wait for each other on their way to memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Doing(u64);
 
 /// The bytes of [`Doing`].

@@ -63,20 +63,18 @@ impl<'a> Pipeline<'a> {
         stations: &'a mut [StationJudge],
         presses: &'a mut [StrokeJudge],
     ) -> Self {
-        let outbox = Outbox::default();
-        let bus_cause = Cause::FramesLost;
         Self {
             plan,
             sections: Sections::whole(plan, lanes, axes),
             stations,
             signatures: (&[], &mut []),
             presses,
-            outbox,
+            outbox: Outbox::default(),
             context: Context::default(),
             cycle: 0,
             bus_raised: false,
             bus_good: 0,
-            bus_cause,
+            bus_cause: Cause::FramesLost,
             hash: 0,
             station_health: &mut [],
             free_run: FreeRun::NEW,
