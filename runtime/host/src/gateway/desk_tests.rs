@@ -114,8 +114,17 @@ async fn of_a_store_that_was_replaced_nothing_stands_and_of_the_new_one_everythi
     drop(before);
     remove(folder.path());
     // It is longer: its first event is behind nobody's.
+    let later = |source| {
+        let record = of(source);
+        EventRecord {
+            time_utc_ns: record.time_utc_ns + 1,
+            ..record
+        }
+    };
     let mut store = StoreWriter::open(folder.path()).unwrap();
-    store.append(&mut [of("b"), of("c"), of("d")]).unwrap();
+    store
+        .append(&mut [later("b"), later("c"), later("d")])
+        .unwrap();
     while desk.take_page(&journal).await.unwrap() {}
     let seen: Vec<_> = (desk.alarms().into_iter())
         .map(|alarm| (alarm.raised_seq, alarm.event.source))

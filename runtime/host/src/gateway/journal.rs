@@ -161,17 +161,17 @@ pub mod tests_store {
     use crate::store::StoreWriter;
     use std::path::Path;
 
-    /// So many events.
-    pub fn records(events: u64) -> Vec<EventRecord> {
-        (0..events)
+    /// An event in each of these cycles. Stores that differ in the first one are not the same, as files that come after each other may be.
+    pub fn records(cycles: std::ops::Range<u64>) -> Vec<EventRecord> {
+        cycles
             .map(|cycle| EventRecord::of(&leak(cycle), &run_info(), Exposure::default()))
             .collect()
     }
 
-    /// A store with so many events.
-    pub fn store(folder: &Path, events: u64) -> StoreWriter {
+    /// A store with these events.
+    pub fn store(folder: &Path, cycles: std::ops::Range<u64>) -> StoreWriter {
         let mut store = StoreWriter::open(folder).unwrap();
-        store.append(&mut records(events)).unwrap();
+        store.append(&mut records(cycles)).unwrap();
         store
     }
 
@@ -191,13 +191,13 @@ mod tests {
     #[tokio::test]
     async fn a_store_that_was_replaced_is_read_anew() {
         let folder = tempfile::tempdir().unwrap();
-        drop(store(folder.path(), 3));
+        drop(store(folder.path(), 0..3));
         let journal = Journal::open(folder.path()).unwrap();
         let before = journal.page(0, 9).await.unwrap();
         assert_eq!(before.events.len(), 3);
         remove(folder.path());
-        // Longer than what was read, with a first event of the same time: it is another file.
-        let _store = store(folder.path(), 5);
+        // Longer than what was read.
+        let _store = store(folder.path(), 7..12);
         let after = journal.page(3, 9).await.unwrap();
         assert_eq!(after.events.len(), 2);
         assert_ne!(after.store, before.store);
@@ -209,10 +209,10 @@ mod tests {
     #[tokio::test]
     async fn an_event_more_makes_no_other_store() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = store(folder.path(), 1);
+        let mut writer = store(folder.path(), 0..1);
         let journal = Journal::open(folder.path()).unwrap();
         let before = journal.page(0, 9).await.unwrap().store;
-        writer.append(&mut records(1)).unwrap();
+        writer.append(&mut records(1..2)).unwrap();
         let after = journal.page(0, 9).await.unwrap();
         assert_eq!((after.store, after.events.len()), (before, 2));
         assert_ne!(before.first_utc_ns, 0);

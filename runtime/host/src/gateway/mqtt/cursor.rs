@@ -190,15 +190,13 @@ mod tests {
         let sink = Sinks::default().register("mqtt");
         let journal = Journal::open(folder.path()).unwrap();
         let mut before = StoreWriter::open(folder.path()).unwrap();
-        before.append(&mut records(2)).unwrap();
+        before.append(&mut records(0..2)).unwrap();
         let mut cursor = Cursor::open(&journal, &book, &sink).await.unwrap().unwrap();
         assert_eq!(rest(&mut cursor).await.unwrap(), [1, 2]);
         drop(before);
         remove(folder.path());
-        let mut longer = records(5);
-        longer.remove(0);
         let mut store = StoreWriter::open(folder.path()).unwrap();
-        store.append(&mut longer).unwrap();
+        store.append(&mut records(7..11)).unwrap();
         assert_eq!(rest(&mut cursor).await.unwrap_err(), REPLACED);
         let mut stand = journal.stand();
         let stand = *stand.wait_for(|stand| stand.last == 4).await.unwrap();
