@@ -1,10 +1,12 @@
 //! A gateway of the real binary beside a run, and plain HTTP to it, for tests.
 
-use crate::binary;
+use crate::cable::python_with;
 use crate::run::Place;
+use crate::{binary, program, root};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -70,6 +72,15 @@ impl Peer {
         }
     }
 
+    /// Where the page is that it says it serves.
+    ///
+    /// # Panics
+    /// Where it ends before.
+    pub fn url(&mut self) -> String {
+        let listening = self.next("listening");
+        listening["url"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     ///
     /// # Panics
@@ -85,6 +96,42 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A real Chromium, and a Python that drives it.
+pub struct Browser {
+    python: PathBuf,
+    chromium: PathBuf,
+}
+
+impl Browser {
+    /// Those of this computer. Without them `test` is skipped aloud.
+    #[must_use]
+    pub fn find(test: &str) -> Option<Self> {
+        Some(Self {
+            python: python_with(test, "playwright")?,
+            chromium: program(test, "chromium")?,
+        })
+    }
+
+    /// Looks at the page at `url` with a script of `tests/gateway`, which is given `more`, and returns what it has seen.
+    ///
+    /// # Panics
+    /// Where the script fails.
+    #[must_use]
+    pub fn look(&self, place: &Place, script: &str, url: &str, more: &[&str]) -> Value {
+        let script = root().join("tests/gateway").join(script);
+        let mut command = place.command(&self.python, [script]);
+        command.arg(url).arg(&self.chromium).args(more);
+        // A browser keeps its files where it is told, and asks no session for them.
+        command.env("HOME", place.path("home"));
+        let output = command.output();
+        let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let seen = serde_json::from_slice(&output.stdout);
+        seen.unwrap_or_else(|error| panic!("{error}: {errors}"))
     }
 }
 

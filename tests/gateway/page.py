@@ -6,24 +6,10 @@ page.py URL CHROMIUM PICTURE: prints what was seen as one JSON object.
 import json
 import sys
 
-from playwright.sync_api import sync_playwright
+from look import look, show, until
 
 url, chromium, picture = sys.argv[1:4]
 wrong = []
-
-
-def until(page, expression, arg=None):
-    """Looks until it is true; the page's own policy forbids what Playwright has for this."""
-    for _ in range(1200):
-        if page.evaluate(expression, arg):
-            return
-        page.wait_for_timeout(50)
-    raise TimeoutError(expression)
-
-
-def show(page, name):
-    page.click(f"nav [data-tab={name}]")
-    page.wait_for_selector(f"#{name}:not([hidden])")
 
 
 def alarm(page, source):
@@ -36,19 +22,8 @@ def answer(page, comment):
     page.click("#ask-yes")
 
 
-with sync_playwright() as play:
-    browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(60_000)
-    # The one fault that is refused on purpose is an answer with 400, which Chromium calls an error.
-    refused = url + "api/inject"
-    page.on("console", lambda said: said.type in ("error", "warning") and said.location["url"] != refused and wrong.append(said.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("requestfailed", lambda request: "/api/live" not in request.url and wrong.append(request.url))
-    # Nothing is loaded from elsewhere.
-    page.on("request", lambda request: request.url.startswith((url, "data:")) or wrong.append(request.url))
-    page.goto(url)
-    page.wait_for_selector("#link.good")
+# The one fault that is refused on purpose is an answer with 400, which Chromium calls an error.
+with look(url, chromium, wrong, [url + "api/inject"]) as page:
     seen = {"title": page.title(), "machine": page.text_content("#machine"), "views": []}
 
     show(page, "axes")
@@ -104,6 +79,13 @@ with sync_playwright() as play:
     until(page, "document.getElementById('what-if-text').textContent.includes('would have overrun')")
     page.evaluate("() => { const s = document.getElementById('what-if'); s.value = 0; s.dispatchEvent(new Event('input')); }")
     seen["what_if"] = page.text_content("#what-if-text")
+    # The form for budgets: what is in force stands there, and what is set comes back from the cycle.
+    until(page, "document.querySelectorAll('#budget-rows tbody tr').length === 12")
+    page.fill("#budget-rows input[data-row=servo]", "77us")
+    page.click("#budgets button[type=submit]")
+    until(page, "document.getElementById('budget-said').textContent === 'set: servo 77us'")
+    until(page, "[...document.querySelectorAll('#budget-rows tbody tr')].some((row) => row.firstChild.textContent === 'servo' && row.children[1].textContent === '77.0 us')")
+    seen["buses"] = page.evaluate("document.getElementById('buses').hidden")
     page.click("#reset")
     page.wait_for_selector("#toast:not([hidden])")
     seen["views"].append("budget")
@@ -142,7 +124,6 @@ with sync_playwright() as play:
     show(page, "press")
     page.wait_for_selector("#stroke-plot canvas")
     page.screenshot(path=picture)
-    browser.close()
 
 seen["wrong"] = wrong
 print(json.dumps(seen))

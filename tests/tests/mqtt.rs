@@ -203,6 +203,41 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
 }
 
 #[test]
+fn the_first_events_of_a_longer_store_that_replaces_another_arrive() {
+    let test = "the_first_events_of_a_longer_store_that_replaces_another_arrive";
+    let Some(mut bench) = Bench::new(test) else {
+        return;
+    };
+    // The longer one is made first, and put aside.
+    bench.fill();
+    let longer = bench.append(20);
+    let (state, aside) = (bench.place.path("state"), bench.place.path("aside"));
+    std::fs::rename(&state, &aside).unwrap();
+    let last = bench.fill();
+    assert!(last < longer, "{last} {longer}");
+    bench.broker.start("allow_anonymous true");
+    let mut listener =
+        bench
+            .broker
+            .subscriber(&bench.place, &bench.python, "twinstep/+/event/#", &[]);
+    let _gateway = bench.gateway(&bench.plain());
+    let store = listener.until(|message| is_event(message, last))["properties"]["store"].clone();
+    listener.passed.clear();
+    let files = ["events.sqlite-wal", "events.sqlite-shm", "events.sqlite"];
+    for name in files.iter().rev() {
+        let _ = std::fs::remove_file(state.join(name));
+    }
+    for name in files {
+        // What nobody has open is one file.
+        let moved = std::fs::rename(aside.join(name), state.join(name));
+        assert!(moved.is_ok() || name != "events.sqlite", "{moved:?}");
+    }
+    let event = listener.until(|message| is_event(message, longer));
+    assert_ne!(event["properties"]["store"], store);
+    listener.assert_complete(longer);
+}
+
+#[test]
 fn no_event_is_lost_when_the_broker_is_full() {
     let Some(mut bench) = Bench::new("no_event_is_lost_when_the_broker_is_full") else {
         return;

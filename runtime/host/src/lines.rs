@@ -40,6 +40,9 @@ pub struct EventRecord {
     pub plan: String,
     /// Name of the axis, press or station; `bus`; `scribe` for what the scribe itself has to report.
     pub source: String,
+    /// Name of the bus, where the machine has several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bus: Option<String>,
     /// Channel.
     pub channel: Cow<'static, str>,
     /// `raised`, `updated` or `cleared`.
@@ -149,6 +152,7 @@ impl EventRecord {
             time_utc_ns: run.utc_ns(event.time_ns),
             plan: run.plan.clone(),
             source: run.names.source(event.source).to_owned(),
+            bus: run.names.bus().map(str::to_owned),
             channel: event.channel.name().into(),
             state: event.state.name().into(),
             detector: event.detector.name().into(),
@@ -194,6 +198,7 @@ impl EventRecord {
             time_utc_ns: run.utc_ns(time_ns),
             plan: run.plan.clone(),
             source: "scribe".into(),
+            bus: run.names.bus().map(str::to_owned),
             channel: "events_dropped".into(),
             state: "raised".into(),
             detector: "state".into(),

@@ -116,6 +116,22 @@ impl StoreReader {
         u64::try_from(last).map_err(|_| StoreError::Damaged(self.path.clone()))
     }
 
+    /// When its first event was (ns since 1970, UTC), which no other store's was; 0 for an empty store.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn first_utc_ns(&self) -> Result<u64, StoreError> {
+        let first: i64 = self
+            .connection
+            .query_row(
+                "SELECT coalesce((SELECT time_utc_ns FROM events ORDER BY seq LIMIT 1), 0)",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(StoreError::sqlite(&self.path))?;
+        u64::try_from(first).map_err(|_| StoreError::Damaged(self.path.clone()))
+    }
+
     fn page(&self, after: u64) -> Result<VecDeque<StoredEvent>, StoreError> {
         let failed = StoreError::sqlite(&self.path);
         let mut statement = self

@@ -5,7 +5,7 @@
 //! is in the book before it takes effect.
 
 use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf};
-use super::journal::{Journal, MAX_PAGE};
+use super::journal::{Journal, MAX_PAGE, StoreId};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::lines::EventRecord;
@@ -62,6 +62,8 @@ struct State {
     shelves: BTreeMap<Key, Shelf>,
     /// The last event that was taken in.
     seen: u64,
+    /// The store that it is of.
+    store: StoreId,
     /// Alarms that found no place.
     dropped: u64,
 }
@@ -313,25 +315,19 @@ impl Desk {
 
     /// Keeps the list up to date with the journal, until that ends.
     pub async fn follow(self, journal: Journal) {
-        let mut last = journal.last();
-        let start = last.borrow_and_update().saturating_sub(PAST);
-        self.with(|state| state.seen = start);
+        let mut stand = journal.stand();
+        let start = *stand.borrow_and_update();
+        self.with(|state| {
+            (state.store, state.seen) = (start.store, start.last.saturating_sub(PAST));
+        });
         loop {
             // A store that cannot be read now may be read later; the page is tried again with the next news, or soon.
             while let Ok(true) = self.take_page(&journal).await {}
-            let news = tokio::time::timeout(std::time::Duration::from_secs(1), last.changed());
+            let news = tokio::time::timeout(std::time::Duration::from_secs(1), stand.changed());
             if matches!(news.await, Ok(Err(_))) {
                 return;
             }
             self.end_shelves();
-            // A store that was replaced by a new one counts from 1 again.
-            let newest = *last.borrow_and_update();
-            self.with(|state| {
-                if newest < state.seen {
-                    state.seen = 0;
-                    state.alarms.clear();
-                }
-            });
         }
     }
 
@@ -350,8 +346,24 @@ impl Desk {
 
     /// Takes one page in; whether there may be more.
     async fn take_page(&self, journal: &Journal) -> Result<bool, StoreError> {
-        let page = journal.page(self.seen(), MAX_PAGE).await?;
-        for event in &page {
+        let after = self.seen();
+        let page = journal.page(after, MAX_PAGE).await?;
+        let replaced = self.with(|state| {
+            let replaced = std::mem::replace(&mut state.store, page.store) != page.store;
+            if replaced {
+                // Another store counts from 1 again, and what stood in the one before stands nowhere.
+                state.seen = 0;
+                state.alarms.clear();
+            }
+            replaced
+        });
+        if replaced {
+            self.changed();
+            if after > 0 {
+                return Ok(true);
+            }
+        }
+        for event in &page.events {
             // What a later version wrote may not be readable; it is passed over, and its number counts.
             match serde_json::from_str::<EventRecord>(&event.json) {
                 Ok(record) => {
@@ -364,10 +376,10 @@ impl Desk {
                 Err(_) => self.with(|state| state.seen = event.seq),
             }
         }
-        if !page.is_empty() {
+        if !page.events.is_empty() {
             self.changed();
         }
-        Ok(page.len() == MAX_PAGE)
+        Ok(page.events.len() == MAX_PAGE)
     }
 }
 

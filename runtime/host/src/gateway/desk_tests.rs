@@ -1,5 +1,6 @@
 use super::*;
 use crate::false_alarms::Exposure;
+use crate::gateway::journal::tests_store::remove;
 use crate::lines::tests::{leak, run_info};
 use crate::store::StoreWriter;
 
@@ -96,6 +97,46 @@ async fn an_alarm_of_another_store_is_another_alarm() {
     let desk = Desk::new(book).unwrap();
     read(&desk, folder.path()).await;
     assert_eq!(desk.alarms()[0].acknowledged, None);
+}
+
+#[tokio::test]
+async fn of_a_store_that_was_replaced_nothing_stands_and_of_the_new_one_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = desk(folder.path());
+    let journal = Journal::open(folder.path()).unwrap();
+    let of = |source: &str| EventRecord {
+        source: source.into(),
+        ..record("raised")
+    };
+    let mut before = StoreWriter::open(folder.path()).unwrap();
+    before.append(&mut [of("a")]).unwrap();
+    while desk.take_page(&journal).await.unwrap() {}
+    drop(before);
+    remove(folder.path());
+    // It is longer: its first event is behind nobody's.
+    let later = |source| {
+        let record = of(source);
+        EventRecord {
+            time_utc_ns: record.time_utc_ns + 1,
+            ..record
+        }
+    };
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store
+        .append(&mut [later("b"), later("c"), later("d")])
+        .unwrap();
+    while desk.take_page(&journal).await.unwrap() {}
+    let seen: Vec<_> = (desk.alarms().into_iter())
+        .map(|alarm| (alarm.raised_seq, alarm.event.source))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (3, "d".to_owned()),
+            (2, "c".to_owned()),
+            (1, "b".to_owned())
+        ]
+    );
 }
 
 #[tokio::test]

@@ -17,11 +17,38 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Most events of a page.
 pub const MAX_PAGE: usize = 512;
 
+/// Tells a store from the one that was there before, however long either is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreId {
+    /// The file (its inode). No other file has the same while this one is open.
+    file: u64,
+    /// When its first event was (ns since 1970, UTC); 0 while it is empty. Also names it over restarts of the gateway.
+    pub first_utc_ns: u64,
+}
+
+/// Where the store stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stand {
+    /// Which store.
+    pub store: StoreId,
+    /// Number of its last event; 0 for none.
+    pub last: u64,
+}
+
+/// Events in order.
+#[derive(Debug)]
+pub struct Page {
+    /// The store that they are of.
+    pub store: StoreId,
+    /// The events.
+    pub events: Vec<StoredEvent>,
+}
+
 /// The store. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
-    last: watch::Receiver<u64>,
+    stand: watch::Receiver<Stand>,
 }
 
 #[derive(Debug)]
@@ -36,7 +63,7 @@ impl Shared {
     fn with<T>(
         &self,
         read: impl FnOnce(&StoreReader) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<(StoreId, T), StoreError> {
         // A panic while reading leaves a reader that still reads.
         let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let file = std::fs::metadata(self.folder.join(FILE)).map_or(0, |file| file.ino());
@@ -48,9 +75,13 @@ impl Shared {
             Some((reader, _)) => reader,
             None => StoreReader::open(&self.folder)?,
         };
+        let id = StoreId {
+            file,
+            first_utc_ns: reader.first_utc_ns()?,
+        };
         let value = read(&reader)?;
         *slot = Some((reader, file));
-        Ok(value)
+        Ok((id, value))
     }
 }
 
@@ -64,15 +95,16 @@ impl Journal {
             folder: folder.to_owned(),
             reader: Mutex::new(None),
         });
-        let (tell, last) = watch::channel(0);
+        let (tell, stand) = watch::channel(Stand::default());
         let looked = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
                 while !tell.is_closed() {
                     let wait = match looked.with(StoreReader::last_seq) {
-                        Ok(seq) => {
-                            tell.send_if_modified(|last| std::mem::replace(last, seq) != seq);
+                        Ok((store, last)) => {
+                            let stand = Stand { store, last };
+                            tell.send_if_modified(|was| std::mem::replace(was, stand) != stand);
                             LOOK
                         }
                         Err(_) => RETRY,
@@ -80,7 +112,7 @@ impl Journal {
                     std::thread::sleep(wait);
                 }
             })?;
-        Ok(Self { shared, last })
+        Ok(Self { shared, stand })
     }
 
     /// Folder of the store.
@@ -88,54 +120,101 @@ impl Journal {
         &self.shared.folder
     }
 
-    /// Number of the last stored event, 0 for none; looked at every 50 ms.
-    pub fn last(&self) -> watch::Receiver<u64> {
-        self.last.clone()
+    /// Where the store stands; looked at every 50 ms.
+    pub fn stand(&self) -> watch::Receiver<Stand> {
+        self.stand.clone()
     }
 
-    /// The next `limit` events after number `after`, at most [`MAX_PAGE`], in order; fewer where the store ends.
+    /// Number of the last stored event, 0 for none, as it was looked at last.
+    pub fn newest(&self) -> u64 {
+        self.stand.borrow().last
+    }
+
+    /// The next `limit` events after number `after`, at most [`MAX_PAGE`], in order; fewer where the store ends. They are of the store
+    /// that is there now: who has read another one before begins anew.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub async fn page(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+    pub async fn page(&self, after: u64, limit: usize) -> Result<Page, StoreError> {
         let shared = Arc::clone(&self.shared);
         let read =
             move || shared.with(|reader| reader.since(after).take(limit.min(MAX_PAGE)).collect());
         match tokio::task::spawn_blocking(read).await {
-            Ok(page) => page,
+            Ok(read) => read.map(|(store, events)| Page { store, events }),
             // The runtime is going down, or the read panicked; there is nothing to be read any more.
-            Err(_) => Ok(Vec::new()),
+            Err(_) => Ok(Page {
+                store: self.stand.borrow().store,
+                events: Vec::new(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests_store {
+    //! Stores for tests.
+
+    use super::FILE;
+    use crate::false_alarms::Exposure;
+    use crate::lines::EventRecord;
+    use crate::lines::tests::{leak, run_info};
+    use crate::store::StoreWriter;
+    use std::path::Path;
+
+    /// An event in each of these cycles. Stores that differ in the first one are not the same, as files that come after each other may be.
+    pub fn records(cycles: std::ops::Range<u64>) -> Vec<EventRecord> {
+        cycles
+            .map(|cycle| EventRecord::of(&leak(cycle), &run_info(), Exposure::default()))
+            .collect()
+    }
+
+    /// A store with these events.
+    pub fn store(folder: &Path, cycles: std::ops::Range<u64>) -> StoreWriter {
+        let mut store = StoreWriter::open(folder).unwrap();
+        store.append(&mut records(cycles)).unwrap();
+        store
+    }
+
+    /// Takes the store away.
+    pub fn remove(folder: &Path) {
+        for name in [FILE, "events.sqlite-wal", "events.sqlite-shm"] {
+            let _ = std::fs::remove_file(folder.join(name));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::tests_store::{records, remove, store};
     use super::*;
-    use crate::false_alarms::Exposure;
-    use crate::lines::EventRecord;
-    use crate::lines::tests::{leak, run_info};
-    use crate::store::StoreWriter;
-
-    fn store(folder: &Path, events: u64) -> StoreWriter {
-        let mut store = StoreWriter::open(folder).unwrap();
-        let mut records: Vec<_> = (0..events)
-            .map(|cycle| EventRecord::of(&leak(cycle), &run_info(), Exposure::default()))
-            .collect();
-        store.append(&mut records).unwrap();
-        store
-    }
 
     #[tokio::test]
     async fn a_store_that_was_replaced_is_read_anew() {
         let folder = tempfile::tempdir().unwrap();
-        drop(store(folder.path(), 3));
+        drop(store(folder.path(), 0..3));
         let journal = Journal::open(folder.path()).unwrap();
-        assert_eq!(journal.page(0, 9).await.unwrap().len(), 3);
-        for name in [FILE, "events.sqlite-wal", "events.sqlite-shm"] {
-            let _ = std::fs::remove_file(folder.path().join(name));
-        }
-        let _store = store(folder.path(), 5);
-        assert_eq!(journal.page(0, 9).await.unwrap().len(), 5);
+        let before = journal.page(0, 9).await.unwrap();
+        assert_eq!(before.events.len(), 3);
+        remove(folder.path());
+        // Longer than what was read.
+        let _store = store(folder.path(), 7..12);
+        let after = journal.page(3, 9).await.unwrap();
+        assert_eq!(after.events.len(), 2);
+        assert_ne!(after.store, before.store);
+        let mut stand = journal.stand();
+        let found = stand.wait_for(|stand| stand.store == after.store).await;
+        assert_eq!(found.unwrap().last, 5);
+    }
+
+    #[tokio::test]
+    async fn an_event_more_makes_no_other_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = store(folder.path(), 0..1);
+        let journal = Journal::open(folder.path()).unwrap();
+        let before = journal.page(0, 9).await.unwrap().store;
+        writer.append(&mut records(1..2)).unwrap();
+        let after = journal.page(0, 9).await.unwrap();
+        assert_eq!((after.store, after.events.len()), (before, 2));
+        assert_ne!(before.first_utc_ns, 0);
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod book;
+pub mod buses;
 pub mod config;
 pub mod context;
 pub mod desk;

@@ -120,4 +120,4 @@ fn put(feed: &Feed, ask: Ask, view: &mut View) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! Pictures at 80x24, kept in `golden/`. `TWINSTEP_WRITE_GOLDEN=1` writes them anew.
 
-mod example;
+pub(crate) mod example;
 
 use super::*;
 use crate::control::status::StatusLine;

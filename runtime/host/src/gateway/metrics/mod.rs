@@ -3,6 +3,8 @@
 //! A scrape encodes one look at the instance, the alarms and the sinks; between two scrapes nothing is kept but the counts of
 //! stored events. Values of labels come from configurations and from the program's own words, and are bounded nevertheless.
 
+mod families;
+mod instance;
 mod look;
 mod tally;
 
@@ -63,11 +65,12 @@ fn encode(look: Look, open: bool) -> Result<String, std::fmt::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::buses::tests::two;
 
     fn look() -> Look {
         let tally = Tally::default();
-        tally.count("ripple", "raised");
-        Look::with_nobody(&tally)
+        tally.count(None, "ripple", "raised");
+        Look::with(None, &tally)
     }
 
     #[test]
@@ -97,5 +100,69 @@ mod tests {
         assert_eq!(figures(&plain), figures(&open));
         assert!(plain.contains("# HELP twinstep_axis_position_meters "));
         assert!(open.contains("# UNIT twinstep_axis_position_meters meters\n"));
+    }
+
+    fn of(status: crate::control::status::StatusLine) -> String {
+        encode(Look::with(Some(status), &Tally::default()), false).unwrap()
+    }
+
+    #[test]
+    fn of_several_buses_every_figure_has_its_bus_and_of_one_none_has() {
+        let two = two();
+        let mut one = two.buses[1].clone();
+        one.bus_name = None;
+        let several = of(two);
+        for line in [
+            "twinstep_overruns_total{bus=\"front\"} 1\n",
+            "twinstep_overruns_total{bus=\"rear\"} 7\n",
+            "twinstep_axis_valid{bus=\"rear\",axis=\"r-infeed\"} 1.0\n",
+            "twinstep_phase_duration_seconds{bus=\"front\",phase=\"wake\",quantile=\"0.5\"} ",
+        ] {
+            assert!(several.contains(line), "{line}: {several}");
+        }
+        let figures = several.lines().filter(|line| !line.starts_with('#'));
+        let without: Vec<_> = figures.filter(|line| !line.contains("{bus=")).collect();
+        let names: Vec<_> = without
+            .iter()
+            .filter_map(|line| line.split(['{', ' ']).next())
+            .collect();
+        let alarms = ["twinstep_alarms"; 3];
+        assert_eq!(names[..2], ["twinstep_up", "twinstep_store_last_event"]);
+        assert_eq!(names[2..], alarms, "{without:?}");
+        let alone = of(one);
+        assert!(!alone.contains("bus=\""), "{alone}");
+        assert!(alone.contains("twinstep_overruns_total 7\n"), "{alone}");
+    }
+
+    #[test]
+    fn a_hundred_axes_on_every_bus_are_below_a_megabyte_and_the_largest_machine_below_ten() {
+        let mut whole = two();
+        let mut bus = whole.buses[0].clone();
+        let axis = bus.axes[0].clone();
+        let filled = |count: usize, bus: &mut crate::control::status::StatusLine| {
+            bus.axes = (0..count)
+                .map(|n| {
+                    let mut axis = axis.clone();
+                    axis.name = format!("an-axis-with-the-longest-of-{n:04}");
+                    axis
+                })
+                .collect();
+        };
+        for (axes, bytes) in [(100, 1_000_000), (1024, 10_000_000)] {
+            filled(axes, &mut bus);
+            whole.buses = (0..8)
+                .map(|n| {
+                    let mut bus = bus.clone();
+                    bus.bus_name = Some(format!("bus-{n}"));
+                    bus
+                })
+                .collect();
+            let body = of(whole.clone());
+            println!("{axes} axes on each of 8 buses: {} bytes", body.len());
+            assert!(body.len() < bytes, "{axes}: {} bytes", body.len());
+            let answer = serde_json::to_string(&whole).unwrap().len();
+            println!("the status: {answer} bytes");
+            assert!(answer < 16 << 20, "{axes}: {answer} bytes");
+        }
     }
 }

@@ -2,23 +2,28 @@
 
 use crate::error::HostError;
 use crate::gateway::book::Book;
-use crate::gateway::journal::Journal;
+use crate::gateway::journal::{Journal, Stand, StoreId};
 use crate::gateway::sinks::SinkState;
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::store::{StoreError, StoredEvent};
+use crate::store::StoredEvent;
 
 /// Events that are read at a time.
 const PAGE: usize = 64;
+/// Why a cursor is of no use any more.
+const REPLACED: &str = "the event store was replaced by another one";
 
 /// The parts of an event that senders need.
 #[derive(Debug, Deserialize)]
 pub struct Head {
     /// Its source.
     pub source: String,
+    /// Its bus, where the machine has several.
+    #[serde(default)]
+    pub bus: Option<String>,
     /// Its channel.
     pub channel: String,
     /// When (ns since 1970, UTC).
@@ -30,6 +35,7 @@ impl Head {
     pub fn of(event: &StoredEvent) -> Self {
         serde_json::from_str(&event.json).unwrap_or_else(|_| Self {
             source: "unknown".to_owned(),
+            bus: None,
             channel: "unknown".to_owned(),
             time_utc_ns: 0,
         })
@@ -42,8 +48,8 @@ pub struct Cursor {
     journal: Journal,
     book: Book,
     sink: Arc<SinkState>,
-    /// Names the store: the time of its first event.
-    store: u64,
+    /// The store.
+    store: StoreId,
     /// Name of the cursor in the book: another store has another one, because it counts from 1 again.
     key: String,
     page: VecDeque<StoredEvent>,
@@ -65,15 +71,13 @@ impl Cursor {
         book: &Book,
         sink: &Arc<SinkState>,
     ) -> Result<Option<Self>, String> {
-        let first = journal
-            .page(0, 1)
-            .await
-            .map_err(|error| error.to_string())?;
-        let Some(first) = first.first() else {
+        let first = journal.page(0, 1).await;
+        let first = first.map_err(|error| error.to_string())?;
+        if first.events.is_empty() {
             return Ok(None);
-        };
-        let store = Head::of(first).time_utc_ns;
-        let key = format!("{} {store}", sink.name());
+        }
+        let store = first.store;
+        let key = format!("{} {}", sink.name(), store.first_utc_ns);
         let arrived = book.cursor(&key).map_err(|error| error.in_a_line())?;
         sink.cursor.store(arrived, Ordering::Relaxed);
         Ok(Some(Self {
@@ -89,9 +93,20 @@ impl Cursor {
         }))
     }
 
-    /// What names the store in every message.
+    /// What names the store in every message: the time of its first event (ns since 1970, UTC).
     pub const fn store(&self) -> u64 {
-        self.store
+        self.store.first_utc_ns
+    }
+
+    /// Whether there is more to be read, where the store stands so.
+    ///
+    /// # Errors
+    /// That another store is there now: its events have another cursor.
+    pub fn is_behind(&self, stand: Stand) -> Result<bool, String> {
+        if stand.store != self.store && stand != Stand::default() {
+            return Err(REPLACED.to_owned());
+        }
+        Ok(self.read < stand.last)
     }
 
     /// The last event that was read.
@@ -102,10 +117,15 @@ impl Cursor {
     /// The next event, in order; none where the store ends.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub async fn next(&mut self) -> Result<Option<StoredEvent>, StoreError> {
+    /// Why it cannot be read, in words; also that another store is there now.
+    pub async fn next(&mut self) -> Result<Option<StoredEvent>, String> {
         if self.page.is_empty() {
-            self.page = self.journal.page(self.read, PAGE).await?.into();
+            let page = self.journal.page(self.read, PAGE).await;
+            let page = page.map_err(|error| error.to_string())?;
+            if page.store != self.store {
+                return Err(REPLACED.to_owned());
+            }
+            self.page = page.events.into();
         }
         let event = self.page.pop_front();
         if let Some(event) = &event {
@@ -143,5 +163,50 @@ impl Cursor {
                 "what was not noted is sent again",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::journal::tests_store::{records, remove};
+    use crate::gateway::sinks::Sinks;
+    use crate::store::StoreWriter;
+
+    async fn rest(cursor: &mut Cursor) -> Result<Vec<u64>, String> {
+        let mut numbers = Vec::new();
+        while let Some(event) = cursor.next().await? {
+            cursor.arrive(event.seq);
+            numbers.push(event.seq);
+        }
+        cursor.write().await.unwrap();
+        Ok(numbers)
+    }
+
+    #[tokio::test]
+    async fn the_first_events_of_a_longer_store_that_replaces_another_are_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = Book::open(folder.path()).unwrap();
+        let sink = Sinks::default().register("mqtt");
+        let journal = Journal::open(folder.path()).unwrap();
+        let mut before = StoreWriter::open(folder.path()).unwrap();
+        before.append(&mut records(0..2)).unwrap();
+        let mut cursor = Cursor::open(&journal, &book, &sink).await.unwrap().unwrap();
+        assert_eq!(rest(&mut cursor).await.unwrap(), [1, 2]);
+        drop(before);
+        remove(folder.path());
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        store.append(&mut records(7..11)).unwrap();
+        assert_eq!(rest(&mut cursor).await.unwrap_err(), REPLACED);
+        let mut stand = journal.stand();
+        let stand = *stand.wait_for(|stand| stand.last == 4).await.unwrap();
+        assert_eq!(cursor.is_behind(stand).unwrap_err(), REPLACED);
+        let mut cursor = Cursor::open(&journal, &book, &sink).await.unwrap().unwrap();
+        assert_eq!(cursor.is_behind(stand), Ok(true));
+        assert_eq!(rest(&mut cursor).await.unwrap(), [1, 2, 3, 4]);
+        assert_eq!(cursor.is_behind(stand), Ok(false));
+        // After a restart it goes on where it was.
+        let mut again = Cursor::open(&journal, &book, &sink).await.unwrap().unwrap();
+        assert!(rest(&mut again).await.unwrap().is_empty());
     }
 }

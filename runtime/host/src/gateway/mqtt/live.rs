@@ -1,7 +1,8 @@
 //! What the machine is doing, in messages: a look at a bounded rate, which may be missed.
 
 use super::link::Message;
-use super::topics::level;
+use super::topics::topic;
+use crate::gateway::buses::each_json;
 use serde_json::{Value, json};
 
 /// Most messages of one look.
@@ -16,15 +17,30 @@ const LISTS: [(&str, &str, &[&str]); 4] = [
 ];
 
 /// One message for each axis, station and tracked parameter in `status`, which is the answer of the control socket, and for each
-/// stroke that is not `told` yet; at first only the newest of each press.
+/// stroke that is not `told` yet; at first only the newest of each press. Of several buses those of all of them.
 pub fn messages(root: &str, status: &Value, time_utc_ns: u64, told: &mut Told) -> Vec<Message> {
     let mut messages = Vec::new();
+    for status in each_json(status) {
+        of_bus(root, status, time_utc_ns, told, &mut messages);
+    }
+    messages.truncate(MAX_MESSAGES);
+    messages
+}
+
+fn of_bus(
+    root: &str,
+    status: &Value,
+    time_utc_ns: u64,
+    told: &mut Told,
+    messages: &mut Vec<Message>,
+) {
+    let bus = status["bus_name"].as_str();
     for (list, kind, names) in LISTS {
         let entries = status[list].as_array().map_or(&[][..], Vec::as_slice);
         for (n, entry) in entries.iter().enumerate() {
             let Some(name) = names
                 .iter()
-                .map(|key| entry[*key].as_str().map(level))
+                .map(|key| entry[*key].as_str())
                 .collect::<Option<Vec<_>>>()
             else {
                 continue;
@@ -33,6 +49,9 @@ pub fn messages(root: &str, status: &Value, time_utc_ns: u64, told: &mut Told) -
                 continue;
             }
             let mut payload = json!({"type": kind, "time_utc_ns": time_utc_ns});
+            if let Some(bus) = bus {
+                payload["bus"] = bus.into();
+            }
             if let (Some(payload), Some(entry)) = (payload.as_object_mut(), entry.as_object()) {
                 payload.extend(
                     entry
@@ -40,12 +59,12 @@ pub fn messages(root: &str, status: &Value, time_utc_ns: u64, told: &mut Told) -
                         .map(|(key, value)| (key.clone(), value.clone())),
                 );
             }
-            let topic = format!("{root}/{kind}/{}", name.join("/"));
-            messages.push(Message::json(topic, payload.to_string()));
+            messages.push(Message::json(
+                topic(root, kind, bus, name),
+                payload.to_string(),
+            ));
         }
     }
-    messages.truncate(MAX_MESSAGES);
-    messages
 }
 
 /// A later entry is of the same press.
@@ -135,6 +154,29 @@ mod tests {
         assert_eq!(strokes(&[1]), [1]);
         assert!(strokes(&[1]).is_empty());
         assert!(messages("t/m", &Value::Null, 5, &mut told).is_empty());
+    }
+
+    #[test]
+    fn of_several_buses_every_topic_has_the_bus() {
+        let bus = |name: &str, axis: &str| json!({"bus_name": name, "axes": [{"name": axis}], "health": [{"source": axis, "parameter": "viscous"}]});
+        let mut status = bus("front", "infeed");
+        status["buses"] = json!([bus("front", "infeed"), bus("rear", "pusher")]);
+        let all = messages("t/m", &status, 5, &mut Told::default());
+        let topics: Vec<_> = all.iter().map(|message| message.topic.as_str()).collect();
+        assert_eq!(
+            topics,
+            [
+                "t/m/axis/front/infeed",
+                "t/m/health/front/infeed/viscous",
+                "t/m/axis/rear/pusher",
+                "t/m/health/rear/pusher/viscous"
+            ]
+        );
+        let last: Value = serde_json::from_slice(&all[3].payload).unwrap();
+        assert_eq!(
+            (&last["bus"], &last["source"]),
+            (&json!("rear"), &json!("pusher"))
+        );
     }
 
     #[test]

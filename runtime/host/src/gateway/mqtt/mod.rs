@@ -4,6 +4,7 @@
 //! ends a connection, the next one begins behind the cursor: no event is lost, none overtakes another, and one that comes
 //! twice has the same number.
 
+pub mod again;
 pub mod backoff;
 pub mod broker;
 mod config;
@@ -16,6 +17,7 @@ use super::context::Context;
 use super::sinks::SinkState;
 use crate::clock::utc_ns;
 use crate::error::HostError;
+use again::{Connect, End, again};
 use backoff::Backoff;
 pub use config::MqttConfig;
 use cursor::{Cursor, Head};
@@ -27,8 +29,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use topics::level;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use topics::{level, topic};
 
 /// Name of the sink.
 const NAME: &str = "mqtt";
@@ -54,7 +56,8 @@ pub async fn run(context: Context, config: MqttConfig) -> Result<(), HostError> 
         config,
         machine,
     };
-    sender.run().await;
+    let broker = sender.config.broker.name();
+    again(&sender.context, &sender.state, broker, &sender).await;
     Ok(())
 }
 
@@ -102,14 +105,6 @@ pub fn tell(context: &Context, state: &SinkState, broker: &str, trouble: Option<
     }
 }
 
-/// Why a connection has ended.
-enum End {
-    /// The gateway ends.
-    Stopped,
-    /// The broker or the network.
-    Broken(String),
-}
-
 type Waiting = VecDeque<(
     u64,
     Pin<Box<dyn Future<Output = Result<(), Option<String>>> + Send>>,
@@ -124,27 +119,7 @@ struct Sender {
     root: String,
 }
 
-impl Sender {
-    async fn run(&self) {
-        let mut backoff = Backoff::default();
-        loop {
-            let End::Broken(trouble) = self.connection(&mut backoff).await else {
-                return;
-            };
-            tell(
-                &self.context,
-                &self.state,
-                self.config.broker.name(),
-                Some(&trouble),
-            );
-            tokio::select! {
-                () = sleep(backoff.wait()) => {}
-                () = self.context.stopped() => return,
-            }
-        }
-    }
-
-    /// One connection from its beginning to its end. Does not end by itself while the gateway is to go on.
+impl Connect for Sender {
     async fn connection(&self, backoff: &mut Backoff) -> End {
         let id = format!("twinstep-{}", level(&self.machine));
         let options = match self.config.broker.options(&id, NAME) {
@@ -172,11 +147,13 @@ impl Sender {
         }
         end
     }
+}
 
+impl Sender {
     async fn serve(&self, link: &mut Link, backoff: &mut Backoff) -> End {
         let mut cursor = None;
         let mut waiting = Waiting::new();
-        let mut last = self.context.journal.last();
+        let mut stand = self.context.journal.stand();
         let mut answers = None;
         let mut told = live::Told::default();
         let every = self.config.live_interval_s;
@@ -251,7 +228,7 @@ impl Sender {
                     }
                 }
                 _ = look.tick(), if every > 0.0 => self.look(link, &mut told),
-                news = last.changed() => {
+                news = stand.changed() => {
                     if news.is_err() {
                         return End::Stopped;
                     }
@@ -269,27 +246,23 @@ impl Sender {
         asked: &mut Instant,
     ) -> Result<(), String> {
         let context = &self.context;
-        let newest = *context.journal.last().borrow();
-        if cursor.is_none() && newest > 0 {
+        let stand = *context.journal.stand().borrow();
+        if cursor.is_none() && stand.last > 0 {
             *cursor = Cursor::open(&context.journal, &context.book, &self.state).await?;
         }
         let Some(cursor) = cursor else {
             return Ok(());
         };
-        if newest > 0 && newest < cursor.read() {
-            return Err("the event store was replaced by another one".to_owned());
-        }
-        while waiting.len() < usize::from(self.config.in_flight) && cursor.read() < newest {
-            let event = cursor.next().await.map_err(|error| error.to_string())?;
-            let Some(event) = event else {
+        while waiting.len() < usize::from(self.config.in_flight) && cursor.is_behind(stand)? {
+            let Some(event) = cursor.next().await? else {
                 break;
             };
             let head = Head::of(&event);
-            let topic = format!(
-                "{}/event/{}/{}",
-                self.root,
-                level(&head.source),
-                level(&head.channel)
+            let topic = topic(
+                &self.root,
+                "event",
+                head.bus.as_deref(),
+                [head.source.as_str(), &head.channel],
             );
             let mut message = Message::json(topic, event.json);
             message.properties = vec![

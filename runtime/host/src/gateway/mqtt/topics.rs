@@ -24,6 +24,21 @@ pub fn level(name: &str) -> String {
     level
 }
 
+/// The topic of what is of this `kind` and called so: `root/kind/[bus/]name/..`. The bus stands in it where the machine has several.
+pub fn topic<'a>(
+    root: &str,
+    kind: &str,
+    bus: Option<&'a str>,
+    names: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let mut topic = format!("{root}/{kind}");
+    for name in bus.into_iter().chain(names) {
+        topic.push('/');
+        topic += &level(name);
+    }
+    topic
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +54,11 @@ mod tests {
         ] {
             assert_eq!(level(name), expected);
         }
+        assert_eq!(
+            topic("t/m", "axis", Some("re/ar"), ["lift"]),
+            "t/m/axis/re_ar/lift"
+        );
+        assert_eq!(topic("t/m", "event", None, ["a", "b"]), "t/m/event/a/b");
         let long = level(&"ü".repeat(200));
         assert!(long.len() <= MAX_LEVEL && long.len() > MAX_LEVEL - 2);
     }

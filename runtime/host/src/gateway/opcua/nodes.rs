@@ -2,7 +2,7 @@
 
 use crate::lines::EventRecord;
 use opcua::types::NodeId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The namespace of everything that is ours.
 pub const NAMESPACE: &str = "urn:twinstep:gateway";
@@ -15,6 +15,8 @@ pub struct Nodes {
     pub axes: BTreeSet<String>,
     /// Stations.
     pub stations: BTreeSet<String>,
+    /// The bus that each of them is on, where the machine has several.
+    pub on: BTreeMap<String, String>,
 }
 
 impl Nodes {
@@ -24,6 +26,7 @@ impl Nodes {
             namespace,
             axes: BTreeSet::new(),
             stations: BTreeSet::new(),
+            on: BTreeMap::new(),
         }
     }
 
@@ -57,14 +60,24 @@ impl Nodes {
         self.at("TwinDeviationAlarmType")
     }
 
+    /// Path of what is on a bus: of the machine itself where it has one.
+    pub fn root(bus: Option<&str>) -> String {
+        bus.map_or_else(
+            || "Machine".to_owned(),
+            |bus| format!("Machine/Buses/{bus}"),
+        )
+    }
+
     /// An axis, press or station.
     pub fn component(&self, name: &str) -> NodeId {
-        self.at(&format!("Machine/Components/{name}"))
+        let root = Self::root(self.on.get(name).map(String::as_str));
+        self.at(&format!("{root}/Components/{name}"))
     }
 
     /// One of its variables.
     pub fn variable(&self, component: &str, name: &str) -> NodeId {
-        self.at(&format!("Machine/Components/{component}/{name}"))
+        let root = Self::root(self.on.get(component).map(String::as_str));
+        self.at(&format!("{root}/Components/{component}/{name}"))
     }
 
     /// A condition.
@@ -72,10 +85,12 @@ impl Nodes {
         self.at(&format!("Machine/Alarms/{name}"))
     }
 
-    /// Where events of this source come from: a component, or the machine.
+    /// Where events of this source come from: a component, one of several buses, or the machine.
     pub fn source(&self, name: &str) -> NodeId {
         if self.axes.contains(name) || self.stations.contains(name) {
             self.component(name)
+        } else if self.on.values().any(|bus| bus == name) {
+            self.at(&Self::root(Some(name)))
         } else {
             self.machine()
         }
@@ -99,5 +114,27 @@ impl Nodes {
             self.variable(source, &format!("Actual{quantity}")),
             self.variable(source, &format!("Predicted{quantity}")),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_one_of_several_buses_stands_below_it() {
+        let mut nodes = Nodes::new(2);
+        nodes.axes.insert("pusher".to_owned());
+        assert_eq!(
+            nodes.source("pusher"),
+            nodes.at("Machine/Components/pusher")
+        );
+        assert_eq!(nodes.source("rear"), nodes.machine());
+        nodes.on.insert("pusher".to_owned(), "rear".to_owned());
+        assert_eq!(
+            nodes.variable("pusher", "Regime"),
+            nodes.at("Machine/Buses/rear/Components/pusher/Regime")
+        );
+        assert_eq!(nodes.source("rear"), nodes.at("Machine/Buses/rear"));
     }
 }

@@ -304,7 +304,7 @@ impl Keeper {
 
     fn show(&mut self) {
         let moment = self.context.live.borrow().clone();
-        let last = *self.context.journal.last().borrow();
+        let last = self.context.journal.newest();
         let sinks = self.context.sinks.lines(last);
         self.space.show(moment.status.as_deref().map(|status| Look {
             status,

@@ -7,6 +7,8 @@ use super::maker::{Maker, Watched};
 use super::methods::CoreManager;
 use super::nodes::Nodes;
 use super::quantities::{AXIS, CYCLE, Look, ROW, SINK, STATION, STROKE};
+use crate::control::status::StatusLine;
+use crate::gateway::buses::each;
 use opcua::nodes::{
     EventNotifier, ObjectBuilder, ObjectTypeBuilder, ReferenceDirection, VariableBuilder,
 };
@@ -25,29 +27,51 @@ struct Shape {
     machine: String,
     version: String,
     plan: String,
+    /// One without a name, or several.
+    buses: Vec<BusShape>,
+    sinks: Vec<&'static str>,
+}
+
+/// The same of a bus.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct BusShape {
+    name: Option<String>,
     axes: Vec<String>,
     presses: BTreeSet<String>,
     stations: Vec<String>,
     rows: Vec<String>,
-    sinks: Vec<&'static str>,
 }
 
 impl Shape {
     fn of(look: Look<'_>) -> Self {
-        let status = look.status;
+        let identity = &look.status.identity;
         Self {
-            machine: status.identity.machine.clone(),
-            version: status.identity.version.clone(),
-            plan: status.identity.plan.clone(),
-            axes: status.axes.iter().map(|axis| axis.name.clone()).collect(),
-            presses: (status.strokes.iter())
-                .map(|stroke| stroke.source.clone())
-                .collect(),
-            stations: status.stations.iter().map(|s| s.name.clone()).collect(),
-            rows: status.rows().map(|row| row.name.clone()).collect(),
+            machine: identity.machine.clone(),
+            version: identity.version.clone(),
+            plan: identity.plan.clone(),
+            buses: each(look.status).iter().map(BusShape::of).collect(),
             sinks: look.sinks.iter().map(|sink| sink.name).collect(),
         }
     }
+}
+
+impl BusShape {
+    fn of(bus: &StatusLine) -> Self {
+        Self {
+            name: bus.bus_name.clone(),
+            axes: bus.axes.iter().map(|axis| axis.name.clone()).collect(),
+            presses: (bus.strokes.iter())
+                .map(|stroke| stroke.source.clone())
+                .collect(),
+            stations: bus.stations.iter().map(|s| s.name.clone()).collect(),
+            rows: bus.rows().map(|row| row.name.clone()).collect(),
+        }
+    }
+}
+
+/// The bus in this place.
+fn bus(look: Look<'_>, place: usize) -> Option<&StatusLine> {
+    each(look.status).get(place)
 }
 
 /// See the module.
@@ -166,8 +190,15 @@ impl Space {
         for id in self.made.drain(..).rev() {
             space.delete(&id, true);
         }
-        self.nodes.axes = shape.axes.iter().cloned().collect();
-        self.nodes.stations = shape.stations.iter().cloned().collect();
+        let buses = || shape.buses.iter();
+        self.nodes.axes = buses().flat_map(|bus| bus.axes.clone()).collect();
+        self.nodes.stations = buses().flat_map(|bus| bus.stations.clone()).collect();
+        let on = buses().flat_map(|bus| {
+            let name = bus.name.as_ref();
+            let all = bus.axes.iter().chain(&bus.stations);
+            all.filter_map(move |one| Some((one.clone(), name?.clone())))
+        });
+        self.nodes.on = on.collect();
         let machine = self.nodes.machine();
         ObjectBuilder::new(
             &machine,
@@ -217,56 +248,27 @@ impl Space {
         ] {
             maker.property(&card, "Machine/Identification", property, data_type, value);
         }
-        let components = maker.object(
-            "Machine/Components",
-            &machine,
-            "Components",
-            ObjectTypeId::FolderType,
-        );
-        for (n, axis) in shape.axes.iter().enumerate() {
-            let path = format!("Machine/Components/{axis}");
-            let id = maker.object(&path, &components, axis, ObjectTypeId::BaseObjectType);
-            maker
-                .space
-                .insert_reference(&machine, &id, ReferenceTypeId::HasEventSource);
-            maker.group(&id, &path, AXIS, move |look| look.status.axes.get(n));
-            if let Some(press) = shape.presses.get(axis).cloned() {
-                let path = format!("{path}/LastStroke");
-                let kind = ObjectTypeId::BaseObjectType;
-                let id = maker.object(&path, &id, "LastStroke", kind);
-                maker.group(&id, &path, STROKE, move |look: Look<'_>| {
-                    let mut strokes = look.status.strokes.iter();
-                    strokes.rfind(|stroke| stroke.source == press)
-                });
-            }
-        }
-        for (n, station) in shape.stations.iter().enumerate() {
-            let path = format!("Machine/Components/{station}");
-            let id = maker.object(&path, &components, station, ObjectTypeId::BaseObjectType);
-            maker
-                .space
-                .insert_reference(&machine, &id, ReferenceTypeId::HasEventSource);
-            maker.group(&id, &path, STATION, move |look| look.status.stations.get(n));
-        }
-        let monitoring = maker.object(
-            "Machine/Monitoring",
-            &machine,
-            "Monitoring",
-            ObjectTypeId::FolderType,
-        );
-        maker.group(&monitoring, "Machine/Monitoring", CYCLE, |look| {
-            Some(look.status)
+        let several = (shape.buses.iter()).any(|bus| bus.name.is_some()).then(|| {
+            let kind = ObjectTypeId::FolderType;
+            maker.object("Machine/Buses", &machine, "Buses", kind)
         });
-        let rows = maker.object(
-            "Machine/Monitoring/Phases",
-            &monitoring,
-            "Phases",
-            ObjectTypeId::FolderType,
-        );
-        for (n, row) in shape.rows.iter().enumerate() {
-            let path = format!("Machine/Monitoring/Phases/{row}");
-            let id = maker.object(&path, &rows, row, ObjectTypeId::BaseObjectType);
-            maker.group(&id, &path, ROW, move |look| look.status.rows().nth(n));
+        for (place, bus) in shape.buses.iter().enumerate() {
+            let root = Nodes::root(bus.name.as_deref());
+            let parent = match (&several, &bus.name) {
+                (Some(folder), Some(name)) => {
+                    let kind = ObjectTypeId::BaseObjectType;
+                    let id = maker.object(&root, folder, name, kind);
+                    (maker.space).insert_reference(&machine, &id, ReferenceTypeId::HasEventSource);
+                    id
+                }
+                _ => machine.clone(),
+            };
+            put_bus(&mut maker, &machine, (&parent, &root), bus, place);
+        }
+        let monitoring = maker.nodes.at("Machine/Monitoring");
+        if several.is_some() {
+            let kind = ObjectTypeId::FolderType;
+            maker.object("Machine/Monitoring", &machine, "Monitoring", kind);
         }
         let sinks = maker.object(
             "Machine/Monitoring/Sinks",
@@ -281,5 +283,50 @@ impl Space {
         }
         (self.made, self.watched) = (maker.made, maker.watched);
         self.shape = Some(shape);
+    }
+}
+
+/// Components and monitoring of the bus in this `place`, under `parent`, whose path is `root`.
+fn put_bus(
+    maker: &mut Maker<'_>,
+    machine: &NodeId,
+    (parent, root): (&NodeId, &str),
+    shape: &BusShape,
+    place: usize,
+) {
+    let folder = ObjectTypeId::FolderType;
+    let object = ObjectTypeId::BaseObjectType;
+    let at = format!("{root}/Components");
+    let components = maker.object(&at, parent, "Components", folder);
+    for (n, axis) in shape.axes.iter().enumerate() {
+        let path = format!("{at}/{axis}");
+        let id = maker.object(&path, &components, axis, object);
+        (maker.space).insert_reference(machine, &id, ReferenceTypeId::HasEventSource);
+        maker.group(&id, &path, AXIS, move |look| bus(look, place)?.axes.get(n));
+        if let Some(press) = shape.presses.get(axis).cloned() {
+            let path = format!("{path}/LastStroke");
+            let id = maker.object(&path, &id, "LastStroke", object);
+            maker.group(&id, &path, STROKE, move |look: Look<'_>| {
+                let mut strokes = bus(look, place)?.strokes.iter();
+                strokes.rfind(|stroke| stroke.source == press)
+            });
+        }
+    }
+    for (n, station) in shape.stations.iter().enumerate() {
+        let path = format!("{at}/{station}");
+        let id = maker.object(&path, &components, station, object);
+        (maker.space).insert_reference(machine, &id, ReferenceTypeId::HasEventSource);
+        maker.group(&id, &path, STATION, move |look| {
+            bus(look, place)?.stations.get(n)
+        });
+    }
+    let at = format!("{root}/Monitoring");
+    let monitoring = maker.object(&at, parent, "Monitoring", folder);
+    maker.group(&monitoring, &at, CYCLE, move |look| bus(look, place));
+    let rows = maker.object(&format!("{at}/Phases"), &monitoring, "Phases", folder);
+    for (n, row) in shape.rows.iter().enumerate() {
+        let path = format!("{at}/Phases/{row}");
+        let id = maker.object(&path, &rows, row, object);
+        maker.group(&id, &path, ROW, move |look| bus(look, place)?.rows().nth(n));
     }
 }

@@ -1,12 +1,13 @@
 //! What an instance tells in Sparkplug's terms: figures of the node and of its devices, which are axes, presses and stations.
 
 use crate::control::status::{AxisLine, StationLine, StatusLine};
+use crate::gateway::buses::each;
 use crate::gateway::mqtt::topics::level;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// Most devices of a node.
-pub const MAX_DEVICES: usize = 1088;
+/// Most devices of a node: 1024 axes and 64 stations, and 8 buses.
+pub const MAX_DEVICES: usize = 1096;
 
 /// `[sparkplug.deadband]`: a figure is told again once it has moved by more than this.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -121,10 +122,11 @@ pub struct Device {
     pub figures: Vec<Figure>,
 }
 
-/// Figures of the node.
+/// Figures of the node. Of several buses: counts of all together, the cycle of the first, and armed where all are.
 pub fn node(status: Option<&StatusLine>) -> Vec<Figure> {
     let text = |text: Option<&str>| Value::Text(text.map(str::to_owned));
-    let count = |of: fn(&StatusLine) -> u64| Value::Count(status.map(of));
+    let sum =
+        |of: fn(&StatusLine) -> u64| Value::Count(status.map(|s| each(s).iter().map(of).sum()));
     vec![
         Figure::new(
             "Properties/Machine",
@@ -138,26 +140,66 @@ pub fn node(status: Option<&StatusLine>) -> Vec<Figure> {
         Figure::new("Instance/Online", Value::Flag(Some(status.is_some()))),
         Figure::new(
             "Instance/Armed",
-            Value::Flag(status.map(|status| status.armed)),
+            Value::Flag(status.map(|status| each(status).iter().all(|bus| bus.armed))),
         ),
-        Figure::new("Cycle/Count", count(|status| status.cycle)),
-        Figure::new("Cycle/Overruns", count(|status| status.overruns.count)),
-        Figure::new("Bus/Lost Frames", count(|status| status.bus.counters.lost)),
+        Figure::new(
+            "Cycle/Count",
+            Value::Count(status.map(|status| status.cycle)),
+        ),
+        Figure::new("Cycle/Overruns", sum(|bus| bus.overruns.count)),
+        Figure::new("Bus/Lost Frames", sum(|bus| bus.bus.counters.lost)),
         Figure::new(
             "Bus/Working Counter Errors",
-            count(|status| status.bus.counters.working_counter_errors),
+            sum(|bus| bus.bus.counters.working_counter_errors),
         ),
-        Figure::new("Deviations", count(|status| status.events)),
+        Figure::new("Deviations", sum(|bus| bus.events)),
     ]
 }
 
-/// Devices of an instance; names that come twice are told once.
+/// A bus of several, as a device beside those that hang on it.
+fn bus(name: &str, status: &StatusLine) -> Device {
+    let count = |name, value| Figure::new(name, Value::Count(Some(value)));
+    let counters = &status.bus.counters;
+    Device {
+        id: level(name),
+        figures: vec![
+            Figure::new(
+                "Properties/Plan",
+                Value::Text(Some(status.identity.plan.clone())),
+            ),
+            Figure::new("Instance/Armed", Value::Flag(Some(status.armed))),
+            count("Cycle/Count", status.cycle),
+            count("Cycle/Overruns", status.overruns.count),
+            count("Bus/Lost Frames", counters.lost),
+            count(
+                "Bus/Working Counter Errors",
+                counters.working_counter_errors,
+            ),
+            count("Deviations", status.events),
+        ],
+    }
+}
+
+/// Devices of an instance; names that come twice are told once. Of several buses each is a device itself, and stands before the name of
+/// what is on it, with a point between them: no name has one.
 pub fn devices(status: &StatusLine, deadband: &Deadband) -> Vec<Device> {
-    let axes = status.axes.iter().map(|line| axis(line, deadband));
-    let stations = status.stations.iter().map(|line| station(line, deadband));
     let mut seen = std::collections::BTreeSet::new();
-    axes.chain(stations)
-        .filter(|device| seen.insert(device.id.clone()))
+    let buses = each(status).iter();
+    let all = buses.flat_map(|status| {
+        let name = status.bus_name.as_deref();
+        let named = move |device: Device| match name {
+            Some(bus) => Device {
+                id: format!("{}.{}", level(bus), device.id),
+                ..device
+            },
+            None => device,
+        };
+        let axes = status.axes.iter().map(|line| axis(line, deadband));
+        let stations = status.stations.iter().map(|line| station(line, deadband));
+        let on_it = axes.chain(stations).map(named);
+        name.map(|name| bus(name, status)).into_iter().chain(on_it)
+    });
+    all.filter(|device| seen.insert(device.id.clone()))
         .take(MAX_DEVICES)
         .collect()
 }
@@ -215,6 +257,7 @@ pub fn event(event: &Json) -> Vec<Figure> {
     vec![
         Figure::new("Event/Number", Value::Count(event["seq"].as_u64())),
         Figure::new("Event/Source", text("source")),
+        Figure::new("Event/Bus", text("bus")),
         Figure::new("Event/Channel", text("channel")),
         Figure::new("Event/State", text("state")),
         Figure::new("Event/Severity", text("severity")),
@@ -244,5 +287,27 @@ mod tests {
         assert!(!number(None).differs(&number(None), 0.0));
         assert!(Value::Flag(Some(true)).differs(&Value::Flag(Some(false)), 1.0));
         assert!(Value::Count(Some(2)).differs(&Value::Count(Some(1)), 1.0));
+    }
+
+    #[test]
+    fn of_several_buses_devices_have_the_bus_and_of_one_they_have_none() {
+        let two = crate::gateway::buses::tests::two();
+        let ids = |status: &StatusLine| -> Vec<String> {
+            let all = devices(status, &Deadband::default());
+            all.into_iter().map(|device| device.id).collect()
+        };
+        let all = ids(&two);
+        assert_eq!(all[..2], ["front", "front.infeed"]);
+        assert_eq!(all.last().unwrap(), "rear.r-gripper");
+        let mut one = two.buses[0].clone();
+        one.bus_name = None;
+        assert_eq!(ids(&one)[0], "infeed");
+        let overruns = |status: &StatusLine| {
+            let figures = node(Some(status));
+            let found = figures.iter().find(|f| f.name == "Cycle/Overruns");
+            found.unwrap().value.clone()
+        };
+        assert_eq!(overruns(&one), Value::Count(Some(1)));
+        assert_eq!(overruns(&two), Value::Count(Some(8)));
     }
 }

@@ -8,6 +8,7 @@ mod life;
 mod payload;
 
 use super::context::Context;
+use super::mqtt::again::{Connect, End, again};
 use super::mqtt::backoff::Backoff;
 use super::mqtt::broker::BrokerConfig;
 use super::mqtt::cursor::{Cursor, Head};
@@ -27,7 +28,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 /// Name of the sink.
 const NAME: &str = "sparkplug";
@@ -132,14 +133,9 @@ pub async fn run(context: Context, config: SparkplugConfig) -> Result<(), HostEr
         state,
         machine,
     };
-    sender.run().await;
+    let broker = sender.config.broker.name();
+    again(&sender.context, &sender.state, broker, &sender).await;
     Ok(())
-}
-
-/// Why a connection has ended.
-enum End {
-    Stopped,
-    Broken(String),
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -162,36 +158,7 @@ struct Session<'a> {
     old: u64,
 }
 
-impl Sender {
-    async fn run(&self) {
-        let mut backoff = Backoff::default();
-        loop {
-            let trouble = match self.connection(&mut backoff).await {
-                End::Stopped => return,
-                End::Broken(trouble) => trouble,
-            };
-            tell(
-                &self.context,
-                &self.state,
-                self.config.broker.name(),
-                Some(&trouble),
-            );
-            tokio::select! {
-                () = sleep(backoff.wait()) => {}
-                () = self.context.stopped() => return,
-            }
-        }
-    }
-
-    /// The number of this connection's birth and death: one more than the last, over restarts too.
-    fn birth_death(&self) -> Result<u8, HostError> {
-        let number = self.context.book.cursor(BIRTHS)?;
-        self.context
-            .book
-            .set_cursor(BIRTHS, number.wrapping_add(1))?;
-        Ok((number % 256) as u8)
-    }
-
+impl Connect for Sender {
     async fn connection(&self, backoff: &mut Backoff) -> End {
         let id = format!("twinstep-sparkplug-{}", level(&self.machine));
         let options = self.config.broker.options(&id, NAME);
@@ -216,6 +183,17 @@ impl Sender {
         link.close().await;
         end
     }
+}
+
+impl Sender {
+    /// The number of this connection's birth and death: one more than the last, over restarts too.
+    fn birth_death(&self) -> Result<u8, HostError> {
+        let number = self.context.book.cursor(BIRTHS)?;
+        self.context
+            .book
+            .set_cursor(BIRTHS, number.wrapping_add(1))?;
+        Ok((number % 256) as u8)
+    }
 
     async fn serve(&self, link: &mut Link, life: &mut Life, backoff: &mut Backoff) -> End {
         let stopped = self.context.stopped();
@@ -236,13 +214,13 @@ impl Sender {
             life,
             cursor: None,
             answer: None,
-            old: *self.context.journal.last().borrow(),
+            old: self.context.journal.newest(),
         };
         if let Err(trouble) = self.birth(&mut session).await {
             return End::Broken(trouble);
         }
         tell(&self.context, &self.state, self.config.broker.name(), None);
-        let mut last = self.context.journal.last();
+        let mut stand = self.context.journal.stand();
         let mut look = interval(Duration::from_secs_f64(self.config.interval_s));
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut wanted = false;
@@ -293,7 +271,7 @@ impl Sender {
                         return End::Broken(trouble);
                     }
                 }
-                news = last.changed() => {
+                news = stand.changed() => {
                     if news.is_err() {
                         return End::Stopped;
                     }
@@ -364,8 +342,8 @@ impl Sender {
     /// Hands over events, unless the broker still owes an answer for the last ones.
     async fn send(&self, session: &mut Session<'_>) -> Result<(), String> {
         let context = &self.context;
-        let newest = *context.journal.last().borrow();
-        if session.answer.is_some() || newest == 0 {
+        let stand = *context.journal.stand().borrow();
+        if session.answer.is_some() || stand.last == 0 {
             return Ok(());
         }
         if session.cursor.is_none() {
@@ -374,13 +352,9 @@ impl Sender {
         let Some(cursor) = &mut session.cursor else {
             return Ok(());
         };
-        if newest < cursor.read() {
-            return Err("the event store was replaced by another one".to_owned());
-        }
         let mut count = 0;
-        while count < BATCH && cursor.read() < newest {
-            let event = cursor.next().await.map_err(|error| error.to_string())?;
-            let Some(event) = event else {
+        while count < BATCH && cursor.is_behind(stand)? {
+            let Some(event) = cursor.next().await? else {
                 break;
             };
             let time_ms = Head::of(&event).time_utc_ns / 1_000_000;

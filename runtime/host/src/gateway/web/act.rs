@@ -6,6 +6,7 @@ use super::read::beside;
 use super::{MAX_BODY, Web};
 use crate::clock::utc_ns;
 use crate::error::HostError;
+use crate::gateway::buses::title;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tokio::time::timeout;
+use twinstep_config::machine::MAX_NAME;
 
 /// How long the body of a request may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
@@ -144,16 +146,19 @@ pub async fn unshelve(
     answer(done.map(|was| json!({"type": "done", "was_shelved": was})))
 }
 
-/// Body of what needs no words.
+/// Body of what needs no words; `bus`: of one of several.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub struct OfBus {
+    bus: Option<String>,
+}
 
 /// Body of [`inject`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inject {
     faults: Vec<String>,
+    bus: Option<String>,
 }
 
 /// `POST /api/inject`.
@@ -163,28 +168,31 @@ pub async fn inject(
     Told(told): Told<Inject>,
 ) -> Response {
     let detail = told.faults.join(" ");
-    let request = json!({"request": "inject", "faults": told.faults});
-    steer(&web, &who, Role::Admin, "inject", &detail, request).await
+    let request = json!({"request": "inject", "faults": told.faults, "bus": told.bus});
+    let what = ("inject", told.bus.as_deref(), detail.as_str());
+    steer(&web, &who, Role::Admin, what, request).await
 }
 
 /// `POST /api/clear`.
 pub async fn clear(
     State(web): State<Web>,
     Extension(who): Extension<Who>,
-    Told(Nothing {}): Told<Nothing>,
+    Told(told): Told<OfBus>,
 ) -> Response {
-    let request = json!({"request": "clear"});
-    steer(&web, &who, Role::Admin, "clear", "", request).await
+    let request = json!({"request": "clear", "bus": told.bus});
+    let what = ("clear", told.bus.as_deref(), "");
+    steer(&web, &who, Role::Admin, what, request).await
 }
 
 /// `POST /api/reset`.
 pub async fn reset(
     State(web): State<Web>,
     Extension(who): Extension<Who>,
-    Told(Nothing {}): Told<Nothing>,
+    Told(told): Told<OfBus>,
 ) -> Response {
-    let request = json!({"request": "reset"});
-    steer(&web, &who, Role::Tuner, "reset", "", request).await
+    let request = json!({"request": "reset", "bus": told.bus});
+    let what = ("reset", told.bus.as_deref(), "");
+    steer(&web, &who, Role::Tuner, what, request).await
 }
 
 /// Body of [`baseline`].
@@ -204,15 +212,8 @@ pub async fn baseline(
 ) -> Response {
     let detail = format!("{} {}", told.source, told.comment);
     let request = json!({"request": "baseline", "source": told.source});
-    steer(
-        &web,
-        &who,
-        Role::Admin,
-        "baseline",
-        detail.trim_end(),
-        request,
-    )
-    .await
+    let what = ("baseline", None, detail.trim_end());
+    steer(&web, &who, Role::Admin, what, request).await
 }
 
 /// Body of [`budget`].
@@ -220,6 +221,7 @@ pub async fn baseline(
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     set: Map<String, Value>,
+    bus: Option<String>,
 }
 
 /// `POST /api/budget`.
@@ -229,17 +231,17 @@ pub async fn budget(
     Told(told): Told<Budget>,
 ) -> Response {
     let detail = json!(told.set).to_string();
-    let request = json!({"request": "budget", "set": told.set});
-    steer(&web, &who, Role::Tuner, "budget", &detail, request).await
+    let request = json!({"request": "budget", "set": told.set, "bus": told.bus});
+    let what = ("budget", told.bus.as_deref(), detail.as_str());
+    steer(&web, &who, Role::Tuner, what, request).await
 }
 
-/// Passes a request on to the instance, once it is written down who sent it.
+/// Passes a request on to the instance, once it is written down who sent it: the action, the bus where it is of one, and with what.
 async fn steer(
     web: &Web,
     who: &Who,
     role: Role,
-    action: &'static str,
-    detail: &str,
+    (action, bus, detail): (&'static str, Option<&str>, &str),
     request: Value,
 ) -> Response {
     if let Err(no) = require(who, role) {
@@ -247,6 +249,8 @@ async fn steer(
     }
     let machine = (web.context.live.borrow().status.as_ref())
         .map_or_else(String::new, |status| status.identity.machine.clone());
+    let bus = bus.map(|bus| bus.chars().take(MAX_NAME).collect::<String>());
+    let machine = title(&machine, bus.as_deref());
     let (book, name) = (web.context.book.clone(), who.name.clone());
     let detail: String = detail.chars().take(MAX_DETAIL).collect();
     let written = {

@@ -5,7 +5,9 @@
 use super::guard::refusal;
 use super::read::AlarmsLine;
 use crate::control::status::StatusLine;
+use crate::gateway::buses::each;
 use crate::gateway::context::Context;
+use crate::gateway::journal::Stand;
 use crate::gateway::live::Moment;
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -35,16 +37,22 @@ pub struct Feed {
     places: Arc<Semaphore>,
 }
 
-/// What changes with every cycle, ten times a second. Figures that are not known are null.
+/// What changes with every cycle, ten times a second. Figures that are not known are null. Of several buses the keys are those of the
+/// first one, and each stands in `buses`.
 #[derive(Serialize)]
 struct LiveLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bus_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    buses: Vec<Self>,
     cycle: u64,
     time_ns: u64,
     armed: bool,
     events: u64,
     overruns: u64,
-    /// Number of the last stored event.
+    /// Number of the last stored event, and the store that it is of.
     last_seq: u64,
+    store: String,
     /// The last cycle by row, as in the state: phases, groups of models, all of it (ns).
     now_ns: Vec<u64>,
     /// As the names in the state: position and prediction (m), velocity and prediction (m/s), current and prediction (A), residual
@@ -69,7 +77,7 @@ struct AxisNow<'a>(
 );
 
 impl<'a> LiveLine<'a> {
-    fn of(status: &'a StatusLine, last_seq: u64) -> Self {
+    fn of(status: &'a StatusLine, stand: Stand) -> Self {
         // A nanometre is beyond what anybody sees.
         let place = |m: Option<f64>| m.map(|m| (m * 1e9).round() / 1e9);
         let short = |value: Option<f64>| value.map(|value| value as f32);
@@ -98,12 +106,17 @@ impl<'a> LiveLine<'a> {
             one.valid.then(|| figures.map(short))
         };
         Self {
+            bus_name: status.bus_name.as_deref(),
+            buses: (status.buses.iter())
+                .map(|bus| Self::of(bus, stand))
+                .collect(),
             cycle: status.cycle,
             time_ns: status.time_ns,
             armed: status.armed,
             events: status.events,
             overruns: status.overruns.count,
-            last_seq,
+            last_seq: stand.last,
+            store: stand.store.first_utc_ns.to_string(),
             now_ns: status.rows().map(|row| row.now_ns).collect(),
             axes: status.axes.iter().map(axis).collect(),
             stations: status.stations.iter().map(station).collect(),
@@ -117,17 +130,23 @@ fn message(name: &str, value: &impl Serialize) -> Bytes {
     format!("event: {name}\ndata: {json}\n\n").into()
 }
 
+/// Leaves the names of axes and stations.
+fn names_alone(status: &mut Value) {
+    for key in ["axes", "stations"] {
+        let list = status.get_mut(key).and_then(Value::as_array_mut);
+        for one in list.into_iter().flatten() {
+            *one = one["name"].take();
+        }
+    }
+}
+
 /// The status without what the live message holds, and what the gateway knows.
 fn state_line(context: &Context, moment: &Moment, clients: usize) -> Value {
     let mut state: Value = serde_json::from_str(&moment.json).unwrap_or_else(|_| json!({}));
-    for key in ["axes", "stations"] {
-        if let Some(list) = state.get_mut(key).and_then(Value::as_array_mut) {
-            for one in list {
-                *one = one["name"].take();
-            }
-        }
-    }
-    let last_seq = *context.journal.last().borrow();
+    names_alone(&mut state);
+    let buses = state.get_mut("buses").and_then(Value::as_array_mut);
+    buses.into_iter().flatten().for_each(names_alone);
+    let last_seq = context.journal.newest();
     state["sinks"] = json!(context.sinks.lines(last_seq));
     state["clients"] = json!(clients);
     state["trouble"] = json!(moment.trouble.as_deref());
@@ -136,14 +155,15 @@ fn state_line(context: &Context, moment: &Moment, clients: usize) -> Value {
 
 /// What calls for a new state at once.
 fn news(moment: &Moment) -> (u64, u64, u64, bool, usize) {
-    moment.status.as_ref().map_or_else(Default::default, |s| {
-        let strokes = s.strokes.iter().map(|stroke| stroke.stroke).sum();
+    let buses = moment.status.as_deref().map_or(&[][..], each);
+    buses.iter().fold((0, 0, 0, true, 0), |all, s| {
+        let strokes: u64 = s.strokes.iter().map(|stroke| stroke.stroke).sum();
         (
-            strokes,
-            s.overruns.count,
-            s.run_cycles.min(1),
-            s.armed,
-            s.axes.len(),
+            all.0 + strokes,
+            all.1 + s.overruns.count,
+            all.2 + s.run_cycles.min(1),
+            all.3 && s.armed,
+            all.4 + s.axes.len(),
         )
     })
 }
@@ -183,8 +203,8 @@ impl Feed {
                     }
                     let moment = Arc::clone(&live.borrow_and_update());
                     if let Some(status) = &moment.status {
-                        let last_seq = *context.journal.last().borrow();
-                        self.live.send_replace(message("live", &LiveLine::of(status, last_seq)));
+                        let stand = *context.journal.stand().borrow();
+                        self.live.send_replace(message("live", &LiveLine::of(status, stand)));
                     }
                     let news = (moment.trouble.is_some(), news(&moment));
                     if first || told.0.elapsed() >= STATE_EVERY || told.1 != news {
@@ -298,6 +318,26 @@ mod tests {
         assert_eq!(watcher.next().await.unwrap(), "event: live\ndata: 999\n\n");
         drop(watcher);
         assert_eq!(feed.clients(), 0);
+    }
+
+    #[test]
+    fn every_bus_is_told_and_of_one_there_is_no_word_of_buses() {
+        let two = crate::gateway::buses::tests::two();
+        let line = |status: &StatusLine| {
+            let line = LiveLine::of(status, Stand::default());
+            serde_json::to_value(&line).unwrap()
+        };
+        let several = line(&two);
+        assert_eq!(several["buses"][1]["bus_name"], "rear");
+        assert_eq!(several["buses"][1]["overruns"], 7);
+        assert_eq!(several["buses"][0]["axes"], several["axes"]);
+        let mut one = two.buses[0].clone();
+        one.bus_name = None;
+        let one = line(&one);
+        assert!(one.get("buses").is_none() && one.get("bus_name").is_none());
+        let mut state = serde_json::to_value(&two).unwrap();
+        names_alone(&mut state["buses"][1]);
+        assert_eq!(state["buses"][1]["axes"][0], "r-infeed");
     }
 
     #[test]

@@ -20,6 +20,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("trust.js", SCRIPT, include_str!("page/trust.js")),
     ("budget.js", SCRIPT, include_str!("page/budget.js")),
     ("overruns.js", SCRIPT, include_str!("page/overruns.js")),
+    ("buses.js", SCRIPT, include_str!("page/buses.js")),
+    ("limits.js", SCRIPT, include_str!("page/limits.js")),
     ("axes.js", SCRIPT, include_str!("page/axes.js")),
     ("press.js", SCRIPT, include_str!("page/press.js")),
     ("health.js", SCRIPT, include_str!("page/health.js")),

@@ -132,7 +132,8 @@ pub struct Page {
 
 /// `GET /api/events`.
 pub async fn events(State(web): State<Web>, Asked(page): Asked<Page>) -> Response {
-    let newest = *web.context.journal.last().borrow();
+    let journal = &web.context.journal;
+    let newest = journal.newest();
     let after = match (page.after, page.last) {
         (Some(after), None) => after,
         (None, last) => newest.saturating_sub(last.unwrap_or(100)),
@@ -145,11 +146,13 @@ pub async fn events(State(web): State<Web>, Asked(page): Asked<Page>) -> Respons
         }
     };
     let limit = page.limit.unwrap_or(MAX_PAGE).min(MAX_PAGE);
-    match web.context.journal.page(after, limit).await {
-        Ok(events) => {
-            let lines: Vec<&str> = events.iter().map(|event| &*event.json).collect();
+    match journal.page(after, limit).await {
+        Ok(page) => {
+            let lines: Vec<&str> = page.events.iter().map(|event| &*event.json).collect();
+            let (store, lines) = (page.store.first_utc_ns, lines.join(","));
             // Each is an object already.
-            let text = format!("{{\"last_seq\":{newest},\"events\":[{}]}}", lines.join(","));
+            let text =
+                format!("{{\"last_seq\":{newest},\"store\":\"{store}\",\"events\":[{lines}]}}");
             ([(CONTENT_TYPE, "application/json")], text).into_response()
         }
         Err(error) => explained(&error.into_machine()),

@@ -1,6 +1,7 @@
 // Budget bars, histogram, what-if.
 
 import { $, count, fill, make, number, row, say, table, time, words } from './dom.js';
+import { wish } from './buses.js';
 import { act } from './feed.js';
 import { Plot, axisX, axisY, colour } from './plot.js';
 
@@ -16,7 +17,7 @@ let whatIf;
 const rowsOf = (state) => [...state.phases, ...state.models, state.busy];
 
 export function prepare() {
-  $('reset').addEventListener('click', () => act('/api/reset', {}, 'the figures begin anew, for everybody'));
+  $('reset').addEventListener('click', () => act('/api/reset', wish(), 'the figures begin anew, for everybody'));
   $('what-if').addEventListener('input', showWhatIf);
 }
 

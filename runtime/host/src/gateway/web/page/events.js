@@ -9,6 +9,7 @@ let role = 'viewer';
 let axes = [];
 let stored = [];
 let known = 0;
+let store;
 let reading = false;
 let openTab = () => {};
 
@@ -79,8 +80,8 @@ function cards() {
     const shelved = alarm.shelved_until_utc_ns;
     const state = alarm.active ? 'standing' : 'cleared';
     const causes = (e.causes ?? []).slice(1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
-    return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel },
-      make('h3', null, `${e.source}: ${e.cause}`, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
+    return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
+      make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
         alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
         shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
       make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` Or: ${causes}.`) : null),
@@ -95,7 +96,8 @@ function cards() {
 }
 
 export function state(s) {
-  axes = s.axes ?? [];
+  // Alarms are those of the machine.
+  axes = s.buses?.length ? s.buses.flatMap((bus) => bus.axes ?? []) : s.axes ?? [];
   if ($('events').hidden) return;
   const f = s.false_alarms;
   if (!f) return;
@@ -109,15 +111,16 @@ export function state(s) {
 }
 
 // Reads what is new behind the last event that is shown.
-export async function stream(lastSeq) {
-  if ($('events').hidden || reading || lastSeq === known) return;
+export async function stream(lastSeq, of) {
+  if ($('events').hidden || reading || (lastSeq === known && of === store)) return;
   reading = true;
   try {
-    const after = lastSeq < known ? Math.max(lastSeq - SHOWN, 0) : Math.max(known, lastSeq - SHOWN);
-    const { events } = await get(`/api/events?after=${after}&limit=${SHOWN}`);
-    if (lastSeq < known) stored = [];
-    stored = [...stored, ...events].slice(-SHOWN);
-    known = lastSeq;
+    // Of another store nothing is known.
+    const before = of === store ? known : 0;
+    const answer = await get(`/api/events?after=${Math.max(before, lastSeq - SHOWN)}&limit=${SHOWN}`);
+    if (answer.store !== of) return;
+    stored = [...(of === store ? stored : []), ...answer.events].slice(-SHOWN);
+    [known, store] = [lastSeq, of];
     draw();
   } catch (error) {
     say($('events-note'), error.message);
@@ -128,8 +131,9 @@ export async function stream(lastSeq) {
 
 function draw() {
   say($('events-note'), `the last ${stored.length}, the newest first; times are UTC`);
-  table($('events-table'), ['#', 'time', 'of', 'channel', 'state', 'cause', '#measured', '#predicted', '#residual'], stored.toReversed().map((e) => row([
-    number(String(e.seq)), clock(e.time_utc_ns), e.source, words(e.channel), make('td', { class: e.state === 'cleared' ? 'good' : e.severity === 'fault' ? 'bad' : 'warn' }, e.state),
+  const many = stored.some((e) => e.bus);
+  table($('events-table'), ['#', 'time', ...(many ? ['bus'] : []), 'of', 'channel', 'state', 'cause', '#measured', '#predicted', '#residual'], stored.toReversed().map((e) => row([
+    number(String(e.seq)), clock(e.time_utc_ns), ...(many ? [e.bus ?? ''] : []), e.source, words(e.channel), make('td', { class: e.state === 'cleared' ? 'good' : e.severity === 'fault' ? 'bad' : 'warn' }, e.state),
     e.cause, number(`${si(e.measured)} ${e.unit}`), number(si(e.predicted)), number(si(e.residual)),
   ])));
 }

@@ -14,7 +14,7 @@ let machine = {};
 
 function targets(kind) {
   const presses = [...new Set((machine.strokes ?? []).map((one) => one.source))];
-  return { axis: machine.axes ?? [], station: machine.stations ?? [], press: presses.length ? presses : (machine.axes ?? []), bus: ['bus'] }[kind] ?? [];
+  return { axis: machine.axes ?? [], station: machine.stations ?? [], press: presses.length ? presses : (machine.axes ?? []), bus: [machine.bus_name ?? 'bus'] }[kind] ?? [];
 }
 
 function offer() {
@@ -47,7 +47,7 @@ export function prepare() {
 }
 
 export function state(s) {
-  const before = JSON.stringify([machine.axes, machine.stations]);
+  const before = JSON.stringify([machine.axes, machine.stations, machine.bus_name]);
   machine = s;
-  if (JSON.stringify([s.axes, s.stations]) !== before) offer();
+  if (JSON.stringify([s.axes, s.stations, s.bus_name]) !== before) offer();
 }

@@ -4,35 +4,65 @@ import { $, fill, make, say } from './dom.js';
 import { follow, get, prepareLogin } from './feed.js';
 import * as axes from './axes.js';
 import * as budget from './budget.js';
+import * as buses from './buses.js';
 import * as events from './events.js';
 import * as faults from './faults.js';
 import * as gateway from './gateway.js';
 import * as health from './health.js';
+import * as limits from './limits.js';
 import * as overruns from './overruns.js';
 import * as press from './press.js';
 import * as trust from './trust.js';
 
 const TABS = [['axes', 'Axes'], ['budget', 'Cycle'], ['overruns', 'Overruns'], ['press', 'Press'], ['health', 'Health'], ['events', 'Events'], ['faults', 'Faults'], ['gateway', 'Gateway']];
+// As they came: of all buses.
+const raw = { live: {}, state: {} };
+// What is of the bus that is looked at.
 let last = {};
 let state = {};
+let tab = 'axes';
+
+// Views have addresses: the view, and the bus where there are several.
+function address() {
+  const bus = buses.name();
+  const wanted = `#${tab}${bus ? `/${bus}` : ''}`;
+  if (location.hash !== wanted) history.replaceState(null, '', wanted);
+}
 
 function open(name) {
+  tab = name;
   for (const [id] of TABS) {
     $(id).hidden = id !== name;
     document.querySelector(`nav [data-tab=${id}]`).setAttribute('aria-selected', String(id === name));
   }
-  if (location.hash !== `#${name}`) history.replaceState(null, '', `#${name}`);
+  address();
   redraw();
   if (name === 'events') {
     events.opened();
-    events.stream(last.last_seq ?? 0);
+    events.stream(last.last_seq ?? 0, last.store);
   }
 }
 
 function redraw() {
-  for (const view of [axes, budget, overruns, press, health, events, faults, gateway]) view.state?.(state);
+  for (const view of [axes, budget, limits, overruns, press, health, events, faults, gateway]) view.state?.(state);
   axes.live(last, state);
   budget.live(last, state);
+}
+
+function look() {
+  last = buses.seen(raw.live);
+  state = buses.seen(raw.state);
+  trust.head(last, state);
+  trust.trust(state);
+  document.querySelector('nav [data-tab=faults]').hidden = !state.simulated;
+  document.querySelector('nav [data-tab=press]').hidden = !state.strokes?.length && tab !== 'press';
+}
+
+function pick(bus) {
+  if (!buses.choose(bus)) return;
+  address();
+  look();
+  redraw();
 }
 
 function theme() {
@@ -48,34 +78,36 @@ function theme() {
 
 fill($('tabs'), ...TABS.map(([id, text]) => make('button', { type: 'button', role: 'tab', 'data-tab': id, onclick: () => open(id) }, text)));
 prepareLogin();
-for (const view of [axes, budget, press, faults]) view.prepare();
+for (const view of [axes, budget, limits, press, faults]) view.prepare();
 events.prepare(open);
 $('theme').addEventListener('click', theme);
-const wanted = location.hash.slice(1);
+const [wanted, bus] = location.hash.slice(1).split('/');
+if (bus) buses.choose(bus);
 open(TABS.some(([id]) => id === wanted) ? wanted : 'axes');
 
 get('/api/session').then((session) => {
   say($('who'), session.role === 'admin' && session.name === 'local' ? '' : `${session.name}, ${session.role}`);
   events.session(session);
-  for (const id of ['reset']) $(id).disabled = session.role === 'viewer';
+  for (const id of ['reset', 'budget-fields']) $(id).disabled = session.role === 'viewer';
   for (const element of $('inject').elements) element.disabled = session.role !== 'admin';
 }).catch(() => {});
 
 const link = $('link');
 follow({
   live(data) {
-    last = data;
-    trust.head(data, state);
-    axes.live(data, state);
-    budget.live(data, state);
-    events.stream(data.last_seq);
+    raw.live = data;
+    last = buses.seen(data);
+    buses.live(data, raw.state);
+    trust.head(last, state);
+    axes.live(last, state);
+    budget.live(last, state);
+    events.stream(data.last_seq, data.store);
   },
   state(data) {
-    state = data;
-    trust.head(last, state);
-    trust.trust(state);
-    document.querySelector('nav [data-tab=faults]').hidden = !state.simulated;
-    document.querySelector('nav [data-tab=press]').hidden = !state.strokes?.length && location.hash !== '#press';
+    raw.state = data;
+    buses.state(data, pick);
+    address();
+    look();
     redraw();
   },
   alarms: events.alarms,
