@@ -1,9 +1,9 @@
 //! Machines in motion of which one axis after the other leaves its path, each time in bytes of the process image: from then on
 //! everything between the frame and the flag is timed.
 
+use crate::before::Before;
 use crate::commission::commission;
 use crate::wire::Wire;
-use std::time::Duration;
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::{Detector, Event, EventState, Source};
 use twinstep_drivers::object_map::ObjectMap;
@@ -63,8 +63,8 @@ pub fn is_flag_of(event: &Event, axis: usize) -> bool {
     is_flag(event) && event.source == Source::Axis(axis as u16)
 }
 
-/// Disturbs one axis after the other, `repeats` times in all; `flags` is made when the machine is commissioned. With a `pause` the
-/// thread sleeps before the frame of a disturbed cycle, as the cycle thread does before every cycle; without, caches stay warm.
+/// Disturbs one axis after the other, `repeats` times in all; `flags` is made when the machine is commissioned. `before` is what the
+/// thread does before the frame of a disturbed cycle.
 ///
 /// # Panics
 /// When a disturbance raises no event on its axis: then nothing was measured.
@@ -75,7 +75,7 @@ pub fn is_flag_of(event: &Event, axis: usize) -> bool {
 pub fn shots<F: Flags>(
     machine: &mut Machine,
     repeats: usize,
-    pause: Option<Duration>,
+    before: Before,
     flags: impl FnOnce() -> F,
 ) -> (Vec<Shot>, F) {
     let (plan, mut fleet) = commission(machine, SEED, COMMISSIONING_CYCLES);
@@ -92,6 +92,7 @@ pub fn shots<F: Flags>(
 
     let settled = 2 * u64::from(plan.plan().thresholds.settle_cycles);
     let every = (REST_CYCLES / axes as u64).max(4);
+    let mut scratch = Vec::new();
     let mut cycle = 0;
     while shots.len() < repeats {
         let stamp = CycleStamp {
@@ -99,7 +100,10 @@ pub fn shots<F: Flags>(
             time_ns: cycle * machine.cycle.period_ns,
             dc_time_ns: 0,
         };
-        pipeline.predict();
+        let predicted = !before.precedes_predict();
+        if predicted {
+            pipeline.predict();
+        }
         fleet.next();
         wire.fill(
             &map,
@@ -120,8 +124,11 @@ pub fn shots<F: Flags>(
         };
         // What the slow channel found in the last cycle is no part of this one's latency.
         while pipeline.take_event().is_some() {}
-        if let (Some(pause), Some(_)) = (pause, disturbed) {
-            std::thread::sleep(pause);
+        if disturbed.is_some() {
+            before.rest(&mut scratch);
+        }
+        if !predicted {
+            pipeline.predict();
         }
 
         let start_ns = monotonic_ns();

@@ -8,11 +8,11 @@
 use heapless::spsc::{Consumer, Producer, Queue};
 use std::collections::HashMap;
 use std::process::ExitCode;
-use std::time::Duration;
 use twinstep_benches::arguments::Mode;
+use twinstep_benches::before::Before;
 use twinstep_benches::disturb::{Flags, SEED, is_flag_of, shots};
 use twinstep_benches::figures::{Figures, clock_cost_ns};
-use twinstep_benches::subscriber::{self, ASLEEP, OtherProcess};
+use twinstep_benches::subscriber::{self, OtherProcess};
 use twinstep_benches::{environment, machines};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Event;
@@ -31,8 +31,14 @@ fn main() -> ExitCode {
         Mode::List => Mode::list(),
         Mode::Smoke => {
             let cell = machines::press_cell;
-            assert_eq!(same_process(&mut cell(), 20, None, None).count(), 20);
-            assert_eq!(other_process(&mut cell(), 20, None, None).count(), 20);
+            assert_eq!(
+                same_process(&mut cell(), 20, Before::Cycle, None).count(),
+                20
+            );
+            assert_eq!(
+                other_process(&mut cell(), 20, Before::Cycle, None).count(),
+                20
+            );
         }
         Mode::Measure => measure(),
         Mode::Instructions | Mode::Counted => {
@@ -61,17 +67,19 @@ fn measure() {
         ("press cell (8 axes, press)", machines::press_cell),
         ("100 axes", || machines::many_axes(100, SEED)),
     ];
-    let pauses = [("", None), (", after 1 ms asleep", Some(ASLEEP))];
     for (machine, make) in machines {
-        for (how, pause) in pauses {
-            let repeats = if pause.is_none() { 10_000 } else { 2000 };
-            let figures = on_a_thread(|| same_process(&mut make(), repeats, pause, Some(own)));
-            show(&format!("same process, {machine}{how}"), &figures);
+        for before in Before::ALL {
+            let repeats = before.repeats();
+            let figures = on_a_thread(|| same_process(&mut make(), repeats, before, Some(own)));
+            show(
+                &format!("same process, {machine}{}", before.name()),
+                &figures,
+            );
         }
     }
     println!("\nns of what the cycle asks the kernel about itself once a cycle");
-    show("RUSAGE_THREAD", &usage(100_000, None));
-    let asleep = usage(1000, Some(ASLEEP));
+    show("RUSAGE_THREAD", &usage(100_000, Before::Nothing));
+    let asleep = usage(1000, Before::Asleep);
     show("RUSAGE_THREAD, after 1 ms asleep", &asleep);
     println!();
     if own == other {
@@ -79,11 +87,14 @@ fn measure() {
         return;
     }
     for (machine, make) in machines {
-        for (how, pause) in pauses {
-            let repeats = if pause.is_none() { 5000 } else { 2000 };
+        for before in [Before::Nothing, Before::Cycle, Before::Asleep] {
+            let repeats = before.repeats().min(5000);
             let pair = Some((own, other));
-            let figures = on_a_thread(|| other_process(&mut make(), repeats, pause, pair));
-            show(&format!("other process, {machine}{how}"), &figures);
+            let figures = on_a_thread(|| other_process(&mut make(), repeats, before, pair));
+            show(
+                &format!("other process, {machine}{}", before.name()),
+                &figures,
+            );
         }
     }
     println!("load now {}", environment::load());
@@ -111,13 +122,11 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// What it costs to read the counts of this thread, the clock taken off (ns each).
-fn usage(repeats: usize, pause: Option<Duration>) -> Figures {
+fn usage(repeats: usize, before: Before) -> Figures {
     let clock = clock_cost_ns();
     let mut figures = Figures::with_capacity(repeats);
     for _ in 0..repeats {
-        if let Some(pause) = pause {
-            std::thread::sleep(pause);
-        }
+        before.rest(&mut Vec::new());
         let start = monotonic_ns();
         std::hint::black_box(Usage::of_this_thread());
         figures.push((monotonic_ns() - start) as f64 - clock);
@@ -169,13 +178,13 @@ impl Flags for InQueue<'_> {
 fn same_process(
     machine: &mut Machine,
     repeats: usize,
-    pause: Option<Duration>,
+    before: Before,
     core: Option<usize>,
 ) -> Figures {
     let clock = clock_cost_ns();
     let mut queue: Queue<Event, EVENT_QUEUE> = Queue::new();
     let (producer, consumer) = queue.split();
-    let (shots, _) = shots(machine, repeats, pause, || InQueue {
+    let (shots, _) = shots(machine, repeats, before, || InQueue {
         producer,
         consumer,
         _held: subscriber::enter(core).expect("the core is there"),
@@ -194,13 +203,13 @@ fn same_process(
 fn other_process(
     machine: &mut Machine,
     repeats: usize,
-    pause: Option<Duration>,
+    before: Before,
     cores: Option<(usize, usize)>,
 ) -> Figures {
     let clock = clock_cost_ns();
     let name = format!("bench-{}", std::process::id());
     let axes = machine.axes.len() + machine.presses.len();
-    let (shots, other) = shots(machine, repeats, pause, || {
+    let (shots, other) = shots(machine, repeats, before, || {
         OtherProcess::start(&name, axes, repeats, cores)
     });
     let seen = other.seen().into_iter();

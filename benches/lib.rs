@@ -4,6 +4,7 @@
 
 pub mod after_sleep;
 pub mod arguments;
+pub mod before;
 pub mod callgrind;
 pub mod commission;
 pub mod disturb;

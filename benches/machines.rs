@@ -137,6 +137,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
         }),
         noise: None,
         current_delay_s: drive.torque_filter_s,
+        load_lag_s: 0.0,
         baseline: Vec::new(),
         position_limit_m: None,
         velocity_limit_m_per_s: None,

@@ -6,7 +6,6 @@
 use crate::disturb::Flags;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 use twinstep_config::machine::{Realtime, Shared, Wait};
 use twinstep_cycle::event::{Detector, Event, EventState};
 use twinstep_host::clock::{monotonic_ns, sleep_until_ns};
@@ -184,6 +183,3 @@ impl Flags for OtherProcess {
         self.outlet.dropped() == 0
     }
 }
-
-/// Pause of the cycle thread before a disturbed cycle, as between two cycles of 1 ms.
-pub const ASLEEP: Duration = Duration::from_millis(1);

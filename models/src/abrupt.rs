@@ -17,9 +17,19 @@ use crate::rank::Ranking;
 pub const JUMP: f64 = 3.0;
 
 /// Least hop that is looked at, in ways of one cycle at the current limit: the most that the drive itself could have done.
-pub const HOP: f64 = 0.5;
+const HOP: f64 = 0.5;
+/// The same in ways of one cycle at friction and weight. What the drive does is predicted, a change of these is not: friction that
+/// changes its sign moves the axis by half the way of twice its force.
+const HOP_FRICTION: f64 = 1.5;
 /// Way in the next cycle over the first one, between which a hop was a slip.
 const SLIP: (f64, f64) = (-0.5, 1.3);
+
+/// Least hop that is looked at (m): `limit_way_m` is the way of one cycle at the current limit, `friction_way_m` the one at friction and
+/// weight together (m).
+pub fn least_hop_m(limit_way_m: f64, friction_way_m: f64) -> f64 {
+    let (limit, friction) = (HOP * limit_way_m, HOP_FRICTION * friction_way_m);
+    if friction < limit { friction } else { limit }
+}
 
 /// Whether a position that was `first_m` off, and would be `second_m` off one cycle later had nobody corrected it, has slipped.
 pub fn slipped(first_m: f64, second_m: f64) -> bool {
@@ -61,6 +71,12 @@ pub fn rank(regime: Regime, jumped: bool, carries_weight: bool) -> Ranking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hop_is_more_than_friction_and_never_needs_more_than_the_drive() {
+        assert!((least_hop_m(190e-6, 7.8e-6) - 11.7e-6).abs() < 1e-12);
+        assert!((least_hop_m(10e-6, 7.8e-6) - 5e-6).abs() < 1e-12);
+    }
 
     #[test]
     fn a_slip_stays_and_a_blow_goes_on() {

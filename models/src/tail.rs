@@ -14,8 +14,11 @@
 //! steeply as a tail of that shape and the same mean excess is there. A machine has many streams, and asked for an interval within its
 //! record it asks each of them for less than one alarm: there the fit alone holds, as far as `reach` says.
 //!
-//! The interval of a rate takes the shape at either end of its 90 % interval, its standard error being 1.2 / sqrt(clusters)
-//! (Hosking and Wallis 1987, for shapes around 0), with the scale that keeps the mean excess, and the count of clusters as a Poisson figure.
+//! The interval of a rate takes the shapes at either end of their 90 % intervals, with the scale that keeps the mean excess, and the
+//! count of clusters as a Poisson figure. The standard error of a shape is 1.2 / sqrt(clusters) (Hosking and Wallis 1987, for
+//! shapes around 0), where what is known beforehand counts as clusters: [`PRIOR_WITHIN`] of them within the record, [`PRIOR_BEYOND`]
+//! beyond. The end beyond is never further up than that error over `beyond_shape`, which was raised by one already; and for a tail that
+//! ended within its record not further than over the shape that was drawn towards the heaviest that is known, [`SQUARE_SHAPE`].
 
 /// Shapes that a tail may have: below it nothing is left to extrapolate, above it the variance is infinite.
 pub const SHAPES: (f64, f64) = (-0.5, 0.5);
@@ -23,6 +26,17 @@ pub const SHAPES: (f64, f64) = (-0.5, 0.5);
 const Z: f64 = 1.644_853_626_951_472_7;
 /// Standard error of a shape that rests on one cluster.
 pub const SHAPE_ERROR: f64 = 1.2;
+/// Shape of an amplitude: innovations of a real axis had a kurtosis of 25, as a Student t with 4.3 degrees of freedom has,
+/// whose tail has the shape 1 / 4.3.
+pub const AMPLITUDE_SHAPE: f64 = 0.23;
+/// Shape of a mean of squares of such an amplitude.
+pub const SQUARE_SHAPE: f64 = 2.0 * AMPLITUDE_SHAPE;
+/// Clusters that the shape known beforehand counts for, within the record.
+pub const PRIOR_WITHIN: f64 = 10.0;
+/// And beyond it.
+pub const PRIOR_BEYOND: f64 = 60.0;
+/// Clusters below which no shape is fitted, and none was drawn towards anything.
+pub const LEAST_CLUSTERS: f64 = 3.0;
 /// Shapes closer to 0 than this are taken as 0.
 const EXPONENTIAL: f64 = 1e-9;
 
@@ -142,22 +156,34 @@ impl Tail {
 
     /// The tail with its shape at an end of its interval.
     fn bent(&self, sign: f64) -> Self {
-        let shape = self.shape + sign * Z * SHAPE_ERROR / libm::sqrt(self.clusters);
-        let shape = if shape > SHAPES.1 { SHAPES.1 } else { shape };
-        let shape = if shape < SHAPES.0 { SHAPES.0 } else { shape };
-        // What was added to the shape beyond the record stays added.
-        let beyond_shape = shape + self.beyond_shape - self.shape;
+        let fitted = self.clusters >= LEAST_CLUSTERS;
+        let error =
+            |prior: f64| SHAPE_ERROR / libm::sqrt(self.clusters + if fitted { prior } else { 0.0 });
+        let shape = self.shape + sign * Z * error(PRIOR_WITHIN);
+        let shape = limited(shape, SHAPES.0, SHAPES.1);
+        let beyond_shape = if sign > 0.0 {
+            // `shape` was drawn with the lighter weight: this is what the heavier one makes of it at most.
+            let drawn = (self.clusters + PRIOR_WITHIN) * self.shape
+                + (PRIOR_BEYOND - PRIOR_WITHIN) * SQUARE_SHAPE;
+            let drawn = drawn / (self.clusters + PRIOR_BEYOND);
+            let up = Z * error(PRIOR_BEYOND);
+            limited(drawn + up, self.beyond_shape, self.beyond_shape + up)
+        } else {
+            // The raise by one error is taken back.
+            self.beyond_shape + sign * (Z + 1.0) * error(PRIOR_BEYOND)
+        };
         Self {
             shape,
             scale: self.scale / (1.0 - self.shape) * (1.0 - shape),
-            beyond_shape: if beyond_shape > 0.0 {
-                beyond_shape
-            } else {
-                0.0
-            },
+            beyond_shape: limited(beyond_shape, 0.0, SHAPES.1),
             ..*self
         }
     }
+}
+
+fn limited(x: f64, least: f64, most: f64) -> f64 {
+    let x = if x < least { least } else { x };
+    if x > most { most } else { x }
 }
 
 fn smallest(x: [f64; 3]) -> f64 {

@@ -256,6 +256,8 @@ pub struct AxisTwin {
     /// Delay of the torque actual value against the position actual value (s, -1 to 2 periods): the torque filter and
     /// latch.
     pub current_delay_s: f64,
+    /// Lag of `current_load` (s, 0 to 1), 0: the usual 8 ms. A coarse encoder needs more, for its accelerations are noise.
+    pub load_lag_s: f64,
     /// Residual of `current_load` in the healthy record, per regime.
     pub baseline: Vec<RegimeBaseline>,
     /// Limit of the one-cycle innovation of position (m); none: the channel is off.
@@ -470,4 +472,6 @@ pub struct StationPlant {
 pub struct Simulation {
     /// Draws the machine once: all plant parameters.
     pub machine_seed: u64,
+    /// Frames take the time of a 100 Mbit wire.
+    pub wire_time: bool,
 }

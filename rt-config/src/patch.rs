@@ -106,7 +106,7 @@ fn write_healthy(
 ) -> fmt::Result {
     let unit = effort.symbol();
     writeln!(out, "movements = {}", healthy.movements)?;
-    let [friction, hunting, roughness, ripple] = healthy.figure_sigmas;
+    let [friction, hunting, roughness, ripple, unrest] = healthy.figure_sigmas;
     let [lubrication, backlash, spalling] = healthy.family_sigmas;
     writeln!(out, "degrees_of_freedom = {:?}", healthy.degrees_of_freedom)?;
     quantity(out, "movement_time", healthy.movement_time_s, "s")?;
@@ -116,6 +116,7 @@ fn write_healthy(
         ("hunting_sigma", hunting),
         ("roughness_sigma", roughness),
         ("ripple_sigma", ripple),
+        ("unrest_sigma", unrest),
         ("lubrication_sigma", lubrication),
         ("backlash_sigma", backlash),
         ("spalling_sigma", spalling),
@@ -123,13 +124,14 @@ fn write_healthy(
         writeln!(out, "{key} = {sigma:?}")?;
     }
     for load in &healthy.loads {
-        let [friction, hunting, roughness, ripple] = load.figures;
+        let [friction, hunting, roughness, ripple, unrest] = load.figures;
         writeln!(out, "\n[[{list}.healthy.load]]")?;
         quantity(out, "load", load.load_a, unit)?;
         quantity(out, "friction", friction, unit)?;
         quantity(out, "hunting", hunting, "m")?;
         quantity(out, "roughness", roughness, "m")?;
         quantity(out, "ripple", ripple, unit)?;
+        quantity(out, "unrest", unrest, unit)?;
     }
     Ok(())
 }
@@ -155,6 +157,9 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
     )?;
     quantity(out, "gravity", twin.gravity_n, "N")?;
     quantity(out, "current_delay", twin.current_delay_s, "s")?;
+    if twin.load_lag_s > 0.0 {
+        quantity(out, "load_lag", twin.load_lag_s, "s")?;
+    }
     let limits = [
         ("position_limit", twin.position_limit_m, "m"),
         ("velocity_limit", twin.velocity_limit_m_per_s, "m/s"),

@@ -222,6 +222,8 @@ pub(crate) struct SubDeviceTable {
 pub(crate) struct SimulationTable {
     /// Draws the machine once: all plant parameters (0 to 2^63 - 1).
     pub(crate) machine_seed: u64,
+    /// Whether frames take the time of a 100 Mbit wire, true unless given. Without it periods can be run that no such wire could hold.
+    pub(crate) wire_time: Option<bool>,
     /// Faults to inject, as on the command line: "friction:infeed:factor=1.2@10s".
     #[serde(default)]
     pub(crate) inject: Vec<At<String>>,

@@ -23,7 +23,8 @@ fn config() -> String {
 fn all_together_each_alone_fast_or_not_and_replayed_are_the_same() {
     let place = Place::new();
     let demo = format!("demo --config {} --json --seed 4", config());
-    let faults = "--inject friction:pusher:factor=3@500ms --inject frame_loss:rear:count=3@700ms";
+    let faults = "--inject friction:insert:factor=3@500ms --inject friction:pusher:factor=3@500ms \
+                  --inject frame_loss:rear:count=3@700ms";
     let all = place
         .twinstep(&format!(
             "{demo} --fast --cycles 1500 --record r.csv {faults}"
@@ -41,8 +42,21 @@ fn all_together_each_alone_fast_or_not_and_replayed_are_the_same() {
     );
     assert_ne!(buses[0]["digest"], buses[1]["digest"]);
     assert_ne!(summary["digest"], buses[0]["digest"]);
-    // The bus has raised its frames under its own name.
+    // The twins of both buses have found what was done to them, and nothing else.
     let events = all.of_type("event");
+    let judged = |source: &str| {
+        let found = events.iter().any(|event| event["source"] == source);
+        assert!(found, "{source}: {all:?}");
+    };
+    ["insert", "pusher"].into_iter().for_each(judged);
+    let others = ["infeed", "outfeed", "gripper"];
+    assert!(
+        !events
+            .iter()
+            .any(|event| others.contains(&event["source"].as_str().unwrap())),
+        "{all:?}"
+    );
+    // The bus has raised its frames under its own name.
     assert!(
         events
             .iter()
@@ -63,7 +77,7 @@ fn all_together_each_alone_fast_or_not_and_replayed_are_the_same() {
         .fine();
     assert_eq!(real.digest(), all.digest());
     for (bus, cycles, faults) in [
-        ("front", 1500, ""),
+        ("front", 1500, "--inject friction:insert:factor=3@500ms"),
         (
             "rear",
             3000,
@@ -175,13 +189,14 @@ fn two_cables_two_segments_one_run() {
         .replacen("period = \"500us\"", "period = \"2ms\"", 1);
     assert_ne!(text, changed);
     let config = place.file("sim.toml", &changed).display().to_string();
+    let faults = place.path("faults.sock").display().to_string();
     let mut front = Sim::start_on(&cable, binary(), ENDS[1], &config, &["--bus", "front"]);
     let mut rear = Sim::start_on(
         &cable,
         binary(),
         SECOND_ENDS[1],
         &config,
-        &["--bus", "rear"],
+        &["--bus", "rear", "--control", &faults],
     );
     let real = changed
         .replacen(
@@ -252,7 +267,17 @@ fn two_cables_two_segments_one_run() {
     );
     assert_eq!(one["bus"]["links"][0]["name"], SECOND_ENDS[0]);
 
-    rear.inject("drive_fault:pusher:code=0x2310");
+    // The segment takes faults at a socket of its own, and nothing else.
+    let inject = |fault: &str| format!("inject {fault} --control {faults}");
+    place.refuse(&inject("drive_fault:infeed:code=0x2310"), 2, &["infeed"]);
+    place.refuse(
+        &format!("status --control {faults}"),
+        2,
+        &["takes faults alone"],
+    );
+    let _ = place
+        .twinstep(&inject("drive_fault:pusher:code=0x2310"))
+        .fine();
     run.wait_for("the fault of the drive", |event| {
         event["source"] == "pusher" && event["channel"] == "drive_state"
     });

@@ -157,7 +157,7 @@ fn leak() {
 /// Slips that are shorter than the axis could move in a few cycles: the cycle after tells them from a blow.
 #[test]
 fn encoder_that_creeps_in_short_slips() {
-    for axis in ["cross", "carriage"] {
+    for axis in ["cross", "carriage", "insert"] {
         let step = format!("encoder_slip:{axis}:step=30um");
         named(&step, 6, "position_next", &["encoder slips"]);
         let ramp = format!("encoder_slip:{axis}:step=300um,ramp={RAMP_S}s");

@@ -31,8 +31,13 @@ impl Demo {
 
     /// Starts it; its first event says that its socket is there.
     fn with(place: &Place, more: &str) -> Self {
+        Self::of("bus", place, more)
+    }
+
+    /// Starts it for a machine whose bus has this name.
+    fn of(bus: &str, place: &Place, more: &str) -> Self {
         let args =
-            format!("demo --json --cycles 3600000 --inject frame_loss:bus:count=3@100ms {more}");
+            format!("demo --json --cycles 3600000 --inject frame_loss:{bus}:count=3@100ms {more}");
         let mut child = place
             .command(binary(), args.split_whitespace())
             .spawn()
@@ -40,7 +45,7 @@ impl Demo {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        assert_eq!(json_lines(&line)[0]["source"], "bus");
+        assert_eq!(json_lines(&line)[0]["source"], bus);
         Self { child, out }
     }
 
@@ -299,6 +304,40 @@ fn the_link_of_a_real_bus_is_told_up_and_down() {
     link("down");
     interrupt(&run);
     run.wait().unwrap();
+}
+
+#[test]
+fn top_goes_from_bus_to_bus() {
+    let Some(program) = program("top_goes_from_bus_to_bus", "tmux") else {
+        return;
+    };
+    let place = Place::new();
+    let config = shipped("two-buses.toml").display().to_string();
+    let demo = Demo::of(
+        "front",
+        &place,
+        &format!("--config {config} --control {SOCKET}"),
+    );
+    let top = format!("{} top --socket {SOCKET}", binary().display());
+    let tmux = Tmux::start(program, &place, &top);
+    let _ = tmux.shows(&["two lines, front", "1000 us", "wake"]);
+    tmux.key("2");
+    let _ = tmux.shows(&["infeed", "insert", "gripper"]);
+    tmux.key("B");
+    let rear = tmux.shows(&["two lines, rear", "500 us", "outfeed", "pusher"]);
+    assert!(!rear.contains("infeed"), "{rear}");
+    // What is asked for goes to the bus that the fault is of, whichever is shown.
+    tmux.key("i");
+    let _ = tmux.shows(&["inject: _"]);
+    tmux.text("drive_fault:insert:code=0x2310");
+    tmux.key("Enter");
+    let _ = tmux.shows(&["injected drive_fault", "two lines, rear"]);
+    tmux.key("B");
+    tmux.key("6");
+    let _ = tmux.shows(&["two lines, front", "insert drive_state raised"]);
+    tmux.key("q");
+    tmux.ends();
+    demo.stop();
 }
 
 #[test]

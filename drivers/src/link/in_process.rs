@@ -28,12 +28,15 @@ pub struct InProcess {
     stragglers: Stragglers,
     /// When the last frame will have left either port (ns): frames follow each other on the wire.
     free_ns: [u64; 2],
+    /// Frames take the time of a wire.
+    wire_time: bool,
     segment_time_ns: u64,
 }
 
 impl InProcess {
-    /// Puts a segment behind a link on `clock`.
+    /// Puts a segment behind a link on `clock`, with the time of a wire unless its machine is simulated without.
     pub fn new(segment: Segment, clock: Clock) -> Self {
+        let wire_time = segment.has_wire_time();
         let answer = || Answer {
             bytes: [0; MAX_FRAME],
             length: 0,
@@ -48,6 +51,7 @@ impl InProcess {
             count: 0,
             stragglers: Stragglers::default(),
             free_ns: [0; 2],
+            wire_time,
             segment_time_ns: 0,
         }
     }
@@ -66,8 +70,12 @@ impl Ends for InProcess {
             Side::Primary => first,
             Side::Secondary => second,
         };
-        *free_ns = (*free_ns).max(now_ns) + frame_time_ns(frame.len());
-        let ready_ns = *free_ns + self.segment.len() as u64 * NODE_NS;
+        let ready_ns = if self.wire_time {
+            *free_ns = (*free_ns).max(now_ns) + frame_time_ns(frame.len());
+            *free_ns + self.segment.len() as u64 * NODE_NS
+        } else {
+            now_ns
+        };
         if self.count == CAPACITY {
             // As on a wire, what nobody takes is lost.
             return Ok(());
@@ -174,6 +182,7 @@ impl Link for InProcess {
 mod tests {
     use super::*;
     use crate::segment::testing::bench;
+    use twinstep_config::{PRESS_CELL, load};
 
     /// BRD of one byte at 0x0000.
     const COUNT: [u8; 29] = [
@@ -198,5 +207,21 @@ mod tests {
         assert_eq!(clock.now_ns(), 9_720);
         assert_eq!(buffer[27..29], [3, 0]);
         assert_eq!(buffer[6], 0x12);
+    }
+
+    #[test]
+    fn without_a_wire_an_answer_is_there_at_once() {
+        let text = PRESS_CELL.replace("machine_seed = 1", "machine_seed = 1\nwire_time = false");
+        let machine = load(&text, "cell.toml").unwrap();
+        let clock = Clock::virtual_from(7);
+        let mut link = InProcess::new(Segment::new(&machine, 1, 1).unwrap(), clock.clone());
+        let mut buffer = [0; MAX_FRAME];
+        for _ in 0..2 {
+            Link::send(&mut link, &COUNT).unwrap();
+        }
+        for _ in 0..2 {
+            let length = Link::receive(&mut link, &mut buffer, 20_000).unwrap();
+            assert_eq!((length, clock.now_ns()), (Some(COUNT.len()), 7));
+        }
     }
 }

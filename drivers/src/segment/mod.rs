@@ -157,6 +157,11 @@ impl Segment {
         self.devices.is_empty()
     }
 
+    /// Whether frames take the time of a wire: they do unless the machine is simulated without.
+    pub fn has_wire_time(&self) -> bool {
+        (self.machine.simulation).is_none_or(|simulation| simulation.wire_time)
+    }
+
     /// The machine behind the drives.
     pub fn plant_mut(&mut self) -> &mut Plant {
         &mut self.plant

@@ -37,9 +37,11 @@ const FILTER_LAG_CYCLES: f64 = 2.0;
 /// Samples that are remembered: the newest and three before it.
 const SAMPLES: usize = 4;
 
-/// Share that each of the two stages takes in, so that together they lag by 8 ms, or two cycles where that is longer.
-pub fn lag_share(period_s: f64) -> f64 {
-    let lag_cycles = FILTER_LAG_S.max(FILTER_LAG_CYCLES * period_s) / period_s;
+/// Share that each of the two stages takes in, so that together they lag by 8 ms, by two cycles where that is longer, or by `lag_s` where
+/// the position is so coarse that more is needed.
+pub fn lag_share(period_s: f64, lag_s: f64) -> f64 {
+    let lag_s = FILTER_LAG_S.max(FILTER_LAG_CYCLES * period_s).max(lag_s);
+    let lag_cycles = lag_s / period_s;
     1.0 / (1.0 + 0.5 * lag_cycles.clamp(0.0, 10_000.0))
 }
 

@@ -52,6 +52,8 @@ pub struct AxisParams {
     pub sampled: bool,
     /// Delay of the current against the position (s, -1 to 2 cycles).
     pub current_delay_s: f64,
+    /// Lag of the balance of `current_load` (s, 0 to 1): see [`super::load::lag_share`]. Axes of one lane have the longest of theirs.
+    pub load_lag_s: f64,
     /// The cascade was validated; without it only the measured current drives the prediction.
     pub cascade_valid: bool,
 }
@@ -77,6 +79,7 @@ impl AxisParams {
         observer: Gains::NONE,
         sampled: false,
         current_delay_s: 0.0,
+        load_lag_s: 0.0,
         cascade_valid: false,
     };
 }
@@ -208,6 +211,14 @@ pub struct LaneParams {
     pub fine: Fine,
 }
 
+/// The longest lag of a few axes (s).
+fn longest(axes: &[AxisParams]) -> f64 {
+    axes.iter().map(|a| a.load_lag_s).fold(
+        0.0,
+        |longest, lag| if lag > longest { lag } else { longest },
+    )
+}
+
 impl LaneParams {
     /// Builds the lane for up to eight axes; the rest idles.
     pub fn new(axes: &[AxisParams], period_s: f64) -> Self {
@@ -215,7 +226,7 @@ impl LaneParams {
             period_s,
             per_s: 1.0 / period_s,
             step_s: period_s / SUBSTEPS as f64,
-            load_share: lag_share(period_s),
+            load_share: lag_share(period_s, longest(axes)),
             continuous: 0,
             sampled: 0,
             dead: [0; 3],

@@ -36,6 +36,7 @@ fn params() -> AxisParams {
         .gains,
         sampled: false,
         current_delay_s: 0.0,
+        load_lag_s: 0.0,
         cascade_valid: true,
     }
 }

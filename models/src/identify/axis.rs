@@ -2,7 +2,7 @@
 use super::hac;
 use super::least_squares::{LeastSquares, Solution};
 use super::motion::{self, MissingMotion};
-use super::regressors::{MARGIN, average, moving, velocities, whole};
+use super::regressors::{MARGIN, Rows, average, moving, velocities, whole};
 use crate::axis::load::HALF_WIDTH;
 
 /// What was recorded of one axis at the rate of the cycle. All slices of the same length.
@@ -51,6 +51,10 @@ pub struct AxisFit {
     pub gravity_a: Estimate,
     /// Delay of the current against the position (s); below 0 where a sampled drive reports what it will hold.
     pub current_delay_s: f64,
+    /// Half width of the windows that the balance was averaged over (s): wider where the position is too coarse to tell accelerations.
+    pub half_width_s: f64,
+    /// Lag that `current_load` needs for accelerations that are more than noise (s); 0: the usual one will do.
+    pub load_lag_s: f64,
     /// Residual (A, root mean square, averaged over the window).
     pub residual_rms_a: f64,
     /// Rows that were used.
@@ -95,10 +99,10 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, MissingMotion> {
         .filter(|k| clean(*k))
         .fold(0.0_f64, |m, k| m.max(v[k].abs()));
     let rows = moving(r, &v, fastest);
-    if let Some(missing) = motion::missing(r, &v, &rows, fastest) {
+    if let Some(missing) = motion::missing(r, &v, &rows.samples, fastest) {
         return Err(missing);
     }
-    // Neighbouring windows overlap: only one row in two half widths is new evidence.
+    // Neighbouring windows overlap: only one row in two half widths is new evidence. Wider windows lie further apart.
     let correlated = libm::sqrt(2.0 * HALF_WIDTH as f64);
     // A search over the delay and a few Stribeck velocities, scaled to the speed of the axis. Where friction does not fall
     // with speed there is no Stribeck effect to be seen, and the term is left out.
@@ -133,6 +137,13 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, MissingMotion> {
     }
     let mut fit = estimates(r, &v, &rows, (vs, delay), &s);
     fit.warnings = motion::uncertain(&fit, fastest);
+    if rows.half_width > HALF_WIDTH {
+        fit.warnings.push(format!(
+            "the position is too coarse to tell accelerations over {:.3} ms to both sides: the balance was averaged over {:.3} ms",
+            1e3 * HALF_WIDTH as f64 * r.period_s,
+            1e3 * fit.half_width_s,
+        ));
+    }
     Ok(fit)
 }
 
@@ -140,14 +151,14 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, MissingMotion> {
 fn solve(
     r: &AxisRecord<'_>,
     v: &[f64],
-    rows: &[usize],
+    rows: &Rows,
     vs: f64,
     delay: f64,
 ) -> (Option<Solution>, Option<Solution>) {
     let mut with = LeastSquares::new(COMMON + 1);
     let mut without = LeastSquares::new(COMMON);
-    for k in rows {
-        let row = average(r, v, *k, vs, delay);
+    for k in &rows.samples {
+        let row = average(r, v, (*k, rows.half_width), (vs, delay));
         let columns = row.columns();
         with.push(&columns, row.current);
         without.push(&columns[..COMMON], row.current);
@@ -159,15 +170,15 @@ fn solve(
 fn estimates(
     r: &AxisRecord<'_>,
     v: &[f64],
-    rows: &[usize],
+    rows: &Rows,
     (vs, delay): (f64, f64),
     s: &Solution,
 ) -> AxisFit {
     let n = s.x.len();
-    let mut scores = Vec::with_capacity(rows.len() * n);
+    let mut scores = Vec::with_capacity(rows.samples.len() * n);
     let mut square = vec![0.0; n];
-    for k in rows {
-        let row = average(r, v, *k, vs, delay);
+    for k in &rows.samples {
+        let row = average(r, v, (*k, rows.half_width), (vs, delay));
         let columns = &row.columns()[..n];
         let explained: f64 = columns.iter().zip(&s.x).map(|(a, x)| a * x).sum();
         let residual = row.current - explained;
@@ -192,7 +203,12 @@ fn estimates(
         line.copy_from_slice(&covariance[i * n..i * n + COMMON]);
         inflation[i] = square[i] * s.inverse_normal[i * n + i];
     }
-    let step = rows.windows(2).map(|w| w[1] - w[0]).min().unwrap_or(1);
+    let step = rows
+        .samples
+        .windows(2)
+        .map(|w| w[1] - w[0])
+        .min()
+        .unwrap_or(1);
     AxisFit {
         inertia: get(0),
         coulomb_a: get(1),
@@ -201,6 +217,8 @@ fn estimates(
         stribeck_velocity_m_per_s: vs,
         gravity_a: get(3),
         current_delay_s: delay * r.period_s,
+        half_width_s: rows.half_width as f64 * r.period_s,
+        load_lag_s: rows.lag as f64 * r.period_s,
         residual_rms_a: s.residual_rms,
         rows: s.rows,
         covariance: common,
@@ -225,9 +243,9 @@ pub fn explain(r: &AxisRecord<'_>, fit: &AxisFit) -> Vec<Explained> {
         fit.stribeck_a,
     ];
     (MARGIN..r.position_m.len().saturating_sub(MARGIN))
-        .filter(|k| whole(r, *k))
+        .filter(|k| whole(r, *k, HALF_WIDTH))
         .map(|k| {
-            let row = average(r, &v, k, vs, delay);
+            let row = average(r, &v, (k, HALF_WIDTH), (vs, delay));
             Explained {
                 sample: k,
                 measured_a: row.current,

@@ -47,6 +47,42 @@ fn parameters_and_delay_come_back() {
     }
 }
 
+/// An encoder of coarse steps that are read at uncertain times: over the narrowest window a fifth of the acceleration is noise.
+#[test]
+fn noise_of_the_position_does_not_make_the_inertia_small() {
+    let (clean, i) = record(0.0);
+    let usable = vec![true; clean.len()];
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+    };
+    let coarse: Vec<f64> = clean.iter().map(|x| x + 2.6e-4 * noise()).collect();
+    let of = |x: &[f64]| {
+        fit_axis(&AxisRecord {
+            period_s: 0.001,
+            position_m: x,
+            current_a: &i,
+            reference_m: x,
+            usable: &usable,
+        })
+        .expect("well posed")
+    };
+    let fit = of(&coarse);
+    assert!((fit.inertia.value - 0.3).abs() < 0.01, "{fit:?}");
+    assert!((fit.coulomb_a.value - 0.75).abs() < 0.03, "{fit:?}");
+    assert!(fit.half_width_s > 0.03, "{fit:?}");
+    assert!(fit.warnings.iter().any(|w| w.contains("too coarse")));
+    // A fine encoder keeps the window that judges.
+    let fine = of(&clean);
+    assert!(
+        fine.half_width_s < 0.0081 && fine.warnings.is_empty(),
+        "{fine:?}"
+    );
+}
+
 #[test]
 fn what_is_missing_is_said() {
     let still = vec![0.5; 500];

@@ -15,23 +15,16 @@
 //! A window is a mean of squares, and has twice the shape of its source; a CUSUM sums figures, and one large innovation fills it: it has
 //! the shape of its source.
 
-use crate::tail::{SHAPE_ERROR, SHAPES, Tail};
+use crate::tail::{LEAST_CLUSTERS, PRIOR_BEYOND, PRIOR_WITHIN, SHAPE_ERROR, SHAPES, Tail};
+
+pub use crate::tail::{AMPLITUDE_SHAPE, SQUARE_SHAPE};
 
 /// Clusters that are enough for a fit: fewer and higher ones follow the limit law better.
 pub const ENOUGH: usize = 60;
 /// Clusters below which no shape is fitted.
-pub const LEAST: usize = 3;
-/// Shape of an amplitude: innovations of a real axis had a kurtosis of 25, as a Student t with 4.3 degrees of freedom has,
-/// whose tail has the shape 1 / 4.3.
-pub const AMPLITUDE_SHAPE: f64 = 0.23;
-/// Shape of a mean of squares of such an amplitude.
-pub const SQUARE_SHAPE: f64 = 2.0 * AMPLITUDE_SHAPE;
+pub const LEAST: usize = LEAST_CLUSTERS as usize;
 /// Shape that a tail has at least beyond its record.
 const BEYOND_SHAPE: f64 = 0.1;
-/// Clusters that the shape known beforehand counts for, within the record.
-const PRIOR_WITHIN: f64 = 10.0;
-/// And beyond it.
-const PRIOR_BEYOND: f64 = 60.0;
 /// Shares of the record beyond the thresholds that are tried, the highest first.
 const LADDER: [f64; 12] = [
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3,
@@ -171,6 +164,9 @@ fn fallback(largest: f64, record_s: f64) -> Option<TailFit> {
     })
 }
 
+#[cfg(test)]
+#[path = "tail_interval_tests.rs"]
+mod interval_tests;
 #[cfg(test)]
 #[path = "tail_tests.rs"]
 mod tests;

@@ -2,13 +2,14 @@
 //!
 //! Directions are small whole numbers: 2 for what shows the fault, 1 for what goes along with it. Signs have the reasons
 //! below; figures and weights were chosen with recordings of one ball screw in view (Cranfield, runs 1 to 5, faults
-//! included), the 2 of the ripple among them, so that other screws have yet to confirm them.
+//! included), the 2 of the ripple and of the friction of spalling among them, so that other screws have yet to confirm them.
 //!
 //! - lubrication: metal touches metal, friction rises both ways; the axis sticks and hunts, and the same friction damps what
 //!   is fast: roughness and ripple fall.
-//! - backlash: the nut has lost its preload, and with it its share of the friction; in the play the carriage hunts and shakes.
+//! - backlash: the nut has lost its preload, and with it its share of the friction; in the play the carriage hunts and shakes, and the
+//!   current works against it.
 //! - spalling: a raceway has local damage that every revolution meets: ripple rises; what has broken off took preload with
-//!   it, so that the mean current falls.
+//!   it, so that the mean current falls as it does with play, without the unrest of it.
 
 use super::FIGURES;
 use crate::cause::Cause;
@@ -50,12 +51,12 @@ impl Family {
         }
     }
 
-    /// Friction, hunting, roughness, ripple.
+    /// Friction, hunting, roughness, ripple, unrest.
     const fn direction(self) -> [f64; FIGURES] {
         match self {
-            Self::Lubrication => [2.0, 1.0, -1.0, -1.0],
-            Self::Backlash => [-2.0, 1.0, 1.0, 0.0],
-            Self::Spalling => [-1.0, 0.0, 0.0, 2.0],
+            Self::Lubrication => [2.0, 1.0, -1.0, -1.0, 0.0],
+            Self::Backlash => [-2.0, 1.0, 1.0, 0.0, 1.0],
+            Self::Spalling => [-2.0, 0.0, 0.0, 2.0, 0.0],
         }
     }
 
@@ -94,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn falling_friction_alone_is_preload_and_ripple_beside_it_is_spalling() {
-        assert_eq!(likeliest(&[-5.0, 0.0, 0.0, 0.5]), Family::Backlash);
-        assert_eq!(likeliest(&[-2.0, 0.0, 0.0, 2.5]), Family::Spalling);
-        assert_eq!(likeliest(&[6.0, 0.0, 0.0, 0.0]), Family::Lubrication);
+    fn falling_friction_with_unrest_is_preload_and_with_ripple_is_spalling() {
+        assert_eq!(likeliest(&[-5.0, 0.5, 0.5, 0.5, 1.0]), Family::Backlash);
+        assert_eq!(likeliest(&[-2.0, 0.0, 0.0, 2.5, 0.5]), Family::Spalling);
+        assert_eq!(likeliest(&[6.0, 0.0, 0.0, 0.0, 0.0]), Family::Lubrication);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! - roughness: RMS of the second difference of the following error over sqrt(6), the spread of a white error. Play lets
 //!   the carriage shake, a tight or dry screw damps it.
 //! - ripple: amplitude of the current once a revolution of the screw.
+//! - unrest: RMS of the current about a straight line over the stroke. In play the loop works to and fro, however fast.
 //!
 //! A fault moves these figures in a direction of its own ([`Family`]), which is what is judged: a figure that strays alone
 //! weighs less than the same size in the right directions. Current is not always higher on a worn screw: both play and a
@@ -31,7 +32,7 @@ pub use stroke::SMOOTHING;
 pub use student::{quantile, tail};
 
 /// Number of figures.
-pub const FIGURES: usize = 4;
+pub const FIGURES: usize = 5;
 
 /// Rate at which a signature is taken (ns); faster cycles are averaged to it.
 pub const SAMPLE_NS: u64 = 40_000_000;
@@ -48,11 +49,19 @@ pub enum Figure {
     Roughness = 2,
     /// Current once a revolution (A).
     Ripple = 3,
+    /// Current about its line over a stroke (A).
+    Unrest = 4,
 }
 
 impl Figure {
     /// All figures, in the order of their codes.
-    pub const ALL: [Self; FIGURES] = [Self::Friction, Self::Hunting, Self::Roughness, Self::Ripple];
+    pub const ALL: [Self; FIGURES] = [
+        Self::Friction,
+        Self::Hunting,
+        Self::Roughness,
+        Self::Ripple,
+        Self::Unrest,
+    ];
 
     /// The word used in configurations.
     pub const fn name(self) -> &'static str {
@@ -61,6 +70,7 @@ impl Figure {
             Self::Hunting => "hunting",
             Self::Roughness => "roughness",
             Self::Ripple => "ripple",
+            Self::Unrest => "unrest",
         }
     }
 }
@@ -73,7 +83,7 @@ const LEAST_SIZE: f64 = 1.0e-12;
 pub struct Signature {
     /// Constant load (A); positive pulls towards smaller positions.
     pub load_a: f64,
-    /// The figures in the order of [`Figure::ALL`], as sizes: A, m, m, A.
+    /// The figures in the order of [`Figure::ALL`], as sizes: A, m, m, A, A.
     pub figures: [f64; FIGURES],
 }
 
@@ -132,11 +142,11 @@ mod tests {
     fn sizes_deviate_by_their_ratio_and_a_size_of_nothing_stays_finite() {
         let healthy = Signature {
             load_a: 0.0,
-            figures: [1.0, 2e-4, 1e-4, 0.01],
+            figures: [1.0, 2e-4, 1e-4, 0.01, 0.1],
         };
         let other = Signature {
             load_a: 0.0,
-            figures: [0.9, 4e-4, 1e-4, 0.0],
+            figures: [0.9, 4e-4, 1e-4, 0.0, 0.1],
         };
         let d = other.deviation(&healthy);
         assert!((d[0] + 0.1).abs() < 1e-12);

@@ -166,6 +166,7 @@ fn signature(one: &Stroke, other: &Stroke) -> Signature {
     figures[1] = libm::sqrt(0.5 * (a.hunting_square + b.hunting_square));
     figures[2] = libm::sqrt(0.5 * (a.roughness_square + b.roughness_square));
     figures[3] = libm::sqrt(0.5 * (a.ripple_square + b.ripple_square));
+    figures[4] = libm::sqrt(0.5 * (a.unrest_square + b.unrest_square));
     Signature {
         load_a: 0.5 * towards * (a.current_a - b.current_a),
         figures,

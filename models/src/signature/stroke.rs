@@ -7,7 +7,10 @@
 //! ```text
 //! b = (sum k x - km sum x) / (n (n^2 - 1) / 12),  a = sum x / n - b km,  km = (n - 1) / 2
 //! ripple = 2/n | sum x e^{ip} - a sum e^{ip} - b sum k e^{ip} |
+//! unrest^2 = sum (x - x_0)^2 / n - (sum (x - x_0) / n)^2 - b^2 (n^2 - 1) / 12
 //! ```
+//!
+//! with x_0 the first of them, which keeps the difference of two large sums out of it.
 
 /// Samples over which the following error is smoothed for hunting.
 pub const SMOOTHING: usize = 4;
@@ -21,6 +24,9 @@ pub(super) struct Stroke {
     pub(super) n: f64,
     x: f64,
     kx: f64,
+    /// The first current, and the squares of what the others differ from it by.
+    first: f64,
+    square: f64,
     /// cos and sin of the screw's angle, plain, times k, and times x.
     e: [f64; 2],
     ke: [f64; 2],
@@ -40,6 +46,7 @@ pub(super) struct Share {
     pub(super) hunting_square: f64,
     pub(super) roughness_square: f64,
     pub(super) ripple_square: f64,
+    pub(super) unrest_square: f64,
 }
 
 impl Stroke {
@@ -54,6 +61,11 @@ impl Stroke {
     pub(super) fn push(&mut self, current_a: f64, error_m: f64, angle_rad: f64) {
         let k = self.n;
         let e = [libm::cos(angle_rad), libm::sin(angle_rad)];
+        if k == 0.0 {
+            self.first = current_a;
+        }
+        let from_first = current_a - self.first;
+        self.square += from_first * from_first;
         self.x += current_a;
         self.kx += k * current_a;
         for (j, e) in e.iter().enumerate() {
@@ -92,20 +104,24 @@ impl Stroke {
             let part = 2.0 / n * (self.xe[j] - a * self.e[j] - b * self.ke[j]);
             ripple_square += part * part;
         }
+        let from_first = self.x / n - self.first;
+        let sloping = b * b * (n * n - 1.0) / 12.0;
+        let unrest_square = self.square / n - from_first * from_first - sloping;
         let mean = self.smooth / self.smooth_n;
         let hunting_square = self.smooth_square / self.smooth_n - mean * mean;
         Share {
             current_a: self.x / n,
-            // Rounding may leave a spread of nothing just below 0.
-            hunting_square: if hunting_square > 0.0 {
-                hunting_square
-            } else {
-                0.0
-            },
+            hunting_square: not_negative(hunting_square),
             roughness_square: self.second_square / (6.0 * self.second_n),
             ripple_square,
+            unrest_square: not_negative(unrest_square),
         }
     }
+}
+
+/// Rounding may leave a spread of nothing just below 0.
+fn not_negative(square: f64) -> f64 {
+    if square > 0.0 { square } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -126,6 +142,11 @@ mod tests {
             "{share:?}"
         );
         assert!((share.current_a - 0.9485).abs() < 2e-3, "{share:?}");
+        // An amplitude has sqrt(2) times the spread of its sine.
+        assert!(
+            (share.unrest_square.sqrt() - 0.05 / libm::sqrt(2.0)).abs() < 1e-3,
+            "{share:?}"
+        );
         assert_eq!(share.hunting_square, 0.0);
         assert_eq!(share.roughness_square, 0.0);
     }

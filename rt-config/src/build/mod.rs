@@ -178,6 +178,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         schedule: press::schedule(&file.schedule, &file.recipe, file.press.is_empty(), check),
         simulation: file.simulation.as_ref().map(|simulation| Simulation {
             machine_seed: simulation.machine_seed,
+            wire_time: simulation.wire_time.unwrap_or(true),
         }),
         recording,
         shared,

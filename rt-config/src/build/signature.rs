@@ -76,6 +76,7 @@ fn healthy(raw: &HealthyTable, effort: EffortUnit, check: &mut Check) -> Healthy
             check.si("hunting_sigma", &raw.hunting_sigma, positive),
             check.si("roughness_sigma", &raw.roughness_sigma, positive),
             check.si("ripple_sigma", &raw.ripple_sigma, positive),
+            check.si("unrest_sigma", &raw.unrest_sigma, positive),
         ],
         family_sigmas: [
             check.si("lubrication_sigma", &raw.lubrication_sigma, positive),
@@ -91,6 +92,7 @@ fn healthy(raw: &HealthyTable, effort: EffortUnit, check: &mut Check) -> Healthy
                     check.si("hunting", &raw.hunting, Bounds::not_negative()),
                     check.si("roughness", &raw.roughness, Bounds::not_negative()),
                     check.si_of("ripple", &raw.ripple, effort, Bounds::not_negative()),
+                    check.si_of("unrest", &raw.unrest, effort, Bounds::not_negative()),
                 ],
             })
             .collect(),

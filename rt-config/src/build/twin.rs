@@ -126,6 +126,12 @@ pub(super) fn twin(
             whole,
             check,
         ),
+        load_lag_s: check.si_or(
+            "load_lag",
+            raw.load_lag.as_ref(),
+            Bounds::between(0.0, 1.0),
+            0.0,
+        ),
         baseline: baseline(&raw.baseline, efforts, check),
         position_limit_m: (raw.position_limit.as_ref())
             .map(|limit| check.si("position_limit", limit, Bounds::positive())),

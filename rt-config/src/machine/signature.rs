@@ -23,8 +23,8 @@ pub struct Healthy {
     pub movement_time_s: f64,
     /// Spread of the load from movement to movement (A).
     pub load_sigma_a: f64,
-    /// Spread of friction (A), and of the logarithms of hunting, roughness and ripple (1).
-    pub figure_sigmas: [f64; 4],
+    /// Spread of friction (A), and of the logarithms of hunting, roughness, ripple and unrest (1).
+    pub figure_sigmas: [f64; 5],
     /// Spread of the scores of lubrication, backlash and spalling (1).
     pub family_sigmas: [f64; 3],
     /// The healthy signature of every load; at least one.
@@ -36,6 +36,6 @@ pub struct Healthy {
 pub struct HealthyLoad {
     /// The load (A), positive pulls towards smaller positions.
     pub load_a: f64,
-    /// Friction (A), hunting (m), roughness (m) and ripple (A).
-    pub figures: [f64; 4],
+    /// Friction (A), hunting (m), roughness (m), ripple (A) and unrest (A).
+    pub figures: [f64; 5],
 }

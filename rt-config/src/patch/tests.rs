@@ -30,6 +30,7 @@ fn twin() -> AxisTwin {
             disturbance_walk: 12.3,
         }),
         current_delay_s: 8.1e-4,
+        load_lag_s: 0.016,
         baseline: vec![
             baseline(
                 FigureOf::CurrentLoad,
@@ -105,14 +106,14 @@ fn innovation(sigma: f64) -> HealthyInnovation {
 fn healthy() -> crate::machine::Healthy {
     let load = |load_a| crate::machine::HealthyLoad {
         load_a,
-        figures: [1.0 / 3.0, 1.7e-4, 0.0, 0.0125],
+        figures: [1.0 / 3.0, 1.7e-4, 0.0, 0.0125, 0.07],
     };
     crate::machine::Healthy {
         movements: 50,
         degrees_of_freedom: 8.0,
         movement_time_s: 12.96,
         load_sigma_a: 0.1 + 0.2,
-        figure_sigmas: [0.013, 0.25, 1.0 / 7.0, 0.3],
+        figure_sigmas: [0.013, 0.25, 1.0 / 7.0, 0.3, 0.06],
         family_sigmas: [0.9, 0.8, 1.1],
         loads: vec![load(-0.2), load(1e-7)],
     }

@@ -34,6 +34,8 @@ pub(crate) struct HealthyTable {
     pub(crate) roughness_sigma: Quantity<Number>,
     /// Spread of the logarithm of the ripple (above 0).
     pub(crate) ripple_sigma: Quantity<Number>,
+    /// Spread of the logarithm of the unrest (above 0).
+    pub(crate) unrest_sigma: Quantity<Number>,
     /// Spread of the score of lacking lubrication (above 0).
     pub(crate) lubrication_sigma: Quantity<Number>,
     /// Spread of the score of backlash (above 0).
@@ -58,4 +60,6 @@ pub(crate) struct HealthyLoadTable {
     pub(crate) roughness: Quantity<Length>,
     /// Amplitude of the current once a revolution (0 or more).
     pub(crate) ripple: Quantity<Effort>,
+    /// RMS of the current about a straight line over a stroke (0 or more).
+    pub(crate) unrest: Quantity<Effort>,
 }

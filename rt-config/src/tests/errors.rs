@@ -296,6 +296,7 @@ friction_sigma = "14N"
 hunting_sigma = 0.25
 roughness_sigma = 0.14
 ripple_sigma = 0.3
+unrest_sigma = 0.06
 lubrication_sigma = 0.9
 backlash_sigma = 0.8
 spalling_sigma = 0.9
@@ -305,6 +306,7 @@ friction = "930N"
 hunting = "0.17mm"
 roughness = "0.25mm"
 ripple = "18N"
+unrest = "70N"
 "#;
     let text = format!("{}{signature}{}", &REPLAY[..start], &REPLAY[end..]);
     load(&text, "signature.toml").unwrap();

@@ -63,6 +63,8 @@ pub struct AxisPlan {
     pub viscous: f64,
     /// Way of a cycle at the acceleration of the whole current limit (m, > 0): a position further off has jumped.
     pub cycle_way_m: f64,
+    /// Least way off the prediction that may be a slip of the encoder (m): [`twinstep_models::abrupt::least_hop_m`].
+    pub hop_m: f64,
     /// Share of an innovation of position that the observer carries into the position predicted for the next cycle (1).
     pub carried: f64,
     /// Parts that a press may meet; empty for a servo axis.
@@ -206,6 +208,7 @@ mod tests {
             carries_weight: false,
             viscous: 0.0,
             cycle_way_m: 1.0,
+            hop_m: 0.5,
             carried: 0.0,
             drift_limit_m: None,
             contacts: [Contact::default(); MAX_PARTS],

@@ -153,7 +153,7 @@ mod tests {
 
     const HEALTHY: Signature = Signature {
         load_a: 0.1,
-        figures: [0.9, 2e-4, 2e-4, 0.02],
+        figures: [0.9, 2e-4, 2e-4, 0.02, 0.05],
     };
 
     fn plan() -> SignaturePlan {
@@ -164,7 +164,7 @@ mod tests {
                 loads: [HEALTHY; MAX_LOADS],
                 count: 1,
                 within_a: 0.1,
-                figure_sigmas: [0.01, 0.2, 0.2, 0.2],
+                figure_sigmas: [0.01, 0.2, 0.2, 0.2, 0.2],
                 family_sigmas: [1.0; FAMILIES],
                 slack: 1.5,
                 threshold: 6.0,
@@ -205,8 +205,8 @@ mod tests {
     fn a_healthy_movement_raises_nothing() {
         for z in [
             [0.0; FIGURES],
-            [1.0, 0.5, -0.5, -0.5],
-            [-1.0, 0.0, 0.0, 1.0],
+            [1.0, 0.5, -0.5, -0.5, 0.0],
+            [-0.7, 0.0, 0.0, 0.7, 0.0],
         ] {
             assert!(judged(&mut SignatureJudge::default(), z, 1000).is_empty());
         }
@@ -215,10 +215,10 @@ mod tests {
     #[test]
     fn every_family_is_raised_by_its_name_and_cleared_once() {
         for (z, cause) in [
-            ([9.0, 3.0, -2.0, -2.0], Cause::LubricationLacking),
-            ([-7.0, 1.5, 1.0, 0.5], Cause::PreloadLost),
+            ([9.0, 3.0, -2.0, -2.0, 0.5], Cause::LubricationLacking),
+            ([-7.0, 1.5, 1.0, 0.5, 1.5], Cause::PreloadLost),
             // The current falls, and the ripple tells it from a lost preload.
-            ([-2.2, 0.3, -0.6, 2.7], Cause::Spalling),
+            ([-2.2, 0.3, -0.6, 2.7, 0.8], Cause::Spalling),
         ] {
             let mut judge = SignatureJudge::default();
             let raised = judged(&mut judge, z, 20);
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn one_strange_movement_is_not_enough() {
-        assert!(judged(&mut SignatureJudge::default(), [7.0, 0.0, 0.0, 0.0], 1).is_empty());
+        assert!(judged(&mut SignatureJudge::default(), [7.0, 0.0, 0.0, 0.0, 0.0], 1).is_empty());
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let healthy = plan().healthy.unwrap();
         let strange = Signature {
             load_a: 0.5,
-            figures: [2.0, 1e-3, 1e-3, 0.1],
+            figures: [2.0, 1e-3, 1e-3, 0.1, 0.2],
         };
         let (mut judge, mut out) = (SignatureJudge::default(), Outbox::default());
         judge.judge(&healthy, &occasion(), &strange, &mut out);

@@ -118,6 +118,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             carries_weight: false,
             viscous: p.viscous,
             cycle_way_m: 1.0e-4,
+            hop_m: 5.0e-5,
             carried: 0.0,
             contacts,
             drift_limit_m: Some(1e-4),

@@ -66,6 +66,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         inertia: Some(INERTIA),
         viscous: VISCOUS,
         cycle_way_m: 0.0,
+        hop_m: 0.0,
         carried: 0.0,
         carries_weight: false,
         contacts: [Contact::default(); MAX_PARTS],

@@ -183,6 +183,10 @@ pub struct SimArgs {
     )]
     pub inject: Vec<String>,
 
+    /// Take faults from `twinstep inject --control PATH` at a socket, too
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+
     /// Which of several buses
     #[arg(long, value_name = "NAME")]
     pub bus: Option<String>,

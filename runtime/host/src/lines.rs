@@ -254,7 +254,7 @@ pub struct MovementLine {
     pub cycle: u64,
     /// Its time (ns).
     pub time_ns: u64,
-    /// Unit of load, friction and ripple.
+    /// Unit of load, friction, ripple and unrest.
     pub unit: &'static str,
     /// Constant load, positive pulls towards smaller positions.
     pub load: f64,
@@ -266,6 +266,8 @@ pub struct MovementLine {
     pub roughness_m: f64,
     /// Amplitude once a revolution of the screw.
     pub ripple: f64,
+    /// RMS of the current about a straight line over a stroke.
+    pub unrest: f64,
     /// Score of lacking lubrication (standard deviations); none where it is not judged.
     pub lubrication: Option<f64>,
     /// Score of backlash.
@@ -294,6 +296,10 @@ pub struct ExplainedLine {
     pub r2: f64,
     /// Error of the twin, RMS.
     pub rms: f64,
+    /// The same with the level of friction followed that was seen before each sample.
+    pub followed_r2: f64,
+    /// The same with that level followed.
+    pub followed_rms: f64,
     /// The same of the regression.
     pub regression_r2: f64,
     /// The same of the regression.

@@ -80,6 +80,7 @@ pub fn lines(
                 hunting_m: figure(Figure::Hunting),
                 roughness_m: figure(Figure::Roughness),
                 ripple: figure(Figure::Ripple),
+                unrest: figure(Figure::Unrest),
                 lubrication: score(Family::Lubrication),
                 backlash: score(Family::Backlash),
                 spalling: score(Family::Spalling),

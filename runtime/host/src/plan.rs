@@ -21,6 +21,7 @@ use twinstep_cycle::plan::{
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
 use twinstep_cycle::signature::SignaturePlan;
+use twinstep_models::abrupt;
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
 use twinstep_models::kalman::{self, AxisNoise, Gains, Steady};
@@ -215,6 +216,7 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
         gravity_a: twin.gravity_n / kf,
         observer: observer(axis, period_s).gains,
         current_delay_s: twin.current_delay_s,
+        load_lag_s: twin.load_lag_s,
         ..AxisParams::IDLE
     };
     if let Some(cascade) = &twin.cascade {
@@ -297,6 +299,7 @@ fn axis_plan(
             }
         }
     }
+    let way_m_per_a = period_s * period_s / p.inertia;
     AxisPlan {
         limits: innovation.limits,
         whitened: innovation.whitened,
@@ -313,7 +316,12 @@ fn axis_plan(
         inertia: axis.twin.is_some().then_some(p.inertia),
         carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
         viscous: p.viscous,
-        cycle_way_m: p.limit_a / p.inertia * period_s * period_s,
+        cycle_way_m: p.limit_a * way_m_per_a,
+        hop_m: abrupt::least_hop_m(
+            p.limit_a * way_m_per_a,
+            (p.coulomb_positive_a.abs().max(p.coulomb_negative_a.abs()) + p.gravity_a.abs())
+                * way_m_per_a,
+        ),
         carried: carried(&p.observer, p.inertia, period_s),
         contacts,
         drift_limit_m: innovation.drift_m,

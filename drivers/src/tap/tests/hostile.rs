@@ -76,22 +76,17 @@ proptest! {
         let mut script = script.clone();
         for (place, kind, byte, value) in changes {
             let at = place.index(script.0.len());
+            // A frame of which nothing is left can be changed no further.
+            let length = script.0[at].0.len();
             match kind {
                 0 => drop(script.0.remove(at)),
                 1 => {
                     let copy = script.0[at].clone();
                     script.0.insert(at, copy);
                 }
-                2 => {
-                    let length = byte.index(script.0[at].0.len());
-                    script.0[at].0.truncate(length);
-                }
-                _ => {
-                    let length = script.0[at].0.len();
-                    if length > 0 {
-                        script.0[at].0[byte.index(length)] = value;
-                    }
-                }
+                _ if length == 0 => {}
+                2 => script.0[at].0.truncate(byte.index(length)),
+                _ => script.0[at].0[byte.index(length)] = value,
             }
         }
         let mut bus = super::TapBus::new(script, machine).unwrap();

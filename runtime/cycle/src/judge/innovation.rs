@@ -185,7 +185,7 @@ impl AxisJudge {
                 self.tell_slip(plan, at, regime, out);
             }
         } else if plan.limits[0].is_some_and(|limit_m| away_m.abs() > limit_m)
-            && away_m.abs() > abrupt::HOP * plan.cycle_way_m
+            && away_m.abs() > plan.hop_m
         {
             self.hop = Some((cycle, away_m));
         }

@@ -35,6 +35,7 @@ pub(super) fn plan() -> AxisPlan {
         carries_weight: false,
         viscous: 0.1,
         cycle_way_m: 1e-5,
+        hop_m: 5e-6,
         // A surprise that stays although it was taken in has a velocity: no slip.
         carried: 1.2,
         contacts: [Contact::default(); MAX_PARTS],

@@ -215,7 +215,7 @@ fn group(runs: &mut [Run]) -> usize {
 fn mean_of(runs: &[Run], load: usize) -> Signature {
     let one = Signature {
         load_a: 0.0,
-        figures: [0.0, 1.0, 1.0, 1.0],
+        figures: [0.0, 1.0, 1.0, 1.0, 1.0],
     };
     let of_load = || (runs.iter().filter(|run| run.load == load)).flat_map(|run| &run.signatures);
     let mut figures = [0.0; FIGURES];
@@ -268,7 +268,7 @@ mod tests {
         let signatures = (0..6)
             .map(|_| Signature {
                 load_a: load_a + 0.005 * rng.bell(),
-                figures: [friction_a + 0.01 * rng.bell(), 2e-4, 2e-4, 0.02],
+                figures: [friction_a + 0.01 * rng.bell(), 2e-4, 2e-4, 0.02, 0.05],
             })
             .collect();
         Run {

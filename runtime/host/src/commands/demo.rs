@@ -21,7 +21,7 @@ pub fn run(args: &DemoArgs, output: &Output) -> Result<Exit, HostError> {
         None => choose(vec![built_in_machine()?], args.cycle.bus.as_deref())?,
     };
     for machine in &machines {
-        super::check::judge_timing(machine)?;
+        super::check::judge_timing(machine, None)?;
     }
     let state = match &args.cycle.state {
         Some(folder) => folder.clone(),

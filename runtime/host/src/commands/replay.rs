@@ -198,8 +198,8 @@ fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), 
     } else {
         for l in &explained {
             output.line(&format!(
-                "{} {}, averaged over {} s: R2 {:.4}, RMS {:.4} {}; a linear regression of this very record: R2 {:.4}, RMS {:.4} {}",
-                l.source, l.channel, l.averaged_s, l.r2, l.rms, l.unit, l.regression_r2, l.regression_rms, l.unit
+                "{} {}, averaged over {} s: R2 {:.4}, RMS {:.4} {}; with its friction followed: R2 {:.4}, RMS {:.4} {}; a linear regression of this very record: R2 {:.4}, RMS {:.4} {}",
+                l.source, l.channel, l.averaged_s, l.r2, l.rms, l.unit, l.followed_r2, l.followed_rms, l.unit, l.regression_r2, l.regression_rms, l.unit
             ));
         }
         for l in &leaks {

@@ -37,7 +37,7 @@ pub fn run_for(
 ) -> Result<Exit, HostError> {
     let machines = choose(load_buses(&args.config)?, args.cycle.bus.as_deref())?;
     for machine in &machines {
-        super::check::judge_timing(machine)?;
+        super::check::judge_timing(machine, args.interface.as_deref())?;
     }
     match machines.as_slice() {
         [machine] => tsn::with(machine, output, || {

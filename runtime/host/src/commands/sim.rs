@@ -1,13 +1,15 @@
 //! `twinstep sim`: serves the simulated segment, with the machine behind it, to whatever MainDevice is on the other end.
 //!
 //! The segment runs in a thread of its own, pinned and before others where that is permitted; this one waits, takes faults
-//! from standard input, and tells what happens.
+//! from standard input and, where one is asked for, from a control socket, and tells what happens.
 
 use super::load_bus;
 use super::simulated::{capture, segment};
 use super::typed::{MOST_BYTES, Typed, next_line};
 use crate::attached::HostEnds;
 use crate::cli::SimArgs;
+use crate::control::Place;
+use crate::control::faults::{self, Errand, Order};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::realtime;
@@ -15,7 +17,7 @@ use crate::snapshot::Control;
 use crate::trust::Trust;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use twinstep_config::fault::Fault;
 use twinstep_config::machine::Machine;
@@ -185,6 +187,11 @@ fn attend<E: HostEnds + Send + 'static>(
     let subdevices = segment.len();
     let (news_out, news) = sync_channel(QUEUE);
     let (faults_out, faults) = sync_channel(QUEUE);
+    let place = args.control.as_deref();
+    let place = place.map(|path| Place::at(path, None)).transpose()?;
+    if let Some(place) = &place {
+        faults::serve(place, machine.clone(), faults_out.clone())?;
+    }
     take_faults(machine.clone(), faults_out);
     let stop = control.stop_flag();
     let served = thread::Builder::new()
@@ -212,7 +219,7 @@ fn serve_until<E: HostEnds>(
     mut ends: E,
     stop: &std::sync::atomic::AtomicBool,
     news: &SyncSender<News>,
-    faults: &Receiver<Fault>,
+    errands: &Receiver<Errand>,
 ) -> Result<Served, HostError> {
     let trust = realtime::enter_beside();
     // What does not fit into the queue is told with the next change.
@@ -244,12 +251,17 @@ fn serve_until<E: HostEnds>(
             return;
         }
         idle = 0;
-        match faults.try_recv() {
-            Ok(fault) => match segment.inject_now(&fault) {
-                Ok(()) => served.faults += 1,
-                Err(why) => drop(news.try_send(News::Refused(why))),
-            },
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+        if let Ok(errand) = errands.try_recv() {
+            let result = match &errand.order {
+                Order::Inject(fault) => segment.inject_now(fault).inspect(|()| served.faults += 1),
+                Order::Clear => {
+                    segment.clear_faults();
+                    Ok(())
+                }
+            };
+            if let Err(why) = errand.done(result) {
+                drop(news.try_send(News::Refused(why)));
+            }
         }
         let now = in_states(segment);
         if now != states && news.try_send(News::States(now)).is_ok() {
@@ -285,7 +297,7 @@ fn in_states(segment: &Segment) -> [usize; 4] {
 }
 
 /// Reads faults from standard input, a line each, until it ends.
-fn take_faults(machine: Machine, out: SyncSender<Fault>) {
+fn take_faults(machine: Machine, out: SyncSender<Errand>) {
     // The process ends without waiting for a line that nobody types.
     let _ = thread::Builder::new().name("faults".into()).spawn(move || {
         let mut input = std::io::stdin().lock();
@@ -300,7 +312,8 @@ fn take_faults(machine: Machine, out: SyncSender<Fault>) {
             }
             match Fault::parse(text, &machine) {
                 Ok(fault) => {
-                    if out.send(fault).is_err() {
+                    let errand = Errand::unattended(Order::Inject(fault));
+                    if out.send(errand).is_err() {
                         return;
                     }
                 }

@@ -9,6 +9,7 @@ mod budgets;
 mod bus;
 pub mod client;
 mod connection;
+pub mod faults;
 mod find;
 pub mod health;
 mod lines;

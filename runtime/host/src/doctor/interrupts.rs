@@ -1,85 +1,28 @@
-//! Interrupts: where they go, and what really arrives on the cycle's core.
+//! Interrupts: where they go, and what really arrives on the cycle's core and on those of its workers.
+
+mod counters;
 
 use super::cpus::Cpus;
-use super::{Check, NOT_UNDER_SYSROOT, Root, Subject, cpus_in, isolated, nic, noise};
-use crate::clock;
+use super::{Check, Root, Subject, cpus_in, isolated, nic, noise};
 
-/// Time between two readings of the counters (ns).
-pub(super) const WATCHED_NS: u64 = 500_000_000;
-/// More interrupts of devices in that time are too many.
-const MOST: u64 = 5;
+pub(super) use counters::Counts;
+
 /// Lines of a list that are shown.
 const SHOWN: usize = 8;
 
-/// Counters of one core.
-pub(super) struct Counts {
-    at_ns: u64,
-    interrupts: Vec<(String, u64)>,
-    softirqs: Vec<(String, u64)>,
-}
-
-impl Counts {
-    /// Reads both files, on a live system; empty elsewhere.
-    pub(super) fn read(subject: &Subject) -> Self {
-        let file = |path: &str| {
-            let text = subject.root.read(path).unwrap_or_default();
-            column(&text, subject.core)
-        };
-        if !subject.root.is_live() {
-            return Self {
-                at_ns: 0,
-                interrupts: Vec::new(),
-                softirqs: Vec::new(),
-            };
-        }
-        Self {
-            at_ns: clock::monotonic_ns(),
-            interrupts: file(INTERRUPTS),
-            softirqs: file(SOFTIRQS),
-        }
-    }
-}
-
-const INTERRUPTS: &str = "/proc/interrupts";
-const SOFTIRQS: &str = "/proc/softirqs";
 const DEFAULT: &str = "/proc/irq/default_smp_affinity";
-
-/// The counters of one core, by name and what stands at the end of the line. The head names the cores that are online.
-fn column(text: &str, core: usize) -> Vec<(String, u64)> {
-    let mut lines = text.lines();
-    let heads: Vec<&str> = lines
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let wanted = format!("CPU{core}");
-    let Some(place) = heads.iter().position(|head| *head == wanted) else {
-        return Vec::new();
-    };
-    lines
-        .filter_map(|line| {
-            let (name, rest) = line.split_once(':')?;
-            let mut words = rest.split_whitespace();
-            let count = words.nth(place)?.parse().ok()?;
-            let name = name.trim();
-            // What is left are the other cores' counters, and who it is. The core's own have names that say it all.
-            let device = words
-                .next_back()
-                .filter(|_| name.starts_with(|c: char| c.is_ascii_digit()));
-            let name = device.map_or(name.to_owned(), |device| format!("{name} {device}"));
-            Some((name, count))
-        })
-        .collect()
-}
 
 pub(super) fn checks(subject: &Subject, before: &Counts) -> Vec<Check> {
     let mut checks = vec![
         default_affinity(subject),
-        affinities(subject),
-        balancer(subject),
-        threads(subject),
+        affinities(subject, "interrupts.affinity", &Cpus::one(subject.core)),
     ];
-    checks.extend(rates(subject, before));
+    let workers = subject.workers();
+    if !workers.is_empty() {
+        checks.push(affinities(subject, "interrupts.models_affinity", &workers));
+    }
+    checks.extend([balancer(subject), threads(subject)]);
+    checks.extend(counters::checks(subject, before));
     checks
 }
 
@@ -100,7 +43,7 @@ fn default_affinity(subject: &Subject) -> Check {
     );
     check
         .ok_or_warn(
-            !cpus.contains(subject.core),
+            cpus.intersection(&subject.busy()).is_empty(),
             format!("cores {cpus}"),
             &remedy,
         )
@@ -115,11 +58,17 @@ fn affinity(root: &Root, irq: &str) -> Option<Cpus> {
     effective.or_else(|| cpus_in(root, &format!("/proc/irq/{irq}/smp_affinity_list")))
 }
 
-fn affinities(subject: &Subject) -> Check {
+/// Cores in words.
+fn told(cores: &Cpus) -> String {
+    let word = if cores.len() == 1 { "core" } else { "cores" };
+    format!("{word} {cores}")
+}
+
+fn affinities(subject: &Subject, name: &'static str, cores: &Cpus) -> Check {
     let check = Check::new(
-        "interrupts.affinity",
+        name,
         "/proc/irq/*/effective_affinity_list",
-        "every interrupt on the cycle's core stops the cycle, whatever its priority",
+        "every interrupt on the cycle's core, or on that of a worker that it waits for, stops the cycle, whatever its priority",
     );
     let root = &subject.root;
     let irqs: Vec<String> = root
@@ -132,19 +81,19 @@ fn affinities(subject: &Subject) -> Check {
     }
     let on_core: Vec<&String> = irqs
         .iter()
-        .filter(|irq| affinity(root, irq).is_some_and(|cpus| cpus.contains(subject.core)))
+        .filter(|irq| affinity(root, irq).is_some_and(|cpus| !cpus.intersection(cores).is_empty()))
         .collect();
     if on_core.is_empty() {
-        return check.ok(format!("none of {} on core {}", irqs.len(), subject.core));
+        return check.ok(format!("none of {} on {}", irqs.len(), told(cores)));
     }
     let rest = subject.housekeeping().to_string();
     let names: Vec<&str> = on_core.iter().take(SHOWN).map(|irq| irq.as_str()).collect();
     let more = if on_core.len() > SHOWN { " ..." } else { "" };
     let value = format!(
-        "{} of {} on core {}: {}{more}",
+        "{} of {} on {}: {}{more}",
         on_core.len(),
         irqs.len(),
-        subject.core,
+        told(cores),
         names.join(" ")
     );
     let remedy = format!(
@@ -172,9 +121,9 @@ fn balancer(subject: &Subject) -> Check {
     if !running {
         return check.ok("not running");
     }
-    let isolated = isolated(root).contains(subject.core)
-        || cpus_in(root, "/sys/devices/system/cpu/nohz_full")
-            .is_some_and(|cpus| cpus.contains(subject.core));
+    let nohz_full = cpus_in(root, "/sys/devices/system/cpu/nohz_full").unwrap_or_default();
+    let left_out = isolated(root).union(&nohz_full);
+    let isolated = subject.busy().without(&left_out).is_empty();
     let banned = root
         .read("/etc/default/irqbalance")
         .unwrap_or_default()
@@ -191,7 +140,7 @@ fn balancer(subject: &Subject) -> Check {
             value,
             &format!(
                 "systemctl disable --now irqbalance, or IRQBALANCE_BANNED_CPULIST={} in /etc/default/irqbalance",
-                subject.core
+                subject.busy()
             ),
         )
         .run("systemctl disable --now irqbalance")
@@ -203,6 +152,7 @@ fn threads(subject: &Subject) -> Check {
         "/proc/*/stat",
         "a thread of an interrupt at or above the cycle's priority on its core runs instead of it",
     );
+    let busy = subject.busy();
     let mut count = 0;
     let mut above = Vec::new();
     for process in noise::processes(&subject.root) {
@@ -210,8 +160,8 @@ fn threads(subject: &Subject) -> Check {
             continue;
         }
         count += 1;
-        if process.priority >= u32::from(subject.priority) && process.allowed.contains(subject.core)
-        {
+        let meets = !process.allowed.intersection(&busy).is_empty();
+        if meets && process.priority >= u32::from(subject.priority) {
             above.push(process);
         }
     }
@@ -244,89 +194,79 @@ fn threads(subject: &Subject) -> Check {
         })
 }
 
-/// What arrived on the core while the other checks ran, at least for [`WATCHED_NS`].
-fn rates(subject: &Subject, before: &Counts) -> Vec<Check> {
-    let interrupts = Check::new(
-        "interrupts.rate",
-        INTERRUPTS,
-        "what really arrives on the cycle's core, wherever it should go",
-    );
-    let softirqs = Check::new(
-        "interrupts.softirqs",
-        SOFTIRQS,
-        "soft interrupts run behind hard ones, and network ones may take a millisecond",
-    );
-    if !subject.root.is_live() {
-        return vec![
-            interrupts.not_here(NOT_UNDER_SYSROOT),
-            softirqs.not_here(NOT_UNDER_SYSROOT),
-        ];
-    }
-    clock::sleep_until_ns(before.at_ns + WATCHED_NS);
-    let after = Counts::read(subject);
-    let over_ms = (after.at_ns - before.at_ns) / 1_000_000;
-    let deltas = |before: &[(String, u64)], after: &[(String, u64)]| -> Vec<(String, u64)> {
-        let mut deltas: Vec<(String, u64)> = after
-            .iter()
-            .filter_map(|(name, count)| {
-                let (_, first) = before.iter().find(|(other, _)| other == name)?;
-                Some((name.clone(), count.saturating_sub(*first)))
-            })
-            .filter(|(_, delta)| *delta > 0)
-            .collect();
-        deltas.sort_by_key(|(_, delta)| u64::MAX - delta);
-        deltas
-    };
-    let told = |deltas: &[(String, u64)]| {
-        let list: Vec<String> = deltas
-            .iter()
-            .take(SHOWN)
-            .map(|(name, delta)| format!("{name} {delta}"))
-            .collect();
-        let list = if list.is_empty() {
-            "none".to_owned()
-        } else {
-            list.join(", ")
-        };
-        format!("in {over_ms} ms: {list}")
-    };
-    let hard = deltas(&before.interrupts, &after.interrupts);
-    // The numbered ones are those of devices; the core's own have letters.
-    let of_devices = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
-    let devices: u64 = hard
-        .iter()
-        .filter(|(name, _)| of_devices(name))
-        .map(|(_, delta)| delta)
-        .sum();
-    let soft = deltas(&before.softirqs, &after.softirqs);
-    let of_network: u64 = soft
-        .iter()
-        .filter(|(name, _)| ["NET_RX", "NET_TX", "BLOCK"].contains(&name.as_str()))
-        .map(|(_, delta)| delta)
-        .sum();
-    vec![
-        interrupts.ok_or_warn(
-            devices <= MOST,
-            told(&hard),
-            "see interrupts.affinity; the number is that of /proc/irq/N",
-        ),
-        softirqs.ok_or_warn(
-            of_network <= MOST,
-            told(&soft),
-            "move the interrupts of network and disk to other cores (interrupts.affinity), and their programs too",
-        ),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::{Fix, Verdict};
+    use std::fs;
+
+    /// A computer of four cores: interrupt 9 on core 0, 30 on core 2, 31 on core 3.
+    fn computer() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("sys/devices/system/cpu/online", "0-3\n");
+        write("proc/irq/default_smp_affinity", "7\n");
+        for (irq, core) in [(9, "0"), (30, "2"), (31, "3")] {
+            write(&format!("proc/irq/{irq}/smp_affinity_list"), "0-3\n");
+            write(&format!("proc/irq/{irq}/effective_affinity_list"), core);
+        }
+        write("proc/77/comm", "irq/30-disk\n");
+        write("proc/77/stat", &STAT.replace("NAME", "irq/30-disk"));
+        write("proc/77/status", "Cpus_allowed_list:\t2\n");
+        folder
+    }
+
+    /// A thread under SCHED_FIFO 85.
+    const STAT: &str = "77 (NAME) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 85 1 0 0\n";
+
+    fn look(folder: &tempfile::TempDir, workers: &[usize]) -> Vec<Check> {
+        let root = Root::folder(folder.path());
+        let subject = Subject::new(root, Some(3), workers, None, 80);
+        checks(&subject, &Counts::read(&subject))
+    }
+
+    fn found<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+        checks.iter().find(|check| check.name == name).unwrap()
+    }
 
     #[test]
-    fn the_column_is_that_of_the_core_that_the_head_names() {
-        let text = "           CPU0       CPU2\n  0:         12          7   IO-APIC   2-edge      timer\nLOC:    1000   2000   Local timer interrupts\nERR:          0\n";
-        let found = column(text, 2);
-        assert_eq!(found, [("0 timer".to_owned(), 7), ("LOC".to_owned(), 2000)]);
-        assert_eq!(column(text, 1), []);
+    fn cores_of_workers_are_looked_at_where_there_are_any() {
+        let folder = computer();
+        let checks = look(&folder, &[]);
+        assert!(!checks.iter().any(|check| check.name.contains("models")));
+        let own = found(&checks, "interrupts.affinity");
+        assert_eq!(own.value, "1 of 3 on core 3: 31");
+        assert_eq!(
+            found(&checks, "interrupts.default_affinity").verdict,
+            Verdict::Ok
+        );
+        assert_eq!(found(&checks, "interrupts.threads").verdict, Verdict::Ok);
+
+        let checks = look(&folder, &[1, 2]);
+        let workers = found(&checks, "interrupts.models_affinity");
+        assert_eq!(workers.verdict, Verdict::Warn);
+        assert_eq!(workers.value, "1 of 3 on cores 1-2: 30");
+        // It goes where neither the cycle nor a worker is.
+        let mended = Fix::Write {
+            path: "/proc/irq/30/smp_affinity_list".into(),
+            value: "0".into(),
+        };
+        assert_eq!(workers.fixes, [mended]);
+        let default = found(&checks, "interrupts.default_affinity");
+        assert_eq!(default.verdict, Verdict::Warn);
+        assert!(default.remedy.contains("irqaffinity=0"), "{default:?}");
+        let threads = found(&checks, "interrupts.threads");
+        assert_eq!(threads.value, "irq/30-disk 85");
+        for name in ["interrupts.models_rate", "interrupts.models_softirqs"] {
+            assert_eq!(found(&checks, name).verdict, Verdict::NotHere);
+        }
+        assert_eq!(
+            found(&look(&folder, &[1]), "interrupts.models_affinity").value,
+            "none of 3 on core 1"
+        );
     }
 }

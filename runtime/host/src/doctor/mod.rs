@@ -229,10 +229,21 @@ impl Subject {
         self.core
     }
 
-    /// The cores that are left for everything else: all but the cycle's and the isolated ones; core 0 where nothing is left.
+    /// Cores that share the models with the cycle.
+    fn workers(&self) -> Cpus {
+        let cores = self.model_cores.iter().map(|&core| Cpus::one(core));
+        cores.fold(Cpus::default(), |all, core| all.union(&core))
+    }
+
+    /// The cycle's core and those of the workers.
+    fn busy(&self) -> Cpus {
+        self.workers().union(&Cpus::one(self.core))
+    }
+
+    /// The cores that are left for everything else: all but the cycle's, the workers' and the isolated ones; core 0 where nothing
+    /// is left.
     fn housekeeping(&self) -> Cpus {
-        let cycle = Cpus::one(self.core);
-        let mut rest = self.online.without(&cycle);
+        let mut rest = self.online.without(&self.busy());
         let open = rest.without(&isolated(&self.root));
         if !open.is_empty() {
             rest = open;

@@ -182,9 +182,18 @@ const STOLEN_PART: u64 = 20;
 /// A row that exceeds its budget and is no longer than so many times what is usual does so by itself.
 const USUAL_FACTOR: u64 = 3;
 
+/// Phases in which models work.
+const MODEL_PHASES: [Phase; 3] = [Phase::Predict, Phase::Compare, Phase::Correct];
+
 impl Evidence {
-    /// The phase that took the most beyond what is usual, and how much (ns).
+    /// The phase that took the most beyond what is usual, and how much (ns); where cycles usually take that long because of
+    /// their models, the longest of these, and all that it took.
     pub fn longest(&self) -> (Phase, u64) {
+        if self.models_alone() {
+            let models = MODEL_PHASES.map(|phase| (phase, self.laps[phase as usize]));
+            let longest = models.into_iter().max_by_key(|(_, ns)| *ns);
+            return longest.unwrap_or((Phase::Predict, 0));
+        }
         let work = Phase::ALL.into_iter().filter(|p| *p != Phase::Slack);
         let excess = |phase: Phase| {
             let n = phase as usize;
@@ -234,18 +243,15 @@ impl Evidence {
     /// The cycle took about what cycles take, and most of that are models.
     fn models_alone(&self) -> bool {
         let busy: u64 = self.laps[..Phase::Slack as usize].iter().sum();
-        let models: u64 = [Phase::Predict, Phase::Compare, Phase::Correct]
+        let models: u64 = MODEL_PHASES
+            .map(|phase| self.laps[phase as usize])
             .iter()
-            .map(|phase| self.laps[*phase as usize])
             .sum();
         busy <= 2 * self.usual_ns[Row::Busy.index()] && 2 * models >= busy
     }
 
     fn is_of_models(phase: Option<Phase>) -> bool {
-        matches!(
-            phase,
-            None | Some(Phase::Predict | Phase::Compare | Phase::Correct)
-        )
+        phase.is_none_or(|phase| MODEL_PHASES.contains(&phase))
     }
 }
 

@@ -265,3 +265,22 @@ fn causes_have_words_and_a_next_step() {
         assert!(cause.next_step().ends_with('.'));
     }
 }
+
+/// In the first second of a crowded machine everything is usual: the worker that was waited for is named all the same.
+#[test]
+fn a_worker_is_named_where_long_cycles_are_usual() {
+    let mut evidence = usual();
+    evidence.usual_ns = [33_000_000; Row::COUNT];
+    evidence.laps[Phase::Wake as usize] = 22_000_000;
+    evidence.laps[Phase::Predict as usize] = 14_000_000;
+    evidence.laps[Phase::Compare as usize] = 12_000_000;
+    let late = |late_ns| Some(Late { core: 3, late_ns });
+    evidence.worker = late(25_000_000);
+    assert_eq!(evidence.longest(), (Phase::Predict, 14_000_000));
+    assert_eq!(evidence.late_worker(), late(25_000_000));
+    assert_eq!(decide(&evidence), OverrunCause::ModelsOverBudget);
+    // A short wait is not what models took.
+    evidence.worker = late(6_000_000);
+    assert_eq!(evidence.late_worker(), None);
+    assert_eq!(decide(&evidence), OverrunCause::ModelsOverBudget);
+}

@@ -9,8 +9,9 @@ use heapless::spsc::{Consumer, Producer, Queue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Slots of the queue of incidents; one stays empty.
-const INCIDENTS: usize = 64;
+/// Slots of the queue of incidents; one stays empty. Between two looks of the watcher, 20 ms apart, the shortest period has 640
+/// cycles, and after a pause of the computer each of them may be late.
+const INCIDENTS: usize = 1024;
 /// Buffers for dumps that are in use at a time.
 pub(super) const DUMPS: usize = 2;
 /// Time between two looks at exceeded budgets (ns): overruns are all looked at.
