@@ -127,7 +127,7 @@ pub(crate) struct TwinTable {
     pub(crate) gravity: Option<Quantity<Force>>,
     /// Delay of the torque actual value against the position actual value, -1 to 2 periods, 0 unless given.
     pub(crate) current_delay: Option<Quantity<Time>>,
-    /// Lag of `current_load` where the encoder is too coarse for the usual one, 8 ms unless given (above 0, at most 1s).
+    /// Lag of `current_load` where the encoder is too coarse for the usual one, 8 ms unless given (0 to 1s).
     pub(crate) load_lag: Option<Quantity<Time>>,
     /// Limit of the one-cycle innovation of position; the channel is off where it is missing (above 0).
     pub(crate) position_limit: Option<Quantity<Length>>,
