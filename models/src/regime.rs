@@ -6,10 +6,13 @@
 //!
 //! What an axis does is a bit of a byte for each of the eight, so that a few operations on bytes classify all of them.
 
+mod doing;
+
 use crate::axis::load::{Balance, Motion};
 use crate::channel::Regime;
 use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
 use crate::simd::Vector;
+use doing::{Does, Doing};
 
 /// When a motion counts as what.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,62 +118,6 @@ fn beyond<V: Vector>(x: V, bound: &Narrow, part: usize) -> (u8, u8) {
         V::bits(x.above(bound), part),
         V::bits(minus.above(bound), part),
     )
-}
-
-/// What eight axes do: a bit for each axis. One that does none of this moves at constant speed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Doing {
-    settling: u8,
-    standstill: u8,
-    reversal: u8,
-    pressing: u8,
-    acceleration: u8,
-    /// The velocity is positive, where that matters.
-    forward: u8,
-    /// Acceleration, or contact force where it presses, is positive.
-    up: u8,
-}
-
-impl Doing {
-    /// Settling.
-    const NEW: Self = Self {
-        settling: u8::MAX,
-        standstill: 0,
-        reversal: 0,
-        pressing: 0,
-        acceleration: 0,
-        forward: 0,
-        up: 0,
-    };
-
-    /// The axes that do something else than in `other`.
-    #[inline(always)]
-    const fn differ(&self, other: &Self) -> u8 {
-        (self.settling ^ other.settling)
-            | (self.standstill ^ other.standstill)
-            | (self.reversal ^ other.reversal)
-            | (self.pressing ^ other.pressing)
-            | (self.acceleration ^ other.acceleration)
-            | (self.forward ^ other.forward)
-            | (self.up ^ other.up)
-    }
-
-    fn regime(&self, l: usize) -> Regime {
-        let is = |bits: u8| bits & (1 << l) != 0;
-        if is(self.settling) {
-            Regime::Settling
-        } else if is(self.standstill) {
-            Regime::Standstill
-        } else if is(self.reversal) {
-            Regime::Reversal
-        } else if is(self.pressing) {
-            Regime::Pressing
-        } else if is(self.acceleration) {
-            Regime::Acceleration
-        } else {
-            Regime::ConstantSpeed
-        }
-    }
 }
 
 /// A stretch of one axis in which regime and directions stayed the same.
@@ -321,18 +268,18 @@ impl Course {
         let goes = judged & moves & !reverses;
         let pressing = goes & (seen.pushed | seen.pulled);
         let acceleration = goes & !pressing & (seen.speeding | seen.slowing);
-        let doing = Doing {
-            settling,
-            standstill: stands,
-            reversal: reverses,
-            pressing,
-            acceleration,
-            forward: goes & seen.forward,
-            up: (pressing & seen.pushed) | (acceleration & seen.speeding),
-        };
+        let up = (pressing & seen.pushed) | (acceleration & seen.speeding);
+        let doing = Doing::NONE
+            .with(Does::Settling, settling)
+            .with(Does::Standstill, stands)
+            .with(Does::Reversal, reverses)
+            .with(Does::Pressing, pressing)
+            .with(Does::Acceleration, acceleration)
+            .with(Does::Forward, goes & seen.forward)
+            .with(Does::Up, up);
         Classified {
             doing,
-            ended: doing.differ(&self.doing),
+            ended: doing.differ(self.doing),
             movement_ended,
         }
     }
@@ -396,11 +343,10 @@ impl Course {
 
     /// The segment of axis `l` that the classified cycle ends, if it does.
     pub fn ended(&self, segments: &Segments, c: &Classified, l: usize) -> Option<Segment> {
-        let is = |bits: u8| bits & (1 << l) != 0;
-        let (regime, up) = (self.regime(l), is(self.doing.up));
-        is(c.ended).then(|| Segment {
+        let (regime, up) = (self.regime(l), self.doing.is(Does::Up, l));
+        (c.ended & (1 << l) != 0).then(|| Segment {
             regime,
-            forward: is(self.doing.forward),
+            forward: self.doing.is(Does::Forward, l),
             speeding: up && regime == Regime::Acceleration,
             into: up && regime == Regime::Pressing,
             cycles: (self.cycle - segments.rare.began[l]) as f64,

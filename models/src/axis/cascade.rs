@@ -280,8 +280,9 @@ pub fn correct_and_advance_on<V: Vector>(
     }
 }
 
+/// What a part of the axes is after a cycle: see [`advance`].
 #[inline(always)]
-fn advanced<V: Vector>(
+pub fn advanced<V: Vector>(
     p: &LaneParams,
     reference: &Reference,
     s: States<V>,

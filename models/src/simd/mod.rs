@@ -3,6 +3,7 @@
 //! A [`Kernel`] is written once, over the [`Vector`] of a unit, with nothing but + - * / and comparisons. It is compiled once for
 //! every level, and since nothing is contracted or reordered, all levels give the same bits.
 
+mod first;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -9,6 +9,7 @@
     reason = "an iterator's adapter over vectors is not made for the unit"
 )]
 
+use super::first::First;
 use crate::lane::{LANES, Lane, Narrow};
 use core::ops::{Add, Mul, Sub};
 
@@ -20,12 +21,14 @@ use core::ops::{Add, Mul, Sub};
 pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// Numbers in it: a divisor of [`LANES`].
     const WIDTH: usize;
-    /// Vectors that make a lane.
+    /// Parts of a lane that are worked on: all of them but for [`Self::Few`].
     const PARTS: usize = LANES / Self::WIDTH;
     /// A truth value for each number.
     type Mask: Copy;
     /// The vector of a whole lane: for a long chain of operations, in which parts one after the other would wait for themselves.
     type Whole: Vector;
+    /// The vector of lanes with an axis in none but the first few places: it leaves the others alone.
+    type Few: Vector;
     /// From memory: part `part` of a lane, which must be below [`Self::PARTS`].
     fn load(from: &Lane, part: usize) -> Self;
     /// The same out of narrow numbers.
@@ -130,6 +133,7 @@ impl Vector for Portable {
     // All bits of a place or none: choices become bit operations, which every vector unit has.
     type Mask = [u64; 2];
     type Whole = Two<Two<Self>>;
+    type Few = First<Self>;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         Self([from[2 * part], from[2 * part + 1]])
@@ -231,6 +235,7 @@ impl<V: Vector> Vector for Two<V> {
     const WIDTH: usize = 2 * V::WIDTH;
     type Mask = (V::Mask, V::Mask);
     type Whole = V::Whole;
+    type Few = V::Few;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         Self(V::load(from, 2 * part), V::load(from, 2 * part + 1))

@@ -7,6 +7,7 @@
     reason = "instructions of a vector unit, entered only where the processor has it"
 )]
 
+use super::first::First;
 use super::vector::{Two, Vector};
 use crate::lane::{LANES, Lane, Narrow};
 use core::arch::x86_64::*;
@@ -49,6 +50,7 @@ impl Vector for Wide {
     const WIDTH: usize = LANES;
     type Mask = __mmask8;
     type Whole = Self;
+    type Few = First<Half>;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         let from = &from[part * Self::WIDTH..][..Self::WIDTH];
@@ -160,6 +162,7 @@ impl Vector for Half {
     const WIDTH: usize = LANES / 2;
     type Mask = __m256d;
     type Whole = Two<Self>;
+    type Few = First<Self>;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         let from = &from[part * Self::WIDTH..][..Self::WIDTH];

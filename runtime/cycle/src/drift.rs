@@ -12,7 +12,7 @@ use crate::event::{Detector, EventState, Severity};
 use crate::judge::Occasion;
 use crate::lanes::LaneState;
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Plan};
+use crate::plan::{AxisPlan, JudgeLane, Plan};
 use twinstep_models::axis::LaneParams;
 use twinstep_models::axis::cascade::mechanics_on;
 use twinstep_models::axis::load::LAG;
@@ -86,7 +86,8 @@ impl FreeRun {
             return false;
         };
         self.counts &= state.judged;
-        let presses = plan.judges.get(self.lane).is_some_and(|j| j.presses != 0);
+        let judge = plan.judges.get(self.lane);
+        let presses = judge.is_some_and(|j| j.presses != 0);
         if presses {
             state.press.meet(plan, self.lane, context);
         }
@@ -94,7 +95,7 @@ impl FreeRun {
             params,
             state,
             run: self,
-            presses,
+            judge,
         });
         self.cycle += 1;
         self.cycle > LAG as u32 + horizon_cycles(plan)
@@ -138,8 +139,7 @@ struct Step<'a> {
     params: &'a LaneParams,
     state: &'a LaneState,
     run: &'a mut FreeRun,
-    /// Some of the axes may be in a part, where the run does not count.
-    presses: bool,
+    judge: Option<&'a JudgeLane>,
 }
 
 impl Kernel for Step<'_> {
@@ -147,7 +147,20 @@ impl Kernel for Step<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
+        if self.judge.is_some_and(JudgeLane::few::<V>) {
+            self.lane::<V::Few>();
+        } else {
+            self.lane::<V>();
+        }
+    }
+}
+
+impl Step<'_> {
+    #[inline(always)]
+    fn lane<V: Vector>(self) {
         let (p, run, lag) = (self.params, self.run, LAG as u32);
+        // Some of the axes may be in a part, where the run does not count.
+        let presses = self.judge.is_some_and(|j| j.presses != 0);
         for part in 0..V::PARTS {
             if run.cycle == 0 {
                 // The velocity of this sample, whose current is known only later.
@@ -172,7 +185,7 @@ impl Kernel for Step<'_> {
                 v.store(&mut run.velocity_m_per_s, part);
             }
             current_a.store(&mut run.before_a, part);
-            if self.presses {
+            if presses {
                 let x = V::load(&run.position_m, part);
                 run.counts &= !self.state.press.in_a_part(x, part);
             }

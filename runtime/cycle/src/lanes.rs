@@ -134,31 +134,55 @@ impl Kernel for Predict<'_, '_> {
                 own = own_gains(self.axes, n, lane.unsteady, params);
                 &own
             };
-            let [position_m, current_a] = lane.filter.sample(lane.newest);
-            let (twin, used) = (&mut lane.twin, lane.used);
-            if judge.presses == 0 && V::PARTS == 1 {
-                let measured = Measured {
-                    gains,
-                    position_m,
-                    current_a,
-                    used,
-                };
-                cascade::correct_and_advance_on::<V>(params, &measured, &lane.reference, twin);
-                continue;
+            let presses = judge.presses != 0;
+            if presses {
+                lane.press.meet(self.plan, n, self.context);
             }
-            observer::correct_on::<V>(params, gains, twin, [position_m, current_a], used);
-            if judge.presses == 0 {
-                cascade::advance_on::<V>(params, &lane.reference, twin, None);
-                continue;
+            if judge.few::<V>() {
+                lane.predict::<V::Few>(params, gains, presses);
+            } else {
+                lane.predict::<V>(params, gains, presses);
             }
-            lane.press.meet(self.plan, n, self.context);
+        }
+    }
+}
+
+impl LaneState {
+    /// The observers take the last sample in, and every axis is advanced.
+    #[inline(always)]
+    fn predict<V: Vector>(&mut self, params: &LaneParams, gains: &LaneGains, presses: bool) {
+        let [position_m, current_a] = self.filter.sample(self.newest);
+        let (twin, press, used) = (&mut self.twin, &mut self.press, self.used);
+        // In one part nothing need go through memory between the observer and the prediction.
+        if V::PARTS == 1 && !presses {
+            let measured = Measured {
+                gains,
+                position_m,
+                current_a,
+                used,
+            };
+            cascade::correct_and_advance_on::<V>(params, &measured, &self.reference, twin);
+            return;
+        }
+        if V::PARTS == 1 {
+            let z = States::<V>::load(twin, 0);
+            let measured = V::each([position_m, current_a], 0);
+            let z = observer::corrected(params, gains, z, measured, used, 0);
+            press.touch(z.position_m, z.velocity_m_per_s, 0);
+            let contact_a = Some(&press.contact_a);
+            cascade::advanced(params, &self.reference, z, contact_a, 0).store(twin, 0);
+            return;
+        }
+        observer::correct_on::<V>(params, gains, twin, [position_m, current_a], used);
+        let mut contact_a = None;
+        if presses {
             for part in 0..V::PARTS {
                 let [x, v] = V::each([&twin.position_m, &twin.velocity_m_per_s], part);
-                lane.press.touch(x, v, part);
+                press.touch(x, v, part);
             }
-            let contact_a = Some(&lane.press.contact_a);
-            cascade::advance_on::<V>(params, &lane.reference, twin, contact_a);
+            contact_a = Some(&press.contact_a);
         }
+        cascade::advance_on::<V>(params, &self.reference, twin, contact_a);
     }
 }
 
@@ -184,7 +208,7 @@ pub(crate) struct Correct<'a, 'p> {
     pub lanes: &'a mut [LaneState],
     pub axes: &'a mut [AxisJudge],
     pub out: &'a mut Outbox,
-    pub stamp: CycleStamp,
+    pub stamp: &'a CycleStamp,
     pub context: Context,
 }
 
@@ -198,10 +222,11 @@ impl Kernel for Correct<'_, '_> {
         for (n, ((lane, params), judge)) in
             (lanes.iter_mut().zip(plan.lanes).zip(plan.judges)).enumerate()
         {
-            if judge.presses == 0 {
-                self.lane::<V, false>(n, lane, params, judge);
-            } else {
-                self.lane::<V, true>(n, lane, params, judge);
+            match (judge.few::<V>(), judge.presses != 0) {
+                (false, false) => self.lane::<V, false>(n, lane, params, judge),
+                (false, true) => self.lane::<V, true>(n, lane, params, judge),
+                (true, false) => self.lane::<V::Few, false>(n, lane, params, judge),
+                (true, true) => self.lane::<V::Few, true>(n, lane, params, judge),
             }
         }
     }
@@ -227,9 +252,10 @@ impl Correct<'_, '_> {
             lane.press.meet(self.plan, n, self.context);
         }
         let newest = lane.newest;
+        let all_used = judge.places & !lane.used == 0;
         let mut seen = Seen::default();
         for part in 0..V::PARTS {
-            if lane.used != u8::MAX {
+            if !all_used {
                 lane.stand_in::<V>(part);
             }
             let motion = lane.filter.motion::<V>(params, newest, part);
@@ -275,7 +301,7 @@ impl Correct<'_, '_> {
             else {
                 break;
             };
-            let (t, stamp) = (&self.plan.thresholds, self.stamp);
+            let (t, stamp) = (&self.plan.thresholds, *self.stamp);
             let at = Occasion {
                 stamp,
                 source: Source::Axis((self.first_axis + axis) as u16),
@@ -319,16 +345,24 @@ impl LaneState {
     ///
     /// The current that the load explains is that of the cycle before: it is known only after this cycle's measurement.
     #[inline(always)]
-    pub(crate) fn hash(&mut self) {
-        let twin = &self.twin;
-        let words = (twin.position_m.iter().zip(&twin.velocity_m_per_s))
-            .zip(twin.reported_a.iter().zip(&self.filter.predicted_a));
-        for (hash, ((x, v), (i, load))) in self.hash.iter_mut().zip(words) {
-            let word = x.to_bits()
-                ^ v.to_bits().rotate_left(17)
-                ^ i.to_bits().rotate_left(34)
-                ^ load.to_bits().rotate_left(51);
-            *hash = mix(*hash, word);
+    pub(crate) fn hash<V: Vector>(&mut self) {
+        // What was stored as one vector is slow to be read as half of another.
+        let first = if V::PARTS == 1 { V::WIDTH } else { LANES };
+        for l in 0..first {
+            self.hash_place(l);
         }
+        for l in first..LANES {
+            self.hash_place(l);
+        }
+    }
+
+    #[inline(always)]
+    fn hash_place(&mut self, l: usize) {
+        let (twin, load_a) = (&self.twin, self.filter.predicted_a[l]);
+        let word = twin.position_m[l].to_bits()
+            ^ twin.velocity_m_per_s[l].to_bits().rotate_left(17)
+            ^ twin.reported_a[l].to_bits().rotate_left(34)
+            ^ load_a.to_bits().rotate_left(51);
+        self.hash[l] = mix(self.hash[l], word);
     }
 }

@@ -127,7 +127,7 @@ impl<'a> Pipeline<'a> {
     pub fn track_by(&mut self, crew: &mut impl Crew<'a>, stamp: CycleStamp) {
         let order = Order {
             stage: Stage::Track,
-            stamp,
+            stamp: &stamp,
             context: self.context,
             samples: &[],
         };
@@ -158,7 +158,7 @@ impl<'a> Pipeline<'a> {
     pub fn predict_by(&mut self, crew: &mut impl Crew<'a>, mut done: impl FnMut(Group)) {
         let order = Order {
             stage: Stage::Predict,
-            stamp: CycleStamp::default(),
+            stamp: &CycleStamp::default(),
             context: self.context,
             samples: &[],
         };
@@ -186,10 +186,10 @@ impl<'a> Pipeline<'a> {
         samples: &Samples<'_>,
         mut done: impl FnMut(Group),
     ) {
-        self.bus(stamp, samples);
+        self.bus(&stamp, samples);
         let order = Order {
             stage: Stage::Compare,
-            stamp,
+            stamp: &stamp,
             context: samples.context,
             samples: samples.axes,
         };
@@ -231,10 +231,10 @@ impl<'a> Pipeline<'a> {
         mut done: impl FnMut(Group),
     ) {
         self.cycle = stamp.cycle;
-        self.free_run(stamp, samples.context);
+        self.free_run(&stamp, samples.context);
         let order = Order {
             stage: Stage::Correct,
-            stamp,
+            stamp: &stamp,
             context: samples.context,
             samples: &[],
         };
@@ -252,7 +252,7 @@ impl<'a> Pipeline<'a> {
         }
         done(Group::Servo);
         if !self.presses.is_empty() {
-            self.strokes(stamp, samples);
+            self.strokes(&stamp, samples);
             done(Group::Press);
         }
         for station in self.stations.iter_mut() {
@@ -262,18 +262,19 @@ impl<'a> Pipeline<'a> {
     }
 
     /// The free run in progress, and what one that has ended says.
-    fn free_run(&mut self, stamp: CycleStamp, context: Context) {
+    fn free_run(&mut self, stamp: &CycleStamp, context: Context) {
         // A run rests on the sample of its last cycle: like what the load explains it enters the digest a cycle later.
-        if let Some(run) = self.drifted.take() {
+        if let Some(run) = &self.drifted {
             for (l, free_m) in run.free_m.iter().enumerate() {
                 if run.counts & (1 << l) != 0 {
                     self.hash = mix(self.hash, free_m.to_bits());
                 }
             }
+            self.drifted = None;
         }
         let lane = self.sections.lane_mut(self.free_run.lane());
         if self.free_run.push(&self.plan, lane, context) {
-            self.ran_free(stamp, context);
+            self.ran_free(*stamp, context);
         }
     }
 
@@ -318,12 +319,12 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Strokes of the presses: each takes in the cycle, and judges a portion of the stroke before.
-    fn strokes(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+    fn strokes(&mut self, stamp: &CycleStamp, samples: &Samples<'_>) {
         for (plan, press) in self.plan.presses.iter().zip(self.presses.iter_mut()) {
             let n = usize::from(plan.axis);
             let objects = plan.objects(self.plan.objects);
             let at = Occasion {
-                stamp,
+                stamp: *stamp,
                 source: Source::Axis(plan.axis),
                 context: samples.context,
             };
@@ -444,9 +445,12 @@ impl<'a> Pipeline<'a> {
         self.stations.get(n).map(StationJudge::predicted_pa)
     }
 
-    fn bus(&mut self, stamp: CycleStamp, samples: &Samples<'_>) {
+    fn bus(&mut self, stamp: &CycleStamp, samples: &Samples<'_>) {
+        if samples.bus.is_ok() && !self.bus_raised {
+            return;
+        }
         let at = Occasion {
-            stamp,
+            stamp: *stamp,
             source: Source::Bus,
             context: samples.context,
         };

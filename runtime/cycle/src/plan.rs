@@ -12,7 +12,7 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
 use twinstep_models::sample::Context;
-use twinstep_models::simd::Level;
+use twinstep_models::simd::{Level, Vector};
 use twinstep_models::vacuum::VacuumParams;
 
 /// Most part variants that one press knows.
@@ -114,6 +114,8 @@ pub struct JudgeLane {
     pub watch: WatchParams,
     /// A bit for each axis that is a press which knows a part.
     pub presses: u8,
+    /// A bit for each place with an axis: the first ones.
+    pub places: u8,
 }
 
 impl JudgeLane {
@@ -128,7 +130,14 @@ impl JudgeLane {
             watch,
             presses: (axes.iter().take(LANES).enumerate())
                 .fold(0, |bits, (l, axis)| bits | (u8::from(axis.presses()) << l)),
+            places: (0..axes.len().min(LANES)).fold(0, |bits, l| bits | (1 << l)),
         }
+    }
+
+    /// No place but those of the narrow vector has an axis.
+    #[inline(always)]
+    pub(crate) fn few<V: Vector>(&self) -> bool {
+        self.places & !V::Few::places(0) == 0
     }
 }
 

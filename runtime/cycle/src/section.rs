@@ -41,8 +41,9 @@ pub enum Stage {
 pub struct Order<'s> {
     /// What is to be done.
     pub stage: Stage,
-    /// The cycle; of no matter for [`Stage::Predict`].
-    pub stamp: CycleStamp,
+    /// The cycle; of no matter for [`Stage::Predict`]. Not copied from stage to stage: what was just written in pieces is slow to be
+    /// read in one.
+    pub stamp: &'s CycleStamp,
     /// Recipe and part: those of the last sample for [`Stage::Predict`], else of this one.
     pub context: Context,
     /// Samples of all axes of the pipeline; of no matter but for [`Stage::Compare`].
@@ -135,7 +136,7 @@ impl<'a> Section<'a> {
 
     /// Takes along what `order` needs: the samples of its own axes.
     pub fn pack(&mut self, order: &Order<'_>) {
-        self.packed = Some((order.stage, order.stamp, order.context));
+        self.packed = Some((order.stage, *order.stamp, order.context));
         if let (Stage::Compare, Some(luggage)) = (order.stage, &mut self.luggage) {
             let own = order.samples.get(self.first_axis..).unwrap_or(&[]);
             for (to, from) in luggage.samples.iter_mut().zip(own) {
@@ -153,8 +154,13 @@ impl<'a> Section<'a> {
             return;
         };
         let places = self.plan.axes.len().min(luggage.samples.len());
-        let own = &luggage.samples[..places];
-        self.run((stage, stamp, context), own, luggage.out);
+        let order = Order {
+            stage,
+            stamp: &stamp,
+            context,
+            samples: &luggage.samples[..places],
+        };
+        self.run(&order, order.samples, luggage.out);
         self.luggage = Some(luggage);
     }
 
@@ -170,17 +176,19 @@ impl<'a> Section<'a> {
     fn work_into(&mut self, order: &Order<'_>, out: &mut Outbox) {
         let own = order.samples.get(self.first_axis..).unwrap_or(&[]);
         let own = own.get(..self.plan.axes.len()).unwrap_or(own);
-        self.run((order.stage, order.stamp, order.context), own, out);
+        self.run(order, own, out);
     }
 
+    /// `samples` are those of its own axes.
     fn run(
         &mut self,
-        (stage, stamp, context): (Stage, CycleStamp, Context),
+        order: &Order<'_>,
         samples: &[Result<AxisReading, Missing>],
         out: &mut Outbox,
     ) {
         let (plan, first_axis) = (&self.plan, self.first_axis);
-        match stage {
+        let (stamp, context) = (order.stamp, order.context);
+        match order.stage {
             Stage::Predict => plan.level.run(Predict {
                 plan,
                 lanes: self.lanes,
@@ -210,7 +218,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn track(&mut self, stamp: CycleStamp) {
+    fn track(&mut self, stamp: &CycleStamp) {
         for (n, health) in self.health.iter_mut().enumerate() {
             let (Some(lane), Some(params)) =
                 (self.lanes.get(n / LANES), self.plan.lanes.get(n / LANES))
@@ -218,7 +226,7 @@ impl<'a> Section<'a> {
                 break;
             };
             let ended = self.axes.get(n).and_then(|judge| judge.ended);
-            match lane.health_sample(params, n % LANES, &stamp) {
+            match lane.health_sample(params, n % LANES, stamp) {
                 None => health.interrupt(),
                 Some(sample) => health.cycle(&HealthSample {
                     ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),

@@ -19,7 +19,7 @@ pub(crate) struct Compare<'a, 'p> {
     pub lanes: &'a mut [LaneState],
     pub axes: &'a mut [AxisJudge],
     pub out: &'a mut Outbox,
-    pub stamp: CycleStamp,
+    pub stamp: &'a CycleStamp,
     pub context: Context,
     pub samples: &'a [Sample],
 }
@@ -34,33 +34,45 @@ impl Kernel for Compare<'_, '_> {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
         for (n, (lane, judge)) in lanes.iter_mut().zip(plan.judges).enumerate() {
-            lane.moved = 0;
-            // Before anything is put where it was measured.
-            lane.hash();
-            let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
-            // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
-            let eight = plain(samples);
-            let (used, others) = match eight {
-                Some(_) => (u8::MAX, 0),
-                None => use_of(samples),
-            };
-            lane.used = used;
-            lane.judged = used & !lane.settling;
-            if lane.settling != 0 {
-                lane.waited();
+            if judge.few::<V>() {
+                self.lane::<V::Few>(n, lane, judge);
+            } else {
+                self.lane::<V>(n, lane, judge);
             }
-            let places = u8::MAX >> LANES.saturating_sub(samples.len());
-            let alone = others | ((lane.attention | lane.unsteady | !lane.locked) & places);
-            if alone != 0 {
-                self.alone(n, lane, alone);
-            }
-            let beyond = match eight {
-                Some(eight) => lane.compare::<V>(judge, u8::MAX, |l| columns(eight[l])),
-                None => lane.compare::<V>(judge, used, |l| row(samples, l)),
-            };
-            if beyond != 0 || lane.attention != 0 {
-                self.surprised(n, lane, beyond);
-            }
+        }
+    }
+}
+
+impl Compare<'_, '_> {
+    #[inline(always)]
+    fn lane<V: Vector>(&mut self, n: usize, lane: &mut LaneState, judge: &JudgeLane) {
+        lane.moved = 0;
+        // Before anything is put where it was measured.
+        lane.hash::<V>();
+        let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
+        // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
+        let eight = plain(samples);
+        let (used, others) = match eight {
+            Some(_) => (u8::MAX, 0),
+            None => use_of(samples),
+        };
+        lane.used = used;
+        lane.judged = used & !lane.settling;
+        if lane.settling != 0 {
+            lane.waited();
+        }
+        let places = u8::MAX >> LANES.saturating_sub(samples.len());
+        let alone = others | ((lane.attention | lane.unsteady | !lane.locked) & places);
+        if alone != 0 {
+            self.alone(n, lane, alone);
+        }
+        let beyond = match eight {
+            Some(eight) => lane.compare::<V>(judge, u8::MAX, |l| columns(eight[l])),
+            // What no axis has is measured as nothing, and stays so.
+            None => lane.compare::<V>(judge, used | !judge.places, |l| row(samples, l)),
+        };
+        if beyond != 0 || lane.attention != 0 {
+            self.surprised(n, lane, beyond);
         }
     }
 }
@@ -155,7 +167,7 @@ impl LaneState {
 impl Compare<'_, '_> {
     fn occasion(&self, n: usize) -> Occasion {
         Occasion {
-            stamp: self.stamp,
+            stamp: *self.stamp,
             source: Source::Axis((self.first_axis + n) as u16),
             context: self.context,
         }
