@@ -5,6 +5,7 @@
 
 pub mod broker;
 pub mod cable;
+pub mod fake_broker;
 pub mod gateway;
 pub mod listener;
 pub mod run;

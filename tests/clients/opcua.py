@@ -1,15 +1,17 @@
-"""An OPC UA client (asyncua) at the gateway: python opcua.py URL [PKI TWINSTEP SOCKET BOOK TUNER VIEWER].
+"""An OPC UA client (asyncua) at the gateway: python opcua.py URL [crowd | PKI TWINSTEP SOCKET BOOK TUNER VIEWER DEMO].
 
-With the address alone it looks around in the clear, without a name.
+With the address alone it looks around in the clear, without a name; as a crowd it asks for more of everything than there is.
 
 It is refused first, then trusted; it browses, reads, subscribes, lets a fault be injected, and acknowledges, comments, shelves and
-refreshes the alarm. What it saw goes to standard output as one JSON object.
+refreshes the alarm, and ends the machine (process DEMO). What it saw goes to standard output as one JSON object.
 """
 
 import asyncio
+import datetime
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -24,8 +26,9 @@ from asyncua.crypto.security_policies import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 URL = sys.argv[1]
-if len(sys.argv) > 2:
-    PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER = sys.argv[2:8]
+CROWD = sys.argv[2:] == ["crowd"]
+if len(sys.argv) > 3:
+    PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER, DEMO = sys.argv[2:9]
 PATIENCE = 40
 seen = {}
 
@@ -36,12 +39,14 @@ class News:
     def __init__(self):
         self.values = {}
         self.events = asyncio.Queue()
+        self.ids = []
 
     def datachange_notification(self, node, value, data):
         self.values.setdefault(node.nodeid.Identifier, []).append(value)
 
     def event_notification(self, event):
         self.events.put_nowait(event)
+        self.ids.append(event.EventId)
 
     async def event(self, wanted):
         """The next event that is wanted."""
@@ -51,12 +56,12 @@ class News:
                 return event
 
 
-async def client(policy, name=None, token=None, key="client"):
+async def client(policy, name=None, token=None, key="client", called=None):
     place = pathlib.Path(os.getcwd())
     files = place / f"{key}.pem", place / f"{key}.der"
     uri = f"urn:twinstep:{key}"
     await setup_self_signed_certificate(
-        *files, uri, "localhost", [ExtendedKeyUsageOID.CLIENT_AUTH], {"commonName": key}
+        *files, uri, "localhost", [ExtendedKeyUsageOID.CLIENT_AUTH], {"commonName": called or key}
     )
     made = Client(URL, timeout=PATIENCE)
     made.application_uri = uri
@@ -125,6 +130,16 @@ async def at_the_door():
     seen["stranger"] = await refused(await client(policy, "eva", TUNER))
     strangers = list(pathlib.Path(PKI, "rejected").iterdir())
     seen["strangers"] = len(strangers)
+    # Somebody whose name would do harm where a file is called so, or in a terminal; and what is no certificate.
+    nasty = await client(policy, "eva", TUNER, "nasty", "x'; reboot; '\x1b[2J")
+    seen["nasty"] = await refused(nasty)
+    pathlib.Path(PKI, "rejected", "rubbish.der").write_text("x")
+    for _ in range(10 * PATIENCE):
+        seen["rejected"] = sorted(file.name for file in pathlib.Path(PKI, "rejected").iterdir())
+        if len(seen["rejected"]) == 2 and all(len(name) == 44 for name in seen["rejected"]):
+            break
+        await asyncio.sleep(0.1)
+    strangers = [file for file in pathlib.Path(PKI, "rejected").iterdir() if b"nasty" not in file.read_bytes()]
     # Under a name of the operator's own.
     strangers[0].rename(pathlib.Path(PKI, "trusted", "line seven.der"))
     for _ in range(PATIENCE):
@@ -191,6 +206,34 @@ async def of_type(kind):
     return wanted
 
 
+async def limits(eva, news):
+    """An alarm with a limit: what it says, beside what was stored."""
+    inject("encoder_slip:lift:step=2mm")
+    told = await news.event(lambda e: e.SourceName == "lift" and e.Channel == "velocity_next" and getattr(e, "ActiveState/Id"))
+    seen["limits"] = {name: getattr(told, name) for name in ("HighLimit", "LowLimit", "Measured", "Predicted", "EventNumber")}
+    seen["limit_state"] = getattr(told, "LimitState/CurrentState").Text
+    seen["nodes"] = [told.InputNode.Identifier, told.SetpointNode.Identifier]
+    seen["time_utc_ns"] = int(told.Time.replace(tzinfo=datetime.timezone.utc).timestamp() * 1e6) * 1000
+    seen["quality"] = str(told.Quality.value if hasattr(told.Quality, "value") else told.Quality)
+    # Units as UNECE has them, wherever there is one.
+    seen["units"] = {}
+    for path in ["Components/lift/ActualVelocity", "Components/lift/ActualCurrent", "Components/lift/Confidence"]:
+        node = eva.get_node(ua.NodeId(f"Machine/{path}", seen["index"]))
+        unit = await (await node.get_child(["0:EngineeringUnits"])).read_value()
+        seen["units"][unit.DisplayName.Text] = unit.UnitId
+    trouble = eva.get_node(ua.NodeId("Machine/Monitoring/Sinks/opcua/Failed", seen["index"]))
+    seen["failed"] = await trouble.read_value()
+
+
+async def end_of_the_machine(eva, news):
+    """What stands when the machine has gone: known as it was."""
+    os.kill(int(DEMO), signal.SIGINT)
+    told = await news.event(lambda e: e.Quality.value == ua.StatusCodes.UncertainNoCommunicationLastUsableValue)
+    seen["gone"] = told.Retain
+    value = await eva.get_node(ua.NodeId("Machine/Monitoring/Cycle", seen["index"])).read_data_value(False)
+    seen["gone_cycle"] = value.StatusCode.name
+
+
 async def alarm(eva, max_, machine):
     kind = eva.get_node(ua.NodeId("TwinDeviationAlarmType", seen["index"]))
     news, quiet = News(), News()
@@ -199,10 +242,13 @@ async def alarm(eva, max_, machine):
     await subscription.subscribe_events(eva.nodes.server, [kind], queuesize=100, where_clause_generation=False)
     other = await eva.create_subscription(100, quiet)
     await other.subscribe_events(machine, evfilter=await of_type(kind), queuesize=100)
+    await limits(eva, news)
+    # It stops all axes, and the machine with them.
     inject("drive_fault:lift:code=0x2310")
     of_lift = lambda e: e.SourceName == "lift" and e.Channel == "drive_state"
     raised = await news.event(lambda e: of_lift(e) and getattr(e, "ActiveState/Id"))
     seen["raised"] = flat(raised)
+    seen["empty"] = sorted(name for name, value in seen["raised"].items() if value in ("None", "nan"))
     seen["at_the_machine"] = flat(await quiet.event(of_lift))["ConditionName"]
     condition = eva.get_node(raised.NodeId)
     seen["by_the_viewer"] = await called(max_.get_node(raised.NodeId), 9111, raised.EventId, ua.LocalizedText("mine"))
@@ -220,6 +266,11 @@ async def alarm(eva, max_, machine):
     seen["one_shot"] = await called(condition, 2948)
     shot = await news.event(lambda e: of_lift(e) and e.SuppressedOrShelved)
     seen["one_shot_state"] = getattr(shot, "ShelvingState/CurrentState").Text
+    # What nobody can mean.
+    seen["shelve_for_nothing"] = await called(condition, 2949, ua.Variant(float("nan"), ua.VariantType.Double))
+    seen["shelve_in_words"] = await called(condition, 2949, "an hour")
+    seen["long_comment"] = await called(condition, 9029, raised.EventId, ua.LocalizedText("x" * 2000))
+    seen["acknowledge_a_number"] = await called(condition, 9111, raised.EventId, 7)
     seen["acknowledge"] = await called(condition, 9111, raised.EventId, ua.LocalizedText("fuse changed"))
     acknowledged = await news.event(lambda e: of_lift(e) and getattr(e, "AckedState/Id"))
     seen["acknowledged_by"] = [acknowledged.ClientUserId, acknowledged.Comment.Text]
@@ -241,10 +292,58 @@ async def alarm(eva, max_, machine):
             break
         between.append(event.SourceName)
     seen["refreshed"] = sorted(set(between))
+    # Of one item of a subscription alone.
+    item = await third.subscribe_events(max_.nodes.server, ua.ObjectIds.BaseEventType, queuesize=200)
+    numbers = [ua.Variant(number, ua.VariantType.UInt32) for number in (third.subscription_id, item)]
+    seen["refresh_of_an_item"] = await called(types, 12912, *numbers)
+    await late.event(mark(2788))
+    seen["refresh_of_no_item"] = await called(types, 12912, numbers[0], ua.Variant(9999, ua.VariantType.UInt32))
+    seen["refresh_of_nothing"] = await called(types, 3875, "one")
     seen["refresh_of_nobody"] = await called(types, 3875, ua.Variant(9999, ua.VariantType.UInt32))
     with sqlite3.connect(f"file:{BOOK}/gateway.sqlite?mode=ro", uri=True) as book:
         seen["audit"] = [list(row) for row in book.execute("SELECT who, action FROM audit ORDER BY id")]
         seen["desk"] = [list(row) for row in book.execute("SELECT who, comment FROM acknowledgements")]
+    # The news of one alarm came one by one, each with an identity of its own.
+    seen["told_twice"] = len(news.ids) - len(set(news.ids))
+    await end_of_the_machine(eva, quiet)
+
+
+async def crowd():
+    """More connections, sessions, subscriptions and items than there may be; what one gets is used, what one does not is refused."""
+    inside, refusals = [], []
+    while not refusals:
+        one = Client(URL, timeout=PATIENCE)
+        try:
+            await one.connect()
+            inside.append(one)
+        except (ua.UaError, asyncio.TimeoutError, ConnectionError) as error:
+            refusals.append(type(error).__name__)
+        assert len(inside) < 100
+    seen["sessions"], seen["session_refused"] = len(inside), refusals[0]
+    first, subscriptions, error = inside[0], [], None
+    while error is None:
+        try:
+            subscriptions.append(await first.create_subscription(1000, News()))
+        except ua.UaError as refused_:
+            error = type(refused_).__name__
+        assert len(subscriptions) < 100
+    seen["subscriptions"], seen["subscription_refused"] = len(subscriptions), error
+    state = first.get_node(ua.ObjectIds.Server_ServerStatus_CurrentTime)
+    items, error = [], None
+    while error is None and len(items) < 10_000:
+        try:
+            items += await subscriptions[0].subscribe_data_change([state] * 500)
+        except ua.UaError as refused_:
+            error = type(refused_).__name__
+    seen["items"], seen["item_refused"] = sum(isinstance(item, int) for item in items), error
+    # Whoever is inside is served.
+    seen["served"] = [await one.get_node(ua.ObjectIds.Server_ServerStatus_State).read_value() for one in inside]
+    # A place is free again.
+    await inside.pop().disconnect()
+    async with Client(URL, timeout=PATIENCE) as late:
+        seen["late"] = await late.get_node(ua.ObjectIds.Server_ServerStatus_State).read_value()
+    for one in inside:
+        await one.disconnect()
 
 
 async def look_around():
@@ -255,6 +354,8 @@ async def look_around():
 
 
 async def main():
+    if CROWD:
+        return await crowd()
     if len(sys.argv) == 2:
         return await look_around()
     await at_the_door()
@@ -267,7 +368,7 @@ async def main():
         subscription = await max_.create_subscription(100, news)
         await subscription.subscribe_data_change([max_.get_node(cycle.nodeid), max_.get_node(position.nodeid)])
         await alarm(eva, max_, machine)
-        values = news.values[cycle.nodeid.Identifier]
+        values = [value for value in news.values[cycle.nodeid.Identifier] if value is not None]
         seen["cycles_seen"] = len(values)
         seen["cycles_grow"] = values == sorted(values) and values[0] < values[-1]
 

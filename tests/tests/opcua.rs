@@ -80,19 +80,23 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         &place,
         "demo --no-page --json --state state --control cell.sock",
     );
-    let (_gateway, url) = gateway(&place, "tokens = \"tokens.toml\"\n");
+    let (_gateway, url) = gateway(
+        &place,
+        "tokens = \"tokens.toml\"\nmanufacturer = \"Example Presses\"\nserial_number = \"4711\"\n",
+    );
     let script = root().join("tests/clients/opcua.py");
     let (pki, book) = (place.path("state/opcua"), place.path("state"));
     let socket = place.path("cell.sock");
     let paths =
         [&script, &pki, release_binary(), &socket, &book].map(|path| path.to_str().unwrap());
     let [script, pki, binary, socket, book] = paths;
-    let args = [script, &url, pki, binary, socket, book, &eva, &max];
+    let id = demo.child.id().to_string();
+    let args = [script, &url, pki, binary, socket, book, &eva, &max, &id];
     let output = place.command(&python, args).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
-    demo.signal("INT");
+    // The client has ended it.
     let _ = demo.child.wait();
 
     // At the door.
@@ -112,10 +116,18 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         seen["plain"][2].as_str().unwrap().starts_with("Bad"),
         "{seen:#}"
     );
-    for who in ["stranger", "wrong_token", "wrong_name", "no_name"] {
+    for who in ["stranger", "nasty", "wrong_token", "wrong_name", "no_name"] {
         assert!(seen[who].is_string(), "{who}: {seen:#}");
     }
     assert_eq!(seen["strangers"], 1, "{seen:#}");
+    // Files of strangers are named by their thumbprints, and what is no certificate does not stay.
+    for file in seen["rejected"].as_array().unwrap() {
+        let digits = file.as_str().unwrap().strip_suffix(".der").unwrap();
+        assert!(
+            digits.len() == 40 && digits.chars().all(|c| c.is_ascii_hexdigit()),
+            "{seen:#}"
+        );
+    }
     // Inside.
     assert_eq!(seen["machine"], "press cell", "{seen:#}");
     let has = |folder: &str, name: &str| {
@@ -124,7 +136,9 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
     };
     has("Components", "lift");
     has("Components", "press");
-    has("Identification", "SoftwareRevision");
+    for name in ["SoftwareRevision", "Manufacturer", "SerialNumber"] {
+        has("Identification", name);
+    }
     has("Monitoring", "Overruns");
     has("lift", "PredictedCurrent");
     has("lift", "ResidualSigma");
@@ -149,12 +163,79 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
             "{field}: {seen:#}"
         );
     }
+    // A reported state has no limits, and its interval may be unknown; everything else is filled.
+    let may_be_empty = [
+        "FalseAlarmIntervalExtrapolated",
+        "HighLimit",
+        "LowLimit",
+        "InputNode",
+        "SetpointNode",
+        "LimitState/CurrentState",
+        "LimitState/CurrentState/Id",
+    ];
+    for field in seen["empty"].as_array().unwrap() {
+        assert!(
+            may_be_empty.contains(&field.as_str().unwrap()),
+            "{field}: {seen:#}"
+        );
+    }
     assert_eq!(seen["at_the_machine"], "lift drive_state", "{seen:#}");
+    assert_eq!(seen["told_twice"], 0, "{seen:#}");
+    // One with limits: as it was stored.
+    let limits = &seen["limits"];
+    let stored = place
+        .run(release_binary(), "events --json --state state")
+        .fine();
+    let stored: Vec<Value> = stored.of_type("event");
+    let event = stored
+        .iter()
+        .find(|event| event["seq"] == limits["EventNumber"])
+        .unwrap();
+    assert_eq!(event["detector"], "fast_limit", "{event:#}");
+    assert_eq!(limits["HighLimit"], event["limit"], "{event:#} {seen:#}");
+    assert_eq!(
+        limits["LowLimit"].as_f64(),
+        event["limit"].as_f64().map(|limit| -limit)
+    );
+    for (field, key) in [("Measured", "measured"), ("Predicted", "predicted")] {
+        assert_eq!(limits[field], event[key], "{event:#} {seen:#}");
+    }
+    let times = [&event["time_utc_ns"], &seen["time_utc_ns"]].map(|time| time.as_u64().unwrap());
+    let late_ns = times[0].abs_diff(times[1]);
+    assert!(
+        late_ns < 3_000,
+        "microseconds are what this client keeps: {late_ns}"
+    );
+    let side = if event["residual"].as_f64() > Some(0.0) {
+        "High"
+    } else {
+        "Low"
+    };
+    assert_eq!(seen["limit_state"], side, "{seen:#}");
+    let nodes = ["ActualVelocity", "PredictedVelocity"]
+        .map(|name| format!("Machine/Components/lift/{name}"));
+    assert_eq!(seen["nodes"], json!(nodes), "{seen:#}");
+    // UNECE_to_OPCUA.csv of the OPC Foundation.
+    assert_eq!(
+        seen["units"],
+        json!({"m/s": 5_067_859, "A": 4_279_632, "1": 4_404_786}),
+        "{seen:#}"
+    );
+    // What stands is still told when the machine has gone, and what it is worth.
+    assert_eq!(
+        (&seen["gone"], &seen["gone_cycle"]),
+        (&json!(true), &json!("BadNoCommunication")),
+        "{seen:#}"
+    );
     for (call, status) in [
         ("by_the_viewer", "BadUserAccessDenied"),
         ("with_a_wrong_event", "BadEventIdUnknown"),
         ("comment", "Good"),
         ("shelve_too_long", "BadShelvingTimeOutOfRange"),
+        ("shelve_for_nothing", "BadShelvingTimeOutOfRange"),
+        ("shelve_in_words", "BadInvalidArgument"),
+        ("long_comment", "BadInvalidArgument"),
+        ("acknowledge_a_number", "BadInvalidArgument"),
         ("shelve", "Good"),
         ("unshelve", "Good"),
         ("one_shot", "Good"),
@@ -162,6 +243,9 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         ("again", "BadConditionBranchAlreadyAcked"),
         ("refresh", "Good"),
         ("refresh_of_nobody", "BadSubscriptionIdInvalid"),
+        ("refresh_of_an_item", "Good"),
+        ("refresh_of_no_item", "BadMonitoredItemIdInvalid"),
+        ("refresh_of_nothing", "BadInvalidArgument"),
         ("shelved", "TimedShelved"),
         ("one_shot_state", "OneShotShelved"),
         ("remarked_by", "eva"),
@@ -251,6 +335,51 @@ fn hello() -> Vec<u8> {
     ];
     let body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     message(b"HELF", &[&body[..], url].concat())
+}
+
+#[test]
+fn a_crowd_is_let_in_as_far_as_there_are_places() {
+    let test = "a_crowd_is_let_in_as_far_as_there_are_places";
+    if !has_opcua(test) {
+        return;
+    }
+    let Some(python) = python_with(test, "asyncua") else {
+        return;
+    };
+    let place = Place::new();
+    let (_gateway, url) = gateway(&place, "insecure = true\n");
+    let script = root().join("tests/clients/opcua.py");
+    let args = [script.to_str().unwrap(), &url, "crowd"];
+    let output = place.command(&python, args).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // As docs/opcua.md has them.
+    assert_eq!(seen["sessions"], 32, "{seen:#}");
+    assert_eq!(seen["session_refused"], "BadTooManySessions", "{seen:#}");
+    assert_eq!(seen["subscriptions"], 8, "{seen:#}");
+    assert_eq!(seen["items"], 2000, "{seen:#}");
+    assert_eq!(seen["item_refused"], "BadTooManyMonitoredItems", "{seen:#}");
+    assert_eq!(
+        seen["subscription_refused"], "BadTooManySubscriptions",
+        "{seen:#}"
+    );
+    assert_eq!(seen["served"].as_array().unwrap().len(), 32, "{seen:#}");
+    assert_eq!(seen["late"], 0, "{seen:#}");
+    // Connections that say nothing: 64 have a place for a while, and the others are told.
+    let host = url.trim_start_matches("opc.tcp://").trim_end_matches('/');
+    let silent: Vec<_> = (0..64).map(|_| TcpStream::connect(host).unwrap()).collect();
+    let busy = 0x807d_0000_u32.to_le_bytes();
+    let refused = answer(host, b"");
+    assert!(
+        refused.starts_with(b"ERRF") && refused[8..12] == busy,
+        "{refused:?}"
+    );
+    drop(silent);
+    // Places are free again once the others have gone.
+    while !answer(host, &hello()).starts_with(b"ACKF") {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

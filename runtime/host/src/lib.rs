@@ -23,6 +23,7 @@ pub mod gateway;
 pub mod health;
 mod keyboard;
 pub mod launch;
+pub mod limits;
 pub mod lines;
 pub mod live;
 pub mod lock;

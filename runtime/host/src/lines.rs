@@ -60,7 +60,10 @@ pub struct EventRecord {
     /// Measured minus predicted, in `unit`.
     #[serde(deserialize_with = "number_or_null")]
     pub residual: f64,
-    /// Unit of the three.
+    /// Size of the residual from which on `fast_limit` speaks, in `unit`; not given where something else is judged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<f64>,
+    /// Unit of the four.
     pub unit: Cow<'static, str>,
     /// Regime in which it was found.
     pub regime: Cow<'static, str>,
@@ -160,6 +163,7 @@ impl EventRecord {
             measured: event.measured,
             predicted: event.predicted,
             residual: event.residual,
+            limit: run.limits.limit(event),
             unit: run.names.unit(event.source, event.channel).into(),
             regime: event.regime.name().into(),
             context: ContextNames {
@@ -206,6 +210,7 @@ impl EventRecord {
             measured: count as f64,
             predicted: 0.0,
             residual: count as f64,
+            limit: None,
             unit: "1".into(),
             regime: "standstill".into(),
             context: ContextNames::default(),

@@ -2,6 +2,7 @@
 
 use crate::attached::ProcessData;
 use crate::false_alarms::{Exposure, Extrapolated};
+use crate::limits::Limits;
 use crate::lines::FalseAlarmsLine;
 use crate::ptp::{self, PtpLine, SharedPtp};
 use crate::record::tally::{Progress, RecordingLine};
@@ -193,6 +194,8 @@ pub struct RunInfo {
     pub asked_s: f64,
     /// What the tails of the healthy record say of it; none where nothing is known.
     pub extrapolated: Option<Extrapolated>,
+    /// Limits on residuals.
+    pub limits: Limits,
     /// Streams that the asked rate is shared out over.
     streams: usize,
     /// Time watched under this plan before this run (ns).
@@ -215,6 +218,7 @@ impl RunInfo {
             plan,
             asked_s,
             extrapolated: None,
+            limits: Limits::default(),
             streams: 0,
             watched_ns: AtomicU64::new(0),
             alarms: AtomicU64::new(0),
@@ -229,6 +233,12 @@ impl RunInfo {
     /// The same, with what is extrapolated, and the streams that the asked rate is shared out over.
     pub fn with_extrapolated(mut self, extrapolated: Option<Extrapolated>, streams: usize) -> Self {
         (self.extrapolated, self.streams) = (extrapolated, streams);
+        self
+    }
+
+    /// The same, with the limits on residuals.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 

@@ -38,7 +38,7 @@ pub(crate) mod tests {
         let mut rear = *status();
         rear.bus_name = Some("rear".to_owned());
         rear.overruns.count = 7;
-        rear.cycle = 2 * rear.cycle;
+        rear.cycle *= 2;
         for axis in &mut rear.axes {
             axis.name.insert_str(0, "r-");
         }

@@ -99,6 +99,46 @@ mod tests {
         assert!(GatewayConfig::parse(&long, "g.toml").is_err());
     }
 
+    /// The keys of a section, which the refusal of one that is not known lists.
+    fn keys(section: &str) -> Vec<String> {
+        // What is needed stands there; the other sections of the file do not matter.
+        let text = format!("[{section}]\nnot_known = 1\n");
+        let said = toml::from_str::<GatewayConfig>(&text).unwrap_err();
+        let said = said.message().to_owned();
+        let (_, keys) = said.split_once("expected ").unwrap();
+        let keys = keys.split('`').skip(1).step_by(2).map(str::to_owned);
+        keys.collect()
+    }
+
+    #[test]
+    fn every_key_is_on_its_page() {
+        let gateway = include_str!("../../../../docs/gateway.md");
+        let mqtt = include_str!("../../../../docs/mqtt.md");
+        let opcua = include_str!("../../../../docs/opcua.md");
+        for (section, page, least) in [
+            ("web", gateway, 5),
+            ("mqtt", mqtt, 5),
+            ("mqtt.broker", mqtt, 8),
+            ("sparkplug", mqtt, 6),
+            ("sparkplug.deadband", mqtt, 5),
+            ("sparkplug.broker", mqtt, 8),
+            ("opcua", opcua, 8),
+        ] {
+            let keys = keys(section);
+            assert!(keys.len() >= least, "{section}: {keys:?}");
+            let part = |key: &str| format!("{section}.{key}");
+            for key in keys {
+                // A section of its own, or a line of one.
+                let there = page.contains(&format!("[{}]", part(&key)))
+                    || page.lines().any(|line| {
+                        line.split_once(" = ")
+                            .is_some_and(|(name, _)| name.trim() == key)
+                    });
+                assert!(there, "{section}: `{key}` is not on its page");
+            }
+        }
+    }
+
     #[test]
     fn what_the_page_on_mqtt_shows_is_taken() {
         let page = include_str!("../../../../docs/mqtt.md");

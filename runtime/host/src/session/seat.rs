@@ -6,6 +6,7 @@ use super::{Options, clocks, strokes};
 use crate::attached::ProcessData;
 use crate::control::queue::CycleEnd;
 use crate::error::HostError;
+use crate::limits::Limits;
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
 use crate::overruns::record::Causes;
@@ -44,7 +45,9 @@ impl Prepared {
         let extrapolated = thresholds::extrapolated(machine, shares);
         let info = RunInfo::new(names, hash, asked_s, clock::utc_ns());
         let ptp = clocks::watch(machine, options, output)?;
-        let info = info.with_ptp(ptp.as_ref().map(PtpWatch::shared));
+        let info = info
+            .with_ptp(ptp.as_ref().map(PtpWatch::shared))
+            .with_limits(Limits::of(&plan.plan()));
         let map = ObjectMap::new(machine).map_err(|error| {
             HostError::usage(
                 error.to_string(),

@@ -4,9 +4,11 @@
 //! knows to have arrived. So nothing is sent twice behind its back, and order is the sender's.
 
 use rumqttc::{
-    AsyncClient, Event, EventLoop, Incoming, LastWill, MqttOptions, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS, SubscribeNotice,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill,
+    MqttOptions, PubAckReason, PublishNotice, PublishNoticeError, PublishOptions,
+    PublishProperties, PublishResult, QoS, SubscribeNotice,
 };
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -55,7 +57,7 @@ impl Message {
         48 + self.topic.len() + self.payload.len() + properties.sum::<usize>()
     }
 
-    fn options(&self, qos: QoS) -> PublishOptions {
+    fn options(&self, qos: QoS, keeps: bool) -> PublishOptions {
         let properties = PublishProperties {
             payload_format_indicator: self.json.then_some(1),
             content_type: self.json.then(|| "application/json".to_owned()),
@@ -63,7 +65,7 @@ impl Message {
             ..PublishProperties::default()
         };
         PublishOptions::new(qos)
-            .retain(self.retain)
+            .retain(self.retain && keeps)
             .properties(properties)
     }
 }
@@ -124,6 +126,24 @@ impl Subscribed {
     }
 }
 
+/// Why there is no connection.
+enum Refusal {
+    Broker(ConnectionError),
+    /// Its Maximum QoS is 0.
+    AcknowledgesNothing,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broker(error) => error.fmt(f),
+            Self::AcknowledgesNothing => {
+                f.write_str("the broker takes QoS 0 alone and would acknowledge no event; events wait until it takes QoS 1")
+            }
+        }
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct Link {
@@ -132,42 +152,69 @@ pub struct Link {
     task: JoinHandle<()>,
     /// Longest packet that the broker takes (bytes).
     pub max_packet: usize,
+    /// The broker keeps messages for those who come later.
+    keeps: bool,
 }
 
 impl Link {
-    /// Connects, and leaves `will` with the broker.
+    /// Connects, and leaves `will` with the broker: not to be kept where it keeps nothing.
     ///
     /// # Errors
-    /// Why there is no connection.
+    /// Why there is no connection, or that the broker acknowledges nothing.
     pub async fn connect(
-        mut options: MqttOptions,
+        options: MqttOptions,
         will: Message,
         in_flight: u16,
     ) -> Result<Self, String> {
+        let refused = |error: &ConnectionError| {
+            let code = ConnectReturnCode::RetainNotSupported;
+            matches!(error, ConnectionError::ConnectionRefused(refused) if *refused == code)
+        };
+        match Self::connect_once(options.clone(), will.clone(), in_flight).await {
+            Err(Refusal::Broker(error)) if will.retain && refused(&error) => {
+                let will = Message {
+                    retain: false,
+                    ..will
+                };
+                Self::connect_once(options, will, in_flight).await
+            }
+            outcome => outcome,
+        }
+        .map_err(|refusal| refusal.to_string())
+    }
+
+    async fn connect_once(
+        mut options: MqttOptions,
+        will: Message,
+        in_flight: u16,
+    ) -> Result<Self, Refusal> {
         let retain = will.retain;
         let last = LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, retain, None);
         options
             .set_last_will(last)
             .set_outgoing_inflight_upper_limit(in_flight);
         let (client, mut eventloop) = AsyncClient::builder(options).capacity(QUEUE).build();
-        let max_packet = loop {
+        let limits = loop {
             match eventloop.poll().await {
-                Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
-                    let properties = connack.properties;
-                    let limit = properties.and_then(|properties| properties.max_packet_size);
-                    break limit.map_or(usize::MAX, |limit| limit as usize);
-                }
+                Ok(Event::Incoming(Incoming::ConnAck(connack))) => break connack.properties,
                 Ok(_) => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(Refusal::Broker(error)),
             }
         };
+        let limits = limits.as_ref();
+        if limits.and_then(|limits| limits.max_qos) == Some(0) {
+            return Err(Refusal::AcknowledgesNothing);
+        }
+        let max_packet = limits.and_then(|limits| limits.max_packet_size);
+        let keeps = limits.and_then(|limits| limits.retain_available) != Some(0);
         let (tell, heard) = mpsc::channel(HEARD);
         let task = tokio::spawn(listen(eventloop, tell));
         Ok(Self {
             client,
             heard,
             task,
-            max_packet,
+            max_packet: max_packet.map_or(usize::MAX, |limit| limit as usize),
+            keeps,
         })
     }
 
@@ -191,7 +238,7 @@ impl Link {
     /// # Errors
     /// That it cannot be.
     pub async fn publish(&self, message: &Message) -> Result<Receipt, String> {
-        let options = message.options(QoS::AtLeastOnce);
+        let options = message.options(QoS::AtLeastOnce, self.keeps);
         (self.client)
             .publish_tracked(message.topic.clone(), message.payload.clone(), options)
             .await
@@ -201,7 +248,7 @@ impl Link {
 
     /// Publishes with QoS 0, or not at all where the network is slower than what is said. Returns whether it was queued.
     pub fn mention(&self, message: &Message) -> bool {
-        let options = message.options(QoS::AtMostOnce);
+        let options = message.options(QoS::AtMostOnce, self.keeps);
         (self.client)
             .try_publish(message.topic.clone(), message.payload.clone(), options)
             .is_ok()
@@ -212,7 +259,7 @@ impl Link {
     /// # Errors
     /// That the connection is gone.
     pub async fn say(&self, message: &Message) -> Result<(), String> {
-        let options = message.options(QoS::AtMostOnce);
+        let options = message.options(QoS::AtMostOnce, self.keeps);
         (self.client)
             .publish(message.topic.clone(), message.payload.clone(), options)
             .await

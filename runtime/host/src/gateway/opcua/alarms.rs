@@ -7,7 +7,7 @@ use super::condition::{Condition, EventId, ONE_SHOT, Remark, date, severity};
 use super::nodes::Nodes;
 use crate::gateway::book::{Book, Shelf};
 use crate::gateway::desk::{Alarm, MAX_ALARMS};
-use opcua::types::NodeId;
+use opcua::types::{NodeId, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -62,15 +62,21 @@ impl Board {
         self.news.notify_one();
     }
 
-    /// Takes in what the desk has at `now_utc_ns`; returns what changed, in its new state.
+    /// Takes in what the desk has at `now_utc_ns`; returns what changed, in its new state. `answers`: an instance does, so that what
+    /// stands is known to stand.
     pub fn take(
         &self,
         alarms: Vec<Alarm>,
         shelves: &[Shelf],
         book: &Book,
         nodes: &Nodes,
-        now_utc_ns: u64,
+        (now_utc_ns, answers): (u64, bool),
     ) -> Vec<Condition> {
+        let quality = if answers {
+            StatusCode::Good
+        } else {
+            StatusCode::UncertainNoCommunicationLastUsableValue
+        };
         self.with(|state| {
             state.nonce = state.nonce.max(now_utc_ns);
             let one_shot = |alarm: &Alarm| {
@@ -89,9 +95,10 @@ impl Board {
                 let Some(alarm) = alarm else { continue };
                 let shot = one_shot(&alarm);
                 let untold = condition.event_id == EventId::default();
-                if untold || condition.alarm != alarm || condition.one_shot != shot {
+                let other_worth = condition.quality != quality && condition.retain();
+                if untold || other_worth || condition.alarm != alarm || condition.one_shot != shot {
                     state.nonce += 1;
-                    condition.one_shot = shot;
+                    (condition.one_shot, condition.quality) = (shot, quality);
                     change(condition, alarm, nodes, state.nonce, now_utc_ns);
                     told.push(condition.clone());
                 }
@@ -102,7 +109,7 @@ impl Board {
                 }
                 state.nonce += 1;
                 let mut condition = Condition::new(alarm.clone(), nodes);
-                condition.one_shot = one_shot(&alarm);
+                (condition.one_shot, condition.quality) = (one_shot(&alarm), quality);
                 change(&mut condition, alarm, nodes, state.nonce, now_utc_ns);
                 told.push(condition.clone());
                 state.conditions.insert(name, condition);
@@ -177,6 +184,7 @@ mod tests {
     use crate::lines::EventRecord;
     use crate::lines::tests::{leak, run_info};
     use opcua::types::Variant;
+    use std::cell::Cell;
 
     fn alarm(seq: u64, active: bool) -> Alarm {
         let mut event = EventRecord::of(&leak(1), &run_info(), Exposure::default());
@@ -197,6 +205,7 @@ mod tests {
         board: Board,
         book: Book,
         nodes: Nodes,
+        answers: Cell<bool>,
         _folder: tempfile::TempDir,
     }
 
@@ -207,12 +216,14 @@ mod tests {
                 board: Board::default(),
                 book: Book::open(folder.path()).unwrap(),
                 nodes: Nodes::new(2),
+                answers: Cell::new(true),
                 _folder: folder,
             }
         }
 
         fn take(&self, alarms: &[Alarm], shelves: &[Shelf], now: u64) -> Vec<Condition> {
-            (self.board).take(alarms.to_vec(), shelves, &self.book, &self.nodes, now)
+            let when = (now, self.answers.get());
+            (self.board).take(alarms.to_vec(), shelves, &self.book, &self.nodes, when)
         }
     }
 
@@ -286,6 +297,19 @@ mod tests {
             told[0].field("ShelvingState/UnshelveTime"),
             4000.0_f64.into()
         );
+    }
+
+    #[test]
+    fn what_stands_is_uncertain_while_no_instance_answers() {
+        let bench = Bench::new();
+        bench.take(&[alarm(1, true)], &[], 10);
+        bench.answers.set(false);
+        let told = bench.take(&[alarm(1, true)], &[], 20);
+        let uncertain = StatusCode::UncertainNoCommunicationLastUsableValue;
+        assert_eq!(told[0].field("Quality"), Variant::StatusCode(uncertain));
+        assert!(bench.take(&[alarm(1, true)], &[], 30).is_empty());
+        bench.answers.set(true);
+        assert_eq!(bench.take(&[alarm(1, true)], &[], 40).len(), 1);
     }
 
     #[test]

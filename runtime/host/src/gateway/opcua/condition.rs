@@ -58,6 +58,8 @@ pub struct Condition {
     pub received: DateTime,
     /// On the shelf until it is cleared.
     pub one_shot: bool,
+    /// What its state is worth: nobody is there to change it while no instance answers.
+    pub quality: StatusCode,
 }
 
 /// The name of an event: the alarm, its last stored event, and a number of our own.
@@ -142,6 +144,7 @@ impl Condition {
             received: time,
             time,
             one_shot: false,
+            quality: StatusCode::Good,
             alarm,
         }
     }
@@ -172,7 +175,7 @@ impl Condition {
             "Retain" => self.retain().into(),
             "EnabledState" => text("Enabled"),
             "EnabledState/Id" => true.into(),
-            "Quality" => Variant::StatusCode(StatusCode::Good),
+            "Quality" => Variant::StatusCode(self.quality),
             "Quality/SourceTimestamp" => date(event.time_utc_ns).into(),
             "LastSeverity" => self.last_severity.0.into(),
             "LastSeverity/SourceTimestamp" => self.last_severity.1.into(),
@@ -215,6 +218,9 @@ impl Condition {
             "LimitState/CurrentState/Id" => {
                 (self.limit()).map_or(Variant::Empty, |(_, id)| NodeId::from(id).into())
             }
+            // Of a deviation they count from the set-point (OPC 10000-9).
+            "HighLimit" => event.limit.map_or(Variant::Empty, number),
+            "LowLimit" => event.limit.map_or(Variant::Empty, |limit| number(-limit)),
             "Channel" => event.channel.as_ref().into(),
             "Detector" => event.detector.as_ref().into(),
             "Regime" => event.regime.as_ref().into(),
@@ -371,6 +377,7 @@ mod tests {
         let mut condition = condition();
         condition.alarm.event.residual = -1.0;
         condition.alarm.event.false_alarm_interval_extrapolated_s = Some(9);
+        condition.alarm.event.limit = Some(0.5);
         (
             condition.alarm.event.measured,
             condition.alarm.event.predicted,
@@ -384,6 +391,9 @@ mod tests {
             );
         }
         assert_eq!(condition.field("LimitState/CurrentState"), text("Low"));
+        assert_eq!(condition.field("LowLimit"), (-0.5).into());
+        condition.alarm.event.limit = None;
+        assert_eq!(condition.field("HighLimit"), Variant::Empty);
         assert_eq!(condition.field("Nothing"), Variant::Empty);
         condition.alarm.event.measured = f64::NAN;
         assert_eq!(condition.field("Measured"), Variant::Empty);

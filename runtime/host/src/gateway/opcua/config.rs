@@ -8,6 +8,9 @@ use std::path::PathBuf;
 /// The port that IANA gave OPC UA.
 const PORT: u16 = 4840;
 
+/// Longest text about the machine (bytes).
+const MAX_TEXT: usize = 128;
+
 /// `[opcua]` of the gateway's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,6 +22,14 @@ pub struct OpcuaConfig {
     pub host: Option<String>,
     /// File of tokens, as `[web] tokens`: the name is the user name, the token the password.
     pub tokens: Option<PathBuf>,
+    /// Manufacturer of the machine, for its `Identification`; nothing unless given.
+    pub manufacturer: Option<String>,
+    /// Its model.
+    pub model: Option<String>,
+    /// Its serial number.
+    pub serial_number: Option<String>,
+    /// What names it in all the world (an address as OPC 40001-1 wants it).
+    pub product_instance_uri: Option<String>,
     /// Also lets in whoever asks without encryption and without a name, to look. On this computer alone.
     pub insecure: bool,
 }
@@ -29,6 +40,10 @@ impl Default for OpcuaConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
             host: None,
             tokens: None,
+            manufacturer: None,
+            model: None,
+            serial_number: None,
+            product_instance_uri: None,
             insecure: false,
         }
     }
@@ -49,7 +64,27 @@ impl OpcuaConfig {
         self.check_doors()
     }
 
+    /// What the operator says of the machine, by the names of OPC 40001-1.
+    pub fn identification(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("Manufacturer", &self.manufacturer),
+            ("Model", &self.model),
+            ("SerialNumber", &self.serial_number),
+            ("ProductInstanceUri", &self.product_instance_uri),
+        ];
+        all.into_iter()
+            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+    }
+
     fn check_doors(&self) -> Result<(), HostError> {
+        if let Some((name, _)) =
+            (self.identification()).find(|(_, text)| !(1..=MAX_TEXT).contains(&text.len()))
+        {
+            return Err(HostError::usage(
+                format!("[opcua]: the {name} of the machine must have 1 to {MAX_TEXT} bytes"),
+                "shorten it, or leave it out",
+            ));
+        }
         if self.insecure && !self.listen.ip().is_loopback() {
             return Err(HostError::usage(
                 format!(
@@ -88,6 +123,7 @@ mod tests {
             "fine"
         );
         assert_eq!(said("insecure = true"), "fine");
+        assert!(said("insecure = true\nmodel = ''").contains("Model of the machine"));
         let open = said("insecure = true\nlisten = \"192.168.0.1:4840\"\ntokens = \"t.toml\"");
         assert!(open.contains("192.168.0.1:4840"), "{open}");
     }

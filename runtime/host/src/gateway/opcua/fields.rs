@@ -65,6 +65,8 @@ pub const STANDARD: &[Field] = &[
     property("ShelvingState/UnshelveTime", DataTypeId::Duration),
     variable("LimitState/CurrentState", DataTypeId::LocalizedText),
     property("LimitState/CurrentState/Id", DataTypeId::NodeId),
+    property("HighLimit", DataTypeId::Double),
+    property("LowLimit", DataTypeId::Double),
     property("SetpointNode", DataTypeId::NodeId),
 ];
 

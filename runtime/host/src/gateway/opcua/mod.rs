@@ -18,6 +18,8 @@ mod condition_nodes;
 #[cfg(feature = "opcua")]
 mod fields;
 #[cfg(feature = "opcua")]
+mod front;
+#[cfg(feature = "opcua")]
 mod maker;
 #[cfg(feature = "opcua")]
 mod methods;

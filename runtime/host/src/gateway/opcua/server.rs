@@ -4,6 +4,7 @@ use super::OpcuaConfig;
 use super::alarms::Board;
 use super::condition::{Condition, ONE_SHOT};
 use super::fields;
+use super::front;
 use super::methods::{CoreBuilder, CoreManager, Operator};
 use super::nodes::{NAMESPACE, Nodes};
 use super::pki::Pki;
@@ -32,7 +33,7 @@ use opcua::types::{
 };
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -105,15 +106,34 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
     let nodes = Nodes::new(namespace);
     name_fields(&mut handle.type_tree().write(), &nodes);
     let mut keeper = Keeper {
-        space: Space::new(nodes, ours, core, Arc::clone(handle.subscriptions())),
+        space: Space::new(
+            nodes,
+            (ours, core),
+            Arc::clone(handle.subscriptions()),
+            &config,
+        ),
         board,
         callable: BTreeSet::new(),
         sink: context.sinks.register("opcua"),
         handle: handle.clone(),
         context,
     };
+    let inside = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let inside = inside.and_then(|inside| Ok((inside.local_addr()?, inside)));
+    let (behind, inside) = inside.map_err(|error| {
+        HostError::machine(
+            format!("no port is left for the OPC UA server: {error}"),
+            "close other programs",
+        )
+    })?;
+    let mut served = tokio::spawn(server.run_with(inside));
+    // It takes the port that it has for the one that clients know.
+    while handle.info().port.load(Ordering::Relaxed) != behind.port() && !served.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    (handle.info().port).store(address.port(), Ordering::Relaxed);
+    let sink = Arc::clone(&keeper.sink);
     keeper.announce(&format!("opc.tcp://{host}:{}/", address.port()));
-    let mut served = tokio::spawn(server.run_with(listener));
     let outcome = tokio::select! {
         ended = &mut served => Err(HostError::machine(
             match ended {
@@ -122,6 +142,7 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
             },
             "start the gateway again",
         )),
+        () = front::guard(listener, behind, sink) => Ok(()),
         () = keeper.keep(&mut pki) => Ok(()),
     };
     handle.cancel();
@@ -330,7 +351,8 @@ impl Keeper {
         }
         let seen = desk.seen();
         let book = &self.context.book;
-        let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, utc_ns());
+        let when = (utc_ns(), self.context.live.borrow().status.is_some());
+        let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, when);
         for condition in &told {
             let name = Condition::name(&condition.alarm);
             if self.callable.len() < MAX_ALARMS && self.callable.insert(name) {

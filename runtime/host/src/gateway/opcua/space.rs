@@ -2,6 +2,7 @@
 //!
 //! The components of the machine are made when the first status comes, and anew when a later one is of another machine.
 
+use super::OpcuaConfig;
 use super::fields;
 use super::maker::{Maker, Watched};
 use super::methods::CoreManager;
@@ -87,6 +88,8 @@ pub struct Space {
     /// Conditions with nodes of their own.
     pub conditions: usize,
     shape: Option<Shape>,
+    /// What the operator says of the machine.
+    card: Vec<(&'static str, String)>,
     made: Vec<NodeId>,
     watched: Vec<Watched>,
     answers: bool,
@@ -96,11 +99,15 @@ impl Space {
     /// A space with types and folders, and no machine yet.
     pub fn new(
         nodes: Nodes,
-        ours: Arc<SimpleNodeManager>,
-        core: Arc<CoreManager>,
+        (ours, core): (Arc<SimpleNodeManager>, Arc<CoreManager>),
         subscriptions: Arc<SubscriptionCache>,
+        config: &OpcuaConfig,
     ) -> Self {
+        let card = (config.identification())
+            .map(|(name, text)| (name, text.to_owned()))
+            .collect();
         let space = Self {
+            card,
             nodes,
             ours,
             core,
@@ -247,6 +254,17 @@ impl Space {
             ("Simulated", DataTypeId::Boolean, identity.simulated.into()),
         ] {
             maker.property(&card, "Machine/Identification", property, data_type, value);
+        }
+        for (name, text) in &self.card {
+            // Names of makers and models are in a language, numbers and addresses are not.
+            let (data_type, value) = match *name {
+                "Manufacturer" | "Model" => (
+                    DataTypeId::LocalizedText,
+                    LocalizedText::new("", text).into(),
+                ),
+                _ => (DataTypeId::String, Variant::from(text.as_str())),
+            };
+            maker.property(&card, "Machine/Identification", name, data_type, value);
         }
         let several = (shape.buses.iter()).any(|bus| bus.name.is_some()).then(|| {
             let kind = ObjectTypeId::FolderType;

@@ -1,0 +1,87 @@
+//! The door in front of the library's server, which bounds how many connections there are: the library does not.
+//!
+//! Clients connect here. Each that has a place is joined to the server, which listens on this computer alone; for one too many
+//! there is the refusal that OPC 10000-6 has for it, and the end. What is said passes through as it is.
+
+use crate::gateway::sinks::SinkState;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+/// Connections at a time: sessions, and as many that do not have one yet.
+const MAX_CONNECTIONS: usize = 64;
+/// BadTcpServerTooBusy (OPC 10000-6).
+const TOO_BUSY: u32 = 0x807d_0000;
+/// How long a refusal may take to leave.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Wait after a connection that could not be taken, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Lets clients through to the server at `inside`, until it is dropped.
+pub async fn guard(listener: TcpListener, inside: SocketAddr, sink: Arc<SinkState>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let refusals = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // They end with this function.
+    let mut joined = JoinSet::new();
+    loop {
+        let taken = tokio::select! {
+            taken = listener.accept() => taken,
+            Some(_) = joined.join_next() => continue,
+        };
+        let Ok((client, _)) = taken else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => {
+                joined.spawn(join(client, inside, place));
+            }
+            Err(_) => {
+                sink.failed.fetch_add(1, Ordering::Relaxed);
+                // Of very many some are closed without a word.
+                if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                    joined.spawn(refuse(client, place));
+                }
+            }
+        }
+    }
+}
+
+/// Passes on what both sides say until one of them is done.
+async fn join(mut client: TcpStream, inside: SocketAddr, _place: OwnedSemaphorePermit) {
+    if let Ok(mut server) = TcpStream::connect(inside).await {
+        // Neither side waits for a fuller packet.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    }
+    let _ = tokio::time::timeout(FAREWELL, client.shutdown()).await;
+}
+
+/// Says why, and hears out what the client has sent already: closed before, it would not hear the answer.
+async fn refuse(mut client: TcpStream, _place: OwnedSemaphorePermit) {
+    let farewell = async {
+        let message = error_message(TOO_BUSY, "too many connections");
+        client.write_all(&message).await?;
+        client.shutdown().await?;
+        let mut unheard = [0; 1024];
+        while client.read(&mut unheard).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+/// An Error message (OPC 10000-6).
+fn error_message(status: u32, reason: &str) -> Vec<u8> {
+    let words = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+    let mut message = b"ERRF".to_vec();
+    message.extend(words(16 + reason.len()));
+    message.extend(status.to_le_bytes());
+    message.extend(words(reason.len()));
+    message.extend(reason.as_bytes());
+    message
+}
