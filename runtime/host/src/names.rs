@@ -5,6 +5,7 @@ use crate::false_alarms::{Exposure, Extrapolated};
 use crate::limits::Limits;
 use crate::lines::FalseAlarmsLine;
 use crate::ptp::{self, PtpLine, SharedPtp};
+use crate::record::ring::{EventRecordingsLine, RingCounts};
 use crate::record::tally::{Progress, RecordingLine};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -207,6 +208,7 @@ pub struct RunInfo {
     /// Whether its times can be believed, in words.
     trust: OnceLock<String>,
     recording: OnceLock<Arc<Progress>>,
+    ring: OnceLock<Arc<RingCounts>>,
     ptp: Option<SharedPtp>,
 }
 
@@ -226,6 +228,7 @@ impl RunInfo {
             process_data: Mutex::new(None),
             trust: OnceLock::new(),
             recording: OnceLock::new(),
+            ring: OnceLock::new(),
             ptp: None,
         }
     }
@@ -309,6 +312,17 @@ impl RunInfo {
     /// What was said; none before the cycle thread has begun.
     pub fn trust(&self) -> Option<&str> {
         self.trust.get().map(String::as_str)
+    }
+
+    /// Says that recordings around events are kept.
+    pub fn set_event_recordings(&self, counts: Arc<RingCounts>) {
+        // A bus has one ring.
+        let _ = self.ring.set(counts);
+    }
+
+    /// What became of the recordings around events so far; none where none are kept.
+    pub fn event_recordings(&self) -> Option<EventRecordingsLine> {
+        self.ring.get().map(|counts| counts.line())
     }
 
     /// Says that the run is recorded.

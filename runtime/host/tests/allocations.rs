@@ -173,7 +173,7 @@ fn heap_calls(
     )
     .unwrap();
     let writer = Writer::create(folder.path().join("run.csv"), machine).unwrap();
-    // The ring takes checkpoints too, and writes the events of the run into files.
+    // The ring has the cycle copy checkpoints too. Nobody tells it of stored events here: its files are the recorder's work.
     let ring = Ring::new(
         machine,
         Description::default(),

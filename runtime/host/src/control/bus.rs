@@ -168,6 +168,7 @@ impl BusEnd {
         );
         status.clock = ClockLine::of(&setting.machine, buffer.clock);
         status.recording = setting.info.recording();
+        status.event_recordings = setting.info.event_recordings();
         status.strokes = setting.strokes.lines();
         status.health = self.health.lines().to_vec();
         status.false_alarms = Some(setting.info.false_alarms(buffer.time_ns));

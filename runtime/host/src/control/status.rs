@@ -12,6 +12,7 @@ use crate::names::Names;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
+use crate::record::ring::EventRecordingsLine;
 use crate::record::tally::RecordingLine;
 use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
@@ -188,6 +189,9 @@ pub struct StatusLine {
     /// What became of the recording so far; absent where nothing is recorded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recording: Option<RecordingLine>,
+    /// What became of the recordings around events so far; absent where none are kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event_recordings: Option<EventRecordingsLine>,
     /// The last strokes of every press, the newest last.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub strokes: Vec<StrokeLine>,
@@ -394,6 +398,7 @@ impl StatusLine {
             shared: (buffer.shared).map(|counts| SharedLine::new(counts, names)),
             // What other threads than the cycle's know.
             recording: None,
+            event_recordings: None,
             strokes: Vec::new(),
             health: Vec::new(),
             false_alarms: None,

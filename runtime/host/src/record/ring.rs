@@ -17,6 +17,7 @@ use crate::names::RunInfo;
 use crate::recorder::Record;
 use chunk::Chunk;
 use piece::Piece;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,6 +67,18 @@ impl RingCounts {
         self.written.load(Ordering::Relaxed) > 0
     }
 
+    /// As they stand now.
+    pub fn line(&self) -> EventRecordingsLine {
+        let [written, removed, failed] =
+            [&self.written, &self.removed, &self.failed].map(|n| n.load(Ordering::Relaxed));
+        EventRecordingsLine {
+            written,
+            removed,
+            failed,
+            failure: self.trouble(),
+        }
+    }
+
     /// Why the last one failed, in words.
     pub fn trouble(&self) -> Option<String> {
         let trouble = self.trouble.lock();
@@ -76,6 +89,20 @@ impl RingCounts {
         self.failed.fetch_add(1, Ordering::Relaxed);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
+}
+
+/// What became of the recordings around events, in a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecordingsLine {
+    /// Files written.
+    pub written: u64,
+    /// Older files that were removed to keep the folder within its bounds.
+    pub removed: u64,
+    /// Events without a whole file.
+    pub failed: u64,
+    /// Why the last of them has none; absent where all have.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<String>,
 }
 
 /// A stored event, as files have it.

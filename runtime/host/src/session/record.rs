@@ -63,6 +63,9 @@ pub(super) fn start(
         )
     });
     let counts = ring.as_ref().map(Ring::counts);
+    if let Some(counts) = &counts {
+        info.set_event_recordings(Arc::clone(counts));
+    }
     let (file, tally) = file.unzip();
     let sink: Box<dyn RecordSink> = match (file, ring) {
         (file, Some(ring)) => Box::new(Sinks::new(file.map(|file| Box::new(file) as _), ring)),

@@ -224,6 +224,7 @@ pub fn status() -> Box<StatusLine> {
         },
         shared: None,
         recording: None,
+        event_recordings: None,
         strokes: Vec::new(),
         health: Vec::new(),
         false_alarms: None,
