@@ -143,9 +143,7 @@ fn measure_all() {
             r.cycles
         );
     }
-    println!(
-        "(the press cell is 9 axes and a station)"
-    );
+    println!("(the press cell is 9 axes and a station)");
     println!(
         "targets: 100 axes {HOT_AVX512_NS} with AVX-512, {HOT_AVX2_NS} with AVX2; press alone {PRESS_NS}\n"
     );

@@ -229,10 +229,9 @@ impl Desk {
         )?;
         self.with(|state| {
             // It may have been raised anew in between: that one is not acknowledged.
-            let same = state
-                .alarms
-                .get_mut(&key)
-                .filter(|alarm| alarm.raised_seq == raised_seq);
+            let same = state.alarms.get_mut(&key).filter(|alarm| {
+                (alarm.raised_seq, alarm.raised_utc_ns) == (raised_seq, raised_utc_ns)
+            });
             if let Some(alarm) = same {
                 alarm.acknowledged = Some(by);
                 if !alarm.active {

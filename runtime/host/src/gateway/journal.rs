@@ -13,7 +13,7 @@ use tokio::sync::watch;
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How often a store is looked for that is not there.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(200);
 /// Most events of a page.
 pub const MAX_PAGE: usize = 512;
 
@@ -66,14 +66,27 @@ impl Shared {
     ) -> Result<(StoreId, T), StoreError> {
         // A panic while reading leaves a reader that still reads.
         let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = std::fs::metadata(self.folder.join(FILE)).map_or(0, |file| file.ino());
+        let inode = || std::fs::metadata(self.folder.join(FILE)).map_or(0, |file| file.ino());
+        let mut file = inode();
         let kept = slot.take().filter(|(reader, open)| {
             // One that was opened while nobody wrote sees nothing that is written since; a new store is another file.
             *open == file && !(reader.is_immutable() && wal_path(&self.folder.join(FILE)).exists())
         });
         let reader = match kept {
             Some((reader, _)) => reader,
-            None => StoreReader::open(&self.folder)?,
+            None => {
+                // It may be replaced while it is opened: it is looked at until both were of one file.
+                let mut opened = StoreReader::open(&self.folder)?;
+                for _ in 0..3 {
+                    let now = inode();
+                    if now == file {
+                        break;
+                    }
+                    file = now;
+                    opened = StoreReader::open(&self.folder)?;
+                }
+                opened
+            }
         };
         let id = StoreId {
             file,

@@ -78,7 +78,15 @@ impl Cursor {
         }
         let store = first.store;
         let key = format!("{} {}", sink.name(), store.first_utc_ns);
-        let arrived = book.cursor(&key).map_err(|error| error.in_a_line())?;
+        let mut arrived = book.cursor(&key).map_err(|error| error.in_a_line())?;
+        // A copy of the same store from before that event goes another way from there: all of it is sent again.
+        if arrived > 0 {
+            let page = journal.page(arrived - 1, 1).await;
+            let page = page.map_err(|error| error.to_string())?;
+            if page.events.first().map(|event| event.seq) != Some(arrived) {
+                arrived = 0;
+            }
+        }
         sink.cursor.store(arrived, Ordering::Relaxed);
         Ok(Some(Self {
             journal: journal.clone(),

@@ -52,25 +52,41 @@ pub async fn guard(listener: TcpListener, inside: SocketAddr, sink: Arc<SinkStat
     }
 }
 
-/// Passes on what both sides say until one of them is done.
+/// Passes on what both sides say until the server is done: it ends connections that stay silent, and their place is given back.
 async fn join(mut client: TcpStream, inside: SocketAddr, _place: OwnedSemaphorePermit) {
     if let Ok(mut server) = TcpStream::connect(inside).await {
         // Neither side waits for a fuller packet.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_server, mut to_server) = server.split();
+        let up = async {
+            let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+            // The server answers the end with its own.
+            let _ = to_server.shutdown().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+            () = up => {}
+        }
     }
-    let _ = tokio::time::timeout(FAREWELL, client.shutdown()).await;
+    let _ = tokio::time::timeout(FAREWELL, hear_out(&mut client)).await;
 }
 
-/// Says why, and hears out what the client has sent already: closed before, it would not hear the answer.
+/// Closed before the client's words are heard, a connection takes the last answer with it.
+async fn hear_out(client: &mut TcpStream) -> std::io::Result<()> {
+    client.shutdown().await?;
+    let mut unheard = [0; 1024];
+    while client.read(&mut unheard).await? > 0 {}
+    Ok(())
+}
+
+/// Says why, and hears out what the client has sent already.
 async fn refuse(mut client: TcpStream, _place: OwnedSemaphorePermit) {
     let farewell = async {
         let message = error_message(TOO_BUSY, "too many connections");
         client.write_all(&message).await?;
-        client.shutdown().await?;
-        let mut unheard = [0; 1024];
-        while client.read(&mut unheard).await? > 0 {}
-        Ok::<(), std::io::Error>(())
+        hear_out(&mut client).await
     };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }

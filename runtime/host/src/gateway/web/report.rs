@@ -29,7 +29,7 @@ pub async fn report(State(web): State<Web>, Path(seq): Path<String>) -> Response
             "ask again in a moment",
         );
     };
-    let folder = web.context.book.folder().to_owned();
+    let folder = web.context.journal.folder().to_owned();
     // The permit goes with the work: a client that goes away does not end it.
     let work = move || {
         let _busy = busy;

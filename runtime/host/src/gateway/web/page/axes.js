@@ -158,7 +158,10 @@ function curves() {
 }
 
 function stations(data, s) {
-  if (!s.stations?.length) return;
+  if (!s.stations?.length) {
+    fill($('stations'));
+    return;
+  }
   const rows = s.stations.map((name, n) => {
     const one = data.stations[n];
     return row([name, ...(one ? [`${si(one[0] / 100)} mbar`, `${si(one[1] / 100)} mbar`, `${fixed(one[2], 1)} σ`] : ['not measured', '', ''])]);

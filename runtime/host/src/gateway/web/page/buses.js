@@ -32,6 +32,8 @@ export function choose(bus) {
 }
 
 export function state(raw, pick) {
+  // While nobody answers the bus that was chosen stays: a request must not be of all of them.
+  if (!raw.buses && raw.trouble) return;
   const known = (raw.buses ?? []).map((one) => one.bus_name);
   if (known.join('\n') !== names.join('\n')) {
     names = known;

@@ -34,6 +34,7 @@ export function state(s) {
 function show() {
   const mine = strokes.filter((one) => one.source === press);
   if (!mine.length) {
+    delete $('strokes').dataset.key;
     fill($('strokes'), make('p', { class: 'dim' }, 'No stroke yet.'));
     return;
   }
