@@ -197,8 +197,16 @@ fn arguments_and_paths() {
             &["none/x.csv", "check the path"],
         ),
         (
-            format!("demo --fast --cycles 9 --record {folder}"),
-            &["irectory"],
+            format!("demo --fast --cycles 9 --record {file}/"),
+            &["cannot record into the folder", "file/"],
+        ),
+        (
+            format!("demo --fast --cycles 9 --record {folder}x.csv --record-limit 4GB"),
+            &["x.csv", "bounds a folder"],
+        ),
+        (
+            format!("demo --fast --cycles 9 --record {folder} --record-limit 4"),
+            &["--record-limit", "500MB"],
         ),
         (
             format!("demo --fast --cycles 9 --pcap {file}/x.pcap"),
