@@ -149,7 +149,8 @@ fn a_demo_keeps_its_events_in_a_fresh_store_and_says_where() {
     let folder = || {
         let run = place.twinstep(&format!("demo --fast --json --cycles 3000 {FAULTS}"));
         let run = run.fine();
-        let (_, folder) = run.stderr.trim().split_once("--state ").unwrap();
+        let first = run.stderr.lines().next().unwrap();
+        let (_, folder) = first.split_once("--state ").unwrap();
         assert_eq!(stored(&place, folder), run.of_type("event"));
         folder.to_owned()
     };
