@@ -210,7 +210,7 @@ fn the_press_cell_runs_over_a_virtual_cable() {
     // Late or not, the machine was switched on, and moved for most of the time.
     assert!(
         enabled > CYCLES / 2,
-        "all drives enabled in {enabled} cycles"
+        "all drives enabled in {enabled} cycles: {said}"
     );
 }
 
