@@ -255,8 +255,10 @@ fn unsafe_code_lives_in_named_files() {
         let mut found = false;
         for (number, line) in lines.iter().enumerate() {
             let line = line.split_once("//").map_or(*line, |(before, _)| before);
+            // A word of content security policies, which stand in texts.
+            let line = line.replace(&format!("'{UNSAFE}-inline'"), "");
             let allowed = line.contains("allow(") && line.contains(&format!("{UNSAFE}_code"));
-            if !allowed && !has_word(line, UNSAFE) {
+            if !allowed && !has_word(&line, UNSAFE) {
                 continue;
             }
             found = true;

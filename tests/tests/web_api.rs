@@ -200,7 +200,11 @@ fn fifty_watch_and_those_who_never_read_cost_the_others_nothing() {
         .into();
     let mut watching: Vec<_> = (0..50).map(|_| cell.watch()).collect();
     for stream in &mut watching {
-        let state = next(stream, "state");
+        let mut state = next(stream, "state");
+        // The first may still tell that nobody has answered.
+        while !state["trouble"].is_null() {
+            state = next(stream, "state");
+        }
         assert_eq!(state["axes"].as_array().unwrap().len(), 9);
         assert_eq!(state["axes"][0], "infeed");
     }
