@@ -32,7 +32,11 @@ pub struct CycleArgs {
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
-    /// Keep no recordings around events; they stand in the folder `events` of the event store
+    /// Keep recordings around events on a bus too, in the folder `events` of the event store; simulated machines keep them unasked
+    #[arg(long, conflicts_with = "no_event_recordings")]
+    pub event_recordings: bool,
+
+    /// Keep no recordings around events
     #[arg(long)]
     pub no_event_recordings: bool,
 

@@ -20,7 +20,8 @@ pub struct Options {
     /// Record into this file or folder.
     pub record: Option<PathBuf>,
     /// Keep the last seconds, and write a file of them around each event.
-    pub event_recordings: bool,
+    /// None: where the machine is simulated.
+    pub event_recordings: Option<bool>,
     /// Number of the first event in an empty store; 1 unless given.
     pub first_seq: Option<u64>,
     /// Most bytes of a folder of recordings; the usual ones unless given.
@@ -63,7 +64,8 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
-            event_recordings: !args.no_event_recordings,
+            event_recordings: (args.event_recordings || args.no_event_recordings)
+                .then_some(args.event_recordings),
             first_seq: None,
             record_limit_bytes: args.record_limit,
             facts: BTreeMap::from([

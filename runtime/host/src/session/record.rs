@@ -52,7 +52,8 @@ pub(super) fn start(
         Some(path) => Some(whole_run(path, machine, options, info, &notes, output)?),
         None => None,
     };
-    let ring = (options.event_recordings && machine.bus.is_some()).then(|| {
+    let wanted = options.event_recordings.unwrap_or(options.simulated);
+    let ring = (wanted && machine.bus.is_some()).then(|| {
         Ring::new(
             machine,
             description(machine, options, info),
