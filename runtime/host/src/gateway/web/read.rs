@@ -150,6 +150,11 @@ pub async fn events(State(web): State<Web>, Asked(page): Asked<Page>) -> Respons
         Ok(page) => {
             let lines: Vec<&str> = page.events.iter().map(|event| &*event.json).collect();
             let (store, lines) = (page.store.first_utc_ns, lines.join(","));
+            // The page was read after the store was looked at: it may have newer ones.
+            let newest = page
+                .events
+                .last()
+                .map_or(newest, |event| newest.max(event.seq));
             // Each is an object already.
             let text =
                 format!("{{\"last_seq\":{newest},\"store\":\"{store}\",\"events\":[{lines}]}}");
