@@ -10,6 +10,7 @@ mod svg;
 mod trace;
 
 use crate::error::HostError;
+use crate::record::ring;
 use gather::Gathered;
 use replayed::Replayed;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ fn unasked(folder: &Path, gathered: &Gathered) -> (Option<PathBuf>, Result<Box<R
     let none =
         "The run left no recording of this event: there are no curves. Name one with --recording.";
     let mut why = none.to_owned();
-    for path in left(&folder.join("events"), gathered.event.seq) {
+    for path in left(&folder.join(ring::FOLDER), gathered.event.seq) {
         if std::fs::metadata(&path).map_or(0, |about| about.len()) > MAX_UNASKED_BYTES {
             why = format!(
                 "{} is too large to be looked at unasked: there are no curves. Name it with --recording.",
@@ -76,15 +77,12 @@ fn unasked(folder: &Path, gathered: &Gathered) -> (Option<PathBuf>, Result<Box<R
 fn left(folder: &Path, seq: u64) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut numbers: Vec<u64> = files
-        .filter_map(|file| {
-            let name = file.file_name();
-            name.to_str()?.strip_suffix(".mcap")?.parse().ok()
-        })
+        .filter_map(|file| ring::event_of(&file.file_name()))
         .filter(|number| *number <= seq)
         .collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers.truncate(MAX_LOOKED_AT);
-    let path = |number| folder.join(format!("{number}.mcap"));
+    let path = |number| folder.join(ring::file_name(number));
     numbers.into_iter().map(path).collect()
 }
 

@@ -79,8 +79,7 @@ impl Checks {
         let refused = |what: String, remedy: &str| Err(HostError::usage(what, remedy));
         if contents.checkpoints.is_empty() {
             return refused(
-                "the recording begins in the middle of a run, and has no whole checkpoint"
-                    .to_owned(),
+                "the recording has no whole checkpoint to begin at".to_owned(),
                 "a piece of at least two seconds has one; `export` shows what is in it",
             );
         }

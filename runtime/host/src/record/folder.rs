@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Most bytes of a folder unless told otherwise.
 pub const LIMIT_BYTES: u64 = 4_000_000_000;
 /// Least limit that makes sense (bytes): a file holds a chunk of 1 MiB and its index at least.
-pub const LEAST_LIMIT_BYTES: u64 = 16_000_000;
+const LEAST_LIMIT_BYTES: u64 = 16_000_000;
 /// Largest file (bytes).
 const FILE_BYTES: u64 = 256_000_000;
 /// Files that a folder holds at its limit, at least: so much of it goes at once.
@@ -133,7 +133,7 @@ fn is_ours(name: &str) -> bool {
         .map(|rest| rest.strip_suffix(".again").unwrap_or(rest));
     day.len() == 16
         && day.ends_with('Z')
-        && day[..8].bytes().all(|byte| byte.is_ascii_digit())
+        && day.bytes().take(8).all(|byte| byte.is_ascii_digit())
         && rest.is_some_and(|rest| rest.len() >= 12 && digits(rest))
 }
 
@@ -210,6 +210,7 @@ mod tests {
             "20261231T235959Z-000000000007.mcap"
         );
         assert!(is_ours("20261231T235959Z-000000000007.again.mcap"));
+        assert!(!is_ours("2026112\u{e9}T07102Z-000000000000.mcap"));
         let mut left: Vec<_> = std::fs::read_dir(place.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

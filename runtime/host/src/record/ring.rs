@@ -1,4 +1,4 @@
-//! The ring: the last seconds of every run, in memory, and a file of them around each event.
+//! The ring: the last seconds of a run that keeps them, in memory, and a file of them around each event.
 //!
 //! A deviation that is raised, or any other event that begins, opens a piece: from [`BEFORE_NS`] before it, and a whole round of
 //! checkpoints more, to [`AFTER_NS`] after it. An event within a piece prolongs it, up to [`LONGEST_NS`] after the first: they share
@@ -9,7 +9,8 @@ mod chunk;
 mod keep;
 mod piece;
 
-pub use keep::{MAX_BYTES, MAX_FILES};
+pub use keep::{FOLDER, event_of, file_name};
+use keep::{MAX_BYTES, MAX_FILES};
 
 use super::notes::Note;
 use crate::clock;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::ProcessImage;
 use twinstep_drivers::recording::RecordingError;
-use twinstep_drivers::recording::mcap::{Checkpoint, Description, McapWriter};
+use twinstep_drivers::recording::mcap::{Description, McapWriter};
 
 /// Time before an event that its file holds (ns).
 pub const BEFORE_NS: u64 = 10_000_000_000;
@@ -80,7 +81,7 @@ impl RingCounts {
     }
 
     /// Why the last one failed, in words.
-    pub fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<String> {
         let trouble = self.trouble.lock();
         trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -169,10 +170,17 @@ impl Ring {
     pub fn write(&mut self, record: &Record) {
         let part = record.part.as_ref().and_then(|part| part.encode());
         let begins = part.as_ref().is_some_and(|part| part.part == 0);
-        if begins || self.chunks.is_empty() {
+        // Where no round comes, memory is bounded all the same.
+        let full = self
+            .chunks
+            .back()
+            .is_none_or(|chunk| chunk.bytes() > MEMORY_BYTES / 2);
+        if begins || full {
             self.chunks.push_back(Chunk::new(&self.image, record));
         }
-        self.push(record, part);
+        if let Some(chunk) = self.chunks.back_mut() {
+            chunk.push(record, part);
+        }
         // What is said to be raised was sent after the record before this one.
         let since_ns = self.newest_ns.min(record.stamp.time_ns);
         self.newest_ns = record.stamp.time_ns;
@@ -186,12 +194,6 @@ impl Ring {
         }
         self.work(ROWS);
         self.give_up();
-    }
-
-    fn push(&mut self, record: &Record, part: Option<Checkpoint>) {
-        if let Some(chunk) = self.chunks.back_mut() {
-            chunk.push(record, part);
-        }
     }
 
     /// An event began at `since_ns` or a little later; the run has sent `sent` by now. Opens a piece or prolongs the last one.
@@ -260,11 +262,12 @@ impl Ring {
             let written = if let Some(writer) = &mut piece.writer {
                 writer.event(self.info.utc_ns(*time_ns), *cycle, json)
             } else if *raised && *time_ns + slack_ns >= piece.first_ns {
-                let path = self.folder.join(format!("{seq}.mcap"));
+                let path = self.folder.join(keep::file_name(*seq));
                 let lines =
                     (self.lines.iter()).filter(|line| line.time_ns + slack_ns >= piece.from_ns);
                 // Room first: also what could not be ended counts.
-                let _ = keep::prune(&self.folder, MAX_FILES, MAX_BYTES);
+                let removed = keep::prune(&self.folder, MAX_FILES, MAX_BYTES).unwrap_or(0);
+                self.counts.removed.fetch_add(removed, Ordering::Relaxed);
                 begin(&path, &self.machine, &self.description, *seq).and_then(|mut writer| {
                     for line in lines {
                         writer.event(self.info.utc_ns(line.time_ns), line.cycle, &line.json)?;

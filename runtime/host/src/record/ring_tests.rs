@@ -2,7 +2,7 @@ use super::*;
 use crate::names::Names;
 use crate::recorder::Told;
 use twinstep_drivers::object_map::ObjectMap;
-use twinstep_drivers::recording::mcap;
+use twinstep_drivers::recording::mcap::{self, Checkpoint};
 use twinstep_models::sample::CycleStamp;
 
 const PERIOD_NS: u64 = 1_000_000;
@@ -138,4 +138,64 @@ fn an_event_that_is_never_stored_is_counted() {
     bench.ring.finish();
     assert_eq!(counts.failed.load(Ordering::Relaxed), 1);
     assert!(counts.trouble().unwrap().contains("was not stored"));
+}
+
+/// A computer that is short of time never finds room for a checkpoint: the ring is bounded without any.
+#[test]
+fn memory_is_bounded_where_no_checkpoint_comes() {
+    let mut bench = Bench::new();
+    let row = {
+        bench.cycle(0, 0, false);
+        bench.ring.chunks[0].bytes()
+    };
+    let cycles = (2 * MEMORY_BYTES / row) as u64;
+    let held = |ring: &Ring| ring.chunks.iter().map(Chunk::bytes).sum::<usize>();
+    let mut most = 0;
+    for cycle in 1..cycles {
+        bench.cycle(cycle, 0, false);
+        most = most.max(held(&bench.ring));
+    }
+    assert!(
+        most > MEMORY_BYTES / 2 && most <= MEMORY_BYTES + row,
+        "{most}"
+    );
+}
+
+/// A part that was lost on its way makes no round whole, nor do those of the next one.
+#[test]
+fn a_round_with_a_lost_part_is_not_whole() {
+    let bench = Bench::new();
+    let record = |cycle: u64| {
+        let stamp = CycleStamp {
+            cycle,
+            time_ns: cycle * PERIOD_NS,
+            dc_time_ns: 0,
+        };
+        Record {
+            stamp,
+            result: Ok(stamp),
+            image: bench.image.clone(),
+            digest: None,
+            told: Told::new(),
+            part: None,
+            events: 0,
+            raised: false,
+        }
+    };
+    let whole = |numbers: &[(u64, u32)]| {
+        let mut chunk = Chunk::new(&bench.image, &record(1));
+        for (cycle, (round, part)) in (1..).zip(numbers) {
+            let part = Checkpoint {
+                round: *round,
+                part: *part,
+                parts: 3,
+                ..Checkpoint::default()
+            };
+            chunk.push(&record(cycle), Some(part));
+        }
+        chunk.whole_ns.map(|ns| ns / PERIOD_NS)
+    };
+    assert_eq!(whole(&[(1, 0), (1, 1), (1, 2)]), Some(3));
+    assert_eq!(whole(&[(1, 1), (1, 2), (2, 1), (2, 2)]), None);
+    assert_eq!(whole(&[(1, 0), (1, 2), (2, 1), (2, 2)]), None);
 }

@@ -81,7 +81,7 @@ impl House {
             .collect();
         let told = (seats.iter().zip(parts)).filter_map(|(seat, (_, options))| {
             let recording = seat.record.as_ref()?;
-            recording.told(options, &seat.prepared.info)
+            Some(recording.told(options, &seat.prepared.info))
         });
         let announce = overheard(announce, told.collect());
         let (events, scribe) = Scribe::start_for(store, &runs, announce)?;

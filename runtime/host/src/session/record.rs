@@ -9,7 +9,7 @@ use crate::record::folder::{Folder, LIMIT_BYTES, is_folder};
 use crate::record::lasting::{Files, Lasting, Say};
 use crate::record::named_mcap;
 use crate::record::notes::{self, Note, NoteSender};
-use crate::record::ring::{Ring, RingCounts};
+use crate::record::ring::{self, EventRecordingsLine, Ring, RingCounts};
 use crate::record::session_file::SessionFile;
 use crate::record::sinks::Sinks;
 use crate::record::tally::{Progress, RecordingLine, Tally};
@@ -17,7 +17,6 @@ use crate::recorder::{RecordSender, RecordSink, Recorder};
 use crate::scribe::Announce;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::EventState;
 use twinstep_drivers::object_map::ObjectMap;
@@ -28,16 +27,13 @@ use twinstep_drivers::recording::mcap::{Description, McapWriter};
 pub(super) struct Recording {
     pub sender: RecordSender,
     pub recorder: Recorder,
-    /// Where stored events go; none where the file has no place for them.
-    pub notes: Option<NoteSender>,
+    /// Where stored events go.
+    pub notes: NoteSender,
     /// What becomes of the recordings around events; none where there is no ring.
     pub ring: Option<Arc<RingCounts>>,
     /// How the recording of the whole run goes on; none where there is none.
     pub progress: Option<Arc<Progress>>,
 }
-
-/// Folder of the recordings around events, in that of the event store.
-const EVENTS: &str = "events";
 
 /// Starts the recorder, where something is to be recorded.
 pub(super) fn start(
@@ -58,7 +54,7 @@ pub(super) fn start(
             machine,
             description(machine, options, info),
             Arc::clone(info),
-            options.state.join(EVENTS),
+            options.state.join(ring::FOLDER),
             &map.image(),
             options.real_time,
         )
@@ -88,7 +84,7 @@ pub(super) fn start(
     Ok(Some(Recording {
         sender,
         recorder,
-        notes: Some(notes),
+        notes,
         ring: counts,
         progress,
     }))
@@ -176,10 +172,14 @@ fn description(machine: &Machine, options: &Options, info: &RunInfo) -> Descript
 
 /// Says what became of the recordings around events, where there were any.
 pub(super) fn tell_ring(counts: &RingCounts, state: &Path, output: &Output) {
-    let [written, removed, failed] =
-        [&counts.written, &counts.removed, &counts.failed].map(|n| n.load(Ordering::Relaxed));
+    let EventRecordingsLine {
+        written,
+        removed,
+        failed,
+        failure,
+    } = counts.line();
     if written > 0 {
-        let folder = state.join(EVENTS);
+        let folder = state.join(ring::FOLDER);
         let removed = match removed {
             0 => String::new(),
             some => format!("; {some} older ones were removed"),
@@ -189,7 +189,7 @@ pub(super) fn tell_ring(counts: &RingCounts, state: &Path, output: &Output) {
             folder.display()
         ));
     }
-    if let (1.., Some(trouble)) = (failed, counts.trouble()) {
+    if let Some(trouble) = failure {
         output.note(&format!(
             "recordings of events: {failed} could not be kept, the last because {trouble}"
         ));
@@ -232,19 +232,19 @@ pub(super) fn overheard(mut announce: Announce, told: Vec<Told>) -> Announce {
 
 impl Recording {
     /// Who sends notes for the recorder of this run.
-    pub(super) fn told(&self, options: &Options, info: &RunInfo) -> Option<Told> {
-        Some(Told {
+    pub(super) fn told(&self, options: &Options, info: &RunInfo) -> Told {
+        Told {
             plan: info.plan.clone(),
-            notes: self.notes.clone()?,
+            notes: self.notes.clone(),
             real_time: options.real_time,
-        })
+        }
     }
 }
 
 /// A recording whose cycles have all been sent, and which waits for the last stored events.
 pub(super) struct Unfinished {
     pub recorder: Recorder,
-    pub notes: Option<NoteSender>,
+    pub notes: NoteSender,
     pub ring: Option<Arc<RingCounts>>,
     pub progress: Option<Arc<Progress>>,
 }
@@ -262,9 +262,9 @@ impl Unfinished {
         cycles: u64,
         digest: u64,
     ) -> (Option<RecordingLine>, Result<(), HostError>) {
-        if let Some(notes) = self.notes {
-            notes.send_waiting(Note::End { cycles, digest });
-        }
+        self.notes.send_waiting(Note::End { cycles, digest });
+        // Who waits for notes must not wait for this end.
+        drop(self.notes);
         let stopped = self.recorder.stop().map(drop);
         (self.progress.map(|progress| progress.line()), stopped)
     }

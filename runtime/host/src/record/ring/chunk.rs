@@ -27,7 +27,9 @@ pub(super) struct Chunk {
     pub from_ns: u64,
     /// The time from which on a replay that begins here does what the run did (ns): its round is whole.
     pub whole_ns: Option<u64>,
+    /// Parts of its round so far, and its number.
     parts: u32,
+    round: u64,
     /// Bytes of what is beside the cycles.
     beside: usize,
 }
@@ -42,6 +44,7 @@ impl Chunk {
             // A run begins with nothing, and so does its replay.
             whole_ns: (record.stamp.cycle == 0).then_some(from_ns),
             parts: 0,
+            round: 0,
             beside: 0,
         }
     }
@@ -62,7 +65,11 @@ impl Chunk {
             self.entries.push(Entry::Digest(cycle, digest));
         }
         if let Some(part) = part {
-            self.parts += 1;
+            // A round of which a part was lost is none.
+            let follows = part.part == self.parts && (part.part == 0 || part.round == self.round);
+            if follows {
+                (self.parts, self.round) = (self.parts + 1, part.round);
+            }
             if self.parts == part.parts && self.whole_ns.is_none() {
                 self.whole_ns = Some(record.stamp.time_ns);
             }

@@ -1,25 +1,35 @@
 //! The folder of the pieces, and what of it is kept.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
 
+/// Name of the folder, in that of the event store.
+pub const FOLDER: &str = "events";
 /// Most files that are kept.
 pub const MAX_FILES: usize = 64;
 /// Most bytes of all of them.
 pub const MAX_BYTES: u64 = 1 << 30;
+
+/// Name of the file of event `seq`.
+pub fn file_name(seq: u64) -> String {
+    format!("{seq}.mcap")
+}
+
+/// Number of the event whose file has this name; none where it is no such file.
+pub fn event_of(name: &OsStr) -> Option<u64> {
+    name.to_str()?.strip_suffix(".mcap")?.parse().ok()
+}
 
 /// Removes the oldest files of `folder` until what is left fits. Returns how many went.
 pub(super) fn prune(folder: &Path, files: usize, bytes: u64) -> io::Result<u64> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
-        let number = name
-            .to_str()
-            .and_then(|name| name.strip_suffix(".mcap"))
-            .and_then(|number| number.parse::<u64>().ok());
-        let Some(number) = number else { continue };
+        let Some(number) = event_of(&entry.file_name()) else {
+            continue;
+        };
         // Another bus of the run may have taken it away meanwhile.
         match entry.metadata() {
             Ok(about) => all.push((about.modified()?, number, about.len(), entry.path())),
