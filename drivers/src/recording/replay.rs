@@ -129,6 +129,11 @@ impl RecordingBus {
         self.contents.as_ref()
     }
 
+    /// The same, taken out.
+    pub fn take_contents(&mut self) -> Option<mcap::Contents> {
+        self.contents.take()
+    }
+
     /// Passes over all rows before `cycle`.
     pub fn skip_to(&mut self, cycle: u64) {
         while (self.store.head(self.next_row)).is_some_and(|head| head.stamp.cycle < cycle) {

@@ -1,7 +1,7 @@
 //! Cycles in memory, in the form in which files have them.
 
 use super::store::{Head, Store};
-use crate::bus::{BusCause, BusFault, ProcessImage};
+use crate::bus::{BusFault, ProcessImage};
 use twinstep_models::sample::CycleStamp;
 
 /// Cycles as a bus brought them, in the order in which they were put in.
@@ -22,28 +22,7 @@ impl Rows {
         result: &Result<CycleStamp, BusFault>,
         image: &ProcessImage,
     ) -> bool {
-        let (stamp, cause) = match result {
-            Ok(_) => (*stamp, None),
-            Err(fault) if fault.cause == BusCause::End => return false,
-            Err(fault) => (fault.stamp, Some(fault.cause)),
-        };
-        let head = Head {
-            stamp,
-            cause,
-            recipe: image.recipe,
-            part: image.part,
-        };
-        self.0.push(&head, image)
-    }
-
-    /// Number of cycles.
-    pub fn len(&self) -> usize {
-        self.0.rows()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        Head::of(stamp, result, image).is_some_and(|head| self.0.push(&head, image))
     }
 
     /// Memory of the cycles (bytes).

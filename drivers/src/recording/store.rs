@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::{MAX_BYTES, MAX_ROWS};
-use crate::bus::{BusCause, ProcessImage};
+use crate::bus::{BusCause, BusFault, ProcessImage};
 use twinstep_models::sample::{CycleStamp, Missing};
 
 /// Cycle, time and DC time, eight bytes each.
@@ -18,6 +18,27 @@ pub(super) struct Head {
     pub(super) cause: Option<BusCause>,
     pub(super) recipe: u8,
     pub(super) part: u8,
+}
+
+impl Head {
+    /// Of a cycle as a bus brought it; none for the end of the source, which is no cycle.
+    pub(super) fn of(
+        stamp: &CycleStamp,
+        result: &Result<CycleStamp, BusFault>,
+        image: &ProcessImage,
+    ) -> Option<Self> {
+        let (stamp, cause) = match result {
+            Ok(_) => (*stamp, None),
+            Err(fault) if fault.cause == BusCause::End => return None,
+            Err(fault) => (fault.stamp, Some(fault.cause)),
+        };
+        Some(Self {
+            stamp,
+            cause,
+            recipe: image.recipe,
+            part: image.part,
+        })
+    }
 }
 
 /// The rows.

@@ -14,29 +14,31 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year + 400 * era + u64::from(month <= 2), month, day)
 }
 
-/// `2026-11-29 07:10:22.123`, of nanoseconds since 1970, UTC.
-pub fn text(utc_ns: u64) -> String {
+/// Year, month, day, hour, minute, second.
+fn parts(utc_ns: u64) -> [u64; 6] {
     let seconds = utc_ns / 1_000_000_000;
     let (year, month, day) = date(seconds / 86_400);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}.{:03}",
+    [
+        year,
+        month,
+        day,
         seconds / 3600 % 24,
         seconds / 60 % 60,
         seconds % 60,
-        utc_ns / 1_000_000 % 1000
-    )
+    ]
+}
+
+/// `2026-11-29 07:10:22.123`, of nanoseconds since 1970, UTC.
+pub fn text(utc_ns: u64) -> String {
+    let [year, month, day, h, m, s] = parts(utc_ns);
+    let ms = utc_ns / 1_000_000 % 1000;
+    format!("{year:04}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}.{ms:03}")
 }
 
 /// `20261129T071022Z`: names of that form stand in the order of time.
 pub fn compact(utc_ns: u64) -> String {
-    let seconds = utc_ns / 1_000_000_000;
-    let (year, month, day) = date(seconds / 86_400);
-    format!(
-        "{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z",
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    let [year, month, day, h, m, s] = parts(utc_ns);
+    format!("{year:04}{month:02}{day:02}T{h:02}{m:02}{s:02}Z")
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //!
 //! No clock, no scribe and no thread: events are thrown away, and whoever asks looks into the pipeline after every cycle.
 
+use crate::runner::samples_of;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::bus::{Bus, BusCause};
 use twinstep_drivers::object_map::outcome;
 use twinstep_drivers::recording::RecordingBus;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples};
+use twinstep_models::sample::{AxisReading, CycleStamp, Missing};
 
 /// Runs `pipeline` over what is left of the recording. `cycle` is called after each one, with the readings of the axes.
 pub fn over<'p>(
@@ -27,15 +28,7 @@ pub fn over<'p>(
         };
         let exchange = outcome(&result);
         map.read(&image, exchange, &mut axes, &mut stations);
-        let samples = Samples {
-            axes: &axes,
-            stations: &stations,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: exchange,
-        };
+        let samples = samples_of(&axes, &stations, &image, exchange);
         pipeline.compare(stamp, &samples);
         while pipeline.take_event().is_some() {}
         pipeline.correct(stamp, &samples);

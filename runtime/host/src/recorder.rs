@@ -25,7 +25,7 @@ const QUEUE: usize = RECORD_BUFFERS + 1;
 /// How often the recorder looks for full buffers.
 const POLL: Duration = Duration::from_millis(2);
 /// Parts of checkpoints that may be on their way. In real time the next waits for a cycle in which there is room.
-pub const SLOTS: usize = 8;
+const SLOTS: usize = 8;
 /// How long a note is waited for in virtual time before it is taken for lost.
 const NOTE_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -474,7 +474,8 @@ impl<'a, B: Attached> Runner<'a, B> {
     }
 }
 
-fn samples_of<'s>(
+/// What the pipeline judges: readings, with the context of their image and how the exchange went.
+pub(crate) fn samples_of<'s>(
     axes: &'s [Result<AxisReading, Missing>],
     stations: &'s [Result<StationReading, Missing>],
     image: &ProcessImage,

@@ -6,7 +6,7 @@ use super::{
     CHECKPOINTS, CHUNK_BYTES, COMMANDS, CONFIGURATION, Checkpoint, DIGESTS, END, EVENTS, FORM,
     METADATA, PROCESS_DATA, SI_INTERVAL_NS, SI_MESSAGES_PER_S, schema,
 };
-use crate::bus::{BusCause, BusFault, ProcessImage};
+use crate::bus::{BusFault, ProcessImage};
 use crate::object_map::{ObjectMap, outcome};
 use mcap::records::{MessageHeader, Metadata};
 use mcap::write::NoSeek;
@@ -217,20 +217,10 @@ impl McapWriter {
         if [image.valid.len(), image.outputs.len(), image.inputs.len()] != self.sizes {
             return Err(RecordingError::new(&self.path, Problem::ImageSize));
         }
-        let (stamp, cause) = match result {
-            Ok(_) => (*stamp, None),
-            Err(BusFault {
-                cause: BusCause::End,
-                ..
-            }) => return Ok(()),
-            Err(fault) => (fault.stamp, Some(fault.cause)),
+        let Some(head) = Head::of(stamp, result, image) else {
+            return Ok(());
         };
-        let head = Head {
-            stamp,
-            cause,
-            recipe: image.recipe,
-            part: image.part,
-        };
+        let stamp = head.stamp;
         let mut message = core::mem::take(&mut self.message);
         message.clear();
         encode(&head, image, &mut message);

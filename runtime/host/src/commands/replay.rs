@@ -94,7 +94,7 @@ fn checks(
     output: &Output,
 ) -> Result<Option<Compared>, HostError> {
     let begins = bus.first_cycle().unwrap_or(0);
-    let Some(contents) = bus.contents().cloned() else {
+    let Some(contents) = bus.take_contents() else {
         return match args.from {
             None => Ok(None),
             Some(_) => Err(no_checkpoints()),

@@ -9,6 +9,7 @@ use crate::lines::EventRecord;
 use crate::names::{Names, RunInfo};
 use crate::plan::PlanStore;
 use crate::record::checks::Checks;
+use crate::runner::samples_of;
 use crate::strokes::{SentStroke, ShortCurve, StrokeBoard, StrokeCurveLine, StrokeLine};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +22,7 @@ use twinstep_drivers::recording::RecordingBus;
 use twinstep_drivers::recording::mcap::Contents;
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::innovation::NEXT;
-use twinstep_models::sample::{Context, Missing, Samples};
+use twinstep_models::sample::Missing;
 
 /// What is drawn before and after the event (ns).
 const BEFORE_NS: u64 = 4_000_000_000;
@@ -69,7 +70,7 @@ pub(super) fn replay(
 ) -> Result<Result<Box<Replayed>, String>, HostError> {
     let machine = machine_in(path, None)?;
     let mut bus = RecordingBus::open(path, &machine).map_err(refused)?;
-    let Some(contents) = bus.contents().cloned() else {
+    let Some(contents) = bus.take_contents() else {
         return Ok(Err(format!("{} is no MCAP file.", path.display())));
     };
     if !of_same_run(&contents, event) {
@@ -100,7 +101,7 @@ pub(super) fn replay(
     Ok(Ok(run(&machine, &mut bus, &contents, checks, event)))
 }
 
-/// Whether the recording has the event itself, or was stopped before it was stored.
+/// Whether the recording has the event itself.
 fn of_same_run(contents: &Contents, event: &EventRecord) -> bool {
     let mut lines = contents.events.iter();
     lines.any(|line| {
@@ -255,15 +256,7 @@ fn follow<'p>(
         }
         let exchange = outcome(&result);
         map.read(&image, exchange, &mut axes, &mut stations);
-        let samples = Samples {
-            axes: &axes,
-            stations: &stations,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
-            bus: exchange,
-        };
+        let samples = samples_of(&axes, &stations, &image, exchange);
         pipeline.compare(stamp, &samples);
         let whole = follower.is_whole();
         while let Some(found) = pipeline.take_event() {

@@ -144,7 +144,7 @@ pub(super) fn source_of(machine: &Machine, name: &str) -> Source {
     }
 }
 
-/// What is healthy of a feature, on the channel of the event.
+/// What is healthy of a feature of axis `n`.
 pub(super) fn healthy(pipeline: &Pipeline<'_>, n: usize, feature: Feature) -> Option<Healthy> {
     let baseline = (*pipeline
         .plan()
