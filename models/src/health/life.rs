@@ -249,12 +249,6 @@ mod tests {
                 continue;
             };
             known += 1;
-            let l0 = end_h - now;
-            println!(
-                "CASE {growth} {seen:.1} {noise} {} {}",
-                i32::from(l0 < a) - i32::from(l0 > b),
-                points.count
-            );
             let left = end_h - now;
             low += usize::from(left < a);
             high += usize::from(left > b);
