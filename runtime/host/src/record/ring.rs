@@ -3,7 +3,7 @@
 //! A deviation that is raised, or any other event that begins, opens a piece: from [`BEFORE_NS`] before it, and a whole round of
 //! checkpoints more, to [`AFTER_NS`] after it. An event within a piece prolongs it, up to [`LONGEST_NS`] after the first: they share
 //! the file, which has the number of the first. A file is begun as soon as the event is stored and has its number, and written some
-//! cycles at a time, so that no cycle is held up. When the folder has more than [`MAX_FILES`] files or [`MAX_BYTES`] the oldest go.
+//! cycles at a time, so that no cycle is held up. When the folder has more than `MAX_FILES` files or `MAX_BYTES` the oldest go.
 
 mod chunk;
 mod keep;
