@@ -41,7 +41,7 @@ const SLEEPING_NS: f64 = 60.0;
 const HOT_AVX512_NS: f64 = 15.0;
 const HOT_AVX2_NS: f64 = 30.0;
 const PRESS_NS: f64 = 80.0;
-const HOT_BYTES: usize = 1000;
+const HOT_BYTES: usize = 1024;
 /// Axes and cycles for counting instructions.
 const COUNTED: (usize, u64) = (100, 2000);
 
@@ -201,28 +201,36 @@ fn sleeping((plan, fleet): &(PlanStore, Fleet)) {
     println!("target: {SLEEPING_NS}\n");
 }
 
+/// What every cycle reads or writes of an axis (bytes). Substeps are read only in the few per cent of cycles that do not hold exactly.
+const HOT: [(&str, usize); 3] = [
+    (
+        "parameters",
+        (size_of::<LaneParams>() - size_of::<Fine>()) / LANES,
+    ),
+    (
+        "thresholds",
+        (size_of::<JudgeLane>() - RegimeLane::RARE_BYTES) / LANES,
+    ),
+    (
+        "state",
+        (size_of::<LaneState>() - LaneState::PRESS_BYTES - LaneState::RARE_BYTES) / LANES,
+    ),
+];
+const _: () = assert!(
+    HOT[0].1 + HOT[1].1 + HOT[2].1 <= HOT_BYTES,
+    "an axis has more parameters and state than every cycle may read"
+);
+
 /// Bytes of an axis: what a cycle streams through the caches.
 fn sizes() {
     let each = |bytes: usize| bytes / LANES;
-    // Read only in the few per cent of cycles that do not hold exactly.
     let fine = size_of::<Fine>();
-    let rows = [
-        ("parameters", each(size_of::<LaneParams>() - fine)),
-        (
-            "thresholds",
-            each(size_of::<JudgeLane>() - RegimeLane::RARE_BYTES),
-        ),
-        (
-            "state",
-            each(size_of::<LaneState>() - LaneState::PRESS_BYTES - LaneState::RARE_BYTES),
-        ),
-    ];
     println!("bytes of an axis");
-    let hot: usize = rows.iter().map(|(_, bytes)| bytes).sum();
-    for (name, bytes) in rows {
+    let hot: usize = HOT.iter().map(|(_, bytes)| bytes).sum();
+    for (name, bytes) in HOT {
         println!("{name:<12}{bytes:>6}  every cycle");
     }
-    println!("{:<12}{hot:>6}  every cycle; target {HOT_BYTES}", "sum");
+    println!("{:<12}{hot:>6}  every cycle; at most {HOT_BYTES}", "sum");
     println!(
         "{:<12}{:>6}  at starts, stops, reversals",
         "substeps",

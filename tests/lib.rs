@@ -8,6 +8,7 @@ pub mod cable;
 pub mod fake_broker;
 pub mod gateway;
 pub mod listener;
+pub mod pieces;
 pub mod run;
 pub mod sim;
 pub mod tmux;

@@ -13,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use twinstep_tests::run::{Place, Run};
+use twinstep_tests::run::{Place, Run, shipped};
 
 /// One axis with a drive, a program from -150 mm to 150 mm and a recorded velocity; nothing is calibrated.
 const CONFIG: &str = r#"[machine]
@@ -359,4 +359,81 @@ fn the_page_is_drawn_from_the_judge_and_readable_for_whom_the_umask_allows() {
     fs::set_permissions(&page, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(place.twinstep(&args).status.success());
     assert_eq!(mode(&page), 0o640);
+}
+
+/// A chamber under vacuum, and a press whose force is measured on the ram.
+const STATION: &str = r#"[machine]
+name = "chamber"
+[cycle]
+period = "100ms"
+[[station]]
+name = "chamber"
+pressure_per_count = "1mbar"
+leak_limit = "4mbar/s"
+[station.twin]
+final_pressure = "300mbar"
+leak = "0.4mbar/s"
+leak_sigma = "0.3mbar/s"
+noise = "2mbar"
+[recording]
+time = { column = "t", unit = "s" }
+[[recording.station]]
+station = "chamber"
+pressure = { column = "p", unit = "mbar" }
+"#;
+
+#[test]
+fn pressures_and_forces_in_another_unit_name_their_column() {
+    let place = Place::new();
+    let station = place.file("station.toml", STATION).display().to_string();
+    type Reading = fn(f64) -> f64;
+    let chamber = |name: &str, pressure: Reading| {
+        let rows = (0..300).map(|k| {
+            let t = f64::from(k) / 10.0;
+            format!("{t},{}\n", pressure(300.0 + 0.5 * t + (7.0 * t).sin()))
+        });
+        let text = format!("t,p\n{}", rows.collect::<String>());
+        let path = place.file(&format!("{name}.csv"), text);
+        place.twinstep(&format!("replay {station} {} --json", path.display()))
+    };
+    let cases: [(&str, Reading, &str); 4] = [
+        ("pascals", |p| 100.0 * p, "in another unit"),
+        ("bars", |p| p / 1000.0, "in another unit"),
+        ("off", |p| 1013.25 - (1013.25 - p) / 1000.0, "a thousandth"),
+        ("constant", |_| 300.0, "it never changes"),
+    ];
+    for (name, pressure, word) in cases {
+        let said = said(&chamber(name, pressure));
+        assert!(
+            said.contains("column `p`") && said.contains(word),
+            "{name}: {said}"
+        );
+    }
+    let good = chamber("good", |p| p).fine();
+    assert!(!said(&good).contains("column `"), "{good:?}");
+
+    let press = shipped("switch-force.toml").display().to_string();
+    let stroke = |name: &str, travel: f64, force: f64| {
+        let way = |um: i32| {
+            let contact = f64::from((um - 100).max(0));
+            format!("{},{}\n", f64::from(um) * travel, contact * 0.02 * force)
+        };
+        let down = (0..800).map(|k| way(5 * k));
+        let up = (0..800).rev().map(|k| way(5 * k));
+        let text = format!("travel_um,force_gf\n{}", down.chain(up).collect::<String>());
+        let path = place.file(&format!("{name}.csv"), text);
+        place.twinstep(&format!("replay {press} {} --json", path.display()))
+    };
+    let millimetres = said(&stroke("millimetres", 1e-3, 1.0));
+    assert!(
+        millimetres.contains("column `travel_um`") && millimetres.contains("travel of the stroke"),
+        "{millimetres}"
+    );
+    let heavy = said(&stroke("heavy", 1.0, 1e3));
+    assert!(
+        heavy.contains("column `force_gf`") && heavy.contains("a factor of a thousand more"),
+        "{heavy}"
+    );
+    let good = stroke("good", 1.0, 1.0).fine();
+    assert!(!said(&good).contains("column `"), "{good:?}");
 }

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
 use twinstep_tests::binary;
 use twinstep_tests::cable::{Cable, ENDS, SECOND_ENDS};
+use twinstep_tests::pieces::replayed;
 use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::sim::Sim;
 
@@ -325,6 +326,8 @@ fn two_cables_two_segments_one_run() {
         .run(binary(), &format!("events --state {state} --json"))
         .fine();
     let numbers = events.of_type("event");
+    // The seconds around the fault of the drive are kept, and name their bus.
+    assert!(replayed(&place, &place.path("state"), &numbers) > 0);
     let numbers = numbers.iter().map(|event| event["seq"].as_u64().unwrap());
     assert!(
         numbers.enumerate().all(|(n, seq)| seq == n as u64 + 1),

@@ -60,6 +60,18 @@ fn friction() {
     }
 }
 
+/// As after relubrication, or with a guide that has come loose.
+#[test]
+fn less_friction() {
+    let cause = ["friction decreased"];
+    for axis in ["infeed", "lift"] {
+        let step = format!("friction:{axis}:factor=0.75");
+        named(&step, 8, "current_load", &cause);
+        let ramp = format!("friction:{axis}:factor=0.5,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "current_load", &cause);
+    }
+}
+
 /// The observer's disturbance is a witness of its own: it finds what `current_load` finds, and names it alike.
 #[test]
 fn friction_and_load_on_the_disturbance() {
@@ -152,6 +164,27 @@ fn leak() {
     named("leak:gripper:rate=10mbar/s", 10, "leak_rate", &["leak"]);
     let ramp = format!("leak:gripper:rate=20mbar/s,ramp={RAMP_S}s");
     named(&ramp, RAMP_S, "leak_rate", &["leak"]);
+}
+
+/// A leak that begins while the ejector is on, beside which it does not come to its pressure: that is the first word. The hold says the rest.
+#[test]
+fn vacuum_that_is_not_reached() {
+    for seed in SEEDS {
+        let events = events("leak:gripper:rate=2000mbar/s", 4, seed);
+        let first = &events[0];
+        assert_eq!(
+            (&first["source"], &first["channel"], &first["state"]),
+            (&"gripper".into(), &"pressure_next".into(), &"raised".into())
+        );
+        assert_eq!(first["cause"], "vacuum not reached", "seed {seed}: {first}");
+        let action = first["action"].as_str().unwrap();
+        assert!(action.contains("ejector"), "{action}");
+        let leak = events.iter().find(|e| e["channel"] == "leak_rate").unwrap();
+        assert_eq!(
+            leak["cause"], "vacuum leak increased",
+            "seed {seed}: {leak}"
+        );
+    }
 }
 
 /// Slips that are shorter than the axis could move in a few cycles: the cycle after tells them from a blow.

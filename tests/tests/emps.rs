@@ -133,6 +133,12 @@ fn the_published_parameters_are_found_and_friction_that_was_added_too() {
         );
         assert!(line["output_error"][key][1].as_f64().unwrap() > 0.0);
     }
+    // From starts 30 % off on either side it comes to the same.
+    let apart = line["output_error_restarted_se"].as_f64().unwrap();
+    println!("restarted output error: {apart} standard errors apart");
+    assert!(apart < 1.0, "{apart}");
+    let warnings = line["warnings"].to_string();
+    assert!(!warnings.contains("more than one minimum"), "{warnings}");
     assert!(place.path("emps.calibration.html").is_file() && place.path("emps.toml.bak").is_file());
     let check = place.run(release_binary(), &format!("check {}", config.display()));
     assert!(check.status.success(), "{check:#?}");

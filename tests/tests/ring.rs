@@ -5,7 +5,7 @@
 )]
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use twinstep_tests::pieces::pieces;
 use twinstep_tests::run::{Place, Run};
 
 /// Events between two cycles, without what belongs to the day.
@@ -21,20 +21,6 @@ fn events(run: &Run, from: u64, to: u64) -> Vec<Value> {
     events
 }
 
-/// Recordings of events in a folder, by the number of their event.
-fn pieces(folder: &Path) -> Vec<(u64, PathBuf)> {
-    let mut all: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-            (number, path)
-        })
-        .collect();
-    all.sort();
-    all
-}
-
 #[test]
 fn what_the_ring_kept_of_an_event_is_replayed_as_it_was() {
     let place = Place::new();
@@ -47,7 +33,7 @@ fn what_the_ring_kept_of_an_event_is_replayed_as_it_was() {
             file.display()
         ))
         .fine();
-    let all = pieces(&state.join("events"));
+    let all = pieces(&state);
     let said = format!("recordings of events: {} written", all.len());
     assert!(live.stderr.contains(&said), "{}", live.stderr);
     let raised: Vec<_> = (live.of_type("event").iter())

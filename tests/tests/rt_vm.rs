@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use twinstep_tests::cable::{Cable, ENDS};
@@ -24,6 +24,12 @@ struct Thread {
     policy: u32,
     /// Field 40.
     priority: u32,
+    /// Field 19.
+    niceness: i64,
+    /// Times that it has gone to sleep by itself.
+    slept: u64,
+    /// Time on a processor (clock ticks, fields 14 and 15).
+    ran: u64,
     /// Processors it may run on.
     allowed: String,
     /// Locked memory of its process (kB).
@@ -40,11 +46,14 @@ fn thread(process: u32, name: &str) -> Option<Thread> {
         }
         let (stat, status) = (read("stat")?, read("status")?);
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3)?.parse().ok();
+        let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok();
         let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
         return Some(Thread {
-            policy: field(41)?,
-            priority: field(40)?,
+            policy: field(41)?.try_into().ok()?,
+            priority: field(40)?.try_into().ok()?,
+            niceness: field(19)?,
+            slept: line("voluntary_ctxt_switches:")?.trim().parse().ok()?,
+            ran: (field(14)? + field(15)?).try_into().ok()?,
             allowed: line("Cpus_allowed_list:")?.trim().to_owned(),
             locked_kb: line("VmLck:")?.split_whitespace().next()?.parse().ok()?,
         });
@@ -103,6 +112,19 @@ fn the_cycle_thread_is_pinned_scheduled_and_locked() {
     println!("{cycle:?}");
     assert_eq!((cycle.policy, cycle.priority), (1, 80));
     assert_eq!(cycle.allowed, "1", "the last of two processors");
+    // Threads of the kernel that pass frames on go before the recorder.
+    let recorder = loop {
+        match thread(child.id(), "recorder") {
+            Some(found) if found.niceness == 10 => break found,
+            last => assert!(child.try_wait().unwrap().is_none(), "{last:?}"),
+        }
+    };
+    assert_eq!(recorder.policy, 0, "{recorder:?}");
+    // No core rests longer than it takes to leave at once.
+    let mut limit = [0; 4];
+    let device = fs::File::open("/dev/cpu_dma_latency").unwrap();
+    (&device).read_exact(&mut limit).unwrap();
+    assert_eq!(i32::from_ne_bytes(limit), 0);
     let trust = summary(child)["trust"].clone();
     println!("{trust}");
     for key in [
@@ -115,6 +137,40 @@ fn the_cycle_thread_is_pinned_scheduled_and_locked() {
     }
     // Whatever the kernel grants: its host decides when it runs.
     assert_eq!(trust["timing_valid"], false);
+
+    let other = configured("priority = 60\nwait = \"sleep\"", |seen| seen.slept > 40);
+    assert_eq!((other.policy, other.priority), (1, 60), "{other:?}");
+    // Longer than memory is touched at the start.
+    let spinning = configured("wait = \"spin\"", |seen| seen.ran > 150);
+    assert!(spinning.slept < 20, "it sleeps: {spinning:?}");
+    let reserved = configured("policy = \"deadline\"", |_| true);
+    assert_eq!(reserved.policy, 6, "SCHED_DEADLINE: {reserved:?}");
+}
+
+/// What the configuration asks for beyond the usual, as the kernel has it once the cycle's thread has slept or run for so long.
+fn configured(keys: &str, enough: impl Fn(&Thread) -> bool) -> Thread {
+    let place = Place::new();
+    let cell = fs::read_to_string(vm::PRESS_CELL).unwrap();
+    let config = place.file("cell.toml", format!("{cell}\n[realtime]\n{keys}\n"));
+    let args = ["demo", "--json", "--config", config.to_str().unwrap()];
+    let mut child = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
+    let first = cycle_thread(&mut child);
+    let since = |last: Thread| Thread {
+        slept: last.slept - first.slept,
+        ran: last.ran - first.ran,
+        ..last
+    };
+    let last = loop {
+        let last = thread(child.id(), "cycle").map(since);
+        let ended = child.try_wait().unwrap();
+        assert_eq!(ended, None, "{keys}: last seen as {last:?}");
+        if let Some(last) = last.filter(&enough) {
+            break last;
+        }
+    };
+    let _ = summary(child);
+    println!("{keys}: {last:?}");
+    last
 }
 
 #[test]
@@ -184,6 +240,8 @@ fn the_press_cell_runs_over_a_virtual_cable() {
             "--json",
             "--cycles",
             &cycles,
+            // Emulated processors take turns: what the recorder computes on one stands the other still, cycle and all.
+            "--no-event-recordings",
         ];
         let run = cable
             .command(

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use twinstep_tests::cable::{Cable, ENDS, python_of_masters};
 use twinstep_tests::listener::{Listener, events, replays, shifted, tripped, undisturbed};
+use twinstep_tests::pieces::replayed;
 use twinstep_tests::run::{Place, Run, json_lines, shipped};
 use twinstep_tests::sim::Sim;
 use twinstep_tests::{recordings, release_binary, root};
@@ -317,8 +318,13 @@ fn tapped(test: &str) -> bool {
     let heard = listener.end();
     let sim = sim.end();
     replays(&place, "tap", &heard);
+    // Each keeps the seconds around its events.
+    let kept = replayed(&place, &place.path("tap.state"), &heard);
+    assert!(kept > 0, "{heard:?}");
     nobody_else_spoke(&cable, &sim);
     let lines = json_lines(&String::from_utf8(master.stdout).unwrap());
+    let kept = replayed(&place, &place.path("master.state"), &lines);
+    assert!(kept > 0, "{lines:?}");
     let (summary, tap) = (lines.last().unwrap(), heard.last().unwrap());
     assert_eq!(tap["bus"]["foreign"], 0, "{tap}");
     assert_eq!(tap["bus"]["working_counter_errors"], 0, "{tap}");

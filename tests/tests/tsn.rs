@@ -10,6 +10,7 @@ use std::fs;
 use std::process::Stdio;
 use twinstep_tests::cable::{Cable, ENDS};
 use twinstep_tests::listener::{Listener, events, replays, shifted, tripped, undisturbed};
+use twinstep_tests::pieces::replayed;
 use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::sim::Sim;
 use twinstep_tests::{program, release_binary, root};
@@ -96,6 +97,8 @@ fn subscribed(test: &str) -> bool {
     let heard = listener.end();
     let sim = sim.end();
     replays(&place, "tsn", &heard);
+    let kept = replayed(&place, &place.path("tsn.state"), &heard);
+    assert!(kept > 0, "{heard:?}");
     assert_eq!(sim.last().unwrap()["unpublished"], 0, "{sim:?}");
     let lines = json_lines(&String::from_utf8(master.stdout).unwrap());
     let (summary, subscriber) = (lines.last().unwrap(), heard.last().unwrap());

@@ -387,8 +387,11 @@ pub fn advanced<V: Vector>(
     let asked_before = kv * (kx * e + kff * slope - v) + q;
     let second = paths.second_m * per_s;
     let asked_after = kv * (kx * (paths.to_m - x1) + kff * second - v1) + q1;
+    // Where the reference bends, what is fed forward jumps: at the start where the dead time is whole cycles.
+    let asked_bent = asked_before + kv * kff * bent;
     // What is asked may pass the limit in between; what flows at the end must not.
     let largest = asked_before.size().larger(asked_after.size());
+    let largest = largest.larger(asked_bent.size());
     let free_of_limit = largest.larger(i1.size()).within(limit);
     let free_of_limit = V::either(free_of_limit, V::mask(!p.continuous, part));
     let exact = V::both(V::either(goes_on, rests), free_of_limit);

@@ -145,13 +145,15 @@ fn cut_substep(
 ) -> [f64; 5] {
     let step = p.step_s / CUTS as f64;
     let slope = (to_m - from_m) / p.step_s;
+    // Half of what the velocity changes in a step, as it was in the one before.
+    let mut half_rise = 0.0;
     for n in 0..CUTS {
         let target_m = from_m + (n as f64 + 0.5) * step * slope;
         if p.continuous & (1 << l) != 0 {
             // The middle of the step is half a step's way further on.
             let wanted = p.position_gain_per_s[l] * (target_m - x - 0.5 * step * v)
                 + p.velocity_feedforward[l] * slope;
-            let error = wanted - v;
+            let error = wanted - (v + half_rise);
             let asked = p.velocity_gain[l] * error + q;
             let limited = clamp(asked, p.limit_a[l]);
             // The integrator stops while the output is limited.
@@ -160,7 +162,9 @@ fn cut_substep(
             }
             let after = limited + (i - limited) * p.fine.current_decay[l];
             r = mean(i, after) + (r - mean(i, after)) * p.fine.filter_decay[l];
+            let before = v;
             (x, v) = mechanics(p, l, x, v, mean(i, after), load_a, step);
+            half_rise = 0.5 * (v - before);
             i = after;
         } else {
             r = i + (r - i) * p.fine.filter_decay[l];

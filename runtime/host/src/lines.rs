@@ -369,7 +369,7 @@ pub struct SummaryLine {
     pub dropped_events: u64,
     /// Cycles that took longer than the period.
     pub overruns: u64,
-    /// The same by cause, those that are not 0.
+    /// The same by cause, those that are not 0; `not_looked_at` came too fast to be looked at.
     pub overrun_causes: BTreeMap<String, u64>,
     /// Digest of all predictions and events (hex).
     pub digest: String,

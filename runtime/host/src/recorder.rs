@@ -20,6 +20,9 @@ use twinstep_models::sample::CycleStamp;
 
 /// Buffers that go round: one second at 1 ms, which a busy disk may well take.
 pub const RECORD_BUFFERS: usize = 1024;
+/// Its niceness in real time. A frame is passed on by threads of the kernel that are ordinary ones: where they share a core with the
+/// recorder they go first. It keeps about a tenth of a core that others fill, and what it does not get written is counted.
+const NICENESS: i32 = 10;
 /// Slots of each queue; one of them stays empty, and all buffers must fit.
 const QUEUE: usize = RECORD_BUFFERS + 1;
 /// How often the recorder looks for full buffers.
@@ -299,10 +302,10 @@ impl Recorder {
         sink: Box<dyn RecordSink>,
         template: &ProcessImage,
     ) -> Result<(RecordSender, Self), HostError> {
-        Self::start_with(sink, template, None)
+        Self::start_with(sink, template, None, false)
     }
 
-    /// The same, with notes from other threads.
+    /// The same, with notes from other threads. In real time it stands back (niceness 10); in virtual time the cycle waits for it.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -310,6 +313,7 @@ impl Recorder {
         sink: Box<dyn RecordSink>,
         template: &ProcessImage,
         notes: Option<Receiver<Note>>,
+        real_time: bool,
     ) -> Result<(RecordSender, Self), HostError> {
         // Both queues live as long as the process: a run has one recorder, and either end may go first.
         let free: &'static mut Queue<Box<Record>, QUEUE> = Box::leak(Box::new(Queue::new()));
@@ -358,6 +362,10 @@ impl Recorder {
             .spawn(move || {
                 // Its files are open; what cannot be given up harms nobody here, and the cycle's thread tells it.
                 let _ = crate::realtime::capabilities::give_up_all();
+                if real_time {
+                    // It may always be lowered; where it is not, the recorder is one ordinary thread more.
+                    let _ = rustix::process::setpriority_process(None, NICENESS);
+                }
                 worker.run()
             })
             .map_err(|error| {

@@ -14,10 +14,10 @@ use twinstep_models::identify::{
     fit_axis, fit_output_error, free_runs, parameters,
 };
 
-/// A start this far off must lead to the same minimum of the output error.
-const ELSEWHERE: f64 = 1.3;
-/// Relative difference by which two minima are the same, measured in standard errors.
-const SAME: f64 = 0.5;
+/// Starts this far off on either side must lead to the same minimum of the output error.
+const ELSEWHERE: [f64; 2] = [0.7, 1.3];
+/// Difference by which two minima are the same (standard errors).
+const SAME: f64 = 1.0;
 /// Names of the common parameters, in their order.
 pub const NAMES: [&str; identify::COMMON] = ["mass", "coulomb", "viscous", "gravity"];
 
@@ -28,6 +28,8 @@ pub struct AxisReport {
     pub fit: Option<AxisFit>,
     /// Output error, beside it.
     pub output_error: Option<OutputErrorFit>,
+    /// Farthest from its values that it ends at from starts 30 % below and above (its standard errors); infinite where it ends nowhere.
+    pub restarted_se: Option<f64>,
     /// How the two go together.
     pub agreement: Option<Agreement>,
     /// The cascade where it was fitted to the recording; its gains come from the drive's own table elsewhere.
@@ -124,14 +126,18 @@ pub(super) fn refine(
             if let Some(warning) = disagreement(axis, &fit, &other, &together) {
                 report.warnings.push(warning);
             }
-            let start = parameters(&fit).map(|p| ELSEWHERE * p);
-            let again = fit_output_error(record, &fit, start, sampled);
-            if !again.as_ref().is_ok_and(|again| same(&other, again)) {
+            let apart = restarted_se(record, &fit, &other, sampled);
+            if apart > SAME {
+                let ends = if apart.is_finite() {
+                    format!("{apart:.1} standard errors elsewhere")
+                } else {
+                    "nowhere".to_owned()
+                };
                 report.warnings.push(format!(
-                    "output error has more than one minimum: from a start {:.0} % off it ends elsewhere",
-                    100.0 * (ELSEWHERE - 1.0)
+                    "output error has more than one minimum: from a start 30 % off it ends {ends}"
                 ));
             }
+            report.restarted_se = Some(apart);
             report.output_error = Some(other);
             report.agreement = Some(together);
         }
@@ -146,10 +152,31 @@ pub(super) fn refine(
     report
 }
 
-/// Whether two minima are one: nearer to each other than their standard errors.
-fn same(a: &OutputErrorFit, b: &OutputErrorFit) -> bool {
-    (a.estimates.iter().zip(&b.estimates))
-        .all(|(a, b)| (a.value - b.value).abs() <= SAME * a.standard_error)
+/// How far from `found` the output error ends from other starts, in its standard errors. Both fits at a time.
+fn restarted_se(
+    record: &AxisRecord<'_>,
+    fit: &AxisFit,
+    found: &OutputErrorFit,
+    sampled: bool,
+) -> f64 {
+    let from = |share: f64| {
+        let start = parameters(fit).map(|p| share * p);
+        fit_output_error(record, fit, start, sampled).map_or(f64::INFINITY, |again| {
+            let both = found.estimates.iter().zip(&again.estimates);
+            let apart = both.map(|(a, b)| (a.value - b.value).abs() / a.standard_error);
+            // What has no standard error cannot be said to be the same.
+            apart
+                .map(|se| if se.is_nan() { f64::INFINITY } else { se })
+                .fold(0.0, f64::max)
+        })
+    };
+    std::thread::scope(|scope| {
+        let [low, high] = ELSEWHERE;
+        let beside = scope.spawn(move || from(low));
+        let high = from(high);
+        // A thread that ended badly has found nothing.
+        beside.join().unwrap_or(f64::INFINITY).max(high)
+    })
 }
 
 fn disagreement(

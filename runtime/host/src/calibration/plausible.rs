@@ -3,9 +3,11 @@
 //! A quantity in the wrong unit is off by a thousand, and everything that is fitted to it would be nonsense: `calibrate` refuses
 //! it, `replay` warns. What is merely odd is a remark. Every message names the file and the column.
 
+mod station;
+
 use crate::error::HostError;
 use std::path::Path;
-use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Machine};
+use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Machine, Press};
 use twinstep_drivers::recording::{AxisRecord, Recording};
 
 /// Ratios from here to its inverse are nobody's thousand.
@@ -24,6 +26,8 @@ const EMPTY: f64 = 0.2;
 const BEYOND_TRAVEL: f64 = 0.1;
 /// Currents beyond this many times what the drive gives contradict it: filters and steps overshoot a little.
 const BEYOND_DRIVE: f64 = 1.1;
+/// What a press does instead of a motion program.
+const STROKE: &str = "stroke";
 /// Samples between the two positions of a derivative.
 const APART: usize = 4;
 
@@ -75,11 +79,14 @@ pub fn column_name(machine: &Machine, n: usize, kind: Kind) -> String {
 }
 
 fn axis_of(machine: &Machine, n: usize) -> Option<&Axis> {
-    let axes = machine.axes.len();
-    (machine.axes.get(n)).or_else(|| machine.presses.get(n.checked_sub(axes)?).map(|p| &p.axis))
+    (machine.axes.get(n)).or_else(|| press_of(machine, n).map(|p| &p.axis))
 }
 
-/// Everything that is wrong or odd in a recording, in the order of its axes.
+fn press_of(machine: &Machine, n: usize) -> Option<&Press> {
+    machine.presses.get(n.checked_sub(machine.axes.len())?)
+}
+
+/// Everything that is wrong or odd in a recording, in the order of its axes and stations.
 pub fn check(machine: &Machine, recording: &Recording) -> Vec<Finding> {
     let mut all = Vec::new();
     // Our own recordings hold the raw integers of the bus: there is no unit to be wrong about.
@@ -104,6 +111,9 @@ pub fn check(machine: &Machine, recording: &Recording) -> Vec<Finding> {
         one.lengths();
         one.velocity();
         one.current();
+    }
+    for (station, record) in machine.stations.iter().zip(&recording.stations) {
+        station::check(machine, station, record, &mut all);
     }
     all
 }
@@ -287,14 +297,22 @@ impl Checked<'_> {
             self.say(true, Kind::Position, &text);
             return;
         }
-        let program = &self.axis.motion.program;
-        let ends = program.iter().map(|step| step.to_m);
-        let ends: Vec<f64> = ends.chain([self.axis.motion.start_m]).collect();
+        let (ends, path) = match press_of(self.machine, self.n) {
+            Some(press) => (vec![press.stroke.top_m, press.stroke.bottom_m], STROKE),
+            None => {
+                let program = &self.axis.motion.program;
+                let ends = program.iter().map(|step| step.to_m);
+                let ends = ends.chain([self.axis.motion.start_m]).collect();
+                (ends, "motion program")
+            }
+        };
         let travel = span(&ends);
-        let off = thousand(ratio(position, travel)).filter(|_| program.len() > 1);
+        // Where it starts and one place are no program.
+        let moves = path == STROKE || ends.len() > 2;
+        let off = thousand(ratio(position, travel)).filter(|_| moves);
         if let Some(more) = off {
             let text = format!(
-                "it spans {position:.6} m, and the travel of the motion program is {travel:.6} m: a factor of a thousand, as of mm for m"
+                "it spans {position:.6} m, and the travel of the {path} is {travel:.6} m: a factor of a thousand, as of mm for m"
             );
             // A small movement may be a small movement.
             self.say(more, Kind::Position, &text);
@@ -302,9 +320,9 @@ impl Checked<'_> {
         }
         let ([from, to], [low, high]) = (reach(&ends), reach(&self.record.position_m));
         let over = BEYOND_TRAVEL * travel;
-        if program.len() > 1 && (low < from - over || high > to + over) {
+        if moves && (low < from - over || high > to + over) {
             let text = format!(
-                "it goes from {low:.6} m to {high:.6} m, beyond the motion program from {from:.6} m to {to:.6} m: check its unit and zero, or the program"
+                "it goes from {low:.6} m to {high:.6} m, beyond the {path} from {from:.6} m to {to:.6} m: check its unit and zero, or the {path}"
             );
             self.say(false, Kind::Position, &text);
         }
@@ -386,6 +404,27 @@ impl Checked<'_> {
         }
     }
 
+    /// The largest force of a press without a drive against what its parts give when the ram is at the bottom.
+    fn force(&mut self) {
+        let Some(press) = press_of(self.machine, self.n) else {
+            return;
+        };
+        let parts = self.machine.parts.iter();
+        let given = parts
+            .map(|part| part.stiffness_n_per_m * (press.stroke.bottom_m - part.contact_m).max(0.0));
+        let expected = given.fold(0.0, f64::max);
+        let finite = self.record.current_a.iter().filter(|f| f.is_finite());
+        let most = finite.fold(0.0_f64, |m, f| m.max(f.abs()));
+        if let Some(more) = thousand(ratio(most, expected)) {
+            let text = format!(
+                "it reaches {most:.6} N, and the parts of the configuration give {expected:.6} N at the bottom: a factor of a thousand {}, as of a wrong unit?",
+                if more { "more" } else { "less" },
+            );
+            // The stiffness of a part may be a guess where nothing is predicted of it.
+            self.say(false, Kind::Current, &text);
+        }
+    }
+
     /// The largest current against what the drive can give.
     fn current(&mut self) {
         let drive = &self.axis.drive;
@@ -397,6 +436,7 @@ impl Checked<'_> {
         } else if let Some(cascade) = cascade {
             cascade.limit_a
         } else {
+            self.force();
             return;
         };
         let unit = self.axis.effort_unit.symbol();

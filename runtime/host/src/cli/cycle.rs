@@ -32,11 +32,7 @@ pub struct CycleArgs {
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
-    /// Keep recordings around events on a bus too, in the folder `events` of the event store; simulated machines keep them unasked
-    #[arg(long, conflicts_with = "no_event_recordings")]
-    pub event_recordings: bool,
-
-    /// Keep no recordings around events
+    /// Keep no recordings around events, which go into the folder `events` of the event store
     #[arg(long)]
     pub no_event_recordings: bool,
 

@@ -50,6 +50,8 @@ struct Line<'a> {
     /// `inverse_dynamics`, or `both` where they agree.
     written: &'static str,
     output_error_position_rms_m: Option<f64>,
+    /// How far from its values the output error ends from starts 30 % below and above, in its standard errors.
+    output_error_restarted_se: Option<f64>,
     variance_inflation: BTreeMap<&'static str, f64>,
     autocorrelation_s: f64,
     cascade_gains: Option<Gains>,
@@ -234,6 +236,7 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport) -> Option<Line<'a>> 
         distance: one.agreement.as_ref().map(|a| by_key(a.distance)),
         written: written(one),
         output_error_position_rms_m: other.map(|o| o.position_rms_m),
+        output_error_restarted_se: one.restarted_se,
         variance_inflation: by_key(fit.inflation),
         autocorrelation_s: fit.bandwidth_s,
         cascade_gains: gains(new, one),

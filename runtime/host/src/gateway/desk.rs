@@ -163,6 +163,11 @@ impl Desk {
 
     /// All alarms, the newest first.
     pub fn alarms(&self) -> Vec<Alarm> {
+        self.of_store().1
+    }
+
+    /// The same, with the store that they are of.
+    pub fn of_store(&self) -> (StoreId, Vec<Alarm>) {
         let now = utc_ns();
         self.with(|state| {
             let shelves = &state.shelves;
@@ -176,7 +181,7 @@ impl Desk {
                 })
                 .collect();
             all.sort_by_key(|alarm| std::cmp::Reverse(alarm.raised_seq));
-            all
+            (state.store, all)
         })
     }
 

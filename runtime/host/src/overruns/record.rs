@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Records that are kept for a status.
 pub const RECENT: usize = 16;
+/// Stands for a cause where overruns came faster than they could be looked at.
+pub const NOT_LOOKED_AT: &str = "not_looked_at";
 
 /// An overrun, or an exceeded budget, with its cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +211,16 @@ impl Causes {
         }
     }
 
+    /// The same of `overruns` cycles that overran: those that came too fast for the watcher stand as [`NOT_LOOKED_AT`].
+    pub fn of_overruns(&self, overruns: u64) -> BTreeMap<String, u64> {
+        let mut causes = self.by_cause(Kind::Overrun);
+        let missed = overruns.saturating_sub(causes.values().sum());
+        if missed > 0 {
+            causes.insert(NOT_LOOKED_AT.to_owned(), missed);
+        }
+        causes
+    }
+
     /// Counts of a kind by cause, those that are not 0.
     pub fn by_cause(&self, kind: Kind) -> BTreeMap<String, u64> {
         OverrunCause::ALL
@@ -216,5 +228,22 @@ impl Causes {
             .map(|cause| (cause.name().to_owned(), self.count(kind, cause)))
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overruns_that_nobody_looked_at_stand_beside_the_causes() {
+        let mut causes = Causes::default();
+        causes.overruns[OverrunCause::LateWake as usize] = 2;
+        causes.budgets[OverrunCause::LateWake as usize] = 9;
+        let late = ("late_wake".to_owned(), 2);
+        assert_eq!(causes.of_overruns(2), BTreeMap::from([late.clone()]));
+        let missed = (NOT_LOOKED_AT.to_owned(), 3);
+        assert_eq!(causes.of_overruns(5), BTreeMap::from([late, missed]));
+        assert!(Causes::default().of_overruns(0).is_empty());
     }
 }

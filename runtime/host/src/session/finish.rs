@@ -7,7 +7,6 @@ use crate::error::{Exit, HostError};
 use crate::health::{self, HealthLine};
 use crate::lines::{FalseAlarmsLine, SummaryLine};
 use crate::output::Output;
-use crate::overruns::cause::Kind;
 use crate::scribe::ScribeTotals;
 use crate::{plan, tables, thresholds};
 
@@ -39,7 +38,7 @@ pub(super) fn summary(
         events: totals.raised,
         dropped_events: totals.dropped,
         overruns: done.overruns,
-        overrun_causes: ridden.causes.by_cause(Kind::Overrun),
+        overrun_causes: ridden.causes.of_overruns(done.overruns),
         digest: format!("{:016x}", done.digest),
         false_alarms: FalseAlarmsLine {
             asked_s: machine.judge.false_alarm_interval_s as u64,

@@ -20,8 +20,7 @@ pub struct Options {
     /// Record into this file or folder.
     pub record: Option<PathBuf>,
     /// Keep the last seconds, and write a file of them around each event.
-    /// None: where the machine is simulated.
-    pub event_recordings: Option<bool>,
+    pub event_recordings: bool,
     /// Number of the first event in an empty store; 1 unless given.
     pub first_seq: Option<u64>,
     /// Most bytes of a folder of recordings; the usual ones unless given.
@@ -64,8 +63,7 @@ impl Options {
             cycles: args.cycles,
             judge: args.judge,
             record: args.record.clone(),
-            event_recordings: (args.event_recordings || args.no_event_recordings)
-                .then_some(args.event_recordings),
+            event_recordings: !args.no_event_recordings,
             first_seq: None,
             record_limit_bytes: args.record_limit,
             facts: BTreeMap::from([

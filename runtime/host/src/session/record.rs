@@ -48,8 +48,7 @@ pub(super) fn start(
         Some(path) => Some(whole_run(path, machine, options, info, &notes, output)?),
         None => None,
     };
-    let wanted = options.event_recordings.unwrap_or(options.simulated);
-    let ring = (wanted && machine.bus.is_some()).then(|| {
+    let ring = (options.event_recordings && machine.bus.is_some()).then(|| {
         Ring::new(
             machine,
             description(machine, options, info),
@@ -69,7 +68,8 @@ pub(super) fn start(
         (Some(file), None) => Box::new(file),
         (None, None) => return Ok(None),
     };
-    let (sender, recorder) = Recorder::start_with(sink, &map.image(), Some(told))?;
+    let (sender, recorder) =
+        Recorder::start_with(sink, &map.image(), Some(told), options.real_time)?;
     let progress = tally.zip(options.record.as_ref()).map(|(tally, path)| {
         Arc::new(Progress {
             path: path.clone(),

@@ -17,14 +17,37 @@ const LISTS: [(&str, &str, &[&str]); 4] = [
 ];
 
 /// One message for each axis, station and tracked parameter in `status`, which is the answer of the control socket, and for each
-/// stroke that is not `told` yet; at first only the newest of each press. Of several buses those of all of them.
-pub fn messages(root: &str, status: &Value, time_utc_ns: u64, told: &mut Told) -> Vec<Message> {
-    let mut messages = Vec::new();
+/// stroke that is not `told` yet; at first only the newest of each press. Of several buses those of all of them. Of more than
+/// [`MAX_MESSAGES`] each look leaves others out, in turn. Returns how many it left out, too.
+pub fn messages(
+    root: &str,
+    status: &Value,
+    time_utc_ns: u64,
+    told: &mut Told,
+) -> (Vec<Message>, u64) {
+    let (mut messages, mut strokes) = (Vec::new(), Vec::new());
     for status in each_json(status) {
-        of_bus(root, status, time_utc_ns, told, &mut messages);
+        of_bus(
+            root,
+            status,
+            time_utc_ns,
+            told,
+            (&mut messages, &mut strokes),
+        );
     }
-    messages.truncate(MAX_MESSAGES);
-    messages
+    let all = strokes.len() + messages.len();
+    // A stroke is told once, so that it goes first.
+    strokes.truncate(MAX_MESSAGES);
+    let room = MAX_MESSAGES - strokes.len();
+    if messages.len() > room {
+        let at = told.next % messages.len();
+        messages.rotate_left(at);
+        messages.truncate(room);
+        told.next = at + room;
+    }
+    messages.append(&mut strokes);
+    let left_out = all - messages.len();
+    (messages, left_out as u64)
 }
 
 fn of_bus(
@@ -32,7 +55,7 @@ fn of_bus(
     status: &Value,
     time_utc_ns: u64,
     told: &mut Told,
-    messages: &mut Vec<Message>,
+    (messages, strokes): (&mut Vec<Message>, &mut Vec<Message>),
 ) {
     let bus = status["bus_name"].as_str();
     for (list, kind, names) in LISTS {
@@ -59,10 +82,12 @@ fn of_bus(
                         .map(|(key, value)| (key.clone(), value.clone())),
                 );
             }
-            messages.push(Message::json(
-                topic(root, kind, bus, name),
-                payload.to_string(),
-            ));
+            let message = Message::json(topic(root, kind, bus, name), payload.to_string());
+            if list == "strokes" {
+                strokes.push(message);
+            } else {
+                messages.push(message);
+            }
         }
     }
 }
@@ -74,9 +99,14 @@ fn newer(entries: &[Value], n: usize) -> bool {
         .any(|later| later["source"] == entries[n]["source"])
 }
 
-/// The last stroke of each press that was told.
+/// What the looks before have told.
 #[derive(Debug, Default)]
-pub struct Told(std::collections::BTreeMap<String, u64>);
+pub struct Told {
+    /// The last stroke of each press.
+    strokes: std::collections::BTreeMap<String, u64>,
+    /// Where the next look begins if not all fits.
+    next: usize,
+}
 
 impl Told {
     fn is_news(&mut self, stroke: &Value, newest: bool) -> bool {
@@ -84,16 +114,16 @@ impl Told {
         else {
             return false;
         };
-        if self.0.len() >= MAX_MESSAGES {
-            self.0.clear();
+        if self.strokes.len() >= MAX_MESSAGES {
+            self.strokes.clear();
         }
-        let news = match self.0.get(source) {
+        let news = match self.strokes.get(source) {
             // A run that began anew counts from 1 again.
             Some(told) => number > *told || (newest && number < *told),
             None => newest,
         };
         if news {
-            self.0.insert(source.to_owned(), number);
+            self.strokes.insert(source.to_owned(), number);
         }
         news
     }
@@ -118,7 +148,7 @@ mod tests {
                 .map(|message| message.topic.clone())
                 .collect()
         };
-        let first = messages("t/m", &status, 5, &mut told);
+        let (first, _) = messages("t/m", &status, 5, &mut told);
         assert_eq!(
             topics(&first),
             [
@@ -136,13 +166,13 @@ mod tests {
         let stroke: Value = serde_json::from_slice(&first[3].payload).unwrap();
         assert_eq!(stroke["stroke"], 7);
         // The same stroke is no news.
-        assert_eq!(topics(&messages("t/m", &status, 6, &mut told)).len(), 3);
+        assert_eq!(topics(&messages("t/m", &status, 6, &mut told).0).len(), 3);
         // None is left out between two looks, and another run counts anew.
         let mut strokes = |numbers: &[u64]| -> Vec<Value> {
             let strokes: Vec<_> = (numbers.iter())
                 .map(|stroke| json!({"source": "press", "stroke": stroke}))
                 .collect();
-            let all = messages("t/m", &json!({"strokes": strokes}), 7, &mut told);
+            let (all, _) = messages("t/m", &json!({"strokes": strokes}), 7, &mut told);
             let parsed = all
                 .iter()
                 .map(|message| serde_json::from_slice(&message.payload).unwrap());
@@ -153,7 +183,7 @@ mod tests {
         assert_eq!(strokes(&[7, 8, 9]), [8, 9]);
         assert_eq!(strokes(&[1]), [1]);
         assert!(strokes(&[1]).is_empty());
-        assert!(messages("t/m", &Value::Null, 5, &mut told).is_empty());
+        assert!(messages("t/m", &Value::Null, 5, &mut told).0.is_empty());
     }
 
     #[test]
@@ -161,7 +191,8 @@ mod tests {
         let bus = |name: &str, axis: &str| json!({"bus_name": name, "axes": [{"name": axis}], "health": [{"source": axis, "parameter": "viscous"}]});
         let mut status = bus("front", "infeed");
         status["buses"] = json!([bus("front", "infeed"), bus("rear", "pusher")]);
-        let all = messages("t/m", &status, 5, &mut Told::default());
+        let (all, left_out) = messages("t/m", &status, 5, &mut Told::default());
+        assert_eq!(left_out, 0);
         let topics: Vec<_> = all.iter().map(|message| message.topic.as_str()).collect();
         assert_eq!(
             topics,
@@ -180,11 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn a_look_is_bounded() {
+    fn a_look_is_bounded_and_the_next_ones_tell_the_rest() {
         let axes: Vec<_> = (0..5000)
             .map(|n| json!({"name": format!("a{n}")}))
             .collect();
-        let all = messages("t/m", &json!({"axes": axes}), 5, &mut Told::default());
-        assert_eq!(all.len(), MAX_MESSAGES);
+        let mut told = Told::default();
+        let mut topics = std::collections::BTreeSet::new();
+        for stroke in 1..=3 {
+            let strokes = json!([{"source": "press", "stroke": stroke}]);
+            let status = json!({"axes": axes, "strokes": strokes});
+            let (all, left_out) = messages("t/m", &status, 5, &mut told);
+            assert_eq!((all.len(), left_out), (MAX_MESSAGES, 3001));
+            assert_eq!(all.last().unwrap().topic, "t/m/stroke/press");
+            topics.extend(all.into_iter().map(|message| message.topic));
+        }
+        assert_eq!(topics.len(), 5001);
     }
 }

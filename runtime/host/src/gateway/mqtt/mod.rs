@@ -293,7 +293,9 @@ impl Sender {
             return;
         }
         let status: Value = serde_json::from_str(&moment.json).unwrap_or_default();
-        for message in live::messages(&self.root, &status, utc_ns(), told) {
+        let (messages, left_out) = live::messages(&self.root, &status, utc_ns(), told);
+        self.state.failed.fetch_add(left_out, Ordering::Relaxed);
+        for message in messages {
             let counter = if link.mention(&message) {
                 &self.state.sent
             } else {

@@ -1,21 +1,38 @@
 //! The board of conditions: what the desk has, as OPC UA tells it.
 //!
 //! The desk is looked at whenever it changes. A condition that differs from what was told last gets a new event. An alarm that
-//! has left the desk was cleared and acknowledged; its last event says so, and that it need not be kept.
+//! has left the desk was cleared and acknowledged; its last event says so, and that it need not be kept. So does the last event of
+//! an alarm of a store that was replaced by another one.
 
 use super::condition::{Condition, EventId, ONE_SHOT, Remark, date, severity};
 use super::nodes::Nodes;
 use crate::gateway::book::{Book, Shelf};
 use crate::gateway::desk::{Alarm, MAX_ALARMS};
+use crate::gateway::journal::StoreId;
 use opcua::types::{NodeId, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
+/// The last remark to an alarm whose store was replaced.
+const REPLACED: &str = "the event store was replaced by another one";
+
+/// When the desk was looked at, and what was known then.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The moment (ns since 1970, UTC).
+    pub now_utc_ns: u64,
+    /// An instance answers, so that what stands is known to stand.
+    pub answers: bool,
+    /// The store that the alarms are of.
+    pub store: StoreId,
+}
+
 #[derive(Debug, Default)]
 struct State {
     conditions: BTreeMap<String, Condition>,
     nonce: u64,
+    store: StoreId,
 }
 
 /// See the module. Clones share it.
@@ -62,16 +79,20 @@ impl Board {
         self.news.notify_one();
     }
 
-    /// Takes in what the desk has at `now_utc_ns`; returns what changed, in its new state. `answers`: an instance does, so that what
-    /// stands is known to stand.
+    /// Takes in what the desk had; returns what changed, in its new state.
     pub fn take(
         &self,
         alarms: Vec<Alarm>,
         shelves: &[Shelf],
         book: &Book,
         nodes: &Nodes,
-        (now_utc_ns, answers): (u64, bool),
+        seen: Seen,
     ) -> Vec<Condition> {
+        let Seen {
+            now_utc_ns,
+            answers,
+            store,
+        } = seen;
         let quality = if answers {
             StatusCode::Good
         } else {
@@ -79,6 +100,7 @@ impl Board {
         };
         self.with(|state| {
             state.nonce = state.nonce.max(now_utc_ns);
+            let replaced = std::mem::replace(&mut state.store, store) != store;
             let one_shot = |alarm: &Alarm| {
                 shelves.iter().any(|shelf| {
                     shelf.comment == ONE_SHOT
@@ -91,7 +113,21 @@ impl Board {
                 .map(|alarm| (Condition::name(&alarm), alarm))
                 .collect();
             for (name, condition) in &mut state.conditions {
-                let alarm = here.remove(name).or_else(|| gone(condition, book));
+                let stands = here.remove(name);
+                condition.over &= stands.is_none();
+                if replaced && stands.is_none() && condition.retain() {
+                    condition.over = true;
+                    condition.remark = Remark {
+                        who: String::new(),
+                        time_utc_ns: now_utc_ns,
+                        text: REPLACED.to_owned(),
+                    };
+                    // Told below.
+                    condition.event_id = EventId::default();
+                    condition.alarm.active = false;
+                    condition.alarm.shelved_until_utc_ns = None;
+                }
+                let alarm = stands.or_else(|| gone(condition, book));
                 let Some(alarm) = alarm else { continue };
                 let shot = one_shot(&alarm);
                 let untold = condition.event_id == EventId::default();
@@ -206,6 +242,7 @@ mod tests {
         book: Book,
         nodes: Nodes,
         answers: Cell<bool>,
+        store: Cell<StoreId>,
         _folder: tempfile::TempDir,
     }
 
@@ -217,13 +254,18 @@ mod tests {
                 book: Book::open(folder.path()).unwrap(),
                 nodes: Nodes::new(2),
                 answers: Cell::new(true),
+                store: Cell::default(),
                 _folder: folder,
             }
         }
 
-        fn take(&self, alarms: &[Alarm], shelves: &[Shelf], now: u64) -> Vec<Condition> {
-            let when = (now, self.answers.get());
-            (self.board).take(alarms.to_vec(), shelves, &self.book, &self.nodes, when)
+        fn take(&self, alarms: &[Alarm], shelves: &[Shelf], now_utc_ns: u64) -> Vec<Condition> {
+            let seen = Seen {
+                now_utc_ns,
+                answers: self.answers.get(),
+                store: self.store.get(),
+            };
+            (self.board).take(alarms.to_vec(), shelves, &self.book, &self.nodes, seen)
         }
     }
 
@@ -310,6 +352,40 @@ mod tests {
         assert!(bench.take(&[alarm(1, true)], &[], 30).is_empty());
         bench.answers.set(true);
         assert_eq!(bench.take(&[alarm(1, true)], &[], 40).len(), 1);
+    }
+
+    #[test]
+    fn what_stood_in_a_store_that_was_replaced_is_over() {
+        let bench = Bench::new();
+        let another = |first_utc_ns| {
+            let mut id = StoreId::default();
+            id.first_utc_ns = first_utc_ns;
+            id
+        };
+        bench.take(&[alarm(1, true)], &[], 10);
+        // Where it had to make room on the desk it still stands.
+        assert!(bench.take(&[], &[], 20).is_empty());
+        assert_eq!(bench.board.retained().len(), 1);
+        bench.store.set(another(7));
+        let told = bench.take(&[], &[], 30);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].field("Retain"), false.into());
+        assert_eq!(told[0].field("ActiveState/Id"), false.into());
+        // Nobody has acknowledged it.
+        assert_eq!(told[0].field("AckedState/Id"), false.into());
+        let Variant::LocalizedText(comment) = told[0].field("Comment") else {
+            panic!("no comment");
+        };
+        assert_eq!(comment.text.to_string(), REPLACED);
+        assert!(bench.board.retained().is_empty());
+        assert!(bench.take(&[], &[], 40).is_empty());
+        // The same alarm in the new store stands, and in a third one that has it too.
+        let told = bench.take(&[alarm(3, true)], &[], 50);
+        assert_eq!(told[0].field("Retain"), true.into());
+        bench.store.set(another(8));
+        let told = bench.take(&[alarm(4, true)], &[], 60);
+        assert_eq!(told[0].field("Retain"), true.into());
+        assert_eq!(bench.board.retained().len(), 1);
     }
 
     #[test]

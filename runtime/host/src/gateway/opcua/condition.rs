@@ -60,6 +60,8 @@ pub struct Condition {
     pub one_shot: bool,
     /// What its state is worth: nobody is there to change it while no instance answers.
     pub quality: StatusCode,
+    /// It is of a store that was replaced: nothing will be heard of it any more.
+    pub over: bool,
 }
 
 /// The name of an event: the alarm, its last stored event, and a number of our own.
@@ -145,13 +147,14 @@ impl Condition {
             time,
             one_shot: false,
             quality: StatusCode::Good,
+            over: false,
             alarm,
         }
     }
 
     /// Clients keep showing it.
     pub fn retain(&self) -> bool {
-        self.alarm.active || self.alarm.acknowledged.is_none()
+        !self.over && (self.alarm.active || self.alarm.acknowledged.is_none())
     }
 
     /// The value of the field at `path`; empty where there is none.

@@ -1,7 +1,7 @@
 //! The server: how it is set up, and the loop that keeps its address space like the machine.
 
 use super::OpcuaConfig;
-use super::alarms::Board;
+use super::alarms::{Board, Seen};
 use super::condition::{Condition, ONE_SHOT};
 use super::fields;
 use super::front;
@@ -336,7 +336,7 @@ impl Keeper {
     /// Tells of what has changed with the alarms.
     fn tell(&mut self) {
         let desk = &self.context.desk;
-        let (alarms, shelves) = (desk.alarms(), desk.shelves());
+        let ((store, alarms), shelves) = (desk.of_store(), desk.shelves());
         // A shelf for one time ends with the alarm.
         for shelf in shelves.iter().filter(|shelf| shelf.comment == ONE_SHOT) {
             let stands = alarms.iter().any(|alarm| {
@@ -351,8 +351,12 @@ impl Keeper {
         }
         let seen = desk.seen();
         let book = &self.context.book;
-        let when = (utc_ns(), self.context.live.borrow().status.is_some());
-        let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, when);
+        let looked = Seen {
+            now_utc_ns: utc_ns(),
+            answers: self.context.live.borrow().status.is_some(),
+            store,
+        };
+        let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, looked);
         for condition in &told {
             let name = Condition::name(&condition.alarm);
             if self.callable.len() < MAX_ALARMS && self.callable.insert(name) {
