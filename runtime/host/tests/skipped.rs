@@ -81,6 +81,7 @@ fn run<B: Attached>(
         control: Control::default(),
         commands: None,
         sentry: None,
+        health: None,
     };
     let phases = PhaseStatistics::new(&PhaseSettings {
         timing: Timing::Virtual,
