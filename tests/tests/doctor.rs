@@ -191,7 +191,7 @@ fn every_interface_of_a_machine_is_looked_at() {
             .starts_with("eno1: ")
     );
     let (named, _) = looked_at("--bus rear");
-    assert_eq!(named, ["tsn0", "tap0", "tap1"].map(absent));
+    assert_eq!(named, ["tap0", "tap1", "tsn0"].map(absent));
     // Who names one is told of that one.
     let (named, _) = looked_at("--interface eno1");
     assert_eq!(named, ["eno1 is up"]);

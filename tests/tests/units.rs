@@ -199,6 +199,7 @@ const ID: &str = "4242";
 
 /// Makes the file system that a unit leaves to its service, in a mount namespace of its own, and becomes its user there. The test's
 /// own folder is /mnt, and what a unit may write to lies in memory: nothing outside is touched. The folders beside it are read-only.
+/// Shared memory is the service's own, since the first user of iceoryx2 on a computer has it.
 const VIEW: &str = r#"
 set -e
 mount --bind "$PLACE" /mnt
@@ -207,6 +208,7 @@ mount --bind /mnt/group /etc/group
 mount -t tmpfs -o mode=755 none /run
 mount -t tmpfs -o mode=755 none /var/lib
 mount -t tmpfs -o mode=1777 none /tmp
+mount -t tmpfs -o mode=1777 none /dev/shm
 mkdir -m 1777 /run/lock
 mkdir -m 750 $OWN
 chown "$ID:$ID" $OWN
