@@ -158,3 +158,11 @@ impl Listener {
         json_lines(&text)
     }
 }
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
