@@ -241,6 +241,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         // send, predict, receive
         let Self {
             bus,
+            pacer,
             image,
             pipeline,
             crew,
@@ -248,6 +249,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             ..
         } = self;
         let result = bus.exchange(image, &mut || {
+            pacer.left();
             timer.lap(Phase::Send);
             pipeline.predict_by(crew, |group| timer.mark(group));
             timer.lap(Phase::Predict);
