@@ -39,6 +39,8 @@ pub struct Options {
     pub interface: Option<String>,
     /// All network interfaces of the bus, for the status.
     pub interfaces: Vec<String>,
+    /// Something of `[realtime.nic]` was refused.
+    pub nic_denied: bool,
     /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
     pub simulated: bool,
     /// The control socket; the usual one unless named, and none at all in virtual time unless named.
@@ -51,6 +53,10 @@ pub struct Options {
     pub page: Option<Arc<OnceLock<String>>>,
     /// Of one of several buses of a machine: what it has in common with the others. None: it is the only one.
     pub seat: Option<SeatSlot>,
+    /// Health goes on from that of the last run, and is kept for the next one.
+    pub keeps_health: bool,
+    /// Seed of a simulated machine itself, where it is not that of the configuration.
+    pub machine_seed: Option<u64>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -76,12 +82,16 @@ impl Options {
             quiet: args.fast || args.json,
             interface: None,
             interfaces: Vec::new(),
+            nic_denied: false,
             simulated: false,
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),
             samples: None,
             page: None,
             seat: None,
+            // A run in virtual time is the same every time.
+            keeps_health: !args.fast || args.keep_health,
+            machine_seed: args.machine_seed,
             real_time: !args.fast,
         }
     }
