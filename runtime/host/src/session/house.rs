@@ -1,7 +1,7 @@
 //! What the buses of a machine have in common: the store with its scribe, the control socket, the flag that stops them.
 
 use super::Options;
-use super::record::overheard;
+use super::record::{overheard, say};
 use super::seat::{Prepared, Ridden, Seat};
 use crate::control::queue;
 use crate::control::status::Identity;
@@ -10,6 +10,7 @@ use crate::error::HostError;
 use crate::lines::EventRecord;
 use crate::output::Output;
 use crate::overruns::watcher::Watcher;
+use crate::record::lasting::Say;
 use crate::scribe::{Announce, Scribe, ScribeTotals};
 use crate::snapshot::Control;
 use crate::store::{StoreError, StoreWriter};
@@ -93,7 +94,8 @@ impl House {
                 "signals cannot be caught ({error}): an interrupt ends the run without a summary"
             ));
         }
-        let server = place.map(|place| start_server(place, parts, &mut seats));
+        let server =
+            place.map(|place| start_server(place, parts, &mut seats, say(options, output)));
         let house = Self {
             scribe,
             server: server.transpose()?,
@@ -120,7 +122,12 @@ impl House {
     }
 }
 
-fn start_server(place: Place, parts: &[Part<'_>], seats: &mut [Seat]) -> Result<Server, HostError> {
+fn start_server(
+    place: Place,
+    parts: &[Part<'_>],
+    seats: &mut [Seat],
+    say: Say,
+) -> Result<Server, HostError> {
     let mut buses = Vec::new();
     for (&(machine, options), seat) in parts.iter().zip(seats) {
         let (control_end, cycle_end) = queue::channel();
@@ -150,7 +157,7 @@ fn start_server(place: Place, parts: &[Part<'_>], seats: &mut [Seat]) -> Result<
         };
         buses.push((setting, control_end));
     }
-    Server::start(place, buses)
+    Server::start(place, buses, say)
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running

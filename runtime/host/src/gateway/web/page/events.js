@@ -19,6 +19,8 @@ export function prepare(open) {
 
 export function session(who) {
   role = who.role;
+  // Buttons that were drawn before this was known.
+  if (!$('events').hidden) cards();
 }
 
 // One question: a comment, and for shelving how long.
