@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::overruns::watcher::Watcher;
 use crate::record::lasting::Say;
 use crate::scribe::{Announce, Scribe, ScribeTotals};
+use crate::shared::EventOutlet;
 use crate::snapshot::Control;
 use crate::store::{StoreError, StoreWriter};
 use crate::tables;
@@ -85,6 +86,7 @@ impl House {
             Some(recording.told(options, &seat.prepared.info))
         });
         let announce = overheard(announce, told.collect());
+        let announce = shown(announce, machine, options)?;
         let (events, scribe) = Scribe::start_for(store, &runs, announce)?;
         for (seat, events) in seats.iter_mut().zip(events) {
             seat.events = Some(events);
@@ -120,6 +122,22 @@ impl House {
         });
         self.scribe.stop_all(&seen_ns.collect::<Vec<_>>())
     }
+}
+
+/// The same announcement, to other programs on this computer too where the machine is shared with them.
+fn shown(
+    mut announce: Announce,
+    machine: &Machine,
+    options: &Options,
+) -> Result<Announce, HostError> {
+    let settings = machine.shared.as_ref().filter(|_| options.real_time);
+    let Some(outlet) = settings.map(EventOutlet::new).transpose()? else {
+        return Ok(announce);
+    };
+    Ok(Box::new(move |record, json| {
+        announce(record, json);
+        outlet.show(record);
+    }))
 }
 
 fn start_server(
