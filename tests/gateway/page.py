@@ -37,8 +37,10 @@ CONTRAST = """(() => {
 })()"""
 
 
-def answer(page, comment):
-    page.wait_for_selector("#ask[open]")
+def answer(page, button, comment):
+    # A card that is drawn anew in between has another button.
+    while not page.evaluate("document.getElementById('ask').open"):
+        button.click()
     page.fill("#ask-comment", comment)
     page.click("#ask-yes")
 
@@ -98,12 +100,10 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     report.wait_for_selector("#event", state="attached")
     seen["report"] = [report.url, report.text_content("#event")]
     report.close()
-    alarm(page, "lift").locator("button:text-is('acknowledge')").click()
     # Whatever was typed stays text.
-    answer(page, "<img src=x onerror=alert(1)> greased")
+    answer(page, alarm(page, "lift").locator("button:text-is('acknowledge')"), "<img src=x onerror=alert(1)> greased")
     alarm(page, "lift").locator(".chip:has-text('acknowledged by local')").wait_for()
-    alarm(page, "lift").locator("button:text-is('shelve')").click()
-    answer(page, "until Monday")
+    answer(page, alarm(page, "lift").locator("button:text-is('shelve')"), "until Monday")
     alarm(page, "lift").locator(".chip:has-text('shelved until')").wait_for()
     alarm(page, "lift").locator("button:text-is('unshelve')").click()
     alarm(page, "lift").locator("button:text-is('shelve')").wait_for()

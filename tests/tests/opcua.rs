@@ -45,15 +45,17 @@ fn gateway(place: &Place, section: &str) -> (Peer, String, String) {
     let args =
         "gateway --json --state state --control cell.sock --config g.toml --listen 127.0.0.1:0";
     let mut gateway = Peer::heard(place, release_binary(), args, "gateway.err");
-    let mut page = String::new();
-    let url = loop {
+    // In whatever order they are ready.
+    let (mut url, mut page) = (String::new(), String::new());
+    while url.is_empty() || page.is_empty() {
         let line = gateway.next("listening");
-        let url = line["url"].as_str().unwrap().to_owned();
-        if line["sink"] == "opcua" {
-            break url;
-        }
-        page = url;
-    };
+        let place = if line["sink"] == "opcua" {
+            &mut url
+        } else {
+            &mut page
+        };
+        line["url"].as_str().unwrap().clone_into(place);
+    }
     (gateway, url, page)
 }
 
