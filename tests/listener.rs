@@ -6,7 +6,7 @@
 
 use crate::cable::Cable;
 use crate::release_binary;
-use crate::run::{Place, json_lines};
+use crate::run::{Place, json_lines, rights_are_given_up, rights_of};
 use crate::sim::interrupt;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -141,12 +141,14 @@ impl Listener {
         Self { child, said }
     }
 
-    /// Ends it. Returns its lines.
+    /// Ends it, once it has heard cycles. Returns its lines.
     ///
     /// # Panics
-    /// Where it does not end well.
+    /// Where it does not end well, or has kept rights.
     #[must_use]
     pub fn end(mut self) -> Vec<Value> {
+        let rights = rights_of(self.child.id());
+        assert!(rights_are_given_up(&rights), "{rights:?}");
         interrupt(&self.child);
         let (mut text, mut said) = (String::new(), String::new());
         let mut output = self.child.stdout.take().unwrap();
@@ -154,5 +156,13 @@ impl Listener {
         self.said.read_to_string(&mut said).unwrap();
         assert!(self.child.wait().unwrap().success(), "{said}{text}");
         json_lines(&text)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -200,6 +200,30 @@ pub fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Permitted capabilities of every thread of a process, by its name.
+#[must_use]
+pub fn rights_of(process: u32) -> Vec<(String, u64)> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten();
+    let status =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+    status
+        .filter_map(|status| {
+            let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+            let mask = u64::from_str_radix(line("CapPrm:")?.trim(), 16).ok()?;
+            Some((line("Name:")?.trim().to_owned(), mask))
+        })
+        .collect()
+}
+
+/// Whether no thread has a right left, but for that of locking memory: it is kept where its limit cannot be raised.
+#[must_use]
+pub fn rights_are_given_up(rights: &[(String, u64)]) -> bool {
+    const LOCK_MEMORY: u64 = 1 << 14;
+    !rights.is_empty() && rights.iter().all(|(_, mask)| mask & !LOCK_MEMORY == 0)
+}
+
 /// A configuration that ships with the product.
 #[must_use]
 pub fn shipped(name: &str) -> PathBuf {

@@ -65,6 +65,7 @@ fn alone(file: &File, check: &mut Check) {
             ("period", bus.period.as_ref().map(|key| &key.span)),
             ("core", bus.core.as_ref().map(|key| &key.span)),
             ("model_cores", bus.model_cores.as_ref().map(|key| &key.span)),
+            ("clock", bus.clock.as_ref().map(|key| &key.span)),
             ("budget", bus.budget.as_ref().map(|key| &key.span)),
             (
                 "model_budget",
@@ -76,6 +77,7 @@ fn alone(file: &File, check: &mut Check) {
             let place = match key {
                 "name" => "leave it out: there is one bus",
                 "core" | "model_cores" => "write it into [realtime]",
+                "clock" => "write it as [realtime.clock]",
                 _ => "write it into [cycle]",
             };
             check.problem(
@@ -324,6 +326,10 @@ fn keep(file: &mut File, names: &[String], index: usize) {
         let realtime = file.realtime.get_or_insert_with(RealtimeTable::default);
         realtime.core = core;
         realtime.model_cores = model_cores;
+    }
+    if let Some(clock) = bus.clock.take() {
+        let realtime = file.realtime.get_or_insert_with(RealtimeTable::default);
+        realtime.clock = Some(clock.value);
     }
     if let Some(shared) = &mut file.shared {
         shared.name.value = format!("{}.{name}", shared.name.value);

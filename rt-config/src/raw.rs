@@ -157,6 +157,8 @@ pub(crate) struct BusTable {
     pub(crate) core: Option<At<u32>>,
     /// For [[bus]]: cores that share its models, those of [realtime] unless given.
     pub(crate) model_cores: Option<At<Vec<At<u32>>>>,
+    /// For [[bus]]: a clock that the starts of its cycle lie on, that of [realtime.clock] unless given.
+    pub(crate) clock: Option<At<ClockTable>>,
     /// For [[bus]]: its budgets, instead of those of [cycle.budget].
     pub(crate) budget: Option<At<BudgetTable>>,
     /// For [[bus]]: its budgets of groups of models, instead of those of [cycle.model_budget].

@@ -208,7 +208,9 @@ fn two_cables_two_segments_one_run() {
             "# interface = \"eth2\"",
             &format!("interface = \"{}\"", SECOND_ENDS[0]),
             1,
-        );
+        )
+        // One goes by its distributed clocks, the other by CLOCK_TAI.
+        .replacen("# core = 3", "[bus.clock]\nsource = \"tai\"", 1);
     let config = place.file("run.toml", &real).display().to_string();
     let state = place.path("state").display().to_string();
     let args = [
@@ -319,6 +321,10 @@ fn two_cables_two_segments_one_run() {
     let summary = lines.last().unwrap();
     assert_eq!(summary["type"], "summary");
     assert_eq!(summary["buses"].as_array().unwrap().len(), 2, "{summary}");
+    let clock = |bus: usize| &summary["buses"][bus]["clock"];
+    assert_eq!(clock(0), &Value::Null, "{summary}");
+    assert_eq!(clock(1)["source"], "tai", "{summary}");
+    assert_eq!(clock(1)["follows"], true, "{summary}");
     assert!(!said.contains("bus front"), "{said}");
     // The numbers in the store have no gap, whichever bus an event is of.
     let events = place

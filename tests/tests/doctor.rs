@@ -152,6 +152,52 @@ fn the_good_computer_has_nothing_to_mend() {
 }
 
 #[test]
+fn every_interface_of_a_machine_is_looked_at() {
+    let place = Place::new();
+    let below = computer(&place, "good-ipc");
+    let text = fs::read_to_string(root().join("rt-config/machines/two-buses.toml")).unwrap();
+    let front = "interface = \"eno1\"\nredundant_interface = \"ring0\"";
+    let rear = "kind = \"tap\"\ninterface = \"tap0\"\nreturned_interface = \"tap1\"";
+    let more = "[publish.uadp]\nbus = \"front\"\ninterface = \"tsn0.5\"\npublisher_id = 7\n\
+                [tsn]\ninterface = \"tsn0\"\nvlan = 5\n[judge]";
+    let text = text
+        .replacen("# interface = \"eth1\"", front, 1)
+        .replacen("# interface = \"eth2\"", rear, 1)
+        .replacen("[judge]", more, 1);
+    let config = place.file("two.toml", text).display().to_string();
+    let looked_at = |more: &str| {
+        let run = doctor(&place, &below, "", &format!("{config} --json {more}"));
+        let checks = run.of_type("check");
+        let named = checks
+            .iter()
+            .filter(|check| check["name"] == "nic.interface");
+        let named = named.map(|check| check["value"].as_str().unwrap().to_owned());
+        (named.collect::<Vec<_>>(), run)
+    };
+    let absent = |name: &str| format!("{name}: no interface {name}");
+    let (named, run) = looked_at("");
+    // The VLAN is made by the run, on an interface that is looked at.
+    let others = ["ring0", "tsn0", "tap0", "tap1"].map(absent);
+    assert_eq!(named[0], "eno1: eno1 is up");
+    assert_eq!(named[1..], others);
+    assert_eq!(run.summary()["bad"], 4);
+    // All that is said of the one that is there says so.
+    let checks = run.of_type("check");
+    let speed = checks.iter().find(|check| check["name"] == "nic.speed");
+    assert!(
+        speed.unwrap()["value"]
+            .as_str()
+            .unwrap()
+            .starts_with("eno1: ")
+    );
+    let (named, _) = looked_at("--bus rear");
+    assert_eq!(named, ["tap0", "tap1", "tsn0"].map(absent));
+    // Who names one is told of that one.
+    let (named, _) = looked_at("--interface eno1");
+    assert_eq!(named, ["eno1 is up"]);
+}
+
+#[test]
 fn the_script_mends_what_it_says_and_can_be_run_again() {
     let place = Place::new();
     let below = computer(&place, "debian");

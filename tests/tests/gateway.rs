@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::process::Command;
 use twinstep_tests::gateway::{Peer, host_of, http, value_of};
 use twinstep_tests::run::Place;
 use twinstep_tests::{binary, program};
@@ -328,71 +327,4 @@ fn gateway_of_a_run(place: &Place, book: &str) -> (Peer, String) {
         place,
         &format!("--state state --control cell.sock --book {book}"),
     )
-}
-
-/// The units that are shipped are units, and grant what they say.
-#[test]
-fn the_units_are_what_systemd_takes() {
-    let test = "the_units_are_what_systemd_takes";
-    let Some(analyze) = program(test, "systemd-analyze") else {
-        return;
-    };
-    let shipped = twinstep_tests::root().join("scripts/systemd");
-    let verify = |place: &Place, name: &str, text: &str| {
-        let path = place.file(name, text);
-        Command::new(&analyze)
-            .arg("verify")
-            .arg(path.with_file_name(name.replace('@', "@cell")))
-            .output()
-            .unwrap()
-    };
-    for (name, worst) in [("twinstep@.service", 25), ("twinstep-gateway@.service", 15)] {
-        let text = std::fs::read_to_string(shipped.join(name)).unwrap();
-        // The binary is where this test has it, not where a machine would.
-        let text = text.replace("/usr/local/bin/twinstep", &binary().display().to_string());
-        let place = Place::new();
-        let said = verify(&place, name, &text);
-        assert!(
-            said.status.success() && said.stderr.is_empty(),
-            "{name}: {}",
-            String::from_utf8_lossy(&said.stderr)
-        );
-        let security = Command::new(&analyze)
-            .args([
-                "security",
-                "--offline=true",
-                &format!("--threshold={worst}"),
-            ])
-            .arg(place.path(&name.replace('@', "@cell")))
-            .output()
-            .unwrap();
-        assert!(
-            security.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&security.stdout)
-        );
-        // The same judge finds a word that it does not know.
-        let wrong = verify(
-            &place,
-            name,
-            &text.replace("LockPersonality", "LokPersonality"),
-        );
-        assert!(String::from_utf8_lossy(&wrong.stderr).contains("LokPersonality"));
-    }
-    let real_time = std::fs::read_to_string(shipped.join("twinstep@.service")).unwrap();
-    let granted: Vec<_> = real_time
-        .lines()
-        .filter(|line| line.contains("CAP_") && !line.starts_with('#'))
-        .collect();
-    let three = "CAP_NET_RAW CAP_SYS_NICE CAP_IPC_LOCK";
-    assert_eq!(
-        granted,
-        [
-            format!("AmbientCapabilities={three}"),
-            format!("CapabilityBoundingSet={three}")
-        ]
-    );
-    assert!(!real_time.contains("AF_INET"));
-    let gateway = std::fs::read_to_string(shipped.join("twinstep-gateway@.service")).unwrap();
-    assert!(!gateway.contains("CAP_") && !gateway.contains("AF_PACKET"));
 }

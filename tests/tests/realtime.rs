@@ -11,8 +11,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use twinstep_tests::cable::{Cable, ENDS};
-use twinstep_tests::run::{Place, json_lines, shipped};
+use twinstep_tests::cable::{Cable, ENDS, SECOND_ENDS};
+use twinstep_tests::run::{Place, json_lines, rights_are_given_up, rights_of, shipped};
 use twinstep_tests::sim::{Sim, interrupt};
 use twinstep_tests::{binary, program, release_binary};
 
@@ -157,6 +157,14 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Exit code of a run that ends by itself, and what it said.
+fn ended(mut run: Running) -> (Option<i32>, String) {
+    let mut errors = String::new();
+    let mut pipe = run.0.stderr.take().unwrap();
+    pipe.read_to_string(&mut errors).unwrap();
+    (run.0.wait().unwrap().code(), said(&errors))
 }
 
 #[test]
@@ -330,8 +338,7 @@ fn a_bus_belongs_to_one_run_and_its_rights_are_given_up() {
     // The machine is in OP, so the threads are set up, or will be in a moment.
     while first.0.try_wait().unwrap().is_none() {
         let rights = rights_of(first.0.id());
-        // Locked memory may be the one right that is kept, where its limit cannot be raised.
-        if !rights.is_empty() && rights.iter().all(|(_, mask)| mask & !(1 << 14) == 0) {
+        if rights_are_given_up(&rights) {
             println!("{rights:?}");
             break;
         }
@@ -352,21 +359,6 @@ fn a_bus_belongs_to_one_run_and_its_rights_are_given_up() {
     let _ = sim.end();
 }
 
-/// Permitted capabilities of every thread.
-fn rights_of(process: u32) -> Vec<(String, u64)> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"))
-        .into_iter()
-        .flatten();
-    let status = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
-    status
-        .filter_map(|status| {
-            let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
-            let mask = u64::from_str_radix(line("CapPrm:")?.trim(), 16).ok()?;
-            Some((line("Name:")?.trim().to_owned(), mask))
-        })
-        .collect()
-}
-
 #[test]
 fn an_interface_that_vanishes_ends_the_run() {
     const TEST: &str = "an_interface_that_vanishes_ends_the_run";
@@ -376,13 +368,16 @@ fn an_interface_that_vanishes_ends_the_run() {
     let place = Place::new();
     let config = slower(&place);
     let _sim = Sim::start(&cable, &config, &[]);
-    let mut run = run_on(&cable, &place, &config, &[]);
+    // A virtual cable knows no coalescing, and the run goes on without.
+    let text = fs::read_to_string(&config).unwrap();
+    let asking = format!("{text}\n[realtime.nic]\nrx_coalescing = \"0us\"\n");
+    let asking = place.file("asking.toml", asking);
+    let mut run = run_on(&cable, &place, asking.to_str().unwrap(), &[]);
     // It tells of its cycles once a second.
     let mut output = BufReader::new(run.0.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains(" s  cycle ") {
-        line.clear();
-        assert!(output.read_line(&mut line).unwrap() > 0, "it has ended");
+    let mut begun = String::new();
+    while !begun.contains(" s  cycle ") {
+        assert!(output.read_line(&mut begun).unwrap() > 0, "{begun}");
     }
     let gone = cable
         .command("ip", ["link", "del", ENDS[0]])
@@ -407,6 +402,48 @@ fn an_interface_that_vanishes_ends_the_run() {
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("\ndigest "), "{rest}");
+    assert!(
+        begun.contains("[realtime.nic] coalescing of ec0"),
+        "{begun}"
+    );
+    assert!(rest.contains("what [realtime.nic] asks for"), "{rest}");
+}
+
+#[test]
+fn every_interface_of_a_bus_is_set_as_asked() {
+    const TEST: &str = "every_interface_of_a_bus_is_set_as_asked";
+    let Some(cable) = Cable::new(TEST) else {
+        return;
+    };
+    cable.lay(SECOND_ENDS);
+    let place = Place::new();
+    // What a virtual cable cannot do is refused before the bus is touched, and so names who was asked.
+    let more = "[realtime]\nrequire = true\n[realtime.nic]\nrx_coalescing = \"0us\"";
+    let text = fs::read_to_string(cell(&place, "cell.toml", more)).unwrap();
+    for (kind, keys, asked) in [
+        (
+            "ring",
+            "interface = \"ec0\"\nredundant_interface = \"ec2\"",
+            &["ec0", "ec2"][..],
+        ),
+        (
+            "tap",
+            "kind = \"tap\"\nreturned_interface = \"ec2\"",
+            &["ec0", "ec2"],
+        ),
+        ("tsn", "kind = \"tsn\"", &["ec0"]),
+    ] {
+        let own = text.replacen("[bus]\n", &format!("[bus]\n{keys}\n"), 1);
+        let config = place.file(&format!("{kind}.toml"), own);
+        let run = run_on(&cable, &place, config.to_str().unwrap(), &["--json"]);
+        let (code, errors) = ended(run);
+        assert_eq!(code, Some(1), "{kind}: {errors}");
+        assert!(errors.contains("require = true, and"), "{kind}: {errors}");
+        for interface in asked {
+            let refused = format!("coalescing of {interface}: its driver");
+            assert!(errors.contains(&refused), "{kind}: {errors}");
+        }
+    }
 }
 
 #[test]

@@ -135,8 +135,24 @@ fn top_shows_asks_freezes_saves_and_gives_the_terminal_back() {
     let _ = tmux.shows(&["wake (1 of 13", "below us", "warm-up apart"]);
     tmux.key("r");
     let _ = tmux.shows(&["start anew"]);
+    // What is too small for the models is told with its cause and what to do, on a picture that stands still when asked to.
+    let tight = format!("budget --set predict=1ns --control {SOCKET}");
+    let _ = place.twinstep(&tight).fine();
+    tmux.key("4");
+    let told = [
+        "budget: models over budget; predict",
+        "busy",
+        "-> Give them more",
+    ];
+    let _ = tmux.shows(&told);
+    tmux.key("p");
+    let _ = tmux.shows(&["PAUSED", told[0], told[2]]);
+    tmux.key("p");
+    let wide = format!("budget --set predict=none --control {SOCKET}");
+    let _ = place.twinstep(&wide).fine();
     tmux.key("5");
-    let _ = tmux.shows(&["working counter", "simulated in the process", "10, "]);
+    let seen = tmux.shows(&["working counter", "simulated in the process", "10, "]);
+    assert!(!seen.contains("PAUSED"), "{seen}");
     // A deviation freezes the picture.
     for _ in 0..3 {
         tmux.key("f");

@@ -16,13 +16,14 @@ pub(crate) struct RealtimeTable {
     pub(crate) policy: Option<At<String>>,
     /// Priority under "fifo", 1 to 98, 80 unless given: above the interrupt threads, which have 50.
     pub(crate) priority: Option<At<u32>>,
-    /// Refuse to start without PREEMPT_RT, the policy, locked memory, and throttling off.
+    /// Refuse to start without PREEMPT_RT, the policy, locked memory, throttling off, a hold on /dev/cpu_dma_latency, and what is
+    /// asked for here: the core, the workers, and what [realtime.nic] sets.
     #[serde(default)]
     pub(crate) require: bool,
     /// How the start of a cycle is awaited: "auto" (measured at the start, unless given), "sleep", "spin", or "hybrid",
     /// which sleeps and spins the rest.
     pub(crate) wait: Option<At<String>>,
-    /// The network interface of the bus; what is not given stays as it is.
+    /// The network interfaces of the bus; what is not given stays as it is.
     pub(crate) nic: Option<RealtimeNicTable>,
     /// A clock that the starts of the cycle lie on; without it they follow the distributed clocks, or CLOCK_MONOTONIC.
     pub(crate) clock: Option<ClockTable>,
@@ -56,7 +57,7 @@ pub(crate) struct PtpTable {
     pub(crate) max_silence: Option<Quantity<Time>>,
 }
 
-/// The network interface of the bus. What is set here is read back, and restored when the run ends.
+/// The network interfaces of the bus, all of them. What is set here is read back, and restored when the run ends.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RealtimeNicTable {

@@ -2,7 +2,7 @@
 
 use super::errors::wrong;
 use crate::fault::{Fault, on_which_bus};
-use crate::machine::{BusPlace, OtherBuses};
+use crate::machine::{BusPlace, ClockSource, CycleClock, OtherBuses};
 use crate::{PRESS_CELL, load, load_buses};
 
 pub(crate) const TWO_BUSES: &str = include_str!("../../machines/two-buses.toml");
@@ -111,6 +111,42 @@ fn what_is_shared_goes_to_each_and_what_is_not_to_one() {
         ),
         (true, false)
     );
+}
+
+#[test]
+fn each_bus_follows_its_own_clock() {
+    let clocks = |machine: &str, front: &str, rear: &str| {
+        let mut text = TWO_BUSES.replacen("[judge]", &format!("{machine}\n[judge]"), 1);
+        for (name, clock) in [("front", front), ("rear", rear)] {
+            let head = format!("name = \"{name}\"\n");
+            let (before, after) = text.split_once(&head).unwrap();
+            let table = after.find("\n[").unwrap();
+            let (own, rest) = after.split_at(table + 1);
+            text = format!("{before}{head}{own}{clock}\n{rest}");
+        }
+        let machines = load_buses(&text, "two.toml").unwrap();
+        let clocks = machines.into_iter().map(|machine| machine.realtime.clock);
+        clocks.collect::<Vec<_>>()
+    };
+    let tai = Some(CycleClock {
+        source: ClockSource::Tai,
+        phase_ns: 0,
+        follow: true,
+    });
+    let device = Some(CycleClock {
+        source: ClockSource::Device("/dev/ptp1".to_owned()),
+        phase_ns: 250_000,
+        follow: false,
+    });
+    let own = "[bus.clock]\nsource = \"tai\"";
+    let other = "[bus.clock]\nsource = \"/dev/ptp1\"\nphase = \"250us\"\nfollow = false";
+    let of_all = "[realtime.clock]\nsource = \"tai\"";
+    // The other one goes by its distributed clocks.
+    assert_eq!(clocks("", own, ""), [tai.clone(), None]);
+    assert_eq!(clocks("", own, other), [tai.clone(), device.clone()]);
+    // What stands in [realtime] is of all that have none of their own.
+    assert_eq!(clocks(of_all, "", ""), [tai.clone(), tai.clone()]);
+    assert_eq!(clocks(of_all, "", other), [tai, device]);
 }
 
 #[test]

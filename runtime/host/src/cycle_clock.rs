@@ -182,6 +182,11 @@ impl Grid {
         Ok(Self::new(clock, asked, period_ns))
     }
 
+    /// Whether the starts follow the clock.
+    pub fn follows(&self) -> bool {
+        self.follows
+    }
+
     fn reading(pair: &Pair, start_ns: u64) -> Reading {
         Reading {
             start_ns,

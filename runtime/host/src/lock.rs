@@ -1,9 +1,9 @@
 //! One writer per event store, across processes.
 
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// The right to write. The kernel gives it back when the process ends, however it ends.
@@ -41,7 +41,11 @@ impl WriterLock {
             .create_new(true)
             .open(path);
         match made {
-            Ok(file) => Self::locked(file),
+            Ok(file) => {
+                // Others read who has it, whatever mask this process was given. Without it they cannot tell, and it holds all the same.
+                let _ = file.set_permissions(Permissions::from_mode(0o644));
+                Self::locked(file)
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Who made it may write its process id into it, the others only read.
                 let own = OpenOptions::new()

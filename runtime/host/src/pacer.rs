@@ -16,6 +16,8 @@ const PROPORTIONAL: f64 = 0.1;
 const INTEGRAL: f64 = 0.005;
 /// Part of the period that acyclic work leaves before the next start.
 const RESERVE: u64 = 10;
+/// Part of the period by which the usual lateness is learnt in a cycle.
+const USUAL_PART: u64 = 4096;
 /// Lateness after which the wall clock's schedule starts anew instead of catching up (periods).
 const GIVE_UP: u64 = 50;
 
@@ -27,7 +29,12 @@ pub enum Pace {
     /// The wall clock paces a bus on a virtual clock.
     Wall(Clock),
     /// The bus is real and so is its clock.
-    Bus(Clock),
+    Bus {
+        /// The clock.
+        clock: Clock,
+        /// Where the frame is to pass behind SYNC0 (ns, below the period).
+        shift_ns: u64,
+    },
     /// Somebody else's frames, which the exchange waits for.
     Frames,
 }
@@ -48,15 +55,29 @@ pub struct Pacer {
     started_ns: Option<u64>,
     /// A clock that the starts are held against.
     grid: Option<Grid>,
+    /// When the cycle was woken on the clock of a real bus (ns).
+    woken_ns: u64,
+    /// How much later than usual its frames left, as far as is known (ns).
+    late_ns: u64,
+    /// The lateness that half of all cycles exceed (ns).
+    usual_late_ns: u64,
+    /// What sending takes at least (ns).
+    shortest_send_ns: u64,
+    /// Where a frame that is not late passes behind SYNC0 (ns).
+    passes_ns: i64,
 }
 
 impl Pacer {
     /// The first cycle starts at `next_ns` on the clock of the bus.
     pub fn new(pace: Pace, period_ns: u64, next_ns: u64) -> Self {
-        let wall_ns = if let Pace::Bus(_) = pace {
+        let wall_ns = if let Pace::Bus { .. } = pace {
             next_ns
         } else {
             clock::monotonic_ns()
+        };
+        let passes_ns = match pace {
+            Pace::Bus { shift_ns, .. } => shift_ns.cast_signed(),
+            Pace::Virtual(_) | Pace::Wall(_) | Pace::Frames => 0,
         };
         Self {
             pace,
@@ -67,6 +88,11 @@ impl Pacer {
             spin_ns: 0,
             started_ns: None,
             grid: None,
+            woken_ns: next_ns,
+            late_ns: 0,
+            usual_late_ns: 0,
+            shortest_send_ns: u64::MAX,
+            passes_ns,
         }
     }
 
@@ -78,7 +104,7 @@ impl Pacer {
             Pace::Wall(_) => {
                 self.wall_ns = self.wall_ns.saturating_add(grid.wait_ns(self.wall_ns));
             }
-            Pace::Bus(_) => {
+            Pace::Bus { .. } => {
                 self.next_ns = self.next_ns.saturating_add(grid.wait_ns(self.next_ns));
                 self.wall_ns = self.next_ns;
             }
@@ -115,7 +141,7 @@ impl Pacer {
     pub fn next_wall_ns(&self) -> u64 {
         match self.pace {
             Pace::Frames => clock::monotonic_ns(),
-            Pace::Virtual(_) | Pace::Wall(_) | Pace::Bus(_) => self.wall_ns,
+            Pace::Virtual(_) | Pace::Wall(_) | Pace::Bus { .. } => self.wall_ns,
         }
     }
 
@@ -132,7 +158,7 @@ impl Pacer {
     /// register access takes as long as one to process data. A simulated bus answers in virtual time, at once.
     pub fn acyclic_budget(&self) -> Duration {
         let budget_ns = match self.pace {
-            Pace::Bus(_) => self.slack_ns().saturating_sub(self.period_ns / RESERVE),
+            Pace::Bus { .. } => self.slack_ns().saturating_sub(self.period_ns / RESERVE),
             Pace::Wall(_) | Pace::Virtual(_) => self.period_ns / RESERVE,
             Pace::Frames => 0,
         };
@@ -154,41 +180,68 @@ impl Pacer {
                 bus.wait_until_ns(self.next_ns);
                 clock::monotonic_ns().saturating_sub(self.wall_ns)
             }
-            Pace::Bus(bus) => {
+            Pace::Bus { clock: bus, .. } => {
                 // A real bus goes by the same clock; a virtual one is taken along.
                 self.started_ns = Some(self.next_ns);
                 clock::wait_until_ns(self.next_ns, self.spin_ns);
                 bus.wait_until_ns(self.next_ns);
-                bus.now_ns().saturating_sub(self.next_ns)
+                self.woken_ns = bus.now_ns();
+                self.late_ns = self.woken_ns.saturating_sub(self.next_ns);
+                self.late_ns
             }
             Pace::Frames => 0,
         }
     }
 
-    /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have. Returns how many starts
-    /// have passed unused: two set-points are never sent in one SYNC0.
+    /// The frames of this cycle have left: a pause between waking and sending is lateness too.
+    pub fn left(&mut self) {
+        if let Pace::Bus { clock, .. } = &self.pace {
+            let send_ns = clock.now_ns().saturating_sub(self.woken_ns);
+            self.shortest_send_ns = self.shortest_send_ns.min(send_ns);
+            self.late_ns += send_ns - self.shortest_send_ns;
+        }
+    }
+
+    /// Plans the next start. `phase_error_ns` is where the frame passed against where it should have. Returns how many starts are
+    /// left out: those that have passed, and those whose frame would come behind a late one in the same interval between two SYNC0
+    /// pulses, since two set-points are never sent in one.
     pub fn advance(&mut self, phase_error_ns: Option<i64>) -> u32 {
         if let Pace::Frames = self.pace {
             return 0;
         }
         // A simulated bus has a clock of its own, which the starts on the wall clock do not move.
-        let real_bus = matches!(self.pace, Pace::Bus(_));
+        let real_bus = matches!(self.pace, Pace::Bus { .. });
         let start_ns = if real_bus { self.next_ns } else { self.wall_ns };
-        let bus_error_ns = phase_error_ns.filter(|_| real_bus);
+        let behind = self.intervals_behind(phase_error_ns);
+        // What the computer was late by in this cycle says nothing of where its start lies.
+        let late_ns = if real_bus {
+            self.late_ns.cast_signed()
+        } else {
+            0
+        };
+        let usual_ns = self.usual_late_ns.cast_signed();
+        let of_start_ns = |error_ns| within_half(error_ns - late_ns, self.period_ns);
+        let bus_error_ns = phase_error_ns.filter(|_| real_bus).map(of_start_ns);
         let grid = self.grid.as_mut();
         let followed = grid.and_then(|grid| grid.advance(start_ns, bus_error_ns));
         let correction = match followed {
             Some(correction) if real_bus => correction,
             _ => {
-                let error = phase_error_ns.unwrap_or(0) as f64;
+                let error_ns = phase_error_ns.map_or(0, |error_ns| {
+                    let usually_ns = error_ns - late_ns + usual_ns;
+                    within_half(usually_ns, self.period_ns)
+                });
+                let error = error_ns as f64;
                 self.drift_ns += INTEGRAL * error;
                 libm::round(PROPORTIONAL * error + self.drift_ns) as i64
             }
         };
         self.next_ns =
             (self.next_ns.saturating_add(self.period_ns)).saturating_add_signed(-correction);
-        if let Pace::Bus(bus) = &self.pace {
-            let skipped = starts_before(bus.now_ns(), self.next_ns, self.period_ns);
+        if let Pace::Bus { clock: bus, .. } = &self.pace {
+            let passed = starts_before(bus.now_ns(), self.next_ns, self.period_ns);
+            let skipped = passed.max(behind);
+            self.usual_late_ns = towards(self.usual_late_ns, self.late_ns, self.period_ns);
             self.next_ns = self.next_ns.saturating_add(skipped * self.period_ns);
             self.wall_ns = self.next_ns;
             return u32::try_from(skipped).unwrap_or(u32::MAX - 1);
@@ -202,6 +255,54 @@ impl Pacer {
     }
 }
 
+impl Pacer {
+    /// Intervals between two SYNC0 pulses that the frame of this cycle came after its own one, from how late it left, and exactly
+    /// where the reference clock has told when it passed. 0 but on a real bus.
+    fn intervals_behind(&mut self, phase_error_ns: Option<i64>) -> u64 {
+        let Pace::Bus { shift_ns, .. } = self.pace else {
+            return 0;
+        };
+        let period_ns = self.period_ns.max(1).cast_signed();
+        let (shift_ns, late_ns) = (shift_ns.cast_signed(), self.late_ns.cast_signed());
+        let since_own_ns = late_ns.saturating_add(self.passes_ns);
+        let behind = match phase_error_ns {
+            None => since_own_ns.div_euclid(period_ns),
+            Some(error_ns) => {
+                let since_last_ns = (shift_ns + error_ns).rem_euclid(period_ns);
+                let in_time_ns = error_ns - late_ns;
+                // Starts that follow another clock lie anywhere; the others about where they should.
+                self.passes_ns = if self.grid.as_ref().is_some_and(Grid::follows) {
+                    (shift_ns + in_time_ns).rem_euclid(period_ns)
+                } else {
+                    shift_ns + within_half(in_time_ns, self.period_ns)
+                };
+                // Whole but for what the two clocks and the lateness are apart.
+                (since_own_ns - since_last_ns + period_ns / 2).div_euclid(period_ns)
+            }
+        };
+        behind.max(0).cast_unsigned()
+    }
+}
+
+/// `usual_ns`, a step nearer to `late_ns`: who is late by far counts no more than any other.
+fn towards(usual_ns: u64, late_ns: u64, period_ns: u64) -> u64 {
+    let step_ns = (period_ns / USUAL_PART).max(1);
+    if late_ns > usual_ns {
+        late_ns.min(usual_ns.saturating_add(step_ns))
+    } else {
+        late_ns.max(usual_ns.saturating_sub(step_ns))
+    }
+}
+
+/// `phase_ns`, less whole periods: within half a period.
+fn within_half(phase_ns: i64, period_ns: u64) -> i64 {
+    let period_ns = period_ns.max(1).cast_signed();
+    match phase_ns.rem_euclid(period_ns) {
+        late if late > period_ns / 2 => late - period_ns,
+        late => late,
+    }
+}
+
 /// Starts, every `period_ns` from `next_ns` on, that lie at or before `now_ns`.
 fn starts_before(now_ns: u64, next_ns: u64, period_ns: u64) -> u64 {
     if now_ns < next_ns {
@@ -212,37 +313,5 @@ fn starts_before(now_ns: u64, next_ns: u64, period_ns: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_start_that_has_passed_is_never_used() {
-        for (now, skipped) in [
-            (0, 0),
-            (999, 0),
-            (1000, 1),
-            (1001, 1),
-            (1999, 1),
-            (2000, 2),
-            (5300, 5),
-        ] {
-            assert_eq!(starts_before(now, 1000, 1000), skipped, "{now}");
-        }
-    }
-
-    #[test]
-    fn a_drifting_clock_is_followed() {
-        // The frame passes at next_ns; SYNC0 of a clock that runs 100 ppm fast comes 100 ns earlier with every cycle.
-        let bus = Clock::virtual_from(0);
-        let mut pacer = Pacer::new(Pace::Virtual(Some(bus.clone())), 1_000_000, 1_000_000);
-        let mut sync_ns = 1_000_300.0;
-        let mut last = f64::NAN;
-        for _ in 0..5_000 {
-            pacer.wait();
-            last = bus.now_ns() as f64 - sync_ns;
-            pacer.advance(Some(last as i64));
-            sync_ns += 1_000_000.0 - 100.0;
-        }
-        assert!(last.abs() < 10.0, "phase error {last} ns");
-    }
-}
+#[path = "pacer_tests.rs"]
+mod tests;

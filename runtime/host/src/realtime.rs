@@ -14,7 +14,7 @@ pub use wait::{Chosen, Way};
 use crate::doctor::Root;
 use crate::error::HostError;
 use crate::lock::WriterLock;
-use crate::trust::Trust;
+use crate::trust::{ASKED_CORE, Trust};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -89,6 +89,7 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     let mut trust = Trust::observe();
     trust.cpu_dma_latency_held = latency.is_some();
     trust.asks_for_nothing = settings.policy == Policy::Other;
+    trust.core_denied = settings.core.is_some() && trust.core != settings.core;
     if settings.require {
         refuse_without(&trust, settings.core)?;
     }
@@ -119,6 +120,8 @@ pub fn enter_beside() -> Trust {
 pub fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), HostError> {
     let mut missing: Vec<String> = trust
         .required_missing()
+        // It is named below.
+        .filter(|lack| lack.what != ASKED_CORE || asked_core.is_none())
         .map(|lack| format!("{}: {}", lack.what, lack.remedy))
         .collect();
     if let (Some(core), true) = (asked_core, trust.core != asked_core) {
@@ -267,6 +270,7 @@ mod tests {
             "SCHED_FIFO",
             "locked memory",
             "core 3",
+            "a hold on /dev/cpu_dma_latency",
             "sched_rt_runtime_us=-1",
         ] {
             assert!(said.contains(words), "{words}: {said}");
@@ -277,8 +281,17 @@ mod tests {
             memory_locked: true,
             throttling_off: true,
             core: Some(3),
+            cpu_dma_latency_held: true,
             ..Trust::default()
         };
         assert!(refuse_without(&all, Some(3)).is_ok());
+        // The core is said once, and by its number.
+        let denied = Trust {
+            core: Some(2),
+            core_denied: true,
+            ..all
+        };
+        let said = refuse_without(&denied, Some(3)).unwrap_err().render(false);
+        assert!(said.contains("does not grant core 3 for itself"), "{said}");
     }
 }

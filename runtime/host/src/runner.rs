@@ -238,6 +238,7 @@ impl<'a, B: Attached> Runner<'a, B> {
         // send, predict, receive
         let Self {
             bus,
+            pacer,
             image,
             pipeline,
             crew,
@@ -245,6 +246,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             ..
         } = self;
         let result = bus.exchange(image, &mut || {
+            pacer.left();
             timer.lap(Phase::Send);
             pipeline.predict_by(crew, |group| timer.mark(group));
             timer.lap(Phase::Predict);

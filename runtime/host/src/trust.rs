@@ -59,6 +59,10 @@ pub struct Trust {
     pub workers_granted: usize,
     /// The ordinary policy was asked for, and its lack of precedence is no news.
     pub asks_for_nothing: bool,
+    /// A core was asked for, and the cycle runs elsewhere.
+    pub core_denied: bool,
+    /// Something of `[realtime.nic]` was asked for, and is not so.
+    pub nic_denied: bool,
     /// The interface keeps the launch times of what is published; none where it has none.
     pub launch_times_kept: Option<bool>,
     /// TAI - UTC of this computer (s); none where nothing goes by CLOCK_TAI.
@@ -124,6 +128,9 @@ impl From<Trust> for TrustLine {
         }
     }
 }
+
+/// The core that was asked for, as a lack.
+pub const ASKED_CORE: &str = "the core that was asked for";
 
 /// SCHED_FIFO as it stands in the kernel's `stat` files.
 const SCHED_FIFO: &str = "1";
@@ -207,6 +214,16 @@ impl Trust {
                 "every worker on its core, scheduled as the cycle is",
                 "let this process run on all of [realtime] model_cores, with the rights of the cycle",
             ),
+            lack(
+                !self.core_denied,
+                ASKED_CORE,
+                "let this process run on [realtime] core (see its cpuset and taskset), or name another one",
+            ),
+            lack(
+                self.cpu_dma_latency_held,
+                "a hold on /dev/cpu_dma_latency",
+                "see power.cpu_dma_latency of `twinstep doctor`",
+            ),
         ]
         .into_iter()
         .flatten()
@@ -248,9 +265,9 @@ impl Trust {
                     self.ptp.unwrap_or_default().verdict.remedy(),
                 ),
                 lack(
-                    self.cpu_dma_latency_held,
-                    "a hold on /dev/cpu_dma_latency",
-                    "see power.cpu_dma_latency of `twinstep doctor`",
+                    !self.nic_denied,
+                    "what [realtime.nic] asks for",
+                    "leave out of [realtime.nic] what the interface cannot do, or give the process CAP_NET_ADMIN (coalescing) and root (interrupts)",
                 ),
             ]
             .into_iter()
@@ -329,6 +346,13 @@ mod tests {
             (Scheduling::Fifo, Some(1), false)
         );
         assert!(!trust.may_spin());
+        // What is held is known to who holds it.
+        let missing: Vec<&str> = trust.required_missing().map(|lack| lack.what).collect();
+        assert_eq!(missing, ["a hold on /dev/cpu_dma_latency"]);
+        let trust = Trust {
+            cpu_dma_latency_held: true,
+            ..trust
+        };
         assert_eq!(trust.required_missing().count(), 0);
         // A share of each period does as well.
         let trust = Trust::observe_in(computer("1\n", 6, 4096).path());
@@ -354,10 +378,58 @@ mod tests {
         assert_eq!(
             missing,
             [
+                "a hold on /dev/cpu_dma_latency",
                 "real hardware",
-                "an isolated core",
-                "a hold on /dev/cpu_dma_latency"
+                "an isolated core"
             ]
+        );
+    }
+
+    #[test]
+    fn what_was_asked_for_and_refused_is_missing_with_its_remedy() {
+        let fine = Trust {
+            realtime_kernel: true,
+            policy: Scheduling::Fifo,
+            sched_fifo: true,
+            memory_locked: true,
+            throttling_off: true,
+            core: Some(3),
+            isolated: true,
+            cpu_dma_latency_held: true,
+            ..Trust::default()
+        };
+        assert_eq!(fine.missing().count(), 0);
+        let told = |trust: Trust| {
+            let line = serde_json::to_value(trust).unwrap();
+            let missing = line["missing"].as_array().unwrap().clone();
+            let [lack] = &missing[..] else {
+                panic!("{line}");
+            };
+            assert!(lack["remedy"].as_str().unwrap().len() > 20, "{line}");
+            let required = trust.required_missing().count() == 1;
+            (lack["what"].as_str().unwrap().to_owned(), required)
+        };
+        let core = Trust {
+            core_denied: true,
+            ..fine
+        };
+        assert_eq!(told(core), (ASKED_CORE.to_owned(), true));
+        let held = Trust {
+            cpu_dma_latency_held: false,
+            ..fine
+        };
+        assert_eq!(
+            told(held),
+            ("a hold on /dev/cpu_dma_latency".to_owned(), true)
+        );
+        // Said at the start, before anything else is tried: see `nic::set`.
+        let nic = Trust {
+            nic_denied: true,
+            ..fine
+        };
+        assert_eq!(
+            told(nic),
+            ("what [realtime.nic] asks for".to_owned(), false)
         );
     }
 

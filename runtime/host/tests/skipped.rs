@@ -12,11 +12,13 @@ use twinstep_config::machine::Machine;
 use twinstep_cycle::setpoint::ProgramSource;
 use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
+use twinstep_drivers::frame::{command, datagrams};
 use twinstep_drivers::link::in_process::InProcess;
+use twinstep_drivers::link::{Link, LinkError};
 use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::{RecordingBus, Writer};
 use twinstep_drivers::segment::Segment;
-use twinstep_host::attached::Attached;
+use twinstep_host::attached::{Attached, HostLink};
 use twinstep_host::names::{Names, RunInfo};
 use twinstep_host::pacer::{Pace, Pacer};
 use twinstep_host::phases::{PhaseSettings, PhaseStatistics, Timing};
@@ -116,18 +118,102 @@ fn run<B: Attached>(
     Seen { digest, events }
 }
 
+/// SYNC0 pulses that frames with set-points came before: when each was due (ns), and how many came.
+type Pulses = Arc<Mutex<Vec<(u64, u64)>>>;
+
+/// Counts what comes to the segment between two of its SYNC0 pulses.
+struct Counting {
+    link: InProcess,
+    pulses: Pulses,
+    period_ns: u64,
+}
+
+impl Link for Counting {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        let now_ns = self.link.clock().now_ns();
+        let segment = self.link.segment_mut();
+        segment.advance(now_ns);
+        // Logical datagrams carry process data, and nothing else does.
+        let logical = datagrams(frame).any(|datagram| datagram.command == command::LRW);
+        if let Some(pulse_ns) = segment.next_pulse_ns(now_ns).filter(|_| logical) {
+            let mut pulses = self.pulses.lock().unwrap();
+            // Clocks are adjusted by some nanoseconds between two frames.
+            match pulses.last_mut() {
+                Some((at_ns, count)) if pulse_ns.abs_diff(*at_ns) < self.period_ns / 2 => {
+                    *count += 1;
+                }
+                _ => pulses.push((pulse_ns, 1)),
+            }
+        }
+        self.link.send(frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Option<usize>, LinkError> {
+        self.link.receive(buffer, deadline_ns)
+    }
+
+    fn clock(&self) -> &Clock {
+        self.link.clock()
+    }
+
+    fn start_of_operation(&mut self) {
+        // What came before was for reaching OP.
+        self.pulses.lock().unwrap().clear();
+        self.link.start_of_operation();
+    }
+}
+
+impl HostLink for Counting {}
+
 /// On the simulated segment; as often as `skip` says the processor is away for so many periods after a cycle.
 fn on_a_bus(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> Seen {
+    counted(record, |cycle| 1000 * skip(cycle)).0
+}
+
+/// The same in thousandths of a period, with what came before each SYNC0.
+fn counted(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> (Seen, Vec<(u64, u64)>) {
     let machine = press_cell();
     let period_ns = machine.cycle.period_ns;
     let segment = Segment::new(&machine, 1, 1).unwrap();
-    let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
+    let pulses = Pulses::default();
+    let link = Counting {
+        link: InProcess::new(segment, Clock::virtual_from(1_000_000_000)),
+        pulses: Arc::clone(&pulses),
+        period_ns,
+    };
     let bus = EthercatBus::bring_up(link, &machine).unwrap();
     let clock = bus.clock().clone();
-    let pacer = Pacer::new(Pace::Bus(clock.clone()), period_ns, bus.next_cycle_ns());
-    run(&machine, (bus, pacer), record, |cycle| {
-        clock.wait_until_ns(clock.now_ns() + skip(cycle) * period_ns);
-    })
+    let pace = Pace::Bus {
+        clock: clock.clone(),
+        shift_ns: machine.bus.as_ref().unwrap().frame_shift_ns,
+    };
+    let pacer = Pacer::new(pace, period_ns, bus.next_cycle_ns());
+    let seen = run(&machine, (bus, pacer), record, |cycle| {
+        clock.wait_until_ns(clock.now_ns() + skip(cycle) * period_ns / 1000);
+    });
+    let pulses = pulses.lock().unwrap().clone();
+    (seen, pulses)
+}
+
+#[test]
+fn two_set_points_never_come_in_one_sync0() {
+    // Pauses of all lengths up to four periods, each long after the one before.
+    let pause = |cycle: u64| {
+        if cycle.is_multiple_of(50) { cycle } else { 0 }
+    };
+    let (seen, pulses) = counted(None, pause);
+    let doubled: Vec<_> = pulses.iter().filter(|(_, count)| *count > 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    assert_eq!(seen.events, Vec::<String>::new());
+    // Some were left without any, and no more than the pauses were long.
+    let (first_ns, last_ns) = (pulses[0].0, pulses.last().unwrap().0);
+    let between = (last_ns - first_ns) / press_cell().cycle.period_ns + 1;
+    let left_out = between - pulses.len() as u64;
+    let longest: u64 = (1..CYCLES).map(|cycle| pause(cycle).div_ceil(1000)).sum();
+    assert!(
+        (40..=longest).contains(&left_out),
+        "{left_out} of {longest}"
+    );
 }
 
 #[test]

@@ -117,6 +117,8 @@ impl McapWriter {
         let mut writer = WriteOptions::new()
             .compression(Some(Compression::Zstd))
             .compression_level(1)
+            // By the thread that writes: others would keep the rights of whoever opened the file, and stand on any core.
+            .compression_threads(0)
             .chunk_size(Some(CHUNK_BYTES))
             // A chunk is written as a whole, never patched: what a crash leaves is readable.
             .disable_seeking(true)

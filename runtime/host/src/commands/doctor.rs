@@ -1,7 +1,7 @@
 //! `twinstep doctor`: whether this computer keeps the time of a cycle, and what to do where it does not.
 
 use super::load_buses;
-use super::several::choose;
+use super::several::{self, choose};
 use crate::cli::DoctorArgs;
 use crate::doctor::{Check, Root, Subject, Verdict, script};
 use crate::error::{Exit, HostError};
@@ -10,7 +10,7 @@ use crate::realtime;
 use crate::trust::{Scheduling, Trust};
 use serde::Serialize;
 use std::fmt::Write as _;
-use twinstep_config::machine::Realtime;
+use twinstep_config::machine::{Machine, Realtime};
 
 /// What all checks came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -85,8 +85,10 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let machines = args.config.as_deref().map(load_buses).transpose()?;
     let machines = choose(machines.unwrap_or_default(), args.bus.as_deref())?;
     let machine = machines.first();
-    let bus = machine.and_then(|machine| machine.bus.as_ref());
-    let interface = args.interface.clone().or_else(|| bus?.interface.clone());
+    let interfaces = match &args.interface {
+        Some(interface) => vec![interface.clone()],
+        None => interfaces(&machines),
+    };
     let root = match &args.sysroot {
         None => Root::live(),
         Some(folder) if folder.is_dir() => Root::folder(folder),
@@ -105,7 +107,7 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let cores =
         |settings: &Realtime| [settings.model_cores.as_slice(), &settings.others.cores].concat();
     let model_cores = settings.map_or(Vec::new(), cores);
-    let subject = Subject::new(root, core, &model_cores, interface, priority).with_ptp(ptp);
+    let subject = Subject::new(root, core, &model_cores, interfaces, priority).with_ptp(ptp);
     let checks = subject.examine();
     let summary = Summary::of(&checks, subject.core());
     if args.fix_script {
@@ -117,6 +119,26 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
         output.line(text(&checks, &summary).trim_end());
     }
     Ok(Exit::Fine)
+}
+
+/// Every interface that the configuration names, each once: those of all buses, of `[tsn]`, and of what is published. A VLAN that
+/// `[tsn]` makes is not there yet.
+fn interfaces(machines: &[Machine]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for machine in machines {
+        let tsn = machine.tsn.as_ref().map(|tsn| tsn.interface.as_str());
+        let on_tsn = |name: &str| tsn.is_some_and(|tsn| name.starts_with(&format!("{tsn}.")));
+        let publish = machine.publish.as_ref();
+        let publish = publish.map(|publish| publish.interface.clone());
+        let publish = publish.filter(|name| !on_tsn(name));
+        let named = several::interfaces(machine).into_iter();
+        for name in named.chain(tsn.map(str::to_owned)).chain(publish) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+    }
+    all
 }
 
 /// For people: a line a check, and what to do below it where something is wrong.

@@ -53,6 +53,10 @@ fn start(options: &Options, tell: impl Fn(&str) + Send + 'static) -> std::io::Re
     if let Some(socket) = &options.socket {
         command.arg("--control").arg(socket);
     }
+    // The service manager is told by the run, and of the run alone.
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        command.env_remove(name);
+    }
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

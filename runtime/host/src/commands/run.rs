@@ -95,7 +95,15 @@ pub(super) fn attend(
     options.interface = Some(interface.clone());
     // Two MainDevices on one bus would move the same drives.
     let _claim = realtime::claim_bus(&interface)?;
-    let _nic = set_interface(&interface, machine, output)?;
+    let configured = machine.bus.as_ref();
+    let second = configured.and_then(|bus| bus.redundant_interface.clone());
+    let second = args.redundant_interface.clone().or(second);
+    let _second = second.as_deref().map(realtime::claim_bus).transpose()?;
+    options.interfaces = std::iter::once(interface.clone())
+        .chain(second.clone())
+        .collect();
+    let nic = nic::set(&options.interfaces, machine, output)?;
+    options.nic_denied = nic.denied;
     realtime::capabilities::prepare();
     if !args.arm {
         output.note("not armed: drives stay disabled; --arm enables the outputs");
@@ -109,13 +117,6 @@ pub(super) fn attend(
         };
         socket.map_err(|error| not_opened(&error))
     };
-    let configured = machine.bus.as_ref();
-    let second = configured.and_then(|bus| bus.redundant_interface.clone());
-    let second = args.redundant_interface.clone().or(second);
-    let _second = second.as_deref().map(realtime::claim_bus).transpose()?;
-    options.interfaces = std::iter::once(interface.clone())
-        .chain(second.clone())
-        .collect();
     let path = args.cycle.pcap.as_deref();
     match second {
         None => with_link(machine, &options, output, path, || open_one(&interface)),
@@ -150,32 +151,6 @@ fn with_link<L: HostLink>(
     }
 }
 
-/// Sets the interface as `[realtime.nic]` asks; it is set back when the value goes.
-fn set_interface(
-    interface: &str,
-    machine: &Machine,
-    output: &Output,
-) -> Result<Option<nic::Settings>, HostError> {
-    let asked = &machine.realtime.nic;
-    if !asked.is_asked() {
-        return Ok(None);
-    }
-    let settings = nic::Settings::apply(interface, asked);
-    if machine.realtime.require && !settings.refused.is_empty() {
-        return Err(HostError::machine(
-            format!(
-                "[realtime] require = true, and {}",
-                settings.refused.join("; ")
-            ),
-            "leave out of [realtime.nic] what this interface cannot do, or give the process CAP_NET_ADMIN (coalescing) and root (interrupts)",
-        ));
-    }
-    for refused in &settings.refused {
-        output.note(&format!("[realtime.nic] {refused}"));
-    }
-    Ok(Some(settings))
-}
-
 fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pacer), HostError> {
     let bus = EthercatBus::bring_up(link, machine).map_err(|error| {
         HostError::machine(
@@ -184,10 +159,10 @@ fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pa
         )
     })?;
     check_scaling(&bus, machine)?;
-    let pacer = Pacer::new(
-        Pace::Bus(bus.clock().clone()),
-        machine.cycle.period_ns,
-        bus.next_cycle_ns(),
-    );
+    let pace = Pace::Bus {
+        clock: bus.clock().clone(),
+        shift_ns: (machine.bus.as_ref()).map_or(0, |bus| bus.frame_shift_ns),
+    };
+    let pacer = Pacer::new(pace, machine.cycle.period_ns, bus.next_cycle_ns());
     Ok((bus, pacer))
 }

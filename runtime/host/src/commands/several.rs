@@ -174,7 +174,7 @@ fn place_of(machine: &Machine) -> usize {
 }
 
 /// The interfaces of a real bus.
-fn interfaces(machine: &Machine) -> Vec<String> {
+pub(super) fn interfaces(machine: &Machine) -> Vec<String> {
     let Some(bus) = &machine.bus else {
         return Vec::new();
     };

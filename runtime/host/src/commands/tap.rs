@@ -5,7 +5,7 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
-use crate::realtime;
+use crate::realtime::{self, nic};
 use crate::session::{self, Options, SeatSlot, title_of};
 use crate::store;
 use twinstep_config::machine::Machine;
@@ -44,6 +44,10 @@ pub fn run(
     let returned = bus
         .and_then(|bus| bus.tap.as_ref())
         .and_then(|tap| tap.returned_interface.clone());
+    let interfaces: Vec<_> = std::iter::once(interface.clone())
+        .chain(returned.clone())
+        .collect();
+    let nic = nic::set(&interfaces, machine, output)?;
     let source = match &returned {
         None => LiveSource::both_ways(&interface),
         Some(returned) => LiveSource::two_ports(&interface, returned),
@@ -55,10 +59,11 @@ pub fn run(
     let state = store::folder(args.cycle.state.as_deref())?;
     let mut options = Options {
         seat,
+        nic_denied: nic.denied,
+        interfaces,
         ..Options::new(&title_of(machine), &args.cycle, state, false)
     };
     options.interface = Some(interface.clone());
-    options.interfaces = std::iter::once(interface.clone()).chain(returned).collect();
     realtime::capabilities::prepare();
     tell_unjudged(machine, output);
     // Whoever starts the master next may wait for this line.

@@ -6,6 +6,7 @@ use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::pacer::{Pace, Pacer};
+use crate::realtime::{self, nic};
 use crate::session::{self, Options, SeatSlot, title_of};
 use crate::store;
 use crate::uadp::not_open;
@@ -25,14 +26,18 @@ pub fn run(
 ) -> Result<Exit, HostError> {
     refuse_outputs(args, "a subscriber")?;
     let interface = interface(args, machine, "the devices publish")?;
+    let interfaces = vec![interface.clone()];
+    let nic = nic::set(&interfaces, machine, output)?;
     let link = RawSocket::open_uadp(&interface, None).map_err(not_open)?;
     let bus = TsnBus::new(link, machine).map_err(not_subscribed)?;
     let state = store::folder(args.cycle.state.as_deref())?;
     let options = Options {
-        interfaces: vec![interface.clone()],
+        interfaces,
+        nic_denied: nic.denied,
         seat,
         ..Options::new(&title_of(machine), &args.cycle, state, false)
     };
+    realtime::capabilities::prepare();
     tell_unjudged(machine, output);
     // Whoever starts the devices next may wait for this line.
     output.note(&format!(

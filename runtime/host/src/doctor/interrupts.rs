@@ -100,8 +100,9 @@ fn affinities(subject: &Subject, name: &'static str, cores: &Cpus) -> Check {
         "echo {rest} > /proc/irq/N/smp_affinity_list for each (some belong to a core and refuse)"
     );
     // Those of the bus have a core of their own: see `nic.interrupts`.
-    let of_bus = subject.interface.as_deref();
-    let of_bus = of_bus.map_or(Vec::new(), |name| nic::interrupts(root, name));
+    let of_bus: Vec<String> = (subject.interfaces.iter())
+        .flat_map(|name| nic::interrupts(root, name))
+        .collect();
     on_core
         .iter()
         .filter(|irq| !of_bus.contains(irq))
@@ -117,7 +118,7 @@ fn balancer(subject: &Subject) -> Check {
         "irqbalance moves interrupts about, and leaves out only isolated and banned cores",
     );
     let root = &subject.root;
-    let running = noise::processes(root).any(|process| process.name == "irqbalance");
+    let running = noise::threads(root).any(|thread| thread.name == "irqbalance");
     if !running {
         return check.ok("not running");
     }
@@ -149,20 +150,20 @@ fn balancer(subject: &Subject) -> Check {
 fn threads(subject: &Subject) -> Check {
     let check = Check::new(
         "interrupts.threads",
-        "/proc/*/stat",
+        "/proc/*/task/*/stat",
         "a thread of an interrupt at or above the cycle's priority on its core runs instead of it",
     );
     let busy = subject.busy();
     let mut count = 0;
     let mut above = Vec::new();
-    for process in noise::processes(&subject.root) {
-        if !process.name.starts_with("irq/") {
+    for thread in noise::threads(&subject.root) {
+        if !thread.name.starts_with("irq/") {
             continue;
         }
         count += 1;
-        let meets = !process.allowed.intersection(&busy).is_empty();
-        if meets && process.priority >= u32::from(subject.priority) {
-            above.push(process);
+        let meets = !thread.allowed.intersection(&busy).is_empty();
+        if meets && thread.priority >= u32::from(subject.priority) {
+            above.push(thread);
         }
     }
     if count == 0 {
@@ -175,11 +176,11 @@ fn threads(subject: &Subject) -> Check {
     let names: Vec<String> = above
         .iter()
         .take(SHOWN)
-        .map(|process| format!("{} {}", process.name, process.priority))
+        .map(|thread| format!("{} {}", thread.name, thread.priority))
         .collect();
     let first = above
         .iter()
-        .map(|process| format!("chrt --fifo --pid 50 {}", process.id));
+        .map(|thread| format!("chrt --fifo --pid 50 {}", thread.id));
     let commands: Vec<String> = first.collect();
     let remedy = commands
         .iter()
@@ -225,7 +226,7 @@ mod tests {
 
     fn look(folder: &tempfile::TempDir, workers: &[usize]) -> Vec<Check> {
         let root = Root::folder(folder.path());
-        let subject = Subject::new(root, Some(3), workers, None, 80);
+        let subject = Subject::new(root, Some(3), workers, Vec::new(), 80);
         checks(&subject, &Counts::read(&subject))
     }
 

@@ -199,7 +199,7 @@ mod tests {
         std::fs::write(cpu.join("isolated"), "2-3\n").unwrap();
         let look = |core, cores: &[usize]| {
             let root = Root::folder(folder.path());
-            let subject = Subject::new(root, core, cores, None, 80);
+            let subject = Subject::new(root, core, cores, Vec::new(), 80);
             let check = models(&subject)?;
             Some((
                 subject.core,

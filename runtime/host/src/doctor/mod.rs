@@ -185,8 +185,8 @@ pub struct Subject {
     model_cores: Vec<usize>,
     /// All cores that are online.
     online: Cpus,
-    /// The network interface of the bus, where one is named.
-    interface: Option<String>,
+    /// The network interfaces of the machine, as far as they are named.
+    interfaces: Vec<String>,
     /// Priority of the cycle thread under SCHED_FIFO.
     priority: u8,
     /// How ptp4l is asked, where the configuration says so.
@@ -199,7 +199,7 @@ impl Subject {
         root: Root,
         core: Option<usize>,
         model_cores: &[usize],
-        interface: Option<String>,
+        interfaces: Vec<String>,
         priority: u8,
     ) -> Self {
         let online = online_cores(&root);
@@ -211,7 +211,7 @@ impl Subject {
             core,
             model_cores: model_cores.to_vec(),
             online,
-            interface,
+            interfaces,
             priority,
             ptp: None,
         }

@@ -1,21 +1,40 @@
-//! The network interface of the bus.
+//! The network interfaces of the machine.
+
+mod live;
 
 use super::cpus::Cpus;
-use super::{Check, NOT_UNDER_SYSROOT, Root, Subject, cpus_in};
-use crate::{clock, ethtool};
+use super::{Check, Root, Subject, cpus_in};
 
 /// Slower links do not carry EtherCAT (Mbit/s).
 const SLOWEST: i64 = 100;
 
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
-    let present = Check::new(
+    let several = subject.interfaces.len() > 1;
+    let all = subject.interfaces.iter().flat_map(|interface| {
+        let mut checks = of_one(subject, interface);
+        for check in checks.iter_mut().filter(|_| several) {
+            // Which of them a check is of stands in its path, and in front of what people read.
+            check.value = format!("{interface}: {}", check.value);
+        }
+        checks
+    });
+    let all: Vec<Check> = all.collect();
+    if all.is_empty() {
+        return vec![present().not_here("none named: add CONFIG or --interface IF to look at one")];
+    }
+    all
+}
+
+fn present() -> Check {
+    Check::new(
         "nic.interface",
         "/sys/class/net",
         "the frames of the bus go through it",
-    );
-    let Some(interface) = &subject.interface else {
-        return vec![present.not_here("none named: add CONFIG or --interface IF to look at one")];
-    };
+    )
+}
+
+fn of_one(subject: &Subject, interface: &str) -> Vec<Check> {
+    let present = present();
     let nic = Nic {
         root: &subject.root,
         name: interface,
@@ -211,78 +230,6 @@ impl Nic<'_> {
         }
     }
 
-    /// A check of what only ethtool tells: `look` judges it, on a live system.
-    fn ethtool(
-        &self,
-        name: &'static str,
-        command: &str,
-        why: &'static str,
-        look: impl FnOnce(Check) -> Check,
-    ) -> Check {
-        let check = Check::new(name, format!("{command} {}", self.name), why);
-        if self.root.is_live() {
-            look(check)
-        } else {
-            check.not_here(NOT_UNDER_SYSROOT)
-        }
-    }
-
-    fn coalescing(&self) -> Check {
-        let why = "a received frame waits this long for others, so that one interrupt does for all";
-        self.ethtool("nic.coalescing", "ethtool -c", why, |check| {
-            let command = format!(
-                "ethtool -C {} adaptive-rx off adaptive-tx off rx-usecs 0 tx-usecs 0",
-                self.name
-            );
-            match ethtool::coalescing(self.name) {
-                Err(error) => check.not_here(error.to_string()),
-                Ok(found) => {
-                    let adaptive = if found.adaptive() { ", adaptive" } else { "" };
-                    let value =
-                        format!("rx {} us, tx {} us{adaptive}", found.rx_us(), found.tx_us());
-                    let remedy = format!("[realtime.nic] rx_coalescing = \"0us\", or: {command}");
-                    check
-                        .ok_or_warn(found.rx_us() == 0 && !found.adaptive(), value, &remedy)
-                        .run(command)
-                }
-            }
-        })
-    }
-
-    fn offloads(&self) -> Check {
-        let why = "putting frames together makes the first of them wait";
-        self.ethtool("nic.offloads", "ethtool -k", why, |check| {
-            let command = format!("ethtool -K {} gro off lro off", self.name);
-            match ethtool::receive_offloads(self.name) {
-                Err(error) => check.not_here(error.to_string()),
-                Ok((gro, lro)) => {
-                    let told = |on| if on { "on" } else { "off" };
-                    check
-                        .ok_or_warn(
-                            !gro && !lro,
-                            format!("gro {}, lro {}", told(gro), told(lro)),
-                            &command,
-                        )
-                        .run(command)
-                }
-            }
-        })
-    }
-
-    fn channels(&self) -> Check {
-        let why =
-            "each queue has an interrupt of its own, and frames of a bus come in by one of them";
-        self.ethtool(
-            "nic.channels",
-            "ethtool -l",
-            why,
-            |check| match ethtool::channels(self.name) {
-                Err(error) => check.not_here(error.to_string()),
-                Ok(count) => check.ok(format!("{count} in use")),
-            },
-        )
-    }
-
     fn power(&self) -> Check {
         let path = self.path("device/power/control");
         let check = Check::new(
@@ -299,63 +246,6 @@ impl Nic<'_> {
                     &format!("echo on > {path}"),
                 )
                 .write(path, "on"),
-        }
-    }
-
-    fn eee(&self) -> Check {
-        let why = "Energy-Efficient Ethernet lets the link sleep between frames, and waking it takes up to 17 us";
-        self.ethtool("nic.eee", "ethtool --show-eee", why, |check| {
-            let command = format!("ethtool --set-eee {} eee off", self.name);
-            match ethtool::sleeps_between_frames(self.name) {
-                Err(error) => check.not_here(error.to_string()),
-                Ok(on) => check
-                    .ok_or_warn(!on, if on { "on" } else { "off" }, &command)
-                    .run(command),
-            }
-        })
-    }
-
-    fn time_stamping(&self) -> Check {
-        let why = "TSN needs the card's own stamps and clock; EtherCAT does not";
-        self.ethtool(
-            "nic.time_stamping",
-            "ethtool -T",
-            why,
-            |check| match ethtool::time_stamping(self.name) {
-                Err(error) => check.not_here(error.to_string()),
-                Ok((true, clock)) => {
-                    let clock =
-                        clock.map_or("no clock".to_owned(), |n| format!("clock /dev/ptp{n}"));
-                    check.ok(format!("in hardware, {clock}"))
-                }
-                Ok((false, _)) => check.not_here("in software only"),
-            },
-        )
-    }
-
-    fn ptp(&self) -> Check {
-        let folder = self.path("device/ptp");
-        let check = Check::new(
-            "nic.ptp_clock",
-            folder.as_str(),
-            "a clock of the card that stands still gives launch times that never come",
-        );
-        let Some(clock) = self.root.entries(&folder).into_iter().next() else {
-            return check.not_here("no clock of its own");
-        };
-        if !self.root.is_live() {
-            return check.not_here(NOT_UNDER_SYSROOT);
-        }
-        match clock::device_advances(&format!("/dev/{clock}")) {
-            Err(error) => check.not_here(format!("/dev/{clock}: {error}")),
-            Ok(runs) => check.ok_or_warn(
-                runs,
-                format!(
-                    "/dev/{clock} {}",
-                    if runs { "runs" } else { "stands still" }
-                ),
-                "load the driver of the card anew, or update its firmware; only needed with [tsn]",
-            ),
         }
     }
 }

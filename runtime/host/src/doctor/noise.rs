@@ -19,8 +19,10 @@ pub(super) fn checks(subject: &Subject, smi_before: Option<u64>) -> Vec<Check> {
     ]
 }
 
-/// A process as the scheduler sees it.
-pub(super) struct Process {
+/// A thread as the scheduler sees it.
+pub(super) struct Thread {
+    /// The process that it is of.
+    pub(super) process: String,
     pub(super) id: String,
     pub(super) name: String,
     /// Real-time priority, 0 without.
@@ -28,22 +30,41 @@ pub(super) struct Process {
     pub(super) allowed: Cpus,
 }
 
-/// All processes, threads of the kernel among them.
-pub(super) fn processes(root: &Root) -> impl Iterator<Item = Process> + '_ {
+/// All threads of all processes, those of the kernel among them.
+pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
     let ids = root.entries("/proc");
     let ids = ids.into_iter().filter(|name| name.parse::<u32>().is_ok());
-    ids.filter_map(|id| {
-        let stat = root.read(&format!("/proc/{id}/stat"))?;
+    let all = ids.flat_map(|process| {
+        let mut threads = root.entries(&format!("/proc/{process}/task"));
+        if threads.is_empty() {
+            // A copy that holds the processes alone.
+            threads.push(process.clone());
+        }
+        threads.into_iter().map(move |id| (process.clone(), id))
+    });
+    all.filter_map(|(process, id)| {
+        let own = format!("/proc/{process}/task/{id}");
+        let (folder, stat) = match root.read(&format!("{own}/stat")) {
+            Some(stat) => (own, stat),
+            None if id == process => {
+                let leader = format!("/proc/{process}");
+                let stat = root.read(&format!("{leader}/stat"))?;
+                (leader, stat)
+            }
+            // It has ended meanwhile.
+            None => return None,
+        };
         // The name stands in brackets and may hold anything, brackets too.
         let (head, rest) = stat.rsplit_once(')')?;
         let (_, name) = head.split_once('(')?;
         // Field 40 of proc(5); the first one behind the name is number 3.
         let priority = rest.split_ascii_whitespace().nth(40 - 3)?.parse().ok()?;
-        let status = root.read(&format!("/proc/{id}/status")).unwrap_or_default();
+        let status = root.read(&format!("{folder}/status")).unwrap_or_default();
         let allowed = status
             .lines()
             .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        Some(Process {
+        Some(Thread {
+            process,
             name: name.to_owned(),
             priority,
             allowed: allowed.and_then(Cpus::parse_list).unwrap_or_default(),
@@ -99,7 +120,12 @@ fn smi(subject: &Subject, before: Option<u64>) -> Check {
     if !subject.root.is_live() {
         return check.not_here(NOT_UNDER_SYSROOT);
     }
-    let (Some(before), Some(after)) = (before, smi_count(subject)) else {
+    firmware(check, before, smi_count(subject))
+}
+
+/// Judges two readings of the register.
+fn firmware(check: Check, before: Option<u64>, after: Option<u64>) -> Check {
+    let (Some(before), Some(after)) = (before, after) else {
         return check.not_here("cannot be read (modprobe msr as root; Intel processors only)");
     };
     let during = after.saturating_sub(before);
@@ -186,21 +212,19 @@ const ALWAYS_ABOVE: [&str; 5] = [
 fn rivals(subject: &Subject) -> Check {
     let check = Check::new(
         "noise.rivals",
-        "/proc/*/stat",
-        "a real-time program at or above the cycle's priority on its core runs instead of it",
+        "/proc/*/task/*/stat",
+        "a real-time thread at or above the cycle's priority on its core runs instead of it",
     );
     let own = std::process::id().to_string();
-    let found: Vec<String> = processes(&subject.root)
-        .filter(|process| process.priority >= u32::from(subject.priority) && process.id != own)
-        .filter(|process| {
-            process.allowed.contains(subject.core) && !process.name.starts_with("irq/")
-        })
-        .filter(|process| {
+    let found: Vec<String> = threads(&subject.root)
+        .filter(|thread| thread.priority >= u32::from(subject.priority) && thread.process != own)
+        .filter(|thread| thread.allowed.contains(subject.core) && !thread.name.starts_with("irq/"))
+        .filter(|thread| {
             !ALWAYS_ABOVE
                 .iter()
-                .any(|name| process.name.starts_with(name))
+                .any(|name| thread.name.starts_with(name))
         })
-        .map(|process| format!("{} ({}) {}", process.name, process.id, process.priority))
+        .map(|thread| format!("{} ({}) {}", thread.name, thread.id, thread.priority))
         .collect();
     if found.is_empty() {
         check.ok("none")
@@ -209,5 +233,36 @@ fn rivals(subject: &Subject) -> Check {
             found.join(", "),
             "lower its priority (chrt --fifo --pid 40 ID), or give it another core (taskset)",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn the_firmware_is_judged_by_what_it_did_meanwhile() {
+        for (before, after, verdict, value) in [
+            (
+                Some(7),
+                Some(7),
+                Verdict::Ok,
+                "0 while the doctor looked, 7 since the start",
+            ),
+            (
+                Some(7),
+                Some(9),
+                Verdict::Warn,
+                "2 while the doctor looked, 9 since the start",
+            ),
+            (None, Some(9), Verdict::NotHere, "cannot be read"),
+            (Some(7), None, Verdict::NotHere, "cannot be read"),
+        ] {
+            let check = firmware(Check::new("noise.firmware", "", ""), before, after);
+            assert_eq!(check.verdict, verdict, "{check:?}");
+            assert!(check.value.starts_with(value), "{check:?}");
+            assert_eq!(check.remedy.is_empty(), verdict != Verdict::Warn);
+        }
     }
 }

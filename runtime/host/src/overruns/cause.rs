@@ -240,14 +240,15 @@ impl Evidence {
         (self.worker).filter(|late| late.late_ns >= LATE_NS && 2 * late.late_ns >= excess_ns)
     }
 
-    /// The cycle took about what cycles take, and most of that are models.
+    /// The cycle took about what cycles take, and most of that are models that took about what they take: where wake-ups are
+    /// late most of the time, a long cycle is usual too.
     fn models_alone(&self) -> bool {
         let busy: u64 = self.laps[..Phase::Slack as usize].iter().sum();
-        let models: u64 = MODEL_PHASES
-            .map(|phase| self.laps[phase as usize])
-            .iter()
-            .sum();
-        busy <= 2 * self.usual_ns[Row::Busy.index()] && 2 * models >= busy
+        let sum = |of: &[u64]| -> u64 { MODEL_PHASES.map(|phase| of[phase as usize]).iter().sum() };
+        let models = sum(&self.laps);
+        busy <= 2 * self.usual_ns[Row::Busy.index()]
+            && models <= 2 * sum(&self.usual_ns)
+            && 2 * models >= busy
     }
 
     fn is_of_models(phase: Option<Phase>) -> bool {

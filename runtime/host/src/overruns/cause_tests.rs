@@ -266,6 +266,19 @@ fn causes_have_words_and_a_next_step() {
     }
 }
 
+/// Where wake-ups are late most of the time a long cycle is usual, and models that were stopped in the middle are not.
+#[test]
+fn models_that_were_stopped_are_not_over_budget() {
+    let mut evidence = usual();
+    evidence.usual_ns[Row::Busy.index()] = 2_000_000;
+    evidence.laps[Phase::Predict as usize] = 2_500_000;
+    evidence.usage.involuntary_switches = 1;
+    assert_eq!(decide(&evidence), OverrunCause::InvoluntarySwitch);
+    // Models that always take that long are.
+    evidence.usual_ns[Phase::Predict as usize] = 1_900_000;
+    assert_eq!(decide(&evidence), OverrunCause::ModelsOverBudget);
+}
+
 /// In the first second of a crowded machine everything is usual: the worker that was waited for is named all the same.
 #[test]
 fn a_worker_is_named_where_long_cycles_are_usual() {

@@ -7,7 +7,7 @@ use crate::crew::Late;
 use crate::phases::{GroupLaps, Laps, Phase, PhaseSnapshot, Row};
 use heapless::spsc::{Consumer, Producer, Queue};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Slots of the queue of incidents; one stays empty. Between two looks of the watcher, 20 ms apart, the shortest period has 640
 /// cycles, and after a pause of the computer each of them may be late.
@@ -45,6 +45,22 @@ pub struct Dropped {
     pub dumps: AtomicU64,
     /// The last cycle that was run.
     pub cycle: AtomicU64,
+    /// One more than the core that it ran on; 0 before the first one.
+    core: AtomicUsize,
+}
+
+impl Dropped {
+    fn runs_here(&self) -> usize {
+        let core = rustix::thread::sched_getcpu();
+        // Relaxed: a figure of its own.
+        self.core.store(core.saturating_add(1), Ordering::Relaxed);
+        core
+    }
+
+    /// The core that the last cycle ran on; none before the cycle's thread has begun.
+    pub fn core(&self) -> Option<usize> {
+        self.core.load(Ordering::Relaxed).checked_sub(1)
+    }
 }
 
 /// The other end of the queues.
@@ -116,9 +132,11 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Sentry {
-    /// Before the first cycle, in the cycle's thread: what the thread has been through so far counts for nothing.
+    /// Before the first cycle, in the cycle's thread: what the thread has been through so far counts for nothing, and its core is
+    /// watched from here on.
     pub fn begin(&mut self) {
         self.usage = Usage::of_this_thread();
+        self.dropped.runs_here();
     }
 
     /// Takes a cycle in. `over` holds a bit for every row ([`Row::index`]) whose budget was exceeded; `worker` was waited for.
@@ -132,6 +150,7 @@ impl Sentry {
     ) {
         // Relaxed: a figure of its own.
         self.dropped.cycle.store(cycle, Ordering::Relaxed);
+        let core = self.dropped.runs_here();
         let usage = Usage::of_this_thread();
         let spent = usage.since(&self.usage);
         self.usage = usage;
@@ -160,7 +179,7 @@ impl Sentry {
         let incident = Incident {
             cycle,
             time_ns,
-            core: rustix::thread::sched_getcpu(),
+            core,
             evidence: Evidence {
                 kind: if overran { Kind::Overrun } else { Kind::Budget },
                 row: worst(laps, groups, over, phases),

@@ -65,17 +65,8 @@ impl Watcher {
     /// [`HostError::Machine`] when no thread can be started.
     pub fn start(post: Post, folder: &Path, info: Arc<RunInfo>) -> Result<Self, HostError> {
         let (stop, causes) = (Arc::new(AtomicBool::new(false)), SharedCauses::default());
-        let worker = Worker {
-            post,
-            kernel: Kernel::under(Path::new("/")),
-            folder: folder.to_owned(),
-            info,
-            causes: causes.clone(),
-            baseline: None,
-            file: None,
-            written: 0,
-            last: None,
-        };
+        let kernel = Kernel::under(Path::new("/"));
+        let worker = Worker::new(post, kernel, folder, info, causes.clone());
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("watcher".into())
@@ -140,6 +131,26 @@ struct Worker {
 }
 
 impl Worker {
+    fn new(
+        post: Post,
+        kernel: Kernel,
+        folder: &Path,
+        info: Arc<RunInfo>,
+        causes: SharedCauses,
+    ) -> Self {
+        Self {
+            post,
+            kernel,
+            folder: folder.to_owned(),
+            info,
+            causes,
+            baseline: None,
+            file: None,
+            written: 0,
+            last: None,
+        }
+    }
+
     fn run(mut self, stop: &AtomicBool) {
         loop {
             // Read before the queues are emptied: what was sent before the flag was set is then found below.
@@ -157,14 +168,14 @@ impl Worker {
         let core = incident
             .as_ref()
             .map(|incident| incident.core)
-            .or(self.baseline.map(|baseline| baseline.core));
+            .or(self.post.dropped.core());
         let now_ns = monotonic_ns();
-        let old = self
-            .baseline
-            .is_none_or(|baseline| now_ns.saturating_sub(baseline.at_ns) > BASELINE_NS);
+        let old = self.baseline.is_none_or(|baseline| {
+            Some(baseline.core) != core || now_ns.saturating_sub(baseline.at_ns) > BASELINE_NS
+        });
         let before = self.baseline;
         if incident.is_some() || old {
-            self.baseline = core.or(Some(0)).and_then(|core| {
+            self.baseline = core.and_then(|core| {
                 let counts = self.kernel.read(core)?;
                 let cycle = self.post.dropped.cycle.load(Ordering::Relaxed);
                 Some(Baseline {
@@ -280,4 +291,70 @@ pub fn csv(dump: &Dump) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cause::Outcome;
+    use super::super::sentry::{Sentry, channel};
+    use super::*;
+    use crate::names::Names;
+    use crate::phases::PhaseSnapshot;
+
+    /// One cycle of 1 ms.
+    fn cycle(sentry: &mut Sentry, cycle: u64, overran: bool) {
+        let busy_ns = if overran { 3_000_000 } else { 100_000 };
+        let mut laps = [0; Phase::ALL.len()];
+        laps[Phase::Compare as usize] = busy_ns;
+        sentry.cycle(
+            (cycle, cycle * 1_000_000),
+            (&laps, &[0; Group::ALL.len()]),
+            (Outcome::Good, None),
+            (overran, 0),
+            &PhaseSnapshot::default(),
+        );
+    }
+
+    #[test]
+    fn the_first_overrun_of_a_run_has_what_the_kernel_counted() {
+        // The core of a cycle is hardly ever the first one, and the first one is what a wrong guess would be.
+        let core = core_affinity::get_core_ids().unwrap().pop().unwrap();
+        assert!(core_affinity::set_for_current(core));
+        let computer = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(computer.path().join("proc")).unwrap();
+        let write = |name: &str, text: String| {
+            std::fs::write(computer.path().join("proc").join(name), text).unwrap();
+        };
+        let counts = |softirqs: u64| {
+            let head = format!("      CPU{}\n", core.id);
+            write("interrupts", format!("{head} 24: 7 eth0\n"));
+            write("softirqs", format!("{head} NET_RX: {softirqs}\n"));
+            write("stat", format!("cpu{} 1 2 3 4 5 6 7 8\n", core.id));
+        };
+        counts(1000);
+        let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "cell.toml").unwrap();
+        let info = Arc::new(RunInfo::new(Names::of(&machine), "plan".to_owned(), 1.0, 0));
+        let (mut sentry, post) = channel(1_000_000);
+        let causes = SharedCauses::default();
+        let kernel = Kernel::under(computer.path());
+        let mut worker = Worker::new(post, kernel, computer.path(), info, causes.clone());
+        // It looks before anybody runs, which tells it nothing, and after the thread has begun.
+        worker.look();
+        sentry.begin();
+        worker.look();
+        for n in 0..5 {
+            cycle(&mut sentry, n, false);
+        }
+        counts(6000);
+        cycle(&mut sentry, 5, true);
+        worker.look();
+        let causes = causes.get();
+        let first = &causes.recent[0];
+        let kernel = first.evidence.kernel.unwrap();
+        assert_eq!((first.cycle, first.evidence.core), (5, core.id));
+        assert_eq!(
+            (kernel.softirqs, kernel.interrupts, kernel.cycles),
+            (5000, 0, 5)
+        );
+    }
 }

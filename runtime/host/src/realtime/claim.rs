@@ -56,11 +56,15 @@ fn in_this_namespace(what: &str, interface: &str) -> String {
 }
 
 fn claim(folders: &[&str], name: &str, what: &str, remedy: &str) -> Result<WriterLock, HostError> {
-    let mut last = None;
+    let (mut last, mut own) = (None, None);
     for folder in folders {
         let path = Path::new(folder).join(format!("twinstep-{name}.lock"));
+        // One is enough; but who may not write to the folders before may have it in a later one.
+        if own.is_some() && !path.exists() {
+            continue;
+        }
         match WriterLock::claim(&path) {
-            Ok(lock) => return Ok(lock),
+            Ok(lock) => own = own.or(Some(lock)),
             Err(LockError::Held(holder)) => {
                 let who = holder.map_or(String::new(), |id| format!(" (process {id})"));
                 return Err(HostError::machine(
@@ -70,6 +74,9 @@ fn claim(folders: &[&str], name: &str, what: &str, remedy: &str) -> Result<Write
             }
             Err(LockError::Io(error)) => last = Some((path, error)),
         }
+    }
+    if let Some(lock) = own {
+        return Ok(lock);
     }
     let why = last.map_or(String::new(), |(path, error)| {
         format!(": {}: {error}", path.display())
@@ -86,6 +93,18 @@ fn claim(folders: &[&str], name: &str, what: &str, remedy: &str) -> Result<Write
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_claim_in_any_of_the_folders_counts() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [first, second] = [&first, &second].map(|folder| folder.path().to_str().unwrap());
+        // Somebody who may not write to the first folder, and somebody who may.
+        let theirs = claim(&["/no/such/folder", second], "bus-1", "the bus", "end it").unwrap();
+        let refused = claim(&[first, second], "bus-1", "the bus", "end it").unwrap_err();
+        assert!(refused.render(false).contains("the bus is taken"));
+        drop(theirs);
+        assert!(claim(&[first, second], "bus-1", "the bus", "end it").is_ok());
+    }
 
     #[test]
     fn a_second_claim_is_refused_with_the_first_ones_process() {

@@ -1,11 +1,13 @@
-//! The network interface of the bus: set as the configuration asks, read back, and restored when the run ends.
+//! The network interfaces of the bus: set as the configuration asks, read back, and restored when the run ends.
 
 use super::capabilities;
 use crate::doctor::cpus::Cpus;
 use crate::doctor::{Root, interrupts_of};
+use crate::error::HostError;
 use crate::ethtool::{self, Coalescing};
+use crate::output::Output;
 use rustix::thread::CapabilitySet;
-use twinstep_config::machine::RealtimeNic;
+use twinstep_config::machine::{Machine, RealtimeNic};
 
 /// What was there before, for when this goes.
 #[derive(Debug)]
@@ -17,6 +19,47 @@ pub struct Settings {
     affinities: Vec<(String, String)>,
     /// What was asked for and is not so, in words.
     pub refused: Vec<String>,
+}
+
+/// All interfaces of a bus, set as `[realtime.nic]` asks; set back when this goes.
+#[derive(Debug, Default)]
+pub struct AllSettings {
+    _each: Vec<Settings>,
+    /// Something was asked for and is not so.
+    pub denied: bool,
+}
+
+/// Sets `interfaces` as the configuration asks, and says what is refused. To be called while there are rights.
+///
+/// # Errors
+/// [`HostError::Machine`] where something is refused and required.
+pub fn set(
+    interfaces: &[String],
+    machine: &Machine,
+    output: &Output,
+) -> Result<AllSettings, HostError> {
+    let asked = &machine.realtime.nic;
+    if !asked.is_asked() {
+        return Ok(AllSettings::default());
+    }
+    let all = interfaces.iter();
+    let each: Vec<_> = all.map(|name| Settings::apply(name, asked)).collect();
+    let refused: Vec<&str> = (each.iter())
+        .flat_map(|settings| settings.refused.iter().map(String::as_str))
+        .collect();
+    if machine.realtime.require && !refused.is_empty() {
+        return Err(HostError::machine(
+            format!("[realtime] require = true, and {}", refused.join("; ")),
+            "leave out of [realtime.nic] what this interface cannot do, or give the process CAP_NET_ADMIN (coalescing) and root (interrupts)",
+        ));
+    }
+    for refused in &refused {
+        output.note(&format!("[realtime.nic] {refused}"));
+    }
+    Ok(AllSettings {
+        denied: !refused.is_empty(),
+        _each: each,
+    })
 }
 
 /// Rights that it takes to restore the coalescing.

@@ -45,7 +45,10 @@ impl<B: Attached> Runner<'_, B> {
             left -= 1;
             self.outlets.control.count_beat();
             self.pacer.wait();
-            let result = self.bus.exchange(&mut self.image, &mut || {});
+            let Self {
+                bus, pacer, image, ..
+            } = self;
+            let result = bus.exchange(image, &mut || pacer.left());
             let exchange = outcome(&result);
             self.map
                 .read(&self.image, exchange, &mut self.axes, &mut self.stations);

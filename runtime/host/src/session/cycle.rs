@@ -73,6 +73,7 @@ where
         (Trust::observe(), Chosen::default(), Held::default())
     };
     let (crew, mut trust) = hire(scope, machine, options.real_time, trust, &wait)?;
+    trust.nic_denied = options.nic_denied;
     clocks::tell(&mut trust, machine, &mut outlets, info, remark);
     info.set_trust(tables::trust_text(&trust));
     if options.interface.is_some() {

@@ -40,6 +40,8 @@ pub struct Options {
     pub interface: Option<String>,
     /// All network interfaces of the bus, for the status.
     pub interfaces: Vec<String>,
+    /// Something of `[realtime.nic]` was refused.
+    pub nic_denied: bool,
     /// The bus is simulated in this process: faults can be injected, and runs of one machine may stand side by side.
     pub simulated: bool,
     /// The control socket; the usual one unless named, and none at all in virtual time unless named.
@@ -78,6 +80,7 @@ impl Options {
             quiet: args.fast || args.json,
             interface: None,
             interfaces: Vec::new(),
+            nic_denied: false,
             simulated: false,
             socket: args.control.clone(),
             socket_group: args.control_group.clone(),

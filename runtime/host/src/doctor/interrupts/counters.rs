@@ -123,9 +123,20 @@ fn judge(
         SOFTIRQS,
         "soft interrupts run behind hard ones, and network ones may take a millisecond",
     );
-    if !subject.root.is_live() {
-        return [interrupts, softirqs].map(|check| check.not_here(NOT_UNDER_SYSROOT));
+    if subject.root.is_live() {
+        rated((before, after), cores, interrupts, softirqs)
+    } else {
+        [interrupts, softirqs].map(|check| check.not_here(NOT_UNDER_SYSROOT))
     }
+}
+
+/// Judges two readings.
+fn rated(
+    (before, after): (&Counts, &Counts),
+    cores: &Cpus,
+    interrupts: Check,
+    softirqs: Check,
+) -> [Check; 2] {
     let over_ms = (after.at_ns - before.at_ns) / 1_000_000;
     let told = |grown: &Column| {
         let shown = grown.iter().take(SHOWN);
@@ -172,6 +183,45 @@ mod tests {
         let found = column(text, 2);
         assert_eq!(found, [("0 timer".to_owned(), 7), ("LOC".to_owned(), 2000)]);
         assert_eq!(column(text, 1), []);
+    }
+
+    #[test]
+    fn more_than_a_few_of_devices_are_too_many_and_the_cores_own_are_not() {
+        use crate::doctor::Verdict::{Ok, Warn};
+        let at = |at_ns, disk: u64, timer: u64, net: u64, rcu: u64| Counts {
+            at_ns,
+            interrupts: format!(" CPU0 CPU3\n 30: 9 {disk} PCI disk\nLOC: 9 {timer} Local timer\n"),
+            softirqs: format!(" CPU0 CPU3\n NET_RX: 9 {net}\n RCU: 9 {rcu}\n"),
+        };
+        let before = at(0, 100, 1000, 50, 70);
+        for (disk, timer, net, rcu, verdicts, hard, soft) in [
+            (0, 0, 0, 0, [Ok, Ok], "none", "none"),
+            (
+                5,
+                500,
+                5,
+                900,
+                [Ok, Ok],
+                "LOC 500, 30 disk 5",
+                "RCU 900, NET_RX 5",
+            ),
+            (6, 0, 0, 0, [Warn, Ok], "30 disk 6", "none"),
+            (0, 0, 6, 0, [Ok, Warn], "none", "NET_RX 6"),
+        ] {
+            let after = at(500_000_000, 100 + disk, 1000 + timer, 50 + net, 70 + rcu);
+            let check = |name| Check::new(name, "", "");
+            let both = (&before, &after);
+            let [interrupts, softirqs] = rated(both, &Cpus::one(3), check("hard"), check("soft"));
+            assert_eq!(
+                [interrupts.verdict, softirqs.verdict],
+                verdicts,
+                "{disk} {net}"
+            );
+            assert_eq!(interrupts.value, format!("in 500 ms: {hard}"));
+            assert_eq!(softirqs.value, format!("in 500 ms: {soft}"));
+            assert_eq!(interrupts.remedy.is_empty(), verdicts[0] == Ok);
+            assert_eq!(softirqs.remedy.is_empty(), verdicts[1] == Ok);
+        }
     }
 
     #[test]
