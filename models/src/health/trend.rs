@@ -76,7 +76,7 @@ impl Reservoir {
         self.open.w += w;
         self.open.wu += w * usage;
         self.open.wv += w * value;
-        self.in_open += 1;
+        self.in_open = self.in_open.saturating_add(1);
         if self.in_open < self.per {
             return;
         }
@@ -90,7 +90,7 @@ impl Reservoir {
                 };
             }
             self.full = BINS / 2;
-            self.per *= 2;
+            self.per = self.per.saturating_mul(2);
             if self.in_open < self.per {
                 return;
             }
@@ -245,7 +245,9 @@ pub struct Trend {
 
 /// The trend of a reservoir; none while it holds too little.
 pub fn trend(points: &Points) -> Option<Trend> {
-    if points.count < LEAST_BINS {
+    let used = points.count.checked_sub(1).map_or(0.0, |n| points.usage[n]);
+    // Where nothing was used between the bins, rounding is no usage.
+    if points.count < LEAST_BINS || points.span() <= 1e-9 * used {
         return None;
     }
     let line = points.fit(|u| u - points.usage[0])?;
@@ -315,6 +317,15 @@ pub(crate) mod tests {
             })
             .count();
         assert!(found <= 2, "{found} of 500");
+    }
+
+    #[test]
+    fn where_nothing_is_used_there_is_no_trend() {
+        let (mut r, mut seed) = (Reservoir::default(), 5);
+        for _ in 0..300 {
+            r.push(5.1, normal(&mut seed), 0.3 + normal(&mut seed).abs());
+        }
+        assert_eq!(trend(&r.points()), None);
     }
 
     #[test]

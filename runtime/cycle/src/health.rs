@@ -3,25 +3,25 @@
 //! Every eighth cycle of a movement adds a few sums; everything else happens at its end. The reversal meter sees raw cycles at
 //! rest and right after a start.
 
+mod reading;
+mod resume;
 mod station;
 
+pub use reading::{Reading, Usage, Wear};
 pub use station::StationHealth;
 use twinstep_models::channel::Regime;
 use twinstep_models::health::backlash::{MeterParams, ReversalMeter};
-use twinstep_models::health::life::{Life, Unknown, life};
 use twinstep_models::health::movement::{EVERY, Movement, MovementFit, Scales};
 use twinstep_models::health::scalar::ScalarTracker;
 use twinstep_models::health::stiffness::ContactSums;
-use twinstep_models::health::torque_constant::{CommonFactor, common_factor, out_and_back};
+use twinstep_models::health::torque_constant::{common_factor, out_and_back};
 use twinstep_models::health::tracker::{COULOMB, GRAVITY, INERTIA, PARAMETERS, Tracker, VISCOUS};
-use twinstep_models::health::trend::{Reservoir, Trend, trend};
+use twinstep_models::health::trend::Reservoir;
 
 /// Reversals or strokes that make the healthy value where the configuration knows none.
 const BASELINE: u32 = 8;
 /// Error of one lost motion (m): the way of some cycles at the start of a movement.
 const LOST_MOTION_SIGMA_M: f64 = 4.0e-6;
-/// What the model may be wrong by, relative to the calibrated value: warm-up of friction, part spread.
-const MODEL_ERROR: [f64; PARAMETERS] = [0.01, 0.03, 0.10, 0.02];
 
 /// What health needs to know of an axis. Ratios are currents; the force constant turns them into forces.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -91,45 +91,15 @@ pub struct AxisHealth {
     metres: f64,
     strokes: u64,
     time_ns: u64,
+    /// Hours of earlier runs; below 0: those of this run before a new baseline, which do not count.
+    earlier_h: f64,
     tracker: Tracker,
     lost_motion: ScalarTracker,
     lost_motion_healthy: ScalarTracker,
     stiffness: ScalarTracker,
     before: Option<MovementFit>,
-    /// Coulomb and viscous friction, torque constant, lost motion, stiffness over hours, in the order of the readings.
-    history: [Reservoir; 5],
-}
-
-/// A tracked figure, in SI units.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    /// `coulomb`, `viscous`, `torque_constant`, `backlash`, `stiffness`, `leak_rate`.
-    pub parameter: &'static str,
-    /// Unit.
-    pub unit: &'static str,
-    /// Value.
-    pub value: f64,
-    /// Its standard deviation, model error included.
-    pub sigma: f64,
-    /// Healthy value; none where it is not known yet.
-    pub healthy: Option<f64>,
-    /// Inferred, not measured.
-    pub inferred: bool,
-    /// Trend per hour.
-    pub trend: Option<Trend>,
-    /// Remaining life in hours, or why it is not known.
-    pub life: Life,
-}
-
-/// What was used so far, for turning hours into strokes and metres.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// Hours.
-    pub hours: f64,
-    /// Movements, of a press those into a part, of a station holds.
-    pub strokes: u64,
-    /// Way (m).
-    pub metres: f64,
+    /// Coulomb and viscous friction, torque constant, lost motion, stiffness over what wears, in the order of the readings.
+    trends: [Reservoir; 5],
 }
 
 impl AxisHealth {
@@ -152,18 +122,42 @@ impl AxisHealth {
             metres: 0.0,
             strokes: 0,
             time_ns: 0,
+            earlier_h: 0.0,
             tracker: Tracker::default(),
             lost_motion: ScalarTracker::default(),
             lost_motion_healthy: ScalarTracker::default(),
             stiffness: ScalarTracker::default(),
             before: None,
-            history: [Reservoir::default(); 5],
+            trends: [Reservoir::default(); 5],
         }
     }
 
     /// Follows everything from here on: what was is of the time before a repair. The limits of a life stay those of the configuration.
     pub fn renew(&mut self) {
-        *self = Self::new(self.plan);
+        *self = Self {
+            time_ns: self.time_ns,
+            earlier_h: -(self.time_ns as f64 / 3.6e12),
+            ..Self::new(self.plan)
+        };
+    }
+
+    /// What wears this axis.
+    const fn wear(&self) -> Wear {
+        if self.plan.press {
+            Wear::Strokes
+        } else {
+            Wear::Metres
+        }
+    }
+
+    /// How much of that was used.
+    fn worn(&self) -> f64 {
+        self.usage().of(self.wear())
+    }
+
+    /// Hours that count, at a time of this run.
+    fn hours(&self, time_ns: u64) -> f64 {
+        self.earlier_h + time_ns as f64 / 3.6e12
     }
 
     /// Forgets the movement in progress: after a gap, or while nothing is judged.
@@ -181,7 +175,7 @@ impl AxisHealth {
         if matches!(s.regime, Regime::Standstill | Regime::Reversal)
             && let Some(way_m) = self.meter.push(&self.plan.meter, s.position_m, s.current_a)
         {
-            self.reversal(way_m, s.time_ns);
+            self.reversal(way_m);
         }
         if s.cycle & (EVERY - 1) == 0 {
             self.sample(s);
@@ -219,10 +213,10 @@ impl AxisHealth {
         self.time_ns = s.time_ns;
         self.strokes += u64::from(!self.plan.press || self.pressed);
         self.pressed = false;
-        let hours = s.time_ns as f64 / 3.6e12;
+        let worn = self.worn();
         if let Some((ratio, sigma)) = self.contact.finish() {
             self.stiffness.push(ratio, sigma, 0.001);
-            self.history[4].push(hours, ratio, sigma);
+            self.trends[4].push(worn, ratio, sigma);
         }
         let Some(fit) = self.movement.finish(&self.plan.scales) else {
             return;
@@ -236,34 +230,34 @@ impl AxisHealth {
         match self.before.take() {
             Some(before) if before.direction * fit.direction < 0.0 => {
                 let (x, p) = out_and_back(&before, &fit);
-                for (history, n) in [(0, COULOMB), (1, VISCOUS)] {
-                    self.history[history].push(hours, x[n], libm::sqrt(p[n][n]));
+                for (of, n) in [(0, COULOMB), (1, VISCOUS)] {
+                    self.trends[of].push(worn, x[n], libm::sqrt(p[n][n]));
                 }
                 if let Some(c) =
                     common_factor(&x, &p, &self.calibrated()).filter(|c| c.factor > 0.0)
                 {
                     // Relative to the catalogue's, as the reading is.
-                    self.history[2].push(hours, 1.0 / c.factor, c.sigma / (c.factor * c.factor));
+                    self.trends[2].push(worn, 1.0 / c.factor, c.sigma / (c.factor * c.factor));
                 }
             }
             _ => self.before = Some(fit),
         }
     }
 
-    fn reversal(&mut self, way_m: f64, time_ns: u64) {
+    fn reversal(&mut self, way_m: f64) {
         self.lost_motion
             .push(way_m, LOST_MOTION_SIGMA_M, 0.1 * LOST_MOTION_SIGMA_M);
         if self.lost_motion_healthy.seen < BASELINE {
             self.lost_motion_healthy
                 .push(way_m, LOST_MOTION_SIGMA_M, 0.0);
         }
-        self.history[3].push(time_ns as f64 / 3.6e12, way_m, LOST_MOTION_SIGMA_M);
+        self.trends[3].push(self.worn(), way_m, LOST_MOTION_SIGMA_M);
     }
 
     /// What was used so far.
     pub fn usage(&self) -> Usage {
         Usage {
-            hours: self.time_ns as f64 / 3.6e12,
+            hours: self.hours(self.time_ns),
             strokes: self.strokes,
             metres: self.metres,
         }
@@ -279,161 +273,6 @@ impl AxisHealth {
             c[GRAVITY] / s.level_a,
         ]
     }
-
-    /// Do all currents move together?
-    pub fn common(&self) -> Option<CommonFactor> {
-        if self.tracker.ready() {
-            common_factor(&self.tracker.x, &self.tracker.p, &self.calibrated())
-        } else {
-            None
-        }
-    }
-
-    /// Everything that is known; none where nothing is.
-    pub fn readings(&self) -> [Option<Reading>; 5] {
-        let p = &self.plan;
-        let mut out = [None; 5];
-        let common = self.common();
-        let shared = common.is_some_and(|c| c.explains());
-        if p.tracked && self.tracker.ready() {
-            out[0] = Some(self.ratio("coulomb", "N", COULOMB, p.scales.level_a, 0, shared));
-            out[1] = Some(self.ratio("viscous", "N s/m", VISCOUS, p.scales.viscous, 1, shared));
-        }
-        if let Some(c) = common.filter(|_| p.torque_constant_nm_per_a > 0.0) {
-            out[2] = Some(self.torque_constant(&c));
-        }
-        if self.lost_motion.seen > 0 && p.meter.observable() {
-            let healthy =
-                (self.lost_motion_healthy.seen >= BASELINE).then_some(self.lost_motion_healthy.x);
-            out[3] = Some(self.reading(
-                "backlash",
-                "m",
-                [self.lost_motion.x, self.lost_motion.sigma()],
-                healthy,
-                healthy.map(|h| h + p.backlash_limit_m),
-                (3, 1.0, 0.0),
-                true,
-            ));
-        }
-        if self.stiffness.seen > 0 {
-            out[4] = Some(self.reading(
-                "stiffness",
-                "1",
-                [self.stiffness.x, self.stiffness.sigma()],
-                Some(1.0),
-                Some(p.stiffness_limit),
-                (4, 1.0, 0.0),
-                true,
-            ));
-        }
-        out
-    }
-
-    /// Coulomb or viscous friction, as a force.
-    fn ratio(
-        &self,
-        parameter: &'static str,
-        unit: &'static str,
-        n: usize,
-        scale: f64,
-        history: usize,
-        shared: bool,
-    ) -> Reading {
-        let kf = self.plan.force_constant_n_per_a;
-        let healthy = kf * self.plan.calibrated[n];
-        let (own, model) = (kf * scale * self.tracker.sigma(n), MODEL_ERROR[n] * healthy);
-        let value = healthy + kf * scale * self.tracker.x[n];
-        let sigma = libm::sqrt(own * own + model * model);
-        let limit = (healthy > 0.0).then_some(healthy * self.plan.friction_limit);
-        let mut reading = self.reading(
-            parameter,
-            unit,
-            [value, sigma],
-            Some(healthy),
-            limit,
-            (history, kf * scale, healthy),
-            false,
-        );
-        if shared {
-            // The ratio to the torque constant has a trend, the friction has none of its own.
-            reading.trend = reading.trend.map(not_its_own);
-            reading.life = Err(Unknown::TorqueConstant);
-        }
-        reading
-    }
-
-    /// The torque constant, where all currents move together; else a change is not its own.
-    fn torque_constant(&self, c: &CommonFactor) -> Reading {
-        let kt = self.plan.torque_constant_nm_per_a;
-        let mut reading = self.reading(
-            "torque_constant",
-            "N m/A",
-            [kt / c.factor, kt * c.sigma / (c.factor * c.factor)],
-            Some(kt),
-            Some(kt * self.plan.torque_constant_limit),
-            (2, kt, 0.0),
-            true,
-        );
-        if !c.explains() {
-            reading.trend = reading.trend.map(not_its_own);
-            reading.life = Err(match reading.life {
-                Err(Unknown::TooFew) => Unknown::TooFew,
-                _ if c.consistent => Unknown::NoTrend,
-                _ => Unknown::NotTogether,
-            });
-        }
-        reading
-    }
-
-    /// `history`: which reservoir, and how its values become those of the reading: factor and offset.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a reading has this many fields and is built in one place"
-    )]
-    fn reading(
-        &self,
-        parameter: &'static str,
-        unit: &'static str,
-        [value, sigma]: [f64; 2],
-        healthy: Option<f64>,
-        limit: Option<f64>,
-        (history, factor, offset): (usize, f64, f64),
-        inferred: bool,
-    ) -> Reading {
-        let points = self.history[history].points();
-        let trend = trend(&points).map(|t| Trend {
-            slope: factor * t.slope,
-            sigma: factor * t.sigma,
-            significant: t.significant,
-        });
-        let life = match (healthy, limit) {
-            (Some(healthy), Some(limit)) => life(
-                &points,
-                (healthy - offset) / factor,
-                (limit - offset) / factor,
-                self.time_ns as f64 / 3.6e12,
-            ),
-            _ => Err(Unknown::NoBaseline),
-        };
-        Reading {
-            parameter,
-            unit,
-            value,
-            sigma,
-            healthy,
-            inferred,
-            trend,
-            life,
-        }
-    }
-}
-
-/// A trend that something else makes.
-fn not_its_own(t: Trend) -> Trend {
-    Trend {
-        significant: false,
-        ..t
-    }
 }
 
 /// Health of everything that a pipeline runs; owned by the host.
@@ -444,3 +283,6 @@ pub struct HealthSlices<'a> {
     /// As long as the plan's stations.
     pub stations: &'a mut [StationHealth],
 }
+
+#[cfg(test)]
+mod tests;

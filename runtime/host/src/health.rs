@@ -1,4 +1,7 @@
-//! Health: its plan from the configuration, and its lines and table at the end of a run.
+//! Health: its plan from the configuration, its lines and table at the end of a run, and what is kept of it between two runs.
+
+pub mod book;
+pub mod keeper;
 
 use crate::names::Names;
 use serde::{Deserialize, Serialize};
@@ -87,7 +90,7 @@ pub struct HealthLine {
     pub unit: Cow<'static, str>,
     /// Inferred, not measured.
     pub inferred: bool,
-    /// Trend per hour; `null` where too little was seen.
+    /// Trend per hour of the mean use so far; `null` where too little was seen.
     pub trend_per_hour: Option<f64>,
     /// The trend stands out of its error and is the parameter's own.
     pub trend_significant: bool,
@@ -116,13 +119,9 @@ pub enum LifeLine {
 }
 
 fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
-    let per_hour = |used: f64| {
-        if usage.hours > 0.0 {
-            used / usage.hours
-        } else {
-            0.0
-        }
-    };
+    // What wears is the measure; hours and the other follow from the mean use so far, idle hours included.
+    let worn = usage.of(r.over);
+    let ratio = |one: f64, of: f64| if of > 0.0 { one / of } else { 0.0 };
     HealthLine {
         source: source.to_owned(),
         parameter: r.parameter.into(),
@@ -131,16 +130,16 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
         healthy: r.healthy,
         unit: r.unit.into(),
         inferred: r.inferred,
-        trend_per_hour: r.trend.map(|t| t.slope),
+        trend_per_hour: r.trend.map(|t| t.slope * ratio(worn, usage.hours)),
         trend_significant: r.trend.is_some_and(|t| t.significant),
         life: match r.life {
             Err(why) => LifeLine::NotYetKnown {
                 reason: why.text().into(),
             },
-            Ok(hours) => LifeLine::Known {
-                strokes: hours.map(|h| h * per_hour(usage.strokes as f64)),
-                metres: hours.map(|h| h * per_hour(usage.metres)),
-                hours,
+            Ok(life) => LifeLine::Known {
+                strokes: life.map(|l| l * ratio(usage.strokes as f64, worn)),
+                metres: life.map(|l| l * ratio(usage.metres, worn)),
+                hours: life.map(|l| l * ratio(usage.hours, worn)),
             },
         },
     }
@@ -198,4 +197,49 @@ pub fn text(lines: &[HealthLine]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twinstep_cycle::health::Wear;
+    use twinstep_models::health::trend::Trend;
+
+    #[test]
+    fn hours_follow_from_what_wears_and_its_mean_use() {
+        let usage = Usage {
+            hours: 8.0,
+            strokes: 400,
+            metres: 1600.0,
+        };
+        for (over, strokes, metres, hours) in [
+            (Wear::Metres, 25.0, 100.0, 0.5),
+            (Wear::Strokes, 100.0, 400.0, 2.0),
+        ] {
+            let reading = Reading {
+                parameter: "coulomb",
+                unit: "N",
+                value: 3.0,
+                sigma: 0.1,
+                healthy: Some(2.0),
+                inferred: false,
+                over,
+                trend: Some(Trend {
+                    slope: 0.001,
+                    sigma: 0.0001,
+                    significant: true,
+                }),
+                life: Ok([50.0, 100.0, 200.0]),
+            };
+            let line = line("x", &reading, usage);
+            let expected = LifeLine::Known {
+                strokes: [0.5 * strokes, strokes, 2.0 * strokes],
+                metres: [0.5 * metres, metres, 2.0 * metres],
+                hours: [0.5 * hours, hours, 2.0 * hours],
+            };
+            assert_eq!(line.life, expected);
+            let per_hour = 0.001 * usage.of(over) / usage.hours;
+            assert_eq!(line.trend_per_hour, Some(per_hour));
+        }
+    }
 }

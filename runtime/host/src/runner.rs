@@ -14,6 +14,7 @@ use crate::control::queue::CycleEnd;
 use crate::control::status::WrongWorkingCounter;
 use crate::crew::Crew;
 use crate::findings::PhaseWatch;
+use crate::health::keeper::HealthSender;
 use crate::merge::Merge;
 use crate::overruns::cause::Outcome;
 use crate::overruns::sentry::Sentry;
@@ -53,6 +54,8 @@ pub struct Outlets {
     pub commands: Option<CycleEnd>,
     /// Looks at cycles that took too long; none where nothing can be late.
     pub sentry: Option<Sentry>,
+    /// Health to who keeps it; none where nobody does.
+    pub health: Option<HealthSender>,
 }
 
 /// What a cycle led to.

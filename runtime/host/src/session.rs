@@ -13,6 +13,7 @@ mod workers;
 
 pub use options::Options;
 pub use seat::SeatSlot;
+pub(crate) use several::named;
 pub use several::{run_several, title_of};
 
 use crate::attached::Attached;
@@ -112,6 +113,7 @@ where
         control,
         events,
         commands,
+        health,
     } = seat;
     let Some(events) = events else {
         return Err(HostError::machine(
@@ -123,6 +125,13 @@ where
     // It is asked for as long as the bus runs.
     let _ptp = prepared.ptp;
     let mut state = plan.state_for(machine.realtime.model_cores.len() + 1);
+    let (health, mut keeper) = health.unzip();
+    if let Some(keeper) = &mut keeper {
+        keeper.put_back(&mut state, output);
+        if options.real_time {
+            keeper.start()?;
+        }
+    }
     let pipeline = plan.pipeline(&mut state);
     let mut programs = plan::programs(machine);
     let stations = plan::station_programs(machine);
@@ -163,6 +172,7 @@ where
         control: control.clone(),
         commands,
         sentry,
+        health,
     };
     let map = prepared.map;
 
@@ -228,6 +238,8 @@ where
         checks.end(done.digest);
     }
     let causes = watcher.map(Watcher::stop).unwrap_or_default();
+    let last = done.as_ref().ok().and_then(|done| done.kept.as_deref());
+    let unkept = keeper.and_then(|keeper| keeper.stop(last));
     let untold = writer.map_or(0, StrokeWriter::stop);
     let done = match (done, recording) {
         (Ok(done), recording) => Ok((done, recording)),
@@ -247,6 +259,7 @@ where
         unrecorded: 0,
         recorded: None,
         untold,
+        unkept,
         process_data: info.process_data(),
     })
 }
@@ -258,6 +271,9 @@ fn tell_lost((_, options): house::Part<'_>, ridden: &Ridden, output: &Output) {
             "{} strokes have no line: whatever reads the output did not keep up",
             ridden.untold
         ));
+    }
+    if let Some(text) = &ridden.unkept {
+        output.note(text);
     }
     if let Some(text) = ridden.recorded.as_ref().and_then(RecordingLine::text) {
         output.note(&text);

@@ -28,6 +28,7 @@ use twinstep_host::control::health::HealthBuffer;
 use twinstep_host::control::queue::{self, Answer, Command};
 use twinstep_host::control::status::StatusBuffer;
 use twinstep_host::crew::{Crew, Hiring};
+use twinstep_host::health::keeper;
 use twinstep_host::names::{Names, RunInfo};
 use twinstep_host::overruns::sentry;
 use twinstep_host::pacer::{Pace, Pacer};
@@ -189,6 +190,13 @@ fn heap_calls(
     let (mut control, commands) = queue::channel();
     // Nobody takes what it hands over: its queues are bounded.
     let (sentry, _post) = sentry::channel(machine.cycle.period_ns);
+    // Health is copied for the next run while it is counted.
+    let first_ns = (warm_up + 10) * machine.cycle.period_ns;
+    let (health, mut kept) = keeper::channel(
+        info.names.axis_count(),
+        info.names.station_count(),
+        first_ns,
+    );
     let outlets = Outlets {
         uadp: None,
         events,
@@ -198,6 +206,7 @@ fn heap_calls(
         control: Control::default(),
         commands: Some(commands),
         sentry: Some(sentry),
+        health: Some(health),
     };
 
     let mut segment = Segment::new(machine, 1, 1).unwrap();
@@ -321,6 +330,8 @@ fn heap_calls(
             calls += count() - before;
             resident_kb.push(self::resident_kb());
         }
+        let kept = kept.take().unwrap();
+        assert_eq!(kept.copied(), axes + stations);
         let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
         assert!(answers.iter().any(|(_, answer)| {
             matches!(answer, Answer::Status(status) if status.axes.len() == axes)

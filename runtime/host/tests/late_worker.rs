@@ -82,6 +82,7 @@ fn run(hook: Option<Hook>, timing: Timing, mut enough: impl FnMut(u64, &Causes) 
         control: Control::default(),
         commands: None,
         sentry: Some(sentry),
+        health: None,
     };
     let segment = Segment::new(&machine, 1, 1).unwrap();
     let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));

@@ -221,6 +221,7 @@ fn run(machine: &Machine, trouble: Trouble, kind: Kind, cause: OverrunCause) -> 
         control: Control::default(),
         commands: None,
         sentry: Some(sentry),
+        health: None,
     };
     let segment = Segment::new(machine, 1, 1).unwrap();
     let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));

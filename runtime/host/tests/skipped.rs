@@ -83,6 +83,7 @@ fn run<B: Attached>(
         control: Control::default(),
         commands: None,
         sentry: None,
+        health: None,
     };
     let phases = PhaseStatistics::new(&PhaseSettings {
         timing: Timing::Virtual,

@@ -1,6 +1,6 @@
 //! Health of a vacuum station: its leak rate.
 
-use super::{Reading, Usage};
+use super::{Reading, Usage, Wear};
 use twinstep_models::health::life::life;
 use twinstep_models::health::scalar::ScalarTracker;
 use twinstep_models::health::trend::{Reservoir, trend};
@@ -12,8 +12,11 @@ pub struct StationHealth {
     healthy: Option<(f64, f64)>,
     limit_pa_per_s: f64,
     leak: ScalarTracker,
-    history: Reservoir,
+    /// Leak rate over holds.
+    trend: Reservoir,
     time_ns: u64,
+    /// Hours of earlier runs.
+    earlier_h: f64,
     holds: u64,
 }
 
@@ -24,24 +27,40 @@ impl StationHealth {
             healthy,
             limit_pa_per_s,
             leak: ScalarTracker::default(),
-            history: Reservoir::default(),
+            trend: Reservoir::default(),
             time_ns: 0,
+            earlier_h: 0.0,
             holds: 0,
         }
+    }
+
+    /// Goes on from `from`, which an earlier run left after `time_ns` of its time; the limit of the life stays its own. False, and
+    /// nothing happens, where another leak rate is the healthy one.
+    pub fn resume(&mut self, from: &Self, time_ns: u64) -> bool {
+        if self.healthy != from.healthy {
+            return false;
+        }
+        *self = Self {
+            limit_pa_per_s: self.limit_pa_per_s,
+            time_ns: 0,
+            earlier_h: from.earlier_h + time_ns as f64 / 3.6e12,
+            ..from.clone()
+        };
+        true
     }
 
     /// Takes in the leak rate of a hold and its standard deviation (Pa/s).
     pub fn hold(&mut self, rate: f64, sigma: f64, time_ns: u64) {
         self.time_ns = time_ns;
-        self.holds += 1;
+        self.holds = self.holds.saturating_add(1);
         self.leak.push(rate, sigma, 0.1 * sigma);
-        self.history.push(time_ns as f64 / 3.6e12, rate, sigma);
+        self.trend.push(self.holds as f64, rate, sigma);
     }
 
     /// What was used so far.
     pub fn usage(&self) -> Usage {
         Usage {
-            hours: self.time_ns as f64 / 3.6e12,
+            hours: self.earlier_h + self.time_ns as f64 / 3.6e12,
             strokes: self.holds,
             metres: 0.0,
         }
@@ -52,7 +71,7 @@ impl StationHealth {
         if self.leak.seen == 0 {
             return None;
         }
-        let points = self.history.points();
+        let points = self.trend.points();
         let (healthy, _) = self.healthy?;
         Some(Reading {
             parameter: "leak_rate",
@@ -61,13 +80,9 @@ impl StationHealth {
             sigma: self.leak.sigma(),
             healthy: Some(healthy),
             inferred: false,
+            over: Wear::Strokes,
             trend: trend(&points),
-            life: life(
-                &points,
-                healthy,
-                self.limit_pa_per_s,
-                self.time_ns as f64 / 3.6e12,
-            ),
+            life: life(&points, healthy, self.limit_pa_per_s, self.holds as f64),
         })
     }
 }

@@ -23,6 +23,10 @@ pub struct CycleArgs {
     #[arg(long)]
     pub fast: bool,
 
+    /// With --fast too, go on from the health of the last run in --state, and keep it for the next one; runs in real time always do
+    #[arg(long, requires = "fast")]
+    pub keep_health: bool,
+
     /// A redundant cable from the last SubDevice of the simulated machine back to the computer
     #[arg(long)]
     pub ring: bool,

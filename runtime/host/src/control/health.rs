@@ -20,6 +20,8 @@ pub struct HealthBuffer {
     stations: Vec<(u16, StationHealth)>,
     /// The next one to be copied, stations after axes.
     next: usize,
+    /// Time of the run of the cycle that it was copied after (ns), where that is told.
+    pub time_ns: u64,
 }
 
 impl HealthBuffer {
@@ -29,7 +31,18 @@ impl HealthBuffer {
             axes: Vec::with_capacity(axes),
             stations: Vec::with_capacity(stations),
             next: 0,
+            time_ns: 0,
         }
+    }
+
+    /// Numbers and health of the axes and presses in it.
+    pub fn axes(&self) -> &[(u16, AxisHealth)] {
+        &self.axes
+    }
+
+    /// Numbers and health of the stations in it.
+    pub fn stations(&self) -> &[(u16, StationHealth)] {
+        &self.stations
     }
 
     /// Forgets what was copied.

@@ -25,6 +25,7 @@ mod what_if;
 pub use bus::Setting;
 pub use find::{find, find_machine, live_sockets};
 pub use lines::PROTOCOL;
+pub(crate) use place::file_name;
 pub use place::{Place, listens, name_of};
 pub use server::Server;
 

@@ -157,7 +157,7 @@ pub(super) fn folders(runtime: Option<&OsStr>, state: Option<&Path>) -> Vec<Path
 }
 
 /// A machine's name as the name of a file.
-pub(super) fn file_name(machine: &str) -> String {
+pub(crate) fn file_name(machine: &str) -> String {
     let clean: String = machine
         .chars()
         .map(|c| {

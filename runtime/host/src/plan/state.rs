@@ -48,6 +48,13 @@ fn sections(lanes: usize, threads: usize) -> usize {
     sections.min(MAX_SECTIONS)
 }
 
+impl StateStore {
+    /// Health of all axes and presses, and of all stations.
+    pub fn health_mut(&mut self) -> (&mut [AxisHealth], &mut [StationHealth]) {
+        (&mut self.axis_health, &mut self.station_health)
+    }
+}
+
 impl PlanStore {
     /// Memory for one pipeline.
     pub fn state(&self) -> StateStore {

@@ -3,7 +3,7 @@
 
 mod form;
 
-pub use form::form;
+pub use form::{form, hash_of};
 
 use twinstep_cycle::checkpoint::{Part, Slot};
 use twinstep_drivers::recording::mcap::Checkpoint;

@@ -91,6 +91,9 @@ impl<B: Attached> Runner<'_, B> {
             Command::Baseline(n) => {
                 if self.pipeline.renew(n) {
                     self.tell(format_args!("{BASELINE}{n}"));
+                    if let Some(health) = &mut self.outlets.health {
+                        health.soon();
+                    }
                     Answer::Done
                 } else {
                     Answer::Refused(Refusal::Busy)
@@ -133,6 +136,9 @@ impl<B: Attached> Runner<'_, B> {
             } else {
                 self.health = Some(copying);
             }
+        }
+        if let Some(health) = &mut self.outlets.health {
+            health.cycle(&self.pipeline, stamp.time_ns);
         }
         if stamp.time_ns < self.next_snapshot_ns {
             return;
@@ -197,6 +203,12 @@ impl<B: Attached> Runner<'_, B> {
         buffer.events = self.raised;
         buffer.dropped_events = self.outlets.events.dropped();
         self.answer(filling.id, Answer::Status(filling.buffer));
+    }
+
+    /// All of health after the last cycle, where somebody keeps it. Takes memory: the cycle is over.
+    pub fn copy_health(&self) -> Option<Box<HealthBuffer>> {
+        let health = self.outlets.health.as_ref()?;
+        Some(health.copy_all(&self.pipeline))
     }
 
     /// What became of launch times; none where none are given.

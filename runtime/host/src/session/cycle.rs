@@ -4,6 +4,7 @@ use super::workers::hire;
 use super::{Options, clocks};
 use crate::attached::Attached;
 use crate::coast_watch::CoastLine;
+use crate::control::health::HealthBuffer;
 use crate::cycle_clock::ClockFigures;
 use crate::error::HostError;
 use crate::findings::PhaseLine;
@@ -43,6 +44,8 @@ pub(super) struct Done {
     /// The outputs of the machine are ours.
     pub owns_outputs: bool,
     pub health: Vec<HealthLine>,
+    /// What is kept of it for the next run.
+    pub kept: Option<Box<HealthBuffer>>,
 }
 
 #[expect(
@@ -181,6 +184,7 @@ where
         ended: runner.take_ended(),
         owns_outputs,
         health: health::lines(runner.pipeline(), &info.names),
+        kept: runner.copy_health(),
     };
     Ok(Done {
         trouble: runner.stop(),

@@ -54,6 +54,10 @@ pub struct Options {
     pub page: Option<Arc<OnceLock<String>>>,
     /// Of one of several buses of a machine: what it has in common with the others. None: it is the only one.
     pub seat: Option<SeatSlot>,
+    /// Health goes on from that of the last run, and is kept for the next one.
+    pub keeps_health: bool,
+    /// Seed of a simulated machine itself, where it is not that of the configuration.
+    pub machine_seed: Option<u64>,
     /// The cycle is paced by a clock: its thread is made real-time, and it can be late.
     pub real_time: bool,
 }
@@ -87,6 +91,9 @@ impl Options {
             samples: None,
             page: None,
             seat: None,
+            // A run in virtual time is the same every time.
+            keeps_health: !args.fast || args.keep_health,
+            machine_seed: args.machine_seed,
             real_time: !args.fast,
         }
     }

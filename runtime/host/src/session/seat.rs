@@ -6,6 +6,7 @@ use super::{Options, clocks, strokes};
 use crate::attached::ProcessData;
 use crate::control::queue::CycleEnd;
 use crate::error::HostError;
+use crate::health::keeper::{HealthSender, Keeper};
 use crate::limits::Limits;
 use crate::names::{Names, RunInfo};
 use crate::output::Output;
@@ -75,6 +76,8 @@ pub(super) struct Seat {
     pub events: Option<EventSender>,
     /// Set once the control thread has started; none where nobody listens.
     pub commands: Option<CycleEnd>,
+    /// Who keeps health; none where the run ends with it.
+    pub health: Option<(HealthSender, Keeper)>,
 }
 
 impl Seat {
@@ -99,6 +102,8 @@ impl Seat {
         if let Some(trouble) = uadp.as_mut().and_then(Predictions::take_trouble) {
             output.note(&trouble);
         }
+        let keep = || Keeper::open(machine, options, info, output);
+        let health = options.keeps_health.then(keep).flatten();
         Ok(Self {
             prepared,
             strokes,
@@ -108,6 +113,7 @@ impl Seat {
             control,
             events: None,
             commands: None,
+            health,
         })
     }
 }
@@ -126,6 +132,8 @@ pub(super) struct Ridden {
     pub recorded: Option<RecordingLine>,
     /// Strokes without a line.
     pub untold: u64,
+    /// Why its health is not kept, in words.
+    pub unkept: Option<String>,
     /// What says where the process data of a tapped bus stand.
     pub process_data: Option<ProcessData>,
 }

@@ -19,7 +19,7 @@ use twinstep_config::machine::Machine;
 use twinstep_cycle::digest;
 
 /// `text`, with the name of the bus that it is of in front.
-pub(super) fn named(bus: Option<&str>, text: &str) -> String {
+pub(crate) fn named(bus: Option<&str>, text: &str) -> String {
     bus.map_or_else(|| text.to_owned(), |bus| format!("{bus}: {text}"))
 }
 

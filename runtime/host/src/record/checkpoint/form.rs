@@ -1,10 +1,10 @@
 //! The form of a checkpoint's bytes in words: names and types of all fields, in their order, as the code that reads them asks for
 //! them. Two versions of the state with the same text read each other's bytes alike.
 
-use serde::Deserialize;
 use serde::de::value::U32Deserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, SeqAccess, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, SeqAccess, VariantAccess,
+    Visitor,
 };
 use std::fmt::{self, Display, Write};
 use std::sync::OnceLock;
@@ -14,24 +14,34 @@ use twinstep_cycle::checkpoint::Part;
 pub fn form() -> &'static str {
     static FORM: OnceLock<String> = OnceLock::new();
     FORM.get_or_init(|| {
-        let (text, variants) = walk(0);
-        let mut all = text.clone();
-        for variant in 1..variants {
-            all.push_str(&walk(variant).0);
-        }
-        // FNV-1a.
-        let hash = all.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let (text, hash) = told::<Part>();
         format!("{text}\nhash {hash:016x}\n")
     })
+}
+
+/// The hash alone, of the bytes of any `T`.
+pub fn hash_of<T: DeserializeOwned>() -> u64 {
+    told::<T>().1
+}
+
+fn told<T: DeserializeOwned>() -> (String, u64) {
+    let (text, variants) = walk::<T>(0);
+    let mut all = text.clone();
+    for variant in 1..variants {
+        all.push_str(&walk::<T>(variant).0);
+    }
+    // FNV-1a.
+    let hash = all.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (text, hash)
 }
 
 /// Longest tuple that may have several types.
 const TUPLE: usize = 3;
 
 /// What is read where every enum has the variant of this number, or its last one; and the most variants of an enum.
-fn walk(variant: usize) -> (String, usize) {
+fn walk<T: DeserializeOwned>(variant: usize) -> (String, usize) {
     let mut walk = Walk {
         text: String::new(),
         silent: 0,
@@ -39,7 +49,7 @@ fn walk(variant: usize) -> (String, usize) {
         variants: 1,
     };
     // What stops the walk is told in its text.
-    if let Err(Stopped(why)) = Part::deserialize(&mut walk) {
+    if let Err(Stopped(why)) = T::deserialize(&mut walk) {
         let _ = write!(walk.text, "!{why}");
     }
     (walk.text, walk.variants)
@@ -320,6 +330,6 @@ mod tests {
         }
         assert!(form.len() < 64_000, "{} bytes", form.len());
         // Presses are the last variant of a piece.
-        assert!(walk(4).0.contains("StrokeJudge{"));
+        assert!(walk::<Part>(4).0.contains("StrokeJudge{"));
     }
 }

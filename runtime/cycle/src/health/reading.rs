@@ -1,0 +1,221 @@
+//! What is known of an axis' health: values with their uncertainty, trends, lives.
+
+use super::{AxisHealth, BASELINE};
+use twinstep_models::health::life::{Life, Unknown, life};
+use twinstep_models::health::torque_constant::{CommonFactor, common_factor};
+use twinstep_models::health::tracker::{COULOMB, PARAMETERS, VISCOUS};
+use twinstep_models::health::trend::{Trend, trend};
+
+/// What the model may be wrong by, relative to the calibrated value: warm-up of friction, part spread.
+const MODEL_ERROR: [f64; PARAMETERS] = [0.01, 0.03, 0.10, 0.02];
+
+/// A tracked figure, in SI units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// `coulomb`, `viscous`, `torque_constant`, `backlash`, `stiffness`, `leak_rate`.
+    pub parameter: &'static str,
+    /// Unit.
+    pub unit: &'static str,
+    /// Value.
+    pub value: f64,
+    /// Its standard deviation, model error included.
+    pub sigma: f64,
+    /// Healthy value; none where it is not known yet.
+    pub healthy: Option<f64>,
+    /// Inferred, not measured.
+    pub inferred: bool,
+    /// What trend and life count.
+    pub over: Wear,
+    /// Trend per metre or stroke.
+    pub trend: Option<Trend>,
+    /// Remaining life in metres or strokes, or why it is not known.
+    pub life: Life,
+}
+
+/// What wears a thing: an axis its way, a press its strokes, a gripper its holds. Where it stands idle nothing wears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wear {
+    /// Way (m).
+    Metres,
+    /// Strokes, or holds.
+    Strokes,
+}
+
+/// What was used so far, for turning one of them into the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Hours.
+    pub hours: f64,
+    /// Movements, of a press those into a part, of a station holds.
+    pub strokes: u64,
+    /// Way (m).
+    pub metres: f64,
+}
+
+impl Usage {
+    /// What of it wears.
+    pub fn of(&self, wear: Wear) -> f64 {
+        match wear {
+            Wear::Metres => self.metres,
+            Wear::Strokes => self.strokes as f64,
+        }
+    }
+}
+
+impl AxisHealth {
+    /// Do all currents move together?
+    pub fn common(&self) -> Option<CommonFactor> {
+        if self.tracker.ready() {
+            common_factor(&self.tracker.x, &self.tracker.p, &self.calibrated())
+        } else {
+            None
+        }
+    }
+
+    /// Everything that is known; none where nothing is.
+    pub fn readings(&self) -> [Option<Reading>; 5] {
+        let p = &self.plan;
+        let mut out = [None; 5];
+        let common = self.common();
+        let shared = common.is_some_and(|c| c.explains());
+        if p.tracked && self.tracker.ready() {
+            out[0] = Some(self.ratio("coulomb", "N", COULOMB, p.scales.level_a, 0, shared));
+            out[1] = Some(self.ratio("viscous", "N s/m", VISCOUS, p.scales.viscous, 1, shared));
+        }
+        if let Some(c) = common.filter(|_| p.torque_constant_nm_per_a > 0.0) {
+            out[2] = Some(self.torque_constant(&c));
+        }
+        if self.lost_motion.seen > 0 && p.meter.observable() {
+            let healthy =
+                (self.lost_motion_healthy.seen >= BASELINE).then_some(self.lost_motion_healthy.x);
+            out[3] = Some(self.reading(
+                "backlash",
+                "m",
+                [self.lost_motion.x, self.lost_motion.sigma()],
+                healthy,
+                healthy.map(|h| h + p.backlash_limit_m),
+                (3, 1.0, 0.0),
+                true,
+            ));
+        }
+        if self.stiffness.seen > 0 {
+            out[4] = Some(self.reading(
+                "stiffness",
+                "1",
+                [self.stiffness.x, self.stiffness.sigma()],
+                Some(1.0),
+                Some(p.stiffness_limit),
+                (4, 1.0, 0.0),
+                true,
+            ));
+        }
+        out
+    }
+
+    /// Coulomb or viscous friction, as a force.
+    fn ratio(
+        &self,
+        parameter: &'static str,
+        unit: &'static str,
+        n: usize,
+        scale: f64,
+        of: usize,
+        shared: bool,
+    ) -> Reading {
+        let kf = self.plan.force_constant_n_per_a;
+        let healthy = kf * self.plan.calibrated[n];
+        let (own, model) = (kf * scale * self.tracker.sigma(n), MODEL_ERROR[n] * healthy);
+        let value = healthy + kf * scale * self.tracker.x[n];
+        let sigma = libm::sqrt(own * own + model * model);
+        let limit = (healthy > 0.0).then_some(healthy * self.plan.friction_limit);
+        let mut reading = self.reading(
+            parameter,
+            unit,
+            [value, sigma],
+            Some(healthy),
+            limit,
+            (of, kf * scale, healthy),
+            false,
+        );
+        if shared {
+            // The ratio to the torque constant has a trend, the friction has none of its own.
+            reading.trend = reading.trend.map(not_its_own);
+            reading.life = Err(Unknown::TorqueConstant);
+        }
+        reading
+    }
+
+    /// The torque constant, where all currents move together; else a change is not its own.
+    fn torque_constant(&self, c: &CommonFactor) -> Reading {
+        let kt = self.plan.torque_constant_nm_per_a;
+        let mut reading = self.reading(
+            "torque_constant",
+            "N m/A",
+            [kt / c.factor, kt * c.sigma / (c.factor * c.factor)],
+            Some(kt),
+            Some(kt * self.plan.torque_constant_limit),
+            (2, kt, 0.0),
+            true,
+        );
+        if !c.explains() {
+            reading.trend = reading.trend.map(not_its_own);
+            reading.life = Err(match reading.life {
+                Err(Unknown::TooFew) => Unknown::TooFew,
+                _ if c.consistent => Unknown::NoTrend,
+                _ => Unknown::NotTogether,
+            });
+        }
+        reading
+    }
+
+    /// `of`: which reservoir, and how its values become those of the reading: factor and offset.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a reading has this many fields and is built in one place"
+    )]
+    fn reading(
+        &self,
+        parameter: &'static str,
+        unit: &'static str,
+        [value, sigma]: [f64; 2],
+        healthy: Option<f64>,
+        limit: Option<f64>,
+        (of, factor, offset): (usize, f64, f64),
+        inferred: bool,
+    ) -> Reading {
+        let points = self.trends[of].points();
+        let trend = trend(&points).map(|t| Trend {
+            slope: factor * t.slope,
+            sigma: factor * t.sigma,
+            significant: t.significant,
+        });
+        let life = match (healthy, limit) {
+            (Some(healthy), Some(limit)) => life(
+                &points,
+                (healthy - offset) / factor,
+                (limit - offset) / factor,
+                self.worn(),
+            ),
+            _ => Err(Unknown::NoBaseline),
+        };
+        Reading {
+            parameter,
+            unit,
+            value,
+            sigma,
+            healthy,
+            inferred,
+            over: self.wear(),
+            trend,
+            life,
+        }
+    }
+}
+
+/// A trend that something else makes.
+fn not_its_own(t: Trend) -> Trend {
+    Trend {
+        significant: false,
+        ..t
+    }
+}

@@ -1,0 +1,316 @@
+//! The book: health of a machine as it stands in its file between two runs.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 16 | `twinstep health` and a line feed |
+//! | 32 | SHA-256 of all that follows |
+//! | rest | in the form of `postcard`: a head (form, version, whose it is), then axes and presses by name, then stations by name |
+//!
+//! The head keeps its form. Everything behind it is read only where the head says that its form is that of this program.
+
+use crate::control::file_name;
+use crate::control::health::HealthBuffer;
+use crate::names::Names;
+use crate::plan::StateStore;
+use crate::record::checkpoint::hash_of;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use twinstep_config::machine::Machine;
+use twinstep_cycle::event::Source;
+use twinstep_cycle::health::{AxisHealth, StationHealth, Usage};
+
+/// How a file begins.
+const MAGIC: &[u8; 16] = b"twinstep health\n";
+/// Bytes of the checksum.
+const SUM: usize = 32;
+/// Most bytes of a file: three times what a machine of 1024 axes and 64 stations has.
+pub const MAX_BYTES: u64 = 20 << 20;
+/// What is added to the name of a file that could not be put back whole.
+pub const ASIDE: &str = ".aside";
+
+/// Whose health it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Name of the machine.
+    pub machine: String,
+    /// Name of the bus, where the machine has several.
+    pub bus: Option<String>,
+    /// Seed of the machine, where it is a simulated one.
+    pub simulated: Option<u64>,
+}
+
+/// What stands in front.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    /// Hash of the form of what follows.
+    form: u64,
+    /// Version of the program.
+    version: String,
+    owner: Owner,
+}
+
+/// Health of one axis or station.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Kept<T> {
+    /// Time of its run, from the start (ns).
+    time_ns: u64,
+    health: T,
+}
+
+type Axes = BTreeMap<String, Kept<AxisHealth>>;
+type Stations = BTreeMap<String, Kept<StationHealth>>;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Book {
+    owner: Owner,
+    axes: Axes,
+    stations: Stations,
+}
+
+/// What was put back of a book.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutBack {
+    /// Axes and presses that go on.
+    pub axes: usize,
+    /// Stations that go on.
+    pub stations: usize,
+    /// The longest that one of them was followed (h).
+    pub hours: f64,
+    /// What begins anew, because its twin is another one now.
+    pub anew: Vec<String>,
+    /// What the machine does not have any more.
+    pub gone: Vec<String>,
+}
+
+impl Owner {
+    /// That of a bus.
+    pub fn of(machine: &Machine, simulated: Option<u64>) -> Self {
+        Self {
+            machine: machine.name.clone(),
+            bus: machine.place.as_ref().map(|place| place.name.clone()),
+            simulated,
+        }
+    }
+
+    /// Its file in a state folder.
+    pub fn path(&self, state: &Path) -> PathBuf {
+        let bus = self.bus.as_ref().map(|bus| format!("-{}", file_name(bus)));
+        let simulated = self.simulated.map_or("", |_| "-simulated");
+        state.join(format!(
+            "health-{}{}{simulated}.bin",
+            file_name(&self.machine),
+            bus.unwrap_or_default()
+        ))
+    }
+
+    fn text(&self) -> String {
+        let bus = self.bus.as_ref().map(|bus| format!(", bus '{bus}'"));
+        let simulated = self
+            .simulated
+            .map(|seed| format!(", simulated, machine seed {seed}"));
+        format!(
+            "'{}'{}{}",
+            self.machine,
+            bus.unwrap_or_default(),
+            simulated.unwrap_or_default()
+        )
+    }
+}
+
+impl Book {
+    /// An empty one.
+    pub const fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            axes: BTreeMap::new(),
+            stations: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a copy of the cycle in. What is missing in it stays as it was.
+    pub fn take(&mut self, buffer: &HealthBuffer, names: &Names) {
+        let time_ns = buffer.time_ns;
+        for (n, health) in buffer.axes() {
+            let health = health.clone();
+            let name = names.source(Source::Axis(*n)).to_owned();
+            self.axes.insert(name, Kept { time_ns, health });
+        }
+        for (n, health) in buffer.stations() {
+            let health = health.clone();
+            let name = names.source(Source::Station(*n)).to_owned();
+            self.stations.insert(name, Kept { time_ns, health });
+        }
+    }
+
+    /// Puts health back where axis or station is the same; what is not is taken out of the book.
+    pub fn put_back(&mut self, names: &Names, state: &mut StateStore) -> PutBack {
+        let mut done = PutBack::default();
+        let (axes, stations) = state.health_mut();
+        done.axes = done.of(
+            &mut self.axes,
+            axes,
+            |n| names.source(Source::Axis(n)),
+            |to, from| to.resume(&from.health, from.time_ns).then(|| to.usage()),
+        );
+        done.stations = done.of(
+            &mut self.stations,
+            stations,
+            |n| names.source(Source::Station(n)),
+            |to, from| to.resume(&from.health, from.time_ns).then(|| to.usage()),
+        );
+        done
+    }
+
+    /// As bytes.
+    ///
+    /// # Errors
+    /// What has no bytes, which no health of ours has.
+    pub fn encode(&self) -> Result<Vec<u8>, String> {
+        let head = Head {
+            form: form(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            owner: self.owner.clone(),
+        };
+        let rest = postcard::to_stdvec(&(head, &self.axes, &self.stations))
+            .map_err(|error| error.to_string())?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&Sha256::digest(&rest));
+        bytes.extend_from_slice(&rest);
+        Ok(bytes)
+    }
+
+    /// Reads the health of `owner`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn decode(bytes: &[u8], owner: &Owner) -> Result<Self, String> {
+        let damaged = |what: &str| format!("it is damaged: {what}");
+        let Some(rest) = bytes.strip_prefix(MAGIC) else {
+            return Err("it does not begin as a file of health does".to_owned());
+        };
+        let Some((sum, rest)) = rest.split_at_checked(SUM) else {
+            return Err(damaged("it ends within its checksum"));
+        };
+        if Sha256::digest(rest)[..] != *sum {
+            return Err(damaged("its checksum is that of other bytes"));
+        }
+        let (head, rest) =
+            postcard::take_from_bytes::<Head>(rest).map_err(|error| damaged(&error.to_string()))?;
+        if head.form != form() {
+            return Err(format!(
+                "it is of another version of the twins: of twinstep {}, this is {}, and a field differs",
+                head.version,
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        if head.owner != *owner {
+            return Err(format!(
+                "it is the health of {}, and this is {}",
+                head.owner.text(),
+                owner.text()
+            ));
+        }
+        let ((axes, stations), rest) = postcard::take_from_bytes::<(Axes, Stations)>(rest)
+            .map_err(|error| damaged(&error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(damaged(&format!("{} bytes are left over", rest.len())));
+        }
+        Ok(Self {
+            owner: head.owner,
+            axes,
+            stations,
+        })
+    }
+
+    /// Reads a file; none where there is no file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    pub fn read(path: &Path, owner: &Owner) -> Result<Option<Self>, String> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+            Ok(file) => file,
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(format!("it is longer than {} MiB", MAX_BYTES >> 20));
+        }
+        Self::decode(&bytes, owner).map(Some)
+    }
+
+    /// Writes it beside `path` and puts it in its place once it is on the disk: a power cut leaves the old one or the new one.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn write(&self, path: &Path) -> Result<(), String> {
+        let bytes = self.encode()?;
+        let new = with(path, ".new");
+        replace(&bytes, &new, path).map_err(|error| error.to_string())
+    }
+}
+
+impl PutBack {
+    /// Axes, or stations: `resume` says what was used so far where one goes on. Returns how many do.
+    fn of<'n, T>(
+        &mut self,
+        book: &mut BTreeMap<String, Kept<T>>,
+        all: &mut [T],
+        name: impl Fn(u16) -> &'n str,
+        resume: impl Fn(&mut T, &Kept<T>) -> Option<Usage>,
+    ) -> usize {
+        let mut kept = std::mem::take(book);
+        for (n, health) in (0..).zip(all) {
+            let name = name(n);
+            let Some(own) = kept.remove(name) else {
+                continue;
+            };
+            match resume(health, &own) {
+                Some(used) => {
+                    self.hours = self.hours.max(used.hours);
+                    book.insert(name.to_owned(), own);
+                }
+                None => self.anew.push(name.to_owned()),
+            }
+        }
+        self.gone.extend(kept.into_keys());
+        book.len()
+    }
+}
+
+/// The path with something added to its name.
+pub fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn replace(bytes: &[u8], new: &Path, path: &Path) -> io::Result<()> {
+    let mut file = File::create(new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(new, path)?;
+    // The name is on the disk once the folder is.
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Hash of the form of what follows the head.
+fn form() -> u64 {
+    static FORM: OnceLock<u64> = OnceLock::new();
+    *FORM.get_or_init(hash_of::<(Kept<AxisHealth>, Kept<StationHealth>)>)
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -1,0 +1,245 @@
+//! What was kept is put back where it fits; what does not fit, or is damaged, is refused in words.
+
+use super::*;
+use crate::plan::PlanStore;
+use proptest::prelude::*;
+use twinstep_cycle::health::HealthSample;
+use twinstep_models::channel::Regime;
+
+/// Hours that the machine ran.
+const HOURS: u64 = 3;
+
+fn cell() -> Machine {
+    twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap()
+}
+
+fn owner() -> Owner {
+    Owner::of(&cell(), Some(7))
+}
+
+/// The book of a cell that has moved, gripped and rested since.
+fn book() -> Book {
+    let machine = cell();
+    let (plan, names) = (PlanStore::new(&machine), Names::of(&machine));
+    let mut state = plan.state();
+    let (axes, stations) = state.health_mut();
+    for (n, health) in axes.iter_mut().enumerate() {
+        for cycle in 0..100_u32 {
+            health.cycle(&HealthSample {
+                residual_a: 0.01 * f64::from(cycle % 7),
+                contact_a: 0.0,
+                window_m: 1e-3 * f64::from(cycle) * (n + 1) as f64,
+                velocity_m_per_s: 0.2,
+                acceleration_m_per_s2: f64::from(cycle % 3),
+                position_m: 1e-3 * f64::from(cycle),
+                current_a: 1.0,
+                regime: Regime::ConstantSpeed,
+                ended: cycle == 99,
+                time_ns: 3_600_000_000_000,
+                cycle: u64::from(cycle) * 8,
+            });
+        }
+    }
+    for station in stations {
+        (0..20).for_each(|n| station.hold(1000.0 + f64::from(n), 5.0, 3_600_000_000_000));
+    }
+    let pipeline = plan.pipeline(&mut state);
+    let mut buffer = HealthBuffer::new(names.axis_count(), names.station_count());
+    while !buffer.copy_one(&pipeline) {}
+    buffer.time_ns = HOURS * 3_600_000_000_000;
+    let mut book = Book::new(owner());
+    book.take(&buffer, &names);
+    book
+}
+
+/// What a machine has after the book was put back.
+fn put_back(machine: &Machine, mut book: Book) -> (PutBack, StateStore) {
+    let (plan, names) = (PlanStore::new(machine), Names::of(machine));
+    let mut state = plan.state();
+    let done = book.put_back(&names, &mut state);
+    (done, state)
+}
+
+#[test]
+fn what_was_kept_is_put_back() {
+    let bytes = book().encode().unwrap();
+    println!("{} bytes", bytes.len());
+    let read = Book::decode(&bytes, &owner()).unwrap();
+    let (done, mut state) = put_back(&cell(), read);
+    assert_eq!((done.axes, done.stations), (9, 1));
+    assert_eq!((done.anew, done.gone), (vec![], vec![]));
+    assert!((done.hours - HOURS as f64).abs() < 1e-9);
+    let (axes, stations) = state.health_mut();
+    for (n, health) in axes.iter().enumerate() {
+        let used = health.usage();
+        assert!((used.hours - HOURS as f64).abs() < 1e-9, "{used:?}");
+        assert!(
+            (used.metres / (0.099 * (n + 1) as f64) - 1.0).abs() < 1e-9,
+            "{used:?}"
+        );
+    }
+    assert_eq!(stations[0].usage().strokes, 20);
+    let reading = stations[0].reading().unwrap();
+    assert!((1000.0..1020.0).contains(&reading.value), "{reading:?}");
+}
+
+#[test]
+fn what_is_another_axis_or_twin_begins_anew_and_the_rest_goes_on() {
+    let mut machine = cell();
+    machine.axes[0].twin.as_mut().unwrap().mass_kg *= 1.01;
+    machine.axes[1].name = "somebody".to_owned();
+    machine.axes[2].health.friction_factor = 9.0;
+    let names = [&cell().axes[0].name, &cell().axes[1].name].map(Clone::clone);
+    let (done, mut state) = put_back(&machine, book());
+    assert_eq!((done.axes, done.stations), (7, 1));
+    assert_eq!(
+        (done.anew, done.gone),
+        (vec![names[0].clone()], vec![names[1].clone()])
+    );
+    let (axes, _) = state.health_mut();
+    for (n, health) in axes.iter().enumerate() {
+        assert_eq!(health.usage().metres > 0.0, n > 1, "{n}");
+    }
+}
+
+/// Why `bytes` are refused.
+fn refused(bytes: &[u8], owner: &Owner) -> String {
+    Book::decode(bytes, owner).unwrap_err()
+}
+
+/// `bytes` with the checksum that belongs to them.
+fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let from = MAGIC.len();
+    if bytes.len() >= from + SUM {
+        let sum = Sha256::digest(&bytes[from + SUM..]);
+        bytes[from..from + SUM].copy_from_slice(&sum);
+    }
+    bytes
+}
+
+#[test]
+fn what_is_not_ours_is_refused_in_words() {
+    let bytes = book().encode().unwrap();
+    let head = Head {
+        form: form() ^ 1,
+        version: "9.9.9".to_owned(),
+        owner: owner(),
+    };
+    let head = postcard::to_stdvec(&head).unwrap();
+    let later = summed([&MAGIC[..], &[0; SUM][..], &head[..]].concat());
+    for (bytes, says) in [
+        (vec![], "does not begin"),
+        (b"SQLite format 3\0 and so on".to_vec(), "does not begin"),
+        (
+            bytes[..MAGIC.len() + 5].to_vec(),
+            "ends within its checksum",
+        ),
+        (
+            bytes[..bytes.len() - 1].to_vec(),
+            "its checksum is that of other bytes",
+        ),
+        (summed(bytes[..bytes.len() - 1].to_vec()), "it is damaged"),
+        (summed([&bytes[..], &[0]].concat()), "1 bytes are left over"),
+        (later, "another version of the twins: of twinstep 9.9.9"),
+    ] {
+        let said = refused(&bytes, &owner());
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    for (other, says) in [
+        (
+            Owner {
+                machine: "lathe".to_owned(),
+                ..owner()
+            },
+            "this is 'lathe', simulated",
+        ),
+        (
+            Owner {
+                bus: Some("rear".to_owned()),
+                ..owner()
+            },
+            "bus 'rear'",
+        ),
+        (
+            Owner {
+                simulated: None,
+                ..owner()
+            },
+            "simulated, machine seed 7",
+        ),
+    ] {
+        let said = refused(&bytes, &other);
+        assert!(
+            said.contains("it is the health of") && said.contains(says),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = owner().path(folder.path());
+    assert_eq!(path.file_name().unwrap(), "health-press_cell-simulated.bin");
+    assert!(Book::read(&path, &owner()).unwrap().is_none());
+    Book::new(owner()).write(&path).unwrap();
+    assert_eq!(Book::read(&path, &owner()).unwrap().unwrap().axes.len(), 0);
+    book().write(&path).unwrap();
+    assert_eq!(Book::read(&path, &owner()).unwrap().unwrap().axes.len(), 9);
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let gone = folder.path().join("no/such/folder.bin");
+    assert!(book().write(&gone).is_err());
+    File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+    let said = Book::read(&path, &owner()).unwrap_err();
+    assert!(said.contains("longer than 20 MiB"), "{said}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_bytes_are_refused(
+        cut in any::<prop::sample::Index>(),
+        cuts in any::<bool>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4),
+    ) {
+        let whole = bytes();
+        let mut bytes = whole.to_vec();
+        for (at, change) in damage {
+            bytes[at.index(whole.len())] ^= change;
+        }
+        if cuts {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        // The same place may have been changed twice.
+        prop_assume!(bytes != whole);
+        prop_assert!(Book::decode(&bytes, &owner()).is_err());
+        // Where even the checksum is made to fit, what is read does no harm.
+        if let Ok(book) = Book::decode(&summed(bytes), &owner()) {
+            let (_, mut state) = put_back(&cell(), book);
+            let (axes, stations) = state.health_mut();
+            for health in axes {
+                let _ = (health.readings(), health.usage());
+            }
+            for health in stations {
+                health.hold(1000.0, 5.0, 1);
+                let _ = health.reading();
+            }
+        }
+    }
+
+    #[test]
+    fn strangers_bytes_are_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..2000), ours in any::<bool>()) {
+        if ours {
+            bytes = summed([&MAGIC[..], &bytes[..]].concat());
+        }
+        prop_assert!(Book::decode(&bytes, &owner()).is_err());
+    }
+}
+
+/// A book as bytes, made once.
+fn bytes() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| book().encode().unwrap())
+}

@@ -1,0 +1,89 @@
+//! What the cycle hands over during a run is written by the thread; a disk that takes nothing is said once and stops no run.
+
+use super::super::book::Owner;
+use super::*;
+use crate::names::Names;
+use crate::plan::PlanStore;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+/// What was said.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8(bytes.clone()).unwrap()
+    }
+}
+
+impl Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A run whose cycle has two copies made; none is given at its end. Returns what stopping says.
+fn run(state: &Path, said: &Said, rounds: u32) -> Option<String> {
+    let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    let plan = PlanStore::new(&machine);
+    let info = Arc::new(RunInfo::new(Names::of(&machine), plan.hash(), 1.0, 0));
+    let output = Output::new(false, false, Box::new(said.clone()));
+    let options = Options {
+        state: state.to_owned(),
+        simulated: true,
+        ..Options::default()
+    };
+    let (mut sender, mut keeper) = Keeper::open(&machine, &options, &info, &output).unwrap();
+    let mut memory = plan.state();
+    keeper.put_back(&mut memory, &output);
+    keeper.start().unwrap();
+    let pipeline = plan.pipeline(&mut memory);
+    // Nothing is copied before it is due.
+    (0..100).for_each(|n| sender.cycle(&pipeline, n));
+    assert!(sender.copying.is_none() && sender.free.ready());
+    for round in 0..rounds {
+        // The thread gives the buffer back once it is written.
+        while !sender.free.ready() {
+            std::thread::yield_now();
+        }
+        sender.soon();
+        (0..20).for_each(|n| sender.cycle(&pipeline, u64::from(round) * EVERY_NS + n));
+    }
+    drop(sender);
+    keeper.stop(None)
+}
+
+#[test]
+fn what_the_cycle_hands_over_is_written_before_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said::default();
+    assert_eq!(run(folder.path(), &said, 2), None);
+    assert_eq!(said.text(), "");
+    let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    let owner = Owner::of(&machine, machine.simulation.map(|s| s.machine_seed));
+    assert!(
+        Book::read(&owner.path(folder.path()), &owner)
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(run(folder.path(), &said, 0), None);
+    let text = said.text();
+    assert!(text.contains("axes and presses: 9, stations: 1"), "{text}");
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said::default();
+    assert_eq!(run(&folder.path().join("gone"), &said, 3), None);
+    let text = said.text();
+    assert_eq!(text.matches("health is not kept in").count(), 1, "{text}");
+}
