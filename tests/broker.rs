@@ -89,6 +89,17 @@ impl Broker {
         let _ = child.wait();
     }
 
+    /// Holds it as it is, and lets it go on: connections stay, and nothing is answered in between.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn hang(&self, hung: bool) {
+        let Some(child) = &self.child else {
+            panic!("no broker runs");
+        };
+        signal(child, if hung { "STOP" } else { "CONT" });
+    }
+
     /// Has it read its files anew.
     ///
     /// # Panics

@@ -4,9 +4,10 @@ use crate::cable::python_with;
 use crate::run::Place;
 use crate::{binary, program, root};
 use serde_json::Value;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -30,13 +31,29 @@ impl Peer {
         Self::of(place.command(binary(), args.split_whitespace()))
     }
 
+    /// The same; what it says on standard error goes into the file `errors` in `place`.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn heard(place: &Place, program: &Path, args: &str, errors: &str) -> Self {
+        let file = File::create(place.path(errors));
+        let file = file.unwrap_or_else(|error| panic!("{errors}: {error}"));
+        let command = place.command(program, args.split_whitespace());
+        Self::spawn(command, file.into())
+    }
+
     /// Starts `command`.
     ///
     /// # Panics
     /// Where it cannot be started.
     #[must_use]
-    pub fn of(mut command: Command) -> Self {
-        let child = command.stderr(Stdio::inherit()).spawn();
+    pub fn of(command: Command) -> Self {
+        Self::spawn(command, Stdio::inherit())
+    }
+
+    fn spawn(mut command: Command, errors: Stdio) -> Self {
+        let child = command.stderr(errors).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let Some(stdout) = child.stdout.take() else {
             panic!("{command:?} has no standard output")
@@ -209,6 +226,26 @@ pub fn http(url: &str, request: &str, headers: &[&str], body: &str) -> Answer {
         head: head.to_owned(),
         body: body.to_owned(),
     }
+}
+
+/// What the gateway's metrics have as the value of `sample`, such as `twinstep_sink_failed_total{sink="web"}`; none where it has none, or
+/// nobody is let in now.
+#[must_use]
+pub fn metric(url: &str, sample: &str) -> Option<u64> {
+    let mut stream = connect(url);
+    let host = host_of(url);
+    let head = format!("GET /metrics HTTP/1.1\r\nConnection: close\r\nHost: {host}\r\n\r\n");
+    let _ = stream.write_all(head.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    value_of(&String::from_utf8_lossy(&answer), sample)
+}
+
+/// The value of `sample` in a text of metrics.
+#[must_use]
+pub fn value_of(metrics: &str, sample: &str) -> Option<u64> {
+    let mut lines = metrics.lines();
+    lines.find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
 }
 
 /// [`http`] with a body of JSON.

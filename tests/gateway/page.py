@@ -16,8 +16,31 @@ def alarm(page, source):
     return page.locator(f"#alarms > div[data-source={source}]").first
 
 
-def answer(page, comment):
-    page.wait_for_selector("#ask[open]")
+# The least contrast of text to what is behind it (WCAG 2, relative luminance), of the words that count.
+CONTRAST = """(() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const [r, g, b, a = 1] = numbers(getComputedStyle(one).backgroundColor);
+      if (a > 0.9) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const all = ['#machine', '#facts', '#trust .chip', '#link', '#tabs button', '#gateway td', '#gateway .dim'].map((name) => {
+    const element = document.querySelector(name);
+    const [a, b] = [light(numbers(getComputedStyle(element).color)), light(ground(element))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  });
+  return Math.min(...all);
+})()"""
+
+
+def answer(page, button, comment):
+    # A card that is drawn anew in between has another button.
+    while not page.evaluate("document.getElementById('ask').open"):
+        button.click()
     page.fill("#ask-comment", comment)
     page.click("#ask-yes")
 
@@ -25,6 +48,16 @@ def answer(page, comment):
 # The one fault that is refused on purpose is an answer with 400, which Chromium calls an error.
 with look(url, chromium, wrong, [url + "api/inject"]) as page:
     seen = {"title": page.title(), "machine": page.text_content("#machine"), "views": []}
+
+    # What the figures are worth stands above them.
+    until(page, "document.querySelector('#trust .chip') !== null")
+    seen["trust"] = page.evaluate("(() => { const chip = document.querySelector('#trust .chip'); return [chip.textContent, chip.className.trim()]; })()")
+
+    # A stroke of a wrong part: its verdict, and why.
+    until(page, "!document.querySelector('nav [data-tab=press]').hidden")
+    show(page, "press")
+    until(page, "document.getElementById('stroke-verdict').textContent.startsWith('NOK')")
+    seen["nok"] = page.evaluate("[...document.querySelectorAll('#stroke-objects tbody tr')].map((row) => [row.children[1].textContent, row.children[3].textContent])")
 
     show(page, "axes")
     until(page, "document.querySelectorAll('#axes-table .row:not([hidden])').length === 9")
@@ -59,12 +92,18 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     seen["alarm"] = alarm(page, "lift").text_content()
     until(page, "document.querySelectorAll('#events-table tbody tr').length > 0")
     until(page, "document.getElementById('intervals').textContent.includes('demonstrated')")
-    alarm(page, "lift").locator("button:text-is('acknowledge')").click()
+    seen["intervals"] = page.text_content("#intervals")
+    # The page of the event.
+    with page.context.expect_page() as opened:
+        alarm(page, "lift").locator("a:text-is('report')").click()
+    report = opened.value
+    report.wait_for_selector("#event", state="attached")
+    seen["report"] = [report.url, report.text_content("#event")]
+    report.close()
     # Whatever was typed stays text.
-    answer(page, "<img src=x onerror=alert(1)> greased")
+    answer(page, alarm(page, "lift").locator("button:text-is('acknowledge')"), "<img src=x onerror=alert(1)> greased")
     alarm(page, "lift").locator(".chip:has-text('acknowledged by local')").wait_for()
-    alarm(page, "lift").locator("button:text-is('shelve')").click()
-    answer(page, "until Monday")
+    answer(page, alarm(page, "lift").locator("button:text-is('shelve')"), "until Monday")
     alarm(page, "lift").locator(".chip:has-text('shelved until')").wait_for()
     alarm(page, "lift").locator("button:text-is('unshelve')").click()
     alarm(page, "lift").locator("button:text-is('shelve')").wait_for()
@@ -85,6 +124,13 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     page.click("#budgets button[type=submit]")
     until(page, "document.getElementById('budget-said').textContent === 'set: servo 77us'")
     until(page, "[...document.querySelectorAll('#budget-rows tbody tr')].some((row) => row.firstChild.textContent === 'servo' && row.children[1].textContent === '77.0 us')")
+    # The bar of a cycle is the whole of it.
+    until(page, "document.querySelectorAll('#cycle-bar > *').length === 7")
+    until(page, "Math.abs([...document.querySelectorAll('#cycle-bar > *')].reduce((sum, part) => sum + parseFloat(part.style.width), 0) - 100) < 3")
+    # A budget that no cycle keeps: cause and next step.
+    page.fill("#budget-rows input[data-row=predict]", "1ns")
+    page.click("#budgets button[type=submit]")
+    until(page, "document.getElementById('budget-said').textContent === 'set: predict 1ns'")
     seen["buses"] = page.evaluate("document.getElementById('buses').hidden")
     page.click("#reset")
     page.wait_for_selector("#toast:not([hidden])")
@@ -92,6 +138,14 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
 
     show(page, "overruns")
     until(page, "document.getElementById('overruns-note').textContent.includes('in this run')")
+    card = page.locator("#overruns-list > div:has(.chip:text-is('budget of predict'))").first
+    card.wait_for()
+    # Cards are drawn anew while they are looked at.
+    until(page, "document.querySelector('#overruns-list > div h3') !== null")
+    seen["overrun"] = page.evaluate(
+        "(() => { const card = [...document.querySelectorAll('#overruns-list > div')].find((one) => one.textContent.includes('budget of predict'));"
+        " return card ? [card.querySelector('h3').firstChild.textContent, card.lastChild.textContent] : null; })()"
+    )
     seen["views"].append("overruns")
 
     show(page, "press")
@@ -112,9 +166,11 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     seen["views"].append("gateway")
 
     # Dark and light, and the width of a tablet held upright: nothing is wider than the screen.
-    page.click("#theme")
-    seen["theme"] = page.evaluate("document.documentElement.dataset.theme")
-    page.click("#theme")
+    seen["contrast"] = {}
+    for _ in range(2):
+        page.click("#theme")
+        seen["theme"] = page.evaluate("document.documentElement.dataset.theme")
+        seen["contrast"][seen["theme"]] = page.evaluate(CONTRAST)
     page.set_viewport_size({"width": 800, "height": 1280})
     for name in seen["views"]:
         show(page, name)

@@ -17,6 +17,7 @@ PORT, GROUP = int(sys.argv[1]), sys.argv[2]
 KINDS = {"NBIRTH": sparkplug.NBirth, "DBIRTH": sparkplug.DBirth, "NDATA": sparkplug.NData, "DDATA": sparkplug.DData,
          "DDEATH": sparkplug.DDeath}
 births = {}
+last = []
 
 
 def say(**line):
@@ -49,17 +50,19 @@ def message(_client, _data, message):
 
 
 def connected(client, *_):
+    # After a broker has gone, once more.
     for kind in ["NDEATH", *KINDS]:
-        client.subscribe(f"spBv1.0/{GROUP}/{kind}/#", qos=1)
+        last[:] = [client.subscribe(f"spBv1.0/{GROUP}/{kind}/#", qos=1)[1]]
 
 
 def subscribed(_client, _data, mid, *_):
-    if mid == 6:
+    if [mid] == last:
         say(type="subscribed")
 
 
 client = mqtt.Client(client_id="host", protocol=mqtt.MQTTv5)
 client.on_connect, client.on_subscribe, client.on_message = connected, subscribed, message
+client.reconnect_delay_set(0.1, 0.5)
 client.connect("127.0.0.1", PORT)
 client.loop_start()
 for line in sys.stdin:

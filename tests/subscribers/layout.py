@@ -19,6 +19,11 @@ Flag = layout(
     ("cycle", U64), ("time_ns", U64), ("measured", F64), ("predicted", F64), ("source", U16),
     ("source_kind", U8), ("channel", U8), ("state", U8), ("detector", U8), ("severity", U8), ("reserved", U8),
 )
+StoredEvent = layout(
+    "StoredEvent",
+    ("seq", U64), ("cycle", U64), ("time_ns", U64), ("time_utc_ns", U64), ("measured", F64), ("predicted", F64),
+    ("source", U8 * 64), ("bus", U8 * 32), ("channel", U8 * 32), ("cause", U8 * 128), ("state", U8), ("severity", U8), ("reserved", U8 * 6),
+)
 CycleHeader = layout(
     "CycleHeader",
     ("cycle", U64), ("time_ns", U64), ("recipe", U8), ("part", U8), ("controller", U8), ("halt", U8),
@@ -70,19 +75,25 @@ def ask(publisher, cycle, count, enable, target_m):
     sample.assume_init().send()
 
 
+def text(field):
+    return bytes(field).rstrip(b"\0").decode()
+
+
 class Machine:
-    """Both services that twinstep publishes, and the one that it listens to."""
+    """The services that twinstep publishes, and the one that it listens to."""
 
     def __init__(self, name):
         self.node, self.heard = node(), 0.0
         service = lambda what: self.node.service_builder(iox2.ServiceName.new(f"twinstep/{name}/{what}/1"))
         self.flag_service = opened(lambda: service("flags").publish_subscribe(Flag))
+        self.event_service = opened(lambda: service("events").publish_subscribe(StoredEvent))
         self.axes_service = opened(
             lambda: service("axes").publish_subscribe(iox2.Slice[AxisState]).user_header(CycleHeader))
         self.requests = lambda: service("requests").publish_subscribe(
             iox2.Slice[AxisTarget]).user_header(RequestHeader)
         self.flags = self.flag_service.subscriber_builder().create()
         self.axes = self.axes_service.subscriber_builder().create()
+        self.events = self.event_service.subscriber_builder().create()
 
     def newest(self, first):
         """Header, the axis with the index `first`, and the number of axes of the newest sample; None where there is no new one."""
@@ -102,7 +113,8 @@ class Machine:
         if time.monotonic() < self.heard + 0.1:
             return True
         self.heard = time.monotonic()
-        nodes = (state for state in self.axes_service.nodes if isinstance(state, iox2.NodeState.Alive))
+        # The scribe goes after the cycle.
+        nodes = (state for service in (self.axes_service, self.event_service) for state in service.nodes if isinstance(state, iox2.NodeState.Alive))
         return any(state[0].details.name.as_str() == "twinstep" for state in nodes)
 
     @staticmethod

@@ -3,10 +3,10 @@
 import json
 import sys
 
-from layout import Machine
+from layout import Machine, text
 
 machine = Machine(sys.argv[1])
-flags, cycles, wrong, predicted = [], [], 0, 0
+flags, events, cycles, wrong, predicted = [], [], [], 0, 0
 last = False
 while True:
     alive = machine.lives()
@@ -25,8 +25,11 @@ while True:
     for sample in machine.all(machine.flags):
         flag = sample.payload().contents
         flags.append([flag.cycle, flag.source_kind, flag.source, flag.channel, flag.state])
+    for sample in machine.all(machine.events):
+        event = sample.payload().contents
+        events.append([event.seq, event.cycle, text(event.source), text(event.channel), text(event.cause), event.state, event.measured])
     if not alive:
         break
 gaps = sum(1 for a, b in zip(cycles, cycles[1:]) if b != a + 1)
-print(json.dumps({"flags": flags, "samples": len(cycles), "gaps": gaps, "axes": last, "wrong": wrong, "predicted": predicted,
+print(json.dumps({"flags": flags, "events": events, "samples": len(cycles), "gaps": gaps, "axes": last, "wrong": wrong, "predicted": predicted,
                   "forward": cycles == sorted(set(cycles))}))

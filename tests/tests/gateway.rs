@@ -1,9 +1,10 @@
 //! The gateway's door, and that nobody behind it is in the cycle's way.
 
-use serde_json::Value;
-use twinstep_tests::gateway::{Peer, host_of, http};
-use twinstep_tests::program;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use twinstep_tests::gateway::{Peer, host_of, http, value_of};
 use twinstep_tests::run::Place;
+use twinstep_tests::{binary, program};
 
 /// A demo with a socket of its own, and its store; it serves no page by itself.
 fn demo(place: &Place, more: &str) -> Peer {
@@ -116,6 +117,7 @@ fn one_gateway_a_store_and_one_port_a_gateway() {
 fn with_tokens_everybody_needs_one() {
     let place = Place::new();
     let viewer = token(&place, "grafana", "viewer");
+    let tokens = [("eva", "tuner"), ("ada", "admin")].map(|(name, role)| token(&place, name, role));
     let _ = place.file("g.toml", "[web]\ntokens = \"tokens.toml\"\n");
     let (_gateway, url) = gateway(&place, "--state state --config g.toml");
     let bearer = format!("Authorization: Bearer {viewer}");
@@ -135,6 +137,60 @@ fn with_tokens_everybody_needs_one() {
             "{path}"
         );
     }
+    // Each role may do what is its own; nobody runs, so that what is let through is not done.
+    let wrong = "Authorization: Bearer 0000";
+    let [tuner, admin] = tokens.map(|token| format!("Authorization: Bearer {token}"));
+    let all = [bearer.as_str(), &tuner, &admin];
+    for (path, body, least) in [
+        ("alarms/acknowledge", json!({"seq": 999}), 1),
+        (
+            "alarms/shelve",
+            json!({"source": "lift", "channel": "x", "seconds": 9}),
+            1,
+        ),
+        (
+            "alarms/unshelve",
+            json!({"source": "lift", "channel": "x"}),
+            1,
+        ),
+        ("reset", json!({}), 1),
+        ("budget", json!({"set": {"wake": "9us"}}), 1),
+        ("inject", json!({"faults": ["frame_loss:bus:count=1"]}), 2),
+        ("clear", json!({}), 2),
+        ("baseline", json!({"source": "lift"}), 2),
+    ] {
+        let told = |bearer: &str| {
+            let headers = [bearer, "Content-Type: application/json"];
+            http(
+                &url,
+                &format!("POST /api/{path}"),
+                &headers,
+                &body.to_string(),
+            )
+        };
+        assert_eq!(told(wrong).status, 401, "{path}");
+        for (role, bearer) in all.iter().enumerate() {
+            let answer = told(bearer);
+            if role >= least {
+                assert!(
+                    matches!(answer.status, 200 | 400 | 503),
+                    "{path} {role}: {answer:?}"
+                );
+            } else {
+                assert_eq!(answer.status, 403, "{path} {role}: {answer:?}");
+                let needed = ["viewer", "tuner", "admin"][least];
+                assert!(
+                    answer.body.contains(&format!("needs a {needed}")),
+                    "{answer:?}"
+                );
+            }
+        }
+    }
+    let audit = http(&url, "GET /api/audit?limit=500", &[&bearer], "").json();
+    let names: BTreeSet<_> = (audit["entries"].as_array().unwrap().iter())
+        .map(|entry| entry["who"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, BTreeSet::from(["ada", "eva"]), "{audit}");
     // A browser trades the token for a cookie.
     let login = |token: &str| {
         let body = serde_json::json!({"token": token}).to_string();
@@ -181,14 +237,15 @@ fn with_a_certificate_the_page_is_for_others_too() {
         return;
     };
     let place = Place::new();
-    let _viewer = token(&place, "eva", "viewer");
+    let viewer = token(&place, "eva", "viewer");
     let args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem -out cert.pem \
                 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
     let made = place.run(&openssl, args);
     assert!(made.status.success(), "{made:#?}");
     let web = "[web]\nlisten = \"0.0.0.0:0\"\ntls_certificate = \"cert.pem\"\ntls_key = \"key.pem\"\ntokens = \"tokens.toml\"\n";
     let _ = place.file("g.toml", web);
-    let mut gateway = Peer::start(&place, "gateway --json --state state --config g.toml");
+    let args = "gateway --json --state state --config g.toml";
+    let mut gateway = Peer::heard(&place, binary(), args, "gateway.err");
     let url = gateway.next("listening")["url"]
         .as_str()
         .unwrap()
@@ -202,12 +259,27 @@ fn with_a_certificate_the_page_is_for_others_too() {
         page.status.success() && page.stdout.contains("twinstep"),
         "{page:#?}"
     );
-    // Whoever speaks no TLS, or nothing at all, is nobody.
-    let plain = place.run(
-        &curl,
-        &format!("--silent --max-time 20 {}", url.replace("https", "http")),
-    );
-    assert!(!plain.status.success(), "{plain:#?}");
+    // Whoever speaks no TLS is counted, and said once.
+    let failed = || {
+        let args = format!("--silent --cacert cert.pem --oauth2-bearer {viewer} {url}metrics");
+        let metrics = place.run(&curl, &args).fine().stdout;
+        let failed = value_of(&metrics, "twinstep_sink_failed_total{sink=\"web\"}");
+        failed.unwrap_or_else(|| panic!("{metrics}"))
+    };
+    let before = failed();
+    for _ in 0..2 {
+        let plain = format!("--silent --max-time 20 {}", url.replace("https", "http"));
+        let plain = place.run(&curl, &plain);
+        assert!(!plain.status.success(), "{plain:#?}");
+        let mut rubbish = twinstep_tests::gateway::connect(&url);
+        std::io::Write::write_all(&mut rubbish, &[0x16, 3, 1, 0, 4, 9, 9, 9, 9]).unwrap();
+        let _ = std::io::Read::read_to_end(&mut rubbish, &mut Vec::new());
+    }
+    while failed() < before + 4 {}
+    assert_eq!(failed(), before + 4);
+    let said = std::fs::read_to_string(place.path("gateway.err")).unwrap();
+    let refused = "page: a connection was refused: ";
+    assert_eq!(said.matches(refused).count(), 1, "{said}");
     let _ = place.file("swapped.toml", web.replace("cert.pem", "tokens.toml"));
     place.refuse(
         "gateway --json --state other --config swapped.toml",

@@ -28,7 +28,7 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     let place = Place::new();
     let state = place.path("state").display().to_string();
     let run = format!("demo --json --no-page --cycles 3600000 --state {state} --control cell.sock");
-    let _run = Peer::start(&place, &run);
+    let run = Peer::start(&place, &run);
     let gateway =
         format!("gateway --json --listen 127.0.0.1:0 --state {state} --control cell.sock");
     let mut gateway = Peer::start(&place, &gateway);
@@ -49,8 +49,11 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     read("twinstep_axis_valid>8 twinstep_cycles_total>1500");
     let injected = place.twinstep("inject frame_loss:bus:count=3 --control cell.sock");
     assert!(injected.status.success(), "{injected:?}");
+    // Held for some milliseconds: an overrun, whatever the computer is like.
+    run.signal("STOP");
+    run.signal("CONT");
     let seen = read(
-        "twinstep_events_total>0 twinstep_phase_duration_seconds>0 twinstep_bus_frame_faults_total>2 twinstep_axis_valid>8 twinstep_axis_residual_sigma>0",
+        "twinstep_overruns_explained_total>0 twinstep_sink_sent_total>1 twinstep_events_total>0 twinstep_phase_duration_seconds>0 twinstep_bus_frame_faults_total>2 twinstep_axis_valid>8 twinstep_axis_residual_sigma>0",
     );
 
     let values = &seen["values"];
@@ -72,6 +75,14 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
         "{}",
         seen["labels"]
     );
+    let labels = |name: &str| seen["labels"][name].to_string();
+    let causes = labels("twinstep_overruns_explained_total");
+    assert!(causes.contains("{'cause': '"), "{causes}");
+    for name in ["sent_total", "failed_total", "connected", "behind"] {
+        let name = format!("twinstep_sink_{name}");
+        assert_eq!(labels(&name), "[\"{'sink': 'web'}\"]", "{name}");
+    }
+    assert_eq!(values["twinstep_sink_connected"], 1.0, "{values}");
     let events = &seen["labels"]["twinstep_events_total"];
     assert!(
         events

@@ -124,7 +124,9 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
         &["--tls", &secure],
     );
 
-    let mut gateway = bench.gateway(&config);
+    // One that does not answer for two seconds is given up.
+    let hasty = format!("{config}keep_alive_s = 2\n");
+    let mut gateway = bench.gateway(&hasty);
     let event = listener.until(|message| is_event(message, last));
     // As it was stored, to the letter, with all that tells one that comes twice.
     let stored = bench.place.twinstep("events --json --state state").fine();
@@ -153,6 +155,18 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
     connected(&mut gateway, false);
     bench.append(40);
     bench.broker.start(&tls);
+    last = bench.append(40);
+    listener.until(|message| is_event(message, last));
+    listener.assert_complete(last);
+
+    // Hung with events on their way: it takes whatever is sent, and answers nothing.
+    connected(&mut gateway, true);
+    bench.append(40);
+    bench.broker.hang(true);
+    bench.append(40);
+    connected(&mut gateway, false);
+    bench.append(40);
+    bench.broker.hang(false);
     last = bench.append(40);
     listener.until(|message| is_event(message, last));
     listener.assert_complete(last);

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::Peer;
+use twinstep_tests::gateway::{Peer, metric};
 use twinstep_tests::run::Place;
 use twinstep_tests::{release_binary, root, skip};
 
@@ -38,21 +38,30 @@ fn start(place: &Place, args: &str) -> Peer {
     Peer::of(place.command(release_binary(), args.split_whitespace()))
 }
 
-/// A gateway that serves OPC UA, and where.
-fn gateway(place: &Place, section: &str) -> (Peer, String) {
+/// A gateway that serves OPC UA, and where; where its page is.
+fn gateway(place: &Place, section: &str) -> (Peer, String, String) {
     let text = format!("[opcua]\nlisten = \"127.0.0.1:0\"\n{section}");
     let _ = place.file("g.toml", text);
-    let mut gateway = start(
-        place,
-        "gateway --json --state state --control cell.sock --config g.toml --listen 127.0.0.1:0",
-    );
-    let url = loop {
+    let args =
+        "gateway --json --state state --control cell.sock --config g.toml --listen 127.0.0.1:0";
+    let mut gateway = Peer::heard(place, release_binary(), args, "gateway.err");
+    // In whatever order they are ready.
+    let (mut url, mut page) = (String::new(), String::new());
+    while url.is_empty() || page.is_empty() {
         let line = gateway.next("listening");
-        if line["sink"] == "opcua" {
-            break line["url"].as_str().unwrap().to_owned();
-        }
-    };
-    (gateway, url)
+        let place = if line["sink"] == "opcua" {
+            &mut url
+        } else {
+            &mut page
+        };
+        line["url"].as_str().unwrap().clone_into(place);
+    }
+    (gateway, url, page)
+}
+
+/// What the gateway has said.
+fn said(place: &Place) -> String {
+    std::fs::read_to_string(place.path("gateway.err")).unwrap()
 }
 
 fn token(place: &Place, name: &str, role: &str) -> String {
@@ -80,7 +89,7 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         &place,
         "demo --no-page --json --state state --control cell.sock",
     );
-    let (_gateway, url) = gateway(
+    let (_gateway, url, _) = gateway(
         &place,
         "tokens = \"tokens.toml\"\nmanufacturer = \"Example Presses\"\nserial_number = \"4711\"\n",
     );
@@ -120,6 +129,10 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         assert!(seen[who].is_string(), "{who}: {seen:#}");
     }
     assert_eq!(seen["strangers"], 1, "{seen:#}");
+    // A wrong token and a wrong name are one kind.
+    let said = said(&place);
+    let refused = "no such name with such a token; further ones are counted";
+    assert_eq!(said.matches(refused).count(), 1, "{said}");
     // Files of strangers are named by their thumbprints, and what is no certificate does not stay.
     for file in seen["rejected"].as_array().unwrap() {
         let digits = file.as_str().unwrap().strip_suffix(".der").unwrap();
@@ -383,7 +396,7 @@ fn a_crowd_is_let_in_as_far_as_there_are_places() {
         return;
     };
     let place = Place::new();
-    let (_gateway, url) = gateway(&place, "insecure = true\n");
+    let (_gateway, url, _) = gateway(&place, "insecure = true\n");
     let script = root().join("tests/clients/opcua.py");
     let args = [script.to_str().unwrap(), &url, "crowd"];
     let output = place.command(&python, args).output().unwrap();
@@ -411,6 +424,10 @@ fn a_crowd_is_let_in_as_far_as_there_are_places() {
         refused.starts_with(b"ERRF") && refused[8..12] == busy,
         "{refused:?}"
     );
+    let _ = answer(host, b"");
+    let said = said(&place);
+    let busy = "OPC UA: a connection was refused: 64 others are open; further";
+    assert_eq!(said.matches(busy).count(), 1, "{said}");
     drop(silent);
     // Places are free again once the others have gone.
     while !answer(host, &hello()).starts_with(b"ACKF") {
@@ -428,7 +445,7 @@ fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
         return;
     };
     let place = Place::new();
-    let (gateway, url) = gateway(&place, "insecure = true\n");
+    let (gateway, url, page) = gateway(&place, "insecure = true\n");
     let host = url.trim_start_matches("opc.tcp://").trim_end_matches('/');
     let acknowledged = |answer: &[u8]| answer.starts_with(b"ACKF");
     assert!(acknowledged(&answer(host, &hello())));
@@ -449,6 +466,17 @@ fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
         [hello(), message(b"MSGC", &vec![7; 60_000])].concat(),
         [hello(), b"OPNF".to_vec()].concat(),
     ];
+    // Counted, and each kind said once.
+    let failed = "twinstep_sink_failed_total{sink=\"opcua\"}";
+    let before = metric(&page, failed).unwrap();
+    for bytes in [&rubbish[0], &rubbish[0], &rubbish[3], &rubbish[3]] {
+        let _ = answer(host, bytes);
+    }
+    while metric(&page, failed).unwrap() < before + 4 {}
+    assert_eq!(metric(&page, failed), Some(before + 4));
+    for kind in ["speaks no OPC UA", "a Hello was refused"] {
+        assert_eq!(said(&place).matches(kind).count(), 1, "{}", said(&place));
+    }
     // Some who connect and say nothing while the others are looked after.
     let silent: Vec<_> = (0..50).map(|_| TcpStream::connect(host).unwrap()).collect();
     for bytes in &rubbish {

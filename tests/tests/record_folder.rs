@@ -4,6 +4,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use twinstep_tests::cable::python_with;
@@ -21,6 +22,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_folder_keeps_within_its_limit_and_each_file_opens_by_itself() {
+    let test = "a_folder_keeps_within_its_limit_and_each_file_opens_by_itself";
     let place = Place::new();
     let demo = "demo --fast --json --cycles 150000 --record rec/ --record-limit 16MB --state state";
     let run = place.run(release_binary(), demo).fine();
@@ -50,6 +52,22 @@ fn a_folder_keeps_within_its_limit_and_each_file_opens_by_itself() {
         .unwrap();
     let count = rows.lines().count() as u64 - 1;
     assert_eq!(first + count, 150_000);
+    // A reader that nobody here wrote opens it, and the file before it, by itself.
+    if let Some(python) = python_with(test, "mcap_ros1.decoder") {
+        let script = root().join("tests/recordings/read.py");
+        let mut counts = Vec::new();
+        for file in &left[left.len() - 2..] {
+            let args = format!("{} {}", script.display(), file.display());
+            let seen: Value =
+                serde_json::from_str(&place.run(&python, &args).fine().stdout).unwrap();
+            assert_eq!(seen["trouble"], Value::Null, "{seen}");
+            assert_eq!(seen["attachments"], serde_json::json!(["machine.toml"]));
+            counts.push(seen["counts"]["/process_data"].as_u64().unwrap());
+        }
+        let before = left[left.len() - 2].file_stem().unwrap().to_str().unwrap();
+        let before: u64 = before.rsplit('-').next().unwrap().parse().unwrap();
+        assert_eq!(counts, [first - before, count]);
+    }
     let name = last.file_stem().unwrap().to_str().unwrap();
     assert!(name.ends_with(&format!("-{first:012}")), "{name} {first}");
 

@@ -121,10 +121,11 @@ fn a_replay_needs_nothing_but_the_file_and_does_what_the_run_did() {
 
 #[test]
 fn what_the_operator_told_a_run_is_told_its_replay() {
+    let test = "what_the_operator_told_a_run_is_told_its_replay";
     let place = Place::new();
     let file = place.path("run.mcap");
     let run = format!(
-        "demo --json --no-page --cycles 8000 --inject frame_loss:bus:count=3@100ms --record {}",
+        "demo --json --no-page --cycles 8000 --state state --inject frame_loss:bus:count=3@100ms --record {}",
         file.display()
     );
     let mut run = Peer::start(&place, &run);
@@ -136,10 +137,7 @@ fn what_the_operator_told_a_run_is_told_its_replay() {
     let digest = run.next("summary")["digest"].clone();
     let replayed = place.twinstep(&format!("replay {} --json", file.display()));
     if replayed.stderr.contains("cycles are missing") {
-        twinstep_tests::skip(
-            "what_the_operator_told_a_run_is_told_its_replay",
-            "this computer is too slow to record every cycle",
-        );
+        twinstep_tests::skip(test, "this computer is too slow to record every cycle");
         return;
     }
     let replayed = replayed.fine();
@@ -149,6 +147,61 @@ fn what_the_operator_told_a_run_is_told_its_replay() {
         "{}",
         replayed.stderr
     );
+    // It stands on the page of an event, and in what the ring kept of one.
+    let told = " on: baseline carriage</td>";
+    let report = "report 1 --state state --recording run.mcap --out page.html";
+    let _ = place.twinstep(report).fine();
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(
+        page.contains("<td>command</td>") && page.contains(told),
+        "{page}"
+    );
+    let piece = place.twinstep("replay state/events/1.mcap --json").fine();
+    assert!(piece.stderr.contains("as the run was"), "{}", piece.stderr);
+    let Some(python) = python_with(test, "mcap_ros1.decoder") else {
+        return;
+    };
+    let seen = read(&place, &python, &place.path("state/events/1.mcap"), "");
+    assert_eq!(seen["counts"]["/commands"], 2, "{seen}");
+    let last = &seen["last"]["/commands"]["command"];
+    assert!(last.as_str().unwrap().starts_with("baseline "), "{seen}");
+    let cycles = piece.summary()["cycles"].as_u64().unwrap();
+    assert_eq!(seen["counts"]["/process_data"], cycles, "{seen}");
+}
+
+/// What is handed to the system once a second outlives the process.
+#[test]
+fn a_run_that_is_killed_leaves_what_it_had_recorded() {
+    let place = Place::new();
+    // Long cycles: in these few seconds nothing is written because it has become too much to be kept.
+    let cell = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let _ = place.file(
+        "slow.toml",
+        cell.replace("period = \"1ms\"", "period = \"4ms\""),
+    );
+    let args = "demo --config slow.toml --json --no-page --cycles 900000 --state state --control cell.sock \
+                --inject frame_loss:bus:count=3@100ms --record run.mcap";
+    let mut run = Peer::start(&place, args);
+    run.next("event");
+    let cycle = loop {
+        let status = place.twinstep("status --control cell.sock --json").fine();
+        let cycle = status.of_type("status")[0]["cycle"].as_u64().unwrap();
+        if cycle >= 800 {
+            break cycle;
+        }
+    };
+    run.signal("KILL");
+    let _ = run.child.wait();
+    // What the ring kept of the event is still being written then.
+    for file in ["run.mcap", "state/events/1.mcap"] {
+        let replayed = place.twinstep(&format!("replay {file} --json")).fine();
+        let says = &replayed.stderr;
+        assert!(says.contains("was cut"), "{file}: {says}");
+        assert!(says.contains("as the run was"), "{file}: {says}");
+        // Two seconds, and some time for a computer that has other things to do.
+        let cycles = replayed.summary()["cycles"].as_u64().unwrap();
+        assert!(cycles + 600 >= cycle, "{file}: {cycles} of {cycle}");
+    }
 }
 
 #[test]

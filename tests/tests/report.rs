@@ -4,10 +4,11 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::io::Write as _;
 use std::path::PathBuf;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::{Peer, http};
+use twinstep_tests::gateway::{Peer, http, post};
 use twinstep_tests::run::{Place, Run, json_lines, shipped};
 use twinstep_tests::{program, release_binary};
 
@@ -38,6 +39,55 @@ fn first(events: &[Value], wanted: impl Fn(&Value) -> bool) -> Value {
         .clone()
 }
 
+/// The book of the gateway lies elsewhere, as in a shipped installation: somebody acknowledges the alarm there. A cycle near the event
+/// took too long.
+fn around(place: &Place, url: &str, event: &Value) {
+    let wish = json!({"seq": event["seq"], "comment": "a <b>dry</b> guide"});
+    // The gateway has to read the store first.
+    loop {
+        let told = post(url, "/api/alarms/acknowledge", &wish);
+        match told.status {
+            200 => break,
+            status => assert_eq!(status, 400, "{told:?}"),
+        }
+    }
+    let line = json!({
+        "type": "overrun", "kind": "overrun", "cycle": event["cycle"], "time_ns": event["time_ns"], "time_utc_ns": event["time_utc_ns"],
+        "row": "predict", "took_ns": 1_234_500, "usual_ns": 20_000, "busy_ns": 1_300_000, "follows": false, "cause": "page_fault",
+        "next_step": "lock it", "evidence": {
+            "phases_ns": {}, "models_ns": {}, "exchange": "good", "minor_faults": 0, "major_faults": 1, "involuntary_switches": 0,
+            "voluntary_switches": 0, "core": 0, "kernel": null
+        }
+    });
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.append(true).create(true);
+    let mut file = file.open(place.path("state/overruns.jsonl")).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+/// What people did and what the cycle took stand on the page.
+fn tells_what_was_around(page: &str, event: &Value) {
+    let (source, channel) = (&event["source"], &event["channel"]);
+    let [source, channel] = [source, channel].map(|text| text.as_str().unwrap());
+    let acknowledged = text_of(page, "data-key=\"acknowledged\">");
+    assert!(
+        acknowledged.starts_with("local at ") && acknowledged.ends_with(": a <b>dry</b> guide"),
+        "{acknowledged}"
+    );
+    let did = format!(
+        "local: acknowledge {source} {channel} #{} a &lt;b&gt;",
+        event["seq"]
+    );
+    let took = format!(
+        "<td>+0.000</td><td>overrun</td><td class=\"text\">cycle {}: overrun, predict took 1234.5 us, cause page fault</td>",
+        event["cycle"]
+    );
+    for text in [did, took] {
+        assert!(page.contains(&text), "{text} is not on {page}");
+    }
+    assert!(page.contains("</td><td>person</td>"));
+}
+
 /// A press cell whose names would be markup.
 fn hostile(place: &Place) -> PathBuf {
     let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
@@ -66,10 +116,18 @@ fn a_page_has_the_values_of_the_store_and_the_curves_of_the_run() {
     });
     let stroke = first(&events, |e| e["channel"] == "stroke");
 
+    let serve = "gateway --json --listen 127.0.0.1:0 --state state --book desk";
+    let mut gateway = Peer::start(&place, serve);
+    let url = gateway.url();
+    around(&place, &url, &slow);
     let mut files = Vec::new();
     for event in [&slow, &stroke] {
         let seq = &event["seq"];
-        let (page, line) = page(&place, &format!("{seq} --state state --recording run.mcap"));
+        let args = format!("{seq} --state state --book desk --recording run.mcap");
+        let (page, line) = page(&place, &args);
+        if event == &slow {
+            tells_what_was_around(&page, event);
+        }
         files.push(line["file"].as_str().unwrap().to_owned());
         assert_eq!(line["missing"], serde_json::json!([]), "{line}");
         let stored: Value = serde_json::from_str(&text_of(&page, "<pre id=\"event\">")).unwrap();
@@ -108,9 +166,10 @@ fn a_page_has_the_values_of_the_store_and_the_curves_of_the_run() {
     let _ = std::fs::remove_dir_all(place.path("state/events"));
     let (bare, line) = page(
         &place,
-        &format!("{} --state state --out bare.html", slow["seq"]),
+        &format!("{} --state state --book desk --out bare.html", slow["seq"]),
     );
     assert_eq!(line["missing"].as_array().unwrap().len(), 1, "{line}");
+    tells_what_was_around(&bare, &slow);
     assert!(
         bare.contains("id=\"missing\"") && !bare.contains("<svg"),
         "{line}"
@@ -120,13 +179,24 @@ fn a_page_has_the_values_of_the_store_and_the_curves_of_the_run() {
     let _ = place.run(release_binary(), other).fine();
     let (_, line) = page(
         &place,
-        &format!("{} --state state --recording other.mcap", slow["seq"]),
+        &format!(
+            "{} --state state --book desk --recording other.mcap",
+            slow["seq"]
+        ),
     );
     assert!(
         line["missing"][0].as_str().unwrap().contains("another run"),
         "{line}"
     );
     assert_eq!(line["recording"], Value::Null);
+    // A book that is not where it is looked for is missed aloud.
+    let (_, line) = page(
+        &place,
+        &format!("{} --state state --recording run.mcap", slow["seq"]),
+    );
+    let missing = line["missing"].as_array().unwrap();
+    assert_eq!(missing.len(), 1, "{line}");
+    assert!(missing[0].as_str().unwrap().contains("--book"), "{line}");
     place.refuse(
         "report 9999 --state state",
         2,
@@ -134,18 +204,13 @@ fn a_page_has_the_values_of_the_store_and_the_curves_of_the_run() {
     );
     place.refuse("report 1 --state nowhere", 2, &[]);
 
-    in_the_gateway(&place, &slow);
+    in_the_gateway(&url, &slow);
 
     let (Some(python), Some(chromium)) =
         (python_with(test, "playwright"), program(test, "chromium"))
     else {
         return;
     };
-    // The last one was written over by the page of the other recording: it is made anew.
-    let _ = page(
-        &place,
-        &format!("{} --state state --recording run.mcap", slow["seq"]),
-    );
     let script = twinstep_tests::root().join("tests/recordings/page.py");
     let mut args = vec![script.display().to_string(), chromium.display().to_string()];
     args.extend(files);
@@ -175,15 +240,13 @@ fn a_page_has_the_values_of_the_store_and_the_curves_of_the_run() {
 }
 
 /// The same page, where the gateway serves it.
-fn in_the_gateway(place: &Place, event: &Value) {
-    let mut gateway = Peer::start(place, "gateway --json --listen 127.0.0.1:0 --state state");
-    let listening = gateway.next("listening");
-    let url = listening["url"].as_str().unwrap();
+fn in_the_gateway(url: &str, event: &Value) {
     let ask = |path: &str| http(url, &format!("GET {path}"), &[], "");
     let answer = ask(&format!("/api/events/{}/report", event["seq"]));
     assert_eq!(answer.status, 200, "{}", answer.body);
     let stored: Value = serde_json::from_str(&text_of(&answer.body, "<pre id=\"event\">")).unwrap();
     assert_eq!(&stored, event);
+    tells_what_was_around(&answer.body, event);
     for path in ["/api/events/9999/report", "/api/events/x/report"] {
         assert_eq!(ask(path).status, 400, "{path}");
     }

@@ -82,6 +82,25 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
         assert_eq!(flag[0], event["cycle"], "{flag} {event}");
     }
     assert!(flags.iter().any(|f| f[1] == 0 && f[2] == 6 && f[4] == 0));
+    // And once it was stored, it came with its number: none is missing.
+    let stored = seen["events"].as_array().unwrap();
+    assert_eq!(stored.len(), flags.len(), "{seen}");
+    let events = lines.iter().filter(|line| line["type"] == "event");
+    for ((shown, event), seq) in stored.iter().zip(events).zip(1..) {
+        let state = ["raised", "updated", "cleared"];
+        let state = state.iter().position(|state| event["state"] == *state);
+        let keys = ["seq", "cycle", "source", "channel", "cause"].map(|key| &event[key]);
+        for (n, value) in keys.into_iter().enumerate() {
+            assert_eq!(&shown[n], value, "{shown} {event}");
+        }
+        assert_eq!(shown[0], seq);
+        assert_eq!(
+            shown[5].as_u64(),
+            state.map(|state| state as u64),
+            "{shown} {event}"
+        );
+        assert_eq!(shown[6], event["measured"], "{shown} {event}");
+    }
 }
 
 #[test]

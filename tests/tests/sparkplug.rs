@@ -24,8 +24,12 @@ struct Host {
     number: u64,
     /// Devices that live.
     devices: BTreeSet<String>,
-    /// Numbers of the events that were told.
+    /// Numbers of the events that were told, each once.
     events: Vec<u64>,
+    /// The store that they are of.
+    store: Option<u64>,
+    /// Events that came again.
+    again: u64,
 }
 
 impl Host {
@@ -44,6 +48,8 @@ impl Host {
             number: 0,
             devices: BTreeSet::new(),
             events: Vec::new(),
+            store: None,
+            again: 0,
         }
     }
 
@@ -56,6 +62,40 @@ impl Host {
     /// The next message; it must be one that may come now.
     fn next(&mut self) -> Value {
         let message = self.peer.next("message");
+        self.take(message)
+    }
+
+    /// Takes what comes before the host is subscribed once more.
+    fn returns(&mut self) {
+        loop {
+            let value: Value = serde_json::from_str(&self.peer.line()).unwrap();
+            match value["type"].as_str() {
+                Some("subscribed") => return,
+                _ => drop(self.take(value)),
+            }
+        }
+    }
+
+    /// An event: the next one, or one that comes again and says so.
+    fn event(&mut self, message: &Value) {
+        let number = metric(message, "Event/Number");
+        let Some(seq) = number["value"].as_u64() else {
+            return;
+        };
+        let store = metric(message, "Event/Store")["value"].as_u64();
+        assert!(store.is_some(), "{message}");
+        assert_eq!(*self.store.get_or_insert(store.unwrap()), store.unwrap());
+        let last = self.events.last().copied().unwrap_or(0);
+        if seq > last {
+            assert_eq!(seq, last + 1, "a gap: {message}");
+            self.events.push(seq);
+        } else {
+            assert_eq!(number["historical"], true, "again, unmarked: {message}");
+            self.again += 1;
+        }
+    }
+
+    fn take(&mut self, message: Value) -> Value {
         let kind = message["kind"].as_str().unwrap();
         assert_eq!(message["node"], "cell", "{message}");
         assert_eq!(message["retain"], false, "{message}");
@@ -81,10 +121,7 @@ impl Host {
             "DBIRTH" => assert!(self.devices.insert(device), "twice: {message}"),
             "DDATA" => assert!(self.devices.contains(&device), "{message}"),
             "DDEATH" => assert!(self.devices.remove(&device), "{message}"),
-            "NDATA" => {
-                let number = metric(&message, "Event/Number")["value"].as_u64();
-                self.events.extend(number);
-            }
+            "NDATA" => self.event(&message),
             _ => assert_eq!(kind, "NBIRTH", "{message}"),
         }
         message
@@ -190,15 +227,42 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     // Killed: the broker tells its death, and the next life has another number.
     first.signal("KILL");
     host.until(|host, _| host.born.is_none());
-    let mut second = Peer::start(&place, gateway);
+    let second = Peer::start(&place, gateway);
     host.until(|_, message| message["kind"] == "NBIRTH");
     assert_eq!(host.born, Some((birth + 1) % 256));
-    // Events were delivered in the first life: they do not come again, or with the same numbers in order.
     host.until(|host, _| host.devices.len() == 10);
     // Devices die with their instance.
     machine.signal("TERM");
     let _ = machine.child.wait();
     host.until(|host, message| host.devices.is_empty() && message["kind"] == "DDEATH");
+    // Events were delivered in the first life: they do not come again, or are marked; nothing is missing ([`Host::event`]).
+    let append = |count: u64| -> u64 {
+        let script = root().join("tests/gateway/append.py");
+        let run = place.run(&python, &format!("{} state {count}", script.display()));
+        run.fine().stdout.trim().parse().unwrap()
+    };
+    // The broker stops with events on their way, and more come while there is none.
+    append(40);
+    broker.stop();
+    append(40);
+    // The gateway is held until the host listens again: nobody keeps what is said to nobody.
+    second.signal("STOP");
+    broker.start("allow_anonymous true");
+    host.returns();
+    host.say("online scada");
+    second.signal("CONT");
+    let last = append(40);
+    host.until(|host, _| host.events.last() == Some(&last));
+    // The gateway is killed with events on their way.
+    append(40);
+    second.signal("KILL");
+    host.until(|host, _| host.born.is_none());
+    append(40);
+    let mut second = Peer::start(&place, gateway);
+    let last = append(40);
+    host.until(|host, _| host.events.last() == Some(&last));
+    assert_eq!(host.events, (1..=last).collect::<Vec<_>>());
+    println!("{} of {last} events came again", host.again);
     // A host that goes away is left alone.
     host.say("offline scada");
     host.until(|host, _| host.born.is_none());

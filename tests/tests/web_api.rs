@@ -7,7 +7,8 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use twinstep_tests::gateway::{Peer, connect, host_of, http, post};
+use twinstep_tests::binary;
+use twinstep_tests::gateway::{Peer, connect, host_of, http, metric, post};
 use twinstep_tests::run::Place;
 
 /// A run and a gateway beside it, and where that is.
@@ -15,8 +16,11 @@ struct Cell {
     _run: Peer,
     _gateway: Peer,
     url: String,
-    _place: Place,
+    place: Place,
 }
+
+/// The sample that counts what the page has refused.
+const FAILED: &str = "twinstep_sink_failed_total{sink=\"web\"}";
 
 impl Cell {
     fn start(more: &str) -> Self {
@@ -24,7 +28,7 @@ impl Cell {
         let run = format!("demo --json --no-page --cycles 3600000 --state state {more}");
         let run = Peer::start(&place, &run);
         let gateway = "gateway --json --listen 127.0.0.1:0 --state state";
-        let mut gateway = Peer::start(&place, gateway);
+        let mut gateway = Peer::heard(&place, binary(), gateway, "gateway.err");
         let url = gateway.next("listening")["url"]
             .as_str()
             .unwrap()
@@ -33,7 +37,7 @@ impl Cell {
             _run: run,
             _gateway: gateway,
             url,
-            _place: place,
+            place,
         };
         while cell.get("/api/status").0 != 200 {}
         cell
@@ -51,6 +55,24 @@ impl Cell {
             assert!(matches!(status, 200 | 503), "{status} {answer}");
             if status == 200 && done(&answer) {
                 return answer;
+            }
+        }
+    }
+
+    /// How often the gateway has said this.
+    fn said(&self, text: &str) -> usize {
+        let said = std::fs::read_to_string(self.place.path("gateway.err")).unwrap();
+        assert!(!said.contains("panicked"), "{said}");
+        said.matches(text).count()
+    }
+
+    /// Waits until so many were refused; more is an error.
+    fn refused(&self, count: u64) {
+        loop {
+            let failed = metric(&self.url, FAILED).unwrap();
+            assert!(failed <= count, "{failed} {count}");
+            if failed == count {
+                return;
             }
         }
     }
@@ -178,6 +200,7 @@ fn an_alarm_is_acknowledged_and_shelved_and_a_stroke_has_a_curve() {
 #[test]
 fn fifty_watch_and_those_who_never_read_cost_the_others_nothing() {
     let cell = Cell::start("");
+    let before = metric(&cell.url, FAILED).unwrap();
     // They ask, and never read a byte.
     let silent: Vec<_> = (0..10)
         .map(|_| {
@@ -190,8 +213,8 @@ fn fifty_watch_and_those_who_never_read_cost_the_others_nothing() {
             stream
         })
         .collect();
-    // Half of a request, and nothing at all.
-    let halves: Vec<_> = ["GET /api/live HTTP/1.1\r\nHos", ""]
+    // Half of a request, twice, and nothing at all.
+    let halves: Vec<_> = ["GET /api/live HTTP/1.1\r\nHos", "GET", ""]
         .map(|half| {
             let mut stream = connect(&cell.url);
             stream.write_all(half.as_bytes()).unwrap();
@@ -244,6 +267,9 @@ fn fifty_watch_and_those_who_never_read_cost_the_others_nothing() {
         );
         assert!(!rest.starts_with(b"HTTP/1.1 200"), "{rest:?}");
     }
+    // Both halves are counted, beside the stream that found no place; the one who said nothing is nobody.
+    cell.refused(before + 3);
+    assert_eq!(cell.said("half a request"), 1);
     drop(silent);
 }
 
@@ -252,17 +278,29 @@ fn bad_input_is_refused_in_words_on_every_route() {
     let cell = Cell::start("");
     let json = "Content-Type: application/json";
     let reads = [
-        "live", "session", "status", "alarms", "events", "curve", "audit",
+        "/api/live",
+        "/api/session",
+        "/api/status",
+        "/api/alarms",
+        "/api/events",
+        "/api/events/1/report",
+        "/api/curve",
+        "/api/audit",
+        "/metrics",
+        "/",
+        "/page/main.js",
     ];
     let acts = [
-        "alarms/acknowledge",
-        "alarms/shelve",
-        "alarms/unshelve",
-        "inject",
-        "clear",
-        "reset",
-        "budget",
-        "baseline",
+        "/api/alarms/acknowledge",
+        "/api/alarms/shelve",
+        "/api/alarms/unshelve",
+        "/api/inject",
+        "/api/clear",
+        "/api/reset",
+        "/api/budget",
+        "/api/baseline",
+        "/login",
+        "/logout",
     ];
     let expect = |request: &str, headers: &[&str], body: &str, status: u16| {
         let answer = http(&cell.url, request, headers, body);
@@ -273,27 +311,30 @@ fn bad_input_is_refused_in_words_on_every_route() {
             "{answer:?}"
         );
     };
-    for route in reads {
-        let path = format!("/api/{route}");
+    for path in reads {
         expect(&format!("POST {path}"), &[json], "{}", 405);
         expect(&format!("GET {path}"), &["Host: evil.example"], "", 421);
         expect(&format!("DELETE {path}"), &[json], "", 405);
     }
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(17 << 10));
-    for route in acts {
-        let path = format!("POST /api/{route}");
+    for path in acts {
+        let path = format!("POST {path}");
         expect(&path.replace("POST", "GET"), &[], "", 405);
+        expect(&path, &[], "{}", 415);
+        expect(&path, &["Content-Type: text/plain"], "{}", 415);
+        expect(&path, &[json, "Origin: http://evil.example"], "{}", 403);
+        expect(&path, &[json, "Origin: null"], "{}", 403);
+        expect(&path, &[json, "Host: evil.example"], "{}", 421);
+        if path == "POST /logout" {
+            // It takes no words, and reads none.
+            continue;
+        }
         expect(&path, &[json], "", 400);
         expect(&path, &[json], "{", 400);
         expect(&path, &[json], "[]", 400);
         expect(&path, &[json], "{\"unknown\":1}", 400);
         expect(&path, &[json], "\u{0}\u{1}", 400);
         expect(&path, &[json], &long, 413);
-        expect(&path, &[], "{}", 415);
-        expect(&path, &["Content-Type: text/plain"], "{}", 415);
-        expect(&path, &[json, "Origin: http://evil.example"], "{}", 403);
-        expect(&path, &[json, "Origin: null"], "{}", 403);
-        expect(&path, &[json, "Host: evil.example"], "{}", 421);
     }
     let strange = ["Sec-Fetch-Site: cross-site"];
     expect("GET /api/live", &strange, "", 403);
@@ -315,6 +356,11 @@ fn bad_input_is_refused_in_words_on_every_route() {
         "curve?source=",
         "curve?source=nobody",
         "curve?source=press&stroke=x",
+        "events/0/report",
+        "events/x/report",
+        "events/-1/report",
+        "events/99999999999999999999/report",
+        "events/%00/report",
     ] {
         expect(&format!("GET /api/{query}"), &[], "", 400);
     }
@@ -348,13 +394,22 @@ fn bad_input_is_refused_in_words_on_every_route() {
         let error = answer.json()["error"].as_str().unwrap().to_owned();
         assert!(error.contains(said), "{path} {body}: {error}");
     }
-    // Rubbish that is no HTTP at all.
-    let mut stream = connect(&cell.url);
-    stream.write_all(&[0x16, 3, 1, 0, 200, 1, 0, 0]).unwrap();
-    stream.write_all(b"\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    // Rubbish that is no HTTP at all: counted, and said once.
+    let before = metric(&cell.url, FAILED).unwrap();
+    for _ in 0..2 {
+        let mut stream = connect(&cell.url);
+        stream.write_all(&[0x16, 3, 1, 0, 200, 1, 0, 0]).unwrap();
+        let _ = stream.write_all(b"\r\n\r\n");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    }
+    cell.refused(before + 2);
+    assert_eq!(cell.said("speaks no HTTP"), 1);
+    assert_eq!(
+        cell.said("405 Method Not Allowed; further ones are counted"),
+        1
+    );
     // A wish that was refused is in the trail with its refusal, and the page goes on.
     let (status, audit) = cell.get("/api/audit?limit=500");
     assert_eq!(status, 200);
@@ -376,4 +431,28 @@ fn bad_input_is_refused_in_words_on_every_route() {
         "{web}"
     );
     assert_eq!(http(&cell.url, "GET /page/main.js", &[], "").status, 200);
+    // The page does its work all the same.
+    let fault = json!({"faults": ["frame_loss:bus:count=3"]});
+    assert_eq!(post(&cell.url, "/api/inject", &fault).status, 200);
+    let lost = |events: &Value| {
+        let events = events["events"].as_array().unwrap().iter();
+        events.clone().any(|event| event["source"] == "bus")
+    };
+    let events = cell.until("/api/events?after=0", lost);
+    let events = events["events"].as_array().unwrap();
+    for (event, seq) in events.iter().zip(1..) {
+        assert_eq!(event["seq"], seq, "{events:?}");
+    }
+    // More than there are places for.
+    let before = metric(&cell.url, FAILED).unwrap();
+    let crowd: Vec<_> = (0..300).map(|_| connect(&cell.url)).collect();
+    while cell.said("256 others are open") == 0 {
+        std::thread::yield_now();
+    }
+    drop(crowd);
+    while metric(&cell.url, FAILED).is_none_or(|failed| failed < before + 2) {}
+    assert_eq!(
+        cell.said("256 others are open; further ones are counted"),
+        1
+    );
 }

@@ -42,6 +42,7 @@ pub mod ptp;
 pub mod realtime;
 pub mod record;
 pub mod recorder;
+pub mod refusals;
 pub mod rehearsal;
 pub mod report;
 pub mod runner;

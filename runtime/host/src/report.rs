@@ -32,13 +32,18 @@ pub struct Report {
     pub missing: Vec<String>,
 }
 
-/// Makes the page of event `seq` of the store in `folder`. Without `recording` the one that the run left of this event is taken,
-/// where there is one.
+/// Makes the page of event `seq` of the store in `folder`. What people did stands in the gateway's book in the folder `book`, that of
+/// the store unless given. Without `recording` the one that the run left of this event is taken, where there is one.
 ///
 /// # Errors
 /// [`HostError::Usage`] where there is no such event, or a recording that was named cannot be read.
-pub fn make(folder: &Path, seq: u64, recording: Option<&Path>) -> Result<Report, HostError> {
-    let gathered = gather::gather(folder, seq)?;
+pub fn make(
+    folder: &Path,
+    book: Option<&Path>,
+    seq: u64,
+    recording: Option<&Path>,
+) -> Result<Report, HostError> {
+    let gathered = gather::gather(folder, book.unwrap_or(folder), seq)?;
     let (path, replayed) = match recording {
         Some(path) => {
             let replayed = replayed::replay(path, &gathered.event)?;

@@ -27,7 +27,8 @@ struct ReportLine {
 /// [`HostError::Usage`] where there is no such event, a recording that was named cannot be read, or the page not be written.
 pub fn run(args: &ReportArgs, output: &Output) -> Result<Exit, HostError> {
     let folder = store::folder(args.state.as_deref())?;
-    let made = report::make(&folder, args.seq, args.recording.as_deref())?;
+    let (book, recording) = (args.book.as_deref(), args.recording.as_deref());
+    let made = report::make(&folder, book, args.seq, recording)?;
     let file = (args.out.clone()).unwrap_or_else(|| format!("event-{}.html", args.seq).into());
     write(&file, &made.html).map_err(|error| {
         HostError::usage(

@@ -11,6 +11,8 @@ use super::status::StatusLine;
 use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
 use crate::error::HostError;
+use crate::record::lasting::Say;
+use crate::refusals::Refusals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
@@ -39,11 +41,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve at `place`, for the buses of one machine in their order; there is at least one.
+    /// Starts to serve at `place`, for the buses of one machine in their order; there is at least one. `say` tells the user whom it has
+    /// refused, a kind once.
     ///
     /// # Errors
     /// [`HostError::Machine`] when no thread can be started.
-    pub fn start(place: Place, buses: Vec<(Setting, ControlEnd)>) -> Result<Self, HostError> {
+    pub fn start(
+        place: Place,
+        buses: Vec<(Setting, ControlEnd)>,
+        say: Say,
+    ) -> Result<Self, HostError> {
         let failed = |error: std::io::Error| {
             HostError::machine(
                 format!("cannot start the control thread: {error}"),
@@ -62,6 +69,8 @@ impl Server {
             round: 0,
             asking: false,
             clients: Vec::new(),
+            refusals: Refusals::default(),
+            say,
         };
         let thread = std::thread::Builder::new()
             .name("control".into())
@@ -96,6 +105,9 @@ struct Worker {
     /// One is under way.
     asking: bool,
     clients: Vec<Visitor>,
+    /// Lines that were no request, and clients that found no place.
+    refusals: Refusals,
+    say: Say,
 }
 
 impl Worker {
@@ -162,6 +174,7 @@ impl Worker {
             if self.clients.len() >= MAX_CLIENTS {
                 let error = format!("{MAX_CLIENTS} clients are connected, which is the limit");
                 let wrong = Wrong::new(error, "close one of them");
+                self.refused("crowd", &wrong.error);
                 connection.send(&error_line(None, &wrong));
                 // As much as it takes at once: it is not kept.
                 connection.write();
@@ -255,6 +268,10 @@ impl Worker {
         let Some(mut whole) = all.first().cloned() else {
             return;
         };
+        let refused_requests = self.refusals.total();
+        all.iter_mut()
+            .chain([&mut whole])
+            .for_each(|status| status.refused_requests = refused_requests);
         // Of a machine with several buses the keys are the first one's, and each stands below `buses` as well.
         if all.len() > 1 {
             whole.buses = all.clone();
@@ -312,14 +329,26 @@ impl Worker {
                     client.id = None;
                     client.fail(&wrong);
                     client.connection.close();
+                    self.refused("long", &wrong.error);
                     return;
                 }
             }
         }
     }
 
+    /// Counts what was refused without being looked at.
+    fn refused(&mut self, kind: &str, what: &str) {
+        let what = format!("control socket: {what}");
+        if let Some(text) = self.refusals.count(kind, &what) {
+            (self.say)(&text);
+        }
+    }
+
     fn handle(&mut self, n: usize, line: &[u8]) {
         let (id, asked) = request::parse(line);
+        if let Err(wrong) = &asked {
+            self.refused("request", &wrong.error);
+        }
         let commands = asked.and_then(|Asked { wish, bus }| {
             let of = bus
                 .map(|name| orders::named(&self.buses, &name))

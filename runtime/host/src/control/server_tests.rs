@@ -18,6 +18,8 @@ struct Bench {
     folder: tempfile::TempDir,
     server: Server,
     cycle: CycleEnd,
+    /// What the user was told.
+    said: std::sync::mpsc::Receiver<String>,
 }
 
 /// A client that sends and reads lines.
@@ -48,11 +50,14 @@ impl Bench {
             control: Control::default(),
             strokes: crate::strokes::StrokeBoard::default(),
         };
-        let server = Server::start(place, vec![(setting, control)]).unwrap();
+        let (tell, said) = std::sync::mpsc::channel();
+        let say = Box::new(move |text: &str| drop(tell.send(text.to_owned())));
+        let server = Server::start(place, vec![(setting, control)], say).unwrap();
         Self {
             folder,
             server,
             cycle,
+            said,
         }
     }
 
@@ -284,6 +289,12 @@ fn hostile_clients_are_told_and_bounded() {
     let mut one_more = bench.talk();
     assert!(one_more.next()["error"].as_str().unwrap().contains("limit"));
     assert!(one_more.is_closed());
+    // Two lines that were no request are said once.
+    let said: Vec<_> = bench.said.try_iter().collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    for (text, kind) in said.iter().zip(["no JSON object", "longer than", "limit"]) {
+        assert!(text.contains(kind) && text.ends_with("counted"), "{said:?}");
+    }
     // Its place is free again once one has gone: not at once, but without any other doing.
     talks.pop();
     loop {

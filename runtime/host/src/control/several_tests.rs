@@ -55,7 +55,7 @@ fn bench() -> Bench {
         cycles.push(cycle);
         controls.push(control);
     }
-    let server = Server::start(place, buses).unwrap();
+    let server = Server::start(place, buses, Box::new(|_| {})).unwrap();
     let talk = BufReader::new(UnixStream::connect(server.path()).unwrap());
     Bench {
         _folder: folder,

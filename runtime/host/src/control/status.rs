@@ -205,6 +205,9 @@ pub struct StatusLine {
     pub events: u64,
     /// Events dropped so far.
     pub dropped_events: u64,
+    /// At the control socket: lines that were no request, and clients that found no place.
+    #[serde(default)]
+    pub refused_requests: u64,
 }
 
 /// One row of durations.
@@ -404,6 +407,7 @@ impl StatusLine {
             false_alarms: None,
             events: buffer.events,
             dropped_events: buffer.dropped_events,
+            refused_requests: 0,
         }
     }
 }

@@ -143,6 +143,16 @@ impl Journal {
         self.stand.borrow().last
     }
 
+    /// Where the store stands now; where it did before, if it cannot be read.
+    pub async fn look(&self) -> Stand {
+        let shared = Arc::clone(&self.shared);
+        let read = tokio::task::spawn_blocking(move || shared.with(StoreReader::last_seq)).await;
+        match read {
+            Ok(Ok((store, last))) => Stand { store, last },
+            _ => *self.stand.borrow(),
+        }
+    }
+
     /// The next `limit` events after number `after`, at most [`MAX_PAGE`], in order; fewer where the store ends. They are of the store
     /// that is there now: who has read another one before begins anew.
     ///
@@ -206,6 +216,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(store(folder.path(), 0..3));
         let journal = Journal::open(folder.path()).unwrap();
+        // Without waiting for the first look.
+        assert_eq!(journal.look().await.last, 3);
         let before = journal.page(0, 9).await.unwrap();
         assert_eq!(before.events.len(), 3);
         remove(folder.path());

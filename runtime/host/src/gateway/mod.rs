@@ -10,6 +10,7 @@ pub mod buses;
 pub mod config;
 pub mod context;
 pub mod desk;
+pub mod doorkeeper;
 pub mod find;
 pub mod journal;
 pub mod live;

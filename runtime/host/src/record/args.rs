@@ -14,6 +14,10 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
+    /// Folder of the gateway's book, which has what people did; that of the store unless given
+    #[arg(long, value_name = "DIR")]
+    pub book: Option<PathBuf>,
+
     /// A recording that holds the event, instead of the one that the run left of it (DIR/events/SEQ.mcap)
     #[arg(long, value_name = "FILE.mcap")]
     pub recording: Option<PathBuf>,

@@ -50,11 +50,11 @@ pub(super) struct Gathered {
     pub missing: Vec<String>,
 }
 
-/// Collects what stands in `folder` of event `seq`.
+/// Collects what stands of event `seq` in the store in `folder`, and in the gateway's book in the folder `book`.
 ///
 /// # Errors
 /// [`HostError::Usage`] where there is no store or no such event.
-pub(super) fn gather(folder: &Path, seq: u64) -> Result<Gathered, HostError> {
+pub(super) fn gather(folder: &Path, book: &Path, seq: u64) -> Result<Gathered, HostError> {
     let store = StoreReader::open(folder).map_err(StoreError::into_usage)?;
     let none = |why: String| HostError::usage(why, "`twinstep events` lists what there is");
     let found = match seq
@@ -83,7 +83,7 @@ pub(super) fn gather(folder: &Path, seq: u64) -> Result<Gathered, HostError> {
     let raised = all.neighbours(&store)?;
     all.runs(&store);
     all.overruns(folder);
-    all.people(folder, raised);
+    all.people(book, raised);
     all.moments.sort_by(|a, b| {
         let key = |m: &Moment| (m.utc_ns, m.kind);
         key(a).cmp(&key(b))
@@ -240,10 +240,15 @@ impl Gathered {
         }
     }
 
-    /// What people did, as the gateway's book has it; without a gateway there is none.
+    /// What people did, as the gateway's book in `folder` has it.
     fn people(&mut self, folder: &Path, (seq, utc_ns): (u64, u64)) {
         let path = folder.join(book::FILE);
-        if !path.exists() {
+        // One that this user may not look for is said below.
+        if path.try_exists().is_ok_and(|there| !there) {
+            self.missing.push(format!(
+                "No gateway keeps its book in {}: what people did is missing. --book names the folder of one that keeps it elsewhere.",
+                folder.display()
+            ));
             return;
         }
         let read = || {

@@ -8,7 +8,7 @@ use crate::health::{self, HealthLine};
 use crate::lines::EventRecord;
 use crate::names::{Names, RunInfo};
 use crate::plan::PlanStore;
-use crate::record::checks::Checks;
+use crate::record::checks::{BASELINE, Checks};
 use crate::runner::samples_of;
 use crate::strokes::{SentStroke, ShortCurve, StrokeBoard, StrokeCurveLine, StrokeLine};
 use std::collections::BTreeMap;
@@ -144,7 +144,7 @@ fn run(
         healthy: [None; FEATURES],
         stroke: None,
         health: Vec::new(),
-        commands: commands(contents, event, machine.cycle.period_ns),
+        commands: commands(contents, event, machine),
         compared: 0,
         confirmed: false,
         missing: Vec::new(),
@@ -335,17 +335,26 @@ fn stroke(board: &StrokeBoard, event: &EventRecord) -> Option<StrokeCurveLine> {
     own.or_else(|| board.curve(&event.source, None).ok())
 }
 
+/// A command with the name of its axis, which it has by number.
+fn named(command: &str, machine: &Machine) -> String {
+    let number = command.strip_prefix(BASELINE).map(str::parse::<usize>);
+    match number.and_then(|number| machine.axes.get(number.ok()?)) {
+        Some(axis) => format!("{BASELINE}{}", axis.name),
+        None => command.to_owned(),
+    }
+}
+
 /// What the operator told the run around the event.
-fn commands(contents: &Contents, event: &EventRecord, period_ns: u64) -> Vec<Moment> {
+fn commands(contents: &Contents, event: &EventRecord, machine: &Machine) -> Vec<Moment> {
     let told = contents.commands.iter().filter_map(|line| {
         let command: serde_json::Value = serde_json::from_str(line).ok()?;
         let (cycle, text) = (command["cycle"].as_u64()?, command["command"].as_str()?);
         let cycles = i128::from(cycle) - i128::from(event.cycle);
-        let utc_ns = i128::from(event.time_utc_ns) + cycles * i128::from(period_ns);
+        let utc_ns = i128::from(event.time_utc_ns) + cycles * i128::from(machine.cycle.period_ns);
         Some(Moment {
             utc_ns: u64::try_from(utc_ns).ok()?,
             kind: "command",
-            text: format!("from cycle {cycle} on: {text}"),
+            text: format!("from cycle {cycle} on: {}", named(text, machine)),
         })
     });
     let near = told.filter(|m| m.utc_ns.abs_diff(event.time_utc_ns) <= 60_000_000_000);

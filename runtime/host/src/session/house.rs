@@ -1,7 +1,7 @@
 //! What the buses of a machine have in common: the store with its scribe, the control socket, the flag that stops them.
 
 use super::Options;
-use super::record::overheard;
+use super::record::{overheard, say};
 use super::seat::{Prepared, Ridden, Seat};
 use crate::control::queue;
 use crate::control::status::Identity;
@@ -10,7 +10,9 @@ use crate::error::HostError;
 use crate::lines::EventRecord;
 use crate::output::Output;
 use crate::overruns::watcher::Watcher;
+use crate::record::lasting::Say;
 use crate::scribe::{Announce, Scribe, ScribeTotals};
+use crate::shared::EventOutlet;
 use crate::snapshot::Control;
 use crate::store::{StoreError, StoreWriter};
 use crate::tables;
@@ -84,6 +86,7 @@ impl House {
             Some(recording.told(options, &seat.prepared.info))
         });
         let announce = overheard(announce, told.collect());
+        let announce = shown(announce, machine, options)?;
         let (events, scribe) = Scribe::start_for(store, &runs, announce)?;
         for (seat, events) in seats.iter_mut().zip(events) {
             seat.events = Some(events);
@@ -93,7 +96,8 @@ impl House {
                 "signals cannot be caught ({error}): an interrupt ends the run without a summary"
             ));
         }
-        let server = place.map(|place| start_server(place, parts, &mut seats));
+        let server =
+            place.map(|place| start_server(place, parts, &mut seats, say(options, output)));
         let house = Self {
             scribe,
             server: server.transpose()?,
@@ -120,7 +124,28 @@ impl House {
     }
 }
 
-fn start_server(place: Place, parts: &[Part<'_>], seats: &mut [Seat]) -> Result<Server, HostError> {
+/// The same announcement, to other programs on this computer too where the machine is shared with them.
+fn shown(
+    mut announce: Announce,
+    machine: &Machine,
+    options: &Options,
+) -> Result<Announce, HostError> {
+    let settings = machine.shared.as_ref().filter(|_| options.real_time);
+    let Some(outlet) = settings.map(EventOutlet::new).transpose()? else {
+        return Ok(announce);
+    };
+    Ok(Box::new(move |record, json| {
+        announce(record, json);
+        outlet.show(record);
+    }))
+}
+
+fn start_server(
+    place: Place,
+    parts: &[Part<'_>],
+    seats: &mut [Seat],
+    say: Say,
+) -> Result<Server, HostError> {
     let mut buses = Vec::new();
     for (&(machine, options), seat) in parts.iter().zip(seats) {
         let (control_end, cycle_end) = queue::channel();
@@ -150,7 +175,7 @@ fn start_server(place: Place, parts: &[Part<'_>], seats: &mut [Seat]) -> Result<
         };
         buses.push((setting, control_end));
     }
-    Server::start(place, buses)
+    Server::start(place, buses, say)
 }
 
 /// The control socket of this run. A usual one that cannot be had is no reason not to run, but a machine that is running

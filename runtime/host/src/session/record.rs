@@ -142,8 +142,9 @@ fn whole_run(
     Ok((sink, tally))
 }
 
-/// How the recorder says what the user should know at once; the live view has no place for it, and its run tells it at the end.
-fn say(options: &Options, output: &Output) -> Say {
+/// How threads beside the cycle say what the user should know at once; the live view has no place for it, and what is counted is told at the
+/// end or in the status.
+pub(super) fn say(options: &Options, output: &Output) -> Say {
     let output = (options.quiet || !output.is_terminal()).then(|| output.clone());
     Box::new(move |text| {
         if let Some(output) = &output {

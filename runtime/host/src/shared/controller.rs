@@ -36,7 +36,7 @@ impl<'a> SharedController<'a> {
         machine: &Machine,
         source: ControllerSource<'a>,
     ) -> Result<Self, HostError> {
-        let node = node(NODE)?;
+        let node = node::<ipc::Service>(NODE)?;
         let name = service_name(&settings.name, "requests")?;
         let service = node
             .service_builder(&name)

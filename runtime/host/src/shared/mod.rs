@@ -4,6 +4,7 @@
 //! | service | payload | header | way |
 //! |---|---|---|---|
 //! | `twinstep/NAME/flags/1` | [`Flag`] | none | one sample a deviation, as soon as it is found |
+//! | `twinstep/NAME/events/1` | [`StoredEvent`] | none | one sample an event, once it is stored |
 //! | `twinstep/NAME/axes/1` | slice of [`AxisState`], servo axes, then presses | [`CycleHeader`] | one sample every `axes_every` cycles |
 //! | `twinstep/NAME/requests/1` | slice of [`AxisTarget`], as many as the machine has | [`RequestHeader`] | a controller to twinstep |
 //!
@@ -13,6 +14,7 @@
 
 mod controller;
 mod counts;
+mod events;
 mod halts;
 mod outlet;
 mod reader;
@@ -20,15 +22,16 @@ mod wire;
 
 pub use controller::SharedController;
 pub use counts::{ControllerLine, SharedCounts, SharedLine};
+pub use events::EventOutlet;
 pub use halts::HaltWatch;
 pub use outlet::SharedOutlet;
 pub use reader::FlagReader;
-pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, source_kind};
+pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, StoredEvent, source_kind};
 
 use crate::error::HostError;
 use iceoryx2::node::node_name::NodeName;
 use iceoryx2::node::{Node, NodeBuilder};
-use iceoryx2::service::ipc;
+use iceoryx2::service::Service;
 use iceoryx2::service::service_name::ServiceName;
 use iceoryx2::signal_handling_mode::SignalHandlingMode;
 use twinstep_config::machine::{Machine, Shared};
@@ -39,6 +42,8 @@ use twinstep_cycle::setpoint::StationSetpoint;
 pub const MAX_SUBSCRIBERS: usize = 8;
 /// Flags that wait for a subscriber.
 pub const FLAG_BUFFER: usize = 256;
+/// Stored events that wait for a subscriber.
+pub const EVENT_BUFFER: usize = 256;
 /// Samples of all axes that wait for a subscriber.
 pub const AXES_BUFFER: usize = 16;
 /// Requests that wait for the cycle; the last one counts.
@@ -102,13 +107,13 @@ const READER: &str = "twinstep reader";
 ///
 /// # Errors
 /// [`HostError::Machine`] with what iceoryx2 said.
-fn node(name: &str) -> Result<Node<ipc::Service>, HostError> {
+fn node<S: Service>(name: &str) -> Result<Node<S>, HostError> {
     let known = NodeName::new(name).map_err(|error| failed(name, &error))?;
     NodeBuilder::new()
         .name(&known)
         // Signals are ours: see `Control::stop_on_signals`.
         .signal_handling_mode(SignalHandlingMode::Disabled)
-        .create::<ipc::Service>()
+        .create::<S>()
         .map_err(|error| failed("a node", &error))
 }
 

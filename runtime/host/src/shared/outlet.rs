@@ -28,7 +28,7 @@ impl SharedOutlet {
     /// # Errors
     /// [`HostError::Machine`] where the shared memory cannot be had, or another process publishes under this name.
     pub fn new(settings: &Shared, axes: usize) -> Result<Self, HostError> {
-        let node = node(NODE)?;
+        let node = node::<ipc::Service>(NODE)?;
         let name = service_name(&settings.name, "flags")?;
         let service = node
             .service_builder(&name)

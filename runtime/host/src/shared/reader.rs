@@ -23,7 +23,7 @@ impl FlagReader {
     /// # Errors
     /// [`HostError::Machine`] where no running twinstep shares it, or 8 programs read it already.
     pub fn open(name: &str) -> Result<Self, HostError> {
-        let node = node(READER)?;
+        let node = node::<ipc::Service>(READER)?;
         let name = service_name(name, "flags")?;
         let service = node
             .service_builder(&name)

@@ -1,5 +1,6 @@
 //! What lies in the shared memory. Numbers only, since the other side may be written in any language and may be wrong.
 
+use crate::lines::EventRecord;
 use iceoryx2_bb_derive_macros::ZeroCopySend;
 use iceoryx2_bb_elementary_traits::zero_copy_send::ZeroCopySend;
 use twinstep_cycle::controller::{Halt, Phase};
@@ -72,6 +73,82 @@ impl From<&Event> for Flag {
             reserved: 0,
         }
     }
+}
+
+/// Longest name of a source in [`StoredEvent`] (bytes).
+const SOURCE: usize = 64;
+/// Longest name of a bus and of a channel (bytes).
+const NAME: usize = 32;
+/// Longest cause (bytes).
+const CAUSE: usize = 128;
+
+/// One event as it is in the store. Texts are UTF-8, cut at their length, and 0 behind their end.
+#[derive(Clone, Copy, Debug, PartialEq, ZeroCopySend)]
+#[repr(C)]
+#[type_name("twinstep_StoredEvent_1")]
+pub struct StoredEvent {
+    /// Its number: from 1, without gaps. One that is missing here was lost on this way, and is in the store.
+    pub seq: u64,
+    /// Cycles since the first one in OP.
+    pub cycle: u64,
+    /// Nominal time since then (ns).
+    pub time_ns: u64,
+    /// The same as time of day (ns since 1970, UTC).
+    pub time_utc_ns: u64,
+    /// Measured value, in the unit of the channel.
+    pub measured: f64,
+    /// Predicted value, in the unit of the channel.
+    pub predicted: f64,
+    /// Name of the axis, press or station; `bus`, `scribe`, `controller`.
+    pub source: [u8; SOURCE],
+    /// Name of the bus, where the machine has several.
+    pub bus: [u8; NAME],
+    /// Channel.
+    pub channel: [u8; NAME],
+    /// The likeliest cause, in words.
+    pub cause: [u8; CAUSE],
+    /// 0 raised, 1 updated, 2 cleared.
+    pub state: u8,
+    /// 0 info, 1 warning, 2 fault.
+    pub severity: u8,
+    /// Always 0.
+    pub reserved: [u8; 6],
+}
+
+impl StoredEvent {
+    /// Of a record that has its number.
+    pub fn of(record: &EventRecord) -> Self {
+        let place = |word: &str, words: [&str; 3]| {
+            let found = words.iter().position(|known| *known == word);
+            found.map_or(u8::MAX, |place| place as u8)
+        };
+        Self {
+            seq: record.seq,
+            cycle: record.cycle,
+            time_ns: record.time_ns,
+            time_utc_ns: record.time_utc_ns,
+            measured: record.measured,
+            predicted: record.predicted,
+            source: text(&record.source),
+            bus: text(record.bus.as_deref().unwrap_or_default()),
+            channel: text(&record.channel),
+            cause: text(&record.cause),
+            state: place(&record.state, ["raised", "updated", "cleared"]),
+            severity: place(&record.severity, ["info", "warning", "fault"]),
+            reserved: [0; 6],
+        }
+    }
+}
+
+/// A text in so many bytes, the last one 0: cut between two characters where it is longer.
+fn text<const N: usize>(text: &str) -> [u8; N] {
+    let ends = text.char_indices().map(|(at, one)| at + one.len_utf8());
+    let end = ends.take_while(|end| *end < N).last().unwrap_or(0);
+    let mut bytes = [0; N];
+    for (byte, of) in bytes.iter_mut().zip(text.bytes().take(end)) {
+        *byte = of;
+    }
+    bytes
 }
 
 /// The cycle that a sample of all axes is from.
@@ -196,3 +273,17 @@ pub struct AxisTarget {
 const _: () = assert!(size_of::<Flag>() == 40 && size_of::<CycleHeader>() == 24);
 const _: () = assert!(size_of::<AxisState>() == 72);
 const _: () = assert!(size_of::<AxisTarget>() == 16 && size_of::<RequestHeader>() == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        assert_eq!(text::<8>("lift"), *b"lift\0\0\0\0");
+        assert_eq!(text::<4>("lift"), *b"lif\0");
+        // The second character has two bytes.
+        assert_eq!(text::<3>("l\u{fc}ft"), *b"l\0\0");
+        assert_eq!(text::<4>("l\u{fc}ft"), *b"l\xc3\xbc\0");
+    }
+}

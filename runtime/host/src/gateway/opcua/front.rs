@@ -1,14 +1,14 @@
 //! The door in front of the library's server, which bounds how many connections there are: the library does not.
 //!
 //! Clients connect here. Each that has a place is joined to the server, which listens on this computer alone; for one too many
-//! there is the refusal that OPC 10000-6 has for it, and the end. What is said passes through as it is.
+//! there is the refusal that OPC 10000-6 has for it, and the end. What is said passes through as it is; who does not begin with a
+//! Hello, or is refused it, is counted.
 
-use crate::gateway::sinks::SinkState;
+use crate::gateway::doorkeeper::Doorkeeper;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -22,8 +22,11 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Wait after a connection that could not be taken, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How a message begins (OPC 10000-6).
+const HEAD: usize = 4;
+
 /// Lets clients through to the server at `inside`, until it is dropped.
-pub async fn guard(listener: TcpListener, inside: SocketAddr, sink: Arc<SinkState>) {
+pub async fn guard(listener: TcpListener, inside: SocketAddr, doorkeeper: Doorkeeper) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let refusals = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // They end with this function.
@@ -39,10 +42,12 @@ pub async fn guard(listener: TcpListener, inside: SocketAddr, sink: Arc<SinkStat
         };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
-                joined.spawn(join(client, inside, place));
+                joined.spawn(join(client, inside, doorkeeper.clone(), place));
             }
             Err(_) => {
-                sink.failed.fetch_add(1, Ordering::Relaxed);
+                let what =
+                    format!("OPC UA: a connection was refused: {MAX_CONNECTIONS} others are open");
+                doorkeeper.refuse("busy", &what);
                 // Of very many some are closed without a word.
                 if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                     joined.spawn(refuse(client, place));
@@ -53,24 +58,73 @@ pub async fn guard(listener: TcpListener, inside: SocketAddr, sink: Arc<SinkStat
 }
 
 /// Passes on what both sides say until the server is done: it ends connections that stay silent, and their place is given back.
-async fn join(mut client: TcpStream, inside: SocketAddr, _place: OwnedSemaphorePermit) {
+async fn join(
+    mut client: TcpStream,
+    inside: SocketAddr,
+    doorkeeper: Doorkeeper,
+    _place: OwnedSemaphorePermit,
+) {
     if let Ok(mut server) = TcpStream::connect(inside).await {
         // Neither side waits for a fuller packet.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (mut from_client, mut to_client) = client.split();
-        let (mut from_server, mut to_server) = server.split();
-        let up = async {
-            let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
-            // The server answers the end with its own.
-            let _ = to_server.shutdown().await;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
-            () = up => {}
+        let (mut asked, mut answered) = (Vec::new(), Vec::new());
+        {
+            let (mut from_client, mut to_client) = client.split();
+            let (mut from_server, mut to_server) = server.split();
+            let up = async {
+                let _ = head(&mut from_client, &mut to_server, &mut asked).await;
+                let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+                // The server answers the end with its own.
+                let _ = to_server.shutdown().await;
+                std::future::pending::<()>().await;
+            };
+            let down = async {
+                let _ = head(&mut from_server, &mut to_client, &mut answered).await;
+                let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+            };
+            tokio::select! {
+                () = down => {}
+                () = up => {}
+            }
+        }
+        if let Some((kind, what)) = wrong(&asked, &answered) {
+            doorkeeper.refuse(kind, what);
         }
     }
     let _ = tokio::time::timeout(FAREWELL, hear_out(&mut client)).await;
+}
+
+/// Passes the head of the first message on, byte by byte as it comes, and keeps it.
+async fn head(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    kept: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    let mut piece = [0; HEAD];
+    while let Some(left) = piece.get_mut(kept.len()..).filter(|left| !left.is_empty()) {
+        let count = from.read(left).await?;
+        let read = left.get(..count).unwrap_or_default();
+        if read.is_empty() {
+            break;
+        }
+        kept.extend_from_slice(read);
+        to.write_all(read).await?;
+    }
+    Ok(())
+}
+
+/// What was wrong with how a connection began, where the client said anything at all.
+fn wrong(asked: &[u8], answered: &[u8]) -> Option<(&'static str, &'static str)> {
+    match (asked, answered) {
+        (b"", _) => None,
+        (b"HELF", b"ERRF") => Some(("hello", "OPC UA: a Hello was refused")),
+        // One that is whole may be left by its client before it is answered.
+        (b"HELF", _) => None,
+        _ => Some((
+            "no OPC UA",
+            "OPC UA: somebody speaks no OPC UA and was refused",
+        )),
+    }
 }
 
 /// Closed before the client's words are heard, a connection takes the last answer with it.

@@ -15,6 +15,7 @@ use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::context::Context;
 use crate::gateway::desk::MAX_ALARMS;
+use crate::gateway::doorkeeper::Doorkeeper;
 use crate::gateway::sinks::SinkState;
 use crate::gateway::web::auth::Door;
 use opcua::crypto::SecurityPolicy;
@@ -89,7 +90,9 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
         book: context.book.clone(),
         board: board.clone(),
     };
-    let users = Users::new(door, config.insecure);
+    let sink = context.sinks.register("opcua");
+    let doorkeeper = Doorkeeper::new(&context, Arc::clone(&sink));
+    let users = Users::new(door, config.insecure, doorkeeper.clone());
     let builder = builder(&config, &pki, &uri, &host, address.port());
     let (server, handle) = build(builder, users, operator)?;
     let managers = handle.node_managers();
@@ -114,7 +117,7 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
         ),
         board,
         callable: BTreeSet::new(),
-        sink: context.sinks.register("opcua"),
+        sink,
         handle: handle.clone(),
         context,
     };
@@ -132,7 +135,6 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     (handle.info().port).store(address.port(), Ordering::Relaxed);
-    let sink = Arc::clone(&keeper.sink);
     keeper.announce(&format!("opc.tcp://{host}:{}/", address.port()));
     let outcome = tokio::select! {
         ended = &mut served => Err(HostError::machine(
@@ -142,7 +144,7 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
             },
             "start the gateway again",
         )),
-        () = front::guard(listener, behind, sink) => Ok(()),
+        () = front::guard(listener, behind, doorkeeper) => Ok(()),
         () = keeper.keep(&mut pki) => Ok(()),
     };
     handle.cancel();

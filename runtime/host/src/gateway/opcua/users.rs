@@ -1,6 +1,7 @@
 //! Who may come in over OPC UA: the names and tokens that the page knows too.
 
 use crate::clock::monotonic_ns;
+use crate::gateway::doorkeeper::Doorkeeper;
 use crate::gateway::web::auth::{Door, Role, Who};
 use async_trait::async_trait;
 use opcua::server::ServerEndpoint;
@@ -24,12 +25,17 @@ const HARMLESS: [MethodId; 4] = [
 pub struct Users {
     door: Option<Door>,
     anonymous: bool,
+    doorkeeper: Doorkeeper,
 }
 
 impl Users {
-    /// Those of `door`, and with `anonymous` whoever asks without encryption.
-    pub fn new(door: Option<Door>, anonymous: bool) -> Self {
-        Self { door, anonymous }
+    /// Those of `door`, and with `anonymous` whoever asks without encryption; `doorkeeper` counts the others.
+    pub const fn new(door: Option<Door>, anonymous: bool, doorkeeper: Doorkeeper) -> Self {
+        Self {
+            door,
+            anonymous,
+            doorkeeper,
+        }
     }
 }
 
@@ -62,6 +68,7 @@ impl AuthManager for Users {
         if self.anonymous && is_open(endpoint) {
             return Ok(());
         }
+        (self.doorkeeper).refuse("no name", "OPC UA: somebody without a name was refused");
         Err(Error::new(
             StatusCode::BadIdentityTokenRejected,
             "a name and a token are needed here",
@@ -80,6 +87,8 @@ impl AuthManager for Users {
             .and_then(|door| door.who(Some(password.get()), None, monotonic_ns()).ok())
             .filter(|who| who.name == username);
         who.map(|who| token_of(&who)).ok_or_else(|| {
+            let what = "OPC UA: somebody was refused: no such name with such a token";
+            self.doorkeeper.refuse("wrong token", what);
             Error::new(
                 StatusCode::BadUserAccessDenied,
                 "no such name with such a token, or too many wrong ones",
@@ -120,11 +129,15 @@ impl AuthManager for Users {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::sinks::{SinkState, Sinks};
     use crate::gateway::web::auth::hash_of;
+    use crate::output::Output;
     use opcua::crypto::SecurityPolicy;
     use opcua::server::ANONYMOUS_USER_TOKEN_ID;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
-    fn users(anonymous: bool) -> Users {
+    fn users(anonymous: bool) -> (Users, Arc<SinkState>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         let entry = |name: &str, role: &str, token: &str| {
@@ -133,7 +146,11 @@ mod tests {
         };
         let text = entry("eva", "tuner", "secret") + &entry("max", "viewer", "other");
         std::fs::write(&path, text).unwrap();
-        Users::new(Some(Door::from_file(&path).unwrap()), anonymous)
+        let sink = Sinks::default().register("opcua");
+        let output = Output::new(false, false, Box::new(std::io::sink()));
+        let doorkeeper = Doorkeeper::telling(output, Arc::clone(&sink));
+        let door = Door::from_file(&path).unwrap();
+        (Users::new(Some(door), anonymous, doorkeeper), sink)
     }
 
     fn endpoint(policy: SecurityPolicy, mode: MessageSecurityMode) -> ServerEndpoint {
@@ -142,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_needs_its_own_token_and_an_encrypted_channel() {
-        let users = users(true);
+        let (users, sink) = users(true);
         let good = endpoint(
             SecurityPolicy::Basic256Sha256,
             MessageSecurityMode::SignAndEncrypt,
@@ -162,11 +179,12 @@ mod tests {
         assert!(ask(&open, "eva", "secret").await.is_err());
         assert!(users.authenticate_anonymous_token(&good).await.is_err());
         assert!(users.authenticate_anonymous_token(&open).await.is_ok());
+        assert_eq!(sink.failed.load(Ordering::Relaxed), 4);
     }
 
     #[test]
     fn who_only_looks_calls_nothing_that_changes() {
-        let users = users(false);
+        let (users, _) = users(false);
         let may = |token: &str, method: MethodId| {
             users.is_user_executable(&UserToken(token.to_owned()), &method.into())
         };

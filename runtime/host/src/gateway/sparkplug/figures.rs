@@ -250,12 +250,13 @@ fn station(line: &StationLine, deadband: &Deadband) -> Device {
     }
 }
 
-/// Figures of an event, which are the node's; without one they are announced empty.
-pub fn event(event: &Json) -> Vec<Figure> {
+/// Figures of an event of the store that has this name, which are the node's; without one they are announced empty.
+pub fn event(event: &Json, store: Option<u64>) -> Vec<Figure> {
     let text = |key: &str| Value::Text(event[key].as_str().map(str::to_owned));
     let number = |key: &str| Value::Number(event[key].as_f64());
     vec![
         Figure::new("Event/Number", Value::Count(event["seq"].as_u64())),
+        Figure::new("Event/Store", Value::Count(store)),
         Figure::new("Event/Source", text("source")),
         Figure::new("Event/Bus", text("bus")),
         Figure::new("Event/Channel", text("channel")),

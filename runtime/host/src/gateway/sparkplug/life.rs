@@ -265,6 +265,59 @@ mod tests {
         );
     }
 
+    /// What a machine tells, from its status to the metrics: by exception, one axis and one figure at a time.
+    #[test]
+    fn what_moves_within_its_deadband_is_not_told() {
+        use crate::gateway::sparkplug::figures::{Deadband, devices, node};
+        let mut status = crate::top::tests::example::status();
+        let deadband = Deadband::default();
+        let mut life = life();
+        let _ = life.birth(&node(Some(&*status)), &[], 1);
+        let births = life.news(&node(Some(&*status)), &devices(&status, &deadband), 2);
+        assert!(kinds(&births).iter().all(|kind| kind == "DBIRTH"));
+        let (_, born) = read(&births[0]);
+        let alias = |name: &str| {
+            let mut all = born.metrics.iter();
+            let found = all.find(|metric| metric.name.as_deref() == Some(name));
+            found.and_then(|metric| metric.alias).unwrap()
+        };
+        let mut look = |change: &dyn Fn(&mut crate::control::status::StatusLine)| {
+            change(&mut status);
+            let messages = life.news(&node(Some(&*status)), &devices(&status, &deadband), 3);
+            let told = messages.iter().map(|message| {
+                let (kind, payload) = read(message);
+                let aliases: Vec<_> = payload.metrics.iter().map(|m| m.alias.unwrap()).collect();
+                (kind, message.topic.clone(), aliases)
+            });
+            told.collect::<Vec<_>>()
+        };
+        let infeed = "spBv1.0/plant/DDATA/cell/infeed".to_owned();
+        let data = |aliases| vec![("DDATA".to_owned(), infeed.clone(), aliases)];
+        assert!(look(&|_| ()).is_empty());
+        let step = |status: &mut crate::control::status::StatusLine| {
+            *status.axes[0].position_m.as_mut().unwrap() += 0.6 * Deadband::default().position_m;
+        };
+        // Half a step is none; two are one, and a third begins anew from there.
+        assert!(look(&step).is_empty());
+        assert_eq!(look(&step), data(vec![alias("Position")]));
+        assert!(look(&step).is_empty());
+        let moved = look(&|status| {
+            status.axes[0].current_a = Some(4.0);
+            status.axes[0].velocity_m_per_s = Some(0.5004);
+            status.axes[0].regime = None;
+        });
+        assert_eq!(moved, data(vec![alias("Current"), alias("Regime")]));
+        // What cannot be measured any more is told, and so is what is measured again.
+        for position in [None, Some(0.123_456_7)] {
+            let told = look(&|status| status.axes[0].position_m = position);
+            assert_eq!(told, data(vec![alias("Position")]));
+        }
+        // A count has no deadband.
+        let told = look(&|status| status.cycle += 1);
+        assert_eq!((told.len(), told[0].0.as_str()), (1, "NDATA"));
+        assert_eq!(told[0].2.len(), 1);
+    }
+
     #[test]
     fn numbers_run_from_0_to_255_and_again_and_a_birth_begins_anew() {
         let mut life = life();

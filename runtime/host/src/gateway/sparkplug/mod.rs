@@ -214,7 +214,7 @@ impl Sender {
             life,
             cursor: None,
             answer: None,
-            old: self.context.journal.newest(),
+            old: self.context.journal.look().await.last,
         };
         if let Err(trouble) = self.birth(&mut session).await {
             return End::Broken(trouble);
@@ -318,7 +318,7 @@ impl Sender {
     async fn birth(&self, session: &mut Session<'_>) -> Result<(), String> {
         let status = self.context.live.borrow().status.clone();
         let figures = figures::node(status.as_deref());
-        let events = figures::event(&Json::Null);
+        let events = figures::event(&Json::Null, None);
         let message = session.life.birth(&figures, &events, now_ms());
         session.link.say(&message).await?;
         self.state.sent.fetch_add(1, Ordering::Relaxed);
@@ -360,7 +360,7 @@ impl Sender {
             let time_ms = Head::of(&event).time_utc_ns / 1_000_000;
             let parsed: Json = serde_json::from_str(&event.json).unwrap_or_default();
             let late = event.seq <= session.old;
-            let figures = figures::event(&parsed);
+            let figures = figures::event(&parsed, Some(cursor.store()));
             let message = session.life.event(&figures, time_ms, now_ms(), late);
             session.link.say(&message).await?;
             count += 1;

@@ -9,6 +9,7 @@ mod page;
 mod read;
 mod report;
 pub mod serve;
+mod unheard;
 
 use super::context::Context;
 use super::metrics;
@@ -88,8 +89,10 @@ pub async fn run(context: Context, post: Post) -> Result<(), HostError> {
     let stopped = context.clone();
     let feed = Feed::new();
     tokio::spawn(feed.clone().run(context.clone()));
-    let router = router(context, post.guard.clone(), feed);
-    post.serve(router, async move { stopped.stopped().await })
+    let observer = Observer::new(&context);
+    let doorkeeper = observer.doorkeeper.clone();
+    let router = router(context, post.guard.clone(), feed, observer);
+    post.serve(router, doorkeeper, async move { stopped.stopped().await })
         .await
 }
 
@@ -100,8 +103,7 @@ struct Web {
     feed: Feed,
 }
 
-fn router(context: Context, guard: Guard, feed: Feed) -> Router {
-    let observer = Observer::new(&context);
+fn router(context: Context, guard: Guard, feed: Feed, observer: Observer) -> Router {
     let metrics = metrics::routes(context.clone());
     let login = Router::new()
         .route("/login", post(guard::log_in))

@@ -30,10 +30,11 @@ pub async fn report(State(web): State<Web>, Path(seq): Path<String>) -> Response
         );
     };
     let folder = web.context.journal.folder().to_owned();
+    let book = web.context.book.clone();
     // The permit goes with the work: a client that goes away does not end it.
     let work = move || {
         let _busy = busy;
-        report::make(&folder, seq, None)
+        report::make(&folder, Some(book.folder()), seq, None)
     };
     match beside(work).await {
         Ok(made) => (

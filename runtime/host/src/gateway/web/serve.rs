@@ -3,7 +3,9 @@
 use super::WebConfig;
 use super::auth::Door;
 use super::guard::Guard;
+use super::unheard::Watched;
 use crate::error::HostError;
+use crate::gateway::doorkeeper::Doorkeeper;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::Accept;
@@ -108,13 +110,14 @@ impl Post {
         format!("{scheme}://{}/", self.address)
     }
 
-    /// Serves `router` until `stopped`.
+    /// Serves `router` until `stopped`; `doorkeeper` counts who never gets as far.
     ///
     /// # Errors
     /// [`HostError::Machine`] when the listener fails.
     pub async fn serve(
         self,
         router: Router,
+        doorkeeper: Doorkeeper,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HostError> {
         let address = self.address;
@@ -126,13 +129,22 @@ impl Post {
         });
         let service = router.into_make_service();
         let door = Bounded(handle.clone());
+        let at_the_door = doorkeeper.clone();
+        // Others than the listener's own are counted where a connection is accepted.
+        let unaccepted = move |from: Option<&SocketAddr>, error: &io::Error| {
+            if from.is_none() {
+                let what = format!("page: no connection can be taken: {error}");
+                at_the_door.refuse("listener", &what);
+            }
+        };
         let served = match self.tls {
             None => {
                 let server = axum_server::from_tcp(self.listener)
                     .map_err(|error| cannot(address, &error))?;
                 let mut server = server
-                    .acceptor(door)
+                    .acceptor(Watched::new(door, doorkeeper))
                     .handle(handle)
+                    .accept_error_handler(unaccepted)
                     .http1_only()
                     .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
@@ -143,7 +155,9 @@ impl Post {
                     .map_err(|error| cannot(address, &error))?;
                 let mut server = server
                     .map(|tls| tls.handshake_timeout(HEAD_PATIENCE).acceptor(door))
+                    .map(|tls| Watched::new(tls, doorkeeper))
                     .handle(handle)
+                    .accept_error_handler(unaccepted)
                     .http1_only()
                     .first_request_timeout(HEAD_PATIENCE);
                 patience(server.http_builder());
@@ -191,7 +205,8 @@ impl<S> Accept<TcpStream, S> for Bounded {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         if self.0.connection_count() > MAX_CONNECTIONS {
-            return ready(Err(io::Error::other("too many connections")));
+            let error = format!("{MAX_CONNECTIONS} others are open");
+            return ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, error)));
         }
         let set = stream.set_nodelay(true).and_then(|()| {
             rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS).map_err(Into::into)

@@ -230,5 +230,6 @@ pub fn status() -> Box<StatusLine> {
         false_alarms: None,
         events: 1,
         dropped_events: 0,
+        refused_requests: 0,
     })
 }

@@ -13,12 +13,25 @@ let store;
 let reading = false;
 let openTab = () => {};
 
+// A button that is drawn anew between press and release would take no click.
+let held = false;
+
 export function prepare(open) {
   openTab = open;
+  $('alarms').addEventListener('pointerdown', () => { held = true; });
+  for (const end of ['pointerup', 'pointercancel']) {
+    window.addEventListener(end, () => {
+      if (!held) return;
+      held = false;
+      setTimeout(cards);
+    });
+  }
 }
 
 export function session(who) {
   role = who.role;
+  // Buttons that were drawn before this was known.
+  if (!$('events').hidden) cards();
 }
 
 // One question: a comment, and for shelving how long.
@@ -73,6 +86,7 @@ export function alarms(data) {
 }
 
 function cards() {
+  if (held) return;
   const may = role !== 'viewer';
   const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
   fill($('alarms'), ...list.map((alarm) => {
