@@ -138,13 +138,11 @@ fn the_cycle_thread_is_pinned_scheduled_and_locked() {
     // Whatever the kernel grants: its host decides when it runs.
     assert_eq!(trust["timing_valid"], false);
 
-    let other = configured("priority = 60\nwait = \"sleep\"", |seen| seen.slept > 40);
+    let other = configured("priority = 60", |_| true);
     assert_eq!((other.policy, other.priority), (1, 60), "{other:?}");
     // Longer than memory is touched at the start.
     let spinning = configured("wait = \"spin\"", |seen| seen.ran > 150);
     assert!(spinning.slept < 20, "it sleeps: {spinning:?}");
-    let reserved = configured("policy = \"deadline\"", |_| true);
-    assert_eq!(reserved.policy, 6, "SCHED_DEADLINE: {reserved:?}");
 }
 
 /// What the configuration asks for beyond the usual, as the kernel has it once the cycle's thread has slept or run for so long.

@@ -310,6 +310,12 @@ fn the_binary_works_within_what_its_unit_leaves_it() {
         return;
     };
     assert_eq!(code, 1, "{said}");
+    assert!(said.contains("/tmp/iceoryx2"), "{said}");
+    let alone = PRESS_CELL.replacen("[judge]", &format!("[realtime]\ncore = {core}\n[judge]"), 1);
+    let Some((code, _, said)) = start_within(test, &closed, &alone) else {
+        return;
+    };
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("cannot be claimed"), "{said}");
 }
 

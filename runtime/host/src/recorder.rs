@@ -20,8 +20,7 @@ use twinstep_models::sample::CycleStamp;
 
 /// Buffers that go round: one second at 1 ms, which a busy disk may well take.
 pub const RECORD_BUFFERS: usize = 1024;
-/// Its niceness in real time. A frame is passed on by threads of the kernel that are ordinary ones: where they share a core with the
-/// recorder they go first. It keeps about a tenth of a core that others fill, and what it does not get written is counted.
+/// Its niceness in real time: threads of the kernel that pass frames on go first. It keeps a tenth of a core that others fill.
 const NICENESS: i32 = 10;
 /// Slots of each queue; one of them stays empty, and all buffers must fit.
 const QUEUE: usize = RECORD_BUFFERS + 1;
@@ -305,7 +304,7 @@ impl Recorder {
         Self::start_with(sink, template, None, false)
     }
 
-    /// The same, with notes from other threads. In real time it stands back (niceness 10); in virtual time the cycle waits for it.
+    /// The same, with notes from other threads; in real time it stands back.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -360,10 +359,9 @@ impl Recorder {
         let thread = std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || {
-                // Its files are open; what cannot be given up harms nobody here, and the cycle's thread tells it.
+                // Its files are open; what cannot be given up harms nobody here.
                 let _ = crate::realtime::capabilities::give_up_all();
                 if real_time {
-                    // It may always be lowered; where it is not, the recorder is one ordinary thread more.
                     let _ = rustix::process::setpriority_process(None, NICENESS);
                 }
                 worker.run()
@@ -435,7 +433,6 @@ impl Worker {
             while let Some(mut record) = self.take.dequeue() {
                 self.write(&record);
                 if let (Some(back), Some(part)) = (&mut self.slots_back, record.part.take()) {
-                    // As many places as slots.
                     let _ = back.enqueue(part.slot);
                 }
                 // As many places as buffers: it always fits.
