@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Peer {
     /// The process.
     pub child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: Option<BufReader<ChildStdout>>,
 }
 
 impl Peer {
@@ -60,7 +60,7 @@ impl Peer {
         };
         Self {
             child,
-            lines: BufReader::new(stdout),
+            lines: Some(BufReader::new(stdout)),
         }
     }
 
@@ -70,9 +70,17 @@ impl Peer {
     /// Where it ends before.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
-        let read = self.lines.read_line(&mut line).unwrap_or(0);
+        let lines = self.lines.as_mut();
+        let read = lines.map_or(0, |lines| lines.read_line(&mut line).unwrap_or(0));
         assert!(read > 0, "it has ended: {:?}", self.child.wait());
         line
+    }
+
+    /// Its lines are read and forgotten from here on: nobody holds it up who does not read.
+    pub fn forget_lines(&mut self) {
+        if let Some(mut lines) = self.lines.take() {
+            std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        }
     }
 
     /// The next line of JSON of this type; others are passed over.

@@ -6,10 +6,11 @@ from playwright.sync_api import sync_playwright
 
 
 def until(page, expression, arg=None):
-    """Looks until it is true; the page's own policy forbids what Playwright has for this."""
+    """Looks until it is true, and returns it; the page's own policy forbids what Playwright has for this."""
     for _ in range(1200):
-        if page.evaluate(expression, arg):
-            return
+        value = page.evaluate(expression, arg)
+        if value:
+            return value
         page.wait_for_timeout(50)
     raise TimeoutError(expression)
 

@@ -140,9 +140,9 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     until(page, "document.getElementById('overruns-note').textContent.includes('in this run')")
     card = page.locator("#overruns-list > div:has(.chip:text-is('budget of predict'))").first
     card.wait_for()
-    # Cards are drawn anew while they are looked at.
-    until(page, "document.querySelector('#overruns-list > div h3') !== null")
-    seen["overrun"] = page.evaluate(
+    # Cards are drawn anew while they are looked at, and later overruns push them away.
+    seen["overrun"] = until(
+        page,
         "(() => { const card = [...document.querySelectorAll('#overruns-list > div')].find((one) => one.textContent.includes('budget of predict'));"
         " return card ? [card.querySelector('h3').firstChild.textContent, card.lastChild.textContent] : null; })()"
     )

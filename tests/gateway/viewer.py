@@ -5,9 +5,11 @@ viewer.py URL CHROMIUM TOKEN PID COMMAND...: PID is the run that is ended, COMMA
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 from look import look, show, until
 
@@ -60,6 +62,9 @@ with look(url, chromium, wrong, refused, enter) as page:
     until(page, chip, arg="live")
     os.kill(int(pid), signal.SIGTERM)
     until(page, chip, arg="no answer")
+    # It answers no more before it has given up its store.
+    while pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.05)
     seen["gone"] = page.evaluate("document.getElementById('link').className")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
         try:

@@ -67,7 +67,7 @@ fn every_line_stands_as_it_was_decided() {
             "RestrictAddressFamilies=AF_UNIX AF_PACKET AF_NETLINK",
             "IPAddressDeny=any",
             "SocketBindDeny=any",
-            "ReadWritePaths=/run/lock /tmp",
+            "ReadWritePaths=-/run/lock /tmp",
             "DevicePolicy=closed",
             "DeviceAllow=/dev/cpu_dma_latency rw",
             "DeviceAllow=char-ptp r",
@@ -258,7 +258,10 @@ fn start_within(test: &str, text: &str, machine: &str) -> Option<(i32, String, S
         .env("BINARY", binary())
         .env("ID", ID)
         .env("OWN", own.join(" "))
-        .env("WRITABLE", words(text, "ReadWritePaths").join(" "))
+        .env(
+            "WRITABLE",
+            words(text, "ReadWritePaths").join(" ").replace('-', ""),
+        )
         .env("MASK", words(text, "UMask").join(" "))
         .env("RIGHTS", rights.collect::<Vec<_>>().join(","))
         .output()
@@ -304,7 +307,7 @@ fn the_binary_works_within_what_its_unit_leaves_it() {
     assert!(said.contains(&lock), "{said}");
     assert!(said.contains("750 /var/lib/twinstep/cell"), "{said}");
     // The view is one: without the paths that the unit opens nothing can be claimed.
-    let closed = text.replace("ReadWritePaths=/run/lock /tmp\n", "");
+    let closed = text.replace("ReadWritePaths=-/run/lock /tmp\n", "");
     assert_ne!(closed, text);
     let Some((code, _, said)) = start_within(test, &closed, &machine) else {
         return;

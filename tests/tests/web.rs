@@ -16,7 +16,8 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
     };
     let place = Place::new();
     let run = "demo --json --no-page --cycles 3600000 --state state --inject wrong_part:press:part=bush-long";
-    let run = Peer::start(&place, run);
+    let mut run = Peer::start(&place, run);
+    run.forget_lines();
     let mut gateway = Peer::start(&place, "gateway --json --listen 127.0.0.1:0 --state state");
     let url = gateway.url();
 

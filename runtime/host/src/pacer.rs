@@ -262,6 +262,10 @@ impl Pacer {
         let Pace::Bus { shift_ns, .. } = self.pace else {
             return 0;
         };
+        // Starts that follow another clock cross the pulses of this one: which interval is whose cannot be said.
+        if self.grid.as_ref().is_some_and(Grid::follows) {
+            return 0;
+        }
         let period_ns = self.period_ns.max(1).cast_signed();
         let (shift_ns, late_ns) = (shift_ns.cast_signed(), self.late_ns.cast_signed());
         let since_own_ns = late_ns.saturating_add(self.passes_ns);
@@ -269,13 +273,7 @@ impl Pacer {
             None => since_own_ns.div_euclid(period_ns),
             Some(error_ns) => {
                 let since_last_ns = (shift_ns + error_ns).rem_euclid(period_ns);
-                let in_time_ns = error_ns - late_ns;
-                // Starts that follow another clock lie anywhere; the others about where they should.
-                self.passes_ns = if self.grid.as_ref().is_some_and(Grid::follows) {
-                    (shift_ns + in_time_ns).rem_euclid(period_ns)
-                } else {
-                    shift_ns + within_half(in_time_ns, self.period_ns)
-                };
+                self.passes_ns = shift_ns + within_half(error_ns - late_ns, self.period_ns);
                 // Whole but for what the two clocks and the lateness are apart.
                 (since_own_ns - since_last_ns + period_ns / 2).div_euclid(period_ns)
             }

@@ -183,11 +183,15 @@ where
         trouble: None,
         ended: runner.take_ended(),
         owns_outputs,
+        health: Vec::new(),
+        kept: None,
+    };
+    // Lives take their time, and drives that move wait for no one: first they are stopped, which judges nothing.
+    let trouble = runner.stop();
+    Ok(Done {
+        trouble,
         health: health::lines(runner.pipeline(), &info.names),
         kept: runner.copy_health(),
-    };
-    Ok(Done {
-        trouble: runner.stop(),
         ..done
     })
 }

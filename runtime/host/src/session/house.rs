@@ -135,8 +135,9 @@ fn shown(
         return Ok(announce);
     };
     Ok(Box::new(move |record, json| {
-        announce(record, json);
+        // It is stored: nobody waits for who reads standard output slowly.
         outlet.show(record);
+        announce(record, json);
     }))
 }
 

@@ -45,9 +45,9 @@ pub fn messages(
         messages.truncate(room);
         told.next = at + room;
     }
-    messages.append(&mut strokes);
-    let left_out = all - messages.len();
-    (messages, left_out as u64)
+    strokes.append(&mut messages);
+    let left_out = all - strokes.len();
+    (strokes, left_out as u64)
 }
 
 fn of_bus(
@@ -152,18 +152,18 @@ mod tests {
         assert_eq!(
             topics(&first),
             [
+                "t/m/stroke/press",
                 "t/m/axis/in_feed",
                 "t/m/station/gripper",
-                "t/m/health/lift/coulomb",
-                "t/m/stroke/press"
+                "t/m/health/lift/coulomb"
             ]
         );
-        let axis: Value = serde_json::from_slice(&first[0].payload).unwrap();
+        let axis: Value = serde_json::from_slice(&first[1].payload).unwrap();
         assert_eq!(
             axis,
             json!({"type": "axis", "time_utc_ns": 5, "name": "in/feed", "valid": false})
         );
-        let stroke: Value = serde_json::from_slice(&first[3].payload).unwrap();
+        let stroke: Value = serde_json::from_slice(&first[0].payload).unwrap();
         assert_eq!(stroke["stroke"], 7);
         // The same stroke is no news.
         assert_eq!(topics(&messages("t/m", &status, 6, &mut told).0).len(), 3);
@@ -222,7 +222,7 @@ mod tests {
             let status = json!({"axes": axes, "strokes": strokes});
             let (all, left_out) = messages("t/m", &status, 5, &mut told);
             assert_eq!((all.len(), left_out), (MAX_MESSAGES, 3001));
-            assert_eq!(all.last().unwrap().topic, "t/m/stroke/press");
+            assert_eq!(all[0].topic, "t/m/stroke/press");
             topics.extend(all.into_iter().map(|message| message.topic));
         }
         assert_eq!(topics.len(), 5001);

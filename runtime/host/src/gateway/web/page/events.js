@@ -18,8 +18,8 @@ let held = false;
 
 export function prepare(open) {
   openTab = open;
-  $('alarms').addEventListener('pointerdown', () => { held = true; });
-  for (const end of ['pointerup', 'pointercancel']) {
+  $('alarms').addEventListener('pointerdown', (event) => { held = event.button === 0 && event.isPrimary; });
+  for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'blur']) {
     window.addEventListener(end, () => {
       if (!held) return;
       held = false;
