@@ -7,8 +7,8 @@
 
 mod reference;
 
-use reference::axes::plant;
-use reference::plant::{Push, State, Winding};
+use reference::axes::{plant, winding};
+use reference::plant::{Push, State};
 use std::f64::consts::TAU;
 use twinstep_models::servo::{
     Command, Drive, Loops, ServoParams, ServoParts, ServoPlan, ServoState,
@@ -82,17 +82,7 @@ fn compare(csp: bool, tick_s: f64, dead_ticks: f64) -> [f64; 3] {
         ServoPlan::new(&ServoParams::new(parts).expect("in range"), PERIOD_S).expect("a plan");
     assert!((plan.tick_s() - tick_s).abs() < 1e-12);
     let mut truth = plant(&parts.mechanics);
-    let motor = &parts.motor;
-    truth.winding = Some(Winding {
-        kt: motor.torque_constant_nm_per_a,
-        r_ohm: motor.resistance_ohm,
-        l_h: motor.inductance_h,
-        pairs: motor.pole_pairs,
-        u_max: motor.voltage_max_v,
-        tau_s: motor.current_time_constant_s,
-        travel: parts.mechanics.transmission.travel_per_rad(),
-        cogging: (0.0, 1.0),
-    });
+    truth.winding = Some(winding(&parts, (0.0, 1.0)));
     let mut state = ServoState::rest(&plan, 0.0);
     let (mut y, mut drive): (State, _) = ([0.0; 7], Sampled::default());
     let (whole, rest) = (dead_ticks.floor() as usize, dead_ticks.fract());
@@ -121,7 +111,7 @@ fn compare(csp: bool, tick_s: f64, dead_ticks: f64) -> [f64; 3] {
         }
         drive.cycle_ends(to);
         assert!(
-            drive.asked(0).abs() < motor.current_max_a,
+            drive.asked(0).abs() < parts.motor.current_max_a,
             "no limit is met"
         );
         let m = &state.mechanics;

@@ -8,8 +8,8 @@ mod reference;
 
 use proptest::prelude::*;
 use reference::Random;
-use reference::axes::plant;
-use reference::plant::{Push, State, Winding};
+use reference::axes::{plant, winding};
+use reference::plant::{Push, State};
 use twinstep_models::servo::{
     Cogging, Command, Compliance, Drive, Feedback, Friction, LuGre, PERIOD_MAX_S, PERIOD_MIN_S,
     ServoParams, ServoParts, ServoPlan, ServoState, StaticFriction,
@@ -185,17 +185,7 @@ fn whole_axis(tick_s: f64, with_cogging: bool, seed: u64) -> [f64; 2] {
     parts.mechanics.gravity_n = random.between(-200.0, 200.0);
     let plan = ServoPlan::new(&ServoParams::new(parts).expect("in range"), 0.001).expect("a plan");
     let mut truth = plant(&parts.mechanics);
-    let motor = &parts.motor;
-    truth.winding = Some(Winding {
-        kt: motor.torque_constant_nm_per_a,
-        r_ohm: motor.resistance_ohm,
-        l_h: motor.inductance_h,
-        pairs: motor.pole_pairs,
-        u_max: motor.voltage_max_v,
-        tau_s: motor.current_time_constant_s,
-        travel: parts.mechanics.transmission.travel_per_rad(),
-        cogging,
-    });
+    truth.winding = Some(winding(&parts, cogging));
     let mut state = ServoState::rest(&plan, 0.0);
     let mut y: State = [0.0; 7];
     let (mut error, mut size) = ([0.0f64; 2], [1e-9f64; 2]);

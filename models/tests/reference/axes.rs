@@ -1,10 +1,10 @@
 //! Axes drawn from a seed, and the model beside the reference under the same forces.
 
 use super::Random;
-use super::plant::{Plant, Push, Rub, Shaft, State};
+use super::plant::{Plant, Push, Rub, Shaft, State, Winding};
 use twinstep_models::servo::{
-    Compliance, Drive, Friction, LuGre, Mechanics, MechanicsPlan, MechanicsState, StaticFriction,
-    Transmission,
+    Compliance, Drive, Friction, LuGre, Mechanics, MechanicsPlan, MechanicsState, ServoParts,
+    StaticFriction, Transmission,
 };
 
 /// The shortest and a long cycle of the bus.
@@ -17,6 +17,21 @@ pub fn rub(f: &StaticFriction) -> Rub {
         extra_n: f.stribeck_n,
         fade_m_per_s: f.stribeck_velocity_m_per_s,
         viscous: f.viscous_n_s_per_m,
+    }
+}
+
+/// The motor of an axis for the reference; `cogging` is amplitude and periods per revolution.
+pub fn winding(parts: &ServoParts, cogging: (f64, f64)) -> Winding {
+    let motor = &parts.motor;
+    Winding {
+        kt: motor.torque_constant_nm_per_a,
+        r_ohm: motor.resistance_ohm,
+        l_h: motor.inductance_h,
+        pairs: motor.pole_pairs,
+        u_max: motor.voltage_max_v,
+        tau_s: motor.current_time_constant_s,
+        travel: parts.mechanics.transmission.travel_per_rad(),
+        cogging,
     }
 }
 

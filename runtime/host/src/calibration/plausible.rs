@@ -26,8 +26,6 @@ const EMPTY: f64 = 0.2;
 const BEYOND_TRAVEL: f64 = 0.1;
 /// Currents beyond this many times what the drive gives contradict it: filters and steps overshoot a little.
 const BEYOND_DRIVE: f64 = 1.1;
-/// What a press does instead of a motion program.
-const STROKE: &str = "stroke";
 /// Samples between the two positions of a derivative.
 const APART: usize = 4;
 
@@ -297,18 +295,19 @@ impl Checked<'_> {
             self.say(true, Kind::Position, &text);
             return;
         }
-        let (ends, path) = match press_of(self.machine, self.n) {
-            Some(press) => (vec![press.stroke.top_m, press.stroke.bottom_m], STROKE),
+        let (ends, path, moves) = match press_of(self.machine, self.n) {
+            Some(press) => {
+                let ends = vec![press.stroke.top_m, press.stroke.bottom_m];
+                (ends, "stroke", true)
+            }
             None => {
                 let program = &self.axis.motion.program;
                 let ends = program.iter().map(|step| step.to_m);
                 let ends = ends.chain([self.axis.motion.start_m]).collect();
-                (ends, "motion program")
+                (ends, "motion program", program.len() > 1)
             }
         };
         let travel = span(&ends);
-        // Where it starts and one place are no program.
-        let moves = path == STROKE || ends.len() > 2;
         let off = thousand(ratio(position, travel)).filter(|_| moves);
         if let Some(more) = off {
             let text = format!(
