@@ -80,7 +80,8 @@ fn killed_at_any_second_a_run_leaves_all_but_the_last_one() {
         let piece = format!("{at}/events/1.mcap");
         for file in [&format!("{at}.mcap"), &piece] {
             let whole = |cycles| *file == piece && cycles >= 1275;
-            let cycles = read_by_both(&place, python.as_deref(), file, whole);
+            let python = python.as_deref().filter(|_| *file != piece);
+            let cycles = read_by_both(&place, python, file, whole);
             // Two seconds, and some time for a computer that has other things to do.
             assert!(
                 whole(cycles) || cycles + 600 >= cycle,
@@ -97,8 +98,8 @@ fn killed_while_it_writes_as_much_as_it_can_a_run_leaves_what_it_wrote() {
     let place = Place::new();
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
     let mut before = 0;
-    // At so many bytes: in the first chunk, behind it, and later.
-    for at in [100_000, 500_000, 1_200_000] {
+    // At so many bytes: behind the first chunk, and later.
+    for at in [100_000, 800_000] {
         let args = format!(
             "demo --fast --json --cycles 100000000 --state state{at} --inject friction:carriage:factor=2@1s --record {at}.mcap"
         );

@@ -14,7 +14,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year + 400 * era + u64::from(month <= 2), month, day)
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar, negative before: [`date`] the other way round.
+/// Days from 1970-01-01 to a day of the Gregorian calendar, negative before.
 pub fn days(year: u16, month: u8, day: u8) -> i64 {
     let (month, day) = (i64::from(month), i64::from(day));
     let year = i64::from(year) - i64::from(month <= 2);
