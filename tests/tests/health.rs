@@ -147,7 +147,7 @@ fn a_gap_is_inferred_in_its_size() {
 
 #[test]
 fn what_is_not_known_yet_of_a_gap_is_a_lower_bound() {
-    let lines = health_with(24_000, "--inject backlash:carriage:gap=100um@16s");
+    let lines = health_with(20_000, "--inject backlash:carriage:gap=100um@14s");
     let line = one(&lines, "carriage", "backlash");
     let gained = number(line, "value") - number(line, "healthy");
     assert!((10e-6..100e-6).contains(&gained), "{line}");
