@@ -1,6 +1,6 @@
 """A Sparkplug host, with a decoder that nobody here wrote: PORT GROUP. Prints what nodes say as JSON, one message a line.
 
-A line of standard input is a command: `rebirth NODE`, or `online HOST` and `offline HOST` for the state of a host.
+A line of standard input is a command: `rebirth NODE`, `keep NODE` for one that the broker keeps, `forget NODE` to end that, or `online HOST` and `offline HOST` for the state of a host.
 Data is decoded with the birth that came before it; data without one ends the host.
 """
 
@@ -68,10 +68,12 @@ client.loop_start()
 for line in sys.stdin:
     word, name = line.split()
     now = int(time.time() * 1000)
-    if word == "rebirth":
+    if word == "forget":
+        client.publish(f"spBv1.0/{GROUP}/NCMD/{name}", b"", retain=True)
+    elif word in ("rebirth", "keep"):
         command = sparkplug.Metric(timestamp=now, name="Node Control/Rebirth", datatype=sparkplug.DataType.BOOLEAN, value=True)
         payload = sparkplug.NCmd(timestamp=now, metrics=(command,)).encode(include_dtypes=True)
-        client.publish(f"spBv1.0/{GROUP}/NCMD/{name}", payload)
+        client.publish(f"spBv1.0/{GROUP}/NCMD/{name}", payload, retain=word == "keep")
     else:
         client.publish(f"spBv1.0/STATE/{name}", json.dumps({"online": word == "online", "timestamp": now}), qos=1, retain=True)
 os._exit(0)

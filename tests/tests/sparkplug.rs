@@ -164,6 +164,17 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
         &place,
         "demo --json --no-page --cycles 3600000 --state state --control cell.sock",
     );
+    // It ends what stood, all at once, before it says so of the first.
+    let ended = machine.next("event");
+    assert_eq!(
+        (&ended["state"], &ended["seq"]),
+        (&"cleared".into(), &(old + 1).into())
+    );
+    let old = place
+        .twinstep("events --json --state state")
+        .fine()
+        .lines()
+        .len() as u64;
     let mut host = Host::start(&place, &python, broker.port);
     let config = format!(
         "[sparkplug]\ngroup = 'plant'\nnode = 'cell'\nprimary_host = 'scada'\ninterval_s = 0.2\n[sparkplug.broker]\nurl = 'mqtt://127.0.0.1:{}'\n",
@@ -223,6 +234,23 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     let reborn = host.until(|_, message| message["kind"] == "NBIRTH");
     assert_eq!(host.born, Some(birth), "{reborn}");
     host.until(|host, _| host.devices.len() == 10);
+
+    // One that the broker keeps is heard when it is sent, and never again: it comes with every answer to an event.
+    host.say("keep cell");
+    host.until(|_, message| message["kind"] == "NBIRTH");
+    host.until(|host, _| host.devices.len() == 10);
+    let inject = "inject drive_fault:infeed:code=0x2310 --control cell.sock";
+    assert!(place.twinstep(inject).status.success());
+    let told = host.events.len();
+    host.until(|host, _| host.events.len() > told);
+    // Longer than rebirths are apart.
+    for _ in 0..8 {
+        host.until(|_, message| {
+            assert_ne!(message["kind"], "NBIRTH", "{message}");
+            message["kind"] == "NDATA" && metric(message, "Cycle/Count").is_object()
+        });
+    }
+    host.say("forget cell");
 
     // Killed: the broker tells its death, and the next life has another number.
     first.signal("KILL");

@@ -48,6 +48,26 @@ fn stored(place: &Place, state: &str) -> Vec<Value> {
     events
 }
 
+/// Source and channel of an event.
+fn name(event: &Value) -> (String, String) {
+    let word = |key: &str| event[key].as_str().unwrap().to_owned();
+    (word("source"), word("channel"))
+}
+
+/// What the last event of its name does not clear, in the order of those.
+fn standing(events: &[Value]) -> Vec<(String, String)> {
+    let last = |n: usize| {
+        events[n + 1..]
+            .iter()
+            .all(|later| name(later) != name(&events[n]))
+    };
+    let stands = |n: &usize| last(*n) && events[*n]["state"] != "cleared";
+    (0..events.len())
+        .filter(stands)
+        .map(|n| name(&events[n]))
+        .collect()
+}
+
 #[test]
 fn what_was_announced_is_stored_word_for_word() {
     let place = Place::new();
@@ -60,8 +80,20 @@ fn what_was_announced_is_stored_word_for_word() {
     let mut announced = run(1);
     assert!(announced.len() >= 4, "{announced:#?}");
     assert_eq!(stored(&place, &state), announced);
-    // The next run on the same store goes on counting.
-    announced.extend(run(2));
+    // The next run on the same store goes on counting, and first ends what stood.
+    let next = run(2);
+    let standing = standing(&announced);
+    assert!(standing.len() >= 2, "{announced:#?}");
+    let ended: Vec<_> = next[..standing.len()].iter().map(name).collect();
+    assert_eq!(ended, standing);
+    for end in &next[..standing.len()] {
+        assert_eq!(
+            (&end["state"], &end["cycle"]),
+            (&"cleared".into(), &0.into())
+        );
+        assert_eq!(end["cause"], "a new run judges anew");
+    }
+    announced.extend(next);
     assert_eq!(stored(&place, &state), announced);
 
     let since = announced.len() - 2;

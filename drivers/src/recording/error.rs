@@ -118,6 +118,11 @@ pub enum Problem {
     },
     /// More than [`MAX_ROWS`] rows or [`MAX_BYTES`] of memory.
     TooLarge,
+    /// More memory than may be used for it here.
+    OverBound {
+        /// What may be used (bytes).
+        max_bytes: usize,
+    },
     /// The process image has another size than the machine's.
     ImageSize,
     /// An MCAP file that is none of ours.
@@ -217,6 +222,9 @@ impl RecordingError {
             }
             Problem::GapTooLong { .. } => "cut the recording in two at the gap",
             Problem::TooLarge => "cut the recording into several files",
+            Problem::OverBound { .. } => {
+                "name the file with --recording where there is room for it, then all of it is read"
+            }
             Problem::NotOurs => "name a file that `twinstep --record FILE.mcap` has written",
             Problem::Container(_) => {
                 "record it again; a file that was only cut is read up to there"
@@ -336,6 +344,11 @@ impl fmt::Display for Problem {
                 f,
                 "the recording has more than {MAX_ROWS} rows or takes more than {} GiB",
                 MAX_BYTES >> 30
+            ),
+            Self::OverBound { max_bytes } => write!(
+                f,
+                "its cycles take more than {} MiB of memory, which is the most for a recording that nobody has named",
+                max_bytes >> 20
             ),
             Self::NotOurs => write!(f, "this is no recording of twinstep"),
             Self::Container(what) => write!(f, "this MCAP file cannot be read: {what}"),

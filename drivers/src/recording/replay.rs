@@ -3,7 +3,7 @@
 use super::error::{Problem, RecordingError};
 use super::store::Store;
 use super::table::Table;
-use super::{foreign, mcap, own};
+use super::{MAX_BYTES, foreign, mcap, own};
 use crate::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
 use crate::object_map::ObjectMap;
 use std::path::Path;
@@ -63,7 +63,28 @@ impl RecordingBus {
         machine: &Machine,
         by: u64,
     ) -> Result<Self, RecordingError> {
-        let path = path.as_ref();
+        Self::open_bounded(path.as_ref(), machine, by, MAX_BYTES)
+    }
+
+    /// Opens an MCAP file whose rows take at most `max_bytes` of memory, however small they are in the file; of others the bound is
+    /// [`MAX_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Problem::OverBound`] where they take more.
+    pub fn open_within(
+        path: impl AsRef<Path>,
+        machine: &Machine,
+        max_bytes: usize,
+    ) -> Result<Self, RecordingError> {
+        Self::open_bounded(path.as_ref(), machine, 0, max_bytes)
+    }
+
+    fn open_bounded(
+        path: &Path,
+        machine: &Machine,
+        by: u64,
+        max_bytes: usize,
+    ) -> Result<Self, RecordingError> {
         let wrong = |problem| RecordingError::new(path, problem);
         let map = ObjectMap::new(machine).map_err(|error| wrong(Problem::Map(error)))?;
         let period_ns = machine.cycle.period_ns.max(1);
@@ -87,7 +108,7 @@ impl RecordingBus {
             if machine.bus.is_none() {
                 return Err(wrong(Problem::NoBus));
             }
-            let (store, contents) = mcap::load(path, bus.map.layout(), &image, by)?;
+            let (store, contents) = mcap::load(path, bus.map.layout(), &image, by, max_bytes)?;
             (bus.store, bus.contents) = (store, Some(contents));
             bus.begin();
             return Ok(bus);

@@ -49,12 +49,19 @@ pub(super) struct Store {
     subdevices: usize,
     outputs: usize,
     inputs: usize,
+    max_bytes: usize,
 }
 
 impl Store {
     /// An empty store for images like this one.
     pub(super) fn new(image: &ProcessImage) -> Self {
+        Self::within(image, MAX_BYTES)
+    }
+
+    /// The same for at most `max_bytes` of rows, [`MAX_BYTES`] or less.
+    pub(super) fn within(image: &ProcessImage, max_bytes: usize) -> Self {
         Self {
+            max_bytes,
             bytes: Vec::new(),
             rows: 0,
             subdevices: image.valid.len(),
@@ -94,6 +101,10 @@ impl Store {
     pub(super) fn push_row(&mut self, row: &[u8]) -> Result<(), Problem> {
         if row.len() != self.stride() {
             return Err(Problem::ImageSize);
+        }
+        if self.bytes.len() + row.len() > self.max_bytes && self.max_bytes < MAX_BYTES {
+            let max_bytes = self.max_bytes;
+            return Err(Problem::OverBound { max_bytes });
         }
         if self.rows >= MAX_ROWS
             || self.bytes.len() + row.len() > MAX_BYTES

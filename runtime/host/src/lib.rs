@@ -53,6 +53,7 @@ pub mod session;
 pub mod shared;
 pub mod simd;
 pub mod snapshot;
+pub mod standing;
 pub mod store;
 pub mod store_error;
 pub mod store_reader;

@@ -419,15 +419,20 @@ pub(crate) mod tests {
         assert_eq!((names.axis_count(), names.station_count()), (0, 1));
     }
 
-    #[test]
-    fn one_of_several_buses_goes_by_its_name() {
+    /// Names of a machine that is one of two buses.
+    pub(crate) fn on_bus(name: &str) -> Names {
         let mut machine = small_machine();
         machine.place = Some(twinstep_config::machine::BusPlace {
-            name: "rear".into(),
+            name: name.to_owned(),
             index: 1,
             count: 2,
         });
-        let names = Names::of(&machine);
+        Names::of(&machine)
+    }
+
+    #[test]
+    fn one_of_several_buses_goes_by_its_name() {
+        let names = on_bus("rear");
         assert_eq!(names.bus(), Some("rear"));
         assert_eq!(names.source(Source::Bus), "rear");
         assert_eq!(names.source(Source::Controller), "rear.controller");

@@ -14,9 +14,12 @@ use crate::record::ring;
 use gather::Gathered;
 use replayed::Replayed;
 use std::path::{Path, PathBuf};
+use twinstep_drivers::recording::MAX_BYTES;
 
 /// Largest recording that is looked at unasked, the one that the run left beside its store (bytes).
 const MAX_UNASKED_BYTES: u64 = 256 << 20;
+/// Most memory that its rows may take once they are read (bytes): a file holds them compressed, and a gateway has 512 MiB for all it does.
+const MAX_UNASKED_ROWS: usize = 128 << 20;
 
 /// Most recordings that are looked at for an event.
 const MAX_LOOKED_AT: usize = 8;
@@ -46,7 +49,7 @@ pub fn make(
     let gathered = gather::gather(folder, book.unwrap_or(folder), seq)?;
     let (path, replayed) = match recording {
         Some(path) => {
-            let replayed = replayed::replay(path, &gathered.event)?;
+            let replayed = replayed::replay(path, &gathered.event, MAX_BYTES)?;
             (Some(path.to_owned()), replayed)
         }
         None => unasked(folder, &gathered),
@@ -69,7 +72,7 @@ fn unasked(folder: &Path, gathered: &Gathered) -> (Option<PathBuf>, Result<Box<R
             continue;
         }
         // What was not asked for must not keep the page from coming out.
-        match replayed::replay(&path, &gathered.event) {
+        match replayed::replay(&path, &gathered.event, MAX_UNASKED_ROWS) {
             Ok(Ok(replayed)) => return (Some(path), Ok(replayed)),
             Ok(Err(other)) => why = other,
             Err(error) => why = error.in_a_line(),

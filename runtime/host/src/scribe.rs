@@ -100,7 +100,7 @@ impl EventSender {
 pub struct ScribeTotals {
     /// Deviations raised.
     pub raised: u64,
-    /// Events stored, all states and the scribe's own.
+    /// Events of this run stored, all states and the scribe's own.
     pub stored: u64,
     /// Events dropped before they could be stored.
     pub dropped: u64,
@@ -127,7 +127,7 @@ impl Scribe {
         run: Arc<RunInfo>,
         announce: Announce,
     ) -> Result<(EventSender, Self), HostError> {
-        let (mut senders, scribe) = Self::start_for(store, &[run], announce)?;
+        let (mut senders, scribe) = Self::start_for(store, &[run], Vec::new(), announce)?;
         match senders.pop() {
             Some(sender) => Ok((sender, scribe)),
             None => Err(HostError::machine(
@@ -137,13 +137,15 @@ impl Scribe {
         }
     }
 
-    /// The same for several cycles, each with a queue of its own, in the order of `runs`. Their events have numbers of one sequence.
+    /// The same for several cycles, each with a queue of its own, in the order of `runs`. Their events have numbers of one sequence, and
+    /// come after those of `first`, which are nobody's own ([`crate::standing`]).
     ///
     /// # Errors
     /// As [`Self::start`].
     pub fn start_for(
         store: StoreWriter,
         runs: &[Arc<RunInfo>],
+        first: Vec<EventRecord>,
         announce: Announce,
     ) -> Result<(Vec<EventSender>, Self), HostError> {
         let mut senders = Vec::new();
@@ -158,7 +160,7 @@ impl Scribe {
             inlets,
             store,
             announce,
-            pending: Vec::new(),
+            pending: first,
         };
         let thread = std::thread::Builder::new()
             .name("scribe".into())

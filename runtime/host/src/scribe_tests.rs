@@ -152,7 +152,8 @@ fn several_cycles_have_one_sequence_of_numbers_and_are_watched_apart() {
     let store = StoreWriter::open(folder.path()).unwrap();
     let other = RunInfo::new(run_info().names, "other".to_owned(), 1.0, 0);
     let runs = [Arc::new(run_info()), Arc::new(other)];
-    let (mut senders, scribe) = Scribe::start_for(store, &runs, Box::new(|_, _| ())).unwrap();
+    let (mut senders, scribe) =
+        Scribe::start_for(store, &runs, Vec::new(), Box::new(|_, _| ())).unwrap();
     for cycle in 0..100 {
         assert!(senders[usize::from(cycle % 3 == 0)].send(leak(cycle)));
     }

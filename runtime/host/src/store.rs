@@ -54,6 +54,13 @@ INSERT INTO events(seq, cycle, time_ns, time_utc_ns, plan, source, channel, stat
     false_alarm_interval_asked_s, false_alarm_interval_demonstrated_s, cause, action, asset_id, json)
 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)";
 
+/// Only lines of the newest events are read: those that group them stand in front of every row.
+const STANDING: &str = "
+SELECT json FROM events WHERE state <> 'cleared' AND seq IN (
+    SELECT max(seq) FROM events WHERE seq > ?1
+    GROUP BY source, channel, CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END)
+ORDER BY seq DESC LIMIT ?2";
+
 /// Folder of the store: `--state`, else `$XDG_STATE_HOME/twinstep`, else `~/.local/state/twinstep`.
 ///
 /// # Errors
@@ -276,6 +283,26 @@ impl StoreWriter {
                 alarms: count(alarms),
             }),
         )
+    }
+
+    /// The last event of everything that stands, as lines of JSON in the order of their numbers: of the last `past` events, at most
+    /// `most`, the newest. One thing is a channel of a source on a bus.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn standing(&self, past: u64, most: usize) -> Result<Vec<String>, StoreError> {
+        let failed = StoreError::sqlite(&self.path);
+        let mut statement = self.connection.prepare(STANDING).map_err(&failed)?;
+        let bounds = (
+            integer(self.last_seq.saturating_sub(past)),
+            integer(most as u64),
+        );
+        let lines = statement
+            .query_map(bounds, |row| row.get(0))
+            .map_err(&failed)?;
+        let mut lines: Vec<String> = lines.collect::<Result<_, _>>().map_err(&failed)?;
+        lines.reverse();
+        Ok(lines)
     }
 
     /// Notes a run that has ended: when its first cycle was, how long it was watched, and what said where the process

@@ -90,20 +90,21 @@ pub fn head(path: impl AsRef<Path>) -> Result<Head, RecordingError> {
     }
 }
 
-/// Reads all of a recording of a machine whose process data lie as in `layout`. Of the checkpoints the last whole round by cycle
-/// `by` is kept, else the first.
+/// Reads all of a recording of a machine whose process data lie as in `layout`, at most `max_bytes` of rows. Of the checkpoints the last
+/// whole round by cycle `by` is kept, else the first.
 pub(in super::super) fn load(
     path: &Path,
     layout: &Layout,
     image: &ProcessImage,
     by: u64,
+    max_bytes: usize,
 ) -> Result<(Store, Contents), RecordingError> {
     let wrong = |problem| RecordingError::new(path, problem);
     let mut contents = Contents {
         head: head(path)?,
         ..Contents::default()
     };
-    let mut store = Store::new(image);
+    let mut store = Store::within(image, max_bytes);
     let mut channels: BTreeMap<u16, (String, u16)> = BTreeMap::new();
     let mut schemas: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
     let expected = schema::process_data(layout);

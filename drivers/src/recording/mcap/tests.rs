@@ -1,5 +1,5 @@
-use super::super::RecordingBus;
 use super::super::fixtures::press_cell;
+use super::super::{Problem, RecordingBus};
 use super::*;
 use crate::bus::{Bus, BusCause, BusFault};
 use crate::object_map::ObjectMap;
@@ -187,4 +187,21 @@ fn another_machine_is_named_by_its_first_field() {
         .swap(0, 1);
     let error = RecordingBus::open(&path, &machine).unwrap_err().to_string();
     assert!(error.contains("another configuration"), "{error}");
+}
+
+#[test]
+fn rows_that_take_more_memory_than_they_may_are_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mcap");
+    write(&path);
+    let open = |max_bytes| RecordingBus::open_within(&path, &press_cell(), max_bytes);
+    let whole = open(1 << 20).unwrap();
+    assert_eq!(whole.rows() as u64, CYCLES);
+    // The file holds them in less than that.
+    let error = open(30_000).unwrap_err();
+    assert!(
+        matches!(error.problem(), Problem::OverBound { max_bytes: 30_000 }),
+        "{error}"
+    );
+    assert!(error.remedy().contains("--recording"));
 }

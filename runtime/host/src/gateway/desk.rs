@@ -216,6 +216,11 @@ impl Desk {
         self.with(|state| state.dropped)
     }
 
+    /// Whether the store has been read up to its end: before that nobody knows what stands.
+    pub fn is_known(&self) -> bool {
+        self.with(|state| state.caught_up)
+    }
+
     /// Number of the last event that the list knows.
     pub fn seen(&self) -> u64 {
         self.with(|state| state.seen)
@@ -366,8 +371,10 @@ impl Desk {
     /// Takes off the shelf what was there for one time and has been cleared, once the store has been read up to its end. An alarm
     /// that no event has cleared stays there: its store may have been replaced, and the machine raises it anew.
     fn end_one_shots(&self) {
+        if !self.with(|state| std::mem::replace(&mut state.caught_up, true)) {
+            self.changed();
+        }
         let over = self.with(|state| {
-            state.caught_up = true;
             let over = std::mem::take(&mut state.over).into_iter();
             over.filter_map(|key| Some((state.shelves.get(&key)?.who.clone(), key)))
                 .collect::<Vec<_>>()

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 const LOOK: Duration = Duration::from_millis(50);
 /// How often a store is looked for that is not there.
 const RETRY: Duration = Duration::from_millis(200);
+/// Looks in a row that must fail before that is said: a store that is being replaced may fail once.
+const FAILURES: u32 = 5;
 /// Most events of a page.
 pub const MAX_PAGE: usize = 512;
 
@@ -49,6 +51,7 @@ pub struct Page {
 pub struct Journal {
     shared: Arc<Shared>,
     stand: watch::Receiver<Stand>,
+    trouble: watch::Receiver<Option<Arc<str>>>,
 }
 
 #[derive(Debug)]
@@ -109,23 +112,62 @@ impl Journal {
             reader: Mutex::new(None),
         });
         let (tell, stand) = watch::channel(Stand::default());
+        let (tell_trouble, trouble) = watch::channel(None);
         let looked = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
+                let mut failures = 0_u32;
+                let say = |trouble: Option<Arc<str>>| {
+                    tell_trouble.send_if_modified(|was| {
+                        let news = *was != trouble;
+                        *was = trouble;
+                        news
+                    });
+                };
                 while !tell.is_closed() {
                     let wait = match looked.with(StoreReader::last_seq) {
                         Ok((store, last)) => {
                             let stand = Stand { store, last };
                             tell.send_if_modified(|was| std::mem::replace(was, stand) != stand);
+                            failures = 0;
+                            say(None);
                             LOOK
                         }
-                        Err(_) => RETRY,
+                        // The instance may come later.
+                        Err(StoreError::Missing(_)) => RETRY,
+                        Err(error) => {
+                            failures = failures.saturating_add(1);
+                            if failures >= FAILURES {
+                                say(Some(error.into_machine().in_a_line().into()));
+                            }
+                            RETRY
+                        }
                     };
                     std::thread::sleep(wait);
                 }
             })?;
-        Ok(Self { shared, stand })
+        Ok(Self {
+            shared,
+            stand,
+            trouble,
+        })
+    }
+
+    /// Why the store cannot be read, and what to do about it; none where it can be, or there is none yet.
+    pub fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.trouble.clone()
+    }
+
+    /// Has `say` told whenever the store cannot be read any more, or can be again; until the journal ends.
+    pub async fn tell_trouble(&self, say: impl Fn(&str)) {
+        let mut trouble = self.trouble();
+        while trouble.changed().await.is_ok() {
+            match &*trouble.borrow_and_update() {
+                Some(text) => say(&format!("the event store cannot be read: {text}")),
+                None => say("the event store is read again"),
+            }
+        }
     }
 
     /// Folder of the store.
@@ -229,6 +271,32 @@ mod tests {
         let mut stand = journal.stand();
         let found = stand.wait_for(|stand| stand.store == after.store).await;
         assert_eq!(found.unwrap().last, 5);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_read_is_said_once_until_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let mut trouble = journal.trouble();
+        // One that is not there yet is no trouble, and neither is one that comes.
+        std::fs::write(folder.path().join(FILE), vec![b'x'; 8192]).unwrap();
+        let said = trouble.wait_for(Option::is_some).await.unwrap().clone();
+        let said = said.unwrap();
+        assert!(
+            said.contains(FILE) && said.contains("--state DIR"),
+            "{said}"
+        );
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<String>();
+        let teller = journal.clone();
+        tokio::spawn(async move {
+            let say = |text: &str| drop(tell.send(text.to_owned()));
+            teller.tell_trouble(say).await;
+        });
+        let first = told.recv().await.unwrap();
+        assert_eq!(first, format!("the event store cannot be read: {said}"));
+        remove(folder.path());
+        let _store = store(folder.path(), 0..3);
+        assert_eq!(told.recv().await.unwrap(), "the event store is read again");
     }
 
     #[tokio::test]

@@ -97,6 +97,9 @@ async fn serve(
     let mut left = left_alone(args.attached)?;
     tokio::spawn(context.desk.clone().follow(context.journal.clone()));
 
+    let (journal, output) = (context.journal.clone(), context.output.clone());
+    tokio::spawn(async move { journal.tell_trouble(|text| output.note(text)).await });
+
     if args.attached && !first_answer(&context, &mut left).await {
         return Ok(());
     }

@@ -19,6 +19,8 @@ pub struct SinkState {
     pub left_out: AtomicU64,
     /// Number of the last event that has arrived for good; 0 where the sink has no cursor.
     pub cursor: AtomicU64,
+    /// It has a cursor, though nothing may have arrived yet.
+    pub keeps_cursor: AtomicBool,
     /// It has somebody to speak to.
     pub connected: AtomicBool,
     trouble: Mutex<Option<String>>,
@@ -48,7 +50,7 @@ impl SinkState {
             failed: self.failed.load(Ordering::Relaxed),
             left_out: self.left_out.load(Ordering::Relaxed),
             cursor,
-            behind: if cursor == 0 {
+            behind: if cursor == 0 && !self.keeps_cursor.load(Ordering::Relaxed) {
                 0
             } else {
                 last_seq.saturating_sub(cursor)
@@ -97,6 +99,7 @@ impl Sinks {
             failed: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             cursor: AtomicU64::new(0),
+            keeps_cursor: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             trouble: Mutex::new(None),
         });

@@ -60,16 +60,17 @@ pub(super) struct Replayed {
     pub missing: Vec<String>,
 }
 
-/// Replays the recording at `path` around `event`. What cannot be drawn from it is said in the inner error.
+/// Replays the recording at `path` around `event`, whose rows may take `max_bytes` of memory. What cannot be drawn from it is said in the inner error.
 ///
 /// # Errors
 /// [`HostError::Usage`] where the file cannot be read.
 pub(super) fn replay(
     path: &Path,
     event: &EventRecord,
+    max_bytes: usize,
 ) -> Result<Result<Box<Replayed>, String>, HostError> {
     let machine = machine_in(path, None)?;
-    let mut bus = RecordingBus::open(path, &machine).map_err(refused)?;
+    let mut bus = RecordingBus::open_within(path, &machine, max_bytes).map_err(refused)?;
     let Some(contents) = bus.take_contents() else {
         return Ok(Err(format!("{} is no MCAP file.", path.display())));
     };

@@ -14,6 +14,7 @@ use crate::record::lasting::Say;
 use crate::scribe::{Announce, Scribe, ScribeTotals};
 use crate::shared::EventOutlet;
 use crate::snapshot::Control;
+use crate::standing;
 use crate::store::{StoreError, StoreWriter};
 use crate::tables;
 use std::sync::{Arc, mpsc};
@@ -87,7 +88,9 @@ impl House {
         });
         let announce = overheard(announce, told.collect());
         let announce = shown(announce, machine, options)?;
-        let (events, scribe) = Scribe::start_for(store, &runs, announce)?;
+        let whole = (machine.place.as_ref()).is_none_or(|place| place.count == parts.len());
+        let first = standing::ended(&store, &runs, whole).map_err(StoreError::into_usage)?;
+        let (events, scribe) = Scribe::start_for(store, &runs, first, announce)?;
         for (seat, events) in seats.iter_mut().zip(events) {
             seat.events = Some(events);
         }

@@ -15,6 +15,7 @@ use crate::record::sinks::Sinks;
 use crate::record::tally::{Progress, RecordingLine, Tally};
 use crate::recorder::{RecordSender, RecordSink, Recorder};
 use crate::scribe::Announce;
+use crate::standing;
 use std::path::Path;
 use std::sync::Arc;
 use twinstep_config::machine::Machine;
@@ -212,8 +213,9 @@ pub(super) fn overheard(mut announce: Announce, told: Vec<Told>) -> Announce {
     }
     Box::new(move |record, json| {
         announce(record, json);
-        // Two buses never have the same plan, see `PlanStore::hash_on`.
-        let Some(own) = told.iter().find(|told| told.plan == record.plan) else {
+        // What ends an earlier run is none of this one's. Two buses never have the same plan, see `PlanStore::hash_on`.
+        let mut own = told.iter().filter(|_| !standing::is_end(record));
+        let Some(own) = own.find(|told| told.plan == record.plan) else {
             return;
         };
         let note = Note::Event {

@@ -88,6 +88,7 @@ impl Cursor {
             }
         }
         sink.cursor.store(arrived, Ordering::Relaxed);
+        sink.keeps_cursor.store(true, Ordering::Relaxed);
         Ok(Some(Self {
             journal: journal.clone(),
             book: book.clone(),
@@ -99,6 +100,12 @@ impl Cursor {
             arrived,
             written: arrived,
         }))
+    }
+
+    /// Has the sink show how far it has come before it has anybody to speak to: what waits is known in an outage too. Why that cannot be
+    /// read is said where events are to be sent.
+    pub async fn look(journal: &Journal, book: &Book, sink: &Arc<SinkState>) {
+        let _ = Self::open(journal, book, sink).await;
     }
 
     /// What names the store in every message: the time of its first event (ns since 1970, UTC).
@@ -213,8 +220,26 @@ mod tests {
         assert_eq!(cursor.is_behind(stand), Ok(true));
         assert_eq!(rest(&mut cursor).await.unwrap(), [1, 2, 3, 4]);
         assert_eq!(cursor.is_behind(stand), Ok(false));
-        // After a restart it goes on where it was.
+        // After a restart it goes on where it was, and shows that before anybody is there to be sent to.
+        let shown = Sinks::default().register("mqtt");
+        Cursor::look(&journal, &book, &shown).await;
+        assert_eq!(shown.line(6).behind, 2);
         let mut again = Cursor::open(&journal, &book, &sink).await.unwrap().unwrap();
         assert!(rest(&mut again).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_never_had_anybody_to_send_to_is_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = Book::open(folder.path()).unwrap();
+        let sink = Sinks::default().register("mqtt");
+        let journal = Journal::open(folder.path()).unwrap();
+        Cursor::look(&journal, &book, &sink).await;
+        assert_eq!(sink.line(0).behind, 0, "there is no store");
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        store.append(&mut records(0..3)).unwrap();
+        Cursor::look(&journal, &book, &sink).await;
+        let line = sink.line(journal.look().await.last);
+        assert_eq!((line.cursor, line.behind), (0, 3));
     }
 }

@@ -19,6 +19,8 @@ const QUEUE: usize = 2048;
 const HEARD: usize = 64;
 /// How long the goodbye may take.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the network may take nothing while a message waits for room.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub enum Heard {
         topic: String,
         /// Its payload.
         payload: Vec<u8>,
+        /// The broker has kept it: it was not sent now.
+        retained: bool,
     },
     /// The connection is gone, and why.
     Broken(String),
@@ -154,6 +158,8 @@ pub struct Link {
     pub max_packet: usize,
     /// The broker keeps messages for those who come later.
     keeps: bool,
+    /// How long a message may wait for room.
+    patience: Duration,
 }
 
 impl Link {
@@ -219,6 +225,7 @@ impl Link {
             task,
             max_packet: max_packet.map_or(usize::MAX, |limit| limit as usize),
             keeps,
+            patience: PATIENCE,
         })
     }
 
@@ -237,17 +244,26 @@ impl Link {
         }
     }
 
+    /// Waits until a message has found room in the queue. A broker that does not read any more leaves none, and says nothing.
+    async fn queued<T, E: fmt::Display>(
+        &self,
+        queued: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, String> {
+        match tokio::time::timeout(self.patience, queued).await {
+            Ok(queued) => queued.map_err(|error| error.to_string()),
+            Err(_) => Err(stuck(self.patience)),
+        }
+    }
+
     /// Publishes with QoS 1. Returns once the message is queued.
     ///
     /// # Errors
-    /// That it cannot be.
+    /// That it cannot be, or that the broker has taken nothing for too long.
     pub async fn publish(&self, message: &Message) -> Result<Receipt, String> {
         let options = message.options(QoS::AtLeastOnce, self.keeps);
-        (self.client)
-            .publish_tracked(message.topic.clone(), message.payload.clone(), options)
-            .await
-            .map(Receipt)
-            .map_err(|error| error.to_string())
+        let (topic, payload) = (message.topic.clone(), message.payload.clone());
+        let queued = self.client.publish_tracked(topic, payload, options);
+        self.queued(queued).await.map(Receipt)
     }
 
     /// Publishes with QoS 0, or not at all where the network is slower than what is said. Returns whether it was queued.
@@ -261,32 +277,32 @@ impl Link {
     /// Publishes with QoS 0 once there is room in the queue.
     ///
     /// # Errors
-    /// That the connection is gone.
+    /// That the connection is gone, or that the broker has taken nothing for too long.
     pub async fn say(&self, message: &Message) -> Result<(), String> {
         let options = message.options(QoS::AtMostOnce, self.keeps);
-        (self.client)
-            .publish(message.topic.clone(), message.payload.clone(), options)
+        let (topic, payload) = (message.topic.clone(), message.payload.clone());
+        self.queued(self.client.publish(topic, payload, options))
             .await
-            .map_err(|error| error.to_string())
     }
 
     /// Subscribes with QoS 1.
     ///
     /// # Errors
-    /// That the connection is gone.
+    /// That the connection is gone, or that the broker has taken nothing for too long.
     pub async fn subscribe(&self, topic: &str) -> Result<Subscribed, String> {
-        (self.client)
-            .subscribe_tracked(topic, QoS::AtLeastOnce)
-            .await
-            .map(Subscribed)
-            .map_err(|error| error.to_string())
+        let queued = self.client.subscribe_tracked(topic, QoS::AtLeastOnce);
+        self.queued(queued).await.map(Subscribed)
     }
 
     /// Says goodbye, so that the will is not published.
     pub async fn close(mut self) {
-        if self.client.disconnect().await.is_ok() {
-            let _ = tokio::time::timeout(FAREWELL, &mut self.task).await;
-        }
+        let Self { client, task, .. } = &mut self;
+        let goodbye = async {
+            if client.disconnect().await.is_ok() {
+                let _ = task.await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, goodbye).await;
     }
 }
 
@@ -294,6 +310,14 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Says that a broker takes nothing.
+pub fn stuck(patience: Duration) -> String {
+    format!(
+        "the broker has taken nothing for {} s, and no message finds room any more",
+        patience.as_secs()
+    )
 }
 
 /// Drives the connection until it breaks.
@@ -305,6 +329,7 @@ async fn listen(mut eventloop: EventLoop, tell: mpsc::Sender<Heard>) {
                 let _ = tell.try_send(Heard::Message {
                     topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                     payload: publish.payload.to_vec(),
+                    retained: publish.retain,
                 });
             }
             Ok(_) => {}
@@ -313,5 +338,46 @@ async fn listen(mut eventloop: EventLoop, tell: mpsc::Sender<Heard>) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumqttc::Broker;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_broker_that_stops_reading_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // It lets the client in, and reads nothing from there on.
+        let broker = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut connect = [0; 1024];
+            assert!(stream.read(&mut connect).await.unwrap() > 0);
+            stream.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
+            stream
+        });
+        let mut options = MqttOptions::new("a", Broker::tcp("127.0.0.1", port));
+        options.set_keep_alive(3600);
+        let message = Message::json("a".to_owned(), vec![b'1'; 60_000]);
+        let will = Message::json("will".to_owned(), "1");
+        let mut link = Link::connect(options, will, 16).await.unwrap();
+        let _stream = broker.await.unwrap();
+        link.patience = Duration::from_millis(200);
+        let mut queued = 0_u32;
+        let trouble = loop {
+            match link.say(&message).await {
+                Ok(()) => queued += 1,
+                Err(trouble) => break trouble,
+            }
+        };
+        assert!(trouble.contains("taken nothing"), "{queued}: {trouble}");
+        // Whatever else is to be sent comes to nothing as well, and leaving takes no longer than it does.
+        assert!(link.publish(&message).await.is_err());
+        assert!(link.subscribe("b").await.is_err());
+        link.close().await;
     }
 }

@@ -36,6 +36,8 @@ use topics::{level, topic};
 const NAME: &str = "mqtt";
 /// How long the broker may take to acknowledge an event.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the broker may take for the last status.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// How long what has arrived may be unknown to the book while more arrives.
 const WRITE_EVERY: Duration = Duration::from_millis(200);
 
@@ -45,6 +47,7 @@ const WRITE_EVERY: Duration = Duration::from_millis(200);
 /// None: troubles with the broker are waited out.
 pub async fn run(context: Context, config: MqttConfig) -> Result<(), HostError> {
     let state = context.sinks.register(NAME);
+    Cursor::look(&context.journal, &context.book, &state).await;
     let machine = tokio::select! {
         machine = machine(&context, &state, config.broker.name(), config.machine.as_deref()) => machine,
         () = context.stopped() => return Ok(()),
@@ -128,6 +131,7 @@ impl Connect for Sender {
         };
         // More than events are on their way: the status is acknowledged too.
         let room = self.config.in_flight + 4;
+        Cursor::look(&self.context.journal, &self.context.book, &self.state).await;
         let connecting = Link::connect(options, self.status("offline", false), room);
         let connected = tokio::select! {
             connected = connecting => connected,
@@ -140,9 +144,12 @@ impl Connect for Sender {
         let end = self.serve(&mut link, backoff).await;
         if matches!(end, End::Stopped) {
             let farewell = self.status("offline", false);
-            if let Ok(receipt) = link.publish(&farewell).await {
-                let _ = timeout(Duration::from_millis(500), receipt.wait()).await;
-            }
+            let said = async {
+                if let Ok(receipt) = link.publish(&farewell).await {
+                    let _ = receipt.wait().await;
+                }
+            };
+            let _ = timeout(FAREWELL, said).await;
             link.close().await;
         }
         end
@@ -166,23 +173,29 @@ impl Sender {
         let mut write = interval(WRITE_EVERY);
         write.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = Instant::now();
+        // The last time that a look found room.
+        let mut taken = Instant::now();
         // A broker that refuses every event is none that is found.
         let mut proven = false;
         let stopped = self.context.stopped();
         tokio::pin!(stopped);
         loop {
-            let sent = self.send(link, &mut cursor, &mut waiting, &mut asked).await;
-            if let Err(trouble) = sent {
-                return End::Broken(trouble);
+            // None: the gateway ends while a message waits for room.
+            let sent = tokio::select! {
+                sent = self.send(link, &mut cursor, &mut waiting, &mut asked) => Some(sent),
+                () = &mut stopped => None,
+            };
+            match sent {
+                Some(Ok(())) => {}
+                Some(Err(trouble)) => {
+                    let _ = note(&mut cursor).await;
+                    return End::Broken(trouble);
+                }
+                None => return self.stop(&mut cursor).await,
             }
             tokio::select! {
                 biased;
-                () = &mut stopped => {
-                    if let Err(trouble) = note(&mut cursor).await {
-                        tell(&self.context, &self.state, self.config.broker.name(), Some(&trouble));
-                    }
-                    return End::Stopped;
-                }
+                () = &mut stopped => return self.stop(&mut cursor).await,
                 // Before the end of the connection: what was said of an event counts.
                 arrived = first(&mut waiting) => {
                     let seq = waiting.pop_front().map_or(0, |(seq, _)| seq);
@@ -227,7 +240,15 @@ impl Sender {
                         return End::Broken(trouble);
                     }
                 }
-                _ = look.tick(), if every > 0.0 => self.look(link, &mut told),
+                _ = look.tick(), if every > 0.0 => {
+                    if self.look(link, &mut told) {
+                        taken = Instant::now();
+                    } else if taken.elapsed() >= PATIENCE {
+                        self.state.failed.fetch_add(1, Ordering::Relaxed);
+                        let _ = note(&mut cursor).await;
+                        return End::Broken(link::stuck(PATIENCE));
+                    }
+                }
                 news = stand.changed() => {
                     if news.is_err() {
                         return End::Stopped;
@@ -286,23 +307,35 @@ impl Sender {
         Ok(())
     }
 
-    /// Says what the machine is doing, as far as the network takes it.
-    fn look(&self, link: &Link, told: &mut live::Told) {
+    /// Notes what has arrived, at the end of the gateway.
+    async fn stop(&self, cursor: &mut Option<Cursor>) -> End {
+        if let Err(trouble) = note(cursor).await {
+            let broker = self.config.broker.name();
+            tell(&self.context, &self.state, broker, Some(&trouble));
+        }
+        End::Stopped
+    }
+
+    /// Says what the machine is doing, as far as the network takes it. Returns whether it took any of it, or nothing was to be said.
+    fn look(&self, link: &Link, told: &mut live::Told) -> bool {
         let moment = Arc::clone(&self.context.live.borrow());
         if moment.status.is_none() {
-            return;
+            return true;
         }
         let status: Value = serde_json::from_str(&moment.json).unwrap_or_default();
         let (messages, left_out) = live::messages(&self.root, &status, utc_ns(), told);
         self.state.left_out.fetch_add(left_out, Ordering::Relaxed);
+        let mut taken = messages.is_empty();
         for message in messages {
             let counter = if link.mention(&message) {
+                taken = true;
                 &self.state.sent
             } else {
                 &self.state.left_out
             };
             counter.fetch_add(1, Ordering::Relaxed);
         }
+        taken
     }
 
     /// Says whether an instance answers, when that has changed.

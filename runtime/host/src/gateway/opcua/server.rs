@@ -155,9 +155,13 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
     outcome
 }
 
+/// The name of this computer as the kernel has it: a service may not see `/proc/sys`.
 fn this_computer() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+    let name = rustix::system::uname();
+    match name.nodename().to_str() {
+        Ok(name) if !name.is_empty() => name.to_owned(),
+        _ => "localhost".to_owned(),
+    }
 }
 
 fn host_of(address: SocketAddr) -> String {

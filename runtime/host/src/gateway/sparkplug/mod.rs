@@ -4,6 +4,7 @@
 //! broker answers that only after it has taken what came before, and the cursor moves then.
 
 mod figures;
+mod host;
 mod life;
 mod payload;
 
@@ -18,17 +19,16 @@ use super::sinks::SinkState;
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use figures::Deadband;
+use host::Host;
 use life::Life;
 use serde::Deserialize;
 use serde_json::Value as Json;
-use srad_types::payload::StateBirthDeathCertificate as HostState;
-use srad_types::topic::state_host_topic;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 /// Name of the sink.
 const NAME: &str = "sparkplug";
@@ -38,6 +38,8 @@ const BIRTHS: &str = "sparkplug births";
 const BATCH: usize = 16;
 /// How long the broker may take for that answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the broker may take for a death that is said.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// Rebirths come no closer.
 const REBIRTH_EVERY: Duration = Duration::from_secs(1);
 
@@ -123,6 +125,7 @@ impl SparkplugConfig {
 /// None: troubles with the broker are waited out.
 pub async fn run(context: Context, config: SparkplugConfig) -> Result<(), HostError> {
     let state = context.sinks.register(NAME);
+    Cursor::look(&context.journal, &context.book, &state).await;
     let machine = tokio::select! {
         machine = machine(&context, &state, config.broker.name(), config.node.as_deref()) => machine,
         () = context.stopped() => return Ok(()),
@@ -168,6 +171,7 @@ impl Connect for Sender {
             Err(error) => return End::Broken(error.in_a_line()),
         };
         let mut life = Life::new(self.config.group.clone(), level(&self.machine), number);
+        Cursor::look(&self.context.journal, &self.context.book, &self.state).await;
         let connecting = Link::connect(options, life.death(now_ms()), 16);
         let connected = tokio::select! {
             connected = connecting => connected,
@@ -177,9 +181,12 @@ impl Connect for Sender {
             Ok(link) => link,
             Err(error) => return End::Broken(error),
         };
-        let end = self.serve(&mut link, &mut life, backoff).await;
+        let end = tokio::select! {
+            end = self.serve(&mut link, &mut life, backoff) => end,
+            () = self.context.stopped() => End::Stopped,
+        };
         // A connection that still stands is left in order; on one that is gone this comes to nothing.
-        let _ = link.say(&life.death(now_ms())).await;
+        let _ = timeout(FAREWELL, link.say(&life.death(now_ms()))).await;
         link.close().await;
         end
     }
@@ -196,19 +203,14 @@ impl Sender {
     }
 
     async fn serve(&self, link: &mut Link, life: &mut Life, backoff: &mut Backoff) -> End {
-        let stopped = self.context.stopped();
-        tokio::pin!(stopped);
         let born = async {
             link.subscribe(&life.commands()).await?.wait().await?;
             self.host(link).await
         };
-        let born = tokio::select! {
-            born = born => born,
-            () = &mut stopped => return End::Stopped,
+        let mut host = match born.await {
+            Ok(host) => host,
+            Err(trouble) => return End::Broken(trouble),
         };
-        if let Err(trouble) = born {
-            return End::Broken(trouble);
-        }
         let mut session = Session {
             link,
             life,
@@ -235,13 +237,13 @@ impl Sender {
                 .map_or_else(Instant::now, |(.., asked)| *asked + PATIENCE);
             tokio::select! {
                 biased;
-                () = &mut stopped => return End::Stopped,
                 heard = session.link.heard() => match heard {
                     Heard::Broken(trouble) => return End::Broken(trouble),
-                    Heard::Message { topic, payload } => {
+                    Heard::Message { topic, payload, retained } => {
                         if topic == session.life.commands() {
-                            wanted |= payload::asks_for_rebirth(&payload);
-                        } else if self.is_away(&topic, &payload) {
+                            // What the broker has kept comes again with every answer, and is nobody's wish of now.
+                            wanted |= !retained && payload::asks_for_rebirth(&payload);
+                        } else if host.as_mut().and_then(|host| host.take(&topic, &payload)) == Some(false) {
                             return End::Broken("the primary host is offline".to_owned());
                         }
                     }
@@ -281,13 +283,13 @@ impl Sender {
     }
 
     /// Waits until the primary host is online, where there is to be one.
-    async fn host(&self, link: &mut Link) -> Result<(), String> {
-        let Some(host) = &self.config.primary_host else {
-            return Ok(());
+    async fn host(&self, link: &mut Link) -> Result<Option<Host>, String> {
+        let Some(name) = &self.config.primary_host else {
+            return Ok(None);
         };
-        let state = state_host_topic(host);
-        link.subscribe(&state).await?.wait().await?;
-        let waits = format!("waits for the primary host {host}");
+        let mut host = Host::new(name);
+        link.subscribe(host.topic()).await?.wait().await?;
+        let waits = format!("waits for the primary host {name}");
         tell(
             &self.context,
             &self.state,
@@ -297,21 +299,13 @@ impl Sender {
         loop {
             match link.heard().await {
                 Heard::Broken(trouble) => return Err(trouble),
-                Heard::Message { topic, payload } => {
-                    if topic == state
-                        && HostState::try_from(&payload[..]).is_ok_and(|state| state.online)
-                    {
-                        return Ok(());
+                Heard::Message { topic, payload, .. } => {
+                    if host.take(&topic, &payload) == Some(true) {
+                        return Ok(Some(host));
                     }
                 }
             }
         }
-    }
-
-    fn is_away(&self, topic: &str, payload: &[u8]) -> bool {
-        let host = self.config.primary_host.as_deref();
-        host.is_some_and(|host| topic == state_host_topic(host))
-            && HostState::try_from(payload).is_ok_and(|state| !state.online)
     }
 
     /// The node is born, and every device with it.

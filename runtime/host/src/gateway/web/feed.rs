@@ -150,6 +150,7 @@ fn state_line(context: &Context, moment: &Moment, clients: usize) -> Value {
     state["sinks"] = json!(context.sinks.lines(last_seq));
     state["clients"] = json!(clients);
     state["trouble"] = json!(moment.trouble.as_deref());
+    state["store_trouble"] = json!(context.journal.trouble().borrow().as_deref());
     state
 }
 
@@ -206,7 +207,8 @@ impl Feed {
                         let stand = *context.journal.stand().borrow();
                         self.live.send_replace(message("live", &LiveLine::of(status, stand)));
                     }
-                    let news = (moment.trouble.is_some(), news(&moment));
+                    let unread = context.journal.trouble().borrow().is_some();
+                    let news = (moment.trouble.is_some(), unread, news(&moment));
                     if first || told.0.elapsed() >= STATE_EVERY || told.1 != news {
                         (told, first) = ((Instant::now(), news), false);
                         let line = state_line(&context, &moment, self.clients());

@@ -15,8 +15,6 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Name of the cookie.
-const COOKIE_NAME: &str = "twinstep";
 /// Longest name of a host that is looked at (bytes).
 const MAX_HOST: usize = 255;
 
@@ -28,15 +26,18 @@ pub struct Guard {
     hosts: Option<Arc<[String]>>,
     /// The page is served with TLS.
     tls: bool,
+    /// Name of the cookie. Browsers send the cookies of one host to all of its ports, and several gateways may stand there.
+    cookie: Arc<str>,
 }
 
 impl Guard {
-    /// A guard at `door`. `hosts` are the names that the page is reached by.
-    pub fn new(door: Door, hosts: Option<Vec<String>>, tls: bool) -> Self {
+    /// A guard at `door` of the page at `port`. `hosts` are the names that it is reached by.
+    pub fn new(door: Door, hosts: Option<Vec<String>>, tls: bool, port: u16) -> Self {
         Self {
             door: Arc::new(door),
             hosts: hosts.map(Into::into),
             tls,
+            cookie: format!("twinstep-{port}").into(),
         }
     }
 }
@@ -153,7 +154,7 @@ impl Guard {
             }
         }
         let bearer = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        match self.door.who(bearer, cookie(headers), monotonic_ns()) {
+        match (self.door).who(bearer, cookie(headers, &self.cookie), monotonic_ns()) {
             Ok(who) => Ok(Some(who)),
             Err(_) if !private(uri.path()) && bearer.is_none() => Ok(None),
             Err(Refused::Unknown) => Err(no(
@@ -213,7 +214,7 @@ pub async fn log_in(State(guard): State<Guard>, Told(login): Told<Login>) -> Res
 
 /// `POST /logout`.
 pub async fn log_out(State(guard): State<Guard>, headers: HeaderMap) -> Response {
-    if let Some(cookie) = cookie(&headers) {
+    if let Some(cookie) = cookie(&headers, &guard.cookie) {
         guard.door.log_out(cookie);
     }
     answer(&guard, &json!({}), "", 0)
@@ -221,9 +222,9 @@ pub async fn log_out(State(guard): State<Guard>, headers: HeaderMap) -> Response
 
 fn answer(guard: &Guard, body: &impl serde::Serialize, cookie: &str, seconds: u64) -> Response {
     let secure = if guard.tls { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE_NAME}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}"
-    );
+    let name = &guard.cookie;
+    let cookie =
+        format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
     let mut response = Json(body).into_response();
     // Hexadecimal digits and words of ours are always a header.
     if let Ok(value) = HeaderValue::from_str(&cookie) {
@@ -236,14 +237,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs = headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok());
     pairs
         .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// The host of `HOST:PORT`; an IPv6 address keeps its brackets.
@@ -267,6 +268,7 @@ mod tests {
             Door::open(),
             Some(vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into()]),
             false,
+            8650,
         )
     }
 
@@ -352,7 +354,22 @@ mod tests {
     #[test]
     fn ours_is_found_among_cookies() {
         let mut headers = HeaderMap::new();
-        headers.append(COOKIE, "a=b; twinsteps=no; twinstep=yes".parse().unwrap());
-        assert_eq!(cookie(&headers), Some("yes"));
+        let sent = "a=b; twinstep-86500=no; twinstep=no; twinstep-8650=yes; twinstep-8651=no";
+        headers.append(COOKIE, sent.parse().unwrap());
+        assert_eq!(cookie(&headers, &guard().cookie), Some("yes"));
+    }
+
+    #[test]
+    fn gateways_at_two_ports_of_a_host_have_cookies_of_their_own() {
+        let at = |port| {
+            let guard = Guard::new(Door::open(), None, false, port);
+            let answer = answer(&guard, &json!({}), "abc", 60);
+            let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+            cookie.split(';').next().unwrap().to_owned()
+        };
+        assert_eq!(
+            [at(8650), at(8651)],
+            ["twinstep-8650=abc", "twinstep-8651=abc"]
+        );
     }
 }

@@ -45,6 +45,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 /// The alarms, those that stand first, the newest first.
 #[derive(Serialize)]
 pub struct AlarmsLine {
+    /// The store has been read: what is not in the list does not stand.
+    known: bool,
     alarms: Vec<Alarm>,
     /// Alarms beyond those in the list.
     more: usize,
@@ -56,6 +58,8 @@ pub struct AlarmsLine {
 impl AlarmsLine {
     /// One look at the desk.
     pub fn of(desk: &Desk) -> Self {
+        // Asked before the list is taken: a list that is older than this says less.
+        let known = desk.is_known();
         let mut alarms = desk.alarms();
         let count = |wanted: fn(&Alarm) -> bool| alarms.iter().filter(|one| wanted(one)).count();
         let (standing, unacknowledged, shelved) = (
@@ -67,6 +71,7 @@ impl AlarmsLine {
         let more = alarms.len().saturating_sub(MAX_ALARMS);
         alarms.truncate(MAX_ALARMS);
         Self {
+            known,
             alarms,
             more,
             standing,

@@ -95,7 +95,7 @@ impl Post {
                 .collect()
         });
         let hosts = hosts.or_else(|| (!config.hosts.is_empty()).then(|| config.hosts.clone()));
-        let guard = Guard::new(door, hosts, tls.is_some());
+        let guard = Guard::new(door, hosts, tls.is_some(), address.port());
         Ok(Self {
             listener,
             address,

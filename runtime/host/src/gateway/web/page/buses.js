@@ -10,8 +10,8 @@ let cards = [];
 export function seen(data) {
   const bus = data.buses?.find((one) => one.bus_name === chosen) ?? data.buses?.[0];
   if (!bus) return data;
-  const { buses, sinks, clients, trouble } = data;
-  return { ...bus, buses, sinks, clients, trouble };
+  const { buses, sinks, clients, trouble, store_trouble } = data;
+  return { ...bus, buses, sinks, clients, trouble, store_trouble };
 }
 
 // What a request says, so that it is of this bus.

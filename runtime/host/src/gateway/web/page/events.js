@@ -5,6 +5,8 @@ import { act, get } from './feed.js';
 
 const SHOWN = 100;
 let list = [];
+// The gateway has read the store: before that nobody knows what stands.
+let sure = false;
 let role = 'viewer';
 let axes = [];
 let stored = [];
@@ -71,6 +73,7 @@ const unshelve = ({ event: { source, channel } }) => act('/api/alarms/unshelve',
 
 export function alarms(data) {
   list = data.alarms;
+  sure = data.known;
   const standing = list.filter((one) => one.active && !one.shelved_until_utc_ns);
   // Several channels that say the same of one axis are one line.
   const said = new Set();
@@ -106,10 +109,13 @@ function cards() {
         shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
         axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
   }));
-  if (!list.length) fill($('alarms'), make('p', { class: 'good' }, 'Nothing stands.'));
+  if (list.length) return;
+  fill($('alarms'), sure ? make('p', { class: 'good' }, 'Nothing stands.') : make('p', { class: 'warn' }, 'What stands is not known: the event store has not been read yet.'));
 }
 
 export function state(s) {
+  $('store-trouble').hidden = !s.store_trouble;
+  say($('store-trouble'), s.store_trouble ? `The event store cannot be read, and events and alarms may be old. ${s.store_trouble}` : '');
   // Alarms are those of the machine.
   axes = s.buses?.length ? s.buses.flatMap((bus) => bus.axes ?? []) : s.axes ?? [];
   if ($('events').hidden) return;

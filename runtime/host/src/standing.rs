@@ -1,0 +1,216 @@
+//! What stands in a store from earlier runs, and how a new run ends it.
+//!
+//! A run judges from its beginning: what an earlier one has found and never cleared, because it was stopped, killed, or the machine was
+//! repaired in between, is found again or does not hold any more. So the first events of a run clear what still stands. They have
+//! numbers and are announced as all events are, and come before any event of the run's own.
+
+use crate::false_alarms::Exposure;
+use crate::lines::EventRecord;
+use crate::names::RunInfo;
+use crate::store::{StoreError, StoreWriter};
+use std::sync::Arc;
+
+/// Events of the store that are looked at, the newest: as many as a gateway reads at its start.
+pub(crate) const PAST: u64 = 100_000;
+/// Most alarms that are ended, the newest: as many as a gateway lists.
+pub(crate) const MAX_ENDED: usize = 4096;
+/// What is said to be the cause.
+const CAUSE: &str = "a new run judges anew";
+/// What is to be done.
+const ACTION: &str = "Nothing: where it still holds, the run raises it again.";
+
+/// The events that end what stands in `store` at the start of `runs`, in the order in which it was found. `whole`: these are all buses of
+/// the machine; else what stands on a bus that is none of them stays, because nobody judges it now.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub fn ended(
+    store: &StoreWriter,
+    runs: &[Arc<RunInfo>],
+    whole: bool,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let mut ended = Vec::new();
+    for json in store.standing(PAST, MAX_ENDED)? {
+        // What another version wrote in another form no gateway of this one lists either.
+        let Ok(record) = serde_json::from_str::<EventRecord>(&json) else {
+            continue;
+        };
+        let bus = record.bus.as_deref();
+        let own = runs.iter().find(|run| run.names.bus() == bus);
+        // A machine of one bus has no name for it, and what a machine of several left behind is nobody's then.
+        let Some(run) = own.or_else(|| runs.first().filter(|_| whole)) else {
+            continue;
+        };
+        let before = store.exposure(&run.plan)?;
+        ended.push(end(record, run, before));
+    }
+    Ok(ended)
+}
+
+/// The event that ends what `last` is the last event of. Nothing was measured.
+fn end(last: EventRecord, run: &RunInfo, before: Exposure) -> EventRecord {
+    EventRecord {
+        seq: 0,
+        cycle: 0,
+        time_ns: 0,
+        time_utc_ns: run.utc_ns(0),
+        plan: run.plan.clone(),
+        state: "cleared".into(),
+        measured: f64::NAN,
+        predicted: f64::NAN,
+        residual: f64::NAN,
+        limit: None,
+        false_alarm_interval_asked_s: run.asked_s as u64,
+        false_alarm_interval_extrapolated_s: run.extrapolated.map(|all| all.interval_s() as u64),
+        false_alarm_interval_demonstrated_s: before.demonstrated_s(),
+        cause: CAUSE.into(),
+        causes: Vec::new(),
+        action: ACTION.into(),
+        nok: None,
+        ..last
+    }
+}
+
+/// Whether an event is one of these: a run finds nothing in its first cycle that it could clear there.
+pub fn is_end(record: &EventRecord) -> bool {
+    record.state == "cleared" && record.cycle == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lines::tests::{leak, run_info};
+    use crate::scribe::Scribe;
+    use crate::store::StoreReader;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    fn record(source: &str, channel: &'static str, state: &'static str) -> EventRecord {
+        let mut record = EventRecord::of(&leak(7), &run_info(), Exposure::default());
+        record.source = source.to_owned();
+        record.channel = channel.into();
+        record.state = state.into();
+        record
+    }
+
+    fn on(bus: &str, record: EventRecord) -> EventRecord {
+        EventRecord {
+            bus: Some(bus.to_owned()),
+            ..record
+        }
+    }
+
+    fn stored(folder: &Path) -> Vec<EventRecord> {
+        let reader = StoreReader::open(folder).unwrap();
+        let lines = reader.since(0).map(|event| event.unwrap().json);
+        lines
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect()
+    }
+
+    fn names(records: &[EventRecord]) -> Vec<(&str, &str)> {
+        (records.iter())
+            .map(|record| (record.source.as_str(), &*record.channel))
+            .collect()
+    }
+
+    #[test]
+    fn a_run_first_ends_what_stands_from_earlier_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        store
+            .append(&mut [
+                record("lift", "drive_state", "raised"),
+                record("gripper", "leak_rate", "raised"),
+                record("lift", "current_load", "raised"),
+                record("gripper", "leak_rate", "cleared"),
+                record("lift", "current_load", "updated"),
+                record("scribe", "events_dropped", "raised"),
+                record("scribe", "events_dropped", "raised"),
+            ])
+            .unwrap();
+        let runs = [Arc::new(run_info())];
+        let first = ended(&store, &runs, true).unwrap();
+        let expected = [
+            ("lift", "drive_state"),
+            ("lift", "current_load"),
+            ("scribe", "events_dropped"),
+        ];
+        assert_eq!(names(&first), expected);
+        let (lines, announced) = mpsc::channel();
+        let announce = Box::new(move |record: &EventRecord, _: &str| {
+            let _ = lines.send(record.clone());
+        });
+        let (mut senders, scribe) = Scribe::start_for(store, &runs, first, announce).unwrap();
+        senders[0].send(leak(3));
+        let totals = scribe.stop_all(&[0]).unwrap();
+        assert_eq!((totals[0].raised, totals[0].last_seq), (1, 11));
+        let events = stored(folder.path());
+        assert_eq!(names(&events[7..10]), expected);
+        for end in &events[7..10] {
+            assert!(is_end(end) && end.measured.is_nan(), "{end:?}");
+            assert_eq!((&*end.cause, &*end.detector), (CAUSE, "cusum"));
+        }
+        assert_eq!((events[10].cycle, is_end(&events[10])), (3, false));
+        let announced: Vec<u64> = announced.iter().map(|record| record.seq).collect();
+        assert_eq!(announced, [8, 9, 10, 11]);
+        // What this run has raised is ended by the next one, and nothing else is.
+        let store = StoreWriter::open(folder.path()).unwrap();
+        let next = ended(&store, &runs, true).unwrap();
+        assert_eq!(names(&next), [("gripper", "leak_rate")]);
+    }
+
+    #[test]
+    fn a_bus_ends_its_own_and_a_machine_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        store
+            .append(&mut [
+                on("front", record("scribe", "events_dropped", "raised")),
+                on("rear", record("scribe", "events_dropped", "raised")),
+                on("rear", record("lift", "drive_state", "raised")),
+                record("gripper", "leak_rate", "raised"),
+            ])
+            .unwrap();
+        let run = |bus: &str| {
+            let names = crate::names::tests::on_bus(bus);
+            Arc::new(RunInfo::new(names, bus.to_owned(), 1.0, 5_000))
+        };
+        let rear = ended(&store, &[run("rear")], false).unwrap();
+        assert_eq!(
+            names(&rear),
+            [("scribe", "events_dropped"), ("lift", "drive_state")]
+        );
+        assert!(rear.iter().all(|end| end.bus.as_deref() == Some("rear")));
+        let both = ended(&store, &[run("front"), run("rear")], true).unwrap();
+        let plans: Vec<&str> = both.iter().map(|end| end.plan.as_str()).collect();
+        assert_eq!(plans, ["front", "rear", "rear", "front"]);
+        assert!(both.iter().all(|end| end.time_utc_ns == 5_000));
+        // The machine has one bus now, which has no name.
+        let alone = ended(&store, &[Arc::new(run_info())], true).unwrap();
+        assert_eq!(alone.len(), 4);
+    }
+
+    #[test]
+    fn an_old_store_is_looked_at_within_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        let sources: Vec<String> = (0..9).map(|n| format!("a{n}")).collect();
+        let mut all: Vec<_> = (sources.iter())
+            .map(|source| record(source, "leak_rate", "raised"))
+            .collect();
+        store.append(&mut all).unwrap();
+        let of = |past, most| {
+            let lines = store.standing(past, most).unwrap();
+            let read = |line: &String| serde_json::from_str::<EventRecord>(line).unwrap().seq;
+            lines.iter().map(read).collect::<Vec<_>>()
+        };
+        assert_eq!(of(100, 100), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(of(4, 100), [6, 7, 8, 9]);
+        assert_eq!(of(100, 2), [8, 9]);
+        assert!(
+            StoreWriter::open(tempfile::tempdir().unwrap().path())
+                .is_ok_and(|empty| { empty.standing(100, 100).unwrap().is_empty() })
+        );
+    }
+}
