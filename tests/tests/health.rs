@@ -12,8 +12,13 @@ use twinstep_tests::run::{Place, shipped};
 
 /// All health lines of 100 s of the press cell.
 fn health(faults: &str) -> Vec<Value> {
+    health_with(100_000, faults)
+}
+
+/// The same after so many cycles.
+fn health_with(cycles: u32, faults: &str) -> Vec<Value> {
     let place = Place::new();
-    let args = format!("demo --fast --json --cycles 100000 --seed 11 {faults}");
+    let args = format!("demo --fast --json --cycles {cycles} --seed 11 {faults}");
     let run = place.run(release_binary(), &args).fine();
     run.of_type("health")
 }
@@ -107,11 +112,71 @@ fn a_current_gain_is_the_torque_constant() {
 
 #[test]
 fn a_gap_is_inferred_in_its_size() {
-    let lines = health("--inject backlash:infeed:gap=50um@40s");
-    let gap = one(&lines, "infeed", "backlash");
-    let gained = number(gap, "value") - number(gap, "healthy");
-    assert!((30e-6..70e-6).contains(&gained), "{gap}");
-    calm(&lines, "infeed");
+    // The axes whose gap can open, all at once: a pass of 60 s a gap.
+    let axes = ["infeed", "outfeed", "gantry", "carriage", "cross", "pusher"];
+    for gap_um in [0, 20, 50, 100, 200] {
+        let fault = |axis| format!(" --inject backlash:{axis}:gap={gap_um}um@28s");
+        let faults = axes.map(|axis| {
+            if gap_um > 0 {
+                fault(axis)
+            } else {
+                String::new()
+            }
+        });
+        let lines = health_with(60_000, &faults.concat());
+        for axis in axes {
+            let line = one(&lines, axis, "backlash");
+            let gained = number(line, "value") - number(line, "healthy");
+            let (gap, sigma) = (f64::from(gap_um) * 1e-6, number(line, "sigma"));
+            println!(
+                "{axis} {gap_um} um: {:.1} +- {:.1} um",
+                1e6 * gained,
+                1e6 * sigma
+            );
+            assert!((gained - gap).abs() < 2.0 * sigma, "{gap_um} um: {line}");
+            assert!(
+                gap_um < 50 || (gained - gap).abs() < 0.2 * gap,
+                "{gap_um} um: {line}"
+            );
+            // It says something.
+            assert!(sigma < 4e-6 + 0.15 * gap, "{gap_um} um: {line}");
+            assert_eq!(line["lower_bound"], false, "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_of_a_gap_is_a_lower_bound() {
+    let lines = health_with(20_000, "--inject backlash:carriage:gap=100um@14s");
+    let line = one(&lines, "carriage", "backlash");
+    let gained = number(line, "value") - number(line, "healthy");
+    assert!((10e-6..100e-6).contains(&gained), "{line}");
+    assert_eq!(line["lower_bound"], true, "{line}");
+    assert_eq!(
+        line["life"]["reason"], "the value is a lower bound yet",
+        "{line}"
+    );
+}
+
+#[test]
+fn a_gap_that_grows_has_the_life_that_is_left() {
+    // 0.8 um a second from 25 s on: at 125 s 80 um are gone, and 25 s are left to 100 um.
+    let axes = ["carriage", "cross", "pusher", "infeed"];
+    let faults = axes.map(|axis| format!(" --inject backlash:{axis}:gap=80um,ramp=100s@25s"));
+    let lines = health_with(125_000, &faults.concat());
+    for axis in axes {
+        let line = one(&lines, axis, "backlash");
+        println!("{line}");
+        let [low, middle, high] = hours(line).expect("a life").map(|h| 3600.0 * h);
+        assert!(
+            low <= 25.0 && 25.0 <= high,
+            "{axis}: {low} {middle} {high}: {line}"
+        );
+        assert!(
+            low <= middle && high < 100.0,
+            "{axis}: {low} {middle} {high}: {line}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use twinstep_tests::run::{Place, Run};
 const GOES_ON: &str = "health goes on after";
 
 fn kept(place: &Place) -> PathBuf {
-    place.path("state/health-press_cell-simulated.bin")
+    place.path("state/health-press_cell-17fb11bd-simulated.bin")
 }
 
 /// A run of the press cell in virtual time; what is asked of it comes out right.
@@ -125,7 +125,7 @@ fn what_is_damaged_is_put_aside_and_never_written_over() {
     assert!(!run().contains("health"));
     let good = fs::read(kept(&place)).unwrap();
     let half = &good[..good.len() / 2];
-    let aside = place.path("state/health-press_cell-simulated.bin.aside");
+    let aside = place.path("state/health-press_cell-17fb11bd-simulated.bin.aside");
     fs::write(kept(&place), half).unwrap();
     let said = run();
     assert!(

@@ -140,6 +140,9 @@ fn the_cycle_thread_is_pinned_scheduled_and_locked() {
 
     let other = configured("priority = 60", |_| true);
     assert_eq!((other.policy, other.priority), (1, 60), "{other:?}");
+    // Number 6 is SCHED_DEADLINE, whose threads run on any processor of their cpuset.
+    let reserved = configured("policy = \"deadline\"", |seen| seen.slept > 20);
+    assert_eq!((reserved.policy, reserved.allowed.as_str()), (6, "0-1"));
     // Longer than memory is touched at the start.
     let spinning = configured("wait = \"spin\"", |seen| seen.ran > 150);
     assert!(spinning.slept < 20, "it sleeps: {spinning:?}");

@@ -333,15 +333,6 @@ fn tapped(test: &str) -> bool {
         return false;
     }
     let (seen, told) = (events(&lines), events(&heard));
-    for (source, channel) in [("outfeed", "current_load"), ("lift", "drive_state")] {
-        for list in [&seen, &told] {
-            let is_it = |said: &Value| said["source"] == source && said["channel"] == channel;
-            assert!(
-                list.iter().any(|(_, said)| is_it(said)),
-                "{source} {channel}: {list:?}"
-            );
-        }
-    }
     // On a busy computer a frame is late for the master that is not for the tap; else they agree to the cycle.
     let bus = &summary["bus"];
     // A pause of several periods is missing frames for the tap, and a late start for the master.
@@ -353,6 +344,17 @@ fn tapped(test: &str) -> bool {
         "{bus}; {} deviations; compared to the cycle: {clean}",
         seen.len()
     );
+    for (source, channel) in [("outfeed", "current_load"), ("lift", "drive_state")] {
+        for list in [&seen, &told] {
+            let is_it = |said: &Value| said["source"] == source && said["channel"] == channel;
+            let is_found = list.iter().any(|(_, said)| is_it(said));
+            // Each gap is a new segment for the twins, and what is slow is not found in many short ones.
+            if !is_found && !clean {
+                return false;
+            }
+            assert!(is_found, "{source} {channel}: {list:?}");
+        }
+    }
     if clean {
         assert_eq!(shifted(&told, &seen, CYCLES), seen);
     }
@@ -377,9 +379,13 @@ fn column(record: &PathBuf, name: &str) -> (i64, i64) {
 
 #[test]
 fn a_move_that_soem_makes_arrives_at_the_tap() {
-    let test = "a_move_that_soem_makes_arrives_at_the_tap";
+    undisturbed(|| moved("a_move_that_soem_makes_arrives_at_the_tap"));
+}
+
+/// Whether the drives came to move: a computer that stands still trips them first.
+fn moved(test: &str) -> bool {
     let (Some(python), Some(cable)) = (python_of_masters(test), Cable::new(test)) else {
-        return;
+        return true;
     };
     let place = Place::new();
     let machine = shipped("press-cell.toml").display().to_string();
@@ -399,6 +405,10 @@ fn a_move_that_soem_makes_arrives_at_the_tap() {
     nobody_else_spoke(&cable, &sim);
     assert!(master.status.success(), "{master:?}");
     let seen: Value = serde_json::from_slice(&master.stdout).unwrap();
+    let counts = &seen["counts"];
+    if seen["enabled"] == false && counts["no_frame"].as_u64() > Some(0) {
+        return false;
+    }
     assert_eq!(seen["enabled"], true, "{seen}");
     let way = |n: usize| seen["way"][n].as_i64().unwrap();
     for (name, lines) in [("early", &early), ("late", &late)] {
@@ -438,6 +448,7 @@ fn a_move_that_soem_makes_arrives_at_the_tap() {
             );
         }
     }
+    true
 }
 
 #[test]

@@ -112,15 +112,6 @@ fn subscribed(test: &str) -> bool {
         return false;
     }
     let (seen, told) = (events(&lines), events(&heard));
-    for (source, channel) in [("outfeed", "current_load"), ("lift", "drive_state")] {
-        for list in [&seen, &told] {
-            let is_it = |said: &Value| said["source"] == source && said["channel"] == channel;
-            assert!(
-                list.iter().any(|(_, said)| is_it(said)),
-                "{source} {channel}: {list:?}"
-            );
-        }
-    }
     // On a busy computer a frame is late for one of them; else they agree to the cycle.
     let none = |bus: &Value| ["lost", "late"].iter().all(|key| bus[*key] == 0);
     let faulted = |lines: &[Value]| {
@@ -133,6 +124,17 @@ fn subscribed(test: &str) -> bool {
     let clean =
         none(&summary["bus"]) && none(&subscriber["bus"]) && !faulted(&lines) && !faulted(&heard);
     println!("{} deviations; compared to the cycle: {clean}", seen.len());
+    for (source, channel) in [("outfeed", "current_load"), ("lift", "drive_state")] {
+        for list in [&seen, &told] {
+            let is_it = |said: &Value| said["source"] == source && said["channel"] == channel;
+            let is_found = list.iter().any(|(_, said)| is_it(said));
+            // Each gap is a new segment for the twins, and what is slow is not found in many short ones.
+            if !is_found && !clean {
+                return false;
+            }
+            assert!(is_found, "{source} {channel}: {list:?}");
+        }
+    }
     if clean {
         assert_eq!(shifted(&told, &seen, CYCLES), seen);
     }

@@ -249,7 +249,9 @@ pub(super) fn maindevice_config() -> (Timeouts, MainDeviceConfig) {
     let timeouts = Timeouts {
         state_transition: Duration::from_nanos(STATE_TIMEOUT_NS),
         pdu: Duration::from_nanos(PDU_TIMEOUT_NS),
-        eeprom: Duration::from_millis(100),
+        // Both outlast a frame that is lost and sent again.
+        eeprom: Duration::from_nanos(4 * PDU_TIMEOUT_NS),
+        mailbox_echo: Duration::from_nanos(4 * PDU_TIMEOUT_NS),
         wait_loop_delay: Duration::from_nanos(POLL_NS),
         ..Timeouts::default()
     };

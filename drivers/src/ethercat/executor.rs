@@ -12,8 +12,9 @@ use ethercrab::{PduRx, PduTx};
 
 /// Frames that ethercrab may have under way at once. A power of two.
 pub const FRAMES: usize = 16;
-/// How long ethercrab waits for an answer (ns): an answer after that is late.
-pub const PDU_TIMEOUT_NS: u64 = 30_000_000;
+/// How long ethercrab waits for an answer (ns): an answer after that is late, and what it read of a mailbox is lost. A computer that
+/// serves others may stand still for tens of milliseconds.
+pub const PDU_TIMEOUT_NS: u64 = 100_000_000;
 /// How long the answer behind an emergency is waited for (ns): less than ethercrab's own patience.
 const BEHIND_EMERGENCY_NS: u64 = 20_000_000;
 /// Pause before a mailbox is read once more (ns).

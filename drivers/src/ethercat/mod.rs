@@ -195,6 +195,11 @@ impl<L: Link> EthercatBus<L> {
         self.next_cycle_ns + late_ns.div_ceil(self.period_ns.max(1)) * self.period_ns
     }
 
+    /// Whether there is a reference clock, whose SYNC0 the SubDevices act on.
+    pub const fn has_reference_clock(&self) -> bool {
+        self.clocks.reference.is_some()
+    }
+
     /// The link underneath.
     pub fn link_mut(&mut self) -> &mut L {
         self.port.link_mut()

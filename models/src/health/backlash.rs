@@ -9,6 +9,10 @@
 //!
 //! The drive reports its current later than its position: the position of `delay` cycles ago belongs to it.
 //!
+//! What is seen of a gap is what the motor is from the flank at rest. A load that was braked harder than by its own friction has crossed the gap
+//! before, and stands somewhere in it: then the figure is at most what it has stayed behind at the end, however wide the gap is. See
+//! [`super::crossing`].
+//!
 //! There is no second encoder, so the figure is inferred. It holds twist and bristles too; what has *risen* is the gap. Where
 //! gravity is larger than the friction it keeps the gap closed, and there is nothing to be seen.
 

@@ -43,6 +43,8 @@ fn growth_and_prior(n: usize) -> (f64, f64) {
 const MATERIAL: f64 = 0.1;
 /// How far ahead is believed, in spans of what was seen.
 const HORIZON: f64 = 10.0;
+/// Standard deviations of a normal figure that 90 % lie within.
+const NINETY: f64 = 1.645;
 /// Quantiles that are told.
 pub const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
 
@@ -65,6 +67,8 @@ pub enum Unknown {
     NotTogether,
     /// Gravity keeps the gap closed.
     NotObservable,
+    /// The value may be more than it is told: starts at reversals show a part of the gap.
+    LowerBound,
     /// The healthy value is not known.
     NoBaseline,
     /// Nobody says at which value its life ends.
@@ -83,6 +87,7 @@ impl Unknown {
             Self::TorqueConstant => "all currents change together: see the torque constant",
             Self::NotTogether => "the currents do not change together: something else has changed",
             Self::NotObservable => "gravity keeps the gap closed",
+            Self::LowerBound => "the value is a lower bound yet",
             Self::NoBaseline => "the healthy value is not known",
             Self::NoLimit => "no limit is set for it",
         }
@@ -122,6 +127,24 @@ pub fn life(points: &Points, healthy: f64, limit: f64, now: f64) -> Life {
         *out = (at - here) * span;
     }
     Ok(out)
+}
+
+/// As [`life`] where all values may be wrong by one factor, with the standard deviation `error` (relative, 0 to 0.5): the limit then
+/// lies nearer or farther.
+///
+/// # Errors
+/// Why it is not known yet.
+pub fn uncertain_life(points: &Points, healthy: f64, limit: f64, error: f64, now: f64) -> Life {
+    let at = |factor: f64| life(points, healthy, healthy + factor * (limit - healthy), now);
+    let [low, middle, high] = at(1.0)?;
+    let ninety = NINETY * error;
+    let [_, near, _] = at(1.0 - ninety)?;
+    let [_, far, _] = at(1.0 + ninety)?;
+    Ok([
+        (middle - libm::hypot(middle - low, middle - near)).max(0.0),
+        middle,
+        middle + libm::hypot(high - middle, far - middle),
+    ])
 }
 
 /// The lines of all shapes with their weights.
@@ -277,6 +300,22 @@ mod tests {
         assert_eq!(life(&small, 1.0, 1.5, now), Err(Unknown::TooSmall));
         let (far, now) = degrade(0.0, 100.0, 0.5, 0.01, 3);
         assert_eq!(life(&far, 1.0, 11.0, now), Err(Unknown::TooSmall));
+    }
+
+    #[test]
+    fn a_factor_that_is_not_known_widens_the_interval() {
+        let (points, now) = degrade(0.0, 100.0, 0.7, 0.01, 5);
+        let [low, middle, high] = life(&points, 1.0, 1.5, now).expect("known");
+        assert_eq!(
+            uncertain_life(&points, 1.0, 1.5, 0.0, now),
+            Ok([low, middle, high])
+        );
+        let [near, same, far] = uncertain_life(&points, 1.0, 1.5, 0.1, now).expect("known");
+        assert_eq!(middle, same);
+        // Of 100 h 16 % are 16 h.
+        assert!((middle - near - 16.5).abs() < 2.0, "{near} {middle}");
+        assert!((far - middle - 16.5).abs() < 3.0, "{middle} {far}");
+        assert!(near < low && far > high);
     }
 
     #[test]

@@ -11,6 +11,8 @@ const GROWN: Bounds = Bounds::between(1.01, 100.0);
 const FALLEN: Bounds = Bounds::between(0.1, 0.99);
 /// Lost motion (m): an encoder's increment to what no machine could work with.
 const GAP: Bounds = Bounds::between(1e-6, 0.1);
+/// Both sides of a gap have some inertia.
+const SHARE: Bounds = Bounds::between(0.02, 0.98);
 /// A leak grows over decades.
 const LEAK: Bounds = Bounds::between(1.01, 1e6);
 
@@ -18,12 +20,16 @@ pub(super) fn axis(raw: Option<&AxisHealthTable>, check: &mut Check) -> HealthLi
     let Some(raw) = raw else {
         return HealthLimits::default();
     };
-    limits(
-        raw.friction_factor.as_ref(),
-        raw.backlash_gap.as_ref(),
-        raw.torque_constant_fraction.as_ref(),
-        check,
-    )
+    let share = raw.motor_inertia_share.as_ref();
+    HealthLimits {
+        motor_inertia_share: share.map(|raw| check.si("motor_inertia_share", raw, SHARE)),
+        ..limits(
+            raw.friction_factor.as_ref(),
+            raw.backlash_gap.as_ref(),
+            raw.torque_constant_fraction.as_ref(),
+            check,
+        )
+    }
 }
 
 pub(super) fn press(raw: Option<&PressHealthTable>, check: &mut Check) -> HealthLimits {

@@ -9,6 +9,8 @@ pub struct HealthLimits {
     pub backlash_gap_m: f64,
     /// Torque constant, relative to the one of the drive's table (0.1 to 0.99).
     pub torque_constant_fraction: f64,
+    /// The motor's share of the inertia that it moves (0.02 to 0.98); none: not said. Not a limit: what a gap that grows is told by.
+    pub motor_inertia_share: Option<f64>,
     /// Stiffness against the part, relative to the calibrated one (0.1 to 0.99); a press alone has it.
     pub stiffness_factor: f64,
 }
@@ -19,6 +21,7 @@ impl Default for HealthLimits {
             friction_factor: 1.5,
             backlash_gap_m: 100e-6,
             torque_constant_fraction: 0.9,
+            motor_inertia_share: None,
             stiffness_factor: 0.8,
         }
     }

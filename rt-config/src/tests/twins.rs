@@ -147,7 +147,7 @@ fn limits_of_life_are_read_and_checked() {
     let usual = load(PRESS_CELL, "usual.toml").unwrap();
     assert_eq!(usual.axes[0].health, HealthLimits::default());
     assert_eq!(usual.stations[0].leak_factor, LEAK_FACTOR);
-    let axis = "[axis.health]\nfriction_factor = 2\nbacklash_gap = \"40um\"\ntorque_constant_fraction = 0.95\n";
+    let axis = "[axis.health]\nfriction_factor = 2\nbacklash_gap = \"40um\"\nmotor_inertia_share = 0.4\ntorque_constant_fraction = 0.95\n";
     let text = PRESS_CELL.replacen("[axis.motion]", &format!("{axis}[axis.motion]"), 1);
     let text = text.replacen(
         "[press.motion]",
@@ -162,6 +162,7 @@ fn limits_of_life_are_read_and_checked() {
         HealthLimits {
             friction_factor: 2.0,
             backlash_gap_m: 40e-6,
+            motor_inertia_share: Some(0.4),
             torque_constant_fraction: 0.95,
             ..HealthLimits::default()
         }

@@ -1,16 +1,19 @@
 //! Health of every axis and station, fed by the pipeline. No part of the digest, and nothing here is judged.
 //!
-//! Every eighth cycle of a movement adds a few sums; everything else happens at its end. The reversal meter sees raw cycles at
-//! rest and right after a start.
+//! Every eighth cycle of a movement adds a few sums; almost everything else happens at its end. The meters of lost motion see raw
+//! cycles: one at rest and right after a start, the other while an axis moves.
 
+mod lost_motion;
 mod reading;
 mod resume;
 mod station;
 
+use lost_motion::LostMotion;
 pub use reading::{Reading, Usage, Wear};
 pub use station::StationHealth;
 use twinstep_models::channel::Regime;
-use twinstep_models::health::backlash::{MeterParams, ReversalMeter};
+use twinstep_models::health::backlash::MeterParams;
+use twinstep_models::health::crossing::CrossingParams;
 use twinstep_models::health::movement::{EVERY, Movement, MovementFit, Scales};
 use twinstep_models::health::scalar::ScalarTracker;
 use twinstep_models::health::stiffness::ContactSums;
@@ -20,8 +23,6 @@ use twinstep_models::health::trend::Reservoir;
 
 /// Reversals or strokes that make the healthy value where the configuration knows none.
 const BASELINE: u32 = 8;
-/// Error of one lost motion (m): the way of some cycles at the start of a movement.
-const LOST_MOTION_SIGMA_M: f64 = 4.0e-6;
 
 /// What health needs to know of an axis. Ratios are currents; the force constant turns them into forces.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -34,8 +35,12 @@ pub struct AxisHealthPlan {
     pub force_constant_n_per_a: f64,
     /// Catalogue torque constant (N m/A); 0 where the effort is a force.
     pub torque_constant_nm_per_a: f64,
-    /// The reversal meter.
+    /// The meter of starts.
     pub meter: MeterParams,
+    /// The meter of crossings under braking.
+    pub crossing: CrossingParams,
+    /// What a gain that it shows may be wrong by, relative to itself: how well the load's share of the inertia is known.
+    pub crossing_error: f64,
     /// Beyond this position a press may be in its part (m).
     pub free_until_m: f64,
     /// Friction at the end of life, relative to the calibrated one (> 1).
@@ -50,6 +55,13 @@ pub struct AxisHealthPlan {
     pub press: bool,
     /// It has a twin.
     pub tracked: bool,
+}
+
+impl AxisHealthPlan {
+    /// Whether the gap of the axis can open, so that its load crosses it.
+    fn crosses(&self) -> bool {
+        self.tracked && !self.press && self.meter.observable()
+    }
 }
 
 /// One cycle of an axis.
@@ -85,7 +97,7 @@ pub struct AxisHealth {
     plan: AxisHealthPlan,
     movement: Movement,
     contact: ContactSums,
-    meter: ReversalMeter,
+    lost_motion: LostMotion,
     last_window_m: Option<f64>,
     pressed: bool,
     metres: f64,
@@ -94,12 +106,10 @@ pub struct AxisHealth {
     /// Hours of earlier runs; below 0: those of this run before a new baseline, which do not count.
     earlier_h: f64,
     tracker: Tracker,
-    lost_motion: ScalarTracker,
-    lost_motion_healthy: ScalarTracker,
     stiffness: ScalarTracker,
     before: Option<MovementFit>,
-    /// Coulomb and viscous friction, torque constant, lost motion, stiffness over what wears, in the order of the readings.
-    trends: [Reservoir; 5],
+    /// Coulomb and viscous friction, torque constant, stiffness over what wears.
+    trends: [Reservoir; 4],
 }
 
 impl AxisHealth {
@@ -116,7 +126,7 @@ impl AxisHealth {
             plan,
             movement: Movement::default(),
             contact: ContactSums::default(),
-            meter: ReversalMeter::default(),
+            lost_motion: LostMotion::new(),
             last_window_m: None,
             pressed: false,
             metres: 0.0,
@@ -124,11 +134,9 @@ impl AxisHealth {
             time_ns: 0,
             earlier_h: 0.0,
             tracker: Tracker::default(),
-            lost_motion: ScalarTracker::default(),
-            lost_motion_healthy: ScalarTracker::default(),
             stiffness: ScalarTracker::default(),
             before: None,
-            trends: [Reservoir::default(); 5],
+            trends: [Reservoir::default(); 4],
         }
     }
 
@@ -164,7 +172,7 @@ impl AxisHealth {
     pub fn interrupt(&mut self) {
         self.movement.clear();
         self.contact.clear();
-        self.meter.clear();
+        self.lost_motion.interrupt();
         self.last_window_m = None;
         self.pressed = false;
     }
@@ -173,9 +181,16 @@ impl AxisHealth {
     #[inline]
     pub fn cycle(&mut self, s: &HealthSample) {
         if matches!(s.regime, Regime::Standstill | Regime::Reversal)
-            && let Some(way_m) = self.meter.push(&self.plan.meter, s.position_m, s.current_a)
+            && let Some(way_m) = self.lost_motion.at_start(&self.plan, s)
         {
-            self.reversal(way_m);
+            let worn = self.worn();
+            self.lost_motion.take_start(&self.plan, way_m, worn);
+        }
+        if self.plan.crosses()
+            && let Some(gain_m) = self.lost_motion.under_braking(&self.plan, s)
+        {
+            let worn = self.worn();
+            self.lost_motion.take_crossing(&self.plan, gain_m, worn);
         }
         if s.cycle & (EVERY - 1) == 0 {
             self.sample(s);
@@ -216,12 +231,12 @@ impl AxisHealth {
         let worn = self.worn();
         if let Some((ratio, sigma)) = self.contact.finish() {
             self.stiffness.push(ratio, sigma, 0.001);
-            self.trends[4].push(worn, ratio, sigma);
+            self.trends[3].push(worn, ratio, sigma);
         }
         let Some(fit) = self.movement.finish(&self.plan.scales) else {
             return;
         };
-        self.meter.moved(fit.direction);
+        self.lost_motion.moved(fit.direction);
         if !self.plan.tracked {
             return;
         }
@@ -242,16 +257,6 @@ impl AxisHealth {
             }
             _ => self.before = Some(fit),
         }
-    }
-
-    fn reversal(&mut self, way_m: f64) {
-        self.lost_motion
-            .push(way_m, LOST_MOTION_SIGMA_M, 0.1 * LOST_MOTION_SIGMA_M);
-        if self.lost_motion_healthy.seen < BASELINE {
-            self.lost_motion_healthy
-                .push(way_m, LOST_MOTION_SIGMA_M, 0.0);
-        }
-        self.trends[3].push(self.worn(), way_m, LOST_MOTION_SIGMA_M);
     }
 
     /// What was used so far.

@@ -13,10 +13,17 @@ use twinstep_cycle::health::{AxisHealth, AxisHealthPlan, Reading, StationHealth,
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_models::axis::AxisParams;
 use twinstep_models::health::backlash::MeterParams;
+use twinstep_models::health::crossing::CrossingParams;
 use twinstep_models::health::movement::Scales;
 
 /// Share of the axis' velocity below which bristles make the friction.
 const SLOW: f64 = 0.05;
+
+/// The motor's share of the inertia where nobody says it, and what the load's share may then be wrong by, relative to itself: servo
+/// axes are built with loads of one to three times the motor's inertia.
+const MOTOR_SHARE: (f64, f64) = (0.375, 0.11);
+/// What the load's share may be wrong by where the motor's is said.
+const SAID_ERROR: f64 = 0.06;
 
 /// Health of an axis, from its twin.
 pub fn axis_health(
@@ -32,6 +39,8 @@ pub fn axis_health(
     let level_a = coulomb_a
         .max(1e-3 * p.inertia * axis.motion.acceleration_m_per_s2.abs())
         .max(1e-9);
+    let (motor_share, crossing_error) =
+        (axis.health.motor_inertia_share).map_or(MOTOR_SHARE, |share| (share, SAID_ERROR));
     AxisHealth::new(AxisHealthPlan {
         scales: Scales {
             inertia: p.inertia,
@@ -53,6 +62,8 @@ pub fn axis_health(
             still_m: 2e-6,
             period_s,
         },
+        crossing: CrossingParams::new(p.viscous, SLOW * speed, motor_share, period_s),
+        crossing_error,
         free_until_m: press.map_or(f64::INFINITY, |p| p.stroke.approach_m),
         friction_limit: axis.health.friction_factor,
         backlash_limit_m: axis.health.backlash_gap_m,
@@ -86,6 +97,9 @@ pub struct HealthLine {
     pub sigma: f64,
     /// Healthy value; `null` where it is not known yet.
     pub healthy: Option<f64>,
+    /// It may be more than `value`.
+    #[serde(default)]
+    pub lower_bound: bool,
     /// Unit.
     pub unit: Cow<'static, str>,
     /// Inferred, not measured.
@@ -128,6 +142,7 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
         value: r.value,
         sigma: r.sigma,
         healthy: r.healthy,
+        lower_bound: r.lower_bound,
         unit: r.unit.into(),
         inferred: r.inferred,
         trend_per_hour: r.trend.map(|t| t.slope * ratio(worn, usage.hours)),
@@ -183,6 +198,7 @@ pub fn text(lines: &[HealthLine]) -> String {
     );
     for l in lines {
         let healthy = l.healthy.map_or("-".to_owned(), |h| format!("{h:.4e}"));
+        let value = format!("{}{:.4e}", if l.lower_bound { ">" } else { "" }, l.value);
         let life = match &l.life {
             LifeLine::NotYetKnown { reason } => format!("not yet known: {reason}"),
             LifeLine::Known {
@@ -192,8 +208,8 @@ pub fn text(lines: &[HealthLine]) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "\n{:<12} {:<15} {:>11.4e} {:>10.1e} {:>11} {:<6} {}",
-            l.source, l.parameter, l.value, l.sigma, healthy, l.unit, life
+            "\n{:<12} {:<15} {:>11} {:>10.1e} {:>11} {:<6} {}",
+            l.source, l.parameter, value, l.sigma, healthy, l.unit, life
         );
     }
     text
@@ -222,6 +238,7 @@ mod tests {
                 value: 3.0,
                 sigma: 0.1,
                 healthy: Some(2.0),
+                lower_bound: false,
                 inferred: false,
                 over,
                 trend: Some(Trend {

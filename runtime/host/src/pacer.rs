@@ -32,8 +32,9 @@ pub enum Pace {
     Bus {
         /// The clock.
         clock: Clock,
-        /// Where the frame is to pass behind SYNC0 (ns, below the period).
-        shift_ns: u64,
+        /// Where the frame is to pass behind SYNC0 (ns, below the period); none without distributed clocks, where SubDevices act on
+        /// the frame itself and there is no pulse for two set-points.
+        shift_ns: Option<u64>,
     },
     /// Somebody else's frames, which the exchange waits for.
     Frames,
@@ -76,7 +77,7 @@ impl Pacer {
             clock::monotonic_ns()
         };
         let passes_ns = match pace {
-            Pace::Bus { shift_ns, .. } => shift_ns.cast_signed(),
+            Pace::Bus { shift_ns, .. } => shift_ns.unwrap_or(0).cast_signed(),
             Pace::Virtual(_) | Pace::Wall(_) | Pace::Frames => 0,
         };
         Self {
@@ -257,9 +258,14 @@ impl Pacer {
 
 impl Pacer {
     /// Intervals between two SYNC0 pulses that the frame of this cycle came after its own one, from how late it left, and exactly
-    /// where the reference clock has told when it passed. 0 but on a real bus.
+    /// where the reference clock has told when it passed. 0 but on a real bus with
+    /// distributed clocks.
     fn intervals_behind(&mut self, phase_error_ns: Option<i64>) -> u64 {
-        let Pace::Bus { shift_ns, .. } = self.pace else {
+        let Pace::Bus {
+            shift_ns: Some(shift_ns),
+            ..
+        } = self.pace
+        else {
             return 0;
         };
         // Starts that follow another clock cross the pulses of this one: which interval is whose cannot be said.

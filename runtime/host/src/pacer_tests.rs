@@ -29,7 +29,7 @@ fn intervals(
     let clock = Clock::virtual_from(0);
     let pace = Pace::Bus {
         clock: clock.clone(),
-        shift_ns,
+        shift_ns: Some(shift_ns),
     };
     let mut pacer = Pacer::new(pace, PERIOD_NS, 7 * PERIOD_NS + shift_ns + offset_ns);
     let pause = |ns| clock.wait_until_ns(clock.now_ns() + ns);
@@ -97,11 +97,31 @@ fn starts_that_lie_elsewhere_are_judged_by_where_the_frames_pass() {
 }
 
 #[test]
+fn without_distributed_clocks_only_starts_that_have_passed_are_left_out() {
+    const PERIOD_NS: u64 = 1_000_000;
+    let clock = Clock::virtual_from(0);
+    let pace = Pace::Bus {
+        clock: clock.clone(),
+        shift_ns: None,
+    };
+    let mut pacer = Pacer::new(pace, PERIOD_NS, PERIOD_NS);
+    for late_ns in (0..40).map(|step| step * 100_000) {
+        let due_ns = pacer.next_ns;
+        clock.wait_until_ns(due_ns + late_ns);
+        pacer.wait();
+        pacer.left();
+        let skipped = pacer.advance(None);
+        assert_eq!(u64::from(skipped), late_ns / PERIOD_NS, "{late_ns}");
+        assert_eq!(pacer.next_ns, due_ns + (1 + u64::from(skipped)) * PERIOD_NS);
+    }
+}
+
+#[test]
 fn a_late_cycle_does_not_move_the_starts() {
     let clock = Clock::virtual_from(0);
     let pace = Pace::Bus {
         clock: clock.clone(),
-        shift_ns: 0,
+        shift_ns: Some(0),
     };
     let mut pacer = Pacer::new(pace, 1_000_000, 1_000_000);
     for cycle in 0..1_000 {
@@ -122,7 +142,7 @@ fn what_is_late_in_every_cycle_is_made_up_for() {
     let clock = Clock::virtual_from(0);
     let pace = Pace::Bus {
         clock: clock.clone(),
-        shift_ns: 200_000,
+        shift_ns: Some(200_000),
     };
     let mut pacer = Pacer::new(pace, 1_000_000, 1_200_000);
     let mut error_ns = 0;

@@ -242,7 +242,9 @@ fn set_deadline(period_ns: u64) -> io::Result<()> {
         flags: DeadlineFlags::RESET_ON_FORK,
     };
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Deadline);
-    set_thread_priority_and_policy(thread_native_id(), priority, policy).map_err(refused)
+    // The library hands this on to sched_setattr(2), which takes the kernel's number of a thread and not that of pthreads: 0 is the
+    // calling one.
+    set_thread_priority_and_policy(0, priority, policy).map_err(refused)
 }
 
 fn refused(error: thread_priority::Error) -> io::Error {
@@ -258,7 +260,11 @@ mod tests {
 
     #[test]
     fn what_is_required_and_missing_is_named_with_its_remedy() {
-        let error = refuse_without(&Trust::default(), Some(3)).unwrap_err();
+        let nothing = Trust {
+            idle_states: true,
+            ..Trust::default()
+        };
+        let error = refuse_without(&nothing, Some(3)).unwrap_err();
         assert_eq!(error.exit(), crate::error::Exit::MachineFailed);
         let said = error
             .render(false)

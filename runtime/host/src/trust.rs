@@ -49,6 +49,8 @@ pub struct Trust {
     pub throttling_off: bool,
     /// `/dev/cpu_dma_latency` is held, so that cores stay out of slow idle states.
     pub cpu_dma_latency_held: bool,
+    /// The kernel knows idle states; without them there is no such file, and nothing to hold.
+    pub idle_states: bool,
     /// There is a hypervisor below the kernel.
     pub virtual_machine: bool,
     /// How the start of a cycle is awaited; none in virtual time.
@@ -172,6 +174,7 @@ impl Trust {
             core,
             isolated: core.is_some_and(|core| doctor::is_isolated(root, core)),
             throttling_off,
+            idle_states: root.exists("/sys/devices/system/cpu/cpuidle"),
             virtual_machine,
             ..Self::default()
         }
@@ -220,7 +223,7 @@ impl Trust {
                 "let this process run on [realtime] core (see its cpuset and taskset), or name another one",
             ),
             lack(
-                self.cpu_dma_latency_held,
+                self.cpu_dma_latency_held || !self.idle_states,
                 "a hold on /dev/cpu_dma_latency",
                 "see power.cpu_dma_latency of `twinstep doctor`",
             ),
@@ -307,7 +310,13 @@ mod tests {
 
     fn computer(realtime: &str, policy: u32, locked_kb: u64) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["sys/kernel", "proc/self", "proc/thread-self"] {
+        let folders = [
+            "sys/kernel",
+            "sys/devices/system/cpu/cpuidle",
+            "proc/self",
+            "proc/thread-self",
+        ];
+        for folder in folders {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("sys/kernel/realtime"), realtime).unwrap();
@@ -354,6 +363,11 @@ mod tests {
             ..trust
         };
         assert_eq!(trust.required_missing().count(), 0);
+        // A kernel without idle states has no file to hold.
+        let root = computer("1\n", 1, 4096);
+        fs::remove_dir(root.path().join("sys/devices/system/cpu/cpuidle")).unwrap();
+        let trust = Trust::observe_in(root.path());
+        assert_eq!(trust.required_missing().count(), 0);
         // A share of each period does as well.
         let trust = Trust::observe_in(computer("1\n", 6, 4096).path());
         assert!(trust.timing_valid && !trust.sched_fifo && trust.policy == Scheduling::Deadline);
@@ -396,6 +410,7 @@ mod tests {
             core: Some(3),
             isolated: true,
             cpu_dma_latency_held: true,
+            idle_states: true,
             ..Trust::default()
         };
         assert_eq!(fine.missing().count(), 0);

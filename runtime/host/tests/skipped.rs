@@ -186,7 +186,7 @@ fn counted(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> (Seen, Vec<(u64,
     let clock = bus.clock().clone();
     let pace = Pace::Bus {
         clock: clock.clone(),
-        shift_ns: machine.bus.as_ref().unwrap().frame_shift_ns,
+        shift_ns: machine.bus.as_ref().map(|bus| bus.frame_shift_ns),
     };
     let pacer = Pacer::new(pace, period_ns, bus.next_cycle_ns());
     let seen = run(&machine, (bus, pacer), record, |cycle| {

@@ -1,7 +1,7 @@
 //! What is known of an axis' health: values with their uncertainty, trends, lives.
 
-use super::{AxisHealth, BASELINE};
-use twinstep_models::health::life::{Life, Unknown, life};
+use super::AxisHealth;
+use twinstep_models::health::life::{Life, Unknown, life, uncertain_life};
 use twinstep_models::health::torque_constant::{CommonFactor, common_factor};
 use twinstep_models::health::tracker::{COULOMB, PARAMETERS, VISCOUS};
 use twinstep_models::health::trend::{Trend, trend};
@@ -18,10 +18,12 @@ pub struct Reading {
     pub unit: &'static str,
     /// Value.
     pub value: f64,
-    /// Its standard deviation, model error included.
+    /// Its standard deviation, model error included. Of a lost motion it is that of what was gained since it was healthy.
     pub sigma: f64,
     /// Healthy value; none where it is not known yet.
     pub healthy: Option<f64>,
+    /// It may be more.
+    pub lower_bound: bool,
     /// Inferred, not measured.
     pub inferred: bool,
     /// What trend and life count.
@@ -85,19 +87,7 @@ impl AxisHealth {
         if let Some(c) = common.filter(|_| p.torque_constant_nm_per_a > 0.0) {
             out[2] = Some(self.torque_constant(&c));
         }
-        if self.lost_motion.seen > 0 && p.meter.observable() {
-            let healthy =
-                (self.lost_motion_healthy.seen >= BASELINE).then_some(self.lost_motion_healthy.x);
-            out[3] = Some(self.reading(
-                "backlash",
-                "m",
-                [self.lost_motion.x, self.lost_motion.sigma()],
-                healthy,
-                healthy.map(|h| h + p.backlash_limit_m),
-                (3, 1.0, 0.0),
-                true,
-            ));
-        }
+        out[3] = self.backlash();
         if self.stiffness.seen > 0 {
             out[4] = Some(self.reading(
                 "stiffness",
@@ -105,7 +95,7 @@ impl AxisHealth {
                 [self.stiffness.x, self.stiffness.sigma()],
                 Some(1.0),
                 Some(p.stiffness_limit),
-                (4, 1.0, 0.0),
+                (3, 1.0, 0.0),
                 true,
             ));
         }
@@ -168,6 +158,44 @@ impl AxisHealth {
         reading
     }
 
+    /// Lost motion, of starts and crossings.
+    fn backlash(&self) -> Option<Reading> {
+        let p = &self.plan;
+        let friction = if p.tracked && self.tracker.ready() {
+            self.tracker.x[COULOMB]
+        } else {
+            0.0
+        };
+        let figure = self.lost_motion.figure(p, friction)?;
+        let points = figure.trend.points();
+        let life = match figure.healthy_m {
+            None => Err(Unknown::NoBaseline),
+            Some(_) if figure.lower_bound => Err(Unknown::LowerBound),
+            Some(healthy_m) => {
+                let healthy = figure.trend_healthy_m;
+                let limit = healthy + p.backlash_limit_m;
+                match uncertain_life(&points, healthy, limit, figure.error, self.worn()) {
+                    Ok(_) if figure.value_m - healthy_m < 2.0 * figure.sigma_m => {
+                        Err(Unknown::NoTrend)
+                    }
+                    life => life,
+                }
+            }
+        };
+        Some(Reading {
+            parameter: "backlash",
+            unit: "m",
+            value: figure.value_m,
+            sigma: figure.sigma_m,
+            healthy: figure.healthy_m,
+            lower_bound: figure.lower_bound,
+            inferred: true,
+            over: self.wear(),
+            trend: trend(&points),
+            life,
+        })
+    }
+
     /// `of`: which reservoir, and how its values become those of the reading: factor and offset.
     #[expect(
         clippy::too_many_arguments,
@@ -204,6 +232,7 @@ impl AxisHealth {
             value,
             sigma,
             healthy,
+            lower_bound: false,
             inferred,
             over: self.wear(),
             trend,

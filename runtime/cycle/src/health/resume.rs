@@ -1,7 +1,6 @@
 //! Going on from the health that an earlier run has left.
 
 use super::{AxisHealth, AxisHealthPlan};
-use twinstep_models::health::backlash::ReversalMeter;
 
 impl AxisHealthPlan {
     /// Whether what was tracked under `other` means the same under this plan: all agrees but the limits of lives.
@@ -29,7 +28,7 @@ impl AxisHealth {
         self.interrupt();
         self.earlier_h = from.hours(time_ns);
         self.time_ns = 0;
-        self.meter = ReversalMeter::default();
+        self.lost_motion.resume();
         self.before = None;
         true
     }

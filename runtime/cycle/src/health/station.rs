@@ -79,6 +79,7 @@ impl StationHealth {
             value: self.leak.x,
             sigma: self.leak.sigma(),
             healthy: Some(healthy),
+            lower_bound: false,
             inferred: false,
             over: Wear::Strokes,
             trend: trend(&points),

@@ -19,6 +19,8 @@ fn plan() -> AxisHealthPlan {
         force_constant_n_per_a: 100.0,
         torque_constant_nm_per_a: 0.0,
         meter: MeterParams::default(),
+        crossing: CrossingParams::default(),
+        crossing_error: 0.1,
         free_until_m: f64::INFINITY,
         friction_limit: 1.5,
         backlash_limit_m: 1e-4,

@@ -161,7 +161,9 @@ fn attach<L: HostLink>(link: L, machine: &Machine) -> Result<(EthercatBus<L>, Pa
     check_scaling(&bus, machine)?;
     let pace = Pace::Bus {
         clock: bus.clock().clone(),
-        shift_ns: (machine.bus.as_ref()).map_or(0, |bus| bus.frame_shift_ns),
+        shift_ns: (machine.bus.as_ref())
+            .filter(|_| bus.has_reference_clock())
+            .map(|bus| bus.frame_shift_ns),
     };
     let pacer = Pacer::new(pace, machine.cycle.period_ns, bus.next_cycle_ns());
     Ok((bus, pacer))

@@ -98,15 +98,32 @@ impl Owner {
         }
     }
 
-    /// Its file in a state folder.
+    /// Its file in a state folder. What no file name can hold of the names is lost in it, so that a hash of them stands there too.
     pub fn path(&self, state: &Path) -> PathBuf {
         let bus = self.bus.as_ref().map(|bus| format!("-{}", file_name(bus)));
         let simulated = self.simulated.map_or("", |_| "-simulated");
         state.join(format!(
-            "health-{}{}{simulated}.bin",
+            "health-{}{}-{}{simulated}.bin",
             file_name(&self.machine),
-            bus.unwrap_or_default()
+            bus.unwrap_or_default(),
+            self.hash()
         ))
+    }
+
+    /// Of machine and bus, as eight digits.
+    fn hash(&self) -> String {
+        let mut sum = Sha256::new();
+        sum.update(self.machine.as_bytes());
+        if let Some(bus) = &self.bus {
+            // No name holds it.
+            sum.update([0]);
+            sum.update(bus.as_bytes());
+        }
+        let sum = sum.finalize();
+        sum.iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     fn text(&self) -> String {
@@ -294,13 +311,26 @@ pub fn with(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// Puts a file aside: it has the name with [`ASIDE`] once this returns, also after a power cut. An older one goes.
+///
+/// # Errors
+/// Why not; it then has its own name still, or both.
+pub fn put_aside(path: &Path) -> io::Result<()> {
+    fs::rename(path, with(path, ASIDE))?;
+    sync_folder(path)
+}
+
 fn replace(bytes: &[u8], new: &Path, path: &Path) -> io::Result<()> {
     let mut file = File::create(new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     drop(file);
     fs::rename(new, path)?;
-    // The name is on the disk once the folder is.
+    sync_folder(path)
+}
+
+/// A name is on the disk once its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -177,10 +177,57 @@ fn what_is_not_ours_is_refused_in_words() {
 }
 
 #[test]
+fn names_that_look_alike_have_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "a press that has a very long name, longer than what goes into a file's";
+    let named = |machine: &str, bus: Option<&str>| Owner {
+        machine: machine.to_owned(),
+        bus: bus.map(str::to_owned),
+        ..owner()
+    };
+    let owners = [
+        named("Presse Ä", None),
+        named("Presse Ö", None),
+        named("Presse _", None),
+        named("Presse Ä", Some("front")),
+        named("Presse Ä", Some("frönt")),
+        named("Presse Ä", Some("fränt")),
+        named("Presse Ä-front", None),
+        named(long, None),
+        named(&format!("{long}, the second"), None),
+    ];
+    for owner in &owners {
+        Book::new(owner.clone())
+            .write(&owner.path(folder.path()))
+            .unwrap();
+    }
+    for owner in &owners {
+        let path = owner.path(folder.path());
+        assert!(Book::read(&path, owner).unwrap().is_some(), "{path:?}");
+        assert!(path.file_name().unwrap().to_str().unwrap().is_ascii());
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), owners.len());
+}
+
+#[test]
+fn what_is_put_aside_is_renamed_and_replaces_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = owner().path(folder.path());
+    for text in ["one", "two"] {
+        fs::write(&path, text).unwrap();
+        put_aside(&path).unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read_to_string(with(&path, ASIDE)).unwrap(), text);
+    }
+    assert!(put_aside(&path).is_err(), "there is none");
+}
+
+#[test]
 fn a_file_is_replaced_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = owner().path(folder.path());
-    assert_eq!(path.file_name().unwrap(), "health-press_cell-simulated.bin");
+    let name = path.file_name().unwrap();
+    assert_eq!(name, "health-press_cell-17fb11bd-simulated.bin");
     assert!(Book::read(&path, &owner()).unwrap().is_none());
     Book::new(owner()).write(&path).unwrap();
     assert_eq!(Book::read(&path, &owner()).unwrap().unwrap().axes.len(), 0);

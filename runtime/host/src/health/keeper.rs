@@ -5,7 +5,7 @@
 //! queues; a thread of normal priority writes. While that has the buffer the next copy waits. In virtual time there is no thread:
 //! the end of the run alone is kept.
 
-use super::book::{ASIDE, Book, Owner, PutBack, with};
+use super::book::{self, ASIDE, Book, Owner, PutBack, with};
 use crate::control::health::HealthBuffer;
 use crate::error::HostError;
 use crate::names::RunInfo;
@@ -140,6 +140,10 @@ struct Desk {
 impl Desk {
     fn keep(&mut self, buffer: &HealthBuffer) {
         self.book.take(buffer, &self.info.names);
+        self.write();
+    }
+
+    fn write(&mut self) {
         self.trouble = self.book.write(&self.path).err();
         if let (Some(why), Some(say), false) = (&self.trouble, &self.say, self.told) {
             say(&not_kept(&self.path, why));
@@ -178,7 +182,7 @@ impl Keeper {
         let book = match Book::read(&path, &owner) {
             Ok(book) => book,
             Err(why) => {
-                let (aside, done) = put_aside(&path, std::fs::rename(&path, with(&path, ASIDE)));
+                let (aside, done) = said_aside(&path, book::put_aside(&path));
                 let text = format!(
                     "health begins anew: {} is of no use, {why}; {aside}",
                     path.display()
@@ -215,7 +219,8 @@ impl Keeper {
     /// Puts back what fits, and says what does not. What is not put back stays in a file aside.
     pub fn put_back(&mut self, state: &mut StateStore, output: &Output) {
         let Some(desk) = &mut self.desk else { return };
-        let names = &desk.info.names;
+        let info = Arc::clone(&desk.info);
+        let names = &info.names;
         let done = desk.book.put_back(names, state);
         let note = |text: &str| output.note(&named(names.bus(), text));
         if done.axes + done.stations > 0 {
@@ -228,10 +233,12 @@ impl Keeper {
             ));
         }
         if let Some(left) = left_out(&done) {
-            let copied = std::fs::copy(&desk.path, with(&desk.path, ASIDE)).map(drop);
-            let (aside, done) = put_aside(&desk.path, copied);
+            let (aside, done) = said_aside(&desk.path, book::put_aside(&desk.path));
             note(&format!("{left}; {aside}"));
-            if !done {
+            if done {
+                // What goes on stands in the file again at once.
+                desk.write();
+            } else {
                 self.desk = None;
             }
         }
@@ -327,7 +334,7 @@ fn left_out(done: &PutBack) -> Option<String> {
 }
 
 /// Says what became of putting a file aside, and whether it is there.
-fn put_aside(path: &Path, done: std::io::Result<()>) -> (String, bool) {
+fn said_aside(path: &Path, done: std::io::Result<()>) -> (String, bool) {
     let aside = with(path, ASIDE);
     match done {
         Ok(()) => (format!("the file is kept as {}", aside.display()), true),

@@ -87,3 +87,32 @@ fn a_disk_that_takes_nothing_is_said_once() {
     let text = said.text();
     assert_eq!(text.matches("health is not kept in").count(), 1, "{text}");
 }
+
+#[test]
+fn what_is_not_put_back_stays_aside_and_the_rest_is_in_its_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said::default();
+    assert_eq!(run(folder.path(), &said, 1), None);
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    let owner = Owner::of(&machine, machine.simulation.map(|s| s.machine_seed));
+    let path = owner.path(folder.path());
+    let old = std::fs::read(&path).unwrap();
+    machine.axes[1].name = "somebody".to_owned();
+    let plan = PlanStore::new(&machine);
+    let info = Arc::new(RunInfo::new(Names::of(&machine), plan.hash(), 1.0, 0));
+    let output = Output::new(false, false, Box::new(said.clone()));
+    let options = Options {
+        state: folder.path().to_owned(),
+        simulated: true,
+        ..Options::default()
+    };
+    let (_sender, mut keeper) = Keeper::open(&machine, &options, &info, &output).unwrap();
+    keeper.put_back(&mut plan.state(), &output);
+    assert_eq!(std::fs::read(with(&path, ASIDE)).unwrap(), old);
+    // Nothing of this run has been written yet: the process may end here.
+    let kept = Book::read(&path, &owner).unwrap().unwrap();
+    let mut state = plan.state();
+    let done = kept.clone().put_back(&info.names, &mut state);
+    assert_eq!((done.axes, done.gone), (8, vec![]), "{}", said.text());
+}

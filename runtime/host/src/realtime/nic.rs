@@ -24,7 +24,7 @@ pub struct Settings {
 /// All interfaces of a bus, set as `[realtime.nic]` asks; set back when this goes.
 #[derive(Debug, Default)]
 pub struct AllSettings {
-    _each: Vec<Settings>,
+    each: Vec<Settings>,
     /// Something was asked for and is not so.
     pub denied: bool,
 }
@@ -58,8 +58,15 @@ pub fn set(
     }
     Ok(AllSettings {
         denied: !refused.is_empty(),
-        _each: each,
+        each,
     })
+}
+
+impl Drop for AllSettings {
+    /// Last to first: two ports of one card may share an interrupt, and the second has found what the first one wrote.
+    fn drop(&mut self) {
+        while self.each.pop().is_some() {}
+    }
 }
 
 /// Rights that it takes to restore the coalescing.
@@ -209,6 +216,32 @@ mod tests {
             (read("130").as_str(), read("131").as_str()),
             ("0-3\n", "0-3\n")
         );
+    }
+
+    #[test]
+    fn ports_that_share_an_interrupt_leave_it_as_the_first_one_found_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        for port in ["eth0", "eth1"] {
+            let of_port = at("sys/class/net").join(port).join("device/msi_irqs");
+            fs::create_dir_all(&of_port).unwrap();
+            fs::write(of_port.join("130"), "msix\n").unwrap();
+        }
+        fs::create_dir_all(at("proc/irq/130")).unwrap();
+        let affinity = at("proc/irq/130/smp_affinity_list");
+        fs::write(&affinity, "0-3\n").unwrap();
+        let asked = RealtimeNic {
+            irq_core: Some(2),
+            ..RealtimeNic::default()
+        };
+        let apply = |port| Settings::apply_under(Root::folder(folder.path()), port, &asked);
+        let all = AllSettings {
+            each: vec![apply("eth0"), apply("eth1")],
+            denied: false,
+        };
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
+        drop(all);
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n");
     }
 
     #[test]

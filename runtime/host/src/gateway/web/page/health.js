@@ -16,7 +16,7 @@ export function state(s) {
     const odd = h.healthy != null && Math.abs(h.value - h.healthy) > 3 * h.sigma;
     const trend = h.trend_per_hour == null ? 'too little seen' : `${si(h.trend_per_hour, 3)} ${h.unit}/h`;
     return row([
-      h.source, `${words(h.parameter)}${h.inferred ? ' (inferred)' : ''}`, number(`${si(h.value)} ± ${si(h.sigma, 2)} ${h.unit}`, odd ? 'warn' : ''),
+      h.source, `${words(h.parameter)}${h.inferred ? ' (inferred)' : ''}`, number(`${h.lower_bound ? 'at least ' : ''}${si(h.value)} ± ${si(h.sigma, 2)} ${h.unit}`, odd ? 'warn' : ''),
       number(h.healthy == null ? 'not known' : `${si(h.healthy)} ${h.unit}`), number(off == null ? '' : `${(100 * off).toFixed(1)} %`, odd ? 'warn' : ''),
       make('td', { class: h.trend_significant ? 'warn' : 'dim' }, `${trend}${h.trend_significant ? '' : h.trend_per_hour == null ? '' : ', not significant'}`), life(h.life),
     ]);
