@@ -113,7 +113,7 @@ fn what_is_wrong_with_a_curve_is_said_at_its_line() {
     wrong(
         CRANK,
         "stiffness = \"1.5kN/mm\"",
-        "elastic = \"1N/um\"\nforce = [[\"0mm\", \"0N\"], [\"200mm\", \"1N\"]]",
+        "force = [[\"0mm\", \"0N\"], [\"200mm\", \"1N\"]]\nelastic = \"1N/um\"",
         "needs a press with a screw",
     );
 }
