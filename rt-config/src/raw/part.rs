@@ -16,7 +16,7 @@ pub(crate) struct PartTable {
     pub(crate) name: At<String>,
     /// Where the ram meets it (of the ram, not of the drive), beyond `approach` and above `bottom` of every press.
     pub(crate) contact: Quantity<Length>,
-    /// Stiffness of the press-fit: force rises with this from the contact on (above 0).
+    /// Stiffness of the press-fit: force rises with this from the contact on; needed without `force` and `press_fit` (above 0).
     pub(crate) stiffness: Option<Quantity<Stiffness>>,
     /// Forming by table: rows of [way behind `contact`, force on the way in], 2 to 64. The first way is 0, ways rise to the bottom of
     /// the stroke or beyond, forces are 0 or more; between them the force is a straight line. Screw presses alone.
@@ -65,9 +65,9 @@ pub(crate) struct RecipeTwinTable {
     pub(crate) recipe: At<String>,
     /// Contact position (any).
     pub(crate) contact: Quantity<Length>,
-    /// Stiffness of a part that has one (above 0).
+    /// Stiffness; needed for a part that has one (above 0).
     pub(crate) stiffness: Option<Quantity<Stiffness>>,
-    /// Force over that of the part's curve, where it has one (0.1 to 10).
+    /// Force over that of the part's curve; needed for a part that has one (0.1 to 10).
     pub(crate) factor: Option<Quantity<Number>>,
     /// The band of good strokes, for the evaluation of kind "envelope" with this recipe.
     pub(crate) envelope: Option<EnvelopeTable>,
@@ -79,9 +79,9 @@ pub(crate) struct RecipeTwinTable {
 pub(crate) struct PartTwinTable {
     /// Contact position (any).
     pub(crate) contact: Quantity<Length>,
-    /// Stiffness of a part that has one (above 0).
+    /// Stiffness; needed for a part that has one (above 0).
     pub(crate) stiffness: Option<Quantity<Stiffness>>,
-    /// Force over that of the part's curve, where it has one (0.1 to 10).
+    /// Force over that of the part's curve; needed for a part that has one (0.1 to 10).
     pub(crate) factor: Option<Quantity<Number>>,
     /// The band of good strokes, for the evaluation of kind "envelope".
     pub(crate) envelope: Option<EnvelopeTable>,
