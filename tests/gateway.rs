@@ -2,7 +2,7 @@
 
 use crate::cable::python_with;
 use crate::run::Place;
-use crate::{binary, program, root};
+use crate::{binary, program, release_binary, root, skip};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -78,8 +78,13 @@ impl Peer {
 
     /// Its lines are read and forgotten from here on: nobody holds it up who does not read.
     pub fn forget_lines(&mut self) {
-        if let Some(mut lines) = self.lines.take() {
-            std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        self.follow(drop);
+    }
+
+    /// Its lines go to `each` from here on, in a thread of their own.
+    pub fn follow(&mut self, each: impl FnMut(String) + Send + 'static) {
+        if let Some(lines) = self.lines.take() {
+            std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(each));
         }
     }
 
@@ -122,6 +127,29 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether the release binary has OPC UA; says so, where not, that `test` goes without.
+///
+/// # Panics
+/// Where it does neither.
+#[must_use]
+pub fn has_opcua(test: &str) -> bool {
+    let place = Place::new();
+    let _ = place.file("g.toml", "[opcua]\n");
+    let run = place.run(
+        release_binary(),
+        "gateway --json --state state --config g.toml --listen 127.0.0.1:0",
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let without = run.stderr.contains("without OPC UA");
+    if without {
+        skip(
+            test,
+            "the release binary has no OPC UA: build it with `--features opcua`, as scripts/test does",
+        );
+    }
+    !without
 }
 
 /// A real Chromium, and a Python that drives it.

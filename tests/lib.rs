@@ -9,6 +9,7 @@ pub mod fake_broker;
 pub mod gateway;
 pub mod listener;
 pub mod pieces;
+pub mod recording;
 pub mod run;
 pub mod sim;
 pub mod tmux;

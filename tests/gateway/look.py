@@ -20,6 +20,39 @@ def show(page, name):
     page.wait_for_selector(f"#{name}:not([hidden])")
 
 
+# Every piece of text that is shown: its contrast to what is behind it (WCAG 2, relative luminance), opacities of all that it stands in
+# counted. What cannot be used (a button that is off) is left out, as WCAG leaves it out. Returns the least one, and those below 4.5.
+CONTRAST = """(() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const mix = (over, under, share) => over.map((c, n) => c * share + under[n] * (1 - share));
+  const light = (color) => color.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+  // Text and ground as they are seen, of the chain of elements that the text stands in, over what is behind them.
+  const seen = ([style, ...rest], behind) => {
+    const [r, g, b, a = 1] = numbers(style.backgroundColor);
+    const ground = mix([r, g, b], behind, a);
+    const [tr, tg, tb, ta = 1] = numbers(style.color);
+    const inside = rest.length ? seen(rest, ground) : [mix([tr, tg, tb], ground, ta), ground];
+    return inside.map((color) => mix(color, behind, Number(style.opacity)));
+  };
+  const canvas = getComputedStyle(document.documentElement).colorScheme === 'dark' ? [18, 18, 18] : [255, 255, 255];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let [least, low, count] = [21, new Map(), 0];
+  while (texts.nextNode()) {
+    const [node, element] = [texts.currentNode, texts.currentNode.parentElement];
+    if (!node.data.trim() || element.closest(':disabled, script, style, option') || !element.checkVisibility({ visibilityProperty: true })) continue;
+    const chain = [];
+    for (let one = element; one; one = one.parentElement) chain.unshift(getComputedStyle(one));
+    const [a, b] = seen(chain, canvas).map(light);
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    count += 1;
+    least = Math.min(least, contrast);
+    if (contrast < 4.5) low.set(`${element.tagName}.${element.className}`, `${contrast.toFixed(2)}: ${node.data.trim().slice(0, 40)}`);
+  }
+  return { least, count, low: [...low].map((one) => one.join(' ')) };
+})()"""
+
+
 @contextlib.contextmanager
 def look(url, chromium, wrong, expected=(), enter=None):
     """The page at `url`, once it is live; `enter` comes before. Whatever goes wrong is added to `wrong`, but for refusals by the addresses in `expected`."""

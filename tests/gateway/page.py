@@ -6,7 +6,7 @@ page.py URL CHROMIUM PICTURE: prints what was seen as one JSON object.
 import json
 import sys
 
-from look import look, show, until
+from look import CONTRAST, look, show, until
 
 url, chromium, picture = sys.argv[1:4]
 wrong = []
@@ -14,27 +14,6 @@ wrong = []
 
 def alarm(page, source):
     return page.locator(f"#alarms > div[data-source={source}]").first
-
-
-# The least contrast of text to what is behind it (WCAG 2, relative luminance), of the words that count.
-CONTRAST = """(() => {
-  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
-  const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const [r, g, b, a = 1] = numbers(getComputedStyle(one).backgroundColor);
-      if (a > 0.9) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const all = ['#machine', '#facts', '#trust .chip', '#link', '#tabs button', '#gateway td', '#gateway .dim'].map((name) => {
-    const element = document.querySelector(name);
-    const [a, b] = [light(numbers(getComputedStyle(element).color)), light(ground(element))];
-    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  });
-  return Math.min(...all);
-})()"""
 
 
 def answer(page, button, comment):
@@ -165,16 +144,20 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     seen["audit"] = page.text_content("#audit")
     seen["views"].append("gateway")
 
-    # Dark and light, and the width of a tablet held upright: nothing is wider than the screen.
-    seen["contrast"] = {}
-    for _ in range(2):
-        page.click("#theme")
-        seen["theme"] = page.evaluate("document.documentElement.dataset.theme")
-        seen["contrast"][seen["theme"]] = page.evaluate(CONTRAST)
+    # The width of a tablet held upright: nothing is wider than the screen. All text can be read, dark and light, as the system is.
+    seen.update(wide=[], contrast={})
     page.set_viewport_size({"width": 800, "height": 1280})
     for name in seen["views"]:
         show(page, name)
-        seen.setdefault("wide", []).extend([name] if page.evaluate("document.documentElement.scrollWidth > innerWidth") else [])
+        seen["wide"].extend([name] if page.evaluate("document.documentElement.scrollWidth > innerWidth") else [])
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            seen["contrast"][f"{name}, {scheme}"] = page.evaluate(CONTRAST)
+    # And as the button says.
+    for _ in range(2):
+        page.click("#theme")
+        seen["theme"] = page.evaluate("document.documentElement.dataset.theme")
+        seen["contrast"][f"button, {seen['theme']}"] = page.evaluate(CONTRAST)
     page.set_viewport_size({"width": 1280, "height": 800})
 
     show(page, "press")

@@ -11,28 +11,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::{Peer, metric};
+use twinstep_tests::gateway::{Peer, has_opcua, metric};
 use twinstep_tests::run::Place;
-use twinstep_tests::{release_binary, root, skip};
-
-/// Whether the binary has OPC UA; says so where not.
-fn has_opcua(test: &str) -> bool {
-    let place = Place::new();
-    let _ = place.file("g.toml", "[opcua]\n");
-    let run = place.run(
-        release_binary(),
-        "gateway --json --state state --config g.toml --listen 127.0.0.1:0",
-    );
-    assert_eq!(run.status.code(), Some(2), "{run:#?}");
-    let without = run.stderr.contains("without OPC UA");
-    if without {
-        skip(
-            test,
-            "the release binary has no OPC UA: build it with `--features opcua`, as scripts/test does",
-        );
-    }
-    !without
-}
+use twinstep_tests::{release_binary, root};
 
 fn start(place: &Place, args: &str) -> Peer {
     Peer::of(place.command(release_binary(), args.split_whitespace()))

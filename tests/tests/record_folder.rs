@@ -192,3 +192,106 @@ fn parquet_holds_what_the_table_holds() {
         "{plain:#?}"
     );
 }
+
+/// Numbers of the cycles in a table.
+fn cycles(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let column = lines
+        .next()
+        .unwrap()
+        .split(',')
+        .position(|name| name == "cycle");
+    let cycle = |line: &str| line.split(',').nth(column.unwrap()).unwrap().parse();
+    lines.map(|line| cycle(line).unwrap()).collect()
+}
+
+#[test]
+fn a_part_of_a_recording_is_exported_by_time() {
+    let test = "a_part_of_a_recording_is_exported_by_time";
+    let place = Place::new();
+    let demo = "demo --fast --json --cycles 3000 --inject frame_loss:bus:count=3@1s --record run.mcap --state state";
+    let run = place.run(release_binary(), demo).fine();
+    let event = run.of_type("event").remove(0);
+    let (cycle, utc_ns) = (
+        event["cycle"].as_u64().unwrap(),
+        event["time_utc_ns"].as_u64().unwrap(),
+    );
+    let export = |more: &str| {
+        let args = format!("export run.mcap --csv part.csv --json {more}");
+        place.run(release_binary(), &args)
+    };
+    let part = |more: &str| {
+        let run = export(more).fine();
+        let found = cycles(&place.path("part.csv"));
+        assert_eq!(run.of_type("export")[0]["cycles"], found.len(), "{more}");
+        assert_eq!(run.of_type("export")[0]["missing"], 0, "{more}");
+        found
+    };
+    let all = part("");
+    assert_eq!(all.len(), 3000);
+    // By seconds, the end left out; beyond the end there is nothing more.
+    assert_eq!(part("--from 1 --to 1.5"), all[1000..1500]);
+    assert_eq!(part("--from 2.999s --to 1000"), all[2999..]);
+    // By the time of day at which an event was, here and elsewhere.
+    let date = |zone: &str, format: &str| {
+        let (s, ns) = (utc_ns / 1_000_000_000, utc_ns % 1_000_000_000);
+        let mut date = Command::new("date");
+        date.env("TZ", zone)
+            .args([&format!("-d@{s}.{ns:09}"), format]);
+        let said = String::from_utf8(date.output().unwrap().stdout).unwrap();
+        said.trim().to_owned()
+    };
+    let at = [
+        date("UTC", "+%FT%T.%NZ"),
+        date("UTC-5:30", "+%FT%T.%N+05:30"),
+    ];
+    for at in at {
+        let found = part(&format!("--from {at}"));
+        assert_eq!(found[0], cycle, "{at}");
+        assert_eq!(found.last(), all.last());
+        assert_eq!(
+            part(&format!("--from 0 --to {at}")).last(),
+            Some(&(cycle - 1))
+        );
+    }
+
+    // What cannot be is said before the table is touched.
+    let before = std::fs::read(place.path("part.csv")).unwrap();
+    for (wrong, says) in [
+        ("--from 3", "--from lies behind the end"),
+        (
+            "--to 1970-01-02T00:00:00Z",
+            "--to lies before the first cycle",
+        ),
+        ("--from 2 --to 2", "--to does not lie behind --from"),
+        ("--from yesterday", "expected a time of day with its zone"),
+        ("--to 2026-11-29", "expected a time of day with its zone"),
+        ("--to -1", "expected 0 to"),
+    ] {
+        let refused = export(wrong);
+        assert_eq!(refused.status.code(), Some(2), "{refused:#?}");
+        let words = refused.stderr.replace("│", "");
+        let words: Vec<_> = words.split_whitespace().collect();
+        assert!(words.join(" ").contains(says), "{wrong}: {refused:#?}");
+    }
+    assert!(before == std::fs::read(place.path("part.csv")).unwrap());
+
+    let parquet = "--parquet part.parquet --from 1 --to 1.5";
+    let run = export(parquet);
+    if run.stderr.contains("built without Parquet") {
+        skip(
+            test,
+            "the release binary was built without the feature parquet",
+        );
+        return;
+    }
+    assert_eq!(run.fine().of_type("export").len(), 2);
+    let Some(python) = python_with(test, "pyarrow") else {
+        return;
+    };
+    let script = root().join("tests/recordings/parquet.py");
+    let args = format!("{} part.parquet part.csv", script.display());
+    let read = place.run(&python, &args).fine();
+    assert_eq!(read.stdout.trim(), "500 rows are the same", "{read:#?}");
+}

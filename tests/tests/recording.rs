@@ -5,10 +5,9 @@
 )]
 
 use serde_json::Value;
-use std::path::Path;
 use twinstep_tests::cable::python_with;
 use twinstep_tests::gateway::Peer;
-use twinstep_tests::root;
+use twinstep_tests::recording::read;
 use twinstep_tests::run::{Place, Run, shipped};
 
 /// The events of a run without what belongs to the store and to the day.
@@ -22,14 +21,6 @@ fn events(run: &Run) -> Vec<Value> {
         }
     }
     events
-}
-
-/// What the second reader says of a file.
-fn read(place: &Place, python: &Path, file: &Path, cut: &str) -> Value {
-    let script = root().join("tests/recordings/read.py");
-    let args = format!("{} {} {cut}", script.display(), file.display());
-    let run = place.run(python, args.trim_end()).fine();
-    serde_json::from_str(&run.stdout).unwrap()
 }
 
 #[test]
@@ -167,47 +158,6 @@ fn what_the_operator_told_a_run_is_told_its_replay() {
     assert!(last.as_str().unwrap().starts_with("baseline "), "{seen}");
     let cycles = piece.summary()["cycles"].as_u64().unwrap();
     assert_eq!(seen["counts"]["/process_data"], cycles, "{seen}");
-}
-
-/// What is handed to the system once a second outlives the process.
-#[test]
-fn a_run_that_is_killed_leaves_what_it_had_recorded() {
-    let place = Place::new();
-    // Long cycles: in these few seconds nothing is written because it has become too much to be kept.
-    let cell = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
-    let _ = place.file(
-        "slow.toml",
-        cell.replace("period = \"1ms\"", "period = \"4ms\""),
-    );
-    let args = "demo --config slow.toml --json --no-page --cycles 900000 --state state --control cell.sock \
-                --inject frame_loss:bus:count=3@100ms --record run.mcap";
-    let mut run = Peer::start(&place, args);
-    run.next("event");
-    let cycle = loop {
-        let status = place.twinstep("status --control cell.sock --json").fine();
-        let cycle = status.of_type("status")[0]["cycle"].as_u64().unwrap();
-        if cycle >= 800 {
-            break cycle;
-        }
-    };
-    run.signal("KILL");
-    let _ = run.child.wait();
-    // What the ring kept of the event is still being written then.
-    for file in ["run.mcap", "state/events/1.mcap"] {
-        let replayed = place.twinstep(&format!("replay {file} --json")).fine();
-        let says = &replayed.stderr;
-        let cycles = replayed.summary()["cycles"].as_u64().unwrap();
-        // On a computer that stands still for so long the piece is whole by then: it ends 5 s after its event.
-        let whole = file.ends_with("1.mcap") && cycles >= 1275;
-        assert!(says.contains("was cut") || whole, "{file}: {says}");
-        let dropped = says.contains("are missing");
-        assert!(says.contains("as the run was") || dropped, "{file}: {says}");
-        if whole {
-            continue;
-        }
-        // Two seconds, and some time for a computer that has other things to do.
-        assert!(cycles + 600 >= cycle, "{file}: {cycles} of {cycle}");
-    }
 }
 
 #[test]

@@ -373,6 +373,28 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
         let trust = summary_of(child, "trust");
         assert_eq!(trust["isolated"], isolated, "{trust}");
     }
+    // A worker has it too, though nobody starts with it in their affinity.
+    let text = format!("{cell}\n[realtime]\ncore = 2\nmodel_cores = [1]\n");
+    let config = place.file("workers.toml", text);
+    let args = ["run", config.to_str().unwrap(), "--json"];
+    let mut child = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
+    assert_eq!(cycle_thread(&mut child).allowed, "2");
+    let worker = loop {
+        match thread(child.id(), "models-1") {
+            Some(found) if found.policy != 0 => break found,
+            last => assert!(child.try_wait().unwrap().is_none(), "{last:?}"),
+        }
+    };
+    assert_eq!(
+        (worker.policy, worker.priority, worker.allowed.as_str()),
+        (1, 80, "1")
+    );
+    let trust = summary_of(child, "trust");
+    assert_eq!(
+        (&trust["workers"], &trust["workers_granted"]),
+        (&1.into(), &1.into()),
+        "{trust}"
+    );
 }
 
 /// One key of a run's summary, once it is ended.

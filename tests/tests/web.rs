@@ -127,8 +127,11 @@ fn what_it_says(seen: &Value, status: &Value) {
     assert_eq!(event["source"], "lift");
     assert!(!seen["overrun"][0].as_str().unwrap().is_empty(), "{seen}");
     assert!(seen["overrun"][1].as_str().unwrap().len() > 10, "{seen}");
-    for theme in ["light", "dark"] {
-        let least = seen["contrast"][theme].as_f64().unwrap();
-        assert!(least >= 4.5, "{theme}: {seen}");
+    // Eight views and the button, dark and light.
+    let contrasts = seen["contrast"].as_object().unwrap();
+    assert_eq!(contrasts.len(), 18, "{contrasts:?}");
+    for (view, found) in contrasts {
+        assert!(found["least"].as_f64() >= Some(4.5), "{view}: {found}");
+        assert!(found["count"].as_u64() > Some(20), "{view}: {found}");
     }
 }

@@ -146,6 +146,17 @@ impl RecordingBus {
         self.store.head(0).map(|head| head.stamp.cycle)
     }
 
+    /// Times of the first and of the last row, as they are stamped (ns since the first cycle of the run).
+    pub fn times_ns(&self) -> Option<(u64, u64)> {
+        let time_ns = |row| self.store.head(row).map(|head| head.stamp.time_ns);
+        Some((time_ns(0)?, time_ns(self.rows().checked_sub(1)?)?))
+    }
+
+    /// The period of the machine's cycle (ns, 1 or more).
+    pub fn period_ns(&self) -> u64 {
+        self.period_ns
+    }
+
     /// The object map of the machine that it was opened with.
     pub fn object_map(&self) -> &ObjectMap {
         &self.map

@@ -312,6 +312,9 @@ impl<S: FrameSource> TapBus<S> {
             match self.source.next(&mut self.buffer, deadline_ns) {
                 Ok(Next::Frame(heard)) => {
                     self.heard_ns = heard.time_ns;
+                    // A link that was down is up again.
+                    self.error
+                        .take_if(|error| matches!(error, TapError::Link(_)));
                     self.collected = self.hear(&heard);
                     // It came before the pause that may have ended with this frame.
                     if self

@@ -192,7 +192,11 @@ impl<L: Link> TsnBus<L> {
             let length = match self.pending.take() {
                 Some(length) => length,
                 None => match self.link.receive(&mut self.buffer, deadline_ns) {
-                    Ok(Some(length)) => length,
+                    Ok(Some(length)) => {
+                        // A link that was down is up again.
+                        self.error = None;
+                        length
+                    }
                     Ok(None) => return,
                     Err(error) => {
                         self.error = Some(error);

@@ -65,7 +65,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         redundant_interface: None,
         subdevices,
         frame_shift_ns,
-        overrun: overrun(raw, tap.is_some(), check),
+        overrun: overrun(raw, tap.is_some() || is_tsn, check),
         tap,
         pubsub,
     };
@@ -120,18 +120,18 @@ pub(super) fn interface(key: &str, name: &At<String>, check: &mut Check) -> Stri
 }
 
 /// What an overrun leads to.
-fn overrun(raw: &BusTable, tap: bool, check: &mut Check) -> Overrun {
+fn overrun(raw: &BusTable, listens: bool, check: &mut Check) -> Overrun {
     let Some(raw) = &raw.overrun else {
         return Overrun::Skip;
     };
     match raw.value.as_str() {
         "skip" => Overrun::Skip,
-        "stop" if tap => {
+        "stop" if listens => {
             check.problem(
                 &raw.span,
-                "a tap cannot stop the machine",
-                "not with a tap",
-                "leave `overrun` out: the bus is another MainDevice's",
+                "who only listens cannot stop the machine",
+                "not with a tap, nor where data sets are subscribed to",
+                "leave `overrun` out: the machine is another controller's",
             );
             Overrun::Skip
         }

@@ -58,6 +58,11 @@ fn published_process_data_is_checked() {
 
     let check = |from, to, words| wrong(&all, from, to, words);
     check("vlan = 100", "vlan = 4095", "no VLAN 4095");
+    check(
+        "vlan = 100",
+        "vlan = 100\noverrun = \"stop\"",
+        "who only listens cannot stop",
+    );
     check("pcp = 6", "pcp = 8", "no priority 8");
     check(
         "01:00:5e:7f:00:02",

@@ -144,7 +144,7 @@ fn an_overrun_skips_or_stops() {
         &text,
         "\"stop\"",
         "\"stop\"\nkind = \"tap\"",
-        "a tap cannot stop",
+        "who only listens cannot stop",
     );
 }
 

@@ -7,8 +7,9 @@
 //! 1. What a worker has not begun when the cycle is done, and a while longer, the cycle takes out of the inbox and does itself.
 //! 2. For what it has begun the cycle waits, and the time is kept with the worker's core: [`Crew::take_late`]. The stage is long
 //!    then, as it would be had the cycle itself been held up, and an overrun says which core it was.
-//! 3. The wait is bounded. Beyond the bound the section is lost and the run must end ([`Crew::lost`]): set-points go on,
-//!    the machine is stopped in order, and the axes of the section answer nothing any more.
+//! 3. The wait is bounded. Beyond the bound the section is lost and the run must end ([`Crew::lost`]): set-points go on
+//!    and the machine is stopped in order, as far as its SubDevices have not tripped meanwhile: their SyncManager watchdogs do so
+//!    after 100 ms unless they are set otherwise. The axes of the section answer nothing any more.
 //!
 //! Inboxes and the ways back are bounded queues without locks; nothing here takes the heap after the start. What comes out is bit for
 //! bit what one core finds (see [`twinstep_cycle::section`]).

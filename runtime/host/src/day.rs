@@ -14,6 +14,15 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year + 400 * era + u64::from(month <= 2), month, day)
 }
 
+/// Days from 1970-01-01 to a day of the Gregorian calendar, negative before.
+pub fn days(year: u16, month: u8, day: u8) -> i64 {
+    let (month, day) = (i64::from(month), i64::from(day));
+    let year = i64::from(year) - i64::from(month <= 2);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year
+        - 719_468
+}
+
 /// Year, month, day, hour, minute, second.
 fn parts(utc_ns: u64) -> [u64; 6] {
     let seconds = utc_ns / 1_000_000_000;
@@ -33,6 +42,11 @@ pub fn text(utc_ns: u64) -> String {
     let [year, month, day, h, m, s] = parts(utc_ns);
     let ms = utc_ns / 1_000_000 % 1000;
     format!("{year:04}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}.{ms:03}")
+}
+
+/// `2026-11-29T07:10:22.123Z`.
+pub fn rfc3339(utc_ns: u64) -> String {
+    format!("{}Z", text(utc_ns).replace(' ', "T"))
 }
 
 /// `20261129T071022Z`: names of that form stand in the order of time.
@@ -57,7 +71,13 @@ mod tests {
         ] {
             assert_eq!(text(seconds * 1_000_000_000), shown);
         }
+        for day in 0..200_000 {
+            let (year, month, of_month) = date(day);
+            let back = days(year as u16, month as u8, of_month as u8);
+            assert_eq!(back, day as i64);
+        }
         let utc_ns = 951_782_400_123_456_789;
+        assert_eq!(rfc3339(utc_ns), "2000-02-29T00:00:00.123Z");
         assert_eq!(text(utc_ns), "2000-02-29 00:00:00.123");
         assert_eq!(compact(utc_ns), "20000229T000000Z");
         assert!(compact(u64::MAX).ends_with('Z'));

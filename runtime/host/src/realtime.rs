@@ -60,7 +60,7 @@ pub struct Entered {
 pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> {
     let root = Root::live();
     let core = cores::of_the_cycle(&root, settings)?;
-    cores::are_permitted(&settings.model_cores)?;
+    cores::are_permitted(&root, &settings.model_cores)?;
     // A core that somebody asked for, or that the kernel keeps free, is for one cycle alone.
     let claims = if settings.policy == Policy::Other {
         Vec::new()

@@ -15,6 +15,7 @@ pub mod ring;
 pub mod session_file;
 pub mod sinks;
 pub mod tally;
+pub mod window;
 
 use std::path::Path;
 

@@ -67,6 +67,8 @@ pub struct Servo {
     error_ns: Option<i64>,
     near: u32,
     far: u32,
+    /// Cycles in a row without a reading.
+    blind: u32,
     locked: bool,
     /// Times that the other clock jumped.
     pub jumps: u64,
@@ -87,6 +89,7 @@ impl Servo {
             error_ns: None,
             near: 0,
             far: 0,
+            blind: 0,
             locked: false,
             jumps: 0,
             unread: 0,
@@ -99,7 +102,8 @@ impl Servo {
         self.locked
     }
 
-    /// Where the last start lay against where it should (ns, positive: late); none before the first reading.
+    /// Where the last start lay against where it should (ns, positive: late); none before the first reading, and where the
+    /// clock cannot be read any more.
     pub const fn error_ns(&self) -> Option<i64> {
         self.error_ns
     }
@@ -134,8 +138,13 @@ impl Servo {
     pub fn advance(&mut self, reading: Option<Reading>) -> i64 {
         let Some(reading) = reading.filter(|reading| reading.width_ns <= MAX_WIDTH_NS) else {
             self.unread += 1;
+            self.blind = self.blind.saturating_add(1);
+            if self.blind >= LOST_CYCLES {
+                self.go_blind();
+            }
             return self.limited(self.drift_ns);
         };
+        self.blind = 0;
         let jumped = self.has_jumped(&reading);
         self.last = Some((reading.offset_ns(), reading.monotonic_ns));
         // Between the start and the reading the other clock has gained, too.
@@ -158,6 +167,16 @@ impl Servo {
             self.drift_ns = drift_ns.clamp(-most_ns, most_ns);
         }
         correction_ns
+    }
+
+    /// Nobody knows any more where the starts lie; they go on with the drift that was found.
+    fn go_blind(&mut self) {
+        self.error_ns = None;
+        (self.near, self.far) = (0, 0);
+        if self.locked {
+            self.locked = false;
+            self.lost += 1;
+        }
     }
 
     fn limited(&self, correction_ns: f64) -> i64 {

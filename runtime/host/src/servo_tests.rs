@@ -167,6 +167,9 @@ fn without_a_clock_the_drift_goes_on() {
         world.go_on(correction_ns);
     }
     assert_eq!(world.servo.unread, 100);
+    // Nobody says of a clock that has gone that the starts are where they should be.
+    assert_eq!((world.servo.is_locked(), world.servo.lost), (false, 1));
+    assert_eq!(world.servo.error_ns(), None);
     // A hundred cycles of 100 ns each were not lost.
     assert!(world.error_ns().abs() < 1_000, "{}", world.error_ns());
     let slow = Reading {
@@ -177,6 +180,9 @@ fn without_a_clock_the_drift_goes_on() {
     };
     world.servo.advance(Some(slow));
     assert_eq!((world.servo.unread, world.servo.jumps), (101, 0));
+    world.run(2_000);
+    assert!(world.servo.is_locked() && world.servo.error_ns().is_some());
+    assert_eq!(world.servo.lost, 1);
 }
 
 #[test]

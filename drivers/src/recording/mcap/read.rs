@@ -36,6 +36,8 @@ pub struct Contents {
     pub head: Head,
     /// What was written at the end; none where the run did not end in order, or the file was cut.
     pub end: Option<BTreeMap<String, String>>,
+    /// Time of day of the first cycle (ns since 1970, UTC).
+    pub first_utc_ns: u64,
     /// Stored events, as JSON.
     pub events: Vec<String>,
     /// What the operator told the run, as JSON.
@@ -135,6 +137,9 @@ pub(in super::super) fn load(
                     let part = Checkpoint::decode(&data).ok_or_else(|| short(CHECKPOINTS))?;
                     rounds.push(part);
                     return Ok(true);
+                }
+                if topic == Some(PROCESS_DATA) && store.rows() == 0 {
+                    contents.first_utc_ns = header.log_time;
                 }
                 message(
                     topic.unwrap_or_default(),

@@ -6,7 +6,9 @@ use crate::output::Output;
 use crate::record::args::ExportArgs;
 #[cfg(feature = "parquet")]
 use crate::record::parquet::ParquetWriter;
+use crate::record::window::Span;
 use serde::Serialize;
+use std::ops::Range;
 use std::path::Path;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::{Bus, BusCause, BusFault, ProcessImage};
@@ -80,9 +82,11 @@ pub fn run(args: &ExportArgs, output: &Output) -> Result<Exit, HostError> {
             "the recording was cut, what is whole is written ({cut})"
         ));
     }
+    // What cannot be is said before a file is emptied.
+    let part = span(&bus).part(args.from, args.to)?;
     for (path, table) in tables(args, &machine, &bus)? {
         bus.rewind();
-        let line = write(&mut bus, path, table)?;
+        let line = write(&mut bus, path, table, &part)?;
         if output.json() {
             output.json_line(&line);
         } else {
@@ -90,6 +94,16 @@ pub fn run(args: &ExportArgs, output: &Output) -> Result<Exit, HostError> {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Where the recording lies in time.
+fn span(bus: &RecordingBus) -> Span {
+    let (first_ns, last_ns) = bus.times_ns().unwrap_or_default();
+    let contents = bus.contents();
+    Span {
+        first_utc_ns: contents.map_or(0, |contents| contents.first_utc_ns),
+        length_ns: last_ns - first_ns + bus.period_ns(),
+    }
 }
 
 /// The tables that were asked for, all of them begun before the first row is written.
@@ -109,8 +123,14 @@ fn tables<'a>(
     Ok(tables)
 }
 
-/// Writes the whole recording.
-fn write(bus: &mut RecordingBus, path: &Path, mut table: Table) -> Result<ExportLine, HostError> {
+/// Writes the cycles of `part` (ns since the first one).
+fn write(
+    bus: &mut RecordingBus,
+    path: &Path,
+    mut table: Table,
+    part: &Range<u64>,
+) -> Result<ExportLine, HostError> {
+    let first_ns = bus.times_ns().map_or(0, |(first_ns, _)| first_ns);
     let mut image = bus.object_map().image();
     let mut line = ExportLine {
         kind: "export",
@@ -120,16 +140,22 @@ fn write(bus: &mut RecordingBus, path: &Path, mut table: Table) -> Result<Export
     };
     loop {
         let result = bus.exchange(&mut image, &mut || {});
-        let stamp = match &result {
-            Err(fault) if fault.cause == BusCause::End => break,
-            // A cycle without a row has none in a table either.
-            Err(fault) if fault.cause == BusCause::Gap => {
-                line.missing += 1;
-                continue;
-            }
-            Err(fault) => fault.stamp,
-            Ok(stamp) => *stamp,
+        let (stamp, cause) = match &result {
+            Err(fault) => (fault.stamp, Some(fault.cause)),
+            Ok(stamp) => (*stamp, None),
         };
+        let since_first_ns = stamp.time_ns.saturating_sub(first_ns);
+        if cause == Some(BusCause::End) || since_first_ns >= part.end {
+            break;
+        }
+        if since_first_ns < part.start {
+            continue;
+        }
+        // A cycle without a row has none in a table either.
+        if cause == Some(BusCause::Gap) {
+            line.missing += 1;
+            continue;
+        }
         table.write(&stamp, &result, &image)?;
         line.cycles += 1;
     }

@@ -11,7 +11,7 @@ use crate::error::HostError;
 use crate::lines::EventRecord;
 use crate::store::StoreError;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ pub const MAX_ALARMS: usize = 4096;
 const PAST: u64 = 100_000;
 /// Numbers that an alarm keeps of its events.
 const MAX_EVENTS: usize = 32;
+/// Words on the shelf of an alarm that is to come off it by itself when it is cleared.
+pub const ONE_SHOT: &str = "until it is cleared (one shot)";
 /// Shortest and longest time on the shelf (s).
 pub const SHELF_S: std::ops::RangeInclusive<u64> = 1..=30 * 86_400;
 
@@ -66,6 +68,10 @@ struct State {
     store: StoreId,
     /// Alarms that found no place.
     dropped: u64,
+    /// On the shelf for one time, and cleared since.
+    over: BTreeSet<Key>,
+    /// The store has been read up to its end once.
+    caught_up: bool,
 }
 
 impl State {
@@ -73,6 +79,12 @@ impl State {
         self.seen = record.seq;
         let key = (record.source.clone(), record.channel.to_string());
         let raised = record.state == "raised";
+        if record.state == "cleared" && self.is_for_one_time(&key) {
+            self.over.insert(key.clone());
+        } else if raised && !self.caught_up {
+            // It was cleared before it was put there.
+            self.over.remove(&key);
+        }
         match self.alarms.get_mut(&key) {
             Some(alarm) if !raised => {
                 alarm.last_seq = record.seq;
@@ -105,6 +117,11 @@ impl State {
                 self.alarms.insert(key, alarm);
             }
         }
+    }
+
+    fn is_for_one_time(&self, key: &Key) -> bool {
+        let shelf = self.shelves.get(key);
+        shelf.is_some_and(|shelf| shelf.comment == ONE_SHOT)
     }
 
     fn make_room(&mut self) {
@@ -296,7 +313,10 @@ impl Desk {
             ));
         }
         self.book.shelve(&shelf, now)?;
-        self.with(|state| state.shelves.insert(key, shelf));
+        self.with(|state| {
+            state.over.remove(&key);
+            state.shelves.insert(key, shelf);
+        });
         self.changed();
         Ok(())
     }
@@ -326,12 +346,37 @@ impl Desk {
         });
         loop {
             // A store that cannot be read now may be read later; the page is tried again with the next news, or soon.
-            while let Ok(true) = self.take_page(&journal).await {}
+            let read = loop {
+                match self.take_page(&journal).await {
+                    Ok(true) => {}
+                    other => break other,
+                }
+            };
+            if read.is_ok() {
+                self.end_one_shots();
+            }
             let news = tokio::time::timeout(std::time::Duration::from_secs(1), stand.changed());
             if matches!(news.await, Ok(Err(_))) {
                 return;
             }
             self.end_shelves();
+        }
+    }
+
+    /// Takes off the shelf what was there for one time and has been cleared, once the store has been read up to its end. An alarm
+    /// that no event has cleared stays there: its store may have been replaced, and the machine raises it anew.
+    fn end_one_shots(&self) {
+        let over = self.with(|state| {
+            state.caught_up = true;
+            let over = std::mem::take(&mut state.over).into_iter();
+            over.filter_map(|key| Some((state.shelves.get(&key)?.who.clone(), key)))
+                .collect::<Vec<_>>()
+        });
+        for (who, key) in over {
+            // What cannot be written down stays on the shelf, and is tried again.
+            if self.unshelve(&key.0, &key.1, &who).is_err() {
+                self.with(|state| state.over.insert(key));
+            }
         }
     }
 
@@ -358,6 +403,7 @@ impl Desk {
                 // Another store counts from 1 again, and what stood in the one before stands nowhere.
                 state.seen = 0;
                 state.alarms.clear();
+                state.caught_up = false;
             }
             replaced
         });

@@ -208,3 +208,64 @@ fn the_list_is_bounded_and_what_stands_goes_last() {
         "it was cleared"
     );
 }
+
+#[tokio::test]
+async fn a_shelf_for_one_time_ends_when_the_alarm_is_cleared_and_not_with_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let look = async |desk: &Desk| {
+        read(desk, folder.path()).await;
+        desk.end_one_shots();
+        desk.shelves().len()
+    };
+    let later = |state, ns| {
+        let record = record(state);
+        EventRecord {
+            time_utc_ns: record.time_utc_ns + ns,
+            ..record
+        }
+    };
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    // It has been cleared before, and stands again.
+    store
+        .append(&mut [record("raised"), record("cleared"), record("raised")])
+        .unwrap();
+    let first = desk(folder.path());
+    assert_eq!(look(&first).await, 0);
+    let event = first.alarms().remove(0).event;
+    let month = *SHELF_S.end();
+    first
+        .shelve(&event.source, &event.channel, month, "eva", ONE_SHOT)
+        .unwrap();
+    assert_eq!(look(&first).await, 1);
+    // Another gateway reads what came before; it may look before it has read.
+    drop(first);
+    let second = desk(folder.path());
+    second.end_one_shots();
+    assert_eq!(look(&second).await, 1);
+    // The same alarm of another store, which counts from 1 again, is on the shelf as soon as it is raised.
+    drop(store);
+    remove(folder.path());
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    assert_eq!(look(&second).await, 1);
+    store.append(&mut [later("raised", 1)]).unwrap();
+    assert_eq!(look(&second).await, 1);
+    assert!(second.alarms()[0].shelved_until_utc_ns.is_some());
+    store.append(&mut [later("updated", 2)]).unwrap();
+    assert_eq!(look(&second).await, 1);
+    // Cleared and raised anew between two looks: that was the one time.
+    store
+        .append(&mut [later("cleared", 3), later("raised", 4)])
+        .unwrap();
+    assert_eq!(look(&second).await, 0);
+    let trail = second.book.entries(1).unwrap();
+    assert_eq!(
+        (trail[0].action.as_str(), trail[0].who.as_str()),
+        ("unshelve", "eva")
+    );
+    // One with another word on it stays for its time.
+    second
+        .shelve(&event.source, &event.channel, month, "eva", "later")
+        .unwrap();
+    store.append(&mut [later("cleared", 5)]).unwrap();
+    assert_eq!(look(&second).await, 1);
+}

@@ -15,6 +15,8 @@ pub struct SinkState {
     pub sent: AtomicU64,
     /// Messages that did not arrive and were tried again or given up.
     pub failed: AtomicU64,
+    /// Messages of a look at the machine that were never sent: there were more than one look may have, or than the network took.
+    pub left_out: AtomicU64,
     /// Number of the last event that has arrived for good; 0 where the sink has no cursor.
     pub cursor: AtomicU64,
     /// It has somebody to speak to.
@@ -44,6 +46,7 @@ impl SinkState {
             name: self.name,
             sent: self.sent.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            left_out: self.left_out.load(Ordering::Relaxed),
             cursor,
             behind: if cursor == 0 {
                 0
@@ -69,6 +72,8 @@ pub struct SinkLine {
     pub sent: u64,
     /// Messages that did not.
     pub failed: u64,
+    /// Messages of a look that were never sent.
+    pub left_out: u64,
     /// The last event that has arrived for good; 0 for none.
     pub cursor: u64,
     /// Stored events that have not.
@@ -90,6 +95,7 @@ impl Sinks {
             name,
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
             cursor: AtomicU64::new(0),
             connected: AtomicBool::new(false),
             trouble: Mutex::new(None),

@@ -33,15 +33,18 @@ pub(super) fn of_the_cycle(root: &Root, settings: &Realtime) -> Result<Option<us
 }
 
 /// Refuses cores for workers that this process may not run on: there they would stand in each other's way. To be called before
-/// the calling thread is pinned.
+/// the calling thread is pinned. Isolated cores are in nobody's affinity unless it is put there (`isolcpus`), and may be had all
+/// the same; one outside of the cpuset shows as a worker that was not granted.
 ///
 /// # Errors
 /// [`HostError::Machine`] with the core.
-pub(super) fn are_permitted(cores: &[usize]) -> Result<(), HostError> {
+pub(super) fn are_permitted(root: &Root, cores: &[usize]) -> Result<(), HostError> {
     let Ok(permitted) = rustix::thread::sched_getaffinity(None) else {
         return Ok(());
     };
-    match cores.iter().find(|core| !permitted.is_set(**core)) {
+    let isolated = doctor::isolated_cores(root);
+    let may_have = |core: usize| permitted.is_set(core) || isolated.contains(core);
+    match cores.iter().find(|core| !may_have(**core)) {
         None => Ok(()),
         Some(core) => Err(HostError::machine(
             format!("[realtime] model_cores has {core}, and this process may not run on it"),

@@ -42,6 +42,10 @@ pub fn set(
     if !asked.is_asked() {
         return Ok(AllSettings::default());
     }
+    // A signal that comes before the run listens to them must not end the process with the interfaces changed.
+    crate::snapshot::hold_signals().map_err(|error| {
+        HostError::machine(format!("signals cannot be caught: {error}"), "try again")
+    })?;
     let all = interfaces.iter();
     let each: Vec<_> = all.map(|name| Settings::apply(name, asked)).collect();
     let refused: Vec<&str> = (each.iter())

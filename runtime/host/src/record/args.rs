@@ -1,5 +1,6 @@
 //! Arguments of commands that read recordings.
 
+use super::window::Moment;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -45,6 +46,14 @@ pub struct ExportArgs {
     /// The same as Parquet, typed (in releases, and where it is built with the feature `parquet`)
     #[arg(long, value_name = "FILE.parquet")]
     pub parquet: Option<PathBuf>,
+
+    /// Only cycles from then on: a time of day (2026-11-29T07:10:22Z), or seconds since the first cycle of the recording (12.5)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<Moment>,
+
+    /// Only cycles before then, given in the same way
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<Moment>,
 
     /// One JSON object a line
     #[arg(long)]

@@ -335,10 +335,12 @@ fn stroke(board: &StrokeBoard, event: &EventRecord) -> Option<StrokeCurveLine> {
     own.or_else(|| board.curve(&event.source, None).ok())
 }
 
-/// A command with the name of its axis, which it has by number.
+/// A command with the name of its axis or press, which it has by number: presses come after all axes.
 fn named(command: &str, machine: &Machine) -> String {
     let number = command.strip_prefix(BASELINE).map(str::parse::<usize>);
-    match number.and_then(|number| machine.axes.get(number.ok()?)) {
+    let presses = machine.presses.iter().map(|press| &press.axis);
+    let mut axes = machine.axes.iter().chain(presses);
+    match number.and_then(|number| axes.nth(number.ok()?)) {
         Some(axis) => format!("{BASELINE}{}", axis.name),
         None => command.to_owned(),
     }
@@ -359,4 +361,21 @@ fn commands(contents: &Contents, event: &EventRecord, machine: &Machine) -> Vec<
     });
     let near = told.filter(|m| m.utc_ns.abs_diff(event.time_utc_ns) <= 60_000_000_000);
     near.take(MAX_COMMANDS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_baseline_is_that_of_an_axis_or_a_press_by_name() {
+        let machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let axes = machine.axes.len();
+        let at = |n: usize| named(&format!("{BASELINE}{n}"), &machine);
+        assert_eq!(at(0), format!("{BASELINE}{}", machine.axes[0].name));
+        assert_eq!(at(axes), format!("{BASELINE}press"));
+        assert_eq!(at(axes + 1), format!("{BASELINE}{}", axes + 1));
+        assert_eq!(named("reset", &machine), "reset");
+    }
 }

@@ -81,6 +81,11 @@ fn sinks(families: &mut Families<'_, '_>, sinks: &[SinkLine]) -> fmt::Result {
         "Messages that did not arrive, and were tried again or given up.",
         sinks.iter().map(|sink| (name(sink), sink.failed)),
     )?;
+    families.counters(
+        "sink_left_out",
+        "Messages of a look at the machine that were never sent: more than one look may have, or than the network took.",
+        sinks.iter().map(|sink| (name(sink), sink.left_out)),
+    )?;
     families.gauges(
         "sink_behind",
         "Stored events that have not arrived yet.",

@@ -5,7 +5,7 @@
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill,
-    MqttOptions, PubAckReason, PublishNotice, PublishNoticeError, PublishOptions,
+    MqttOptions, NetworkOptions, PubAckReason, PublishNotice, PublishNoticeError, PublishOptions,
     PublishProperties, PublishResult, QoS, SubscribeNotice,
 };
 use std::fmt;
@@ -190,8 +190,12 @@ impl Link {
     ) -> Result<Self, Refusal> {
         let retain = will.retain;
         let last = LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, retain, None);
+        // Small packets are not held back until the broker has acknowledged the one before: it takes 40 ms to where it has nothing to say.
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
         options
             .set_last_will(last)
+            .set_network_options(network)
             .set_outgoing_inflight_upper_limit(in_flight);
         let (client, mut eventloop) = AsyncClient::builder(options).capacity(QUEUE).build();
         let limits = loop {

@@ -294,12 +294,12 @@ impl Sender {
         }
         let status: Value = serde_json::from_str(&moment.json).unwrap_or_default();
         let (messages, left_out) = live::messages(&self.root, &status, utc_ns(), told);
-        self.state.failed.fetch_add(left_out, Ordering::Relaxed);
+        self.state.left_out.fetch_add(left_out, Ordering::Relaxed);
         for message in messages {
             let counter = if link.mention(&message) {
                 &self.state.sent
             } else {
-                &self.state.failed
+                &self.state.left_out
             };
             counter.fetch_add(1, Ordering::Relaxed);
         }

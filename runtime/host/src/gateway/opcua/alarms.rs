@@ -4,10 +4,10 @@
 //! has left the desk was cleared and acknowledged; its last event says so, and that it need not be kept. So does the last event of
 //! an alarm of a store that was replaced by another one.
 
-use super::condition::{Condition, EventId, ONE_SHOT, Remark, date, severity};
+use super::condition::{Condition, EventId, Remark, date, severity};
 use super::nodes::Nodes;
 use crate::gateway::book::{Book, Shelf};
-use crate::gateway::desk::{Alarm, MAX_ALARMS};
+use crate::gateway::desk::{Alarm, MAX_ALARMS, ONE_SHOT};
 use crate::gateway::journal::StoreId;
 use opcua::types::{NodeId, StatusCode};
 use std::collections::BTreeMap;

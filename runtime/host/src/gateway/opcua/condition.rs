@@ -9,8 +9,6 @@ use opcua::types::{
     QualifiedName, StatusCode, UAString, Variant,
 };
 
-/// Words on the shelf of an alarm that is to come off it by itself when it is cleared.
-pub const ONE_SHOT: &str = "until it is cleared (one shot)";
 /// From 1582, where OPC UA begins to count, to 1970 (s).
 const SINCE_1601_S: i64 = 11_644_473_600;
 

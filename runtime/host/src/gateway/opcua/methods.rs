@@ -4,14 +4,14 @@
 //! methods put in front.
 
 use super::alarms::Board;
-use super::condition::{Condition, EventId, ONE_SHOT, Remark};
+use super::condition::{Condition, EventId, Remark};
 use super::condition_nodes::shelving_of;
 use super::nodes::Nodes;
 use super::users::who_has;
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::book::{Book, MAX_TEXT};
-use crate::gateway::desk::{Desk, SHELF_S};
+use crate::gateway::desk::{Desk, ONE_SHOT, SHELF_S};
 use async_trait::async_trait;
 use opcua::nodes::{BaseEventType, Event};
 use opcua::server::CreateMonitoredItem;

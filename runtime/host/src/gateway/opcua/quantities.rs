@@ -228,6 +228,9 @@ pub const SINK: &[Quantity<SinkLine>] = &[
     ("Failed", DataTypeId::UInt64, Some(ONE), |sink| {
         Some(sink.failed.into())
     }),
+    ("LeftOut", DataTypeId::UInt64, Some(ONE), |sink| {
+        Some(sink.left_out.into())
+    }),
     ("Cursor", DataTypeId::UInt64, Some(ONE), |sink| {
         Some(sink.cursor.into())
     }),

@@ -2,7 +2,7 @@
 
 use super::OpcuaConfig;
 use super::alarms::{Board, Seen};
-use super::condition::{Condition, ONE_SHOT};
+use super::condition::Condition;
 use super::fields;
 use super::front;
 use super::methods::{CoreBuilder, CoreManager, Operator};
@@ -339,18 +339,6 @@ impl Keeper {
     fn tell(&mut self) {
         let desk = &self.context.desk;
         let ((store, alarms), shelves) = (desk.of_store(), desk.shelves());
-        // A shelf for one time ends with the alarm.
-        for shelf in shelves.iter().filter(|shelf| shelf.comment == ONE_SHOT) {
-            let stands = alarms.iter().any(|alarm| {
-                alarm.active
-                    && alarm.event.source == shelf.source
-                    && alarm.event.channel == shelf.channel
-            });
-            if !stands && let Err(error) = desk.unshelve(&shelf.source, &shelf.channel, &shelf.who)
-            {
-                self.trouble(&error.in_a_line());
-            }
-        }
         let seen = desk.seen();
         let book = &self.context.book;
         let looked = Seen {

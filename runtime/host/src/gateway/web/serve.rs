@@ -3,7 +3,7 @@
 use super::WebConfig;
 use super::auth::Door;
 use super::guard::Guard;
-use super::unheard::Watched;
+use super::unheard::{Noted, Watched};
 use crate::error::HostError;
 use crate::gateway::doorkeeper::Doorkeeper;
 use axum::Router;
@@ -198,18 +198,19 @@ fn cannot(address: SocketAddr, error: &io::Error) -> HostError {
 #[derive(Clone)]
 struct Bounded(Handle<SocketAddr>);
 
-impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = TcpStream;
+impl<S> Accept<Noted<TcpStream>, S> for Bounded {
+    type Stream = Noted<TcpStream>;
     type Service = S;
-    type Future = Ready<io::Result<(TcpStream, S)>>;
+    type Future = Ready<io::Result<(Self::Stream, S)>>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, stream: Noted<TcpStream>, service: S) -> Self::Future {
         if self.0.connection_count() > MAX_CONNECTIONS {
             let error = format!("{MAX_CONNECTIONS} others are open");
             return ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, error)));
         }
-        let set = stream.set_nodelay(true).and_then(|()| {
-            rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS).map_err(Into::into)
+        let socket = stream.get_ref();
+        let set = socket.set_nodelay(true).and_then(|()| {
+            rustix::net::sockopt::set_tcp_user_timeout(socket, UNREAD_MS).map_err(Into::into)
         });
         ready(set.map(|()| (stream, service)))
     }

@@ -9,9 +9,9 @@ export function state(s) {
   if ($('gateway').hidden) return;
   bus(s);
   say($('clients'), `${s.clients} watch this page`);
-  table($('sinks'), ['sink', '', '#arrived', '#failed', '#behind', 'trouble'], (s.sinks ?? []).map((one) => row([
+  table($('sinks'), ['sink', '', '#arrived', '#failed', '#left out', '#behind', 'trouble'], (s.sinks ?? []).map((one) => row([
     one.name, make('span', { class: `chip ${one.connected ? 'good' : ''}` }, one.connected ? 'connected' : 'idle'),
-    number(count(one.sent)), number(count(one.failed), one.failed ? 'warn' : ''), number(count(one.behind)), one.trouble ?? '',
+    number(count(one.sent)), number(count(one.failed), one.failed ? 'warn' : ''), number(count(one.left_out)), number(count(one.behind)), one.trouble ?? '',
   ])));
   if (performance.now() - read > 2000) {
     read = performance.now();
