@@ -2,6 +2,7 @@
 
 mod bus;
 mod health;
+mod part;
 mod press;
 mod pubsub;
 mod realtime;
@@ -16,9 +17,9 @@ pub use bus::{
     Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
 };
 pub use health::{HealthLimits, LEAK_FACTOR};
+pub use part::{ForceCurve, MAX_ELASTIC_N_PER_M, Part, PartTwin};
 pub use press::{
-    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Part, PartTwin, Press, Recipe, Stroke,
-    Turn,
+    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Press, Recipe, Stroke, Turn,
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use realtime::{

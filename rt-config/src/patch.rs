@@ -271,7 +271,10 @@ fn inline(t: &Tail, detector: &str) -> String {
 
 fn write_part(out: &mut String, table: &str, twin: &PartTwin) -> fmt::Result {
     quantity(out, "contact", twin.contact_m, "m")?;
-    quantity(out, "stiffness", twin.stiffness_n_per_m, "N/m")?;
+    match twin.factor {
+        Some(factor) => writeln!(out, "factor = {factor:?}")?,
+        None => quantity(out, "stiffness", twin.stiffness_n_per_m, "N/m")?,
+    }
     match &twin.envelope {
         Some(envelope) => write_envelope(out, table, envelope),
         None => Ok(()),

@@ -5,6 +5,7 @@ mod buses;
 mod evaluation;
 mod health;
 mod kinematics;
+mod part;
 mod pubsub;
 mod realtime;
 mod shared;
@@ -24,12 +25,13 @@ pub(crate) use signature::{HealthyTable, SignatureTable};
 pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
 
 pub(crate) use kinematics::KinematicsTable;
+pub(crate) use part::{PartTable, PressFitTable, RecipeTwinTable};
 pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
 use crate::machine::BusPlace;
-use crate::value::{At, Length, Number, Pressure, PressureRate, Quantity, Stiffness, Time};
+use crate::value::{At, Number, Pressure, PressureRate, Quantity, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -284,52 +286,6 @@ pub(crate) struct PressTable {
     pub(crate) twin: Option<TwinTable>,
     /// Needed for the simulated machine.
     pub(crate) plant: Option<PlantTable>,
-}
-
-/// A part that a press meets.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PartTable {
-    /// Unique among parts: a to z, 0 to 9, _ and -, at most 32 bytes.
-    pub(crate) name: At<String>,
-    /// Where the ram meets it (of the ram, not of the drive), beyond `approach` and above `bottom` of every press.
-    pub(crate) contact: Quantity<Length>,
-    /// Stiffness of the press-fit: force rises with this from the contact on (above 0).
-    pub(crate) stiffness: Quantity<Stiffness>,
-    /// Part-to-part spread of the stiffness, a standard deviation relative to it, none unless given; simulation only
-    /// (0 to 0.5).
-    pub(crate) stiffness_spread: Option<Quantity<Number>>,
-    /// What `twinstep calibrate` learnt of it.
-    pub(crate) twin: Option<PartTwinTable>,
-    /// The same for one recipe alone, where the part is met otherwise in it; at most 16 of all parts together.
-    #[serde(default)]
-    pub(crate) recipe_twin: Vec<At<RecipeTwinTable>>,
-}
-
-/// What calibration learnt about a part in one recipe.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RecipeTwinTable {
-    /// Name of the recipe.
-    pub(crate) recipe: At<String>,
-    /// Contact position (any).
-    pub(crate) contact: Quantity<Length>,
-    /// Stiffness (above 0).
-    pub(crate) stiffness: Quantity<Stiffness>,
-    /// The band of good strokes, for the evaluation of kind "envelope" with this recipe.
-    pub(crate) envelope: Option<EnvelopeTable>,
-}
-
-/// What calibration learnt about a part.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PartTwinTable {
-    /// Contact position (any).
-    pub(crate) contact: Quantity<Length>,
-    /// Stiffness (above 0).
-    pub(crate) stiffness: Quantity<Stiffness>,
-    /// The band of good strokes, for the evaluation of kind "envelope".
-    pub(crate) envelope: Option<EnvelopeTable>,
 }
 
 /// A recipe: parts, one a stroke, repeated for ever.

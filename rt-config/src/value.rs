@@ -45,6 +45,7 @@ dimensions! {
     Torque: TORQUE;
     Viscous: VISCOUS;
     Stiffness: STIFFNESS;
+    Elasticity: ELASTICITY;
     Current: CURRENT;
     TorqueConstant: TORQUE_CONSTANT;
     ForceConstant: FORCE_CONSTANT;
@@ -57,6 +58,8 @@ dimensions! {
     EffortPerVelocity: CURRENT_PER_VELOCITY | VISCOUS;
     // A place of a drive is that of the axis, or the angle of a crank or table.
     DrivePlace: LENGTH | ANGLE;
+    // A value of a force curve is a way or a force.
+    CurvePlace: LENGTH | FORCE;
     // What an innovation is in the unit of.
     Innovation: LENGTH | VELOCITY | CURRENT | FORCE;
     EffortPerLength: CURRENT_PER_LENGTH | STIFFNESS;

@@ -1,4 +1,4 @@
-//! The twins of the shipped press cell come out of a commissioning run, not out of the plant's table: doing it again gives the
+//! The twins of the shipped machines come out of a commissioning run, not out of the plant's table: doing it again gives the
 //! very file that is shipped.
 #![allow(
     clippy::unwrap_used,
@@ -10,10 +10,19 @@ use twinstep_tests::{release_binary, root, run::Place};
 
 #[test]
 fn the_shipped_twins_are_those_of_a_commissioning_run() {
+    commissioned_again("press-cell.toml");
+}
+
+#[test]
+fn those_of_the_forming_press_are_too() {
+    commissioned_again("forming-press.toml");
+}
+
+fn commissioned_again(name: &str) {
     let place = Place::new();
-    let shipped = root().join("rt-config/machines/press-cell.toml");
+    let shipped = root().join("rt-config/machines").join(name);
     let text = std::fs::read_to_string(&shipped).unwrap();
-    let config = place.file("press-cell.toml", &text);
+    let config = place.file(name, &text);
     let mut calibrate = Command::new(release_binary());
     calibrate.arg("calibrate").arg(&config);
     for seed in ["101", "102", "103"] {
@@ -47,7 +56,7 @@ fn the_shipped_twins_are_those_of_a_commissioning_run() {
         assert_eq!(
             one,
             other,
-            "press-cell.toml:{}: calibrate it again with seeds 101, 102 and 103",
+            "{name}:{}: calibrate it again with seeds 101, 102 and 103",
             line + 1
         );
     }

@@ -17,6 +17,16 @@ pub struct ContactFit {
 ///
 /// The contact point is found by search over the range of the positions, the stiffness by least squares.
 pub fn fit_contact(samples: &[(f64, f64)], direction: f64) -> Option<ContactFit> {
+    fit_shape(samples, direction, |way| way.max(0.0))
+}
+
+/// The same for a part whose force over the way behind the contact (m) has another `shape`: `excess = direction k shape(w)`. The
+/// stiffness of the result is then k, in A over what `shape` gives.
+pub fn fit_shape(
+    samples: &[(f64, f64)],
+    direction: f64,
+    shape: impl Fn(f64) -> f64,
+) -> Option<ContactFit> {
     let mut ways: Vec<f64> = samples.iter().map(|(x, _)| direction * x).collect();
     ways.sort_by(f64::total_cmp);
     let (first, last) = (*ways.first()?, *ways.last()?);
@@ -29,7 +39,7 @@ pub fn fit_contact(samples: &[(f64, f64)], direction: f64) -> Option<ContactFit>
             let contact = range.0 + width * f64::from(n);
             let mut ls = LeastSquares::new(1);
             for (x, excess) in samples {
-                ls.push(&[(direction * x - contact).max(0.0)], direction * excess);
+                ls.push(&[shape(direction * x - contact)], direction * excess);
             }
             let Some(s) = ls.solve() else { continue };
             if s.x[0] > 0.0 && best.is_none_or(|b| s.residual_rms < b.residual_rms_a) {
@@ -66,5 +76,20 @@ mod tests {
                 "{fit:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_shape_is_found_where_it_is_and_as_strong_as_it_is() {
+        // 2 N over the first millimetre, then none more.
+        let shape = |way: f64| 2.0 * (1e3 * way).clamp(0.0, 1.0);
+        let samples: Vec<(f64, f64)> = (0..400)
+            .map(|n| {
+                let way = -0.002 + 0.000_02 * f64::from(n);
+                (-(0.05 + way), -0.7 * shape(way))
+            })
+            .collect();
+        let fit = fit_shape(&samples, -1.0, shape).expect("well posed");
+        assert!((fit.contact_m + 0.05).abs() < 5e-6, "{fit:?}");
+        assert!((fit.stiffness_a_per_m / 0.7 - 1.0).abs() < 0.005, "{fit:?}");
     }
 }

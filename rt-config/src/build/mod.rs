@@ -7,6 +7,7 @@ mod cycle;
 mod evaluation;
 mod health;
 mod kinematics;
+mod part;
 mod press;
 mod pubsub;
 mod realtime;
@@ -111,7 +112,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let parts: Vec<_> = file
         .part
         .iter()
-        .map(|raw| press::part(raw, &presses, &file.recipe, check))
+        .map(|raw| part::part(raw, &presses, &file.recipe, check))
         .collect();
     check.unique("parts", file.part.iter().map(|part| &part.name));
     let recipes: Vec<_> = file
@@ -125,7 +126,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             &first.name.span,
             "a press needs a part to press, and the configuration has none",
             "this press",
-            "add a table [[part]] with name, contact and stiffness",
+            "add a table [[part]] with name, contact and stiffness or force",
         );
     }
 

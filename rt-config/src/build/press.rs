@@ -1,4 +1,4 @@
-//! Presses, the parts that they meet, and recipes.
+//! Presses and recipes.
 
 use super::axis::{counts_per_m, drive_or_neutral, plant_if_simulated};
 use super::kinematics::kinematics;
@@ -6,10 +6,10 @@ use super::twin::twin;
 use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
 use crate::machine::{
-    Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS, Motion, Part,
-    PartTwin, Press, Recipe, Step, Stroke, Turn,
+    Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS, Motion,
+    Press, Recipe, Step, Stroke, Turn,
 };
-use crate::raw::{PartTable, PressTable, RecipeTable, RecipeTwinTable, StrokeTable, TurnTable};
+use crate::raw::{PartTable, PressTable, RecipeTable, StrokeTable, TurnTable};
 use crate::value::At;
 
 pub(super) fn press(
@@ -128,54 +128,6 @@ fn stroke_in_order(raw: &StrokeTable, stroke: &Stroke, counts_per_m: f64, check:
     }
 }
 
-pub(super) fn part(
-    raw: &PartTable,
-    presses: &[Press],
-    recipes: &[RecipeTable],
-    check: &mut Check,
-) -> Part {
-    check.name(&raw.name);
-    let own = raw.recipe_twin.iter().map(|one| &one.value.recipe);
-    check.unique("the recipe twins of a part", own);
-    let contact_m = check.si("contact", &raw.contact, Bounds::any());
-    let stiffness_n_per_m = check.si("stiffness", &raw.stiffness, Bounds::positive());
-    for press in presses {
-        meets(raw, contact_m, stiffness_n_per_m, press, check);
-    }
-    Part {
-        name: raw.name.value.clone(),
-        contact_m,
-        stiffness_n_per_m,
-        stiffness_spread: check.si_or(
-            "stiffness_spread",
-            raw.stiffness_spread.as_ref(),
-            Bounds::between(0.0, 0.5),
-            0.0,
-        ),
-        twin: raw.twin.as_ref().map(|twin| PartTwin {
-            contact_m: check.si("contact", &twin.contact, Bounds::any()),
-            stiffness_n_per_m: check.si("stiffness", &twin.stiffness, Bounds::positive()),
-            envelope: (twin.envelope.as_ref()).map(|raw| super::evaluation::taught(raw, check)),
-        }),
-        by_recipe: (raw.recipe_twin.iter())
-            .filter_map(|one| recipe_twin(&one.value, recipes, check))
-            .collect(),
-    }
-}
-
-fn recipe_twin(
-    raw: &RecipeTwinTable,
-    recipes: &[RecipeTable],
-    check: &mut Check,
-) -> Option<(u8, PartTwin)> {
-    let twin = PartTwin {
-        contact_m: check.si("contact", &raw.contact, Bounds::any()),
-        stiffness_n_per_m: check.si("stiffness", &raw.stiffness, Bounds::positive()),
-        envelope: (raw.envelope.as_ref()).map(|raw| super::evaluation::taught(raw, check)),
-    };
-    Some((recipe_index(&raw.recipe, recipes, check)?, twin))
-}
-
 /// The turns of the recipes.
 pub(super) fn schedule(
     raw: &[TurnTable],
@@ -231,67 +183,6 @@ pub(super) fn recipe_index(
             check.unknown("recipe", name, &known);
             None
         }
-    }
-}
-
-/// Refuses a part that the press meets at full speed, never meets, or cannot press in.
-fn meets(
-    raw: &PartTable,
-    contact_m: f64,
-    stiffness_n_per_m: f64,
-    press: &Press,
-    check: &mut Check,
-) {
-    let stroke = of_ram(&press.drive_train, &press.stroke);
-    let name = &press.axis.name;
-    if stroke.approach_m >= stroke.bottom_m {
-        // The stroke has a problem of its own.
-        return;
-    }
-    if contact_m <= stroke.approach_m || contact_m >= stroke.bottom_m {
-        check.problem(
-            &raw.contact.span,
-            format!(
-                "`contact` is {}, outside the pressing way of {name} from {}m down to {}m",
-                raw.contact.scalar.shown(),
-                stroke.approach_m,
-                stroke.bottom_m
-            ),
-            "outside the pressing way",
-            "put it between `approach` and `bottom` of [press.stroke], or change the stroke",
-        );
-        return;
-    }
-    if let Some(tare) = &press.curve.tare
-        && tare.range_m[1] >= contact_m
-    {
-        check.problem(
-            &raw.contact.span,
-            format!(
-                "`contact` is {}, and {name} takes the zero of its strokes up to {}m, where the ram must meet nothing",
-                raw.contact.scalar.shown(),
-                tare.range_m[1]
-            ),
-            "met before the zero is known",
-            "end `tare` of [press.curve] before the first contact of any part",
-        );
-    }
-    let drive = &press.axis.drive;
-    let strongest_n = 2.0 * std::f64::consts::PI * drive.torque_constant_nm_per_a
-        / drive.feed_m_per_rev
-        * drive.rated_current_a
-        * f64::from(drive.max_torque_permille)
-        / 1000.0;
-    let needed_n = stiffness_n_per_m * (stroke.bottom_m - contact_m);
-    if press.axis.plant.is_some() && needed_n > strongest_n {
-        check.problem(
-            &raw.stiffness.span,
-            format!(
-                "pressing this part to the bottom takes {needed_n:.0} N, and {name} has {strongest_n:.0} N at its largest torque"
-            ),
-            "too stiff for the press",
-            "lower the stiffness, raise `bottom`, or give the press a stronger drive",
-        );
     }
 }
 

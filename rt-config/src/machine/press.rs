@@ -1,9 +1,8 @@
-//! Presses, what a stroke of theirs must look like, the parts that they meet, and recipes.
+//! Presses, what a stroke of theirs must look like, and recipes.
 
 use super::{Axis, Machine};
 use twinstep_models::press::curve::Branch;
 use twinstep_models::press::evaluate::Object;
-use twinstep_models::press::evaluate::envelope::Envelope;
 use twinstep_models::press::evaluate::reference::Reference;
 use twinstep_models::press::frame::Counterbalance;
 use twinstep_models::press::ram::Linkage;
@@ -139,42 +138,6 @@ pub struct Stroke {
     pub hold_s: f64,
     /// Dwell at the top: the part is changed (s).
     pub rest_s: f64,
-}
-
-/// A part: what the press meets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Name; the value of `part=` in the fault `wrong_part`.
-    pub name: String,
-    /// Where the ram meets it (m).
-    pub contact_m: f64,
-    /// Stiffness of the press-fit (N/m): force rises with this from contact on.
-    pub stiffness_n_per_m: f64,
-    /// Part-to-part spread of the stiffness (1, standard deviation). Simulation only.
-    pub stiffness_spread: f64,
-    /// What the twin learnt for this part (from calibration); none: not yet.
-    pub twin: Option<PartTwin>,
-    /// The same for one recipe alone, by its index.
-    pub by_recipe: Vec<(u8, PartTwin)>,
-}
-
-impl Part {
-    /// What was learnt for one recipe alone.
-    pub fn twin_of_recipe(&self, recipe: u8) -> Option<&PartTwin> {
-        let found = self.by_recipe.iter().find(|(index, _)| *index == recipe);
-        found.map(|(_, twin)| twin)
-    }
-}
-
-/// What calibration learnt about a part.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PartTwin {
-    /// Contact position (m).
-    pub contact_m: f64,
-    /// Stiffness (N/m).
-    pub stiffness_n_per_m: f64,
-    /// The band of good strokes; none until it is taught.
-    pub envelope: Option<Envelope>,
 }
 
 /// A recipe.

@@ -160,6 +160,7 @@ fn calibrated() -> Machine {
             }),
             contact_m: 0.149_987,
             stiffness_n_per_m: 1.61e6,
+            factor: None,
         });
     }
     machine.stations[0].twin = Some(StationTwin {

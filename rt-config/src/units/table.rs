@@ -183,6 +183,18 @@ pub const STIFFNESS: Dimension = Dimension {
         ten("kN/um", 9),
     ],
 };
+/// Modulus of elasticity (Pa).
+pub const ELASTICITY: Dimension = Dimension {
+    name: "a modulus of elasticity",
+    example: "210GPa",
+    units: &[
+        ten("Pa", 0),
+        ten("MPa", 6),
+        ten("GPa", 9),
+        ten("N/mm2", 6),
+        ten("kN/mm2", 9),
+    ],
+};
 /// Current (A).
 pub const CURRENT: Dimension = Dimension {
     name: "a current",

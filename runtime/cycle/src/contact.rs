@@ -1,6 +1,11 @@
 //! The part in a press, as a load current.
+//!
+//! A part with a stiffness is known on the way in: current rises with the way behind the contact. A part with a force curve is known on the way
+//! back too, along its elastic line ([`mod@twinstep_models::press::workpiece`]). Its only memory is the deepest point that was measured. It is
+//! forgotten when the ram is out of the part, or when recipe or part change. The curve is a table with a choice at every row, so
+//! these few presses are worked on one by one.
 
-use crate::plan::Plan;
+use crate::plan::{PartCurve, Plan};
 use twinstep_models::axis::LaneParams;
 use twinstep_models::axis::load::ContactFilter;
 use twinstep_models::lane::{LANES, Lane, ZERO};
@@ -21,8 +26,29 @@ pub(crate) struct PressLane {
     stiffness_a_per_m: Lane,
     direction: Lane,
     filter: ContactFilter,
+    formed: Formed,
     /// None before the first cycle.
     context: Option<Context>,
+}
+
+/// What presses have that meet a part with a curve.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Formed {
+    /// A bit for each of them.
+    presses: u8,
+    /// Places of their curves in the plan.
+    curve: [u16; LANES],
+    /// Deepest way behind the contact that was measured in this part (m, >= 0).
+    deepest_m: Lane,
+}
+
+/// The samples that a part remembers.
+#[derive(Clone, Copy)]
+enum Remembers {
+    /// None: the position is a prediction.
+    Nothing,
+    /// Those of the axes with these bits.
+    Measured(u8),
 }
 
 impl PressLane {
@@ -33,6 +59,11 @@ impl PressLane {
         stiffness_a_per_m: ZERO,
         direction: ZERO,
         filter: ContactFilter::EMPTY,
+        formed: Formed {
+            presses: 0,
+            curve: [0; LANES],
+            deepest_m: ZERO,
+        },
         context: None,
     };
 
@@ -48,6 +79,7 @@ impl PressLane {
     #[inline(never)]
     fn change(&mut self, plan: &Plan<'_>, n: usize, context: Context) {
         self.context = Some(context);
+        self.formed.presses = 0;
         let presses = plan.judges.get(n).map_or(0, |judge| judge.presses);
         for l in 0..LANES {
             let axis = plan
@@ -60,12 +92,32 @@ impl PressLane {
             self.contact_m[l] = met.contact_m;
             self.stiffness_a_per_m[l] = met.stiffness_a_per_m;
             self.direction[l] = met.direction;
+            let curve = axis.and_then(|_| plan.curve(n * LANES + l, context));
+            if let Some(curve) = curve {
+                self.formed.presses |= 1 << l;
+                // No more than MAX_CURVES are known.
+                self.formed.curve[l] = curve as u16;
+                self.formed.deepest_m[l] = 0.0;
+            }
         }
     }
 
-    /// Load currents of the parts on the way in, at these positions (m) and velocities (m/s); nothing is known of the way back.
+    /// Load currents of the parts at these positions (m) and velocities (m/s), which are predictions. Nothing is known of the way back of a part
+    /// without a curve.
     #[inline(always)]
-    pub fn touch<V: Vector>(&mut self, x: V, v: V, part: usize) {
+    pub fn touch<V: Vector>(&mut self, curves: &[PartCurve], x: V, v: V, part: usize) {
+        self.touched(curves, x, v, Remembers::Nothing, part);
+    }
+
+    #[inline(always)]
+    fn touched<V: Vector>(
+        &mut self,
+        curves: &[PartCurve],
+        x: V,
+        v: V,
+        remembers: Remembers,
+        part: usize,
+    ) {
         let (zero, direction) = (V::splat(0.0), V::load(&self.direction, part));
         let stiffness = V::load(&self.stiffness_a_per_m, part);
         let way = direction * (x - V::load(&self.contact_m, part));
@@ -74,12 +126,49 @@ impl PressLane {
             (direction * v).above(V::splat(RETURNING_M_PER_S)),
         );
         V::select(meets, direction * stiffness * way, zero).store(&mut self.contact_a, part);
+        let formed = self.formed.presses & V::places(part);
+        if formed != 0 {
+            let mut ways_m = ZERO;
+            way.store(&mut ways_m, part);
+            self.form(curves, formed, &ways_m, remembers);
+        }
     }
 
-    /// [`Self::touch`], and the current takes its way through the filter of `current_load`. Returns what comes out of it (A).
+    /// Load currents of the parts with a curve, `formed` having the bits of their presses, this far behind their contacts (m).
+    #[cold]
+    #[inline(never)]
+    fn form(&mut self, curves: &[PartCurve], formed: u8, ways_m: &Lane, remembers: Remembers) {
+        for l in (0..LANES).filter(|l| formed & (1 << l) != 0) {
+            let Some(curve) = curves.get(usize::from(self.formed.curve[l])) else {
+                continue;
+            };
+            let (way_m, deepest_m) = (ways_m[l], &mut self.formed.deepest_m[l]);
+            if let Remembers::Measured(used) = remembers
+                && used & (1 << l) != 0
+            {
+                if way_m < -curve.clear_m {
+                    *deepest_m = 0.0;
+                } else if way_m > *deepest_m {
+                    *deepest_m = way_m;
+                }
+            }
+            let current_a = curve.workpiece.force_n(way_m, *deepest_m);
+            self.contact_a[l] = self.direction[l] * current_a;
+        }
+    }
+
+    /// [`Self::touch`] at the measured positions (m) of axes, those with the bits of `used` being samples, and the current takes its
+    /// way through the filter of `current_load`. Returns what comes out of it (A).
     #[inline(always)]
-    pub fn filter<V: Vector>(&mut self, p: &LaneParams, x: V, v: V, part: usize) -> V {
-        self.touch(x, v, part);
+    pub fn filter<V: Vector>(
+        &mut self,
+        (p, curves): (&LaneParams, &[PartCurve]),
+        x: V,
+        v: V,
+        used: u8,
+        part: usize,
+    ) -> V {
+        self.touched(curves, x, v, Remembers::Measured(used), part);
         let contact_a = V::load(&self.contact_a, part);
         self.filter.push(p, contact_a, part)
     }
@@ -113,6 +202,7 @@ impl PressLane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_models::press::workpiece::{Forming, Workpiece};
     use twinstep_models::simd::Portable;
 
     #[test]
@@ -124,7 +214,7 @@ mod tests {
         let mut felt = |x: f64, v: f64| {
             let mut in_a_part = 0;
             for part in 0..Portable::PARTS {
-                press.touch(Portable::splat(x), Portable::splat(v), part);
+                press.touch(&[], Portable::splat(x), Portable::splat(v), part);
                 in_a_part |= press.in_a_part(Portable::splat(x), part);
             }
             let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
@@ -136,5 +226,70 @@ mod tests {
         // While it holds the velocity is noise; on the way back nothing is known, but the part is there.
         assert_eq!(felt(1.0, -0.5e-4), (75.0, 1 << 5));
         assert_eq!(felt(1.0, -0.1), (0.0, 1 << 5));
+    }
+
+    /// A press at place 5 with a part that is formed from 0.25 m on: 100 A/m for 10 mm, then 300 A/m; it springs back with 1000 A/m.
+    fn formed(f: impl FnOnce(&[PartCurve], &mut PressLane)) {
+        let table = Forming::new(&[0.0, 0.01, 0.02], &[0.0, 1.0, 4.0], 1000.0);
+        let curves = [PartCurve {
+            axis: 5,
+            part: 0,
+            recipe: None,
+            workpiece: Workpiece::Forming(table.unwrap()),
+            clear_m: 0.05,
+        }];
+        let mut press = PressLane::NEW;
+        press.contact_m[5] = 0.25;
+        press.stiffness_a_per_m[5] = 200.0;
+        press.direction[5] = 1.0;
+        press.formed.presses = 1 << 5;
+        f(&curves, &mut press);
+    }
+
+    /// Presses at `x` (m), with `v` (m/s) and `used`; the current that is felt (A).
+    fn felt(press: &mut PressLane, curves: &[PartCurve], x: f64, v: f64, used: u8) -> f64 {
+        for part in 0..Portable::PARTS {
+            let (x, v) = (Portable::splat(x), Portable::splat(v));
+            press.touched(curves, x, v, Remembers::Measured(used), part);
+        }
+        let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
+        assert!(others.map(|(_, a)| *a).all(|a| a == 0.0));
+        press.contact_a[5]
+    }
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b) * (a - b) < 1e-20
+    }
+
+    #[test]
+    fn a_formed_part_follows_its_curve_in_and_its_elastic_line_back() {
+        formed(|curves, press| {
+            let mut at = |x: f64, v: f64| felt(press, curves, x, v, u8::MAX);
+            assert!(near(at(0.255, 0.1), 0.5), "on the first piece");
+            assert!(near(at(0.265, 0.1), 2.5), "on the second");
+            // Back by 1 mm, and by more than all that springs.
+            assert!(near(at(0.264, -0.1), 1.5));
+            assert_eq!(at(0.26, -0.1), 0.0);
+            // In again: along the line, then on the curve.
+            assert!(near(at(0.264, 0.1), 1.5) && near(at(0.267, 0.1), 3.1));
+            // The ram leaves; the next part is new.
+            assert_eq!((at(0.21, -0.1), at(0.199, -0.1)), (0.0, 0.0));
+            assert!(near(at(0.255, 0.1), 0.5));
+        });
+    }
+
+    #[test]
+    fn predictions_and_gaps_are_not_remembered() {
+        formed(|curves, press| {
+            assert!(near(felt(press, curves, 0.255, 0.1, u8::MAX), 0.5));
+            for part in 0..Portable::PARTS {
+                let (x, v) = (Portable::splat(0.265), Portable::splat(0.1));
+                press.touch(curves, x, v, part);
+            }
+            assert!(near(press.contact_a[5], 2.5), "as deep as it is predicted");
+            assert!(near(felt(press, curves, 0.265, 0.1, 0), 2.5));
+            // It has been as deep as 0.255 m alone.
+            assert!(near(felt(press, curves, 0.255, -0.1, u8::MAX), 0.5));
+        });
     }
 }

@@ -14,7 +14,7 @@ use crate::digest::mix;
 use crate::event::Source;
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
-use crate::plan::{JudgeLane, Plan};
+use crate::plan::{JudgeLane, PartCurve, Plan};
 use twinstep_models::axis::cascade::{Measured, States};
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
@@ -138,23 +138,29 @@ impl Kernel for Predict<'_, '_> {
             if presses {
                 lane.press.meet(self.plan, n, self.context);
             }
+            let curves = presses.then_some(self.plan.curves);
             if judge.few::<V>() {
-                lane.predict::<V::Few>(params, gains, presses);
+                lane.predict::<V::Few>(params, gains, curves);
             } else {
-                lane.predict::<V>(params, gains, presses);
+                lane.predict::<V>(params, gains, curves);
             }
         }
     }
 }
 
 impl LaneState {
-    /// The observers take the last sample in, and every axis is advanced.
+    /// The observers take the last sample in, and every axis is advanced. `curves` are those of the plan where the lane has presses.
     #[inline(always)]
-    fn predict<V: Vector>(&mut self, params: &LaneParams, gains: &LaneGains, presses: bool) {
+    fn predict<V: Vector>(
+        &mut self,
+        params: &LaneParams,
+        gains: &LaneGains,
+        curves: Option<&[PartCurve]>,
+    ) {
         let [position_m, current_a] = self.filter.sample(self.newest);
         let (twin, press, used) = (&mut self.twin, &mut self.press, self.used);
         // In one part nothing need go through memory between the observer and the prediction.
-        if V::PARTS == 1 && !presses {
+        if V::PARTS == 1 && curves.is_none() {
             let measured = Measured {
                 gains,
                 position_m,
@@ -168,17 +174,22 @@ impl LaneState {
             let z = States::<V>::load(twin, 0);
             let measured = V::each([position_m, current_a], 0);
             let z = observer::corrected(params, gains, z, measured, used, 0);
-            press.touch(z.position_m, z.velocity_m_per_s, 0);
+            press.touch(
+                curves.unwrap_or_default(),
+                z.position_m,
+                z.velocity_m_per_s,
+                0,
+            );
             let contact_a = Some(&press.contact_a);
             cascade::advanced(params, &self.reference, z, contact_a, 0).store(twin, 0);
             return;
         }
         observer::correct_on::<V>(params, gains, twin, [position_m, current_a], used);
         let mut contact_a = None;
-        if presses {
+        if let Some(curves) = curves {
             for part in 0..V::PARTS {
                 let [x, v] = V::each([&twin.position_m, &twin.velocity_m_per_s], part);
-                press.touch(x, v, part);
+                press.touch(curves, x, v, part);
             }
             contact_a = Some(&press.contact_a);
         }
@@ -265,7 +276,8 @@ impl Correct<'_, '_> {
                 let v = lane
                     .corrected(params, gains, measured, part)
                     .velocity_m_per_s;
-                contact_a = Some(lane.press.filter::<V>(params, measured[0], v, part));
+                let (of, x, used) = ((params, self.plan.curves), measured[0], lane.used);
+                contact_a = Some(lane.press.filter::<V>(of, x, v, used, part));
             }
             seen.put(&judge.regime, &motion, contact_a, part);
         }

@@ -10,6 +10,7 @@ use twinstep_models::kalman::Steady;
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
+use twinstep_models::press::workpiece::Workpiece;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
 use twinstep_models::sample::Context;
 use twinstep_models::simd::{Level, Vector};
@@ -19,6 +20,9 @@ use twinstep_models::vacuum::VacuumParams;
 pub const MAX_PARTS: usize = 16;
 /// Most parts that are met otherwise in one recipe: a press looks through all of them when recipe or part change.
 pub const MAX_BY_RECIPE: usize = 16;
+
+/// Most parts with a curve, over all presses: their number is kept in two bytes.
+pub const MAX_CURVES: usize = 0xffff;
 
 /// Healthy residual of one feature.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -84,6 +88,21 @@ pub struct RecipeContact {
     pub context: Context,
     /// What is met then.
     pub contact: Contact,
+}
+
+/// What one press meets of one part that has a force curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PartCurve {
+    /// The press: its place among all axes.
+    pub axis: u16,
+    /// The part.
+    pub part: u8,
+    /// The recipe in which it is so; none: every one that has no curve of its own.
+    pub recipe: Option<u8>,
+    /// Current over the way behind the contact, in the direction of the way in (m, A instead of N).
+    pub workpiece: Workpiece,
+    /// Way before the contact (m, > 0) at which the ram is out of the part: the next one is new.
+    pub clear_m: f64,
 }
 
 impl AxisPlan {
@@ -182,10 +201,27 @@ pub struct Plan<'a> {
     pub presses: &'a [PressPlan],
     /// Evaluation objects of all presses.
     pub objects: &'a [Object],
+    /// Parts with a force curve, of all presses; no more than [`MAX_CURVES`] are known.
+    pub curves: &'a [PartCurve],
+    /// Place of the first of `axes` among all axes: not 0 where the plan is that of a section.
+    pub first_axis: usize,
     /// Thresholds.
     pub thresholds: Thresholds,
     /// The vector unit that lanes are stepped on; no result depends on it.
     pub level: Level,
+}
+
+impl Plan<'_> {
+    /// The curve of what axis `n` of this plan meets in this context, by its place in `curves`; none: it meets no part with a curve.
+    pub(crate) fn curve(&self, n: usize, context: Context) -> Option<usize> {
+        let axis = self.first_axis + n;
+        let of = |recipe: Option<u8>| {
+            self.curves.iter().take(MAX_CURVES).position(|one| {
+                usize::from(one.axis) == axis && one.part == context.part && one.recipe == recipe
+            })
+        };
+        of(Some(context.recipe)).or_else(|| of(None))
+    }
 }
 
 #[cfg(test)]

@@ -126,6 +126,7 @@ impl<'a> Section<'a> {
         (here.lanes, there.lanes) = here.lanes.split_at(lanes.min(here.lanes.len()));
         (here.judges, there.judges) = here.judges.split_at(lanes.min(here.judges.len()));
         (here.axes, there.axes) = here.axes.split_at(axes.min(here.axes.len()));
+        there.first_axis += axes;
         rest
     }
 

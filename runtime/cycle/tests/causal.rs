@@ -152,6 +152,8 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         stations: &stations,
         presses: &[],
         objects: &[],
+        curves: &[],
+        first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
             threshold: 5.0,

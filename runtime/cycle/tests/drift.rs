@@ -89,6 +89,8 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         stations: &[],
         presses: &[],
         objects: &[],
+        curves: &[],
+        first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
             threshold: 5.0,

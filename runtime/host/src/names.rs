@@ -355,6 +355,7 @@ pub(crate) mod tests {
             name: name.into(),
             contact_m: 0.1,
             stiffness_n_per_m: 1e6,
+            curve: None,
             stiffness_spread: 0.0,
             twin: None,
             by_recipe: Vec::new(),

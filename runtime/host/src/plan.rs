@@ -1,5 +1,6 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+pub(crate) mod curves;
 pub(crate) mod figures;
 mod signature;
 mod state;
@@ -15,8 +16,8 @@ use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, RecipeContact, SlowPlan, StationPlan,
-    Thresholds,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, PartCurve, Plan, RecipeContact, SlowPlan,
+    StationPlan, Thresholds,
 };
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
@@ -61,6 +62,7 @@ pub struct PlanStore {
     stations: Vec<StationPlan>,
     presses: Vec<PressPlan>,
     objects: Vec<Object>,
+    curves: Vec<PartCurve>,
     thresholds: Thresholds,
     level: Level,
     signatures: Vec<SignaturePlan>,
@@ -113,6 +115,7 @@ impl PlanStore {
         Self {
             presses,
             objects,
+            curves: curves::curves(machine),
             period_ns: machine.cycle.period_ns,
             lanes,
             judges: axes.chunks(LANES).map(JudgeLane::new).collect(),
@@ -137,6 +140,8 @@ impl PlanStore {
             stations: &self.stations,
             presses: &self.presses,
             objects: &self.objects,
+            curves: &self.curves,
+            first_axis: 0,
             thresholds: self.thresholds,
             level: self.level,
         }
@@ -161,8 +166,8 @@ impl PlanStore {
     /// The same for the plan of one of several buses: two buses with the same parameters are watched apart.
     pub fn hash_on(&self, bus: &str) -> String {
         // What the lanes hold is made of these, and the vector unit changes no result.
-        let text = format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}{bus}",
+        let mut text = format!(
+            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             self.period_ns,
             self.params,
             self.axes,
@@ -172,6 +177,11 @@ impl PlanStore {
             self.presses,
             self.objects
         );
+        // A plan without curves is called as it was before there were any.
+        if !self.curves.is_empty() {
+            text.push_str(&format!(" {:?}", self.curves));
+        }
+        text.push_str(bus);
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);

@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 use std::sync::OnceLock;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{ForceCurve, Machine};
 use twinstep_cycle::checkpoint::Slot;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
@@ -40,6 +40,19 @@ fn press() -> Machine {
     let mut machine = cell();
     machine.axes.clear();
     machine.stations.clear();
+    machine
+}
+
+/// The same with a part that has a force curve.
+fn forming() -> Machine {
+    let mut machine = press();
+    let part = &mut machine.parts[0];
+    part.curve = Some(ForceCurve {
+        ways_m: vec![0.0, 1e-3, 3e-3, 6e-3],
+        forces_n: vec![0.0, 3000.0, 4000.0, 9000.0],
+        elastic_n_per_m: 2e7,
+    });
+    part.twin.as_mut().unwrap().factor = Some(1.02);
     machine
 }
 
@@ -249,11 +262,17 @@ fn goes_on(plan: &PlanStore, all: &[Brought], run: &Run, round: &[Checkpoint]) {
 
 #[test]
 fn a_run_goes_on_from_any_checkpoint_as_it_was() {
-    for (name, machine) in [("axis", axis()), ("press", press()), ("cell", cell())] {
+    for (name, machine) in [
+        ("axis", axis()),
+        ("press", press()),
+        ("forming", forming()),
+        ("cell", cell()),
+    ] {
         let plan = PlanStore::new(&machine);
         let all = brought(&machine, 7);
-        // In movements, in a stroke, while one is judged, in deviations, while a baseline is learnt, after a lost frame.
-        let starts = [1, 640, 1_001, 1_702, 2_949, 3_400, 4_900];
+        // In movements, in a stroke, on the way back out of a part, while one is judged, in deviations, while a baseline is learnt, after
+        // a lost frame.
+        let starts = [1, 640, 1_001, 1_158, 1_702, 2_949, 3_400, 4_900];
         let run = run(&plan, &all, &starts);
         let raised = |from: u64, to: u64| {
             let events = run.events.iter().filter(|(c, _)| (from..to).contains(c));
@@ -268,7 +287,8 @@ fn a_run_goes_on_from_any_checkpoint_as_it_was() {
             run.strokes
         );
         assert!(raised(0, 4_900) > 0, "{name}");
-        assert!(name == "press" || raised(4_950, CYCLES) > 0, "{name}");
+        let press = matches!(name, "press" | "forming");
+        assert!(press || raised(4_950, CYCLES) > 0, "{name}");
         assert_eq!(run.strokes > 0, name != "axis", "{name}");
         for round in &run.rounds {
             goes_on(&plan, &all, &run, round);

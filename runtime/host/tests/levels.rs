@@ -1,5 +1,6 @@
 //! Every vector unit gives the same bits: one machine, the same samples, good and bad, on all that this processor has.
 
+use twinstep_config::machine::{ForceCurve, Machine};
 use twinstep_cycle::event::Event;
 use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::PlanStore;
@@ -11,11 +12,28 @@ use twinstep_models::simd::Level;
 
 const CYCLES: u64 = 6000;
 
+fn cell() -> Machine {
+    twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml")
+        .expect("the shipped machine")
+}
+
+/// The same with a part that has a force curve, and is met on the ways below.
+fn forming() -> Machine {
+    let mut machine = cell();
+    let part = &mut machine.parts[0];
+    part.curve = Some(ForceCurve {
+        ways_m: vec![0.0, 10e-3, 30e-3],
+        forces_n: vec![0.0, 3000.0, 4000.0],
+        elastic_n_per_m: 1e6,
+    });
+    let twin = part.twin.as_mut().expect("calibrated");
+    (twin.factor, twin.contact_m) = (Some(1.02), 0.12);
+    machine
+}
+
 /// Digest and events of a run on `level` over samples drawn from `seed`.
-fn run(level: Level, seed: u64) -> (u64, Vec<Event>) {
-    let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml")
-        .expect("the shipped machine");
-    let plan = PlanStore::new(&machine).on(level);
+fn run(machine: &Machine, level: Level, seed: u64) -> (u64, Vec<Event>) {
+    let plan = PlanStore::new(machine).on(level);
     let mut state = plan.state();
     let mut pipeline = plan.pipeline(&mut state);
     let mut rng = Rng::new(seed, 0);
@@ -78,18 +96,34 @@ fn run(level: Level, seed: u64) -> (u64, Vec<Event>) {
     (pipeline.digest(), events)
 }
 
-#[test]
-fn all_units_of_this_processor_give_the_same_bits() {
-    for seed in [1, 2, 3] {
-        let (digest, events) = run(Level::PORTABLE, seed);
+fn all_alike(machine: &Machine, seeds: &[u64]) -> Vec<u64> {
+    let mut digests = Vec::new();
+    for &seed in seeds {
+        let (digest, events) = run(machine, Level::PORTABLE, seed);
         assert!(
             !events.is_empty(),
             "seed {seed}: nothing was ever beyond a limit"
         );
         for level in simd::available() {
-            let (found, others) = run(level, seed);
+            let (found, others) = run(machine, level, seed);
             assert_eq!(found, digest, "seed {seed}: {} differs", level.name());
             assert_eq!(others, events, "seed {seed}: {} differs", level.name());
         }
+        digests.push(digest);
     }
+    digests
+}
+
+#[test]
+fn all_units_of_this_processor_give_the_same_bits() {
+    all_alike(&cell(), &[1, 2, 3]);
+}
+
+#[test]
+fn they_do_with_a_part_that_has_a_curve() {
+    // The digest is that of predictions: the curve is in them.
+    let formed = all_alike(&forming(), &[1]);
+    let mut linear = forming();
+    linear.parts[0].curve = None;
+    assert_ne!(formed, all_alike(&linear, &[1]));
 }

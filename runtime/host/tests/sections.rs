@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{ForceCurve, Machine};
 use twinstep_cycle::event::Event;
 use twinstep_cycle::section::{Alone, Order, Section};
 use twinstep_drivers::rng::Rng;
@@ -34,6 +34,15 @@ fn fleet() -> Machine {
             machine.axes.push(axis);
         }
     }
+    // The part of the press, in the last section, has a force curve; the ways below reach into it.
+    let part = &mut machine.parts[0];
+    part.curve = Some(ForceCurve {
+        ways_m: vec![0.0, 10e-3, 30e-3],
+        forces_n: vec![0.0, 3000.0, 4000.0],
+        elastic_n_per_m: 1e6,
+    });
+    let twin = part.twin.as_mut().unwrap();
+    (twin.factor, twin.contact_m) = (Some(1.02), 0.12);
     machine
 }
 

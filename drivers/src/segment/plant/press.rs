@@ -1,7 +1,7 @@
 //! What the ram of a servo press meets: a part that yields as it is pressed in, behind an elastic frame.
 
 use crate::rng::Rng;
-use twinstep_config::machine::{Machine, Press};
+use twinstep_config::machine::{ForceCurve, Machine, Press};
 
 /// Stiffness of the frame over that of the stiffest part (1).
 const FRAME_STIFFNESS: f64 = 60.0;
@@ -13,11 +13,26 @@ const FRAME_TIME_S: f64 = 0.5e-3;
 const CONTACT_SPREAD_M: f64 = 8e-6;
 
 /// A part variant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Shape {
     contact_m: f64,
     stiffness_n_per_m: f64,
+    curve: Option<ForceCurve>,
     spread: f64,
+}
+
+impl Shape {
+    /// Steepest rise on the way in (N/m), and what the frame is built for: it must not yield as the part does, nor as the part springs back.
+    fn stiff_n_per_m(&self) -> [f64; 2] {
+        match &self.curve {
+            Some(curve) => {
+                let steepest = curve.steepest_n_per_m();
+                let returns = curve.elastic_n_per_m / ELASTIC_RETURN;
+                [steepest, steepest.max(returns)]
+            }
+            None => [self.stiffness_n_per_m; 2],
+        }
+    }
 }
 
 /// What is put into the press.
@@ -34,7 +49,8 @@ pub(super) enum Placed {
 /// The tool of one press with the part in it.
 ///
 /// With d the depth of the ram in the part, the part yields at Y(d) = k d^2 / (2 b) within its chamfer b and
-/// k (d - b / 2) beyond. Below that it is elastic: F = ke (d - dp), dp being what stays pressed in.
+/// k (d - b / 2) beyond. Below that it is elastic: F = ke (d - dp), dp being what stays pressed in. A part with a curve yields at the force of
+/// its table, and has the elastic return of its own; a table that begins with a force is reached along that line.
 #[derive(Clone, Debug)]
 pub(super) struct Tool {
     shapes: Vec<Shape>,
@@ -57,6 +73,10 @@ pub(super) struct Tool {
     went_down: bool,
     contact_m: f64,
     stiffness_n_per_m: f64,
+    /// The part in the press, where it has a curve.
+    curved: Option<usize>,
+    /// Force of this part over that of its curve (1).
+    curve_factor: f64,
     pressed_in_m: f64,
     frame_m: f64,
     /// Force on the ram (N), 0 or more.
@@ -78,12 +98,14 @@ impl Tool {
             .map(|part| Shape {
                 contact_m: part.contact_m,
                 stiffness_n_per_m: part.stiffness_n_per_m.max(0.0),
+                curve: part.curve.clone(),
                 spread: part.stiffness_spread,
             })
             .collect();
-        let stiffest = shapes
-            .iter()
-            .fold(1e5_f64, |most, s| most.max(s.stiffness_n_per_m));
+        let [stiffest, built_for] = shapes.iter().fold([1e5_f64; 2], |most, shape| {
+            let [rise, returns] = shape.stiff_n_per_m();
+            [most[0].max(rise), most[1].max(returns)]
+        });
         let strokes = machine.stroke_contexts();
         let sequence = strokes.iter().map(|stroke| stroke.part).collect();
         let stroke = &press.stroke;
@@ -98,7 +120,7 @@ impl Tool {
             approach_m: stroke.approach_m,
             margin_m: (0.1 * (stroke.top_m - stroke.approach_m).abs()).min(2e-3),
             chamfer_m: 60e-6 * machine_rng.around_one(0.15),
-            built_n_per_m: FRAME_STIFFNESS * stiffest * machine_rng.around_one(0.1),
+            built_n_per_m: FRAME_STIFFNESS * built_for * machine_rng.around_one(0.1),
             frame_n_per_m: 0.0,
             stiffest_n_per_m: stiffest,
             frame_share: 1.0 - libm::exp(-dt_s / FRAME_TIME_S),
@@ -108,6 +130,8 @@ impl Tool {
             went_down: false,
             contact_m: 0.0,
             stiffness_n_per_m: 0.0,
+            curved: None,
+            curve_factor: 1.0,
             pressed_in_m: 0.0,
             frame_m: 0.0,
             force_n: 0.0,
@@ -151,16 +175,46 @@ impl Tool {
             Placed::Part(part) => Some(part),
             Placed::Nothing => None,
         };
-        match part.and_then(|part| self.shapes.get(part)) {
-            Some(shape) => {
-                self.stiffness_n_per_m =
-                    shape.stiffness_n_per_m * (1.0 + shape.spread * a).max(0.1);
+        self.pressed_in_m = 0.0;
+        self.curved = None;
+        match part.and_then(|part| Some((part, self.shapes.get(part)?))) {
+            Some((part, shape)) => {
+                let factor = (1.0 + shape.spread * a).max(0.1);
+                self.stiffness_n_per_m = shape.stiffness_n_per_m * factor;
                 self.contact_m = shape.contact_m + CONTACT_SPREAD_M * b;
+                if let Some(curve) = &shape.curve {
+                    self.curved = Some(part);
+                    self.curve_factor = factor;
+                    let first_n = curve.forces_n.first().copied().unwrap_or(0.0);
+                    self.pressed_in_m = -first_n / curve.elastic_n_per_m;
+                }
             }
             // No part in the machine: the ram meets nothing.
             None => self.stiffness_n_per_m = 0.0,
         }
-        self.pressed_in_m = 0.0;
+    }
+
+    /// Force at which the part yields at `depth_m` (N), and its elastic stiffness (N/m).
+    fn part(&self, depth_m: f64) -> (f64, f64) {
+        let curve = self
+            .curved
+            .and_then(|part| self.shapes.get(part)?.curve.as_ref());
+        if let Some(curve) = curve {
+            let yields = curve.force_n(depth_m.max(0.0));
+            return (
+                self.curve_factor * yields,
+                self.curve_factor * curve.elastic_n_per_m,
+            );
+        }
+        let k = self.stiffness_n_per_m;
+        let yields = if depth_m <= 0.0 {
+            0.0
+        } else if depth_m < self.chamfer_m {
+            k * depth_m * depth_m / (2.0 * self.chamfer_m)
+        } else {
+            k * (depth_m - 0.5 * self.chamfer_m)
+        };
+        (yields, ELASTIC_RETURN * k)
     }
 
     /// Force on the load (N) in the axis' direction, with the load at `ram_m`.
@@ -175,26 +229,25 @@ impl Tool {
             self.place_part();
         }
         let depth = self.down * (self.contact_m - ram_m) - self.frame_m;
-        if depth <= 0.0 && self.frame_m <= 0.0 {
+        // A curve that begins with a force is met before its contact.
+        if depth <= self.pressed_in_m.min(0.0) && self.frame_m <= 0.0 {
             self.force_n = 0.0;
             return 0.0;
         }
-        let k = self.stiffness_n_per_m;
-        let yields = if depth <= 0.0 {
-            0.0
-        } else if depth < self.chamfer_m {
-            k * depth * depth / (2.0 * self.chamfer_m)
-        } else {
-            k * (depth - 0.5 * self.chamfer_m)
-        };
-        let elastic = ELASTIC_RETURN * k;
+        let (yields, elastic) = self.part(depth);
         let mut force = elastic * (depth - self.pressed_in_m);
         if force > yields {
             force = yields;
             self.pressed_in_m = depth - yields / elastic.max(1.0);
         }
         self.force_n = force.max(0.0);
-        self.frame_m += self.frame_share * (self.force_n / self.frame_n_per_m - self.frame_m);
+        let follows = self.frame_share * (self.force_n / self.frame_n_per_m - self.frame_m);
+        self.frame_m += if self.curved.is_some() && force < yields {
+            // A spring that is stiffer than the frame is told at once how the frame follows: in the step after it would be thrown back.
+            follows / (1.0 + self.frame_share * elastic / self.frame_n_per_m)
+        } else {
+            follows
+        };
         // A frame that is as good as back: let the ram travel at no cost.
         if self.frame_m < 1e-12 {
             self.frame_m = 0.0;
@@ -202,3 +255,7 @@ impl Tool {
         self.down * self.force_n
     }
 }
+
+#[cfg(test)]
+#[path = "press_tests.rs"]
+mod tests;

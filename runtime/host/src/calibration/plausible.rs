@@ -409,8 +409,7 @@ impl Checked<'_> {
             return;
         };
         let parts = self.machine.parts.iter();
-        let given = parts
-            .map(|part| part.stiffness_n_per_m * (press.stroke.bottom_m - part.contact_m).max(0.0));
+        let given = parts.map(|part| part.needed_n(press.stroke.bottom_m - part.contact_m));
         let expected = given.fold(0.0, f64::max);
         let finite = self.record.current_a.iter().filter(|f| f.is_finite());
         let most = finite.fold(0.0_f64, |m, f| m.max(f.abs()));

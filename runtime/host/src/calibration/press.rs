@@ -1,10 +1,12 @@
-//! What a press meets: contact and stiffness of every part that was pressed in the recordings.
+//! What a press meets: contact and stiffness of every part that was pressed in the recordings. Of a part with a force curve, contact and one
+//! factor to its forces: the shape of the curve and its elastic return are as configured.
 
+use crate::plan::curves::behind_a_frame;
 use crate::plan::{axis_params, way_in};
-use twinstep_config::machine::{Demand, MAX_RECIPE_TWINS, Machine, PartTwin};
+use twinstep_config::machine::{Demand, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::axis::load::HALF_WIDTH;
-use twinstep_models::identify::fit_contact;
+use twinstep_models::identify::{fit_contact, fit_shape};
 use twinstep_models::sample::Context;
 
 /// Samples that a part needs.
@@ -66,20 +68,40 @@ pub(super) fn fit_parts(
             }
         }
     }
-    let fitted = |samples: &[(f64, f64)], before: Option<&PartTwin>| {
-        let fit = fit_contact(samples, direction).filter(|_| samples.len() >= LEAST)?;
+    let frame_m_per_n = press.curve.frame_m_per_n;
+    let fitted = |part: &Part, samples: &[(f64, f64)], before: Option<&PartTwin>| {
+        if samples.len() < LEAST {
+            return None;
+        }
+        let (fit, factor) = match &part.curve {
+            None => (fit_contact(samples, direction)?, None),
+            Some(curve) => {
+                let curve = behind_a_frame(curve, frame_m_per_n);
+                let fit = fit_shape(samples, direction, |way| curve.force_n(way))?;
+                let factor = fit.stiffness_a_per_m * kf;
+                (fit, Some(factor))
+            }
+        };
+        if factor.is_some_and(|factor| !(0.1..=10.0).contains(&factor)) {
+            return None;
+        }
         Some(PartTwin {
             envelope: before.and_then(|twin| twin.envelope),
             contact_m: fit.contact_m,
-            stiffness_n_per_m: fit.stiffness_a_per_m * kf,
+            stiffness_n_per_m: match factor {
+                Some(factor) => factor * part.stiffness_n_per_m,
+                None => fit.stiffness_a_per_m * kf,
+            },
+            factor,
         })
     };
     for (context, samples) in own.iter().zip(&own_samples) {
         let Some(part) = machine.parts.get_mut(usize::from(context.part)) else {
             continue;
         };
-        match fitted(samples, part.twin_of_recipe(context.recipe)) {
+        match fitted(part, samples, part.twin_of_recipe(context.recipe)) {
             Some(twin) => {
+                say_curve(part, &twin, remarks);
                 part.by_recipe
                     .retain(|(recipe, _)| *recipe != context.recipe);
                 part.by_recipe.push((context.recipe, twin));
@@ -100,8 +122,15 @@ pub(super) fn fit_parts(
         .map(|context| context.part)
         .collect();
     for (number, (part, samples)) in machine.parts.iter_mut().zip(&samples).enumerate() {
-        match fitted(samples, part.twin.as_ref()) {
-            Some(twin) => part.twin = Some(twin),
+        match fitted(part, samples, part.twin.as_ref()) {
+            Some(twin) => {
+                say_curve(part, &twin, remarks);
+                part.twin = Some(twin);
+            }
+            None if samples.len() >= LEAST && part.curve.is_some() => remarks.push(format!(
+                "{}: not calibrated, its force curve does not fit what was pressed: expected a force of 0.1 to 10 times the curve",
+                part.name
+            )),
             None if pressed.iter().any(|p| usize::from(*p) == number) => {
                 remarks.push(format!(
                     "{}: not calibrated, it was not pressed in the recordings",
@@ -110,6 +139,17 @@ pub(super) fn fit_parts(
             }
             None => {}
         }
+    }
+}
+
+/// Of a part with a curve not everything is learnt.
+fn say_curve(part: &Part, twin: &PartTwin, remarks: &mut Vec<String>) {
+    if let Some(factor) = twin.factor {
+        remarks.push(format!(
+            "{}: met at {:.3} mm with {factor:.3} times the force of its curve; curve and elastic return are as configured",
+            part.name,
+            twin.contact_m * 1e3
+        ));
     }
 }
 

@@ -1,0 +1,183 @@
+//! Parts: what a press meets, and what calibration learnt of it.
+
+use twinstep_models::press::evaluate::envelope::Envelope;
+use twinstep_models::press::workpiece::{PressFit, Workpiece};
+
+/// Largest stiffness of an elastic return (N/m): beyond that it is rigid beside any press.
+pub const MAX_ELASTIC_N_PER_M: f64 = 1e9;
+/// Way behind the shoulder of a press fit on which it is known (m).
+const SEATED_M: f64 = 1e-3;
+
+/// A part: what the press meets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Name; the value of `part=` in the fault `wrong_part`.
+    pub name: String,
+    /// Where the ram meets it (m).
+    pub contact_m: f64,
+    /// Stiffness of the press-fit (N/m): force rises with this from contact on. Of a part with a curve: its largest force over the
+    /// way to the bottom of the stroke.
+    pub stiffness_n_per_m: f64,
+    /// Force over the way, of a part that has a curve.
+    pub curve: Option<ForceCurve>,
+    /// Part-to-part spread of the stiffness, or of the forces of a curve (1, standard deviation). Simulation only.
+    pub stiffness_spread: f64,
+    /// What the twin learnt for this part (from calibration); none: not yet.
+    pub twin: Option<PartTwin>,
+    /// The same for one recipe alone, by its index.
+    pub by_recipe: Vec<(u8, PartTwin)>,
+}
+
+impl Part {
+    /// What was learnt for one recipe alone.
+    pub fn twin_of_recipe(&self, recipe: u8) -> Option<&PartTwin> {
+        let found = self.by_recipe.iter().find(|(index, _)| *index == recipe);
+        found.map(|(_, twin)| twin)
+    }
+
+    /// Largest force on the way in to `way_m` behind the contact (N); 0 before it.
+    pub fn needed_n(&self, way_m: f64) -> f64 {
+        match &self.curve {
+            Some(curve) => curve.largest_n(way_m),
+            None => self.stiffness_n_per_m * way_m.max(0.0),
+        }
+    }
+}
+
+/// What calibration learnt about a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PartTwin {
+    /// Contact position (m).
+    pub contact_m: f64,
+    /// Stiffness (N/m); of a part with a curve `factor` times that of the part.
+    pub stiffness_n_per_m: f64,
+    /// Force over that of the part's curve (1, 0.1 to 10); none for a part without one.
+    pub factor: Option<f64>,
+    /// The band of good strokes; none until it is taught.
+    pub envelope: Option<Envelope>,
+}
+
+/// A force over the way behind the contact, and the elastic return from wherever the ram turns back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForceCurve {
+    /// Ways (m), 2 to 64, rising from 0.
+    pub ways_m: Vec<f64>,
+    /// Force at each of them on the way in (N, 0 or more).
+    pub forces_n: Vec<f64>,
+    /// Stiffness of the elastic return (N/m, no less than the steepest rise, at most [`MAX_ELASTIC_N_PER_M`]).
+    pub elastic_n_per_m: f64,
+}
+
+impl ForceCurve {
+    /// The curve of a press fit: friction up to the shoulder, which seats there. The pin springs back as a column of the length that is
+    /// in the hub, `E pi r^2 / l`.
+    pub fn of_press_fit(fit: &PressFit) -> Self {
+        let ways_m = vec![0.0, fit.shoulder_m, fit.shoulder_m + SEATED_M];
+        let workpiece = Workpiece::Fit(PressFit {
+            contact_m: 0.0,
+            ..*fit
+        });
+        let forces_n = ways_m.iter().map(|w| workpiece.force_n(*w, *w)).collect();
+        let section_m2 = std::f64::consts::PI * fit.joint_radius_m * fit.joint_radius_m;
+        let column = fit.modulus_pa * section_m2 / fit.shoulder_m;
+        let mut curve = Self {
+            ways_m,
+            forces_n,
+            elastic_n_per_m: column.min(MAX_ELASTIC_N_PER_M),
+        };
+        curve.elastic_n_per_m = curve.elastic_n_per_m.max(curve.steepest_n_per_m());
+        curve
+    }
+
+    /// Pieces between two rows: ways and forces at both ends.
+    fn pieces(&self) -> impl Iterator<Item = ([f64; 2], [f64; 2])> {
+        let ways = self.ways_m.windows(2).map(|w| [w[0], w[1]]);
+        ways.zip(self.forces_n.windows(2).map(|f| [f[0], f[1]]))
+    }
+
+    /// Steepest rise (N/m), 0 or more.
+    pub fn steepest_n_per_m(&self) -> f64 {
+        let rises = self
+            .pieces()
+            .map(|(way, force)| (force[1] - force[0]) / (way[1] - way[0]));
+        rises.fold(0.0, f64::max)
+    }
+
+    /// Whether the force falls so fast that a frame which yields by `compliance` (m/N) carries the ram on by itself.
+    pub fn snaps(&self, compliance: f64) -> bool {
+        let mut pieces = self.pieces();
+        pieces.any(|(way, force)| way[1] - way[0] + compliance * (force[1] - force[0]) <= 0.0)
+    }
+
+    /// Force on the way in at `way_m` behind the contact (N): 0 before it, the last one beyond the last row.
+    pub fn force_n(&self, way_m: f64) -> f64 {
+        if way_m < 0.0 {
+            return 0.0;
+        }
+        let piece = self.pieces().find(|(way, _)| way_m < way[1]);
+        match piece {
+            Some(([from, to], force)) => {
+                force[0] + (way_m - from) / (to - from) * (force[1] - force[0])
+            }
+            None => self.forces_n.last().copied().unwrap_or(0.0),
+        }
+    }
+
+    /// Largest force on the way in to `way_m` (N).
+    pub fn largest_n(&self, way_m: f64) -> f64 {
+        let rows = self.ways_m.iter().zip(&self.forces_n);
+        let passed = rows.filter(|(way, _)| **way <= way_m);
+        passed.fold(self.force_n(way_m), |most, (_, force)| most.max(*force))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_read_between_its_rows() {
+        let curve = ForceCurve {
+            ways_m: vec![0.0, 1e-3, 2e-3],
+            forces_n: vec![0.0, 3000.0, 2000.0],
+            elastic_n_per_m: 2e7,
+        };
+        for (way_m, force_n, largest_n) in [
+            (-1e-3, 0.0, 0.0),
+            (0.0, 0.0, 0.0),
+            (0.5e-3, 1500.0, 1500.0),
+            (1e-3, 3000.0, 3000.0),
+            (1.5e-3, 2500.0, 3000.0),
+            (5e-3, 2000.0, 3000.0),
+        ] {
+            assert_eq!(curve.force_n(way_m), force_n, "{way_m}");
+            assert_eq!(curve.largest_n(way_m), largest_n, "{way_m}");
+        }
+        assert_eq!(curve.steepest_n_per_m(), 3e6);
+        // It falls by 1 N/um.
+        assert!(!curve.snaps(0.9e-6) && curve.snaps(1.1e-6));
+    }
+
+    #[test]
+    fn a_press_fit_rises_by_friction_and_seats() {
+        let fit = PressFit {
+            contact_m: 0.15,
+            joint_radius_m: 8e-3,
+            hub_radius_m: 16e-3,
+            interference_m: 10e-6,
+            modulus_pa: 210e9,
+            friction: 0.12,
+            shoulder_m: 5e-3,
+            seating_n_per_m: 4e7,
+        };
+        let curve = ForceCurve::of_press_fit(&fit);
+        let joint_n = fit.stiffness_n_per_m() * 5e-3;
+        // pi mu d E (1 - 1/4) per way: 593.8 N/mm.
+        assert!((joint_n - 2968.8).abs() < 0.1, "{joint_n}");
+        let near = |way_m: f64, n: f64| (curve.force_n(way_m) - n).abs() < 1e-6 * n;
+        assert!(near(2.5e-3, 0.5 * joint_n) && near(5e-3, joint_n));
+        assert!(near(5.5e-3, joint_n + 2e4));
+        // A column of 5 mm is stiffer than what counts as rigid.
+        assert_eq!(curve.elastic_n_per_m, MAX_ELASTIC_N_PER_M);
+    }
+}

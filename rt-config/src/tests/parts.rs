@@ -1,0 +1,119 @@
+//! Parts with a force curve.
+
+use super::errors::wrong;
+use crate::load;
+use crate::machine::{Machine, PartTwin};
+use crate::patch::{apply_patch, twin_patch};
+
+const FORMING: &str = include_str!("../../machines/forming-press.toml");
+const CRANK: &str = include_str!("../../machines/crank-press.toml");
+
+fn built(text: &str) -> Machine {
+    load(text, "it.toml").unwrap_or_else(|error| panic!("{}", error.plain()))
+}
+
+#[test]
+fn a_part_answers_by_a_table_or_a_press_fit() {
+    let machine = built(FORMING);
+    let [cap, pin, thick] = &machine.parts[..] else {
+        panic!("three parts");
+    };
+    let curve = cap.curve.as_ref().unwrap();
+    assert_eq!(curve.ways_m, [0.0, 0.5e-3, 1.5e-3, 3e-3, 4e-3, 5e-3]);
+    assert_eq!(
+        curve.forces_n,
+        [0.0, 1500.0, 3000.0, 4000.0, 6500.0, 9500.0]
+    );
+    assert_eq!(curve.elastic_n_per_m, 2e7);
+    // To the bottom, 4.8 mm behind the contact, it takes 8900 N.
+    assert!((cap.stiffness_n_per_m * 4.8e-3 - 8900.0).abs() < 1e-6);
+    assert!((cap.needed_n(4.8e-3) - 8900.0).abs() < 1e-6);
+    let fit = pin.curve.as_ref().unwrap();
+    assert_eq!(fit.ways_m, [0.0, 4e-3, 5e-3]);
+    assert!((fit.forces_n[2] - fit.forces_n[1] - 3000.0).abs() < 1e-6);
+    assert!(thick.curve.is_some());
+}
+
+#[test]
+fn what_was_learnt_of_a_curve_goes_through_a_patch() {
+    let mut machine = built(FORMING);
+    for (part, factor) in machine.parts.iter_mut().zip([1.02, 0.97, 1.0]) {
+        let twin = PartTwin {
+            contact_m: 0.150_02,
+            stiffness_n_per_m: factor * part.stiffness_n_per_m,
+            factor: Some(factor),
+            envelope: None,
+        };
+        part.twin = Some(twin);
+        part.by_recipe = vec![(0, twin)];
+    }
+    let merged = apply_patch(FORMING, &twin_patch(&machine)).unwrap();
+    assert_eq!(built(&merged).parts, machine.parts);
+}
+
+#[test]
+fn what_is_wrong_with_a_curve_is_said_at_its_line() {
+    let forming = |from, to, words| wrong(FORMING, from, to, words);
+    forming(
+        "elastic = \"20kN/mm\"",
+        "elastic = \"2kN/mm\"",
+        "more would come back than was put in",
+    );
+    forming("elastic = \"20kN/mm\"", "elastic = \"2kN/um\"", "at most");
+    forming("elastic = \"20kN/mm\"", "elastic = \"20kN\"", "kN");
+    forming(
+        "[\"0mm\", \"0kN\"],",
+        "[\"0.1mm\", \"0kN\"],",
+        "expected the way 0",
+    );
+    forming("[\"0mm\", \"0kN\"],", "[\"0mm\"],", "needs two");
+    forming("[\"0mm\", \"0kN\"],", "[\"0mm\", \"-1kN\"],", "at least 0");
+    forming(
+        "[\"0mm\", \"0kN\"],",
+        "[\"0kN\", \"0mm\"],",
+        "allowed units",
+    );
+    forming(
+        "[\"1.5mm\", \"3kN\"],",
+        "[\"0.5mm\", \"3kN\"],",
+        "beyond that of the row before",
+    );
+    forming(
+        "hub_radius = ",
+        "hub_radius = \"8mm\"\n#",
+        "the joint in it has",
+    );
+    forming(
+        "interference = \"25um\"",
+        "interference = \"25mm\"",
+        "`interference` must be",
+    );
+    forming(
+        "modulus = \"210GPa\"",
+        "modulus = \"210bar\"",
+        "allowed units: Pa, MPa, GPa",
+    );
+    // A force that falls by 2 kN over a micrometre, before a frame of 240 N/um.
+    let first = "[\"0mm\", \"0kN\"],";
+    let text = FORMING.replacen(first, "[\"0mm\", \"2kN\"], [\"0.001mm\", \"0kN\"],", 1);
+    wrong(&text, "force = [", "force = [", "the ram jumps there");
+    // Ends before the bottom of the stroke.
+    let text = FORMING.replace("    [\"5mm\", \"9.5kN\"],\n", "");
+    wrong(
+        &text,
+        "force = [",
+        "force = [",
+        "ends 0.004m behind its contact",
+    );
+    // Two answers, none, and a crank.
+    let both = FORMING.replace("elastic = ", "stiffness = \"2N/um\"\nelastic = ");
+    wrong(&both, "force = [", "force = [", "this one has several");
+    let none = FORMING.replace("[part.press_fit]", "[part.press_fits]");
+    assert!(load(&none, "it.toml").is_err());
+    wrong(
+        CRANK,
+        "stiffness = \"1.5kN/mm\"",
+        "force = [[\"0mm\", \"0N\"], [\"200mm\", \"1N\"]]\nelastic = \"1N/um\"",
+        "needs a press with a screw",
+    );
+}
