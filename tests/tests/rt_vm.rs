@@ -376,19 +376,23 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
     // A worker has it too, though nobody starts with it in their affinity.
     let text = format!("{cell}\n[realtime]\ncore = 2\nmodel_cores = [1]\n");
     let config = place.file("workers.toml", text);
-    let args = ["run", config.to_str().unwrap(), "--json"];
+    // Compression would keep the emulator's other processors still for milliseconds.
+    let args = [
+        "run",
+        config.to_str().unwrap(),
+        "--json",
+        "--no-event-recordings",
+    ];
     let mut child = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
     assert_eq!(cycle_thread(&mut child).allowed, "2");
     let worker = loop {
         match thread(child.id(), "models-1") {
-            Some(found) if found.policy != 0 => break found,
+            // It begins as the cycle's thread is, which starts it.
+            Some(found) if found.allowed == "1" && found.policy != 0 => break found,
             last => assert!(child.try_wait().unwrap().is_none(), "{last:?}"),
         }
     };
-    assert_eq!(
-        (worker.policy, worker.priority, worker.allowed.as_str()),
-        (1, 80, "1")
-    );
+    assert_eq!((worker.policy, worker.priority), (1, 80));
     let trust = summary_of(child, "trust");
     assert_eq!(
         (&trust["workers"], &trust["workers_granted"]),

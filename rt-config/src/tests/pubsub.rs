@@ -60,7 +60,7 @@ fn published_process_data_is_checked() {
     check("vlan = 100", "vlan = 4095", "no VLAN 4095");
     check(
         "vlan = 100",
-        "vlan = 100\noverrun = \"stop\"",
+        "overrun = \"stop\"\nvlan = 100",
         "who only listens cannot stop",
     );
     check("pcp = 6", "pcp = 8", "no priority 8");
