@@ -28,6 +28,9 @@
 //! seen first when a gap is there has the known gain taken off.
 //!
 //! The currents cannot tell q well, so it is a parameter.
+//!
+//! The load leaves its flank where the motor alone would brake as hard as the load does, at `(1 - p) / q` of F / J, p being the motor's
+//! share of the friction. Where that is less than `RELEASE` the observer takes a part of the crossing for bias, and d is too small.
 
 use super::backlash::MeterParams;
 

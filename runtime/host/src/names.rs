@@ -7,7 +7,7 @@ use crate::lines::FalseAlarmsLine;
 use crate::ptp::{self, PtpLine, SharedPtp};
 use crate::record::ring::{EventRecordingsLine, RingCounts};
 use crate::record::tally::{Progress, RecordingLine};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
@@ -204,6 +204,8 @@ pub struct RunInfo {
     /// Statistical deviations raised under it so far.
     alarms: AtomicU64,
     start_utc_ns: AtomicU64,
+    /// Cycles begin: the bus is up.
+    begun: AtomicBool,
     process_data: Mutex<Option<ProcessData>>,
     /// Whether its times can be believed, in words.
     trust: OnceLock<String>,
@@ -225,6 +227,7 @@ impl RunInfo {
             watched_ns: AtomicU64::new(0),
             alarms: AtomicU64::new(0),
             start_utc_ns: AtomicU64::new(start_utc_ns),
+            begun: AtomicBool::new(false),
             process_data: Mutex::new(None),
             trust: OnceLock::new(),
             recording: OnceLock::new(),
@@ -280,10 +283,16 @@ impl RunInfo {
         self.ptp.as_ref().map(ptp::latest)
     }
 
-    /// Says when cycle 0 was (ns, UTC since 1970). Called by the cycle thread, before its first event.
+    /// Says when cycle 0 was (ns, UTC since 1970). Called by the cycle thread once the bus is up, before its first event.
     pub fn set_start_utc_ns(&self, start_utc_ns: u64) {
-        // Relaxed: the event queue that follows orders it before any reader.
+        // Relaxed: the flag below, or the event queue that follows, orders it before any reader.
         self.start_utc_ns.store(start_utc_ns, Ordering::Relaxed);
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether the bus has come up and cycles begin.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     /// What says where the process data stand, for the header and the store. Never called while cycles run: it may wait.

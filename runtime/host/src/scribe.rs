@@ -138,7 +138,8 @@ impl Scribe {
     }
 
     /// The same for several cycles, each with a queue of its own, in the order of `runs`. Their events have numbers of one sequence, and
-    /// come after those of `first`, which are nobody's own ([`crate::standing`]).
+    /// come after those of `first`, which are nobody's own ([`crate::standing`]). Those are stored once a cycle begins, and never where none
+    /// does.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -160,7 +161,8 @@ impl Scribe {
             inlets,
             store,
             announce,
-            pending: first,
+            first,
+            pending: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("scribe".into())
@@ -316,6 +318,8 @@ struct Worker {
     inlets: Vec<Inlet>,
     store: StoreWriter,
     announce: Announce,
+    /// What comes before the events of the cycles, until one begins.
+    first: Vec<EventRecord>,
     pending: Vec<EventRecord>,
 }
 
@@ -333,6 +337,7 @@ impl Worker {
             for inlet in &mut self.inlets {
                 inlet.collect(&mut self.pending);
             }
+            self.begin();
             if stopping {
                 return self.finish();
             }
@@ -342,6 +347,20 @@ impl Worker {
             };
             std::thread::park_timeout(wait);
         }
+    }
+
+    /// Puts what comes first before what has been collected, once a cycle begins. Looked at behind the collecting: who has sent an
+    /// event has begun.
+    fn begin(&mut self) {
+        if self.first.is_empty() || !self.inlets.iter().any(|one| one.run.has_begun()) {
+            return;
+        }
+        let mut first = std::mem::take(&mut self.first);
+        for record in &mut first {
+            let run = self.inlets.iter().find(|one| one.run.plan == record.plan);
+            record.time_utc_ns = run.map_or(record.time_utc_ns, |one| one.run.utc_ns(0));
+        }
+        self.pending.splice(0..0, first);
     }
 
     /// Stores what is pending in one transaction, then announces it.

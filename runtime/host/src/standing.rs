@@ -2,7 +2,7 @@
 //!
 //! A run judges from its beginning: what an earlier one has found and never cleared, because it was stopped, killed, or the machine was
 //! repaired in between, is found again or does not hold any more. So the first events of a run clear what still stands. They have
-//! numbers and are announced as all events are, and come before any event of the run's own.
+//! numbers and are announced as all events are, and come before any event of the run's own; a run whose bus does not come up ends nothing.
 
 use crate::false_alarms::Exposure;
 use crate::lines::EventRecord;
@@ -141,7 +141,13 @@ mod tests {
         let announce = Box::new(move |record: &EventRecord, _: &str| {
             let _ = lines.send(record.clone());
         });
+        // A run whose bus does not come up has judged nothing.
+        let nothing = Box::new(|_: &EventRecord, _: &str| panic!("nothing is announced"));
+        let (_, scribe) = Scribe::start_for(store, &runs, first.clone(), nothing).unwrap();
+        assert_eq!(scribe.stop_all(&[0]).unwrap()[0].last_seq, 7);
+        let store = StoreWriter::open(folder.path()).unwrap();
         let (mut senders, scribe) = Scribe::start_for(store, &runs, first, announce).unwrap();
+        runs[0].set_start_utc_ns(9_000);
         senders[0].send(leak(3));
         let totals = scribe.stop_all(&[0]).unwrap();
         assert_eq!((totals[0].raised, totals[0].last_seq), (1, 11));
@@ -149,6 +155,7 @@ mod tests {
         assert_eq!(names(&events[7..10]), expected);
         for end in &events[7..10] {
             assert!(is_end(end) && end.measured.is_nan(), "{end:?}");
+            assert_eq!(end.time_utc_ns, 9_000);
             assert_eq!((&*end.cause, &*end.detector), (CAUSE, "cusum"));
         }
         assert_eq!((events[10].cycle, is_end(&events[10])), (3, false));

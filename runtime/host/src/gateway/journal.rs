@@ -135,7 +135,11 @@ impl Journal {
                             LOOK
                         }
                         // The instance may come later.
-                        Err(StoreError::Missing(_)) => RETRY,
+                        Err(StoreError::Missing(_)) => {
+                            failures = 0;
+                            say(None);
+                            RETRY
+                        }
                         Err(error) => {
                             failures = failures.saturating_add(1);
                             if failures >= FAILURES {
@@ -165,7 +169,7 @@ impl Journal {
         while trouble.changed().await.is_ok() {
             match &*trouble.borrow_and_update() {
                 Some(text) => say(&format!("the event store cannot be read: {text}")),
-                None => say("the event store is read again"),
+                None => say("the trouble with the event store is over"),
             }
         }
     }
@@ -296,7 +300,8 @@ mod tests {
         assert_eq!(first, format!("the event store cannot be read: {said}"));
         remove(folder.path());
         let _store = store(folder.path(), 0..3);
-        assert_eq!(told.recv().await.unwrap(), "the event store is read again");
+        let over = told.recv().await.unwrap();
+        assert_eq!(over, "the trouble with the event store is over");
     }
 
     #[tokio::test]
