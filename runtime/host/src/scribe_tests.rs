@@ -82,6 +82,7 @@ fn drops_become_one_stored_event_with_their_number() {
         inlets: vec![inlet],
         store,
         announce: Box::new(|_, _| ()),
+        first: Vec::new(),
         pending: Vec::new(),
     };
     let totals = worker.run().unwrap()[0];
