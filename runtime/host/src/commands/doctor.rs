@@ -69,7 +69,8 @@ impl Summary {
                 realtime_kernel,
                 sched_fifo,
                 memory_locked,
-                // What could not be read is no proof.
+                // What could not be read is no proof: neither that there is nothing to hold, nor of the rest.
+                idle_states: true,
                 timing_valid: bad == 0 && realtime_kernel && sched_fifo && memory_locked,
                 ..Trust::default()
             },
