@@ -44,6 +44,24 @@ pub fn shifted(tap: &[(u64, Value)], master: &[(u64, Value)], cycles: u64) -> Ve
     moved.filter(|(cycle, _)| *cycle < cycles).collect()
 }
 
+/// Whether both lists of events have the friction of `outfeed` and the fault of `lift`. Where frames were not all in time (not `clean`)
+/// they may not: each gap is a new segment for the twins, and what is slow is not found in many short ones.
+///
+/// # Panics
+/// Where one was not found and frames were in time.
+#[must_use]
+pub fn both_found(lists: [&[(u64, Value)]; 2], clean: bool) -> bool {
+    let wanted = [("outfeed", "current_load"), ("lift", "drive_state")];
+    wanted.iter().all(|(source, channel)| {
+        lists.iter().all(|list| {
+            let is_it = |said: &Value| said["source"] == *source && said["channel"] == *channel;
+            let is_found = list.iter().any(|(_, said)| is_it(said));
+            assert!(is_found || !clean, "{source} {channel}: {list:?}");
+            is_found
+        })
+    })
+}
+
 /// Tries a scenario in real time until the computer lets it happen, six times at most: where a computer stands still for many
 /// cycles, drives trip because their set-points stay away, or twins begin anew too often, and the run shows nothing of what it was made
 /// for.

@@ -64,7 +64,7 @@ pub struct ForceCurve {
     pub ways_m: Vec<f64>,
     /// Force at each of them on the way in (N, 0 or more).
     pub forces_n: Vec<f64>,
-    /// Stiffness of the elastic return (N/m, no less than the steepest rise, at most [`MAX_ELASTIC_N_PER_M`]).
+    /// Stiffness of the elastic return (N/m, no less than the steepest rise).
     pub elastic_n_per_m: f64,
 }
 

@@ -101,7 +101,7 @@ pub struct PartCurve {
     pub recipe: Option<u8>,
     /// Current over the way behind the contact, in the direction of the way in (m, A instead of N).
     pub workpiece: Workpiece,
-    /// Way before the contact (m, > 0) at which the ram is out of the part: the next one is new.
+    /// Way before the contact (m, >= 0) at which the ram is out of the part: the next one is new.
     pub clear_m: f64,
 }
 

@@ -54,7 +54,7 @@ INSERT INTO events(seq, cycle, time_ns, time_utc_ns, plan, source, channel, stat
     false_alarm_interval_asked_s, false_alarm_interval_demonstrated_s, cause, action, asset_id, json)
 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)";
 
-/// Only lines of the newest events are read: those that group them stand in front of every row.
+/// The bus stands in the line alone, so that those of all events behind the first bound are read.
 const STANDING: &str = "
 SELECT json FROM events WHERE state <> 'cleared' AND seq IN (
     SELECT max(seq) FROM events WHERE seq > ?1

@@ -106,6 +106,7 @@ pub(super) fn fit_parts(
                     .retain(|(recipe, _)| *recipe != context.recipe);
                 part.by_recipe.push((context.recipe, twin));
             }
+            None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
             None => remarks.push(format!(
                 "{}: not calibrated in recipe {}, it was not pressed in the recordings with it",
                 part.name,
@@ -127,10 +128,7 @@ pub(super) fn fit_parts(
                 say_curve(part, &twin, remarks);
                 part.twin = Some(twin);
             }
-            None if samples.len() >= LEAST && part.curve.is_some() => remarks.push(format!(
-                "{}: not calibrated, its force curve does not fit what was pressed: expected a force of 0.1 to 10 times the curve",
-                part.name
-            )),
+            None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
             None if pressed.iter().any(|p| usize::from(*p) == number) => {
                 remarks.push(format!(
                     "{}: not calibrated, it was not pressed in the recordings",
@@ -140,6 +138,18 @@ pub(super) fn fit_parts(
             None => {}
         }
     }
+}
+
+/// Whether a part was pressed often enough and its curve is another one.
+fn does_not_fit(part: &Part, samples: usize) -> bool {
+    samples >= LEAST && part.curve.is_some()
+}
+
+fn no_fit(part: &Part) -> String {
+    format!(
+        "{}: not calibrated, its force curve does not fit what was pressed: expected a force of 0.1 to 10 times the curve",
+        part.name
+    )
 }
 
 /// Of a part with a curve not everything is learnt.

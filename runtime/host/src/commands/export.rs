@@ -102,7 +102,7 @@ fn span(bus: &RecordingBus) -> Span {
     let contents = bus.contents();
     Span {
         first_utc_ns: contents.map_or(0, |contents| contents.first_utc_ns),
-        length_ns: last_ns - first_ns + bus.period_ns(),
+        length_ns: (last_ns.saturating_sub(first_ns)).saturating_add(bus.period_ns()),
     }
 }
 
