@@ -85,8 +85,9 @@ pub(super) fn force_curve(raw: &PartTable, check: &mut Check) -> Option<ForceCur
         check.problem(
             &elastic.span,
             format!(
-                "`elastic` is {}, and `force` rises by {steepest}N/m: more would come back than was put in",
-                elastic.scalar.shown()
+                "`elastic` is {}, and `force` rises by {:.0}N/mm: more would come back than was put in",
+                elastic.scalar.shown(),
+                steepest / 1e3
             ),
             "softer than the way in",
             "raise it to the stiffness of the finished workpiece",
