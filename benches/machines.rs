@@ -139,6 +139,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
         current_delay_s: drive.torque_filter_s,
         load_lag_s: 0.0,
         baseline: Vec::new(),
+        paces: Vec::new(),
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,

@@ -12,6 +12,10 @@
 //! The disturbance that the observer holds is averaged in the same way, except over reversals. The ripple at constant speed is the root
 //! mean square of the residual about the mean of each stretch: where friction differs along the way is no ripple.
 
+mod pace;
+
+pub use pace::{BEYOND, Paces};
+
 use crate::channel::Regime;
 use crate::regime::Segment;
 
@@ -87,6 +91,8 @@ struct Sum {
     contact: f64,
     disturbance: f64,
     square: f64,
+    speed: f64,
+    speed_square: f64,
 }
 
 impl Sum {
@@ -101,6 +107,14 @@ impl Sum {
         self.disturbance += direction * s.disturbance_a;
         let residual = s.measured_a - s.predicted_a;
         self.square += (s.residual_square - residual * residual / s.cycles).max(0.0);
+        self.went(s);
+    }
+
+    /// How fast it went.
+    fn went(&mut self, s: &Segment) {
+        let speed = s.velocity_m_per_s.abs();
+        self.speed += speed;
+        self.speed_square += speed * speed / s.cycles;
     }
 }
 
@@ -121,6 +135,10 @@ pub struct Block {
     pub disturbance_a: f64,
     /// Root mean square of the residual about its mean (A); 0 for a reversal.
     pub ripple_a: f64,
+    /// Mean speed (m/s).
+    pub speed_m_per_s: f64,
+    /// Root mean square by which the mean speeds of its stretches differ from that (m/s).
+    pub spread_m_per_s: f64,
 }
 
 /// The features of the movement in progress, of one axis.
@@ -159,6 +177,7 @@ impl Blocks {
                 let sum = &mut self.sums[3][0];
                 sum.n += s.cycles;
                 sum.measured = sum.measured.max(s.innovation_square);
+                sum.went(s);
             }
             Regime::Pressing if s.into == s.forward => self.sums[4][0].add(s, gravity_a, v),
             Regime::Pressing | Regime::Standstill | Regime::Settling => {}
@@ -190,7 +209,7 @@ fn finish(feature: Feature, sums: &[Sum; 2]) -> Option<Block> {
             measured_a: rms,
             ..Block::default()
         };
-        return (sums[0].n >= feature.least()).then_some(block);
+        return (sums[0].n >= feature.least()).then(|| block.with_speed(sums));
     }
     let halves = if feature == Feature::Acceleration {
         2
@@ -212,7 +231,18 @@ fn finish(feature: Feature, sums: &[Sum; 2]) -> Option<Block> {
         block.ripple_a += w * sum.square;
     }
     block.ripple_a = libm::sqrt(block.ripple_a);
-    Some(block)
+    Some(block.with_speed(sums))
+}
+
+impl Block {
+    fn with_speed(mut self, sums: &[Sum; 2]) -> Self {
+        let n = sums[0].n + sums[1].n;
+        let mean = (sums[0].speed + sums[1].speed) / n;
+        let square = (sums[0].speed_square + sums[1].speed_square) / n - mean * mean;
+        self.speed_m_per_s = mean;
+        self.spread_m_per_s = libm::sqrt(square.max(0.0));
+        self
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
 pub use text::Text;
 pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
+use twinstep_models::blocks::Paces;
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -261,6 +262,8 @@ pub struct AxisTwin {
     pub load_lag_s: f64,
     /// Residual of `current_load` in the healthy record, per regime.
     pub baseline: Vec<RegimeBaseline>,
+    /// Paces of the healthy record, per regime; none of a regime: it is judged at any.
+    pub paces: Vec<RegimePaces>,
     /// Limit of the one-cycle innovation of position (m); none: the channel is off.
     pub position_limit_m: Option<f64>,
     /// Limit of the one-cycle innovation of velocity (m/s); none: the channel is off.
@@ -367,6 +370,15 @@ pub struct RegimeBaseline {
     pub sigma_a: f64,
     /// Its law; none: nothing is known of its tail.
     pub law: Option<FigureLaw>,
+}
+
+/// Paces of the movements of one regime in the healthy record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegimePaces {
+    /// Feature, as in [`RegimeBaseline`].
+    pub regime: String,
+    /// Speeds (m/s), of `acceleration` accelerations (m/s2).
+    pub paces: Paces,
 }
 
 /// Tail of a figure of movements: Student's t over the learnt spread.

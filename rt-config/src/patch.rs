@@ -11,6 +11,7 @@ use crate::machine::{
 };
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
+use twinstep_models::blocks::Feature;
 use twinstep_models::press::evaluate::envelope::Envelope;
 use twinstep_models::tail::Tail;
 
@@ -123,6 +124,10 @@ fn write_healthy(
     ] {
         writeln!(out, "{key} = {sigma:?}")?;
     }
+    if let Some(speeds) = healthy.speeds {
+        quantity(out, "slowest", speeds.least, "m/s")?;
+        quantity(out, "fastest", speeds.most, "m/s")?;
+    }
     for load in &healthy.loads {
         let [friction, hunting, roughness, ripple, unrest] = load.figures;
         writeln!(out, "\n[[{list}.healthy.load]]")?;
@@ -234,6 +239,16 @@ fn write_twin(out: &mut String, list: &str, twin: &AxisTwin, effort: EffortUnit)
             writeln!(out, "figures = {:?}", law.figures)?;
             quantity(out, "record", law.record_s, "s")?;
         }
+    }
+    for one in &twin.paces {
+        let unit = if one.regime == Feature::Acceleration.name() {
+            "m/s2"
+        } else {
+            "m/s"
+        };
+        writeln!(out, "\n[[{list}.twin.pace]]\nregime = \"{}\"", one.regime)?;
+        quantity(out, "least", one.paces.least, unit)?;
+        quantity(out, "most", one.paces.most, unit)?;
     }
     Ok(())
 }

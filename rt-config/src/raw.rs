@@ -13,8 +13,8 @@ mod signature;
 mod tsn;
 
 pub(crate) use axis::{
-    BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PlantTable,
-    PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
+    BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PaceTable,
+    PlantTable, PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use buses::Buses;
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};

@@ -63,6 +63,8 @@ dimensions! {
     // What an innovation is in the unit of.
     Innovation: LENGTH | VELOCITY | CURRENT | FORCE;
     EffortPerLength: CURRENT_PER_LENGTH | STIFFNESS;
+    // Of a regime: a speed, or an acceleration.
+    Pace: VELOCITY | ACCELERATION;
 }
 
 /// What stands in the file: text with a unit, or a plain number.

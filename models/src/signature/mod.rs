@@ -85,9 +85,17 @@ pub struct Signature {
     pub load_a: f64,
     /// The figures in the order of [`Figure::ALL`], as sizes: A, m, m, A, A.
     pub figures: [f64; FIGURES],
+    /// Mean speed of the reference, out and back (m/s).
+    pub speeds_m_per_s: [f64; 2],
 }
 
 impl Signature {
+    /// The slower and the faster of both strokes (m/s).
+    pub fn pace(&self) -> [f64; 2] {
+        let [one, other] = self.speeds_m_per_s;
+        [one.min(other), one.max(other)]
+    }
+
     /// Deviation from a healthy signature: friction as a difference (A), the sizes as the logarithm of their ratio (1).
     pub fn deviation(&self, healthy: &Self) -> [f64; FIGURES] {
         let mut deviation = [0.0; FIGURES];
@@ -141,12 +149,12 @@ mod tests {
     #[test]
     fn sizes_deviate_by_their_ratio_and_a_size_of_nothing_stays_finite() {
         let healthy = Signature {
-            load_a: 0.0,
             figures: [1.0, 2e-4, 1e-4, 0.01, 0.1],
+            ..Signature::default()
         };
         let other = Signature {
-            load_a: 0.0,
             figures: [0.9, 4e-4, 1e-4, 0.0, 0.1],
+            ..Signature::default()
         };
         let d = other.deviation(&healthy);
         assert!((d[0] + 0.1).abs() < 1e-12);

@@ -23,6 +23,8 @@ pub struct Settings {
     pub settle_samples: u32,
     /// Cycles that are averaged to one sample (1 or more).
     pub cycles_per_sample: u32,
+    /// Time of a sample (s, > 0).
+    pub sample_s: f64,
 }
 
 impl Settings {
@@ -35,6 +37,7 @@ impl Settings {
             screw_lead_m,
             settle_samples: (settle_s / sample_s) as u32,
             cycles_per_sample: cycles as u32,
+            sample_s,
         }
     }
 }
@@ -58,8 +61,8 @@ pub struct Movement {
 
 impl Movement {
     /// Ends the stroke in progress and forgets where the axis was: at a gap, or when it is disabled.
-    pub fn gap(&mut self) -> Option<Signature> {
-        let ended = self.close(0);
+    pub fn gap(&mut self, settings: &Settings) -> Option<Signature> {
+        let ended = self.close(0, settings);
         *self = Self::default();
         ended
     }
@@ -104,7 +107,7 @@ impl Movement {
         let ended = if direction == self.stroke.direction {
             None
         } else {
-            self.close(direction)
+            self.close(direction, settings)
         };
         let change = libm::fabs(step_m - before_step_m.unwrap_or(0.0));
         if direction == 0 || change > STEADY_SHARE * libm::fabs(step_m) {
@@ -116,25 +119,26 @@ impl Movement {
             return ended;
         }
         let angle_rad = 2.0 * core::f64::consts::PI * (target_m / settings.screw_lead_m);
+        let towards_a = f64::from(direction) * current_a;
         self.stroke
-            .push(f64::from(direction) * current_a, error_m, angle_rad);
+            .push(libm::fabs(step_m), towards_a, error_m, angle_rad);
         // A stroke that has just begun has no sample yet, so nothing is lost when one has ended.
-        ended.or_else(|| self.complete())
+        ended.or_else(|| self.complete(settings))
     }
 
     /// Whether the way back has as many samples as the way out.
-    fn complete(&mut self) -> Option<Signature> {
+    fn complete(&mut self, settings: &Settings) -> Option<Signature> {
         let waiting = self.waiting?;
         if waiting.direction + self.stroke.direction != 0 || self.stroke.n < waiting.n {
             return None;
         }
         self.waiting = None;
         self.spent = true;
-        Some(signature(&waiting, &self.stroke))
+        Some(signature(&waiting, &self.stroke, settings))
     }
 
     /// Ends the stroke in progress, and begins one in `direction`.
-    fn close(&mut self, direction: i8) -> Option<Signature> {
+    fn close(&mut self, direction: i8, settings: &Settings) -> Option<Signature> {
         let ended = self.stroke;
         let spent = self.spent;
         self.stroke = Stroke::towards(direction);
@@ -148,7 +152,7 @@ impl Movement {
                 if waiting.direction + ended.direction == 0 && ended.n >= 0.5 * waiting.n =>
             {
                 self.waiting = None;
-                Some(signature(&waiting, &ended))
+                Some(signature(&waiting, &ended, settings))
             }
             _ => {
                 self.waiting = Some(ended);
@@ -158,7 +162,7 @@ impl Movement {
     }
 }
 
-fn signature(one: &Stroke, other: &Stroke) -> Signature {
+fn signature(one: &Stroke, other: &Stroke, settings: &Settings) -> Signature {
     let (a, b) = (one.share(), other.share());
     let towards = f64::from(one.direction);
     let mut figures = [0.0; FIGURES];
@@ -170,6 +174,7 @@ fn signature(one: &Stroke, other: &Stroke) -> Signature {
     Signature {
         load_a: 0.5 * towards * (a.current_a - b.current_a),
         figures,
+        speeds_m_per_s: [one, other].map(|stroke| stroke.mean_way_m() / settings.sample_s),
     }
 }
 
@@ -182,6 +187,7 @@ mod tests {
         screw_lead_m: 0.005,
         settle_samples: 10,
         cycles_per_sample: 1,
+        sample_s: 0.04,
     };
 
     /// Out, rest, back with friction and load (A); returns all signatures, and the cycle of the first.
@@ -219,6 +225,9 @@ mod tests {
         assert_eq!(at, 178, "as many samples back as out");
         assert!((one.figures[0] - 0.9).abs() < 1e-12, "{one:?}");
         assert!((one.load_a - 0.2).abs() < 1e-12, "{one:?}");
+        // A millimetre in each sample of 40 ms.
+        let [out, back] = one.speeds_m_per_s;
+        assert!((out - 0.025).abs() < 1e-9 && (back - 0.025).abs() < 1e-9);
     }
 
     #[test]
@@ -245,9 +254,12 @@ mod tests {
                 assert_eq!(one, None, "at {k}");
             }
         }
-        assert!(movement.gap().is_some(), "more than half the way back");
+        assert!(
+            movement.gap(&SETTINGS).is_some(),
+            "more than half the way back"
+        );
         assert_eq!(movement, Movement::default());
-        assert_eq!(movement.gap(), None);
+        assert_eq!(movement.gap(&SETTINGS), None);
     }
 
     #[test]
@@ -268,12 +280,13 @@ mod tests {
             cycles_per_sample in 1_u32..50,
             settle_samples in 0_u32..100,
         ) {
-            let settings = Settings { screw_lead_m: 0.005, settle_samples, cycles_per_sample };
+            let settings = Settings { screw_lead_m: 0.005, settle_samples, cycles_per_sample, sample_s: 0.04 };
             let mut movement = Movement::default();
             for _ in 0..3 {
                 for (_, one) in cycle(&mut movement, &settings, samples, step_m, friction_a, load_a) {
                     prop_assert!(one.load_a.is_finite());
                     prop_assert!(one.figures.iter().all(|f| f.is_finite()), "{one:?}");
+                    prop_assert!(one.speeds_m_per_s.iter().all(|s| s.is_finite()), "{one:?}");
                     prop_assert!(one.figures[1..].iter().all(|f| *f >= 0.0), "{one:?}");
                 }
             }

@@ -22,6 +22,8 @@ pub(super) struct Stroke {
     pub(super) direction: i8,
     /// Samples taken.
     pub(super) n: f64,
+    /// Way of the reference in them (m).
+    way_m: f64,
     x: f64,
     kx: f64,
     /// The first current, and the squares of what the others differ from it by.
@@ -57,9 +59,11 @@ impl Stroke {
         }
     }
 
-    /// Takes in a sample at constant speed: current in the direction of the motion (A), following error (m), angle (rad).
-    pub(super) fn push(&mut self, current_a: f64, error_m: f64, angle_rad: f64) {
+    /// Takes in a sample at constant speed: way since the last one, without sign (m), current in the direction of the motion (A), following
+    /// error (m), angle (rad).
+    pub(super) fn push(&mut self, way_m: f64, current_a: f64, error_m: f64, angle_rad: f64) {
         let k = self.n;
+        self.way_m += way_m;
         let e = [libm::cos(angle_rad), libm::sin(angle_rad)];
         if k == 0.0 {
             self.first = current_a;
@@ -91,6 +95,11 @@ impl Stroke {
             self.smooth += mean;
             self.smooth_square += mean * mean;
         }
+    }
+
+    /// Mean way in a sample (m).
+    pub(super) fn mean_way_m(&self) -> f64 {
+        self.way_m / self.n
     }
 
     /// The stroke's share; meaningful from [`SMOOTHING`] + 1 samples on.
@@ -134,7 +143,7 @@ mod tests {
         for k in 0..100 {
             let angle = 1.2 * f64::from(k);
             let x = 0.8 + 0.003 * f64::from(k) + 0.05 * libm::cos(angle + 0.4);
-            stroke.push(x, 0.0, angle);
+            stroke.push(1e-3, x, 0.0, angle);
         }
         let share = stroke.share();
         assert!(
@@ -155,8 +164,8 @@ mod tests {
     fn slow_and_fast_errors_land_in_their_own_figure() {
         let (mut slow, mut fast) = (Stroke::towards(1), Stroke::towards(1));
         for k in 0..200 {
-            slow.push(1.0, 1e-4 * libm::sin(0.1 * f64::from(k)), 0.0);
-            fast.push(1.0, if k % 2 == 0 { 1e-4 } else { -1e-4 }, 0.0);
+            slow.push(1e-3, 1.0, 1e-4 * libm::sin(0.1 * f64::from(k)), 0.0);
+            fast.push(1e-3, 1.0, if k % 2 == 0 { 1e-4 } else { -1e-4 }, 0.0);
         }
         let (slow, fast) = (slow.share(), fast.share());
         assert!(

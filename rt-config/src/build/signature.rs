@@ -6,6 +6,8 @@ use crate::error::{Problem, shortened};
 use crate::machine::{EffortUnit, Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 use crate::raw::{AxisTable, HealthyTable, SignatureTable};
 use crate::units::{CURRENT, Dimension, FORCE};
+use crate::value::Span;
+use twinstep_models::blocks::Paces;
 
 /// Longest settling time (s): beyond it no stroke is at constant speed for so long.
 const MAX_SETTLE_S: f64 = 600.0;
@@ -96,5 +98,49 @@ fn healthy(raw: &HealthyTable, effort: EffortUnit, check: &mut Check) -> Healthy
                 ],
             })
             .collect(),
+        speeds: speeds(raw, check),
+    }
+}
+
+/// Speeds of the movements: both ends, or none.
+fn speeds(raw: &HealthyTable, check: &mut Check) -> Option<Paces> {
+    let mut wrong = |span: &Span, message: &str, label: &str| {
+        check.problem(
+            span,
+            message,
+            label,
+            "run `twinstep calibrate` again, or leave both out to judge at any speed",
+        );
+    };
+    match (&raw.slowest, &raw.fastest) {
+        (Some(slowest), Some(fastest)) => {
+            let bounds = Bounds::not_negative();
+            let paces = Paces {
+                least: check.si("slowest", slowest, bounds),
+                most: check.si("fastest", fastest, bounds),
+            };
+            if paces.least > paces.most {
+                check.problem(
+                    &fastest.span,
+                    format!(
+                        "`fastest` is {}, below `slowest`, {}",
+                        fastest.scalar.shown(),
+                        slowest.scalar.shown()
+                    ),
+                    "nothing is between them",
+                    "run `twinstep calibrate` again, or leave both out to judge at any speed",
+                );
+            }
+            Some(paces)
+        }
+        (None, None) => None,
+        (Some(one), None) => {
+            wrong(&one.span, "`slowest` needs `fastest` beside it", "alone");
+            None
+        }
+        (None, Some(one)) => {
+            wrong(&one.span, "`fastest` needs `slowest` beside it", "alone");
+            None
+        }
     }
 }

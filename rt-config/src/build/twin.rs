@@ -4,16 +4,19 @@ use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
 use crate::machine::{
     AxisTwin, Cascade, EffortUnit, FigureLaw, FigureOf, HealthyInnovation, RegimeBaseline,
+    RegimePaces,
 };
-use crate::raw::{BaselineTable, CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
+use crate::raw::{
+    BaselineTable, CascadeTable, InnovationTable, NoiseTable, PaceTable, TailTable, TwinTable,
+};
 use crate::units::{
-    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
-    VELOCITY, VISCOUS,
+    ACCELERATION, CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH,
+    STIFFNESS, VELOCITY, VISCOUS,
 };
 use crate::value::{Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
-use twinstep_models::blocks::Feature;
+use twinstep_models::blocks::{Feature, Paces};
 use twinstep_models::innovation::CORRELATION_MAX;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::{SHAPES, Tail};
@@ -133,6 +136,7 @@ pub(super) fn twin(
             0.0,
         ),
         baseline: baseline(&raw.baseline, efforts, check),
+        paces: paces(&raw.pace, check),
         position_limit_m: (raw.position_limit.as_ref())
             .map(|limit| check.si("position_limit", limit, Bounds::positive())),
         velocity_limit_m_per_s: (raw.velocity_limit.as_ref())
@@ -352,6 +356,42 @@ fn one_baseline(one: &BaselineTable, efforts: &Efforts, check: &mut Check) -> Re
         mean_a: check.si_of("mean", &one.mean, efforts.effort, mean),
         sigma_a: check.si_of("sigma", &one.sigma, efforts.effort, Bounds::positive()),
         law: law(one, check),
+    }
+}
+
+fn paces(raw: &[PaceTable], check: &mut Check) -> Vec<RegimePaces> {
+    check.unique("regimes", raw.iter().map(|one| &one.regime));
+    raw.iter().map(|one| one_pace(one, check)).collect()
+}
+
+fn one_pace(one: &PaceTable, check: &mut Check) -> RegimePaces {
+    let regimes = Feature::ALL.map(Feature::name);
+    if !regimes.contains(&one.regime.value.as_str()) {
+        check.unknown("judged regime", &one.regime, &regimes);
+    }
+    let dimension = if one.regime.value == Feature::Acceleration.name() {
+        &ACCELERATION
+    } else {
+        &VELOCITY
+    };
+    let bounds = Bounds::not_negative();
+    let least = check.si_of("least", &one.least, dimension, bounds);
+    let most = check.si_of("most", &one.most, dimension, bounds);
+    if least > most {
+        check.problem(
+            &one.most.span,
+            format!(
+                "`most` is {}, below `least`, {}",
+                one.most.scalar.shown(),
+                one.least.scalar.shown()
+            ),
+            "nothing is between them",
+            "run `twinstep calibrate` again, or leave the table out to judge at any pace",
+        );
+    }
+    RegimePaces {
+        regime: one.regime.value.clone(),
+        paces: Paces { least, most },
     }
 }
 

@@ -1,5 +1,7 @@
 //! Signatures of movements: how they are taken, and what healthy ones look like.
 
+use twinstep_models::blocks::Paces;
+
 /// Loads that one axis may be learnt with.
 pub const MAX_LOADS: usize = 8;
 
@@ -29,6 +31,8 @@ pub struct Healthy {
     pub family_sigmas: [f64; 3],
     /// The healthy signature of every load; at least one.
     pub loads: Vec<HealthyLoad>,
+    /// Speeds of the movements (m/s); none: movements are judged at any speed.
+    pub speeds: Option<Paces>,
 }
 
 /// The healthy signature of one load.

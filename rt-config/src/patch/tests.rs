@@ -1,5 +1,5 @@
 use super::*;
-use crate::machine::{Cascade, FigureLaw, FigureOf, RegimeBaseline};
+use crate::machine::{Cascade, FigureLaw, FigureOf, RegimeBaseline, RegimePaces};
 use crate::tests::without_twins;
 
 fn twin() -> AxisTwin {
@@ -52,6 +52,10 @@ fn twin() -> AxisTwin {
                 Some(LAW),
             ),
         ],
+        paces: vec![
+            paces("constant_speed_positive", 0.0, 1.0 / 3.0),
+            paces("acceleration", 1e-7, 12.0),
+        ],
         position_limit_m: Some(4.9e-8),
         velocity_limit_m_per_s: Some(0.01),
         current_limit_a: Some(0.013),
@@ -80,6 +84,13 @@ fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> 
         mean_a,
         sigma_a: 0.02,
         law,
+    }
+}
+
+fn paces(regime: &str, least: f64, most: f64) -> RegimePaces {
+    RegimePaces {
+        regime: regime.into(),
+        paces: twinstep_models::blocks::Paces { least, most },
     }
 }
 
@@ -116,6 +127,10 @@ fn healthy() -> crate::machine::Healthy {
         figure_sigmas: [0.013, 0.25, 1.0 / 7.0, 0.3, 0.06],
         family_sigmas: [0.9, 0.8, 1.1],
         loads: vec![load(-0.2), load(1e-7)],
+        speeds: Some(twinstep_models::blocks::Paces {
+            least: 1.0 / 7.0,
+            most: 0.2,
+        }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::value::{
     Acceleration, At, Current, CurrentPerVelocity, DrivePlace, Effort, EffortPerLength,
-    EffortPerVelocity, Force, ForceConstant, Inertia, Innovation, Jerk, Length, Mass, Number,
+    EffortPerVelocity, Force, ForceConstant, Inertia, Innovation, Jerk, Length, Mass, Number, Pace,
     PerSecond, Quantity, Stiffness, Time, Torque, TorqueConstant, Velocity, Viscous,
 };
 use schemars::JsonSchema;
@@ -145,6 +145,9 @@ pub(crate) struct TwinTable {
     /// Healthy residual of `current_load` per regime.
     #[serde(default)]
     pub(crate) baseline: Vec<BaselineTable>,
+    /// Paces at which the baselines were learnt; a movement at another one is not judged by them. At any pace unless given.
+    #[serde(default)]
+    pub(crate) pace: Vec<PaceTable>,
 }
 
 /// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..), limited.
@@ -241,6 +244,18 @@ pub(crate) struct BaselineTable {
     pub(crate) figures: Option<Quantity<Number>>,
     /// Length of the healthy record; needed with `degrees_of_freedom` (above 0).
     pub(crate) record: Option<Quantity<Time>>,
+}
+
+/// Speeds of one regime in the healthy record; of `acceleration` its accelerations.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PaceTable {
+    /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing.
+    pub(crate) regime: At<String>,
+    /// Least of them (0 or more).
+    pub(crate) least: Quantity<Pace>,
+    /// Most of them (`least` or more).
+    pub(crate) most: Quantity<Pace>,
 }
 
 /// The plant behind a simulated drive: what its builder's table says; `machine_seed` draws the machine around it.

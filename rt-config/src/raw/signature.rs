@@ -1,6 +1,6 @@
 //! The tables of an axis' movement signature.
 
-use crate::value::{At, Effort, Length, Number, Quantity, Time};
+use crate::value::{At, Effort, Length, Number, Quantity, Time, Velocity};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -42,6 +42,10 @@ pub(crate) struct HealthyTable {
     pub(crate) backlash_sigma: Quantity<Number>,
     /// Spread of the score of spalling (above 0).
     pub(crate) spalling_sigma: Quantity<Number>,
+    /// Slowest of the movements; needed with `fastest`, any speed is judged unless given (0 or more).
+    pub(crate) slowest: Option<Quantity<Velocity>>,
+    /// Fastest of the movements; needed with `slowest` (`slowest` or more).
+    pub(crate) fastest: Option<Quantity<Velocity>>,
     /// The healthy signature of every load, 1 to 8.
     pub(crate) load: At<Vec<HealthyLoadTable>>,
 }

@@ -220,3 +220,46 @@ fn limits_of_life_are_read_and_checked() {
         check(from, to, words);
     }
 }
+
+#[test]
+fn paces_are_read_in_their_unit_and_checked() {
+    let text = format!(
+        "{REPLAY}\n[[axis.twin.pace]]\nregime = \"constant_speed_positive\"\nleast = \"900mm/s\"\nmost = \"1m/s\"\n\n\
+         [[axis.twin.pace]]\nregime = \"acceleration\"\nleast = \"0m/s2\"\nmost = \"5m/s2\"\n"
+    );
+    let machine = load(&text, "paces.toml").unwrap();
+    let paces = &machine.axes[0].twin.as_ref().unwrap().paces;
+    let found: Vec<_> = (paces.iter())
+        .map(|one| (one.regime.as_str(), one.paces.least, one.paces.most))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("constant_speed_positive", 0.9, 1.0),
+            ("acceleration", 0.0, 5.0)
+        ]
+    );
+    let check = |from: &str, to: &str, words: &str| wrong(&text, from, to, words);
+    for (from, to, words) in [
+        ("most = \"1m/s\"", "most = \"1m/s2\"", "`most`"),
+        ("most = \"5m/s2\"", "most = \"5m/s\"", "`most`"),
+        ("most = \"1m/s\"", "most = \"0.8m/s\"", "below `least`"),
+        (
+            "least = \"900mm/s\"",
+            "least = \"-1mm/s\"",
+            "`least` must be",
+        ),
+        (
+            "regime = \"acceleration\"\nleast",
+            "regime = \"accelerating\"\nleast",
+            "judged regime",
+        ),
+        (
+            "regime = \"acceleration\"\nleast",
+            "regime = \"constant_speed_positive\"\nleast",
+            "is taken already",
+        ),
+    ] {
+        check(from, to, words);
+    }
+}

@@ -5,6 +5,7 @@
 //! both its detectors and those of the reversals.
 
 mod innovation;
+mod learnt;
 mod occasion;
 mod renewal;
 mod slow;
@@ -87,6 +88,8 @@ pub struct AxisJudge {
     drift: DriftJudge,
     slow: Slow,
     renewal: Renewal,
+    /// Movements of which a figure was left out.
+    not_learnt: u64,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -160,10 +163,11 @@ impl AxisJudge {
         at: &Occasion,
         out: &mut Outbox,
     ) {
-        let Some(blocks) = self.blocks.end() else {
+        let Some(mut blocks) = self.blocks.end() else {
             return;
         };
         self.ended = Some((at.stamp.cycle, blocks));
+        let left_out = self.leave_out(plan, &mut blocks);
         for (last, block) in self.last.iter_mut().zip(&blocks) {
             if let Some(block) = block {
                 *last = *block;
@@ -186,7 +190,11 @@ impl AxisJudge {
             constant_a: [1, 0].map(|f: usize| bases.load[f].map(|b| (b.mean_a, b.sigma_a))),
         };
         let healthy = self.healthy();
-        self.beside.end(&calibrated, &friction_a, healthy);
+        if left_out {
+            self.beside.clear();
+        } else {
+            self.beside.end(&calibrated, &friction_a, healthy);
+        }
         let mut stepped = false;
         for feature in Feature::ALL {
             let f = feature as usize;

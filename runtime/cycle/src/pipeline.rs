@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod renewal;
+mod views;
 
 use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::drift::{Drifted, FreeRun};
@@ -23,7 +24,6 @@ use crate::press::{ForceFrom, StrokeJudge, StrokeRecord};
 use crate::section::{Alone, Crew, Luggage, Order, Sections, Stage};
 use crate::signature::{SignatureJudge, SignaturePlan};
 use crate::station::StationJudge;
-use twinstep_models::blocks::{Block, FEATURES};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::lane::LANES;
@@ -394,54 +394,6 @@ impl<'a> Pipeline<'a> {
             }
         }
         finish(hash)
-    }
-
-    /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
-    pub fn load(&self, n: usize) -> Option<(f64, f64, Regime)> {
-        Some(self.sections.lane(n / LANES)?.0.load(n % LANES))
-    }
-
-    /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
-    pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
-        let (lane, params) = self.sections.lane(n / LANES)?;
-        Some(lane.load_motion(params, n % LANES))
-    }
-
-    /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
-    pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
-        Some(self.sections.lane(n / LANES)?.0.compared(n % LANES))
-    }
-
-    /// How much wider the next innovation of axis `n` spreads than in steady state (1 there): it coasts, or is being locked.
-    pub fn widening(&self, n: usize) -> Option<f64> {
-        let (plan, judge) = (self.plan.axes.get(n)?, self.judge(n)?);
-        Some(judge.coasting.widening(&plan.observer))
-    }
-
-    /// Whether axis `n` was judged in the cycle that was compared last.
-    pub fn judged(&self, n: usize) -> bool {
-        (self.sections.lane(n / LANES)).is_some_and(|(lane, _)| lane.judged(n % LANES))
-    }
-
-    /// Features of the movement of axis `n` that ended in the last cycle.
-    pub fn ended(&self, n: usize) -> Option<&[Option<Block>; FEATURES]> {
-        let (cycle, blocks) = self.judge(n)?.ended.as_ref()?;
-        (*cycle == self.cycle).then_some(blocks)
-    }
-
-    /// Judging of axis `n`.
-    pub fn judge(&self, n: usize) -> Option<&AxisJudge> {
-        self.sections.axis(n)
-    }
-
-    /// Judging of station `n`.
-    pub fn station(&self, n: usize) -> Option<&StationJudge> {
-        self.stations.get(n)
-    }
-
-    /// The pressure that was predicted for the sample that was compared last (Pa).
-    pub fn predicted_pressure_pa(&self, n: usize) -> Option<f64> {
-        self.stations.get(n).map(StationJudge::predicted_pa)
     }
 
     fn bus(&mut self, stamp: &CycleStamp, samples: &Samples<'_>) {

@@ -3,7 +3,7 @@
 pub use crate::judge::DIRECTIONS;
 use crate::press::PressPlan;
 use twinstep_models::axis::LaneParams;
-use twinstep_models::blocks::FEATURES;
+use twinstep_models::blocks::{FEATURES, Paces};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::innovation::{WHITENED, WatchParams, Whitened};
 use twinstep_models::kalman::Steady;
@@ -34,12 +34,28 @@ pub struct Baseline {
 }
 
 /// Healthy figures of movements beside those of `current_load`; none: not judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub struct SlowPlan {
     /// The observer's disturbance.
     pub disturbance: [Option<Baseline>; FEATURES],
     /// The ripple at constant speed, in both directions; the mean (> 0) is the geometric one.
     pub ripple: [Option<Baseline>; DIRECTIONS],
+    /// The paces at which the figures of a regime were learnt, those of `current_load` too; none: at any.
+    pub paces: [Option<Paces>; FEATURES],
+}
+
+/// A plan without paces is called as it was before there were any: its hash is made of this text.
+impl core::fmt::Debug for SlowPlan {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut text = f.debug_struct("SlowPlan");
+        let text = text
+            .field("disturbance", &self.disturbance)
+            .field("ripple", &self.ripple);
+        if self.paces.iter().any(Option::is_some) {
+            text.field("paces", &self.paces);
+        }
+        text.finish()
+    }
 }
 
 /// How one axis is judged.

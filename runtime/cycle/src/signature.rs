@@ -1,11 +1,12 @@
 //! Judges the signatures of one axis' movements: a CUSUM for every family of faults, along its own direction.
 //!
 //! A deviation is raised once with the family that explains best what has gathered since its CUSUM left 0, and cleared when
-//! the evidence is gone (hysteresis). A movement under a load that was never learnt is not judged.
+//! the evidence is gone (hysteresis). A movement under a load, or at a speed, that was never learnt is not judged, and counted.
 
 use crate::event::{Detector, EventState, Severity};
 use crate::judge::Occasion;
 use crate::outbox::Outbox;
+use twinstep_models::blocks::Paces;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::sample::{AxisReading, DriveState, Missing};
 use twinstep_models::signature::{
@@ -32,6 +33,8 @@ pub struct HealthyPlan {
     pub slack: f64,
     /// Threshold of the CUSUMs (standard deviations).
     pub threshold: f64,
+    /// Speeds of the healthy movements (m/s); none: any is judged.
+    pub paces: Option<Paces>,
 }
 
 /// How the signatures of one axis are taken and judged.
@@ -57,6 +60,8 @@ pub struct SignatureJudge {
     /// Sum of the standardised deviations since the evidence of the family was 0.
     gathered: [[f64; FIGURES]; FAMILIES],
     raised: Option<Family>,
+    /// Movements that were not judged.
+    not_learnt: u64,
 }
 
 impl SignatureJudge {
@@ -74,7 +79,7 @@ impl SignatureJudge {
                 movement.push(&plan.settings, r.target_m, r.position_m, r.current_a)
             }
             // Half a movement is none.
-            _ => self.movement.gap(),
+            _ => self.movement.gap(&plan.settings),
         };
         if let (Some(signature), Some(healthy)) = (self.ended, &plan.healthy) {
             self.judge(healthy, at, &signature, out);
@@ -86,6 +91,11 @@ impl SignatureJudge {
         self.scores
     }
 
+    /// Movements that were not judged, because none like them was learnt.
+    pub const fn not_learnt(&self) -> u64 {
+        self.not_learnt
+    }
+
     /// Evidence of the strongest family (standard deviations).
     pub fn evidence(&self) -> f64 {
         let larger = |a: f64, b: &f64| if *b > a { *b } else { a };
@@ -95,7 +105,10 @@ impl SignatureJudge {
     fn judge(&mut self, plan: &HealthyPlan, at: &Occasion, now: &Signature, out: &mut Outbox) {
         let loads = plan.loads.get(..plan.count).unwrap_or(&plan.loads);
         self.scores = None;
-        let Some(healthy) = nearest(loads, now.load_a, plan.within_a) else {
+        let known = plan.paces.is_none_or(|paces| paces.hold(now.pace()));
+        let nearest = nearest(loads, now.load_a, plan.within_a).filter(|_| known);
+        let Some(healthy) = nearest else {
+            self.not_learnt = self.not_learnt.saturating_add(1);
             return;
         };
         let mut z = now.deviation(healthy);
@@ -154,6 +167,7 @@ mod tests {
     const HEALTHY: Signature = Signature {
         load_a: 0.1,
         figures: [0.9, 2e-4, 2e-4, 0.02, 0.05],
+        speeds_m_per_s: [0.02, 0.025],
     };
 
     fn plan() -> SignaturePlan {
@@ -168,6 +182,10 @@ mod tests {
                 family_sigmas: [1.0; FAMILIES],
                 slack: 1.5,
                 threshold: 6.0,
+                paces: Some(Paces {
+                    least: 0.02,
+                    most: 0.03,
+                }),
             }),
         }
     }
@@ -243,16 +261,30 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_load_is_not_judged() {
+    fn a_strange_load_or_speed_is_not_judged_and_counted() {
         let healthy = plan().healthy.unwrap();
-        let strange = Signature {
-            load_a: 0.5,
+        let deviates = Signature {
             figures: [2.0, 1e-3, 1e-3, 0.1, 0.2],
+            ..HEALTHY
         };
+        let strange = [
+            Signature {
+                load_a: 0.5,
+                ..deviates
+            },
+            Signature {
+                speeds_m_per_s: [0.001, 0.025],
+                ..deviates
+            },
+        ];
         let (mut judge, mut out) = (SignatureJudge::default(), Outbox::default());
-        judge.judge(&healthy, &occasion(), &strange, &mut out);
-        assert_eq!(judge, SignatureJudge::default());
+        for n in 1..=2 {
+            judge.judge(&healthy, &occasion(), &strange[n as usize - 1], &mut out);
+            assert_eq!((judge.not_learnt(), judge.evidence()), (n, 0.0));
+        }
         assert!(out.pop().is_none());
+        judge.judge(&healthy, &occasion(), &deviates, &mut out);
+        assert!(judge.evidence() > 0.0);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod lock;
 mod merge;
 pub mod movements;
 pub mod names;
+pub mod not_judged;
 pub mod output;
 pub mod overruns;
 pub mod pacer;

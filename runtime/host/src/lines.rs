@@ -10,6 +10,7 @@ use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
 use crate::launch::LaunchLine;
 use crate::names::RunInfo;
+use crate::not_judged::NotJudgedLine;
 use crate::phases::{Phase, PhaseFigures};
 use crate::record::tally::RecordingLine;
 use crate::shared::SharedLine;
@@ -390,6 +391,9 @@ pub struct SummaryLine {
     pub clock: Option<ClockLine>,
     /// What the twins had to do without.
     pub coast: CoastLine,
+    /// What was not judged, axis by axis; absent where everything was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_judged: Vec<NotJudgedLine>,
     /// The shared memory; absent where nothing is shared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedLine>,

@@ -158,6 +158,7 @@ pub(crate) fn summary() -> SummaryLine {
             cycles: 8,
             relock_cycles: Some(9),
         },
+        not_judged: Vec::new(),
         shared: None,
         recording: None,
         phases,

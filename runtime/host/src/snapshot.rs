@@ -1,5 +1,6 @@
 //! What the cycle shows of itself to a person, and what the person may ask of it: no lock in either direction.
 
+use crate::not_judged::NotJudged;
 use crate::phases::PhaseSnapshot;
 use crate::trust::Trust;
 use heapless::spsc::{Consumer, Producer, Queue};
@@ -43,6 +44,8 @@ pub struct LiveAxis {
     pub judged: bool,
     /// Movements that a new baseline has seen; none where it is the calibrated one.
     pub renewal: Option<u32>,
+    /// What of it was not judged; none where everything was.
+    pub not_judged: Option<NotJudged>,
 }
 
 /// One station in a snapshot.

@@ -1,6 +1,7 @@
 //! The lines of [`crate::lines`] for a person: one line an event, tables for figures.
 
 use crate::lines::{AccuracyLine, EventRecord, FreeRunLine, SummaryLine};
+use crate::not_judged;
 use crate::phases::Phase;
 use crate::trust::Trust;
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub fn summary_text(summary: &SummaryLine) -> String {
     if let Some(shared) = &summary.shared {
         let _ = writeln!(text, "{}", shared.text());
     }
+    text.push_str(&not_judged::text(&summary.not_judged));
     let bus = &summary.bus;
     let _ = write!(
         text,

@@ -10,6 +10,7 @@ fn slow_plan() -> AxisPlan {
         slow: SlowPlan {
             disturbance: [baseline(0.05, 0.01); FEATURES],
             ripple: [baseline(0.02, 0.001); DIRECTIONS],
+            ..SlowPlan::default()
         },
         ..plan()
     }

@@ -85,6 +85,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         current_delay_s: fit.current_delay_s,
         load_lag_s: fit.load_lag_s,
         baseline: Vec::new(),
+        paces: Vec::new(),
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,

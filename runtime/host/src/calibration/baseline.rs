@@ -7,10 +7,12 @@ use crate::error::HostError;
 use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
-use twinstep_config::machine::{FigureLaw, FigureOf, HealthyInnovation, Machine, RegimeBaseline};
+use twinstep_config::machine::{
+    FigureLaw, FigureOf, HealthyInnovation, Machine, RegimeBaseline, RegimePaces,
+};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::recording::RecordingBus;
-use twinstep_models::blocks::{Block, FEATURES, Feature};
+use twinstep_models::blocks::{Block, FEATURES, Feature, Paces};
 use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
 
 /// No spread of a figure is believed to be smaller (A).
@@ -61,6 +63,21 @@ impl Seen {
             }
         }
         all
+    }
+
+    /// At which paces those were learnt. `inertia` is that of the axis (A s2/m).
+    fn paces(&self, baselines: &[RegimeBaseline], inertia: f64) -> Vec<RegimePaces> {
+        let learnt = |feature: &Feature| baselines.iter().any(|b| b.regime == feature.name());
+        (Feature::ALL.into_iter().zip(&self.movements))
+            .filter(|(feature, _)| learnt(feature))
+            .filter_map(|(feature, blocks)| {
+                let paces = Paces::of(blocks.iter().map(|b| b.pace(feature, inertia)))?;
+                Some(RegimePaces {
+                    regime: feature.name().to_owned(),
+                    paces,
+                })
+            })
+            .collect()
     }
 }
 
@@ -161,6 +178,7 @@ pub(super) fn learn(
         let record_s = seen.cycles as f64 * period_s;
         twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
         twin.baseline = seen.baselines(record_s);
+        twin.paces = seen.paces(&twin.baseline, twin.mass_kg / twin.force_constant_n_per_a);
         if twin.baseline.is_empty() {
             report.remarks.push(format!(
                 "{name}: current_load is off, fewer than {LEAST_FIGURES} movements in each regime"

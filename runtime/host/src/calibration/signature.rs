@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use twinstep_config::machine::{Healthy, HealthyLoad, MAX_LOADS, Machine};
 use twinstep_cycle::signature::SignaturePlan;
 use twinstep_drivers::recording::RecordingBus;
+use twinstep_models::blocks::Paces;
 use twinstep_models::signature::{FIGURES, Family, Figure, Settings, Signature};
 
 /// Recordings whose loads differ by less are of one load (standard deviations of the load within a recording).
@@ -179,6 +180,7 @@ fn healthy(runs: &mut Vec<Run>, times_s: &mut [f64]) -> Result<(Healthy, [usize;
                 figures: mean.figures,
             })
             .collect(),
+        speeds: Paces::of((runs.iter()).flat_map(|run| run.signatures.iter().map(Signature::pace))),
     };
     Ok((healthy, [movements, runs.len(), loads]))
 }
@@ -214,8 +216,8 @@ fn group(runs: &mut [Run]) -> usize {
 /// Mean signature of a load; of the sizes the geometric mean, since they are compared as ratios.
 fn mean_of(runs: &[Run], load: usize) -> Signature {
     let one = Signature {
-        load_a: 0.0,
         figures: [0.0, 1.0, 1.0, 1.0, 1.0],
+        ..Signature::default()
     };
     let of_load = || (runs.iter().filter(|run| run.load == load)).flat_map(|run| &run.signatures);
     let mut figures = [0.0; FIGURES];
@@ -230,6 +232,7 @@ fn mean_of(runs: &[Run], load: usize) -> Signature {
     Signature {
         load_a: mean(&of_load().map(|s| s.load_a).collect::<Vec<_>>()),
         figures,
+        ..Signature::default()
     }
 }
 
@@ -269,6 +272,7 @@ mod tests {
             .map(|_| Signature {
                 load_a: load_a + 0.005 * rng.bell(),
                 figures: [friction_a + 0.01 * rng.bell(), 2e-4, 2e-4, 0.02, 0.05],
+                speeds_m_per_s: [0.1 - 0.01 * rng.uniform(), 0.1],
             })
             .collect();
         Run {
@@ -308,6 +312,8 @@ mod tests {
             let (healthy, counts) = healthy(&mut runs, &mut [5.0, 5.0]).unwrap();
             assert_eq!(counts, [72, 12, 1]);
             assert_eq!(healthy.degrees_of_freedom, 11.0);
+            let speeds = healthy.speeds.unwrap();
+            assert!((0.09..0.1).contains(&speeds.least) && speeds.most == 0.1);
             healthy.figure_sigmas[0]
         };
         let (alike, different) = (learnt(0.0), learnt(0.03));

@@ -9,6 +9,7 @@ use crate::health::HealthLine;
 use crate::launch::LaunchLine;
 use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
+use crate::not_judged::NotJudged;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
@@ -299,6 +300,9 @@ pub struct AxisLine {
     /// A new baseline after a repair; absent where it is the calibrated one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub new_baseline: Option<NewBaselineLine>,
+    /// What of it was not judged in this run, by reason; absent where everything was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_judged: Option<NotJudged>,
 }
 
 /// How far a new baseline is.
@@ -470,6 +474,7 @@ fn axis_line(name: &str, axis: &LiveAxis) -> AxisLine {
             movements,
             of: RENEWAL_MOVEMENTS,
         }),
+        not_judged: axis.not_judged,
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) fn baselines(
         ripple: std::array::from_fn::<_, DIRECTIONS, _>(|f| {
             of(FigureOf::Ripple, Feature::ALL[f]).filter(|_| !presses)
         }),
+        paces: Feature::ALL.map(|feature| {
+            let found = (twin.paces.iter()).find(|one| one.regime == feature.name())?;
+            Some(found.paces)
+        }),
     };
     let load = Feature::ALL.map(|feature| of(FigureOf::CurrentLoad, feature));
     (load, slow)

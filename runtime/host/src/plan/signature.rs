@@ -47,6 +47,7 @@ fn judging(healthy: &Healthy, asked_s: f64) -> HealthyPlan {
         *load = Signature {
             load_a: learnt.load_a,
             figures: learnt.figures,
+            ..Signature::default()
         };
     }
     HealthyPlan {
@@ -57,6 +58,7 @@ fn judging(healthy: &Healthy, asked_s: f64) -> HealthyPlan {
         family_sigmas: healthy.family_sigmas,
         slack: SLACK,
         threshold: in_force(healthy, asked_s).1,
+        paces: healthy.speeds,
     }
 }
 

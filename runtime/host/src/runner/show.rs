@@ -7,6 +7,7 @@ use crate::control::queue::{Answer, Command, Refusal, Request};
 use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
 use crate::launch::LaunchLine;
+use crate::not_judged::NotJudged;
 use crate::record::checks::BASELINE;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
 use crate::uadp::Predictions;
@@ -253,6 +254,7 @@ impl<B: Attached> Runner<'_, B> {
             confidence: widening.map_or(0.0, |w| 1.0 / w),
             judged: self.pipeline.judged(n),
             renewal: self.pipeline.renewal_seen(n),
+            not_judged: NotJudged::of(&self.pipeline, n),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::health::{self, HealthLine};
 use crate::launch::LaunchLine;
 use crate::lines::{BusLine, PhasesLine};
 use crate::names::RunInfo;
+use crate::not_judged::{self, NotJudgedLine};
 use crate::pacer::Pacer;
 use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
 use crate::realtime::{self, Chosen, Held, capabilities};
@@ -34,6 +35,7 @@ pub(super) struct Done {
     pub bus: BusLine,
     pub phase: Option<PhaseLine>,
     pub coast: CoastLine,
+    pub not_judged: Vec<NotJudgedLine>,
     pub launch: Option<LaunchLine>,
     pub clock: Option<ClockFigures>,
     pub shared: Option<SharedLine>,
@@ -173,6 +175,7 @@ where
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
         coast: runner.coast().line(),
+        not_judged: not_judged::lines(runner.pipeline(), &info.names),
         launch: runner.launches(),
         clock: runner.clock(),
         trust: Trust {

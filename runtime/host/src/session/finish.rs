@@ -53,6 +53,7 @@ pub(super) fn summary(
         launch: done.launch,
         clock: ClockLine::of(machine, done.clock),
         coast: done.coast,
+        not_judged: done.not_judged.clone(),
         shared: done.shared.clone(),
         recording: ridden.recorded.clone(),
         phases: done.summary_phases,

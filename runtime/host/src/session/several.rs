@@ -212,6 +212,9 @@ fn whole(
             demonstrated_s: exposure.demonstrated_s(),
             streams: each.iter().map(|bus| bus.false_alarms.streams).sum(),
         },
+        not_judged: (each.iter())
+            .flat_map(|bus| bus.not_judged.clone())
+            .collect(),
         buses: each,
         ..first
     }

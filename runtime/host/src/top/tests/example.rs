@@ -56,6 +56,7 @@ pub fn axis(name: &str, sigma: f64) -> AxisLine {
         regime: Some("constant_speed".to_owned()),
         confidence: Some(1.0),
         new_baseline: None,
+        not_judged: None,
         judged: true,
     }
 }
@@ -127,6 +128,7 @@ pub fn status() -> Box<StatusLine> {
         regime: None,
         confidence: None,
         new_baseline: None,
+        not_judged: None,
         judged: false,
     };
     let rows: Vec<_> = Row::all().map(|kind| row(kind.name())).collect();

@@ -1,0 +1,66 @@
+//! What others see of the pipeline between two cycles.
+
+use super::Pipeline;
+use crate::judge::AxisJudge;
+use crate::station::StationJudge;
+use twinstep_models::blocks::{Block, FEATURES};
+use twinstep_models::channel::Regime;
+use twinstep_models::lane::LANES;
+
+impl Pipeline<'_> {
+    /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
+    pub fn load(&self, n: usize) -> Option<(f64, f64, Regime)> {
+        Some(self.sections.lane(n / LANES)?.0.load(n % LANES))
+    }
+
+    /// The motion behind [`Self::load`]: velocity (m/s) and acceleration (m/s2), averaged as the currents are.
+    pub fn load_motion(&self, n: usize) -> Option<(f64, f64)> {
+        let (lane, params) = self.sections.lane(n / LANES)?;
+        Some(lane.load_motion(params, n % LANES))
+    }
+
+    /// What was predicted for the sample that was compared last: position (m), velocity (m/s), current (A).
+    pub fn compared(&self, n: usize) -> Option<[f64; 3]> {
+        Some(self.sections.lane(n / LANES)?.0.compared(n % LANES))
+    }
+
+    /// How much wider the next innovation of axis `n` spreads than in steady state (1 there): it coasts, or is being locked.
+    pub fn widening(&self, n: usize) -> Option<f64> {
+        let (plan, judge) = (self.plan.axes.get(n)?, self.judge(n)?);
+        Some(judge.coasting.widening(&plan.observer))
+    }
+
+    /// Whether axis `n` was judged in the cycle that was compared last.
+    pub fn judged(&self, n: usize) -> bool {
+        (self.sections.lane(n / LANES)).is_some_and(|(lane, _)| lane.judged(n % LANES))
+    }
+
+    /// Features of the movement of axis `n` that ended in the last cycle.
+    pub fn ended(&self, n: usize) -> Option<&[Option<Block>; FEATURES]> {
+        let (cycle, blocks) = self.judge(n)?.ended.as_ref()?;
+        (*cycle == self.cycle).then_some(blocks)
+    }
+
+    /// Judging of axis `n`.
+    pub fn judge(&self, n: usize) -> Option<&AxisJudge> {
+        self.sections.axis(n)
+    }
+
+    /// Movements of axis `n` of which something was not judged, because no healthy record holds one like them.
+    pub fn not_learnt(&self, n: usize) -> u64 {
+        let signatures = (self.signatures.0.iter().zip(&*self.signatures.1))
+            .filter(|(plan, _)| usize::from(plan.axis) == n)
+            .map(|(_, judge)| judge.not_learnt());
+        self.judge(n).map_or(0, AxisJudge::not_learnt) + signatures.sum::<u64>()
+    }
+
+    /// Judging of station `n`.
+    pub fn station(&self, n: usize) -> Option<&StationJudge> {
+        self.stations.get(n)
+    }
+
+    /// The pressure that was predicted for the sample that was compared last (Pa).
+    pub fn predicted_pressure_pa(&self, n: usize) -> Option<f64> {
+        self.stations.get(n).map(StationJudge::predicted_pa)
+    }
+}
