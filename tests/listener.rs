@@ -11,7 +11,7 @@ use crate::sim::interrupt;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 
 /// What an event says, without the store and the day; its cycle apart.
 #[must_use]
@@ -124,6 +124,8 @@ pub fn replays(place: &Place, name: &str, heard: &[Value]) {
 #[derive(Debug)]
 pub struct Listener {
     child: Child,
+    output: BufReader<ChildStdout>,
+    told: Vec<Value>,
     said: BufReader<ChildStderr>,
 }
 
@@ -157,7 +159,45 @@ impl Listener {
             line.clear();
             assert!(said.read_line(&mut line).unwrap() > 0, "it has ended");
         }
-        Self { child, said }
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            output,
+            told: Vec::new(),
+            said,
+        }
+    }
+
+    /// Waits for a line.
+    ///
+    /// # Panics
+    /// Where it ends before.
+    pub fn wait_for(&mut self, is_it: impl Fn(&Value) -> bool) {
+        loop {
+            let mut line = String::new();
+            assert!(
+                self.output.read_line(&mut line).unwrap() > 0,
+                "it has ended"
+            );
+            self.told.extend(json_lines(&line));
+            if self.told.last().is_some_and(&is_it) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for its end, which it finds by itself. Returns its exit code, its lines and what it says besides.
+    ///
+    /// # Panics
+    /// Where a signal ends it.
+    #[must_use]
+    pub fn ended(mut self) -> (i32, Vec<Value>, String) {
+        let (mut text, mut said) = (String::new(), String::new());
+        self.output.read_to_string(&mut text).unwrap();
+        self.said.read_to_string(&mut said).unwrap();
+        let mut told = std::mem::take(&mut self.told);
+        told.extend(json_lines(&text));
+        (self.child.wait().unwrap().code().unwrap(), told, said)
     }
 
     /// Ends it, once it has heard cycles. Returns its lines.
@@ -165,16 +205,13 @@ impl Listener {
     /// # Panics
     /// Where it does not end well, or has kept rights.
     #[must_use]
-    pub fn end(mut self) -> Vec<Value> {
+    pub fn end(self) -> Vec<Value> {
         let rights = rights_of(self.child.id());
         assert!(rights_are_given_up(&rights), "{rights:?}");
         interrupt(&self.child);
-        let (mut text, mut said) = (String::new(), String::new());
-        let mut output = self.child.stdout.take().unwrap();
-        output.read_to_string(&mut text).unwrap();
-        self.said.read_to_string(&mut said).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{said}{text}");
-        json_lines(&text)
+        let (code, told, said) = self.ended();
+        assert_eq!(code, 0, "{said}{told:?}");
+        told
     }
 }
 

@@ -21,13 +21,22 @@ pub(crate) fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// Whether `test` goes on here: inside of the machine. Outside, it is started inside, on `cpus` processors and with `append` on
-/// the command line of the kernel. Where no machine can be had it is skipped aloud.
+/// As [`inside_with`], without cards.
 ///
 /// # Panics
 /// Where it fails inside.
 #[must_use]
 pub fn inside(test: &str, cpus: u32, append: &str, files: &[&Path]) -> bool {
+    inside_with(0, test, cpus, append, files)
+}
+
+/// Whether `test` goes on here: inside of the machine, which has so many network cards on one hub. Outside, it is started inside, on `cpus` processors and with `append` on
+/// the command line of the kernel. Where no machine can be had it is skipped aloud.
+///
+/// # Panics
+/// Where it fails inside.
+#[must_use]
+pub fn inside_with(cards: u32, test: &str, cpus: u32, append: &str, files: &[&Path]) -> bool {
     if is_inside() {
         return true;
     }
@@ -47,6 +56,7 @@ pub fn inside(test: &str, cpus: u32, append: &str, files: &[&Path]) -> bool {
     let me = env::current_exe().unwrap_or_else(|error| panic!("this test's own path: {error}"));
     let press_cell = root().join("rt-config/machines/press-cell.toml");
     let mut command = machine(&["--cpus", &cpus.to_string(), "--append", append]);
+    command.args(["--cards", &cards.to_string()]);
     for file in [release_binary(), &press_cell].iter().chain(files) {
         command.arg("--file").arg(file);
     }

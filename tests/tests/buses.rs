@@ -7,7 +7,7 @@
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use twinstep_tests::binary;
 use twinstep_tests::cable::{Cable, ENDS, SECOND_ENDS};
 use twinstep_tests::pieces::replayed;
@@ -97,6 +97,64 @@ fn all_together_each_alone_fast_or_not_and_replayed_are_the_same() {
             .twinstep(&format!("replay {} r.{bus}.csv --json", config()))
             .fine();
         assert_eq!(replayed.summary()["digest"], found["digest"], "{bus}");
+    }
+}
+
+#[test]
+fn an_overrun_stops_the_machine_where_its_own_bus_asks_for_that() {
+    let text = fs::read_to_string(shipped("two-buses.toml")).unwrap();
+    for stops in BUSES {
+        let place = Place::new();
+        let asked = text.replacen(
+            &format!("name = \"{stops}\"\n"),
+            &format!("name = \"{stops}\"\noverrun = \"stop\"\n"),
+            1,
+        );
+        assert_ne!(asked, text);
+        let config = place.file("two.toml", asked);
+        let args = ["run", config.to_str().unwrap(), "--json"];
+        let mut run = place.command(binary(), args).spawn().unwrap();
+        let id = run.id().to_string();
+        // A process that is stopped misses the starts of both buses. On a busy computer it does so by itself.
+        let status = loop {
+            for name in ["-STOP", "-CONT"] {
+                let _ = Command::new("kill")
+                    .args([name, &id])
+                    .stderr(Stdio::null())
+                    .status();
+            }
+            if let Some(status) = run.try_wait().unwrap() {
+                break status;
+            }
+        };
+        let output = run.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<_> = said
+            .split_whitespace()
+            .filter(|word| *word != "|")
+            .collect();
+        let said = said.join(" ");
+        assert_eq!(status.code(), Some(1), "{said}");
+        let names = |bus: &str| said.contains(&format!("bus {bus}:"));
+        assert!(
+            said.contains("overran, and [bus] overrun = \"stop\""),
+            "{said}"
+        );
+        for bus in BUSES {
+            assert_eq!(names(bus), bus == stops, "{said}");
+        }
+        // The other one leaves starts out until it is stopped too, in order.
+        let lines = json_lines(&String::from_utf8(output.stdout).unwrap());
+        let summary = lines.last().unwrap();
+        let overran = |at: usize| summary["buses"][at]["overruns"].as_u64().unwrap();
+        let (one, other) = (overran(0), overran(1));
+        let (one, other) = if stops == "front" {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        println!("{stops}: {one} overruns, the other bus {other}");
+        assert_eq!(one, 1, "{summary}");
     }
 }
 

@@ -174,6 +174,49 @@ fn configured(keys: &str, enough: impl Fn(&Thread) -> bool) -> Thread {
     last
 }
 
+/// The cycle goes by the monotonic clock: whoever sets the time of day changes the labels of events and nothing else.
+#[test]
+fn a_jump_of_the_time_of_day_is_no_matter_of_the_cycle() {
+    const TEST: &str = "a_jump_of_the_time_of_day_is_no_matter_of_the_cycle";
+    if !vm::inside(TEST, 2, "", &[]) {
+        return;
+    }
+    let fault = [
+        "--inject",
+        "friction:infeed:factor=2@500ms",
+        "--cycles",
+        "2500",
+    ];
+    let quiet = Place::new();
+    let run = demo(&quiet).args(fault).output().unwrap();
+    let quiet = json_lines(&String::from_utf8(run.stdout).unwrap());
+    let place = Place::new();
+    let mut child = demo(&place).args(fault).spawn().unwrap();
+    let _ = cycle_thread(&mut child);
+    // An hour ahead, a day back, by turns until the run has ended.
+    let mut jumps = 0;
+    while child.try_wait().unwrap().is_none() {
+        let now = vm::told("date", "+%s").trim().parse::<i64>().unwrap();
+        let to = if jumps % 2 == 0 {
+            now + 3600
+        } else {
+            now - 86_400
+        };
+        vm::told("date", &format!("-s @{to}"));
+        jumps += 1;
+        std::thread::yield_now();
+    }
+    let jumped = json_lines(&std::io::read_to_string(child.stdout.take().unwrap()).unwrap());
+    assert!(child.wait().unwrap().success());
+    println!("{jumps} jumps: {}", jumped.last().unwrap());
+    assert!(jumps > 2, "{jumps}");
+    let (quiet, jumped) = (quiet.last().unwrap(), jumped.last().unwrap());
+    assert!(quiet["events"].as_u64() > Some(0), "{quiet}");
+    for key in ["cycles", "events", "digest"] {
+        assert_eq!(jumped[key], quiet[key], "{key}");
+    }
+}
+
 #[test]
 fn in_an_isolated_cpuset_it_runs_on_a_core_of_it() {
     if !vm::inside("in_an_isolated_cpuset_it_runs_on_a_core_of_it", 3, "", &[]) {

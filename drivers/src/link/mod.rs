@@ -52,6 +52,16 @@ impl core::fmt::Display for LinkError {
 
 impl std::error::Error for LinkError {}
 
+impl LinkError {
+    /// Whether the interface is there no more. One that is down may come up again; this one never does.
+    pub fn has_gone(&self) -> bool {
+        let Self::System { error, .. } = self else {
+            return false;
+        };
+        matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO))
+    }
+}
+
 /// An end of the line: that of the MainDevice's first interface, or, with a redundant cable, that of its second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {

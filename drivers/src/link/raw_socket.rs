@@ -5,6 +5,7 @@
 
 use super::{Ends, Link, LinkError, MAX_FRAME, Side};
 use crate::clock::Clock;
+use std::cell::Cell;
 use std::ffi::CString;
 use std::io::Error;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -27,6 +28,8 @@ pub struct RawSocket {
     socket: OwnedFd,
     clock: Clock,
     bypasses_qdisc: bool,
+    /// The interface went down, and nothing has been received since.
+    down: Cell<bool>,
 }
 
 impl RawSocket {
@@ -156,6 +159,7 @@ impl RawSocket {
             socket,
             clock: Clock::monotonic(),
             bypasses_qdisc: false,
+            down: Cell::new(false),
         };
         // Own frames are not wanted back; where the kernel is too old for it, they are dropped by their tag.
         socket.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32);
@@ -178,15 +182,22 @@ impl RawSocket {
             )
         };
         if length >= 0 {
+            self.down.set(false);
             return Ok(Some((length as usize).min(buffer.len())));
         }
         let error = Error::last_os_error();
         match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) if self.down.get() => {
+                still_attached(self.as_fd()).map(|()| None)
+            }
             Some(libc::EAGAIN | libc::EINTR) => Ok(None),
-            _ => Err(LinkError::System {
-                what: "receiving from the interface",
-                error,
-            }),
+            _ => {
+                self.down.set(true);
+                Err(LinkError::System {
+                    what: "receiving from the interface",
+                    error,
+                })
+            }
         }
     }
 
@@ -199,6 +210,29 @@ impl AsFd for RawSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Whether a packet socket still has its interface. The system says once that it went down, and is silent about its end: then the
+/// socket belongs to no interface any more.
+pub(crate) fn still_attached(socket: BorrowedFd<'_>) -> Result<(), LinkError> {
+    // SAFETY: all-zero bytes are a valid sockaddr_ll.
+    let mut address: libc::sockaddr_ll = unsafe { core::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the pointers are to a live sockaddr_ll and to its own length.
+    let known = unsafe {
+        libc::getsockname(
+            socket.as_raw_fd(),
+            (&raw mut address).cast(),
+            &raw mut length,
+        )
+    };
+    if known == 0 && address.sll_ifindex > 0 {
+        return Ok(());
+    }
+    Err(LinkError::System {
+        what: "receiving from the interface",
+        error: Error::from_raw_os_error(libc::ENODEV),
+    })
 }
 
 /// Waits until a frame is at one of two sockets, or for `timeout_ns`.

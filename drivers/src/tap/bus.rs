@@ -150,6 +150,11 @@ impl<S: FrameSource> TapBus<S> {
         self.learnt
     }
 
+    /// The last error of the source since it gave a frame.
+    pub fn error(&self) -> Option<&TapError> {
+        self.error.as_ref()
+    }
+
     /// The last error of the source, once. To the cycle it looks like missing frames.
     pub fn take_error(&mut self) -> Option<TapError> {
         self.error.take()

@@ -13,9 +13,11 @@
 use super::source::{FrameSource, Heard, Next, TapError, Way};
 use crate::clock::Clock;
 use crate::link::LinkError;
+use crate::link::raw_socket::still_attached;
+use std::cell::Cell;
 use std::ffi::CString;
 use std::io::Error;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 /// Bytes of frames that wait: a tap that is held up for a moment loses none.
 const QUEUE_BYTES: libc::c_int = 4 << 20;
@@ -26,6 +28,8 @@ const NS_PER_S: u64 = 1_000_000_000;
 pub struct ReceiveSocket {
     socket: OwnedFd,
     way: Way,
+    /// The interface went down, and nothing has been heard since.
+    down: Cell<bool>,
 }
 
 impl ReceiveSocket {
@@ -133,7 +137,11 @@ impl ReceiveSocket {
         if bound != 0 {
             return Err(failed("binding the socket to its interface"));
         }
-        Ok(Self { socket, way })
+        Ok(Self {
+            socket,
+            way,
+            down: Cell::new(false),
+        })
     }
 
     /// A frame that is already there, with the length that it had on the wire and the time at which the system got it.
@@ -159,6 +167,7 @@ impl ReceiveSocket {
             )
         };
         if length >= 0 {
+            self.down.set(false);
             let wire_length = length as usize;
             return Ok(Some(Heard {
                 length: wire_length.min(buffer.len()),
@@ -169,11 +178,17 @@ impl ReceiveSocket {
         }
         let error = Error::last_os_error();
         match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) if self.down.get() => {
+                still_attached(self.socket.as_fd()).map(|()| None)
+            }
             Some(libc::EAGAIN | libc::EINTR) => Ok(None),
-            _ => Err(LinkError::System {
-                what: "receiving from the tapped interface (is it up?)",
-                error,
-            }),
+            _ => {
+                self.down.set(true);
+                Err(LinkError::System {
+                    what: "receiving from the tapped interface (is it up?)",
+                    error,
+                })
+            }
         }
     }
 }

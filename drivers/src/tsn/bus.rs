@@ -132,6 +132,11 @@ impl<L: Link> TsnBus<L> {
         })
     }
 
+    /// The last error of the link since it gave a frame.
+    pub fn error(&self) -> Option<&LinkError> {
+        self.error.as_ref()
+    }
+
     /// The last error of the link, once. To the cycle it looks like missing messages.
     pub fn take_error(&mut self) -> Option<LinkError> {
         self.error.take()

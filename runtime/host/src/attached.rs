@@ -191,15 +191,7 @@ impl<L: HostLink> Attached for EthercatBus<L> {
     }
 
     fn gone(&mut self) -> Option<String> {
-        match self.take_link_error()? {
-            // A link that is down may come up again; an interface that is not there any more never does.
-            LinkError::System { error, .. }
-                if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) =>
-            {
-                Some(format!("the network interface has gone ({error})"))
-            }
-            _ => None,
-        }
+        vanished(self.take_link_error().as_ref())
     }
 
     fn inject(&mut self, fault: &Fault) -> Result<(), String> {
@@ -264,7 +256,18 @@ impl<S: FrameSource> Attached for TapBus<S> {
         Self::waited_ns(self)
     }
 
+    fn gone(&mut self) -> Option<String> {
+        match self.error()? {
+            TapError::Link(error) => vanished(Some(error)),
+            _ => None,
+        }
+    }
+
     fn leave(&mut self) -> Option<String> {
+        // That it has gone was said: it ended the run.
+        if self.gone().is_some() {
+            return None;
+        }
         self.take_error().map(|error| error.to_string())
     }
 }
@@ -282,9 +285,23 @@ impl<L: Link> Attached for TsnBus<L> {
         Self::waited_ns(self)
     }
 
+    fn gone(&mut self) -> Option<String> {
+        vanished(self.error())
+    }
+
     fn leave(&mut self) -> Option<String> {
+        // That it has gone was said: it ended the run.
+        if self.gone().is_some() {
+            return None;
+        }
         self.take_error().map(|error| error.to_string())
     }
+}
+
+/// That the interface behind an error is there no more, in words.
+fn vanished(error: Option<&LinkError>) -> Option<String> {
+    let error = error.filter(|error| error.has_gone())?;
+    Some(format!("the network interface has gone ({error})"))
 }
 
 /// Why there is nothing to subscribe to, for the user.

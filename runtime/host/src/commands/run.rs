@@ -51,6 +51,11 @@ pub fn run_for(
 /// Where cycles are left for who finds budgets, and the seat of one of several buses.
 pub(super) struct Of(pub Option<Delivery>, pub Option<SeatSlot>);
 
+/// Whether a machine without an interface of its own has a use for rights all the same.
+pub(super) fn uses_rights(machine: &Machine) -> bool {
+    machine.tsn.is_some() || machine.publish.is_some()
+}
+
 /// Runs one bus.
 pub(super) fn attend(
     args: &RunArgs,
@@ -67,6 +72,9 @@ pub(super) fn attend(
     let state = store::folder(args.cycle.state.as_deref())?;
     let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
     let Some(interface) = args.interface.clone().or(configured) else {
+        if uses_rights(machine) {
+            realtime::capabilities::prepare();
+        }
         let options = Options {
             samples,
             seat,

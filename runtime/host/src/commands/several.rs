@@ -120,7 +120,8 @@ pub fn run_all(args: &RunArgs, machines: &[Machine], output: &Output) -> Result<
             ..Options::new(&title_of(machine), cycle, state.clone(), args.arm)
         })
         .collect();
-    if !options.iter().all(|options| options.simulated) {
+    let real = options.iter().any(|options| !options.simulated);
+    if real || machines.iter().any(run::uses_rights) {
         capabilities::prepare();
     }
     let Some(first) = machines.first() else {

@@ -24,8 +24,12 @@ pub const FILE: &str = "overruns.jsonl";
 pub const FOLDER: &str = "overruns";
 /// Records that a run writes; more are counted.
 pub const MAX_RECORDS: u64 = 10_000;
-/// Dumps that a run writes; more are counted.
+/// Dumps that a run writes at once; more are counted.
 pub const MAX_DUMPS: u64 = 16;
+/// After how long it may write one more (ns): an overrun in the third month is to have its dump too.
+const ANOTHER_NS: u64 = 600_000_000_000;
+/// Dumps in the folder; the oldest make room.
+const MAX_KEPT: usize = 64;
 /// Buffers for dumps that are on their way.
 const BUFFERS: u64 = super::sentry::DUMPS as u64;
 /// How often the queue is looked at.
@@ -128,6 +132,13 @@ struct Worker {
     written: u64,
     /// Cause of the last incident.
     last: Option<OverrunCause>,
+    /// Dumps that may be written beside those whose buffers the cycle has.
+    left: u64,
+    /// Buffers that are held back: without one the cycle counts what it cannot dump.
+    #[expect(clippy::vec_box, reason = "they are handed to and fro as they are")]
+    held: Vec<Box<Dump>>,
+    /// When one more was allowed last.
+    renewed_ns: u64,
 }
 
 impl Worker {
@@ -148,6 +159,9 @@ impl Worker {
             file: None,
             written: 0,
             last: None,
+            left: MAX_DUMPS - BUFFERS,
+            held: Vec::new(),
+            renewed_ns: monotonic_ns(),
         }
     }
 
@@ -204,6 +218,7 @@ impl Worker {
         while let Some(dump) = self.post.dumps.dequeue() {
             self.write_dump(dump);
         }
+        self.renew(now_ns);
         if let Some(file) = &mut self.file {
             // A record that is not written whole is counted with the next one.
             let _ = file.flush();
@@ -246,7 +261,6 @@ impl Worker {
     }
 
     fn write_dump(&mut self, dump: Box<Dump>) {
-        let dumps = self.causes.get().dumps;
         let start_s = self.info.utc_ns(0) / 1_000_000_000;
         let folder = self.folder.join(FOLDER);
         let bus = self.info.names.bus();
@@ -256,15 +270,47 @@ impl Worker {
             .and_then(|()| std::fs::write(path, csv(&dump)))
             .is_ok();
         if written {
+            make_room(&folder);
             self.causes.change(|causes| causes.dumps += 1);
         } else {
             // The one writer of this count is the cycle; a disk that fails is told by the number of dumps that is missing.
             self.causes.change(|causes| causes.unwritten += 1);
         }
-        // Buffers that are not given back end the dumps: from then on the cycle counts what it cannot dump.
-        if dumps + BUFFERS < MAX_DUMPS {
+        self.held.push(dump);
+        self.give_back();
+    }
+
+    /// Gives the cycle a buffer, where one more dump may be written.
+    fn give_back(&mut self) {
+        if self.left == 0 {
+            return;
+        }
+        if let Some(dump) = self.held.pop() {
+            self.left -= 1;
+            // There is room for all buffers.
             let _ = self.post.empty.enqueue(dump);
         }
+    }
+
+    fn renew(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.renewed_ns) >= ANOTHER_NS {
+            self.renewed_ns = now_ns;
+            self.left = (self.left + 1).min(MAX_DUMPS - BUFFERS);
+            self.give_back();
+        }
+    }
+}
+
+/// Removes the oldest dumps beyond [`MAX_KEPT`]. What cannot be read or removed stays.
+fn make_room(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut dumps: Vec<_> = entries
+        .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "csv"))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    dumps.sort();
+    for (_, path) in dumps.iter().rev().skip(MAX_KEPT) {
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -315,6 +361,58 @@ mod tests {
         );
     }
 
+    /// A watcher of nothing, with the cycle's end of its queues.
+    fn watched(folder: &Path) -> (Sentry, Worker) {
+        let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "cell.toml").unwrap();
+        let info = Arc::new(RunInfo::new(Names::of(&machine), "plan".to_owned(), 1.0, 0));
+        let (sentry, post) = channel(1_000_000);
+        let kernel = Kernel::under(folder);
+        let worker = Worker::new(post, kernel, folder, info, SharedCauses::default());
+        (sentry, worker)
+    }
+
+    #[test]
+    fn dumps_are_bounded_and_renewed_and_the_oldest_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut sentry, mut worker) = watched(folder.path());
+        let mut now = 0;
+        let mut overrun = |sentry: &mut Sentry, worker: &mut Worker| {
+            cycle(sentry, now, true);
+            for n in 1..600 {
+                cycle(sentry, now + n, false);
+            }
+            now += 600;
+            worker.look();
+        };
+        for _ in 0..MAX_DUMPS + 4 {
+            overrun(&mut sentry, &mut worker);
+        }
+        let causes = worker.causes.get();
+        assert_eq!((causes.dumps, causes.dumps_dropped), (MAX_DUMPS, 4));
+        // Ten minutes give one more, and only one.
+        let mut later_ns = worker.renewed_ns;
+        for more in 1..=60 {
+            later_ns += ANOTHER_NS;
+            worker.renew(later_ns);
+            worker.renew(later_ns + 1);
+            overrun(&mut sentry, &mut worker);
+            overrun(&mut sentry, &mut worker);
+            assert_eq!(worker.causes.get().dumps, MAX_DUMPS + more);
+        }
+        let dumps = std::fs::read_dir(folder.path().join(FOLDER)).unwrap();
+        assert_eq!(dumps.count(), MAX_KEPT);
+        // A long time without overruns saves up what a run may write at once.
+        for _ in 0..100 {
+            later_ns += ANOTHER_NS;
+            worker.renew(later_ns);
+        }
+        let before = worker.causes.get().dumps;
+        for _ in 0..MAX_DUMPS + 4 {
+            overrun(&mut sentry, &mut worker);
+        }
+        assert_eq!(worker.causes.get().dumps, before + MAX_DUMPS);
+    }
+
     #[test]
     fn the_first_overrun_of_a_run_has_what_the_kernel_counted() {
         // The core of a cycle is hardly ever the first one, and the first one is what a wrong guess would be.
@@ -332,12 +430,8 @@ mod tests {
             write("stat", format!("cpu{} 1 2 3 4 5 6 7 8\n", core.id));
         };
         counts(1000);
-        let machine = twinstep_config::load(twinstep_config::PRESS_CELL, "cell.toml").unwrap();
-        let info = Arc::new(RunInfo::new(Names::of(&machine), "plan".to_owned(), 1.0, 0));
-        let (mut sentry, post) = channel(1_000_000);
-        let causes = SharedCauses::default();
-        let kernel = Kernel::under(computer.path());
-        let mut worker = Worker::new(post, kernel, computer.path(), info, causes.clone());
+        let (mut sentry, mut worker) = watched(computer.path());
+        let causes = worker.causes.clone();
         // It looks before anybody runs, which tells it nothing, and after the thread has begun.
         worker.look();
         sentry.begin();

@@ -7,6 +7,8 @@ use crate::error::HostError;
 use crate::ethtool::{self, Coalescing};
 use crate::output::Output;
 use rustix::thread::CapabilitySet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use twinstep_config::machine::{Machine, RealtimeNic};
 
 /// What was there before, for when this goes.
@@ -15,16 +17,47 @@ pub struct Settings {
     root: Root,
     interface: String,
     coalescing: Option<Coalescing>,
-    /// File and what stood in it.
-    affinities: Vec<(String, String)>,
+    /// Files of interrupts that were moved.
+    affinities: Vec<PathBuf>,
     /// What was asked for and is not so, in words.
     pub refused: Vec<String>,
+}
+
+/// Interrupts that this process has moved: file, what stood in it before, and how many ports say so. Ports of one card may share an
+/// interrupt, those of two buses too, and end in any order: the last one puts it back as the first one found it.
+static MOVED: Mutex<Vec<(PathBuf, String, usize)>> = Mutex::new(Vec::new());
+
+fn moved() -> MutexGuard<'static, Vec<(PathBuf, String, usize)>> {
+    MOVED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes that a port has moved the interrupt of `file`, in which stood `before`.
+fn note_moved(file: &Path, before: String) {
+    let mut moved = moved();
+    match moved.iter_mut().find(|(of, ..)| of == file) {
+        Some((_, _, ports)) => *ports += 1,
+        None => moved.push((file.to_owned(), before, 1)),
+    }
+}
+
+/// Puts the interrupt of `file` back, unless another port has moved it too.
+fn put_back(file: &Path) {
+    let mut moved = moved();
+    let Some(at) = moved.iter().position(|(of, ..)| of == file) else {
+        return;
+    };
+    moved[at].2 -= 1;
+    if moved[at].2 == 0 {
+        let (file, before, _) = moved.swap_remove(at);
+        let _ = std::fs::write(file, format!("{before}\n"));
+    }
 }
 
 /// All interfaces of a bus, set as `[realtime.nic]` asks; set back when this goes.
 #[derive(Debug, Default)]
 pub struct AllSettings {
-    each: Vec<Settings>,
+    /// Nothing reads them: their end sets back what they have set.
+    _each: Vec<Settings>,
     /// Something was asked for and is not so.
     pub denied: bool,
 }
@@ -62,15 +95,8 @@ pub fn set(
     }
     Ok(AllSettings {
         denied: !refused.is_empty(),
-        each,
+        _each: each,
     })
-}
-
-impl Drop for AllSettings {
-    /// Last to first: two ports of one card may share an interrupt, and the second has found what the first one wrote.
-    fn drop(&mut self) {
-        while self.each.pop().is_some() {}
-    }
 }
 
 /// Rights that it takes to restore the coalescing.
@@ -109,27 +135,26 @@ impl Settings {
         }
         for irq in irqs {
             let path = format!("/proc/irq/{irq}/smp_affinity_list");
+            let file = self.root.place(&path);
             let before = self.root.read(&path);
-            let written = std::fs::write(self.root.place(&path), format!("{core}\n"));
+            let written = std::fs::write(&file, format!("{core}\n"));
             let now = self
                 .root
                 .read(&path)
                 .and_then(|text| Cpus::parse_list(&text));
-            match (before, now) {
-                (Some(before), Some(now)) if now == Cpus::one(core) => {
-                    self.affinities.push((path, before));
-                }
-                (before, now) => {
-                    let why = written
-                        .err()
-                        .map_or(String::new(), |error| format!(" ({error})"));
-                    let now = now.map_or("unknown".to_owned(), |now| now.to_string());
-                    self.refused.push(format!(
-                        "irq_core = {core}: interrupt {irq} stays on {now}{why}"
-                    ));
-                    // Halfway is changed too.
-                    self.affinities.extend(before.map(|before| (path, before)));
-                }
+            if before.is_none() || now.as_ref() != Some(&Cpus::one(core)) {
+                let why = written
+                    .err()
+                    .map_or(String::new(), |error| format!(" ({error})"));
+                let now = now.map_or("unknown".to_owned(), |now| now.to_string());
+                self.refused.push(format!(
+                    "irq_core = {core}: interrupt {irq} stays on {now}{why}"
+                ));
+            }
+            // Halfway is changed too.
+            if let Some(before) = before {
+                note_moved(&file, before);
+                self.affinities.push(file);
             }
         }
     }
@@ -177,8 +202,8 @@ impl Drop for Settings {
             // The interface may have gone meanwhile; then there is nothing to restore.
             let _ = capabilities::with(RIGHTS, || ethtool::set_coalescing(&self.interface, before));
         }
-        for (path, before) in &self.affinities {
-            let _ = std::fs::write(self.root.place(path), format!("{before}\n"));
+        for file in &self.affinities {
+            put_back(file);
         }
     }
 }
@@ -239,13 +264,14 @@ mod tests {
             ..RealtimeNic::default()
         };
         let apply = |port| Settings::apply_under(Root::folder(folder.path()), port, &asked);
-        let all = AllSettings {
-            each: vec![apply("eth0"), apply("eth1")],
-            denied: false,
-        };
-        assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
-        drop(all);
-        assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n");
+        // Of one bus or of two: whichever ends first.
+        for first in [0, 1] {
+            let mut both = vec![apply("eth0"), apply("eth1")];
+            drop(both.swap_remove(first));
+            assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
+            drop(both);
+            assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n");
+        }
     }
 
     #[test]

@@ -72,4 +72,23 @@ mod tests {
         .join()
         .unwrap();
     }
+    #[test]
+    fn a_touched_heap_faults_no_more() {
+        std::thread::spawn(|| {
+            let pieces =
+                || -> Vec<Vec<u8>> { (0..HEAP / PIECE / 2).map(|_| vec![1; PIECE]).collect() };
+            let before = faults();
+            heap();
+            let first = faults() - before;
+            let before = faults();
+            black_box(&pieces());
+            let again = faults() - before;
+            println!("{first} faults at first, {again} after it");
+            // Pages may be huge ones.
+            assert!(first > again, "{first}, {again}");
+            assert!(again <= 16, "{again}");
+        })
+        .join()
+        .unwrap();
+    }
 }
