@@ -77,6 +77,32 @@ impl Broker {
         self.child = Some(child);
     }
 
+    /// What makes a broker, and a sink of the gateway, use TLS with certificates of both that are made here: lines of both configurations.
+    /// Without openssl `test` is skipped aloud.
+    ///
+    /// # Panics
+    /// Where no certificates can be made.
+    #[must_use]
+    pub fn certificates(&self, test: &str) -> Option<(String, String)> {
+        program(test, "openssl")?;
+        let made = Command::new(root().join("tests/gateway/certificates.sh"))
+            .arg(&self.folder)
+            .status();
+        assert!(made.is_ok_and(|status| status.success()), "no certificates");
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let [ca, broker, key] = ["ca.pem", "broker.pem", "broker.key"].map(file);
+        let [client, client_key] = ["client.pem", "client.key"].map(file);
+        Some((
+            format!(
+                "allow_anonymous true\ncafile {ca}\ncertfile {broker}\nkeyfile {key}\nrequire_certificate true\n"
+            ),
+            format!(
+                "url = 'mqtts://127.0.0.1:{}'\nca_file = {ca:?}\ncertificate_file = {client:?}\nkey_file = {client_key:?}\n",
+                self.port
+            ),
+        ))
+    }
+
     /// Ends it in order: it writes down what it keeps.
     ///
     /// # Panics

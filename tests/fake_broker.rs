@@ -170,6 +170,11 @@ impl Session {
         self.say(&[0x40, 4, high, low, reason, 0]);
     }
 
+    /// Sends these bytes, whatever they are.
+    pub fn rave(&mut self, bytes: &[u8]) {
+        self.say(bytes);
+    }
+
     /// Sends these bytes, whatever they are, and goes.
     pub fn babble(mut self, bytes: &[u8]) {
         self.say(bytes);

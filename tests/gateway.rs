@@ -37,9 +37,18 @@ impl Peer {
     /// Where it cannot be started.
     #[must_use]
     pub fn heard(place: &Place, program: &Path, args: &str, errors: &str) -> Self {
-        let file = File::create(place.path(errors));
-        let file = file.unwrap_or_else(|error| panic!("{errors}: {error}"));
         let command = place.command(program, args.split_whitespace());
+        Self::of_heard(command, &place.path(errors))
+    }
+
+    /// The same with `command`.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn of_heard(command: Command, errors: &Path) -> Self {
+        let file = File::create(errors);
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", errors.display()));
         Self::spawn(command, file.into())
     }
 

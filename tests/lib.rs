@@ -8,6 +8,7 @@ pub mod cable;
 pub mod fake_broker;
 pub mod gateway;
 pub mod listener;
+pub mod opcua;
 pub mod pieces;
 pub mod recording;
 pub mod run;

@@ -41,11 +41,12 @@ def sparkplug(message):
     if kind == "NBIRTH":
         alias, number = next(metric.alias for metric in payload.metrics if metric.name == "Event/Number"), 0
         return
-    assert kind == "NDATA", f"sparkplug: a {kind} nobody waits for"
+    # Of a machine that answers there are devices too; they count on with its numbers.
+    assert kind in ("NDATA", "DBIRTH", "DDATA", "DDEATH"), f"sparkplug: a {kind} nobody waits for"
     number = (number + 1) % 256
     assert payload.seq == number, f"sparkplug: message {payload.seq} behind {number - 1}"
     for metric in payload.metrics:
-        if metric.alias == alias and not metric.is_null:
+        if kind == "NDATA" and metric.alias == alias and not metric.is_null:
             step("sparkplug", metric.long_value)
 
 

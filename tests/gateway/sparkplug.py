@@ -1,6 +1,7 @@
-"""A Sparkplug host, with a decoder that nobody here wrote: PORT GROUP. Prints what nodes say as JSON, one message a line.
+"""A Sparkplug host, with a decoder that nobody here wrote: PORT GROUP [FOLDER of certificates]. Prints what nodes say as JSON, one message a line.
 
-A line of standard input is a command: `rebirth NODE`, `keep NODE` for one that the broker keeps, `forget NODE` to end that, or `online HOST` and `offline HOST` for the state of a host.
+A line of standard input is a command: `rebirth NODE`, `keep NODE` for one that the broker keeps, `forget NODE` to end that, or `online HOST` and `offline HOST` for the state of a host,
+`babble NAME` for commands and states that nobody can read.
 Data is decoded with the birth that came before it; data without one ends the host.
 """
 
@@ -63,12 +64,21 @@ def subscribed(_client, _data, mid, *_):
 client = mqtt.Client(client_id="host", protocol=mqtt.MQTTv5)
 client.on_connect, client.on_subscribe, client.on_message = connected, subscribed, message
 client.reconnect_delay_set(0.1, 0.5)
+if len(sys.argv) > 3:
+    client.tls_set(*(f"{sys.argv[3]}/{name}" for name in ("ca.pem", "client.pem", "client.key")))
 client.connect("127.0.0.1", PORT)
 client.loop_start()
 for line in sys.stdin:
     word, name = line.split()
     now = int(time.time() * 1000)
-    if word == "forget":
+    if word == "babble":
+        node, host = name.split(",")
+        for _ in range(2):
+            client.publish(f"spBv1.0/{GROUP}/NCMD/{node}", b"\xff\xff\xff")
+            command = sparkplug.Metric(timestamp=now, name="Axis/Position", datatype=sparkplug.DataType.DOUBLE, value=1.0)
+            client.publish(f"spBv1.0/{GROUP}/NCMD/{node}", sparkplug.NCmd(timestamp=now, metrics=(command,)).encode(include_dtypes=True))
+            client.publish(f"spBv1.0/STATE/{host}", b"OFFLINE", qos=1)
+    elif word == "forget":
         client.publish(f"spBv1.0/{GROUP}/NCMD/{name}", b"", retain=True)
     elif word in ("rebirth", "keep"):
         command = sparkplug.Metric(timestamp=now, name="Node Control/Rebirth", datatype=sparkplug.DataType.BOOLEAN, value=True)

@@ -71,6 +71,10 @@ with look(url, chromium, wrong, refused, enter) as page:
             until(page, chip, arg="live")
             facts_change(page)
             seen["back"] = page.evaluate("document.getElementById('link').className")
+            # Whoever leaves a computer to others logs out.
+            page.click("#logout")
+            page.wait_for_selector("#login[open]")
+            seen["out"] = page.text_content("#who")
         finally:
             run.terminate()
 

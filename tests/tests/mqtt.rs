@@ -91,28 +91,11 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
     let Some(mut bench) = Bench::new(test) else {
         return;
     };
-    if program(test, "openssl").is_none() {
+    let Some((tls, secret)) = bench.broker.certificates(test) else {
         return;
-    }
+    };
     let folder = bench.place.path("");
-    let made = Command::new(root().join("tests/gateway/certificates.sh"))
-        .arg(&folder)
-        .status();
-    assert!(made.unwrap().success());
-    let file = |name: &str| bench.place.path(name).display().to_string();
-    let tls = format!(
-        "allow_anonymous true\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
-        file("ca.pem"),
-        file("broker.pem"),
-        file("broker.key")
-    );
-    let config = format!(
-        "[mqtt]\nmachine = 'press cell'\n[mqtt.broker]\nurl = 'mqtts://127.0.0.1:{}'\nca_file = {:?}\ncertificate_file = {:?}\nkey_file = {:?}\n",
-        bench.broker.port,
-        file("ca.pem"),
-        file("client.pem"),
-        file("client.key")
-    );
+    let config = format!("[mqtt]\nmachine = 'press cell'\n[mqtt.broker]\n{secret}");
     let mut last = bench.fill();
     assert!(last >= 3, "{last}");
     bench.broker.start(&tls);
@@ -207,7 +190,8 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
         .arg(&other)
         .status();
     assert!(made.unwrap().success());
-    let stranger = config.replace(&file("ca.pem"), &other.join("ca.pem").display().to_string());
+    let path = |folder: &Path| folder.join("ca.pem").display().to_string();
+    let stranger = config.replace(&path(&folder), &path(&other));
     let mut gateway = bench.gateway(&stranger);
     let trouble = connected(&mut gateway, false);
     assert!(

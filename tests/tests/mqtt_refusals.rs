@@ -153,10 +153,10 @@ fn a_broker_that_babbles_has_taken_nothing() {
         return;
     };
     let broker = FakeBroker::new();
-    let (_gateway, _) = gateway(&place, &broker, "in_flight = 4");
+    let (mut gateway, url) = gateway(&place, &broker, "in_flight = 4");
     // A seeded generator, so that a failure can be had again.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut taken = Vec::new();
+    let (mut taken, mut kept) = (Vec::new(), None);
     for round in 0..4 {
         let mut session = broker.accept(SUCCESS, &[]);
         loop {
@@ -176,9 +176,20 @@ fn a_broker_that_babbles_has_taken_nothing() {
                 break;
             }
             if seq == last {
-                assert_eq!(taken, (1..=last).collect::<Vec<_>>());
-                return;
+                break;
             }
+        }
+        if round == 3 {
+            assert_eq!(taken, (1..=last).collect::<Vec<_>>());
+            let _ = failed(&url);
+            kept = Some(session);
+            break;
+        }
+        if round == 0 {
+            // A packet of no kind that there is: it is the client that goes.
+            session.rave(&[0, 0]);
+            let _ = session.rest();
+            continue;
         }
         let rubbish: Vec<u8> = (0..64)
             .map(|_| {
@@ -190,6 +201,17 @@ fn a_broker_that_babbles_has_taken_nothing() {
             .collect();
         session.babble(&rubbish);
     }
+    // Every outage is said once, with what was wrong, and so is that it is over.
+    let outages = said(&mut gateway, |says| says["connected"] == true);
+    drop(kept);
+    let (over, troubles) = outages.split_last().unwrap();
+    assert_eq!(over["trouble"], Value::Null, "{outages:#?}");
+    assert!((1..=3).contains(&troubles.len()), "{outages:#?}");
+    println!("{outages:#?}");
+    for pair in troubles.windows(2) {
+        assert_ne!(pair[0]["trouble"], pair[1]["trouble"], "{outages:#?}");
+    }
+    assert!(mentions(&troubles[0], "Mqtt"), "{outages:#?}");
 }
 
 #[test]

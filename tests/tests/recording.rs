@@ -121,7 +121,11 @@ fn what_the_operator_told_a_run_is_told_its_replay() {
     );
     let mut run = Peer::start(&place, &run);
     run.next("event");
-    for command in ["inject frame_loss:bus:count=2", "baseline carriage"] {
+    for command in [
+        "inject frame_loss:bus:count=2",
+        "budget --set predict=77us --set wake=none",
+        "baseline carriage",
+    ] {
         let told = place.twinstep(command);
         assert!(told.status.success(), "{told:?}");
     }
@@ -139,12 +143,16 @@ fn what_the_operator_told_a_run_is_told_its_replay() {
         replayed.stderr
     );
     // It stands on the page of an event, and in what the ring kept of one.
-    let told = " on: baseline carriage</td>";
+    let told = [
+        " on: budget predict=77000ns</td>",
+        " on: budget wake=none</td>",
+        " on: baseline carriage</td>",
+    ];
     let report = "report 1 --state state --recording run.mcap --out page.html";
     let _ = place.twinstep(report).fine();
     let page = std::fs::read_to_string(place.path("page.html")).unwrap();
     assert!(
-        page.contains("<td>command</td>") && page.contains(told),
+        page.contains("<td>command</td>") && told.iter().all(|told| page.contains(told)),
         "{page}"
     );
     let piece = place.twinstep("replay state/events/1.mcap --json").fine();
@@ -153,7 +161,7 @@ fn what_the_operator_told_a_run_is_told_its_replay() {
         return;
     };
     let seen = read(&place, &python, &place.path("state/events/1.mcap"), "");
-    assert_eq!(seen["counts"]["/commands"], 2, "{seen}");
+    assert_eq!(seen["counts"]["/commands"], 4, "{seen}");
     let last = &seen["last"]["/commands"]["command"];
     assert!(last.as_str().unwrap().starts_with("baseline "), "{seen}");
     let cycles = piece.summary()["cycles"].as_u64().unwrap();

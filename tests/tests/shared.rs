@@ -211,3 +211,41 @@ fn a_controller_that_is_killed_halts_the_machine_and_nothing_restarts_by_itself(
     assert_eq!(shared["controller"]["refused"], 0, "{shared}");
     assert!(second.0.wait().unwrap().success());
 }
+
+#[test]
+fn a_request_that_does_not_fit_is_refused_and_every_reason_is_said_once() {
+    let test = "a_request_that_does_not_fit_is_refused_and_every_reason_is_said_once";
+    let Some(python) = python_with(test, "iceoryx2") else {
+        return;
+    };
+    let (place, name) = (Place::new(), name("wrong"));
+    let cell = shared_cell(&place, &name, "[shared.controller]\nliveness = \"1s\"");
+    let controller = script(&place, &python, "wrong.py", &name);
+    let args = format!("demo --config {} --json --cycles 60000", cell.display());
+    let mut run = place.command(binary(), args.split(' '));
+    let run = run.stderr(Stdio::piped()).spawn().unwrap();
+    let seen = said(controller);
+    interrupt(&run);
+    let run = run.wait_with_output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    // Nobody was followed: no drive was enabled for it.
+    assert_eq!(seen["controllers"], serde_json::json!([1]), "{seen}");
+    assert_eq!(seen["enabled"], false, "{seen}");
+    let lines = json_lines(&String::from_utf8(run.stdout).unwrap());
+    let refused = &lines.last().unwrap()["shared"]["controller"]["refused"];
+    assert!(
+        (3..=seen["sent"].as_u64().unwrap()).contains(&refused.as_u64().unwrap()),
+        "{refused} {seen}"
+    );
+    let said = String::from_utf8(run.stderr).unwrap();
+    for reason in [
+        "a target for every axis and press",
+        "no such recipe or part",
+        "a cycle that has not been",
+    ] {
+        let first = said
+            .lines()
+            .filter(|line| line.contains(reason) && line.contains("further ones are counted"));
+        assert_eq!(first.count(), 1, "{reason}: {said}");
+    }
+}

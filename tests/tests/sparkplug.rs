@@ -11,9 +11,9 @@ use std::process::Stdio;
 use serde_json::Value;
 use twinstep_tests::broker::Broker;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::Peer;
-use twinstep_tests::root;
+use twinstep_tests::gateway::{Peer, metric as metric_of};
 use twinstep_tests::run::Place;
+use twinstep_tests::{binary, program, root};
 
 /// A host, and what it knows of the one node that it sees.
 struct Host {
@@ -33,12 +33,14 @@ struct Host {
 }
 
 impl Host {
-    fn start(place: &Place, python: &std::path::Path, port: u16) -> Self {
+    /// With certificates in the place's own folder where the broker asks for them.
+    fn start(place: &Place, python: &std::path::Path, port: u16, tls: bool) -> Self {
         let script = root().join("tests/gateway/sparkplug.py");
         let mut command = place.command(python, [script.as_os_str()]);
         command
             .arg(port.to_string())
             .arg("plant")
+            .args(tls.then(|| place.path("")))
             .stdin(Stdio::piped());
         let mut peer = Peer::of(command);
         peer.next("subscribed");
@@ -154,7 +156,11 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     let Some(mut broker) = Broker::new(test, &place) else {
         return;
     };
-    broker.start("allow_anonymous true");
+    // All of it by TLS, with a certificate of the client.
+    let Some((tls, secret)) = broker.certificates(test) else {
+        return;
+    };
+    broker.start(&tls);
     let faults =
         "--inject drive_fault:gantry:code=0x2310@1s --inject drive_fault:lift:code=0x8611@2s";
     let run = format!("demo --fast --json --cycles 3000 --state state {faults}");
@@ -175,14 +181,14 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
         .fine()
         .lines()
         .len() as u64;
-    let mut host = Host::start(&place, &python, broker.port);
+    let mut host = Host::start(&place, &python, broker.port, true);
     let config = format!(
-        "[sparkplug]\ngroup = 'plant'\nnode = 'cell'\nprimary_host = 'scada'\ninterval_s = 0.2\n[sparkplug.broker]\nurl = 'mqtt://127.0.0.1:{}'\n",
-        broker.port
+        "[sparkplug]\ngroup = 'plant'\nnode = 'cell'\nprimary_host = 'scada'\ninterval_s = 0.2\n[sparkplug.broker]\n{secret}"
     );
     let _ = place.file("gateway.toml", config);
     let gateway = "gateway --json --listen 127.0.0.1:0 --state state --control cell.sock --config gateway.toml";
-    let mut first = Peer::start(&place, gateway);
+    let mut first = Peer::heard(&place, binary(), gateway, "first.err");
+    let page = first.url();
     // Nothing is said while the host is away.
     let waits = first.next("sink");
     assert!(
@@ -252,6 +258,25 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     }
     host.say("forget cell");
 
+    // What nobody can read, and what this node does not do, is refused: each kind is counted and said once, and nothing comes of it.
+    let failed = "twinstep_sink_failed_total{sink=\"sparkplug\"}";
+    assert_eq!(metric_of(&page, failed), Some(0));
+    host.say("babble cell,scada");
+    while metric_of(&page, failed) < Some(6) {}
+    assert_eq!(metric_of(&page, failed), Some(6));
+    let said = std::fs::read_to_string(place.path("first.err")).unwrap();
+    for kind in [
+        "it is no payload of Sparkplug B; further",
+        "this node takes Node Control/Rebirth alone; further",
+        "a STATE of the primary host was refused: it must be",
+    ] {
+        assert_eq!(said.matches(kind).count(), 1, "{kind}: {said}");
+    }
+    host.say("rebirth cell");
+    host.until(|_, message| message["kind"] == "NBIRTH");
+    assert_eq!(host.born, Some(birth));
+    host.until(|host, _| host.devices.len() == 10);
+
     // Killed: the broker tells its death, and the next life has another number.
     first.signal("KILL");
     host.until(|host, _| host.born.is_none());
@@ -275,7 +300,7 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     append(40);
     // The gateway is held until the host listens again: nobody keeps what is said to nobody.
     second.signal("STOP");
-    broker.start("allow_anonymous true");
+    broker.start(&tls);
     host.returns();
     host.say("online scada");
     second.signal("CONT");
@@ -300,4 +325,77 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     second.signal("TERM");
     host.until(|host, _| host.born.is_none());
     assert!(second.child.wait().unwrap().success());
+}
+
+#[test]
+fn no_event_is_lost_when_the_broker_is_full() {
+    let test = "no_event_is_lost_when_the_broker_is_full";
+    let (Some(python), Some(publish)) = (
+        python_with(test, "pysparkplug"),
+        program(test, "mosquitto_pub"),
+    ) else {
+        return;
+    };
+    let place = Place::new();
+    let Some(mut broker) = Broker::new(test, &place) else {
+        return;
+    };
+    let run =
+        "demo --fast --json --cycles 3000 --state state --inject drive_fault:gantry:code=0x2310@1s";
+    assert!(!place.twinstep(run).fine().of_type("event").is_empty());
+    let append = |count: u64| -> u64 {
+        let script = root().join("tests/gateway/append.py");
+        let run = place.run(&python, &format!("{} state {count}", script.display()));
+        run.fine().stdout.trim().parse().unwrap()
+    };
+    let mut last = append(20);
+    broker.start("allow_anonymous true\nmemory_limit 400000");
+    let mut host = Host::start(&place, &python, broker.port, false);
+    let config = format!(
+        "[sparkplug]\ngroup = 'plant'\nnode = 'cell'\ninterval_s = 0.2\n[sparkplug.broker]\nurl = 'mqtt://127.0.0.1:{}'\n",
+        broker.port
+    );
+    let _ = place.file("gateway.toml", config);
+    let gateway = Peer::start(
+        &place,
+        "gateway --json --listen 127.0.0.1:0 --state state --config gateway.toml",
+    );
+    host.until(|host, _| host.events.last() == Some(&last));
+    assert_eq!(host.again, 0, "nothing has happened yet");
+    // Somebody else has the broker keep more than it has room for.
+    drop(broker.subscriber(&place, &python, "fill/#", &["--leave"]));
+    let port = broker.port.to_string();
+    let fill = || {
+        let args = [
+            "-V",
+            "5",
+            "-p",
+            &port,
+            "-q",
+            "1",
+            "-t",
+            "fill/a",
+            "-m",
+            &"x".repeat(20_000),
+        ];
+        place.command(&publish, args).status().unwrap().success()
+    };
+    while fill() {}
+    // Nobody keeps what the node says, so that it finds room nevertheless.
+    last = append(200);
+    host.until(|host, _| host.events.last() == Some(&last));
+    assert!(!fill(), "it is still full");
+    // It goes with events on their way, and more come while there is none.
+    append(40);
+    // The gateway is held until the host listens again: nobody keeps what is said to nobody.
+    broker.stop();
+    gateway.signal("STOP");
+    append(100);
+    broker.start("allow_anonymous true");
+    host.returns();
+    gateway.signal("CONT");
+    last = append(1);
+    host.until(|host, _| host.events.last() == Some(&last));
+    assert_eq!(host.events, (1..=last).collect::<Vec<_>>());
+    println!("{} of {last} events came again", host.again);
 }

@@ -4,12 +4,14 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use twinstep_config::PRESS_CELL;
+use twinstep_tests::gateway::{Peer, http, post};
 use twinstep_tests::run::Place;
 use twinstep_tests::{binary, program, root, skip};
 
@@ -320,6 +322,152 @@ fn the_binary_works_within_what_its_unit_leaves_it() {
     };
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("cannot be claimed"), "{said}");
+}
+
+/// What the unit of the gateway leaves to it, beside a machine that runs outside: the store and the control socket are there to be read
+/// and used by their group, /proc shows its own processes alone, and nothing but its own folder can be written to.
+const GATEWAY_VIEW: &str = r#"
+set -e
+mount --bind "$PLACE" /mnt
+mount --bind "$BINARY" /mnt/twinstep
+for folder in /run /var/lib; do mount -t tmpfs -o mode=755 none "$folder"; done
+for folder in /tmp /dev/shm; do mount -t tmpfs -o mode=1777 none "$folder"; done
+mount -t proc -o subset=pid,hidepid=invisible none /proc
+mkdir -p /run/twinstep /var/lib/twinstep/cell
+touch /run/twinstep/cell.sock
+mount --bind /mnt/cell.sock /run/twinstep/cell.sock
+mount --bind /mnt/state /var/lib/twinstep/cell
+mkdir -m 700 $OWN
+chown "$ID:$ID" $OWN
+mount --bind $OWN $OWN
+for folder in / /run /var/lib /var/lib/twinstep/cell /mnt; do mount -o remount,bind,ro "$folder"; done
+umask "$MASK"
+exec setpriv --reuid="$ID" --regid="$ID" $GROUPS --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs \
+  env -i PATH="$PATH" NOTIFY_SOCKET=/mnt/notify WATCHDOG_USEC=600000 "$@"
+"#;
+
+/// `ExecStart` of the unit of the gateway within that view, as a member of the group of the cycle or of no other group.
+fn gateway_within(place: &Place, unshare: &Path, groups: &str) -> Peer {
+    let text = unit("twinstep-gateway@.service");
+    assert_eq!(words(&text, "SupplementaryGroups"), ["twinstep"]);
+    let capabilities =
+        ["AmbientCapabilities", "CapabilityBoundingSet"].map(|key| words(&text, key));
+    assert_eq!(capabilities, [Vec::<&str>::new(), Vec::new()]);
+    let mut command = place.command(unshare, ["--mount", "sh", "-c", GATEWAY_VIEW, "view"]);
+    for word in words(&text, "ExecStart") {
+        let word = word.replace("%i", "cell");
+        let word = word.replace("/usr/local/bin/twinstep", "/mnt/twinstep");
+        command.arg(word.replace("/etc/twinstep/", "/mnt/"));
+    }
+    command
+        .env("PLACE", place.path(""))
+        .env("BINARY", binary())
+        .env("ID", "4243")
+        .env("GROUPS", groups)
+        .env(
+            "OWN",
+            format!("/var/lib/{}", words(&text, "StateDirectory").join(" ")),
+        )
+        .env("MASK", words(&text, "UMask").join(" "));
+    Peer::of_heard(command, &place.path("gateway.err"))
+}
+
+#[test]
+fn the_gateway_works_within_what_its_unit_leaves_it() {
+    let test = "the_gateway_works_within_what_its_unit_leaves_it";
+    let (Some(unshare), Some(_)) = (program(test, "unshare"), program(test, "setpriv")) else {
+        return;
+    };
+    let place = Place::new();
+    let mut view = Command::new(&unshare);
+    view.args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
+    if !view.output().is_ok_and(|output| output.status.success()) {
+        skip(test, "no mount namespace can be made");
+        return;
+    }
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    // What is shipped is served as it stands.
+    let _ = place.file("gateway.toml", unit("gateway.toml"));
+    let _ = place.file("twinstep", "");
+    let mut machine = Peer::start(
+        &place,
+        "demo --json --no-page --cycles 3600000 --state state --control cell.sock --inject drive_fault:lift:code=0x2310@500ms",
+    );
+    machine.next("event");
+    machine.forget_lines();
+    // Of the group of the cycle, and of nobody else.
+    for (name, mode) in [
+        ("state", 0o2750),
+        ("cell.sock", 0o660),
+        ("state/events.sqlite", 0o640),
+        ("state/events.sqlite-wal", 0o640),
+        ("state/events.sqlite-shm", 0o640),
+    ] {
+        let path = place.path(name);
+        std::os::unix::fs::chown(&path, None, Some(4242)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let manager = UnixDatagram::bind(place.path("notify")).unwrap();
+    fs::set_permissions(place.path("notify"), fs::Permissions::from_mode(0o777)).unwrap();
+    let until = |word: &str| {
+        let mut told = [0; 256];
+        loop {
+            let count = manager.recv(&mut told).unwrap();
+            if String::from_utf8_lossy(&told[..count]).contains(word) {
+                return;
+            }
+        }
+    };
+    let mut gateway = gateway_within(&place, &unshare, "--groups=4242");
+    let url = gateway.url();
+    until("READY=1");
+    until("WATCHDOG=1");
+    let get = |path: &str| http(&url, &format!("GET {path}"), &[], "");
+    while get("/api/status").status != 200 {}
+    let alarm = loop {
+        let alarms = get("/api/alarms").json();
+        if alarms["known"] == true {
+            break alarms["alarms"][0].clone();
+        }
+    };
+    assert_eq!(alarm["event"]["source"], "lift", "{alarm}");
+    // Its book is its own to write.
+    let done = post(
+        &url,
+        "/api/alarms/acknowledge",
+        &json!({"seq": alarm["last_seq"]}),
+    );
+    assert_eq!(done.status, 200, "{done:?}");
+    until("WATCHDOG=1");
+    gateway.signal("TERM");
+    until("STOPPING=1");
+    assert!(gateway.child.wait().unwrap().success());
+    let said = fs::read_to_string(place.path("gateway.err")).unwrap();
+    assert!(!said.contains("cannot"), "{said}");
+
+    // The view is one: who is no member of the group is told what he may not read, and what to do.
+    let mut gateway = gateway_within(&place, &unshare, "--clear-groups");
+    let url = gateway.url();
+    let said = loop {
+        let said = fs::read_to_string(place.path("gateway.err")).unwrap();
+        if said.contains("the event store") {
+            break said;
+        }
+    };
+    assert!(
+        said.contains(
+            "the event store cannot be read: cannot read /var/lib/twinstep/cell/events.sqlite"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("as a member of the group that owns them") && !said.contains("write"),
+        "{said}"
+    );
+    assert_eq!(
+        http(&url, "GET /api/alarms", &[], "").json()["known"],
+        false
+    );
 }
 
 /// The last core of this computer.

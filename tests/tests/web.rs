@@ -5,8 +5,11 @@
 )]
 
 use serde_json::Value;
-use twinstep_tests::gateway::{Browser, Peer, http};
-use twinstep_tests::run::Place;
+use twinstep_tests::cable::{Cable, ENDS};
+use twinstep_tests::gateway::{Browser, Peer, http, post};
+use twinstep_tests::release_binary;
+use twinstep_tests::run::{Place, shipped};
+use twinstep_tests::sim::Sim;
 
 #[test]
 fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
@@ -15,13 +18,14 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
         return;
     };
     let place = Place::new();
-    let run = "demo --json --no-page --cycles 3600000 --state state --inject wrong_part:press:part=bush-long";
+    let run = "demo --json --no-page --cycles 3600000 --state state --inject wrong_part:press:part=bush-long \
+               --inject friction:carriage:factor=1.5@20s";
     let mut run = Peer::start(&place, run);
     run.forget_lines();
     let mut gateway = Peer::start(&place, "gateway --json --listen 127.0.0.1:0 --state state");
     let url = gateway.url();
 
-    // Kept: the picture of the README is one of these.
+    // Kept: docs/page.png, the picture of the README, is a copy of one of these.
     let built = std::env::current_exe().unwrap();
     let picture = built.ancestors().nth(3).unwrap().join("page.png");
     let path = picture.display().to_string();
@@ -51,16 +55,23 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
         "77us",
         "1ns",
         "refused",
+        "baseline",
     ] {
         assert!(
             seen["audit"].as_str().unwrap().contains(done),
             "{done}: {seen}"
         );
     }
-    assert!(
-        seen["what_if"].as_str().unwrap().starts_with("At 2.00 ms"),
-        "{seen}"
-    );
+    let what_if = [0, 1, 2].map(|n| seen["what_if"][n].as_str().unwrap());
+    for (text, begins) in what_if.iter().zip(["At 2.00 ms", "At 1.00 ms", "At "]) {
+        assert!(text.starts_with(begins), "{seen}");
+    }
+    assert!(what_if[1] != what_if[2], "{seen}");
+    let audit = http(&url, "GET /api/audit?limit=500", &[], "").json();
+    let mut entries = audit["entries"].as_array().unwrap().iter();
+    let baseline = entries.find(|entry| entry["action"] == "baseline").unwrap();
+    let said = ["who", "target", "detail"].map(|key| baseline[key].as_str().unwrap());
+    assert_eq!(said, ["local", "press cell", "lift new nut"], "{audit}");
     what_it_says(&seen, &status(&url));
     let size = std::fs::metadata(picture).unwrap().len();
     assert!((10_000..1_000_000).contains(&size), "{size} bytes");
@@ -94,6 +105,96 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
     assert!(seen["report"].as_u64() > Some(0), "{seen}");
     let chips = [&seen["gone"], &seen["back"]];
     assert_eq!(chips, ["chip bad", "chip good"], "{seen}");
+    assert_eq!(seen["out"], "", "{seen}");
+}
+
+#[test]
+fn a_life_that_is_known_is_drawn() {
+    let test = "a_life_that_is_known_is_drawn";
+    let Some(browser) = Browser::find(test) else {
+        return;
+    };
+    let place = Place::new();
+    let worn = "demo --fast --json --no-page --keep-health --seed 11 --cycles 100000 --state state \
+                --inject friction:infeed:factor=1.4,ramp=100s";
+    let worn = place.run(release_binary(), worn).fine();
+    let lines = worn.of_type("health");
+    let is_known = |line: &&Value| line["source"] == "infeed" && line["parameter"] == "coulomb";
+    let line = lines.iter().find(is_known).unwrap();
+    assert_eq!(line["life"]["state"], "known", "{line}");
+    // It goes on in real time.
+    let run = "demo --json --no-page --seed 11 --cycles 3600000 --state state --inject friction:infeed:factor=1.4";
+    let mut run = Peer::start(&place, run);
+    run.forget_lines();
+    let mut gateway = Peer::start(&place, "gateway --json --listen 127.0.0.1:0 --state state");
+    let url = gateway.url();
+    let seen = browser.look(&place, "life.py", &url, &[]);
+    assert_eq!(seen["wrong"], serde_json::json!([]), "{seen}");
+    let drawn = seen["life"].as_str().unwrap();
+    assert!(
+        drawn.contains(" to ") && drawn.contains(" strokes, ") && drawn.ends_with(" m"),
+        "{seen}"
+    );
+    // What stands there is the middle of the interval that the machine tells.
+    let line = status(&url)["health"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(is_known)
+        .unwrap()
+        .clone();
+    assert_eq!(line["life"]["state"], "known", "{line}");
+    assert_eq!(
+        seen["trend"].as_str().unwrap().split(' ').nth(1),
+        Some("N/h")
+    );
+}
+
+#[test]
+fn a_machine_that_is_not_simulated_has_no_faults_to_inject() {
+    let test = "a_machine_that_is_not_simulated_has_no_faults_to_inject";
+    let (Some(browser), Some(cable)) = (Browser::find(test), Cable::new(test)) else {
+        return;
+    };
+    let place = Place::new();
+    // Longer than the shipped one: here the segment shares the processor with its master.
+    let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let text = text.replacen("period = \"1ms\"", "period = \"2ms\"", 1);
+    let machine = place.file("cell.toml", text).display().to_string();
+    let _sim = Sim::start(&cable, &machine, &[]);
+    let [state, socket] = ["state", "cell.sock"].map(|name| place.path(name).display().to_string());
+    let args = [
+        "run",
+        &machine,
+        "--interface",
+        ENDS[0],
+        "--json",
+        "--arm",
+        "--cycles",
+        "120000",
+        "--state",
+        &state,
+        "--control",
+        &socket,
+    ];
+    let mut run = Peer::of(cable.command(release_binary(), args));
+    run.forget_lines();
+    let args = "gateway --json --listen 127.0.0.1:0 --state state --control cell.sock";
+    let mut gateway = Peer::start(&place, args);
+    let url = gateway.url();
+    let seen = browser.look(&place, "real.py", &url, &[]);
+    assert_eq!(seen["wrong"], serde_json::json!([]), "{seen}");
+    assert_eq!(seen["machine"], "press cell", "{seen}");
+    assert_eq!(seen["hidden"], serde_json::json!([true, true]), "{seen}");
+    assert_eq!(seen["address"], "#axes", "{seen}");
+    assert!(!seen["facts"].as_str().unwrap().contains("simulated"));
+    // Who does not go by the page is refused by the machine.
+    let fault = serde_json::json!({"faults": ["friction:lift:factor=1.2"]});
+    let answer = post(&url, "/api/inject", &fault);
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.body.contains("simulated"), "{answer:?}");
+    run.signal("INT");
+    assert!(run.child.wait().unwrap().success());
 }
 
 fn status(url: &str) -> Value {

@@ -250,13 +250,14 @@ impl<'a> ControllerSource<'a> {
     }
 
     /// Takes a request in before the set-points of the cycle `now` are decided. Of several in one cycle the last one counts. One
-    /// that answers a cycle that has not been, is older than the one before, or than the liveness limit, is refused.
-    pub fn take(&mut self, request: &Request<'_>, now: u64) {
+    /// that answers a cycle that has not been, is older than the one before, or than the liveness limit, is refused. Returns whether it was
+    /// taken.
+    pub fn take(&mut self, request: &Request<'_>, now: u64) -> bool {
         let late = now.saturating_sub(request.cycle).saturating_sub(1);
         let old = late > u64::from(self.liveness_cycles) || request.cycle < self.answered;
         if request.cycle > now || old {
             self.refuse();
-            return;
+            return false;
         }
         for (axis, request) in self.axes.iter_mut().zip(request.axes) {
             axis.request = *request;
@@ -269,6 +270,7 @@ impl<'a> ControllerSource<'a> {
         // It is no more than the limit.
         self.age = late as u32;
         self.fresh = true;
+        true
     }
 
     /// How requests are followed.

@@ -58,6 +58,7 @@ pub mod standing;
 pub mod store;
 pub mod store_error;
 pub mod store_reader;
+mod store_standing;
 pub mod strokes;
 pub mod tables;
 pub mod thresholds;

@@ -146,6 +146,7 @@ where
         options.armed,
     );
     let mut moved = Moved::of(machine);
+    let refused = Arc::clone(&moved.refused);
     let set_points = (source, &mut moved);
     let (strokes, writer) = strokes.unzip();
     let (record, recording) = match record {
@@ -205,6 +206,11 @@ where
             CapabilitySet::empty()
         };
         give_up_rights(kept, output);
+        let asks = (machine.shared.as_ref()).is_some_and(|shared| shared.controller.is_some());
+        if asks && options.real_time {
+            let (say, control) = (record::say(options, output), control.clone());
+            scope.spawn(move || refused.tell(|| control.is_finished(), say));
+        }
         if house.is_some() {
             tell_the_service(vec![control.clone()], output);
         }

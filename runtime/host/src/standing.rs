@@ -10,8 +10,6 @@ use crate::names::RunInfo;
 use crate::store::{StoreError, StoreWriter};
 use std::sync::Arc;
 
-/// Events of the store that are looked at, the newest: as many as a gateway reads at its start.
-pub(crate) const PAST: u64 = 100_000;
 /// Most alarms that are ended, the newest: as many as a gateway lists.
 pub(crate) const MAX_ENDED: usize = 4096;
 /// What is said to be the cause.
@@ -20,21 +18,30 @@ const CAUSE: &str = "a new run judges anew";
 const ACTION: &str = "Nothing: where it still holds, the run raises it again.";
 
 /// The events that end what stands in `store` at the start of `runs`, in the order in which it was found. `whole`: these are all buses of
-/// the machine; else what stands on a bus that is none of them stays, because nobody judges it now.
+/// the machine; else what stands on a bus that is none of them stays, because nobody judges it now. So does what a run of a machine with
+/// another name has left in the same store.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read.
+/// [`StoreError`] when the store cannot be read or written.
 pub fn ended(
-    store: &StoreWriter,
+    store: &mut StoreWriter,
     runs: &[Arc<RunInfo>],
+    machine: &str,
     whole: bool,
 ) -> Result<Vec<EventRecord>, StoreError> {
+    for run in runs {
+        store.note_plan(&run.plan, machine)?;
+    }
     let mut ended = Vec::new();
-    for json in store.standing(PAST, MAX_ENDED)? {
+    for json in store.standing(MAX_ENDED)? {
         // What another version wrote in another form no gateway of this one lists either.
         let Ok(record) = serde_json::from_str::<EventRecord>(&json) else {
             continue;
         };
+        let of = store.machine_of(&record.plan)?;
+        if of.is_some_and(|of| of != machine) {
+            continue;
+        }
         let bus = record.bus.as_deref();
         let own = runs.iter().find(|run| run.names.bus() == bus);
         // A machine of one bus has no name for it, and what a machine of several left behind is nobody's then.
@@ -130,7 +137,7 @@ mod tests {
             ])
             .unwrap();
         let runs = [Arc::new(run_info())];
-        let first = ended(&store, &runs, true).unwrap();
+        let first = ended(&mut store, &runs, "cell", true).unwrap();
         let expected = [
             ("lift", "drive_state"),
             ("lift", "current_load"),
@@ -162,8 +169,8 @@ mod tests {
         let announced: Vec<u64> = announced.iter().map(|record| record.seq).collect();
         assert_eq!(announced, [8, 9, 10, 11]);
         // What this run has raised is ended by the next one, and nothing else is.
-        let store = StoreWriter::open(folder.path()).unwrap();
-        let next = ended(&store, &runs, true).unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        let next = ended(&mut store, &runs, "cell", true).unwrap();
         assert_eq!(names(&next), [("gripper", "leak_rate")]);
     }
 
@@ -183,41 +190,47 @@ mod tests {
             let names = crate::names::tests::on_bus(bus);
             Arc::new(RunInfo::new(names, bus.to_owned(), 1.0, 5_000))
         };
-        let rear = ended(&store, &[run("rear")], false).unwrap();
+        let rear = ended(&mut store, &[run("rear")], "cell", false).unwrap();
         assert_eq!(
             names(&rear),
             [("scribe", "events_dropped"), ("lift", "drive_state")]
         );
         assert!(rear.iter().all(|end| end.bus.as_deref() == Some("rear")));
-        let both = ended(&store, &[run("front"), run("rear")], true).unwrap();
+        let both = ended(&mut store, &[run("front"), run("rear")], "cell", true).unwrap();
         let plans: Vec<&str> = both.iter().map(|end| end.plan.as_str()).collect();
         assert_eq!(plans, ["front", "rear", "rear", "front"]);
         assert!(both.iter().all(|end| end.time_utc_ns == 5_000));
         // The machine has one bus now, which has no name.
-        let alone = ended(&store, &[Arc::new(run_info())], true).unwrap();
+        let alone = ended(&mut store, &[Arc::new(run_info())], "cell", true).unwrap();
         assert_eq!(alone.len(), 4);
     }
 
     #[test]
-    fn an_old_store_is_looked_at_within_bounds() {
+    fn a_machine_leaves_alone_what_another_one_has_left() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = StoreWriter::open(folder.path()).unwrap();
-        let sources: Vec<String> = (0..9).map(|n| format!("a{n}")).collect();
-        let mut all: Vec<_> = (sources.iter())
-            .map(|source| record(source, "leak_rate", "raised"))
-            .collect();
-        store.append(&mut all).unwrap();
-        let of = |past, most| {
-            let lines = store.standing(past, most).unwrap();
-            let read = |line: &String| serde_json::from_str::<EventRecord>(line).unwrap().seq;
-            lines.iter().map(read).collect::<Vec<_>>()
+        let of = |plan: &str, source: &str| EventRecord {
+            plan: plan.to_owned(),
+            ..record(source, "leak_rate", "raised")
         };
-        assert_eq!(of(100, 100), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!(of(4, 100), [6, 7, 8, 9]);
-        assert_eq!(of(100, 2), [8, 9]);
-        assert!(
-            StoreWriter::open(tempfile::tempdir().unwrap().path())
-                .is_ok_and(|empty| { empty.standing(100, 100).unwrap().is_empty() })
+        let run = |plan: &str| {
+            let names = crate::names::Names::default();
+            [Arc::new(RunInfo::new(names, plan.to_owned(), 1.0, 5_000))]
+        };
+        // One with this plan has never said whose it is.
+        store
+            .append(&mut [of("a1", "lift"), of("b1", "ram"), of("old", "gripper")])
+            .unwrap();
+        assert_eq!(
+            ended(&mut store, &run("b1"), "b", true).unwrap().len(),
+            3,
+            "none of them is known"
+        );
+        ended(&mut store, &run("a1"), "a", true).unwrap();
+        let again = ended(&mut store, &run("b2"), "b", true).unwrap();
+        assert_eq!(
+            names(&again),
+            [("ram", "leak_rate"), ("gripper", "leak_rate")]
         );
     }
 }

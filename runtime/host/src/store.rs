@@ -12,6 +12,7 @@ use crate::lock::{LockError, WriterLock};
 use crate::names::RunInfo;
 pub use crate::store_error::StoreError;
 pub use crate::store_reader::{Since, StoreReader, StoredEvent};
+use crate::store_standing;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,13 +54,6 @@ INSERT INTO events(seq, cycle, time_ns, time_utc_ns, plan, source, channel, stat
     measured, predicted, residual, unit, regime, recipe, part,
     false_alarm_interval_asked_s, false_alarm_interval_demonstrated_s, cause, action, asset_id, json)
 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)";
-
-/// The bus stands in the line alone, so that those of all events behind the first bound are read.
-const STANDING: &str = "
-SELECT json FROM events WHERE state <> 'cleared' AND seq IN (
-    SELECT max(seq) FROM events WHERE seq > ?1
-    GROUP BY source, channel, CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END)
-ORDER BY seq DESC LIMIT ?2";
 
 /// Folder of the store: `--state`, else `$XDG_STATE_HOME/twinstep`, else `~/.local/state/twinstep`.
 ///
@@ -115,9 +109,11 @@ pub fn temporary_folder() -> Result<PathBuf, HostError> {
 /// The writing end of a store.
 #[derive(Debug)]
 pub struct StoreWriter {
-    connection: Connection,
-    path: PathBuf,
-    last_seq: u64,
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) last_seq: u64,
+    /// Number of the event up to which what stands is known; none where that cannot be read.
+    pub(crate) standing_behind: Option<u64>,
     _lock: WriterLock,
 }
 
@@ -172,6 +168,9 @@ impl StoreWriter {
             transaction.commit().map_err(&failed)?;
         }
         connection.execute_batch(RUNS).map_err(&failed)?;
+        connection
+            .execute_batch(store_standing::TABLES)
+            .map_err(&failed)?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| {
                 row.get(0)
@@ -179,10 +178,12 @@ impl StoreWriter {
             .map_err(&failed)?;
         let last_seq = u64::try_from(last).map_err(|_| StoreError::Damaged(path.clone()))?;
         drop(failed);
+        let standing_behind = store_standing::behind(&connection).ok();
         Ok(Self {
             connection,
             path,
             last_seq,
+            standing_behind,
             _lock: lock,
         })
     }
@@ -213,7 +214,13 @@ impl StoreWriter {
     pub fn append(&mut self, records: &mut [EventRecord]) -> Result<Vec<String>, StoreError> {
         let stored = self.try_append(records);
         match &stored {
-            Ok(lines) => self.last_seq = self.last_seq.saturating_add(lines.len() as u64),
+            Ok(lines) => {
+                let before = self.last_seq;
+                self.last_seq = before.saturating_add(lines.len() as u64);
+                if self.standing_behind == Some(before) {
+                    self.standing_behind = Some(self.last_seq);
+                }
+            }
             Err(_) => records.iter_mut().for_each(|record| record.seq = 0),
         }
         stored
@@ -222,6 +229,7 @@ impl StoreWriter {
     fn try_append(&mut self, records: &mut [EventRecord]) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::sqlite(&self.path);
         let mut lines = Vec::with_capacity(records.len());
+        let known = self.standing_behind == Some(self.last_seq);
         let transaction = self.connection.transaction().map_err(&failed)?;
         {
             let mut insert = transaction.prepare_cached(INSERT).map_err(&failed)?;
@@ -255,8 +263,15 @@ impl StoreWriter {
                         json,
                     ])
                     .map_err(&failed)?;
+                if known {
+                    store_standing::take(&transaction, record).map_err(&failed)?;
+                }
                 lines.push(json);
             }
+        }
+        if known {
+            let last = self.last_seq.saturating_add(lines.len() as u64);
+            store_standing::set_behind(&transaction, last).map_err(&failed)?;
         }
         transaction.commit().map_err(&failed)?;
         Ok(lines)
@@ -283,26 +298,6 @@ impl StoreWriter {
                 alarms: count(alarms),
             }),
         )
-    }
-
-    /// The last event of everything that stands, as lines of JSON in the order of their numbers: of the last `past` events, at most
-    /// `most`, the newest. One thing is a channel of a source on a bus.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn standing(&self, past: u64, most: usize) -> Result<Vec<String>, StoreError> {
-        let failed = StoreError::sqlite(&self.path);
-        let mut statement = self.connection.prepare(STANDING).map_err(&failed)?;
-        let bounds = (
-            integer(self.last_seq.saturating_sub(past)),
-            integer(most as u64),
-        );
-        let lines = statement
-            .query_map(bounds, |row| row.get(0))
-            .map_err(&failed)?;
-        let mut lines: Vec<String> = lines.collect::<Result<_, _>>().map_err(&failed)?;
-        lines.reverse();
-        Ok(lines)
     }
 
     /// Notes a run that has ended: when its first cycle was, how long it was watched, and what said where the process

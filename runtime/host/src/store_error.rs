@@ -33,6 +33,13 @@ pub enum StoreError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A reader may not read it, or not what SQLite keeps beside it.
+    Closed {
+        /// The store.
+        path: PathBuf,
+        /// What was said.
+        error: std::io::Error,
+    },
     /// SQLite reports an error.
     Sqlite {
         /// The store.
@@ -69,6 +76,7 @@ impl std::fmt::Display for StoreError {
             }
             Self::Missing(path) => write!(f, "there is no event store at {}", path.display()),
             Self::Io { path, error } => write!(f, "cannot use {}: {error}", path.display()),
+            Self::Closed { path, error } => write!(f, "cannot read {}: {error}", path.display()),
             Self::Sqlite { path, error } => write!(f, "event store {}: {error}", path.display()),
             Self::Json(error) => write!(f, "an event cannot be written as JSON: {error}"),
             Self::Damaged(path) => write!(
@@ -91,14 +99,14 @@ impl StoreError {
     /// Whether SQLite could not open the file or one that belongs to it.
     pub(crate) fn is_cannot_open(&self) -> bool {
         match self {
-            Self::Sqlite { error, .. } => {
-                matches!(
-                    error.sqlite_error_code(),
-                    Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
-                )
-            }
+            Self::Sqlite { error, .. } => Self::cannot_open(error),
             _ => false,
         }
+    }
+
+    pub(crate) fn cannot_open(error: &rusqlite::Error) -> bool {
+        let code = error.sqlite_error_code();
+        matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
     }
 
     /// What the user can do about it.
@@ -113,6 +121,10 @@ impl StoreError {
                  others use $XDG_STATE_HOME/twinstep"
             }
             Self::Foreign(_) | Self::Damaged(_) => MOVE_AWAY,
+            Self::Closed { .. } => {
+                "let this user read the folder, events.sqlite, and events.sqlite-wal and events.sqlite-shm beside it, \
+                 as a member of the group that owns them; or name another folder with --state DIR"
+            }
             Self::Io { error, .. } => match error.kind() {
                 std::io::ErrorKind::StorageFull => "free some space on that disk",
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {

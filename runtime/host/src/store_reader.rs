@@ -63,6 +63,7 @@ impl StoreReader {
         if let Err(error) = std::fs::File::open(&path) {
             return Err(match error.kind() {
                 std::io::ErrorKind::NotFound => StoreError::Missing(path),
+                std::io::ErrorKind::PermissionDenied => StoreError::Closed { path, error },
                 _ => StoreError::Io { path, error },
             });
         }
@@ -83,7 +84,16 @@ impl StoreReader {
             checked = check_version(&connection, &path);
             immutable = true;
         }
-        checked?;
+        checked.map_err(|error| match error {
+            // What belongs to the file cannot be opened, though the file itself can.
+            StoreError::Sqlite { path, error } if StoreError::cannot_open(&error) => {
+                StoreError::Closed {
+                    path,
+                    error: std::io::Error::other(error),
+                }
+            }
+            error => error,
+        })?;
         drop(failed);
         Ok(Self {
             connection,
@@ -132,14 +142,22 @@ impl StoreReader {
         u64::try_from(first).map_err(|_| StoreError::Damaged(self.path.clone()))
     }
 
-    fn page(&self, after: u64) -> Result<VecDeque<StoredEvent>, StoreError> {
+    /// The next events with a number larger than `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when one of them cannot be read.
+    pub fn some(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        self.page(after, limit).map(Into::into)
+    }
+
+    fn page(&self, after: u64, limit: usize) -> Result<VecDeque<StoredEvent>, StoreError> {
         let failed = StoreError::sqlite(&self.path);
         let mut statement = self
             .connection
             .prepare_cached("SELECT seq, json FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2")
             .map_err(&failed)?;
         let rows = statement
-            .query_map(params![integer(after), PAGE as i64], |row| {
+            .query_map(params![integer(after), integer(limit as u64)], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
             })
             .map_err(&failed)?;
@@ -166,7 +184,7 @@ impl Iterator for Since<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.is_empty() && !self.done {
-            match self.reader.page(self.after) {
+            match self.reader.page(self.after, PAGE) {
                 Ok(page) => self.page = page,
                 Err(error) => {
                     self.done = true;

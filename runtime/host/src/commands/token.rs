@@ -99,7 +99,7 @@ mod tests {
         let door = Door::from_file(&file).unwrap();
         for (token, name, role) in &tokens {
             assert!(!text.contains(token));
-            let who = door.who(Some(token), None, 0).unwrap();
+            let who = door.who(Some(token), None, "", 0).unwrap();
             assert_eq!((who.name.as_str(), who.role), (*name, *role));
         }
         use std::os::unix::fs::PermissionsExt;

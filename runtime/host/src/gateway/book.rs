@@ -4,6 +4,10 @@
 //! The event store has one writer, the scribe, and stays as it is. One gateway has the book at a time. Entries of the audit
 //! trail are only ever added.
 
+mod shelves;
+
+pub use shelves::{Shelf, target};
+
 use crate::error::HostError;
 use crate::lock::{LockError, WriterLock};
 use crate::store::integer;
@@ -32,10 +36,6 @@ CREATE TABLE IF NOT EXISTS acknowledgements(
     seq INTEGER NOT NULL, raised_utc_ns INTEGER NOT NULL, who TEXT NOT NULL, time_utc_ns INTEGER NOT NULL, comment TEXT NOT NULL,
     PRIMARY KEY (seq, raised_utc_ns)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS shelves(
-    source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL, comment TEXT NOT NULL,
-    PRIMARY KEY (source, channel)
-) STRICT;
 ";
 
 /// One entry of the audit trail.
@@ -62,21 +62,6 @@ pub struct Acknowledgement {
     pub who: String,
     /// When (ns since 1970, UTC).
     pub time_utc_ns: u64,
-    /// What was said.
-    pub comment: String,
-}
-
-/// An alarm that nobody wants to hear of for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Shelf {
-    /// Source of the alarm.
-    pub source: String,
-    /// Channel of the alarm.
-    pub channel: String,
-    /// Until when (ns since 1970, UTC).
-    pub until_utc_ns: u64,
-    /// Who.
-    pub who: String,
     /// What was said.
     pub comment: String,
 }
@@ -118,11 +103,12 @@ impl Book {
             LockError::Io(error) => broken(&error),
         })?;
         let open = || {
-            let connection = Connection::open(&path)?;
+            let mut connection = Connection::open(&path)?;
             connection.busy_timeout(PATIENCE)?;
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(SCHEMA)?;
+            shelves::make(&mut connection)?;
             Ok::<_, rusqlite::Error>(connection)
         };
         let connection = open().map_err(|error| broken(&error))?;
@@ -278,92 +264,6 @@ impl Book {
             .optional()
         })
     }
-
-    /// Puts an alarm on the shelf, and into the audit trail.
-    ///
-    /// # Errors
-    /// [`HostError::Machine`] when it cannot be written; neither is then.
-    pub fn shelve(&self, shelf: &Shelf, now_utc_ns: u64) -> Result<(), HostError> {
-        self.with(|book| {
-            let transaction = book.transaction()?;
-            transaction.execute(
-                "INSERT OR REPLACE INTO shelves VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    shelf.source,
-                    shelf.channel,
-                    integer(shelf.until_utc_ns),
-                    shelf.who,
-                    shelf.comment
-                ],
-            )?;
-            let target = format!("{} {}", shelf.source, shelf.channel);
-            let seconds = shelf.until_utc_ns.saturating_sub(now_utc_ns) / 1_000_000_000;
-            let detail = format!("{seconds} s {}", shelf.comment);
-            insert_audit(
-                &transaction,
-                now_utc_ns,
-                &shelf.who,
-                "shelve",
-                &target,
-                detail.trim_end(),
-            )?;
-            transaction.commit()
-        })
-    }
-
-    /// Takes an alarm off the shelf; whether it was there. Noted in the audit trail.
-    ///
-    /// # Errors
-    /// [`HostError::Machine`] when it cannot be written; neither is then.
-    pub fn unshelve(
-        &self,
-        source: &str,
-        channel: &str,
-        who: &str,
-        now_utc_ns: u64,
-    ) -> Result<bool, HostError> {
-        self.with(|book| {
-            let transaction = book.transaction()?;
-            let gone = transaction.execute(
-                "DELETE FROM shelves WHERE source = ?1 AND channel = ?2",
-                [source, channel],
-            )?;
-            if gone > 0 {
-                insert_audit(
-                    &transaction,
-                    now_utc_ns,
-                    who,
-                    "unshelve",
-                    &format!("{source} {channel}"),
-                    "",
-                )?;
-            }
-            transaction.commit()?;
-            Ok(gone > 0)
-        })
-    }
-
-    /// Everything that is on the shelf after `now_utc_ns`.
-    ///
-    /// # Errors
-    /// [`HostError::Machine`] when it cannot be read.
-    pub fn shelves(&self, now_utc_ns: u64) -> Result<Vec<Shelf>, HostError> {
-        self.with(|book| {
-            let mut rows = book.prepare_cached(
-                "SELECT source, channel, until_utc_ns, who, comment FROM shelves WHERE until_utc_ns > ?1 LIMIT 4096",
-            )?;
-            let shelves = rows.query_map([integer(now_utc_ns)], |row| {
-                Ok(Shelf {
-                    source: row.get(0)?,
-                    channel: row.get(1)?,
-                    until_utc_ns: count(row.get(2)?),
-                    who: row.get(3)?,
-                    comment: row.get(4)?,
-                })
-            })?;
-            shelves.collect()
-        })
-    }
 }
 
 fn insert_audit(
@@ -402,11 +302,13 @@ mod tests {
     fn what_is_written_is_there_the_next_time_and_audited() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf {
+            bus: "rear".into(),
             source: "lift".into(),
             channel: "ripple".into(),
             until_utc_ns: 9_000_000_000,
             who: "eva".into(),
             comment: String::new(),
+            behind: (3, 30),
         };
         {
             let book = Book::open(folder.path()).unwrap();
@@ -424,8 +326,16 @@ mod tests {
         assert_eq!(book.acknowledgement(3, 31).unwrap(), None);
         assert_eq!(book.shelves(8_999_999_999).unwrap(), [shelf]);
         assert_eq!(book.shelves(9_000_000_000).unwrap(), []);
-        assert!(book.unshelve("lift", "ripple", "max", 3).unwrap());
-        assert!(!book.unshelve("lift", "ripple", "max", 4).unwrap());
+        let alarm = ("rear", "lift", "ripple");
+        for (alarm, only) in [
+            (("", "lift", "ripple"), None),
+            (("front", "lift", "ripple"), None),
+            (alarm, Some(9_000_000_001)),
+        ] {
+            assert!(!book.unshelve(alarm, only, "max", 3).unwrap());
+        }
+        assert!(book.unshelve(alarm, Some(9_000_000_000), "max", 3).unwrap());
+        assert!(!book.unshelve(alarm, None, "max", 4).unwrap());
         let trail = book.entries(10).unwrap();
         let words: Vec<_> = trail
             .iter()

@@ -1,17 +1,21 @@
 //! The operator's desk: which alarms stand, which of them somebody has seen, and which nobody wants to hear of for a while.
 //!
-//! An alarm is a source and a channel. It stands from `raised` to `cleared`, and stays on the list until it is cleared **and**
+//! An alarm is a bus, a source and a channel. It stands from `raised` to `cleared`, and stays on the list until it is cleared **and**
 //! acknowledged. A shelved alarm stands as before and is stored as before; who shows alarms shows it apart. What people do
 //! is in the book before it takes effect.
 
-use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf};
+mod shelving;
+
+pub use shelving::{ONE_SHOT, SHELF_S};
+
+use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf, target};
 use super::journal::{Journal, MAX_PAGE, StoreId};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::lines::EventRecord;
 use crate::store::StoreError;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -21,11 +25,6 @@ pub const MAX_ALARMS: usize = 4096;
 const PAST: u64 = 100_000;
 /// Numbers that an alarm keeps of its events.
 const MAX_EVENTS: usize = 32;
-/// Words on the shelf of an alarm that is to come off it by itself when it is cleared.
-pub const ONE_SHOT: &str = "until it is cleared (one shot)";
-/// Shortest and longest time on the shelf (s).
-pub const SHELF_S: std::ops::RangeInclusive<u64> = 1..=30 * 86_400;
-
 /// One alarm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Alarm {
@@ -49,7 +48,16 @@ pub struct Alarm {
     pub event: EventRecord,
 }
 
-type Key = (String, String);
+/// Bus, source and channel; the bus is empty where the machine has one.
+type Key = (String, String, String);
+
+fn key_of(record: &EventRecord) -> Key {
+    (
+        record.bus.clone().unwrap_or_default(),
+        record.source.clone(),
+        record.channel.to_string(),
+    )
+}
 
 impl Alarm {
     /// Whether the event with this number is one of its own. Numbers are those of the store, so that ranges of alarms overlap.
@@ -68,8 +76,8 @@ struct State {
     store: StoreId,
     /// Alarms that found no place.
     dropped: u64,
-    /// On the shelf for one time, and cleared since.
-    over: BTreeSet<Key>,
+    /// On the shelf for one time until then (ns since 1970, UTC), and cleared since they were put there.
+    over: BTreeMap<Key, u64>,
     /// The store has been read up to its end once.
     caught_up: bool,
 }
@@ -77,13 +85,12 @@ struct State {
 impl State {
     fn take(&mut self, record: EventRecord, acknowledged: Option<Acknowledgement>) {
         self.seen = record.seq;
-        let key = (record.source.clone(), record.channel.to_string());
+        let key = key_of(&record);
         let raised = record.state == "raised";
-        if record.state == "cleared" && self.is_for_one_time(&key) {
-            self.over.insert(key.clone());
-        } else if raised && !self.caught_up {
-            // It was cleared before it was put there.
-            self.over.remove(&key);
+        if record.state == "cleared"
+            && let Some(until_utc_ns) = self.one_time(&key, record.seq)
+        {
+            self.over.insert(key.clone(), until_utc_ns);
         }
         match self.alarms.get_mut(&key) {
             Some(alarm) if !raised => {
@@ -119,11 +126,6 @@ impl State {
         }
     }
 
-    fn is_for_one_time(&self, key: &Key) -> bool {
-        let shelf = self.shelves.get(key);
-        shelf.is_some_and(|shelf| shelf.comment == ONE_SHOT)
-    }
-
     fn make_room(&mut self) {
         let oldest = self
             .alarms
@@ -153,7 +155,7 @@ impl Desk {
         let shelves = book.shelves(utc_ns())?.into_iter();
         let state = State {
             shelves: shelves
-                .map(|shelf| ((shelf.source.clone(), shelf.channel.clone()), shelf))
+                .map(|shelf| (shelving::key_of(&shelf), shelf))
                 .collect(),
             ..State::default()
         };
@@ -202,15 +204,6 @@ impl Desk {
         })
     }
 
-    /// What is on the shelf.
-    pub fn shelves(&self) -> Vec<Shelf> {
-        let now = utc_ns();
-        self.with(|state| {
-            state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
-            state.shelves.values().cloned().collect()
-        })
-    }
-
     /// Alarms that found no place so far.
     pub fn dropped(&self) -> u64 {
         self.with(|state| state.dropped)
@@ -251,7 +244,7 @@ impl Desk {
         };
         self.book.acknowledge(
             (raised_seq, raised_utc_ns),
-            &format!("{} {}", key.0, key.1),
+            &target(&key.0, &key.1, &key.2),
             &by,
         )?;
         self.with(|state| {
@@ -270,85 +263,11 @@ impl Desk {
         Ok(())
     }
 
-    /// Puts an alarm on the shelf for `seconds`, whether it stands or not.
-    ///
-    /// # Errors
-    /// [`HostError::Usage`] when the time is outside [`SHELF_S`] or a word is empty or too long; [`HostError::Machine`] when
-    /// it cannot be written down.
-    pub fn shelve(
-        &self,
-        source: &str,
-        channel: &str,
-        seconds: u64,
-        who: &str,
-        comment: &str,
-    ) -> Result<(), HostError> {
-        check_words(who, comment)?;
-        if source.is_empty()
-            || channel.is_empty()
-            || source.len() > MAX_TEXT
-            || channel.len() > MAX_TEXT
-        {
-            return Err(HostError::usage(
-                "an alarm has a source and a channel",
-                "name both, as its event does",
-            ));
-        }
-        if !SHELF_S.contains(&seconds) {
-            return Err(HostError::usage(
-                format!("an alarm cannot be shelved for {seconds} s"),
-                format!("from {} s to {} s", SHELF_S.start(), SHELF_S.end()),
-            ));
-        }
-        let now = utc_ns();
-        let shelf = Shelf {
-            source: source.to_owned(),
-            channel: channel.to_owned(),
-            until_utc_ns: now + seconds * 1_000_000_000,
-            who: who.to_owned(),
-            comment: comment.to_owned(),
-        };
-        let key = (shelf.source.clone(), shelf.channel.clone());
-        let full = self
-            .with(|state| state.shelves.len() >= MAX_ALARMS && !state.shelves.contains_key(&key));
-        if full {
-            return Err(HostError::usage(
-                format!("{MAX_ALARMS} alarms are shelved already"),
-                "take some off the shelf first",
-            ));
-        }
-        self.book.shelve(&shelf, now)?;
-        self.with(|state| {
-            state.over.remove(&key);
-            state.shelves.insert(key, shelf);
-        });
-        self.changed();
-        Ok(())
-    }
-
-    /// Takes an alarm off the shelf; whether it was there.
-    ///
-    /// # Errors
-    /// [`HostError::Machine`] when it cannot be written down.
-    pub fn unshelve(&self, source: &str, channel: &str, who: &str) -> Result<bool, HostError> {
-        check_words(who, "")?;
-        let was = self.book.unshelve(source, channel, who, utc_ns())?;
-        self.with(|state| {
-            state
-                .shelves
-                .remove(&(source.to_owned(), channel.to_owned()))
-        });
-        self.changed();
-        Ok(was)
-    }
-
     /// Keeps the list up to date with the journal, until that ends.
     pub async fn follow(self, journal: Journal) {
         let mut stand = journal.stand();
-        let start = *stand.borrow_and_update();
-        self.with(|state| {
-            (state.store, state.seen) = (start.store, start.last.saturating_sub(PAST));
-        });
+        stand.mark_unchanged();
+        self.begin(&journal, PAST).await;
         loop {
             // A store that cannot be read now may be read later; the page is tried again with the next news, or soon.
             let read = loop {
@@ -368,36 +287,27 @@ impl Desk {
         }
     }
 
-    /// Takes off the shelf what was there for one time and has been cleared, once the store has been read up to its end. An alarm
-    /// that no event has cleared stays there: its store may have been replaced, and the machine raises it anew.
-    fn end_one_shots(&self) {
-        if !self.with(|state| std::mem::replace(&mut state.caught_up, true)) {
-            self.changed();
-        }
-        let over = self.with(|state| {
-            let over = std::mem::take(&mut state.over).into_iter();
-            over.filter_map(|key| Some((state.shelves.get(&key)?.who.clone(), key)))
-                .collect::<Vec<_>>()
-        });
-        for (who, key) in over {
-            // What cannot be written down stays on the shelf, and is tried again.
-            if self.unshelve(&key.0, &key.1, &who).is_err() {
-                self.with(|state| state.over.insert(key));
+    /// Begins `past` events before the end of the store, with what stands from before.
+    async fn begin(&self, journal: &Journal, past: u64) {
+        let start = journal.look().await;
+        let from = start.last.saturating_sub(past);
+        self.with(|state| state.store = start.store);
+        // Where the store does not say what stands, and where it cannot be read, the list begins with what is read.
+        if let Ok(page) = journal.standing(from, MAX_ALARMS).await
+            && page.store == start.store
+        {
+            for event in page.events {
+                if let Ok(record) = serde_json::from_str::<EventRecord>(&event.json) {
+                    self.take(record);
+                }
             }
         }
+        self.with(|state| state.seen = from);
     }
 
-    /// Takes what its time has run out for off the shelf: it is shown as before.
-    fn end_shelves(&self) {
-        let now = utc_ns();
-        let ended = self.with(|state| {
-            let before = state.shelves.len();
-            state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
-            state.shelves.len() < before
-        });
-        if ended {
-            self.changed();
-        }
+    fn take(&self, record: EventRecord) {
+        let by = self.book.acknowledgement(record.seq, record.time_utc_ns);
+        self.with(|state| state.take(record, by.unwrap_or_default()));
     }
 
     /// Takes one page in; whether there may be more.
@@ -423,13 +333,7 @@ impl Desk {
         for event in &page.events {
             // What a later version wrote may not be readable; it is passed over, and its number counts.
             match serde_json::from_str::<EventRecord>(&event.json) {
-                Ok(record) => {
-                    let by = self
-                        .book
-                        .acknowledgement(record.seq, record.time_utc_ns)
-                        .unwrap_or_default();
-                    self.with(|state| state.take(record, by));
-                }
+                Ok(record) => self.take(record),
                 Err(_) => self.with(|state| state.seen = event.seq),
             }
         }

@@ -143,7 +143,7 @@ async fn of_a_store_that_was_replaced_nothing_stands_and_of_the_new_one_everythi
 async fn a_shelf_that_ends_is_a_change() {
     let folder = tempfile::tempdir().unwrap();
     let desk = desk(folder.path());
-    desk.shelve("lift", "ripple", 1, "eva", "").unwrap();
+    desk.shelve(("", "lift", "ripple"), 1, "eva", "").unwrap();
     let changes = desk.changes();
     let before = *changes.borrow();
     while *changes.borrow() == before {
@@ -163,7 +163,7 @@ async fn what_people_did_is_kept_over_a_restart() {
         let desk = desk(folder.path());
         read(&desk, folder.path()).await;
         desk.acknowledge(1, "eva", "greased").unwrap();
-        desk.shelve(&source, &channel, 3600, "eva", "until Monday")
+        desk.shelve(("", &source, &channel), 3600, "eva", "until Monday")
             .unwrap();
     }
     let desk = desk(folder.path());
@@ -171,13 +171,16 @@ async fn what_people_did_is_kept_over_a_restart() {
     let alarm = desk.alarms().remove(0);
     assert_eq!(alarm.acknowledged.unwrap().comment, "greased");
     assert!(alarm.shelved_until_utc_ns.is_some());
-    assert!(desk.unshelve(&source, &channel, "eva").unwrap());
+    assert!(desk.unshelve(("", &source, &channel), "eva").unwrap());
     assert_eq!(desk.alarms()[0].shelved_until_utc_ns, None);
     for seconds in [0, SHELF_S.end() + 1, u64::MAX] {
-        assert!(desk.shelve(&source, &channel, seconds, "eva", "").is_err());
+        assert!(
+            desk.shelve(("", &source, &channel), seconds, "eva", "")
+                .is_err()
+        );
     }
-    assert!(desk.shelve(&source, &channel, 9, "", "").is_err());
-    assert!(desk.shelve("", &channel, 9, "eva", "").is_err());
+    assert!(desk.shelve(("", &source, &channel), 9, "", "").is_err());
+    assert!(desk.shelve(("", "", &channel), 9, "eva", "").is_err());
     assert!(
         desk.acknowledge(1, "eva", &"x".repeat(MAX_TEXT + 1))
             .is_err()
@@ -204,7 +207,7 @@ fn the_list_is_bounded_and_what_stands_goes_last() {
     state.take(record, None);
     assert_eq!((state.alarms.len(), state.dropped), (MAX_ALARMS, 1));
     assert!(
-        !state.alarms.keys().any(|key| key.0 == "axis 1"),
+        !state.alarms.keys().any(|key| key.1 == "axis 1"),
         "it was cleared"
     );
 }
@@ -234,7 +237,7 @@ async fn a_shelf_for_one_time_ends_when_the_alarm_is_cleared_and_not_with_its_st
     let event = first.alarms().remove(0).event;
     let month = *SHELF_S.end();
     first
-        .shelve(&event.source, &event.channel, month, "eva", ONE_SHOT)
+        .shelve(("", &event.source, &event.channel), month, "eva", ONE_SHOT)
         .unwrap();
     assert_eq!(look(&first).await, 1);
     // Another gateway reads what came before; it may look before it has read.
@@ -264,8 +267,135 @@ async fn a_shelf_for_one_time_ends_when_the_alarm_is_cleared_and_not_with_its_st
     );
     // One with another word on it stays for its time.
     second
-        .shelve(&event.source, &event.channel, month, "eva", "later")
+        .shelve(("", &event.source, &event.channel), month, "eva", "later")
         .unwrap();
     store.append(&mut [later("cleared", 5)]).unwrap();
     assert_eq!(look(&second).await, 1);
+}
+
+#[tokio::test]
+async fn a_shelf_for_one_time_ends_with_what_was_cleared_while_no_gateway_ran() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let alarm = record("raised");
+    store
+        .append(&mut [record("raised"), record("cleared"), record("raised")])
+        .unwrap();
+    let first = desk(folder.path());
+    read(&first, folder.path()).await;
+    first
+        .shelve(
+            ("", &alarm.source, &alarm.channel),
+            *SHELF_S.end(),
+            "eva",
+            ONE_SHOT,
+        )
+        .unwrap();
+    drop(first);
+    store
+        .append(&mut [record("cleared"), record("raised")])
+        .unwrap();
+    let second = desk(folder.path());
+    read(&second, folder.path()).await;
+    second.end_one_shots();
+    assert!(second.shelves().is_empty());
+    let alarm = second.alarms().remove(0);
+    assert_eq!((alarm.active, alarm.shelved_until_utc_ns), (true, None));
+}
+
+#[tokio::test]
+async fn what_is_put_on_the_shelf_anew_is_not_taken_off_for_what_was_cleared_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let alarm = record("raised");
+    let name = ("", alarm.source.as_str(), &*alarm.channel);
+    store.append(&mut [record("raised")]).unwrap();
+    let desk = desk(folder.path());
+    read(&desk, folder.path()).await;
+    desk.shelve(name, 3600, "eva", ONE_SHOT).unwrap();
+    store
+        .append(&mut [record("cleared"), record("raised")])
+        .unwrap();
+    read(&desk, folder.path()).await;
+    // Between the page and what follows from it.
+    desk.shelve(name, 7200, "max", ONE_SHOT).unwrap();
+    desk.end_one_shots();
+    assert_eq!(desk.shelves()[0].who, "max");
+    assert_eq!(desk.book.shelves(0).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_two_buses_have_under_one_name_are_two_alarms() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let desk = desk(folder.path());
+    let on = |bus: &str, state| EventRecord {
+        bus: Some(bus.to_owned()),
+        source: "bus".into(),
+        ..record(state)
+    };
+    store
+        .append(&mut [on("front", "raised"), on("rear", "raised")])
+        .unwrap();
+    read(&desk, folder.path()).await;
+    let channel = record("raised").channel;
+    // Who names no bus means one of them, and nobody knows which.
+    let error = desk.bus_of("bus", &channel).unwrap_err().in_a_line();
+    assert!(error.contains("front, rear"), "{error}");
+    desk.shelve(("rear", "bus", &channel), 60, "eva", "")
+        .unwrap();
+    store.append(&mut [on("front", "cleared")]).unwrap();
+    read(&desk, folder.path()).await;
+    let seen: Vec<_> = (desk.alarms().into_iter())
+        .map(|alarm| {
+            let shelved = alarm.shelved_until_utc_ns.is_some();
+            (alarm.event.bus.unwrap(), alarm.active, shelved)
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("rear".to_owned(), true, true),
+            ("front".to_owned(), false, false)
+        ]
+    );
+    desk.acknowledge(1, "eva", "").unwrap();
+    assert_eq!(desk.bus_of("bus", &channel).unwrap(), "rear");
+    assert_eq!(desk.bus_of("nobody", &channel).unwrap(), "");
+    let trail = desk.book.entries(1).unwrap();
+    assert!(trail[0].target.starts_with("front bus "), "{trail:?}");
+}
+
+#[tokio::test]
+async fn what_stands_from_before_what_is_read_is_on_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let of = |source: &str, state| EventRecord {
+        source: source.into(),
+        ..record(state)
+    };
+    let mut all = vec![of("old", "raised"), of("over", "raised")];
+    for _ in 0..40 {
+        all.extend([of("other", "raised"), of("other", "cleared")]);
+    }
+    all.extend([of("over", "cleared"), of("new", "raised")]);
+    store.append(&mut all).unwrap();
+    let desk = desk(folder.path());
+    let journal = Journal::open(folder.path()).unwrap();
+    desk.begin(&journal, 10).await;
+    assert_eq!(desk.seen(), 74);
+    assert_eq!(desk.alarms().len(), 1);
+    while desk.take_page(&journal).await.unwrap() {}
+    let seen: Vec<_> = (desk.alarms().into_iter())
+        .map(|alarm| (alarm.event.source, alarm.raised_seq, alarm.active))
+        .collect();
+    // Cleared, and nobody has seen it: the desk has not seen the event that raised `other`, but the one that cleared it.
+    assert_eq!(
+        seen,
+        [
+            ("new".to_owned(), 84, true),
+            ("other".to_owned(), 81, false),
+            ("old".to_owned(), 1, true)
+        ]
+    );
 }

@@ -2,6 +2,8 @@
 //!
 //! A thread of its own looks at the store, because SQLite blocks. It only reads: nobody here can hold up the scribe.
 
+mod troubles;
+
 use crate::store::{FILE, StoreError, StoreReader, StoredEvent};
 use crate::store_reader::wal_path;
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use troubles::Troubles;
 
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -51,7 +54,6 @@ pub struct Page {
 pub struct Journal {
     shared: Arc<Shared>,
     stand: watch::Receiver<Stand>,
-    trouble: watch::Receiver<Option<Arc<str>>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ struct Shared {
     folder: PathBuf,
     /// The open store, and the file that it is (its inode).
     reader: Mutex<Option<(StoreReader, u64)>>,
+    troubles: Troubles,
 }
 
 impl Shared {
@@ -110,40 +113,34 @@ impl Journal {
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
             reader: Mutex::new(None),
+            troubles: Troubles::default(),
         });
         let (tell, stand) = watch::channel(Stand::default());
-        let (tell_trouble, trouble) = watch::channel(None);
         let looked = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
                 let mut failures = 0_u32;
-                let say = |trouble: Option<Arc<str>>| {
-                    tell_trouble.send_if_modified(|was| {
-                        let news = *was != trouble;
-                        *was = trouble;
-                        news
-                    });
-                };
+                let troubles = &looked.troubles;
                 while !tell.is_closed() {
                     let wait = match looked.with(StoreReader::last_seq) {
                         Ok((store, last)) => {
                             let stand = Stand { store, last };
                             tell.send_if_modified(|was| std::mem::replace(was, stand) != stand);
                             failures = 0;
-                            say(None);
+                            troubles.looked(Ok(store));
                             LOOK
                         }
                         // The instance may come later.
                         Err(StoreError::Missing(_)) => {
                             failures = 0;
-                            say(None);
+                            troubles.gone();
                             RETRY
                         }
                         Err(error) => {
                             failures = failures.saturating_add(1);
                             if failures >= FAILURES {
-                                say(Some(error.into_machine().in_a_line().into()));
+                                troubles.looked(Err(&error.into_machine().in_a_line()));
                             }
                             RETRY
                         }
@@ -151,21 +148,21 @@ impl Journal {
                     std::thread::sleep(wait);
                 }
             })?;
-        Ok(Self {
-            shared,
-            stand,
-            trouble,
-        })
+        Ok(Self { shared, stand })
     }
 
     /// Why the store cannot be read, and what to do about it; none where it can be, or there is none yet.
     pub fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
-        self.trouble.clone()
+        self.shared.troubles.watch()
     }
 
-    /// Has `say` told whenever the store cannot be read any more, or can be again; until the journal ends.
+    /// Has `say` told whenever the store cannot be read any more, or can be again.
     pub async fn tell_trouble(&self, say: impl Fn(&str)) {
         let mut trouble = self.trouble();
+        if trouble.borrow().is_some() {
+            // It was there before.
+            trouble.mark_changed();
+        }
         while trouble.changed().await.is_ok() {
             match &*trouble.borrow_and_update() {
                 Some(text) => say(&format!("the event store cannot be read: {text}")),
@@ -189,6 +186,23 @@ impl Journal {
         self.stand.borrow().last
     }
 
+    /// The last event of everything that stands and was last told of up to event `seq`, at most `most`, the newest, with the store that
+    /// they are of; nothing where the store does not say.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn standing(&self, seq: u64, most: usize) -> Result<Page, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || shared.with(|reader| reader.standing(seq, most));
+        match tokio::task::spawn_blocking(read).await {
+            Ok(read) => read.map(|(store, events)| Page { store, events }),
+            Err(_) => Ok(Page {
+                store: self.stand.borrow().store,
+                events: Vec::new(),
+            }),
+        }
+    }
+
     /// Where the store stands now; where it did before, if it cannot be read.
     pub async fn look(&self) -> Stand {
         let shared = Arc::clone(&self.shared);
@@ -199,17 +213,30 @@ impl Journal {
         }
     }
 
-    /// The next `limit` events after number `after`, at most [`MAX_PAGE`], in order; fewer where the store ends. They are of the store
-    /// that is there now: who has read another one before begins anew.
+    /// The next `limit` events after number `after`, at most [`MAX_PAGE`], in order; fewer where the store ends, or cannot be read from
+    /// there on. They are of the store that is there now: who has read another one before begins anew.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be read.
+    /// [`StoreError`] when the store cannot be read, or not the event behind `after`; that becomes the trouble of the journal too.
     pub async fn page(&self, after: u64, limit: usize) -> Result<Page, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let read =
-            move || shared.with(|reader| reader.since(after).take(limit.min(MAX_PAGE)).collect());
+        let read = move || {
+            let mut some = limit.min(MAX_PAGE);
+            let read = loop {
+                match shared.with(|reader| reader.some(after, some)) {
+                    // What stands before the damage is told.
+                    Err(StoreError::Sqlite { .. } | StoreError::Damaged(_)) if some > 1 => {
+                        some /= 2
+                    }
+                    read => break read,
+                }
+            };
+            let read = read.map(|(store, events)| Page { store, events });
+            shared.troubles.read(after, some, &read);
+            read
+        };
         match tokio::task::spawn_blocking(read).await {
-            Ok(read) => read.map(|(store, events)| Page { store, events }),
+            Ok(read) => read,
             // The runtime is going down, or the read panicked; there is nothing to be read any more.
             Err(_) => Ok(Page {
                 store: self.stand.borrow().store,
@@ -302,6 +329,50 @@ mod tests {
         let _store = store(folder.path(), 0..3);
         let over = told.recv().await.unwrap();
         assert_eq!(over, "the trouble with the event store is over");
+    }
+
+    #[tokio::test]
+    async fn damage_in_the_middle_is_named_and_what_stands_before_it_is_told() {
+        use std::os::unix::fs::FileExt;
+        const PAGE: usize = 4096;
+        let folder = tempfile::tempdir().unwrap();
+        // One that is closed stands in one file.
+        drop(store(folder.path(), 0..900));
+        let path = folder.path().join(FILE);
+        let whole = std::fs::read(&path).unwrap();
+        let mut places = whole.windows(10).enumerate();
+        let at = places
+            .find(|(_, bytes)| bytes == b"\"seq\":450,")
+            .unwrap()
+            .0;
+        let page = at / PAGE * PAGE;
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[0xff; 64], page as u64).unwrap();
+
+        let journal = Journal::open(folder.path()).unwrap();
+        let mut trouble = journal.trouble();
+        let mut last = 0;
+        while let Ok(page) = journal.page(last, MAX_PAGE).await {
+            for event in page.events {
+                assert_eq!(event.seq, last + 1);
+                last = event.seq;
+            }
+        }
+        // A page of the file holds some events.
+        assert!((430..450).contains(&last), "{last}");
+        // Whoever reads elsewhere does not make it well.
+        for _ in 0..3 {
+            assert_eq!(journal.page(890, 9).await.unwrap().events.len(), 9);
+            assert!(journal.page(last, MAX_PAGE).await.is_err());
+        }
+        let said = trouble.wait_for(Option::is_some).await.unwrap().clone();
+        let said = said.unwrap();
+        let place = format!("the events behind number {last} are not told");
+        assert!(said.contains(&place) && said.contains(".recover"), "{said}");
+        file.write_all_at(&whole[page..page + 64], page as u64)
+            .unwrap();
+        assert_eq!(journal.page(last, 9).await.unwrap().events.len(), 9);
+        assert!(trouble.wait_for(Option::is_none).await.is_ok());
     }
 
     #[tokio::test]

@@ -58,6 +58,10 @@ impl<B: Attached> Runner<'_, B> {
         let answer = match command {
             Command::SetBudget { row, budget_ns } => {
                 self.phases.set_budget(row, budget_ns);
+                match budget_ns {
+                    Some(ns) => self.tell(format_args!("budget {}={ns}ns", row.name())),
+                    None => self.tell(format_args!("budget {}=none", row.name())),
+                }
                 Answer::Done
             }
             Command::Reset => {

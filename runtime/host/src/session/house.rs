@@ -90,13 +90,14 @@ impl House {
         let announce = shown(announce, machine, options)?;
         let whole = (machine.place.as_ref()).is_none_or(|place| place.count == parts.len());
         // Old events that cannot be read are no reason to keep a machine from running.
-        let first = standing::ended(&store, &runs, whole).unwrap_or_else(|error| {
-            output.note(&format!(
-                "alarms of earlier runs are not ended: {}",
-                error.into_usage().in_a_line()
-            ));
-            Vec::new()
-        });
+        let first =
+            standing::ended(&mut store, &runs, &machine.name, whole).unwrap_or_else(|error| {
+                output.note(&format!(
+                    "alarms of earlier runs are not ended: {}",
+                    error.into_usage().in_a_line()
+                ));
+                Vec::new()
+            });
         let (events, scribe) = Scribe::start_for(store, &runs, first, announce)?;
         for (seat, events) in seats.iter_mut().zip(events) {
             seat.events = Some(events);

@@ -1,11 +1,13 @@
 //! The way in: requests of a controller process.
 
+use super::refused::{Refused, Why};
 use super::wire::{AxisTarget, RequestHeader};
 use super::{MAX_SUBSCRIBERS, NODE, REQUEST_BUFFER, failed, node, service_name};
 use crate::error::HostError;
 use iceoryx2::node::Node;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::service::ipc;
+use std::sync::Arc;
 use twinstep_config::machine::{Machine, Shared};
 use twinstep_cycle::controller::{AxisRequest, ControllerSource, ControllerState, Request};
 use twinstep_cycle::setpoint::{SetpointSource, Setpoints, StationSetpoint};
@@ -23,11 +25,12 @@ pub struct SharedController<'a> {
     stations: Vec<StationSetpoint>,
     recipes: usize,
     parts: usize,
+    refused: Arc<Refused>,
     _node: Node<ipc::Service>,
 }
 
 impl<'a> SharedController<'a> {
-    /// Makes the service. `source` is what follows the requests.
+    /// Makes the service. `source` is what follows the requests; `refused` counts those that are not followed, by why.
     ///
     /// # Errors
     /// [`HostError::Machine`] where the shared memory cannot be had.
@@ -35,6 +38,7 @@ impl<'a> SharedController<'a> {
         settings: &Shared,
         machine: &Machine,
         source: ControllerSource<'a>,
+        refused: Arc<Refused>,
     ) -> Result<Self, HostError> {
         let node = node::<ipc::Service>(NODE)?;
         let name = service_name(&settings.name, "requests")?;
@@ -62,6 +66,7 @@ impl<'a> SharedController<'a> {
             stations: vec![StationSetpoint::default(); machine.stations.len()],
             recipes: machine.recipes.len().max(1),
             parts: machine.parts.len().max(1),
+            refused,
             _node: node,
         })
     }
@@ -75,8 +80,14 @@ impl<'a> SharedController<'a> {
             let (header, targets) = (*sample.user_header(), sample.payload());
             let known =
                 usize::from(header.recipe) < self.recipes && usize::from(header.part) < self.parts;
-            if targets.len() != self.axes.len() || !known {
+            let unfit = if targets.len() != self.axes.len() {
+                Some(Why::Axes)
+            } else {
+                (!known).then_some(Why::Context)
+            };
+            if let Some(why) = unfit {
                 self.source.refuse();
+                self.refused.count(why);
                 continue;
             }
             for (axis, target) in self.axes.iter_mut().zip(targets) {
@@ -101,7 +112,9 @@ impl<'a> SharedController<'a> {
                 stations: &self.stations,
                 context,
             };
-            self.source.take(&request, now);
+            if !self.source.take(&request, now) {
+                self.refused.count(Why::Time);
+            }
         }
     }
 }

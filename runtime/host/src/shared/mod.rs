@@ -18,6 +18,7 @@ mod events;
 mod halts;
 mod outlet;
 mod reader;
+mod refused;
 mod wire;
 
 pub use controller::SharedController;
@@ -26,6 +27,7 @@ pub use events::EventOutlet;
 pub use halts::HaltWatch;
 pub use outlet::SharedOutlet;
 pub use reader::FlagReader;
+pub use refused::Refused;
 pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, StoredEvent, source_kind};
 
 use crate::error::HostError;
@@ -34,6 +36,7 @@ use iceoryx2::node::{Node, NodeBuilder};
 use iceoryx2::service::Service;
 use iceoryx2::service::service_name::ServiceName;
 use iceoryx2::signal_handling_mode::SignalHandlingMode;
+use std::sync::Arc;
 use twinstep_config::machine::{Machine, Shared};
 use twinstep_cycle::controller::{ControlledAxis, ControllerSource};
 use twinstep_cycle::setpoint::StationSetpoint;
@@ -42,8 +45,8 @@ use twinstep_cycle::setpoint::StationSetpoint;
 pub const MAX_SUBSCRIBERS: usize = 8;
 /// Flags that wait for a subscriber.
 pub const FLAG_BUFFER: usize = 256;
-/// Stored events that wait for a subscriber.
-pub const EVENT_BUFFER: usize = 256;
+/// Stored events that wait for a subscriber: a run that ends alarms of earlier ones tells all of them at once.
+pub const EVENT_BUFFER: usize = 1024;
 /// Samples of all axes that wait for a subscriber.
 pub const AXES_BUFFER: usize = 16;
 /// Requests that wait for the cycle; the last one counts.
@@ -54,6 +57,8 @@ pub const REQUEST_BUFFER: usize = 2;
 pub struct Moved {
     axes: Vec<ControlledAxis>,
     stations: Vec<StationSetpoint>,
+    /// What was refused of it, for who says so.
+    pub refused: Arc<Refused>,
 }
 
 impl Moved {
@@ -67,6 +72,7 @@ impl Moved {
         Self {
             axes: axes.collect(),
             stations: vec![StationSetpoint::default(); machine.stations.len()],
+            refused: Arc::default(),
         }
     }
 }
@@ -87,10 +93,14 @@ pub fn open<'a>(
     let count = moved.axes.len();
     let controller = settings.controller.map(|controller| {
         let period_s = machine.cycle.period_ns as f64 / 1e9;
-        let Moved { axes, stations } = moved;
+        let Moved {
+            axes,
+            stations,
+            refused,
+        } = moved;
         let source =
             ControllerSource::new(axes, stations, period_s, controller.liveness_cycles, armed);
-        SharedController::new(settings, machine, source)
+        SharedController::new(settings, machine, source, Arc::clone(refused))
     });
     let controller = controller.transpose()?;
     // Last: who sees the axes may count on the rest.

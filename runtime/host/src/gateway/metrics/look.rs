@@ -56,7 +56,9 @@ impl Look {
         vec![
             count("active", &|alarm| alarm.active),
             count("unacknowledged", &|alarm| alarm.acknowledged.is_none()),
-            count("shelved", &|alarm| alarm.shelved_until_utc_ns.is_some()),
+            count("shelved", &|alarm| {
+                alarm.active && alarm.shelved_until_utc_ns.is_some()
+            }),
         ]
     }
 

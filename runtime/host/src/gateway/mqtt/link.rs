@@ -15,12 +15,15 @@ use tokio::task::JoinHandle;
 
 /// Messages that wait for the network: one look at the largest machine fits.
 const QUEUE: usize = 2048;
-/// Messages of the broker that wait to be heard; of more the newest are dropped.
+/// Messages of the broker that wait to be heard; of more the newest are dropped, and counted.
 const HEARD: usize = 64;
 /// How long the goodbye may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// How long the network may take nothing while a message waits for room.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is said of a connection that has broken, where nothing more is known.
+const GONE: &str = "the connection is closed";
 
 /// What is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +87,8 @@ pub enum Heard {
         /// The broker has kept it: it was not sent now.
         retained: bool,
     },
+    /// So many messages found no room before this.
+    TooMany(u64),
     /// The connection is gone, and why.
     Broken(String),
 }
@@ -231,8 +236,21 @@ impl Link {
 
     /// The next word of the broker.
     pub async fn heard(&mut self) -> Heard {
-        let gone = || Heard::Broken("the connection is closed".to_owned());
+        let gone = || Heard::Broken(GONE.to_owned());
         self.heard.recv().await.unwrap_or_else(gone)
+    }
+
+    /// Why the connection has broken, where `trouble` says no more than that it has.
+    pub fn reason(&mut self, trouble: String) -> String {
+        if trouble != GONE {
+            return trouble;
+        }
+        while let Ok(heard) = self.heard.try_recv() {
+            if let Heard::Broken(reason) = heard {
+                return reason;
+            }
+        }
+        trouble
     }
 
     /// Why the connection is gone, once it is.
@@ -250,7 +268,15 @@ impl Link {
         queued: impl Future<Output = Result<T, E>>,
     ) -> Result<T, String> {
         match tokio::time::timeout(self.patience, queued).await {
-            Ok(queued) => queued.map_err(|error| error.to_string()),
+            Ok(queued) => queued.map_err(|error| {
+                let text = error.to_string();
+                // The library's word for a connection that has broken; why it has is heard.
+                if text.contains("disconnected") {
+                    GONE.to_owned()
+                } else {
+                    text
+                }
+            }),
             Err(_) => Err(stuck(self.patience)),
         }
     }
@@ -322,15 +348,22 @@ pub fn stuck(patience: Duration) -> String {
 
 /// Drives the connection until it breaks.
 async fn listen(mut eventloop: EventLoop, tell: mpsc::Sender<Heard>) {
+    let mut dropped = 0_u64;
     loop {
         match eventloop.poll().await {
             Ok(Event::Incoming(Incoming::Publish(publish))) => {
-                // One that nobody has time for is dropped: commands are repeated, states are retained.
-                let _ = tell.try_send(Heard::Message {
+                let message = Heard::Message {
                     topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                     payload: publish.payload.to_vec(),
                     retained: publish.retain,
-                });
+                };
+                // One that nobody has time for is dropped: commands are repeated, states are retained.
+                if dropped > 0 && tell.try_send(Heard::TooMany(dropped)).is_ok() {
+                    dropped = 0;
+                }
+                if tell.try_send(message).is_err() {
+                    dropped += 1;
+                }
             }
             Ok(_) => {}
             Err(error) => {

@@ -141,7 +141,10 @@ impl Connect for Sender {
             Ok(link) => link,
             Err(error) => return End::Broken(error),
         };
-        let end = self.serve(&mut link, backoff).await;
+        let end = match self.serve(&mut link, backoff).await {
+            End::Broken(trouble) => End::Broken(link.reason(trouble)),
+            End::Stopped => End::Stopped,
+        };
         if matches!(end, End::Stopped) {
             let farewell = self.status("offline", false);
             let said = async {

@@ -104,6 +104,7 @@ impl Board {
             let one_shot = |alarm: &Alarm| {
                 shelves.iter().any(|shelf| {
                     shelf.comment == ONE_SHOT
+                        && shelf.bus == alarm.event.bus.as_deref().unwrap_or_default()
                         && shelf.source == alarm.event.source
                         && shelf.channel == alarm.event.channel
                 })
@@ -320,11 +321,13 @@ mod tests {
         let mut shelved = alarm(1, true);
         shelved.shelved_until_utc_ns = Some(5_000_000_000);
         let shelf = Shelf {
+            bus: String::new(),
             source: shelved.event.source.clone(),
             channel: shelved.event.channel.to_string(),
             until_utc_ns: 5_000_000_000,
             who: "eva".into(),
             comment: ONE_SHOT.into(),
+            behind: (0, 0),
         };
         let told = bench.take(&[shelved.clone()], &[shelf], 0);
         assert_eq!(told[0].field("SuppressedOrShelved"), true.into());

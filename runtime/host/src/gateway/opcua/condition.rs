@@ -1,6 +1,7 @@
 //! One alarm as an OPC UA condition, and as the event that tells of it.
 
 use super::nodes::Nodes;
+use crate::gateway::book::target;
 use crate::gateway::desk::{Alarm, SHELF_S};
 use opcua::nodes::Event;
 use opcua::types::event_field::EventField;
@@ -125,7 +126,12 @@ fn milliseconds(seconds: u64) -> Variant {
 impl Condition {
     /// What names it among conditions.
     pub fn name(alarm: &Alarm) -> String {
-        format!("{} {}", alarm.event.source, alarm.event.channel)
+        let event = &alarm.event;
+        target(
+            event.bus.as_deref().unwrap_or_default(),
+            &event.source,
+            &event.channel,
+        )
     }
 
     /// The condition of an alarm that is new to us.

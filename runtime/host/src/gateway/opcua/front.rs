@@ -2,8 +2,9 @@
 //!
 //! Clients connect here. Each that has a place is joined to the server, which listens on this computer alone; for one too many
 //! there is the refusal that OPC 10000-6 has for it, and the end. What is said passes through as it is; who does not begin with a
-//! Hello, or is refused it, is counted.
+//! Hello, is refused it, or is refused a message behind it, is counted.
 
+use super::messages::Messages;
 use crate::gateway::doorkeeper::Doorkeeper;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +25,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a message begins (OPC 10000-6).
 const HEAD: usize = 4;
+/// Bytes of the server that are passed on at once.
+const PIECE: usize = 16 << 10;
+/// BadTimeout, BadServerHalted and BadShutdown (OPC 10000-6).
+const TIMEOUT: u32 = 0x800a_0000;
+const HALTED: u32 = 0x800e_0000;
+const SHUTDOWN: u32 = 0x800c_0000;
 
 /// Lets clients through to the server at `inside`, until it is dropped.
 pub async fn guard(listener: TcpListener, inside: SocketAddr, doorkeeper: Doorkeeper) {
@@ -67,7 +74,7 @@ async fn join(
     if let Ok(mut server) = TcpStream::connect(inside).await {
         // Neither side waits for a fuller packet.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (mut asked, mut answered) = (Vec::new(), Vec::new());
+        let (mut asked, mut answered) = (Vec::new(), Messages::default());
         {
             let (mut from_client, mut to_client) = client.split();
             let (mut from_server, mut to_server) = server.split();
@@ -79,8 +86,7 @@ async fn join(
                 std::future::pending::<()>().await;
             };
             let down = async {
-                let _ = head(&mut from_server, &mut to_client, &mut answered).await;
-                let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+                let _ = followed(&mut from_server, &mut to_client, &mut answered).await;
             };
             tokio::select! {
                 () = down => {}
@@ -113,13 +119,37 @@ async fn head(
     Ok(())
 }
 
-/// What was wrong with how a connection began, where the client said anything at all.
-fn wrong(asked: &[u8], answered: &[u8]) -> Option<(&'static str, &'static str)> {
-    match (asked, answered) {
+/// Passes on what the server says as it comes, and follows its messages.
+async fn followed(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    messages: &mut Messages,
+) -> std::io::Result<()> {
+    let mut piece = [0; PIECE];
+    loop {
+        let count = from.read(&mut piece).await?;
+        let read = piece.get(..count).unwrap_or_default();
+        if read.is_empty() {
+            return Ok(());
+        }
+        messages.pass(read);
+        to.write_all(read).await?;
+    }
+}
+
+/// What was wrong with a connection, where the client said anything at all.
+fn wrong(asked: &[u8], answered: &Messages) -> Option<(&'static str, &'static str)> {
+    match (asked, answered.error()) {
         (b"", _) => None,
-        (b"HELF", b"ERRF") => Some(("hello", "OPC UA: a Hello was refused")),
+        (b"HELF", Some((1, _))) => Some(("hello", "OPC UA: a Hello was refused")),
+        // Whose time is over has said nothing wrong.
+        (b"HELF", Some((_, TIMEOUT | HALTED | SHUTDOWN))) => None,
+        (b"HELF", Some(_)) => Some((
+            "message",
+            "OPC UA: a message behind a Hello was refused: it cannot be read, or is not allowed there",
+        )),
         // One that is whole may be left by its client before it is answered.
-        (b"HELF", _) => None,
+        (b"HELF", None) => None,
         _ => Some((
             "no OPC UA",
             "OPC UA: somebody speaks no OPC UA and was refused",

@@ -12,6 +12,7 @@ use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::book::{Book, MAX_TEXT};
 use crate::gateway::desk::{Desk, ONE_SHOT, SHELF_S};
+use crate::gateway::doorkeeper::Doorkeeper;
 use async_trait::async_trait;
 use opcua::nodes::{BaseEventType, Event};
 use opcua::server::CreateMonitoredItem;
@@ -136,7 +137,10 @@ impl InMemoryNodeManagerImpl for Core {
                 Err(_) => None,
             };
             match ours {
-                Some(status) => call.set_status(status),
+                Some(status) => {
+                    self.operator.count(status);
+                    call.set_status(status);
+                }
                 None => {
                     let one = std::slice::from_mut(call);
                     self.library.call(context, address_space, one).await?;
@@ -156,6 +160,8 @@ pub struct Operator {
     pub book: Book,
     /// The conditions.
     pub board: Board,
+    /// Counts what is refused.
+    pub doorkeeper: Doorkeeper,
 }
 
 impl Operator {
@@ -192,6 +198,14 @@ impl Operator {
         }
     }
 
+    /// Counts a call that was refused, by its status.
+    fn count(&self, status: StatusCode) {
+        if status.is_bad() {
+            let what = format!("OPC UA: a call of a method was refused: {status}");
+            self.doorkeeper.refuse(&status.to_string(), &what);
+        }
+    }
+
     /// The condition with this node, or with this shelf.
     fn condition(&self, id: &NodeId) -> Option<Condition> {
         let nodes = Nodes::new(id.namespace);
@@ -207,7 +221,8 @@ impl Operator {
 
     fn fulfil(&self, wish: Wish, condition: &Condition, who: &str) -> StatusCode {
         let event = &condition.alarm.event;
-        let (source, channel) = (event.source.as_str(), event.channel.as_ref());
+        let bus = event.bus.as_deref().unwrap_or_default();
+        let name = (bus, event.source.as_str(), event.channel.as_ref());
         let shelved = condition.alarm.shelved_until_utc_ns.is_some();
         let done = match wish {
             Wish::Acknowledge(id, _) | Wish::Comment(id, _) if !names(&id, condition) => {
@@ -221,18 +236,16 @@ impl Operator {
                     .acknowledge(condition.alarm.last_seq, who, &comment)
             }
             Wish::Comment(_, comment) => self.comment(condition, who, comment),
-            Wish::Shelve(seconds) => self
-                .desk
-                .shelve(source, channel, seconds, who, "over OPC UA"),
+            Wish::Shelve(seconds) => self.desk.shelve(name, seconds, who, "over OPC UA"),
             Wish::OneShot if shelved && condition.one_shot => {
                 return StatusCode::BadConditionAlreadyShelved;
             }
             Wish::OneShot => {
                 let longest = *SHELF_S.end();
-                self.desk.shelve(source, channel, longest, who, ONE_SHOT)
+                self.desk.shelve(name, longest, who, ONE_SHOT)
             }
             Wish::Unshelve if !shelved => return StatusCode::BadConditionNotShelved,
-            Wish::Unshelve => self.desk.unshelve(source, channel, who).map(|_| ()),
+            Wish::Unshelve => self.desk.unshelve(name, who).map(|_| ()),
         };
         match done {
             Ok(()) => StatusCode::Good,

@@ -22,6 +22,8 @@ mod front;
 #[cfg(feature = "opcua")]
 mod maker;
 #[cfg(feature = "opcua")]
+mod messages;
+#[cfg(feature = "opcua")]
 mod methods;
 #[cfg(feature = "opcua")]
 mod nodes;

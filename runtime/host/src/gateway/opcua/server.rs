@@ -36,7 +36,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -46,8 +46,9 @@ const MAX_SESSIONS: usize = 32;
 const MAX_SUBSCRIPTIONS: usize = 8;
 /// Monitored items of a subscription.
 const MAX_ITEMS: usize = 2000;
-/// Values and events that wait in one of them; of more the oldest go, or the newest, as the client asked for.
-const MAX_QUEUE: usize = 256;
+/// Values and events that wait in one of them; of more the oldest go, or the newest, as the client asked for. A refresh of every condition
+/// that there can be fits, with the two events around it.
+const MAX_QUEUE: usize = MAX_ALARMS + 2;
 /// Longest message (bytes).
 const MAX_MESSAGE: usize = 1 << 20;
 /// How long a connection may take to say hello (s).
@@ -85,14 +86,16 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
     let mut pki =
         pki.unwrap_or_else(|_| Err(HostError::machine("no certificate was made", "try again")))?;
     let board = Board::default();
+    let sink = context.sinks.register("opcua");
+    let doorkeeper = Doorkeeper::new(&context, Arc::clone(&sink));
     let operator = Operator {
         desk: context.desk.clone(),
         book: context.book.clone(),
         board: board.clone(),
+        doorkeeper: doorkeeper.clone(),
     };
-    let sink = context.sinks.register("opcua");
-    let doorkeeper = Doorkeeper::new(&context, Arc::clone(&sink));
     let users = Users::new(door, config.insecure, doorkeeper.clone());
+    let wrong = users.wrong();
     let builder = builder(&config, &pki, &uri, &host, address.port());
     let (server, handle) = build(builder, users, operator)?;
     let managers = handle.node_managers();
@@ -120,6 +123,9 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
         sink,
         handle: handle.clone(),
         context,
+        doorkeeper: doorkeeper.clone(),
+        wrong,
+        rejected: 0,
     };
     let inside = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let inside = inside.and_then(|inside| Ok((inside.local_addr()?, inside)));
@@ -293,6 +299,11 @@ struct Keeper {
     sink: Arc<SinkState>,
     handle: ServerHandle,
     context: Context,
+    doorkeeper: Doorkeeper,
+    /// Names and tokens that were refused: those are counted already.
+    wrong: Arc<AtomicU64>,
+    /// Requests that the library has refused for want of a session or a channel, and that are counted.
+    rejected: u64,
 }
 
 impl Keeper {
@@ -383,9 +394,26 @@ impl Keeper {
         }
         let sessions =
             VariableId::Server_ServerDiagnostics_ServerDiagnosticsSummary_CurrentSessionCount;
-        let count = (self.handle.info().diagnostics.get(sessions)).and_then(|value| value.value);
-        let connected = matches!(count, Some(Variant::UInt32(count)) if count > 0);
+        let connected = self.diagnosis(sessions) > 0;
         self.sink.connected.store(connected, Ordering::Relaxed);
+        // A wrong token is one of these, and counted where it is looked at.
+        let wrong = self.wrong.load(Ordering::Relaxed);
+        let rejected = VariableId::Server_ServerDiagnostics_ServerDiagnosticsSummary_SecurityRejectedRequestsCount;
+        let rejected = u64::from(self.diagnosis(rejected)).saturating_sub(wrong);
+        for _ in self.rejected..rejected {
+            let what = "OPC UA: a request was refused: it has no session that is active, or a channel that is not offered";
+            self.doorkeeper.refuse("request", what);
+        }
+        self.rejected = self.rejected.max(rejected);
+    }
+
+    /// What the library counts.
+    fn diagnosis(&self, variable: VariableId) -> u32 {
+        let value = self.handle.info().diagnostics.get(variable);
+        match value.and_then(|value| value.value) {
+            Some(Variant::UInt32(count)) => count,
+            _ => 0,
+        }
     }
 
     fn trouble(&self, text: &str) {

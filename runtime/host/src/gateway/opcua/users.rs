@@ -12,6 +12,8 @@ use opcua::types::{
     Error, MessageSecurityMode, MethodId, NodeId, StatusCode, UAString, UserTokenPolicy,
     UserTokenType,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Methods that whoever looks may call: they change nothing.
 const HARMLESS: [MethodId; 4] = [
@@ -21,21 +23,31 @@ const HARMLESS: [MethodId; 4] = [
     MethodId::Server_ResendData,
 ];
 
+/// Longest part of a name by which guesses are told apart (characters).
+const MAX_NAME: usize = 64;
+
 /// See the module.
 pub struct Users {
     door: Option<Door>,
     anonymous: bool,
     doorkeeper: Doorkeeper,
+    wrong: Arc<AtomicU64>,
 }
 
 impl Users {
     /// Those of `door`, and with `anonymous` whoever asks without encryption; `doorkeeper` counts the others.
-    pub const fn new(door: Option<Door>, anonymous: bool, doorkeeper: Doorkeeper) -> Self {
+    pub fn new(door: Option<Door>, anonymous: bool, doorkeeper: Doorkeeper) -> Self {
         Self {
             door,
             anonymous,
             doorkeeper,
+            wrong: Arc::default(),
         }
+    }
+
+    /// Names and tokens that were refused so far. Nothing hangs on its order.
+    pub fn wrong(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.wrong)
     }
 }
 
@@ -81,14 +93,23 @@ impl AuthManager for Users {
         username: &str,
         password: &Password,
     ) -> Result<UserToken, Error> {
+        // The library does not say who asks: names are what can be told apart.
+        let from = format!(
+            "opcua {}",
+            username.chars().take(MAX_NAME).collect::<String>()
+        );
         // A name that does not belong to the token is told nothing that a wrong token is not.
         let who = (self.door.as_ref())
             .filter(|_| !is_open(endpoint))
-            .and_then(|door| door.who(Some(password.get()), None, monotonic_ns()).ok())
+            .and_then(|door| {
+                door.who(Some(password.get()), None, &from, monotonic_ns())
+                    .ok()
+            })
             .filter(|who| who.name == username);
         who.map(|who| token_of(&who)).ok_or_else(|| {
             let what = "OPC UA: somebody was refused: no such name with such a token";
             self.doorkeeper.refuse("wrong token", what);
+            self.wrong.fetch_add(1, Ordering::Relaxed);
             Error::new(
                 StatusCode::BadUserAccessDenied,
                 "no such name with such a token, or too many wrong ones",
@@ -116,7 +137,12 @@ impl AuthManager for Users {
 
     fn is_user_executable(&self, token: &UserToken, method_id: &NodeId) -> bool {
         let harmless = (method_id.as_method_id()).is_ok_and(|id| HARMLESS.contains(&id));
-        harmless || who_has(token).role >= Role::Tuner
+        let may = harmless || who_has(token).role >= Role::Tuner;
+        if !may {
+            let what = "OPC UA: somebody who may only look was refused a method";
+            self.doorkeeper.refuse("role", what);
+        }
+        may
     }
 
     fn core_permissions(&self, token: &UserToken) -> CoreServerPermissions {
@@ -134,8 +160,6 @@ mod tests {
     use crate::output::Output;
     use opcua::crypto::SecurityPolicy;
     use opcua::server::ANONYMOUS_USER_TOKEN_ID;
-    use std::sync::Arc;
-    use std::sync::atomic::Ordering;
 
     fn users(anonymous: bool) -> (Users, Arc<SinkState>) {
         let folder = tempfile::tempdir().unwrap();
@@ -184,7 +208,7 @@ mod tests {
 
     #[test]
     fn who_only_looks_calls_nothing_that_changes() {
-        let (users, _) = users(false);
+        let (users, sink) = users(false);
         let may = |token: &str, method: MethodId| {
             users.is_user_executable(&UserToken(token.to_owned()), &method.into())
         };
@@ -192,5 +216,6 @@ mod tests {
         assert!(may("tuner:eva", acknowledge) && may("admin:eva", acknowledge));
         assert!(!may("viewer:max", acknowledge) && !may(ANONYMOUS_USER_TOKEN_ID, acknowledge));
         assert!(may("viewer:max", MethodId::ConditionType_ConditionRefresh));
+        assert_eq!(sink.failed.load(Ordering::Relaxed), 2);
     }
 }

@@ -3,6 +3,17 @@
 use srad_types::payload::StateBirthDeathCertificate as HostState;
 use srad_types::topic::state_host_topic;
 
+/// What a message says of the primary host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It is online, or not.
+    Online(bool),
+    /// Nothing: it is none of its STATE, or an older one than was known.
+    Nothing,
+    /// It is a STATE that cannot be read.
+    Unreadable,
+}
+
 /// What a connection knows of the primary host.
 #[derive(Debug)]
 pub struct Host {
@@ -25,18 +36,20 @@ impl Host {
         &self.topic
     }
 
-    /// Takes a message in: whether the host is online. None where it is none of its STATE, or an older one than was known: the will of
-    /// a connection that the host has left may come after the birth of its next one.
-    pub fn take(&mut self, topic: &str, payload: &[u8]) -> Option<bool> {
-        if topic != self.topic {
-            return None;
+    /// Takes a message in. The will of a connection that the host has left may come after the birth of its next one, and says nothing.
+    pub fn take(&mut self, topic: &str, payload: &[u8]) -> Word {
+        // One without a word ends what the broker has kept.
+        if topic != self.topic || payload.is_empty() {
+            return Word::Nothing;
         }
-        let state = HostState::try_from(payload).ok()?;
+        let Ok(state) = HostState::try_from(payload) else {
+            return Word::Unreadable;
+        };
         if state.timestamp < self.known_ms {
-            return None;
+            return Word::Nothing;
         }
         self.known_ms = state.timestamp;
-        Some(state.online)
+        Word::Online(state.online)
     }
 }
 
@@ -53,14 +66,15 @@ mod tests {
             let payload = format!(r#"{{"online":{online},"timestamp":{timestamp}}}"#);
             host.take(topic, payload.as_bytes())
         };
-        assert_eq!(take(&topic, false, 10), Some(false));
-        assert_eq!(take(&topic, true, 20), Some(true));
+        assert_eq!(take(&topic, false, 10), Word::Online(false));
+        assert_eq!(take(&topic, true, 20), Word::Online(true));
         // The will of the connection before.
-        assert_eq!(take(&topic, false, 10), None);
-        assert_eq!(take("spBv1.0/STATE/other", false, 30), None);
+        assert_eq!(take(&topic, false, 10), Word::Nothing);
+        assert_eq!(take("spBv1.0/STATE/other", false, 30), Word::Nothing);
         // A will has the time of its own birth.
-        assert_eq!(take(&topic, false, 20), Some(false));
-        assert_eq!(take(&topic, true, 19), None);
-        assert_eq!(host.take(&topic, b"offline"), None);
+        assert_eq!(take(&topic, false, 20), Word::Online(false));
+        assert_eq!(take(&topic, true, 19), Word::Nothing);
+        assert_eq!(host.take(&topic, b"offline"), Word::Unreadable);
+        assert_eq!(host.take(&topic, b""), Word::Nothing);
     }
 }

@@ -9,6 +9,7 @@ mod life;
 mod payload;
 
 use super::context::Context;
+use super::doorkeeper::Doorkeeper;
 use super::mqtt::again::{Connect, End, again};
 use super::mqtt::backoff::Backoff;
 use super::mqtt::broker::BrokerConfig;
@@ -19,8 +20,9 @@ use super::sinks::SinkState;
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use figures::Deadband;
-use host::Host;
+use host::{Host, Word};
 use life::Life;
+use payload::Command;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::future::Future;
@@ -130,11 +132,13 @@ pub async fn run(context: Context, config: SparkplugConfig) -> Result<(), HostEr
         machine = machine(&context, &state, config.broker.name(), config.node.as_deref()) => machine,
         () = context.stopped() => return Ok(()),
     };
+    let doorkeeper = Doorkeeper::new(&context, Arc::clone(&state));
     let sender = Sender {
         context,
         config,
         state,
         machine,
+        doorkeeper,
     };
     let broker = sender.config.broker.name();
     again(&sender.context, &sender.state, broker, &sender).await;
@@ -148,6 +152,8 @@ struct Sender {
     config: SparkplugConfig,
     state: Arc<SinkState>,
     machine: String,
+    /// Counts what cannot be read.
+    doorkeeper: Doorkeeper,
 }
 
 /// What is under way on a connection.
@@ -184,6 +190,10 @@ impl Connect for Sender {
         let end = tokio::select! {
             end = self.serve(&mut link, &mut life, backoff) => end,
             () = self.context.stopped() => End::Stopped,
+        };
+        let end = match end {
+            End::Broken(trouble) => End::Broken(link.reason(trouble)),
+            End::Stopped => End::Stopped,
         };
         // A connection that still stands is left in order; on one that is gone this comes to nothing.
         let _ = timeout(FAREWELL, link.say(&life.death(now_ms()))).await;
@@ -242,11 +252,14 @@ impl Sender {
                     Heard::Message { topic, payload, retained } => {
                         if topic == session.life.commands() {
                             // What the broker has kept comes again with every answer, and is nobody's wish of now.
-                            wanted |= !retained && payload::asks_for_rebirth(&payload);
-                        } else if host.as_mut().and_then(|host| host.take(&topic, &payload)) == Some(false) {
+                            wanted |= !retained && self.command(&payload);
+                        } else if let Some(host) = &mut host
+                            && self.word(host, &topic, &payload) == Some(false)
+                        {
                             return End::Broken("the primary host is offline".to_owned());
                         }
                     }
+                    Heard::TooMany(count) => self.too_many(count),
                 },
                 () = sleep_until(reborn + REBIRTH_EVERY), if wanted => {
                     wanted = false;
@@ -300,11 +313,50 @@ impl Sender {
             match link.heard().await {
                 Heard::Broken(trouble) => return Err(trouble),
                 Heard::Message { topic, payload, .. } => {
-                    if host.take(&topic, &payload) == Some(true) {
+                    if self.word(&mut host, &topic, &payload) == Some(true) {
                         return Ok(Some(host));
                     }
                 }
+                Heard::TooMany(count) => self.too_many(count),
             }
+        }
+    }
+
+    /// Whether a command asks for a rebirth. Another one is refused.
+    fn command(&self, payload: &[u8]) -> bool {
+        let (kind, what) = match Command::of(payload) {
+            Command::Rebirth => return true,
+            Command::Nothing => return false,
+            Command::Unknown => (
+                "unknown command",
+                "sparkplug: a command (NCMD) was refused: this node takes Node Control/Rebirth alone",
+            ),
+            Command::Unreadable => (
+                "unreadable command",
+                "sparkplug: a command (NCMD) was refused: it is no payload of Sparkplug B",
+            ),
+        };
+        self.doorkeeper.refuse(kind, what);
+        false
+    }
+
+    /// Whether a message says that the primary host is online, or is not. One that cannot be read is refused, and says nothing.
+    fn word(&self, host: &mut Host, topic: &str, payload: &[u8]) -> Option<bool> {
+        match host.take(topic, payload) {
+            Word::Online(online) => Some(online),
+            Word::Nothing => None,
+            Word::Unreadable => {
+                let what = "sparkplug: a STATE of the primary host was refused: it must be {\"online\":true,\"timestamp\":MILLISECONDS}";
+                self.doorkeeper.refuse("state", what);
+                None
+            }
+        }
+    }
+
+    fn too_many(&self, count: u64) {
+        for _ in 0..count {
+            let what = "sparkplug: messages of the broker were dropped: they come faster than they can be read";
+            self.doorkeeper.refuse("too many", what);
         }
     }
 

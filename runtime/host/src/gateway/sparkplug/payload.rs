@@ -83,14 +83,37 @@ pub fn encode(metrics: Vec<Metric>, number: Option<u8>, time_ms: u64) -> Vec<u8>
     .encode_to_vec()
 }
 
-/// Whether a command asks for a rebirth. What cannot be read asks for nothing.
-pub fn asks_for_rebirth(payload: &[u8]) -> bool {
-    Payload::decode(payload).is_ok_and(|payload| {
-        payload.metrics.iter().any(|metric| {
-            metric.name.as_deref() == Some(NODE_CONTROL_REBIRTH)
-                && metric.value == Some(metric::Value::BooleanValue(true))
-        })
-    })
+/// What a command asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// That the node is born again.
+    Rebirth,
+    /// Nothing.
+    Nothing,
+    /// Something that this node does not do.
+    Unknown,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl Command {
+    /// Reads the payload of a command.
+    pub fn of(payload: &[u8]) -> Self {
+        let Ok(payload) = Payload::decode(payload) else {
+            return Self::Unreadable;
+        };
+        let asks = |metric: &Metric| metric.name.as_deref() == Some(NODE_CONTROL_REBIRTH);
+        let (rebirths, others): (Vec<_>, Vec<_>) =
+            payload.metrics.iter().partition(|one| asks(one));
+        let wanted = Some(metric::Value::BooleanValue(true));
+        if rebirths.iter().any(|metric| metric.value == wanted) {
+            Self::Rebirth
+        } else if others.is_empty() {
+            Self::Nothing
+        } else {
+            Self::Unknown
+        }
+    }
 }
 
 #[cfg(test)]
@@ -131,10 +154,11 @@ mod tests {
             metric.set_value(metric::Value::BooleanValue(value));
             encode(vec![metric], None, 1)
         };
-        assert!(asks_for_rebirth(&command(NODE_CONTROL_REBIRTH, true)));
-        assert!(!asks_for_rebirth(&command(NODE_CONTROL_REBIRTH, false)));
-        assert!(!asks_for_rebirth(&command("Node Control/Reboot", true)));
-        assert!(!asks_for_rebirth(b"\xff\xff\xff"));
-        assert!(!asks_for_rebirth(b""));
+        let of = |name: &str, value| Command::of(&command(name, value));
+        assert_eq!(of(NODE_CONTROL_REBIRTH, true), Command::Rebirth);
+        assert_eq!(of(NODE_CONTROL_REBIRTH, false), Command::Nothing);
+        assert_eq!(of("Node Control/Reboot", true), Command::Unknown);
+        assert_eq!(Command::of(b"\xff\xff\xff"), Command::Unreadable);
+        assert_eq!(Command::of(b""), Command::Nothing);
     }
 }

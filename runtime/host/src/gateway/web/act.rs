@@ -7,6 +7,7 @@ use super::{MAX_BODY, Web};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::buses::title;
+use crate::gateway::desk::Desk;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -95,6 +96,7 @@ pub async fn acknowledge(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shelve {
+    bus: Option<String>,
     source: String,
     channel: String,
     seconds: u64,
@@ -113,13 +115,10 @@ pub async fn shelve(
     }
     let desk = web.context.desk.clone();
     let work = move || {
-        desk.shelve(
-            &told.source,
-            &told.channel,
-            told.seconds,
-            &who.name,
-            &told.comment,
-        )
+        let (source, channel) = (told.source.as_str(), told.channel.as_str());
+        let bus = of_bus(&desk, told.bus, source, channel)?;
+        let name = (bus.as_str(), source, channel);
+        desk.shelve(name, told.seconds, &who.name, &told.comment)
     };
     answer(beside(work).await.map(|()| json!({"type": "done"})))
 }
@@ -128,6 +127,7 @@ pub async fn shelve(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unshelve {
+    bus: Option<String>,
     source: String,
     channel: String,
 }
@@ -142,8 +142,23 @@ pub async fn unshelve(
         return *no;
     }
     let desk = web.context.desk.clone();
-    let done = beside(move || desk.unshelve(&told.source, &told.channel, &who.name)).await;
+    let work = move || {
+        let (source, channel) = (told.source.as_str(), told.channel.as_str());
+        let bus = of_bus(&desk, told.bus, source, channel)?;
+        desk.unshelve((bus.as_str(), source, channel), &who.name)
+    };
+    let done = beside(work).await;
     answer(done.map(|was| json!({"type": "done", "was_shelved": was})))
+}
+
+/// The bus of an alarm, for who names none too.
+fn of_bus(
+    desk: &Desk,
+    bus: Option<String>,
+    source: &str,
+    channel: &str,
+) -> Result<String, HostError> {
+    bus.map_or_else(|| desk.bus_of(source, channel), Ok)
 }
 
 /// Body of what needs no words; `bus`: of one of several.

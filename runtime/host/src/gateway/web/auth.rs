@@ -8,6 +8,7 @@
 //! Every request is also checked against pages of strangers: it must name a host that is ours (a stranger's name that was
 //! made to point here does not), and what changes something must come from a page of ours, or from a program.
 
+use super::guesses::Guesses;
 use crate::error::{HostError, read_text};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
@@ -26,10 +27,6 @@ const MAX_NAME: usize = 64;
 const MAX_SESSIONS: usize = 256;
 /// How long a browser stays logged in (ns).
 pub const SESSION_NS: u64 = 12 * 3600 * 1_000_000_000;
-/// Wrong tokens that are looked at in [`PENALTY_NS`]; further ones, right or wrong, are not.
-const MAX_WRONG: u32 = 10;
-/// See [`MAX_WRONG`] (ns).
-const PENALTY_NS: u64 = 10_000_000_000;
 
 /// What somebody may do. Each may do what those before it may.
 #[derive(
@@ -103,7 +100,7 @@ struct File {
 pub enum Refused {
     /// No token, an unknown one, or a login that has ended.
     Unknown,
-    /// Too many wrong tokens: none is looked at for a while.
+    /// Too many wrong tokens from there: none is looked at for a while.
     TooMany,
 }
 
@@ -111,8 +108,7 @@ pub enum Refused {
 struct Sessions {
     /// By the hash of the cookie: who, and until when on the monotonic clock (ns).
     open: HashMap<String, (Who, u64)>,
-    wrong: u32,
-    wrong_since_ns: u64,
+    guesses: Guesses,
 }
 
 /// Who may come in.
@@ -187,7 +183,7 @@ impl Door {
         self.tokens.is_some()
     }
 
-    /// Who comes with this token and this cookie, at `now_ns` of the monotonic clock.
+    /// Who comes from there with this token and this cookie, at `now_ns` of the monotonic clock.
     ///
     /// # Errors
     /// [`Refused`].
@@ -195,6 +191,7 @@ impl Door {
         &self,
         token: Option<&str>,
         cookie: Option<&str>,
+        from: &str,
         now_ns: u64,
     ) -> Result<Who, Refused> {
         let Some(tokens) = &self.tokens else {
@@ -211,20 +208,14 @@ impl Door {
             return Ok(who.clone());
         }
         let token = token.ok_or(Refused::Unknown)?;
-        if now_ns.saturating_sub(sessions.wrong_since_ns) > PENALTY_NS {
-            sessions.wrong = 0;
-        }
-        if sessions.wrong >= MAX_WRONG {
+        if sessions.guesses.are_too_many(from, now_ns) {
             return Err(Refused::TooMany);
         }
         let found = (token.len() <= MAX_TOKEN)
             .then(|| tokens.get(&hash_of(token)))
             .flatten();
         found.cloned().ok_or_else(|| {
-            if sessions.wrong == 0 {
-                sessions.wrong_since_ns = now_ns;
-            }
-            sessions.wrong += 1;
+            sessions.guesses.count(from, now_ns);
             Refused::Unknown
         })
     }
@@ -305,6 +296,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::web::guesses::{MAX_WRONG, PENALTY_NS};
 
     fn door(text: &str) -> Result<Door, HostError> {
         let folder = tempfile::tempdir().unwrap();
@@ -331,7 +323,7 @@ mod tests {
 
     #[test]
     fn without_tokens_everybody_here_is_local() {
-        let who = Door::open().who(None, None, 0).unwrap();
+        let who = Door::open().who(None, None, "here", 0).unwrap();
         assert_eq!((who.name.as_str(), who.role), ("local", Role::Admin));
     }
 
@@ -354,32 +346,41 @@ mod tests {
     fn a_token_lets_in_and_a_cookie_for_a_while() {
         let door = door(&(entry("eva", "tuner", "secret") + &entry("grafana", "viewer", "other")))
             .unwrap();
-        assert_eq!(door.who(None, None, 0), Err(Refused::Unknown));
-        assert_eq!(door.who(Some("wrong"), None, 0), Err(Refused::Unknown));
-        let eva = door.who(Some("secret"), None, 0).unwrap();
+        assert_eq!(door.who(None, None, "here", 0), Err(Refused::Unknown));
+        assert_eq!(
+            door.who(Some("wrong"), None, "here", 0),
+            Err(Refused::Unknown)
+        );
+        let eva = door.who(Some("secret"), None, "here", 0).unwrap();
         assert_eq!((eva.name.as_str(), eva.role), ("eva", Role::Tuner));
         let cookie = door.log_in(&eva, 0).unwrap();
         assert_eq!(
-            door.who(None, Some(&cookie), SESSION_NS - 1),
+            door.who(None, Some(&cookie), "here", SESSION_NS - 1),
             Ok(eva.clone())
         );
         assert_eq!(
-            door.who(None, Some(&cookie), SESSION_NS),
+            door.who(None, Some(&cookie), "here", SESSION_NS),
             Err(Refused::Unknown)
         );
         assert_eq!(
-            door.who(None, Some("secret"), 0),
+            door.who(None, Some("secret"), "here", 0),
             Err(Refused::Unknown),
             "a token is no cookie"
         );
         door.log_out(&cookie);
-        assert_eq!(door.who(None, Some(&cookie), 1), Err(Refused::Unknown));
+        assert_eq!(
+            door.who(None, Some(&cookie), "here", 1),
+            Err(Refused::Unknown)
+        );
         // More browsers than there is room for: the first ones have to log in again.
         let first = door.log_in(&eva, 1).unwrap();
         for now_ns in 2..2 + MAX_SESSIONS as u64 {
             door.log_in(&eva, now_ns).unwrap();
         }
-        assert_eq!(door.who(None, Some(&first), 2), Err(Refused::Unknown));
+        assert_eq!(
+            door.who(None, Some(&first), "here", 2),
+            Err(Refused::Unknown)
+        );
         assert_eq!(door.sessions.lock().unwrap().open.len(), MAX_SESSIONS);
     }
 
@@ -387,10 +388,13 @@ mod tests {
     fn whoever_guesses_is_not_listened_to_for_a_while() {
         let door = door(&entry("eva", "admin", "secret")).unwrap();
         for _ in 0..MAX_WRONG {
-            assert_eq!(door.who(Some("guess"), None, 5), Err(Refused::Unknown));
+            let guess = door.who(Some("guess"), None, "here", 5);
+            assert_eq!(guess, Err(Refused::Unknown));
         }
-        assert_eq!(door.who(Some("secret"), None, 6), Err(Refused::TooMany));
-        assert!(door.who(Some("secret"), None, 6 + PENALTY_NS).is_ok());
+        let eva = |from, now_ns| door.who(Some("secret"), None, from, now_ns);
+        assert_eq!(eva("here", 6), Err(Refused::TooMany));
+        assert!(eva("elsewhere", 6).is_ok());
+        assert!(eva("here", 6 + PENALTY_NS).is_ok());
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Feed {
                 _ = tick.tick() => {
                     if changes.has_changed().unwrap_or(false) {
                         changes.mark_unchanged();
-                        self.alarms.send_replace(message("alarms", &AlarmsLine::of(&context.desk)));
+                        self.alarms.send_replace(message("alarms", &AlarmsLine::of(&context.desk, 0)));
                     }
                 }
             }

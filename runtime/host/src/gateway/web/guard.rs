@@ -4,15 +4,16 @@ use super::act::Told;
 use super::auth::{Door, Refused, Role, SESSION_NS, Who};
 use crate::clock::monotonic_ns;
 use crate::error::HostError;
-use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::json;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Longest name of a host that is looked at (bytes).
@@ -68,7 +69,8 @@ pub fn require(who: &Who, role: Role) -> Result<(), Box<Response>> {
 
 /// The middleware: refuses, or puts [`Who`] into the extensions of the request.
 pub async fn check(State(guard): State<Guard>, mut request: Request<Body>, next: Next) -> Response {
-    match guard.admit(request.method(), request.uri(), request.headers()) {
+    let from = place(request.extensions().get());
+    match guard.admit(request.method(), request.uri(), request.headers(), &from) {
         Ok(who) => {
             if let Some(who) = who {
                 request.extensions_mut().insert(who);
@@ -110,6 +112,7 @@ impl Guard {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
+        from: &str,
     ) -> Result<Option<Who>, Box<Response>> {
         let no = |status, error: &str, remedy: &str| Box::new(refusal(status, error, remedy));
         // HTTP/2 has the host in the address of the request, and no header.
@@ -154,7 +157,8 @@ impl Guard {
             }
         }
         let bearer = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        match (self.door).who(bearer, cookie(headers, &self.cookie), monotonic_ns()) {
+        let cookie = cookie(headers, &self.cookie);
+        match (self.door).who(bearer, cookie, from, monotonic_ns()) {
             Ok(who) => Ok(Some(who)),
             Err(_) if !private(uri.path()) && bearer.is_none() => Ok(None),
             Err(Refused::Unknown) => Err(no(
@@ -164,11 +168,16 @@ impl Guard {
             )),
             Err(Refused::TooMany) => Err(no(
                 StatusCode::TOO_MANY_REQUESTS,
-                "too many wrong tokens",
+                "too many wrong tokens from this address",
                 "wait ten seconds",
             )),
         }
     }
+}
+
+/// Where a request comes from, for who guesses tokens: the address, without its port.
+fn place(from: Option<&ConnectInfo<SocketAddr>>) -> String {
+    from.map_or_else(String::new, |from| from.0.ip().to_string())
 }
 
 /// What holds something of the machine.
@@ -184,9 +193,14 @@ pub struct Login {
 }
 
 /// `POST /login`: a token for a cookie.
-pub async fn log_in(State(guard): State<Guard>, Told(login): Told<Login>) -> Response {
+pub async fn log_in(
+    State(guard): State<Guard>,
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
+    Told(login): Told<Login>,
+) -> Response {
     let now_ns = monotonic_ns();
-    let who = match guard.door.who(Some(&login.token), None, now_ns) {
+    let from = place(from.as_deref());
+    let who = match guard.door.who(Some(&login.token), None, &from, now_ns) {
         Ok(who) => who,
         Err(Refused::Unknown) => {
             return refusal(
@@ -198,7 +212,7 @@ pub async fn log_in(State(guard): State<Guard>, Told(login): Told<Login>) -> Res
         Err(Refused::TooMany) => {
             return refusal(
                 StatusCode::TOO_MANY_REQUESTS,
-                "too many wrong tokens",
+                "too many wrong tokens from this address",
                 "wait ten seconds",
             );
         }
@@ -278,7 +292,7 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         guard
-            .admit(&method, &path.parse().unwrap(), &map)
+            .admit(&method, &path.parse().unwrap(), &map, "")
             .map_or_else(|response| response.status().as_u16(), |_| 200)
     }
 

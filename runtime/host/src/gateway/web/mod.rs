@@ -4,6 +4,7 @@ mod act;
 pub mod auth;
 mod feed;
 pub mod guard;
+mod guesses;
 mod observe;
 mod page;
 mod read;

@@ -56,8 +56,8 @@ pub struct AlarmsLine {
 }
 
 impl AlarmsLine {
-    /// One look at the desk.
-    pub fn of(desk: &Desk) -> Self {
+    /// One look at the desk, without the first `skip` alarms.
+    pub fn of(desk: &Desk, skip: usize) -> Self {
         // Asked before the list is taken: a list that is older than this says less.
         let known = desk.is_known();
         let mut alarms = desk.alarms();
@@ -68,6 +68,7 @@ impl AlarmsLine {
             count(|one| one.active && one.shelved_until_utc_ns.is_some()),
         );
         alarms.sort_by_key(|one| (!one.active, one.shelved_until_utc_ns.is_some()));
+        alarms.drain(..skip.min(alarms.len()));
         let more = alarms.len().saturating_sub(MAX_ALARMS);
         alarms.truncate(MAX_ALARMS);
         Self {
@@ -121,9 +122,17 @@ pub async fn status(State(web): State<Web>) -> Response {
     refusal(StatusCode::SERVICE_UNAVAILABLE, why, "")
 }
 
+/// `?skip=COUNT`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skip {
+    #[serde(default)]
+    skip: usize,
+}
+
 /// `GET /api/alarms`.
-pub async fn alarms(State(web): State<Web>) -> Response {
-    Json(AlarmsLine::of(&web.context.desk)).into_response()
+pub async fn alarms(State(web): State<Web>, Asked(skip): Asked<Skip>) -> Response {
+    Json(AlarmsLine::of(&web.context.desk, skip.skip)).into_response()
 }
 
 /// `?after=SEQ&limit=COUNT`, or `?last=COUNT`.

@@ -127,7 +127,7 @@ impl Post {
             stopped.await;
             end.graceful_shutdown(Some(END_PATIENCE));
         });
-        let service = router.into_make_service();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let door = Bounded(handle.clone());
         let at_the_door = doorkeeper.clone();
         // Others than the listener's own are counted where a connection is accepted.

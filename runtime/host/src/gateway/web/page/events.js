@@ -5,6 +5,10 @@ import { act, get } from './feed.js';
 
 const SHOWN = 100;
 let list = [];
+// Alarms that somebody wants to see; those that the stream tells are the first ones.
+let wanted = SHOWN;
+let more = 0;
+let news = 0;
 // The gateway has read the store: before that nobody knows what stands.
 let sure = false;
 let role = 'viewer';
@@ -20,6 +24,10 @@ let held = false;
 
 export function prepare(open) {
   openTab = open;
+  $('alarms-more').addEventListener('click', () => {
+    wanted += SHOWN;
+    get('/api/alarms').then(show, (error) => say($('alarms-note'), error.message));
+  });
   $('alarms').addEventListener('pointerdown', (event) => { held = event.button === 0 && event.isPrimary; });
   for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'blur']) {
     window.addEventListener(end, () => {
@@ -58,9 +66,9 @@ async function acknowledge(alarm) {
 }
 
 async function shelve(alarm) {
-  const { source, channel } = alarm.event;
+  const { bus, source, channel } = alarm.event;
   const said = await ask('Shelve', `${source}: ${words(channel)} is not shown as standing for a while. It is stored as before.`, 'shelve', true);
-  if (said) await act('/api/alarms/shelve', { source, channel, seconds: said.seconds, comment: said.comment }, 'shelved');
+  if (said) await act('/api/alarms/shelve', { bus, source, channel, seconds: said.seconds, comment: said.comment }, 'shelved');
 }
 
 async function baseline(alarm) {
@@ -69,10 +77,33 @@ async function baseline(alarm) {
   if (said) await act('/api/baseline', { source, comment: said.comment }, `${source} learns anew`);
 }
 
-const unshelve = ({ event: { source, channel } }) => act('/api/alarms/unshelve', { source, channel }, 'back from the shelf');
+const unshelve = ({ event: { bus, source, channel } }) => act('/api/alarms/unshelve', { bus, source, channel }, 'back from the shelf');
+
+// Those beyond the first ones are asked for; of two looks the later one counts.
+async function show(data) {
+  const mine = ++news;
+  let rest = data.more;
+  const all = [...data.alarms];
+  try {
+    while (rest > 0 && all.length < wanted) {
+      const answer = await get(`/api/alarms?skip=${all.length}`);
+      all.push(...answer.alarms);
+      rest = answer.alarms.length ? answer.more : 0;
+    }
+  } catch (error) {
+    say($('alarms-note'), error.message);
+  }
+  if (mine === news) alarmsAre(data, all, rest);
+}
 
 export function alarms(data) {
-  list = data.alarms;
+  if (wanted > SHOWN && data.more) show(data);
+  else alarmsAre(data, data.alarms, data.more, ++news);
+}
+
+function alarmsAre(data, all, rest) {
+  list = all;
+  more = rest;
   sure = data.known;
   const standing = list.filter((one) => one.active && !one.shelved_until_utc_ns);
   // Several channels that say the same of one axis are one line.
@@ -81,15 +112,17 @@ export function alarms(data) {
   const worst = standing.filter((one) => !one.acknowledged).filter(fresh).slice(0, 2);
   fill($('standing'), ...worst.map(({ event: e }) => make('button', { type: 'button', class: e.severity, onclick: () => openTab('events') },
     make('b', null, `${e.source}: ${e.cause}. `), e.action)));
-  const more = said.size - worst.length;
-  say($('alarms-note'), `${data.standing} standing, ${data.unacknowledged} not acknowledged, ${data.shelved} shelved${data.more ? `, ${data.more} more not shown` : ''}`);
+  const others = said.size - worst.length;
+  say($('alarms-note'), `${data.standing} standing, ${data.unacknowledged} not acknowledged, ${data.shelved} shelved${more ? `, ${more} more not shown` : ''}`);
   document.title = data.unacknowledged ? `(${data.unacknowledged}) twinstep` : 'twinstep';
-  if (more > 0 && worst.length) $('standing').lastChild.append(` (and ${more} more)`);
+  if (others > 0 && worst.length) $('standing').lastChild.append(` (and ${others} more)`);
   if (!$('events').hidden) cards();
 }
 
 function cards() {
   if (held) return;
+  $('alarms-more').hidden = !more;
+  say($('alarms-more'), `show ${Math.min(more, SHOWN)} more`);
   const may = role !== 'viewer';
   const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
   fill($('alarms'), ...list.map((alarm) => {

@@ -1,7 +1,7 @@
 // The page: tabs, the stream, and who looks.
 
-import { $, fill, make, say } from './dom.js';
-import { follow, get, prepareLogin } from './feed.js';
+import { $, fill, make, say, toast } from './dom.js';
+import { follow, get, post, prepareLogin } from './feed.js';
 import * as axes from './axes.js';
 import * as budget from './budget.js';
 import * as buses from './buses.js';
@@ -55,6 +55,8 @@ function look() {
   trust.head(last, state);
   trust.trust(state);
   document.querySelector('nav [data-tab=faults]').hidden = !state.simulated;
+  // Its address may have been kept from a simulated one.
+  if (state.machine && !state.simulated && tab === 'faults') open('axes');
   document.querySelector('nav [data-tab=press]').hidden = !state.strokes?.length && tab !== 'press';
 }
 
@@ -81,12 +83,14 @@ prepareLogin();
 for (const view of [axes, budget, limits, press, faults]) view.prepare();
 events.prepare(open);
 $('theme').addEventListener('click', theme);
+$('logout').addEventListener('click', () => post('/logout', {}).then(() => location.reload(), (error) => toast(error.message)));
 const [wanted, bus] = location.hash.slice(1).split('/');
 if (bus) buses.choose(bus);
 open(TABS.some(([id]) => id === wanted) ? wanted : 'axes');
 
 get('/api/session').then((session) => {
   say($('who'), session.role === 'admin' && session.name === 'local' ? '' : `${session.name}, ${session.role}`);
+  $('logout').hidden = session.name === 'local';
   events.session(session);
   for (const id of ['reset', 'budget-fields']) $(id).disabled = session.role === 'viewer';
   for (const element of $('inject').elements) element.disabled = session.role !== 'admin';

@@ -1,0 +1,176 @@
+//! What nobody wants to hear of for a while: put on the shelf, taken off it, and what comes off by itself.
+
+use super::{Desk, Key, MAX_ALARMS, State, check_words};
+use crate::clock::utc_ns;
+use crate::error::HostError;
+use crate::gateway::book::{MAX_TEXT, Shelf};
+use std::collections::BTreeSet;
+
+/// Words on the shelf of an alarm that is to come off it by itself when it is cleared.
+pub const ONE_SHOT: &str = "until it is cleared (one shot)";
+/// Shortest and longest time on the shelf (s).
+pub const SHELF_S: std::ops::RangeInclusive<u64> = 1..=30 * 86_400;
+
+/// What is on this shelf.
+pub(super) fn key_of(shelf: &Shelf) -> Key {
+    (
+        shelf.bus.clone(),
+        shelf.source.clone(),
+        shelf.channel.clone(),
+    )
+}
+
+impl State {
+    /// Until when the alarm is on the shelf for one time, where event `seq` came after it was put there.
+    pub(super) fn one_time(&self, key: &Key, seq: u64) -> Option<u64> {
+        let shelf = self.shelves.get(key);
+        let shelf = shelf.filter(|shelf| shelf.comment == ONE_SHOT)?;
+        let (behind, of) = shelf.behind;
+        (of != self.store.first_utc_ns || seq > behind).then_some(shelf.until_utc_ns)
+    }
+}
+
+impl Desk {
+    /// What is on the shelf.
+    pub fn shelves(&self) -> Vec<Shelf> {
+        let now = utc_ns();
+        self.with(|state| {
+            state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
+            state.shelves.values().cloned().collect()
+        })
+    }
+
+    /// Puts an alarm on the shelf for `seconds`, whether it stands or not.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] when the time is outside [`SHELF_S`] or a word is empty or too long; [`HostError::Machine`] when
+    /// it cannot be written down.
+    pub fn shelve(
+        &self,
+        (bus, source, channel): (&str, &str, &str),
+        seconds: u64,
+        who: &str,
+        comment: &str,
+    ) -> Result<(), HostError> {
+        check_words(who, comment)?;
+        if source.is_empty()
+            || channel.is_empty()
+            || [bus, source, channel]
+                .iter()
+                .any(|name| name.len() > MAX_TEXT)
+        {
+            return Err(HostError::usage(
+                "an alarm has a source and a channel",
+                "name both, as its event does",
+            ));
+        }
+        if !SHELF_S.contains(&seconds) {
+            return Err(HostError::usage(
+                format!("an alarm cannot be shelved for {seconds} s"),
+                format!("from {} s to {} s", SHELF_S.start(), SHELF_S.end()),
+            ));
+        }
+        let now = utc_ns();
+        let shelf = Shelf {
+            bus: bus.to_owned(),
+            source: source.to_owned(),
+            channel: channel.to_owned(),
+            until_utc_ns: now + seconds * 1_000_000_000,
+            who: who.to_owned(),
+            comment: comment.to_owned(),
+            behind: self.with(|state| (state.seen, state.store.first_utc_ns)),
+        };
+        let key = key_of(&shelf);
+        let full = self
+            .with(|state| state.shelves.len() >= MAX_ALARMS && !state.shelves.contains_key(&key));
+        if full {
+            return Err(HostError::usage(
+                format!("{MAX_ALARMS} alarms are shelved already"),
+                "take some off the shelf first",
+            ));
+        }
+        self.book.shelve(&shelf, now)?;
+        self.with(|state| {
+            state.over.remove(&key);
+            state.shelves.insert(key, shelf);
+        });
+        self.changed();
+        Ok(())
+    }
+
+    /// Takes an alarm off the shelf; whether it was there.
+    ///
+    /// # Errors
+    /// [`HostError::Machine`] when it cannot be written down.
+    pub fn unshelve(&self, name: (&str, &str, &str), who: &str) -> Result<bool, HostError> {
+        check_words(who, "")?;
+        let was = self.book.unshelve(name, None, who, utc_ns())?;
+        let key = (name.0.to_owned(), name.1.to_owned(), name.2.to_owned());
+        self.with(|state| state.shelves.remove(&key));
+        self.changed();
+        Ok(was)
+    }
+
+    /// The bus of the alarm with this source and channel, for who names none; empty where the machine has one.
+    ///
+    /// # Errors
+    /// [`HostError::Usage`] where it stands on several.
+    pub fn bus_of(&self, source: &str, channel: &str) -> Result<String, HostError> {
+        let buses: Vec<String> = self.with(|state| {
+            let keys = state.alarms.keys().chain(state.shelves.keys());
+            let same = keys.filter(|key| (key.1.as_str(), key.2.as_str()) == (source, channel));
+            let buses: BTreeSet<_> = same.map(|key| key.0.clone()).collect();
+            buses.into_iter().collect()
+        });
+        match buses.as_slice() {
+            [] => Ok(String::new()),
+            [bus] => Ok(bus.clone()),
+            _ => Err(HostError::usage(
+                format!("'{source}' has this alarm on several buses"),
+                format!("name one with `bus`: {}", buses.join(", ")),
+            )),
+        }
+    }
+
+    /// Takes off the shelf what was there for one time and has been cleared, once the store has been read up to its end. An alarm
+    /// that no event has cleared stays there: its store may have been replaced, and the machine raises it anew.
+    pub(super) fn end_one_shots(&self) {
+        if !self.with(|state| std::mem::replace(&mut state.caught_up, true)) {
+            self.changed();
+        }
+        let over = self.with(|state| {
+            let over = std::mem::take(&mut state.over).into_iter();
+            over.filter_map(|(key, until)| Some((state.shelves.get(&key)?.who.clone(), key, until)))
+                .collect::<Vec<_>>()
+        });
+        for (who, key, until) in over {
+            // Somebody may put it there anew meanwhile: that is for another time.
+            let name = (key.0.as_str(), key.1.as_str(), key.2.as_str());
+            if (self.book.unshelve(name, Some(until), &who, utc_ns())).is_ok() {
+                self.with(|state| {
+                    let same = state.shelves.get(&key).map(|shelf| shelf.until_utc_ns);
+                    if same == Some(until) {
+                        state.shelves.remove(&key);
+                    }
+                });
+                self.changed();
+            } else {
+                // What cannot be written down stays on the shelf, and is tried again.
+                self.with(|state| state.over.insert(key, until));
+            }
+        }
+    }
+
+    /// Takes what its time has run out for off the shelf: it is shown as before.
+    pub(super) fn end_shelves(&self) {
+        let now = utc_ns();
+        let ended = self.with(|state| {
+            let before = state.shelves.len();
+            state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
+            state.shelves.len() < before
+        });
+        if ended {
+            self.changed();
+        }
+    }
+}

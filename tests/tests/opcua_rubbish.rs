@@ -1,0 +1,103 @@
+//! Bytes that are no OPC UA at the server of the gateway: refused, counted, each kind said once, and nobody else notices.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::{Value, json};
+use std::io::Write;
+use std::net::TcpStream;
+use twinstep_tests::cable::python_with;
+use twinstep_tests::gateway::{has_opcua, metric};
+use twinstep_tests::opcua::{answer, gateway, hello, message, said};
+use twinstep_tests::root;
+use twinstep_tests::run::Place;
+
+#[test]
+fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
+    let test = "rubbish_and_half_a_handshake_leave_the_server_as_it_was";
+    if !has_opcua(test) {
+        return;
+    }
+    let Some(python) = python_with(test, "asyncua") else {
+        return;
+    };
+    let place = Place::new();
+    let (gateway, url, page) = gateway(&place, "insecure = true\n");
+    let host = url.trim_start_matches("opc.tcp://").trim_end_matches('/');
+    let acknowledged = |answer: &[u8]| answer.starts_with(b"ACKF");
+    assert!(acknowledged(&answer(host, &hello())));
+    let huge = [b"HELF".as_slice(), &u32::MAX.to_le_bytes()].concat();
+    let mut text = hello();
+    // A text that says that it is longer than the message.
+    text[28..32].copy_from_slice(&i32::MAX.to_le_bytes());
+    let open = message(b"OPNF", &[0xff; 64]);
+    let rubbish: Vec<Vec<u8>> = vec![
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0; 4096],
+        huge,
+        text,
+        hello()[..20].to_vec(),
+        [hello(), hello()].concat(),
+        [hello(), open].concat(),
+        [hello(), message(b"MSGF", &[0; 200])].concat(),
+        [hello(), message(b"MSGC", &vec![7; 60_000])].concat(),
+        [hello(), b"OPNF".to_vec()].concat(),
+    ];
+    // Counted, and each kind said once.
+    let failed = "twinstep_sink_failed_total{sink=\"opcua\"}";
+    let before = metric(&page, failed).unwrap();
+    for bytes in [&rubbish[0], &rubbish[0], &rubbish[3], &rubbish[3]] {
+        let _ = answer(host, bytes);
+    }
+    while metric(&page, failed).unwrap() < before + 4 {}
+    assert_eq!(metric(&page, failed), Some(before + 4));
+    for kind in ["speaks no OPC UA", "a Hello was refused"] {
+        assert_eq!(said(&place).matches(kind).count(), 1, "{}", said(&place));
+    }
+    // So is what comes behind a good Hello: another one, and messages that nobody can read.
+    let before = before + 4;
+    let behind = [&rubbish[5], &rubbish[6], &rubbish[7]];
+    for bytes in behind {
+        assert!(acknowledged(&answer(host, bytes)), "{bytes:?}");
+    }
+    while metric(&page, failed).unwrap() < before + 3 {}
+    assert_eq!(metric(&page, failed), Some(before + 3));
+    let kind = "a message behind a Hello was refused";
+    assert_eq!(said(&place).matches(kind).count(), 1, "{}", said(&place));
+    // Some who connect and say nothing while the others are looked after.
+    let silent: Vec<_> = (0..50).map(|_| TcpStream::connect(host).unwrap()).collect();
+    for bytes in &rubbish {
+        let _ = answer(host, bytes);
+        assert!(acknowledged(&answer(host, &hello())), "after {bytes:?}");
+    }
+    // A seeded generator, so that a failure can be had again.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for round in 0..200 {
+        let mut bytes = hello();
+        for _ in 0..1 + round % 7 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let place = usize::try_from(state % bytes.len() as u64).unwrap();
+            bytes[place] = (state >> 32) as u8;
+        }
+        let mut stream = TcpStream::connect(host).unwrap();
+        let _ = stream.write_all(&bytes);
+    }
+    // Whoever talks sense is served, and may look.
+    let script = root().join("tests/clients/opcua.py");
+    let output = place
+        .command(&python, [script.to_str().unwrap(), &url])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        seen,
+        json!({"state": 0, "acknowledge": "BadUserAccessDenied"})
+    );
+    drop(silent);
+    drop(gateway);
+}

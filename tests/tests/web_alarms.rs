@@ -1,0 +1,81 @@
+//! Many alarms over the interface of the page, and who is kept out for guessing.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use twinstep_tests::gateway::{Peer, http};
+use twinstep_tests::run::Place;
+use twinstep_tests::{program, root};
+
+#[test]
+fn alarms_beyond_the_first_hundred_are_asked_for() {
+    let test = "alarms_beyond_the_first_hundred_are_asked_for";
+    let Some(python) = program(test, "python3") else {
+        return;
+    };
+    let place = Place::new();
+    let run = "demo --fast --json --no-page --cycles 3000 --state state --inject drive_fault:gantry:code=0x2310@1s";
+    let last = place.twinstep(run).fine().of_type("event").len();
+    let script = root().join("tests/gateway/append.py").display().to_string();
+    let many = place
+        .run(&python, &format!("{script} state 250 axis"))
+        .fine();
+    assert_eq!(many.stdout.trim(), (last + 250).to_string());
+    let mut gateway = Peer::start(&place, "gateway --json --listen 127.0.0.1:0 --state state");
+    let url = gateway.url();
+    let get = |path: &str| http(&url, &format!("GET {path}"), &[], "");
+    let all = loop {
+        let first = get("/api/alarms").json();
+        if first["known"] == true {
+            break first["standing"].as_u64().unwrap();
+        }
+    };
+    assert!(all > 250, "{all}");
+    let mut names = BTreeSet::new();
+    let mut skip = 0;
+    loop {
+        let page = get(&format!("/api/alarms?skip={skip}")).json();
+        let alarms = page["alarms"].as_array().unwrap();
+        let here = alarms.iter().map(|alarm| &alarm["event"]);
+        names.extend(here.map(|event| format!("{} {}", event["source"], event["channel"])));
+        skip += alarms.len() as u64;
+        assert_eq!(page["more"], all - skip, "{page}");
+        if page["more"] == 0 {
+            break;
+        }
+        assert_eq!(alarms.len(), 100);
+    }
+    assert_eq!(names.len() as u64, all);
+    assert_eq!(get("/api/alarms?skip=9999").json()["alarms"], json!([]));
+    assert_eq!(get("/api/alarms?skip=-1").status, 400);
+}
+
+#[test]
+fn who_guesses_tokens_keeps_nobody_else_out() {
+    let test = "who_guesses_tokens_keeps_nobody_else_out";
+    let Some(curl) = program(test, "curl") else {
+        return;
+    };
+    let place = Place::new();
+    let made = place.twinstep("token eva --role viewer --file tokens.toml --json");
+    let token: Value = serde_json::from_str(made.fine().stdout.trim()).unwrap();
+    let token = token["token"].as_str().unwrap();
+    let _ = place.file("g.toml", "[web]\ntokens = \"tokens.toml\"\n");
+    let args = "gateway --json --listen 127.0.0.1:0 --state state --config g.toml";
+    let mut gateway = Peer::start(&place, args);
+    let url = gateway.url();
+    let ask = |from: &str, token: &str| {
+        let args = format!(
+            "--silent --output out --write-out %{{http_code}} --interface {from} --oauth2-bearer {token} {url}api/session"
+        );
+        place.run(&curl, &args).fine().stdout
+    };
+    for _ in 0..10 {
+        assert_eq!(ask("127.0.0.2", "guess"), "401");
+    }
+    assert_eq!(ask("127.0.0.2", token), "429");
+    assert_eq!(ask("127.0.0.1", token), "200");
+}
