@@ -156,6 +156,7 @@ impl Axis {
             target_m: self.targets_m[0],
             state: DriveState::OperationEnabled,
             error_code: 0,
+            ..AxisReading::default()
         };
         let inwards = self.contact.direction * self.state.velocity_m_per_s > -1.0e-4;
         let load_a = if inwards {

@@ -1,6 +1,6 @@
 //! The machines that are measured: the shipped press cell, and plants of any number of axes made after its drawings.
 
-use twinstep_config::machine::{Axis, AxisTwin, Cascade, Machine};
+use twinstep_config::machine::{Axis, AxisTwin, Cascade, Machine, OperationModes};
 use twinstep_drivers::rng::Rng;
 
 /// Standard gravity (m/s2).
@@ -130,6 +130,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
             integral_gain_a_per_m: drive.velocity_gain_a_s_per_m / drive.velocity_integral_time_s,
             velocity_feedforward: 1.0,
             dead_time_s: 1.0e-3,
+            reference_delay_s: None,
             limit_a: drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0,
             current_time_constant_s: drive.current_time_constant_s,
             current_filter_s: drive.torque_filter_s,
@@ -140,6 +141,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
         load_lag_s: 0.0,
         baseline: Vec::new(),
         paces: Vec::new(),
+        modes: OperationModes::default(),
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,

@@ -102,6 +102,61 @@ impl DriveState {
     }
 }
 
+/// How a drive is told what to do: its mode of operation 0x6061, and which of its references count.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[repr(u8)]
+pub enum Told {
+    /// Cyclic synchronous position (8): the target position alone, offsets are 0.
+    #[default]
+    Position = 0,
+    /// The same with a velocity offset 0x60B1 or a torque offset 0x60B2.
+    PositionAndOffsets = 1,
+    /// Cyclic synchronous velocity (9).
+    Velocity = 2,
+    /// Cyclic synchronous torque (10).
+    Torque = 3,
+    /// Any other mode, homing and profiles among them: the drive makes its own set-points, and nothing on the bus says them.
+    Own = 4,
+}
+
+impl Told {
+    /// From the mode of operation and the offsets: velocity (m/s) and current (A).
+    pub fn of(mode: i64, offset_m_per_s: f64, offset_a: f64) -> Self {
+        match mode {
+            8 if offset_m_per_s == 0.0 && offset_a == 0.0 => Self::Position,
+            8 => Self::PositionAndOffsets,
+            9 => Self::Velocity,
+            10 => Self::Torque,
+            _ => Self::Own,
+        }
+    }
+
+    /// The word for its mode of operation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Position | Self::PositionAndOffsets => "csp",
+            Self::Velocity => "csv",
+            Self::Torque => "cst",
+            Self::Own => "own",
+        }
+    }
+
+    /// Whether it is the same mode, whatever the offsets.
+    pub const fn same_mode(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (
+                Self::Position | Self::PositionAndOffsets,
+                Self::Position | Self::PositionAndOffsets
+            ) | (Self::Velocity, Self::Velocity)
+                | (Self::Torque, Self::Torque)
+                | (Self::Own, Self::Own)
+        )
+    }
+}
+
 /// One cycle of one axis (a press is an axis with a contact force).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AxisReading {
@@ -111,8 +166,14 @@ pub struct AxisReading {
     pub velocity_m_per_s: f64,
     /// Torque-forming current (A), from the torque actual value 0x6077; positive moves towards larger positions.
     pub current_a: f64,
-    /// The target position 0x607A sent in this very cycle (m).
+    /// The target position 0x607A sent in this very cycle (m); where none is, the position.
     pub target_m: f64,
+    /// The velocity sent in it: target 0x60FF in CSV, and the offset 0x60B1 (m/s).
+    pub told_m_per_s: f64,
+    /// The current sent in it, as a torque: target 0x6071 in CST, and the offset 0x60B2 (A).
+    pub told_a: f64,
+    /// What of these the drive follows.
+    pub told: Told,
     /// State from the statusword 0x6041.
     pub state: DriveState,
     /// Error code 0x603F, 0 for none.

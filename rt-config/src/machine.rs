@@ -2,6 +2,7 @@
 
 mod bus;
 mod health;
+mod modes;
 mod part;
 mod press;
 mod pubsub;
@@ -17,6 +18,7 @@ pub use bus::{
     Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
 };
 pub use health::{HealthLimits, LEAK_FACTOR};
+pub use modes::{OperationMode, OperationModes};
 pub use part::{ForceCurve, MAX_ELASTIC_N_PER_M, Part, PartTwin};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Press, Recipe, Stroke, Turn,
@@ -228,6 +230,8 @@ pub struct Step {
     pub velocity_m_per_s: Option<f64>,
     /// Rest after arrival (s).
     pub dwell_s: f64,
+    /// Mode of operation.
+    pub mode: OperationMode,
 }
 
 /// What `calibrate` found: the twin.
@@ -262,6 +266,8 @@ pub struct AxisTwin {
     pub load_lag_s: f64,
     /// Residual of `current_load` in the healthy record, per regime.
     pub baseline: Vec<RegimeBaseline>,
+    /// Modes of operation in the healthy record.
+    pub modes: OperationModes,
     /// Paces of the healthy record, per regime; none of a regime: it is judged at any.
     pub paces: Vec<RegimePaces>,
     /// Limit of the one-cycle innovation of position (m); none: the channel is off.
@@ -321,6 +327,9 @@ pub struct Cascade {
     pub velocity_feedforward: f64,
     /// Dead time from the target that was sent to its effect (s, 0 to 4 periods).
     pub dead_time_s: f64,
+    /// Time from a target velocity or torque, or an offset, that was sent to its effect (s, 0 to 4 periods); none: the dead time less a
+    /// period.
+    pub reference_delay_s: Option<f64>,
     /// Current limit (A).
     pub limit_a: f64,
     /// Time constant of the current loop (s).

@@ -2,7 +2,7 @@
 
 use super::{CommandError, RawReading, Scaling, Slot, SubDeviceLayout, Unit};
 use crate::bus::ProcessImage;
-use twinstep_models::sample::DriveState;
+use twinstep_models::sample::{DriveState, Told};
 
 /// Modes of operation 0x6060 that a controller streams set-points in.
 pub mod mode {
@@ -41,6 +41,7 @@ pub(super) struct AxisSlots {
     error_code: Option<Slot>,
     controlword: Option<Slot>,
     mode: Option<Slot>,
+    mode_display: Option<Slot>,
     pub(super) target_position: Option<Slot>,
     target_velocity: Option<Slot>,
     target_torque: Option<Slot>,
@@ -69,6 +70,7 @@ impl AxisSlots {
             error_code: input(0x603f),
             controlword: output(0x6040),
             mode: output(0x6060),
+            mode_display: input(0x6061),
             target_position: output(0x607a),
             target_velocity: output(0x60ff),
             target_torque: output(0x6071),
@@ -82,19 +84,51 @@ impl AxisSlots {
         let position_m = self.scaling.to_si(Unit::Position, input(self.position)?);
         let statusword = input(self.statusword)?;
         // Read back from the outputs, so that live and replay see the same rounded value.
-        let target = self
-            .target_position
-            .and_then(|slot| slot.get(&image.outputs));
+        let output = |slot: Option<Slot>| slot.and_then(|slot| slot.get(&image.outputs));
+        let target = output(self.target_position);
+        // What the drive says goes before what it was told; a drive whose process data tell no mode was put into CSP before the start.
+        let mode = (self.mode_display.and_then(|slot| slot.get(&image.inputs)))
+            .or_else(|| output(self.mode))
+            .unwrap_or(mode::CSP.into());
+        let si = |unit, slot| output(slot).map_or(0.0, |raw| self.scaling.to_si(unit, raw));
+        let offset_m_per_s = si(Unit::Velocity, self.velocity_offset);
+        let offset_a = si(Unit::Torque, self.torque_offset);
+        let told = Told::of(mode, offset_m_per_s, offset_a);
+        let target_m_per_s = match told {
+            Told::Velocity => si(Unit::Velocity, self.target_velocity),
+            _ => 0.0,
+        };
+        let target_a = match told {
+            Told::Torque => si(Unit::Torque, self.target_torque),
+            _ => 0.0,
+        };
         Some(RawReading {
             position_m,
             velocity_m_per_s: self.scaling.to_si(Unit::Velocity, input(self.velocity)?),
             current_a: self.scaling.to_si(Unit::Torque, input(self.current)?),
             target_m: target.map_or(position_m, |raw| self.scaling.to_si(Unit::Position, raw)),
+            told_m_per_s: target_m_per_s + offset_m_per_s,
+            told_a: target_a + offset_a,
+            told,
             state: DriveState::from_statusword(u16::try_from(statusword).unwrap_or(0)),
             error_code: input(self.error_code)
                 .and_then(|code| u16::try_from(code).ok())
                 .unwrap_or(0),
         })
+    }
+
+    /// Whether the outputs carry what a drive follows in this mode.
+    pub(super) fn carries(&self, mode: i8) -> bool {
+        self.needed(mode).0.is_some()
+    }
+
+    /// The target of a mode, and its index.
+    const fn needed(&self, mode: i8) -> (Option<Slot>, u16) {
+        match mode {
+            mode::CSV => (self.target_velocity, 0x60ff),
+            mode::CST => (self.target_torque, 0x6071),
+            _ => (self.target_position, 0x607a),
+        }
     }
 
     pub(super) fn write(
@@ -115,11 +149,7 @@ impl AxisSlots {
             "velocity offset",
         )?;
         let torque = raw(Unit::Torque, command.torque_offset_a, "torque offset")?;
-        let (needed, index) = match command.mode {
-            mode::CSV => (self.target_velocity, 0x60ff),
-            mode::CST => (self.target_torque, 0x6071),
-            _ => (self.target_position, 0x607a),
-        };
+        let (needed, index) = self.needed(command.mode);
         if self.controlword.is_none() {
             return Err(CommandError::NotMapped { index: 0x6040 });
         }

@@ -3,7 +3,7 @@
 use super::{ObjectMapError, RawReading};
 use crate::bus::ProcessImage;
 use twinstep_config::machine::{RecordingMap, Station};
-use twinstep_models::sample::{DriveState, Missing, StationReading};
+use twinstep_models::sample::{DriveState, Missing, StationReading, Told};
 
 /// Outputs per axis: the reference (bytes).
 pub const RAW_OUTPUT_BYTES: usize = 8;
@@ -169,6 +169,9 @@ impl ColumnMap {
                 Some(factor) => float(&image.outputs, output)? * factor,
                 None => position_m,
             },
+            told_m_per_s: 0.0,
+            told_a: 0.0,
+            told: Told::Position,
             state: DriveState::OperationEnabled,
             error_code: 0,
         })

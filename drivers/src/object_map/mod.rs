@@ -36,7 +36,7 @@ use axis::AxisSlots;
 use station::StationSlots;
 use std::fmt;
 use twinstep_config::machine::Machine;
-use twinstep_models::sample::{AxisReading, CycleStamp, DriveState, Missing, StationReading};
+use twinstep_models::sample::{AxisReading, CycleStamp, DriveState, Missing, StationReading, Told};
 
 /// Why a command was not written; nothing of it stands in the image then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,12 @@ pub struct RawReading {
     pub current_a: f64,
     /// Target position (m); the position where the source has no target.
     pub target_m: f64,
+    /// Velocity that is told beside or instead of it: see [`AxisReading`] (m/s).
+    pub told_m_per_s: f64,
+    /// Current, likewise (A).
+    pub told_a: f64,
+    /// What of these the drive follows.
+    pub told: Told,
     /// State of the drive.
     pub state: DriveState,
     /// Error code.
@@ -255,6 +261,19 @@ impl ObjectMap {
         }
     }
 
+    /// Whether the outputs carry what a drive follows in this mode of operation; a recording has no outputs.
+    pub fn has_target_of(&self, axis: usize, mode: i8) -> bool {
+        match &self.source {
+            Source::Bus(axes) => axes.get(axis).is_some_and(|slots| slots.carries(mode)),
+            Source::Columns(_) => false,
+        }
+    }
+
+    /// Whether the axis has a target velocity or torque in the outputs.
+    pub fn has_other_target(&self, axis: usize) -> bool {
+        self.has_target_of(axis, mode::CSV) || self.has_target_of(axis, mode::CST)
+    }
+
     /// Axes whose process data lacks an object that a reading needs, with its index: all their readings will be
     /// [`Missing::NotMapped`]. For `check`; allocates.
     pub fn unmapped(&self) -> Vec<(&str, u16)> {
@@ -328,6 +347,9 @@ impl ObjectMap {
             velocity_m_per_s: raw.velocity_m_per_s,
             current_a: raw.current_a,
             target_m: raw.target_m,
+            told_m_per_s: raw.told_m_per_s,
+            told_a: raw.told_a,
+            told: raw.told,
             state: raw.state,
             error_code: raw.error_code,
         })

@@ -41,6 +41,49 @@ fn reads_an_axis_in_si_units() {
 }
 
 #[test]
+fn the_mode_and_what_is_told_in_it_are_read_back_rounded() {
+    let mut machine = press_cell();
+    let outputs = &mut machine.bus.as_mut().unwrap().subdevices[0].outputs;
+    for (index, bits) in [(0x60ff, 32), (0x6071, 16)] {
+        outputs.push(twinstep_config::machine::PdoEntry {
+            index,
+            subindex: 0,
+            bits,
+        });
+    }
+    let map = ObjectMap::new(&machine).unwrap();
+    let mut image = ready(&map);
+    let mut told = |mode: i8, m_per_s: f64, a: f64, display: i64| {
+        let command = AxisCommand {
+            velocity_offset_m_per_s: m_per_s,
+            torque_offset_a: a,
+            mode,
+            ..AxisCommand::default()
+        };
+        map.write_axis(&mut image, 0, &command).unwrap();
+        put_input(&map, &mut image, 0, 0x6061, display);
+        let r = map.read_axis(&image, Ok(()), 0).unwrap();
+        (r.told, r.told_m_per_s, r.told_a)
+    };
+    // Per mille of 8 A, and 131072 increments for 10 mm.
+    let m_per_s = 13_107.0 * (0.01 / 131_072.0);
+    for (mode, a, expected) in [
+        (mode::CSP, 0.0, Told::PositionAndOffsets),
+        (mode::CSV, 2.0, Told::Velocity),
+        (mode::CST, 2.0, Told::Torque),
+    ] {
+        let found = told(mode, 1.000_01e-3, a, mode.into());
+        // In CST a velocity is neither target nor offset.
+        let velocity = if mode == mode::CST { 0.0 } else { m_per_s };
+        assert_eq!(found, (expected, velocity, a), "{mode}");
+    }
+    assert_eq!(told(mode::CSP, 0.0, 0.0, 8), (Told::Position, 0.0, 0.0));
+    // The drive says what it does, not what it was told.
+    assert_eq!(told(mode::CSV, 0.0, 0.0, 6).0, Told::Own);
+    assert!(map.has_target_of(0, mode::CSV) && !map.has_other_target(1));
+}
+
+#[test]
 fn direction_turns_every_sign() {
     let mut machine = press_cell();
     machine.axes[0].drive.direction = -1.0;

@@ -5,7 +5,7 @@ use crate::bus::{Bus, BusCause};
 use crate::object_map::outcome;
 use std::path::Path;
 use twinstep_config::machine::Machine;
-use twinstep_models::sample::{Context, DriveState};
+use twinstep_models::sample::{Context, DriveState, Told};
 
 /// One entry per cycle in every vector, NaN where the cycle has no value. Gaps are there as cycles without values, except
 /// the one that stands before every segment but the first.
@@ -40,6 +40,8 @@ pub struct AxisRecord {
     pub velocity_m_per_s: Vec<f64>,
     /// Current (A), or what stands for it.
     pub current_a: Vec<f64>,
+    /// What it was told besides: what counts, velocity (m/s), current (A).
+    pub told: Vec<(Told, f64, f64)>,
     /// The drive was in operation enabled.
     pub enabled: Vec<bool>,
 }
@@ -71,7 +73,8 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
         axes: (map.axis_names().iter().enumerate())
             .map(|(number, name)| AxisRecord {
                 name: name.clone(),
-                reference_m: map.has_target(number).then(Vec::new),
+                reference_m: (map.has_target(number) || map.has_other_target(number))
+                    .then(Vec::new),
                 ..AxisRecord::default()
             })
             .collect(),
@@ -120,8 +123,14 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
                 .push(value(raw.map(|raw| raw.velocity_m_per_s)));
             axis.current_a.push(value(raw.map(|raw| raw.current_a)));
             if let Some(reference_m) = &mut axis.reference_m {
-                reference_m.push(value(raw.map(|raw| raw.target_m)));
+                // What a drive does by itself follows no reference.
+                let followed = raw.filter(|raw| raw.told != Told::Own);
+                reference_m.push(value(followed.map(|raw| raw.target_m)));
             }
+            axis.told
+                .push(raw.map_or((Told::Position, 0.0, 0.0), |raw| {
+                    (raw.told, raw.told_m_per_s, raw.told_a)
+                }));
             axis.enabled
                 .push(raw.is_some_and(|raw| raw.state == DriveState::OperationEnabled));
         }

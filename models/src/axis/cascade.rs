@@ -5,100 +5,11 @@
 //! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
 use super::observer::corrected;
 use super::params::{LaneGains, LaneParams};
-use super::substeps::one_by_one;
+pub use super::reference::{Reference, TARGETS};
+use super::substeps::{Left, one_by_one};
+use super::told::{Shifts, Told};
 use crate::lane::{Lane, ZERO};
 use crate::simd::{Portable, Vector};
-
-/// Targets remembered for the dead time: the newest first.
-pub const TARGETS: usize = 5;
-
-/// The targets that a drive has been sent: `history[0]` is the newest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Reference {
-    /// Targets (m), newest first.
-    pub history_m: [Lane; TARGETS],
-}
-
-impl Reference {
-    /// Takes in the newest target.
-    #[inline(always)]
-    pub fn push(&mut self, target_m: &Lane) {
-        for n in (1..TARGETS).rev() {
-            self.history_m[n] = self.history_m[n - 1];
-        }
-        self.history_m[0] = *target_m;
-    }
-
-    /// [`Self::push`] of a part with the vector of a unit.
-    #[inline(always)]
-    pub fn push_on<V: Vector>(&mut self, target_m: V, part: usize) {
-        let mut newer = target_m;
-        for lane in &mut self.history_m {
-            let older = V::load(lane, part);
-            newer.store(lane, part);
-            newer = older;
-        }
-    }
-
-    /// The target that has not come yet (m): the reference goes on as it did.
-    #[inline(always)]
-    fn ahead<V: Vector>(&self, part: usize) -> V {
-        let [newest, older] = V::each([&self.history_m[0], &self.history_m[1]], part);
-        newest + (newest - older)
-    }
-
-    /// The references that the drives follow in the coming cycle.
-    #[inline(always)]
-    fn paths<V: Vector>(&self, p: &LaneParams, part: usize) -> Paths<V> {
-        let bend = V::load(&p.bend, part);
-        let h = &self.history_m;
-        let (older, middle, newer) = match p.dead_alike {
-            Some(0) => (V::load(&h[1], part), V::load(&h[0], part), self.ahead(part)),
-            Some(1) => (
-                V::load(&h[2], part),
-                V::load(&h[1], part),
-                V::load(&h[0], part),
-            ),
-            Some(2) => (
-                V::load(&h[3], part),
-                V::load(&h[2], part),
-                V::load(&h[1], part),
-            ),
-            _ => {
-                let (mut older, mut middle, mut newer) =
-                    (V::load(&h[1], part), V::load(&h[0], part), self.ahead(part));
-                for n in 1..TARGETS - 1 {
-                    let reached = V::mask(p.dead[n - 1], part);
-                    older = V::select(reached, V::load(&h[n + 1], part), older);
-                    middle = V::select(reached, V::load(&h[n], part), middle);
-                    newer = V::select(reached, V::load(&h[n - 1], part), newer);
-                }
-                (older, middle, newer)
-            }
-        };
-        let first_m = middle - older;
-        let second_m = newer - middle;
-        Paths {
-            from_m: middle - bend * first_m,
-            to_m: middle + (V::splat(1.0) - bend) * second_m,
-            first_m,
-            second_m,
-        }
-    }
-}
-
-/// Pieces of references, one cycle long, bent once.
-#[derive(Clone, Copy)]
-struct Paths<V> {
-    /// Start (m).
-    from_m: V,
-    /// End (m).
-    to_m: V,
-    /// Slope before the bend (m/cycle).
-    first_m: V,
-    /// Slope after it (m/cycle).
-    second_m: V,
-}
 
 /// State of eight axes as the twin estimates it.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -280,6 +191,23 @@ pub fn correct_and_advance_on<V: Vector>(
     }
 }
 
+/// [`advance`] of axes some of which are told more than a position, or something else: see [`super::told`].
+#[cold]
+#[inline(never)]
+pub fn advance_told(
+    p: &LaneParams,
+    reference: &Reference,
+    told: &Told,
+    s: &mut AxisState,
+    contact_a: Option<&Lane>,
+) {
+    let shifts = told.shifts(p);
+    for part in 0..<Portable as Vector>::Whole::PARTS {
+        let z = States::<<Portable as Vector>::Whole>::load(s, part);
+        stepped(p, reference, z, contact_a, Some((told, &shifts)), part).store(s, part);
+    }
+}
+
 /// What a part of the axes is after a cycle: see [`advance`].
 #[inline(always)]
 pub fn advanced<V: Vector>(
@@ -289,11 +217,32 @@ pub fn advanced<V: Vector>(
     contact_a: Option<&Lane>,
     part: usize,
 ) -> States<V> {
+    stepped(p, reference, s, contact_a, None, part)
+}
+
+#[inline(always)]
+fn stepped<V: Vector>(
+    p: &LaneParams,
+    reference: &Reference,
+    mut s: States<V>,
+    contact_a: Option<&Lane>,
+    told: Option<(&Told, &Shifts)>,
+    part: usize,
+) -> States<V> {
     let zero = V::splat(0.0);
     let one = V::splat(1.0);
     let half = V::splat(0.5);
     let per_s = V::splat(p.per_s);
-    let paths = reference.paths::<V>(p, part);
+    let mut paths = reference.paths::<V>(p, part);
+    let mut apart = 0;
+    if let Some((_, shifts)) = told {
+        let shifted = V::mask(shifts.offsets, part);
+        let [way, current] = V::each([&shifts.way_m, &shifts.current_a], part);
+        paths.from_m = V::select(shifted, paths.from_m + way, paths.from_m);
+        paths.to_m = V::select(shifted, paths.to_m + way, paths.to_m);
+        s.integral_a = V::select(shifted, s.integral_a + current, s.integral_a);
+        apart = shifts.apart & V::places(part);
+    }
     let (x, v) = (s.position_m, s.velocity_m_per_s);
     let (i, q, r) = (s.current_a, s.integral_a, s.reported_a);
     let mut load = s.disturbance_a;
@@ -397,7 +346,7 @@ pub fn advanced<V: Vector>(
     let exact = V::both(V::either(goes_on, rests), free_of_limit);
 
     let mut next = [x1, v1, i1, q1, r1];
-    let left = V::bits(exact, part) ^ V::places(part);
+    let left = (V::bits(exact, part) ^ V::places(part)) | apart;
     if left != 0 {
         let mut before = AxisState::REST;
         s.store(&mut before, part);
@@ -413,6 +362,11 @@ pub fn advanced<V: Vector>(
         for k in 0..5 {
             n[k].store(&mut lanes[k], part);
         }
+        let left = Left {
+            places: left,
+            apart,
+            told: told.map(|(told, _)| told),
+        };
         one_by_one(p, &ways, &before, contact_a, left, &mut lanes);
         next = V::each(lanes.each_ref(), part);
     }
@@ -420,10 +374,20 @@ pub fn advanced<V: Vector>(
         // A drive that closes its loops once a cycle computes what it holds until the next sample.
         let mean = (next[0] - x) * per_s;
         let wanted = kx * (paths.to_m - next[0]) + kff * second;
-        let held = (kv * (wanted - mean)).limited(limit);
-        let sampled = V::mask(p.sampled, part);
+        let mut asked = kv * (wanted - mean);
+        if let Some((_, shifts)) = told {
+            let shifted = V::mask(shifts.offsets, part);
+            asked = V::select(shifted, asked + V::load(&shifts.current_a, part), asked);
+        }
+        let held = asked.limited(limit);
+        let sampled = V::mask(p.sampled & !apart, part);
         next[2] = V::select(sampled, held, next[2]);
         next[4] = V::select(sampled, held, next[4]);
+    }
+    if let Some((_, shifts)) = told {
+        let shifted = V::mask(shifts.offsets, part);
+        let current = V::load(&shifts.current_a, part);
+        next[3] = V::select(shifted, next[3] - current, next[3]);
     }
     States {
         position_m: next[0],

@@ -24,14 +24,18 @@
 //!
 //! A controller that closes its loops once a cycle (`sampled`) computes i* from the position of the sample and the backward
 //! difference to the one before, and holds it until the next.
+//!
+//! Drives in cyclic synchronous velocity or torque mode, and offsets: [`told`].
 
 pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+mod reference;
 mod substeps;
 #[cfg(test)]
 mod tests;
+pub mod told;
 pub mod transition;
 
 pub use cascade::{AxisState, Reference};

@@ -7,6 +7,8 @@ use crate::lane::{LANES, Lane, ZERO};
 
 /// Longest dead time that the remembered targets reach back for (cycles).
 pub const DEAD_MAX: f64 = 4.0;
+/// Longest delay of a reference that the remembered ones reach back for (cycles).
+pub const TOLD_MAX: f64 = 4.0;
 /// Substeps of a cycle in which an axis starts, stops, turns around or reaches a limit: all others are stepped exactly.
 pub const SUBSTEPS: usize = 4;
 
@@ -46,6 +48,9 @@ pub struct AxisParams {
     pub current_filter_s: f64,
     /// Dead time from a target to its effect (s, 0 to 3 cycles).
     pub dead_time_s: f64,
+    /// Time from a target velocity or torque, or an offset, to its effect, which is held for a cycle (s, 0 to 3 cycles); none: a cycle less
+    /// than the dead time, in which a target position is only arrived at.
+    pub reference_delay_s: Option<f64>,
     /// Gains of the observer in steady state: see [`crate::kalman`].
     pub observer: Gains,
     /// The drive closes its loops once a cycle and holds its output in between.
@@ -76,6 +81,7 @@ impl AxisParams {
         current_time_constant_s: 0.0,
         current_filter_s: 0.0,
         dead_time_s: 0.0,
+        reference_delay_s: None,
         observer: Gains::NONE,
         sampled: false,
         current_delay_s: 0.0,
@@ -139,6 +145,14 @@ impl LaneGains {
 pub struct Fine {
     /// Exact substeps of the axes one by one, moving and resting.
     pub steps: [(Transition, Transition); LANES],
+    /// The same with the position loop open, for CSV.
+    pub velocity_steps: [(Transition, Transition); LANES],
+    /// The same with the velocity loop open too, for CST.
+    pub torque_steps: [(Transition, Transition); LANES],
+    /// Whole cycles of the delay of references.
+    pub told_whole: [u8; LANES],
+    /// Share of the period at which they change: the rest of it (0 to 1).
+    pub told_change: Lane,
     /// Decay of the current loop over a cut.
     pub current_decay: Lane,
     /// Decay of the torque filter over a cut.
@@ -267,6 +281,10 @@ impl LaneParams {
             delay_weight: ZERO,
             fine: Fine {
                 steps: [(Transition::default(), Transition::default()); LANES],
+                velocity_steps: [(Transition::default(), Transition::default()); LANES],
+                torque_steps: [(Transition::default(), Transition::default()); LANES],
+                told_whole: [0; LANES],
+                told_change: ZERO,
                 current_decay: ZERO,
                 filter_decay: ZERO,
                 integral_gain: ZERO,
@@ -319,6 +337,22 @@ impl LaneParams {
         let cut_s = self.step_s / CUTS as f64;
         let fine = &mut self.fine;
         fine.steps[l] = transitions(a, self.step_s, 0.0);
+        let velocity = AxisParams {
+            position_gain_per_s: 0.0,
+            velocity_feedforward: 1.0,
+            ..*a
+        };
+        let torque = AxisParams {
+            velocity_gain: 0.0,
+            integral_gain: 0.0,
+            ..velocity
+        };
+        fine.velocity_steps[l] = transitions(&velocity, self.step_s, 0.0);
+        fine.torque_steps[l] = transitions(&torque, self.step_s, 0.0);
+        let delay = a.reference_delay_s.unwrap_or(a.dead_time_s - period_s);
+        let delay = (delay / period_s).clamp(0.0, TOLD_MAX);
+        let whole = libm::floor(delay).min(TOLD_MAX - 1.0);
+        (fine.told_whole[l], fine.told_change[l]) = (whole as u8, delay - whole);
         fine.current_decay[l] = decay(cut_s, a.current_time_constant_s);
         fine.filter_decay[l] = decay(cut_s, a.current_filter_s);
         fine.integral_gain[l] = a.integral_gain;

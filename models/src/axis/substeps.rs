@@ -5,7 +5,8 @@
 
 use super::cascade::{AxisState, dry_friction_a, mechanics};
 use super::params::{CUTS, LaneParams, SUBSTEPS};
-use super::transition::COLUMNS;
+use super::told::Told;
+use super::transition::{COLUMNS, Transition};
 use crate::lane::{LANES, Lane, clamp};
 
 /// The piece of the reference that one axis follows.
@@ -21,7 +22,61 @@ struct Path {
     second_m: f64,
 }
 
-/// The axes of a lane whose exact step does not hold: those whose bit is set in `left`.
+/// Which axes of a lane are stepped one by one.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a> {
+    /// A bit for each of them.
+    pub places: u8,
+    /// Those among them that follow no position.
+    pub apart: u8,
+    /// What those are told.
+    pub told: Option<&'a Told>,
+}
+
+/// The loops of one axis in its mode: what is open has a gain of 0.
+struct Loops<'a> {
+    /// Exact substeps, moving and resting.
+    steps: &'a (Transition, Transition),
+    position_gain_per_s: f64,
+    velocity_feedforward: f64,
+    velocity_gain: f64,
+    integral_gain: f64,
+}
+
+impl<'a> Loops<'a> {
+    /// Cyclic synchronous position.
+    fn position(p: &'a LaneParams, l: usize) -> Self {
+        Self {
+            steps: &p.fine.steps[l],
+            position_gain_per_s: p.position_gain_per_s[l],
+            velocity_feedforward: p.velocity_feedforward[l],
+            velocity_gain: p.velocity_gain[l],
+            integral_gain: p.fine.integral_gain[l],
+        }
+    }
+
+    /// Cyclic synchronous velocity: the reference is a way whose slope is the target.
+    fn velocity(p: &'a LaneParams, l: usize) -> Self {
+        Self {
+            steps: &p.fine.velocity_steps[l],
+            position_gain_per_s: 0.0,
+            velocity_feedforward: 1.0,
+            ..Self::position(p, l)
+        }
+    }
+
+    /// Cyclic synchronous torque: what is asked for stands in the integrator, which no loop moves.
+    fn torque(p: &'a LaneParams, l: usize) -> Self {
+        Self {
+            steps: &p.fine.torque_steps[l],
+            velocity_gain: 0.0,
+            integral_gain: 0.0,
+            ..Self::velocity(p, l)
+        }
+    }
+}
+
+/// The axes of a lane whose exact step does not hold: those of `left`.
 ///
 /// `ways` are start, end and the slopes of their references (see [`Path`]); `next` is position, velocity, current, integrator and
 /// reported current after the step.
@@ -32,10 +87,19 @@ pub(super) fn one_by_one(
     ways: &[Lane; 4],
     before: &AxisState,
     contact_a: Option<&Lane>,
-    left: u8,
+    left: Left<'_>,
     next: &mut [Lane; 5],
 ) {
-    for l in (0..LANES).filter(|l| left & (1 << l) != 0) {
+    for l in (0..LANES).filter(|l| left.places & (1 << l) != 0) {
+        let load_a = before.disturbance_a[l] + contact_a.map_or(0.0, |lane| lane[l]);
+        let told = left.told.filter(|_| left.apart & (1 << l) != 0);
+        if let Some(told) = told {
+            let stepped = told_substeps(p, l, told, before, load_a);
+            for (lane, value) in next.iter_mut().zip(stepped) {
+                lane[l] = value;
+            }
+            continue;
+        }
         let [from_m, to_m, first_m, second_m] = [0, 1, 2, 3].map(|n| ways[n][l]);
         let path = Path {
             from_m,
@@ -43,7 +107,6 @@ pub(super) fn one_by_one(
             first_m,
             second_m,
         };
-        let load_a = before.disturbance_a[l] + contact_a.map_or(0.0, |lane| lane[l]);
         let stepped = substeps(p, l, &path, before, load_a);
         for (lane, value) in next.iter_mut().zip(stepped) {
             lane[l] = value;
@@ -62,26 +125,87 @@ fn substeps(p: &LaneParams, l: usize, path: &Path, before: &AxisState, load_a: f
         before.reported_a[l],
     ];
     let mut from_m = path.from_m;
+    let loops = Loops::position(p, l);
     for n in 1..=SUBSTEPS {
         let to_m = path.at(n as f64 / SUBSTEPS as f64, p.bend[l]);
-        z = exact_substep(p, l, z, from_m, to_m, load_a)
-            .unwrap_or_else(|| cut_substep(p, l, z, from_m, to_m, load_a));
+        z = substep(p, l, &loops, z, [from_m, to_m], load_a);
         from_m = to_m;
     }
     z
+}
+
+/// One axis that follows a velocity or a current, likewise.
+fn told_substeps(
+    p: &LaneParams,
+    l: usize,
+    told: &Told,
+    before: &AxisState,
+    load_a: f64,
+) -> [f64; 5] {
+    let torque = told.torque(l);
+    let loops = if torque {
+        Loops::torque(p, l)
+    } else {
+        Loops::velocity(p, l)
+    };
+    let own_a = before.integral_a[l];
+    let mut integral_a = own_a;
+    let mut z = [
+        before.position_m[l],
+        before.velocity_m_per_s[l],
+        before.current_a[l],
+        0.0,
+        before.reported_a[l],
+    ];
+    for n in 0..SUBSTEPS {
+        let [from, to] = [n, n + 1].map(|n| n as f64 / SUBSTEPS as f64);
+        let (m_per_s, a) = told.mean(p, l, from, to);
+        let x = z[0];
+        if torque {
+            z[3] = clamp(a, p.limit_a[l]);
+            z = substep(p, l, &loops, z, [x; 2], load_a);
+        } else {
+            z[3] = integral_a + a;
+            z = substep(p, l, &loops, z, [x, x + m_per_s * p.step_s], load_a);
+            integral_a = z[3] - a;
+        }
+    }
+    if p.sampled & (1 << l) != 0 {
+        // What a drive that closes its loops once a cycle holds until the next sample.
+        let (m_per_s, a) = told.mean(p, l, 1.0 - 1.0 / SUBSTEPS as f64, 1.0);
+        let mean = (z[0] - before.position_m[l]) * p.per_s;
+        let held = clamp(loops.velocity_gain * (m_per_s - mean) + a, p.limit_a[l]);
+        (z[2], z[4]) = (held, held);
+    }
+    z[3] = if torque { own_a } else { integral_a };
+    z
+}
+
+/// A substep of one axis along a straight piece of its reference (m).
+fn substep(
+    p: &LaneParams,
+    l: usize,
+    loops: &Loops<'_>,
+    z: [f64; 5],
+    [from_m, to_m]: [f64; 2],
+    load_a: f64,
+) -> [f64; 5] {
+    exact_substep(p, l, loops, z, from_m, to_m, load_a)
+        .unwrap_or_else(|| cut_substep(p, l, loops, z, from_m, to_m, load_a))
 }
 
 /// A substep of one axis along a straight piece of its reference; none where it does not hold exactly.
 fn exact_substep(
     p: &LaneParams,
     l: usize,
+    loops: &Loops<'_>,
     [x, v, i, q, r]: [f64; 5],
     from_m: f64,
     to_m: f64,
     load_a: f64,
 ) -> Option<[f64; 5]> {
     let step = p.step_s;
-    let (moving, resting) = &p.fine.steps[l];
+    let (moving, resting) = loops.steps;
     let load = load_a + p.gravity_a[l];
     let (e, slope) = (from_m - x, (to_m - from_m) / step);
     let row = |c: &[f64; COLUMNS], v: f64, b: f64| {
@@ -117,8 +241,8 @@ fn exact_substep(
         return None;
     };
     let asked = |m: f64, [x, v, _, q, _]: [f64; 5]| {
-        p.velocity_gain[l]
-            * (p.position_gain_per_s[l] * (m - x) + p.velocity_feedforward[l] * slope - v)
+        loops.velocity_gain
+            * (loops.position_gain_per_s * (m - x) + loops.velocity_feedforward * slope - v)
             + q
     };
     let limit = p.limit_a[l];
@@ -138,6 +262,7 @@ fn held(p: &LaneParams, l: usize, push_a: f64) -> bool {
 fn cut_substep(
     p: &LaneParams,
     l: usize,
+    loops: &Loops<'_>,
     [mut x, mut v, mut i, mut q, mut r]: [f64; 5],
     from_m: f64,
     to_m: f64,
@@ -151,14 +276,14 @@ fn cut_substep(
         let target_m = from_m + (n as f64 + 0.5) * step * slope;
         if p.continuous & (1 << l) != 0 {
             // The middle of the step is half a step's way further on.
-            let wanted = p.position_gain_per_s[l] * (target_m - x - 0.5 * step * v)
-                + p.velocity_feedforward[l] * slope;
+            let wanted = loops.position_gain_per_s * (target_m - x - 0.5 * step * v)
+                + loops.velocity_feedforward * slope;
             let error = wanted - (v + half_rise);
-            let asked = p.velocity_gain[l] * error + q;
+            let asked = loops.velocity_gain * error + q;
             let limited = clamp(asked, p.limit_a[l]);
             // The integrator stops while the output is limited.
             if asked == limited {
-                q += p.fine.integral_gain[l] * error * step;
+                q += loops.integral_gain * error * step;
             }
             let after = limited + (i - limited) * p.fine.current_decay[l];
             r = mean(i, after) + (r - mean(i, after)) * p.fine.filter_decay[l];

@@ -27,6 +27,7 @@ fn params() -> AxisParams {
         current_time_constant_s: 0.0004,
         current_filter_s: 0.0008,
         dead_time_s: 0.0025,
+        reference_delay_s: None,
         observer: crate::kalman::steady(
             1e-3,
             INERTIA,

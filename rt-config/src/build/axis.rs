@@ -4,7 +4,7 @@ use super::signature::signature;
 use super::twin::twin;
 use super::{MAX_DWELL_S, MAX_LAG_S, Whole, asset_id, in_counts, needs};
 use crate::check::{Bounds, Check};
-use crate::machine::{Axis, AxisPlant, Drive, EffortUnit, MAX_STEPS, Motion, Step};
+use crate::machine::{Axis, AxisPlant, Drive, EffortUnit, MAX_STEPS, Motion, OperationMode, Step};
 use crate::raw::{AxisTable, DriveTable, MotionTable, PlantTable};
 use crate::value::{At, Span};
 
@@ -206,6 +206,7 @@ fn motion(raw: &MotionTable, counts_per_m: f64, check: &mut Check) -> Motion {
             to_m,
             velocity_m_per_s,
             dwell_s,
+            mode: (raw.mode.as_ref()).map_or_else(OperationMode::default, |name| mode(name, check)),
         });
         empty_step(&motion.program, span, check);
     }
@@ -218,6 +219,18 @@ fn motion(raw: &MotionTable, counts_per_m: f64, check: &mut Check) -> Motion {
         takes_no_time(&step.span, check);
     }
     motion
+}
+
+/// A mode of operation by its name; csp where it is none.
+pub(super) fn mode(name: &At<String>, check: &mut Check) -> OperationMode {
+    let found = OperationMode::ALL
+        .iter()
+        .find(|mode| mode.name() == name.value);
+    found.copied().unwrap_or_else(|| {
+        let names = OperationMode::ALL.map(OperationMode::name);
+        check.unknown("mode of operation", name, &names);
+        OperationMode::default()
+    })
 }
 
 /// Refuses a step that goes nowhere and does not dwell: a program of such steps takes no time.

@@ -25,6 +25,8 @@ struct Device<'a> {
     product_code: Option<&'a At<u32>>,
     outputs: Option<&'a At<Vec<At<String>>>>,
     inputs: Option<&'a At<Vec<At<String>>>>,
+    /// Modes of the steps of its program, where they say one.
+    modes: Vec<&'a At<String>>,
 }
 
 pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check) -> Bus {
@@ -230,18 +232,20 @@ fn with_images(raw: &BusTable, built: &mut Vec<SubDevice>, check: &mut Check) {
 
 /// Axes, presses and stations in the order of the file.
 fn devices(file: &File) -> Vec<Device<'_>> {
-    let drives = file
-        .axis
-        .iter()
-        .map(|axis| (&axis.name, axis.drive.as_ref()));
+    let drives = file.axis.iter().map(|axis| {
+        let steps = axis.motion.iter().flat_map(|motion| &motion.program);
+        let modes = steps.filter_map(|step| step.value.mode.as_ref()).collect();
+        (&axis.name, axis.drive.as_ref(), modes)
+    });
     let presses = file
         .press
         .iter()
-        .map(|press| (&press.name, press.drive.as_ref()));
+        .map(|press| (&press.name, press.drive.as_ref(), Vec::new()));
     let mut devices: Vec<Device<'_>> = drives
         .chain(presses)
-        .map(|(name, drive)| Device {
+        .map(|(name, drive, modes)| Device {
             name,
+            modes,
             drive: true,
             vendor_id: drive.and_then(|drive| drive.vendor_id.as_ref()),
             product_code: drive.and_then(|drive| drive.product_code.as_ref()),
@@ -251,6 +255,7 @@ fn devices(file: &File) -> Vec<Device<'_>> {
         .collect();
     devices.extend(file.station.iter().map(|station| Device {
         name: &station.name,
+        modes: Vec::new(),
         drive: false,
         vendor_id: station.vendor_id.as_ref(),
         product_code: station.product_code.as_ref(),
@@ -301,15 +306,46 @@ fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice
     } else {
         (&[], &[])
     };
+    let sent = entries("outputs", device.outputs, outputs, needed.0, check);
+    carries_modes(device, &sent, check);
     SubDevice {
         name: device.name.value.clone(),
         vendor_id: device.vendor_id.map_or(SIMULATED_VENDOR_ID, |id| id.value),
         product_code: device.product_code.map_or(product_code, |code| code.value),
-        outputs: entries("outputs", device.outputs, outputs, needed.0, check),
+        outputs: sent,
         inputs: entries("inputs", device.inputs, inputs, needed.1, check),
         sii: None,
         second: None,
         behind: None,
+    }
+}
+
+/// A step in another mode needs that mode and its target among the outputs.
+fn carries_modes(device: &Device<'_>, outputs: &[PdoEntry], check: &mut Check) {
+    let mut told: Vec<u16> = Vec::new();
+    for mode in &device.modes {
+        let target = match mode.value.as_str() {
+            "csv" => 0x60ff,
+            "cst" => 0x6071,
+            // Others are told where steps are built.
+            _ => continue,
+        };
+        for index in [0x6060, target] {
+            if told.contains(&index) || outputs.iter().any(|entry| entry.index == index) {
+                continue;
+            }
+            told.push(index);
+            check.problem(
+                &mode.span,
+                format!(
+                    "{} has steps in {}, and its outputs do not carry 0x{index:04X}",
+                    crate::error::shortened(&device.name.value),
+                    mode.value
+                ),
+                format!("needs 0x{index:04X}"),
+                format!("list `outputs` in its drive, with \"0x{index:04X}\" among them"),
+            );
+        }
     }
 }
 

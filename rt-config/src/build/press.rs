@@ -7,7 +7,7 @@ use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
 use crate::machine::{
     Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS, Motion,
-    Press, Recipe, Step, Stroke, Turn,
+    OperationMode, Press, Recipe, Step, Stroke, Turn,
 };
 use crate::raw::{PartTable, PressTable, RecipeTable, StrokeTable, TurnTable};
 use crate::value::At;
@@ -38,6 +38,7 @@ pub(super) fn press(
         to_m,
         velocity_m_per_s,
         dwell_s,
+        mode: OperationMode::Position,
     };
     let program = vec![
         step(stroke.approach_m, None, 0.0),

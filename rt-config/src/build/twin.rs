@@ -3,8 +3,8 @@
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
 use crate::machine::{
-    AxisTwin, Cascade, EffortUnit, FigureLaw, FigureOf, HealthyInnovation, RegimeBaseline,
-    RegimePaces,
+    AxisTwin, Cascade, EffortUnit, FigureLaw, FigureOf, HealthyInnovation, OperationModes,
+    RegimeBaseline, RegimePaces,
 };
 use crate::raw::{
     BaselineTable, CascadeTable, InnovationTable, NoiseTable, PaceTable, TailTable, TwinTable,
@@ -13,7 +13,7 @@ use crate::units::{
     ACCELERATION, CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH,
     STIFFNESS, VELOCITY, VISCOUS,
 };
-use crate::value::{Quantity, Time};
+use crate::value::{At, Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::blocks::{Feature, Paces};
@@ -137,6 +137,7 @@ pub(super) fn twin(
         ),
         baseline: baseline(&raw.baseline, efforts, check),
         paces: paces(&raw.pace, check),
+        modes: modes(raw.modes.as_deref(), check),
         position_limit_m: (raw.position_limit.as_ref())
             .map(|limit| check.si("position_limit", limit, Bounds::positive())),
         velocity_limit_m_per_s: (raw.velocity_limit.as_ref())
@@ -218,6 +219,8 @@ fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Che
             whole,
             check,
         ),
+        reference_delay_s: (raw.reference_delay.as_ref())
+            .map(|delay| in_periods("reference_delay", Some(delay), DEAD_PERIODS, whole, check)),
         limit_a: check.si_of("limit", &raw.limit, efforts.effort, Bounds::positive()),
         current_time_constant_s: check.si_or(
             "current_time_constant",
@@ -357,6 +360,16 @@ fn one_baseline(one: &BaselineTable, efforts: &Efforts, check: &mut Check) -> Re
         sigma_a: check.si_of("sigma", &one.sigma, efforts.effort, Bounds::positive()),
         law: law(one, check),
     }
+}
+
+fn modes(raw: Option<&[At<String>]>, check: &mut Check) -> OperationModes {
+    let Some(raw) = raw else {
+        return OperationModes::default();
+    };
+    check.unique("modes", raw.iter());
+    raw.iter().fold(OperationModes::NONE, |modes, name| {
+        modes.with(super::axis::mode(name, check))
+    })
 }
 
 fn paces(raw: &[PaceTable], check: &mut Check) -> Vec<RegimePaces> {

@@ -1,5 +1,8 @@
 use super::*;
-use crate::machine::{Cascade, FigureLaw, FigureOf, RegimeBaseline, RegimePaces};
+use crate::machine::{
+    AxisTwin, Cascade, FigureLaw, FigureOf, HealthyInnovation, OperationMode, OperationModes,
+    RegimeBaseline, RegimePaces,
+};
 use crate::tests::without_twins;
 
 fn twin() -> AxisTwin {
@@ -18,6 +21,7 @@ fn twin() -> AxisTwin {
             integral_gain_a_per_m: 7000.1,
             velocity_feedforward: 1.0,
             dead_time_s: 1.37e-3,
+            reference_delay_s: Some(2.5e-3),
             limit_a: 10.0,
             current_time_constant_s: 4e-4,
             current_filter_s: 8e-4,
@@ -52,6 +56,7 @@ fn twin() -> AxisTwin {
                 Some(LAW),
             ),
         ],
+        modes: OperationModes::NONE.with(OperationMode::Velocity),
         paces: vec![
             paces("constant_speed_positive", 0.0, 1.0 / 3.0),
             paces("acceleration", 1e-7, 12.0),

@@ -71,6 +71,8 @@ pub(crate) struct StepTable {
     pub(crate) velocity: Option<Quantity<Velocity>>,
     /// Rest after arrival, none unless given (0 to 24h).
     pub(crate) dwell: Option<Quantity<Time>>,
+    /// Mode of operation in this step, csp, csv or cst; csp unless given. In csv and cst what the drive leaves open is closed once a cycle.
+    pub(crate) mode: Option<At<String>>,
 }
 
 /// Motion limits of a press; its program is the stroke.
@@ -135,6 +137,8 @@ pub(crate) struct TwinTable {
     pub(crate) velocity_limit: Option<Quantity<Velocity>>,
     /// Limit of the one-cycle innovation of current (or force); the channel is off where it is missing (above 0).
     pub(crate) current_limit: Option<Quantity<Effort>>,
+    /// Modes of operation in which the innovations were learnt, csp, csv or cst; in others they are not judged. csp alone unless given.
+    pub(crate) modes: Option<Vec<At<String>>>,
     /// The drive cascade; missing where calibration could not validate it.
     pub(crate) cascade: Option<CascadeTable>,
     /// What is uncertain about the axis, from which the observer's gains follow; an observer of 100 Hz unless given.
@@ -164,6 +168,9 @@ pub(crate) struct CascadeTable {
     pub(crate) velocity_feedforward: Option<Quantity<Number>>,
     /// Dead time from the target that was sent to its effect, 0 to 4 periods, 0 unless given.
     pub(crate) dead_time: Option<Quantity<Time>>,
+    /// Time from a target velocity or torque, or an offset, that was sent to its effect, which is held for a period, 0 to 4 periods; the dead
+    /// time less a period unless given.
+    pub(crate) reference_delay: Option<Quantity<Time>>,
     /// Limit of the current (or force) (above 0).
     pub(crate) limit: Quantity<Effort>,
     /// Time constant of the current loop, 0 unless given (0 to 10s).

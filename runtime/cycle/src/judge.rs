@@ -5,13 +5,14 @@
 //! both its detectors and those of the reversals.
 
 mod innovation;
-mod learnt;
+mod not_judged;
 mod occasion;
 mod renewal;
 mod slow;
 
 pub use innovation::Innovation;
 use innovation::Next;
+pub use not_judged::NotJudged;
 pub use occasion::Occasion;
 pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
 use renewal::{Bases, Renewal};
@@ -88,8 +89,7 @@ pub struct AxisJudge {
     drift: DriftJudge,
     slow: Slow,
     renewal: Renewal,
-    /// Movements of which a figure was left out.
-    not_learnt: u64,
+    not_judged: NotJudged,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,

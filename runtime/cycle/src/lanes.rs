@@ -18,12 +18,13 @@ use crate::plan::{JudgeLane, PartCurve, Plan};
 use twinstep_models::axis::cascade::{Measured, States};
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
+use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{AxisState, Reference, cascade, observer};
 use twinstep_models::innovation::Watch;
 use twinstep_models::lane::{LANES, ZERO};
 use twinstep_models::regime::{Classified, Course, Seen, Segments};
 use twinstep_models::sample::{Context, CycleStamp};
-use twinstep_models::simd::{Kernel, Vector};
+use twinstep_models::simd::{Kernel, Portable, Vector};
 
 /// State of eight axes.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -55,7 +56,11 @@ pub struct LaneState {
     unsteady: u8,
     /// A bit for each axis that the next cycle must look at by itself: something is raised.
     attention: u8,
+    /// A bit for each axis that is told anything but a position: see [`Told::any`].
+    told_any: u8,
     rare: Rare,
+    /// What those axes are told.
+    pub(crate) told: Told,
     /// What presses have beside.
     pub(crate) press: PressLane,
 }
@@ -90,6 +95,8 @@ impl LaneState {
         moved: 0,
         unsteady: 0,
         attention: 0,
+        told_any: 0,
+        told: Told::NOTHING,
         rare: Rare {
             settle: [0; LANES],
             predicted: [[0.0; 3]; LANES],
@@ -99,8 +106,8 @@ impl LaneState {
 
     /// Bytes of it that presses alone touch.
     pub const PRESS_BYTES: usize = size_of::<PressLane>();
-    /// Bytes of it that are touched when an axis settles, or a segment ends.
-    pub const RARE_BYTES: usize = size_of::<Rare>() + Segments::RARE_BYTES;
+    /// Bytes of it that are touched when an axis settles, a segment ends, or an axis is told more than a position.
+    pub const RARE_BYTES: usize = size_of::<Rare>() + size_of::<Told>() + Segments::RARE_BYTES;
 
     /// Running hashes of the predictions.
     pub const fn digest(&self) -> [u64; LANES] {
@@ -157,6 +164,10 @@ impl LaneState {
         gains: &LaneGains,
         curves: Option<&[PartCurve]>,
     ) {
+        if self.told_any != 0 {
+            self.predict_told(params, gains, curves);
+            return;
+        }
         let [position_m, current_a] = self.filter.sample(self.newest);
         let (twin, press, used) = (&mut self.twin, &mut self.press, self.used);
         // In one part nothing need go through memory between the observer and the prediction.
@@ -194,6 +205,31 @@ impl LaneState {
             contact_a = Some(&press.contact_a);
         }
         cascade::advance_on::<V>(params, &self.reference, twin, contact_a);
+    }
+}
+
+impl LaneState {
+    /// The same of a lane with axes that are told more than a position, or something else. Every unit gives the same bits.
+    #[cold]
+    #[inline(never)]
+    fn predict_told(
+        &mut self,
+        params: &LaneParams,
+        gains: &LaneGains,
+        curves: Option<&[PartCurve]>,
+    ) {
+        let measured = self.filter.sample(self.newest);
+        let (twin, press) = (&mut self.twin, &mut self.press);
+        observer::correct_on::<Portable>(params, gains, twin, measured, self.used);
+        let mut contact_a = None;
+        if let Some(curves) = curves {
+            for part in 0..Portable::PARTS {
+                let [x, v] = Portable::each([&twin.position_m, &twin.velocity_m_per_s], part);
+                press.touch(curves, x, v, part);
+            }
+            contact_a = Some(&press.contact_a);
+        }
+        cascade::advance_told(params, &self.reference, &self.told, twin, contact_a);
     }
 }
 

@@ -4,6 +4,7 @@
 //! until it stands, so that every axis brakes on its own path and all of them together.
 
 use crate::profile::{Limits, Profile};
+use twinstep_models::sample::Told;
 
 /// Most steps of one program.
 pub const MAX_STEPS: usize = 32;
@@ -19,6 +20,8 @@ pub struct Step {
     pub dwell_s: f64,
     /// A stroke is complete when this step begins: the part is changed.
     pub ends_stroke: bool,
+    /// The mode that the drive is in for this step.
+    pub told: Told,
 }
 
 /// The program of one axis.
@@ -68,6 +71,11 @@ impl Progress {
     /// The target of this cycle (m).
     pub fn target_m(&self) -> f64 {
         self.target_m
+    }
+
+    /// The mode of the step in progress.
+    pub fn told(&self, program: &Program) -> Told {
+        (program.steps.get(self.next)).map_or(Told::Position, |step| step.told)
     }
 
     /// Whether the program runs.
@@ -182,6 +190,7 @@ mod tests {
                 velocity_m_per_s: 0.5,
                 dwell_s,
                 ends_stroke: to_m == 0.0,
+                told: Told::Position,
             };
             steps.push(step).expect("two steps fit");
         }

@@ -12,7 +12,7 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::press::workpiece::Workpiece;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
-use twinstep_models::sample::Context;
+use twinstep_models::sample::{Context, Told};
 use twinstep_models::simd::{Level, Vector};
 use twinstep_models::vacuum::VacuumParams;
 
@@ -95,6 +95,40 @@ pub struct AxisPlan {
     pub by_recipe: [Option<RecipeContact>; MAX_BY_RECIPE],
     /// Way after which an axis that is not enabled has moved (m).
     pub movement_m: f64,
+    /// Modes in which its innovations were learnt.
+    pub modes: Modes,
+}
+
+/// A set of modes of operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Modes(u8);
+
+impl Modes {
+    /// All that are predicted.
+    pub const ALL: Self = Self(0b111);
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// Cyclic synchronous position alone, without offsets or with them.
+    pub const POSITION: Self = Self(0b001);
+
+    /// With this mode too; one in which drives make their own set-points is never in it.
+    pub const fn with(self, told: Told) -> Self {
+        Self(self.0 | Self::bit(told))
+    }
+
+    /// Whether this mode is in it.
+    pub const fn hold(self, told: Told) -> bool {
+        self.0 & Self::bit(told) != 0
+    }
+
+    const fn bit(told: Told) -> u8 {
+        match told {
+            Told::Position | Told::PositionAndOffsets => 0b001,
+            Told::Velocity => 0b010,
+            Told::Torque => 0b100,
+            Told::Own => 0,
+        }
+    }
 }
 
 /// A part that is met otherwise in one recipe.
@@ -275,6 +309,7 @@ mod tests {
             contacts: [Contact::default(); MAX_PARTS],
             by_recipe: [None; MAX_BY_RECIPE],
             movement_m: 0.0,
+            modes: Modes::POSITION,
         };
         assert!(!plan.presses());
         plan.by_recipe[0] = Some(RecipeContact {

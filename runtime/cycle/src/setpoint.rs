@@ -1,8 +1,13 @@
 //! Where set-points come from, and the way of a drive to operation enabled (CiA 402).
 
+mod outer;
+
+pub use outer::OuterGains;
+
 use crate::controller::ControllerState;
 use crate::motion::{Override, Program, Progress};
-use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples};
+use outer::Outer;
+use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples, Told};
 
 /// Controlword 0x6040: shutdown.
 pub const SHUTDOWN: u16 = 0x0006;
@@ -20,6 +25,12 @@ pub struct AxisSetpoint {
     pub controlword: u16,
     /// Target position 0x607A (m).
     pub target_m: f64,
+    /// The mode to be in.
+    pub told: Told,
+    /// Target velocity 0x60FF in CSV (m/s), else 0.
+    pub told_m_per_s: f64,
+    /// Target torque 0x6071 in CST, as a current (A), else 0.
+    pub told_a: f64,
 }
 
 /// What a vacuum station is told in one cycle.
@@ -101,6 +112,8 @@ pub struct AxisProgram {
     /// It was lost for long: it brakes from where it was found, at this velocity (m/s), stands, then goes on.
     braking_m_per_s: Option<f64>,
     was_enabled: bool,
+    gains: OuterGains,
+    outer: Outer,
 }
 
 impl AxisProgram {
@@ -110,6 +123,12 @@ impl AxisProgram {
             program,
             ..Self::default()
         }
+    }
+
+    /// With the gains of its drive, for steps in CSV or CST.
+    pub fn with_gains(mut self, gains: OuterGains) -> Self {
+        self.gains = gains;
+        self
     }
 
     fn stands(&self) -> bool {
@@ -280,6 +299,10 @@ impl SetpointSource for ProgramSource<'_> {
             } else {
                 axis.progress.advance(&axis.program, time_s)
             };
+            let told = axis.progress.told(&axis.program);
+            let (gains, reading) = (&axis.gains, sample.as_ref().ok());
+            (set.told, set.told_m_per_s, set.told_a) =
+                (axis.outer).step(gains, told, set.target_m, reading, self.period_s);
         }
         self.disabled = all_disabled;
         if tripped && !self.stopping {

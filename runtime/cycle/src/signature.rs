@@ -8,7 +8,7 @@ use crate::judge::Occasion;
 use crate::outbox::Outbox;
 use twinstep_models::blocks::Paces;
 use twinstep_models::channel::{Channel, Regime};
-use twinstep_models::sample::{AxisReading, DriveState, Missing};
+use twinstep_models::sample::{AxisReading, DriveState, Missing, Told};
 use twinstep_models::signature::{
     FAMILIES, FIGURES, Family, Figure, Movement, Settings, Signature, likeliest, nearest,
 };
@@ -74,7 +74,9 @@ impl SignatureJudge {
         out: &mut Outbox,
     ) {
         self.ended = match sample {
-            Ok(r) if r.state == DriveState::OperationEnabled => {
+            Ok(r)
+                if r.state == DriveState::OperationEnabled && r.told.same_mode(Told::Position) =>
+            {
                 let movement = &mut self.movement;
                 movement.push(&plan.settings, r.target_m, r.position_m, r.current_a)
             }

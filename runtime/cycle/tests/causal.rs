@@ -9,7 +9,7 @@ use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, SlowPlan, StationPlan,
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, StationPlan,
     Thresholds,
 };
 use twinstep_cycle::station::StationJudge;
@@ -19,7 +19,7 @@ use twinstep_models::kalman::{AxisNoise, Steady, steady};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading,
+    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
 };
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams};
@@ -124,6 +124,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             drift_limit_m: Some(1e-4),
             by_recipe: [None; MAX_BY_RECIPE],
             movement_m: 5.0e-4,
+            modes: Modes::ALL,
         })
         .collect();
     let stations = [StationPlan {
@@ -213,6 +214,7 @@ fn healthy() -> Vec<Input> {
                     target_m: way(k, n),
                     state: DriveState::OperationEnabled,
                     error_code: 0,
+                    ..AxisReading::default()
                 })
             };
             let ejector_on = k % 300 < 150;
@@ -253,6 +255,14 @@ fn state() -> impl Strategy<Value = DriveState> {
     any::<u16>().prop_map(DriveState::from_statusword)
 }
 
+const TOLD: [Told; 5] = [
+    Told::Position,
+    Told::PositionAndOffsets,
+    Told::Velocity,
+    Told::Torque,
+    Told::Own,
+];
+
 fn axis() -> impl Strategy<Value = Axis> {
     let reading = (
         number(),
@@ -261,15 +271,21 @@ fn axis() -> impl Strategy<Value = Axis> {
         number(),
         state(),
         any::<u16>(),
+        (0..TOLD.len(), number(), number()),
     )
         .prop_map(
-            |(position_m, velocity_m_per_s, current_a, target_m, state, error_code)| AxisReading {
-                position_m,
-                velocity_m_per_s,
-                current_a,
-                target_m,
-                state,
-                error_code,
+            |(position_m, velocity_m_per_s, current_a, target_m, state, error_code, besides)| {
+                AxisReading {
+                    position_m,
+                    velocity_m_per_s,
+                    current_a,
+                    target_m,
+                    state,
+                    error_code,
+                    told: TOLD[besides.0],
+                    told_m_per_s: besides.1,
+                    told_a: besides.2,
+                }
             },
         );
     prop_oneof![4 => reading.prop_map(Ok), 1 => missing().prop_map(Err)]
@@ -332,7 +348,7 @@ fn every_measurement_reaches_the_next_prediction() {
     let good = healthy();
     let before = run(&good);
     type Change = fn(&mut Input, usize);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 6] = [
         ("position", |input, n| {
             input.axes[n].as_mut().unwrap().position_m += 1e-6
         }),
@@ -342,6 +358,13 @@ fn every_measurement_reaches_the_next_prediction() {
         ("missing", |input, n| input.axes[n] = Err(Missing::NoFrame)),
         ("disabled", |input, n| {
             input.axes[n].as_mut().unwrap().state = DriveState::SwitchedOn
+        }),
+        ("torque", |input, n| {
+            let axis = input.axes[n].as_mut().unwrap();
+            (axis.told, axis.told_a) = (Told::Torque, 0.5);
+        }),
+        ("mode of its own", |input, n| {
+            input.axes[n].as_mut().unwrap().told = Told::Own
         }),
     ];
     for n in 0..AXES {

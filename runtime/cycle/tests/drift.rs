@@ -5,7 +5,7 @@ use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Plan, SlowPlan, Thresholds,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, Thresholds,
 };
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
@@ -73,6 +73,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         by_recipe: [None; MAX_BY_RECIPE],
         drift_limit_m: Some(LIMIT_M),
         movement_m: 5e-4,
+        modes: Modes::POSITION,
     };
     let all = [params; AXES];
     let lanes: Vec<_> = all
@@ -116,6 +117,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
                 target_m: 0.0,
                 state: DriveState::OperationEnabled,
                 error_code: 0,
+                ..AxisReading::default()
             })
         };
         let readings: Vec<Result<AxisReading, Missing>> = (0..AXES)

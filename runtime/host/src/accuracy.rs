@@ -13,9 +13,12 @@ use crate::lines::{AccuracyLine, FreeRunLine};
 use crate::plan::PlanStore;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::recording::{AxisRecord, Recording};
+use twinstep_models::axis::cascade::TARGETS;
+use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::channel::Channel;
 use twinstep_models::lane::{LANES, ZERO};
+use twinstep_models::sample;
 
 /// Horizons of the table (cycles).
 pub const HORIZONS: [usize; 4] = [1, 10, 100, 1000];
@@ -34,8 +37,8 @@ pub struct Track<'a> {
     period_s: f64,
     record: &'a AxisRecord,
     reference: &'a [f64],
-    /// Estimate after cycle k, and the targets known then.
-    known: Vec<(AxisState, Reference)>,
+    /// Estimate after cycle k, and the targets and what else was told, as known then.
+    known: Vec<(AxisState, Reference, Told)>,
     from: usize,
     to: usize,
 }
@@ -93,7 +96,10 @@ fn stretches(recording: &Recording, r: &AxisRecord, reference: &[f64]) -> Vec<(u
     let mut all = Vec::new();
     let mut from = None;
     for k in 0..=recording.time_s.len() {
-        let end = k == recording.time_s.len() || !measured(k) || recording.segments.contains(&k);
+        let end = k == recording.time_s.len()
+            || !measured(k)
+            || recording.segments.contains(&k)
+            || (k > 0 && !told(r, k).0.same_mode(told(r, k - 1).0));
         if let (true, Some(start)) = (end, from) {
             if k - start > LEAST_CYCLES {
                 all.push((start, k));
@@ -105,6 +111,21 @@ fn stretches(recording: &Recording, r: &AxisRecord, reference: &[f64]) -> Vec<(u
         }
     }
     all
+}
+
+/// What the axis was told besides in cycle `k`.
+fn told(r: &AxisRecord, k: usize) -> (sample::Told, f64, f64) {
+    let told = r.told.get(k).copied();
+    told.unwrap_or((sample::Told::Position, 0.0, 0.0))
+}
+
+/// Advances axes by a cycle, told what they are.
+fn advance(lane: &LaneParams, targets: &Reference, told: &Told, state: &mut AxisState) {
+    if told.any() == 0 {
+        cascade::advance(lane, targets, state, &ZERO);
+    } else {
+        cascade::advance_told(lane, targets, told, state, None);
+    }
 }
 
 /// Runs the twin over a segment just as the pipeline does.
@@ -140,10 +161,18 @@ fn track<'a>(
         record.current_a[from],
     );
     targets.push(&one(reference[from]));
+    let mut besides = Told::NOTHING;
+    let tell = |besides: &mut Told, k: usize| {
+        let (told, m_per_s, a) = told(record, k);
+        besides.push(0, told, m_per_s, a);
+    };
+    for _ in 0..TARGETS {
+        tell(&mut besides, from);
+    }
     let mut known = Vec::with_capacity(to - from);
-    known.push((state, targets));
+    known.push((state, targets, besides));
     for k in from + 1..to {
-        cascade::advance(&lane, &targets, &mut state, &ZERO);
+        advance(&lane, &targets, &besides, &mut state);
         observer::correct(
             &lane,
             &lane.gains,
@@ -153,7 +182,8 @@ fn track<'a>(
             1,
         );
         targets.push(&one(reference[k]));
-        known.push((state, targets));
+        tell(&mut besides, k);
+        known.push((state, targets, besides));
     }
     Track {
         params,
@@ -172,15 +202,17 @@ impl Track<'_> {
         // The reference is known ahead: it is pushed a cycle early, and the dead time grows by that cycle.
         let params = AxisParams {
             dead_time_s: self.params.dead_time_s + self.period_s,
+            reference_delay_s: (self.params.reference_delay_s).map(|delay| delay + self.period_s),
             ..self.params
         };
         let lane = LaneParams::new(&[params; LANES], self.period_s);
         let mut out = Vec::with_capacity(starts.len());
         for group in starts.chunks(LANES) {
             let mut state = AxisState::REST;
-            let mut targets = Reference::default();
+            let (mut targets, mut besides) = (Reference::default(), Told::NOTHING);
             for (l, k) in group.iter().enumerate() {
-                let (s, r) = &self.known[k - self.from];
+                let (s, r, t) = &self.known[k - self.from];
+                besides.copy(l, t, 0);
                 state.position_m[l] = s.position_m[0];
                 state.velocity_m_per_s[l] = s.velocity_m_per_s[0];
                 state.current_a[l] = s.current_a[0];
@@ -195,9 +227,11 @@ impl Track<'_> {
                 let mut next = ZERO;
                 for (l, k) in group.iter().enumerate() {
                     next[l] = self.reference[k + step];
+                    let (told, m_per_s, a) = told(self.record, k + step);
+                    besides.push(l, told, m_per_s, a);
                 }
                 targets.push(&next);
-                cascade::advance(&lane, &targets, &mut state, &ZERO);
+                advance(&lane, &targets, &besides, &mut state);
             }
             let values = if channel == Channel::PositionNext {
                 &state.position_m

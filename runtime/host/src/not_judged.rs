@@ -10,15 +10,30 @@ use twinstep_cycle::pipeline::Pipeline;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
     /// Movements of which something was left out: the record that the axis was calibrated with holds none like them.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "none", default)]
     pub not_learnt: u64,
+    /// Cycles in a mode of operation that it holds nothing of: their innovations were not judged.
+    #[serde(skip_serializing_if = "none", default)]
+    pub mode_not_learnt: u64,
+    /// Cycles in which its drive was enabled and made its own set-points (homing, profiles): nothing was predicted.
+    #[serde(skip_serializing_if = "none", default)]
+    pub own_mode: u64,
+}
+
+/// Nothing to be said.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl NotJudged {
     /// That of axis `n`; none where everything was judged.
     pub fn of(pipeline: &Pipeline<'_>, n: usize) -> Option<Self> {
+        let cycles = pipeline.judge(n)?.not_judged();
         let found = Self {
             not_learnt: pipeline.not_learnt(n),
+            mode_not_learnt: cycles.mode,
+            own_mode: cycles.own,
         };
         (found != Self::default()).then_some(found)
     }
@@ -46,17 +61,56 @@ pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<NotJudgedLine> {
         .collect()
 }
 
-/// A line a source, each with its line break.
+/// A line for each reason of each source, with its line break.
 pub fn text(lines: &[NotJudgedLine]) -> String {
-    lines.iter().fold(String::new(), |mut text, line| {
-        let movements = line.not_judged.not_learnt;
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{}: {movements} movements had a figure left out, because the healthy record holds none at their speed or acceleration; \
+    let mut text = String::new();
+    for NotJudgedLine { source, not_judged } in lines {
+        let NotJudged {
+            not_learnt,
+            mode_not_learnt,
+            own_mode,
+        } = not_judged;
+        let mut say = |count: u64, what: &str| {
+            if count > 0 {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{source}: {count} {what}");
+            }
+        };
+        say(
+            *not_learnt,
+            "movements had a figure left out: the healthy record holds none at their speed or acceleration; \
              calibrate with a recording that has some",
-            line.source
         );
-        text
-    })
+        say(
+            *mode_not_learnt,
+            "cycles in a mode of operation that the healthy record holds nothing of: surprises were not judged; \
+             calibrate with a recording that has some",
+        );
+        say(
+            *own_mode,
+            "cycles in which the drive made its own set-points (homing, profiles): nothing was predicted",
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_is_none_is_not_told() {
+        let line = NotJudgedLine {
+            source: "x".to_owned(),
+            not_judged: NotJudged {
+                not_learnt: 12,
+                ..NotJudged::default()
+            },
+        };
+        let json = serde_json::to_string(&line).unwrap();
+        assert_eq!(json, r#"{"source":"x","not_learnt":12}"#);
+        let text = text(&[line]);
+        assert!(text.starts_with("x: 12 movements"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
 }

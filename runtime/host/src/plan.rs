@@ -11,16 +11,18 @@ use crate::false_alarms::Shares;
 use crate::press_plan;
 use crate::simd;
 use crate::thresholds;
-use twinstep_config::machine::{Axis, Machine, PartTwin, Press, Station, Stroke};
+use twinstep_config::machine::{
+    Axis, Machine, OperationMode, OperationModes, PartTwin, Press, Station, Stroke,
+};
 use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, PartCurve, Plan, RecipeContact, SlowPlan,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeContact, SlowPlan,
     StationPlan, Thresholds,
 };
 use twinstep_cycle::press::PressPlan;
-use twinstep_cycle::setpoint::{AxisProgram, StationProgram};
+use twinstep_cycle::setpoint::{AxisProgram, OuterGains, StationProgram};
 use twinstep_cycle::signature::SignaturePlan;
 use twinstep_models::abrupt;
 use twinstep_models::axis::{AxisParams, LaneParams};
@@ -31,7 +33,7 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::rank::VERTICAL;
 use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::Context;
+use twinstep_models::sample::{Context, Told};
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
@@ -51,6 +53,9 @@ const SETTLE_S: f64 = 0.5;
 const REVERSAL_S: f64 = 0.03;
 /// Way after which an axis that is not enabled has moved (m).
 const MOVEMENT_M: f64 = 0.5e-3;
+
+/// What a plan says that is as it was before there was a choice: such a plan is called as it was.
+const USUAL: [&str; 2] = [", reference_delay_s: None", ", modes: Modes(1)"];
 
 /// The plan's own memory.
 #[derive(Clone, Debug)]
@@ -177,6 +182,9 @@ impl PlanStore {
             self.presses,
             self.objects
         );
+        for usual in USUAL {
+            text = text.replace(usual, "");
+        }
         // A plan without curves is called as it was before there were any.
         if !self.curves.is_empty() {
             text.push_str(&format!(" {:?}", self.curves));
@@ -236,6 +244,7 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
         params.velocity_feedforward = cascade.velocity_feedforward;
         params.limit_a = cascade.limit_a;
         params.dead_time_s = cascade.dead_time_s;
+        params.reference_delay_s = cascade.reference_delay_s;
         params.current_time_constant_s = cascade.current_time_constant_s;
         params.current_filter_s = cascade.current_filter_s;
         params.sampled = cascade.sampled;
@@ -337,7 +346,19 @@ fn axis_plan(
         drift_limit_m: innovation.drift_m,
         by_recipe,
         movement_m: MOVEMENT_M,
+        modes: (axis.twin.as_ref()).map_or(Modes::POSITION, |twin| modes(twin.modes)),
     }
+}
+
+/// Modes in which innovations are judged.
+fn modes(learnt: OperationModes) -> Modes {
+    let told = [
+        (OperationMode::Position, Told::Position),
+        (OperationMode::Velocity, Told::Velocity),
+        (OperationMode::Torque, Told::Torque),
+    ];
+    (told.into_iter().filter(|(mode, _)| learnt.hold(*mode)))
+        .fold(Modes::NONE, |modes, (_, told)| modes.with(told))
 }
 
 /// Share of an innovation of position that is in the next prediction: position, velocity and force are corrected by it.
@@ -397,6 +418,11 @@ pub fn programs(machine: &Machine) -> Vec<AxisProgram> {
             velocity_m_per_s: s.velocity_m_per_s.unwrap_or(axis.motion.velocity_m_per_s),
             dwell_s: s.dwell_s,
             ends_stroke: false,
+            told: match s.mode {
+                OperationMode::Position => Told::Position,
+                OperationMode::Velocity => Told::Velocity,
+                OperationMode::Torque => Told::Torque,
+            },
         });
         program(axis, steps)
     });
@@ -407,6 +433,7 @@ pub fn programs(machine: &Machine) -> Vec<AxisProgram> {
             velocity_m_per_s,
             dwell_s,
             ends_stroke,
+            told: Told::Position,
         };
         let steps = [
             step(s.approach_m, fast, 0.0, false),
@@ -424,6 +451,12 @@ fn program(axis: &Axis, steps: impl Iterator<Item = Step>) -> AxisProgram {
         steps: steps.take(twinstep_cycle::motion::MAX_STEPS).collect(),
         acceleration_m_per_s2: axis.motion.acceleration_m_per_s2,
         jerk_m_per_s3: axis.motion.jerk_m_per_s3,
+    })
+    .with_gains(OuterGains {
+        position_gain_per_s: axis.drive.position_gain_per_s,
+        velocity_gain: axis.drive.velocity_gain_a_s_per_m,
+        integral_time_s: axis.drive.velocity_integral_time_s,
+        limit_a: axis.drive.rated_current_a * f64::from(axis.drive.max_torque_permille) / 1000.0,
     })
 }
 

@@ -48,6 +48,7 @@ fn reading(position_m: f64, current_a: f64) -> AxisReading {
         target_m: 0.0,
         state: twinstep_models::sample::DriveState::default(),
         error_code: 0,
+        ..AxisReading::default()
     }
 }
 

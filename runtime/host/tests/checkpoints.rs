@@ -16,7 +16,7 @@ use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::record::checkpoint::{Given, Taken, decode};
 use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading,
+    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
 };
 
 const CYCLES: u64 = 7_000;
@@ -115,6 +115,15 @@ fn brought(machine: &Machine, seed: u64) -> Vec<Brought> {
                         DriveState::OperationEnabled
                     },
                     error_code: 0,
+                    // One axis goes through the modes, and another has offsets.
+                    told: match (n, cycle / 300 % 3) {
+                        (1, 1) => Told::Velocity,
+                        (1, 2) => Told::Torque,
+                        (2, _) => Told::PositionAndOffsets,
+                        _ => Told::Position,
+                    },
+                    told_m_per_s: if n == 2 { 0.01 * velocity } else { velocity },
+                    told_a: 0.5 * velocity,
                 })
             };
             let axes = (0..axes + presses).map(&mut reading).collect();

@@ -6,7 +6,7 @@ use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::simd;
 use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading,
+    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
 };
 use twinstep_models::simd::Level;
 
@@ -31,8 +31,22 @@ fn forming() -> Machine {
     machine
 }
 
+/// What axis `n` is told besides its position.
+type Besides = fn(u64, usize) -> (Told, f64, f64);
+
+const POSITIONS: Besides = |_, _| (Told::Position, 0.0, 0.0);
+
+/// Every mode, at one time or another.
+const MODES: Besides = |cycle, n| match (n, cycle / 500 % 4) {
+    (1, 1) => (Told::Velocity, 0.05, 0.1),
+    (1, 2) | (4, 1) => (Told::Torque, 0.0, (cycle % 100) as f64 / 50.0 - 1.0),
+    (2, 0..=2) => (Told::PositionAndOffsets, 0.01, (cycle % 7) as f64 / 10.0),
+    (6, 3) => (Told::Own, 0.0, 0.0),
+    _ => (Told::Position, 0.0, 0.0),
+};
+
 /// Digest and events of a run on `level` over samples drawn from `seed`.
-fn run(machine: &Machine, level: Level, seed: u64) -> (u64, Vec<Event>) {
+fn run(machine: &Machine, level: Level, seed: u64, besides: Besides) -> (u64, Vec<Event>) {
     let plan = PlanStore::new(machine).on(level);
     let mut state = plan.state();
     let mut pipeline = plan.pipeline(&mut state);
@@ -58,6 +72,7 @@ fn run(machine: &Machine, level: Level, seed: u64) -> (u64, Vec<Event>) {
                 let velocity = (way(cycle + 1) - way(cycle)) * 1000.0;
                 let jump = if rng.uniform() < 0.0005 { 1e-3 } else { 0.0 };
                 let off = cycle % 2500 < 60 && n == 3;
+                let (told, told_m_per_s, told_a) = besides(cycle, n);
                 Ok(AxisReading {
                     position_m: way(cycle) + 1e-7 * rng.uniform() + jump,
                     velocity_m_per_s: velocity,
@@ -69,6 +84,9 @@ fn run(machine: &Machine, level: Level, seed: u64) -> (u64, Vec<Event>) {
                         DriveState::OperationEnabled
                     },
                     error_code: 0,
+                    told,
+                    told_m_per_s,
+                    told_a,
                 })
             })
             .collect();
@@ -96,16 +114,16 @@ fn run(machine: &Machine, level: Level, seed: u64) -> (u64, Vec<Event>) {
     (pipeline.digest(), events)
 }
 
-fn all_alike(machine: &Machine, seeds: &[u64]) -> Vec<u64> {
+fn all_alike(machine: &Machine, seeds: &[u64], besides: Besides) -> Vec<u64> {
     let mut digests = Vec::new();
     for &seed in seeds {
-        let (digest, events) = run(machine, Level::PORTABLE, seed);
+        let (digest, events) = run(machine, Level::PORTABLE, seed, besides);
         assert!(
             !events.is_empty(),
             "seed {seed}: nothing was ever beyond a limit"
         );
         for level in simd::available() {
-            let (found, others) = run(machine, level, seed);
+            let (found, others) = run(machine, level, seed, besides);
             assert_eq!(found, digest, "seed {seed}: {} differs", level.name());
             assert_eq!(others, events, "seed {seed}: {} differs", level.name());
         }
@@ -116,14 +134,20 @@ fn all_alike(machine: &Machine, seeds: &[u64]) -> Vec<u64> {
 
 #[test]
 fn all_units_of_this_processor_give_the_same_bits() {
-    all_alike(&cell(), &[1, 2, 3]);
+    all_alike(&cell(), &[1, 2, 3], POSITIONS);
+}
+
+#[test]
+fn they_do_with_axes_in_every_mode() {
+    let told = all_alike(&cell(), &[1, 2], MODES);
+    assert_ne!(told, all_alike(&cell(), &[1, 2], POSITIONS));
 }
 
 #[test]
 fn they_do_with_a_part_that_has_a_curve() {
     // The digest is that of predictions: the curve is in them.
-    let formed = all_alike(&forming(), &[1]);
+    let formed = all_alike(&forming(), &[1], MODES);
     let mut linear = forming();
     linear.parts[0].curve = None;
-    assert_ne!(formed, all_alike(&linear, &[1]));
+    assert_ne!(formed, all_alike(&linear, &[1], MODES));
 }

@@ -80,6 +80,7 @@ fn readings(cycle: u64, axes: usize, rng: &mut Rng) -> Vec<Result<AxisReading, M
                 target_m: way(cycle + 2),
                 state,
                 error_code: 0,
+                ..AxisReading::default()
             })
         })
         .collect()

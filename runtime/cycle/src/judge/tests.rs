@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::Source;
-use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS, SlowPlan};
+use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS, Modes, SlowPlan};
 use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
@@ -42,6 +42,7 @@ pub(super) fn plan() -> AxisPlan {
         drift_limit_m: Some(1e-4),
         by_recipe: [None; MAX_BY_RECIPE],
         movement_m: 0.0005,
+        modes: Modes::POSITION,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::plan::{JudgeLane, Plan};
 use twinstep_models::axis::cascade::States;
 use twinstep_models::axis::observer;
 use twinstep_models::lane::LANES;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing};
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Told};
 use twinstep_models::simd::{Kernel, Vector};
 
 /// Compares the samples with the predictions.
@@ -52,14 +52,17 @@ impl Compare<'_, '_> {
         let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
         // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
         let eight = plain(samples);
-        let (used, others) = match eight {
-            Some(_) => (u8::MAX, 0),
+        let (used, others, told) = match eight {
+            Some(_) => (u8::MAX, 0, 0),
             None => use_of(samples),
         };
         lane.used = used;
         lane.judged = used & !lane.settling;
         if lane.settling != 0 {
             lane.waited();
+        }
+        if told | lane.told_any != 0 {
+            self.tell(n, lane, samples, told);
         }
         let places = u8::MAX >> LANES.saturating_sub(samples.len());
         let alone = others | ((lane.attention | lane.unsteady | !lane.locked) & places);
@@ -77,14 +80,14 @@ impl Compare<'_, '_> {
     }
 }
 
-/// The readings of a lane whose eight places are all simply measured and enabled.
+/// The readings of a lane whose eight places are all simply measured, enabled, and told a position.
 #[inline(always)]
 fn plain(samples: &[Sample]) -> Option<[&AxisReading; LANES]> {
     let eight = samples.first_chunk::<LANES>()?;
     let mut readings = [&NOTHING; LANES];
     for (reading, sample) in readings.iter_mut().zip(eight) {
         *reading = match sample {
-            Ok(r) if r.state == DriveState::OperationEnabled => r,
+            Ok(r) if r.state == DriveState::OperationEnabled && r.told == Told::Position => r,
             _ => return None,
         };
     }
@@ -97,20 +100,30 @@ static NOTHING: AxisReading = AxisReading {
     velocity_m_per_s: 0.0,
     current_a: 0.0,
     target_m: 0.0,
+    told_m_per_s: 0.0,
+    told_a: 0.0,
+    told: Told::Position,
     state: DriveState::NotReadyToSwitchOn,
     error_code: 0,
 };
 
-/// Which samples of a lane may be used, and which are not simply measured and enabled: a bit for each place.
+/// Which samples of a lane may be used, which are not simply measured and of a drive that follows us, and which are told anything but a
+/// position: a bit for each place.
 #[inline(never)]
-fn use_of(samples: &[Sample]) -> (u8, u8) {
-    let (mut used, mut others) = (0, 0);
+fn use_of(samples: &[Sample]) -> (u8, u8, u8) {
+    let (mut used, mut others, mut told) = (0, 0, 0);
     for (l, sample) in samples.iter().take(LANES).enumerate() {
-        let enabled = matches!(sample, Ok(r) if r.state == DriveState::OperationEnabled);
         used |= u8::from(sample.is_ok()) << l;
-        others |= u8::from(!enabled) << l;
+        others |= u8::from(!matches!(sample, Ok(r) if follows(r))) << l;
+        told |= u8::from(matches!(sample, Ok(r) if r.told != Told::Position)) << l;
     }
-    (used, others)
+    (used, others, told)
+}
+
+/// Whether the drive does what it is told on the bus.
+#[inline(always)]
+fn follows(r: &AxisReading) -> bool {
+    r.state == DriveState::OperationEnabled && r.told != Told::Own
 }
 
 /// What is compared of a reading, and its target.
@@ -173,6 +186,36 @@ impl Compare<'_, '_> {
         }
     }
 
+    /// Takes in what the axes of a lane are told besides positions. An axis whose mode is another one now goes on from where it is measured
+    /// to be; in a mode that nobody has learnt its innovations are not judged.
+    #[cold]
+    #[inline(never)]
+    fn tell(&mut self, n: usize, lane: &mut LaneState, samples: &[Sample], told: u8) {
+        let places = told | lane.told_any;
+        for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
+            match samples.get(l) {
+                Some(Ok(r)) => {
+                    if lane.told.push(l, r.told, r.told_m_per_s, r.told_a) {
+                        lane.locked &= !(1 << l);
+                    }
+                }
+                _ => lane.told.repeat(l),
+            }
+            let axis = n * LANES + l;
+            let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
+            else {
+                break;
+            };
+            if !plan.modes.hold(lane.told.of(l)) {
+                lane.judged &= !(1 << l);
+                if let Some(Ok(r)) = samples.get(l) {
+                    judge.count_mode(r);
+                }
+            }
+        }
+        lane.told_any = lane.told.any();
+    }
+
     /// Axes that are not simply measured and enabled.
     #[cold]
     #[inline(never)]
@@ -190,8 +233,7 @@ impl Compare<'_, '_> {
             let settle = self.plan.thresholds.settle_cycles;
             match sample {
                 Ok(r) => {
-                    let enabled = r.state == DriveState::OperationEnabled;
-                    if lane.locked & (1 << l) == 0 || !enabled {
+                    if lane.locked & (1 << l) == 0 || !follows(r) {
                         lane.lock(self.plan, n, l, r);
                         judge.coasting.lock(&plan.observer);
                         judge.forget();

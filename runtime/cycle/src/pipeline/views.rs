@@ -51,7 +51,8 @@ impl Pipeline<'_> {
         let signatures = (self.signatures.0.iter().zip(&*self.signatures.1))
             .filter(|(plan, _)| usize::from(plan.axis) == n)
             .map(|(_, judge)| judge.not_learnt());
-        self.judge(n).map_or(0, AxisJudge::not_learnt) + signatures.sum::<u64>()
+        let own = self.judge(n).map_or(0, |judge| judge.not_judged().pace);
+        own + signatures.sum::<u64>()
     }
 
     /// Judging of station `n`.

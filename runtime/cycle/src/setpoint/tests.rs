@@ -1,5 +1,6 @@
 use super::*;
 use crate::motion::Step;
+use twinstep_models::sample::Told;
 
 const PERIOD_S: f64 = 0.001;
 
@@ -11,6 +12,7 @@ fn programs() -> [AxisProgram; 2] {
             velocity_m_per_s: 0.5,
             dwell_s: 0.1,
             ends_stroke: false,
+            told: Told::Position,
         };
         steps.push(step).expect("two steps fit");
     }

@@ -8,7 +8,7 @@
 use super::noise::{self, RegimeNoise};
 use super::page::{self, Curve};
 use super::{Kind, MAX_FIT_PERIOD_NS, column_name, force_constant};
-use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine};
+use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine, OperationModes};
 use twinstep_models::identify::{
     self, Agreement, AxisFit, AxisRecord, CascadeFit, OutputErrorFit, Parameters, agreement,
     fit_axis, fit_output_error, free_runs, parameters,
@@ -86,6 +86,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         load_lag_s: fit.load_lag_s,
         baseline: Vec::new(),
         paces: Vec::new(),
+        modes: OperationModes::default(),
         position_limit_m: None,
         velocity_limit_m_per_s: None,
         current_limit_a: None,

@@ -8,17 +8,21 @@ use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
 use twinstep_config::machine::{
-    FigureLaw, FigureOf, HealthyInnovation, Machine, RegimeBaseline, RegimePaces,
+    FigureLaw, FigureOf, HealthyInnovation, Machine, OperationMode, OperationModes, RegimeBaseline,
+    RegimePaces,
 };
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::blocks::{Block, FEATURES, Feature, Paces};
 use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
+use twinstep_models::sample::Told;
 
 /// No spread of a figure is believed to be smaller (A).
 const LEAST_SIGMA_A: f64 = 1e-6;
 /// Cycles that are drawn of a record.
 const DRAWN: usize = 20_000;
+/// Cycles in a mode of operation from which on its innovations are learnt.
+const LEAST_CYCLES: usize = 1000;
 /// Part of a recording in which the machine may still be anywhere (cycles).
 const SKIP_CYCLES: u64 = 1000;
 
@@ -31,6 +35,8 @@ struct Seen {
     drift_m: Vec<f64>,
     /// Cycles that were judged.
     cycles: usize,
+    /// The same by mode of operation.
+    by_mode: [usize; OperationMode::ALL.len()],
 }
 
 impl Seen {
@@ -63,6 +69,16 @@ impl Seen {
             }
         }
         all
+    }
+
+    /// Modes of operation that were seen long enough.
+    fn modes(&self) -> OperationModes {
+        (OperationMode::ALL.into_iter().zip(self.by_mode))
+            .filter(|(_, cycles)| *cycles >= LEAST_CYCLES)
+            .fold(None, |modes, (mode, _)| {
+                Some(modes.unwrap_or(OperationModes::NONE).with(mode))
+            })
+            .unwrap_or_default()
     }
 
     /// At which paces those were learnt. `inertia` is that of the axis (A s2/m).
@@ -137,7 +153,8 @@ pub(super) fn learn(
     rows: usize,
     report: &mut Report,
 ) -> Result<(), HostError> {
-    let store = PlanStore::new(machine);
+    // While it is learnt, every mode is looked at.
+    let store = PlanStore::new(&in_all_modes(machine));
     let axes = store.plan().axes.len();
     let period_s = machine.cycle.period_ns as f64 / 1e9;
     let mut seen = vec![Seen::default(); axes];
@@ -174,6 +191,7 @@ pub(super) fn learn(
             twin.current_limit_a = None;
             twin.innovations = seen.innovations.learn(period_s);
         }
+        twin.modes = seen.modes();
         // The free run needs no cascade.
         let record_s = seen.cycles as f64 * period_s;
         twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
@@ -193,6 +211,28 @@ pub(super) fn learn(
         }
     }
     Ok(())
+}
+
+/// The same machine with everything judged in every mode.
+fn in_all_modes(machine: &Machine) -> Machine {
+    let mut machine = machine.clone();
+    let presses = machine.presses.iter_mut().map(|press| &mut press.axis);
+    for axis in machine.axes.iter_mut().chain(presses) {
+        if let Some(twin) = &mut axis.twin {
+            twin.modes = OperationModes::ALL;
+        }
+    }
+    machine
+}
+
+/// The mode of operation; none of a drive that makes its own set-points.
+fn mode_of(told: Told) -> Option<OperationMode> {
+    match told {
+        Told::Position | Told::PositionAndOffsets => Some(OperationMode::Position),
+        Told::Velocity => Some(OperationMode::Velocity),
+        Told::Torque => Some(OperationMode::Torque),
+        Told::Own => None,
+    }
 }
 
 fn run(
@@ -215,6 +255,9 @@ fn run(
                 continue;
             };
             seen.cycles += 1;
+            if let Some(mode) = mode_of(r.told) {
+                seen.by_mode[mode as usize] += 1;
+            }
             seen.drift_m.extend(pipeline.drift_m(n));
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             seen.innovations

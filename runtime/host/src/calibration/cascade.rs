@@ -7,6 +7,7 @@ use twinstep_config::machine::{Axis, Cascade, EffortUnit};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::channel::Channel;
 use twinstep_models::identify::{self, CascadeFit, fit_cascade};
+use twinstep_models::sample::Told;
 
 /// Horizon at which cascades are compared (cycles): long enough that the drive has reacted to its own error.
 const HORIZON: usize = 10;
@@ -38,9 +39,8 @@ pub(super) fn choose(
         return (None, Some(remark));
     };
     let (candidates, fitted) = candidates(axis, &recording, n);
-    let mut best: Option<(f64, Cascade)> = None;
     let mut hold = f64::INFINITY;
-    for candidate in candidates {
+    let mut score = |axis: &mut Axis, candidate: Cascade, all_modes: bool| {
         if let Some(twin) = &mut axis.twin {
             twin.cascade = Some(candidate);
         }
@@ -51,23 +51,51 @@ pub(super) fn choose(
             reference,
         );
         let usable = |k: usize| {
+            let told = record.told.get(k).map_or(Told::Position, |told| told.0);
             let near = k.saturating_sub(CALM)..=k + HORIZON;
             record
                 .position_m
                 .get(near)
                 .is_some_and(|x| x.iter().all(|x| free(*x)))
+                && (all_modes || told.same_mode(Told::Position))
         };
         let position = accuracy::errors(&tracks, Channel::PositionNext, HORIZON, STRIDE, usable);
         let current = accuracy::errors(&tracks, Channel::CurrentNext, HORIZON, STRIDE, usable);
-        let (Some((x, x_hold)), Some((i, i_hold))) = (position, current) else {
-            continue;
-        };
+        let ((x, x_hold), (i, i_hold)) = (position?, current?);
         // Both against what holding the last value does; 1 is no better than that.
-        let score = (x / x_hold).max(i / i_hold);
         hold = 1.0;
-        if score.is_finite() && best.is_none_or(|(b, _)| score < b) {
-            best = Some((score, candidate));
+        Some((x / x_hold).max(i / i_hold)).filter(|score| score.is_finite())
+    };
+    let mut best_of = |axis: &mut Axis, candidates: &[Cascade], all_modes: bool| {
+        let mut best: Option<(f64, Cascade)> = None;
+        for candidate in candidates {
+            let found = score(axis, *candidate, all_modes);
+            if let Some(score) = found.filter(|score| best.is_none_or(|(b, _)| *score < b)) {
+                best = Some((score, *candidate));
+            }
         }
+        best
+    };
+    let mut best = best_of(axis, &candidates, false);
+    let mut unseen = None;
+    if record.told.iter().any(|told| told.0 != Told::Position) {
+        // What is told besides positions has a delay of its own; without positions it stands for their dead time.
+        let delays: Vec<Cascade> = match best {
+            Some((_, chosen)) => dead_times(0.0, 3.0, recording.period_s)
+                .map(|delay_s| Cascade {
+                    reference_delay_s: Some(delay_s),
+                    ..chosen
+                })
+                .collect(),
+            None => {
+                unseen = Some(format!(
+                    "{}: the recordings hold no csp, so that nothing shows the gain of the position loop: it is the drive's own",
+                    axis.name
+                ));
+                candidates
+            }
+        };
+        best = best_of(axis, &delays, true);
     }
     let chosen = best
         .filter(|(score, _)| *score < hold)
@@ -81,7 +109,7 @@ pub(super) fn choose(
             axis.name
         )
     });
-    (fitted.filter(|_| chosen.is_some()), remark)
+    (fitted.filter(|_| chosen.is_some()), remark.or(unseen))
 }
 
 fn shortened(recording: &Recording) -> Recording {
@@ -91,18 +119,20 @@ fn shortened(recording: &Recording) -> Recording {
     short
 }
 
+/// Dead times worth a try (s), from and to so many periods.
+fn dead_times(from: f64, to: f64, period_s: f64) -> impl Iterator<Item = f64> {
+    let steps = ((to - from) / 0.1).round() as usize;
+    (0..=steps).map(move |s| (from + 0.1 * s as f64) * period_s)
+}
+
 /// Cascades that are worth a try, and the fit that they come from, if they do.
 fn candidates(axis: &Axis, recording: &Recording, n: usize) -> (Vec<Cascade>, Option<CascadeFit>) {
     let period_s = recording.period_s;
     let mut all = Vec::new();
-    let dead_times = |from: f64, to: f64| {
-        let steps = ((to - from) / 0.1).round() as usize;
-        (0..=steps).map(move |s| (from + 0.1 * s as f64) * period_s)
-    };
     if axis.effort_unit == EffortUnit::Ampere {
         let drive = &axis.drive;
         let limit_a = drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0;
-        for dead_time_s in dead_times(1.0, 3.0) {
+        for dead_time_s in dead_times(1.0, 3.0, period_s) {
             all.push(Cascade {
                 position_gain_per_s: drive.position_gain_per_s,
                 velocity_gain_a_s_per_m: drive.velocity_gain_a_s_per_m,
@@ -110,6 +140,7 @@ fn candidates(axis: &Axis, recording: &Recording, n: usize) -> (Vec<Cascade>, Op
                     / drive.velocity_integral_time_s,
                 velocity_feedforward: 1.0,
                 dead_time_s,
+                reference_delay_s: None,
                 limit_a,
                 current_time_constant_s: drive.current_time_constant_s,
                 current_filter_s: drive.torque_filter_s,
@@ -150,13 +181,14 @@ fn candidates(axis: &Axis, recording: &Recording, n: usize) -> (Vec<Cascade>, Op
         } else {
             ((fit.dead_cycles - 1.0).max(0.0), fit.dead_cycles + 1.0)
         };
-        for dead_time_s in dead_times(from, to) {
+        for dead_time_s in dead_times(from, to, period_s) {
             all.push(Cascade {
                 position_gain_per_s: fit.position_gain_per_s,
                 velocity_gain_a_s_per_m: fit.velocity_gain,
                 integral_gain_a_per_m: 0.0,
                 velocity_feedforward: fit.velocity_feedforward.clamp(0.0, 1.0),
                 dead_time_s,
+                reference_delay_s: None,
                 // What was never reached cannot be known; twice the largest seen leaves the model free.
                 limit_a: 2.0 * most * force_constant(axis),
                 current_time_constant_s: 0.0,

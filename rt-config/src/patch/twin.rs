@@ -1,0 +1,165 @@
+//! The twin of an axis as TOML.
+
+use super::quantity;
+use crate::machine::{AxisTwin, EffortUnit, HealthyInnovation, OperationMode, OperationModes};
+use std::fmt::{self, Write};
+use twinstep_models::blocks::Feature;
+use twinstep_models::tail::Tail;
+
+pub(super) fn write_twin(
+    out: &mut String,
+    list: &str,
+    twin: &AxisTwin,
+    effort: EffortUnit,
+) -> fmt::Result {
+    let (unit, per_velocity, per_length) = match effort {
+        EffortUnit::Ampere => ("A", "A s/m", "A/m"),
+        EffortUnit::Newton => ("N", "N s/m", "N/m"),
+    };
+    if effort == EffortUnit::Ampere {
+        quantity(out, "force_constant", twin.force_constant_n_per_a, "N/A")?;
+    }
+    quantity(out, "mass", twin.mass_kg, "kg")?;
+    quantity(out, "coulomb_positive", twin.coulomb_positive_n, "N")?;
+    quantity(out, "coulomb_negative", twin.coulomb_negative_n, "N")?;
+    quantity(out, "viscous", twin.viscous_n_s_per_m, "N s/m")?;
+    quantity(out, "stribeck", twin.stribeck_n, "N")?;
+    quantity(
+        out,
+        "stribeck_velocity",
+        twin.stribeck_velocity_m_per_s,
+        "m/s",
+    )?;
+    quantity(out, "gravity", twin.gravity_n, "N")?;
+    quantity(out, "current_delay", twin.current_delay_s, "s")?;
+    if twin.modes != OperationModes::default() {
+        let names = OperationMode::ALL
+            .iter()
+            .filter(|mode| twin.modes.hold(**mode));
+        let names: Vec<&str> = names.map(|mode| mode.name()).collect();
+        writeln!(out, "modes = {names:?}")?;
+    }
+    if twin.load_lag_s > 0.0 {
+        quantity(out, "load_lag", twin.load_lag_s, "s")?;
+    }
+    let limits = [
+        ("position_limit", twin.position_limit_m, "m"),
+        ("velocity_limit", twin.velocity_limit_m_per_s, "m/s"),
+        ("current_limit", twin.current_limit_a, unit),
+    ];
+    for (key, limit, unit) in limits {
+        if let Some(limit) = limit {
+            quantity(out, key, limit, unit)?;
+        }
+    }
+    if let Some(cascade) = &twin.cascade {
+        writeln!(out, "\n[{list}.twin.cascade]")?;
+        quantity(out, "position_gain", cascade.position_gain_per_s, "/s")?;
+        quantity(
+            out,
+            "velocity_gain",
+            cascade.velocity_gain_a_s_per_m,
+            per_velocity,
+        )?;
+        quantity(
+            out,
+            "integral_gain",
+            cascade.integral_gain_a_per_m,
+            per_length,
+        )?;
+        writeln!(
+            out,
+            "velocity_feedforward = {:?}",
+            cascade.velocity_feedforward
+        )?;
+        quantity(out, "dead_time", cascade.dead_time_s, "s")?;
+        quantity(out, "limit", cascade.limit_a, unit)?;
+        if let Some(delay_s) = cascade.reference_delay_s {
+            quantity(out, "reference_delay", delay_s, "s")?;
+        }
+        let filter_s = cascade.current_filter_s;
+        quantity(
+            out,
+            "current_time_constant",
+            cascade.current_time_constant_s,
+            "s",
+        )?;
+        quantity(out, "current_filter", filter_s, "s")?;
+        if cascade.sampled {
+            writeln!(out, "sampled = true")?;
+        }
+    }
+    if let Some(noise) = &twin.noise {
+        writeln!(out, "\n[{list}.twin.noise]")?;
+        quantity(out, "position", noise.position_m, "m")?;
+        quantity(out, "position_walk", noise.position_walk, "m")?;
+        quantity(out, "velocity_walk", noise.velocity_walk, "m/s")?;
+        quantity(out, "disturbance_walk", noise.disturbance_walk, unit)?;
+    }
+    let units = ["m", "m/s", unit, "m"];
+    for ((one, channel), unit) in (twin.innovations.iter())
+        .zip(HealthyInnovation::CHANNELS)
+        .zip(units)
+    {
+        if let Some(one) = one {
+            write_innovation(out, list, one, channel, unit)?;
+        }
+    }
+    for one in &twin.baseline {
+        writeln!(
+            out,
+            "\n[[{list}.twin.baseline]]\nchannel = \"{}\"\nregime = \"{}\"",
+            one.of.name(),
+            one.regime
+        )?;
+        quantity(out, "mean", one.mean_a, unit)?;
+        quantity(out, "sigma", one.sigma_a, unit)?;
+        if let Some(law) = one.law {
+            writeln!(out, "degrees_of_freedom = {:?}", law.freedom)?;
+            writeln!(out, "figures = {:?}", law.figures)?;
+            quantity(out, "record", law.record_s, "s")?;
+        }
+    }
+    for one in &twin.paces {
+        let unit = if one.regime == Feature::Acceleration.name() {
+            "m/s2"
+        } else {
+            "m/s"
+        };
+        writeln!(out, "\n[[{list}.twin.pace]]\nregime = \"{}\"", one.regime)?;
+        quantity(out, "least", one.paces.least, unit)?;
+        quantity(out, "most", one.paces.most, unit)?;
+    }
+    Ok(())
+}
+
+fn write_innovation(
+    out: &mut String,
+    list: &str,
+    one: &HealthyInnovation,
+    channel: &str,
+    unit: &str,
+) -> fmt::Result {
+    writeln!(
+        out,
+        "\n[[{list}.twin.innovation]]\nchannel = \"{channel}\"\ncorrelation = {:?}",
+        one.correlation
+    )?;
+    quantity(out, "sigma", one.sigma, unit)?;
+    writeln!(out, "tails = [")?;
+    for (tail, detector) in one.tails().iter().zip(HealthyInnovation::DETECTORS) {
+        if let Some(tail) = tail {
+            writeln!(out, "    {},", inline(tail, detector))?;
+        }
+    }
+    writeln!(out, "]")
+}
+
+/// A tail as an inline table.
+pub(super) fn inline(t: &Tail, detector: &str) -> String {
+    format!(
+        "{{ detector = \"{detector}\", threshold = {:?}, scale = {:?}, shape = {:?}, beyond_shape = {:?}, \
+         clusters = {:?}, record = \"{}s\", largest = {:?} }}",
+        t.threshold, t.scale, t.shape, t.beyond_shape, t.clusters, t.record_s, t.largest
+    )
+}
