@@ -12,6 +12,15 @@ pub mod mode {
     pub const CSV: i8 = 9;
     /// Cyclic synchronous torque.
     pub const CST: i8 = 10;
+
+    /// The mode in which a drive is told so; CSP for one that it would be in by itself.
+    pub const fn of(told: super::Told) -> i8 {
+        match told {
+            super::Told::Velocity => CSV,
+            super::Told::Torque => CST,
+            super::Told::Position | super::Told::PositionAndOffsets | super::Told::Own => CSP,
+        }
+    }
 }
 
 /// What an axis is told in one cycle.

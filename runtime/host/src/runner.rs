@@ -34,9 +34,7 @@ use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationS
 use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::link::launch::LaunchSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
-use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, Missing, Samples, StationReading, Told,
-};
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
 /// The ends of everything that leaves the cycle thread.
 pub struct Outlets {
@@ -468,11 +466,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 target_m: set.target_m,
                 velocity_offset_m_per_s: set.told_m_per_s,
                 torque_offset_a: set.told_a,
-                mode: match set.told {
-                    Told::Velocity => mode::CSV,
-                    Told::Torque => mode::CST,
-                    Told::Position | Told::PositionAndOffsets | Told::Own => mode::CSP,
-                },
+                mode: mode::of(set.told),
             };
             // What is not mapped was refused before the start.
             let _ = self.map.write_axis(&mut self.image, n, &command);
