@@ -31,19 +31,30 @@
 //!
 //! The load leaves its flank where the motor alone would brake as hard as the load does, at `(1 - p) / q` of F / J, p being the motor's
 //! share of the friction. Where that is less than `RELEASE` the observer takes a part of the crossing for bias, and d is too small.
+//!
+//! # Kinds without a place
+//! A program may have more kinds of movements than there are places. Every movement of a kind gives it credit, every movement of a kind without
+//! a place takes one from all, and who has none left makes room. So what comes often stays and is learnt, whatever else comes, and
+//! a new program has its places after [`CREDIT_MOST`] movements. Movements that had no place are counted.
 
 use super::backlash::MeterParams;
 
-/// Kinds of movements that are told apart; the one that was not seen for longest makes room.
-const KINDS: usize = 8;
+/// Kinds of movements that are told apart.
+const KINDS: usize = 16;
+/// Credit of a kind that has come once, what every further movement adds, and the most there is (movements without a place).
+const CREDIT_NEW: u16 = 32;
+const CREDIT_AGAIN: u16 = 64;
+const CREDIT_MOST: u16 = 256;
 /// Movements of a kind that say nothing: the bias is not yet learnt.
 const SKIP: u32 = 2;
 /// Movements of a kind after these that make its d0.
 pub const LEARN: u32 = 6;
-/// Deceleration (F / J) at which the observer lets go.
+/// Deceleration (F / J) at which the observer lets go, and from which on an axis brakes so that its load leaves its flank.
 const RELEASE: f64 = 0.75;
 /// Deceleration (F / J) from which on the time to `RELEASE` is counted.
 const ONSET: f64 = 0.25;
+/// Movements in a row without such braking after which starts show the whole gap again: what they are averaged over is from then on.
+const HEALED: u32 = 32;
 /// Time constant of the observer (s).
 const OBSERVER_S: f64 = 0.008;
 /// Time in which the loops of a drive have settled after the load has hit the flank (s).
@@ -124,8 +135,8 @@ struct Kind {
     read: [u32; 2],
     seen: u32,
     sum_m: f64,
-    /// Number of the movement that was the latest of this kind.
-    latest: u32,
+    /// Movements without a place that it outlasts.
+    credit: u16,
 }
 
 /// Watches the movements of one axis.
@@ -141,6 +152,8 @@ pub struct CrossingMeter {
     onset: u32,
     /// The deceleration was beyond `RELEASE` in the cycle before too.
     beyond: bool,
+    /// It was so for two cycles in this movement: one alone may be noise.
+    hard: bool,
     centre_m: f64,
     centre_m_per_s: f64,
     /// Bias of the movement in progress and the latest one of each direction, negative and positive (m/s2).
@@ -149,10 +162,15 @@ pub struct CrossingMeter {
     /// Where and how fast it let go.
     from_m: f64,
     from_m_per_s: f64,
+    /// Place of its kind.
     kind: u8,
     first: [f64; 2],
-    movements: u32,
+    /// There was a movement that braked hard.
+    braked: bool,
+    /// Movements since then.
+    soft: u32,
     kinds: [Kind; KINDS],
+    left_out: u32,
     /// `(F / J) t^2` of the latest braking (m), t the time from `ONSET` to `RELEASE`.
     length_m: f64,
 }
@@ -166,7 +184,18 @@ impl CrossingMeter {
 
     /// Whether the axis brakes so that its load leaves the flank: a start then shows a part of the gap alone.
     pub fn brakes(&self) -> bool {
-        self.movements > 0
+        self.braked && self.soft < HEALED
+    }
+
+    /// Movements that were not used, because their kind had no place.
+    pub fn left_out(&self) -> u32 {
+        self.left_out
+    }
+
+    /// Forgets the kinds: they were learnt for another widest gain.
+    pub fn forget_kinds(&mut self) {
+        self.clear();
+        self.kinds = [Kind::default(); KINDS];
     }
 
     /// What a gain may be wrong by (m) where friction has changed by `change` (relative).
@@ -207,15 +236,26 @@ impl CrossingMeter {
         let s = self.direction;
         if s * velocity < p.slow_m_per_s {
             self.stage = Stage::Away;
-            return None;
-        }
-        if self.stage == Stage::Over {
+            self.soft = if self.hard {
+                0
+            } else {
+                self.soft.saturating_add(1)
+            };
             return None;
         }
         let (y, v, t) = (s * at_m, s * velocity, m.period_s);
         let force = s * (current_a - m.gravity_a) - m.coulomb_a - p.viscous * v;
         let acceleration = force / m.inertia - self.bias;
+        let level = m.coulomb_a / m.inertia;
+        let beyond = acceleration < -RELEASE * level;
+        let lets_go = beyond && self.beyond && !self.hard;
+        self.hard |= lets_go;
+        self.braked |= lets_go;
+        self.beyond = beyond;
         self.cycles = self.cycles.saturating_add(1);
+        if self.stage == Stage::Over {
+            return None;
+        }
         self.centre_m += t * (self.centre_m_per_s + 0.5 * t * acceleration);
         self.centre_m_per_s += t * acceleration;
         if self.stage == Stage::Free {
@@ -225,17 +265,14 @@ impl CrossingMeter {
         self.centre_m += p.gains[0] * left;
         self.centre_m_per_s += p.gains[1] * left;
         self.bias -= p.gains[2] * left;
-        let level = m.coulomb_a / m.inertia;
         self.onset = if acceleration < -ONSET * level {
             self.onset.saturating_add(1)
         } else {
             0
         };
-        let beyond = acceleration < -RELEASE * level;
-        if beyond && self.beyond {
+        if lets_go {
             self.release(p.settle_cycles, known.widest_m, level, y, t);
         }
-        self.beyond = beyond;
         None
     }
 
@@ -245,6 +282,7 @@ impl CrossingMeter {
         self.cycles = 0;
         self.onset = 0;
         self.beyond = false;
+        self.hard = false;
         self.centre_m = direction * at_m;
         self.centre_m_per_s = direction * velocity;
         self.bias = self.biases[usize::from(direction > 0.0)];
@@ -252,11 +290,11 @@ impl CrossingMeter {
 
     /// The observer lets go.
     fn release(&mut self, settle_cycles: u32, widest_m: f64, level: f64, y: f64, t: f64) {
+        // What has no place, or was too short, is not read.
+        self.stage = Stage::Over;
         if self.cycles < settle_cycles {
-            self.stage = Stage::Over;
             return;
         }
-        self.movements = self.movements.saturating_add(1);
         self.biases[usize::from(self.direction > 0.0)] = self.bias;
         (self.from_m, self.from_m_per_s) = (y, self.centre_m_per_s);
         let onset_s = f64::from(self.onset) * t;
@@ -269,33 +307,43 @@ impl CrossingMeter {
                 && alike(length, k.cycles)
                 && alike(self.from_m_per_s, k.speed_m_per_s)
         });
-        let at = found.unwrap_or_else(|| {
-            let oldest = (self.kinds.iter().enumerate()).min_by_key(|(_, k)| k.latest);
-            oldest.map_or(0, |(n, _)| n)
-        });
-        let Some(kind) = self.kinds.get_mut(at) else {
+        let Some(at) = found.or_else(|| self.admit(widest_m, level, onset_s, t)) else {
             return;
         };
-        if found.is_none() {
-            // As the deceleration grows by half of F / J in `onset_s`: the load leaves its flank a little later, and the way between it
-            // and the motor grows with the cube of the time from there on.
-            let jerk = (RELEASE - ONSET) * level / onset_s.max(t);
-            let first_s =
-                (0.6 * level / jerk + libm::cbrt(6.0 * widest_m / jerk) + SETTLED_S).max(LEAST_S);
-            let first = libm::ceil((first_s / t).clamp(4.0, f64::from(LONGEST)));
-            *kind = Kind {
-                direction: self.direction,
-                cycles: length,
-                speed_m_per_s: self.from_m_per_s,
-                read: [first as u32, libm::ceil(1.5 * first) as u32],
-                ..Kind::default()
-            };
+        if found.is_some() {
+            let credit = &mut self.kinds[at].credit;
+            *credit = credit.saturating_add(CREDIT_AGAIN).min(CREDIT_MOST);
         }
-        kind.latest = self.movements;
-        kind.seen = kind.seen.max(1);
+        // There are fewer than 256 places.
         self.kind = at as u8;
         self.cycles = 0;
         self.stage = Stage::Free;
+    }
+
+    /// The place of a new kind; none where all are taken.
+    fn admit(&mut self, widest_m: f64, level: f64, onset_s: f64, t: f64) -> Option<usize> {
+        let places = self.kinds.iter().enumerate().filter(|(_, k)| k.credit == 0);
+        let Some((at, _)) = places.min_by_key(|(_, k)| k.seen) else {
+            self.kinds.iter_mut().for_each(|k| k.credit -= 1);
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        };
+        // As the deceleration grows by half of F / J in `onset_s`: the load leaves its flank a little later, and the way between it
+        // and the motor grows with the cube of the time from there on.
+        let jerk = (RELEASE - ONSET) * level / onset_s.max(t);
+        let first_s =
+            (0.6 * level / jerk + libm::cbrt(6.0 * widest_m / jerk) + SETTLED_S).max(LEAST_S);
+        let first = libm::ceil((first_s / t).clamp(4.0, f64::from(LONGEST)));
+        self.kinds[at] = Kind {
+            direction: self.direction,
+            cycles: f64::from(self.cycles),
+            speed_m_per_s: self.from_m_per_s,
+            read: [first as u32, libm::ceil(1.5 * first) as u32],
+            seen: 1,
+            credit: CREDIT_NEW,
+            ..Kind::default()
+        };
+        Some(at)
     }
 
     fn free(&mut self, p: &CrossingParams, y: f64, t: f64, gained_m: f64) -> Option<f64> {

@@ -100,6 +100,9 @@ pub struct HealthLine {
     /// It may be more than `value`.
     #[serde(default)]
     pub lower_bound: bool,
+    /// Movements that were not used, because too many kinds come: of a lost motion alone.
+    #[serde(default)]
+    pub left_out: u32,
     /// Unit.
     pub unit: Cow<'static, str>,
     /// Inferred, not measured.
@@ -143,6 +146,7 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
         sigma: r.sigma,
         healthy: r.healthy,
         lower_bound: r.lower_bound,
+        left_out: r.left_out,
         unit: r.unit.into(),
         inferred: r.inferred,
         trend_per_hour: r.trend.map(|t| t.slope * ratio(worn, usage.hours)),
@@ -239,6 +243,7 @@ mod tests {
                 sigma: 0.1,
                 healthy: Some(2.0),
                 lower_bound: false,
+                left_out: 0,
                 inferred: false,
                 over,
                 trend: Some(Trend {

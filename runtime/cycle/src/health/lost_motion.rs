@@ -87,6 +87,8 @@ pub(super) struct Figure<'a> {
     pub trend_healthy_m: f64,
     /// What the gain may be wrong by, relative to itself.
     pub error: f64,
+    /// Movements that were not used: their kind had no place.
+    pub left_out: u32,
 }
 
 impl LostMotion {
@@ -107,9 +109,13 @@ impl LostMotion {
         self.crossings.clear();
     }
 
-    /// In the next run: the direction of the last movement is not known any more.
-    pub fn resume(&mut self) {
+    /// In the next run: the direction of the last movement is not known any more. `same_limit`: the life ends where it did; else kinds of
+    /// movements that were learnt for another widest gain are learnt again, and what was gained stays.
+    pub fn resume(&mut self, same_limit: bool) {
         self.starts = ReversalMeter::default();
+        if !same_limit {
+            self.crossings.forget_kinds();
+        }
     }
 
     /// See [`ReversalMeter::moved`].
@@ -188,6 +194,7 @@ impl LostMotion {
             trend: &self.start.trend,
             trend_healthy_m: self.healthy.x,
             error: START_ERROR,
+            left_out: self.crossings.left_out(),
         }
     }
 
@@ -207,6 +214,80 @@ impl LostMotion {
             trend: &self.crossing.trend,
             trend_healthy_m: 0.0,
             error: plan.crossing_error,
+            left_out: self.crossings.left_out(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{STANDS, plan};
+    use super::super::{AxisHealth, AxisHealthPlan};
+    use super::*;
+    use twinstep_models::health::backlash::MeterParams;
+    use twinstep_models::health::crossing::CrossingParams;
+
+    const PERIOD_S: f64 = 0.001;
+    const INERTIA: f64 = 0.4;
+    const COULOMB_A: f64 = 0.9;
+
+    fn braking_plan() -> AxisHealthPlan {
+        AxisHealthPlan {
+            meter: MeterParams {
+                inertia: INERTIA,
+                coulomb_a: COULOMB_A,
+                gravity_a: 0.0,
+                delay_cycles: 0.0,
+                still_m: 2e-6,
+                period_s: PERIOD_S,
+            },
+            crossing: CrossingParams::new(0.0, 0.025, 0.36, PERIOD_S),
+            ..plan()
+        }
+    }
+
+    /// A movement that brakes hard and has no gap: how many crossings it has shown.
+    fn brake(health: &mut AxisHealth) -> u32 {
+        let before = health.lost_motion.crossing.now.seen;
+        let (mut x, mut v, mut a) = (0.0, 0.0_f64, 0.0_f64);
+        for cycle in 0..700 {
+            let wanted = match cycle {
+                0..10 => 0.0,
+                10..150 => 5.0_f64.min(((0.5 - v).max(0.0) * 200.0).sqrt()),
+                150..400 => 0.0,
+                _ => -5.0_f64.min((v.max(0.0) * 200.0).sqrt()),
+            };
+            a += (wanted - a).clamp(-0.1, 0.1);
+            v = (v + a * PERIOD_S).max(0.0);
+            x += v * PERIOD_S;
+            let friction_a = if v > 0.0 { COULOMB_A } else { 0.0 };
+            health.cycle(&HealthSample {
+                position_m: x,
+                current_a: INERTIA * a + friction_a,
+                ..STANDS
+            });
+        }
+        health.lost_motion.crossing.now.seen - before
+    }
+
+    #[test]
+    fn kinds_that_were_learnt_for_another_limit_are_learnt_again_and_the_gain_stays() {
+        let mut health = AxisHealth::new(braking_plan());
+        let shown: u32 = (0..20).map(|_| brake(&mut health)).sum();
+        assert!(shown > 8, "{shown}");
+        let gained_m = 40e-6;
+        health.lost_motion.gained_m = gained_m;
+        let resumed = |plan| {
+            let mut next = AxisHealth::new(plan);
+            assert!(next.resume(&health, 1));
+            assert_eq!(next.lost_motion.gained_m, gained_m);
+            brake(&mut next)
+        };
+        assert_eq!(resumed(braking_plan()), 1);
+        let wider = AxisHealthPlan {
+            backlash_limit_m: 3e-4,
+            ..braking_plan()
+        };
+        assert_eq!(resumed(wider), 0, "it was read too early for such a gap");
     }
 }

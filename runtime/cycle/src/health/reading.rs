@@ -24,6 +24,8 @@ pub struct Reading {
     pub healthy: Option<f64>,
     /// It may be more.
     pub lower_bound: bool,
+    /// Movements that were not used, because their kind had no place: of a lost motion alone.
+    pub left_out: u32,
     /// Inferred, not measured.
     pub inferred: bool,
     /// What trend and life count.
@@ -189,6 +191,7 @@ impl AxisHealth {
             sigma: figure.sigma_m,
             healthy: figure.healthy_m,
             lower_bound: figure.lower_bound,
+            left_out: figure.left_out,
             inferred: true,
             over: self.wear(),
             trend: trend(&points),
@@ -233,6 +236,7 @@ impl AxisHealth {
             sigma,
             healthy,
             lower_bound: false,
+            left_out: 0,
             inferred,
             over: self.wear(),
             trend,

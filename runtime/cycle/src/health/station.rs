@@ -80,6 +80,7 @@ impl StationHealth {
             sigma: self.leak.sigma(),
             healthy: Some(healthy),
             lower_bound: false,
+            left_out: 0,
             inferred: false,
             over: Wear::Strokes,
             trend: trend(&points),

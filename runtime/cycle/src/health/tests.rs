@@ -7,7 +7,7 @@ const PERIOD_NS: u64 = 1_000_000;
 /// Cycles of a movement.
 const MOVEMENT: u64 = 400;
 
-fn plan() -> AxisHealthPlan {
+pub(super) fn plan() -> AxisHealthPlan {
     AxisHealthPlan {
         scales: Scales {
             inertia: 0.4,
@@ -118,7 +118,7 @@ impl Rig {
     }
 }
 
-const STANDS: HealthSample = HealthSample {
+pub(super) const STANDS: HealthSample = HealthSample {
     residual_a: 0.0,
     contact_a: 0.0,
     window_m: 0.0,
