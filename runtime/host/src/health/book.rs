@@ -100,14 +100,23 @@ impl Owner {
 
     /// Its file in a state folder. What no file name can hold of the names is lost in it, so that a hash of them stands there too.
     pub fn path(&self, state: &Path) -> PathBuf {
+        state.join(self.file(&format!("-{}", self.hash())))
+    }
+
+    fn file(&self, hash: &str) -> String {
         let bus = self.bus.as_ref().map(|bus| format!("-{}", file_name(bus)));
         let simulated = self.simulated.map_or("", |_| "-simulated");
-        state.join(format!(
-            "health-{}{}-{}{simulated}.bin",
+        format!(
+            "health-{}{}{hash}{simulated}.bin",
             file_name(&self.machine),
             bus.unwrap_or_default(),
-            self.hash()
-        ))
+        )
+    }
+
+    /// The file that earlier versions wrote for it, where there is one: its name has no hash. This version does not read it.
+    pub fn earlier(&self, state: &Path) -> Option<PathBuf> {
+        let earlier = state.join(self.file(""));
+        earlier.is_file().then_some(earlier)
     }
 
     /// Of machine and bus, as eight digits.
@@ -309,6 +318,15 @@ pub fn with(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// Keeps a copy of a file aside, where the file itself goes on being there: whatever happens, one of both is whole. An older one goes.
+///
+/// # Errors
+/// Why not.
+pub fn copy_aside(path: &Path) -> io::Result<()> {
+    let (aside, bytes) = (with(path, ASIDE), fs::read(path)?);
+    replace(&bytes, &with(&aside, ".new"), &aside)
 }
 
 /// Puts a file aside: it has the name with [`ASIDE`] once this returns, also after a power cut. An older one goes.

@@ -194,6 +194,16 @@ impl Keeper {
                 None
             }
         };
+        if let (None, Some(earlier), false) = (&book, owner.earlier(&options.state), path.exists())
+        {
+            // Once there is a file of this version it is not said again.
+            let text = format!(
+                "health begins anew: {} is of an earlier version of twinstep, which this one does not read, and is left alone; health of this version goes into {}",
+                earlier.display(),
+                path.display()
+            );
+            output.note(&named(info.names.bus(), &text));
+        }
         let said = options.quiet || !output.is_terminal();
         let (output, bus) = (output.clone(), info.names.bus().map(str::to_owned));
         let say: Say = said
@@ -233,10 +243,10 @@ impl Keeper {
             ));
         }
         if let Some(left) = left_out(&done) {
-            let (aside, done) = said_aside(&desk.path, book::put_aside(&desk.path));
+            // A copy: the file is in its place until the new one is.
+            let (aside, done) = said_aside(&desk.path, book::copy_aside(&desk.path));
             note(&format!("{left}; {aside}"));
             if done {
-                // What goes on stands in the file again at once.
                 desk.write();
             } else {
                 self.desk = None;

@@ -89,6 +89,48 @@ fn a_disk_that_takes_nothing_is_said_once() {
 }
 
 #[test]
+fn a_file_of_an_earlier_version_is_said_until_there_is_one_of_this() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("health-press_cell-simulated.bin");
+    std::fs::write(&old, "twinstep health\n...").unwrap();
+    for (rounds, says) in [(0, 1), (1, 1), (0, 0)] {
+        let said = Said::default();
+        assert_eq!(run(folder.path(), &said, rounds), None);
+        let text = said.text();
+        let told = format!("{} is of an earlier version", old.display());
+        assert_eq!(text.matches(&told).count(), says, "{text}");
+    }
+    assert!(old.exists());
+}
+
+#[test]
+fn what_goes_on_is_never_without_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said::default();
+    assert_eq!(run(folder.path(), &said, 1), None);
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    let owner = Owner::of(&machine, machine.simulation.map(|s| s.machine_seed));
+    let path = owner.path(folder.path());
+    let old = std::fs::read(&path).unwrap();
+    // The new file cannot be made: the same as being killed before it is.
+    std::fs::create_dir(with(&path, ".new")).unwrap();
+    machine.axes[1].name = "somebody".to_owned();
+    let plan = PlanStore::new(&machine);
+    let info = Arc::new(RunInfo::new(Names::of(&machine), plan.hash(), 1.0, 0));
+    let output = Output::new(false, false, Box::new(said.clone()));
+    let options = Options {
+        state: folder.path().to_owned(),
+        simulated: true,
+        ..Options::default()
+    };
+    let (_sender, mut keeper) = Keeper::open(&machine, &options, &info, &output).unwrap();
+    keeper.put_back(&mut plan.state(), &output);
+    assert_eq!(std::fs::read(&path).unwrap(), old, "{}", said.text());
+    assert_eq!(std::fs::read(with(&path, ASIDE)).unwrap(), old);
+}
+
+#[test]
 fn what_is_not_put_back_stays_aside_and_the_rest_is_in_its_file_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let said = Said::default();
