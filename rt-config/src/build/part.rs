@@ -4,7 +4,7 @@ mod curve;
 
 use super::press::{of_ram, recipe_index};
 use crate::check::{Bounds, Check};
-use crate::machine::{ForceCurve, Part, PartTwin, Press};
+use crate::machine::{Part, PartTwin, Press};
 use crate::raw::{EnvelopeTable, PartTable, RecipeTable, RecipeTwinTable};
 use crate::value::{Length, Number, Quantity, Span, Stiffness};
 
