@@ -263,7 +263,7 @@ pub struct Plan<'a> {
 
 impl Plan<'_> {
     /// The curve of what axis `n` of this plan meets in this context, by its place in `curves`; none: it meets no part with a curve.
-    pub(crate) fn curve(&self, n: usize, context: Context) -> Option<usize> {
+    pub fn curve(&self, n: usize, context: Context) -> Option<usize> {
         let wanted = (self.first_axis + n, context.part);
         let place = |one: &PartCurve| (usize::from(one.axis), one.part);
         let known = &self.curves[..self.curves.len().min(MAX_CURVES)];

@@ -1,8 +1,10 @@
 //! The command line: what can be asked of `twinstep`.
 
 mod cycle;
+mod whatif;
 
 pub use cycle::CycleArgs;
+pub use whatif::WhatifArgs;
 
 use crate::gateway::args::{GatewayArgs, TokenArgs};
 use crate::record::args::{ExportArgs, ReportArgs};
@@ -38,6 +40,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Identify the twin's parameters from a commissioning run
     Calibrate(CalibrateArgs),
+    /// What would be at other speeds, loads, friction, gains or limits: the program on the twins, before and after
+    Whatif(WhatifArgs),
     /// List stored events, or follow them as they are stored
     Events(EventsArgs),
     /// Write a page of one event: curves, cause, timeline, action
@@ -76,6 +80,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Replay(args) => args.json,
             Self::Calibrate(args) => args.json,
+            Self::Whatif(args) => args.json,
             Self::Events(args) => args.json,
             Self::Export(args) => args.json,
             Self::Report(args) => args.json,

@@ -79,6 +79,22 @@ fn run_replay_and_calibrate_name_their_files() {
 }
 
 #[test]
+fn whatif_takes_many_values() {
+    let line = "twinstep whatif c.toml --set x.mass=+2kg --set *.jerk=x2 --for 20s --judge --json";
+    let cli = parse(line).unwrap();
+    assert!(cli.command.json());
+    let Command::Whatif(args) = cli.command else {
+        panic!("not whatif")
+    };
+    assert_eq!(args.set, ["x.mass=+2kg", "*.jerk=x2"]);
+    assert_eq!(
+        (args.time.as_deref(), args.band.as_str()),
+        (Some("20s"), "50um")
+    );
+    assert!(args.judge && args.plot.is_none());
+}
+
+#[test]
 fn check_needs_a_configuration_or_asks_for_the_schema() {
     assert!(parse("twinstep check").is_err());
     assert!(parse("twinstep check --schema").is_ok());
@@ -95,6 +111,8 @@ fn wrong_arguments_exit_with_2() {
         "twinstep run",
         "twinstep run c.toml --interface eth1 --fast",
         "twinstep calibrate c.toml",
+        "twinstep whatif",
+        "twinstep whatif c.toml --for 20s --recording r.csv",
         "twinstep events --since -1",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

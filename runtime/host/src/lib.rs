@@ -66,6 +66,7 @@ pub mod top;
 pub mod trust;
 pub mod tsn;
 pub mod uadp;
+pub mod whatif;
 
 use clap::Parser;
 use std::ffi::OsString;

@@ -4,9 +4,9 @@
 //! little after the event. What is missing is said on the page, which comes out in any case.
 
 mod gather;
-mod html;
+pub(crate) mod html;
 mod replayed;
-mod svg;
+pub(crate) mod svg;
 mod trace;
 
 use crate::error::HostError;

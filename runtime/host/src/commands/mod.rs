@@ -22,6 +22,7 @@ pub mod token;
 pub mod top;
 mod tsn;
 mod typed;
+pub mod whatif;
 
 use crate::cli::Command;
 use crate::error::{Exit, HostError, read_text};
@@ -43,6 +44,7 @@ pub fn dispatch(command: &Command, output: &Output) -> Result<Exit, HostError> {
         Command::Check(args) => check::run(args, output),
         Command::Replay(args) => replay::run(args, output),
         Command::Calibrate(args) => calibrate::run(args, output),
+        Command::Whatif(args) => whatif::run(args, output),
         Command::Events(args) => events::run(args, output),
         Command::Status(args) => status::run(args, output),
         Command::Top(args) => top::run(args, output),

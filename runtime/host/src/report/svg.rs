@@ -13,14 +13,14 @@ const BELOW: f64 = 40.0;
 const SHARES: usize = 600;
 
 /// A line: its name, its class (`l0`: measured, `l1`: predicted, `l2`: difference), its points; NaN interrupts it.
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub name: &'a str,
     pub class: &'static str,
     pub points: Vec<[f64; 2]>,
 }
 
 /// A closed outline; a corner without a number is as far out as the drawing goes.
-pub(super) struct Outline<'a> {
+pub(crate) struct Outline<'a> {
     pub name: &'a str,
     pub ok: bool,
     pub corners: &'a [[Option<f64>; 2]],
@@ -28,7 +28,7 @@ pub(super) struct Outline<'a> {
 
 /// One drawing.
 #[derive(Default)]
-pub(super) struct Drawing<'a> {
+pub(crate) struct Drawing<'a> {
     pub title: &'a str,
     /// What goes to the right, with its unit.
     pub across: &'a str,

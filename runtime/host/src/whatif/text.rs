@@ -1,0 +1,266 @@
+//! The figures for a person: a table an axis, one column a machine.
+
+use super::changes::{Change, Setting};
+use super::lines::Case;
+use super::simulate::AxisResult;
+use super::verdict;
+use crate::tables::number;
+use std::fmt::Write;
+
+/// Width of the first column, and of the others.
+const FIRST: usize = 22;
+const OTHER: usize = 14;
+
+/// One axis of every machine that is compared.
+pub type Row<'a> = [(Case, &'a AxisResult)];
+
+/// A share as percent.
+pub fn percent(share: f64) -> String {
+    let value = 100.0 * share;
+    if value.abs() >= 10.0 || value == 0.0 {
+        format!("{value:.0} %")
+    } else if value.abs() >= 0.1 {
+        format!("{value:.1} %")
+    } else {
+        format!("{value:.2} %")
+    }
+}
+
+/// A short way.
+pub fn length(m: f64) -> String {
+    let size = m.abs();
+    if size >= 1e-3 {
+        format!("{:.1} mm", 1e3 * m)
+    } else if size >= 1e-5 {
+        format!("{:.0} um", 1e6 * m)
+    } else {
+        format!("{:.2} um", 1e6 * m)
+    }
+}
+
+/// A short time.
+fn time(s: Option<f64>) -> String {
+    s.map_or_else(|| "-".to_owned(), |s| format!("{:.0} ms", 1e3 * s))
+}
+
+/// A change in words.
+pub fn change_text(change: &Change) -> String {
+    let value = |setting: &Setting| match setting {
+        Setting::Number(value) => format!("{}{}", number(*value), change.unit),
+        Setting::Name(name) => name.clone(),
+    };
+    format!(
+        "{}: {} -> {}",
+        super::changes::name_of(change),
+        value(&change.from),
+        value(&change.to)
+    )
+}
+
+/// The table of one axis.
+pub fn axis_text(row: &Row<'_>, band_m: f64) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_axis(&mut text, row, band_m);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn write_axis(text: &mut String, row: &Row<'_>, band_m: f64) -> std::fmt::Result {
+    let Some((_, first)) = row.first() else {
+        return Ok(());
+    };
+    write!(text, "{:<FIRST$}", first.source)?;
+    for (case, _) in row {
+        write!(text, " {:>OTHER$}", case.title())?;
+    }
+    if row.len() > 1 {
+        write!(text, " {:>9}", "change")?;
+    }
+    text.push('\n');
+    let unit = first.unit;
+    let effort = |value: f64| format!("{} {unit}", number(value));
+    let mut line = |name: &str, get: &dyn Fn(&AxisResult) -> f64, show: &dyn Fn(f64) -> String| {
+        let values: Vec<f64> = row.iter().map(|(_, axis)| get(axis)).collect();
+        write_line(text, name, &values, show)
+    };
+    if !first.moves.is_empty() {
+        line("round", &|a| a.round.length_s, &|s| format!("{s:.3} s"))?;
+    }
+    line("peak current", &|a| a.whole.peak_a, &effort)?;
+    line("  of the limit", &|a| a.whole.peak_a / a.limit_a, &percent)?;
+    line("RMS current", &|a| a.whole.rms_a(), &effort)?;
+    if first.rated_a.is_some() {
+        let load = |a: &AxisResult| a.rated_a.map_or(f64::NAN, |rated| a.whole.rms_a() / rated);
+        line("  of the rated one", &load, &percent)?;
+        line("  heat", &|a| load(a) * load(a), &percent)?;
+    }
+    let limited = |a: &AxisResult| a.whole.limited as f64 / a.whole.samples.max(1) as f64;
+    line("time at the limit", &limited, &percent)?;
+    line("following error", &|a| a.whole.following_error_m, &length)?;
+    line("work, driving", &|a| a.whole.drive_j, &|j| {
+        format!("{} J", number(j))
+    })?;
+    line("  braking", &|a| a.whole.brake_j, &|j| {
+        format!("{} J", number(j))
+    })?;
+    if row.iter().any(|(_, axis)| axis.whole.part_n > 0.0) {
+        line("force of the part", &|a| a.whole.part_n, &|n| {
+            format!("{} N", number(n))
+        })?;
+        line("  work into it", &|a| a.whole.part_j, &|j| {
+            format!("{} J", number(j))
+        })?;
+    }
+    write_moves(text, row)?;
+    for (case, axis) in row {
+        let said = verdict::verdict(axis, band_m);
+        match row.len() {
+            1 => writeln!(text, "{said}")?,
+            _ => writeln!(text, "{}: {said}", case.title())?,
+        }
+    }
+    Ok(())
+}
+
+/// A figure of every machine, and how the last differs from the one before.
+fn write_line(
+    text: &mut String,
+    name: &str,
+    values: &[f64],
+    show: &dyn Fn(f64) -> String,
+) -> std::fmt::Result {
+    write!(text, "{name:<FIRST$}")?;
+    for value in values {
+        write!(text, " {:>OTHER$}", show(*value))?;
+    }
+    if let [.., from, to] = values
+        && *from != 0.0
+        && to.is_finite()
+    {
+        let change = to / from - 1.0;
+        if change.abs() >= 5e-4 {
+            let change = format!("{:+.1} %", 100.0 * change);
+            write!(text, " {change:>9}")?;
+        }
+    }
+    text.push('\n');
+    Ok(())
+}
+
+/// The moves: a line each, and each value of every machine in its cell.
+fn write_moves(text: &mut String, row: &Row<'_>) -> std::fmt::Result {
+    let Some((_, first)) = row.first() else {
+        return Ok(());
+    };
+    if first.moves.is_empty() {
+        return Ok(());
+    }
+    let unit = first.unit;
+    writeln!(
+        text,
+        "  {:>2} {:<20} {:>15} {:>17} {:>17} {:>17} {:>19} {:>17}",
+        "",
+        "move (mm)",
+        "time (s)",
+        "settling",
+        format!("peak ({unit})"),
+        "at limit",
+        "following error",
+        "overshoot"
+    )?;
+    for n in 0..first.moves.len() {
+        let planned = &first.round.moves[n];
+        let cell = |get: &dyn Fn(&AxisResult) -> String| {
+            let mut values: Vec<String> = row.iter().map(|(_, axis)| get(axis)).collect();
+            values.dedup();
+            values.join(" > ")
+        };
+        let settling = |axis: &AxisResult| {
+            // Without a rest nothing has time to settle.
+            let rests = axis.round.moves[n].dwell_s > 0.0;
+            time(axis.moves[n].settling_s.filter(|_| rests))
+        };
+        writeln!(
+            text,
+            "  {:>2} {:<20} {:>15} {:>17} {:>17} {:>17} {:>19} {:>17}",
+            n + 1,
+            format!("{:.1} -> {:.1}", 1e3 * planned.from_m, 1e3 * planned.to_m),
+            cell(&|a| format!("{:.3}", a.round.moves[n].move_s)),
+            cell(&settling),
+            cell(&|a| number(a.moves[n].figures.peak_a)),
+            cell(&|a| time(Some(a.moves[n].figures.limited as f64 * a.period_s))),
+            cell(&|a| length(a.moves[n].figures.following_error_m)),
+            cell(&|a| length(a.moves[n].overshoot_m)),
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_ways_are_short() {
+        assert_eq!(
+            [percent(0.0), percent(0.1234), percent(0.0049), percent(1.5)],
+            ["0 %", "12 %", "0.5 %", "150 %"].map(str::to_owned)
+        );
+        assert_eq!(
+            [length(0.0041), length(5e-5), length(3e-8)],
+            ["4.1 mm", "50 um", "0.03 um"].map(str::to_owned)
+        );
+        assert_eq!(
+            (time(None), time(Some(0.0124))),
+            ("-".to_owned(), "12 ms".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_change_reads_as_from_and_to() {
+        let change = Change {
+            source: Some("carriage".into()),
+            key: "velocity",
+            from: Setting::Number(0.5),
+            to: Setting::Number(0.6),
+            unit: "m/s",
+        };
+        assert_eq!(
+            change_text(&change),
+            "carriage.velocity: 0.5000m/s -> 0.6000m/s"
+        );
+    }
+
+    #[test]
+    fn two_machines_are_two_columns_and_their_difference() {
+        let mut axis = AxisResult {
+            source: "x".into(),
+            unit: "A",
+            limit_a: 10.0,
+            ..AxisResult::default()
+        };
+        axis.whole.samples = 1;
+        axis.whole.peak_a = 5.0;
+        let mut other = axis.clone();
+        other.whole.peak_a = 6.0;
+        let text = axis_text(&[(Case::AsIs, &axis), (Case::WouldBe, &other)], 5e-5);
+        let peak = text
+            .lines()
+            .find(|line| line.starts_with("peak current"))
+            .unwrap();
+        assert!(
+            peak.contains("5.000 A") && peak.contains("6.000 A") && peak.ends_with("+20.0 %"),
+            "{text}"
+        );
+        assert!(
+            text.contains("would be: within its limits: peak at 60 %"),
+            "{text}"
+        );
+        let one = axis_text(&[(Case::AsIs, &axis)], 5e-5);
+        assert!(
+            !one.contains("change") && one.ends_with("peak at 50 % of the current limit"),
+            "{one}"
+        );
+    }
+}
