@@ -35,7 +35,7 @@
 //! # Kinds without a place
 //! A program may have more kinds of movements than there are places. Every movement of a kind gives it credit, every movement of a kind without
 //! a place takes one from all, and who has none left makes room. So what comes often stays and is learnt, whatever else comes, and
-//! a new program has its places after [`CREDIT_MOST`] movements. Movements that had no place are counted.
+//! a new program has its places after `CREDIT_MOST` movements. Movements that had no place are counted.
 
 use super::backlash::MeterParams;
 
