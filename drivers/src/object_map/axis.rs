@@ -88,6 +88,20 @@ impl AxisSlots {
         }
     }
 
+    /// The mode that a drive is in whose process data do not tell it: that of its only target. With a target position it was put into CSP
+    /// before the start.
+    fn mode_of_targets(&self) -> i8 {
+        match (
+            self.target_position,
+            self.target_velocity,
+            self.target_torque,
+        ) {
+            (None, Some(_), None) => mode::CSV,
+            (None, None, Some(_)) => mode::CST,
+            _ => mode::CSP,
+        }
+    }
+
     pub(super) fn read(&self, image: &ProcessImage) -> Option<RawReading> {
         let input = |slot: Option<Slot>| slot?.get(&image.inputs);
         let position_m = self.scaling.to_si(Unit::Position, input(self.position)?);
@@ -95,10 +109,10 @@ impl AxisSlots {
         // Read back from the outputs, so that live and replay see the same rounded value.
         let output = |slot: Option<Slot>| slot.and_then(|slot| slot.get(&image.outputs));
         let target = output(self.target_position);
-        // What the drive says goes before what it was told; a drive whose process data tell no mode was put into CSP before the start.
+        // What the drive says goes before what it was told. A 0 that is sent asks for no other mode.
         let mode = (self.mode_display.and_then(|slot| slot.get(&image.inputs)))
-            .or_else(|| output(self.mode))
-            .unwrap_or(mode::CSP.into());
+            .or_else(|| output(self.mode).filter(|mode| *mode != 0))
+            .unwrap_or(self.mode_of_targets().into());
         let si = |unit, slot| output(slot).map_or(0.0, |raw| self.scaling.to_si(unit, raw));
         let offset_m_per_s = si(Unit::Velocity, self.velocity_offset);
         let offset_a = si(Unit::Torque, self.torque_offset);

@@ -84,6 +84,47 @@ fn the_mode_and_what_is_told_in_it_are_read_back_rounded() {
 }
 
 #[test]
+fn a_mode_that_nobody_tells_is_that_of_the_only_target() {
+    let told = |inputs: &[u16], outputs: &[(u16, u8)], sent: i8| {
+        let mut machine = press_cell();
+        let device = &mut machine.bus.as_mut().unwrap().subdevices[0];
+        device.inputs.retain(|entry| inputs.contains(&entry.index));
+        device.outputs = outputs
+            .iter()
+            .map(|(index, bits)| twinstep_config::machine::PdoEntry {
+                index: *index,
+                subindex: 0,
+                bits: *bits,
+            })
+            .collect();
+        let map = ObjectMap::new(&machine).unwrap();
+        let mut image = ready(&map);
+        if outputs.iter().any(|(index, _)| *index == 0x6060) {
+            let command = AxisCommand {
+                mode: sent,
+                ..AxisCommand::default()
+            };
+            map.write_axis(&mut image, 0, &command).unwrap();
+        }
+        map.read_axis(&image, Ok(()), 0).unwrap().told
+    };
+    let inputs = [0x6041, 0x6064, 0x606c, 0x6077];
+    let (word, position, velocity, torque) =
+        ((0x6040, 16), (0x607a, 32), (0x60ff, 32), (0x6071, 16));
+    assert_eq!(told(&inputs, &[word, position], 0), Told::Position);
+    assert_eq!(told(&inputs, &[word, velocity], 0), Told::Velocity);
+    assert_eq!(told(&inputs, &[word, torque], 0), Told::Torque);
+    assert_eq!(
+        told(&inputs, &[word, position, velocity], 0),
+        Told::Position
+    );
+    // A 0 that is sent asks for no other mode; homing is one.
+    let all = [word, position, (0x6060, 8)];
+    assert_eq!(told(&inputs, &all, 0), Told::Position);
+    assert_eq!(told(&inputs, &all, 6), Told::Own);
+}
+
+#[test]
 fn direction_turns_every_sign() {
     let mut machine = press_cell();
     machine.axes[0].drive.direction = -1.0;

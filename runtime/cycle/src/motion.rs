@@ -35,6 +35,14 @@ pub struct Program {
     pub jerk_m_per_s3: f64,
 }
 
+impl Program {
+    /// The fastest of its steps (m/s); 0 without any.
+    pub fn fastest_m_per_s(&self) -> f64 {
+        let speeds = self.steps.iter().map(|step| step.velocity_m_per_s);
+        speeds.fold(0.0, f64::max)
+    }
+}
+
 /// How far a program has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {

@@ -6,7 +6,7 @@ pub use outer::OuterGains;
 
 use crate::controller::ControllerState;
 use crate::motion::{Override, Program, Progress};
-use outer::Outer;
+use outer::{Advance, Outer};
 use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, Samples, Told};
 
 /// Controlword 0x6040: shutdown.
@@ -148,10 +148,12 @@ impl AxisProgram {
             // The drive was on its own: a target that had gone on without it would be a jump.
             self.braking_m_per_s = Some(reading.velocity_m_per_s);
             self.progress.follow(reading.position_m);
+            self.outer.put_elsewhere(reading.velocity_m_per_s);
         }
         self.missed = 0;
         if reading.state != DriveState::OperationEnabled {
             self.progress.follow(reading.position_m);
+            self.outer.put_elsewhere(0.0);
             self.braking_m_per_s = None;
         } else if let Some(velocity_m_per_s) = self.braking_m_per_s {
             let target_m = self.progress.target_m();
@@ -301,8 +303,13 @@ impl SetpointSource for ProgramSource<'_> {
             };
             let told = axis.progress.told(&axis.program);
             let (gains, reading) = (&axis.gains, sample.as_ref().ok());
+            let advance = Advance {
+                time_s: self.period_s * f64::from(1 + skipped),
+                period_s: self.period_s,
+                fastest_m_per_s: axis.program.fastest_m_per_s(),
+            };
             (set.told, set.told_m_per_s, set.told_a) =
-                (axis.outer).step(gains, told, set.target_m, reading, self.period_s);
+                (axis.outer).step(gains, told, set.target_m, reading, advance);
         }
         self.disabled = all_disabled;
         if tripped && !self.stopping {

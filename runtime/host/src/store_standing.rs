@@ -71,6 +71,9 @@ fn note(
     }
 }
 
+/// Events that are looked at for what stands where the whole store cannot be read.
+const RECENT: u64 = 100_000;
+
 impl StoreWriter {
     /// The last event of everything that stands, as lines of JSON in the order of their numbers: at most `most`, the newest.
     ///
@@ -90,7 +93,7 @@ impl StoreWriter {
         }
         let last_seq = self.last_seq;
         let from = self.standing_behind.filter(|seq| *seq < last_seq);
-        let work = |connection: &mut Connection| {
+        let work = |connection: &mut Connection, from: Option<u64>| {
             let transaction = connection.transaction()?;
             if from.is_none() {
                 transaction.execute("DELETE FROM standing", [])?;
@@ -108,7 +111,12 @@ impl StoreWriter {
             set_behind(&transaction, last_seq)?;
             transaction.commit()
         };
-        work(&mut self.connection).map_err(StoreError::sqlite(&self.path))?;
+        let done = work(&mut self.connection, from).or_else(|error| match from {
+            // An old event that cannot be read must not keep what stands now from being known.
+            None => work(&mut self.connection, Some(last_seq.saturating_sub(RECENT))),
+            Some(_) => Err(error),
+        });
+        done.map_err(StoreError::sqlite(&self.path))?;
         self.standing_behind = Some(last_seq);
         Ok(())
     }

@@ -135,7 +135,10 @@ fn one(machine: &mut Machine, set: &str) -> Result<Vec<Change>, HostError> {
         }
     }
     for press in machine.presses.iter_mut() {
-        let all = source == ALL && known.of_press.is_none() && press.axis.twin.is_some();
+        let all = source == ALL
+            && known.of_press.is_none()
+            && press.axis.twin.is_some()
+            && key != "dwell";
         if all || press.axis.name == source {
             let Press { axis, stroke, .. } = press;
             changes.push(changed(axis, Some(stroke), known, value)?);
@@ -182,8 +185,18 @@ fn changed(
             format!("it needs {}; `twinstep calibrate` finds twins", key.needs),
         ));
     };
+    if key.name == "dwell" && stroke.is_some() {
+        return Err(HostError::usage(
+            format!("'{name}' cannot be set: what a press rests is in [press.stroke]"),
+            "change `hold` or `rest` in the configuration and run `twinstep whatif` on both",
+        ));
+    }
     let to = asked.of(from);
-    let (low, high) = key.bounds;
+    let (low, mut high) = key.bounds;
+    if key.of_press.is_some() {
+        // No step is faster than its axis, as in the configuration.
+        high = high.min(axis.motion.velocity_m_per_s);
+    }
     if !(low..=high).contains(&to) {
         let unit = dimension.si();
         return Err(HostError::usage(
@@ -193,7 +206,16 @@ fn changed(
     }
     match (key.of_press, stroke) {
         (Some(of_press), Some(stroke)) => (of_press.put)(stroke, to),
-        _ => (key.put)(axis, to, asked),
+        (_, stroke) => {
+            (key.put)(axis, to, asked);
+            if let Some(stroke) = stroke.filter(|_| key.name == "velocity") {
+                let own = match asked {
+                    Asked::Factor(factor) => stroke.press_velocity_m_per_s * factor,
+                    _ => stroke.press_velocity_m_per_s,
+                };
+                stroke.press_velocity_m_per_s = own.min(to);
+            }
+        }
     }
     Ok(Change {
         source: Some(axis.name.clone()),

@@ -99,6 +99,8 @@ pub struct Meter<'a> {
     current: Option<(usize, f64)>,
     /// Whether it was outside at the last sample.
     outside: bool,
+    /// Time of the last sample since the move began (s).
+    since_s: f64,
 }
 
 impl<'a> Meter<'a> {
@@ -116,6 +118,7 @@ impl<'a> Meter<'a> {
             against,
             current: None,
             outside: false,
+            since_s: 0.0,
         }
     }
 
@@ -129,6 +132,7 @@ impl<'a> Meter<'a> {
             self.end_move();
             self.current = Some((number, one.move_s));
         }
+        self.since_s = since_s;
         let figures = &mut self.moves[number];
         figures.figures.take(&self.against, m, way_m, part_a);
         figures.overshoot_m = figures.overshoot_m.max(beyond_m(one, m.position_m));
@@ -159,9 +163,15 @@ impl<'a> Meter<'a> {
         };
     }
 
-    /// The figures of every move.
+    /// The figures of every move. What the last one came to is not known where it was cut short.
     pub fn finish(mut self) -> Vec<MoveFigures> {
-        self.end_move();
+        let last = self.current.and_then(|(n, _)| self.round.moves.get(n));
+        let whole = last.is_some_and(|one| {
+            self.since_s + 1.5 * self.against.period_s >= one.move_s + one.dwell_s
+        });
+        if whole {
+            self.end_move();
+        }
         self.moves
     }
 }

@@ -12,6 +12,7 @@ use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::recording::{AxisRecord, Recording, columns};
 use twinstep_models::axis::AxisParams;
 use twinstep_models::rollout::{Moment, Rollout};
+use twinstep_models::sample::Told;
 
 /// Shortest stretch of a recording that says anything (s).
 const LEAST_S: f64 = 1.0;
@@ -119,6 +120,8 @@ fn stretch<'a>(recording: &Recording, record: &'a AxisRecord) -> Option<Stretch<
         record.position_m[k].is_finite()
             && record.current_a[k].is_finite()
             && reference_m[k].is_finite()
+            // A drive in another mode, or with offsets, follows more than this reference.
+            && record.told.get(k).is_none_or(|told| told.0 == Told::Position)
             && (record.enabled[k] || !knows_enabled)
     };
     let (mut best, mut from) = ((0, 0), None);

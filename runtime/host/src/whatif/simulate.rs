@@ -116,6 +116,9 @@ fn strokes(machine: &Machine) -> Vec<Context> {
     all
 }
 
+/// A round that is shorter than this is none (s): the longest period.
+const SHORTEST_S: f64 = 0.01;
+
 /// Why an axis cannot be computed.
 pub fn why_not(axis: &Axis, params: &AxisParams, round: &Round) -> Option<&'static str> {
     if axis.twin.is_none() {
@@ -124,6 +127,8 @@ pub fn why_not(axis: &Axis, params: &AxisParams, round: &Round) -> Option<&'stat
         Some("its twin has no cascade that calibration could validate")
     } else if round.length_s <= 0.0 {
         Some("it has no motion program")
+    } else if round.length_s < SHORTEST_S {
+        Some("a round of its program is shorter than 10 ms")
     } else if (axis.motion.program.iter()).any(|step| step.mode != OperationMode::Position) {
         Some("steps of its program are in CSV or CST, whose loops the controller closes")
     } else {
