@@ -42,6 +42,7 @@ const SUMMARY: &[&str] = &[
     "dropped_events",
     "events",
     "false_alarms",
+    "not_judged",
     "overrun_causes",
     "overruns",
     "period_ns",

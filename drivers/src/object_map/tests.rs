@@ -43,13 +43,25 @@ fn reads_an_axis_in_si_units() {
 #[test]
 fn the_mode_and_what_is_told_in_it_are_read_back_rounded() {
     let mut machine = press_cell();
-    let outputs = &mut machine.bus.as_mut().unwrap().subdevices[0].outputs;
-    for (index, bits) in [(0x60ff, 32), (0x6071, 16)] {
-        outputs.push(twinstep_config::machine::PdoEntry {
-            index,
-            subindex: 0,
-            bits,
-        });
+    let entry = |index, bits| twinstep_config::machine::PdoEntry {
+        index,
+        subindex: 0,
+        bits,
+    };
+    let device = &mut machine.bus.as_mut().unwrap().subdevices[0];
+    for (index, bits) in [
+        (0x60ff, 32),
+        (0x6071, 16),
+        (0x60b1, 32),
+        (0x60b2, 16),
+        (0x6060, 8),
+    ] {
+        if device.outputs.iter().all(|known| known.index != index) {
+            device.outputs.push(entry(index, bits));
+        }
+    }
+    if device.inputs.iter().all(|known| known.index != 0x6061) {
+        device.inputs.push(entry(0x6061, 8));
     }
     let map = ObjectMap::new(&machine).unwrap();
     let mut image = ready(&map);

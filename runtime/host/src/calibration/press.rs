@@ -1,21 +1,16 @@
 //! What a press meets: contact and stiffness of every part that was pressed in the recordings. Of a part with a force curve, contact and one
 //! factor to its forces: the shape of the curve and its elastic return are as configured.
 
+use crate::plan::curves::behind_a_frame;
 use crate::plan::{axis_params, way_in};
-use twinstep_config::machine::{Demand, ForceCurve, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
+use twinstep_config::machine::{Demand, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::axis::load::HALF_WIDTH;
-use twinstep_models::identify::{ContactFit, fit_contact, fit_shape};
+use twinstep_models::identify::{fit_contact, fit_shape};
 use twinstep_models::sample::Context;
 
 /// Samples that a part needs.
 const LEAST: usize = 100;
-
-/// Factors that a part may have over its curve.
-const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
-/// Most rounds of fitting a curve behind a frame, and what they end at (relative).
-const ROUNDS: u32 = 40;
-const SETTLED: f64 = 1e-6;
 
 /// Fits all parts, in place.
 pub(super) fn fit_parts(
@@ -81,10 +76,15 @@ pub(super) fn fit_parts(
         let (fit, factor) = match &part.curve {
             None => (fit_contact(samples, direction)?, None),
             Some(curve) => {
-                let (fit, factor) = fit_curve(curve, samples, direction, (kf, frame_m_per_n))?;
+                let curve = behind_a_frame(curve, frame_m_per_n);
+                let fit = fit_shape(samples, direction, |way| curve.force_n(way))?;
+                let factor = fit.stiffness_a_per_m * kf;
                 (fit, Some(factor))
             }
         };
+        if factor.is_some_and(|factor| !(0.1..=10.0).contains(&factor)) {
+            return None;
+        }
         Some(PartTwin {
             envelope: before.and_then(|twin| twin.envelope),
             contact_m: fit.contact_m,
@@ -140,33 +140,6 @@ pub(super) fn fit_parts(
     }
 }
 
-/// Fits contact and factor of a part with a curve, `kf` being the force of a current (N/A). The frame, which yields by `compliance`
-/// (m/N), yields to the force that there is: the shape of the curve over the way of the motor depends on its factor.
-fn fit_curve(
-    curve: &ForceCurve,
-    samples: &[(f64, f64)],
-    direction: f64,
-    (kf, compliance): (f64, f64),
-) -> Option<(ContactFit, f64)> {
-    let mut factor = 1.0;
-    for _ in 0..ROUNDS {
-        if curve.snaps(factor * compliance) {
-            return None;
-        }
-        let behind = curve.scaled(factor).behind_a_frame(compliance);
-        let fit = fit_shape(samples, direction, |way| behind.force_n(way) / factor)?;
-        let before = factor;
-        factor = fit.stiffness_a_per_m * kf;
-        if !FACTORS.contains(&factor) {
-            return None;
-        }
-        if (factor / before - 1.0).abs() < SETTLED {
-            return Some((fit, factor));
-        }
-    }
-    None
-}
-
 /// Whether a part was pressed often enough and its curve is another one.
 fn does_not_fit(part: &Part, samples: usize) -> bool {
     samples >= LEAST && part.curve.is_some()
@@ -214,41 +187,4 @@ fn recipes_of_their_own(machine: &Machine) -> Vec<Context> {
         }
     }
     own
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_behind_a_soft_frame_is_as_strong_as_it_is() {
-        let curve = ForceCurve {
-            ways_m: vec![0.0, 0.5e-3, 1.5e-3, 3e-3, 5e-3],
-            forces_n: vec![0.0, 1500.0, 3000.0, 2800.0, 9500.0],
-            elastic_n_per_m: 2e7,
-        };
-        let (kf, direction) = (1250.0, -1.0);
-        for (factor, frame_n_per_um) in [(1.04, 240.0), (3.0, 240.0), (5.0, 20.0), (0.5, 8.0)] {
-            let compliance = 1e-6 / frame_n_per_um;
-            // What the press feels, from the way of the ram into the part.
-            let samples: Vec<(f64, f64)> = (0..900)
-                .map(|n| {
-                    let ram_m = -1e-3 + 6e-6 * f64::from(n);
-                    let force_n = factor * curve.force_n(ram_m);
-                    let way_m = ram_m + compliance * force_n;
-                    (direction * (0.15 + way_m), direction * force_n / kf)
-                })
-                .collect();
-            let (fit, found) = fit_curve(&curve, &samples, direction, (kf, compliance))
-                .unwrap_or_else(|| panic!("{factor} behind {frame_n_per_um} N/um"));
-            println!("{factor} behind {frame_n_per_um} N/um: {found}, {fit:?}");
-            assert!((found / factor - 1.0).abs() < 2e-3, "{factor}: {found}");
-            assert!((fit.contact_m + 0.15).abs() < 10e-6, "{fit:?}");
-        }
-        // It falls by 0.13 N/um: four times as strong it carries a frame of 0.4 N/um along.
-        assert_eq!(
-            fit_curve(&curve.scaled(4.0), &[(0.15, 0.0)], 1.0, (kf, 2.5e-6)),
-            None
-        );
-    }
 }
