@@ -42,7 +42,6 @@ const SUMMARY: &[&str] = &[
     "dropped_events",
     "events",
     "false_alarms",
-    "not_judged",
     "overrun_causes",
     "overruns",
     "period_ns",
@@ -128,7 +127,10 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 fn check_summary(summary: &Value) {
-    assert_eq!(keys(summary), SUMMARY);
+    // Not there where everything was judged.
+    let mut found = keys(summary);
+    found.retain(|key| *key != "not_judged");
+    assert_eq!(found, SUMMARY);
     assert_eq!(keys(&summary["bus"]), BUS);
     assert_eq!(keys(&summary["trust"]), TRUST);
     let mut phases = PHASES.to_vec();

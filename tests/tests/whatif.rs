@@ -283,12 +283,16 @@ fn other_motion_gains_and_periods_do_what_was_predicted() {
             1.0,
         ),
         motion("infeed", &["period=2ms"], &[("period", "2ms")], 1.0),
-        motion(
-            "press",
-            &["press.press_velocity=25mm/s"],
-            &[("press_velocity", "25mm/s")],
-            1.0,
-        ),
+        // The following error of a press that goes faster is predicted worse than that of an axis, as docs/whatif.md says.
+        Case {
+            within: [0.05, 0.05, 0.4],
+            ..motion(
+                "press",
+                &["press.press_velocity=25mm/s"],
+                &[("press_velocity", "25mm/s")],
+                1.0,
+            )
+        },
     ]);
 }
 
