@@ -1,5 +1,5 @@
 //! The cycle's kernel in CSP with offsets, in CSV and in CST, against the scalar servo axis, which is sampled and stepped by code of its
-//! own: as accurate as in CSP without offsets.
+//! own. The current in CSV is bounded apart: the servo ramps to its target, and the kernel steps in the middle.
 #![allow(
     clippy::disallowed_methods,
     reason = "the motion that is asked for is no part of what is judged"
