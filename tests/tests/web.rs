@@ -25,7 +25,7 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
     let mut gateway = Peer::start(&place, "gateway --json --listen 127.0.0.1:0 --state state");
     let url = gateway.url();
 
-    // Kept: docs/page.png, the picture of the README, is a copy of one of these.
+    // Kept, so that the picture of the README, docs/page.png, can be made anew from it.
     let built = std::env::current_exe().unwrap();
     let picture = built.ancestors().nth(3).unwrap().join("page.png");
     let path = picture.display().to_string();
