@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::gateway::Peer;
+use crate::gateway::{Peer, until};
 use crate::run::Place;
 use crate::{program, root};
 
@@ -67,13 +67,13 @@ impl Broker {
             .stderr(log)
             .spawn();
         let mut child = child.unwrap_or_else(|error| panic!("no mosquitto: {error}"));
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        until(|| {
             if let Ok(Some(status)) = child.try_wait() {
                 let log = std::fs::read_to_string(self.folder.join("mosquitto.log"));
                 panic!("mosquitto has ended: {status}: {log:?}");
             }
-            std::thread::yield_now();
-        }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()
+        });
         self.child = Some(child);
     }
 

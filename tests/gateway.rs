@@ -14,6 +14,20 @@ use std::time::Duration;
 /// How long an answer is awaited before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often somebody looks who is not told.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Looks until there is what is looked for, fifty times a second at most: who looks all the time takes the processor from what he waits for.
+/// The runner of the tests ends what never comes.
+pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// A process of the real binary that prints JSON lines, and goes with this value.
 pub struct Peer {
     /// The process.
@@ -291,6 +305,11 @@ pub fn metric(url: &str, sample: &str) -> Option<u64> {
 pub fn value_of(metrics: &str, sample: &str) -> Option<u64> {
     let mut lines = metrics.lines();
     lines.find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
+}
+
+/// Looks at a metric until it is so.
+pub fn until_metric(url: &str, sample: &str, wanted: impl Fn(u64) -> bool) {
+    until(|| metric(url, sample).filter(|value| wanted(*value)));
 }
 
 /// [`http`] with a body of JSON.

@@ -308,6 +308,41 @@ async def alarm(eva, max_, machine):
     await end_of_the_machine(eva, quiet)
 
 
+async def queues(who, cycle):
+    """How many values, and how many events, wait in an item of somebody who asks for very many."""
+    subscription = await who.create_subscription(60_000, News())
+    of_events = await get_filter_from_event_type([who.get_node(ua.ObjectIds.BaseEventType)], False)
+    revised = []
+    for node, attribute, wanted in [(cycle, ua.AttributeIds.Value, None), (who.nodes.server, ua.AttributeIds.EventNotifier, of_events)]:
+        request = ua.MonitoredItemCreateRequest()
+        request.ItemToMonitor.NodeId = node.nodeid
+        request.ItemToMonitor.AttributeId = attribute
+        request.MonitoringMode = ua.MonitoringMode.Reporting
+        request.RequestedParameters.ClientHandle = 9999
+        request.RequestedParameters.QueueSize = 100_000
+        if wanted:
+            request.RequestedParameters.Filter = wanted
+        asked = ua.CreateMonitoredItemsParameters()
+        asked.SubscriptionId = subscription.subscription_id
+        asked.ItemsToCreate = [request]
+        revised += [one.RevisedQueueSize for one in await who.uaclient.create_monitored_items(asked)]
+    await subscription.delete()
+    return revised
+
+
+async def asked_whether(who, cycle):
+    """Whether somebody who only looks may acknowledge, asked often; and how many the server has refused for that."""
+    failed = who.get_node(ua.NodeId("Machine/Monitoring/Sinks/opcua/Failed", seen["index"]))
+    before, may = await failed.read_value(), set()
+    for _ in range(20):
+        may.add((await who.get_node(ua.NodeId(9111)).read_attribute(ua.AttributeIds.UserExecutable)).Value.Value)
+    # Figures are written together: this one and the cycle.
+    now = await cycle.read_value()
+    while await cycle.read_value() < now + 500:
+        await asyncio.sleep(0.05)
+    return [sorted(may), await failed.read_value() - before]
+
+
 async def crowd():
     """More connections, sessions, subscriptions and items than there may be; what one gets is used, what one does not is refused."""
     inside, refusals = [], []
@@ -367,6 +402,8 @@ async def main():
         news = News()
         subscription = await max_.create_subscription(100, news)
         await subscription.subscribe_data_change([max_.get_node(cycle.nodeid), max_.get_node(position.nodeid)])
+        seen["queues"] = await queues(max_, cycle)
+        seen["asked_whether"] = await asked_whether(max_, cycle)
         await alarm(eva, max_, machine)
         values = [value for value in news.values[cycle.nodeid.Identifier] if value is not None]
         seen["cycles_seen"] = len(values)

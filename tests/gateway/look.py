@@ -54,8 +54,8 @@ CONTRAST = """(() => {
 
 
 @contextlib.contextmanager
-def look(url, chromium, wrong, expected=(), enter=None):
-    """The page at `url`, once it is live; `enter` comes before. Whatever goes wrong is added to `wrong`, but for refusals by the addresses in `expected`."""
+def look(url, chromium, wrong, expected=(), enter=None, link="#link.good"):
+    """The page at `url`, once it is live, or its chip is like `link`; `enter` comes before. Whatever goes wrong is added to `wrong`, but for refusals by the addresses in `expected`."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -68,6 +68,6 @@ def look(url, chromium, wrong, expected=(), enter=None):
         page.goto(url)
         if enter:
             enter(page)
-        page.wait_for_selector("#link.good")
+        page.wait_for_selector(link)
         yield page
         browser.close()

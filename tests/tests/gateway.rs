@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use twinstep_tests::gateway::{Peer, host_of, http, value_of};
+use twinstep_tests::gateway::{Peer, host_of, http, until, value_of};
 use twinstep_tests::run::Place;
 use twinstep_tests::{binary, program};
 
@@ -55,9 +55,7 @@ fn a_demo_brings_a_page_along_and_takes_it_away() {
     // However the demo ends, nobody listens there any more.
     demo.signal("KILL");
     let _ = demo.child.wait();
-    while std::net::TcpStream::connect(host_of(&url)).is_ok() {
-        std::thread::yield_now();
-    }
+    until(|| std::net::TcpStream::connect(host_of(&url)).err());
 }
 
 #[test]
@@ -275,7 +273,7 @@ fn with_a_certificate_the_page_is_for_others_too() {
         std::io::Write::write_all(&mut rubbish, &[0x16, 3, 1, 0, 4, 9, 9, 9, 9]).unwrap();
         let _ = std::io::Read::read_to_end(&mut rubbish, &mut Vec::new());
     }
-    while failed() < before + 4 {}
+    until(|| (failed() >= before + 4).then_some(()));
     assert_eq!(failed(), before + 4);
     let said = std::fs::read_to_string(place.path("gateway.err")).unwrap();
     let refused = "page: a connection was refused: ";

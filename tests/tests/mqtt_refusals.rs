@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use twinstep_tests::fake_broker::{FakeBroker, Packet, Published, SUCCESS};
-use twinstep_tests::gateway::{Peer, http};
+use twinstep_tests::gateway::{Peer, http, until};
 use twinstep_tests::run::Place;
 use twinstep_tests::{program, root};
 
@@ -68,7 +68,7 @@ fn mentions(says: &Value, words: &str) -> bool {
 
 /// Waits until no event is behind, and returns how many messages did not arrive.
 fn failed(url: &str) -> f64 {
-    loop {
+    until(|| {
         let metrics = http(url, "GET /metrics", &[], "").body;
         let of = |name: &str| -> Option<f64> {
             let start = format!("{name}{{sink=\"mqtt\"}} ");
@@ -76,12 +76,8 @@ fn failed(url: &str) -> f64 {
                 .lines()
                 .find_map(|line| line.strip_prefix(&start)?.parse().ok())
         };
-        if of("twinstep_sink_behind") == Some(0.0) {
-            return of("twinstep_sink_failed_total").unwrap();
-        }
-        // Not to be asked all the time.
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        (of("twinstep_sink_behind") == Some(0.0)).then(|| of("twinstep_sink_failed_total").unwrap())
+    })
 }
 
 #[test]

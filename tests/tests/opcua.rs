@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::has_opcua;
+use twinstep_tests::gateway::{has_opcua, until};
 use twinstep_tests::opcua::{answer, gateway, hello, said, start};
 use twinstep_tests::run::Place;
 use twinstep_tests::{release_binary, root};
@@ -133,6 +133,10 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
     assert!(seen["stroke"][2].as_f64() > Some(0.0), "{seen:#}");
     assert!(seen["cycles_seen"].as_u64() > Some(3), "{seen:#}");
     assert_eq!(seen["cycles_grow"], true, "{seen:#}");
+    // As docs/opcua.md has them: a handful of values, and all events of a refresh.
+    assert_eq!(seen["queues"], json!([16, 4098]), "{seen:#}");
+    // Who asks whether he may is told, and not refused anything.
+    assert_eq!(seen["asked_whether"], json!([[false], 0]), "{seen:#}");
     // The alarm.
     let raised = &seen["raised"];
     assert_eq!(raised["ConditionName"], "lift drive_state", "{seen:#}");
@@ -365,7 +369,5 @@ fn a_crowd_is_let_in_as_far_as_there_are_places() {
     assert_eq!(said.matches(busy).count(), 1, "{said}");
     drop(silent);
     // Places are free again once the others have gone.
-    while !answer(host, &hello()).starts_with(b"ACKF") {
-        std::thread::yield_now();
-    }
+    until(|| answer(host, &hello()).starts_with(b"ACKF").then_some(()));
 }

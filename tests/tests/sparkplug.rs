@@ -11,7 +11,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use twinstep_tests::broker::Broker;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::{Peer, metric as metric_of};
+use twinstep_tests::gateway::{Peer, metric as metric_of, until_metric};
 use twinstep_tests::run::Place;
 use twinstep_tests::{binary, program, root};
 
@@ -262,7 +262,7 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
     let failed = "twinstep_sink_failed_total{sink=\"sparkplug\"}";
     assert_eq!(metric_of(&page, failed), Some(0));
     host.say("babble cell,scada");
-    while metric_of(&page, failed) < Some(6) {}
+    until_metric(&page, failed, |failed| failed >= 6);
     assert_eq!(metric_of(&page, failed), Some(6));
     let said = std::fs::read_to_string(place.path("first.err")).unwrap();
     for kind in [

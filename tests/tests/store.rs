@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 
 use serde_json::Value;
 use twinstep_tests::binary;
-use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::run::{Place, json_lines, shipped};
 
 /// Deviations on three sources within three seconds.
 const FAULTS: &str = "--inject drive_fault:gantry:code=0x2310@1s --inject drive_fault:lift:code=0x8611@2s \
@@ -108,6 +108,37 @@ fn what_was_announced_is_stored_word_for_word() {
         text.contains("gantry drive_state raised: the drive reports a fault"),
         "{text}"
     );
+}
+
+#[test]
+fn machines_of_equal_plans_in_one_folder_end_their_own_alarms() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let run = |name: &str, more: &str| {
+        let file = format!("{name}.toml");
+        let own = text.replacen("\"press cell\"", &format!("\"{name} cell\""), 1);
+        let _ = place.file(&file, own);
+        let args = format!("demo --config {file} --fast --json --cycles 2000 --state state {more}");
+        place.twinstep(&args).fine().of_type("event")
+    };
+    let fault = "--inject drive_fault:gantry:code=0x2310@1s";
+    let left = standing(&run("left", fault));
+    assert!(!left.is_empty());
+    let right = run("right", fault);
+    assert!(right.iter().all(|event| event["cycle"] != 0), "{right:#?}");
+    // The same names stand of both; each ends its own.
+    assert_eq!(standing(&right), left);
+    let mut plans: Vec<_> = right.iter().map(|event| event["plan"].clone()).collect();
+    for machine in ["left", "right"] {
+        for expected in [&left[..], &[]] {
+            let ends = run(machine, "");
+            let ended: Vec<_> = ends.iter().map(name).collect();
+            assert_eq!(ended, expected, "{machine}: {ends:#?}");
+            plans.extend(ends.iter().map(|event| event["plan"].clone()));
+        }
+    }
+    plans.dedup();
+    assert_eq!(plans.len(), 1, "their plans are not the same: {plans:?}");
 }
 
 #[test]

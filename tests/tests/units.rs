@@ -11,7 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use twinstep_config::PRESS_CELL;
-use twinstep_tests::gateway::{Peer, http, post};
+use twinstep_tests::gateway::{Peer, http, post, until as look};
 use twinstep_tests::run::Place;
 use twinstep_tests::{binary, program, root, skip};
 
@@ -423,13 +423,11 @@ fn the_gateway_works_within_what_its_unit_leaves_it() {
     until("READY=1");
     until("WATCHDOG=1");
     let get = |path: &str| http(&url, &format!("GET {path}"), &[], "");
-    while get("/api/status").status != 200 {}
-    let alarm = loop {
+    look(|| (get("/api/status").status == 200).then_some(()));
+    let alarm = look(|| {
         let alarms = get("/api/alarms").json();
-        if alarms["known"] == true {
-            break alarms["alarms"][0].clone();
-        }
-    };
+        (alarms["known"] == true).then(|| alarms["alarms"][0].clone())
+    });
     assert_eq!(alarm["event"]["source"], "lift", "{alarm}");
     // Its book is its own to write.
     let done = post(
@@ -448,12 +446,10 @@ fn the_gateway_works_within_what_its_unit_leaves_it() {
     // The view is one: who is no member of the group is told what he may not read, and what to do.
     let mut gateway = gateway_within(&place, &unshare, "--clear-groups");
     let url = gateway.url();
-    let said = loop {
+    let said = look(|| {
         let said = fs::read_to_string(place.path("gateway.err")).unwrap();
-        if said.contains("the event store") {
-            break said;
-        }
-    };
+        said.contains("the event store").then_some(said)
+    });
     assert!(
         said.contains(
             "the event store cannot be read: cannot read /var/lib/twinstep/cell/events.sqlite"

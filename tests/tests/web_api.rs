@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use twinstep_tests::binary;
-use twinstep_tests::gateway::{Peer, connect, host_of, http, metric, post};
+use twinstep_tests::gateway::{Peer, connect, host_of, http, metric, post, until, until_metric};
 use twinstep_tests::run::Place;
 
 /// A run and a gateway beside it, and where that is.
@@ -39,7 +39,7 @@ impl Cell {
             url,
             place,
         };
-        while cell.get("/api/status").0 != 200 {}
+        until(|| (cell.get("/api/status").0 == 200).then_some(()));
         cell
     }
 
@@ -50,13 +50,11 @@ impl Cell {
 
     /// Asks until `done` likes the answer; the runner of the tests ends what never comes.
     fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
-        loop {
+        until(|| {
             let (status, answer) = self.get(path);
             assert!(matches!(status, 200 | 503), "{status} {answer}");
-            if status == 200 && done(&answer) {
-                return answer;
-            }
-        }
+            (status == 200 && done(&answer)).then_some(answer)
+        })
     }
 
     /// How often the gateway has said this.
@@ -68,13 +66,10 @@ impl Cell {
 
     /// Waits until so many were refused; more is an error.
     fn refused(&self, count: u64) {
-        loop {
-            let failed = metric(&self.url, FAILED).unwrap();
+        until_metric(&self.url, FAILED, |failed| {
             assert!(failed <= count, "{failed} {count}");
-            if failed == count {
-                return;
-            }
-        }
+            failed == count
+        });
     }
 
     /// A stream of events, behind its head.
@@ -446,11 +441,9 @@ fn bad_input_is_refused_in_words_on_every_route() {
     // More than there are places for.
     let before = metric(&cell.url, FAILED).unwrap();
     let crowd: Vec<_> = (0..300).map(|_| connect(&cell.url)).collect();
-    while cell.said("256 others are open") == 0 {
-        std::thread::yield_now();
-    }
+    until(|| (cell.said("256 others are open") > 0).then_some(()));
     drop(crowd);
-    while metric(&cell.url, FAILED).is_none_or(|failed| failed < before + 2) {}
+    until_metric(&cell.url, FAILED, |failed| failed >= before + 2);
     assert_eq!(
         cell.said("256 others are open; further ones are counted"),
         1

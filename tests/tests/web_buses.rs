@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 use std::process::Command;
 use twinstep_tests::broker::Broker;
-use twinstep_tests::gateway::{Browser, Peer, http, post};
+use twinstep_tests::gateway::{Browser, Peer, http, post, until};
 use twinstep_tests::program;
 use twinstep_tests::run::{Place, shipped};
 
@@ -47,14 +47,12 @@ impl Lines {
 
     /// Asks until `done` likes the answer; the runner of the tests ends what never comes.
     fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
-        loop {
+        until(|| {
             let (status, answer) = self.get(path);
             assert!(matches!(status, 200 | 503), "{status} {answer}");
             let answer: Value = serde_json::from_str(&answer).unwrap();
-            if status == 200 && done(&answer) {
-                return answer;
-            }
-        }
+            (status == 200 && done(&answer)).then_some(answer)
+        })
     }
 
     fn act(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -114,12 +112,10 @@ fn an_event_of_one_bus_is_told_with_it_and_actions_reach_theirs() {
     );
 
     // Metrics: every axis with its bus, and the event that was stored.
-    let raised = loop {
+    let raised = until(|| {
         let lines = lines.metrics("twinstep_events_total{bus=\"rear\",channel=\"drive_state\"");
-        if !lines.is_empty() {
-            break lines;
-        }
-    };
+        (!lines.is_empty()).then_some(lines)
+    });
     assert!(raised[0].contains("state=\"raised\""), "{raised:?}");
     let axes = lines.metrics("twinstep_axis_valid{");
     let names: Vec<_> = axes
@@ -204,8 +200,37 @@ fn an_event_of_one_bus_is_told_with_it_and_actions_reach_theirs() {
         assert_eq!(status, 400, "{path}: {answer}");
         assert!(answer["error"].to_string().contains("roof"), "{answer}");
     }
+    // A shelf is that of a bus: of the one that has the source, else of the one that is named.
+    let shelve = |of: Value| {
+        let mut body = json!({"source": "scribe", "channel": "events_dropped", "seconds": 60});
+        body.as_object_mut()
+            .unwrap()
+            .extend(of.as_object().unwrap().clone());
+        lines.act("/api/alarms/shelve", &body)
+    };
+    for (of, said) in [
+        (json!({}), "front, rear"),
+        (json!({"bus": ""}), "front, rear"),
+        (json!({"bus": "roof"}), "front, rear"),
+    ] {
+        let (status, answer) = shelve(of.clone());
+        assert_eq!(status, 400, "{of}: {answer}");
+        assert!(answer["error"].to_string().contains(said), "{of}: {answer}");
+    }
+    for of in [json!({"bus": "front"}), json!({"source": "infeed"})] {
+        let (status, answer) = shelve(of.clone());
+        assert_eq!(status, 200, "{of}: {answer}");
+    }
     let (_, audit) = lines.get("/api/audit?limit=50");
     let audit: Value = serde_json::from_str(&audit).unwrap();
+    let shelved: Vec<_> = (audit["entries"].as_array().unwrap().iter())
+        .filter(|entry| entry["action"] == "shelve")
+        .map(|entry| &entry["target"])
+        .collect();
+    assert_eq!(
+        shelved,
+        ["front infeed events_dropped", "front scribe events_dropped"]
+    );
     let entries = audit["entries"].as_array().unwrap().iter();
     let target = |action: &str| {
         let mut entries = entries.clone();

@@ -18,8 +18,8 @@ const CAUSE: &str = "a new run judges anew";
 const ACTION: &str = "Nothing: where it still holds, the run raises it again.";
 
 /// The events that end what stands in `store` at the start of `runs`, in the order in which it was found. `whole`: these are all buses of
-/// the machine; else what stands on a bus that is none of them stays, because nobody judges it now. So does what a run of a machine with
-/// another name has left in the same store.
+/// the machine; else what stands on a bus that is none of them stays, because nobody judges it now. So does what a machine with another
+/// name has left in the same store, whatever its plan is. What the store holds from here on is of `machine`.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read or written.
@@ -29,6 +29,7 @@ pub fn ended(
     machine: &str,
     whole: bool,
 ) -> Result<Vec<EventRecord>, StoreError> {
+    store.set_machine(machine);
     for run in runs {
         store.note_plan(&run.plan, machine)?;
     }
@@ -38,10 +39,6 @@ pub fn ended(
         let Ok(record) = serde_json::from_str::<EventRecord>(&json) else {
             continue;
         };
-        let of = store.machine_of(&record.plan)?;
-        if of.is_some_and(|of| of != machine) {
-            continue;
-        }
         let bus = record.bus.as_deref();
         let own = runs.iter().find(|run| run.names.bus() == bus);
         // A machine of one bus has no name for it, and what a machine of several left behind is nobody's then.
@@ -232,5 +229,39 @@ mod tests {
             names(&again),
             [("ram", "leak_rate"), ("gripper", "leak_rate")]
         );
+    }
+
+    #[test]
+    fn machines_of_equal_plans_end_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = [Arc::new(run_info())];
+        let left = |machine: &str| {
+            let mut store = StoreWriter::open(folder.path()).unwrap();
+            let left = ended(&mut store, &runs, machine, true).unwrap();
+            (store, left)
+        };
+        let (mut store, nothing) = left("left cell");
+        assert!(nothing.is_empty());
+        store
+            .append(&mut [record("lift", "ripple", "raised")])
+            .unwrap();
+        drop(store);
+        // What has the same name there is another thing.
+        let (mut store, nothing) = left("right cell");
+        assert!(nothing.is_empty(), "{nothing:?}");
+        store
+            .append(&mut [
+                record("lift", "ripple", "raised"),
+                record("ram", "ripple", "raised"),
+                record("lift", "ripple", "cleared"),
+            ])
+            .unwrap();
+        drop(store);
+        let (mut store, mut own) = left("left cell");
+        assert_eq!(names(&own), [("lift", "ripple")]);
+        store.append(&mut own).unwrap();
+        drop(store);
+        assert_eq!(names(&left("right cell").1), [("ram", "ripple")]);
+        assert!(left("left cell").1.is_empty());
     }
 }

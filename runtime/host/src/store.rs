@@ -13,6 +13,7 @@ use crate::names::RunInfo;
 pub use crate::store_error::StoreError;
 pub use crate::store_reader::{Since, StoreReader, StoredEvent};
 use crate::store_standing;
+pub use crate::store_standing::Standing;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -114,6 +115,8 @@ pub struct StoreWriter {
     pub(crate) last_seq: u64,
     /// Number of the event up to which what stands is known; none where that cannot be read.
     pub(crate) standing_behind: Option<u64>,
+    /// Whose events are stored; empty where nobody has said it.
+    pub(crate) machine: String,
     _lock: WriterLock,
 }
 
@@ -168,9 +171,7 @@ impl StoreWriter {
             transaction.commit().map_err(&failed)?;
         }
         connection.execute_batch(RUNS).map_err(&failed)?;
-        connection
-            .execute_batch(store_standing::TABLES)
-            .map_err(&failed)?;
+        store_standing::make(&mut connection).map_err(&failed)?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| {
                 row.get(0)
@@ -184,6 +185,7 @@ impl StoreWriter {
             path,
             last_seq,
             standing_behind,
+            machine: String::new(),
             _lock: lock,
         })
     }
@@ -264,7 +266,7 @@ impl StoreWriter {
                     ])
                     .map_err(&failed)?;
                 if known {
-                    store_standing::take(&transaction, record).map_err(&failed)?;
+                    store_standing::take(&transaction, &self.machine, record).map_err(&failed)?;
                 }
                 lines.push(json);
             }
@@ -308,7 +310,7 @@ impl StoreWriter {
     pub fn add_run(&mut self, run: &RunInfo, seen_ns: u64) -> Result<(), StoreError> {
         self.connection
             .execute(
-                "INSERT INTO runs VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO runs(start_utc_ns, plan, seen_ns, process_data) VALUES (?1, ?2, ?3, ?4)",
                 params![
                     integer(run.utc_ns(0)),
                     run.plan,
@@ -327,7 +329,7 @@ impl StoreWriter {
     pub fn set_exposure(&mut self, plan: &str, exposure: Exposure) -> Result<(), StoreError> {
         self.connection
             .execute(
-                "INSERT INTO exposure VALUES (?1, ?2, ?3)
+                "INSERT INTO exposure(plan, seen_ns, alarms) VALUES (?1, ?2, ?3)
                  ON CONFLICT (plan) DO UPDATE SET seen_ns = excluded.seen_ns, alarms = excluded.alarms",
                 params![plan, integer(exposure.seen_ns), integer(exposure.alarms)],
             )

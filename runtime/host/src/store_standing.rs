@@ -1,49 +1,102 @@
 //! What stands in a store, kept beside its events, so that nobody has to read all of them to know it; and which machine a plan is of.
 //!
-//! One thing is a channel of a source on a bus. Its row is written in the transaction that stores its event. A store that was written by a
-//! version without these tables, or goes on after one, is caught up with when it is next asked for.
+//! One thing is a channel of a source on a bus of a machine. Its row is written in the transaction that stores its event. A store that was
+//! written by a version without these tables, or goes on after one, is caught up with when it is next asked for. Versions before had a table
+//! `standing` without the machine: what it holds is taken over. Such a version makes it anew where it is used again.
 
 use crate::lines::EventRecord;
 use crate::store::{StoreReader, StoreWriter, StoredEvent, integer};
 use crate::store_error::StoreError;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
-/// Made in stores of earlier versions too: whoever reads those does without.
-pub(crate) const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS standing(
-    bus TEXT NOT NULL, source TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (bus, source, channel)
+/// Made in stores of earlier versions too: whoever reads those does without. A machine that nobody has named is empty.
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS alarms_standing(
+    machine TEXT NOT NULL, bus TEXT NOT NULL, source TEXT NOT NULL, channel TEXT NOT NULL,
+    raised_seq INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (machine, bus, source, channel)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS standing_behind(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS alarms_standing_behind(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS plans(plan TEXT PRIMARY KEY, machine TEXT NOT NULL) STRICT;
 ";
 
-/// The last event of everything behind a number. The bus stands in the line alone.
+/// Whether there are the tables of before there were machines, and none of now.
+const IS_OLD: &str = "SELECT sum(name IN ('standing', 'standing_behind')) = 2 AND sum(name = 'alarms_standing') = 0 FROM sqlite_schema";
+
+/// Takes them over. The bus stands in the line of an event alone. What raised an alarm is looked for in the 100 000 events up to its last.
+const TAKE_OVER: &str = "
+INSERT INTO alarms_standing(machine, bus, source, channel, raised_seq, seq)
+SELECT coalesce((SELECT machine FROM events JOIN plans USING (plan) WHERE events.seq = standing.seq), ''), bus, source, channel, coalesce((
+    SELECT seq FROM events WHERE seq <= standing.seq AND seq > standing.seq - 100000
+        AND source = standing.source AND channel = standing.channel AND state = 'raised'
+        AND coalesce(CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END, '') = standing.bus
+    ORDER BY seq DESC LIMIT 1), seq), seq
+FROM standing;
+INSERT INTO alarms_standing_behind(one, seq) SELECT one, seq FROM standing_behind;
+DROP TABLE standing;
+DROP TABLE standing_behind;
+";
+
+/// The last event of everything behind a number, and the last one of those that raised it. Who has written it is not known: its plan may
+/// say whose it is.
 const LAST: &str = "
-SELECT coalesce(CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END, ''), source, channel, seq, state FROM events
-WHERE seq IN (
-    SELECT max(seq) FROM events WHERE seq > ?1
-    GROUP BY source, channel, CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END)";
-const RAISE: &str = "INSERT OR REPLACE INTO standing VALUES (?1, ?2, ?3, ?4)";
-const CLEAR: &str = "DELETE FROM standing WHERE bus = ?1 AND source = ?2 AND channel = ?3";
-const BEHIND: &str = "INSERT OR REPLACE INTO standing_behind VALUES (1, ?1)";
+SELECT whose, bus, source, channel, raised_seq, seq, (SELECT state FROM events WHERE seq = last.seq) FROM (
+    SELECT coalesce(machine, '') AS whose, coalesce(CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END, '') AS bus,
+        source, channel, max(CASE WHEN state = 'raised' THEN seq END) AS raised_seq, max(seq) AS seq
+    FROM events LEFT JOIN plans USING (plan) WHERE seq > ?1 GROUP BY 1, 2, 3, 4
+) AS last ORDER BY seq";
+const RAISE: &str = "
+INSERT INTO alarms_standing(machine, bus, source, channel, raised_seq, seq)
+VALUES (:machine, :bus, :source, :channel, coalesce(:raised_seq, :seq), :seq)
+ON CONFLICT (machine, bus, source, channel) DO UPDATE SET raised_seq = coalesce(:raised_seq, raised_seq), seq = excluded.seq";
+/// What nobody knew whose it was, and is no other machine's, is that of the one that tells of it.
+const ADOPT: &str = "
+UPDATE OR REPLACE alarms_standing SET machine = :machine
+WHERE machine = '' AND bus = :bus AND source = :source AND channel = :channel AND NOT EXISTS (
+    SELECT 1 FROM events JOIN plans USING (plan) WHERE events.seq = alarms_standing.seq AND plans.machine != :machine)";
+/// Of a machine its own and what is nobody else's; of nobody knows whom, whatever has that name.
+const CLEAR: &str = "
+DELETE FROM alarms_standing WHERE bus = :bus AND source = :source AND channel = :channel AND (
+    machine = :machine OR :machine = '' OR machine = '' AND NOT EXISTS (
+        SELECT 1 FROM events JOIN plans USING (plan) WHERE events.seq = alarms_standing.seq AND plans.machine != :machine))";
+const BEHIND: &str = "INSERT OR REPLACE INTO alarms_standing_behind(one, seq) VALUES (1, ?1)";
+
+/// Makes the tables. What cannot be taken over is caught up with later: nothing old keeps a machine from running.
+pub(crate) fn make(connection: &mut Connection) -> rusqlite::Result<()> {
+    let take_over = |connection: &mut Connection| {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(TAKE_OVER)?;
+        transaction.commit()
+    };
+    let old = connection.query_row(IS_OLD, [], |row| row.get::<_, Option<bool>>(0));
+    if matches!(old, Ok(Some(true))) && take_over(connection).is_ok() {
+        return Ok(());
+    }
+    connection.execute_batch(TABLES)
+}
 
 /// Number of the event up to which the table is made; 0 for none.
 pub(crate) fn behind(connection: &Connection) -> rusqlite::Result<u64> {
     let found = connection
-        .query_row("SELECT seq FROM standing_behind", [], |row| {
+        .query_row("SELECT seq FROM alarms_standing_behind", [], |row| {
             row.get::<_, i64>(0)
         })
         .optional()?;
-    Ok(found.map_or(0, |seq| u64::try_from(seq).unwrap_or(0)))
+    Ok(found.map_or(0, count))
 }
 
-/// Takes in an event that is stored in this transaction.
-pub(crate) fn take(transaction: &Transaction<'_>, record: &EventRecord) -> rusqlite::Result<()> {
+/// Takes in an event of `machine` that is stored in this transaction.
+pub(crate) fn take(
+    transaction: &Transaction<'_>,
+    machine: &str,
+    record: &EventRecord,
+) -> rusqlite::Result<()> {
     let bus = record.bus.as_deref().unwrap_or_default();
+    let raised = (record.state == "raised").then_some(record.seq);
     note(
         transaction,
-        (bus, &record.source, &record.channel),
-        record.seq,
+        (machine, bus, &record.source, &record.channel),
+        (raised, record.seq),
         &record.state,
     )
 }
@@ -54,36 +107,66 @@ pub(crate) fn set_behind(transaction: &Transaction<'_>, seq: u64) -> rusqlite::R
     set.execute([integer(seq)]).map(drop)
 }
 
+/// Notes the last event of something, and the number of what raised it, where that is known.
 fn note(
     transaction: &Transaction<'_>,
-    (bus, source, channel): (&str, &str, &str),
-    seq: u64,
+    (machine, bus, source, channel): (&str, &str, &str, &str),
+    (raised_seq, seq): (Option<u64>, u64),
     state: &str,
 ) -> rusqlite::Result<()> {
+    let name =
+        named_params! {":machine": machine, ":bus": bus, ":source": source, ":channel": channel};
     if state == "cleared" {
         let mut clear = transaction.prepare_cached(CLEAR)?;
-        clear.execute([bus, source, channel]).map(drop)
+        clear.execute(name).map(drop)
     } else {
+        if !machine.is_empty() {
+            transaction.prepare_cached(ADOPT)?.execute(name)?;
+        }
         let mut raise = transaction.prepare_cached(RAISE)?;
-        raise
-            .execute(params![bus, source, channel, integer(seq)])
-            .map(drop)
+        let row = named_params! {
+            ":machine": machine, ":bus": bus, ":source": source, ":channel": channel,
+            ":raised_seq": raised_seq.map(integer), ":seq": integer(seq),
+        };
+        raise.execute(row).map(drop)
     }
 }
 
 /// Events that are looked at for what stands where the whole store cannot be read.
 const RECENT: u64 = 100_000;
 
+/// No number is below 0, whoever wrote it.
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
 impl StoreWriter {
-    /// The last event of everything that stands, as lines of JSON in the order of their numbers: at most `most`, the newest.
+    /// What is stored from here on is of the machine of this name.
+    pub fn set_machine(&mut self, machine: &str) {
+        machine.clone_into(&mut self.machine);
+    }
+
+    /// The last event of everything that stands, as lines of JSON in the order of their numbers: at most `most`, the newest. What stands of
+    /// another machine is not among them; whose nobody knows is.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn standing(&mut self, most: usize) -> Result<Vec<String>, StoreError> {
         self.catch_up()?;
-        let events = newest(&self.connection, u64::MAX, most);
-        let events = events.map_err(StoreError::sqlite(&self.path))?;
-        Ok(events.into_iter().map(|event| event.json).collect())
+        let read = || {
+            let mut rows = self.connection.prepare_cached(
+                "SELECT seq, json FROM (
+                     SELECT seq, json FROM alarms_standing JOIN events USING (seq) LEFT JOIN plans USING (plan)
+                     WHERE ?1 = '' OR coalesce(nullif(alarms_standing.machine, ''), plans.machine, ?1) = ?1
+                     ORDER BY seq DESC LIMIT ?2
+                 ) ORDER BY seq",
+            )?;
+            let lines = rows.query_map(params![self.machine, integer(most as u64)], |row| {
+                row.get::<_, String>(1)
+            })?;
+            lines.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(StoreError::sqlite(&self.path))
     }
 
     /// Takes in what was stored without these tables.
@@ -96,15 +179,17 @@ impl StoreWriter {
         let work = |connection: &mut Connection, from: Option<u64>| {
             let transaction = connection.transaction()?;
             if from.is_none() {
-                transaction.execute("DELETE FROM standing", [])?;
+                transaction.execute("DELETE FROM alarms_standing", [])?;
             }
             let mut last = transaction.prepare(LAST)?;
             let mut rows = last.query([integer(from.unwrap_or(0))])?;
             while let Some(row) = rows.next()? {
                 let text = |n: usize| row.get::<_, String>(n);
-                let (bus, source, channel, state) = (text(0)?, text(1)?, text(2)?, text(4)?);
-                let seq = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
-                note(&transaction, (&bus, &source, &channel), seq, &state)?;
+                let names = (text(0)?, text(1)?, text(2)?, text(3)?);
+                let raised = row.get::<_, Option<i64>>(4)?.map(count);
+                let seq = count(row.get(5)?);
+                let name = (&*names.0, &*names.1, &*names.2, &*names.3);
+                note(&transaction, name, (raised, seq), &text(6)?)?;
             }
             drop(rows);
             drop(last);
@@ -128,146 +213,65 @@ impl StoreWriter {
     pub fn note_plan(&mut self, plan: &str, machine: &str) -> Result<(), StoreError> {
         self.connection
             .execute(
-                "INSERT OR REPLACE INTO plans VALUES (?1, ?2)",
+                "INSERT OR REPLACE INTO plans(plan, machine) VALUES (?1, ?2)",
                 [plan, machine],
             )
             .map(drop)
             .map_err(StoreError::sqlite(&self.path))
     }
+}
 
-    /// The machine that `plan` is of; none where no run has said so.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn machine_of(&self, plan: &str) -> Result<Option<String>, StoreError> {
-        self.connection
-            .query_row("SELECT machine FROM plans WHERE plan = ?1", [plan], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(StoreError::sqlite(&self.path))
-    }
+/// Something that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// One of its events.
+    pub event: StoredEvent,
+    /// Number and time (ns since 1970, UTC) of the event that raised it.
+    pub raised: (u64, u64),
 }
 
 impl StoreReader {
-    /// The last event of everything that stands and was told of up to event `seq` for the last time, in the order of their numbers: at
+    /// What stands and was raised up to event `seq`, each with its last event up to there that is known, in the order of their numbers: at
     /// most `most`, the newest. Nothing where the store does not say: an earlier version has written it.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    pub fn standing(&self, seq: u64, most: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        let made =
-            "SELECT count(*) FROM sqlite_schema WHERE name IN ('standing', 'standing_behind')";
+    pub fn standing(&self, seq: u64, most: usize) -> Result<Vec<Standing>, StoreError> {
+        let made = "SELECT count(*) FROM sqlite_schema WHERE name IN ('alarms_standing', 'alarms_standing_behind')";
         let read = || {
             let made: i64 = self.connection.query_row(made, [], |row| row.get(0))?;
             if made < 2 || behind(&self.connection)? < seq {
                 return Ok(Vec::new());
             }
-            newest(&self.connection, seq, most)
+            let mut rows = self.connection.prepare_cached(
+                "SELECT known, json, raised_seq, raised_utc_ns FROM (
+                     SELECT known, json, raised_seq,
+                         (SELECT time_utc_ns FROM events WHERE events.seq = raised_seq) AS raised_utc_ns
+                     FROM (
+                         SELECT CASE WHEN seq <= ?1 THEN seq ELSE raised_seq END AS known, raised_seq FROM alarms_standing
+                         WHERE raised_seq <= ?1
+                     ) JOIN events ON events.seq = known
+                     ORDER BY known DESC LIMIT ?2
+                 ) ORDER BY known",
+            )?;
+            let rows = rows.query_map([integer(seq), integer(most as u64)], |row| {
+                Ok(Standing {
+                    event: StoredEvent {
+                        seq: count(row.get(0)?),
+                        json: row.get(1)?,
+                    },
+                    raised: (
+                        count(row.get(2)?),
+                        row.get::<_, Option<i64>>(3)?.map_or(0, count),
+                    ),
+                })
+            })?;
+            rows.collect()
         };
         read().map_err(StoreError::sqlite(&self.path))
     }
 }
 
-fn newest(connection: &Connection, seq: u64, most: usize) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut rows = connection.prepare_cached(
-        "SELECT seq, json FROM (
-             SELECT seq FROM standing WHERE seq <= ?1 ORDER BY seq DESC LIMIT ?2
-         ) JOIN events USING (seq) ORDER BY seq",
-    )?;
-    let rows = rows.query_map([integer(seq), integer(most as u64)], |row| {
-        Ok(StoredEvent {
-            seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-            json: row.get(1)?,
-        })
-    })?;
-    rows.collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::false_alarms::Exposure;
-    use crate::lines::tests::{leak, run_info};
-
-    fn record(source: &str, state: &'static str) -> EventRecord {
-        let mut record = EventRecord::of(&leak(7), &run_info(), Exposure::default());
-        record.source = source.to_owned();
-        record.state = state.into();
-        record
-    }
-
-    fn numbers(lines: &[String]) -> Vec<u64> {
-        let read = |line: &String| serde_json::from_str::<EventRecord>(line).unwrap().seq;
-        lines.iter().map(read).collect()
-    }
-
-    #[test]
-    fn an_old_alarm_stands_however_many_events_have_come_since() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = StoreWriter::open(folder.path()).unwrap();
-        let mut all = vec![record("old", "raised")];
-        for n in 0..1000 {
-            let state = if n % 2 == 0 { "raised" } else { "cleared" };
-            all.push(record("other", state));
-        }
-        all.push(record("new", "raised"));
-        store.append(&mut all).unwrap();
-        assert_eq!(numbers(&store.standing(100).unwrap()), [1, 1002]);
-        assert_eq!(numbers(&store.standing(1).unwrap()), [1002]);
-        let reader = StoreReader::open(folder.path()).unwrap();
-        let of = |seq, most| {
-            let events = reader.standing(seq, most).unwrap();
-            events.iter().map(|event| event.seq).collect::<Vec<_>>()
-        };
-        assert_eq!(of(1002, 100), [1, 1002]);
-        assert_eq!(of(1001, 100), [1]);
-        // Behind the end nothing is known.
-        assert_eq!(of(1003, 100), [] as [u64; 0]);
-    }
-
-    #[test]
-    fn what_a_version_without_these_tables_has_stored_is_caught_up_with() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = StoreWriter::open(folder.path()).unwrap();
-        store
-            .append(&mut [record("a", "raised"), record("b", "raised")])
-            .unwrap();
-        // As such a version leaves it: it clears one, raises another, and knows of no table.
-        store.standing_behind = None;
-        store
-            .append(&mut [record("a", "cleared"), record("c", "updated")])
-            .unwrap();
-        assert_eq!(behind(&store.connection).unwrap(), 2);
-        let reader = StoreReader::open(folder.path()).unwrap();
-        assert!(reader.standing(4, 100).unwrap().is_empty());
-        drop(store);
-        let mut store = StoreWriter::open(folder.path()).unwrap();
-        assert_eq!(numbers(&store.standing(100).unwrap()), [2, 4]);
-        store.append(&mut [record("b", "cleared")]).unwrap();
-        assert_eq!(numbers(&store.standing(100).unwrap()), [4]);
-        assert_eq!(reader.standing(5, 100).unwrap().len(), 1);
-        // And one in which they never were.
-        store
-            .connection
-            .execute_batch("DROP TABLE standing; DROP TABLE standing_behind;")
-            .unwrap();
-        assert!(reader.standing(5, 100).unwrap().is_empty());
-        drop(store);
-        let mut store = StoreWriter::open(folder.path()).unwrap();
-        assert_eq!(numbers(&store.standing(100).unwrap()), [4]);
-    }
-
-    #[test]
-    fn a_plan_has_its_machine() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = StoreWriter::open(folder.path()).unwrap();
-        store.note_plan("00ff", "cell").unwrap();
-        store.note_plan("00ff", "press cell").unwrap();
-        assert_eq!(
-            store.machine_of("00ff").unwrap().as_deref(),
-            Some("press cell")
-        );
-        assert_eq!(store.machine_of("beef").unwrap(), None);
-    }
-}
+#[path = "store_standing_tests.rs"]
+mod tests;

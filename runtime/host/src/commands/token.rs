@@ -2,7 +2,8 @@
 
 use crate::error::{Exit, HostError, read_text};
 use crate::gateway::args::TokenArgs;
-use crate::gateway::web::auth::{Door, check_name, hash_of, random};
+use crate::gateway::web::auth::{check_name, hash_of, random};
+use crate::gateway::web::tokens::Tokens;
 use crate::output::Output;
 use serde_json::json;
 use std::fs::OpenOptions;
@@ -36,7 +37,7 @@ pub fn run(args: &TokenArgs, output: &Output) -> Result<Exit, HostError> {
         hash_of(&token)
     );
     // A file that no gateway takes is left as it is.
-    Door::from_text(&(old + &entry), path)?;
+    Tokens::from_text(&(old + &entry), path)?;
     let written = OpenOptions::new()
         .append(true)
         .create(true)
@@ -58,7 +59,7 @@ pub fn run(args: &TokenArgs, output: &Output) -> Result<Exit, HostError> {
         );
     } else {
         output.line(&format!(
-            "{token}\nThis is the token of {} ({}). It is not shown again; {} holds its hash. Gateways read the file when they start.",
+            "{token}\nThis is the token of {} ({}). It is not shown again; {} holds its hash. Gateways that run take it within two seconds.",
             args.name,
             args.role,
             path.display()
@@ -70,7 +71,7 @@ pub fn run(args: &TokenArgs, output: &Output) -> Result<Exit, HostError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::web::auth::Role;
+    use crate::gateway::web::auth::{Door, Role};
     use crate::output::tests::Buffer;
     use std::path::Path;
 

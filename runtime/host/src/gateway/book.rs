@@ -160,7 +160,7 @@ impl Book {
     pub fn set_cursor(&self, sink: &str, seq: u64) -> Result<(), HostError> {
         self.with(|book| {
             book.execute(
-                "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq",
+                "INSERT INTO cursors(sink, seq) VALUES (?1, ?2) ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq",
                 params![sink, integer(seq)],
             )
             .map(drop)
@@ -218,7 +218,7 @@ impl Book {
         self.with(|book| {
             let transaction = book.transaction()?;
             transaction.execute(
-                "INSERT OR REPLACE INTO acknowledgements VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO acknowledgements(seq, raised_utc_ns, who, time_utc_ns, comment) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![
                     integer(seq),
                     integer(raised_utc_ns),

@@ -3,6 +3,7 @@
 //! Whatever hangs on a bus is named with it where the machine has several, whether they run together or one of them alone. A machine with
 //! one bus has no name for it, and every name is as if there were no such thing.
 
+use super::desk::Buses;
 use crate::control::status::StatusLine;
 use serde_json::Value;
 
@@ -20,6 +21,25 @@ pub fn each_json(status: &Value) -> &[Value] {
     match status["buses"].as_array() {
         Some(buses) if !buses.is_empty() => buses,
         _ => std::slice::from_ref(status),
+    }
+}
+
+/// The buses of this status, and which of them have `source`: one of their axes, presses or stations, the bus itself or its controller.
+pub fn with(status: &StatusLine, source: &str) -> Buses {
+    let named = each(status).iter().filter_map(|bus| {
+        let name = bus.bus_name.as_deref()?;
+        let controller = source.strip_prefix(name) == Some(".controller");
+        let has = source == name
+            || controller
+            || bus.axes.iter().any(|axis| axis.name == source)
+            || bus.stations.iter().any(|station| station.name == source);
+        Some((name.to_owned(), has))
+    });
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        Buses::One
+    } else {
+        Buses::Several(named)
     }
 }
 
@@ -65,5 +85,20 @@ pub(crate) mod tests {
         assert_eq!(each_json(&json)[1]["bus_name"], "rear");
         assert_eq!(each_json(&Value::Null).len(), 1);
         assert_eq!(title("cell", Some("rear")), "cell, rear");
+        assert_eq!(with(&one, "lift"), Buses::One);
+        let axis = &two.buses[1].axes[0].name;
+        for (source, has) in [
+            (axis.as_str(), [false, true]),
+            ("front", [true, false]),
+            ("rear.controller", [false, true]),
+            ("scribe", [false, false]),
+        ] {
+            let has = ["front", "rear"].map(str::to_owned).into_iter().zip(has);
+            assert_eq!(
+                with(&two, source),
+                Buses::Several(has.collect()),
+                "{source}"
+            );
+        }
     }
 }

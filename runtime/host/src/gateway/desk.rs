@@ -4,8 +4,10 @@
 //! acknowledged. A shelved alarm stands as before and is stored as before; who shows alarms shows it apart. What people do
 //! is in the book before it takes effect.
 
+mod place;
 mod shelving;
 
+pub use place::Buses;
 pub use shelving::{ONE_SHOT, SHELF_S};
 
 use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf, target};
@@ -13,7 +15,7 @@ use super::journal::{Journal, MAX_PAGE, StoreId};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::lines::EventRecord;
-use crate::store::StoreError;
+use crate::store::{Standing, StoreError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,9 +90,9 @@ impl State {
         let key = key_of(&record);
         let raised = record.state == "raised";
         if record.state == "cleared"
-            && let Some(until_utc_ns) = self.one_time(&key, record.seq)
+            && let Some((shelf, until_utc_ns)) = self.one_time(&key, record.seq)
         {
-            self.over.insert(key.clone(), until_utc_ns);
+            self.over.insert(shelf, until_utc_ns);
         }
         match self.alarms.get_mut(&key) {
             Some(alarm) if !raised => {
@@ -108,22 +110,34 @@ impl State {
             // What ended before our time is nobody's business any more.
             None if record.state == "cleared" => {}
             _ => {
-                if self.alarms.len() >= MAX_ALARMS && !self.alarms.contains_key(&key) {
-                    self.make_room();
-                }
-                let alarm = Alarm {
-                    raised_seq: record.seq,
-                    last_seq: record.seq,
-                    events: vec![record.seq],
-                    raised_utc_ns: record.time_utc_ns,
-                    active: true,
-                    acknowledged,
-                    shelved_until_utc_ns: None,
-                    event: record,
-                };
-                self.alarms.insert(key, alarm);
+                let raised = (record.seq, record.time_utc_ns);
+                self.put(key, record, raised, acknowledged);
             }
         }
+    }
+
+    /// Puts an alarm on the list that stands, with number and time of the event that raised it.
+    fn put(
+        &mut self,
+        key: Key,
+        record: EventRecord,
+        (raised_seq, raised_utc_ns): (u64, u64),
+        acknowledged: Option<Acknowledgement>,
+    ) {
+        if self.alarms.len() >= MAX_ALARMS && !self.alarms.contains_key(&key) {
+            self.make_room();
+        }
+        let alarm = Alarm {
+            raised_seq,
+            last_seq: record.seq,
+            events: vec![record.seq],
+            raised_utc_ns,
+            active: true,
+            acknowledged,
+            shelved_until_utc_ns: None,
+            event: record,
+        };
+        self.alarms.insert(key, alarm);
     }
 
     fn make_room(&mut self) {
@@ -192,8 +206,7 @@ impl Desk {
             let shelves = &state.shelves;
             let mut all: Vec<_> = (state.alarms.iter())
                 .map(|(key, alarm)| Alarm {
-                    shelved_until_utc_ns: shelves
-                        .get(key)
+                    shelved_until_utc_ns: shelving::of(shelves, key)
                         .map(|shelf| shelf.until_utc_ns)
                         .filter(|until| *until > now),
                     ..alarm.clone()
@@ -293,12 +306,15 @@ impl Desk {
         let from = start.last.saturating_sub(past);
         self.with(|state| state.store = start.store);
         // Where the store does not say what stands, and where it cannot be read, the list begins with what is read.
-        if let Ok(page) = journal.standing(from, MAX_ALARMS).await
-            && page.store == start.store
+        if let Ok((store, all)) = journal.standing(from, MAX_ALARMS).await
+            && store == start.store
         {
-            for event in page.events {
+            for Standing { event, raised } in all {
                 if let Ok(record) = serde_json::from_str::<EventRecord>(&event.json) {
-                    self.take(record);
+                    // It was acknowledged by the event that raised it, however long ago.
+                    let by = self.book.acknowledgement(raised.0, raised.1);
+                    let key = key_of(&record);
+                    self.with(|state| state.put(key, record, raised, by.unwrap_or_default()));
                 }
             }
         }

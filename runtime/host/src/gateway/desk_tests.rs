@@ -10,7 +10,7 @@ fn record(state: &'static str) -> EventRecord {
     record
 }
 
-fn desk(folder: &std::path::Path) -> Desk {
+pub(super) fn desk(folder: &std::path::Path) -> Desk {
     Desk::new(Book::open(folder).unwrap()).unwrap()
 }
 
@@ -340,7 +340,8 @@ async fn what_two_buses_have_under_one_name_are_two_alarms() {
     read(&desk, folder.path()).await;
     let channel = record("raised").channel;
     // Who names no bus means one of them, and nobody knows which.
-    let error = desk.bus_of("bus", &channel).unwrap_err().in_a_line();
+    let of = |source| desk.bus_of(None, (source, &*channel), &Buses::Unknown);
+    let error = of("bus").unwrap_err().in_a_line();
     assert!(error.contains("front, rear"), "{error}");
     desk.shelve(("rear", "bus", &channel), 60, "eva", "")
         .unwrap();
@@ -360,8 +361,8 @@ async fn what_two_buses_have_under_one_name_are_two_alarms() {
         ]
     );
     desk.acknowledge(1, "eva", "").unwrap();
-    assert_eq!(desk.bus_of("bus", &channel).unwrap(), "rear");
-    assert_eq!(desk.bus_of("nobody", &channel).unwrap(), "");
+    assert_eq!(of("bus").unwrap(), "rear");
+    assert!(of("nobody").is_err());
     let trail = desk.book.entries(1).unwrap();
     assert!(trail[0].target.starts_with("front bus "), "{trail:?}");
 }
@@ -398,4 +399,93 @@ async fn what_stands_from_before_what_is_read_is_on_the_list() {
             ("old".to_owned(), 1, true)
         ]
     );
+}
+
+#[tokio::test]
+async fn an_acknowledgement_holds_however_long_ago_the_alarm_was_raised() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let of = |source: &str, state| EventRecord {
+        source: source.into(),
+        ..record(state)
+    };
+    let calm =
+        |count: usize| (0..count).flat_map(|_| [of("other", "raised"), of("other", "cleared")]);
+    let mut all = vec![
+        of("still", "raised"),
+        of("told", "raised"),
+        of("told", "updated"),
+        of("late", "raised"),
+    ];
+    all.extend(calm(20));
+    // Its last event is among those that are read again, the one that raised it is not.
+    all.push(of("late", "updated"));
+    all.extend(calm(2));
+    store.append(&mut all).unwrap();
+    let first = desk(folder.path());
+    read(&first, folder.path()).await;
+    for seq in [1, 3, 4] {
+        first.acknowledge(seq, "eva", "ordered").unwrap();
+    }
+    drop(first);
+    let desk = desk(folder.path());
+    let journal = Journal::open(folder.path()).unwrap();
+    desk.begin(&journal, 10).await;
+    while desk.take_page(&journal).await.unwrap() {}
+    let mut seen: Vec<_> = (desk.alarms().into_iter())
+        .filter(|alarm| alarm.active)
+        .map(|alarm| {
+            let by = alarm.acknowledged.map(|by| by.comment);
+            (alarm.event.source, alarm.raised_seq, alarm.last_seq, by)
+        })
+        .collect();
+    seen.sort();
+    let ordered = || Some("ordered".to_owned());
+    assert_eq!(
+        seen,
+        [
+            ("late".to_owned(), 4, 45, ordered()),
+            ("still".to_owned(), 1, 1, ordered()),
+            ("told".to_owned(), 2, 3, ordered()),
+        ]
+    );
+    // Cleared now, they are nobody's business any more.
+    store
+        .append(&mut ["late", "still", "told"].map(|source| of(source, "cleared")))
+        .unwrap();
+    while desk.take_page(&journal).await.unwrap() {}
+    assert!(
+        desk.alarms()
+            .iter()
+            .all(|alarm| alarm.event.source == "other")
+    );
+}
+
+#[tokio::test]
+async fn a_shelf_of_before_there_were_buses_is_that_of_the_alarm_on_its_bus() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let on = |state| EventRecord {
+        bus: Some("rear".to_owned()),
+        ..record(state)
+    };
+    let (source, channel) = (on("raised").source, on("raised").channel);
+    store.append(&mut [on("raised")]).unwrap();
+    let desk = desk(folder.path());
+    read(&desk, folder.path()).await;
+    let shelved = || desk.alarms()[0].shelved_until_utc_ns.is_some();
+    desk.shelve(("", &source, &channel), 60, "eva", "").unwrap();
+    assert!(shelved());
+    let of = desk.bus_of(None, (&source, &channel), &Buses::Unknown);
+    assert_eq!(of.unwrap(), "rear");
+    assert_eq!(desk.bus_on_shelf(&source, &channel).as_deref(), Some(""));
+    assert!(desk.unshelve(("rear", &source, &channel), "eva").unwrap());
+    assert!(!shelved() && desk.book.shelves(0).unwrap().is_empty());
+    // For one time too.
+    desk.shelve(("", &source, &channel), 60, "eva", ONE_SHOT)
+        .unwrap();
+    store.append(&mut [on("cleared")]).unwrap();
+    read(&desk, folder.path()).await;
+    desk.end_one_shots();
+    assert!(desk.shelves().is_empty());
 }

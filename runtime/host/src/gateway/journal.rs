@@ -4,7 +4,7 @@
 
 mod troubles;
 
-use crate::store::{FILE, StoreError, StoreReader, StoredEvent};
+use crate::store::{FILE, Standing, StoreError, StoreReader, StoredEvent};
 use crate::store_reader::wal_path;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -186,20 +186,21 @@ impl Journal {
         self.stand.borrow().last
     }
 
-    /// The last event of everything that stands and was last told of up to event `seq`, at most `most`, the newest, with the store that
+    /// What stands and was raised up to event `seq`, each with its last event up to there, at most `most`, the newest, with the store that
     /// they are of; nothing where the store does not say.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub async fn standing(&self, seq: u64, most: usize) -> Result<Page, StoreError> {
+    pub async fn standing(
+        &self,
+        seq: u64,
+        most: usize,
+    ) -> Result<(StoreId, Vec<Standing>), StoreError> {
         let shared = Arc::clone(&self.shared);
         let read = move || shared.with(|reader| reader.standing(seq, most));
         match tokio::task::spawn_blocking(read).await {
-            Ok(read) => read.map(|(store, events)| Page { store, events }),
-            Err(_) => Ok(Page {
-                store: self.stand.borrow().store,
-                events: Vec::new(),
-            }),
+            Ok(read) => read,
+            Err(_) => Ok((self.stand.borrow().store, Vec::new())),
         }
     }
 

@@ -320,13 +320,25 @@ pub fn with(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Keeps a copy of a file aside, where the file itself goes on being there: whatever happens, one of both is whole. An older one goes.
+/// Keeps what a file holds aside, where the file itself goes on being there: whatever happens, one of both is whole. An older one goes. Both
+/// are names of one file until the next one takes its place, so that a disk without any room will do; where a file cannot have two names
+/// it is copied.
 ///
 /// # Errors
 /// Why not.
-pub fn copy_aside(path: &Path) -> io::Result<()> {
-    let (aside, bytes) = (with(path, ASIDE), fs::read(path)?);
-    replace(&bytes, &with(&aside, ".new"), &aside)
+pub fn keep_aside(path: &Path) -> io::Result<()> {
+    let aside = with(path, ASIDE);
+    let new = with(&aside, ".new");
+    // What was not finished once.
+    let _ = fs::remove_file(&new);
+    if fs::hard_link(path, &new).is_err() {
+        return replace(&fs::read(path)?, &new, &aside);
+    }
+    let renamed = fs::rename(&new, &aside);
+    // It stays where the older one is the same file.
+    let _ = fs::remove_file(&new);
+    renamed?;
+    sync_folder(path)
 }
 
 /// Puts a file aside: it has the name with [`ASIDE`] once this returns, also after a power cut. An older one goes.
@@ -339,11 +351,17 @@ pub fn put_aside(path: &Path) -> io::Result<()> {
 }
 
 fn replace(bytes: &[u8], new: &Path, path: &Path) -> io::Result<()> {
-    let mut file = File::create(new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(new, path)?;
+    let write = || {
+        let mut file = File::create(new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(new, path)
+    };
+    write().inspect_err(|_| {
+        // Half a file takes room where there is none.
+        let _ = fs::remove_file(new);
+    })?;
     sync_folder(path)
 }
 

@@ -243,8 +243,8 @@ impl Keeper {
             ));
         }
         if let Some(left) = left_out(&done) {
-            // A copy: the file is in its place until the new one is.
-            let (aside, done) = said_aside(&desk.path, book::copy_aside(&desk.path));
+            // The file is in its place too until the new one is, also where the disk takes none now.
+            let (aside, done) = said_aside(&desk.path, book::keep_aside(&desk.path));
             note(&format!("{left}; {aside}"));
             if done {
                 desk.write();

@@ -130,6 +130,84 @@ fn what_goes_on_is_never_without_a_file() {
     assert_eq!(std::fs::read(with(&path, ASIDE)).unwrap(), old);
 }
 
+/// A disk of a megabyte that is full; it goes with this.
+struct FullDisk(tempfile::TempDir);
+
+impl FullDisk {
+    /// None where nobody may mount one.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+        let mounted = std::process::Command::new("mount")
+            .args(mount)
+            .arg(folder.path())
+            .output();
+        let mounted = mounted.is_ok_and(|mounted| mounted.status.success());
+        mounted.then_some(Self(folder))
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.filler()).unwrap();
+        let full = std::iter::repeat_with(|| file.write_all(&[0; 4096])).find(Result::is_err);
+        assert!(full.is_some());
+    }
+
+    fn filler(&self) -> std::path::PathBuf {
+        self.0.path().join("filler")
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg(self.0.path())
+            .status();
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_is_said() {
+    let Some(disk) = FullDisk::mount() else {
+        eprintln!("skipped: nobody may mount a file system here");
+        return;
+    };
+    let said = Said::default();
+    assert_eq!(run(disk.0.path(), &said, 1), None);
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    let owner = Owner::of(&machine, machine.simulation.map(|s| s.machine_seed));
+    let path = owner.path(disk.0.path());
+    let old = std::fs::read(&path).unwrap();
+    disk.fill();
+    machine.axes[1].name = "somebody".to_owned();
+    let plan = PlanStore::new(&machine);
+    let info = Arc::new(RunInfo::new(Names::of(&machine), plan.hash(), 1.0, 0));
+    let output = Output::new(false, false, Box::new(said.clone()));
+    let options = Options {
+        state: disk.0.path().to_owned(),
+        simulated: true,
+        ..Options::default()
+    };
+    let (sender, mut keeper) = Keeper::open(&machine, &options, &info, &output).unwrap();
+    let mut memory = plan.state();
+    keeper.put_back(&mut memory, &output);
+    let read = || [path.clone(), with(&path, ASIDE)].map(|path| std::fs::read(path).unwrap());
+    assert_eq!(read(), [old.clone(), old.clone()]);
+    let text = said.text();
+    assert!(
+        text.contains("health is not kept in") && text.contains("No space left"),
+        "{text}"
+    );
+    assert!(!with(&path, ".new").exists(), "half a file takes room");
+    // Once there is room, this run is kept, and what it did not go on with is still aside.
+    std::fs::remove_file(disk.filler()).unwrap();
+    let last = sender.copy_all(&plan.pipeline(&mut memory));
+    assert_eq!(keeper.stop(Some(&last)), None);
+    assert!(Book::read(&path, &owner).unwrap().is_some());
+    let [now, aside] = read();
+    assert!(now != old && aside == old);
+}
+
 #[test]
 fn what_is_not_put_back_stays_aside_and_the_rest_is_in_its_file_at_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,31 +7,39 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS shelves(
-    bus TEXT NOT NULL DEFAULT '', source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL,
-    comment TEXT NOT NULL, after_seq INTEGER NOT NULL DEFAULT 0, store_utc_ns INTEGER NOT NULL DEFAULT 0,
+CREATE TABLE IF NOT EXISTS shelved(
+    bus TEXT NOT NULL, source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL,
+    comment TEXT NOT NULL, after_seq INTEGER NOT NULL, store_utc_ns INTEGER NOT NULL,
     PRIMARY KEY (bus, source, channel)
 ) STRICT;
 ";
 
-/// Whether the shelves are those of before they had a bus, and said behind which event they were put there.
-const IS_OLD: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('shelves'))
-    AND NOT EXISTS (SELECT 1 FROM pragma_table_info('shelves') WHERE name = 'bus')";
+/// Whether there are shelves of an earlier version, and whether those have a bus and say behind which event they were put there. They have a
+/// name of their own, so that such a version can make and fill them again where it is used again.
+const EARLIER: &str =
+    "SELECT count(*) > 0, sum(name = 'bus') > 0 FROM pragma_table_info('shelves')";
 
-/// Makes the table, and takes over what stands in one of before.
+/// Makes the table, and takes over what an earlier version has left.
 pub(super) fn make(book: &mut Connection) -> rusqlite::Result<()> {
     let transaction = book.transaction()?;
-    let old = transaction.query_row(IS_OLD, [], |row| row.get::<_, bool>(0))?;
-    if old {
-        transaction.execute_batch("ALTER TABLE shelves RENAME TO old_shelves")?;
-    }
     transaction.execute_batch(SCHEMA)?;
-    if old {
-        transaction.execute_batch(
-            "INSERT INTO shelves(source, channel, until_utc_ns, who, comment)
-                 SELECT source, channel, until_utc_ns, who, comment FROM old_shelves;
-             DROP TABLE old_shelves;",
-        )?;
+    let (earlier, with_bus) = transaction.query_row(EARLIER, [], |row| {
+        Ok((
+            row.get::<_, bool>(0)?,
+            row.get::<_, Option<bool>>(1)? == Some(true),
+        ))
+    })?;
+    if earlier {
+        let more = if with_bus {
+            "bus, after_seq, store_utc_ns"
+        } else {
+            "'', 0, 0"
+        };
+        transaction.execute_batch(&format!(
+            "INSERT OR REPLACE INTO shelved(source, channel, until_utc_ns, who, comment, bus, after_seq, store_utc_ns)
+                 SELECT source, channel, until_utc_ns, who, comment, {more} FROM shelves;
+             DROP TABLE shelves;"
+        ))?;
     }
     transaction.commit()
 }
@@ -81,7 +89,8 @@ impl Book {
         self.with(|book| {
             let transaction = book.transaction()?;
             transaction.execute(
-                "INSERT OR REPLACE INTO shelves VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO shelved(bus, source, channel, until_utc_ns, who, comment, after_seq, store_utc_ns)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     shelf.bus,
                     shelf.source,
@@ -122,7 +131,7 @@ impl Book {
         self.with(|book| {
             let transaction = book.transaction()?;
             let gone = transaction.execute(
-                "DELETE FROM shelves WHERE bus = ?1 AND source = ?2 AND channel = ?3 AND (?4 IS NULL OR until_utc_ns = ?4)",
+                "DELETE FROM shelved WHERE bus = ?1 AND source = ?2 AND channel = ?3 AND (?4 IS NULL OR until_utc_ns = ?4)",
                 params![bus, source, channel, only.map(integer)],
             )?;
             if gone > 0 {
@@ -142,7 +151,7 @@ impl Book {
         self.with(|book| {
             let mut rows = book.prepare_cached(
                 "SELECT bus, source, channel, until_utc_ns, who, comment, after_seq, store_utc_ns
-                 FROM shelves WHERE until_utc_ns > ?1 LIMIT 4096",
+                 FROM shelved WHERE until_utc_ns > ?1 LIMIT 4096",
             )?;
             let shelves = rows.query_map([integer(now_utc_ns)], |row| {
                 Ok(Shelf {
@@ -165,30 +174,45 @@ mod tests {
     use super::*;
     use crate::gateway::book::FILE;
 
+    const FIRST: &str = "
+        CREATE TABLE IF NOT EXISTS shelves(
+            source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL, comment TEXT NOT NULL,
+            PRIMARY KEY (source, channel)
+        ) STRICT;
+        INSERT OR REPLACE INTO shelves VALUES ('lift', 'ripple', 9000, 'eva', 'until Monday');";
+    const SECOND: &str = "
+        CREATE TABLE IF NOT EXISTS shelves(
+            bus TEXT NOT NULL DEFAULT '', source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL,
+            comment TEXT NOT NULL, after_seq INTEGER NOT NULL DEFAULT 0, store_utc_ns INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (bus, source, channel)
+        ) STRICT;
+        INSERT OR REPLACE INTO shelves VALUES ('rear', 'lift', 'ripple', 9000, 'eva', 'until Monday', 3, 30);";
+
     #[test]
-    fn shelves_of_before_there_were_buses_are_taken_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let old = Connection::open(folder.path().join(FILE)).unwrap();
-        old.execute_batch(
-            "CREATE TABLE shelves(
-                 source TEXT NOT NULL, channel TEXT NOT NULL, until_utc_ns INTEGER NOT NULL, who TEXT NOT NULL, comment TEXT NOT NULL,
-                 PRIMARY KEY (source, channel)
-             ) STRICT;
-             INSERT INTO shelves VALUES ('lift', 'ripple', 9000, 'eva', 'until Monday');",
-        )
-        .unwrap();
-        drop(old);
-        for _ in 0..2 {
-            let book = Book::open(folder.path()).unwrap();
-            let shelves = book.shelves(1).unwrap();
-            assert_eq!(shelves.len(), 1);
-            assert_eq!(shelves[0].target(), "lift ripple");
-            assert_eq!((shelves[0].until_utc_ns, shelves[0].behind), (9000, (0, 0)));
+    fn shelves_of_earlier_versions_are_taken_over_and_those_may_be_used_again() {
+        for (earlier, target, behind) in [
+            (FIRST, "lift ripple", (0, 0)),
+            (SECOND, "rear lift ripple", (3, 30)),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            // The second time this version has used the book before.
+            for _ in 0..2 {
+                let old = Connection::open(folder.path().join(FILE)).unwrap();
+                old.execute_batch(earlier).unwrap();
+                drop(old);
+                for _ in 0..2 {
+                    let book = Book::open(folder.path()).unwrap();
+                    let shelves = book.shelves(1).unwrap();
+                    assert_eq!(shelves.len(), 1);
+                    assert_eq!(shelves[0].target(), target);
+                    let put = (shelves[0].until_utc_ns, shelves[0].behind);
+                    assert_eq!(put, (9000, behind));
+                }
+                let book = Book::open(folder.path()).unwrap();
+                let shelf = book.shelves(1).unwrap().remove(0);
+                let name = (&*shelf.bus, "lift", "ripple");
+                assert!(book.unshelve(name, None, "eva", 2).unwrap());
+            }
         }
-        let book = Book::open(folder.path()).unwrap();
-        assert!(
-            book.unshelve(("", "lift", "ripple"), None, "eva", 2)
-                .unwrap()
-        );
     }
 }

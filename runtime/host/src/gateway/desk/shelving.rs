@@ -4,7 +4,7 @@ use super::{Desk, Key, MAX_ALARMS, State, check_words};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::book::{MAX_TEXT, Shelf};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Words on the shelf of an alarm that is to come off it by itself when it is cleared.
 pub const ONE_SHOT: &str = "until it is cleared (one shot)";
@@ -20,13 +20,20 @@ pub(super) fn key_of(shelf: &Shelf) -> Key {
     )
 }
 
+/// What an alarm is on the shelf by: its own entry, or one without a bus, which was made before there were buses, or before the machine had
+/// several.
+pub(super) fn of<'a>(shelves: &'a BTreeMap<Key, Shelf>, key: &Key) -> Option<&'a Shelf> {
+    let nameless = || shelves.get(&(String::new(), key.1.clone(), key.2.clone()));
+    shelves.get(key).or_else(nameless)
+}
+
 impl State {
-    /// Until when the alarm is on the shelf for one time, where event `seq` came after it was put there.
-    pub(super) fn one_time(&self, key: &Key, seq: u64) -> Option<u64> {
-        let shelf = self.shelves.get(key);
-        let shelf = shelf.filter(|shelf| shelf.comment == ONE_SHOT)?;
-        let (behind, of) = shelf.behind;
-        (of != self.store.first_utc_ns || seq > behind).then_some(shelf.until_utc_ns)
+    /// What the alarm is on the shelf by for one time, and until when, where event `seq` came after it was put there.
+    pub(super) fn one_time(&self, key: &Key, seq: u64) -> Option<(Key, u64)> {
+        let shelf = of(&self.shelves, key).filter(|shelf| shelf.comment == ONE_SHOT)?;
+        let (behind, store) = shelf.behind;
+        (store != self.store.first_utc_ns || seq > behind)
+            .then(|| (key_of(shelf), shelf.until_utc_ns))
     }
 }
 
@@ -98,38 +105,23 @@ impl Desk {
         Ok(())
     }
 
-    /// Takes an alarm off the shelf; whether it was there.
+    /// Takes an alarm off the shelf; whether it was there. One of before there were buses is there without its own.
     ///
     /// # Errors
     /// [`HostError::Machine`] when it cannot be written down.
-    pub fn unshelve(&self, name: (&str, &str, &str), who: &str) -> Result<bool, HostError> {
+    pub fn unshelve(
+        &self,
+        (bus, source, channel): (&str, &str, &str),
+        who: &str,
+    ) -> Result<bool, HostError> {
         check_words(who, "")?;
+        let key = (bus.to_owned(), source.to_owned(), channel.to_owned());
+        let key = self.with(|state| of(&state.shelves, &key).map_or(key, key_of));
+        let name = (&*key.0, &*key.1, &*key.2);
         let was = self.book.unshelve(name, None, who, utc_ns())?;
-        let key = (name.0.to_owned(), name.1.to_owned(), name.2.to_owned());
         self.with(|state| state.shelves.remove(&key));
         self.changed();
         Ok(was)
-    }
-
-    /// The bus of the alarm with this source and channel, for who names none; empty where the machine has one.
-    ///
-    /// # Errors
-    /// [`HostError::Usage`] where it stands on several.
-    pub fn bus_of(&self, source: &str, channel: &str) -> Result<String, HostError> {
-        let buses: Vec<String> = self.with(|state| {
-            let keys = state.alarms.keys().chain(state.shelves.keys());
-            let same = keys.filter(|key| (key.1.as_str(), key.2.as_str()) == (source, channel));
-            let buses: BTreeSet<_> = same.map(|key| key.0.clone()).collect();
-            buses.into_iter().collect()
-        });
-        match buses.as_slice() {
-            [] => Ok(String::new()),
-            [bus] => Ok(bus.clone()),
-            _ => Err(HostError::usage(
-                format!("'{source}' has this alarm on several buses"),
-                format!("name one with `bus`: {}", buses.join(", ")),
-            )),
-        }
     }
 
     /// Takes off the shelf what was there for one time and has been cleared, once the store has been read up to its end. An alarm

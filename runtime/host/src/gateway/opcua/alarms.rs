@@ -103,8 +103,10 @@ impl Board {
             let replaced = std::mem::replace(&mut state.store, store) != store;
             let one_shot = |alarm: &Alarm| {
                 shelves.iter().any(|shelf| {
+                    // One without a bus is of before there were several.
+                    let bus = alarm.event.bus.as_deref().unwrap_or_default();
                     shelf.comment == ONE_SHOT
-                        && shelf.bus == alarm.event.bus.as_deref().unwrap_or_default()
+                        && (shelf.bus == bus || shelf.bus.is_empty())
                         && shelf.source == alarm.event.source
                         && shelf.channel == alarm.event.channel
                 })

@@ -22,6 +22,8 @@ mod front;
 #[cfg(feature = "opcua")]
 mod maker;
 #[cfg(feature = "opcua")]
+mod managed;
+#[cfg(feature = "opcua")]
 mod messages;
 #[cfg(feature = "opcua")]
 mod methods;

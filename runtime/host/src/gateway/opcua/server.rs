@@ -5,6 +5,7 @@ use super::alarms::{Board, Seen};
 use super::condition::Condition;
 use super::fields;
 use super::front;
+use super::managed::{ManagedBuilder, behind};
 use super::methods::{CoreBuilder, CoreManager, Operator};
 use super::nodes::{NAMESPACE, Nodes};
 use super::pki::Pki;
@@ -18,6 +19,7 @@ use crate::gateway::desk::MAX_ALARMS;
 use crate::gateway::doorkeeper::Doorkeeper;
 use crate::gateway::sinks::SinkState;
 use crate::gateway::web::auth::Door;
+use crate::gateway::web::tokens::follow;
 use opcua::crypto::SecurityPolicy;
 use opcua::nodes::{DefaultTypeTree, Event};
 use opcua::server::diagnostics::{DiagnosticsNodeManagerBuilder, NamespaceMetadata};
@@ -46,8 +48,8 @@ const MAX_SESSIONS: usize = 32;
 const MAX_SUBSCRIPTIONS: usize = 8;
 /// Monitored items of a subscription.
 const MAX_ITEMS: usize = 2000;
-/// Values and events that wait in one of them; of more the oldest go, or the newest, as the client asked for. A refresh of every condition
-/// that there can be fits, with the two events around it.
+/// Events that wait in one of them; of more the oldest go, or the newest, as the client asked for. A refresh of every condition that there
+/// can be fits, with the two events around it. Values have a bound of their own ([`super::managed`]).
 const MAX_QUEUE: usize = MAX_ALARMS + 2;
 /// Longest message (bytes).
 const MAX_MESSAGE: usize = 1 << 20;
@@ -65,6 +67,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError> {
     config.check()?;
     let door = config.tokens.as_deref().map(Door::from_file).transpose()?;
+    let door = door.map(Arc::new);
     let listener = TcpListener::bind(config.listen).await;
     let (listener, address) = listener
         .and_then(|listener| {
@@ -94,14 +97,19 @@ pub async fn run(context: Context, config: OpcuaConfig) -> Result<(), HostError>
         board: board.clone(),
         doorkeeper: doorkeeper.clone(),
     };
+    if let Some(door) = door.clone() {
+        let output = context.output.clone();
+        let say = move |text: &str| output.note(&format!("OPC UA: {text}"));
+        tokio::spawn(follow(door, say));
+    }
     let users = Users::new(door, config.insecure, doorkeeper.clone());
     let wrong = users.wrong();
     let builder = builder(&config, &pki, &uri, &host, address.port());
     let (server, handle) = build(builder, users, operator)?;
     let managers = handle.node_managers();
     let (Some(ours), Some(core), Some(namespace)) = (
-        managers.get_of_type::<SimpleNodeManager>(),
-        managers.get_of_type::<CoreManager>(),
+        behind::<SimpleNodeManager>(managers),
+        behind::<CoreManager>(managers),
         handle.get_namespace_index(NAMESPACE),
     ) else {
         return Err(HostError::machine(
@@ -249,10 +257,19 @@ fn build(
         namespace_uri: NAMESPACE.to_owned(),
         ..NamespaceMetadata::default()
     };
+    let doorkeeper = operator.doorkeeper.clone();
+    let core = InMemoryNodeManagerBuilder::new(CoreBuilder(operator));
+    let ours = simple_node_manager(namespace, "twinstep");
     builder
-        .with_node_manager(InMemoryNodeManagerBuilder::new(CoreBuilder(operator)))
+        .with_node_manager(ManagedBuilder {
+            builder: core,
+            doorkeeper: doorkeeper.clone(),
+        })
         .with_node_manager(DiagnosticsNodeManagerBuilder)
-        .with_node_manager(simple_node_manager(namespace, "twinstep"))
+        .with_node_manager(ManagedBuilder {
+            builder: ours,
+            doorkeeper,
+        })
         .with_authenticator(Arc::new(users))
         .build()
         .map_err(|error| {

@@ -6,8 +6,8 @@ use super::read::beside;
 use super::{MAX_BODY, Web};
 use crate::clock::utc_ns;
 use crate::error::HostError;
-use crate::gateway::buses::title;
-use crate::gateway::desk::Desk;
+use crate::gateway::buses::{self, title};
+use crate::gateway::desk::Buses;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -113,10 +113,10 @@ pub async fn shelve(
     if let Err(no) = require(&who, Role::Tuner) {
         return *no;
     }
-    let desk = web.context.desk.clone();
+    let (desk, buses) = (web.context.desk.clone(), buses_of(&web, &told.source));
     let work = move || {
         let (source, channel) = (told.source.as_str(), told.channel.as_str());
-        let bus = of_bus(&desk, told.bus, source, channel)?;
+        let bus = desk.bus_of(told.bus.as_deref(), (source, channel), &buses)?;
         let name = (bus.as_str(), source, channel);
         desk.shelve(name, told.seconds, &who.name, &told.comment)
     };
@@ -141,24 +141,24 @@ pub async fn unshelve(
     if let Err(no) = require(&who, Role::Tuner) {
         return *no;
     }
-    let desk = web.context.desk.clone();
+    let (desk, buses) = (web.context.desk.clone(), buses_of(&web, &told.source));
     let work = move || {
         let (source, channel) = (told.source.as_str(), told.channel.as_str());
-        let bus = of_bus(&desk, told.bus, source, channel)?;
+        let there = desk.bus_on_shelf(source, channel);
+        let bus = match there.filter(|_| told.bus.is_none()) {
+            Some(bus) => bus,
+            None => desk.bus_of(told.bus.as_deref(), (source, channel), &buses)?,
+        };
         desk.unshelve((bus.as_str(), source, channel), &who.name)
     };
     let done = beside(work).await;
     answer(done.map(|was| json!({"type": "done", "was_shelved": was})))
 }
 
-/// The bus of an alarm, for who names none too.
-fn of_bus(
-    desk: &Desk,
-    bus: Option<String>,
-    source: &str,
-    channel: &str,
-) -> Result<String, HostError> {
-    bus.map_or_else(|| desk.bus_of(source, channel), Ok)
+/// The buses of the instance, and which of them have this source.
+fn buses_of(web: &Web, source: &str) -> Buses {
+    let moment = web.context.live.borrow().clone();
+    (moment.status.as_deref()).map_or(Buses::Unknown, |status| buses::with(status, source))
 }
 
 /// Body of what needs no words; `bus`: of one of several.

@@ -9,18 +9,14 @@
 //! made to point here does not), and what changes something must come from a page of ours, or from a program.
 
 use super::guesses::Guesses;
-use crate::error::{HostError, read_text};
+use super::tokens::{Hash, Tokens};
+use crate::error::HostError;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Most entries of a file of tokens.
-const MAX_TOKENS: usize = 256;
-/// Longest token that is looked at (bytes).
-const MAX_TOKEN: usize = 256;
 /// Longest name (bytes).
 const MAX_NAME: usize = 64;
 /// Browsers that are logged in at a time; of more, those that logged in first have to do it again.
@@ -80,42 +76,49 @@ impl Who {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    role: Role,
-    sha256: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    token: Vec<Entry>,
-}
-
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// No token, an unknown one, or a login that has ended.
     Unknown,
-    /// Too many wrong tokens from there: none is looked at for a while.
+    /// A wrong token, and there were too many from there.
     TooMany,
+}
+
+/// What somebody was let in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Everybody here may.
+    Local,
+    /// The token with this hash.
+    Token(Hash),
+    /// A login, by the hash of its cookie.
+    Login(Hash),
+}
+
+#[derive(Debug)]
+struct Login {
+    who: Who,
+    /// By which token.
+    token: Hash,
+    /// Until when on the monotonic clock (ns).
+    until_ns: u64,
 }
 
 #[derive(Debug, Default)]
 struct Sessions {
-    /// By the hash of the cookie: who, and until when on the monotonic clock (ns).
-    open: HashMap<String, (Who, u64)>,
+    /// By the hash of the cookie.
+    open: HashMap<Hash, Login>,
     guesses: Guesses,
 }
 
 /// Who may come in.
 #[derive(Debug, Default)]
 pub struct Door {
-    /// By the hash of the token; none where everybody on this computer may.
-    tokens: Option<HashMap<String, Who>>,
+    /// None where everybody on this computer may.
+    tokens: Option<Mutex<Tokens>>,
+    /// The file that they stand in.
+    file: Option<PathBuf>,
     sessions: Mutex<Sessions>,
 }
 
@@ -125,55 +128,14 @@ impl Door {
         Self::default()
     }
 
-    /// A door for those whose tokens stand in the file at `path`.
+    /// A door for those whose tokens stand in the file at `path`; [`super::tokens::follow`] keeps it like the file.
     ///
     /// # Errors
     /// [`HostError::Usage`] naming the file and the entry.
     pub fn from_file(path: &Path) -> Result<Self, HostError> {
-        Self::from_text(&read_text(path, "file of tokens")?, path)
-    }
-
-    /// The same for the text of a file at `path`.
-    ///
-    /// # Errors
-    /// As [`Self::from_file`].
-    pub fn from_text(text: &str, path: &Path) -> Result<Self, HostError> {
-        let wrong = |what: String| {
-            HostError::usage(
-                format!("{}: {what}", path.display()),
-                "`twinstep token NAME --role viewer --file FILE` adds an entry",
-            )
-        };
-        let file: File = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
-        if file.token.is_empty() || file.token.len() > MAX_TOKENS {
-            return Err(wrong(format!(
-                "{} tokens; from 1 to {MAX_TOKENS} are taken",
-                file.token.len()
-            )));
-        }
-        let mut tokens = HashMap::new();
-        for entry in file.token {
-            check_name(&entry.name).map_err(wrong)?;
-            let hash = entry.sha256.to_ascii_lowercase();
-            if hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err(wrong(format!(
-                    "the sha256 of '{}' is not 64 hexadecimal digits",
-                    entry.name
-                )));
-            }
-            let who = Who {
-                name: entry.name,
-                role: entry.role,
-            };
-            if let Some(other) = tokens.insert(hash, who.clone()) {
-                return Err(wrong(format!(
-                    "'{}' and '{}' have the same token",
-                    other.name, who.name
-                )));
-            }
-        }
         Ok(Self {
-            tokens: Some(tokens),
+            tokens: Some(Mutex::new(Tokens::from_file(path)?)),
+            file: Some(path.to_owned()),
             sessions: Mutex::default(),
         })
     }
@@ -181,6 +143,34 @@ impl Door {
     /// Whether a token is needed.
     pub const fn is_guarded(&self) -> bool {
         self.tokens.is_some()
+    }
+
+    /// The file of tokens.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Takes other tokens instead of those it has: who came in by one that is no longer there, has to go.
+    pub fn replace(&self, tokens: Tokens) {
+        let Some(own) = &self.tokens else { return };
+        self.sessions(|sessions| {
+            (sessions.open).retain(|_, login| tokens.is_of(&login.token, &login.who));
+        });
+        *own.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
+    }
+
+    /// Whether somebody of this name and role has a token now.
+    pub fn knows(&self, who: &Who) -> bool {
+        let Some(tokens) = &self.tokens else {
+            return false;
+        };
+        let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.know(who)
+    }
+
+    fn sessions<T>(&self, work: impl FnOnce(&mut Sessions) -> T) -> T {
+        // No call leaves it half done.
+        work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Who comes from there with this token and this cookie, at `now_ns` of the monotonic clock.
@@ -194,60 +184,100 @@ impl Door {
         from: &str,
         now_ns: u64,
     ) -> Result<Who, Refused> {
+        let admitted = self.admit(token, cookie, from, now_ns);
+        admitted.map(|(who, _)| who)
+    }
+
+    /// The same, and what they came in by. A right token is always taken, whoever guesses at the same address: that may be one of many
+    /// behind one proxy. Nobody finds a token of 256 bits, however many are tried.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn admit(
+        &self,
+        token: Option<&str>,
+        cookie: Option<&str>,
+        from: &str,
+        now_ns: u64,
+    ) -> Result<(Who, Pass), Refused> {
         let Some(tokens) = &self.tokens else {
-            return Ok(Who {
+            let who = Who {
                 name: "local".to_owned(),
                 role: Role::Admin,
-            });
+            };
+            return Ok((who, Pass::Local));
         };
-        // No call leaves it half done.
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((who, until_ns)) = cookie.and_then(|cookie| sessions.open.get(&hash_of(cookie)))
-            && *until_ns > now_ns
+        if let Some(cookie) = cookie.map(Hash::of)
+            && let Some(who) = self.logged_in(&cookie, now_ns)
         {
-            return Ok(who.clone());
+            return Ok((who, Pass::Login(cookie)));
         }
         let token = token.ok_or(Refused::Unknown)?;
-        if sessions.guesses.are_too_many(from, now_ns) {
-            return Err(Refused::TooMany);
-        }
-        let found = (token.len() <= MAX_TOKEN)
-            .then(|| tokens.get(&hash_of(token)))
-            .flatten();
-        found.cloned().ok_or_else(|| {
-            sessions.guesses.count(from, now_ns);
-            Refused::Unknown
+        let found = {
+            let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            tokens
+                .find(token)
+                .map(|(hash, who)| (who.clone(), Pass::Token(*hash)))
+        };
+        found.ok_or_else(|| {
+            self.sessions(|sessions| {
+                if sessions.guesses.are_too_many(from, now_ns) {
+                    return Refused::TooMany;
+                }
+                sessions.guesses.count(from, now_ns);
+                Refused::Unknown
+            })
         })
     }
 
-    /// Logs a browser in: returns its cookie.
+    fn logged_in(&self, cookie: &Hash, now_ns: u64) -> Option<Who> {
+        self.sessions(|sessions| {
+            let login = sessions.open.get(cookie)?;
+            (login.until_ns > now_ns).then(|| login.who.clone())
+        })
+    }
+
+    /// Whether somebody who has come in may stay.
+    pub fn holds(&self, pass: &Pass, now_ns: u64) -> bool {
+        match (pass, &self.tokens) {
+            (Pass::Local, None) => true,
+            (Pass::Token(hash), Some(tokens)) => tokens
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .has(hash),
+            (Pass::Login(cookie), Some(_)) => self.logged_in(cookie, now_ns).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Logs the browser in of who came in by a token: returns its cookie.
     ///
     /// # Errors
     /// [`HostError::Machine`] when the system gives no random numbers.
-    pub fn log_in(&self, who: &Who, now_ns: u64) -> Result<String, HostError> {
+    pub fn log_in(&self, who: &Who, token: Hash, now_ns: u64) -> Result<String, HostError> {
         let cookie = random()?;
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.open.retain(|_, (_, until_ns)| *until_ns > now_ns);
-        if sessions.open.len() >= MAX_SESSIONS {
-            let oldest = sessions
-                .open
-                .iter()
-                .min_by_key(|(_, (_, until_ns))| *until_ns);
-            if let Some(oldest) = oldest.map(|(hash, _)| hash.clone()) {
-                sessions.open.remove(&oldest);
+        let login = Login {
+            who: who.clone(),
+            token,
+            until_ns: now_ns.saturating_add(SESSION_NS),
+        };
+        self.sessions(|sessions| {
+            sessions.open.retain(|_, login| login.until_ns > now_ns);
+            if sessions.open.len() >= MAX_SESSIONS {
+                let oldest = sessions.open.iter().min_by_key(|(_, login)| login.until_ns);
+                if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
+                    sessions.open.remove(&oldest);
+                }
             }
-        }
-        sessions.open.insert(
-            hash_of(&cookie),
-            (who.clone(), now_ns.saturating_add(SESSION_NS)),
-        );
+            sessions.open.insert(Hash::of(&cookie), login);
+        });
         Ok(cookie)
     }
 
     /// Logs the browser with this cookie out.
     pub fn log_out(&self, cookie: &str) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.open.remove(&hash_of(cookie));
+        let cookie = Hash::of(cookie);
+        self.sessions(|sessions| sessions.open.remove(&cookie));
     }
 }
 
@@ -286,7 +316,7 @@ pub fn random() -> Result<String, HostError> {
 
 /// SHA-256 in hexadecimal digits.
 pub fn hash_of(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    hex(&Hash::of(text).0)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -294,133 +324,5 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::web::guesses::{MAX_WRONG, PENALTY_NS};
-
-    fn door(text: &str) -> Result<Door, HostError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tokens.toml");
-        std::fs::write(&path, text).unwrap();
-        Door::from_file(&path)
-    }
-
-    fn entry(name: &str, role: &str, token: &str) -> String {
-        format!(
-            "[[token]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{}\"\n",
-            hash_of(token)
-        )
-    }
-
-    #[test]
-    fn the_known_digest_of_nothing_else() {
-        // FIPS 180-2, appendix B.1.
-        assert_eq!(
-            hash_of("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-    }
-
-    #[test]
-    fn without_tokens_everybody_here_is_local() {
-        let who = Door::open().who(None, None, "here", 0).unwrap();
-        assert_eq!((who.name.as_str(), who.role), ("local", Role::Admin));
-    }
-
-    #[test]
-    fn roles_may_what_those_before_them_may() {
-        let who = |role| Who {
-            name: "eva".into(),
-            role,
-        };
-        for (role, may) in [(Role::Viewer, 1), (Role::Tuner, 2), (Role::Admin, 3)] {
-            let wanted = [Role::Viewer, Role::Tuner, Role::Admin];
-            let allowed = wanted
-                .into_iter()
-                .filter(|wanted| who(role).require(*wanted).is_ok());
-            assert_eq!(allowed.count(), may, "{role}");
-        }
-    }
-
-    #[test]
-    fn a_token_lets_in_and_a_cookie_for_a_while() {
-        let door = door(&(entry("eva", "tuner", "secret") + &entry("grafana", "viewer", "other")))
-            .unwrap();
-        assert_eq!(door.who(None, None, "here", 0), Err(Refused::Unknown));
-        assert_eq!(
-            door.who(Some("wrong"), None, "here", 0),
-            Err(Refused::Unknown)
-        );
-        let eva = door.who(Some("secret"), None, "here", 0).unwrap();
-        assert_eq!((eva.name.as_str(), eva.role), ("eva", Role::Tuner));
-        let cookie = door.log_in(&eva, 0).unwrap();
-        assert_eq!(
-            door.who(None, Some(&cookie), "here", SESSION_NS - 1),
-            Ok(eva.clone())
-        );
-        assert_eq!(
-            door.who(None, Some(&cookie), "here", SESSION_NS),
-            Err(Refused::Unknown)
-        );
-        assert_eq!(
-            door.who(None, Some("secret"), "here", 0),
-            Err(Refused::Unknown),
-            "a token is no cookie"
-        );
-        door.log_out(&cookie);
-        assert_eq!(
-            door.who(None, Some(&cookie), "here", 1),
-            Err(Refused::Unknown)
-        );
-        // More browsers than there is room for: the first ones have to log in again.
-        let first = door.log_in(&eva, 1).unwrap();
-        for now_ns in 2..2 + MAX_SESSIONS as u64 {
-            door.log_in(&eva, now_ns).unwrap();
-        }
-        assert_eq!(
-            door.who(None, Some(&first), "here", 2),
-            Err(Refused::Unknown)
-        );
-        assert_eq!(door.sessions.lock().unwrap().open.len(), MAX_SESSIONS);
-    }
-
-    #[test]
-    fn whoever_guesses_is_not_listened_to_for_a_while() {
-        let door = door(&entry("eva", "admin", "secret")).unwrap();
-        for _ in 0..MAX_WRONG {
-            let guess = door.who(Some("guess"), None, "here", 5);
-            assert_eq!(guess, Err(Refused::Unknown));
-        }
-        let eva = |from, now_ns| door.who(Some("secret"), None, from, now_ns);
-        assert_eq!(eva("here", 6), Err(Refused::TooMany));
-        assert!(eva("elsewhere", 6).is_ok());
-        assert!(eva("here", 6 + PENALTY_NS).is_ok());
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_said() {
-        let twice = entry("eva", "viewer", "a") + &entry("max", "admin", "a");
-        for (text, said) in [
-            ("", "0 tokens"),
-            (
-                "[[token]]\nname = \"eva\"\nrole = \"boss\"\nsha256 = \"\"\n",
-                "boss",
-            ),
-            (
-                "[[token]]\nname = \"eva\"\nrole = \"viewer\"\nsha256 = \"12\"\n",
-                "64 hexadecimal digits",
-            ),
-            (&entry("", "viewer", "a"), "no name"),
-            (&entry("local", "viewer", "a"), "no name"),
-            (&twice, "same token"),
-            ("[[token]]\ntoken = \"clear\"\n", "token"),
-        ] {
-            let error = door(text).unwrap_err().in_a_line();
-            assert!(error.contains(said), "{text}: {error}");
-        }
-        let many: String = (0..=MAX_TOKENS)
-            .map(|n| entry("eva", "viewer", &n.to_string()))
-            .collect();
-        assert!(door(&many).unwrap_err().in_a_line().contains("257 tokens"));
-    }
-}
+#[path = "auth_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Of every kind only the newest message is kept, so that whoever reads slowly skips some and costs nobody anything.
 
-use super::guard::refusal;
+use super::guard::{Stay, refusal};
 use super::read::AlarmsLine;
 use crate::control::status::StatusLine;
 use crate::gateway::buses::each;
@@ -225,8 +225,8 @@ impl Feed {
         }
     }
 
-    /// `GET /api/live`.
-    pub fn answer(&self, headers: &HeaderMap, context: Context) -> Response {
+    /// `GET /api/live`, for as long as who asks may stay.
+    pub fn answer(&self, headers: &HeaderMap, context: Context, stay: Stay) -> Response {
         if (headers.get("sec-fetch-site")).is_some_and(|from| from == "cross-site") {
             return refusal(
                 StatusCode::FORBIDDEN,
@@ -248,14 +248,17 @@ impl Feed {
             first: true,
             _place: place,
         };
-        let stream =
-            futures_util::stream::unfold((watcher, context), |(mut watcher, context)| async {
-                let next = tokio::select! {
-                    () = context.stopped() => None,
-                    next = watcher.next() => next,
-                };
-                next.map(|bytes| (Ok::<_, Infallible>(bytes), (watcher, context)))
-            });
+        let all = (watcher, context, stay);
+        let stream = futures_util::stream::unfold(all, |(mut watcher, context, stay)| async {
+            let next = tokio::select! {
+                () = context.stopped() => None,
+                () = stay.ended() => None,
+                next = watcher.next() => next,
+            };
+            // Where there is always something to be told, nobody waits for the end.
+            let next = next.filter(|_| stay.holds());
+            next.map(|bytes| (Ok::<_, Infallible>(bytes), (watcher, context, stay)))
+        });
         let kind = [(CONTENT_TYPE, "text/event-stream")];
         (kind, Body::from_stream(stream)).into_response()
     }

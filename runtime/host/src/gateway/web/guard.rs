@@ -1,7 +1,7 @@
 //! What every request passes before a handler sees it: whose host it names, where it comes from, who asks.
 
 use super::act::Told;
-use super::auth::{Door, Refused, Role, SESSION_NS, Who};
+use super::auth::{Door, Pass, Refused, Role, SESSION_NS, Who};
 use crate::clock::monotonic_ns;
 use crate::error::HostError;
 use axum::body::Body;
@@ -15,9 +15,13 @@ use serde::Deserialize;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest name of a host that is looked at (bytes).
 const MAX_HOST: usize = 255;
+
+/// How often it is looked at whether somebody may stay.
+const STAY_LOOK: Duration = Duration::from_millis(500);
 
 /// The guard. Clones share it.
 #[derive(Clone, Debug)]
@@ -32,6 +36,11 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// The door.
+    pub fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door)
+    }
+
     /// A guard at `door` of the page at `port`. `hosts` are the names that it is reached by.
     pub fn new(door: Door, hosts: Option<Vec<String>>, tls: bool, port: u16) -> Self {
         Self {
@@ -39,6 +48,27 @@ impl Guard {
             hosts: hosts.map(Into::into),
             tls,
             cookie: format!("twinstep-{port}").into(),
+        }
+    }
+}
+
+/// For how long somebody may stay whose answer has no end.
+#[derive(Clone, Debug)]
+pub struct Stay {
+    door: Arc<Door>,
+    pass: Pass,
+}
+
+impl Stay {
+    /// Whether he may now.
+    pub fn holds(&self) -> bool {
+        self.door.holds(&self.pass, monotonic_ns())
+    }
+
+    /// Waits until he may not any more: his login has ended, or his token is none now.
+    pub async fn ended(&self) {
+        while self.holds() {
+            tokio::time::sleep(STAY_LOOK).await;
         }
     }
 }
@@ -67,13 +97,15 @@ pub fn require(who: &Who, role: Role) -> Result<(), Box<Response>> {
         .map_err(|error| Box::new(refusal(StatusCode::FORBIDDEN, &error.in_a_line(), "")))
 }
 
-/// The middleware: refuses, or puts [`Who`] into the extensions of the request.
+/// The middleware: refuses, or puts [`Who`] and [`Stay`] into the extensions of the request.
 pub async fn check(State(guard): State<Guard>, mut request: Request<Body>, next: Next) -> Response {
     let from = place(request.extensions().get());
     match guard.admit(request.method(), request.uri(), request.headers(), &from) {
-        Ok(who) => {
-            if let Some(who) = who {
+        Ok(admitted) => {
+            if let Some((who, pass)) = admitted {
+                let door = guard.door();
                 request.extensions_mut().insert(who);
+                request.extensions_mut().insert(Stay { door, pass });
             }
             let mut response = next.run(request).await;
             harden(response.headers_mut());
@@ -106,14 +138,14 @@ fn harden(headers: &mut HeaderMap) {
 }
 
 impl Guard {
-    /// Who asks; none for what everybody may see: the page itself, which holds nothing, and the login.
+    /// Who asks, and what he came in by; none for what everybody may see: the page itself, which holds nothing, and the login.
     fn admit(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         from: &str,
-    ) -> Result<Option<Who>, Box<Response>> {
+    ) -> Result<Option<(Who, Pass)>, Box<Response>> {
         let no = |status, error: &str, remedy: &str| Box::new(refusal(status, error, remedy));
         // HTTP/2 has the host in the address of the request, and no header.
         let authority = uri.authority().map(|authority| authority.as_str());
@@ -158,8 +190,8 @@ impl Guard {
         }
         let bearer = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
         let cookie = cookie(headers, &self.cookie);
-        match (self.door).who(bearer, cookie, from, monotonic_ns()) {
-            Ok(who) => Ok(Some(who)),
+        match (self.door).admit(bearer, cookie, from, monotonic_ns()) {
+            Ok(admitted) => Ok(Some(admitted)),
             Err(_) if !private(uri.path()) && bearer.is_none() => Ok(None),
             Err(Refused::Unknown) => Err(no(
                 StatusCode::UNAUTHORIZED,
@@ -200,8 +232,8 @@ pub async fn log_in(
 ) -> Response {
     let now_ns = monotonic_ns();
     let from = place(from.as_deref());
-    let who = match guard.door.who(Some(&login.token), None, &from, now_ns) {
-        Ok(who) => who,
+    let (who, pass) = match guard.door.admit(Some(&login.token), None, &from, now_ns) {
+        Ok(admitted) => admitted,
         Err(Refused::Unknown) => {
             return refusal(
                 StatusCode::UNAUTHORIZED,
@@ -217,10 +249,10 @@ pub async fn log_in(
             );
         }
     };
-    if !guard.door.is_guarded() {
+    let Pass::Token(token) = pass else {
         return Json(&who).into_response();
-    }
-    match guard.door.log_in(&who, now_ns) {
+    };
+    match guard.door.log_in(&who, token, now_ns) {
         Ok(value) => answer(&guard, &who, &value, SESSION_NS / 1_000_000_000),
         Err(error) => explained(&error),
     }

@@ -1,8 +1,8 @@
-//! Wrong tokens, counted by where they come from: who guesses is not listened to for a while, and others are.
+//! Wrong tokens, counted by where they come from: who guesses is told to stop for a while. A right token is not asked for here.
 
 use std::collections::HashMap;
 
-/// Wrong tokens of one that are looked at in [`PENALTY_NS`]; further ones, right or wrong, are not.
+/// Wrong tokens from one place that are taken for mistakes in [`PENALTY_NS`].
 pub const MAX_WRONG: u32 = 10;
 /// See [`MAX_WRONG`] (ns).
 pub const PENALTY_NS: u64 = 10_000_000_000;
@@ -14,7 +14,7 @@ const MAX_PLACES: usize = 256;
 pub struct Guesses(HashMap<String, (u32, u64)>);
 
 impl Guesses {
-    /// Whether tokens from there are not looked at, at `now_ns` of the monotonic clock.
+    /// Whether there were too many from there, at `now_ns` of the monotonic clock.
     pub fn are_too_many(&mut self, from: &str, now_ns: u64) -> bool {
         let over = |since_ns: u64| now_ns.saturating_sub(since_ns) > PENALTY_NS;
         if self

@@ -10,6 +10,7 @@ mod page;
 mod read;
 mod report;
 pub mod serve;
+pub mod tokens;
 mod unheard;
 
 use super::context::Context;
@@ -90,6 +91,9 @@ pub async fn run(context: Context, post: Post) -> Result<(), HostError> {
     let stopped = context.clone();
     let feed = Feed::new();
     tokio::spawn(feed.clone().run(context.clone()));
+    let output = context.output.clone();
+    let say = move |text: &str| output.note(&format!("page: {text}"));
+    tokio::spawn(tokens::follow(post.guard.door(), say));
     let observer = Observer::new(&context);
     let doorkeeper = observer.doorkeeper.clone();
     let router = router(context, post.guard.clone(), feed, observer);

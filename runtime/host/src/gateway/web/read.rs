@@ -2,7 +2,7 @@
 
 use super::Web;
 use super::auth::Who;
-use super::guard::{explained, refusal};
+use super::guard::{Stay, explained, refusal};
 use crate::error::HostError;
 use crate::gateway::desk::{Alarm, Desk};
 use crate::gateway::journal::MAX_PAGE;
@@ -95,8 +95,12 @@ pub(super) async fn beside<T: Send + 'static>(
 }
 
 /// `GET /api/live`.
-pub async fn live(State(web): State<Web>, headers: HeaderMap) -> Response {
-    web.feed.answer(&headers, web.context.clone())
+pub async fn live(
+    State(web): State<Web>,
+    Extension(stay): Extension<Stay>,
+    headers: HeaderMap,
+) -> Response {
+    web.feed.answer(&headers, web.context.clone(), stay)
 }
 
 /// `GET /api/session`: who asks, and whom.

@@ -1,14 +1,18 @@
 // Alarms, what people do to them, and the stored events behind them.
 
-import { $, clock, count, fill, make, number, row, say, si, span, table, words } from './dom.js';
+import { $, clock, count, fill, make, number, row, say, si, span, table, toast, words } from './dom.js';
 import { act, get } from './feed.js';
 
 const SHOWN = 100;
+// Between two looks at more alarms than the stream tells (ms): in a storm the list changes all the time.
+const REST = 1000;
 let list = [];
 // Alarms that somebody wants to see; those that the stream tells are the first ones.
 let wanted = SHOWN;
 let more = 0;
-let news = 0;
+let looking = false;
+// What the stream has told since a look began: the last of it.
+let later;
 // The gateway has read the store: before that nobody knows what stands.
 let sure = false;
 let role = 'viewer';
@@ -17,6 +21,8 @@ let stored = [];
 let known = 0;
 let store;
 let reading = false;
+// Cards by the alarm, each with what it was drawn from.
+let drawn = new Map();
 let openTab = () => {};
 
 // A button that is drawn anew between press and release would take no click.
@@ -26,7 +32,7 @@ export function prepare(open) {
   openTab = open;
   $('alarms-more').addEventListener('click', () => {
     wanted += SHOWN;
-    get('/api/alarms').then(show, (error) => say($('alarms-note'), error.message));
+    get('/api/alarms').then(show, (error) => toast(error.message));
   });
   $('alarms').addEventListener('pointerdown', (event) => { held = event.button === 0 && event.isPrimary; });
   for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'blur']) {
@@ -79,26 +85,41 @@ async function baseline(alarm) {
 
 const unshelve = ({ event: { bus, source, channel } }) => act('/api/alarms/unshelve', { bus, source, channel }, 'back from the shelf');
 
-// Those beyond the first ones are asked for; of two looks the later one counts.
+const nameOf = ({ event: e }) => [e.bus ?? '', e.source, e.channel].join('\n');
+
+// Those beyond the first ones are asked for, one look after the other: what is told meanwhile is looked at next, so that a look is always
+// finished and shown. The list moves while it is read: what comes twice is one alarm.
 async function show(data) {
-  const mine = ++news;
-  let rest = data.more;
-  const all = [...data.alarms];
+  later = data;
+  if (looking) return;
+  looking = true;
   try {
-    while (rest > 0 && all.length < wanted) {
-      const answer = await get(`/api/alarms?skip=${all.length}`);
-      all.push(...answer.alarms);
-      rest = answer.alarms.length ? answer.more : 0;
+    while (later) {
+      const now = later;
+      later = undefined;
+      const all = new Map(now.alarms.map((one) => [nameOf(one), one]));
+      let [skip, rest] = [now.alarms.length, now.more];
+      try {
+        while (rest > 0 && all.size < wanted) {
+          const answer = await get(`/api/alarms?skip=${skip}`);
+          for (const one of answer.alarms) all.set(nameOf(one), one);
+          skip += answer.alarms.length;
+          rest = answer.alarms.length ? answer.more : 0;
+        }
+      } catch (error) {
+        toast(error.message);
+      }
+      alarmsAre(now, [...all.values()], rest);
+      if (later) await new Promise((done) => { setTimeout(done, REST); });
     }
-  } catch (error) {
-    say($('alarms-note'), error.message);
+  } finally {
+    looking = false;
   }
-  if (mine === news) alarmsAre(data, all, rest);
 }
 
 export function alarms(data) {
-  if (wanted > SHOWN && data.more) show(data);
-  else alarmsAre(data, data.alarms, data.more, ++news);
+  if (looking || (wanted > SHOWN && data.more)) show(data);
+  else alarmsAre(data, data.alarms, data.more);
 }
 
 function alarmsAre(data, all, rest) {
@@ -119,30 +140,43 @@ function alarmsAre(data, all, rest) {
   if (!$('events').hidden) cards();
 }
 
+function card(alarm) {
+  const e = alarm.event;
+  const may = role !== 'viewer';
+  const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
+  const shelved = alarm.shelved_until_utc_ns;
+  const state = alarm.active ? 'standing' : 'cleared';
+  const causes = (e.causes ?? []).slice(1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
+  return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
+    make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
+      alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
+      shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
+    make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` Or: ${causes}.`) : null),
+    make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}, ${words(e.regime)}`
+      + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
+      + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
+    make('div', { class: 'bar' }, make('a', { href: `/api/events/${alarm.raised_seq}/report`, target: '_blank', rel: 'noopener' }, 'report'), alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
+      shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
+      axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
+}
+
 function cards() {
   if (held) return;
   $('alarms-more').hidden = !more;
   say($('alarms-more'), `show ${Math.min(more, SHOWN)} more`);
-  const may = role !== 'viewer';
-  const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
-  fill($('alarms'), ...list.map((alarm) => {
-    const e = alarm.event;
-    const shelved = alarm.shelved_until_utc_ns;
-    const state = alarm.active ? 'standing' : 'cleared';
-    const causes = (e.causes ?? []).slice(1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
-    return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
-      make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
-        alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
-        shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
-      make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` Or: ${causes}.`) : null),
-      make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}, ${words(e.regime)}`
-        + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
-        + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
-      make('div', { class: 'bar' }, make('a', { href: `/api/events/${alarm.raised_seq}/report`, target: '_blank', rel: 'noopener' }, 'report'), alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
-        shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
-        axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
+  // A card of which nothing has changed stays as it is: of hundreds few are new.
+  const before = drawn;
+  drawn = new Map(list.map((alarm) => {
+    const [name, from] = [nameOf(alarm), JSON.stringify([alarm, role, axes.includes(alarm.event.source)])];
+    const old = before.get(name);
+    return [name, old?.from === from ? old : { from, card: card(alarm) }];
   }));
-  if (list.length) return;
+  const wish = [...drawn.values()].map((one) => one.card);
+  const here = $('alarms').children;
+  if (list.length) {
+    if (wish.length !== here.length || wish.some((one, n) => one !== here[n])) fill($('alarms'), ...wish);
+    return;
+  }
   fill($('alarms'), sure ? make('p', { class: 'good' }, 'Nothing stands.') : make('p', { class: 'warn' }, 'What stands is not known: the event store has not been read yet.'));
 }
 
@@ -165,7 +199,7 @@ export function state(s) {
 
 // Reads what is new behind the last event that is shown.
 export async function stream(lastSeq, of) {
-  if ($('events').hidden || reading || (lastSeq === known && of === store)) return;
+  if ($('events').hidden || reading || (lastSeq <= known && of === store)) return;
   reading = true;
   try {
     // Of another store nothing is known.
@@ -173,7 +207,8 @@ export async function stream(lastSeq, of) {
     const answer = await get(`/api/events?after=${Math.max(before, lastSeq - SHOWN)}&limit=${SHOWN}`);
     if (answer.store !== of) return;
     stored = [...(of === store ? stored : []), ...answer.events].slice(-SHOWN);
-    [known, store] = [lastSeq, of];
+    // It may hold later ones than was asked for.
+    [known, store] = [Math.max(lastSeq, answer.events.at(-1)?.seq ?? 0), of];
     draw();
   } catch (error) {
     say($('events-note'), error.message);

@@ -1,0 +1,165 @@
+use super::*;
+use crate::false_alarms::Exposure;
+use crate::lines::tests::{leak, run_info};
+
+fn record(source: &str, state: &'static str) -> EventRecord {
+    let mut record = EventRecord::of(&leak(7), &run_info(), Exposure::default());
+    record.source = source.to_owned();
+    record.state = state.into();
+    record
+}
+
+fn numbers(lines: &[String]) -> Vec<u64> {
+    let read = |line: &String| serde_json::from_str::<EventRecord>(line).unwrap().seq;
+    lines.iter().map(read).collect()
+}
+
+#[test]
+fn an_old_alarm_stands_however_many_events_have_come_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let mut all = vec![record("old", "raised")];
+    for n in 0..1000 {
+        let state = if n % 2 == 0 { "raised" } else { "cleared" };
+        all.push(record("other", state));
+    }
+    all.push(record("new", "raised"));
+    store.append(&mut all).unwrap();
+    assert_eq!(numbers(&store.standing(100).unwrap()), [1, 1002]);
+    assert_eq!(numbers(&store.standing(1).unwrap()), [1002]);
+    let reader = StoreReader::open(folder.path()).unwrap();
+    let of = |seq, most| {
+        let events = reader.standing(seq, most).unwrap();
+        events.iter().map(|one| one.event.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(of(1002, 100), [1, 1002]);
+    assert_eq!(of(1001, 100), [1]);
+    // Behind the end nothing is known.
+    assert_eq!(of(1003, 100), [] as [u64; 0]);
+}
+
+#[test]
+fn what_a_version_without_these_tables_has_stored_is_caught_up_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store
+        .append(&mut [record("a", "raised"), record("b", "raised")])
+        .unwrap();
+    // As such a version leaves it: it clears one, raises another, and knows of no table.
+    store.standing_behind = None;
+    store
+        .append(&mut [record("a", "cleared"), record("c", "updated")])
+        .unwrap();
+    assert_eq!(behind(&store.connection).unwrap(), 2);
+    let reader = StoreReader::open(folder.path()).unwrap();
+    assert!(reader.standing(4, 100).unwrap().is_empty());
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    assert_eq!(numbers(&store.standing(100).unwrap()), [2, 4]);
+    store.append(&mut [record("b", "cleared")]).unwrap();
+    assert_eq!(numbers(&store.standing(100).unwrap()), [4]);
+    assert_eq!(reader.standing(5, 100).unwrap().len(), 1);
+    // And one in which they never were.
+    store
+        .connection
+        .execute_batch("DROP TABLE alarms_standing; DROP TABLE alarms_standing_behind;")
+        .unwrap();
+    assert!(reader.standing(5, 100).unwrap().is_empty());
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    assert_eq!(numbers(&store.standing(100).unwrap()), [4]);
+}
+
+/// The tables of before there were machines, as a version of then makes them and writes a raised event.
+const BEFORE: &str = "
+CREATE TABLE IF NOT EXISTS standing(
+    bus TEXT NOT NULL, source TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (bus, source, channel)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS standing_behind(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;";
+
+#[test]
+fn what_an_earlier_version_knew_is_taken_over_and_it_may_be_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store
+        .append(&mut [
+            record("a", "raised"),
+            record("b", "raised"),
+            record("a", "updated"),
+        ])
+        .unwrap();
+    let channel = record("a", "raised").channel;
+    let earlier = |store: &StoreWriter, rows: &[(&str, u64)], behind: u64| {
+        store.connection.execute_batch(BEFORE).unwrap();
+        for (source, seq) in rows {
+            let row = params!["", source, channel, integer(*seq)];
+            let insert = "INSERT OR REPLACE INTO standing VALUES (?1, ?2, ?3, ?4)";
+            store.connection.execute(insert, row).unwrap();
+        }
+        let set = "INSERT OR REPLACE INTO standing_behind VALUES (1, ?1)";
+        store.connection.execute(set, [integer(behind)]).unwrap();
+    };
+    store
+        .connection
+        .execute_batch("DROP TABLE alarms_standing; DROP TABLE alarms_standing_behind;")
+        .unwrap();
+    // It knew less than there is, so that what it knew is what is seen here.
+    earlier(&store, &[("a", 3)], 3);
+    drop(store);
+    let store = StoreWriter::open(folder.path()).unwrap();
+    let reader = StoreReader::open(folder.path()).unwrap();
+    let of = |seq| {
+        let all = reader.standing(seq, 9).unwrap().into_iter();
+        all.map(|one| (one.event.seq, one.raised.0))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(3), [(3, 1)]);
+    // Before its last event it is told by the one that raised it.
+    assert_eq!(of(2), [(1, 1)]);
+    let left = "SELECT count(*) FROM sqlite_schema WHERE name IN ('standing', 'standing_behind')";
+    let left: i64 = (store.connection)
+        .query_row(left, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
+    drop(store);
+    // The earlier version again: it makes its tables and writes its rows, and this one catches up with its events.
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    earlier(&store, &[("a", 3), ("c", 4)], 4);
+    store.standing_behind = None;
+    store
+        .append(&mut [record("c", "raised"), record("a", "updated")])
+        .unwrap();
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.set_machine("cell");
+    assert_eq!(numbers(&store.standing(9).unwrap()), [4, 5]);
+    // What raised it is still known.
+    assert_eq!(of(5), [(4, 4), (5, 1)]);
+    // Whose it was nobody knew: it is that of the machine that goes on with it.
+    store.append(&mut [record("a", "updated")]).unwrap();
+    assert_eq!(numbers(&store.standing(9).unwrap()), [4, 6]);
+    assert_eq!(of(6), [(4, 4), (6, 1)]);
+    store.append(&mut [record("c", "cleared")]).unwrap();
+    assert_eq!(numbers(&store.standing(9).unwrap()), [6]);
+}
+
+#[test]
+fn what_stands_has_the_machine_that_stored_it_or_that_its_plan_is_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.append(&mut [record("a", "raised")]).unwrap();
+    let plan = record("a", "raised").plan;
+    store.note_plan(&plan, "cell").unwrap();
+    store.set_machine("press cell");
+    store.append(&mut [record("a", "raised")]).unwrap();
+    assert_eq!(numbers(&store.standing(9).unwrap()), [2]);
+    // That of a machine clears none of another.
+    store.append(&mut [record("a", "cleared")]).unwrap();
+    assert_eq!(numbers(&store.standing(9).unwrap()), [] as [u64; 0]);
+    store.set_machine("cell");
+    assert_eq!(numbers(&store.standing(9).unwrap()), [1]);
+    store.note_plan(&plan, "press cell").unwrap();
+    store.note_plan("beef", "cell").unwrap();
+    store.set_machine("press cell");
+    assert_eq!(numbers(&store.standing(9).unwrap()), [1]);
+}

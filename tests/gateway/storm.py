@@ -1,0 +1,57 @@
+"""Looks at the list of alarms while one alarm after the other is stored: storm.py URL CHROMIUM FOLDER. Prints one JSON object.
+
+Every page of alarms beyond the first takes longer than the stream needs to tell of the next change. More than the first hundred are wanted.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+from look import look, show, until
+
+url, chromium, folder = sys.argv[1:4]
+wrong, seen = [], {}
+SLOW_S = 0.4
+NAMES = "[...document.querySelectorAll('#alarms > div')].map((card) => card.dataset.source)"
+append = [sys.executable, pathlib.Path(__file__).with_name("append.py"), folder]
+
+
+def slowly(route):
+    time.sleep(SLOW_S)
+    route.continue_()
+
+
+# Nobody runs the machine: there is a store alone.
+with look(url, chromium, wrong, link="#link.bad") as page:
+    page.route("**/api/alarms?skip=*", slowly)
+    show(page, "events")
+    page.click("#alarms-more")
+    until(page, f"{NAMES}.length === 200")
+    page.click("#alarms-more")
+    until(page, f"{NAMES}.length >= 250")
+    seen["before"] = page.evaluate(NAMES)
+    # The newest are the first ones: what comes in the storm is seen while it lasts, again and again.
+    seen["during"] = 0
+    with subprocess.Popen([*append, "1000000", "storm"], stdout=subprocess.DEVNULL) as storm:
+        try:
+            newest = None
+            for _ in range(3):
+                newest = until(page, f"(before) => {{ const first = {NAMES}[0]; return first.startsWith('storm') && first !== before && first; }}", arg=newest)
+                seen["during"] += storm.poll() is None
+        finally:
+            storm.kill()
+    # It is over: what stands is told, as many as are wanted. A card of which nothing has changed is the one that was there.
+    first = f"(name) => {NAMES}[0] === name && {NAMES}.length >= 300"
+    for name in ("first", "last"):
+        subprocess.run([*append, "1", name], check=True, stdout=subprocess.DEVNULL)
+        until(page, first, arg=f"{name} 0")
+        if name == "first":
+            page.evaluate("document.querySelector('#alarms > div').dataset.kept = 'yes'")
+    seen["after"] = page.evaluate(NAMES)
+    seen["kept"] = page.evaluate("document.querySelectorAll('#alarms > div[data-kept]').length")
+    seen["note"] = page.text_content("#alarms-note")
+
+seen["wrong"] = wrong
+print(json.dumps(seen))
