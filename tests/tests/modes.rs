@@ -212,6 +212,36 @@ fn an_axis_that_is_never_in_csp_is_commissioned_and_says_what_is_not_seen() {
 }
 
 #[test]
+fn an_axis_that_friction_slows_out_of_its_paces_is_found() {
+    let place = Place::new();
+    // No window of the following error stops a drive that is told a velocity.
+    let (config, _) = commissioned(&place, &["csv"]);
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains("[[axis.twin.pace]]"), "{text}");
+    // At its current limit it does 0.44 m/s of 0.6 m/s.
+    let run = demo(
+        &place,
+        &config,
+        40_000,
+        3,
+        "--inject friction:x:factor=12@10.8s",
+    );
+    let raised = raised(&run);
+    let early = raised
+        .iter()
+        .any(|event| event["time_ns"].as_u64() < Some(10_800_000_000));
+    assert!(!early, "{raised:?}");
+    let of_load = |event: &&Value| event["channel"] == "current_load";
+    let found: Vec<&Value> = raised.iter().filter(of_load).collect();
+    assert!(!found.is_empty(), "{raised:?}");
+    for event in found {
+        let cause = event["cause"].as_str().unwrap();
+        assert_eq!(event["regime"], "constant_speed", "{event}");
+        assert!(cause.contains("friction"), "{event}");
+    }
+}
+
+#[test]
 fn a_step_whose_target_is_not_mapped_is_refused() {
     let place = Place::new();
     let refused = |name: &str, text: String, says: &[&str]| {

@@ -81,6 +81,11 @@ impl Told {
         }
     }
 
+    /// The velocity that axis `l` was told last (m/s).
+    pub const fn velocity_m_per_s(&self, l: usize) -> f64 {
+        self.velocity_m_per_s[0][l]
+    }
+
     /// Axis `l` was told this: velocity (m/s) and current (A). Returns whether its mode is another one than before: then nothing that
     /// was told before counts.
     pub fn push(&mut self, l: usize, told: sample::Told, m_per_s: f64, a: f64) -> bool {

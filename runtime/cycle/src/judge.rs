@@ -12,6 +12,7 @@ mod slow;
 
 pub use innovation::Innovation;
 use innovation::Next;
+use not_judged::Behind;
 pub use not_judged::NotJudged;
 pub use occasion::Occasion;
 pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
@@ -90,6 +91,9 @@ pub struct AxisJudge {
     slow: Slow,
     renewal: Renewal,
     not_judged: NotJudged,
+    behind: Behind,
+    /// The movement in progress has been in a mode in which innovations are not judged.
+    unlearnt_mode: bool,
     fault_raised: bool,
     rest_m: Option<f64>,
     rest_cycles: u32,
@@ -101,6 +105,7 @@ impl AxisJudge {
     pub fn forget(&mut self) {
         self.blocks.clear();
         self.beside.clear();
+        (self.behind, self.unlearnt_mode) = (Behind::default(), false);
     }
 
     /// Whether the next cycle must be looked at even if nothing is beyond a threshold in it.
@@ -164,8 +169,10 @@ impl AxisJudge {
         out: &mut Outbox,
     ) {
         let Some(mut blocks) = self.blocks.end() else {
+            self.behind = Behind::default();
             return;
         };
+        self.leave_out_reversal(&mut blocks);
         self.ended = Some((at.stamp.cycle, blocks));
         let left_out = self.leave_out(plan, &mut blocks);
         for (last, block) in self.last.iter_mut().zip(&blocks) {

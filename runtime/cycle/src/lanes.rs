@@ -4,11 +4,13 @@
 //! sample, a drive that is not enabled, a threshold, the end of a segment) leaves the lane and is handled axis by axis: it is
 //! told by a bit for each axis.
 
+mod behind;
 mod compare;
 mod views;
 
 pub(crate) use compare::Compare;
 
+use self::behind::Looks;
 use crate::contact::PressLane;
 use crate::digest::mix;
 use crate::event::Source;
@@ -65,7 +67,7 @@ pub struct LaneState {
     pub(crate) press: PressLane,
 }
 
-/// What of a lane is touched while an axis settles.
+/// What of a lane is touched while an axis settles, or when it is looked at.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 struct Rare {
@@ -73,6 +75,8 @@ struct Rare {
     settle: [u32; LANES],
     /// What had been predicted for the axes that this cycle put where they were measured.
     predicted: [[f64; 3]; LANES],
+    /// How the axes follow their references.
+    looks: Looks,
 }
 
 impl LaneState {
@@ -100,6 +104,7 @@ impl LaneState {
         rare: Rare {
             settle: [0; LANES],
             predicted: [[0.0; 3]; LANES],
+            looks: Looks::NEW,
         },
         press: PressLane::NEW,
     };
@@ -266,6 +271,10 @@ impl Kernel for Correct<'_, '_> {
     fn run<V: Vector>(mut self) {
         let lanes = core::mem::take(&mut self.lanes);
         let plan = self.plan;
+        // One lane after the other, whatever sections there are.
+        let every = behind::every(plan.period_ns);
+        let before = (self.first_axis / LANES) as u64 % every;
+        let mut turn = (self.stamp.cycle + every - before) % every;
         for (n, ((lane, params), judge)) in
             (lanes.iter_mut().zip(plan.lanes).zip(plan.judges)).enumerate()
         {
@@ -275,6 +284,11 @@ impl Kernel for Correct<'_, '_> {
                 (true, false) => self.lane::<V::Few, false>(n, lane, params, judge),
                 (true, true) => self.lane::<V::Few, true>(n, lane, params, judge),
             }
+            if turn == 0 {
+                self.look(n, lane, params, every);
+                turn = every;
+            }
+            turn -= 1;
         }
     }
 }

@@ -1,0 +1,214 @@
+//! An axis that goes slower than any healthy one did: it is judged where it was told to go as fast as they, and left out where it was not.
+
+use twinstep_cycle::event::{EventState, Source};
+use twinstep_cycle::judge::AxisJudge;
+use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::plan::{
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, Thresholds,
+};
+use twinstep_models::axis::{AxisParams, LaneParams};
+use twinstep_models::blocks::{FEATURES, Paces};
+use twinstep_models::channel::Channel;
+use twinstep_models::kalman::{AxisNoise, steady};
+use twinstep_models::press::Contact;
+use twinstep_models::regime::RegimeParams;
+use twinstep_models::sample::{
+    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
+};
+use twinstep_models::simd::Level;
+
+/// Two lanes.
+const AXES: usize = 9;
+const INERTIA: f64 = 0.4;
+const COULOMB_A: f64 = 0.8;
+const VISCOUS: f64 = 0.3;
+/// Way of every movement (m), and time until the next one (s).
+const WAY_M: f64 = 0.2;
+const EVERY_S: f64 = 1.2;
+/// Speeds (m/s): that of the healthy record, and a slower one.
+const LEARNT: f64 = 0.5;
+const SLOW: f64 = 0.3;
+/// Paces of the record (m/s).
+const PACES: Paces = Paces {
+    least: 0.45,
+    most: 0.55,
+};
+
+/// Position (m), velocity (m/s) and acceleration (m/s2) after `time_s`, back and forth at this speed (m/s).
+fn motion(time_s: f64, speed: f64) -> [f64; 3] {
+    let (number, t) = ((time_s / EVERY_S) as u64, time_s % EVERY_S);
+    let acceleration = 10.0 * speed;
+    let ramp_s = speed / acceleration;
+    let move_s = WAY_M / speed + ramp_s;
+    let part = if t < ramp_s {
+        [0.5 * acceleration * t * t, acceleration * t, acceleration]
+    } else if t < move_s - ramp_s {
+        [speed * (t - 0.5 * ramp_s), speed, 0.0]
+    } else if t < move_s {
+        let left = move_s - t;
+        let way_m = WAY_M - 0.5 * acceleration * left * left;
+        [way_m, acceleration * left, -acceleration]
+    } else {
+        [WAY_M, 0.0, 0.0]
+    };
+    if number.is_multiple_of(2) {
+        part
+    } else {
+        [WAY_M - part[0], -part[1], -part[2]]
+    }
+}
+
+/// What is raised on `current_load` in half a minute, of which axes, and how many movements of each were left out. All go at `speed` (m/s) with
+/// more friction than the twin has, and are told `told` to go at `asked` (m/s).
+fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64; AXES]) {
+    let period_s = period_ns as f64 / 1e9;
+    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, period_s);
+    let observer = steady(period_s, INERTIA, &noise).expect("a plain axis");
+    let params = AxisParams {
+        inertia: INERTIA,
+        coulomb_positive_a: COULOMB_A,
+        coulomb_negative_a: COULOMB_A,
+        viscous: VISCOUS,
+        observer: observer.gains,
+        ..AxisParams::IDLE
+    };
+    let mut baseline = [None; FEATURES];
+    let mut paces = [None; FEATURES];
+    for direction in 0..2 {
+        baseline[direction] = Some(Baseline {
+            mean_a: 0.0,
+            sigma_a: 0.01,
+        });
+        paces[direction] = Some(PACES);
+    }
+    let axis = AxisPlan {
+        limits: [None; 3],
+        whitened: [None; 2],
+        regime: RegimeParams {
+            standstill_m_per_s: 0.001,
+            steady_m_per_s2: 0.2,
+            reversal_cycles: 30,
+            pressing_a: 0.3,
+        },
+        baseline,
+        slow: SlowPlan {
+            paces,
+            ..SlowPlan::default()
+        },
+        gravity_a: 0.0,
+        observer,
+        inertia: Some(INERTIA),
+        viscous: VISCOUS,
+        cycle_way_m: 1.0,
+        hop_m: 1.0,
+        carried: 0.0,
+        carries_weight: false,
+        contacts: [Contact::default(); MAX_PARTS],
+        by_recipe: [None; MAX_BY_RECIPE],
+        drift_limit_m: None,
+        movement_m: 5e-4,
+        modes: Modes::ALL,
+    };
+    let all = [params; AXES];
+    let lanes: Vec<_> = all
+        .chunks(8)
+        .map(|a| LaneParams::new(a, period_s))
+        .collect();
+    let axes = [axis; AXES];
+    let judges: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
+    let plan = Plan {
+        period_ns,
+        lanes: &lanes,
+        judges: &judges,
+        axes: &axes,
+        stations: &[],
+        presses: &[],
+        objects: &[],
+        curves: &[],
+        first_axis: 0,
+        thresholds: Thresholds {
+            slack: 2.0,
+            threshold: 5.0,
+            settle_cycles: 100,
+            horizon_cycles: 100,
+        },
+        level: Level::PORTABLE,
+    };
+    let (mut state, mut judge) = (vec![LaneState::NEW; 2], vec![AxisJudge::default(); AXES]);
+    let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
+    let mut raised = Vec::new();
+    for cycle in 0..(30e9 as u64 / period_ns) {
+        let time_s = cycle as f64 * period_s;
+        let [position_m, v, a] = motion(time_s, speed);
+        let reference = motion(time_s, asked);
+        let friction = if v == 0.0 {
+            0.0
+        } else {
+            1.2 * COULOMB_A * v.signum()
+        };
+        let reading = AxisReading {
+            position_m,
+            velocity_m_per_s: v,
+            current_a: INERTIA * a + friction + VISCOUS * v,
+            target_m: if told == Told::Position {
+                reference[0]
+            } else {
+                position_m
+            },
+            told_m_per_s: if told == Told::Velocity {
+                reference[1]
+            } else {
+                0.0
+            },
+            told,
+            state: DriveState::OperationEnabled,
+            ..AxisReading::default()
+        };
+        let readings: [Result<AxisReading, Missing>; AXES] = [Ok(reading); AXES];
+        let samples = Samples {
+            axes: &readings,
+            stations: &[],
+            context: Context { recipe: 0, part: 0 },
+            bus: Ok(()),
+        };
+        let stamp = CycleStamp {
+            cycle,
+            time_ns: cycle * period_ns,
+            dc_time_ns: 0,
+        };
+        pipeline.predict();
+        pipeline.compare(stamp, &samples);
+        pipeline.correct(stamp, &samples);
+        while let Some(event) = pipeline.take_event() {
+            if event.channel == Channel::CurrentLoad && event.state == EventState::Raised {
+                raised.push(event.source);
+            }
+        }
+    }
+    let left_out = core::array::from_fn(|n| pipeline.judge(n).map_or(0, |j| j.not_judged().pace));
+    (raised, left_out)
+}
+
+#[test]
+fn an_axis_is_held_up_where_it_was_told_to_be_faster() {
+    for period_ns in [1_000_000, 500_000, 4_000_000] {
+        for (what, speed, told, asked, found) in [
+            ("as ever", LEARNT, Told::Position, LEARNT, true),
+            ("held up", SLOW, Told::Position, LEARNT, true),
+            ("told to be slow", SLOW, Told::Position, SLOW, false),
+            ("held up in CSV", SLOW, Told::Velocity, LEARNT, true),
+            ("told to be slow in CSV", SLOW, Told::Velocity, SLOW, false),
+            ("told a current", SLOW, Told::Torque, LEARNT, false),
+        ] {
+            let (mut raised, left_out) = run(speed, told, asked, period_ns);
+            let said = format!("{what} at {period_ns} ns: {raised:?}, {left_out:?}");
+            raised.sort_by_key(|source| format!("{source:?}"));
+            raised.dedup();
+            assert_eq!(raised.len(), if found { AXES } else { 0 }, "{said}");
+            for count in left_out {
+                assert_eq!(count > 15, !found, "{said}");
+            }
+        }
+    }
+}
