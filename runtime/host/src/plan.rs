@@ -172,13 +172,13 @@ impl PlanStore {
     pub fn hash_on(&self, bus: &str) -> String {
         // What the lanes hold is made of these, and the vector unit changes no result.
         let mut text = format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{} {:?} {:?} {:?} {:?} {} {:?} {:?}",
             self.period_ns,
             self.params,
             self.axes,
             self.stations,
             self.thresholds,
-            self.signatures,
+            signature::text(&self.signatures),
             self.presses,
             self.objects
         );
