@@ -380,6 +380,30 @@ fn a_page_is_written_and_loads_nothing() {
 }
 
 #[test]
+fn what_is_set_for_all_is_set_where_it_is() {
+    let place = Place::new();
+    let text = cell();
+    // The loops of one axis were never found.
+    let from = text.find("[axis.twin.cascade]").unwrap();
+    let to = from + 1 + text[from + 1..].find("\n[").unwrap();
+    let config = place.file("cell.toml", format!("{}{}", &text[..from], &text[to..]));
+    let args = format!(
+        "whatif {} --set *.position_gain=x1.1 --json",
+        config.display()
+    );
+    let run = place.run(release_binary(), &args).fine();
+    let summary = run.lines().pop().unwrap();
+    assert_eq!(
+        (&summary["changes"], &summary["axes"]),
+        (&8.into(), &8.into())
+    );
+    let not_set = summary["not_set"].as_array().unwrap();
+    assert_eq!(not_set.len(), 1, "{summary}");
+    assert_eq!(not_set[0]["source"], "infeed");
+    assert_eq!(summary["left_out"][0]["source"], "infeed");
+}
+
+#[test]
 fn wrong_arguments_are_refused_with_what_there_is() {
     let place = Place::new();
     let cell = place.file("cell.toml", cell());

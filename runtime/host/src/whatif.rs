@@ -2,6 +2,7 @@
 //! compared with the machine in every cycle.
 
 pub mod changes;
+pub mod kept;
 pub mod keys;
 pub mod lines;
 pub mod meter;

@@ -4,7 +4,7 @@ use super::load_bus;
 use crate::cli::WhatifArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
-use crate::whatif::changes::{self, Change};
+use crate::whatif::changes::{self, Applied, Change, NotSet};
 use crate::whatif::lines::{self, AxisLine, Case, ChangeLine, SummaryLine};
 use crate::whatif::recorded::{self, From};
 use crate::whatif::simulate::{AxisResult, LeftOut, Outcome, Settings, simulate};
@@ -21,6 +21,7 @@ const MAX_BAND_M: f64 = 1.0;
 struct Compared {
     cases: Vec<(Case, Machine, Outcome)>,
     changes: Vec<Change>,
+    not_set: Vec<NotSet>,
     band_m: f64,
 }
 
@@ -86,7 +87,7 @@ fn quantity(name: &str, value: &str, dimension: &Dimension, most: f64) -> Result
 fn compare(args: &WhatifArgs, settings: &Settings) -> Result<Compared, HostError> {
     let machine = load_bus(&args.config, args.bus.as_deref())?;
     let mut other = machine.clone();
-    let changes = changes::apply(&mut other, &args.set)?;
+    let Applied { changes, not_set } = changes::apply(&mut other, &args.set)?;
     let mut cases = Vec::new();
     if let Some(path) = &args.recording {
         let recording = recorded::open(path, &machine, &changes)?;
@@ -114,6 +115,7 @@ fn compare(args: &WhatifArgs, settings: &Settings) -> Result<Compared, HostError
     Ok(Compared {
         cases,
         changes,
+        not_set,
         band_m: settings.band_m,
     })
 }
@@ -121,14 +123,15 @@ fn compare(args: &WhatifArgs, settings: &Settings) -> Result<Compared, HostError
 /// Axes that cannot be computed.
 ///
 /// # Errors
-/// [`HostError::Usage`] where one of them was changed, or none is left.
+/// [`HostError::Usage`] where one of them was changed by its name, or none is left.
 fn left_out(compared: &Compared) -> Result<Vec<LeftOut>, HostError> {
     let Some((_, _, outcome)) = compared.cases.last() else {
         return Ok(Vec::new());
     };
     let all: Vec<LeftOut> = outcome.iter().filter_map(|one| one.clone().err()).collect();
     for left in &all {
-        let changed = |change: &&Change| change.source.as_ref() == Some(&left.source);
+        let changed =
+            |change: &&Change| change.source.as_ref() == Some(&left.source) && !change.of_all;
         if let Some(change) = compared.changes.iter().find(changed) {
             return Err(HostError::usage(
                 format!(
@@ -208,12 +211,16 @@ fn show_json(compared: &Compared, left_out: &[LeftOut], exceeding: &[String], ou
         compared.band_m,
         exceeding.to_vec(),
         left_out,
+        &compared.not_set,
     ));
 }
 
 fn show_text(compared: &Compared, left_out: &[LeftOut], output: &Output) {
     for change in &compared.changes {
         output.line(&text::change_text(change));
+    }
+    for one in &compared.not_set {
+        output.line(&text::not_set_text(one));
     }
     let shown = touched(compared);
     for row in &shown {
@@ -235,7 +242,9 @@ fn show_text(compared: &Compared, left_out: &[LeftOut], output: &Output) {
 }
 
 fn page(compared: &Compared, config: &str) -> String {
-    let changes: Vec<String> = compared.changes.iter().map(text::change_text).collect();
+    let changes = compared.changes.iter().map(text::change_text);
+    let not_set = compared.not_set.iter().map(text::not_set_text);
+    let changes: Vec<String> = changes.chain(not_set).collect();
     let shown = touched(compared);
     let rows: Vec<&text::Row<'_>> = shown.iter().map(Vec::as_slice).collect();
     plot::html(

@@ -3,7 +3,7 @@
 use super::keys::{KEYS, Key, PRESS_KEYS};
 use crate::error::HostError;
 use serde::Serialize;
-use twinstep_config::machine::{Axis, Machine, Press, Turn};
+use twinstep_config::machine::{Axis, Machine, Stroke, Turn};
 use twinstep_config::units::{Dimension, NUMBER, TIME, UnitError};
 
 /// Most changes at once.
@@ -26,6 +26,9 @@ pub struct Change {
     pub to: Setting,
     /// Unit of both; empty for a number or a name.
     pub unit: &'static str,
+    /// It was set for all, and not for this one by its name.
+    #[serde(skip)]
+    pub of_all: bool,
 }
 
 /// A value of a key.
@@ -36,6 +39,26 @@ pub enum Setting {
     Number(f64),
     /// The name of something.
     Name(String),
+}
+
+/// What an axis has not, of all those that `*` stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotSet {
+    /// Name of the axis or press.
+    pub source: String,
+    /// Key.
+    pub key: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was changed, and what was not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// Values that are otherwise.
+    pub changes: Vec<Change>,
+    /// Axes without the key that was set for all.
+    pub not_set: Vec<NotSet>,
 }
 
 /// How a value is meant.
@@ -60,11 +83,11 @@ impl Asked {
     }
 }
 
-/// Changes the machine as `sets` ask for, in their order, and says what was changed.
+/// Changes the machine as `sets` ask for, in their order, and says what was changed. What is set for all is set where it is.
 ///
 /// # Errors
-/// [`HostError::Usage`]: a name is none, a value is none, out of its bounds, or set twice.
-pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Vec<Change>, HostError> {
+/// [`HostError::Usage`]: a name is none, no axis has the key, a value is none, out of its bounds, or set twice.
+pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Applied, HostError> {
     if sets.len() > MAX_CHANGES {
         return Err(HostError::usage(
             format!(
@@ -74,9 +97,10 @@ pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Vec<Change>, Host
             "set fewer, or set one for all axes with '*.KEY=VALUE'",
         ));
     }
-    let mut changes: Vec<Change> = Vec::new();
+    let mut applied = Applied::default();
     for set in sets {
-        for change in one(machine, set)? {
+        for change in one(machine, set, &mut applied.not_set)? {
+            let changes = &mut applied.changes;
             if (changes.iter()).any(|c| c.source == change.source && c.key == change.key) {
                 return Err(HostError::usage(
                     format!("'{}' is set twice", name_of(&change)),
@@ -86,7 +110,7 @@ pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Vec<Change>, Host
             changes.push(change);
         }
     }
-    Ok(changes)
+    Ok(applied)
 }
 
 /// `AXIS.KEY`, or the key of the machine.
@@ -97,7 +121,11 @@ pub fn name_of(change: &Change) -> String {
     }
 }
 
-fn one(machine: &mut Machine, set: &str) -> Result<Vec<Change>, HostError> {
+fn one(
+    machine: &mut Machine,
+    set: &str,
+    not_set: &mut Vec<NotSet>,
+) -> Result<Vec<Change>, HostError> {
     let Some((name, value)) = set.split_once('=') else {
         return Err(HostError::usage(
             format!("'{}' sets nothing", shown(set)),
@@ -124,47 +152,80 @@ fn one(machine: &mut Machine, set: &str) -> Result<Vec<Change>, HostError> {
     let Some(known) = known else {
         return Err(unknown_key(key));
     };
+    let (all, before) = (source == ALL, not_set.len());
     let mut changes = Vec::new();
-    for axis in machine.axes.iter_mut() {
-        if known.of_press.is_none() && (source == ALL || axis.name == source) {
-            // Of all axes, those without a twin are left alone: they are not computed.
-            if source == ALL && axis.twin.is_none() {
-                continue;
-            }
-            changes.push(changed(axis, None, known, value)?);
+    let axes = (machine.axes.iter_mut()).map(|axis| (axis, None));
+    let presses =
+        (machine.presses.iter_mut()).map(|press| (&mut press.axis, Some(&mut press.stroke)));
+    for (axis, stroke) in axes.chain(presses) {
+        if known.of_press.is_some() && stroke.is_none() {
+            continue;
         }
-    }
-    for press in machine.presses.iter_mut() {
-        let all = source == ALL
-            && known.of_press.is_none()
-            && press.axis.twin.is_some()
-            && key != "dwell";
-        if all || press.axis.name == source {
-            let Press { axis, stroke, .. } = press;
-            changes.push(changed(axis, Some(stroke), known, value)?);
+        // Of all axes, those without a twin are left alone: they are not computed.
+        if all && axis.twin.is_some() {
+            match missing(axis, stroke.as_deref(), known) {
+                None => changes.push(Change {
+                    of_all: true,
+                    ..changed(axis, stroke, known, value)?
+                }),
+                Some(reason) => not_set.push(NotSet {
+                    source: axis.name.clone(),
+                    key: known.name,
+                    reason,
+                }),
+            }
+        } else if axis.name == source {
+            changes.push(changed(axis, stroke, known, value)?);
         }
     }
     if changes.is_empty() {
-        let is_axis = machine.axes.iter().any(|axis| axis.name == source);
-        return Err(if is_axis {
-            HostError::usage(
-                format!("'{}' is an axis, and `{key}` is of a press", shown(source)),
-                "leave it out",
-            )
-        } else {
-            HostError::usage(
-                format!("no axis is called '{}'", shown(source)),
-                format!("the axes are {}", sources(machine)),
-            )
-        });
+        return Err(nothing_set(machine, source, known, &not_set[before..]));
     }
     Ok(changes)
+}
+
+/// Why a key was set nowhere.
+fn nothing_set(machine: &Machine, source: &str, key: &Key, not_set: &[NotSet]) -> HostError {
+    if source == ALL {
+        let reason = match (not_set, key.of_press) {
+            ([], None) => "a twin",
+            ([], Some(_)) => "a press with a twin",
+            _ => key.needs,
+        };
+        return HostError::usage(
+            format!("nothing in this machine has a `{}` to set", key.name),
+            format!("it needs {reason}; `twinstep calibrate` finds twins"),
+        );
+    }
+    if machine.axes.iter().any(|axis| axis.name == source) {
+        return HostError::usage(
+            format!(
+                "'{}' is an axis, and `{}` is of a press",
+                shown(source),
+                key.name
+            ),
+            "leave it out",
+        );
+    }
+    HostError::usage(
+        format!("no axis is called '{}'", shown(source)),
+        format!("the axes are {}", sources(machine)),
+    )
+}
+
+/// Why an axis has nothing of a key; none where it has.
+fn missing(axis: &Axis, stroke: Option<&Stroke>, key: &Key) -> Option<String> {
+    if key.name == "dwell" && stroke.is_some() {
+        return Some("what a press rests is in [press.stroke]".to_owned());
+    }
+    let has = key.of_press.is_some() || (key.get)(axis).is_some();
+    (!has).then(|| format!("it needs {}", key.needs))
 }
 
 /// Changes one key of one axis.
 fn changed(
     axis: &mut Axis,
-    stroke: Option<&mut twinstep_config::machine::Stroke>,
+    stroke: Option<&mut Stroke>,
     key: &Key,
     value: &str,
 ) -> Result<Change, HostError> {
@@ -223,6 +284,7 @@ fn changed(
         from: Setting::Number(from),
         to: Setting::Number(to),
         unit: dimension.si(),
+        of_all: false,
     })
 }
 
@@ -299,6 +361,7 @@ fn period(machine: &mut Machine, value: &str) -> Result<Change, HostError> {
         from: Setting::Number(from),
         to: Setting::Number(to),
         unit: "s",
+        of_all: false,
     })
 }
 
@@ -337,6 +400,7 @@ fn recipe(machine: &mut Machine, source: &str, value: &str) -> Result<Change, Ho
         from: Setting::Name(from),
         to: Setting::Name(value.to_owned()),
         unit: "",
+        of_all: false,
     })
 }
 

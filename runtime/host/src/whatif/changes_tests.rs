@@ -7,8 +7,9 @@ fn machine() -> Machine {
 fn set(sets: &[&str]) -> Result<(Machine, Vec<Change>), HostError> {
     let mut machine = machine();
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    let changes = apply(&mut machine, &sets)?;
-    Ok((machine, changes))
+    let applied = apply(&mut machine, &sets)?;
+    assert_eq!(applied.not_set, []);
+    Ok((machine, applied.changes))
 }
 
 fn refused(one: &str) -> String {
@@ -108,6 +109,71 @@ fn a_star_is_every_axis_and_a_recipe_is_of_a_press() {
     let place = machine.recipes.len() - 1;
     assert!(contexts.iter().all(|c| usize::from(c.recipe) == place));
     assert_eq!(changes[0].to, Setting::Name(last));
+}
+
+#[test]
+fn a_star_is_set_where_it_is_and_says_where_it_is_not() {
+    let gains = |machine: &Machine, name: &str| {
+        let twin = axis(machine, name).twin.as_ref().unwrap();
+        twin.cascade.map(|cascade| cascade.position_gain_per_s)
+    };
+    let mut before = machine();
+    let presses = before.presses.len();
+    for n in [1, 3] {
+        before.axes[n].twin.as_mut().unwrap().cascade = None;
+    }
+    before.axes[5].twin = None;
+    let mut after = before.clone();
+    let applied = apply(&mut after, &["*.position_gain=x2".to_owned()]).unwrap();
+    assert_eq!(applied.changes.len(), before.axes.len() + presses - 3);
+    for one in &applied.changes {
+        let name = one.source.as_ref().unwrap();
+        let (from, to) = (gains(&before, name).unwrap(), gains(&after, name).unwrap());
+        assert!((to / from - 2.0).abs() < 1e-12, "{name}");
+    }
+    let not_set: Vec<_> = (applied.not_set.iter())
+        .map(|one| (one.source.as_str(), one.key, one.reason.as_str()))
+        .collect();
+    let needs = "it needs a twin with a cascade";
+    let outfeed = (before.axes[1].name.as_str(), "position_gain", needs);
+    let carriage = (before.axes[3].name.as_str(), "position_gain", needs);
+    assert_eq!(not_set, [outfeed, carriage]);
+    // Of one axis by its name it is refused.
+    let one = format!("{}.position_gain=x2", before.axes[1].name);
+    let refused = apply(&mut before.clone(), &[one]).unwrap_err().in_a_line();
+    assert!(
+        refused.contains("has nothing to set `position_gain` of"),
+        "{refused}"
+    );
+    // A rest of all axes leaves the press with its own; a key of presses is one of all presses.
+    let mut after = before.clone();
+    let applied = apply(&mut after, &["*.dwell=1s".to_owned()]).unwrap();
+    let press: Vec<_> = (applied.not_set.iter()).map(|one| &one.source).collect();
+    assert_eq!(press, [&before.presses[0].axis.name]);
+    let applied = apply(&mut after, &["*.press_velocity=20mm/s".to_owned()]).unwrap();
+    assert_eq!((applied.changes.len(), applied.not_set.len()), (presses, 0));
+}
+
+#[test]
+fn a_star_that_no_axis_has_is_refused() {
+    let mut machine = machine();
+    let presses = (machine.presses.iter_mut()).map(|press| &mut press.axis);
+    for axis in machine.axes.iter_mut().chain(presses) {
+        axis.twin.as_mut().unwrap().cascade = None;
+    }
+    let set = |machine: &Machine, set: &str| {
+        let refused = apply(&mut machine.clone(), &[set.to_owned()]).unwrap_err();
+        refused.in_a_line()
+    };
+    let refused = set(&machine, "*.velocity_gain=x2");
+    assert!(
+        refused.contains("nothing in this machine has a `velocity_gain`")
+            && refused.contains("a twin with a cascade"),
+        "{refused}"
+    );
+    machine.presses.clear();
+    let refused = set(&machine, "*.press_velocity=20mm/s");
+    assert!(refused.contains("nothing in this machine"), "{refused}");
 }
 
 #[test]

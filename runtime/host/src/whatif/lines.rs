@@ -1,6 +1,6 @@
 //! The stable JSON lines of `twinstep whatif`: one for each change, move and axis, and the summary at the end.
 
-use super::changes::Change;
+use super::changes::{Change, NotSet};
 use super::meter::Figures;
 use super::simulate::{AxisResult, LeftOut};
 use super::verdict::{self, Limit};
@@ -245,6 +245,9 @@ pub struct SummaryLine<'a> {
     pub exceeding: Vec<String>,
     /// Axes and presses that cannot be computed.
     pub left_out: &'a [LeftOut],
+    /// Axes and presses without a key that was set for all.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub not_set: &'a [NotSet],
 }
 
 impl<'a> SummaryLine<'a> {
@@ -256,6 +259,7 @@ impl<'a> SummaryLine<'a> {
         band_m: f64,
         exceeding: Vec<String>,
         left_out: &'a [LeftOut],
+        not_set: &'a [NotSet],
     ) -> Self {
         Self {
             kind: "what_if",
@@ -265,6 +269,7 @@ impl<'a> SummaryLine<'a> {
             band_m,
             exceeding,
             left_out,
+            not_set,
         }
     }
 }

@@ -1,15 +1,12 @@
 //! The page of a comparison: following error and current of every axis over its round, nothing loaded from elsewhere.
 
+use super::kept::Drawn;
 use super::lines::Case;
 use super::simulate::AxisResult;
 use super::text::{Row, axis_text};
 use crate::report::html::{HEAD, escaped};
 use crate::report::svg::{Drawing, Line};
 use std::fmt::Write;
-use twinstep_models::rollout::Moment;
-
-/// What is drawn of a sample.
-type Get = fn(&Moment) -> f64;
 
 /// The page; an axis has a row of machines.
 pub fn html(title: &str, changes: &[String], axes: &[&Row<'_>], band_m: f64) -> String {
@@ -50,20 +47,23 @@ fn write_axis(out: &mut String, row: &Row<'_>, band_m: f64) -> std::fmt::Result 
     };
     writeln!(out, "<h2>{}</h2>", escaped(&first.source))?;
     writeln!(out, "<pre>{}</pre>", escaped(&axis_text(row, band_m)))?;
-    let drawings: [(&str, &str, Get); 3] = [
-        ("Position", "m", |m| m.position_m),
-        ("Following error", "mm", |m| {
-            1e3 * (m.reference_m - m.position_m)
-        }),
-        ("Current as the drive reports it", first.unit, |m| {
-            m.reported_a
-        }),
+    let drawings = [
+        ("Position", "m", Drawn::Position, 1.0),
+        ("Following error", "mm", Drawn::FollowingError, 1e3),
+        (
+            "Current as the drive reports it",
+            first.unit,
+            Drawn::Current,
+            1.0,
+        ),
     ];
-    for (title, unit, get) in drawings {
+    for (title, unit, what, scale) in drawings {
         let line = |(case, axis): &(Case, &AxisResult)| Line {
             name: case.title(),
             class: class(*case, row.len()),
-            points: axis.kept.iter().map(|(t, m)| [*t, get(m)]).collect(),
+            points: (axis.kept.points(what))
+                .map(|[time_s, value]| [time_s, scale * value])
+                .collect(),
         };
         Drawing {
             title,

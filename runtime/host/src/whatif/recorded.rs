@@ -1,6 +1,7 @@
 //! The targets of a recording instead of those of the program, and beside the twin what the recording holds.
 
 use super::changes::Change;
+use super::kept::Kept;
 use super::keys::rated_a;
 use super::meter::{Against, Figures};
 use super::part::Part;
@@ -222,11 +223,11 @@ fn result(
     };
     let skipped = (SETTLE_S / period_s) as usize;
     let mut whole = Figures::default();
-    let mut kept = Vec::new();
+    let mut kept = Kept::default();
     for (k, (moment, way_m, part_a)) in samples.iter().enumerate().skip(skipped) {
         whole.take(&against, moment, *way_m, *part_a);
         if keep {
-            kept.push((k as f64 * period_s, *moment));
+            kept.push(k as f64 * period_s, moment);
         }
     }
     AxisResult {

@@ -2,6 +2,7 @@
 //!
 //! The first round of an axis begins at rest and is not measured; what counts begins with the second one, as in a machine that runs.
 
+use super::kept::Kept;
 use super::keys::rated_a;
 use super::meter::{Against, Figures, Meter, MoveFigures};
 use super::part::Part;
@@ -11,13 +12,11 @@ use crate::plan::{self, PlanStore};
 use twinstep_config::machine::{Axis, Machine, OperationMode};
 use twinstep_cycle::plan::Plan;
 use twinstep_models::axis::AxisParams;
-use twinstep_models::rollout::{Moment, Rollout};
+use twinstep_models::rollout::Rollout;
 use twinstep_models::sample::Context;
 
 /// Most cycles of one axis.
 pub const MAX_CYCLES: f64 = 20e6;
-/// Most samples of one axis that are kept for a drawing.
-const MAX_KEPT: usize = 2_000_000;
 
 /// What is to be computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +25,7 @@ pub struct Settings {
     pub time_s: Option<f64>,
     /// Way around the target within which an axis has settled (m).
     pub band_m: f64,
-    /// Samples are kept for a drawing.
+    /// The motion is kept for a drawing.
     pub keep: bool,
 }
 
@@ -51,8 +50,8 @@ pub struct AxisResult {
     pub limit_a: f64,
     /// Rated current (A); none where nothing is known of the drive.
     pub rated_a: Option<f64>,
-    /// Samples: time (s) and the axis.
-    pub kept: Vec<(f64, Moment)>,
+    /// What there is to be drawn.
+    pub kept: Kept,
 }
 
 /// An axis that cannot be computed, and why.
@@ -166,7 +165,7 @@ fn one(
     let mut rollout = Rollout::at_rest(params, period_s, round.start_m());
     let mut meter = Meter::new(&round, against);
     let mut part = Part::default();
-    let mut kept = Vec::new();
+    let mut kept = Kept::default();
     // Rounds that are over, and when the one under way began.
     let mut begun_s = 0.0;
     let mut k = 0_u64;
@@ -194,8 +193,8 @@ fn one(
             let phase_s = phase(&round, sample_s, &mut begun_s);
             let way_m = moment.position_m - before_m;
             meter.take(phase_s, &moment, way_m, part_a);
-            if settings.keep && kept.len() < MAX_KEPT {
-                kept.push((sample_s - round.length_s, moment));
+            if settings.keep {
+                kept.push(sample_s - round.length_s, &moment);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The figures for a person: a table an axis, one column a machine.
 
-use super::changes::{Change, Setting};
+use super::changes::{Change, NotSet, Setting};
 use super::lines::Case;
 use super::simulate::AxisResult;
 use super::verdict;
@@ -54,6 +54,14 @@ pub fn change_text(change: &Change) -> String {
         super::changes::name_of(change),
         value(&change.from),
         value(&change.to)
+    )
+}
+
+/// What was set for all and is not of this axis, in words.
+pub fn not_set_text(one: &NotSet) -> String {
+    format!(
+        "{}.{} is left as it is: {}",
+        one.source, one.key, one.reason
     )
 }
 
@@ -220,6 +228,7 @@ mod tests {
     #[test]
     fn a_change_reads_as_from_and_to() {
         let change = Change {
+            of_all: false,
             source: Some("carriage".into()),
             key: "velocity",
             from: Setting::Number(0.5),
