@@ -4,7 +4,7 @@ mod curve;
 
 use super::press::{of_ram, recipe_index};
 use crate::check::{Bounds, Check};
-use crate::machine::{ForceCurve, Part, PartTwin, Press};
+use crate::machine::{Part, PartTwin, Press};
 use crate::raw::{EnvelopeTable, PartTable, RecipeTable, RecipeTwinTable};
 use crate::value::{Length, Number, Quantity, Span, Stiffness};
 
@@ -21,9 +21,9 @@ pub(super) fn part(
     let answer = answers_by(raw, check);
     let curve = match answer {
         Answer::Force => curve::force_curve(raw, check),
-        Answer::Fit => (raw.press_fit.as_ref())
-            .and_then(|fit| curve::press_fit(&fit.value, check))
-            .map(|fit| ForceCurve::of_press_fit(&fit)),
+        Answer::Fit => {
+            (raw.press_fit.as_ref()).and_then(|fit| curve::curve_of_fit(&fit.value, check))
+        }
         Answer::Stiffness | Answer::Unclear => None,
     };
     let mut part = Part {
@@ -68,17 +68,17 @@ pub(super) fn part(
             factor: raw.factor.as_ref(),
             envelope: raw.envelope.as_ref(),
         };
-        learnt.twin(&part, answer, check)
+        learnt.twin((&part, presses), answer, check)
     });
     part.by_recipe = (raw.recipe_twin.iter())
-        .filter_map(|one| recipe_twin(&one.value, &part, answer, recipes, check))
+        .filter_map(|one| recipe_twin(&one.value, (&part, presses), answer, recipes, check))
         .collect();
     part
 }
 
 fn recipe_twin(
     raw: &RecipeTwinTable,
-    part: &Part,
+    part: (&Part, &[Press]),
     answer: Answer,
     recipes: &[RecipeTable],
     check: &mut Check,
@@ -152,7 +152,12 @@ struct Learnt<'a> {
 }
 
 impl Learnt<'_> {
-    fn twin(&self, part: &Part, answer: Answer, check: &mut Check) -> PartTwin {
+    fn twin(
+        &self,
+        (part, presses): (&Part, &[Press]),
+        answer: Answer,
+        check: &mut Check,
+    ) -> PartTwin {
         let contact_m = check.si("contact", self.contact, Bounds::any());
         let stiffness = check.si_or("stiffness", self.stiffness, Bounds::positive(), f64::NAN);
         let factor = check.si_or("factor", self.factor, Bounds::between(0.1, 10.0), f64::NAN);
@@ -187,6 +192,23 @@ impl Learnt<'_> {
                 "does not fit the part",
                 "calibrate the part again: `twinstep calibrate CONFIG RECORDING... --write`",
             );
+        }
+        if let (Some(curve), Some(span)) = (&part.curve, self.factor.map(|one| &one.span)) {
+            let snaps = |press: &&Press| {
+                let frame = press.curve.frame_m_per_n;
+                curve.snaps(factor * frame) && !curve.snaps(frame)
+            };
+            if let Some(press) = presses.iter().find(snaps) {
+                check.problem(
+                    span,
+                    format!(
+                        "with `factor` {factor} the force of {} falls faster than the frame of {} springs back: the ram jumps there",
+                        part.name, press.axis.name
+                    ),
+                    "no force over the way of the motor",
+                    "check the force curve and `frame_stiffness` of [press.curve], and calibrate the part again",
+                );
+            }
         }
         PartTwin {
             contact_m,

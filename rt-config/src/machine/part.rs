@@ -89,6 +89,27 @@ impl ForceCurve {
         curve
     }
 
+    /// The same part, `factor` times as strong: its forces and its elastic return.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self {
+            ways_m: self.ways_m.clone(),
+            forces_n: self.forces_n.iter().map(|force| factor * force).collect(),
+            elastic_n_per_m: factor * self.elastic_n_per_m,
+        }
+    }
+
+    /// The same over the way that the motor makes: the frame yields by force times `compliance` (m/N), so that way and spring are softer.
+    #[must_use]
+    pub fn behind_a_frame(&self, compliance: f64) -> Self {
+        let rows = self.ways_m.iter().zip(&self.forces_n);
+        Self {
+            ways_m: rows.map(|(way, force)| way + compliance * force).collect(),
+            forces_n: self.forces_n.clone(),
+            elastic_n_per_m: 1.0 / (1.0 / self.elastic_n_per_m + compliance),
+        }
+    }
+
     /// Pieces between two rows: ways and forces at both ends.
     fn pieces(&self) -> impl Iterator<Item = ([f64; 2], [f64; 2])> {
         let ways = self.ways_m.windows(2).map(|w| [w[0], w[1]]);
@@ -156,6 +177,26 @@ mod tests {
         assert_eq!(curve.steepest_n_per_m(), 3e6);
         // It falls by 1 N/um.
         assert!(!curve.snaps(0.9e-6) && curve.snaps(1.1e-6));
+        // Twice as strong, by 2 N/um.
+        let strong = curve.scaled(2.0);
+        assert!(!strong.snaps(0.45e-6) && strong.snaps(0.55e-6));
+        assert_eq!(strong.force_n(1.5e-3), 5000.0);
+    }
+
+    #[test]
+    fn a_frame_makes_way_and_spring_softer() {
+        let rigid = ForceCurve {
+            ways_m: vec![0.0, 1e-3, 2e-3],
+            forces_n: vec![100.0, 3000.0, 2000.0],
+            elastic_n_per_m: 2e7,
+        };
+        let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
+        assert_eq!(rigid.behind_a_frame(0.0).ways_m, rigid.ways_m);
+        let soft = rigid.behind_a_frame(1e-8);
+        assert!(near(soft.ways_m[0], 1e-6) && near(soft.ways_m[1], 1.03e-3));
+        assert!(near(soft.ways_m[2], 2.02e-3));
+        assert_eq!(soft.forces_n, rigid.forces_n);
+        assert!(near(soft.elastic_n_per_m, 1.0 / 6e-8));
     }
 
     #[test]

@@ -97,6 +97,15 @@ fn what_is_wrong_with_a_curve_is_said_at_its_line() {
     let first = "[\"0mm\", \"0kN\"],";
     let text = FORMING.replacen(first, "[\"0mm\", \"2kN\"], [\"0.001mm\", \"0kN\"],", 1);
     wrong(&text, "force = [", "force = [", "the ram jumps there");
+    // One that falls by 200 N/um, and is met five times as strong.
+    let text = FORMING.replacen(first, "[\"0mm\", \"2kN\"], [\"0.01mm\", \"0kN\"],", 1);
+    assert!(load(&text, "it.toml").is_ok());
+    wrong(
+        &text,
+        "factor = 1.036423913425164",
+        "factor = 5",
+        "with `factor` 5 the force of cap falls faster",
+    );
     // Ends before the bottom of the stroke.
     let text = FORMING.replace("    [\"5mm\", \"9.5kN\"],\n", "");
     wrong(
@@ -105,6 +114,21 @@ fn what_is_wrong_with_a_curve_is_said_at_its_line() {
         "force = [",
         "ends 0.004m behind its contact",
     );
+    // A fit that no press presses in, with a simulated press and without one.
+    let rigid = FORMING.replace("modulus = \"210GPa\"", "modulus = \"2000GPa\"");
+    let rigid = rigid.replace("joint_radius = \"8mm\"", "joint_radius = \"20mm\"");
+    let rigid = rigid.replace("interference = \"25um\"", "interference = \"200um\"");
+    let rigid = rigid.replace("hub_radius = \"16mm\"", "hub_radius = \"40mm\"");
+    let (from, to) = (rigid.find("[press.plant]"), rigid.find("[press.twin]"));
+    let real = format!("{}{}", &rigid[..from.unwrap()], &rigid[to.unwrap()..]);
+    for text in [rigid, real] {
+        wrong(
+            &text,
+            "friction = 0.12",
+            "friction = 2",
+            "at most 1000000N/mm count",
+        );
+    }
     // Two answers, none, and a crank.
     let both = FORMING.replace("elastic = ", "stiffness = \"2N/um\"\nelastic = ");
     wrong(&both, "force = [", "force = [", "this one has several");

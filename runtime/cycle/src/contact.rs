@@ -2,7 +2,7 @@
 //!
 //! A part with a stiffness is known on the way in: current rises with the way behind the contact. A part with a force curve is known on the way
 //! back too, along its elastic line ([`mod@twinstep_models::press::workpiece`]). Its only memory is the deepest point that was measured. It is
-//! forgotten when the ram is out of the part, or when recipe or part change. The curve is a table with a choice at every row, so
+//! forgotten when the ram is out of the part, when recipe or part change, or when the axis was lost and is found again. The curve is a table with a choice at every row, so
 //! these few presses are worked on one by one.
 
 use crate::plan::{PartCurve, Plan};
@@ -184,9 +184,10 @@ impl PressLane {
         self.filter.filtered_a()
     }
 
-    /// Axis `l` is put where it was measured.
+    /// Axis `l` is put where it was measured, after a time in which nothing was seen of it: another part may lie in the press.
     pub fn lock(&mut self, l: usize) {
         self.filter.lock(l);
+        self.formed.deepest_m[l] = 0.0;
     }
 
     /// Bits of the axes that a part stands in the way of at these positions (m), whatever the direction of the motion.
@@ -275,6 +276,16 @@ mod tests {
             // The ram leaves; the next part is new.
             assert_eq!((at(0.21, -0.1), at(0.199, -0.1)), (0.0, 0.0));
             assert!(near(at(0.255, 0.1), 0.5));
+        });
+    }
+
+    #[test]
+    fn a_part_that_came_while_nothing_was_seen_is_a_new_one() {
+        formed(|curves, press| {
+            assert!(near(felt(press, curves, 0.269, 0.1, u8::MAX), 3.7));
+            press.lock(5);
+            // Deeper in the last one it would spring back here: nothing would be felt.
+            assert!(near(felt(press, curves, 0.255, 0.1, u8::MAX), 0.5));
         });
     }
 

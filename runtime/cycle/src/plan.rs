@@ -251,7 +251,7 @@ pub struct Plan<'a> {
     pub presses: &'a [PressPlan],
     /// Evaluation objects of all presses.
     pub objects: &'a [Object],
-    /// Parts with a force curve, of all presses; no more than [`MAX_CURVES`] are known.
+    /// Parts with a force curve, of all presses, in the order of presses and parts; no more than [`MAX_CURVES`] are known.
     pub curves: &'a [PartCurve],
     /// Place of the first of `axes` among all axes: not 0 where the plan is that of a section.
     pub first_axis: usize,
@@ -264,19 +264,30 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     /// The curve of what axis `n` of this plan meets in this context, by its place in `curves`; none: it meets no part with a curve.
     pub fn curve(&self, n: usize, context: Context) -> Option<usize> {
-        let axis = self.first_axis + n;
-        let of = |recipe: Option<u8>| {
-            self.curves.iter().take(MAX_CURVES).position(|one| {
-                usize::from(one.axis) == axis && one.part == context.part && one.recipe == recipe
-            })
-        };
-        of(Some(context.recipe)).or_else(|| of(None))
+        let wanted = (self.first_axis + n, context.part);
+        let place = |one: &PartCurve| (usize::from(one.axis), one.part);
+        let known = &self.curves[..self.curves.len().min(MAX_CURVES)];
+        let first = known.partition_point(|one| place(one) < wanted);
+        // One for every recipe that has its own, and one for the others: there are at most 257.
+        let mut other = None;
+        for (at, one) in known.iter().enumerate().skip(first) {
+            if place(one) != wanted {
+                break;
+            }
+            match one.recipe {
+                Some(recipe) if recipe == context.recipe => return Some(at),
+                None => other = Some(at),
+                Some(_) => {}
+            }
+        }
+        other
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_models::press::workpiece::Forming;
 
     #[test]
     fn what_is_met_is_that_of_the_recipe_where_it_has_its_own() {
@@ -322,5 +333,53 @@ mod tests {
         assert_eq!((met(0, 1), met(2, 1)), (Some(0.25), Some(0.5)));
         // Another part, and one that no plan has.
         assert_eq!((met(2, 0), met(2, 200)), (Some(0.0), None));
+    }
+
+    #[test]
+    fn the_curve_of_a_press_is_found_among_those_of_others() {
+        let table = Forming::new(&[0.0, 1.0], &[0.0, 1.0], 1.0).unwrap();
+        let curve = |axis, part, recipe| PartCurve {
+            axis,
+            part,
+            recipe,
+            workpiece: Workpiece::Forming(table),
+            clear_m: 0.0,
+        };
+        let curves = [
+            curve(8, 0, None),
+            curve(8, 2, Some(1)),
+            curve(8, 2, Some(3)),
+            curve(8, 2, None),
+            curve(9, 0, Some(1)),
+            curve(9, 2, None),
+        ];
+        let plan = Plan {
+            period_ns: 1_000_000,
+            lanes: &[],
+            judges: &[],
+            axes: &[],
+            stations: &[],
+            presses: &[],
+            objects: &[],
+            curves: &curves,
+            first_axis: 8,
+            thresholds: Thresholds {
+                slack: 0.0,
+                threshold: 0.0,
+                settle_cycles: 0,
+                horizon_cycles: 1,
+            },
+            level: Level::PORTABLE,
+        };
+        let found = |n, recipe, part| plan.curve(n, Context { recipe, part });
+        for recipe in 0..5 {
+            let own = [None, Some(1), None, Some(2), None][usize::from(recipe)];
+            assert_eq!(found(0, recipe, 2), own.or(Some(3)), "{recipe}");
+            assert_eq!(found(0, recipe, 0), Some(0));
+            assert_eq!(found(1, recipe, 0), (recipe == 1).then_some(4));
+            assert_eq!(found(1, recipe, 2), Some(5));
+            assert_eq!(found(0, recipe, 1), None);
+            assert_eq!(found(2, recipe, 0), None);
+        }
     }
 }

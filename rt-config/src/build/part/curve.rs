@@ -104,8 +104,27 @@ pub(super) fn force_curve(raw: &PartTable, check: &mut Check) -> Option<ForceCur
     read.then_some(curve)
 }
 
+/// The curve of a pin in a hub. One that is stiffer than what counts as rigid cannot be pressed in by any press.
+pub(super) fn curve_of_fit(raw: &PressFitTable, check: &mut Check) -> Option<ForceCurve> {
+    let curve = ForceCurve::of_press_fit(&press_fit(raw, check)?);
+    if curve.elastic_n_per_m > MAX_ELASTIC_N_PER_M {
+        check.problem(
+            &raw.friction.span,
+            format!(
+                "the force of this fit rises by {:.0}N/mm, and at most {:.0}N/mm count as anything but rigid",
+                curve.steepest_n_per_m() / 1e3,
+                MAX_ELASTIC_N_PER_M / 1e3
+            ),
+            "no press presses this in",
+            "check `interference`, `friction`, `modulus` and `joint_radius`",
+        );
+        return None;
+    }
+    Some(curve)
+}
+
 /// A pin in a hub, from its table.
-pub(super) fn press_fit(raw: &PressFitTable, check: &mut Check) -> Option<PressFit> {
+fn press_fit(raw: &PressFitTable, check: &mut Check) -> Option<PressFit> {
     let joint_radius_m = check.si("joint_radius", &raw.joint_radius, Bounds::up_to(1.0));
     let fit = PressFit {
         contact_m: 0.0,

@@ -1,16 +1,18 @@
 //! What a press meets: contact and stiffness of every part that was pressed in the recordings. Of a part with a force curve, contact and one
 //! factor to its forces: the shape of the curve and its elastic return are as configured.
 
-use crate::plan::curves::behind_a_frame;
 use crate::plan::{axis_params, way_in};
-use twinstep_config::machine::{Demand, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
+use twinstep_config::machine::{Demand, ForceCurve, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::axis::load::HALF_WIDTH;
-use twinstep_models::identify::{fit_contact, fit_shape};
+use twinstep_models::identify::{ContactFit, fit_contact, fit_shape};
 use twinstep_models::sample::Context;
 
 /// Samples that a part needs.
 const LEAST: usize = 100;
+
+/// Factors that a part may have over its curve.
+const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 /// Fits all parts, in place.
 pub(super) fn fit_parts(
@@ -76,15 +78,10 @@ pub(super) fn fit_parts(
         let (fit, factor) = match &part.curve {
             None => (fit_contact(samples, direction)?, None),
             Some(curve) => {
-                let curve = behind_a_frame(curve, frame_m_per_n);
-                let fit = fit_shape(samples, direction, |way| curve.force_n(way))?;
-                let factor = fit.stiffness_a_per_m * kf;
+                let (fit, factor) = fit_curve(curve, samples, direction, (kf, frame_m_per_n))?;
                 (fit, Some(factor))
             }
         };
-        if factor.is_some_and(|factor| !(0.1..=10.0).contains(&factor)) {
-            return None;
-        }
         Some(PartTwin {
             envelope: before.and_then(|twin| twin.envelope),
             contact_m: fit.contact_m,
@@ -140,6 +137,24 @@ pub(super) fn fit_parts(
     }
 }
 
+/// Fits contact and factor of a part with a curve, `kf` being the force of a current (N/A).
+///
+/// The frame yields by `compliance` (m/N) to the force that there is, so over the way of the motor the shape of the curve depends on the
+/// factor that is looked for. Over the way of the ram it does not: and the force that tells how far the frame has yielded is in every sample.
+fn fit_curve(
+    curve: &ForceCurve,
+    samples: &[(f64, f64)],
+    direction: f64,
+    (kf, compliance): (f64, f64),
+) -> Option<(ContactFit, f64)> {
+    let of_ram: Vec<(f64, f64)> = (samples.iter())
+        .map(|(position_m, excess_a)| (position_m - compliance * kf * excess_a, *excess_a))
+        .collect();
+    let fit = fit_shape(&of_ram, direction, |way| curve.force_n(way))?;
+    let factor = fit.stiffness_a_per_m * kf;
+    (FACTORS.contains(&factor) && !curve.snaps(factor * compliance)).then_some((fit, factor))
+}
+
 /// Whether a part was pressed often enough and its curve is another one.
 fn does_not_fit(part: &Part, samples: usize) -> bool {
     samples >= LEAST && part.curve.is_some()
@@ -187,4 +202,73 @@ fn recipes_of_their_own(machine: &Machine) -> Vec<Context> {
         }
     }
     own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KF: f64 = 1250.0;
+
+    fn curve() -> ForceCurve {
+        ForceCurve {
+            ways_m: vec![0.0, 0.5e-3, 1.5e-3, 3e-3, 5e-3],
+            forces_n: vec![0.0, 1500.0, 3000.0, 2800.0, 9500.0],
+            elastic_n_per_m: 2e7,
+        }
+    }
+
+    /// What the motor of a press feels that pushes its ram through a part, `factor` times as strong, with so much noise of the current (A).
+    fn felt(factor: f64, compliance: f64, direction: f64, noise_a: f64) -> Vec<(f64, f64)> {
+        let curve = curve();
+        (0..900)
+            .map(|n| {
+                let ram_m = -1e-3 + 6e-6 * f64::from(n);
+                let force_n = factor * curve.force_n(ram_m);
+                let way_m = ram_m + compliance * force_n;
+                // Of no order that the way has.
+                let noise = f64::from(n * 7919 % 101) / 50.0 - 1.0;
+                let current_a = force_n / KF + noise_a * noise;
+                (direction * (0.15 + way_m), direction * current_a)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_part_behind_a_soft_frame_is_as_strong_as_it_is() {
+        for (factor, frame_n_per_um) in [
+            (1.04, f64::INFINITY),
+            (1.04, 240.0),
+            (3.0, 240.0),
+            (5.0, 20.0),
+            (0.5, 8.0),
+            (9.5, 20.0),
+        ] {
+            for (direction, noise_a) in [(1.0, 0.0), (-1.0, 0.0), (-1.0, 0.1)] {
+                let compliance = 1e-6 / frame_n_per_um;
+                let samples = felt(factor, compliance, direction, noise_a);
+                let said = format!("{factor} behind {frame_n_per_um} N/um, noise {noise_a} A");
+                let (fit, found) = fit_curve(&curve(), &samples, direction, (KF, compliance))
+                    .unwrap_or_else(|| panic!("{said}"));
+                println!("{said}: {found}, {fit:?}");
+                let near = if noise_a > 0.0 { 2e-2 } else { 1e-3 };
+                assert!((found / factor - 1.0).abs() < near, "{said}: {found}");
+                let contact_m = direction * fit.contact_m - 0.15;
+                assert!(contact_m.abs() < 20e-6, "{said}: {fit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_that_no_calibration_takes_is_refused() {
+        let fit = |factor, compliance| {
+            let samples = felt(factor, compliance, 1.0, 0.0);
+            fit_curve(&curve(), &samples, 1.0, (KF, compliance)).map(|(_, factor)| factor)
+        };
+        // It falls by 0.13 N/um: at a frame of 0.4 N/um it jumps from three times as strong on.
+        assert!(fit(2.5, 2.5e-6).is_some_and(|factor| (factor - 2.5).abs() < 0.01));
+        assert_eq!(fit(3.5, 2.5e-6), None);
+        assert_eq!(fit(0.05, 0.0), None);
+        assert_eq!(fit(11.0, 0.0), None);
+    }
 }

@@ -5,16 +5,6 @@ use twinstep_config::machine::{ForceCurve, Machine, PartTwin, Press};
 use twinstep_cycle::plan::PartCurve;
 use twinstep_models::press::workpiece::{Forming, Workpiece};
 
-/// A curve over the way that the motor makes: the frame yields by force times `compliance` (m/N), so that way and spring are softer.
-pub(crate) fn behind_a_frame(curve: &ForceCurve, compliance: f64) -> ForceCurve {
-    let rows = curve.ways_m.iter().zip(&curve.forces_n);
-    ForceCurve {
-        ways_m: rows.map(|(way, force)| way + compliance * force).collect(),
-        forces_n: curve.forces_n.clone(),
-        elastic_n_per_m: 1.0 / (1.0 / curve.elastic_n_per_m + compliance),
-    }
-}
-
 /// What presses with a twin meet of parts that have a curve and were calibrated.
 pub(super) fn curves(machine: &Machine) -> Vec<PartCurve> {
     let mut curves = Vec::new();
@@ -26,14 +16,15 @@ pub(super) fn curves(machine: &Machine) -> Vec<PartCurve> {
             let Some(curve) = &one.curve else {
                 continue;
             };
-            let curve = behind_a_frame(curve, press.curve.frame_m_per_n);
             let learnt = (one.by_recipe.iter())
                 .map(|(recipe, learnt)| (Some(*recipe), learnt))
                 .chain(one.twin.iter().map(|learnt| (None, learnt)));
             for (recipe, learnt) in learnt {
-                let per_n = learnt.factor.unwrap_or(1.0) / twin.force_constant_n_per_a;
+                // The frame yields to the force that there is.
+                let curve = (curve.scaled(learnt.factor.unwrap_or(1.0)))
+                    .behind_a_frame(press.curve.frame_m_per_n);
                 // What a checked configuration holds is no table that is refused.
-                let Some(workpiece) = workpiece(&curve, per_n) else {
+                let Some(workpiece) = workpiece(&curve, 1.0 / twin.force_constant_n_per_a) else {
                     continue;
                 };
                 curves.push(PartCurve {
@@ -69,18 +60,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_makes_way_and_spring_softer() {
-        let rigid = ForceCurve {
-            ways_m: vec![0.0, 1e-3, 2e-3],
-            forces_n: vec![100.0, 3000.0, 2000.0],
-            elastic_n_per_m: 2e7,
+    fn the_frame_yields_to_the_force_of_the_part_as_it_was_learnt() {
+        let text = include_str!("../../../../rt-config/machines/forming-press.toml");
+        let factor = |text: &str, factor: f64| {
+            let from = text.find("\nfactor = ").unwrap() + 1;
+            let to = from + text[from..].find('\n').unwrap();
+            format!("{}factor = {factor}{}", &text[..from], &text[to..])
         };
-        let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
-        assert_eq!(behind_a_frame(&rigid, 0.0).ways_m, rigid.ways_m);
-        let soft = behind_a_frame(&rigid, 1e-8);
-        assert!(near(soft.ways_m[0], 1e-6) && near(soft.ways_m[1], 1.03e-3));
-        assert!(near(soft.ways_m[2], 2.02e-3));
-        assert_eq!(soft.forces_n, rigid.forces_n);
-        assert!(near(soft.elastic_n_per_m, 1.0 / 6e-8));
+        let softest = |text: &str| {
+            let machine = twinstep_config::load(text, "forming-press.toml").unwrap();
+            let kf =
+                (machine.presses[0].axis.twin.as_ref()).map_or(1.0, |t| t.force_constant_n_per_a);
+            let all = curves(&machine);
+            assert_eq!((all[0].part, all[0].recipe), (0, None));
+            // 9.5 kN at the last row, and one micrometre back from it.
+            let ways: Vec<f64> = (0..2).map(|n| 0.02 - 1e-6 * f64::from(n)).collect();
+            let force = |x: f64| kf * all[0].workpiece.force_n(x, 0.02);
+            (force(ways[0]), (force(ways[0]) - force(ways[1])) / 1e-6)
+        };
+        let (most_n, elastic) = softest(&factor(text, 5.0));
+        assert!((most_n - 5.0 * 9500.0).abs() < 1e-6, "{most_n}");
+        // 100 N/um behind a frame of 240 N/um.
+        let expected = 1.0 / (1.0 / 100e6 + 1.0 / 240e6);
+        assert!(
+            (elastic / expected - 1.0).abs() < 1e-6,
+            "{elastic} {expected}"
+        );
     }
 }
