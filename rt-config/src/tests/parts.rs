@@ -102,7 +102,7 @@ fn what_is_wrong_with_a_curve_is_said_at_its_line() {
     assert!(load(&text, "it.toml").is_ok());
     wrong(
         &text,
-        "factor = 1.036423913425164",
+        "factor = 1.036743102989955",
         "factor = 5",
         "with `factor` 5 the force of cap falls faster",
     );
