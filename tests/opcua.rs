@@ -54,19 +54,34 @@ pub fn said(place: &Place) -> String {
     std::fs::read_to_string(place.path("gateway.err")).unwrap()
 }
 
-/// What a peer answers to these bytes until it closes.
+/// What a peer answers to these bytes until it closes, with their end at once.
 ///
 /// # Panics
 /// Where it cannot be done.
 #[must_use]
 pub fn answer(host: &str, bytes: &[u8]) -> Vec<u8> {
+    hear(host, bytes, true)
+}
+
+/// What a peer answers that closes by itself. An end at once could be heard before the bytes are judged, and then nothing is said of them.
+///
+/// # Panics
+/// Where it cannot be done.
+#[must_use]
+pub fn refused(host: &str, bytes: &[u8]) -> Vec<u8> {
+    hear(host, bytes, false)
+}
+
+fn hear(host: &str, bytes: &[u8], end: bool) -> Vec<u8> {
     let mut stream = TcpStream::connect(host).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
     // It may have closed already.
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(Shutdown::Write);
+    if end {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     answer

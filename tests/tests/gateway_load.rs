@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -376,26 +376,19 @@ fn what_a_running_machine_raises_is_stored_and_told_beside_fifty_who_watch() {
     machine.follow(move |line| say.send(line).unwrap_or_default());
     let (mut told, mut settled_kb, mut end_kb) = (Vec::new(), None, [0; 2]);
     let summary: Value = loop {
-        let line = match lines.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => {
-                // While it runs: a process that has ended has no memory.
-                let status = http(&page, "GET /api/status", &[], "").json();
-                let now = resident_kb(&gateway).zip(resident_kb(&machine));
-                if let Some(now) = now.filter(|_| status["cycle"].as_u64() > Some(1000 * SETTLED)) {
-                    let now: [u64; 2] = now.into();
-                    settled_kb.get_or_insert(now);
-                    end_kb = now;
-                }
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => panic!("it has ended without a summary"),
-        };
+        let line = lines.recv().unwrap();
         let value: Value = serde_json::from_str(&line).unwrap_or_default();
         match value["type"].as_str() {
             Some("summary") => break value,
             Some("event") => told.push(line),
             _ => {}
+        }
+        // Looked at with each line that says how far it has come, such as of a stroke. A process that has ended has no memory.
+        let now = resident_kb(&gateway).zip(resident_kb(&machine));
+        if let Some(now) = now.filter(|_| value["cycle"].as_u64() > Some(1000 * SETTLED)) {
+            let now: [u64; 2] = now.into();
+            settled_kb.get_or_insert(now);
+            end_kb = now;
         }
     };
     println!(

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use twinstep_tests::cable::python_with;
 use twinstep_tests::gateway::{has_opcua, metric};
-use twinstep_tests::opcua::{answer, gateway, hello, message, said};
+use twinstep_tests::opcua::{answer, gateway, hello, message, refused, said};
 use twinstep_tests::root;
 use twinstep_tests::run::Place;
 
@@ -48,7 +48,7 @@ fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
     let failed = "twinstep_sink_failed_total{sink=\"opcua\"}";
     let before = metric(&page, failed).unwrap();
     for bytes in [&rubbish[0], &rubbish[0], &rubbish[3], &rubbish[3]] {
-        let _ = answer(host, bytes);
+        let _ = refused(host, bytes);
     }
     while metric(&page, failed).unwrap() < before + 4 {}
     assert_eq!(metric(&page, failed), Some(before + 4));
@@ -59,7 +59,7 @@ fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
     let before = before + 4;
     let behind = [&rubbish[5], &rubbish[6], &rubbish[7]];
     for bytes in behind {
-        assert!(acknowledged(&answer(host, bytes)), "{bytes:?}");
+        assert!(acknowledged(&refused(host, bytes)), "{bytes:?}");
     }
     while metric(&page, failed).unwrap() < before + 3 {}
     assert_eq!(metric(&page, failed), Some(before + 3));

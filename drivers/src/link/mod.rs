@@ -2,6 +2,7 @@
 //!
 //! The trait is narrow on purpose; captures and faults are links around links.
 
+pub(crate) mod attachment;
 pub mod fault;
 pub mod in_process;
 pub mod launch;

@@ -3,6 +3,7 @@
 //! One of the named files with unsafe code: system calls only, each with its own reason.
 #![allow(unsafe_code)]
 
+use super::attachment::Attachment;
 use super::{Ends, Link, LinkError, MAX_FRAME, Side};
 use crate::clock::Clock;
 use std::cell::Cell;
@@ -28,8 +29,7 @@ pub struct RawSocket {
     socket: OwnedFd,
     clock: Clock,
     bypasses_qdisc: bool,
-    /// The interface went down, and nothing has been received since.
-    down: Cell<bool>,
+    attachment: Cell<Attachment>,
 }
 
 impl RawSocket {
@@ -159,7 +159,7 @@ impl RawSocket {
             socket,
             clock: Clock::monotonic(),
             bypasses_qdisc: false,
-            down: Cell::new(false),
+            attachment: Cell::default(),
         };
         // Own frames are not wanted back; where the kernel is too old for it, they are dropped by their tag.
         socket.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32);
@@ -182,17 +182,18 @@ impl RawSocket {
             )
         };
         if length >= 0 {
-            self.down.set(false);
+            self.attachment.set(self.attachment.get().heard());
             return Ok(Some((length as usize).min(buffer.len())));
         }
         let error = Error::last_os_error();
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EINTR) if self.down.get() => {
+            Some(libc::EAGAIN | libc::EINTR) if self.attachment.get() != Attachment::Up => {
+                self.attachment.set(self.attachment.get().silent());
                 still_attached(self.as_fd()).map(|()| None)
             }
             Some(libc::EAGAIN | libc::EINTR) => Ok(None),
             _ => {
-                self.down.set(true);
+                self.attachment.set(Attachment::Down);
                 Err(LinkError::System {
                     what: "receiving from the interface",
                     error,
@@ -212,8 +213,7 @@ impl AsFd for RawSocket {
     }
 }
 
-/// Whether a packet socket still has its interface. The system says once that it went down, and is silent about its end: then the
-/// socket belongs to no interface any more.
+/// Whether a packet socket still has its interface: it belongs to none where that has gone.
 pub(crate) fn still_attached(socket: BorrowedFd<'_>) -> Result<(), LinkError> {
     // SAFETY: all-zero bytes are a valid sockaddr_ll.
     let mut address: libc::sockaddr_ll = unsafe { core::mem::zeroed() };

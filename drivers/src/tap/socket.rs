@@ -13,6 +13,7 @@
 use super::source::{FrameSource, Heard, Next, TapError, Way};
 use crate::clock::Clock;
 use crate::link::LinkError;
+use crate::link::attachment::Attachment;
 use crate::link::raw_socket::still_attached;
 use std::cell::Cell;
 use std::ffi::CString;
@@ -28,8 +29,7 @@ const NS_PER_S: u64 = 1_000_000_000;
 pub struct ReceiveSocket {
     socket: OwnedFd,
     way: Way,
-    /// The interface went down, and nothing has been heard since.
-    down: Cell<bool>,
+    attachment: Cell<Attachment>,
 }
 
 impl ReceiveSocket {
@@ -140,7 +140,7 @@ impl ReceiveSocket {
         Ok(Self {
             socket,
             way,
-            down: Cell::new(false),
+            attachment: Cell::default(),
         })
     }
 
@@ -167,7 +167,7 @@ impl ReceiveSocket {
             )
         };
         if length >= 0 {
-            self.down.set(false);
+            self.attachment.set(self.attachment.get().heard());
             let wire_length = length as usize;
             return Ok(Some(Heard {
                 length: wire_length.min(buffer.len()),
@@ -178,12 +178,13 @@ impl ReceiveSocket {
         }
         let error = Error::last_os_error();
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EINTR) if self.down.get() => {
+            Some(libc::EAGAIN | libc::EINTR) if self.attachment.get() != Attachment::Up => {
+                self.attachment.set(self.attachment.get().silent());
                 still_attached(self.socket.as_fd()).map(|()| None)
             }
             Some(libc::EAGAIN | libc::EINTR) => Ok(None),
             _ => {
-                self.down.set(true);
+                self.attachment.set(Attachment::Down);
                 Err(LinkError::System {
                     what: "receiving from the tapped interface (is it up?)",
                     error,

@@ -32,7 +32,6 @@ impl Doorkeeper {
 
     /// Counts somebody who was refused, and says so where it is the first of this kind.
     pub fn refuse(&self, kind: &str, what: &str) {
-        self.sink.failed.fetch_add(1, Ordering::Relaxed);
         // No call leaves them half counted.
         let mut refusals = (self.refusals.lock()).unwrap_or_else(PoisonError::into_inner);
         let said = refusals.count(kind, what);
@@ -40,5 +39,7 @@ impl Doorkeeper {
         if let Some(text) = said {
             self.output.note(&text);
         }
+        // Who reads the count finds it said.
+        self.sink.failed.fetch_add(1, Ordering::Release);
     }
 }
