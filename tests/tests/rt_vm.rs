@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use twinstep_tests::cable::{Cable, ENDS};
 use twinstep_tests::listener::{tripped, undisturbed};
 use twinstep_tests::run::{Place, json_lines};
@@ -252,6 +252,10 @@ fn in_an_isolated_cpuset_it_runs_on_a_core_of_it() {
     assert_eq!(cycle.allowed, "2", "the last processor of the group");
     let groups = read(Path::new(&format!("/proc/{}/cgroup", child.id())));
     assert_eq!(groups, "0::/twinstep");
+    // The core is taken for as long as the run goes on, though nobody named it.
+    let args = ["-c", &enter, vm::BINARY, "demo", "--json", "--cycles", "10"];
+    let second = place.command(Path::new("/bin/sh"), args).output().unwrap();
+    is_refused(&second, "core 2 is taken by another twinstep");
     assert_eq!(summary(child)["trust"]["sched_fifo"], true);
 }
 
@@ -401,6 +405,8 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
     // The cycle takes the isolated core by itself, and any other where it is named.
     let mut child = demo(&place).spawn().unwrap();
     assert_eq!(cycle_thread(&mut child).allowed, "1");
+    let second = demo(&place).args(["--cycles", "10"]).output().unwrap();
+    is_refused(&second, "core 1 is taken by another twinstep");
     let trust = summary_of(child, "trust");
     assert_eq!(
         (&trust["core"], &trust["isolated"]),
@@ -416,6 +422,16 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
         let trust = summary_of(child, "trust");
         assert_eq!(trust["isolated"], isolated, "{trust}");
     }
+    // What is required is granted here, but for the share that the kernel keeps for others.
+    let config = place.file("require.toml", format!("{cell}\n[realtime]\nrequire = true\n"));
+    let args = ["run", config.to_str().unwrap(), "--json", "--cycles", "100"];
+    let throttling = "/proc/sys/kernel/sched_rt_runtime_us";
+    fs::write(throttling, "950000").unwrap();
+    let refused = place.command(Path::new(vm::BINARY), args).output().unwrap();
+    is_refused(&refused, "does not grant real-time throttling off");
+    fs::write(throttling, "-1").unwrap();
+    let granted = place.run(Path::new(vm::BINARY), &args.join(" ")).fine();
+    assert_eq!(granted.summary()["trust"]["throttling_off"], true);
     // A worker has it too, though nobody starts with it in their affinity.
     let text = format!("{cell}\n[realtime]\ncore = 2\nmodel_cores = [1]\n");
     let config = place.file("workers.toml", text);
@@ -442,6 +458,17 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
         (&1.into(), &1.into()),
         "{trust}"
     );
+}
+
+/// Whether a run ended with code 1 because of this.
+fn is_refused(run: &Output, words: &str) {
+    let text = String::from_utf8_lossy(&run.stderr);
+    let said: Vec<_> = (text.split_whitespace())
+        .filter(|word| *word != "|")
+        .collect();
+    let said = said.join(" ");
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains(words), "{said}");
 }
 
 /// One key of a run's summary, once it is ended.

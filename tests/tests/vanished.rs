@@ -1,4 +1,5 @@
-//! Listeners whose interface is taken away: one that is down may come up again, one that has gone ends the run.
+//! Interfaces that are taken away: a listener's that is down may come up again, and one that has gone ends the run. That of what is published
+//! ends no run, which has a machine to move: what does not leave is counted.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -6,8 +7,9 @@
 
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use twinstep_tests::cable::{Cable, ENDS, SECOND_ENDS};
+use twinstep_tests::gateway::Peer;
 use twinstep_tests::listener::Listener;
 use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, shipped};
@@ -105,4 +107,29 @@ fn a_subscriber_whose_interface_vanishes_ends() {
         far,
         end,
     );
+}
+
+#[test]
+fn a_publisher_whose_interface_vanishes_goes_on_and_counts_what_does_not_leave() {
+    let test = "a_publisher_whose_interface_vanishes_goes_on_and_counts_what_does_not_leave";
+    let Some(cable) = Cable::new(test) else {
+        return;
+    };
+    cable.lay(SECOND_ENDS);
+    let place = Place::new();
+    let text = fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let [end, _] = SECOND_ENDS;
+    let publish = format!("[publish.uadp]\ninterface = \"{end}\"\npublisher_id = 99\n");
+    let config = place.file("cell.toml", format!("{text}\n{publish}"));
+    let args = "demo --json --no-page --state".split_whitespace();
+    let mut command = cable.command(release_binary(), args);
+    command.args([&place.path("state"), Path::new("--config"), &config]);
+    let mut machine = Peer::of(command);
+    machine.next("stroke");
+    ip(&cable, &["link", "del", end]);
+    machine.next("stroke");
+    interrupt(&machine.child);
+    let summary = machine.next("summary");
+    assert!(summary["unpublished"].as_u64() > Some(0), "{summary}");
+    assert_eq!(machine.child.wait().unwrap().code(), Some(0));
 }

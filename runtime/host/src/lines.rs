@@ -386,6 +386,9 @@ pub struct SummaryLine {
     /// What became of launch times; absent where none are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<LaunchLine>,
+    /// Frames with predictions that did not leave; absent where nothing is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpublished: Option<u64>,
     /// The clock that the cycle was held against; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockLine>,

@@ -148,6 +148,7 @@ pub(crate) fn summary() -> SummaryLine {
             ..BusLine::default()
         },
         launch: None,
+        unpublished: None,
         clock: None,
         phase: Some(PhaseLine {
             p50_ns: 5,

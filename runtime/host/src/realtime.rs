@@ -62,7 +62,7 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     let core = cores::of_the_cycle(&root, settings)?;
     cores::are_permitted(&root, &settings.model_cores)?;
     // A core that somebody asked for, or that the kernel keeps free, is for one cycle alone.
-    let claims = if settings.policy == Policy::Other {
+    let mut claims = if settings.policy == Policy::Other {
         Vec::new()
     } else {
         let all = core.iter().chain(&settings.model_cores);
@@ -87,6 +87,11 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     }
     let latency = hold_dma_latency().ok();
     let mut trust = Trust::observe();
+    // A core that a cpuset keeps free is found out on the core alone.
+    let found = trust.core.filter(|found| trust.isolated && core != Some(*found));
+    if let (Some(found), false) = (found, settings.policy == Policy::Other) {
+        claims.push(claim_core(found)?);
+    }
     trust.cpu_dma_latency_held = latency.is_some();
     trust.asks_for_nothing = settings.policy == Policy::Other;
     trust.core_denied = settings.core.is_some() && trust.core != settings.core;

@@ -4,6 +4,7 @@ use crate::lines::{AccuracyLine, EventRecord, FreeRunLine, SummaryLine};
 use crate::not_judged;
 use crate::phases::Phase;
 use crate::trust::Trust;
+use crate::uadp::unpublished_text;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -53,6 +54,9 @@ pub fn summary_text(summary: &SummaryLine) -> String {
     }
     if let Some(launch) = &summary.launch {
         let _ = writeln!(text, "{}", launch.text());
+    }
+    if let Some(count) = summary.unpublished.filter(|count| *count > 0) {
+        let _ = writeln!(text, "{}", unpublished_text(count));
     }
     if let Some(clock) = &summary.clock {
         let _ = writeln!(text, "{}", clock.text());

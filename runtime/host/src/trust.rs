@@ -47,6 +47,8 @@ pub struct Trust {
     pub isolated: bool,
     /// Real-time threads are never stopped for running too long.
     pub throttling_off: bool,
+    /// Ordinary threads that starve on that core are known to be given a share of it.
+    pub starved_are_served: bool,
     /// `/dev/cpu_dma_latency` is held, so that cores stay out of slow idle states.
     pub cpu_dma_latency_held: bool,
     /// The kernel knows idle states; without them there is no such file, and nothing to hold.
@@ -174,6 +176,7 @@ impl Trust {
             core,
             isolated: core.is_some_and(|core| doctor::is_isolated(root, core)),
             throttling_off,
+            starved_are_served: core.is_some_and(|core| doctor::starved_are_served(root, core)),
             idle_states: root.exists("/sys/devices/system/cpu/cpuidle"),
             virtual_machine,
             ..Self::default()
@@ -190,9 +193,10 @@ impl Trust {
         }
     }
 
-    /// Whether the cycle may hold on to its core for ever: it is its own, and the kernel stops nobody for it.
+    /// Whether the cycle may hold on to its core for ever: it is its own, and the kernel stops nobody for it, or for who starves there.
     pub const fn may_spin(&self) -> bool {
-        self.throttling_off && self.isolated && matches!(self.policy, Scheduling::Fifo)
+        let never_stopped = self.throttling_off && !self.starved_are_served;
+        never_stopped && self.isolated && matches!(self.policy, Scheduling::Fifo)
     }
 
     /// What was not granted of that which `[realtime] require` insists on.
@@ -371,6 +375,23 @@ mod tests {
         // A share of each period does as well.
         let trust = Trust::observe_in(computer("1\n", 6, 4096).path());
         assert!(trust.timing_valid && !trust.sched_fifo && trust.policy == Scheduling::Deadline);
+    }
+
+    #[test]
+    fn who_is_stopped_for_those_that_starve_may_not_spin() {
+        let root = computer("1\n", 1, 4096);
+        let cpu = root.path().join("sys/devices/system/cpu");
+        fs::write(cpu.join("online"), "0-1\n").unwrap();
+        fs::write(cpu.join("isolated"), "1\n").unwrap();
+        assert!(Trust::observe_in(root.path()).may_spin());
+        let server = root.path().join("sys/kernel/debug/sched/fair_server/cpu1");
+        fs::create_dir_all(&server).unwrap();
+        for (runtime_ns, may_spin) in [("50000000\n", false), ("0\n", true)] {
+            fs::write(server.join("runtime"), runtime_ns).unwrap();
+            let trust = Trust::observe_in(root.path());
+            assert!(trust.timing_valid, "who sleeps each cycle starves nobody");
+            assert_eq!(trust.may_spin(), may_spin, "{runtime_ns}");
+        }
     }
 
     #[test]

@@ -20,6 +20,13 @@ pub const STATION_BYTES: usize = 8 + 2 * 8 + 4;
 /// Version of these data sets.
 const VERSION: (u32, u32) = (1, 0);
 
+/// That so many frames did not leave, for people.
+pub fn unpublished_text(count: u64) -> String {
+    format!(
+        "predictions: {count} frames did not leave: is the interface of [publish.uadp] there, and up?"
+    )
+}
+
 /// See the module.
 pub struct Predictions<L> {
     publisher: Publisher,

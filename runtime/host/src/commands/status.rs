@@ -6,6 +6,7 @@ use crate::control::status::{RowLine, StatusLine};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::tables::{causes, us};
+use crate::uadp::unpublished_text;
 use serde_json::json;
 use std::fmt::Write;
 
@@ -127,6 +128,9 @@ pub fn text(status: &StatusLine) -> String {
     );
     if let Some(launch) = &status.launch {
         let _ = writeln!(text, "{}", launch.text());
+    }
+    if let Some(count) = status.unpublished.filter(|count| *count > 0) {
+        let _ = writeln!(text, "{}", unpublished_text(count));
     }
     if let Some(clock) = &status.clock {
         let _ = writeln!(text, "{}", clock.text());

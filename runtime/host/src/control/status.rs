@@ -55,6 +55,8 @@ pub struct StatusBuffer {
     pub not_operational: heapless::Vec<u16, MAX_SUBDEVICES>,
     /// What became of launch times; none where none are given.
     pub launches: Option<LaunchLine>,
+    /// Frames with predictions that did not leave; none where nothing is published.
+    pub unpublished: Option<u64>,
     /// The clock that the cycle is held against; none where there is none.
     pub clock: Option<ClockFigures>,
     /// The shared memory; none where nothing is shared.
@@ -80,6 +82,7 @@ impl StatusBuffer {
             bus: BusCounters::default(),
             phase_error_ns: None,
             launches: None,
+            unpublished: None,
             clock: None,
             wrong_working_counter: None,
             not_operational: heapless::Vec::new(),
@@ -178,6 +181,9 @@ pub struct StatusLine {
     /// What became of launch times; absent where none are given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub launch: Option<LaunchLine>,
+    /// Frames with predictions that did not leave; absent where nothing is published.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unpublished: Option<u64>,
     /// The clock that the cycle is held against; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clock: Option<ClockLine>,
@@ -399,6 +405,7 @@ impl StatusLine {
                 links: around.links().to_vec(),
             },
             launch: buffer.launches,
+            unpublished: buffer.unpublished,
             // Its name stands in the configuration.
             clock: None,
             computer: around.computer().clone(),

@@ -302,6 +302,11 @@ pub fn is_isolated(root: &Root, core: usize) -> bool {
     isolated(root).contains(core)
 }
 
+/// Whether ordinary threads that starve on `core` are known to be given a share of it.
+pub fn starved_are_served(root: &Root, core: usize) -> bool {
+    throttling::share_of_the_starved_ns(root, core).is_some_and(|ns| ns > 0)
+}
+
 /// What to do without PREEMPT_RT, without rights, and with throttling.
 pub const REMEDIES: [&str; 3] = [kernel::REALTIME_REMEDY, rights::SERVICE, throttling::REMEDY];
 

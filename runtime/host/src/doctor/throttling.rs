@@ -45,17 +45,23 @@ fn global(root: &Root) -> Check {
     }
 }
 
+fn fair_server_path(core: usize) -> String {
+    format!("/sys/kernel/debug/sched/fair_server/cpu{core}/runtime")
+}
+
+/// What ordinary threads that starve on `core` are given (ns of each second); none where nothing is known, as without debugfs.
+pub fn share_of_the_starved_ns(root: &Root, core: usize) -> Option<i64> {
+    root.number(&fair_server_path(core))
+}
+
 fn fair_server(subject: &Subject) -> Check {
-    let path = format!(
-        "/sys/kernel/debug/sched/fair_server/cpu{}/runtime",
-        subject.core
-    );
+    let path = fair_server_path(subject.core);
     let check = Check::new(
         "throttling.fair_server",
         path.as_str(),
         "kernels from 6.12 on give ordinary threads that starve on this core a share of every second, 50 ms unless set",
     );
-    match subject.root.number(&path) {
+    match share_of_the_starved_ns(&subject.root, subject.core) {
         None => check.not_here(subject.root.missing(&path)),
         Some(runtime_ns) => check
             .ok_or_warn(

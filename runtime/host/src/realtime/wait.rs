@@ -158,6 +158,12 @@ mod tests {
             way(Some(900_000), &trust(true, false)),
             (Way::Hybrid, 200_000)
         );
+        // Nor who is stopped for others that starve.
+        let served = Trust {
+            starved_are_served: true,
+            ..own
+        };
+        assert_eq!(way(Some(900_000), &served), (Way::Hybrid, 200_000));
         // Ordinary threads are not measured.
         assert_eq!(way(None, &Trust::default()), (Way::Sleep, 0));
     }

@@ -202,6 +202,7 @@ impl<B: Attached> Runner<'_, B> {
         buffer.bus = self.bus.counters();
         buffer.phase_error_ns = self.bus.phase_error_ns();
         buffer.launches = self.outlets.uadp.as_mut().and_then(Predictions::launches);
+        buffer.unpublished = self.unpublished();
         buffer.clock = self.pacer.clock_figures();
         buffer.shared = self.shared_counts();
         buffer.wrong_working_counter = self.wrong_working_counter;
@@ -219,6 +220,11 @@ impl<B: Attached> Runner<'_, B> {
     /// What became of launch times; none where none are given.
     pub fn launches(&mut self) -> Option<LaunchLine> {
         self.outlets.uadp.as_mut()?.launches()
+    }
+
+    /// Frames with predictions that did not leave; none where nothing is published.
+    pub fn unpublished(&self) -> Option<u64> {
+        self.outlets.uadp.as_ref().map(Predictions::failed)
     }
 
     /// The clock that the cycle is held against; none where there is none.

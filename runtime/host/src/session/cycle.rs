@@ -37,6 +37,7 @@ pub(super) struct Done {
     pub coast: CoastLine,
     pub not_judged: Vec<NotJudgedLine>,
     pub launch: Option<LaunchLine>,
+    pub unpublished: Option<u64>,
     pub clock: Option<ClockFigures>,
     pub shared: Option<SharedLine>,
     pub trust: Trust,
@@ -177,6 +178,7 @@ where
         coast: runner.coast().line(),
         not_judged: not_judged::lines(runner.pipeline(), &info.names),
         launch: runner.launches(),
+        unpublished: runner.unpublished(),
         clock: runner.clock(),
         trust: Trust {
             ptp: info.ptp(),

@@ -51,6 +51,7 @@ pub(super) fn summary(
         bus: done.bus,
         phase: done.phase,
         launch: done.launch,
+        unpublished: done.unpublished,
         clock: ClockLine::of(machine, done.clock),
         coast: done.coast,
         not_judged: done.not_judged.clone(),

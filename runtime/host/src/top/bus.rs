@@ -6,6 +6,7 @@ use super::text::{count, us_short, wrapped};
 use super::view::View;
 use crate::commands::status::ptp_text;
 use crate::control::status::StatusLine;
+use crate::uadp::unpublished_text;
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 
@@ -122,10 +123,12 @@ pub(super) fn lines(view: &View, status: &StatusLine, width: usize) -> Vec<Line<
     lines
 }
 
-/// What the cycle is held against and shares, in words, and whether it is as it should be: launch times, a clock, ptp4l, shared memory.
+/// What the cycle is held against and shares, in words, and whether it is as it should be: launch times, what is published, a clock, ptp4l, shared memory.
 fn beside(status: &StatusLine) -> Vec<(String, bool)> {
     let launch =
         (status.launch.as_ref()).map(|one| (one.text(), one.kept && one.missed + one.invalid == 0));
+    let unpublished = status.unpublished.filter(|count| *count > 0);
+    let unpublished = unpublished.map(|count| (unpublished_text(count), false));
     let clock = status.clock.as_ref().map(|one| {
         let fine = one.figures.locked || !one.figures.follows;
         (one.text(), fine)
@@ -146,5 +149,5 @@ fn beside(status: &StatusLine) -> Vec<(String, bool)> {
             .is_some_and(|controller| controller.halt.is_some());
         (one.text(), one.dropped == 0 && !halted)
     });
-    [launch, clock, ptp, shared].into_iter().flatten().collect()
+    [launch, unpublished, clock, ptp, shared].into_iter().flatten().collect()
 }

@@ -217,6 +217,7 @@ pub fn status() -> Box<StatusLine> {
             }],
         },
         launch: None,
+        unpublished: None,
         clock: None,
         computer: ComputerLine {
             governor: Some("powersave".to_owned()),
