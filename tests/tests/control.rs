@@ -75,10 +75,13 @@ fn a_running_instance_is_asked_and_told() {
     assert_eq!(status["pid"], run.child.id());
     assert!(status["cycle"].as_u64().unwrap() >= 100);
     assert_eq!(status["axes"].as_array().unwrap().len(), 9);
-    assert_eq!(
-        status["trust"]["timing_valid"],
-        status["trust"]["realtime_kernel"]
-    );
+    let trust = &status["trust"];
+    let granted = |key: &str| trust[key].as_bool().unwrap();
+    let policy = ["fifo", "deadline"].iter().any(|one| trust["policy"] == *one);
+    let valid = ["realtime_kernel", "memory_locked", "throttling_off"].map(granted) == [true; 3]
+        && policy
+        && !granted("virtual_machine");
+    assert_eq!(granted("timing_valid"), valid, "{trust}");
     let text = place.twinstep("status").fine().stdout;
     assert!(
         text.contains("would have overrun") && text.contains("carriage"),
