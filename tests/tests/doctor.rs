@@ -198,6 +198,42 @@ fn every_interface_of_a_machine_is_looked_at() {
 }
 
 #[test]
+fn the_core_of_every_bus_is_looked_at() {
+    let place = Place::new();
+    let below = computer(&place, "good-ipc");
+    let text = fs::read_to_string(root().join("rt-config/machines/two-buses.toml")).unwrap();
+    let named = text.replace("# core", "core");
+    let values = |text: &str, more: &str, name: &str| {
+        let config = place.file("two.toml", text).display().to_string();
+        let run = doctor(&place, &below, "", &format!("{config} --json {more}"));
+        let checks = run.of_type("check");
+        let found = checks.iter().filter(|check| check["name"] == name);
+        let found = found.map(|check| check["value"].as_str().unwrap().to_owned());
+        (found.collect::<Vec<_>>(), run)
+    };
+    let on = |core: u8| format!("cycle on core {core} of 0-3");
+    let (cores, run) = values(&named, "", "isolation.core");
+    assert_eq!(cores, [on(2), on(3)]);
+    // Core 3 is free, and core 2 is not.
+    assert_eq!(run.summary()["trust"]["isolated"], false);
+    let (isolated, _) = values(&named, "", "isolation.isolated");
+    assert!(isolated[0].contains("core 2 is not isolated"), "{isolated:?}");
+    assert_eq!(isolated[1], "isolcpus 3");
+    // What is the same for both is said once.
+    let (kernel, _) = values(&named, "", "kernel.realtime");
+    assert_eq!(kernel.len(), 1);
+    // As a run takes them: the isolated one first, then one after the other from the end on.
+    let (cores, _) = values(&text, "", "isolation.core");
+    assert_eq!(cores, [on(3), on(2)]);
+    let (cores, _) = values(&named, "--bus rear", "isolation.core");
+    assert_eq!(cores, [on(3)]);
+    let (cores, _) = values(&named, "--core 1", "isolation.core");
+    assert_eq!(cores, [on(1)]);
+    let script = doctor(&place, &below, "", &format!("{} --fix-script", place.path("two.toml").display()));
+    assert!(script.stdout.contains("isolcpus=managed_irq,domain,2-3"), "{script:?}");
+}
+
+#[test]
 fn the_script_mends_what_it_says_and_can_be_run_again() {
     let place = Place::new();
     let below = computer(&place, "debian");

@@ -3,10 +3,9 @@
 use super::load_buses;
 use super::several::{self, choose};
 use crate::cli::DoctorArgs;
-use crate::doctor::{Check, Root, Subject, Verdict, script};
+use crate::doctor::{self, Check, Root, Subject, Verdict, script};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
-use crate::realtime;
 use crate::trust::{Scheduling, Trust};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -38,10 +37,10 @@ impl Summary {
                 .filter(|check| check.verdict == verdict)
                 .count()
         };
+        // On every core that it was looked at for.
         let is_ok = |name| {
-            checks
-                .iter()
-                .any(|check| check.name == name && check.verdict == Verdict::Ok)
+            let mut named = checks.iter().filter(|check| check.name == name).peekable();
+            named.peek().is_some() && named.all(|check| check.verdict == Verdict::Ok)
         };
         let bad = count(Verdict::Bad);
         let (realtime_kernel, sched_fifo, memory_locked) = (
@@ -85,7 +84,6 @@ impl Summary {
 pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let machines = args.config.as_deref().map(load_buses).transpose()?;
     let machines = choose(machines.unwrap_or_default(), args.bus.as_deref())?;
-    let machine = machines.first();
     let interfaces = match &args.interface {
         Some(interface) => vec![interface.clone()],
         None => interfaces(&machines),
@@ -100,17 +98,29 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
             ));
         }
     };
-    let settings = machine.map(|machine| &machine.realtime);
-    let core = args.core.or_else(|| settings?.core);
-    let priority = settings.map_or(realtime::PRIORITY, |settings| settings.priority);
-    let ptp = settings.and_then(|settings| settings.ptp.clone());
-    // Those of the other buses are to be as free as the workers' are.
-    let cores =
-        |settings: &Realtime| [settings.model_cores.as_slice(), &settings.others.cores].concat();
-    let model_cores = settings.map_or(Vec::new(), cores);
-    let subject = Subject::new(root, core, &model_cores, interfaces, priority).with_ptp(ptp);
-    let checks = subject.examine();
-    let summary = Summary::of(&checks, subject.core());
+    let usual = Realtime::default();
+    let mut buses: Vec<&Realtime> = machines.iter().map(|machine| &machine.realtime).collect();
+    // A core that is asked for is that of the first bus.
+    buses.truncate(if args.core.is_some() { 1 } else { buses.len() });
+    if buses.is_empty() {
+        buses.push(&usual);
+    }
+    let cores: Vec<usize> = (buses.iter())
+        .map(|settings| args.core.unwrap_or_else(|| core_of(&root, settings)))
+        .collect();
+    let mut checks: Vec<Check> = Vec::new();
+    for (settings, &core) in buses.iter().zip(&cores) {
+        let (models, interfaces) = (&settings.model_cores, interfaces.clone());
+        let subject = Subject::new(root.clone(), Some(core), models, interfaces, settings.priority);
+        let subject = subject.beside(&cores).with_ptp(settings.ptp.clone());
+        // What is the same for all of them is said once.
+        for check in subject.examine() {
+            if !checks.contains(&check) {
+                checks.push(check);
+            }
+        }
+    }
+    let summary = Summary::of(&checks, cores.first().copied().unwrap_or_default());
     if args.fix_script {
         output.line(script::script(&checks).trim_end());
     } else if output.json() {
@@ -120,6 +130,22 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
         output.line(text(&checks, &summary).trim_end());
     }
     Ok(Exit::Fine)
+}
+
+/// The core of a cycle as `run` takes it: the one that is named, else the last isolated one, or the last one of all, that nobody else names and
+/// that buses before it leave.
+fn core_of(root: &Root, settings: &Realtime) -> usize {
+    let others = &settings.others;
+    let is_free =
+        |core: &usize| !settings.model_cores.contains(core) && !others.cores.contains(core);
+    let online = doctor::online_cores(root);
+    let nth = |cores: Vec<usize>| {
+        let free: Vec<usize> = cores.into_iter().filter(is_free).collect();
+        free.iter().rev().nth(others.before).copied()
+    };
+    let isolated = || nth(doctor::isolated(root).intersection(&online).iter().collect());
+    let last = || nth(online.iter().collect()).or(online.last());
+    settings.core.or_else(isolated).or_else(last).unwrap_or(0)
 }
 
 /// Every interface that the configuration names, each once: those of all buses, of `[tsn]`, and of what is published. A VLAN that

@@ -107,7 +107,7 @@ fn isolated(subject: &Subject) -> Check {
                     "start the kernel with isolcpus=managed_irq,domain,{core}, or make a cpuset partition of type isolated with core {core}"
                 ),
             )
-            .boot(format!("isolcpus=managed_irq,domain,{core}"))
+            .boot(format!("isolcpus=managed_irq,domain,{}", subject.busy()))
     }
 }
 

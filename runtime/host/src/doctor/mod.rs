@@ -183,6 +183,8 @@ pub struct Subject {
     core: usize,
     /// Cores that share the models with it.
     model_cores: Vec<usize>,
+    /// Cores of the cycles of other buses: no place for anything else either.
+    beside: Vec<usize>,
     /// All cores that are online.
     online: Cpus,
     /// The network interfaces of the machine, as far as they are named.
@@ -210,6 +212,7 @@ impl Subject {
             root,
             core,
             model_cores: model_cores.to_vec(),
+            beside: Vec::new(),
             online,
             interfaces,
             priority,
@@ -224,6 +227,13 @@ impl Subject {
         self
     }
 
+    /// The same beside the cycles of other buses, on these cores.
+    #[must_use]
+    pub fn beside(mut self, cores: &[usize]) -> Self {
+        self.beside = cores.iter().copied().filter(|core| *core != self.core).collect();
+        self
+    }
+
     /// The cycle's core.
     pub const fn core(&self) -> usize {
         self.core
@@ -231,16 +241,16 @@ impl Subject {
 
     /// Cores that share the models with the cycle.
     fn workers(&self) -> Cpus {
-        let cores = self.model_cores.iter().map(|&core| Cpus::one(core));
-        cores.fold(Cpus::default(), |all, core| all.union(&core))
+        all_of(&self.model_cores)
     }
 
-    /// The cycle's core and those of the workers.
+    /// The cycle's core, those of the workers, and those of other buses.
     fn busy(&self) -> Cpus {
-        self.workers().union(&Cpus::one(self.core))
+        let others = self.workers().union(&all_of(&self.beside));
+        others.union(&Cpus::one(self.core))
     }
 
-    /// The cores that are left for everything else: all but the cycle's, the workers' and the isolated ones; core 0 where nothing
+    /// The cores that are left for everything else: all but the busy and the isolated ones; core 0 where nothing
     /// is left.
     fn housekeeping(&self) -> Cpus {
         let mut rest = self.online.without(&self.busy());
@@ -270,6 +280,11 @@ impl Subject {
         checks.extend(noise::checks(self, smi_before));
         checks
     }
+}
+
+fn all_of(cores: &[usize]) -> Cpus {
+    let cores = cores.iter().map(|&core| Cpus::one(core));
+    cores.fold(Cpus::default(), |all, core| all.union(&core))
 }
 
 /// A list of cores in a file.
@@ -311,7 +326,7 @@ pub fn starved_are_served(root: &Root, core: usize) -> bool {
 pub const REMEDIES: [&str; 3] = [kernel::REALTIME_REMEDY, rights::SERVICE, throttling::REMEDY];
 
 /// Cores that the kernel keeps free: at its start, or as a partition of cpusets.
-fn isolated(root: &Root) -> Cpus {
+pub fn isolated(root: &Root) -> Cpus {
     let at_start = cpus_in(root, isolation::ISOLATED).unwrap_or_default();
     at_start.union(&cpus_in(root, isolation::PARTITION).unwrap_or_default())
 }

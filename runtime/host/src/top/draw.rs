@@ -112,7 +112,6 @@ fn trust(status: &StatusLine) -> [Line<'static>; 2] {
         let color = if fine { Color::Reset } else { Color::Yellow };
         Span::styled(format!("  {text}"), colored(color))
     };
-    let yes = |fine: bool| if fine { "yes" } else { "no" };
     let policy = trust["policy"].as_str().unwrap_or("unknown");
     let scheduled = is("sched_fifo") || policy == "deadline";
     let verdict = if is("timing_valid") {
@@ -124,15 +123,15 @@ fn trust(status: &StatusLine) -> [Line<'static>; 2] {
     let first = Line::from(vec![
         Span::styled(verdict, bold()),
         must(
-            &format!("RT kernel {}", yes(is("realtime_kernel"))),
+            if is("realtime_kernel") { "RT kernel" } else { "no RT kernel" },
             is("realtime_kernel"),
         ),
         must(&format!("policy {policy}"), scheduled),
         must(
-            &format!("locked {}", yes(is("memory_locked"))),
+            if is("memory_locked") { "locked" } else { "NOT locked" },
             is("memory_locked"),
         ),
-        must(if free { "no throttling" } else { "throttled" }, free),
+        must(if free { "unthrottled" } else { "throttled" }, free),
         must(
             if is("virtual_machine") { "VM" } else { "no VM" },
             !is("virtual_machine"),
@@ -153,11 +152,11 @@ fn trust(status: &StatusLine) -> [Line<'static>; 2] {
         should(place.clone(), isolated),
         should(format!("idle {}", if held { "off" } else { "on" }), held),
         should(
-            format!("gov {}", word(&computer.governor)),
+            word(&computer.governor),
             [None, Some("performance")].contains(&computer.governor.as_deref()),
         ),
         should(
-            format!("clock {}", word(&computer.clock_source)),
+            word(&computer.clock_source),
             [None, Some("tsc"), Some("arch_sys_counter")]
                 .contains(&computer.clock_source.as_deref()),
         ),

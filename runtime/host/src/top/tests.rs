@@ -103,14 +103,14 @@ fn the_first_moment_the_warm_up_and_the_end_are_as_before() {
 fn red_is_what_makes_durations_worthless() {
     let view = watched();
     for (text, color) in [
-        ("RT kernel no", Color::Red),
+        ("no RT kernel", Color::Red),
         ("policy fifo", Color::Green),
         ("throttled", Color::Red),
         ("VM", Color::Red),
         ("core 1 shared", Color::Yellow),
         ("workers 1/2", Color::Red),
-        ("gov powersave", Color::Yellow),
-        ("clock tsc", Color::Reset),
+        ("powersave", Color::Yellow),
+        ("tsc", Color::Reset),
         ("IRQ 0", Color::Reset),
     ] {
         assert_eq!(color_of(&view, text), color, "{text}");
@@ -127,6 +127,24 @@ fn red_is_what_makes_durations_worthless() {
     ] {
         assert_eq!(color_of(&view, text), color, "{text}");
     }
+}
+
+#[test]
+fn the_longest_head_fits() {
+    let mut status = status();
+    status.trust = serde_json::json!({
+        "timing_valid": false, "realtime_kernel": false, "policy": "deadline", "memory_locked": false, "throttling_off": true,
+        "virtual_machine": false, "core": 15, "isolated": true, "workers": 12, "workers_granted": 12,
+    });
+    status.computer.governor = Some("performance".to_owned());
+    status.computer.interrupt_cores = Some("14".to_owned());
+    status.computer.rx_coalescing_us = Some(1000);
+    let mut view = View::default();
+    view.take(News::Connected);
+    view.take(News::Status(status));
+    let picture = picture(&view, 80, 24);
+    assert!(picture[1].ends_with("unthrottled  no VM"), "{picture:#?}");
+    assert!(picture[2].ends_with("IRQ 14  rx 1000us"), "{picture:#?}");
 }
 
 #[test]
