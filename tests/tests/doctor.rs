@@ -190,6 +190,10 @@ fn every_interface_of_a_machine_is_looked_at() {
             .unwrap()
             .starts_with("eno1: ")
     );
+    // What `[tsn]` sets takes a right that is asked for here alone.
+    let admin = checks.iter().find(|check| check["name"] == "rights.network_admin");
+    let admin = admin.unwrap();
+    assert_eq!((&admin["verdict"], &admin["value"]), (&"warn".into(), &"no CAP_NET_ADMIN".into()));
     let (named, _) = looked_at("--bus rear");
     assert_eq!(named, ["tap0", "tap1", "tsn0"].map(absent));
     // Who names one is told of that one.

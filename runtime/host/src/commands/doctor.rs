@@ -48,6 +48,13 @@ impl Summary {
             is_ok("rights.sched_fifo"),
             is_ok("rights.lock_memory"),
         );
+        let proven = [
+            "kernel.realtime",
+            "kernel.hypervisor",
+            "throttling.rt_runtime",
+            "rights.sched_fifo",
+            "rights.lock_memory",
+        ];
         Self {
             core,
             ok: count(Verdict::Ok),
@@ -70,7 +77,7 @@ impl Summary {
                 memory_locked,
                 // What could not be read is no proof: neither that there is nothing to hold, nor of the rest.
                 idle_states: true,
-                timing_valid: bad == 0 && realtime_kernel && sched_fifo && memory_locked,
+                timing_valid: bad == 0 && proven.iter().all(|name| is_ok(name)),
                 ..Trust::default()
             },
         }
@@ -105,6 +112,10 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     if buses.is_empty() {
         buses.push(&usual);
     }
+    let sets_network = machines.iter().any(|machine| {
+        let launches = (machine.publish.as_ref()).is_some_and(|one| one.launch_offset_ns.is_some());
+        machine.tsn.is_some() || launches || machine.realtime.nic.is_asked()
+    });
     let cores: Vec<usize> = (buses.iter())
         .map(|settings| args.core.unwrap_or_else(|| core_of(&root, settings)))
         .collect();
@@ -112,6 +123,7 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     for (settings, &core) in buses.iter().zip(&cores) {
         let (models, interfaces) = (&settings.model_cores, interfaces.clone());
         let subject = Subject::new(root.clone(), Some(core), models, interfaces, settings.priority);
+        let subject = subject.setting_network(sets_network);
         let subject = subject.beside(&cores).with_ptp(settings.ptp.clone());
         // What is the same for all of them is said once.
         for check in subject.examine() {
@@ -198,7 +210,7 @@ fn text(checks: &[Check], summary: &Summary) -> String {
             .map(|check| check.name)
             .collect();
         let why = if bad.is_empty() {
-            "kernel or rights could not be read".to_owned()
+            "kernel, hypervisor, throttling or rights could not be read".to_owned()
         } else {
             bad.join(", ")
         };

@@ -193,6 +193,8 @@ pub struct Subject {
     priority: u8,
     /// How ptp4l is asked, where the configuration says so.
     ptp: Option<Ptp>,
+    /// The configuration sets something of a network interface.
+    sets_network: bool,
 }
 
 impl Subject {
@@ -217,6 +219,7 @@ impl Subject {
             interfaces,
             priority,
             ptp: None,
+            sets_network: false,
         }
     }
 
@@ -224,6 +227,13 @@ impl Subject {
     #[must_use]
     pub fn with_ptp(mut self, ptp: Option<Ptp>) -> Self {
         self.ptp = ptp;
+        self
+    }
+
+    /// The same, where the configuration sets something of a network interface.
+    #[must_use]
+    pub const fn setting_network(mut self, sets: bool) -> Self {
+        self.sets_network = sets;
         self
     }
 

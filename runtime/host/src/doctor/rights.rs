@@ -10,6 +10,7 @@ const STATUS: &str = "/proc/self/status";
 #[derive(Clone, Copy)]
 struct Capability(&'static str, u32);
 
+const NET_ADMIN: Capability = Capability("CAP_NET_ADMIN", 12);
 const NET_RAW: Capability = Capability("CAP_NET_RAW", 13);
 const IPC_LOCK: Capability = Capability("CAP_IPC_LOCK", 14);
 const SYS_NICE: Capability = Capability("CAP_SYS_NICE", 23);
@@ -19,7 +20,9 @@ pub const SERVICE: &str = "run it as the service in docs/realtime.md, or: setcap
 
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
     let root = &subject.root;
-    vec![fifo(root, subject.priority), memory(root), network(root)]
+    let mut checks = vec![fifo(root, subject.priority), memory(root), network(root)];
+    checks.extend(subject.sets_network.then(|| network_admin(root)));
+    checks
 }
 
 /// One limit (soft), as text.
@@ -109,6 +112,23 @@ fn memory(root: &Root) -> Check {
         check.ok(value)
     } else {
         check.bad(value, SERVICE)
+    }
+}
+
+/// Where the configuration sets something of an interface.
+fn network_admin(root: &Root) -> Check {
+    let check = Check::new(
+        "rights.network_admin",
+        STATUS,
+        "[tsn], launch_offset and [realtime.nic] set something of an interface, which takes this capability until the bus is in OP",
+    );
+    match has(root, NET_ADMIN) {
+        None => check.not_here(root.missing(STATUS)),
+        Some(true) => check.ok(told(root, NET_ADMIN)),
+        Some(false) => check.warn(
+            told(root, NET_ADMIN),
+            "add CAP_NET_ADMIN to the service in docs/realtime.md, or cap_net_admin to its setcap",
+        ),
     }
 }
 
