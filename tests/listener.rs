@@ -114,7 +114,10 @@ pub fn undisturbed(scenario: impl Fn() -> bool) {
             return;
         }
         println!("attempt {attempt}: not seen; the computer stood still {stood_still} times");
-        assert!(stood_still > 0, "not seen on a computer that did not stand still");
+        assert!(
+            stood_still > 0,
+            "not seen on a computer that did not stand still"
+        );
     }
     println!("NOT SEEN in six attempts, in each of which the computer stood still");
 }

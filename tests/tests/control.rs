@@ -77,7 +77,9 @@ fn a_running_instance_is_asked_and_told() {
     assert_eq!(status["axes"].as_array().unwrap().len(), 9);
     let trust = &status["trust"];
     let granted = |key: &str| trust[key].as_bool().unwrap();
-    let policy = ["fifo", "deadline"].iter().any(|one| trust["policy"] == *one);
+    let policy = ["fifo", "deadline"]
+        .iter()
+        .any(|one| trust["policy"] == *one);
     let valid = ["realtime_kernel", "memory_locked", "throttling_off"].map(granted) == [true; 3]
         && policy
         && !granted("virtual_machine");

@@ -152,6 +152,59 @@ fn the_good_computer_has_nothing_to_mend() {
 }
 
 #[test]
+fn what_is_wrong_alone_is_found_on_the_good_computer() {
+    let place = Place::new();
+    for (path, value, name) in [
+        (
+            "sys/kernel/debug/sched/fair_server/cpu3/runtime",
+            "50000000",
+            "throttling.fair_server",
+        ),
+        (
+            "sys/module/rcutree/parameters/kthread_prio",
+            "90",
+            "kernel_work.rcu_priority",
+        ),
+        (
+            "proc/sys/kernel/timer_migration",
+            "0",
+            "kernel_work.timer_migration",
+        ),
+        (
+            "proc/sys/kernel/numa_balancing",
+            "1",
+            "memory.numa_balancing",
+        ),
+        (
+            "sys/class/net/eno1/gro_flush_timeout",
+            "20000",
+            "nic.napi_timers",
+        ),
+        ("sys/class/net/eno1/speed", "10", "nic.speed"),
+        ("sys/class/net/eno1/duplex", "half", "nic.speed"),
+        (
+            "sys/kernel/tracing/current_tracer",
+            "function",
+            "noise.tracer",
+        ),
+        ("sys/kernel/tracing/events/enable", "X", "noise.tracer"),
+    ] {
+        let below = computer(&place, "good-ipc");
+        let file = below.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, format!("{value}\n")).unwrap();
+        let run = doctor(&place, &below, "eno1", "--json");
+        let checks = run.of_type("check");
+        let wrong = checks
+            .iter()
+            .filter(|check| check["verdict"] == "warn" || check["verdict"] == "bad");
+        let names: Vec<_> = wrong.map(|check| check["name"].as_str().unwrap()).collect();
+        assert_eq!(names, [name], "{path}");
+        fs::remove_dir_all(below).unwrap();
+    }
+}
+
+#[test]
 fn every_interface_of_a_machine_is_looked_at() {
     let place = Place::new();
     let below = computer(&place, "good-ipc");
@@ -191,9 +244,14 @@ fn every_interface_of_a_machine_is_looked_at() {
             .starts_with("eno1: ")
     );
     // What `[tsn]` sets takes a right that is asked for here alone.
-    let admin = checks.iter().find(|check| check["name"] == "rights.network_admin");
+    let admin = checks
+        .iter()
+        .find(|check| check["name"] == "rights.network_admin");
     let admin = admin.unwrap();
-    assert_eq!((&admin["verdict"], &admin["value"]), (&"warn".into(), &"no CAP_NET_ADMIN".into()));
+    assert_eq!(
+        (&admin["verdict"], &admin["value"]),
+        (&"warn".into(), &"no CAP_NET_ADMIN".into())
+    );
     let (named, _) = looked_at("--bus rear");
     assert_eq!(named, ["tap0", "tap1", "tsn0"].map(absent));
     // Who names one is told of that one.
@@ -221,7 +279,10 @@ fn the_core_of_every_bus_is_looked_at() {
     // Core 3 is free, and core 2 is not.
     assert_eq!(run.summary()["trust"]["isolated"], false);
     let (isolated, _) = values(&named, "", "isolation.isolated");
-    assert!(isolated[0].contains("core 2 is not isolated"), "{isolated:?}");
+    assert!(
+        isolated[0].contains("core 2 is not isolated"),
+        "{isolated:?}"
+    );
     assert_eq!(isolated[1], "isolcpus 3");
     // What is the same for both is said once.
     let (kernel, _) = values(&named, "", "kernel.realtime");
@@ -233,8 +294,16 @@ fn the_core_of_every_bus_is_looked_at() {
     assert_eq!(cores, [on(3)]);
     let (cores, _) = values(&named, "--core 1", "isolation.core");
     assert_eq!(cores, [on(1)]);
-    let script = doctor(&place, &below, "", &format!("{} --fix-script", place.path("two.toml").display()));
-    assert!(script.stdout.contains("isolcpus=managed_irq,domain,2-3"), "{script:?}");
+    let script = doctor(
+        &place,
+        &below,
+        "",
+        &format!("{} --fix-script", place.path("two.toml").display()),
+    );
+    assert!(
+        script.stdout.contains("isolcpus=managed_irq,domain,2-3"),
+        "{script:?}"
+    );
 }
 
 #[test]

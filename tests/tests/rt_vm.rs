@@ -423,7 +423,10 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
         assert_eq!(trust["isolated"], isolated, "{trust}");
     }
     // What is required is granted here, but for the share that the kernel keeps for others.
-    let config = place.file("require.toml", format!("{cell}\n[realtime]\nrequire = true\n"));
+    let config = place.file(
+        "require.toml",
+        format!("{cell}\n[realtime]\nrequire = true\n"),
+    );
     let args = ["run", config.to_str().unwrap(), "--json", "--cycles", "100"];
     let throttling = "/proc/sys/kernel/sched_rt_runtime_us";
     fs::write(throttling, "950000").unwrap();

@@ -88,7 +88,9 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     let latency = hold_dma_latency().ok();
     let mut trust = Trust::observe();
     // A core that a cpuset keeps free is found out on the core alone.
-    let found = trust.core.filter(|found| trust.isolated && core != Some(*found));
+    let found = trust
+        .core
+        .filter(|found| trust.isolated && core != Some(*found));
     if let (Some(found), false) = (found, settings.policy == Policy::Other) {
         claims.push(claim_core(found)?);
     }

@@ -365,7 +365,11 @@ fn a_lost_frame_is_named_recorded_and_dumped() {
     let cycles: Vec<u64> = rows.iter().map(cycle).collect();
     assert!(cycles.windows(2).all(|pair| pair[1] == pair[0] + 1));
     let marked = rows.iter().position(|row| row.ends_with(",1")).unwrap();
-    assert!(marked > 0 && marked + 1 < rows.len(), "{marked} of {}", rows.len());
+    assert!(
+        marked > 0 && marked + 1 < rows.len(),
+        "{marked} of {}",
+        rows.len()
+    );
 }
 
 #[test]

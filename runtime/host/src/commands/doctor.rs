@@ -122,7 +122,13 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
     let mut checks: Vec<Check> = Vec::new();
     for (settings, &core) in buses.iter().zip(&cores) {
         let (models, interfaces) = (&settings.model_cores, interfaces.clone());
-        let subject = Subject::new(root.clone(), Some(core), models, interfaces, settings.priority);
+        let subject = Subject::new(
+            root.clone(),
+            Some(core),
+            models,
+            interfaces,
+            settings.priority,
+        );
         let subject = subject.setting_network(sets_network);
         let subject = subject.beside(&cores).with_ptp(settings.ptp.clone());
         // What is the same for all of them is said once.
@@ -155,7 +161,12 @@ fn core_of(root: &Root, settings: &Realtime) -> usize {
         let free: Vec<usize> = cores.into_iter().filter(is_free).collect();
         free.iter().rev().nth(others.before).copied()
     };
-    let isolated = || nth(doctor::isolated(root).intersection(&online).iter().collect());
+    let isolated = || {
+        nth(doctor::isolated(root)
+            .intersection(&online)
+            .iter()
+            .collect())
+    };
     let last = || nth(online.iter().collect()).or(online.last());
     settings.core.or_else(isolated).or_else(last).unwrap_or(0)
 }

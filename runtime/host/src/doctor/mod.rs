@@ -240,7 +240,11 @@ impl Subject {
     /// The same beside the cycles of other buses, on these cores.
     #[must_use]
     pub fn beside(mut self, cores: &[usize]) -> Self {
-        self.beside = cores.iter().copied().filter(|core| *core != self.core).collect();
+        self.beside = cores
+            .iter()
+            .copied()
+            .filter(|core| *core != self.core)
+            .collect();
         self
     }
 

@@ -160,20 +160,29 @@ fn steal(subject: &Subject) -> Check {
 
 fn tracer(subject: &Subject) -> Check {
     const PATH: &str = "/sys/kernel/tracing/current_tracer";
+    const EVENTS: &str = "/sys/kernel/tracing/events/enable";
     let check = Check::new(
         "noise.tracer",
         PATH,
-        "a tracer makes every function of the kernel slower",
+        "a tracer makes every function of the kernel slower, and events that are traced what they are of",
     );
+    // 0: none, 1: all, X: some.
+    let events = subject.root.read(EVENTS).unwrap_or_default();
+    let traced = !["", "0"].contains(&events.as_str());
     match subject.root.read(PATH) {
         None => check.not_here(subject.root.missing(PATH)),
         Some(tracer) => check
             .ok_or_warn(
-                tracer == "nop",
-                tracer.as_str(),
-                &format!("echo nop > {PATH}"),
+                tracer == "nop" && !traced,
+                if traced {
+                    format!("{tracer}, and events")
+                } else {
+                    tracer
+                },
+                &format!("echo nop > {PATH}; echo 0 > {EVENTS}"),
             )
-            .write(PATH, "nop"),
+            .write(PATH, "nop")
+            .write(EVENTS, "0"),
     }
 }
 

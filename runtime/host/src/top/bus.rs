@@ -149,5 +149,8 @@ fn beside(status: &StatusLine) -> Vec<(String, bool)> {
             .is_some_and(|controller| controller.halt.is_some());
         (one.text(), one.dropped == 0 && !halted)
     });
-    [launch, unpublished, clock, ptp, shared].into_iter().flatten().collect()
+    [launch, unpublished, clock, ptp, shared]
+        .into_iter()
+        .flatten()
+        .collect()
 }

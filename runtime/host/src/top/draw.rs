@@ -123,12 +123,20 @@ fn trust(status: &StatusLine) -> [Line<'static>; 2] {
     let first = Line::from(vec![
         Span::styled(verdict, bold()),
         must(
-            if is("realtime_kernel") { "RT kernel" } else { "no RT kernel" },
+            if is("realtime_kernel") {
+                "RT kernel"
+            } else {
+                "no RT kernel"
+            },
             is("realtime_kernel"),
         ),
         must(&format!("policy {policy}"), scheduled),
         must(
-            if is("memory_locked") { "locked" } else { "NOT locked" },
+            if is("memory_locked") {
+                "locked"
+            } else {
+                "NOT locked"
+            },
             is("memory_locked"),
         ),
         must(if free { "unthrottled" } else { "throttled" }, free),
