@@ -48,6 +48,12 @@ pub struct StoreReader {
     pub(crate) immutable: bool,
 }
 
+/// Whether nothing is in a file yet.
+fn is_empty(connection: &Connection) -> bool {
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+    tables.is_ok_and(|tables: i64| tables == 0)
+}
+
 impl StoreReader {
     /// Whether it was opened as a file that nobody writes to: what is written later is not seen.
     pub const fn is_immutable(&self) -> bool {
@@ -85,6 +91,8 @@ impl StoreReader {
             immutable = true;
         }
         checked.map_err(|error| match error {
+            // Somebody makes it in this moment.
+            StoreError::Foreign(path) if is_empty(&connection) => StoreError::Missing(path),
             // What belongs to the file cannot be opened, though the file itself can.
             StoreError::Sqlite { path, error } if StoreError::cannot_open(&error) => {
                 StoreError::Closed {

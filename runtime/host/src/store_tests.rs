@@ -145,6 +145,18 @@ fn newer_foreign_broken_and_missing_stores_are_refused() {
         StoreReader::open(folder.path()),
         Err(StoreError::Missing(_))
     ));
+    // One that is made in this moment is not there yet.
+    std::fs::write(&path, "").unwrap();
+    let made = Connection::open(&path).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            StoreReader::open(folder.path()),
+            Err(StoreError::Missing(_))
+        ));
+        let wal = made.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+        assert_eq!(wal.unwrap(), "wal");
+    }
+    drop(made);
     drop(StoreWriter::open(folder.path()).unwrap());
     let edit = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     edit("PRAGMA user_version = 99");
