@@ -43,10 +43,15 @@ fn what_takes_cap_net_admin_is_refused_by_name_without_it() {
         let less = ["--bounding-set=-net_admin", "--inh-caps=-all"];
         let mut command = cable.command(&setpriv, less);
         command.arg(release_binary());
-        command.args(["run", &config, "--json", "--cycles", "10", "--state", &state]);
+        command.args([
+            "run", &config, "--json", "--cycles", "10", "--state", &state,
+        ]);
         let run = command.output().unwrap();
         let text = String::from_utf8_lossy(&run.stderr).into_owned();
-        let words: Vec<_> = text.split_whitespace().filter(|word| *word != "|").collect();
+        let words: Vec<_> = text
+            .split_whitespace()
+            .filter(|word| *word != "|")
+            .collect();
         let said = words.join(" ");
         assert_eq!(run.status.code(), Some(code), "{said}");
         for one in says {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 use twinstep_config::PRESS_CELL;
 use twinstep_tests::cable::python_with;
+use twinstep_tests::gateway::Peer;
 use twinstep_tests::run::{Place, json_lines};
 use twinstep_tests::sim::interrupt;
 use twinstep_tests::{binary, root};
@@ -248,4 +249,36 @@ fn a_request_that_does_not_fit_is_refused_and_every_reason_is_said_once() {
             .filter(|line| line.contains(reason) && line.contains("further ones are counted"));
         assert_eq!(first.count(), 1, "{reason}: {said}");
     }
+}
+
+#[test]
+fn a_name_belongs_to_one_run() {
+    let (place, name) = (Place::new(), name("taken"));
+    let cell = shared_cell(&place, &name, "");
+    let args = |state: &str| {
+        format!(
+            "demo --config {} --json --no-page --state {state}",
+            cell.display()
+        )
+    };
+    let mut first = Peer::start(&place, &args("first"));
+    first.next("stroke");
+    let second = place.twinstep(&format!("{} --cycles 10", args("second")));
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    let words: Vec<_> = second
+        .stderr
+        .split_whitespace()
+        .filter(|word| *word != "|")
+        .collect();
+    let said = words.join(" ");
+    assert!(
+        said.contains("another twinstep may use this name"),
+        "{said}"
+    );
+    assert!(second.stdout.is_empty(), "{second:?}");
+    // The first one goes on.
+    first.next("stroke");
+    interrupt(&first.child);
+    first.next("summary");
+    assert!(first.child.wait().unwrap().success());
 }

@@ -153,7 +153,9 @@ fn newer_foreign_broken_and_missing_stores_are_refused() {
             StoreReader::open(folder.path()),
             Err(StoreError::Missing(_))
         ));
-        let wal = made.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+        let wal = made.query_row("PRAGMA journal_mode = WAL", [], |row| {
+            row.get::<_, String>(0)
+        });
         assert_eq!(wal.unwrap(), "wal");
     }
     drop(made);
