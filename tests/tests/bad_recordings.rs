@@ -10,6 +10,7 @@
 
 use std::fs;
 
+use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, shipped};
 
 /// A recording of ours as lines: the header first.
@@ -126,6 +127,70 @@ fn recordings_of_ours() {
         2,
         &["the machine has none", "[bus]"],
     );
+}
+
+/// `lines` with every cell below `column` changed.
+fn with_column(lines: &[String], column: &str, change: impl Fn(i64) -> i64) -> Vec<String> {
+    let at = lines[0].split(',').position(|head| head == column).unwrap();
+    let changed = lines[1..].iter().map(|line| {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        cells[at] = change(cells[at].parse().unwrap()).to_string();
+        cells.join(",")
+    });
+    std::iter::once(lines[0].clone()).chain(changed).collect()
+}
+
+/// Everything that was said, on one line: messages are folded to the width of a page, with a bar at the edge.
+fn said(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().filter(|w| *w != "|").collect();
+    words.join(" ")
+}
+
+#[test]
+fn a_recording_of_ours_that_cannot_be_names_the_object_under_which_it_stands() {
+    let place = Place::new();
+    let good = recorded(&place, 6000);
+    let config = shipped("press-cell.toml").display().to_string();
+    let calibrate = |name: &str, lines: &[String]| {
+        let path = place.file(name, lines.join("\n") + "\n");
+        let args = format!("calibrate {config} {} --json", path.display());
+        place.run(release_binary(), &args)
+    };
+    let fine = calibrate("good.csv", &good).fine();
+    assert!(
+        !said(&fine.stderr).contains("good.csv, column"),
+        "{}",
+        fine.stderr
+    );
+
+    let slow = with_column(&good, "infeed.0x606c", |v| v / 1000);
+    let refused = calibrate("slow.csv", &slow);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    for word in [
+        "slow.csv, column `infeed.0x606c`",
+        "times the derivative of the position",
+        "`counts_per_rev`",
+    ] {
+        assert!(
+            said(&refused.stderr).contains(word),
+            "{word}: {}",
+            refused.stderr
+        );
+    }
+
+    let odd = with_column(&good, "carriage.0x6077", |_| 100);
+    let odd = with_column(&odd, "outfeed.0x6064", |x| x + 30_000_000);
+    let odd = with_column(&odd, "pusher.0x6077", |i| (20 * i).clamp(-32_000, 32_000));
+    let warned = calibrate("odd.csv", &odd).fine();
+    let all = said(&warned.stderr);
+    for word in [
+        "odd.csv, column `carriage.0x6077`: it never changes, and the position does",
+        "odd.csv, column `outfeed.0x6064`: it goes from",
+        "odd.csv, column `pusher.0x6077`: it reaches",
+        "gripper: not calibrated, column `gripper.0x",
+    ] {
+        assert!(all.contains(word), "{word}: {all}");
+    }
 }
 
 #[test]

@@ -311,6 +311,56 @@ fn every_contradiction_names_its_column() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// Where steps may differ nobody refuses one, and what is interpolated has the period whatever the table says.
+#[test]
+fn a_time_in_another_unit_is_seen_where_sampling_is_uneven() {
+    let place = Place::new();
+    for uneven in ["uneven", "resample"] {
+        let text = format!(
+            "{}\n",
+            CONFIG.replace("[recording]", &format!("[recording]\n{uneven} = true"))
+        );
+        let config = place.file("uneven.toml", text).display().to_string();
+        for (factor, says) in [
+            (
+                1e3,
+                [
+                    "1 s apart in the middle",
+                    "a thousand times that",
+                    "in milliseconds?",
+                ],
+            ),
+            (
+                1e-3,
+                ["s apart in the middle", "a thousandth", "in seconds"],
+            ),
+        ] {
+            let factors = [factor, 1.0, 1.0, 1.0, 1.0];
+            let path = place.file("time.csv", rows(400, |_, row| row, factors));
+            for (command, code) in [("calibrate", 2), ("replay", 0)] {
+                let run = place.twinstep(&format!("{command} {config} {} --json", path.display()));
+                let all = said(&run);
+                assert_eq!(run.status.code(), Some(code), "{uneven}: {run:?}");
+                assert!(all.contains("column `t`"), "{uneven}, {command}: {all}");
+                for word in says {
+                    assert!(
+                        all.contains(word),
+                        "{uneven}, {command}: no {word} in {all}"
+                    );
+                }
+            }
+        }
+        // A gap is none, however long.
+        let gap = changed(|k, mut row| {
+            row[0] += if k < 1500 { 0.0 } else { 4.0 };
+            row
+        });
+        let path = place.file("gap.csv", gap);
+        let run = place.twinstep(&format!("calibrate {config} {} --json", path.display()));
+        assert!(!said(&run.fine()).contains("column `t`"), "{uneven}");
+    }
+}
+
 #[test]
 fn a_recording_that_fits_is_taken_without_a_word() {
     let place = Place::new();

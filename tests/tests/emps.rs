@@ -139,6 +139,12 @@ fn the_published_parameters_are_found_and_friction_that_was_added_too() {
     assert!(apart < 1.0, "{apart}");
     let warnings = line["warnings"].to_string();
     assert!(!warnings.contains("more than one minimum"), "{warnings}");
+    // The free run bends the mass to make up for what the model lacks, and that is said.
+    assert!(
+        warnings.contains("output error contradicts inverse dynamics, most of all"),
+        "{warnings}"
+    );
+    assert_eq!(line["written"], "inverse_dynamics");
     assert!(place.path("emps.calibration.html").is_file() && place.path("emps.toml.bak").is_file());
     let check = place.run(release_binary(), &format!("check {}", config.display()));
     assert!(check.status.success(), "{check:#?}");
@@ -195,7 +201,11 @@ fn fitted_on_one_part_and_judged_on_a_later_one() {
     let run = place.run(release_binary(), &args).fine();
     let free = &run.of_type("free_run")[0];
     assert!(number(free, "fit_percent") >= 95.5, "{free}");
-    assert!(number(free, "fit_percent_offset_less") < 100.0, "{free}");
+    // A tenth of a newton of constant load is seen, and is no more than a few points.
+    let moved = ["fit_percent_offset_less", "fit_percent_offset_more"]
+        .map(|key| (number(free, key) - number(free, "fit_percent")).abs());
+    assert!(moved.iter().any(|by| *by > 0.2), "{free}");
+    assert!(moved.iter().all(|by| *by < 3.0), "{free}");
     assert!(number(&accuracy(&run, "position_next", 1), "twin_rms") <= 0.05e-6);
     for horizon in [10, 100, 1000] {
         let force = accuracy(&run, "current_next", horizon);

@@ -8,6 +8,7 @@
 use twinstep_tests::run::{Place, shipped};
 use twinstep_tests::{recordings, release_binary};
 
+/// The shipped twin was fitted on all six files: this says that the model can explain them, not that it predicts others.
 #[test]
 fn the_motion_explains_the_current_in_both_directions() {
     let Some(folder) = recordings("the_motion_explains_the_current_in_both_directions") else {
@@ -43,8 +44,32 @@ fn the_motion_explains_the_current_in_both_directions() {
     }
 }
 
-/// Fitted on the first run of every kind. Friction differs from run to run; once its level is known, the twin is as good as a regression
-/// of the very record. The position is coarse: the inertia is that of the catalogue within its error all the same.
+/// A file, and what the errors of a twin that was fitted on the others may be, beside the regression of that very file: the twin as it is;
+/// with the level of its friction followed; the same with the noise averaged out.
+type Judged = (&'static str, [f64; 3]);
+
+/// By the first run of every kind the second, and the other way round. Friction differs from run to run: the twin of the second runs is off
+/// by a third on the first of `idf_neg_0.04`, which it explains worse than its mean does (R2 below 0), until the level is followed.
+const JUDGED: [(u8, [Judged; 3]); 2] = [
+    (
+        1,
+        [
+            ("idf_neg_0.045_2", [1.11, 1.02, 1.08]),
+            ("idf_neg_0.04_2", [1.07, 1.02, 1.06]),
+            ("idf_pos_0.06_2", [1.03, 1.02, 1.11]),
+        ],
+    ),
+    (
+        2,
+        [
+            ("idf_neg_0.045_1", [1.02, 1.02, 1.08]),
+            ("idf_neg_0.04_1", [1.32, 1.05, 1.16]),
+            ("idf_pos_0.06_1", [1.02, 1.02, 1.06]),
+        ],
+    ),
+];
+
+/// The position is coarse: the inertia is that of the catalogue within its error all the same.
 #[test]
 fn runs_that_were_not_fitted_are_explained_and_the_inertia_is_no_noise() {
     let Some(folder) =
@@ -52,45 +77,42 @@ fn runs_that_were_not_fitted_are_explained_and_the_inertia_is_no_noise() {
     else {
         return;
     };
-    let place = Place::new();
-    let config = place.file(
-        "hsm150.toml",
-        std::fs::read(shipped("hsm150.toml")).unwrap(),
-    );
     let file = |name: &str| {
-        folder
-            .join(format!("hsm150/{name}.csv"))
-            .display()
-            .to_string()
+        let path = folder.join(format!("hsm150/{name}.csv"));
+        path.display().to_string()
     };
-    let kinds = ["idf_neg_0.045", "idf_neg_0.04", "idf_pos_0.06"];
-    let given = kinds.map(|kind| file(&format!("{kind}_1"))).join(" ");
-    let args = format!("calibrate {} {given} --write --json", config.display());
-    let run = place.run(release_binary(), &args).fine();
-    let inertia = run.of_type("calibration")[0]["mass_kg"][0]
-        .as_f64()
-        .unwrap();
-    // Catalogue: 1.2e-4 kg m2 over 0.0458 N m/A. The noise of the position left a third of it before.
-    let catalogue = 1.2e-4 / 0.0458;
-    assert!((0.65..1.2).contains(&(inertia / catalogue)), "{inertia}");
-    let text = std::fs::read_to_string(&config).unwrap();
-    assert!(text.contains("load_lag"), "{text}");
-    for kind in kinds {
-        let args = format!(
-            "replay {} {} --json",
-            config.display(),
-            file(&format!("{kind}_2"))
-        );
-        let lines = place
-            .run(release_binary(), &args)
-            .fine()
-            .of_type("explained");
-        println!("{kind}: {lines:#?}");
-        let number = |n: usize, key: &str| lines[n][key].as_f64().unwrap();
-        // Its friction frozen, what the day adds is left: 9 % at most.
-        assert!(number(0, "rms") <= 1.10 * number(0, "regression_rms"));
-        assert!(number(0, "followed_rms") <= 1.05 * number(0, "regression_rms"));
-        assert!(number(1, "followed_rms") <= 1.15 * number(1, "regression_rms"));
-        assert!(number(1, "followed_r2") > 0.5);
+    for (given, judged) in JUDGED {
+        let place = Place::new();
+        let shipped = std::fs::read(shipped("hsm150.toml")).unwrap();
+        let config = place.file("hsm150.toml", shipped);
+        let kinds = ["idf_neg_0.045", "idf_neg_0.04", "idf_pos_0.06"];
+        let files = kinds.map(|kind| file(&format!("{kind}_{given}"))).join(" ");
+        let args = format!("calibrate {} {files} --write --json", config.display());
+        let run = place.run(release_binary(), &args).fine();
+        let inertia = run.of_type("calibration")[0]["mass_kg"][0]
+            .as_f64()
+            .unwrap();
+        // Catalogue: 1.2e-4 kg m2 over 0.0458 N m/A. The noise of the position left a third of it before.
+        let catalogue = 1.2e-4 / 0.0458;
+        assert!((0.65..1.2).contains(&(inertia / catalogue)), "{inertia}");
+        let text = std::fs::read_to_string(&config).unwrap();
+        assert!(text.contains("load_lag"), "{text}");
+        for (name, [frozen, followed, averaged]) in judged {
+            let args = format!("replay {} {} --json", config.display(), file(name));
+            let run = place.run(release_binary(), &args).fine();
+            let lines = run.of_type("explained");
+            let number = |n: usize, key: &str| lines[n][key].as_f64().unwrap();
+            let beside = |n: usize, key: &str| number(n, key) / number(n, "regression_rms");
+            let found = [
+                beside(0, "rms"),
+                beside(0, "followed_rms"),
+                beside(1, "followed_rms"),
+            ];
+            println!("{name}: {found:.3?}, R2 {:.3}", number(0, "r2"));
+            for (found, most) in found.into_iter().zip([frozen, followed, averaged]) {
+                assert!(found <= most, "{name}: {found} for {most}, {lines:#?}");
+            }
+            assert!(number(1, "followed_r2") > 0.5, "{name}: {lines:#?}");
+        }
     }
 }

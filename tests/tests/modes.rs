@@ -160,8 +160,7 @@ fn a_healthy_axis_that_changes_its_mode_raises_nothing_and_a_fault_is_found_in_e
         // The first word on a fault that begins within a movement is of that movement; those that follow name it.
         let events = run.of_type("event");
         let found = events.iter().any(|event| {
-            let cause = event["cause"].as_str().unwrap_or_default();
-            event["channel"] == "current_load" && cause.contains("friction")
+            event["channel"] == "current_load" && event["cause"] == "friction increased"
         });
         let raised = raised(&run);
         assert!(found && !raised.is_empty(), "{mode}: {events:?}");

@@ -17,6 +17,8 @@ pub struct Recording {
     pub cycle: Vec<u64>,
     /// Time as the recording has it (s); it may start anew with every segment.
     pub time_s: Vec<f64>,
+    /// Step between two rows of a table from elsewhere, in the middle, as its time has it (s).
+    pub row_step_s: Option<f64>,
     /// Recipe and part.
     pub context: Vec<Context>,
     /// First entry of every segment; nothing may be differentiated or filtered across it.
@@ -70,6 +72,7 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
     let mut stations = vec![Err(twinstep_models::sample::Missing::NotMapped); map.station_count()];
     let mut recording = Recording {
         period_s: machine.cycle.period_ns as f64 / 1e9,
+        row_step_s: bus.row_step_s(),
         axes: (map.axis_names().iter().enumerate())
             .map(|(number, name)| AxisRecord {
                 name: name.clone(),

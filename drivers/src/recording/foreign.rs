@@ -54,6 +54,8 @@ pub(super) struct Loaded {
     pub(super) run_starts: Vec<u64>,
     /// Time of every row as the table has it (s).
     pub(super) time_s: Vec<f64>,
+    /// Step between two rows in the middle (s); none where the table has no time, or only rows that begin a segment.
+    pub(super) row_step_s: Option<f64>,
 }
 
 /// Reads all rows.
@@ -85,7 +87,9 @@ pub(super) fn load(
         segment_starts: Vec::new(),
         run_starts: Vec::new(),
         time_s: Vec::new(),
+        row_step_s: None,
     };
+    let mut steps_s = Vec::new();
     let mut segment: Vec<Vec<u8>> = vec![Vec::new(); segment_columns.len()];
     let mut previous: Option<(u64, f64)> = None;
     while table.next_row()? {
@@ -94,6 +98,7 @@ pub(super) fn load(
             .iter()
             .zip(&segment)
             .any(|(&column, key)| table.cell(column) != key.as_slice());
+        let before_s = previous.map_or(time_s, |(_, before_s)| before_s);
         let (cycle, step_s) = match previous {
             None => (0, None),
             Some((cycle, _)) if changed => (cycle + 2, None),
@@ -121,6 +126,7 @@ pub(super) fn load(
             }
         }
         previous = Some((cycle, time_s));
+        steps_s.extend(step_s.map(|_| time_s - before_s));
         for (number, axis) in axes.iter_mut().enumerate() {
             axis.read(table, number, step_s, image)?;
         }
@@ -160,7 +166,14 @@ pub(super) fn load(
             previous = Some((resampler.cycle(), time_s));
         }
     }
+    loaded.row_step_s = time_column.and_then(|_| middle(&mut steps_s));
     Ok(loaded)
+}
+
+/// The value in the middle.
+fn middle(values: &mut [f64]) -> Option<f64> {
+    let half = values.len() / 2;
+    (half < values.len()).then(|| *values.select_nth_unstable_by(half, f64::total_cmp).1)
 }
 
 /// Time of the row (s): from its column, or as many periods as there were rows where the table has no time.

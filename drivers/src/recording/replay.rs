@@ -35,6 +35,7 @@ pub struct RecordingBus {
     run_starts: Vec<u64>,
     /// Empty where the stamps are all there is.
     time_s: Vec<f64>,
+    row_step_s: Option<f64>,
     period_ns: u64,
     next_row: usize,
     last: Option<CycleStamp>,
@@ -95,6 +96,7 @@ impl RecordingBus {
             segment_starts: Vec::new(),
             run_starts: Vec::new(),
             time_s: Vec::new(),
+            row_step_s: None,
             period_ns,
             next_row: 0,
             last: None,
@@ -129,6 +131,7 @@ impl RecordingBus {
                 bus.segment_starts = loaded.segment_starts;
                 bus.run_starts = loaded.run_starts;
                 bus.time_s = loaded.time_s;
+                bus.row_step_s = loaded.row_step_s;
                 Ok(bus)
             }
             (Some(_), None) => Err(wrong(Problem::ForeignOnBus)),
@@ -253,6 +256,11 @@ impl RecordingBus {
                 .head(row)
                 .map_or(0.0, |head| head.stamp.time_ns as f64 / 1e9),
         }
+    }
+
+    /// Step between two rows of a table from elsewhere, in the middle, as its time has it (s).
+    pub fn row_step_s(&self) -> Option<f64> {
+        self.row_step_s
     }
 
     /// Starts again from the first row.

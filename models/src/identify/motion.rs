@@ -164,3 +164,7 @@ pub(super) fn uncertain(fit: &AxisFit, fastest_m_per_s: f64) -> Vec<String> {
     );
     all
 }
+
+#[cfg(test)]
+#[path = "motion_tests.rs"]
+mod tests;

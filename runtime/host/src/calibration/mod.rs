@@ -25,7 +25,7 @@ pub use signature::SignatureReport;
 
 use crate::error::HostError;
 use axis::AxisReport;
-use plausible::{Kind, column_name};
+use plausible::{Kind, column_name, station_column};
 use std::path::PathBuf;
 use twinstep_config::machine::{Axis, EffortUnit, Machine, StationTwin};
 use twinstep_drivers::recording::{AxisRecord, Recording, StationRecord, columns};
@@ -81,9 +81,12 @@ pub fn calibrate(
     for (n, station) in machine.stations.iter_mut().enumerate() {
         match fit_station(&recordings, n) {
             Ok(twin) => station.twin = Some(twin),
-            Err(why) => report
-                .remarks
-                .push(format!("{}: not calibrated, {why}", station.name)),
+            Err(why) => {
+                let column = station_column(&original, station);
+                let column = column.map_or_else(String::new, |c| format!("column `{c}`: "));
+                let name = &station.name;
+                (report.remarks).push(format!("{name}: not calibrated, {column}{why}"));
+            }
         }
     }
     signature::learn(machine, paths, &mut report)?;

@@ -3,7 +3,12 @@
 //! A quantity in the wrong unit is off by a thousand, and everything that is fitted to it would be nonsense: `calibrate` refuses
 //! it, `replay` warns. What is merely odd is a remark. Every message names the file and the column.
 
+mod names;
+mod own;
 mod station;
+mod time;
+
+pub use names::{Kind, column_name, station_column};
 
 use crate::error::HostError;
 use std::path::Path;
@@ -29,19 +34,6 @@ const BEYOND_DRIVE: f64 = 1.1;
 /// Samples between the two positions of a derivative.
 const APART: usize = 4;
 
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Target position.
-    Reference,
-    /// Position.
-    Position,
-    /// Velocity.
-    Velocity,
-    /// Current, or what stands for it.
-    Current,
-}
-
 /// One thing that cannot be right, or is odd.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -49,31 +41,6 @@ pub struct Finding {
     pub nonsense: bool,
     /// In words, with the column.
     pub text: String,
-}
-
-/// The column or object that holds `kind` of axis or press `n`.
-pub fn column_name(machine: &Machine, n: usize, kind: Kind) -> String {
-    let axis = axis_of(machine, n);
-    let name = axis.map_or("", |axis| axis.name.as_str());
-    let mapped =
-        (machine.recording.as_ref()).and_then(|map| map.axes.iter().find(|a| a.axis == name));
-    if let Some(columns) = mapped {
-        let column = match kind {
-            Kind::Reference => columns.reference.as_ref(),
-            Kind::Position => Some(&columns.position),
-            Kind::Velocity => columns.velocity.as_ref(),
-            Kind::Current => Some(&columns.current),
-        };
-        // A velocity that is not mapped is derived from the position.
-        return column.unwrap_or(&columns.position).name.clone();
-    }
-    let object = match kind {
-        Kind::Reference => "0x607A",
-        Kind::Position => "0x6064",
-        Kind::Velocity => "0x606C",
-        Kind::Current => "0x6077",
-    };
-    format!("{name}.{object}")
 }
 
 fn axis_of(machine: &Machine, n: usize) -> Option<&Axis> {
@@ -87,11 +54,9 @@ fn press_of(machine: &Machine, n: usize) -> Option<&Press> {
 /// Everything that is wrong or odd in a recording, in the order of its axes and stations.
 pub fn check(machine: &Machine, recording: &Recording) -> Vec<Finding> {
     let mut all = Vec::new();
-    // Our own recordings hold the raw integers of the bus: there is no unit to be wrong about.
-    if machine.recording.is_none() {
-        return all;
-    }
-    check_time(machine, recording, &mut all);
+    // Units of our own recordings are those of the drives' objects: what can be off is how the configuration scales them.
+    let own = machine.bus.is_some();
+    time::check(machine, recording, &mut all);
     for (n, record) in recording.axes.iter().enumerate() {
         let Some(axis) = axis_of(machine, n) else {
             continue;
@@ -101,13 +66,27 @@ pub fn check(machine: &Machine, recording: &Recording) -> Vec<Finding> {
             n,
             axis,
             record,
+            own,
             period_s: recording.period_s,
             all: &mut all,
         };
         one.cells();
+        let seen = own.then(|| own::seen(record));
+        match &seen {
+            Some(None) => {
+                let text = "the drive is never in operation enabled: nothing is learnt of it";
+                one.say(false, Kind::State, text);
+                continue;
+            }
+            Some(Some(seen)) => one.record = seen,
+            None => {}
+        }
         one.changes();
-        one.lengths();
-        one.velocity();
+        // What holds its place is no movement to be judged.
+        if one.moves() || !own {
+            one.lengths();
+            one.velocity();
+        }
         one.current();
     }
     for (station, record) in machine.stations.iter().zip(&recording.stations) {
@@ -130,7 +109,11 @@ pub(super) fn refuse_nonsense(
     if let Some(finding) = findings.iter().find(|f| f.nonsense) {
         return Err(HostError::usage(
             format!("{file}, {}", finding.text),
-            "correct `unit` or `factor` of the column under [recording] in the configuration, or the recording itself",
+            if machine.bus.is_some() {
+                own::REMEDY
+            } else {
+                "correct `unit` or `factor` of the column under [recording] in the configuration, or the recording itself"
+            },
         ));
     }
     Ok((findings.into_iter())
@@ -171,7 +154,11 @@ pub(super) fn refuse_another_scale(
             before.mass_kg,
             if mass > 1.0 { mass } else { 1.0 / mass },
         ),
-        "correct `unit` or `factor` of the column under [recording]; if the configuration is what is wrong, take its twin out",
+        if machine.bus.is_some() {
+            own::REMEDY_OF_A_TWIN
+        } else {
+            "correct `unit` or `factor` of the column under [recording]; if the configuration is what is wrong, take its twin out"
+        },
     ))
 }
 
@@ -191,39 +178,13 @@ fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { f64::NAN } else { (a / b).abs() }
 }
 
-/// Where uneven sampling is allowed, the step still has to be that of the cycle in the middle.
-fn check_time(machine: &Machine, recording: &Recording, all: &mut Vec<Finding>) {
-    let Some(map) = machine.recording.as_ref().filter(|map| map.uneven) else {
-        return;
-    };
-    let mut steps: Vec<f64> = (recording.time_s.windows(2).enumerate())
-        .filter(|(k, _)| !recording.segments.contains(&(k + 1)))
-        .map(|(_, w)| w[1] - w[0])
-        .collect();
-    steps.sort_by(f64::total_cmp);
-    let Some(middle) = steps.get(steps.len() / 2).copied() else {
-        return;
-    };
-    let off = ratio(middle, recording.period_s);
-    if let Some(more) = thousand(off) {
-        all.push(Finding {
-            nonsense: true,
-            text: format!(
-                "column `{}`: its steps are {middle} s in the middle, {} of the period of {} s: is it in {}?",
-                map.time.name,
-                if more { "a thousand times that" } else { "a thousandth" },
-                recording.period_s,
-                if more { "milliseconds" } else { "seconds, and the configuration says milliseconds" },
-            ),
-        });
-    }
-}
-
 struct Checked<'a> {
     machine: &'a Machine,
     n: usize,
     axis: &'a Axis,
     record: &'a AxisRecord,
+    /// The recording is one of ours.
+    own: bool,
     period_s: f64,
     all: &'a mut Vec<Finding>,
 }
@@ -238,13 +199,29 @@ impl Checked<'_> {
         self.all.push(Finding { nonsense, text });
     }
 
+    /// Whether the axis moves: noise of an encoder of a recording of ours does not count.
+    fn moves(&self) -> bool {
+        let drive = &self.axis.drive;
+        let count_m = drive.feed_m_per_rev / drive.counts_per_rev;
+        let least_m = if self.own {
+            own::NOISE_COUNTS * count_m
+        } else {
+            0.0
+        };
+        span(&self.record.position_m) > least_m
+    }
+
     /// Cells that are empty.
     fn cells(&mut self) {
         // A velocity that is not recorded is derived, and has holes of its own.
         let columns = [
             (Kind::Position, Some(&self.record.position_m)),
             (Kind::Current, Some(&self.record.current_a)),
-            (Kind::Reference, self.record.reference_m.as_ref()),
+            // What a drive does by itself has none on the bus.
+            (
+                Kind::Reference,
+                self.record.reference_m.as_ref().filter(|_| !self.own),
+            ),
         ];
         for (kind, values) in columns {
             let Some(values) = values.filter(|v| !v.is_empty()) else {
@@ -261,10 +238,12 @@ impl Checked<'_> {
 
     /// Columns that never change: another column was meant, or the sensor is off.
     fn changes(&mut self) {
-        let moves = span(&self.record.position_m) > 0.0;
-        if !moves {
+        if span(&self.record.position_m) == 0.0 {
             let text = "it never changes: the axis does not move";
             self.say(false, Kind::Position, text);
+            return;
+        }
+        if !self.moves() {
             return;
         }
         let columns = [
@@ -298,7 +277,8 @@ impl Checked<'_> {
         let (ends, path, moves) = match press_of(self.machine, self.n) {
             Some(press) => {
                 let ends = vec![press.stroke.top_m, press.stroke.bottom_m];
-                (ends, "stroke", true)
+                // Behind a crank or a table the axis is not where the ram is.
+                (ends, "stroke", press.drive_train.linkage.is_none())
             }
             None => {
                 let program = &self.axis.motion.program;
@@ -440,20 +420,22 @@ impl Checked<'_> {
         let unit = self.axis.effort_unit.symbol();
         let finite = self.record.current_a.iter().filter(|i| i.is_finite());
         let most = finite.fold(0.0_f64, |m, i| m.max(i.abs()));
-        let moves = span(&self.record.position_m) > 0.0;
+        let moves = self.moves();
         let of = format!("it reaches {most:.6} {unit}, and the drive gives {allowed:.4} {unit}");
+        let small = moves && most > 0.0 && most < CURRENT_BELOW * allowed;
         if most > CURRENT_ABOVE * allowed {
-            self.say(
-                true,
-                Kind::Current,
-                &format!("{of}: off by a thousand, as of m{unit} for {unit}?"),
-            );
-        } else if moves && most > 0.0 && most < CURRENT_BELOW * allowed {
-            self.say(
-                true,
-                Kind::Current,
-                &format!("{of}: off by a thousand, as of {unit} for m{unit}?"),
-            );
+            let why = if self.own {
+                own::NO_PERMILLE.to_owned()
+            } else {
+                format!("off by a thousand, as of m{unit} for {unit}?")
+            };
+            self.say(true, Kind::Current, &format!("{of}: {why}"));
+        } else if small && self.own {
+            // Permille of the rated current are coarse: next to nothing is no unit.
+            self.say(false, Kind::Current, &format!("{of}: {}", own::NO_PERMILLE));
+        } else if small {
+            let why = format!("off by a thousand, as of {unit} for m{unit}?");
+            self.say(true, Kind::Current, &format!("{of}: {why}"));
         } else if declared && most > BEYOND_DRIVE * allowed {
             self.say(
                 false,

@@ -1,6 +1,6 @@
 //! Pressures of stations against what their circuit can have.
 
-use super::{EMPTY, Finding, ratio, span, thousand};
+use super::{EMPTY, Finding, ratio, span, station_column, thousand};
 use twinstep_config::machine::{Machine, Station};
 use twinstep_drivers::recording::StationRecord;
 use twinstep_models::vacuum::AMBIENT_PA;
@@ -17,13 +17,11 @@ pub(super) fn check(
     record: &StationRecord,
     all: &mut Vec<Finding>,
 ) {
-    let mapped = machine.recording.as_ref().and_then(|map| {
-        let mut stations = map.stations.iter();
-        stations.find(|columns| columns.station == station.name)
-    });
-    let Some(columns) = mapped else { return };
+    let Some(column) = station_column(machine, station) else {
+        return;
+    };
     let mut say = |nonsense: bool, text: String| {
-        let text = format!("column `{}`: {text}", columns.pressure.name);
+        let text = format!("column `{column}`: {text}");
         all.push(Finding { nonsense, text });
     };
     let readings = &record.pressure_pa;
