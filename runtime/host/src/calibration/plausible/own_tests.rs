@@ -174,11 +174,11 @@ fn what_is_off_by_a_thousand_is_refused_and_the_remedy_is_the_scaling() {
 #[test]
 fn an_axis_that_holds_its_place_is_no_contradiction() {
     let all = found(|a| {
-        let tremble = |k: usize| if k % 3 == 0 { 1e-7 } else { 0.0 };
+        let tremble = |k: usize| if k.is_multiple_of(3) { 1e-7 } else { 0.0 };
         for k in 0..a.position_m.len() {
             a.position_m[k] = 0.05 + tremble(k);
             a.velocity_m_per_s[k] = 1e-5 * tremble(k + 1);
-            a.current_a[k] = if k % 2 == 0 { 0.005 } else { 0.0 };
+            a.current_a[k] = if k.is_multiple_of(2) { 0.005 } else { 0.0 };
         }
         a.reference_m = Some(vec![0.05; 12_000]);
     });
