@@ -70,6 +70,9 @@ pub fn both_found(lists: [&[(u64, Value)]; 2], clean: bool) -> bool {
 /// Longest that a thread which sleeps for a millisecond may be away before the computer is said to have stood still.
 const STOOD_STILL: Duration = Duration::from_millis(4);
 
+/// How often it must have stood still in each attempt, to explain that nothing was seen.
+const DISTURBED: u32 = 10;
+
 /// Counts how often this computer has stood still, or was busy with others, until it is asked.
 struct StandStills {
     ends: Arc<AtomicBool>,
@@ -105,8 +108,9 @@ impl StandStills {
 /// `scenario` says whether it was seen; it fails by itself where something is wrong.
 ///
 /// # Panics
-/// Where it was not seen although the computer did not stand still.
+/// Where it was not seen although the computer hardly stood still.
 pub fn undisturbed(scenario: impl Fn() -> bool) {
+    let mut is_disturbed = true;
     for attempt in 1..=6 {
         let stand_stills = StandStills::count();
         let seen = scenario();
@@ -115,12 +119,13 @@ pub fn undisturbed(scenario: impl Fn() -> bool) {
             return;
         }
         println!("attempt {attempt}: not seen; the computer stood still {stood_still} times");
-        assert!(
-            stood_still > 0,
-            "not seen on a computer that did not stand still"
-        );
+        is_disturbed &= stood_still >= DISTURBED;
     }
-    println!("NOT SEEN in six attempts, in each of which the computer stood still");
+    assert!(
+        is_disturbed,
+        "not seen on a computer that hardly stood still"
+    );
+    println!("NOT SEEN in six attempts, in each of which the computer stood still often");
 }
 
 /// Whether drives of `lines` tripped with a following error, which no scenario asks for.

@@ -14,7 +14,7 @@ use twinstep_tests::run::{Place, json_lines, shipped};
 use twinstep_tests::sim::Sim;
 
 /// Drifts are taken over a second.
-const CYCLES: &str = "3500";
+const CYCLES: &str = "6500";
 
 /// How much faster the distributed clocks are here than this computer's (ppb), and as a fault.
 const DC_GAINS_PPB: f64 = 50_000.0;
@@ -41,10 +41,10 @@ fn summary(cable: &Cable, clock: &str) -> Value {
     summary
 }
 
-/// Whether a drift is what it should be, within a third of what makes the clocks differ.
+/// Whether a drift is what it should be, so near that no clock and the gain are told apart: a computer that is held up moves it.
 fn is_near(clock: &Value, key: &str, ppb: f64) {
     let found = clock[key].as_f64().unwrap();
-    assert!((found - ppb).abs() < DC_GAINS_PPB / 3.0, "{key}: {clock}");
+    assert!((found - ppb).abs() < DC_GAINS_PPB / 2.0, "{key}: {clock}");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_cycle_follows_one_clock_and_tells_of_the_other() {
     // Starts follow the distributed clocks, which are faster: the other one loses on them what they gain.
     assert!(clock["phase_error_ns"].is_number(), "{clock}");
     // By how much more depends on how far the starts had to walk to their phase, and on what held this computer up.
-    assert!(clock["drift_ppb"].as_f64() < Some(0.0), "{clock}");
+    assert!(clock["drift_ppb"].as_f64().unwrap() < 0.0, "{clock}");
     is_near(clock, "dc_drift_ppb", DC_GAINS_PPB);
     assert!(watched["phase"]["p50_ns"].is_u64(), "{watched}");
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use twinstep_config::PRESS_CELL;
 use twinstep_tests::broker::Broker;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::{Peer, has_opcua, host_of, http, metric};
+use twinstep_tests::gateway::{Peer, has_opcua, host_of, http, metric, until};
 use twinstep_tests::run::Place;
 use twinstep_tests::{release_binary, root};
 
@@ -426,7 +426,10 @@ fn what_a_running_machine_raises_is_stored_and_told_beside_fifty_who_watch() {
         let sample =
             |name: &str| metric(&page, &format!("twinstep_sink_{name}{{sink=\"{sink}\"}}"));
         let arrived = format!("twinstep_sink_behind{{sink=\"{sink}\"}} 0.0");
-        while !http(&page, "GET /metrics", &[], "").body.contains(&arrived) {}
+        until(|| {
+            let metrics = http(&page, "GET /metrics", &[], "").body;
+            metrics.contains(&arrived).then_some(())
+        });
         assert_eq!(sample("failed_total"), Some(0), "{sink}");
         assert!(sample("sent_total") >= Some(last), "{sink}");
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
 use twinstep_tests::cable::python_with;
-use twinstep_tests::gateway::{has_opcua, metric};
+use twinstep_tests::gateway::{has_opcua, metric, until_metric};
 use twinstep_tests::opcua::{answer, gateway, hello, message, refused, said};
 use twinstep_tests::root;
 use twinstep_tests::run::Place;
@@ -50,7 +50,7 @@ fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
     for bytes in [&rubbish[0], &rubbish[0], &rubbish[3], &rubbish[3]] {
         let _ = refused(host, bytes);
     }
-    while metric(&page, failed).unwrap() < before + 4 {}
+    until_metric(&page, failed, |count| count >= before + 4);
     assert_eq!(metric(&page, failed), Some(before + 4));
     for kind in ["speaks no OPC UA", "a Hello was refused"] {
         assert_eq!(said(&place).matches(kind).count(), 1, "{}", said(&place));
@@ -61,7 +61,7 @@ fn rubbish_and_half_a_handshake_leave_the_server_as_it_was() {
     for bytes in behind {
         assert!(acknowledged(&refused(host, bytes)), "{bytes:?}");
     }
-    while metric(&page, failed).unwrap() < before + 3 {}
+    until_metric(&page, failed, |count| count >= before + 3);
     assert_eq!(metric(&page, failed), Some(before + 3));
     let kind = "a message behind a Hello was refused";
     assert_eq!(said(&place).matches(kind).count(), 1, "{}", said(&place));

@@ -87,10 +87,11 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     }
     let latency = hold_dma_latency().ok();
     let mut trust = Trust::observe();
-    // A core that a cpuset keeps free is found out on the core alone.
+    // A core that a cpuset keeps free is found out on the core alone. Of several buses of a machine the first one claims its own: the others
+    // may have to share it.
     let found = trust
         .core
-        .filter(|found| trust.isolated && core != Some(*found));
+        .filter(|found| trust.isolated && core != Some(*found) && settings.others.before == 0);
     if let (Some(found), false) = (found, settings.policy == Policy::Other) {
         claims.push(claim_core(found)?);
     }

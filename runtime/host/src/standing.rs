@@ -30,6 +30,8 @@ pub fn ended(
     whole: bool,
 ) -> Result<Vec<EventRecord>, StoreError> {
     store.set_machine(machine);
+    // What an earlier version has stored is of the machine that its plan was of until now.
+    store.catch_up()?;
     for run in runs {
         store.note_plan(&run.plan, machine)?;
     }

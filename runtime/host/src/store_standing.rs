@@ -170,15 +170,16 @@ impl StoreWriter {
     }
 
     /// Takes in what was stored without these tables.
-    fn catch_up(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn catch_up(&mut self) -> Result<(), StoreError> {
         if self.standing_behind == Some(self.last_seq) {
             return Ok(());
         }
         let last_seq = self.last_seq;
         let from = self.standing_behind.filter(|seq| *seq < last_seq);
+        let anew = from.is_none();
         let work = |connection: &mut Connection, from: Option<u64>| {
             let transaction = connection.transaction()?;
-            if from.is_none() {
+            if anew {
                 transaction.execute("DELETE FROM alarms_standing", [])?;
             }
             let mut last = transaction.prepare(LAST)?;

@@ -155,6 +155,11 @@ impl Check {
         self
     }
 
+    /// The same, where `this` is what is wrong.
+    fn write_if(self, this: bool, path: impl Into<String>, value: impl Into<String>) -> Self {
+        if this { self.write(path, value) } else { self }
+    }
+
     /// Adds a command, if something is wrong.
     fn run(mut self, command: impl Into<String>) -> Self {
         if self.is_wrong() {

@@ -182,7 +182,7 @@ fn tracer(subject: &Subject) -> Check {
                 &format!("echo nop > {PATH}; echo 0 > {EVENTS}"),
             )
             .write(PATH, "nop")
-            .write(EVENTS, "0"),
+            .write_if(traced, EVENTS, "0"),
     }
 }
 

@@ -46,6 +46,10 @@ impl Desk {
                 )),
             };
         }
+        // What is left of a time with several buses is nobody's now.
+        if *buses == Buses::One {
+            return Ok(String::new());
+        }
         let mut found = self.buses_where(|key| (&*key.1, &*key.2) == (source, channel));
         // A shelf of before there were buses says nothing of where the alarm is.
         found.remove("");
@@ -62,7 +66,6 @@ impl Desk {
             return Ok(bus);
         }
         match buses {
-            Buses::One => Ok(String::new()),
             Buses::Unknown if names.is_empty() => Ok(String::new()),
             Buses::Several(all) if all.iter().filter(|(_, has)| *has).count() == 1 => {
                 let mut has = all.iter().filter(|(_, has)| *has);
@@ -142,6 +145,7 @@ mod tests {
         desk.shelve(("rear", "lift", "ripple"), 60, "eva", "")
             .unwrap();
         assert_eq!(of(None, &Buses::Unknown).unwrap(), "rear");
+        assert_eq!(of(None, &Buses::One).unwrap(), "");
         assert_eq!(desk.bus_on_shelf("lift", "ripple").as_deref(), Some("rear"));
         assert_eq!(desk.bus_on_shelf("lift", "drive_state"), None);
     }

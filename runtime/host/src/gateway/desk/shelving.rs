@@ -116,10 +116,16 @@ impl Desk {
     ) -> Result<bool, HostError> {
         check_words(who, "")?;
         let key = (bus.to_owned(), source.to_owned(), channel.to_owned());
-        let key = self.with(|state| of(&state.shelves, &key).map_or(key, key_of));
-        let name = (&*key.0, &*key.1, &*key.2);
-        let was = self.book.unshelve(name, None, who, utc_ns())?;
-        self.with(|state| state.shelves.remove(&key));
+        let shelf_of = |key: &Key| self.with(|state| of(&state.shelves, key).map(key_of));
+        let mut next = Some(shelf_of(&key).unwrap_or_else(|| key.clone()));
+        let mut was = false;
+        // Behind its own there may be one of before there were buses.
+        while let Some(found) = next {
+            let name = (&*found.0, &*found.1, &*found.2);
+            was |= self.book.unshelve(name, None, who, utc_ns())?;
+            let removed = self.with(|state| state.shelves.remove(&found));
+            next = removed.and_then(|_| shelf_of(&key));
+        }
         self.changed();
         Ok(was)
     }

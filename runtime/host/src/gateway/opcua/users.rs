@@ -2,7 +2,8 @@
 
 use crate::clock::monotonic_ns;
 use crate::gateway::doorkeeper::Doorkeeper;
-use crate::gateway::web::auth::{Door, Role, Who};
+use crate::gateway::web::auth::{Door, Pass, Role, Who};
+use crate::gateway::web::tokens::Hash;
 use async_trait::async_trait;
 use opcua::server::ServerEndpoint;
 use opcua::server::authenticator::{
@@ -51,14 +52,21 @@ impl Users {
     }
 }
 
-/// The library keeps a text for every session; ours holds the role, so that it need not be looked up.
-fn token_of(who: &Who) -> UserToken {
-    UserToken(format!("{}:{}", who.role, who.name))
+/// The library keeps a text for every session; ours holds the role, so that it need not be looked up, and the hash of the token that opened it.
+fn token_of(who: &Who, hash: &Hash) -> UserToken {
+    UserToken(format!("{}:{}:{}", who.role, hash.to_hex(), who.name))
+}
+
+/// The hash of the token that opened a session; none where nobody came in by one.
+fn hash_in(token: &UserToken) -> Option<Hash> {
+    Hash::from_hex(token.0.split(':').nth(1)?)
 }
 
 /// Who has this token.
 pub fn who_has(token: &UserToken) -> Who {
-    let (role, name) = token.0.split_once(':').unwrap_or(("", "anonymous"));
+    let mut words = token.0.splitn(3, ':');
+    let role = words.next().unwrap_or_default();
+    let name = words.nth(1).unwrap_or("anonymous");
     let role = match role {
         "admin" => Role::Admin,
         "tuner" => Role::Tuner,
@@ -102,11 +110,15 @@ impl AuthManager for Users {
         let who = (self.door.as_ref())
             .filter(|_| !is_open(endpoint))
             .and_then(|door| {
-                door.who(Some(password.get()), None, &from, monotonic_ns())
+                door.admit(Some(password.get()), None, &from, monotonic_ns())
                     .ok()
             })
-            .filter(|who| who.name == username);
-        who.map(|who| token_of(&who)).ok_or_else(|| {
+            .filter(|(who, _)| who.name == username);
+        let token = who.and_then(|(who, pass)| match pass {
+            Pass::Token(hash) => Some(token_of(&who, &hash)),
+            Pass::Local | Pass::Login(_) => None,
+        });
+        token.ok_or_else(|| {
             let what = "OPC UA: somebody was refused: no such name with such a token";
             self.doorkeeper.refuse("wrong token", what);
             self.wrong.fetch_add(1, Ordering::Relaxed);
@@ -140,8 +152,8 @@ impl AuthManager for Users {
         let harmless = (method_id.as_method_id()).is_ok_and(|id| HARMLESS.contains(&id));
         let who = who_has(token);
         // A session goes on when the token that opened it is taken away; it changes nothing any more.
-        let knows = |door: &Arc<Door>| door.knows(&who);
-        harmless || who.role >= Role::Tuner && self.door.as_ref().is_some_and(knows)
+        let holds = |door: &Arc<Door>| hash_in(token).is_some_and(|hash| door.knows(&hash, &who));
+        harmless || who.role >= Role::Tuner && self.door.as_ref().is_some_and(holds)
     }
 
     fn core_permissions(&self, token: &UserToken) -> CoreServerPermissions {
@@ -208,15 +220,27 @@ mod tests {
     #[test]
     fn who_only_looks_calls_nothing_that_changes() {
         let (users, sink) = users(false);
-        let may = |token: &str, method: MethodId| {
-            users.is_user_executable(&UserToken(token.to_owned()), &method.into())
+        let may = |role: &str, token: &str, name: &str, method: MethodId| {
+            let text = format!("{role}:{}:{name}", hash_of(token));
+            users.is_user_executable(&UserToken(text), &method.into())
         };
         let acknowledge = MethodId::AcknowledgeableConditionType_Acknowledge;
-        assert!(may("tuner:eva", acknowledge));
-        // Of nobody whose token is still there.
-        assert!(!may("admin:eva", acknowledge) && !may("tuner:anna", acknowledge));
-        assert!(!may("viewer:max", acknowledge) && !may(ANONYMOUS_USER_TOKEN_ID, acknowledge));
-        assert!(may("viewer:max", MethodId::ConditionType_ConditionRefresh));
+        assert!(may("tuner", "secret", "eva", acknowledge));
+        // Of nobody whose token is still there, another one of the same person among them.
+        assert!(
+            !may("admin", "secret", "eva", acknowledge)
+                && !may("tuner", "secret", "anna", acknowledge)
+        );
+        assert!(!may("tuner", "leaked", "eva", acknowledge));
+        let anonymous = UserToken(ANONYMOUS_USER_TOKEN_ID.to_owned());
+        assert!(!users.is_user_executable(&anonymous, &acknowledge.into()));
+        assert!(!may("viewer", "other", "max", acknowledge));
+        assert!(may(
+            "viewer",
+            "other",
+            "max",
+            MethodId::ConditionType_ConditionRefresh
+        ));
         // Whoever reads whether he may is answered, and not refused.
         assert_eq!(sink.failed.load(Ordering::Relaxed), 0);
     }

@@ -96,7 +96,7 @@ pub enum Pass {
     Login(Hash),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Login {
     who: Who,
     /// By which token.
@@ -159,13 +159,13 @@ impl Door {
         *own.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
     }
 
-    /// Whether somebody of this name and role has a token now.
-    pub fn knows(&self, who: &Who) -> bool {
+    /// Whether the token with this hash is there now, and theirs.
+    pub fn knows(&self, hash: &Hash, who: &Who) -> bool {
         let Some(tokens) = &self.tokens else {
             return false;
         };
         let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.know(who)
+        tokens.is_of(hash, who)
     }
 
     fn sessions<T>(&self, work: impl FnOnce(&mut Sessions) -> T) -> T {
@@ -231,10 +231,9 @@ impl Door {
     }
 
     fn logged_in(&self, cookie: &Hash, now_ns: u64) -> Option<Who> {
-        self.sessions(|sessions| {
-            let login = sessions.open.get(cookie)?;
-            (login.until_ns > now_ns).then(|| login.who.clone())
-        })
+        let login = self.sessions(|sessions| sessions.open.get(cookie).cloned())?;
+        // Its token may have gone while somebody logged in by it.
+        (login.until_ns > now_ns && self.knows(&login.token, &login.who)).then_some(login.who)
     }
 
     /// Whether somebody who has come in may stay.

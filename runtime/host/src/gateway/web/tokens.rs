@@ -28,7 +28,7 @@ impl Hash {
     }
 
     /// That of 64 hexadecimal digits.
-    fn from_hex(digits: &str) -> Option<Self> {
+    pub fn from_hex(digits: &str) -> Option<Self> {
         let mut hash = [0; 32];
         if digits.len() != 64 || !digits.is_ascii() {
             return None;
@@ -39,6 +39,11 @@ impl Hash {
         // What a sign stands before is a number too.
         let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         plain.then_some(Self(hash))
+    }
+
+    /// As 64 hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether both are the same, in a time that does not say where they differ.
@@ -137,11 +142,6 @@ impl Tokens {
     /// Whether one of them has this hash.
     pub fn has(&self, hash: &Hash) -> bool {
         self.0.iter().any(|(own, _)| own.is(hash))
-    }
-
-    /// Whether one of them is of somebody with this name and role.
-    pub fn know(&self, who: &Who) -> bool {
-        self.0.iter().any(|(_, of)| of == who)
     }
 
     /// Whether the one with this hash is theirs, and lets them do the same.
