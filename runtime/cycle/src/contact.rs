@@ -184,9 +184,13 @@ impl PressLane {
         self.filter.filtered_a()
     }
 
-    /// Axis `l` is put where it was measured, after a time in which nothing was seen of it: another part may lie in the press.
+    /// Axis `l` is put where it was measured.
     pub fn lock(&mut self, l: usize) {
         self.filter.lock(l);
+    }
+
+    /// Nothing is seen of axis `l` for longer than it coasts: another part may lie in the press when it is seen again.
+    pub fn out_of_sight(&mut self, l: usize) {
         self.formed.deepest_m[l] = 0.0;
     }
 
@@ -283,7 +287,10 @@ mod tests {
     fn a_part_that_came_while_nothing_was_seen_is_a_new_one() {
         formed(|curves, press| {
             assert!(near(felt(press, curves, 0.269, 0.1, u8::MAX), 3.7));
+            // A drive that is not enabled, or in another mode, is put where it was measured; the ram is in the same part.
             press.lock(5);
+            assert_eq!(felt(press, curves, 0.255, 0.1, u8::MAX), 0.0);
+            press.out_of_sight(5);
             // Deeper in the last one it would spring back here: nothing would be felt.
             assert!(near(felt(press, curves, 0.255, 0.1, u8::MAX), 0.5));
         });

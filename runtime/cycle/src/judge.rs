@@ -169,7 +169,7 @@ impl AxisJudge {
         out: &mut Outbox,
     ) {
         let Some(mut blocks) = self.blocks.end() else {
-            self.behind = Behind::default();
+            (self.behind, self.unlearnt_mode) = (Behind::default(), false);
             return;
         };
         self.leave_out_reversal(&mut blocks);

@@ -274,7 +274,8 @@ impl Kernel for Correct<'_, '_> {
         // One lane after the other, whatever sections there are.
         let every = behind::every(plan.period_ns);
         let before = (self.first_axis / LANES) as u64 % every;
-        let mut turn = (self.stamp.cycle + every - before) % every;
+        // The number of a cycle may be any: a recording brings its own.
+        let mut turn = (self.stamp.cycle % every + every - before) % every;
         for (n, ((lane, params), judge)) in
             (lanes.iter_mut().zip(plan.lanes).zip(plan.judges)).enumerate()
         {

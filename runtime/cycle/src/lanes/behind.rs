@@ -2,8 +2,8 @@
 //!
 //! A figure of a movement is judged at the paces that it was learnt at. A fault that slows an axis takes it out of these, and its figures
 //! with it: so what counts is what the axis was told, too. Every 16 ms a lane is looked at, one lane after the other. The reference is
-//! that of one look earlier: it is before the motion then, by more than filter and loops lag behind it, and an axis that begins to go
-//! faster as it should is not taken for a slow one.
+//! that of one look earlier, or the present one where that is less: so an axis that begins to go faster, or slower, as it should is not
+//! taken for a slow one, as long as filter and loops lag by less than a look or two (24 ms).
 
 use super::{Correct, LaneState};
 use twinstep_models::axis::params::LaneParams;
@@ -86,7 +86,12 @@ impl LaneState {
             ),
             Regime::Standstill | Regime::Settling | Regime::Reversal => return None,
         };
-        let asked = asked / look_s;
+        // What it is told now must not be less: an axis that is to slow down, or whose acceleration falls, lags behind what it was told.
+        let now = match feature {
+            Feature::Acceleration => (way_m - ways_m[0]) / look_s,
+            _ => way_m,
+        };
+        let asked = if now.abs() < asked.abs() { now } else { asked } / look_s;
         // In the same direction, and so much more.
         (asked * is > BEYOND * is * is).then_some((feature, asked.abs()))
     }

@@ -256,6 +256,7 @@ impl Compare<'_, '_> {
                     let gap = matches!(reason, Missing::Gap | Missing::NewSegment);
                     if judge.coasting.missing(&plan.observer) || gap {
                         lane.locked &= !(1 << l);
+                        lane.press.out_of_sight(l);
                     }
                 }
             }

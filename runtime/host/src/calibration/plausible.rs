@@ -265,9 +265,15 @@ impl Checked<'_> {
     fn lengths(&mut self) {
         let position = span(&self.record.position_m);
         let reference = self.record.reference_m.as_ref().map_or(0.0, |r| span(r));
-        if let Some(more) = thousand(ratio(position, reference)) {
+        // Where there is one: in other modes nobody says where the axis is to be.
+        let followed: Vec<f64> = (self.record.reference_m.iter().flatten())
+            .zip(&self.record.position_m)
+            .filter_map(|(reference, position)| reference.is_finite().then_some(*position))
+            .collect();
+        let followed = span(&followed);
+        if let Some(more) = thousand(ratio(followed, reference)) {
             let text = format!(
-                "it spans {position:.6} m, and the reference, column `{}`, {reference:.6} m: a factor of a thousand {}, one of the two is in another unit than the configuration says (mm for m?)",
+                "it spans {followed:.6} m, and the reference, column `{}`, {reference:.6} m: a factor of a thousand {}, one of the two is in another unit than the configuration says (mm for m?)",
                 self.column(Kind::Reference),
                 if more { "more" } else { "less" },
             );

@@ -162,7 +162,7 @@ fn does_not_fit(part: &Part, samples: usize) -> bool {
 
 fn no_fit(part: &Part) -> String {
     format!(
-        "{}: not calibrated, its force curve does not fit what was pressed: expected a force of 0.1 to 10 times the curve",
+        "{}: not calibrated, its force curve does not fit what was pressed: expected a force of 0.1 to 10 times the curve, and none at which the part springs back faster than the frame",
         part.name
     )
 }

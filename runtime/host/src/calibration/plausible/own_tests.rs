@@ -204,3 +204,21 @@ fn a_pressure_that_never_changes_is_said() {
     assert!(one.starts_with("column `gripper.0x6000"), "{all:?}");
     assert!(one.contains("it never changes"), "{all:?}");
 }
+
+/// Small steps in CSP and long ways in CSV: where nobody says where the axis is to be, nothing is to be compared.
+#[test]
+fn a_small_target_beside_long_ways_in_another_mode_is_no_contradiction() {
+    let all = found(|a| {
+        let small = |x: &mut f64| *x = 0.05 + 1e-3 * (*x - 0.05);
+        for k in 0..a.position_m.len() {
+            if k < 6000 {
+                small(&mut a.position_m[k]);
+                a.velocity_m_per_s[k] *= 1e-3;
+                a.reference_m.iter_mut().for_each(|r| small(&mut r[k]));
+            } else {
+                a.told[k].0 = Told::Velocity;
+            }
+        }
+    });
+    assert!(all.iter().all(|finding| !finding.nonsense), "{all:?}");
+}
