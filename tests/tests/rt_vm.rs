@@ -405,7 +405,9 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
     // The cycle takes the isolated core by itself, and any other where it is named.
     let mut child = demo(&place).spawn().unwrap();
     assert_eq!(cycle_thread(&mut child).allowed, "1");
-    let second = demo(&place).args(["--cycles", "10"]).output().unwrap();
+    let mut second = demo(&place);
+    second.args(["--cycles", "10"]).stderr(Stdio::piped());
+    let second = second.output().unwrap();
     is_refused(&second, "core 1 is taken by another twinstep");
     let trust = summary_of(child, "trust");
     assert_eq!(
