@@ -55,6 +55,14 @@ impl Instance {
     }
 }
 
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // A test that has failed leaves nobody behind; one that has ended cannot be killed, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn signal(child: &Child, name: &str) {
     let told = std::process::Command::new("sh")
         .args(["-c", &format!("kill -{name} {}", child.id())])
