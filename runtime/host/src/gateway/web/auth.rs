@@ -173,23 +173,9 @@ impl Door {
         work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Who comes from there with this token and this cookie, at `now_ns` of the monotonic clock.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub fn who(
-        &self,
-        token: Option<&str>,
-        cookie: Option<&str>,
-        from: &str,
-        now_ns: u64,
-    ) -> Result<Who, Refused> {
-        let admitted = self.admit(token, cookie, from, now_ns);
-        admitted.map(|(who, _)| who)
-    }
-
-    /// The same, and what they came in by. A right token is always taken, whoever guesses at the same address: that may be one of many
-    /// behind one proxy. Nobody finds a token of 256 bits, however many are tried.
+    /// Who comes from there with this token and this cookie, at `now_ns` of the monotonic clock, and what they came in by. A right token is
+    /// always taken, whoever guesses at the same address: that may be one of many behind one proxy. Nobody finds a token of 256 bits, however
+    /// many are tried.
     ///
     /// # Errors
     /// [`Refused`].
