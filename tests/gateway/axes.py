@@ -29,13 +29,30 @@ WATCH = """() => {
 # The axes that can be seen now, with the digits of theirs.
 ROWS = """() => Object.fromEntries([...document.querySelectorAll('#axes-table .row:not([hidden])')]
   .map((row) => [row.firstChild.textContent, row.textContent]))"""
+# Nodes of the document, texts too.
+SHOWN = """() => {
+  const walker = document.createTreeWalker(document);
+  let nodes = 1;
+  while (walker.nextNode()) nodes += 1;
+  return nodes;
+}"""
 
 
-def kept(devtools):
-    """What the browser keeps once its rubbish is gone: bytes of its heap, and nodes, those that are shown nowhere too."""
-    devtools.send("HeapProfiler.collectGarbage")
-    figures = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
-    return {"heap_mb": round(figures["JSHeapUsedSize"] / 1e6, 1), "nodes": int(figures["Nodes"])}
+def kept(page, devtools):
+    """What the browser keeps once its rubbish is gone: bytes of its heap, nodes, and those of them that are shown nowhere.
+
+    What is shown grows as the machine's health is learnt and events come, up to the bounds of the lists; what is shown nowhere must not.
+    A collection leaves its sweeping for later, and a node counts until it is swept: the least of several collections is what is kept.
+    """
+    least = None
+    for _ in range(5):
+        devtools.send("HeapProfiler.collectGarbage")
+        figures = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+        shown = page.evaluate(SHOWN)
+        now = {"heap_mb": round(figures["JSHeapUsedSize"] / 1e6, 1), "nodes": int(figures["Nodes"]), "unseen": int(figures["Nodes"]) - shown}
+        if least is None or now["unseen"] < least["unseen"]:
+            least = now
+    return least
 
 
 def measure(page):
@@ -93,7 +110,7 @@ with look(url, chromium, wrong) as page:
         page.check("#axes-worst")
         seen["worst first"] = measure(page)
         page.uncheck("#axes-worst")
-        seen["kept"].append(kept(devtools))
+        seen["kept"].append(kept(page, devtools))
     seen["rows"] = page.evaluate("document.querySelectorAll('#axes-table .row').length")
     updates = page.evaluate("seen.updates")
     until(page, "(n) => seen.updates > n + 2", arg=updates)
