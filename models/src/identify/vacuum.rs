@@ -18,10 +18,16 @@ pub struct VacuumRecord<'a> {
 pub struct VacuumFit {
     /// Pressure the ejector reaches (Pa).
     pub final_pressure_pa: f64,
+    /// Its standard error over the evacuations (Pa); none of a single one.
+    pub final_pressure_error_pa: Option<f64>,
     /// Time constant of the evacuation (s).
     pub time_constant_s: f64,
+    /// Its standard error over the evacuations (s), that of counting in whole periods at least; none of a single one.
+    pub time_constant_error_s: Option<f64>,
     /// Leak at full vacuum (Pa/s).
     pub leak_pa_per_s: f64,
+    /// Its standard error over the holds (Pa/s).
+    pub leak_error_pa_per_s: f64,
     /// Its standard deviation from hold to hold (Pa/s).
     pub leak_sigma_pa_per_s: f64,
     /// Holds that were seen.
@@ -38,8 +44,8 @@ pub const LEAST_S: f64 = 0.3;
 /// # Errors
 /// In words, what the recording lacks.
 pub fn fit_vacuum(r: &VacuumRecord<'_>) -> Result<VacuumFit, &'static str> {
-    let (final_pressure_pa, time_constant_s) =
-        evacuation(r).ok_or("the recording has no complete evacuation")?;
+    let (finals, times) = evacuation(r).ok_or("the recording has no complete evacuation")?;
+    let (final_pressure_pa, time_constant_s) = (mean(&finals), mean(&times));
     let params = VacuumParams::new(&Circuit {
         final_pressure_pa,
         time_constant_s,
@@ -67,20 +73,39 @@ pub fn fit_vacuum(r: &VacuumRecord<'_>) -> Result<VacuumFit, &'static str> {
     if rates.len() < 3 {
         return Err("fewer than three holds of the part: record for longer");
     }
-    let n = rates.len() as f64;
-    let mean = rates.iter().sum::<f64>() / n;
-    let variance = rates.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
+    let leak_sigma_pa_per_s = spread(&rates);
+    // A time is counted in whole periods.
+    let rounding_s = r.period_s / libm::sqrt(12.0);
     Ok(VacuumFit {
         final_pressure_pa,
+        final_pressure_error_pa: error(&finals, spread(&finals)),
         time_constant_s,
-        leak_pa_per_s: mean,
-        leak_sigma_pa_per_s: libm::sqrt(variance),
+        time_constant_error_s: error(&times, spread(&times).max(rounding_s)),
+        leak_pa_per_s: mean(&rates),
+        leak_error_pa_per_s: leak_sigma_pa_per_s / libm::sqrt(rates.len() as f64),
+        leak_sigma_pa_per_s,
         holds: rates.len() as u32,
     })
 }
 
-/// Final pressure and time constant over all evacuations: `p - pf` falls to 1/e in one time constant.
-fn evacuation(r: &VacuumRecord<'_>) -> Option<(f64, f64)> {
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Standard deviation; no number of a single value.
+fn spread(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let square = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    libm::sqrt(square / (values.len() as f64 - 1.0))
+}
+
+/// Standard error of a mean, where there is more than one value.
+fn error(values: &[f64], spread: f64) -> Option<f64> {
+    (values.len() > 1).then(|| spread / libm::sqrt(values.len() as f64))
+}
+
+/// Final pressures and time constants, none of both empty, of all evacuations: `p - pf` falls to 1/e in one time constant.
+fn evacuation(r: &VacuumRecord<'_>) -> Option<(Vec<f64>, Vec<f64>)> {
     let mut finals = Vec::new();
     let mut starts = Vec::new();
     for k in 1..r.phase.len() {
@@ -94,7 +119,7 @@ fn evacuation(r: &VacuumRecord<'_>) -> Option<(f64, f64)> {
     if finals.is_empty() || starts.is_empty() {
         return None;
     }
-    let final_pa = finals.iter().sum::<f64>() / finals.len() as f64;
+    let final_pa = mean(&finals);
     let mut times = Vec::new();
     for start in starts {
         let span = r.pressure_pa[start] - final_pa;
@@ -104,10 +129,7 @@ fn evacuation(r: &VacuumRecord<'_>) -> Option<(f64, f64)> {
             times.push(cycles as f64 * r.period_s);
         }
     }
-    if times.is_empty() {
-        return None;
-    }
-    Some((final_pa, times.iter().sum::<f64>() / times.len() as f64))
+    (!times.is_empty()).then_some((finals, times))
 }
 
 #[cfg(test)]
@@ -145,5 +167,12 @@ mod tests {
         assert!((fit.time_constant_s - 0.1).abs() < 0.003, "{fit:?}");
         assert!((fit.leak_pa_per_s - 300.0).abs() < 5.0, "{fit:?}");
         assert_eq!(fit.holds, 10);
+        // All evacuations are alike, but for the first, and a time is known to its period.
+        let time_error_s = fit.time_constant_error_s.expect("ten of them");
+        assert!((9e-5..3e-4).contains(&time_error_s), "{fit:?}");
+        assert!(
+            fit.final_pressure_error_pa.is_some_and(|e| e < 50.0),
+            "{fit:?}"
+        );
     }
 }

@@ -21,6 +21,7 @@ pub mod plausible;
 mod press;
 mod signature;
 
+pub use press::{PartFitted, parts_fitted};
 pub use signature::SignatureReport;
 
 use crate::error::HostError;
@@ -29,7 +30,7 @@ use plausible::{Kind, column_name, station_column};
 use std::path::PathBuf;
 use twinstep_config::machine::{Axis, EffortUnit, Machine, StationTwin};
 use twinstep_drivers::recording::{AxisRecord, Recording, StationRecord, columns};
-use twinstep_models::identify::{self, VacuumRecord, fit_vacuum};
+use twinstep_models::identify::{self, VacuumFit, VacuumRecord, fit_vacuum};
 use twinstep_models::vacuum::Phase;
 
 /// Longest period with which inverse dynamics are fitted (ns), as the longest on a bus: a motor speeds up within tens of ms.
@@ -43,6 +44,10 @@ const MAX_WORKERS: usize = 8;
 pub struct Report {
     /// Axes, then presses.
     pub axes: Vec<AxisReport>,
+    /// Stations that were fitted, by their number.
+    pub stations: Vec<(usize, VacuumFit)>,
+    /// Parts that were fitted, by their number, and the recipe in which they are known by themselves.
+    pub parts: Vec<(usize, Option<u8>)>,
     /// Healthy signatures that were learnt.
     pub signatures: Vec<SignatureReport>,
     /// One remark per thing that could not be identified or validated, each with the name of the axis, part or station.
@@ -77,10 +82,13 @@ pub fn calibrate(
     }
     let mut told = |done: usize, name: &str| progress((paths.len() + done) as u64, steps, name);
     all_axes(&original, machine, &recordings, &mut told, &mut report)?;
-    press::fit_parts(machine, &recordings, &mut report.remarks);
+    press::fit_parts(machine, &recordings, &mut report);
     for (n, station) in machine.stations.iter_mut().enumerate() {
         match fit_station(&recordings, n) {
-            Ok(twin) => station.twin = Some(twin),
+            Ok(fit) => {
+                station.twin = Some(station_twin(&fit));
+                report.stations.push((n, fit));
+            }
             Err(why) => {
                 let column = station_column(&original, station);
                 let column = column.map_or_else(String::new, |c| format!("column `{c}`: "));
@@ -279,7 +287,7 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord,
     (all, usable)
 }
 
-fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'static str> {
+fn fit_station(recordings: &[Recording], n: usize) -> Result<VacuumFit, &'static str> {
     let (mut pressure_pa, mut phase) = (Vec::new(), Vec::new());
     let mut period_s = 0.0;
     for recording in recordings {
@@ -290,12 +298,15 @@ fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'stat
         pressure_pa.extend_from_slice(&station.pressure_pa);
         phase.extend(phases(station));
     }
-    let fit = fit_vacuum(&VacuumRecord {
+    fit_vacuum(&VacuumRecord {
         period_s,
         pressure_pa: &pressure_pa,
         phase: &phase,
-    })?;
-    Ok(StationTwin {
+    })
+}
+
+fn station_twin(fit: &VacuumFit) -> StationTwin {
+    StationTwin {
         final_pressure_pa: fit.final_pressure_pa,
         evacuation_time_constant_s: fit.time_constant_s,
         leak_pa_per_s: fit.leak_pa_per_s,
@@ -307,7 +318,7 @@ fn fit_station(recordings: &[Recording], n: usize) -> Result<StationTwin, &'stat
         pressure_limit_pa: None,
         pressure_tail: None,
         noise_pa: None,
-    })
+    }
 }
 
 fn phases(station: &StationRecord) -> impl Iterator<Item = Phase> + '_ {

@@ -1,5 +1,7 @@
 //! The page of a calibration: one HTML file with tables and drawings, nothing loaded from elsewhere.
 
+mod others;
+
 use super::Report;
 use super::axis::{AxisReport, NAMES};
 use std::fmt::Write;
@@ -155,6 +157,7 @@ fn write_page(
             write_curve(out, curve)?;
         }
     }
+    others::write(out, before, after, report)?;
     out.push_str("</body></html>\n");
     Ok(())
 }
@@ -179,8 +182,6 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
     let (was, is) = (values(old), values(new));
     let units = ["kg", "N", "N s/m", "N"];
     for (c, name) in NAMES.iter().enumerate() {
-        let shown =
-            |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
         let other = one.output_error.as_ref().map(|o| o.estimates[c]);
         let distance = one.agreement.as_ref().map(|a| a.distance[c]);
         write!(out, "<tr><td>{name}</td>")?;
@@ -212,6 +213,11 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
     }
     out.push_str("</p>\n");
     Ok(())
+}
+
+/// A number of a table.
+fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"))
 }
 
 fn write_curve(out: &mut String, curve: &Curve) -> std::fmt::Result {

@@ -1,6 +1,7 @@
 //! What a press meets: contact and stiffness of every part that was pressed in the recordings. Of a part with a force curve, contact and one
 //! factor to its forces: the shape of the curve and its elastic return are as configured.
 
+use super::Report;
 use crate::plan::{axis_params, way_in};
 use twinstep_config::machine::{Demand, ForceCurve, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
 use twinstep_drivers::recording::Recording;
@@ -14,12 +15,9 @@ const LEAST: usize = 100;
 /// Factors that a part may have over its curve.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// Fits all parts, in place.
-pub(super) fn fit_parts(
-    machine: &mut Machine,
-    recordings: &[Recording],
-    remarks: &mut Vec<String>,
-) {
+/// Fits all parts, in place, and reports on them.
+pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report: &mut Report) {
+    let Report { parts, remarks, .. } = report;
     let Some(press) = machine.presses.first() else {
         return;
     };
@@ -102,6 +100,7 @@ pub(super) fn fit_parts(
                 part.by_recipe
                     .retain(|(recipe, _)| *recipe != context.recipe);
                 part.by_recipe.push((context.recipe, twin));
+                parts.push((usize::from(context.part), Some(context.recipe)));
             }
             None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
             None => remarks.push(format!(
@@ -124,6 +123,7 @@ pub(super) fn fit_parts(
             Some(twin) => {
                 say_curve(part, &twin, remarks);
                 part.twin = Some(twin);
+                parts.push((number, None));
             }
             None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
             None if pressed.iter().any(|p| usize::from(*p) == number) => {
@@ -135,6 +135,41 @@ pub(super) fn fit_parts(
             None => {}
         }
     }
+}
+
+/// A part that was fitted.
+pub struct PartFitted<'a> {
+    /// Name of the part.
+    pub name: &'a str,
+    /// The recipe in which it is known by itself.
+    pub recipe: Option<&'a str>,
+    /// Its twin before, if it had one.
+    pub old: Option<&'a PartTwin>,
+    /// Its twin now.
+    pub new: &'a PartTwin,
+}
+
+/// Every part that was fitted, as it was and as it is.
+pub fn parts_fitted<'a>(
+    before: &'a Machine,
+    after: &'a Machine,
+    report: &Report,
+) -> Vec<PartFitted<'a>> {
+    let twin_of = |part: &'a Part, recipe: Option<u8>| match recipe {
+        None => part.twin.as_ref(),
+        Some(recipe) => part.twin_of_recipe(recipe),
+    };
+    let fitted = report.parts.iter().filter_map(|(n, recipe)| {
+        let (old, new) = (before.parts.get(*n)?, after.parts.get(*n)?);
+        let named = recipe.and_then(|recipe| after.recipes.get(usize::from(recipe)));
+        Some(PartFitted {
+            name: &new.name,
+            recipe: named.map(|recipe| recipe.name.as_str()),
+            old: twin_of(old, *recipe),
+            new: twin_of(new, *recipe)?,
+        })
+    });
+    fitted.collect()
 }
 
 /// Fits contact and factor of a part with a curve, `kf` being the force of a current (N/A).

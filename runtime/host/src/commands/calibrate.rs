@@ -1,5 +1,7 @@
 //! `twinstep calibrate`: the twin's parameters from recordings of a healthy machine.
 
+mod rows;
+
 use super::several::choose;
 use crate::calibration::axis::{AxisReport, NAMES};
 use crate::calibration::{self, Report, axes, page};
@@ -160,7 +162,7 @@ fn bar(output: &Output) -> ProgressBar {
 
 fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     if !output.json() {
-        output.line("axis             quantity             before        after   std. error  unit");
+        output.line("name             quantity             before        after   std. error  unit");
     }
     for ((old, new), one) in axes(before).zip(axes(after)).zip(&report.axes) {
         if output.json() {
@@ -171,6 +173,7 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
             show_axis(old, new, one, output);
         }
     }
+    rows::show(before, after, report, output);
     for learnt in &report.signatures {
         let [movements, runs, loads] = learnt.counts;
         if output.json() {

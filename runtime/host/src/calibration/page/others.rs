@@ -1,0 +1,98 @@
+//! Stations and parts on the page of a calibration: a table each, before and after.
+
+use super::super::Report;
+use super::{escaped, shown};
+use std::fmt::Write;
+use twinstep_config::machine::Machine;
+
+/// A row: what it is, before, written, its standard error, and its unit.
+type Row<'a> = (&'a str, Option<f64>, f64, Option<f64>, &'a str);
+
+/// Writes a table for every station that was fitted and every part.
+pub(super) fn write(
+    out: &mut String,
+    before: &Machine,
+    after: &Machine,
+    report: &Report,
+) -> std::fmt::Result {
+    for (n, fit) in &report.stations {
+        let (Some(old), Some(new)) = (before.stations.get(*n), after.stations.get(*n)) else {
+            continue;
+        };
+        let old = old.twin.as_ref();
+        writeln!(out, "<h2>{}</h2>", escaped(&new.name))?;
+        write_rows(
+            out,
+            &[
+                (
+                    "pressure",
+                    old.map(|twin| twin.final_pressure_pa),
+                    fit.final_pressure_pa,
+                    fit.final_pressure_error_pa,
+                    "Pa",
+                ),
+                (
+                    "evacuation",
+                    old.map(|twin| twin.evacuation_time_constant_s),
+                    fit.time_constant_s,
+                    fit.time_constant_error_s,
+                    "s",
+                ),
+                (
+                    "leak",
+                    old.map(|twin| twin.leak_pa_per_s),
+                    fit.leak_pa_per_s,
+                    Some(fit.leak_error_pa_per_s),
+                    "Pa/s",
+                ),
+            ],
+        )?;
+        writeln!(
+            out,
+            "<p>The leak differs by {:.4} Pa/s from hold to hold, {} holds.</p>",
+            fit.leak_sigma_pa_per_s, fit.holds
+        )?;
+    }
+    for one in super::super::parts_fitted(before, after, report) {
+        let recipe = one.recipe.map_or_else(String::new, |recipe| {
+            format!(" in recipe {}", escaped(recipe))
+        });
+        writeln!(out, "<h2>{}{recipe}</h2>", escaped(one.name))?;
+        write_rows(
+            out,
+            &[
+                (
+                    "contact",
+                    one.old.map(|twin| 1e3 * twin.contact_m),
+                    1e3 * one.new.contact_m,
+                    None,
+                    "mm",
+                ),
+                (
+                    "stiffness",
+                    one.old.map(|twin| 1e-6 * twin.stiffness_n_per_m),
+                    1e-6 * one.new.stiffness_n_per_m,
+                    None,
+                    "N/um",
+                ),
+            ],
+        )?;
+        out.push_str("<p>The fit of a part has no standard errors.</p>\n");
+    }
+    Ok(())
+}
+
+fn write_rows(out: &mut String, rows: &[Row<'_>]) -> std::fmt::Result {
+    out.push_str(
+        "<table><tr><th></th><th>before</th><th>written</th><th>std. error</th><th></th></tr>\n",
+    );
+    for (name, before, after, error, unit) in rows {
+        let [before, after, error] = [*before, Some(*after), *error].map(shown);
+        writeln!(
+            out,
+            "<tr><td>{name}</td><td>{before}</td><td>{after}</td><td>{error}</td><td>{unit}</td></tr>"
+        )?;
+    }
+    out.push_str("</table>\n");
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Stations and parts in what `calibrate` shows: a row each, or a line of JSON.
+
+use crate::calibration::{PartFitted, Report, parts_fitted};
+use crate::output::Output;
+use serde::Serialize;
+use twinstep_config::machine::{Machine, PartTwin, StationTwin};
+use twinstep_models::identify::VacuumFit;
+
+/// One calibrated station, as a line of JSON: values with their standard errors, where there were two or more to tell one by.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "calibration_station")]
+struct StationLine<'a> {
+    source: &'a str,
+    final_pressure_pa: (f64, Option<f64>),
+    evacuation_time_constant_s: (f64, Option<f64>),
+    leak_pa_per_s: (f64, Option<f64>),
+    /// From hold to hold.
+    leak_sigma_pa_per_s: f64,
+    holds: u32,
+    before: Option<StationBefore>,
+}
+
+/// What a station had before.
+#[derive(Serialize)]
+struct StationBefore {
+    final_pressure_pa: f64,
+    evacuation_time_constant_s: f64,
+    leak_pa_per_s: f64,
+}
+
+/// One part that was pressed, as a line of JSON; its fit has no standard errors.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "calibration_part")]
+struct PartLine<'a> {
+    source: &'a str,
+    /// Where the part is known by itself in this recipe.
+    recipe: Option<&'a str>,
+    contact_m: f64,
+    stiffness_n_per_m: f64,
+    /// Of the force of its curve.
+    factor: Option<f64>,
+    before: Option<PartBefore>,
+}
+
+/// What a part had before.
+#[derive(Serialize)]
+struct PartBefore {
+    contact_m: f64,
+    stiffness_n_per_m: f64,
+}
+
+/// Shows every station and part that was fitted.
+pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
+    for (n, fit) in &report.stations {
+        if let (Some(old), Some(new)) = (before.stations.get(*n), after.stations.get(*n)) {
+            show_station(&new.name, old.twin.as_ref(), fit, output);
+        }
+    }
+    for part in parts_fitted(before, after, report) {
+        show_part(&part, output);
+    }
+}
+
+fn show_station(name: &str, old: Option<&StationTwin>, fit: &VacuumFit, output: &Output) {
+    if output.json() {
+        output.json_line(&StationLine {
+            source: name,
+            final_pressure_pa: (fit.final_pressure_pa, fit.final_pressure_error_pa),
+            evacuation_time_constant_s: (fit.time_constant_s, fit.time_constant_error_s),
+            leak_pa_per_s: (fit.leak_pa_per_s, Some(fit.leak_error_pa_per_s)),
+            leak_sigma_pa_per_s: fit.leak_sigma_pa_per_s,
+            holds: fit.holds,
+            before: old.map(|twin| StationBefore {
+                final_pressure_pa: twin.final_pressure_pa,
+                evacuation_time_constant_s: twin.evacuation_time_constant_s,
+                leak_pa_per_s: twin.leak_pa_per_s,
+            }),
+        });
+        return;
+    }
+    let show =
+        |quantity: &str, was: Option<f64>, (value, error): (f64, Option<f64>), unit: &str| {
+            row(output, name, quantity, [was, Some(value), error], unit);
+        };
+    show(
+        "pressure",
+        old.map(|twin| twin.final_pressure_pa),
+        (fit.final_pressure_pa, fit.final_pressure_error_pa),
+        "Pa",
+    );
+    show(
+        "evacuation",
+        old.map(|twin| twin.evacuation_time_constant_s),
+        (fit.time_constant_s, fit.time_constant_error_s),
+        "s",
+    );
+    show(
+        "leak",
+        old.map(|twin| twin.leak_pa_per_s),
+        (fit.leak_pa_per_s, Some(fit.leak_error_pa_per_s)),
+        "Pa/s",
+    );
+    output.line(&format!(
+        "{name:<16} leak differs by {:.4} Pa/s from hold to hold, {} holds",
+        fit.leak_sigma_pa_per_s, fit.holds
+    ));
+}
+
+fn show_part(part: &PartFitted<'_>, output: &Output) {
+    let (name, old, twin) = (part.name, part.old, part.new);
+    if output.json() {
+        output.json_line(&PartLine {
+            source: name,
+            recipe: part.recipe,
+            contact_m: twin.contact_m,
+            stiffness_n_per_m: twin.stiffness_n_per_m,
+            factor: twin.factor,
+            before: old.map(|twin| PartBefore {
+                contact_m: twin.contact_m,
+                stiffness_n_per_m: twin.stiffness_n_per_m,
+            }),
+        });
+        return;
+    }
+    // The fit of a part has no standard errors.
+    let show = |quantity: &str, get: fn(&PartTwin) -> f64, unit: &str| {
+        row(
+            output,
+            name,
+            quantity,
+            [old.map(get), Some(get(twin)), None],
+            unit,
+        );
+    };
+    show("contact", |twin| 1e3 * twin.contact_m, "mm");
+    show("stiffness", |twin| 1e-6 * twin.stiffness_n_per_m, "N/um");
+    if let Some(recipe) = part.recipe {
+        output.line(&format!("{name:<16} by itself in recipe {recipe}"));
+    }
+}
+
+/// A row of the table: what was there before, what is there now, and its standard error.
+fn row(output: &Output, name: &str, quantity: &str, figures: [Option<f64>; 3], unit: &str) {
+    let [was, value, error] =
+        figures.map(|v| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}")));
+    output.line(&format!(
+        "{name:<16} {quantity:<12} {was:>14} {value:>12} {error:>12}  {unit}"
+    ));
+}
