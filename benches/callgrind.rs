@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-/// Runs this program with `--counted` under callgrind and returns the instructions spent in functions whose name contains
+/// Runs this program with `--counted` and `of` under callgrind and returns the instructions spent in functions whose name contains
 /// `function`, and in all that they call.
 ///
 /// # Errors
 /// Why nothing was counted, in words.
-pub fn collected(function: &str) -> Result<f64, String> {
+pub fn collected(function: &str, of: &[&str]) -> Result<f64, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
         .args([
@@ -18,6 +18,7 @@ pub fn collected(function: &str) -> Result<f64, String> {
         .arg(format!("--toggle-collect=*{function}*"))
         .arg(program)
         .arg("--counted")
+        .args(of)
         .output()
         .map_err(|error| {
             format!(

@@ -44,6 +44,8 @@ const PRESS_NS: f64 = 80.0;
 const HOT_BYTES: usize = 1024;
 /// Axes and cycles for counting instructions.
 const COUNTED: (usize, u64) = (100, 2000);
+/// Has a press alone counted, and so many of its cycles: four strokes.
+const PRESS: (&str, u64) = ("--press", 9972);
 
 fn main() -> ExitCode {
     match Mode::from_process() {
@@ -57,6 +59,9 @@ fn main() -> ExitCode {
                 "{} events, {:.0} ns per axis and cycle",
                 row.events, row.whole
             );
+        }
+        Mode::Counted if std::env::args().any(|argument| argument == PRESS.0) => {
+            count(&mut machines::press_alone(), PRESS.1);
         }
         Mode::Counted => count(&mut machines::many_axes(COUNTED.0, SEED), COUNTED.1),
         Mode::Instructions => return instructions(),
@@ -403,25 +408,36 @@ fn count(machine: &mut Machine, cycles: u64) {
 /// Runs this program under callgrind, once a phase, and prints instructions per axis and cycle.
 fn instructions() -> ExitCode {
     println!(
-        "{}\n\ninstructions per axis and cycle, {} axes, {} cycles",
-        environment::describe(),
-        COUNTED.0,
-        COUNTED.1
+        "{}\n\ninstructions per axis and cycle",
+        environment::describe()
     );
-    let mut sum = 0.0;
-    for phase in ["predict", "compare", "correct"] {
-        match collected(&format!("measured_{phase}")) {
-            Ok(count) => {
-                let each = count / (COUNTED.0 as f64 * COUNTED.1 as f64);
-                sum += each;
-                println!("{phase:<12}{each:>9.1}");
-            }
-            Err(reason) => {
-                eprintln!("{phase}: {reason}");
-                return ExitCode::FAILURE;
+    let hundred: (_, &[&str], _) = (
+        format!("{} axes, {} cycles", COUNTED.0, COUNTED.1),
+        &[],
+        COUNTED.0 as f64 * COUNTED.1 as f64,
+    );
+    let press: (_, &[&str], _) = (
+        format!("press alone, {} cycles", PRESS.1),
+        &[PRESS.0],
+        PRESS.1 as f64,
+    );
+    for (name, of, axis_cycles) in [hundred, press] {
+        println!("{name}");
+        let mut sum = 0.0;
+        for phase in ["predict", "compare", "correct"] {
+            match collected(&format!("measured_{phase}"), of) {
+                Ok(count) => {
+                    let each = count / axis_cycles;
+                    sum += each;
+                    println!("{phase:<12}{each:>9.1}");
+                }
+                Err(reason) => {
+                    eprintln!("{name}, {phase}: {reason}");
+                    return ExitCode::FAILURE;
+                }
             }
         }
+        println!("{:<12}{sum:>9.1}", "whole");
     }
-    println!("{:<12}{sum:>9.1}", "whole");
     ExitCode::SUCCESS
 }

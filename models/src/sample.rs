@@ -25,7 +25,7 @@ pub enum Missing {
     NotOperational = 3,
     /// The recording has no row for this cycle.
     Gap = 4,
-    /// The value in the recording is not a finite number.
+    /// The value is not a finite number, or beyond all that a machine can measure ([`MEASURED`](crate::axis::range::MEASURED)).
     NotANumber = 5,
     /// The process data does not carry the object.
     NotMapped = 6,

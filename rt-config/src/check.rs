@@ -4,6 +4,7 @@ use crate::error::{Problem, closest, shortened};
 use crate::machine::MAX_NAME;
 use crate::units::{Dimension, TIME, UnitError};
 use crate::value::{At, Dim, Quantity, Scalar, Span};
+use twinstep_models::axis::range::Range;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,16 @@ impl Bounds {
         }
     }
 
+    /// What the kernel takes.
+    pub(crate) const fn of(range: Range) -> Self {
+        Self::between(range.low, range.high)
+    }
+
+    /// The same in both directions.
+    pub(crate) const fn either_way(range: Range) -> Self {
+        Self::between(-range.high, range.high)
+    }
+
     fn hold(&self, value: f64) -> bool {
         value <= self.max && (value > self.min || (!self.open && value >= self.min))
     }
@@ -61,14 +72,22 @@ impl Bounds {
     fn told(&self, unit: &str) -> String {
         let low = match (self.min <= -Self::HUGE, self.open) {
             (true, _) => String::new(),
-            (false, true) => format!("more than {}{unit}", self.min),
-            (false, false) => format!("at least {}{unit}", self.min),
+            (false, true) => format!("more than {}{unit}", short(self.min)),
+            (false, false) => format!("at least {}{unit}", short(self.min)),
         };
         match (low.is_empty(), self.max >= Self::HUGE) {
             (true, _) => format!("at most {:e}{unit} in size", Self::HUGE),
             (false, true) if self.hold(Self::HUGE / 10.0) && self.max > 0.0 => low,
-            (false, _) => format!("{low} and at most {}{unit}", self.max),
+            (false, _) => format!("{low} and at most {}{unit}", short(self.max)),
         }
+    }
+}
+
+/// A bound without rows of zeros.
+fn short(bound: f64) -> String {
+    match bound.abs() {
+        0.0 | 1e-4..1e7 => format!("{bound}"),
+        _ => format!("{bound:e}"),
     }
 }
 

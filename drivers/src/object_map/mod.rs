@@ -36,6 +36,7 @@ use axis::AxisSlots;
 use station::StationSlots;
 use std::fmt;
 use twinstep_config::machine::Machine;
+use twinstep_models::axis::range::MEASURED;
 use twinstep_models::sample::{AxisReading, CycleStamp, DriveState, Missing, StationReading, Told};
 
 /// Why a command was not written; nothing of it stands in the image then.
@@ -335,11 +336,11 @@ impl ObjectMap {
         let subdevice = self.axis_subdevice(axis).ok_or(Missing::NotMapped)?;
         usable(image, exchange, subdevice)?;
         let raw = self.raw_axis(image, axis).ok_or(Missing::NotMapped)?;
-        let finite = raw.position_m.is_finite()
-            && raw.velocity_m_per_s.is_finite()
-            && raw.current_a.is_finite()
-            && raw.target_m.is_finite();
-        if !finite {
+        let measured = [raw.position_m, raw.velocity_m_per_s, raw.current_a];
+        let told = [raw.target_m, raw.told_m_per_s, raw.told_a];
+        // What is no number is not within any bound either.
+        let within = |x: &f64| x.abs() <= MEASURED;
+        if !(measured.iter().chain(&told)).all(within) {
             return Err(Missing::NotANumber);
         }
         Ok(AxisReading {

@@ -4,11 +4,12 @@
 //! The Stribeck term, which is not linear, is taken at the mean velocity of the cycle, found in two passes. A cycle in which an
 //! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
 use super::observer::corrected;
-use super::params::{LaneGains, LaneParams};
+use super::params::{DAMPED, LaneGains, LaneParams};
 pub use super::reference::{Reference, TARGETS};
+use super::steps::Begin;
 use super::substeps::{Left, one_by_one};
 use super::told::{Shifts, Told};
-use crate::lane::{Lane, ZERO};
+use crate::lane::{LANES, Lane, ZERO};
 use crate::simd::{Portable, Vector};
 
 /// State of eight axes as the twin estimates it.
@@ -104,7 +105,12 @@ pub fn dry_friction_a(p: &LaneParams, l: usize, v: f64) -> f64 {
     // Two shares, one of them 0: a choice between two places in memory would be gathered one by one.
     let forward = if v >= 0.0 { 1.0 } else { 0.0 };
     let coulomb = forward * positive_a + (1.0 - forward) * negative_a;
-    coulomb + p.stribeck_a[l] / (1.0 + v * v * p.stribeck_per_v2[l])
+    let stribeck_a = p.stribeck_a[l];
+    // Most axes have none, and a division takes as long as all else.
+    if stribeck_a == 0.0 {
+        return coulomb;
+    }
+    coulomb + stribeck_a / (1.0 + v * v * p.stribeck_per_v2[l])
 }
 
 /// One mechanical step of `step_s` with current `i`: sticks exactly, without chatter.
@@ -120,10 +126,15 @@ pub fn mechanics(
     load_a: f64,
     step_s: f64,
 ) -> (f64, f64) {
-    let push = (i - load_a - p.gravity_a[l] - p.viscous[l] * v) * p.acceleration_per_a[l] * step_s;
+    let mut per_a = p.acceleration_per_a[l];
+    let damping = p.viscous[l] * per_a * step_s;
+    if damping > DAMPED {
+        per_a /= 1.0 + damping;
+    }
+    let push = (i - load_a - p.gravity_a[l] - p.viscous[l] * v) * per_a * step_s;
     let free = v + push;
     let direction = if v != 0.0 { v } else { free };
-    let brake = dry_friction_a(p, l, direction) * p.acceleration_per_a[l] * step_s;
+    let brake = dry_friction_a(p, l, direction) * per_a * step_s;
     let next = if free > brake {
         free - brake
     } else if free < -brake {
@@ -138,8 +149,16 @@ pub fn mechanics(
 #[inline(always)]
 pub fn mechanics_on<V: Vector>(p: &LaneParams, part: usize, x: V, v: V, i: V) -> (V, V) {
     let (zero, step) = (V::splat(0.0), V::splat(p.period_s));
-    let per_a = V::load(&p.acceleration_per_a, part);
-    let free = v + (i - V::load(&p.gravity_a, part) - V::load(&p.viscous, part) * v) * per_a * step;
+    let one = V::splat(1.0);
+    let (mut per_a, viscous) = (
+        V::load(&p.acceleration_per_a, part),
+        V::load(&p.viscous, part),
+    );
+    if p.damped != 0 {
+        let slower = per_a.over(one + viscous * per_a * step);
+        per_a = V::select(V::mask(p.damped, part), slower, per_a);
+    }
+    let free = v + (i - V::load(&p.gravity_a, part) - viscous * v) * per_a * step;
     let stands = V::both(v.within(zero), zero.within(v));
     let direction = V::select(stands, free, v);
     let coulomb = V::select(
@@ -147,7 +166,12 @@ pub fn mechanics_on<V: Vector>(p: &LaneParams, part: usize, x: V, v: V, i: V) ->
         V::load(&p.coulomb_positive_a, part),
         V::load(&p.coulomb_negative_a, part),
     );
-    let one = V::splat(1.0);
+    // Where few axes all stand, their Coulomb friction alone holds them as a rule: the rest of it need not be known.
+    if V::PARTS * V::WIDTH < LANES
+        && V::bits(free.inside(coulomb * per_a * step), part) == V::places(part)
+    {
+        return (x + V::splat(0.5) * (v + zero) * step, zero);
+    }
     let slow = one + direction * direction * V::load(&p.stribeck_per_v2, part);
     let brake = (coulomb + V::load(&p.stribeck_a, part).over(slow)) * per_a * step;
     let back = V::select((zero - free).above(brake), free + brake, zero);
@@ -229,9 +253,6 @@ fn stepped<V: Vector>(
     told: Option<(&Told, &Shifts)>,
     part: usize,
 ) -> States<V> {
-    let zero = V::splat(0.0);
-    let one = V::splat(1.0);
-    let half = V::splat(0.5);
     let per_s = V::splat(p.per_s);
     let mut paths = reference.paths::<V>(p, part);
     let mut apart = 0;
@@ -254,77 +275,22 @@ fn stepped<V: Vector>(
     let slope = paths.first_m * per_s;
     let bent = (paths.second_m - paths.first_m) * per_s;
 
-    // Moving on: friction at the velocity that was, then at the mean one.
-    let positive = v.above(zero);
-    let direction = V::select(positive, one, zero - one);
-    let (coulomb_positive, coulomb_negative) = (
-        V::load(&p.coulomb_positive_a, part),
-        V::load(&p.coulomb_negative_a, part),
-    );
-    let coulomb = V::select(positive, coulomb_positive, coulomb_negative);
-    let (stribeck, per_v2) = (
-        V::load(&p.stribeck_a, part),
-        V::load(&p.stribeck_per_v2, part),
-    );
-    let inputs = [e, v, i, q, slope, bent];
-    let m = &p.moving;
-    let free = weighted(&m.velocity, &inputs, part);
-    let on_velocity = V::load(&m.velocity[6], part);
-    let dry = coulomb + stribeck.over(one + v * v * per_v2);
-    let guess = free + on_velocity * (load + direction * dry);
-    let mean = half * (v + guess);
-    let dry_mean = coulomb + stribeck.over(one + mean * mean * per_v2);
-    let b = load + direction * dry_mean;
-    let v1 = free + on_velocity * b;
-    let way = weighted(&m.way, &inputs, part) + V::load(&m.way[6], part) * b;
-    let i1 = weighted(&m.current, &inputs, part) + V::load(&m.current[6], part) * b;
-    let q1 = weighted(&m.integral, &inputs, part) + V::load(&m.integral[6], part) * b;
-    let r1 = weighted(&m.reported, &inputs, part)
-        + V::load(&m.reported[6], part) * b
-        + V::load(&m.reported[7], part) * r;
-    // A standing axis has no direction to go on in.
-    let goes_on = V::both(
-        (v1 * direction).above(zero),
-        (guess * direction).above(zero),
-    );
-    let goes_on = V::both(goes_on, (v * direction).above(zero));
-
-    // Resting: what velocity there is ends in the first substep.
-    let t = &p.resting;
-    let i1_rest = V::load(&t.current[0], part) * e
-        + V::load(&t.current[1], part) * i
-        + V::load(&t.current[2], part) * q
-        + V::load(&t.current[3], part) * slope
-        + V::load(&t.current[4], part) * bent;
-    let q1_rest = q
-        + V::load(&t.integral[0], part) * e
-        + V::load(&t.integral[1], part) * slope
-        + V::load(&t.integral[2], part) * bent;
-    let r1_rest = V::load(&t.reported[0], part) * e
-        + V::load(&t.reported[1], part) * i
-        + V::load(&t.reported[2], part) * q
-        + V::load(&t.reported[3], part) * slope
-        + V::load(&t.reported[4], part) * bent
-        + V::load(&t.reported[5], part) * r;
-    let impulse = V::splat(p.step_s) * V::load(&p.acceleration_per_a, part);
-    let push = v + (i - load - V::load(&p.viscous, part) * v) * impulse;
-    let (hold_positive, hold_negative) = (coulomb_positive + stribeck, coulomb_negative + stribeck);
-    let after = i1_rest - load;
-    let holds_first = V::both(
-        push.within(hold_positive * impulse),
-        (zero - push).within(hold_negative * impulse),
-    );
-    let holds_last = V::both(
-        after.within(hold_positive),
-        (zero - after).within(hold_negative),
-    );
-    let rests = V::both(holds_first, holds_last);
-
-    let x1 = V::select(goes_on, x + way, x + half * v * V::splat(p.step_s));
-    let v1 = V::select(goes_on, v1, zero);
-    let i1 = V::select(goes_on, i1, i1_rest);
-    let q1 = V::select(goes_on, q1, q1_rest);
-    let r1 = V::select(goes_on, r1, r1_rest);
+    let begin = Begin {
+        x,
+        v,
+        i,
+        q,
+        r,
+        e,
+        slope,
+        bent,
+        load,
+        coulomb_positive: V::load(&p.coulomb_positive_a, part),
+        coulomb_negative: V::load(&p.coulomb_negative_a, part),
+        stribeck: V::load(&p.stribeck_a, part),
+    };
+    let (holds, mut next) = begin.step(p, part);
+    let [x1, v1, i1, q1, _] = next;
 
     // The current stays below its limit from the first moment to the last; where the drive holds it, there is nothing to ask.
     let (kv, kx) = (
@@ -343,10 +309,9 @@ fn stepped<V: Vector>(
     let largest = largest.larger(asked_bent.size());
     let free_of_limit = largest.larger(i1.size()).within(limit);
     let free_of_limit = V::either(free_of_limit, V::mask(!p.continuous, part));
-    let exact = V::both(V::either(goes_on, rests), free_of_limit);
+    let exact = V::both(holds, free_of_limit);
 
-    let mut next = [x1, v1, i1, q1, r1];
-    let left = (V::bits(exact, part) ^ V::places(part)) | apart;
+    let left = (V::bits(exact, part) ^ V::places(part)) | apart | (p.quick & V::places(part));
     if left != 0 {
         let mut before = AxisState::REST;
         s.store(&mut before, part);
@@ -397,15 +362,4 @@ fn stepped<V: Vector>(
         integral_a: next[3],
         disturbance_a: s.disturbance_a,
     }
-}
-
-/// A row of the exact step, but for its last columns.
-#[inline(always)]
-fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6], part: usize) -> V {
-    V::load(&row[0], part) * inputs[0]
-        + V::load(&row[1], part) * inputs[1]
-        + V::load(&row[2], part) * inputs[2]
-        + V::load(&row[3], part) * inputs[3]
-        + V::load(&row[4], part) * inputs[4]
-        + V::load(&row[5], part) * inputs[5]
 }

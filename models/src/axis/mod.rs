@@ -31,7 +31,10 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+mod quick;
+pub mod range;
 mod reference;
+mod steps;
 mod substeps;
 #[cfg(test)]
 mod tests;

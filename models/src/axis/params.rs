@@ -1,6 +1,7 @@
 //! Parameters of an axis, in the ratios that can be identified, and eight of them side by side.
 
 use super::load::{delay, lag_share};
+use super::quick::quick;
 use super::transition::{COLUMNS, Transition, transitions};
 use crate::kalman::Gains;
 use crate::lane::{LANES, Lane, ZERO};
@@ -14,6 +15,10 @@ pub const SUBSTEPS: usize = 4;
 
 /// Cuts of a substep in which it happens.
 pub const CUTS: usize = 4;
+
+/// Viscous friction that takes more than this share of the velocity in a step is taken at the end of it instead of its beginning: taken there
+/// twice the velocity would come back with the other sign.
+pub const DAMPED: f64 = 0.5;
 
 /// Parameters of one axis. Immutable: a new set is a new plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,6 +154,8 @@ pub struct Fine {
     pub velocity_steps: [(Transition, Transition); LANES],
     /// The same with the velocity loop open too, for CST.
     pub torque_steps: [(Transition, Transition); LANES],
+    /// The loops turn the axis around within a substep.
+    pub quick: u8,
     /// Whole cycles of the delay of references.
     pub told_whole: [u8; LANES],
     /// Share of the period at which they change: the rest of it (0 to 1).
@@ -185,6 +192,10 @@ pub struct LaneParams {
     pub delayed: [u8; 2],
     /// How many cycles ago it lies, where that is the same for all axes.
     pub delayed_alike: Option<u8>,
+    /// Viscous friction takes more than [`DAMPED`] of the velocity in a period.
+    pub damped: u8,
+    /// The loops turn the axis around within a period, so that it is stepped in substeps.
+    pub quick: u8,
     /// Exact step of moving axes.
     pub moving: Step,
     /// Exact step of resting axes.
@@ -247,6 +258,8 @@ impl LaneParams {
             dead_alike: None,
             delayed: [0; 2],
             delayed_alike: None,
+            damped: 0,
+            quick: 0,
             moving: Step {
                 way: [ZERO; 7],
                 velocity: [ZERO; 7],
@@ -283,6 +296,7 @@ impl LaneParams {
                 steps: [(Transition::default(), Transition::default()); LANES],
                 velocity_steps: [(Transition::default(), Transition::default()); LANES],
                 torque_steps: [(Transition::default(), Transition::default()); LANES],
+                quick: 0,
                 told_whole: [0; LANES],
                 told_change: ZERO,
                 current_decay: ZERO,
@@ -319,6 +333,8 @@ impl LaneParams {
         let bit = |on: bool| u8::from(on) << l;
         self.sampled |= bit(a.cascade_valid && a.sampled);
         self.continuous |= bit(a.cascade_valid && !a.sampled);
+        self.damped |= bit(a.viscous / a.inertia * period_s > DAMPED);
+        self.quick |= bit(quick(a, period_s));
         let dead = (a.dead_time_s / period_s).clamp(0.0, DEAD_MAX);
         // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
         let whole = libm::floor(dead).min(DEAD_MAX - 1.0);
@@ -347,6 +363,7 @@ impl LaneParams {
             integral_gain: 0.0,
             ..velocity
         };
+        fine.quick |= bit(quick(a, self.step_s) || quick(&velocity, self.step_s));
         fine.velocity_steps[l] = transitions(&velocity, self.step_s, 0.0);
         fine.torque_steps[l] = transitions(&torque, self.step_s, 0.0);
         let delay = a.reference_delay_s.unwrap_or(a.dead_time_s - period_s);

@@ -4,7 +4,7 @@
 //! or meets its limit is cut into short semi-implicit steps.
 
 use super::cascade::{AxisState, dry_friction_a, mechanics};
-use super::params::{CUTS, LaneParams, SUBSTEPS};
+use super::params::{CUTS, DAMPED, LaneParams, SUBSTEPS};
 use super::told::Told;
 use super::transition::{COLUMNS, Transition};
 use crate::lane::{LANES, Lane, clamp};
@@ -219,7 +219,8 @@ fn exact_substep(
     );
     let b = load + direction * dry_friction_a(p, l, 0.5 * (v + guess));
     let v1 = row(&moving.velocity, v, b);
-    let z = if v * direction > 0.0 && v1 * direction > 0.0 && guess * direction > 0.0 {
+    let slow = p.fine.quick & (1 << l) == 0;
+    let z = if slow && v * direction > 0.0 && v1 * direction > 0.0 && guess * direction > 0.0 {
         [
             x + row(&moving.way, v, b),
             v1,
@@ -270,20 +271,23 @@ fn cut_substep(
 ) -> [f64; 5] {
     let step = p.step_s / CUTS as f64;
     let slope = (to_m - from_m) / p.step_s;
+    let gains = CutGains::new(p, l, loops, step);
     // Half of what the velocity changes in a step, as it was in the one before.
     let mut half_rise = 0.0;
     for n in 0..CUTS {
         let target_m = from_m + (n as f64 + 0.5) * step * slope;
         if p.continuous & (1 << l) != 0 {
             // The middle of the step is half a step's way further on.
-            let wanted = loops.position_gain_per_s * (target_m - x - 0.5 * step * v)
+            let wanted = gains.position_per_s * (target_m - x - 0.5 * step * v)
                 + loops.velocity_feedforward * slope;
             let error = wanted - (v + half_rise);
-            let asked = loops.velocity_gain * error + q;
+            let asked = gains.velocity * error + q;
             let limited = clamp(asked, p.limit_a[l]);
-            // The integrator stops while the output is limited.
+            // The integrator stops while the output is limited, and holds no more than the limit: what is beyond it would never come back.
             if asked == limited {
-                q += loops.integral_gain * error * step;
+                q += gains.integral * error * step;
+            } else {
+                q = clamp(q, p.limit_a[l]);
             }
             let after = limited + (i - limited) * p.fine.current_decay[l];
             r = mean(i, after) + (r - mean(i, after)) * p.fine.filter_decay[l];
@@ -297,6 +301,34 @@ fn cut_substep(
         }
     }
     [x, v, i, q, r]
+}
+
+/// The gains with which a cut is stepped: those of the drive. A loop that is faster than a cut would turn around in each of them, and further
+/// each time: it has as much less gain as its step would have at its end.
+struct CutGains {
+    position_per_s: f64,
+    velocity: f64,
+    integral: f64,
+}
+
+impl CutGains {
+    fn new(p: &LaneParams, l: usize, loops: &Loops<'_>, step_s: f64) -> Self {
+        let mut gains = Self {
+            position_per_s: loops.position_gain_per_s,
+            velocity: loops.velocity_gain,
+            integral: loops.integral_gain,
+        };
+        let per_a = p.acceleration_per_a[l];
+        let position = gains.position_per_s * step_s;
+        let velocity = gains.velocity * per_a * step_s;
+        let integral = gains.integral * per_a * step_s * step_s;
+        if velocity + integral > DAMPED || position > DAMPED {
+            gains.position_per_s /= 1.0 + position;
+            gains.velocity /= 1.0 + velocity + integral;
+            gains.integral /= 1.0 + velocity + integral;
+        }
+        gains
+    }
 }
 
 fn mean(a: f64, b: f64) -> f64 {

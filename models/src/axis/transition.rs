@@ -25,18 +25,20 @@ use super::params::AxisParams;
 /// States: e, v, i, q, p, and the constants s, b.
 const N: usize = 7;
 const E: usize = 0;
-const V: usize = 1;
+pub(super) const V: usize = 1;
 const I: usize = 2;
 const Q: usize = 3;
 const P: usize = 4;
 const S: usize = 5;
-const B: usize = 6;
+pub(super) const B: usize = 6;
 /// A lag shorter than this share of a period is taken as this long: nothing that a cycle could show.
 const SHORTEST_LAG: f64 = 1.0 / 32.0;
-/// Largest entry of A: a loop faster than this many periods is beyond what a configuration allows.
-const LARGEST: f64 = 1.0e4;
+/// Largest entry of A: what is faster within a period is beyond what a configuration allows ([`super::range::loops`]).
+pub const RATE_MAX: f64 = 1.0e4;
+/// Squarings by which the growth of the loops is found.
+const GROWTH_SQUARINGS: u32 = 40;
 
-type Matrix = [[f64; N]; N];
+pub(super) type Matrix = [[f64; N]; N];
 
 /// Columns of a row: e, v, i, q, slope, change of slope, load, and for the reported current itself.
 pub const COLUMNS: usize = 8;
@@ -56,6 +58,24 @@ pub struct Transition {
     pub reported: [f64; COLUMNS],
 }
 
+impl Transition {
+    /// The step of loops that grow beyond all numbers within a period. No figure of it compares with anything, so such an axis is stepped
+    /// in cuts, where its current is limited.
+    const NEVER: Self = Self {
+        way: [f64::NAN; COLUMNS],
+        velocity: [f64::NAN; COLUMNS],
+        current: [f64::NAN; COLUMNS],
+        integral: [f64::NAN; COLUMNS],
+        reported: [f64::NAN; COLUMNS],
+    };
+
+    fn finite(&self) -> bool {
+        let rows = [&self.way, &self.velocity, &self.current];
+        let rest = [&self.integral, &self.reported];
+        (rows.into_iter().chain(rest).flatten()).all(|x| x.is_finite())
+    }
+}
+
 /// The step of a moving and of a resting axis whose reference bends at the share `bend` of the period.
 pub fn transitions(a: &AxisParams, period_s: f64, bend: f64) -> (Transition, Transition) {
     (
@@ -65,7 +85,7 @@ pub fn transitions(a: &AxisParams, period_s: f64, bend: f64) -> (Transition, Tra
 }
 
 fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transition {
-    let generator = generator(a, period_s, moving);
+    let generator = limited(generator(a, period_s, moving));
     let whole = exponential(&generator, 1.0);
     let rest = exponential(&generator, 1.0 - bend);
     let length = period_s * period_s / a.inertia;
@@ -94,17 +114,68 @@ fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transit
         // A held current knows no reference, not even in the last bit.
         (way[0], way[4], way[5]) = (0.0, 0.0, 0.0);
     }
-    Transition {
+    let step = Transition {
         way,
         velocity: row(V, speed),
         current: row(I, 1.0),
         integral: row(Q, 1.0),
         reported: row(P, 1.0),
+    };
+    if step.finite() {
+        step
+    } else {
+        Transition::NEVER
     }
 }
 
+/// How fast an axis is (1 per period): viscous friction, velocity loop, its integrator, position loop.
+pub(super) fn rates(a: &AxisParams, period_s: f64) -> [f64; 4] {
+    let g = generator(a, period_s, true);
+    let position = if g[Q][E] > g[I][E] { g[Q][E] } else { g[I][E] };
+    [-g[V][V], -g[I][V], -g[Q][V], position]
+}
+
+/// By what share the loops of a moving axis grow in a period, in the long run (1): below 0 they settle.
+pub(super) fn growth(a: &AxisParams, period_s: f64) -> f64 {
+    let generator = limited(generator(a, period_s, true));
+    let fastest =
+        generator.iter().flatten().fold(
+            1.0,
+            |fastest, x| {
+                if x.abs() > fastest { x.abs() } else { fastest }
+            },
+        );
+    // Over a stretch in which nothing is fast: what grows in it grows in a period, and no rounding is squared back.
+    let whole = exponential(&generator, 1.0 / fastest);
+    if !whole.iter().flatten().all(|x| x.is_finite()) {
+        return f64::INFINITY;
+    }
+    // The loops alone: what is reported and what acts from outside does not come back.
+    let mut power = [[0.0; N]; N];
+    for row in [E, V, I, Q] {
+        for column in [E, V, I, Q] {
+            power[row][column] = whole[row][column];
+        }
+    }
+    let (mut log, mut weight) = (0.0, 1.0);
+    for _ in 0..GROWTH_SQUARINGS {
+        let entries = power.iter().flatten();
+        let size = entries.fold(0.0, |size, x| if x.abs() > size { x.abs() } else { size });
+        if size == 0.0 {
+            return -1.0;
+        }
+        log += weight * libm::log(size);
+        for x in power.iter_mut().flatten() {
+            *x /= size;
+        }
+        power = product(&power, &power);
+        weight *= 0.5;
+    }
+    libm::exp(log * fastest) - 1.0
+}
+
 /// The matrix A, scaled, with its two constants.
-fn generator(a: &AxisParams, period_s: f64, moving: bool) -> Matrix {
+pub(super) fn generator(a: &AxisParams, period_s: f64, moving: bool) -> Matrix {
     let (t, m) = (period_s, a.inertia);
     let (length, speed) = (t * t / m, t / m);
     let mut g = [[0.0; N]; N];
@@ -134,8 +205,13 @@ fn generator(a: &AxisParams, period_s: f64, moving: bool) -> Matrix {
     let rate = 1.0 / at_least(a.current_filter_s / t, SHORTEST_LAG);
     g[P][I] = rate;
     g[P][P] = -rate;
+    g
+}
+
+/// Its entries within [`RATE_MAX`].
+pub(super) fn limited(mut g: Matrix) -> Matrix {
     for x in g.iter_mut().flatten() {
-        *x = x.clamp(-LARGEST, LARGEST);
+        *x = x.clamp(-RATE_MAX, RATE_MAX);
     }
     g
 }
@@ -145,7 +221,7 @@ fn at_least(x: f64, least: f64) -> f64 {
 }
 
 /// exp(a t) by scaling and squaring.
-fn exponential(a: &Matrix, t: f64) -> Matrix {
+pub(super) fn exponential(a: &Matrix, t: f64) -> Matrix {
     let mut norm = 0.0_f64;
     for row in a {
         let sum: f64 = row.iter().map(|x| x.abs() * t).sum();
@@ -182,7 +258,8 @@ fn identity() -> Matrix {
     m
 }
 
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
+/// a b.
+pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
     let mut out = [[0.0; N]; N];
     for (row, from) in out.iter_mut().zip(a) {
         for (x, column) in row.iter_mut().enumerate() {

@@ -1,5 +1,7 @@
 //! The twin of an axis or press.
 
+mod loops;
+
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
 use crate::machine::{
@@ -16,6 +18,7 @@ use crate::units::{
 use crate::value::{At, Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
+use twinstep_models::axis::range;
 use twinstep_models::blocks::{Feature, Paces};
 use twinstep_models::innovation::CORRELATION_MAX;
 use twinstep_models::kalman::AxisNoise;
@@ -57,9 +60,11 @@ pub(super) fn twin(
         EffortUnit::Newton => &FORCES,
     };
     let force_constant_n_per_a = match (&raw.force_constant, effort) {
-        (Some(constant), EffortUnit::Ampere) => {
-            check.si("force_constant", constant, Bounds::positive())
-        }
+        (Some(constant), EffortUnit::Ampere) => check.si(
+            "force_constant",
+            constant,
+            Bounds::of(range::FORCE_CONSTANT_N_PER_A),
+        ),
         (None, EffortUnit::Newton) => 1.0,
         (Some(constant), EffortUnit::Newton) => {
             check.problem(
@@ -80,14 +85,14 @@ pub(super) fn twin(
             f64::NAN
         }
     };
-    let stribeck_n = check.si_or(
-        "stribeck",
-        raw.stribeck.as_ref(),
-        Bounds::not_negative(),
-        0.0,
-    );
+    let force = Bounds::of(range::FORCE_N);
+    let stribeck_n = check.si_or("stribeck", raw.stribeck.as_ref(), force, 0.0);
     let stribeck_velocity_m_per_s = match (&raw.stribeck_velocity, &raw.stribeck) {
-        (Some(velocity), _) => check.si("stribeck_velocity", velocity, Bounds::positive()),
+        (Some(velocity), _) => check.si(
+            "stribeck_velocity",
+            velocity,
+            Bounds::of(range::STRIBECK_VELOCITY_M_PER_S),
+        ),
         (None, Some(stribeck)) if stribeck_n != 0.0 => {
             check.problem(
                 &stribeck.span,
@@ -100,23 +105,24 @@ pub(super) fn twin(
         // Not used while the Stribeck force is 0, but never a division by 0.
         (None, _) => 1e-3,
     };
-    AxisTwin {
+    let twin = AxisTwin {
         force_constant_n_per_a,
-        mass_kg: check.si("mass", &raw.mass, Bounds::positive()),
-        coulomb_positive_n: check.si(
-            "coulomb_positive",
-            &raw.coulomb_positive,
-            Bounds::not_negative(),
+        mass_kg: check.si("mass", &raw.mass, Bounds::of(range::MASS_KG)),
+        coulomb_positive_n: check.si("coulomb_positive", &raw.coulomb_positive, force),
+        coulomb_negative_n: check.si("coulomb_negative", &raw.coulomb_negative, force),
+        viscous_n_s_per_m: check.si(
+            "viscous",
+            &raw.viscous,
+            Bounds::of(range::VISCOUS_N_S_PER_M),
         ),
-        coulomb_negative_n: check.si(
-            "coulomb_negative",
-            &raw.coulomb_negative,
-            Bounds::not_negative(),
-        ),
-        viscous_n_s_per_m: check.si("viscous", &raw.viscous, Bounds::not_negative()),
         stribeck_n,
         stribeck_velocity_m_per_s,
-        gravity_n: check.si_or("gravity", raw.gravity.as_ref(), Bounds::any(), 0.0),
+        gravity_n: check.si_or(
+            "gravity",
+            raw.gravity.as_ref(),
+            Bounds::either_way(range::FORCE_N),
+            0.0,
+        ),
         cascade: raw
             .cascade
             .as_ref()
@@ -145,7 +151,9 @@ pub(super) fn twin(
         current_limit_a: (raw.current_limit.as_ref())
             .map(|limit| check.si_of("current_limit", limit, efforts.effort, Bounds::positive())),
         innovations: innovations(&raw.innovation, efforts, check),
-    }
+    };
+    loops::loops(raw, &twin, whole, check);
+    twin
 }
 
 /// A time (s) that the cycle looks back or ahead by whole periods and a share of one: beyond its rings there is
@@ -191,19 +199,23 @@ fn in_periods(
 
 fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Check) -> Cascade {
     Cascade {
-        position_gain_per_s: check.si("position_gain", &raw.position_gain, Bounds::up_to(1e5)),
+        position_gain_per_s: check.si(
+            "position_gain",
+            &raw.position_gain,
+            Bounds::of(range::POSITION_GAIN_PER_S),
+        ),
         velocity_gain_a_s_per_m: check.si_of(
             "velocity_gain",
             &raw.velocity_gain,
             efforts.per_velocity,
-            Bounds::positive(),
+            Bounds::of(range::VELOCITY_GAIN),
         ),
         integral_gain_a_per_m: raw.integral_gain.as_ref().map_or(0.0, |gain| {
             check.si_of(
                 "integral_gain",
                 gain,
                 efforts.per_length,
-                Bounds::not_negative(),
+                Bounds::of(range::INTEGRAL_GAIN),
             )
         }),
         velocity_feedforward: check.si_or(
@@ -221,7 +233,12 @@ fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Che
         ),
         reference_delay_s: (raw.reference_delay.as_ref())
             .map(|delay| in_periods("reference_delay", Some(delay), DEAD_PERIODS, whole, check)),
-        limit_a: check.si_of("limit", &raw.limit, efforts.effort, Bounds::positive()),
+        limit_a: check.si_of(
+            "limit",
+            &raw.limit,
+            efforts.effort,
+            Bounds::of(range::LIMIT_A),
+        ),
         current_time_constant_s: check.si_or(
             "current_time_constant",
             raw.current_time_constant.as_ref(),
@@ -241,7 +258,11 @@ fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Che
 fn noise(raw: &NoiseTable, efforts: &Efforts, check: &mut Check) -> AxisNoise {
     let walk = Bounds::not_negative();
     AxisNoise {
-        position_m: check.si("position", &raw.position, Bounds::positive()),
+        position_m: check.si(
+            "position",
+            &raw.position,
+            Bounds::of(range::POSITION_NOISE_M),
+        ),
         position_walk: check.si_or("position_walk", raw.position_walk.as_ref(), walk, 0.0),
         velocity_walk: check.si_or("velocity_walk", raw.velocity_walk.as_ref(), walk, 0.0),
         disturbance_walk: check.si_of(
@@ -276,7 +297,7 @@ fn innovations(
         let correlation = Bounds::between(-CORRELATION_MAX, CORRELATION_MAX);
         let mut healthy = HealthyInnovation {
             correlation: check.si("correlation", &one.correlation, correlation),
-            sigma: check.si_of("sigma", &one.sigma, dimensions[c], Bounds::positive()),
+            sigma: check.si_of("sigma", &one.sigma, dimensions[c], Bounds::of(range::SIGMA)),
             fast_limit: None,
             window: None,
             cusum: None,

@@ -11,7 +11,7 @@ fn twin() -> AxisTwin {
         mass_kg: 1.0 / 3.0,
         coulomb_positive_n: 12.5,
         coulomb_negative_n: 1e-7,
-        viscous_n_s_per_m: 1e12 / 7.0,
+        viscous_n_s_per_m: 1e6 / 7.0,
         stribeck_n: 0.0,
         stribeck_velocity_m_per_s: 1e-3,
         gravity_n: -3.1648,

@@ -111,21 +111,21 @@ pub(crate) struct StrokeTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TwinTable {
-    /// Force per current; needed unless the recording holds a force (above 0).
+    /// Force per current; needed unless the recording holds a force (1e-6N/A to 1e9N/A).
     pub(crate) force_constant: Option<Quantity<ForceConstant>>,
-    /// All moved inertia as a mass on the axis (above 0).
+    /// All moved inertia as a mass on the axis (1e-9kg to 1e9kg).
     pub(crate) mass: Quantity<Mass>,
-    /// Coulomb friction in positive direction (0 or more).
+    /// Coulomb friction in positive direction (0 to 1e9N).
     pub(crate) coulomb_positive: Quantity<Force>,
-    /// Coulomb friction in negative direction, as a positive number (0 or more).
+    /// Coulomb friction in negative direction, as a positive number (0 to 1e9N).
     pub(crate) coulomb_negative: Quantity<Force>,
-    /// Viscous friction (0 or more).
+    /// Viscous friction (0 to 1e9N s/m).
     pub(crate) viscous: Quantity<Viscous>,
-    /// Static minus Coulomb friction, 0 unless given (0 or more).
+    /// Static minus Coulomb friction, 0 unless given (0 to 1e9N).
     pub(crate) stribeck: Option<Quantity<Force>>,
-    /// Stribeck velocity, needed with `stribeck` (above 0).
+    /// Stribeck velocity, needed with `stribeck` (1e-9m/s to 1000m/s).
     pub(crate) stribeck_velocity: Option<Quantity<Velocity>>,
-    /// Gravity and offset; positive pulls towards smaller positions; 0 unless given (any).
+    /// Gravity and offset; positive pulls towards smaller positions; 0 unless given (-1e9N to 1e9N).
     pub(crate) gravity: Option<Quantity<Force>>,
     /// Delay of the torque actual value against the position actual value, -1 to 2 periods, 0 unless given.
     pub(crate) current_delay: Option<Quantity<Time>>,
@@ -154,15 +154,15 @@ pub(crate) struct TwinTable {
     pub(crate) pace: Vec<PaceTable>,
 }
 
-/// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..), limited.
+/// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..), limited. Loops that would grow by themselves are refused.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CascadeTable {
-    /// Position gain kx (above 0, at most 1e5/s).
+    /// Position gain kx (1e-6/s to 1e5/s).
     pub(crate) position_gain: Quantity<PerSecond>,
-    /// Velocity gain kp (above 0).
+    /// Velocity gain kp (1e-9 to 1e12).
     pub(crate) velocity_gain: Quantity<EffortPerVelocity>,
-    /// Integral gain ki of the velocity loop, 0 unless given (0 or more).
+    /// Integral gain ki of the velocity loop, 0 unless given (0 to 1e15).
     pub(crate) integral_gain: Option<Quantity<EffortPerLength>>,
     /// Velocity feed-forward kv, 0 to 1, 0 unless given.
     pub(crate) velocity_feedforward: Option<Quantity<Number>>,
@@ -171,7 +171,7 @@ pub(crate) struct CascadeTable {
     /// Time from a target velocity or torque, or an offset, that was sent to its effect, which is held for a period, 0 to 4 periods; the dead
     /// time less a period unless given.
     pub(crate) reference_delay: Option<Quantity<Time>>,
-    /// Limit of the current (or force) (above 0).
+    /// Limit of the current (or force) (1e-9 to 1e9).
     pub(crate) limit: Quantity<Effort>,
     /// Time constant of the current loop, 0 unless given (0 to 10s).
     pub(crate) current_time_constant: Option<Quantity<Time>>,
@@ -186,7 +186,7 @@ pub(crate) struct CascadeTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoiseTable {
-    /// Standard deviation of the measured position (above 0).
+    /// Standard deviation of the measured position (1e-15m to 1e3m).
     pub(crate) position: Quantity<Length>,
     /// Random walk of the position: play, elasticity, jitter of the sampling. 0 unless given (0 or more).
     pub(crate) position_walk: Option<Quantity<Length>>,
@@ -204,7 +204,7 @@ pub(crate) struct InnovationTable {
     pub(crate) channel: At<String>,
     /// Correlation with the innovation before, -0.99 to 0.99.
     pub(crate) correlation: Quantity<Number>,
-    /// Standard deviation of what is left of it, above 0, in the unit of the channel.
+    /// Standard deviation of what is left of it, 1e-18 to 1e15, in the unit of the channel.
     pub(crate) sigma: Quantity<Innovation>,
     /// Tails of the detectors, at most one each.
     pub(crate) tails: Vec<TailTable>,

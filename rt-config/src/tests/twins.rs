@@ -5,21 +5,21 @@ use super::{REPLAY, without_twins};
 use crate::machine::{HealthLimits, LEAK_FACTOR};
 use crate::{PRESS_CELL, load};
 
-/// The press cell at `period`, without budgets and with the twin of one axis or press alone.
+/// The press cell at `period`, without budgets and with the twin of one axis or press alone, whose figures nothing else has.
 fn cell(list: &str, period: &str) -> String {
     let twin = format!(
         r#"[{list}.twin]
-force_constant = "30N/A"
-mass = "10kg"
-coulomb_positive = "1N"
+force_constant = "30.0N/A"
+mass = "10.0kg"
+coulomb_positive = "1.0N"
 coulomb_negative = "1N"
-viscous = "1N s/m"
+viscous = "1.0N s/m"
 current_delay = "0s"
 [{list}.twin.cascade]
-position_gain = "60/s"
-velocity_gain = "5A s/m"
+position_gain = "60.0/s"
+velocity_gain = "5.0A s/m"
 dead_time = "0s"
-limit = "10A"
+limit = "10.0A"
 
 "#
     );
@@ -73,6 +73,68 @@ fn times_beyond_the_rings_are_refused_at_their_line() {
             ] {
                 wrong(&text, &from, &to, &words);
             }
+        }
+    }
+}
+
+#[test]
+fn figures_of_no_machine_are_refused_with_what_they_may_be() {
+    for list in ["axis", "press"] {
+        let text = cell(list, "1ms");
+        for (from, to, words) in [
+            (
+                "mass = \"10.0kg\"",
+                "mass = \"1e10kg\"",
+                "`mass` must be at least 1e-9kg and at most 1e9kg",
+            ),
+            (
+                "mass = \"10.0kg\"",
+                "mass = \"0kg\"",
+                "`mass` must be at least 1e-9kg",
+            ),
+            (
+                "force_constant = \"30.0N/A\"",
+                "force_constant = \"1e-7N/A\"",
+                "at least 1e-6N/A and at most 1e9N/A",
+            ),
+            (
+                "coulomb_positive = \"1.0N\"",
+                "coulomb_positive = \"-1N\"",
+                "at least 0N and at most 1e9N",
+            ),
+            (
+                "viscous = \"1.0N s/m\"",
+                "viscous = \"1e10N s/m\"",
+                "at least 0N s/m and at most 1e9N s/m",
+            ),
+            (
+                "position_gain = \"60.0/s\"",
+                "position_gain = \"1e6/s\"",
+                "at least 1e-6/s and at most 100000/s",
+            ),
+            (
+                "velocity_gain = \"5.0A s/m\"",
+                "velocity_gain = \"1e13A s/m\"",
+                "at least 1e-9A s/m and at most 1e12A s/m",
+            ),
+            (
+                "limit = \"10.0A\"",
+                "limit = \"0A\"",
+                "at least 1e-9A and at most 1e9A",
+            ),
+            // Each within its bounds, and together no machine.
+            (
+                "velocity_gain = \"5.0A s/m\"",
+                "velocity_gain = \"1e12A s/m\"",
+                "beside a `mass` of \"10.0kg\" it acts 9.6e10 times within the period of 1ms",
+            ),
+            (
+                "velocity_gain = \"5.0A s/m\"",
+                "velocity_gain = \"5.0A s/m\"\nintegral_gain = \"1e6A/m\"",
+                "the loops of the drive grow by a factor of",
+            ),
+        ] {
+            wrong(&text, from, to, words);
         }
     }
 }

@@ -15,6 +15,9 @@ use twinstep_models::simd::Vector;
 /// Below this velocity on the way in (m/s) the ram is on its way back; while it holds, the velocity is noise around 0.
 const RETURNING_M_PER_S: f64 = -1.0e-4;
 
+/// No part is deeper (m): what a ram further off would meet is no larger, however wrong its position is.
+const DEEPEST_M: f64 = 1000.0;
+
 /// What the presses of a lane have beside other axes. Where no axis is a press which knows a part nothing of it is touched.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
@@ -121,6 +124,7 @@ impl PressLane {
         let (zero, direction) = (V::splat(0.0), V::load(&self.direction, part));
         let stiffness = V::load(&self.stiffness_a_per_m, part);
         let way = direction * (x - V::load(&self.contact_m, part));
+        let way = way.smaller(V::splat(DEEPEST_M));
         let meets = V::both(
             V::both(way.above(zero), stiffness.above(zero)),
             (direction * v).above(V::splat(RETURNING_M_PER_S)),

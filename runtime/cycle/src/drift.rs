@@ -86,6 +86,12 @@ impl FreeRun {
             return false;
         };
         self.counts &= state.judged;
+        let ends = self.cycle >= LAG as u32 + horizon_cycles(plan);
+        if self.counts == 0 {
+            // Nobody is told where such a run went.
+            self.cycle += 1;
+            return ends;
+        }
         let judge = plan.judges.get(self.lane);
         let presses = judge.is_some_and(|j| j.presses != 0);
         if presses {
@@ -98,7 +104,7 @@ impl FreeRun {
             judge,
         });
         self.cycle += 1;
-        self.cycle > LAG as u32 + horizon_cycles(plan)
+        ends
     }
 
     /// The run has ended; the next lane's begins.

@@ -316,6 +316,7 @@ impl Correct<'_, '_> {
         let newest = lane.newest;
         let all_used = judge.places & !lane.used == 0;
         let mut seen = Seen::default();
+        let mut held_a = V::splat(0.0);
         for part in 0..V::PARTS {
             if !all_used {
                 lane.stand_in::<V>(part);
@@ -324,9 +325,9 @@ impl Correct<'_, '_> {
             let mut contact_a = None;
             if PRESSES {
                 let measured = V::each(lane.filter.sample(newest), part);
-                let v = lane
-                    .corrected(params, gains, measured, part)
-                    .velocity_m_per_s;
+                let z = lane.corrected(params, gains, measured, part);
+                let v = z.velocity_m_per_s;
+                held_a = z.disturbance_a;
                 let (of, x, used) = ((params, self.plan.curves), measured[0], lane.used);
                 contact_a = Some(lane.press.filter::<V>(of, x, v, used, part));
             }
@@ -344,7 +345,12 @@ impl Correct<'_, '_> {
             let contact_a = PRESSES.then(|| lane.press.balanced_a(part));
             let balance = lane.filter.balance::<V>(params, newest, contact_a, part);
             let velocity = lane.filter.velocity_m_per_s::<V>(params, part);
-            let rest_a = lane.corrected(params, gains, measured, part).disturbance_a;
+            // In one part it is known already.
+            let rest_a = if PRESSES && V::PARTS == 1 {
+                held_a
+            } else {
+                lane.corrected(params, gains, measured, part).disturbance_a
+            };
             let square = V::load(&lane.watch.square, part);
             (lane.segments).add(&balance, velocity, square, rest_a, part);
             if PRESSES {
@@ -409,12 +415,8 @@ impl LaneState {
     /// The current that the load explains is that of the cycle before: it is known only after this cycle's measurement.
     #[inline(always)]
     pub(crate) fn hash<V: Vector>(&mut self) {
-        // What was stored as one vector is slow to be read as half of another.
-        let first = if V::PARTS == 1 { V::WIDTH } else { LANES };
-        for l in 0..first {
-            self.hash_place(l);
-        }
-        for l in first..LANES {
+        // A place that no axis has predicts nothing but 0, whose hash is 0.
+        for l in 0..V::PARTS * V::WIDTH {
             self.hash_place(l);
         }
     }

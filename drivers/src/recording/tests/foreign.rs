@@ -65,7 +65,9 @@ fn other_tools_habits_are_tolerated() {
 
 #[test]
 fn missing_values_are_missing() {
-    for nothing in ["", "NaN", "nan", "inf", "-inf", "null", "1e400"] {
+    for nothing in [
+        "", "NaN", "nan", "inf", "-inf", "null", "1e400", "1e300", "-1e16",
+    ] {
         let text = table(6, |row, line| match row {
             2 => line.rsplit_once(',').unwrap().0.to_owned() + "," + nothing,
             _ => line,

@@ -5,6 +5,7 @@ use crate::accuracy;
 use crate::plan::axis_params;
 use twinstep_config::machine::{Axis, Cascade, EffortUnit};
 use twinstep_drivers::recording::Recording;
+use twinstep_models::axis::range;
 use twinstep_models::channel::Channel;
 use twinstep_models::identify::{self, CascadeFit, fit_cascade};
 use twinstep_models::sample::Told;
@@ -44,12 +45,10 @@ pub(super) fn choose(
         if let Some(twin) = &mut axis.twin {
             twin.cascade = Some(candidate);
         }
-        let tracks = accuracy::tracks(
-            axis_params(axis, recording.period_s),
-            &recording,
-            record,
-            reference,
-        );
+        let params = axis_params(axis, recording.period_s);
+        // What `check` would refuse is not written.
+        range::loops(&params, recording.period_s).ok()?;
+        let tracks = accuracy::tracks(params, &recording, record, reference);
         let usable = |k: usize| {
             let told = record.told.get(k).map_or(Told::Position, |told| told.0);
             let near = k.saturating_sub(CALM)..=k + HORIZON;

@@ -1,0 +1,174 @@
+//! The two exact steps of a cycle: that of axes which move on, and that of axes which rest.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "an iterator's adapter over vectors is not made for the unit"
+)]
+
+use super::params::LaneParams;
+use crate::lane::{LANES, Lane};
+use crate::simd::Vector;
+
+/// What both begin with.
+#[derive(Clone, Copy)]
+pub(super) struct Begin<V> {
+    /// Position (m).
+    pub x: V,
+    /// Velocity (m/s).
+    pub v: V,
+    /// Current (A).
+    pub i: V,
+    /// Integrator (A).
+    pub q: V,
+    /// Reported current (A).
+    pub r: V,
+    /// Error of the position (m).
+    pub e: V,
+    /// Slope of the reference (m/s).
+    pub slope: V,
+    /// Its change at the bend (m/s).
+    pub bent: V,
+    /// What acts beside dry friction (A).
+    pub load: V,
+    /// Coulomb friction in positive direction (A).
+    pub coulomb_positive: V,
+    /// In negative direction (A).
+    pub coulomb_negative: V,
+    /// Static minus Coulomb friction (A).
+    pub stribeck: V,
+}
+
+impl<V: Vector> Begin<V> {
+    /// Moving on: friction at the velocity that was, then at the mean one. Whether it holds, and position, velocity, current, integrator and
+    /// reported current after it.
+    #[inline(always)]
+    pub fn moving(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
+        let Self {
+            x,
+            v,
+            i,
+            q,
+            r,
+            e,
+            slope,
+            bent,
+            load,
+            stribeck,
+            ..
+        } = *self;
+        let (zero, one, half) = (V::splat(0.0), V::splat(1.0), V::splat(0.5));
+        let positive = v.above(zero);
+        let direction = V::select(positive, one, zero - one);
+        let coulomb = V::select(positive, self.coulomb_positive, self.coulomb_negative);
+        let per_v2 = V::load(&p.stribeck_per_v2, part);
+        let inputs = [e, v, i, q, slope, bent];
+        let m = &p.moving;
+        let free = weighted(&m.velocity, &inputs, part);
+        let on_velocity = V::load(&m.velocity[6], part);
+        let dry = coulomb + stribeck.over(one + v * v * per_v2);
+        let guess = free + on_velocity * (load + direction * dry);
+        let mean = half * (v + guess);
+        let dry_mean = coulomb + stribeck.over(one + mean * mean * per_v2);
+        let b = load + direction * dry_mean;
+        let v1 = free + on_velocity * b;
+        let way = weighted(&m.way, &inputs, part) + V::load(&m.way[6], part) * b;
+        let i1 = weighted(&m.current, &inputs, part) + V::load(&m.current[6], part) * b;
+        let q1 = weighted(&m.integral, &inputs, part) + V::load(&m.integral[6], part) * b;
+        let r1 = weighted(&m.reported, &inputs, part)
+            + V::load(&m.reported[6], part) * b
+            + V::load(&m.reported[7], part) * r;
+        // A standing axis has no direction to go on in.
+        let goes_on = V::both(
+            (v1 * direction).above(zero),
+            (guess * direction).above(zero),
+        );
+        let goes_on = V::both(goes_on, (v * direction).above(zero));
+        (goes_on, [x + way, v1, i1, q1, r1])
+    }
+
+    /// Resting, likewise: what velocity there is ends in the first substep.
+    #[inline(always)]
+    pub fn resting(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
+        let Self {
+            x,
+            v,
+            i,
+            q,
+            r,
+            e,
+            slope,
+            bent,
+            load,
+            stribeck,
+            ..
+        } = *self;
+        let (zero, half) = (V::splat(0.0), V::splat(0.5));
+        let t = &p.resting;
+        let i1 = V::load(&t.current[0], part) * e
+            + V::load(&t.current[1], part) * i
+            + V::load(&t.current[2], part) * q
+            + V::load(&t.current[3], part) * slope
+            + V::load(&t.current[4], part) * bent;
+        let q1 = q
+            + V::load(&t.integral[0], part) * e
+            + V::load(&t.integral[1], part) * slope
+            + V::load(&t.integral[2], part) * bent;
+        let r1 = V::load(&t.reported[0], part) * e
+            + V::load(&t.reported[1], part) * i
+            + V::load(&t.reported[2], part) * q
+            + V::load(&t.reported[3], part) * slope
+            + V::load(&t.reported[4], part) * bent
+            + V::load(&t.reported[5], part) * r;
+        let step = V::splat(p.step_s);
+        let impulse = step * V::load(&p.acceleration_per_a, part);
+        let push = v + (i - load - V::load(&p.viscous, part) * v) * impulse;
+        let (hold_positive, hold_negative) = (
+            self.coulomb_positive + stribeck,
+            self.coulomb_negative + stribeck,
+        );
+        let after = i1 - load;
+        let holds_first = V::both(
+            push.within(hold_positive * impulse),
+            (zero - push).within(hold_negative * impulse),
+        );
+        let holds_last = V::both(
+            after.within(hold_positive),
+            (zero - after).within(hold_negative),
+        );
+        let rests = V::both(holds_first, holds_last);
+        (rests, [x + half * v * step, zero, i1, q1, r1])
+    }
+
+    /// The step of each place. Lanes of few axes wait for nobody else: where all of them stand, or all move on, the other step is not
+    /// looked at.
+    #[inline(always)]
+    pub fn step(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
+        let few = V::PARTS * V::WIDTH < LANES;
+        let zero = V::splat(0.0);
+        if few && V::bits(self.v.size().above(zero), part) == 0 {
+            // What stands does not move on.
+            return self.resting(p, part);
+        }
+        let (goes_on, moved) = self.moving(p, part);
+        if few && V::bits(goes_on, part) == V::places(part) {
+            return (goes_on, moved);
+        }
+        let (rests, rested) = self.resting(p, part);
+        let mut next = moved;
+        for n in 0..5 {
+            next[n] = V::select(goes_on, moved[n], rested[n]);
+        }
+        (V::either(goes_on, rests), next)
+    }
+}
+
+/// A row of the exact step, but for its last columns.
+#[inline(always)]
+fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6], part: usize) -> V {
+    V::load(&row[0], part) * inputs[0]
+        + V::load(&row[1], part) * inputs[1]
+        + V::load(&row[2], part) * inputs[2]
+        + V::load(&row[3], part) * inputs[3]
+        + V::load(&row[4], part) * inputs[4]
+        + V::load(&row[5], part) * inputs[5]
+}

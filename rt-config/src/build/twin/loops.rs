@@ -1,0 +1,87 @@
+//! Whether mass, friction and loops of a twin belong together: each may be within its bounds, and all of them be those of no machine.
+
+use super::Whole;
+use crate::check::{Check, duration};
+use crate::machine::AxisTwin;
+use crate::raw::TwinTable;
+use twinstep_models::axis::AxisParams;
+use twinstep_models::axis::range::{self, LoopsError, Rate};
+use twinstep_models::axis::transition::RATE_MAX;
+
+/// Refuses a twin that is too fast for its period, and loops that grow by themselves.
+pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut Check) {
+    let axis = params(twin);
+    let figures = [
+        axis.inertia,
+        axis.viscous,
+        axis.position_gain_per_s,
+        axis.velocity_gain,
+        axis.integral_gain,
+        axis.velocity_feedforward,
+        axis.current_time_constant_s,
+        axis.current_filter_s,
+    ];
+    // What has a problem already is no number, and without a period there is no rate.
+    if whole.period_ns == 0 || figures.iter().any(|x| x.is_nan()) {
+        return;
+    }
+    let Err(error) = range::loops(&axis, whole.period_ns as f64 / 1e9) else {
+        return;
+    };
+    let (viscous, mass) = (&raw.viscous, raw.mass.scalar.shown());
+    let period = duration(whole.period_ns);
+    let cascade = raw.cascade.as_ref();
+    match error {
+        LoopsError::TooFast { of, per_period } => {
+            let velocity = cascade.map(|c| (&c.velocity_gain.span, c.velocity_gain.scalar.shown()));
+            let position = cascade.map(|c| (&c.position_gain.span, c.position_gain.scalar.shown()));
+            let integral = cascade.and_then(|c| c.integral_gain.as_ref());
+            let integral = integral.map(|gain| (&gain.span, gain.scalar.shown()));
+            let (key, place) = match of {
+                Rate::Viscous => ("viscous", None),
+                Rate::Velocity => ("velocity_gain", velocity),
+                Rate::Integral => ("integral_gain", integral),
+                Rate::Position => ("position_gain", position),
+            };
+            let (span, shown) = place.unwrap_or((&viscous.span, viscous.scalar.shown()));
+            check.problem(
+                span,
+                format!(
+                    "`{key}` is {shown}, and beside a `mass` of {mass} it acts {per_period:.1e} times within the period of {period}: a twin follows up to {RATE_MAX:e}"
+                ),
+                "faster than any machine",
+                format!("check the units of `{key}`, `mass` and `force_constant`"),
+            );
+        }
+        LoopsError::Unstable { growth } => check.problem(
+            cascade.map_or(&raw.mass.span, |c| &c.velocity_gain.span),
+            format!(
+                "with these gains and a `mass` of {mass} the loops of the drive grow by a factor of {:.4} in every period of {period} instead of settling",
+                1.0 + growth
+            ),
+            "oscillates ever more",
+            "check the units of `position_gain`, `velocity_gain`, `integral_gain` and `current_time_constant`; without the table of the cascade the axis is predicted from its measured current",
+        ),
+    }
+}
+
+/// What of the twin its loops are made of.
+fn params(twin: &AxisTwin) -> AxisParams {
+    let kf = twin.force_constant_n_per_a;
+    let mut params = AxisParams {
+        inertia: twin.mass_kg / kf,
+        viscous: twin.viscous_n_s_per_m / kf,
+        ..AxisParams::IDLE
+    };
+    if let Some(cascade) = &twin.cascade {
+        params.position_gain_per_s = cascade.position_gain_per_s;
+        params.velocity_gain = cascade.velocity_gain_a_s_per_m;
+        params.integral_gain = cascade.integral_gain_a_per_m;
+        params.velocity_feedforward = cascade.velocity_feedforward;
+        params.current_time_constant_s = cascade.current_time_constant_s;
+        params.current_filter_s = cascade.current_filter_s;
+        params.sampled = cascade.sampled;
+        params.cascade_valid = true;
+    }
+    params
+}
