@@ -296,6 +296,25 @@ fn a_torque_constant_that_falls_has_a_life_and_friction_has_none() {
 }
 
 #[test]
+fn a_press_that_yields_more_and_more_has_a_life() {
+    // The frame yields until the stiffest part is met with 0.85 at 100 s; both parts together with 0.88 (a step to it is told as that).
+    // At 0.76 it will be 0.8, the end of its life: 60 s are left.
+    let lines = health("--inject stiffness:press:factor=0.85,ramp=95s@5s");
+    let line = one(&lines, "press", "stiffness");
+    println!("{line}");
+    let (found, sigma) = ratio(line);
+    assert!((found - 0.88).abs() < 2.0 * sigma, "{found} +- {sigma}");
+    assert!(found < 0.91 && sigma < 0.03, "{found} +- {sigma}");
+    assert_eq!(line["trend_significant"], true, "{line}");
+    let [low, middle, high] = hours(line).expect("a life").map(|h| 3600.0 * h);
+    assert!(
+        low <= middle && middle <= high && low <= 60.0 && 60.0 <= high && high < 200.0,
+        "{line}"
+    );
+    calm(&lines, "press");
+}
+
+#[test]
 fn friction_or_a_load_is_no_torque_constant() {
     for fault in [
         "--inject friction:carriage:factor=1.4,ramp=95s@5s",

@@ -216,14 +216,15 @@ pub fn try_fifo(priority: u8) -> io::Result<()> {
     })
 }
 
-/// Whether this process may lock its memory: tried, and unlocked again.
+/// What this process may lock of its memory (kB, as the kernel counts it): tried, and unlocked again.
 ///
 /// # Errors
 /// What the kernel said.
-pub fn try_lock() -> io::Result<()> {
+pub fn try_lock() -> io::Result<u64> {
     rustix::mm::mlockall(rustix::mm::MlockAllFlags::CURRENT)?;
+    let status = std::fs::read_to_string("/proc/self/status");
     rustix::mm::munlockall()?;
-    Ok(())
+    Ok(crate::trust::locked_kb(&status?))
 }
 
 /// Schedules the calling thread by SCHED_FIFO.

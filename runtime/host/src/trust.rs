@@ -291,7 +291,7 @@ fn policy(stat: &str) -> Option<&str> {
 }
 
 /// `VmLck` of proc(5) `status` (kB), 0 where it cannot be read.
-fn locked_kb(status: &str) -> u64 {
+pub fn locked_kb(status: &str) -> u64 {
     status
         .lines()
         .find_map(|line| line.strip_prefix("VmLck:"))

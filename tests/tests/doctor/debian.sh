@@ -94,7 +94,7 @@ put /sys/devices/system/machinecheck/machinecheck7/check_interval 0
 # rights.sched_fifo (limit 0, no CAP_SYS_NICE): run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep
 # rights.lock_memory (limit 8388608, no CAP_IPC_LOCK): run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep
 # rights.network (no CAP_NET_RAW): run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep
-# kernel_work.rcu_callbacks (on the cycle's core): start the kernel with rcu_nocbs=7
+# kernel_work.rcu_callbacks (on core 7): start the kernel with rcu_nocbs=7
 # interrupts.affinity (1 of 2 on core 7: 130): echo 0-6 > /proc/irq/N/smp_affinity_list for each (some belong to a core and refuse)
 # Kernel parameters (Debian: GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub):
 #   isolcpus=managed_irq,domain,7 nohz_full=7 nosmt nmi_watchdog=0 rcu_nocbs=7 pcie_aspm=off irqaffinity=0-6

@@ -11,15 +11,15 @@ pub(super) const PARTITION: &str = "/sys/fs/cgroup/cpuset.cpus.isolated";
 const NOHZ_FULL: &str = "/sys/devices/system/cpu/nohz_full";
 
 pub(super) fn checks(subject: &Subject) -> Vec<Check> {
-    let mut checks = vec![
-        core(subject),
-        isolated(subject),
-        one_way(subject),
-        nohz_full(subject),
-        siblings(subject),
-    ];
+    let mut checks = vec![core(subject), isolated(subject), one_way(subject)];
+    checks.extend(checks_of_core(subject));
     checks.extend(models(subject));
     checks
+}
+
+/// What is asked of the core of a worker too.
+pub(super) fn checks_of_core(subject: &Subject) -> Vec<Check> {
+    vec![nohz_full(subject), siblings(subject)]
 }
 
 /// Cores of the workers, where there are any: the cycle waits for each of them.
@@ -148,7 +148,7 @@ fn nohz_full(subject: &Subject) -> Check {
     let remedy = format!("start the kernel with nohz_full={core}");
     check
         .ok_or_warn(cpus.contains(core), told, &remedy)
-        .boot(format!("nohz_full={core}"))
+        .boot(format!("nohz_full={}", subject.busy()))
 }
 
 fn siblings(subject: &Subject) -> Check {
@@ -189,6 +189,40 @@ fn siblings(subject: &Subject) -> Check {
 mod tests {
     use super::*;
     use crate::doctor::{Root, Verdict};
+
+    #[test]
+    fn the_core_of_a_worker_is_asked_what_the_cycles_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let path = folder.path().join("sys/devices/system/cpu").join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put("online", "0-3\n");
+        put("isolated", "2-3\n");
+        put("nohz_full", "3\n");
+        put("cpu3/topology/thread_siblings_list", "3\n");
+        put("cpu2/topology/thread_siblings_list", "1-2\n");
+        put("cpu2/cpufreq/scaling_governor", "powersave\n");
+        let wrong = |models: &[usize]| {
+            let root = Root::folder(folder.path());
+            let subject = Subject::new(root, Some(3), models, Vec::new(), 80);
+            let wrong = subject.examine().into_iter().filter(Check::is_wrong);
+            wrong.collect::<Vec<_>>()
+        };
+        let names = |checks: &[Check]| checks.iter().map(|check| check.name).collect::<Vec<_>>();
+        let alone = names(&wrong(&[]));
+        for name in ["isolation.nohz_full", "isolation.smt", "power.governor"] {
+            assert!(!alone.contains(&name), "{alone:?}");
+        }
+        let beside = wrong(&[2]);
+        for name in ["isolation.nohz_full", "isolation.smt", "power.governor"] {
+            assert_eq!(names(&beside).iter().filter(|one| **one == name).count(), 1);
+        }
+        // One parameter of the kernel for all of them: the last one named counts there.
+        let boot = crate::doctor::script::script(&beside);
+        assert!(boot.contains("nohz_full=2-3"), "{boot}");
+    }
 
     #[test]
     fn cores_of_workers_are_looked_at_where_there_are_any() {

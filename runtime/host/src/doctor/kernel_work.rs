@@ -20,6 +20,15 @@ pub(super) fn checks(subject: &Subject) -> Vec<Check> {
     ]
 }
 
+/// What is asked of the core of a worker too.
+pub(super) fn checks_of_core(subject: &Subject) -> Vec<Check> {
+    vec![
+        workqueues(subject),
+        watchdog(subject),
+        rcu_callbacks(subject),
+    ]
+}
+
 fn workqueues(subject: &Subject) -> Check {
     let path = format!("{WORKQUEUES}/cpumask");
     let check = Check::new(
@@ -160,9 +169,9 @@ fn rcu_callbacks(subject: &Subject) -> Check {
         cpus.is_some_and(|cpus| cpus.contains(core))
     });
     let value = if moved {
-        "moved away"
+        format!("moved away from core {core}")
     } else {
-        "on the cycle's core"
+        format!("on core {core}")
     };
     check
         .ok_or_warn(
@@ -170,7 +179,7 @@ fn rcu_callbacks(subject: &Subject) -> Check {
             value,
             &format!("start the kernel with rcu_nocbs={core}"),
         )
-        .boot(format!("rcu_nocbs={core}"))
+        .boot(format!("rcu_nocbs={}", subject.busy()))
 }
 
 fn rcu_priority(subject: &Subject) -> Check {

@@ -181,7 +181,7 @@ impl Check {
 const NOT_UNDER_SYSROOT: &str = "not read under --sysroot";
 
 /// What is looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Subject {
     root: Root,
     /// The core that the cycle runs on.
@@ -280,6 +280,24 @@ impl Subject {
         if rest.is_empty() { Cpus::one(0) } else { rest }
     }
 
+    /// The same for the core of a worker, which the cycle waits for; the cycle's own is beside it.
+    fn of_worker(&self, core: usize) -> Self {
+        let mut worker = self.clone();
+        worker.beside.push(self.core);
+        worker.core = core;
+        worker
+    }
+
+    /// What holds for the core of a worker as for the cycle's. Whether it is isolated and which interrupts it has is looked at for
+    /// all of them together.
+    fn examine_core(&self) -> Vec<Check> {
+        let mut checks = isolation::checks_of_core(self);
+        checks.push(throttling::fair_server(self));
+        checks.extend(kernel_work::checks_of_core(self));
+        checks.extend(power::checks_of_core(self));
+        checks
+    }
+
     /// Runs all checks, in the order in which they are shown.
     pub fn examine(&self) -> Vec<Check> {
         // Readings some time apart are taken around all the others, so that nobody waits twice.
@@ -297,6 +315,14 @@ impl Subject {
         checks.extend(nic::checks(self));
         checks.extend(interrupts::checks(self, &before));
         checks.extend(noise::checks(self, smi_before));
+        for &core in &self.model_cores {
+            // What is the same for several cores is said once.
+            for check in self.of_worker(core).examine_core() {
+                if !checks.contains(&check) {
+                    checks.push(check);
+                }
+            }
+        }
         checks
     }
 }

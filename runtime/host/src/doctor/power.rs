@@ -16,6 +16,11 @@ pub(super) fn checks(subject: &Subject) -> Vec<Check> {
     ]
 }
 
+/// What is asked of the core of a worker too.
+pub(super) fn checks_of_core(subject: &Subject) -> Vec<Check> {
+    vec![idle_states(subject), governor(subject)]
+}
+
 fn dma_latency(subject: &Subject) -> Check {
     let path = realtime::DMA_LATENCY;
     let check = Check::new(

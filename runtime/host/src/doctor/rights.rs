@@ -99,7 +99,14 @@ fn memory(root: &Root) -> Check {
     let value = format!("limit {allowed_told}, {}", told(root, IPC_LOCK));
     if root.is_live() {
         return match realtime::try_lock() {
-            Ok(()) => check.ok(format!("memory can be locked; {value}")),
+            // Read back: a call that is granted and locks nothing would be no help.
+            Ok(locked_kb) if locked_kb > 0 => check.ok(format!(
+                "memory can be locked (VmLck {locked_kb} kB); {value}"
+            )),
+            Ok(_) => check.bad(
+                format!("locking was granted, and VmLck in {STATUS} stays 0; {value}"),
+                SERVICE,
+            ),
             Err(error) => check.bad(
                 format!("memory cannot be locked ({error}); {value}"),
                 SERVICE,

@@ -54,7 +54,7 @@ pub fn share_of_the_starved_ns(root: &Root, core: usize) -> Option<i64> {
     root.number(&fair_server_path(core))
 }
 
-fn fair_server(subject: &Subject) -> Check {
+pub(super) fn fair_server(subject: &Subject) -> Check {
     let path = fair_server_path(subject.core);
     let check = Check::new(
         "throttling.fair_server",

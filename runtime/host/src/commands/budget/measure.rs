@@ -156,7 +156,8 @@ fn measure(args: &BudgetArgs, config: &Path, cycles: u64) -> Result<Measured, Ho
         .ok_or_else(|| HostError::machine("the run left no figures", "let it run to its end"))
 }
 
-fn write(config: &Path, patch: &str, output: &Output) -> Result<(), HostError> {
+/// Puts `patch` into the file; the old one stays beside it as `.bak`.
+pub(super) fn write(config: &Path, patch: &str, output: &Output) -> Result<(), HostError> {
     let text = read_text(config, "configuration")?;
     let merged = twinstep_config::apply_budgets(&text, patch).map_err(HostError::from_usage)?;
     let failed = |error: std::io::Error| {

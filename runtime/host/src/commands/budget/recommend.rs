@@ -212,6 +212,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_recommended_is_written_and_taken() {
+        let shipped = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../rt-config/machines/press-cell.toml"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("cell.toml");
+        std::fs::copy(shipped, &config).unwrap();
+        let found = recommend(&trace(20_000, 1_000.0), 1_000_000, 1e-6);
+        let patch = found.patch(1_000_000, None).unwrap();
+        let output = crate::output::Output::new(true, false, Box::new(std::io::sink()));
+        super::super::measure::write(&config, &patch, &output).unwrap();
+        assert_eq!(
+            std::fs::read(folder.path().join("cell.toml.bak")).unwrap(),
+            std::fs::read(shipped).unwrap()
+        );
+        // What stands there now is taken, with the budgets that were found.
+        let text = std::fs::read_to_string(&config).unwrap();
+        let machine = twinstep_config::load(&text, "cell.toml").unwrap();
+        let predict = found.rows[Phase::Predict as usize].budget_ns;
+        assert_eq!(
+            machine.cycle.budget_ns[Phase::Predict as usize],
+            Some(predict)
+        );
+    }
+
+    #[test]
     fn a_known_tail_is_extrapolated_to_about_its_quantile() {
         let found = recommend(&trace(60_000, 1_000.0), 1_000_000, 1e-6);
         // 10 us + 1 us ln(1e6) = 23.8 us is the true quantile. The fit does not know that the tail is no heavier, and errs upwards.

@@ -131,10 +131,20 @@ impl Door {
     /// A door for those whose tokens stand in the file at `path`; [`super::tokens::follow`] keeps it like the file.
     ///
     /// # Errors
-    /// [`HostError::Usage`] naming the file and the entry.
+    /// [`HostError::Usage`] naming the file and the entry, or a file without any.
     pub fn from_file(path: &Path) -> Result<Self, HostError> {
+        let tokens = Tokens::from_file(path)?;
+        if tokens.is_empty() {
+            return Err(HostError::usage(
+                format!(
+                    "{}: no token stands in it, so that nobody could come in",
+                    path.display()
+                ),
+                "`twinstep token NAME --role viewer --file FILE` adds an entry",
+            ));
+        }
         Ok(Self {
-            tokens: Some(Mutex::new(Tokens::from_file(path)?)),
+            tokens: Some(Mutex::new(tokens)),
             file: Some(path.to_owned()),
             sessions: Mutex::default(),
         })

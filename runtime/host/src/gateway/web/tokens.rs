@@ -93,9 +93,9 @@ impl Tokens {
             )
         };
         let file: File = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
-        if file.token.is_empty() || file.token.len() > MAX_TOKENS {
+        if file.token.len() > MAX_TOKENS {
             return Err(wrong(format!(
-                "{} tokens; from 1 to {MAX_TOKENS} are taken",
+                "{} tokens; at most {MAX_TOKENS} are taken",
                 file.token.len()
             )));
         }
@@ -121,6 +121,11 @@ impl Tokens {
             tokens.0.push((hash, who));
         }
         Ok(tokens)
+    }
+
+    /// Whether there is none: nobody comes in.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whose token this is. All are looked at, whichever it is.
@@ -150,7 +155,8 @@ impl Tokens {
     }
 }
 
-/// Keeps `door` like its file of tokens. One that cannot be read changes nothing, and is told to `say` once.
+/// Keeps `door` like its file of tokens. One that cannot be read changes nothing, and is told to `say` once; one that holds none any more
+/// revokes them all, and is told too.
 pub async fn follow(door: Arc<Door>, say: impl Fn(&str) + Send) {
     let Some(path) = door.file().map(Path::to_owned) else {
         return;
@@ -172,7 +178,15 @@ pub async fn follow(door: Arc<Door>, say: impl Fn(&str) + Send) {
         let file = path.clone();
         let tokens = tokio::task::spawn_blocking(move || Tokens::from_file(&file)).await;
         match tokens {
-            Ok(Ok(tokens)) => door.replace(tokens),
+            Ok(Ok(tokens)) => {
+                if tokens.is_empty() {
+                    say(&format!(
+                        "{} holds no token any more: nobody comes in until one is added (`twinstep token NAME --role viewer --file FILE`)",
+                        path.display()
+                    ));
+                }
+                door.replace(tokens);
+            }
             Ok(Err(error)) => say(&format!(
                 "the tokens that were read before hold: {}",
                 error.in_a_line()
@@ -265,6 +279,16 @@ mod tests {
         }
         assert!(known("c").is_err());
         assert!(told.try_recv().is_err(), "each is said once");
+        // The last ones can be revoked too.
+        std::fs::write(&path, "# nobody\n").unwrap();
+        assert!(told.recv().await.unwrap().contains("no token any more"));
+        while known("a").is_ok() || known("b").is_ok() {
+            tokio::time::sleep(LOOK / 10).await;
+        }
+        std::fs::write(&path, &both).unwrap();
+        while known("a").is_err() {
+            tokio::time::sleep(LOOK / 10).await;
+        }
         follower.abort();
     }
 
@@ -273,7 +297,6 @@ mod tests {
         let path = Path::new("tokens.toml");
         let twice = entry("eva", "viewer", "a") + &entry("max", "admin", "a");
         for (text, said) in [
-            ("", "0 tokens"),
             (
                 "[[token]]\nname = \"eva\"\nrole = \"boss\"\nsha256 = \"\"\n",
                 "boss",
@@ -290,6 +313,12 @@ mod tests {
             let error = Tokens::from_text(text, path).unwrap_err().in_a_line();
             assert!(error.contains(said), "{text}: {error}");
         }
+        // Who starts with nobody to let in has named the wrong file.
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("tokens.toml");
+        std::fs::write(&empty, "").unwrap();
+        let error = Door::from_file(&empty).unwrap_err().in_a_line();
+        assert!(error.contains("no token"), "{error}");
         let many: String = (0..=MAX_TOKENS)
             .map(|n| entry("eva", "viewer", &n.to_string()))
             .collect();
