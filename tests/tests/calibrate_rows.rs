@@ -22,7 +22,7 @@ fn stations_and_parts_are_shown_like_axes() {
     let config = shipped("press-cell.toml").display().to_string();
     let record = place.path("run.csv").display().to_string();
     let page = place.path("page.html").display().to_string();
-    let args = format!("demo --fast --cycles 60000 --seed 7 --record {record} --json");
+    let args = format!("demo --fast --cycles 30000 --seed 7 --record {record} --json");
     let _ = place.run(release_binary(), &args).fine();
 
     let args = format!("calibrate {config} {record} --report {page} --json");

@@ -5,6 +5,7 @@
 //! written. Where they do not agree, the output error has bent its parameters to make up for what the model lacks, and they are
 //! shown and left alone.
 
+use super::gains::Gains;
 use super::noise::{self, RegimeNoise};
 use super::page::{self, Curve};
 use super::{Kind, MAX_FIT_PERIOD_NS, column_name, force_constant};
@@ -34,6 +35,8 @@ pub struct AxisReport {
     pub agreement: Option<Agreement>,
     /// The cascade where it was fitted to the recording; its gains come from the drive's own table elsewhere.
     pub cascade: Option<CascadeFit>,
+    /// What the recording says of the gains of the drive's own table.
+    pub gains: Option<Gains>,
     /// Residual of the inverse dynamics, per regime.
     pub noise: Vec<RegimeNoise>,
     /// What is uncertain, contradictory or missing.

@@ -1,6 +1,7 @@
 //! Which drive cascade predicts best: the one of the drive's own gains, or one fitted to the recording; or none.
 
 use super::force_constant;
+use super::gains::{self, Gains};
 use crate::accuracy;
 use crate::plan::axis_params;
 use twinstep_config::machine::{Axis, Cascade, EffortUnit};
@@ -19,8 +20,18 @@ const STRIDE: usize = 37;
 /// Samples of the recording that are used: more change nothing.
 const MOST: usize = 30_000;
 
-/// Chooses the cascade of a fitted axis, in place. Returns what was fitted to the recording, if it was, and a remark where no
-/// cascade predicts better than holding the last value.
+/// What came of a choice beside the cascade itself.
+#[derive(Default)]
+pub(super) struct Chosen {
+    /// The cascade that was fitted to the recording, if it was.
+    pub(super) fitted: Option<CascadeFit>,
+    /// The gains of the drive's table against the recording, or why it does not say them.
+    pub(super) gains: Option<Result<Gains, String>>,
+    /// A remark where no cascade predicts better than holding the last value.
+    pub(super) remark: Option<String>,
+}
+
+/// Chooses the cascade of a fitted axis, in place.
 ///
 /// Starts near a position where `free` says that the axis is in a part are left out: the part is not known yet.
 pub(super) fn choose(
@@ -28,18 +39,23 @@ pub(super) fn choose(
     n: usize,
     recordings: &[Recording],
     free: impl Fn(f64) -> bool,
-) -> (Option<CascadeFit>, Option<String>) {
+) -> Chosen {
     let Some(recording) = recordings.first().map(shortened) else {
-        return (None, None);
+        return Chosen::default();
     };
     let Some(record) = recording.axes.get(n).filter(|_| axis.twin.is_some()) else {
-        return (None, None);
+        return Chosen::default();
     };
     let Some(reference) = record.reference_m.as_ref() else {
         let remark = format!("{}: no cascade, the recording has no reference", axis.name);
-        return (None, Some(remark));
+        return Chosen {
+            remark: Some(remark),
+            ..Chosen::default()
+        };
     };
-    let (candidates, fitted) = candidates(axis, &recording, n);
+    let gains = gains::identify(axis, &recording, record);
+    let identified = gains.as_ref().and_then(|found| found.as_ref().ok());
+    let (candidates, fitted) = candidates(axis, &recording, n, identified);
     let mut hold = f64::INFINITY;
     let mut score = |axis: &mut Axis, candidate: Cascade, all_modes: bool| {
         if let Some(twin) = &mut axis.twin {
@@ -108,7 +124,12 @@ pub(super) fn choose(
             axis.name
         )
     });
-    (fitted.filter(|_| chosen.is_some()), remark.or(unseen))
+    Chosen {
+        fitted: fitted.filter(|_| chosen.is_some()),
+        // Without a cascade nothing has gains.
+        gains: gains.filter(|found| chosen.is_some() || found.is_err()),
+        remark: remark.or(unseen),
+    }
 }
 
 fn shortened(recording: &Recording) -> Recording {
@@ -125,18 +146,28 @@ fn dead_times(from: f64, to: f64, period_s: f64) -> impl Iterator<Item = f64> {
 }
 
 /// Cascades that are worth a try, and the fit that they come from, if they do.
-fn candidates(axis: &Axis, recording: &Recording, n: usize) -> (Vec<Cascade>, Option<CascadeFit>) {
+fn candidates(
+    axis: &Axis,
+    recording: &Recording,
+    n: usize,
+    identified: Option<&Gains>,
+) -> (Vec<Cascade>, Option<CascadeFit>) {
     let period_s = recording.period_s;
     let mut all = Vec::new();
     if axis.effort_unit == EffortUnit::Ampere {
         let drive = &axis.drive;
+        let table = [
+            drive.position_gain_per_s,
+            drive.velocity_gain_a_s_per_m,
+            drive.velocity_integral_time_s,
+        ];
+        let [kx, kv, time_s] = identified.map_or(table, Gains::written);
         let limit_a = drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0;
         for dead_time_s in dead_times(1.0, 3.0, period_s) {
             all.push(Cascade {
-                position_gain_per_s: drive.position_gain_per_s,
-                velocity_gain_a_s_per_m: drive.velocity_gain_a_s_per_m,
-                integral_gain_a_per_m: drive.velocity_gain_a_s_per_m
-                    / drive.velocity_integral_time_s,
+                position_gain_per_s: kx,
+                velocity_gain_a_s_per_m: kv,
+                integral_gain_a_per_m: kv / time_s,
                 velocity_feedforward: 1.0,
                 dead_time_s,
                 reference_delay_s: None,

@@ -13,6 +13,7 @@ pub mod axis;
 mod baseline;
 mod cascade;
 mod envelope;
+pub mod gains;
 mod innovations;
 pub mod noise;
 mod observer;
@@ -203,16 +204,17 @@ fn one_axis(
     let twin = axis::twin_of(axis, &fit);
     plausible::refuse_another_scale(original, n, &twin)?;
     axis.twin = Some(twin);
-    let (fitted, remark) = cascade::choose(axis, n, recordings, |x| free_of_part(original, n, x));
+    let chosen = cascade::choose(axis, n, recordings, |x| free_of_part(original, n, x));
     let mut report = axis::refine(original, axis, &record, fit);
-    report.cascade = fitted;
+    report.cascade = chosen.fitted;
+    gains::report(chosen.gains, &mut report);
     let noise = observer::learn(axis, n, recordings, |x| free_of_part(original, n, x));
     if let Some(twin) = &mut axis.twin {
         twin.noise = noise;
     }
     let warnings = report.warnings.iter();
     remarks.extend(warnings.map(|warning| format!("{}: {warning}", axis.name)));
-    remarks.extend(remark);
+    remarks.extend(chosen.remark);
     Ok(report)
 }
 

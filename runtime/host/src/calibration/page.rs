@@ -149,6 +149,9 @@ fn write_page(
             continue;
         }
         write_table(out, old, new, one)?;
+        if let Some(gains) = &one.gains {
+            others::write_gains(out, gains)?;
+        }
         if number >= MOST_DRAWN {
             writeln!(out, "<p>Only the first {MOST_DRAWN} axes are drawn.</p>")?;
             continue;

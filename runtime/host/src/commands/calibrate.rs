@@ -71,6 +71,22 @@ struct Gains {
     dead_time_s: f64,
     sampled: bool,
     residual_rms: Option<f64>,
+    identified: Option<Identified>,
+}
+
+/// What the recording says of the gains of a drive's table, `[table, identified, standard error]`.
+#[derive(Serialize)]
+struct Identified {
+    position_gain_per_s: [f64; 3],
+    velocity_gain: [f64; 3],
+    /// None where the recording does not contradict the table's.
+    velocity_integral_time_s: Option<[f64; 3]>,
+    dead_time_s: f64,
+    velocity_lag_s: f64,
+    /// Residual of the half that was not fitted: with the table, and with what was identified.
+    not_fitted_rms: [f64; 2],
+    /// In the twin, because the table is contradicted.
+    written: bool,
 }
 
 /// The healthy signature of one axis, as a line of JSON.
@@ -268,7 +284,23 @@ fn gains(axis: &Axis, one: &AxisReport) -> Option<Gains> {
         dead_time_s: cascade.dead_time_s,
         sampled: cascade.sampled,
         residual_rms: one.cascade.map(|fit| fit.residual_rms_a),
+        identified: one.gains.as_ref().map(identified),
     })
+}
+
+fn identified(gains: &calibration::gains::Gains) -> Identified {
+    let (table, fit) = (&gains.table, &gains.fit);
+    let beside = |told: f64, e: &Estimate| [told, e.value, e.standard_error];
+    Identified {
+        position_gain_per_s: beside(table.position_gain_per_s, &fit.position_gain_per_s),
+        velocity_gain: beside(table.velocity_gain, &fit.velocity_gain),
+        velocity_integral_time_s: (fit.integral_time_s.as_ref())
+            .map(|time| beside(table.integral_time_s, time)),
+        dead_time_s: fit.dead_time_s,
+        velocity_lag_s: fit.velocity_lag_s,
+        not_fitted_rms: fit.not_fitted_rms_a,
+        written: fit.contradicts,
+    }
 }
 
 fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
@@ -296,6 +328,23 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
         kf * fit.stribeck_a.standard_error,
         "N",
     );
+    if let Some(gains) = &one.gains {
+        let found = identified(gains);
+        let show = |quantity: &str, scale: f64, [told, value, error]: [f64; 3], unit: &str| {
+            row(
+                quantity,
+                Some(scale * told),
+                scale * value,
+                scale * error,
+                unit,
+            );
+        };
+        show("pos. gain", 1.0, found.position_gain_per_s, "/s");
+        show("vel. gain", 1.0, found.velocity_gain, "A s/m");
+        if let Some(time) = found.velocity_integral_time_s {
+            show("int. time", 1e3, time, "ms");
+        }
+    }
     let listed = |e: &[Estimate], get: fn(&Estimate) -> f64| {
         let words = e.iter().zip(NAMES).zip(UNITS);
         let words = words.map(|((e, name), unit)| format!("{name} {:.4} {unit}", kf * get(e)));
@@ -345,6 +394,19 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
             new.effort_unit.symbol(),
             pair(g.velocity_feedforward),
             1e3 * g.dead_time_s
+        ));
+    }
+    if let Some(gains) = &one.gains {
+        let fit = &gains.fit;
+        say(format!(
+            "gains: before is the drive's table, after what the recording says; of its half that was not fitted {:.4} A RMS are left with the table, {:.4} A with them; in the twin: {}",
+            fit.not_fitted_rms_a[0],
+            fit.not_fitted_rms_a[1],
+            if fit.contradicts {
+                "what the recording says"
+            } else {
+                "the table"
+            }
         ));
     }
     for noise in &one.noise {

@@ -1,6 +1,7 @@
 //! Stations and parts on the page of a calibration: a table each, before and after.
 
 use super::super::Report;
+use super::super::gains::Gains;
 use super::{escaped, shown};
 use std::fmt::Write;
 use twinstep_config::machine::Machine;
@@ -23,6 +24,7 @@ pub(super) fn write(
         writeln!(out, "<h2>{}</h2>", escaped(&new.name))?;
         write_rows(
             out,
+            "written",
             &[
                 (
                     "pressure",
@@ -60,6 +62,7 @@ pub(super) fn write(
         writeln!(out, "<h2>{}{recipe}</h2>", escaped(one.name))?;
         write_rows(
             out,
+            "written",
             &[
                 (
                     "contact",
@@ -82,10 +85,53 @@ pub(super) fn write(
     Ok(())
 }
 
-fn write_rows(out: &mut String, rows: &[Row<'_>]) -> std::fmt::Result {
+/// Writes a table with the gains of a drive: its own table, and what the recording says.
+pub(super) fn write_gains(out: &mut String, gains: &Gains) -> std::fmt::Result {
+    let (table, fit) = (&gains.table, &gains.fit);
     out.push_str(
-        "<table><tr><th></th><th>before</th><th>written</th><th>std. error</th><th></th></tr>\n",
+        "<p>Gains of the drive: before is its table, identified what the recording says.</p>\n",
     );
+    let time = fit.integral_time_s;
+    write_rows(
+        out,
+        "identified",
+        &[
+            (
+                "position gain",
+                Some(table.position_gain_per_s),
+                fit.position_gain_per_s.value,
+                Some(fit.position_gain_per_s.standard_error),
+                "/s",
+            ),
+            (
+                "velocity gain",
+                Some(table.velocity_gain),
+                fit.velocity_gain.value,
+                Some(fit.velocity_gain.standard_error),
+                "A s/m",
+            ),
+            (
+                "integral time",
+                Some(1e3 * table.integral_time_s),
+                1e3 * time.map_or(table.integral_time_s, |time| time.value),
+                time.map(|time| 1e3 * time.standard_error),
+                "ms",
+            ),
+        ],
+    )?;
+    let written = if fit.contradicts {
+        "They differ by more than their intervals and predict better: they are in the twin."
+    } else {
+        "The table agrees, or predicts as well: its gains are in the twin."
+    };
+    writeln!(out, "<p>{written}</p>")
+}
+
+fn write_rows(out: &mut String, found: &str, rows: &[Row<'_>]) -> std::fmt::Result {
+    writeln!(
+        out,
+        "<table><tr><th></th><th>before</th><th>{found}</th><th>std. error</th><th></th></tr>"
+    )?;
     for (name, before, after, error, unit) in rows {
         let [before, after, error] = [*before, Some(*after), *error].map(shown);
         writeln!(
