@@ -187,3 +187,33 @@ fn an_axis_beside_one_in_another_mode_keeps_its_bits() {
     }
     assert!(beside.position_m[1] != 0.0 && beside.position_m[2] != 0.0);
 }
+
+#[test]
+fn an_offset_beyond_the_limit_is_not_in_the_integrator_afterwards() {
+    let parts = parts();
+    let axis = AxisParams {
+        limit_a: 10.0,
+        ..params(&parts, 0.0)
+    };
+    let lane = LaneParams::new(&[axis; 2], PERIOD_S);
+    let mut s = AxisState::REST;
+    for l in 0..2 {
+        s.integral_a[l] = 3.0;
+        s.current_a[l] = 3.0;
+    }
+    let (mut targets, mut told) = (Reference::default(), Told::NOTHING);
+    for _ in 0..4 {
+        targets.push(&ZERO);
+        told.push(0, sample::Told::PositionAndOffsets, 0.0, 20.0);
+        told.push(1, sample::Told::Velocity, 0.0, 20.0);
+    }
+    cascade::advance_told(&lane, &targets, &told, &mut s, None);
+    for l in 0..2 {
+        assert!(s.current_a[l] <= 10.0, "{} A", s.current_a[l]);
+        assert!(
+            (s.integral_a[l] - 3.0).abs() < 0.5,
+            "{l}: {} A",
+            s.integral_a[l]
+        );
+    }
+}

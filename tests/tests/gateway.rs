@@ -83,7 +83,7 @@ fn without_tls_and_tokens_nobody_else_is_served() {
     place.refuse(
         "gateway --json --state state --config none.toml",
         2,
-        &["no token stands in it", "twinstep token"],
+        &["tokens.toml: it is empty", "twinstep token"],
     );
     let _ = place.file("odd.toml", "[web]\nport = 80\n");
     place.refuse(

@@ -3,6 +3,7 @@
 use super::{ObjectMapError, RawReading};
 use crate::bus::ProcessImage;
 use twinstep_config::machine::{RecordingMap, Station};
+use twinstep_models::axis::range::MEASURED;
 use twinstep_models::sample::{DriveState, Missing, StationReading, Told};
 
 /// Outputs per axis: the reference (bytes).
@@ -134,7 +135,9 @@ impl ColumnMap {
         let pressure_pa = number(&image.inputs, input)? * recorded.pressure + recorded.offset_pa;
         let ejector = number(&image.outputs, output)?;
         let blow_off = number(&image.outputs, output + 8)?;
-        if !(pressure_pa.is_finite() && ejector.is_finite() && blow_off.is_finite()) {
+        // What is no number is not within any bound either.
+        let within = pressure_pa.abs() <= MEASURED;
+        if !(within && ejector.is_finite() && blow_off.is_finite()) {
             return Err(Missing::NotANumber);
         }
         Ok(StationReading {

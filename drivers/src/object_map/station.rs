@@ -3,6 +3,7 @@
 use super::{CommandError, Slot, SubDeviceLayout, layout};
 use crate::bus::ProcessImage;
 use twinstep_config::machine::Station;
+use twinstep_models::axis::range::MEASURED;
 use twinstep_models::sample::{Missing, StationReading};
 
 /// Places of the objects of one station.
@@ -70,7 +71,9 @@ impl StationSlots {
             StationOutputs::Two(first, second) => (output(first) != 0, output(second) != 0),
         };
         let pressure_pa = counts as f64 * self.pa_per_count + self.offset_pa;
-        if !pressure_pa.is_finite() {
+        // What is no number is not within any bound either.
+        let within = pressure_pa.abs() <= MEASURED;
+        if !within {
             return Err(Missing::NotANumber);
         }
         Ok(StationReading {

@@ -331,6 +331,7 @@ fn stepped<V: Vector>(
             places: left,
             apart,
             told: told.map(|(told, _)| told),
+            offsets_a: told.map(|(_, shifts)| &shifts.current_a),
         };
         one_by_one(p, &ways, &before, contact_a, left, &mut lanes);
         next = V::each(lanes.each_ref(), part);

@@ -80,6 +80,20 @@ pub enum LoopsError {
     },
 }
 
+impl core::fmt::Display for LoopsError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooFast { of, per_period } => write!(
+                f,
+                "too fast: {of:?} acts {per_period:.1e} times within it, and {RATE_MAX:e} are followed"
+            ),
+            Self::Unstable { growth } => {
+                write!(f, "the loops grow by {growth:.1e} of themselves in each")
+            }
+        }
+    }
+}
+
 /// Whether mass, viscous friction and loops of an axis belong together.
 ///
 /// # Errors

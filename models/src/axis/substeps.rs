@@ -31,6 +31,8 @@ pub(super) struct Left<'a> {
     pub apart: u8,
     /// What those are told.
     pub told: Option<&'a Told>,
+    /// What the others have in their integrators that is not theirs: offsets of the current (A).
+    pub offsets_a: Option<&'a Lane>,
 }
 
 /// The loops of one axis in its mode: what is open has a gain of 0.
@@ -41,6 +43,8 @@ struct Loops<'a> {
     velocity_feedforward: f64,
     velocity_gain: f64,
     integral_gain: f64,
+    /// What stands in the integrator and is not the loop's (A): an offset of the current.
+    offset_a: f64,
 }
 
 impl<'a> Loops<'a> {
@@ -52,6 +56,7 @@ impl<'a> Loops<'a> {
             velocity_feedforward: p.velocity_feedforward[l],
             velocity_gain: p.velocity_gain[l],
             integral_gain: p.fine.integral_gain[l],
+            offset_a: 0.0,
         }
     }
 
@@ -107,7 +112,11 @@ pub(super) fn one_by_one(
             first_m,
             second_m,
         };
-        let stepped = substeps(p, l, &path, before, load_a);
+        let loops = Loops {
+            offset_a: left.offsets_a.map_or(0.0, |lane| lane[l]),
+            ..Loops::position(p, l)
+        };
+        let stepped = substeps(p, l, &loops, &path, before, load_a);
         for (lane, value) in next.iter_mut().zip(stepped) {
             lane[l] = value;
         }
@@ -116,7 +125,14 @@ pub(super) fn one_by_one(
 
 /// One axis by itself, in substeps: those that hold exactly are exact, and those in which it starts, stops, turns around or
 /// meets its limit are cut once more.
-fn substeps(p: &LaneParams, l: usize, path: &Path, before: &AxisState, load_a: f64) -> [f64; 5] {
+fn substeps(
+    p: &LaneParams,
+    l: usize,
+    loops: &Loops<'_>,
+    path: &Path,
+    before: &AxisState,
+    load_a: f64,
+) -> [f64; 5] {
     let mut z = [
         before.position_m[l],
         before.velocity_m_per_s[l],
@@ -125,10 +141,9 @@ fn substeps(p: &LaneParams, l: usize, path: &Path, before: &AxisState, load_a: f
         before.reported_a[l],
     ];
     let mut from_m = path.from_m;
-    let loops = Loops::position(p, l);
     for n in 1..=SUBSTEPS {
         let to_m = path.at(n as f64 / SUBSTEPS as f64, p.bend[l]);
-        z = substep(p, l, &loops, z, [from_m, to_m], load_a);
+        z = substep(p, l, loops, z, [from_m, to_m], load_a);
         from_m = to_m;
     }
     z
@@ -143,7 +158,7 @@ fn told_substeps(
     load_a: f64,
 ) -> [f64; 5] {
     let torque = told.torque(l);
-    let loops = if torque {
+    let mut loops = if torque {
         Loops::torque(p, l)
     } else {
         Loops::velocity(p, l)
@@ -162,9 +177,11 @@ fn told_substeps(
         let (m_per_s, a) = told.mean(p, l, from, to);
         let x = z[0];
         if torque {
-            z[3] = clamp(a, p.limit_a[l]);
+            loops.offset_a = clamp(a, p.limit_a[l]);
+            z[3] = loops.offset_a;
             z = substep(p, l, &loops, z, [x; 2], load_a);
         } else {
+            loops.offset_a = a;
             z[3] = integral_a + a;
             z = substep(p, l, &loops, z, [x, x + m_per_s * p.step_s], load_a);
             integral_a = z[3] - a;
@@ -283,11 +300,12 @@ fn cut_substep(
             let error = wanted - (v + half_rise);
             let asked = gains.velocity * error + q;
             let limited = clamp(asked, p.limit_a[l]);
-            // The integrator stops while the output is limited, and holds no more than the limit: what is beyond it would never come back.
+            // The integrator stops while the output is limited, and holds no more of its own than the limit: what is beyond it would never
+            // come back.
             if asked == limited {
                 q += gains.integral * error * step;
             } else {
-                q = clamp(q, p.limit_a[l]);
+                q = loops.offset_a + clamp(q - loops.offset_a, p.limit_a[l]);
             }
             let after = limited + (i - limited) * p.fine.current_decay[l];
             r = mean(i, after) + (r - mean(i, after)) * p.fine.filter_decay[l];
@@ -304,7 +322,7 @@ fn cut_substep(
 }
 
 /// The gains with which a cut is stepped: those of the drive. A loop that is faster than a cut would turn around in each of them, and further
-/// each time: it has as much less gain as its step would have at its end.
+/// each time: it has as much less gain as an implicit step would have at its end; a constant load is held off by more then.
 struct CutGains {
     position_per_s: f64,
     velocity: f64,

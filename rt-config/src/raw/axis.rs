@@ -154,7 +154,7 @@ pub(crate) struct TwinTable {
     pub(crate) pace: Vec<PaceTable>,
 }
 
-/// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..), limited. Loops that would grow by themselves are refused.
+/// Linear drive cascade: i = kp (kx (r - x) + kv r' - v) + ki Int(..), limited. Loops that would grow by themselves are refused, but for `sampled` ones.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CascadeTable {

@@ -202,7 +202,11 @@ fn run(machine: &Machine, level: Level, seed: u64) -> Result<u64, TestCaseError>
         }
         let stations = vec![
             Ok(StationReading {
-                pressure_pa: 40_000.0,
+                pressure_pa: if rng.uniform() < 0.3 {
+                    anything(&mut rng)
+                } else {
+                    40_000.0
+                },
                 ejector_on: cycle % 90 < 30,
                 blow_off: cycle % 90 > 80,
             });
@@ -223,6 +227,13 @@ fn run(machine: &Machine, level: Level, seed: u64) -> Result<u64, TestCaseError>
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);
         while pipeline.take_event().is_some() {}
+        for n in 0..machine.stations.len() {
+            let predicted = pipeline.predicted_pressure_pa(n);
+            prop_assert!(
+                predicted.is_none_or(f64::is_finite),
+                "cycle {cycle}, station {n}: {predicted:?}"
+            );
+        }
         for n in 0..axes {
             let (predicted, load) = (pipeline.compared(n), pipeline.load(n));
             let motion = pipeline.load_motion(n);

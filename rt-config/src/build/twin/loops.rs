@@ -50,14 +50,15 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
                     "`{key}` is {shown}, and beside a `mass` of {mass} it acts {per_period:.1e} times within the period of {period}: a twin follows up to {RATE_MAX:e}"
                 ),
                 "faster than any machine",
-                format!("check the units of `{key}`, `mass` and `force_constant`"),
+                format!(
+                    "check the units of `{key}`, `mass` and `force_constant`, or leave the table of the cascade out where the period is as long as that of a slow recording: the axis is predicted from its measured current then"
+                ),
             );
         }
         LoopsError::Unstable { growth } => check.problem(
             cascade.map_or(&raw.mass.span, |c| &c.velocity_gain.span),
             format!(
-                "with these gains and a `mass` of {mass} the loops of the drive grow by a factor of {:.4} in every period of {period} instead of settling",
-                1.0 + growth
+                "with these gains and a `mass` of {mass} the loops of the drive grow by {growth:.3e} of themselves in every period of {period} instead of settling"
             ),
             "oscillates ever more",
             "check the units of `position_gain`, `velocity_gain`, `integral_gain` and `current_time_constant`; without the table of the cascade the axis is predicted from its measured current",

@@ -184,11 +184,11 @@ impl LostMotion {
         let now = &self.start.now;
         let of_gain = healthy_m.map_or(0.0, |healthy| {
             let error = START_ERROR * (now.x - healthy);
-            self.healthy.p + error * error
+            self.healthy.variance() + error * error
         });
         Figure {
             value_m: now.x,
-            sigma_m: libm::sqrt(now.p + of_gain),
+            sigma_m: libm::sqrt(now.variance() + of_gain),
             healthy_m,
             lower_bound: self.crossings.brakes(),
             trend: &self.start.trend,
@@ -202,7 +202,7 @@ impl LostMotion {
         let (now, scatter) = (&self.crossing.now, self.crossing.scatter.sigma());
         let error = plan.crossing_error * now.x;
         let of_friction = self.crossings.friction_error_m(&plan.crossing, friction);
-        let variance = now.p
+        let variance = now.variance()
             + scatter * scatter / f64::from(LEARN)
             + error * error
             + of_friction * of_friction;

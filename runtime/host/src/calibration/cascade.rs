@@ -57,13 +57,17 @@ pub(super) fn choose(
     let identified = gains.as_ref().and_then(|found| found.as_ref().ok());
     let (candidates, fitted) = candidates(axis, &recording, n, identified);
     let mut hold = f64::INFINITY;
+    let mut refused = None;
     let mut score = |axis: &mut Axis, candidate: Cascade, all_modes: bool| {
         if let Some(twin) = &mut axis.twin {
             twin.cascade = Some(candidate);
         }
         let params = axis_params(axis, recording.period_s);
         // What `check` would refuse is not written.
-        range::loops(&params, recording.period_s).ok()?;
+        if let Err(error) = range::loops(&params, recording.period_s) {
+            refused = Some(error);
+            return None;
+        }
         let tracks = accuracy::tracks(params, &recording, record, reference);
         let usable = |k: usize| {
             let told = record.told.get(k).map_or(Told::Position, |told| told.0);
@@ -119,8 +123,15 @@ pub(super) fn choose(
         twin.cascade = chosen;
     }
     let remark = chosen.is_none().then(|| {
+        let why = match refused.filter(|_| hold.is_infinite()) {
+            None => "no cascade predicts better than the last value".to_owned(),
+            Some(error) => format!(
+                "no cascade was compared: those that were tried are beyond a period of {} s, {error}",
+                recording.period_s
+            ),
+        };
         format!(
-            "{}: position_next, velocity_next and current_next are off, no cascade predicts better than the last value",
+            "{}: position_next, velocity_next and current_next are off, {why}",
             axis.name
         )
     });

@@ -144,11 +144,12 @@ fn nohz_full(subject: &Subject) -> Check {
         return check.not_here(root.missing(NOHZ_FULL));
     }
     let cpus = cpus_in(root, NOHZ_FULL).unwrap_or_default();
-    let told = format!("nohz_full {cpus}");
-    let remedy = format!("start the kernel with nohz_full={core}");
+    let told = format!("nohz_full {cpus}, for core {core}");
+    let parameter = format!("nohz_full={}", subject.busy());
+    let remedy = format!("start the kernel with {parameter}");
     check
         .ok_or_warn(cpus.contains(core), told, &remedy)
-        .boot(format!("nohz_full={}", subject.busy()))
+        .boot(parameter)
 }
 
 fn siblings(subject: &Subject) -> Check {
@@ -165,6 +166,13 @@ fn siblings(subject: &Subject) -> Check {
     let others = all.without(&Cpus::one(core));
     if others.is_empty() {
         return check.ok("no sibling");
+    }
+    let busy = others.intersection(&subject.busy());
+    if !busy.is_empty() {
+        return check.warn(
+            format!("core {core} shares its unit with {others}, and {busy} works for the cycle too"),
+            "name cores that share none in [realtime] core and model_cores; `lscpu -e` lists which do",
+        );
     }
     let files: Vec<String> = others
         .iter()
@@ -222,6 +230,18 @@ mod tests {
         // One parameter of the kernel for all of them: the last one named counts there.
         let boot = crate::doctor::script::script(&beside);
         assert!(boot.contains("nohz_full=2-3"), "{boot}");
+        let nohz = beside.iter().find(|one| one.name == "isolation.nohz_full");
+        assert!(nohz.is_some_and(|one| one.remedy.contains("nohz_full=2-3")));
+        assert!(boot.contains("cpu1/online"), "{boot}");
+        // A core that works for the cycle is never taken away from it.
+        for core in [2, 3] {
+            put(&format!("cpu{core}/topology/thread_siblings_list"), "2-3\n");
+        }
+        let siblings = wrong(&[2]);
+        let script = crate::doctor::script::script(&siblings);
+        assert!(!script.contains("/online"), "{script}");
+        let told = |one: &&Check| one.name == "isolation.smt" && one.remedy.contains("model_cores");
+        assert_eq!(siblings.iter().filter(told).count(), 2);
     }
 
     #[test]

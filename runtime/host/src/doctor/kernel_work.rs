@@ -93,7 +93,7 @@ fn watchdog(subject: &Subject) -> Check {
     check
         .ok_or_warn(
             !cpus.contains(subject.core),
-            format!("on, cores {cpus}"),
+            format!("on, cores {cpus}, for core {}", subject.core),
             &remedy,
         )
         .write(CPUS, rest)
@@ -173,13 +173,9 @@ fn rcu_callbacks(subject: &Subject) -> Check {
     } else {
         format!("on core {core}")
     };
-    check
-        .ok_or_warn(
-            moved,
-            value,
-            &format!("start the kernel with rcu_nocbs={core}"),
-        )
-        .boot(format!("rcu_nocbs={}", subject.busy()))
+    let parameter = format!("rcu_nocbs={}", subject.busy());
+    let remedy = format!("start the kernel with {parameter}");
+    check.ok_or_warn(moved, value, &remedy).boot(parameter)
 }
 
 fn rcu_priority(subject: &Subject) -> Check {

@@ -104,8 +104,8 @@ fn memory(root: &Root) -> Check {
                 "memory can be locked (VmLck {locked_kb} kB); {value}"
             )),
             Ok(_) => check.bad(
-                format!("locking was granted, and VmLck in {STATUS} stays 0; {value}"),
-                SERVICE,
+                format!("locking was granted, and VmLck in {STATUS} stays 0 or cannot be read; {value}"),
+                "look whether /proc is mounted, and whether a sandbox answers mlockall without locking",
             ),
             Err(error) => check.bad(
                 format!("memory cannot be locked ({error}); {value}"),

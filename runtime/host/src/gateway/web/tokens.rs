@@ -92,6 +92,10 @@ impl Tokens {
                 "`twinstep token NAME --role viewer --file FILE` adds an entry",
             )
         };
+        // So it looks while it is being written, and on a full disk. Who means it leaves a comment.
+        if text.trim().is_empty() {
+            return Err(wrong("it is empty".to_owned()));
+        }
         let file: File = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
         if file.token.len() > MAX_TOKENS {
             return Err(wrong(format!(
@@ -155,8 +159,8 @@ impl Tokens {
     }
 }
 
-/// Keeps `door` like its file of tokens. One that cannot be read changes nothing, and is told to `say` once; one that holds none any more
-/// revokes them all, and is told too.
+/// Keeps `door` like its file of tokens. One that cannot be read changes nothing, and is told to `say` once; one that holds a
+/// comment and no token any more revokes them all, and is told too.
 pub async fn follow(door: Arc<Door>, say: impl Fn(&str) + Send) {
     let Some(path) = door.file().map(Path::to_owned) else {
         return;
@@ -279,6 +283,10 @@ mod tests {
         }
         assert!(known("c").is_err());
         assert!(told.try_recv().is_err(), "each is said once");
+        // One that is being written is empty for a moment.
+        std::fs::write(&path, "\n").unwrap();
+        assert!(told.recv().await.unwrap().contains("is empty"));
+        assert!(known("a").is_ok() && known("b").is_ok());
         // The last ones can be revoked too.
         std::fs::write(&path, "# nobody\n").unwrap();
         assert!(told.recv().await.unwrap().contains("no token any more"));
@@ -316,7 +324,7 @@ mod tests {
         // Who starts with nobody to let in has named the wrong file.
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("tokens.toml");
-        std::fs::write(&empty, "").unwrap();
+        std::fs::write(&empty, "# nobody\n").unwrap();
         let error = Door::from_file(&empty).unwrap_err().in_a_line();
         assert!(error.contains("no token"), "{error}");
         let many: String = (0..=MAX_TOKENS)
