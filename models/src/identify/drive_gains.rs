@@ -91,7 +91,12 @@ pub struct GainsFit {
 /// In words, what the recording lacks.
 pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, String> {
     if r.period_s > LONGEST * table.integral_time_s {
-        return Err("its period is too long to see the loops of the drive act".to_owned());
+        return Err(format!(
+            "its period of {:.2} ms is too long to see the loops of the drive act: with an integral time of {:.2} ms at most {:.2} ms",
+            1e3 * r.period_s,
+            1e3 * table.integral_time_s,
+            1e3 * LONGEST * table.integral_time_s
+        ));
     }
     let all = stretches(r);
     let count: usize = all.iter().map(|(from, to)| to - from).sum();
@@ -110,25 +115,43 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
         1.0 / table.integral_time_s,
     ];
     let as_told = descend(r, table, &fitted, start, &[2, 3, 4])?;
-    let mut found = descend(r, table, &fitted, as_told.theta, &[0, 1, 2, 3, 4])?;
-    let mut integral_time_s = None;
-    if let Ok(free) = descend(r, table, &fitted, found.theta, &[0, 1, 2, 3, 4, 5]) {
+    let fixed = descend(r, table, &fitted, as_told.theta, &[0, 1, 2, 3, 4])?;
+    let judge = |found: &Found, time_s| judged(r, table, &other, &as_told, found, time_s);
+    if let Ok(free) = descend(r, table, &fitted, fixed.theta, &[0, 1, 2, 3, 4, 5]) {
         let (per_s, error_per_s) = (free.theta[5], free.errors[5]);
         let off = (per_s * table.integral_time_s - 1.0).abs();
         let error = error_per_s * table.integral_time_s;
         // Which of the two zeros is the integral's is known only as far as the table is.
         let another = off > OTHER.0 * (error + SAMPLING) + 5.0 * OTHER.1;
         let left = |theta| residual(r, table, &other, theta).0;
-        if per_s > 0.0 && (another || left(free.theta) < BETTER * left(found.theta)) {
+        if per_s > 0.0 && (another || left(free.theta) < BETTER * left(fixed.theta)) {
             let time_s = 1.0 / per_s;
-            integral_time_s = Some(Estimate {
-                value: time_s,
-                standard_error: time_s * libm::hypot(error_per_s * time_s, SAMPLING_OF_THREE),
-                naive_error: free.naive[5] * time_s * time_s,
-            });
-            found = free;
+            let fit = judge(
+                &free,
+                Some(Estimate {
+                    value: time_s,
+                    standard_error: time_s * libm::hypot(error_per_s * time_s, SAMPLING_OF_THREE),
+                    naive_error: free.naive[5] * time_s * time_s,
+                }),
+            )?;
+            // Gains stand beside the integral time that they were found with: else those with the table's.
+            if fit.contradicts {
+                return Ok(fit);
+            }
         }
     }
+    judge(&fixed, None)
+}
+
+/// What a descent has found, against the table and the half that was not fitted.
+fn judged(
+    r: &AxisRecord<'_>,
+    table: &GainTable,
+    other: &[(usize, usize)],
+    as_told: &Found,
+    found: &Found,
+    integral_time_s: Option<Estimate>,
+) -> Result<GainsFit, String> {
     let sampling = integral_time_s.map_or(SAMPLING, |_| SAMPLING_OF_THREE);
     let estimate = |n: usize| {
         let value = found.theta[n];
@@ -152,13 +175,14 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
                 "record moves in csp with more acceleration and jerk, both ways"
             };
             return Err(format!(
-                "the {name} gain is known to {:.0} % only: {why}",
-                100.0 * (one.standard_error / one.value).abs()
+                "the {name} gain is known to {:.0} % only, and {:.0} % are needed: {why}",
+                100.0 * (one.standard_error / one.value).abs(),
+                100.0 * UNCERTAIN
             ));
         }
     }
     let [(told, _), (with, size)] =
-        [as_told.theta, found.theta].map(|theta| residual(r, table, &other, theta));
+        [as_told.theta, found.theta].map(|theta| residual(r, table, other, theta));
     if with * with > (1.0 - EXPLAINED) * size * size {
         return Err(format!(
             "position and velocity loop leave {:.0} % of the changes of the current unexplained: the drive feeds forward or filters what its table does not say",
@@ -176,7 +200,7 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
     Ok(GainsFit {
         position_gain_per_s,
         velocity_gain,
-        integral_time_s: integral_time_s.filter(|_| contradicts),
+        integral_time_s,
         dead_time_s: found.theta[2],
         velocity_lag_s: found.theta[3],
         not_fitted_rms_a: [told, with],
@@ -406,6 +430,8 @@ fn descend(
         if theta.iter().any(|x| !x.is_finite()) {
             return Err(alike());
         }
+        // A set-point is followed within the six cycles of `late_s`.
+        theta[2] = theta[2].clamp(0.0, 6.0 * r.period_s);
         // A velocity is seen late or in time; a negative lag would be another drive.
         theta[3] = theta[3].clamp(0.0, 10.0 * r.period_s);
         let scores: Vec<f64> = (projected.chunks_exact(n).zip(&y))

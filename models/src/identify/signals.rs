@@ -32,7 +32,8 @@ pub(super) fn high(y: &[f64], corner: f64) -> Vec<f64> {
 
 /// Later by so many periods, 0 at least; it begins as if the first sample had been there for ever.
 pub(super) fn delayed(y: &[f64], periods: f64) -> Vec<f64> {
-    let periods = periods.max(0.0);
+    // Later than all there is, the first sample stands everywhere.
+    let periods = periods.clamp(0.0, y.len() as f64);
     let whole = periods as usize;
     let part = periods - whole as f64;
     let at = |k: usize, back: usize| y[k.saturating_sub(back)];
@@ -48,4 +49,17 @@ pub(super) fn slope(y: &[f64], period_s: f64) -> Vec<f64> {
         *d = (w[2] - w[0]) * (0.5 / period_s);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_than_all_there_is_the_first_sample_stands() {
+        assert_eq!(delayed(&[1.0, 2.0, 3.0], 1.5), [1.0, 1.0, 1.5]);
+        assert_eq!(delayed(&[1.0, 2.0, 3.0], 1e300), [1.0, 1.0, 1.0]);
+        assert_eq!(delayed(&[1.0, 2.0], -1.0), [1.0, 2.0]);
+        assert!(delayed(&[], 1.0).is_empty());
+    }
 }

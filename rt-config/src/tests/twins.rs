@@ -131,7 +131,7 @@ fn figures_of_no_machine_are_refused_with_what_they_may_be() {
             (
                 "velocity_gain = \"5.0A s/m\"",
                 "velocity_gain = \"5.0A s/m\"\nintegral_gain = \"1e6A/m\"",
-                "the loops of the drive grow by a factor of",
+                "the loops of the drive grow by",
             ),
         ] {
             wrong(&text, from, to, words);

@@ -90,7 +90,7 @@ put /sys/devices/system/machinecheck/machinecheck7/check_interval 0
 # By hand, or with a new start:
 # kernel.realtime (not PREEMPT_RT, 6.1.0-28-amd64): install a PREEMPT_RT kernel (Debian: apt-get install linux-image-rt-amd64; Ubuntu: pro enable realtime-kernel) and start it
 # isolation.isolated (core 7 is not isolated (isolcpus none, cpuset partition none)): start the kernel with isolcpus=managed_irq,domain,7, or make a cpuset partition of type isolated with core 7
-# isolation.nohz_full (nohz_full none): start the kernel with nohz_full=7
+# isolation.nohz_full (nohz_full none, for core 7): start the kernel with nohz_full=7
 # rights.sched_fifo (limit 0, no CAP_SYS_NICE): run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep
 # rights.lock_memory (limit 8388608, no CAP_IPC_LOCK): run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep
 # rights.network (no CAP_NET_RAW): run it as the service in docs/realtime.md, or: setcap cap_sys_nice,cap_ipc_lock,cap_net_raw=ep twinstep

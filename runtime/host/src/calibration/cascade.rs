@@ -1,7 +1,7 @@
 //! Which drive cascade predicts best: the one of the drive's own gains, or one fitted to the recording; or none.
 
 use super::force_constant;
-use super::gains::{self, Gains};
+use super::gains::{self, Gains, LOOKED_AT};
 use crate::accuracy;
 use crate::plan::axis_params;
 use twinstep_config::machine::{Axis, Cascade, EffortUnit};
@@ -15,10 +15,10 @@ use twinstep_models::sample::Told;
 const HORIZON: usize = 10;
 /// Samples after a contact until the observer has forgotten it.
 const CALM: usize = 100;
+/// The score of holding the last value.
+const HOLD: f64 = 1.0;
 /// Cycles between two starts.
 const STRIDE: usize = 37;
-/// Samples of the recording that are used: more change nothing.
-const MOST: usize = 30_000;
 
 /// What came of a choice beside the cascade itself.
 #[derive(Default)]
@@ -81,8 +81,7 @@ pub(super) fn choose(
         let position = accuracy::errors(&tracks, Channel::PositionNext, HORIZON, STRIDE, usable);
         let current = accuracy::errors(&tracks, Channel::CurrentNext, HORIZON, STRIDE, usable);
         let ((x, x_hold), (i, i_hold)) = (position?, current?);
-        // Both against what holding the last value does; 1 is no better than that.
-        hold = 1.0;
+        hold = HOLD;
         Some((x / x_hold).max(i / i_hold)).filter(|score| score.is_finite())
     };
     let mut best_of = |axis: &mut Axis, candidates: &[Cascade], all_modes: bool| {
@@ -96,6 +95,13 @@ pub(super) fn choose(
         best
     };
     let mut best = best_of(axis, &candidates, false);
+    let contradicts =
+        (gains.as_ref()).is_some_and(|found| found.as_ref().is_ok_and(|one| one.fit.contradicts));
+    if contradicts && best.is_none_or(|(score, _)| score >= HOLD) {
+        // What the current says is no twin of it: that of the table may be one.
+        let table = self::candidates(axis, &recording, n, None).0;
+        best = best_of(axis, &table, false);
+    }
     let mut unseen = None;
     if record.told.iter().any(|told| told.0 != Told::Position) {
         // What is told besides positions has a delay of its own; without positions it stands for their dead time.
@@ -137,16 +143,38 @@ pub(super) fn choose(
     });
     Chosen {
         fitted: fitted.filter(|_| chosen.is_some()),
-        // Without a cascade nothing has gains.
-        gains: gains.filter(|found| chosen.is_some() || found.is_err()),
+        gains: gains.and_then(|found| told_of(found, chosen.as_ref())),
         remark: remark.or(unseen),
     }
 }
 
+/// What is told of the gains beside the cascade that was chosen: without one nothing has gains.
+fn told_of(
+    found: Result<Gains, String>,
+    chosen: Option<&Cascade>,
+) -> Option<Result<Gains, String>> {
+    let Ok(gains) = found else {
+        return Some(found);
+    };
+    let [kx, kv, _] = gains.written();
+    let is_written = |cascade: &Cascade| {
+        cascade.position_gain_per_s == kx && cascade.velocity_gain_a_s_per_m == kv
+    };
+    Some(if chosen.is_some_and(is_written) {
+        Ok(gains)
+    } else if gains.fit.contradicts {
+        Err(format!(
+            "its current alone says {kx:.2} /s and {kv:.2} A s/m, but with them the twin predicts no better than the last value"
+        ))
+    } else {
+        return None;
+    })
+}
+
 fn shortened(recording: &Recording) -> Recording {
     let mut short = recording.clone();
-    short.time_s.truncate(MOST);
-    short.segments.retain(|s| *s < MOST);
+    short.time_s.truncate(LOOKED_AT);
+    short.segments.retain(|s| *s < LOOKED_AT);
     short
 }
 
@@ -172,22 +200,20 @@ fn candidates(
             drive.velocity_gain_a_s_per_m,
             drive.velocity_integral_time_s,
         ];
-        let [kx, kv, time_s] = identified.map_or(table, Gains::written);
         let limit_a = drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0;
-        for dead_time_s in dead_times(1.0, 3.0, period_s) {
-            all.push(Cascade {
-                position_gain_per_s: kx,
-                velocity_gain_a_s_per_m: kv,
-                integral_gain_a_per_m: kv / time_s,
-                velocity_feedforward: 1.0,
-                dead_time_s,
-                reference_delay_s: None,
-                limit_a,
-                current_time_constant_s: drive.current_time_constant_s,
-                current_filter_s: drive.torque_filter_s,
-                sampled: false,
-            });
-        }
+        let [kx, kv, time_s] = identified.map_or(table, Gains::written);
+        all.extend(dead_times(1.0, 3.0, period_s).map(|dead_time_s| Cascade {
+            position_gain_per_s: kx,
+            velocity_gain_a_s_per_m: kv,
+            integral_gain_a_per_m: kv / time_s,
+            velocity_feedforward: 1.0,
+            dead_time_s,
+            reference_delay_s: None,
+            limit_a,
+            current_time_constant_s: drive.current_time_constant_s,
+            current_filter_s: drive.torque_filter_s,
+            sampled: false,
+        }));
         return (all, None);
     }
     let Some(record) = recording.axes.get(n) else {

@@ -6,6 +6,8 @@ use twinstep_drivers::recording::{AxisRecord, Recording};
 use twinstep_models::identify::{self, GainTable, GainsFit, fit_gains};
 use twinstep_models::sample::Told;
 
+/// Samples of the recording that are looked at.
+pub(super) const LOOKED_AT: usize = 30_000;
 /// Share of the current limit from which a sample may be limited.
 const LIMITED: f64 = 0.98;
 
@@ -19,7 +21,17 @@ pub struct Gains {
 }
 
 impl Gains {
-    /// Position gain (1/s), velocity gain (A s/m) and integral time (s) that are written.
+    /// Position gain (1/s), velocity gain (A s/m) and integral time (s) of the table.
+    pub(super) const fn told(&self) -> [f64; 3] {
+        let table = &self.table;
+        [
+            table.position_gain_per_s,
+            table.velocity_gain,
+            table.integral_time_s,
+        ]
+    }
+
+    /// The same that are written.
     pub(super) fn written(&self) -> [f64; 3] {
         let (table, fit) = (&self.table, &self.fit);
         if fit.contradicts {
@@ -30,11 +42,7 @@ impl Gains {
                     .map_or(table.integral_time_s, |t| t.value),
             ]
         } else {
-            [
-                table.position_gain_per_s,
-                table.velocity_gain,
-                table.integral_time_s,
-            ]
+            self.told()
         }
     }
 }
@@ -110,7 +118,7 @@ pub(super) fn report(found: Option<Result<Gains, String>>, report: &mut AxisRepo
             report.gains = Some(gains);
         }
         Some(Err(why)) => (report.warnings).push(format!(
-            "gains of the drive not identified, those of its table are kept: {why}"
+            "gains of the drive not identified, those of its table are kept: {why} (of the first recording, {LOOKED_AT} samples at most)"
         )),
         None => {}
     }
