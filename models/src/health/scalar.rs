@@ -22,6 +22,8 @@ const LEARN: f64 = 0.05;
 const DRIFT: f64 = 0.2;
 /// Variance of that mean where nothing drifts.
 const DRIFT_VARIANCE: f64 = DRIFT / (2.0 - DRIFT);
+/// Times what a measurement usually says that one of them counts for at most.
+const PRECISE: f64 = 4.0;
 /// Mean of the innovations (standard deviations) beyond which the figure drifts: 2.4 of its own.
 const DRIFTS: f64 = 0.8;
 /// Measurements before the noise is learnt.
@@ -58,7 +60,7 @@ impl ScalarTracker {
                 p: r,
                 seen: 1,
                 noise: 1.0,
-                usual: 1.0 / r,
+                usual: (1.0 / r).clamp(1e-300, 1e300),
                 ..Self::default()
             };
             return;
@@ -94,7 +96,9 @@ impl ScalarTracker {
             }
             self.last = size;
             // What cannot be inverted any more says nothing.
-            self.usual = (self.usual + DRIFT * (1.0 / noise - self.usual)).clamp(1e-300, 1e300);
+            // One that is far more precise than the others does not make them so.
+            let says = (1.0 / noise).min(PRECISE * self.usual);
+            self.usual = (self.usual + DRIFT * (says - self.usual)).clamp(1e-300, 1e300);
         }
         let gain = self.p / (self.p + noise);
         self.x += gain * innovation;
@@ -142,8 +146,8 @@ mod tests {
     }
 
     /// Share of 300 sequences whose 90 % interval has the figure after 39 measurements of its drift (per measurement, in sigmas of one), the
-    /// mean distance from it, and the mean sigma. `last` is the sigma of the last measurement in those of the others.
-    fn under_drift(drift: f64, last: f64) -> (f64, f64, f64) {
+    /// mean distance from it, and the mean sigma. `other` is the sigma of measurement `at` in those of the others.
+    fn under_drift(drift: f64, at: usize, other: f64) -> (f64, f64, f64) {
         let (mut hits, mut away, mut told) = (0.0, 0.0, 0.0);
         let mut state = 7_u64;
         let mut normal = || {
@@ -160,7 +164,7 @@ mod tests {
             let (mut t, mut truth) = (ScalarTracker::default(), 1.0);
             for k in 0..60 {
                 truth -= if k > 20 { 0.01 * drift } else { 0.0 };
-                let sigma = if k == 59 { 0.01 * last } else { 0.01 };
+                let sigma = if k == at { 0.01 * other } else { 0.01 };
                 t.push(truth + sigma * normal(), sigma, 0.001);
             }
             let error = (t.x - truth).abs();
@@ -182,7 +186,7 @@ mod tests {
             (0.5, 0.75, 0.012),
             (1.0, 0.8, 0.02),
         ] {
-            let (hits, away, told) = under_drift(drift, 1.0);
+            let (hits, away, told) = under_drift(drift, 0, 1.0);
             println!(
                 "{drift} sigma a measurement: {hits} in their interval, {away} away, told {told}"
             );
@@ -190,9 +194,16 @@ mod tests {
             // It says something.
             assert!(told < 2.5 * away, "{drift}: {told} for {away}");
             // A poor one at the end moves it little.
-            let (poor_hits, poor, _) = under_drift(drift, 30.0);
+            let (poor_hits, poor, _) = under_drift(drift, 59, 30.0);
             println!("    a poor one last: {poor_hits} in their interval, {poor} away");
             assert!(poor < 2.0 * most, "{drift}: {poor}");
+            // A precise one before the drift leaves it as it is.
+            let (precise_hits, precise, _) = under_drift(drift, 20, 1.0 / 400.0);
+            println!("    a precise one first: {precise_hits} in their interval, {precise} away");
+            assert!(
+                precise < 1.5 * most && precise_hits > least - 0.1,
+                "{drift}: {precise}"
+            );
         }
     }
 
@@ -203,6 +214,7 @@ mod tests {
             for (z, sigma) in values {
                 t.push(z, sigma, 0.01);
                 prop_assert!(t.x.is_finite() && t.p.is_finite() && t.p > 0.0, "{t:?}");
+                prop_assert!(t.sigma().is_finite(), "{t:?}");
             }
         }
 

@@ -23,6 +23,7 @@ use super::axis::{AxisRecord, Estimate};
 use super::hac;
 use super::least_squares::LeastSquares;
 use super::signals::{delayed, high, lagged, leaked, slope};
+use super::stretches::{halves, stretches};
 
 /// Parameters, in their order: kv, kx, d, tv, ti, 1 / Ti.
 const MOST: usize = 6;
@@ -31,21 +32,23 @@ const INSTRUMENTS: usize = 9;
 /// Corners of their high-passes (1/s); the first is that of the equation.
 const CORNERS_PER_S: [f64; 3] = [10.0, 60.0, 200.0];
 /// Start of a stretch that the filters need (s).
-const SETTLE_S: f64 = 0.5;
+pub(super) const SETTLE_S: f64 = 0.5;
 /// Least samples of either half.
-const LEAST: usize = 2000;
+pub(super) const LEAST: usize = 2000;
 /// Rounds of Gauss and Newton.
 const ROUNDS: usize = 10;
 /// What sampling leaves of either gain (1): its interpolation, derivatives from differences.
 const SAMPLING: f64 = 0.005;
 /// The same where the integral time is looked for as well: it shares what is left with both gains.
 const SAMPLING_OF_THREE: f64 = 0.015;
-/// Largest standard error of a gain that is identified (1).
+/// Largest standard error of a gain or integral time that is identified (1).
 const UNCERTAIN: f64 = 0.05;
 /// Share of the current's mean square that the loops must explain at least.
 const EXPLAINED: f64 = 0.95;
 /// Standard errors, and share of its value, from which a gain is another than that of the table.
 const OTHER: (f64, f64) = (3.0, 0.03);
+/// What an integral time may be off by without being told from that of the table: a third of it, as a standard error (1).
+const TIME_OFF: f64 = 0.06;
 /// By how much the residual of the half that was not fitted must fall (1).
 const BETTER: f64 = 0.95;
 /// Longest period, of the integral time: the loops act within it.
@@ -69,7 +72,7 @@ pub struct GainTable {
 /// What the recording says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GainsFit {
-    /// Position gain (1/s).
+    /// Position gain (1/s), with the table's integral time where none stands beside it.
     pub position_gain_per_s: Estimate,
     /// Velocity gain (A s/m).
     pub velocity_gain: Estimate,
@@ -81,6 +84,8 @@ pub struct GainsFit {
     pub velocity_lag_s: f64,
     /// Residual of the half that was not fitted: with the gains of the table, and with these (A, root mean square).
     pub not_fitted_rms_a: [f64; 2],
+    /// Position gain and velocity gain that are to be taken instead of the table's.
+    pub another: [bool; 2],
     /// A gain differs from the table by more than its interval, and these predict the other half better.
     pub contradicts: bool,
 }
@@ -117,30 +122,45 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
     let as_told = descend(r, table, &fitted, start, &[2, 3, 4])?;
     let fixed = descend(r, table, &fitted, as_told.theta, &[0, 1, 2, 3, 4])?;
     let judge = |found: &Found, time_s| judged(r, table, &other, &as_told, found, time_s);
-    if let Ok(free) = descend(r, table, &fitted, fixed.theta, &[0, 1, 2, 3, 4, 5]) {
-        let (per_s, error_per_s) = (free.theta[5], free.errors[5]);
-        let off = (per_s * table.integral_time_s - 1.0).abs();
-        let error = error_per_s * table.integral_time_s;
-        // Which of the two zeros is the integral's is known only as far as the table is.
-        let another = off > OTHER.0 * (error + SAMPLING) + 5.0 * OTHER.1;
-        let left = |theta| residual(r, table, &other, theta).0;
-        if per_s > 0.0 && (another || left(free.theta) < BETTER * left(fixed.theta)) {
-            let time_s = 1.0 / per_s;
-            let fit = judge(
-                &free,
-                Some(Estimate {
-                    value: time_s,
-                    standard_error: time_s * libm::hypot(error_per_s * time_s, SAMPLING_OF_THREE),
-                    naive_error: free.naive[5] * time_s * time_s,
-                }),
-            )?;
-            // Gains stand beside the integral time that they were found with: else those with the table's.
-            if fit.contradicts {
-                return Ok(fit);
-            }
+    // Whether the integral time is the table's is asked in every case: the position gain takes up what it is off by.
+    let all = [0, 1, 2, 3, 4, 5];
+    let free = descend(r, table, &fitted, fixed.theta, &all)
+        .or_else(|_| descend(r, table, &fitted, as_told.theta, &all))
+        .map_err(|_| unknown_time(table))?;
+    let (per_s, error_per_s) = (free.theta[5], free.errors[5]);
+    let off = (per_s * table.integral_time_s - 1.0).abs();
+    let error = error_per_s * table.integral_time_s;
+    // Which of the two zeros is the integral's is known only as far as the table is.
+    let another = off > OTHER.0 * (error + SAMPLING) + 5.0 * OTHER.1;
+    let left = |theta| residual(r, table, &other, theta).0;
+    if another || left(free.theta) < BETTER * left(fixed.theta) {
+        // Written so that an error that is no number is a refusal too.
+        let certain = per_s > 0.0 && error_per_s <= UNCERTAIN * per_s;
+        if !certain {
+            return Err(unknown_time(table));
+        }
+        let time_s = 1.0 / per_s;
+        let fit = judge(
+            &free,
+            Some(Estimate {
+                value: time_s,
+                standard_error: time_s * libm::hypot(error_per_s * time_s, SAMPLING_OF_THREE),
+                naive_error: free.naive[5] * time_s * time_s,
+            }),
+        )?;
+        // Gains stand beside the integral time that they were found with: else those with the table's.
+        if fit.contradicts {
+            return Ok(fit);
         }
     }
     judge(&fixed, None)
+}
+
+fn unknown_time(table: &GainTable) -> String {
+    format!(
+        "the recording does not say whether the integral time is the {:.2} ms of the table: without it it and the position gain change places",
+        1e3 * table.integral_time_s
+    )
 }
 
 /// What a descent has found, against the table and the half that was not fitted.
@@ -189,14 +209,18 @@ fn judged(
             100.0 * with / size
         ));
     }
-    let differs = |one: &Estimate, told: f64| {
+    let differs = |one: &Estimate, told: f64, more: f64| {
         let off = (one.value - told).abs();
-        off > OTHER.0 * one.standard_error && off > OTHER.1 * told
+        off > OTHER.0 * libm::hypot(one.standard_error, more) && off > OTHER.1 * told
     };
-    let contradicts = (differs(&velocity_gain, table.velocity_gain)
-        || differs(&position_gain_per_s, table.position_gain_per_s)
-        || integral_time_s.is_some())
-        && with < BETTER * told;
+    // What the integral time may be off by without being another goes into the position gain.
+    let more = integral_time_s.map_or(TIME_OFF / table.integral_time_s, |_| 0.0);
+    let another = [
+        differs(&position_gain_per_s, table.position_gain_per_s, more),
+        differs(&velocity_gain, table.velocity_gain, 0.0),
+    ];
+    let contradicts =
+        (another.contains(&true) || integral_time_s.is_some()) && with < BETTER * told;
     Ok(GainsFit {
         position_gain_per_s,
         velocity_gain,
@@ -204,6 +228,8 @@ fn judged(
         dead_time_s: found.theta[2],
         velocity_lag_s: found.theta[3],
         not_fitted_rms_a: [told, with],
+        // Gains and integral time that were found together belong together.
+        another: another.map(|one| contradicts && (one || integral_time_s.is_some())),
         contradicts,
     })
 }
@@ -213,45 +239,6 @@ struct Found {
     theta: [f64; MOST],
     errors: [f64; MOST],
     naive: [f64; MOST],
-}
-
-/// Samples that follow one another and may be used, from and to; the start of each is for the filters.
-fn stretches(r: &AxisRecord<'_>) -> Ranges {
-    let settle = (SETTLE_S / r.period_s) as usize;
-    let mut all = Vec::new();
-    let mut from = None;
-    for k in 0..=r.usable.len() {
-        match (from, r.usable.get(k) == Some(&true)) {
-            (None, true) => from = Some(k),
-            (Some(start), false) => {
-                if k - start > settle + LEAST / 4 {
-                    all.push((start + settle, k));
-                }
-                from = None;
-            }
-            _ => {}
-        }
-    }
-    all
-}
-
-/// Samples from and to, several times.
-type Ranges = Vec<(usize, usize)>;
-
-/// Two halves of the samples in order, cut inside of a stretch where it must be.
-fn halves(all: &[(usize, usize)], mut first: usize) -> (Ranges, Ranges) {
-    let (mut one, mut two) = (Vec::new(), Vec::new());
-    for &(from, to) in all {
-        let cut = to.min(from + first);
-        first -= cut - from;
-        if cut > from {
-            one.push((from, cut));
-        }
-        if to > cut {
-            two.push((cut, to));
-        }
-    }
-    (one, two)
 }
 
 /// By how much the axis is behind its set-points (s): with full feed-forward that is the dead time.

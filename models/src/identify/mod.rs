@@ -28,6 +28,7 @@ mod noise;
 mod output_error;
 mod regressors;
 mod signals;
+mod stretches;
 mod tail;
 mod vacuum;
 mod whiten;

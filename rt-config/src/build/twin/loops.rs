@@ -51,7 +51,11 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
                 ),
                 "faster than any machine",
                 format!(
-                    "check the units of `{key}`, `mass` and `force_constant`, or leave the table of the cascade out where the period is as long as that of a slow recording: the axis is predicted from its measured current then"
+                    "check the units of `{key}`, `mass` and `force_constant`{}",
+                    match of {
+                        Rate::Viscous => "",
+                        _ => "; or leave the table of the cascade out where the period is as long as that of a slow recording: the axis is predicted from its measured current then",
+                    }
                 ),
             );
         }

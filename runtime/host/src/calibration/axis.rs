@@ -33,7 +33,7 @@ pub struct AxisReport {
     pub restarted_se: Option<f64>,
     /// How the two go together.
     pub agreement: Option<Agreement>,
-    /// The cascade where it was fitted to the recording; its gains come from the drive's own table elsewhere.
+    /// The cascade where it was fitted to the recording; elsewhere its gains are those of the drive's table, or what `gains` says.
     pub cascade: Option<CascadeFit>,
     /// What the recording says of the gains of the drive's own table.
     pub gains: Option<Gains>,

@@ -1,4 +1,5 @@
-//! Which drive cascade predicts best: the one of the drive's own gains, or one fitted to the recording; or none.
+//! Which drive cascade predicts best: the one of the drive's own gains (as its table has them, or as the recording says), or one fitted to
+//! the recording; or none.
 
 use super::force_constant;
 use super::gains::{self, Gains, LOOKED_AT};
@@ -153,6 +154,7 @@ fn told_of(
     found: Result<Gains, String>,
     chosen: Option<&Cascade>,
 ) -> Option<Result<Gains, String>> {
+    let _ = chosen?;
     let Ok(gains) = found else {
         return Some(found);
     };

@@ -21,29 +21,20 @@ pub struct Gains {
 }
 
 impl Gains {
-    /// Position gain (1/s), velocity gain (A s/m) and integral time (s) of the table.
-    pub(super) const fn told(&self) -> [f64; 3] {
-        let table = &self.table;
-        [
-            table.position_gain_per_s,
-            table.velocity_gain,
-            table.integral_time_s,
-        ]
-    }
-
-    /// The same that are written.
+    /// Position gain (1/s), velocity gain (A s/m) and integral time (s) that are written.
     pub(super) fn written(&self) -> [f64; 3] {
         let (table, fit) = (&self.table, &self.fit);
-        if fit.contradicts {
-            [
-                fit.position_gain_per_s.value,
-                fit.velocity_gain.value,
-                fit.integral_time_s
-                    .map_or(table.integral_time_s, |t| t.value),
-            ]
-        } else {
-            self.told()
-        }
+        let found = [&fit.position_gain_per_s, &fit.velocity_gain];
+        let told = [table.position_gain_per_s, table.velocity_gain];
+        let [kx, kv] = [0, 1].map(|n| {
+            if fit.another[n] {
+                found[n].value
+            } else {
+                told[n]
+            }
+        });
+        let time = fit.integral_time_s.filter(|_| fit.contradicts);
+        [kx, kv, time.map_or(table.integral_time_s, |t| t.value)]
     }
 }
 
@@ -85,7 +76,10 @@ pub(super) fn identify(
         })
         .collect();
     if !usable.contains(&true) {
-        return None;
+        let csp = |told: &(Told, f64, f64)| Told::Position.same_mode(told.0);
+        return record.told.iter().any(csp).then(|| {
+            Err("no sample of it is in csp without offsets, enabled and below the limit of the current".to_owned())
+        });
     }
     let fit = fit_gains(
         &identify::AxisRecord {

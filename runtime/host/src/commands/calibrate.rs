@@ -384,10 +384,11 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
         };
         say(format!(
             "cascade {}: position gain {} /s, velocity gain {} {} s/m, feed-forward {}, dead time {:.4} ms",
-            if g.fitted {
-                "fitted"
-            } else {
-                "with the drive's gains"
+            match &one.gains {
+                _ if g.fitted => "fitted",
+                Some(gains) if gains.fit.contradicts =>
+                    "with what the recording says of the drive's gains",
+                _ => "with the gains of the drive's table",
             },
             pair(g.position_gain_per_s),
             pair(g.velocity_gain),

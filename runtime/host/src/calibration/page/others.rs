@@ -92,35 +92,34 @@ pub(super) fn write_gains(out: &mut String, gains: &Gains) -> std::fmt::Result {
         "<p>Gains of the drive: before is its table, identified what the recording says.</p>\n",
     );
     let time = fit.integral_time_s;
-    write_rows(
-        out,
-        "identified",
-        &[
-            (
-                "position gain",
-                Some(table.position_gain_per_s),
-                fit.position_gain_per_s.value,
-                Some(fit.position_gain_per_s.standard_error),
-                "/s",
-            ),
-            (
-                "velocity gain",
-                Some(table.velocity_gain),
-                fit.velocity_gain.value,
-                Some(fit.velocity_gain.standard_error),
-                "A s/m",
-            ),
-            (
-                "integral time",
-                Some(1e3 * table.integral_time_s),
-                1e3 * time.map_or(table.integral_time_s, |time| time.value),
-                time.map(|time| 1e3 * time.standard_error),
-                "ms",
-            ),
-        ],
-    )?;
+    let mut rows = vec![
+        (
+            "position gain",
+            Some(table.position_gain_per_s),
+            fit.position_gain_per_s.value,
+            Some(fit.position_gain_per_s.standard_error),
+            "/s",
+        ),
+        (
+            "velocity gain",
+            Some(table.velocity_gain),
+            fit.velocity_gain.value,
+            Some(fit.velocity_gain.standard_error),
+            "A s/m",
+        ),
+    ];
+    if let Some(time) = time {
+        rows.push((
+            "integral time",
+            Some(1e3 * table.integral_time_s),
+            1e3 * time.value,
+            Some(1e3 * time.standard_error),
+            "ms",
+        ));
+    }
+    write_rows(out, "identified", &rows)?;
     let written = if fit.contradicts {
-        "They differ by more than their intervals and predict better: they are in the twin."
+        "What differs by more than its interval predicts better: it is in the twin."
     } else {
         "The table agrees, or predicts as well: its gains are in the twin."
     };
