@@ -123,10 +123,26 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
     let fixed = descend(r, table, &fitted, as_told.theta, &[0, 1, 2, 3, 4])?;
     let judge = |found: &Found, time_s| judged(r, table, &other, &as_told, found, time_s);
     // Whether the integral time is the table's is asked in every case: the position gain takes up what it is off by.
-    let all = [0, 1, 2, 3, 4, 5];
-    let free = descend(r, table, &fitted, fixed.theta, &all)
-        .or_else(|_| descend(r, table, &fitted, as_told.theta, &all))
-        .map_err(|_| unknown_time(table))?;
+    // It and the position gain may have changed places on the way there: both are tried, and what leaves less is taken.
+    let mut swapped = fixed.theta;
+    swapped.swap(1, 5);
+    let mut ends: Vec<(f64, Found)> = [fixed.theta, swapped, as_told.theta]
+        .into_iter()
+        .filter_map(|start| descend(r, table, &fitted, start, &[0, 1, 2, 3, 4, 5]).ok())
+        .map(|end| (residual(r, table, &fitted, end.theta).0, end))
+        .collect();
+    ends.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let (least, free) = ends.first().ok_or_else(|| unknown_time(table))?;
+    let elsewhere = |end: &Found| (end.theta[1] / free.theta[1] - 1.0).abs() > UNCERTAIN;
+    if (ends.iter()).any(|(left, end)| elsewhere(end) && left * BETTER < *least) {
+        // Two that are as good: the table is right, or nothing is known.
+        let fit = judge(&fixed, None)?;
+        return if fit.contradicts {
+            Err(unknown_time(table))
+        } else {
+            Ok(fit)
+        };
+    }
     let (per_s, error_per_s) = (free.theta[5], free.errors[5]);
     let off = (per_s * table.integral_time_s - 1.0).abs();
     let error = error_per_s * table.integral_time_s;
@@ -141,7 +157,7 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
         }
         let time_s = 1.0 / per_s;
         let fit = judge(
-            &free,
+            free,
             Some(Estimate {
                 value: time_s,
                 standard_error: time_s * libm::hypot(error_per_s * time_s, SAMPLING_OF_THREE),
