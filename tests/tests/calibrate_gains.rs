@@ -90,7 +90,7 @@ fn a_right_table_stays_and_a_wrong_one_does_not() {
     ));
     assert!(warned(
         "outfeed",
-        "gains of the drive not identified, those of its table are kept: its period of 1.00 ms is too long"
+        "gains of the drive not identified: its period of 1.00 ms is too long"
     ));
     assert!(!warned("gantry", "the gains of the drive's table"));
     let _ = place

@@ -154,10 +154,10 @@ fn told_of(
     found: Result<Gains, String>,
     chosen: Option<&Cascade>,
 ) -> Option<Result<Gains, String>> {
-    let _ = chosen?;
     let Ok(gains) = found else {
         return Some(found);
     };
+    let _ = chosen?;
     let [kx, kv, _] = gains.written();
     let is_written = |cascade: &Cascade| {
         cascade.position_gain_per_s == kx && cascade.velocity_gain_a_s_per_m == kv

@@ -112,7 +112,7 @@ pub(super) fn report(found: Option<Result<Gains, String>>, report: &mut AxisRepo
             report.gains = Some(gains);
         }
         Some(Err(why)) => (report.warnings).push(format!(
-            "gains of the drive not identified, those of its table are kept: {why} (of the first recording, {LOOKED_AT} samples at most)"
+            "gains of the drive not identified: {why} (of the first recording, {LOOKED_AT} samples at most)"
         )),
         None => {}
     }
