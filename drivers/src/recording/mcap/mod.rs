@@ -13,7 +13,8 @@
 //! The metadata record [`METADATA`] stands in front: form, version, plan and seeds; the attachment [`CONFIGURATION`] is the
 //! machine. A second metadata record, [`END`], is written when the run has ended in order.
 //!
-//! Chunks are written as a whole, and at least once a second: a file that was cut anywhere is read up to its last whole chunk.
+//! Chunks are written as a whole. None holds more than [`CHUNK_NS`] of the machine's time, and each is handed to the system as it ends: a
+//! file that was cut anywhere is read up to its last whole chunk, which lacks less than that.
 //! `log_time` is the time of day (ns, UTC); `sequence` is the cycle's number, cut to 32 bits.
 
 mod read;
@@ -44,6 +45,8 @@ pub const SI_MESSAGES_PER_S: u64 = 10_000;
 
 /// A chunk ends when it holds so much (bytes, before compression).
 const CHUNK_BYTES: u64 = 1 << 20;
+/// A chunk ends when it holds so much of the machine's time (ns): what is lost with it is less than a second.
+pub const CHUNK_NS: u64 = 500_000_000;
 /// Longest record that is read, and longest chunk (bytes): a row of the largest bus fits many times.
 const MAX_RECORD_BYTES: usize = 64 << 20;
 /// Most bytes of schemas, events and commands that are kept when a file is read; what is beyond is passed over.

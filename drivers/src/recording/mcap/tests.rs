@@ -76,6 +76,40 @@ fn write(path: &Path) -> Vec<u64> {
 }
 
 #[test]
+fn whenever_it_is_killed_a_file_lacks_less_than_a_second_of_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("run.mcap"), folder.path().join("cut"));
+    let machine = press_cell();
+    let description = Description {
+        configuration: String::new(),
+        facts: BTreeMap::new(),
+        checkpoints: None,
+    };
+    let mut writer = McapWriter::create(&path, &machine, &description).unwrap();
+    let image = ObjectMap::new(&machine).unwrap().image();
+    for cycle in 0..3000 {
+        // Nobody calls `flush`: the time of the machine does it.
+        let written = writer.write(cycle, &stamp(cycle), &Ok(stamp(cycle)), &image);
+        written.unwrap();
+        if cycle % 173 == 0 {
+            std::fs::copy(&path, &copy).unwrap();
+            let mut bus = RecordingBus::open(&copy, &machine);
+            let mut read = 0;
+            while let Ok(bus) = &mut bus
+                && bus.exchange(&mut image.clone(), &mut || {}).is_ok()
+            {
+                read += 1;
+            }
+            // Of the first half second there may be nothing yet.
+            let lacks_ns = (cycle + 1 - read) * 1_000_000;
+            assert!(lacks_ns <= CHUNK_NS, "{read} of {cycle}");
+        }
+    }
+    // From one to the next are 500 cycles and the one that is beyond.
+    assert_eq!(writer.flushes(), 3000 / 501);
+}
+
+#[test]
 fn what_was_written_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.mcap");

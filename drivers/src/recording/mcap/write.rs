@@ -3,8 +3,8 @@
 use super::super::error::{Problem, RecordingError};
 use super::super::store::{Head, encode};
 use super::{
-    CHECKPOINTS, CHUNK_BYTES, COMMANDS, CONFIGURATION, Checkpoint, DIGESTS, END, EVENTS, FORM,
-    METADATA, PROCESS_DATA, SI_INTERVAL_NS, SI_MESSAGES_PER_S, schema,
+    CHECKPOINTS, CHUNK_BYTES, CHUNK_NS, COMMANDS, CONFIGURATION, Checkpoint, DIGESTS, END, EVENTS,
+    FORM, METADATA, PROCESS_DATA, SI_INTERVAL_NS, SI_MESSAGES_PER_S, schema,
 };
 use crate::bus::{BusFault, ProcessImage};
 use crate::object_map::{ObjectMap, outcome};
@@ -74,6 +74,9 @@ pub struct McapWriter {
     next_si_ns: u64,
     message: Vec<u8>,
     unflushed: bool,
+    flushes: u64,
+    /// Time of the cycle that the chunk began with (ns); none where it has none yet.
+    chunk_ns: Option<u64>,
 }
 
 impl McapWriter {
@@ -198,6 +201,8 @@ impl McapWriter {
             next_si_ns: 0,
             message: Vec::new(),
             unflushed: true,
+            flushes: 0,
+            chunk_ns: None,
             map,
         };
         all.writer.flush()?;
@@ -232,6 +237,11 @@ impl McapWriter {
         if stamp.time_ns >= self.next_si_ns {
             self.next_si_ns = stamp.time_ns.saturating_add(self.si_interval_ns);
             self.si(utc_ns, stamp.cycle, result, image)?;
+        }
+        // Time that goes back ends a chunk too.
+        let begun_ns = *self.chunk_ns.get_or_insert(stamp.time_ns);
+        if stamp.time_ns.abs_diff(begun_ns) >= CHUNK_NS {
+            self.flush()?;
         }
         Ok(())
     }
@@ -351,7 +361,14 @@ impl McapWriter {
         if !core::mem::take(&mut self.unflushed) {
             return Ok(());
         }
+        self.chunk_ns = None;
+        self.flushes += 1;
         (self.writer.flush()).map_err(|error| RecordingError::new(&self.path, problem(error)))
+    }
+
+    /// How many chunks were handed over before they were full.
+    pub fn flushes(&self) -> u64 {
+        self.flushes
     }
 
     /// Bytes in the file so far; a chunk counts once it is written.

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::ProcessImage;
 use twinstep_drivers::recording::RecordingError;
-use twinstep_drivers::recording::mcap::{Description, McapWriter};
+use twinstep_drivers::recording::mcap::{CHUNK_NS, Description, McapWriter};
 
 /// Time before an event that its file holds (ns).
 pub const BEFORE_NS: u64 = 10_000_000_000;
@@ -45,7 +45,7 @@ const ROWS: usize = 16;
 /// In real time, how long events are waited for after the end of a piece (ns of the run).
 const PATIENCE_NS: u64 = 2_000_000_000;
 /// What was written is in the system's hands after so long (ns).
-const FLUSH_NS: u64 = 1_000_000_000;
+const FLUSH_NS: u64 = CHUNK_NS;
 
 /// Why a piece has no file.
 const NOT_STORED: &str = "an event was not stored, so that its recording has no number";

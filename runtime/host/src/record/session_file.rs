@@ -9,18 +9,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use twinstep_drivers::recording::RecordingError;
-use twinstep_drivers::recording::mcap::McapWriter;
+use twinstep_drivers::recording::mcap::{CHUNK_NS, McapWriter};
 
 /// Rounds of checkpoints from one that is written to the next: a replay may begin every ten seconds.
 const EVERY_ROUND: u64 = 10;
-/// What is recorded is in the system's hands after so long (ns): it outlives this process.
-const FLUSH_NS: u64 = 1_000_000_000;
+/// What is recorded is in the system's hands after so long (ns), where no cycle has come that ended its chunk: it outlives this process.
+const FLUSH_NS: u64 = CHUNK_NS;
 
 /// Writes a run into an MCAP file.
 pub struct SessionFile {
     writer: McapWriter,
     info: Arc<RunInfo>,
     flush_ns: u64,
+    /// Chunks that were handed over when that was last looked at.
+    flushes: u64,
     end: BTreeMap<String, String>,
     /// Events that found no room on the way here.
     events_missing: Arc<AtomicU64>,
@@ -34,6 +36,7 @@ impl SessionFile {
             writer,
             info,
             flush_ns: clock::monotonic_ns() + FLUSH_NS,
+            flushes: 0,
             end: BTreeMap::new(),
         }
     }
@@ -105,11 +108,16 @@ impl RecordSink for SessionFile {
 
     fn tick(&mut self) -> Result<(), HostError> {
         let now_ns = clock::monotonic_ns();
-        if now_ns < self.flush_ns {
+        let flushes = self.writer.flushes();
+        if now_ns < self.flush_ns && flushes == self.flushes {
             return Ok(());
         }
+        if flushes == self.flushes {
+            self.writer.flush().map_err(failed)?;
+        }
         self.flush_ns = now_ns + FLUSH_NS;
-        self.writer.flush().map_err(failed)
+        self.flushes = self.writer.flushes();
+        Ok(())
     }
 
     fn finish(self: Box<Self>, dropped: u64) -> Result<(), HostError> {
