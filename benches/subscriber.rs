@@ -113,7 +113,7 @@ impl OtherProcess {
             axes_every: 1,
             controller: None,
         };
-        let outlet = SharedOutlet::new(&settings, axes).expect("the memory can be shared");
+        let outlet = SharedOutlet::new(&settings, (axes, 0)).expect("the memory can be shared");
         let core = cores.map_or("-".to_owned(), |(_, other)| other.to_string());
         let mut child = Command::new(std::env::current_exe().expect("this program has a path"))
             .args([ARGUMENT, name, &core, &repeats.to_string()])

@@ -36,6 +36,11 @@ AxisState = layout(
     ("residual_sigma", F64), ("missing", U8), ("drive_state", U8), ("regime", U8), ("predicted", U8),
     ("reserved", U8 * 4),
 )
+StationState = layout(
+    "StationState",
+    ("pressure_pa", F64), ("predicted_pressure_pa", F64), ("residual_sigma", F64), ("ejector_on", U8), ("blow_off", U8), ("missing", U8),
+    ("predicted", U8), ("reserved", U8 * 4),
+)
 RequestHeader = layout(
     "RequestHeader",
     ("cycle", U64), ("ejectors", U64), ("blow_offs", U64), ("recipe", U8), ("part", U8), ("reserved", U8 * 6),
@@ -89,6 +94,9 @@ class Machine:
         self.event_service = opened(lambda: service("events").publish_subscribe(StoredEvent))
         self.axes_service = opened(
             lambda: service("axes").publish_subscribe(iox2.Slice[AxisState]).user_header(CycleHeader))
+        # Only where the machine has stations.
+        self.stations_service = lambda: opened(
+            lambda: service("stations").publish_subscribe(iox2.Slice[StationState]).user_header(CycleHeader))
         self.requests = lambda: service("requests").publish_subscribe(
             iox2.Slice[AxisTarget]).user_header(RequestHeader)
         self.flags = self.flag_service.subscriber_builder().create()
@@ -105,6 +113,10 @@ class Machine:
             del sample
         return found
 
+    def stations(self):
+        """A subscriber to the samples of all stations."""
+        return self.stations_service().subscriber_builder().create()
+
     def publisher(self):
         return opened(self.requests).publisher_builder().initial_max_slice_len(64).create()
 
@@ -119,7 +131,7 @@ class Machine:
 
     @staticmethod
     def count(sample):
-        """Axes in a sample. In version 0.10 the binding's own length of a slice is one of bytes."""
+        """Axes, or stations, in a sample. In version 0.10 the binding's own length of a slice is one of bytes."""
         return sample.header.number_of_elements
 
     def all(self, subscriber):

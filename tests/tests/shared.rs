@@ -74,6 +74,21 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
     assert!(seen["samples"].as_u64().unwrap() > 1000, "{seen}");
     assert_eq!(seen["wrong"], 0, "{seen}");
     assert!(seen["predicted"].as_u64().unwrap() > 1000, "{seen}");
+    // The gripper takes a part and lets it go.
+    let stations = seen["stations"].as_array().unwrap();
+    assert!(stations.len() > 1000, "{}", stations.len());
+    assert!(stations.iter().all(|sample| sample[1] == 1), "{seen}");
+    let cycles = stations.iter().map(|sample| sample[0].as_u64().unwrap());
+    assert!(cycles.is_sorted_by(|a, b| a < b), "{seen}");
+    let valves = serde_json::json!([[0, 0], [0, 1], [1, 0]]);
+    assert_eq!(seen["valves"], valves, "{seen}");
+    let pressure_pa = |n: usize| seen["pressures_pa"][n].as_f64().unwrap();
+    let off_pa = seen["off_pa"].as_f64().unwrap();
+    assert!(
+        pressure_pa(0) < 60_000.0 && pressure_pa(1) > 90_000.0,
+        "{seen}"
+    );
+    assert!(off_pa > 0.0 && off_pa < 5000.0, "{off_pa}");
     // Every event of the store was a flag first, in its cycle.
     let events: Vec<&Value> = lines.iter().filter(|l| l["type"] == "event").collect();
     assert!(!events.is_empty());

@@ -2,13 +2,13 @@
 
 use super::Runner;
 use crate::attached::Attached;
-use crate::shared::{AxisState, CycleHeader, SharedCounts, SharedOutlet};
+use crate::shared::{AxisState, CycleHeader, SharedCounts, SharedOutlet, StationState};
 use twinstep_cycle::event::Event;
 use twinstep_models::channel::Regime;
 use twinstep_models::sample::{Context, CycleStamp};
 
 impl<B: Attached> Runner<'_, B> {
-    /// Shows flags and axes to other programs too.
+    /// Shows flags, axes and stations to other programs too.
     pub fn share(&mut self, outlet: SharedOutlet) {
         self.shared = Some(outlet);
     }
@@ -36,7 +36,7 @@ impl<B: Attached> Runner<'_, B> {
         uadp.send(self.pacer.started_ns());
     }
 
-    /// Samples of all axes for other programs. `judged`: this cycle went through the pipeline.
+    /// Samples of all axes and stations for other programs. `judged`: this cycle went through the pipeline.
     pub(super) fn show_shared(&mut self, stamp: CycleStamp, judged: bool) {
         let Some(mut shared) = self.shared.take() else {
             return;
@@ -47,7 +47,12 @@ impl<B: Attached> Runner<'_, B> {
         };
         let controller = self.source.as_ref().and_then(|source| source.controller());
         let header = CycleHeader::new(stamp, context, controller.map(|state| state.phase));
-        shared.axes(header, self.axes.len(), |n| self.axis_state(n, judged));
+        if shared.is_due() {
+            shared.axes(header, self.axes.len(), |n| self.axis_state(n, judged));
+            shared.stations(header, self.stations.len(), |n| {
+                self.station_state(n, judged)
+            });
+        }
         self.shared = Some(shared);
     }
 
@@ -90,6 +95,31 @@ impl<B: Attached> Runner<'_, B> {
             regime: load.map_or(Regime::Settling, |(_, _, regime)| regime) as u8,
             predicted: 1,
             ..measured
+        }
+    }
+
+    fn station_state(&self, n: usize, judged: bool) -> StationState {
+        let reading = match self.stations[n] {
+            Ok(reading) => reading,
+            Err(missing) => {
+                return StationState {
+                    missing: missing as u8,
+                    ..StationState::default()
+                };
+            }
+        };
+        let station = self.pipeline.station(n);
+        // Where it is not judged the model only follows.
+        let known = judged && station.is_some_and(|station| station.innovation_pa.is_some());
+        let predicted_pa = station.filter(|_| known).map(|s| s.predicted_pa());
+        StationState {
+            pressure_pa: reading.pressure_pa,
+            predicted_pressure_pa: predicted_pa.unwrap_or(0.0),
+            residual_sigma: station.map_or(0.0, |station| station.latest_sigma),
+            ejector_on: u8::from(reading.ejector_on),
+            blow_off: u8::from(reading.blow_off),
+            predicted: u8::from(predicted_pa.is_some()),
+            ..StationState::default()
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Shared memory (iceoryx2) with other programs on this computer: flags and samples of all axes go out, requests of a
+//! Shared memory (iceoryx2) with other programs on this computer: flags and samples of all axes and stations go out, requests of a
 //! controller come in. No copy is made and no system call either; who reads polls.
 //!
 //! | service | payload | header | way |
@@ -6,6 +6,7 @@
 //! | `twinstep/NAME/flags/1` | [`Flag`] | none | one sample a deviation, as soon as it is found |
 //! | `twinstep/NAME/events/1` | [`StoredEvent`] | none | one sample an event, once it is stored |
 //! | `twinstep/NAME/axes/1` | slice of [`AxisState`], servo axes, then presses | [`CycleHeader`] | one sample every `axes_every` cycles |
+//! | `twinstep/NAME/stations/1` | slice of [`StationState`]; only where there are stations | [`CycleHeader`] | in the same cycles |
 //! | `twinstep/NAME/requests/1` | slice of [`AxisTarget`], as many as the machine has | [`RequestHeader`] | a controller to twinstep |
 //!
 //! The number at the end is the version of the layout; all are `repr(C)`, so that C, C++ and Python read them too. At most 8
@@ -28,7 +29,9 @@ pub use halts::HaltWatch;
 pub use outlet::SharedOutlet;
 pub use reader::FlagReader;
 pub use refused::Refused;
-pub use wire::{AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, StoredEvent, source_kind};
+pub use wire::{
+    AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, StationState, StoredEvent, source_kind,
+};
 
 use crate::error::HostError;
 use iceoryx2::node::node_name::NodeName;
@@ -47,7 +50,7 @@ pub const MAX_SUBSCRIBERS: usize = 8;
 pub const FLAG_BUFFER: usize = 256;
 /// Stored events that wait for a subscriber: a run that ends alarms of earlier ones tells all of them at once.
 pub const EVENT_BUFFER: usize = 1024;
-/// Samples of all axes that wait for a subscriber.
+/// Samples of all axes, and of all stations, that wait for a subscriber.
 pub const AXES_BUFFER: usize = 16;
 /// Requests that wait for the cycle; the last one counts.
 pub const REQUEST_BUFFER: usize = 2;
@@ -90,7 +93,7 @@ pub fn open<'a>(
     let Some(settings) = settings else {
         return Ok((None, None));
     };
-    let count = moved.axes.len();
+    let counts = (moved.axes.len(), moved.stations.len());
     let controller = settings.controller.map(|controller| {
         let period_s = machine.cycle.period_ns as f64 / 1e9;
         let Moved {
@@ -104,7 +107,7 @@ pub fn open<'a>(
     });
     let controller = controller.transpose()?;
     // Last: who sees the axes may count on the rest.
-    let outlet = SharedOutlet::new(settings, count)?;
+    let outlet = SharedOutlet::new(settings, counts)?;
     Ok((Some(outlet), controller))
 }
 

@@ -1,21 +1,28 @@
 //! The way out, at the end of the cycle thread.
 
-use super::wire::{AxisState, CycleHeader, Flag};
+use super::wire::{AxisState, CycleHeader, Flag, StationState};
 use super::{AXES_BUFFER, FLAG_BUFFER, MAX_SUBSCRIBERS, NODE, failed, node, service_name};
 use crate::error::HostError;
+use core::fmt::Debug;
 use iceoryx2::node::Node;
 use iceoryx2::port::backpressure_strategy::BackpressureStrategy;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::service::ipc;
+use iceoryx2_bb_elementary_traits::zero_copy_send::ZeroCopySend;
 use twinstep_config::machine::Shared;
 use twinstep_cycle::event::Event;
 
-/// Publishes flags and axes. Belongs to the thread that made it.
+/// Samples of all of a kind, one element each.
+type Samples<T> = Publisher<ipc::Service, [T], CycleHeader>;
+
+/// Publishes flags, axes and stations. Belongs to the thread that made it.
 pub struct SharedOutlet {
     flags: Publisher<ipc::Service, Flag, ()>,
-    axes: Publisher<ipc::Service, [AxisState], CycleHeader>,
+    axes: Samples<AxisState>,
+    /// None where the machine has no stations.
+    stations: Option<Samples<StationState>>,
     every: u32,
-    /// Cycles until the next sample of the axes.
+    /// Cycles until the next samples.
     wait: u32,
     dropped: u64,
     // Goes last: the ports are on it.
@@ -23,11 +30,11 @@ pub struct SharedOutlet {
 }
 
 impl SharedOutlet {
-    /// Makes both services for a machine of `axes` axes and presses.
+    /// Makes the services for a machine of so many axes, presses among them, and stations.
     ///
     /// # Errors
     /// [`HostError::Machine`] where the shared memory cannot be had, or another process publishes under this name.
-    pub fn new(settings: &Shared, axes: usize) -> Result<Self, HostError> {
+    pub fn new(settings: &Shared, (axes, stations): (usize, usize)) -> Result<Self, HostError> {
         let node = node::<ipc::Service>(NODE)?;
         let name = service_name(&settings.name, "flags")?;
         let service = node
@@ -46,28 +53,14 @@ impl SharedOutlet {
             .backpressure_strategy(BackpressureStrategy::DiscardData)
             .create()
             .map_err(|error| failed(name.as_str(), &error))?;
-        let name = service_name(&settings.name, "axes")?;
-        let service = node
-            .service_builder(&name)
-            .publish_subscribe::<[AxisState]>()
-            .user_header::<CycleHeader>()
-            .max_publishers(1)
-            .max_subscribers(MAX_SUBSCRIBERS)
-            .subscriber_max_buffer_size(AXES_BUFFER)
-            .history_size(0)
-            .enable_safe_overflow(true)
-            .open_or_create()
-            .map_err(|error| failed(name.as_str(), &error))?;
-        let axes = service
-            .publisher_builder()
-            .max_loaned_samples(1)
-            .initial_max_slice_len(axes.max(1))
-            .backpressure_strategy(BackpressureStrategy::DiscardData)
-            .create()
-            .map_err(|error| failed(name.as_str(), &error))?;
+        let of_stations = (stations > 0).then(|| samples(&node, settings, "stations", stations));
+        let stations = of_stations.transpose()?;
+        // Last: who sees the axes may count on the rest.
+        let axes = samples(&node, settings, "axes", axes)?;
         Ok(Self {
             flags,
             axes,
+            stations,
             every: settings.axes_every,
             wait: 0,
             dropped: 0,
@@ -82,26 +75,32 @@ impl SharedOutlet {
         }
     }
 
-    /// Shows all `axes` of a cycle, if it is one of those that are shown: `state` says what axis n is.
+    /// Whether this cycle is one of those that are shown. To be asked once a cycle.
+    pub fn is_due(&mut self) -> bool {
+        let due = self.wait == 0;
+        self.wait = if due { self.every - 1 } else { self.wait - 1 };
+        due
+    }
+
+    /// Shows all `axes` of a cycle: `state` says what axis n is.
     pub fn axes(
         &mut self,
         header: CycleHeader,
         axes: usize,
         state: impl FnMut(usize) -> AxisState,
     ) {
-        if self.wait > 0 {
-            self.wait -= 1;
-            return;
-        }
-        self.wait = self.every - 1;
-        let Ok(sample) = self.axes.loan_slice_uninit(axes) else {
-            self.dropped += 1;
-            return;
-        };
-        let mut sample = sample.write_from_fn(state);
-        *sample.user_header_mut() = header;
-        if sample.send().is_err() {
-            self.dropped += 1;
+        self.dropped += u64::from(!show(&self.axes, header, axes, state));
+    }
+
+    /// Shows all `stations` of a cycle: `state` says what station n is.
+    pub fn stations(
+        &mut self,
+        header: CycleHeader,
+        stations: usize,
+        state: impl FnMut(usize) -> StationState,
+    ) {
+        if let Some(to) = &self.stations {
+            self.dropped += u64::from(!show(to, header, stations, state));
         }
     }
 
@@ -109,4 +108,47 @@ impl SharedOutlet {
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
+}
+
+/// Makes the service `what` for samples of `count` elements.
+fn samples<T: Debug + ZeroCopySend>(
+    node: &Node<ipc::Service>,
+    settings: &Shared,
+    what: &str,
+    count: usize,
+) -> Result<Samples<T>, HostError> {
+    let name = service_name(&settings.name, what)?;
+    let service = node
+        .service_builder(&name)
+        .publish_subscribe::<[T]>()
+        .user_header::<CycleHeader>()
+        .max_publishers(1)
+        .max_subscribers(MAX_SUBSCRIBERS)
+        .subscriber_max_buffer_size(AXES_BUFFER)
+        .history_size(0)
+        .enable_safe_overflow(true)
+        .open_or_create()
+        .map_err(|error| failed(name.as_str(), &error))?;
+    service
+        .publisher_builder()
+        .max_loaned_samples(1)
+        .initial_max_slice_len(count.max(1))
+        .backpressure_strategy(BackpressureStrategy::DiscardData)
+        .create()
+        .map_err(|error| failed(name.as_str(), &error))
+}
+
+/// Sends one sample; false where there is no memory for it.
+fn show<T: Debug + ZeroCopySend>(
+    to: &Samples<T>,
+    header: CycleHeader,
+    count: usize,
+    state: impl FnMut(usize) -> T,
+) -> bool {
+    let Ok(sample) = to.loan_slice_uninit(count) else {
+        return false;
+    };
+    let mut sample = sample.write_from_fn(state);
+    *sample.user_header_mut() = header;
+    sample.send().is_ok()
 }

@@ -237,6 +237,30 @@ pub struct AxisState {
     pub reserved: [u8; 4],
 }
 
+/// One vacuum station in one cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, ZeroCopySend)]
+#[repr(C)]
+#[type_name("twinstep_StationState_1")]
+pub struct StationState {
+    /// Measured absolute pressure (Pa).
+    pub pressure_pa: f64,
+    /// Pressure predicted for this cycle (Pa); 0 where `predicted` is 0.
+    pub predicted_pressure_pa: f64,
+    /// How far the leak rate of the last whole hold was from the healthy one, over its standard deviation (1).
+    pub residual_sigma: f64,
+    /// 1: the ejector was told to be on in this cycle.
+    pub ejector_on: u8,
+    /// 1: the blow-off valve was told to be open in this cycle.
+    pub blow_off: u8,
+    /// 0: all of this holds. Otherwise the code of `Missing`, and everything else is 0.
+    pub missing: u8,
+    /// 1: the prediction is that of this cycle, and the pressure is judged by it; 0: there is none, since the station blows off, the valves
+    /// have just been switched, it has not settled behind a gap, or the run stops.
+    pub predicted: u8,
+    /// Always 0.
+    pub reserved: [u8; 4],
+}
+
 /// What a controller says once for all axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ZeroCopySend)]
 #[repr(C)]
@@ -271,7 +295,7 @@ pub struct AxisTarget {
 
 // What other languages rely on.
 const _: () = assert!(size_of::<Flag>() == 40 && size_of::<CycleHeader>() == 24);
-const _: () = assert!(size_of::<AxisState>() == 72);
+const _: () = assert!(size_of::<AxisState>() == 72 && size_of::<StationState>() == 32);
 const _: () = assert!(size_of::<AxisTarget>() == 16 && size_of::<RequestHeader>() == 32);
 
 #[cfg(test)]
