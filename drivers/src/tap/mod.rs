@@ -18,6 +18,7 @@ pub mod layout;
 pub mod learn;
 pub mod map;
 pub mod mismatch;
+pub mod overhear;
 pub mod pairing;
 pub mod report;
 mod restart;

@@ -186,7 +186,7 @@ impl ReceiveSocket {
             _ => {
                 self.attachment.set(Attachment::Down);
                 Err(LinkError::System {
-                    what: "receiving from the tapped interface (is it up?)",
+                    what: "receiving from the interface that is listened on (is it up?)",
                     error,
                 })
             }

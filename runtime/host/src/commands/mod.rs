@@ -22,6 +22,7 @@ pub mod token;
 pub mod top;
 mod tsn;
 mod typed;
+mod vacant;
 pub mod whatif;
 
 use crate::cli::Command;

@@ -1,7 +1,7 @@
 //! `twinstep run`: a machine with its twins in the cycle.
 
 use super::several::{choose, one_is_wanted, run_all};
-use super::{load_buses, simulated};
+use super::{load_buses, simulated, vacant};
 use crate::attached::{HostLink, check_scaling};
 use crate::cli::RunArgs;
 use crate::error::{Exit, HostError};
@@ -39,6 +39,7 @@ pub fn run_for(
     for machine in &machines {
         super::check::judge_timing(machine, args.interface.as_deref())?;
     }
+    vacant::before_tsn(&machines, args.interface.as_deref(), not_opened)?;
     match machines.as_slice() {
         [machine] => tsn::with(machine, output, || {
             attend(args, machine, output, Of(samples, None))
@@ -110,6 +111,10 @@ pub(super) fn attend(
     options.interfaces = std::iter::once(interface.clone())
         .chain(second.clone())
         .collect();
+    // Nothing of the interface is changed under somebody who runs it.
+    for interface in &options.interfaces {
+        vacant::check(interface, not_opened)?;
+    }
     let nic = nic::set(&options.interfaces, machine, output)?;
     options.nic_denied = nic.denied;
     realtime::capabilities::prepare();
@@ -123,7 +128,7 @@ pub(super) fn attend(
             Some(tsn) => RawSocket::open_queued(name, tsn.bus_priority),
             None => RawSocket::open(name),
         };
-        socket.map_err(|error| not_opened(&error))
+        socket.map_err(not_opened)
     };
     let path = args.cycle.pcap.as_deref();
     match second {
@@ -135,7 +140,7 @@ pub(super) fn attend(
     }
 }
 
-fn not_opened(error: &LinkError) -> HostError {
+fn not_opened(error: LinkError) -> HostError {
     let remedy = match error {
         LinkError::NoPermission(_) => "see README.md, \"A real bus\"",
         _ => "name an interface with --interface that `ip link` lists and that is up",

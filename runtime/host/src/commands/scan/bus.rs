@@ -2,6 +2,7 @@
 
 use super::skeleton;
 use crate::cli::ScanArgs;
+use crate::commands::vacant;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::realtime::claim_bus;
@@ -90,6 +91,9 @@ pub fn run(interface: &str, args: &ScanArgs, output: &Output) -> Result<Exit, Ho
     } else {
         Depth::Look
     };
+    for name in std::iter::once(interface).chain(args.redundant_interface.as_deref()) {
+        vacant::check(name, not_opened)?;
+    }
     let (found, ring) = match &args.redundant_interface {
         None => {
             let socket = RawSocket::open(interface).map_err(not_opened)?;

@@ -1,0 +1,58 @@
+"""Takes the simulated press cell to OP with SOEM (pysoem) and exchanges process data until its standard input ends.
+
+steady.py INTERFACE: prints one JSON object when all are in OP and one at the end; judging them is the test's part.
+"""
+
+import json
+import sys
+import threading
+import time
+
+import pysoem
+
+CYCLE_NS = 1_000_000
+
+
+def main():
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    master = pysoem.Master()
+    master.open(sys.argv[1])
+    master.config_init()
+    master.config_map()
+    master.config_dc()
+    for s in master.slaves:
+        s.dc_sync(True, CYCLE_NS)
+    master.state_check(pysoem.SAFEOP_STATE, 2_000_000)
+    counts = {"cycles": 0, "no_frame": 0, "wrong": 0}
+
+    def exchange():
+        master.send_processdata()
+        counter = master.receive_processdata(4000)
+        counts["cycles"] += 1
+        counts["no_frame"] += counter < 0
+        counts["wrong"] += counter >= 0 and counter != master.expected_wkc
+
+    exchange()
+    master.state = pysoem.OP_STATE
+    master.write_state()
+    for _ in range(2000):
+        exchange()
+        if master.state_check(pysoem.OP_STATE, 1000) == pysoem.OP_STATE:
+            break
+    # What was wrong on the way up is nobody's doing.
+    counts.update(cycles=0, no_frame=0, wrong=0)
+    master.read_state()
+    print(json.dumps({"op": [s.state for s in master.slaves]}), flush=True)
+    while not ended.is_set():
+        exchange()
+        time.sleep(0.0008)
+    master.read_state()
+    states = [s.state for s in master.slaves]
+    master.state = pysoem.INIT_STATE
+    master.write_state()
+    master.close()
+    print(json.dumps({"counts": counts, "still_op": states}))
+
+
+main()
