@@ -77,12 +77,26 @@ impl Sim {
     /// # Panics
     /// Where it ends before.
     pub fn wait_for_op(&mut self) {
+        self.wait_for_states(|[init, pre, safe, _]| init + pre + safe == 0);
+    }
+
+    /// Waits until no SubDevice is in OP.
+    ///
+    /// # Panics
+    /// Where it ends before.
+    pub fn wait_until_none_is_in_op(&mut self) {
+        self.wait_for_states(|[.., op]| op == 0);
+    }
+
+    /// Waits until the SubDevices in INIT, PRE-OP, SAFE-OP and OP are as wanted.
+    fn wait_for_states(&mut self, are: impl Fn([u64; 4]) -> bool) {
         loop {
             let line = self.line();
-            let states = line["in_state"].as_array().cloned().unwrap_or_default();
-            let in_op = line["state"] == "al_state" && states.iter().take(3).all(|n| *n == 0);
+            let count = |n: usize| line["in_state"][n].as_u64();
+            let states = [0, 1, 2, 3].map(|n| count(n).unwrap_or_default());
+            let wanted = line["state"] == "al_state" && are(states);
             self.lines.push(line);
-            if in_op {
+            if wanted {
                 return;
             }
         }

@@ -75,6 +75,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "takes pages out of memory and gives threads a priority, to see what becomes of the cycle",
     ),
     (
+        "tests/tests/service.rs",
+        "holds one thread of a program, to see what the others tell of it",
+    ),
+    (
         "tests/nostd/src/lib.rs",
         "the name of the symbol that a C linker would look for",
     ),

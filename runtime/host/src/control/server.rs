@@ -307,7 +307,7 @@ impl Worker {
                         "the cycle has not answered for {} s",
                         PATIENCE_NS / 1_000_000_000
                     ),
-                    "it is starting or stopping; what was asked for may still be done",
+                    "it is starting or stopping, or it hangs; what was asked for may still be done",
                 );
                 client.fail(&wrong);
             }
