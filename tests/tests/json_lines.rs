@@ -42,6 +42,7 @@ const SUMMARY: &[&str] = &[
     "dropped_events",
     "events",
     "false_alarms",
+    "jitter",
     "overrun_causes",
     "overruns",
     "period_ns",
@@ -70,6 +71,7 @@ const TRUST: &[&str] = &[
     "missing",
     "policy",
     "realtime_kernel",
+    "rivals",
     "sched_fifo",
     "throttling_off",
     "timing_valid",
@@ -142,6 +144,13 @@ fn check_summary(summary: &Value) {
         let rising = ["p50_ns", "p99_ns", "p999_ns", "max_ns"].map(figure);
         assert!(rising.is_sorted(), "{phase}: {rising:?}");
     }
+    let jitter = &summary["jitter"];
+    assert_eq!(
+        jitter.is_null(),
+        summary["trust"]["wait"].is_null(),
+        "in virtual time nothing is late"
+    );
+    assert!(jitter.is_null() || keys(jitter) == FIGURES, "{jitter}");
     let phase = &summary["phase"];
     assert!(
         phase.is_null() || keys(phase) == ["max_ns", "p50_ns", "p99_ns"],

@@ -405,6 +405,8 @@ pub struct SummaryLine {
     pub recording: Option<RecordingLine>,
     /// Durations per phase, warm-up left out.
     pub phases: PhasesLine,
+    /// Lateness of a wake-up against that of the one before; null in virtual time.
+    pub jitter: Option<PhaseFigures>,
     /// Whether the durations can be believed.
     pub trust: Trust,
     /// The summary of each of several buses, in the order of the configuration; empty where there is one.

@@ -163,6 +163,7 @@ pub(crate) fn summary() -> SummaryLine {
         shared: None,
         recording: None,
         phases,
+        jitter: None,
         trust: Trust::default(),
     }
 }
@@ -177,9 +178,9 @@ fn summary_line_is_the_documented_one() {
             r#""phase":{{"p50_ns":5,"p99_ns":6,"max_ns":7}},"coast":{{"cycles":8,"relock_cycles":9}},"#,
             r#""phases":{{"wake":{z},"send":{{"p50_ns":1,"p99_ns":2,"p999_ns":3,"p9999_ns":3,"max_ns":4}},"predict":{z},"#,
             r#""receive":{z},"compare":{z},"publish":{z},"correct":{z},"acyclic":{z},"slack":{z}}},"#,
-            r#""trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false,"#,
+            r#""jitter":null,"trust":{{"realtime_kernel":false,"sched_fifo":false,"memory_locked":false,"timing_valid":false,"#,
             r#""policy":"other","core":null,"isolated":false,"throttling_off":false,"cpu_dma_latency_held":false,"virtual_machine":false,"#,
-            r#""wait":null,"workers":0,"workers_granted":0,"missing":{missing}}}}}"#
+            r#""wait":null,"workers":0,"workers_granted":0,"rivals":null,"missing":{missing}}}}}"#
         ),
         z = zero,
         missing = serde_json::to_string(&Trust::default().missing().collect::<Vec<_>>()).unwrap()

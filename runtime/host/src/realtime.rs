@@ -11,10 +11,10 @@ pub use claim::{claim_bus, claim_core, claim_tsn};
 pub use cores::enter_worker;
 pub use wait::{Chosen, Way};
 
-use crate::doctor::Root;
+use crate::doctor::{self, Root};
 use crate::error::HostError;
 use crate::lock::WriterLock;
-use crate::trust::{ASKED_CORE, Trust};
+use crate::trust::{ASKED_CORE, RIVALS, Trust};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -47,6 +47,8 @@ pub struct Entered {
     pub trust: Trust,
     /// How the start of a cycle is awaited.
     pub wait: Chosen,
+    /// What else comes first on the cores of cycle and workers, in words; [`Trust::rivals`] counts them.
+    pub rivals: Vec<String>,
     /// Goes with the run.
     pub held: Held,
 }
@@ -98,14 +100,18 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     trust.cpu_dma_latency_held = latency.is_some();
     trust.asks_for_nothing = settings.policy == Policy::Other;
     trust.core_denied = settings.core.is_some() && trust.core != settings.core;
+    let rivals = rivals(&root, settings, trust.core);
+    trust.rivals = rivals.as_ref().map(Vec::len);
+    let rivals = rivals.unwrap_or_default();
     if settings.require {
-        refuse_without(&trust, settings.core)?;
+        refuse_without(&trust, settings.core, &rivals)?;
     }
     let wait = wait::choose(settings.wait, period_ns, &trust);
     trust.wait = Some(wait.way);
     Ok(Entered {
         trust,
         wait,
+        rivals,
         held: Held {
             _latency: latency,
             _cores: claims,
@@ -121,16 +127,40 @@ pub fn enter_beside() -> Trust {
     Trust::observe()
 }
 
-/// Refuses to go on where something is missing that durations rest on.
+/// Threads of other programs that come before those of this one on their cores, and are there. None: nobody looked, since a share that is
+/// reserved comes before all priorities, and who asks for no precedence has no rivals.
+fn rivals(root: &Root, settings: &Realtime, core: Option<usize>) -> Option<Vec<String>> {
+    if settings.policy != Policy::Fifo {
+        return None;
+    }
+    let cores = core.iter().chain(&settings.model_cores);
+    let of = |core: &usize| {
+        let found = doctor::rivals(root, *core, settings.priority);
+        let there = found.into_iter().filter(|rival| rival.stays);
+        let core = *core;
+        there.map(move |rival| format!("{rival} on core {core}"))
+    };
+    Some(cores.flat_map(of).collect())
+}
+
+/// Refuses to go on where something is missing that durations rest on; `rivals` are those that [`Trust::rivals`] counts.
 ///
 /// # Errors
 /// [`HostError::Machine`], with a remedy for each.
-pub fn refuse_without(trust: &Trust, asked_core: Option<usize>) -> Result<(), HostError> {
+pub fn refuse_without(
+    trust: &Trust,
+    asked_core: Option<usize>,
+    rivals: &[String],
+) -> Result<(), HostError> {
     let mut missing: Vec<String> = trust
         .required_missing()
         // It is named below.
         .filter(|lack| lack.what != ASKED_CORE || asked_core.is_none())
-        .map(|lack| format!("{}: {}", lack.what, lack.remedy))
+        .map(|lack| match lack.what {
+            RIVALS => (lack.what, format!("{}: {}", rivals.join(", "), lack.remedy)),
+            what => (what, lack.remedy.to_owned()),
+        })
+        .map(|(what, remedy)| format!("{what}: {remedy}"))
         .collect();
     if let (Some(core), true) = (asked_core, trust.core != asked_core) {
         missing.push(format!(
@@ -273,7 +303,7 @@ mod tests {
             idle_states: true,
             ..Trust::default()
         };
-        let error = refuse_without(&nothing, Some(3)).unwrap_err();
+        let error = refuse_without(&nothing, Some(3), &[]).unwrap_err();
         assert_eq!(error.exit(), crate::error::Exit::MachineFailed);
         let said = error
             .render(false)
@@ -299,14 +329,30 @@ mod tests {
             cpu_dma_latency_held: true,
             ..Trust::default()
         };
-        assert!(refuse_without(&all, Some(3)).is_ok());
+        assert!(refuse_without(&all, Some(3), &[]).is_ok());
         // The core is said once, and by its number.
         let denied = Trust {
             core: Some(2),
             core_denied: true,
             ..all
         };
-        let said = refuse_without(&denied, Some(3)).unwrap_err().render(false);
+        let said = refuse_without(&denied, Some(3), &[])
+            .unwrap_err()
+            .render(false);
         assert!(said.contains("does not grant core 3 for itself"), "{said}");
+        // So is who else is there.
+        let beside = Trust {
+            rivals: Some(1),
+            ..all
+        };
+        let rivals = ["plc: axis (83) 90 on core 3".to_owned()];
+        let error = refuse_without(&beside, Some(3), &rivals).unwrap_err();
+        let said = error.in_a_line();
+        for words in [
+            "does not grant cores without other real-time threads; ",
+            "plc: axis (83) 90 on core 3: lower its priority",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
     }
 }

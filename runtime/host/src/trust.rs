@@ -67,6 +67,8 @@ pub struct Trust {
     pub core_denied: bool,
     /// Something of `[realtime.nic]` was asked for, and is not so.
     pub nic_denied: bool,
+    /// Real-time threads of other programs that came first on the cores of cycle and workers at the start; none where nobody looked.
+    pub rivals: Option<usize>,
     /// The interface keeps the launch times of what is published; none where it has none.
     pub launch_times_kept: Option<bool>,
     /// TAI - UTC of this computer (s); none where nothing goes by CLOCK_TAI.
@@ -100,6 +102,7 @@ struct TrustLine {
     wait: Option<Way>,
     workers: usize,
     workers_granted: usize,
+    rivals: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     launch_times_kept: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +128,7 @@ impl From<Trust> for TrustLine {
             wait: trust.wait,
             workers: trust.workers,
             workers_granted: trust.workers_granted,
+            rivals: trust.rivals,
             launch_times_kept: trust.launch_times_kept,
             tai_offset_s: trust.tai_offset_s,
             ptp: trust.ptp,
@@ -135,6 +139,9 @@ impl From<Trust> for TrustLine {
 
 /// The core that was asked for, as a lack.
 pub const ASKED_CORE: &str = "the core that was asked for";
+
+/// Nobody else with precedence on the cores of cycle and workers, as a lack.
+pub const RIVALS: &str = "cores without other real-time threads";
 
 /// SCHED_FIFO as it stands in the kernel's `stat` files.
 const SCHED_FIFO: &str = "1";
@@ -226,6 +233,7 @@ impl Trust {
                 ASKED_CORE,
                 "let this process run on [realtime] core (see its cpuset and taskset), or name another one",
             ),
+            lack(self.rivals.unwrap_or(0) == 0, RIVALS, doctor::REMEDY_OF_RIVALS),
             lack(
                 self.cpu_dma_latency_held || !self.idle_states,
                 "a hold on /dev/cpu_dma_latency",
@@ -450,6 +458,11 @@ mod tests {
             ..fine
         };
         assert_eq!(told(core), (ASKED_CORE.to_owned(), true));
+        let beside = Trust {
+            rivals: Some(2),
+            ..fine
+        };
+        assert_eq!(told(beside), (RIVALS.to_owned(), true));
         let held = Trust {
             cpu_dma_latency_held: false,
             ..fine

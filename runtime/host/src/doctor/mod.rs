@@ -16,11 +16,13 @@ mod noise;
 mod parameters;
 mod power;
 mod rights;
+mod rivals;
 mod root;
 pub mod script;
 mod throttling;
 
 pub use nic::interrupts as interrupts_of;
+pub use rivals::{REMEDY as REMEDY_OF_RIVALS, Rival, rivals};
 pub use root::Root;
 
 use cpus::Cpus;

@@ -1,7 +1,7 @@
 //! What else takes time from the cycle: firmware, machine checks, tracers, other real-time programs.
 
 use super::cpus::Cpus;
-use super::{Check, NOT_UNDER_SYSROOT, Root, Subject};
+use super::{Check, NOT_UNDER_SYSROOT, Root, Subject, rivals};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -15,7 +15,7 @@ pub(super) fn checks(subject: &Subject, smi_before: Option<u64>) -> Vec<Check> {
         steal(subject),
         tracer(subject),
         debugging(subject),
-        rivals(subject),
+        others(subject),
     ]
 }
 
@@ -27,8 +27,15 @@ pub(super) struct Thread {
     pub(super) name: String,
     /// Real-time priority, 0 without.
     pub(super) priority: u32,
+    /// A share of every period is reserved for it, and comes before all priorities.
+    pub(super) deadline: bool,
+    /// Where it ran last.
+    pub(super) processor: Option<usize>,
     pub(super) allowed: Cpus,
 }
+
+/// SCHED_DEADLINE, as the kernel's `stat` files have it.
+const SCHED_DEADLINE: &str = "6";
 
 /// All threads of all processes, those of the kernel among them.
 pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
@@ -57,8 +64,11 @@ pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
         // The name stands in brackets and may hold anything, brackets too.
         let (head, rest) = stat.rsplit_once(')')?;
         let (_, name) = head.split_once('(')?;
-        // Field 40 of proc(5); the first one behind the name is number 3.
-        let priority = rest.split_ascii_whitespace().nth(40 - 3)?.parse().ok()?;
+        // Fields 39 to 41 of proc(5); the first one behind the name is number 3.
+        let mut fields = rest.split_ascii_whitespace().skip(39 - 3);
+        let processor = fields.next()?.parse().ok();
+        let priority = fields.next()?.parse().ok()?;
+        let deadline = fields.next() == Some(SCHED_DEADLINE);
         let status = root.read(&format!("{folder}/status")).unwrap_or_default();
         let allowed = status
             .lines()
@@ -67,6 +77,8 @@ pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
             process,
             name: name.to_owned(),
             priority,
+            deadline,
+            processor,
             allowed: allowed.and_then(Cpus::parse_list).unwrap_or_default(),
             id,
         })
@@ -209,39 +221,18 @@ fn debugging(subject: &Subject) -> Check {
     }
 }
 
-/// Threads of the kernel that must be above everything, and hardly ever run.
-const ALWAYS_ABOVE: [&str; 5] = [
-    "migration/",
-    "stop_machine",
-    "idle_inject/",
-    "watchdog",
-    "rcu",
-];
-
-fn rivals(subject: &Subject) -> Check {
+fn others(subject: &Subject) -> Check {
     let check = Check::new(
         "noise.rivals",
         "/proc/*/task/*/stat",
         "a real-time thread at or above the cycle's priority on its core runs instead of it",
     );
-    let own = std::process::id().to_string();
-    let found: Vec<String> = threads(&subject.root)
-        .filter(|thread| thread.priority >= u32::from(subject.priority) && thread.process != own)
-        .filter(|thread| thread.allowed.contains(subject.core) && !thread.name.starts_with("irq/"))
-        .filter(|thread| {
-            !ALWAYS_ABOVE
-                .iter()
-                .any(|name| thread.name.starts_with(name))
-        })
-        .map(|thread| format!("{} ({}) {}", thread.name, thread.id, thread.priority))
-        .collect();
+    let found = rivals::rivals(&subject.root, subject.core, subject.priority);
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     if found.is_empty() {
         check.ok("none")
     } else {
-        check.warn(
-            found.join(", "),
-            "lower its priority (chrt --fifo --pid 40 ID), or give it another core (taskset)",
-        )
+        check.warn(found.join(", "), rivals::REMEDY)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Durations, budgets and overruns of a run.
 //!
 //! Everything here is sized once and belongs to the cycle thread: recording neither allocates nor locks. Histograms
-//! keep two significant digits (1 %): a set of thirteen takes about 310 kB, which stays in a second-level cache beside
+//! keep two significant digits (1 %): a set of fourteen takes about 330 kB, which stays in a second-level cache beside
 //! the models, and a quantile is found in a scan of some microseconds. Maxima are kept exactly.
 
 use super::{Buckets, Group, GroupLaps, Laps, Phase, Row, Trace, WhatIf};
@@ -61,6 +61,9 @@ struct Span {
     rows: Vec<Histogram<u64>>,
     max_ns: [u64; Row::COUNT],
     cycles: u64,
+    /// By how much the lateness of a wake-up differs from that of the one before.
+    jitter: Histogram<u64>,
+    jitter_max_ns: u64,
 }
 
 impl Span {
@@ -74,6 +77,8 @@ impl Span {
             rows,
             max_ns: [0; Row::COUNT],
             cycles: 0,
+            jitter: Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)?,
+            jitter_max_ns: 0,
         })
     }
 
@@ -88,21 +93,15 @@ impl Span {
         }
     }
 
+    fn record_jitter(&mut self, ns: u64) {
+        self.jitter.saturating_record(ns);
+        self.jitter_max_ns = self.jitter_max_ns.max(ns);
+    }
+
     fn figures(&self, row: usize) -> PhaseFigures {
-        let (Some(histogram), Some(&max_ns)) = (self.rows.get(row), self.max_ns.get(row)) else {
-            return PhaseFigures::default();
-        };
-        if histogram.is_empty() {
-            return PhaseFigures::default();
-        }
-        // A bucket's upper edge may lie above the slowest cycle.
-        let at = |quantile| histogram.value_at_quantile(quantile).min(max_ns);
-        PhaseFigures {
-            p50_ns: at(0.5),
-            p99_ns: at(0.99),
-            p999_ns: at(0.999),
-            p9999_ns: at(0.9999),
-            max_ns,
+        match (self.rows.get(row), self.max_ns.get(row)) {
+            (Some(histogram), Some(&max_ns)) => figures(histogram, max_ns),
+            _ => PhaseFigures::default(),
         }
     }
 
@@ -110,6 +109,24 @@ impl Span {
         self.rows.iter_mut().for_each(Histogram::reset);
         self.max_ns = [0; Row::COUNT];
         self.cycles = 0;
+        self.jitter.reset();
+        self.jitter_max_ns = 0;
+    }
+}
+
+/// What a histogram tells of durations whose longest is `max_ns`.
+fn figures(histogram: &Histogram<u64>, max_ns: u64) -> PhaseFigures {
+    if histogram.is_empty() {
+        return PhaseFigures::default();
+    }
+    // A bucket's upper edge may lie above the slowest cycle.
+    let at = |quantile| histogram.value_at_quantile(quantile).min(max_ns);
+    PhaseFigures {
+        p50_ns: at(0.5),
+        p99_ns: at(0.99),
+        p999_ns: at(0.999),
+        p9999_ns: at(0.9999),
+        max_ns,
     }
 }
 
@@ -159,6 +176,8 @@ pub struct PhaseStatistics {
     steady: Span,
     buckets: [Buckets; Row::COUNT],
     snapshot: PhaseSnapshot,
+    /// Lateness of the last wake-up (ns); none before the first.
+    last_wake_ns: Option<u64>,
     /// Row whose quantiles are refreshed next.
     next: usize,
     /// Rows whose warm-up figures are still to be taken.
@@ -196,6 +215,7 @@ impl PhaseStatistics {
                 budget_ns,
                 ..PhaseSnapshot::default()
             },
+            last_wake_ns: None,
             next: 0,
             warm_up_left: Row::COUNT,
             over: 0,
@@ -244,6 +264,15 @@ impl PhaseStatistics {
         }
         if self.timing == Timing::Virtual {
             return false;
+        }
+        let wake_ns = laps[Phase::Wake as usize];
+        if let Some(last_ns) = self.last_wake_ns.replace(wake_ns) {
+            let span = if warming_up {
+                &mut self.warm_up
+            } else {
+                &mut self.steady
+            };
+            span.record_jitter(wake_ns.abs_diff(last_ns));
         }
         if !warming_up {
             self.snapshot.what_if.add(busy_ns);
@@ -305,6 +334,13 @@ impl PhaseStatistics {
     pub fn figures(&self) -> [PhaseFigures; Phase::COUNT] {
         let span = self.current();
         std::array::from_fn(|phase| span.figures(phase))
+    }
+
+    /// By how much the lateness of a wake-up differs from that of the one before, over the same cycles as [`Self::figures`]: the jitter of the
+    /// starts. None in virtual time, where nothing is late.
+    pub fn jitter(&self) -> Option<PhaseFigures> {
+        let span = self.current();
+        (self.timing == Timing::Real).then(|| figures(&span.jitter, span.jitter_max_ns))
     }
 
     /// The figures of the phases in the warm-up.

@@ -142,3 +142,21 @@ fn the_snapshot_is_refreshed_phase_by_phase() {
         4_000
     );
 }
+
+#[test]
+fn jitter_is_by_how_much_wake_ups_differ_in_lateness() {
+    assert_eq!(statistics(Timing::Virtual, None).jitter(), None);
+    let mut statistics = statistics(Timing::Real, Some(10));
+    // The first is the warm-up, and the one before the next.
+    for ns in [900_000, 10_000, 14_000, 14_000, 11_000] {
+        let mut laps = laps(1_000);
+        laps[Phase::Wake as usize] = ns;
+        statistics.record(&laps, &NONE);
+    }
+    // 890, 4, 0 and 3 us.
+    let jitter = statistics.jitter().unwrap();
+    assert_eq!(jitter.max_ns, 890_000);
+    assert!(jitter.p50_ns.abs_diff(3_000) <= 30, "{jitter:?}");
+    statistics.reset();
+    assert_eq!(statistics.jitter(), Some(PhaseFigures::default()));
+}

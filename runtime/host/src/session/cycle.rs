@@ -6,6 +6,7 @@ use crate::attached::Attached;
 use crate::coast_watch::CoastLine;
 use crate::control::health::HealthBuffer;
 use crate::cycle_clock::ClockFigures;
+use crate::doctor;
 use crate::error::HostError;
 use crate::findings::PhaseLine;
 use crate::health::{self, HealthLine};
@@ -14,7 +15,9 @@ use crate::lines::{BusLine, PhasesLine};
 use crate::names::RunInfo;
 use crate::not_judged::{self, NotJudgedLine};
 use crate::pacer::Pacer;
-use crate::phases::{Measured, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp};
+use crate::phases::{
+    Measured, PhaseFigures, PhaseSettings, PhaseStatistics, Timing, Trace, WarmUp,
+};
 use crate::realtime::{self, Chosen, Held, capabilities};
 use crate::runner::{Outlets, Runner};
 use crate::shared::{self, Moved, SharedLine};
@@ -31,6 +34,8 @@ pub(super) struct Done {
     pub cycles: u64,
     pub digest: u64,
     pub summary_phases: PhasesLine,
+    /// Of the starts; none in virtual time.
+    pub jitter: Option<PhaseFigures>,
     pub overruns: u64,
     pub bus: BusLine,
     pub phase: Option<PhaseLine>,
@@ -74,6 +79,13 @@ where
     // What is held stays held until the machine has stopped.
     let (trust, wait, _held) = if options.real_time {
         let entered = realtime::enter(&machine.realtime, machine.cycle.period_ns)?;
+        if !entered.rivals.is_empty() {
+            remark(&format!(
+                "at or above the cycle's priority: {} ({})",
+                entered.rivals.join(", "),
+                doctor::REMEDY_OF_RIVALS
+            ));
+        }
         (entered.trust, entered.wait, entered.held)
     } else {
         (Trust::observe(), Chosen::default(), Held::default())
@@ -172,6 +184,7 @@ where
         cycles: runner.cycles(),
         digest: runner.digest(),
         summary_phases: PhasesLine(runner.phases().figures()),
+        jitter: runner.phases().jitter(),
         overruns: runner.phases().overruns(),
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),

@@ -58,6 +58,7 @@ pub(super) fn summary(
         shared: done.shared.clone(),
         recording: ridden.recorded.clone(),
         phases: done.summary_phases,
+        jitter: done.jitter,
         trust: done.trust,
         buses: Vec::new(),
     }

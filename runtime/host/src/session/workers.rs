@@ -31,7 +31,8 @@ pub(super) fn hire<'scope, 'a: 'scope>(
     }
     let trust = trust.with_workers(granted);
     if settings.require {
-        realtime::refuse_without(&trust, settings.core)?;
+        // With a rival it would have been refused before.
+        realtime::refuse_without(&trust, settings.core, &[])?;
     }
     Ok((crew, trust))
 }
