@@ -3,11 +3,13 @@
 //! A test that cannot run here says so with [`skip`] and returns; `scripts/test` gathers those lines, prints them at the
 //! end and, with `CI=true`, fails unless they are exactly the ones it expects.
 
+pub mod belts;
 pub mod broker;
 pub mod cable;
 pub mod fake_broker;
 pub mod gateway;
 pub mod listener;
+pub mod load;
 pub mod opcua;
 pub mod pieces;
 pub mod recording;

@@ -5,28 +5,12 @@
 )]
 
 use serde_json::json;
-use std::fmt::Write as _;
+use twinstep_tests::belts::belts;
 use twinstep_tests::gateway::{Browser, Peer, http};
-use twinstep_tests::run::{Place, shipped};
+use twinstep_tests::run::Place;
 
 /// Axes of the machine.
 const AXES: usize = 100;
-
-/// A machine of belts like the one that brings parts in two-buses.toml. The period is long: here a browser has the processor too.
-fn many() -> String {
-    let text = std::fs::read_to_string(shipped("two-buses.toml")).unwrap();
-    let from = text.find("[[axis]]\nname = \"infeed\"").unwrap();
-    let to = from + text[from..].find("\n#").unwrap();
-    let belt = text[from..to].replace("bus = \"front\"\n", "");
-    let mut machine = "[machine]\nname = \"many axes\"\nasset_id = \"MANY\"\n\n[cycle]\nperiod = \"10ms\"\n\n\
-                       [judge]\nfalse_alarm_interval = \"30days\"\n\n[bus]\n\n[simulation]\nmachine_seed = 1\n"
-        .to_owned();
-    for n in 0..AXES {
-        let axis = belt.replace("\"infeed\"", &format!("\"axis-{n:03}\""));
-        write!(machine, "\n{axis}").unwrap();
-    }
-    machine
-}
 
 #[test]
 fn a_hundred_axes_are_reached_and_what_is_kept_does_not_grow() {
@@ -35,7 +19,9 @@ fn a_hundred_axes_are_reached_and_what_is_kept_does_not_grow() {
         return;
     };
     let place = Place::new();
-    let _ = place.file("many.toml", many());
+    // The period is long: here a browser has the processor too.
+    let many = belts(AXES, "10ms", |_, belt| belt);
+    let _ = place.file("many.toml", many);
     let run = "demo --config many.toml --json --no-page --cycles 3600000 --state state";
     let _run = Peer::start(&place, run);
     let gateway = "gateway --json --listen 127.0.0.1:0 --state state";
