@@ -111,34 +111,45 @@ fn what_was_announced_is_stored_word_for_word() {
 }
 
 #[test]
-fn machines_of_equal_plans_in_one_folder_end_their_own_alarms() {
+fn a_machine_is_refused_a_folder_where_an_alarm_of_its_name_stands_of_another_one() {
     let place = Place::new();
     let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
     let run = |name: &str, more: &str| {
         let file = format!("{name}.toml");
         let own = text.replacen("\"press cell\"", &format!("\"{name} cell\""), 1);
         let _ = place.file(&file, own);
-        let args = format!("demo --config {file} --fast --json --cycles 2000 --state state {more}");
-        place.twinstep(&args).fine().of_type("event")
+        let args = format!("demo --config {file} --fast --json --cycles 2000 {more}");
+        place.twinstep(&args)
     };
-    let fault = "--inject drive_fault:gantry:code=0x2310@1s";
-    let left = standing(&run("left", fault));
-    assert!(!left.is_empty());
-    let right = run("right", fault);
+    let events = |name: &str, more: &str| run(name, more).fine().of_type("event");
+    let refused = |name: &str, by: &str| {
+        let refused = run(name, "--state state");
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        let words = refused.stderr.split_whitespace();
+        let said: Vec<_> = words.filter(|word| *word != "|").collect();
+        let said = said.join(" ");
+        let gantry = format!("machine '{by} cell', whose alarm gantry drive_state stands");
+        assert!(said.contains(&gantry), "{said}");
+        assert!(said.contains("--state DIR"), "{said}");
+    };
+    let fault = "--state state --inject drive_fault:gantry:code=0x2310@1s";
+    let left = events("left", fault);
+    let stands = standing(&left);
+    assert!(!stands.is_empty());
+    refused("right", "left");
+    // Nothing of it has come into the store, and it has another folder.
+    assert_eq!(stored(&place, "state").len(), left.len());
+    assert!(events("right", "--state another").is_empty());
+    // The machine of the folder goes on, and ends its own.
+    let ended = events("left", "--state state");
+    assert_eq!(ended.iter().map(name).collect::<Vec<_>>(), stands);
+    // Now nothing stands that could be mistaken. Their plans are the same.
+    let right = events("right", fault);
     assert!(right.iter().all(|event| event["cycle"] != 0), "{right:#?}");
-    // The same names stand of both; each ends its own.
-    assert_eq!(standing(&right), left);
-    let mut plans: Vec<_> = right.iter().map(|event| event["plan"].clone()).collect();
-    for machine in ["left", "right"] {
-        for expected in [&left[..], &[]] {
-            let ends = run(machine, "");
-            let ended: Vec<_> = ends.iter().map(name).collect();
-            assert_eq!(ended, expected, "{machine}: {ends:#?}");
-            plans.extend(ends.iter().map(|event| event["plan"].clone()));
-        }
-    }
-    plans.dedup();
-    assert_eq!(plans.len(), 1, "their plans are not the same: {plans:?}");
+    assert_eq!(right[0]["plan"], left[0]["plan"]);
+    refused("left", "right");
+    let ended = events("right", "--state state");
+    assert_eq!(ended.iter().map(name).collect::<Vec<_>>(), stands);
 }
 
 #[test]

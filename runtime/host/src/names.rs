@@ -18,6 +18,8 @@ use twinstep_models::sample::Context;
 pub const BUS: &str = "bus";
 /// Name of the process that sends the set-points, in events.
 pub const CONTROLLER: &str = "controller";
+/// Name of who stores events, in those about what was not stored.
+pub const SCRIBE: &str = "scribe";
 
 /// Names, asset ids and units of a machine, by the indexes that the cycle uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,6 +127,15 @@ impl Names {
             }
             _ => self.named(source).map_or("unknown", |named| &named.name),
         }
+    }
+
+    /// Whether an event of this run may have the source `name`.
+    pub fn has(&self, name: &str) -> bool {
+        let of_bus = [Source::Bus, Source::Controller].map(|source| self.source(source));
+        let named = [&self.axes, &self.stations, &self.subdevices];
+        name == SCRIBE
+            || of_bus.contains(&name)
+            || (named.into_iter().flatten()).any(|named| named.name == name)
     }
 
     /// Asset id of a source: its own, else the machine's; may be empty.

@@ -4,6 +4,7 @@
 //! repaired in between, is found again or does not hold any more. So the first events of a run clear what still stands. They have
 //! numbers and are announced as all events are, and come before any event of the run's own; a run whose bus does not come up ends nothing.
 
+use crate::error::HostError;
 use crate::false_alarms::Exposure;
 use crate::lines::EventRecord;
 use crate::names::RunInfo;
@@ -31,7 +32,7 @@ pub fn ended(
 ) -> Result<Vec<EventRecord>, StoreError> {
     store.set_machine(machine);
     // What an earlier version has stored is of the machine that its plan was of until now.
-    store.catch_up()?;
+    store.catch_up(&mut |_| {})?;
     for run in runs {
         store.note_plan(&run.plan, machine)?;
     }
@@ -51,6 +52,39 @@ pub fn ended(
         ended.push(end(record, run, before));
     }
     Ok(ended)
+}
+
+/// Refuses a store in which an alarm of another machine stands that `machine` may raise under the same name: for a gateway, and for whoever
+/// acknowledges or shelves it, both would be one. `say` is told how far it has come where a long store has to be looked through for that.
+///
+/// # Errors
+/// [`HostError::Usage`] that names the other machine.
+pub fn keep_apart(
+    store: &mut StoreWriter,
+    runs: &[Arc<RunInfo>],
+    machine: &str,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), HostError> {
+    store.set_machine(machine);
+    // What cannot be read keeps no machine from running: `ended` tells of it.
+    if store.catch_up(say).is_err() {
+        return Ok(());
+    }
+    for [other, bus, source, channel] in store.standing_of_others().unwrap_or_default() {
+        let same = (runs.iter())
+            .any(|run| run.names.bus().unwrap_or_default() == bus && run.names.has(&source));
+        if same {
+            return Err(HostError::usage(
+                format!(
+                    "the event store {} is also that of the machine '{other}', whose alarm {source} {channel} stands; '{machine}' may raise one of \
+                     the same name, and nobody could tell them apart",
+                    store.path().display()
+                ),
+                "name a folder of its own with --state DIR, best one for every machine; under a new name a machine begins a new folder too",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The event that ends what `last` is the last event of. Nothing was measured.
@@ -264,6 +298,24 @@ mod tests {
         store.append(&mut own).unwrap();
         drop(store);
         assert_eq!(names(&left("right cell").1), [("ram", "ripple")]);
+        // It stands still, under a name that only machines with a ram have.
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        let mut apart = |runs: &[Arc<RunInfo>], machine: &str| {
+            keep_apart(&mut store, runs, machine, &mut |_| {})
+        };
+        apart(&runs, "left cell").unwrap();
+        let config = twinstep_config::PRESS_CELL.replace("\"pusher\"", "\"ram\"");
+        let machine = twinstep_config::load(&config, "ram.toml").unwrap();
+        let ram = RunInfo::new(crate::names::Names::of(&machine), String::new(), 1.0, 0);
+        let ram = [Arc::new(ram)];
+        apart(&ram, "right cell").unwrap();
+        let refused = apart(&ram, "left cell").unwrap_err();
+        let said = refused.in_a_line();
+        assert!(
+            said.contains("'right cell'") && said.contains("ram ripple"),
+            "{said}"
+        );
+        drop(store);
         assert!(left("left cell").1.is_empty());
     }
 }

@@ -36,13 +36,13 @@ DROP TABLE standing;
 DROP TABLE standing_behind;
 ";
 
-/// The last event of everything behind a number, and the last one of those that raised it. Who has written it is not known: its plan may
+/// The last event of everything behind a number and up to another one, and the last one of those that raised it. Who has written it is not known: its plan may
 /// say whose it is.
 const LAST: &str = "
 SELECT whose, bus, source, channel, raised_seq, seq, (SELECT state FROM events WHERE seq = last.seq) FROM (
     SELECT coalesce(machine, '') AS whose, coalesce(CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END, '') AS bus,
         source, channel, max(CASE WHEN state = 'raised' THEN seq END) AS raised_seq, max(seq) AS seq
-    FROM events LEFT JOIN plans USING (plan) WHERE seq > ?1 GROUP BY 1, 2, 3, 4
+    FROM events LEFT JOIN plans USING (plan) WHERE seq > ?1 AND seq <= ?2 GROUP BY 1, 2, 3, 4
 ) AS last ORDER BY seq";
 const RAISE: &str = "
 INSERT INTO alarms_standing(machine, bus, source, channel, raised_seq, seq)
@@ -133,7 +133,11 @@ fn note(
 }
 
 /// Events that are looked at for what stands where the whole store cannot be read.
-const RECENT: u64 = 100_000;
+const RECENT: u64 = if cfg!(test) { 6 } else { 100_000 };
+/// Events that are taken in at once: a transaction of less than a second.
+const BATCH: u64 = if cfg!(test) { 3 } else { 100_000 };
+/// So many of these are taken in from one word about it to the next.
+const BATCHES_A_WORD: u64 = if cfg!(test) { 2 } else { 10 };
 
 /// No number is below 0, whoever wrote it.
 fn count(value: i64) -> u64 {
@@ -152,7 +156,7 @@ impl StoreWriter {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn standing(&mut self, most: usize) -> Result<Vec<String>, StoreError> {
-        self.catch_up()?;
+        self.catch_up(&mut |_| {})?;
         let read = || {
             let mut rows = self.connection.prepare_cached(
                 "SELECT seq, json FROM (
@@ -169,42 +173,79 @@ impl StoreWriter {
         read().map_err(StoreError::sqlite(&self.path))
     }
 
-    /// Takes in what was stored without these tables.
-    pub(crate) fn catch_up(&mut self) -> Result<(), StoreError> {
-        if self.standing_behind == Some(self.last_seq) {
+    /// Machine, bus, source and channel of what stands of other machines than this one, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub(crate) fn standing_of_others(&self) -> Result<Vec<[String; 4]>, StoreError> {
+        let read = || {
+            let mut rows = self.connection.prepare_cached(
+                "SELECT coalesce(nullif(alarms_standing.machine, ''), plans.machine) AS whose, bus,
+                     alarms_standing.source, alarms_standing.channel
+                 FROM alarms_standing JOIN events USING (seq) LEFT JOIN plans USING (plan)
+                 WHERE whose != '' AND whose != ?1 ORDER BY seq DESC",
+            )?;
+            let rows = rows.query_map([&self.machine], |row| {
+                Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(StoreError::sqlite(&self.path))
+    }
+
+    /// Takes in what was stored without these tables, some events at a time: whoever ends it in between goes on there the next time. `say` is
+    /// told how far it has come where that takes a while.
+    pub(crate) fn catch_up(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        let last_seq = self.last_seq;
+        if self.standing_behind == Some(last_seq) {
             return Ok(());
         }
-        let last_seq = self.last_seq;
-        let from = self.standing_behind.filter(|seq| *seq < last_seq);
-        let anew = from.is_none();
-        let work = |connection: &mut Connection, from: Option<u64>| {
-            let transaction = connection.transaction()?;
-            if anew {
-                transaction.execute("DELETE FROM alarms_standing", [])?;
+        let mut at = (self.standing_behind)
+            .filter(|seq| *seq < last_seq)
+            .unwrap_or(0);
+        let mut anew = at == 0;
+        let mut batches = 0_u64;
+        while at < last_seq || anew {
+            if batches.is_multiple_of(BATCHES_A_WORD) && last_seq - at > BATCH {
+                say(&format!(
+                    "what stands is looked for in events that another version has stored: {at} of {last_seq} are read"
+                ));
             }
-            let mut last = transaction.prepare(LAST)?;
-            let mut rows = last.query([integer(from.unwrap_or(0))])?;
-            while let Some(row) = rows.next()? {
-                let text = |n: usize| row.get::<_, String>(n);
-                let names = (text(0)?, text(1)?, text(2)?, text(3)?);
-                let raised = row.get::<_, Option<i64>>(4)?.map(count);
-                let seq = count(row.get(5)?);
-                let name = (&*names.0, &*names.1, &*names.2, &*names.3);
-                note(&transaction, name, (raised, seq), &text(6)?)?;
+            batches += 1;
+            let to = last_seq.min(at + BATCH);
+            match self.take_in(at, to, anew) {
+                Ok(()) => {
+                    (at, anew) = (to, false);
+                    self.standing_behind = Some(at);
+                }
+                // An old event that cannot be read must not keep what stands now from being known.
+                Err(_) if last_seq - at > RECENT => (at, anew) = (last_seq - RECENT, true),
+                Err(error) => return Err(StoreError::sqlite(&self.path)(error)),
             }
-            drop(rows);
-            drop(last);
-            set_behind(&transaction, last_seq)?;
-            transaction.commit()
-        };
-        let done = work(&mut self.connection, from).or_else(|error| match from {
-            // An old event that cannot be read must not keep what stands now from being known.
-            None => work(&mut self.connection, Some(last_seq.saturating_sub(RECENT))),
-            Some(_) => Err(error),
-        });
-        done.map_err(StoreError::sqlite(&self.path))?;
-        self.standing_behind = Some(last_seq);
+        }
         Ok(())
+    }
+
+    /// Takes in the events behind number `from`, up to `to`; `anew`: of those before nothing is known.
+    fn take_in(&mut self, from: u64, to: u64, anew: bool) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        if anew {
+            transaction.execute("DELETE FROM alarms_standing", [])?;
+        }
+        let mut last = transaction.prepare_cached(LAST)?;
+        let mut rows = last.query([integer(from), integer(to)])?;
+        while let Some(row) = rows.next()? {
+            let text = |n: usize| row.get::<_, String>(n);
+            let names = (text(0)?, text(1)?, text(2)?, text(3)?);
+            let raised = row.get::<_, Option<i64>>(4)?.map(count);
+            let seq = count(row.get(5)?);
+            let name = (&*names.0, &*names.1, &*names.2, &*names.3);
+            note(&transaction, name, (raised, seq), &text(6)?)?;
+        }
+        drop(rows);
+        drop(last);
+        set_behind(&transaction, to)?;
+        transaction.commit()
     }
 
     /// Notes that `plan` is one of the machine of this name.

@@ -70,6 +70,67 @@ fn what_a_version_without_these_tables_has_stored_is_caught_up_with() {
     assert_eq!(numbers(&store.standing(100).unwrap()), [4]);
 }
 
+#[test]
+fn a_long_store_is_caught_up_with_in_pieces_and_goes_on_where_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.standing_behind = None;
+    let states = [
+        ("a", "raised"), // 1
+        ("b", "raised"),
+        ("a", "updated"),
+        ("c", "raised"), // 4: another piece
+        ("b", "cleared"),
+        ("d", "raised"),
+        ("a", "updated"), // 7
+        ("c", "cleared"),
+        ("c", "raised"),
+        ("d", "updated"), // 10
+        ("e", "raised"),
+    ];
+    let mut all = states.map(|(source, state)| record(source, state));
+    store.append(&mut all).unwrap();
+    // One that was ended behind the first piece.
+    store.take_in(0, BATCH, true).unwrap();
+    assert_eq!(behind(&store.connection).unwrap(), 3);
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    let mut said = Vec::new();
+    store
+        .catch_up(&mut |text| said.push(text.to_owned()))
+        .unwrap();
+    assert_eq!(numbers(&store.standing(100).unwrap()), [7, 9, 10, 11]);
+    let raised = "SELECT group_concat(raised_seq) FROM (SELECT raised_seq FROM alarms_standing ORDER BY raised_seq)";
+    let raised: String = (store.connection)
+        .query_row(raised, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(raised, "1,6,9,11");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].ends_with(": 3 of 11 are read"), "{said:?}");
+    // Nothing is left to be said.
+    store.catch_up(&mut |text| panic!("{text}")).unwrap();
+}
+
+#[test]
+fn old_events_that_cannot_be_read_do_not_hide_what_stands_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.standing_behind = None;
+    let mut all = Vec::from(["a", "b", "c", "d", "e", "f", "g", "h"].map(|s| record(s, "raised")));
+    all.push(record("h", "cleared"));
+    store.append(&mut all).unwrap();
+    // No text is a number of bytes: whoever reads it as one fails.
+    store
+        .connection
+        .execute(
+            "UPDATE events SET source = CAST(x'ff' AS TEXT) WHERE seq = 2",
+            [],
+        )
+        .unwrap();
+    // Of nine the last six are looked at.
+    assert_eq!(numbers(&store.standing(100).unwrap()), [4, 5, 6, 7]);
+}
+
 /// The tables of before there were machines, as a version of then makes them and writes a raised event.
 const BEFORE: &str = "
 CREATE TABLE IF NOT EXISTS standing(

@@ -89,6 +89,8 @@ impl House {
         let announce = overheard(announce, told.collect());
         let announce = shown(announce, machine, options)?;
         let whole = (machine.place.as_ref()).is_none_or(|place| place.count == parts.len());
+        let progress = &mut |text: &str| output.note(text);
+        standing::keep_apart(&mut store, &runs, &machine.name, progress)?;
         // Old events that cannot be read are no reason to keep a machine from running.
         let first =
             standing::ended(&mut store, &runs, &machine.name, whole).unwrap_or_else(|error| {

@@ -58,7 +58,8 @@ pub fn behind<T: NodeManager + Send + Sync + Any>(managers: &NodeManagers) -> Op
     })
 }
 
-/// Bounds the queue of an item that is being made. One that is modified later has the bound of events: the library asks nobody then.
+/// Bounds the queue of an item that is being made. One that is modified later has the bound of events: the library
+/// takes the request first, and lends what it made only to be looked at.
 fn bound(item: &mut CreateMonitoredItem) {
     if item.item_to_monitor().attribute_id != AttributeId::EventNotifier {
         item.revise_queue_size(MAX_VALUES);
