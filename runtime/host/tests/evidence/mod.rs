@@ -1,5 +1,7 @@
 //! Which names the evidence of an overrun allows, read from its record alone.
 
+pub mod shares;
+
 use twinstep_host::overruns::cause::{Kind, Outcome, OverrunCause};
 use twinstep_host::overruns::record::{KernelLine, OverrunLine};
 
