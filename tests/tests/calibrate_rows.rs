@@ -8,8 +8,28 @@ use serde_json::Value;
 use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, shipped};
 
-/// Leak that the plant of the shipped cell has, and its time constant: a machine is drawn around them by 10 % or so.
-const NEAR: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+/// Leak that the plant of the shipped cell has, its time constant, and the stiffness of a part: those of one run beside those of the
+/// commissioning.
+const NEAR: std::ops::RangeInclusive<f64> = 0.9..=1.1;
+/// How far a part is met from where it was met in the commissioning (m): parts differ by tens of micrometres.
+const CONTACT_M: f64 = 1e-4;
+
+/// A part is met where it was, and as stiff.
+fn assert_near(line: &Value) {
+    let of = |key: &str| [&line[key], &line["before"][key]].map(|v| v.as_f64().unwrap());
+    let [now, before] = of("contact_m");
+    assert!((now - before).abs() < CONTACT_M, "{line}");
+    let [now, before] = of("stiffness_n_per_m");
+    assert!(NEAR.contains(&(now / before)), "{line}");
+}
+
+/// Whether a row of the table is that of a quantity.
+fn has_row(text: &str, name: &str, quantity: &str) -> bool {
+    text.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        (words.next(), words.next()) == (Some(name), Some(quantity))
+    })
+}
 
 fn pair(line: &Value, key: &str) -> (f64, f64) {
     let number = |n: usize| line[key][n].as_f64().unwrap();
@@ -44,11 +64,11 @@ fn stations_and_parts_are_shown_like_axes() {
     let names: Vec<&Value> = parts.iter().map(|line| &line["source"]).collect();
     assert_eq!(names, ["bush-a", "bush-b"], "{parts:?}");
     for line in &parts {
-        for key in ["contact_m", "stiffness_n_per_m"] {
-            let (value, before) = (line[key].as_f64(), line["before"][key].as_f64());
-            let ratio = value.unwrap() / before.unwrap();
-            assert!(NEAR.contains(&ratio), "{key}: {line}");
-        }
+        assert_near(line);
+        assert!(
+            line["factor"].is_null() && line["recipe"].is_null(),
+            "{line}"
+        );
     }
 
     // The same figures on the page.
@@ -67,12 +87,43 @@ fn stations_and_parts_are_shown_like_axes() {
         ("bush-a", "contact"),
         ("bush-b", "stiffness"),
     ] {
-        let is_row = |line: &str| {
-            let mut words = line.split_whitespace();
-            (words.next(), words.next()) == (Some(name), Some(quantity))
-        };
-        assert!(text.lines().any(is_row), "{name} {quantity}: {text}");
+        assert!(has_row(&text, name, quantity), "{name} {quantity}: {text}");
     }
+    assert!(
+        !has_row(&text, "bush-a", "factor"),
+        "it has no curve: {text}"
+    );
     let patched = format!("leak = \"{}Pa/s\"", pair(&station, "leak_pa_per_s").0);
     assert!(text.contains(&patched), "{patched} is not in {text}");
+}
+
+#[test]
+fn a_part_with_a_curve_has_a_factor_of_it() {
+    let place = Place::new();
+    let config = shipped("forming-press.toml").display().to_string();
+    let record = place.path("run.csv").display().to_string();
+    let page = place.path("page.html").display().to_string();
+    let args =
+        format!("demo --config {config} --fast --cycles 30000 --seed 7 --record {record} --json");
+    let _ = place.run(release_binary(), &args).fine();
+    let args = format!("calibrate {config} {record} --report {page} --json");
+    let parts = (place.run(release_binary(), &args).fine()).of_type("calibration_part");
+    let names: Vec<&Value> = parts.iter().map(|line| &line["source"]).collect();
+    assert_eq!(names, ["cap", "pin"], "{parts:?}");
+    let html = std::fs::read_to_string(&page).unwrap();
+    let text = place.run(release_binary(), &format!("calibrate {config} {record}"));
+    let text = text.fine().stdout;
+    for line in &parts {
+        assert_near(line);
+        let [now, before] =
+            [&line["factor"], &line["before"]["factor"]].map(|v| v.as_f64().unwrap());
+        assert!((now - before).abs() < 0.02, "{line}");
+        let on_page = format!("<tr><td>factor</td><td>{before:.4}</td><td>{now:.4}</td>");
+        assert!(html.contains(&on_page), "{on_page} is not on the page");
+        let name = line["source"].as_str().unwrap();
+        let row = text.lines().find(|line| has_row(line, name, "factor"));
+        let figures = row
+            .map(|row| row.contains(&format!("{before:.4}")) && row.contains(&format!("{now:.4}")));
+        assert_eq!(figures, Some(true), "{name}: {text}");
+    }
 }

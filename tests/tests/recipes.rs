@@ -75,7 +75,34 @@ fn two_recipes_are_run_learnt_and_judged() {
         config.display(),
         records.join(" ")
     );
-    let _ = place.run(release_binary(), &args).fine();
+    let shown = place.run(release_binary(), &args).fine().stdout;
+    for (part, recipe) in [("bush-a", None), ("bush-b", None), ("bush-b", Some("b"))] {
+        // What is known in one recipe alone says so below its rows.
+        let rows: Vec<&str> = shown
+            .lines()
+            .filter(|line| line.starts_with(part))
+            .collect();
+        let own = rows
+            .iter()
+            .position(|line| line.ends_with("by itself in recipe b"));
+        let before_it = own.unwrap_or(0);
+        let mine = if recipe.is_some() {
+            &rows[..before_it]
+        } else {
+            &rows[..]
+        };
+        for quantity in ["contact", "stiffness"] {
+            let is_it = |line: &&&str| line.split_whitespace().nth(1) == Some(quantity);
+            let count = mine.iter().filter(is_it).count();
+            let expected = if part == "bush-b" && recipe.is_none() {
+                2
+            } else {
+                1
+            };
+            assert_eq!(count, expected, "{part} {quantity} {recipe:?}: {shown}");
+        }
+        assert_eq!(own.is_some(), part == "bush-b", "{shown}");
+    }
     let machine = std::fs::read_to_string(&config).unwrap();
     let twin = "[[part.recipe_twin]]\nrecipe = \"b\"";
     assert!(machine.contains(twin), "{machine}");

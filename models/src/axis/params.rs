@@ -236,6 +236,55 @@ pub struct LaneParams {
     pub fine: Fine,
 }
 
+/// What of an axis takes exponentials: its steps, each moving and resting.
+#[derive(Clone, Copy)]
+struct Exact {
+    /// Over a period.
+    whole: (Transition, Transition),
+    /// Over a substep.
+    steps: (Transition, Transition),
+    /// The same with the position loop open, for CSV.
+    velocity_steps: (Transition, Transition),
+    /// The same with the velocity loop open too, for CST.
+    torque_steps: (Transition, Transition),
+    /// See [`LaneParams::quick`].
+    quick: bool,
+    /// See [`Fine::quick`].
+    fine_quick: bool,
+}
+
+impl Exact {
+    fn new(a: &AxisParams, period_s: f64) -> Self {
+        let step_s = period_s / SUBSTEPS as f64;
+        let velocity = AxisParams {
+            position_gain_per_s: 0.0,
+            velocity_feedforward: 1.0,
+            ..*a
+        };
+        let torque = AxisParams {
+            velocity_gain: 0.0,
+            integral_gain: 0.0,
+            ..velocity
+        };
+        Self {
+            whole: transitions(a, period_s, dead_cycles(a, period_s).1),
+            steps: transitions(a, step_s, 0.0),
+            velocity_steps: transitions(&velocity, step_s, 0.0),
+            torque_steps: transitions(&torque, step_s, 0.0),
+            quick: quick(a, period_s),
+            fine_quick: quick(a, step_s) || quick(&velocity, step_s),
+        }
+    }
+}
+
+/// Whole cycles of the dead time, and the rest of it: the share of a period at which the reference bends.
+fn dead_cycles(a: &AxisParams, period_s: f64) -> (f64, f64) {
+    let dead = (a.dead_time_s / period_s).clamp(0.0, DEAD_MAX);
+    // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
+    let whole = libm::floor(dead).min(DEAD_MAX - 1.0);
+    (whole, dead - whole)
+}
+
 /// The longest lag of a few axes (s).
 fn longest(axes: &[AxisParams]) -> f64 {
     axes.iter().map(|a| a.load_lag_s).fold(
@@ -304,8 +353,14 @@ impl LaneParams {
                 integral_gain: ZERO,
             },
         };
+        let mut before: Option<(&AxisParams, Exact)> = None;
         for l in 0..LANES {
-            lane.put(l, axes.get(l).unwrap_or(&AxisParams::IDLE));
+            let axis = axes.get(l).unwrap_or(&AxisParams::IDLE);
+            // Exponentials are most of the work, and axes side by side are often alike: those that idle always.
+            let same = before.filter(|(other, _)| *other == axis);
+            let exact = same.map_or_else(|| Exact::new(axis, period_s), |(_, exact)| exact);
+            lane.put(l, axis, &exact);
+            before = Some((axis, exact));
         }
         // What idles in unused places follows any reference.
         let used = u8::MAX >> (LANES - axes.len().clamp(1, LANES));
@@ -314,7 +369,7 @@ impl LaneParams {
         lane
     }
 
-    fn put(&mut self, l: usize, a: &AxisParams) {
+    fn put(&mut self, l: usize, a: &AxisParams, exact: &Exact) {
         let period_s = self.period_s;
         self.inertia[l] = a.inertia;
         self.acceleration_per_a[l] = 1.0 / a.inertia;
@@ -334,16 +389,14 @@ impl LaneParams {
         self.sampled |= bit(a.cascade_valid && a.sampled);
         self.continuous |= bit(a.cascade_valid && !a.sampled);
         self.damped |= bit(a.viscous / a.inertia * period_s > DAMPED);
-        self.quick |= bit(quick(a, period_s));
-        let dead = (a.dead_time_s / period_s).clamp(0.0, DEAD_MAX);
-        // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
-        let whole = libm::floor(dead).min(DEAD_MAX - 1.0);
+        self.quick |= bit(exact.quick);
+        let (whole, bend) = dead_cycles(a, period_s);
         for (n, bits) in self.dead.iter_mut().enumerate() {
             *bits |= bit(whole > n as f64);
         }
-        self.bend[l] = dead - whole;
-        let (moving, resting) = transitions(a, period_s, self.bend[l]);
-        self.put_steps(l, &moving, &resting);
+        self.bend[l] = bend;
+        let (moving, resting) = &exact.whole;
+        self.put_steps(l, moving, resting);
         self.gains.put(l, &a.observer);
         let (ago, weight) = delay(a.current_delay_s / period_s);
         for (n, bits) in self.delayed.iter_mut().enumerate() {
@@ -352,20 +405,10 @@ impl LaneParams {
         self.delay_weight[l] = weight;
         let cut_s = self.step_s / CUTS as f64;
         let fine = &mut self.fine;
-        fine.steps[l] = transitions(a, self.step_s, 0.0);
-        let velocity = AxisParams {
-            position_gain_per_s: 0.0,
-            velocity_feedforward: 1.0,
-            ..*a
-        };
-        let torque = AxisParams {
-            velocity_gain: 0.0,
-            integral_gain: 0.0,
-            ..velocity
-        };
-        fine.quick |= bit(quick(a, self.step_s) || quick(&velocity, self.step_s));
-        fine.velocity_steps[l] = transitions(&velocity, self.step_s, 0.0);
-        fine.torque_steps[l] = transitions(&torque, self.step_s, 0.0);
+        fine.steps[l] = exact.steps;
+        fine.quick |= bit(exact.fine_quick);
+        fine.velocity_steps[l] = exact.velocity_steps;
+        fine.torque_steps[l] = exact.torque_steps;
         let delay = a.reference_delay_s.unwrap_or(a.dead_time_s - period_s);
         let delay = (delay / period_s).clamp(0.0, TOLD_MAX);
         let whole = libm::floor(delay).min(TOLD_MAX - 1.0);

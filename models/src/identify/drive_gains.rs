@@ -19,24 +19,18 @@
 //! With full feed-forward `kx` and `1 / Ti` change places without a trace where `tv` is small: the integral time is the
 //! table's unless the recording contradicts it. Where both are alike, neither is known then.
 
-use super::axis::{AxisRecord, Estimate};
-use super::hac;
-use super::least_squares::LeastSquares;
-use super::signals::{delayed, high, lagged, leaked, slope};
-use super::stretches::{halves, stretches};
+mod descent;
+mod equation;
 
-/// Parameters, in their order: kv, kx, d, tv, ti, 1 / Ti.
-const MOST: usize = 6;
-/// Instruments.
-const INSTRUMENTS: usize = 9;
-/// Corners of their high-passes (1/s); the first is that of the equation.
-const CORNERS_PER_S: [f64; 3] = [10.0, 60.0, 200.0];
+use super::axis::{AxisRecord, Estimate};
+use super::stretches::{halves, stretches};
+use descent::{Found, descend};
+use equation::Equation;
+
 /// Start of a stretch that the filters need (s).
-pub(super) const SETTLE_S: f64 = 0.5;
-/// Least samples of either half.
+pub const SETTLE_S: f64 = 0.5;
+/// Least samples of what is fitted, and of what is not.
 pub(super) const LEAST: usize = 2000;
-/// Rounds of Gauss and Newton.
-const ROUNDS: usize = 10;
 /// What sampling leaves of either gain (1): its interpolation, derivatives from differences.
 const SAMPLING: f64 = 0.005;
 /// The same where the integral time is looked for as well: it shares what is left with both gains.
@@ -49,7 +43,7 @@ const EXPLAINED: f64 = 0.95;
 const OTHER: (f64, f64) = (3.0, 0.03);
 /// What an integral time may be off by without being told from that of the table: a third of it, as a standard error (1).
 const TIME_OFF: f64 = 0.06;
-/// By how much the residual of the half that was not fitted must fall (1).
+/// By how much the residual of a part that was not fitted must fall (1).
 const BETTER: f64 = 0.95;
 /// Longest period, of the integral time: the loops act within it.
 const LONGEST: f64 = 0.5;
@@ -82,12 +76,18 @@ pub struct GainsFit {
     pub dead_time_s: f64,
     /// By how much the drive sees its velocity late (s).
     pub velocity_lag_s: f64,
-    /// Residual of the half that was not fitted: with the gains of the table, and with these (A, root mean square).
+    /// Residual of a part that nothing was fitted to or chosen by: with the gains of the table, and with these (A, root mean square).
     pub not_fitted_rms_a: [f64; 2],
-    /// Position gain and velocity gain that are to be taken instead of the table's.
+    /// Position gain and velocity gain that are to be taken instead of the table's: they differ from it by more than their interval, or were
+    /// found with another integral time, and these predict what was not fitted better.
     pub another: [bool; 2],
-    /// A gain differs from the table by more than its interval, and these predict the other half better.
-    pub contradicts: bool,
+}
+
+impl GainsFit {
+    /// The recording contradicts the table.
+    pub fn contradicts(&self) -> bool {
+        self.another.contains(&true)
+    }
 }
 
 /// Identifies the gains.
@@ -110,7 +110,10 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
             "only {count} samples follow a set-point with the current below its limit, half a second after each start or gap left out: record for longer"
         ));
     }
-    let (fitted, other) = halves(&all, count / 2);
+    // A half is fitted; a quarter chooses between what was found, and the last one judges what was chosen.
+    let (fitted, rest) = halves(&all, count / 2);
+    let (choosing, judging) = halves(&rest, (count - count / 2) / 2);
+    let equation = &mut Equation::new(r, table);
     let start = [
         table.velocity_gain,
         table.position_gain_per_s,
@@ -119,25 +122,25 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
         0.0,
         1.0 / table.integral_time_s,
     ];
-    let as_told = descend(r, table, &fitted, start, &[2, 3, 4])?;
-    let fixed = descend(r, table, &fitted, as_told.theta, &[0, 1, 2, 3, 4])?;
-    let judge = |found: &Found, time_s| judged(r, table, &other, &as_told, found, time_s);
+    let as_told = descend(equation, &fitted, start, &[2, 3, 4])?;
+    let fixed = descend(equation, &fitted, as_told.theta, &[0, 1, 2, 3, 4])?;
     // Whether the integral time is the table's is asked in every case: the position gain takes up what it is off by.
     // It and the position gain may have changed places on the way there: both are tried, and what leaves less is taken.
     let mut swapped = fixed.theta;
     swapped.swap(1, 5);
-    let mut ends: Vec<(f64, Found)> = [fixed.theta, swapped, as_told.theta]
-        .into_iter()
-        .filter_map(|start| descend(r, table, &fitted, start, &[0, 1, 2, 3, 4, 5]).ok())
-        .map(|end| (residual(r, table, &fitted, end.theta).0, end))
-        .collect();
+    let mut ends: Vec<(f64, Found)> = Vec::new();
+    for start in [fixed.theta, swapped, as_told.theta] {
+        if let Ok(end) = descend(equation, &fitted, start, &[0, 1, 2, 3, 4, 5]) {
+            ends.push((equation.residual(&fitted, end.theta).0, end));
+        }
+    }
     ends.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let (least, free) = ends.first().ok_or_else(|| unknown_time(table))?;
     let elsewhere = |end: &Found| (end.theta[1] / free.theta[1] - 1.0).abs() > UNCERTAIN;
     if (ends.iter()).any(|(left, end)| elsewhere(end) && left * BETTER < *least) {
         // Two that are as good: the table is right, or nothing is known.
-        let fit = judge(&fixed, None)?;
-        return if fit.contradicts {
+        let fit = judged(equation, table, &judging, &as_told, &fixed, None)?;
+        return if fit.contradicts() {
             Err(unknown_time(table))
         } else {
             Ok(fit)
@@ -148,15 +151,19 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
     let error = error_per_s * table.integral_time_s;
     // Which of the two zeros is the integral's is known only as far as the table is.
     let another = off > OTHER.0 * (error + SAMPLING) + 5.0 * OTHER.1;
-    let left = |theta| residual(r, table, &other, theta).0;
-    if another || left(free.theta) < BETTER * left(fixed.theta) {
+    let [with, without] = [free, &fixed].map(|one| equation.residual(&choosing, one.theta).0);
+    if another || with < BETTER * without {
         // Written so that an error that is no number is a refusal too.
         let certain = per_s > 0.0 && error_per_s <= UNCERTAIN * per_s;
         if !certain {
             return Err(unknown_time(table));
         }
         let time_s = 1.0 / per_s;
-        let fit = judge(
+        let fit = judged(
+            equation,
+            table,
+            &judging,
+            &as_told,
             free,
             Some(Estimate {
                 value: time_s,
@@ -165,11 +172,11 @@ pub fn fit_gains(r: &AxisRecord<'_>, table: &GainTable) -> Result<GainsFit, Stri
             }),
         )?;
         // Gains stand beside the integral time that they were found with: else those with the table's.
-        if fit.contradicts {
+        if fit.contradicts() {
             return Ok(fit);
         }
     }
-    judge(&fixed, None)
+    judged(equation, table, &judging, &as_told, &fixed, None)
 }
 
 fn unknown_time(table: &GainTable) -> String {
@@ -179,11 +186,11 @@ fn unknown_time(table: &GainTable) -> String {
     )
 }
 
-/// What a descent has found, against the table and the half that was not fitted.
+/// What a descent has found, against the table and the part that judges.
 fn judged(
-    r: &AxisRecord<'_>,
+    equation: &mut Equation<'_>,
     table: &GainTable,
-    other: &[(usize, usize)],
+    judging: &[(usize, usize)],
     as_told: &Found,
     found: &Found,
     integral_time_s: Option<Estimate>,
@@ -218,7 +225,7 @@ fn judged(
         }
     }
     let [(told, _), (with, size)] =
-        [as_told.theta, found.theta].map(|theta| residual(r, table, other, theta));
+        [as_told.theta, found.theta].map(|theta| equation.residual(judging, theta));
     if with * with > (1.0 - EXPLAINED) * size * size {
         return Err(format!(
             "position and velocity loop leave {:.0} % of the changes of the current unexplained: the drive feeds forward or filters what its table does not say",
@@ -246,15 +253,7 @@ fn judged(
         not_fitted_rms_a: [told, with],
         // Gains and integral time that were found together belong together.
         another: another.map(|one| contradicts && (one || integral_time_s.is_some())),
-        contradicts,
     })
-}
-
-/// Where a descent ended.
-struct Found {
-    theta: [f64; MOST],
-    errors: [f64; MOST],
-    naive: [f64; MOST],
 }
 
 /// By how much the axis is behind its set-points (s): with full feed-forward that is the dead time.
@@ -276,219 +275,6 @@ fn late_s(r: &AxisRecord<'_>, all: &[(usize, usize)]) -> Result<f64, String> {
         ));
     }
     Ok(late_s)
-}
-
-/// Columns of the equation over one stretch: the current that the loops explain, its gradient, and what was measured.
-struct Columns {
-    model_a: Vec<f64>,
-    gradient: [Vec<f64>; MOST],
-    measured_a: Vec<f64>,
-    instruments: Vec<Vec<f64>>,
-}
-
-fn columns(
-    r: &AxisRecord<'_>,
-    table: &GainTable,
-    (from, to): (usize, usize),
-    [kv, kx, dead_s, velocity_s, current_s, per_s]: [f64; MOST],
-    with_instruments: bool,
-) -> Columns {
-    let t = r.period_s;
-    let corner = CORNERS_PER_S[0] * t;
-    let filtered = |y: &[f64]| {
-        let once = lagged(y, table.current_time_constant_s / t);
-        lagged(&once, table.current_filter_s / t)
-    };
-    // A signal behind the filters, high-passed, and its integral.
-    let both = |y: &[f64]| {
-        let f = filtered(y);
-        let integral: Vec<f64> = leaked(&f, corner).iter().map(|q| q * t).collect();
-        (high(&f, corner), integral)
-    };
-    let reference = delayed(&r.reference_m[from..to], dead_s / t);
-    let x = &r.position_m[from..to];
-    let speed = slope(&reference, t);
-    let acceleration = slope(&speed, t);
-    let seen = lagged(&slope(x, t), velocity_s.max(0.0) / t);
-    let minus =
-        |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
-    let (u, u_int) = both(&minus(&speed, &seen));
-    let (e, e_int) = both(&minus(&reference, x));
-    let (a, a_int) = both(&slope(&seen, t));
-    let (s, s_int) = both(&speed);
-    let (b, b_int) = both(&acceleration);
-    let n = x.len();
-    let each = |of: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..n).map(of).collect() };
-    let per_kv = each(&|k| u[k] + kx * e[k] + per_s * (u_int[k] + kx * e_int[k]));
-    let change = slope(&per_kv, t);
-    let gradient = [
-        per_kv.clone(),
-        each(&|k| kv * (e[k] + per_s * e_int[k])),
-        each(&|k| -kv * (b[k] + kx * s[k] + per_s * (b_int[k] + kx * s_int[k]))),
-        each(&|k| kv * (a[k] + per_s * a_int[k])),
-        each(&|k| -kv * change[k]),
-        each(&|k| kv * (u_int[k] + kx * e_int[k])),
-    ];
-    let mut instruments = Vec::new();
-    if with_instruments {
-        let fastest = speed.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-        let direction = each(&|k| speed[k] / (speed[k].abs() + 0.02 * fastest + 1e-9));
-        let after = lagged(&direction, 0.02 / t);
-        let jerk = slope(&acceleration, t);
-        let [low, middle, fast] = CORNERS_PER_S.map(|per_s| per_s * t);
-        // No more corners of a derivative: they are what the corners of the signal already say.
-        for (y, corner) in [
-            (&speed, low),
-            (&speed, middle),
-            (&speed, fast),
-            (&acceleration, low),
-            (&jerk, low),
-            (&direction, low),
-            (&direction, middle),
-            (&direction, fast),
-            (&after, low),
-        ] {
-            instruments.push(high(&filtered(y), corner));
-        }
-    }
-    Columns {
-        model_a: each(&|k| kv * (per_kv[k] - current_s * change[k])),
-        gradient,
-        measured_a: high(&r.current_a[from..to], corner),
-        instruments,
-    }
-}
-
-/// Runs the filters from the start of the stretch that `range` is in, and gives `each` the columns and the places that count.
-fn over(
-    r: &AxisRecord<'_>,
-    table: &GainTable,
-    ranges: &[(usize, usize)],
-    theta: [f64; MOST],
-    with_instruments: bool,
-    mut each: impl FnMut(&Columns, std::ops::Range<usize>),
-) {
-    let settle = (SETTLE_S / r.period_s) as usize;
-    for &(from, to) in ranges {
-        let start = from - settle.min(from);
-        let columns = columns(r, table, (start, to), theta, with_instruments);
-        // Differences at the very end are one-sided.
-        let places = from - start..(to - start).saturating_sub(4);
-        if !places.is_empty() {
-            each(&columns, places);
-        }
-    }
-}
-
-/// Root mean square of what `theta` leaves, and of what there is (A).
-fn residual(
-    r: &AxisRecord<'_>,
-    table: &GainTable,
-    ranges: &[(usize, usize)],
-    theta: [f64; MOST],
-) -> (f64, f64) {
-    let (mut left, mut all, mut n) = (0.0, 0.0, 0.0);
-    over(r, table, ranges, theta, false, |c, places| {
-        for k in places {
-            let off = c.measured_a[k] - c.model_a[k];
-            left += off * off;
-            all += c.measured_a[k] * c.measured_a[k];
-            n += 1.0;
-        }
-    });
-    (libm::sqrt(left / n), libm::sqrt(all / n))
-}
-
-/// Gauss and Newton over the parameters `free`.
-fn descend(
-    r: &AxisRecord<'_>,
-    table: &GainTable,
-    ranges: &[(usize, usize)],
-    mut theta: [f64; MOST],
-    free: &[usize],
-) -> Result<Found, String> {
-    let alike = || {
-        "the set-points have too few kinds of motion to tell the gains apart: record moves in csp at several speeds, with acceleration, both ways".to_owned()
-    };
-    let n = free.len();
-    let mut found = None;
-    for _ in 0..ROUNDS {
-        let (mut z, mut a, mut y) = (Vec::new(), Vec::new(), Vec::new());
-        over(r, table, ranges, theta, true, |c, places| {
-            for k in places {
-                z.extend(c.instruments.iter().map(|one| one[k]));
-                a.extend(free.iter().map(|f| c.gradient[*f][k]));
-                y.push(c.measured_a[k] - c.model_a[k]);
-            }
-        });
-        let projected = projected(&z, &a, n).ok_or_else(alike)?;
-        let mut ls = LeastSquares::new(n);
-        for (row, y) in projected.chunks_exact(n).zip(&y) {
-            ls.push(row, *y);
-        }
-        let step = ls.solve().ok_or_else(alike)?;
-        for (f, d) in free.iter().zip(&step.x) {
-            theta[*f] += d;
-        }
-        if theta.iter().any(|x| !x.is_finite()) {
-            return Err(alike());
-        }
-        // A set-point is followed within the six cycles of `late_s`.
-        theta[2] = theta[2].clamp(0.0, 6.0 * r.period_s);
-        // A velocity is seen late or in time; a negative lag would be another drive.
-        theta[3] = theta[3].clamp(0.0, 10.0 * r.period_s);
-        let scores: Vec<f64> = (projected.chunks_exact(n).zip(&y))
-            .flat_map(|(row, y)| row.iter().map(move |p| p * y))
-            .collect();
-        found = Some((scores, step));
-    }
-    let (scores, step) = found.ok_or_else(alike)?;
-    let (covariance, _) = hac::covariance(&scores, n, &step.inverse_normal);
-    let (mut errors, mut naive) = ([0.0; MOST], [0.0; MOST]);
-    for (place, f) in free.iter().enumerate() {
-        errors[*f] = libm::sqrt(covariance[place * n + place].max(0.0));
-        naive[*f] = step.standard_error[place];
-    }
-    Ok(Found {
-        theta,
-        errors,
-        naive,
-    })
-}
-
-/// What of the rows `a`, `n` columns, follows from the instruments `z`.
-fn projected(z: &[f64], a: &[f64], n: usize) -> Option<Vec<f64>> {
-    let mut ls = LeastSquares::new(INSTRUMENTS);
-    let mut za = vec![0.0; INSTRUMENTS * n];
-    for (row, columns) in z.chunks_exact(INSTRUMENTS).zip(a.chunks_exact(n)) {
-        ls.push(row, 0.0);
-        for (i, zi) in row.iter().enumerate() {
-            for (j, aj) in columns.iter().enumerate() {
-                za[i * n + j] += zi * aj;
-            }
-        }
-    }
-    let inverse = ls.solve()?.inverse_normal;
-    let mut weights = vec![0.0; INSTRUMENTS * n];
-    for i in 0..INSTRUMENTS {
-        for j in 0..n {
-            weights[i * n + j] = (0..INSTRUMENTS)
-                .map(|k| inverse[i * INSTRUMENTS + k] * za[k * n + j])
-                .sum();
-        }
-    }
-    let mut out = Vec::with_capacity(a.len());
-    for row in z.chunks_exact(INSTRUMENTS) {
-        for j in 0..n {
-            out.push(
-                row.iter()
-                    .enumerate()
-                    .map(|(i, z)| z * weights[i * n + j])
-                    .sum(),
-            );
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]

@@ -37,6 +37,17 @@ impl LeastSquares {
         }
     }
 
+    /// From the sums over so many `rows`: products of the columns, row by row, products of the columns with y, and of y with itself.
+    pub(super) fn of_sums(rows: u64, ata: Vec<f64>, aty: Vec<f64>, yy: f64) -> Self {
+        Self {
+            n: aty.len(),
+            rows,
+            ata,
+            aty,
+            yy,
+        }
+    }
+
     /// Takes in one equation `a . x = y`. Rows of another length or with a value that is not finite are ignored.
     pub fn push(&mut self, a: &[f64], y: f64) {
         if a.len() != self.n || !y.is_finite() || a.iter().any(|v| !v.is_finite()) {

@@ -36,7 +36,7 @@ mod whiten;
 pub use axis::{AxisFit, AxisRecord, COMMON, Estimate, Explained, explain, fit_axis};
 pub use cascade::{CascadeFit, fit_cascade};
 pub use contact::{ContactFit, fit_contact, fit_shape};
-pub use drive_gains::{GainTable, GainsFit, fit_gains};
+pub use drive_gains::{GainTable, GainsFit, SETTLE_S as GAINS_SETTLE_S, fit_gains};
 pub use figures::{FigureFit, LEAST_FIGURES, fit_figures};
 pub use least_squares::{LeastSquares, Solution};
 pub use motion::{LEAST_ROWS, MissingMotion};

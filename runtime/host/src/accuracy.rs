@@ -37,10 +37,35 @@ pub struct Track<'a> {
     period_s: f64,
     record: &'a AxisRecord,
     reference: &'a [f64],
-    /// Estimate after cycle k, and the targets and what else was told, as known then.
-    known: Vec<(AxisState, Reference, Told)>,
+    /// Estimate after cycle k: what was told until then stands in the record.
+    known: Vec<Estimate>,
     from: usize,
     to: usize,
+}
+
+/// The state of one axis: see [`AxisState`], in its order.
+type Estimate = [f64; 6];
+
+fn estimate(s: &AxisState, l: usize) -> Estimate {
+    [
+        s.position_m[l],
+        s.velocity_m_per_s[l],
+        s.current_a[l],
+        s.reported_a[l],
+        s.integral_a[l],
+        s.disturbance_a[l],
+    ]
+}
+
+fn put(s: &mut AxisState, l: usize, estimate: &Estimate) {
+    [
+        s.position_m[l],
+        s.velocity_m_per_s[l],
+        s.current_a[l],
+        s.reported_a[l],
+        s.integral_a[l],
+        s.disturbance_a[l],
+    ] = *estimate;
 }
 
 /// Judges every axis that has a twin with a cascade; segments are judged apart and added up.
@@ -82,10 +107,30 @@ pub fn tracks<'a>(
     record: &'a AxisRecord,
     reference: &'a [f64],
 ) -> Vec<Track<'a>> {
-    stretches(recording, record, reference)
-        .into_iter()
-        .map(|(from, to)| track(params, recording.period_s, record, reference, from, to))
-        .collect()
+    let mut of_each = tracks_of_each(&[params], recording, record, reference);
+    of_each.pop().unwrap_or_default()
+}
+
+/// The same with each of several sets of parameters, eight side by side: the tracks of each set.
+pub fn tracks_of_each<'a>(
+    params: &[AxisParams],
+    recording: &Recording,
+    record: &'a AxisRecord,
+    reference: &'a [f64],
+) -> Vec<Vec<Track<'a>>> {
+    let stretches = stretches(recording, record, reference);
+    let mut of_each = Vec::with_capacity(params.len());
+    for some in params.chunks(LANES) {
+        let first = of_each.len();
+        of_each.resize_with(first + some.len(), Vec::new);
+        for &(from, to) in &stretches {
+            let found = side_by_side(some, recording.period_s, record, reference, (from, to));
+            for (tracks, track) in of_each[first..].iter_mut().zip(found) {
+                tracks.push(track);
+            }
+        }
+    }
+    of_each
 }
 
 /// Stretches without a gap, inside of the segments and long enough to be judged.
@@ -128,71 +173,82 @@ fn advance(lane: &LaneParams, targets: &Reference, told: &Told, state: &mut Axis
     }
 }
 
-/// Runs the twin over a segment just as the pipeline does.
-fn track<'a>(
-    params: AxisParams,
+/// Runs up to eight twins over a segment just as the pipeline does.
+fn side_by_side<'a>(
+    params: &[AxisParams],
     period_s: f64,
     record: &'a AxisRecord,
     reference: &'a [f64],
-    from: usize,
-    to: usize,
-) -> Track<'a> {
-    let lane = LaneParams::new(&[params], period_s);
+    (from, to): (usize, usize),
+) -> Vec<Track<'a>> {
+    let lane = LaneParams::new(params, period_s);
+    let used = u8::MAX >> (LANES - params.len());
     let mut state = AxisState::REST;
-    let mut targets = Reference::default();
-    for target in &mut targets.history_m {
-        target[0] = reference[from];
-    }
-    let one = |x: f64| {
-        let mut lane = ZERO;
-        lane[0] = x;
-        lane
-    };
     // The first sample of a recording without a velocity column has none.
     let velocity = Some(record.velocity_m_per_s[from])
         .filter(|v| v.is_finite())
         .unwrap_or(0.0);
-    observer::lock(
-        &lane,
-        &mut state,
-        0,
-        record.position_m[from],
-        velocity,
-        record.current_a[from],
-    );
-    targets.push(&one(reference[from]));
-    let mut besides = Told::NOTHING;
-    let tell = |besides: &mut Told, k: usize| {
-        let (told, m_per_s, a) = told(record, k);
-        besides.push(0, told, m_per_s, a);
-    };
-    for _ in 0..TARGETS {
-        tell(&mut besides, from);
+    for l in 0..params.len() {
+        let (x, i) = (record.position_m[from], record.current_a[from]);
+        observer::lock(&lane, &mut state, l, x, velocity, i);
     }
-    let mut known = Vec::with_capacity(to - from);
-    known.push((state, targets, besides));
+    let mut all: Vec<Track<'a>> = (params.iter().enumerate())
+        .map(|(l, params)| {
+            let mut known = Vec::with_capacity(to - from);
+            known.push(estimate(&state, l));
+            Track {
+                params: *params,
+                period_s,
+                record,
+                reference,
+                known,
+                from,
+                to,
+            }
+        })
+        .collect();
+    let (mut targets, mut besides) = (Reference::default(), Told::NOTHING);
+    for l in 0..params.len() {
+        recall(
+            record,
+            reference,
+            from,
+            from,
+            (&mut targets, &mut besides),
+            l,
+        );
+    }
     for k in from + 1..to {
         advance(&lane, &targets, &besides, &mut state);
-        observer::correct(
-            &lane,
-            &lane.gains,
-            &mut state,
-            &one(record.position_m[k]),
-            &one(record.current_a[k]),
-            1,
-        );
-        targets.push(&one(reference[k]));
-        tell(&mut besides, k);
-        known.push((state, targets, besides));
+        let (position, current) = ([record.position_m[k]; LANES], [record.current_a[k]; LANES]);
+        observer::correct(&lane, &lane.gains, &mut state, &position, &current, used);
+        targets.push(&[reference[k]; LANES]);
+        let (told, m_per_s, a) = told(record, k);
+        for l in 0..params.len() {
+            besides.push(l, told, m_per_s, a);
+        }
+        for (l, track) in all.iter_mut().enumerate() {
+            track.known.push(estimate(&state, l));
+        }
     }
-    Track {
-        params,
-        period_s,
-        record,
-        reference,
-        known,
-        from,
-        to,
+    all
+}
+
+/// Puts into place `l` what an axis had been told until cycle `k` of a stretch that begins at `from`, as if its first cycle had been there
+/// for ever.
+fn recall(
+    record: &AxisRecord,
+    reference: &[f64],
+    from: usize,
+    k: usize,
+    (targets, besides): (&mut Reference, &mut Told),
+    l: usize,
+) {
+    for ago in (0..TARGETS).rev() {
+        let then = k.saturating_sub(ago).max(from);
+        targets.history_m[ago][l] = reference[then];
+        let (told, m_per_s, a) = told(record, then);
+        besides.push(l, told, m_per_s, a);
     }
 }
 
@@ -211,17 +267,9 @@ impl Track<'_> {
             let mut state = AxisState::REST;
             let (mut targets, mut besides) = (Reference::default(), Told::NOTHING);
             for (l, k) in group.iter().enumerate() {
-                let (s, r, t) = &self.known[k - self.from];
-                besides.copy(l, t, 0);
-                state.position_m[l] = s.position_m[0];
-                state.velocity_m_per_s[l] = s.velocity_m_per_s[0];
-                state.current_a[l] = s.current_a[0];
-                state.reported_a[l] = s.reported_a[0];
-                state.integral_a[l] = s.integral_a[0];
-                state.disturbance_a[l] = s.disturbance_a[0];
-                for (to, from) in targets.history_m.iter_mut().zip(&r.history_m) {
-                    to[l] = from[0];
-                }
+                put(&mut state, l, &self.known[k - self.from]);
+                let into = (&mut targets, &mut besides);
+                recall(self.record, self.reference, self.from, *k, into, l);
             }
             for step in 1..=horizon {
                 let mut next = ZERO;

@@ -2,16 +2,19 @@
 //! the recording; or none.
 
 use super::force_constant;
-use super::gains::{self, Gains, LOOKED_AT};
+use super::gains::Gains;
 use crate::accuracy;
 use crate::plan::axis_params;
 use twinstep_config::machine::{Axis, Cascade, EffortUnit};
 use twinstep_drivers::recording::Recording;
-use twinstep_models::axis::range;
+use twinstep_models::axis::{AxisParams, range};
 use twinstep_models::channel::Channel;
 use twinstep_models::identify::{self, CascadeFit, fit_cascade};
+use twinstep_models::lane::LANES;
 use twinstep_models::sample::Told;
 
+/// Samples of the first recording over which cascades are compared.
+const LOOKED_AT: usize = 30_000;
 /// Horizon at which cascades are compared (cycles): long enough that the drive has reacted to its own error.
 const HORIZON: usize = 10;
 /// Samples after a contact until the observer has forgotten it.
@@ -26,19 +29,20 @@ const STRIDE: usize = 37;
 pub(super) struct Chosen {
     /// The cascade that was fitted to the recording, if it was.
     pub(super) fitted: Option<CascadeFit>,
-    /// The gains of the drive's table against the recording, or why it does not say them.
+    /// The gains of the drive's table against the recordings, or why they do not say them.
     pub(super) gains: Option<Result<Gains, String>>,
     /// A remark where no cascade predicts better than holding the last value.
     pub(super) remark: Option<String>,
 }
 
-/// Chooses the cascade of a fitted axis, in place.
+/// Chooses the cascade of a fitted axis, in place, `gains` being what the recordings say of those of its drive.
 ///
 /// Starts near a position where `free` says that the axis is in a part are left out: the part is not known yet.
 pub(super) fn choose(
     axis: &mut Axis,
     n: usize,
     recordings: &[Recording],
+    gains: Option<Result<Gains, String>>,
     free: impl Fn(f64) -> bool,
 ) -> Chosen {
     let Some(recording) = recordings.first().map(shortened) else {
@@ -54,22 +58,11 @@ pub(super) fn choose(
             ..Chosen::default()
         };
     };
-    let gains = gains::identify(axis, &recording, record);
     let identified = gains.as_ref().and_then(|found| found.as_ref().ok());
     let (candidates, fitted) = candidates(axis, &recording, n, identified);
     let mut hold = f64::INFINITY;
     let mut refused = None;
-    let mut score = |axis: &mut Axis, candidate: Cascade, all_modes: bool| {
-        if let Some(twin) = &mut axis.twin {
-            twin.cascade = Some(candidate);
-        }
-        let params = axis_params(axis, recording.period_s);
-        // What `check` would refuse is not written.
-        if let Err(error) = range::loops(&params, recording.period_s) {
-            refused = Some(error);
-            return None;
-        }
-        let tracks = accuracy::tracks(params, &recording, record, reference);
+    let mut best_of = |axis: &mut Axis, candidates: &[Cascade], all_modes: bool| {
         let usable = |k: usize| {
             let told = record.told.get(k).map_or(Told::Position, |told| told.0);
             let near = k.saturating_sub(CALM)..=k + HORIZON;
@@ -79,25 +72,39 @@ pub(super) fn choose(
                 .is_some_and(|x| x.iter().all(|x| free(*x)))
                 && (all_modes || told.same_mode(Told::Position))
         };
-        let position = accuracy::errors(&tracks, Channel::PositionNext, HORIZON, STRIDE, usable);
-        let current = accuracy::errors(&tracks, Channel::CurrentNext, HORIZON, STRIDE, usable);
-        let ((x, x_hold), (i, i_hold)) = (position?, current?);
-        hold = HOLD;
-        Some((x / x_hold).max(i / i_hold)).filter(|score| score.is_finite())
-    };
-    let mut best_of = |axis: &mut Axis, candidates: &[Cascade], all_modes: bool| {
-        let mut best: Option<(f64, Cascade)> = None;
+        let mut allowed = Vec::new();
         for candidate in candidates {
-            let found = score(axis, *candidate, all_modes);
-            if let Some(score) = found.filter(|score| best.is_none_or(|(b, _)| *score < b)) {
-                best = Some((score, *candidate));
+            if let Some(twin) = &mut axis.twin {
+                twin.cascade = Some(*candidate);
+            }
+            let params = axis_params(axis, recording.period_s);
+            // What `check` would refuse is not written.
+            match range::loops(&params, recording.period_s) {
+                Ok(()) => allowed.push((*candidate, params)),
+                Err(error) => refused = Some(error),
+            }
+        }
+        let mut best: Option<(f64, Cascade)> = None;
+        for some in allowed.chunks(LANES) {
+            let params: Vec<AxisParams> = some.iter().map(|(_, params)| *params).collect();
+            let of_each = accuracy::tracks_of_each(&params, &recording, record, reference);
+            for ((candidate, _), tracks) in some.iter().zip(&of_each) {
+                let errors = |channel| accuracy::errors(tracks, channel, HORIZON, STRIDE, usable);
+                let both = errors(Channel::PositionNext).zip(errors(Channel::CurrentNext));
+                let Some(((x, x_hold), (i, i_hold))) = both else {
+                    continue;
+                };
+                hold = HOLD;
+                let score = (x / x_hold).max(i / i_hold);
+                if score.is_finite() && best.is_none_or(|(b, _)| score < b) {
+                    best = Some((score, *candidate));
+                }
             }
         }
         best
     };
     let mut best = best_of(axis, &candidates, false);
-    let contradicts =
-        (gains.as_ref()).is_some_and(|found| found.as_ref().is_ok_and(|one| one.fit.contradicts));
+    let contradicts = identified.is_some_and(|one| one.fit.contradicts());
     if contradicts && best.is_none_or(|(score, _)| score >= HOLD) {
         // What the current says is no twin of it: that of the table may be one.
         let table = self::candidates(axis, &recording, n, None).0;
@@ -164,7 +171,7 @@ fn told_of(
     };
     Some(if chosen.is_some_and(is_written) {
         Ok(gains)
-    } else if gains.fit.contradicts {
+    } else if gains.fit.contradicts() {
         Err(format!(
             "its current alone says {kx:.2} /s and {kv:.2} A s/m, but with them the twin predicts no better than the last value"
         ))

@@ -1,17 +1,20 @@
-//! Gains of a drive's table against what a recording says of them.
+//! Gains of a drive's table against what the recordings say of them.
+
+mod motion;
 
 use super::axis::AxisReport;
+use motion::{Motion, most_telling};
 use twinstep_config::machine::{Axis, EffortUnit};
-use twinstep_drivers::recording::{AxisRecord, Recording};
-use twinstep_models::identify::{self, GainTable, GainsFit, fit_gains};
+use twinstep_drivers::recording::Recording;
+use twinstep_models::identify::{GainTable, GainsFit, fit_gains};
 use twinstep_models::sample::Told;
 
-/// Samples of the recording that are looked at.
-pub(super) const LOOKED_AT: usize = 30_000;
+/// Samples that are looked at, of all recordings together.
+const LOOKED_AT: usize = 30_000;
 /// Share of the current limit from which a sample may be limited.
 const LIMITED: f64 = 0.98;
 
-/// What a recording says of the gains of a drive, beside its table.
+/// What recordings say of the gains of a drive, beside its table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gains {
     /// As the drive's table has them.
@@ -33,19 +36,19 @@ impl Gains {
                 told[n]
             }
         });
-        let time = fit.integral_time_s.filter(|_| fit.contradicts);
+        let time = fit.integral_time_s.filter(|_| fit.contradicts());
         [kx, kv, time.map_or(table.integral_time_s, |t| t.value)]
     }
 }
 
-/// Identifies the gains of an axis whose drive has a table; none where the recording is not of that kind, and in words where it does not
+/// Identifies the gains of axis `n` whose drive has a table; none where the recordings are not of that kind, and in words where they do not
 /// say them.
 pub(super) fn identify(
     axis: &Axis,
-    recording: &Recording,
-    record: &AxisRecord,
+    n: usize,
+    recordings: &[Recording],
 ) -> Option<Result<Gains, String>> {
-    let (drive, reference) = (&axis.drive, record.reference_m.as_ref()?);
+    let drive = &axis.drive;
     let table = GainTable {
         position_gain_per_s: drive.position_gain_per_s,
         velocity_gain: drive.velocity_gain_a_s_per_m,
@@ -61,36 +64,22 @@ pub(super) fn identify(
     if axis.effort_unit != EffortUnit::Ampere || told_all.iter().any(|gain| *gain <= 0.0) {
         return None;
     }
-    let limit_a = drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0;
-    let length = recording.time_s.len();
-    let usable: Vec<bool> = (0..length)
-        .map(|k| {
-            // With another mode or offset the loops follow something else.
-            let csp = (record.told.get(k)).is_none_or(|(told, speed, a)| {
-                *told == Told::Position && *speed == 0.0 && *a == 0.0
-            });
-            let finite = record.position_m[k].is_finite() && reference[k].is_finite();
-            // No number is not below the limit.
-            let below = record.current_a[k].abs() < LIMITED * limit_a;
-            record.enabled[k] && csp && finite && below && !recording.segments.contains(&k)
-        })
+    let limit_a = LIMITED * drive.rated_current_a * f64::from(drive.max_torque_permille) / 1000.0;
+    let all: Vec<Motion<'_>> = (recordings.iter())
+        .filter_map(|recording| Motion::new(recording, n, limit_a))
         .collect();
-    if !usable.contains(&true) {
+    let period_s = recordings.first()?.period_s;
+    if all.is_empty() {
+        return None;
+    }
+    let chosen = most_telling(&all, period_s, LOOKED_AT);
+    if chosen.usable.is_empty() {
         let csp = |told: &(Told, f64, f64)| Told::Position.same_mode(told.0);
-        return record.told.iter().any(csp).then(|| {
-            Err("no sample of it is in csp without offsets, enabled and below the limit of the current".to_owned())
+        return all.iter().any(|one| one.record.told.iter().any(csp)).then(|| {
+            Err("no sample of them is in csp without offsets, enabled and below the limit of the current".to_owned())
         });
     }
-    let fit = fit_gains(
-        &identify::AxisRecord {
-            period_s: recording.period_s,
-            position_m: &record.position_m[..length],
-            current_a: &record.current_a[..length],
-            reference_m: &reference[..length],
-            usable: &usable,
-        },
-        &table,
-    );
+    let fit = fit_gains(&chosen.record(period_s), &table);
     Some(fit.map(|fit| Gains { table, fit }))
 }
 
@@ -98,11 +87,11 @@ pub(super) fn identify(
 pub(super) fn report(found: Option<Result<Gains, String>>, report: &mut AxisReport) {
     match found {
         Some(Ok(gains)) => {
-            if gains.fit.contradicts {
+            if gains.fit.contradicts() {
                 let (table, [kx, kv, time_s]) = (&gains.table, gains.written());
                 let [told, with] = gains.fit.not_fitted_rms_a;
                 report.warnings.push(format!(
-                    "the gains of the drive's table are not those of the recording: position gain {kx:.2} for {:.2} /s, velocity gain {kv:.2} for {:.2} A s/m, integral time {:.2} for {:.2} ms; with them {with:.4} A instead of {told:.4} A are left of the half that was not fitted, and they are written: look whether the table is the drive's",
+                    "the gains of the drive's table are not those of the recording: position gain {kx:.2} for {:.2} /s, velocity gain {kv:.2} for {:.2} A s/m, integral time {:.2} for {:.2} ms; with them {with:.4} A instead of {told:.4} A are left of the quarter that nothing was fitted to or chosen by, and they are written: look whether the table is the drive's",
                     table.position_gain_per_s,
                     table.velocity_gain,
                     1e3 * time_s,
@@ -112,7 +101,7 @@ pub(super) fn report(found: Option<Result<Gains, String>>, report: &mut AxisRepo
             report.gains = Some(gains);
         }
         Some(Err(why)) => (report.warnings).push(format!(
-            "gains of the drive not identified: {why} (of the first recording, {LOOKED_AT} samples at most)"
+            "gains of the drive not identified: {why} (of all recordings, the {LOOKED_AT} samples with most acceleration)"
         )),
         None => {}
     }

@@ -40,6 +40,15 @@ const MAX_FIT_PERIOD_NS: u64 = 10_000_000;
 /// Most axes that are fitted at once: each holds a copy of its records.
 const MAX_WORKERS: usize = 8;
 
+/// Steps of the calibration of an axis, in their order.
+const STAGES: [&str; 5] = [
+    "inverse dynamics",
+    "gains of the drive",
+    "cascade",
+    "output error",
+    "noise",
+];
+
 /// What was found, for people.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -70,7 +79,7 @@ pub fn calibrate(
 ) -> Result<Report, HostError> {
     let mut report = Report::default();
     let original = machine.clone();
-    let count = original.axes.len() + original.presses.len();
+    let count = STAGES.len() * (original.axes.len() + original.presses.len());
     let steps = (paths.len() + count + 1) as u64;
     let mut recordings = Vec::new();
     for (done, path) in paths.iter().enumerate() {
@@ -120,6 +129,14 @@ pub fn calibrate(
 /// What one axis gave, and the remarks on it.
 type OneAxis = (Result<AxisReport, HostError>, Vec<String>);
 
+/// What a worker tells of axis `n`.
+enum Told {
+    /// A step of it, by its number, begins.
+    Begins(usize, usize),
+    /// It is done.
+    Done(usize, Box<OneAxis>),
+}
+
 /// Calibrates all axes, in place: each is fitted by itself, on as many processors as there are. Reports and remarks are in the order of the
 /// axes, and so is the error where several have one.
 fn all_axes(
@@ -135,27 +152,44 @@ fn all_axes(
     let count = axes.len();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let queue = std::sync::Mutex::new(axes.into_iter());
-    let (found, results) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::channel();
     let mut all: Vec<Option<OneAxis>> = Vec::new();
     all.resize_with(count, || None);
     std::thread::scope(|scope| {
         for _ in 0..workers.min(MAX_WORKERS).min(count) {
-            let (queue, found) = (&queue, found.clone());
+            let (queue, tell) = (&queue, tell.clone());
             scope.spawn(move || {
                 // A worker that panicked has left the queue as it was.
                 let next = || queue.lock().unwrap_or_else(|gone| gone.into_inner()).next();
                 while let Some((n, axis)) = next() {
                     let mut remarks = Vec::new();
-                    let one = one_axis(original, axis, n, recordings, &mut remarks);
                     // Nobody listens any more where the main thread is gone.
-                    let _ = found.send((n, (one, remarks)));
+                    let begins = |stage| drop(tell.send(Told::Begins(n, stage)));
+                    let one = one_axis(original, axis, n, recordings, &mut remarks, &begins);
+                    drop(tell.send(Told::Done(n, Box::new((one, remarks)))));
                 }
             });
         }
-        drop(found);
-        for (done, (n, one)) in results.iter().enumerate() {
-            progress(done, axes_name(original, n));
-            all[n] = Some(one);
+        drop(tell);
+        // Steps of each axis that are over: one that is left as it was has skipped some.
+        let mut over = vec![0; count];
+        for told in told {
+            let n = match told {
+                Told::Begins(n, stage) => {
+                    over[n] = stage;
+                    n
+                }
+                Told::Done(n, one) => {
+                    over[n] = STAGES.len();
+                    all[n] = Some(*one);
+                    n
+                }
+            };
+            let name = axes_name(original, n);
+            let what = STAGES
+                .get(over[n])
+                .map_or_else(|| name.to_owned(), |stage| format!("{name}: {stage}"));
+            progress(over.iter().sum(), &what);
         }
     });
     for (one, remarks) in all.into_iter().flatten() {
@@ -177,6 +211,7 @@ fn one_axis(
     n: usize,
     recordings: &[Recording],
     remarks: &mut Vec<String>,
+    begins: &dyn Fn(usize),
 ) -> Result<AxisReport, HostError> {
     if is_behind_a_linkage(original, n) {
         remarks.push(format!(
@@ -185,6 +220,7 @@ fn one_axis(
         ));
         return Ok(AxisReport::default());
     }
+    begins(0);
     let (record, usable) = joined(original, n, recordings);
     let record = identify::AxisRecord {
         period_s: original.cycle.period_ns as f64 / 1e9,
@@ -204,10 +240,15 @@ fn one_axis(
     let twin = axis::twin_of(axis, &fit);
     plausible::refuse_another_scale(original, n, &twin)?;
     axis.twin = Some(twin);
-    let chosen = cascade::choose(axis, n, recordings, |x| free_of_part(original, n, x));
+    begins(1);
+    let found = gains::identify(axis, n, recordings);
+    begins(2);
+    let chosen = cascade::choose(axis, n, recordings, found, |x| free_of_part(original, n, x));
+    begins(3);
     let mut report = axis::refine(original, axis, &record, fit);
     report.cascade = chosen.fitted;
     gains::report(chosen.gains, &mut report);
+    begins(4);
     let noise = observer::learn(axis, n, recordings, |x| free_of_part(original, n, x));
     if let Some(twin) = &mut axis.twin {
         twin.noise = noise;
@@ -333,4 +374,34 @@ fn phases(station: &StationRecord) -> impl Iterator<Item = Phase> + '_ {
             (false, false) => Phase::Hold,
             (_, true) => Phase::Release,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing to fit: every axis begins, is left as it was, and is done; the bar ends where it was to end.
+    #[test]
+    fn the_bar_goes_on_with_every_step_of_every_axis() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../rt-config/machines/press-cell.toml"
+        );
+        let text = std::fs::read_to_string(path).expect("shipped");
+        let original = twinstep_config::load(&text, path).expect("valid");
+        let mut machine = original.clone();
+        let mut told = Vec::new();
+        let mut progress = |done: usize, what: &str| told.push((done, what.to_owned()));
+        let mut report = Report::default();
+        all_axes(&original, &mut machine, &[], &mut progress, &mut report)
+            .expect("nothing to refuse");
+        let steps: Vec<usize> = told.iter().map(|(done, _)| *done).collect();
+        assert!(steps.is_sorted(), "{told:?}");
+        let count = axes(&original).count();
+        assert_eq!(steps.last(), Some(&(count * STAGES.len())));
+        for axis in axes(&original) {
+            let begins = format!("{}: {}", axis.name, STAGES[0]);
+            assert!(told.iter().any(|(_, what)| *what == begins), "{told:?}");
+        }
+    }
 }

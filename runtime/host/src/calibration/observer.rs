@@ -8,8 +8,10 @@ use crate::accuracy;
 use crate::plan::axis_params;
 use twinstep_config::machine::Axis;
 use twinstep_drivers::recording::Recording;
+use twinstep_models::axis::AxisParams;
 use twinstep_models::channel::Channel;
 use twinstep_models::kalman::{AxisNoise, steady};
+use twinstep_models::lane::LANES;
 
 /// Slowest bandwidth that is tried (Hz): below it the disturbance would lag behind the friction of a start.
 const SLOWEST_HZ: f64 = 20.0;
@@ -40,18 +42,30 @@ pub(super) fn learn(
         let near = k.saturating_sub(CALM)..=k + 1;
         (record.position_m.get(near)).is_some_and(|x| x.iter().all(|x| free(*x)))
     };
-    let mut best: Option<(f64, f64)> = None;
+    let mut bandwidths = Vec::new();
     let mut hz = SLOWEST_HZ.min(FASTEST / period_s);
     while hz <= FASTEST / period_s * (1.0 + 1e-9) {
-        let noise = AxisNoise::of_bandwidth(hz, 1.0, inertia, period_s);
-        let mut params = axis_params(axis, period_s);
-        params.observer = steady(period_s, inertia, &noise).ok()?.gains;
-        let tracks = accuracy::tracks(params, recording, record, reference);
-        let (rms, _) = accuracy::errors(&tracks, Channel::PositionNext, 1, STRIDE, usable)?;
-        if rms.is_finite() && best.is_none_or(|(least, _)| rms < least) {
-            best = Some((rms, hz));
-        }
+        bandwidths.push(hz);
         hz *= RATIO;
+    }
+    let plain = axis_params(axis, period_s);
+    let mut best: Option<(f64, f64)> = None;
+    for some in bandwidths.chunks(LANES) {
+        let mut params = Vec::with_capacity(LANES);
+        for hz in some {
+            let noise = AxisNoise::of_bandwidth(*hz, 1.0, inertia, period_s);
+            params.push(AxisParams {
+                observer: steady(period_s, inertia, &noise).ok()?.gains,
+                ..plain
+            });
+        }
+        let of_each = accuracy::tracks_of_each(&params, recording, record, reference);
+        for (hz, tracks) in some.iter().zip(&of_each) {
+            let (rms, _) = accuracy::errors(tracks, Channel::PositionNext, 1, STRIDE, usable)?;
+            if rms.is_finite() && best.is_none_or(|(least, _)| rms < least) {
+                best = Some((rms, *hz));
+            }
+        }
     }
     let (rms, hz) = best.filter(|(rms, _)| *rms > 0.0)?;
     let of_one = AxisNoise::of_bandwidth(hz, 1.0, inertia, period_s);

@@ -83,7 +83,7 @@ struct Identified {
     velocity_integral_time_s: Option<[f64; 3]>,
     dead_time_s: f64,
     velocity_lag_s: f64,
-    /// Residual of the half that was not fitted: with the table, and with what was identified.
+    /// Residual of a quarter that nothing was fitted to or chosen by: with the table, and with what was identified.
     not_fitted_rms: [f64; 2],
     /// In the twin, because the table is contradicted.
     written: bool,
@@ -299,7 +299,7 @@ fn identified(gains: &calibration::gains::Gains) -> Identified {
         dead_time_s: fit.dead_time_s,
         velocity_lag_s: fit.velocity_lag_s,
         not_fitted_rms: fit.not_fitted_rms_a,
-        written: fit.contradicts,
+        written: fit.contradicts(),
     }
 }
 
@@ -386,7 +386,7 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
             "cascade {}: position gain {} /s, velocity gain {} {} s/m, feed-forward {}, dead time {:.4} ms",
             match &one.gains {
                 _ if g.fitted => "fitted",
-                Some(gains) if gains.fit.contradicts =>
+                Some(gains) if gains.fit.contradicts() =>
                     "with what the recording says of the drive's gains",
                 _ => "with the gains of the drive's table",
             },
@@ -400,10 +400,10 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
     if let Some(gains) = &one.gains {
         let fit = &gains.fit;
         say(format!(
-            "gains: before is the drive's table, after what the recording says; of its half that was not fitted {:.4} A RMS are left with the table, {:.4} A with them; in the twin: {}",
+            "gains: before is the drive's table, after what the recordings say; of a quarter that nothing was fitted to or chosen by {:.4} A RMS are left with the table, {:.4} A with them; in the twin: {}",
             fit.not_fitted_rms_a[0],
             fit.not_fitted_rms_a[1],
-            if fit.contradicts {
+            if fit.contradicts() {
                 "what the recording says"
             } else {
                 "the table"

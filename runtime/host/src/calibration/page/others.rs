@@ -60,26 +60,27 @@ pub(super) fn write(
             format!(" in recipe {}", escaped(recipe))
         });
         writeln!(out, "<h2>{}{recipe}</h2>", escaped(one.name))?;
-        write_rows(
-            out,
-            "written",
-            &[
-                (
-                    "contact",
-                    one.old.map(|twin| 1e3 * twin.contact_m),
-                    1e3 * one.new.contact_m,
-                    None,
-                    "mm",
-                ),
-                (
-                    "stiffness",
-                    one.old.map(|twin| 1e-6 * twin.stiffness_n_per_m),
-                    1e-6 * one.new.stiffness_n_per_m,
-                    None,
-                    "N/um",
-                ),
-            ],
-        )?;
+        let mut rows = vec![
+            (
+                "contact",
+                one.old.map(|twin| 1e3 * twin.contact_m),
+                1e3 * one.new.contact_m,
+                None,
+                "mm",
+            ),
+            (
+                "stiffness",
+                one.old.map(|twin| 1e-6 * twin.stiffness_n_per_m),
+                1e-6 * one.new.stiffness_n_per_m,
+                None,
+                "N/um",
+            ),
+        ];
+        if let Some(factor) = one.new.factor {
+            let was = one.old.and_then(|twin| twin.factor);
+            rows.push(("factor", was, factor, None, "of its curve"));
+        }
+        write_rows(out, "written", &rows)?;
         out.push_str("<p>The fit of a part has no standard errors.</p>\n");
     }
     Ok(())
@@ -118,7 +119,7 @@ pub(super) fn write_gains(out: &mut String, gains: &Gains) -> std::fmt::Result {
         ));
     }
     write_rows(out, "identified", &rows)?;
-    let written = if fit.contradicts {
+    let written = if fit.contradicts() {
         "What differs by more than its interval predicts better: it is in the twin."
     } else {
         "The table agrees, or predicts as well: its gains are in the twin."

@@ -47,6 +47,7 @@ struct PartLine<'a> {
 struct PartBefore {
     contact_m: f64,
     stiffness_n_per_m: f64,
+    factor: Option<f64>,
 }
 
 /// Shows every station and part that was fitted.
@@ -118,6 +119,7 @@ fn show_part(part: &PartFitted<'_>, output: &Output) {
             before: old.map(|twin| PartBefore {
                 contact_m: twin.contact_m,
                 stiffness_n_per_m: twin.stiffness_n_per_m,
+                factor: twin.factor,
             }),
         });
         return;
@@ -134,6 +136,16 @@ fn show_part(part: &PartFitted<'_>, output: &Output) {
     };
     show("contact", |twin| 1e3 * twin.contact_m, "mm");
     show("stiffness", |twin| 1e-6 * twin.stiffness_n_per_m, "N/um");
+    if twin.factor.is_some() {
+        let was = old.and_then(|twin| twin.factor);
+        row(
+            output,
+            name,
+            "factor",
+            [was, twin.factor, None],
+            "of its curve",
+        );
+    }
     if let Some(recipe) = part.recipe {
         output.line(&format!("{name:<16} by itself in recipe {recipe}"));
     }
