@@ -2,6 +2,7 @@
 
 mod bus;
 mod health;
+mod loops;
 mod modes;
 mod part;
 mod press;

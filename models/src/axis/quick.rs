@@ -28,21 +28,9 @@ pub(super) fn quick(a: &AxisParams, step_s: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::tests::DRIVE as A;
     use crate::axis::{AxisState, LaneParams, Reference, cascade::advance, observer::lock};
     use crate::lane::ZERO;
-
-    const A: AxisParams = AxisParams {
-        inertia: 0.4,
-        viscous: 0.3,
-        position_gain_per_s: 60.0,
-        velocity_gain: 140.0,
-        integral_gain: 7000.0,
-        velocity_feedforward: 1.0,
-        current_time_constant_s: 4e-4,
-        current_filter_s: 8e-4,
-        cascade_valid: true,
-        ..AxisParams::IDLE
-    };
 
     #[test]
     fn an_axis_is_quick_at_a_long_step_and_not_at_a_short_one() {

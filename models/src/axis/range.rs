@@ -72,6 +72,8 @@ pub enum LoopsError {
         of: Rate,
         /// Its rate (1 per period); [`RATE_MAX`] is allowed.
         per_period: f64,
+        /// The lag of the current that it was judged with (s).
+        lag_s: f64,
     },
     /// The loops of the drive grow by themselves.
     Unstable {
@@ -83,9 +85,13 @@ pub enum LoopsError {
 impl core::fmt::Display for LoopsError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::TooFast { of, per_period } => write!(
+            Self::TooFast {
+                of,
+                per_period,
+                lag_s,
+            } => write!(
                 f,
-                "too fast: {of:?} acts {per_period:.1e} times within it, and {RATE_MAX:e} are followed"
+                "too fast: {of:?} acts {per_period:.1e} times within it with a lag of the current of {lag_s:.1e} s, and {RATE_MAX:e} are followed"
             ),
             Self::Unstable { growth } => {
                 write!(f, "the loops grow by {growth:.1e} of themselves in each")
@@ -108,7 +114,12 @@ pub fn loops(a: &AxisParams, period_s: f64) -> Result<(), LoopsError> {
     ];
     for (of, per_period) in of.into_iter().zip(rates) {
         if per_period.is_nan() || per_period > RATE_MAX {
-            return Err(LoopsError::TooFast { of, per_period });
+            let lag_s = transition::lag(a.current_time_constant_s, period_s);
+            return Err(LoopsError::TooFast {
+                of,
+                per_period,
+                lag_s,
+            });
         }
     }
     let growth = transition::growth(a, period_s);
@@ -121,19 +132,7 @@ pub fn loops(a: &AxisParams, period_s: f64) -> Result<(), LoopsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const A: AxisParams = AxisParams {
-        inertia: 0.4,
-        viscous: 0.3,
-        position_gain_per_s: 60.0,
-        velocity_gain: 140.0,
-        integral_gain: 7000.0,
-        velocity_feedforward: 1.0,
-        current_time_constant_s: 4e-4,
-        current_filter_s: 8e-4,
-        cascade_valid: true,
-        ..AxisParams::IDLE
-    };
+    use crate::axis::tests::DRIVE as A;
 
     #[test]
     fn loops_of_drives_settle_at_every_period() {
@@ -156,6 +155,19 @@ mod tests {
             Err(LoopsError::TooFast { of, .. }) => Some(of),
             _ => None,
         };
+        // As the text says it is computed: gain x period / inertia x period / lag.
+        let stiff = AxisParams {
+            velocity_gain: 1e9,
+            current_time_constant_s: 1e-6,
+            ..A
+        };
+        let found = loops(&stiff, 1e-3);
+        let expected = LoopsError::TooFast {
+            of: Rate::Velocity,
+            per_period: 1e9 * 1e-3 / A.inertia * 32.0,
+            lag_s: 1e-3 / 32.0,
+        };
+        assert_eq!(found.map_err(|e| e.to_string()), Err(expected.to_string()));
         let viscous = AxisParams { viscous: 1e12, ..A };
         assert_eq!(of(viscous), Some(Rate::Viscous));
         let without = AxisParams {
@@ -179,6 +191,29 @@ mod tests {
             ..A
         };
         assert_eq!(of(position), Some(Rate::Position));
+    }
+
+    /// Without a position loop the velocity of a drive that holds its output is multiplied by `1 - kv T / m` in the mean: it settles below 2.
+    #[test]
+    fn a_sampled_drive_settles_up_to_twice_its_inertia_per_period() {
+        let drive = |share: f64, kx: f64| AxisParams {
+            sampled: true,
+            viscous: 0.0,
+            integral_gain: 0.0,
+            position_gain_per_s: kx,
+            velocity_gain: share * A.inertia / 1e-3,
+            ..A
+        };
+        for (share, kx) in [(0.1, 60.0), (1.0, 60.0), (1.9, 10.0), (1.99, 1e-3)] {
+            assert_eq!(loops(&drive(share, kx), 1e-3), Ok(()), "{share} {kx}");
+        }
+        for (share, kx) in [(2.01, 1e-3), (1.95, 60.0), (3.0, 10.0), (0.1, 5e4)] {
+            let found = loops(&drive(share, kx), 1e-3);
+            assert!(
+                matches!(found, Err(LoopsError::Unstable { growth }) if growth > 1e-3),
+                "{share} {kx}: {found:?}"
+            );
+        }
     }
 
     #[test]

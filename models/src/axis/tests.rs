@@ -10,24 +10,29 @@ use proptest::prelude::*;
 const PERIOD_S: f64 = 0.001;
 const INERTIA: f64 = 0.4;
 
+/// A drive and its mass: neither dry friction nor a weight.
+pub(super) const DRIVE: AxisParams = AxisParams {
+    inertia: INERTIA,
+    viscous: 0.3,
+    position_gain_per_s: 60.0,
+    velocity_gain: 140.0,
+    integral_gain: 7000.0,
+    velocity_feedforward: 1.0,
+    current_time_constant_s: 0.0004,
+    current_filter_s: 0.0008,
+    cascade_valid: true,
+    ..AxisParams::IDLE
+};
+
 fn params() -> AxisParams {
     AxisParams {
-        inertia: INERTIA,
         coulomb_positive_a: 0.8,
         coulomb_negative_a: 0.7,
-        viscous: 0.3,
         stribeck_a: 0.1,
         stribeck_velocity_m_per_s: 0.01,
         gravity_a: 0.2,
-        position_gain_per_s: 60.0,
-        velocity_gain: 140.0,
-        integral_gain: 7000.0,
-        velocity_feedforward: 1.0,
         limit_a: 10.0,
-        current_time_constant_s: 0.0004,
-        current_filter_s: 0.0008,
         dead_time_s: 0.0025,
-        reference_delay_s: None,
         observer: crate::kalman::steady(
             1e-3,
             INERTIA,
@@ -35,10 +40,7 @@ fn params() -> AxisParams {
         )
         .unwrap()
         .gains,
-        sampled: false,
-        current_delay_s: 0.0,
-        load_lag_s: 0.0,
-        cascade_valid: true,
+        ..DRIVE
     }
 }
 

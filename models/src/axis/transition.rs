@@ -137,6 +137,9 @@ pub(super) fn rates(a: &AxisParams, period_s: f64) -> [f64; 4] {
 
 /// By what share the loops of a moving axis grow in a period, in the long run (1): below 0 they settle.
 pub(super) fn growth(a: &AxisParams, period_s: f64) -> f64 {
+    if a.cascade_valid && a.sampled {
+        return growth_of_sampled(a, period_s);
+    }
     let generator = limited(generator(a, period_s, true));
     let fastest =
         generator.iter().flatten().fold(
@@ -157,12 +160,40 @@ pub(super) fn growth(a: &AxisParams, period_s: f64) -> f64 {
             power[row][column] = whole[row][column];
         }
     }
+    libm::exp(log_radius(power) * fastest) - 1.0
+}
+
+/// The same of a drive that closes its loops once a period: it holds `i = kv (kx (r - x) - w)` until the next sample, w being the mean velocity
+/// of the period before. In the units of the generator, with the position instead of the error,
+///
+/// ```text
+/// x(k+1) = x + a v + b i,   v(k+1) = c v + d i,   i(k+1) = -K x(k+1) - D (x(k+1) - x),   K = kv kx T^2 / m,   D = kv T / m
+/// ```
+fn growth_of_sampled(a: &AxisParams, period_s: f64) -> f64 {
+    let whole = exponential(&limited(generator(a, period_s, true)), 1.0);
+    // Of the error, which a way makes smaller.
+    let (by_v, by_i) = (-whole[E][V], -whole[E][I]);
+    let damping = a.velocity_gain * period_s / a.inertia;
+    let spring = a.position_gain_per_s * period_s * damping;
+    let both = spring + damping;
+    let mut power = [[0.0; N]; N];
+    (power[E][E], power[E][V], power[E][I]) = (1.0, by_v, by_i);
+    (power[V][V], power[V][I]) = (whole[V][V], whole[V][I]);
+    (power[I][E], power[I][V], power[I][I]) = (-spring, -both * by_v, -both * by_i);
+    if !power.iter().flatten().all(|x| x.is_finite()) {
+        return f64::INFINITY;
+    }
+    libm::exp(log_radius(power)) - 1.0
+}
+
+/// Logarithm of the largest eigenvalue's size: how much a power of the matrix grows, one squared again and again.
+fn log_radius(mut power: Matrix) -> f64 {
     let (mut log, mut weight) = (0.0, 1.0);
     for _ in 0..GROWTH_SQUARINGS {
         let entries = power.iter().flatten();
         let size = entries.fold(0.0, |size, x| if x.abs() > size { x.abs() } else { size });
         if size == 0.0 {
-            return -1.0;
+            return f64::NEG_INFINITY;
         }
         log += weight * libm::log(size);
         for x in power.iter_mut().flatten() {
@@ -171,7 +202,7 @@ pub(super) fn growth(a: &AxisParams, period_s: f64) -> f64 {
         power = product(&power, &power);
         weight *= 0.5;
     }
-    libm::exp(log * fastest) - 1.0
+    log
 }
 
 /// The matrix A, scaled, with its two constants.
@@ -214,6 +245,11 @@ pub(super) fn limited(mut g: Matrix) -> Matrix {
         *x = x.clamp(-RATE_MAX, RATE_MAX);
     }
     g
+}
+
+/// A lag as it is taken over a period (s).
+pub(super) fn lag(time_s: f64, period_s: f64) -> f64 {
+    at_least(time_s, SHORTEST_LAG * period_s)
 }
 
 fn at_least(x: f64, least: f64) -> f64 {
@@ -272,18 +308,11 @@ pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::tests::DRIVE;
 
     const A: AxisParams = AxisParams {
-        inertia: 0.4,
-        viscous: 0.3,
-        position_gain_per_s: 60.0,
-        velocity_gain: 140.0,
-        integral_gain: 7000.0,
         velocity_feedforward: 0.8,
-        current_time_constant_s: 0.0004,
-        current_filter_s: 0.0008,
-        cascade_valid: true,
-        ..AxisParams::IDLE
+        ..DRIVE
     };
 
     /// The same equations by many small Runge-Kutta steps: e, v, i, q, p from `z` with slopes and load.

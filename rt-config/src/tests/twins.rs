@@ -126,7 +126,7 @@ fn figures_of_no_machine_are_refused_with_what_they_may_be() {
             (
                 "velocity_gain = \"5.0A s/m\"",
                 "velocity_gain = \"1e12A s/m\"",
-                "beside a `mass` of \"10.0kg\" it acts 9.6e10 times within the period of 1ms",
+                "beside a `mass` of \"10.0kg\" it acts 9.6e10 times within the period of 1ms: a twin follows up to 1e4 (`velocity_gain` x `force_constant` x period / `mass` x period / lag, the lag of the current being 31.25us: `current_time_constant`, or a 32nd of the period where that is longer)",
             ),
             (
                 "velocity_gain = \"5.0A s/m\"",

@@ -220,10 +220,8 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
     };
     let kf = twin.force_constant_n_per_a;
     let mut params = AxisParams {
-        inertia: twin.mass_kg / kf,
         coulomb_positive_a: twin.coulomb_positive_n / kf,
         coulomb_negative_a: twin.coulomb_negative_n / kf,
-        viscous: twin.viscous_n_s_per_m / kf,
         stribeck_a: twin.stribeck_n / kf,
         // Without a Stribeck effect its velocity only says how slow an axis must be for its direction to be noise.
         stribeck_velocity_m_per_s: if twin.stribeck_velocity_m_per_s > 0.0 {
@@ -235,20 +233,12 @@ pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
         observer: observer(axis, period_s).gains,
         current_delay_s: twin.current_delay_s,
         load_lag_s: twin.load_lag_s,
-        ..AxisParams::IDLE
+        ..twin.loops()
     };
     if let Some(cascade) = &twin.cascade {
-        params.position_gain_per_s = cascade.position_gain_per_s;
-        params.velocity_gain = cascade.velocity_gain_a_s_per_m;
-        params.integral_gain = cascade.integral_gain_a_per_m;
-        params.velocity_feedforward = cascade.velocity_feedforward;
         params.limit_a = cascade.limit_a;
         params.dead_time_s = cascade.dead_time_s;
         params.reference_delay_s = cascade.reference_delay_s;
-        params.current_time_constant_s = cascade.current_time_constant_s;
-        params.current_filter_s = cascade.current_filter_s;
-        params.sampled = cascade.sampled;
-        params.cascade_valid = true;
     }
     params
 }

@@ -4,13 +4,12 @@ use super::Whole;
 use crate::check::{Check, duration};
 use crate::machine::AxisTwin;
 use crate::raw::TwinTable;
-use twinstep_models::axis::AxisParams;
 use twinstep_models::axis::range::{self, LoopsError, Rate};
 use twinstep_models::axis::transition::RATE_MAX;
 
 /// Refuses a twin that is too fast for its period, and loops that grow by themselves.
 pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut Check) {
-    let axis = params(twin);
+    let axis = twin.loops();
     let figures = [
         axis.inertia,
         axis.viscous,
@@ -32,7 +31,11 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
     let period = duration(whole.period_ns);
     let cascade = raw.cascade.as_ref();
     match error {
-        LoopsError::TooFast { of, per_period } => {
+        LoopsError::TooFast {
+            of,
+            per_period,
+            lag_s,
+        } => {
             let velocity = cascade.map(|c| (&c.velocity_gain.span, c.velocity_gain.scalar.shown()));
             let position = cascade.map(|c| (&c.position_gain.span, c.position_gain.scalar.shown()));
             let integral = cascade.and_then(|c| c.integral_gain.as_ref());
@@ -44,10 +47,12 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
                 Rate::Position => ("position_gain", position),
             };
             let (span, shown) = place.unwrap_or((&viscous.span, viscous.scalar.shown()));
+            let lag = duration((lag_s * 1e9).round() as u64);
             check.problem(
                 span,
                 format!(
-                    "`{key}` is {shown}, and beside a `mass` of {mass} it acts {per_period:.1e} times within the period of {period}: a twin follows up to {RATE_MAX:e}"
+                    "`{key}` is {shown}, and beside a `mass` of {mass} it acts {per_period:.1e} times within the period of {period}: a twin follows up to {RATE_MAX:e} ({})",
+                    made_of(of, &lag)
                 ),
                 "faster than any machine",
                 format!(
@@ -70,23 +75,19 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
     }
 }
 
-/// What of the twin its loops are made of.
-fn params(twin: &AxisTwin) -> AxisParams {
-    let kf = twin.force_constant_n_per_a;
-    let mut params = AxisParams {
-        inertia: twin.mass_kg / kf,
-        viscous: twin.viscous_n_s_per_m / kf,
-        ..AxisParams::IDLE
-    };
-    if let Some(cascade) = &twin.cascade {
-        params.position_gain_per_s = cascade.position_gain_per_s;
-        params.velocity_gain = cascade.velocity_gain_a_s_per_m;
-        params.integral_gain = cascade.integral_gain_a_per_m;
-        params.velocity_feedforward = cascade.velocity_feedforward;
-        params.current_time_constant_s = cascade.current_time_constant_s;
-        params.current_filter_s = cascade.current_filter_s;
-        params.sampled = cascade.sampled;
-        params.cascade_valid = true;
+/// How that figure comes about, so that it can be computed again: `lag` is that of the current as it is judged.
+fn made_of(of: Rate, lag: &str) -> String {
+    let lag = format!(
+        "period / lag, the lag of the current being {lag}: `current_time_constant`, or a 32nd of the period where that is longer"
+    );
+    match of {
+        Rate::Viscous => "`viscous` x period / `mass`".to_owned(),
+        Rate::Velocity => format!("`velocity_gain` x `force_constant` x period / `mass` x {lag}"),
+        Rate::Integral => {
+            "`integral_gain` x `force_constant` x period x period / `mass`".to_owned()
+        }
+        Rate::Position => format!(
+            "`position_gain` x `force_constant` x period x period / `mass`, times `integral_gain` x period or, what is larger, times `velocity_gain` x {lag}"
+        ),
     }
-    params
 }

@@ -5,6 +5,7 @@ use crate::error::HostError;
 use serde::Serialize;
 use twinstep_config::machine::{Axis, Machine, Stroke, Turn};
 use twinstep_config::units::{Dimension, NUMBER, TIME, UnitError};
+use twinstep_models::axis::range;
 
 /// Most changes at once.
 pub const MAX_CHANGES: usize = 256;
@@ -110,7 +111,44 @@ pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Applied, HostErro
             changes.push(change);
         }
     }
+    if !applied.changes.is_empty() {
+        no_twin_beyond_check(machine)?;
+    }
     Ok(applied)
+}
+
+/// Refuses a twin that `check` would refuse in a configuration: each value may be within its bounds, and what comes of all is not.
+fn no_twin_beyond_check(machine: &Machine) -> Result<(), HostError> {
+    let period_s = machine.cycle.period_ns as f64 / 1e9;
+    for axis in crate::calibration::axes(machine) {
+        let Some(twin) = &axis.twin else {
+            continue;
+        };
+        let name = shown(&axis.name);
+        for (key, force_n) in [
+            ("coulomb_positive", twin.coulomb_positive_n),
+            ("coulomb_negative", twin.coulomb_negative_n),
+            ("stribeck", twin.stribeck_n),
+            ("gravity", twin.gravity_n.abs()),
+        ] {
+            let most = range::FORCE_N.high;
+            if force_n > most {
+                return Err(HostError::usage(
+                    format!("with what is set `{key}` of '{name}' would be {force_n:e} N"),
+                    format!("it may be {most:e} N, as in a configuration: set less"),
+                ));
+            }
+        }
+        if let Err(error) = range::loops(&twin.loops(), period_s) {
+            return Err(HostError::usage(
+                format!(
+                    "with what is set '{name}' is none that a twin follows at a period of {period_s} s: {error}"
+                ),
+                "set less, or a shorter period: `twinstep check` would refuse a configuration like that too",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// `AXIS.KEY`, or the key of the machine.

@@ -227,3 +227,21 @@ fn what_is_wrong_is_said_with_what_there_is() {
     let many = vec!["infeed.jerk=x2"; MAX_CHANGES + 1];
     assert!(set(&many).unwrap_err().in_a_line().contains("at most"));
 }
+
+#[test]
+fn bounds_are_those_of_a_configuration_for_all_that_is_set_together_too() {
+    for (set, words) in [
+        ("infeed.position_gain=1e-9/s", "it may be 0.000001"),
+        ("infeed.velocity_gain=1e-12A s/m", "it may be 0.000000001"),
+        // Each within its bounds.
+        ("infeed.velocity_gain=1e12A s/m", "too fast: Velocity acts "),
+        (
+            "infeed.velocity_integral_time=1us",
+            "'infeed' is none that a twin follows",
+        ),
+        ("lift.mass=1e9kg", "`gravity` of 'lift' would be "),
+    ] {
+        let told = refused(set);
+        assert!(told.contains(words), "{set}: {told}");
+    }
+}

@@ -6,6 +6,7 @@ use twinstep_config::units::{
     ACCELERATION, CURRENT_PER_VELOCITY, Dimension, FORCE, JERK, MASS, NUMBER, PER_SECOND, TIME,
     Unit, VELOCITY, VISCOUS,
 };
+use twinstep_models::axis::range::{self, Range};
 use twinstep_models::rank::VERTICAL;
 
 /// Standard gravity (m/s2).
@@ -108,6 +109,11 @@ const fn cascade(
     }
 }
 
+/// Bounds as `check` has them.
+const fn of(range: Range) -> (f64, f64) {
+    (range.low, range.high)
+}
+
 /// Keys of axes and presses.
 pub const KEYS: &[Key] = &[
     motion(
@@ -141,7 +147,7 @@ pub const KEYS: &[Key] = &[
     twin(
         "mass",
         |_| &MASS,
-        (1e-9, 1e9),
+        of(range::MASS_KG),
         |axis| Some(axis.twin.as_ref()?.mass_kg),
         put_mass,
     ),
@@ -158,7 +164,7 @@ pub const KEYS: &[Key] = &[
     twin(
         "coulomb",
         |_| &FORCE,
-        (0.0, 1e9),
+        of(range::FORCE_N),
         |axis| {
             let twin = axis.twin.as_ref()?;
             Some(0.5 * (twin.coulomb_positive_n + twin.coulomb_negative_n))
@@ -168,7 +174,7 @@ pub const KEYS: &[Key] = &[
     twin(
         "viscous",
         |_| &VISCOUS,
-        (0.0, 1e9),
+        of(range::VISCOUS_N_S_PER_M),
         |axis| Some(axis.twin.as_ref()?.viscous_n_s_per_m),
         |axis, to, _| {
             if let Some(twin) = &mut axis.twin {
@@ -179,7 +185,7 @@ pub const KEYS: &[Key] = &[
     twin(
         "gravity",
         |_| &FORCE,
-        (-1e9, 1e9),
+        (-range::FORCE_N.high, range::FORCE_N.high),
         |axis| Some(axis.twin.as_ref()?.gravity_n),
         |axis, to, _| {
             if let Some(twin) = &mut axis.twin {
@@ -190,7 +196,7 @@ pub const KEYS: &[Key] = &[
     cascade(
         "position_gain",
         |_| &PER_SECOND,
-        (1e-9, 1e5),
+        of(range::POSITION_GAIN_PER_S),
         |axis| Some(axis.twin.as_ref()?.cascade?.position_gain_per_s),
         |axis, to, _| {
             if let Some(cascade) = cascade_of(axis) {
@@ -201,7 +207,7 @@ pub const KEYS: &[Key] = &[
     cascade(
         "velocity_gain",
         per_velocity,
-        (1e-12, 1e12),
+        of(range::VELOCITY_GAIN),
         |axis| Some(axis.twin.as_ref()?.cascade?.velocity_gain_a_s_per_m),
         put_velocity_gain,
     ),
