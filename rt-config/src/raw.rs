@@ -145,6 +145,10 @@ pub(crate) struct BudgetTable {
 pub(crate) struct JudgeTable {
     /// At most one false alarm of the whole machine in this time, "30days" unless given (100ms to 36525days).
     pub(crate) false_alarm_interval: Quantity<Time>,
+    /// From the first movement after a rest until an axis is warm: until then its friction is not judged; none unless given (1s to 1day).
+    pub(crate) warm_up: Option<Quantity<Time>>,
+    /// Without a movement until an axis is cold again; twice `warm_up` unless given (1s to 30days).
+    pub(crate) cool_down: Option<Quantity<Time>>,
 }
 
 /// The EtherCAT bus. A machine with neither `[bus]` nor `[simulation]` is only replayed.

@@ -5,6 +5,7 @@ mod drives;
 mod errors;
 mod evaluation;
 mod hostile;
+mod judge;
 mod parts;
 mod presses;
 mod pubsub;

@@ -6,6 +6,7 @@ mod clock;
 mod cycle;
 mod evaluation;
 mod health;
+mod judge;
 mod kinematics;
 mod part;
 mod press;
@@ -19,11 +20,11 @@ mod switches;
 mod tsn;
 mod twin;
 
-use crate::check::{Bounds, Check};
+use crate::check::Check;
 use crate::fault::Fault;
 use crate::machine::{
-    EffortUnit, Judge, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES,
-    MAX_STATIONS, Machine, OtherBuses, Simulation,
+    EffortUnit, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES, MAX_STATIONS,
+    Machine, OtherBuses, Simulation,
 };
 use crate::raw::File;
 use crate::value::{At, Span};
@@ -34,8 +35,6 @@ const MAX_TEXT: usize = 128;
 const MAX_DWELL_S: f64 = 86_400.0;
 /// Longest dead time, filter or other time constant (s).
 const MAX_LAG_S: f64 = 10.0;
-/// Asked-for interval between false alarms unless given (s): 30 days.
-const FALSE_ALARM_INTERVAL_S: f64 = 2_592_000.0;
 
 /// What the parts of the machine need to know of the whole.
 struct Whole {
@@ -155,15 +154,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
             .as_ref()
             .map_or_else(String::new, |id| text("asset_id", id, check)),
         cycle,
-        judge: Judge {
-            false_alarm_interval_s: check.si_or(
-                "false_alarm_interval",
-                file.judge.as_ref().map(|judge| &judge.false_alarm_interval),
-                // From a tenth of a second, to count alarms on a short record, to a century.
-                Bounds::between(0.1, 3_155_760_000.0),
-                FALSE_ALARM_INTERVAL_S,
-            ) * file.place.as_ref().map_or(1.0, |place| place.count as f64),
-        },
+        judge: judge::judge(file, check),
         realtime,
         bus,
         place: file.place.clone(),

@@ -85,6 +85,8 @@ pub struct HealthSample {
     pub regime: Regime,
     /// A movement has just ended.
     pub ended: bool,
+    /// The axis is warming up: its friction is not that of the others.
+    pub warms: bool,
     /// Time since the start (ns).
     pub time_ns: u64,
     /// Cycle since the start.
@@ -238,6 +240,10 @@ impl AxisHealth {
         };
         self.lost_motion.moved(fit.direction);
         if !self.plan.tracked {
+            return;
+        }
+        if s.warms {
+            self.before = None;
             return;
         }
         self.tracker.update(&fit);

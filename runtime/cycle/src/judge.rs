@@ -9,6 +9,7 @@ mod not_judged;
 mod occasion;
 mod renewal;
 mod slow;
+mod warm_up;
 
 pub use innovation::Innovation;
 use innovation::Next;
@@ -19,6 +20,8 @@ pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
 use renewal::{Bases, Renewal};
 pub use slow::DIRECTIONS;
 use slow::Slow;
+pub use warm_up::WarmUp;
+pub(crate) use warm_up::Warmth;
 
 use crate::coasting::Coasting;
 use crate::drift::DriftJudge;
@@ -92,6 +95,7 @@ pub struct AxisJudge {
     renewal: Renewal,
     not_judged: NotJudged,
     behind: Behind,
+    warmth: Warmth,
     /// The movement in progress has been in a mode in which innovations are not judged.
     unlearnt_mode: bool,
     fault_raised: bool,
@@ -121,12 +125,15 @@ impl AxisJudge {
     pub fn drifted(
         &mut self,
         plan: &AxisPlan,
+        t: &Thresholds,
         at: &Occasion,
         ended: (f64, f64),
         regime: Regime,
         out: &mut Outbox,
     ) {
-        if let Some(limit_m) = plan.drift_limit_m {
+        if let Some(limit_m) = plan.drift_limit_m
+            && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
+        {
             let cause = self.load_cause;
             self.drift.push(limit_m, at, ended, regime, cause, out);
         }
@@ -141,6 +148,7 @@ impl AxisJudge {
         segment: &Segment,
         out: &mut Outbox,
     ) {
+        self.warm(t.warm_up.as_ref(), at.stamp.cycle, segment);
         self.blocks.add(segment, plan.gravity_a);
         self.beside.add(segment);
         // What a press holds is its part.
@@ -174,7 +182,12 @@ impl AxisJudge {
         };
         self.leave_out_reversal(&mut blocks);
         self.ended = Some((at.stamp.cycle, blocks));
-        let left_out = self.leave_out(plan, &mut blocks);
+        let left_out = if self.warms(t.warm_up.as_ref(), at.stamp.cycle) {
+            self.leave_out_cold(&mut blocks);
+            true
+        } else {
+            self.leave_out(plan, &mut blocks)
+        };
         for (last, block) in self.last.iter_mut().zip(&blocks) {
             if let Some(block) = block {
                 *last = *block;

@@ -246,7 +246,13 @@ impl<'a> Pipeline<'a> {
                     source: Source::Axis(plan.axis),
                     context: samples.context,
                 };
-                judge.push(plan, &at, sample, &mut self.outbox);
+                judge.push(
+                    plan,
+                    self.plan.thresholds.warm_up.as_ref(),
+                    &at,
+                    sample,
+                    &mut self.outbox,
+                );
             }
         }
         done(Group::Servo);
@@ -299,7 +305,14 @@ impl<'a> Pipeline<'a> {
                 context,
             };
             let ended = (run.measured_m[l], run.free_m[l]);
-            judge.drifted(plan, &at, ended, regime, &mut self.outbox);
+            judge.drifted(
+                plan,
+                &self.plan.thresholds,
+                &at,
+                ended,
+                regime,
+                &mut self.outbox,
+            );
         }
     }
 

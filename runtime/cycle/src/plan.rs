@@ -1,6 +1,6 @@
 //! The plan: everything the cycle needs to know, built once by the host. Immutable; a new plan is a new value.
 
-pub use crate::judge::DIRECTIONS;
+pub use crate::judge::{DIRECTIONS, WarmUp};
 use crate::press::PressPlan;
 use twinstep_models::axis::LaneParams;
 use twinstep_models::blocks::{FEATURES, Paces};
@@ -221,7 +221,7 @@ pub struct StationPlan {
     pub leak: Option<(f64, f64)>,
 }
 
-/// Thresholds that follow from the false-alarm interval that was asked for.
+/// Thresholds that follow from the false-alarm interval that was asked for, and when they hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// Slack of the CUSUM (standard deviations).
@@ -232,6 +232,8 @@ pub struct Thresholds {
     pub settle_cycles: u32,
     /// Horizon of the free run of `drift` (cycles, >= 1).
     pub horizon_cycles: u32,
+    /// When an axis is warming up; none: never.
+    pub warm_up: Option<WarmUp>,
 }
 
 /// The plan of one bus. Slices are owned by the host.
@@ -368,6 +370,7 @@ mod tests {
                 threshold: 0.0,
                 settle_cycles: 0,
                 horizon_cycles: 1,
+                warm_up: None,
             },
             level: Level::PORTABLE,
         };

@@ -226,11 +226,14 @@ impl<'a> Section<'a> {
             else {
                 break;
             };
-            let ended = self.axes.get(n).and_then(|judge| judge.ended);
+            let judge = self.axes.get(n);
+            let ended = judge.and_then(|judge| judge.ended);
+            let warm_up = self.plan.thresholds.warm_up.as_ref();
             match lane.health_sample(params, n % LANES, stamp) {
                 None => health.interrupt(),
                 Some(sample) => health.cycle(&HealthSample {
                     ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),
+                    warms: judge.is_some_and(|judge| judge.warms(warm_up, stamp.cycle)),
                     ..sample
                 }),
             }

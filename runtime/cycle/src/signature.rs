@@ -4,7 +4,7 @@
 //! the evidence is gone (hysteresis). A movement under a load, or at a speed, that was never learnt is not judged, and counted.
 
 use crate::event::{Detector, EventState, Severity};
-use crate::judge::Occasion;
+use crate::judge::{Occasion, WarmUp, Warmth};
 use crate::outbox::Outbox;
 use twinstep_models::blocks::Paces;
 use twinstep_models::channel::{Channel, Regime};
@@ -62,6 +62,9 @@ pub struct SignatureJudge {
     raised: Option<Family>,
     /// Movements that were not judged.
     not_learnt: u64,
+    /// Movements that were not judged because the axis warmed up.
+    cold: u64,
+    warmth: Warmth,
 }
 
 impl SignatureJudge {
@@ -69,6 +72,7 @@ impl SignatureJudge {
     pub fn push(
         &mut self,
         plan: &SignaturePlan,
+        warm_up: Option<&WarmUp>,
         at: &Occasion,
         sample: &Result<AxisReading, Missing>,
         out: &mut Outbox,
@@ -84,7 +88,12 @@ impl SignatureJudge {
             _ => self.movement.gap(&plan.settings),
         };
         if let (Some(signature), Some(healthy)) = (self.ended, &plan.healthy) {
-            self.judge(healthy, at, &signature, out);
+            if self.warms(warm_up, at.stamp.cycle) {
+                self.scores = None;
+                self.cold = self.cold.saturating_add(1);
+            } else {
+                self.judge(healthy, at, &signature, out);
+            }
         }
     }
 
@@ -96,6 +105,19 @@ impl SignatureJudge {
     /// Movements that were not judged, because none like them was learnt.
     pub const fn not_learnt(&self) -> u64 {
         self.not_learnt
+    }
+
+    /// Movements that were not judged, because the axis warmed up.
+    pub const fn cold(&self) -> u64 {
+        self.cold
+    }
+
+    /// A movement has ended: whether the axis is still warming up.
+    fn warms(&mut self, plan: Option<&WarmUp>, cycle: u64) -> bool {
+        plan.is_some_and(|plan| {
+            self.warmth.moves(plan, cycle, cycle);
+            self.warmth.warming(plan, cycle)
+        })
     }
 
     /// Evidence of the strongest family (standard deviations).
@@ -290,6 +312,26 @@ mod tests {
     }
 
     #[test]
+    fn a_cold_axis_is_not_judged_and_counted() {
+        let warm_up = WarmUp {
+            lasts_cycles: 1000,
+            rest_cycles: 5000,
+        };
+        let mut judge = SignatureJudge::default();
+        let mut warms = |cycle| judge.warms(Some(&warm_up), cycle);
+        assert_eq!(
+            [400, 1399, 1400, 6399].map(&mut warms),
+            [true, true, false, false]
+        );
+        // The rest counts from movement to movement.
+        assert_eq!(
+            [11_399, 12_398, 12_399].map(&mut warms),
+            [true, true, false]
+        );
+        assert!(!SignatureJudge::default().warms(None, 0));
+    }
+
+    #[test]
     fn a_whole_movement_is_judged_and_a_torn_one_is_not() {
         let run = |torn: Option<usize>| {
             let (mut judge, mut out) = (SignatureJudge::default(), Outbox::default());
@@ -308,7 +350,7 @@ mod tests {
                 } else {
                     Ok(reading)
                 };
-                judge.push(&plan(), &occasion(), &sample, &mut out);
+                judge.push(&plan(), None, &occasion(), &sample, &mut out);
                 ended += usize::from(judge.ended.is_some());
             }
             (ended, out.pop().map(|event| event.cause))

@@ -160,6 +160,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             threshold: 5.0,
             settle_cycles: SETTLE_CYCLES,
             horizon_cycles: 100,
+            warm_up: None,
         },
         level: Level::PORTABLE,
     };

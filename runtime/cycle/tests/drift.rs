@@ -97,6 +97,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
             threshold: 5.0,
             settle_cycles: 100,
             horizon_cycles: 100,
+            warm_up: None,
         },
         level: Level::PORTABLE,
     };

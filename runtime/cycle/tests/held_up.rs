@@ -132,6 +132,7 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
             threshold: 5.0,
             settle_cycles: 100,
             horizon_cycles: 100,
+            warm_up: None,
         },
         level: Level::PORTABLE,
     };

@@ -43,7 +43,7 @@ pub fn each(
             source: Source::Axis(plan.axis),
             context: Context::default(),
         };
-        judge.push(plan, &at, sample, &mut out);
+        judge.push(plan, None, &at, sample, &mut out);
         while out.pop().is_some() {}
         if let Some(signature) = judge.ended {
             movement(stamp, &signature, &judge);

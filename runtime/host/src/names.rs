@@ -391,6 +391,7 @@ pub(crate) mod tests {
             },
             judge: Judge {
                 false_alarm_interval_s: 2_592_000.0,
+                warm_up: None,
             },
             realtime: twinstep_config::machine::Realtime::default(),
             bus: None,

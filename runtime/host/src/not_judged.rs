@@ -12,6 +12,9 @@ pub struct NotJudged {
     /// Movements of which something was left out: the record that the axis was calibrated with holds none like them.
     #[serde(skip_serializing_if = "none", default)]
     pub not_learnt: u64,
+    /// Movements while it warmed up.
+    #[serde(skip_serializing_if = "none", default)]
+    pub warm_up: u64,
     /// Cycles in a mode of operation that it holds nothing of: their innovations were not judged.
     #[serde(skip_serializing_if = "none", default)]
     pub mode_not_learnt: u64,
@@ -32,6 +35,7 @@ impl NotJudged {
         let cycles = pipeline.judge(n)?.not_judged();
         let found = Self {
             not_learnt: pipeline.not_learnt(n),
+            warm_up: pipeline.warm_up(n),
             mode_not_learnt: cycles.mode,
             own_mode: cycles.own,
         };
@@ -67,6 +71,7 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
     for NotJudgedLine { source, not_judged } in lines {
         let NotJudged {
             not_learnt,
+            warm_up,
             mode_not_learnt,
             own_mode,
         } = not_judged;
@@ -80,6 +85,10 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
             *not_learnt,
             "movements had a figure left out: the healthy record holds none at their speed or acceleration; \
              calibrate with a recording that has some",
+        );
+        say(
+            *warm_up,
+            "movements while the axis warmed up (warm_up in [judge]): only what surprised within a cycle was judged",
         );
         say(
             *mode_not_learnt,

@@ -19,7 +19,7 @@ use twinstep_cycle::health::{AxisHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
     AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeContact, SlowPlan,
-    StationPlan, Thresholds,
+    StationPlan, Thresholds, WarmUp,
 };
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, OuterGains, StationProgram};
@@ -55,7 +55,11 @@ const REVERSAL_S: f64 = 0.03;
 const MOVEMENT_M: f64 = 0.5e-3;
 
 /// What a plan says that is as it was before there was a choice: such a plan is called as it was.
-const USUAL: [&str; 2] = [", reference_delay_s: None", ", modes: Modes(1)"];
+const USUAL: [&str; 3] = [
+    ", reference_delay_s: None",
+    ", modes: Modes(1)",
+    ", warm_up: None",
+];
 
 /// The plan's own memory.
 #[derive(Clone, Debug)]
@@ -115,6 +119,10 @@ impl PlanStore {
             threshold: figures::threshold(machine.judge.false_alarm_interval_s, shares),
             settle_cycles: ((SETTLE_S / period_s) as u32).max(1),
             horizon_cycles: ((HORIZON_S / period_s) as u32).max(LEAST_HORIZON_CYCLES),
+            warm_up: machine.judge.warm_up.map(|one| WarmUp {
+                lasts_cycles: (one.lasts_s / period_s) as u64,
+                rest_cycles: (one.rest_s / period_s) as u64,
+            }),
         };
         let (presses, objects) = press_plan::presses(machine);
         Self {

@@ -37,6 +37,7 @@ struct Rig {
     cycle: u64,
     position_m: f64,
     movements: u64,
+    warms: bool,
     seed: u64,
 }
 
@@ -47,6 +48,7 @@ impl Rig {
             cycle: 0,
             position_m: 0.0,
             movements: 0,
+            warms: false,
             seed: 1,
         }
     }
@@ -105,6 +107,7 @@ impl Rig {
                     Regime::Acceleration
                 },
                 ended: k + 1 == MOVEMENT,
+                warms: self.warms,
                 ..STANDS
             });
         }
@@ -128,6 +131,7 @@ pub(super) const STANDS: HealthSample = HealthSample {
     current_a: 0.0,
     regime: Regime::Standstill,
     ended: false,
+    warms: false,
     time_ns: 0,
     cycle: 0,
 };
@@ -237,4 +241,16 @@ fn a_press_wears_with_its_strokes() {
     // It has moved a lot and never pressed.
     assert_eq!((reading.trend, reading.life), (None, Err(Unknown::TooFew)));
     assert_eq!(rig.health.usage().strokes, 0);
+}
+
+#[test]
+fn a_cold_axis_wears_and_its_friction_is_left_out() {
+    let mut rig = Rig::new(plan());
+    rig.warms = true;
+    (0..40).for_each(|_| rig.go(0.0, 10));
+    assert_eq!(rig.health.readings()[0], None);
+    assert_eq!(rig.health.usage().strokes, 40);
+    rig.warms = false;
+    (0..40).for_each(|_| rig.go(0.0, 10));
+    assert!(rig.health.readings()[0].is_some());
 }

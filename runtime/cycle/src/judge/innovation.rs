@@ -5,7 +5,7 @@
 use super::{AxisJudge, CALM_CYCLES, CURRENT, Occasion, sure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, NEXT};
+use crate::plan::{AxisPlan, NEXT, Thresholds};
 use twinstep_models::abrupt::{self, JUMP};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -44,14 +44,15 @@ impl Innovation {
         }
     }
 
-    /// How far the furthest detector of channel `c` is towards its threshold (1: there), and which it is.
-    fn excess(&self, plan: &AxisPlan, c: usize) -> (f64, Detector) {
+    /// How far the furthest detector of channel `c` is towards its threshold (1: there), and which it is. Of a cold axis the limit of one
+    /// cycle alone: what others sum up at a start is the friction that the observer has not taken in yet.
+    fn excess(&self, plan: &AxisPlan, c: usize, cold: bool) -> (f64, Detector) {
         let residual = (self.measured[c] - self.predicted[c]).abs();
         let mut furthest = (
             plan.limits[c].map_or(0.0, |limit| residual / limit),
             Detector::FastLimit,
         );
-        for (w, s) in self.whitened.into_iter().enumerate() {
+        for (w, s) in self.whitened.into_iter().enumerate().filter(|_| !cold) {
             let Some(p) = plan.whitened[w].filter(|_| WHITENED_CHANNELS[w] == c) else {
                 continue;
             };
@@ -109,6 +110,7 @@ impl AxisJudge {
     pub fn innovation(
         &mut self,
         plan: &AxisPlan,
+        t: &Thresholds,
         at: &Occasion,
         regime: Regime,
         evidence: &Innovation,
@@ -117,8 +119,9 @@ impl AxisJudge {
         let away_m = evidence.measured[0] - evidence.predicted[0];
         self.jumped |= away_m.abs() > JUMP * plan.cycle_way_m;
         self.slip(plan, at, regime, away_m, out);
+        let cold = self.warms(t.warm_up.as_ref(), at.stamp.cycle);
         for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
-            let (excess, detector) = evidence.excess(plan, c);
+            let (excess, detector) = evidence.excess(plan, c, cold);
             let (measured, predicted) = (evidence.measured[c], evidence.predicted[c]);
             let event = |state, cause, causes: Option<Ranking>| Event {
                 causes,

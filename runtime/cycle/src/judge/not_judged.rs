@@ -10,6 +10,8 @@ use twinstep_models::sample::{AxisReading, DriveState, Told};
 pub struct NotJudged {
     /// Movements of which a figure was left out: no healthy record holds any at their pace.
     pub pace: u64,
+    /// Movements while the axis warmed up: nothing of them but what surprised within a cycle was judged.
+    pub warm_up: u64,
     /// Cycles in a mode of operation that no healthy record holds: their innovations were not judged.
     pub mode: u64,
     /// Cycles in which the drive was enabled and made its own set-points: nothing was predicted.
@@ -72,6 +74,13 @@ impl AxisJudge {
         }
         self.not_judged.pace = self.not_judged.pace.saturating_add(u64::from(left_out));
         left_out
+    }
+
+    /// Takes out all figures of a movement of an axis that warms up, and counts it.
+    pub(super) fn leave_out_cold(&mut self, blocks: &mut [Option<Block>; FEATURES]) {
+        *blocks = [None; FEATURES];
+        self.behind = Behind::default();
+        self.not_judged.warm_up = self.not_judged.warm_up.saturating_add(1);
     }
 
     /// A cycle in a mode in which the innovations are not judged.

@@ -51,6 +51,7 @@ pub(super) const THRESHOLDS: Thresholds = Thresholds {
     threshold: 4.0,
     settle_cycles: 500,
     horizon_cycles: 100,
+    warm_up: None,
 };
 
 pub(super) fn at(cycle: u64) -> Occasion {
@@ -89,6 +90,7 @@ fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
         };
         judge.innovation(
             &plan,
+            &THRESHOLDS,
             &at(cycle),
             Regime::ConstantSpeed,
             &evidence,
@@ -148,7 +150,14 @@ fn the_detector_that_is_furthest_is_named() {
             predicted: [0.0; 3],
             whitened: [whitened, STILL],
         };
-        judge.innovation(&plan, &at(0), Regime::Standstill, &evidence, &mut out);
+        judge.innovation(
+            &plan,
+            &THRESHOLDS,
+            &at(0),
+            Regime::Standstill,
+            &evidence,
+            &mut out,
+        );
         let raised = out.pop().expect("raised");
         assert_eq!(
             (raised.channel, raised.state, raised.detector),
@@ -175,7 +184,14 @@ fn what_surprises_once_a_movement_is_raised_a_few_times_and_then_stays() {
             predicted: [0.0; 3],
             whitened: [STILL; WHITENED],
         };
-        judge.innovation(&plan, &at(cycle), Regime::Standstill, &evidence, &mut out);
+        judge.innovation(
+            &plan,
+            &THRESHOLDS,
+            &at(cycle),
+            Regime::Standstill,
+            &evidence,
+            &mut out,
+        );
         while let Some(event) = out.pop() {
             raised.push((cycle, event.state));
         }
@@ -284,7 +300,7 @@ fn surprise(
         predicted: [0.0; 3],
         whitened: [STILL; WHITENED],
     };
-    judge.innovation(plan, &at(cycle), regime, &evidence, out);
+    judge.innovation(plan, &THRESHOLDS, &at(cycle), regime, &evidence, out);
 }
 
 #[test]

@@ -282,7 +282,8 @@ impl Compare<'_, '_> {
             }
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             let evidence = Innovation::of(&lane.watch, l, measured, lane.compared(l));
-            judge.innovation(plan, &at, lane.course.regime(l), &evidence, self.out);
+            let (t, regime) = (&self.plan.thresholds, lane.course.regime(l));
+            judge.innovation(plan, t, &at, regime, &evidence, self.out);
             lane.watch_place(l, judge.watched());
         }
     }

@@ -65,6 +65,7 @@ impl LaneState {
                 current_a: current_a[l],
                 regime: self.course.regime(l),
                 ended: false,
+                warms: false,
                 time_ns: stamp.time_ns,
                 cycle: stamp.cycle,
             }

@@ -55,6 +55,15 @@ impl Pipeline<'_> {
         own + signatures.sum::<u64>()
     }
 
+    /// Movements of axis `n` that were not judged, because it warmed up.
+    pub fn warm_up(&self, n: usize) -> u64 {
+        let signatures = (self.signatures.0.iter().zip(&*self.signatures.1))
+            .filter(|(plan, _)| usize::from(plan.axis) == n)
+            .map(|(_, judge)| judge.cold());
+        let own = self.judge(n).map_or(0, |judge| judge.not_judged().warm_up);
+        own + signatures.sum::<u64>()
+    }
+
     /// Judging of station `n`.
     pub fn station(&self, n: usize) -> Option<&StationJudge> {
         self.stations.get(n)

@@ -1,0 +1,41 @@
+//! `[judge]`: how long an axis warms up.
+
+use super::errors::wrong;
+use crate::machine::WarmUp;
+use crate::{PRESS_CELL, load};
+
+const INTERVAL: &str = "false_alarm_interval = \"30days\"\n";
+
+fn cell(keys: &str) -> String {
+    assert!(PRESS_CELL.contains(INTERVAL));
+    PRESS_CELL.replacen(INTERVAL, &format!("{INTERVAL}{keys}\n"), 1)
+}
+
+#[test]
+fn an_axis_warms_up_where_that_is_told_and_cools_in_twice_the_time() {
+    let warm_up = |keys: &str| load(&cell(keys), "it.toml").unwrap().judge.warm_up;
+    assert_eq!(warm_up(""), None);
+    let told = |lasts_s, rest_s| Some(WarmUp { lasts_s, rest_s });
+    assert_eq!(warm_up("warm_up = \"20min\""), told(1200.0, 2400.0));
+    let both = "warm_up = \"20min\"\ncool_down = \"8h\"";
+    assert_eq!(warm_up(both), told(1200.0, 28_800.0));
+}
+
+#[test]
+fn what_cannot_be_is_named() {
+    let base = cell("warm_up = \"20min\"\ncool_down = \"8h\"");
+    let at = |from, to, words| wrong(&base, from, to, words);
+    at("warm_up = \"20min\"", "warm_up = \"0.5s\"", "`warm_up`");
+    at("warm_up = \"20min\"", "warm_up = \"2days\"", "`warm_up`");
+    at(
+        "cool_down = \"8h\"",
+        "cool_down = \"40days\"",
+        "`cool_down`",
+    );
+    wrong(
+        &cell("cool_down = \"8h\""),
+        "cool_down",
+        "cool_down",
+        "`cool_down` without `warm_up`",
+    );
+}

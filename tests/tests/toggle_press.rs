@@ -1,0 +1,161 @@
+//! A press behind a toggle that is given by rows, replayed from its screw and its motor's current through the real binary, against the
+//! geometry of the links and virtual work.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "expected values within a tolerance, on whatever platform"
+)]
+
+use serde_json::Value;
+use std::fmt::Write;
+use twinstep_tests::run::{Place, shipped};
+
+/// The figures of the shipped machine, once more and by hand.
+const LINK_M: f64 = 0.2;
+const KNEE_M: f64 = 0.15;
+const LEAD_M: f64 = 0.01;
+const KT: f64 = 2.0;
+const PART_N_PER_M: f64 = 4.0e6;
+const FRAME_N_PER_M: f64 = 400.0e6;
+const CONTACT_M: f64 = 0.125;
+const BALANCE_N: f64 = 800.0;
+const BOTTOM_M: f64 = 0.14;
+
+/// Travel of a rigid ram: both links are hypotenuses of what the knee is beside the line.
+fn travel_m(screw_m: f64) -> f64 {
+    let beside = KNEE_M - screw_m;
+    let height = |x: f64| (LINK_M * LINK_M - x * x).sqrt();
+    2.0 * (height(beside) - height(KNEE_M))
+}
+
+/// Part and frame in series, the ram at `travel_m` behind a rigid frame.
+fn part_n(travel_m: f64) -> f64 {
+    let both = PART_N_PER_M * FRAME_N_PER_M / (PART_N_PER_M + FRAME_N_PER_M);
+    both * (travel_m - CONTACT_M).max(0.0)
+}
+
+/// Two strokes of 2 s each, with this friction of the ram's guide. On the way back the part springs with ten times its stiffness.
+fn recording(friction_n: f64) -> String {
+    let mut text = "t_s,screw_mm,current_a\n".to_owned();
+    for k in 0..4200_u32 {
+        let t = f64::from(k) * 1e-3;
+        let screw_m = 0.5 * BOTTOM_M * (1.0 - (std::f64::consts::PI * t).cos());
+        let goes_in = (std::f64::consts::PI * t).sin() > 0.0;
+        // Virtual work, by a difference quotient: the force of the screw for one on the ram.
+        let h = 1e-7;
+        let ratio = (travel_m(screw_m + h) - travel_m(screw_m - h)) / (2.0 * h);
+        let a_per_n = ratio * LEAD_M / std::f64::consts::TAU / KT;
+        let current = if goes_in {
+            (part_n(travel_m(screw_m)) + BALANCE_N + friction_n) * a_per_n / 0.85
+        } else {
+            let deepest_m = travel_m(BOTTOM_M);
+            let elastic = 10.0 * PART_N_PER_M;
+            let both = elastic * FRAME_N_PER_M / (elastic + FRAME_N_PER_M);
+            let back_n = part_n(deepest_m) - both * (deepest_m - travel_m(screw_m));
+            (back_n.max(0.0) + BALANCE_N - friction_n) * a_per_n * 0.8
+        };
+        writeln!(text, "{t},{},{current}", screw_m * 1e3).unwrap();
+    }
+    text
+}
+
+fn strokes(friction_n: f64) -> Vec<Value> {
+    let place = Place::new();
+    let table = place.file("run.csv", recording(friction_n));
+    let args = format!(
+        "replay {} {} --json --state {}",
+        shipped("toggle-press.toml").display(),
+        table.display(),
+        place.path("state").display()
+    );
+    place.twinstep(&args).fine().of_type("stroke")
+}
+
+fn near(what: &str, actual: &Value, expected: f64, share: f64) {
+    let actual = actual.as_f64().unwrap_or(f64::NAN);
+    let off = (actual - expected).abs();
+    assert!(
+        off <= share * expected.abs(),
+        "{what}: {actual}, expected {expected}"
+    );
+}
+
+#[test]
+fn the_rows_are_the_linkage() {
+    let place = Place::new();
+    let path = shipped("toggle-press.toml");
+    let run = place
+        .twinstep(&format!("check {} --json", path.display()))
+        .fine();
+    let press = &run.of_type("check")[0]["presses"][0];
+    assert_eq!(
+        (&press["kinematics"], &press["force_from"]),
+        (&"table".into(), &"current".into())
+    );
+    for (n, screw_m) in [0.0, 0.08, BOTTOM_M].into_iter().enumerate() {
+        let ram_m = press["ram_m"][n].as_f64().unwrap();
+        assert!((ram_m - travel_m(screw_m)).abs() < 1e-8, "{press}");
+    }
+}
+
+#[test]
+fn force_and_travel_of_the_ram_agree_with_geometry_and_virtual_work() {
+    let peak_n = part_n(travel_m(BOTTOM_M));
+    for friction_n in [0.0, 1500.0] {
+        let strokes = strokes(friction_n);
+        assert_eq!(strokes.len(), 2);
+        for stroke in &strokes {
+            assert_eq!(stroke["verdict"], "ok", "{stroke}");
+            assert_eq!(stroke["force_unknown"], 0);
+            near("peak", &stroke["peak_n"], peak_n, 1e-3);
+            let deepest_m = CONTACT_M + peak_n / PART_N_PER_M;
+            near("place", &stroke["peak_position_m"], deepest_m, 1e-5);
+            near("contact", &stroke["contact_m"], CONTACT_M, 5e-3);
+            let objects = stroke["objects"].as_array().unwrap();
+            let value = |name| &objects.iter().find(|o| o["name"] == name).unwrap()["value"];
+            near(
+                "work",
+                value("work"),
+                peak_n * peak_n / 2.0 / PART_N_PER_M,
+                5e-3,
+            );
+            near("rise", value("rise"), PART_N_PER_M, 1e-3);
+            // What the guide takes is in the zero and not in the windows.
+            if friction_n > 0.0 {
+                near("zero", &stroke["tare_n"], friction_n, 2e-3);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_that_is_too_soft_is_nok_and_says_by_which_object() {
+    let place = Place::new();
+    let table = place.file("run.csv", recording(0.0));
+    let text = std::fs::read_to_string(shipped("toggle-press.toml")).unwrap();
+    let from = "gradient = [\"3.8kN/mm\", \"4.2kN/mm\"]";
+    assert!(text.contains(from));
+    let machine = place.file(
+        "machine.toml",
+        text.replacen(from, "gradient = [\"4.4kN/mm\", \"4.8kN/mm\"]", 1),
+    );
+    let args = format!(
+        "replay {} {} --json --state {}",
+        machine.display(),
+        table.display(),
+        place.path("state").display()
+    );
+    let run = place.twinstep(&args).fine();
+    for stroke in run.of_type("stroke") {
+        assert_eq!(stroke["verdict"], "nok", "{stroke}");
+        let objects = stroke["objects"].as_array().unwrap();
+        let nok: Vec<&str> = (objects.iter())
+            .filter(|object| object["ok"] == false)
+            .map(|object| object["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(nok, ["rise"], "{stroke}");
+    }
+}
