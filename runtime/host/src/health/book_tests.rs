@@ -35,6 +35,7 @@ fn book() -> Book {
                 current_a: 1.0,
                 regime: Regime::ConstantSpeed,
                 ended: cycle == 99,
+                warms: false,
                 time_ns: 3_600_000_000_000,
                 cycle: u64::from(cycle) * 8,
             });
