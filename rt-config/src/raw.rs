@@ -144,10 +144,10 @@ pub(crate) struct BudgetTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct JudgeTable {
     /// At most one false alarm of the whole machine in this time, "30days" unless given (100ms to 36525days).
-    pub(crate) false_alarm_interval: Quantity<Time>,
-    /// From the first movement after a rest until an axis is warm: until then its friction is not judged; none unless given (1s to 1day).
+    pub(crate) false_alarm_interval: Option<Quantity<Time>>,
+    /// From the first movement after a rest until an axis is warm: until then its friction is not judged; none unless given (1min to 1day).
     pub(crate) warm_up: Option<Quantity<Time>>,
-    /// Without a movement until an axis is cold again; twice `warm_up` unless given (1s to 30days).
+    /// Without a movement until an axis is cold again; twice `warm_up` unless given (`warm_up` to 30days).
     pub(crate) cool_down: Option<Quantity<Time>>,
 }
 

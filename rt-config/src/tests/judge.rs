@@ -19,19 +19,26 @@ fn an_axis_warms_up_where_that_is_told_and_cools_in_twice_the_time() {
     assert_eq!(warm_up("warm_up = \"20min\""), told(1200.0, 2400.0));
     let both = "warm_up = \"20min\"\ncool_down = \"8h\"";
     assert_eq!(warm_up(both), told(1200.0, 28_800.0));
+    // Nothing else is needed in the table.
+    let alone = PRESS_CELL.replacen(INTERVAL, "warm_up = \"20min\"\n", 1);
+    let judge = load(&alone, "it.toml").unwrap().judge;
+    assert_eq!(judge.warm_up, told(1200.0, 2400.0));
+    assert_eq!(judge.false_alarm_interval_s, 2_592_000.0);
 }
 
 #[test]
 fn what_cannot_be_is_named() {
     let base = cell("warm_up = \"20min\"\ncool_down = \"8h\"");
     let at = |from, to, words| wrong(&base, from, to, words);
-    at("warm_up = \"20min\"", "warm_up = \"0.5s\"", "`warm_up`");
+    at("warm_up = \"20min\"", "warm_up = \"59s\"", "`warm_up`");
     at("warm_up = \"20min\"", "warm_up = \"2days\"", "`warm_up`");
     at(
         "cool_down = \"8h\"",
         "cool_down = \"40days\"",
         "`cool_down`",
     );
+    // It would never be warm.
+    at("cool_down = \"8h\"", "cool_down = \"19min\"", "`cool_down`");
     wrong(
         &cell("cool_down = \"8h\""),
         "cool_down",

@@ -131,6 +131,7 @@ impl AxisJudge {
         regime: Regime,
         out: &mut Outbox,
     ) {
+        self.warm(t.warm_up.as_ref(), at.stamp.cycle);
         if let Some(limit_m) = plan.drift_limit_m
             && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
         {
@@ -148,11 +149,14 @@ impl AxisJudge {
         segment: &Segment,
         out: &mut Outbox,
     ) {
-        self.warm(t.warm_up.as_ref(), at.stamp.cycle, segment);
         self.blocks.add(segment, plan.gravity_a);
         self.beside.add(segment);
         // What a press holds is its part.
-        if segment.regime == Regime::Standstill && !plan.presses() {
+        // A cold axis holds with more friction than it will.
+        if segment.regime == Regime::Standstill
+            && !plan.presses()
+            && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
+        {
             let healthy = self.healthy();
             if self.beside.rest(segment, healthy) && self.load_cause.is_some() {
                 self.decide(plan, t, at, None, out);
@@ -180,6 +184,10 @@ impl AxisJudge {
             (self.behind, self.unlearnt_mode) = (Behind::default(), false);
             return;
         };
+        // What shakes and goes nowhere has no figure.
+        if blocks.iter().any(Option::is_some) {
+            self.warm(t.warm_up.as_ref(), at.stamp.cycle);
+        }
         self.leave_out_reversal(&mut blocks);
         self.ended = Some((at.stamp.cycle, blocks));
         let left_out = if self.warms(t.warm_up.as_ref(), at.stamp.cycle) {

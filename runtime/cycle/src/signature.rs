@@ -85,7 +85,12 @@ impl SignatureJudge {
                 movement.push(&plan.settings, r.target_m, r.position_m, r.current_a)
             }
             // Half a movement is none.
-            _ => self.movement.gap(&plan.settings),
+            other => {
+                if matches!(other, Err(Missing::NewSegment)) {
+                    self.warmth = Warmth::default();
+                }
+                self.movement.gap(&plan.settings)
+            }
         };
         if let (Some(signature), Some(healthy)) = (self.ended, &plan.healthy) {
             if self.warms(warm_up, at.stamp.cycle) {
@@ -115,8 +120,9 @@ impl SignatureJudge {
     /// A movement has ended: whether the axis is still warming up.
     fn warms(&mut self, plan: Option<&WarmUp>, cycle: u64) -> bool {
         plan.is_some_and(|plan| {
-            self.warmth.moves(plan, cycle, cycle);
-            self.warmth.warming(plan, cycle)
+            let cold = self.warmth.warming(plan, cycle);
+            self.warmth.moves(plan, cycle);
+            cold
         })
     }
 

@@ -12,6 +12,9 @@ pub struct NotJudged {
     /// Movements of which something was left out: the record that the axis was calibrated with holds none like them.
     #[serde(skip_serializing_if = "none", default)]
     pub not_learnt: u64,
+    /// It is cold, or warming up, now.
+    #[serde(skip_serializing_if = "core::ops::Not::not", default)]
+    pub warming_up: bool,
     /// Movements while it warmed up.
     #[serde(skip_serializing_if = "none", default)]
     pub warm_up: u64,
@@ -35,6 +38,7 @@ impl NotJudged {
         let cycles = pipeline.judge(n)?.not_judged();
         let found = Self {
             not_learnt: pipeline.not_learnt(n),
+            warming_up: pipeline.warms(n),
             warm_up: pipeline.warm_up(n),
             mode_not_learnt: cycles.mode,
             own_mode: cycles.own,
@@ -71,6 +75,7 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
     for NotJudgedLine { source, not_judged } in lines {
         let NotJudged {
             not_learnt,
+            warming_up: _,
             warm_up,
             mode_not_learnt,
             own_mode,

@@ -121,6 +121,8 @@ impl AxisJudge {
         self.slip(plan, at, regime, away_m, out);
         let cold = self.warms(t.warm_up.as_ref(), at.stamp.cycle);
         for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
+            // What was raised stays until all of its detectors are calm.
+            let cold = cold && self.next[c].raised.is_none();
             let (excess, detector) = evidence.excess(plan, c, cold);
             let (measured, predicted) = (evidence.measured[c], evidence.predicted[c]);
             let event = |state, cause, causes: Option<Ranking>| Event {

@@ -6,7 +6,7 @@ use crate::plan::{Baseline, MAX_BY_RECIPE, MAX_PARTS, Modes, SlowPlan};
 use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{Context, CycleStamp};
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState};
 
 const STILL: Statistics = Statistics {
     window: 0.0,

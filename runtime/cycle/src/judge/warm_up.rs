@@ -9,8 +9,6 @@
 //! Nobody knows how long a machine stood before its run: every axis begins cold.
 
 use super::AxisJudge;
-use twinstep_models::channel::Regime;
-use twinstep_models::regime::Segment;
 
 /// When an axis is warming up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,43 +22,52 @@ pub struct WarmUp {
 /// How warm an axis is, as far as its movements say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Warmth {
-    /// The cycle of its first movement since it was cold; none: it has not moved.
+    /// The cycle in which it was first seen to move since it was cold; none: it has not moved.
     since: Option<u64>,
-    /// The cycle in which it moved last.
+    /// The cycle in which it was last seen to move.
     moved: u64,
 }
 
 impl Warmth {
-    /// It moved from one cycle to the other.
-    pub(crate) const fn moves(&mut self, plan: &WarmUp, from: u64, to: u64) {
-        if self.since.is_none() || from.saturating_sub(self.moved) >= plan.rest_cycles {
-            self.since = Some(from);
+    /// It was seen to move.
+    pub(crate) const fn moves(&mut self, plan: &WarmUp, cycle: u64) {
+        if self.since.is_none() || self.rested(plan, cycle) {
+            self.since = Some(cycle);
         }
-        self.moved = to;
+        self.moved = cycle;
     }
 
     /// Whether it is warming up, or cold.
     pub(crate) const fn warming(&self, plan: &WarmUp, cycle: u64) -> bool {
         match self.since {
             None => true,
-            Some(since) => cycle.saturating_sub(since) < plan.lasts_cycles,
+            Some(since) => {
+                self.rested(plan, cycle) || cycle.saturating_sub(since) < plan.lasts_cycles
+            }
         }
+    }
+
+    const fn rested(&self, plan: &WarmUp, cycle: u64) -> bool {
+        cycle.saturating_sub(self.moved) >= plan.rest_cycles
     }
 }
 
 impl AxisJudge {
-    /// A segment has ended with this cycle: a rest cools, everything else warms.
-    pub(super) fn warm(&mut self, plan: Option<&WarmUp>, cycle: u64, segment: &Segment) {
-        if let Some(plan) = plan
-            && !matches!(segment.regime, Regime::Standstill | Regime::Settling)
-        {
-            let from = cycle.saturating_sub(segment.cycles as u64);
-            self.warmth.moves(plan, from, cycle);
+    /// It was seen to move: a movement has ended, or a free run in which it moved. The second is every second or so, so that an axis that
+    /// never stops is seen too.
+    pub(super) fn warm(&mut self, plan: Option<&WarmUp>, cycle: u64) {
+        if let Some(plan) = plan {
+            self.warmth.moves(plan, cycle);
         }
     }
 
+    /// What follows is of another time: nobody knows how long it rested.
+    pub(crate) fn cool(&mut self) {
+        self.warmth = Warmth::default();
+    }
+
     /// Whether what rests on friction is left out in this cycle.
-    pub(crate) fn warms(&self, plan: Option<&WarmUp>, cycle: u64) -> bool {
+    pub fn warms(&self, plan: Option<&WarmUp>, cycle: u64) -> bool {
         plan.is_some_and(|plan| self.warmth.warming(plan, cycle))
     }
 }
@@ -73,8 +80,9 @@ mod tests {
     use crate::event::EventState;
     use crate::outbox::Outbox;
     use crate::plan::{AxisPlan, Thresholds};
-    use twinstep_models::channel::Channel;
+    use twinstep_models::channel::{Channel, Regime};
     use twinstep_models::innovation::{Statistics, WHITENED, Whitened};
+    use twinstep_models::regime::Segment;
 
     const WARM_UP: WarmUp = WarmUp {
         lasts_cycles: 1000,
@@ -120,31 +128,69 @@ mod tests {
         assert!(judge.warms(told, 0) && judge.warms(told, 1_000_000));
         assert!(!judge.warms(None, 0));
         let start = 1_000_000;
-        // The last of these ends 1000 cycles after the first began.
-        for n in 0..5_u64 {
+        for n in 0..6_u64 {
             let cycle = start + 180 + n * 200;
             movement(&mut judge, &plan, cycle, 0.4, &mut out);
-            // Half of the first one may be missing: none is judged. For calibration there are the others.
+            // Half of the first one may be missing: it is no movement. For calibration there are the others.
             let ended = judge.ended.map(|(ended, _)| ended);
             assert_eq!(ended, (n > 0).then_some(cycle));
         }
-        assert_eq!((raised(&mut out), judge.not_judged().warm_up), (0, 4));
+        assert_eq!((raised(&mut out), judge.not_judged().warm_up), (0, 5));
         // Warm, and it still takes more.
-        let warm = start + 1000;
+        let warm = start + 380 + 1000;
         assert!(judge.warms(told, warm - 1) && !judge.warms(told, warm));
         for n in 0..5 {
-            movement(&mut judge, &plan, warm + 180 + n * 200, 0.4, &mut out);
+            movement(&mut judge, &plan, warm + n * 200, 0.4, &mut out);
         }
-        assert_eq!((raised(&mut out), judge.not_judged().warm_up), (1, 4));
-        // A short rest cools nothing. What is raised stands.
-        let short = warm + 1000 + 4900;
+        assert_eq!((raised(&mut out), judge.not_judged().warm_up), (1, 5));
+        // A short rest cools nothing.
+        let short = warm + 800 + 4900;
         movement(&mut judge, &plan, short, 0.4, &mut out);
-        assert_eq!(judge.not_judged().warm_up, 4);
-        // A long one does, also when it moves at once for longer than the rest took: the rest counts from movement to movement.
+        assert_eq!(judge.not_judged().warm_up, 5);
+        // A long one does, from its end on: the first start after it is that of a cold axis.
+        assert!(!judge.warms(told, short + 4999) && judge.warms(told, short + 5000));
         let long = short + 5000 + 180;
         movement(&mut judge, &plan, long, 0.4, &mut out);
-        assert_eq!((raised(&mut out), judge.not_judged().warm_up), (0, 5));
-        assert!(judge.warms(told, long - 180 + 999) && !judge.warms(told, long - 180 + 1000));
+        assert_eq!((raised(&mut out), judge.not_judged().warm_up), (0, 6));
+        assert!(judge.warms(told, long + 999) && !judge.warms(told, long + 1000));
+        // What follows a cut may be another morning.
+        judge.cool();
+        assert!(judge.warms(told, long + 1000));
+    }
+
+    #[test]
+    fn an_axis_that_never_stops_is_seen_to_move_and_one_that_only_shakes_is_not() {
+        let (mut plan, told) = (plan(), Some(&WARM_UP));
+        plan.drift_limit_m = None;
+        let thresholds = Thresholds {
+            warm_up: Some(WARM_UP),
+            ..THRESHOLDS
+        };
+        let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+        // A free run in which it moved, every 400 cycles, for longer than a rest.
+        for cycle in (400..=8000).step_by(400) {
+            let (at, still) = (at(cycle), (0.0, 0.0));
+            judge.drifted(
+                &plan,
+                &thresholds,
+                &at,
+                still,
+                Regime::ConstantSpeed,
+                &mut out,
+            );
+            assert_eq!(judge.warms(told, cycle), cycle < 1400, "{cycle}");
+        }
+        let mut judge = AxisJudge::default();
+        for cycle in (400..=8000).step_by(400) {
+            let twitch = Segment {
+                regime: Regime::Acceleration,
+                cycles: 1.0,
+                ..Segment::default()
+            };
+            judge.segment(&plan, &thresholds, &at(cycle), &twitch, &mut out);
+            judge.movement_end(&plan, &thresholds, &at(cycle), &mut out);
+            assert!(judge.warms(told, cycle));
+        }
     }
 
     #[test]

@@ -248,6 +248,9 @@ impl Compare<'_, '_> {
                     lane.watch_place(l, judge.watched());
                 }
                 Err(reason) => {
+                    if *reason == Missing::NewSegment {
+                        judge.cool();
+                    }
                     // The axis coasts; nothing is judged until the observer has taken in enough samples again. After a
                     // gap, or when it has coasted for long, it may be anywhere: the next sample locks it.
                     judge.forget();

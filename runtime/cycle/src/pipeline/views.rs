@@ -55,13 +55,20 @@ impl Pipeline<'_> {
         own + signatures.sum::<u64>()
     }
 
-    /// Movements of axis `n` that were not judged, because it warmed up.
+    /// Movements of axis `n` that were not judged, because it warmed up: those of its twin or of its signature, whatever was more.
     pub fn warm_up(&self, n: usize) -> u64 {
         let signatures = (self.signatures.0.iter().zip(&*self.signatures.1))
             .filter(|(plan, _)| usize::from(plan.axis) == n)
             .map(|(_, judge)| judge.cold());
         let own = self.judge(n).map_or(0, |judge| judge.not_judged().warm_up);
-        own + signatures.sum::<u64>()
+        own.max(signatures.max().unwrap_or(0))
+    }
+
+    /// Whether axis `n` is warming up.
+    pub fn warms(&self, n: usize) -> bool {
+        let warm_up = self.plan.thresholds.warm_up.as_ref();
+        self.judge(n)
+            .is_some_and(|judge| judge.warms(warm_up, self.cycle))
     }
 
     /// Judging of station `n`.
