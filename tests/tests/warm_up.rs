@@ -24,7 +24,7 @@ const WARM_UP: &str = "warm_up = \"1min\"\ncool_down = \"2min\"";
 
 /// Two and a half minutes of it in the morning, `more` on the command line.
 fn morning(place: &Place, name: &str, keys: &str, more: &str) -> Run {
-    let config = place.file(format!("{name}.toml"), &cell(keys));
+    let config = place.file(&format!("{name}.toml"), cell(keys));
     let cold: String = COLD
         .iter()
         .map(|axis| {

@@ -9,6 +9,10 @@ use twinstep_models::sample::Told;
 const PIECE_S: f64 = 4.0;
 /// Shortest piece (samples).
 const PIECE_LEAST: usize = 1000;
+/// Pieces that must fit among the samples that are taken, however short the period is.
+const PIECES_LEAST: usize = 4;
+/// One of so many samples may be part of a jump.
+const JUMPS: usize = 250;
 
 /// One axis in one recording.
 pub(super) struct Motion<'a> {
@@ -54,13 +58,12 @@ impl<'a> Motion<'a> {
         })
     }
 
-    /// How much the set-points accelerate in a piece.
+    /// How much the set-points change their speed in a piece. A jump in them is no motion: of all samples the few that bend most are left out.
     fn tells(&self, piece: &Range<usize>) -> f64 {
         let bends = self.reference[piece.clone()].windows(3);
-        bends
-            .map(|r| r[2] - 2.0 * r[1] + r[0])
-            .map(|bend| bend * bend)
-            .sum()
+        let mut bends: Vec<f64> = (bends.map(|r| (r[2] - 2.0 * r[1] + r[0]).abs())).collect();
+        bends.sort_by(f64::total_cmp);
+        bends[..bends.len() - bends.len() / JUMPS].iter().sum()
     }
 }
 
@@ -100,7 +103,8 @@ impl Chosen {
 /// Of all motion so many samples at most, and before each piece those that its filters need: the pieces in which the set-points accelerate
 /// most, in their order. Where there are no more than that it is all.
 pub(super) fn most_telling(all: &[Motion<'_>], period_s: f64, most: usize) -> Chosen {
-    let piece = ((PIECE_S / period_s) as usize).max(PIECE_LEAST);
+    let longest = (most / PIECES_LEAST).max(PIECE_LEAST);
+    let piece = ((PIECE_S / period_s) as usize).clamp(PIECE_LEAST, longest);
     let settle = (GAINS_SETTLE_S / period_s) as usize + 1;
     // Which recording, where the stretch begins, and the piece.
     let mut pieces: Vec<(usize, usize, Range<usize>)> = Vec::new();
@@ -193,6 +197,28 @@ mod tests {
             .filter(|r| r[0] != r[1])
             .count();
         assert!(moving > 7_900, "{moving}");
+    }
+
+    /// At 125 us a piece of 4 s is longer than all that is taken.
+    #[test]
+    fn at_a_short_period_what_moves_is_taken_too() {
+        let one = recording(80_000, 44_000..52_000);
+        let motions = [Motion::new(&one, 0, LIMIT_A).unwrap()];
+        let found = most_telling(&motions, 125e-6, 30_000);
+        let usable = found.usable.iter().filter(|u| **u).count();
+        assert!((29_000..=45_000).contains(&usable), "{usable}");
+        let steps = found.reference_m.windows(2);
+        assert!(steps.filter(|r| r[0] != r[1]).count() > 7_900);
+    }
+
+    #[test]
+    fn a_jump_is_no_motion() {
+        let mut one = recording(40_000, 24_000..32_000);
+        let reference_m = one.axes[0].reference_m.as_mut().unwrap();
+        reference_m[10_000..].iter_mut().for_each(|x| *x += 100.0);
+        let found = chosen(&[one], 8_000);
+        let first = (1e6 * found.current_a[0]).round() as usize;
+        assert!((23_400..24_000).contains(&first), "{first}");
     }
 
     #[test]
