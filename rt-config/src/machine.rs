@@ -2,6 +2,7 @@
 
 mod bus;
 mod health;
+mod judge;
 mod loops;
 mod modes;
 mod part;
@@ -19,6 +20,7 @@ pub use bus::{
     Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
 };
 pub use health::{HealthLimits, LEAK_FACTOR};
+pub use judge::{Judge, WarmUp};
 pub use modes::{OperationMode, OperationModes};
 pub use part::{ForceCurve, MAX_ELASTIC_N_PER_M, Part, PartTwin};
 pub use press::{
@@ -125,25 +127,6 @@ pub struct Cycle {
     pub model_budget_ns: [Option<u64>; 3],
     /// Cycles at the start of a run that are kept apart from its statistics; none: as many as is usual.
     pub warm_up_cycles: Option<u64>,
-}
-
-/// Judging.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judge {
-    /// Asked-for interval between false alarms (s): of the whole machine, or of this part of it, since the rate is shared out evenly
-    /// over its buses.
-    pub false_alarm_interval_s: f64,
-    /// When its axes are warming up; none: never.
-    pub warm_up: Option<WarmUp>,
-}
-
-/// How axes warm up: until then what rests on friction is not judged.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct WarmUp {
-    /// From the first movement after a rest until an axis is warm (s).
-    pub lasts_s: f64,
-    /// Without a movement until it is cold again (s).
-    pub rest_s: f64,
 }
 
 /// A servo axis.
