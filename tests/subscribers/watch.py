@@ -8,7 +8,7 @@ from layout import Machine, text
 machine = Machine(sys.argv[1])
 of_stations = machine.stations()
 flags, events, cycles, wrong, predicted = [], [], [], 0, 0
-stations, pressures, valves, off_pa = [], [], set(), 0.0
+stations, pressures, valves, off_pa, blown = [], [], set(), 0.0, 0
 last = False
 while True:
     alive = machine.lives()
@@ -29,6 +29,7 @@ while True:
         gripper = sample.payload()[0]
         valves.add((gripper.ejector_on, gripper.blow_off))
         pressures.append(gripper.pressure_pa)
+        blown += gripper.predicted and gripper.blow_off
         if gripper.predicted:
             off_pa = max(off_pa, abs(gripper.pressure_pa - gripper.predicted_pressure_pa))
     for sample in machine.all(machine.flags):
@@ -42,4 +43,4 @@ while True:
 gaps = sum(1 for a, b in zip(cycles, cycles[1:]) if b != a + 1)
 print(json.dumps({"flags": flags, "events": events, "samples": len(cycles), "gaps": gaps, "axes": last, "wrong": wrong, "predicted": predicted,
                   "forward": cycles == sorted(set(cycles)), "stations": stations, "pressures_pa": [min(pressures), max(pressures)],
-                  "valves": sorted(valves), "off_pa": off_pa}))
+                  "valves": sorted(valves), "off_pa": off_pa, "blown": blown}))

@@ -71,6 +71,8 @@ fn killed_at_any_second_a_run_leaves_all_but_the_last_one() {
         (run, at)
     })
     .into();
+    // By how much the recording of the run lags behind at least.
+    let mut least = u64::MAX;
     for (run, at) in &mut runs {
         let status = format!("status --control {at}.sock --json");
         let cycle = loop {
@@ -88,13 +90,18 @@ fn killed_at_any_second_a_run_leaves_all_but_the_last_one() {
             let whole = |cycles| *file == piece && cycles >= 1275;
             let python = python.as_deref().filter(|_| *file != piece);
             let cycles = read_by_both(&place, python, file, whole);
-            // A second. Half of it is what a chunk holds, the other half is for a computer that has other things to do.
+            // Half a second is what a chunk holds; two are for a computer that stands still just then.
             assert!(
-                whole(cycles) || cycles + 250 >= cycle,
+                whole(cycles) || cycles + 600 >= cycle,
                 "{file}: {cycles} of {cycle}"
             );
+            if *file != piece {
+                least = least.min(cycle.saturating_sub(cycles));
+            }
         }
     }
+    // It does not stand still each time: of the best one a second is missing at most.
+    assert!(least <= 250, "{least}");
 }
 
 #[test]

@@ -88,7 +88,9 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
         pressure_pa(0) < 60_000.0 && pressure_pa(1) > 90_000.0,
         "{seen}"
     );
-    assert!(off_pa > 0.0 && off_pa < 5000.0, "{off_pa}");
+    // Nothing of the gripper was found: all of them lie within its limit.
+    assert!(off_pa > 0.0 && off_pa < 900.0, "{off_pa}");
+    assert_eq!(seen["blown"], 0, "nothing is predicted while it blows off");
     // Every event of the store was a flag first, in its cycle.
     let events: Vec<&Value> = lines.iter().filter(|l| l["type"] == "event").collect();
     assert!(!events.is_empty());

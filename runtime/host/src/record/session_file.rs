@@ -13,7 +13,7 @@ use twinstep_drivers::recording::mcap::{CHUNK_NS, McapWriter};
 
 /// Rounds of checkpoints from one that is written to the next: a replay may begin every ten seconds.
 const EVERY_ROUND: u64 = 10;
-/// What is recorded is in the system's hands after so long (ns), where no cycle has come that ended its chunk: it outlives this process.
+/// So long after the last chunk (ns, of the computer's time) what is recorded is handed to the system in any case: it outlives this process.
 const FLUSH_NS: u64 = CHUNK_NS;
 
 /// Writes a run into an MCAP file.

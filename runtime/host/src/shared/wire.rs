@@ -230,7 +230,7 @@ pub struct AxisState {
     pub drive_state: u8,
     /// Regime, in the order of `Regime`.
     pub regime: u8,
-    /// 1: the predictions and the residual are those of this cycle, and deviations are judged by them; 0: there are none, since
+    /// 1: the predictions and the residual are those of this cycle, and the machine is compared with them; 0: there are none, since
     /// the axis is not enabled, its observer has not locked, or the run stops.
     pub predicted: u8,
     /// Always 0.
@@ -254,8 +254,8 @@ pub struct StationState {
     pub blow_off: u8,
     /// 0: all of this holds. Otherwise the code of `Missing`, and everything else is 0.
     pub missing: u8,
-    /// 1: the prediction is that of this cycle, and the pressure is judged by it; 0: there is none, since the station blows off, the valves
-    /// have just been switched, it has not settled behind a gap, or the run stops.
+    /// 1: the prediction is that of this cycle, and the pressure is compared with it; 0: there is none, since the station blows off, the
+    /// valves have just been switched, it has not settled behind a gap, or the run stops.
     pub predicted: u8,
     /// Always 0.
     pub reserved: [u8; 4],
