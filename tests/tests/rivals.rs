@@ -19,7 +19,7 @@ impl Rival {
         let sleeps = Command::new(taskset)
             .args(["--cpu-list", core])
             .arg(chrt)
-            .args(["--fifo", priority, "sleep", "infinity"])
+            .args(["--fifo", priority, "sleep", "600"])
             .stderr(Stdio::null())
             .spawn();
         let mut rival = Self(sleeps.unwrap());

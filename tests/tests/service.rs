@@ -6,12 +6,12 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
 )]
-#![allow(unsafe_code)] // A thread of another process is held.
+#![allow(unsafe_code)] // A thread of another process is held, and limited before it starts.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -47,11 +47,15 @@ impl Manager {
         }
     }
 
-    /// Waits until `run` says a word.
+    /// Waits until `run` says a word. What it said before it ended waits in the socket.
     fn wait_for(&self, word: &str, run: &mut Running) {
-        while self.hear().as_deref() != Some(word) {
+        loop {
             let ended = run.0.try_wait().unwrap();
-            assert_eq!(ended, None, "ended without {word}");
+            match self.hear() {
+                Some(said) if said == word => return,
+                Some(_) => {}
+                None => assert_eq!(ended, None, "ended without {word}"),
+            }
         }
     }
 
@@ -73,6 +77,17 @@ impl Running {
             .env("WATCHDOG_USEC", PATIENCE_US.to_string())
             .env_remove("WATCHDOG_PID")
             .stdout(Stdio::null());
+        // SAFETY: one system call between fork and exec. An abort that is meant leaves no file behind.
+        unsafe {
+            command.pre_exec(|| {
+                let none = libc::rlimit {
+                    rlim_cur: 0,
+                    rlim_max: 0,
+                };
+                libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+                Ok(())
+            });
+        }
         Self(command.spawn().unwrap())
     }
 
@@ -179,7 +194,7 @@ fn a_cycle_that_hangs_is_vouched_for_by_nobody_until_it_goes_on() {
     }
     assert!(status(&place, &control).unwrap() > 0);
     interrupt(&demo.0);
-    while manager.hear().as_deref() != Some("STOPPING=1") {}
+    manager.wait_for("STOPPING=1", &mut demo);
     let ended = demo.0.wait().unwrap();
     assert!(ended.success(), "{ended}");
 }

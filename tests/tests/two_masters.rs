@@ -119,3 +119,34 @@ fn a_bus_that_soem_runs_is_left_to_it() {
     let (all, ours) = frames(&capture);
     assert!(ours > 200 && ours == all, "{ours} of {all}");
 }
+
+#[test]
+fn a_ring_with_one_interface_down_runs_over_the_other() {
+    let Some(cable) = Cable::new("a_ring_with_one_interface_down_runs_over_the_other") else {
+        return;
+    };
+    let place = Place::new();
+    let config = shipped("press-cell.toml").display().to_string();
+    cable.lay(SECOND_ENDS);
+    let set = |end: &str, to: &str| {
+        let done = cable.command("ip", ["link", "set", end, to]).status();
+        assert!(done.unwrap().success(), "{end} {to}");
+    };
+    // The last SubDevice closes a port without a link: what the computer has is a line.
+    let sim = Sim::start(&cable, &config, &[]);
+    let [first, second_end] = [ENDS[0], SECOND_ENDS[0]];
+    set(second_end, "down");
+    let args = format!("scan --interface {first} --redundant-interface {second_end}");
+    let found = second(&cable, &place, &args).fine();
+    assert_eq!(found.summary()["subdevices"], 10, "{args}: {found:?}");
+    let args =
+        format!("run {config} --interface {first} --redundant-interface {second_end} --cycles 100");
+    let run = second(&cable, &place, &args).fine();
+    assert_eq!(run.summary()["cycles"], 100);
+    // Over none there is no bus.
+    set(first, "down");
+    let refused = second(&cable, &place, &args);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("Network is down"), "{refused:?}");
+    let _ = sim.end();
+}

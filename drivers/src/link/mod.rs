@@ -61,6 +61,14 @@ impl LinkError {
         };
         matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO))
     }
+
+    /// Whether the interface is there and down.
+    pub fn is_down(&self) -> bool {
+        let Self::System { error, .. } = self else {
+            return false;
+        };
+        error.raw_os_error() == Some(libc::ENETDOWN)
+    }
 }
 
 /// An end of the line: that of the MainDevice's first interface, or, with a redundant cable, that of its second.

@@ -69,7 +69,7 @@ pub fn overhear(
     for _ in 0..2 {
         let before = heard.frames;
         let from_ns = clock.now_ns();
-        listen(source, clock, from_ns, &mut heard)?;
+        listen(source, from_ns, &mut heard)?;
         heard.listened_ns += LISTEN_NS;
         if heard.frames == before {
             return Ok(None);
@@ -78,19 +78,19 @@ pub fn overhear(
     Ok(Some(heard))
 }
 
-/// Counts what arrives within [`LISTEN_NS`] from `from_ns` on. What had arrived before and was waiting is of no time in particular.
+/// Counts what arrives within [`LISTEN_NS`] from `from_ns` on. What had arrived before and was waiting is of no time in particular. A
+/// thread that was held up until after the end finds what arrived in the queue: it reads on until that is empty, or the first frame of later.
 fn listen(
     source: &mut impl FrameSource,
-    clock: &Clock,
     from_ns: u64,
     heard: &mut Overheard,
 ) -> Result<(), TapError> {
     let mut buffer = [0; MAX_CAPTURED];
     let until_ns = from_ns.saturating_add(LISTEN_NS);
-    while clock.now_ns() < until_ns {
+    loop {
         match source.next(&mut buffer, until_ns)? {
-            Next::Nothing => {}
-            Next::End => return Ok(()),
+            Next::Nothing | Next::End => return Ok(()),
+            Next::Frame(frame) if frame.time_ns >= until_ns => return Ok(()),
             Next::Frame(frame) => {
                 let bytes = buffer.get(..frame.length).unwrap_or_default();
                 if frame.time_ns >= from_ns && is_well_formed(bytes) {
@@ -99,7 +99,6 @@ fn listen(
             }
         }
     }
-    Ok(())
 }
 
 fn note(frame: &[u8], heard: &mut Overheard) {
@@ -125,14 +124,19 @@ mod tests {
         clock: Clock,
         frames: std::vec::IntoIter<(u64, Vec<u8>)>,
         next: Option<(u64, Vec<u8>)>,
+        /// For so long the thread stands still before it reads for the first time (ns).
+        stall_ns: u64,
     }
 
     impl FrameSource for Script {
         fn next(&mut self, buffer: &mut [u8], deadline_ns: u64) -> Result<Next, TapError> {
+            let now_ns = self.clock.now_ns() + std::mem::take(&mut self.stall_ns);
+            self.clock.wait_until_ns(now_ns);
             if self.next.is_none() {
                 self.next = self.frames.next();
             }
-            let Some((time_ns, frame)) = self.next.take_if(|(at, _)| *at < deadline_ns) else {
+            let Some((time_ns, frame)) = self.next.take_if(|(at, _)| *at < deadline_ns.max(now_ns))
+            else {
                 self.clock.wait_until_ns(deadline_ns);
                 return Ok(Next::Nothing);
             };
@@ -165,6 +169,14 @@ mod tests {
 
     /// What is heard of frames at these times after the start (ms).
     fn heard(frames: impl IntoIterator<Item = (u64, Vec<u8>)>) -> (Option<Overheard>, u64) {
+        heard_late(frames, 0)
+    }
+
+    /// The same by a thread that stands still for so long (ms) first.
+    fn heard_late(
+        frames: impl IntoIterator<Item = (u64, Vec<u8>)>,
+        stall: u64,
+    ) -> (Option<Overheard>, u64) {
         let clock = Clock::virtual_from(START_NS);
         let at = |(ms, frame)| (START_NS + ms * MS, frame);
         let frames: Vec<_> = frames.into_iter().map(at).collect();
@@ -172,6 +184,7 @@ mod tests {
             clock: clock.clone(),
             frames: frames.into_iter(),
             next: None,
+            stall_ns: stall * MS,
         };
         let heard = overhear(&mut script, &clock).unwrap();
         (heard, (clock.now_ns() - START_NS) / MS)
@@ -193,6 +206,16 @@ mod tests {
             found.to_string(),
             "40 EtherCAT frames in 200 ms from 01:01:01:01:01:01 (20), 03:01:01:01:01:01 (20)"
         );
+    }
+
+    #[test]
+    fn who_stood_still_hears_what_came_meanwhile() {
+        let frames = || (0..60).map(|n| (10 * n, frame(1)));
+        // 0 to 90 ms, and those of a time that begins at 150 ms.
+        let (found, ms) = heard_late(frames(), 150);
+        assert_eq!((found.unwrap().frames, ms), (20, 250));
+        // The end of one that has ended meanwhile is nobody still.
+        assert_eq!(heard_late(frames().take(5), 150), (None, 250));
     }
 
     #[test]
@@ -230,6 +253,7 @@ mod tests {
             clock: clock.clone(),
             frames: vec![(START_NS - 1, frame(1)); 3].into_iter(),
             next: None,
+            stall_ns: 0,
         };
         assert_eq!(overhear(&mut script, &clock).unwrap(), None);
     }

@@ -49,6 +49,8 @@ pub struct Entered {
     pub wait: Chosen,
     /// What else comes first on the cores of cycle and workers, in words; [`Trust::rivals`] counts them.
     pub rivals: Vec<String>,
+    /// What may run elsewhere too, and ran there last: it may come, and is not counted.
+    pub seen: Vec<String>,
     /// Goes with the run.
     pub held: Held,
 }
@@ -100,9 +102,9 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     trust.cpu_dma_latency_held = latency.is_some();
     trust.asks_for_nothing = settings.policy == Policy::Other;
     trust.core_denied = settings.core.is_some() && trust.core != settings.core;
-    let rivals = rivals(&root, settings, trust.core);
-    trust.rivals = rivals.as_ref().map(Vec::len);
-    let rivals = rivals.unwrap_or_default();
+    let found = rivals(&root, settings, trust.core);
+    trust.rivals = found.as_ref().map(|(rivals, _)| rivals.len());
+    let (rivals, seen) = found.unwrap_or_default();
     if settings.require {
         refuse_without(&trust, settings.core, &rivals)?;
     }
@@ -112,6 +114,7 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
         trust,
         wait,
         rivals,
+        seen,
         held: Held {
             _latency: latency,
             _cores: claims,
@@ -119,28 +122,37 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     })
 }
 
-/// The same for a thread beside the cycle's: nothing is claimed, held or required.
-pub fn enter_beside() -> Trust {
+/// The same for a thread beside the cycle of a machine with these settings: nothing is claimed, held or required. Where there is another
+/// core, it leaves the cycle's to it: the one that was asked for, else the last. None: there is no cycle.
+pub fn enter_beside(cycle: Option<&Realtime>) -> Trust {
     lock_memory();
-    pin(None, &[], 0);
+    let asked = cycle.map(|cycle| cycle.core.iter().chain(&cycle.model_cores));
+    let taken: Vec<usize> = asked.into_iter().flatten().copied().collect();
+    let leaves_the_last = cycle.is_some_and(|cycle| cycle.core.is_none());
+    pin(None, &taken, usize::from(leaves_the_last));
     let _ = set_fifo(PRIORITY);
     Trust::observe()
 }
 
-/// Threads of other programs that come before those of this one on their cores, and are there. None: nobody looked, since a share that is
-/// reserved comes before all priorities, and who asks for no precedence has no rivals.
-fn rivals(root: &Root, settings: &Realtime, core: Option<usize>) -> Option<Vec<String>> {
+/// Threads of other programs that come before those of this one on their cores: those that are pinned there, and those that ran there last.
+/// None: nobody looked, since a share that is reserved comes before all priorities, and who asks for no precedence has no rivals.
+fn rivals(
+    root: &Root,
+    settings: &Realtime,
+    core: Option<usize>,
+) -> Option<(Vec<String>, Vec<String>)> {
     if settings.policy != Policy::Fifo {
         return None;
     }
-    let cores = core.iter().chain(&settings.model_cores);
-    let of = |core: &usize| {
-        let found = doctor::rivals(root, *core, settings.priority);
-        let there = found.into_iter().filter(|rival| rival.stays);
-        let core = *core;
-        there.map(move |rival| format!("{rival} on core {core}"))
-    };
-    Some(cores.flat_map(of).collect())
+    let cores: Vec<usize> = core.iter().chain(&settings.model_cores).copied().collect();
+    let found = doctor::rivals(root, &cores, settings.priority);
+    let told = |rival: &doctor::Rival| format!("{rival} on core {}", rival.core);
+    let (stay, others): (Vec<_>, Vec<_>) = found.iter().partition(|rival| rival.stays);
+    let seen = others.into_iter().filter(|rival| rival.was_there);
+    Some((
+        stay.into_iter().map(told).collect(),
+        seen.map(told).collect(),
+    ))
 }
 
 /// Refuses to go on where something is missing that durations rest on; `rivals` are those that [`Trust::rivals`] counts.

@@ -39,14 +39,56 @@ pub fn run_for(
     for machine in &machines {
         super::check::judge_timing(machine, args.interface.as_deref())?;
     }
-    vacant::before_tsn(&machines, args.interface.as_deref(), not_opened)?;
     match machines.as_slice() {
-        [machine] => tsn::with(machine, output, || {
-            attend(args, machine, output, Of(samples, None))
-        }),
+        [machine] => {
+            refuse_what_is_simulated(args, machine)?;
+            listen_before_tsn(args, &machines)?;
+            tsn::with(machine, output, || {
+                attend(args, machine, output, Of(samples, None))
+            })
+        }
         several if samples.is_some() => Err(one_is_wanted(several)),
         several => run_all(args, several, output),
     }
+}
+
+/// Listens on the interfaces that `[tsn]` is about to set.
+///
+/// # Errors
+/// Somebody else runs a bus there.
+pub(super) fn listen_before_tsn(args: &RunArgs, machines: &[Machine]) -> Result<(), HostError> {
+    let names = [&args.interface, &args.redundant_interface].map(|name| name.as_deref());
+    vacant::before_tsn(machines, names, not_opened)
+}
+
+/// The interface that twinstep is MainDevice on, if it is.
+fn real_interface(args: &RunArgs, machine: &Machine) -> Option<String> {
+    let bus = machine.bus.as_ref();
+    let listens_only = bus.is_some_and(|bus| bus.tap.is_some() || bus.pubsub.is_some());
+    let configured = || bus.and_then(|bus| bus.interface.clone());
+    args.interface
+        .clone()
+        .or_else(configured)
+        .filter(|_| !listens_only)
+}
+
+/// Refuses options of a simulated machine for one on a real interface.
+///
+/// # Errors
+/// [`HostError::Usage`].
+fn refuse_what_is_simulated(args: &RunArgs, machine: &Machine) -> Result<(), HostError> {
+    let cycle = &args.cycle;
+    let Some(interface) = real_interface(args, machine).filter(|_| {
+        cycle.fast || cycle.ring || !cycle.inject.is_empty() || !machine.inject.is_empty()
+    }) else {
+        return Ok(());
+    };
+    Err(HostError::usage(
+        format!(
+            "{interface} is a real interface: it knows neither --fast nor --ring nor injected faults"
+        ),
+        "leave them out, or run the simulated machine",
+    ))
 }
 
 /// Where cycles are left for who finds budgets, and the seat of one of several buses.
@@ -71,8 +113,7 @@ pub(super) fn attend(
         return super::tsn::run(args, machine, output, seat);
     }
     let state = store::folder(args.cycle.state.as_deref())?;
-    let configured = machine.bus.as_ref().and_then(|bus| bus.interface.clone());
-    let Some(interface) = args.interface.clone().or(configured) else {
+    let Some(interface) = real_interface(args, machine) else {
         if uses_rights(machine) {
             realtime::capabilities::prepare();
         }
@@ -83,18 +124,7 @@ pub(super) fn attend(
         };
         return simulated::run(machine, &args.cycle, &options, output);
     };
-    if args.cycle.fast
-        || args.cycle.ring
-        || !args.cycle.inject.is_empty()
-        || !machine.inject.is_empty()
-    {
-        return Err(HostError::usage(
-            format!(
-                "{interface} is a real interface: it knows neither --fast nor --ring nor injected faults"
-            ),
-            "leave them out, or run the simulated machine",
-        ));
-    }
+    refuse_what_is_simulated(args, machine)?;
     // Outputs of a real machine stay disabled until somebody says so.
     let mut options = Options {
         samples,
@@ -112,9 +142,8 @@ pub(super) fn attend(
         .chain(second.clone())
         .collect();
     // Nothing of the interface is changed under somebody who runs it.
-    for interface in &options.interfaces {
-        vacant::check(interface, not_opened)?;
-    }
+    let both: Vec<&str> = options.interfaces.iter().map(String::as_str).collect();
+    vacant::check(&both, not_opened)?;
     let nic = nic::set(&options.interfaces, machine, output)?;
     options.nic_denied = nic.denied;
     realtime::capabilities::prepare();

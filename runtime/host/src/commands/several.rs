@@ -127,6 +127,7 @@ pub fn run_all(args: &RunArgs, machines: &[Machine], output: &Output) -> Result<
     let Some(first) = machines.first() else {
         return Ok(Exit::Fine);
     };
+    run::listen_before_tsn(args, machines)?;
     tsn::with(first, output, || {
         run_several(machines, &options, output, |machine, options| {
             let cycle = cycles.get(place_of(machine));

@@ -29,15 +29,23 @@ pub(super) struct Thread {
     pub(super) priority: u32,
     /// A share of every period is reserved for it, and comes before all priorities.
     pub(super) deadline: bool,
+    /// It is the kernel's own, whatever its name.
+    pub(super) of_the_kernel: bool,
     /// Where it ran last.
     pub(super) processor: Option<usize>,
+    /// Where it may run; empty without a real-time priority or a reserved share, where nobody asks.
     pub(super) allowed: Cpus,
 }
+
+/// PF_KTHREAD, of field 9 of the kernel's `stat` files.
+const OF_THE_KERNEL: u64 = 0x0020_0000;
+/// State of a thread that has ended and is still listed.
+const ENDED: &str = "Z";
 
 /// SCHED_DEADLINE, as the kernel's `stat` files have it.
 const SCHED_DEADLINE: &str = "6";
 
-/// All threads of all processes, those of the kernel among them.
+/// All threads of all processes that have not ended, those of the kernel among them.
 pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
     let ids = root.entries("/proc");
     let ids = ids.into_iter().filter(|name| name.parse::<u32>().is_ok());
@@ -64,12 +72,18 @@ pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
         // The name stands in brackets and may hold anything, brackets too.
         let (head, rest) = stat.rsplit_once(')')?;
         let (_, name) = head.split_once('(')?;
-        // Fields 39 to 41 of proc(5); the first one behind the name is number 3.
-        let mut fields = rest.split_ascii_whitespace().skip(39 - 3);
+        // Fields of proc(5): state, flags, and 39 to 41. The first one behind the name is number 3.
+        let mut fields = rest.split_ascii_whitespace();
+        if fields.next()? == ENDED {
+            return None;
+        }
+        let flags: u64 = fields.nth(9 - 4)?.parse().ok()?;
+        let mut fields = fields.skip(39 - 10);
         let processor = fields.next()?.parse().ok();
         let priority = fields.next()?.parse().ok()?;
         let deadline = fields.next() == Some(SCHED_DEADLINE);
-        let status = root.read(&format!("{folder}/status")).unwrap_or_default();
+        let status = (deadline || priority > 0).then(|| root.read(&format!("{folder}/status")));
+        let status = status.flatten().unwrap_or_default();
         let allowed = status
             .lines()
             .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
@@ -78,6 +92,7 @@ pub(super) fn threads(root: &Root) -> impl Iterator<Item = Thread> + '_ {
             name: name.to_owned(),
             priority,
             deadline,
+            of_the_kernel: flags & OF_THE_KERNEL != 0,
             processor,
             allowed: allowed.and_then(Cpus::parse_list).unwrap_or_default(),
             id,
@@ -227,12 +242,13 @@ fn others(subject: &Subject) -> Check {
         "/proc/*/task/*/stat",
         "a real-time thread at or above the cycle's priority on its core runs instead of it",
     );
-    let found = rivals::rivals(&subject.root, subject.core, subject.priority);
+    let found = rivals::rivals(&subject.root, &[subject.core], subject.priority);
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     if found.is_empty() {
         check.ok("none")
     } else {
-        check.warn(found.join(", "), rivals::REMEDY)
+        let remedy = format!("the cycle has {}: {}", subject.priority, rivals::REMEDY);
+        check.warn(found.join(", "), &remedy)
     }
 }
 

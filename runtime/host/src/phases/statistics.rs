@@ -266,6 +266,10 @@ impl PhaseStatistics {
             return false;
         }
         let wake_ns = laps[Phase::Wake as usize];
+        if !warming_up && self.steady.cycles == 1 {
+            // The step from a cycle that is not of this span is none of it.
+            self.last_wake_ns = None;
+        }
         if let Some(last_ns) = self.last_wake_ns.replace(wake_ns) {
             let span = if warming_up {
                 &mut self.warm_up
@@ -336,7 +340,7 @@ impl PhaseStatistics {
         std::array::from_fn(|phase| span.figures(phase))
     }
 
-    /// By how much the lateness of a wake-up differs from that of the one before, over the same cycles as [`Self::figures`]: the jitter of the
+    /// By how much the lateness of a wake-up differs from that of the one before, within the cycles of [`Self::figures`]: the jitter of the
     /// starts. None in virtual time, where nothing is late.
     pub fn jitter(&self) -> Option<PhaseFigures> {
         let span = self.current();

@@ -86,6 +86,13 @@ where
                 doctor::REMEDY_OF_RIVALS
             ));
         }
+        if !entered.seen.is_empty() {
+            remark(&format!(
+                "at or above the cycle's priority, may come to its core and ran there last: {} ({})",
+                entered.seen.join(", "),
+                doctor::REMEDY_OF_RIVALS
+            ));
+        }
         (entered.trust, entered.wait, entered.held)
     } else {
         (Trust::observe(), Chosen::default(), Held::default())

@@ -60,9 +60,12 @@ pub fn share<'a>(
 }
 
 impl Share {
-    /// Whether at least nine of ten are named right, but for what the computer did beside it, and at most one of twenty is not named.
+    /// Whether at least nine of ten are named right or after what the computer did beside it, seven of ten right in any case, and at most
+    /// one of twenty is not named.
     pub fn is_good(&self) -> bool {
-        10 * (self.right + self.beside) >= 9 * self.provoked && 20 * self.unknown <= self.provoked
+        10 * (self.right + self.beside) >= 9 * self.provoked
+            && 10 * self.right >= 7 * self.provoked
+            && 20 * self.unknown <= self.provoked
     }
 }
 

@@ -91,9 +91,10 @@ pub fn run(interface: &str, args: &ScanArgs, output: &Output) -> Result<Exit, Ho
     } else {
         Depth::Look
     };
-    for name in std::iter::once(interface).chain(args.redundant_interface.as_deref()) {
-        vacant::check(name, not_opened)?;
-    }
+    let both: Vec<&str> = std::iter::once(interface)
+        .chain(args.redundant_interface.as_deref())
+        .collect();
+    vacant::check(&both, not_opened)?;
     let (found, ring) = match &args.redundant_interface {
         None => {
             let socket = RawSocket::open(interface).map_err(not_opened)?;
