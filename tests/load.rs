@@ -99,8 +99,8 @@ pub fn told(kind: &str, line: &str) -> Option<u64> {
 }
 
 /// Memory of a process (kB); none where it has ended.
-pub fn resident_kb(peer: &Peer) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", peer.child.id())).ok()?;
+pub fn resident_kb(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -147,10 +147,10 @@ fn fifty_who_watch_and_a_plant_that_listens_to_a_hundred_events_a_second() {
         // Whoever listens has been told all of them, or will be.
         listeners.until_all_are_at((second + AT_ONCE) * A_SECOND, &mut peers);
         if second + AT_ONCE == SETTLED {
-            settled_kb = resident_kb(&gateway).unwrap();
+            settled_kb = resident_kb(gateway.child.id()).unwrap();
         }
     }
-    let end_kb = resident_kb(&gateway).unwrap();
+    let end_kb = resident_kb(gateway.child.id()).unwrap();
     println!("resident after {SETTLED} s {settled_kb} kB, after {SECONDS} s {end_kb} kB");
     assert!(
         end_kb < settled_kb + MAY_GROW_KB,

@@ -136,7 +136,13 @@ fn a_machine_is_refused_a_folder_where_an_alarm_of_its_name_stands_of_another_on
     let left = events("left", fault);
     let stands = standing(&left);
     assert!(!stands.is_empty());
+    // Recordings that are there already stay as they are.
+    let _ = place.file("kept.mcap", "of an earlier run");
     refused("right", "left");
+    let again = run("right", "--state state --record kept.mcap");
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+    let kept = std::fs::read_to_string(place.path("kept.mcap")).unwrap();
+    assert_eq!(kept, "of an earlier run");
     // Nothing of it has come into the store, and it has another folder.
     assert_eq!(stored(&place, "state").len(), left.len());
     assert!(events("right", "--state another").is_empty());

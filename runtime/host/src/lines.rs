@@ -9,7 +9,7 @@ use crate::cycle_clock::ClockLine;
 use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
 use crate::launch::LaunchLine;
-use crate::names::RunInfo;
+use crate::names::{RunInfo, SCRIBE};
 use crate::not_judged::NotJudgedLine;
 use crate::phases::{Phase, PhaseFigures};
 use crate::record::tally::RecordingLine;
@@ -202,7 +202,7 @@ impl EventRecord {
             time_ns,
             time_utc_ns: run.utc_ns(time_ns),
             plan: run.plan.clone(),
-            source: "scribe".into(),
+            source: SCRIBE.into(),
             bus: run.names.bus().map(str::to_owned),
             channel: "events_dropped".into(),
             state: "raised".into(),

@@ -129,13 +129,16 @@ impl Names {
         }
     }
 
-    /// Whether an event of this run may have the source `name`.
+    /// Whether an axis, a station or a SubDevice has this name: those are what tells one machine from another.
     pub fn has(&self, name: &str) -> bool {
-        let of_bus = [Source::Bus, Source::Controller].map(|source| self.source(source));
         let named = [&self.axes, &self.stations, &self.subdevices];
-        name == SCRIBE
-            || of_bus.contains(&name)
-            || (named.into_iter().flatten()).any(|named| named.name == name)
+        (named.into_iter().flatten()).any(|named| named.name == name)
+    }
+
+    /// Whether `name` is a source that each machine has: its bus, its controller, or the scribe.
+    pub fn is_on_all(&self, name: &str) -> bool {
+        let of_bus = [Source::Bus, Source::Controller].map(|source| self.source(source));
+        name == SCRIBE || of_bus.contains(&name)
     }
 
     /// Asset id of a source: its own, else the machine's; may be empty.

@@ -55,7 +55,8 @@ pub fn ended(
 }
 
 /// Refuses a store in which an alarm of another machine stands that `machine` may raise under the same name: for a gateway, and for whoever
-/// acknowledges or shelves it, both would be one. `say` is told how far it has come where a long store has to be looked through for that.
+/// acknowledges or shelves it, both would be one. Its bus, its controller and the scribe each machine has: alarms of those are told of and
+/// refused to nobody. `say` is told so, and how far it has come where a long store has to be looked through.
 ///
 /// # Errors
 /// [`HostError::Usage`] that names the other machine.
@@ -70,19 +71,41 @@ pub fn keep_apart(
     if store.catch_up(say).is_err() {
         return Ok(());
     }
-    for [other, bus, source, channel] in store.standing_of_others().unwrap_or_default() {
-        let same = (runs.iter())
-            .any(|run| run.names.bus().unwrap_or_default() == bus && run.names.has(&source));
-        if same {
+    let mut common = None;
+    let found = store.standing_of_another(|one| {
+        let [_, bus, source, _] = one;
+        let mut there = (runs.iter())
+            .filter(|run| run.names.bus().unwrap_or_default() == bus)
+            .map(|run| &run.names);
+        if common.is_none() && there.clone().any(|names| names.is_on_all(source)) {
+            common = Some(one.clone());
+        }
+        there.any(|names| names.has(source))
+    });
+    let path = store.path().display();
+    match found {
+        Ok(Some([other, _, source, channel])) => {
             return Err(HostError::usage(
                 format!(
-                    "the event store {} is also that of the machine '{other}', whose alarm {source} {channel} stands; '{machine}' may raise one of \
-                     the same name, and nobody could tell them apart",
-                    store.path().display()
+                    "the event store {path} is also that of the machine '{other}', whose alarm {source} {channel} stands; '{machine}' may raise one \
+                     of the same name, and nobody could tell them apart"
                 ),
-                "name a folder of its own with --state DIR, best one for every machine; under a new name a machine begins a new folder too",
+                "name a folder of its own with --state DIR, best one for every machine; if this is the same machine under a new name, run it \
+                 under the old one until nothing stands, or hand its alarms over as docs/gateway.md says: a new folder has neither its events \
+                 nor its health",
             ));
         }
+        Ok(None) => {}
+        Err(error) => say(&format!(
+            "whether alarms of another machine stand is not known: {}",
+            error.into_usage().in_a_line()
+        )),
+    }
+    if let Some([other, _, source, channel]) = common {
+        say(&format!(
+            "the event store {path} is also that of the machine '{other}', whose alarm {source} {channel} stands: a gateway lists it and one of \
+             this machine as one; name a folder for every machine with --state DIR"
+        ));
     }
     Ok(())
 }
@@ -315,7 +338,48 @@ mod tests {
             said.contains("'right cell'") && said.contains("ram ripple"),
             "{said}"
         );
+        // It has a new name, and its alarms are handed over.
+        for table in ["alarms_standing", "plans"] {
+            let hand_over = format!(
+                "UPDATE OR REPLACE {table} SET machine = 'left cell' WHERE machine = 'right cell'"
+            );
+            store.connection.execute(&hand_over, []).unwrap();
+        }
+        keep_apart(&mut store, &ram, "left cell", &mut |_| {}).unwrap();
         drop(store);
-        assert!(left("left cell").1.is_empty());
+        assert_eq!(names(&left("left cell").1), [("ram", "ripple")]);
+    }
+
+    #[test]
+    fn what_each_machine_has_is_told_of_and_keeps_none_from_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StoreWriter::open(folder.path()).unwrap();
+        store.set_machine("left cell");
+        let mut all = ["bus", "controller", "scribe"].map(|one| record(one, "ripple", "raised"));
+        store.append(&mut all).unwrap();
+        // And one whose name is no text hides none of the others.
+        let spoil = "INSERT INTO alarms_standing VALUES ('left cell', '', CAST(x'ff' AS TEXT), 'ripple', 3, 3)";
+        store.connection.execute(spoil, []).unwrap();
+        let runs = [Arc::new(run_info())];
+        let mut said = Vec::new();
+        let mut apart = |store: &mut StoreWriter| {
+            keep_apart(store, &runs, "right cell", &mut |text| {
+                said.push(text.to_owned())
+            })
+        };
+        apart(&mut store).unwrap();
+        store.set_machine("left cell");
+        store
+            .append(&mut [
+                record("gripper", "ripple", "raised"),
+                record("scribe", "ripple", "updated"),
+            ])
+            .unwrap();
+        let refused = apart(&mut store).unwrap_err().in_a_line();
+        assert!(refused.contains("alarm gripper ripple stands"), "{refused}");
+        let [said] = &*said else {
+            panic!("{said:?}");
+        };
+        assert!(said.contains("'left cell', whose alarm scribe"), "{said}");
     }
 }

@@ -199,6 +199,10 @@ impl StoreWriter {
     pub fn number_from(&mut self, seq: u64) {
         if self.last_seq == 0 {
             self.last_seq = seq.saturating_sub(1);
+            // Nothing lies before it that could be caught up with. It is written with the first event.
+            if self.standing_behind == Some(0) {
+                self.standing_behind = Some(self.last_seq);
+            }
         }
     }
 

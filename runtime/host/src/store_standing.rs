@@ -7,7 +7,7 @@
 use crate::lines::EventRecord;
 use crate::store::{StoreReader, StoreWriter, StoredEvent, integer};
 use crate::store_error::StoreError;
-use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, named_params, params};
 
 /// Made in stores of earlier versions too: whoever reads those does without. A machine that nobody has named is empty.
 const TABLES: &str = "
@@ -36,8 +36,8 @@ DROP TABLE standing;
 DROP TABLE standing_behind;
 ";
 
-/// The last event of everything behind a number and up to another one, and the last one of those that raised it. Who has written it is not known: its plan may
-/// say whose it is.
+/// The last event of everything behind a number and up to another one, and the last one of those that raised it. Who has written it is not
+/// known: its plan may say whose it is.
 const LAST: &str = "
 SELECT whose, bus, source, channel, raised_seq, seq, (SELECT state FROM events WHERE seq = last.seq) FROM (
     SELECT coalesce(machine, '') AS whose, coalesce(CASE WHEN json_valid(json) THEN json_extract(json, '$.bus') END, '') AS bus,
@@ -134,10 +134,18 @@ fn note(
 
 /// Events that are looked at for what stands where the whole store cannot be read.
 const RECENT: u64 = if cfg!(test) { 6 } else { 100_000 };
-/// Events that are taken in at once: a transaction of less than a second.
+/// Numbers whose events are taken in at once, in one transaction.
 const BATCH: u64 = if cfg!(test) { 3 } else { 100_000 };
 /// So many of these are taken in from one word about it to the next.
 const BATCHES_A_WORD: u64 = if cfg!(test) { 2 } else { 10 };
+
+/// Whether it is what was stored that cannot be read: it will not be otherwise the next time.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        None | Some(ErrorCode::DatabaseCorrupt)
+    )
+}
 
 /// No number is below 0, whoever wrote it.
 fn count(value: i64) -> u64 {
@@ -173,28 +181,42 @@ impl StoreWriter {
         read().map_err(StoreError::sqlite(&self.path))
     }
 
-    /// Machine, bus, source and channel of what stands of other machines than this one, the newest first.
+    /// Machine, bus, source and channel of what stands of another machine than this one: the newest that `is_it` is true of. Names that are
+    /// no text are those of nothing.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub(crate) fn standing_of_others(&self) -> Result<Vec<[String; 4]>, StoreError> {
-        let read = || {
+    pub(crate) fn standing_of_another(
+        &self,
+        mut is_it: impl FnMut(&[String; 4]) -> bool,
+    ) -> Result<Option<[String; 4]>, StoreError> {
+        let mut read = || {
             let mut rows = self.connection.prepare_cached(
                 "SELECT coalesce(nullif(alarms_standing.machine, ''), plans.machine) AS whose, bus,
                      alarms_standing.source, alarms_standing.channel
                  FROM alarms_standing JOIN events USING (seq) LEFT JOIN plans USING (plan)
                  WHERE whose != '' AND whose != ?1 ORDER BY seq DESC",
             )?;
-            let rows = rows.query_map([&self.machine], |row| {
-                Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+            let mut rows = rows.query([&self.machine])?;
+            while let Some(row) = rows.next()? {
+                let text = |n: usize| row.get::<_, String>(n);
+                let (Ok(whose), Ok(bus), Ok(source), Ok(channel)) =
+                    (text(0), text(1), text(2), text(3))
+                else {
+                    continue;
+                };
+                let one = [whose, bus, source, channel];
+                if is_it(&one) {
+                    return Ok(Some(one));
+                }
+            }
+            Ok(None)
         };
         read().map_err(StoreError::sqlite(&self.path))
     }
 
     /// Takes in what was stored without these tables, some events at a time: whoever ends it in between goes on there the next time. `say` is
-    /// told how far it has come where that takes a while.
+    /// told how far it has come where that takes a while, and which events cannot be read.
     pub(crate) fn catch_up(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
         let last_seq = self.last_seq;
         if self.standing_behind == Some(last_seq) {
@@ -206,24 +228,44 @@ impl StoreWriter {
         let mut anew = at == 0;
         let mut batches = 0_u64;
         while at < last_seq || anew {
-            if batches.is_multiple_of(BATCHES_A_WORD) && last_seq - at > BATCH {
+            let to = match self.end_of_piece(at) {
+                Ok(to) => to,
+                Err(error) if is_damage(&error) => last_seq,
+                Err(error) => return Err(StoreError::sqlite(&self.path)(error)),
+            };
+            if batches.is_multiple_of(BATCHES_A_WORD) && to < last_seq {
                 say(&format!(
-                    "what stands is looked for in events that another version has stored: {at} of {last_seq} are read"
+                    "what stands is looked for in events that another version has stored: those up to number {at} of {last_seq} are read"
                 ));
             }
             batches += 1;
-            let to = last_seq.min(at + BATCH);
             match self.take_in(at, to, anew) {
                 Ok(()) => {
                     (at, anew) = (to, false);
                     self.standing_behind = Some(at);
                 }
-                // An old event that cannot be read must not keep what stands now from being known.
-                Err(_) if last_seq - at > RECENT => (at, anew) = (last_seq - RECENT, true),
+                // An old event that cannot be read must not keep what stands now from being known, nor take what was known before it.
+                Err(error) if is_damage(&error) && last_seq - at > RECENT => {
+                    let behind = to.min(last_seq - RECENT);
+                    say(&format!(
+                        "what stands is not looked for in the events from number {} to {behind}: they cannot be read ({error})",
+                        at + 1
+                    ));
+                    at = behind;
+                }
                 Err(error) => return Err(StoreError::sqlite(&self.path)(error)),
             }
         }
         Ok(())
+    }
+
+    /// Number up to which the events behind `at` are taken in next. Numbers that no event has are passed over at once.
+    fn end_of_piece(&self, at: u64) -> rusqlite::Result<u64> {
+        let first = "SELECT min(seq) FROM events WHERE seq > ?1";
+        let first = (self.connection)
+            .query_row(first, [integer(at)], |row| row.get::<_, Option<i64>>(0))?;
+        let to = first.map(|first| count(first).saturating_add(BATCH - 1));
+        Ok(to.map_or(self.last_seq, |to| to.min(self.last_seq)))
     }
 
     /// Takes in the events behind number `from`, up to `to`; `anew`: of those before nothing is known.

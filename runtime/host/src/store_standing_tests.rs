@@ -106,7 +106,10 @@ fn a_long_store_is_caught_up_with_in_pieces_and_goes_on_where_it_was_left() {
         .unwrap();
     assert_eq!(raised, "1,6,9,11");
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].ends_with(": 3 of 11 are read"), "{said:?}");
+    assert!(
+        said[0].ends_with("up to number 3 of 11 are read"),
+        "{said:?}"
+    );
     // Nothing is left to be said.
     store.catch_up(&mut |text| panic!("{text}")).unwrap();
 }
@@ -128,7 +131,74 @@ fn old_events_that_cannot_be_read_do_not_hide_what_stands_now() {
         )
         .unwrap();
     // Of nine the last six are looked at.
+    let mut said = Vec::new();
+    store
+        .catch_up(&mut |text| said.push(text.to_owned()))
+        .unwrap();
     assert_eq!(numbers(&store.standing(100).unwrap()), [4, 5, 6, 7]);
+    let skipped = |text: &String| text.contains("from number 1 to 3: they cannot be read");
+    assert!(said.iter().any(skipped), "{said:?}");
+}
+
+#[test]
+fn what_was_known_before_events_that_cannot_be_read_still_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.append(&mut [record("old", "raised")]).unwrap();
+    store.standing_behind = None;
+    let mut all = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|s| record(s, "raised"));
+    store.append(&mut all).unwrap();
+    let spoil = "UPDATE events SET source = CAST(x'ff' AS TEXT) WHERE seq = 3";
+    store.connection.execute(spoil, []).unwrap();
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    // Of those behind the first, the piece with the spoiled one is passed over up to the last six.
+    let stand = numbers(&store.standing(100).unwrap());
+    assert_eq!(stand, [1, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn a_store_that_is_busy_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.append(&mut [record("old", "raised")]).unwrap();
+    store.standing_behind = None;
+    let mut all = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|s| record(s, "raised"));
+    store.append(&mut all).unwrap();
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store
+        .connection
+        .busy_timeout(std::time::Duration::ZERO)
+        .unwrap();
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.standing(100).unwrap_err();
+    assert!(refused.to_string().contains("locked"), "{refused}");
+    other.execute_batch("ROLLBACK").unwrap();
+    let stand = numbers(&store.standing(100).unwrap());
+    assert_eq!(stand, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn a_store_that_begins_at_a_large_number_has_nothing_to_be_looked_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.number_from(1 << 60);
+    store.catch_up(&mut |text| panic!("{text}")).unwrap();
+    store
+        .append(&mut [record("a", "raised"), record("b", "raised")])
+        .unwrap();
+    let expected = [1 << 60, (1 << 60) + 1];
+    assert_eq!(numbers(&store.standing(9).unwrap()), expected);
+    assert_eq!(behind(&store.connection).unwrap(), expected[1]);
+    // Not where an earlier version goes on with it either.
+    let forget = "DELETE FROM alarms_standing_behind";
+    store.connection.execute(forget, []).unwrap();
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.catch_up(&mut |text| panic!("{text}")).unwrap();
+    assert_eq!(numbers(&store.standing(9).unwrap()), expected);
 }
 
 /// The tables of before there were machines, as a version of then makes them and writes a raised event.

@@ -54,6 +54,10 @@ impl House {
         if let Some(seq) = options.first_seq {
             store.number_from(seq);
         }
+        let runs: Vec<_> = prepared.iter().map(|one| Arc::clone(&one.info)).collect();
+        let progress = &mut |text: &str| output.note(text);
+        // Before anything of an earlier run is written over.
+        standing::keep_apart(&mut store, &runs, &machine.name, progress)?;
         let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);
         let announce: Announce = if interactive {
             // A view that does not keep up shows fewer events; they are in the store.
@@ -78,10 +82,6 @@ impl House {
             };
             seats.push(Seat::new(prepared, *part, own, output)?);
         }
-        let runs: Vec<_> = seats
-            .iter()
-            .map(|seat| Arc::clone(&seat.prepared.info))
-            .collect();
         let told = (seats.iter().zip(parts)).filter_map(|(seat, (_, options))| {
             let recording = seat.record.as_ref()?;
             Some(recording.told(options, &seat.prepared.info))
@@ -89,8 +89,6 @@ impl House {
         let announce = overheard(announce, told.collect());
         let announce = shown(announce, machine, options)?;
         let whole = (machine.place.as_ref()).is_none_or(|place| place.count == parts.len());
-        let progress = &mut |text: &str| output.note(text);
-        standing::keep_apart(&mut store, &runs, &machine.name, progress)?;
         // Old events that cannot be read are no reason to keep a machine from running.
         let first =
             standing::ended(&mut store, &runs, &machine.name, whole).unwrap_or_else(|error| {
