@@ -77,14 +77,15 @@ impl Running {
             .env("WATCHDOG_USEC", PATIENCE_US.to_string())
             .env_remove("WATCHDOG_PID")
             .stdout(Stdio::null());
-        // SAFETY: one system call between fork and exec. An abort that is meant leaves no file behind.
+        // SAFETY: one system call between fork and exec. An abort that is meant leaves no file behind, also where a program takes such files (0 would
+        // not keep it from that).
         unsafe {
             command.pre_exec(|| {
-                let none = libc::rlimit {
-                    rlim_cur: 0,
-                    rlim_max: 0,
+                let none_to_speak_of = libc::rlimit {
+                    rlim_cur: 1,
+                    rlim_max: 1,
                 };
-                libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+                libc::setrlimit(libc::RLIMIT_CORE, &raw const none_to_speak_of);
                 Ok(())
             });
         }

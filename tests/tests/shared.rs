@@ -88,12 +88,13 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
         pressure_pa(0) < 60_000.0 && pressure_pa(1) > 90_000.0,
         "{seen}"
     );
-    // Nothing of the gripper was found: all of them lie within its limit.
-    assert!(off_pa > 0.0 && off_pa < 900.0, "{off_pa}");
+    // Within the gripper's limit, which is one and a half times the largest of its healthy record.
+    assert!(off_pa > 0.0 && off_pa < 1335.0, "{off_pa}");
     assert_eq!(seen["blown"], 0, "nothing is predicted while it blows off");
     // Every event of the store was a flag first, in its cycle.
     let events: Vec<&Value> = lines.iter().filter(|l| l["type"] == "event").collect();
     assert!(!events.is_empty());
+    assert!(events.iter().all(|event| event["source"] != "gripper"));
     let flags = seen["flags"].as_array().unwrap();
     assert_eq!(flags.len(), events.len(), "{seen}");
     for (flag, event) in flags.iter().zip(events) {

@@ -117,6 +117,11 @@ impl SignatureJudge {
         self.cold
     }
 
+    /// Whether the axis is cold, or warming up.
+    pub fn is_cold(&self, plan: Option<&WarmUp>, cycle: u64) -> bool {
+        plan.is_some_and(|plan| self.warmth.warming(plan, cycle))
+    }
+
     /// A movement has ended: whether the axis is still warming up.
     fn warms(&mut self, plan: Option<&WarmUp>, cycle: u64) -> bool {
         plan.is_some_and(|plan| {

@@ -128,6 +128,16 @@ pub fn enter_beside(cycle: Option<&Realtime>) -> Trust {
     lock_memory();
     let asked = cycle.map(|cycle| cycle.core.iter().chain(&cycle.model_cores));
     let taken: Vec<usize> = asked.into_iter().flatten().copied().collect();
+    // Where the run has all cores, it is beside its workers rather than beside its cycle.
+    let all = core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .iter()
+        .all(|id| taken.contains(&id.id));
+    let taken = if all {
+        cycle.and_then(|cycle| cycle.core).into_iter().collect()
+    } else {
+        taken
+    };
     let leaves_the_last = cycle.is_some_and(|cycle| cycle.core.is_none());
     pin(None, &taken, usize::from(leaves_the_last));
     let _ = set_fifo(PRIORITY);

@@ -13,8 +13,8 @@
 //! The metadata record [`METADATA`] stands in front: form, version, plan and seeds; the attachment [`CONFIGURATION`] is the
 //! machine. A second metadata record, [`END`], is written when the run has ended in order.
 //!
-//! Chunks are written as a whole. None holds more than [`CHUNK_NS`] and a period of the machine's time, and each is handed to the system as it ends: a
-//! file that was cut anywhere is read up to its last whole chunk, which lacks less than that.
+//! Chunks are written as a whole. None holds more than [`CHUNK_NS`] and a period of the machine's time, and each is handed to the system as
+//! it ends: a file that was cut anywhere is read up to its last whole chunk, which lacks less than that.
 //! `log_time` is the time of day (ns, UTC); `sequence` is the cycle's number, cut to 32 bits.
 
 mod read;

@@ -64,11 +64,20 @@ impl Pipeline<'_> {
         own.max(signatures.max().unwrap_or(0))
     }
 
-    /// Whether axis `n` is warming up.
+    /// Whether axis `n` is warming up: its twin, and without one its signature.
     pub fn warms(&self, n: usize) -> bool {
         let warm_up = self.plan.thresholds.warm_up.as_ref();
-        self.judge(n)
-            .is_some_and(|judge| judge.warms(warm_up, self.cycle))
+        let has_twin = self.plan.axes.get(n).is_some_and(|axis| {
+            axis.limits.iter().any(Option::is_some) || axis.baseline.iter().any(Option::is_some)
+        });
+        if has_twin {
+            return self
+                .judge(n)
+                .is_some_and(|judge| judge.warms(warm_up, self.cycle));
+        }
+        (self.signatures.0.iter().zip(&*self.signatures.1))
+            .filter(|(plan, _)| usize::from(plan.axis) == n && plan.healthy.is_some())
+            .any(|(_, judge)| judge.is_cold(warm_up, self.cycle))
     }
 
     /// Judging of station `n`.

@@ -143,7 +143,7 @@ pub(super) fn attend(
         .collect();
     // Nothing of the interface is changed under somebody who runs it.
     let both: Vec<&str> = options.interfaces.iter().map(String::as_str).collect();
-    vacant::check(&both, not_opened)?;
+    vacant::check_first(&both, not_opened)?;
     let nic = nic::set(&options.interfaces, machine, output)?;
     options.nic_denied = nic.denied;
     realtime::capabilities::prepare();

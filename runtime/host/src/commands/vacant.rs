@@ -9,7 +9,7 @@ use twinstep_drivers::tap::overhear::{Overheard, overhear};
 use twinstep_drivers::tap::socket::LiveSource;
 use twinstep_drivers::tap::source::TapError;
 
-/// Listens on the interfaces of one bus, and on nothing once this has returned. Of two, one that is down is silent: the ring runs over the
+/// Listens on the interfaces of one bus, and on nothing once this has returned. Of two, one that is down is silent: `scan` goes on over the
 /// other one.
 ///
 /// # Errors
@@ -19,6 +19,16 @@ pub(super) fn check(
     not_opened: impl Fn(LinkError) -> HostError,
 ) -> Result<(), HostError> {
     check_some(interfaces, interfaces.len(), not_opened)
+}
+
+/// As [`check`] of a bus whose bring-up goes over its first interface: that one must be up.
+pub(super) fn check_first(
+    interfaces: &[&str],
+    not_opened: impl Fn(LinkError) -> HostError,
+) -> Result<(), HostError> {
+    let (first, second) = interfaces.split_at(interfaces.len().min(1));
+    check_some(first, 1, &not_opened)?;
+    check_some(second, interfaces.len(), &not_opened)
 }
 
 /// Listens on some of the interfaces of a bus, which has `ends` of them.

@@ -119,7 +119,8 @@ pub(super) fn most_telling(all: &[Motion<'_>], period_s: f64, most: usize) -> Ch
     };
     if length(&pieces) > most {
         let tells = |(n, _, piece): &(usize, usize, Range<usize>)| all[*n].tells(piece);
-        pieces.sort_by(|a, b| tells(b).total_cmp(&tells(a)));
+        // Sums of sizes are not negative: their bits are in their order.
+        pieces.sort_by_cached_key(|piece| std::cmp::Reverse(tells(piece).to_bits()));
         let mut left = most;
         pieces.retain(|(_, _, piece)| {
             let taken = piece.len() <= left;
