@@ -122,24 +122,11 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     })
 }
 
-/// The same for a thread beside the cycle of a machine with these settings: nothing is claimed, held or required. Where there is another
-/// core, it leaves the cycle's to it: the one that was asked for, else the last. None: there is no cycle.
-pub fn enter_beside(cycle: Option<&Realtime>) -> Trust {
+/// The same for a thread beside the cycle's: nothing is claimed, held or required. It takes the last core, as a cycle does that names none:
+/// where the computer stands still for a while, neither is late for the other.
+pub fn enter_beside() -> Trust {
     lock_memory();
-    let asked = cycle.map(|cycle| cycle.core.iter().chain(&cycle.model_cores));
-    let taken: Vec<usize> = asked.into_iter().flatten().copied().collect();
-    // Where the run has all cores, it is beside its workers rather than beside its cycle.
-    let all = core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .iter()
-        .all(|id| taken.contains(&id.id));
-    let taken = if all {
-        cycle.and_then(|cycle| cycle.core).into_iter().collect()
-    } else {
-        taken
-    };
-    let leaves_the_last = cycle.is_some_and(|cycle| cycle.core.is_none());
-    pin(None, &taken, usize::from(leaves_the_last));
+    pin(None, &[], 0);
     let _ = set_fifo(PRIORITY);
     Trust::observe()
 }

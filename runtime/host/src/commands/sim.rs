@@ -17,11 +17,10 @@ use crate::snapshot::Control;
 use crate::trust::Trust;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use twinstep_config::fault::Fault;
-use twinstep_config::machine::{Machine, Realtime};
+use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::ProcessImage;
 use twinstep_drivers::link::raw_socket::{RawPair, RawSocket};
 use twinstep_drivers::link::{LinkError, OneEnd};
@@ -195,17 +194,9 @@ fn attend<E: HostEnds + Send + 'static>(
     }
     take_faults(machine.clone(), faults_out);
     let stop = control.stop_flag();
-    let settings = machine.realtime.clone();
     let served = thread::Builder::new()
         .name("segment".into())
-        .spawn(move || {
-            serve_until(
-                (segment, published),
-                ends,
-                &settings,
-                (&stop, &news_out, &faults),
-            )
-        })
+        .spawn(move || serve_until((segment, published), ends, &stop, &news_out, &faults))
         .map_err(|error| {
             HostError::machine(format!("no thread for the segment: {error}"), "try again")
         })?;
@@ -226,10 +217,11 @@ fn attend<E: HostEnds + Send + 'static>(
 fn serve_until<E: HostEnds>(
     (mut segment, mut published): (Segment, Option<Published>),
     mut ends: E,
-    cycle: &Realtime,
-    (stop, news, errands): (&AtomicBool, &SyncSender<News>, &Receiver<Errand>),
+    stop: &std::sync::atomic::AtomicBool,
+    news: &SyncSender<News>,
+    errands: &Receiver<Errand>,
 ) -> Result<Served, HostError> {
-    let trust = realtime::enter_beside(Some(cycle));
+    let trust = realtime::enter_beside();
     // What does not fit into the queue is told with the next change.
     let _ = news.try_send(News::Serving(trust));
     let mut served = Served {
