@@ -91,7 +91,7 @@ fn measure_all() {
     println!("{}\n", environment::describe());
     // Asked before this thread is pinned.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let trust = realtime::enter_beside(None);
+    let trust = realtime::enter_beside();
     if !trust.sched_fifo {
         println!("no SCHED_FIFO: other programs are in these figures");
     }
