@@ -12,6 +12,7 @@ pub mod listener;
 pub mod load;
 pub mod opcua;
 pub mod pieces;
+pub mod press;
 pub mod recording;
 pub mod run;
 pub mod sim;

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pysoem
+from soem import Exchange, to_op
 
 CYCLE_NS = 1_000_000
 
@@ -92,24 +93,10 @@ def main():
         s.dc_sync(True, CYCLE_NS)
     seen["safe_op"] = master.state_check(pysoem.SAFEOP_STATE, 2_000_000) == pysoem.SAFEOP_STATE
 
-    counts = {"cycles": 0, "no_frame": 0, "wrong": 0}
+    exchange = Exchange(master)
+    counts = exchange.counts
 
-    def exchange():
-        master.send_processdata()
-        counter = master.receive_processdata(4000)
-        counts["cycles"] += 1
-        counts["no_frame"] += counter < 0
-        counts["wrong"] += counter >= 0 and counter != master.expected_wkc
-
-    exchange()
-    master.state = pysoem.OP_STATE
-    master.write_state()
-    for _ in range(2000):
-        exchange()
-        if master.state_check(pysoem.OP_STATE, 1000) == pysoem.OP_STATE:
-            break
-    master.read_state()
-    seen["op"] = [s.state for s in master.slaves]
+    seen["op"] = to_op(master, exchange)
 
     # Enable the first drive where it stands, then lead it away in small steps.
     axis = axes[0]

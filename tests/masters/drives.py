@@ -9,6 +9,7 @@ import sys
 import time
 
 import pysoem
+from soem import to_op
 
 CYCLE_NS = 1_000_000
 # What the second SubDevice is to map: index, subindex, bits.
@@ -107,15 +108,7 @@ def main():
                 return True
         return False
 
-    exchange()
-    master.state = pysoem.OP_STATE
-    master.write_state()
-    for _ in range(2000):
-        exchange()
-        if master.state_check(pysoem.OP_STATE, 1000) == pysoem.OP_STATE:
-            break
-    master.read_state()
-    seen["op"] = [s.state for s in master.slaves]
+    seen["op"] = to_op(master, exchange)
 
     def enable(axis, mode):
         axis.put(0x6060, mode)

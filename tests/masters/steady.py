@@ -9,6 +9,7 @@ import threading
 import time
 
 import pysoem
+from soem import Exchange, to_op
 
 CYCLE_NS = 1_000_000
 
@@ -24,26 +25,11 @@ def main():
     for s in master.slaves:
         s.dc_sync(True, CYCLE_NS)
     master.state_check(pysoem.SAFEOP_STATE, 2_000_000)
-    counts = {"cycles": 0, "no_frame": 0, "wrong": 0}
-
-    def exchange():
-        master.send_processdata()
-        counter = master.receive_processdata(4000)
-        counts["cycles"] += 1
-        counts["no_frame"] += counter < 0
-        counts["wrong"] += counter >= 0 and counter != master.expected_wkc
-
-    exchange()
-    master.state = pysoem.OP_STATE
-    master.write_state()
-    for _ in range(2000):
-        exchange()
-        if master.state_check(pysoem.OP_STATE, 1000) == pysoem.OP_STATE:
-            break
+    exchange = Exchange(master)
+    op = to_op(master, exchange)
     # What was wrong on the way up is nobody's doing.
-    counts.update(cycles=0, no_frame=0, wrong=0)
-    master.read_state()
-    print(json.dumps({"op": [s.state for s in master.slaves]}), flush=True)
+    exchange = Exchange(master)
+    print(json.dumps({"op": op}), flush=True)
     while not ended.is_set():
         exchange()
         time.sleep(0.0008)
@@ -52,7 +38,7 @@ def main():
     master.state = pysoem.INIT_STATE
     master.write_state()
     master.close()
-    print(json.dumps({"counts": counts, "still_op": states}))
+    print(json.dumps({"counts": exchange.counts, "still_op": states}))
 
 
 main()

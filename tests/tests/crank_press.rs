@@ -10,6 +10,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
+use twinstep_tests::press::{self, near, number, value};
 use twinstep_tests::run::{Place, shipped};
 
 /// The figures of the shipped machine, once more and by hand.
@@ -63,38 +64,7 @@ fn recording(friction_n: f64) -> String {
 
 /// The strokes of a replay of the shipped machine, with `from` replaced.
 fn strokes(friction_n: f64, from: &str, to: &str) -> Vec<Value> {
-    let place = Place::new();
-    let text = std::fs::read_to_string(shipped("crank-press.toml")).unwrap();
-    assert!(text.contains(from));
-    let machine = place.file("machine.toml", text.replacen(from, to, 1));
-    let table = place.file("run.csv", recording(friction_n));
-    let args = format!(
-        "replay {} {} --json --state {}",
-        machine.display(),
-        table.display(),
-        place.path("state").display()
-    );
-    let run = place.twinstep(&args).fine();
-    run.of_type("stroke")
-}
-
-fn number(stroke: &Value, key: &str) -> f64 {
-    stroke[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("{key} of {stroke}"))
-}
-
-fn near(what: &str, actual: f64, expected: f64, share: f64) {
-    assert!(
-        (actual - expected).abs() <= share * expected.abs(),
-        "{what}: {actual}, expected {expected}"
-    );
-}
-
-fn value(stroke: &Value, name: &str) -> f64 {
-    let objects = stroke["objects"].as_array().unwrap();
-    let object = objects.iter().find(|o| o["name"] == name).unwrap();
-    number(object, "value")
+    press::strokes("crank-press.toml", recording(friction_n), from, to)
 }
 
 #[test]

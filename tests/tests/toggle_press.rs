@@ -11,6 +11,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
+use twinstep_tests::press::{self, near, number, value};
 use twinstep_tests::run::{Place, shipped};
 
 /// The figures of the shipped machine, once more and by hand.
@@ -62,25 +63,9 @@ fn recording(friction_n: f64) -> String {
     text
 }
 
-fn strokes(friction_n: f64) -> Vec<Value> {
-    let place = Place::new();
-    let table = place.file("run.csv", recording(friction_n));
-    let args = format!(
-        "replay {} {} --json --state {}",
-        shipped("toggle-press.toml").display(),
-        table.display(),
-        place.path("state").display()
-    );
-    place.twinstep(&args).fine().of_type("stroke")
-}
-
-fn near(what: &str, actual: &Value, expected: f64, share: f64) {
-    let actual = actual.as_f64().unwrap_or(f64::NAN);
-    let off = (actual - expected).abs();
-    assert!(
-        off <= share * expected.abs(),
-        "{what}: {actual}, expected {expected}"
-    );
+/// The strokes of a replay of the shipped machine, with `from` replaced.
+fn strokes(friction_n: f64, from: &str, to: &str) -> Vec<Value> {
+    press::strokes("toggle-press.toml", recording(friction_n), from, to)
 }
 
 #[test]
@@ -105,32 +90,30 @@ fn the_rows_are_the_linkage() {
 fn force_and_travel_of_the_ram_agree_with_geometry_and_virtual_work() {
     let peak_n = part_n(travel_m(BOTTOM_M));
     for friction_n in [0.0, 1500.0] {
-        let strokes = strokes(friction_n);
+        let strokes = strokes(friction_n, "", "");
         assert_eq!(strokes.len(), 2);
         for stroke in &strokes {
             assert_eq!(stroke["verdict"], "ok", "{stroke}");
             assert_eq!(stroke["force_unknown"], 0);
-            near("peak", &stroke["peak_n"], peak_n, 1e-3);
+            near("peak", number(stroke, "peak_n"), peak_n, 1e-3);
             let deepest_m = CONTACT_M + peak_n / PART_N_PER_M;
-            near("place", &stroke["peak_position_m"], deepest_m, 1e-5);
-            near("contact", &stroke["contact_m"], CONTACT_M, 5e-3);
-            let objects = stroke["objects"].as_array().unwrap();
-            let value = |name| &objects.iter().find(|o| o["name"] == name).unwrap()["value"];
+            near("place", number(stroke, "peak_position_m"), deepest_m, 1e-5);
+            near("contact", number(stroke, "contact_m"), CONTACT_M, 5e-3);
             near(
                 "work",
-                value("work"),
+                value(stroke, "work"),
                 peak_n * peak_n / 2.0 / PART_N_PER_M,
                 5e-3,
             );
-            near("rise", value("rise"), PART_N_PER_M, 1e-3);
+            near("rise", value(stroke, "rise"), PART_N_PER_M, 1e-3);
             // The part springs back with ten times its stiffness: nine tenths of the work stay in it.
             let kept_j = 0.9 * peak_n * peak_n / 2.0 / PART_N_PER_M;
             if friction_n == 0.0 {
-                near("hysteresis", &stroke["hysteresis_j"], kept_j, 5e-3);
-                assert!(stroke["tare_n"].as_f64().unwrap().abs() < 1.0, "{stroke}");
+                near("hysteresis", number(stroke, "hysteresis_j"), kept_j, 5e-3);
+                assert!(number(stroke, "tare_n").abs() < 1.0, "{stroke}");
             } else {
                 // What the guide takes is in the zero and not in the windows.
-                near("zero", &stroke["tare_n"], friction_n, 2e-3);
+                near("zero", number(stroke, "tare_n"), friction_n, 2e-3);
             }
         }
     }
@@ -138,23 +121,10 @@ fn force_and_travel_of_the_ram_agree_with_geometry_and_virtual_work() {
 
 #[test]
 fn a_part_that_is_too_soft_is_nok_and_says_by_which_object() {
-    let place = Place::new();
-    let table = place.file("run.csv", recording(0.0));
-    let text = std::fs::read_to_string(shipped("toggle-press.toml")).unwrap();
-    let from = "gradient = [\"3.8kN/mm\", \"4.2kN/mm\"]";
-    assert!(text.contains(from));
-    let machine = place.file(
-        "machine.toml",
-        text.replacen(from, "gradient = [\"4.4kN/mm\", \"4.8kN/mm\"]", 1),
-    );
-    let args = format!(
-        "replay {} {} --json --state {}",
-        machine.display(),
-        table.display(),
-        place.path("state").display()
-    );
-    let run = place.twinstep(&args).fine();
-    for stroke in run.of_type("stroke") {
+    let stiffer = "gradient = [\"4.4kN/mm\", \"4.8kN/mm\"]";
+    let strokes = strokes(0.0, "gradient = [\"3.8kN/mm\", \"4.2kN/mm\"]", stiffer);
+    assert_eq!(strokes.len(), 2);
+    for stroke in strokes {
         assert_eq!(stroke["verdict"], "nok", "{stroke}");
         let objects = stroke["objects"].as_array().unwrap();
         let nok: Vec<&str> = (objects.iter())

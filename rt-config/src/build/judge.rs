@@ -10,8 +10,8 @@ const FALSE_ALARM_INTERVAL_S: f64 = 2_592_000.0;
 const INTERVAL: Bounds = Bounds::between(0.1, 3_155_760_000.0);
 /// How long an axis may warm up (s): from a minute, since one that never stops is seen to move every few seconds only, to a day.
 const WARM_UP: Bounds = Bounds::between(60.0, 86_400.0);
-/// Longest time in which it cools down (s): a month.
-const COOL_DOWN_S: f64 = 2_592_000.0;
+/// How long it may take to cool down (s): to a month.
+const COOL_DOWN: Bounds = Bounds::between(60.0, 2_592_000.0);
 /// Cooling down against warming up unless given: a machine that stands still makes no heat, and is cooled by nothing that moves.
 const SLOWER: f64 = 2.0;
 
@@ -45,12 +45,19 @@ fn warm_up(raw: &JudgeTable, check: &mut Check) -> Option<WarmUp> {
         return None;
     };
     let lasts_s = check.si("warm_up", lasts, WARM_UP);
-    // What cools sooner than it warms would never be warm. Where `warm_up` has a problem, that is told alone.
-    let least = if lasts_s.is_nan() { 60.0 } else { lasts_s };
-    let rest = raw.cool_down.as_ref();
-    let bounds = Bounds::between(least, COOL_DOWN_S);
-    Some(WarmUp {
-        lasts_s,
-        rest_s: check.si_or("cool_down", rest, bounds, SLOWER * lasts_s),
-    })
+    let rest_s = check.si_or(
+        "cool_down",
+        raw.cool_down.as_ref(),
+        COOL_DOWN,
+        SLOWER * lasts_s,
+    );
+    if let Some(rest) = raw.cool_down.as_ref().filter(|_| rest_s < lasts_s) {
+        check.problem(
+            &rest.span,
+            "`cool_down` is shorter than `warm_up`",
+            "an axis would be cold again before it is warm",
+            "give it at least the time of `warm_up`, or leave it out: then it is twice that",
+        );
+    }
+    Some(WarmUp { lasts_s, rest_s })
 }

@@ -38,7 +38,11 @@ fn what_cannot_be_is_named() {
         "`cool_down`",
     );
     // It would never be warm.
-    at("cool_down = \"8h\"", "cool_down = \"19min\"", "`cool_down`");
+    at(
+        "cool_down = \"8h\"",
+        "cool_down = \"19min\"",
+        "shorter than `warm_up`",
+    );
     wrong(
         &cell("cool_down = \"8h\""),
         "cool_down",

@@ -140,14 +140,20 @@ fn old_events_that_cannot_be_read_do_not_hide_what_stands_now() {
     assert!(said.iter().any(skipped), "{said:?}");
 }
 
-#[test]
-fn what_was_known_before_events_that_cannot_be_read_still_stands() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = StoreWriter::open(folder.path()).unwrap();
+/// A store that knows what stands of its first event, and has eight more.
+fn behind_by_eight(folder: &std::path::Path) -> StoreWriter {
+    let mut store = StoreWriter::open(folder).unwrap();
     store.append(&mut [record("old", "raised")]).unwrap();
     store.standing_behind = None;
     let mut all = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|s| record(s, "raised"));
     store.append(&mut all).unwrap();
+    store
+}
+
+#[test]
+fn what_was_known_before_events_that_cannot_be_read_still_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = behind_by_eight(folder.path());
     let spoil = "UPDATE events SET source = CAST(x'ff' AS TEXT) WHERE seq = 3";
     store.connection.execute(spoil, []).unwrap();
     drop(store);
@@ -160,11 +166,7 @@ fn what_was_known_before_events_that_cannot_be_read_still_stands() {
 #[test]
 fn a_store_that_is_busy_forgets_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = StoreWriter::open(folder.path()).unwrap();
-    store.append(&mut [record("old", "raised")]).unwrap();
-    store.standing_behind = None;
-    let mut all = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|s| record(s, "raised"));
-    store.append(&mut all).unwrap();
+    let store = behind_by_eight(folder.path());
     drop(store);
     let mut store = StoreWriter::open(folder.path()).unwrap();
     store

@@ -1,0 +1,57 @@
+//! Strokes of a press that is replayed from a table, held against geometry and virtual work.
+
+use crate::run::{Place, shipped};
+use serde_json::Value;
+
+/// The strokes of a replay of `table` by the shipped `machine`, with `from` replaced by `to` in it.
+///
+/// # Panics
+/// Where `from` is not there, or the replay fails.
+pub fn strokes(machine: &str, table: String, from: &str, to: &str) -> Vec<Value> {
+    let place = Place::new();
+    let text = std::fs::read_to_string(shipped(machine))
+        .unwrap_or_else(|error| panic!("{machine}: {error}"));
+    assert!(text.contains(from), "{from} is not in {machine}");
+    let machine = place.file("machine.toml", text.replacen(from, to, 1));
+    let table = place.file("run.csv", table);
+    let args = format!(
+        "replay {} {} --json --state {}",
+        machine.display(),
+        table.display(),
+        place.path("state").display()
+    );
+    place.twinstep(&args).fine().of_type("stroke")
+}
+
+/// A number of a stroke.
+///
+/// # Panics
+/// Where it has none of this key.
+pub fn number(stroke: &Value, key: &str) -> f64 {
+    stroke[key]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{key} of {stroke}"))
+}
+
+/// The value of one of its objects.
+///
+/// # Panics
+/// Where it has none of this name, or that has no value.
+pub fn value(stroke: &Value, name: &str) -> f64 {
+    let objects = stroke["objects"].as_array().into_iter().flatten();
+    let object = (objects.into_iter().find(|object| object["name"] == name))
+        .unwrap_or_else(|| panic!("{name} of {stroke}"));
+    number(object, "value")
+}
+
+/// Holds `actual` to a share of `expected`.
+///
+/// # Panics
+/// Where it is further off.
+pub fn near(what: &str, actual: f64, expected: f64, share: f64) {
+    let off = (actual - expected).abs();
+    assert!(
+        off <= share * expected.abs(),
+        "{what}: {actual}, expected {expected}"
+    );
+}
