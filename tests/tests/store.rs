@@ -116,22 +116,24 @@ fn a_machine_is_refused_a_folder_where_an_alarm_of_its_name_stands_of_another_on
     let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
     let run = |name: &str, more: &str| {
         let file = format!("{name}.toml");
-        let own = text.replacen("\"press cell\"", &format!("\"{name} cell\""), 1);
+        let own = text.replacen("\"press cell\"", &format!("\"{name}-cell\""), 1);
         let _ = place.file(&file, own);
         let args = format!("demo --config {file} --fast --json --cycles 2000 {more}");
         place.twinstep(&args)
     };
     let events = |name: &str, more: &str| run(name, more).fine().of_type("event");
-    let refused = |name: &str, by: &str| {
-        let refused = run(name, "--state state");
+    let refused_with = |name: &str, by: &str, more: &str| {
+        let refused = run(name, more);
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
         let words = refused.stderr.split_whitespace();
         let said: Vec<_> = words.filter(|word| *word != "|").collect();
         let said = said.join(" ");
-        let gantry = format!("machine '{by} cell', whose alarm gantry drive_state stands");
+        let gantry = format!("machine '{by}-cell', whose alarm gantry drive_state stands");
         assert!(said.contains(&gantry), "{said}");
         assert!(said.contains("--state DIR"), "{said}");
+        assert!(said.contains(&format!("--was '{by}-cell'")), "{said}");
     };
+    let refused = |name: &str, by: &str| refused_with(name, by, "--state state");
     let fault = "--state state --inject drive_fault:gantry:code=0x2310@1s";
     let left = events("left", fault);
     let stands = standing(&left);
@@ -154,8 +156,11 @@ fn a_machine_is_refused_a_folder_where_an_alarm_of_its_name_stands_of_another_on
     assert!(right.iter().all(|event| event["cycle"] != 0), "{right:#?}");
     assert_eq!(right[0]["plan"], left[0]["plan"]);
     refused("left", "right");
-    let ended = events("right", "--state state");
+    // It is the same machine under a new name.
+    refused_with("left", "right", "--state state --was rihgt-cell");
+    let ended = events("left", "--state state --was right-cell");
     assert_eq!(ended.iter().map(name).collect::<Vec<_>>(), stands);
+    assert!(events("right", "--state state").is_empty());
 }
 
 #[test]

@@ -54,6 +54,36 @@ pub fn ended(
     Ok(ended)
 }
 
+/// Makes what stands in `store` of the machine that was called `was` that of `machine`: it is the same one under a new name. `say` is told what
+/// came of it; a name that is not there is no error, since a unit may be started with it again.
+///
+/// # Errors
+/// [`HostError::Usage`] when the store cannot be read or written: nothing is handed over then.
+pub fn take_over(
+    store: &mut StoreWriter,
+    was: &str,
+    machine: &str,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), HostError> {
+    if was == machine {
+        say(&format!("--was '{was}' is the name that the machine has"));
+        return Ok(());
+    }
+    store.set_machine(machine);
+    // What an earlier version has stored has its rows after this only.
+    store.catch_up(say).map_err(StoreError::into_usage)?;
+    let handed = store.rename(was, machine).map_err(StoreError::into_usage)?;
+    let path = store.path().display();
+    say(&if handed {
+        format!(
+            "what the machine '{was}' has left in the event store {path} is that of '{machine}' from here on"
+        )
+    } else {
+        format!("the event store {path} has nothing of a machine '{was}'")
+    });
+    Ok(())
+}
+
 /// Refuses a store in which an alarm of another machine stands that `machine` may raise under the same name: for a gateway, and for whoever
 /// acknowledges or shelves it, both would be one. Its bus, its controller and the scribe each machine has: alarms of those are told of and
 /// refused to nobody. `say` is told so, and how far it has come where a long store has to be looked through.
@@ -90,9 +120,10 @@ pub fn keep_apart(
                     "the event store {path} is also that of the machine '{other}', whose alarm {source} {channel} stands; '{machine}' may raise one \
                      of the same name, and nobody could tell them apart"
                 ),
-                "name a folder of its own with --state DIR, best one for every machine; if this is the same machine under a new name, run it \
-                 under the old one until nothing stands, or hand its alarms over as docs/gateway.md says: a new folder has neither its events \
-                 nor its health",
+                format!(
+                    "name a folder of its own with --state DIR, best one for every machine; if this is the same machine under a new name, start \
+                     it once with --was '{other}': a new folder has neither its events nor its health"
+                ),
             ));
         }
         Ok(None) => {}
@@ -323,29 +354,45 @@ mod tests {
         assert_eq!(names(&left("right cell").1), [("ram", "ripple")]);
         // It stands still, under a name that only machines with a ram have.
         let mut store = StoreWriter::open(folder.path()).unwrap();
-        let mut apart = |runs: &[Arc<RunInfo>], machine: &str| {
-            keep_apart(&mut store, runs, machine, &mut |_| {})
+        let apart = |store: &mut StoreWriter, runs: &[Arc<RunInfo>], machine: &str| {
+            keep_apart(store, runs, machine, &mut |_| {})
         };
-        apart(&runs, "left cell").unwrap();
+        apart(&mut store, &runs, "left cell").unwrap();
         let config = twinstep_config::PRESS_CELL.replace("\"pusher\"", "\"ram\"");
         let machine = twinstep_config::load(&config, "ram.toml").unwrap();
         let ram = RunInfo::new(crate::names::Names::of(&machine), String::new(), 1.0, 0);
         let ram = [Arc::new(ram)];
-        apart(&ram, "right cell").unwrap();
-        let refused = apart(&ram, "left cell").unwrap_err();
+        apart(&mut store, &ram, "right cell").unwrap();
+        let refused = apart(&mut store, &ram, "left cell").unwrap_err();
         let said = refused.in_a_line();
         assert!(
             said.contains("'right cell'") && said.contains("ram ripple"),
             "{said}"
         );
         // It has a new name, and its alarms are handed over.
-        for table in ["alarms_standing", "plans"] {
-            let hand_over = format!(
-                "UPDATE OR REPLACE {table} SET machine = 'left cell' WHERE machine = 'right cell'"
-            );
-            store.connection.execute(&hand_over, []).unwrap();
+        let mut said = Vec::new();
+        let mut was = |store: &mut StoreWriter, was: &str| {
+            take_over(store, was, "left cell", &mut |text| {
+                said.push(text.to_owned())
+            })
+            .unwrap();
+        };
+        was(&mut store, "rigth cell");
+        was(&mut store, "left cell");
+        assert!(apart(&mut store, &ram, "left cell").is_err());
+        was(&mut store, "right cell");
+        was(&mut store, "right cell");
+        let ends = [
+            "nothing of a machine 'rigth cell'",
+            "the name that the machine has",
+            "that of 'left cell' from here on",
+            "nothing of a machine 'right cell'",
+        ];
+        assert_eq!(said.len(), ends.len(), "{said:?}");
+        for (said, end) in said.iter().zip(ends) {
+            assert!(said.ends_with(end), "{said}");
         }
-        keep_apart(&mut store, &ram, "left cell", &mut |_| {}).unwrap();
+        apart(&mut store, &ram, "left cell").unwrap();
         drop(store);
         assert_eq!(names(&left("left cell").1), [("ram", "ripple")]);
     }

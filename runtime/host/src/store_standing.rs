@@ -58,6 +58,14 @@ const CLEAR: &str = "
 DELETE FROM alarms_standing WHERE bus = :bus AND source = :source AND channel = :channel AND (
     machine = :machine OR :machine = '' OR machine = '' AND NOT EXISTS (
         SELECT 1 FROM events JOIN plans USING (plan) WHERE events.seq = alarms_standing.seq AND plans.machine != :machine))";
+/// What stands of a machine, and its plans, are another one's from here on. Of two alarms of one name the later one stays.
+const RENAME: [&str; 3] = [
+    "DELETE FROM alarms_standing AS one WHERE machine IN (?1, ?2) AND EXISTS (
+        SELECT 1 FROM alarms_standing AS other WHERE other.machine IN (?1, ?2) AND other.bus = one.bus AND other.source = one.source
+            AND other.channel = one.channel AND other.seq > one.seq)",
+    "UPDATE alarms_standing SET machine = ?2 WHERE machine = ?1",
+    "UPDATE plans SET machine = ?2 WHERE machine = ?1",
+];
 const BEHIND: &str = "INSERT OR REPLACE INTO alarms_standing_behind(one, seq) VALUES (1, ?1)";
 
 /// Makes the tables. What cannot be taken over is caught up with later: nothing old keeps a machine from running.
@@ -156,6 +164,23 @@ impl StoreWriter {
     /// What is stored from here on is of the machine of this name.
     pub fn set_machine(&mut self, machine: &str) {
         machine.clone_into(&mut self.machine);
+    }
+
+    /// Hands over to machine `new` what stands of `old`, and its plans. Returns whether there was anything of `old`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read or written.
+    pub(crate) fn rename(&mut self, old: &str, new: &str) -> Result<bool, StoreError> {
+        let mut hand_over = || {
+            let transaction = self.connection.transaction()?;
+            let [alone, alarms, plans] = RENAME;
+            transaction.execute(alone, [old, new])?;
+            let handed = transaction.execute(alarms, [old, new])?
+                + transaction.execute(plans, [old, new])?;
+            transaction.commit()?;
+            Ok(handed > 0)
+        };
+        hand_over().map_err(StoreError::sqlite(&self.path))
     }
 
     /// The last event of everything that stands, as lines of JSON in the order of their numbers: at most `most`, the newest. What stands of

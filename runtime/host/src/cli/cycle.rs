@@ -61,6 +61,10 @@ pub struct CycleArgs {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
+    /// The machine's former name: what stands in the event store under it is this machine's from now on
+    #[arg(long, value_name = "NAME")]
+    pub was: Option<String>,
+
     /// Path of the control socket, instead of the usual one (see docs/control.md)
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,

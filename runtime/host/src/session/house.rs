@@ -56,6 +56,9 @@ impl House {
         }
         let runs: Vec<_> = prepared.iter().map(|one| Arc::clone(&one.info)).collect();
         let progress = &mut |text: &str| output.note(text);
+        if let Some(was) = &options.was {
+            standing::take_over(&mut store, was, &machine.name, progress)?;
+        }
         // Before anything of an earlier run is written over.
         standing::keep_apart(&mut store, &runs, &machine.name, progress)?;
         let (view_events, shown_events) = mpsc::sync_channel::<EventRecord>(VIEW_EVENTS);

@@ -31,6 +31,8 @@ pub struct Options {
     pub checks: Option<Arc<Checks>>,
     /// Folder of the event store.
     pub state: PathBuf,
+    /// Former name of the machine: what stands in the store under it is taken over.
+    pub was: Option<String>,
     /// Drives are enabled.
     pub armed: bool,
     /// Nothing but events and the summary is shown.
@@ -78,6 +80,7 @@ impl Options {
             ]),
             checks: None,
             state,
+            was: args.was.clone(),
             armed,
             quiet: args.fast || args.json,
             interface: None,
