@@ -24,6 +24,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// How long somebody may leave what was sent to him unread (ms): the kernel ends the connection then, so that who has gone without a
 /// word, or never reads, gives his place back.
 const UNREAD_MS: u32 = 20_000;
+/// What the kernel keeps for somebody who does not read (bytes; it takes twice as much). Left to itself it keeps up to 4 MB for each, old
+/// states that nobody wants any more, and its sender would not notice for a minute.
+const SEND_BUFFER: usize = 64 * 1024;
 /// How long open answers may take at the end.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -210,6 +213,7 @@ impl<S> Accept<Noted<TcpStream>, S> for Bounded {
         }
         let socket = stream.get_ref();
         let set = socket.set_nodelay(true).and_then(|()| {
+            rustix::net::sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER)?;
             rustix::net::sockopt::set_tcp_user_timeout(socket, UNREAD_MS).map_err(Into::into)
         });
         ready(set.map(|()| (stream, service)))
