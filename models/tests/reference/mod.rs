@@ -9,6 +9,7 @@
 )]
 
 pub mod axes;
+pub mod equations;
 pub mod plant;
 
 /// Relative tolerance of a step; the absolute one is this times the scale of each state.

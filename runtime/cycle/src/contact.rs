@@ -2,8 +2,8 @@
 //!
 //! A part with a stiffness is known on the way in: current rises with the way behind the contact. A part with a force curve is known on the way
 //! back too, along its elastic line ([`mod@twinstep_models::press::workpiece`]). Its only memory is the deepest point that was measured. It is
-//! forgotten when the ram is out of the part, when recipe or part change, or when the axis was lost and is found again. The curve is a table with a choice at every row, so
-//! these few presses are worked on one by one.
+//! forgotten when the ram is out of the part, when recipe or part change, or when the axis was lost and is found again. The curve is a table with a choice
+//! at every row, so these few presses are worked on one by one.
 
 use crate::plan::{PartCurve, Plan};
 use twinstep_models::axis::LaneParams;
@@ -105,11 +105,22 @@ impl PressLane {
         }
     }
 
-    /// Load currents of the parts at these positions (m) and velocities (m/s), which are predictions. Nothing is known of the way back of a part
-    /// without a curve.
+    /// Load currents of the parts in the cycle of `period_s` that begins at these positions (m) and velocities (m/s), which are predictions.
+    /// Nothing is known of the way back of a part without a curve.
+    ///
+    /// A force that stands still over a cycle leaves an error of second order where it is that of the middle, and of first order where it is
+    /// that of the start (`models/tests/kernel_fine_steps.rs`).
     #[inline(always)]
-    pub fn touch<V: Vector>(&mut self, curves: &[PartCurve], x: V, v: V, part: usize) {
-        self.touched(curves, x, v, Remembers::Nothing, part);
+    pub fn touch<V: Vector>(
+        &mut self,
+        period_s: f64,
+        curves: &[PartCurve],
+        x: V,
+        v: V,
+        part: usize,
+    ) {
+        let middle = x + V::splat(0.5 * period_s) * v;
+        self.touched(curves, middle, v, Remembers::Nothing, part);
     }
 
     #[inline(always)]
@@ -223,7 +234,7 @@ mod tests {
         let mut felt = |x: f64, v: f64| {
             let mut in_a_part = 0;
             for part in 0..Portable::PARTS {
-                press.touch(&[], Portable::splat(x), Portable::splat(v), part);
+                press.touch(0.0, &[], Portable::splat(x), Portable::splat(v), part);
                 in_a_part |= press.in_a_part(Portable::splat(x), part);
             }
             let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
@@ -306,7 +317,7 @@ mod tests {
             assert!(near(felt(press, curves, 0.255, 0.1, u8::MAX), 0.5));
             for part in 0..Portable::PARTS {
                 let (x, v) = (Portable::splat(0.265), Portable::splat(0.1));
-                press.touch(curves, x, v, part);
+                press.touch(0.0, curves, x, v, part);
             }
             assert!(near(press.contact_a[5], 2.5), "as deep as it is predicted");
             assert!(near(felt(press, curves, 0.265, 0.1, 0), 2.5));

@@ -190,12 +190,9 @@ impl LaneState {
             let z = States::<V>::load(twin, 0);
             let measured = V::each([position_m, current_a], 0);
             let z = observer::corrected(params, gains, z, measured, used, 0);
-            press.touch(
-                curves.unwrap_or_default(),
-                z.position_m,
-                z.velocity_m_per_s,
-                0,
-            );
+            let curves = curves.unwrap_or_default();
+            let (x, v) = (z.position_m, z.velocity_m_per_s);
+            press.touch(params.period_s, curves, x, v, 0);
             let contact_a = Some(&press.contact_a);
             cascade::advanced(params, &self.reference, z, contact_a, 0).store(twin, 0);
             return;
@@ -205,7 +202,7 @@ impl LaneState {
         if let Some(curves) = curves {
             for part in 0..V::PARTS {
                 let [x, v] = V::each([&twin.position_m, &twin.velocity_m_per_s], part);
-                press.touch(curves, x, v, part);
+                press.touch(params.period_s, curves, x, v, part);
             }
             contact_a = Some(&press.contact_a);
         }
@@ -230,7 +227,7 @@ impl LaneState {
         if let Some(curves) = curves {
             for part in 0..Portable::PARTS {
                 let [x, v] = Portable::each([&twin.position_m, &twin.velocity_m_per_s], part);
-                press.touch(curves, x, v, part);
+                press.touch(params.period_s, curves, x, v, part);
             }
             contact_a = Some(&press.contact_a);
         }

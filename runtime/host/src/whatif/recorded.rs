@@ -82,7 +82,9 @@ pub fn outcome(machine: &Machine, recording: &Recording, from: From, keep: bool)
         let is_press = n >= machine.axes.len();
         let load = |k: usize, motion: (f64, f64)| {
             if is_press {
-                part.load_a(&plan, n, recording.context[k], motion.0, motion.1)
+                // Of the middle of the cycle, as in the live twin.
+                let middle_m = motion.0 + 0.5 * recording.period_s * motion.1;
+                part.load_a(&plan, n, recording.context[k], middle_m, motion.1)
             } else {
                 0.0
             }
