@@ -1,13 +1,15 @@
 //! What is known of an axis' health: values with their uncertainty, trends, lives.
 
 use super::AxisHealth;
-use twinstep_models::health::life::{Life, Unknown, life, uncertain_life};
+use twinstep_models::health::life::{Life, Unknown, uncertain_life};
 use twinstep_models::health::torque_constant::{CommonFactor, common_factor};
 use twinstep_models::health::tracker::{COULOMB, PARAMETERS, VISCOUS};
 use twinstep_models::health::trend::{Trend, trend};
 
 /// What the model may be wrong by, relative to the calibrated value: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; PARAMETERS] = [0.01, 0.03, 0.10, 0.02];
+/// Most that a life is told with, relative to the way to its limit.
+const LARGEST_ERROR: f64 = 0.5;
 
 /// A tracked figure, in SI units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,7 +99,7 @@ impl AxisHealth {
                 [self.stiffness.x, self.stiffness.sigma()],
                 Some(1.0),
                 Some(p.stiffness_limit),
-                (3, 1.0, 0.0),
+                (3, 1.0, 0.0, 0.0),
                 true,
             ));
         }
@@ -120,13 +122,16 @@ impl AxisHealth {
         let value = healthy + kf * scale * self.tracker.x[n];
         let sigma = libm::sqrt(own * own + model * model);
         let limit = (healthy > 0.0).then_some(healthy * self.plan.friction_limit);
+        // What the model is wrong by grows with what the friction has grown by: the limit lies nearer or farther.
+        let way = self.plan.friction_limit - 1.0;
+        let error = (MODEL_ERROR[n] / way).min(LARGEST_ERROR);
         let mut reading = self.reading(
             parameter,
             unit,
             [value, sigma],
             Some(healthy),
             limit,
-            (of, kf * scale, healthy),
+            (of, kf * scale, healthy, error),
             false,
         );
         if shared {
@@ -146,7 +151,7 @@ impl AxisHealth {
             [kt / c.factor, kt * c.sigma / (c.factor * c.factor)],
             Some(kt),
             Some(kt * self.plan.torque_constant_limit),
-            (2, kt, 0.0),
+            (2, kt, 0.0, 0.0),
             true,
         );
         if !c.explains() {
@@ -199,7 +204,8 @@ impl AxisHealth {
         })
     }
 
-    /// `of`: which reservoir, and how its values become those of the reading: factor and offset.
+    /// `of`: which reservoir, how its values become those of the reading, factor and offset, and what all of them may be wrong by together,
+    /// relative to the way from healthy (0 to 0.5).
     #[expect(
         clippy::too_many_arguments,
         reason = "a reading has this many fields and is built in one place"
@@ -211,7 +217,7 @@ impl AxisHealth {
         [value, sigma]: [f64; 2],
         healthy: Option<f64>,
         limit: Option<f64>,
-        (of, factor, offset): (usize, f64, f64),
+        (of, factor, offset, error): (usize, f64, f64, f64),
         inferred: bool,
     ) -> Reading {
         let points = self.trends[of].points();
@@ -221,10 +227,11 @@ impl AxisHealth {
             significant: t.significant,
         });
         let life = match (healthy, limit) {
-            (Some(healthy), Some(limit)) => life(
+            (Some(healthy), Some(limit)) => uncertain_life(
                 &points,
                 (healthy - offset) / factor,
                 (limit - offset) / factor,
+                error,
                 self.worn(),
             ),
             _ => Err(Unknown::NoBaseline),
