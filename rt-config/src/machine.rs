@@ -5,6 +5,8 @@ mod health;
 mod judge;
 mod loops;
 mod modes;
+mod motion;
+mod motor;
 mod part;
 mod press;
 mod pubsub;
@@ -22,6 +24,8 @@ pub use bus::{
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use judge::{Judge, WarmUp};
 pub use modes::{OperationMode, OperationModes};
+pub use motion::{Motion, Step};
+pub use motor::Motor;
 pub use part::{ForceCurve, MAX_ELASTIC_N_PER_M, Part, PartTwin};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Press, Recipe, Stroke, Turn,
@@ -138,6 +142,8 @@ pub struct Axis {
     pub asset_id: Option<String>,
     /// The drive as it is commissioned.
     pub drive: Drive,
+    /// The motor behind it, for what-if.
+    pub motor: Option<Motor>,
     /// Its motion program.
     pub motion: Motion,
     /// The twin's parameters; none until calibrated.
@@ -199,34 +205,6 @@ pub struct Drive {
     pub torque_filter_s: f64,
     /// Positive direction of the motor moves to larger positions (+1) or smaller (-1).
     pub direction: f64,
-}
-
-/// Motion limits and program.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Motion {
-    /// Where the axis stands at the start (m).
-    pub start_m: f64,
-    /// Velocity limit (m/s).
-    pub velocity_m_per_s: f64,
-    /// Acceleration limit (m/s2).
-    pub acceleration_m_per_s2: f64,
-    /// Jerk limit (m/s3).
-    pub jerk_m_per_s3: f64,
-    /// Steps, repeated for ever. At most 32.
-    pub program: Vec<Step>,
-}
-
-/// One step of a motion program: go to a place, then dwell.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Target (m).
-    pub to_m: f64,
-    /// Velocity limit of this step, at most the axis' own (m/s).
-    pub velocity_m_per_s: Option<f64>,
-    /// Rest after arrival (s).
-    pub dwell_s: f64,
-    /// Mode of operation.
-    pub mode: OperationMode,
 }
 
 /// What `calibrate` found: the twin.

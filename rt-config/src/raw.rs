@@ -5,6 +5,7 @@ mod buses;
 mod evaluation;
 mod health;
 mod kinematics;
+mod motor;
 mod part;
 mod pubsub;
 mod realtime;
@@ -25,6 +26,7 @@ pub(crate) use signature::{HealthyTable, SignatureTable};
 pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
 
 pub(crate) use kinematics::KinematicsTable;
+pub(crate) use motor::MotorTable;
 pub(crate) use part::{PartTable, PressFitTable, RecipeTwinTable};
 pub(crate) use tsn::TsnTable;
 
@@ -249,6 +251,8 @@ pub(crate) struct AxisTable {
     pub(crate) bus: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
+    /// The motor behind it, for `twinstep whatif`.
+    pub(crate) motor: Option<MotorTable>,
     /// The axis stands still where missing.
     pub(crate) motion: Option<MotionTable>,
     /// What `twinstep calibrate` found.
@@ -275,6 +279,8 @@ pub(crate) struct PressTable {
     pub(crate) bus: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
+    /// The motor behind it, for `twinstep whatif`.
+    pub(crate) motor: Option<MotorTable>,
     pub(crate) motion: PressMotionTable,
     pub(crate) stroke: StrokeTable,
     /// What stands between motor and ram; a screw without losses unless given.

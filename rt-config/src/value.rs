@@ -53,6 +53,11 @@ dimensions! {
     CurrentPerVelocity: CURRENT_PER_VELOCITY;
     Pressure: PRESSURE;
     PressureRate: PRESSURE_RATE;
+    Resistance: RESISTANCE;
+    Inductance: INDUCTANCE;
+    Voltage: VOLTAGE;
+    Temperature: TEMPERATURE;
+    ThermalResistance: THERMAL_RESISTANCE;
     // An axis' effort is a current, or a force where a recording holds one.
     Effort: CURRENT | FORCE;
     EffortPerVelocity: CURRENT_PER_VELOCITY | VISCOUS;

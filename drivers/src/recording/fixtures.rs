@@ -35,6 +35,7 @@ fn axis(name: &str) -> Axis {
             program: Vec::new(),
         },
         effort_unit: EffortUnit::Ampere,
+        motor: None,
         twin: None,
         signature: None,
         healthy: None,

@@ -16,11 +16,15 @@ pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &m
     let motion = raw.motion.as_ref().map_or_else(still, |motion| {
         self::motion(motion, counts_per_m(&drive), check)
     });
+    if raw.motor.is_some() && raw.drive.is_none() {
+        needs(check, &raw.name, "axis.drive", "to have a motor");
+    }
     let (signature, healthy) = signature(raw, effort, check);
     Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
         motion,
+        motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         signature,

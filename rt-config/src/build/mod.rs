@@ -8,6 +8,7 @@ mod evaluation;
 mod health;
 mod judge;
 mod kinematics;
+mod motor;
 mod part;
 mod press;
 mod pubsub;

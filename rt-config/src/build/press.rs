@@ -63,6 +63,7 @@ pub(super) fn press(
             jerk_m_per_s3: check.si("jerk", &raw.motion.jerk, Bounds::up_to(1e8)),
             program,
         },
+        motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
         signature: None,

@@ -255,3 +255,33 @@ pub const PRESSURE_RATE: Dimension = Dimension {
         ten("bar/s", 5),
     ],
 };
+/// Electric resistance (ohm).
+pub const RESISTANCE: Dimension = Dimension {
+    name: "a resistance",
+    example: "1.2ohm",
+    units: &[ten("ohm", 0), ten("mohm", -3)],
+};
+/// Inductance (H).
+pub const INDUCTANCE: Dimension = Dimension {
+    name: "an inductance",
+    example: "6mH",
+    units: &[ten("H", 0), ten("mH", -3), ten("uH", -6)],
+};
+/// Voltage (V).
+pub const VOLTAGE: Dimension = Dimension {
+    name: "a voltage",
+    example: "560V",
+    units: &[ten("V", 0), ten("kV", 3)],
+};
+/// Temperature (degrees Celsius).
+pub const TEMPERATURE: Dimension = Dimension {
+    name: "a temperature",
+    example: "40degC",
+    units: &[ten("degC", 0)],
+};
+/// Thermal resistance (K/W).
+pub const THERMAL_RESISTANCE: Dimension = Dimension {
+    name: "a thermal resistance",
+    example: "0.9K/W",
+    units: &[ten("K/W", 0)],
+};

@@ -6,6 +6,7 @@ pub mod kept;
 pub mod keys;
 pub mod lines;
 pub mod meter;
+pub mod motor;
 pub mod part;
 pub mod plot;
 pub mod recorded;

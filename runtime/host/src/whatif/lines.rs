@@ -2,6 +2,7 @@
 
 use super::changes::{Change, NotSet};
 use super::meter::Figures;
+use super::motor::MotorFigures;
 use super::simulate::{AxisResult, LeftOut};
 use super::verdict::{self, Limit};
 use serde::Serialize;
@@ -150,6 +151,30 @@ pub fn moves(case: Case, axis: &AxisResult, machine: &Machine) -> Vec<MoveLine> 
         .collect()
 }
 
+/// What a program asks of a motor.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum MotorLine {
+    /// It is known.
+    Known(MotorFigures),
+    /// It is not.
+    LeftOut {
+        /// Why.
+        left_out: String,
+    },
+}
+
+impl MotorLine {
+    fn new(figures: &Result<MotorFigures, String>) -> Self {
+        match figures {
+            Ok(figures) => Self::Known(*figures),
+            Err(why) => Self::LeftOut {
+                left_out: why.clone(),
+            },
+        }
+    }
+}
+
 /// One axis.
 #[derive(Clone, Debug, Serialize)]
 pub struct AxisLine {
@@ -176,6 +201,9 @@ pub struct AxisLine {
     pub limited_share: f64,
     /// Square of the RMS current over the rated one (1): the heat of the winding, relative to what it bears for ever.
     pub heat_share: Option<f64>,
+    /// What its motor says; none where nothing is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub motor: Option<MotorLine>,
     /// Longest settling time (s); none where a move did not settle.
     pub settling_s: Option<f64>,
     /// Largest way beyond a target (m).
@@ -217,6 +245,7 @@ impl AxisLine {
                 let load = axis.whole.rms_a() / rated_a;
                 load * load
             }),
+            motor: axis.motor.as_ref().map(MotorLine::new),
             settling_s: settling_s.filter(|_| !axis.moves.is_empty()),
             overshoot_m: overshoots.fold(0.0, f64::max),
             moves: axis.moves.len(),

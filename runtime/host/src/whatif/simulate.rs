@@ -5,6 +5,7 @@
 use super::kept::Kept;
 use super::keys::rated_a;
 use super::meter::{Against, Figures, Meter, MoveFigures};
+use super::motor::{self, MotorFigures};
 use super::part::Part;
 use super::round::Round;
 use crate::error::HostError;
@@ -50,6 +51,8 @@ pub struct AxisResult {
     pub limit_a: f64,
     /// Rated current (A); none where nothing is known of the drive.
     pub rated_a: Option<f64>,
+    /// What its program asks of its motor, or why that is not known; none where nothing is known of the motor.
+    pub motor: Option<Result<MotorFigures, String>>,
     /// What there is to be drawn.
     pub kept: Kept,
 }
@@ -178,11 +181,13 @@ fn one(
         let (before_m, velocity_m_per_s) = rollout.motion();
         let part_a = press.map_or(0.0, |(plan, n)| {
             let (number, _) = round.at(time_s - begun_s);
+            // Of the middle of the cycle, as in the live twin.
+            let middle_m = before_m + 0.5 * period_s * velocity_m_per_s;
             part.load_a(
                 plan,
                 n,
                 round.moves[number].context,
-                before_m,
+                middle_m,
                 velocity_m_per_s,
             )
         });
@@ -210,6 +215,7 @@ fn one(
         period_s,
         limit_a: params.limit_a,
         rated_a: rated_a(axis),
+        motor: motor::figures(axis, &round, press, params.limit_a, period_s),
         kept,
         round,
     })

@@ -2,6 +2,7 @@
 
 use super::changes::{Change, NotSet, Setting};
 use super::lines::Case;
+use super::motor::MotorFigures;
 use super::simulate::AxisResult;
 use super::verdict;
 use crate::tables::number;
@@ -41,6 +42,15 @@ pub fn length(m: f64) -> String {
 /// A short time.
 fn time(s: Option<f64>) -> String {
     s.map_or_else(|| "-".to_owned(), |s| format!("{:.0} ms", 1e3 * s))
+}
+
+/// A time of minutes or hours.
+pub fn minutes(s: f64) -> String {
+    if s < 5400.0 {
+        format!("{:.1} min", s / 60.0)
+    } else {
+        format!("{:.1} h", s / 3600.0)
+    }
 }
 
 /// A change in words.
@@ -120,6 +130,7 @@ fn write_axis(text: &mut String, row: &Row<'_>, band_m: f64) -> std::fmt::Result
             format!("{} J", number(j))
         })?;
     }
+    write_motor(text, row)?;
     write_moves(text, row)?;
     for (case, axis) in row {
         let said = verdict::verdict(axis, band_m);
@@ -129,6 +140,28 @@ fn write_axis(text: &mut String, row: &Row<'_>, band_m: f64) -> std::fmt::Result
         }
     }
     Ok(())
+}
+
+/// What the motor says, where it is known in every machine.
+fn write_motor(text: &mut String, row: &Row<'_>) -> std::fmt::Result {
+    let known: Vec<_> = row
+        .iter()
+        .filter_map(|(_, axis)| axis.motor.as_ref())
+        .collect();
+    let figures: Vec<&MotorFigures> = known.iter().filter_map(|one| one.as_ref().ok()).collect();
+    if figures.len() < row.len() {
+        return match known.into_iter().find_map(|one| one.as_ref().err()) {
+            Some(why) => writeln!(text, "motor: {why}"),
+            None => Ok(()),
+        };
+    }
+    let mut line = |name: &str, get: fn(&MotorFigures) -> f64, show: &dyn Fn(f64) -> String| {
+        let values: Vec<f64> = figures.iter().map(|one| get(one)).collect();
+        write_line(text, name, &values, show)
+    };
+    line("voltage of the motor", |m| m.voltage_share, &percent)?;
+    line("  time at its limit", |m| m.limited_share, &percent)?;
+    line("winding", |m| m.winding_c, &|c| format!("{c:.0} degC"))
 }
 
 /// A figure of every machine, and how the last differs from the one before.

@@ -1,7 +1,7 @@
 //! What the figures of an axis come to: limits that are exceeded, and a sentence.
 
 use super::simulate::AxisResult;
-use super::text::{length, percent};
+use super::text::{length, minutes, percent};
 
 /// A limit that an axis does not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -11,6 +11,10 @@ pub enum Limit {
     CurrentLimit,
     /// The root mean square of the current is above the rated one.
     RatedCurrent,
+    /// The motor needs more voltage than the converter has.
+    Voltage,
+    /// The winding gets warmer than its insulation bears.
+    WindingTemperature,
 }
 
 impl Limit {
@@ -19,6 +23,8 @@ impl Limit {
         match self {
             Self::CurrentLimit => "current limit",
             Self::RatedCurrent => "rated current",
+            Self::Voltage => "voltage of the converter",
+            Self::WindingTemperature => "temperature of the winding",
         }
     }
 }
@@ -34,6 +40,14 @@ pub fn exceeded(axis: &AxisResult) -> Vec<Limit> {
         .is_some_and(|rated_a| axis.whole.rms_a() > rated_a)
     {
         all.push(Limit::RatedCurrent);
+    }
+    if let Some(Ok(motor)) = &axis.motor {
+        if motor.limited_share > 0.0 {
+            all.push(Limit::Voltage);
+        }
+        if motor.winding_c > motor.winding_limit_c {
+            all.push(Limit::WindingTemperature);
+        }
     }
     all
 }
@@ -84,6 +98,21 @@ pub fn verdict(axis: &AxisResult, band_m: f64) -> String {
                 "the RMS current is {} of the rated one: {} of the rated heat",
                 percent(load),
                 percent(load * load)
+            ));
+        }
+    }
+    if let Some(Ok(motor)) = &axis.motor {
+        if motor.limited_share > 0.0 {
+            said.push(format!(
+                "the converter has not the voltage for {} of the cycles",
+                percent(motor.limited_share)
+            ));
+        }
+        if let Some(after_s) = motor.limit_after_s {
+            said.push(format!(
+                "the winding reaches {} degC after {}",
+                motor.winding_limit_c,
+                minutes(after_s)
             ));
         }
     }
