@@ -188,6 +188,12 @@ fn what_is_wrong_alone_is_found_on_the_good_computer() {
             "noise.tracer",
         ),
         ("sys/kernel/tracing/events/enable", "X", "noise.tracer"),
+        // An ordinary thread, as the kernel starts it.
+        (
+            "proc/613/stat",
+            "613 (napi/eno1-8193) S 2 0 0 0 -1 2129984 0 0 0 0 0 3 0 0 20 0 1 0 300 0 0 18446744073709551615 0 0 0 0 0 0 0 2147483647 0 0 0 0 17 2 0 0 0 0 0 0 0 0 0 0 0 0 0",
+            "nic.threaded_napi",
+        ),
     ] {
         let below = computer(&place, "good-ipc");
         let file = below.join(path);

@@ -1,13 +1,15 @@
-//! A network card with interrupts and coalescing of its own, in a virtual machine with a PREEMPT_RT kernel: `[realtime.nic]` sets it, and
-//! the run leaves it as it was found. Read back by `ethtool` and from `/proc/irq`.
+//! A network card with interrupts, coalescing and a clock of its own, in a virtual machine with a PREEMPT_RT kernel: `[realtime.nic]` sets
+//! it, the run leaves it as it was found, and `doctor` reads of it what `ethtool` does. Read back by `ethtool` and from `/proc/irq`.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use twinstep_tests::run::Place;
 use twinstep_tests::sim::interrupt;
 use twinstep_tests::{program, vm};
@@ -29,16 +31,145 @@ fn card() -> (String, Vec<String>) {
     (waits, irqs.iter().map(place).collect())
 }
 
+/// Whether the test goes on here, in a machine with two cards and `ethtool`.
+fn with_cards(test: &str) -> bool {
+    // Inside of the machine it stands where the test begins.
+    let here = Path::new("./ethtool");
+    let ethtool = (here.exists().then(|| here.to_owned())).or_else(|| program(test, "ethtool"));
+    let ethtool: Option<PathBuf> = ethtool;
+    ethtool.is_some_and(|ethtool| vm::inside_with(2, test, 2, "", &[&ethtool]))
+}
+
+/// What stands behind `key` in what `ethtool` tells; none where it does not know the card by that.
+fn ethtool(args: &str, key: &str) -> Option<String> {
+    let told = Command::new("./ethtool").args(args.split(' ')).output();
+    let told = told.unwrap();
+    println!("ethtool {args}: {told:?}");
+    let text = String::from_utf8(told.stdout).unwrap();
+    let mut lines = text.lines().filter(|_| told.status.success());
+    let line = lines.find_map(|line| line.trim().strip_prefix(key))?;
+    Some(line.trim_start_matches(':').trim().to_owned())
+}
+
+/// What `doctor` says of an interface, by the name of the check: verdict and value.
+fn doctor(place: &Place, interface: &str) -> impl Fn(&str) -> (String, String) + use<> {
+    let args = format!("doctor --interface {interface} --json");
+    let checks = place.run(Path::new(vm::BINARY), &args).fine();
+    let checks = checks.of_type("check");
+    move |name| {
+        let is_it = |check: &&Value| check["name"] == name;
+        let check = checks.iter().find(is_it).unwrap();
+        println!("doctor: {check}");
+        let word = |key: &str| check[key].as_str().unwrap().to_owned();
+        (word("verdict"), word("value"))
+    }
+}
+
+#[test]
+fn the_doctor_reads_of_a_card_what_ethtool_reads() {
+    const TEST: &str = "the_doctor_reads_of_a_card_what_ethtool_reads";
+    if !with_cards(TEST) {
+        return;
+    }
+    let place = Place::new();
+    vm::told("ip", "link set eth0 up");
+    // As found, with other figures, and as the doctor wants it.
+    for (set, gro, wait_us) in [
+        (&[][..], None, None),
+        (
+            &["-K eth0 gro off", "-C eth0 rx-usecs 50"][..],
+            Some("off"),
+            Some("50"),
+        ),
+        (
+            &["-K eth0 gro on", "-C eth0 rx-usecs 0"][..],
+            Some("on"),
+            Some("0"),
+        ),
+    ] {
+        for args in set {
+            vm::told("./ethtool", args);
+        }
+        let says = doctor(&place, "eth0");
+        let found_us = ethtool("-c eth0", "rx-usecs").unwrap();
+        assert!(wait_us.is_none_or(|us| us == found_us), "{found_us}");
+        let (verdict, value) = says("nic.coalescing");
+        assert!(value.starts_with(&format!("rx {found_us} us, ")), "{value}");
+        assert_eq!(verdict == "ok", found_us == "0", "{value}");
+
+        let on = |key: &str| ethtool("-k eth0", key).unwrap().starts_with("on");
+        let word = |on: bool| if on { "on" } else { "off" };
+        let found = [on("generic-receive-offload"), on("large-receive-offload")].map(word);
+        assert!(gro.is_none_or(|gro| gro == found[0]), "{found:?}");
+        let (verdict, value) = says("nic.offloads");
+        assert_eq!(value, format!("gro {}, lro {}", found[0], found[1]));
+        assert_eq!(verdict == "ok", found == ["off"; 2], "{value}");
+    }
+    let says = doctor(&place, "eth0");
+    // A driver that knows nothing of it is asked the same by both.
+    let (verdict, value) = says("nic.eee");
+    let sleeps = ethtool("--show-eee eth0", "EEE status");
+    match sleeps.as_deref() {
+        None => assert_eq!(verdict, "not_here", "{value}"),
+        Some(status) => assert_eq!(value == "on", status.starts_with("enabled"), "{status}"),
+    }
+    let (verdict, value) = says("nic.time_stamping");
+    let stamps = ["hardware-transmit", "hardware-receive"];
+    let hardware = stamps.iter().all(|key| ethtool("-T eth0", key).is_some());
+    assert_eq!(verdict == "ok", hardware, "{value}");
+    let clock = ethtool("-T eth0", "PTP Hardware Clock").unwrap();
+    if hardware && clock != "none" {
+        assert_eq!(value, format!("in hardware, clock /dev/ptp{clock}"));
+    }
+
+    // This card has one queue and its driver no word for it; a cable has as many as it was laid with.
+    assert_eq!(says("nic.channels").0, "not_here");
+    assert_eq!(ethtool("-l eth0", "RX"), None);
+    vm::lay(["tsn0", "tsn1"]);
+    let queues = || {
+        let told = vm::told("./ethtool", "-l tsn0");
+        let (_, current) = told.split_once("Current hardware settings").unwrap();
+        let line = current.lines().find_map(|line| line.strip_prefix("RX:"));
+        line.unwrap().trim().to_owned()
+    };
+    for (set, verdict) in [("", "warn"), ("-L tsn0 rx 1 tx 1", "ok")] {
+        if !set.is_empty() {
+            vm::told("./ethtool", set);
+        }
+        let found = doctor(&place, "tsn0")("nic.channels");
+        assert_eq!(found, (verdict.to_owned(), format!("{} in use", queues())));
+    }
+
+    // The clock of an emulated card stands still: the doctor says so, and no cycle goes by it.
+    let (verdict, value) = says("nic.ptp_clock");
+    if verdict == "not_here" {
+        println!("the card has no clock here: {value}");
+        return;
+    }
+    let runs = value.ends_with("runs");
+    assert_eq!(
+        (verdict == "ok", verdict == "warn"),
+        (runs, !runs),
+        "{value}"
+    );
+    let device = value.split(' ').next().unwrap();
+    let text = fs::read_to_string(vm::PRESS_CELL).unwrap();
+    let config = format!("{text}\n[realtime.clock]\nsource = \"{device}\"\n");
+    let config = place.file("clock.toml", config).display().to_string();
+    let run = format!("run {config} --json --cycles 20");
+    let run = place.run(Path::new(vm::BINARY), &run);
+    if runs {
+        assert!(run.status.success(), "{run:?}");
+    } else {
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+        assert!(run.stderr.contains("stands still"), "{run:?}");
+    }
+}
+
 #[test]
 fn a_card_is_set_read_back_and_left_as_it_was() {
     const TEST: &str = "a_card_is_set_read_back_and_left_as_it_was";
-    // Inside of the machine it stands where the test begins.
-    let here = Path::new("./ethtool");
-    let ethtool = (here.exists().then(|| here.to_owned())).or_else(|| program(TEST, "ethtool"));
-    let Some(ethtool) = ethtool else {
-        return;
-    };
-    if !vm::inside_with(2, TEST, 2, "", &[&ethtool]) {
+    if !with_cards(TEST) {
         return;
     }
     for end in ["eth0", "eth1"] {
@@ -62,19 +193,23 @@ fn a_card_is_set_read_back_and_left_as_it_was() {
     let text = text.replacen("[bus]\n", "[bus]\nkind = \"tap\"\n", 1);
     let asked = "[realtime]\ncore = 1\n\n[realtime.nic]\nirq_core = 0\nrx_coalescing = \"0us\"\n";
     let config = place.file("cell.toml", format!("{text}\n{asked}"));
-    let run = [
+    let args = [
         "run",
         config.to_str().unwrap(),
         "--interface",
         "eth0",
         "--json",
     ];
-    let mut run = place.command(Path::new(vm::BINARY), run).spawn().unwrap();
-    let mut said = BufReader::new(run.stderr.take().unwrap());
-    let mut begun = String::new();
-    while !begun.contains("listening on") {
-        assert!(said.read_line(&mut begun).unwrap() > 0, "{begun}");
-    }
+    let start = || {
+        let mut run = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
+        let mut said = BufReader::new(run.stderr.take().unwrap());
+        let mut begun = String::new();
+        while !begun.contains("listening on") {
+            assert!(said.read_line(&mut begun).unwrap() > 0, "{begun}");
+        }
+        (run, said, begun)
+    };
+    let (mut run, mut said, begun) = start();
     let during = card();
     println!("set: {during:?}");
     assert!(!begun.contains("[realtime.nic]"), "{begun}");
@@ -85,6 +220,19 @@ fn a_card_is_set_read_back_and_left_as_it_was() {
     );
     interrupt(&run);
     let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(run.wait().unwrap().code().is_some(), "{rest}");
+    assert_eq!(card(), before, "{rest}");
+
+    // A run that is killed sets nothing back; the next one knows what it had found.
+    let (mut run, _, _) = start();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert_eq!(card(), during);
+    let (mut run, mut said, begun) = start();
+    assert!(begun.contains("a run that was killed"), "{begun}");
+    assert_eq!(card(), during);
+    interrupt(&run);
     said.read_to_string(&mut rest).unwrap();
     assert!(run.wait().unwrap().code().is_some(), "{rest}");
     assert_eq!(card(), before, "{rest}");

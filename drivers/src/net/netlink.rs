@@ -85,17 +85,9 @@ impl Netlink {
         let pcp = (0_u32..)
             .zip(vlan.pcp)
             .map(|(priority, pcp)| (priority, u32::from(pcp)));
-        let egress = pcp.clone().map(|(from, to)| QosMapping { from, to });
-        // And back, where one priority has this PCP; of several the first.
-        let mut ingress: Vec<QosMapping> = Vec::new();
-        for (priority, pcp) in pcp {
-            if !ingress.iter().any(|map| map.from == pcp) {
-                ingress.push(QosMapping {
-                    from: pcp,
-                    to: priority,
-                });
-            }
-        }
+        let egress = pcp.map(|(from, to)| QosMapping { from, to });
+        let back = (0_u32..).zip(back_of(vlan));
+        let ingress = back.map(|(from, to)| QosMapping { from, to });
         let message = LinkVlan::new(name, parent, vlan.id)
             .qos(ingress, egress)
             .up()
@@ -208,8 +200,8 @@ fn listed(message: TcMessage) -> Listed {
     listed
 }
 
-/// VLAN id and PCP of the priorities 0 to 7 of an interface, where it is a VLAN. A PCP that is not told is 0.
-pub(super) fn vlan_of(link: &LinkMessage) -> Option<VlanMap> {
+/// What an interface says of its VLAN, where it is one.
+fn vlan_data(link: &LinkMessage) -> Option<&Vec<InfoVlan>> {
     let infos = link
         .attributes
         .iter()
@@ -217,12 +209,16 @@ pub(super) fn vlan_of(link: &LinkMessage) -> Option<VlanMap> {
             LinkAttribute::LinkInfo(infos) => Some(infos),
             _ => None,
         });
-    let data = infos.flatten().find_map(|info| match info {
+    infos.flatten().find_map(|info| match info {
         LinkInfo::Data(InfoData::Vlan(data)) => Some(data),
         _ => None,
-    })?;
+    })
+}
+
+/// VLAN id and PCP of the priorities 0 to 7 of an interface, where it is a VLAN. A PCP that is not told is 0.
+pub(super) fn vlan_of(link: &LinkMessage) -> Option<VlanMap> {
     let mut vlan = VlanMap { id: 0, pcp: [0; 8] };
-    for info in data {
+    for info in vlan_data(link)? {
         match info {
             InfoVlan::Id(id) => vlan.id = *id,
             InfoVlan::EgressQos(maps) => {
@@ -238,6 +234,35 @@ pub(super) fn vlan_of(link: &LinkMessage) -> Option<VlanMap> {
         }
     }
     Some(vlan)
+}
+
+/// The priority of received frames of each PCP: that which is sent with it, of several the first, and 0 where none is.
+pub(super) fn back_of(vlan: &VlanMap) -> [u32; 8] {
+    let mut back = [0; 8];
+    for (priority, pcp) in (0_u32..8).zip(vlan.pcp).rev() {
+        if let Some(slot) = back.get_mut(usize::from(pcp)) {
+            *slot = priority;
+        }
+    }
+    back
+}
+
+/// The same as an interface has it.
+pub(super) fn found_back_of(link: &LinkMessage) -> [u32; 8] {
+    let mut back = [0; 8];
+    let maps = vlan_data(link).into_iter().flatten();
+    let maps = maps.filter_map(|info| match info {
+        InfoVlan::IngressQos(maps) => Some(maps),
+        _ => None,
+    });
+    for map in maps.flatten() {
+        if let VlanQosMapping::Mapping(from, to) = map
+            && let Some(slot) = back.get_mut(*from as usize)
+        {
+            *slot = *to;
+        }
+    }
+    back
 }
 
 /// Name and remark of an interface; empty where it has none.

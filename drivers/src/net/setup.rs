@@ -1,7 +1,9 @@
 //! Sets what `[tsn]` asks for, all or nothing.
 
 use super::messages::{self, Options, differences};
-use super::netlink::{Listed, Netlink, name_and_remark, vlan_below, vlan_of};
+use super::netlink::{
+    Listed, Netlink, back_of, found_back_of, name_and_remark, vlan_below, vlan_of,
+};
 use std::io;
 use twinstep_config::machine::{Qdisc, Tsn};
 
@@ -232,17 +234,21 @@ impl Setup {
         self.netlink.add_vlan(&name, parent, vlan).map_err(refuse)?;
         let made = self.netlink.link(&name).map_err(refuse)?;
         let found = made.as_ref().and_then(vlan_of);
+        let back = made.as_ref().map(found_back_of);
         if let Some(made) = &made {
             self.vlan = Some(made.header.index);
             (self.netlink.set_up(made.header.index, REMARK)).map_err(refuse)?;
         }
-        if found.as_ref() == Some(vlan) {
+        let asked_back = back_of(vlan);
+        if found.as_ref() == Some(vlan) && back == Some(asked_back) {
             return Ok(());
         }
         Err(NetError::Different {
             interface: tsn.interface.clone(),
             what,
-            differences: vec![format!("asked for {vlan:?}, found {found:?}")],
+            differences: vec![format!(
+                "asked for {vlan:?} and back {asked_back:?}, found {found:?} and {back:?}"
+            )],
         })
     }
 

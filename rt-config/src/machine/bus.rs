@@ -32,8 +32,7 @@ pub struct Bus {
     pub overrun: Overrun,
 }
 
-/// What a cycle that comes too late leads to. Either way two set-points are never sent in one SYNC0, but where starts follow
-/// another clock than the bus has (`follow` of `[realtime.clock]`).
+/// What a cycle that comes too late leads to. Either way two set-points are never sent in one SYNC0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overrun {
     /// The starts that have passed are left out, and the cycle goes on.

@@ -38,6 +38,9 @@ pub enum OtherClock {
     Tai,
     /// The clock of a device such as `/dev/ptp0`.
     Device(std::fs::File),
+    /// The virtual clock of a test, which is CLOCK_MONOTONIC there too.
+    #[cfg(test)]
+    Virtual(twinstep_drivers::clock::Clock),
 }
 
 /// The two clocks, read together.
@@ -74,12 +77,22 @@ impl OtherClock {
         let time = match self {
             Self::Tai => clock_gettime_dynamic(DynamicClockId::Tai),
             Self::Device(file) => clock_gettime_dynamic(DynamicClockId::Dynamic(file.as_fd())),
+            #[cfg(test)]
+            Self::Virtual(clock) => return Ok(clock.now_ns()),
         };
         Ok(to_ns(time?))
     }
 
     /// Reads both clocks. None where the other clock has gone.
     pub fn read_once(&self) -> Option<Pair> {
+        #[cfg(test)]
+        if let Self::Virtual(clock) = self {
+            return Some(Pair {
+                monotonic_ns: clock.now_ns(),
+                other_ns: clock.now_ns(),
+                width_ns: 0,
+            });
+        }
         let before_ns = monotonic_ns();
         let other_ns = self.read_ns().ok()?;
         let width_ns = monotonic_ns().saturating_sub(before_ns);

@@ -168,16 +168,26 @@ impl Grid {
     /// Opens the clock that is asked for.
     ///
     /// # Errors
-    /// [`HostError::Machine`] for a device that is not there, or is no clock.
+    /// [`HostError::Machine`] for a device that is not there, is no clock, or stands still.
     pub fn open(asked: &CycleClock, period_ns: u64) -> Result<Self, HostError> {
         let clock = match &asked.source {
             ClockSource::Tai => OtherClock::Tai,
-            ClockSource::Device(path) => OtherClock::device(path).map_err(|error| {
-                HostError::machine(
-                    format!("[realtime.clock] source = \"{path}\": {error}"),
-                    "name the device of a PTP hardware clock that this user may read (`ls -l /dev/ptp*`, `ethtool -T INTERFACE`), or \"tai\"",
-                )
-            })?,
+            ClockSource::Device(path) => {
+                let unusable = |error: std::io::Error| {
+                    HostError::machine(
+                        format!("[realtime.clock] source = \"{path}\": {error}"),
+                        "name the device of a PTP hardware clock that this user may read (`ls -l /dev/ptp*`, `ethtool -T INTERFACE`), or \"tai\"",
+                    )
+                };
+                let opened = OtherClock::device(path).map_err(unusable)?;
+                if !crate::clock::device_advances(path).map_err(unusable)? {
+                    return Err(HostError::machine(
+                        format!("[realtime.clock] source = \"{path}\": this clock stands still"),
+                        "load the driver of the card anew, or update its firmware, or name another clock; `twinstep doctor` looks at it as `nic.ptp_clock`",
+                    ));
+                }
+                opened
+            }
         };
         Ok(Self::new(clock, asked, period_ns))
     }

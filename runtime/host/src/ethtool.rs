@@ -51,7 +51,7 @@ fn ask<const N: usize>(interface: &str, mut words: [u32; N]) -> io::Result<[u32;
 const COALESCE_WORDS: usize = 23;
 
 /// How interrupts are held back. Keeps what it does not name, so that it can be written back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Coalescing([u32; COALESCE_WORDS]);
 
 impl Coalescing {
@@ -100,14 +100,14 @@ pub fn set_coalescing(interface: &str, coalescing: Coalescing) -> io::Result<()>
     ask(interface, words).map(drop)
 }
 
-/// Pairs of queues in use.
+/// Queues in use: those that send and receive, and those that only receive.
 ///
 /// # Errors
 /// As the kernel says.
-pub fn channels(interface: &str) -> io::Result<u32> {
+pub fn channels(interface: &str) -> io::Result<(u32, u32)> {
     // command; most of rx, tx, other, combined; in use of the same.
     let words = ask(interface, [GET_CHANNELS, 0, 0, 0, 0, 0, 0, 0, 0])?;
-    Ok(words[8].max(words[5]))
+    Ok((words[8], words[5]))
 }
 
 /// Whether received frames are put together: generic and large receive offload.

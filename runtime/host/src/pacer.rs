@@ -5,8 +5,11 @@
 //! one with `--fast` have the same digest. On a real interface the bus runs on the monotonic clock, and the cycle's start is
 //! steered so that the frame passes at SYNC0 plus the shift.
 
+mod apart;
+
 use crate::clock;
 use crate::cycle_clock::{ClockFigures, Grid};
+use apart::{Apart, Left, Next};
 use std::time::Duration;
 use twinstep_drivers::clock::Clock;
 
@@ -58,7 +61,7 @@ pub struct Pacer {
     grid: Option<Grid>,
     /// When the cycle was woken on the clock of a real bus (ns).
     woken_ns: u64,
-    /// How much later than usual its frames left, as far as is known (ns).
+    /// How much later than their start and than usual its frames left, as far as is known (ns).
     late_ns: u64,
     /// The lateness that half of all cycles exceed (ns).
     usual_late_ns: u64,
@@ -66,6 +69,8 @@ pub struct Pacer {
     shortest_send_ns: u64,
     /// Where a frame that is not late passes behind SYNC0 (ns).
     passes_ns: i64,
+    /// Keeps frames apart where the starts do not follow the distributed clocks that their SYNC0 is of.
+    apart: Option<Apart>,
 }
 
 impl Pacer {
@@ -94,20 +99,24 @@ impl Pacer {
             usual_late_ns: 0,
             shortest_send_ns: u64::MAX,
             passes_ns,
+            apart: None,
         }
     }
 
     /// Holds the starts against a clock. Where that one is followed the first start is put where it should be, up to a period
-    /// later, and distributed clocks are not followed. Nothing where the cycle has no start of its own.
+    /// later, and distributed clocks are not followed: their pulses are crossed then. Nothing where the cycle has no start of its
+    /// own.
     pub fn hold_against(&mut self, grid: Grid) {
         match self.pace {
             Pace::Virtual(_) | Pace::Frames => return,
             Pace::Wall(_) => {
                 self.wall_ns = self.wall_ns.saturating_add(grid.wait_ns(self.wall_ns));
             }
-            Pace::Bus { .. } => {
+            Pace::Bus { shift_ns, .. } => {
                 self.next_ns = self.next_ns.saturating_add(grid.wait_ns(self.next_ns));
                 self.wall_ns = self.next_ns;
+                let crossing = grid.follows() && shift_ns.is_some();
+                self.apart = crossing.then(|| Apart::new(self.period_ns));
             }
         }
         self.grid = Some(grid);
@@ -118,7 +127,8 @@ impl Pacer {
         self.grid.as_ref().map(Grid::figures)
     }
 
-    /// When the last cycle was to start, on CLOCK_MONOTONIC (ns); none in virtual time, and where somebody else's frames begin it.
+    /// When the last cycle was to start, on CLOCK_MONOTONIC (ns), whether its frame was held back or not; none in virtual time, and
+    /// where somebody else's frames begin it.
     pub fn started_ns(&self) -> Option<u64> {
         self.started_ns
     }
@@ -184,11 +194,13 @@ impl Pacer {
             Pace::Bus { clock: bus, .. } => {
                 // A real bus goes by the same clock; a virtual one is taken along.
                 self.started_ns = Some(self.next_ns);
-                clock::wait_until_ns(self.next_ns, self.spin_ns);
-                bus.wait_until_ns(self.next_ns);
+                let held_ns = self.apart.as_ref().map_or(0, Apart::hold_ns);
+                let due_ns = self.next_ns.saturating_add(held_ns);
+                clock::wait_until_ns(due_ns, self.spin_ns);
+                bus.wait_until_ns(due_ns);
                 self.woken_ns = bus.now_ns();
                 self.late_ns = self.woken_ns.saturating_sub(self.next_ns);
-                self.late_ns
+                self.woken_ns.saturating_sub(due_ns)
             }
             Pace::Frames => 0,
         }
@@ -239,13 +251,35 @@ impl Pacer {
         };
         self.next_ns =
             (self.next_ns.saturating_add(self.period_ns)).saturating_add_signed(-correction);
-        if let Pace::Bus { clock: bus, .. } = &self.pace {
-            let passed = starts_before(bus.now_ns(), self.next_ns, self.period_ns);
-            let skipped = passed.max(behind);
+        if let Pace::Bus {
+            clock: bus,
+            shift_ns,
+        } = &self.pace
+        {
+            let (first_ns, now_ns) = (self.next_ns, bus.now_ns());
+            let start_ns = |skipped: u64| first_ns.saturating_add(skipped * self.period_ns);
+            let passed = starts_before(now_ns, first_ns, self.period_ns);
+            let next = match (&mut self.apart, shift_ns) {
+                (Some(apart), Some(shift_ns)) => {
+                    let since_ns = |error_ns| behind_pulse(*shift_ns, error_ns, self.period_ns);
+                    let frame = Left {
+                        passed_ns: phase_error_ns.map(since_ns),
+                        late_ns,
+                        correction_ns: correction,
+                    };
+                    let is_ahead =
+                        |next: Next| start_ns(next.left_out).saturating_add(next.hold_ns) > now_ns;
+                    apart.plan(frame, passed, is_ahead)
+                }
+                _ => Next {
+                    left_out: passed.max(behind),
+                    hold_ns: 0,
+                },
+            };
             self.usual_late_ns = towards(self.usual_late_ns, self.late_ns, self.period_ns);
-            self.next_ns = self.next_ns.saturating_add(skipped * self.period_ns);
-            self.wall_ns = self.next_ns;
-            return u32::try_from(skipped).unwrap_or(u32::MAX - 1);
+            self.next_ns = start_ns(next.left_out);
+            self.wall_ns = self.next_ns.saturating_add(next.hold_ns);
+            return u32::try_from(next.left_out).unwrap_or(u32::MAX - 1);
         }
         let next = (self.wall_ns.saturating_add(self.period_ns))
             .saturating_add_signed(-followed.unwrap_or(0));
@@ -258,8 +292,7 @@ impl Pacer {
 
 impl Pacer {
     /// Intervals between two SYNC0 pulses that the frame of this cycle came after its own one, from how late it left, and exactly
-    /// where the reference clock has told when it passed. 0 but on a real bus with
-    /// distributed clocks.
+    /// where the reference clock has told when it passed. 0 but on a real bus whose distributed clocks are followed.
     fn intervals_behind(&mut self, phase_error_ns: Option<i64>) -> u64 {
         let Pace::Bus {
             shift_ns: Some(shift_ns),
@@ -268,8 +301,8 @@ impl Pacer {
         else {
             return 0;
         };
-        // Starts that follow another clock cross the pulses of this one: which interval is whose cannot be said.
-        if self.grid.as_ref().is_some_and(Grid::follows) {
+        // Starts that follow another clock cross the pulses of this one: no interval is a start's own.
+        if self.apart.is_some() {
             return 0;
         }
         let period_ns = self.period_ns.max(1).cast_signed();
@@ -278,7 +311,8 @@ impl Pacer {
         let behind = match phase_error_ns {
             None => since_own_ns.div_euclid(period_ns),
             Some(error_ns) => {
-                let since_last_ns = (shift_ns + error_ns).rem_euclid(period_ns);
+                let since_last_ns =
+                    behind_pulse(shift_ns.cast_unsigned(), error_ns, self.period_ns);
                 self.passes_ns = shift_ns + within_half(error_ns - late_ns, self.period_ns);
                 // Whole but for what the two clocks and the lateness are apart.
                 (since_own_ns - since_last_ns + period_ns / 2).div_euclid(period_ns)
@@ -296,6 +330,11 @@ fn towards(usual_ns: u64, late_ns: u64, period_ns: u64) -> u64 {
     } else {
         late_ns.max(usual_ns.saturating_sub(step_ns))
     }
+}
+
+/// Where a frame passed behind the last SYNC0 (ns), from its phase error.
+fn behind_pulse(shift_ns: u64, error_ns: i64, period_ns: u64) -> i64 {
+    (shift_ns.cast_signed() + error_ns).rem_euclid(period_ns.max(1).cast_signed())
 }
 
 /// `phase_ns`, less whole periods: within half a period.

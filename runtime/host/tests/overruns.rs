@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Machine, SECOND_AXIS};
 use twinstep_drivers::bus::{Bus, BusCause, BusCounters, BusFault, ProcessImage};
 use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
@@ -58,6 +58,12 @@ const FLOOD_A_CYCLE: u64 = 16;
 /// Pages that are taken out of memory at a time.
 const PAGES: usize = 1024;
 const PAGE: usize = 4096;
+
+/// The shortest period (ns), and the copies of the press cell's eight drives whose axes are too much for it: nearly as many as a bus takes.
+const SHORT_NS: u64 = 31_250;
+const CELLS: usize = 31;
+/// Cycles until it is known what all phases usually take.
+const KNOWN: u64 = 100;
 
 /// What is done to the cycle from within.
 #[derive(Clone, Copy, PartialEq)]
@@ -221,9 +227,28 @@ impl Own {
     }
 }
 
-/// Runs until `cause` was named often enough where it was provoked.
+/// Runs on a virtual bus until `cause` was named often enough where it was provoked.
 fn run(
     machine: &Machine,
+    trouble: Trouble,
+    wanted: (Kind, OverrunCause),
+    expected: &Expected<'_>,
+) -> Found {
+    let segment = Segment::new(machine, 1, 1).unwrap();
+    let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
+    let bus = EthercatBus::bring_up(link, machine).unwrap();
+    let pacer = Pacer::new(
+        Pace::Wall(bus.clock().clone()),
+        machine.cycle.period_ns,
+        bus.next_cycle_ns(),
+    );
+    run_on(machine, (bus, pacer), trouble, wanted, expected)
+}
+
+/// The same on `bus`.
+fn run_on<B: Attached>(
+    machine: &Machine,
+    (bus, pacer): (B, Pacer),
     trouble: Trouble,
     (kind, cause): (Kind, OverrunCause),
     expected: &Expected<'_>,
@@ -250,14 +275,6 @@ fn run(
         sentry: Some(sentry),
         health: None,
     };
-    let segment = Segment::new(machine, 1, 1).unwrap();
-    let link = InProcess::new(segment, Clock::virtual_from(1_000_000_000));
-    let bus = EthercatBus::bring_up(link, machine).unwrap();
-    let pacer = Pacer::new(
-        Pace::Wall(bus.clock().clone()),
-        period_ns,
-        bus.next_cycle_ns(),
-    );
     let phases = PhaseStatistics::new(&PhaseSettings {
         timing: Timing::Real,
         period_ns,
@@ -295,12 +312,14 @@ fn run(
     // What is done from within is done to a cycle that nobody else disturbs, where that is allowed. Here, so that the threads that
     // look on stay ordinary ones.
     let by_others = matches!(trouble, Trouble::None | Trouble::Busy) && kind == Kind::Overrun;
-    // In a flood the cycle is an ordinary thread, as who sends is.
-    let alone = if by_others {
-        cause != OverrunCause::Interrupts
-    } else {
-        real_time(cores().next().unwrap(), 70)
-    };
+    let alone = by_others || real_time(cores().next().unwrap(), 70);
+    if !alone {
+        let test = std::thread::current();
+        skip(
+            test.name().unwrap_or(cause.name()),
+            "no SCHED_FIFO: how many of what was provoked are named right is not judged",
+        );
+    }
     let mut own = Own::default();
     let named = |record: &OverrunLine| record.cause == cause && expected(record).is_some();
     let mut enough = || own.count(&causes.get(), named) >= ENOUGH;
@@ -348,8 +367,14 @@ fn judge(found: &Found, kind: Kind, share: &Share) {
         assert!(only.is_none_or(|only| only == record.cause), "{record:?}");
     }
     assert!(share.right >= ENOUGH, "{share}");
-    // Without the right to come first the computer holds the cycle up in whatever it does.
-    assert!(share.is_good() || !found.alone, "{share}");
+    // Without the right to come first the computer holds the cycle up in whatever it does. In a flood the cycle is an ordinary thread, as
+    // who sends is: there next to none needs to be the computer's own.
+    let is_good = if share.cause == OverrunCause::Interrupts {
+        10 * share.right >= 7 * share.provoked
+    } else {
+        share.is_good()
+    };
+    assert!(is_good || !found.alone, "{share}");
     assert!(20 * share.unknown <= share.provoked, "{share}");
 }
 
@@ -433,6 +458,104 @@ fn a_group_of_models_over_its_budget_is_named() {
     );
     let servo = |record: &&OverrunLine| record.row == "servo";
     assert!(found.records.iter().filter(servo).count() as u64 >= ENOUGH);
+}
+
+/// Samples that stand still: all of the cycle is what the twins make of them.
+struct Still {
+    cycle: u64,
+    period_ns: u64,
+}
+
+impl Bus for Still {
+    fn exchange(
+        &mut self,
+        image: &mut ProcessImage,
+        in_flight: &mut dyn FnMut(),
+    ) -> Result<CycleStamp, BusFault> {
+        in_flight();
+        image.valid.fill(Ok(()));
+        let stamp = CycleStamp {
+            cycle: self.cycle,
+            time_ns: self.cycle * self.period_ns,
+            dc_time_ns: 0,
+        };
+        self.cycle += 1;
+        Ok(stamp)
+    }
+
+    fn acyclic(&mut self, _budget: Duration) {}
+
+    fn phase_error_ns(&self) -> Option<i64> {
+        None
+    }
+
+    fn counters(&self) -> BusCounters {
+        BusCounters::default()
+    }
+}
+
+impl Attached for Still {}
+
+/// The press cell with two axes on each drive, and its drives so often that their models take longer than the shortest period.
+fn fleet() -> Machine {
+    let mut machine = press_cell();
+    machine.cycle.period_ns = SHORT_NS;
+    let drawings = std::mem::take(&mut machine.axes);
+    let bus = machine.bus.as_mut().unwrap();
+    let devices = bus.subdevices.clone();
+    let is_of_axis = |name: &str| drawings.iter().any(|axis| axis.name == name);
+    bus.subdevices.retain(|device| !is_of_axis(&device.name));
+    for cell in 0..CELLS {
+        for drawing in &drawings {
+            let drive = devices.iter().find(|device| device.name == drawing.name);
+            let mut drive = drive.unwrap().clone();
+            drive.name = format!("{}-{cell}", drawing.name);
+            let second = format!("{}-{cell}-second", drawing.name);
+            for objects in [&mut drive.outputs, &mut drive.inputs] {
+                let mut of_second = objects.clone();
+                for object in &mut of_second {
+                    object.index += SECOND_AXIS;
+                }
+                objects.extend(of_second);
+            }
+            for name in [&drive.name, &second] {
+                let mut axis = drawing.clone();
+                axis.name.clone_from(name);
+                machine.axes.push(axis);
+            }
+            drive.second = Some(second);
+            bus.subdevices.push(drive);
+        }
+    }
+    machine
+}
+
+#[test]
+fn models_that_are_too_much_for_the_period_are_named() {
+    let machine = fleet();
+    let bus = Still {
+        cycle: 0,
+        period_ns: SHORT_NS,
+    };
+    // As on a real bus: starts that have passed are left out, so that no cycle is late because of the one before.
+    let pace = Pace::Bus {
+        clock: Clock::monotonic(),
+        shift_ns: None,
+    };
+    let pacer = Pacer::new(pace, SHORT_NS, monotonic_ns());
+    let cause = OverrunCause::ModelsOverBudget;
+    // Every cycle is too long because of them, from when it is known what they take.
+    let expected = |record: &OverrunLine, _| (record.cycle >= KNOWN).then(|| vec![cause]);
+    let wanted = (Kind::Overrun, cause);
+    let found = run_on(&machine, (bus, pacer), Trouble::None, wanted, &expected);
+    let named = (found.records.iter()).filter(|record| record.cause == cause);
+    for record in named {
+        let phases = &record.evidence.phases_ns;
+        let models = ["predict", "compare", "correct"].map(|phase| phases[phase]);
+        let models_ns: u64 = models.iter().sum();
+        assert!(2 * models_ns >= record.busy_ns, "{record:?}");
+        assert!(record.busy_ns > SHORT_NS, "{record:?}");
+    }
 }
 
 /// Gives the calling thread a place on a core and a real-time priority; false where that is not allowed.

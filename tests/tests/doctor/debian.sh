@@ -72,8 +72,9 @@ put /proc/sys/net/ipv6/conf/eno1/disable_ipv6 1
 # nic.interrupts: the frame comes in by this interrupt: on the cycle's core it stops the cycle, on core 0 it waits for everything else
 put /proc/irq/130/smp_affinity_list 6
 
-# nic.threaded_napi: in a thread of its own the reception has a priority; as a soft interrupt it waits behind others
+# nic.threaded_napi: in a thread of its own the reception has a priority, but begins with none, behind every real-time thread; as a soft interrupt it waits behind others
 put /sys/class/net/eno1/threaded 1
+run sh -c 'pgrep ^napi/eno1- | xargs -r -n 1 chrt --fifo --pid 50'
 
 # nic.power: with auto the kernel lets the card sleep when nothing was sent for a while
 put /sys/class/net/eno1/device/power/control on

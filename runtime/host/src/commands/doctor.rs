@@ -116,6 +116,9 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
         let launches = (machine.publish.as_ref()).is_some_and(|one| one.launch_offset_ns.is_some());
         machine.tsn.is_some() || launches || machine.realtime.nic.is_asked()
     });
+    let tsn: Vec<String> = (machines.iter())
+        .filter_map(|machine| Some(machine.tsn.as_ref()?.interface.clone()))
+        .collect();
     let cores: Vec<usize> = (buses.iter())
         .map(|settings| args.core.unwrap_or_else(|| core_of(&root, settings)))
         .collect();
@@ -129,7 +132,7 @@ pub fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, HostError> {
             interfaces,
             settings.priority,
         );
-        let subject = subject.setting_network(sets_network);
+        let subject = subject.setting_network(sets_network).with_tsn(tsn.clone());
         let subject = subject.beside(&cores).with_ptp(settings.ptp.clone());
         // What is the same for all of them is said once.
         for check in subject.examine() {

@@ -67,6 +67,8 @@ pub enum Fix {
     },
     /// Run a command, until the next start of the computer.
     Run(String),
+    /// The same of a line for the shell, with what the shell makes of it.
+    Shell(String),
     /// Add a parameter to the kernel's command line and start anew.
     Boot(String),
 }
@@ -170,6 +172,14 @@ impl Check {
         self
     }
 
+    /// Adds a line for the shell, if something is wrong.
+    fn shell(mut self, line: impl Into<String>) -> Self {
+        if self.is_wrong() {
+            self.fixes.push(Fix::Shell(line.into()));
+        }
+        self
+    }
+
     /// Adds a parameter of the kernel, if something is wrong.
     fn boot(mut self, parameter: impl Into<String>) -> Self {
         if self.is_wrong() {
@@ -202,6 +212,8 @@ pub struct Subject {
     ptp: Option<Ptp>,
     /// The configuration sets something of a network interface.
     sets_network: bool,
+    /// Interfaces of `[tsn]`: it shares the queues out among its classes.
+    tsn: Vec<String>,
 }
 
 impl Subject {
@@ -227,6 +239,7 @@ impl Subject {
             priority,
             ptp: None,
             sets_network: false,
+            tsn: Vec::new(),
         }
     }
 
@@ -241,6 +254,13 @@ impl Subject {
     #[must_use]
     pub const fn setting_network(mut self, sets: bool) -> Self {
         self.sets_network = sets;
+        self
+    }
+
+    /// The same with these interfaces of `[tsn]`.
+    #[must_use]
+    pub fn with_tsn(mut self, interfaces: Vec<String>) -> Self {
+        self.tsn = interfaces;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The network interfaces of the machine.
 
 mod live;
+mod reception;
 
 use super::cpus::Cpus;
 use super::{Check, Root, Subject, cpus_in};
@@ -57,11 +58,11 @@ fn of_one(subject: &Subject, interface: &str) -> Vec<Check> {
         nic.speed(),
         nic.quiet(),
         nic.affinity(subject),
-        nic.threaded(),
+        nic.threaded(subject),
         nic.holding_back(),
         nic.coalescing(),
         nic.offloads(),
-        nic.channels(),
+        nic.channels(subject),
         nic.power(),
         nic.eee(),
         nic.time_stamping(),
@@ -188,25 +189,6 @@ impl Nic<'_> {
         files.iter().fold(check, |check, file| {
             check.write(file.as_str(), best.as_str())
         })
-    }
-
-    fn threaded(&self) -> Check {
-        let path = self.path("threaded");
-        let check = Check::new(
-            "nic.threaded_napi",
-            path.as_str(),
-            "in a thread of its own the reception has a priority; as a soft interrupt it waits behind others",
-        );
-        match self.root.number(&path) {
-            None => check.not_here(self.root.missing(&path)),
-            Some(on) => check
-                .ok_or_warn(
-                    on == 1,
-                    if on == 1 { "on" } else { "off" },
-                    &format!("echo 1 > {path}"),
-                )
-                .write(path, "1"),
-        }
     }
 
     fn holding_back(&self) -> Check {

@@ -51,6 +51,7 @@ pub fn script(checks: &[Check]) -> String {
                     let words: Vec<String> = command.split_whitespace().map(quoted).collect();
                     writeln!(lines, "run {}", words.join(" "))
                 }
+                Fix::Shell(line) => writeln!(lines, "run sh -c {}", quoted(line)),
                 Fix::Boot(parameter) => {
                     let name = |parameter: &str| parameter.split('=').next().map(str::to_owned);
                     if boot.iter().all(|other| name(other) != name(parameter)) {

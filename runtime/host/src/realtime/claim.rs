@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Folders for lock files that everybody may write, in the order in which they are tried. Not that of TMPDIR: two users must
 /// come to the same.
-const FOLDERS: [&str; 2] = ["/run/lock", "/tmp"];
+pub(super) const FOLDERS: [&str; 2] = ["/run/lock", "/tmp"];
 
 /// Claims a core.
 ///
@@ -50,7 +50,7 @@ pub fn claim_tsn(interface: &str) -> Result<WriterLock, HostError> {
 }
 
 /// Name of a lock on an interface: those of different network namespaces may have the same name.
-fn in_this_namespace(what: &str, interface: &str) -> String {
+pub(super) fn in_this_namespace(what: &str, interface: &str) -> String {
     let namespace = std::fs::metadata("/proc/self/ns/net").map_or(0, |ns| ns.ino());
     format!("{what}-{namespace}-{}", interface.replace('/', "_"))
 }

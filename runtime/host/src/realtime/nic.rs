@@ -1,11 +1,15 @@
 //! The network interfaces of the bus: set as the configuration asks, read back, and restored when the run ends.
 
+mod left;
+
 use super::capabilities;
+use super::claim::{FOLDERS, in_this_namespace};
 use crate::doctor::cpus::Cpus;
 use crate::doctor::{Root, interrupts_of};
 use crate::error::HostError;
 use crate::ethtool::{self, Coalescing};
 use crate::output::Output;
+use left::{Before, Kept};
 use rustix::thread::CapabilitySet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +23,9 @@ pub struct Settings {
     coalescing: Option<Coalescing>,
     /// Files of interrupts that were moved.
     affinities: Vec<PathBuf>,
+    /// The same for the next run, should this one be killed; none where it cannot be kept.
+    kept: Option<Kept>,
+    before: Before,
     /// What was asked for and is not so, in words.
     pub refused: Vec<String>,
 }
@@ -38,6 +45,13 @@ fn note_moved(file: &Path, before: String) {
         Some((_, _, ports)) => *ports += 1,
         None => moved.push((file.to_owned(), before, 1)),
     }
+}
+
+/// What stood in `file` before this process moved its interrupt, where it has.
+fn found_first(file: &Path) -> Option<String> {
+    let moved = moved();
+    let found = moved.iter().find(|(of, ..)| of == file);
+    found.map(|(_, before, _)| before.clone())
 }
 
 /// Puts the interrupt of `file` back, unless another port has moved it too.
@@ -71,6 +85,14 @@ pub fn set(
     machine: &Machine,
     output: &Output,
 ) -> Result<AllSettings, HostError> {
+    for name in interfaces {
+        let note = in_this_namespace("nic", name);
+        if left::give_back(&Root::live(), &FOLDERS, &note, name) {
+            output.note(&format!(
+                "[realtime.nic] a run that was killed had left {name} changed: it is set back first"
+            ));
+        }
+    }
     let asked = &machine.realtime.nic;
     if !asked.is_asked() {
         return Ok(AllSettings::default());
@@ -105,15 +127,17 @@ pub const RIGHTS: CapabilitySet = CapabilitySet::NET_ADMIN;
 impl Settings {
     /// Sets what is asked for.
     pub fn apply(interface: &str, asked: &RealtimeNic) -> Self {
-        Self::apply_under(Root::live(), interface, asked)
+        Self::apply_under(Root::live(), interface, asked, &FOLDERS)
     }
 
-    fn apply_under(root: Root, interface: &str, asked: &RealtimeNic) -> Self {
+    fn apply_under(root: Root, interface: &str, asked: &RealtimeNic, folders: &[&str]) -> Self {
         let mut settings = Self {
             root,
             interface: interface.to_owned(),
             coalescing: None,
             affinities: Vec::new(),
+            kept: Kept::take(folders, &in_this_namespace("nic", interface)),
+            before: Before::default(),
             refused: Vec::new(),
         };
         if let Some(core) = asked.irq_core {
@@ -123,6 +147,13 @@ impl Settings {
             settings.coalesce(asked);
         }
         settings
+    }
+
+    /// Keeps what is about to be changed. Where that cannot be, a killed run leaves it as it set it.
+    fn keep(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            let _ = kept.keep(&self.before);
+        }
     }
 
     fn interrupts_to(&mut self, core: usize) {
@@ -137,6 +168,11 @@ impl Settings {
             let path = format!("/proc/irq/{irq}/smp_affinity_list");
             let file = self.root.place(&path);
             let before = self.root.read(&path);
+            if let Some(before) = &before {
+                let first = found_first(&file).unwrap_or_else(|| before.clone());
+                self.before.affinities.push((path.clone(), first));
+                self.keep();
+            }
             let written = std::fs::write(&file, format!("{core}\n"));
             let now = self
                 .root
@@ -173,6 +209,9 @@ impl Settings {
             asked.rx_coalescing_us.unwrap_or(before.rx_us()),
             asked.tx_coalescing_us.unwrap_or(before.tx_us()),
         );
+        self.before.coalescing = Some(before);
+        self.keep();
+        let name = &self.interface;
         let set = ethtool::set_coalescing(name, wanted);
         let now = ethtool::coalescing(name);
         if set.is_ok() {
@@ -205,6 +244,9 @@ impl Drop for Settings {
         for file in &self.affinities {
             put_back(file);
         }
+        if let Some(kept) = &mut self.kept {
+            let _ = kept.clear();
+        }
     }
 }
 
@@ -229,7 +271,7 @@ mod tests {
             irq_core: Some(2),
             ..RealtimeNic::default()
         };
-        let settings = Settings::apply_under(Root::folder(folder.path()), "eth0", &asked);
+        let settings = Settings::apply_under(Root::folder(folder.path()), "eth0", &asked, &[]);
         let read = |irq: &str| {
             fs::read_to_string(at("proc/irq").join(irq).join("smp_affinity_list")).unwrap()
         };
@@ -248,6 +290,44 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_run_has_set_is_set_back_by_the_next_one() {
+        let (folder, notes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |path: &str| folder.path().join(path);
+        let folders = [notes.path().to_str().unwrap()];
+        let affinity = at("proc/irq/140/smp_affinity_list");
+        for port in ["eth0", "eth1"] {
+            fs::create_dir_all(at("sys/class/net").join(port).join("device/msi_irqs/140")).unwrap();
+        }
+        fs::create_dir_all(at("proc/irq/140")).unwrap();
+        fs::write(&affinity, "0-3\n").unwrap();
+        let asked = RealtimeNic {
+            irq_core: Some(2),
+            ..RealtimeNic::default()
+        };
+        let root = Root::folder(folder.path());
+        // Two ports share an interrupt: both know what the first one found.
+        let apply = |port| Settings::apply_under(root.clone(), port, &asked, &folders);
+        let mut both = ["eth0", "eth1"].map(apply);
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
+        // Killed: locks go, and nothing is set back.
+        moved().retain(|(of, ..)| *of != affinity);
+        for settings in &mut both {
+            settings.kept = None;
+            settings.affinities.clear();
+        }
+        drop(both);
+        for port in ["eth1", "eth0"] {
+            fs::write(&affinity, "2\n").unwrap();
+            let note = in_this_namespace("nic", port);
+            assert!(left::give_back(&root, &folders, &note, port), "{port}");
+            assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n", "{port}");
+            // In order nothing is left to set back.
+            drop(apply(port));
+            assert!(!left::give_back(&root, &folders, &note, port), "{port}");
+        }
+    }
+
+    #[test]
     fn ports_that_share_an_interrupt_leave_it_as_the_first_one_found_it() {
         let folder = tempfile::tempdir().unwrap();
         let at = |path: &str| folder.path().join(path);
@@ -263,7 +343,7 @@ mod tests {
             irq_core: Some(2),
             ..RealtimeNic::default()
         };
-        let apply = |port| Settings::apply_under(Root::folder(folder.path()), port, &asked);
+        let apply = |port| Settings::apply_under(Root::folder(folder.path()), port, &asked, &[]);
         // Of one bus or of two: whichever ends first.
         for first in [0, 1] {
             let mut both = vec![apply("eth0"), apply("eth1")];

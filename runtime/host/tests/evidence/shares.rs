@@ -8,7 +8,8 @@ use twinstep_host::overruns::record::OverrunLine;
 /// Overruns that were provoked, by what became of them.
 #[derive(Debug)]
 pub struct Share {
-    cause: OverrunCause,
+    /// What was provoked.
+    pub cause: OverrunCause,
     /// All of them, but those that only follow from the cycle before.
     pub provoked: u64,
     /// Those with a name that is right.

@@ -1,7 +1,7 @@
 //! What only a live interface tells: each check reads with one call, and judges what came of it apart.
 
 use super::Nic;
-use crate::doctor::{Check, NOT_UNDER_SYSROOT};
+use crate::doctor::{Check, NOT_UNDER_SYSROOT, Subject};
 use crate::{clock, ethtool};
 use std::io;
 
@@ -38,18 +38,13 @@ impl Nic<'_> {
         })
     }
 
-    pub(super) fn channels(&self) -> Check {
+    pub(super) fn channels(&self, subject: &Subject) -> Check {
         let why =
             "each queue has an interrupt of its own, and frames of a bus come in by one of them";
-        self.ethtool(
-            "nic.channels",
-            "ethtool -l",
-            why,
-            |check| match ethtool::channels(self.name) {
-                Err(error) => check.not_here(error.to_string()),
-                Ok(count) => check.ok(format!("{count} in use")),
-            },
-        )
+        let shared_out = subject.tsn.iter().any(|name| name == self.name);
+        self.ethtool("nic.channels", "ethtool -l", why, |check| {
+            channels(check, self.name, shared_out, ethtool::channels(self.name))
+        })
     }
 
     pub(super) fn eee(&self) -> Check {
@@ -110,6 +105,25 @@ fn offloads(check: Check, name: &str, found: io::Result<(bool, bool)>) -> Check 
         Ok((gro, lro)) => {
             let value = format!("gro {}, lro {}", on_or_off(gro), on_or_off(lro));
             check.ok_or_warn(!gro && !lro, value, &command).run(command)
+        }
+    }
+}
+
+/// `found`: queues in use that send and receive, and those that only receive. `[tsn]` has several `shared_out` among its classes.
+fn channels(check: Check, name: &str, shared_out: bool, found: io::Result<(u32, u32)>) -> Check {
+    match found {
+        Err(error) => check.not_here(error.to_string()),
+        Ok((combined, receive)) => {
+            let count = combined.max(receive);
+            let command = if combined > 0 {
+                format!("ethtool -L {name} combined 1")
+            } else {
+                format!("ethtool -L {name} rx 1 tx 1")
+            };
+            let fine = count <= 1 || shared_out;
+            check
+                .ok_or_warn(fine, format!("{count} in use"), &command)
+                .run(command)
         }
     }
 }
@@ -207,6 +221,34 @@ mod tests {
             (refused(), Verdict::NotHere, NOT_SUPPORTED),
         ] {
             let check = offloads(check(), "eth1", found);
+            assert_eq!(judged(&check, Some(fix)), (verdict, value.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_bus_needs_one_queue() {
+        for (shared_out, found, verdict, value, fix) in [
+            (false, Ok((1, 0)), Verdict::Ok, "1 in use", ""),
+            (false, Ok((0, 1)), Verdict::Ok, "1 in use", ""),
+            (
+                false,
+                Ok((4, 0)),
+                Verdict::Warn,
+                "4 in use",
+                "ethtool -L eth1 combined 1",
+            ),
+            (
+                false,
+                Ok((0, 2)),
+                Verdict::Warn,
+                "2 in use",
+                "ethtool -L eth1 rx 1 tx 1",
+            ),
+            // As `[tsn]` wants them.
+            (true, Ok((4, 0)), Verdict::Ok, "4 in use", ""),
+            (false, refused(), Verdict::NotHere, NOT_SUPPORTED, ""),
+        ] {
+            let check = channels(check(), "eth1", shared_out, found);
             assert_eq!(judged(&check, Some(fix)), (verdict, value.to_owned()));
         }
     }

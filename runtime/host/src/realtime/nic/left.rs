@@ -1,0 +1,178 @@
+//! What stood in an interface before `[realtime.nic]`, kept where the next run finds it: a process that is killed sets nothing back.
+//!
+//! The file is locked while its writer runs, so that what stands in one that can be locked was left behind.
+
+use crate::doctor::Root;
+use crate::doctor::cpus::Cpus;
+use crate::ethtool::{self, Coalescing};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// More than all interrupts of a card come to (bytes).
+const LONGEST: u64 = 65_536;
+
+/// What is set back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Before {
+    /// Coalescing of the interface, where it was changed.
+    pub(super) coalescing: Option<Coalescing>,
+    /// Files of interrupts that were moved, and what stood in them.
+    pub(super) affinities: Vec<(String, String)>,
+}
+
+/// The file of an interface, while it is this process'.
+#[derive(Debug)]
+pub(super) struct Kept {
+    file: File,
+}
+
+impl Kept {
+    /// Takes the file `name` in the first of `folders` in which that can be. None where another process has it, or somebody else has made
+    /// it: what is in it is written into the kernel.
+    pub(super) fn take(folders: &[&str], name: &str) -> Option<Self> {
+        let open = |folder: &&str| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .open(Path::new(folder).join(format!("twinstep-{name}.before")))
+                .ok()
+        };
+        let file = folders.iter().find_map(open)?;
+        let of = file.metadata().ok()?;
+        let own = of.is_file() && of.uid() == rustix::process::geteuid().as_raw();
+        let open_to_others = of.mode() & 0o022 != 0;
+        if !own || open_to_others {
+            return None;
+        }
+        flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        Some(Self { file })
+    }
+
+    /// What was left behind; nothing where nobody did, or where it cannot be read.
+    pub(super) fn left_behind(&mut self) -> Option<Before> {
+        let mut text = String::new();
+        self.file.rewind().ok()?;
+        let mut file = (&self.file).take(LONGEST);
+        file.read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Keeps it. To be called before anything is changed.
+    pub(super) fn keep(&mut self, before: &Before) -> io::Result<()> {
+        let text = serde_json::to_string(before)?;
+        self.clear()?;
+        self.file.write_all(text.as_bytes())
+    }
+
+    /// Everything was set back.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()
+    }
+}
+
+impl Before {
+    /// Sets an interface back, as far as that goes.
+    pub(super) fn restore(&self, root: &Root, interface: &str) {
+        if let Some(coalescing) = self.coalescing {
+            let _ = ethtool::set_coalescing(interface, coalescing);
+        }
+        for (path, cores) in &self.affinities {
+            if is_affinity(path) && Cpus::parse_list(cores).is_some() {
+                let _ = std::fs::write(root.place(path), format!("{cores}\n"));
+            }
+        }
+    }
+}
+
+/// Sets `interface` back where a run that was killed has left it changed; whether one had.
+pub(super) fn give_back(root: &Root, folders: &[&str], name: &str, interface: &str) -> bool {
+    let Some(mut kept) = Kept::take(folders, name) else {
+        return false;
+    };
+    let Some(before) = kept.left_behind() else {
+        return false;
+    };
+    before.restore(root, interface);
+    let _ = kept.clear();
+    true
+}
+
+/// Whether it is the file of an interrupt's cores, and no other.
+fn is_affinity(path: &str) -> bool {
+    let number = path.strip_prefix("/proc/irq/");
+    let number = number.and_then(|rest| rest.strip_suffix("/smp_affinity_list"));
+    number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn only_what_was_left_behind_is_set_back() {
+        let (computer, notes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = Root::folder(computer.path());
+        let affinity = computer.path().join("proc/irq/130/smp_affinity_list");
+        fs::create_dir_all(affinity.parent().unwrap()).unwrap();
+        fs::write(&affinity, "2\n").unwrap();
+        let other = computer.path().join("etc/passwd");
+        fs::create_dir_all(other.parent().unwrap()).unwrap();
+        fs::write(&other, "root").unwrap();
+        let folders = ["/no/such/folder", notes.path().to_str().unwrap()];
+        let back = || give_back(&root, &folders, "nic-eth0", "no-such-if");
+        assert!(!back(), "nobody has left anything");
+        let mut kept = Kept::take(&folders, "nic-eth0").unwrap();
+        let path = |file: &str| (file.to_owned(), "0-3".to_owned());
+        let before = Before {
+            coalescing: None,
+            affinities: vec![
+                path("/proc/irq/130/smp_affinity_list"),
+                // Whatever stands in the file, nothing else is written to.
+                path("/etc/passwd"),
+                path("/proc/irq/../../etc/passwd"),
+            ],
+        };
+        kept.keep(&before).unwrap();
+        assert!(!back(), "its writer still runs");
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
+        drop(kept);
+        assert!(back());
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "root");
+        assert!(!back(), "once");
+        // A shorter note leaves nothing of a longer one.
+        let mut kept = Kept::take(&folders, "nic-eth0").unwrap();
+        kept.keep(&before).unwrap();
+        kept.keep(&Before::default()).unwrap();
+        assert_eq!(kept.left_behind(), Some(Before::default()));
+        kept.clear().unwrap();
+        assert_eq!(kept.left_behind(), None);
+    }
+
+    #[test]
+    fn what_is_no_note_of_ours_is_left_alone() {
+        let notes = tempfile::tempdir().unwrap();
+        let folders = [notes.path().to_str().unwrap()];
+        let file = notes.path().join("twinstep-nic-eth0.before");
+        fs::write(&file, "{\"affinities\":7}").unwrap();
+        assert!(!give_back(
+            &Root::folder(notes.path()),
+            &folders,
+            "nic-eth0",
+            "eth0"
+        ));
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+        assert!(Kept::take(&folders, "nic-eth0").is_none());
+    }
+}

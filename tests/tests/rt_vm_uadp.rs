@@ -1,0 +1,144 @@
+//! OPC UA PubSub as a whole on a PREEMPT_RT kernel: the press cell on one cable, what its devices publish on a VLAN of another, through the
+//! gates of `[tsn]`, and a subscriber whose twins find what the MainDevice finds.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use twinstep_tests::run::{Place, json_lines};
+use twinstep_tests::vm::{self, as_found, lay, told};
+
+/// Cycles of the MainDevice, and its period: the emulator runs its processors in turn.
+const CYCLES: u64 = 750;
+const PERIOD: &str = "period = \"4ms\"";
+/// All that is published is sent with PCP 6, in the second half of 4 ms.
+const TSN: &str = r#"
+[tsn]
+interface = "tsn0"
+vlan = 5
+pcp = [6, 1, 2, 3, 4, 5, 0, 7]
+qdisc = "taprio"
+classes = [0, 0, 0, 1]
+gates = [{ open = [1], for = "2ms" }, { open = [0], for = "2ms" }]
+"#;
+
+fn spawn(place: &Place, args: &[&str]) -> Child {
+    let mut command = place.command(Path::new(vm::BINARY), args);
+    command.stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// Asks it to end; returns its lines.
+fn end(child: Child) -> Vec<Value> {
+    told("kill", &format!("-INT {}", child.id()));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    json_lines(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// The cycle in which the fault of the drive was raised.
+fn fault(lines: &[Value]) -> Option<u64> {
+    let is_it = |line: &&Value| {
+        line["type"] == "event"
+            && line["source"] == "lift"
+            && line["channel"] == "drive_state"
+            && line["state"] == "raised"
+    };
+    lines.iter().find(is_it)?["cycle"].as_u64()
+}
+
+#[test]
+fn what_is_published_on_a_vlan_is_heard_and_judged() {
+    if !vm::inside(
+        "what_is_published_on_a_vlan_is_heard_and_judged",
+        3,
+        "",
+        &[],
+    ) {
+        return;
+    }
+    lay(["ec0", "ec1"]);
+    lay(["tsn0", "tsn1"]);
+    // Only what carries the tag of this VLAN comes to it.
+    told("ip", "link add link tsn1 name tsn1.5 type vlan id 5");
+    told("ip", "link set tsn1.5 up");
+    let found = as_found();
+    let place = Place::new();
+    let text = fs::read_to_string(vm::PRESS_CELL).unwrap();
+    let cell = text.replacen("period = \"1ms\"", PERIOD, 1);
+    assert_ne!(cell, text);
+    let path = |name: &str, text: String| place.file(name, text).display().to_string();
+    // `[tsn]` is somebody's who runs all the time: here another cell, in a process of its own.
+    let owner = path("owner.toml", format!("{cell}{TSN}"));
+    let subscriber = cell.replacen("[bus]\n", "[bus]\nkind = \"tsn\"\n", 1);
+    let subscriber = path("subscriber.toml", subscriber);
+    let cell = path("cell.toml", cell);
+
+    let mut owner = spawn(&place, &["run", &owner, "--json", "--no-event-recordings"]);
+    while !Path::new("/sys/class/net/tsn0.5/operstate").exists() {
+        assert!(owner.try_wait().unwrap().is_none());
+    }
+    let sim = [
+        "sim",
+        &cell,
+        "--interface",
+        "ec1",
+        "--json",
+        "--publish-uadp",
+        "tsn0.5",
+    ];
+    let fault_of_lift = ["--fault", "drive_fault:lift:code=0x2310@1500ms"];
+    let sim = spawn(&place, &[&sim[..], &fault_of_lift].concat());
+    let listen = ["run", &subscriber, "--interface", "tsn1.5", "--json"];
+    let more = ["--no-event-recordings", "--state", "subscriber.state"];
+    let mut listener = spawn(&place, &[&listen[..], &more].concat());
+    let mut said = BufReader::new(listener.stderr.take().unwrap());
+    let mut begun = String::new();
+    while !begun.contains("listening on") {
+        assert!(said.read_line(&mut begun).unwrap() > 0, "{begun}");
+    }
+    let cycles = CYCLES.to_string();
+    let master = ["run", &cell, "--interface", "ec0", "--json", "--arm"];
+    let more = [
+        "--no-event-recordings",
+        "--cycles",
+        &cycles,
+        "--state",
+        "master.state",
+    ];
+    let master = spawn(&place, &[&master[..], &more].concat());
+    let master = master.wait_with_output().unwrap();
+    assert!(master.status.success(), "{master:?}");
+    let master = json_lines(&String::from_utf8(master.stdout).unwrap());
+    let heard = end(listener);
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    let sim = end(sim);
+    // What left on the interface below carries the VLAN's priority, by its map.
+    let links: Value = serde_json::from_str(&told("ip", "-j -d -s link show tsn0.5")).unwrap();
+    println!("{links}");
+    drop(end(owner));
+
+    let (summary, subscriber) = (master.last().unwrap(), heard.last().unwrap());
+    println!("master: {summary}\nsubscriber: {subscriber}\n{rest}");
+    assert_eq!(sim.last().unwrap()["unpublished"], 0, "{sim:?}");
+    let sent = links[0]["stats64"]["tx"]["packets"].as_u64().unwrap();
+    assert!(sent >= CYCLES, "{links}");
+    let count = |key: &str| subscriber["bus"][key].as_u64().unwrap();
+    assert_eq!(count("foreign") + count("duplicate"), 0, "{subscriber}");
+    // Ten data sets a cycle; the emulator keeps its processors still now and then.
+    assert!(
+        count("lost") + count("late") <= 10 * CYCLES / 20,
+        "{subscriber}"
+    );
+    let cycles = subscriber["cycles"].as_u64().unwrap();
+    assert!(cycles >= CYCLES * 9 / 10, "{subscriber}");
+    // Both twins have seen the drive fail.
+    let faults = [&master, &heard].map(|lines| fault(lines));
+    assert!(faults.iter().all(Option::is_some), "{faults:?}: {heard:?}");
+    assert_eq!(as_found(), found, "left as found");
+}
