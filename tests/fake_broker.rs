@@ -23,6 +23,8 @@ pub struct FakeBroker {
 pub enum Packet {
     /// A message.
     Publish(Published),
+    /// A subscription, by the number that it is answered with.
+    Subscribe(u16),
     /// Anything else, by its type.
     Other(u8),
     /// The connection is closed.
@@ -149,6 +151,7 @@ impl Session {
             };
             match kind >> 4 {
                 3 => return Packet::Publish(published(kind, &body)),
+                8 => return Packet::Subscribe(u16::from(body[0]) << 8 | u16::from(body[1])),
                 12 => self.say(&[0xd0, 0]),
                 other => return Packet::Other(other),
             }
@@ -170,6 +173,12 @@ impl Session {
         self.say(&[0x40, 4, high, low, reason, 0]);
     }
 
+    /// Answers a subscription to one topic.
+    pub fn subscribed(&mut self, id: u16, reason: u8) {
+        let [high, low] = id.to_be_bytes();
+        self.say(&[0x90, 4, high, low, 0, reason]);
+    }
+
     /// Sends these bytes, whatever they are.
     pub fn rave(&mut self, bytes: &[u8]) {
         self.say(bytes);
@@ -186,7 +195,7 @@ impl Session {
         loop {
             match self.hear() {
                 Packet::Publish(published) => rest.push(published),
-                Packet::Other(_) => {}
+                Packet::Subscribe(_) | Packet::Other(_) => {}
                 Packet::Closed => return rest,
             }
         }

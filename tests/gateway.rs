@@ -3,10 +3,11 @@
 use crate::cable::python_with;
 use crate::run::Place;
 use crate::{binary, program, release_binary, root, skip};
+use rustix::net::{AddressFamily, SocketType};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -248,6 +249,30 @@ pub fn connect(url: &str) -> TcpStream {
     let set = stream.set_read_timeout(Some(PATIENCE));
     set.unwrap_or_else(|error| panic!("{host}: {error}"));
     stream
+}
+
+/// Receive buffer of who never reads (bytes): the least that a kernel takes, so that the first message is more than fits.
+const DEAF_BUFFER: usize = 4096;
+
+/// Somebody who asks for the live stream and never reads a byte of it. The buffer is set before he connects: a kernel takes megabytes for
+/// who does not read otherwise, and nobody would notice for a minute that he does not.
+///
+/// # Panics
+/// Where nobody listens there.
+#[must_use]
+pub fn deaf(url: &str) -> TcpStream {
+    let host = host_of(url);
+    let connected = || -> std::io::Result<TcpStream> {
+        let address: SocketAddr = host.parse().map_err(std::io::Error::other)?;
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, DEAF_BUFFER)?;
+        rustix::net::connect(&socket, &address)?;
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(format!("GET /api/live HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
+        Ok(stream)
+    };
+    connected().unwrap_or_else(|error| panic!("{host}: {error}"))
 }
 
 /// Sends `METHOD PATH` with these header lines and this body, and reads the answer to its end.

@@ -1,4 +1,4 @@
-"""An OPC UA client (asyncua) at the gateway: python opcua.py URL [crowd | PKI TWINSTEP SOCKET BOOK TUNER VIEWER DEMO].
+"""An OPC UA client (asyncua) at the gateway: python opcua.py URL [crowd | PKI TWINSTEP SOCKET BOOK TUNER VIEWER DEMO ADMIN].
 
 With the address alone it looks around in the clear, without a name; as a crowd it asks for more of everything than there is.
 
@@ -28,7 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 URL = sys.argv[1]
 CROWD = sys.argv[2:] == ["crowd"]
 if len(sys.argv) > 3:
-    PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER, DEMO = sys.argv[2:9]
+    PKI, TWINSTEP, SOCKET, BOOK, TUNER, VIEWER, DEMO, ADMIN = sys.argv[2:10]
 PATIENCE = 40
 seen = {}
 
@@ -234,7 +234,7 @@ async def end_of_the_machine(eva, news):
     seen["gone_cycle"] = value.StatusCode.name
 
 
-async def alarm(eva, max_, machine):
+async def alarm(eva, max_, ada, machine):
     kind = eva.get_node(ua.NodeId("TwinDeviationAlarmType", seen["index"]))
     news, quiet = News(), News()
     subscription = await eva.create_subscription(100, news)
@@ -251,7 +251,11 @@ async def alarm(eva, max_, machine):
     seen["empty"] = sorted(name for name, value in seen["raised"].items() if value in ("None", "nan"))
     seen["at_the_machine"] = flat(await quiet.event(of_lift))["ConditionName"]
     condition = eva.get_node(raised.NodeId)
-    seen["by_the_viewer"] = await called(max_.get_node(raised.NodeId), 9111, raised.EventId, ua.LocalizedText("mine"))
+    # A viewer may do nothing to it, an admin whatever a tuner may.
+    an_hour = ua.Variant(3600000.0, ua.VariantType.Double)
+    calls = [(9111, raised.EventId, ua.LocalizedText("mine")), (9029, raised.EventId, ua.LocalizedText("mine")), (2949, an_hour), (2948,), (2947,)]
+    seen["by_the_viewer"] = [await called(max_.get_node(raised.NodeId), *call) for call in calls]
+    seen["by_the_admin"] = await called(ada.get_node(raised.NodeId), 9029, raised.EventId, ua.LocalizedText("seen"))
     seen["with_a_wrong_event"] = await called(condition, 9111, b"nothing", ua.LocalizedText("?"))
     seen["comment"] = await called(condition, 9029, raised.EventId, ua.LocalizedText("on my way"))
     remarked = await news.event(lambda e: of_lift(e) and e.Comment.Text == "on my way")
@@ -396,7 +400,8 @@ async def main():
     await at_the_door()
     eva = await client(SecurityPolicyBasic256Sha256, "eva", TUNER)
     max_ = await client(SecurityPolicyAes256Sha256RsaPss, "max", VIEWER)
-    async with eva, max_:
+    ada = await client(SecurityPolicyBasic256Sha256, "ada", ADMIN)
+    async with eva, max_, ada:
         seen["index"] = await eva.get_namespace_index("urn:twinstep:gateway")
         machine, cycle, position = await browse(eva)
         news = News()
@@ -404,7 +409,7 @@ async def main():
         await subscription.subscribe_data_change([max_.get_node(cycle.nodeid), max_.get_node(position.nodeid)])
         seen["queues"] = await queues(max_, cycle)
         seen["asked_whether"] = await asked_whether(max_, cycle)
-        await alarm(eva, max_, machine)
+        await alarm(eva, max_, ada, machine)
         values = [value for value in news.values[cycle.nodeid.Identifier] if value is not None]
         seen["cycles_seen"] = len(values)
         seen["cycles_grow"] = values == sorted(values) and values[0] < values[-1]

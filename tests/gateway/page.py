@@ -7,6 +7,7 @@ import json
 import sys
 
 from look import CONTRAST, look, show, until
+from trust import chips
 
 url, chromium, picture = sys.argv[1:4]
 wrong = []
@@ -30,7 +31,8 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
 
     # What the figures are worth stands above them.
     until(page, "document.querySelector('#trust .chip') !== null")
-    seen["trust"] = page.evaluate("(() => { const chip = document.querySelector('#trust .chip'); return [chip.textContent, chip.className.trim()]; })()")
+    seen["trust"] = page.evaluate("[...document.querySelectorAll('#trust .chip')].map((chip) => [chip.textContent, chip.className.trim()])")
+    seen["chips"] = chips(page)
 
     # A stroke of a wrong part: its verdict, and why.
     until(page, "!document.querySelector('nav [data-tab=press]').hidden")
@@ -54,6 +56,9 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     # The picture of the README: measured against predicted, and a residual that leaves its band.
     until(page, "document.getElementById('standing').textContent.includes('carriage')")
     until(page, "Math.abs(parseFloat(document.querySelector('#axes-table .row.picked').children[5].textContent)) > 3")
+    # And the cause that was injected: the first movement behind it may be half of before, those that follow say what it is.
+    head = "[...document.querySelectorAll('#standing button')].map((one) => one.textContent)"
+    seen["head"] = until(page, f"(() => {{ const head = {head}; return head.some((one) => one.startsWith('carriage: friction increased')) && head; }})()")
     page.evaluate("document.activeElement.blur()")
     page.screenshot(path=picture)
 
@@ -147,6 +152,7 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
 
     show(page, "health")
     until(page, "document.querySelectorAll('#health-table tbody tr').length > 0")
+    page.wait_for_selector("#trend-plot canvas")
     seen["views"].append("health")
 
     show(page, "gateway")

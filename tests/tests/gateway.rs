@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use twinstep_tests::gateway::{Peer, host_of, http, until, value_of};
+use std::path::Path;
+use twinstep_tests::gateway::{Peer, deaf, host_of, http, until, value_of};
 use twinstep_tests::run::Place;
 use twinstep_tests::{binary, program};
 
@@ -228,6 +229,59 @@ fn with_tokens_everybody_needs_one() {
     assert_eq!(http(&url, "GET /api/nothing", &[&cookie], "").status, 401);
 }
 
+/// A certificate for this computer, and its key.
+fn certificate(place: &Place, openssl: &Path, key: &str, certificate: &str) {
+    let args = format!(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout {key} -out {certificate} \
+         -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+    );
+    let made = place.run(openssl, &args);
+    assert!(made.status.success(), "{made:#?}");
+}
+
+#[test]
+fn a_certificate_that_is_renewed_is_shown_without_a_new_start() {
+    let test = "a_certificate_that_is_renewed_is_shown_without_a_new_start";
+    let (Some(openssl), Some(curl)) = (program(test, "openssl"), program(test, "curl")) else {
+        return;
+    };
+    let place = Place::new();
+    certificate(&place, &openssl, "key.pem", "cert.pem");
+    certificate(&place, &openssl, "new-key.pem", "new-cert.pem");
+    for name in ["cert.pem", "new-cert.pem"] {
+        let kept = place.path(&format!("trusted-{name}"));
+        std::fs::copy(place.path(name), kept).unwrap();
+    }
+    let _ = place.file(
+        "g.toml",
+        "[web]\ntls_certificate = \"cert.pem\"\ntls_key = \"key.pem\"\n",
+    );
+    let args = "gateway --json --state state --config g.toml --listen 127.0.0.1:0";
+    let mut gateway = Peer::heard(&place, binary(), args, "gateway.err");
+    let url = gateway.url();
+    let shows = |trusted: &str| {
+        let args = format!("--silent --max-time 20 --cacert {trusted} {url}");
+        place.run(&curl, &args).status.success()
+    };
+    let said = |text: &str| {
+        let said = std::fs::read_to_string(place.path("gateway.err")).unwrap();
+        said.matches(text).count()
+    };
+    assert!(shows("trusted-cert.pem") && !shows("trusted-new-cert.pem"));
+    // One without its key is none: the one before holds, and that is said.
+    let swap = |new: &str, old: &str| std::fs::rename(place.path(new), place.path(old)).unwrap();
+    swap("new-cert.pem", "cert.pem");
+    let holds = "the certificate that was read before holds";
+    until(|| (said(holds) > 0).then_some(()));
+    assert!(shows("trusted-cert.pem") && !shows("trusted-new-cert.pem"));
+    swap("new-key.pem", "key.pem");
+    until(|| shows("trusted-new-cert.pem").then_some(()));
+    assert!(!shows("trusted-cert.pem"));
+    // It is said once it is shown.
+    until(|| (said("the certificate was renewed") > 0).then_some(()));
+    assert_eq!((said(holds), said("the certificate was renewed")), (1, 1));
+}
+
 #[test]
 fn with_a_certificate_the_page_is_for_others_too() {
     let test = "with_a_certificate_the_page_is_for_others_too";
@@ -236,10 +290,7 @@ fn with_a_certificate_the_page_is_for_others_too() {
     };
     let place = Place::new();
     let viewer = token(&place, "eva", "viewer");
-    let args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem -out cert.pem \
-                -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
-    let made = place.run(&openssl, args);
-    assert!(made.status.success(), "{made:#?}");
+    certificate(&place, &openssl, "key.pem", "cert.pem");
     let web = "[web]\nlisten = \"0.0.0.0:0\"\ntls_certificate = \"cert.pem\"\ntls_key = \"key.pem\"\ntokens = \"tokens.toml\"\n";
     let _ = place.file("g.toml", web);
     let args = "gateway --json --state state --config g.toml";
@@ -325,15 +376,10 @@ fn what_becomes_of_a_gateway_is_not_the_cycles_business() {
     stopped.signal("STOP");
     let (_deaf, url) = gateway_of_a_run(&place, "three");
     // Somebody who asks and never reads.
-    let mut never_read = Vec::new();
-    for _ in 0..50 {
-        let mut stream = twinstep_tests::gateway::connect(&url);
-        let asked = format!("GET /api/live HTTP/1.1\r\nHost: {}\r\n\r\n", host_of(&url));
-        std::io::Write::write_all(&mut stream, asked.as_bytes()).unwrap();
-        never_read.push(stream);
-    }
+    let never_read: Vec<_> = (0..50).map(|_| deaf(&url)).collect();
     let (told, beside) = heard(&mut watched);
     stopped.signal("CONT");
+    drop(never_read);
     assert_eq!(beside["digest"], summary["digest"]);
     let raised = |events: &[Value]| events.iter().filter(|e| e["state"] == "raised").count() as u64;
     for (run, events) in [(&summary, found(&expected)), (&beside, found(&told))] {

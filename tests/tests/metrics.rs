@@ -53,7 +53,7 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     run.signal("STOP");
     run.signal("CONT");
     let seen = read(
-        "twinstep_overruns_explained_total>0 twinstep_sink_sent_total>1 twinstep_events_total>0 twinstep_phase_duration_seconds>0 twinstep_bus_frame_faults_total>2 twinstep_axis_valid>8 twinstep_axis_residual_sigma>0",
+        "twinstep_overruns_explained_total>0 twinstep_sink_sent_total>1 twinstep_events_total>0 twinstep_phase_duration_seconds>0 twinstep_bus_frame_faults_total>2 twinstep_axis_valid>8 twinstep_axis_residual_sigma>0 twinstep_health_value>0",
     );
 
     let values = &seen["values"];
@@ -67,6 +67,8 @@ fn a_second_reader_takes_the_metrics_and_the_dashboard_and_the_page_name_them_al
     let of = |name: &str| seen["labels"][name].as_array().unwrap().len();
     assert_eq!(of("twinstep_axis_valid"), 9);
     assert_eq!(of("twinstep_station_pressure_pascals"), 1);
+    let tracked = of("twinstep_health_value");
+    assert!(tracked > 0 && of("twinstep_health_limit") <= tracked);
     // Nine phases, three groups of models and all of it, with five figures each.
     assert_eq!(of("twinstep_phase_duration_seconds"), 13 * 5);
     assert_eq!(

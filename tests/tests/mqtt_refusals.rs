@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use twinstep_tests::fake_broker::{FakeBroker, Packet, Published, SUCCESS};
-use twinstep_tests::gateway::{Peer, http, until};
+use twinstep_tests::gateway::{Peer, http, until, until_metric};
 use twinstep_tests::run::Place;
-use twinstep_tests::{program, root};
+use twinstep_tests::{binary, program, root};
 
 /// A store with some events; the number of the last. None where there is no Python.
 fn store(test: &str, place: &Place) -> Option<u64> {
@@ -33,7 +33,7 @@ fn gateway(place: &Place, broker: &FakeBroker, mqtt: &str) -> (Peer, String) {
     );
     let _ = place.file("gateway.toml", text);
     let args = "gateway --json --listen 127.0.0.1:0 --state state --config gateway.toml";
-    let mut gateway = Peer::start(place, args);
+    let mut gateway = Peer::heard(place, binary(), args, "gateway.err");
     let url = gateway.next("listening")["url"]
         .as_str()
         .unwrap()
@@ -266,4 +266,32 @@ fn what_a_broker_cannot_do_is_not_asked_of_it() {
     let says = said(&mut gateway, |says| says["connected"] == true);
     assert!(mentions(&says[0], "QoS 0 alone"), "{says:#?}");
     assert!(mentions(&says[1], "packets of 300 bytes"), "{says:#?}");
+}
+
+#[test]
+fn what_a_broker_sends_uninvited_is_counted_and_said_once() {
+    let place = Place::new();
+    let broker = FakeBroker::new();
+    let (_gateway, url) = gateway(&place, &broker, "");
+    let mut session = broker.accept(SUCCESS, &[]);
+    // PUBLISH with QoS 0: topic, no properties, payload.
+    let message = [b"\x30\x0e\x00\x07press/x\x00".as_slice(), b"stop"].concat();
+    for _ in 0..3 {
+        session.rave(&message);
+    }
+    let failed = "twinstep_sink_failed_total{sink=\"mqtt\"}";
+    until_metric(&url, failed, |count| count == 3);
+    let said = std::fs::read_to_string(place.path("gateway.err")).unwrap();
+    assert_eq!(
+        said.matches("nothing was subscribed to").count(),
+        1,
+        "{said}"
+    );
+    // The connection is as good as before: what it says is that the gateway is there.
+    let Packet::Publish(status) = session.hear() else {
+        panic!("it has gone");
+    };
+    assert_eq!(status.json["state"], "online", "{status:?}");
+    session.acknowledge(status.id, SUCCESS);
+    assert!(session.is_quiet(Duration::from_millis(300)));
 }

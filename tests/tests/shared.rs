@@ -123,6 +123,54 @@ fn a_python_program_sees_every_flag_and_the_cycles() {
 }
 
 #[test]
+fn the_example_on_the_page_says_every_flag_and_event() {
+    let test = "the_example_on_the_page_says_every_flag_and_event";
+    let text = std::fs::read_to_string(root().join("tests/subscribers/example.py")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/shared-memory.md")).unwrap();
+    assert!(
+        page.contains(&format!("```python\n{text}```")),
+        "docs/shared-memory.md shows another example.py than tests/subscribers"
+    );
+    let Some(python) = python_with(test, "iceoryx2") else {
+        return;
+    };
+    let (place, name) = (Place::new(), name("example"));
+    let cell = shared_cell(&place, &name, "");
+    let example = script(&place, &python, "example.py", &name);
+    let args = format!(
+        "demo --config {} --json --cycles 6000 --inject drive_fault:lift:code=0x2310@4s",
+        cell.display()
+    );
+    let run = place.command(binary(), args.split(' ')).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    let example = example.wait_with_output().unwrap();
+    let (said, errors) = (example.stdout, example.stderr);
+    let [said, errors] = [said, errors].map(|text| String::from_utf8(text).unwrap());
+    println!("{said}");
+    assert!(example.status.success(), "{errors}");
+    let begins = |word: &str| -> Vec<&str> {
+        let lines = said.lines().filter(|line| line.starts_with(word));
+        lines.collect()
+    };
+    let lines = json_lines(&String::from_utf8(run.stdout).unwrap());
+    let events: Vec<_> = lines.iter().filter(|l| l["type"] == "event").collect();
+    assert!(!events.is_empty(), "{lines:?}");
+    let flags = begins("cycle ");
+    assert_eq!(flags.len(), events.len(), "{said}");
+    for (flag, event) in flags.iter().zip(&events) {
+        let start = format!("cycle {}: measured ", event["cycle"]);
+        assert!(flag.starts_with(&start), "{flag} {event}");
+    }
+    let told = events.iter().map(|event| {
+        let [source, channel, cause] =
+            ["source", "channel", "cause"].map(|key| event[key].as_str().unwrap());
+        format!("event {}: {source}, {channel}: {cause}", event["seq"])
+    });
+    assert_eq!(begins("event "), told.collect::<Vec<_>>(), "{said}");
+    assert!(said.contains(" s: the first of 9 axes is at "), "{said}");
+}
+
+#[test]
 fn a_python_program_moves_the_machine_and_its_silence_stops_it() {
     let test = "a_python_program_moves_the_machine_and_its_silence_stops_it";
     let Some(python) = python_with(test, "iceoryx2") else {

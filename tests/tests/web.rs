@@ -135,6 +135,37 @@ fn a_life_that_is_known_is_drawn() {
         drawn.contains(" to ") && drawn.contains(" strokes, ") && drawn.ends_with(" m"),
         "{seen}"
     );
+    // Beside it the curve: points, healthy value and trend; the limit, as far as the trend is drawn.
+    let note = seen["note"].as_str().unwrap();
+    assert!(
+        note.contains(" means over ") && note.contains("; limit ") && note.contains(" 95 %)"),
+        "{seen}"
+    );
+    for (name, picture) in ["whole", "near"].iter().flat_map(|picture| {
+        let picture = &seen[*picture];
+        ["--measured", "--good", "--predicted", "--bad"].map(|name| (name, picture))
+    }) {
+        let dots = picture[name].as_u64().unwrap();
+        let wanted = name != "--bad" || picture == &seen["whole"];
+        assert_eq!(dots > 20, wanted, "{name}: {seen}");
+    }
+    // It is what the machine tells.
+    let course = http(
+        &url,
+        "GET /api/trend?source=infeed&parameter=coulomb",
+        &[],
+        "",
+    )
+    .json();
+    let points = course["points"].as_array().unwrap();
+    assert!(points.len() >= 8, "{course}");
+    let of = |key: &str| course[key].as_f64().unwrap();
+    let [first, last] = [0, points.len() - 1].map(|n| points[n][1].as_f64().unwrap());
+    assert!(
+        first < last && last < of("limit") && of("trend") > 0.0,
+        "{course}"
+    );
+    assert!((first / of("healthy") - 1.0).abs() < 0.2, "{course}");
     // What stands there is the middle of the interval that the machine tells.
     let line = status(&url)["health"]
         .as_array()
@@ -208,7 +239,26 @@ fn what_it_says(seen: &Value, status: &Value) {
         true => ["timing valid", "chip good"],
         false => ["timing not valid", "chip bad"],
     };
-    assert_eq!(seen["trust"], serde_json::json!(trust), "{seen}");
+    assert_eq!(seen["trust"][0], serde_json::json!(trust), "{seen}");
+    // Red is what invalidates, and nothing else.
+    let chips = seen["trust"].as_array().unwrap();
+    let red = chips[1..].iter().any(|chip| chip[1] == "chip bad");
+    assert_eq!(red, !valid, "{seen}");
+    computers(&seen["chips"]);
+    let head = seen["head"].as_array().unwrap();
+    let carriage: Vec<_> = head
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|one| one.starts_with("carriage"))
+        .collect();
+    // The picture of the README says what was injected, and nothing else of this axis.
+    assert!(
+        !carriage.is_empty()
+            && carriage
+                .iter()
+                .all(|one| one.contains(": friction increased")),
+        "{seen}"
+    );
     let objects = seen["nok"].as_array().unwrap();
     let (nok, ok): (Vec<_>, Vec<_>) = objects.iter().partition(|one| one[0] == "NOK");
     assert!(!nok.is_empty(), "{seen}");
@@ -235,4 +285,54 @@ fn what_it_says(seen: &Value, status: &Value) {
         assert!(found["least"].as_f64() >= Some(4.5), "{view}: {found}");
         assert!(found["count"].as_u64() > Some(20), "{view}: {found}");
     }
+}
+
+/// The head of the page on computers of every kind.
+fn computers(seen: &Value) {
+    let chip = |text: &str, kind: &str| serde_json::json!([text, format!("chip {kind}").trim()]);
+    let good = [
+        "timing valid",
+        "PREEMPT_RT",
+        "SCHED_FIFO",
+        "memory locked",
+        "throttling off",
+        "core 1, isolated",
+        "governor performance",
+        "clock tsc",
+    ];
+    let good = good.map(|text| chip(text, "good"));
+    assert_eq!(seen["good"], serde_json::json!(good), "{seen}");
+    // Without these no duration says anything of a machine controller.
+    let invalid = [
+        ("kernel", "no PREEMPT_RT kernel"),
+        ("policy", "no real-time policy"),
+        ("memory", "memory not locked"),
+        ("throttling", "real-time throttling"),
+        ("virtual", "virtual machine"),
+        ("workers", "2 of 3 workers"),
+    ];
+    for (case, text) in invalid {
+        let expected = serde_json::json!([chip("timing not valid", "bad"), chip(text, "bad")]);
+        assert_eq!(seen[case], expected, "{case}: {seen}");
+    }
+    // These cost time now and then, or are no fault.
+    let others = [
+        ("deadline", "SCHED_DEADLINE", "good"),
+        ("all workers", "3 of 3 workers", "good"),
+        ("core", "no core of its own", "warn"),
+        ("isolated", "core 1", "warn"),
+        ("idle states", "idle states", "warn"),
+        ("rivals", "real-time threads of others: 2", "warn"),
+        ("governor", "governor powersave", "warn"),
+        ("clock", "clock hpet", "warn"),
+        ("interrupts", "NIC interrupts on 0-1", ""),
+        ("coalescing", "coalescing 50 us", "warn"),
+    ];
+    for (case, text, kind) in others {
+        let expected = serde_json::json!([chip(text, kind)]);
+        assert_eq!(seen[case], expected, "{case}: {seen}");
+    }
+    assert_eq!(seen["nobody looked"], serde_json::json!([]), "{seen}");
+    let cases = seen.as_object().unwrap().len();
+    assert_eq!(cases, 2 + invalid.len() + others.len(), "{seen}");
 }

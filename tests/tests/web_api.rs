@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use twinstep_tests::binary;
-use twinstep_tests::gateway::{Peer, connect, host_of, http, metric, post, until, until_metric};
+use twinstep_tests::gateway::{
+    Peer, connect, deaf, host_of, http, metric, post, until, until_metric,
+};
 use twinstep_tests::run::Place;
 
 /// A run and a gateway beside it, and where that is.
@@ -159,6 +161,17 @@ fn an_alarm_is_acknowledged_and_shelved_and_a_stroke_has_a_curve() {
     );
     let parameter = &status["health"][0];
     assert!(parameter["value"].is_number() && parameter["life"]["state"].is_string());
+    let [source, name] = ["source", "parameter"].map(|key| parameter[key].as_str().unwrap());
+    let (code, trend) = cell.get(&format!("/api/trend?source={source}&parameter={name}"));
+    assert_eq!((code, &trend["unit"]), (200, &parameter["unit"]), "{trend}");
+    assert_eq!(trend["limit"], parameter["limit"], "{trend}");
+    let used = trend["used"].as_f64().unwrap();
+    let points = trend["points"].as_array().unwrap();
+    assert!(
+        points
+            .iter()
+            .all(|point| point[0].as_f64().unwrap() <= used)
+    );
     assert!(status["false_alarms"]["asked_s"].as_u64().unwrap() > 0);
     let (code, curve) = cell.get(&format!(
         "/api/curve?source=press&stroke={}",
@@ -269,6 +282,28 @@ fn fifty_watch_and_those_who_never_read_cost_the_others_nothing() {
 }
 
 #[test]
+fn who_never_reads_is_ended_and_counted_out() {
+    let cell = Cell::start("");
+    let mut watching = cell.watch();
+    let never_read: Vec<_> = (0..3).map(|_| deaf(&cell.url)).collect();
+    while next(&mut watching, "state")["clients"] != 4 {}
+    // What was sent to them stays unread, and who reads goes on being told: at last that he is alone.
+    while next(&mut watching, "state")["clients"] != 1 {}
+    for mut stream in never_read {
+        // They were served, and then ended by the other side, not given up here: nobody knows this connection there any more.
+        let _ = stream.write(b"x");
+        let mut heard = Vec::new();
+        let ended = stream.read_to_end(&mut heard);
+        assert!(heard.starts_with(b"HTTP/1.1 200"), "{heard:?}");
+        let reset = std::io::ErrorKind::ConnectionReset;
+        assert!(
+            matches!(&ended, Err(error) if error.kind() == reset),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
 fn bad_input_is_refused_in_words_on_every_route() {
     let cell = Cell::start("");
     let json = "Content-Type: application/json";
@@ -280,6 +315,7 @@ fn bad_input_is_refused_in_words_on_every_route() {
         "/api/events",
         "/api/events/1/report",
         "/api/curve",
+        "/api/trend",
         "/api/audit",
         "/metrics",
         "/",
@@ -351,6 +387,10 @@ fn bad_input_is_refused_in_words_on_every_route() {
         "curve?source=",
         "curve?source=nobody",
         "curve?source=press&stroke=x",
+        "trend",
+        "trend?source=lift",
+        "trend?source=lift&parameter=x",
+        "trend?source=nobody&parameter=coulomb",
         "events/0/report",
         "events/x/report",
         "events/-1/report",

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use twinstep_config::machine::{Axis, EffortUnit, Press, Station};
 use twinstep_cycle::event::Source;
-use twinstep_cycle::health::{AxisHealth, AxisHealthPlan, Reading, StationHealth, Usage};
+use twinstep_cycle::health::{AxisHealth, AxisHealthPlan, Reading, StationHealth, Usage, Wear};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_models::axis::AxisParams;
 use twinstep_models::health::backlash::MeterParams;
@@ -97,6 +97,9 @@ pub struct HealthLine {
     pub sigma: f64,
     /// Healthy value; `null` where it is not known yet.
     pub healthy: Option<f64>,
+    /// Value at the end of life; `null` where it is not known yet.
+    #[serde(default)]
+    pub limit: Option<f64>,
     /// It may be more than `value`.
     #[serde(default)]
     pub lower_bound: bool,
@@ -145,6 +148,7 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
         value: r.value,
         sigma: r.sigma,
         healthy: r.healthy,
+        limit: r.limit,
         lower_bound: r.lower_bound,
         left_out: r.left_out,
         unit: r.unit.into(),
@@ -161,6 +165,59 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
                 hours: life.map(|l| l * ratio(usage.hours, worn)),
             },
         },
+    }
+}
+
+/// How a tracked parameter has gone over what wears it: since it is followed, over all runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CourseLine {
+    /// Name of the axis, press or station.
+    pub source: String,
+    /// What is tracked.
+    pub parameter: &'static str,
+    /// Unit of the values.
+    pub unit: &'static str,
+    /// What wears: `metres`, or `strokes` (of a station, holds).
+    pub over: &'static str,
+    /// So much of it was used so far.
+    pub used: f64,
+    /// Healthy value; `null` where it is not known yet.
+    pub healthy: Option<f64>,
+    /// Value at the end of life; `null` where it is not known yet.
+    pub limit: Option<f64>,
+    /// Trend per metre or stroke; `null` where too little was seen.
+    pub trend: Option<f64>,
+    /// The trend stands out of its error and is the parameter's own.
+    pub trend_significant: bool,
+    /// Remaining life in what wears: lower end, middle and upper end of a 90 % interval; `null` where it is not known yet.
+    pub life: Option<[f64; 3]>,
+    /// What was used, and the value, as means of equally many movements; the oldest first.
+    pub points: Vec<[f64; 2]>,
+}
+
+impl CourseLine {
+    /// That of a reading of `source`.
+    pub fn of(source: &str, r: &Reading, usage: Usage) -> Self {
+        let points = r.course.usage.iter().zip(&r.course.value);
+        Self {
+            source: source.to_owned(),
+            parameter: r.parameter,
+            unit: r.unit,
+            over: match r.over {
+                Wear::Metres => "metres",
+                Wear::Strokes => "strokes",
+            },
+            used: usage.of(r.over),
+            healthy: r.healthy,
+            limit: r.limit,
+            trend: r.trend.map(|trend| trend.slope),
+            trend_significant: r.trend.is_some_and(|trend| trend.significant),
+            life: r.life.ok(),
+            points: points
+                .take(r.course.count)
+                .map(|(used, value)| [*used, *value])
+                .collect(),
+        }
     }
 }
 
@@ -222,8 +279,7 @@ pub fn text(lines: &[HealthLine]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use twinstep_cycle::health::Wear;
-    use twinstep_models::health::trend::Trend;
+    use twinstep_models::health::trend::{Reservoir, Trend};
 
     #[test]
     fn hours_follow_from_what_wears_and_its_mean_use() {
@@ -242,10 +298,12 @@ mod tests {
                 value: 3.0,
                 sigma: 0.1,
                 healthy: Some(2.0),
+                limit: Some(4.0),
                 lower_bound: false,
                 left_out: 0,
                 inferred: false,
                 over,
+                course: Reservoir::default().points(),
                 trend: Some(Trend {
                     slope: 0.001,
                     sigma: 0.0001,

@@ -179,6 +179,10 @@ fn a_file_that_is_cut_anywhere_is_read_up_to_its_last_whole_chunk() {
             check(at, 0);
         }
     }
+    // Every byte of a chunk in the middle, with all that stands beside it.
+    for at in flushed[2]..=flushed[3] {
+        check(at, 0);
+    }
     let seed = u64::from(std::process::id());
     let mut random = seed;
     for _ in 0..60 {

@@ -4,7 +4,7 @@ use super::AxisHealth;
 use twinstep_models::health::life::{Life, Unknown, uncertain_life};
 use twinstep_models::health::torque_constant::{CommonFactor, common_factor};
 use twinstep_models::health::tracker::{COULOMB, PARAMETERS, VISCOUS};
-use twinstep_models::health::trend::{Trend, trend};
+use twinstep_models::health::trend::{Points, Trend, trend};
 
 /// What the model may be wrong by, relative to the calibrated value: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; PARAMETERS] = [0.01, 0.03, 0.10, 0.02];
@@ -24,6 +24,8 @@ pub struct Reading {
     pub sigma: f64,
     /// Healthy value; none where it is not known yet.
     pub healthy: Option<f64>,
+    /// Value at the end of life; none where it is not known yet.
+    pub limit: Option<f64>,
     /// It may be more.
     pub lower_bound: bool,
     /// Movements that were not used, because their kind had no place: of a lost motion alone.
@@ -32,6 +34,8 @@ pub struct Reading {
     pub inferred: bool,
     /// What trend and life count.
     pub over: Wear,
+    /// Means of equally many movements over what was used, in the unit of the value: what the trend is a line through.
+    pub course: Points,
     /// Trend per metre or stroke.
     pub trend: Option<Trend>,
     /// Remaining life in metres or strokes, or why it is not known.
@@ -189,16 +193,19 @@ impl AxisHealth {
                 }
             }
         };
+        let healthy_m = figure.healthy_m.unwrap_or(figure.trend_healthy_m);
         Some(Reading {
             parameter: "backlash",
             unit: "m",
             value: figure.value_m,
             sigma: figure.sigma_m,
             healthy: figure.healthy_m,
+            limit: figure.healthy_m.map(|m| m + p.backlash_limit_m),
             lower_bound: figure.lower_bound,
             left_out: figure.left_out,
             inferred: true,
             over: self.wear(),
+            course: told(points, 1.0, healthy_m - figure.trend_healthy_m),
             trend: trend(&points),
             life,
         })
@@ -242,14 +249,24 @@ impl AxisHealth {
             value,
             sigma,
             healthy,
+            limit,
             lower_bound: false,
             left_out: 0,
             inferred,
             over: self.wear(),
+            course: told(points, factor, offset),
             trend,
             life,
         }
     }
+}
+
+/// Points in the unit of a reading.
+fn told(mut points: Points, factor: f64, offset: f64) -> Points {
+    for value in points.value.iter_mut().take(points.count) {
+        *value = offset + factor * *value;
+    }
+    points
 }
 
 /// A trend that something else makes.

@@ -79,10 +79,12 @@ impl StationHealth {
             value: self.leak.x,
             sigma: self.leak.sigma(),
             healthy: Some(healthy),
+            limit: Some(self.limit_pa_per_s),
             lower_bound: false,
             left_out: 0,
             inferred: false,
             over: Wear::Strokes,
+            course: points,
             trend: trend(&points),
             life: life(&points, healthy, self.limit_pa_per_s, self.holds as f64),
         })

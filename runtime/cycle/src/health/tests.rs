@@ -163,6 +163,21 @@ fn wear_over_two_runs_has_the_life_of_one_run() {
     for (a, b) in a.into_iter().zip(b) {
         same(a, b);
     }
+    // What the trend goes through is in the unit of the value, and over both runs.
+    let (a, b) = (whole.course, cut.course);
+    assert!(
+        a.count == b.count && b.count >= 8,
+        "{} {}",
+        a.count,
+        b.count
+    );
+    let last = b.count - 1;
+    same(a.value[0], b.value[0]);
+    same(a.usage[last], b.usage[last]);
+    let healthy = cut.healthy.expect("it is calibrated");
+    assert!((b.value[0] / healthy - 1.0).abs() < 0.05, "{}", b.value[0]);
+    assert!((b.value[last] / cut.value - 1.0).abs() < 0.05);
+    assert_eq!(cut.limit, Some(1.5 * healthy));
     let [a, b] = [one, two].map(|rig| rig.health.usage());
     same(a.hours, b.hours);
     same(a.metres, b.metres);

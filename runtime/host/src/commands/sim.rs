@@ -190,7 +190,9 @@ fn attend<E: HostEnds + Send + 'static>(
     let place = args.control.as_deref();
     let place = place.map(|path| Place::at(path, None)).transpose()?;
     if let Some(place) = &place {
-        faults::serve(place, machine.clone(), faults_out.clone())?;
+        let out = output.clone();
+        let say = move |text: &str| out.note(text);
+        faults::serve(place, machine.clone(), faults_out.clone(), say)?;
     }
     take_faults(machine.clone(), faults_out);
     let stop = control.stop_flag();

@@ -8,6 +8,7 @@ use super::status::{Identity, StatusBuffer, StatusLine};
 use crate::clock::monotonic_ns;
 use crate::cycle_clock::ClockLine;
 use crate::doctor::Root;
+use crate::health::CourseLine;
 use crate::names::RunInfo;
 use crate::overruns::watcher::SharedCauses;
 use crate::snapshot::Control;
@@ -133,6 +134,12 @@ impl BusEnd {
     /// Takes what the cycle has copied of the health.
     pub fn copied(&mut self, buffer: Box<HealthBuffer>) {
         self.health.take(buffer, &self.setting.info.names);
+    }
+
+    /// How a tracked parameter has gone; none where it is not tracked.
+    pub fn course(&self, source: &str, parameter: &str) -> Option<CourseLine> {
+        let names = &self.setting.info.names;
+        self.health.course(names, source, parameter)
     }
 
     /// Takes the buffer that the cycle has filled in.

@@ -7,6 +7,7 @@ use super::place::Place;
 use super::request::{self, Asked, MAX_LINE, Wish, Wrong};
 use super::visitor::error_line;
 use crate::error::HostError;
+use crate::refusals::Refusals;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -56,11 +57,17 @@ impl Errand {
     }
 }
 
-/// Serves `place` until the process ends. Orders go to `orders`.
+/// Serves `place` until the process ends. Orders go to `orders`. What cannot be done is answered; what is no request
+/// is counted too, and `say` is told of each kind once.
 ///
 /// # Errors
 /// [`HostError::Machine`] when no thread can be started.
-pub fn serve(place: &Place, machine: Machine, orders: SyncSender<Errand>) -> Result<(), HostError> {
+pub fn serve(
+    place: &Place,
+    machine: Machine,
+    orders: SyncSender<Errand>,
+    say: impl Fn(&str) + Send + 'static,
+) -> Result<(), HostError> {
     let failed = |error: io::Error| {
         HostError::machine(
             format!("cannot serve {}: {error}", place.path().display()),
@@ -71,15 +78,27 @@ pub fn serve(place: &Place, machine: Machine, orders: SyncSender<Errand>) -> Res
     listener.set_nonblocking(false).map_err(failed)?;
     let thread = std::thread::Builder::new().name("control".into());
     let served = thread.spawn(move || {
+        let mut refusals = Refusals::default();
+        let mut refused = |kind: &str, wrong: &Wrong| {
+            let what = format!("control socket: {}", wrong.error);
+            if let Some(text) = refusals.count(kind, &what) {
+                say(&text);
+            }
+        };
         for stream in listener.incoming() {
             // What goes wrong with one client is its own matter.
-            let _ = stream.and_then(|stream| attend(stream, &machine, &orders));
+            let _ = stream.and_then(|stream| attend(stream, &machine, &orders, &mut refused));
         }
     });
     served.map(drop).map_err(failed)
 }
 
-fn attend(stream: UnixStream, machine: &Machine, orders: &SyncSender<Errand>) -> io::Result<()> {
+fn attend(
+    stream: UnixStream,
+    machine: &Machine,
+    orders: &SyncSender<Errand>,
+    refused: &mut impl FnMut(&str, &Wrong),
+) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut output = stream.try_clone()?;
@@ -95,11 +114,15 @@ fn attend(stream: UnixStream, machine: &Machine, orders: &SyncSender<Errand>) ->
                     format!("a request is longer than {MAX_LINE} bytes"),
                     "send one JSON object a line",
                 );
+                refused("long", &wrong);
                 output.write_all(error_line(None, &wrong).as_bytes())?;
             }
             return Ok(());
         }
         let (id, asked) = request::parse(&text);
+        if let Err(wrong) = &asked {
+            refused("request", wrong);
+        }
         let done = asked.and_then(|asked| carry_out(&asked, machine, orders));
         let answer = match done {
             Ok(request) => line(&DoneLine {
@@ -212,7 +235,7 @@ mod tests {
         let place = Place::at(&path, None).unwrap();
         let machine = crate::commands::built_in_machine().unwrap();
         let (out, orders) = sync_channel(8);
-        serve(&place, machine, out).unwrap();
+        serve(&place, machine, out, |_| ()).unwrap();
         let segment = std::thread::spawn(move || segment(orders));
         let mut client = Client::connect_to(path.clone()).unwrap();
         let mut ask = |request| client.ask(request).map_err(|error| error.render(false));
@@ -252,8 +275,12 @@ mod tests {
         let path = folder.path().join("sim.sock");
         let place = Place::at(&path, None).unwrap();
         let (out, _orders) = sync_channel(8);
-        serve(&place, crate::commands::built_in_machine().unwrap(), out).unwrap();
+        let machine = crate::commands::built_in_machine().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let say = move |text: &str| tell.send(text.to_owned()).unwrap();
+        serve(&place, machine, out, say).unwrap();
         for (text, part) in [
+            ("nonsense\n".to_owned(), "no JSON object"),
             ("nonsense\n".to_owned(), "no JSON object"),
             ("x".repeat(MAX_LINE), "longer than"),
             ("{\"request\":".to_owned(), ""),
@@ -266,5 +293,10 @@ mod tests {
             assert!(answer.contains(part), "{answer}");
             assert_eq!(answer.is_empty(), part.is_empty(), "{answer}");
         }
+        // Each kind is said once.
+        let told: Vec<_> = told.try_iter().collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("no JSON object") && told[0].contains("further ones are counted"));
+        assert!(told[1].contains("longer than"), "{told:?}");
     }
 }

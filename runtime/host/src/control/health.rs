@@ -3,7 +3,8 @@
 //! Trends and remaining lives are fits over hours: too much for the cycle, which therefore only copies what they rest on.
 
 use super::queue::{Command, ControlEnd};
-use crate::health::{self, HealthLine};
+use super::request::Wrong;
+use crate::health::{self, CourseLine, HealthLine};
 use crate::names::Names;
 use twinstep_cycle::event::Source;
 use twinstep_cycle::health::{AxisHealth, StationHealth};
@@ -76,6 +77,21 @@ impl HealthBuffer {
         self.axes.len() + self.stations.len()
     }
 
+    /// How `parameter` of the axis, press or station called `source` has gone; none where it is not in it.
+    fn course(&self, names: &Names, source: &str, parameter: &str) -> Option<CourseLine> {
+        let axis = (self.axes.iter()).find(|(n, _)| names.source(Source::Axis(*n)) == source);
+        if let Some((_, of)) = axis {
+            let readings = of.readings();
+            let mut readings = readings.iter().flatten();
+            let reading = readings.find(|r| r.parameter == parameter)?;
+            return Some(CourseLine::of(source, reading, of.usage()));
+        }
+        let (_, of) =
+            (self.stations.iter()).find(|(n, _)| names.source(Source::Station(*n)) == source)?;
+        let reading = of.reading().filter(|r| r.parameter == parameter)?;
+        Some(CourseLine::of(source, &reading, of.usage()))
+    }
+
     /// In words.
     pub fn lines(&self, names: &Names) -> Vec<HealthLine> {
         let mut lines = Vec::new();
@@ -89,9 +105,10 @@ impl HealthBuffer {
     }
 }
 
-/// The control thread's side: the last lines, and the buffer while it is here.
+/// The control thread's side: the last lines and what they are of, and a buffer for the next while it is here.
 pub(super) struct HealthDesk {
     buffer: Option<Box<HealthBuffer>>,
+    last: Box<HealthBuffer>,
     lines: Vec<HealthLine>,
     next_ns: u64,
 }
@@ -101,6 +118,7 @@ impl HealthDesk {
     pub fn new(axes: usize, stations: usize) -> Self {
         Self {
             buffer: Some(Box::new(HealthBuffer::new(axes, stations))),
+            last: Box::new(HealthBuffer::new(axes, stations)),
             lines: Vec::new(),
             next_ns: 0,
         }
@@ -129,6 +147,24 @@ impl HealthDesk {
     /// Takes the copy.
     pub fn take(&mut self, buffer: Box<HealthBuffer>, names: &Names) {
         self.lines = buffer.lines(names);
-        self.buffer = Some(buffer);
+        self.buffer = Some(std::mem::replace(&mut self.last, buffer));
     }
+
+    /// How a tracked parameter has gone, as it was when it was last copied; none where it is not tracked, or nobody has looked yet.
+    pub fn course(&self, names: &Names, source: &str, parameter: &str) -> Option<CourseLine> {
+        self.last.course(names, source, parameter)
+    }
+}
+
+/// Nothing of the kind is tracked.
+pub(super) fn no_course(source: &str, parameter: &str) -> Wrong {
+    let shown = |text: &str| -> String { text.chars().take(32).collect() };
+    Wrong::new(
+        format!(
+            "'{}' of '{}' is not tracked, or was not looked at yet",
+            shown(parameter).escape_default(),
+            shown(source).escape_default()
+        ),
+        "`health` of the status lists what is; it is copied while somebody asks for a status",
+    )
 }

@@ -1,6 +1,7 @@
 //! What the control socket answers, as JSON lines. Keys are added, never renamed.
 
 use super::request::Id;
+use crate::health::CourseLine;
 use crate::strokes::StrokeCurveLine;
 use serde::Serialize;
 
@@ -48,6 +49,17 @@ pub(super) struct CurveLine<'a> {
     pub id: Option<&'a Id>,
     #[serde(flatten)]
     pub curve: &'a StrokeCurveLine,
+}
+
+/// How a tracked parameter has gone.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "trend")]
+pub(super) struct TrendLine<'a> {
+    pub protocol: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a Id>,
+    #[serde(flatten)]
+    pub course: &'a CourseLine,
 }
 
 /// Events follow, each as it was stored.

@@ -74,7 +74,9 @@ pub(super) fn commands(
     let alone = buses.len() == 1;
     let each = || chosen(buses, of).filter(move |(_, bus)| alone || !bus.has_ended());
     let commands: Commands = match wish {
-        Wish::Status | Wish::Save | Wish::Events(_) | Wish::Curve { .. } => Commands::new(),
+        Wish::Status | Wish::Save | Wish::Events(_) | Wish::Curve { .. } | Wish::Trend { .. } => {
+            Commands::new()
+        }
         Wish::Baseline(source) => Commands::from([baseline(buses, source)?]),
         Wish::Reset => {
             let begun = each().filter(|(_, bus)| alone || bus.has_begun());

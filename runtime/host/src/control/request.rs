@@ -49,6 +49,7 @@ pub(super) enum Wish {
     Baseline(String),
     Events(Start),
     Curve { source: String, stroke: Option<u64> },
+    Trend { source: String, parameter: String },
 }
 
 impl Wish {
@@ -65,12 +66,14 @@ impl Wish {
             Self::Baseline(_) => "baseline",
             Self::Events(_) => "events",
             Self::Curve { .. } => "curve",
+            Self::Trend { .. } => "trend",
         }
     }
 }
 
 /// All words, for messages.
-const WORDS: &str = "status, budget, save, reset, arm, inject, clear, baseline, events, curve";
+const WORDS: &str =
+    "status, budget, save, reset, arm, inject, clear, baseline, events, curve, trend";
 
 /// Why a line is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +150,7 @@ fn wish(mut object: Map<String, Value>) -> Result<Asked, Wrong> {
         "baseline" => Wish::Baseline(source(object.remove("source"))?),
         "events" => Wish::Events(start(object.remove("since"), object.remove("last"))?),
         "curve" => curve(object.remove("source"), object.remove("stroke"))?,
+        "trend" => trend(object.remove("source"), object.remove("parameter"))?,
         _ => {
             let shown: String = word.chars().take(32).collect();
             return Err(Wrong::new(
@@ -289,6 +293,20 @@ fn curve(source: Option<Value>, stroke: Option<Value>) -> Result<Wish, Wrong> {
     Ok(Wish::Curve { source, stroke })
 }
 
+fn trend(source: Option<Value>, parameter: Option<Value>) -> Result<Wish, Wrong> {
+    let text = |value: Option<Value>, key: &str| match value {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(Wrong::new(
+            format!("`{key}` is missing or no text"),
+            "name one of `health` of the status: \"source\":\"lift\",\"parameter\":\"coulomb\"",
+        )),
+    };
+    Ok(Wish::Trend {
+        source: text(source, "source")?,
+        parameter: text(parameter, "parameter")?,
+    })
+}
+
 fn start(since: Option<Value>, last: Option<Value>) -> Result<Start, Wrong> {
     let number = |value: Option<Value>, key: &str, remedy: &str| match value {
         None | Some(Value::Null) => Ok(None),
@@ -349,6 +367,7 @@ mod tests {
                 "budget" => r#","set":{}"#,
                 "inject" => r#","faults":["x"]"#,
                 "curve" | "baseline" => r#","source":"press""#,
+                "trend" => r#","source":"lift","parameter":"coulomb""#,
                 _ => "",
             };
             assert_eq!(
@@ -418,6 +437,8 @@ mod tests {
                 r#"{"request":"curve","source":"p","stroke":-1}"#,
                 "`stroke`",
             ),
+            (r#"{"request":"trend","parameter":"coulomb"}"#, "`source`"),
+            (r#"{"request":"trend","source":"x"}"#, "`parameter`"),
             (r#"{"request":"events","since":-1}"#, "`since`"),
             (r#"{"request":"events","last":0.5}"#, "`last`"),
             (r#"{"request":"events","last":1,"since":1}"#, "both"),

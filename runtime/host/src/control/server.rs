@@ -2,6 +2,7 @@
 
 use super::bus::{BusEnd, Setting};
 use super::connection::{Connection, Waiting};
+use super::health::no_course;
 use super::lines::line;
 use super::orders::{self, chosen};
 use super::place::Place;
@@ -396,6 +397,13 @@ impl Worker {
                     Some(Ok(curve)) => client.show(&curve),
                     Some(Err(error)) => client.fail(&Wrong::new(error, CURVES)),
                     None => {}
+                }
+            }
+            Wish::Trend { source, parameter } => {
+                let mut buses = self.buses.iter();
+                match buses.find_map(|bus| bus.course(&source, &parameter)) {
+                    Some(course) => client.show_course(&course),
+                    None => client.fail(&no_course(&source, &parameter)),
                 }
             }
             Wish::Budget(budgets) => {

@@ -2,9 +2,12 @@
 
 use super::bus::BusEnd;
 use super::connection::{Connection, Follower, Waiting};
-use super::lines::{BudgetsLine, CurveLine, DoneLine, ErrorLine, FollowingLine, PROTOCOL, line};
+use super::lines::{
+    BudgetsLine, CurveLine, DoneLine, ErrorLine, FollowingLine, PROTOCOL, TrendLine, line,
+};
 use super::queue::Command;
 use super::request::{Id, Start, Wrong};
+use crate::health::CourseLine;
 use crate::store::StoreReader;
 use crate::strokes::StrokeCurveLine;
 use std::collections::VecDeque;
@@ -103,6 +106,15 @@ impl Visitor {
             protocol: PROTOCOL,
             id: id.as_ref(),
             curve,
+        }));
+    }
+
+    pub fn show_course(&mut self, course: &CourseLine) {
+        let id = self.id.take();
+        self.connection.send(&line(&TrendLine {
+            protocol: PROTOCOL,
+            id: id.as_ref(),
+            course,
         }));
     }
 

@@ -1,6 +1,7 @@
 //! What is told of the running instance, bus by bus.
 
 use super::families::{Families, Labels, label, on};
+use super::health;
 use crate::control::status::{AxisLine, RowLine, StationLine, StatusLine};
 use prometheus_client::registry::Unit;
 use std::fmt;
@@ -43,7 +44,8 @@ impl Instance<'_, '_, '_, '_> {
         self.durations()?;
         self.bus()?;
         self.axes()?;
-        self.stations()
+        self.stations()?;
+        health::encode(self.families, self.buses)
     }
 
     /// A figure of each bus.

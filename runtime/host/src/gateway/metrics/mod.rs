@@ -4,6 +4,7 @@
 //! stored events. Values of labels come from configurations and from the program's own words, and are bounded nevertheless.
 
 mod families;
+mod health;
 mod instance;
 mod look;
 mod tally;
@@ -65,7 +66,9 @@ fn encode(look: Look, open: bool) -> Result<String, std::fmt::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::status::StatusLine;
     use crate::gateway::buses::tests::two;
+    use crate::health::{HealthLine, LifeLine};
 
     fn look() -> Look {
         let tally = Tally::default();
@@ -102,7 +105,34 @@ mod tests {
         assert!(open.contains("# UNIT twinstep_axis_position_meters meters\n"));
     }
 
-    fn of(status: crate::control::status::StatusLine) -> String {
+    /// Four parameters of every axis, each with a life that is known.
+    fn worn(bus: &StatusLine) -> Vec<HealthLine> {
+        let tracked = ["coulomb", "viscous", "torque_constant", "backlash"];
+        let lines = bus.axes.iter().flat_map(|axis| {
+            tracked.map(|parameter| HealthLine {
+                source: axis.name.clone(),
+                parameter: parameter.into(),
+                value: 123.456_789_012_345,
+                sigma: 1.234_567_890_123,
+                healthy: Some(110.123_456_789),
+                limit: Some(165.185_185_183),
+                lower_bound: false,
+                left_out: 0,
+                unit: "N s/m".into(),
+                inferred: false,
+                trend_per_hour: Some(0.012_345_678_901),
+                trend_significant: true,
+                life: LifeLine::Known {
+                    strokes: [12_345.678_9; 3],
+                    metres: [123_456.789_1; 3],
+                    hours: [1_234.567_89; 3],
+                },
+            })
+        });
+        lines.collect()
+    }
+
+    fn of(status: StatusLine) -> String {
         encode(Look::with(Some(status), &Tally::default()), false).unwrap()
     }
 
@@ -135,11 +165,57 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_axes_on_every_bus_are_below_a_megabyte_and_the_largest_machine_below_ten() {
+    fn health_is_told_with_its_life_where_that_is_known() {
+        let mut two = two();
+        let line = |life| HealthLine {
+            source: "r-infeed".to_owned(),
+            parameter: "coulomb".into(),
+            value: 50.0,
+            sigma: 1.0,
+            healthy: Some(40.0),
+            limit: Some(60.0),
+            lower_bound: false,
+            left_out: 0,
+            unit: "N".into(),
+            inferred: false,
+            trend_per_hour: None,
+            trend_significant: false,
+            life,
+        };
+        two.buses[1].health = vec![line(LifeLine::Known {
+            strokes: [1.0; 3],
+            metres: [2.0; 3],
+            hours: [10.0, 20.0, 30.0],
+        })];
+        let unknown = LifeLine::NotYetKnown {
+            reason: "too little was seen".into(),
+        };
+        two.buses[0].health = vec![line(unknown)];
+        let body = of(two);
+        for (bus, figures) in [("rear", 6), ("front", 3)] {
+            let start =
+                format!("{{bus=\"{bus}\",source=\"r-infeed\",parameter=\"coulomb\",unit=\"N\"");
+            let found = body.lines().filter(|line| line.contains(&start));
+            assert_eq!(found.count(), figures, "{bus}: {body}");
+        }
+        for line in [
+            "unit=\"N\",quantile=\"0.5\"} 20.0\n",
+            "twinstep_health_limit{bus=\"rear\",source=\"r-infeed\",parameter=\"coulomb\",unit=\"N\"} 60.0\n",
+        ] {
+            assert!(body.contains(line), "{line}: {body}");
+        }
+        assert!(
+            !body.contains("\ntwinstep_health_trend_per_hour{"),
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn a_hundred_axes_on_every_bus_are_below_four_megabytes_and_the_largest_machine_below_ten() {
         let mut whole = two();
         let mut bus = whole.buses[0].clone();
         let axis = bus.axes[0].clone();
-        let filled = |count: usize, bus: &mut crate::control::status::StatusLine| {
+        let filled = |count: usize, bus: &mut StatusLine| {
             bus.axes = (0..count)
                 .map(|n| {
                     let mut axis = axis.clone();
@@ -148,8 +224,9 @@ mod tests {
                 })
                 .collect();
         };
-        for (axes, bytes) in [(100, 1_000_000), (1024, 10_000_000)] {
+        for (axes, bytes) in [(100, 4_000_000), (1024, 10_000_000)] {
             filled(axes, &mut bus);
+            bus.health = worn(&bus);
             whole.buses = (0..8)
                 .map(|n| {
                     let mut bus = bus.clone();

@@ -320,6 +320,16 @@ impl Link {
         self.queued(queued).await.map(Subscribed)
     }
 
+    /// The same, and waits for the broker's word.
+    ///
+    /// # Errors
+    /// Why there is no subscription, or that no word has come for as long as a message may wait for room.
+    pub async fn subscribed(&self, topic: &str) -> Result<(), String> {
+        let word = self.subscribe(topic).await?.wait();
+        let word = tokio::time::timeout(self.patience, word).await;
+        word.unwrap_or_else(|_| Err(silent(self.patience)))
+    }
+
     /// Says goodbye, so that the will is not published.
     pub async fn close(mut self) {
         let Self { client, task, .. } = &mut self;
@@ -336,6 +346,11 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Says that a broker does not answer.
+pub fn silent(patience: Duration) -> String {
+    format!("the broker did not answer within {} s", patience.as_secs())
 }
 
 /// Says that a broker takes nothing.

@@ -14,6 +14,7 @@ mod live;
 pub mod topics;
 
 use super::context::Context;
+use super::doorkeeper::Doorkeeper;
 use super::sinks::SinkState;
 use crate::clock::utc_ns;
 use crate::error::HostError;
@@ -54,6 +55,7 @@ pub async fn run(context: Context, config: MqttConfig) -> Result<(), HostError> 
     };
     let sender = Sender {
         root: format!("{}/{}", config.topic, level(&machine)),
+        doorkeeper: Doorkeeper::new(&context, Arc::clone(&state)),
         state,
         context,
         config,
@@ -117,6 +119,7 @@ struct Sender {
     context: Context,
     config: MqttConfig,
     state: Arc<SinkState>,
+    doorkeeper: Doorkeeper,
     machine: String,
     /// What the topics of this machine begin with.
     root: String,
@@ -220,13 +223,15 @@ impl Sender {
                         (Ok(()), None) => {}
                     }
                 }
-                heard = link.heard() => {
-                    if let Heard::Broken(trouble) = heard {
+                heard = link.heard() => match heard {
+                    Heard::Broken(trouble) => {
                         // What has been acknowledged before counts.
                         let _ = note(&mut cursor).await;
                         return End::Broken(trouble);
                     }
-                }
+                    Heard::Message { .. } => self.uninvited(1),
+                    Heard::TooMany(count) => self.uninvited(count),
+                },
                 () = tokio::time::sleep_until(asked + PATIENCE), if !waiting.is_empty() => {
                     self.state.failed.fetch_add(1, Ordering::Relaxed);
                     let _ = note(&mut cursor).await;
@@ -258,6 +263,14 @@ impl Sender {
                     }
                 }
             }
+        }
+    }
+
+    /// Counts what the broker sends although nothing was subscribed to: it is dropped.
+    fn uninvited(&self, count: u64) {
+        for _ in 0..count {
+            let what = "mqtt: a message of the broker was dropped: nothing was subscribed to";
+            self.doorkeeper.refuse("uninvited", what);
         }
     }
 

@@ -14,7 +14,7 @@ use super::mqtt::again::{Connect, End, again};
 use super::mqtt::backoff::Backoff;
 use super::mqtt::broker::BrokerConfig;
 use super::mqtt::cursor::{Cursor, Head};
-use super::mqtt::link::{Heard, Link};
+use super::mqtt::link::{Heard, Link, silent};
 use super::mqtt::{machine, tell, topics::level};
 use super::sinks::SinkState;
 use crate::clock::utc_ns;
@@ -214,7 +214,7 @@ impl Sender {
 
     async fn serve(&self, link: &mut Link, life: &mut Life, backoff: &mut Backoff) -> End {
         let born = async {
-            link.subscribe(&life.commands()).await?.wait().await?;
+            link.subscribed(&life.commands()).await?;
             self.host(link).await
         };
         let mut host = match born.await {
@@ -279,7 +279,7 @@ impl Sender {
                 }
                 () = sleep_until(patience), if session.answer.is_some() => {
                     self.state.failed.fetch_add(1, Ordering::Relaxed);
-                    return End::Broken(format!("the broker did not answer within {} s", PATIENCE.as_secs()));
+                    return End::Broken(silent(PATIENCE));
                 }
                 _ = look.tick() => {
                     if let Err(trouble) = self.look(&mut session).await {
@@ -301,7 +301,7 @@ impl Sender {
             return Ok(None);
         };
         let mut host = Host::new(name);
-        link.subscribe(host.topic()).await?.wait().await?;
+        link.subscribed(host.topic()).await?;
         let waits = format!("waits for the primary host {name}");
         tell(
             &self.context,

@@ -2,6 +2,8 @@
 
 mod act;
 pub mod auth;
+mod certificate;
+mod changed;
 mod feed;
 pub mod guard;
 mod guesses;
@@ -93,12 +95,12 @@ pub async fn run(context: Context, post: Post) -> Result<(), HostError> {
     tokio::spawn(feed.clone().run(context.clone()));
     let output = context.output.clone();
     let say = move |text: &str| output.note(&format!("page: {text}"));
-    tokio::spawn(tokens::follow(post.guard.door(), say));
+    tokio::spawn(tokens::follow(post.guard.door(), say.clone()));
     let observer = Observer::new(&context);
     let doorkeeper = observer.doorkeeper.clone();
     let router = router(context, post.guard.clone(), feed, observer);
-    post.serve(router, doorkeeper, async move { stopped.stopped().await })
-        .await
+    let stopped = async move { stopped.stopped().await };
+    post.serve(router, doorkeeper, say, stopped).await
 }
 
 /// What the routes share.
@@ -122,6 +124,7 @@ fn router(context: Context, guard: Guard, feed: Feed, observer: Observer) -> Rou
         .route("/api/events", get(read::events))
         .route("/api/events/{seq}/report", get(report::report))
         .route("/api/curve", get(read::curve))
+        .route("/api/trend", get(read::trend))
         .route("/api/audit", get(read::audit))
         .route("/api/alarms/acknowledge", post(act::acknowledge))
         .route("/api/alarms/shelve", post(act::shelve))

@@ -25,6 +25,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("axes.js", SCRIPT, include_str!("page/axes.js")),
     ("press.js", SCRIPT, include_str!("page/press.js")),
     ("health.js", SCRIPT, include_str!("page/health.js")),
+    ("trend.js", SCRIPT, include_str!("page/trend.js")),
     ("events.js", SCRIPT, include_str!("page/events.js")),
     ("faults.js", SCRIPT, include_str!("page/faults.js")),
     ("gateway.js", SCRIPT, include_str!("page/gateway.js")),
@@ -59,6 +60,7 @@ pub async fn file(Path(name): Path<String>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_config::fault::Fault;
 
     #[test]
     fn whatever_the_page_loads_is_there_and_nothing_comes_from_elsewhere() {
@@ -97,5 +99,36 @@ mod tests {
             }
         }
         assert!(index.contains("<title>twinstep"));
+    }
+
+    #[test]
+    fn every_fault_can_be_picked_and_what_is_offered_is_one() {
+        let script = include_str!("page/faults.js");
+        let list = script.split_once("const KINDS = [").unwrap().1;
+        let list = list.split_once("];").unwrap().0;
+        let quoted: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
+        let machine = crate::commands::built_in_machine().unwrap();
+        let mut offered = Vec::new();
+        for kind in quoted.chunks(3) {
+            let [name, target, values] = *kind else {
+                panic!("{kind:?}")
+            };
+            let target = match target {
+                "axis" | "subdevice" => "infeed",
+                "station" => "gripper",
+                same => same,
+            };
+            let text = format!("{name}:{target}:{values}").replace("part=NAME", "part=bush-long");
+            let fault = Fault::parse(text.trim_end_matches(':'), &machine);
+            assert!(fault.is_ok(), "{text}: {fault:?}");
+            offered.push(name);
+        }
+        let usage = Fault::usage();
+        let mut known: Vec<_> = (usage.lines().filter_map(|line| line.split_once(':')))
+            .map(|(name, _)| name)
+            .collect();
+        offered.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(offered, known);
     }
 }

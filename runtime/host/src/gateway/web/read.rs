@@ -20,7 +20,7 @@ use serde_json::json;
 const MAX_ALARMS: usize = 100;
 /// Most entries of the audit trail in one answer.
 const MAX_ENTRIES: u32 = 500;
-/// Longest name of a press that is asked for (bytes).
+/// Longest name of what is asked for (bytes).
 const MAX_NAME: usize = 256;
 
 /// The query of a request; one that is wrong is refused in words.
@@ -200,6 +200,31 @@ pub async fn curve(State(web): State<Web>, Asked(curve): Asked<Curve>) -> Respon
         );
     }
     let request = json!({"request": "curve", "source": curve.source, "stroke": curve.stroke});
+    match web.context.steer.ask(request).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => explained(&error),
+    }
+}
+
+/// `?source=NAME&parameter=NAME`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tracked {
+    source: String,
+    parameter: String,
+}
+
+/// `GET /api/trend`.
+pub async fn trend(State(web): State<Web>, Asked(tracked): Asked<Tracked>) -> Response {
+    let Tracked { source, parameter } = tracked;
+    if source.len() > MAX_NAME || parameter.len() > MAX_NAME {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "nothing that is tracked has so long a name",
+            "it stands in `health` of the status",
+        );
+    }
+    let request = json!({"request": "trend", "source": source, "parameter": parameter});
     match web.context.steer.ask(request).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => explained(&error),

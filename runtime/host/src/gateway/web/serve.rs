@@ -2,6 +2,7 @@
 
 use super::WebConfig;
 use super::auth::Door;
+use super::certificate::Certificate;
 use super::guard::Guard;
 use super::unheard::{Noted, Watched};
 use crate::error::HostError;
@@ -9,7 +10,6 @@ use crate::gateway::doorkeeper::Doorkeeper;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::Accept;
-use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
 use std::future::{Ready, ready};
 use std::io;
@@ -34,7 +34,7 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Post {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<RustlsConfig>,
+    certificate: Option<Certificate>,
     /// Who may come in.
     pub guard: Guard,
 }
@@ -51,21 +51,8 @@ impl Post {
             Some(path) => Door::from_file(path)?,
             None => Door::open(),
         };
-        let tls = match (&config.tls_certificate, &config.tls_key) {
-            (Some(certificate), Some(key)) => {
-                let read = RustlsConfig::from_pem_file(certificate, key).await;
-                let read = read.inspect(only_http1);
-                Some(read.map_err(|error| {
-                    HostError::usage(
-                        format!(
-                            "the certificate {} and its key {} cannot be used: {error}",
-                            certificate.display(),
-                            key.display()
-                        ),
-                        "both are PEM files, and this user must be allowed to read them",
-                    )
-                })?)
-            }
+        let certificate = match (&config.tls_certificate, &config.tls_key) {
+            (Some(certificate), Some(key)) => Some(Certificate::read(certificate, key).await?),
             (None, None) => None,
             _ => {
                 return Err(HostError::usage(
@@ -74,7 +61,7 @@ impl Post {
                 ));
             }
         };
-        if !local && (tls.is_none() || !door.is_guarded()) {
+        if !local && (certificate.is_none() || !door.is_guarded()) {
             return Err(HostError::usage(
                 format!("{asked} can be reached from other computers; that needs TLS and tokens"),
                 "give [web] `tls_certificate`, `tls_key` and `tokens` (docs/gateway.md), or listen on 127.0.0.1",
@@ -98,22 +85,26 @@ impl Post {
                 .collect()
         });
         let hosts = hosts.or_else(|| (!config.hosts.is_empty()).then(|| config.hosts.clone()));
-        let guard = Guard::new(door, hosts, tls.is_some(), address.port());
+        let guard = Guard::new(door, hosts, certificate.is_some(), address.port());
         Ok(Self {
             listener,
             address,
-            tls,
+            certificate,
             guard,
         })
     }
 
     /// Where it is reached.
     pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}/", self.address)
     }
 
-    /// Serves `router` until `stopped`; `doorkeeper` counts who never gets as far.
+    /// Serves `router` until `stopped`; `doorkeeper` counts who never gets as far, and `say` is told what becomes of the certificate.
     ///
     /// # Errors
     /// [`HostError::Machine`] when the listener fails.
@@ -121,6 +112,7 @@ impl Post {
         self,
         router: Router,
         doorkeeper: Doorkeeper,
+        say: impl Fn(&str) + Send + 'static,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HostError> {
         let address = self.address;
@@ -140,7 +132,7 @@ impl Post {
                 at_the_door.refuse("listener", &what);
             }
         };
-        let served = match self.tls {
+        let served = match self.certificate {
             None => {
                 let server = axum_server::from_tcp(self.listener)
                     .map_err(|error| cannot(address, &error))?;
@@ -153,7 +145,9 @@ impl Post {
                 patience(server.http_builder());
                 server.serve(service).await
             }
-            Some(tls) => {
+            Some(certificate) => {
+                let tls = certificate.tls();
+                tokio::spawn(certificate.follow(say));
                 let server = axum_server::from_tcp_rustls(self.listener, tls)
                     .map_err(|error| cannot(address, &error))?;
                 let mut server = server
@@ -174,13 +168,6 @@ impl Post {
             )
         })
     }
-}
-
-/// Offers HTTP/1.1 alone: the bounds on heads, bodies and what stays unread are those of its connections.
-fn only_http1(tls: &RustlsConfig) {
-    let mut config = (*tls.get_inner()).clone();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    tls.reload_from_config(std::sync::Arc::new(config));
 }
 
 fn patience<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {

@@ -1,22 +1,18 @@
 //! The file of tokens: what stands in it, and what becomes of it while the gateway runs.
 
 use super::auth::{Door, Role, Who, check_name};
+use super::changed::Files;
 use crate::error::{HostError, read_text};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::hint::black_box;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Most entries of a file of tokens.
 const MAX_TOKENS: usize = 256;
 /// Longest token that is looked at (bytes).
 const MAX_TOKEN: usize = 256;
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// A SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hash(pub [u8; 32]);
@@ -165,20 +161,9 @@ pub async fn follow(door: Arc<Door>, say: impl Fn(&str) + Send) {
     let Some(path) = door.file().map(Path::to_owned) else {
         return;
     };
-    // A file that is being written is another one at the next look.
-    let look = || {
-        let file = std::fs::metadata(&path).ok()?;
-        Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
-    };
-    let mut read = None;
-    let mut seen = look();
+    let mut files = Files::new([path.as_path()]);
     loop {
-        tokio::time::sleep(LOOK).await;
-        let before = std::mem::replace(&mut seen, look());
-        if seen != before || read == Some(seen) {
-            continue;
-        }
-        read = Some(seen);
+        files.changed().await;
         let file = path.clone();
         let tokens = tokio::task::spawn_blocking(move || Tokens::from_file(&file)).await;
         match tokens {
@@ -204,6 +189,7 @@ pub async fn follow(door: Arc<Door>, say: impl Fn(&str) + Send) {
 #[cfg(test)]
 mod tests {
     use super::super::auth::hash_of;
+    use super::super::changed::LOOK;
     use super::*;
     use tokio::sync::mpsc::unbounded_channel;
 

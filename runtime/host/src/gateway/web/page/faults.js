@@ -3,18 +3,24 @@
 import { $, fill, make, say } from './dom.js';
 import { act, post } from './feed.js';
 
-// Kind, which targets, values to begin with.
+// Kind, which targets, values to begin with. SubDevices have names of their own: those of axes and stations are offered, which they often have.
 const KINDS = [
   ['friction', 'axis', 'factor=1.3'], ['load', 'axis', 'mass=20kg'], ['backlash', 'axis', 'gap=50um'], ['current_gain', 'axis', 'factor=1.05'],
   ['lubrication', 'axis', 'factor=2'], ['spalling', 'axis', 'depth=0.6'], ['encoder_slip', 'axis', 'step=200um'], ['drive_fault', 'axis', 'code=0x2310'],
-  ['leak', 'station', 'rate=10mbar/s'], ['missing_part', 'press', ''], ['stiffness', 'press', 'factor=0.8'], ['frame_loss', 'bus', 'count=3'],
-  ['frame_late', 'bus', 'by=900us,count=3'], ['frame_duplicate', 'bus', 'count=3'], ['frame_foreign', 'bus', 'count=3'], ['cable', 'bus', 'for=500ms'],
+  ['leak', 'station', 'rate=10mbar/s'], ['wrong_part', 'press', 'part=NAME'], ['missing_part', 'press', ''], ['stiffness', 'press', 'factor=0.8'],
+  ['frame_loss', 'bus', 'count=3'], ['frame_late', 'bus', 'by=900us,count=3'], ['frame_duplicate', 'bus', 'count=3'], ['frame_truncate', 'bus', 'count=3'],
+  ['frame_corrupt', 'subdevice', 'count=3'], ['frame_foreign', 'bus', 'count=3'], ['working_counter', 'subdevice', 'count=5'],
+  ['cable', 'subdevice', 'for=500ms'], ['power', 'subdevice', 'for=1s'], ['al_refuse', 'subdevice', 'state=op,code=0x001b'],
+  ['sdo_abort', 'subdevice', ''], ['mailbox_late', 'subdevice', 'by=50ms'], ['mailbox_busy', 'subdevice', 'for=100ms'],
+  ['emergency', 'subdevice', 'code=0x8130'], ['watchdog', 'subdevice', ''], ['clock_drift', 'bus', 'rate=50ppm'], ['clock_jump', 'subdevice', 'step=20us'],
+  ['eeprom_checksum', 'subdevice', ''],
 ];
 let machine = {};
 
 function targets(kind) {
   const presses = [...new Set((machine.strokes ?? []).map((one) => one.source))];
-  return { axis: machine.axes ?? [], station: machine.stations ?? [], press: presses.length ? presses : (machine.axes ?? []), bus: [machine.bus_name ?? 'bus'] }[kind] ?? [];
+  const subdevices = [...(machine.axes ?? []), ...(machine.stations ?? [])];
+  return { axis: machine.axes ?? [], subdevice: subdevices, station: machine.stations ?? [], press: presses.length ? presses : (machine.axes ?? []), bus: [machine.bus_name ?? 'bus'] }[kind] ?? [];
 }
 
 function offer() {

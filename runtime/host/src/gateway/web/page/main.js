@@ -12,6 +12,7 @@ import * as health from './health.js';
 import * as limits from './limits.js';
 import * as overruns from './overruns.js';
 import * as press from './press.js';
+import * as trend from './trend.js';
 import * as trust from './trust.js';
 
 const TABS = [['axes', 'Axes'], ['budget', 'Cycle'], ['overruns', 'Overruns'], ['press', 'Press'], ['health', 'Health'], ['events', 'Events'], ['faults', 'Faults'], ['gateway', 'Gateway']];
@@ -75,12 +76,13 @@ function theme() {
   // What is drawn on a canvas has the colours of before.
   document.querySelectorAll('.uplot').forEach((plot) => plot.dispatchEvent(new CustomEvent('repaint')));
   press.repaint();
+  trend.repaint();
   redraw();
 }
 
 fill($('tabs'), ...TABS.map(([id, text]) => make('button', { type: 'button', role: 'tab', 'data-tab': id, onclick: () => open(id) }, text)));
 prepareLogin();
-for (const view of [axes, budget, limits, press, faults]) view.prepare();
+for (const view of [axes, budget, limits, press, health, faults]) view.prepare();
 events.prepare(open);
 $('theme').addEventListener('click', theme);
 $('logout').addEventListener('click', () => post('/logout', {}).then(() => location.reload(), (error) => toast(error.message)));

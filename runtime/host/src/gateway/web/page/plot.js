@@ -17,7 +17,14 @@ export class Plot {
   constructor(place, options) {
     this.place = place;
     this.options = options;
-    new ResizeObserver(() => this.fit()).observe(place);
+    this.sizes = new ResizeObserver(() => this.fit());
+    this.sizes.observe(place);
+  }
+
+  // Whoever makes another one in the same place takes this one away first: its place would keep it.
+  remove() {
+    this.sizes.disconnect();
+    this.plot?.destroy();
   }
 
   size() {

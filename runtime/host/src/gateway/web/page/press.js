@@ -85,6 +85,7 @@ function picture(c) {
     return [min - room, max + room];
   };
   const [x, y] = [outer(travel, 0, 1e3), outer(forces, 1, 1e-3)];
+  plot?.remove();
   fill($('stroke-plot'));
   plot = new Plot($('stroke-plot'), {
     mode: 2, cursor: { show: false }, legend: { show: true, live: false },

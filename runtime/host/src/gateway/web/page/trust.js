@@ -27,6 +27,7 @@ export function trust(state) {
     must(t.memory_locked, 'memory locked', 'memory not locked'),
     must(t.throttling_off, 'throttling off', 'real-time throttling'),
     t.virtual_machine ? chip('virtual machine', 'bad') : null,
+    t.rivals > 0 ? chip(`real-time threads of others: ${t.rivals}`, 'warn', 'they come before the cycle on its core, or before a worker') : null,
     t.core == null ? chip('no core of its own', 'warn') : chip(`core ${t.core}${t.isolated ? ', isolated' : ''}`, t.isolated ? 'good' : 'warn'),
     t.cpu_dma_latency_held ? null : chip('idle states', 'warn', '/dev/cpu_dma_latency is not held'),
     t.workers > 0 ? chip(`${t.workers_granted} of ${t.workers} workers`, t.workers === t.workers_granted ? 'good' : 'bad') : null,
