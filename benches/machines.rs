@@ -136,6 +136,7 @@ fn twin(axis: &Axis) -> Option<AxisTwin> {
             current_filter_s: drive.torque_filter_s,
             sampled: false,
         }),
+        cascade_off: None,
         noise: None,
         current_delay_s: drive.torque_filter_s,
         load_lag_s: 0.0,

@@ -90,11 +90,13 @@ pub enum Cause {
     TargetStep = 41,
     /// A drive that the controller had enabled dropped out, and all others were halted with it.
     DriveDropped = 42,
+    /// The pressure moved away from the ambient one where nothing pulls: the sensor, or a valve that does not close.
+    PressureSensor = 43,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -138,6 +140,7 @@ impl Cause {
         Self::ControllerSilent,
         Self::TargetStep,
         Self::DriveDropped,
+        Self::PressureSensor,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -190,6 +193,7 @@ impl Cause {
             Self::DriveDropped => {
                 "the drive dropped out under the controller: all axes were halted"
             }
+            Self::PressureSensor => "pressure sensor changed, or a valve that does not close",
         }
     }
 
@@ -289,6 +293,9 @@ impl Cause {
             }
             Self::DriveDropped => {
                 "Read the drive's fault memory; the controller has to take every enable back before anything moves again."
+            }
+            Self::PressureSensor => {
+                "Compare the sensor with a gauge; check that the ejector's valve closes."
             }
         }
     }

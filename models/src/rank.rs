@@ -42,6 +42,8 @@ use crate::cause::Cause;
 use crate::evidence::{Evidence, Hold};
 use hypotheses::{BESIDE, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load};
 
+/// Share from which on a cause is likelier than all others together.
+const SURE: f64 = 0.5;
 /// Causes that a ranking holds.
 pub const RANKED: usize = 3;
 /// Standard gravity (m/s2).
@@ -102,6 +104,11 @@ impl Ranking {
     /// The likeliest cause.
     pub fn first(&self) -> Cause {
         self.0[0].0
+    }
+
+    /// Whether the likeliest cause is likelier than all others together: what is hardly likelier than another changes every movement.
+    pub fn is_sure(&self) -> bool {
+        self.0[0].1 >= SURE
     }
 
     fn insert(&mut self, cause: Cause, weight: f64) {

@@ -230,6 +230,8 @@ pub struct AxisTwin {
     pub gravity_n: f64,
     /// Drive cascade as seen from the controller, none where calibration could not validate it.
     pub cascade: Option<Cascade>,
+    /// Why there is none, as calibration found.
+    pub cascade_off: Option<String>,
     /// What is uncertain about the axis, the walk of the disturbance in A; none: an observer of 100 Hz.
     pub noise: Option<AxisNoise>,
     /// Delay of the torque actual value against the position actual value (s, -1 to 2 periods): the torque filter and

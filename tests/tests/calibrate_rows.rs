@@ -69,13 +69,37 @@ fn stations_and_parts_are_shown_like_axes() {
             line["factor"].is_null() && line["recipe"].is_null(),
             "{line}"
         );
+        let error = |key: &str| line[key].as_f64().unwrap_or(f64::NAN);
+        let contact_m = error("contact_standard_error_m");
+        assert!(contact_m > 0.0 && contact_m < CONTACT_M, "{line}");
+        let share = error("stiffness_standard_error_n_per_m") / error("stiffness_n_per_m");
+        assert!(share > 0.0 && share < 0.1, "{line}");
+        assert!(line["factor_standard_error"].is_null(), "{line}");
     }
+    // What is judged by what, before and after.
+    let thresholds = run.of_type("calibration_threshold");
+    let of = |source: &str, channel: &str| {
+        let mut all = thresholds.iter();
+        all.find(|line| line["source"] == source && line["channel"] == channel)
+            .unwrap_or_else(|| panic!("{source} {channel} in {thresholds:?}"))
+    };
+    for channel in ["position_next", "current_next", "drift"] {
+        let line = of("carriage", channel);
+        for limit in [&line["limit"], &line["before"]["limit"]] {
+            assert!(limit.as_f64().is_some_and(|limit| limit > 0.0), "{line}");
+        }
+    }
+    assert!(of("gripper", "leak_rate")["cusum"].as_f64().is_some());
+    let axis = run.of_type("calibration").remove(0);
+    let delay = axis["current_delay_standard_error_s"].as_f64();
+    assert!(delay.is_some_and(|s| s > 0.0 && s < 1e-3), "{axis}");
 
     // The same figures on the page.
     let html = std::fs::read_to_string(&page).unwrap();
     let leak = format!("<td>{:.4}</td>", pair(&station, "leak_pa_per_s").0);
     assert!(html.contains(&leak), "{leak} is not on the page");
     assert!(html.contains("<h2>bush-a</h2>"), "the part is not on it");
+    assert!(html.contains("<h2>Thresholds</h2>") && html.contains("Current delay"));
 
     // And for people: a row each, the patch below them.
     let run = place.run(release_binary(), &format!("calibrate {config} {record}"));
@@ -86,6 +110,8 @@ fn stations_and_parts_are_shown_like_axes() {
         ("gripper", "leak"),
         ("bush-a", "contact"),
         ("bush-b", "stiffness"),
+        ("carriage", "current"),
+        ("carriage", "position_next"),
     ] {
         assert!(has_row(&text, name, quantity), "{name} {quantity}: {text}");
     }

@@ -97,6 +97,12 @@ fn runs_that_were_not_fitted_are_explained_and_the_inertia_is_no_noise() {
         assert!((0.65..1.2).contains(&(inertia / catalogue)), "{inertia}");
         let text = std::fs::read_to_string(&config).unwrap();
         assert!(text.contains("load_lag"), "{text}");
+        // Why nothing is judged one cycle ahead is written down, and said again.
+        let why = "the recording has no reference";
+        assert!(text.contains(&format!("cascade_off = \"{why}\"")), "{text}");
+        let said = place.run(release_binary(), &format!("check {}", config.display()));
+        let said = said.fine().stdout;
+        assert!(said.contains(&format!("are off, {why}")), "{said}");
         for (name, [frozen, followed, averaged]) in judged {
             let args = format!("replay {} {} --json", config.display(), file(name));
             let run = place.run(release_binary(), &args).fine();

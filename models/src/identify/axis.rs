@@ -47,10 +47,14 @@ pub struct AxisFit {
     pub stribeck_a: Estimate,
     /// Stribeck velocity (m/s).
     pub stribeck_velocity_m_per_s: f64,
+    /// Its standard error (m/s); none where there is no Stribeck effect, or the recording cannot tell its velocity from the rest.
+    pub stribeck_velocity_error_m_per_s: Option<f64>,
     /// Constant load (A).
     pub gravity_a: Estimate,
     /// Delay of the current against the position (s); below 0 where a sampled drive reports what it will hold.
     pub current_delay_s: f64,
+    /// Its standard error (s); none where the recording cannot tell it from the rest.
+    pub current_delay_error_s: Option<f64>,
     /// Half width of the windows that the balance was averaged over (s): wider where the position is too coarse to tell accelerations.
     pub half_width_s: f64,
     /// Lag that `current_load` needs for accelerations that are more than noise (s); 0: the usual one will do.
@@ -86,6 +90,12 @@ pub struct Explained {
 
 /// Standard errors that a Stribeck effect must stand out by.
 const SIGNIFICANT: f64 = 3.0;
+/// Step of the search over the delay (samples), and what its slope is taken over.
+const DELAY_STEP: f64 = 0.05;
+/// Stribeck velocities that are tried, at a fastest speed of 0.5 m/s (m/s): each about twice the one before.
+const STRIBECK: [f64; 5] = [0.003, 0.006, 0.012, 0.025, 0.05];
+/// Change of the Stribeck velocity that its slope is taken over (relative).
+const STRIBECK_STEP: f64 = 0.05;
 
 /// Fits one axis.
 ///
@@ -107,10 +117,10 @@ pub fn fit_axis(r: &AxisRecord<'_>) -> Result<AxisFit, MissingMotion> {
     // A search over the delay and a few Stribeck velocities, scaled to the speed of the axis. Where friction does not fall
     // with speed there is no Stribeck effect to be seen, and the term is left out.
     let mut best: Option<(f64, f64, Solution)> = None;
-    for vs in [0.003, 0.006, 0.012, 0.025, 0.05] {
+    for vs in STRIBECK {
         let vs = vs * fastest / 0.5;
         for step in -20..=39 {
-            let delay = f64::from(step) * 0.05;
+            let delay = f64::from(step) * DELAY_STEP;
             // What does not stand out of its error, or exceeds the Coulomb friction itself, is a fit to noise.
             let (with, without) = solve(r, &v, &rows, vs, delay);
             let with = with.filter(|s| {
@@ -203,6 +213,7 @@ fn estimates(
         line.copy_from_slice(&covariance[i * n..i * n + COMMON]);
         inflation[i] = square[i] * s.inverse_normal[i * n + i];
     }
+    let (delay_error, velocity_error) = searched(r, v, rows, (vs, delay), s);
     let step = rows
         .samples
         .windows(2)
@@ -215,8 +226,10 @@ fn estimates(
         viscous: get(2),
         stribeck_a: get(4),
         stribeck_velocity_m_per_s: vs,
+        stribeck_velocity_error_m_per_s: velocity_error,
         gravity_a: get(3),
         current_delay_s: delay * r.period_s,
+        current_delay_error_s: delay_error.map(|error| error * r.period_s),
         half_width_s: rows.half_width as f64 * r.period_s,
         load_lag_s: rows.lag as f64 * r.period_s,
         residual_rms_a: s.residual_rms,
@@ -226,6 +239,55 @@ fn estimates(
         inflation,
         warnings: Vec::new(),
     }
+}
+
+/// Standard errors of what was searched for: of the delay (samples) and of the Stribeck velocity (m/s).
+///
+/// Near the solution both are linear: with `i(d) = a(vs) x + e` a delay that is off by dd leaves `-i' dd`, a velocity `(a' x) dvs`. As two more
+/// columns beside those of the solution they have its kind of standard error; the step of the search, a uniform distribution, is added.
+fn searched(
+    r: &AxisRecord<'_>,
+    v: &[f64],
+    rows: &Rows,
+    (vs, delay): (f64, f64),
+    s: &Solution,
+) -> (Option<f64>, Option<f64>) {
+    let n = s.x.len();
+    let rounds = n > COMMON;
+    let all = n + 1 + usize::from(rounds);
+    let explained = |columns: &[f64]| -> f64 { columns.iter().zip(&s.x).map(|(a, x)| a * x).sum() };
+    let row = |k: usize| {
+        let of = |vs: f64, delay: f64| average(r, v, (k, rows.half_width), (vs, delay));
+        let here = of(vs, delay);
+        let (early, late) = (of(vs, delay - DELAY_STEP), of(vs, delay + DELAY_STEP));
+        let mut columns = here.columns()[..n].to_vec();
+        let residual = here.current - explained(&columns);
+        columns.push((early.current - late.current) / (2.0 * DELAY_STEP));
+        if rounds {
+            let step = STRIBECK_STEP * vs;
+            let (less, more) = (of(vs - step, delay), of(vs + step, delay));
+            let rise = explained(&more.columns()[..n]) - explained(&less.columns()[..n]);
+            columns.push(rise / (2.0 * step));
+        }
+        (columns, residual)
+    };
+    let mut ls = LeastSquares::new(all);
+    let mut scores = Vec::with_capacity(rows.samples.len() * all);
+    for k in &rows.samples {
+        let (columns, residual) = row(*k);
+        ls.push(&columns, residual);
+        scores.extend(columns.iter().map(|a| a * residual));
+    }
+    let Some(solved) = ls.solve() else {
+        return (None, None);
+    };
+    let (covariance, _) = hac::covariance(&scores, all, &solved.inverse_normal);
+    let error = |c: usize, step: f64| {
+        let variance = covariance[c * all + c] + step * step / 12.0;
+        variance.is_finite().then(|| libm::sqrt(variance))
+    };
+    let velocity = rounds.then(|| error(n + 1, 0.75 * vs)).flatten();
+    (error(n, DELAY_STEP), velocity)
 }
 
 /// What the fit explains of every usable sample, standstill included.

@@ -47,6 +47,40 @@ fn parameters_and_delay_come_back() {
     }
 }
 
+/// What was searched for has an error too: the delay lies within a few of it, and it grows with the noise.
+#[test]
+fn the_delay_is_as_uncertain_as_it_is_told() {
+    let (x, clean) = record(0.6);
+    let usable = vec![true; x.len()];
+    let mut state = 5_u64;
+    let mut noise = || {
+        state = (state.wrapping_mul(6_364_136_223_846_793_005)).wrapping_add(1);
+        (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+    };
+    let mut before_s = 0.0;
+    for size_a in [0.05, 2.0, 10.0] {
+        let i: Vec<f64> = clean.iter().map(|i| i + size_a * noise()).collect();
+        let fit = fit_axis(&AxisRecord {
+            period_s: 0.001,
+            position_m: &x,
+            current_a: &i,
+            reference_m: &x,
+            usable: &usable,
+        })
+        .expect("well posed");
+        let error_s = fit.current_delay_error_s.expect("told from the rest");
+        let off_s = (fit.current_delay_s - 0.6e-3).abs();
+        assert!(off_s <= 4.0 * error_s, "{size_a} A: {off_s} +- {error_s}");
+        assert!(
+            error_s > before_s && error_s < 1e-3,
+            "{size_a} A: {error_s}"
+        );
+        before_s = error_s;
+        // There is no Stribeck effect whose velocity could be uncertain.
+        assert_eq!(fit.stribeck_velocity_error_m_per_s, None, "{size_a} A");
+    }
+}
+
 /// An encoder of coarse steps that are read at uncertain times: over the narrowest window a fifth of the acceleration is noise.
 #[test]
 fn noise_of_the_position_does_not_make_the_inertia_small() {

@@ -24,6 +24,8 @@ pub struct CascadeFit {
     pub residual_rms_a: f64,
     /// Standard errors of the two gains and the feed-forward, in their units, corrected for autocorrelation.
     pub standard_errors: [f64; 3],
+    /// Standard error of the dead time (cycles), the step of its search included; none beside a feed-forward, which moves with it.
+    pub dead_error_cycles: Option<f64>,
 }
 
 /// Fits the cascade; none where the recording shows no such drive.
@@ -99,7 +101,37 @@ fn with_errors(r: &AxisRecord<'_>, limit_a: f64, mut fit: CascadeFit) -> Cascade
         libm::sqrt(c[n + 1]),
         if n > 2 { quotient(2) } else { 0.0 },
     ];
+    fit.dead_error_cycles = dead_error(r, limit_a, dead, n, &fit, &s);
     fit
+}
+
+/// Standard error of the dead time (cycles): as one more column it is what the reference moves by in a cycle. The search takes whole cycles.
+fn dead_error(
+    r: &AxisRecord<'_>,
+    limit_a: f64,
+    dead: usize,
+    n: usize,
+    fit: &CascadeFit,
+    s: &Solution,
+) -> Option<f64> {
+    if n > 2 {
+        return None;
+    }
+    let row = |k: usize| {
+        let [error, velocity, slope] = columns(r, k, dead, fit.sampled);
+        let moved = -s.x[0] * slope * r.period_s;
+        let residual = r.current_a[k] - s.x[0] * error - s.x[1] * velocity;
+        ([error, velocity, moved], residual)
+    };
+    let mut ls = LeastSquares::new(3);
+    let mut scores = Vec::new();
+    for k in rows(r, limit_a, dead) {
+        let (columns, residual) = row(k);
+        ls.push(&columns, residual);
+        scores.extend(columns.map(|a| a * residual));
+    }
+    let (c, _) = hac::covariance(&scores, 3, &ls.solve()?.inverse_normal);
+    Some(libm::sqrt(c[8] + 1.0 / 12.0))
 }
 
 fn solve(
@@ -136,6 +168,7 @@ fn fit_with(
         sampled,
         residual_rms_a: s.residual_rms,
         standard_errors: [0.0; 3],
+        dead_error_cycles: None,
     })
 }
 
@@ -167,6 +200,9 @@ mod tests {
         };
         let fit = fit_cascade(&record, 1e9).expect("well posed");
         assert_eq!(fit.dead_cycles, 2.0);
+        // A motion without noise: what is left is the step of the search.
+        let error = fit.dead_error_cycles.expect("told from the gains");
+        assert!((0.28..0.4).contains(&error), "{fit:?}");
         assert!((fit.velocity_gain / 90.0 - 1.0).abs() < 0.02, "{fit:?}");
         assert!(
             (fit.position_gain_per_s / 150.0 - 1.0).abs() < 0.02,

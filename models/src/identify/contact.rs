@@ -1,6 +1,15 @@
 //! The part in the press: where the current leaves the free model, and how fast it rises.
+//!
+//! # Standard errors
+//! With the excess `y = k s(x - c)` and the residuals e, both are linear near the fit: `dy = s dk - k s' dc`. Their covariance is that of a least
+//! squares with these two columns, corrected for autocorrelation: of one stroke neighbouring samples are off together. The
+//! slope s' is a difference over a thousandth of the range, for a shape may have corners.
 
+use super::hac;
 use super::least_squares::LeastSquares;
+
+/// Way over which the slope of a shape is taken, relative to the range of the positions.
+const SLOPE: f64 = 1e-3;
 
 /// What was found for one part.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -11,6 +20,9 @@ pub struct ContactFit {
     pub stiffness_a_per_m: f64,
     /// Residual (A, root mean square).
     pub residual_rms_a: f64,
+    /// Standard errors of contact (m) and of what `stiffness_a_per_m` is, corrected for autocorrelation; none where the samples cannot tell both
+    /// apart.
+    pub standard_errors: Option<[f64; 2]>,
 }
 
 /// Fits `excess = direction k w` over the samples (position, excess current over the free model) taken on the way in.
@@ -47,13 +59,47 @@ pub fn fit_shape(
                     contact_m: direction * contact,
                     stiffness_a_per_m: s.x[0],
                     residual_rms_a: s.residual_rms,
+                    standard_errors: None,
                 });
             }
         }
         let centre = direction * best?.contact_m;
         range = (centre - 2.0 * width, centre + 2.0 * width);
     }
-    best
+    let mut fit = best?;
+    fit.standard_errors = errors(&fit, samples, direction, &shape, SLOPE * (last - first));
+    Some(fit)
+}
+
+/// Standard errors of contact and stiffness.
+fn errors(
+    fit: &ContactFit,
+    samples: &[(f64, f64)],
+    direction: f64,
+    shape: impl Fn(f64) -> f64,
+    step_m: f64,
+) -> Option<[f64; 2]> {
+    let (k, contact_m) = (fit.stiffness_a_per_m, direction * fit.contact_m);
+    let row = |(x, excess): &(f64, f64)| {
+        let way = direction * x - contact_m;
+        let slope = (shape(way + step_m) - shape(way - step_m)) / (2.0 * step_m);
+        let s = shape(way);
+        ([s, -k * slope], direction * excess - k * s)
+    };
+    let mut ls = LeastSquares::new(2);
+    for sample in samples {
+        let (columns, residual) = row(sample);
+        ls.push(&columns, residual);
+    }
+    let solved = ls.solve()?;
+    let scores: Vec<f64> = (samples.iter())
+        .flat_map(|sample| {
+            let (columns, residual) = row(sample);
+            columns.map(|column| column * residual)
+        })
+        .collect();
+    let (covariance, _) = hac::covariance(&scores, 2, &solved.inverse_normal);
+    Some([libm::sqrt(covariance[3]), libm::sqrt(covariance[0])])
 }
 
 #[cfg(test)]
@@ -75,6 +121,48 @@ mod tests {
                 (fit.stiffness_a_per_m / 900.0 - 1.0).abs() < 0.02,
                 "{fit:?}"
             );
+        }
+    }
+
+    /// Contact and stiffness of many noisy recordings scatter as their standard errors say, white or correlated.
+    #[test]
+    fn standard_errors_are_the_spread_of_many_fits() {
+        for rho in [0.0, 0.8] {
+            let (mut state, mut told) = (11_u64, [0.0; 2]);
+            let mut normal = || {
+                let mut sum = 0.0;
+                for _ in 0..4 {
+                    state = (state.wrapping_mul(6_364_136_223_846_793_005))
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    sum += (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5;
+                }
+                sum
+            };
+            let runs = 60;
+            let mut found = Vec::new();
+            for _ in 0..runs {
+                let mut last = 0.0;
+                let samples: Vec<(f64, f64)> = (0..400)
+                    .map(|n| {
+                        let way = -0.002 + 0.000_02 * f64::from(n);
+                        last = rho * last + 0.05 * normal();
+                        (-(0.05 + way), -900.0 * way.max(0.0) + last)
+                    })
+                    .collect();
+                let fit = fit_contact(&samples, -1.0).expect("well posed");
+                let errors = fit.standard_errors.expect("told apart");
+                for (told, error) in told.iter_mut().zip(errors) {
+                    *told += error / f64::from(runs);
+                }
+                found.push([fit.contact_m, fit.stiffness_a_per_m]);
+            }
+            for (c, told) in told.into_iter().enumerate() {
+                let mean = found.iter().map(|f| f[c]).sum::<f64>() / f64::from(runs);
+                let square: f64 = found.iter().map(|f| (f[c] - mean) * (f[c] - mean)).sum();
+                let spread = libm::sqrt(square / f64::from(runs - 1));
+                let ratio = told / spread;
+                assert!((0.6..1.6).contains(&ratio), "{rho}, {c}: {told} {spread}");
+            }
         }
     }
 

@@ -74,6 +74,8 @@ pub struct GainsFit {
     pub integral_time_s: Option<Estimate>,
     /// Dead time of the set-points (s).
     pub dead_time_s: f64,
+    /// Its standard error (s), corrected for autocorrelation.
+    pub dead_time_error_s: f64,
     /// By how much the drive sees its velocity late (s).
     pub velocity_lag_s: f64,
     /// Residual of a part that nothing was fitted to or chosen by: with the gains of the table, and with these (A, root mean square).
@@ -249,6 +251,7 @@ fn judged(
         velocity_gain,
         integral_time_s,
         dead_time_s: found.theta[2],
+        dead_time_error_s: found.errors[2],
         velocity_lag_s: found.theta[3],
         not_fitted_rms_a: [told, with],
         // Gains and integral time that were found together belong together.

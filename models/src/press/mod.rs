@@ -5,6 +5,7 @@
 //! pressure times the growing contact length). On the motor it is a current `F / kf`. On the way back the fit only holds the ram by what
 //! springs back, so the contact term is given for the way in alone; `press return` is no regime of its own and not judged.
 
+pub mod cause;
 pub mod curve;
 pub mod evaluate;
 pub mod frame;

@@ -26,7 +26,7 @@ mod movement;
 mod stroke;
 mod student;
 
-pub use family::{FAMILIES, Family, likeliest};
+pub use family::{FAMILIES, Family, likeliest, rank};
 pub use movement::{Movement, Settings};
 pub use stroke::SMOOTHING;
 pub use student::{quantile, tail};

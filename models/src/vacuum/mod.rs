@@ -30,6 +30,7 @@
 //! With the ejector off it is u = (p - pa) / (p + pa) that decays as `exp(-2 c pa T)`: in `ln |u|` a hold is a straight line, from
 //! whose slope the leak rate is read (`leak.rs`). The blow-off is not predicted: the last reading stands.
 
+pub mod cause;
 mod circuit;
 mod leak;
 mod line;

@@ -127,6 +127,7 @@ pub(super) fn twin(
             .cascade
             .as_ref()
             .map(|raw| cascade(raw, efforts, whole, check)),
+        cascade_off: cascade_off(raw, check),
         noise: raw.noise.as_ref().map(|raw| noise(raw, efforts, check)),
         current_delay_s: in_periods(
             "current_delay",
@@ -195,6 +196,20 @@ fn in_periods(
         return f64::NAN;
     }
     value_s
+}
+
+/// Why there is no cascade: beside one it contradicts it.
+fn cascade_off(raw: &TwinTable, check: &mut Check) -> Option<String> {
+    let why = raw.cascade_off.as_ref()?;
+    if raw.cascade.is_some() {
+        check.problem(
+            &why.span,
+            "`cascade_off` says why there is no cascade, and there is one",
+            "contradicts the table `cascade`",
+            "leave `cascade_off` out, or the table `cascade`",
+        );
+    }
+    Some(why.value.clone())
 }
 
 fn cascade(raw: &CascadeTable, efforts: &Efforts, whole: &Whole, check: &mut Check) -> Cascade {

@@ -27,6 +27,7 @@ fn twin() -> AxisTwin {
             current_filter_s: 8e-4,
             sampled: true,
         }),
+        cascade_off: None,
         noise: Some(twinstep_models::kalman::AxisNoise {
             position_m: 2.7e-8,
             position_walk: 1.0 / 7.0,
@@ -165,6 +166,7 @@ fn calibrated() -> Machine {
     }
     machine.presses[0].axis.twin = Some(AxisTwin {
         cascade: None,
+        cascade_off: Some("no cascade predicts better than the last value".to_owned()),
         noise: None,
         baseline: Vec::new(),
         ..twin()

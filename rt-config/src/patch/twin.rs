@@ -52,6 +52,9 @@ pub(super) fn write_twin(
             quantity(out, key, limit, unit)?;
         }
     }
+    if let (None, Some(why)) = (&twin.cascade, &twin.cascade_off) {
+        writeln!(out, "cascade_off = \"{}\"", why.replace(['"', '\\'], "'"))?;
+    }
     if let Some(cascade) = &twin.cascade {
         writeln!(out, "\n[{list}.twin.cascade]")?;
         quantity(out, "position_gain", cascade.position_gain_per_s, "/s")?;

@@ -325,3 +325,23 @@ fn paces_are_read_in_their_unit_and_checked() {
         check(from, to, words);
     }
 }
+
+#[test]
+fn a_reason_for_no_cascade_stands_where_there_is_none() {
+    let key = "current_delay = \"0s\"\n";
+    let with = format!("cascade_off = \"the recording has no reference\"\n{key}");
+    let cell = cell("axis", "1ms");
+    let words = "`cascade_off` says why there is no cascade, and there is one";
+    wrong(&cell, key, &with, words);
+    let (from, to) = (
+        cell.find("[axis.twin.cascade]").unwrap(),
+        cell.find("[axis.plant]").unwrap(),
+    );
+    let without = format!("{}{}", &cell[..from], &cell[to..]).replace(key, &with);
+    let machine = load(&without, "cell.toml").unwrap();
+    let twin = machine.axes.iter().find_map(|axis| axis.twin.as_ref());
+    assert_eq!(
+        twin.unwrap().cascade_off.as_deref(),
+        Some("the recording has no reference")
+    );
+}

@@ -7,8 +7,14 @@
 //! One lane runs at a time, and the next one begins where it ends: a cycle costs the same however many axes there are, and an
 //! axis is judged once in as many horizons as there are lanes. A run counts for an axis that was judged all the while, that
 //! moved, and that was not in a part, whose force on the way back nobody knows.
+//!
+//! # Causes
+//! What the features of the load say is said of the drift too, at once where they deviate already, else as `updated` at the end of the movement.
+//! Until then a run that ends at constant speed has a figure of its own: a force that is always there lets the axis lag by
+//! `1/2 F / m T^2`, so that a drift d along the motion is a current of `-2 m d / T^2`, which is ranked as the feature of that direction would be.
+//! What ends elsewhere has been through several regimes and is ranked as any surprise there ([`mod@twinstep_models::abrupt`]).
 
-use crate::event::{Detector, EventState, Severity};
+use crate::event::{Detector, Event, EventState, Severity};
 use crate::judge::Occasion;
 use crate::lanes::LaneState;
 use crate::outbox::Outbox;
@@ -19,11 +25,14 @@ use twinstep_models::axis::load::LAG;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::lane::{LANES, Lane, ZERO};
+use twinstep_models::rank::{Ranking, Shift};
 use twinstep_models::sample::Context;
 use twinstep_models::simd::{Kernel, Vector};
 
 /// Runs below half the limit, one after the other, after which a deviation is cleared.
 pub const CALM_RUNS: u8 = 3;
+/// Standard deviations that a limit stands from 0: less than it does, whose tail is that of an interval between false alarms.
+const LIMIT_SIGMAS: f64 = 3.0;
 
 /// The free run in progress.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -136,7 +145,7 @@ impl FreeRun {
 }
 
 /// Horizon of the plan (cycles).
-fn horizon_cycles(plan: &Plan<'_>) -> u32 {
+pub(crate) fn horizon_cycles(plan: &Plan<'_>) -> u32 {
     plan.thresholds.horizon_cycles.max(1)
 }
 
@@ -199,24 +208,94 @@ impl Step<'_> {
     }
 }
 
+/// A run of one axis that has ended and counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ended {
+    /// Where the axis was measured (m).
+    pub measured_m: f64,
+    /// Where it ran by itself (m).
+    pub free_m: f64,
+    /// Regime in which it ended.
+    pub regime: Regime,
+    /// Velocity at its end (m/s).
+    pub velocity_m_per_s: f64,
+    /// How long it was (s).
+    pub horizon_s: f64,
+}
+
+impl Ended {
+    /// Place of the feature that the run would be a figure of: 0 and 1 at constant speed forwards and backwards.
+    pub(crate) fn feature(&self) -> Option<usize> {
+        (self.regime == Regime::ConstantSpeed).then_some(usize::from(self.velocity_m_per_s < 0.0))
+    }
+
+    /// The current that the axis had beyond the model, along the motion, to drift that far: as a shift of that feature, whose predicted
+    /// currents are those of `like`. `inertia` is in A s2/m.
+    pub(crate) fn shift(&self, limit_m: f64, inertia: f64, like: &Shift) -> Shift {
+        let per_metre = 2.0 * inertia / (self.horizon_s * self.horizon_s);
+        let behind_m = if self.velocity_m_per_s < 0.0 {
+            self.measured_m - self.free_m
+        } else {
+            self.free_m - self.measured_m
+        };
+        Shift {
+            shift_a: per_metre * behind_m,
+            sigma_a: per_metre * limit_m / LIMIT_SIGMAS,
+            ..*like
+        }
+    }
+}
+
+/// What was told of a drift.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Told {
+    measured_m: f64,
+    free_m: f64,
+    regime: Regime,
+    cause: Cause,
+}
+
+impl Told {
+    fn event(&self, at: &Occasion, state: EventState, causes: Option<Ranking>) -> Event {
+        Event {
+            causes,
+            ..at.event(
+                Channel::Drift,
+                state,
+                Detector::FastLimit,
+                Severity::Warning,
+                self.measured_m,
+                self.free_m,
+                self.regime,
+                self.cause,
+            )
+        }
+    }
+}
+
 /// Judging of the drift of one axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DriftJudge {
-    raised: bool,
+    raised: Option<Told>,
     calm: u8,
 }
 
 impl DriftJudge {
-    /// Judges a run that counts. `cause` is what the load points to, where it does.
+    /// Judges a run that counts. `rank` is asked where it is beyond the limit.
     pub(crate) fn push(
         &mut self,
         limit_m: f64,
         at: &Occasion,
-        (measured_m, free_m): (f64, f64),
-        regime: Regime,
-        cause: Option<Cause>,
+        ended: &Ended,
+        rank: impl FnOnce() -> Ranking,
         out: &mut Outbox,
     ) {
+        let Ended {
+            measured_m,
+            free_m,
+            regime,
+            ..
+        } = *ended;
         let excess = (measured_m - free_m) / limit_m;
         let square = excess * excess;
         self.calm = if square < 0.25 {
@@ -224,23 +303,33 @@ impl DriftJudge {
         } else {
             0
         };
-        let state = if square > 1.0 && !self.raised {
-            EventState::Raised
-        } else if self.raised && self.calm >= CALM_RUNS {
-            EventState::Cleared
-        } else {
-            return;
-        };
-        self.raised = state == EventState::Raised;
-        out.push(at.event(
-            Channel::Drift,
-            state,
-            Detector::FastLimit,
-            Severity::Warning,
+        let now = |cause| Told {
             measured_m,
             free_m,
             regime,
-            cause.unwrap_or(Cause::Disturbance),
-        ));
+            cause,
+        };
+        match self.raised {
+            None if square > 1.0 => {
+                let ranking = rank();
+                let told = now(ranking.first());
+                self.raised = Some(told);
+                out.push(told.event(at, EventState::Raised, Some(ranking)));
+            }
+            Some(told) if self.calm >= CALM_RUNS => {
+                self.raised = None;
+                out.push(now(told.cause).event(at, EventState::Cleared, None));
+            }
+            _ => {}
+        }
+    }
+
+    /// A movement has ended and its features are sure of what it is: tells it, where a drift is raised for another reason.
+    pub(crate) fn explain(&mut self, known: &Ranking, at: &Occasion, out: &mut Outbox) {
+        let cause = known.first();
+        if let Some(told) = self.raised.as_mut().filter(|told| told.cause != cause) {
+            told.cause = cause;
+            out.push(told.event(at, EventState::Updated, Some(*known)));
+        }
     }
 }

@@ -129,7 +129,8 @@ pub struct Event {
     /// SubDevice that the cause is about, where the source is the bus and it is known; no part of the digest, since no recording
     /// knows it.
     pub subdevice: Option<u16>,
-    /// Causes with their share of the posterior, best first; none where there is but one. Weights of 0 fill unused places.
+    /// Causes with their share of the posterior, best first; none where there is but one. Weights of 0 fill unused places. Of a stroke
+    /// they are what may be behind its verdict, which `cause` says.
     pub causes: Option<Ranking>,
     /// The object that a press stroke failed at, and how; none on other channels.
     pub nok: Option<StrokeNok>,

@@ -25,15 +25,16 @@ pub use warm_up::WarmUp;
 pub(crate) use warm_up::Warmth;
 
 use crate::coasting::Coasting;
-use crate::drift::DriftJudge;
+use crate::drift::{DriftJudge, Ended};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Baseline, NEXT, Thresholds};
+use twinstep_models::abrupt;
 use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
-use twinstep_models::evidence::{Calibrated, Gather};
+use twinstep_models::evidence::{Calibrated, Evidence, Gather};
 use twinstep_models::rank::{Facts, Ranking, Shift, rank_with};
 use twinstep_models::regime::Segment;
 
@@ -45,8 +46,6 @@ pub const CALM_CYCLES: u32 = 200;
 const NEWEST: f64 = 0.5;
 /// Change of a feature from movement to movement that is a step (standard deviations).
 const STEP: f64 = 5.0;
-/// Share that another cause must have to be told: what is hardly likelier changes every movement.
-const SURE: f64 = 0.5;
 /// Error of the model that may always be there, relative to the current it explains: warm-up of friction, part spread.
 const MODEL_ERROR: [f64; FEATURES] = [0.03, 0.03, 0.01, 0.10, 0.04];
 
@@ -61,9 +60,12 @@ fn model_error(feature: Feature, block: &Block, mean_a: f64) -> f64 {
     MODEL_ERROR[feature as usize] * explained
 }
 
-/// Whether the first cause is worth an update.
-fn sure(ranking: &Ranking) -> bool {
-    ranking.0[0].1 >= SURE
+/// What is calibrated of the axis that a ranking needs.
+fn facts(plan: &AxisPlan) -> Facts {
+    Facts {
+        gravity_a: plan.gravity_a,
+        inertia: plan.inertia,
+    }
 }
 
 /// State of the judging of one axis.
@@ -127,17 +129,37 @@ impl AxisJudge {
         plan: &AxisPlan,
         t: &Thresholds,
         at: &Occasion,
-        ended: (f64, f64),
-        regime: Regime,
+        ended: &Ended,
         out: &mut Outbox,
     ) {
         self.warm(t.warm_up.as_ref(), at.stamp.cycle);
         if let Some(limit_m) = plan.drift_limit_m
             && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
         {
-            let cause = self.load_cause;
-            self.drift.push(limit_m, at, ended, regime, cause, out);
+            let rank = || self.behind_drift(plan, ended, limit_m);
+            let mut drift = self.drift;
+            drift.push(limit_m, at, ended, rank, out);
+            self.drift = drift;
         }
+    }
+
+    /// The causes of a drift: what the features say where they deviate, else what the run itself says.
+    fn behind_drift(&self, plan: &AxisPlan, ended: &Ended, limit_m: f64) -> Ranking {
+        if self.load_cause.is_some() {
+            return rank_with(&self.shifts, &facts(plan), &self.beside.evidence());
+        }
+        let (Some(f), Some(inertia), false) = (ended.feature(), plan.inertia, self.jumped) else {
+            return abrupt::rank(ended.regime, self.jumped, plan.carries_weight);
+        };
+        let last = &self.last[f];
+        let like = Shift {
+            friction_a: last.friction_a,
+            inertial_a: last.inertial_a,
+            ..Shift::default()
+        };
+        let mut shifts = [Shift::default(); FEATURES];
+        shifts[f] = ended.shift(limit_m, inertia, &like);
+        rank_with(&shifts, &facts(plan), &Evidence::default())
     }
 
     /// A segment of `current_load` has ended.
@@ -365,11 +387,7 @@ impl AxisJudge {
             self.explain(at, out);
             return None;
         }
-        let facts = Facts {
-            gravity_a: plan.gravity_a,
-            inertia: plan.inertia,
-        };
-        let ranking = rank_with(&self.shifts, &facts, &self.beside.evidence());
+        let ranking = rank_with(&self.shifts, &facts(plan), &self.beside.evidence());
         let cause = ranking.first();
         self.decide_backlash(t, at, reversal, &ranking, out);
         let mut worst = Feature::ConstantPositive;
@@ -389,7 +407,7 @@ impl AxisJudge {
         let state = match self.load_cause {
             None if evidence > t.threshold => EventState::Raised,
             Some(_) if evidence < 0.5 * t.threshold => EventState::Cleared,
-            Some(old) if old != cause && evidence > t.threshold && speaks && sure(&ranking) => {
+            Some(old) if old != cause && evidence > t.threshold && speaks && ranking.is_sure() => {
                 EventState::Updated
             }
             _ => return Some((ranking, speaks)),
@@ -425,6 +443,8 @@ impl AxisJudge {
     }
 }
 
+#[cfg(test)]
+mod drift_tests;
 #[cfg(test)]
 mod slow_tests;
 #[cfg(test)]

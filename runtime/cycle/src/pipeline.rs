@@ -12,7 +12,7 @@ mod renewal;
 mod views;
 
 use crate::digest::{finish, mix, mix_event, mix_stroke};
-use crate::drift::{Drifted, FreeRun};
+use crate::drift::{Drifted, Ended, FreeRun, horizon_cycles};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::group::Group;
 use crate::health::{AxisHealth, HealthSlices, StationHealth};
@@ -295,7 +295,11 @@ impl<'a> Pipeline<'a> {
                 continue;
             };
             let lane = self.sections.lane(run.lane);
-            let regime = lane.map_or(Regime::Settling, |(lane, _)| lane.load(l).2);
+            let (regime, velocity_m_per_s, period_s) =
+                lane.map_or((Regime::Settling, 0.0, 0.0), |(lane, params)| {
+                    let (velocity, _) = lane.load_motion(params, l);
+                    (lane.load(l).2, velocity, params.period_s)
+                });
             let Some(judge) = self.sections.axis_mut(n) else {
                 continue;
             };
@@ -304,15 +308,14 @@ impl<'a> Pipeline<'a> {
                 source: Source::Axis(n as u16),
                 context,
             };
-            let ended = (run.measured_m[l], run.free_m[l]);
-            judge.drifted(
-                plan,
-                &self.plan.thresholds,
-                &at,
-                ended,
+            let ended = Ended {
+                measured_m: run.measured_m[l],
+                free_m: run.free_m[l],
                 regime,
-                &mut self.outbox,
-            );
+                velocity_m_per_s,
+                horizon_s: f64::from(horizon_cycles(&self.plan)) * period_s,
+            };
+            judge.drifted(plan, &self.plan.thresholds, &at, &ended, &mut self.outbox);
         }
     }
 

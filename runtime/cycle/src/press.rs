@@ -18,6 +18,7 @@
 //!
 //! A stroke is judged in portions over the cycles after it: the cost of a cycle does not grow with the stroke.
 
+mod cause;
 mod copy;
 
 use crate::event::{Detector, Event, EventState, Severity, Source, StrokeNok};
@@ -27,7 +28,7 @@ use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::press::curve::{Curve, Point, Sampling};
 use twinstep_models::press::evaluate::verdict::{Evaluation, Features, Verdict};
-use twinstep_models::press::evaluate::{MAX_OBJECTS, Object, Outcome, Side, Unit, Violation};
+use twinstep_models::press::evaluate::{MAX_OBJECTS, Object, Outcome};
 use twinstep_models::press::frame::{ForceUnknown, Frame};
 use twinstep_models::press::ram::Ram;
 use twinstep_models::press::stroke::{Segmenter, Step, StrokeParams, Totals};
@@ -203,6 +204,8 @@ pub struct StrokeRecord {
 struct Judged {
     totals: Totals,
     residual: Option<StrokeResidual>,
+    /// What all of the way in shares of the residual (N).
+    common_n: f64,
     tare: Tare,
     unknown: Option<(u32, ForceUnknown)>,
 }
@@ -341,6 +344,7 @@ impl StrokeJudge {
         let mut judged = Judged {
             totals: *self.segmenter.totals(),
             residual: self.largest_residual(0.0, 0.0),
+            common_n: self.common_n(0.0),
             tare: plan.tare.as_ref().map_or(Tare::Off, |p| zero.tare(p)),
             unknown: self.unknown,
         };
@@ -352,6 +356,7 @@ impl StrokeJudge {
                 .totals
                 .moved(zero_n, further_m, first_m, point.position_m);
             judged.residual = self.largest_residual(zero_n, further_m);
+            judged.common_n = self.common_n(zero_n);
             self.curve.move_zero(zero_n, further_m);
         }
         self.judged = judged;
@@ -368,6 +373,20 @@ impl StrokeJudge {
         });
         let (a, b) = (least.residual_n(), most.residual_n());
         Some(if a * a > b * b { least } else { most })
+    }
+
+    /// What all of the way in shares of the residual (N), with the zero of the force at `zero_n`.
+    fn common_n(&self, zero_n: f64) -> f64 {
+        let [least, most] = self
+            .residuals
+            .map_or([0.0; 2], |both| both.map(|r| r.residual_n() - zero_n));
+        if least > 0.0 {
+            least
+        } else if most < 0.0 {
+            most
+        } else {
+            0.0
+        }
     }
 
     /// Judges a portion of a stroke that has ended.
@@ -411,15 +430,15 @@ impl StrokeJudge {
             outcomes: *self.evaluation.outcomes(),
         };
         self.finished = Some(record);
-        self.announce(&record, out);
+        self.announce(&record, self.judged.common_n, out);
     }
 
     /// NOK is raised with the first stroke, updated when another object or cause is the first one, cleared by an OK stroke.
-    fn announce(&mut self, record: &StrokeRecord, out: &mut Outbox) {
+    fn announce(&mut self, record: &StrokeRecord, common_n: f64, out: &mut Outbox) {
         let now = record
             .verdict
             .first
-            .map(|(object, v)| (object, cause_of(&v)));
+            .map(|(object, v)| (object, cause::cause_of(&v)));
         let state = match (self.raised, now) {
             (None, Some(_)) => EventState::Raised,
             (Some(before), Some(now)) if before != now => EventState::Updated,
@@ -450,7 +469,7 @@ impl StrokeJudge {
             context: record.context,
             cause,
             subdevice: None,
-            causes: None,
+            causes: cause::behind(record, common_n),
             nok: record.verdict.first.map(|(object, violation)| StrokeNok {
                 stroke: record.stroke,
                 object,
@@ -458,19 +477,6 @@ impl StrokeJudge {
                 tare: record.tare,
             }),
         });
-    }
-}
-
-/// What a violation points to.
-fn cause_of(v: &Violation) -> Cause {
-    match (v.side, v.unit) {
-        (Some(Side::Top), Unit::Newton | Unit::Joule | Unit::NewtonPerMetre) => {
-            Cause::StrokeForceHigh
-        }
-        (Some(Side::Bottom), Unit::Newton | Unit::Joule | Unit::NewtonPerMetre) => {
-            Cause::StrokeForceLow
-        }
-        _ => Cause::StrokeTravel,
     }
 }
 

@@ -1,16 +1,16 @@
 //! Judges the signatures of one axis' movements: a CUSUM for every family of faults, along its own direction.
 //!
-//! A deviation is raised once with the family that explains best what has gathered since its CUSUM left 0, and cleared when
-//! the evidence is gone (hysteresis). A movement under a load, or at a speed, that was never learnt is not judged, and counted.
+//! A deviation is raised once with the family that explains best what has gathered since its CUSUM left 0, updated when two movements
+//! running find another one likelier than all others, and cleared when the evidence is gone (hysteresis). All families are ranked. A movement under a load, or at a speed, that was never learnt is not judged, and counted.
 
-use crate::event::{Detector, EventState, Severity};
+use crate::event::{Detector, Event, EventState, Severity};
 use crate::judge::{Occasion, WarmUp, Warmth};
 use crate::outbox::Outbox;
 use twinstep_models::blocks::Paces;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::sample::{AxisReading, DriveState, Missing, Told};
 use twinstep_models::signature::{
-    FAMILIES, FIGURES, Family, Figure, Movement, Settings, Signature, likeliest, nearest,
+    FAMILIES, FIGURES, Family, Figure, Movement, Settings, Signature, likeliest, nearest, rank,
 };
 
 /// Loads that one axis may be learnt with.
@@ -59,7 +59,11 @@ pub struct SignatureJudge {
     evidence: [f64; FAMILIES],
     /// Sum of the standardised deviations since the evidence of the family was 0.
     gathered: [[f64; FIGURES]; FAMILIES],
+    /// Movements that these sums are of.
+    gathering: [u32; FAMILIES],
     raised: Option<Family>,
+    /// What the latest movement has made likelier than what was told.
+    likelier: Option<Family>,
     /// Movements that were not judged.
     not_learnt: u64,
     /// Movements that were not judged because the axis warmed up.
@@ -162,8 +166,10 @@ impl SignatureJudge {
                 for (sum, z) in self.gathered[f].iter_mut().zip(z) {
                     *sum += z;
                 }
+                self.gathering[f] = self.gathering[f].saturating_add(1);
             } else {
                 self.gathered[f] = [0.0; FIGURES];
+                self.gathering[f] = 0;
             }
             if self.evidence[f] > self.evidence[strongest] {
                 strongest = f;
@@ -171,31 +177,44 @@ impl SignatureJudge {
         }
         self.scores = Some(scores);
         let evidence = self.evidence[strongest];
+        let family = likeliest(&self.gathered[strongest]);
+        let ranking = rank(&self.gathered[strongest], self.gathering[strongest]);
+        let before = self.likelier.take();
         let (state, family) = match self.raised {
-            None if evidence > plan.threshold => {
-                (EventState::Raised, likeliest(&self.gathered[strongest]))
+            None if evidence > plan.threshold => (EventState::Raised, family),
+            Some(told) if evidence < 0.5 * plan.threshold => (EventState::Cleared, told),
+            Some(told) if told != family && evidence > plan.threshold && ranking.is_sure() => {
+                // One movement changes no mind.
+                if before != Some(family) {
+                    self.likelier = Some(family);
+                    return;
+                }
+                (EventState::Updated, family)
             }
-            Some(family) if evidence < 0.5 * plan.threshold => (EventState::Cleared, family),
             _ => return,
         };
-        self.raised = (state == EventState::Raised).then_some(family);
-        out.push(at.event(
-            Channel::Signature,
-            state,
-            Detector::Cusum,
-            Severity::Warning,
-            now.figures[Figure::Friction as usize],
-            healthy.figures[Figure::Friction as usize],
-            Regime::ConstantSpeed,
-            family.cause(),
-        ));
+        let over = state == EventState::Cleared;
+        self.raised = (!over).then_some(family);
+        out.push(Event {
+            causes: (!over).then_some(ranking),
+            ..at.event(
+                Channel::Signature,
+                state,
+                Detector::Cusum,
+                Severity::Warning,
+                now.figures[Figure::Friction as usize],
+                healthy.figures[Figure::Friction as usize],
+                Regime::ConstantSpeed,
+                family.cause(),
+            )
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, Source};
+    use crate::event::Source;
     use twinstep_models::cause::Cause;
     use twinstep_models::sample::{Context, CycleStamp};
 
@@ -293,6 +312,52 @@ mod tests {
     #[test]
     fn one_strange_movement_is_not_enough() {
         assert!(judged(&mut SignatureJudge::default(), [7.0, 0.0, 0.0, 0.0, 0.0], 1).is_empty());
+    }
+
+    #[test]
+    fn every_family_is_ranked_and_another_one_updates_what_was_told() {
+        let lubrication = [9.0, 3.0, -2.0, -2.0, 0.5];
+        let spalling = [-2.2, 0.3, -0.6, 2.7, 0.8];
+        let mut judge = SignatureJudge::default();
+        let raised = judged(&mut judge, lubrication, 20);
+        let [first, second, third] = raised[0].causes.unwrap().0;
+        assert_eq!(first.0, Cause::LubricationLacking);
+        assert!(first.1 > 0.5 && second.1 > 0.0 && third.1 > 0.0);
+        assert!((first.1 + second.1 + third.1 - 1.0).abs() < 1e-12);
+        // The screw was greased, and what has broken meanwhile is seen.
+        let then = judged(&mut judge, spalling, 30);
+        assert_eq!(then.len(), 1, "{then:?}");
+        let now = (
+            then[0].state,
+            then[0].cause,
+            then[0].causes.unwrap().first(),
+        );
+        assert_eq!(now, (EventState::Updated, Cause::Spalling, Cause::Spalling));
+        let cleared = judged(&mut judge, [0.0; FIGURES], 20);
+        assert_eq!(cleared.len(), 1, "{cleared:?}");
+        assert_eq!(
+            (cleared[0].state, cleared[0].cause, cleared[0].causes),
+            (EventState::Cleared, Cause::Spalling, None)
+        );
+    }
+
+    #[test]
+    fn one_movement_that_looks_otherwise_changes_no_mind() {
+        let mut judge = SignatureJudge::default();
+        let preload = |ripple| [-7.0, 1.5, 1.0, ripple, 1.5];
+        assert_eq!(judged(&mut judge, preload(0.5), 2).len(), 1);
+        assert!(judged(&mut judge, preload(60.0), 1).is_empty());
+        assert_eq!(judge.likelier, Some(Family::Spalling));
+        assert!(judged(&mut judge, preload(-60.0), 1).is_empty());
+        assert_eq!(judge.likelier, None);
+        // A second one does.
+        assert!(judged(&mut judge, preload(60.0), 1).is_empty());
+        let updated = judged(&mut judge, preload(60.0), 1);
+        assert_eq!(updated.len(), 1, "{updated:?}");
+        assert_eq!(
+            (updated[0].state, updated[0].cause),
+            (EventState::Updated, Cause::Spalling)
+        );
     }
 
     #[test]

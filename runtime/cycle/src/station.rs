@@ -10,8 +10,10 @@ use crate::plan::{StationPlan, Thresholds};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
+use twinstep_models::rank::Ranking;
 use twinstep_models::sample::{Missing, StationReading};
-use twinstep_models::vacuum::{LeakRate, Phase, VacuumState, Verdict};
+use twinstep_models::vacuum::cause::{self, Signs};
+use twinstep_models::vacuum::{AMBIENT_PA, LeakRate, Phase, VacuumState, Verdict};
 
 /// Cycles without a sample that a hold outlasts.
 const COAST_CYCLES: u32 = 20;
@@ -34,7 +36,11 @@ pub struct StationJudge {
     coasted: u32,
     leak: Cusum,
     leak_raised: bool,
-    limit_raised: bool,
+    /// Holds running whose leak rate is above the healthy one, and the deviation of the last one (standard deviations).
+    leaky_holds: u32,
+    last_hold: Option<f64>,
+    /// What was told of the pressure while it is raised.
+    told: Option<Cause>,
     calm: u32,
 }
 
@@ -102,12 +108,14 @@ impl StationJudge {
             && !self.leak_raised
         {
             self.leak_raised = true;
+            // The hold goes on, and is one more.
+            let ranking = cause::leak(self.leaky_holds.saturating_add(1));
             out.push(leak_event(
                 at,
                 Detector::FastLimit,
                 EventState::Raised,
-                rate.rate_pa_per_s,
-                mean,
+                (rate.rate_pa_per_s, mean),
+                Some(ranking),
             ));
         }
         if let Some(rate) = found.ended {
@@ -132,31 +140,35 @@ impl StationJudge {
         let Some(limit) = plan.limit_pa else { return };
         let residual = measured - self.predicted_pa;
         let size = if residual < 0.0 { -residual } else { residual };
-        let cause = if phase == Phase::Evacuate {
-            Cause::VacuumNotReached
-        } else {
-            Cause::Leak
-        };
-        let event = |state| {
+        let event = |state, cause, causes| {
             station_event(
                 at,
                 Channel::PressureNext,
                 Detector::FastLimit,
                 state,
-                measured,
-                self.predicted_pa,
-                cause,
+                (measured, self.predicted_pa),
+                (cause, causes),
             )
         };
-        if size > limit && !self.limit_raised {
-            self.limit_raised = true;
-            self.calm = 0;
-            out.push(event(EventState::Raised));
-        } else if self.limit_raised {
-            self.calm = if size < 0.5 * limit { self.calm + 1 } else { 0 };
-            if self.calm >= plan.vacuum.calm_cycles {
-                self.limit_raised = false;
-                out.push(event(EventState::Cleared));
+        match self.told {
+            None if size > limit => {
+                let [from, to] = [self.predicted_pa, measured].map(|p| (p - AMBIENT_PA).abs());
+                let ranking = cause::surprise(&Signs {
+                    phase,
+                    lost: to < from,
+                    leak_sigma: self.last_hold,
+                });
+                self.told = Some(ranking.first());
+                self.calm = 0;
+                out.push(event(EventState::Raised, ranking.first(), Some(ranking)));
+            }
+            None => {}
+            Some(told) => {
+                self.calm = if size < 0.5 * limit { self.calm + 1 } else { 0 };
+                if self.calm >= plan.vacuum.calm_cycles {
+                    self.told = None;
+                    out.push(event(EventState::Cleared, told, None));
+                }
             }
         }
     }
@@ -175,19 +187,38 @@ impl StationJudge {
         let error = libm::hypot(libm::hypot(sigma, spread), found.sigma_pa_per_s);
         self.latest_sigma = (rate - mean) / error;
         self.leak.push(self.latest_sigma, t.slack, t.threshold);
+        self.last_hold = Some(self.latest_sigma);
+        self.leaky_holds = if self.latest_sigma > t.slack {
+            self.leaky_holds.saturating_add(1)
+        } else {
+            0
+        };
         let state = match self.leak_raised {
             false if self.leak.up > t.threshold => EventState::Raised,
             true if self.leak.up < 0.5 * t.threshold => EventState::Cleared,
             _ => return,
         };
         self.leak_raised = state == EventState::Raised;
-        out.push(leak_event(at, Detector::Cusum, state, rate, mean));
+        let ranking = self.leak_raised.then(|| cause::leak(self.leaky_holds));
+        out.push(leak_event(
+            at,
+            Detector::Cusum,
+            state,
+            (rate, mean),
+            ranking,
+        ));
     }
 }
 
-fn leak_event(at: &Occasion, detector: Detector, state: EventState, rate: f64, mean: f64) -> Event {
+fn leak_event(
+    at: &Occasion,
+    detector: Detector,
+    state: EventState,
+    rates: (f64, f64),
+    causes: Option<Ranking>,
+) -> Event {
     let channel = Channel::LeakRate;
-    station_event(at, channel, detector, state, rate, mean, Cause::Leak)
+    station_event(at, channel, detector, state, rates, (Cause::Leak, causes))
 }
 
 fn station_event(
@@ -195,18 +226,169 @@ fn station_event(
     channel: Channel,
     detector: Detector,
     state: EventState,
-    measured: f64,
-    predicted: f64,
-    cause: Cause,
+    (measured, predicted): (f64, f64),
+    (cause, causes): (Cause, Option<Ranking>),
 ) -> Event {
-    at.event(
-        channel,
-        state,
-        detector,
-        Severity::Warning,
-        measured,
-        predicted,
-        Regime::Standstill,
-        cause,
-    )
+    Event {
+        causes,
+        ..at.event(
+            channel,
+            state,
+            detector,
+            Severity::Warning,
+            measured,
+            predicted,
+            Regime::Standstill,
+            cause,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Source;
+    use twinstep_models::sample::{Context, CycleStamp};
+    use twinstep_models::vacuum::{Circuit, VacuumParams};
+
+    const THRESHOLDS: Thresholds = Thresholds {
+        slack: 2.0,
+        threshold: 5.0,
+        settle_cycles: 10,
+        horizon_cycles: 100,
+        warm_up: None,
+    };
+    const FINAL_PA: f64 = 25_000.0;
+    const LEAK_PA_PER_S: f64 = 300.0;
+
+    fn plan() -> StationPlan {
+        let vacuum = VacuumParams::new(&Circuit {
+            final_pressure_pa: FINAL_PA,
+            time_constant_s: 0.08,
+            leak_pa_per_s: LEAK_PA_PER_S,
+            leak_sigma_pa_per_s: 10.0,
+            leak_limit_pa_per_s: Some(1000.0),
+            noise_pa: 5.0,
+            resolution_pa: 0.0,
+            alarm_sigma: 5.0,
+            period_s: 1e-3,
+            settle_s: 0.1,
+            least_s: 0.3,
+        });
+        StationPlan {
+            vacuum,
+            limit_pa: Some(200.0),
+            leak: Some((LEAK_PA_PER_S, 10.0)),
+        }
+    }
+
+    /// A station at its final pressure, and what came of it so far.
+    struct Bench {
+        judge: StationJudge,
+        pressure_pa: f64,
+        cycle: u64,
+        events: Vec<Event>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let mut bench = Self {
+                judge: StationJudge::default(),
+                pressure_pa: FINAL_PA,
+                cycle: 0,
+                events: Vec::new(),
+            };
+            bench.run(500, true, |p| p);
+            assert!(bench.events.is_empty(), "{:?}", bench.events);
+            bench
+        }
+
+        /// Cycles in which the pressure becomes what `next` makes of it.
+        fn run(&mut self, cycles: u32, ejector_on: bool, next: impl Fn(f64) -> f64) {
+            let mut out = Outbox::default();
+            for _ in 0..cycles {
+                self.cycle += 1;
+                self.pressure_pa = next(self.pressure_pa);
+                let at = Occasion {
+                    stamp: CycleStamp {
+                        cycle: self.cycle,
+                        ..CycleStamp::default()
+                    },
+                    source: Source::Station(0),
+                    context: Context::default(),
+                };
+                let sample = Ok(StationReading {
+                    pressure_pa: self.pressure_pa,
+                    ejector_on,
+                    blow_off: false,
+                });
+                self.judge.predict(&plan());
+                self.judge
+                    .compare(&plan(), &THRESHOLDS, &at, &sample, &mut out);
+                self.events.extend(core::iter::from_fn(|| out.pop()));
+            }
+        }
+
+        fn last(&self, channel: Channel) -> (EventState, Cause, Option<Ranking>) {
+            let mut all = self.events.iter().rev();
+            let event = all.find(|event| event.channel == channel);
+            let event = event.unwrap_or_else(|| panic!("nothing on {channel:?}"));
+            (event.state, event.cause, event.causes)
+        }
+    }
+
+    /// What a sound circuit loses in a cycle of a hold.
+    fn sound(p: f64) -> f64 {
+        p + 1e-3 * LEAK_PA_PER_S
+    }
+
+    #[test]
+    fn a_pressure_that_falls_where_nothing_pulls_is_no_leak() {
+        let mut bench = Bench::new();
+        bench.run(300, false, sound);
+        bench.run(1, false, |p| p - 900.0);
+        let (state, cause, causes) = bench.last(Channel::PressureNext);
+        assert_eq!((state, cause), (EventState::Raised, Cause::PressureSensor));
+        assert_eq!(causes.unwrap().first(), Cause::PressureSensor);
+        bench.run(1000, false, sound);
+        let cleared = bench.last(Channel::PressureNext);
+        assert_eq!(cleared, (EventState::Cleared, Cause::PressureSensor, None));
+    }
+
+    #[test]
+    fn a_pressure_that_is_not_reached_is_the_ejector_unless_the_hold_before_leaked() {
+        // What was raised in one phase is cleared in another one with the cause that it was raised with.
+        let cases: [(fn(f64) -> f64, Cause); 2] =
+            [(sound, Cause::VacuumNotReached), (leaks, Cause::Leak)];
+        for (leak, expected) in cases {
+            let mut bench = Bench::new();
+            bench.run(800, false, leak);
+            // Back to where the ejector holds it, and away from there.
+            bench.pressure_pa = FINAL_PA;
+            bench.run(200, true, |p| p);
+            bench.run(1, true, |p| p + 2000.0);
+            let (state, cause, causes) = bench.last(Channel::PressureNext);
+            assert_eq!((state, cause), (EventState::Raised, expected));
+            assert!(causes.unwrap().is_sure(), "{causes:?}");
+            bench.run(1000, false, sound);
+            let (state, cause, _) = bench.last(Channel::PressureNext);
+            assert_eq!((state, cause), (EventState::Cleared, expected));
+        }
+    }
+
+    /// Eight times the healthy leak.
+    fn leaks(p: f64) -> f64 {
+        p + 8e-3 * LEAK_PA_PER_S
+    }
+
+    #[test]
+    fn a_leak_is_ranked_before_what_is_over_with_its_hold() {
+        let mut bench = Bench::new();
+        bench.run(3000, false, leaks);
+        let (state, cause, causes) = bench.last(Channel::LeakRate);
+        assert_eq!((state, cause), (EventState::Raised, Cause::Leak));
+        let [first, second, _] = causes.unwrap().0;
+        assert_eq!((first.0, second.0), (Cause::Leak, Cause::Disturbance));
+        assert!(first.1 > 0.7 && second.1 > 0.1, "{causes:?}");
+    }
 }

@@ -2,13 +2,15 @@
 //!
 //! A horizon of h cycles starts from what the twin knew at cycle k and uses no measurement after it; the reference is known
 //! ahead, since a controller knows where it will go. Free run starts from the measured initial state and is driven by the
-//! measured effort alone.
+//! measured effort alone. A drive that is not enabled follows nothing: such cycles end a stretch. Of a press those starts count that neither
+//! come from a part nor lead into one, and there is no free run, which a part would end.
 #![allow(
     clippy::needless_range_loop,
     reason = "one sample index runs over several records"
 )]
 
 use crate::arx::{Arx, ORDER};
+use crate::calibration::free_of_part;
 use crate::lines::{AccuracyLine, FreeRunLine};
 use crate::plan::PlanStore;
 use twinstep_config::machine::Machine;
@@ -30,6 +32,8 @@ const LEAST_CYCLES: usize = 1000;
 const OFFSET_STEP_N: f64 = 0.1;
 /// Cycles that the observer is given before the first start.
 const LOCK_CYCLES: usize = 500;
+/// Cycles after a part until the observer has forgotten it.
+const CALM_CYCLES: usize = 100;
 
 /// What the twin knew after each cycle of one segment of one axis.
 pub struct Track<'a> {
@@ -75,7 +79,11 @@ pub fn judge(
     recording: &Recording,
 ) -> (Vec<AccuracyLine>, Vec<FreeRunLine>) {
     let (mut tables, mut free) = (Vec::new(), Vec::new());
-    for (n, (axis, record)) in machine.axes.iter().zip(&recording.axes).enumerate() {
+    let presses = machine.presses.iter().map(|press| &press.axis);
+    let all = machine.axes.iter().chain(presses).zip(&recording.axes);
+    for (n, (axis, record)) in all.enumerate() {
+        let enabled = while_enabled(record);
+        let record = enabled.as_ref().unwrap_or(record);
         let (Some(params), Some(reference)) = (plan.params.get(n), &record.reference_m) else {
             continue;
         };
@@ -83,7 +91,15 @@ pub fn judge(
             continue;
         };
         let tracks = tracks(*params, recording, record, reference);
-        free.extend(free_run(&axis.name, twin.force_constant_n_per_a, &tracks));
+        let is_press = n >= machine.axes.len();
+        if !is_press {
+            free.extend(free_run(&axis.name, twin.force_constant_n_per_a, &tracks));
+        }
+        let usable = |k: usize, horizon: usize| {
+            let near = k.saturating_sub(CALM_CYCLES)..=k + horizon;
+            let near = record.position_m.get(near);
+            !is_press || near.is_some_and(|x| x.iter().all(|x| free_of_part(machine, n, *x)))
+        };
         if params.cascade_valid {
             for channel in [Channel::PositionNext, Channel::CurrentNext] {
                 let unit = if channel == Channel::PositionNext {
@@ -92,12 +108,28 @@ pub fn judge(
                     axis.effort_unit.symbol()
                 };
                 for horizon in HORIZONS {
-                    tables.extend(table(&axis.name, channel, unit, horizon, &tracks));
+                    let about = (axis.name.as_str(), unit);
+                    tables.extend(table(about, channel, horizon, &tracks, usable));
                 }
             }
         }
     }
     (tables, free)
+}
+
+/// The record with nothing measured where the drive was not enabled; none where that is nowhere, or not known.
+fn while_enabled(record: &AxisRecord) -> Option<AxisRecord> {
+    let knows = record.enabled.iter().any(|on| *on);
+    if !knows || record.enabled.iter().all(|on| *on) {
+        return None;
+    }
+    let mut masked = record.clone();
+    for (x, on) in masked.position_m.iter_mut().zip(&record.enabled) {
+        if !on {
+            *x = f64::NAN;
+        }
+    }
+    Some(masked)
 }
 
 /// Runs the twin with `params` over every stretch of an axis that was measured without a gap.
@@ -330,11 +362,11 @@ struct Squares {
 }
 
 fn table(
-    source: &str,
+    (source, unit): (&str, &'static str),
     channel: Channel,
-    unit: &'static str,
     horizon: usize,
     tracks: &[Track<'_>],
+    usable: impl Fn(usize, usize) -> bool,
 ) -> Option<AccuracyLine> {
     let mut sums = Squares::default();
     for t in tracks {
@@ -353,7 +385,10 @@ fn table(
         let stride = (last - first)
             .div_ceil(MOST_STARTS * 1000 / (1000 + 4 * horizon))
             .max(1);
-        let starts: Vec<usize> = (first..last).step_by(stride).collect();
+        let starts: Vec<usize> = (first..last)
+            .step_by(stride)
+            .filter(|k| usable(k + t.from, horizon))
+            .collect();
         let absolute: Vec<usize> = starts.iter().map(|k| k + t.from).collect();
         let arx = Arx::fit(y, Some(reference), y.len() / 2);
         let mut buffer = Vec::new();

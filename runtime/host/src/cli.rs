@@ -256,6 +256,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "CYCLE")]
     pub from: Option<u64>,
 
+    /// Say first how far the twins can be believed on it, and what is odd in it; of tables from elsewhere that is said anyway
+    #[arg(long)]
+    pub accuracy: bool,
+
     /// Folder of the event store
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

@@ -21,6 +21,7 @@ pub mod false_alarms;
 pub mod findings;
 pub mod gateway;
 pub mod health;
+pub mod in_force;
 mod keyboard;
 pub mod launch;
 pub mod limits;

@@ -79,7 +79,8 @@ pub struct EventRecord {
     pub false_alarm_interval_demonstrated_s: u64,
     /// Likeliest cause.
     pub cause: Cow<'static, str>,
-    /// Causes that the pattern allows, best first, each with its share of the posterior; empty where there is but one.
+    /// Causes that the pattern allows, best first, each with its share of the posterior: one where nothing else comes into question. Of a press
+    /// stroke what may be behind its verdict, which `cause` says.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub causes: Vec<CauseLine>,
     /// What to do.

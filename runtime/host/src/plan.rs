@@ -221,6 +221,11 @@ pub fn shares(machine: &Machine) -> Shares {
     }
 }
 
+/// Threshold of the CUSUMs over figures of movements and holds (standard deviations of a figure).
+pub fn figures_threshold(machine: &Machine) -> f64 {
+    figures::threshold(machine.judge.false_alarm_interval_s, shares(machine))
+}
+
 /// Parameters of one axis; an axis without a twin idles and is not judged.
 pub fn axis_params(axis: &Axis, period_s: f64) -> AxisParams {
     let Some(twin) = &axis.twin else {

@@ -2,7 +2,7 @@
 //!
 //! A surprise is ranked at once by [`abrupt`], unless features that deviate have already said what it is; what they say later updates it.
 
-use super::{AxisJudge, CALM_CYCLES, CURRENT, Occasion, sure};
+use super::{AxisJudge, CALM_CYCLES, CURRENT, Occasion};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, NEXT, Thresholds};
@@ -228,9 +228,10 @@ impl AxisJudge {
 
     /// A movement has ended and its features say what is the matter: tells it of the surprises that are still raised.
     pub(super) fn explain(&mut self, at: &Occasion, out: &mut Outbox) {
-        let Some(known) = self.known.filter(sure) else {
+        let Some(known) = self.known.filter(Ranking::is_sure) else {
             return;
         };
+        self.drift.explain(&known, at, out);
         let cause = known.first();
         for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
             let Some(told) = &mut self.next[c].raised else {

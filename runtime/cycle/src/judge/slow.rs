@@ -6,7 +6,7 @@
 //! raceway ripples, while its mean current may even fall.
 
 use super::renewal::Bases;
-use super::{Occasion, model_error, sure};
+use super::{Occasion, model_error};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::Thresholds;
@@ -132,7 +132,7 @@ impl Slow {
         let (state, told) = match self.told {
             None if evidence > t.threshold => (EventState::Raised, cause),
             Some(old) if evidence < 0.5 * t.threshold => (EventState::Cleared, old),
-            Some(old) if old != cause && evidence > t.threshold && speaks && sure(ranking) => {
+            Some(old) if old != cause && evidence > t.threshold && speaks && ranking.is_sure() => {
                 (EventState::Updated, cause)
             }
             _ => return,

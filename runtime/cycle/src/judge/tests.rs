@@ -107,7 +107,7 @@ fn a_limit_is_raised_once_and_cleared_once_it_is_calm() {
 }
 
 /// One movement with `extra_a` more friction than predicted.
-fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out: &mut Outbox) {
+pub(super) fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out: &mut Outbox) {
     let segment = Segment {
         regime: Regime::ConstantSpeed,
         forward: true,

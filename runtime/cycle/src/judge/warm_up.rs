@@ -75,6 +75,7 @@ impl AxisJudge {
 #[cfg(test)]
 mod tests {
     use super::super::Innovation;
+    use super::super::drift_tests::ended;
     use super::super::tests::{THRESHOLDS, at, plan};
     use super::*;
     use crate::event::EventState;
@@ -169,15 +170,7 @@ mod tests {
         let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
         // A free run in which it moved, every 400 cycles, for longer than a rest.
         for cycle in (400..=8000).step_by(400) {
-            let (at, still) = (at(cycle), (0.0, 0.0));
-            judge.drifted(
-                &plan,
-                &thresholds,
-                &at,
-                still,
-                Regime::ConstantSpeed,
-                &mut out,
-            );
+            judge.drifted(&plan, &thresholds, &at(cycle), &ended(0.0), &mut out);
             assert_eq!(judge.warms(told, cycle), cycle < 1400, "{cycle}");
         }
         let mut judge = AxisJudge::default();
@@ -240,14 +233,7 @@ mod tests {
             };
             let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
             let far_m = plan.drift_limit_m.unwrap() * 3.0;
-            judge.drifted(
-                &plan,
-                &thresholds,
-                &at(5),
-                (far_m, 0.0),
-                Regime::ConstantSpeed,
-                &mut out,
-            );
+            judge.drifted(&plan, &thresholds, &at(5), &ended(far_m), &mut out);
             assert_eq!(core::iter::from_fn(|| out.pop()).count(), found);
         }
     }

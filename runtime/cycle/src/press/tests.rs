@@ -112,6 +112,8 @@ fn nok_carries_verdict_and_residual_on_one_event_and_is_cleared_by_a_good_stroke
             (Channel::Stroke, EventState::Raised, Cause::StrokeForceHigh)
         );
         assert!((event.residual - 0.3).abs() < 1e-9, "{event:?}");
+        // The way before the part is as it was: it is the part.
+        assert_eq!(event.causes.expect("ranked").first(), Cause::WrongPart);
         let nok = event.nok.expect("why");
         assert_eq!(
             (nok.stroke, nok.object, nok.violation.miss),
@@ -127,7 +129,25 @@ fn nok_carries_verdict_and_residual_on_one_event_and_is_cleared_by_a_good_stroke
             (EventState::Updated, Cause::StrokeForceLow)
         );
         stroke(&mut judge, &plan, 1.0, 50, &mut out);
-        assert_eq!(out.pop().expect("good again").state, EventState::Cleared);
+        let good = out.pop().expect("good again");
+        assert_eq!((good.state, good.causes), (EventState::Cleared, None));
+    }
+}
+
+#[test]
+fn what_all_of_the_way_in_shares_is_friction_and_no_force_at_all_is_no_part() {
+    let more = |x: f64| x.max(0.0) + 0.5;
+    let none = |_: f64| 0.0;
+    let cases: [(&dyn Fn(f64) -> f64, Cause); 2] = [
+        (&more, Cause::FrictionIncreased),
+        (&none, Cause::MissingPart),
+    ];
+    for (force, cause) in cases {
+        let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
+        let _ = triangle(&mut judge, &PLAN, 1.0, |x, _| force(x), &mut out);
+        let causes = out.pop().expect("NOK").causes.expect("ranked");
+        assert_eq!(causes.first(), cause, "{causes:?}");
+        assert!(causes.is_sure() && causes.0[1].1 > 0.0, "{causes:?}");
     }
 }
 

@@ -84,6 +84,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         stribeck_velocity_m_per_s: fit.stribeck_velocity_m_per_s,
         gravity_n: 0.0,
         cascade: None,
+        cascade_off: None,
         noise: None,
         current_delay_s: fit.current_delay_s,
         load_lag_s: fit.load_lag_s,

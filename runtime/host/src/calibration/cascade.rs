@@ -52,7 +52,11 @@ pub(super) fn choose(
         return Chosen::default();
     };
     let Some(reference) = record.reference_m.as_ref() else {
-        let remark = format!("{}: no cascade, the recording has no reference", axis.name);
+        let why = "the recording has no reference";
+        let remark = format!("{}: no cascade, {why}", axis.name);
+        if let Some(twin) = &mut axis.twin {
+            twin.cascade_off = Some(why.to_owned());
+        }
         return Chosen {
             remark: Some(remark),
             ..Chosen::default()
@@ -133,22 +137,25 @@ pub(super) fn choose(
     let chosen = best
         .filter(|(score, _)| *score < hold)
         .map(|(_, cascade)| cascade);
-    if let Some(twin) = &mut axis.twin {
-        twin.cascade = chosen;
-    }
-    let remark = chosen.is_none().then(|| {
-        let why = match refused.filter(|_| hold.is_infinite()) {
+    let off = chosen
+        .is_none()
+        .then(|| match refused.filter(|_| hold.is_infinite()) {
             None => "no cascade predicts better than the last value".to_owned(),
             Some(error) => format!(
                 "no cascade was compared: those that were tried are beyond a period of {} s, {error}",
                 recording.period_s
             ),
-        };
+        });
+    let remark = off.as_ref().map(|why| {
         format!(
             "{}: position_next, velocity_next and current_next are off, {why}",
             axis.name
         )
     });
+    if let Some(twin) = &mut axis.twin {
+        twin.cascade = chosen;
+        twin.cascade_off = off;
+    }
     Chosen {
         fitted: fitted.filter(|_| chosen.is_some()),
         gains: gains.and_then(|found| told_of(found, chosen.as_ref())),

@@ -22,7 +22,7 @@ pub mod plausible;
 mod press;
 mod signature;
 
-pub use press::{PartFitted, parts_fitted};
+pub use press::{PartErrors, PartFitted, parts_fitted};
 pub use signature::SignatureReport;
 
 use crate::error::HostError;
@@ -58,6 +58,8 @@ pub struct Report {
     pub stations: Vec<(usize, VacuumFit)>,
     /// Parts that were fitted, by their number, and the recipe in which they are known by themselves.
     pub parts: Vec<(usize, Option<u8>)>,
+    /// Standard errors of these, in their order.
+    pub part_errors: Vec<PartErrors>,
     /// Healthy signatures that were learnt.
     pub signatures: Vec<SignatureReport>,
     /// One remark per thing that could not be identified or validated, each with the name of the axis, part or station.
@@ -291,7 +293,7 @@ fn force_constant(axis: &Axis) -> f64 {
 }
 
 /// Whether axis `n` at `position_m` cannot be in a part: a servo axis always, a press before the end of its approach.
-fn free_of_part(machine: &Machine, n: usize, position_m: f64) -> bool {
+pub(crate) fn free_of_part(machine: &Machine, n: usize, position_m: f64) -> bool {
     let press = n
         .checked_sub(machine.axes.len())
         .and_then(|p| machine.presses.get(p));

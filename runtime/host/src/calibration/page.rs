@@ -214,6 +214,22 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
             new.effort_unit.symbol()
         )?;
     }
+    let (delay, error) = (twin.current_delay_s, fit.current_delay_error_s);
+    write!(
+        out,
+        "Current delay {} ms, std. error {}. ",
+        shown(Some(1e3 * delay)),
+        shown(error.map(|error| 1e3 * error))
+    )?;
+    if twin.stribeck_n != 0.0 {
+        let error = fit.stribeck_velocity_error_m_per_s;
+        write!(
+            out,
+            "Stribeck velocity {} mm/s, std. error {}. ",
+            shown(Some(1e3 * twin.stribeck_velocity_m_per_s)),
+            shown(error.map(|error| 1e3 * error))
+        )?;
+    }
     out.push_str("</p>\n");
     Ok(())
 }

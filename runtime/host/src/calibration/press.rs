@@ -12,12 +12,20 @@ use twinstep_models::sample::Context;
 /// Samples that a part needs.
 const LEAST: usize = 100;
 
+/// Standard error of a stiffness, relative to it, from which on it is told to be uncertain.
+const UNCERTAIN: f64 = 0.1;
+
 /// Factors that a part may have over its curve.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 /// Fits all parts, in place, and reports on them.
 pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report: &mut Report) {
-    let Report { parts, remarks, .. } = report;
+    let Report {
+        parts,
+        part_errors,
+        remarks,
+        ..
+    } = report;
     let Some(press) = machine.presses.first() else {
         return;
     };
@@ -80,7 +88,7 @@ pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report:
                 (fit, Some(factor))
             }
         };
-        Some(PartTwin {
+        let twin = PartTwin {
             envelope: before.and_then(|twin| twin.envelope),
             contact_m: fit.contact_m,
             stiffness_n_per_m: match factor {
@@ -88,15 +96,19 @@ pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report:
                 None => fit.stiffness_a_per_m * kf,
             },
             factor,
-        })
+        };
+        let errors = PartErrors::of(&fit);
+        Some((twin, errors))
     };
     for (context, samples) in own.iter().zip(&own_samples) {
         let Some(part) = machine.parts.get_mut(usize::from(context.part)) else {
             continue;
         };
         match fitted(part, samples, part.twin_of_recipe(context.recipe)) {
-            Some(twin) => {
+            Some((twin, errors)) => {
                 say_curve(part, &twin, remarks);
+                errors.say(part, remarks);
+                part_errors.push(errors);
                 part.by_recipe
                     .retain(|(recipe, _)| *recipe != context.recipe);
                 part.by_recipe.push((context.recipe, twin));
@@ -120,8 +132,10 @@ pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report:
         .collect();
     for (number, (part, samples)) in machine.parts.iter_mut().zip(&samples).enumerate() {
         match fitted(part, samples, part.twin.as_ref()) {
-            Some(twin) => {
+            Some((twin, errors)) => {
                 say_curve(part, &twin, remarks);
+                errors.say(part, remarks);
+                part_errors.push(errors);
                 part.twin = Some(twin);
                 parts.push((number, None));
             }
@@ -137,6 +151,41 @@ pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report:
     }
 }
 
+/// Standard errors of a part that was fitted; none where contact and stiffness could not be told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PartErrors {
+    /// Of the contact (m).
+    pub contact_m: Option<f64>,
+    /// Of its stiffness, or of the factor of its curve, relative to it (1).
+    pub share: Option<f64>,
+}
+
+impl PartErrors {
+    fn of(fit: &ContactFit) -> Self {
+        Self {
+            contact_m: fit.standard_errors.map(|[contact_m, _]| contact_m),
+            share: (fit.standard_errors).map(|[_, stiffness]| stiffness / fit.stiffness_a_per_m),
+        }
+    }
+
+    /// Warns of what the strokes do not say.
+    fn say(&self, part: &Part, remarks: &mut Vec<String>) {
+        let uncertain = self
+            .share
+            .is_none_or(|share| share.is_nan() || share > UNCERTAIN);
+        if uncertain {
+            let by = self.share.map_or_else(
+                || "it cannot be told from the contact".to_owned(),
+                |share| format!("its standard error is {:.0} % of it", 100.0 * share),
+            );
+            remarks.push(format!(
+                "{}: its stiffness is uncertain, {by}: record more strokes, and further into the part",
+                part.name
+            ));
+        }
+    }
+}
+
 /// A part that was fitted.
 pub struct PartFitted<'a> {
     /// Name of the part.
@@ -147,6 +196,8 @@ pub struct PartFitted<'a> {
     pub old: Option<&'a PartTwin>,
     /// Its twin now.
     pub new: &'a PartTwin,
+    /// Standard errors of that.
+    pub errors: PartErrors,
 }
 
 /// Every part that was fitted, as it was and as it is.
@@ -159,7 +210,8 @@ pub fn parts_fitted<'a>(
         None => part.twin.as_ref(),
         Some(recipe) => part.twin_of_recipe(recipe),
     };
-    let fitted = report.parts.iter().filter_map(|(n, recipe)| {
+    let fitted = report.parts.iter().enumerate();
+    let fitted = fitted.filter_map(|(place, (n, recipe))| {
         let (old, new) = (before.parts.get(*n)?, after.parts.get(*n)?);
         let named = recipe.and_then(|recipe| after.recipes.get(usize::from(recipe)));
         Some(PartFitted {
@@ -167,6 +219,7 @@ pub fn parts_fitted<'a>(
             recipe: named.map(|recipe| recipe.name.as_str()),
             old: twin_of(old, *recipe),
             new: twin_of(new, *recipe)?,
+            errors: report.part_errors.get(place).copied().unwrap_or_default(),
         })
     });
     fitted.collect()

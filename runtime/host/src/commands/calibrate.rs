@@ -1,5 +1,6 @@
 //! `twinstep calibrate`: the twin's parameters from recordings of a healthy machine.
 
+mod gains;
 mod rows;
 
 use super::several::choose;
@@ -9,6 +10,7 @@ use crate::cli::CalibrateArgs;
 use crate::error::{Exit, HostError, read_text};
 use crate::output::Output;
 use crate::tables;
+use gains::{Gains, gains, identified};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,7 +38,10 @@ struct Line<'a> {
     viscous_n_s_per_m: Option<[f64; 2]>,
     stribeck_n: Option<[f64; 2]>,
     gravity_n: Option<[f64; 2]>,
+    /// With its standard error, where there is such an effect.
+    stribeck_velocity_m_per_s: Option<[Option<f64>; 2]>,
     current_delay_s: Option<f64>,
+    current_delay_standard_error_s: Option<f64>,
     residual_rms: Option<f64>,
     unit: &'static str,
     before_mass_kg: Option<f64>,
@@ -59,34 +64,6 @@ struct Line<'a> {
     cascade_gains: Option<Gains>,
     noise: BTreeMap<&'static str, f64>,
     warnings: &'a [String],
-}
-
-/// Gains of the chosen cascade, `[value, standard error]` where they were fitted to the recording.
-#[derive(Serialize)]
-struct Gains {
-    fitted: bool,
-    position_gain_per_s: [Option<f64>; 2],
-    velocity_gain: [Option<f64>; 2],
-    velocity_feedforward: [Option<f64>; 2],
-    dead_time_s: f64,
-    sampled: bool,
-    residual_rms: Option<f64>,
-    identified: Option<Identified>,
-}
-
-/// What the recording says of the gains of a drive's table, `[table, identified, standard error]`.
-#[derive(Serialize)]
-struct Identified {
-    position_gain_per_s: [f64; 3],
-    velocity_gain: [f64; 3],
-    /// None where the recording does not contradict the table's.
-    velocity_integral_time_s: Option<[f64; 3]>,
-    dead_time_s: f64,
-    velocity_lag_s: f64,
-    /// Residual of a quarter that nothing was fitted to or chosen by: with the table, and with what was identified.
-    not_fitted_rms: [f64; 2],
-    /// In the twin, because the table is contradicted.
-    written: bool,
 }
 
 /// The healthy signature of one axis, as a line of JSON.
@@ -178,15 +155,18 @@ fn bar(output: &Output) -> ProgressBar {
 
 fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     if !output.json() {
-        output.line("name             quantity             before        after   std. error  unit");
+        output.line(
+            "name             quantity                     before        after   std. error  unit",
+        );
     }
+    let period_s = after.cycle.period_ns as f64 / 1e9;
     for ((old, new), one) in axes(before).zip(axes(after)).zip(&report.axes) {
         if output.json() {
-            if let Some(line) = line(old, new, one) {
+            if let Some(line) = line(old, new, one, period_s) {
                 output.json_line(&line);
             }
         } else {
-            show_axis(old, new, one, output);
+            show_axis(old, new, one, period_s, output);
         }
     }
     rows::show(before, after, report, output);
@@ -225,7 +205,7 @@ fn by_key<T>(values: [T; NAMES.len()]) -> BTreeMap<&'static str, T> {
     KEYS.into_iter().zip(values).collect()
 }
 
-fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport) -> Option<Line<'a>> {
+fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Option<Line<'a>> {
     let (fit, twin) = (one.fit.as_ref()?, new.twin.as_ref()?);
     let kf = twin.force_constant_n_per_a;
     // The value is the one that is written; the error is that of the inverse dynamics.
@@ -242,7 +222,12 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport) -> Option<Line<'a>> 
         viscous_n_s_per_m: pair(twin.viscous_n_s_per_m, fit.viscous),
         stribeck_n: pair(twin.stribeck_n, fit.stribeck_a),
         gravity_n: pair(twin.gravity_n, fit.gravity_a),
+        stribeck_velocity_m_per_s: (twin.stribeck_n != 0.0).then_some([
+            Some(twin.stribeck_velocity_m_per_s),
+            fit.stribeck_velocity_error_m_per_s,
+        ]),
         current_delay_s: Some(fit.current_delay_s),
+        current_delay_standard_error_s: fit.current_delay_error_s,
         residual_rms: Some(fit.residual_rms_a),
         unit: new.effort_unit.symbol(),
         before_mass_kg: old.twin.as_ref().map(|t| t.mass_kg),
@@ -258,7 +243,7 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport) -> Option<Line<'a>> 
         output_error_restarted_se: one.restarted_se,
         variance_inflation: by_key(fit.inflation),
         autocorrelation_s: fit.bandwidth_s,
-        cascade_gains: gains(new, one),
+        cascade_gains: gains(new, one, period_s),
         noise: (one.noise.iter())
             .map(|n| (n.regime.name(), n.rms_a))
             .collect(),
@@ -273,49 +258,23 @@ fn written(one: &AxisReport) -> &'static str {
     }
 }
 
-fn gains(axis: &Axis, one: &AxisReport) -> Option<Gains> {
-    let cascade = axis.twin.as_ref()?.cascade?;
-    let error = |n: usize| one.cascade.map(|fit| fit.standard_errors[n]);
-    Some(Gains {
-        fitted: one.cascade.is_some(),
-        position_gain_per_s: [Some(cascade.position_gain_per_s), error(0)],
-        velocity_gain: [Some(cascade.velocity_gain_a_s_per_m), error(1)],
-        velocity_feedforward: [Some(cascade.velocity_feedforward), error(2)],
-        dead_time_s: cascade.dead_time_s,
-        sampled: cascade.sampled,
-        residual_rms: one.cascade.map(|fit| fit.residual_rms_a),
-        identified: one.gains.as_ref().map(identified),
-    })
-}
-
-fn identified(gains: &calibration::gains::Gains) -> Identified {
-    let (table, fit) = (&gains.table, &gains.fit);
-    let beside = |told: f64, e: &Estimate| [told, e.value, e.standard_error];
-    Identified {
-        position_gain_per_s: beside(table.position_gain_per_s, &fit.position_gain_per_s),
-        velocity_gain: beside(table.velocity_gain, &fit.velocity_gain),
-        velocity_integral_time_s: (fit.integral_time_s.as_ref())
-            .map(|time| beside(table.integral_time_s, time)),
-        dead_time_s: fit.dead_time_s,
-        velocity_lag_s: fit.velocity_lag_s,
-        not_fitted_rms: fit.not_fitted_rms_a,
-        written: fit.contradicts(),
-    }
-}
-
-fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
+fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &Output) {
     let (Some(fit), Some(twin)) = (&one.fit, &new.twin) else {
         return;
     };
     let kf = twin.force_constant_n_per_a;
     let estimates = [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a];
     let was = old.twin.as_ref().map(common);
-    let row = |quantity: &str, was: Option<f64>, value: f64, error: f64, unit: &str| {
-        let was = was.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
+    let rated = |quantity: &str, was: Option<f64>, value: f64, error: Option<f64>, unit: &str| {
+        let [was, error] =
+            [was, error].map(|v| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}")));
         output.line(&format!(
-            "{:<16} {quantity:<12} {was:>14} {value:>12.4} {error:>12.4}  {unit}",
+            "{:<16} {quantity:<20} {was:>14} {value:>12.4} {error:>12}  {unit}",
             new.name
         ));
+    };
+    let row = |quantity: &str, was: Option<f64>, value: f64, error: f64, unit: &str| {
+        rated(quantity, was, value, Some(error), unit);
     };
     for (c, value) in common(twin).into_iter().enumerate() {
         let error = kf * estimates[c].standard_error;
@@ -327,6 +286,23 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
         twin.stribeck_n,
         kf * fit.stribeck_a.standard_error,
         "N",
+    );
+    let old_twin = old.twin.as_ref();
+    if twin.stribeck_n != 0.0 {
+        rated(
+            "strib. velocity",
+            old_twin.map(|t| 1e3 * t.stribeck_velocity_m_per_s),
+            1e3 * twin.stribeck_velocity_m_per_s,
+            fit.stribeck_velocity_error_m_per_s.map(|e| 1e3 * e),
+            "mm/s",
+        );
+    }
+    rated(
+        "current delay",
+        old_twin.map(|t| 1e3 * t.current_delay_s),
+        1e3 * twin.current_delay_s,
+        fit.current_delay_error_s.map(|e| 1e3 * e),
+        "ms",
     );
     if let Some(gains) = &one.gains {
         let found = identified(gains);
@@ -376,14 +352,14 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
             }
         ));
     }
-    if let Some(g) = gains(new, one) {
+    if let Some(g) = gains(new, one, period_s) {
         let pair = |[value, error]: [Option<f64>; 2]| match (value, error) {
             (Some(v), Some(e)) => format!("{v:.4} +- {e:.4}"),
             (Some(v), None) => format!("{v:.4}"),
             (None, _) => "-".to_owned(),
         };
         say(format!(
-            "cascade {}: position gain {} /s, velocity gain {} {} s/m, feed-forward {}, dead time {:.4} ms",
+            "cascade {}: position gain {} /s, velocity gain {} {} s/m, feed-forward {}, dead time {} ms",
             match &one.gains {
                 _ if g.fitted => "fitted",
                 Some(gains) if gains.fit.contradicts() =>
@@ -394,13 +370,15 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, output: &Output) {
             pair(g.velocity_gain),
             new.effort_unit.symbol(),
             pair(g.velocity_feedforward),
-            1e3 * g.dead_time_s
+            pair([Some(g.dead_time_s), g.dead_time_standard_error_s].map(|s| s.map(|s| 1e3 * s)))
         ));
     }
     if let Some(gains) = &one.gains {
         let fit = &gains.fit;
         say(format!(
-            "gains: before is the drive's table, after what the recordings say; of a quarter that nothing was fitted to or chosen by {:.4} A RMS are left with the table, {:.4} A with them; in the twin: {}",
+            "gains: before is the drive's table, after what the recordings say (dead time {:.4} +- {:.4} ms); of a quarter that nothing was fitted to or chosen by {:.4} A RMS are left with the table, {:.4} A with them; in the twin: {}",
+            1e3 * fit.dead_time_s,
+            1e3 * fit.dead_time_error_s,
             fit.not_fitted_rms_a[0],
             fit.not_fitted_rms_a[1],
             if fit.contradicts() {

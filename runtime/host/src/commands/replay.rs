@@ -45,7 +45,13 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit, HostError> {
         let by = args.from.unwrap_or(0);
         Some(RecordingBus::open_for(&args.recording, &machine, by).map_err(refused)?)
     };
-    if machine.recording.is_some() && !capture {
+    if capture && args.accuracy {
+        return Err(HostError::usage(
+            "a capture is told frame by frame, and holds no columns to compare twins with",
+            "leave --accuracy out, or record with --record and replay that",
+        ));
+    }
+    if (machine.recording.is_some() || args.accuracy) && !capture {
         show_accuracy(&machine, &args.recording, output)?;
     }
     let checks = match bus.as_mut() {
@@ -253,7 +259,7 @@ fn compare(verdict: Verdict, same_plan: bool, output: &Output) -> Result<(), Hos
     Ok(())
 }
 
-/// A recording from elsewhere was made without us: say first how far the twin can be believed on it.
+/// Says first how far the twins can be believed on a recording: on one from elsewhere, which was made without us, and where that is asked.
 fn show_accuracy(machine: &Machine, path: &Path, output: &Output) -> Result<(), HostError> {
     let recording = columns(path, machine).map_err(refused)?;
     for finding in crate::calibration::plausible::check(machine, &recording) {

@@ -1,6 +1,7 @@
 //! `twinstep whatif`: the program on the twins as the machine is, and as it would be.
 
 use super::load_bus;
+use crate::calibration::plausible;
 use crate::cli::WhatifArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
@@ -37,7 +38,7 @@ pub fn run(args: &WhatifArgs, output: &Output) -> Result<Exit, HostError> {
         band_m: quantity("--band", &args.band, &LENGTH, MAX_BAND_M)?,
         keep: args.plot.is_some(),
     };
-    let compared = compare(args, &settings)?;
+    let compared = compare(args, &settings, output)?;
     let left_out = left_out(&compared)?;
     let exceeding = exceeding(&compared);
     if output.json() {
@@ -84,13 +85,16 @@ fn quantity(name: &str, value: &str, dimension: &Dimension, most: f64) -> Result
 }
 
 /// Computes every machine that is compared.
-fn compare(args: &WhatifArgs, settings: &Settings) -> Result<Compared, HostError> {
+fn compare(args: &WhatifArgs, settings: &Settings, output: &Output) -> Result<Compared, HostError> {
     let machine = load_bus(&args.config, args.bus.as_deref())?;
     let mut other = machine.clone();
     let Applied { changes, not_set } = changes::apply(&mut other, &args.set)?;
     let mut cases = Vec::new();
     if let Some(path) = &args.recording {
         let recording = recorded::open(path, &machine, &changes)?;
+        for finding in plausible::check(&machine, &recording) {
+            output.note(&format!("{}, {}", path.display(), finding.text));
+        }
         let outcome =
             |machine: &Machine, from| recorded::outcome(machine, &recording, from, settings.keep);
         cases.push((

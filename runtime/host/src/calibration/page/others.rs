@@ -3,6 +3,7 @@
 use super::super::Report;
 use super::super::gains::Gains;
 use super::{escaped, shown};
+use crate::in_force;
 use std::fmt::Write;
 use twinstep_config::machine::Machine;
 
@@ -65,24 +66,49 @@ pub(super) fn write(
                 "contact",
                 one.old.map(|twin| 1e3 * twin.contact_m),
                 1e3 * one.new.contact_m,
-                None,
+                one.errors.contact_m.map(|error| 1e3 * error),
                 "mm",
             ),
             (
                 "stiffness",
                 one.old.map(|twin| 1e-6 * twin.stiffness_n_per_m),
                 1e-6 * one.new.stiffness_n_per_m,
-                None,
+                (one.errors.share).map(|share| 1e-6 * share * one.new.stiffness_n_per_m),
                 "N/um",
             ),
         ];
         if let Some(factor) = one.new.factor {
             let was = one.old.and_then(|twin| twin.factor);
-            rows.push(("factor", was, factor, None, "of its curve"));
+            let error = one.errors.share.map(|share| share * factor);
+            rows.push(("factor", was, factor, error, "of its curve"));
         }
         write_rows(out, "written", &rows)?;
-        out.push_str("<p>The fit of a part has no standard errors.</p>\n");
     }
+    write_thresholds(out, before, after)
+}
+
+/// What every channel is judged by.
+fn write_thresholds(out: &mut String, before: &Machine, after: &Machine) -> std::fmt::Result {
+    let was = in_force::of(before);
+    let all = in_force::of(after);
+    if all.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>Thresholds</h2>\n<table><tr><th></th><th></th><th></th><th>before</th><th>after</th><th></th></tr>\n");
+    for now in &all {
+        let old = was.iter().find(|old| old.is_of(now));
+        for (detector, get, unit) in now.detectors() {
+            let Some(value) = get(now) else { continue };
+            let [before, after] = [old.and_then(get), Some(value)].map(shown);
+            writeln!(
+                out,
+                "<tr><td>{}</td><td>{}</td><td>{detector}</td><td>{before}</td><td>{after}</td><td>{unit}</td></tr>",
+                escaped(&now.source),
+                now.channel
+            )?;
+        }
+    }
+    out.push_str("</table>\n");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Stations and parts in what `calibrate` shows: a row each, or a line of JSON.
 
 use crate::calibration::{PartFitted, Report, parts_fitted};
+use crate::in_force::{self, InForce};
 use crate::output::Output;
 use serde::Serialize;
 use twinstep_config::machine::{Machine, PartTwin, StationTwin};
@@ -28,7 +29,7 @@ struct StationBefore {
     leak_pa_per_s: f64,
 }
 
-/// One part that was pressed, as a line of JSON; its fit has no standard errors.
+/// One part that was pressed, as a line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "calibration_part")]
 struct PartLine<'a> {
@@ -39,7 +40,28 @@ struct PartLine<'a> {
     stiffness_n_per_m: f64,
     /// Of the force of its curve.
     factor: Option<f64>,
+    /// None where the strokes cannot tell contact and stiffness apart.
+    contact_standard_error_m: Option<f64>,
+    stiffness_standard_error_n_per_m: Option<f64>,
+    factor_standard_error: Option<f64>,
     before: Option<PartBefore>,
+}
+
+/// What a channel is judged by, as a line of JSON.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "calibration_threshold")]
+struct ThresholdLine<'a> {
+    #[serde(flatten)]
+    now: &'a InForce,
+    before: Option<ThresholdBefore>,
+}
+
+/// What it was judged by before.
+#[derive(Serialize)]
+struct ThresholdBefore {
+    limit: Option<f64>,
+    window: Option<f64>,
+    cusum: Option<f64>,
 }
 
 /// What a part had before.
@@ -59,6 +81,31 @@ pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &
     }
     for part in parts_fitted(before, after, report) {
         show_part(&part, output);
+    }
+    show_thresholds(before, after, output);
+}
+
+/// Shows what every channel is judged by, before and after.
+fn show_thresholds(before: &Machine, after: &Machine, output: &Output) {
+    let was = in_force::of(before);
+    for now in &in_force::of(after) {
+        let old = was.iter().find(|old| old.is_of(now));
+        if output.json() {
+            let before = old.map(|old| ThresholdBefore {
+                limit: old.limit,
+                window: old.window,
+                cusum: old.cusum,
+            });
+            output.json_line(&ThresholdLine { now, before });
+            continue;
+        }
+        for (detector, get, unit) in now.detectors() {
+            let figures = [old.and_then(get), get(now), None];
+            if figures[1].is_some() {
+                let quantity = format!("{} {detector}", now.channel);
+                row(output, &now.source, &quantity, figures, unit);
+            }
+        }
     }
 }
 
@@ -108,7 +155,7 @@ fn show_station(name: &str, old: Option<&StationTwin>, fit: &VacuumFit, output: 
 }
 
 fn show_part(part: &PartFitted<'_>, output: &Output) {
-    let (name, old, twin) = (part.name, part.old, part.new);
+    let (name, old, twin, errors) = (part.name, part.old, part.new, part.errors);
     if output.json() {
         output.json_line(&PartLine {
             source: name,
@@ -116,6 +163,9 @@ fn show_part(part: &PartFitted<'_>, output: &Output) {
             contact_m: twin.contact_m,
             stiffness_n_per_m: twin.stiffness_n_per_m,
             factor: twin.factor,
+            contact_standard_error_m: errors.contact_m,
+            stiffness_standard_error_n_per_m: errors.share.map(|e| e * twin.stiffness_n_per_m),
+            factor_standard_error: errors.share.zip(twin.factor).map(|(e, factor)| e * factor),
             before: old.map(|twin| PartBefore {
                 contact_m: twin.contact_m,
                 stiffness_n_per_m: twin.stiffness_n_per_m,
@@ -124,25 +174,23 @@ fn show_part(part: &PartFitted<'_>, output: &Output) {
         });
         return;
     }
-    // The fit of a part has no standard errors.
-    let show = |quantity: &str, get: fn(&PartTwin) -> f64, unit: &str| {
-        row(
-            output,
-            name,
-            quantity,
-            [old.map(get), Some(get(twin)), None],
-            unit,
-        );
+    let show = |quantity: &str, get: fn(&PartTwin) -> f64, error: Option<f64>, unit: &str| {
+        let figures = [old.map(get), Some(get(twin)), error];
+        row(output, name, quantity, figures, unit);
     };
-    show("contact", |twin| 1e3 * twin.contact_m, "mm");
-    show("stiffness", |twin| 1e-6 * twin.stiffness_n_per_m, "N/um");
-    if twin.factor.is_some() {
+    let stiffness = |twin: &PartTwin| 1e-6 * twin.stiffness_n_per_m;
+    let contact_mm = errors.contact_m.map(|error| 1e3 * error);
+    show("contact", |twin| 1e3 * twin.contact_m, contact_mm, "mm");
+    let error = errors.share.map(|share| share * stiffness(twin));
+    show("stiffness", stiffness, error, "N/um");
+    if let Some(factor) = twin.factor {
         let was = old.and_then(|twin| twin.factor);
+        let error = errors.share.map(|share| share * factor);
         row(
             output,
             name,
             "factor",
-            [was, twin.factor, None],
+            [was, Some(factor), error],
             "of its curve",
         );
     }
@@ -156,6 +204,6 @@ fn row(output: &Output, name: &str, quantity: &str, figures: [Option<f64>; 3], u
     let [was, value, error] =
         figures.map(|v| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}")));
     output.line(&format!(
-        "{name:<16} {quantity:<12} {was:>14} {value:>12} {error:>12}  {unit}"
+        "{name:<16} {quantity:<20} {was:>14} {value:>12} {error:>12}  {unit}"
     ));
 }

@@ -1,8 +1,10 @@
 //! What `check` tells of thresholds: what they rest on, and which are provisional.
 
+use crate::in_force::{self, InForce};
 use crate::plan::{self, figures};
 use crate::thresholds;
 use serde::Serialize;
+use std::fmt::Write;
 use twinstep_config::machine::Machine;
 
 /// How far thresholds rest on the healthy record.
@@ -16,6 +18,10 @@ pub(super) struct Thresholds {
     pub(super) figures: usize,
     /// Which thresholds are provisional, and why.
     pub(super) provisional: Vec<String>,
+    /// Threshold of the sums over figures of movements and holds (standard deviations of a figure).
+    pub(super) figures_cusum: f64,
+    /// What every channel is judged by one cycle ahead, and over a free run.
+    pub(super) in_force: Vec<InForce>,
 }
 
 impl Thresholds {
@@ -71,6 +77,27 @@ impl Thresholds {
             tails: shares.tails,
             figures: shares.figures,
             provisional,
+            figures_cusum: plan::figures_threshold(machine),
+            in_force: in_force::of(machine),
         }
+    }
+
+    /// A table of them; empty where nothing is judged.
+    pub(super) fn table(&self) -> String {
+        let mut text = String::new();
+        if self.in_force.is_empty() {
+            return text;
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", InForce::head());
+        for row in &self.in_force {
+            let _ = writeln!(text, "{}", row.text());
+        }
+        let _ = writeln!(
+            text,
+            "figures of movements and holds: cusum {:.2} of their spread",
+            self.figures_cusum
+        );
+        text
     }
 }

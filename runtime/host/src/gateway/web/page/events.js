@@ -146,12 +146,13 @@ function card(alarm) {
   const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
   const shelved = alarm.shelved_until_utc_ns;
   const state = alarm.active ? 'standing' : 'cleared';
-  const causes = (e.causes ?? []).slice(1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
+  // A verdict on a stroke says what was missed; all that is ranked stands behind it.
+  const causes = (e.causes ?? []).slice(e.nok ? 0 : 1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
   return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
     make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
       alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
       shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
-    make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` Or: ${causes}.`) : null),
+    make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` ${e.nok ? 'Behind it' : 'Or'}: ${causes}.`) : null),
     make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}, ${words(e.regime)}`
       + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
       + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
