@@ -1,6 +1,7 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
 mod bus;
+mod figures;
 mod health;
 mod judge;
 mod loops;
@@ -21,6 +22,7 @@ mod tsn;
 pub use bus::{
     Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
 };
+pub use figures::{FigureLaw, FigureOf, RegimeBaseline, RegimePaces};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use judge::{Judge, WarmUp};
 pub use modes::{OperationMode, OperationModes};
@@ -41,7 +43,6 @@ pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
 pub use text::Text;
 pub use tsn::{Classes, Gate, MAX_CLASSES, MAX_GATES, MAX_QUEUES, PRIORITIES, Qdisc, Tsn, VlanMap};
-use twinstep_models::blocks::Paces;
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::Tail;
@@ -60,6 +61,8 @@ pub const MAX_STEPS: usize = 32;
 pub const MAX_PARTS: usize = 16;
 /// Largest number of parts that are met otherwise in one recipe.
 pub const MAX_RECIPE_TWINS: usize = 16;
+/// Largest number of recipes in which one axis has baselines of its own.
+pub const MAX_RECIPE_BASES: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
 /// Most turns of a schedule.
@@ -239,11 +242,11 @@ pub struct AxisTwin {
     pub current_delay_s: f64,
     /// Lag of `current_load` (s, 0 to 1), 0: the usual 8 ms. A coarse encoder needs more, for its accelerations are noise.
     pub load_lag_s: f64,
-    /// Residual of `current_load` in the healthy record, per regime.
+    /// Figures of movements in the healthy record, per regime and recipe.
     pub baseline: Vec<RegimeBaseline>,
     /// Modes of operation in the healthy record.
     pub modes: OperationModes,
-    /// Paces of the healthy record, per regime; none of a regime: it is judged at any.
+    /// Paces of the healthy record, per regime and recipe; none of a regime: it is judged at any.
     pub paces: Vec<RegimePaces>,
     /// Limit of the one-cycle innovation of position (m); none: the channel is off.
     pub position_limit_m: Option<f64>,
@@ -315,67 +318,6 @@ pub struct Cascade {
     pub sampled: bool,
 }
 
-/// Which figure of a movement a baseline is of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FigureOf {
-    /// The residual of `current_load`.
-    #[default]
-    CurrentLoad,
-    /// The disturbance of the observer.
-    Disturbance,
-    /// The ripple of the residual at constant speed; `mean_a` is the geometric mean.
-    Ripple,
-}
-
-impl FigureOf {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::CurrentLoad, Self::Disturbance, Self::Ripple];
-
-    /// The channel that it is judged on, as in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CurrentLoad => "current_load",
-            Self::Disturbance => "disturbance",
-            Self::Ripple => "ripple",
-        }
-    }
-}
-
-/// Healthy figure of the movements of one regime.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RegimeBaseline {
-    /// Which figure.
-    pub of: FigureOf,
-    /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`.
-    pub regime: String,
-    /// Mean (A).
-    pub mean_a: f64,
-    /// Standard deviation from movement to movement (A, > 0).
-    pub sigma_a: f64,
-    /// Its law; none: nothing is known of its tail.
-    pub law: Option<FigureLaw>,
-}
-
-/// Paces of the movements of one regime in the healthy record.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RegimePaces {
-    /// Feature, as in [`RegimeBaseline`].
-    pub regime: String,
-    /// Speeds (m/s), of `acceleration` accelerations (m/s2).
-    pub paces: Paces,
-}
-
-/// Tail of a figure of movements: Student's t over the learnt spread.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FigureLaw {
-    /// Degrees of freedom (1, at least 1).
-    pub freedom: f64,
-    /// Figures in the healthy record (>= 1).
-    pub figures: f64,
-    /// Length of that record (s, > 0).
-    pub record_s: f64,
-}
-
 /// The plant behind a simulated drive: what the builder's table says. `machine_seed` draws the machine around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisPlant {
@@ -403,6 +345,8 @@ pub struct AxisPlant {
     pub efficiency: f64,
     /// Switches along the axis, wired to the drive.
     pub switches: Switches,
+    /// Mass that it carries besides (kg), by recipe; nothing in others.
+    pub payloads: Vec<(u8, f64)>,
 }
 
 /// A vacuum station.

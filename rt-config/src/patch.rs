@@ -2,12 +2,14 @@
 //! whose comments and order stay as they are.
 
 mod budget;
+mod figures;
 mod twin;
 
 pub use budget::{apply_budgets, patch_of_budgets, patch_of_budgets_of};
 
 use crate::error::{ConfigError, Problem};
-use crate::machine::{Axis, EffortUnit, Healthy, Machine, PartTwin, StationTwin};
+use crate::machine::{Axis, EffortUnit, Healthy, Machine, PartTwin, Recipe, StationTwin};
+use figures::write_figures;
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use twin::{inline, write_twin};
@@ -28,10 +30,10 @@ pub fn twin_patch(machine: &Machine) -> String {
 
 fn write_patch(out: &mut String, machine: &Machine) -> fmt::Result {
     for axis in &machine.axes {
-        write_axis(out, "axis", axis)?;
+        write_axis(out, "axis", axis, &machine.recipes)?;
     }
     for press in &machine.presses {
-        write_axis(out, "press", &press.axis)?;
+        write_axis(out, "press", &press.axis, &machine.recipes)?;
     }
     for part in &machine.parts {
         if part.twin.is_some() || !part.by_recipe.is_empty() {
@@ -81,7 +83,7 @@ fn quantity(out: &mut String, key: &str, value: f64, unit: &str) -> fmt::Result 
     }
 }
 
-fn write_axis(out: &mut String, list: &str, axis: &Axis) -> fmt::Result {
+fn write_axis(out: &mut String, list: &str, axis: &Axis, recipes: &[Recipe]) -> fmt::Result {
     if axis.twin.is_none() && axis.healthy.is_none() {
         return Ok(());
     }
@@ -89,6 +91,7 @@ fn write_axis(out: &mut String, list: &str, axis: &Axis) -> fmt::Result {
     if let Some(twin) = &axis.twin {
         table(out, list, "twin")?;
         write_twin(out, list, twin, axis.effort_unit)?;
+        write_figures(out, list, twin, axis.effort_unit, recipes)?;
     }
     if let Some(healthy) = &axis.healthy {
         table(out, list, "healthy")?;

@@ -4,6 +4,7 @@ mod buses;
 mod drives;
 mod errors;
 mod evaluation;
+mod figures;
 mod hostile;
 mod judge;
 mod parts;

@@ -1,11 +1,12 @@
 //! Servo axes: drive, motion and plant.
 
+use super::press::recipe_index;
 use super::signature::signature;
 use super::twin::twin;
 use super::{MAX_DWELL_S, MAX_LAG_S, Whole, asset_id, in_counts, needs};
 use crate::check::{Bounds, Check};
 use crate::machine::{Axis, AxisPlant, Drive, EffortUnit, MAX_STEPS, Motion, OperationMode, Step};
-use crate::raw::{AxisTable, DriveTable, MotionTable, PlantTable};
+use crate::raw::{AxisTable, DriveTable, MotionTable, PlantTable, RecipeTable};
 use crate::value::{At, Span};
 
 /// Largest torque unless given (per mille of the rated torque).
@@ -63,7 +64,7 @@ pub(super) fn plant_if_simulated(
     if raw.is_none() && whole.simulated {
         needs(check, name, table, "to be simulated");
     }
-    raw.map(|raw| plant(raw, check))
+    raw.map(|raw| plant(raw, whole.recipes, check))
 }
 
 /// A drive that nobody asks anything of: 1 N/A, 1 um increments.
@@ -256,8 +257,18 @@ fn takes_no_time(span: &Span, check: &mut Check) {
     );
 }
 
-fn plant(raw: &PlantTable, check: &mut Check) -> AxisPlant {
+fn plant(raw: &PlantTable, recipes: &[RecipeTable], check: &mut Check) -> AxisPlant {
+    let payloads = raw.payload.iter();
+    check.unique(
+        "the payloads of an axis",
+        payloads.clone().map(|one| &one.recipe),
+    );
+    let payloads = payloads.filter_map(|one| {
+        let mass_kg = check.si("mass", &one.mass, Bounds::not_negative());
+        Some((recipe_index(&one.recipe, recipes, check)?, mass_kg))
+    });
     AxisPlant {
+        payloads: payloads.collect(),
         load_mass_kg: check.si("load_mass", &raw.load_mass, Bounds::positive()),
         motor_inertia_kg_m2: check.si("motor_inertia", &raw.motor_inertia, Bounds::positive()),
         coulomb_n: check.si("coulomb", &raw.coulomb, Bounds::not_negative()),

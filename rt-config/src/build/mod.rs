@@ -27,7 +27,7 @@ use crate::machine::{
     EffortUnit, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES, MAX_STATIONS,
     Machine, OtherBuses, Simulation,
 };
-use crate::raw::File;
+use crate::raw::{File, RecipeTable};
 use crate::value::{At, Span};
 
 /// Longest free text, as in the machine's name (bytes).
@@ -38,7 +38,7 @@ const MAX_DWELL_S: f64 = 86_400.0;
 const MAX_LAG_S: f64 = 10.0;
 
 /// What the parts of the machine need to know of the whole.
-struct Whole {
+struct Whole<'a> {
     /// There is a bus, real or simulated.
     bus: bool,
     /// The bus is a real interface, and nobody simulates it.
@@ -49,6 +49,8 @@ struct Whole {
     named: bool,
     /// Period of the cycle (ns), 0 where it has a problem.
     period_ns: u64,
+    /// All recipes.
+    recipes: &'a [RecipeTable],
 }
 
 /// Builds the machine; it means something only if no problem was found.
@@ -82,6 +84,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         simulated,
         named,
         period_ns: cycle.period_ns,
+        recipes: &file.recipe,
     };
 
     let effort = |name: &At<String>| {

@@ -1,25 +1,20 @@
 //! The twin of an axis or press.
 
+mod figures;
 mod loops;
 
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
-use crate::machine::{
-    AxisTwin, Cascade, EffortUnit, FigureLaw, FigureOf, HealthyInnovation, OperationModes,
-    RegimeBaseline, RegimePaces,
-};
-use crate::raw::{
-    BaselineTable, CascadeTable, InnovationTable, NoiseTable, PaceTable, TailTable, TwinTable,
-};
+use crate::machine::{AxisTwin, Cascade, EffortUnit, HealthyInnovation, OperationModes};
+use crate::raw::{CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
 use crate::units::{
-    ACCELERATION, CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH,
-    STIFFNESS, VELOCITY, VISCOUS,
+    CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
+    VELOCITY, VISCOUS,
 };
 use crate::value::{At, Quantity, Time};
 use twinstep_models::axis::load::DELAY_MAX;
 use twinstep_models::axis::params::DEAD_MAX;
 use twinstep_models::axis::range;
-use twinstep_models::blocks::{Feature, Paces};
 use twinstep_models::innovation::CORRELATION_MAX;
 use twinstep_models::kalman::AxisNoise;
 use twinstep_models::tail::{SHAPES, Tail};
@@ -142,8 +137,8 @@ pub(super) fn twin(
             Bounds::between(0.0, 1.0),
             0.0,
         ),
-        baseline: baseline(&raw.baseline, efforts, check),
-        paces: paces(&raw.pace, check),
+        baseline: figures::baselines(&raw.baseline, efforts.effort, whole.recipes, check),
+        paces: figures::paces(&raw.pace, whole.recipes, check),
         modes: modes(raw.modes.as_deref(), check),
         position_limit_m: (raw.position_limit.as_ref())
             .map(|limit| check.si("position_limit", limit, Bounds::positive())),
@@ -153,6 +148,7 @@ pub(super) fn twin(
             .map(|limit| check.si_of("current_limit", limit, efforts.effort, Bounds::positive())),
         innovations: innovations(&raw.innovation, efforts, check),
     };
+    figures::bounds(raw, &twin, check);
     loops::loops(raw, &twin, whole, check);
     twin
 }
@@ -352,52 +348,6 @@ pub(super) fn tail(raw: &TailTable, check: &mut Check) -> Tail {
     }
 }
 
-fn baseline(raw: &[BaselineTable], efforts: &Efforts, check: &mut Check) -> Vec<RegimeBaseline> {
-    let all: Vec<RegimeBaseline> = (raw.iter())
-        .map(|one| one_baseline(one, efforts, check))
-        .collect();
-    for of in FigureOf::ALL {
-        let regimes = all.iter().zip(raw).filter(|(one, _)| one.of == of);
-        check.unique("regimes", regimes.map(|(_, raw)| &raw.regime));
-    }
-    all
-}
-
-fn one_baseline(one: &BaselineTable, efforts: &Efforts, check: &mut Check) -> RegimeBaseline {
-    let channels = FigureOf::ALL.map(FigureOf::name);
-    let of = one.channel.as_ref().map_or(FigureOf::default(), |channel| {
-        let found = FigureOf::ALL.iter().find(|of| of.name() == channel.value);
-        found.copied().unwrap_or_else(|| {
-            check.unknown("channel with a baseline", channel, &channels);
-            FigureOf::default()
-        })
-    });
-    let regimes = Feature::ALL.map(Feature::name);
-    let judged: Vec<&str> = match of {
-        FigureOf::CurrentLoad => regimes.to_vec(),
-        // A gap is a surprise, and no disturbance that lasts.
-        FigureOf::Disturbance => (regimes.into_iter())
-            .filter(|r| *r != Feature::Reversal.name())
-            .collect(),
-        FigureOf::Ripple => regimes.iter().take(2).copied().collect(),
-    };
-    if !judged.contains(&one.regime.value.as_str()) {
-        check.unknown("judged regime", &one.regime, &judged);
-    }
-    // A ripple is a size, and is judged by its logarithm.
-    let mean = match of {
-        FigureOf::Ripple => Bounds::positive(),
-        FigureOf::CurrentLoad | FigureOf::Disturbance => Bounds::any(),
-    };
-    RegimeBaseline {
-        of,
-        regime: one.regime.value.clone(),
-        mean_a: check.si_of("mean", &one.mean, efforts.effort, mean),
-        sigma_a: check.si_of("sigma", &one.sigma, efforts.effort, Bounds::positive()),
-        law: law(one, check),
-    }
-}
-
 fn modes(raw: Option<&[At<String>]>, check: &mut Check) -> OperationModes {
     let Some(raw) = raw else {
         return OperationModes::default();
@@ -406,62 +356,4 @@ fn modes(raw: Option<&[At<String>]>, check: &mut Check) -> OperationModes {
     raw.iter().fold(OperationModes::NONE, |modes, name| {
         modes.with(super::axis::mode(name, check))
     })
-}
-
-fn paces(raw: &[PaceTable], check: &mut Check) -> Vec<RegimePaces> {
-    check.unique("regimes", raw.iter().map(|one| &one.regime));
-    raw.iter().map(|one| one_pace(one, check)).collect()
-}
-
-fn one_pace(one: &PaceTable, check: &mut Check) -> RegimePaces {
-    let regimes = Feature::ALL.map(Feature::name);
-    if !regimes.contains(&one.regime.value.as_str()) {
-        check.unknown("judged regime", &one.regime, &regimes);
-    }
-    let dimension = if one.regime.value == Feature::Acceleration.name() {
-        &ACCELERATION
-    } else {
-        &VELOCITY
-    };
-    let bounds = Bounds::not_negative();
-    let least = check.si_of("least", &one.least, dimension, bounds);
-    let most = check.si_of("most", &one.most, dimension, bounds);
-    if least > most {
-        check.problem(
-            &one.most.span,
-            format!(
-                "`most` is {}, below `least`, {}",
-                one.most.scalar.shown(),
-                one.least.scalar.shown()
-            ),
-            "nothing is between them",
-            "run `twinstep calibrate` again, or leave the table out to judge at any pace",
-        );
-    }
-    RegimePaces {
-        regime: one.regime.value.clone(),
-        paces: Paces { least, most },
-    }
-}
-
-/// The law of a figure: all of its keys, or none.
-fn law(one: &BaselineTable, check: &mut Check) -> Option<FigureLaw> {
-    let count = Bounds::between(1.0, 1e9);
-    match (&one.degrees_of_freedom, &one.figures, &one.record) {
-        (Some(freedom), Some(figures), Some(record)) => Some(FigureLaw {
-            freedom: check.si("degrees_of_freedom", freedom, count),
-            figures: check.si("figures", figures, count),
-            record_s: check.si("record", record, Bounds::positive()),
-        }),
-        (None, None, None) => None,
-        _ => {
-            check.problem(
-                &one.regime.span,
-                "a baseline has `degrees_of_freedom`, `figures` and `record` together, or none of them",
-                "one of them is missing",
-                "run `twinstep calibrate` again, or leave all three out",
-            );
-            None
-        }
-    }
 }

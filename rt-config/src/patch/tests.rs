@@ -87,6 +87,7 @@ fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> 
     RegimeBaseline {
         of,
         regime: regime.into(),
+        recipe: None,
         mean_a,
         sigma_a: 0.02,
         law,
@@ -96,6 +97,7 @@ fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> 
 fn paces(regime: &str, least: f64, most: f64) -> RegimePaces {
     RegimePaces {
         regime: regime.into(),
+        recipe: None,
         paces: twinstep_models::blocks::Paces { least, most },
     }
 }

@@ -3,7 +3,6 @@
 use super::quantity;
 use crate::machine::{AxisTwin, EffortUnit, HealthyInnovation, OperationMode, OperationModes};
 use std::fmt::{self, Write};
-use twinstep_models::blocks::Feature;
 use twinstep_models::tail::Tail;
 
 pub(super) fn write_twin(
@@ -107,31 +106,6 @@ pub(super) fn write_twin(
         if let Some(one) = one {
             write_innovation(out, list, one, channel, unit)?;
         }
-    }
-    for one in &twin.baseline {
-        writeln!(
-            out,
-            "\n[[{list}.twin.baseline]]\nchannel = \"{}\"\nregime = \"{}\"",
-            one.of.name(),
-            one.regime
-        )?;
-        quantity(out, "mean", one.mean_a, unit)?;
-        quantity(out, "sigma", one.sigma_a, unit)?;
-        if let Some(law) = one.law {
-            writeln!(out, "degrees_of_freedom = {:?}", law.freedom)?;
-            writeln!(out, "figures = {:?}", law.figures)?;
-            quantity(out, "record", law.record_s, "s")?;
-        }
-    }
-    for one in &twin.paces {
-        let unit = if one.regime == Feature::Acceleration.name() {
-            "m/s2"
-        } else {
-            "m/s"
-        };
-        writeln!(out, "\n[[{list}.twin.pace]]\nregime = \"{}\"", one.regime)?;
-        quantity(out, "least", one.paces.least, unit)?;
-        quantity(out, "most", one.paces.most, unit)?;
     }
     Ok(())
 }

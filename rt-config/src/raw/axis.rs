@@ -148,7 +148,7 @@ pub(crate) struct TwinTable {
     /// Healthy one-cycle innovations, from which thresholds follow; a limit above overrides its own.
     #[serde(default)]
     pub(crate) innovation: Vec<InnovationTable>,
-    /// Healthy residual of `current_load` per regime.
+    /// Healthy figures of movements per regime, in all recipes or in one.
     #[serde(default)]
     pub(crate) baseline: Vec<BaselineTable>,
     /// Paces at which the baselines were learnt; a movement at another one is not judged by them. At any pace unless given.
@@ -239,6 +239,9 @@ pub(crate) struct TailTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BaselineTable {
+    /// The recipe that it is of, where the figure differs by recipe, 16 of an axis at most; holds in all that have no row of their own
+    /// for this channel and regime unless given. In a recipe without either the figure is not judged.
+    pub(crate) recipe: Option<At<String>>,
     /// current_load, disturbance or ripple; current_load unless given.
     pub(crate) channel: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone.
@@ -259,6 +262,8 @@ pub(crate) struct BaselineTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PaceTable {
+    /// The recipe that they are of; those of all that have no row of their own for this regime unless given.
+    pub(crate) recipe: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing.
     pub(crate) regime: At<String>,
     /// Least of them (0 or more).
@@ -296,6 +301,20 @@ pub(crate) struct PlantTable {
     pub(crate) efficiency: Quantity<Number>,
     /// Switches along the axis, wired to the digital inputs of its drive.
     pub(crate) switches: Option<SwitchesTable>,
+    /// What the axis carries besides, by recipe; nothing unless given.
+    #[serde(default)]
+    pub(crate) payload: Vec<PayloadTable>,
+}
+
+/// Mass that a simulated axis carries in one recipe: handed over while the axis stands, from when the first press is back from its last stroke of
+/// the recipe before.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PayloadTable {
+    /// Name of a recipe.
+    pub(crate) recipe: At<String>,
+    /// Mass in it; nothing in recipes without a table (0 or more).
+    pub(crate) mass: Quantity<Mass>,
 }
 
 /// Switches along an axis: what homing and touch probes of the simulated drive find.

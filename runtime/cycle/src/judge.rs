@@ -7,6 +7,7 @@
 mod innovation;
 mod not_judged;
 mod occasion;
+mod recipe;
 mod renewal;
 mod slow;
 mod states;
@@ -17,6 +18,7 @@ use innovation::Next;
 use not_judged::Behind;
 pub use not_judged::NotJudged;
 pub use occasion::Occasion;
+use recipe::{Recipes, Rows};
 pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
 use renewal::{Bases, Renewal};
 pub use slow::DIRECTIONS;
@@ -28,7 +30,7 @@ use crate::coasting::Coasting;
 use crate::drift::{DriftJudge, Ended};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Baseline, NEXT, Thresholds};
+use crate::plan::{AxisPlan, Baseline, NEXT, RecipeBases, Thresholds};
 use twinstep_models::abrupt;
 use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
@@ -98,6 +100,7 @@ pub struct AxisJudge {
     not_judged: NotJudged,
     behind: Behind,
     warmth: Warmth,
+    recipes: Recipes,
     /// The movement in progress has been in a mode in which innovations are not judged.
     unlearnt_mode: bool,
     fault_raised: bool,
@@ -112,6 +115,7 @@ impl AxisJudge {
         self.blocks.clear();
         self.beside.clear();
         (self.behind, self.unlearnt_mode) = (Behind::default(), false);
+        self.recipes.forget();
     }
 
     /// Whether the next cycle must be looked at even if nothing is beyond a threshold in it.
@@ -173,10 +177,12 @@ impl AxisJudge {
     ) {
         self.blocks.add(segment, plan.gravity_a);
         self.beside.add(segment);
+        self.recipes.see(at.context.recipe);
         // What a press holds is its part.
         // A cold axis holds with more friction than it will.
         if segment.regime == Regime::Standstill
             && !plan.presses()
+            && self.recipes.hold_alike(at.context.recipe)
             && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
         {
             let healthy = self.healthy();
@@ -194,14 +200,16 @@ impl AxisJudge {
             && self.next.iter().all(|next| next.raised.is_none())
     }
 
-    /// A movement has ended: judges its features.
+    /// A movement has ended: judges its features. `own` are the recipes in which the axis has baselines of its own.
     pub fn movement_end(
         &mut self,
         plan: &AxisPlan,
+        own: &[RecipeBases],
         t: &Thresholds,
         at: &Occasion,
         out: &mut Outbox,
     ) {
+        let recipe = self.recipes.end(at.context.recipe);
         let Some(mut blocks) = self.blocks.end() else {
             (self.behind, self.unlearnt_mode) = (Behind::default(), false);
             return;
@@ -212,11 +220,13 @@ impl AxisJudge {
         }
         self.leave_out_reversal(&mut blocks);
         self.ended = Some((at.stamp.cycle, blocks));
+        let rows = Rows::of(own, recipe);
         let left_out = if self.warms(t.warm_up.as_ref(), at.stamp.cycle) {
             self.leave_out_cold(&mut blocks);
             true
         } else {
-            self.leave_out(plan, &mut blocks)
+            let unlearnt = self.leave_out_unlearnt(plan, own, &rows, &mut blocks);
+            self.leave_out(plan, &rows, &mut blocks) || unlearnt
         };
         for (last, block) in self.last.iter_mut().zip(&blocks) {
             if let Some(block) = block {
@@ -232,15 +242,15 @@ impl AxisJudge {
             self.beside.clear();
             return;
         }
-        let bases = self.renewal.bases(plan);
-        self.renewal.learn(&blocks);
+        let bases = self.renewal.bases(rows.number(), rows.bases(plan));
+        self.renewal.learn(rows.number(), &blocks);
         let friction_a = [1, 0].map(|f: usize| blocks[f].map(|block| block.friction_a));
         let calibrated = Calibrated {
             viscous: plan.viscous,
             constant_a: [1, 0].map(|f: usize| bases.load[f].map(|b| (b.mean_a, b.sigma_a))),
         };
         let healthy = self.healthy();
-        if left_out {
+        if self.recipes.is_another(own, recipe) || left_out {
             self.beside.clear();
         } else {
             self.beside.end(&calibrated, &friction_a, healthy);

@@ -377,7 +377,8 @@ impl Correct<'_, '_> {
                 judge.segment(plan, t, &at, &segment, self.out);
             }
             if classified.movement_ended & (1 << l) != 0 {
-                judge.movement_end(plan, t, &at, self.out);
+                let own = self.plan.recipes_of(axis);
+                judge.movement_end(plan, own, t, &at, self.out);
             }
         }
     }

@@ -21,6 +21,9 @@ pub const MAX_PARTS: usize = 16;
 /// Most parts that are met otherwise in one recipe: a press looks through all of them when recipe or part change.
 pub const MAX_BY_RECIPE: usize = 16;
 
+/// Most recipes in which one axis has baselines of its own: a new baseline is learnt in each of them.
+pub const MAX_RECIPE_BASES: usize = 16;
+
 /// Most parts with a curve, over all presses: their number is kept in two bytes.
 pub const MAX_CURVES: usize = 0xffff;
 
@@ -140,6 +143,19 @@ pub struct RecipeContact {
     pub contact: Contact,
 }
 
+/// What is healthy of one axis in one recipe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecipeBases {
+    /// The axis: its place among all axes.
+    pub axis: u16,
+    /// The recipe.
+    pub recipe: u8,
+    /// Instead of that of [`AxisPlan`]: what holds in every recipe is in here too where this one has no row of its own.
+    pub baseline: [Option<Baseline>; FEATURES],
+    /// Likewise.
+    pub slow: SlowPlan,
+}
+
 /// What one press meets of one part that has a force curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PartCurve {
@@ -255,6 +271,8 @@ pub struct Plan<'a> {
     pub objects: &'a [Object],
     /// Parts with a force curve, of all presses, in the order of presses and parts; no more than [`MAX_CURVES`] are known.
     pub curves: &'a [PartCurve],
+    /// What is healthy in one recipe alone, in the order of axes and recipes: at most [`MAX_RECIPE_BASES`] of an axis are known.
+    pub recipes: &'a [RecipeBases],
     /// Place of the first of `axes` among all axes: not 0 where the plan is that of a section.
     pub first_axis: usize,
     /// Thresholds.
@@ -264,6 +282,15 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// The recipes in which axis `n` of this plan has baselines of its own.
+    pub fn recipes_of(&self, n: usize) -> &[RecipeBases] {
+        let axis = self.first_axis + n;
+        let first = (self.recipes).partition_point(|one| usize::from(one.axis) < axis);
+        let from = &self.recipes[first..];
+        let count = from.partition_point(|one| usize::from(one.axis) == axis);
+        &from[..count.min(MAX_RECIPE_BASES)]
+    }
+
     /// The curve of what axis `n` of this plan meets in this context, by its place in `curves`; none: it meets no part with a curve.
     pub fn curve(&self, n: usize, context: Context) -> Option<usize> {
         let wanted = (self.first_axis + n, context.part);
@@ -364,6 +391,7 @@ mod tests {
             presses: &[],
             objects: &[],
             curves: &curves,
+            recipes: &[],
             first_axis: 8,
             thresholds: Thresholds {
                 slack: 0.0,
@@ -384,5 +412,49 @@ mod tests {
             assert_eq!(found(0, recipe, 1), None);
             assert_eq!(found(2, recipe, 0), None);
         }
+    }
+
+    #[test]
+    fn an_axis_has_the_recipes_that_are_its_own() {
+        let bases = |axis, recipe| RecipeBases {
+            axis,
+            recipe,
+            baseline: [None; FEATURES],
+            slow: SlowPlan::default(),
+        };
+        let mut recipes = vec![bases(3, 0), bases(3, 4), bases(5, 1)];
+        recipes.extend((0..20).map(|recipe| bases(7, recipe)));
+        let mut plan = Plan {
+            period_ns: 1_000_000,
+            lanes: &[],
+            judges: &[],
+            axes: &[],
+            stations: &[],
+            presses: &[],
+            objects: &[],
+            curves: &[],
+            recipes: &recipes,
+            first_axis: 0,
+            thresholds: Thresholds {
+                slack: 0.0,
+                threshold: 0.0,
+                settle_cycles: 0,
+                horizon_cycles: 1,
+                warm_up: None,
+            },
+            level: Level::PORTABLE,
+        };
+        let of = |plan: &Plan<'_>, n| -> Vec<u8> {
+            plan.recipes_of(n).iter().map(|one| one.recipe).collect()
+        };
+        assert_eq!(of(&plan, 3), [0, 4]);
+        assert_eq!(of(&plan, 5), [1]);
+        assert_eq!(of(&plan, 7).len(), MAX_RECIPE_BASES);
+        for none in [0, 4, 6, 8] {
+            assert!(of(&plan, none).is_empty());
+        }
+        // A section counts its axes from its own first one.
+        plan.first_axis = 2;
+        assert_eq!(of(&plan, 1), [0, 4]);
     }
 }

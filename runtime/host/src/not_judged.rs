@@ -12,6 +12,9 @@ pub struct NotJudged {
     /// Movements of which something was left out: the record that the axis was calibrated with holds none like them.
     #[serde(skip_serializing_if = "none", default)]
     pub not_learnt: u64,
+    /// Movements of which something was left out: nothing was learnt of it in their recipe, or the recipe changed within them.
+    #[serde(skip_serializing_if = "none", default)]
+    pub recipe_not_learnt: u64,
     /// It is cold, or warming up, now.
     #[serde(skip_serializing_if = "core::ops::Not::not", default)]
     pub warming_up: bool,
@@ -38,6 +41,7 @@ impl NotJudged {
         let cycles = pipeline.judge(n)?.not_judged();
         let found = Self {
             not_learnt: pipeline.not_learnt(n),
+            recipe_not_learnt: cycles.recipe,
             warming_up: pipeline.warms(n),
             warm_up: pipeline.warm_up(n),
             mode_not_learnt: cycles.mode,
@@ -75,6 +79,7 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
     for NotJudgedLine { source, not_judged } in lines {
         let NotJudged {
             not_learnt,
+            recipe_not_learnt,
             warming_up: _,
             warm_up,
             mode_not_learnt,
@@ -90,6 +95,11 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
             *not_learnt,
             "movements had a figure left out: the healthy record holds none at their speed or acceleration; \
              calibrate with a recording that has some",
+        );
+        say(
+            *recipe_not_learnt,
+            "movements had a figure left out: nothing was learnt of it in their recipe, or the recipe changed within them; \
+             calibrate with a recording that has enough of each recipe",
         );
         say(
             *warm_up,

@@ -18,8 +18,8 @@ use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeContact, SlowPlan,
-    StationPlan, Thresholds, WarmUp,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeBases,
+    RecipeContact, SlowPlan, StationPlan, Thresholds, WarmUp,
 };
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, OuterGains, StationProgram};
@@ -72,6 +72,7 @@ pub struct PlanStore {
     presses: Vec<PressPlan>,
     objects: Vec<Object>,
     curves: Vec<PartCurve>,
+    recipes: Vec<RecipeBases>,
     thresholds: Thresholds,
     level: Level,
     signatures: Vec<SignaturePlan>,
@@ -129,6 +130,7 @@ impl PlanStore {
             presses,
             objects,
             curves: curves::curves(machine),
+            recipes: figures::by_recipe(machine, shares),
             period_ns: machine.cycle.period_ns,
             lanes,
             judges: axes.chunks(LANES).map(JudgeLane::new).collect(),
@@ -154,6 +156,7 @@ impl PlanStore {
             presses: &self.presses,
             objects: &self.objects,
             curves: &self.curves,
+            recipes: &self.recipes,
             first_axis: 0,
             thresholds: self.thresholds,
             level: self.level,
@@ -193,9 +196,12 @@ impl PlanStore {
         for usual in USUAL {
             text = text.replace(usual, "");
         }
-        // A plan without curves is called as it was before there were any.
+        // A plan without curves, or without recipes, is called as it was before there were any.
         if !self.curves.is_empty() {
             text.push_str(&format!(" {:?}", self.curves));
+        }
+        if !self.recipes.is_empty() {
+            text.push_str(&format!(" {:?}", self.recipes));
         }
         text.push_str(bus);
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
@@ -210,8 +216,7 @@ impl PlanStore {
 /// All streams that may raise a false alarm and share the asked interval: features of movements, leaks, signatures, and the
 /// detectors of innovations.
 pub fn shares(machine: &Machine) -> Shares {
-    let known = figures::laws(machine).count();
-    let unknown = figures::all(machine).count() - known;
+    let (known, unknown) = figures::counts(machine);
     let stations = (machine.stations.iter())
         .filter(|station| station.twin.is_some())
         .count();
@@ -295,7 +300,7 @@ fn axis_plan(
     };
     if let Some(twin) = &axis.twin {
         let asked_s = machine.judge.false_alarm_interval_s;
-        (baseline, slow) = figures::baselines(twin, press.is_some(), asked_s, shares);
+        (baseline, slow) = figures::baselines(twin, press.is_some(), None, asked_s, shares);
         innovation = thresholds::of(twin, asked_s, shares);
         if let Some(press) = press {
             let direction = way_in(&press.stroke);

@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 use std::sync::OnceLock;
-use twinstep_config::machine::{ForceCurve, Machine};
+use twinstep_config::machine::{ForceCurve, Machine, Recipe, RegimeBaseline};
 use twinstep_cycle::checkpoint::Slot;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
@@ -21,9 +21,27 @@ use twinstep_models::sample::{
 
 const CYCLES: u64 = 7_000;
 
-/// Eight axes, a press and a gripper: two lanes.
+/// Eight axes, a press and a gripper: two lanes. Some axes have baselines by recipe.
 fn cell() -> Machine {
-    twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap()
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    machine.recipes.push(Recipe {
+        name: "b".to_owned(),
+        parts: vec![0],
+    });
+    for axis in machine.axes.iter_mut().step_by(2) {
+        let twin = axis.twin.as_mut().unwrap();
+        let of_both = |row: RegimeBaseline| {
+            [0, 1].map(|recipe| RegimeBaseline {
+                recipe: Some(recipe),
+                ..row.clone()
+            })
+        };
+        twin.baseline = (std::mem::take(&mut twin.baseline).into_iter())
+            .flat_map(of_both)
+            .collect();
+    }
+    machine
 }
 
 /// The first axis alone.
@@ -140,7 +158,7 @@ fn brought(machine: &Machine, seed: u64) -> Vec<Brought> {
                 axes,
                 stations,
                 context: Context {
-                    recipe: 0,
+                    recipe: u8::from(cycle % 3_300 > 1_900),
                     part: u8::from(cycle % 4_000 > 2_500),
                 },
                 bus: if lost { Err(Missing::NoFrame) } else { Ok(()) },

@@ -43,6 +43,7 @@ fn ordinary(drive: &Drive) -> AxisPlant {
         cogging_nm: 0.0,
         efficiency: 0.97,
         switches: Switches::default(),
+        payloads: Vec::new(),
     }
 }
 
@@ -131,6 +132,7 @@ pub(super) fn drive_unit(
         following_window_counts: 0.25 * drive.counts_per_rev,
         counts_per_rev: drive.counts_per_rev,
         switches: wired(&table.switches, direction),
+        payloads: table.payloads,
         dt_s: draw.dt_s,
     };
     let tool = press.map(|press| {

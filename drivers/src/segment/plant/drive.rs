@@ -23,6 +23,8 @@ const CURRENT_NOISE: f64 = 0.0015;
 const WARM_UP_S: f64 = 300.0;
 /// Time in which the brake opens and the loops take over what it held (s).
 const BRAKE_S: f64 = 0.08;
+/// Time constant with which a payload is laid on or taken off (s).
+const LAYING_S: f64 = 0.02;
 /// Standstill for a stop: speed (m/s) and time (s).
 const STANDSTILL_M_PER_S: f64 = 2e-3;
 const STANDSTILL_S: f64 = 0.05;
@@ -60,6 +62,8 @@ pub(super) struct UnitParameters {
     pub counts_per_rev: f64,
     /// Switches along the axis, by signal.
     pub switches: [Option<SwitchRange>; SWITCHES],
+    /// Mass that it carries in a recipe (kg).
+    pub payloads: Vec<(u8, f64)>,
     pub dt_s: f64,
 }
 
@@ -94,6 +98,9 @@ pub struct DriveUnit {
     out_of_window_s: f64,
     disable_at_standstill: bool,
     error_code: u16,
+    /// Mass that was handed over to it, and how much of it has been laid on (kg).
+    pub(super) handed_kg: f64,
+    payload_kg: f64,
 }
 
 impl DriveUnit {
@@ -132,6 +139,8 @@ impl DriveUnit {
             out_of_window_s: 0.0,
             disable_at_standstill: false,
             error_code: 0,
+            handed_kg: 0.0,
+            payload_kg: 0.0,
             p,
         };
         unit.counts = unit.encoder();
@@ -351,7 +360,7 @@ impl DriveUnit {
             load_n: contact + frame,
             friction_factor: self.modifiers.friction * (1.0 - self.p.warm_up * self.warm) * bumps,
             dry_factor: self.modifiers.dry,
-            added_mass_kg: self.modifiers.mass_kg,
+            added_mass_kg: self.modifiers.mass_kg + self.payload_kg,
             added_gap_m: self.modifiers.gap_m,
             brake: self.brake,
         };
@@ -430,6 +439,19 @@ impl DriveUnit {
         }
     }
 
+    /// The recipe is this one: a payload is handed over while the axis stands, and laid on softly.
+    pub(super) fn carry(&mut self, recipe: u8, period_s: f64) {
+        let payloads = &self.p.payloads;
+        if payloads.is_empty() {
+            return;
+        }
+        if self.still_s > 0.0 {
+            let own = payloads.iter().find(|(of, _)| *of == recipe);
+            self.handed_kg = own.map_or(0.0, |(_, mass_kg)| *mass_kg);
+        }
+        self.payload_kg += (self.handed_kg - self.payload_kg) * (period_s / LAYING_S);
+    }
+
     pub(super) fn load_acceleration(&self) -> f64 {
         self.mechanics.load_m_per_s2
     }
@@ -445,6 +467,12 @@ impl DriveUnit {
             self.mechanics.load_m_per_s,
             self.loops.current_a,
         )
+    }
+
+    /// Strokes since the start, while the ram stands; none otherwise, and on an axis without a tool.
+    pub(super) fn strokes_at_rest(&self) -> Option<u64> {
+        let tool = self.tool.as_ref().filter(|_| self.still_s > 0.0)?;
+        Some(tool.stroke)
     }
 
     /// True press force (N) and strokes since the start, for tests of the plant; none on an axis without a tool.

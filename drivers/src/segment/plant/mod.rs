@@ -50,6 +50,11 @@ pub struct Plant {
     /// Of the mechanics of any drive.
     most_substeps: u32,
     stations: Vec<StationUnit>,
+    /// The recipe of every stroke of the first press, repeated; empty where no axis carries anything by recipe.
+    recipes: Vec<u8>,
+    /// Its place among the drives, and its strokes when it last stood.
+    first_press: usize,
+    strokes: u64,
     faults: [Option<Injected>; MAX_FAULTS],
     /// Time of the plant's state (ns); none before the first call.
     now_ns: Option<u64>,
@@ -95,6 +100,9 @@ impl Plant {
             most_substeps: drives.iter().map(DriveUnit::substeps).max().unwrap_or(0),
             drives,
             stations,
+            recipes: recipes(machine),
+            first_press: machine.axes.len(),
+            strokes: 0,
             faults: [None; MAX_FAULTS],
             now_ns: None,
             started_ns: None,
@@ -170,11 +178,27 @@ impl Plant {
         for unit in &mut self.drives {
             unit.supervise(period_s);
         }
+        self.hand_over(period_s);
         // Without a start there is no time for a fault to count from.
         let (Some(now_ns), Some(started_ns)) = (self.now_ns, self.started_ns) else {
             return;
         };
         self.apply_faults(now_ns.saturating_sub(started_ns));
+    }
+
+    /// Axes carry what the recipe of the first press says, once it stands between two strokes.
+    fn hand_over(&mut self, period_s: f64) {
+        if self.recipes.is_empty() {
+            return;
+        }
+        let press = self.drives.get(self.first_press);
+        if let Some(strokes) = press.and_then(DriveUnit::strokes_at_rest) {
+            self.strokes = strokes;
+        }
+        let recipe = self.recipes[(self.strokes % self.recipes.len() as u64) as usize];
+        for unit in &mut self.drives {
+            unit.carry(recipe, period_s);
+        }
     }
 
     fn apply_faults(&mut self, since_ns: u64) {
@@ -274,6 +298,17 @@ impl Plant {
         });
         Ok(())
     }
+}
+
+/// Recipes of the strokes of the first press, where an axis carries something by recipe.
+fn recipes(machine: &Machine) -> Vec<u8> {
+    let presses = machine.presses.iter().map(|press| &press.axis);
+    let mut plants = (machine.axes.iter().chain(presses)).filter_map(|axis| axis.plant.as_ref());
+    if plants.all(|plant| plant.payloads.is_empty()) {
+        return Vec::new();
+    }
+    let strokes = machine.stroke_contexts();
+    strokes.iter().map(|stroke| stroke.recipe).collect()
 }
 
 /// What `fault` does and to which drive or station.

@@ -2,6 +2,7 @@ use super::rig::{
     CYCLE_NS, HORIZONTAL, Rig, Trace, VERTICAL, friction_and_weight, press_cell, rated_a, run_with,
 };
 use super::*;
+use twinstep_config::machine::{Recipe, Turn};
 
 #[test]
 fn every_machine_follows_its_programs_within_its_limits() {
@@ -193,4 +194,66 @@ fn the_plant_takes_nothing_from_the_twin() {
             "{file}.rs reads the twin's parameters"
         );
     }
+}
+
+#[test]
+fn a_payload_weighs_and_one_of_another_recipe_changes_nothing() {
+    let run = |payload: Option<(u8, f64)>| {
+        let mut machine = press_cell();
+        machine.recipes.push(Recipe {
+            name: "other".to_owned(),
+            parts: vec![0],
+        });
+        for axis in &mut machine.axes {
+            let plant = axis.plant.as_mut().expect("simulated");
+            plant.payloads.extend(payload);
+        }
+        let mut rig = Rig::new(machine, 1, 1);
+        rig.run(5_000, true);
+        rig
+    };
+    let (without, other, own) = (run(None), run(Some((1, 9.0))), run(Some((0, 9.0))));
+    for name in VERTICAL {
+        let index = without.index_of(name);
+        assert_eq!(
+            without.traces[index].current_a, other.traces[index].current_a,
+            "{name}"
+        );
+        let weight = |rig: &Rig| friction_and_weight(rig, name).1;
+        let table = without.machine.axes[index].plant.as_ref();
+        let more = 9.0 / table.map_or(1.0, |plant| plant.load_mass_kg);
+        let found = weight(&own) / weight(&without) - 1.0;
+        assert!(
+            (found / more - 1.0).abs() < 0.2,
+            "{name}: {found} for {more}"
+        );
+    }
+}
+
+#[test]
+fn a_payload_follows_the_strokes_of_the_first_press_and_is_handed_over_at_rest() {
+    let mut machine = press_cell();
+    machine.recipes.push(Recipe {
+        name: "other".to_owned(),
+        parts: vec![1],
+    });
+    let turn = |recipe, strokes| Turn { recipe, strokes };
+    machine.schedule = vec![turn(0, 1), turn(1, 2)];
+    let mut rig = Rig::new(machine.clone(), 1, 1);
+    let lift = rig.index_of("lift");
+    let plant = machine.axes[lift].plant.as_mut().expect("simulated");
+    plant.payloads = vec![(1, 9.0)];
+    rig = Rig::new(machine, 1, 1);
+    let (mut handed_kg, mut changes) = (0.0, Vec::new());
+    for _ in 0..15_000 {
+        rig.run(1, false);
+        let unit = rig.plant.drive(lift).expect("drive");
+        if unit.handed_kg != handed_kg {
+            handed_kg = unit.handed_kg;
+            let (_, speed, _) = unit.true_state();
+            assert!(speed.abs() < 5e-3, "{speed}");
+            changes.push(handed_kg);
+        }
+    }
+    assert!(changes.starts_with(&[9.0, 0.0, 9.0]), "{changes:?}");
 }

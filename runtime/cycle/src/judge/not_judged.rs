@@ -1,6 +1,7 @@
 //! What is not judged, and how much of it there was: what the healthy record never showed, and what a drive does by itself.
 
 use super::AxisJudge;
+use super::recipe::Rows;
 use crate::plan::AxisPlan;
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::sample::{AxisReading, DriveState, Told};
@@ -10,6 +11,8 @@ use twinstep_models::sample::{AxisReading, DriveState, Told};
 pub struct NotJudged {
     /// Movements of which a figure was left out: no healthy record holds any at their pace.
     pub pace: u64,
+    /// Movements of which a figure was left out: nothing was learnt of it in their recipe, or the recipe changed within them.
+    pub recipe: u64,
     /// Movements while the axis warmed up: nothing of them but what surprised within a cycle was judged.
     pub warm_up: u64,
     /// Cycles in a mode of operation that no healthy record holds: their innovations were not judged.
@@ -55,12 +58,13 @@ impl AxisJudge {
     pub(super) fn leave_out(
         &mut self,
         plan: &AxisPlan,
+        rows: &Rows<'_>,
         blocks: &mut [Option<Block>; FEATURES],
     ) -> bool {
         let behind = core::mem::take(&mut self.behind);
         let mut left_out = false;
         for (feature, (block, paces)) in
-            (Feature::ALL.into_iter()).zip(blocks.iter_mut().zip(&plan.slow.paces))
+            (Feature::ALL.into_iter()).zip(blocks.iter_mut().zip(rows.paces(plan)))
         {
             let (Some(figure), Some(paces)) = (*block, paces) else {
                 continue;
@@ -137,7 +141,7 @@ mod tests {
             ..Segment::default()
         };
         judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
-        judge.movement_end(plan, &THRESHOLDS, &at(200), out);
+        judge.movement_end(plan, &[], &THRESHOLDS, &at(200), out);
     }
 
     /// What is raised by movements at half the learnt speed with more friction, told to go at `told` (m/s) in so many looks; and how many
@@ -205,7 +209,7 @@ mod tests {
                 ..Segment::default()
             };
             judge.segment(&plan, &THRESHOLDS, &at(190), &segment, out);
-            judge.movement_end(&plan, &THRESHOLDS, &at(200), out);
+            judge.movement_end(&plan, &[], &THRESHOLDS, &at(200), out);
             judge
                 .ended
                 .and_then(|(_, blocks)| blocks[Feature::Reversal as usize])

@@ -4,11 +4,14 @@
 //! forgotten, and until [`MOVEMENTS`] movements have shown a figure it is not judged. Then its healthy mean is theirs. The
 //! spread stays the calibrated one, wider by what the new mean is uncertain: `sigma sqrt(1 + 1/n)`. Limits on innovations,
 //! free runs and states know no baseline and go on as before.
+//!
+//! Rows by recipe are learnt anew each from the movements of its own recipe: what a repair changes differs with the load. A recipe
+//! that comes later begins then.
 
 use super::{AxisJudge, CURRENT, DIRECTIONS, Occasion};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Baseline};
+use crate::plan::{AxisPlan, Baseline, MAX_RECIPE_BASES, RecipeBases, SlowPlan};
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -29,63 +32,99 @@ pub(super) struct Bases {
 }
 
 impl Bases {
-    /// Those of the plan.
-    pub fn of(plan: &AxisPlan) -> Self {
+    /// Those of a plan.
+    pub fn of(baseline: &[Option<Baseline>; FEATURES], slow: &SlowPlan) -> Self {
         Self {
-            load: plan.baseline,
-            disturbance: plan.slow.disturbance,
-            ripple: plan.slow.ripple,
+            load: *baseline,
+            disturbance: slow.disturbance,
+            ripple: slow.ripple,
         }
     }
 }
 
-/// Mean of the first figures.
+/// Figures of a movement that have baselines: of `current_load`, of the disturbance, of the ripple.
+const FIGURES: usize = 2 * FEATURES + DIRECTIONS;
+
+/// Means of the first figures, the ripple as natural logarithms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Mean {
-    n: u32,
-    mean: f64,
+struct Figures {
+    mean: [f64; FIGURES],
+    /// Figures that are in each.
+    seen: [u8; FIGURES],
 }
 
-impl Mean {
-    fn learn(&mut self, x: f64) {
-        if self.n < MOVEMENTS {
-            self.n += 1;
-            self.mean += (x - self.mean) / f64::from(self.n);
+const _: () = assert!(MOVEMENTS <= u8::MAX as u32);
+
+impl Figures {
+    fn learn(&mut self, figure: usize, x: f64) {
+        let seen = &mut self.seen[figure];
+        if u32::from(*seen) < MOVEMENTS {
+            *seen += 1;
+            self.mean[figure] += (x - self.mean[figure]) / f64::from(*seen);
+        }
+    }
+
+    /// Takes in the figures of a movement.
+    fn take(&mut self, blocks: &[Option<Block>; FEATURES]) {
+        for (f, block) in blocks.iter().enumerate() {
+            let Some(block) = block else { continue };
+            self.learn(f, block.residual_a);
+            self.learn(FEATURES + f, block.disturbance_a);
+            if f < DIRECTIONS && block.ripple_a > 0.0 {
+                self.learn(2 * FEATURES + f, libm::log(block.ripple_a));
+            }
         }
     }
 
     /// The baseline that takes the place of `old`; none while it is learnt.
-    fn instead(&self, old: Option<Baseline>) -> Option<Baseline> {
-        let old = old.filter(|_| self.n >= MOVEMENTS)?;
+    fn instead(&self, figure: usize, old: Option<Baseline>) -> Option<Baseline> {
+        let old = old.filter(|_| u32::from(self.seen[figure]) >= MOVEMENTS)?;
         Some(Baseline {
-            mean_a: self.mean,
+            mean_a: self.mean[figure],
             sigma_a: old.sigma_a * libm::sqrt(1.0 + 1.0 / f64::from(MOVEMENTS)),
         })
     }
 
     /// The same of a ripple, which is learnt as a logarithm and spreads in proportion to its mean.
-    fn instead_of_ripple(&self, old: Option<Baseline>) -> Option<Baseline> {
-        let new = self.instead(old)?;
+    fn instead_of_ripple(&self, figure: usize, old: Option<Baseline>) -> Option<Baseline> {
+        let new = self.instead(figure, old)?;
         let mean_a = libm::exp(new.mean_a);
         let sigma_a = old.map_or(0.0, |old| new.sigma_a * mean_a / old.mean_a);
         Some(Baseline { mean_a, sigma_a })
     }
-}
 
-/// What is learnt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Figures {
-    load: [Mean; FEATURES],
-    disturbance: [Mean; FEATURES],
-    /// Natural logarithms.
-    ripple: [Mean; DIRECTIONS],
+    /// All of them instead of the calibrated ones.
+    fn bases(&self, mut bases: Bases) -> Bases {
+        for (f, base) in bases.load.iter_mut().enumerate() {
+            *base = self.instead(f, *base);
+        }
+        for (f, base) in bases.disturbance.iter_mut().enumerate() {
+            *base = self.instead(FEATURES + f, *base);
+        }
+        for (f, base) in bases.ripple.iter_mut().enumerate() {
+            *base = self.instead_of_ripple(2 * FEATURES + f, *base);
+        }
+        bases
+    }
+
+    /// Movements that the figure of `current_load` with the fewest of those that are judged has seen; none where no movement showed any.
+    fn fewest(&self, baseline: &[Option<Baseline>; FEATURES]) -> Option<u32> {
+        let judged = self.seen.iter().zip(baseline);
+        judged
+            .filter(|(seen, base)| base.is_some() && **seen > 0)
+            .map(|(seen, _)| u32::from(*seen))
+            .min()
+    }
 }
 
 /// A new baseline of one axis; in most runs nobody asks for one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Renewal {
     asked: bool,
+    /// For the rows that hold in every recipe without its own; there once somebody has asked.
     figures: Option<Figures>,
+    /// For those of the recipes that have their own, in their order; none before a movement in it.
+    by_recipe: [Option<Figures>; MAX_RECIPE_BASES],
 }
 
 impl Renewal {
@@ -99,53 +138,48 @@ impl Renewal {
         let begins = core::mem::take(&mut self.asked);
         if begins {
             self.figures = Some(Figures::default());
+            self.by_recipe = Default::default();
         }
         begins
     }
 
-    /// Baselines in force.
-    pub fn bases(&self, plan: &AxisPlan) -> Bases {
-        let mut bases = Bases::of(plan);
-        let Some(figures) = &self.figures else {
-            return bases;
+    /// Baselines in force: those of the rows of recipe `number` of the axis, or of its general ones.
+    pub fn bases(&self, number: Option<usize>, calibrated: Bases) -> Bases {
+        let Some(general) = self.figures else {
+            return calibrated;
         };
-        for (base, new) in bases.load.iter_mut().zip(&figures.load) {
-            *base = new.instead(*base);
-        }
-        for (base, new) in bases.disturbance.iter_mut().zip(&figures.disturbance) {
-            *base = new.instead(*base);
-        }
-        for (base, new) in bases.ripple.iter_mut().zip(&figures.ripple) {
-            *base = new.instead_of_ripple(*base);
-        }
-        bases
+        let figures = match number {
+            None => general,
+            Some(n) => self.by_recipe.get(n).copied().flatten().unwrap_or_default(),
+        };
+        figures.bases(calibrated)
     }
 
-    /// Takes in the figures of a movement.
-    pub fn learn(&mut self, blocks: &[Option<Block>; FEATURES]) {
-        let Some(figures) = &mut self.figures else {
+    /// Takes in the figures of a movement that these rows hold for.
+    pub fn learn(&mut self, number: Option<usize>, blocks: &[Option<Block>; FEATURES]) {
+        let Some(general) = &mut self.figures else {
             return;
         };
-        for (f, block) in blocks.iter().enumerate() {
-            let Some(block) = block else { continue };
-            figures.load[f].learn(block.residual_a);
-            figures.disturbance[f].learn(block.disturbance_a);
-            if let Some(ripple) = figures.ripple.get_mut(f).filter(|_| block.ripple_a > 0.0) {
-                ripple.learn(libm::log(block.ripple_a));
+        match number {
+            None => general.take(blocks),
+            Some(n) => {
+                if let Some(own) = self.by_recipe.get_mut(n) {
+                    own.get_or_insert_default().take(blocks);
+                }
             }
         }
     }
 
     /// Movements that the figure with the fewest of those that are judged has seen, of [`MOVEMENTS`]; none where the baseline is the
-    /// calibrated one. Figures that no movement shows do not count.
-    pub fn seen(&self, plan: &AxisPlan) -> Option<u32> {
+    /// calibrated one. Figures that no movement shows do not count, and recipes in which none has ended since.
+    pub fn seen(&self, plan: &AxisPlan, own: &[RecipeBases]) -> Option<u32> {
         if self.asked {
             return Some(0);
         }
-        let figures = self.figures.as_ref()?;
-        let judged = figures.load.iter().zip(&plan.baseline);
-        let seen = judged.filter(|(mean, base)| base.is_some() && mean.n > 0);
-        Some(seen.map(|(mean, _)| mean.n).min().unwrap_or(0))
+        let general = self.figures.as_ref()?.fewest(&plan.baseline);
+        let by_recipe = (self.by_recipe.iter().zip(own))
+            .filter_map(|(figures, one)| figures.as_ref()?.fewest(&one.baseline));
+        Some(general.into_iter().chain(by_recipe).min().unwrap_or(0))
     }
 }
 
@@ -156,8 +190,8 @@ impl AxisJudge {
     }
 
     /// Movements that a new baseline has seen, of [`MOVEMENTS`], the fewest of its figures; none where the baseline is the calibrated one.
-    pub fn renewal_seen(&self, plan: &AxisPlan) -> Option<u32> {
-        self.renewal.seen(plan)
+    pub fn renewal_seen(&self, plan: &AxisPlan, own: &[RecipeBases]) -> Option<u32> {
+        self.renewal.seen(plan, own)
     }
 
     /// Clears what was told of the slow figures, and forgets the evidence behind it.
@@ -206,6 +240,7 @@ impl AxisJudge {
         }
         (self.cusum, self.shifts, self.beside) =
             (Default::default(), Default::default(), Gather::default());
+        self.recipes.renew();
         self.known = None;
     }
 }
@@ -235,41 +270,85 @@ mod tests {
         plan
     }
 
+    fn bases(plan: &AxisPlan) -> Bases {
+        Bases::of(&plan.baseline, &plan.slow)
+    }
+
     #[test]
     fn nobody_who_does_not_ask_gets_another_baseline() {
-        let mut renewal = Renewal::default();
-        renewal.learn(&[Some(block(9.0)); FEATURES]);
-        assert!(!renewal.begins());
-        assert_eq!(renewal.bases(&plan()), Bases::of(&plan()));
-        assert_eq!(renewal.seen(&plan()), None);
+        let (plan, mut renewal) = (plan(), Renewal::default());
+        for number in [None, Some(0)] {
+            renewal.learn(number, &[Some(block(9.0)); FEATURES]);
+            assert!(!renewal.begins());
+            assert_eq!(renewal.bases(number, bases(&plan)), bases(&plan));
+        }
+        assert_eq!(renewal.seen(&plan, &[]), None);
     }
 
     #[test]
     fn eight_movements_make_one_and_no_more() {
         let (plan, mut renewal) = (plan(), Renewal::default());
         renewal.ask();
-        assert_eq!(renewal.seen(&plan), Some(0));
+        assert_eq!(renewal.seen(&plan, &[]), Some(0));
         assert!(renewal.begins() && !renewal.begins());
         let mut blocks = [None; FEATURES];
         for n in 0..MOVEMENTS {
-            assert_eq!(renewal.bases(&plan).load, [None; FEATURES]);
-            assert_eq!(renewal.seen(&plan), Some(n));
+            assert_eq!(renewal.bases(None, bases(&plan)).load, [None; FEATURES]);
+            assert_eq!(renewal.seen(&plan, &[]), Some(n));
             // Only one direction moves.
             blocks[0] = Some(block(0.2 + 0.01 * f64::from(n)));
-            renewal.learn(&blocks);
+            renewal.learn(None, &blocks);
         }
         blocks[0] = Some(block(5.0));
-        renewal.learn(&blocks);
-        let bases = renewal.bases(&plan);
+        renewal.learn(None, &blocks);
+        let found = renewal.bases(None, bases(&plan));
         let mean_a = 0.2 + 0.01 * f64::from(MOVEMENTS - 1) / 2.0;
-        let load = bases.load[0].unwrap();
+        let load = found.load[0].unwrap();
         assert!((load.mean_a - mean_a).abs() < 1e-12);
         assert!((load.sigma_a - 0.02 * 1.125_f64.sqrt()).abs() < 1e-12);
-        assert!((bases.disturbance[0].unwrap().mean_a - 2.0 * mean_a).abs() < 1e-12);
-        let ripple = bases.ripple[0].unwrap();
+        assert!((found.disturbance[0].unwrap().mean_a - 2.0 * mean_a).abs() < 1e-12);
+        let ripple = found.ripple[0].unwrap();
         assert!((ripple.mean_a / mean_a - 0.5).abs() < 0.01, "{ripple:?}");
         assert!((ripple.sigma_a / ripple.mean_a - 0.2 * 1.125_f64.sqrt()).abs() < 1e-12);
-        assert_eq!((bases.load[1], bases.ripple[1]), (None, None));
-        assert_eq!(renewal.seen(&plan), Some(MOVEMENTS));
+        assert_eq!((found.load[1], found.ripple[1]), (None, None));
+        assert_eq!(renewal.seen(&plan, &[]), Some(MOVEMENTS));
+    }
+
+    #[test]
+    fn each_recipe_is_learnt_anew_from_its_own_movements() {
+        let (plan, mut renewal) = (plan(), Renewal::default());
+        let own = [2, 5].map(|recipe| RecipeBases {
+            axis: 0,
+            recipe,
+            baseline: plan.baseline,
+            slow: plan.slow,
+        });
+        renewal.ask();
+        assert!(renewal.begins());
+        let learn = |renewal: &mut Renewal, number, residual_a| {
+            for _ in 0..MOVEMENTS {
+                renewal.learn(number, &[Some(block(residual_a)); FEATURES]);
+            }
+        };
+        let mean = |renewal: &Renewal, number| {
+            let found = renewal.bases(number, bases(&plan)).load[0];
+            found.map(|base| base.mean_a)
+        };
+        learn(&mut renewal, Some(1), 0.5);
+        assert_eq!(renewal.seen(&plan, &own), Some(MOVEMENTS));
+        let means = [None, Some(0), Some(1)].map(|number| mean(&renewal, number));
+        assert_eq!(means, [None, None, Some(0.5)]);
+        renewal.learn(Some(0), &[Some(block(0.25)); FEATURES]);
+        assert_eq!(renewal.seen(&plan, &own), Some(1));
+        learn(&mut renewal, Some(0), 0.25);
+        learn(&mut renewal, None, 0.125);
+        let means = [None, Some(0), Some(1)].map(|number| mean(&renewal, number));
+        assert_eq!(means, [Some(0.125), Some(0.25), Some(0.5)]);
+        assert_eq!(renewal.seen(&plan, &own), Some(MOVEMENTS));
+        // Asked for again, all of them are.
+        renewal.ask();
+        assert!(renewal.begins());
+        let means = [None, Some(0), Some(1)].map(|number| mean(&renewal, number));
+        assert_eq!(means, [None; 3]);
     }
 }

@@ -30,7 +30,7 @@ fn movement(judge: &mut AxisJudge, [shift_a, rest_a, ripple_a]: [f64; 3], out: &
         ..Segment::default()
     };
     judge.segment(&slow_plan(), &THRESHOLDS, &at(190), &segment, out);
-    judge.movement_end(&slow_plan(), &THRESHOLDS, &at(200), out);
+    judge.movement_end(&slow_plan(), &[], &THRESHOLDS, &at(200), out);
 }
 
 /// States of `channel` over movements whose shift, disturbance and ripple `of` gives by their number.
@@ -108,7 +108,7 @@ fn an_acceleration_with_another_jerk_is_no_disturbance() {
             };
             judge.segment(&slow_plan(), &THRESHOLDS, &at(190), &segment, &mut out);
         }
-        judge.movement_end(&slow_plan(), &THRESHOLDS, &at(200), &mut out);
+        judge.movement_end(&slow_plan(), &[], &THRESHOLDS, &at(200), &mut out);
     }
     assert_eq!(out.pop(), None);
 }

@@ -117,7 +117,7 @@ pub(super) fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out
         ..Segment::default()
     };
     judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
-    judge.movement_end(plan, &THRESHOLDS, &at(200), out);
+    judge.movement_end(plan, &[], &THRESHOLDS, &at(200), out);
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn reversal(judge: &mut AxisJudge, plan: &AxisPlan, rms_a: f64, out: &mut Outbox
         ..Segment::default()
     };
     judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
-    judge.movement_end(plan, &THRESHOLDS, &at(200), out);
+    judge.movement_end(plan, &[], &THRESHOLDS, &at(200), out);
 }
 
 #[test]

@@ -105,7 +105,7 @@ mod tests {
             ..Segment::default()
         };
         judge.segment(plan, &thresholds, &at(cycle), &segment, out);
-        judge.movement_end(plan, &thresholds, &at(cycle), out);
+        judge.movement_end(plan, &[], &thresholds, &at(cycle), out);
         let rest = Segment {
             cycles: 20.0,
             ..Segment::default()
@@ -181,7 +181,7 @@ mod tests {
                 ..Segment::default()
             };
             judge.segment(&plan, &thresholds, &at(cycle), &twitch, &mut out);
-            judge.movement_end(&plan, &thresholds, &at(cycle), &mut out);
+            judge.movement_end(&plan, &[], &thresholds, &at(cycle), &mut out);
             assert!(judge.warms(told, cycle));
         }
     }

@@ -20,6 +20,7 @@ impl Pipeline<'_> {
 
     /// Movements that a new baseline of axis `n` has seen, see [`AxisJudge::renewal_seen`].
     pub fn renewal_seen(&self, n: usize) -> Option<u32> {
-        self.judge(n)?.renewal_seen(self.plan.axes.get(n)?)
+        let plan = self.plan.axes.get(n)?;
+        self.judge(n)?.renewal_seen(plan, self.plan.recipes_of(n))
     }
 }

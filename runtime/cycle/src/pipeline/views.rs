@@ -2,10 +2,12 @@
 
 use super::Pipeline;
 use crate::judge::AxisJudge;
+use crate::plan::Baseline;
 use crate::station::StationJudge;
-use twinstep_models::blocks::{Block, FEATURES};
+use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::channel::Regime;
 use twinstep_models::lane::LANES;
+use twinstep_models::sample::Context;
 
 impl Pipeline<'_> {
     /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
@@ -41,6 +43,22 @@ impl Pipeline<'_> {
         (*cycle == self.cycle).then_some(blocks)
     }
 
+    /// The recipe in which that movement went from its start to its end; none: another one came into force within it.
+    pub fn ended_recipe(&self, n: usize) -> Option<u8> {
+        self.judge(n)?.ended_recipe()
+    }
+
+    /// What is healthy of a figure of axis `n` in the recipe of the movement that ended last.
+    pub fn healthy(&self, n: usize, feature: Feature) -> Option<Baseline> {
+        let plan = self.plan.axes.get(n)?;
+        (self.judge(n)?).healthy_of(plan, self.plan.recipes_of(n), feature)
+    }
+
+    /// The recipe and part of the last cycle.
+    pub const fn context(&self) -> Context {
+        self.context
+    }
+
     /// Judging of axis `n`.
     pub fn judge(&self, n: usize) -> Option<&AxisJudge> {
         self.sections.axis(n)
@@ -67,9 +85,10 @@ impl Pipeline<'_> {
     /// Whether axis `n` is warming up: its twin, and without one its signature.
     pub fn warms(&self, n: usize) -> bool {
         let warm_up = self.plan.thresholds.warm_up.as_ref();
-        let has_twin = self.plan.axes.get(n).is_some_and(|axis| {
+        let has_rows = self.plan.axes.get(n).is_some_and(|axis| {
             axis.limits.iter().any(Option::is_some) || axis.baseline.iter().any(Option::is_some)
         });
+        let has_twin = has_rows || !self.plan.recipes_of(n).is_empty();
         if has_twin {
             return self
                 .judge(n)

@@ -1,24 +1,19 @@
 //! What the pipeline says of a healthy machine.
 
 use super::innovations::{Innovations, Pressure, learn_drift};
+use super::movements::Movements;
 use super::page::{self, Judged};
 use super::{Report, axis_mut};
 use crate::error::HostError;
 use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
-use twinstep_config::machine::{
-    FigureLaw, FigureOf, HealthyInnovation, Machine, OperationMode, OperationModes, RegimeBaseline,
-    RegimePaces,
-};
+use twinstep_config::machine::{HealthyInnovation, Machine, OperationMode, OperationModes};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::recording::RecordingBus;
-use twinstep_models::blocks::{Block, FEATURES, Feature, Paces};
-use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
+use twinstep_models::identify::LEAST_FIGURES;
 use twinstep_models::sample::Told;
 
-/// No spread of a figure is believed to be smaller (A).
-const LEAST_SIGMA_A: f64 = 1e-6;
 /// Cycles that are drawn of a record.
 const DRAWN: usize = 20_000;
 /// Cycles in a mode of operation from which on its innovations are learnt.
@@ -30,7 +25,7 @@ const SKIP_CYCLES: u64 = 1000;
 #[derive(Clone, Debug, Default)]
 struct Seen {
     innovations: Innovations,
-    movements: [Vec<Block>; FEATURES],
+    movements: Movements,
     /// Free runs that counted (m).
     drift_m: Vec<f64>,
     /// Cycles that were judged.
@@ -40,37 +35,6 @@ struct Seen {
 }
 
 impl Seen {
-    /// Healthy figures of the movements in a record of `record_s`.
-    fn baselines(&self, record_s: f64) -> Vec<RegimeBaseline> {
-        let mut all = Vec::new();
-        for of in FigureOf::ALL {
-            for (feature, blocks) in Feature::ALL.into_iter().zip(&self.movements) {
-                let values = figures(of, feature, blocks);
-                let Some(fit) = fit_figures(&values) else {
-                    continue;
-                };
-                // A ripple is judged by its logarithm, and written as a current.
-                let ripple_a = libm::exp(fit.mean);
-                let (mean_a, unit_a) = match of {
-                    FigureOf::Ripple => (ripple_a, ripple_a),
-                    FigureOf::CurrentLoad | FigureOf::Disturbance => (fit.mean, 1.0),
-                };
-                all.push(RegimeBaseline {
-                    of,
-                    regime: feature.name().to_owned(),
-                    mean_a,
-                    sigma_a: (unit_a * fit.sigma).max(LEAST_SIGMA_A),
-                    law: Some(FigureLaw {
-                        freedom: fit.freedom,
-                        figures: fit.count as f64,
-                        record_s,
-                    }),
-                });
-            }
-        }
-        all
-    }
-
     /// Modes of operation that were seen long enough.
     fn modes(&self) -> OperationModes {
         (OperationMode::ALL.into_iter().zip(self.by_mode))
@@ -79,40 +43,6 @@ impl Seen {
                 Some(modes.unwrap_or(OperationModes::NONE).with(mode))
             })
             .unwrap_or_default()
-    }
-
-    /// At which paces those were learnt. `inertia` is that of the axis (A s2/m).
-    fn paces(&self, baselines: &[RegimeBaseline], inertia: f64) -> Vec<RegimePaces> {
-        let learnt = |feature: &Feature| baselines.iter().any(|b| b.regime == feature.name());
-        (Feature::ALL.into_iter().zip(&self.movements))
-            .filter(|(feature, _)| learnt(feature))
-            .filter_map(|(feature, blocks)| {
-                let paces = Paces::of(blocks.iter().map(|b| b.pace(feature, inertia)))?;
-                Some(RegimePaces {
-                    regime: feature.name().to_owned(),
-                    paces,
-                })
-            })
-            .collect()
-    }
-}
-
-/// One figure of each movement; none where it is not judged.
-fn figures(of: FigureOf, feature: Feature, blocks: &[Block]) -> Vec<f64> {
-    let constant = matches!(
-        feature,
-        Feature::ConstantPositive | Feature::ConstantNegative
-    );
-    match of {
-        FigureOf::CurrentLoad => blocks.iter().map(|b| b.residual_a).collect(),
-        FigureOf::Disturbance if feature != Feature::Reversal => {
-            blocks.iter().map(|b| b.disturbance_a).collect()
-        }
-        FigureOf::Ripple if constant => (blocks.iter())
-            .filter(|b| b.ripple_a > 0.0)
-            .map(|b| libm::log(b.ripple_a))
-            .collect(),
-        FigureOf::Disturbance | FigureOf::Ripple => Vec::new(),
     }
 }
 
@@ -173,6 +103,7 @@ pub(super) fn learn(
         stations.iter_mut().for_each(Pressure::gap);
         run(&mut bus, &mut pipeline, &mut seen, &mut stations, &mut view);
     }
+    let recipes = machine.recipes.clone();
     for (n, seen) in seen.iter().enumerate() {
         if !fitted.get(n).copied().unwrap_or(false) {
             continue;
@@ -195,8 +126,11 @@ pub(super) fn learn(
         // The free run needs no cascade.
         let record_s = seen.cycles as f64 * period_s;
         twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
-        twin.baseline = seen.baselines(record_s);
-        twin.paces = seen.paces(&twin.baseline, twin.mass_kg / twin.force_constant_n_per_a);
+        let inertia = twin.mass_kg / twin.force_constant_n_per_a;
+        let learnt = seen.movements.learn(&recipes, period_s, inertia);
+        (twin.baseline, twin.paces) = (learnt.baseline, learnt.paces);
+        let lacks = learnt.lacks.iter();
+        (report.remarks).extend(lacks.map(|what| format!("{name}: {what}")));
         if twin.baseline.is_empty() {
             report.remarks.push(format!(
                 "{name}: current_load is off, fewer than {LEAST_FIGURES} movements in each regime"
@@ -247,6 +181,7 @@ fn run(
         if stamp.cycle < SKIP_CYCLES {
             return;
         }
+        let recipe = pipeline.context().recipe;
         for (n, (seen, reading)) in seen.iter_mut().zip(readings).enumerate() {
             let (true, Some(predicted), Ok(r)) =
                 (pipeline.judged(n), pipeline.compared(n), reading)
@@ -255,6 +190,7 @@ fn run(
                 continue;
             };
             seen.cycles += 1;
+            seen.movements.cycle(recipe);
             if let Some(mode) = mode_of(r.told) {
                 seen.by_mode[mode as usize] += 1;
             }
@@ -262,10 +198,8 @@ fn run(
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             seen.innovations
                 .push(std::array::from_fn(|c| measured[c] - predicted[c]));
-            for (movements, block) in
-                (seen.movements.iter_mut()).zip(pipeline.ended(n).into_iter().flatten())
-            {
-                movements.extend(*block);
+            if let (Some(figures), Some(recipe)) = (pipeline.ended(n), pipeline.ended_recipe(n)) {
+                seen.movements.add(recipe, figures);
             }
         }
         for (n, pressure) in stations.iter_mut().enumerate() {

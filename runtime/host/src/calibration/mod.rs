@@ -15,6 +15,7 @@ mod cascade;
 mod envelope;
 pub mod gains;
 mod innovations;
+mod movements;
 pub mod noise;
 mod observer;
 pub mod page;

@@ -9,8 +9,8 @@
 
 use super::SLACK;
 use crate::false_alarms::{Extrapolated, Shares};
-use twinstep_config::machine::{Axis, AxisTwin, FigureLaw, FigureOf, Machine, RegimeBaseline};
-use twinstep_cycle::plan::{Baseline, DIRECTIONS, SlowPlan};
+use twinstep_config::machine::{AxisTwin, FigureLaw, FigureOf, Machine, RegimeBaseline};
+use twinstep_cycle::plan::{Baseline, DIRECTIONS, MAX_RECIPE_BASES, RecipeBases, SlowPlan};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
 use twinstep_models::signature::quantile;
@@ -32,16 +32,20 @@ pub(super) fn threshold(asked_s: f64, shares: Shares) -> f64 {
     detect::threshold(SLACK, asked(asked_s, shares))
 }
 
-/// Baselines of `current_load` and of what is judged beside it.
+/// Baselines of `current_load` and of what is judged beside it: in a recipe, or in every one that has none of its own. What a recipe has no
+/// row for holds in it as in every one.
 pub(super) fn baselines(
     twin: &AxisTwin,
     presses: bool,
+    recipe: Option<u8>,
     asked_s: f64,
     shares: Shares,
 ) -> ([Option<Baseline>; FEATURES], SlowPlan) {
     let figures = asked(asked_s, shares);
     let of = |of: FigureOf, feature: Feature| {
-        let found = (twin.baseline.iter()).find(|b| b.of == of && b.regime == feature.name())?;
+        let rows = || (twin.baseline.iter()).filter(|b| b.of == of && b.regime == feature.name());
+        let found = (rows().find(|b| b.recipe == recipe))
+            .or_else(|| rows().find(|b| b.recipe.is_none()))?;
         Some(Baseline {
             mean_a: found.mean_a,
             sigma_a: found.sigma_a * found.law.map_or(1.0, |law| widening(&law, figures)),
@@ -54,13 +58,37 @@ pub(super) fn baselines(
             of(FigureOf::Ripple, Feature::ALL[f]).filter(|_| !presses)
         }),
         paces: Feature::ALL.map(|feature| {
-            let found = (twin.paces.iter()).find(|one| one.regime == feature.name())?;
+            let rows = || (twin.paces.iter()).filter(|one| one.regime == feature.name());
+            let found = (rows().find(|one| one.recipe == recipe))
+                .or_else(|| rows().find(|one| one.recipe.is_none()))?;
             Some(found.paces)
         }),
     };
     let load = Feature::ALL.map(|feature| of(FigureOf::CurrentLoad, feature));
     (load, slow)
 }
+
+/// The same of all recipes that have rows of their own, axis by axis.
+pub(super) fn by_recipe(machine: &Machine, shares: Shares) -> Vec<RecipeBases> {
+    let asked_s = machine.judge.false_alarm_interval_s;
+    (twins(machine).zip(0..))
+        .filter_map(|((twin, presses), axis)| Some((twin?, presses, axis)))
+        .flat_map(|(twin, presses, axis)| {
+            // No more than the cycle knows: the configuration has no more.
+            (twin.recipes().into_iter().take(MAX_RECIPE_BASES)).map(move |recipe| {
+                let (baseline, slow) = baselines(twin, presses, Some(recipe), asked_s, shares);
+                RecipeBases {
+                    axis,
+                    recipe,
+                    baseline,
+                    slow,
+                }
+            })
+        })
+        .collect()
+}
+
+const _: () = assert!(twinstep_config::machine::MAX_RECIPE_BASES <= MAX_RECIPE_BASES);
 
 /// How much further than a normal figure this one may stray as rarely as one in `figures` (>= 1).
 fn widening(law: &FigureLaw, figures: f64) -> f64 {
@@ -87,30 +115,65 @@ fn normal_quantile(probability: f64) -> f64 {
     high
 }
 
-/// All figures of the machine that are judged.
-pub(super) fn all(machine: &Machine) -> impl Iterator<Item = &RegimeBaseline> {
-    let press = |axis: &Axis| machine.presses.iter().any(|p| p.axis.name == axis.name);
-    let presses = machine.presses.iter().map(|press| &press.axis);
-    (machine.axes.iter().chain(presses))
-        .filter_map(move |axis| Some((axis.twin.as_ref()?, press(axis))))
+/// The twins of all axes and presses, in the order of the plan, and whether each is of a press.
+fn twins(machine: &Machine) -> impl Iterator<Item = (Option<&AxisTwin>, bool)> {
+    let axes = machine.axes.iter().map(|axis| (axis.twin.as_ref(), false));
+    let presses = machine.presses.iter();
+    axes.chain(presses.map(|press| (press.axis.twin.as_ref(), true)))
+}
+
+/// All figures of the machine that are judged, each with its rows.
+///
+/// The rows of a figure are those of several recipes, of which one is in force at a time: one sum goes on over all of them, in the standard
+/// deviations of the row in force. So they are one stream and have one share, and shares do not get smaller with the number of recipes.
+fn streams(machine: &Machine) -> impl Iterator<Item = Vec<&RegimeBaseline>> {
+    (twins(machine))
+        .filter_map(|(twin, press)| Some((twin?, press)))
         .flat_map(|(twin, press)| {
-            (twin.baseline.iter()).filter(move |b| b.of != FigureOf::Ripple || !press)
+            let judged = |b: &&RegimeBaseline| b.of != FigureOf::Ripple || !press;
+            let mut streams: Vec<Vec<&RegimeBaseline>> = Vec::new();
+            for row in twin.baseline.iter().filter(judged) {
+                let same = |one: &&mut Vec<&RegimeBaseline>| {
+                    (one.first()).is_some_and(|b| b.of == row.of && b.regime == row.regime)
+                };
+                match streams.iter_mut().find(same) {
+                    Some(stream) => stream.push(row),
+                    None => streams.push(vec![row]),
+                }
+            }
+            streams
         })
 }
 
-/// The laws of those that have one.
+/// The laws of the rows of a figure, if all of them have one.
+fn laws_of(rows: &[&RegimeBaseline]) -> Option<Vec<FigureLaw>> {
+    rows.iter().map(|row| row.law).collect()
+}
+
+/// How many figures have laws, and how many have not.
+pub(crate) fn counts(machine: &Machine) -> (usize, usize) {
+    let known = streams(machine).filter(|rows| laws_of(rows).is_some());
+    let known = known.count();
+    (known, streams(machine).count() - known)
+}
+
+/// The laws of all rows that have one.
 pub(crate) fn laws(machine: &Machine) -> impl Iterator<Item = FigureLaw> {
-    all(machine).filter_map(|b| b.law)
+    streams(machine).flatten().filter_map(|row| row.law)
 }
 
 /// Adds what the figures of movements say at the thresholds in force.
 pub(crate) fn extrapolate(machine: &Machine, shares: Shares, all_of: &mut Extrapolated) {
     let asked_s = machine.judge.false_alarm_interval_s;
     let (figures, h) = (asked(asked_s, shares), threshold(asked_s, shares));
-    for law in laws(machine) {
-        let per_s = law.figures / law.record_s;
-        let wider = widening(&law, figures);
-        add(all_of, per_s, SLACK, h, wider, law.freedom);
+    for laws in streams(machine).filter_map(|rows| laws_of(&rows)) {
+        // Whichever recipe is in force: no more than in the worst of them.
+        let worst = laws.iter().fold([0.0; 2], |worst: [f64; 2], law| {
+            let per_s = law.figures / law.record_s;
+            let [rate, high] = rates(per_s, SLACK, h, widening(law, figures), law.freedom);
+            [worst[0].max(rate), worst[1].max(high)]
+        });
+        all_of.add_rate(worst[0], worst[1]);
     }
     for axis in &machine.axes {
         if let (Some(healthy), true) = (&axis.healthy, axis.signature.is_some()) {
@@ -127,12 +190,12 @@ pub(crate) fn extrapolate(machine: &Machine, shares: Shares, all_of: &mut Extrap
     }
 }
 
-/// One figure that comes `per_s` (1/s) times, judged with `slack` and threshold `h` in spreads that were taken `wider`.
-fn add(all: &mut Extrapolated, per_s: f64, slack: f64, h: f64, wider: f64, freedom: f64) {
+/// Rate of false alarms (1/s) of one figure that comes `per_s` (1/s) times, judged with `slack` and threshold `h` in spreads that were taken
+/// `wider`, and its upper end.
+fn rates(per_s: f64, slack: f64, h: f64, wider: f64, freedom: f64) -> [f64; 2] {
     // Two sides.
     let rate = |scale: f64| 2.0 * per_s / detect::run_length(slack * scale, h * scale);
-    let high = rate((wider * doubt(freedom)).min(1.0));
-    all.add_rate(rate(1.0), high);
+    [rate(1.0), rate((wider * doubt(freedom)).min(1.0))]
 }
 
 /// Learnt spread over the one at the upper end of its 95 % interval.
@@ -181,7 +244,8 @@ mod tests {
     fn what_is_asked_is_extrapolated_and_its_lower_end_is_less() {
         let machine =
             twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
-        let count = all(&machine).filter(|b| b.law.is_some()).count();
+        let (count, unknown) = counts(&machine);
+        assert!(count > 50 && unknown == 0, "{count} {unknown}");
         let shares = Shares {
             tails: 27,
             figures: count,
@@ -194,5 +258,85 @@ mod tests {
         assert!(found.rate_per_s <= count as f64 * share, "{found:?}");
         assert!(found.rate_per_s > 0.05 * count as f64 * share, "{found:?}");
         assert!(found.high_per_s >= found.rate_per_s, "{found:?}");
+    }
+
+    /// The shipped cell, the first axis of which has each row twice: for two recipes.
+    fn by_two_recipes() -> Machine {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        let rows = std::mem::take(&mut twin.baseline);
+        for recipe in [3, 1] {
+            twin.baseline.extend(rows.iter().map(|row| RegimeBaseline {
+                recipe: Some(recipe),
+                mean_a: row.mean_a + f64::from(recipe),
+                ..row.clone()
+            }));
+        }
+        machine
+    }
+
+    #[test]
+    fn recipes_of_a_figure_share_its_share() {
+        let one = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let mut two = by_two_recipes();
+        assert_eq!(counts(&two), counts(&one));
+        assert_eq!(crate::plan::shares(&two), crate::plan::shares(&one));
+        let shares = crate::plan::shares(&one);
+        let extrapolated = |machine: &Machine| {
+            let mut found = Extrapolated::default();
+            extrapolate(machine, shares, &mut found);
+            found
+        };
+        // Both rows have the law of the one.
+        assert_eq!(extrapolated(&two), extrapolated(&one));
+        // Where one is known less well, its rate counts.
+        let twin = two.axes[0].twin.as_mut().unwrap();
+        let law = twin.baseline[0].law.as_mut().unwrap();
+        (law.figures, law.freedom) = (2.0 * law.figures, 9.0);
+        assert!(extrapolated(&two).rate_per_s > extrapolated(&one).rate_per_s);
+        // A figure with a row of which nothing is known is none that is known.
+        let twin = two.axes[0].twin.as_mut().unwrap();
+        twin.baseline[0].law = None;
+        let (known, unknown) = counts(&one);
+        assert_eq!(counts(&two), (known - 1, unknown + 1));
+    }
+
+    #[test]
+    fn a_recipe_has_its_own_rows_and_the_general_ones_beside_them() {
+        let mut machine = by_two_recipes();
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        // One figure of recipe 3 is general now, and recipe 1 keeps its own.
+        twin.baseline[0].recipe = None;
+        let general_a = twin.baseline[0].mean_a;
+        let shares = crate::plan::shares(&machine);
+        let own = by_recipe(&machine, shares);
+        let known: Vec<_> = own.iter().map(|one| (one.axis, one.recipe)).collect();
+        assert_eq!(known, [(0, 1), (0, 3)]);
+        let f = Feature::ConstantPositive as usize;
+        let mean = |one: &RecipeBases, f: usize| one.baseline[f].unwrap().mean_a;
+        assert!((mean(&own[0], f) - mean(&own[1], f) + 2.0).abs() < 1e-9);
+        assert_eq!(mean(&own[1], f), general_a);
+        let f = Feature::ConstantNegative as usize;
+        assert!((mean(&own[0], f) - mean(&own[1], f) + 2.0).abs() < 1e-9);
+        // What holds elsewhere is that row alone; paces are those of every recipe.
+        let store = crate::plan::PlanStore::new(&machine);
+        let (plan, twin) = (store.plan(), machine.axes[0].twin.as_ref().unwrap());
+        let general = &plan.axes[0];
+        assert_eq!(general.baseline.iter().flatten().count(), 1);
+        assert_eq!(general.slow.paces, own[0].slow.paces);
+        assert!(!twin.paces.is_empty() && own[0].slow.paces[f].is_some());
+        assert_eq!(plan.recipes_of(0), own);
+        assert!(plan.recipes_of(1).is_empty());
+    }
+
+    #[test]
+    fn a_plan_with_rows_by_recipe_has_a_name_of_its_own() {
+        let hash = |machine: &Machine| crate::plan::PlanStore::new(machine).hash();
+        let one = hash(&by_two_recipes());
+        let mut two = by_two_recipes();
+        assert_eq!(one, hash(&two));
+        two.axes[0].twin.as_mut().unwrap().baseline[0].mean_a += 1e-9;
+        assert_ne!(one, hash(&two));
     }
 }

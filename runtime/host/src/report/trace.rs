@@ -146,12 +146,7 @@ pub(super) fn source_of(machine: &Machine, name: &str) -> Source {
 
 /// What is healthy of a feature of axis `n`.
 pub(super) fn healthy(pipeline: &Pipeline<'_>, n: usize, feature: Feature) -> Option<Healthy> {
-    let baseline = (*pipeline
-        .plan()
-        .axes
-        .get(n)?
-        .baseline
-        .get(feature as usize)?)?;
+    let baseline = pipeline.healthy(n, feature)?;
     Some(Healthy {
         mean: baseline.mean_a,
         sigma: baseline.sigma_a,

@@ -1,10 +1,11 @@
-//! Stations and parts in what `calibrate` shows: a row each, or a line of JSON.
+//! Stations, parts and baselines by recipe in what `calibrate` shows: rows, or lines of JSON.
 
-use crate::calibration::{PartFitted, Report, parts_fitted};
+use crate::calibration::{PartFitted, Report, axes, parts_fitted};
 use crate::in_force::{self, InForce};
 use crate::output::Output;
 use serde::Serialize;
-use twinstep_config::machine::{Machine, PartTwin, StationTwin};
+use twinstep_config::machine::{Axis, FigureOf, Machine, PartTwin, RegimeBaseline, StationTwin};
+use twinstep_models::blocks::Feature;
 use twinstep_models::identify::VacuumFit;
 
 /// One calibrated station, as a line of JSON: values with their standard errors, where there were two or more to tell one by.
@@ -72,7 +73,24 @@ struct PartBefore {
     factor: Option<f64>,
 }
 
-/// Shows every station and part that was fitted.
+/// One figure of the movements of an axis that differs by recipe, as a line of JSON.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "calibration_recipe")]
+struct RecipeLine<'a> {
+    source: &'a str,
+    recipe: &'a str,
+    channel: &'static str,
+    regime: &'a str,
+    /// With its standard error.
+    mean: (f64, Option<f64>),
+    /// From movement to movement.
+    sigma: f64,
+    figures: Option<f64>,
+    unit: &'static str,
+    before_mean: Option<f64>,
+}
+
+/// Shows every station and part that was fitted, and what is healthy of each axis where that differs by recipe.
 pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     for (n, fit) in &report.stations {
         if let (Some(old), Some(new)) = (before.stations.get(*n), after.stations.get(*n)) {
@@ -81,6 +99,10 @@ pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &
     }
     for part in parts_fitted(before, after, report) {
         show_part(&part, output);
+    }
+    let fitted = axes(before).zip(axes(after)).zip(&report.axes);
+    for ((old, new), _) in fitted.filter(|(_, one)| one.fit.is_some()) {
+        show_recipes(old, new, after, output);
     }
     show_thresholds(before, after, output);
 }
@@ -105,6 +127,55 @@ fn show_thresholds(before: &Machine, after: &Machine, output: &Output) {
                 let quantity = format!("{} {detector}", now.channel);
                 row(output, &now.source, &quantity, figures, unit);
             }
+        }
+    }
+}
+
+/// What was there before of the same figure: in this recipe, or in all.
+fn mean_before(old: &Axis, row: &RegimeBaseline) -> Option<f64> {
+    let rows = &old.twin.as_ref()?.baseline;
+    let same = |recipe: Option<u8>| {
+        (rows.iter())
+            .find(|b| b.of == row.of && b.regime == row.regime && b.recipe == recipe)
+            .map(|b| b.mean_a)
+    };
+    same(row.recipe).or_else(|| same(None))
+}
+
+/// Short enough for the table.
+fn short(regime: &str) -> &str {
+    match Feature::ALL.into_iter().find(|f| f.name() == regime) {
+        Some(Feature::ConstantPositive) => "speed +",
+        Some(Feature::ConstantNegative) => "speed -",
+        _ => regime,
+    }
+}
+
+fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
+    let unit = new.effort_unit.symbol();
+    let rows = (new.twin.iter()).flat_map(|twin| &twin.baseline);
+    for one in rows {
+        let recipe = (one.recipe).and_then(|n| machine.recipes.get(usize::from(n)));
+        let Some(recipe) = recipe else { continue };
+        let figures = one.law.map(|law| law.figures);
+        let error = figures.map(|figures| one.sigma_a / figures.sqrt());
+        let was = mean_before(old, one);
+        if output.json() {
+            output.json_line(&RecipeLine {
+                source: &new.name,
+                recipe: &recipe.name,
+                channel: one.of.name(),
+                regime: &one.regime,
+                mean: (one.mean_a, error),
+                sigma: one.sigma_a,
+                figures,
+                unit,
+                before_mean: was,
+            });
+        } else if one.of == FigureOf::CurrentLoad {
+            let unit = format!("{unit}, healthy in recipe {}", recipe.name);
+            let figures = [was, Some(one.mean_a), error];
+            row(output, &new.name, short(&one.regime), figures, &unit);
         }
     }
 }

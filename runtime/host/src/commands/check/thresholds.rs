@@ -40,7 +40,7 @@ impl Thresholds {
         if let Some(law) = fewest.filter(|law| law.record_s < asked_s) {
             provisional.push(format!(
                 "{} figures of movements rest on {:.0} movements of {:.0} s at least, as Student's t of {:.1} degrees of freedom",
-                figures::laws(machine).count(),
+                figures::counts(machine).0,
                 law.figures,
                 law.record_s,
                 law.freedom

@@ -1,0 +1,179 @@
+//! Figures of movements: baselines and paces, in all recipes or in one.
+
+use crate::build::press::recipe_index;
+use crate::check::{Bounds, Check};
+use crate::machine::{
+    AxisTwin, FigureLaw, FigureOf, MAX_RECIPE_BASES, RegimeBaseline, RegimePaces,
+};
+use crate::raw::{BaselineTable, PaceTable, RecipeTable, TwinTable};
+use crate::units::{ACCELERATION, Dimension, VELOCITY};
+use crate::value::At;
+use std::collections::BTreeSet;
+use twinstep_models::blocks::{Feature, Paces};
+
+/// Baselines, in the unit of the axis' effort.
+pub(super) fn baselines(
+    raw: &[BaselineTable],
+    effort: &'static Dimension,
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> Vec<RegimeBaseline> {
+    let all: Vec<RegimeBaseline> = (raw.iter())
+        .map(|one| one_baseline(one, effort, recipes, check))
+        .collect();
+    for of in FigureOf::ALL {
+        let rows = raw.iter().zip(&all).filter(|(_, one)| one.of == of);
+        unique(
+            rows.map(|(raw, _)| (&raw.regime, raw.recipe.as_ref())),
+            check,
+        );
+    }
+    all
+}
+
+/// Reports rows of the same regime in the same recipe, or in all of them.
+fn unique<'a>(
+    rows: impl Iterator<Item = (&'a At<String>, Option<&'a At<String>>)> + Clone,
+    check: &mut Check,
+) {
+    let recipes: BTreeSet<Option<&str>> = (rows.clone())
+        .map(|(_, recipe)| recipe.map(|name| name.value.as_str()))
+        .collect();
+    for recipe in recipes {
+        let same = rows
+            .clone()
+            .filter(|(_, name)| name.map(|name| name.value.as_str()) == recipe);
+        let what = match recipe {
+            Some(_) => "regimes of one recipe",
+            None => "regimes",
+        };
+        check.unique(what, same.map(|(regime, _)| regime));
+    }
+}
+
+/// The recipe of a row.
+fn recipe_of(name: Option<&At<String>>, recipes: &[RecipeTable], check: &mut Check) -> Option<u8> {
+    name.and_then(|name| recipe_index(name, recipes, check))
+}
+
+/// Refuses rows for more recipes than the cycle knows of one axis.
+pub(super) fn bounds(raw: &TwinTable, twin: &AxisTwin, check: &mut Check) {
+    let named = raw.baseline.iter().filter_map(|row| row.recipe.as_ref());
+    let mut named = named.chain(raw.pace.iter().filter_map(|row| row.recipe.as_ref()));
+    if let Some(last) = named.next_back() {
+        check.at_most(
+            &last.span,
+            "recipes in which an axis has rows of its own",
+            twin.recipes().len(),
+            MAX_RECIPE_BASES,
+        );
+    }
+}
+
+fn one_baseline(
+    one: &BaselineTable,
+    effort: &'static Dimension,
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> RegimeBaseline {
+    let channels = FigureOf::ALL.map(FigureOf::name);
+    let of = one.channel.as_ref().map_or(FigureOf::default(), |channel| {
+        let found = FigureOf::ALL.iter().find(|of| of.name() == channel.value);
+        found.copied().unwrap_or_else(|| {
+            check.unknown("channel with a baseline", channel, &channels);
+            FigureOf::default()
+        })
+    });
+    let regimes = Feature::ALL.map(Feature::name);
+    let judged: Vec<&str> = match of {
+        FigureOf::CurrentLoad => regimes.to_vec(),
+        // A gap is a surprise, and no disturbance that lasts.
+        FigureOf::Disturbance => (regimes.into_iter())
+            .filter(|r| *r != Feature::Reversal.name())
+            .collect(),
+        FigureOf::Ripple => regimes.iter().take(2).copied().collect(),
+    };
+    if !judged.contains(&one.regime.value.as_str()) {
+        check.unknown("judged regime", &one.regime, &judged);
+    }
+    // A ripple is a size, and is judged by its logarithm.
+    let mean = match of {
+        FigureOf::Ripple => Bounds::positive(),
+        FigureOf::CurrentLoad | FigureOf::Disturbance => Bounds::any(),
+    };
+    RegimeBaseline {
+        of,
+        regime: one.regime.value.clone(),
+        recipe: recipe_of(one.recipe.as_ref(), recipes, check),
+        mean_a: check.si_of("mean", &one.mean, effort, mean),
+        sigma_a: check.si_of("sigma", &one.sigma, effort, Bounds::positive()),
+        law: law(one, check),
+    }
+}
+
+/// Paces at which they were learnt.
+pub(super) fn paces(
+    raw: &[PaceTable],
+    recipes: &[RecipeTable],
+    check: &mut Check,
+) -> Vec<RegimePaces> {
+    let rows = raw.iter();
+    unique(rows.map(|one| (&one.regime, one.recipe.as_ref())), check);
+    (raw.iter())
+        .map(|one| one_pace(one, recipes, check))
+        .collect()
+}
+
+fn one_pace(one: &PaceTable, recipes: &[RecipeTable], check: &mut Check) -> RegimePaces {
+    let regimes = Feature::ALL.map(Feature::name);
+    if !regimes.contains(&one.regime.value.as_str()) {
+        check.unknown("judged regime", &one.regime, &regimes);
+    }
+    let dimension = if one.regime.value == Feature::Acceleration.name() {
+        &ACCELERATION
+    } else {
+        &VELOCITY
+    };
+    let bounds = Bounds::not_negative();
+    let least = check.si_of("least", &one.least, dimension, bounds);
+    let most = check.si_of("most", &one.most, dimension, bounds);
+    if least > most {
+        check.problem(
+            &one.most.span,
+            format!(
+                "`most` is {}, below `least`, {}",
+                one.most.scalar.shown(),
+                one.least.scalar.shown()
+            ),
+            "nothing is between them",
+            "run `twinstep calibrate` again, or leave the table out to judge at any pace",
+        );
+    }
+    RegimePaces {
+        regime: one.regime.value.clone(),
+        recipe: recipe_of(one.recipe.as_ref(), recipes, check),
+        paces: Paces { least, most },
+    }
+}
+
+/// The law of a figure: all of its keys, or none.
+fn law(one: &BaselineTable, check: &mut Check) -> Option<FigureLaw> {
+    let count = Bounds::between(1.0, 1e9);
+    match (&one.degrees_of_freedom, &one.figures, &one.record) {
+        (Some(freedom), Some(figures), Some(record)) => Some(FigureLaw {
+            freedom: check.si("degrees_of_freedom", freedom, count),
+            figures: check.si("figures", figures, count),
+            record_s: check.si("record", record, Bounds::positive()),
+        }),
+        (None, None, None) => None,
+        _ => {
+            check.problem(
+                &one.regime.span,
+                "a baseline has `degrees_of_freedom`, `figures` and `record` together, or none of them",
+                "one of them is missing",
+                "run `twinstep calibrate` again, or leave all three out",
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Figures of movements as TOML: baselines and paces, in all recipes or in one.
+
+use super::quantity;
+use crate::machine::{AxisTwin, EffortUnit, Recipe};
+use std::fmt::{self, Write};
+use twinstep_models::blocks::Feature;
+
+pub(super) fn write_figures(
+    out: &mut String,
+    list: &str,
+    twin: &AxisTwin,
+    effort: EffortUnit,
+    recipes: &[Recipe],
+) -> fmt::Result {
+    let unit = effort.symbol();
+    for one in &twin.baseline {
+        writeln!(
+            out,
+            "\n[[{list}.twin.baseline]]\nchannel = \"{}\"\nregime = \"{}\"",
+            one.of.name(),
+            one.regime
+        )?;
+        write_recipe(out, one.recipe, recipes)?;
+        quantity(out, "mean", one.mean_a, unit)?;
+        quantity(out, "sigma", one.sigma_a, unit)?;
+        if let Some(law) = one.law {
+            writeln!(out, "degrees_of_freedom = {:?}", law.freedom)?;
+            writeln!(out, "figures = {:?}", law.figures)?;
+            quantity(out, "record", law.record_s, "s")?;
+        }
+    }
+    for one in &twin.paces {
+        let unit = if one.regime == Feature::Acceleration.name() {
+            "m/s2"
+        } else {
+            "m/s"
+        };
+        writeln!(out, "\n[[{list}.twin.pace]]\nregime = \"{}\"", one.regime)?;
+        write_recipe(out, one.recipe, recipes)?;
+        quantity(out, "least", one.paces.least, unit)?;
+        quantity(out, "most", one.paces.most, unit)?;
+    }
+    Ok(())
+}
+
+/// The key of the recipe that a row is of. Names have no character that TOML would escape.
+fn write_recipe(out: &mut String, recipe: Option<u8>, recipes: &[Recipe]) -> fmt::Result {
+    match recipe.and_then(|n| recipes.get(usize::from(n))) {
+        Some(recipe) => writeln!(out, "recipe = \"{}\"", recipe.name),
+        None => Ok(()),
+    }
+}
