@@ -14,7 +14,8 @@ pub struct ProcessImage {
     pub inputs: Vec<u8>,
     /// Per SubDevice: whether its inputs of this cycle may be used, and if not, why not.
     pub valid: Vec<Result<(), Missing>>,
-    /// Index of the recipe in force and of the part that it says is in the press.
+    /// Index of the recipe in force and of the part that is in the press;
+    /// [`UNKNOWN`](twinstep_models::sample::Context::UNKNOWN) where nobody knows.
     pub recipe: u8,
     /// See `recipe`.
     pub part: u8,

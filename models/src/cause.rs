@@ -92,11 +92,13 @@ pub enum Cause {
     DriveDropped = 42,
     /// The pressure moved away from the ambient one where nothing pulls: the sensor, or a valve that does not close.
     PressureSensor = 43,
+    /// Recipe or part as they are told from outside are none of the configuration's; the number stands in `measured`, -1 where there is none.
+    ContextUnknown = 44,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -141,6 +143,7 @@ impl Cause {
         Self::TargetStep,
         Self::DriveDropped,
         Self::PressureSensor,
+        Self::ContextUnknown,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -194,6 +197,7 @@ impl Cause {
                 "the drive dropped out under the controller: all axes were halted"
             }
             Self::PressureSensor => "pressure sensor changed, or a valve that does not close",
+            Self::ContextUnknown => "the recipe or part that is told is none of the configuration",
         }
     }
 
@@ -296,6 +300,9 @@ impl Cause {
             }
             Self::PressureSensor => {
                 "Compare the sensor with a gauge; check that the ejector's valve closes."
+            }
+            Self::ContextUnknown => {
+                "Compare what the controller tells with `values` in [context]; presses are not judged meanwhile."
             }
         }
     }

@@ -38,11 +38,13 @@ pub enum Channel {
     Ripple = 15,
     /// Set-points of a controller: whether they are followed.
     Setpoints = 16,
+    /// Recipe and part as they are told from outside.
+    Context = 17,
 }
 
 impl Channel {
     /// All channels, in the order of their codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::PositionNext,
         Self::VelocityNext,
         Self::CurrentNext,
@@ -60,6 +62,7 @@ impl Channel {
         Self::Disturbance,
         Self::Ripple,
         Self::Setpoints,
+        Self::Context,
     ];
 
     /// The stable word used in events and tables.
@@ -82,6 +85,7 @@ impl Channel {
             Self::Disturbance => "disturbance",
             Self::Ripple => "ripple",
             Self::Setpoints => "setpoints",
+            Self::Context => "context",
         }
     }
 
@@ -97,7 +101,9 @@ impl Channel {
             | Self::Ripple => "A",
             Self::PressureNext => "Pa",
             Self::LeakRate => "Pa/s",
-            Self::DriveState | Self::Frames | Self::AlState | Self::Setpoints => "1",
+            Self::DriveState | Self::Frames | Self::AlState | Self::Setpoints | Self::Context => {
+                "1"
+            }
             Self::Stroke => "N",
             Self::Phase => "s",
         }

@@ -200,6 +200,16 @@ pub struct Context {
     pub part: u8,
 }
 
+impl Context {
+    /// Stands for a recipe or part that nobody tells, or that the configuration does not have: no list is as long.
+    pub const UNKNOWN: u8 = u8::MAX;
+
+    /// Whether both are told. While one is not, nothing is judged that depends on them.
+    pub const fn is_known(self) -> bool {
+        self.recipe != Self::UNKNOWN && self.part != Self::UNKNOWN
+    }
+}
+
 /// Everything that one cycle brought, in SI units. Borrowed: the image is converted in place.
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {

@@ -1,6 +1,8 @@
 //! Several buses in one configuration: `[[bus]]` instead of `[bus]`. Each becomes a file of its own with what hangs on it, and is
 //! built as if it were alone; what only the whole can tell is checked here.
 
+mod tellers;
+
 use crate::check::Check;
 use crate::fault::retarget;
 use crate::machine::{BusPlace, MAX_BUSES, MAX_NAME};
@@ -134,7 +136,7 @@ fn names(file: &File, check: &mut Check) -> Vec<String> {
     let tables = file.buses.tables.iter();
     let given = tables.clone().filter_map(|table| table.value.name.as_ref());
     let images = (tables.clone()).flat_map(|table| &table.value.subdevice);
-    let images = images.filter(|one| one.sii.is_some()).map(|one| &one.name);
+    let images = images.filter(|one| one.is_its_own()).map(|one| &one.name);
     let others = belongs(file).map(|(name, _)| name).chain(images);
     check.unique("axes, presses, stations and buses", others.chain(given));
     let name = |table: &At<BusTable>| table.value.name.as_ref().map(|name| name.value.clone());
@@ -212,6 +214,7 @@ fn only_once(file: &File, check: &mut Check) {
 
 /// What is of the machine as a whole, and cannot be there or needs a choice with several buses.
 fn machine_wide(file: &File, names: &[String], check: &mut Check) {
+    tellers::on_the_bus_of_the_presses(file, check);
     if let Some(realtime) = &file.realtime {
         let core = realtime.core.as_ref().map(|core| &core.span);
         let models = realtime.model_cores.as_ref().map(|cores| &cores.span);
@@ -286,6 +289,8 @@ fn keep(file: &mut File, names: &[String], index: usize) {
     if index >= tables.len() {
         return;
     }
+    let of_buses = tables.iter().flat_map(|table| &table.value.subdevice);
+    let mut of_buses: HashSet<String> = of_buses.map(|one| one.name.value.clone()).collect();
     let mut bus = tables.swap_remove(index).value;
     let here = |bus: &Option<At<String>>| bus.as_ref().is_some_and(|bus| bus.value == name);
     let on_a_bus: HashSet<String> = belongs(file).map(|(name, _)| name.value.clone()).collect();
@@ -297,7 +302,10 @@ fn keep(file: &mut File, names: &[String], index: usize) {
         file.part.clear();
         file.recipe.clear();
         file.schedule.clear();
+        file.context = None;
     }
+    of_buses.extend(on_a_bus.iter().cloned());
+    tellers::keep(file, &bus, &of_buses, index);
     if let Some(period) = bus.period.take() {
         file.cycle.period = period;
     }

@@ -1,6 +1,7 @@
 //! The typed machine: what is left once a configuration was parsed, checked and built. SI units throughout.
 
 mod bus;
+mod context;
 mod figures;
 mod health;
 mod judge;
@@ -22,6 +23,7 @@ mod tsn;
 pub use bus::{
     Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
 };
+pub use context::{ContextFrom, Teller, TellerPlace};
 pub use figures::{FigureLaw, FigureOf, RegimeBaseline, RegimePaces};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use judge::{Judge, WarmUp};
@@ -111,6 +113,8 @@ pub struct Machine {
     pub recipes: Vec<Recipe>,
     /// In which order, and for how many strokes, the recipes are in force, `[[schedule]]`, repeated for ever. Empty: the first one.
     pub schedule: Vec<Turn>,
+    /// Who else tells recipe and part.
+    pub context: ContextFrom,
     /// The simulated machine; none where the machine is real.
     pub simulation: Option<Simulation>,
     /// How the columns of a foreign recording map to this machine.

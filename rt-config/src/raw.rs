@@ -2,6 +2,7 @@
 
 mod axis;
 mod buses;
+mod context;
 mod evaluation;
 mod health;
 mod kinematics;
@@ -18,6 +19,7 @@ pub(crate) use axis::{
     PlantTable, PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
 };
 pub(crate) use buses::Buses;
+pub(crate) use context::{ContextTable, TellerTable};
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use realtime::{ClockTable, PtpTable, RealtimeNicTable, RealtimeTable};
 pub(crate) use shared::SharedTable;
@@ -78,6 +80,7 @@ pub(crate) struct File {
     /// Turns of the recipes, repeated.
     #[serde(default)]
     pub(crate) schedule: Vec<TurnTable>,
+    pub(crate) context: Option<ContextTable>,
 }
 
 /// The machine as a whole.
@@ -208,12 +211,21 @@ pub(crate) struct BusTable {
     pub(crate) subdevice: Vec<SubDeviceTable>,
 }
 
-/// A SubDevice: one that is simulated from the EEPROM image of a real device, or the place of an axis, press or station.
+/// A SubDevice beside axes, presses and stations: a terminal by its process data, or by the EEPROM image of a real device. Or the place of
+/// one of these.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubDeviceTable {
-    /// That of an axis, press or station, or, with `sii`, a name of its own.
+    /// That of an axis, press or station, or, with `sii`, `inputs` or `outputs`, a name of its own.
     pub(crate) name: At<String>,
+    /// Vendor id of a terminal that has no image, needed on a real interface (0 to 4294967295).
+    pub(crate) vendor_id: Option<At<u32>>,
+    /// Product code of a terminal that has no image, needed on a real interface (0 to 4294967295).
+    pub(crate) product_code: Option<At<u32>>,
+    /// Objects of its outputs in their order: "0x7000:01/8"; none unless given.
+    pub(crate) outputs: Option<At<Vec<At<String>>>>,
+    /// Objects of its inputs in their order: "0x6000:01/8"; none unless given.
+    pub(crate) inputs: Option<At<Vec<At<String>>>>,
     /// EEPROM image of a real device (binary), relative to this file. A terminal keeps its outputs and gives zero inputs;
     /// none unless given.
     pub(crate) sii: Option<At<String>>,
@@ -224,6 +236,13 @@ pub(crate) struct SubDeviceTable {
     pub(crate) second_axis: Option<At<String>>,
     /// Port of that SubDevice: "B" (unless given), "C" or "D". Frames pass what hangs at D first, then B, then C.
     pub(crate) port: Option<At<String>>,
+}
+
+impl SubDeviceTable {
+    /// It is a SubDevice by itself, and not the place of an axis, press or station.
+    pub(crate) const fn is_its_own(&self) -> bool {
+        self.sii.is_some() || self.outputs.is_some() || self.inputs.is_some()
+    }
 }
 
 /// The simulated machine.

@@ -1,6 +1,7 @@
 //! The shipped files are the machines that they say.
 
 mod buses;
+mod context;
 mod drives;
 mod errors;
 mod evaluation;

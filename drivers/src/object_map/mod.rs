@@ -17,6 +17,7 @@
 
 mod axis;
 mod columns;
+mod context;
 mod layout;
 mod objects;
 mod station;
@@ -33,6 +34,7 @@ pub use objects::{OBJECTS, Object, Scaling, Unit, find as find_object, interpola
 
 use crate::bus::{BusCause, BusFault, ProcessImage};
 use axis::AxisSlots;
+use context::ContextMap;
 use station::StationSlots;
 use std::fmt;
 use twinstep_config::machine::Machine;
@@ -129,6 +131,7 @@ pub struct ObjectMap {
     source: Source,
     stations: Vec<StationSlots>,
     names: Vec<String>,
+    context: ContextMap,
 }
 
 impl ObjectMap {
@@ -145,6 +148,7 @@ impl ObjectMap {
                 .chain(machine.presses.iter().map(|press| &press.axis))
         };
         let names: Vec<String> = axes().map(|axis| axis.name.clone()).collect();
+        let context = ContextMap::new(machine, &layout);
         if machine.bus.is_none() {
             let Some(recording) = &machine.recording else {
                 return Err(ObjectMapError::NoProcessData);
@@ -160,6 +164,7 @@ impl ObjectMap {
                     .map(|_| StationSlots::none())
                     .collect(),
                 names,
+                context,
             });
         }
         let slots = axes()
@@ -184,6 +189,7 @@ impl ObjectMap {
             source: Source::Bus(slots),
             stations,
             names,
+            context,
         })
     }
 

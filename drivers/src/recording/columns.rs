@@ -100,6 +100,8 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
         if bus.at_segment_start() {
             recording.segments.push(recording.cycle.len());
         }
+        let exchange = outcome(&result);
+        map.tell_context(&mut image, exchange);
         recording.cycle.push(stamp.cycle);
         recording.time_s.push(if gap {
             stamp.time_ns as f64 / 1e9
@@ -110,7 +112,6 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
             recipe: image.recipe,
             part: image.part,
         });
-        let exchange = outcome(&result);
         for (number, axis) in recording.axes.iter_mut().enumerate() {
             let valid = map
                 .axis_subdevice(number)

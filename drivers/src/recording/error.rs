@@ -193,7 +193,7 @@ impl RecordingError {
             }
             Problem::Cell { .. } => "repair the cell or delete the line",
             Problem::MissingColumn { .. } => {
-                "name one of the file's columns in [recording]; columns are separated by commas"
+                "name one of the file's columns in [recording] or [context]; columns are separated by commas"
             }
             Problem::DoubleColumn => "give the columns of the file different names",
             Problem::OtherMachine { .. } => {

@@ -145,6 +145,7 @@ pub(crate) fn press_cell() -> Machine {
         parts: Vec::new(),
         recipes: Vec::new(),
         schedule: Vec::new(),
+        context: Default::default(),
         simulation: None,
         recording: None,
         shared: None,

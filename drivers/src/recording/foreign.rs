@@ -8,11 +8,12 @@
 //! by step: a row is a period after the one before it, its velocity is nominal, and it begins at rest.
 //!
 //! With `resample` the time stamps are honoured exactly: the values at the cycles' times are interpolated linearly between the
-//! rows on both sides, switches keep the value of the row before. So a value holds a share of a row up to one step later; that
+//! rows on both sides, switches, recipe and part keep the value of the row before. So a value holds a share of a row up to one step later; that
 //! is meant for slow signals, such as a pressure, not for judging a prediction one cycle ahead. Steps of more than
 //! five periods are not interpolated: their cycles are a gap.
 
 use super::MAX_GAP_CYCLES;
+use super::context::ContextSource;
 use super::error::{Problem, RecordingError};
 use super::resample::Resampler;
 use super::store::{Head, Store};
@@ -20,7 +21,7 @@ use super::table::{Table, number};
 use crate::bus::ProcessImage;
 use crate::object_map::{ColumnMap, RAW_INPUT_BYTES, RAW_OUTPUT_BYTES};
 use std::ops::ControlFlow;
-use twinstep_config::machine::{Column, RecordingMap};
+use twinstep_config::machine::{Column, ContextFrom, RecordingMap};
 use twinstep_models::sample::{CycleStamp, Missing};
 
 /// Share of the period by which a step in time may deviate.
@@ -61,7 +62,7 @@ pub(super) struct Loaded {
 /// Reads all rows.
 pub(super) fn load(
     table: &mut Table,
-    map: &RecordingMap,
+    (map, told): (&RecordingMap, &ContextFrom),
     columns: &ColumnMap,
     period_ns: u64,
     image: &mut ProcessImage,
@@ -78,6 +79,7 @@ pub(super) fn load(
         .collect::<Result<Vec<_>, _>>()?;
     let mut axes = sources(table, map, columns)?;
     let stations = station_sources(table, map, columns)?;
+    let context = ContextSource::new(table, told)?;
     let mut resampler = Resampler::new(image, axes.len() * RAW_OUTPUT_BYTES);
     let uneven = map.uneven || map.resample;
     let period_s = period_ns as f64 / 1e9;
@@ -133,6 +135,7 @@ pub(super) fn load(
         for station in &stations {
             station.read(table, image)?;
         }
+        context.read(table, image);
         image.valid.fill(Ok::<(), Missing>(()));
         let mut put = |cycle: u64, time_s: f64, image: &ProcessImage| {
             let head = Head {
@@ -141,7 +144,9 @@ pub(super) fn load(
                     time_ns: cycle.saturating_mul(period_ns),
                     dc_time_ns: 0,
                 },
-                ..Head::default()
+                recipe: image.recipe,
+                part: image.part,
+                cause: None,
             };
             loaded.time_s.push(time_s);
             if loaded.store.push(&head, image) {
@@ -228,7 +233,7 @@ fn step(
 }
 
 /// Number of the column with this name.
-fn find(table: &Table, name: &str) -> Result<usize, RecordingError> {
+pub(super) fn find(table: &Table, name: &str) -> Result<usize, RecordingError> {
     let mut found = table
         .header()
         .iter()

@@ -15,6 +15,7 @@
 //! line and column. Bounds: [`MAX_ROWS`], [`MAX_BYTES`], [`MAX_LINE_BYTES`], [`MAX_GAP_CYCLES`].
 
 mod columns;
+mod context;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;

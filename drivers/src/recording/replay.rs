@@ -126,7 +126,8 @@ impl RecordingBus {
         }
         match (&machine.recording, bus.map.columns()) {
             (Some(recording), Some(columns)) => {
-                let loaded = foreign::load(&mut table, recording, columns, period_ns, &mut image)?;
+                let map = (recording, &machine.context);
+                let loaded = foreign::load(&mut table, map, columns, period_ns, &mut image)?;
                 bus.store = loaded.store;
                 bus.segment_starts = loaded.segment_starts;
                 bus.run_starts = loaded.run_starts;

@@ -75,6 +75,7 @@ impl Resampler {
         self.before_s = time_s;
         self.before.inputs.copy_from_slice(&image.inputs);
         self.before.outputs.copy_from_slice(&image.outputs);
+        (self.before.recipe, self.before.part) = (image.recipe, image.part);
     }
 
     fn blend(&mut self, share: f64, image: &ProcessImage) {
@@ -90,14 +91,11 @@ impl Resampler {
             share,
             &mut self.between.outputs,
         );
-        let rows = if share == 1.0 {
-            &image.outputs
-        } else {
-            &self.before.outputs
-        };
+        let row = if share == 1.0 { image } else { &self.before };
+        (self.between.recipe, self.between.part) = (row.recipe, row.part);
         if let (Some(switches), Some(row)) = (
             self.between.outputs.get_mut(self.switches..),
-            rows.get(self.switches..),
+            row.outputs.get(self.switches..),
         ) {
             switches.copy_from_slice(row);
         }

@@ -81,15 +81,17 @@ pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
     let parts: Vec<Part> = bus
         .subdevices
         .iter()
+        .enumerate()
         .zip(1..)
-        .map(|(subdevice, serial)| {
+        .map(|((place, subdevice), serial)| {
             if let Some(file) = &subdevice.sii {
                 let description = images::description(file).map_err(|why| SegmentError::Image {
                     name: subdevice.name.clone(),
                     path: file.path.clone(),
                     why,
                 })?;
-                return Ok((description, Box::new(Terminal) as Box<dyn Application>));
+                let terminal = Terminal::new(machine, place);
+                return Ok((description, Box::new(terminal) as Box<dyn Application>));
             }
             for entries in [&subdevice.outputs, &subdevice.inputs] {
                 let bytes = bytes(entries);
@@ -100,10 +102,12 @@ pub(super) fn parts(machine: &Machine) -> Result<Vec<Part>, SegmentError> {
                     });
                 }
             }
-            Ok((
-                describe(subdevice, serial),
-                application(machine, &subdevice.name)?,
-            ))
+            let application: Box<dyn Application> = if subdevice.terminal {
+                Box::new(Terminal::new(machine, place))
+            } else {
+                application(machine, &subdevice.name)?
+            };
+            Ok((describe(subdevice, serial), application))
         })
         .collect::<Result<_, _>>()?;
     check_ports(bus, &parts)?;

@@ -35,10 +35,10 @@ pub const MAX_PAUSE: u64 = 1000;
 /// Longest that [`TapBus::ready`] listens before it returns (ns).
 const LISTEN_NS: u64 = 50_000_000;
 
-/// Places on the bus of all presses, where the machine has more than one part: a twin that expects the wrong one is worse
-/// than none.
+/// Places on the bus of all presses, where the machine has more than one part and nobody tells which: a twin that expects the
+/// wrong one is worse than none.
 pub fn presses_of_several_parts(machine: &Machine) -> Vec<usize> {
-    if machine.parts.len() < 2 {
+    if machine.parts.len() < 2 || machine.context.tells_part() {
         return Vec::new();
     }
     let is_press = |name: &str| machine.presses.iter().any(|press| press.axis.name == name);
@@ -64,7 +64,7 @@ pub struct TapBus<S> {
     restart: Restart,
     order: Option<ImageOrder>,
     image: ProcessImage,
-    /// SubDevices of presses that a twin cannot follow: which of several parts lies in them does not stand in the frames.
+    /// SubDevices of presses that a twin cannot follow: nobody tells which of several parts lies in them.
     unknown_part: Vec<usize>,
     collector: Option<Collector>,
     learnt: bool,

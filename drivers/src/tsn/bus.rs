@@ -65,7 +65,7 @@ pub struct TsnBus<L> {
     link: L,
     readers: Vec<Reader>,
     names: Vec<String>,
-    /// SubDevices of presses that a twin cannot follow: which of several parts lies in them is not published.
+    /// SubDevices of presses that a twin cannot follow: nobody tells which of several parts lies in them.
     unknown_part: Vec<usize>,
     inputs: Vec<u8>,
     outputs: Vec<u8>,

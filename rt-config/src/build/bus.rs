@@ -1,11 +1,12 @@
 //! The bus: which SubDevices in which order, and what process data they carry.
 
 mod second;
+mod terminal;
 mod tree;
 
 use super::{Whole, pubsub, text};
 use crate::check::{Check, listed};
-use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, Overrun, PdoEntry, SiiFile, SubDevice, Tap};
+use crate::machine::{Bus, ImageOrder, MAX_SUBDEVICES, Overrun, PdoEntry, SubDevice, Tap};
 use crate::objects::{self, MAX_ENTRIES};
 use crate::raw::{BusTable, File};
 use crate::value::At;
@@ -21,12 +22,17 @@ pub const SIMULATED_STATION: u32 = 0x0000_0401;
 struct Device<'a> {
     name: &'a At<String>,
     drive: bool,
-    vendor_id: Option<&'a At<u32>>,
-    product_code: Option<&'a At<u32>>,
+    ids: Ids<'a>,
     outputs: Option<&'a At<Vec<At<String>>>>,
     inputs: Option<&'a At<Vec<At<String>>>>,
     /// Modes of the steps of its program, where they say one.
     modes: Vec<&'a At<String>>,
+}
+
+/// What tells a SubDevice from another.
+struct Ids<'a> {
+    vendor_id: Option<&'a At<u32>>,
+    product_code: Option<&'a At<u32>>,
 }
 
 pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check) -> Bus {
@@ -36,7 +42,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
     check.at_most(
         &file.machine.name.span,
         "SubDevices on one bus",
-        devices.len() + raw.subdevice.iter().filter(|one| one.sii.is_some()).count(),
+        devices.len() + raw.subdevice.iter().filter(|one| one.is_its_own()).count(),
         MAX_SUBDEVICES,
     );
     let interface = (raw.interface.as_ref()).map(|name| interface("interface", name, check));
@@ -51,7 +57,7 @@ pub(super) fn bus(file: &File, whole: &Whole, period_ns: u64, check: &mut Check)
         .iter()
         .map(|device| subdevice(device, whole, check))
         .collect();
-    with_images(raw, &mut built, check);
+    terminal::add(raw, whole, &mut built, check);
     second::join(&raw.subdevice, &devices, &mut built, check);
     let mut subdevices = match &raw.subdevices {
         // The order of names that have problems of their own says nothing.
@@ -204,32 +210,6 @@ fn tap(raw: &BusTable, check: &mut Check) -> Option<Tap> {
     })
 }
 
-/// Adds the SubDevices that are simulated from an image, behind those of axes, presses and stations.
-fn with_images(raw: &BusTable, built: &mut Vec<SubDevice>, check: &mut Check) {
-    check.unique(
-        "[[bus.subdevice]]",
-        raw.subdevice.iter().map(|one| &one.name),
-    );
-    let carried: Vec<String> = built.iter().map(|device| device.name.clone()).collect();
-    for table in &raw.subdevice {
-        let Some(path) = &table.sii else {
-            if !carried.contains(&table.name.value) {
-                let known: Vec<&str> = carried.iter().map(String::as_str).collect();
-                check.unknown("axis, press or station", &table.name, &known);
-            }
-            continue;
-        };
-        built.push(SubDevice {
-            name: table.name.value.clone(),
-            sii: Some(SiiFile {
-                path: text("sii", path, check),
-                bytes: Vec::new(),
-            }),
-            ..SubDevice::default()
-        });
-    }
-}
-
 /// Axes, presses and stations in the order of the file.
 fn devices(file: &File) -> Vec<Device<'_>> {
     let drives = file.axis.iter().map(|axis| {
@@ -247,8 +227,10 @@ fn devices(file: &File) -> Vec<Device<'_>> {
             name,
             modes,
             drive: true,
-            vendor_id: drive.and_then(|drive| drive.vendor_id.as_ref()),
-            product_code: drive.and_then(|drive| drive.product_code.as_ref()),
+            ids: Ids {
+                vendor_id: drive.and_then(|drive| drive.vendor_id.as_ref()),
+                product_code: drive.and_then(|drive| drive.product_code.as_ref()),
+            },
             outputs: drive.and_then(|drive| drive.outputs.as_ref()),
             inputs: drive.and_then(|drive| drive.inputs.as_ref()),
         })
@@ -257,8 +239,10 @@ fn devices(file: &File) -> Vec<Device<'_>> {
         name: &station.name,
         modes: Vec::new(),
         drive: false,
-        vendor_id: station.vendor_id.as_ref(),
-        product_code: station.product_code.as_ref(),
+        ids: Ids {
+            vendor_id: station.vendor_id.as_ref(),
+            product_code: station.product_code.as_ref(),
+        },
         outputs: station.outputs.as_ref(),
         inputs: station.inputs.as_ref(),
     }));
@@ -281,26 +265,13 @@ fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice
             &objects::STATION_INPUTS,
         )
     };
-    let absent: Vec<&str> = [
-        ("vendor_id", device.vendor_id),
-        ("product_code", device.product_code),
-    ]
-    .iter()
-    .filter(|(_, value)| value.is_none())
-    .map(|(key, _)| *key)
-    .collect();
-    if whole.real && !absent.is_empty() {
-        let keys = absent.join(" and ");
-        check.problem(
-            &device.name.span,
-            format!(
-                "{} is on a real interface and has no {keys}: nothing tells it from another SubDevice",
-                crate::error::shortened(&device.name.value)
-            ),
-            format!("{keys} missing"),
-            format!("add {keys} to {table} as the SII of the device or its ESI file states them"),
-        );
-    }
+    let (vendor_id, product_code) = identify(
+        device.name,
+        &device.ids,
+        (product_code, table),
+        whole,
+        check,
+    );
     let needed: (&[u16], &[u16]) = if device.drive {
         (&[0x6040, 0x607a], &[0x6041, 0x6064])
     } else {
@@ -310,14 +281,46 @@ fn subdevice(device: &Device<'_>, whole: &Whole, check: &mut Check) -> SubDevice
     carries_modes(device, &sent, check);
     SubDevice {
         name: device.name.value.clone(),
-        vendor_id: device.vendor_id.map_or(SIMULATED_VENDOR_ID, |id| id.value),
-        product_code: device.product_code.map_or(product_code, |code| code.value),
+        vendor_id,
+        product_code,
         outputs: sent,
         inputs: entries("inputs", device.inputs, inputs, needed.1, check),
-        sii: None,
-        second: None,
-        behind: None,
+        ..SubDevice::default()
     }
+}
+
+/// Vendor id and product code, those of a simulated SubDevice where they are not given; on a real interface they are needed.
+fn identify(
+    name: &At<String>,
+    ids: &Ids<'_>,
+    (simulated, table): (u32, &str),
+    whole: &Whole,
+    check: &mut Check,
+) -> (u32, u32) {
+    let absent: Vec<&str> = [
+        ("vendor_id", ids.vendor_id),
+        ("product_code", ids.product_code),
+    ]
+    .iter()
+    .filter(|(_, value)| value.is_none())
+    .map(|(key, _)| *key)
+    .collect();
+    if whole.real && !absent.is_empty() {
+        let keys = absent.join(" and ");
+        check.problem(
+            &name.span,
+            format!(
+                "{} is on a real interface and has no {keys}: nothing tells it from another SubDevice",
+                crate::error::shortened(&name.value)
+            ),
+            format!("{keys} missing"),
+            format!("add {keys} to {table} as the SII of the device or its ESI file states them"),
+        );
+    }
+    (
+        ids.vendor_id.map_or(SIMULATED_VENDOR_ID, |id| id.value),
+        ids.product_code.map_or(simulated, |code| code.value),
+    )
 }
 
 /// A step in another mode needs that mode and its target among the outputs.

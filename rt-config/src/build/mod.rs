@@ -3,6 +3,7 @@
 mod axis;
 mod bus;
 mod clock;
+mod context;
 mod cycle;
 mod evaluation;
 mod health;
@@ -63,8 +64,8 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         let presses = file.press.iter().map(|press| &press.name);
         let stations = file.station.iter().map(|station| &station.name);
         let others = file.bus.iter().flat_map(|bus| &bus.subdevice);
-        let with_image = others.filter(|one| one.sii.is_some()).map(|one| &one.name);
-        axes.chain(presses).chain(stations).chain(with_image)
+        let others = others.filter(|one| one.is_its_own()).map(|one| &one.name);
+        axes.chain(presses).chain(stations).chain(others)
     };
     for name in names() {
         check.name(name);
@@ -149,6 +150,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         axes.len() + presses.len(),
         check,
     );
+    let context = context::context(file, bus.as_ref(), &recipes, check);
     let tsn = (file.tsn.as_ref()).map(|raw| tsn::tsn(raw, bus.as_ref(), cycle.period_ns, check));
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),
@@ -172,6 +174,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         parts,
         recipes,
         schedule: press::schedule(&file.schedule, &file.recipe, file.press.is_empty(), check),
+        context,
         simulation: file.simulation.as_ref().map(|simulation| Simulation {
             machine_seed: simulation.machine_seed,
             wire_time: simulation.wire_time.unwrap_or(true),

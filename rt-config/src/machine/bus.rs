@@ -82,6 +82,8 @@ pub struct SubDevice {
     /// EEPROM image of a real device that is simulated here. The twin knows nothing of it: its identity follows from the
     /// image, and where `outputs` and `inputs` are empty its process data is nobody's.
     pub sii: Option<SiiFile>,
+    /// It carries no axis, press or station: a terminal, or a coupler.
+    pub terminal: bool,
     /// Axis or press that is the second one of this drive: its objects lie [`SECOND_AXIS`] behind those of the first.
     pub second: Option<String>,
     /// Where it hangs; none: at port B of the SubDevice before it, the first at the MainDevice.

@@ -344,6 +344,10 @@ impl<'a> Pipeline<'a> {
                 context: samples.context,
             };
             press.judge(plan, objects, &at, &mut self.outbox);
+            if !samples.context.is_known() {
+                press.clear();
+                continue;
+            }
             let Some((lane, params)) = self.sections.lane(n / LANES) else {
                 continue;
             };

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 mod coast_watch;
 pub mod commands;
+mod context_watch;
 pub mod control;
 pub mod crew;
 pub mod cycle_clock;

@@ -5,6 +5,7 @@
 use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
 use crate::coast_watch::CoastLine;
+use crate::context_watch::ContextLine;
 use crate::cycle_clock::ClockLine;
 use crate::false_alarms::Exposure;
 use crate::findings::PhaseLine;
@@ -395,6 +396,9 @@ pub struct SummaryLine {
     pub clock: Option<ClockLine>,
     /// What the twins had to do without.
     pub coast: CoastLine,
+    /// How long recipe and part were unknown; absent where nobody tells them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextLine>,
     /// What was not judged, axis by axis; absent where everything was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_judged: Vec<NotJudgedLine>,

@@ -159,6 +159,7 @@ pub(crate) fn summary() -> SummaryLine {
             cycles: 8,
             relock_cycles: Some(9),
         },
+        context: None,
         not_judged: Vec::new(),
         shared: None,
         recording: None,

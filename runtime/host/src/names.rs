@@ -422,6 +422,7 @@ pub(crate) mod tests {
                 parts: vec![0, 1],
             }],
             schedule: Vec::new(),
+            context: Default::default(),
             simulation: None,
             recording: None,
             shared: None,

@@ -1,6 +1,7 @@
 //! The cycle: a flat list of named phases, each timed against its budget. After the start it takes no heap, no log line and no
 //! lock, and waits for nothing but its next start and, with a deadline, the frame.
 
+mod context;
 mod film;
 mod share;
 mod show;
@@ -10,6 +11,7 @@ mod strokes;
 
 use crate::attached::Attached;
 use crate::coast_watch::CoastWatch;
+use crate::context_watch::ContextWatch;
 use crate::control::queue::CycleEnd;
 use crate::control::status::WrongWorkingCounter;
 use crate::crew::Crew;
@@ -28,13 +30,14 @@ use crate::snapshot::{Control, SnapshotSender};
 use crate::strokes::{ShortCurve, StrokeSender};
 use crate::trust::Trust;
 use crate::uadp::Predictions;
+pub(crate) use context::samples_of;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::setpoint::{AxisSetpoint, SetpointSource, Setpoints, StationSetpoint};
 use twinstep_drivers::bus::{BusCause, ProcessImage};
 use twinstep_drivers::link::launch::LaunchSocket;
 use twinstep_drivers::object_map::{AxisCommand, ObjectMap, mode, outcome};
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
+use twinstep_models::sample::{AxisReading, CycleStamp, Missing, StationReading};
 
 /// The ends of everything that leaves the cycle thread.
 pub struct Outlets {
@@ -95,6 +98,7 @@ pub struct Runner<'a, B> {
     phase: PhaseWatch,
     merge: Merge,
     coast: CoastWatch,
+    told: ContextWatch,
     /// Events that found no room in the cycle they were found in, as far as they were passed on.
     outbox_dropped: u64,
     stops_on_overrun: bool,
@@ -149,6 +153,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             phase: PhaseWatch::new(pacer.period_ns()),
             merge: Merge::new(),
             coast: CoastWatch::default(),
+            told: ContextWatch::default(),
             outbox_dropped: 0,
             stops_on_overrun: false,
             skipped: false,
@@ -200,10 +205,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 break;
             }
         }
-        let context = Context {
-            recipe: self.image.recipe,
-            part: self.image.part,
-        };
+        let context = self.context();
         if !self.ends_open() {
             self.pipeline.finish_strokes(self.last, context);
         }
@@ -276,6 +278,7 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // compare
         let exchange = outcome(&result);
+        self.map.tell_context(&mut self.image, exchange);
         self.map
             .read(&self.image, exchange, &mut self.axes, &mut self.stations);
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);
@@ -407,10 +410,7 @@ impl<'a, B: Attached> Runner<'a, B> {
 
     /// What the bus found out between the cycles. It is no part of the digest: a recording has no acyclic traffic.
     fn report_findings(&mut self, stamp: CycleStamp) {
-        let context = Context {
-            recipe: self.image.recipe,
-            part: self.image.part,
-        };
+        let context = self.context();
         while let Some(report) = self.bus.take_report() {
             if let Some(event) = self.merge.finding(&report, stamp, context) {
                 self.send(event);
@@ -420,6 +420,9 @@ impl<'a, B: Attached> Runner<'a, B> {
             self.send(event);
         }
         if let Some(event) = self.halt(stamp, context) {
+            self.send(event);
+        }
+        if let Some(event) = self.watch_context(stamp) {
             self.send(event);
         }
     }
@@ -459,7 +462,7 @@ impl<'a, B: Attached> Runner<'a, B> {
             context,
         };
         source.next(&samples, skipped, &mut out);
-        let Context { recipe, part } = out.context;
+        let context = out.context;
         for (n, set) in self.axis_setpoints.iter().enumerate() {
             let command = AxisCommand {
                 controlword: set.controlword,
@@ -476,24 +479,6 @@ impl<'a, B: Attached> Runner<'a, B> {
                 .map
                 .write_station(&mut self.image, n, set.ejector_on, set.blow_off);
         }
-        (self.image.recipe, self.image.part) = (recipe, part);
-    }
-}
-
-/// What the pipeline judges: readings, with the context of their image and how the exchange went.
-pub(crate) fn samples_of<'s>(
-    axes: &'s [Result<AxisReading, Missing>],
-    stations: &'s [Result<StationReading, Missing>],
-    image: &ProcessImage,
-    bus: Result<(), Missing>,
-) -> Samples<'s> {
-    Samples {
-        axes,
-        stations,
-        context: Context {
-            recipe: image.recipe,
-            part: image.part,
-        },
-        bus,
+        self.map.set_context(&mut self.image, context);
     }
 }

@@ -67,6 +67,9 @@ pub fn summary_text(summary: &SummaryLine) -> String {
     if let Some(shared) = &summary.shared {
         let _ = writeln!(text, "{}", shared.text());
     }
+    if let Some(context) = summary.context.filter(|context| context.unknown > 0) {
+        let _ = writeln!(text, "{}", context.text());
+    }
     text.push_str(&not_judged::text(&summary.not_judged));
     let bus = &summary.bus;
     let _ = write!(

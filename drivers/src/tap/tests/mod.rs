@@ -1,5 +1,6 @@
 //! A tap on twinstep's own MainDevice and segment, in virtual time, and on frames that are made up.
 
+mod context;
 mod frames;
 mod groups;
 mod hostile;

@@ -20,13 +20,11 @@ use super::AxisJudge;
 use super::renewal::Bases;
 use crate::plan::{AxisPlan, Baseline, RecipeBases, SlowPlan};
 use twinstep_models::blocks::{Block, FEATURES, Feature, Paces};
-
-/// Stands for a recipe that nobody tells: no configuration has as many.
-const UNKNOWN: u8 = u8::MAX;
+use twinstep_models::sample::Context;
 
 /// The recipe, where somebody tells it.
 fn known(recipe: Option<u8>) -> Option<u8> {
-    recipe.filter(|recipe| *recipe != UNKNOWN)
+    recipe.filter(|recipe| *recipe != Context::UNKNOWN)
 }
 
 /// The recipes of the movements of one axis.

@@ -204,7 +204,7 @@ fn a_movement_over_a_change_of_recipe_is_left_out() {
 fn a_recipe_that_nobody_tells_has_no_rows_not_even_the_general_ones() {
     let mut rig = Rig::new(row(0.3), vec![own(0, row(0.0))]);
     for _ in 0..20 {
-        rig.movement(UNKNOWN, UNKNOWN, 0.0);
+        rig.movement(Context::UNKNOWN, Context::UNKNOWN, 0.0);
     }
     assert_eq!((rig.raised(), rig.judge.not_judged().recipe), (vec![], 20));
 }

@@ -56,8 +56,14 @@ impl Compare<'_, '_> {
             Some(_) => (u8::MAX, 0, 0),
             None => use_of(samples),
         };
+        // While nobody tells the part, nothing that a press does says anything.
+        let blind = if self.context.is_known() {
+            0
+        } else {
+            judge.presses
+        };
         lane.used = used;
-        lane.judged = used & !lane.settling;
+        lane.judged = used & !(lane.settling | blind);
         if lane.settling != 0 {
             lane.waited();
         }
@@ -65,9 +71,9 @@ impl Compare<'_, '_> {
             self.tell(n, lane, samples, told);
         }
         let places = u8::MAX >> LANES.saturating_sub(samples.len());
-        let alone = others | ((lane.attention | lane.unsteady | !lane.locked) & places);
+        let alone = others | ((lane.attention | lane.unsteady | !lane.locked | blind) & places);
         if alone != 0 {
-            self.alone(n, lane, alone);
+            self.alone(n, lane, alone, blind);
         }
         let beyond = match eight {
             Some(eight) => lane.compare::<V>(judge, u8::MAX, |l| columns(eight[l])),
@@ -216,10 +222,10 @@ impl Compare<'_, '_> {
         lane.told_any = lane.told.any();
     }
 
-    /// Axes that are not simply measured and enabled.
+    /// Axes that are not simply measured and enabled, or, with their bits in `blind`, presses with nobody knows what in them.
     #[cold]
     #[inline(never)]
-    fn alone(&mut self, n: usize, lane: &mut LaneState, places: u8) {
+    fn alone(&mut self, n: usize, lane: &mut LaneState, places: u8, blind: u8) {
         for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
             let axis = n * LANES + l;
             let (Some(sample), Some(plan)) = (self.samples.get(axis), self.plan.axes.get(axis))
@@ -243,6 +249,12 @@ impl Compare<'_, '_> {
                         lane.unsteady &= !(1 << l);
                     } else if lane.rare.settle[l] == 0 {
                         lane.wait(l, 1);
+                    }
+                    let (v, still) = (r.velocity_m_per_s, plan.regime.standstill_m_per_s);
+                    if blind & (1 << l) != 0 && v * v > still * still {
+                        // It may have met a part that the twin did not expect: judged is what comes once that is over.
+                        judge.forget();
+                        lane.wait(l, settle);
                     }
                     judge.states(plan, &at, r, self.out);
                     lane.watch_place(l, judge.watched());

@@ -1,5 +1,6 @@
 //! `twinstep check`: what results from a configuration, before a machine moves.
 
+mod context;
 mod press;
 mod thresholds;
 mod wire;
@@ -8,6 +9,7 @@ use crate::cli::CheckArgs;
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::plan::stop_ramp_s;
+use context::TellerReport;
 use press::PressReport;
 use serde::Serialize;
 use std::fmt::Write;
@@ -64,6 +66,9 @@ struct Report {
     axes: Vec<AxisReport>,
     /// What stands between motor and ram of the presses.
     presses: Vec<PressReport>,
+    /// Who tells recipe and part; absent where nobody else does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    context: Vec<TellerReport>,
     /// Names of the stations.
     stations: Vec<String>,
     /// Where lives end: one entry a tracked parameter.
@@ -191,6 +196,7 @@ impl Report {
             wire_simulated: machine.simulation.is_none_or(|sim| sim.wire_time),
             axes: axes.chain(presses).collect(),
             presses: machine.presses.iter().map(PressReport::of).collect(),
+            context: TellerReport::of(machine),
             stations: machine
                 .stations
                 .iter()
@@ -260,6 +266,9 @@ impl Report {
                     axis.name
                 );
             }
+        }
+        for teller in &self.context {
+            let _ = writeln!(text, "{}", teller.text());
         }
         for station in &self.stations {
             let _ = writeln!(text, "{station:<16} station");

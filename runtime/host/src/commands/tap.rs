@@ -13,7 +13,7 @@ use twinstep_drivers::tap::TapBus;
 use twinstep_drivers::tap::bus::presses_of_several_parts;
 use twinstep_drivers::tap::socket::LiveSource;
 
-/// Says which presses are not judged, because nothing in the frames says which part lies in them.
+/// Says which presses are not judged, because nobody tells which part lies in them.
 pub fn tell_unjudged(machine: &Machine, output: &Output) {
     let devices = machine.bus.iter().flat_map(|bus| &bus.subdevices);
     let names: Vec<&str> = devices.map(|device| device.name.as_str()).collect();
@@ -22,7 +22,7 @@ pub fn tell_unjudged(machine: &Machine, output: &Output) {
         .filter_map(|place| names.get(*place))
     {
         output.note(&format!(
-            "{name} is not judged: which of the {} parts is pressed does not stand in the frames",
+            "{name} is not judged: nobody tells which of the {} parts is pressed; [context] names who does",
             machine.parts.len()
         ));
     }

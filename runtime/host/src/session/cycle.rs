@@ -4,6 +4,7 @@ use super::workers::hire;
 use super::{Options, clocks};
 use crate::attached::Attached;
 use crate::coast_watch::CoastLine;
+use crate::context_watch::ContextLine;
 use crate::control::health::HealthBuffer;
 use crate::cycle_clock::ClockFigures;
 use crate::doctor;
@@ -40,6 +41,7 @@ pub(super) struct Done {
     pub bus: BusLine,
     pub phase: Option<PhaseLine>,
     pub coast: CoastLine,
+    pub context: Option<ContextLine>,
     pub not_judged: Vec<NotJudgedLine>,
     pub launch: Option<LaunchLine>,
     pub unpublished: Option<u64>,
@@ -196,6 +198,7 @@ where
         bus: BusLine::from(runner.bus().counters()),
         phase: runner.phase().line(),
         coast: runner.coast().line(),
+        context: runner.told_context(),
         not_judged: not_judged::lines(runner.pipeline(), &info.names),
         launch: runner.launches(),
         unpublished: runner.unpublished(),

@@ -54,6 +54,7 @@ pub(super) fn summary(
         unpublished: done.unpublished,
         clock: ClockLine::of(machine, done.clock),
         coast: done.coast,
+        context: done.context,
         not_judged: done.not_judged.clone(),
         shared: done.shared.clone(),
         recording: ridden.recorded.clone(),

@@ -4,6 +4,7 @@ use super::finish::{exit, outcome, summary, tell};
 use super::house::{House, Part};
 use super::seat::{Ridden, SeatSlot};
 use super::{Options, give_up_rights, tell_lost, tell_the_service};
+use crate::context_watch::ContextLine;
 use crate::error::{Exit, HostError};
 use crate::false_alarms::Exposure;
 use crate::lines::{FalseAlarmsLine, SummaryLine};
@@ -212,6 +213,9 @@ fn whole(
             demonstrated_s: exposure.demonstrated_s(),
             streams: each.iter().map(|bus| bus.false_alarms.streams).sum(),
         },
+        context: (each.iter())
+            .filter_map(|bus| bus.context)
+            .reduce(ContextLine::and),
         not_judged: (each.iter())
             .flat_map(|bus| bus.not_judged.clone())
             .collect(),

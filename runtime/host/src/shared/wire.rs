@@ -160,9 +160,9 @@ pub struct CycleHeader {
     pub cycle: u64,
     /// Nominal time since then (ns).
     pub time_ns: u64,
-    /// Recipe in force.
+    /// Recipe in force, by its place in the configuration; 255: unknown.
     pub recipe: u8,
-    /// Part in the press.
+    /// Part in the press, by its place in the configuration; 255: unknown.
     pub part: u8,
     /// How requests are followed: 0 no controller, 1 waiting, 2 following, 3 halted.
     pub controller: u8,

@@ -1,0 +1,108 @@
+//! Columns that tell recipe and part.
+
+use super::super::fixtures::emps;
+use super::super::*;
+use super::{Scratch, open_error};
+use crate::bus::Bus;
+use twinstep_config::machine::{Machine, Teller, TellerPlace};
+use twinstep_models::sample::Context;
+
+const UNKNOWN: u8 = Context::UNKNOWN;
+
+fn teller(column: &str, numbers: &[u32], names: &[&str]) -> Option<Teller> {
+    Some(Teller {
+        place: TellerPlace::Column(column.to_owned()),
+        numbers: numbers.to_vec(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+    })
+}
+
+/// The recorded axis, with a number for the recipe and a name for the part.
+fn machine() -> Machine {
+    let mut machine = emps();
+    machine.context.recipe = teller("order", &[100, 200], &["a", "b"]);
+    machine.context.part = teller("part", &[0, 1], &["short", "long"]);
+    machine
+}
+
+/// A row a millisecond, `order` and `part` as they are given.
+fn table(rows: &[(&str, &str)], step_s: f64) -> String {
+    let mut text = String::from("time_s,reference_m,position_m,drive_v,order,part\n");
+    for (row, (order, part)) in rows.iter().enumerate() {
+        let at = row as f64;
+        text += &format!("{},{at},{at},2,{order},{part}\n", at * step_s);
+    }
+    text
+}
+
+/// Recipe and part of every cycle.
+fn told(text: &str, machine: &Machine) -> Vec<(u8, u8)> {
+    let file = Scratch::with(text);
+    let mut bus = RecordingBus::open(&file, machine).unwrap();
+    let map = bus.object_map().clone();
+    let mut image = map.image();
+    let mut told = Vec::new();
+    for _ in 0..bus.cycles() {
+        assert!(bus.exchange(&mut image, &mut || ()).is_ok());
+        map.tell_context(&mut image, Ok(()));
+        told.push((image.recipe, image.part));
+    }
+    let recording = columns(&file, machine).unwrap();
+    let of_columns = recording.context.iter().map(|one| (one.recipe, one.part));
+    assert_eq!(of_columns.collect::<Vec<_>>(), told);
+    told
+}
+
+#[test]
+fn a_row_tells_recipe_and_part_and_keeps_neither_where_it_tells_none() {
+    let rows = [
+        ("100", "short"),
+        ("200", "long"),
+        ("200", "1"),
+        ("", "short"),
+        ("150", "setup"),
+        ("100", "\"long\""),
+    ];
+    let expected = [
+        (0, 0),
+        (1, 1),
+        (1, 1),
+        (UNKNOWN, 0),
+        (UNKNOWN, UNKNOWN),
+        (0, 1),
+    ];
+    assert_eq!(told(&table(&rows, 1e-3), &machine()), expected);
+    // Nobody asked for them: both are the first.
+    assert_eq!(told(&table(&rows, 1e-3), &emps()), [(0, 0); 6]);
+    let mut recipe_alone = machine();
+    recipe_alone.context.part = None;
+    recipe_alone.context.part_of = vec![1, 0];
+    let follows: Vec<_> = expected
+        .iter()
+        .map(|(recipe, _)| match recipe {
+            0 => (0, 1),
+            1 => (1, 0),
+            _ => (UNKNOWN, UNKNOWN),
+        })
+        .collect();
+    assert_eq!(told(&table(&rows, 1e-3), &recipe_alone), follows);
+}
+
+#[test]
+fn between_the_rows_that_of_the_row_before_holds() {
+    let mut machine = machine();
+    machine.recording.as_mut().unwrap().resample = true;
+    let rows = [("100", "short"), ("200", "long"), ("100", "")];
+    let expected = [(0, 0), (0, 0), (1, 1), (1, 1), (0, UNKNOWN)];
+    assert_eq!(told(&table(&rows, 2e-3), &machine), expected);
+}
+
+#[test]
+fn a_column_that_is_not_there_is_named() {
+    let text = table(&[("100", "short")], 1e-3).replace(",part", ",piece");
+    let error = open_error(text, &machine()).to_string();
+    assert!(
+        error.contains("`part`") && error.contains("piece"),
+        "{error}"
+    );
+}

@@ -1,0 +1,68 @@
+//! Who tells recipe and part.
+
+use serde::Serialize;
+use twinstep_config::machine::{Machine, Teller, TellerPlace};
+
+/// One of the two.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct TellerReport {
+    /// `recipe` or `part`.
+    what: &'static str,
+    /// Who tells it: a SubDevice and its object, or a column.
+    told_by: String,
+    /// The number that stands for each, by name, in the order of the configuration.
+    values: Vec<(String, u32)>,
+}
+
+impl TellerReport {
+    /// Those of a machine; none where nobody tells either.
+    pub(super) fn of(machine: &Machine) -> Vec<Self> {
+        let context = &machine.context;
+        let both = [("recipe", &context.recipe), ("part", &context.part)];
+        let report = |what, teller: &Teller| Self {
+            what,
+            told_by: told_by(machine, &teller.place),
+            values: teller
+                .names
+                .iter()
+                .cloned()
+                .zip(teller.numbers.clone())
+                .collect(),
+        };
+        let told = both
+            .into_iter()
+            .filter_map(|(what, teller)| Some(report(what, teller.as_ref()?)));
+        told.collect()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let values = self
+            .values
+            .iter()
+            .map(|(name, number)| format!("{number} {name}"));
+        let values = values.collect::<Vec<_>>().join(", ");
+        format!("{} told by {}: {values}", self.what, self.told_by)
+    }
+}
+
+fn told_by(machine: &Machine, place: &TellerPlace) -> String {
+    match place {
+        TellerPlace::Column(name) => format!("column {name}"),
+        TellerPlace::Object {
+            subdevice,
+            entry,
+            output,
+        } => {
+            let devices = machine.bus.iter().flat_map(|bus| &bus.subdevices);
+            let name = devices.map(|device| device.name.as_str()).nth(*subdevice);
+            format!(
+                "{}, {} 0x{:04X}:{:02X}/{}",
+                name.unwrap_or("unknown"),
+                if *output { "output" } else { "input" },
+                entry.index,
+                entry.subindex,
+                entry.bits
+            )
+        }
+    }
+}
