@@ -50,6 +50,15 @@ pub fn presses(count: usize) -> Machine {
         press.axis.name = format!("press-{n:04}");
         machine.presses.push(press);
     }
+    // Each has learnt the parts by itself, and is judged by bands of its own.
+    for part in 0..machine.parts.len() {
+        let learnt = machine.learnt_on(0, part).twin.copied();
+        for press in 1..machine.presses.len() {
+            if let Some((twin, _)) = machine.learnt_on_mut(press, part) {
+                *twin = learnt;
+            }
+        }
+    }
     machine
 }
 

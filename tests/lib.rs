@@ -6,6 +6,7 @@
 pub mod belts;
 pub mod broker;
 pub mod cable;
+pub mod crank;
 pub mod fake_broker;
 pub mod gateway;
 pub mod listener;

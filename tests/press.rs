@@ -55,3 +55,29 @@ pub fn near(what: &str, actual: f64, expected: f64, share: f64) {
         "{what}: {actual}, expected {expected}"
     );
 }
+
+/// The shipped `machine` with an envelope `band` of its blank over `x`.
+///
+/// # Panics
+/// Where it has no part.
+#[must_use]
+pub fn with_band(machine: &str, x: [&str; 2]) -> String {
+    let text = std::fs::read_to_string(shipped(machine))
+        .unwrap_or_else(|error| panic!("{machine}: {error}"));
+    let Some((press, part)) = text.split_once("[[part]]") else {
+        panic!("{machine} has no part")
+    };
+    let [from, to] = x;
+    format!(
+        "{press}[[press.evaluation]]\nname = \"band\"\nkind = \"envelope\"\npart = \"blank\"\nx = [\"{from}\", \"{to}\"]\n\
+         floor = \"300N\"\n\n[[part]]{part}"
+    )
+}
+
+/// Names of the objects of a stroke that are not OK.
+#[must_use]
+pub fn nok(stroke: &Value) -> Vec<&str> {
+    let objects = stroke["objects"].as_array().into_iter().flatten();
+    let nok = objects.filter(|object| object["ok"] == false);
+    nok.filter_map(|object| object["name"].as_str()).collect()
+}

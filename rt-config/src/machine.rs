@@ -30,7 +30,8 @@ pub use judge::{Judge, WarmUp};
 pub use modes::{OperationMode, OperationModes};
 pub use motion::{Motion, Step};
 pub use motor::Motor;
-pub use part::{ForceCurve, MAX_ELASTIC_N_PER_M, Part, PartTwin};
+pub(crate) use part::home_press;
+pub use part::{ForceCurve, Known, MAX_ELASTIC_N_PER_M, OnPress, Part, PartTwin, Slots};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Press, Recipe, Stroke, Turn,
 };

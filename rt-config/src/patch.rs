@@ -8,7 +8,7 @@ mod twin;
 pub use budget::{apply_budgets, patch_of_budgets, patch_of_budgets_of};
 
 use crate::error::{ConfigError, Problem};
-use crate::machine::{Axis, EffortUnit, Healthy, Machine, PartTwin, Recipe, StationTwin};
+use crate::machine::{Axis, EffortUnit, Healthy, Machine, Part, PartTwin, Recipe, StationTwin};
 use figures::write_figures;
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
@@ -18,7 +18,7 @@ use twinstep_models::press::evaluate::envelope::Envelope;
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
 /// What calibration writes into them.
-const LEARNT: [&str; 3] = ["twin", "recipe_twin", "healthy"];
+const LEARNT: [&str; 4] = ["twin", "recipe_twin", "press_twin", "healthy"];
 
 /// All twins of `machine` as a TOML patch; the empty text if it has none.
 pub fn twin_patch(machine: &Machine) -> String {
@@ -36,19 +36,7 @@ fn write_patch(out: &mut String, machine: &Machine) -> fmt::Result {
         write_axis(out, "press", &press.axis, &machine.recipes)?;
     }
     for part in &machine.parts {
-        if part.twin.is_some() || !part.by_recipe.is_empty() {
-            heading(out, "part", &part.name)?;
-        }
-        if let Some(twin) = &part.twin {
-            table(out, "part", "twin")?;
-            write_part(out, "twin", twin)?;
-        }
-        for (recipe, twin) in &part.by_recipe {
-            if let Some(recipe) = machine.recipes.get(usize::from(*recipe)) {
-                writeln!(out, "\n[[part.recipe_twin]]\nrecipe = \"{}\"", recipe.name)?;
-                write_part(out, "recipe_twin", twin)?;
-            }
-        }
+        write_learnt(out, machine, part)?;
     }
     for station in &machine.stations {
         if let Some(twin) = &station.twin {
@@ -138,6 +126,42 @@ fn write_healthy(
         quantity(out, "roughness", roughness, "m")?;
         quantity(out, "ripple", ripple, unit)?;
         quantity(out, "unrest", unrest, unit)?;
+    }
+    Ok(())
+}
+
+/// What all presses have learnt of a part.
+fn write_learnt(out: &mut String, machine: &Machine, part: &Part) -> fmt::Result {
+    let on_others =
+        (part.by_press.iter()).any(|one| one.twin.is_some() || !one.by_recipe.is_empty());
+    if part.twin.is_some() || !part.by_recipe.is_empty() || on_others {
+        heading(out, "part", &part.name)?;
+    }
+    if let Some(twin) = &part.twin {
+        table(out, "part", "twin")?;
+        write_part(out, "twin", twin)?;
+    }
+    for (recipe, twin) in &part.by_recipe {
+        if let Some(recipe) = machine.recipes.get(usize::from(*recipe)) {
+            writeln!(out, "\n[[part.recipe_twin]]\nrecipe = \"{}\"", recipe.name)?;
+            write_part(out, "recipe_twin", twin)?;
+        }
+    }
+    for one in &part.by_press {
+        let Some(press) = machine.presses.get(one.press) else {
+            continue;
+        };
+        let head = format!("\n[[part.press_twin]]\npress = \"{}\"", press.axis.name);
+        if let Some(twin) = &one.twin {
+            writeln!(out, "{head}")?;
+            write_part(out, "press_twin", twin)?;
+        }
+        for (recipe, twin) in &one.by_recipe {
+            if let Some(recipe) = machine.recipes.get(usize::from(*recipe)) {
+                writeln!(out, "{head}\nrecipe = \"{}\"", recipe.name)?;
+                write_part(out, "press_twin", twin)?;
+            }
+        }
     }
     Ok(())
 }
@@ -234,7 +258,7 @@ pub fn apply_patch(base_text: &str, patch_text: &str) -> Result<String, ConfigEr
                 let name = crate::error::shortened(&name);
                 return Err(refuse(
                     format!(
-                        "[[{list}]] \"{name}\" of the patch is not just `name` with `twin`, `recipe_twin` or `healthy`"
+                        "[[{list}]] \"{name}\" of the patch is not just `name` with `twin`, `recipe_twin`, `press_twin` or `healthy`"
                     ),
                     "write the patch with `twinstep calibrate`",
                 ));

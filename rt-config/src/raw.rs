@@ -29,7 +29,7 @@ pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
 
 pub(crate) use kinematics::KinematicsTable;
 pub(crate) use motor::MotorTable;
-pub(crate) use part::{PartTable, PressFitTable, RecipeTwinTable};
+pub(crate) use part::{PartTable, PressFitTable, PressTwinTable, RecipeTwinTable};
 pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};

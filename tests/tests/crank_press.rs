@@ -9,57 +9,18 @@
 )]
 
 use serde_json::Value;
-use std::fmt::Write;
+use twinstep_tests::crank::{CONTACT_M, PART_N_PER_M, swings, table, travel_m};
 use twinstep_tests::press::{self, near, number, value};
 use twinstep_tests::run::{Place, shipped};
 
-/// The figures of the shipped machine, once more and by hand.
-const CRANK_M: f64 = 0.06;
-const ROD_M: f64 = 0.3;
-const GEAR: f64 = 12.0;
-const KT: f64 = 2.0;
-const PART_N_PER_M: f64 = 1.5e6;
-const FRAME_N_PER_M: f64 = 400.0e6;
-const CONTACT_M: f64 = 0.1;
-const BALANCE_N: f64 = 1500.0;
-
-/// Travel of a rigid ram, by the cosine rule.
-fn travel_m(q: f64) -> f64 {
-    let b = CRANK_M * q.cos();
-    CRANK_M + ROD_M - (b + (b * b + ROD_M * ROD_M - CRANK_M * CRANK_M).sqrt())
-}
-
-/// Part and frame in series, the ram at `travel_m` behind a rigid frame.
+/// Force of the part, the ram at `travel_m` behind a rigid frame.
 fn part_n(travel_m: f64) -> f64 {
-    let both = PART_N_PER_M * FRAME_N_PER_M / (PART_N_PER_M + FRAME_N_PER_M);
-    both * (travel_m - CONTACT_M).max(0.0)
+    twinstep_tests::crank::part_n(travel_m, 1.0)
 }
 
-/// Two swings from 10 to 170 deg in 2 s each, with this friction of the ram's guide. On the way back the part springs with
-/// ten times its stiffness.
+/// Two swings with this friction of the ram's guide.
 fn recording(friction_n: f64) -> String {
-    let mut text = "t_s,motor_deg,current_a\n".to_owned();
-    for k in 0..4200_u32 {
-        let t = f64::from(k) * 1e-3;
-        let swing = |t: f64| (90.0 - 80.0 * (std::f64::consts::PI * t).cos()).to_radians();
-        let q = swing(t);
-        let goes_in = (std::f64::consts::PI * t).sin() > 0.0;
-        // Virtual work, by a difference quotient.
-        let h = 1e-5;
-        let m_per_rad = (travel_m(q + h) - travel_m(q - h)) / (2.0 * h);
-        let current = if goes_in {
-            let ram_n = part_n(travel_m(q)) + BALANCE_N + friction_n;
-            ram_n * m_per_rad / 0.92 / GEAR / KT
-        } else {
-            let deepest_m = travel_m(170.0_f64.to_radians());
-            let elastic = 10.0 * PART_N_PER_M;
-            let both = elastic * FRAME_N_PER_M / (elastic + FRAME_N_PER_M);
-            let back_n = part_n(deepest_m) - both * (deepest_m - travel_m(q));
-            (back_n.max(0.0) + BALANCE_N - friction_n) * m_per_rad * 0.9 / GEAR / KT
-        };
-        writeln!(text, "{t},{},{current}", GEAR * q.to_degrees()).unwrap();
-    }
-    text
+    table(&swings(&[1.0, 1.0], friction_n))
 }
 
 /// The strokes of a replay of the shipped machine, with `from` replaced.

@@ -11,7 +11,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
-use twinstep_tests::press::{self, near, number, value};
+use twinstep_tests::press::{self, near, nok, number, value, with_band};
 use twinstep_tests::run::{Place, shipped};
 
 /// The figures of the shipped machine, once more and by hand.
@@ -34,15 +34,29 @@ fn travel_m(screw_m: f64) -> f64 {
 
 /// Part and frame in series, the ram at `travel_m` behind a rigid frame.
 fn part_n(travel_m: f64) -> f64 {
-    let both = PART_N_PER_M * FRAME_N_PER_M / (PART_N_PER_M + FRAME_N_PER_M);
+    as_stiff_n(travel_m, 1.0)
+}
+
+/// The same of a part that is `factor` times as stiff.
+fn as_stiff_n(travel_m: f64, factor: f64) -> f64 {
+    let part = factor * PART_N_PER_M;
+    let both = part * FRAME_N_PER_M / (part + FRAME_N_PER_M);
     both * (travel_m - CONTACT_M).max(0.0)
 }
 
-/// Two strokes of 2 s each, with this friction of the ram's guide. On the way back the part springs with ten times its stiffness.
+/// Two strokes with this friction of the ram's guide.
 fn recording(friction_n: f64) -> String {
+    strokes_of(&[1.0, 1.0], friction_n)
+}
+
+/// A stroke of 2 s for each of the parts, which are so many times as stiff as they should be. On the way back a part springs with ten times
+/// its stiffness.
+fn strokes_of(parts: &[f64], friction_n: f64) -> String {
     let mut text = "t_s,screw_mm,current_a\n".to_owned();
-    for k in 0..4200_u32 {
-        let t = f64::from(k) * 1e-3;
+    for k in 0..2000 * parts.len() + 200 {
+        let factor = parts.get(k / 2000).or(parts.last()).copied().unwrap();
+        let part_n = |travel_m| as_stiff_n(travel_m, factor);
+        let t = k as f64 * 1e-3;
         let screw_m = 0.5 * BOTTOM_M * (1.0 - (std::f64::consts::PI * t).cos());
         let goes_in = (std::f64::consts::PI * t).sin() > 0.0;
         // Virtual work, by a difference quotient: the force of the screw for one on the ram.
@@ -53,7 +67,7 @@ fn recording(friction_n: f64) -> String {
             (part_n(travel_m(screw_m)) + BALANCE_N + friction_n) * a_per_n / 0.85
         } else {
             let deepest_m = travel_m(BOTTOM_M);
-            let elastic = 10.0 * PART_N_PER_M;
+            let elastic = 10.0 * factor * PART_N_PER_M;
             let both = elastic * FRAME_N_PER_M / (elastic + FRAME_N_PER_M);
             let back_n = part_n(deepest_m) - both * (deepest_m - travel_m(screw_m));
             (back_n.max(0.0) + BALANCE_N - friction_n) * a_per_n * 0.8
@@ -126,11 +140,30 @@ fn a_part_that_is_too_soft_is_nok_and_says_by_which_object() {
     assert_eq!(strokes.len(), 2);
     for stroke in strokes {
         assert_eq!(stroke["verdict"], "nok", "{stroke}");
-        let objects = stroke["objects"].as_array().unwrap();
-        let nok: Vec<&str> = (objects.iter())
-            .filter(|object| object["ok"] == false)
-            .map(|object| object["name"].as_str().unwrap())
-            .collect();
-        assert_eq!(nok, ["rise"], "{stroke}");
+        assert_eq!(nok(&stroke), ["rise"], "{stroke}");
     }
+}
+
+#[test]
+fn an_envelope_is_taught_from_good_strokes_and_finds_a_soft_part() {
+    let place = Place::new();
+    let text = with_band("toggle-press.toml", ["126mm", "134mm"]);
+    let config = place.file("machine.toml", text);
+    let good = [1.0, 1.001, 0.999, 1.0005, 0.9995];
+    let good = place.file("good.csv", strokes_of(&good, 0.0));
+    // 3 % softer, which no other object finds.
+    let soft = place.file("soft.csv", strokes_of(&[1.0, 0.97], 0.0));
+    let args = format!("calibrate {} {} --write", config.display(), good.display());
+    let run = place.twinstep(&args).fine();
+    let said = "envelope band of blank taught from 5 good strokes";
+    assert!(run.stdout.contains(said), "{run:?}");
+    let args = format!(
+        "replay {} {} --json --state {}",
+        config.display(),
+        soft.display(),
+        place.path("state").display()
+    );
+    let strokes = place.twinstep(&args).fine().of_type("stroke");
+    let found: Vec<Vec<&str>> = strokes.iter().map(nok).collect();
+    assert_eq!(found, [vec![], vec!["band"]]);
 }

@@ -82,8 +82,26 @@ pub(super) fn fill(
             Some(name) => name.value.clone(),
             None => format!("{}-{}", one.value.kind.value, number + 1),
         };
+        if has_its_band(press, &demand) {
+            check.problem(
+                &one.span,
+                "this press has an envelope of the same part and recipe already, and learns one band of both",
+                "second one",
+                "keep one of them; windows, trapezia and gradients judge other places and the way back",
+            );
+        }
         press.evaluations.push(Evaluation { name, demand });
     }
+}
+
+/// Whether another envelope of the press would be judged with the same band.
+fn has_its_band(press: &Press, demand: &Demand) -> bool {
+    let key = |demand: &Demand| match demand {
+        Demand::Envelope(one) => Some((one.part, one.recipe)),
+        Demand::Object(_) => None,
+    };
+    let mine = key(demand);
+    mine.is_some() && (press.evaluations.iter()).any(|other| key(&other.demand) == mine)
 }
 
 fn demand(

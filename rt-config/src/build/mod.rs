@@ -224,6 +224,13 @@ fn bounds(file: &File, check: &mut Check) {
     check.at_most(at, "recipes", file.recipe.len(), MAX_RECIPES);
     let own: usize = file.part.iter().map(|part| part.recipe_twin.len()).sum();
     check.at_most(at, "recipe twins of parts", own, MAX_RECIPE_TWINS);
+    for press in &file.press {
+        let twins = file.part.iter().flat_map(|part| &part.press_twin);
+        let own = twins
+            .filter(|one| one.value.recipe.is_some() && one.value.press.value == press.name.value);
+        let what = "press twins of parts with a recipe on one press";
+        check.at_most(at, what, own.count(), MAX_RECIPE_TWINS);
+    }
     if axes + file.station.len() == 0 {
         check.problem(
             at,

@@ -1,6 +1,7 @@
 //! Parts: what a press meets.
 
 mod curve;
+mod press_twin;
 
 use super::press::{of_ram, recipe_index};
 use crate::check::{Bounds, Check};
@@ -44,6 +45,7 @@ pub(super) fn part(
         ),
         twin: None,
         by_recipe: Vec::new(),
+        by_press: Vec::new(),
     };
     if let Some(curve) = &part.curve {
         let ways = presses.iter().map(|press| {
@@ -73,6 +75,9 @@ pub(super) fn part(
     part.by_recipe = (raw.recipe_twin.iter())
         .filter_map(|one| recipe_twin(&one.value, (&part, presses), answer, recipes, check))
         .collect();
+    for one in &raw.press_twin {
+        press_twin::press_twin(&one.value, &mut part, presses, (answer, recipes), check);
+    }
     part
 }
 

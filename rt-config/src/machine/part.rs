@@ -1,5 +1,6 @@
 //! Parts: what a press meets, and what calibration learnt of it.
 
+use super::{Machine, Press};
 use twinstep_models::press::evaluate::envelope::Envelope;
 use twinstep_models::press::workpiece::{PressFit, Workpiece};
 
@@ -26,9 +27,126 @@ pub struct Part {
     pub twin: Option<PartTwin>,
     /// The same for one recipe alone, by its index.
     pub by_recipe: Vec<(u8, PartTwin)>,
+    /// What other presses than [`Machine::home_press`] learnt of it by themselves.
+    pub by_press: Vec<OnPress>,
+}
+
+/// What one press of several learnt of a part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnPress {
+    /// Index of the press.
+    pub press: usize,
+    /// In every recipe; none: not yet.
+    pub twin: Option<PartTwin>,
+    /// For one recipe alone, by its index.
+    pub by_recipe: Vec<(u8, PartTwin)>,
+}
+
+/// What a press knows of a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Known<'a> {
+    /// In every recipe; none: not yet.
+    pub twin: Option<&'a PartTwin>,
+    /// For one recipe alone, by its index.
+    pub by_recipe: &'a [(u8, PartTwin)],
+}
+
+impl<'a> Known<'a> {
+    /// What was learnt for this recipe alone; none: for every recipe.
+    pub fn of(&self, recipe: Option<u8>) -> Option<&'a PartTwin> {
+        match recipe {
+            None => self.twin,
+            Some(recipe) => {
+                let found = self.by_recipe.iter().find(|(index, _)| *index == recipe);
+                found.map(|(_, twin)| twin)
+            }
+        }
+    }
+
+    /// Nothing was learnt.
+    pub fn is_empty(&self) -> bool {
+        self.twin.is_none() && self.by_recipe.is_empty()
+    }
+}
+
+/// Where the learning of one press on one part stands: in every recipe, and for one alone.
+pub type Slots<'a> = (&'a mut Option<PartTwin>, &'a mut Vec<(u8, PartTwin)>);
+
+/// See [`Machine::home_press`].
+pub(crate) fn home_press(presses: &[Press]) -> usize {
+    let screw = |press: &Press| press.drive_train.linkage.is_none();
+    presses.iter().position(screw).unwrap_or(0)
+}
+
+impl Machine {
+    /// The press whose learning stands in `twin` and `recipe_twin` of the parts: the first one with a screw, which a twin can explain, else
+    /// the first.
+    pub fn home_press(&self) -> usize {
+        home_press(&self.presses)
+    }
+
+    /// What a press has learnt of a part by itself, both by their index.
+    pub fn learnt_on(&self, press: usize, part: usize) -> Known<'_> {
+        let Some(part) = self.parts.get(part) else {
+            return Known::default();
+        };
+        if press == self.home_press() {
+            return Known {
+                twin: part.twin.as_ref(),
+                by_recipe: &part.by_recipe,
+            };
+        }
+        let own = part.by_press.iter().find(|one| one.press == press);
+        own.map_or_else(Known::default, |own| Known {
+            twin: own.twin.as_ref(),
+            by_recipe: &own.by_recipe,
+        })
+    }
+
+    /// What a press predicts a part with: what it has learnt of it by itself, and where that is nothing, what the home press has.
+    pub fn known_on(&self, press: usize, part: usize) -> Known<'_> {
+        let own = self.learnt_on(press, part);
+        if own.is_empty() {
+            self.learnt_on(self.home_press(), part)
+        } else {
+            own
+        }
+    }
+
+    /// As [`Self::learnt_on`], to be written; none for a part that the machine does not have.
+    pub fn learnt_on_mut(&mut self, press: usize, part: usize) -> Option<Slots<'_>> {
+        let home = self.home_press();
+        let part = self.parts.get_mut(part)?;
+        if press == home {
+            return Some((&mut part.twin, &mut part.by_recipe));
+        }
+        let place = match part.by_press.iter().position(|one| one.press == press) {
+            Some(place) => place,
+            None => {
+                part.by_press.push(OnPress {
+                    press,
+                    twin: None,
+                    by_recipe: Vec::new(),
+                });
+                part.by_press.len() - 1
+            }
+        };
+        let own = part.by_press.get_mut(place)?;
+        Some((&mut own.twin, &mut own.by_recipe))
+    }
 }
 
 impl Part {
+    /// What a press learns of it where nothing identifies anything: contact and stiffness are those of the configuration.
+    pub fn as_configured(&self) -> PartTwin {
+        PartTwin {
+            contact_m: self.contact_m,
+            stiffness_n_per_m: self.stiffness_n_per_m,
+            factor: self.curve.is_some().then_some(1.0),
+            envelope: None,
+        }
+    }
+
     /// What was learnt for one recipe alone.
     pub fn twin_of_recipe(&self, recipe: u8) -> Option<&PartTwin> {
         let found = self.by_recipe.iter().find(|(index, _)| *index == recipe);
@@ -155,6 +273,34 @@ impl ForceCurve {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_press_learns_is_not_that_of_another() {
+        let cell = crate::PRESS_CELL;
+        let mut machine = crate::load(cell, "press-cell.toml").expect("shipped");
+        let second = machine.presses[0].clone();
+        machine.presses.push(second);
+        assert_eq!(machine.home_press(), 0);
+        let learnt = *machine.learnt_on(0, 0).twin.expect("calibrated");
+        // Of a part that it has not learnt, a press knows what the home press does, and has no envelope of its own.
+        assert!(machine.learnt_on(1, 0).is_empty());
+        assert_eq!(machine.known_on(1, 0).twin, Some(&learnt));
+        let (twin, by_recipe) = machine.learnt_on_mut(1, 0).expect("a part");
+        *twin = Some(PartTwin {
+            contact_m: 0.1,
+            ..learnt
+        });
+        by_recipe.push((3, learnt));
+        assert_eq!(
+            machine.known_on(1, 0).of(None).map(|t| t.contact_m),
+            Some(0.1)
+        );
+        assert_eq!(machine.known_on(1, 0).of(Some(3)), Some(&learnt));
+        assert_eq!(machine.known_on(1, 0).of(Some(2)), None);
+        assert_eq!(machine.learnt_on(0, 0).twin, Some(&learnt));
+        assert_eq!(machine.parts[0].by_press.len(), 1);
+        assert!(machine.learnt_on_mut(1, 99).is_none() && machine.known_on(9, 99).is_empty());
+    }
 
     #[test]
     fn a_curve_is_read_between_its_rows() {

@@ -341,7 +341,7 @@ fn a_patch_that_does_not_fit_is_refused() {
         ),
         (
             "[[axis]]\nname = \"infeed\"\n",
-            "is not just `name` with `twin`, `recipe_twin` or `healthy`",
+            "is not just `name` with `twin`, `recipe_twin`, `press_twin` or `healthy`",
         ),
         (
             "[[axis]]\nname = \"infeed\"\nasset_id = \"x\"\n[axis.twin]\n",

@@ -34,6 +34,9 @@ pub(crate) struct PartTable {
     /// The same for one recipe alone, where the part is met otherwise in it; at most 16 of all parts together.
     #[serde(default)]
     pub(crate) recipe_twin: Vec<At<RecipeTwinTable>>,
+    /// The same on one press of several, where it is not the first one with a screw, whose figures are `twin` and `recipe_twin`.
+    #[serde(default)]
+    pub(crate) press_twin: Vec<At<PressTwinTable>>,
 }
 
 /// A solid pin in a hub of the same material. It holds by friction: `pi mu d E (1 - (joint_radius / hub_radius)^2)` per way, d being the
@@ -70,6 +73,24 @@ pub(crate) struct RecipeTwinTable {
     /// Force over that of the part's curve; needed for a part that has one (0.1 to 10).
     pub(crate) factor: Option<Quantity<Number>>,
     /// The band of good strokes, for the evaluation of kind "envelope" with this recipe.
+    pub(crate) envelope: Option<EnvelopeTable>,
+}
+
+/// What calibration learnt about a part on one press of several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PressTwinTable {
+    /// Name of the press.
+    pub(crate) press: At<String>,
+    /// Name of the recipe, where it holds in that one alone; at most 16 with one on each press.
+    pub(crate) recipe: Option<At<String>>,
+    /// Contact position (any).
+    pub(crate) contact: Quantity<Length>,
+    /// Stiffness; needed for a part that has one (above 0).
+    pub(crate) stiffness: Option<Quantity<Stiffness>>,
+    /// Force over that of the part's curve; needed for a part that has one (0.1 to 10).
+    pub(crate) factor: Option<Quantity<Number>>,
+    /// The band of good strokes, for the evaluation of kind "envelope" of this press, and with this recipe.
     pub(crate) envelope: Option<EnvelopeTable>,
 }
 

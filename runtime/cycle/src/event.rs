@@ -116,9 +116,9 @@ pub struct Event {
     pub severity: Severity,
     /// Measured value in the unit of the channel.
     pub measured: f64,
-    /// Predicted value in the unit of the channel.
+    /// Predicted value in the unit of the channel; NaN where nothing was predicted: a stroke of a press without a twin.
     pub predicted: f64,
-    /// Measured minus predicted.
+    /// Measured minus predicted; NaN where nothing was predicted.
     pub residual: f64,
     /// Regime in which it was found.
     pub regime: Regime,

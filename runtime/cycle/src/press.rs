@@ -449,10 +449,10 @@ impl StrokeJudge {
             .or(self.raised)
             .map_or(Cause::StrokeTravel, |(_, cause)| cause);
         self.raised = now;
-        let peak = record.features.totals.peak;
         let (measured, predicted) = match record.residual {
             Some(r) => (r.measured_n, r.predicted_n),
-            None => (peak.force_n, peak.force_n),
+            // Without a twin, or of a part that it does not know, nothing was predicted.
+            None => (record.features.totals.peak.force_n, f64::NAN),
         };
         out.push(Event {
             cycle: record.stamp.cycle,

@@ -15,7 +15,7 @@ use crate::not_judged::NotJudgedLine;
 use crate::phases::{Phase, PhaseFigures};
 use crate::record::tally::RecordingLine;
 use crate::shared::SharedLine;
-use crate::strokes::NokLine;
+use crate::strokes::{NokLine, ObjectNotJudged};
 use crate::trust::Trust;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,6 +23,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use twinstep_cycle::event::Event;
 use twinstep_drivers::bus::BusCounters;
+use twinstep_models::channel::Channel;
 
 /// An event as it is stored and announced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ pub struct EventRecord {
     /// Measured value, in `unit`.
     #[serde(deserialize_with = "number_or_null")]
     pub measured: f64,
-    /// Predicted value, in `unit`.
+    /// Predicted value, in `unit`; `null` where nothing was predicted.
     #[serde(deserialize_with = "number_or_null")]
     pub predicted: f64,
     /// Measured minus predicted, in `unit`.
@@ -91,6 +92,9 @@ pub struct EventRecord {
     /// On the channel `stroke`: the object that failed, and how.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nok: Option<NokLine>,
+    /// On the channel `stroke`: objects that could not judge it. Absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub not_judged: Vec<ObjectNotJudged>,
 }
 
 /// One of the causes that the pattern over the regimes allows.
@@ -184,6 +188,10 @@ impl EventRecord {
             action: event.cause.action().into(),
             asset_id: run.names.asset_id(event.source).to_owned(),
             nok: nok(event, run),
+            not_judged: match event.channel {
+                Channel::Stroke => ObjectNotJudged::all(run, event.source, event.context),
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -225,6 +233,7 @@ impl EventRecord {
             action: "Look at the events before this one; check that the disk of the event store keeps up.".into(),
             asset_id: run.names.machine_asset_id().to_owned(),
             nok: None,
+            not_judged: Vec::new(),
         }
     }
 }

@@ -4,12 +4,13 @@ use crate::attached::ProcessData;
 use crate::false_alarms::{Exposure, Extrapolated};
 use crate::limits::Limits;
 use crate::lines::FalseAlarmsLine;
+use crate::press_plan;
 use crate::ptp::{self, PtpLine, SharedPtp};
 use crate::record::ring::{EventRecordingsLine, RingCounts};
 use crate::record::tally::{Progress, RecordingLine};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{EnvelopeDemand, Machine};
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
 use twinstep_models::sample::Context;
@@ -22,7 +23,7 @@ pub const CONTROLLER: &str = "controller";
 pub const SCRIBE: &str = "scribe";
 
 /// Names, asset ids and units of a machine, by the indexes that the cycle uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Names {
     /// Servo axes first, then presses.
     axes: Vec<Named>,
@@ -34,6 +35,8 @@ pub struct Names {
     parts: Vec<String>,
     /// Evaluation objects of each axis or press.
     objects: Vec<Vec<String>>,
+    /// Envelopes of each axis or press that judge no stroke: they are not taught.
+    not_taught: Vec<Vec<(String, EnvelopeDemand)>>,
     /// Name of the bus, and of its controller, where the machine has several.
     bus: Option<(String, String)>,
 }
@@ -78,10 +81,13 @@ impl Names {
             })
             .collect();
         let objects = (machine.axes.iter().map(|_| Vec::new()))
-            .chain(machine.presses.iter().map(|press| {
-                let judged = crate::press_plan::judged(machine, press);
+            .chain((0..machine.presses.len()).map(|n| {
+                let judged = press_plan::judged(machine, n);
                 judged.into_iter().map(|(name, _)| name).collect()
             }))
+            .collect();
+        let not_taught = (machine.axes.iter().map(|_| Vec::new()))
+            .chain((0..machine.presses.len()).map(|n| press_plan::not_taught(machine, n)))
             .collect();
         let bus = (machine.place.as_ref()).map(|place| {
             let controller = format!("{}.{CONTROLLER}", place.name);
@@ -89,6 +95,7 @@ impl Names {
         });
         Self {
             objects,
+            not_taught,
             bus,
             axes,
             stations,
@@ -185,6 +192,23 @@ impl Names {
         objects
             .and_then(|names| names.get(n))
             .map_or("unknown", String::as_str)
+    }
+
+    /// Envelopes of a press that are not taught, and would judge a stroke of this context.
+    pub fn not_taught(&self, source: Source, context: Context) -> impl Iterator<Item = &str> {
+        let all = match source {
+            Source::Axis(index) => self.not_taught.get(usize::from(index)),
+            Source::Station(_) | Source::SubDevice(_) | Source::Bus | Source::Controller => None,
+        };
+        let all = all.into_iter().flatten();
+        all.filter(move |(_, demand)| demand.is_for(context))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// All envelopes of axis or press `n` that are not taught.
+    pub fn all_not_taught(&self, n: usize) -> impl Iterator<Item = &str> {
+        let all = self.not_taught.get(n).into_iter().flatten();
+        all.map(|(name, _)| name.as_str())
     }
 
     /// Number of servo axes and presses.
@@ -368,123 +392,5 @@ impl RunInfo {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use twinstep_config::machine::{Cycle, Judge, Part, Recipe, Station};
-
-    /// A machine of one station, two parts and one recipe.
-    pub(crate) fn small_machine() -> Machine {
-        let part = |name: &str| Part {
-            name: name.into(),
-            contact_m: 0.1,
-            stiffness_n_per_m: 1e6,
-            curve: None,
-            stiffness_spread: 0.0,
-            twin: None,
-            by_recipe: Vec::new(),
-        };
-        Machine {
-            name: "cell".into(),
-            asset_id: "CELL-1".into(),
-            cycle: Cycle {
-                period_ns: 1_000_000,
-                budget_ns: [None; 9],
-                model_budget_ns: [None; 3],
-                warm_up_cycles: None,
-            },
-            judge: Judge {
-                false_alarm_interval_s: 2_592_000.0,
-                warm_up: None,
-            },
-            realtime: twinstep_config::machine::Realtime::default(),
-            bus: None,
-            place: None,
-            publish: None,
-            tsn: None,
-            axes: Vec::new(),
-            presses: Vec::new(),
-            stations: vec![Station {
-                name: "gripper".into(),
-                asset_id: Some("G-7".into()),
-                pressure_pa_per_count: 1.0,
-                pressure_offset_pa: 0.0,
-                evacuate_s: 0.5,
-                hold_s: 1.0,
-                release_s: 0.5,
-                leak_limit_pa_per_s: None,
-                leak_factor: twinstep_config::machine::LEAK_FACTOR,
-                twin: None,
-                plant: None,
-            }],
-            parts: vec![part("bush"), part("ring")],
-            recipes: vec![Recipe {
-                name: "a".into(),
-                parts: vec![0, 1],
-            }],
-            schedule: Vec::new(),
-            context: Default::default(),
-            simulation: None,
-            recording: None,
-            shared: None,
-            text: Default::default(),
-            inject: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn indexes_become_names_and_strangers_do_not_panic() {
-        let names = Names::of(&small_machine());
-        assert_eq!(names.source(Source::Station(0)), "gripper");
-        assert_eq!(names.asset_id(Source::Station(0)), "G-7");
-        assert_eq!(names.source(Source::Bus), "bus");
-        assert_eq!(names.asset_id(Source::Bus), "CELL-1");
-        assert_eq!(names.source(Source::Axis(999)), "unknown");
-        assert_eq!(names.recipe(Context { recipe: 0, part: 1 }), Some("a"));
-        assert_eq!(names.part(Context { recipe: 0, part: 1 }), Some("ring"));
-        assert_eq!(names.part(Context { recipe: 0, part: 9 }), None);
-        assert_eq!((names.axis_count(), names.station_count()), (0, 1));
-    }
-
-    /// Names of a machine that is one of two buses.
-    pub(crate) fn on_bus(name: &str) -> Names {
-        let mut machine = small_machine();
-        machine.place = Some(twinstep_config::machine::BusPlace {
-            name: name.to_owned(),
-            index: 1,
-            count: 2,
-        });
-        Names::of(&machine)
-    }
-
-    #[test]
-    fn one_of_several_buses_goes_by_its_name() {
-        let names = on_bus("rear");
-        assert_eq!(names.bus(), Some("rear"));
-        assert_eq!(names.source(Source::Bus), "rear");
-        assert_eq!(names.source(Source::Controller), "rear.controller");
-        assert_eq!(Names::of(&small_machine()).bus(), None);
-    }
-
-    #[test]
-    fn what_is_demonstrated_counts_earlier_runs_and_every_alarm() {
-        let run = RunInfo::new(Names::default(), "p".into(), 60.0, 0).with_extrapolated(None, 7);
-        let before = Exposure {
-            seen_ns: 300_000_000_000,
-            alarms: 0,
-        };
-        run.set_exposure(before, 0);
-        let line = run.false_alarms(300_000_000_000);
-        assert_eq!((line.asked_s, line.streams), (60, 7));
-        assert_eq!((line.extrapolated_s, line.demonstrated_s), (None, 200));
-        run.set_exposure(before, 1);
-        assert_eq!(run.false_alarms(300_000_000_000).demonstrated_s, 126);
-    }
-
-    #[test]
-    fn time_of_day_counts_from_the_first_cycle() {
-        let run = RunInfo::new(Names::default(), "p".into(), 1.0, 5);
-        assert_eq!(run.utc_ns(10), 15);
-        run.set_start_utc_ns(100);
-        assert_eq!(run.utc_ns(10), 110);
-    }
-}
+#[path = "names_tests.rs"]
+pub(crate) mod tests;

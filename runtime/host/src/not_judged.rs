@@ -27,6 +27,9 @@ pub struct NotJudged {
     /// Cycles in which its drive was enabled and made its own set-points (homing, profiles): nothing was predicted.
     #[serde(skip_serializing_if = "none", default)]
     pub own_mode: u64,
+    /// Envelopes of a press that are not taught: they judge no stroke.
+    #[serde(skip_serializing_if = "none", default)]
+    pub envelopes_not_taught: u64,
 }
 
 /// Nothing to be said.
@@ -46,8 +49,20 @@ impl NotJudged {
             warm_up: pipeline.warm_up(n),
             mode_not_learnt: cycles.mode,
             own_mode: cycles.own,
+            envelopes_not_taught: 0,
         };
         (found != Self::default()).then_some(found)
+    }
+
+    /// `found` of axis `n`, with what the names know: the envelopes that are not taught.
+    pub fn named(found: Option<Self>, names: &Names, n: usize) -> Option<Self> {
+        match names.all_not_taught(n).count() {
+            0 => found,
+            count => Some(Self {
+                envelopes_not_taught: count as u64,
+                ..found.unwrap_or_default()
+            }),
+        }
     }
 }
 
@@ -66,7 +81,7 @@ pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<NotJudgedLine> {
     (0..names.axis_count())
         .filter_map(|n| {
             Some(NotJudgedLine {
-                not_judged: NotJudged::of(pipeline, n)?,
+                not_judged: NotJudged::named(NotJudged::of(pipeline, n), names, n)?,
                 source: names.source(Source::Axis(n as u16)).to_owned(),
             })
         })
@@ -84,6 +99,7 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
             warm_up,
             mode_not_learnt,
             own_mode,
+            envelopes_not_taught,
         } = not_judged;
         let mut say = |count: u64, what: &str| {
             if count > 0 {
@@ -113,6 +129,10 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
         say(
             *own_mode,
             "cycles in which the drive made its own set-points (homing, profiles): nothing was predicted",
+        );
+        say(
+            *envelopes_not_taught,
+            "envelope(s) not taught, which judged no stroke: calibrate with a recording of good strokes",
         );
     }
     text

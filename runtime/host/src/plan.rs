@@ -1,5 +1,6 @@
 //! From the typed machine to the cycle's plan and its memory: the one place where configuration becomes parameters.
 
+mod contacts;
 pub(crate) mod curves;
 pub(crate) mod figures;
 mod signature;
@@ -12,14 +13,14 @@ use crate::press_plan;
 use crate::simd;
 use crate::thresholds;
 use twinstep_config::machine::{
-    Axis, Machine, OperationMode, OperationModes, PartTwin, Press, Station, Stroke,
+    Axis, Machine, OperationMode, OperationModes, Press, Station, Stroke,
 };
 use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeBases,
-    RecipeContact, SlowPlan, StationPlan, Thresholds, WarmUp,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeBases, SlowPlan,
+    StationPlan, Thresholds, WarmUp,
 };
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, OuterGains, StationProgram};
@@ -33,7 +34,7 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::rank::VERTICAL;
 use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{Context, Told};
+use twinstep_models::sample::Told;
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
@@ -303,27 +304,7 @@ fn axis_plan(
         (baseline, slow) = figures::baselines(twin, press.is_some(), None, asked_s, shares);
         innovation = thresholds::of(twin, asked_s, shares);
         if let Some(press) = press {
-            let direction = way_in(&press.stroke);
-            let met = |part: &PartTwin| Contact {
-                contact_m: part.contact_m,
-                stiffness_a_per_m: part.stiffness_n_per_m / twin.force_constant_n_per_a,
-                direction,
-            };
-            for (contact, part) in contacts.iter_mut().zip(&machine.parts) {
-                if let Some(part) = &part.twin {
-                    *contact = met(part);
-                }
-            }
-            let own = (0_u8..).zip(&machine.parts).flat_map(|(part, one)| {
-                let own = one.by_recipe.iter();
-                own.map(move |(recipe, twin)| (*recipe, part, twin))
-            });
-            for (slot, (recipe, part, twin)) in by_recipe.iter_mut().zip(own) {
-                *slot = Some(RecipeContact {
-                    context: Context { recipe, part },
-                    contact: met(twin),
-                });
-            }
+            (contacts, by_recipe) = contacts::contacts(machine, press, twin.force_constant_n_per_a);
         }
     }
     let way_m_per_a = period_s * period_s / p.inertia;

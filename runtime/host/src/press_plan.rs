@@ -1,9 +1,10 @@
 //! How the strokes of the presses are judged: from the configuration's evaluations to the cycle's objects.
 
 use crate::plan::way_in;
-use twinstep_config::machine::{Demand, EffortUnit, Machine, Press};
+use twinstep_config::machine::{Demand, EffortUnit, EnvelopeDemand, Evaluation, Machine, Press};
 use twinstep_cycle::press::{ForceFrom, PressPlan};
 use twinstep_models::press::curve::Sampling;
+use twinstep_models::press::evaluate::envelope::Envelope;
 use twinstep_models::press::evaluate::{Object, Shape};
 use twinstep_models::press::frame::Frame;
 use twinstep_models::press::ram::Ram;
@@ -14,28 +15,51 @@ const TURN_STEPS: f64 = 4.0;
 /// Share of the velocity limit below which the ram stands: friction takes any part of the force then.
 const STANDSTILL_SHARE: f64 = 0.002;
 
-/// The objects of a press that can be judged, each with its name: an envelope only once it is taught.
-pub fn judged(machine: &Machine, press: &Press) -> Vec<(String, Object)> {
+/// The objects of press `n` that can be judged, each with its name: an envelope only once it is taught.
+pub fn judged(machine: &Machine, n: usize) -> Vec<(String, Object)> {
     let object = |demand: &Demand| match demand {
         Demand::Object(object) => Some(*object),
-        Demand::Envelope(demand) => {
-            let part = machine.parts.get(usize::from(demand.part))?;
-            let twin = match demand.recipe {
-                Some(recipe) => part.twin_of_recipe(recipe),
-                None => part.twin.as_ref(),
-            };
-            Some(Object {
-                shape: Shape::Envelope(twin?.envelope?),
-                reference: demand.reference,
-                branch: demand.branch,
-                part: Some(demand.part),
-                recipe: demand.recipe,
-            })
-        }
+        Demand::Envelope(demand) => Some(Object {
+            shape: Shape::Envelope(taught(machine, n, demand)?),
+            reference: demand.reference,
+            branch: demand.branch,
+            part: Some(demand.part),
+            recipe: demand.recipe,
+        }),
     };
-    (press.evaluations.iter())
+    (evaluations(machine, n))
         .filter_map(|one| Some((one.name.clone(), object(&one.demand)?)))
         .collect()
+}
+
+/// The envelopes of press `n` that are not taught yet, each with its name: they judge no stroke.
+pub fn not_taught(machine: &Machine, n: usize) -> Vec<(String, EnvelopeDemand)> {
+    (evaluations(machine, n))
+        .filter_map(|one| match &one.demand {
+            Demand::Envelope(demand) if taught(machine, n, demand).is_none() => {
+                Some((one.name.clone(), *demand))
+            }
+            Demand::Envelope(_) | Demand::Object(_) => None,
+        })
+        .collect()
+}
+
+fn evaluations(machine: &Machine, n: usize) -> impl Iterator<Item = &Evaluation> {
+    (machine.presses.get(n).into_iter()).flat_map(|press| &press.evaluations)
+}
+
+/// The band that press `n` was taught itself: that of another press has its frame and its zero in it.
+fn taught(machine: &Machine, n: usize, demand: &EnvelopeDemand) -> Option<Envelope> {
+    let learnt = machine.learnt_on(n, usize::from(demand.part));
+    learnt.of(demand.recipe)?.envelope
+}
+
+/// What a person is told of an envelope that is not taught.
+pub fn not_taught_text(press: &str, object: &str) -> String {
+    format!(
+        "{press}: the envelope {object} is not taught, and judges no stroke; record good strokes and teach it: \
+         twinstep calibrate CONFIG RECORDING... --write"
+    )
 }
 
 /// Presses whose strokes are judged, and the objects of all of them.
@@ -46,7 +70,7 @@ pub fn presses(machine: &Machine) -> (Vec<PressPlan>, Vec<Object>) {
             continue;
         }
         let first_object = objects.len();
-        objects.extend(judged(machine, press).into_iter().map(|(_, object)| object));
+        objects.extend(judged(machine, n).into_iter().map(|(_, object)| object));
         plans.push(PressPlan {
             // There are at most 1024 axes and presses.
             axis: (machine.axes.len() + n) as u16,

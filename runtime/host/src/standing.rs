@@ -161,6 +161,7 @@ fn end(last: EventRecord, run: &RunInfo, before: Exposure) -> EventRecord {
         causes: Vec::new(),
         action: ACTION.into(),
         nok: None,
+        not_judged: Vec::new(),
         ..last
     }
 }

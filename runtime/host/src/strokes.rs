@@ -21,9 +21,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use twinstep_cycle::event::Source;
 use twinstep_cycle::press::StrokeRecord;
 use twinstep_models::press::evaluate::{Outcome, Violation};
 use twinstep_models::press::tare::Tare;
+use twinstep_models::sample::Context;
 
 /// Slots of the queue; one stays empty. A press makes less than a stroke in 50 ms, and the thread looks every 2 ms.
 const STROKE_QUEUE: usize = 64;
@@ -90,6 +92,38 @@ impl NokLine {
             "{} {}{side} by {:.4} {}",
             self.object, self.miss, self.by, self.unit
         )
+    }
+}
+
+/// An object that would judge a stroke, and did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectNotJudged {
+    /// Name.
+    pub name: String,
+    /// Why: `not_taught`, an envelope that no good strokes have taught yet.
+    pub reason: Cow<'static, str>,
+}
+
+impl ObjectNotJudged {
+    /// Those of a stroke of press `source` in this context.
+    pub fn all(run: &RunInfo, source: Source, context: Context) -> Vec<Self> {
+        let all = run.names.not_taught(source, context);
+        all.map(|name| Self {
+            name: name.to_owned(),
+            reason: "not_taught".into(),
+        })
+        .collect()
+    }
+
+    /// All of them as one phrase, with a separator before it; empty without any.
+    pub fn text(all: &[Self]) -> String {
+        if all.is_empty() {
+            return String::new();
+        }
+        let each = all
+            .iter()
+            .map(|one| format!("{} ({})", one.name, one.reason.replace('_', " ")));
+        format!(", not judged: {}", each.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -168,6 +202,9 @@ pub struct StrokeLine {
     pub points: u32,
     /// What every object said.
     pub objects: Vec<ObjectLine>,
+    /// Objects of this recipe and part that could not judge it: the verdict is that of the others. Absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub not_judged: Vec<ObjectNotJudged>,
 }
 
 impl StrokeLine {
@@ -212,6 +249,7 @@ impl StrokeLine {
             objects: (record.outcomes.iter().enumerate())
                 .filter_map(|(n, outcome)| Some(line((n, outcome.as_ref()?))))
                 .collect(),
+            not_judged: ObjectNotJudged::all(run, record.source, record.context),
         }
     }
 
@@ -238,7 +276,7 @@ impl StrokeLine {
             format!(", {} samples without a force: {reason}", self.force_unknown)
         });
         format!(
-            "stroke {} of {}{recipe} {}{cause} (peak {:.4} N at {:.4} mm, work {:.4} J, hysteresis {:.4} J{residual}{tare}{unknown})",
+            "stroke {} of {}{recipe} {}{cause} (peak {:.4} N at {:.4} mm, work {:.4} J, hysteresis {:.4} J{residual}{tare}{unknown}{})",
             self.stroke,
             self.source,
             self.verdict,
@@ -246,6 +284,7 @@ impl StrokeLine {
             self.peak_position_m * 1e3,
             self.work_j,
             self.hysteresis_j,
+            ObjectNotJudged::text(&self.not_judged),
         )
     }
 }

@@ -3,6 +3,7 @@
 use crate::lines::{AccuracyLine, EventRecord, FreeRunLine, SummaryLine};
 use crate::not_judged;
 use crate::phases::Phase;
+use crate::strokes::ObjectNotJudged;
 use crate::trust::Trust;
 use crate::uadp::unpublished_text;
 use std::collections::BTreeMap;
@@ -11,23 +12,31 @@ use std::fmt::Write;
 /// An event in one line.
 pub fn event_text(event: &EventRecord) -> String {
     let mut text = format!(
-        "#{} {:.3} s  {} {} {}: {} (measured {} {unit}, predicted {} {unit}, {})",
+        "#{} {:.3} s  {} {} {}: {} ({}, {}{})",
         event.seq,
         event.time_ns as f64 * 1e-9,
         event.source,
         event.channel,
         event.state,
         event.cause,
-        number(event.measured),
-        number(event.predicted),
+        figures(event, &format!(" {}", event.unit)),
         event.regime,
-        unit = event.unit,
+        ObjectNotJudged::text(&event.not_judged),
     );
     if event.state == "raised" {
         text.push_str(". ");
         text.push_str(&event.action);
     }
     text
+}
+
+/// What was measured and predicted. Nothing is, of a stroke of a press without a twin.
+pub fn figures(event: &EventRecord, unit: &str) -> String {
+    let [measured, predicted] = [event.measured, event.predicted].map(number);
+    if event.measured.is_finite() && !event.predicted.is_finite() {
+        return format!("measured {measured}{unit}, nothing predicted");
+    }
+    format!("measured {measured}{unit}, predicted {predicted}{unit}")
 }
 
 /// The end of a run as a table of phases and a few sentences.

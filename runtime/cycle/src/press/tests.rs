@@ -152,6 +152,32 @@ fn what_all_of_the_way_in_shares_is_friction_and_no_force_at_all_is_no_part() {
 }
 
 #[test]
+fn what_no_twin_predicted_is_told_as_no_prediction() {
+    let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
+    for k in 0..202_u32 {
+        let x = 0.01
+            * (if k <= 101 {
+                f64::from(k)
+            } else {
+                f64::from(202 - k)
+            } - 1.0);
+        let velocity = if k > 101 { -0.1 } else { 0.1 };
+        let sample = PLAN.of_current(x, velocity, 1.3 * x.max(0.0), None);
+        judge.push(&PLAN, &objects(), &occasion(k.into()), &sample, &mut out);
+    }
+    judge.finish(&PLAN, &objects(), &occasion(300), &mut out);
+    assert_eq!(judge.take().expect("a stroke").residual, None);
+    let event = out.pop().expect("raised");
+    assert!((event.measured - 1.3).abs() < 1e-9, "{event:?}");
+    assert!(
+        event.predicted.is_nan() && event.residual.is_nan(),
+        "{event:?}"
+    );
+    // It is in the digest: the same bits everywhere.
+    assert_eq!(event.predicted.to_bits(), f64::NAN.to_bits());
+}
+
+#[test]
 fn a_stroke_without_rest_is_judged_before_the_next_one_needs_the_buffer() {
     let (mut judge, mut out) = (StrokeJudge::default(), Outbox::default());
     assert_eq!(stroke(&mut judge, &PLAN, 1.0, 0, &mut out), None);

@@ -3,32 +3,54 @@
 //! The strokes are those that the pipeline itself cuts out of the recordings, so that an envelope is taught on the very
 //! curves that it will judge. A stroke that another object finds NOK is not good, and teaches nothing.
 
+use super::Report;
+use super::press::on_press;
 use crate::error::HostError;
 use crate::pass;
 use crate::plan::PlanStore;
 use std::path::PathBuf;
-use twinstep_config::machine::{Demand, EnvelopeDemand, Machine};
+use twinstep_config::machine::{Demand, EnvelopeDemand, MAX_RECIPE_TWINS, Machine, Part};
 use twinstep_cycle::press::StrokeRecord;
 use twinstep_drivers::recording::RecordingBus;
 use twinstep_models::press::curve::{Branch, Curve};
 use twinstep_models::press::evaluate::Shape;
+use twinstep_models::press::evaluate::envelope::Envelope;
 use twinstep_models::press::evaluate::teach::{LEAST_STROKES, Teacher};
+
+/// An envelope that was taught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taught {
+    /// Name of the press.
+    pub press: String,
+    /// Name of the object.
+    pub object: String,
+    /// Name of the part.
+    pub part: String,
+    /// Name of the recipe that it is for alone.
+    pub recipe: Option<String>,
+    /// Good strokes that it was taught from.
+    pub strokes: u32,
+}
 
 /// One envelope that is being taught.
 struct Lesson {
     /// The press, in the plan's list.
+    judged: usize,
+    /// The press, in the machine's.
     press: usize,
+    object: String,
     demand: EnvelopeDemand,
     teacher: Option<Teacher>,
     /// Strokes that did not reach from end to end of the range.
     short: u32,
 }
 
-/// Teaches all envelopes of `machine` from `paths`, in place.
+/// Teaches all envelopes of `machine` from `paths`, in place. A press without a twin learns the band alone: contact and stiffness are as
+/// configured there.
 pub(super) fn teach(
     machine: &mut Machine,
     paths: &[PathBuf],
-    remarks: &mut Vec<String>,
+    report: &mut Report,
 ) -> Result<(), HostError> {
     let mut lessons = lessons(machine);
     if lessons.is_empty() {
@@ -40,46 +62,84 @@ pub(super) fn teach(
         run(bus, &store, &mut lessons);
     }
     for lesson in &lessons {
-        let (d, Some(teacher)) = (&lesson.demand, &lesson.teacher) else {
+        let Some(taught) = name(machine, lesson) else {
             continue;
         };
-        let recipe = (d.recipe)
-            .and_then(|recipe| machine.recipes.get(usize::from(recipe)))
-            .map_or_else(String::new, |recipe| format!(" in recipe {}", recipe.name));
-        let Some(part) = machine.parts.get_mut(usize::from(d.part)) else {
-            continue;
-        };
-        let name = format!("{}{recipe}", part.name);
-        let twin = match d.recipe {
-            Some(recipe) => (part.by_recipe.iter_mut())
-                .find(|(index, _)| *index == recipe)
-                .map(|(_, twin)| twin),
-            None => part.twin.as_mut(),
-        };
-        let taught = teacher.envelope(d.coverage, d.confidence, d.floor_n);
-        match (twin, taught) {
-            (Some(twin), Some(envelope)) => twin.envelope = Some(envelope),
-            (None, Some(_)) => remarks.push(format!(
-                "{name}: no envelope, its contact was not calibrated"
+        let what = format!(
+            "{}{}{}",
+            taught.part,
+            (taught.recipe.as_ref())
+                .map_or_else(String::new, |recipe| format!(" in recipe {recipe}")),
+            on_press(machine, lesson.press)
+        );
+        match lesson.envelope() {
+            Some(envelope) if put(machine, lesson, envelope) => report.envelopes.push(taught),
+            Some(_) => (report.remarks).push(format!(
+                "{what}: no envelope, its contact was not calibrated"
             )),
-            (_, None) => remarks.push(format!(
-                "{name}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
-                teacher.strokes(),
-                lesson.short
+            None => report.remarks.push(format!(
+                "{what}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
+                taught.strokes, lesson.short
             )),
         }
     }
     Ok(())
 }
 
+/// What a lesson is called; none where the machine does not have its part.
+fn name(machine: &Machine, lesson: &Lesson) -> Option<Taught> {
+    let d = &lesson.demand;
+    let recipe = d.recipe.and_then(|n| machine.recipes.get(usize::from(n)));
+    Some(Taught {
+        press: machine.presses.get(lesson.press)?.axis.name.clone(),
+        object: lesson.object.clone(),
+        part: machine.parts.get(usize::from(d.part))?.name.clone(),
+        recipe: recipe.map(|recipe| recipe.name.clone()),
+        strokes: lesson.teacher.as_ref()?.strokes(),
+    })
+}
+
+/// Puts a band where the press keeps what it has learnt; false where it has a twin, and has not learnt the part.
+fn put(machine: &mut Machine, lesson: &Lesson, envelope: Envelope) -> bool {
+    let (press, part) = (lesson.press, usize::from(lesson.demand.part));
+    // Where no twin tells the force of the part, nothing is predicted with what stands beside the band.
+    let has_twin = (machine.presses.get(press)).is_some_and(|press| press.axis.twin.is_some());
+    let configured = (machine.parts.get(part).filter(|_| !has_twin)).map(Part::as_configured);
+    let Some((general, by_recipe)) = machine.learnt_on_mut(press, part) else {
+        return false;
+    };
+    let twin = match (lesson.demand.recipe, configured) {
+        (None, Some(configured)) => Some(general.insert(configured)),
+        (None, None) => general.as_mut(),
+        (Some(recipe), configured) => {
+            if let Some(configured) = configured {
+                by_recipe.retain(|(index, _)| *index != recipe);
+                if by_recipe.len() < MAX_RECIPE_TWINS {
+                    by_recipe.push((recipe, configured));
+                }
+            }
+            let found = by_recipe.iter_mut().find(|(index, _)| *index == recipe);
+            found.map(|(_, twin)| twin)
+        }
+    };
+    match twin {
+        Some(twin) => twin.envelope = Some(envelope),
+        None => return false,
+    }
+    true
+}
+
 fn lessons(machine: &Machine) -> Vec<Lesson> {
-    let judged = machine.presses.iter().filter(|p| !p.evaluations.is_empty());
+    let presses = machine.presses.iter().enumerate();
+    let judged = presses.filter(|(_, press)| !press.evaluations.is_empty());
     judged
         .enumerate()
-        .flat_map(|(press, one)| one.evaluations.iter().map(move |e| (press, e)))
-        .filter_map(|(press, evaluation)| match evaluation.demand {
+        .flat_map(|(judged, (press, one))| one.evaluations.iter().map(move |e| (judged, press, e)))
+        .filter_map(|(judged, press, evaluation)| match evaluation.demand {
             Demand::Envelope(demand) => Some(Lesson {
+                judged,
                 press,
+                object: evaluation.name.clone(),
                 demand,
                 teacher: Teacher::new(demand.x_m[0], demand.x_m[1]),
                 short: 0,
@@ -101,7 +161,7 @@ fn run(mut bus: RecordingBus, store: &PlanStore, lessons: &mut [Lesson]) {
                 continue;
             };
             for lesson in lessons.iter_mut() {
-                if lesson.press == n && lesson.demand.is_for(record.context) {
+                if lesson.judged == n && lesson.demand.is_for(record.context) {
                     lesson.learn(press.curve(), &record);
                 }
             }
@@ -122,6 +182,12 @@ fn is_good(store: &PlanStore, press: usize, record: &StrokeRecord) -> bool {
 }
 
 impl Lesson {
+    /// The band of the strokes so far; none of too few.
+    fn envelope(&self) -> Option<Envelope> {
+        let d = &self.demand;
+        (self.teacher.as_ref()?).envelope(d.coverage, d.confidence, d.floor_n)
+    }
+
     fn learn(&mut self, curve: &Curve, record: &StrokeRecord) {
         let (points, turn) = (curve.points(), curve.turn());
         let way_in = points.get(..=turn).unwrap_or_default();

@@ -23,7 +23,8 @@ pub mod plausible;
 mod press;
 mod signature;
 
-pub use press::{PartErrors, PartFitted, parts_fitted};
+pub use envelope::Taught;
+pub use press::{LearntPart, PartErrors, PartFitted, parts_fitted};
 pub use signature::SignatureReport;
 
 use crate::error::HostError;
@@ -57,10 +58,10 @@ pub struct Report {
     pub axes: Vec<AxisReport>,
     /// Stations that were fitted, by their number.
     pub stations: Vec<(usize, VacuumFit)>,
-    /// Parts that were fitted, by their number, and the recipe in which they are known by themselves.
-    pub parts: Vec<(usize, Option<u8>)>,
-    /// Standard errors of these, in their order.
-    pub part_errors: Vec<PartErrors>,
+    /// Parts that were fitted.
+    pub parts: Vec<LearntPart>,
+    /// Envelopes that were taught.
+    pub envelopes: Vec<Taught>,
     /// Healthy signatures that were learnt.
     pub signatures: Vec<SignatureReport>,
     /// One remark per thing that could not be identified or validated, each with the name of the axis, part or station.
@@ -112,19 +113,21 @@ pub fn calibrate(
     }
     signature::learn(machine, paths, &mut report)?;
     let fitted: Vec<bool> = report.axes.iter().map(|a| a.fit.is_some()).collect();
-    if !fitted.contains(&true)
-        && machine.stations.iter().all(|s| s.twin.is_none())
-        && report.signatures.is_empty()
-    {
+    let identified = fitted.contains(&true)
+        || machine.stations.iter().any(|s| s.twin.is_some())
+        || !report.signatures.is_empty();
+    if identified {
+        progress(steps - 1, steps, "limits and baselines");
+        let rows = recordings.iter().map(|r| r.time_s.len()).sum();
+        baseline::learn(machine, paths, &fitted, rows, &mut report)?;
+    }
+    envelope::teach(machine, paths, &mut report)?;
+    if !identified && report.envelopes.is_empty() {
         return Err(HostError::usage(
             format!("nothing could be identified: {}", report.remarks.join("; ")),
-            "record a run in which every axis moves both ways, with constant speed and with acceleration",
+            "record a run in which every axis moves both ways, with constant speed and with acceleration; an envelope is taught from five good strokes or more",
         ));
     }
-    progress(steps - 1, steps, "limits and baselines");
-    let rows = recordings.iter().map(|r| r.time_s.len()).sum();
-    baseline::learn(machine, paths, &fitted, rows, &mut report)?;
-    envelope::teach(machine, paths, &mut report.remarks)?;
     progress(steps, steps, "");
     Ok(report)
 }

@@ -18,31 +18,132 @@ const UNCERTAIN: f64 = 0.1;
 /// Factors that a part may have over its curve.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// Fits all parts, in place, and reports on them.
+/// Place of the axis (m), and current beyond the motion (A).
+type Sample = (f64, f64);
+
+/// A press with a twin, as its parts are fitted on it.
+struct Met {
+    direction: f64,
+    /// Force of a current (N/A).
+    kf: f64,
+    frame_m_per_n: f64,
+}
+
+/// Fits all parts on each press that has a twin, in place, and reports on them.
 pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report: &mut Report) {
-    let Report {
-        parts,
-        part_errors,
-        remarks,
-        ..
-    } = report;
-    let Some(press) = machine.presses.first() else {
+    for press in 0..machine.presses.len() {
+        fit_on(press, machine, recordings, report);
+    }
+    let twins = machine
+        .presses
+        .iter()
+        .any(|press| press.axis.twin.is_some());
+    // What a recipe has by itself was said already.
+    let own: Vec<Context> = (0..machine.presses.len())
+        .flat_map(|press| recipes_of_their_own(machine, press))
+        .collect();
+    let expected: Vec<u8> = (machine.stroke_contexts().iter())
+        .filter(|context| !own.contains(context))
+        .map(|context| context.part)
+        .collect();
+    for (number, part) in machine.parts.iter().enumerate() {
+        let mut learnt = report.parts.iter();
+        let fitted = learnt.any(|one| one.part == number && one.recipe.is_none());
+        let expected = expected.iter().any(|part| usize::from(*part) == number);
+        let said = report.remarks.contains(&no_fit(part));
+        if twins && expected && !fitted && !said {
+            (report.remarks).push(format!(
+                "{}: not calibrated, it was not pressed in the recordings",
+                part.name
+            ));
+        }
+    }
+}
+
+/// Fits all parts on one press.
+fn fit_on(press: usize, machine: &mut Machine, recordings: &[Recording], report: &mut Report) {
+    let Report { parts, remarks, .. } = report;
+    let Some(met) = Met::of(machine, press) else {
         return;
     };
-    if press.axis.twin.is_none() {
-        return;
-    }
-    let n = machine.axes.len();
-    let p = axis_params(&press.axis, machine.cycle.period_ns as f64 / 1e9);
-    let (stroke, twin) = (&press.stroke, press.axis.twin.as_ref());
-    let (kf, delay_s) = twin.map_or((1.0, 0.0), |t| {
-        (t.force_constant_n_per_a, t.current_delay_s)
-    });
-    let direction = way_in(stroke);
     // A recipe that wants to be known by itself is: its strokes teach nothing about the other recipes.
-    let own = recipes_of_their_own(machine);
+    let own = recipes_of_their_own(machine, press);
+    let (general, by_recipe) = pressed(machine, press, &own, recordings);
+    for (context, samples) in own.iter().zip(&by_recipe) {
+        let number = usize::from(context.part);
+        let before = machine.learnt_on(press, number).of(Some(context.recipe));
+        let Some(part) = machine.parts.get(number) else {
+            continue;
+        };
+        match met.fitted(part, samples, before) {
+            Some((twin, errors)) => {
+                say_curve(part, &twin, remarks);
+                errors.say(part, remarks);
+                if let Some((_, by_recipe)) = machine.learnt_on_mut(press, number) {
+                    by_recipe.retain(|(recipe, _)| *recipe != context.recipe);
+                    by_recipe.push((context.recipe, twin));
+                }
+                parts.push(LearntPart {
+                    part: number,
+                    press,
+                    recipe: Some(context.recipe),
+                    errors,
+                });
+            }
+            None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
+            None => remarks.push(format!(
+                "{}{}: not calibrated in recipe {}, it was not pressed in the recordings with it",
+                part.name,
+                on_press(machine, press),
+                machine
+                    .recipes
+                    .get(usize::from(context.recipe))
+                    .map_or("unknown", |r| &r.name)
+            )),
+        }
+    }
+    for (number, samples) in general.iter().enumerate() {
+        let before = machine.learnt_on(press, number).twin;
+        let Some(part) = machine.parts.get(number) else {
+            continue;
+        };
+        match met.fitted(part, samples, before) {
+            Some((twin, errors)) => {
+                say_curve(part, &twin, remarks);
+                errors.say(part, remarks);
+                if let Some((general, _)) = machine.learnt_on_mut(press, number) {
+                    *general = Some(twin);
+                }
+                parts.push(LearntPart {
+                    part: number,
+                    press,
+                    recipe: None,
+                    errors,
+                });
+            }
+            None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
+            None => {}
+        }
+    }
+}
+
+/// What was pressed on one press, part by part, and in each of the contexts that are known by themselves.
+fn pressed(
+    machine: &Machine,
+    press: usize,
+    own: &[Context],
+    recordings: &[Recording],
+) -> (Vec<Vec<Sample>>, Vec<Vec<Sample>>) {
     let mut samples = vec![Vec::new(); machine.parts.len()];
     let mut own_samples = vec![Vec::new(); own.len()];
+    let n = machine.axes.len() + press;
+    let Some(press) = machine.presses.get(press) else {
+        return (samples, own_samples);
+    };
+    let p = axis_params(&press.axis, machine.cycle.period_ns as f64 / 1e9);
+    let stroke = &press.stroke;
+    let delay_s = (press.axis.twin.as_ref()).map_or(0.0, |twin| twin.current_delay_s);
+    let direction = way_in(stroke);
     for recording in recordings {
         let Some(record) = recording.axes.get(n) else {
             continue;
@@ -76,15 +177,35 @@ pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report:
             }
         }
     }
-    let frame_m_per_n = press.curve.frame_m_per_n;
-    let fitted = |part: &Part, samples: &[(f64, f64)], before: Option<&PartTwin>| {
+    (samples, own_samples)
+}
+
+impl Met {
+    /// Press `press`; none where nothing tells its force from its motion.
+    fn of(machine: &Machine, place: usize) -> Option<Self> {
+        let press = machine.presses.get(place)?;
+        Some(Self {
+            direction: way_in(&press.stroke),
+            kf: press.axis.twin.as_ref()?.force_constant_n_per_a,
+            frame_m_per_n: press.curve.frame_m_per_n,
+        })
+    }
+
+    /// What a part is met with; none where it was pressed too seldom, or its curve is another one.
+    fn fitted(
+        &self,
+        part: &Part,
+        samples: &[Sample],
+        before: Option<&PartTwin>,
+    ) -> Option<(PartTwin, PartErrors)> {
         if samples.len() < LEAST {
             return None;
         }
+        let (kf, direction) = (self.kf, self.direction);
         let (fit, factor) = match &part.curve {
             None => (fit_contact(samples, direction)?, None),
             Some(curve) => {
-                let (fit, factor) = fit_curve(curve, samples, direction, (kf, frame_m_per_n))?;
+                let (fit, factor) = fit_curve(curve, samples, direction, (kf, self.frame_m_per_n))?;
                 (fit, Some(factor))
             }
         };
@@ -97,57 +218,7 @@ pub(super) fn fit_parts(machine: &mut Machine, recordings: &[Recording], report:
             },
             factor,
         };
-        let errors = PartErrors::of(&fit);
-        Some((twin, errors))
-    };
-    for (context, samples) in own.iter().zip(&own_samples) {
-        let Some(part) = machine.parts.get_mut(usize::from(context.part)) else {
-            continue;
-        };
-        match fitted(part, samples, part.twin_of_recipe(context.recipe)) {
-            Some((twin, errors)) => {
-                say_curve(part, &twin, remarks);
-                errors.say(part, remarks);
-                part_errors.push(errors);
-                part.by_recipe
-                    .retain(|(recipe, _)| *recipe != context.recipe);
-                part.by_recipe.push((context.recipe, twin));
-                parts.push((usize::from(context.part), Some(context.recipe)));
-            }
-            None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
-            None => remarks.push(format!(
-                "{}: not calibrated in recipe {}, it was not pressed in the recordings with it",
-                part.name,
-                machine
-                    .recipes
-                    .get(usize::from(context.recipe))
-                    .map_or("unknown", |r| &r.name)
-            )),
-        }
-    }
-    // What a recipe has by itself was said above.
-    let pressed: Vec<u8> = (machine.stroke_contexts().iter())
-        .filter(|context| !own.contains(context))
-        .map(|context| context.part)
-        .collect();
-    for (number, (part, samples)) in machine.parts.iter_mut().zip(&samples).enumerate() {
-        match fitted(part, samples, part.twin.as_ref()) {
-            Some((twin, errors)) => {
-                say_curve(part, &twin, remarks);
-                errors.say(part, remarks);
-                part_errors.push(errors);
-                part.twin = Some(twin);
-                parts.push((number, None));
-            }
-            None if does_not_fit(part, samples.len()) => remarks.push(no_fit(part)),
-            None if pressed.iter().any(|p| usize::from(*p) == number) => {
-                remarks.push(format!(
-                    "{}: not calibrated, it was not pressed in the recordings",
-                    part.name
-                ));
-            }
-            None => {}
-        }
+        Some((twin, PartErrors::of(&fit)))
     }
 }
 
@@ -186,10 +257,34 @@ impl PartErrors {
     }
 }
 
+/// ` on PRESS`, where the machine has several.
+pub(super) fn on_press(machine: &Machine, press: usize) -> String {
+    let press = machine
+        .presses
+        .get(press)
+        .filter(|_| machine.presses.len() > 1);
+    press.map_or_else(String::new, |press| format!(" on {}", press.axis.name))
+}
+
+/// A part that was learnt: the part, and the press that met it, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LearntPart {
+    /// The part.
+    pub part: usize,
+    /// The press.
+    pub press: usize,
+    /// The recipe in which it is known by itself.
+    pub recipe: Option<u8>,
+    /// Standard errors of what was learnt.
+    pub errors: PartErrors,
+}
+
 /// A part that was fitted.
 pub struct PartFitted<'a> {
     /// Name of the part.
     pub name: &'a str,
+    /// The press that met it, of several.
+    pub press: Option<&'a str>,
     /// The recipe in which it is known by itself.
     pub recipe: Option<&'a str>,
     /// Its twin before, if it had one.
@@ -206,20 +301,22 @@ pub fn parts_fitted<'a>(
     after: &'a Machine,
     report: &Report,
 ) -> Vec<PartFitted<'a>> {
-    let twin_of = |part: &'a Part, recipe: Option<u8>| match recipe {
-        None => part.twin.as_ref(),
-        Some(recipe) => part.twin_of_recipe(recipe),
-    };
-    let fitted = report.parts.iter().enumerate();
-    let fitted = fitted.filter_map(|(place, (n, recipe))| {
-        let (old, new) = (before.parts.get(*n)?, after.parts.get(*n)?);
+    let fitted = report.parts.iter().filter_map(|one| {
+        let LearntPart {
+            part,
+            press,
+            recipe,
+            errors,
+        } = *one;
         let named = recipe.and_then(|recipe| after.recipes.get(usize::from(recipe)));
         Some(PartFitted {
-            name: &new.name,
+            name: &after.parts.get(part)?.name,
+            press: (after.presses.get(press).filter(|_| after.presses.len() > 1))
+                .map(|press| press.axis.name.as_str()),
             recipe: named.map(|recipe| recipe.name.as_str()),
-            old: twin_of(old, *recipe),
-            new: twin_of(new, *recipe)?,
-            errors: report.part_errors.get(place).copied().unwrap_or_default(),
+            old: before.learnt_on(press, part).of(recipe),
+            new: after.learnt_on(press, part).of(recipe)?,
+            errors,
         })
     });
     fitted.collect()
@@ -266,16 +363,18 @@ fn say_curve(part: &Part, twin: &PartTwin, remarks: &mut Vec<String>) {
     }
 }
 
-/// Contexts that the configuration wants known by themselves: parts with a twin, or an envelope, for one recipe.
-fn recipes_of_their_own(machine: &Machine) -> Vec<Context> {
-    let twins = (0_u8..).zip(&machine.parts).flat_map(|(part, one)| {
-        let recipes = one.by_recipe.iter();
-        recipes.map(move |(recipe, _)| Context {
-            recipe: *recipe,
-            part,
-        })
-    });
-    let demands = machine.presses.iter().flat_map(|press| &press.evaluations);
+/// Contexts that the configuration wants a press to know by themselves: parts with a twin, or an envelope, for one recipe.
+fn recipes_of_their_own(machine: &Machine, press: usize) -> Vec<Context> {
+    let twins = (0..machine.parts.len())
+        .zip(0_u8..)
+        .flat_map(|(place, part)| {
+            let recipes = machine.learnt_on(press, place).by_recipe.iter();
+            recipes.map(move |(recipe, _)| Context {
+                recipe: *recipe,
+                part,
+            })
+        });
+    let demands = (machine.presses.get(press).into_iter()).flat_map(|press| &press.evaluations);
     let envelopes = demands.filter_map(|one| match &one.demand {
         Demand::Envelope(demand) => Some(Context {
             recipe: demand.recipe?,
@@ -295,6 +394,7 @@ fn recipes_of_their_own(machine: &Machine) -> Vec<Context> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_drivers::recording::AxisRecord;
 
     const KF: f64 = 1250.0;
 
@@ -358,5 +458,92 @@ mod tests {
         assert_eq!(fit(3.5, 2.5e-6), None);
         assert_eq!(fit(0.05, 0.0), None);
         assert_eq!(fit(11.0, 0.0), None);
+    }
+
+    /// A record of one press: the way in from the end of the approach to the bottom, through a part of this contact (m) and stiffness (N/m).
+    fn way_into(machine: &Machine, press: usize, met: (f64, f64)) -> AxisRecord {
+        let axis = &machine.presses[press].axis;
+        let p = axis_params(axis, 1e-3);
+        let stroke = &machine.presses[press].stroke;
+        let (contact_m, n_per_m) = met;
+        let kf = axis
+            .twin
+            .as_ref()
+            .expect("calibrated")
+            .force_constant_n_per_a;
+        let v = way_in(stroke) * stroke.press_velocity_m_per_s;
+        let steps = ((stroke.bottom_m - stroke.approach_m) / v * 1e3) as usize;
+        let mut record = AxisRecord::default();
+        for k in 0..steps {
+            let x = stroke.approach_m + v * 1e-3 * k as f64;
+            let ratio = v / p.stribeck_velocity_m_per_s;
+            let dry = p.coulomb_positive_a + p.stribeck_a / (1.0 + ratio * ratio);
+            let free = dry + p.viscous * v + p.gravity_a;
+            let way_m = (x - contact_m).max(0.0);
+            record.position_m.push(x);
+            record.current_a.push(free + n_per_m * way_m / kf);
+            record.enabled.push(true);
+        }
+        record
+    }
+
+    #[test]
+    fn each_press_learns_the_parts_that_it_meets_itself() {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").expect("shipped");
+        for part in &mut machine.parts {
+            (part.twin, part.by_recipe) = (None, Vec::new());
+        }
+        for press in &mut machine.presses {
+            let twin = press.axis.twin.as_mut().expect("calibrated");
+            twin.current_delay_s = 0.0;
+        }
+        let mut second = machine.presses[0].clone();
+        second.axis.name = "second".to_owned();
+        machine.presses.push(second);
+        // The first meets bush-a alone, the second both, and each of them otherwise.
+        let met = [
+            [Some((0.1500, 1.6e6)), None],
+            [Some((0.1506, 1.8e6)), Some((0.1495, 2.2e6))],
+        ];
+        for (press, parts) in met.iter().enumerate() {
+            for (part, met) in parts.iter().enumerate() {
+                let Some(met) = *met else { continue };
+                let record = way_into(&machine, press, met);
+                let context = Context {
+                    recipe: 0,
+                    part: part as u8,
+                };
+                let mut recording = Recording {
+                    period_s: 1e-3,
+                    context: vec![context; record.position_m.len()],
+                    ..Recording::default()
+                };
+                recording.axes = vec![AxisRecord::default(); machine.axes.len() + press];
+                recording.axes.push(record);
+                fit_parts(&mut machine, &[recording], &mut Report::default());
+            }
+        }
+        for (press, parts) in met.iter().enumerate() {
+            for (part, met) in parts.iter().enumerate() {
+                let learnt = machine.learnt_on(press, part).twin;
+                assert_eq!(learnt.is_some(), met.is_some(), "{press} {part}");
+                if let (Some(twin), Some((contact_m, n_per_m))) = (learnt, met) {
+                    assert!((twin.contact_m - contact_m).abs() < 60e-6, "{twin:?}");
+                    assert!(
+                        (twin.stiffness_n_per_m / n_per_m - 1.0).abs() < 0.05,
+                        "{twin:?}"
+                    );
+                }
+            }
+        }
+        let mut report = Report::default();
+        fit_parts(&mut machine, &[], &mut report);
+        let said = "bush-a: not calibrated, it was not pressed in the recordings";
+        assert!(
+            report.remarks.iter().any(|one| one == said),
+            "{:?}",
+            report.remarks
+        );
     }
 }

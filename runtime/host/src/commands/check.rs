@@ -195,7 +195,7 @@ impl Report {
             wire_time_ns,
             wire_simulated: machine.simulation.is_none_or(|sim| sim.wire_time),
             axes: axes.chain(presses).collect(),
-            presses: machine.presses.iter().map(PressReport::of).collect(),
+            presses: PressReport::all(machine),
             context: TellerReport::of(machine),
             stations: machine
                 .stations

@@ -370,8 +370,7 @@ impl StatusLine {
         let (phases, rest): (Vec<_>, Vec<_>) =
             Row::all().partition(|row| matches!(row, Row::Phase(_)));
         let models = rest.into_iter().filter(|row| *row != Row::Busy);
-        let axis =
-            |(n, axis): (usize, &LiveAxis)| axis_line(names.source(Source::Axis(n as u16)), axis);
+        let axis = |(n, axis): (usize, &LiveAxis)| axis_line(names, n, axis);
         let station = |(n, station): (usize, &LiveStation)| {
             station_line(names.source(Source::Station(n as u16)), station)
         };
@@ -462,10 +461,10 @@ fn known(valid: bool, value: f64) -> Option<f64> {
     (valid && value.is_finite()).then_some(value)
 }
 
-fn axis_line(name: &str, axis: &LiveAxis) -> AxisLine {
+fn axis_line(names: &Names, n: usize, axis: &LiveAxis) -> AxisLine {
     let known = |value| known(axis.valid, value);
     AxisLine {
-        name: name.to_owned(),
+        name: names.source(Source::Axis(n as u16)).to_owned(),
         valid: axis.valid,
         position_m: known(axis.position_m),
         predicted_position_m: known(axis.predicted_position_m),
@@ -481,7 +480,7 @@ fn axis_line(name: &str, axis: &LiveAxis) -> AxisLine {
             movements,
             of: RENEWAL_MOVEMENTS,
         }),
-        not_judged: axis.not_judged,
+        not_judged: NotJudged::named(axis.not_judged, names, n),
     }
 }
 

@@ -16,9 +16,10 @@ pub(super) fn curves(machine: &Machine) -> Vec<PartCurve> {
             let Some(curve) = &one.curve else {
                 continue;
             };
-            let learnt = (one.by_recipe.iter())
+            let known = machine.known_on(n, usize::from(part));
+            let learnt = (known.by_recipe.iter())
                 .map(|(recipe, learnt)| (Some(*recipe), learnt))
-                .chain(one.twin.iter().map(|learnt| (None, learnt)));
+                .chain(known.twin.map(|learnt| (None, learnt)));
             for (recipe, learnt) in learnt {
                 // The frame yields to the force that there is.
                 let curve = (curve.scaled(learnt.factor.unwrap_or(1.0)))

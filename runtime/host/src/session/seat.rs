@@ -2,7 +2,7 @@
 
 use super::cycle::Done;
 use super::record::{self, Recording, Unfinished};
-use super::{Options, clocks, strokes};
+use super::{Options, clocks, named, strokes};
 use crate::attached::ProcessData;
 use crate::control::queue::CycleEnd;
 use crate::error::HostError;
@@ -14,6 +14,7 @@ use crate::overruns::record::Causes;
 use crate::overruns::sentry::{self, Sentry};
 use crate::overruns::watcher::Watcher;
 use crate::plan::{self, PlanStore};
+use crate::press_plan;
 use crate::ptp::PtpWatch;
 use crate::record::ring::RingCounts;
 use crate::record::tally::RecordingLine;
@@ -40,6 +41,7 @@ impl Prepared {
     pub fn new(machine: &Machine, options: &Options, output: &Output) -> Result<Self, HostError> {
         let plan = PlanStore::new(machine);
         let names = Names::of(machine);
+        tell_not_taught(machine, &names, output);
         let hash = plan.hash_on(names.bus().unwrap_or_default());
         let asked_s = machine.judge.false_alarm_interval_s;
         let shares = plan::shares(machine);
@@ -61,6 +63,16 @@ impl Prepared {
             map,
             ptp,
         })
+    }
+}
+
+/// Says which envelopes judge no stroke of this run.
+fn tell_not_taught(machine: &Machine, names: &Names, output: &Output) {
+    for (n, press) in machine.presses.iter().enumerate() {
+        for object in names.all_not_taught(machine.axes.len() + n) {
+            let text = press_plan::not_taught_text(&press.axis.name, object);
+            output.note(&named(names.bus(), &text));
+        }
     }
 }
 

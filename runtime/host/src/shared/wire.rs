@@ -32,7 +32,7 @@ pub struct Flag {
     pub time_ns: u64,
     /// Measured value, in the unit of the channel.
     pub measured: f64,
-    /// Predicted value, in the unit of the channel.
+    /// Predicted value, in the unit of the channel; not a number where nothing was predicted.
     pub predicted: f64,
     /// Index of the source among those of its kind.
     pub source: u16,
@@ -97,7 +97,7 @@ pub struct StoredEvent {
     pub time_utc_ns: u64,
     /// Measured value, in the unit of the channel.
     pub measured: f64,
-    /// Predicted value, in the unit of the channel.
+    /// Predicted value, in the unit of the channel; not a number where nothing was predicted.
     pub predicted: f64,
     /// Name of the axis, press or station; `bus`, `scribe`, `controller`.
     pub source: [u8; SOURCE],

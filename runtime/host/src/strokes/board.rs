@@ -57,7 +57,7 @@ impl StrokeBoard {
             // There are at most 1024 axes and presses.
             source: Source::Axis((machine.axes.len() + n) as u16),
             name: press.axis.name.clone(),
-            objects: press_plan::judged(machine, press),
+            objects: press_plan::judged(machine, n),
             recent: VecDeque::with_capacity(RECENT),
         };
         let presses = machine.presses.iter().enumerate().map(press);

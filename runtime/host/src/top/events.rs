@@ -4,7 +4,7 @@ use super::draw::{bold, colored};
 use super::text::{time_of_day, words, wrapped};
 use super::view::View;
 use crate::lines::EventRecord;
-use crate::tables::number;
+use crate::tables::figures;
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 
@@ -23,9 +23,8 @@ pub(super) fn lines(view: &View, width: usize) -> Vec<Line<'static>> {
             format!(" {}", event.unit)
         };
         let figures = format!(
-            "measured {}{unit}, predicted {}{unit}, {}, cycle {}, {}",
-            number(event.measured),
-            number(event.predicted),
+            "{}, {}, cycle {}, {}",
+            figures(event, &unit),
             words(&event.regime),
             event.cycle,
             words(&event.detector),

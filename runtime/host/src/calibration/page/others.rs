@@ -10,7 +10,7 @@ use twinstep_config::machine::Machine;
 /// A row: what it is, before, written, its standard error, and its unit.
 type Row<'a> = (&'a str, Option<f64>, f64, Option<f64>, &'a str);
 
-/// Writes a table for every station that was fitted and every part.
+/// Writes a table for every station that was fitted and every part, and a sentence for every envelope.
 pub(super) fn write(
     out: &mut String,
     before: &Machine,
@@ -60,7 +60,8 @@ pub(super) fn write(
         let recipe = one.recipe.map_or_else(String::new, |recipe| {
             format!(" in recipe {}", escaped(recipe))
         });
-        writeln!(out, "<h2>{}{recipe}</h2>", escaped(one.name))?;
+        let press = (one.press).map_or_else(String::new, |press| format!(" on {}", escaped(press)));
+        writeln!(out, "<h2>{}{recipe}{press}</h2>", escaped(one.name))?;
         let mut rows = vec![
             (
                 "contact",
@@ -83,6 +84,19 @@ pub(super) fn write(
             rows.push(("factor", was, factor, error, "of its curve"));
         }
         write_rows(out, "written", &rows)?;
+    }
+    for one in &report.envelopes {
+        let recipe = (one.recipe.as_ref()).map_or_else(String::new, |recipe| {
+            format!(" in recipe {}", escaped(recipe))
+        });
+        writeln!(
+            out,
+            "<p>{}: envelope {} of {}{recipe}, taught from {} good strokes.</p>",
+            escaped(&one.press),
+            escaped(&one.object),
+            escaped(&one.part),
+            one.strokes
+        )?;
     }
     write_thresholds(out, before, after)
 }

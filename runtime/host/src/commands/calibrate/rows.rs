@@ -1,6 +1,6 @@
 //! Stations, parts and baselines by recipe in what `calibrate` shows: rows, or lines of JSON.
 
-use crate::calibration::{PartFitted, Report, axes, parts_fitted};
+use crate::calibration::{PartFitted, Report, Taught, axes, parts_fitted};
 use crate::in_force::{self, InForce};
 use crate::output::Output;
 use serde::Serialize;
@@ -35,6 +35,9 @@ struct StationBefore {
 #[serde(tag = "type", rename = "calibration_part")]
 struct PartLine<'a> {
     source: &'a str,
+    /// The press that met it, of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    press: Option<&'a str>,
     /// Where the part is known by itself in this recipe.
     recipe: Option<&'a str>,
     contact_m: f64,
@@ -73,6 +76,20 @@ struct PartBefore {
     factor: Option<f64>,
 }
 
+/// One envelope that was taught, as a line of JSON.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "calibration_envelope")]
+struct EnvelopeLine<'a> {
+    /// The press.
+    source: &'a str,
+    object: &'a str,
+    part: &'a str,
+    /// The recipe that it is for alone.
+    recipe: Option<&'a str>,
+    /// Good strokes that it was taught from.
+    strokes: u32,
+}
+
 /// One figure of the movements of an axis that differs by recipe, as a line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "calibration_recipe")]
@@ -103,6 +120,9 @@ pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &
     let fitted = axes(before).zip(axes(after)).zip(&report.axes);
     for ((old, new), _) in fitted.filter(|(_, one)| one.fit.is_some()) {
         show_recipes(old, new, after, output);
+    }
+    for envelope in &report.envelopes {
+        show_envelope(envelope, output);
     }
     show_thresholds(before, after, output);
 }
@@ -180,6 +200,25 @@ fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
     }
 }
 
+fn show_envelope(taught: &Taught, output: &Output) {
+    let recipe = taught.recipe.as_deref();
+    if output.json() {
+        output.json_line(&EnvelopeLine {
+            source: &taught.press,
+            object: &taught.object,
+            part: &taught.part,
+            recipe,
+            strokes: taught.strokes,
+        });
+        return;
+    }
+    let recipe = recipe.map_or_else(String::new, |recipe| format!(" in recipe {recipe}"));
+    output.line(&format!(
+        "{:<16} envelope {} of {}{recipe} taught from {} good strokes",
+        taught.press, taught.object, taught.part, taught.strokes
+    ));
+}
+
 fn show_station(name: &str, old: Option<&StationTwin>, fit: &VacuumFit, output: &Output) {
     if output.json() {
         output.json_line(&StationLine {
@@ -230,6 +269,7 @@ fn show_part(part: &PartFitted<'_>, output: &Output) {
     if output.json() {
         output.json_line(&PartLine {
             source: name,
+            press: part.press,
             recipe: part.recipe,
             contact_m: twin.contact_m,
             stiffness_n_per_m: twin.stiffness_n_per_m,
@@ -267,6 +307,9 @@ fn show_part(part: &PartFitted<'_>, output: &Output) {
     }
     if let Some(recipe) = part.recipe {
         output.line(&format!("{name:<16} by itself in recipe {recipe}"));
+    }
+    if let Some(press) = part.press {
+        output.line(&format!("{name:<16} on {press}"));
     }
 }
 

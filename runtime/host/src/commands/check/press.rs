@@ -1,8 +1,9 @@
 //! What `check` says of a press: from its motor to its ram, and how its strokes are judged.
 
+use crate::press_plan;
 use serde::Serialize;
 use std::fmt::Write;
-use twinstep_config::machine::Press;
+use twinstep_config::machine::{Machine, Press};
 use twinstep_models::press::kinematics::Kinematics;
 
 /// Places at which the stroke is looked at for the end of what is known.
@@ -40,10 +41,44 @@ pub(super) struct PressReport {
     tare_m: Option<[f64; 2]>,
     /// The most that is taken away (N).
     tare_limit_n: Option<f64>,
+    /// Names of the envelopes that are not taught: they judge no stroke.
+    envelopes_not_taught: Vec<String>,
+    /// The press whose learning parts are predicted with where this one has none by itself, and those parts; null where it needs none.
+    predicts_with: Option<Borrowed>,
+}
+
+/// What a press has from another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Borrowed {
+    press: String,
+    parts: Vec<String>,
+}
+
+impl Borrowed {
+    fn of(machine: &Machine, n: usize) -> Option<Self> {
+        let home = machine.home_press();
+        machine.presses.get(n)?.axis.twin.as_ref()?;
+        let names: Vec<String> = (machine.parts.iter().enumerate())
+            .filter(|(part, _)| {
+                machine.learnt_on(n, *part).is_empty() && !machine.known_on(n, *part).is_empty()
+            })
+            .map(|(_, part)| part.name.clone())
+            .collect();
+        let press = machine.presses.get(home)?.axis.name.clone();
+        (!names.is_empty()).then_some(Self {
+            press,
+            parts: names,
+        })
+    }
 }
 
 impl PressReport {
-    pub(super) fn of(press: &Press) -> Self {
+    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+        let all = machine.presses.iter().enumerate();
+        all.map(|(n, press)| Self::of(machine, n, press)).collect()
+    }
+
+    fn of(machine: &Machine, n: usize, press: &Press) -> Self {
         let (train, stroke) = (&press.drive_train, &press.stroke);
         let at = |axis_m: f64| {
             let linked = train.linkage.as_ref();
@@ -73,7 +108,7 @@ impl PressReport {
             ram_m: places.map(|(ram_m, _)| ram_m),
             ram_per_axis: places.map(|(_, per_axis)| per_axis),
             force_known_m: known,
-            force_from: crate::press_plan::force_from(press).name(),
+            force_from: press_plan::force_from(press).name(),
             efficiency: train.efficiency,
             efficiency_back: train.efficiency_back,
             counterbalance_n: train.counterbalance.constant_n,
@@ -82,10 +117,14 @@ impl PressReport {
             frame_m_per_n: press.curve.frame_m_per_n,
             tare_m: press.curve.tare.map(|tare| tare.range_m),
             tare_limit_n: press.curve.tare.map(|tare| tare.limit_n),
+            envelopes_not_taught: (press_plan::not_taught(machine, n).into_iter())
+                .map(|(name, _)| name)
+                .collect(),
+            predicts_with: Borrowed::of(machine, n),
         }
     }
 
-    /// As one line for a person.
+    /// For a person: a line, and one for each thing that is not as it should be.
     pub(super) fn text(&self) -> String {
         let mm = |m: f64| 1e3 * m;
         let [top, approach, bottom] = self.ram_m.map(mm);
@@ -128,6 +167,17 @@ impl PressReport {
                 ", zero of a stroke from {} to {} mm, at most {limit_n} N",
                 mm(from),
                 mm(to)
+            );
+        }
+        for name in &self.envelopes_not_taught {
+            let _ = write!(text, "\n{}", press_plan::not_taught_text(&self.name, name));
+        }
+        if let Some(Borrowed { press, parts }) = &self.predicts_with {
+            let _ = write!(
+                text,
+                "\n{}: of {} it has learnt nothing by itself, and predicts with what {press} has; calibrate with a recording in which it presses them",
+                self.name,
+                parts.join(", ")
             );
         }
         text

@@ -164,6 +164,10 @@ pub const STROKE: &[Quantity<StrokeLine>] = &[
         Some(NEWTON),
         |stroke| double(stroke.residual_n),
     ),
+    ("NotJudged", DataTypeId::String, None, |stroke| {
+        let names = stroke.not_judged.iter().map(|one| one.name.as_str());
+        Some(names.collect::<Vec<_>>().join(", ").into())
+    }),
 ];
 
 /// Of a phase or a group of models, since the warm-up or the last reset.

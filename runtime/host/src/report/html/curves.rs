@@ -232,6 +232,14 @@ pub(super) fn write_stroke(out: &mut String, r: &Replayed) -> std::fmt::Result {
             escaped(&why)
         )?;
     }
+    for object in &line.not_judged {
+        writeln!(
+            out,
+            "<tr><td>{}</td><td>not judged</td><td></td><td class=\"text\">{}</td></tr>",
+            escaped(&object.name),
+            escaped(&object.reason.replace('_', " "))
+        )?;
+    }
     out.push_str("</table>\n");
     Ok(())
 }

@@ -148,13 +148,16 @@ function card(alarm) {
   const state = alarm.active ? 'standing' : 'cleared';
   // A verdict on a stroke says what was missed; all that is ranked stands behind it.
   const causes = (e.causes ?? []).slice(e.nok ? 0 : 1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
+  const figures = e.measured != null && e.predicted == null ? `measured ${si(e.measured)} ${e.unit}, nothing predicted`
+    : `measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}`;
+  const unjudged = e.not_judged ? `, not judged: ${e.not_judged.map((o) => `${o.name} (${words(o.reason)})`).join(', ')}` : '';
   return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
     make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
       alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
       shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
     make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` ${e.nok ? 'Behind it' : 'Or'}: ${causes}.`) : null),
-    make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}, ${words(e.regime)}`
-      + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
+    make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: ${figures}, ${words(e.regime)}`
+      + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}${unjudged}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
       + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
     make('div', { class: 'bar' }, make('a', { href: `/api/events/${alarm.raised_seq}/report`, target: '_blank', rel: 'noopener' }, 'report'), alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
       shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),

@@ -11,6 +11,8 @@ let shown;
 let plot;
 let busy = false;
 
+// Objects that could not judge a stroke: its verdict is that of the others.
+const unjudged = (s) => (s.not_judged ? make('span', { class: 'chip warn' }, `${s.not_judged.length} not judged`) : null);
 const verdict = (ok) => make('span', { class: `chip ${ok ? 'good' : 'bad'}` }, ok ? 'OK' : 'NOK');
 
 export function prepare() {
@@ -45,7 +47,7 @@ function show() {
     fill($('strokes'), ...mine.toReversed().map((one) => make('button', {
       type: 'button', class: one.stroke === picked ? 'picked' : '',
       onclick: () => { $('press-follow').checked = false; picked = one.stroke; show(); },
-    }, make('b', null, `#${one.stroke}`), verdict(one.verdict === 'ok'), make('span', null, one.part ?? ''), make('span', null, `${si(one.peak_n / 1e3)} kN`))));
+    }, make('b', null, `#${one.stroke}`), verdict(one.verdict === 'ok'), unjudged(one), make('span', null, one.part ?? ''), make('span', null, `${si(one.peak_n / 1e3)} kN`))));
   }
   draw();
 }
@@ -70,7 +72,7 @@ async function draw() {
 function picture(c) {
   const s = c.stroke;
   say($('stroke-title'), `Stroke ${s.stroke}${s.recipe ? `, recipe ${s.recipe}` : ''}${s.part ? `, part ${s.part}` : ''}`);
-  fill($('stroke-verdict'), verdict(s.verdict === 'ok'), s.cause ? ` ${words(s.cause)}` : '');
+  fill($('stroke-verdict'), verdict(s.verdict === 'ok'), unjudged(s), s.cause ? ` ${words(s.cause)}` : '');
   const at = c.turn;
   const travel = c.position_m.map((m) => m * 1e3);
   const forces = c.force_n.map((n) => n / 1e3);
@@ -154,10 +156,12 @@ function facts(s) {
     s.residual_n == null ? null : fact('largest residual', `${si(s.residual_n)} N at ${mm(s.residual_position_m, 3)} mm`),
     s.tare == null ? null : fact('zero', `${words(s.tare)} ${s.tare_n == null ? '' : `${si(s.tare_n)} N`}`),
     s.force_unknown ? fact('samples without a force', `${s.force_unknown} (${words(s.force_unknown_reason)})`) : null);
-  table($('stroke-objects'), ['object', '', '#figure', 'why not'], s.objects.map((o) => row([
+  const judged = s.objects.map((o) => row([
     o.name, verdict(o.ok), number(o.value == null ? '' : `${si(o.value)} ${o.unit ?? ''}`),
     o.nok ? `${words(o.nok.miss)} ${o.nok.side ?? ''} by ${si(o.nok.by)} ${o.nok.unit} at ${mm(o.nok.position_m, 3)} mm` : '',
-  ])));
+  ]));
+  const others = (s.not_judged ?? []).map((o) => row([o.name, make('span', { class: 'chip warn' }, 'not judged'), number(''), words(o.reason)]));
+  table($('stroke-objects'), ['object', '', '#figure', 'why not'], [...judged, ...others]);
 }
 
 export function repaint() {
