@@ -297,6 +297,13 @@ fn keep(file: &mut File, names: &[String], index: usize) {
     file.axis.retain(|one| here(&one.bus));
     file.press.retain(|one| here(&one.bus));
     file.station.retain(|one| here(&one.bus));
+    // What another bus' press has learnt of a part is its own; a press that there is nowhere is refused later.
+    for part in &mut file.part {
+        part.press_twin.retain(|one| {
+            let name = &one.value.press.value;
+            !on_a_bus.contains(name) || file.press.iter().any(|press| press.name.value == *name)
+        });
+    }
     // Parts and recipes are of presses; without any press at all the first bus says what is wrong with them.
     if file.press.is_empty() && index > 0 {
         file.part.clear();

@@ -34,7 +34,8 @@ with look(url, chromium, wrong) as page:
     until(page, f"({ROW})?.lastChild.textContent.includes('strokes')")
     seen = page.evaluate(f"(() => {{ const row = {ROW}; return {{ trend: row.children[5].textContent, life: row.lastChild.textContent }}; }})()")
     # What ends first is shown by itself: how it has gone, the line of its trend, its limit.
-    until(page, "document.getElementById('trend-name').textContent === 'infeed: coulomb'")
+    until(page, "document.getElementById('trend-name').textContent.startsWith('infeed: ')")
+    until(page, f"({ROW})?.click() ?? document.getElementById('trend-name').textContent === 'infeed: coulomb'")
     until(page, "document.getElementById('trend-note').textContent.includes('reached in')")
     page.wait_for_selector("#trend-plot canvas")
     seen["note"], seen["whole"] = page.text_content("#trend-note"), until(page, f"({DOTS})('--bad')") and dots(page)

@@ -156,7 +156,8 @@ fn a_server_that_is_encrypted_refuses_rubbish_too() {
     let said = said(&place);
     assert!(!said.contains("panicked"), "{said}");
     assert_eq!(
-        said.matches("speaks no OPC UA; further").count(),
+        said.matches("speaks no OPC UA and was refused; further")
+            .count(),
         1,
         "{said}"
     );

@@ -71,16 +71,25 @@ fn own_recordings_are_compared_with_what_needs_no_physics_presses_too() {
 fn what_is_odd_in_an_own_recording_is_said() {
     let place = Place::new();
     let path = recorded(&place);
-    // The screw of the press is a thousand times as long: nothing moves like that.
+    // A turn of the press has a thousandth of its increments: positions are a thousand times as large.
     let text = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    let key = "counts_per_rev = ";
     let at = text.find("[press.drive]").unwrap();
-    let lead = at + text[at..].find("lead = \"").unwrap() + "lead = \"".len();
-    let end = lead + text[lead..].find('"').unwrap();
-    let other = format!("{}6000mm{}", &text[..lead], &text[end..]);
+    let from = at + text[at..].find(key).unwrap() + key.len();
+    let end = from + text[from..].find('\n').unwrap();
+    let other = format!("{}1048{}", &text[..from], &text[end..]);
     let config = place.file("other.toml", other);
     for args in [
-        format!("replay {} {} --accuracy", config.display(), path.display()),
-        format!("whatif {} --recording {}", config.display(), path.display()),
+        format!(
+            "replay {} {} --accuracy --json",
+            config.display(),
+            path.display()
+        ),
+        format!(
+            "whatif {} --recording {} --json",
+            config.display(),
+            path.display()
+        ),
     ] {
         let run = place.run(release_binary(), &args);
         assert!(
@@ -91,7 +100,11 @@ fn what_is_odd_in_an_own_recording_is_said() {
         );
     }
     let config = shipped("press-cell.toml");
-    let args = format!("whatif {} --recording {}", config.display(), path.display());
+    let args = format!(
+        "whatif {} --recording {} --json",
+        config.display(),
+        path.display()
+    );
     let healthy = place.run(release_binary(), &args).fine();
     assert!(!healthy.stderr.contains("run.csv, "), "{}", healthy.stderr);
 }
@@ -100,7 +113,7 @@ fn what_is_odd_in_an_own_recording_is_said() {
 fn a_capture_has_no_columns_to_compare() {
     let place = Place::new();
     // A capture is told by its first bytes.
-    let capture = place.file("bus.pcap", [0xd4, 0xc3, 0xb2, 0xa1].repeat(8));
+    let capture = place.file("bus.pcap", [0xd4_u8, 0xc3, 0xb2, 0xa1].repeat(8));
     let args = format!(
         "replay {} {} --accuracy",
         shipped("press-cell.toml").display(),

@@ -226,7 +226,7 @@ fn a_recipe_that_was_recorded_too_shortly_is_told() {
     let _ = demo(&place, &config, 16_000, &args);
     let args = format!("calibrate {} {}", config.display(), record.display());
     let run = place.run(release_binary(), &args).fine();
-    let words: Vec<&str> = run.stderr.split_whitespace().collect();
-    let told = "lift: will not be judged in recipe heavy by";
-    assert!(words.join(" ").contains(told), "{}", run.stderr);
+    let words: Vec<&str> = run.stdout.split_whitespace().collect();
+    let told = "will not be judged in recipe heavy by";
+    assert!(words.join(" ").contains(told), "{}", run.stdout);
 }

@@ -78,7 +78,9 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
     let subscriber = path("subscriber.toml", subscriber);
     let cell = path("cell.toml", cell);
 
-    let mut owner = spawn(&place, &["run", &owner, "--json", "--no-event-recordings"]);
+    // All of them are the press cell: each has a socket of its own.
+    let run = ["run", &owner, "--json", "--no-event-recordings"];
+    let mut owner = spawn(&place, &[&run[..], &["--control", "owner.sock"]].concat());
     while !Path::new("/sys/class/net/tsn0.5/operstate").exists() {
         assert!(owner.try_wait().unwrap().is_none());
     }
@@ -94,7 +96,13 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
     let fault_of_lift = ["--fault", "drive_fault:lift:code=0x2310@1500ms"];
     let sim = spawn(&place, &[&sim[..], &fault_of_lift].concat());
     let listen = ["run", &subscriber, "--interface", "tsn1.5", "--json"];
-    let more = ["--no-event-recordings", "--state", "subscriber.state"];
+    let more = [
+        "--no-event-recordings",
+        "--state",
+        "subscriber.state",
+        "--control",
+        "subscriber.sock",
+    ];
     let mut listener = spawn(&place, &[&listen[..], &more].concat());
     let mut said = BufReader::new(listener.stderr.take().unwrap());
     let mut begun = String::new();
@@ -109,6 +117,8 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
         &cycles,
         "--state",
         "master.state",
+        "--control",
+        "master.sock",
     ];
     let master = spawn(&place, &[&master[..], &more].concat());
     let master = master.wait_with_output().unwrap();

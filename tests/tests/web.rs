@@ -115,8 +115,8 @@ fn a_life_that_is_known_is_drawn() {
         return;
     };
     let place = Place::new();
-    let worn = "demo --fast --json --no-page --keep-health --seed 11 --cycles 100000 --state state \
-                --inject friction:infeed:factor=1.4,ramp=100s";
+    let worn = "demo --fast --json --no-page --keep-health --seed 11 --cycles 600000 --state state \
+                --inject friction:infeed:factor=1.4,ramp=600s";
     let worn = place.run(release_binary(), worn).fine();
     let lines = worn.of_type("health");
     let is_known = |line: &&Value| line["source"] == "infeed" && line["parameter"] == "coulomb";

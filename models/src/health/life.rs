@@ -102,6 +102,11 @@ pub type Life = Result<[f64; 3], Unknown>;
 /// # Errors
 /// Why it is not known yet.
 pub fn life(points: &Points, healthy: f64, limit: f64, now: f64) -> Life {
+    life_beyond(points, healthy, limit, MATERIAL, now)
+}
+
+/// [`life`] of a trend that has used up more than the share `material` of the way.
+fn life_beyond(points: &Points, healthy: f64, limit: f64, material: f64, now: f64) -> Life {
     if points.count < LEAST_BINS {
         return Err(Unknown::TooFew);
     }
@@ -115,7 +120,7 @@ pub fn life(points: &Points, healthy: f64, limit: f64, now: f64) -> Life {
     }
     let span = points.span();
     let gone = t.slope * span / way;
-    if gone.is_nan() || gone <= MATERIAL {
+    if gone.is_nan() || gone <= material {
         return Err(Unknown::TooSmall);
     }
     let mixture = Mixture::new(points, limit, if way > 0.0 { 1.0 } else { -1.0 });
@@ -135,9 +140,13 @@ pub fn life(points: &Points, healthy: f64, limit: f64, now: f64) -> Life {
 /// # Errors
 /// Why it is not known yet.
 pub fn uncertain_life(points: &Points, healthy: f64, limit: f64, error: f64, now: f64) -> Life {
-    let at = |factor: f64| life(points, healthy, healthy + factor * (limit - healthy), now);
-    let [low, middle, high] = at(1.0)?;
+    let [low, middle, high] = life(points, healthy, limit, now)?;
     let ninety = NINETY * error;
+    // Whether enough of the way was used up is asked of the limit itself.
+    let at = |factor: f64| {
+        let limit = healthy + factor * (limit - healthy);
+        life_beyond(points, healthy, limit, 0.0, now)
+    };
     let [_, near, _] = at(1.0 - ninety)?;
     let [_, far, _] = at(1.0 + ninety)?;
     Ok([

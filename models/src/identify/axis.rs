@@ -256,13 +256,22 @@ fn searched(
     let rounds = n > COMMON;
     let all = n + 1 + usize::from(rounds);
     let explained = |columns: &[f64]| -> f64 { columns.iter().zip(&s.x).map(|(a, x)| a * x).sum() };
-    let row = |k: usize| {
-        let of = |vs: f64, delay: f64| average(r, v, (k, rows.half_width), (vs, delay));
+    let row = |k: &usize| {
+        let of = |vs: f64, delay: f64| average(r, v, (*k, rows.half_width), (vs, delay));
         let here = of(vs, delay);
-        let (early, late) = (of(vs, delay - DELAY_STEP), of(vs, delay + DELAY_STEP));
         let mut columns = here.columns()[..n].to_vec();
         let residual = here.current - explained(&columns);
-        columns.push((early.current - late.current) / (2.0 * DELAY_STEP));
+        // What is explained changes from sample to sample as the current would without its noise, which is no sign of a delay.
+        let beside = |k: usize| {
+            let row = average(r, v, (k, rows.half_width), (vs, delay));
+            explained(&row.columns()[..n])
+        };
+        let inside = *k > rows.half_width && k + rows.half_width + 4 < r.position_m.len();
+        columns.push(if inside {
+            0.5 * (beside(k - 1) - beside(k + 1))
+        } else {
+            0.0
+        });
         if rounds {
             let step = STRIBECK_STEP * vs;
             let (less, more) = (of(vs - step, delay), of(vs + step, delay));
@@ -274,7 +283,7 @@ fn searched(
     let mut ls = LeastSquares::new(all);
     let mut scores = Vec::with_capacity(rows.samples.len() * all);
     for k in &rows.samples {
-        let (columns, residual) = row(*k);
+        let (columns, residual) = row(k);
         ls.push(&columns, residual);
         scores.extend(columns.iter().map(|a| a * residual));
     }

@@ -74,7 +74,7 @@ pub struct GainsFit {
     pub integral_time_s: Option<Estimate>,
     /// Dead time of the set-points (s).
     pub dead_time_s: f64,
-    /// Its standard error (s), corrected for autocorrelation.
+    /// Its standard error (s), corrected for autocorrelation, with what sampling leaves of a period.
     pub dead_time_error_s: f64,
     /// By how much the drive sees its velocity late (s).
     pub velocity_lag_s: f64,
@@ -251,7 +251,7 @@ fn judged(
         velocity_gain,
         integral_time_s,
         dead_time_s: found.theta[2],
-        dead_time_error_s: found.errors[2],
+        dead_time_error_s: libm::hypot(found.errors[2], sampling * equation.r.period_s),
         velocity_lag_s: found.theta[3],
         not_fitted_rms_a: [told, with],
         // Gains and integral time that were found together belong together.

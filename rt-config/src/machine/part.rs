@@ -103,13 +103,22 @@ impl Machine {
         })
     }
 
-    /// What a press predicts a part with: what it has learnt of it by itself, and where that is nothing, what the home press has.
+    /// What a press predicts a part with: what it has learnt of it by itself, and where that is nothing, what the home press has. One without
+    /// a twin has nothing to lend: what stands beside its bands is configured, and was never found.
     pub fn known_on(&self, press: usize, part: usize) -> Known<'_> {
-        let own = self.learnt_on(press, part);
-        if own.is_empty() {
-            self.learnt_on(self.home_press(), part)
-        } else {
-            own
+        let (own, home) = (self.learnt_on(press, part), self.home_press());
+        let lends = (self.presses.get(home)).is_some_and(|home| home.axis.twin.is_some());
+        if !lends {
+            return own;
+        }
+        let lent = self.learnt_on(home, part);
+        Known {
+            twin: own.twin.or(lent.twin),
+            by_recipe: if own.is_empty() {
+                lent.by_recipe
+            } else {
+                own.by_recipe
+            },
         }
     }
 

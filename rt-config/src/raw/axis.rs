@@ -139,7 +139,7 @@ pub(crate) struct TwinTable {
     pub(crate) current_limit: Option<Quantity<Effort>>,
     /// Modes of operation in which the innovations were learnt, csp, csv or cst; in others they are not judged. csp alone unless given.
     pub(crate) modes: Option<Vec<At<String>>>,
-    /// Why there is no cascade, as calibration found: position, velocity and current are not judged one cycle ahead then, and `check` says so.
+    /// Why there is no cascade, as calibration found, nothing unless given: position, velocity and current are not judged one cycle ahead then, and `check` says so.
     pub(crate) cascade_off: Option<At<String>>,
     /// The drive cascade; missing where calibration could not validate it.
     pub(crate) cascade: Option<CascadeTable>,

@@ -82,7 +82,7 @@ pub(crate) struct RecipeTwinTable {
 pub(crate) struct PressTwinTable {
     /// Name of the press.
     pub(crate) press: At<String>,
-    /// Name of the recipe, where it holds in that one alone; at most 16 with one on each press.
+    /// Name of the recipe that it holds in alone; every recipe unless given; at most 16 of one press have one.
     pub(crate) recipe: Option<At<String>>,
     /// Contact position (any).
     pub(crate) contact: Quantity<Length>,

@@ -156,6 +156,10 @@ impl AxisJudge {
             return abrupt::rank(ended.regime, self.jumped, plan.carries_weight);
         };
         let last = &self.last[f];
+        if last.friction_a == 0.0 {
+            // No movement in this direction has said yet what is expected of it.
+            return abrupt::rank(ended.regime, self.jumped, plan.carries_weight);
+        }
         let like = Shift {
             friction_a: last.friction_a,
             inertial_a: last.inertial_a,
@@ -166,10 +170,11 @@ impl AxisJudge {
         rank_with(&shifts, &facts(plan), &Evidence::default())
     }
 
-    /// A segment of `current_load` has ended.
+    /// A segment of `current_load` has ended. `own` are the recipes in which the axis has baselines of its own.
     pub fn segment(
         &mut self,
         plan: &AxisPlan,
+        own: &[RecipeBases],
         t: &Thresholds,
         at: &Occasion,
         segment: &Segment,
@@ -182,7 +187,7 @@ impl AxisJudge {
         // A cold axis holds with more friction than it will.
         if segment.regime == Regime::Standstill
             && !plan.presses()
-            && self.recipes.hold_alike(at.context.recipe)
+            && self.recipes.hold_alike(own, at.context.recipe)
             && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
         {
             let healthy = self.healthy();
@@ -250,7 +255,7 @@ impl AxisJudge {
             constant_a: [1, 0].map(|f: usize| bases.load[f].map(|b| (b.mean_a, b.sigma_a))),
         };
         let healthy = self.healthy();
-        if self.recipes.is_another(own, recipe) || left_out {
+        if left_out || self.recipes.is_another(own, recipe) {
             self.beside.clear();
         } else {
             self.beside.end(&calibrated, &friction_a, healthy);

@@ -373,11 +373,11 @@ impl Correct<'_, '_> {
                 source: Source::Axis((self.first_axis + axis) as u16),
                 context: self.context,
             };
+            let own = self.plan.recipes_of(axis);
             if let Some(segment) = lane.course.ended(&lane.segments, classified, l) {
-                judge.segment(plan, t, &at, &segment, self.out);
+                judge.segment(plan, own, t, &at, &segment, self.out);
             }
             if classified.movement_ended & (1 << l) != 0 {
-                let own = self.plan.recipes_of(axis);
                 judge.movement_end(plan, own, t, &at, self.out);
             }
         }

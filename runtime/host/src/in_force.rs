@@ -79,14 +79,27 @@ fn of_axis(machine: &Machine, axis: &Axis) -> Vec<InForce> {
     .collect()
 }
 
+/// A detector: its name, what is read of a row, and the unit of that.
+pub type Detector = (&'static str, fn(&InForce) -> Option<f64>, &'static str);
+
 impl InForce {
     /// The same channel of the same source.
     pub fn is_of(&self, other: &Self) -> bool {
         self.source == other.source && self.channel == other.channel
     }
 
+    /// The same channel without a threshold.
+    pub fn off(&self) -> Self {
+        Self {
+            limit: None,
+            window: None,
+            cusum: None,
+            ..self.clone()
+        }
+    }
+
     /// Each detector: its name, its threshold as people read it, and the unit of that.
-    pub fn detectors(&self) -> [(&'static str, fn(&Self) -> Option<f64>, &'static str); 3] {
+    pub fn detectors(&self) -> [Detector; 3] {
         [
             ("limit", |row| row.shown().0, self.shown().1),
             ("window", |row| row.window, "x healthy"),

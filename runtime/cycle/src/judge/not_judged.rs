@@ -140,7 +140,7 @@ mod tests {
             velocity_m_per_s: 180.0 * speed,
             ..Segment::default()
         };
-        judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
+        judge.segment(plan, &[], &THRESHOLDS, &at(190), &segment, out);
         judge.movement_end(plan, &[], &THRESHOLDS, &at(200), out);
     }
 
@@ -208,7 +208,7 @@ mod tests {
                 innovation_square: rms_a * rms_a,
                 ..Segment::default()
             };
-            judge.segment(&plan, &THRESHOLDS, &at(190), &segment, out);
+            judge.segment(&plan, &[], &THRESHOLDS, &at(190), &segment, out);
             judge.movement_end(&plan, &[], &THRESHOLDS, &at(200), out);
             judge
                 .ended

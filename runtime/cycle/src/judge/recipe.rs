@@ -13,7 +13,7 @@
 //! the row in force: on a healthy machine it is a sum over figures of one law, whatever the order of the recipes, and a fault that is there
 //! in all of them adds up over all. So the rows of a figure are one stream when false alarms are shared out, however many there are.
 //!
-//! Evidence beside the figures has healthy values that are learnt in the run. Those are of one recipe, the first that is seen: a load that
+//! Evidence beside the figures has healthy values that are learnt in the run. Those are of one recipe, the first that is judged: a load that
 //! differs by recipe would be taken for a shift of what holds it.
 
 use super::AxisJudge;
@@ -72,8 +72,9 @@ impl Recipes {
     }
 
     /// Whether what holds the axis at rest is comparable: it rested in one recipe, that of the evidence.
-    pub fn hold_alike(&self, recipe: u8) -> bool {
-        (self.evidence).is_none_or(|own| own == recipe && self.ended == Some(own))
+    pub fn hold_alike(&self, own: &[RecipeBases], recipe: u8) -> bool {
+        let alike = |one| one == recipe && self.ended == Some(one);
+        own.is_empty() || self.evidence.is_some_and(alike)
     }
 
     /// Evidence is to be gathered anew.
@@ -199,6 +200,9 @@ impl AxisJudge {
         feature: Feature,
     ) -> Option<Baseline> {
         let rows = Rows::of(own, self.recipes.ended);
+        if matches!(rows, Rows::Between) {
+            return None;
+        }
         rows.rows(plan).0[feature as usize]
     }
 }

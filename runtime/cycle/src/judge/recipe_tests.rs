@@ -71,8 +71,22 @@ impl Rig {
             ..Segment::default()
         };
         let (plan, judge, out) = (&self.plan, &mut self.judge, &mut self.out);
-        judge.segment(plan, &THRESHOLDS, &occasion(10, from), &rest, out);
-        judge.segment(plan, &THRESHOLDS, &occasion(190, to), &segment, out);
+        judge.segment(
+            plan,
+            &self.own,
+            &THRESHOLDS,
+            &occasion(10, from),
+            &rest,
+            out,
+        );
+        judge.segment(
+            plan,
+            &self.own,
+            &THRESHOLDS,
+            &occasion(190, to),
+            &segment,
+            out,
+        );
         judge.movement_end(plan, &self.own, &THRESHOLDS, &occasion(200, to), out);
     }
 
@@ -226,13 +240,17 @@ fn a_machine_without_rows_by_recipe_does_not_look_at_them() {
 fn evidence_is_that_of_one_recipe() {
     let rows = [own(0, row(0.0)), own(1, row(0.0))];
     let mut recipes = Recipes::default();
-    assert!(recipes.hold_alike(0) && recipes.hold_alike(1));
+    assert!(recipes.hold_alike(&[], 0) && !recipes.hold_alike(&rows, 0));
     assert!(!recipes.is_another(&[], None));
     assert!(recipes.is_another(&rows, None));
     let mut end = |recipe| {
         let ended = recipes.end(recipe);
         let another = recipes.is_another(&rows, ended);
-        (another, recipes.hold_alike(0), recipes.hold_alike(1))
+        (
+            another,
+            recipes.hold_alike(&rows, 0),
+            recipes.hold_alike(&rows, 1),
+        )
     };
     assert_eq!(end(1), (false, false, true));
     // It rests with the load of the recipe before as long as nobody has moved it in this one.
@@ -241,5 +259,5 @@ fn evidence_is_that_of_one_recipe() {
     recipes.renew();
     recipes.see(0);
     let ended = recipes.end(0);
-    assert!(!recipes.is_another(&rows, ended) && recipes.hold_alike(0));
+    assert!(!recipes.is_another(&rows, ended) && recipes.hold_alike(&rows, 0));
 }

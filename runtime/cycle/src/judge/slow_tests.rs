@@ -29,7 +29,7 @@ fn movement(judge: &mut AxisJudge, [shift_a, rest_a, ripple_a]: [f64; 3], out: &
         disturbance_a: cycles * rest_a,
         ..Segment::default()
     };
-    judge.segment(&slow_plan(), &THRESHOLDS, &at(190), &segment, out);
+    judge.segment(&slow_plan(), &[], &THRESHOLDS, &at(190), &segment, out);
     judge.movement_end(&slow_plan(), &[], &THRESHOLDS, &at(200), out);
 }
 
@@ -106,7 +106,7 @@ fn an_acceleration_with_another_jerk_is_no_disturbance() {
                 cycles: 50.0,
                 ..Segment::default()
             };
-            judge.segment(&slow_plan(), &THRESHOLDS, &at(190), &segment, &mut out);
+            judge.segment(&slow_plan(), &[], &THRESHOLDS, &at(190), &segment, &mut out);
         }
         judge.movement_end(&slow_plan(), &[], &THRESHOLDS, &at(200), &mut out);
     }

@@ -116,7 +116,7 @@ pub(super) fn movement(judge: &mut AxisJudge, plan: &AxisPlan, extra_a: f64, out
         predicted_a: 180.0,
         ..Segment::default()
     };
-    judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
+    judge.segment(plan, &[], &THRESHOLDS, &at(190), &segment, out);
     judge.movement_end(plan, &[], &THRESHOLDS, &at(200), out);
 }
 
@@ -431,7 +431,7 @@ fn reversal(judge: &mut AxisJudge, plan: &AxisPlan, rms_a: f64, out: &mut Outbox
         innovation_square: rms_a * rms_a,
         ..Segment::default()
     };
-    judge.segment(plan, &THRESHOLDS, &at(190), &segment, out);
+    judge.segment(plan, &[], &THRESHOLDS, &at(190), &segment, out);
     judge.movement_end(plan, &[], &THRESHOLDS, &at(200), out);
 }
 

@@ -104,13 +104,13 @@ mod tests {
             predicted_a: 180.0,
             ..Segment::default()
         };
-        judge.segment(plan, &thresholds, &at(cycle), &segment, out);
+        judge.segment(plan, &[], &thresholds, &at(cycle), &segment, out);
         judge.movement_end(plan, &[], &thresholds, &at(cycle), out);
         let rest = Segment {
             cycles: 20.0,
             ..Segment::default()
         };
-        judge.segment(plan, &thresholds, &at(cycle + 20), &rest, out);
+        judge.segment(plan, &[], &thresholds, &at(cycle + 20), &rest, out);
     }
 
     fn raised(out: &mut Outbox) -> usize {
@@ -180,7 +180,7 @@ mod tests {
                 cycles: 1.0,
                 ..Segment::default()
             };
-            judge.segment(&plan, &thresholds, &at(cycle), &twitch, &mut out);
+            judge.segment(&plan, &[], &thresholds, &at(cycle), &twitch, &mut out);
             judge.movement_end(&plan, &[], &thresholds, &at(cycle), &mut out);
             assert!(judge.warms(told, cycle));
         }

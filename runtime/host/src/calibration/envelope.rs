@@ -74,9 +74,16 @@ pub(super) fn teach(
         );
         match lesson.envelope() {
             Some(envelope) if put(machine, lesson, envelope) => report.envelopes.push(taught),
-            Some(_) => (report.remarks).push(format!(
-                "{what}: no envelope, its contact was not calibrated"
-            )),
+            Some(_) => {
+                let twin = machine.presses.get(lesson.press).map(|press| &press.axis.twin);
+                let why = match twin {
+                    Some(None) => format!(
+                        "a press has {MAX_RECIPE_TWINS} parts that are known by themselves in a recipe, at most"
+                    ),
+                    _ => "its contact was not calibrated".to_owned(),
+                };
+                report.remarks.push(format!("{what}: no envelope, {why}"));
+            }
             None => report.remarks.push(format!(
                 "{what}: no envelope, {} good strokes reach over its range and {LEAST_STROKES} are needed ({} do not reach)",
                 taught.strokes, lesson.short
@@ -105,6 +112,12 @@ fn put(machine: &mut Machine, lesson: &Lesson, envelope: Envelope) -> bool {
     // Where no twin tells the force of the part, nothing is predicted with what stands beside the band.
     let has_twin = (machine.presses.get(press)).is_some_and(|press| press.axis.twin.is_some());
     let configured = (machine.parts.get(part).filter(|_| !has_twin)).map(Part::as_configured);
+    let recipe = lesson.demand.recipe;
+    let learnt = |n: usize| machine.learnt_on(press, n);
+    let has_place = recipe.is_none_or(|recipe| learnt(part).of(Some(recipe)).is_some());
+    let all = (0..machine.parts.len()).map(|n| learnt(n).by_recipe.len());
+    // The configuration takes so many of all parts together.
+    let has_room = has_place || all.sum::<usize>() < MAX_RECIPE_TWINS;
     let Some((general, by_recipe)) = machine.learnt_on_mut(press, part) else {
         return false;
     };
@@ -112,11 +125,9 @@ fn put(machine: &mut Machine, lesson: &Lesson, envelope: Envelope) -> bool {
         (None, Some(configured)) => Some(general.insert(configured)),
         (None, None) => general.as_mut(),
         (Some(recipe), configured) => {
-            if let Some(configured) = configured {
+            if let Some(configured) = configured.filter(|_| has_room) {
                 by_recipe.retain(|(index, _)| *index != recipe);
-                if by_recipe.len() < MAX_RECIPE_TWINS {
-                    by_recipe.push((recipe, configured));
-                }
+                by_recipe.push((recipe, configured));
             }
             let found = by_recipe.iter_mut().find(|(index, _)| *index == recipe);
             found.map(|(_, twin)| twin)

@@ -52,18 +52,29 @@ impl Movements {
     /// Baselines and paces, of the machine's `recipes` where there were several. `inertia` is that of the axis (A s2/m).
     pub fn learn(&self, recipes: &[Recipe], period_s: f64, inertia: f64) -> Learnt {
         let mut learnt = Learnt::default();
+        if recipes.is_empty() {
+            // Numbers of another configuration say nothing here.
+            let mut all = InRecipe::default();
+            for seen in self.0.values() {
+                all.cycles += seen.cycles;
+                for (to, from) in all.blocks.iter_mut().zip(&seen.blocks) {
+                    to.extend(from.iter().copied());
+                }
+            }
+            all.learn(None, period_s, inertia, &mut learnt);
+            return learnt;
+        }
         // A number without a recipe is that of nobody knows which.
         let known: Vec<(u8, &str, &InRecipe)> = (self.0.iter())
             .filter_map(|(n, seen)| Some((*n, recipes.get(usize::from(*n))?.name.as_str(), seen)))
             .collect();
-        let one = match known[..] {
-            [(_, _, one)] => Some(one),
-            [] => self.0.values().next().filter(|_| self.0.len() == 1),
-            _ => None,
-        };
-        if let Some(one) = one {
+        if let [(_, _, one)] = known[..] {
             one.learn(None, period_s, inertia, &mut learnt);
             return learnt;
+        }
+        if known.is_empty() && !self.0.is_empty() {
+            let lacks = "is judged by no movement: nobody told a recipe of the configuration in the recordings; check `values` of [context]";
+            learnt.lacks.push(lacks.to_owned());
         }
         for (n, _, seen) in known.iter().take(MAX_RECIPE_BASES) {
             seen.learn(Some(*n), period_s, inertia, &mut learnt);

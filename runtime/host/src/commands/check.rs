@@ -1,6 +1,7 @@
 //! `twinstep check`: what results from a configuration, before a machine moves.
 
 mod context;
+mod life;
 mod press;
 mod thresholds;
 mod wire;
@@ -10,6 +11,7 @@ use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::plan::stop_ramp_s;
 use context::TellerReport;
+use life::{LimitReport, limits};
 use press::PressReport;
 use serde::Serialize;
 use std::fmt::Write;
@@ -98,52 +100,6 @@ struct AxisReport {
     stop_s: f64,
     /// Way of a controlled stop from that velocity (m).
     stop_m: f64,
-}
-
-/// Where the life of one tracked parameter ends.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct LimitReport {
-    source: String,
-    /// As in the lines of type `health`.
-    parameter: &'static str,
-    /// Value at the end of life.
-    limit: f64,
-    /// What `limit` is: `healthy` (relative to the healthy value) or `m` (gained).
-    unit: &'static str,
-}
-
-/// The limits of everything that wears, in the order of the machine.
-fn limits(machine: &Machine) -> Vec<LimitReport> {
-    let axes = machine.axes.iter().map(|axis| (axis, false));
-    let presses = machine.presses.iter().map(|press| (&press.axis, true));
-    let mut limits = Vec::new();
-    let mut add = |source: &str, parameter, limit, unit| {
-        limits.push(LimitReport {
-            source: source.to_owned(),
-            parameter,
-            limit,
-            unit,
-        });
-    };
-    for (axis, press) in axes.chain(presses) {
-        let (name, at) = (axis.name.as_str(), &axis.health);
-        add(name, "coulomb", at.friction_factor, "healthy");
-        add(name, "viscous", at.friction_factor, "healthy");
-        add(name, "backlash", at.backlash_gap_m, "m");
-        add(
-            name,
-            "torque_constant",
-            at.torque_constant_fraction,
-            "healthy",
-        );
-        if press {
-            add(name, "stiffness", at.stiffness_factor, "healthy");
-        }
-    }
-    for station in &machine.stations {
-        add(&station.name, "leak_rate", station.leak_factor, "healthy");
-    }
-    limits
 }
 
 impl Report {
@@ -302,16 +258,6 @@ impl Report {
             let _ = write!(text, "\nif twinstep dies: {}", self.death);
         }
         text
-    }
-}
-
-impl LimitReport {
-    fn text(&self) -> String {
-        if self.unit == "m" {
-            format!("{} +{:.0} um", self.parameter, self.limit * 1e6)
-        } else {
-            format!("{} x{}", self.parameter, self.limit)
-        }
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// How long an answer is awaited: longer than the server's patience with the cycle.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest answer (bytes): the status of the largest bus is below 1 MB, and there are at most 8, the first of them twice.
-const MAX_ANSWER: u64 = 16 << 20;
+/// Longest answer (bytes): that of 8 buses with 1024 axes each, the health of all of them known, is 17.6 MB.
+pub(crate) const MAX_ANSWER: u64 = 32 << 20;
 /// Most events that are kept between two calls of [`Client::take_events`]; of more, the oldest go.
 const MAX_EVENTS: usize = 256;
 

@@ -87,11 +87,14 @@ pub fn set(
 ) -> Result<AllSettings, HostError> {
     for name in interfaces {
         let note = in_this_namespace("nic", name);
-        if left::give_back(&Root::live(), &FOLDERS, &note, name) {
-            output.note(&format!(
-                "[realtime.nic] a run that was killed had left {name} changed: it is set back first"
-            ));
-        }
+        let came_of_it = match left::give_back(&Root::live(), &FOLDERS, &note, name) {
+            None => continue,
+            Some(true) => "it is set back first",
+            Some(false) => "it could not be set back; start once with the rights for it",
+        };
+        output.note(&format!(
+            "[realtime.nic] a run that was killed had left {name} changed: {came_of_it}"
+        ));
     }
     let asked = &machine.realtime.nic;
     if !asked.is_asked() {
@@ -136,10 +139,13 @@ impl Settings {
             interface: interface.to_owned(),
             coalescing: None,
             affinities: Vec::new(),
-            kept: Kept::take(folders, &in_this_namespace("nic", interface)),
+            kept: Kept::take(folders, &in_this_namespace("nic", interface), true),
             before: Before::default(),
             refused: Vec::new(),
         };
+        // What could not be set back yet is still what was there before.
+        let left = settings.kept.as_mut().and_then(Kept::left_behind);
+        settings.before = left.unwrap_or_default();
         if let Some(core) = asked.irq_core {
             settings.interrupts_to(core);
         }
@@ -170,7 +176,9 @@ impl Settings {
             let before = self.root.read(&path);
             if let Some(before) = &before {
                 let first = found_first(&file).unwrap_or_else(|| before.clone());
-                self.before.affinities.push((path.clone(), first));
+                if !self.before.affinities.iter().any(|(of, _)| *of == path) {
+                    self.before.affinities.push((path.clone(), first));
+                }
                 self.keep();
             }
             let written = std::fs::write(&file, format!("{core}\n"));
@@ -209,7 +217,7 @@ impl Settings {
             asked.rx_coalescing_us.unwrap_or(before.rx_us()),
             asked.tx_coalescing_us.unwrap_or(before.tx_us()),
         );
-        self.before.coalescing = Some(before);
+        self.before.coalescing.get_or_insert(before);
         self.keep();
         let name = &self.interface;
         let set = ethtool::set_coalescing(name, wanted);
@@ -319,11 +327,19 @@ mod tests {
         for port in ["eth1", "eth0"] {
             fs::write(&affinity, "2\n").unwrap();
             let note = in_this_namespace("nic", port);
-            assert!(left::give_back(&root, &folders, &note, port), "{port}");
+            assert_eq!(
+                left::give_back(&root, &folders, &note, port),
+                Some(true),
+                "{port}"
+            );
             assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n", "{port}");
             // In order nothing is left to set back.
             drop(apply(port));
-            assert!(!left::give_back(&root, &folders, &note, port), "{port}");
+            assert_eq!(
+                left::give_back(&root, &folders, &note, port),
+                None,
+                "{port}"
+            );
         }
     }
 

@@ -211,8 +211,12 @@ fn write_causes(out: &mut String, event: &EventRecord) -> std::fmt::Result {
             escaped(&one.action)
         )?;
     }
-    out.push_str("</table>\n<p>The share is what the pattern over regimes and directions leaves to each cause.</p>\n");
-    Ok(())
+    let said = if event.nok.is_some() {
+        "What may be behind the verdict, from this stroke alone."
+    } else {
+        "The share is what the pattern over regimes and directions leaves to each cause."
+    };
+    writeln!(out, "</table>\n<p>{said}</p>")
 }
 
 fn write_intervals(out: &mut String, event: &EventRecord) -> std::fmt::Result {

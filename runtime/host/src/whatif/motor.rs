@@ -14,7 +14,7 @@
 
 use super::part::Part;
 use super::round::Round;
-use twinstep_config::machine::{Axis, AxisTwin, Cascade, Motor};
+use twinstep_config::machine::{Axis, AxisTwin, Cascade, EffortUnit, Motor};
 use twinstep_cycle::plan::Plan;
 use twinstep_models::servo::motor::{COPPER_PER_K, Electrical, RATED_C};
 use twinstep_models::servo::thermal::{HOTTEST_C, Node};
@@ -69,6 +69,11 @@ pub fn figures(
         return Some(Err(format!(
             "a round of its program has more than {MAX_CYCLES:.0} cycles"
         )));
+    }
+    if axis.effort_unit == EffortUnit::Newton {
+        return Some(Err(
+            "its recording holds a force: what current its motor draws is not known".to_owned(),
+        ));
     }
     if cascade.sampled {
         return Some(Err("its drive closes its loops once a cycle".to_owned()));
@@ -217,9 +222,11 @@ fn pass(
         state.thermal = thermal;
         let (number, _) = round.at(time_s);
         let m = &state.mechanics;
+        // Of the middle of the cycle, as in the twin.
+        let middle_m = m.position_m + 0.5 * plan.period_s() * m.load_velocity_m_per_s;
         let part_n = press.map_or(0.0, |(plan, n)| {
             let context = round.moves[number].context;
-            let part_a = part.load_a(plan, n, context, m.position_m, m.load_velocity_m_per_s);
+            let part_a = part.load_a(plan, n, context, middle_m, m.load_velocity_m_per_s);
             part_a * twin.force_constant_n_per_a
         });
         plan.step(
@@ -251,7 +258,7 @@ fn share(motor: &servo::Motor, warm: &Electrical, current_a: f64, speed_rad_per_
     let emf_v = warm.torque_constant_nm_per_a / 1.5 * speed_rad_per_s;
     let q_v = warm.resistance_ohm * current_a + emf_v;
     let d_v = motor.pole_pairs * speed_rad_per_s * motor.inductance_h * current_a;
-    q_v.hypot(d_v) / motor.voltage_max_v
+    libm::hypot(q_v, d_v) / motor.voltage_max_v
 }
 
 /// `tau T' = a - b T`.
@@ -293,7 +300,7 @@ impl Heat {
             return Some(0.0);
         }
         let reaches = if self.b > 0.0 { end_c > limit_c } else { true };
-        reaches.then(|| -self.tau_s / self.b * left.ln())
+        reaches.then(|| -self.tau_s / self.b * libm::log(left))
     }
 }
 

@@ -130,7 +130,14 @@ pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &
 /// Shows what every channel is judged by, before and after.
 fn show_thresholds(before: &Machine, after: &Machine, output: &Output) {
     let was = in_force::of(before);
-    for now in &in_force::of(after) {
+    let mut all = in_force::of(after);
+    // What was on before and is off now.
+    let off = was
+        .iter()
+        .filter(|old| !all.iter().any(|now| old.is_of(now)));
+    let off: Vec<InForce> = off.map(InForce::off).collect();
+    all.extend(off);
+    for now in &all {
         let old = was.iter().find(|old| old.is_of(now));
         if output.json() {
             let before = old.map(|old| ThresholdBefore {
@@ -143,7 +150,7 @@ fn show_thresholds(before: &Machine, after: &Machine, output: &Output) {
         }
         for (detector, get, unit) in now.detectors() {
             let figures = [old.and_then(get), get(now), None];
-            if figures[1].is_some() {
+            if figures[0].is_some() || figures[1].is_some() {
                 let quantity = format!("{} {detector}", now.channel);
                 row(output, &now.source, &quantity, figures, unit);
             }

@@ -60,7 +60,8 @@ impl Borrowed {
         machine.presses.get(n)?.axis.twin.as_ref()?;
         let names: Vec<String> = (machine.parts.iter().enumerate())
             .filter(|(part, _)| {
-                machine.learnt_on(n, *part).is_empty() && !machine.known_on(n, *part).is_empty()
+                let (own, known) = (machine.learnt_on(n, *part), machine.known_on(n, *part));
+                own.is_empty() && !known.is_empty() || own.twin.is_none() && known.twin.is_some()
             })
             .map(|(_, part)| part.name.clone())
             .collect();

@@ -36,7 +36,7 @@ impl Nic<'_> {
                 let check = check.warn("off", &remedy).write(path, "1");
                 // Names may hold nearly anything, and the shell would read it.
                 let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
-                if name.chars().all(plain) {
+                if name.ends_with('-') && name.chars().all(plain) {
                     check.shell(format!("pgrep ^{name} | xargs -r -n 1 {chrt}"))
                 } else {
                     check
@@ -44,8 +44,14 @@ impl Nic<'_> {
             }
             Some(_) => {
                 let name = self.napi();
+                let whole = format!("napi/{}-", self.name);
+                // Cut off, it may be another interface's.
+                let is_own = |thread: &Thread| {
+                    thread.name.starts_with(&whole)
+                        || thread.name.len() <= NAME && thread.name.starts_with(&name)
+                };
                 let all: Vec<Thread> = threads(self.root)
-                    .filter(|thread| thread.of_the_kernel && thread.name.starts_with(&name))
+                    .filter(|thread| thread.of_the_kernel && is_own(thread))
                     .collect();
                 judged(check, &all, &chrt)
             }

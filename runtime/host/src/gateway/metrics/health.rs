@@ -38,6 +38,16 @@ pub fn encode(families: &mut Families<'_, '_>, buses: &[StatusLine]) -> fmt::Res
         "Trend of a tracked parameter an hour of the mean use so far.",
         |line| line.trend_per_hour,
     )?;
+    let left_out = buses.iter().map(|bus| {
+        let left_out = bus.health.len().saturating_sub(MAX_PARAMETERS);
+        (on(bus, []), left_out as f64)
+    });
+    families.gauges(
+        "health_left_out",
+        "Tracked parameters beyond the first 512 of a bus, which are not told.",
+        None,
+        left_out,
+    )?;
     let lives = lines(buses).flat_map(|(bus, line)| {
         let hours = match line.life {
             LifeLine::Known { hours, .. } => Some(hours),

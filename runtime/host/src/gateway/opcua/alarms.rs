@@ -135,7 +135,11 @@ impl Board {
                 let shot = one_shot(&alarm);
                 let untold = condition.event_id == EventId::default();
                 let other_worth = condition.quality != quality && condition.retain();
-                if untold || other_worth || condition.alarm != alarm || condition.one_shot != shot {
+                if untold
+                    || other_worth
+                    || differs(&condition.alarm, &alarm)
+                    || condition.one_shot != shot
+                {
                     state.nonce += 1;
                     (condition.one_shot, condition.quality) = (shot, quality);
                     change(condition, alarm, nodes, state.nonce, now_utc_ns);
@@ -156,6 +160,17 @@ impl Board {
             told
         })
     }
+}
+
+/// Whether there is something new to tell. Numbers say which event it is: figures that nobody knows equal nothing, not even themselves.
+fn differs(told: &Alarm, now: &Alarm) -> bool {
+    let state = |alarm: &Alarm| {
+        (
+            (alarm.raised_seq, alarm.raised_utc_ns, alarm.last_seq),
+            (alarm.active, alarm.shelved_until_utc_ns),
+        )
+    };
+    state(told) != state(now) || told.acknowledged != now.acknowledged
 }
 
 /// The last state of an alarm that has left the desk; none where that was told already.
@@ -298,6 +313,18 @@ mod tests {
         // Raised anew it is nobody's.
         let told = bench.take(&[alarm(9, true)], &[], 60);
         assert_eq!(told[0].field("AckedState/Id"), false.into());
+    }
+
+    /// A stroke on a press without a twin has no prediction.
+    #[test]
+    fn what_nobody_predicted_is_told_once_too() {
+        let bench = Bench::new();
+        let mut one = alarm(1, true);
+        (one.event.predicted, one.event.residual) = (f64::NAN, f64::NAN);
+        assert_eq!(bench.take(&[one.clone()], &[], 10).len(), 1);
+        assert!(bench.take(&[one.clone()], &[], 20).is_empty());
+        one.last_seq = 2;
+        assert_eq!(bench.take(&[one], &[], 30).len(), 1);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! The file is locked while its writer runs, so that what stands in one that can be locked was left behind.
 
-use crate::doctor::Root;
 use crate::doctor::cpus::Cpus;
+use crate::doctor::{Root, interrupts_of};
 use crate::ethtool::{self, Coalescing};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
@@ -33,12 +33,13 @@ pub(super) struct Kept {
 impl Kept {
     /// Takes the file `name` in the first of `folders` in which that can be. None where another process has it, or somebody else has made
     /// it: what is in it is written into the kernel.
-    pub(super) fn take(folders: &[&str], name: &str) -> Option<Self> {
+    /// Who has nothing to keep makes none with `create` false: it would be his, and closed to others.
+    pub(super) fn take(folders: &[&str], name: &str, create: bool) -> Option<Self> {
         let open = |folder: &&str| {
             OpenOptions::new()
                 .read(true)
                 .write(true)
-                .create(true)
+                .create(create)
                 .truncate(false)
                 .mode(0o600)
                 .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
@@ -68,8 +69,10 @@ impl Kept {
     /// Keeps it. To be called before anything is changed.
     pub(super) fn keep(&mut self, before: &Before) -> io::Result<()> {
         let text = serde_json::to_string(before)?;
-        self.clear()?;
-        self.file.write_all(text.as_bytes())
+        // Cut off last: who is killed in between leaves what is read, or what cannot be and is no note, but never nothing of two.
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())?;
+        self.file.set_len(text.len() as u64)
     }
 
     /// Everything was set back.
@@ -80,37 +83,50 @@ impl Kept {
 }
 
 impl Before {
-    /// Sets an interface back, as far as that goes.
-    pub(super) fn restore(&self, root: &Root, interface: &str) {
-        if let Some(coalescing) = self.coalescing {
-            let _ = ethtool::set_coalescing(interface, coalescing);
+    /// Sets an interface back, as far as that goes; whether all of it is as it was.
+    fn restore(&self, root: &Root, interface: &str) -> bool {
+        let mut is_back = true;
+        if let Some(before) = self.coalescing {
+            let _ = ethtool::set_coalescing(interface, before);
+            is_back &= ethtool::coalescing(interface).is_ok_and(|now| now == before);
         }
+        // A driver that was loaded anew has other numbers, and these may be another device's.
+        let own = interrupts_of(root, interface);
         for (path, cores) in &self.affinities {
-            if is_affinity(path) && Cpus::parse_list(cores).is_some() {
-                let _ = std::fs::write(root.place(path), format!("{cores}\n"));
-            }
+            let wanted = Cpus::parse_list(cores).filter(|_| {
+                affinity_of(path).is_some_and(|number| own.iter().any(|irq| irq == number))
+            });
+            let Some(wanted) = wanted else { continue };
+            let _ = std::fs::write(root.place(path), format!("{cores}\n"));
+            let now = root.read(path).and_then(|text| Cpus::parse_list(&text));
+            is_back &= now == Some(wanted);
         }
+        is_back
     }
 }
 
-/// Sets `interface` back where a run that was killed has left it changed; whether one had.
-pub(super) fn give_back(root: &Root, folders: &[&str], name: &str, interface: &str) -> bool {
-    let Some(mut kept) = Kept::take(folders, name) else {
-        return false;
-    };
-    let Some(before) = kept.left_behind() else {
-        return false;
-    };
-    before.restore(root, interface);
-    let _ = kept.clear();
-    true
+/// Sets `interface` back where a run that was killed has left it changed. None where none had; else whether that went. What could not be set
+/// back stays kept.
+pub(super) fn give_back(
+    root: &Root,
+    folders: &[&str],
+    name: &str,
+    interface: &str,
+) -> Option<bool> {
+    let mut kept = Kept::take(folders, name, false)?;
+    let before = kept.left_behind()?;
+    let is_back = before.restore(root, interface);
+    if is_back {
+        let _ = kept.clear();
+    }
+    Some(is_back)
 }
 
-/// Whether it is the file of an interrupt's cores, and no other.
-fn is_affinity(path: &str) -> bool {
-    let number = path.strip_prefix("/proc/irq/");
-    let number = number.and_then(|rest| rest.strip_suffix("/smp_affinity_list"));
-    number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+/// The number of the interrupt whose cores stand in this file; none where it is another file.
+fn affinity_of(path: &str) -> Option<&str> {
+    let number = path.strip_prefix("/proc/irq/")?;
+    let number = number.strip_suffix("/smp_affinity_list")?;
+    (!number.is_empty() && number.chars().all(|c| c.is_ascii_digit())).then_some(number)
 }
 
 #[cfg(test)]
@@ -129,29 +145,41 @@ mod tests {
         fs::create_dir_all(other.parent().unwrap()).unwrap();
         fs::write(&other, "root").unwrap();
         let folders = ["/no/such/folder", notes.path().to_str().unwrap()];
+        let own = computer
+            .path()
+            .join("sys/class/net/no-such-if/device/msi_irqs/130");
+        fs::create_dir_all(own.parent().unwrap()).unwrap();
+        fs::write(&own, "").unwrap();
+        let another = computer.path().join("proc/irq/131/smp_affinity_list");
+        fs::create_dir_all(another.parent().unwrap()).unwrap();
+        fs::write(&another, "1\n").unwrap();
         let back = || give_back(&root, &folders, "nic-eth0", "no-such-if");
-        assert!(!back(), "nobody has left anything");
-        let mut kept = Kept::take(&folders, "nic-eth0").unwrap();
+        assert_eq!(back(), None, "nobody has left anything");
+        assert_eq!(fs::read_dir(notes.path()).unwrap().count(), 0);
+        let mut kept = Kept::take(&folders, "nic-eth0", true).unwrap();
         let path = |file: &str| (file.to_owned(), "0-3".to_owned());
         let before = Before {
             coalescing: None,
             affinities: vec![
                 path("/proc/irq/130/smp_affinity_list"),
+                // Another device has that number now.
+                path("/proc/irq/131/smp_affinity_list"),
                 // Whatever stands in the file, nothing else is written to.
                 path("/etc/passwd"),
                 path("/proc/irq/../../etc/passwd"),
             ],
         };
         kept.keep(&before).unwrap();
-        assert!(!back(), "its writer still runs");
+        assert_eq!(back(), None, "its writer still runs");
         assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
         drop(kept);
-        assert!(back());
+        assert_eq!(back(), Some(true));
         assert_eq!(fs::read_to_string(&affinity).unwrap(), "0-3\n");
+        assert_eq!(fs::read_to_string(&another).unwrap(), "1\n");
         assert_eq!(fs::read_to_string(&other).unwrap(), "root");
-        assert!(!back(), "once");
+        assert_eq!(back(), None, "once");
         // A shorter note leaves nothing of a longer one.
-        let mut kept = Kept::take(&folders, "nic-eth0").unwrap();
+        let mut kept = Kept::take(&folders, "nic-eth0", true).unwrap();
         kept.keep(&before).unwrap();
         kept.keep(&Before::default()).unwrap();
         assert_eq!(kept.left_behind(), Some(Before::default()));
@@ -165,14 +193,10 @@ mod tests {
         let folders = [notes.path().to_str().unwrap()];
         let file = notes.path().join("twinstep-nic-eth0.before");
         fs::write(&file, "{\"affinities\":7}").unwrap();
-        assert!(!give_back(
-            &Root::folder(notes.path()),
-            &folders,
-            "nic-eth0",
-            "eth0"
-        ));
+        let root = Root::folder(notes.path());
+        assert_eq!(give_back(&root, &folders, "nic-eth0", "eth0"), None);
         fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
-        assert!(Kept::take(&folders, "nic-eth0").is_none());
+        assert!(Kept::take(&folders, "nic-eth0", true).is_none());
     }
 }

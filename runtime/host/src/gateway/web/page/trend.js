@@ -21,7 +21,10 @@ export async function show(source, parameter, key) {
   busy = true;
   let failed;
   try {
-    course = await get(`/api/trend?${new URLSearchParams({ source, parameter })}`);
+    const answer = await get(`/api/trend?${new URLSearchParams({ source, parameter })}`);
+    // Nothing is tracked any more.
+    if (!wanted) return;
+    course = answer;
     // A view that was left meanwhile has no size: it is asked for again when it is opened.
     shown = $('health').hidden ? undefined : key;
     if (shown) draw();
@@ -32,7 +35,7 @@ export async function show(source, parameter, key) {
     busy = false;
   }
   // Another one was picked meanwhile.
-  if (!failed && wanted.key !== key) show(wanted.source, wanted.parameter, wanted.key);
+  if (!failed && wanted && wanted.key !== key) show(wanted.source, wanted.parameter, wanted.key);
 }
 
 // The line of the trend goes through the middle of the points.
