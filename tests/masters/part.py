@@ -8,21 +8,14 @@ import sys
 import time
 
 import pysoem
-from soem import Exchange, to_op
+from soem import Exchange, to_op, to_safeop
 
 CYCLE_NS = 1_000_000
 
 
 def main():
     interface, exchanges = sys.argv[1], int(sys.argv[2])
-    master = pysoem.Master()
-    master.open(interface)
-    master.config_init()
-    master.config_map()
-    master.config_dc()
-    for s in master.slaves:
-        s.dc_sync(True, CYCLE_NS)
-    master.state_check(pysoem.SAFEOP_STATE, 2_000_000)
+    master = to_safeop(interface, CYCLE_NS)
     exchange = Exchange(master)
     op = to_op(master, exchange)
     for number in map(int, sys.argv[3:]):

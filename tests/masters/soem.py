@@ -18,6 +18,19 @@ class Exchange:
         self.counts["wrong"] += counter >= 0 and counter != self.master.expected_wkc
 
 
+def to_safeop(interface, cycle_ns):
+    """A master whose SubDevices are in SAFEOP, with distributed clocks."""
+    master = pysoem.Master()
+    master.open(interface)
+    master.config_init()
+    master.config_map()
+    master.config_dc()
+    for s in master.slaves:
+        s.dc_sync(True, cycle_ns)
+    master.state_check(pysoem.SAFEOP_STATE, 2_000_000)
+    return master
+
+
 def to_op(master, exchange):
     """Asks for OP while process data is exchanged, for 2000 exchanges at most; the states that are read then."""
     exchange()

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pysoem
-from soem import Exchange, to_op
+from soem import Exchange, to_op, to_safeop
 
 CYCLE_NS = 1_000_000
 
@@ -17,14 +17,7 @@ CYCLE_NS = 1_000_000
 def main():
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-    master = pysoem.Master()
-    master.open(sys.argv[1])
-    master.config_init()
-    master.config_map()
-    master.config_dc()
-    for s in master.slaves:
-        s.dc_sync(True, CYCLE_NS)
-    master.state_check(pysoem.SAFEOP_STATE, 2_000_000)
+    master = to_safeop(sys.argv[1], CYCLE_NS)
     exchange = Exchange(master)
     op = to_op(master, exchange)
     # What was wrong on the way up is nobody's doing.

@@ -79,7 +79,6 @@ fn a_motor_says_what_voltage_and_what_temperature_a_program_asks_for() {
         verdict.contains("the winding reaches 50 degC after"),
         "{verdict}"
     );
-    // A winding that is as fast as the loop, and a kind of current that is none.
     for (more, says) in [
         ("currents = \"peak\"", "known: rms, amplitude"),
         ("ambient = \"40\"", "degC"),
@@ -89,6 +88,7 @@ fn a_motor_says_what_voltage_and_what_temperature_a_program_asks_for() {
         assert_eq!(run.status.code(), Some(2), "{run:#?}");
         assert!(run.stderr.contains(says), "{says}: {run:#?}");
     }
+    // A loop cannot be faster than its winding.
     let slow = with_motor("560V", "").replace("\"5mH\"", "\"0.5mH\"");
     let run = place.run(
         release_binary(),
