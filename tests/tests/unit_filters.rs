@@ -82,6 +82,7 @@ tell('internet', lambda: socket.socket(socket.AF_INET))
 tell('unix', lambda: socket.socket(socket.AF_UNIX))
 tell('code', lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC))
 tell('fifo', lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
+tell('core', lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)))
 tell('root', lambda: os.chroot('/'))
 ";
 
@@ -101,7 +102,7 @@ fn the_filters_refuse_what_their_units_do_not_leave() {
         String::from_utf8(output.stdout).unwrap()
     };
     // EAFNOSUPPORT and EPERM, as systemd has them.
-    let gateway = "packets 97\ninternet done\nunix done\ncode 1\nfifo 1\nroot 1\n";
+    let gateway = "packets 97\ninternet done\nunix done\ncode 1\nfifo 1\ncore done\nroot 1\n";
     assert_eq!(told(GATEWAY), gateway);
     let cycle = told(CYCLE);
     for refused in ["internet 97", "unix done", "code 1", "root 1"] {

@@ -142,6 +142,7 @@ fn every_line_stands_as_it_was_decided() {
             "SystemCallArchitectures=native",
             "SystemCallFilter=@system-service",
             "SystemCallFilter=~@privileged @resources @obsolete",
+            "SystemCallFilter=sched_setaffinity",
             "SystemCallErrorNumber=EPERM",
         ]
     );

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::names::tests::small_machine;
     use crate::output::tests::Buffer;
-    use crate::snapshot;
+    use crate::snapshot::{self, Looks};
 
     fn snapshot_at(time_ns: u64) -> LiveSnapshot {
         let mut snapshot = LiveSnapshot {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn watching_ends_with_the_cycle() {
-        let (mut sender, mut receiver) = snapshot::channel();
+        let (mut sender, mut receiver) = snapshot::channel(Looks::Lines);
         let buffer = Buffer::endless();
         let output = Output::new(false, false, Box::new(buffer.clone()));
         let control = Control::default();

@@ -1,5 +1,6 @@
 //! Makes the calling thread as real-time as this computer allows, and says how far that went.
 
+pub mod aside;
 pub mod capabilities;
 mod claim;
 mod cores;
@@ -63,6 +64,8 @@ pub struct Entered {
 /// `require`, for whatever was not granted.
 pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> {
     let root = Root::live();
+    // As they were before the first cycle was pinned.
+    aside::allowed();
     let core = cores::of_the_cycle(&root, settings)?;
     cores::are_permitted(&root, &settings.model_cores)?;
     // A core that somebody asked for, or that the kernel keeps free, is for one cycle alone.
@@ -88,6 +91,10 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
         pin(core, &taken, settings.others.before);
         // Not permitted for an ordinary user: the run goes on and the trust header says so.
         let _ = policy(settings);
+    }
+    if settings.policy != Policy::Other {
+        // Not permitted by some filters of system calls: threads of this process come to the core then as they always did.
+        let _ = aside::leave_to_the_pinned();
     }
     let latency = hold_dma_latency().ok();
     let mut trust = Trust::observe();
@@ -195,20 +202,22 @@ pub fn refuse_without(
 /// Pins the calling thread to `core`, else to the last one that it may run on and that is not among `taken`: the first one
 /// takes most interrupts. `before` others do the same, and each takes the next one.
 fn pin(core: Option<usize>, taken: &[usize], before: usize) {
-    let id = |id| core_affinity::CoreId { id };
-    if core.is_some_and(|core| core_affinity::set_for_current(id(core))) {
-        return;
-    }
-    let ids = core_affinity::get_core_ids().unwrap_or_default();
-    let free: Vec<_> = ids
-        .into_iter()
-        .rev()
-        .filter(|id| !taken.contains(&id.id))
-        .collect();
-    // With fewer cores than buses some share one.
-    if let Some(next) = before.checked_rem(free.len()).and_then(|n| free.get(n)) {
-        core_affinity::set_for_current(*next);
-    }
+    aside::pinned(|| {
+        let id = |id| core_affinity::CoreId { id };
+        if core.is_some_and(|core| core_affinity::set_for_current(id(core))) {
+            return;
+        }
+        // Not those that this thread is left with: another bus may have kept it off its core.
+        let allowed = aside::allowed();
+        let free: Vec<_> = (0..rustix::thread::CpuSet::MAX_CPU)
+            .rev()
+            .filter(|core| allowed.is_set(*core) && !taken.contains(core))
+            .collect();
+        // With fewer cores than buses some share one.
+        if let Some(next) = before.checked_rem(free.len()).and_then(|n| free.get(n)) {
+            core_affinity::set_for_current(id(*next));
+        }
+    });
 }
 
 /// Locks all memory of the process, and touches what the cycle will need.

@@ -26,7 +26,7 @@ use crate::realtime::{capabilities, nic};
 use crate::record::tally::RecordingLine;
 use crate::runner::Outlets;
 use crate::shared::Moved;
-use crate::snapshot::{self, Control};
+use crate::snapshot::{self, Control, Looks};
 use crate::strokes::StrokeWriter;
 use crate::{live, plain, service};
 use cycle::cycle_thread;
@@ -162,8 +162,13 @@ where
         None => (None, None),
     };
     let (sentry, watcher) = watch.unzip();
-    let (snapshots, mut receiver) = snapshot::channel();
     let interactive = house.is_some() && !options.quiet && output.is_terminal();
+    let looks = match (interactive, options.quiet) {
+        (true, _) => Looks::Live,
+        (false, false) => Looks::Lines,
+        (false, true) => Looks::Never,
+    };
+    let (snapshots, mut receiver) = snapshot::channel(looks);
     let outlets = Outlets {
         uadp,
         events,

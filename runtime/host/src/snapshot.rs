@@ -88,14 +88,42 @@ pub struct LiveSnapshot {
     pub trust: Trust,
 }
 
+/// How often whoever looks wants a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// A view on a terminal that draws itself anew all the time.
+    Live,
+    /// A line a second.
+    Lines,
+    /// Nobody looks: none are made.
+    Never,
+}
+
 /// The cycle's end. Pushing neither allocates nor waits.
-pub struct SnapshotSender(Producer<'static, LiveSnapshot>);
+pub struct SnapshotSender {
+    queue: Producer<'static, LiveSnapshot>,
+    looks: Looks,
+}
 
 impl SnapshotSender {
+    /// Somebody looks.
+    #[inline]
+    pub fn has_view(&self) -> bool {
+        self.looks != Looks::Never
+    }
+
+    /// Time between two snapshots (ns).
+    pub const fn every_ns(&self) -> u64 {
+        match self.looks {
+            Looks::Live => 50_000_000,
+            Looks::Lines | Looks::Never => 250_000_000,
+        }
+    }
+
     /// Shows one snapshot. A view that does not keep up misses it; the next one says all that matters.
     #[inline]
     pub fn push(&mut self, snapshot: &LiveSnapshot) -> bool {
-        self.0.enqueue(*snapshot).is_ok()
+        self.queue.enqueue(*snapshot).is_ok()
     }
 }
 
@@ -114,11 +142,15 @@ impl SnapshotReceiver {
 }
 
 /// Makes both ends of a snapshot queue.
-pub fn channel() -> (SnapshotSender, SnapshotReceiver) {
+pub fn channel(looks: Looks) -> (SnapshotSender, SnapshotReceiver) {
     // It lives as long as the process: a run has one, and either end may go first.
     let queue: &'static mut Queue<LiveSnapshot, LIVE_QUEUE> = Box::leak(Box::new(Queue::new()));
     let (producer, consumer) = queue.split();
-    (SnapshotSender(producer), SnapshotReceiver(consumer))
+    let sender = SnapshotSender {
+        queue: producer,
+        looks,
+    };
+    (sender, SnapshotReceiver(consumer))
 }
 
 /// Raised by a signal that comes before a run listens to it.
@@ -274,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_view_gets_the_newest_and_a_full_queue_drops() {
-        let (mut sender, mut receiver) = channel();
+        let (mut sender, mut receiver) = channel(Looks::Live);
         assert!(receiver.newest().is_none());
         for cycle in 0..20 {
             let pushed = sender.push(&LiveSnapshot {

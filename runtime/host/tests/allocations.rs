@@ -40,7 +40,7 @@ use twinstep_host::recorder::Recorder;
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
 use twinstep_host::shared::{self, AxisState, AxisTarget, CycleHeader, RequestHeader};
-use twinstep_host::snapshot::{self, Control};
+use twinstep_host::snapshot::{self, Control, Looks};
 use twinstep_host::store::StoreWriter;
 use twinstep_host::strokes::{StrokeBoard, StrokeWriter};
 use twinstep_host::trust::Trust;
@@ -186,7 +186,7 @@ fn heap_calls(
     let sinks = Sinks::new(Some(Box::new(writer)), ring);
     let (record, recorder) = Recorder::start(Box::new(sinks), &map.image()).unwrap();
     let record = load.record.then_some(record);
-    let (snapshots, mut receiver) = snapshot::channel();
+    let (snapshots, mut receiver) = snapshot::channel(Looks::Live);
     let (mut control, commands) = queue::channel();
     // Nobody takes what it hands over: its queues are bounded.
     let (sentry, _post) = sentry::channel(machine.cycle.period_ns);

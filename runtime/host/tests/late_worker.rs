@@ -27,7 +27,7 @@ use twinstep_host::phases::{PhaseSettings, PhaseStatistics, Timing};
 use twinstep_host::plan::{self, PlanStore};
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
-use twinstep_host::snapshot::{self, Control};
+use twinstep_host::snapshot::{self, Control, Looks};
 use twinstep_host::store::StoreWriter;
 use twinstep_host::trust::Trust;
 
@@ -68,7 +68,7 @@ fn run(hook: Option<Hook>, timing: Timing, mut enough: impl FnMut(u64, &Causes) 
     let map = ObjectMap::new(&machine).unwrap();
     let store = StoreWriter::open(folder.path()).unwrap();
     let (events, scribe) = Scribe::start(store, Arc::clone(&info), Box::new(|_, _| {})).unwrap();
-    let (snapshots, _receiver) = snapshot::channel();
+    let (snapshots, _receiver) = snapshot::channel(Looks::Never);
     let period_ns = machine.cycle.period_ns;
     let (sentry, post) = sentry::channel(period_ns);
     let watcher = Watcher::start(post, folder.path(), info).unwrap();

@@ -39,7 +39,7 @@ use twinstep_host::phases::{Group, PhaseSettings, PhaseStatistics, Timing};
 use twinstep_host::plan::PlanStore;
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
-use twinstep_host::snapshot::{self, Control};
+use twinstep_host::snapshot::{self, Control, Looks};
 use twinstep_host::store::StoreWriter;
 use twinstep_host::trust::Trust;
 use twinstep_models::sample::CycleStamp;
@@ -259,7 +259,7 @@ fn run_on<B: Attached>(
     let map = ObjectMap::new(machine).unwrap();
     let store = StoreWriter::open(folder.path()).unwrap();
     let (events, scribe) = Scribe::start(store, Arc::clone(&info), Box::new(|_, _| {})).unwrap();
-    let (snapshots, _receiver) = snapshot::channel();
+    let (snapshots, _receiver) = snapshot::channel(Looks::Never);
     let period_ns = machine.cycle.period_ns;
     let (sentry, post) = sentry::channel(period_ns);
     let watcher = Watcher::start(post, folder.path(), info).unwrap();

@@ -26,7 +26,7 @@ use twinstep_host::plan::{self, PlanStore};
 use twinstep_host::recorder::Recorder;
 use twinstep_host::runner::{Flow, Outlets, Runner};
 use twinstep_host::scribe::Scribe;
-use twinstep_host::snapshot::{self, Control};
+use twinstep_host::snapshot::{self, Control, Looks};
 use twinstep_host::store::StoreWriter;
 use twinstep_host::trust::Trust;
 
@@ -73,7 +73,7 @@ fn run<B: Attached>(
             Recorder::start(Box::new(writer), &map.image()).unwrap()
         })
         .unzip();
-    let (snapshots, _receiver) = snapshot::channel();
+    let (snapshots, _receiver) = snapshot::channel(Looks::Never);
     let outlets = Outlets {
         uadp: None,
         events,

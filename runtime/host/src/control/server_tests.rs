@@ -41,6 +41,7 @@ impl Bench {
                 simulated,
                 state: folder.path().display().to_string(),
                 period_ns: machine.cycle.period_ns,
+                model_cores: Vec::new(),
             },
             info: Arc::new(RunInfo::new(Names::of(&machine), "p".to_owned(), 1.0, 0)),
             machine,

@@ -128,6 +128,9 @@ pub struct Identity {
     pub state: String,
     /// Period of the cycle (ns).
     pub period_ns: u64,
+    /// Cores of the workers that share its models; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub model_cores: Vec<usize>,
 }
 
 /// The answer to `status`.

@@ -2,6 +2,7 @@
 //!
 //! A thread of its own speaks to the control socket, because that blocks. While nobody answers it looks again four times a second.
 
+use super::cores::Cores;
 use super::find::Target;
 use crate::clock::monotonic_ns;
 use crate::control::client::Client;
@@ -63,17 +64,21 @@ impl Steer {
     }
 }
 
-/// Starts to look at the instance. The thread ends with the last receiver.
+/// Starts to look at the instance, and keeps the gateway off its cores. The thread ends with the last receiver.
 ///
 /// # Errors
 /// What the system says when no thread can be started.
-pub fn start(target: Target) -> std::io::Result<(watch::Receiver<Arc<Moment>>, Steer)> {
+pub fn start(
+    target: Target,
+    cores: Cores,
+) -> std::io::Result<(watch::Receiver<Arc<Moment>>, Steer)> {
     let (tell, moments) = watch::channel(Arc::default());
     let (asks, asked) = sync_channel(ASKS);
     let worker = Worker {
         tell,
         asked,
         target,
+        cores,
     };
     std::thread::Builder::new()
         .name("live".into())
@@ -85,13 +90,14 @@ struct Worker {
     tell: watch::Sender<Arc<Moment>>,
     asked: Receiver<Ask>,
     target: Target,
+    cores: Cores,
 }
 
 /// Nobody looks any more.
 struct Gone;
 
 impl Worker {
-    fn run(self) {
+    fn run(mut self) {
         while !self.tell.is_closed() {
             let trouble = match self.target.connect() {
                 Ok(client) => match self.serve(client) {
@@ -120,18 +126,21 @@ impl Worker {
     }
 
     /// Serves a connection until it breaks, and says why.
-    fn serve(&self, mut client: Client) -> Result<HostError, Gone> {
+    fn serve(&mut self, mut client: Client) -> Result<HostError, Gone> {
         loop {
             let next_ns = monotonic_ns() + EVERY_NS;
             match client.ask(json!({"request": "status"})) {
                 Ok(answer) => {
                     let json: Arc<str> = answer.to_string().into();
                     match serde_json::from_value(answer) {
-                        Ok(status) => drop(self.tell.send_replace(Arc::new(Moment {
-                            status: Some(Arc::new(status)),
-                            json,
-                            trouble: None,
-                        }))),
+                        Ok(status) => {
+                            self.cores.follow(&status);
+                            self.tell.send_replace(Arc::new(Moment {
+                                status: Some(Arc::new(status)),
+                                json,
+                                trouble: None,
+                            }));
+                        }
                         Err(error) => {
                             return Ok(HostError::machine(
                                 format!("the status cannot be read: {error}"),

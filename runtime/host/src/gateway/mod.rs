@@ -9,6 +9,7 @@ pub mod book;
 pub mod buses;
 pub mod config;
 pub mod context;
+mod cores;
 pub mod desk;
 pub mod doorkeeper;
 pub mod find;
@@ -28,6 +29,7 @@ use args::GatewayArgs;
 use book::Book;
 use config::GatewayConfig;
 use context::Context;
+use cores::Cores;
 use desk::Desk;
 use journal::Journal;
 use sinks::Sinks;
@@ -58,6 +60,7 @@ pub fn run(args: &GatewayArgs, output: &Output) -> Result<Exit, HostError> {
     }
     let (target, folder) = find::resolve(args.control.as_deref(), args.state.as_deref())?;
     let book = Book::open(args.book.as_deref().unwrap_or(&folder))?;
+    let cores = Cores::new(output.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
@@ -66,7 +69,7 @@ pub fn run(args: &GatewayArgs, output: &Output) -> Result<Exit, HostError> {
         .build()
         .map_err(|error| no_thread(&error))?;
     let (stop, stopped) = watch::channel(false);
-    let (live, steer) = live::start(target).map_err(|error| no_thread(&error))?;
+    let (live, steer) = live::start(target, cores).map_err(|error| no_thread(&error))?;
     let context = Context {
         live,
         steer,

@@ -23,6 +23,20 @@ pub struct PhaseFigures {
     pub max_ns: u64,
 }
 
+impl PhaseFigures {
+    /// Of the [`QUANTILES`] and the maximum (ns).
+    const fn of(quantiles_ns: [u64; QUANTILES.len()], max_ns: u64) -> Self {
+        let [p50_ns, p99_ns, p999_ns, p9999_ns] = quantiles_ns;
+        Self {
+            p50_ns,
+            p99_ns,
+            p999_ns,
+            p9999_ns,
+            max_ns,
+        }
+    }
+}
+
 /// What is shown of the rows: a copy, some cycles old. Arrays go by [`Row::index`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSnapshot {
@@ -48,6 +62,8 @@ pub struct PhaseSnapshot {
 
 /// Durations recorded up to here (ns); longer ones count as this, but the maximum stays exact.
 const LONGEST_NS: u64 = 1_000_000_000;
+/// What [`PhaseFigures`] hold besides the maximum.
+const QUANTILES: [f64; 4] = [0.5, 0.99, 0.999, 0.9999];
 /// Significant decimal digits of the histograms.
 const DIGITS: u8 = 2;
 /// Cycles that are kept apart at the start: first touches of memory and cold caches say nothing about the machine.
@@ -98,6 +114,14 @@ impl Span {
         self.jitter_max_ns = self.jitter_max_ns.max(ns);
     }
 
+    /// One of the [`QUANTILES`] of a row (ns).
+    fn quantile_ns(&self, row: usize, which: usize) -> u64 {
+        match (self.rows.get(row), self.max_ns.get(row)) {
+            (Some(histogram), Some(&max_ns)) => quantile_ns(histogram, max_ns, QUANTILES[which]),
+            _ => 0,
+        }
+    }
+
     fn figures(&self, row: usize) -> PhaseFigures {
         match (self.rows.get(row), self.max_ns.get(row)) {
             (Some(histogram), Some(&max_ns)) => figures(histogram, max_ns),
@@ -116,18 +140,15 @@ impl Span {
 
 /// What a histogram tells of durations whose longest is `max_ns`.
 fn figures(histogram: &Histogram<u64>, max_ns: u64) -> PhaseFigures {
+    PhaseFigures::of(QUANTILES.map(|quantile| quantile_ns(histogram, max_ns, quantile)), max_ns)
+}
+
+fn quantile_ns(histogram: &Histogram<u64>, max_ns: u64, quantile: f64) -> u64 {
     if histogram.is_empty() {
-        return PhaseFigures::default();
+        return 0;
     }
     // A bucket's upper edge may lie above the slowest cycle.
-    let at = |quantile| histogram.value_at_quantile(quantile).min(max_ns);
-    PhaseFigures {
-        p50_ns: at(0.5),
-        p99_ns: at(0.99),
-        p999_ns: at(0.999),
-        p9999_ns: at(0.9999),
-        max_ns,
-    }
+    histogram.value_at_quantile(quantile).min(max_ns)
 }
 
 /// How durations are judged.
@@ -178,8 +199,10 @@ pub struct PhaseStatistics {
     snapshot: PhaseSnapshot,
     /// Lateness of the last wake-up (ns); none before the first.
     last_wake_ns: Option<u64>,
-    /// Row whose quantiles are refreshed next.
+    /// Row whose quantiles are refreshed.
     next: usize,
+    /// Those of them that are there, in the order of [`QUANTILES`].
+    found_ns: heapless::Vec<u64, { QUANTILES.len() }>,
     /// Rows whose warm-up figures are still to be taken.
     warm_up_left: usize,
     /// A bit for every row that exceeded its budget in the last cycle.
@@ -217,6 +240,7 @@ impl PhaseStatistics {
             },
             last_wake_ns: None,
             next: 0,
+            found_ns: heapless::Vec::new(),
             warm_up_left: Row::COUNT,
             over: 0,
             trace: None,
@@ -254,6 +278,10 @@ impl PhaseStatistics {
         if warming_up {
             self.warm_up.record(&rows);
         } else {
+            if self.steady.cycles == 0 {
+                // Those of a row are of one span.
+                self.found_ns.clear();
+            }
             self.steady.record(&rows);
             for (buckets, &ns) in self.buckets.iter_mut().zip(&rows) {
                 buckets.add(ns);
@@ -307,14 +335,20 @@ impl PhaseStatistics {
         self.over & !(1 << SLACK)
     }
 
-    /// Brings the quantiles of one row up to date, the next one with each call: a bounded slice of the acyclic phase.
+    /// Finds one quantile of a row, the next one with each call, and shows the row when it has all of them: a bounded slice of the acyclic
+    /// phase. A quantile is a scan of up to 25 kB, which is most of what that phase does.
     pub fn refresh_one(&mut self) {
         self.snapshot.cycles = self.steady.cycles;
         self.snapshot.warm_up_cycles = self.warm_up.cycles;
-        let figures = self.current().figures(self.next);
-        if let Some(slot) = self.snapshot.figures.get_mut(self.next) {
-            *slot = figures;
-        }
+        let quantile_ns = self.current().quantile_ns(self.next, self.found_ns.len());
+        // There is room: it is emptied when it is full.
+        let _ = self.found_ns.push(quantile_ns);
+        let Ok(found_ns) = self.found_ns.clone().into_array() else {
+            return;
+        };
+        self.found_ns.clear();
+        let max_ns = self.current().max_ns[self.next];
+        self.snapshot.figures[self.next] = PhaseFigures::of(found_ns, max_ns);
         let over = self.warm_up.cycles >= self.warm_up_cycles;
         if over && self.warm_up_left > 0 {
             // They do not change any more.
@@ -324,7 +358,7 @@ impl PhaseStatistics {
         self.next = (self.next + 1) % Row::COUNT;
     }
 
-    /// A copy to be shown, as fresh as the last [`Self::refresh_one`] of each row.
+    /// A copy to be shown: each row as of four of the last 56 calls of [`Self::refresh_one`].
     pub const fn snapshot(&self) -> &PhaseSnapshot {
         &self.snapshot
     }
@@ -382,6 +416,7 @@ impl PhaseStatistics {
     /// Forgets durations, budget counts and what-if, on the user's request; overruns of the run stay counted.
     pub fn reset(&mut self) {
         self.steady.clear();
+        self.found_ns.clear();
         self.buckets.iter_mut().for_each(Buckets::clear);
         self.snapshot.over_budget = [0; Row::COUNT];
         self.snapshot.figures = [PhaseFigures::default(); Row::COUNT];

@@ -125,7 +125,10 @@ fn virtual_time_has_no_wake_no_slack_and_no_overrun() {
 fn the_snapshot_is_refreshed_phase_by_phase() {
     let mut statistics = statistics(Timing::Real, Some(0));
     statistics.record(&laps(4_000), &NONE);
-    statistics.refresh_one();
+    for call in 0..4 {
+        assert_eq!(statistics.snapshot().figures[0], PhaseFigures::default(), "{call}");
+        statistics.refresh_one();
+    }
     assert_eq!(
         statistics.snapshot().figures[Phase::Wake as usize].max_ns,
         100
@@ -134,13 +137,21 @@ fn the_snapshot_is_refreshed_phase_by_phase() {
         statistics.snapshot().figures[Phase::Predict as usize].max_ns,
         0
     );
-    for _ in 1..Phase::COUNT {
+    for _ in 4..4 * Row::COUNT {
         statistics.refresh_one();
     }
-    assert_eq!(
-        statistics.snapshot().figures[Phase::Predict as usize].max_ns,
-        4_000
-    );
+    let shown = statistics.snapshot().figures;
+    assert_eq!(shown[..Phase::COUNT], statistics.figures());
+    assert_eq!(shown[Phase::Predict as usize].max_ns, 4_000);
+    // Half of a row is found, then all is forgotten: what is shown is of what comes after.
+    statistics.refresh_one();
+    statistics.refresh_one();
+    statistics.reset();
+    statistics.record(&laps(7_000), &NONE);
+    for _ in 0..4 * Row::COUNT {
+        statistics.refresh_one();
+    }
+    assert_eq!(statistics.snapshot().figures[..Phase::COUNT], statistics.figures());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which core is the cycle's, and which are those of the workers that share its models.
 
-use super::{lock_memory, pin, prefault, set_fifo};
+use super::{aside, lock_memory, pin, prefault, set_fifo};
 use crate::doctor::{self, Root};
 use crate::error::HostError;
 use crate::trust::Trust;
@@ -39,9 +39,11 @@ pub(super) fn of_the_cycle(root: &Root, settings: &Realtime) -> Result<Option<us
 /// # Errors
 /// [`HostError::Machine`] with the core.
 pub(super) fn are_permitted(root: &Root, cores: &[usize]) -> Result<(), HostError> {
-    let Ok(permitted) = rustix::thread::sched_getaffinity(None) else {
+    // As it was at first: another bus may have kept this thread off its core.
+    let permitted = aside::allowed();
+    if permitted.count() == 0 {
         return Ok(());
-    };
+    }
     let isolated = doctor::isolated_cores(root);
     let may_have = |core: usize| permitted.is_set(core) || isolated.contains(core);
     match cores.iter().find(|core| !may_have(**core)) {
@@ -70,6 +72,9 @@ fn that_is_there(root: &Root, key_is: &str, core: usize) -> Result<usize, HostEr
 pub fn enter_worker(settings: &Realtime, core: usize) -> bool {
     lock_memory();
     pin(Some(core), &[], 0);
+    if settings.policy != Policy::Other {
+        let _ = aside::leave_to_the_pinned();
+    }
     if settings.policy == Policy::Fifo {
         // Not permitted for an ordinary user: the run goes on and the trust header says so.
         let _ = set_fifo(settings.priority);

@@ -8,6 +8,7 @@ use crate::control::status::{StatusBuffer, WrongWorkingCounter};
 use crate::cycle_clock::ClockFigures;
 use crate::launch::LaunchLine;
 use crate::not_judged::NotJudged;
+use crate::phases::Row;
 use crate::record::checks::BASELINE;
 use crate::snapshot::{LIVE_AXES, LIVE_STATIONS, LiveAxis, LiveSnapshot, LiveStation};
 use crate::uadp::Predictions;
@@ -15,15 +16,29 @@ use twinstep_drivers::bus::{BusCause, BusFault};
 use twinstep_models::channel::Regime;
 use twinstep_models::sample::{AxisReading, CycleStamp, Missing};
 
-/// Time between two snapshots for the live view (ns).
-const SNAPSHOT_NS: u64 = 50_000_000;
 /// Axes of a status that are filled in in one cycle.
 const AXES_A_CYCLE: usize = 16;
+/// Rows whose coarse histograms are: as much to copy as so many axes. The buffer was last in the hands of another core, and every line of
+/// it costs as much as one from memory.
+const ROWS_A_CYCLE: usize = 4;
 
-/// A status on its way: some axes a cycle.
+/// A status on its way: some of it a cycle.
 pub(super) struct Filling {
     id: u64,
     buffer: Box<StatusBuffer>,
+    /// Rows whose histograms are there.
+    rows: usize,
+}
+
+impl Filling {
+    fn new(id: u64, mut buffer: Box<StatusBuffer>) -> Self {
+        buffer.clear();
+        Self {
+            id,
+            buffer,
+            rows: 0,
+        }
+    }
 }
 
 /// Health on its way: one axis a cycle.
@@ -65,7 +80,7 @@ impl<B: Attached> Runner<'_, B> {
                 Answer::Done
             }
             Command::Reset => {
-                self.phases.reset();
+                self.reset();
                 self.tell(format_args!("reset"));
                 Answer::Done
             }
@@ -104,10 +119,9 @@ impl<B: Attached> Runner<'_, B> {
                     Answer::Refused(Refusal::Busy)
                 }
             }
-            Command::Status(mut buffer) => {
+            Command::Status(buffer) => {
                 // There is one buffer, so that none is being filled.
-                buffer.clear();
-                self.status = Some(Filling { id, buffer });
+                self.status = Some(Filling::new(id, buffer));
                 return;
             }
             Command::Health(mut buffer) => {
@@ -120,6 +134,14 @@ impl<B: Attached> Runner<'_, B> {
         self.answer(id, answer);
     }
 
+    /// Forgets the durations so far. A status that is on its way begins anew: its rows must be of one span.
+    fn reset(&mut self) {
+        self.phases.reset();
+        if let Some(filling) = &mut self.status {
+            filling.rows = 0;
+        }
+    }
+
     fn answer(&mut self, id: u64, answer: Answer) {
         if let Some(commands) = &mut self.outlets.commands {
             commands.answer(id, answer);
@@ -130,7 +152,7 @@ impl<B: Attached> Runner<'_, B> {
     pub(super) fn show(&mut self, stamp: CycleStamp) {
         self.phases.refresh_one();
         if self.outlets.control.take_reset() {
-            self.phases.reset();
+            self.reset();
         }
         if let Some(filling) = self.status.take() {
             self.fill(filling, stamp);
@@ -145,10 +167,10 @@ impl<B: Attached> Runner<'_, B> {
         if let Some(health) = &mut self.outlets.health {
             health.cycle(&self.pipeline, stamp.time_ns);
         }
-        if stamp.time_ns < self.next_snapshot_ns {
+        if stamp.time_ns < self.next_snapshot_ns || !self.outlets.snapshots.has_view() {
             return;
         }
-        self.next_snapshot_ns = stamp.time_ns + SNAPSHOT_NS;
+        self.next_snapshot_ns = stamp.time_ns.saturating_add(self.outlets.snapshots.every_ns());
         let mut snapshot = LiveSnapshot {
             cycle: stamp.cycle,
             time_ns: stamp.time_ns,
@@ -172,7 +194,7 @@ impl<B: Attached> Runner<'_, B> {
         self.outlets.snapshots.push(&snapshot);
     }
 
-    /// Fills some axes in; all the rest with the last of them.
+    /// Fills some axes in, then some rows a cycle; all the rest at the end.
     fn fill(&mut self, mut filling: Filling, stamp: CycleStamp) {
         let buffer: &mut StatusBuffer = &mut filling.buffer;
         let from = buffer.axes.len();
@@ -180,7 +202,17 @@ impl<B: Attached> Runner<'_, B> {
             // The buffer was made with room for all.
             buffer.axes.push(self.live_axis(n, reading));
         }
-        if buffer.axes.len() < self.axes.len() {
+        if buffer.axes.len() > from {
+            self.status = Some(filling);
+            return;
+        }
+        let rows = filling.rows..Row::COUNT.min(filling.rows + ROWS_A_CYCLE);
+        if !rows.is_empty() {
+            filling.rows = rows.end;
+            let all = self.phases.buckets();
+            for (copy, row) in (buffer.buckets.iter_mut().zip(all)).take(rows.end).skip(rows.start) {
+                *copy = *row;
+            }
             self.status = Some(filling);
             return;
         }
@@ -198,7 +230,6 @@ impl<B: Attached> Runner<'_, B> {
         buffer.trust = self.trust;
         buffer.armed = self.armed;
         buffer.phases = *self.phases.snapshot();
-        buffer.buckets = *self.phases.buckets();
         buffer.bus = self.bus.counters();
         buffer.phase_error_ns = self.bus.phase_error_ns();
         buffer.launches = self.outlets.uadp.as_mut().and_then(Predictions::launches);

@@ -176,6 +176,11 @@ fn start_server(
                 simulated: options.simulated,
                 state: state.display().to_string(),
                 period_ns: machine.cycle.period_ns,
+                model_cores: match options.real_time {
+                    true => machine.realtime.model_cores.clone(),
+                    // Nobody is pinned in virtual time.
+                    false => Vec::new(),
+                },
             },
             machine: machine.clone(),
             info: Arc::clone(info),

@@ -148,6 +148,7 @@ pub fn status() -> Box<StatusLine> {
             simulated: true,
             state: "state".to_owned(),
             period_ns: 1_000_000,
+            model_cores: Vec::new(),
         },
         armed: true,
         cycle: 12_345,
