@@ -45,6 +45,15 @@ pub fn load() -> String {
         .to_owned()
 }
 
+/// Size of the second-level cache of the first processor, as the kernel writes it.
+pub fn second_level_cache() -> String {
+    let size = read("/sys/devices/system/cpu/cpu0/cache/index2/size");
+    match size.trim() {
+        "" => "unknown".to_owned(),
+        size => size.to_owned(),
+    }
+}
+
 /// The widest vectors that the compiler was allowed to use.
 fn simd() -> &'static str {
     if cfg!(target_feature = "avx512f") {

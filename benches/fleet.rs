@@ -3,6 +3,7 @@
 //! The measurements are as a drive's would be: the plant differs from the twin by a few per cent, position and current
 //! carry noise. So residuals are what they are on a healthy machine, and detectors do the work they do there.
 
+use crate::outer::Outer;
 use crate::rk4;
 use twinstep_config::machine::{Machine, StationTwin};
 use twinstep_cycle::motion::{Program, Progress};
@@ -11,7 +12,7 @@ use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::{self, PlanStore};
 use twinstep_models::axis::AxisParams;
 use twinstep_models::press::Contact;
-use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, StationReading};
+use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, StationReading, Told};
 
 /// Difference between plant and twin.
 const PART_SPREAD: f64 = 0.01;
@@ -19,6 +20,8 @@ const PART_SPREAD: f64 = 0.01;
 const NOISE: (f64, f64, f64) = (0.2e-6, 2.0e-4, 0.01);
 /// Cycles by which the axes run ahead of each other at the start, at most.
 const AHEAD_CYCLES: f64 = 2000.0;
+/// Targets that an axis remembers.
+pub const TARGETS: usize = 4;
 /// Normal pressure (Pa).
 const AMBIENT_PA: f64 = 101_325.0;
 
@@ -103,7 +106,13 @@ struct Axis {
     program: Program,
     progress: Progress,
     /// Targets, newest first.
-    targets_m: [f64; 4],
+    targets_m: [f64; TARGETS],
+    /// How the drive is told, and the loops that it leaves open.
+    outer: Outer,
+    /// Velocities (m/s) and currents (A) told, newest first.
+    sent: [(f64, f64); TARGETS],
+    /// Position (m) and velocity (m/s) as they were measured last.
+    measured: (f64, f64),
     /// Cycles from a target to its effect, 1 or 2.
     dead: usize,
     /// Share of the way to the current that the torque filter covers in a cycle.
@@ -128,8 +137,13 @@ impl Axis {
         } else {
             1.0
         };
+        let told = program
+            .steps
+            .first()
+            .map_or(Told::Position, |step| step.told);
+        let drawing = rk4::Axis::new(p);
         Self {
-            plant: rk4::Axis::new(p).spread(|| rng.around_one(PART_SPREAD)),
+            plant: drawing.spread(|| rng.around_one(PART_SPREAD)).told(told),
             state: rk4::State {
                 position_m: start_m,
                 ..rk4::State::default()
@@ -137,7 +151,10 @@ impl Axis {
             contact,
             program,
             progress,
-            targets_m: [start_m; 4],
+            targets_m: [start_m; TARGETS],
+            outer: Outer::new(told, drawing),
+            sent: [(0.0, 0.0); TARGETS],
+            measured: (start_m, 0.0),
             dead: ((p.dead_time_s / period_s).round() as usize).clamp(1, 2),
             filter_share,
             reported_a: 0.0,
@@ -148,12 +165,19 @@ impl Axis {
     fn next(&mut self, period_s: f64) -> AxisReading {
         self.targets_m.rotate_right(1);
         self.targets_m[0] = self.progress.advance(&self.program, period_s);
+        self.sent.rotate_right(1);
+        self.sent[0] = self
+            .outer
+            .ask(&self.targets_m, self.dead, self.measured, period_s);
         self.reported_a += self.filter_share * (self.state.current_a - self.reported_a);
         let reading = AxisReading {
             position_m: self.state.position_m + NOISE.0 * self.rng.bell(),
             velocity_m_per_s: self.state.velocity_m_per_s + NOISE.1 * self.rng.bell(),
             current_a: self.reported_a + NOISE.2 * self.rng.bell(),
             target_m: self.targets_m[0],
+            told_m_per_s: self.sent[0].0,
+            told_a: self.sent[0].1,
+            told: self.outer.told(),
             state: DriveState::OperationEnabled,
             error_code: 0,
             ..AxisReading::default()
@@ -164,7 +188,18 @@ impl Axis {
         } else {
             0.0
         };
-        let (from_m, to_m) = (self.targets_m[self.dead], self.targets_m[self.dead - 1]);
+        self.measured = (reading.position_m, reading.velocity_m_per_s);
+        let (m_per_s, current_a) = self.sent[self.dead - 1];
+        let (from_m, to_m) = match self.outer.told() {
+            Told::Velocity => (0.0, m_per_s * period_s),
+            Told::Torque => {
+                self.state.integral_a = current_a;
+                (0.0, 0.0)
+            }
+            Told::Position | Told::PositionAndOffsets | Told::Own => {
+                (self.targets_m[self.dead], self.targets_m[self.dead - 1])
+            }
+        };
         self.plant
             .advance(&mut self.state, from_m, to_m, load_a, period_s);
         reading
@@ -199,5 +234,46 @@ impl Station {
             self.twin.leak_pa_per_s * period_s
         };
         reading
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines;
+    use twinstep_config::machine::OperationMode;
+
+    /// Would show an axis whose drive is told nothing in a mode, or that does not follow it: the benchmark would then measure axes that stand,
+    /// or that run away.
+    #[test]
+    fn axes_go_where_their_programs_say_in_every_mode() {
+        const AXES: usize = 8;
+        for mode in OperationMode::ALL {
+            let mut machine = machines::many_axes(AXES, 1);
+            machines::tell(&mut machine, mode, |_| true);
+            let plan = PlanStore::new(&machine);
+            let mut fleet = Fleet::new(&machine, &plan, 1);
+            let mut ways = [(f64::INFINITY, f64::NEG_INFINITY); AXES];
+            for cycle in 0..8000 {
+                fleet.next();
+                for (n, (reading, way)) in fleet.axis_readings.iter().zip(&mut ways).enumerate() {
+                    let r = reading.expect("the fleet measures every axis");
+                    assert_eq!(r.told.name(), mode.name());
+                    let off_m = r.target_m - r.position_m;
+                    assert!(
+                        off_m.abs() < 0.03,
+                        "{}: axis {n} is {off_m} m off its path in cycle {cycle}",
+                        mode.name()
+                    );
+                    *way = (way.0.min(r.position_m), way.1.max(r.position_m));
+                }
+            }
+            // The shortest stroke of the press cell is 180 mm.
+            assert!(
+                ways.iter().all(|(least, most)| most - least > 0.15),
+                "{}: {ways:?}",
+                mode.name()
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The machines that are measured: the shipped press cell, and plants of any number of axes made after its drawings.
 
-use twinstep_config::machine::{Axis, AxisTwin, Cascade, Machine, OperationModes};
+use twinstep_config::machine::{Axis, AxisTwin, Cascade, Machine, OperationMode, OperationModes};
 use twinstep_drivers::rng::Rng;
 
 /// Standard gravity (m/s2).
@@ -93,6 +93,19 @@ pub fn many_axes(count: usize, seed: u64) -> Machine {
         machine.axes.push(axis);
     }
     machine
+}
+
+/// The axes that `which` picks by their places run their programs in `mode`, and are judged in it.
+pub fn tell(machine: &mut Machine, mode: OperationMode, which: impl Fn(usize) -> bool) {
+    let axes = machine.axes.iter_mut().enumerate();
+    for (_, axis) in axes.filter(|(n, _)| which(*n)) {
+        for step in &mut axis.motion.program {
+            step.mode = mode;
+        }
+        if let Some(twin) = &mut axis.twin {
+            twin.modes = OperationModes::NONE.with(mode);
+        }
+    }
 }
 
 fn vary(drawing: &Axis, name: String, rng: &mut Rng) -> Axis {

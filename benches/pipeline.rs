@@ -13,19 +13,12 @@ use twinstep_benches::figures::{Figures, clock_cost_ns};
 use twinstep_benches::fleet::Fleet;
 use twinstep_benches::rig::{Readings, Rig, next_readings};
 use twinstep_benches::tally::Tally;
-use twinstep_benches::{machines, rk4};
-use twinstep_config::machine::Machine;
-use twinstep_cycle::health::AxisHealth;
-use twinstep_cycle::judge::AxisJudge;
-use twinstep_cycle::lanes::LaneState;
-use twinstep_cycle::plan::{AxisPlan, JudgeLane};
+use twinstep_benches::{machines, rk4, sizes};
+use twinstep_config::machine::{Machine, OperationMode};
 use twinstep_host::clock::monotonic_ns;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::simd;
-use twinstep_models::axis::params::{Fine, LaneParams};
 use twinstep_models::channel::Regime;
-use twinstep_models::lane::LANES;
-use twinstep_models::regime::RegimeLane;
 use twinstep_models::simd::Level;
 
 /// Seed of machines, noise and start phases.
@@ -36,12 +29,11 @@ const COMMISSIONING_CYCLES: u64 = 6000;
 const BATCH_READINGS: usize = 2048;
 /// Cycles that are slept before.
 const SLEEPING_CYCLES: usize = 3000;
-/// What is aimed at (ns per axis, and bytes): after the sleep, with warm caches on two units, for a press alone.
+/// What is aimed at (ns per axis): after the sleep, with warm caches on two units, for a press alone.
 const SLEEPING_NS: f64 = 60.0;
 const HOT_AVX512_NS: f64 = 15.0;
 const HOT_AVX2_NS: f64 = 30.0;
 const PRESS_NS: f64 = 80.0;
-const HOT_BYTES: usize = 1024;
 /// Axes and cycles for counting instructions.
 const COUNTED: (usize, u64) = (100, 2000);
 /// Has a press alone counted, and so many of its cycles: four strokes.
@@ -59,6 +51,13 @@ fn main() -> ExitCode {
                 "{} events, {:.0} ns per axis and cycle",
                 row.events, row.whole
             );
+            for mode in [OperationMode::Velocity, OperationMode::Torque] {
+                let mut machine = machines::many_axes(8, SEED);
+                machines::tell(&mut machine, mode, |n| n % 2 == 0);
+                let (plan, fleet) = commission(&mut machine, SEED, 4000);
+                measure("smoke", &plan, fleet, 1500, false);
+            }
+            sizes::print();
         }
         Mode::Counted if std::env::args().any(|argument| argument == PRESS.0) => {
             count(&mut machines::press_alone(), PRESS.1);
@@ -102,10 +101,23 @@ fn measure_all() {
             COMMISSIONING_CYCLES,
         )
     };
+    // Axes that are told a velocity or a torque are stepped one by one, and their lanes on the portable vector.
+    let told = |mode, which: fn(usize) -> bool| {
+        let mut machine = machines::many_axes(100, SEED);
+        machines::tell(&mut machine, mode, which);
+        commission(&mut machine, SEED, COMMISSIONING_CYCLES)
+    };
     let commissioned = [
         ("8", many(8), 40_000),
         ("100", hundred, 20_000),
         ("1000", many(1000), 6000),
+        ("100 csv", told(OperationMode::Velocity, |_| true), 20_000),
+        ("100 cst", told(OperationMode::Torque, |_| true), 20_000),
+        (
+            "1 of 100 csv",
+            told(OperationMode::Velocity, |n| n == 50),
+            20_000,
+        ),
         ("press cell", cell(machines::press_cell()), 40_000),
         ("press alone", cell(machines::press_alone()), 40_000),
         ("8 presses", cell(machines::presses(8)), 40_000),
@@ -121,7 +133,7 @@ fn measure_all() {
     }
     println!("caches warm: ns per axis and cycle, medians over batches; health is tracked apart");
     println!(
-        "{:<12}{:<10}{:>8}{:>9}{:>9}{:>8}{:>11}{:>10}{:>9}{:>8}",
+        "{:<14}{:<10}{:>8}{:>9}{:>9}{:>8}{:>11}{:>10}{:>9}{:>8}",
         "axes",
         "SIMD",
         "predict",
@@ -136,7 +148,7 @@ fn measure_all() {
     for r in &rows {
         let us = r.whole * r.axes as f64 / 1000.0;
         println!(
-            "{:<12}{:<10}{:>8.1}{:>9.1}{:>9.1}{:>8.1}{:>11.1}{us:>10.2}{:>9.1}{:>8}",
+            "{:<14}{:<10}{:>8.1}{:>9.1}{:>9.1}{:>8.1}{:>11.1}{us:>10.2}{:>9.1}{:>8}",
             r.name,
             r.level.name(),
             r.predict,
@@ -149,10 +161,25 @@ fn measure_all() {
         );
     }
     println!("(the press cell is 9 axes and a station)");
+    for level in simd::available() {
+        let whole = |name: &str| {
+            let row = rows.iter().find(|r| r.name == name && r.level == level);
+            row.map_or(f64::NAN, |r| r.whole)
+        };
+        let hundred = whole("100");
+        println!(
+            "whole of 100 axes all in CSP 1.00, {}: 1000 axes {:.2}, all in CSV {:.2}, all in CST {:.2}, one in CSV {:.2}",
+            level.name(),
+            whole("1000") / hundred,
+            whole("100 csv") / hundred,
+            whole("100 cst") / hundred,
+            whole("1 of 100 csv") / hundred
+        );
+    }
     println!(
         "targets: 100 axes {HOT_AVX512_NS} with AVX-512, {HOT_AVX2_NS} with AVX2; press alone {PRESS_NS}\n"
     );
-    sizes();
+    sizes::print();
 
     println!(
         "axis cycles by regime, and movements judged by feature, in the quarter of the cycles that was looked at"
@@ -163,7 +190,7 @@ fn measure_all() {
             .map(|g| format!("{} {}", g.name(), r.tally.regimes[*g as usize]))
             .collect();
         println!(
-            "{:<12}{}; features {:?}; events {}",
+            "{:<14}{}; features {:?}; events {}",
             r.name,
             regimes.join(", "),
             r.tally.features,
@@ -176,7 +203,7 @@ fn measure_all() {
         "\npeer on one axis step: cascade, current lag, tanh friction, RK4 in 4 substeps, scalar Rust, 100 axes"
     );
     println!("RK4 {yardstick:.1} ns per axis step");
-    if let Some(r) = rows.iter().rfind(|r| r.axes == 100) {
+    if let Some(r) = rows.iter().rfind(|r| r.name == "100") {
         println!(
             "RK4 / predict {:.1}, RK4 / whole pipeline {:.1}, {}",
             yardstick / r.predict,
@@ -204,64 +231,6 @@ fn sleeping((plan, fleet): &(PlanStore, Fleet)) {
         );
     }
     println!("target: {SLEEPING_NS}\n");
-}
-
-/// What every cycle reads or writes of an axis (bytes). Substeps are read only in the few per cent of cycles that do not hold exactly.
-const HOT: [(&str, usize); 3] = [
-    (
-        "parameters",
-        (size_of::<LaneParams>() - size_of::<Fine>()) / LANES,
-    ),
-    (
-        "thresholds",
-        (size_of::<JudgeLane>() - RegimeLane::RARE_BYTES) / LANES,
-    ),
-    (
-        "state",
-        (size_of::<LaneState>() - LaneState::PRESS_BYTES - LaneState::RARE_BYTES) / LANES,
-    ),
-];
-const _: () = assert!(
-    HOT[0].1 + HOT[1].1 + HOT[2].1 <= HOT_BYTES,
-    "an axis has more parameters and state than every cycle may read"
-);
-
-/// Bytes of an axis: what a cycle streams through the caches.
-fn sizes() {
-    let each = |bytes: usize| bytes / LANES;
-    let fine = size_of::<Fine>();
-    println!("bytes of an axis");
-    let hot: usize = HOT.iter().map(|(_, bytes)| bytes).sum();
-    for (name, bytes) in HOT {
-        println!("{name:<12}{bytes:>6}  every cycle");
-    }
-    println!("{:<12}{hot:>6}  every cycle; at most {HOT_BYTES}", "sum");
-    println!(
-        "{:<12}{:>6}  at starts, stops, reversals",
-        "substeps",
-        each(fine)
-    );
-    println!(
-        "{:<12}{:>6}  while an axis settles, and when a segment ends",
-        "segments",
-        each(LaneState::RARE_BYTES)
-    );
-    println!(
-        "{:<12}{:>6}  lanes with presses, every cycle",
-        "presses",
-        each(LaneState::PRESS_BYTES)
-    );
-    println!(
-        "{:<12}{:>6}  when something is raised or ends",
-        "judging",
-        size_of::<AxisJudge>() + size_of::<AxisPlan>()
-    );
-    println!(
-        "{:<12}{:>6}  acyclic phase",
-        "health",
-        size_of::<AxisHealth>()
-    );
-    println!();
 }
 
 fn measure(name: &str, plan: &PlanStore, mut fleet: Fleet, cycles: usize, check: bool) -> Row {
@@ -339,6 +308,10 @@ fn measure(name: &str, plan: &PlanStore, mut fleet: Fleet, cycles: usize, check:
     assert!(
         events <= 2 * axes as u64,
         "{name}: {events} events on a healthy machine: the alarms were measured"
+    );
+    assert!(
+        (0..axes).all(|n| bench.pipeline.judged(n)),
+        "{name}: not every axis was judged"
     );
     if check {
         tally.check(name);

@@ -10,6 +10,7 @@
 //! ```
 
 use twinstep_models::axis::AxisParams;
+use twinstep_models::sample::Told;
 
 /// Substeps of a cycle.
 const SUBSTEPS: u32 = 4;
@@ -59,14 +60,45 @@ impl Axis {
         self
     }
 
+    /// The same with the loops open that a drive leaves open when it is told this. In CSV the reference is one that moves at the velocity told;
+    /// in CST the integrator is the current told.
+    pub fn told(mut self, told: Told) -> Self {
+        match told {
+            Told::Velocity => {
+                self.position_gain_per_s = 0.0;
+                self.velocity_feedforward = 1.0;
+            }
+            Told::Torque => {
+                self.position_gain_per_s = 0.0;
+                self.velocity_gain = 0.0;
+                self.integral_gain = 0.0;
+            }
+            Told::Position | Told::PositionAndOffsets | Told::Own => {}
+        }
+        self
+    }
+
+    /// Position gain (1/s) and velocity gain (A s/m) of the drive.
+    pub fn gains(&self) -> (f64, f64) {
+        (self.position_gain_per_s, self.velocity_gain)
+    }
+
+    /// The current that a motion takes, of velocity (m/s) and acceleration (m/s2).
+    pub fn motion_a(&self, m_per_s: f64, m_per_s2: f64) -> f64 {
+        self.inertia * m_per_s2 + self.gravity_a + self.friction_a(m_per_s)
+    }
+
+    fn friction_a(&self, m_per_s: f64) -> f64 {
+        self.viscous * m_per_s + self.coulomb_a * libm::tanh(m_per_s / self.smooth_m_per_s)
+    }
+
     fn slope(&self, s: &State, reference_m: f64, reference_m_per_s: f64, load_a: f64) -> State {
         let wanted = self.position_gain_per_s * (reference_m - s.position_m)
             + self.velocity_feedforward * reference_m_per_s;
         let error = wanted - s.velocity_m_per_s;
         let asked = self.velocity_gain * error + s.integral_a;
         let limited = asked.clamp(-self.limit_a, self.limit_a);
-        let friction = self.viscous * s.velocity_m_per_s
-            + self.coulomb_a * libm::tanh(s.velocity_m_per_s / self.smooth_m_per_s);
+        let friction = self.friction_a(s.velocity_m_per_s);
         State {
             position_m: s.velocity_m_per_s,
             velocity_m_per_s: (s.current_a - self.gravity_a - load_a - friction) / self.inertia,

@@ -1,6 +1,6 @@
 //! Strokes of a press that is replayed from a table, held against geometry and virtual work.
 
-use crate::run::{Place, shipped};
+use crate::run::{Place, number, shipped};
 use serde_json::Value;
 
 /// The strokes of a replay of `table` by the shipped `machine`, with `from` replaced by `to` in it.
@@ -21,16 +21,6 @@ pub fn strokes(machine: &str, table: String, from: &str, to: &str) -> Vec<Value>
         place.path("state").display()
     );
     place.twinstep(&args).fine().of_type("stroke")
-}
-
-/// A number of a stroke.
-///
-/// # Panics
-/// Where it has none of this key.
-pub fn number(stroke: &Value, key: &str) -> f64 {
-    stroke[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("{key} of {stroke}"))
 }
 
 /// The value of one of its objects.

@@ -184,6 +184,16 @@ impl Run {
     }
 }
 
+/// A number of a line, or of an object in it.
+///
+/// # Panics
+/// Where it has none of this key.
+#[must_use]
+pub fn number(line: &Value, key: &str) -> f64 {
+    let number = line[key].as_f64();
+    number.unwrap_or_else(|| panic!("no number {key} in {line}"))
+}
+
 /// Every line of `text` as a JSON object.
 ///
 /// # Panics

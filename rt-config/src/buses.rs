@@ -294,6 +294,8 @@ fn keep(file: &mut File, names: &[String], index: usize) {
     let mut bus = tables.swap_remove(index).value;
     let here = |bus: &Option<At<String>>| bus.as_ref().is_some_and(|bus| bus.value == name);
     let on_a_bus: HashSet<String> = belongs(file).map(|(name, _)| name.value.clone()).collect();
+    let presses = file.press.iter().map(|press| press.name.value.clone());
+    let presses: HashSet<String> = presses.collect();
     file.axis.retain(|one| here(&one.bus));
     file.press.retain(|one| here(&one.bus));
     file.station.retain(|one| here(&one.bus));
@@ -301,7 +303,7 @@ fn keep(file: &mut File, names: &[String], index: usize) {
     for part in &mut file.part {
         part.press_twin.retain(|one| {
             let name = &one.value.press.value;
-            !on_a_bus.contains(name) || file.press.iter().any(|press| press.name.value == *name)
+            !presses.contains(name) || file.press.iter().any(|press| press.name.value == *name)
         });
     }
     // Parts and recipes are of presses; without any press at all the first bus says what is wrong with them.

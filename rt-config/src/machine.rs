@@ -381,6 +381,26 @@ pub struct Station {
     pub plant: Option<StationPlant>,
 }
 
+impl Station {
+    /// A station of this name for a machine that is made without a file: it counts in Pa, evacuates for half a second, holds for one, and has
+    /// neither twin nor plant.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            asset_id: None,
+            pressure_pa_per_count: 1.0,
+            pressure_offset_pa: 0.0,
+            evacuate_s: 0.5,
+            hold_s: 1.0,
+            release_s: 0.5,
+            leak_limit_pa_per_s: None,
+            leak_factor: LEAK_FACTOR,
+            twin: None,
+            plant: None,
+        }
+    }
+}
+
 /// The vacuum circuit as the twin knows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StationTwin {

@@ -10,7 +10,8 @@
 
 use serde_json::Value;
 use twinstep_tests::crank::{CONTACT_M, PART_N_PER_M, swings, table, travel_m};
-use twinstep_tests::press::{self, near, number, value};
+use twinstep_tests::press::{self, near, value};
+use twinstep_tests::run::number;
 use twinstep_tests::run::{Place, shipped};
 
 /// Force of the part, the ram at `travel_m` behind a rigid frame.

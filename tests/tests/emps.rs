@@ -5,7 +5,7 @@
 )]
 
 use serde_json::Value;
-use twinstep_tests::run::{Place, Run, shipped};
+use twinstep_tests::run::{Place, Run, number, shipped};
 use twinstep_tests::{recordings, release_binary};
 
 fn replay(test: &str) -> Option<Run> {
@@ -16,12 +16,6 @@ fn replay(test: &str) -> Option<Run> {
         recording.display()
     );
     Some(Place::new().run(release_binary(), &args).fine())
-}
-
-fn number(line: &Value, key: &str) -> f64 {
-    line[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("{key} of {line}"))
 }
 
 /// The line of one channel at one horizon.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use twinstep_config::machine::{Machine, Part};
 use twinstep_models::press::workpiece::{Forming, Pressed, Workpiece};
 use twinstep_tests::release_binary;
-use twinstep_tests::run::{Place, Run, shipped};
+use twinstep_tests::run::{Place, Run, number, shipped};
 
 /// The share of the drive's force that arrives at the ram on the way in: `efficiency` of forming-press.toml.
 const EFFICIENCY: f64 = 0.96;
@@ -35,10 +35,6 @@ fn demo(seed: u64, cycles: u64, more: &str) -> Run {
         place.path("state").display()
     );
     place.run(release_binary(), &args).fine()
-}
-
-fn number(value: &Value, key: &str) -> f64 {
-    (value[key].as_f64()).unwrap_or_else(|| panic!("{key} of {value}"))
 }
 
 fn mean(strokes: &[&Value], key: &str) -> f64 {

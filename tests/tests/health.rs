@@ -8,7 +8,7 @@
 use serde_json::Value;
 use std::fs;
 use twinstep_tests::release_binary;
-use twinstep_tests::run::{Place, shipped};
+use twinstep_tests::run::{Place, number, shipped};
 
 /// All health lines of 100 s of the press cell.
 fn health(faults: &str) -> Vec<Value> {
@@ -28,12 +28,6 @@ fn one<'a>(lines: &'a [Value], source: &str, parameter: &str) -> &'a Value {
         .iter()
         .find(|l| l["source"] == source && l["parameter"] == parameter))
     .unwrap_or_else(|| panic!("no {parameter} of {source} in {lines:?}"))
-}
-
-fn number(line: &Value, key: &str) -> f64 {
-    line[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("no {key} in {line}"))
 }
 
 /// Value over healthy value, and its standard deviation.

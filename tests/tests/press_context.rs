@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 use std::path::Path;
-use twinstep_tests::run::{Place, Run, shipped};
+use twinstep_tests::run::{Place, Run, number, shipped};
 
 /// The shipped cell with its press judged by `objects` alone, over parts that are all alike.
 fn cell(curve: &str, objects: &str) -> String {
@@ -29,10 +29,6 @@ fn demo(place: &Place, machine: &Path, more: &str) -> Run {
         state.display()
     );
     place.twinstep(&args).fine()
-}
-
-fn number(value: &Value, key: &str) -> f64 {
-    (value[key].as_f64()).unwrap_or_else(|| panic!("{key} of {value}"))
 }
 
 /// Strokes with bush-a, in order.

@@ -11,7 +11,8 @@
 
 use serde_json::Value;
 use std::fmt::Write;
-use twinstep_tests::press::{self, near, nok, number, value, with_band};
+use twinstep_tests::press::{self, near, nok, value, with_band};
+use twinstep_tests::run::number;
 use twinstep_tests::run::{Place, shipped};
 
 /// The figures of the shipped machine, once more and by hand.

@@ -8,15 +8,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::recording::{AxisRecord, Recording, columns};
-use twinstep_tests::run::{Place, shipped};
+use twinstep_tests::run::{Place, number, shipped};
 use twinstep_tests::{recordings, release_binary};
 
 /// Length of a run of the changed machine (cycles of 1 ms).
 const CYCLES: u64 = 40_000;
-
-fn number(value: &Value, key: &str) -> f64 {
-    (value[key].as_f64()).unwrap_or_else(|| panic!("{key} of {value}"))
-}
 
 /// Currents and following error of an axis.
 #[derive(Clone, Copy, Debug)]

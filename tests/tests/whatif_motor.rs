@@ -6,13 +6,7 @@
 
 use serde_json::Value;
 use twinstep_tests::release_binary;
-use twinstep_tests::run::{Place, shipped};
-
-fn number(value: &Value, key: &str) -> f64 {
-    value[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("no {key} in {value}"))
-}
+use twinstep_tests::run::{Place, number, shipped};
 
 /// A motor for the carriage of the cell, with a DC link of so many volts.
 fn with_motor(dc_link: &str, more: &str) -> String {

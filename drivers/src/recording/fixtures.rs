@@ -130,17 +130,9 @@ pub(crate) fn press_cell() -> Machine {
             evaluations: Vec::new(),
         }],
         stations: vec![Station {
-            name: "gripper".to_owned(),
-            asset_id: None,
             pressure_pa_per_count: 10.0,
             pressure_offset_pa: 101_325.0,
-            evacuate_s: 0.5,
-            hold_s: 1.0,
-            release_s: 0.5,
-            leak_limit_pa_per_s: None,
-            leak_factor: twinstep_config::machine::LEAK_FACTOR,
-            twin: None,
-            plant: None,
+            ..Station::named("gripper")
         }],
         parts: Vec::new(),
         recipes: Vec::new(),

@@ -311,6 +311,52 @@ mod tests {
         assert!(machine.learnt_on_mut(1, 99).is_none() && machine.known_on(9, 99).is_empty());
     }
 
+    /// Would show a press that predicts with what was only configured on another, or that forgets what the home press has because it has learnt
+    /// one recipe by itself.
+    #[test]
+    fn a_home_press_lends_what_it_has_found_and_nothing_else() {
+        let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").expect("shipped");
+        let second = machine.presses[0].clone();
+        machine.presses.push(second);
+        let learnt = *machine.learnt_on(0, 0).twin.expect("calibrated");
+        let own = PartTwin {
+            contact_m: 0.1,
+            ..learnt
+        };
+        for (press, part, recipe, twin) in [(1, 0, 3, own), (0, 0, 2, learnt), (0, 1, 2, learnt)] {
+            let (_, by_recipe) = machine.learnt_on_mut(press, part).expect("a part");
+            by_recipe.push((recipe, twin));
+        }
+        // It has learnt one recipe by itself. In all others it goes by what the home press has in all.
+        let known = machine.known_on(1, 0);
+        assert_eq!((known.twin, known.of(Some(3))), (Some(&learnt), Some(&own)));
+        assert_eq!(known.of(Some(2)), None);
+        // Of a part that it knows nothing of, it has all that the home press has.
+        assert_eq!(machine.known_on(1, 1), machine.learnt_on(0, 1));
+        assert!(machine.known_on(1, 1).of(Some(2)).is_some());
+        // What stands beside the bands of a press without a twin is configured, and was never found.
+        machine.presses[0].axis.twin = None;
+        let known = machine.known_on(1, 0);
+        assert_eq!((known.twin, known.of(Some(3))), (None, Some(&own)));
+        assert!(machine.known_on(1, 1).is_empty());
+        assert_eq!(machine.known_on(0, 0), machine.learnt_on(0, 0));
+    }
+
+    /// Would show the learning of a screw that is looked for behind the crank which happens to come first.
+    #[test]
+    fn the_home_press_is_the_first_screw() {
+        let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").expect("shipped");
+        let text = include_str!("../../machines/crank-press.toml");
+        let mut cranks = crate::load(text, "crank-press.toml").expect("shipped");
+        assert_eq!(cranks.home_press(), 0);
+        machine.presses.insert(0, cranks.presses.remove(0));
+        assert_eq!(machine.home_press(), 1);
+        assert_eq!(machine.learnt_on(1, 0).twin, machine.parts[0].twin.as_ref());
+        assert!(machine.learnt_on(0, 0).is_empty());
+        machine.presses.clear();
+        assert_eq!(machine.home_press(), 0);
+    }
+
     #[test]
     fn a_curve_is_read_between_its_rows() {
         let curve = ForceCurve {

@@ -249,7 +249,7 @@ fn a_terminal_has_ids_of_its_own_or_an_image() {
 }
 
 /// The press cell on two buses: `two` has the belt `infeed`, and the terminal where `terminal_on` says so.
-fn two_buses(terminal_on: &str) -> String {
+pub(super) fn two_buses(terminal_on: &str) -> String {
     let (head, rest) = PRESS_CELL.split_once("[bus]\n").unwrap();
     let (_, tail) = rest.split_once("[simulation]").unwrap();
     let bus = |name: &str| {

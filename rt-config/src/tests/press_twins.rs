@@ -1,8 +1,9 @@
 //! What presses of one machine have learnt of the same part.
 
-use crate::load;
+use super::context::two_buses;
 use crate::machine::{Machine, PartTwin};
 use crate::patch::{apply_patch, twin_patch};
+use crate::{load, load_buses};
 use twinstep_models::press::evaluate::envelope::Envelope;
 
 const CRANK: &str = include_str!("../../machines/crank-press.toml");
@@ -114,4 +115,71 @@ fn a_press_learns_one_band_of_a_part_in_a_recipe() {
         error.contains("an envelope of the same part and recipe already"),
         "{error}"
     );
+}
+
+/// The press cell on two buses, with `learnt` at the end of its first part. The bus `one` has the presses `press` and `second`, the bus `two`
+/// the press `third`.
+fn three_presses(learnt: &str) -> String {
+    let text = two_buses("").replacen(
+        "[context]\npart = { subdevice = \"plc\", object = \"0x6000:01/8\" }\n",
+        "",
+        1,
+    );
+    let (head, rest) = text.split_once("[[press]]").unwrap();
+    let (press, rest) = rest.split_once("[[station]]").unwrap();
+    let (first, others) = rest.split_once("[[part]]\nname = \"bush-b\"").unwrap();
+    let another = |name: &str, bus: &str| {
+        let from = "name = \"press\"\nbus = \"one\"\nasset_id = \"CELL-07-PRESS\"\n";
+        assert!(press.contains(from), "{press}");
+        press.replacen(from, &format!("name = \"{name}\"\nbus = \"{bus}\"\n"), 1)
+    };
+    format!(
+        "{head}[[press]]{press}[[press]]{}[[press]]{}[[station]]{first}{learnt}\n[[part]]\nname = \"bush-b\"{others}",
+        another("second", "one"),
+        another("third", "two")
+    )
+}
+
+/// Would show a bus that refuses, or takes for its own, what the press of another bus has learnt.
+#[test]
+fn each_bus_keeps_what_its_own_presses_have_learnt() {
+    let text = three_presses(&OTHER.replace("100.1mm", "150.2mm"));
+    let machines = load_buses(&text, "it.toml").unwrap_or_else(|error| panic!("{}", error.plain()));
+    let [one, two] = &machines[..] else {
+        panic!("{} machines", machines.len());
+    };
+    let names = |machine: &Machine| {
+        let names = machine.presses.iter().map(|press| press.axis.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(one), ["press", "second"]);
+    assert_eq!(names(two), ["third"]);
+    let own = one.learnt_on(1, 0).twin.map(|twin| twin.contact_m);
+    assert_eq!(own, Some(0.1502));
+    assert!(two.parts.iter().all(|part| part.by_press.is_empty()));
+    // The home press of each bus has what stands in the part itself.
+    let learnt = |machine: &Machine| machine.learnt_on(0, 0).twin.map(|twin| twin.contact_m);
+    assert_eq!(learnt(one), Some(0.15003131842660905));
+    assert_eq!(learnt(two), learnt(one));
+    // Part by part: of another part nobody but the home press has learnt anything.
+    assert!(one.learnt_on(1, 1).is_empty());
+    assert_eq!(one.known_on(1, 1).twin, one.learnt_on(0, 1).twin);
+}
+
+/// Would show a table that is dropped in silence because its press is on no bus at all, or is the home press of its own.
+#[test]
+fn a_press_that_is_on_no_bus_is_refused_there_too() {
+    for (press, words) in [
+        ("fourth", "there is no press \"fourth\""),
+        // An axis is no press.
+        ("gantry", "there is no press \"gantry\""),
+        ("press", "what press learnt of a part stands in `twin`"),
+        ("third", "what third learnt of a part stands in `twin`"),
+    ] {
+        let learnt = OTHER.replace("\"second\"", &format!("\"{press}\""));
+        let learnt = learnt.replace("100.1mm", "150.2mm");
+        let error = load_buses(&three_presses(&learnt), "it.toml").expect_err(words);
+        let error = error.plain();
+        assert!(error.contains(words), "{words} is not in\n{error}");
+    }
 }

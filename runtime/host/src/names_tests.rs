@@ -34,17 +34,8 @@ pub(crate) fn small_machine() -> Machine {
         axes: Vec::new(),
         presses: Vec::new(),
         stations: vec![Station {
-            name: "gripper".into(),
             asset_id: Some("G-7".into()),
-            pressure_pa_per_count: 1.0,
-            pressure_offset_pa: 0.0,
-            evacuate_s: 0.5,
-            hold_s: 1.0,
-            release_s: 0.5,
-            leak_limit_pa_per_s: None,
-            leak_factor: twinstep_config::machine::LEAK_FACTOR,
-            twin: None,
-            plant: None,
+            ..Station::named("gripper")
         }],
         parts: vec![part("bush"), part("ring")],
         recipes: vec![Recipe {

@@ -225,6 +225,45 @@ mod tests {
         assert!(near.window < whitened.window);
     }
 
+    /// Would show a tail that was typed as nothing, and raises an alarm in every cycle.
+    #[test]
+    fn no_tail_is_no_threshold_and_a_tail_of_nothing_none_of_zero() {
+        let mut machine = machine();
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        let nothing = Tail {
+            threshold: 0.0,
+            scale: 0.0,
+            largest: 0.0,
+            ..TAIL
+        };
+        let typed = Some(HealthyInnovation {
+            correlation: 0.0,
+            sigma: 1.0,
+            fast_limit: Some(nothing),
+            window: Some(nothing),
+            cusum: Some(nothing),
+        });
+        twin.innovations = [typed, None, None, typed];
+        for asked_s in [20.0, 2_592_000.0] {
+            let found = of(twin, asked_s, SHARES);
+            let whitened = found.whitened[0].unwrap();
+            for level in [found.limits[0], found.drift_m].map(Option::unwrap) {
+                assert!(level > 0.0, "{found:?}");
+            }
+            assert!(whitened.window > 0.0 && whitened.cusum > 0.0, "{found:?}");
+            // What is not there judges nothing, and is not 0 either.
+            assert_eq!(
+                (found.limits[1], found.limits[2], found.whitened[1]),
+                (None, None, None)
+            );
+        }
+        // An innovation without the tail of its limit keeps its other detectors.
+        twin.innovations[0].as_mut().unwrap().fast_limit = None;
+        let found = of(twin, 20.0, SHARES);
+        assert_eq!(found.limits[0], None);
+        assert!(found.whitened[0].unwrap().window.is_finite());
+    }
+
     #[test]
     fn a_pressure_has_the_limit_of_its_tail_and_counts() {
         let mut machine = machine();

@@ -223,6 +223,31 @@ fn a_recipe_that_nobody_tells_has_no_rows_not_even_the_general_ones() {
     assert_eq!((rig.raised(), rig.judge.not_judged().recipe), (vec![], 20));
 }
 
+/// Would show a page that puts the healthy figure of some recipe beside a movement of none.
+#[test]
+fn what_is_healthy_is_that_of_the_movement_that_ended_and_nothing_without_a_recipe() {
+    let mut rig = Rig::new(row(0.3), vec![own(0, row(0.1)), own(2, [None; FEATURES])]);
+    let mut healthy = |from, to| {
+        rig.movement(from, to, 0.0);
+        let row = (rig.judge).healthy_of(&rig.plan, &rig.own, Feature::ConstantPositive);
+        (rig.judge.ended_recipe(), row.map(|row| row.mean_a))
+    };
+    assert_eq!(healthy(0, 0), (Some(0), Some(0.1)));
+    // Rows without a recipe hold in one that has none, and not in one whose own rows lack the figure.
+    assert_eq!(healthy(1, 1), (Some(1), Some(0.3)));
+    assert_eq!(healthy(2, 2), (Some(2), None));
+    // The recipe changed within the movement, or nobody tells it.
+    assert_eq!(healthy(0, 1), (None, None));
+    let unknown = Context::UNKNOWN;
+    assert_eq!(healthy(unknown, unknown), (Some(unknown), None));
+    assert_eq!(healthy(0, 0), (Some(0), Some(0.1)));
+    // Without rows by recipe a recipe says nothing of what is healthy.
+    let mut plain = Rig::new(row(0.3), Vec::new());
+    plain.movement(0, 1, 0.0);
+    let row = (plain.judge).healthy_of(&plain.plan, &plain.own, Feature::ConstantPositive);
+    assert_eq!(row.map(|row| row.mean_a), Some(0.3));
+}
+
 #[test]
 fn a_machine_without_rows_by_recipe_does_not_look_at_them() {
     let mut rig = Rig::new(row(0.0), Vec::new());

@@ -214,3 +214,104 @@ impl Lesson {
         self.short += u32::from(!learnt);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine of two presses without a twin that have learnt nothing, and a band.
+    fn untaught() -> (Machine, Envelope, EnvelopeDemand) {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let envelope = machine.learnt_on(0, 0).twin.unwrap().envelope.unwrap();
+        let mut demands = machine.presses[0].evaluations.iter();
+        let demand = demands.find_map(|one| match one.demand {
+            Demand::Envelope(demand) => Some(demand),
+            Demand::Object(_) => None,
+        });
+        let demand = demand.unwrap();
+        for part in &mut machine.parts {
+            (part.twin, part.by_recipe) = (None, Vec::new());
+        }
+        machine.presses[0].axis.twin = None;
+        let mut second = machine.presses[0].clone();
+        second.axis.name = "second".to_owned();
+        machine.presses.push(second);
+        (machine, envelope, demand)
+    }
+
+    /// Would show a patch that the configuration refuses, because all parts together have more twins by recipe than it takes; or places that
+    /// one press takes from another.
+    #[test]
+    fn a_press_has_so_many_bands_by_recipe_and_no_more() {
+        let (mut machine, envelope, demand) = untaught();
+        let lesson = |press, part, recipe| Lesson {
+            judged: 0,
+            press,
+            object: "band".to_owned(),
+            demand: EnvelopeDemand {
+                part,
+                recipe,
+                ..demand
+            },
+            teacher: None,
+            short: 0,
+        };
+        let places = |machine: &Machine, press| {
+            let parts = 0..machine.parts.len();
+            parts
+                .map(|part| machine.learnt_on(press, part).by_recipe.len())
+                .sum::<usize>()
+        };
+        // Of two parts in turn, none of which has all of them.
+        for recipe in 0..MAX_RECIPE_TWINS as u8 {
+            let one = lesson(0, recipe % 2, Some(recipe));
+            assert!(put(&mut machine, &one, envelope), "{recipe}");
+        }
+        assert_eq!(places(&machine, 0), MAX_RECIPE_TWINS);
+        let one_more = lesson(0, 0, Some(MAX_RECIPE_TWINS as u8));
+        assert!(!put(&mut machine, &one_more, envelope));
+        assert_eq!(places(&machine, 0), MAX_RECIPE_TWINS);
+        // One that is there already is taught anew, and a band in every recipe needs no place.
+        assert!(put(&mut machine, &lesson(0, 0, Some(0)), envelope));
+        assert!(put(&mut machine, &lesson(0, 1, None), envelope));
+        assert_eq!(places(&machine, 0), MAX_RECIPE_TWINS);
+        let taught = machine.learnt_on(0, 1).twin.unwrap();
+        assert_eq!(taught.contact_m, machine.parts[1].contact_m);
+        assert_eq!(taught.envelope, Some(envelope));
+        // The other press has places of its own.
+        assert!(put(&mut machine, &lesson(1, 0, Some(40)), envelope));
+        assert_eq!(
+            (places(&machine, 0), places(&machine, 1)),
+            (MAX_RECIPE_TWINS, 1)
+        );
+    }
+
+    /// Would show a band that stands beside a contact which nobody found: a press with a twin would predict with it.
+    #[test]
+    fn a_press_with_a_twin_keeps_a_band_beside_what_it_has_found_alone() {
+        let (mut machine, envelope, demand) = untaught();
+        let twinned =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        machine.presses[0].axis.twin = twinned.presses[0].axis.twin.clone();
+        let one = Lesson {
+            judged: 0,
+            press: 0,
+            object: "band".to_owned(),
+            demand,
+            teacher: None,
+            short: 0,
+        };
+        assert!(!put(&mut machine, &one, envelope));
+        let part = usize::from(demand.part);
+        assert!(machine.learnt_on(0, part).is_empty());
+        let found = *twinned.learnt_on(0, part).twin.unwrap();
+        machine.parts[part].twin = Some(found);
+        assert!(put(&mut machine, &one, envelope));
+        let kept = machine.learnt_on(0, part).twin.unwrap();
+        assert_eq!(
+            (kept.contact_m, kept.envelope),
+            (found.contact_m, Some(envelope))
+        );
+    }
+}

@@ -328,3 +328,84 @@ fn row(output: &Output, name: &str, quantity: &str, figures: [Option<f64>; 3], u
         "{name:<16} {quantity:<20} {was:>14} {value:>12} {error:>12}  {unit}"
     ));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::tests::Buffer;
+    use serde_json::Value;
+
+    fn shown(before: &Machine, after: &Machine, json: bool) -> String {
+        let buffer = Buffer::endless();
+        let output = Output::new(json, false, Box::new(buffer.clone()));
+        show_thresholds(before, after, &output);
+        buffer.text()
+    }
+
+    /// The shipped cell, and the same without the channel of the current of its first axis.
+    fn with_and_without() -> (Machine, Machine) {
+        let with = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let mut without = with.clone();
+        let twin = without.axes[0].twin.as_mut().unwrap();
+        (twin.innovations[2], twin.current_limit_a) = (None, None);
+        (with, without)
+    }
+
+    /// Figures before and after of each detector of that channel.
+    fn rows(text: &str, name: &str) -> Vec<(Option<f64>, Option<f64>)> {
+        let rows = text.lines().filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [source, channel, _, was, now, ..] = words[..] else {
+                return None;
+            };
+            (source == name && channel == "current_next")
+                .then(|| (was.parse().ok(), now.parse().ok()))
+        });
+        rows.collect()
+    }
+
+    /// Would show a calibration that puts a channel off, and says nothing of it.
+    #[test]
+    fn thresholds_that_go_off_or_come_are_shown_with_what_was_there_before() {
+        let (with, without) = with_and_without();
+        let name = &with.axes[0].name;
+        let same = rows(&shown(&with, &with, false), name);
+        assert_eq!(same.len(), 3, "limit, window and cusum: {same:?}");
+        assert!(
+            same.iter().all(|(was, now)| was.is_some() && was == now),
+            "{same:?}"
+        );
+        let off = rows(&shown(&with, &without, false), name);
+        let before: Vec<_> = same.iter().map(|(was, _)| (*was, None)).collect();
+        assert_eq!(off, before);
+        let on = rows(&shown(&without, &with, false), name);
+        let after: Vec<_> = same.iter().map(|(_, now)| (None, *now)).collect();
+        assert_eq!(on, after);
+        // What was never on has no row.
+        assert_eq!(rows(&shown(&without, &without, false), name), []);
+    }
+
+    /// The same for programs: null is off, and `before` is null where the channel was off altogether.
+    #[test]
+    fn programs_are_told_what_goes_off_too() {
+        let (with, without) = with_and_without();
+        let line = |before: &Machine, after: &Machine| {
+            let text = shown(before, after, true);
+            let mut lines = text
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.find(|line| {
+                line["source"] == with.axes[0].name.as_str() && line["channel"] == "current_next"
+            })
+        };
+        let off = line(&with, &without).unwrap();
+        assert_eq!(off["type"], "calibration_threshold");
+        for detector in ["limit", "window", "cusum"] {
+            assert_eq!(off[detector], Value::Null, "{off}");
+            assert!(off["before"][detector].is_f64(), "{off}");
+        }
+        let on = line(&without, &with).unwrap();
+        assert!(on["limit"].is_f64() && on["before"].is_null(), "{on}");
+        assert_eq!(line(&without, &without), None);
+    }
+}

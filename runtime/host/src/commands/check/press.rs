@@ -184,3 +184,57 @@ impl PressReport {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_presses() -> Machine {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let mut second = machine.presses[0].clone();
+        second.axis.name = "second".to_owned();
+        machine.presses.push(second);
+        machine
+    }
+
+    fn borrowed(machine: &Machine, n: usize) -> Vec<String> {
+        Borrowed::of(machine, n).map_or_else(Vec::new, |borrowed| {
+            assert_eq!(borrowed.press, "press");
+            borrowed.parts
+        })
+    }
+
+    /// Would show a press that predicts with the zero and the frame of another, and `check` silent about it.
+    #[test]
+    fn what_a_press_has_from_another_is_named_part_by_part() {
+        let mut machine = two_presses();
+        // Nobody has learnt anything of the third part: there is nothing to borrow.
+        assert_eq!(borrowed(&machine, 0), [] as [&str; 0]);
+        assert_eq!(borrowed(&machine, 1), ["bush-a", "bush-b"]);
+        let said = PressReport::all(&machine)[1].text();
+        let line = "second: of bush-a, bush-b it has learnt nothing by itself, and predicts with what press has";
+        assert!(said.contains(line), "{said}");
+        let learnt = *machine.learnt_on(0, 0).twin.unwrap();
+        *machine.learnt_on_mut(1, 0).unwrap().0 = Some(learnt);
+        assert_eq!(borrowed(&machine, 1), ["bush-b"]);
+        // One recipe by itself: in all others it still goes by what the other has.
+        machine.learnt_on_mut(1, 1).unwrap().1.push((0, learnt));
+        assert_eq!(borrowed(&machine, 1), ["bush-b"]);
+        *machine.learnt_on_mut(1, 1).unwrap().0 = Some(learnt);
+        assert_eq!(borrowed(&machine, 1), [] as [&str; 0]);
+    }
+
+    /// Would show a press that is said to borrow what was never found, or that predicts nothing anyway.
+    #[test]
+    fn without_a_twin_nothing_is_lent_and_nothing_borrowed() {
+        let mut lender = two_presses();
+        lender.presses[0].axis.twin = None;
+        assert_eq!(borrowed(&lender, 1), [] as [&str; 0]);
+        let mut borrower = two_presses();
+        borrower.presses[1].axis.twin = None;
+        assert_eq!(borrowed(&borrower, 1), [] as [&str; 0]);
+        let said = PressReport::all(&borrower)[1].text();
+        assert!(!said.contains("predicts with"), "{said}");
+    }
+}

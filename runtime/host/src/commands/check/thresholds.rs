@@ -101,3 +101,66 @@ impl Thresholds {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> Machine {
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap()
+    }
+
+    /// The words of one row; none where there is no such row.
+    fn row(machine: &Machine, source: &str, channel: &str) -> Option<Vec<String>> {
+        let table = Thresholds::of(machine).table();
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        let mut rows = table.lines().map(words);
+        rows.find(|row| {
+            row.first().is_some_and(|word| word == source)
+                && row.get(1).is_some_and(|word| word == channel)
+        })
+    }
+
+    /// Would show a detector that is off and reads as if it judged, or a channel that is off and still has a row.
+    #[test]
+    fn what_is_off_is_a_dash_and_where_all_is_off_there_is_no_row() {
+        let mut machine = shipped();
+        let name = machine.axes[0].name.clone();
+        let of = |machine: &Machine, channel| row(machine, &name, channel);
+        let all = of(&machine, "position_next").unwrap();
+        assert!(!all.contains(&"-".to_owned()), "{all:?}");
+        assert!(of(&machine, "drift").is_some());
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        twin.innovations[0].as_mut().unwrap().cusum = None;
+        twin.innovations[3] = None;
+        let less = of(&machine, "position_next").unwrap();
+        assert_eq!(less.last().map(String::as_str), Some("-"), "{less:?}");
+        assert_eq!(less.iter().filter(|word| *word == "-").count(), 1);
+        assert_eq!(of(&machine, "drift"), None);
+        // A limit that somebody wrote stays where its tail is gone; without it the channel is gone too.
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        (twin.innovations[0], twin.position_limit_m) = (None, Some(5e-6));
+        let typed = Thresholds::of(&machine).in_force;
+        let typed = (typed.iter()).find(|one| one.source == name && one.channel == "position_next");
+        let typed = typed.map(|one| (one.limit, one.window, one.cusum));
+        assert_eq!(typed, Some((Some(5e-6), None, None)));
+        machine.axes[0].twin.as_mut().unwrap().position_limit_m = None;
+        assert_eq!(of(&machine, "position_next"), None);
+    }
+
+    /// Would show a head without rows, as if thresholds were there and not told.
+    #[test]
+    fn a_machine_that_judges_nothing_has_no_table() {
+        let mut machine = shipped();
+        let presses = machine.presses.iter_mut().map(|press| &mut press.axis);
+        for axis in machine.axes.iter_mut().chain(presses) {
+            axis.twin = None;
+        }
+        for station in &mut machine.stations {
+            station.twin = None;
+        }
+        let none = Thresholds::of(&machine);
+        assert_eq!((none.in_force.len(), none.table()), (0, String::new()));
+    }
+}

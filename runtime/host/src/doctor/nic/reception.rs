@@ -45,10 +45,11 @@ impl Nic<'_> {
             Some(_) => {
                 let name = self.napi();
                 let whole = format!("napi/{}-", self.name);
-                // Cut off, it may be another interface's.
+                // A number and nothing else comes behind it: `eth0-1` is another interface than `eth0`. Cut off, it may be another one's.
                 let is_own = |thread: &Thread| {
-                    thread.name.starts_with(&whole)
-                        || thread.name.len() <= NAME && thread.name.starts_with(&name)
+                    let number = thread.name.strip_prefix(&whole);
+                    number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+                        || thread.name == name
                 };
                 let all: Vec<Thread> = threads(self.root)
                     .filter(|thread| thread.of_the_kernel && is_own(thread))
@@ -164,5 +165,69 @@ mod tests {
         let all = look(80);
         let found = (all.verdict, all.value.as_str());
         assert_eq!(found, (Verdict::Ok, "on, priority 50"));
+    }
+    /// Whose threads those of this interface are said to be: their numbers, of the threads in `named`, none of which has a priority.
+    fn own(interface: &str, named: &[&str]) -> Vec<u32> {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::folder(folder.path());
+        let of = root.place(&format!("/sys/class/net/{interface}"));
+        fs::create_dir_all(&of).unwrap();
+        fs::write(of.join("threaded"), "1\n").unwrap();
+        for (name, id) in named.iter().zip(600..) {
+            thread(&root, id, name, 0, true);
+        }
+        let look = looked_at(&root, interface, 80);
+        let ids = look.fixes.iter().map(|fix| match fix {
+            Fix::Run(line) => line.rsplit(' ').next().unwrap().parse().unwrap(),
+            other => panic!("{other:?}"),
+        });
+        let mut ids: Vec<u32> = ids.collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Would show threads of another interface that are given a priority, or a thread of this one that is missed.
+    #[test]
+    fn a_thread_is_of_the_interface_that_its_whole_name_says() {
+        let all = [
+            "napi/eth0-8193",
+            "napi/eth0-8194",
+            // Of `eth01`, `eth0.5`, `eth0-1` and `xeth0`.
+            "napi/eth01-8195",
+            "napi/eth0.5-8196",
+            "napi/eth0-1-8197",
+            "napi/xeth0-8198",
+        ];
+        assert_eq!(own("eth0", &all), [600, 601]);
+        assert_eq!(own("eth01", &all), [602]);
+        assert_eq!(own("eth0.5", &all), [603]);
+        assert_eq!(own("eth0-1", &all), [604]);
+        assert_eq!(own("eth", &all), [] as [u32; 0]);
+        // Newer kernels show long names whole: these two have their first 15 letters in common.
+        let long = ["napi/enp0s31f6np0-8193", "napi/enp0s31f6np1-8194"];
+        assert_eq!(own("enp0s31f6np0", &long), [600]);
+        assert_eq!(own("enp0s31f6np1", &long), [601]);
+        // Older ones cut them off: then nothing tells them apart, and both are named.
+        let cut = ["napi/enp0s31f6n", "napi/enp0s31f6n"];
+        assert_eq!(own("enp0s31f6np0", &cut), [600, 601]);
+        // Cut off behind the name or within its number.
+        assert_eq!(own("enp0s31f6", &["napi/enp0s31f6-"]), [600]);
+        assert_eq!(own("enp0s31", &["napi/enp0s31-81"]), [600]);
+    }
+
+    /// Would show a command of which `pgrep` finds the threads of another interface, because the name is longer than it looks.
+    #[test]
+    fn a_name_that_is_cut_off_gets_no_command_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::folder(folder.path());
+        for (interface, has_command) in [("eth0", true), ("enp0s31f6np0", false)] {
+            let of = root.place(&format!("/sys/class/net/{interface}"));
+            fs::create_dir_all(&of).unwrap();
+            fs::write(of.join("threaded"), "0\n").unwrap();
+            let off = looked_at(&root, interface, 80);
+            let shells = off.fixes.iter().filter(|fix| matches!(fix, Fix::Shell(_)));
+            assert_eq!(shells.count() == 1, has_command, "{off:?}");
+            assert_eq!(off.value, "off");
+        }
     }
 }
