@@ -156,6 +156,8 @@ pub struct Axis {
     pub motion: Motion,
     /// The twin's parameters; none until calibrated.
     pub twin: Option<AxisTwin>,
+    /// Gravity as the user states it (N, positive pulls towards smaller positions): calibration holds it; none: it is sought.
+    pub stated_gravity_n: Option<f64>,
     /// How signatures of its movements are taken; none: they are not.
     pub signature: Option<SignatureSettings>,
     /// What healthy signatures look like; none until calibrated.

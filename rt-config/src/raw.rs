@@ -15,8 +15,9 @@ mod signature;
 mod tsn;
 
 pub(crate) use axis::{
-    BaselineTable, CascadeTable, DriveTable, InnovationTable, MotionTable, NoiseTable, PaceTable,
-    PlantTable, PressMotionTable, StrokeTable, SwitchTable, SwitchesTable, TailTable, TwinTable,
+    BaselineTable, CalibrateTable, CascadeTable, DriveTable, InnovationTable, MotionTable,
+    NoiseTable, PaceTable, PlantTable, PressMotionTable, StrokeTable, SwitchTable, SwitchesTable,
+    TailTable, TwinTable,
 };
 pub(crate) use buses::Buses;
 pub(crate) use context::{ContextTable, TellerTable};
@@ -274,6 +275,8 @@ pub(crate) struct AxisTable {
     pub(crate) motor: Option<MotorTable>,
     /// The axis stands still where missing.
     pub(crate) motion: Option<MotionTable>,
+    /// What `twinstep calibrate` is told beforehand.
+    pub(crate) calibrate: Option<CalibrateTable>,
     /// What `twinstep calibrate` found.
     pub(crate) twin: Option<TwinTable>,
     /// How signatures of movements are taken; they are judged once `healthy` is there.
@@ -311,6 +314,8 @@ pub(crate) struct PressTable {
     pub(crate) evaluation: Vec<At<EvaluationTable>>,
     /// Where the life of what wears ends.
     pub(crate) health: Option<PressHealthTable>,
+    /// What `twinstep calibrate` is told beforehand.
+    pub(crate) calibrate: Option<CalibrateTable>,
     /// What `twinstep calibrate` found.
     pub(crate) twin: Option<TwinTable>,
     /// Needed for the simulated machine.

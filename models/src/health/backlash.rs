@@ -28,9 +28,9 @@ const REST: u32 = 10;
 pub struct MeterParams {
     /// Calibrated inertia (A s2/m).
     pub inertia: f64,
-    /// Calibrated Coulomb friction (A).
+    /// Calibrated Coulomb friction, the mean of both directions (A).
     pub coulomb_a: f64,
-    /// Calibrated gravity (A).
+    /// Calibrated gravity, and half of what friction in positive direction is above that in negative (A).
     pub gravity_a: f64,
     /// Delay of the current against the position (cycles, -1 to 2).
     pub delay_cycles: f64,

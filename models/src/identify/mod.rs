@@ -7,6 +7,13 @@
 //! i = J a + Fc sign(v) + Fv v + Fs s(v) + g
 //! ```
 //!
+//! `sign(v)` and 1 span the two directions, so that a difference between their Coulomb frictions cannot be told from the constant load g. Where
+//! g is known before, it goes to the left side, and each direction has a column of its own:
+//!
+//! ```text
+//! i - g = J a + Fp [v > 0] - Fn [v < 0] + Fv v + Fs s(v)
+//! ```
+//!
 //! Every term is averaged with the triangle of [`crate::axis::load`], so that what is fitted here is what is judged there.
 //! Samples at rest are left out: static friction hides the load. The Stribeck velocity and the delay of the current are
 //! found by search, since they do not enter linearly.
@@ -33,7 +40,9 @@ mod tail;
 mod vacuum;
 mod whiten;
 
-pub use axis::{AxisFit, AxisRecord, COMMON, Estimate, Explained, explain, fit_axis};
+pub use axis::{
+    AxisFit, AxisRecord, COMMON, Estimate, Explained, explain, fit_axis, fit_axis_under,
+};
 pub use cascade::{CascadeFit, fit_cascade};
 pub use contact::{ContactFit, fit_contact, fit_shape};
 pub use drive_gains::{GainTable, GainsFit, SETTLE_S as GAINS_SETTLE_S, fit_gains};

@@ -81,12 +81,22 @@ impl fmt::Display for MissingMotion {
     }
 }
 
-/// What is missing for certain, before anything is fitted; `rows` are the samples of movement.
+/// Whether `rows` move in positive (true) or negative direction (false) only; none: in both.
+pub(super) fn one_way(v: &[f64], rows: &[usize], fastest: f64) -> Option<bool> {
+    let count = rows.len() as f64;
+    let positive = rows.iter().filter(|k| v[**k] > SLOW * fastest).count() as f64 / count;
+    let both = (LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&positive);
+    (!both).then_some(positive > 0.5)
+}
+
+/// What is missing for certain, before anything is fitted; `rows` are the samples of movement. Where the constant load is known, one direction
+/// is enough.
 pub(super) fn missing(
     r: &AxisRecord<'_>,
     v: &[f64],
     rows: &[usize],
     fastest: f64,
+    load_is_known: bool,
 ) -> Option<MissingMotion> {
     if fastest <= 0.0 {
         return Some(MissingMotion::Still);
@@ -96,13 +106,10 @@ pub(super) fn missing(
             moving: 2 * rows.len(),
         });
     }
-    let count = rows.len() as f64;
-    let positive = rows.iter().filter(|k| v[**k] > SLOW * fastest).count() as f64 / count;
-    if !(LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&positive) {
-        return Some(MissingMotion::OneDirection {
-            positive: positive > 0.5,
-        });
+    if !load_is_known && let Some(positive) = one_way(v, rows, fastest) {
+        return Some(MissingMotion::OneDirection { positive });
     }
+    let count = rows.len() as f64;
     let first = r.current_a[rows[0]];
     if rows.iter().all(|k| r.current_a[*k] == first) {
         return Some(MissingMotion::ConstantCurrent);
@@ -133,7 +140,11 @@ pub(super) fn uncertain(fit: &AxisFit, fastest_m_per_s: f64) -> Vec<String> {
             ));
         }
     };
-    let friction_a = fit.coulomb_a.value.abs() + fit.viscous.value.abs() * fastest_m_per_s;
+    let coulomb_a = fit.coulomb_a.value.abs();
+    let coulomb_a = fit
+        .coulomb_negative_a
+        .map_or(coulomb_a, |negative| negative.value.abs().max(coulomb_a));
+    let friction_a = coulomb_a + fit.viscous.value.abs() * fastest_m_per_s;
     warn(
         "mass",
         fit.inertia.standard_error,
@@ -141,13 +152,26 @@ pub(super) fn uncertain(fit: &AxisFit, fastest_m_per_s: f64) -> Vec<String> {
         "it",
         "record moves with more acceleration",
     );
+    let slow_and_fast = "record slow and fast moves in both directions";
+    let positive = fit
+        .coulomb_negative_a
+        .map_or("coulomb", |_| "coulomb in positive direction");
     warn(
-        "coulomb",
+        positive,
         fit.coulomb_a.standard_error,
         friction_a,
         "the friction",
-        "record slow and fast moves in both directions",
+        slow_and_fast,
     );
+    if let Some(negative) = fit.coulomb_negative_a {
+        warn(
+            "coulomb in negative direction",
+            negative.standard_error,
+            friction_a,
+            "the friction",
+            slow_and_fast,
+        );
+    }
     warn(
         "viscous",
         fit.viscous.standard_error * fastest_m_per_s,

@@ -45,3 +45,28 @@ fn each_parameter_that_is_uncertain_is_named_with_its_remedy_and_no_other() {
         }
     }
 }
+
+/// Where the load is known each direction is named by itself.
+#[test]
+fn an_uncertain_direction_is_named() {
+    let mut both = fit([0.29; 4]);
+    both.gravity_a.standard_error = 0.0;
+    both.coulomb_negative_a = Some(Estimate {
+        value: 0.8,
+        standard_error: 0.62,
+        naive_error: 0.0,
+    });
+    let told = uncertain(&both, 2.0);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("coulomb in negative direction is poorly identified"),
+        "{told:?}"
+    );
+    both.coulomb_a.standard_error = 0.62;
+    let told = uncertain(&both, 2.0);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("coulomb in positive direction is poorly identified"),
+        "{told:?}"
+    );
+}

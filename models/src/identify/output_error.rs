@@ -38,13 +38,13 @@ const AGREE: f64 = 2.0;
 /// Difference, relative to the larger of value and Coulomb friction, that is none: the substeps of the model show before.
 const NEGLIGIBLE: f64 = 0.01;
 
-/// Inertia (A s2/m), Coulomb (A), viscous (A s/m) and constant load (A), as in [`AxisFit`].
+/// Inertia (A s2/m), Coulomb (A), viscous (A s/m) and constant load (A), or Coulomb in negative direction (A): see [`AxisFit::common`].
 pub type Parameters = [f64; COMMON];
 
 /// What the free runs say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputErrorFit {
-    /// Inertia, Coulomb, viscous and constant load.
+    /// As [`AxisFit::common`].
     pub estimates: [Estimate; COMMON],
     /// Their covariance, corrected for autocorrelation.
     pub covariance: [[f64; COMMON]; COMMON],
@@ -60,7 +60,7 @@ pub struct OutputErrorFit {
 
 /// The four common parameters of an inverse-dynamics fit.
 pub fn parameters(fit: &AxisFit) -> Parameters {
-    [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a].map(|e| e.value)
+    fit.common().map(|e| e.value)
 }
 
 /// Where free runs start and end.
@@ -101,6 +101,9 @@ pub fn fit_output_error(
     start: Parameters,
     sampled: bool,
 ) -> Result<OutputErrorFit, &'static str> {
+    if fit.one_way.is_some() {
+        return Err("it moves in one direction only: no free run says anything of the other");
+    }
     let runs = FreeRuns::new(r, fit, sampled);
     let samples = runs.samples();
     if samples < 2 * SHORTEST {
@@ -176,8 +179,9 @@ pub fn agreement(fit: &AxisFit, other: &OutputErrorFit) -> Agreement {
         (b[c] - a[c]) / combined
     });
     // A load of nothing is known to a share of the friction.
+    let load = fit.coulomb_negative_a.is_none().then_some(3);
     let size = |c: usize| {
-        if c == 3 {
+        if Some(c) == load {
             a[c].abs().max(a[1].abs())
         } else {
             a[c].abs()
@@ -224,6 +228,8 @@ fn combine(
 struct FreeRuns<'a> {
     r: &'a AxisRecord<'a>,
     fixed: AxisParams,
+    /// The constant load where it is known (A).
+    known_a: Option<f64>,
     stretches: Vec<(usize, usize)>,
     /// Current at the middle of every substep (A), stretch by stretch.
     current_a: Vec<f64>,
@@ -263,6 +269,7 @@ impl<'a> FreeRuns<'a> {
                 stribeck_velocity_m_per_s: fit.stribeck_velocity_m_per_s,
                 ..AxisParams::IDLE
             },
+            known_a: fit.known_a(),
             stretches,
             current_a,
             scale: SVector::from([
@@ -285,9 +292,9 @@ impl<'a> FreeRuns<'a> {
                 inertia: p[0],
                 // Friction cannot drive.
                 coulomb_positive_a: p[1].max(0.0),
-                coulomb_negative_a: p[1].max(0.0),
+                coulomb_negative_a: self.known_a.map_or(p[1], |_| p[3]).max(0.0),
                 viscous: p[2].max(0.0),
-                gravity_a: p[3],
+                gravity_a: self.known_a.unwrap_or(p[3]),
                 ..self.fixed
             })
             .collect();

@@ -1,6 +1,6 @@
 //! Tests of the output error on free runs of the very mechanics: the truth is known.
 
-use super::super::fit_axis;
+use super::super::{fit_axis, fit_axis_under};
 use super::*;
 
 const PERIOD_S: f64 = 0.001;
@@ -8,11 +8,16 @@ const TRUTH: Parameters = [0.3, 0.8, 0.5, 0.2];
 
 /// A motion of the mechanics under a current of several tones; dry friction makes it stop now and then.
 fn record(n: usize) -> (Vec<f64>, Vec<f64>) {
+    record_of(n, [TRUTH[1]; 2])
+}
+
+/// The same with this Coulomb friction in positive and in negative direction (A).
+fn record_of(n: usize, [positive_a, negative_a]: [f64; 2]) -> (Vec<f64>, Vec<f64>) {
     let lane = LaneParams::new(
         &[AxisParams {
             inertia: TRUTH[0],
-            coulomb_positive_a: TRUTH[1],
-            coulomb_negative_a: TRUTH[1],
+            coulomb_positive_a: positive_a,
+            coulomb_negative_a: negative_a,
             viscous: TRUTH[2],
             gravity_a: TRUTH[3],
             ..AxisParams::IDLE
@@ -120,4 +125,50 @@ fn a_gap_starts_a_new_free_run() {
         usable: &usable,
     };
     assert_eq!(stretches(&r), [(0, 1500), (1501, 2900)]);
+}
+
+/// Directions that differ by a fifth come back from free runs too, where the load is known; the load stays what was said.
+#[test]
+fn both_directions_come_back_where_the_load_is_known() {
+    let truth = [TRUTH[0], 0.88, TRUTH[2], 0.72];
+    let (x, i) = record_of(8000, [truth[1], truth[3]]);
+    let usable = vec![true; x.len()];
+    let r = AxisRecord {
+        period_s: PERIOD_S,
+        position_m: &x,
+        current_a: &i,
+        reference_m: &x,
+        usable: &usable,
+    };
+    let fit = fit_axis_under(&r, TRUTH[3]).expect("well posed");
+    for factors in [[1.0; 4], [1.3, 0.7, 1.3, 0.7]] {
+        let start: Parameters = std::array::from_fn(|c| factors[c] * parameters(&fit)[c]);
+        let other = fit_output_error(&r, &fit, start, true).expect("converges");
+        for (found, truth) in other.estimates.iter().zip(truth) {
+            assert!(
+                (found.value / truth - 1.0).abs() < 0.02,
+                "{factors:?}: {other:?}"
+            );
+            assert!(
+                found.standard_error > 0.0 && found.standard_error < 0.1 * truth,
+                "{factors:?}: {other:?}"
+            );
+        }
+        let agreement = agreement(&fit, &other);
+        assert!(
+            agreement.distance.iter().all(|d| d.is_finite()),
+            "{agreement:?}"
+        );
+        if let Some(combined) = agreement.combined {
+            for (combined, truth) in combined.iter().zip(truth) {
+                assert!((combined / truth - 1.0).abs() < 0.03, "{agreement:?}");
+            }
+        }
+    }
+    // Where the load is sought it takes half of the difference.
+    let alike = fit_axis(&r).expect("well posed");
+    assert!(
+        (alike.gravity_a.value - TRUTH[3] - 0.08).abs() < 0.03,
+        "{alike:?}"
+    );
 }

@@ -52,21 +52,33 @@ pub(super) struct Rows {
 pub(super) struct Row {
     pub(super) acceleration: f64,
     pub(super) direction: f64,
+    /// What of the direction is backward (0 or below).
+    pub(super) backward: f64,
     pub(super) velocity: f64,
     pub(super) stribeck: f64,
     pub(super) current: f64,
 }
 
 impl Row {
-    /// Columns in the order of the estimates; the last one is left out where there is no Stribeck effect.
-    pub(super) fn columns(&self) -> [f64; 5] {
+    /// Columns in the order of the estimates; the last one is left out where there is no Stribeck effect. Where the constant load is known
+    /// (A), friction has a column for each direction, and the load none.
+    pub(super) fn columns(&self, known_a: Option<f64>) -> [f64; 5] {
+        let (friction, other) = match known_a {
+            None => (self.direction, 1.0),
+            Some(_) => (self.direction - self.backward, self.backward),
+        };
         [
             self.acceleration,
-            self.direction,
+            friction,
             self.velocity,
-            1.0,
+            other,
             self.stribeck,
         ]
+    }
+
+    /// What the columns have to explain (A): the current without a constant load that is known.
+    pub(super) fn driven(&self, known_a: Option<f64>) -> f64 {
+        self.current - known_a.unwrap_or(0.0)
     }
 }
 
@@ -171,6 +183,7 @@ pub(super) fn average(
     let mut row = Row {
         acceleration: (x[k + h] - 2.0 * x[k] + x[k - h]) / (span * span),
         direction: 0.0,
+        backward: 0.0,
         velocity: 0.0,
         stribeck: 0.0,
         current: 0.0,
@@ -182,6 +195,7 @@ pub(super) fn average(
         let w = (h - distance) as f64 / (h * h) as f64;
         let direction = (v[j] * 100.0 / vs).clamp(-1.0, 1.0);
         row.direction += w * direction;
+        row.backward += w * direction.min(0.0);
         row.velocity += w * v[j];
         row.stribeck += w * direction / (1.0 + v[j] * v[j] / (vs * vs));
         // `j` is a window away from both ends and the delay at most two samples.

@@ -2,7 +2,7 @@
 
 use super::press::recipe_index;
 use super::signature::signature;
-use super::twin::twin;
+use super::twin::{stated_gravity, twin};
 use super::{MAX_DWELL_S, MAX_LAG_S, Whole, asset_id, in_counts, needs};
 use crate::check::{Bounds, Check};
 use crate::machine::{Axis, AxisPlant, Drive, EffortUnit, MAX_STEPS, Motion, OperationMode, Step};
@@ -28,6 +28,7 @@ pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &m
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
+        stated_gravity_n: stated_gravity(raw.calibrate.as_ref(), check),
         signature,
         healthy,
         health: super::health::axis(raw.health.as_ref(), check),

@@ -231,6 +231,18 @@ fn not_behind_a_linkage(raw: &PressTable, kind: &At<String>, whole: &Whole, chec
             "leave the twin out: the force on the ram comes from the measured current itself; `tare` of [press.curve] takes friction away",
         );
     }
+    let told = raw.calibrate.as_ref();
+    if let Some(gravity) = told.and_then(|told| told.gravity.as_ref()) {
+        check.problem(
+            &gravity.span,
+            format!(
+                "[press.calibrate] states one gravity, and behind a \"{}\" it changes with the angle: no axis is fitted there",
+                kind.value
+            ),
+            "not held anywhere",
+            "leave `gravity` out",
+        );
+    }
 }
 
 fn crank(raw: &KinematicsTable, span: &Span, check: &mut Check) -> Option<Kinematics> {

@@ -2,7 +2,7 @@
 
 use super::axis::{counts_per_m, drive_or_neutral, plant_if_simulated};
 use super::kinematics::kinematics;
-use super::twin::twin;
+use super::twin::{stated_gravity, twin};
 use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
 use crate::machine::{
@@ -66,6 +66,7 @@ pub(super) fn press(
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
+        stated_gravity_n: stated_gravity(raw.calibrate.as_ref(), check),
         signature: None,
         healthy: None,
         health: super::health::press(raw.health.as_ref(), check),

@@ -6,7 +6,7 @@ mod loops;
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
 use crate::machine::{AxisTwin, Cascade, EffortUnit, HealthyInnovation, OperationModes};
-use crate::raw::{CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
+use crate::raw::{CalibrateTable, CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
 use crate::units::{
     CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
     VELOCITY, VISCOUS,
@@ -151,6 +151,12 @@ pub(super) fn twin(
     figures::bounds(raw, &twin, check);
     loops::loops(raw, &twin, whole, check);
     twin
+}
+
+/// Gravity as the user states it (N); none: calibration seeks it.
+pub(super) fn stated_gravity(raw: Option<&CalibrateTable>, check: &mut Check) -> Option<f64> {
+    let gravity = raw?.gravity.as_ref()?;
+    Some(check.si("gravity", gravity, Bounds::either_way(range::FORCE_N)))
 }
 
 /// A time (s) that the cycle looks back or ahead by whole periods and a share of one: beyond its rings there is

@@ -218,6 +218,12 @@ fn kinematics_where_they_have_no_meaning_are_refused() {
         linked,
         "[press.twin] has one mass and one gravity",
     );
+    refused(
+        CRANK,
+        "[press.kinematics]",
+        "[press.calibrate]\ngravity = \"0N\"\n\n[press.kinematics]",
+        "[press.calibrate] states one gravity",
+    );
     // A screw has no angle.
     refused(
         PRESS_CELL,

@@ -345,3 +345,29 @@ fn a_reason_for_no_cascade_stands_where_there_is_none() {
         Some("the recording has no reference")
     );
 }
+
+#[test]
+fn a_gravity_that_is_stated_is_read_and_checked() {
+    let usual = load(PRESS_CELL, "usual.toml").unwrap();
+    assert_eq!(usual.axes[0].stated_gravity_n, None);
+    let lies = "[axis.calibrate]\ngravity = \"0N\"\n[axis.motion]";
+    let hangs = "[press.calibrate]\ngravity = \"-1.5kN\"\n[press.motion]";
+    let text = PRESS_CELL
+        .replacen("[axis.motion]", lies, 1)
+        .replacen("[press.motion]", hangs, 1);
+    let machine = load(&text, "stated.toml").unwrap();
+    assert_eq!(machine.axes[0].stated_gravity_n, Some(0.0));
+    assert_eq!(machine.axes[1].stated_gravity_n, None);
+    assert_eq!(machine.presses[0].axis.stated_gravity_n, Some(-1500.0));
+    // A table without a word in it states nothing.
+    let empty = text.replacen("gravity = \"0N\"\n", "", 1);
+    let machine = load(&empty, "empty.toml").unwrap();
+    assert_eq!(machine.axes[0].stated_gravity_n, None);
+    for (to, words) in [
+        ("gravity = \"2e9N\"", "`gravity` must be at least -1e9N"),
+        ("gravity = \"3kg\"", "`gravity`"),
+        ("weight = \"3N\"", "weight"),
+    ] {
+        wrong(&text, "gravity = \"0N\"", to, words);
+    }
+}

@@ -29,7 +29,8 @@ const BASELINE: u32 = 8;
 pub struct AxisHealthPlan {
     /// Scales of the movement's least squares.
     pub scales: Scales,
-    /// Calibrated inertia (A s2/m), Coulomb (A), viscous friction (A s/m) and gravity (A).
+    /// Calibrated inertia (A s2/m), Coulomb (A, the mean of both directions), viscous friction (A s/m) and gravity (A, with half of what friction
+    /// in positive direction is above that in negative).
     pub calibrated: [f64; PARAMETERS],
     /// Force per current (N/A).
     pub force_constant_n_per_a: f64,

@@ -34,7 +34,9 @@ pub fn axis_health(
 ) -> AxisHealth {
     let speed = axis.motion.velocity_m_per_s.max(1e-3);
     let twin = axis.twin.as_ref();
+    // Movements in both directions tell the mean of their frictions; what is left of a difference is to them a constant load.
     let coulomb_a = 0.5 * (p.coulomb_positive_a + p.coulomb_negative_a);
+    let constant_a = p.gravity_a + 0.5 * (p.coulomb_positive_a - p.coulomb_negative_a);
     // Without friction of its own an axis is scaled by what its inertia needs.
     let level_a = coulomb_a
         .max(1e-3 * p.inertia * axis.motion.acceleration_m_per_s2.abs())
@@ -48,7 +50,7 @@ pub fn axis_health(
             viscous: p.viscous.max(0.1 * level_a / speed),
             least_m_per_s: SLOW * speed,
         },
-        calibrated: [p.inertia, coulomb_a, p.viscous, p.gravity_a],
+        calibrated: [p.inertia, coulomb_a, p.viscous, constant_a],
         force_constant_n_per_a: twin.map_or(1.0, |t| t.force_constant_n_per_a),
         torque_constant_nm_per_a: match axis.effort_unit {
             EffortUnit::Ampere => axis.drive.torque_constant_nm_per_a,
@@ -57,7 +59,7 @@ pub fn axis_health(
         meter: MeterParams {
             inertia: p.inertia,
             coulomb_a,
-            gravity_a: p.gravity_a,
+            gravity_a: constant_a,
             delay_cycles: twin.map_or(0.0, |t| t.current_delay_s / period_s),
             still_m: 2e-6,
             period_s,
@@ -280,6 +282,29 @@ pub fn text(lines: &[HealthLine]) -> String {
 mod tests {
     use super::*;
     use twinstep_models::health::trend::{Reservoir, Trend};
+
+    /// To movements in both directions a difference of their frictions is a load: health is that of the twin whose gravity holds it.
+    #[test]
+    fn a_difference_of_the_directions_is_a_load_to_health() {
+        let machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").expect("shipped");
+        let axis = &machine.axes[0];
+        // Powers of two: sums and halves of them are exact.
+        let of = |positive_a: f64, negative_a: f64, gravity_a: f64| {
+            let p = AxisParams {
+                inertia: 0.25,
+                coulomb_positive_a: positive_a,
+                coulomb_negative_a: negative_a,
+                viscous: 0.5,
+                gravity_a,
+                ..AxisParams::IDLE
+            };
+            format!("{:?}", axis_health(axis, None, &p, 1e-3))
+        };
+        assert_eq!(of(0.875, 0.625, 0.5), of(0.75, 0.75, 0.625));
+        assert_eq!(of(0.625, 0.875, 0.5), of(0.75, 0.75, 0.375));
+        assert_ne!(of(0.875, 0.625, 0.5), of(0.75, 0.75, 0.5));
+    }
 
     #[test]
     fn hours_follow_from_what_wears_and_its_mean_use() {

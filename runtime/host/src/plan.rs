@@ -322,7 +322,9 @@ fn axis_plan(
         gravity_a: p.gravity_a,
         observer: observer(axis, period_s),
         inertia: axis.twin.is_some().then_some(p.inertia),
-        carries_weight: p.gravity_a.abs() > VERTICAL * p.coulomb_positive_a,
+        // Of both directions: one alone may have next to no friction.
+        carries_weight: p.gravity_a.abs()
+            > VERTICAL * 0.5 * (p.coulomb_positive_a + p.coulomb_negative_a),
         viscous: p.viscous,
         cycle_way_m: p.limit_a * way_m_per_a,
         hop_m: abrupt::least_hop_m(

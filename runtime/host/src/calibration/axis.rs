@@ -4,23 +4,26 @@
 //! parameter within two combined standard errors (or 1 %), both are estimates of the same thing and their weighted mean is
 //! written. Where they do not agree, the output error has bent its parameters to make up for what the model lacks, and they are
 //! shown and left alone.
+//!
+//! Where gravity is stated it is held, and Coulomb friction is found for each direction. Elsewhere one figure is found for both.
 
 use super::gains::Gains;
 use super::noise::{self, RegimeNoise};
 use super::page::{self, Curve};
+use super::parameters;
 use super::{Kind, MAX_FIT_PERIOD_NS, column_name, force_constant};
 use twinstep_config::machine::{Axis, AxisTwin, HealthyInnovation, Machine, OperationModes};
 use twinstep_models::identify::{
     self, Agreement, AxisFit, AxisRecord, CascadeFit, OutputErrorFit, Parameters, agreement,
-    fit_axis, fit_output_error, free_runs, parameters,
+    fit_axis, fit_axis_under, fit_output_error, free_runs,
 };
 
 /// Starts this far off on either side must lead to the same minimum of the output error.
 const ELSEWHERE: [f64; 2] = [0.7, 1.3];
 /// Difference by which two minima are the same (standard errors).
 const SAME: f64 = 1.0;
-/// Names of the common parameters, in their order.
-pub const NAMES: [&str; identify::COMMON] = ["mass", "coulomb", "viscous", "gravity"];
+/// Coulomb friction in one direction over that in the other from which on the stated gravity is doubted.
+const FAR_APART: f64 = 3.0;
 
 /// What was found for one axis or press beside its twin.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,25 +54,79 @@ impl AxisReport {
         let fit = self.fit.as_ref()?;
         let combined = self.agreement.as_ref().and_then(|a| a.combined);
         Some((
-            combined.unwrap_or_else(|| parameters(fit)),
+            combined.unwrap_or_else(|| identify::parameters(fit)),
             combined.is_some(),
         ))
     }
 }
 
-/// Inverse dynamics of one axis; the error names the column at fault.
-pub(super) fn fit(machine: &Machine, n: usize, record: &AxisRecord<'_>) -> Result<AxisFit, String> {
+/// Inverse dynamics of axis `n`; the error names the column at fault.
+pub(super) fn fit(
+    machine: &Machine,
+    axis: &Axis,
+    n: usize,
+    record: &AxisRecord<'_>,
+) -> Result<AxisFit, String> {
     use identify::MissingMotion::{ConstantCurrent, Inertia};
     if machine.cycle.period_ns > MAX_FIT_PERIOD_NS {
         return Err("its period is too long to tell accelerations".to_owned());
     }
-    fit_axis(record).map_err(|missing| {
+    let fit = match axis.stated_gravity_n {
+        Some(gravity_n) => fit_axis_under(record, gravity_n / force_constant(axis)),
+        None => fit_axis(record),
+    };
+    fit.map_err(|missing| {
         let kind = match missing {
             ConstantCurrent | Inertia => Kind::Current,
             _ => Kind::Position,
         };
         format!("column `{}`: {missing}", column_name(machine, n, kind))
     })
+}
+
+/// What is to be said of Coulomb friction by direction, of an axis that still has the twin that was there.
+pub(super) fn directions(axis: &Axis, fit: &AxisFit) -> Option<String> {
+    let kf = force_constant(axis);
+    let was_n = axis.twin.as_ref().map(coulomb_n);
+    let Some(negative) = fit.coulomb_negative_a else {
+        let [positive_n, negative_n] = was_n.filter(|[p, n]| p != n)?;
+        return Some(format!(
+            "Coulomb friction of the twin that was there differs by direction, {positive_n:.4} N and {negative_n:.4} N, and a recording cannot tell that from a constant load: their ratio is kept; state `gravity` in its table `calibrate`, and both are found"
+        ));
+    };
+    if let Some(positive) = fit.one_way {
+        let (is, lacks) = if positive {
+            ("positive", "negative")
+        } else {
+            ("negative", "positive")
+        };
+        let taken = was_n.map_or_else(
+            || "is taken to be the same".to_owned(),
+            |was_n| {
+                let was_n = was_n[usize::from(positive)];
+                format!("is left at {was_n:.4} N, as the twin has it")
+            },
+        );
+        return Some(format!(
+            "it moves in {is} direction only: Coulomb friction in {lacks} direction {taken}; record moves in {lacks} direction too"
+        ));
+    }
+    let found_n = [fit.coulomb_a, negative].map(|e| kf * e.value);
+    let (less, more) = (found_n[0].min(found_n[1]), found_n[0].max(found_n[1]));
+    (less * FAR_APART < more).then(|| {
+        format!(
+            "with the stated gravity of {:.4} N Coulomb friction is {:.4} N in positive and {:.4} N in negative direction: a gravity that is off by {:.4} N makes as much of alike ones; look whether `gravity` in its table `calibrate` is what hangs on it",
+            axis.stated_gravity_n.unwrap_or_default(),
+            found_n[0],
+            found_n[1],
+            0.5 * (found_n[0] - found_n[1]).abs(),
+        )
+    })
+}
+
+/// Coulomb friction in positive and in negative direction (N).
+fn coulomb_n(twin: &AxisTwin) -> [f64; 2] {
+    [twin.coulomb_positive_n, twin.coulomb_negative_n]
 }
 
 /// The twin of the inverse dynamics alone.
@@ -82,7 +139,7 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         viscous_n_s_per_m: 0.0,
         stribeck_n: force_constant(axis) * fit.stribeck_a.value,
         stribeck_velocity_m_per_s: fit.stribeck_velocity_m_per_s,
-        gravity_n: 0.0,
+        gravity_n: axis.stated_gravity_n.unwrap_or(0.0),
         cascade: None,
         cascade_off: None,
         noise: None,
@@ -96,19 +153,40 @@ pub(super) fn twin_of(axis: &Axis, fit: &AxisFit) -> AxisTwin {
         current_limit_a: None,
         innovations: [None; HealthyInnovation::COUNT],
     };
-    put(&mut twin, parameters(fit));
+    let was_n = axis.twin.as_ref().map(coulomb_n);
+    put(&mut twin, fit, identify::parameters(fit), was_n);
     twin
 }
 
-/// Writes the common parameters, in currents, into a twin.
-fn put(twin: &mut AxisTwin, [inertia, coulomb_a, viscous, gravity_a]: Parameters) {
+/// Writes the common parameters, in currents, into a twin; `was_n` is the Coulomb friction by direction that was there.
+fn put(twin: &mut AxisTwin, fit: &AxisFit, found: Parameters, was_n: Option<[f64; 2]>) {
     let kf = twin.force_constant_n_per_a;
+    let [inertia, coulomb_a, viscous, other_a] = found;
     twin.mass_kg = kf * inertia;
     // Friction cannot drive: what a fit says below zero is zero.
-    twin.coulomb_positive_n = (kf * coulomb_a).max(0.0);
-    twin.coulomb_negative_n = twin.coulomb_positive_n;
+    let coulomb_n = (kf * coulomb_a).max(0.0);
     twin.viscous_n_s_per_m = (kf * viscous).max(0.0);
-    twin.gravity_n = kf * gravity_a;
+    let [positive_n, negative_n] = if fit.known_a().is_some() {
+        let negative_n = (kf * other_a).max(0.0);
+        // Of a direction that was not moved nothing is known but what was there.
+        match (fit.one_way, was_n) {
+            (Some(true), was_n) => [coulomb_n, was_n.map_or(coulomb_n, |[_, was_n]| was_n)],
+            (Some(false), was_n) => [was_n.map_or(negative_n, |[was_n, _]| was_n), negative_n],
+            (None, _) => [coulomb_n, negative_n],
+        }
+    } else {
+        // One figure was found. Where somebody wrote two their ratio stays, and the load gives back the half of the difference that it holds.
+        let by_direction_n = match was_n.filter(|[p, n]| p != n) {
+            Some([p, n]) => {
+                let negative_n = 2.0 * coulomb_n * (n / (p + n));
+                [2.0 * coulomb_n - negative_n, negative_n]
+            }
+            None => [coulomb_n; 2],
+        };
+        twin.gravity_n = kf * other_a - 0.5 * (by_direction_n[0] - by_direction_n[1]);
+        by_direction_n
+    };
+    (twin.coulomb_positive_n, twin.coulomb_negative_n) = (positive_n, negative_n);
 }
 
 /// Refines a fitted axis whose cascade is chosen, by the rule of this module, and reports on it.
@@ -126,7 +204,7 @@ pub(super) fn refine(
     let sampled = (axis.twin.as_ref())
         .and_then(|t| t.cascade)
         .is_some_and(|c| c.sampled);
-    match fit_output_error(record, &fit, parameters(&fit), sampled) {
+    match fit_output_error(record, &fit, identify::parameters(&fit), sampled) {
         Ok(other) => {
             let together = agreement(&fit, &other);
             if let Some(warning) = disagreement(axis, &fit, &other, &together) {
@@ -152,8 +230,11 @@ pub(super) fn refine(
     let runs = free_runs(record, &fit, sampled);
     report.curves = page::free_run_curves(record, &runs);
     report.fit = Some(fit);
-    if let (Some(twin), Some((adopted, true))) = (&mut axis.twin, report.adopted()) {
-        put(twin, adopted);
+    if let (Some(twin), Some(fit), Some((adopted, true))) =
+        (&mut axis.twin, &report.fit, report.adopted())
+    {
+        let was_n = coulomb_n(twin);
+        put(twin, fit, adopted, Some(was_n));
     }
     report
 }
@@ -166,7 +247,7 @@ fn restarted_se(
     sampled: bool,
 ) -> f64 {
     let from = |share: f64| {
-        let start = parameters(fit).map(|p| share * p);
+        let start = identify::parameters(fit).map(|p| share * p);
         fit_output_error(record, fit, start, sampled).map_or(f64::INFINITY, |again| {
             let both = found.estimates.iter().zip(&again.estimates);
             let apart = both.map(|(a, b)| (a.value - b.value).abs() / a.standard_error);
@@ -204,9 +285,13 @@ fn disagreement(
     })?;
     Some(format!(
         "output error contradicts inverse dynamics, most of all {}: {:.4} against {:.4}, {:.1} combined standard errors; the model lacks something that both make up for in their own way, and what is written is the inverse dynamics",
-        NAMES[worst],
+        parameters::common(fit)[worst].name,
         kf * other.estimates[worst].value,
-        kf * parameters(fit)[worst],
+        kf * identify::parameters(fit)[worst],
         together.distance[worst].abs(),
     ))
 }
+
+#[cfg(test)]
+#[path = "directions_tests.rs"]
+mod tests;

@@ -19,6 +19,7 @@ mod movements;
 pub mod noise;
 mod observer;
 pub mod page;
+pub mod parameters;
 pub mod plausible;
 mod press;
 mod signature;
@@ -235,7 +236,7 @@ fn one_axis(
         reference_m: record.reference_m.as_deref().unwrap_or(&record.position_m),
         usable: &usable,
     };
-    let fit = match axis::fit(original, n, &record) {
+    let mut fit = match axis::fit(original, axis, n, &record) {
         Ok(fit) => fit,
         Err(why) => {
             // What an axis had is better than what a recording without it would say.
@@ -243,6 +244,8 @@ fn one_axis(
             return Ok(AxisReport::default());
         }
     };
+    let said = axis::directions(axis, &fit);
+    fit.warnings.extend(said);
     let twin = axis::twin_of(axis, &fit);
     plausible::refuse_another_scale(original, n, &twin)?;
     axis.twin = Some(twin);

@@ -3,7 +3,8 @@
 mod others;
 
 use super::Report;
-use super::axis::{AxisReport, NAMES};
+use super::axis::AxisReport;
+use super::parameters;
 use std::fmt::Write;
 use twinstep_config::machine::{Axis, Machine};
 use twinstep_models::identify::AxisRecord;
@@ -171,36 +172,26 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
     };
     let kf = twin.force_constant_n_per_a;
     out.push_str("<table><tr><th></th><th>before</th><th>written</th><th>inverse dynamics</th><th>std. error</th><th>if white</th><th>output error</th><th>std. error</th><th>distance</th><th></th></tr>\n");
-    let estimates = [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a];
-    let values = |axis: &Axis| {
-        axis.twin.as_ref().map(|t| {
-            [
-                t.mass_kg,
-                t.coulomb_positive_n,
-                t.viscous_n_s_per_m,
-                t.gravity_n,
-            ]
-        })
-    };
-    let (was, is) = (values(old), values(new));
-    let units = ["kg", "N", "N s/m", "N"];
-    for (c, name) in NAMES.iter().enumerate() {
-        let other = one.output_error.as_ref().map(|o| o.estimates[c]);
-        let distance = one.agreement.as_ref().map(|a| a.distance[c]);
-        write!(out, "<tr><td>{name}</td>")?;
+    let estimates = fit.common();
+    for row in parameters::rows(old.twin.as_ref(), twin, fit) {
+        // What is stated, or left as it was, was not found.
+        let found = row.place.map(|c| estimates[c]);
+        let other = (one.output_error.as_ref()).and_then(|o| row.place.map(|c| o.estimates[c]));
+        let distance = (one.agreement.as_ref()).and_then(|a| row.place.map(|c| a.distance[c]));
+        write!(out, "<tr><td>{}</td>", row.word.name)?;
         for cell in [
-            shown(was.map(|v| v[c])),
-            shown(is.map(|v| v[c])),
-            shown(Some(kf * estimates[c].value)),
-            shown(Some(kf * estimates[c].standard_error)),
-            shown(Some(kf * estimates[c].naive_error)),
+            shown(row.was),
+            shown(Some(row.is)),
+            shown(found.map(|e| kf * e.value)),
+            shown(found.map(|e| kf * e.standard_error)),
+            shown(found.map(|e| kf * e.naive_error)),
             shown(other.map(|o| kf * o.value)),
             shown(other.map(|o| kf * o.standard_error)),
             distance.map_or_else(|| "-".to_owned(), |d| format!("{d:.1}")),
         ] {
             write!(out, "<td>{cell}</td>")?;
         }
-        writeln!(out, "<td>{}</td></tr>", units[c])?;
+        writeln!(out, "<td>{}</td></tr>", row.word.unit)?;
     }
     out.push_str(
         "</table>\n<p>Distance: output error minus inverse dynamics, in combined standard errors. ",

@@ -135,7 +135,9 @@ pub(super) fn refuse_another_scale(
         return Ok(());
     };
     let mass = ratio(fitted.mass_kg, before.mass_kg);
-    let coulomb = ratio(fitted.coulomb_positive_n, before.coulomb_positive_n);
+    // Of both directions: one alone may be next to nothing.
+    let both = |twin: &AxisTwin| twin.coulomb_positive_n + twin.coulomb_negative_n;
+    let coulomb = ratio(both(fitted), both(before));
     let Some(off) = thousand(mass) else {
         return Ok(());
     };

@@ -161,7 +161,12 @@ fn pressed(
             let span = h as f64 * dt;
             let a = (x[k + h] - 2.0 * x[k] + x[k - h]) / (span * span);
             let ratio = v / p.stribeck_velocity_m_per_s;
-            let dry = p.coulomb_positive_a + p.stribeck_a / (1.0 + ratio * ratio);
+            let coulomb_a = if v < 0.0 {
+                p.coulomb_negative_a
+            } else {
+                p.coulomb_positive_a
+            };
+            let dry = coulomb_a + p.stribeck_a / (1.0 + ratio * ratio);
             let free = p.inertia * a + v.signum() * dry + p.viscous * v + p.gravity_a;
             let sample = (x[k], i[k + late] - free);
             if !(sample.0.is_finite() && sample.1.is_finite()) {

@@ -4,8 +4,8 @@ mod gains;
 mod rows;
 
 use super::several::choose;
-use crate::calibration::axis::{AxisReport, NAMES};
-use crate::calibration::{self, Report, axes, page};
+use crate::calibration::axis::AxisReport;
+use crate::calibration::{self, Report, axes, page, parameters};
 use crate::cli::CalibrateArgs;
 use crate::error::{Exit, HostError, read_text};
 use crate::output::Output;
@@ -17,13 +17,8 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use twinstep_config::machine::{Axis, AxisTwin, Machine};
-use twinstep_models::identify::Estimate;
-
-/// Keys of the common parameters, in the order of [`NAMES`].
-const KEYS: [&str; NAMES.len()] = ["mass_kg", "coulomb_n", "viscous_n_s_per_m", "gravity_n"];
-/// Units of the same.
-const UNITS: [&str; NAMES.len()] = ["kg", "N", "N s/m", "N"];
+use twinstep_config::machine::{Axis, Machine};
+use twinstep_models::identify::{AxisFit, COMMON, Estimate};
 
 /// Parameters by key, each `[value, standard error]`.
 type Pairs = BTreeMap<&'static str, [f64; 2]>;
@@ -34,10 +29,17 @@ type Pairs = BTreeMap<&'static str, [f64; 2]>;
 struct Line<'a> {
     source: &'a str,
     mass_kg: Option<[f64; 2]>,
-    coulomb_n: Option<[f64; 2]>,
+    /// In both directions, or in the positive one where the negative one stands beside it.
+    coulomb_n: Option<[Option<f64>; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coulomb_negative_n: Option<[Option<f64>; 2]>,
     viscous_n_s_per_m: Option<[f64; 2]>,
     stribeck_n: Option<[f64; 2]>,
-    gravity_n: Option<[f64; 2]>,
+    /// Without a standard error where it is stated.
+    gravity_n: Option<[Option<f64>; 2]>,
+    /// Where it is stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gravity_stated: Option<bool>,
     /// With its standard error, where there is such an effect.
     stribeck_velocity_m_per_s: Option<[Option<f64>; 2]>,
     current_delay_s: Option<f64>,
@@ -191,18 +193,12 @@ fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     }
 }
 
-/// The common parameters of a twin (kg, N, N s/m, N).
-fn common(twin: &AxisTwin) -> [f64; NAMES.len()] {
-    [
-        twin.mass_kg,
-        twin.coulomb_positive_n,
-        twin.viscous_n_s_per_m,
-        twin.gravity_n,
-    ]
-}
-
-fn by_key<T>(values: [T; NAMES.len()]) -> BTreeMap<&'static str, T> {
-    KEYS.into_iter().zip(values).collect()
+/// What was found of the common parameters, by key.
+fn by_key<T>(fit: &AxisFit, values: [T; COMMON]) -> BTreeMap<&'static str, T> {
+    let keys = parameters::common(fit).map(|word| word.key);
+    let all = keys.into_iter().zip(values).enumerate();
+    let found = all.filter(|(place, _)| Some(*place) != parameters::not_moved(fit));
+    found.map(|(_, pair)| pair).collect()
 }
 
 fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Option<Line<'a>> {
@@ -210,18 +206,31 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Op
     let kf = twin.force_constant_n_per_a;
     // The value is the one that is written; the error is that of the inverse dynamics.
     let pair = |value: f64, e: Estimate| Some([value, kf * e.standard_error]);
-    let estimates = [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a];
+    let estimates = fit.common();
     let pairs =
-        |e: [Estimate; NAMES.len()]| by_key(e.map(|e| [kf * e.value, kf * e.standard_error]));
-    let naive = |e: [Estimate; NAMES.len()]| by_key(e.map(|e| kf * e.naive_error));
+        |e: [Estimate; COMMON]| by_key(fit, e.map(|e| [kf * e.value, kf * e.standard_error]));
+    let naive = |e: [Estimate; COMMON]| by_key(fit, e.map(|e| kf * e.naive_error));
     let other = one.output_error.as_ref();
+    let rows = parameters::rows(old.twin.as_ref(), twin, fit);
+    // What is stated, or left as it was, has no error.
+    let row = |key: &str| {
+        let row = rows.iter().find(|row| row.word.key == key)?;
+        let error = row.place.map(|c| kf * estimates[c].standard_error);
+        Some([Some(row.is), error])
+    };
+    let before = rows
+        .iter()
+        .filter_map(|row| Some((row.word.key, row.was?)))
+        .collect();
     Some(Line {
         source: &new.name,
         mass_kg: pair(twin.mass_kg, fit.inertia),
-        coulomb_n: pair(twin.coulomb_positive_n, fit.coulomb_a),
+        coulomb_n: row("coulomb_n"),
+        coulomb_negative_n: row("coulomb_negative_n"),
         viscous_n_s_per_m: pair(twin.viscous_n_s_per_m, fit.viscous),
         stribeck_n: pair(twin.stribeck_n, fit.stribeck_a),
-        gravity_n: pair(twin.gravity_n, fit.gravity_a),
+        gravity_n: row("gravity_n"),
+        gravity_stated: fit.known_a().map(|_| true),
         stribeck_velocity_m_per_s: (twin.stribeck_n != 0.0).then_some([
             Some(twin.stribeck_velocity_m_per_s),
             fit.stribeck_velocity_error_m_per_s,
@@ -232,16 +241,16 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Op
         unit: new.effort_unit.symbol(),
         before_mass_kg: old.twin.as_ref().map(|t| t.mass_kg),
         cascade: twin.cascade.is_some(),
-        before: old.twin.as_ref().map(|t| by_key(common(t))),
+        before: old.twin.as_ref().map(|_| before),
         inverse_dynamics: pairs(estimates),
         output_error: other.map(|o| pairs(o.estimates)),
         naive_se: naive(estimates),
         output_error_naive_se: other.map(|o| naive(o.estimates)),
-        distance: one.agreement.as_ref().map(|a| by_key(a.distance)),
+        distance: (one.agreement.as_ref()).map(|a| by_key(fit, a.distance)),
         written: written(one),
         output_error_position_rms_m: other.map(|o| o.position_rms_m),
         output_error_restarted_se: one.restarted_se,
-        variance_inflation: by_key(fit.inflation),
+        variance_inflation: by_key(fit, fit.inflation),
         autocorrelation_s: fit.bandwidth_s,
         cascade_gains: gains(new, one, period_s),
         noise: (one.noise.iter())
@@ -263,8 +272,7 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
         return;
     };
     let kf = twin.force_constant_n_per_a;
-    let estimates = [fit.inertia, fit.coulomb_a, fit.viscous, fit.gravity_a];
-    let was = old.twin.as_ref().map(common);
+    let estimates = fit.common();
     let rated = |quantity: &str, was: Option<f64>, value: f64, error: Option<f64>, unit: &str| {
         let [was, error] =
             [was, error].map(|v| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}")));
@@ -276,9 +284,9 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
     let row = |quantity: &str, was: Option<f64>, value: f64, error: f64, unit: &str| {
         rated(quantity, was, value, Some(error), unit);
     };
-    for (c, value) in common(twin).into_iter().enumerate() {
-        let error = kf * estimates[c].standard_error;
-        row(NAMES[c], was.map(|w| w[c]), value, error, UNITS[c]);
+    for one in parameters::rows(old.twin.as_ref(), twin, fit) {
+        let error = one.place.map(|c| kf * estimates[c].standard_error);
+        rated(one.word.name, one.was, one.is, error, one.word.unit);
     }
     row(
         "stribeck",
@@ -321,9 +329,11 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
             show("int. time", 1e3, time, "ms");
         }
     }
-    let listed = |e: &[Estimate], get: fn(&Estimate) -> f64| {
-        let words = e.iter().zip(NAMES).zip(UNITS);
-        let words = words.map(|((e, name), unit)| format!("{name} {:.4} {unit}", kf * get(e)));
+    let listed = |e: &[Estimate; COMMON], get: fn(&Estimate) -> f64| {
+        let words = e.iter().zip(parameters::common(fit)).enumerate();
+        let words = words.filter(|(place, _)| Some(*place) != parameters::not_moved(fit));
+        let words =
+            words.map(|(_, (e, word))| format!("{} {:.4} {}", word.name, kf * get(e), word.unit));
         words.collect::<Vec<_>>().join(", ")
     };
     let say = |text: String| output.line(&format!("{:<16} {text}", new.name));

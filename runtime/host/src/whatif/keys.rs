@@ -323,7 +323,8 @@ fn put_mass(axis: &mut Axis, to: f64, _: Asked) {
     };
     let more_kg = to - twin.mass_kg;
     twin.mass_kg = to;
-    if twin.gravity_n.abs() > VERTICAL * twin.coulomb_positive_n {
+    let coulomb_n = 0.5 * (twin.coulomb_positive_n + twin.coulomb_negative_n);
+    if twin.gravity_n.abs() > VERTICAL * coulomb_n {
         twin.gravity_n += twin.gravity_n.signum() * GRAVITY_M_PER_S2 * more_kg;
     }
 }
