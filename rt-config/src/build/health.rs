@@ -32,10 +32,23 @@ pub(super) fn axis(raw: Option<&AxisHealthTable>, check: &mut Check) -> HealthLi
     }
 }
 
-pub(super) fn press(raw: Option<&PressHealthTable>, check: &mut Check) -> HealthLimits {
+/// `tares`: the strokes of the press are given a zero.
+pub(super) fn press(
+    raw: Option<&PressHealthTable>,
+    tares: bool,
+    check: &mut Check,
+) -> HealthLimits {
     let Some(raw) = raw else {
         return HealthLimits::default();
     };
+    if let (Some(limit), false) = (&raw.tare, tares) {
+        check.problem(
+            &limit.span,
+            "`tare` of [press.health] has no meaning without `tare` of [press.curve]",
+            "not used",
+            "leave it out, or add the free part of the way in to [press.curve]: `tare = [\"148.5mm\", \"149.5mm\"]`",
+        );
+    }
     let shared = limits(
         raw.friction_factor.as_ref(),
         raw.backlash_gap.as_ref(),
@@ -49,6 +62,9 @@ pub(super) fn press(raw: Option<&PressHealthTable>, check: &mut Check) -> Health
             FALLEN,
             shared.stiffness_factor,
         ),
+        gradient_factor: (raw.gradient_factor.as_ref())
+            .map(|raw| check.si("gradient_factor", raw, FALLEN)),
+        tare_n: (raw.tare.as_ref()).map(|raw| check.si("tare", raw, Bounds::positive())),
         ..shared
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn press(
         ),
         step(stroke.top_m, None, stroke.rest_s),
     ];
+    let tares = (raw.curve.as_ref()).is_some_and(|curve| curve.tare.is_some());
     let axis = Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
@@ -69,7 +70,7 @@ pub(super) fn press(
         stated_gravity_n: stated_gravity(raw.calibrate.as_ref(), check),
         signature: None,
         healthy: None,
-        health: super::health::press(raw.health.as_ref(), check),
+        health: super::health::press(raw.health.as_ref(), tares, check),
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };

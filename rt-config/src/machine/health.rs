@@ -13,6 +13,10 @@ pub struct HealthLimits {
     pub motor_inertia_share: Option<f64>,
     /// Stiffness against the part, relative to the calibrated one (0.1 to 0.99); a press alone has it.
     pub stiffness_factor: f64,
+    /// Loading gradient of strokes, relative to the healthy one (0.1 to 0.99); none: not said. Of a press alone.
+    pub gradient_factor: Option<f64>,
+    /// Tare of strokes (N, > 0); none: not said. Of a press alone.
+    pub tare_n: Option<f64>,
 }
 
 impl Default for HealthLimits {
@@ -23,6 +27,8 @@ impl Default for HealthLimits {
             torque_constant_fraction: 0.9,
             motor_inertia_share: None,
             stiffness_factor: 0.8,
+            gradient_factor: None,
+            tare_n: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where the life of a part ends: the tables `[axis.health]`, `[press.health]` and `[station.health]`.
 
-use crate::value::{Length, Number, Quantity};
+use crate::value::{Force, Length, Number, Quantity};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,6 +31,11 @@ pub(crate) struct PressHealthTable {
     pub(crate) torque_constant_fraction: Option<Quantity<Number>>,
     /// Stiffness against the part relative to the calibrated one, 0.1 to 0.99, 0.8 unless given.
     pub(crate) stiffness_factor: Option<Quantity<Number>>,
+    /// Loading gradient of the strokes with a part relative to that of its first strokes, 0.1 to 0.99; no limit unless given. A press with a
+    /// twin is followed by its strokes only where this or `tare` is given; one without always is.
+    pub(crate) gradient_factor: Option<Quantity<Number>>,
+    /// Tare of a stroke, which `tare` of the table `[press.curve]` has taken; no limit unless given (above 0).
+    pub(crate) tare: Option<Quantity<Force>>,
 }
 
 /// Where the life of a station ends. Nothing is judged by it; `leak_limit` of the station judges.

@@ -51,6 +51,43 @@ fn built(text: &str) -> Machine {
 }
 
 #[test]
+fn limits_of_what_strokes_say_are_read_and_checked() {
+    let health = |keys: &str| format!("[press.health]\n{keys}\n\n[press.kinematics]");
+    let with = |base: &str, keys: &str| base.replacen("[press.kinematics]", &health(keys), 1);
+    let open = built(CRANK).presses[0].axis.health;
+    assert_eq!((open.gradient_factor, open.tare_n), (None, None));
+    let text = with(CRANK, "gradient_factor = 0.85\ntare = \"2.5kN\"");
+    let limits = built(&text).presses[0].axis.health;
+    assert_eq!(
+        (limits.gradient_factor, limits.tare_n),
+        (Some(0.85), Some(2500.0))
+    );
+    for (from, to, words) in [
+        (
+            "gradient_factor = 0.85",
+            "gradient_factor = 1.1",
+            "`gradient_factor` must be at least 0.1 and at most 0.99",
+        ),
+        (
+            "tare = \"2.5kN\"",
+            "tare = \"0N\"",
+            "`tare` must be more than 0",
+        ),
+        ("tare = \"2.5kN\"", "tare = \"2.5mm\"", "`tare`"),
+    ] {
+        wrong(&text, from, to, words);
+    }
+    let untared = CRANK.replace("tare = [\"70mm\", \"95mm\"]\ntare_limit = \"3kN\"\n", "");
+    let untared = with(&untared, "gradient_factor = 0.85");
+    wrong(
+        &untared,
+        "gradient_factor = 0.85",
+        "tare = \"2.5kN\"",
+        "has no meaning without `tare` of [press.curve]",
+    );
+}
+
+#[test]
 fn a_crank_counts_in_angles_and_its_ram_is_where_geometry_puts_it() {
     let machine = built(CRANK);
     let press = &machine.presses[0];

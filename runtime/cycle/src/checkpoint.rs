@@ -11,7 +11,7 @@
 //! and stations depend on samples alone.
 
 use crate::drift::{Drifted, FreeRun};
-use crate::health::{AxisHealth, StationHealth};
+use crate::health::{AxisHealth, PressHealth, StationHealth};
 use crate::judge::AxisJudge;
 use crate::lanes::LaneState;
 use crate::outbox::Outbox;
@@ -55,8 +55,8 @@ pub enum Piece {
     Signature(SignatureJudge),
     /// A station, and its health.
     Station(StationJudge, Option<StationHealth>),
-    /// A press.
-    Press(StrokeJudge),
+    /// A press, and its health by its strokes.
+    Press(StrokeJudge, Option<PressHealth>),
 }
 
 /// One part as it is written: variants and fields are those of [`Piece`].
@@ -67,7 +67,7 @@ enum Written<'s> {
     Health(&'s [Option<AxisHealth>; HEALTH]),
     Signature(&'s SignatureJudge),
     Station(&'s StationJudge, &'s Option<StationHealth>),
-    Press(&'s StrokeJudge),
+    Press(&'s StrokeJudge, &'s Option<PressHealth>),
 }
 
 /// One part that was read back.
@@ -114,6 +114,7 @@ pub struct Slot {
     pub(crate) station: StationJudge,
     pub(crate) station_health: Option<StationHealth>,
     pub(crate) press: StrokeJudge,
+    pub(crate) press_health: Option<PressHealth>,
 }
 
 impl Default for Slot {
@@ -140,6 +141,7 @@ impl Default for Slot {
             station: StationJudge::default(),
             station_health: None,
             press: StrokeJudge::default(),
+            press_health: None,
         }
     }
 }
@@ -151,7 +153,7 @@ impl Serialize for Slot {
             Kind::Health => Written::Health(&self.health),
             Kind::Signature => Written::Signature(&self.signature),
             Kind::Station => Written::Station(&self.station, &self.station_health),
-            Kind::Press => Written::Press(&self.press),
+            Kind::Press => Written::Press(&self.press, &self.press_health),
         };
         let common = &self.common;
         WrittenPart { common, piece }.serialize(serializer)

@@ -1,14 +1,16 @@
-//! Health of every axis and station, fed by the pipeline. No part of the digest, and nothing here is judged.
+//! Health of every axis, press and station, fed by the pipeline. No part of the digest, and nothing here is judged.
 //!
 //! Every eighth cycle of a movement adds a few sums; almost everything else happens at its end. The meters of lost motion see raw
 //! cycles: one at rest and right after a start, the other while an axis moves.
 
 mod lost_motion;
+mod press;
 mod reading;
 mod resume;
 mod station;
 
 use lost_motion::LostMotion;
+pub use press::{KINDS, PressHealth, PressHealthPlan};
 pub use reading::{Reading, Usage, Wear};
 pub use station::StationHealth;
 use twinstep_models::channel::Regime;
@@ -294,6 +296,8 @@ pub struct HealthSlices<'a> {
     pub axes: &'a mut [AxisHealth],
     /// As long as the plan's stations.
     pub stations: &'a mut [StationHealth],
+    /// As long as the plan's presses.
+    pub presses: &'a mut [PressHealth],
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::digest::{finish, mix, mix_event, mix_stroke};
 use crate::drift::{Drifted, Ended, FreeRun, horizon_cycles};
 use crate::event::{Detector, EventState, Severity, Source};
 use crate::group::Group;
-use crate::health::{AxisHealth, HealthSlices, StationHealth};
+use crate::health::{AxisHealth, HealthSlices, PressHealth, StationHealth};
 use crate::judge::{AxisJudge, Occasion};
 use crate::lanes::LaneState;
 use crate::outbox::Outbox;
@@ -50,6 +50,7 @@ pub struct Pipeline<'a> {
     bus_cause: Cause,
     hash: u64,
     station_health: &'a mut [StationHealth],
+    press_health: &'a mut [PressHealth],
     free_run: FreeRun,
     drifted: Option<Drifted>,
 }
@@ -77,6 +78,7 @@ impl<'a> Pipeline<'a> {
             bus_cause: Cause::FramesLost,
             hash: 0,
             station_health: &mut [],
+            press_health: &mut [],
             free_run: FreeRun::NEW,
             drifted: None,
         }
@@ -101,6 +103,7 @@ impl<'a> Pipeline<'a> {
     pub fn with_health(mut self, health: HealthSlices<'a>) -> Self {
         self.sections.set_health(health.axes);
         self.station_health = health.stations;
+        self.press_health = health.presses;
         self
     }
 
@@ -386,10 +389,13 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Takes a judged stroke of press `n` out and into the digest.
+    /// Takes a judged stroke of press `n` out, into the digest, and into the health of the press.
     pub fn take_stroke(&mut self, n: usize) -> Option<StrokeRecord> {
         let stroke = self.presses.get_mut(n)?.take()?;
         self.hash = mix_stroke(self.hash, &stroke);
+        if let Some(health) = self.press_health.get_mut(n) {
+            health.stroke(&stroke);
+        }
         Some(stroke)
     }
 

@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod keeper;
+pub mod presses;
 
 use crate::names::Names;
 use serde::{Deserialize, Serialize};
@@ -91,8 +92,15 @@ pub fn station_health(station: &Station) -> StationHealth {
 pub struct HealthLine {
     /// Name of the axis, press or station.
     pub source: String,
-    /// What is tracked.
+    /// What is tracked. Of the curves of strokes `gradient` and `tare`, with the names of part and recipe behind them, `gradient:PART:RECIPE`:
+    /// of each it is another figure.
     pub parameter: Cow<'static, str>,
+    /// The part whose strokes it is of; absent for what has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub part: Option<String>,
+    /// The recipe that these strokes were in; absent for what has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recipe: Option<String>,
     /// Value, in `unit`.
     pub value: f64,
     /// Its standard deviation.
@@ -105,7 +113,7 @@ pub struct HealthLine {
     /// It may be more than `value`.
     #[serde(default)]
     pub lower_bound: bool,
-    /// Movements that were not used, because too many kinds come: of a lost motion alone.
+    /// Movements that were not used, because too many kinds come: of a lost motion, and of the curves of strokes.
     #[serde(default)]
     pub left_out: u32,
     /// Unit.
@@ -147,6 +155,8 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
     HealthLine {
         source: source.to_owned(),
         parameter: r.parameter.into(),
+        part: None,
+        recipe: None,
         value: r.value,
         sigma: r.sigma,
         healthy: r.healthy,
@@ -175,8 +185,8 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
 pub struct CourseLine {
     /// Name of the axis, press or station.
     pub source: String,
-    /// What is tracked.
-    pub parameter: &'static str,
+    /// What is tracked, as in the line.
+    pub parameter: Cow<'static, str>,
     /// Unit of the values.
     pub unit: &'static str,
     /// What wears: `metres`, or `strokes` (of a station, holds).
@@ -203,7 +213,7 @@ impl CourseLine {
         let points = r.course.usage.iter().zip(&r.course.value);
         Self {
             source: source.to_owned(),
-            parameter: r.parameter,
+            parameter: r.parameter.into(),
             unit: r.unit,
             over: match r.over {
                 Wear::Metres => "metres",
@@ -242,6 +252,11 @@ pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<HealthLine> {
             axis_lines(names.source(Source::Axis(n as u16)), health, &mut lines);
         }
     }
+    for (n, plan) in pipeline.plan().presses.iter().enumerate() {
+        if let Some(health) = pipeline.press_health(n) {
+            presses::press_lines(names, plan.axis, health, &mut lines);
+        }
+    }
     for n in 0..pipeline.plan().stations.len() {
         if let Some(health) = pipeline.station_health(n) {
             lines.extend(station_line(
@@ -255,8 +270,10 @@ pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<HealthLine> {
 
 /// The lines as a table.
 pub fn text(lines: &[HealthLine]) -> String {
+    // Names of parts and recipes may be long.
+    let wide = lines.iter().map(|l| l.parameter.len()).fold(15, usize::max);
     let mut text = format!(
-        "{:<12} {:<15} {:>11} {:>10} {:>11} {:<6} life (90 %)",
+        "{:<12} {:<wide$} {:>11} {:>10} {:>11} {:<6} life (90 %)",
         "health", "parameter", "value", "sigma", "healthy", "unit"
     );
     for l in lines {
@@ -271,7 +288,7 @@ pub fn text(lines: &[HealthLine]) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "\n{:<12} {:<15} {:>11} {:>10.1e} {:>11} {:<6} {}",
+            "\n{:<12} {:<wide$} {:>11} {:>10.1e} {:>11} {:<6} {}",
             l.source, l.parameter, value, l.sigma, healthy, l.unit, life
         );
     }

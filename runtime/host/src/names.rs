@@ -2,6 +2,7 @@
 
 use crate::attached::ProcessData;
 use crate::false_alarms::{Exposure, Extrapolated};
+use crate::health::presses::is_followed;
 use crate::limits::Limits;
 use crate::lines::FalseAlarmsLine;
 use crate::press_plan;
@@ -37,6 +38,8 @@ pub struct Names {
     objects: Vec<Vec<String>>,
     /// Envelopes of each axis or press that judge no stroke: they are not taught.
     not_taught: Vec<Vec<(String, EnvelopeDemand)>>,
+    /// Presses whose health is followed by their strokes.
+    followed: usize,
     /// Name of the bus, and of its controller, where the machine has several.
     bus: Option<(String, String)>,
 }
@@ -96,6 +99,9 @@ impl Names {
         Self {
             objects,
             not_taught,
+            followed: (machine.presses.iter())
+                .filter(|press| is_followed(press))
+                .count(),
             bus,
             axes,
             stations,
@@ -209,6 +215,16 @@ impl Names {
     pub fn all_not_taught(&self, n: usize) -> impl Iterator<Item = &str> {
         let all = self.not_taught.get(n).into_iter().flatten();
         all.map(|(name, _)| name.as_str())
+    }
+
+    /// All parts and all recipes, in the order of the configuration.
+    pub fn parts_and_recipes(&self) -> [&[String]; 2] {
+        [&self.parts, &self.recipes]
+    }
+
+    /// Presses whose health is followed by their strokes, at most.
+    pub const fn followed_count(&self) -> usize {
+        self.followed
     }
 
     /// Number of servo axes and presses.

@@ -16,7 +16,7 @@ use twinstep_config::machine::{
     Axis, Machine, OperationMode, OperationModes, Press, Station, Stroke,
 };
 use twinstep_cycle::digest;
-use twinstep_cycle::health::{AxisHealth, StationHealth};
+use twinstep_cycle::health::{AxisHealth, PressHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
     AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeBases, SlowPlan,
@@ -79,6 +79,7 @@ pub struct PlanStore {
     signatures: Vec<SignaturePlan>,
     axis_health: Vec<AxisHealth>,
     station_health: Vec<StationHealth>,
+    press_health: Vec<PressHealth>,
     /// Parameters per axis, for roll-outs.
     pub params: Vec<AxisParams>,
 }
@@ -128,6 +129,7 @@ impl PlanStore {
         };
         let (presses, objects) = press_plan::presses(machine);
         Self {
+            press_health: crate::health::presses::press_health(machine, &presses),
             presses,
             objects,
             curves: curves::curves(machine),

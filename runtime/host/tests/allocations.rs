@@ -192,11 +192,7 @@ fn heap_calls(
     let (sentry, _post) = sentry::channel(machine.cycle.period_ns);
     // Health is copied for the next run while it is counted.
     let first_ns = (warm_up + 10) * machine.cycle.period_ns;
-    let (health, mut kept) = keeper::channel(
-        info.names.axis_count(),
-        info.names.station_count(),
-        first_ns,
-    );
+    let (health, mut kept) = keeper::channel(&info.names, first_ns);
     let outlets = Outlets {
         uadp: None,
         events,
@@ -304,7 +300,7 @@ fn heap_calls(
         );
         for command in [
             Command::Status(Box::new(StatusBuffer::new(axes, stations))),
-            Command::Health(Box::new(HealthBuffer::new(axes, stations))),
+            Command::Health(Box::new(HealthBuffer::of(&info.names))),
             Command::SetBudget {
                 row: Row::Phase(Phase::Predict),
                 budget_ns: Some(1),

@@ -53,11 +53,12 @@ fn axis() -> Machine {
     machine
 }
 
-/// The press alone.
+/// The press alone, its health followed by its strokes too.
 fn press() -> Machine {
     let mut machine = cell();
     machine.axes.clear();
     machine.stations.clear();
+    machine.presses[0].axis.health.gradient_factor = Some(0.8);
     machine
 }
 
@@ -215,9 +216,10 @@ fn said(pipeline: &Pipeline<'_>) -> String {
     let axes = pipeline.plan().axes.len();
     let each = (0..axes).map(|n| (pipeline.health(n), pipeline.judge(n)));
     format!(
-        "{:?} {:?}",
+        "{:?} {:?} {:?}",
         each.collect::<Vec<_>>(),
-        pipeline.station_health(0)
+        pipeline.station_health(0),
+        pipeline.press_health(0)
     )
 }
 

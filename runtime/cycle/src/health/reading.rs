@@ -14,7 +14,7 @@ const LARGEST_ERROR: f64 = 0.5;
 /// A tracked figure, in SI units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
-    /// `coulomb`, `viscous`, `torque_constant`, `backlash`, `stiffness`, `leak_rate`.
+    /// `coulomb`, `viscous`, `torque_constant`, `backlash`, `stiffness`, `gradient`, `tare`, `leak_rate`.
     pub parameter: &'static str,
     /// Unit.
     pub unit: &'static str,
@@ -28,7 +28,7 @@ pub struct Reading {
     pub limit: Option<f64>,
     /// It may be more.
     pub lower_bound: bool,
-    /// Movements that were not used, because their kind had no place: of a lost motion alone.
+    /// Movements that were not used, because their kind had no place: of a lost motion, and of the curves of strokes.
     pub left_out: u32,
     /// Inferred, not measured.
     pub inferred: bool,

@@ -60,10 +60,16 @@ impl Pipeline<'_> {
             slot.station_health = self.station_health.get(n).cloned();
         } else {
             slot.kind = Kind::Press;
-            let Some(press) = self.presses.get(number - stations) else {
+            let n = number - stations;
+            let Some(press) = self.presses.get(n) else {
                 return false;
             };
             slot.press.copy_from(press);
+            let own = self.press_health.get(n);
+            match (&mut slot.press_health, own.filter(|own| own.is_tracked())) {
+                (Some(to), Some(from)) => to.copy_from(from),
+                (to, from) => *to = from.cloned(),
+            }
         }
         true
     }
@@ -84,6 +90,7 @@ impl Pipeline<'_> {
             bus_cause,
             hash,
             station_health: _,
+            press_health: _,
             free_run,
             drifted,
         } = self;
@@ -134,9 +141,14 @@ impl Pipeline<'_> {
                 }
                 place.map(|to| *to = *judge)
             }
-            Piece::Press(judge) => {
-                let place = number.checked_sub(stations);
-                let place = place.and_then(|n| self.presses.get_mut(n));
+            Piece::Press(judge, own) => {
+                let n = number.checked_sub(stations);
+                let place = n.and_then(|n| self.presses.get_mut(n));
+                if let (Some(n), Some(own)) = (n, own)
+                    && let Some(to) = self.press_health.get_mut(n)
+                {
+                    to.put_back(own);
+                }
                 place.map(|to| to.copy_from(judge))
             }
         };

@@ -14,6 +14,11 @@ impl Pipeline<'_> {
         if let Some(health) = health {
             health.renew();
         }
+        for (plan, health) in self.plan.presses.iter().zip(self.press_health.iter_mut()) {
+            if usize::from(plan.axis) == n {
+                health.renew();
+            }
+        }
         let judge = self.sections.axis_mut(n);
         judge.map(AxisJudge::ask_for_renewal).is_some()
     }

@@ -1,6 +1,7 @@
 //! What others see of the pipeline between two cycles.
 
 use super::Pipeline;
+use crate::health::PressHealth;
 use crate::judge::AxisJudge;
 use crate::plan::Baseline;
 use crate::station::StationJudge;
@@ -97,6 +98,11 @@ impl Pipeline<'_> {
         (self.signatures.0.iter().zip(&*self.signatures.1))
             .filter(|(plan, _)| usize::from(plan.axis) == n && plan.healthy.is_some())
             .any(|(_, judge)| judge.is_cold(warm_up, self.cycle))
+    }
+
+    /// Health of press `n` by its strokes.
+    pub fn press_health(&self, n: usize) -> Option<&PressHealth> {
+        self.press_health.get(n)
     }
 
     /// Judging of station `n`.

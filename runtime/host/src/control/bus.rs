@@ -69,7 +69,7 @@ impl BusEnd {
         let around = Around::new(Root::live(), &setting.machine, setting.interfaces.clone());
         let buffer = Some(empty_buffer(&setting));
         let names = &setting.info.names;
-        let health = HealthDesk::new(names.axis_count(), names.station_count());
+        let health = HealthDesk::new(names);
         Self {
             setting,
             cycle,

@@ -4,10 +4,11 @@
 
 use super::queue::{Command, ControlEnd};
 use super::request::Wrong;
+use crate::health::presses::{press_course, press_lines};
 use crate::health::{self, CourseLine, HealthLine};
 use crate::names::Names;
 use twinstep_cycle::event::Source;
-use twinstep_cycle::health::{AxisHealth, StationHealth};
+use twinstep_cycle::health::{AxisHealth, PressHealth, StationHealth};
 use twinstep_cycle::pipeline::Pipeline;
 
 /// How old health may be before it is copied again (ns).
@@ -19,21 +20,33 @@ pub struct HealthBuffer {
     /// Servo axes first, then presses; as far as they are tracked.
     axes: Vec<(u16, AxisHealth)>,
     stations: Vec<(u16, StationHealth)>,
-    /// The next one to be copied, stations after axes.
+    /// By their strokes, with the numbers of their axes; those that are followed.
+    presses: Vec<(u16, PressHealth)>,
+    /// The next one to be copied: axes, stations, presses.
     next: usize,
     /// Time of the run of the cycle that it was copied after (ns), where that is told.
     pub time_ns: u64,
 }
 
 impl HealthBuffer {
-    /// Room for a machine of so many axes and stations.
-    pub fn new(axes: usize, stations: usize) -> Self {
+    /// Room for a machine of so many axes and stations, and so many presses that are followed by their strokes.
+    pub fn new(axes: usize, stations: usize, presses: usize) -> Self {
         Self {
             axes: Vec::with_capacity(axes),
             stations: Vec::with_capacity(stations),
+            presses: Vec::with_capacity(presses),
             next: 0,
             time_ns: 0,
         }
+    }
+
+    /// Room for all of a machine.
+    pub fn of(names: &Names) -> Self {
+        Self::new(
+            names.axis_count(),
+            names.station_count(),
+            names.followed_count(),
+        )
     }
 
     /// Numbers and health of the axes and presses in it.
@@ -46,16 +59,23 @@ impl HealthBuffer {
         &self.stations
     }
 
+    /// Numbers of the axes of presses that are followed by their strokes, and their health.
+    pub fn presses(&self) -> &[(u16, PressHealth)] {
+        &self.presses
+    }
+
     /// Forgets what was copied.
     pub fn clear(&mut self) {
         self.axes.clear();
         self.stations.clear();
+        self.presses.clear();
         self.next = 0;
     }
 
-    /// Copies the next axis or station, without the heap. True: that was the last one.
+    /// Copies the next axis, station or press, without the heap. True: that was the last one.
     pub fn copy_one(&mut self, pipeline: &Pipeline<'_>) -> bool {
-        let (axes, stations) = (pipeline.plan().axes.len(), pipeline.plan().stations.len());
+        let plan = pipeline.plan();
+        let (axes, stations) = (plan.axes.len(), plan.stations.len());
         let n = self.next;
         self.next += 1;
         if n < axes {
@@ -64,21 +84,34 @@ impl HealthBuffer {
             {
                 self.axes.push((n as u16, health.clone()));
             }
-        } else if let Some(health) = pipeline.station_health(n - axes)
-            && self.stations.len() < self.stations.capacity()
+        } else if n < axes + stations {
+            if let Some(health) = pipeline.station_health(n - axes)
+                && self.stations.len() < self.stations.capacity()
+            {
+                self.stations.push(((n - axes) as u16, health.clone()));
+            }
+        } else if let (Some(press), Some(health)) = (
+            plan.presses.get(n - axes - stations),
+            pipeline.press_health(n - axes - stations),
+        ) && health.is_tracked()
+            && self.presses.len() < self.presses.capacity()
         {
-            self.stations.push(((n - axes) as u16, health.clone()));
+            self.presses.push((press.axis, health.clone()));
         }
-        self.next >= axes + stations
+        self.next >= axes + stations + plan.presses.len()
     }
 
-    /// Axes and stations in it.
+    /// Axes, stations and followed presses in it.
     pub fn copied(&self) -> usize {
-        self.axes.len() + self.stations.len()
+        self.axes.len() + self.stations.len() + self.presses.len()
     }
 
     /// How `parameter` of the axis, press or station called `source` has gone; none where it is not in it.
     fn course(&self, names: &Names, source: &str, parameter: &str) -> Option<CourseLine> {
+        let press = (self.presses.iter()).find(|(n, _)| names.source(Source::Axis(*n)) == source);
+        if let Some(course) = press.and_then(|(n, of)| press_course(names, *n, of, parameter)) {
+            return Some(course);
+        }
         let axis = (self.axes.iter()).find(|(n, _)| names.source(Source::Axis(*n)) == source);
         if let Some((_, of)) = axis {
             let readings = of.readings();
@@ -98,6 +131,9 @@ impl HealthBuffer {
         for (n, of) in &self.axes {
             health::axis_lines(names.source(Source::Axis(*n)), of, &mut lines);
         }
+        for (n, of) in &self.presses {
+            press_lines(names, *n, of, &mut lines);
+        }
         for (n, of) in &self.stations {
             lines.extend(health::station_line(names.source(Source::Station(*n)), of));
         }
@@ -115,10 +151,11 @@ pub(super) struct HealthDesk {
 
 impl HealthDesk {
     /// Nothing known yet.
-    pub fn new(axes: usize, stations: usize) -> Self {
+    pub fn new(names: &Names) -> Self {
+        let buffer = || Box::new(HealthBuffer::of(names));
         Self {
-            buffer: Some(Box::new(HealthBuffer::new(axes, stations))),
-            last: Box::new(HealthBuffer::new(axes, stations)),
+            buffer: Some(buffer()),
+            last: buffer(),
             lines: Vec::new(),
             next_ns: 0,
         }

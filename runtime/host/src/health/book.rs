@@ -4,9 +4,10 @@
 //! |---|---|
 //! | 16 | `twinstep health` and a line feed |
 //! | 32 | SHA-256 of all that follows |
-//! | rest | in the form of `postcard`: a head (form, version, whose it is), then axes and presses by name, then stations by name |
+//! | rest | in the form of `postcard`: a head (form, version, whose it is), then axes and presses by name, then stations by name, then what the strokes of presses say by name, with the names of parts and recipes |
 //!
-//! The head keeps its form. Everything behind it is read only where the head says that its form is that of this program.
+//! The head keeps its form. Everything behind it is read only where the head says that its form is that of this program, or the one before
+//! it, which had nothing of strokes.
 
 use crate::control::file_name;
 use crate::control::health::HealthBuffer;
@@ -22,13 +23,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use twinstep_config::machine::Machine;
 use twinstep_cycle::event::Source;
-use twinstep_cycle::health::{AxisHealth, StationHealth, Usage};
+use twinstep_cycle::health::{AxisHealth, PressHealth, StationHealth, Usage};
+use twinstep_models::sample::Context;
 
 /// How a file begins.
 const MAGIC: &[u8; 16] = b"twinstep health\n";
 /// Bytes of the checksum.
 const SUM: usize = 32;
-/// Most bytes of a file: three times what a machine of 1024 axes and 64 stations has.
+/// Most bytes of a file: three times what a machine of 1024 axes and 64 stations has, and room for some 350 presses whose strokes have met all
+/// the parts that are followed.
 pub const MAX_BYTES: u64 = 20 << 20;
 /// What is added to the name of a file that could not be put back whole.
 pub const ASIDE: &str = ".aside";
@@ -54,7 +57,7 @@ struct Head {
     owner: Owner,
 }
 
-/// Health of one axis or station.
+/// Health of one axis, station or press.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept<T> {
     /// Time of its run, from the start (ns).
@@ -62,8 +65,17 @@ struct Kept<T> {
     health: T,
 }
 
+/// What the strokes of a press say. Of which part and recipe they were is kept by name: in the next run they may have other numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pressed {
+    health: PressHealth,
+    parts: Vec<String>,
+    recipes: Vec<String>,
+}
+
 type Axes = BTreeMap<String, Kept<AxisHealth>>;
 type Stations = BTreeMap<String, Kept<StationHealth>>;
+type Presses = BTreeMap<String, Kept<Pressed>>;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -71,6 +83,7 @@ pub struct Book {
     owner: Owner,
     axes: Axes,
     stations: Stations,
+    presses: Presses,
 }
 
 /// What was put back of a book.
@@ -84,7 +97,7 @@ pub struct PutBack {
     pub hours: f64,
     /// What begins anew, because its twin is another one now.
     pub anew: Vec<String>,
-    /// What the machine does not have any more.
+    /// What the machine does not have any more: axes, presses, stations, and parts and recipes that a press was followed with.
     pub gone: Vec<String>,
 }
 
@@ -156,6 +169,7 @@ impl Book {
             owner,
             axes: BTreeMap::new(),
             stations: BTreeMap::new(),
+            presses: BTreeMap::new(),
         }
     }
 
@@ -171,6 +185,16 @@ impl Book {
             let health = health.clone();
             let name = names.source(Source::Station(*n)).to_owned();
             self.stations.insert(name, Kept { time_ns, health });
+        }
+        let [parts, recipes] = names.parts_and_recipes().map(<[String]>::to_vec);
+        for (n, health) in buffer.presses() {
+            let health = Pressed {
+                health: health.clone(),
+                parts: parts.clone(),
+                recipes: recipes.clone(),
+            };
+            let name = names.source(Source::Axis(*n)).to_owned();
+            self.presses.insert(name, Kept { time_ns, health });
         }
     }
 
@@ -190,6 +214,23 @@ impl Book {
             |n| names.source(Source::Station(n)),
             |to, from| to.resume(&from.health, from.time_ns).then(|| to.usage()),
         );
+        let presses = state.press_health_mut();
+        let of_presses: Vec<&str> = (presses.iter())
+            .map(|health| names.source(Source::Axis(health.axis())))
+            .collect();
+        done.of(
+            &mut self.presses,
+            presses,
+            |n| of_presses.get(usize::from(n)).copied().unwrap_or_default(),
+            |to, from| {
+                let now = |was| from.health.now(was, names);
+                let resumed = to.resume(&from.health.health, from.time_ns, now);
+                resumed.then(|| to.usage())
+            },
+        );
+        for (name, kept) in &self.presses {
+            done.gone.extend(kept.health.gone(name, names));
+        }
         done
     }
 
@@ -203,7 +244,7 @@ impl Book {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             owner: self.owner.clone(),
         };
-        let rest = postcard::to_stdvec(&(head, &self.axes, &self.stations))
+        let rest = postcard::to_stdvec(&(head, &self.axes, &self.stations, &self.presses))
             .map_err(|error| error.to_string())?;
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&Sha256::digest(&rest));
@@ -228,7 +269,8 @@ impl Book {
         }
         let (head, rest) =
             postcard::take_from_bytes::<Head>(rest).map_err(|error| damaged(&error.to_string()))?;
-        if head.form != form() {
+        let with_presses = head.form == form();
+        if !with_presses && head.form != form_before() {
             return Err(format!(
                 "it is of another version of the twins: of twinstep {}, this is {}, and a field differs",
                 head.version,
@@ -244,6 +286,12 @@ impl Book {
         }
         let ((axes, stations), rest) = postcard::take_from_bytes::<(Axes, Stations)>(rest)
             .map_err(|error| damaged(&error.to_string()))?;
+        let (presses, rest) = if with_presses {
+            postcard::take_from_bytes::<Presses>(rest)
+                .map_err(|error| damaged(&error.to_string()))?
+        } else {
+            (Presses::new(), rest)
+        };
         if !rest.is_empty() {
             return Err(damaged(&format!("{} bytes are left over", rest.len())));
         }
@@ -251,6 +299,7 @@ impl Book {
             owner: head.owner,
             axes,
             stations,
+            presses,
         })
     }
 
@@ -285,14 +334,52 @@ impl Book {
     }
 }
 
+impl Pressed {
+    /// What was known of parts and recipes that this machine does not have any more, as `PRESS with PART in RECIPE`.
+    fn gone<'s>(&'s self, press: &'s str, names: &'s Names) -> impl Iterator<Item = String> + 's {
+        let all = self.health.contexts();
+        let gone = all.filter(move |was| self.now(*was, names).is_none());
+        gone.map(move |was| {
+            let mut text = press.to_owned();
+            for (word, names, n) in [
+                (" with ", &self.parts, was.part),
+                (" in ", &self.recipes, was.recipe),
+            ] {
+                if let Some(name) = names.get(usize::from(n)) {
+                    text.push_str(word);
+                    text.push_str(name);
+                }
+            }
+            text
+        })
+    }
+
+    /// Which part and recipe of this machine those of then are, by their names; none that it does not have any more.
+    fn now(&self, was: Context, names: &Names) -> Option<Context> {
+        let find = |was: u8, then: &[String], now: &[String]| match then.get(usize::from(was)) {
+            Some(name) => {
+                let place = now.iter().position(|one| one == name)?;
+                u8::try_from(place).ok()
+            }
+            // Where there is none to name, there is one.
+            None => (then.is_empty() && now.is_empty()).then_some(was),
+        };
+        let [parts, recipes] = names.parts_and_recipes();
+        Some(Context {
+            recipe: find(was.recipe, &self.recipes, recipes)?,
+            part: find(was.part, &self.parts, parts)?,
+        })
+    }
+}
+
 impl PutBack {
-    /// Axes, or stations: `resume` says what was used so far where one goes on. Returns how many do.
-    fn of<'n, T>(
+    /// Axes, stations or strokes of presses: `resume` says what was used so far where one goes on. Returns how many do.
+    fn of<'n, T, K>(
         &mut self,
-        book: &mut BTreeMap<String, Kept<T>>,
+        book: &mut BTreeMap<String, Kept<K>>,
         all: &mut [T],
         name: impl Fn(u16) -> &'n str,
-        resume: impl Fn(&mut T, &Kept<T>) -> Option<Usage>,
+        resume: impl Fn(&mut T, &Kept<K>) -> Option<Usage>,
     ) -> usize {
         let mut kept = std::mem::take(book);
         for (n, health) in (0..).zip(all) {
@@ -305,11 +392,20 @@ impl PutBack {
                     self.hours = self.hours.max(used.hours);
                     book.insert(name.to_owned(), own);
                 }
-                None => self.anew.push(name.to_owned()),
+                None => say(&mut self.anew, name.to_owned()),
             }
         }
-        self.gone.extend(kept.into_keys());
+        for name in kept.into_keys() {
+            say(&mut self.gone, name);
+        }
         book.len()
+    }
+}
+
+/// A press is in the book as an axis and by its strokes, and is said once.
+fn say(names: &mut Vec<String>, name: String) {
+    if !names.contains(&name) {
+        names.push(name);
     }
 }
 
@@ -373,6 +469,12 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Hash of the form of what follows the head.
 fn form() -> u64 {
+    static FORM: OnceLock<u64> = OnceLock::new();
+    *FORM.get_or_init(hash_of::<(Kept<AxisHealth>, Kept<StationHealth>, Kept<PressHealth>)>)
+}
+
+/// That of the form before it, which had nothing of strokes.
+fn form_before() -> u64 {
     static FORM: OnceLock<u64> = OnceLock::new();
     *FORM.get_or_init(hash_of::<(Kept<AxisHealth>, Kept<StationHealth>)>)
 }

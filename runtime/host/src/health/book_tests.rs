@@ -4,7 +4,12 @@ use super::*;
 use crate::plan::PlanStore;
 use proptest::prelude::*;
 use twinstep_cycle::health::HealthSample;
+use twinstep_cycle::press::StrokeRecord;
 use twinstep_models::channel::Regime;
+use twinstep_models::press::evaluate::MAX_OBJECTS;
+use twinstep_models::press::evaluate::verdict::{Features, Verdict};
+use twinstep_models::press::tare::Tare;
+use twinstep_models::sample::CycleStamp;
 
 /// Hours that the machine ran.
 const HOURS: u64 = 3;
@@ -45,7 +50,7 @@ fn book() -> Book {
         (0..20).for_each(|n| station.hold(1000.0 + f64::from(n), 5.0, 3_600_000_000_000));
     }
     let pipeline = plan.pipeline(&mut state);
-    let mut buffer = HealthBuffer::new(names.axis_count(), names.station_count());
+    let mut buffer = HealthBuffer::of(&names);
     while !buffer.copy_one(&pipeline) {}
     buffer.time_ns = HOURS * 3_600_000_000_000;
     let mut book = Book::new(owner());
@@ -82,6 +87,99 @@ fn what_was_kept_is_put_back() {
     assert_eq!(stations[0].usage().strokes, 20);
     let reading = stations[0].reading().unwrap();
     assert!((1000.0..1020.0).contains(&reading.value), "{reading:?}");
+}
+
+/// The cell, its press followed by its strokes.
+fn followed() -> Machine {
+    let mut machine = cell();
+    machine.presses[0].axis.health.gradient_factor = Some(0.8);
+    machine
+}
+
+/// The book of that cell after ten strokes with each part of the first recipe.
+fn book_of_strokes() -> Book {
+    let machine = followed();
+    let (plan, names) = (PlanStore::new(&machine), Names::of(&machine));
+    let mut state = plan.state();
+    for n in 0..20_u64 {
+        let part = (n % 2) as u8;
+        let mut features = Features {
+            gradient_n_per_m: Some(1e6 * (1.0 + f64::from(part))),
+            ..Features::default()
+        };
+        features.totals.contact_m = Some(0.15);
+        state.press_health_mut()[0].stroke(&StrokeRecord {
+            stroke: n + 1,
+            stamp: CycleStamp::default(),
+            source: Source::Axis(8),
+            context: Context { recipe: 0, part },
+            verdict: Verdict::default(),
+            features,
+            residual: None,
+            tare: Tare::Taken(40.0),
+            unknown: None,
+            outcomes: [None; MAX_OBJECTS],
+        });
+    }
+    let pipeline = plan.pipeline(&mut state);
+    let mut buffer = HealthBuffer::of(&names);
+    while !buffer.copy_one(&pipeline) {}
+    assert_eq!(buffer.copied(), 9 + 1 + 1);
+    let mut book = Book::new(owner());
+    book.take(&buffer, &names);
+    book
+}
+
+/// What is known of the gradient with each part, by part.
+fn gradients(state: &mut StateStore) -> Vec<(u8, f64)> {
+    let readings = state.press_health_mut()[0].readings();
+    let gradients = readings.filter(|(_, reading)| reading.parameter == "gradient");
+    let mut found: Vec<_> = gradients
+        .map(|(context, reading)| (context.part, reading.value))
+        .collect();
+    found.sort_by_key(|(part, _)| *part);
+    found
+}
+
+#[test]
+fn strokes_of_a_press_are_put_back_by_the_names_of_its_parts() {
+    let bytes = book_of_strokes().encode().unwrap();
+    let read = || Book::decode(&bytes, &owner()).unwrap();
+    let (done, mut state) = put_back(&followed(), read());
+    assert_eq!((done.anew, done.gone), (vec![], vec![]));
+    assert_eq!(gradients(&mut state), [(0, 1e6), (1, 2e6)]);
+    assert_eq!(state.press_health_mut()[0].usage().strokes, 20);
+    // The other way round, and one of them is another part.
+    let mut machine = followed();
+    machine.parts.swap(0, 1);
+    machine.parts[0].name = "another".to_owned();
+    let (done, mut state) = put_back(&machine, read());
+    assert_eq!(gradients(&mut state), [(1, 1e6)]);
+    let then = cell();
+    let (press, part) = (&then.presses[0].axis.name, &then.parts[1].name);
+    let recipe = &then.recipes[0].name;
+    assert_eq!(done.gone, [format!("{press} with {part} in {recipe}")]);
+    // Nobody asks for it any more.
+    let (done, mut state) = put_back(&cell(), read());
+    assert_eq!(done.anew, [cell().presses[0].axis.name.clone()]);
+    assert!(gradients(&mut state).is_empty());
+}
+
+#[test]
+fn a_file_of_the_form_without_strokes_is_read() {
+    let book = book();
+    let head = Head {
+        form: form_before(),
+        version: "0.0.9".to_owned(),
+        owner: owner(),
+    };
+    let rest = postcard::to_stdvec(&(head, &book.axes, &book.stations)).unwrap();
+    let bytes = summed([&MAGIC[..], &[0; SUM][..], &rest[..]].concat());
+    let read = Book::decode(&bytes, &owner()).unwrap();
+    assert!(read.presses.is_empty());
+    let (done, _) = put_back(&cell(), read);
+    assert_eq!((done.axes, done.stations), (9, 1));
+    assert_eq!((done.anew, done.gone), (vec![], vec![]));
 }
 
 #[test]

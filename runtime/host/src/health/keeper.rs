@@ -1,14 +1,14 @@
 //! Keeps health over the end of a run: what an earlier one left is put back before the first cycle, and what is tracked goes into
 //! the same file once a minute and at the end.
 //!
-//! The cycle only copies, one axis or station a cycle, into a buffer that was made before and goes round through two lock-free
+//! The cycle only copies, one axis, station or press a cycle, into a buffer that was made before and goes round through two lock-free
 //! queues; a thread of normal priority writes. While that has the buffer the next copy waits. In virtual time there is no thread:
 //! the end of the run alone is kept.
 
 use super::book::{self, ASIDE, Book, Owner, PutBack, with};
 use crate::control::health::HealthBuffer;
 use crate::error::HostError;
-use crate::names::RunInfo;
+use crate::names::{Names, RunInfo};
 use crate::output::Output;
 use crate::plan::StateStore;
 use crate::session::{Options, named};
@@ -45,13 +45,13 @@ pub struct HealthInbox {
     full: Consumer<'static, Box<HealthBuffer>>,
 }
 
-/// Both ends, with a buffer for so many axes and stations; the first copy begins at `first_ns` of the run.
-pub fn channel(axes: usize, stations: usize, first_ns: u64) -> (HealthSender, HealthInbox) {
+/// Both ends, with a buffer for a machine; the first copy begins at `first_ns` of the run.
+pub fn channel(names: &Names, first_ns: u64) -> (HealthSender, HealthInbox) {
     // They live as long as the process: a run has one pair, and either end may go first.
     let free: &'static mut Room = Box::leak(Box::new(Queue::new()));
     let full: &'static mut Room = Box::leak(Box::new(Queue::new()));
     // There is one place.
-    let _ = free.enqueue(Box::new(HealthBuffer::new(axes, stations)));
+    let _ = free.enqueue(Box::new(HealthBuffer::of(names)));
     let ((give, take), (hand_over, receive)) = (free.split(), full.split());
     let sender = HealthSender {
         free: take,
@@ -68,7 +68,7 @@ pub fn channel(axes: usize, stations: usize, first_ns: u64) -> (HealthSender, He
 }
 
 impl HealthSender {
-    /// After a cycle: copies one axis or station, where a copy is due.
+    /// After a cycle: copies one axis, station or press, where a copy is due.
     #[inline]
     pub fn cycle(&mut self, pipeline: &Pipeline<'_>, time_ns: u64) {
         self.time_ns = time_ns;
@@ -103,7 +103,8 @@ impl HealthSender {
     /// A copy of everything at once, in memory of its own: for the end of a run.
     pub fn copy_all(&self, pipeline: &Pipeline<'_>) -> Box<HealthBuffer> {
         let plan = pipeline.plan();
-        let mut buffer = Box::new(HealthBuffer::new(plan.axes.len(), plan.stations.len()));
+        let (axes, stations) = (plan.axes.len(), plan.stations.len());
+        let mut buffer = Box::new(HealthBuffer::new(axes, stations, plan.presses.len()));
         while !buffer.copy_one(pipeline) {}
         buffer.time_ns = self.time_ns;
         buffer
@@ -208,8 +209,7 @@ impl Keeper {
         let (output, bus) = (output.clone(), info.names.bus().map(str::to_owned));
         let say: Say = said
             .then(|| Box::new(move |text: &str| output.note(&named(bus.as_deref(), text))) as _);
-        let (axes, stations) = (info.names.axis_count(), info.names.station_count());
-        let (sender, inbox) = channel(axes, stations, EVERY_NS);
+        let (sender, inbox) = channel(&info.names, EVERY_NS);
         let desk = Desk {
             book: book.unwrap_or_else(|| Book::new(owner)),
             path,
@@ -330,13 +330,13 @@ fn left_out(done: &PutBack) -> Option<String> {
     let mut said = Vec::new();
     if !done.anew.is_empty() {
         said.push(format!(
-            "health of {} begins anew: the twin is another one than it was kept of",
+            "health of {} begins anew: the twin, or what strokes are measured by, is another one than it was kept of",
             list(&done.anew)
         ));
     }
     if !done.gone.is_empty() {
         said.push(format!(
-            "health of {} is left out: the machine has no such axis, press or station",
+            "health of {} is left out: the machine has no such axis, press, station, part or recipe",
             list(&done.gone)
         ));
     }

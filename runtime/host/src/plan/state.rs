@@ -1,7 +1,7 @@
 //! The pipeline's own memory, and the pipeline over it.
 
 use super::PlanStore;
-use twinstep_cycle::health::{AxisHealth, HealthSlices, StationHealth};
+use twinstep_cycle::health::{AxisHealth, HealthSlices, PressHealth, StationHealth};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::outbox::Outbox;
@@ -25,6 +25,7 @@ pub struct StateStore {
     signatures: Vec<SignatureJudge>,
     axis_health: Vec<AxisHealth>,
     station_health: Vec<StationHealth>,
+    press_health: Vec<PressHealth>,
     presses: Vec<StrokeJudge>,
     /// What sections take along; none where the pipeline stays in one piece.
     bags: Vec<Bag>,
@@ -53,6 +54,11 @@ impl StateStore {
     pub fn health_mut(&mut self) -> (&mut [AxisHealth], &mut [StationHealth]) {
         (&mut self.axis_health, &mut self.station_health)
     }
+
+    /// Health of the presses whose strokes are judged, by these.
+    pub fn press_health_mut(&mut self) -> &mut [PressHealth] {
+        &mut self.press_health
+    }
 }
 
 impl PlanStore {
@@ -80,6 +86,7 @@ impl PlanStore {
             signatures: vec![SignatureJudge::default(); self.signatures.len()],
             axis_health: self.axis_health.clone(),
             station_health: self.station_health.clone(),
+            press_health: self.press_health.clone(),
             presses: vec![StrokeJudge::default(); self.presses.len()],
             bags: vec![bag; sections],
         }
@@ -98,6 +105,7 @@ impl PlanStore {
         .with_health(HealthSlices {
             axes: &mut state.axis_health,
             stations: &mut state.station_health,
+            presses: &mut state.press_health,
         });
         if state.bags.is_empty() {
             return pipeline;

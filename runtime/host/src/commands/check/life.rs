@@ -11,7 +11,7 @@ pub(super) struct LimitReport {
     pub parameter: &'static str,
     /// Value at the end of life.
     pub limit: f64,
-    /// What `limit` is: `healthy` (relative to the healthy value) or `m` (gained).
+    /// What `limit` is: `healthy` (relative to the healthy value), `m` (gained) or `N` (the value itself).
     pub unit: &'static str,
 }
 
@@ -42,6 +42,12 @@ pub(super) fn limits(machine: &Machine) -> Vec<LimitReport> {
         if press {
             add(name, "stiffness", at.stiffness_factor, "healthy");
         }
+        if let Some(factor) = at.gradient_factor {
+            add(name, "gradient", factor, "healthy");
+        }
+        if let Some(tare_n) = at.tare_n {
+            add(name, "tare", tare_n, "N");
+        }
     }
     for station in &machine.stations {
         add(&station.name, "leak_rate", station.leak_factor, "healthy");
@@ -51,10 +57,10 @@ pub(super) fn limits(machine: &Machine) -> Vec<LimitReport> {
 
 impl LimitReport {
     pub fn text(&self) -> String {
-        if self.unit == "m" {
-            format!("{} +{:.0} um", self.parameter, self.limit * 1e6)
-        } else {
-            format!("{} x{}", self.parameter, self.limit)
+        match self.unit {
+            "m" => format!("{} +{:.0} um", self.parameter, self.limit * 1e6),
+            "N" => format!("{} {} N", self.parameter, self.limit),
+            _ => format!("{} x{}", self.parameter, self.limit),
         }
     }
 }

@@ -113,6 +113,8 @@ mod tests {
             tracked.map(|parameter| HealthLine {
                 source: axis.name.clone(),
                 parameter: parameter.into(),
+                part: None,
+                recipe: None,
                 value: 123.456_789_012_345,
                 sigma: 1.234_567_890_123,
                 healthy: Some(110.123_456_789),
@@ -171,6 +173,8 @@ mod tests {
         let line = |life| HealthLine {
             source: "r-infeed".to_owned(),
             parameter: "coulomb".into(),
+            part: None,
+            recipe: None,
             value: 50.0,
             sigma: 1.0,
             healthy: Some(40.0),
