@@ -1,7 +1,7 @@
 //! Checking: raw values to SI, gathering every problem instead of stopping at the first.
 
 use crate::error::{Problem, closest, shortened};
-use crate::machine::MAX_NAME;
+use crate::machine::{AxisKind, MAX_NAME};
 use crate::units::{Dimension, TIME, UnitError};
 use crate::value::{At, Dim, Quantity, Scalar, Span};
 use twinstep_models::axis::range::Range;
@@ -96,6 +96,8 @@ fn short(bound: f64) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Check {
     pub(crate) problems: Vec<Problem>,
+    /// Keys are read as those of an axis of this kind: of a rotary one a length is an angle.
+    pub(crate) of_axis: Option<AxisKind>,
 }
 
 impl Check {
@@ -128,6 +130,29 @@ impl Check {
         raw.map_or(missing, |raw| self.si(key, raw, bounds))
     }
 
+    /// What a dimension is on the axis whose keys are read.
+    pub(crate) fn here<'d>(&self, dimension: &'d Dimension) -> &'d Dimension {
+        match self.of_axis {
+            Some(AxisKind::Rotary) => dimension.rotary().unwrap_or(dimension),
+            Some(AxisKind::Linear) | None => dimension,
+        }
+    }
+
+    /// What to say where the unit is one of an axis of the other kind.
+    fn other_kind(&self, dimension: &Dimension, text: &str) -> &'static str {
+        let is_of =
+            |other: Option<&Dimension>| other.is_some_and(|other| other.parse(text).is_ok());
+        match self.of_axis {
+            Some(AxisKind::Rotary) if is_of(dimension.linear()) => {
+                "; this axis is rotary (`kind`), so ways are angles, masses inertias and forces torques"
+            }
+            Some(AxisKind::Linear) if is_of(dimension.rotary()) => {
+                "; an axis that turns says so by `kind = \"rotary\"`"
+            }
+            _ => "",
+        }
+    }
+
     /// As [`Self::si`] for a key whose dimension depends on another one.
     pub(crate) fn si_of<D>(
         &mut self,
@@ -136,6 +161,7 @@ impl Check {
         dimension: &Dimension,
         bounds: Bounds,
     ) -> f64 {
+        let dimension = self.here(dimension);
         let Some(value) = self.parsed(key, raw, dimension, 0) else {
             return f64::NAN;
         };
@@ -187,9 +213,10 @@ impl Check {
             )
         } else {
             format!(
-                "write text with a unit such as `{key} = \"{}\"`; allowed units: {}",
+                "write text with a unit such as `{key} = \"{}\"`; allowed units: {}{}",
                 dimension.example,
-                dimension.allowed()
+                dimension.allowed(),
+                self.other_kind(dimension, text)
             )
         };
         self.problem(&raw.span, what, told(&problem), help);

@@ -7,7 +7,7 @@ mod parse_bus;
 
 pub use bus::BusFault;
 
-use crate::machine::Machine;
+use crate::machine::{AxisKind, Machine};
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 use std::fmt;
 
@@ -85,12 +85,12 @@ pub enum FaultKind {
     },
     /// `load:AXIS:mass=20kg`
     Load {
-        /// Added mass (kg).
+        /// Added mass (kg; kg m2 of a rotary axis).
         mass_kg: f64,
     },
     /// `backlash:AXIS:gap=50um`
     Backlash {
-        /// Added gap (m).
+        /// Added gap (m; rad of a rotary axis).
         gap_m: f64,
     },
     /// `current_gain:AXIS:factor=1.05`
@@ -122,7 +122,7 @@ pub enum FaultKind {
     MissingPart,
     /// `encoder_slip:AXIS:step=200um`
     EncoderSlip {
-        /// Way by which the measured position jumps against the mechanics (m). A ramp gets there in jumps of a tenth.
+        /// Way by which the measured position jumps against the mechanics (m; rad of a rotary axis). A ramp gets there in jumps of a tenth.
         step_m: f64,
     },
     /// `lubrication:AXIS:factor=2`
@@ -146,14 +146,41 @@ pub enum FaultKind {
     Bus(BusFault),
 }
 
+impl Fault {
+    /// As the fault of an axis of this kind is written.
+    pub const fn of(&self, kind: AxisKind) -> OfKind<'_> {
+        OfKind { fault: self, kind }
+    }
+}
+
+/// A fault of an axis of some kind, to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct OfKind<'a> {
+    fault: &'a Fault,
+    kind: AxisKind,
+}
+
 impl fmt::Display for Fault {
+    /// The text that [`Fault::parse`] reads back as the same fault, of an axis that is not rotary.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.of(AxisKind::Linear), f)
+    }
+}
+
+impl fmt::Display for OfKind<'_> {
     /// The text that [`Fault::parse`] reads back as the same fault.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = &self.target;
-        match &self.kind {
+        let Fault {
+            kind,
+            target,
+            at_ns,
+            ramp_ns,
+        } = self.fault;
+        let [way, mass] = ["m", "kg"].map(|linear| self.kind.unit(linear));
+        match kind {
             FaultKind::Friction { factor } => write!(f, "friction:{target}:factor={factor:?}")?,
-            FaultKind::Load { mass_kg } => write!(f, "load:{target}:mass={mass_kg:?}kg")?,
-            FaultKind::Backlash { gap_m } => write!(f, "backlash:{target}:gap={gap_m:?}m")?,
+            FaultKind::Load { mass_kg } => write!(f, "load:{target}:mass={mass_kg:?}{mass}")?,
+            FaultKind::Backlash { gap_m } => write!(f, "backlash:{target}:gap={gap_m:?}{way}")?,
             FaultKind::CurrentGain { factor } => {
                 write!(f, "current_gain:{target}:factor={factor:?}")?;
             }
@@ -165,7 +192,7 @@ impl fmt::Display for Fault {
             FaultKind::WrongPart { part } => write!(f, "wrong_part:{target}:part={part}")?,
             FaultKind::MissingPart => write!(f, "missing_part:{target}")?,
             FaultKind::EncoderSlip { step_m } => {
-                write!(f, "encoder_slip:{target}:step={step_m:?}m")?;
+                write!(f, "encoder_slip:{target}:step={step_m:?}{way}")?;
             }
             FaultKind::Lubrication { factor } => {
                 write!(f, "lubrication:{target}:factor={factor:?}")?;
@@ -174,11 +201,11 @@ impl fmt::Display for Fault {
             FaultKind::Stiffness { factor } => write!(f, "stiffness:{target}:factor={factor:?}")?,
             FaultKind::Bus(fault) => fault.write(target, f)?,
         }
-        if self.ramp_ns > 0 {
-            write!(f, ",ramp={}ns", self.ramp_ns)?;
+        if *ramp_ns > 0 {
+            write!(f, ",ramp={ramp_ns}ns")?;
         }
-        if self.at_ns > 0 {
-            write!(f, "@{}ns", self.at_ns)?;
+        if *at_ns > 0 {
+            write!(f, "@{at_ns}ns")?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod context;
 mod figures;
 mod health;
 mod judge;
+mod kind;
 mod loops;
 mod modes;
 mod motion;
@@ -27,6 +28,7 @@ pub use context::{ContextFrom, Teller, TellerPlace};
 pub use figures::{FigureLaw, FigureOf, RegimeBaseline, RegimePaces};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use judge::{Judge, WarmUp};
+pub use kind::AxisKind;
 pub use modes::{OperationMode, OperationModes};
 pub use motion::{Motion, Step};
 pub use motor::Motor;
@@ -148,6 +150,8 @@ pub struct Axis {
     pub name: String,
     /// Asset id, else the machine's.
     pub asset_id: Option<String>,
+    /// How it moves: what the names of units below mean.
+    pub kind: AxisKind,
     /// The drive as it is commissioned.
     pub drive: Drive,
     /// The motor behind it, for what-if.
@@ -170,18 +174,25 @@ pub struct Axis {
     pub effort_unit: EffortUnit,
 }
 
+impl Axis {
+    /// Unit of the drive's effort as it is printed: A, or what a recording holds instead, N or N m.
+    pub fn effort(&self) -> &'static str {
+        self.kind.unit(self.effort_unit.symbol())
+    }
+}
+
 /// Unit of an axis' effort: of the channels `current_next` and `current_load`, and of every field whose name ends in `_a`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EffortUnit {
     /// A current (A).
     #[default]
     Ampere,
-    /// A force (N): `force_constant_n_per_a` is 1.
+    /// A force (N), of a rotary axis a torque (N m): `force_constant_n_per_a` is 1.
     Newton,
 }
 
 impl EffortUnit {
-    /// The unit as it is printed.
+    /// The unit as it is printed of a linear axis.
     pub const fn symbol(self) -> &'static str {
         match self {
             Self::Ampere => "A",
@@ -193,7 +204,7 @@ impl EffortUnit {
 /// The drive and its scaling.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drive {
-    /// Way per motor revolution: lead of the screw or circumference of the pulley (m).
+    /// Way per motor revolution: lead of the screw or circumference of the pulley (m); of a rotary axis its angle (rad).
     pub feed_m_per_rev: f64,
     /// Encoder increments per motor revolution (0x608F / 0x6091 as one figure).
     pub counts_per_rev: f64,

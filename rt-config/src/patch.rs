@@ -8,7 +8,7 @@ mod twin;
 pub use budget::{apply_budgets, patch_of_budgets, patch_of_budgets_of};
 
 use crate::error::{ConfigError, Problem};
-use crate::machine::{Axis, EffortUnit, Healthy, Machine, Part, PartTwin, Recipe, StationTwin};
+use crate::machine::{Axis, Healthy, Machine, Part, PartTwin, Recipe, StationTwin};
 use figures::write_figures;
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
@@ -78,23 +78,19 @@ fn write_axis(out: &mut String, list: &str, axis: &Axis, recipes: &[Recipe]) -> 
     heading(out, list, &axis.name)?;
     if let Some(twin) = &axis.twin {
         table(out, list, "twin")?;
-        write_twin(out, list, twin, axis.effort_unit)?;
-        write_figures(out, list, twin, axis.effort_unit, recipes)?;
+        write_twin(out, list, twin, axis)?;
+        write_figures(out, list, twin, axis, recipes)?;
     }
     if let Some(healthy) = &axis.healthy {
         table(out, list, "healthy")?;
-        write_healthy(out, list, healthy, axis.effort_unit)?;
+        write_healthy(out, list, healthy, axis)?;
     }
     Ok(())
 }
 
-fn write_healthy(
-    out: &mut String,
-    list: &str,
-    healthy: &Healthy,
-    effort: EffortUnit,
-) -> fmt::Result {
-    let unit = effort.symbol();
+fn write_healthy(out: &mut String, list: &str, healthy: &Healthy, axis: &Axis) -> fmt::Result {
+    let unit = axis.effort();
+    let [way, speed] = ["m", "m/s"].map(|linear| axis.kind.unit(linear));
     writeln!(out, "movements = {}", healthy.movements)?;
     let [friction, hunting, roughness, ripple, unrest] = healthy.figure_sigmas;
     let [lubrication, backlash, spalling] = healthy.family_sigmas;
@@ -114,16 +110,16 @@ fn write_healthy(
         writeln!(out, "{key} = {sigma:?}")?;
     }
     if let Some(speeds) = healthy.speeds {
-        quantity(out, "slowest", speeds.least, "m/s")?;
-        quantity(out, "fastest", speeds.most, "m/s")?;
+        quantity(out, "slowest", speeds.least, speed)?;
+        quantity(out, "fastest", speeds.most, speed)?;
     }
     for load in &healthy.loads {
         let [friction, hunting, roughness, ripple, unrest] = load.figures;
         writeln!(out, "\n[[{list}.healthy.load]]")?;
         quantity(out, "load", load.load_a, unit)?;
         quantity(out, "friction", friction, unit)?;
-        quantity(out, "hunting", hunting, "m")?;
-        quantity(out, "roughness", roughness, "m")?;
+        quantity(out, "hunting", hunting, way)?;
+        quantity(out, "roughness", roughness, way)?;
         quantity(out, "ripple", ripple, unit)?;
         quantity(out, "unrest", unrest, unit)?;
     }

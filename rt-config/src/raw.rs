@@ -269,6 +269,9 @@ pub(crate) struct AxisTable {
     pub(crate) asset_id: Option<At<String>>,
     /// The bus that it is on, where there are several; needed there.
     pub(crate) bus: Option<At<String>>,
+    /// "linear" (unless given) or "rotary": rotary tables, rolls, robot joints. Of a rotary axis every length is an angle, every mass an
+    /// inertia and every force a torque, whatever the key is called, and limits in m, kg and N are the same numbers in rad, kg m2 and N m.
+    pub(crate) kind: Option<At<String>>,
     /// Needed on a bus.
     pub(crate) drive: Option<DriveTable>,
     /// The motor behind it, for `twinstep whatif`.
@@ -462,15 +465,15 @@ pub(crate) struct StationColumnsTable {
 pub(crate) struct AxisColumnsTable {
     /// Name of the axis or press.
     pub(crate) axis: At<String>,
-    /// Reference (target position), in m unless a unit is given.
+    /// Reference (target position), in m, or rad where the axis is rotary, unless a unit is given.
     pub(crate) reference: Option<ColumnTable>,
-    /// Position, in m unless a unit is given; this or `following_error`.
+    /// Position, in m, or rad where the axis is rotary, unless a unit is given; this or `following_error`.
     pub(crate) position: Option<ColumnTable>,
-    /// Reference minus position, in m unless a unit is given, where the recording has that instead of a position.
+    /// Reference minus position, in m, or rad where the axis is rotary, unless a unit is given, where the recording has that instead of a position.
     pub(crate) following_error: Option<ColumnTable>,
-    /// Velocity, in m/s unless a unit is given; differentiated from the position where missing.
+    /// Velocity, in m/s, or rad/s where the axis is rotary, unless a unit is given; differentiated from the position where missing.
     pub(crate) velocity: Option<ColumnTable>,
-    /// Current in A unless a unit is given; a unit of force makes the axis' effort a force.
+    /// Current in A unless a unit is given; a unit of force, of torque where the axis is rotary, makes the axis' effort one.
     pub(crate) current: ColumnTable,
     /// The current was recorded without its sign; it then counts in the direction in which the reference moved last.
     #[serde(default)]

@@ -29,12 +29,16 @@ mod tests {
                 .unwrap()
                 .contains("lead of the screw")
         );
-        assert_eq!(lead["$ref"], "#/$defs/Length");
+        assert_eq!(lead["anyOf"][0]["$ref"], "#/$defs/Length");
         assert_eq!(schema["$defs"]["Length"]["examples"][0], "10mm");
+        // Of an axis a way is a length or an angle.
+        let to = &schema["$defs"]["StepTable"]["properties"]["to"];
+        assert_eq!(to["$ref"], "#/$defs/AxisPlace");
+        assert_eq!(schema["$defs"]["AxisPlace"]["examples"][1], "90deg");
         let required = schema["$defs"]["DriveTable"]["required"]
             .as_array()
             .unwrap();
-        assert!(required.contains(&Value::from("lead")));
+        assert!(required.contains(&Value::from("counts_per_rev")));
         assert!(!required.contains(&Value::from("torque_filter")));
     }
 }

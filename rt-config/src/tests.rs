@@ -13,6 +13,7 @@ mod press_twins;
 mod presses;
 mod pubsub;
 mod realtime;
+mod rotary;
 mod shared;
 mod tsn;
 mod twins;

@@ -3,8 +3,10 @@
 //! A quantity is a decimal number and a unit of the dimension that the key asks for. Powers of ten are
 //! applied to the decimal text before it is parsed, so `"50um"` is the very number that `50e-6` is.
 
+mod rotary;
 mod table;
 
+pub use rotary::*;
 pub use table::*;
 
 use std::fmt;

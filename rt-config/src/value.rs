@@ -38,19 +38,15 @@ dimensions! {
     Velocity: VELOCITY;
     Acceleration: ACCELERATION;
     Jerk: JERK;
-    Mass: MASS;
     Inertia: INERTIA;
     Force: FORCE;
     Energy: ENERGY;
     Torque: TORQUE;
-    Viscous: VISCOUS;
     Stiffness: STIFFNESS;
     Elasticity: ELASTICITY;
     Current: CURRENT;
     TorqueConstant: TORQUE_CONSTANT;
-    ForceConstant: FORCE_CONSTANT;
     PerSecond: PER_SECOND;
-    CurrentPerVelocity: CURRENT_PER_VELOCITY;
     Pressure: PRESSURE;
     PressureRate: PRESSURE_RATE;
     Resistance: RESISTANCE;
@@ -58,18 +54,29 @@ dimensions! {
     Voltage: VOLTAGE;
     Temperature: TEMPERATURE;
     ThermalResistance: THERMAL_RESISTANCE;
-    // An axis' effort is a current, or a force where a recording holds one.
-    Effort: CURRENT | FORCE;
-    EffortPerVelocity: CURRENT_PER_VELOCITY | VISCOUS;
+    // An axis is linear or rotary.
+    AxisPlace: LENGTH | ANGLE;
+    AxisVelocity: VELOCITY | ANGULAR_VELOCITY;
+    AxisAcceleration: ACCELERATION | ANGULAR_ACCELERATION;
+    AxisJerk: JERK | ANGULAR_JERK;
+    AxisMass: MASS | INERTIA;
+    AxisForce: FORCE | TORQUE;
+    AxisViscous: VISCOUS | ROTARY_VISCOUS;
+    AxisStiffness: STIFFNESS | ROTARY_STIFFNESS;
+    AxisForceConstant: FORCE_CONSTANT | TORQUE_CONSTANT;
+    DriveVelocityGain: CURRENT_PER_VELOCITY | CURRENT_PER_ANGULAR_VELOCITY;
+    // An axis' effort is a current, or a force or torque where a recording holds one.
+    Effort: CURRENT | FORCE | TORQUE;
+    EffortPerVelocity: CURRENT_PER_VELOCITY | VISCOUS | CURRENT_PER_ANGULAR_VELOCITY | ROTARY_VISCOUS;
     // A place of a drive is that of the axis, or the angle of a crank or table.
     DrivePlace: LENGTH | ANGLE;
     // A value of a force curve is a way or a force.
     CurvePlace: LENGTH | FORCE;
     // What an innovation is in the unit of.
-    Innovation: LENGTH | VELOCITY | CURRENT | FORCE;
-    EffortPerLength: CURRENT_PER_LENGTH | STIFFNESS;
+    Innovation: LENGTH | VELOCITY | CURRENT | FORCE | ANGLE | ANGULAR_VELOCITY | TORQUE;
+    EffortPerLength: CURRENT_PER_LENGTH | STIFFNESS | CURRENT_PER_ANGLE | ROTARY_STIFFNESS;
     // Of a regime: a speed, or an acceleration.
-    Pace: VELOCITY | ACCELERATION;
+    Pace: VELOCITY | ACCELERATION | ANGULAR_VELOCITY | ANGULAR_ACCELERATION;
 }
 
 /// What stands in the file: text with a unit, or a plain number.

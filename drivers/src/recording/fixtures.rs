@@ -14,6 +14,7 @@ fn axis(name: &str) -> Axis {
     Axis {
         name: name.to_owned(),
         asset_id: None,
+        kind: AxisKind::Linear,
         drive: Drive {
             feed_m_per_rev: 0.01,
             counts_per_rev: 131_072.0,

@@ -5,14 +5,47 @@ use super::signature::signature;
 use super::twin::{stated_gravity, twin};
 use super::{MAX_DWELL_S, MAX_LAG_S, Whole, asset_id, in_counts, needs};
 use crate::check::{Bounds, Check};
-use crate::machine::{Axis, AxisPlant, Drive, EffortUnit, MAX_STEPS, Motion, OperationMode, Step};
+use crate::machine::{
+    Axis, AxisKind, AxisPlant, Drive, EffortUnit, MAX_STEPS, Motion, OperationMode, Step,
+};
 use crate::raw::{AxisTable, DriveTable, MotionTable, PlantTable, RecipeTable};
+use crate::units::VELOCITY;
 use crate::value::{At, Span};
 
 /// Largest torque unless given (per mille of the rated torque).
 const MAX_TORQUE_PERMILLE: u16 = 3000;
 
-pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &mut Check) -> Axis {
+/// Kinds of axes, by their words in the configuration.
+const KINDS: [(&str, AxisKind); 2] = [
+    (AxisKind::Linear.name(), AxisKind::Linear),
+    (AxisKind::Rotary.name(), AxisKind::Rotary),
+];
+
+/// The kind of an axis, which its units follow from; linear where it is none.
+pub(super) fn kind(raw: &AxisTable, check: &mut Check) -> AxisKind {
+    super::evaluation::one_of("kind", raw.kind.as_ref(), &KINDS, check)
+}
+
+pub(super) fn axis(
+    raw: &AxisTable,
+    kind: AxisKind,
+    effort: EffortUnit,
+    whole: &Whole,
+    check: &mut Check,
+) -> Axis {
+    check.of_axis = Some(kind);
+    let axis = of_kind(raw, kind, effort, whole, check);
+    check.of_axis = None;
+    axis
+}
+
+fn of_kind(
+    raw: &AxisTable,
+    kind: AxisKind,
+    effort: EffortUnit,
+    whole: &Whole,
+    check: &mut Check,
+) -> Axis {
     let drive = drive_or_neutral(&raw.name, raw.drive.as_ref(), "axis.drive", whole, check);
     let motion = raw.motion.as_ref().map_or_else(still, |motion| {
         self::motion(motion, counts_per_m(&drive), check)
@@ -24,6 +57,7 @@ pub(super) fn axis(raw: &AxisTable, effort: EffortUnit, whole: &Whole, check: &m
     Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
+        kind,
         motion,
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
@@ -52,7 +86,7 @@ pub(super) fn drive_or_neutral(
     if raw.is_none() && whole.bus {
         needs(check, name, table, "on a bus");
     }
-    raw.map_or_else(neutral_drive, |raw| drive(raw, check))
+    raw.map_or_else(neutral_drive, |raw| drive(raw, table, check))
 }
 
 pub(super) fn plant_if_simulated(
@@ -85,7 +119,56 @@ fn neutral_drive() -> Drive {
     }
 }
 
-fn drive(raw: &DriveTable, check: &mut Check) -> Drive {
+/// Way per motor revolution: the lead, or what the gear leaves of a turn.
+fn feed(raw: &DriveTable, table: &str, check: &mut Check) -> f64 {
+    let rotary = check.of_axis == Some(AxisKind::Rotary);
+    match (&raw.lead, &raw.gear) {
+        (Some(lead), None) if !rotary => check.si("lead", lead, Bounds::up_to(100.0)),
+        (None, Some(gear)) if rotary => {
+            let turns = check.si("gear", gear, Bounds::between(0.1, 1e4));
+            2.0 * std::f64::consts::PI / turns
+        }
+        (Some(lead), _) if rotary => {
+            check.problem(
+                &lead.span,
+                "`lead` is the way of a linear axis per motor revolution, and this axis is rotary (`kind`)",
+                "not on a rotary axis",
+                "write `gear` instead: motor turns per turn of the axis, 1 for a direct drive",
+            );
+            f64::NAN
+        }
+        (_, Some(gear)) => {
+            check.problem(
+                &gear.span,
+                "`gear` is the motor's turns per turn of a rotary axis, and this one is linear",
+                "not on a linear axis",
+                "write `lead` instead, the way per motor revolution, or `kind = \"rotary\"` in [[axis]] where the axis turns",
+            );
+            f64::NAN
+        }
+        _ => {
+            let (key, what) = if rotary {
+                (
+                    "gear",
+                    "motor turns per turn of the axis, 1 for a direct drive",
+                )
+            } else {
+                ("lead", "the way per motor revolution")
+            };
+            check.problem(
+                &raw.counts_per_rev.span,
+                format!("[{table}] needs the key `{key}`, {what}"),
+                format!("`{key}` is missing beside this key"),
+                format!(
+                    "add `{key} = ...` to [{table}]; `twinstep check --schema` describes every key"
+                ),
+            );
+            f64::NAN
+        }
+    }
+}
+
+fn drive(raw: &DriveTable, table: &str, check: &mut Check) -> Drive {
     let max_torque_permille =
         raw.max_torque_permille
             .as_ref()
@@ -117,7 +200,7 @@ fn drive(raw: &DriveTable, check: &mut Check) -> Drive {
             }
         });
     Drive {
-        feed_m_per_rev: check.si("lead", &raw.lead, Bounds::up_to(100.0)),
+        feed_m_per_rev: feed(raw, table, check),
         counts_per_rev: check.si(
             "counts_per_rev",
             &raw.counts_per_rev,
@@ -192,9 +275,10 @@ fn motion(raw: &MotionTable, counts_per_m: f64, check: &mut Check) -> Motion {
                 check.problem(
                     &velocity.span,
                     format!(
-                        "`velocity` of a step is {}, more than the axis' own limit of {}m/s",
+                        "`velocity` of a step is {}, more than the axis' own limit of {}{}",
                         velocity.scalar.shown(),
-                        motion.velocity_m_per_s
+                        motion.velocity_m_per_s,
+                        check.here(&VELOCITY).si()
                     ),
                     "above the limit",
                     "lower it, or raise `velocity` in [axis.motion]",
@@ -259,6 +343,14 @@ fn takes_no_time(span: &Span, check: &mut Check) {
 }
 
 fn plant(raw: &PlantTable, recipes: &[RecipeTable], check: &mut Check) -> AxisPlant {
+    if let (Some(AxisKind::Rotary), Some(gravity)) = (check.of_axis, &raw.gravity) {
+        check.problem(
+            &gravity.span,
+            "`gravity` of a simulated axis is the weight of its mass, and this axis is rotary (`kind`)",
+            "not on a rotary axis",
+            "leave it out: a rotary axis is simulated in balance",
+        );
+    }
     let payloads = raw.payload.iter();
     check.unique(
         "the payloads of an axis",

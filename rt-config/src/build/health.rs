@@ -3,7 +3,7 @@
 use crate::check::{Bounds, Check};
 use crate::machine::{HealthLimits, LEAK_FACTOR};
 use crate::raw::{AxisHealthTable, PressHealthTable, StationHealthTable};
-use crate::value::{Length, Number, Quantity};
+use crate::value::{Dim, Number, Quantity};
 
 /// What grows ends above what it was at first, by more than its own error.
 const GROWN: Bounds = Bounds::between(1.01, 100.0);
@@ -69,9 +69,9 @@ pub(super) fn press(
     }
 }
 
-fn limits(
+fn limits<D: Dim>(
     friction: Option<&Quantity<Number>>,
-    gap: Option<&Quantity<Length>>,
+    gap: Option<&Quantity<D>>,
     torque_constant: Option<&Quantity<Number>>,
     check: &mut Check,
 ) -> HealthLimits {

@@ -25,8 +25,8 @@ mod twin;
 use crate::check::Check;
 use crate::fault::Fault;
 use crate::machine::{
-    EffortUnit, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES, MAX_STATIONS,
-    Machine, OtherBuses, Simulation,
+    AxisKind, EffortUnit, MAX_AXES, MAX_FAULTS, MAX_PARTS, MAX_RECIPE_TWINS, MAX_RECIPES,
+    MAX_STATIONS, Machine, OtherBuses, Simulation,
 };
 use crate::raw::{File, RecipeTable};
 use crate::value::{At, Span};
@@ -88,22 +88,25 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         recipes: &file.recipe,
     };
 
-    let effort = |name: &At<String>| {
+    let effort = |name: &At<String>, kind: AxisKind| {
         let maps = (file.recording.as_ref()).and_then(|map| map.axis.as_ref());
         maps.map_or(&[][..], |maps| maps.value.as_slice())
             .iter()
             .find(|map| map.axis.value == name.value)
-            .map_or(EffortUnit::Ampere, recording::effort_unit)
+            .map_or(EffortUnit::Ampere, |map| recording::effort_unit(map, kind))
     };
     let axes: Vec<_> = file
         .axis
         .iter()
-        .map(|raw| axis::axis(raw, effort(&raw.name), &whole, check))
+        .map(|raw| {
+            let kind = axis::kind(raw, check);
+            axis::axis(raw, kind, effort(&raw.name, kind), &whole, check)
+        })
         .collect();
     let mut presses: Vec<_> = file
         .press
         .iter()
-        .map(|raw| press::press(raw, effort(&raw.name), &whole, check))
+        .map(|raw| press::press(raw, effort(&raw.name, AxisKind::Linear), &whole, check))
         .collect();
     for (press, raw) in presses.iter_mut().zip(&file.press) {
         evaluation::fill(press, raw, &file.part, &file.recipe, check);

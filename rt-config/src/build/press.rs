@@ -6,8 +6,8 @@ use super::twin::{stated_gravity, twin};
 use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
 use crate::machine::{
-    Axis, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS, Motion,
-    OperationMode, Press, Recipe, Step, Stroke, Turn,
+    Axis, AxisKind, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS,
+    Motion, OperationMode, Press, Recipe, Step, Stroke, Turn,
 };
 use crate::raw::{PartTable, PressTable, RecipeTable, StrokeTable, TurnTable};
 use crate::value::At;
@@ -53,6 +53,7 @@ pub(super) fn press(
     let axis = Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
+        kind: AxisKind::Linear,
         motion: Motion {
             start_m: stroke.top_m,
             velocity_m_per_s,

@@ -4,22 +4,30 @@ use super::Whole;
 use crate::check::{Bounds, Check};
 use crate::error::shortened;
 use crate::machine::{
-    Axis, AxisColumns, Column, EffortUnit, MAX_SEGMENT_COLUMNS, Press, RecordingMap, Station,
-    StationColumns,
+    Axis, AxisColumns, AxisKind, Column, EffortUnit, MAX_SEGMENT_COLUMNS, Press, RecordingMap,
+    Station, StationColumns,
 };
 use crate::raw::{AxisColumnsTable, ColumnTable, RecordingTable, StationColumnsTable};
 use crate::units::{
-    ANGLE, ANGULAR_VELOCITY, CURRENT, Dimension, FORCE, LENGTH, NUMBER, PRESSURE, TIME, VELOCITY,
+    ANGLE, ANGULAR_VELOCITY, CURRENT, Dimension, FORCE, LENGTH, NUMBER, PRESSURE, TIME, TORQUE,
+    VELOCITY,
 };
 
 /// Longest header of a column (bytes).
 const MAX_HEADER: usize = 128;
 
-/// What stands for the effort: a force if the `current` column has a unit of force.
-pub(super) fn effort_unit(raw: &AxisColumnsTable) -> EffortUnit {
+/// What stands for the effort: a force if the `current` column has a unit of force, or of torque where the axis is rotary.
+pub(super) fn effort_unit(raw: &AxisColumnsTable, kind: AxisKind) -> EffortUnit {
     match &raw.current.unit {
-        Some(unit) if FORCE.unit(&unit.value).is_some() => EffortUnit::Newton,
+        Some(unit) if force_of(kind).unit(&unit.value).is_some() => EffortUnit::Newton,
         _ => EffortUnit::Ampere,
+    }
+}
+
+fn force_of(kind: AxisKind) -> &'static Dimension {
+    match kind {
+        AxisKind::Linear => &FORCE,
+        AxisKind::Rotary => &TORQUE,
     }
 }
 
@@ -122,23 +130,30 @@ fn station_columns(
 fn columns(raw: &AxisColumnsTable, axis: &Axis, whole: &Whole, check: &mut Check) -> AxisColumns {
     // A turn of the motor is one lead of the axis, whichever way the drive counts.
     let m_per_rad = axis.drive.feed_m_per_rev / (2.0 * std::f64::consts::PI);
-    let place = [(&LENGTH, 1.0), (&ANGLE, m_per_rad)];
-    let speed = [(&VELOCITY, 1.0), (&ANGULAR_VELOCITY, m_per_rad)];
+    let place: &[(&Dimension, f64)] = match axis.kind {
+        AxisKind::Linear => &[(&LENGTH, 1.0), (&ANGLE, m_per_rad)],
+        AxisKind::Rotary => &[(&ANGLE, 1.0)],
+    };
+    let speed: &[(&Dimension, f64)] = match axis.kind {
+        AxisKind::Linear => &[(&VELOCITY, 1.0), (&ANGULAR_VELOCITY, m_per_rad)],
+        AxisKind::Rotary => &[(&ANGULAR_VELOCITY, 1.0)],
+    };
     if let (EffortUnit::Newton, true, Some(unit)) = (axis.effort_unit, whole.bus, &raw.current.unit)
     {
         check.problem(
             &unit.span,
             format!(
-                "the recording of {} holds a force, but its drive on the bus measures a current",
-                axis.name
+                "the recording of {} holds a {}, but its drive on the bus measures a current",
+                axis.name,
+                if axis.kind == AxisKind::Rotary { "torque" } else { "force" }
             ),
-            "a force",
+            "no current",
             "map a current in A, or leave [bus] and [simulation] out of a machine that is only replayed",
         );
     }
     let (position, following_error) = match (&raw.position, &raw.following_error) {
-        (Some(position), None) => (column(position, &place, check), false),
-        (None, Some(error)) => (column(error, &place, check), true),
+        (Some(position), None) => (column(position, place, check), false),
+        (None, Some(error)) => (column(error, place, check), true),
         _ => {
             check.problem(
                 &raw.axis.span,
@@ -172,11 +187,15 @@ fn columns(raw: &AxisColumnsTable, axis: &Axis, whole: &Whole, check: &mut Check
     }
     AxisColumns {
         axis: axis.name.clone(),
-        reference: raw.reference.as_ref().map(|raw| column(raw, &place, check)),
+        reference: raw.reference.as_ref().map(|raw| column(raw, place, check)),
         position,
         following_error,
-        velocity: raw.velocity.as_ref().map(|raw| column(raw, &speed, check)),
-        current: column(&raw.current, &[(&CURRENT, 1.0), (&FORCE, 1.0)], check),
+        velocity: raw.velocity.as_ref().map(|raw| column(raw, speed, check)),
+        current: column(
+            &raw.current,
+            &[(&CURRENT, 1.0), (force_of(axis.kind), 1.0)],
+            check,
+        ),
         current_magnitude: raw.current_magnitude,
     }
 }

@@ -3,7 +3,7 @@
 use crate::check::{Bounds, Check};
 use crate::machine::{SwitchRange, Switches};
 use crate::raw::{SwitchTable, SwitchesTable};
-use crate::value::{At, Length, Quantity};
+use crate::value::{At, AxisPlace, Quantity};
 
 /// Furthest place of a switch (m).
 const FURTHEST_M: f64 = 1e4;
@@ -23,7 +23,7 @@ pub(super) fn switches(raw: Option<&SwitchesTable>, check: &mut Check) -> Switch
 
 fn range(key: &str, raw: Option<&At<SwitchTable>>, check: &mut Check) -> Option<SwitchRange> {
     let raw = raw?;
-    let mut end = |key: &str, end: Option<&Quantity<Length>>, open: f64| {
+    let mut end = |key: &str, end: Option<&Quantity<AxisPlace>>, open: f64| {
         end.map_or(open, |end| {
             check.si(key, end, Bounds::between(-FURTHEST_M, FURTHEST_M))
         })

@@ -5,7 +5,7 @@ mod loops;
 
 use super::{MAX_LAG_S, Whole};
 use crate::check::{Bounds, Check, duration};
-use crate::machine::{AxisTwin, Cascade, EffortUnit, HealthyInnovation, OperationModes};
+use crate::machine::{AxisKind, AxisTwin, Cascade, EffortUnit, HealthyInnovation, OperationModes};
 use crate::raw::{CalibrateTable, CascadeTable, InnovationTable, NoiseTable, TailTable, TwinTable};
 use crate::units::{
     CURRENT, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, Dimension, FORCE, LENGTH, STIFFNESS,
@@ -64,7 +64,7 @@ pub(super) fn twin(
         (Some(constant), EffortUnit::Newton) => {
             check.problem(
                 &constant.span,
-                "`force_constant` has no meaning here: the recording of this axis holds a force",
+                "`force_constant` has no meaning here: the recording of this axis holds a force or a torque itself",
                 "not with a force",
                 "leave it out",
             );
@@ -75,7 +75,11 @@ pub(super) fn twin(
                 &raw.mass.span,
                 "the twin needs `force_constant`: its force per current",
                 "beside this key",
-                "add `force_constant = \"440N/A\"` (2 pi times torque constant by lead), or map the recording's `current` to a unit of force",
+                if check.of_axis == Some(AxisKind::Rotary) {
+                    "add `force_constant = \"35N m/A\"` (torque constant times gear), or map the recording's `current` to a unit of torque"
+                } else {
+                    "add `force_constant = \"440N/A\"` (2 pi times torque constant by lead), or map the recording's `current` to a unit of force"
+                },
             );
             f64::NAN
         }
@@ -93,7 +97,14 @@ pub(super) fn twin(
                 &stribeck.span,
                 "`stribeck` needs `stribeck_velocity` beside it",
                 "at which velocity?",
-                "add `stribeck_velocity = \"5mm/s\"`, or leave `stribeck` out",
+                format!(
+                    "add `stribeck_velocity = \"{}\"`, or leave `stribeck` out",
+                    if check.of_axis == Some(AxisKind::Rotary) {
+                        "1deg/s"
+                    } else {
+                        "5mm/s"
+                    }
+                ),
             );
             f64::NAN
         }

@@ -4,7 +4,7 @@ use super::forms::{FORMS, Form, Target};
 use super::{Fault, FaultError, FaultKind};
 use crate::check::listed;
 use crate::error::{closest, shortened};
-use crate::machine::Machine;
+use crate::machine::{AxisKind, Machine};
 use crate::units::{self, Dimension};
 
 /// Latest start and longest ramp (s): a year.
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         };
         self.target(form, target)?;
         let (values, ramp_ns) = self.keys(form, kind, parts.next())?;
-        let kind = self.kind(form, &values)?;
+        let kind = self.kind(form, target, &values)?;
         Ok(Fault {
             kind,
             target: target.to_owned(),
@@ -198,18 +198,23 @@ impl<'a> Reader<'a> {
         Ok((values, ramp_ns))
     }
 
-    fn kind(&self, form: &Form, values: &[&str]) -> Result<FaultKind, FaultError> {
+    fn kind(&self, form: &Form, target: &str, values: &[&str]) -> Result<FaultKind, FaultError> {
         let value = values.first().copied().unwrap_or_default();
+        let kind = self.machine.kind_of(target);
+        let of_axis = |linear: &'static Dimension| match kind {
+            AxisKind::Linear => linear,
+            AxisKind::Rotary => linear.rotary().unwrap_or(linear),
+        };
         // The sizes are generous: whatever a machine could survive being modelled with.
         Ok(match form.kind {
             "friction" => FaultKind::Friction {
                 factor: self.quantity(form, value, &units::NUMBER, 100.0)?,
             },
             "load" => FaultKind::Load {
-                mass_kg: self.quantity(form, value, &units::MASS, 1e6)?,
+                mass_kg: self.quantity(form, value, of_axis(&units::MASS), 1e6)?,
             },
             "backlash" => FaultKind::Backlash {
-                gap_m: self.quantity(form, value, &units::LENGTH, 0.1)?,
+                gap_m: self.quantity(form, value, of_axis(&units::LENGTH), 0.1)?,
             },
             "current_gain" => FaultKind::CurrentGain {
                 factor: self.quantity(form, value, &units::NUMBER, 100.0)?,
@@ -219,7 +224,7 @@ impl<'a> Reader<'a> {
             },
             "missing_part" => FaultKind::MissingPart,
             "encoder_slip" => FaultKind::EncoderSlip {
-                step_m: self.quantity(form, value, &units::LENGTH, 0.1)?,
+                step_m: self.quantity(form, value, of_axis(&units::LENGTH), 0.1)?,
             },
             "lubrication" => FaultKind::Lubrication {
                 factor: self.quantity(form, value, &units::NUMBER, 100.0)?,
@@ -286,7 +291,14 @@ impl<'a> Reader<'a> {
                 true => String::new(),
                 false => format!(", with one of the units {}", dimension.allowed()),
             };
-            format!("{} above 0 and up to {max}{unit}{units}", dimension.name)
+            let rotary = match dimension.linear() {
+                Some(_) => " for a rotary axis",
+                None => "",
+            };
+            format!(
+                "{} above 0 and up to {max}{unit}{units}{rotary}",
+                dimension.name
+            )
         };
         dimension
             .parse(value)

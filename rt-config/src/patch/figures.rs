@@ -1,7 +1,7 @@
 //! Figures of movements as TOML: baselines and paces, in all recipes or in one.
 
 use super::quantity;
-use crate::machine::{AxisTwin, EffortUnit, Recipe};
+use crate::machine::{Axis, AxisTwin, Recipe};
 use std::fmt::{self, Write};
 use twinstep_models::blocks::Feature;
 
@@ -9,10 +9,10 @@ pub(super) fn write_figures(
     out: &mut String,
     list: &str,
     twin: &AxisTwin,
-    effort: EffortUnit,
+    axis: &Axis,
     recipes: &[Recipe],
 ) -> fmt::Result {
-    let unit = effort.symbol();
+    let unit = axis.effort();
     for one in &twin.baseline {
         writeln!(
             out,
@@ -30,11 +30,13 @@ pub(super) fn write_figures(
         }
     }
     for one in &twin.paces {
-        let unit = if one.regime == Feature::Acceleration.name() {
-            "m/s2"
-        } else {
-            "m/s"
-        };
+        let unit = axis
+            .kind
+            .unit(if one.regime == Feature::Acceleration.name() {
+                "m/s2"
+            } else {
+                "m/s"
+            });
         writeln!(out, "\n[[{list}.twin.pace]]\nregime = \"{}\"", one.regime)?;
         write_recipe(out, one.recipe, recipes)?;
         quantity(out, "least", one.paces.least, unit)?;

@@ -1,7 +1,9 @@
 //! The twin of an axis as TOML.
 
 use super::quantity;
-use crate::machine::{AxisTwin, EffortUnit, HealthyInnovation, OperationMode, OperationModes};
+use crate::machine::{
+    Axis, AxisTwin, EffortUnit, HealthyInnovation, OperationMode, OperationModes,
+};
 use std::fmt::{self, Write};
 use twinstep_models::tail::Tail;
 
@@ -9,27 +11,34 @@ pub(super) fn write_twin(
     out: &mut String,
     list: &str,
     twin: &AxisTwin,
-    effort: EffortUnit,
+    axis: &Axis,
 ) -> fmt::Result {
-    let (unit, per_velocity, per_length) = match effort {
-        EffortUnit::Ampere => ("A", "A s/m", "A/m"),
-        EffortUnit::Newton => ("N", "N s/m", "N/m"),
-    };
-    if effort == EffortUnit::Ampere {
-        quantity(out, "force_constant", twin.force_constant_n_per_a, "N/A")?;
+    let of = |linear| axis.kind.unit(linear);
+    let [unit, per_velocity, per_length] = match axis.effort_unit {
+        EffortUnit::Ampere => ["A", "A s/m", "A/m"],
+        EffortUnit::Newton => ["N", "N s/m", "N/m"],
     }
-    quantity(out, "mass", twin.mass_kg, "kg")?;
-    quantity(out, "coulomb_positive", twin.coulomb_positive_n, "N")?;
-    quantity(out, "coulomb_negative", twin.coulomb_negative_n, "N")?;
-    quantity(out, "viscous", twin.viscous_n_s_per_m, "N s/m")?;
-    quantity(out, "stribeck", twin.stribeck_n, "N")?;
+    .map(of);
+    if axis.effort_unit == EffortUnit::Ampere {
+        quantity(
+            out,
+            "force_constant",
+            twin.force_constant_n_per_a,
+            of("N/A"),
+        )?;
+    }
+    quantity(out, "mass", twin.mass_kg, of("kg"))?;
+    quantity(out, "coulomb_positive", twin.coulomb_positive_n, of("N"))?;
+    quantity(out, "coulomb_negative", twin.coulomb_negative_n, of("N"))?;
+    quantity(out, "viscous", twin.viscous_n_s_per_m, of("N s/m"))?;
+    quantity(out, "stribeck", twin.stribeck_n, of("N"))?;
     quantity(
         out,
         "stribeck_velocity",
         twin.stribeck_velocity_m_per_s,
-        "m/s",
+        of("m/s"),
     )?;
-    quantity(out, "gravity", twin.gravity_n, "N")?;
+    quantity(out, "gravity", twin.gravity_n, of("N"))?;
     quantity(out, "current_delay", twin.current_delay_s, "s")?;
     if twin.modes != OperationModes::default() {
         let names = OperationMode::ALL
@@ -42,8 +51,8 @@ pub(super) fn write_twin(
         quantity(out, "load_lag", twin.load_lag_s, "s")?;
     }
     let limits = [
-        ("position_limit", twin.position_limit_m, "m"),
-        ("velocity_limit", twin.velocity_limit_m_per_s, "m/s"),
+        ("position_limit", twin.position_limit_m, of("m")),
+        ("velocity_limit", twin.velocity_limit_m_per_s, of("m/s")),
         ("current_limit", twin.current_limit_a, unit),
     ];
     for (key, limit, unit) in limits {
@@ -93,12 +102,12 @@ pub(super) fn write_twin(
     }
     if let Some(noise) = &twin.noise {
         writeln!(out, "\n[{list}.twin.noise]")?;
-        quantity(out, "position", noise.position_m, "m")?;
-        quantity(out, "position_walk", noise.position_walk, "m")?;
-        quantity(out, "velocity_walk", noise.velocity_walk, "m/s")?;
+        quantity(out, "position", noise.position_m, of("m"))?;
+        quantity(out, "position_walk", noise.position_walk, of("m"))?;
+        quantity(out, "velocity_walk", noise.velocity_walk, of("m/s"))?;
         quantity(out, "disturbance_walk", noise.disturbance_walk, unit)?;
     }
-    let units = ["m", "m/s", unit, "m"];
+    let units = [of("m"), of("m/s"), unit, of("m")];
     for ((one, channel), unit) in (twin.innovations.iter())
         .zip(HealthyInnovation::CHANNELS)
         .zip(units)

@@ -1,9 +1,10 @@
 //! The tables of an axis or press: drive, motion, stroke, twin and plant.
 
 use crate::value::{
-    Acceleration, At, Current, CurrentPerVelocity, DrivePlace, Effort, EffortPerLength,
-    EffortPerVelocity, Force, ForceConstant, Inertia, Innovation, Jerk, Length, Mass, Number, Pace,
-    PerSecond, Quantity, Stiffness, Time, Torque, TorqueConstant, Velocity, Viscous,
+    Acceleration, At, AxisAcceleration, AxisForce, AxisForceConstant, AxisJerk, AxisMass,
+    AxisPlace, AxisStiffness, AxisVelocity, AxisViscous, Current, DrivePlace, DriveVelocityGain,
+    Effort, EffortPerLength, EffortPerVelocity, Inertia, Innovation, Jerk, Length, Number, Pace,
+    PerSecond, Quantity, Time, Torque, TorqueConstant, Velocity,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,8 +13,11 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DriveTable {
-    /// Way per motor revolution: lead of the screw, circumference of the pulley (above 0, at most 100m).
-    pub(crate) lead: Quantity<Length>,
+    /// Way per motor revolution: lead of the screw, circumference of the pulley; needed unless the axis is rotary (above 0, at most
+    /// 100m).
+    pub(crate) lead: Option<Quantity<Length>>,
+    /// Motor turns per turn of a rotary axis, 1 for a direct drive; needed there, instead of `lead` (0.1 to 10000).
+    pub(crate) gear: Option<Quantity<Number>>,
     /// Encoder increments per motor revolution (0x608F and 0x6091 as one figure; 1 to 2^32).
     pub(crate) counts_per_rev: Quantity<Number>,
     /// Rated current 0x6075 (above 0, at most 10000A).
@@ -25,7 +29,7 @@ pub(crate) struct DriveTable {
     /// Position controller gain (above 0, at most 1e5/s).
     pub(crate) position_gain: Quantity<PerSecond>,
     /// Velocity controller gain, on the axis' own velocity (above 0).
-    pub(crate) velocity_gain: Quantity<CurrentPerVelocity>,
+    pub(crate) velocity_gain: Quantity<DriveVelocityGain>,
     /// Velocity controller integral time (above 0, at most 10s).
     pub(crate) velocity_integral_time: Quantity<Time>,
     /// Current loop time constant (above 0, at most 10s).
@@ -49,13 +53,13 @@ pub(crate) struct DriveTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct MotionTable {
     /// Where the axis stands at the start, 0 unless given (within 32 bits of increments).
-    pub(crate) start: Option<Quantity<Length>>,
+    pub(crate) start: Option<Quantity<AxisPlace>>,
     /// Velocity limit (above 0, at most 1000m/s).
-    pub(crate) velocity: Quantity<Velocity>,
+    pub(crate) velocity: Quantity<AxisVelocity>,
     /// Acceleration limit (above 0, at most 1e5m/s2).
-    pub(crate) acceleration: Quantity<Acceleration>,
+    pub(crate) acceleration: Quantity<AxisAcceleration>,
     /// Jerk limit (above 0, at most 1e8m/s3).
-    pub(crate) jerk: Quantity<Jerk>,
+    pub(crate) jerk: Quantity<AxisJerk>,
     /// Steps, repeated for ever; at most 32.
     #[serde(default)]
     pub(crate) program: Vec<At<StepTable>>,
@@ -66,9 +70,9 @@ pub(crate) struct MotionTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepTable {
     /// Target position (within 32 bits of increments).
-    pub(crate) to: Quantity<Length>,
+    pub(crate) to: Quantity<AxisPlace>,
     /// Velocity limit of this step, at most the axis' own; the axis' own unless given (above 0).
-    pub(crate) velocity: Option<Quantity<Velocity>>,
+    pub(crate) velocity: Option<Quantity<AxisVelocity>>,
     /// Rest after arrival, none unless given (0 to 24h).
     pub(crate) dwell: Option<Quantity<Time>>,
     /// Mode of operation in this step, csp, csv or cst; csp unless given. In csv and cst what the drive leaves open is closed once a cycle.
@@ -113,7 +117,7 @@ pub(crate) struct StrokeTable {
 pub(crate) struct CalibrateTable {
     /// Gravity where it is known: the weight that hangs on the axis, "0N" where it lies; positive pulls towards smaller positions. It is held
     /// then, and Coulomb friction is found for each direction; sought, with one Coulomb friction for both, unless given (-1e9N to 1e9N).
-    pub(crate) gravity: Option<Quantity<Force>>,
+    pub(crate) gravity: Option<Quantity<AxisForce>>,
 }
 
 /// What `twinstep calibrate` found of an axis.
@@ -121,29 +125,29 @@ pub(crate) struct CalibrateTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TwinTable {
     /// Force per current; needed unless the recording holds a force (1e-6N/A to 1e9N/A).
-    pub(crate) force_constant: Option<Quantity<ForceConstant>>,
+    pub(crate) force_constant: Option<Quantity<AxisForceConstant>>,
     /// All moved inertia as a mass on the axis (1e-9kg to 1e9kg).
-    pub(crate) mass: Quantity<Mass>,
+    pub(crate) mass: Quantity<AxisMass>,
     /// Coulomb friction in positive direction (0 to 1e9N).
-    pub(crate) coulomb_positive: Quantity<Force>,
+    pub(crate) coulomb_positive: Quantity<AxisForce>,
     /// Coulomb friction in negative direction, as a positive number (0 to 1e9N).
-    pub(crate) coulomb_negative: Quantity<Force>,
+    pub(crate) coulomb_negative: Quantity<AxisForce>,
     /// Viscous friction (0 to 1e9N s/m).
-    pub(crate) viscous: Quantity<Viscous>,
+    pub(crate) viscous: Quantity<AxisViscous>,
     /// Static minus Coulomb friction, 0 unless given (0 to 1e9N).
-    pub(crate) stribeck: Option<Quantity<Force>>,
+    pub(crate) stribeck: Option<Quantity<AxisForce>>,
     /// Stribeck velocity, needed with `stribeck` (1e-9m/s to 1000m/s).
-    pub(crate) stribeck_velocity: Option<Quantity<Velocity>>,
+    pub(crate) stribeck_velocity: Option<Quantity<AxisVelocity>>,
     /// Gravity and offset; positive pulls towards smaller positions; 0 unless given (-1e9N to 1e9N).
-    pub(crate) gravity: Option<Quantity<Force>>,
+    pub(crate) gravity: Option<Quantity<AxisForce>>,
     /// Delay of the torque actual value against the position actual value, -1 to 2 periods, 0 unless given.
     pub(crate) current_delay: Option<Quantity<Time>>,
     /// Lag of `current_load` where the encoder is too coarse for the usual one, 8 ms unless given (0 to 1s).
     pub(crate) load_lag: Option<Quantity<Time>>,
     /// Limit of the one-cycle innovation of position; the channel is off where it is missing (above 0).
-    pub(crate) position_limit: Option<Quantity<Length>>,
+    pub(crate) position_limit: Option<Quantity<AxisPlace>>,
     /// Limit of the one-cycle innovation of velocity; the channel is off where it is missing (above 0).
-    pub(crate) velocity_limit: Option<Quantity<Velocity>>,
+    pub(crate) velocity_limit: Option<Quantity<AxisVelocity>>,
     /// Limit of the one-cycle innovation of current (or force); the channel is off where it is missing (above 0).
     pub(crate) current_limit: Option<Quantity<Effort>>,
     /// Modes of operation in which the innovations were learnt, csp, csv or cst; in others they are not judged. csp alone unless given.
@@ -198,11 +202,11 @@ pub(crate) struct CascadeTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoiseTable {
     /// Standard deviation of the measured position (1e-15m to 1e3m).
-    pub(crate) position: Quantity<Length>,
+    pub(crate) position: Quantity<AxisPlace>,
     /// Random walk of the position: play, elasticity, jitter of the sampling. 0 unless given (0 or more).
-    pub(crate) position_walk: Option<Quantity<Length>>,
+    pub(crate) position_walk: Option<Quantity<AxisPlace>>,
     /// Random walk of the velocity: forces that the model does not know and that are soon over. 0 unless given (0 or more).
-    pub(crate) velocity_walk: Option<Quantity<Velocity>>,
+    pub(crate) velocity_walk: Option<Quantity<AxisVelocity>>,
     /// Random walk of the load, above 0: forces that the model does not know and that stay.
     pub(crate) disturbance_walk: Quantity<Effort>,
 }
@@ -286,24 +290,24 @@ pub(crate) struct PaceTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlantTable {
     /// Moved mass without the motor (above 0).
-    pub(crate) load_mass: Quantity<Mass>,
+    pub(crate) load_mass: Quantity<AxisMass>,
     /// Inertia of motor and screw or pulley (above 0).
     pub(crate) motor_inertia: Quantity<Inertia>,
     /// Coulomb friction of the guide (0 or more).
-    pub(crate) coulomb: Quantity<Force>,
+    pub(crate) coulomb: Quantity<AxisForce>,
     /// Static over Coulomb friction, 1 or more (1 to 10).
     pub(crate) static_ratio: Quantity<Number>,
     /// Stribeck velocity (above 0).
-    pub(crate) stribeck_velocity: Quantity<Velocity>,
+    pub(crate) stribeck_velocity: Quantity<AxisVelocity>,
     /// Viscous friction (0 or more).
-    pub(crate) viscous: Quantity<Viscous>,
-    /// 1 vertical (gravity pulls towards smaller positions), 0 horizontal, -1 vertical and positive down; 0 unless given
-    /// (-1 to 1).
+    pub(crate) viscous: Quantity<AxisViscous>,
+    /// 1 vertical (gravity pulls towards smaller positions), 0 horizontal, -1 vertical and positive down; 0 unless given, and on a rotary
+    /// axis (-1 to 1).
     pub(crate) gravity: Option<Quantity<Number>>,
     /// Stiffness between motor and load (above 0).
-    pub(crate) stiffness: Quantity<Stiffness>,
+    pub(crate) stiffness: Quantity<AxisStiffness>,
     /// Backlash of the new machine, none unless given (0 to 100mm).
-    pub(crate) backlash: Option<Quantity<Length>>,
+    pub(crate) backlash: Option<Quantity<AxisPlace>>,
     /// Amplitude of the cogging torque, none unless given (0 or more).
     pub(crate) cogging: Option<Quantity<Torque>>,
     /// Efficiency of the screw or belt, above 0 and at most 1.
@@ -323,7 +327,7 @@ pub(crate) struct PayloadTable {
     /// Name of a recipe.
     pub(crate) recipe: At<String>,
     /// Mass in it; nothing in recipes without a table (0 or more).
-    pub(crate) mass: Quantity<Mass>,
+    pub(crate) mass: Quantity<AxisMass>,
 }
 
 /// Switches along an axis: what homing and touch probes of the simulated drive find.
@@ -347,7 +351,7 @@ pub(crate) struct SwitchesTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SwitchTable {
     /// Smallest position at which it is on; no end unless given (-10km to 10km).
-    pub(crate) from: Option<Quantity<Length>>,
+    pub(crate) from: Option<Quantity<AxisPlace>>,
     /// Largest position at which it is on; no end unless given (-10km to 10km).
-    pub(crate) to: Option<Quantity<Length>>,
+    pub(crate) to: Option<Quantity<AxisPlace>>,
 }

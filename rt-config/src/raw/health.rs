@@ -1,6 +1,6 @@
 //! Where the life of a part ends: the tables `[axis.health]`, `[press.health]` and `[station.health]`.
 
-use crate::value::{Force, Length, Number, Quantity};
+use crate::value::{AxisPlace, Force, Length, Number, Quantity};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,8 +10,8 @@ use serde::Deserialize;
 pub(crate) struct AxisHealthTable {
     /// Coulomb or viscous friction relative to the calibrated one, 1.01 to 100, 1.5 unless given.
     pub(crate) friction_factor: Option<Quantity<Number>>,
-    /// Lost motion gained at reversals, 1um to 100mm, 100um unless given.
-    pub(crate) backlash_gap: Option<Quantity<Length>>,
+    /// Lost motion gained at reversals, 1um to 100mm, 100um unless given; of a rotary axis 1urad to 100mrad, 100urad unless given.
+    pub(crate) backlash_gap: Option<Quantity<AxisPlace>>,
     /// Torque constant relative to that of the drive's table, 0.1 to 0.99, 0.9 unless given.
     pub(crate) torque_constant_fraction: Option<Quantity<Number>>,
     /// Share of the moved inertia that sits on the motor's side of the gap: rotor, coupling, screw or pulley, 0.02 to 0.98. Lost motion

@@ -1,6 +1,6 @@
 //! The tables of an axis' movement signature.
 
-use crate::value::{At, Effort, Length, Number, Quantity, Time, Velocity};
+use crate::value::{At, AxisPlace, AxisVelocity, Effort, Number, Quantity, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -8,8 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignatureTable {
-    /// Way per revolution of the screw (above 0, at most 100m).
-    pub(crate) screw_lead: Quantity<Length>,
+    /// Way per revolution of the screw, of a rotary axis per turn of what wears (above 0, at most 100m).
+    pub(crate) screw_lead: Quantity<AxisPlace>,
     /// Time at constant speed until the following error of the start has died away (0 to 10min).
     pub(crate) settle: Quantity<Time>,
 }
@@ -43,9 +43,9 @@ pub(crate) struct HealthyTable {
     /// Spread of the score of spalling (above 0).
     pub(crate) spalling_sigma: Quantity<Number>,
     /// Slowest of the movements; needed with `fastest`, any speed is judged unless given (0 or more).
-    pub(crate) slowest: Option<Quantity<Velocity>>,
+    pub(crate) slowest: Option<Quantity<AxisVelocity>>,
     /// Fastest of the movements; needed with `slowest` (`slowest` or more).
-    pub(crate) fastest: Option<Quantity<Velocity>>,
+    pub(crate) fastest: Option<Quantity<AxisVelocity>>,
     /// The healthy signature of every load, 1 to 8.
     pub(crate) load: At<Vec<HealthyLoadTable>>,
 }
@@ -59,9 +59,9 @@ pub(crate) struct HealthyLoadTable {
     /// Friction, mean of both directions (any).
     pub(crate) friction: Quantity<Effort>,
     /// RMS of the slow following error (0 or more).
-    pub(crate) hunting: Quantity<Length>,
+    pub(crate) hunting: Quantity<AxisPlace>,
     /// Spread of the fast following error (0 or more).
-    pub(crate) roughness: Quantity<Length>,
+    pub(crate) roughness: Quantity<AxisPlace>,
     /// Amplitude of the current once a revolution (0 or more).
     pub(crate) ripple: Quantity<Effort>,
     /// RMS of the current about a straight line over a stroke (0 or more).

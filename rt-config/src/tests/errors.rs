@@ -216,8 +216,8 @@ fn missing_keys_and_tables_are_named() {
     );
     wrong(
         PRESS_CELL,
-        "[axis.drive]\nlead = \"150mm\"\n",
-        "[axis.drive]\n",
+        "lead = \"150mm\"\n",
+        "",
         "[axis.drive] needs the key `lead`",
     );
     let bare = "[machine]\nname = \"x\"\n[cycle]\nperiod = \"1ms\"\n";

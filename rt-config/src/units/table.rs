@@ -2,7 +2,7 @@
 
 use super::{Dimension, Unit};
 
-const fn ten(name: &'static str, pow10: i32) -> Unit {
+pub(super) const fn ten(name: &'static str, pow10: i32) -> Unit {
     Unit {
         name,
         pow10,
@@ -26,6 +26,16 @@ const fn per(name: &'static str, pow10: i32, div: f64) -> Unit {
         pow10,
         mul: 1.0,
         div,
+    }
+}
+
+/// A unit of which `half_a_turn` make pi radians.
+const fn degrees(name: &'static str, pow10: i32, half_a_turn: f64) -> Unit {
+    Unit {
+        name,
+        pow10,
+        mul: std::f64::consts::PI,
+        div: half_a_turn,
     }
 }
 
@@ -72,13 +82,14 @@ pub const ANGLE: Dimension = Dimension {
     units: &[
         ten("rad", 0),
         ten("mrad", -3),
-        Unit {
-            name: "deg",
-            pow10: 0,
-            mul: std::f64::consts::PI,
-            div: 180.0,
-        },
+        ten("urad", -6),
+        degrees("deg", 0, 180.0),
+        degrees("mdeg", -3, 180.0),
+        degrees("arcmin", 0, 10_800.0),
+        degrees("arcsec", 0, 648_000.0),
         times("rev", 2.0 * std::f64::consts::PI),
+        times("turn", 2.0 * std::f64::consts::PI),
+        times("turns", 2.0 * std::f64::consts::PI),
     ],
 };
 /// Velocity (m/s).
@@ -98,18 +109,10 @@ pub const ANGULAR_VELOCITY: Dimension = Dimension {
     example: "10rad/s",
     units: &[
         ten("rad/s", 0),
-        Unit {
-            name: "deg/s",
-            pow10: 0,
-            mul: std::f64::consts::PI,
-            div: 180.0,
-        },
-        Unit {
-            name: "rev/min",
-            pow10: 0,
-            mul: std::f64::consts::PI,
-            div: 30.0,
-        },
+        ten("mrad/s", -3),
+        degrees("deg/s", 0, 180.0),
+        degrees("rev/min", 0, 30.0),
+        degrees("rpm", 0, 30.0),
     ],
 };
 /// Acceleration (m/s2).
@@ -157,7 +160,7 @@ pub const ENERGY: Dimension = Dimension {
 pub const TORQUE: Dimension = Dimension {
     name: "a torque",
     example: "12mN m",
-    units: &[ten("N m", 0), ten("mN m", -3)],
+    units: &[ten("N m", 0), ten("mN m", -3), ten("kN m", 3)],
 };
 /// Viscous friction, or the velocity gain of an axis whose effort is a force (N s/m).
 pub const VISCOUS: Dimension = Dimension {

@@ -42,6 +42,21 @@ fn the_units_that_are_promised_are_exact() {
         (&PER_SECOND, "60 1/s", 60.0),
         (&ANGLE, "180deg", std::f64::consts::PI),
         (&ANGLE, "2rad", 2.0),
+        (&ANGLE, "250urad", 250e-6),
+        (&ANGLE, "1arcmin", std::f64::consts::PI / 10_800.0),
+        (&ANGLE, "1arcsec", std::f64::consts::PI / 648_000.0),
+        (&ANGLE, "0.5turns", std::f64::consts::PI),
+        (&ANGLE, "1turn", 2.0 * std::f64::consts::PI),
+        (&ANGULAR_VELOCITY, "1rpm", std::f64::consts::PI / 30.0),
+        (&ANGULAR_VELOCITY, "180deg/s", std::f64::consts::PI),
+        (&ANGULAR_ACCELERATION, "12rad/s2", 12.0),
+        (&ANGULAR_JERK, "180deg/s3", std::f64::consts::PI),
+        (&TORQUE, "1.5kN m", 1500.0),
+        (&ROTARY_VISCOUS, "3N m s/rad", 3.0),
+        (&ROTARY_VISCOUS, "3 Nms", 3.0),
+        (&ROTARY_STIFFNESS, "50kN m/rad", 50e3),
+        (&CURRENT_PER_ANGULAR_VELOCITY, "12A s/rad", 12.0),
+        (&CURRENT_PER_ANGLE, "600A/rad", 600.0),
         (&NUMBER, "1.2", 1.2),
         (&NUMBER, "5%", 0.05),
     ];
@@ -99,6 +114,12 @@ fn no_dimension_has_two_readings_of_one_spelling() {
         CURRENT_PER_LENGTH,
         PRESSURE,
         PRESSURE_RATE,
+        ANGULAR_ACCELERATION,
+        ANGULAR_JERK,
+        ROTARY_VISCOUS,
+        ROTARY_STIFFNESS,
+        CURRENT_PER_ANGULAR_VELOCITY,
+        CURRENT_PER_ANGLE,
     ] {
         for (i, unit) in dimension.units.iter().enumerate() {
             let first = dimension
@@ -108,6 +129,34 @@ fn no_dimension_has_two_readings_of_one_spelling() {
             assert_eq!(first, Some(i), "{} of {}", unit.name, dimension.name);
         }
         dimension.parse(dimension.example).unwrap();
+    }
+}
+
+#[test]
+fn every_counterpart_leads_back_and_takes_none_of_the_others_units() {
+    let linear = [
+        LENGTH,
+        VELOCITY,
+        ACCELERATION,
+        JERK,
+        MASS,
+        FORCE,
+        VISCOUS,
+        STIFFNESS,
+        FORCE_CONSTANT,
+        CURRENT_PER_VELOCITY,
+        CURRENT_PER_LENGTH,
+    ];
+    for one in &linear {
+        let rotary = one.rotary().unwrap();
+        assert_eq!(rotary.linear(), Some(one), "{}", one.name);
+        // A wrong unit is refused only where no unit is one of both.
+        for unit in rotary.units {
+            assert_eq!(one.unit(unit.name), None, "{}", unit.name);
+        }
+    }
+    for same in [TIME, NUMBER, CURRENT, PER_SECOND, PRESSURE, TORQUE_CONSTANT] {
+        assert_eq!(same.rotary(), None, "{}", same.name);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::arx::{Arx, ORDER};
 use crate::calibration::free_of_part;
 use crate::lines::{AccuracyLine, FreeRunLine};
 use crate::plan::PlanStore;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::recording::{AxisRecord, Recording};
 use twinstep_models::axis::cascade::TARGETS;
 use twinstep_models::axis::told::Told;
@@ -93,7 +93,7 @@ pub fn judge(
         let tracks = tracks(*params, recording, record, reference);
         let is_press = n >= machine.axes.len();
         if !is_press {
-            free.extend(free_run(&axis.name, twin.force_constant_n_per_a, &tracks));
+            free.extend(free_run(axis, twin.force_constant_n_per_a, &tracks));
         }
         let usable = |k: usize, horizon: usize| {
             let near = k.saturating_sub(CALM_CYCLES)..=k + horizon;
@@ -103,9 +103,9 @@ pub fn judge(
         if params.cascade_valid {
             for channel in [Channel::PositionNext, Channel::CurrentNext] {
                 let unit = if channel == Channel::PositionNext {
-                    "m"
+                    axis.kind.unit("m")
                 } else {
-                    axis.effort_unit.symbol()
+                    axis.effort()
                 };
                 for horizon in HORIZONS {
                     let about = (axis.name.as_str(), unit);
@@ -424,14 +424,14 @@ fn table(
     })
 }
 
-fn free_run(source: &str, kf: f64, tracks: &[Track<'_>]) -> Option<FreeRunLine> {
+fn free_run(axis: &Axis, kf: f64, tracks: &[Track<'_>]) -> Option<FreeRunLine> {
     let fit = |(_, error, spread): (u64, f64, f64)| 100.0 * (1.0 - (error / spread).sqrt());
     let as_is = free_run_with(tracks, 0.0);
     let (n, error, _) = as_is;
     (n > 0).then(|| FreeRunLine {
-        source: source.to_owned(),
+        source: axis.name.clone(),
         channel: "position".to_owned(),
-        unit: "m".to_owned(),
+        unit: axis.kind.unit("m").to_owned(),
         samples: n,
         rms: (error / n as f64).sqrt(),
         fit_percent: fit(as_is),

@@ -8,7 +8,7 @@ use crate::names::Names;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write;
-use twinstep_config::machine::{Axis, EffortUnit, Press, Station};
+use twinstep_config::machine::{Axis, AxisKind, EffortUnit, Press, Station};
 use twinstep_cycle::event::Source;
 use twinstep_cycle::health::{AxisHealth, AxisHealthPlan, Reading, StationHealth, Usage, Wear};
 use twinstep_cycle::pipeline::Pipeline;
@@ -141,14 +141,14 @@ pub enum LifeLine {
     Known {
         /// Strokes.
         strokes: [f64; 3],
-        /// Way (m).
+        /// Way (m; rad of a rotary axis).
         metres: [f64; 3],
         /// Hours.
         hours: [f64; 3],
     },
 }
 
-fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
+fn line(source: &str, kind: AxisKind, r: &Reading, usage: Usage) -> HealthLine {
     // What wears is the measure; hours and the other follow from the mean use so far, idle hours included.
     let worn = usage.of(r.over);
     let ratio = |one: f64, of: f64| if of > 0.0 { one / of } else { 0.0 };
@@ -163,7 +163,7 @@ fn line(source: &str, r: &Reading, usage: Usage) -> HealthLine {
         limit: r.limit,
         lower_bound: r.lower_bound,
         left_out: r.left_out,
-        unit: r.unit.into(),
+        unit: kind.unit(r.unit).into(),
         inferred: r.inferred,
         trend_per_hour: r.trend.map(|t| t.slope * ratio(worn, usage.hours)),
         trend_significant: r.trend.is_some_and(|t| t.significant),
@@ -189,7 +189,7 @@ pub struct CourseLine {
     pub parameter: Cow<'static, str>,
     /// Unit of the values.
     pub unit: &'static str,
-    /// What wears: `metres`, or `strokes` (of a station, holds).
+    /// What wears: `metres`, of a rotary axis `radians`, or `strokes` (of a station, holds).
     pub over: &'static str,
     /// So much of it was used so far.
     pub used: f64,
@@ -209,15 +209,16 @@ pub struct CourseLine {
 
 impl CourseLine {
     /// That of a reading of `source`.
-    pub fn of(source: &str, r: &Reading, usage: Usage) -> Self {
+    pub fn of(source: &str, kind: AxisKind, r: &Reading, usage: Usage) -> Self {
         let points = r.course.usage.iter().zip(&r.course.value);
         Self {
             source: source.to_owned(),
             parameter: r.parameter.into(),
-            unit: r.unit,
-            over: match r.over {
-                Wear::Metres => "metres",
-                Wear::Strokes => "strokes",
+            unit: kind.unit(r.unit),
+            over: match (r.over, kind) {
+                (Wear::Metres, AxisKind::Linear) => "metres",
+                (Wear::Metres, AxisKind::Rotary) => "radians",
+                (Wear::Strokes, _) => "strokes",
             },
             used: usage.of(r.over),
             healthy: r.healthy,
@@ -233,15 +234,18 @@ impl CourseLine {
     }
 }
 
-/// Adds the lines of an axis or press called `name`.
-pub fn axis_lines(name: &str, health: &AxisHealth, lines: &mut Vec<HealthLine>) {
-    let (readings, usage) = (health.readings(), health.usage());
-    lines.extend(readings.iter().flatten().map(|r| line(name, r, usage)));
+/// Adds the lines of axis or press `n`.
+pub fn axis_lines(names: &Names, n: u16, health: &AxisHealth, lines: &mut Vec<HealthLine>) {
+    let (source, readings, usage) = (Source::Axis(n), health.readings(), health.usage());
+    let (name, kind) = (names.source(source), names.moves(source));
+    let readings = readings.iter().flatten();
+    lines.extend(readings.map(|r| line(name, kind, r, usage)));
 }
 
 /// The line of a station called `name`; none before its first hold.
 pub fn station_line(name: &str, health: &StationHealth) -> Option<HealthLine> {
-    health.reading().map(|r| line(name, &r, health.usage()))
+    let reading = health.reading()?;
+    Some(line(name, AxisKind::Linear, &reading, health.usage()))
 }
 
 /// All lines of a pipeline.
@@ -249,7 +253,7 @@ pub fn lines(pipeline: &Pipeline<'_>, names: &Names) -> Vec<HealthLine> {
     let mut lines = Vec::new();
     for n in 0..pipeline.plan().axes.len() {
         if let Some(health) = pipeline.health(n) {
-            axis_lines(names.source(Source::Axis(n as u16)), health, &mut lines);
+            axis_lines(names, n as u16, health, &mut lines);
         }
     }
     for (n, plan) in pipeline.plan().presses.iter().enumerate() {
@@ -353,7 +357,10 @@ mod tests {
                 }),
                 life: Ok([50.0, 100.0, 200.0]),
             };
-            let line = line("x", &reading, usage);
+            let turned = line("x", AxisKind::Rotary, &reading, usage);
+            assert_eq!(turned.unit, "N m");
+            let line = line("x", AxisKind::Linear, &reading, usage);
+            assert_eq!(line.unit, "N");
             let expected = LifeLine::Known {
                 strokes: [0.5 * strokes, strokes, 2.0 * strokes],
                 metres: [0.5 * metres, metres, 2.0 * metres],

@@ -4,7 +4,7 @@ use crate::plan;
 use crate::tables::number;
 use crate::thresholds;
 use serde::Serialize;
-use twinstep_config::machine::{Axis, HealthyInnovation, Machine};
+use twinstep_config::machine::{Axis, AxisKind, HealthyInnovation, Machine};
 use twinstep_models::innovation::WHITENED_CHANNELS;
 
 /// What one channel of one source is judged by; a detector without a threshold is off.
@@ -57,7 +57,8 @@ fn of_axis(machine: &Machine, axis: &Axis) -> Vec<InForce> {
     let found = thresholds::of(twin, asked_s, plan::shares(machine));
     let [position, velocity, current] = found.limits;
     let limits = [position, velocity, current, found.drift_m];
-    let units = ["m", "m/s", axis.effort_unit.symbol(), "m"];
+    let [way, speed] = ["m", "m/s"].map(|linear| axis.kind.unit(linear));
+    let units = [way, speed, axis.effort(), way];
     let channels = HealthyInnovation::CHANNELS.into_iter().enumerate();
     let rows = channels.zip(limits.into_iter().zip(units));
     rows.filter_map(|((c, channel), (limit, unit))| {
@@ -110,8 +111,10 @@ impl InForce {
     /// The limit as people read it: a number and its unit.
     pub fn shown(&self) -> (Option<f64>, &'static str) {
         let (scale, unit) = match self.unit {
-            "m" => (1e6, "um"),
-            "m/s" => (1e3, "mm/s"),
+            "m" => AxisKind::Linear.small(),
+            "m/s" => AxisKind::Linear.speed(),
+            "rad" => AxisKind::Rotary.small(),
+            "rad/s" => AxisKind::Rotary.speed(),
             "Pa" => (1e-2, "mbar"),
             "Pa/s" => (1e-2, "mbar/s"),
             other => (1.0, other),
@@ -209,5 +212,11 @@ mod tests {
             text.contains("1.234 um") && text.contains("9.870"),
             "{text}"
         );
+        let row = InForce {
+            limit: Some(5.0 * std::f64::consts::PI / 180e3),
+            unit: "rad",
+            ..row
+        };
+        assert!(row.text().contains("5.000 mdeg"), "{}", row.text());
     }
 }

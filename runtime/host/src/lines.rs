@@ -272,6 +272,9 @@ pub struct MovementLine {
     pub cycle: u64,
     /// Its time (ns).
     pub time_ns: u64,
+    /// `rotary` where it turns: what ends in `_m` is in rad then; absent of a linear axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axis_kind: Option<&'static str>,
     /// Unit of load, friction, ripple and unrest.
     pub unit: &'static str,
     /// Constant load, positive pulls towards smaller positions.
@@ -356,7 +359,7 @@ pub struct FreeRunLine {
     pub rms: f64,
     /// 100 (1 - |measured - predicted| / |measured - mean(measured)|).
     pub fit_percent: f64,
-    /// The same with the constant load this much lower and higher: how much the figure hangs on it (N).
+    /// The same with the constant load this much lower and higher: how much the figure hangs on it (N; N m where `unit` is `rad`).
     pub offset_step_n: f64,
     /// FIT with the lower constant load.
     pub fit_percent_offset_less: f64,

@@ -229,7 +229,12 @@ fn render_axes(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let snapshot = &view.snapshot;
     let mut rows = Vec::with_capacity(LIVE_AXES + LIVE_STATIONS);
     for (index, axis) in snapshot.axes.iter().take(snapshot.axis_count).enumerate() {
-        let name = format!(" {}", view.names.source(Source::Axis(index as u16)));
+        let source = Source::Axis(index as u16);
+        let name = format!(" {}", view.names.source(source));
+        let (per_si, unit) = view.names.moves(source).way();
+        // Thirteen characters with the unit.
+        let place =
+            |position: f64| format!("{:>w$.4} {unit}", position * per_si, w = 12 - unit.len());
         if !axis.valid {
             rows.push(
                 Row::new([name, "not measured".into()]).style(Style::new().fg(Color::Yellow)),
@@ -238,8 +243,8 @@ fn render_axes(frame: &mut Frame<'_>, area: Rect, view: &View) {
         }
         let cells = [
             name,
-            format!("{:>10.4} mm", axis.position_m * 1e3),
-            format!("{:>10.4} mm", axis.predicted_position_m * 1e3),
+            place(axis.position_m),
+            place(axis.predicted_position_m),
             format!("{:>7.3} A", axis.current_a),
             format!("{:>7.3} A", axis.predicted_current_a),
             format!("{:>5.1}", axis.residual_sigma),

@@ -107,6 +107,21 @@ fn the_press_cell_fits_into_80x24() {
 }
 
 #[test]
+fn a_rotary_axis_is_shown_in_degrees() {
+    let name = "press-cell.toml";
+    let mut machine = twinstep_config::load(twinstep_config::PRESS_CELL, name).unwrap();
+    machine.axes[0].kind = twinstep_config::machine::AxisKind::Rotary;
+    let mut view = press_cell();
+    view.names = Names::of(&machine);
+    let found = picture(&view, 80, 24);
+    for (axis, place) in machine.axes.iter().zip(["7.0735 deg", "123.4567 mm"]) {
+        let line = found.iter().find(|line| line.contains(&axis.name));
+        let line = line.unwrap_or_else(|| panic!("{} in {found:#?}", axis.name));
+        assert!(line.contains(place), "{line}");
+    }
+}
+
+#[test]
 fn any_size_of_terminal_and_machine_is_drawn() {
     let mut view = press_cell();
     view.snapshot.axis_count = 1000;

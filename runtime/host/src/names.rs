@@ -11,7 +11,7 @@ use crate::record::ring::{EventRecordingsLine, RingCounts};
 use crate::record::tally::{Progress, RecordingLine};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use twinstep_config::machine::{EnvelopeDemand, Machine};
+use twinstep_config::machine::{AxisKind, EnvelopeDemand, Machine};
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
 use twinstep_models::sample::Context;
@@ -48,8 +48,10 @@ pub struct Names {
 struct Named {
     name: String,
     asset_id: String,
-    /// Unit of the drive's effort: a current, or a force for recordings that hold forces.
+    /// Unit of the drive's effort: a current, or a force or torque for recordings that hold these.
     effort_unit: &'static str,
+    /// How an axis moves; linear what is none.
+    moves: AxisKind,
 }
 
 impl Names {
@@ -64,7 +66,8 @@ impl Names {
             .map(|axis| Named {
                 name: axis.name.clone(),
                 asset_id: asset(&axis.asset_id),
-                effort_unit: axis.effort_unit.symbol(),
+                effort_unit: axis.effort(),
+                moves: axis.kind,
             })
             .collect();
         let stations = machine
@@ -74,6 +77,7 @@ impl Names {
                 name: station.name.clone(),
                 asset_id: asset(&station.asset_id),
                 effort_unit: "A",
+                moves: AxisKind::Linear,
             })
             .collect();
         let subdevices = (machine.bus.iter().flat_map(|bus| &bus.subdevices))
@@ -81,6 +85,7 @@ impl Names {
                 name: subdevice.name.clone(),
                 asset_id: machine.asset_id.clone(),
                 effort_unit: "1",
+                moves: AxisKind::Linear,
             })
             .collect();
         let objects = (machine.axes.iter().map(|_| Vec::new()))
@@ -171,8 +176,14 @@ impl Names {
             Channel::CurrentNext | Channel::CurrentLoad | Channel::Signature => {
                 self.named(source).map_or("A", |named| named.effort_unit)
             }
-            _ => channel.unit(),
+            _ => self.moves(source).unit(channel.unit()),
         }
+    }
+
+    /// How an axis moves, which the units of its figures follow from; linear what is no axis.
+    pub fn moves(&self, source: Source) -> AxisKind {
+        self.named(source)
+            .map_or_else(AxisKind::default, |named| named.moves)
     }
 
     /// Name of the recipe in force, none where the machine has no recipes.

@@ -72,7 +72,7 @@ pub fn rehearse(
     let lines = all
         .zip(&explained)
         .filter(|(axis, _)| axis.twin.is_some())
-        .flat_map(|(axis, e)| e.lines(&axis.name, axis.effort_unit.symbol(), period_s))
+        .flat_map(|(axis, e)| e.lines(&axis.name, axis.effort(), period_s))
         .collect();
     leaks.retain(|line| line.seconds > 0.0);
     Ok((lines, leaks))

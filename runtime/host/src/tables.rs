@@ -219,9 +219,10 @@ pub fn accuracy_text(accuracy: &[AccuracyLine], free_runs: &[FreeRunLine]) -> St
         );
         let _ = writeln!(
             text,
-            "{:<12} constant load {} N lower or higher: FIT {:.2} % or {:.2} %",
+            "{:<12} constant load {} {} lower or higher: FIT {:.2} % or {:.2} %",
             line.source,
             line.offset_step_n,
+            if line.unit == "rad" { "N m" } else { "N" },
             line.fit_percent_offset_less,
             line.fit_percent_offset_more
         );

@@ -228,7 +228,7 @@ pub(super) fn refine(
         Err(why) => report.warnings.push(format!("no output error: {why}")),
     }
     let runs = free_runs(record, &fit, sampled);
-    report.curves = page::free_run_curves(record, &runs);
+    report.curves = page::free_run_curves(axis.kind, record, &runs);
     report.fit = Some(fit);
     if let (Some(twin), Some(fit), Some((adopted, true))) =
         (&mut axis.twin, &report.fit, report.adopted())

@@ -6,7 +6,7 @@ use super::Report;
 use super::axis::AxisReport;
 use super::parameters;
 use std::fmt::Write;
-use twinstep_config::machine::{Axis, Machine};
+use twinstep_config::machine::{Axis, AxisKind, Machine};
 use twinstep_models::identify::AxisRecord;
 
 /// Points that a line is drawn from: half of them smallest, half largest values of their share of the time.
@@ -42,7 +42,7 @@ pub(super) struct Judged {
 /// Drawings of what the judge saw of one axis: measured against predicted current, and their difference.
 pub(super) fn judged_curves(axis: &Axis, seen: &[Judged], period_s: f64) -> Vec<Curve> {
     let time = |k: usize| k as f64 * period_s;
-    let unit = axis.effort_unit.symbol();
+    let unit = axis.effort();
     let of = |get: &dyn Fn(&Judged) -> f64| thinned(seen.iter().map(|s| (s.cycle, get(s))), &time);
     vec![
         Curve {
@@ -62,7 +62,12 @@ pub(super) fn judged_curves(axis: &Axis, seen: &[Judged], period_s: f64) -> Vec<
 }
 
 /// Drawings of one axis in free run: measured against predicted position, and their difference.
-pub(super) fn free_run_curves(record: &AxisRecord<'_>, free_runs: &[(usize, f64)]) -> Vec<Curve> {
+pub(super) fn free_run_curves(
+    kind: AxisKind,
+    record: &AxisRecord<'_>,
+    free_runs: &[(usize, f64)],
+) -> Vec<Curve> {
+    let (per_si, shown) = kind.way();
     let time = |k: usize| k as f64 * record.period_s;
     let run = |get: &dyn Fn(usize, f64) -> f64| {
         thinned(free_runs.iter().map(|(k, x)| (*k, get(*k, *x))), &time)
@@ -70,15 +75,18 @@ pub(super) fn free_run_curves(record: &AxisRecord<'_>, free_runs: &[(usize, f64)
     let x = record.position_m;
     vec![
         Curve {
-            title: "Position in free run from the measured drive signal (m)".to_owned(),
+            title: format!(
+                "Position in free run from the measured drive signal ({})",
+                kind.unit("m")
+            ),
             lines: vec![
                 ("measured", run(&|k, _| x[k])),
                 ("predicted", run(&|_, predicted| predicted)),
             ],
         },
         Curve {
-            title: "Residual of the position in free run (mm)".to_owned(),
-            lines: vec![("residual", run(&|k, predicted| 1e3 * (x[k] - predicted)))],
+            title: format!("Residual of the position in free run ({shown})"),
+            lines: vec![("residual", run(&|k, predicted| per_si * (x[k] - predicted)))],
         },
     ]
 }
@@ -151,7 +159,7 @@ fn write_page(
         }
         write_table(out, old, new, one)?;
         if let Some(gains) = &one.gains {
-            others::write_gains(out, gains)?;
+            others::write_gains(out, gains, new.kind)?;
         }
         if number >= MOST_DRAWN {
             writeln!(out, "<p>Only the first {MOST_DRAWN} axes are drawn.</p>")?;
@@ -191,7 +199,7 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
         ] {
             write!(out, "<td>{cell}</td>")?;
         }
-        writeln!(out, "<td>{}</td></tr>", row.word.unit)?;
+        writeln!(out, "<td>{}</td></tr>", new.kind.unit(row.word.unit))?;
     }
     out.push_str(
         "</table>\n<p>Distance: output error minus inverse dynamics, in combined standard errors. ",
@@ -202,7 +210,7 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
             "Residual at {}: {:.4} {}. ",
             noise.regime.name(),
             noise.rms_a,
-            new.effort_unit.symbol()
+            new.effort()
         )?;
     }
     let (delay, error) = (twin.current_delay_s, fit.current_delay_error_s);
@@ -214,11 +222,12 @@ fn write_table(out: &mut String, old: &Axis, new: &Axis, one: &AxisReport) -> st
     )?;
     if twin.stribeck_n != 0.0 {
         let error = fit.stribeck_velocity_error_m_per_s;
+        let (per_si, unit) = new.kind.speed();
         write!(
             out,
-            "Stribeck velocity {} mm/s, std. error {}. ",
-            shown(Some(1e3 * twin.stribeck_velocity_m_per_s)),
-            shown(error.map(|error| 1e3 * error))
+            "Stribeck velocity {} {unit}, std. error {}. ",
+            shown(Some(per_si * twin.stribeck_velocity_m_per_s)),
+            shown(error.map(|error| per_si * error))
         )?;
     }
     out.push_str("</p>\n");

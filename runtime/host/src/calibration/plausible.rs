@@ -12,13 +12,13 @@ pub use names::{Kind, column_name, station_column};
 
 use crate::error::HostError;
 use std::path::Path;
-use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Machine, Press};
+use twinstep_config::machine::{Axis, AxisKind, AxisTwin, EffortUnit, Machine, Press};
 use twinstep_drivers::recording::{AxisRecord, Recording};
 
 /// Ratios from here to its inverse are nobody's thousand.
 const THOUSAND: (f64, f64) = (400.0, 2500.0);
-/// Faster than any servo axis (m/s).
-const FASTEST_M_PER_S: f64 = 20.0;
+/// Faster than any servo axis (m/s), and than any that turns (rad/s): 30 000 rev/min.
+const FASTEST: [f64; 2] = [20.0, 3000.0];
 /// Currents beyond this many times what the drive gives are in another unit.
 const CURRENT_ABOVE: f64 = 20.0;
 /// Currents below this share of it as well.
@@ -265,6 +265,7 @@ impl Checked<'_> {
 
     /// Reference, position and travel against each other.
     fn lengths(&mut self) {
+        let unit = self.axis.kind.unit("m");
         let position = span(&self.record.position_m);
         let reference = self.record.reference_m.as_ref().map_or(0.0, |r| span(r));
         // Where there is one: in other modes nobody says where the axis is to be.
@@ -275,7 +276,7 @@ impl Checked<'_> {
         let followed = span(&followed);
         if let Some(more) = thousand(ratio(followed, reference)) {
             let text = format!(
-                "it spans {followed:.6} m, and the reference, column `{}`, {reference:.6} m: a factor of a thousand {}, one of the two is in another unit than the configuration says (mm for m?)",
+                "it spans {followed:.6} {unit}, and the reference, column `{}`, {reference:.6} {unit}: a factor of a thousand {}, one of the two is in another unit than the configuration says (m{unit} for {unit}?)",
                 self.column(Kind::Reference),
                 if more { "more" } else { "less" },
             );
@@ -299,7 +300,7 @@ impl Checked<'_> {
         let off = thousand(ratio(position, travel)).filter(|_| moves);
         if let Some(more) = off {
             let text = format!(
-                "it spans {position:.6} m, and the travel of the {path} is {travel:.6} m: a factor of a thousand, as of mm for m"
+                "it spans {position:.6} {unit}, and the travel of the {path} is {travel:.6} {unit}: a factor of a thousand, as of m{unit} for {unit}"
             );
             // A small movement may be a small movement.
             self.say(more, Kind::Position, &text);
@@ -309,14 +310,18 @@ impl Checked<'_> {
         let over = BEYOND_TRAVEL * travel;
         if moves && (low < from - over || high > to + over) {
             let text = format!(
-                "it goes from {low:.6} m to {high:.6} m, beyond the {path} from {from:.6} m to {to:.6} m: check its unit and zero, or the {path}"
+                "it goes from {low:.6} {unit} to {high:.6} {unit}, beyond the {path} from {from:.6} {unit} to {to:.6} {unit}: check its unit and zero, or the {path}"
             );
             self.say(false, Kind::Position, &text);
         }
         let fastest = self.derivative().map(f64::abs).fold(0.0, f64::max);
-        if fastest > FASTEST_M_PER_S {
+        let (most, other) = match self.axis.kind {
+            AxisKind::Linear => (FASTEST[0], "mm"),
+            AxisKind::Rotary => (FASTEST[1], "deg"),
+        };
+        if fastest > most {
             let text = format!(
-                "it moves at up to {fastest:.1} m/s, faster than any servo axis: is it in mm, or does it jump?"
+                "it moves at up to {fastest:.1} {unit}/s, faster than any servo axis: is it in {other}, or does it jump?"
             );
             self.say(false, Kind::Position, &text);
         }
@@ -331,7 +336,7 @@ impl Checked<'_> {
         });
         if position > 0.0 && apart > position {
             let text = format!(
-                "it differs from the position by {apart:.6} m, more than the {position:.6} m that the axis moves: is it the reference of this axis?"
+                "it differs from the position by {apart:.6} {unit}, more than the {position:.6} {unit} that the axis moves: is it the reference of this axis?"
             );
             self.say(false, Kind::Reference, &text);
         }
@@ -379,8 +384,8 @@ impl Checked<'_> {
             }
         } else if thousand(slope.abs()).is_some() {
             let text = format!(
-                "it is {:.4} times the derivative of the position: in another unit than the configuration says (mm/s for m/s?)",
-                slope
+                "it is {slope:.4} times the derivative of the position: in another unit than the configuration says (m{unit} for {unit}?)",
+                unit = self.axis.kind.unit("m/s")
             );
             self.say(true, Kind::Velocity, &text);
         } else if !(0.8..1.25).contains(&slope) {
@@ -425,7 +430,7 @@ impl Checked<'_> {
             self.force();
             return;
         };
-        let unit = self.axis.effort_unit.symbol();
+        let unit = self.axis.effort();
         let finite = self.record.current_a.iter().filter(|i| i.is_finite());
         let most = finite.fold(0.0_f64, |m, i| m.max(i.abs()));
         let moves = self.moves();

@@ -19,7 +19,7 @@ pub struct WhatifArgs {
     #[arg(long = "for", value_name = "TIME", conflicts_with = "recording")]
     pub time: Option<String>,
 
-    /// Way around a target within which an axis has settled
+    /// Way around a target within which an axis has settled: a length, or an angle; um are urad of a rotary axis
     #[arg(long, value_name = "LENGTH", default_value = "50um")]
     pub band: String,
 

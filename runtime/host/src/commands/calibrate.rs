@@ -28,6 +28,9 @@ type Pairs = BTreeMap<&'static str, [f64; 2]>;
 #[serde(tag = "type", rename = "calibration")]
 struct Line<'a> {
     source: &'a str,
+    /// `rotary` where it turns: keys that name m, kg and N are in rad, kg m2 and N m then; absent of a linear axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    axis_kind: Option<&'static str>,
     mass_kg: Option<[f64; 2]>,
     /// In both directions, or in the positive one where the negative one stands beside it.
     coulomb_n: Option<[Option<f64>; 2]>,
@@ -224,6 +227,7 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Op
         .collect();
     Some(Line {
         source: &new.name,
+        axis_kind: new.kind.told(),
         mass_kg: pair(twin.mass_kg, fit.inertia),
         coulomb_n: row("coulomb_n"),
         coulomb_negative_n: row("coulomb_negative_n"),
@@ -238,7 +242,7 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Op
         current_delay_s: Some(fit.current_delay_s),
         current_delay_standard_error_s: fit.current_delay_error_s,
         residual_rms: Some(fit.residual_rms_a),
-        unit: new.effort_unit.symbol(),
+        unit: new.effort(),
         before_mass_kg: old.twin.as_ref().map(|t| t.mass_kg),
         cascade: twin.cascade.is_some(),
         before: old.twin.as_ref().map(|_| before),
@@ -286,23 +290,25 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
     };
     for one in parameters::rows(old.twin.as_ref(), twin, fit) {
         let error = one.place.map(|c| kf * estimates[c].standard_error);
-        rated(one.word.name, one.was, one.is, error, one.word.unit);
+        let unit = new.kind.unit(one.word.unit);
+        rated(one.word.name, one.was, one.is, error, unit);
     }
     row(
         "stribeck",
         old.twin.as_ref().map(|t| t.stribeck_n),
         twin.stribeck_n,
         kf * fit.stribeck_a.standard_error,
-        "N",
+        new.kind.unit("N"),
     );
     let old_twin = old.twin.as_ref();
     if twin.stribeck_n != 0.0 {
+        let (per_si, unit) = new.kind.speed();
         rated(
             "strib. velocity",
-            old_twin.map(|t| 1e3 * t.stribeck_velocity_m_per_s),
-            1e3 * twin.stribeck_velocity_m_per_s,
-            fit.stribeck_velocity_error_m_per_s.map(|e| 1e3 * e),
-            "mm/s",
+            old_twin.map(|t| per_si * t.stribeck_velocity_m_per_s),
+            per_si * twin.stribeck_velocity_m_per_s,
+            fit.stribeck_velocity_error_m_per_s.map(|e| per_si * e),
+            unit,
         );
     }
     rated(
@@ -324,7 +330,8 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
             );
         };
         show("pos. gain", 1.0, found.position_gain_per_s, "/s");
-        show("vel. gain", 1.0, found.velocity_gain, "A s/m");
+        let unit = new.kind.unit("A s/m");
+        show("vel. gain", 1.0, found.velocity_gain, unit);
         if let Some(time) = found.velocity_integral_time_s {
             show("int. time", 1e3, time, "ms");
         }
@@ -332,8 +339,10 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
     let listed = |e: &[Estimate; COMMON], get: fn(&Estimate) -> f64| {
         let words = e.iter().zip(parameters::common(fit)).enumerate();
         let words = words.filter(|(place, _)| Some(*place) != parameters::not_moved(fit));
-        let words =
-            words.map(|(_, (e, word))| format!("{} {:.4} {}", word.name, kf * get(e), word.unit));
+        let words = words.map(|(_, (e, word))| {
+            let unit = new.kind.unit(word.unit);
+            format!("{} {:.4} {unit}", word.name, kf * get(e))
+        });
         words.collect::<Vec<_>>().join(", ")
     };
     let say = |text: String| output.line(&format!("{:<16} {text}", new.name));
@@ -353,9 +362,10 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
             listed(&other.estimates, |e| e.naive_error)
         ));
         say(format!(
-            "  {} free runs, {:.4e} m RMS; written: {}",
+            "  {} free runs, {:.4e} {} RMS; written: {}",
             other.stretches,
             other.position_rms_m,
+            new.kind.unit("m"),
             match written(one) {
                 "both" => "both, weighed by their errors, since they agree",
                 _ => "inverse dynamics",
@@ -369,7 +379,7 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
             (None, _) => "-".to_owned(),
         };
         say(format!(
-            "cascade {}: position gain {} /s, velocity gain {} {} s/m, feed-forward {}, dead time {} ms",
+            "cascade {}: position gain {} /s, velocity gain {} {} s/{}, feed-forward {}, dead time {} ms",
             match &one.gains {
                 _ if g.fitted => "fitted",
                 Some(gains) if gains.fit.contradicts() =>
@@ -378,7 +388,8 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
             },
             pair(g.position_gain_per_s),
             pair(g.velocity_gain),
-            new.effort_unit.symbol(),
+            new.effort(),
+            new.kind.unit("m"),
             pair(g.velocity_feedforward),
             pair([Some(g.dead_time_s), g.dead_time_standard_error_s].map(|s| s.map(|s| 1e3 * s)))
         ));
@@ -403,7 +414,7 @@ fn show_axis(old: &Axis, new: &Axis, one: &AxisReport, period_s: f64, output: &O
             "residual at {}: {} {} RMS",
             noise.regime.name(),
             tables::number(noise.rms_a),
-            new.effort_unit.symbol()
+            new.effort()
         ));
     }
 }

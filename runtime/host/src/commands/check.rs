@@ -16,7 +16,7 @@ use press::PressReport;
 use serde::Serialize;
 use std::fmt::Write;
 use thresholds::Thresholds;
-use twinstep_config::machine::{Axis, Machine};
+use twinstep_config::machine::{Axis, AxisKind, Machine};
 use twinstep_drivers::ethercat::plan::Plan;
 use twinstep_drivers::ethercat::wire::layout;
 use twinstep_drivers::segment::process_data;
@@ -89,6 +89,9 @@ struct AxisReport {
     name: String,
     /// `axis` or `press`.
     kind: &'static str,
+    /// `rotary` where it turns: what ends in `_m` and `_m_per_s` is in rad and rad/s then; absent of a linear axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    axis_kind: Option<&'static str>,
     /// The twin has parameters.
     calibrated: bool,
     /// Why position, velocity and current are not judged one cycle ahead; none where they are, or where there is no twin.
@@ -199,16 +202,16 @@ impl Report {
         for axis in &self.axes {
             let _ = writeln!(
                 text,
-                "{:<16} {:<6} {:<10} {:>10.3} {:>10.1}",
+                "{:<16} {:<6} {:<10} {:>10.3} {:>10}",
                 axis.name,
-                axis.kind,
+                axis.axis_kind.unwrap_or(axis.kind),
                 if axis.calibrated {
                     "calibrated"
                 } else {
                     "none"
                 },
                 axis.stop_s,
-                axis.stop_m * 1000.0
+                axis.way()
             );
         }
         for press in &self.presses {
@@ -262,11 +265,22 @@ impl Report {
 }
 
 impl AxisReport {
+    /// Way of a stop as the table has it: in mm, or with its own unit.
+    fn way(&self) -> String {
+        let kind = AxisKind::of(self.axis_kind);
+        let (per_si, unit) = kind.way();
+        match kind {
+            AxisKind::Linear => format!("{:.1}", self.stop_m * per_si),
+            AxisKind::Rotary => format!("{:.1} {unit}", self.stop_m * per_si),
+        }
+    }
+
     /// `stop_s` is the ramp that all axes share. Program time falls as a smooth step, whose mean is a half.
     fn of(axis: &Axis, kind: &'static str, stop_s: f64) -> Self {
         Self {
             name: axis.name.clone(),
             kind,
+            axis_kind: axis.kind.told(),
             calibrated: axis.twin.is_some(),
             cascade_off: (axis.twin.as_ref())
                 .filter(|twin| twin.cascade.is_none())

@@ -104,6 +104,7 @@ pub fn segment(
     }
     for fault in &faults {
         segment.inject(fault).map_err(|error| {
+            let fault = fault.of(machine.kind_of(&fault.target));
             HostError::usage(
                 format!("{fault} cannot be injected: {error}"),
                 Fault::usage(),

@@ -96,14 +96,15 @@ pub fn text(status: &StatusLine) -> String {
         let number = |value: Option<f64>, scale: f64| {
             value.map_or("-".to_owned(), |value| format!("{:.3}", value * scale))
         };
+        let ((way, unit), (speed, per_s)) = (axis.moves().way(), axis.moves().speed());
         let _ = writeln!(
             text,
-            "{:<12} position {} mm (predicted {}), velocity {} mm/s ({}), current {} A ({}), {} sigma, {}",
+            "{:<12} position {} {unit} (predicted {}), velocity {} {per_s} ({}), current {} A ({}), {} sigma, {}",
             axis.name,
-            number(axis.position_m, 1e3),
-            number(axis.predicted_position_m, 1e3),
-            number(axis.velocity_m_per_s, 1e3),
-            number(axis.predicted_velocity_m_per_s, 1e3),
+            number(axis.position_m, way),
+            number(axis.predicted_position_m, way),
+            number(axis.velocity_m_per_s, speed),
+            number(axis.predicted_velocity_m_per_s, speed),
             number(axis.current_a, 1.0),
             number(axis.predicted_current_a, 1.0),
             number(axis.residual_sigma, 1.0),
@@ -185,4 +186,28 @@ fn row(text: &mut String, row: &RowLine) {
         row.budget_ns.map_or("-".to_owned(), us),
         row.over_budget,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::top::tests::example;
+
+    #[test]
+    fn every_axis_is_told_in_its_own_units() {
+        let mut status = example::status();
+        status.axes[0].axis_kind = Some("rotary".to_owned());
+        let text = text(&status);
+        let rest = "current 3.910 A (-12.125)";
+        for line in [
+            format!(
+                "infeed       position 7.074 deg (predicted 7.074), velocity 28.648 deg/s (28.648), {rest}"
+            ),
+            format!(
+                "outfeed      position 123.457 mm (predicted 123.457), velocity 500.000 mm/s (500.000), {rest}"
+            ),
+        ] {
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+    }
 }

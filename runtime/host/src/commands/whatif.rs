@@ -10,8 +10,8 @@ use crate::whatif::lines::{self, AxisLine, Case, ChangeLine, SummaryLine};
 use crate::whatif::recorded::{self, From};
 use crate::whatif::simulate::{AxisResult, LeftOut, Outcome, Settings, simulate};
 use crate::whatif::{plot, text, verdict};
-use twinstep_config::machine::Machine;
-use twinstep_config::units::{Dimension, LENGTH, TIME};
+use twinstep_config::machine::{AxisKind, Machine};
+use twinstep_config::units::{ANGLE, Dimension, LENGTH, TIME};
 
 /// Longest time that is looked at (s).
 const MAX_TIME_S: f64 = 3600.0;
@@ -31,11 +31,16 @@ struct Compared {
 /// # Errors
 /// [`HostError`]: the configuration, a change or the recording is wrong, or nothing can be computed.
 pub fn run(args: &WhatifArgs, output: &Output) -> Result<Exit, HostError> {
+    // Around the target of a rotary axis a metre is a radian.
+    let band = match ANGLE.parse(&args.band) {
+        Ok(_) => &ANGLE,
+        Err(_) => &LENGTH,
+    };
     let settings = Settings {
         time_s: (args.time.as_ref())
             .map(|time| quantity("--for", time, &TIME, MAX_TIME_S))
             .transpose()?,
-        band_m: quantity("--band", &args.band, &LENGTH, MAX_BAND_M)?,
+        band_m: quantity("--band", &args.band, band, MAX_BAND_M)?,
         keep: args.plot.is_some(),
     };
     let compared = compare(args, &settings, output)?;
@@ -239,9 +244,17 @@ fn show_text(compared: &Compared, left_out: &[LeftOut], output: &Output) {
     for left in left_out {
         output.line(&format!("{} is left out: {}", left.source, left.reason));
     }
+    let all = rows(compared);
+    let has = |kind: AxisKind| all.iter().flatten().any(|(_, axis)| axis.kind == kind);
+    let band = |kind: AxisKind| text::length(kind, compared.band_m);
+    let (linear, rotary) = (AxisKind::Linear, AxisKind::Rotary);
+    let bands = match (has(linear), has(rotary)) {
+        (true, true) => format!("{}, of rotary axes {},", band(linear), band(rotary)),
+        (false, true) => band(rotary),
+        (_, false) => band(linear),
+    };
     output.line(&format!(
-        "settling is into {} around the target; currents are those that the drive reports",
-        text::length(compared.band_m)
+        "settling is into {bands} around the target; currents are those that the drive reports"
     ));
 }
 

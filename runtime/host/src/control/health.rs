@@ -7,6 +7,7 @@ use super::request::Wrong;
 use crate::health::presses::{press_course, press_lines};
 use crate::health::{self, CourseLine, HealthLine};
 use crate::names::Names;
+use twinstep_config::machine::AxisKind;
 use twinstep_cycle::event::Source;
 use twinstep_cycle::health::{AxisHealth, PressHealth, StationHealth};
 use twinstep_cycle::pipeline::Pipeline;
@@ -113,23 +114,25 @@ impl HealthBuffer {
             return Some(course);
         }
         let axis = (self.axes.iter()).find(|(n, _)| names.source(Source::Axis(*n)) == source);
-        if let Some((_, of)) = axis {
+        if let Some((n, of)) = axis {
             let readings = of.readings();
             let mut readings = readings.iter().flatten();
             let reading = readings.find(|r| r.parameter == parameter)?;
-            return Some(CourseLine::of(source, reading, of.usage()));
+            let kind = names.moves(Source::Axis(*n));
+            return Some(CourseLine::of(source, kind, reading, of.usage()));
         }
         let (_, of) =
             (self.stations.iter()).find(|(n, _)| names.source(Source::Station(*n)) == source)?;
         let reading = of.reading().filter(|r| r.parameter == parameter)?;
-        Some(CourseLine::of(source, &reading, of.usage()))
+        let kind = AxisKind::Linear;
+        Some(CourseLine::of(source, kind, &reading, of.usage()))
     }
 
     /// In words.
     pub fn lines(&self, names: &Names) -> Vec<HealthLine> {
         let mut lines = Vec::new();
         for (n, of) in &self.axes {
-            health::axis_lines(names.source(Source::Axis(*n)), of, &mut lines);
+            health::axis_lines(names, *n, of, &mut lines);
         }
         for (n, of) in &self.presses {
             press_lines(names, *n, of, &mut lines);

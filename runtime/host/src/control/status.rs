@@ -1,5 +1,7 @@
 //! The status: everything that a live view needs, filled in by the cycle and written by the control thread.
 
+mod axis;
+
 use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
 use super::request::Id;
@@ -9,7 +11,6 @@ use crate::health::HealthLine;
 use crate::launch::LaunchLine;
 use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
-use crate::not_judged::NotJudged;
 use crate::overruns::cause::Kind;
 use crate::overruns::record::{Causes, OverrunLine};
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
@@ -19,11 +20,12 @@ use crate::shared::{SharedCounts, SharedLine};
 use crate::snapshot::{LiveAxis, LiveStation};
 use crate::strokes::StrokeLine;
 use crate::trust::Trust;
+use axis::axis_line;
+pub use axis::{AxisLine, NewBaselineLine};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use twinstep_config::machine::MAX_SUBDEVICES;
 use twinstep_cycle::event::Source;
-use twinstep_cycle::judge::RENEWAL_MOVEMENTS;
 use twinstep_drivers::bus::BusCounters;
 
 /// What the cycle fills in. Made once with room for everything; it travels between the two threads.
@@ -279,50 +281,6 @@ impl OverrunsLine {
     }
 }
 
-/// One axis or press; all but `name` is none where it was not measured in this cycle.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AxisLine {
-    /// Its name.
-    pub name: String,
-    /// The measurement of this cycle could be used.
-    pub valid: bool,
-    /// Measured position.
-    pub position_m: Option<f64>,
-    /// Predicted one.
-    pub predicted_position_m: Option<f64>,
-    /// Measured velocity.
-    pub velocity_m_per_s: Option<f64>,
-    /// Predicted one.
-    pub predicted_velocity_m_per_s: Option<f64>,
-    /// Measured current; a force where the machine's recording has one.
-    pub current_a: Option<f64>,
-    /// Predicted one.
-    pub predicted_current_a: Option<f64>,
-    /// The largest residual of its channels, in standard deviations.
-    pub residual_sigma: Option<f64>,
-    /// What it is doing.
-    pub regime: Option<String>,
-    /// How sure the model is (0 to 1): 1 in steady state.
-    pub confidence: Option<f64>,
-    /// Deviations of it were judged in this cycle.
-    pub judged: bool,
-    /// A new baseline after a repair; absent where it is the calibrated one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub new_baseline: Option<NewBaselineLine>,
-    /// What of it was not judged in this run, by reason; absent where everything was.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_judged: Option<NotJudged>,
-}
-
-/// How far a new baseline is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewBaselineLine {
-    /// Movements seen, the fewest of its figures.
-    pub movements: u32,
-    /// Movements that make it; slow figures are not judged before.
-    pub of: u32,
-}
-
 /// One station; pressures are none where they were not measured in this cycle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StationLine {
@@ -462,29 +420,6 @@ fn row_line(row: Row, buffer: &StatusBuffer, period_ns: u64) -> RowLine {
 /// A number that JSON has a word for.
 fn known(valid: bool, value: f64) -> Option<f64> {
     (valid && value.is_finite()).then_some(value)
-}
-
-fn axis_line(names: &Names, n: usize, axis: &LiveAxis) -> AxisLine {
-    let known = |value| known(axis.valid, value);
-    AxisLine {
-        name: names.source(Source::Axis(n as u16)).to_owned(),
-        valid: axis.valid,
-        position_m: known(axis.position_m),
-        predicted_position_m: known(axis.predicted_position_m),
-        velocity_m_per_s: known(axis.velocity_m_per_s),
-        predicted_velocity_m_per_s: known(axis.predicted_velocity_m_per_s),
-        current_a: known(axis.current_a),
-        predicted_current_a: known(axis.predicted_current_a),
-        residual_sigma: known(axis.residual_sigma),
-        regime: axis.valid.then(|| axis.regime.name().to_owned()),
-        confidence: known(axis.confidence),
-        judged: axis.judged,
-        new_baseline: axis.renewal.map(|movements| NewBaselineLine {
-            movements,
-            of: RENEWAL_MOVEMENTS,
-        }),
-        not_judged: NotJudged::named(axis.not_judged, names, n),
-    }
 }
 
 fn station_line(name: &str, station: &LiveStation) -> StationLine {

@@ -2,7 +2,7 @@
 
 use super::{CourseLine, HealthLine, line};
 use crate::names::Names;
-use twinstep_config::machine::{Machine, Press};
+use twinstep_config::machine::{AxisKind, Machine, Press};
 use twinstep_cycle::digest::{finish, mix};
 use twinstep_cycle::event::Source;
 use twinstep_cycle::health::{PressHealth, PressHealthPlan};
@@ -71,7 +71,7 @@ pub fn press_lines(names: &Names, axis: u16, health: &PressHealth, lines: &mut V
             parameter: named(reading.parameter, names, context).into(),
             part: names.part(context).map(str::to_owned),
             recipe: names.recipe(context).map(str::to_owned),
-            ..line(source, &reading, usage)
+            ..line(source, AxisKind::Linear, &reading, usage)
         });
     }
 }
@@ -87,7 +87,12 @@ pub fn press_course(
         .find(|(context, reading)| named(reading.parameter, names, *context) == parameter)?;
     Some(CourseLine {
         parameter: named(reading.parameter, names, context).into(),
-        ..CourseLine::of(names.source(Source::Axis(axis)), &reading, health.usage())
+        ..CourseLine::of(
+            names.source(Source::Axis(axis)),
+            AxisKind::Linear,
+            &reading,
+            health.usage(),
+        )
     })
 }
 

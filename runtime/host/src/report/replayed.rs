@@ -13,7 +13,7 @@ use crate::runner::samples_of;
 use crate::strokes::{SentStroke, ShortCurve, StrokeBoard, StrokeCurveLine, StrokeLine};
 use std::collections::BTreeMap;
 use std::path::Path;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Axis, AxisKind, Machine};
 use twinstep_cycle::event::Source;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_drivers::bus::{Bus, BusCause};
@@ -38,7 +38,9 @@ pub(super) struct Replayed {
     /// What the recording says of its run.
     pub facts: BTreeMap<String, String>,
     pub source: Source,
-    /// Unit of what the drive takes or gives: `A`, or `N`.
+    /// How the source moves, which its units follow from.
+    pub moves: AxisKind,
+    /// Unit of what the drive takes or gives: `A`, or `N`, or of a rotary axis `N m`.
     pub effort_unit: &'static str,
     pub trace: Trace,
     /// Limits of the innovations of position (m), velocity (m/s) and current (A).
@@ -124,6 +126,8 @@ fn run(
     let store = PlanStore::new(machine);
     let place = machine.place.as_ref().map_or("", |place| &place.name);
     let names = Names::of(machine);
+    let source = source_of(machine, &event.source);
+    let moves = names.moves(source);
     let start_ns = event.time_utc_ns.saturating_sub(event.time_ns);
     let info = RunInfo::new(
         names,
@@ -131,12 +135,12 @@ fn run(
         machine.judge.false_alarm_interval_s,
         start_ns,
     );
-    let source = source_of(machine, &event.source);
     let mut out = Box::new(Replayed {
         machine: machine.name.clone(),
         period_ns: machine.cycle.period_ns,
         facts: facts(contents),
         source,
+        moves,
         effort_unit: effort_unit(machine, source),
         trace: Trace::default(),
         limits: [None; NEXT],
@@ -202,8 +206,7 @@ fn effort_unit(machine: &Machine, source: Source) -> &'static str {
     let Source::Axis(n) = source else { return "A" };
     let presses = machine.presses.iter().map(|press| &press.axis);
     let mut axes = machine.axes.iter().chain(presses);
-    axes.nth(usize::from(n))
-        .map_or("A", |axis| axis.effort_unit.symbol())
+    axes.nth(usize::from(n)).map_or("A", Axis::effort)
 }
 
 /// What the plan judges the source by.

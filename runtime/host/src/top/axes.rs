@@ -7,6 +7,7 @@ use super::view::View;
 use crate::control::status::{AxisLine, StationLine, StatusLine};
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
+use twinstep_config::machine::AxisKind;
 
 /// Residuals beyond this are shown in yellow, beyond twice this in red (sigma).
 const NOTABLE_SIGMA: f64 = 4.0;
@@ -16,7 +17,7 @@ pub(super) fn lines(view: &View, status: &StatusLine, height: usize) -> Vec<Line
     let head = format!(
         " {:<11}{:>10} {:>10} {:>7} {:>7} {:>6}  {:<14}{:>5}",
         format!("{all} in all"),
-        "mm",
+        ways(status),
         "predicted",
         "A",
         "pred.",
@@ -37,6 +38,26 @@ pub(super) fn lines(view: &View, status: &StatusLine, height: usize) -> Vec<Line
     lines
 }
 
+/// What the positions are in: degrees have their sign behind them.
+fn ways(status: &StatusLine) -> &'static str {
+    let turns = |axis: &&AxisLine| axis.moves() == AxisKind::Rotary;
+    match status.axes.iter().filter(turns).count() {
+        0 => "mm",
+        n if n == status.axes.len() => "deg",
+        _ => "mm, deg",
+    }
+}
+
+/// A position, ten characters wide.
+fn place(axis: &AxisLine, position: Option<f64>) -> String {
+    let kind = axis.moves();
+    let (per_si, _) = kind.way();
+    match kind {
+        AxisKind::Linear => number(position, per_si, 10, 4),
+        AxisKind::Rotary => format!("{}°", number(position, per_si, 9, 4)),
+    }
+}
+
 fn style(valid: bool, sigma: Option<f64>) -> Style {
     match sigma.map(f64::abs) {
         _ if !valid => colored(Color::Yellow),
@@ -51,8 +72,8 @@ fn axis(axis: &AxisLine) -> Line<'static> {
     let text = format!(
         " {:<11}{} {} {} {} {}  {:<14}{}",
         short(&axis.name, 11),
-        number(axis.position_m, 1e3, 10, 4),
-        number(axis.predicted_position_m, 1e3, 10, 4),
+        place(axis, axis.position_m),
+        place(axis, axis.predicted_position_m),
         number(axis.current_a, 1.0, 7, 3),
         number(axis.predicted_current_a, 1.0, 7, 3),
         number(axis.residual_sigma, 1.0, 6, 1),

@@ -100,6 +100,33 @@ fn the_first_moment_the_warm_up_and_the_end_are_as_before() {
 }
 
 #[test]
+fn a_rotary_axis_is_shown_in_degrees() {
+    let mut status = status();
+    status.axes[0].axis_kind = Some("rotary".to_owned());
+    let mut view = watched();
+    view.page = Page::Axes;
+    view.take(News::Status(status.clone()));
+    let found = picture(&view, 80, 24);
+    let has = |words: &str| found.iter().any(|line| line.contains(words));
+    assert!(
+        has(" infeed        7.0735°    7.0736°   3.910 "),
+        "{found:#?}"
+    );
+    assert!(
+        has(" outfeed      123.4567   123.4569   3.910 "),
+        "{found:#?}"
+    );
+    assert!(has("mm, deg  predicted"), "{found:#?}");
+    for axis in &mut status.axes {
+        axis.axis_kind = Some("rotary".to_owned());
+    }
+    view.take(News::Status(status));
+    let found = picture(&view, 80, 24);
+    let head = found.iter().find(|line| line.contains("in all")).unwrap();
+    assert!(head.contains("       deg  predicted"), "{found:#?}");
+}
+
+#[test]
 fn red_is_what_makes_durations_worthless() {
     let view = watched();
     for (text, color) in [

@@ -3,7 +3,7 @@
 use super::keys::{KEYS, Key, PRESS_KEYS};
 use crate::error::HostError;
 use serde::Serialize;
-use twinstep_config::machine::{Axis, Machine, Stroke, Turn};
+use twinstep_config::machine::{Axis, AxisKind, Machine, Stroke, Turn};
 use twinstep_config::units::{Dimension, NUMBER, TIME, UnitError};
 use twinstep_models::axis::range;
 
@@ -124,7 +124,7 @@ fn no_twin_beyond_check(machine: &Machine) -> Result<(), HostError> {
         let Some(twin) = &axis.twin else {
             continue;
         };
-        let name = shown(&axis.name);
+        let (name, unit) = (shown(&axis.name), axis.kind.unit("N"));
         for (key, force_n) in [
             ("coulomb_positive", twin.coulomb_positive_n),
             ("coulomb_negative", twin.coulomb_negative_n),
@@ -134,8 +134,8 @@ fn no_twin_beyond_check(machine: &Machine) -> Result<(), HostError> {
             let most = range::FORCE_N.high;
             if force_n > most {
                 return Err(HostError::usage(
-                    format!("with what is set `{key}` of '{name}' would be {force_n:e} N"),
-                    format!("it may be {most:e} N, as in a configuration: set less"),
+                    format!("with what is set `{key}` of '{name}' would be {force_n:e} {unit}"),
+                    format!("it may be {most:e} {unit}, as in a configuration: set less"),
                 ));
             }
         }
@@ -268,7 +268,11 @@ fn changed(
     value: &str,
 ) -> Result<Change, HostError> {
     let name = format!("{}.{}", axis.name, key.name);
-    let dimension = (key.dimension)(axis);
+    let linear = (key.dimension)(axis);
+    let dimension = match axis.kind {
+        AxisKind::Linear => linear,
+        AxisKind::Rotary => linear.rotary().unwrap_or(linear),
+    };
     let asked = asked(&name, value, dimension, key.factor_only)?;
     let from = match (key.of_press, stroke.as_deref()) {
         (Some(of_press), Some(stroke)) => Some((of_press.get)(stroke)),

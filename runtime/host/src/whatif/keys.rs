@@ -1,7 +1,7 @@
 //! What can be otherwise: each key with its unit, its bounds, and where its value stands in the machine.
 
 use super::changes::Asked;
-use twinstep_config::machine::{Axis, EffortUnit, Stroke};
+use twinstep_config::machine::{Axis, AxisKind, EffortUnit, Stroke};
 use twinstep_config::units::{
     ACCELERATION, CURRENT_PER_VELOCITY, Dimension, FORCE, JERK, MASS, NUMBER, PER_SECOND, TIME,
     Unit, VELOCITY, VISCOUS,
@@ -323,8 +323,10 @@ fn put_mass(axis: &mut Axis, to: f64, _: Asked) {
     };
     let more_kg = to - twin.mass_kg;
     twin.mass_kg = to;
+    // Of an inertia nothing hangs.
+    let carries = axis.kind == AxisKind::Linear;
     let coulomb_n = 0.5 * (twin.coulomb_positive_n + twin.coulomb_negative_n);
-    if twin.gravity_n.abs() > VERTICAL * coulomb_n {
+    if carries && twin.gravity_n.abs() > VERTICAL * coulomb_n {
         twin.gravity_n += twin.gravity_n.signum() * GRAVITY_M_PER_S2 * more_kg;
     }
 }

@@ -99,6 +99,9 @@ pub struct MoveLine {
     pub case: Case,
     /// Axis or press.
     pub source: String,
+    /// `rotary` where it turns: what ends in `_m` is in rad then; absent of a linear axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axis_kind: Option<&'static str>,
     /// Number of the move in the round, from 1.
     #[serde(rename = "move")]
     pub number: usize,
@@ -137,6 +140,7 @@ pub fn moves(case: Case, axis: &AxisResult, machine: &Machine) -> Vec<MoveLine> 
             kind: "what_if_move",
             case,
             source: axis.source.clone(),
+            axis_kind: axis.kind.told(),
             number: n + 1,
             from_m: planned.from_m,
             to_m: planned.to_m,
@@ -188,6 +192,9 @@ pub struct AxisLine {
     pub round_s: Option<f64>,
     /// Time that the figures are of (s).
     pub measured_s: f64,
+    /// `rotary` where it turns: what ends in `_m` is in rad then; absent of a linear axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axis_kind: Option<&'static str>,
     /// Unit of what ends in `_a`.
     pub unit: &'static str,
     /// Its figures.
@@ -236,6 +243,7 @@ impl AxisLine {
             source: axis.source.clone(),
             round_s: (axis.round.length_s > 0.0).then_some(axis.round.length_s),
             measured_s: axis.measured_s,
+            axis_kind: axis.kind.told(),
             unit: axis.unit,
             figures: FiguresLine::new(&axis.whole, axis.period_s),
             limit_a: axis.limit_a,

@@ -47,9 +47,10 @@ fn write_axis(out: &mut String, row: &Row<'_>, band_m: f64) -> std::fmt::Result 
     };
     writeln!(out, "<h2>{}</h2>", escaped(&first.source))?;
     writeln!(out, "<pre>{}</pre>", escaped(&axis_text(row, band_m)))?;
+    let (way, way_unit) = first.kind.way();
     let drawings = [
-        ("Position", "m", Drawn::Position, 1.0),
-        ("Following error", "mm", Drawn::FollowingError, 1e3),
+        ("Position", first.kind.unit("m"), Drawn::Position, 1.0),
+        ("Following error", way_unit, Drawn::FollowingError, way),
         (
             "Current as the drive reports it",
             first.unit,

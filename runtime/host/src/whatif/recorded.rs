@@ -234,7 +234,8 @@ fn result(
     }
     AxisResult {
         source: axis.name.clone(),
-        unit: axis.effort_unit.symbol(),
+        kind: axis.kind,
+        unit: axis.effort(),
         measured_s: whole.samples as f64 * period_s,
         whole,
         period_s,

@@ -10,7 +10,7 @@ use super::part::Part;
 use super::round::Round;
 use crate::error::HostError;
 use crate::plan::{self, PlanStore};
-use twinstep_config::machine::{Axis, Machine, OperationMode};
+use twinstep_config::machine::{Axis, AxisKind, Machine, OperationMode};
 use twinstep_cycle::plan::Plan;
 use twinstep_models::axis::AxisParams;
 use twinstep_models::rollout::Rollout;
@@ -35,6 +35,8 @@ pub struct Settings {
 pub struct AxisResult {
     /// Name.
     pub source: String,
+    /// How it moves: what the names of units below mean.
+    pub kind: AxisKind,
     /// Unit of the effort.
     pub unit: &'static str,
     /// Its round.
@@ -208,7 +210,8 @@ fn one(
     moves.iter().for_each(|one| whole.add(&one.figures));
     Ok(AxisResult {
         source: axis.name.clone(),
-        unit: axis.effort_unit.symbol(),
+        kind: axis.kind,
+        unit: axis.effort(),
         moves,
         whole,
         measured_s,

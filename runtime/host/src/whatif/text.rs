@@ -7,6 +7,7 @@ use super::simulate::AxisResult;
 use super::verdict;
 use crate::tables::number;
 use std::fmt::Write;
+use twinstep_config::machine::AxisKind;
 
 /// Width of the first column, and of the others.
 const FIRST: usize = 22;
@@ -27,15 +28,21 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// A short way.
-pub fn length(m: f64) -> String {
-    let size = m.abs();
-    if size >= 1e-3 {
-        format!("{:.1} mm", 1e3 * m)
-    } else if size >= 1e-5 {
-        format!("{:.0} um", 1e6 * m)
+/// A short way (m; rad of a rotary axis).
+pub fn length(kind: AxisKind, si: f64) -> String {
+    let ((way, unit), (fine, small)) = (kind.way(), kind.small());
+    // A millimetre is shown as such, a tenth of a degree too.
+    let (least, digits) = match kind {
+        AxisKind::Linear => (1.0, 1),
+        AxisKind::Rotary => (0.1, 2),
+    };
+    let size = si.abs();
+    if size * way >= least {
+        format!("{:.digits$} {unit}", way * si)
+    } else if size * fine >= 10.0 {
+        format!("{:.0} {small}", fine * si)
     } else {
-        format!("{:.2} um", 1e6 * m)
+        format!("{:.2} {small}", fine * si)
     }
 }
 
@@ -115,7 +122,9 @@ fn write_axis(text: &mut String, row: &Row<'_>, band_m: f64) -> std::fmt::Result
     }
     let limited = |a: &AxisResult| a.whole.limited as f64 / a.whole.samples.max(1) as f64;
     line("time at the limit", &limited, &percent)?;
-    line("following error", &|a| a.whole.following_error_m, &length)?;
+    line("following error", &|a| a.whole.following_error_m, &|si| {
+        length(first.kind, si)
+    })?;
     line("work, driving", &|a| a.whole.drive_j, &|j| {
         format!("{} J", number(j))
     })?;
@@ -198,11 +207,13 @@ fn write_moves(text: &mut String, row: &Row<'_>) -> std::fmt::Result {
         return Ok(());
     }
     let unit = first.unit;
+    let (way, way_unit) = first.kind.way();
+    let length = |si: f64| length(first.kind, si);
     writeln!(
         text,
         "  {:>2} {:<20} {:>15} {:>17} {:>17} {:>17} {:>19} {:>17}",
         "",
-        "move (mm)",
+        format!("move ({way_unit})"),
         "time (s)",
         "settling",
         format!("peak ({unit})"),
@@ -226,7 +237,7 @@ fn write_moves(text: &mut String, row: &Row<'_>) -> std::fmt::Result {
             text,
             "  {:>2} {:<20} {:>15} {:>17} {:>17} {:>17} {:>19} {:>17}",
             n + 1,
-            format!("{:.1} -> {:.1}", 1e3 * planned.from_m, 1e3 * planned.to_m),
+            format!("{:.1} -> {:.1}", way * planned.from_m, way * planned.to_m),
             cell(&|a| format!("{:.3}", a.round.moves[n].move_s)),
             cell(&settling),
             cell(&|a| number(a.moves[n].figures.peak_a)),
@@ -249,8 +260,13 @@ mod tests {
             ["0 %", "12 %", "0.5 %", "150 %"].map(str::to_owned)
         );
         assert_eq!(
-            [length(0.0041), length(5e-5), length(3e-8)],
+            [0.0041, 5e-5, 3e-8].map(|m| length(AxisKind::Linear, m)),
             ["4.1 mm", "50 um", "0.03 um"].map(str::to_owned)
+        );
+        let degree = std::f64::consts::PI / 180.0;
+        assert_eq!(
+            [4.1, 0.25, 0.05, 3e-5].map(|deg| length(AxisKind::Rotary, deg * degree)),
+            ["4.10 deg", "0.25 deg", "50 mdeg", "0.03 mdeg"].map(str::to_owned)
         );
         assert_eq!(
             (time(None), time(Some(0.0124))),

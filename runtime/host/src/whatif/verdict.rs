@@ -88,7 +88,7 @@ pub fn verdict(axis: &AxisResult, band_m: f64) -> String {
         said.push(format!(
             "current limit reached {of_moves}{} of the time: the axis falls behind by {}",
             percent(share(whole.limited)),
-            length(worst_m),
+            length(axis.kind, worst_m),
         ));
     }
     if let Some(rated_a) = axis.rated_a {
@@ -130,7 +130,7 @@ pub fn verdict(axis: &AxisResult, band_m: f64) -> String {
     if unsettled > 0 {
         said.push(format!(
             "not within {} of the target at the end of the rest after {unsettled} of {} moves",
-            length(band_m),
+            length(axis.kind, band_m),
             axis.moves.len()
         ));
     }

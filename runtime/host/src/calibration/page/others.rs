@@ -5,7 +5,7 @@ use super::super::gains::Gains;
 use super::{escaped, shown};
 use crate::in_force;
 use std::fmt::Write;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{AxisKind, Machine};
 
 /// A row: what it is, before, written, its standard error, and its unit.
 type Row<'a> = (&'a str, Option<f64>, f64, Option<f64>, &'a str);
@@ -127,7 +127,7 @@ fn write_thresholds(out: &mut String, before: &Machine, after: &Machine) -> std:
 }
 
 /// Writes a table with the gains of a drive: its own table, and what the recording says.
-pub(super) fn write_gains(out: &mut String, gains: &Gains) -> std::fmt::Result {
+pub(super) fn write_gains(out: &mut String, gains: &Gains, kind: AxisKind) -> std::fmt::Result {
     let (table, fit) = (&gains.table, &gains.fit);
     out.push_str(
         "<p>Gains of the drive: before is its table, identified what the recording says.</p>\n",
@@ -146,7 +146,7 @@ pub(super) fn write_gains(out: &mut String, gains: &Gains) -> std::fmt::Result {
             Some(table.velocity_gain),
             fit.velocity_gain.value,
             Some(fit.velocity_gain.standard_error),
-            "A s/m",
+            kind.unit("A s/m"),
         ),
     ];
     if let Some(time) = time {

@@ -179,7 +179,7 @@ fn short(regime: &str) -> &str {
 }
 
 fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
-    let unit = new.effort_unit.symbol();
+    let unit = new.effort();
     let rows = (new.twin.iter()).flat_map(|twin| &twin.baseline);
     for one in rows {
         let recipe = (one.recipe).and_then(|n| machine.recipes.get(usize::from(n)));

@@ -1,7 +1,7 @@
 //! Where the life of what wears ends, as `check` shows it.
 
 use serde::Serialize;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{AxisKind, Machine};
 
 /// Where the life of one tracked parameter ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -11,7 +11,7 @@ pub(super) struct LimitReport {
     pub parameter: &'static str,
     /// Value at the end of life.
     pub limit: f64,
-    /// What `limit` is: `healthy` (relative to the healthy value), `m` (gained) or `N` (the value itself).
+    /// What `limit` is: `healthy` (relative to the healthy value), `m`, of a rotary axis `rad` (gained), or `N` (the value itself).
     pub unit: &'static str,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn limits(machine: &Machine) -> Vec<LimitReport> {
         let (name, at) = (axis.name.as_str(), &axis.health);
         add(name, "coulomb", at.friction_factor, "healthy");
         add(name, "viscous", at.friction_factor, "healthy");
-        add(name, "backlash", at.backlash_gap_m, "m");
+        add(name, "backlash", at.backlash_gap_m, axis.kind.unit("m"));
         add(
             name,
             "torque_constant",
@@ -60,6 +60,10 @@ impl LimitReport {
         match self.unit {
             "m" => format!("{} +{:.0} um", self.parameter, self.limit * 1e6),
             "N" => format!("{} {} N", self.parameter, self.limit),
+            "rad" => {
+                let (per_rad, unit) = AxisKind::Rotary.small();
+                format!("{} +{:.1} {unit}", self.parameter, self.limit * per_rad)
+            }
             _ => format!("{} x{}", self.parameter, self.limit),
         }
     }

@@ -5,7 +5,7 @@ use super::health;
 use crate::control::status::{AxisLine, RowLine, StationLine, StatusLine};
 use prometheus_client::registry::Unit;
 use std::fmt;
-use twinstep_config::machine::{MAX_AXES, MAX_STATIONS};
+use twinstep_config::machine::{AxisKind, MAX_AXES, MAX_STATIONS};
 
 /// Most values of a label that come from outside the program, beside axes and stations.
 const MAX_VALUES: usize = 64;
@@ -257,17 +257,33 @@ impl Instance<'_, '_, '_, '_> {
             None,
             |axis| Some(yes(axis.valid)),
         )?;
+        let of = |axis: &AxisLine, kind: AxisKind, value: Option<f64>| {
+            value.filter(|_| axis.moves() == kind)
+        };
         self.axis(
             "axis_position",
             "Measured position.",
             Some(Unit::Meters),
-            |axis| axis.position_m,
+            |axis| of(axis, AxisKind::Linear, axis.position_m),
         )?;
         self.axis(
             "axis_predicted_position",
             "Predicted position.",
             Some(Unit::Meters),
-            |axis| axis.predicted_position_m,
+            |axis| of(axis, AxisKind::Linear, axis.predicted_position_m),
+        )?;
+        let radians = || Some(Unit::Other("radians".to_owned()));
+        self.axis(
+            "axis_angle",
+            "Measured position of a rotary axis.",
+            radians(),
+            |axis| of(axis, AxisKind::Rotary, axis.position_m),
+        )?;
+        self.axis(
+            "axis_predicted_angle",
+            "Predicted position of a rotary axis.",
+            radians(),
+            |axis| of(axis, AxisKind::Rotary, axis.predicted_position_m),
         )?;
         self.axis(
             "axis_current",

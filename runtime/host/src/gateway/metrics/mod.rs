@@ -168,6 +168,26 @@ mod tests {
     }
 
     #[test]
+    fn the_position_of_a_rotary_axis_is_an_angle() {
+        let mut bus = two().buses[1].clone();
+        bus.bus_name = None;
+        let name = bus.axes[0].name.clone();
+        let [metres, radians] = ["position_meters", "angle_radians"]
+            .map(|figure| format!("twinstep_axis_{figure}{{axis=\"{name}\"}} "));
+        let linear = of(bus.clone());
+        assert!(
+            linear.contains(&metres) && !linear.contains(&radians),
+            "{linear}"
+        );
+        bus.axes[0].axis_kind = Some("rotary".to_owned());
+        let rotary = of(bus);
+        assert!(
+            rotary.contains(&radians) && !rotary.contains(&metres),
+            "{rotary}"
+        );
+    }
+
+    #[test]
     fn health_is_told_with_its_life_where_that_is_known() {
         let mut two = two();
         let line = |life| HealthLine {

@@ -7,6 +7,7 @@ use opcua::server::address_space::AddressSpace;
 use opcua::types::{
     DataTypeId, ExtensionObject, NodeId, ObjectTypeId, QualifiedName, VariableTypeId, Variant,
 };
+use twinstep_config::machine::AxisKind;
 
 type Read = Box<dyn Fn(Look<'_>) -> Option<Variant> + Send>;
 
@@ -115,10 +116,22 @@ impl Maker<'_> {
         quantities: &'static [Quantity<T>],
         of: impl for<'l> Fn(Look<'l>) -> Option<&'l T> + Clone + Send + 'static,
     ) {
+        self.group_on(parent, path, (quantities, AxisKind::Linear), of);
+    }
+
+    /// The same, with the units of an axis that moves so.
+    pub fn group_on<T: 'static>(
+        &mut self,
+        parent: &NodeId,
+        path: &str,
+        (quantities, kind): (&'static [Quantity<T>], AxisKind),
+        of: impl for<'l> Fn(Look<'l>) -> Option<&'l T> + Clone + Send + 'static,
+    ) {
         for (name, data_type, unit, read) in quantities {
             let of = of.clone();
             let read: Read = Box::new(move |look| read(of(look)?));
-            self.variable(parent, path, (name, *data_type, *unit), read);
+            let unit = unit.map(|unit| unit.on(kind));
+            self.variable(parent, path, (name, *data_type, unit), read);
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::control::status::{AxisLine, RowLine, StationLine, StatusLine};
 use crate::gateway::sinks::SinkLine;
 use crate::strokes::StrokeLine;
 use opcua::types::{DataTypeId, EUInformation, LocalizedText, Variant};
+use twinstep_config::machine::AxisKind;
 
 /// A unit: its code in UNECE Recommendation 20, and how it is written.
 #[derive(Clone, Copy)]
@@ -11,6 +12,8 @@ pub struct Unit(&'static str, &'static str);
 
 const METRE: Unit = Unit("MTR", "m");
 const METRE_PER_SECOND: Unit = Unit("MTS", "m/s");
+const RADIAN: Unit = Unit("C81", "rad");
+const RADIAN_PER_SECOND: Unit = Unit("2A", "rad/s");
 const AMPERE: Unit = Unit("AMP", "A");
 const NEWTON: Unit = Unit("NEW", "N");
 const JOULE: Unit = Unit("JOU", "J");
@@ -19,6 +22,15 @@ const NANOSECOND: Unit = Unit("C45", "ns");
 const ONE: Unit = Unit("C62", "1");
 
 impl Unit {
+    /// What stands for it on an axis that moves so.
+    pub fn on(self, kind: AxisKind) -> Self {
+        match (kind, self.0) {
+            (AxisKind::Rotary, "MTR") => RADIAN,
+            (AxisKind::Rotary, "MTS") => RADIAN_PER_SECOND,
+            _ => self,
+        }
+    }
+
     /// As a property has it.
     pub fn information(self) -> EUInformation {
         EUInformation {
@@ -259,10 +271,21 @@ mod tests {
         for (unit, id) in [
             (METRE, 5_067_858),
             (METRE_PER_SECOND, 5_067_859),
+            (RADIAN, 4_405_297),
+            (RADIAN_PER_SECOND, 12_865),
             (AMPERE, 4_279_632),
             (ONE, 4_404_786),
         ] {
             assert_eq!(unit.information().unit_id, id, "{}", unit.0);
+        }
+    }
+
+    #[test]
+    fn units_of_a_rotary_axis_are_those_that_the_machine_prints() {
+        for (_, _, unit, _) in AXIS {
+            let Some(unit) = unit else { continue };
+            assert_eq!(unit.on(AxisKind::Linear).1, unit.1);
+            assert_eq!(unit.on(AxisKind::Rotary).1, AxisKind::Rotary.unit(unit.1));
         }
     }
 }

@@ -21,6 +21,7 @@ use opcua::types::{
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use twinstep_config::machine::AxisKind;
 
 /// Names that say which nodes there are.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ struct Shape {
 struct BusShape {
     name: Option<String>,
     axes: Vec<String>,
+    /// Those of them that are rotary.
+    rotary: BTreeSet<String>,
     presses: BTreeSet<String>,
     stations: Vec<String>,
     rows: Vec<String>,
@@ -61,6 +64,10 @@ impl BusShape {
         Self {
             name: bus.bus_name.clone(),
             axes: bus.axes.iter().map(|axis| axis.name.clone()).collect(),
+            rotary: (bus.axes.iter())
+                .filter(|axis| axis.moves() == AxisKind::Rotary)
+                .map(|axis| axis.name.clone())
+                .collect(),
             presses: (bus.strokes.iter())
                 .map(|stroke| stroke.source.clone())
                 .collect(),
@@ -320,7 +327,13 @@ fn put_bus(
         let path = format!("{at}/{axis}");
         let id = maker.object(&path, &components, axis, object);
         (maker.space).insert_reference(machine, &id, ReferenceTypeId::HasEventSource);
-        maker.group(&id, &path, AXIS, move |look| bus(look, place)?.axes.get(n));
+        let kind = match shape.rotary.contains(axis) {
+            true => AxisKind::Rotary,
+            false => AxisKind::Linear,
+        };
+        maker.group_on(&id, &path, (AXIS, kind), move |look| {
+            bus(look, place)?.axes.get(n)
+        });
         if let Some(press) = shape.presses.get(axis).cloned() {
             let path = format!("{path}/LastStroke");
             let id = maker.object(&path, &id, "LastStroke", object);

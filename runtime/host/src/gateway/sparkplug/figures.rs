@@ -212,8 +212,10 @@ fn axis(line: &AxisLine, deadband: &Deadband) -> Device {
         residual_sigma,
         ..
     } = *deadband;
-    let position = |name, value| Figure::number(name, "m", position_m, value);
-    let velocity = |name, value| Figure::number(name, "m/s", velocity_m_per_s, value);
+    // The deadbands are the same numbers in rad and rad/s of a rotary axis.
+    let [way, speed] = ["m", "m/s"].map(|linear| line.moves().unit(linear));
+    let position = |name, value| Figure::number(name, way, position_m, value);
+    let velocity = |name, value| Figure::number(name, speed, velocity_m_per_s, value);
     let current = |name, value| Figure::number(name, "A", current_a, value);
     Device {
         id: level(&line.name),

@@ -130,8 +130,15 @@ fn message(name: &str, value: &impl Serialize) -> Bytes {
     format!("event: {name}\ndata: {json}\n\n").into()
 }
 
-/// Leaves the names of axes and stations.
+/// Leaves the names of axes and stations, and says which of the axes are rotary, where any is.
 fn names_alone(status: &mut Value) {
+    let axes = status.get("axes").and_then(Value::as_array);
+    let turns = |axis: &&Value| axis["axis_kind"] == "rotary";
+    let turning = axes.into_iter().flatten().filter(turns);
+    let turning: Vec<Value> = turning.map(|axis| axis["name"].clone()).collect();
+    if !turning.is_empty() {
+        status["rotary"] = json!(turning);
+    }
     for key in ["axes", "stations"] {
         let list = status.get_mut(key).and_then(Value::as_array_mut);
         for one in list.into_iter().flatten() {
@@ -343,6 +350,12 @@ mod tests {
         let mut state = serde_json::to_value(&two).unwrap();
         names_alone(&mut state["buses"][1]);
         assert_eq!(state["buses"][1]["axes"][0], "r-infeed");
+        // Which axes are rotary is said only where any is.
+        assert!(state["buses"][1].get("rotary").is_none());
+        let axes = json!([{"name": "x"}, {"name": "table", "axis_kind": "rotary"}]);
+        let mut state = json!({"axes": axes});
+        names_alone(&mut state);
+        assert_eq!(state, json!({"axes": ["x", "table"], "rotary": ["table"]}));
     }
 
     #[test]

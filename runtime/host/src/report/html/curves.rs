@@ -71,6 +71,7 @@ pub(super) fn write_curves(
 ) -> std::fmt::Result {
     out.push_str("<h2>Measured and predicted</h2>\n");
     let effort = r.effort_unit;
+    let [way, speed] = ["m", "m/s"].map(|linear| r.moves.unit(linear));
     let limit = |n: usize| r.limits[n].map(|limit| [-limit, limit]);
     match r.source {
         Source::Axis(_) => {
@@ -79,14 +80,14 @@ pub(super) fn write_curves(
                 (
                     "position_next",
                     "Position, one cycle ahead",
-                    "m",
+                    way,
                     &r.trace.position,
                     limit(0),
                 ),
                 (
                     "velocity_next",
                     "Velocity, one cycle ahead",
-                    "m/s",
+                    speed,
                     &r.trace.velocity,
                     limit(1),
                 ),
@@ -133,7 +134,7 @@ pub(super) fn write_curves(
                 };
                 Drawing {
                     band: r.drift_limit_m.map(|limit| [-limit, limit]),
-                    ..over_time("Drift of free runs", "m", vec![line])
+                    ..over_time("Drift of free runs", way, vec![line])
                 }
                 .write(out)?;
             }

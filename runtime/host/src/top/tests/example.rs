@@ -45,6 +45,7 @@ pub fn row(name: &str) -> RowLine {
 pub fn axis(name: &str, sigma: f64) -> AxisLine {
     AxisLine {
         name: name.to_owned(),
+        axis_kind: None,
         valid: true,
         position_m: Some(0.123_456_7),
         predicted_position_m: Some(0.123_456_9),
@@ -117,6 +118,7 @@ pub fn status() -> Box<StatusLine> {
     names[2].residual_sigma = Some(-9.25);
     names[3] = AxisLine {
         name: "carriage".to_owned(),
+        axis_kind: None,
         valid: false,
         position_m: None,
         predicted_position_m: None,

@@ -8,9 +8,12 @@ const KEPT = 300; // half a minute
 const HEADS = ['axis', 'mm', 'predicted', 'A', 'predicted', 'residual', 'regime', 'model'];
 // Places in an axis of the stream.
 const [POSITION, POSITION_NEXT, , , CURRENT, CURRENT_NEXT, SIGMA, REGIME, CONFIDENCE, JUDGED] = Array.from({ length: 10 }, (_, n) => n);
+// Degrees a radian: what the positions of a rotary axis are in.
+const DEGREES = 180 / Math.PI;
 const ROWS = [POSITION, POSITION_NEXT, CURRENT, CURRENT_NEXT, SIGMA];
 
 let names = [];
+let turns = []; // by number: the axis is rotary
 let order = [];
 let chosen = 0;
 let last;
@@ -39,6 +42,7 @@ export function prepare() {
 
 export function state(s) {
   const known = s.axes ?? [];
+  turns = known.map((name) => (s.rotary ?? []).includes(name));
   if (known.length === names.length && known.every((name, n) => name === names[n])) return;
   names = known;
   past.count = 0;
@@ -71,7 +75,15 @@ function arrange() {
   draw();
 }
 
+// A position as people read it: in mm, or in degrees with their sign.
+const told = (n, position) => (turns[n] && position != null ? `${(position * DEGREES).toFixed(4)}°` : mm(position));
+
 function choose(n) {
+  // The curve of another kind of axis is in another unit.
+  if (turns[n] !== turns[chosen]) {
+    plot = undefined;
+    fill($('axis-plot'));
+  }
   chosen = n;
   draw();
   curves();
@@ -102,7 +114,7 @@ function draw() {
     one.element.classList.toggle('picked', n === chosen);
     const axis = last.axes[n];
     const texts = axis
-      ? [names[n], mm(axis[POSITION]), mm(axis[POSITION_NEXT]), fixed(axis[CURRENT], 3), fixed(axis[CURRENT_NEXT], 3),
+      ? [names[n], told(n, axis[POSITION]), told(n, axis[POSITION_NEXT]), fixed(axis[CURRENT], 3), fixed(axis[CURRENT_NEXT], 3),
         axis[SIGMA] == null ? '-' : `${axis[SIGMA].toFixed(1)} σ`, words(axis[REGIME]), axis[CONFIDENCE] == null ? '-' : `${Math.round(100 * axis[CONFIDENCE])} %`]
       : [names[n], 'not measured', '', '', '', '', '', ''];
     texts.forEach((text, c) => say(one.cells[c], text));
@@ -132,13 +144,14 @@ function curves() {
   const now = past.time[(past.count - 1) % KEPT];
   const xs = Array.from({ length: total }, (_, i) => past.time[(past.count - total + i) % KEPT] - now);
   const x = { time: false, range: () => [-KEPT / 10, 0] };
-  const millimetres = channel === 'position';
+  const position = channel === 'position';
+  const [scale, unit] = turns[chosen] ? [DEGREES, '°'] : [1e3, 'mm'];
   plot ??= new Plot($('axis-plot'), {
-    legend: { live: false }, cursor: { show: false }, scales: { x }, axes: [axisX('s'), axisY(millimetres ? 'position (mm)' : 'current (A)')],
+    legend: { live: false }, cursor: { show: false }, scales: { x }, axes: [axisX('s'), axisY(position ? `position (${unit})` : 'current (A)')],
     series: [{ label: 'the last half minute' }, line('measured', '--measured'), line('predicted', '--predicted', { dash: [6, 4] })],
   });
-  const scaled = (values) => (millimetres ? values.map((v) => (v == null ? null : v * 1e3)) : values);
-  const [a, b] = millimetres ? [0, 1] : [2, 3];
+  const scaled = (values) => (position ? values.map((v) => (v == null ? null : v * scale)) : values);
+  const [a, b] = position ? [0, 1] : [2, 3];
   plot.set([xs, scaled(of(chosen, a)), scaled(of(chosen, b))]);
   residual ??= new Plot($('axis-residual'), {
     legend: { show: false }, cursor: { show: false }, scales: { x, y: { range: (u, min, max) => [Math.min(-4, min), Math.max(4, max)] } },

@@ -52,7 +52,7 @@ function end(c) {
 
 function draw() {
   const c = course;
-  const over = c.over === 'metres' ? 'm' : c.parameter === 'leak_rate' ? 'holds' : 'strokes';
+  const over = c.over === 'metres' ? 'm' : c.over === 'radians' ? 'rad' : c.parameter === 'leak_rate' ? 'holds' : 'strokes';
   say($('trend-name'), `${c.source}: ${words(c.parameter)}`);
   $('trend-life').disabled = !c.life;
   const many = `${c.points.length} means over ${count(Math.round(c.used))} ${over}`;
