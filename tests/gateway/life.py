@@ -3,7 +3,7 @@
 import json
 import sys
 
-from look import look, show, until
+from look import look, press_while_drawn, show, until
 
 url, chromium = sys.argv[1:3]
 wrong = []
@@ -43,6 +43,20 @@ with look(url, chromium, wrong) as page:
     page.uncheck("#trend-life")
     until(page, f"({DOTS})('--bad').then((dots) => dots === 0)")
     seen["near"] = dots(page)
+    # Worst first: what has a life that is known stands before all whose life is not.
+    lives = "[...document.querySelectorAll('#health-table tbody tr')].map((row) => !row.lastChild.textContent.startsWith('not yet known'))"
+    seen["first"] = page.evaluate(f"[document.querySelector('#health-table tbody tr').textContent.startsWith('infeed'), {lives}]")
+    page.uncheck("#health-worst")
+    told = "(await (await fetch('/api/status')).json()).health.map((line) => `${line.source}\n${line.parameter}`).join()"
+    shown = "[...document.querySelectorAll('#health-table button')].map((one) => one.dataset.of).join()"
+    until(page, f"(async () => ({told}) === {shown})()")
+    page.check("#health-worst")
+    # A tap counts although the table is drawn anew between press and release.
+    status = page.evaluate("fetch('/api/status').then((answer) => answer.json())")
+    for line in status["health"]:
+        line["value"] *= 1.001
+    seen["pressed"] = press_while_drawn(page, "#health-table tbody tr:last-child button", "health", status)
+    until(page, "document.querySelector('#health-table tr.picked button').dataset.of === window.pressed.dataset.of")
     # And another one, that somebody picks.
     other = "[...document.querySelectorAll('#health-table tbody tr')].find((row) => row.textContent.startsWith('liftcoulomb'))"
     until(page, f"({other})?.click() ?? document.getElementById('trend-name').textContent === 'lift: coulomb'")

@@ -20,6 +20,26 @@ def show(page, name):
     page.wait_for_selector(f"#{name}:not([hidden])")
 
 
+# Presses on what is under the pointer, has `module` draw `state` anew, and says whether what is pressed is still there.
+PRESSED = """async ([module, state]) => {
+  const pressed = [...document.querySelectorAll(':active')].at(-1);
+  window.pressed = pressed;
+  (await import(`/page/${module}.js`)).state(state);
+  return pressed.nodeName === 'BUTTON' && pressed.isConnected;
+}"""
+
+
+def press_while_drawn(page, selector, module, state):
+    """Clicks on `selector` while the view is drawn anew between press and release; whether the button stayed for so long."""
+    page.hover(selector)
+    page.mouse.down()
+    stayed = page.evaluate(PRESSED, [module, state])
+    page.mouse.up()
+    # Drawn behind the click, not left out.
+    until(page, "!window.pressed.isConnected")
+    return stayed
+
+
 # Every piece of text that is shown: its contrast to what is behind it (WCAG 2, relative luminance), opacities of all that it stands in
 # counted. What cannot be used (a button that is off) is left out, as WCAG leaves it out. Returns the least one, and those below 4.5.
 CONTRAST = """(() => {
@@ -58,7 +78,8 @@ def look(url, chromium, wrong, expected=(), enter=None, link="#link.good"):
     """The page at `url`, once it is live, or its chip is like `link`; `enter` comes before. Whatever goes wrong is added to `wrong`, but for refusals by the addresses in `expected`."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        # Not where the computer is, so that times of day are told from UTC.
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, timezone_id="Asia/Kolkata")
         page.set_default_timeout(60_000)
         page.on("console", lambda said: said.type in ("error", "warning") and said.location["url"] not in expected and wrong.append(said.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))

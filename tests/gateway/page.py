@@ -6,7 +6,7 @@ page.py URL CHROMIUM PICTURE: prints what was seen as one JSON object.
 import json
 import sys
 
-from look import CONTRAST, look, show, until
+from look import CONTRAST, look, press_while_drawn, show, until
 from trust import chips
 
 url, chromium, picture = sys.argv[1:4]
@@ -25,8 +25,8 @@ def answer(page, button, comment):
     page.click("#ask-yes")
 
 
-# The one fault that is refused on purpose is an answer with 400, which Chromium calls an error.
-with look(url, chromium, wrong, [url + "api/inject"]) as page:
+# The one fault that is refused on purpose is an answer with 400, which Chromium calls an error, and one session is not answered.
+with look(url, chromium, wrong, [url + "api/inject", url + "api/session"]) as page:
     seen = {"title": page.title(), "machine": page.text_content("#machine"), "views": []}
 
     # What the figures are worth stands above them.
@@ -72,6 +72,10 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     page.fill("#fault-text", "dance:lift")
     page.click("#inject button[type=submit]")
     until(page, "document.getElementById('inject-said').textContent.includes('dance')")
+    # What is typed stays while nobody answers.
+    page.fill("#fault-text", "half a fau")
+    page.evaluate("import('/page/faults.js').then((view) => view.state({ trouble: 'gone' }))")
+    seen["typed"] = page.input_value("#fault-text")
     seen["fault"] = text
     seen["views"].append("faults")
 
@@ -79,6 +83,9 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     show(page, "events")
     alarm(page, "lift").wait_for()
     seen["alarm"] = alarm(page, "lift").text_content()
+    # Since when, here and in UTC.
+    since = alarm(page, "lift").locator("time").first
+    seen["since"] = [since.text_content(), since.get_attribute("title"), since.get_attribute("datetime")]
     until(page, "document.querySelectorAll('#events-table tbody tr').length > 0")
     until(page, "document.getElementById('intervals').textContent.includes('demonstrated')")
     seen["intervals"] = page.text_content("#intervals")
@@ -94,16 +101,54 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     alarm(page, "lift").locator(".chip:has-text('acknowledged by local')").wait_for()
     answer(page, alarm(page, "lift").locator("button:text-is('shelve')"), "until Monday")
     alarm(page, "lift").locator(".chip:has-text('shelved until')").wait_for()
+    seen["card"] = alarm(page, "lift").text_content()
+    # On the shelf without an alarm: listed, and taken off there.
+    body = {"source": "gantry", "channel": "leak_rate", "seconds": 3600, "comment": "new belt"}
+    page.evaluate(
+        "(body) => fetch('/api/alarms/shelve', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((answer) => answer.status)",
+        body,
+    )
+    shelf = page.locator("#shelves > div[data-source=gantry]")
+    shelf.wait_for()
+    seen["shelf"] = shelf.text_content()
+    shelf.locator("button:text-is('unshelve')").click()
+    shelf.wait_for(state="detached")
     alarm(page, "lift").locator("button:text-is('unshelve')").click()
     alarm(page, "lift").locator("button:text-is('shelve')").wait_for()
     seen["images"] = page.locator("img").count()
     # The machine is repaired: what is healthy is learnt anew.
     answer(page, alarm(page, "lift").locator("button:text-is('new baseline')"), "new nut")
     until(page, "document.getElementById('toast').textContent === 'lift learns anew'")
+    # The list of events: one of a source is found, and leads to its page.
+    page.fill("#events-find", "LIFT")
+    until(page, "document.getElementById('events-note').textContent.includes(' found, ')")
+    row = "[row.textContent.toLowerCase().includes('lift'), row.dataset.seq, row.querySelector('a').getAttribute('href')]"
+    seen["found"] = page.evaluate(f"[...document.querySelectorAll('#events-table tbody tr')].map((row) => {row})")
+    page.fill("#events-find", "")
+    until(page, "document.getElementById('events-note').textContent.startsWith('the last ')")
+    # Who looks is asked for again where the first answer was lost.
+    show(page, "axes")
+    before = page.text_content("#facts")
+    until(page, "(text) => document.getElementById('facts').textContent !== text", arg=before)
+    page.route("**/api/session", lambda route: route.abort(), times=1)
+    page.reload()
+    page.wait_for_selector("#link.good")
+    show(page, "events")
+    until(page, "[...document.querySelectorAll('#alarms button')].some((button) => button.textContent === 'new baseline' && !button.disabled)")
     seen["views"].append("events")
+
+    # An axis with an alarm has a sign.
+    show(page, "axes")
+    signed = "[...document.querySelectorAll('#axes-table .row.alarm:not([hidden])')].map((row) => [row.firstChild.textContent, row.title])"
+    seen["signs"] = until(page, f"(() => {{ const rows = {signed}; return rows.some(([name]) => name === 'lift') && rows; }})()")
 
     show(page, "budget")
     until(page, "document.querySelectorAll('#phases tbody tr').length === 13")
+    page.click("#phases button:text-is('predict')")
+    until(page, "document.getElementById('histogram-name').textContent.includes('predict')")
+    status = page.evaluate("fetch('/api/status').then((answer) => answer.json())")
+    seen["pressed"] = press_while_drawn(page, "#phases button:text-is('compare')", "budget", status)
+    until(page, "document.getElementById('histogram-name').textContent.includes('compare')")
     page.click("#phases button:text-is('predict')")
     until(page, "document.getElementById('histogram-name').textContent.includes('predict')")
     page.wait_for_selector("#histogram canvas")
@@ -148,11 +193,39 @@ with look(url, chromium, wrong, [url + "api/inject"]) as page:
     page.wait_for_selector("#stroke-plot canvas")
     until(page, "document.querySelectorAll('#stroke-objects tbody tr').length >= 2")
     seen["stroke"] = page.text_content("#stroke-title")
+    # When it was judged, by the machine's own time.
+    seen["stroke_time"] = page.evaluate("""async () => {
+      const told = await (await fetch('/api/status')).json();
+      const number = Number(document.getElementById('stroke-title').textContent.match(/[0-9]+/)[0]);
+      const { time_ns: at } = told.strokes.find((one) => one.stroke === number);
+      return [document.querySelector('#stroke-facts time').dateTime, new Date((told.time_utc_ns - told.time_ns + at) / 1e6).toISOString()];
+    }""")
+    seen["stroke_times"] = page.evaluate("[...document.querySelectorAll('#strokes button time')].map((time) => time.textContent)")
     seen["views"].append("press")
 
     show(page, "health")
     until(page, "document.querySelectorAll('#health-table tbody tr').length > 0")
     page.wait_for_selector("#trend-plot canvas")
+    # What is looked for is there, and nothing else.
+    sources = "[...document.querySelectorAll('#health-table tbody tr')].map((row) => row.firstChild.textContent)"
+    seen["tracked"] = page.evaluate(sources)
+    # A station has no baseline, and what stands of the carriage is to stand on.
+    axis = next(name for name in seen["tracked"] if name not in ("gripper", "carriage"))
+    page.fill("#health-find", axis)
+    until(page, f"(axis) => {sources}.every((name) => name === axis)", arg=axis)
+    seen["tracked_found"] = page.evaluate(sources)
+    # A new baseline is asked for here too, and it is said for how long it holds.
+    page.click("#health-table tbody tr button")
+    until(page, "(axis) => document.getElementById('trend-name').textContent.startsWith(`${axis}: `)", arg=axis)
+    while not page.evaluate("document.getElementById('ask').open"):
+        page.click("#health-baseline")
+    seen["asked"] = page.text_content("#ask-text")
+    page.fill("#ask-comment", "new belt")
+    page.click("#ask-yes")
+    until(page, "(axis) => document.getElementById('toast').textContent === `${axis} learns anew`", arg=axis)
+    page.fill("#health-find", "nobody")
+    until(page, "document.getElementById('health-table').textContent.includes('nothing of that name')")
+    page.fill("#health-find", "")
     seen["views"].append("health")
 
     show(page, "gateway")

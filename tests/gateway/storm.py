@@ -28,6 +28,21 @@ def slowly(route):
 with look(url, chromium, wrong, link="#link.bad") as page:
     page.route("**/api/alarms?skip=*", slowly)
     show(page, "events")
+    # Stored events go back a page at a time, and one is found wherever it is.
+    numbers = "[...document.querySelectorAll('#events-table tbody tr')].map((row) => Number(row.dataset.seq))"
+    until(page, f"{numbers}.length === 100")
+    seen["newest"] = page.evaluate(numbers)
+    page.click("#events-older")
+    until(page, f"(n) => {numbers}[0] === n", arg=seen["newest"][-1] - 1)
+    seen["older"] = page.evaluate(numbers)
+    page.click("#events-newest")
+    until(page, f"(n) => {numbers}[0] === n", arg=seen["newest"][0])
+    page.fill("#events-find", "axis 17")
+    until(page, "document.getElementById('events-note').textContent.includes(' found, ')")
+    seen["found"] = page.evaluate("[...document.querySelectorAll('#events-table tbody tr')].map((row) => row.children[2].textContent)")
+    page.fill("#events-find", "")
+    until(page, f"{numbers}.length === 100")
+
     page.click("#alarms-more")
     until(page, f"{NAMES}.length === 200")
     page.click("#alarms-more")

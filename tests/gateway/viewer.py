@@ -57,6 +57,23 @@ with look(url, chromium, wrong, refused, enter) as page:
         seen["disabled"].append(disabled(page, selector))
     seen["report"] = page.locator("#alarms a").count()
 
+    # What is looked at before it goes: a stroke, and how something has gone.
+    show(page, "press")
+    page.wait_for_selector("#stroke-plot canvas")
+    strokes = page.locator("#strokes button").count()
+    show(page, "health")
+    page.click("#health-table tbody tr:last-child button")
+    page.wait_for_selector("#health-table tbody tr.picked")
+    picked = "document.querySelector('#health-table tr.picked').children"
+    until(page, f"document.getElementById('trend-name').textContent === [...{picked}].slice(0, 2).map((cell) => cell.textContent.replace(' (inferred)', '')).join(': ')")
+    page.wait_for_selector("#trend-plot canvas")
+    sources = "[...document.querySelectorAll('#health-table tbody tr')].map((row) => row.firstChild.textContent)"
+    tracked = page.evaluate(sources)
+    # Nothing is on its way when it goes.
+    show(page, "axes")
+    for _ in range(5):
+        facts_change(page)
+
     # The machine goes: what is shown is not called live any more, until there is one again.
     chip = "(text) => document.getElementById('link').textContent === text"
     until(page, chip, arg="live")
@@ -66,10 +83,34 @@ with look(url, chromium, wrong, refused, enter) as page:
     while pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         time.sleep(0.05)
     seen["gone"] = page.evaluate("document.getElementById('link').className")
+    # Why, since when, and what it was: nothing is called never seen.
+    until(page, "!document.getElementById('old').hidden")
+    seen["old"] = [page.text_content(one) for one in ("#old", "#facts", "#machine")]
+    show(page, "health")
+    seen["health"] = [len(tracked) > 0 and set(tracked) <= set(page.evaluate(sources)), page.locator("#trend-plot canvas").count()]
+    seen["health_button"] = disabled(page, "#health-baseline")
+    show(page, "press")
+    seen["press"] = [page.locator("#strokes button").count() >= strokes > 0, page.locator("#stroke-plot canvas").count()]
+    show(page, "overruns")
+    seen["overruns"] = page.text_content("#overruns-note")
+    # A page that is opened now is told the same.
+    with page.context.expect_page() as opened:
+        page.evaluate("void window.open('/#health')")
+    late = opened.value
+    until(late, "document.getElementById('old') && !document.getElementById('old').hidden")
+    until(late, f"(least) => {sources}.length >= least", arg=len(tracked))
+    seen["late"] = [late.text_content("#machine"), set(tracked) <= set(late.evaluate(sources)), late.text_content("#trend-plot")]
+    late.close()
+    show(page, "axes")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
         try:
             until(page, chip, arg="live")
             facts_change(page)
+            seen["old_again"] = page.is_hidden("#old")
+            # What the new run has ended still says what it was.
+            show(page, "events")
+            ended = "[...document.querySelectorAll('#alarms > div')].map((card) => card.textContent).filter((text) => text.includes(' by a new run'))"
+            seen["ended"] = until(page, f"(() => {{ const ended = {ended}; return ended.length && ended; }})()")
             seen["back"] = page.evaluate("document.getElementById('link').className")
             # Whoever leaves a computer to others logs out.
             page.click("#logout")

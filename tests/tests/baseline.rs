@@ -41,6 +41,12 @@ fn after_a_repair_what_is_there_is_healthy() {
         .twinstep("baseline outfeed --control cell.sock")
         .fine();
     assert!(told.stdout.contains("next 8 movements"), "{told:?}");
+    // Who has asked is written down, though it went past the gateway.
+    let trail = std::fs::read_to_string(place.path("state/commands.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(trail.lines().next().unwrap()).unwrap();
+    assert_eq!(line["request"]["request"], "baseline", "{trail}");
+    assert_eq!(line["request"]["source"], "outfeed", "{trail}");
+    assert!(line["uid"].is_u64() && line["pid"].as_u64() > Some(0));
     let cleared = event(&mut demo, "current_load");
     assert_eq!(cleared["state"], "cleared", "{cleared}");
     while new_baseline(&place) != serde_json::json!({"movements": 8, "of": 8}) {

@@ -184,12 +184,13 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
     let mut gateway = bench.gateway(&without.join("\n"));
     assert_ne!(connected(&mut gateway, false), Value::Null);
     drop(gateway);
+    let authority = |folder: &Path, names: &[&str]| {
+        std::fs::create_dir(folder).unwrap();
+        let mut made = Command::new(root().join("tests/gateway/certificates.sh"));
+        assert!(made.arg(folder).args(names).status().unwrap().success());
+    };
     let other = bench.place.path("other");
-    std::fs::create_dir(&other).unwrap();
-    let made = Command::new(root().join("tests/gateway/certificates.sh"))
-        .arg(&other)
-        .status();
-    assert!(made.unwrap().success());
+    authority(&other, &[]);
     let path = |folder: &Path| folder.join("ca.pem").display().to_string();
     let stranger = config.replace(&path(&folder), &path(&other));
     let mut gateway = bench.gateway(&stranger);
@@ -198,6 +199,28 @@ fn no_event_is_lost_when_the_broker_stops_and_the_gateway_is_killed() {
         trouble.as_str().unwrap().contains("certificate"),
         "{trouble}"
     );
+    drop(gateway);
+    // Nor one that an authority of ours knows by another name than the one that we call it by.
+    let elsewhere = bench.place.path("elsewhere");
+    authority(&elsewhere, &["DNS:elsewhere.example"]);
+    let files = [
+        "ca.pem",
+        "broker.pem",
+        "broker.key",
+        "client.pem",
+        "client.key",
+    ];
+    let moved = |text: &str| {
+        files.iter().fold(text.to_owned(), |text, name| {
+            let file = |folder: &Path| folder.join(name).display().to_string();
+            text.replace(&file(&folder), &file(&elsewhere))
+        })
+    };
+    bench.broker.start(&moved(&tls));
+    let mut gateway = bench.gateway(&moved(&config));
+    let trouble = connected(&mut gateway, false);
+    let said = trouble.as_str().unwrap().to_lowercase().replace(' ', "");
+    assert!(said.contains("validforname"), "{trouble}");
 }
 
 #[test]

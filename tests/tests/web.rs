@@ -68,10 +68,18 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
     }
     assert!(what_if[1] != what_if[2], "{seen}");
     let audit = http(&url, "GET /api/audit?limit=500", &[], "").json();
-    let mut entries = audit["entries"].as_array().unwrap().iter();
-    let baseline = entries.find(|entry| entry["action"] == "baseline").unwrap();
-    let said = ["who", "target", "detail"].map(|key| baseline[key].as_str().unwrap());
-    assert_eq!(said, ["local", "press cell", "lift new nut"], "{audit}");
+    let entries = audit["entries"].as_array().unwrap().iter();
+    let baselines = entries.filter(|entry| entry["action"] == "baseline");
+    let said: Vec<_> = baselines
+        .map(|entry| ["who", "target", "detail"].map(|key| entry[key].as_str().unwrap()))
+        .collect();
+    // From the view of health, and before that from the card of the alarm.
+    let axis = seen["tracked_found"][0].as_str().unwrap();
+    let from_health = format!("{axis} new belt");
+    let expected = [&*from_health, "lift new nut"];
+    let expected = expected.map(|what| ["local", "press cell", what]);
+    assert_eq!(said, expected, "{audit}");
+    what_people_are_told(&seen);
     what_it_says(&seen, &status(&url));
     let size = std::fs::metadata(picture).unwrap().len();
     assert!((10_000..1_000_000).contains(&size), "{size} bytes");
@@ -106,6 +114,31 @@ fn every_view_opens_and_a_fault_goes_from_injection_to_the_shelf() {
     let chips = [&seen["gone"], &seen["back"]];
     assert_eq!(chips, ["chip bad", "chip good"], "{seen}");
     assert_eq!(seen["out"], "", "{seen}");
+    // While it was gone: why and since when, and what it was.
+    let [old, facts, machine] = [0, 1, 2].map(|n| seen["old"][n].as_str().unwrap());
+    assert!(
+        old.starts_with("No answer since 2") && old.contains("UTC+05:30: "),
+        "{seen}"
+    );
+    assert!(!facts.is_empty() && !facts.contains("overruns"), "{seen}");
+    assert_eq!(machine, "press cell", "{seen}");
+    let kept = serde_json::json!([true, 1]);
+    assert_eq!([&seen["health"], &seen["press"]], [&kept, &kept], "{seen}");
+    assert_eq!(seen["health_button"], true, "{seen}");
+    assert!(seen["overruns"].as_str().unwrap().contains("in this run"));
+    assert_eq!(
+        (&seen["late"][0], &seen["late"][1]),
+        (&"press cell".into(), &true.into()),
+        "{seen}"
+    );
+    let late = seen["late"][2].as_str().unwrap();
+    assert!(late.contains("does not answer"), "{seen}");
+    assert_eq!(seen["old_again"], true, "{seen}");
+    for card in seen["ended"].as_array().unwrap() {
+        let card = card.as_str().unwrap();
+        assert!(card.contains("stood since 2"), "{card}");
+        assert!(!card.contains("a new run judges anew"), "{card}");
+    }
 }
 
 #[test]
@@ -149,6 +182,18 @@ fn a_life_that_is_known_is_drawn() {
         let wanted = name != "--bad" || picture == &seen["whole"];
         assert_eq!(dots > 20, wanted, "{name}: {seen}");
     }
+    // It stands first, and no other of a known life behind one that nobody knows. A tap is not lost.
+    assert_eq!(
+        (&seen["first"][0], &seen["pressed"]),
+        (&true.into(), &true.into()),
+        "{seen}"
+    );
+    let lives = seen["first"][1].as_array().unwrap();
+    let known = lives.iter().take_while(|life| **life == true).count();
+    assert!(
+        known > 0 && lives[known..].iter().all(|life| *life == false),
+        "{seen}"
+    );
     // It is what the machine tells.
     let course = http(
         &url,
@@ -230,6 +275,70 @@ fn a_machine_that_is_not_simulated_has_no_faults_to_inject() {
 
 fn status(url: &str) -> Value {
     http(url, "GET /api/status", &[], "").json()
+}
+
+/// What the page says to people: since when, who, and for how long.
+fn what_people_are_told(seen: &Value) {
+    let [here, utc, machine] = [0, 1, 2].map(|n| seen["since"][n].as_str().unwrap());
+    assert!(
+        here.ends_with(" UTC+05:30") && utc.ends_with(" UTC"),
+        "{seen}"
+    );
+    let minute = |text: &str| {
+        let part = |from: usize| text[from..from + 2].parse::<i32>().unwrap();
+        60 * part(11) + part(14)
+    };
+    assert_eq!((minute(here) - minute(utc)).rem_euclid(1440), 330, "{seen}");
+    assert_eq!(minute(utc), minute(machine), "{seen}");
+    let card = seen["card"].as_str().unwrap();
+    for words in [
+        "stands since 2",
+        "acknowledged by local at 2",
+        "shelved by local: \"until Monday\"",
+    ] {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+    let shelf = seen["shelf"].as_str().unwrap();
+    for words in [
+        "gantry: leak rate is shelved until 2",
+        "by local: \"new belt\"",
+    ] {
+        assert!(shelf.contains(words), "{words}: {shelf}");
+    }
+    let all = |key: &str| seen[key].as_array().unwrap().clone();
+    let found = all("found");
+    assert!(!found.is_empty(), "{seen}");
+    for event in found {
+        let report = format!("/api/events/{}/report", event[1].as_str().unwrap());
+        assert_eq!(
+            (&event[0], &event[2]),
+            (&true.into(), &report.into()),
+            "{seen}"
+        );
+    }
+    let signs = all("signs");
+    let mut lift = signs.iter().filter(|sign| sign[0] == "lift");
+    let why = lift.next().unwrap()[1].as_str().unwrap();
+    assert!(why.contains("drive state: "), "{seen}");
+    assert_eq!(seen["typed"], "half a fau", "{seen}");
+    assert_eq!(seen["pressed"], true, "a tap was lost: {seen}");
+    let [shown, judged] = [0, 1].map(|n| &seen["stroke_time"][n].as_str().unwrap()[..19]);
+    assert_eq!(shown, judged, "{seen}");
+    let times = all("stroke_times");
+    assert!(
+        !times.is_empty() && times.iter().all(|time| time.as_str().unwrap().len() == 8),
+        "{seen}"
+    );
+    // As many as there are of the one that was looked for, and no others.
+    let (mut tracked, found) = (all("tracked"), all("tracked_found"));
+    tracked.retain(|one| *one == found[0]);
+    assert!(found.len() >= tracked.len(), "{seen}");
+    assert!(found.iter().all(|one| *one == found[0]), "{seen}");
+    let asked = seen["asked"].as_str().unwrap();
+    assert!(
+        asked.contains("holds for this run") && asked.contains("`calibrate`"),
+        "{asked}"
+    );
 }
 
 /// What stands on the page is what the machine says.

@@ -52,6 +52,40 @@ fn alarms_beyond_the_first_hundred_are_asked_for() {
 }
 
 #[test]
+fn after_a_restart_alarms_say_what_they_were() {
+    let place = Place::new();
+    let run = "demo --fast --json --no-page --cycles 3000 --state state";
+    let fault = format!("{run} --inject drive_fault:gantry:code=0x2310@1s");
+    let first = place.twinstep(&fault).fine().of_type("event");
+    let of_drive = |event: &Value| event["source"] == "gantry" && event["channel"] == "drive_state";
+    let mut events = first.iter().filter(|event| of_drive(event));
+    let raised = events.next().unwrap();
+    let last = events.next_back().unwrap_or(raised);
+    assert_ne!(last["state"], "cleared", "{last}");
+    let next = place.twinstep(run).fine().of_type("event");
+    let end = next.iter().find(|event| of_drive(event)).unwrap();
+    assert_eq!(end["cause"], "a new run judges anew", "{end}");
+    let mut gateway = Peer::start(&place, "gateway --json --listen 127.0.0.1:0 --state state");
+    let url = gateway.url();
+    let alarms = until(|| {
+        let told = http(&url, "GET /api/alarms", &[], "").json();
+        (told["known"] == true).then_some(told)
+    });
+    let mut all = alarms["alarms"].as_array().unwrap().iter();
+    let alarm = all.find(|alarm| of_drive(&alarm["event"])).unwrap();
+    assert_eq!(alarm["active"], false, "{alarm}");
+    assert_eq!(
+        (&alarm["raised_utc_ns"], &alarm["ended_utc_ns"]),
+        (&raised["time_utc_ns"], &end["time_utc_ns"])
+    );
+    assert_eq!(
+        (&alarm["raised_seq"], &alarm["last_seq"]),
+        (&raised["seq"], &end["seq"])
+    );
+    assert_eq!(&alarm["event"], last);
+}
+
+#[test]
 fn a_storm_does_not_freeze_the_list() {
     let test = "a_storm_does_not_freeze_the_list";
     let (Some(browser), Some(python)) = (Browser::find(test), program(test, "python3")) else {
@@ -69,6 +103,21 @@ fn a_storm_does_not_freeze_the_list() {
     let seen = browser.look(&place, "storm.py", &url, &["state"]);
     assert_eq!(seen["wrong"], json!([]), "{seen}");
     assert_eq!(seen["during"], 3, "{seen}");
+    // Events by their numbers, the newest first: a page, and the one before it.
+    let numbers = |key: &str| {
+        let all = seen[key].as_array().unwrap().iter();
+        all.map(|one| one.as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let pages = [numbers("newest"), numbers("older")].concat();
+    let expected: Vec<_> = (0..200).map(|n| pages[0] - n).collect();
+    assert_eq!(pages, expected, "{seen}");
+    let found: BTreeSet<_> = (seen["found"].as_array().unwrap().iter())
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    let mut wanted = BTreeSet::from(["axis 17".to_owned()]);
+    wanted.extend((0..10).map(|n| format!("axis 17{n}")));
+    assert_eq!(found, wanted, "{seen}");
     let after = seen["after"].as_array().unwrap();
     let names: BTreeSet<_> = after.iter().filter_map(Value::as_str).collect();
     // The gantry has several alarms of its own; of those that the storm raised each has another name.

@@ -125,9 +125,35 @@ fn an_alarm_is_acknowledged_and_shelved_and_a_stroke_has_a_curve() {
         &json!({"seq": seq, "comment": "seen"}),
     );
     assert_eq!(told.status, 200, "{told:?}");
-    let shelf = json!({"source": "lift", "channel": alarm["event"]["channel"], "seconds": 60});
+    let shelf = json!({"source": "lift", "channel": alarm["event"]["channel"], "seconds": 60, "comment": "later"});
     assert_eq!(post(&cell.url, "/api/alarms/shelve", &shelf).status, 200);
+    // One that nothing stands on is listed apart.
+    let nothing =
+        json!({"source": "gantry", "channel": "ripple", "seconds": 60, "comment": "new belt"});
+    assert_eq!(post(&cell.url, "/api/alarms/shelve", &nothing).status, 200);
     let (_, alarms) = cell.get("/api/alarms");
+    let stands = &alarms["alarms"][0];
+    assert_eq!(stands["raised_utc_ns"], alarm["event"]["time_utc_ns"]);
+    assert!(stands["acknowledged"]["time_utc_ns"].as_u64() > stands["raised_utc_ns"].as_u64());
+    assert_eq!(
+        stands["shelved"],
+        json!({"who": "local", "comment": "later"})
+    );
+    let shelves = alarms["shelves"].as_array().unwrap();
+    assert_eq!((shelves.len(), &alarms["more_shelves"]), (1, &json!(0)));
+    for (key, value) in [
+        ("source", "gantry"),
+        ("channel", "ripple"),
+        ("who", "local"),
+        ("comment", "new belt"),
+    ] {
+        assert_eq!(shelves[0][key], value, "{alarms}");
+    }
+    let off = json!({"source": "gantry", "channel": "ripple"});
+    let told = post(&cell.url, "/api/alarms/unshelve", &off);
+    assert_eq!(told.json()["was_shelved"], true, "{told:?}");
+    let (_, alarms) = cell.get("/api/alarms");
+    assert_eq!(alarms["shelves"], json!([]), "{alarms}");
     assert_eq!(
         (&alarms["unacknowledged"], &alarms["shelved"]),
         (&json!(0), &json!(1))
@@ -140,14 +166,17 @@ fn an_alarm_is_acknowledged_and_shelved_and_a_stroke_has_a_curve() {
     assert_eq!(events["events"][0]["seq"], events["last_seq"]);
     let (_, events) = cell.get("/api/events?after=0&limit=1");
     assert_eq!(events["events"][0]["seq"], 1);
-    let (_, audit) = cell.get("/api/audit?limit=3");
+    let (_, audit) = cell.get("/api/audit?limit=5");
     let done: Vec<_> = audit["entries"]
         .as_array()
         .unwrap()
         .iter()
         .map(|e| &e["action"])
         .collect();
-    assert_eq!(done, ["unshelve", "shelve", "acknowledge"]);
+    assert_eq!(
+        done,
+        ["unshelve", "unshelve", "shelve", "shelve", "acknowledge"]
+    );
 
     // A drive that has tripped stops the machine before it presses: another cell.
     let cell = Cell::start("");

@@ -173,6 +173,7 @@ impl BusEnd {
             setting.causes.as_ref().map(SharedCauses::get),
             &self.around,
         );
+        status.time_utc_ns = setting.info.utc_ns(buffer.time_ns);
         status.clock = ClockLine::of(&setting.machine, buffer.clock);
         status.recording = setting.info.recording();
         status.event_recordings = setting.info.event_recordings();

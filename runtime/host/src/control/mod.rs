@@ -14,11 +14,13 @@ mod find;
 pub mod health;
 mod lines;
 mod orders;
+mod overruns;
 mod place;
 pub mod queue;
 mod request;
 mod server;
 pub mod status;
+mod trail;
 mod visitor;
 mod what_if;
 

@@ -9,6 +9,7 @@ use super::place::Place;
 use super::queue::{Answer, ControlEnd};
 use super::request::{self, Asked, MAX_LINE, Wish, Wrong};
 use super::status::StatusLine;
+use super::trail::Trail;
 use super::visitor::{Visitor, error_line, follower, send_next};
 use crate::clock::monotonic_ns;
 use crate::error::HostError;
@@ -17,7 +18,7 @@ use crate::refusals::Refusals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use twinstep_config::fault::Fault;
 
@@ -60,6 +61,8 @@ impl Server {
         };
         let (wake, woken) = UnixStream::pair().map_err(failed)?;
         let path = place.path().to_owned();
+        let state = buses.first().map(|(setting, _)| setting.state.as_path());
+        let trail = Trail::in_folder(state.unwrap_or(Path::new(".")));
         let buses = buses.into_iter();
         let worker = Worker {
             place,
@@ -71,6 +74,7 @@ impl Server {
             asking: false,
             clients: Vec::new(),
             refusals: Refusals::default(),
+            trail,
             say,
         };
         let thread = std::thread::Builder::new()
@@ -108,6 +112,7 @@ struct Worker {
     clients: Vec<Visitor>,
     /// Lines that were no request, and clients that found no place.
     refusals: Refusals,
+    trail: Trail,
     say: Say,
 }
 
@@ -371,6 +376,11 @@ impl Worker {
         client.request = wish.name();
         client.of = of;
         client.connection.until_ns = monotonic_ns().saturating_add(PATIENCE_NS);
+        if !commands.is_empty()
+            && let Some(text) = self.trail.note(line, client.connection.fd())
+        {
+            (self.say)(&text);
+        }
         match wish {
             Wish::Status => client.connection.waiting = Waiting::NextStatus,
             Wish::Save => {

@@ -379,3 +379,52 @@ fn followers_get_every_event_once() {
         assert_eq!(new.next()["seq"], seq);
     }
 }
+
+#[test]
+fn what_is_asked_of_the_cycle_is_written_down_with_who_asked() {
+    let mut bench = Bench::new(true);
+    let written = |bench: &Bench| {
+        let text = std::fs::read_to_string(bench.folder.path().join("commands.jsonl"));
+        let text = text.unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    let mut talk = bench.talk();
+    // What only looks, and what is refused before a cycle hears of it, is no command.
+    talk.ask(&json!({"request": "status"}));
+    bench.obey();
+    assert_eq!(talk.next()["type"], "status");
+    talk.ask(&json!({"request": "baseline", "source": "nobody"}));
+    assert_eq!(talk.next()["type"], "error");
+    assert!(written(&bench).is_empty());
+    let wish = json!({"request": "baseline", "source": "lift", "id": 7});
+    talk.ask(&wish);
+    let Request { id, .. } = bench.command();
+    // It is there before the cycle has done it.
+    let lines = written(&bench);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        (&lines[0]["type"], &lines[0]["request"]),
+        (&json!("command"), &wish)
+    );
+    assert_eq!(lines[0]["uid"], rustix::process::getuid().as_raw());
+    assert_eq!(lines[0]["pid"], std::process::id());
+    assert!(lines[0]["time_utc_ns"].as_u64() > Some(0));
+    bench.cycle.answer(id, Answer::Done);
+    assert_eq!(talk.next()["type"], "done");
+}
+
+#[test]
+fn what_cannot_be_written_down_is_said_once_and_done() {
+    let mut bench = Bench::new(true);
+    std::fs::create_dir(bench.folder.path().join("commands.jsonl")).unwrap();
+    let mut talk = bench.talk();
+    for _ in 0..2 {
+        talk.ask(&json!({"request": "reset"}));
+        assert_eq!(bench.obey(), "Reset");
+        assert_eq!(talk.next()["type"], "done");
+    }
+    let said: Vec<_> = bench.said.try_iter().collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("commands.jsonl"), "{said:?}");
+}

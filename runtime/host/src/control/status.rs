@@ -4,6 +4,7 @@ mod axis;
 
 use super::around::{Around, ComputerLine, LinkLine};
 use super::lines::PROTOCOL;
+pub use super::overruns::OverrunsLine;
 use super::request::Id;
 pub use super::what_if::{WhatIfLine, WhatIfPeriod};
 use crate::cycle_clock::{ClockFigures, ClockLine};
@@ -11,8 +12,7 @@ use crate::health::HealthLine;
 use crate::launch::LaunchLine;
 use crate::lines::{BusLine, FalseAlarmsLine};
 use crate::names::Names;
-use crate::overruns::cause::Kind;
-use crate::overruns::record::{Causes, OverrunLine};
+use crate::overruns::record::Causes;
 use crate::phases::{Buckets, PhaseFigures, PhaseSnapshot, Row};
 use crate::record::ring::EventRecordingsLine;
 use crate::record::tally::RecordingLine;
@@ -23,7 +23,6 @@ use crate::trust::Trust;
 use axis::axis_line;
 pub use axis::{AxisLine, NewBaselineLine};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use twinstep_config::machine::MAX_SUBDEVICES;
 use twinstep_cycle::event::Source;
 use twinstep_drivers::bus::BusCounters;
@@ -161,6 +160,9 @@ pub struct StatusLine {
     pub cycle: u64,
     /// Time since then (ns).
     pub time_ns: u64,
+    /// The same as time of day (ns since 1970, UTC).
+    #[serde(default)]
+    pub time_utc_ns: u64,
     /// Whether the durations can be believed: the `trust` of the summary.
     pub trust: serde_json::Value,
     /// Cycles in `run` of all rows: since the warm-up or the last reset.
@@ -241,46 +243,6 @@ pub struct RowLine {
     pub histogram: Vec<(Option<u64>, u64)>,
 }
 
-/// Overruns.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OverrunsLine {
-    /// In the whole run, warm-up and resets included.
-    pub count: u64,
-    /// Overruns by cause, those that are not 0.
-    pub by_cause: BTreeMap<String, u64>,
-    /// Exceeded budgets by cause, as far as they were looked at.
-    pub budgets_by_cause: BTreeMap<String, u64>,
-    /// The last records, the newest last: at most 16.
-    pub recent: Vec<OverrunLine>,
-    /// Records that are counted above and not in the file.
-    pub unwritten: u64,
-    /// Overruns and exceeded budgets that found no room on their way and have no cause.
-    pub dropped: u64,
-    /// Exceeded budgets that were not looked at, because another one had been less than 10 ms before.
-    pub unexamined: u64,
-    /// Dumps that were written.
-    pub dumps: u64,
-    /// Overruns that would have had a dump, and have none.
-    pub dumps_dropped: u64,
-}
-
-impl OverrunsLine {
-    fn new(count: u64, causes: Option<Causes>) -> Self {
-        let causes = causes.unwrap_or_default();
-        Self {
-            count,
-            by_cause: causes.by_cause(Kind::Overrun),
-            budgets_by_cause: causes.by_cause(Kind::Budget),
-            recent: causes.recent.into(),
-            unwritten: causes.unwritten,
-            dropped: causes.dropped,
-            unexamined: causes.unexamined,
-            dumps: causes.dumps,
-            dumps_dropped: causes.dumps_dropped,
-        }
-    }
-}
-
 /// One station; pressures are none where they were not measured in this cycle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StationLine {
@@ -346,6 +308,8 @@ impl StatusLine {
             armed: buffer.armed,
             cycle: buffer.cycle,
             time_ns: buffer.time_ns,
+            // The run knows when it began.
+            time_utc_ns: 0,
             trust: serde_json::to_value(buffer.trust).unwrap_or_default(),
             run_cycles: buffer.phases.cycles,
             warm_up_cycles: buffer.phases.warm_up_cycles,

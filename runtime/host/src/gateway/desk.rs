@@ -8,13 +8,14 @@ mod place;
 mod shelving;
 
 pub use place::Buses;
-pub use shelving::{ONE_SHOT, SHELF_S};
+pub use shelving::{ONE_SHOT, SHELF_S, Shelved};
 
 use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf, target};
 use super::journal::{Journal, MAX_PAGE, StoreId};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::lines::EventRecord;
+use crate::standing::is_end;
 use crate::store::{Standing, StoreError};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -38,15 +39,18 @@ pub struct Alarm {
     #[serde(skip)]
     pub events: Vec<u64>,
     /// When it was raised (ns since 1970, UTC): tells it from one with the same number in another store.
-    #[serde(skip)]
     pub raised_utc_ns: u64,
     /// It stands.
     pub active: bool,
+    /// When a new run ended it without having judged it (ns since 1970, UTC); none where it stands, or was found to be over.
+    pub ended_utc_ns: Option<u64>,
     /// Who has seen it.
     pub acknowledged: Option<Acknowledgement>,
     /// On the shelf until then (ns since 1970, UTC); none where it is not.
     pub shelved_until_utc_ns: Option<u64>,
-    /// Its last event: source, channel, figures, cause, action.
+    /// Who put it there, and what was said.
+    pub shelved: Option<Shelved>,
+    /// Its last event: source, channel, figures, cause, action. The one by which a new run ends it says none of these: it is the one before.
     pub event: EventRecord,
 }
 
@@ -65,6 +69,11 @@ impl Alarm {
     /// Whether the event with this number is one of its own. Numbers are those of the store, so that ranges of alarms overlap.
     fn has(&self, seq: u64) -> bool {
         self.raised_seq == seq || self.events.contains(&seq)
+    }
+
+    /// When it came to where it is (ns since 1970, UTC), by the machine's own time.
+    pub fn last_utc_ns(&self) -> u64 {
+        self.ended_utc_ns.unwrap_or(self.event.time_utc_ns)
     }
 }
 
@@ -102,7 +111,11 @@ impl State {
                 }
                 alarm.events.push(record.seq);
                 alarm.active = record.state != "cleared";
-                alarm.event = record;
+                alarm.ended_utc_ns = is_end(&record).then_some(record.time_utc_ns);
+                // What it was, and what to do, is wanted of one that nobody has seen yet.
+                if alarm.ended_utc_ns.is_none() {
+                    alarm.event = record;
+                }
                 if !alarm.active && alarm.acknowledged.is_some() {
                     self.alarms.remove(&key);
                 }
@@ -133,8 +146,10 @@ impl State {
             events: vec![record.seq],
             raised_utc_ns,
             active: true,
+            ended_utc_ns: None,
             acknowledged,
             shelved_until_utc_ns: None,
+            shelved: None,
             event: record,
         };
         self.alarms.insert(key, alarm);
@@ -205,11 +220,13 @@ impl Desk {
         self.with(|state| {
             let shelves = &state.shelves;
             let mut all: Vec<_> = (state.alarms.iter())
-                .map(|(key, alarm)| Alarm {
-                    shelved_until_utc_ns: shelving::of(shelves, key)
-                        .map(|shelf| shelf.until_utc_ns)
-                        .filter(|until| *until > now),
-                    ..alarm.clone()
+                .map(|(key, alarm)| {
+                    let shelf = shelving::of(shelves, key).filter(|one| one.until_utc_ns > now);
+                    Alarm {
+                        shelved_until_utc_ns: shelf.map(|shelf| shelf.until_utc_ns),
+                        shelved: shelf.map(Shelved::of),
+                        ..alarm.clone()
+                    }
                 })
                 .collect();
             all.sort_by_key(|alarm| std::cmp::Reverse(alarm.raised_seq));

@@ -4,12 +4,32 @@ use super::{Desk, Key, MAX_ALARMS, State, check_words};
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::book::{MAX_TEXT, Shelf};
-use std::collections::BTreeMap;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words on the shelf of an alarm that is to come off it by itself when it is cleared.
 pub const ONE_SHOT: &str = "until it is cleared (one shot)";
 /// Shortest and longest time on the shelf (s).
 pub const SHELF_S: std::ops::RangeInclusive<u64> = 1..=30 * 86_400;
+
+/// Who put an alarm on the shelf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shelved {
+    /// Who.
+    pub who: String,
+    /// What was said.
+    pub comment: String,
+}
+
+impl Shelved {
+    /// Of what is on the shelf.
+    pub(super) fn of(shelf: &Shelf) -> Self {
+        Self {
+            who: shelf.who.clone(),
+            comment: shelf.comment.clone(),
+        }
+    }
+}
 
 /// What is on this shelf.
 pub(super) fn key_of(shelf: &Shelf) -> Key {
@@ -44,6 +64,19 @@ impl Desk {
         self.with(|state| {
             state.shelves.retain(|_, shelf| shelf.until_utc_ns > now);
             state.shelves.values().cloned().collect()
+        })
+    }
+
+    /// What is on the shelf and has no alarm on the list, in the order of bus, source and channel.
+    pub fn shelves_without_alarm(&self) -> Vec<Shelf> {
+        let now = utc_ns();
+        self.with(|state| {
+            let used: BTreeSet<Key> = (state.alarms.keys())
+                .filter_map(|key| of(&state.shelves, key).map(key_of))
+                .collect();
+            let alone = (state.shelves.iter())
+                .filter(|(key, shelf)| shelf.until_utc_ns > now && !used.contains(*key));
+            alone.map(|(_, shelf)| shelf.clone()).collect()
         })
     }
 

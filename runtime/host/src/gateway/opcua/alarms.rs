@@ -196,7 +196,7 @@ fn change(condition: &mut Condition, alarm: Alarm, nodes: &Nodes, nonce: u64, no
     condition.time = if same_event {
         date(now_utc_ns)
     } else {
-        date(alarm.event.time_utc_ns)
+        date(alarm.last_utc_ns())
     };
     let before = severity(&condition.alarm.event.severity);
     if before != severity(&alarm.event.severity) {
@@ -249,8 +249,10 @@ mod tests {
             events: Vec::new(),
             raised_utc_ns: 0,
             active,
+            ended_utc_ns: None,
             acknowledged: None,
             shelved_until_utc_ns: None,
+            shelved: None,
             event,
         }
     }
@@ -284,6 +286,26 @@ mod tests {
                 store: self.store.get(),
             };
             (self.board).take(alarms.to_vec(), shelves, &self.book, &self.nodes, seen)
+        }
+    }
+
+    #[test]
+    fn what_a_new_run_ends_is_told_at_its_time_with_the_figures_of_before() {
+        let bench = Bench::new();
+        let before = bench.take(&[alarm(1, true)], &[], 10);
+        let mut ended = alarm(1, false);
+        (ended.last_seq, ended.ended_utc_ns) = (2, Some(77_000));
+        let told = bench.take(&[ended], &[], 30);
+        assert_eq!(told.len(), 1);
+        for (field, value) in [
+            ("Time", date(77_000).into()),
+            ("EventNumber", 2_u64.into()),
+            ("ActiveState/Id", false.into()),
+            ("Measured", before[0].field("Measured")),
+            ("Cause", before[0].field("Cause")),
+        ] {
+            assert_eq!(told[0].field(field), value, "{field}");
+            assert_ne!(value, Variant::Empty, "{field}");
         }
     }
 

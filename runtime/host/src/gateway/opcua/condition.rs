@@ -137,7 +137,7 @@ impl Condition {
     /// The condition of an alarm that is new to us.
     pub fn new(alarm: Alarm, nodes: &Nodes) -> Self {
         let (input_node, setpoint_node) = nodes.of_channel(&alarm.event);
-        let time = date(alarm.event.time_utc_ns);
+        let time = date(alarm.last_utc_ns());
         Self {
             id: nodes.condition(&Self::name(&alarm)),
             event_type: nodes.event_type(),
@@ -183,7 +183,7 @@ impl Condition {
             "EnabledState" => text("Enabled"),
             "EnabledState/Id" => true.into(),
             "Quality" => Variant::StatusCode(self.quality),
-            "Quality/SourceTimestamp" => date(event.time_utc_ns).into(),
+            "Quality/SourceTimestamp" => date(alarm.last_utc_ns()).into(),
             "LastSeverity" => self.last_severity.0.into(),
             "LastSeverity/SourceTimestamp" => self.last_severity.1.into(),
             "Comment" => text(&self.remark.text),
@@ -238,7 +238,7 @@ impl Condition {
             "Cause" => event.cause.as_ref().into(),
             "Action" => event.action.as_ref().into(),
             "AssetId" => event.asset_id.as_str().into(),
-            "EventNumber" => event.seq.into(),
+            "EventNumber" => alarm.last_seq.into(),
             "FalseAlarmIntervalAsked" => milliseconds(event.false_alarm_interval_asked_s),
             "FalseAlarmIntervalExtrapolated" => {
                 (event.false_alarm_interval_extrapolated_s).map_or(Variant::Empty, milliseconds)
@@ -256,6 +256,9 @@ impl Condition {
         let mut message = format!("{}: {}", event.source, event.cause);
         if !event.action.is_empty() {
             message = format!("{message}; {}", event.action);
+        }
+        if self.alarm.ended_utc_ns.is_some() {
+            message = format!("{message} (ended by a new run, which judges anew)");
         }
         message
     }
@@ -351,8 +354,10 @@ mod tests {
             events: Vec::new(),
             raised_utc_ns: 0,
             active: true,
+            ended_utc_ns: None,
             acknowledged: None,
             shelved_until_utc_ns: None,
+            shelved: None,
             event,
         };
         Condition::new(alarm, &Nodes::new(2))
@@ -404,6 +409,29 @@ mod tests {
         assert_eq!(condition.field("Nothing"), Variant::Empty);
         condition.alarm.event.measured = f64::NAN;
         assert_eq!(condition.field("Measured"), Variant::Empty);
+    }
+
+    #[test]
+    fn what_a_new_run_ends_keeps_saying_what_it_was() {
+        let mut condition = condition();
+        condition.alarm.event.cause = "the seal leaks".into();
+        condition.alarm.event.action = "Replace it.".into();
+        assert_eq!(
+            condition.field("Message"),
+            text("gripper: the seal leaks; Replace it.")
+        );
+        condition.alarm.active = false;
+        (condition.alarm.last_seq, condition.alarm.ended_utc_ns) = (9, Some(5_000));
+        assert_eq!(
+            condition.field("Message"),
+            text("gripper: the seal leaks; Replace it. (ended by a new run, which judges anew)")
+        );
+        assert_eq!(condition.field("Cause"), "the seal leaks".into());
+        assert_eq!(condition.field("EventNumber"), 9_u64.into());
+        assert_eq!(
+            condition.field("Quality/SourceTimestamp"),
+            date(5_000).into()
+        );
     }
 
     #[test]

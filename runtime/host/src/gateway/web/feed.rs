@@ -4,6 +4,7 @@
 
 use super::guard::{Stay, refusal};
 use super::read::AlarmsLine;
+use crate::clock::utc_ns;
 use crate::control::status::StatusLine;
 use crate::gateway::buses::each;
 use crate::gateway::context::Context;
@@ -147,16 +148,32 @@ fn names_alone(status: &mut Value) {
     }
 }
 
-/// The status without what the live message holds, and what the gateway knows.
-fn state_line(context: &Context, moment: &Moment, clients: usize) -> Value {
-    let mut state: Value = serde_json::from_str(&moment.json).unwrap_or_else(|_| json!({}));
+/// The last status that came: who stands before a machine that has stopped wants to know how it was.
+#[derive(Default)]
+struct Last {
+    /// As it came.
+    json: Arc<str>,
+    /// When (ns since 1970, UTC); none where nobody has answered yet.
+    utc_ns: Option<u64>,
+}
+
+/// The status without what the live message holds; while nobody answers the last one, why, and since when.
+fn told(moment: &Moment, last: &Last) -> Value {
+    let mut state: Value = serde_json::from_str(&last.json).unwrap_or_else(|_| json!({}));
     names_alone(&mut state);
     let buses = state.get_mut("buses").and_then(Value::as_array_mut);
     buses.into_iter().flatten().for_each(names_alone);
+    state["trouble"] = json!(moment.trouble.as_deref());
+    state["answered_utc_ns"] = json!(last.utc_ns.filter(|_| moment.status.is_none()));
+    state
+}
+
+/// The same with what the gateway knows.
+fn state_line(context: &Context, moment: &Moment, last: &Last, clients: usize) -> Value {
+    let mut state = told(moment, last);
     let last_seq = context.journal.newest();
     state["sinks"] = json!(context.sinks.lines(last_seq));
     state["clients"] = json!(clients);
-    state["trouble"] = json!(moment.trouble.as_deref());
     state["store_trouble"] = json!(context.journal.trouble().borrow().as_deref());
     state
 }
@@ -202,6 +219,7 @@ impl Feed {
         let mut tick = interval(ALARMS_EVERY);
         let mut told = (Instant::now(), Default::default());
         let mut first = true;
+        let mut last = Last::default();
         loop {
             tokio::select! {
                 () = context.stopped() => return,
@@ -211,6 +229,7 @@ impl Feed {
                     }
                     let moment = Arc::clone(&live.borrow_and_update());
                     if let Some(status) = &moment.status {
+                        (last.json, last.utc_ns) = (Arc::clone(&moment.json), Some(utc_ns()));
                         let stand = *context.journal.stand().borrow();
                         self.live.send_replace(message("live", &LiveLine::of(status, stand)));
                     }
@@ -218,7 +237,7 @@ impl Feed {
                     let news = (moment.trouble.is_some(), unread, news(&moment));
                     if first || told.0.elapsed() >= STATE_EVERY || told.1 != news {
                         (told, first) = ((Instant::now(), news), false);
-                        let line = state_line(&context, &moment, self.clients());
+                        let line = state_line(&context, &moment, &last, self.clients());
                         self.state.send_replace(message("state", &line));
                     }
                 }
@@ -356,6 +375,44 @@ mod tests {
         let mut state = json!({"axes": axes});
         names_alone(&mut state);
         assert_eq!(state, json!({"axes": ["x", "table"], "rotary": ["table"]}));
+    }
+
+    #[test]
+    fn while_nobody_answers_the_last_status_is_told_and_since_when() {
+        let status = crate::gateway::buses::tests::two();
+        let json = serde_json::to_string(&status).unwrap();
+        let up = Moment {
+            json: json.as_str().into(),
+            status: Some(Arc::new(status)),
+            trouble: None,
+        };
+        let down = Moment {
+            trouble: Some("it is gone".into()),
+            ..Moment::default()
+        };
+        let nobody = told(&down, &Last::default());
+        assert_eq!(
+            nobody,
+            json!({"trouble": "it is gone", "answered_utc_ns": null})
+        );
+        let last = Last {
+            json: Arc::clone(&up.json),
+            utc_ns: Some(7),
+        };
+        let (live, gone) = (told(&up, &last), told(&down, &last));
+        assert_eq!(
+            (&live["trouble"], &live["answered_utc_ns"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(
+            (&gone["trouble"], &gone["answered_utc_ns"]),
+            (&json!("it is gone"), &json!(7))
+        );
+        assert_eq!(gone["machine"], "press cell");
+        assert_eq!(gone["buses"][1]["axes"][0], "r-infeed");
+        for key in ["machine", "axes", "phases", "buses"] {
+            assert_eq!(gone[key], live[key]);
+        }
     }
 
     #[test]

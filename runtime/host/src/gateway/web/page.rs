@@ -13,6 +13,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// Name, kind and text of every file below `/page/`.
 const FILES: &[(&str, &str, &str)] = &[
     ("theme.js", SCRIPT, include_str!("page/theme.js")),
+    ("people.js", SCRIPT, include_str!("page/people.js")),
+    ("list.js", SCRIPT, include_str!("page/list.js")),
     ("main.js", SCRIPT, include_str!("page/main.js")),
     ("dom.js", SCRIPT, include_str!("page/dom.js")),
     ("feed.js", SCRIPT, include_str!("page/feed.js")),

@@ -4,6 +4,7 @@ use super::Web;
 use super::auth::Who;
 use super::guard::{Stay, explained, refusal};
 use crate::error::HostError;
+use crate::gateway::book::Shelf;
 use crate::gateway::desk::{Alarm, Desk};
 use crate::gateway::journal::MAX_PAGE;
 use axum::extract::{FromRequestParts, Query, State};
@@ -53,6 +54,36 @@ pub struct AlarmsLine {
     standing: usize,
     unacknowledged: usize,
     shelved: usize,
+    /// What is on the shelf and has no alarm on the list, as many as alarms at most.
+    shelves: Vec<ShelfLine>,
+    /// Shelves beyond those.
+    more_shelves: usize,
+}
+
+/// What comes shelved when it is raised the next time.
+#[derive(Serialize)]
+struct ShelfLine {
+    /// None where the machine has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bus: Option<String>,
+    source: String,
+    channel: String,
+    until_utc_ns: u64,
+    who: String,
+    comment: String,
+}
+
+impl From<Shelf> for ShelfLine {
+    fn from(shelf: Shelf) -> Self {
+        Self {
+            bus: Some(shelf.bus).filter(|bus| !bus.is_empty()),
+            source: shelf.source,
+            channel: shelf.channel,
+            until_utc_ns: shelf.until_utc_ns,
+            who: shelf.who,
+            comment: shelf.comment,
+        }
+    }
 }
 
 impl AlarmsLine {
@@ -71,6 +102,9 @@ impl AlarmsLine {
         alarms.drain(..skip.min(alarms.len()));
         let more = alarms.len().saturating_sub(MAX_ALARMS);
         alarms.truncate(MAX_ALARMS);
+        let alone = desk.shelves_without_alarm();
+        let more_shelves = alone.len().saturating_sub(MAX_ALARMS);
+        let shelves = alone.into_iter().take(MAX_ALARMS).map(ShelfLine::from);
         Self {
             known,
             alarms,
@@ -78,6 +112,8 @@ impl AlarmsLine {
             standing,
             unacknowledged,
             shelved,
+            shelves: shelves.collect(),
+            more_shelves,
         }
     }
 }

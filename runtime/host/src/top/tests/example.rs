@@ -155,6 +155,7 @@ pub fn status() -> Box<StatusLine> {
         armed: true,
         cycle: 12_345,
         time_ns: 12_345_000_000,
+        time_utc_ns: 0,
         trust: json!({
             "realtime_kernel": false, "sched_fifo": true, "memory_locked": true, "timing_valid": false,
             "policy": "fifo", "core": 1, "isolated": false, "throttling_off": false,

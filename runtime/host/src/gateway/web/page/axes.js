@@ -1,6 +1,7 @@
 // Axes, measured against predicted. Of a thousand axes only the rows in sight are drawn, and of those only what changed.
 
 import { $, fill, fixed, make, mm, row, say, si, table, words } from './dom.js';
+import { stands } from './events.js';
 import { Plot, axisX, axisY, colour, line } from './plot.js';
 
 const HEIGHT = 34;
@@ -92,6 +93,7 @@ function choose(n) {
 function draw() {
   const place = $('axes-table');
   if (!last || place.clientHeight === 0) return;
+  const alarms = stands();
   const first = Math.floor(place.scrollTop / HEIGHT);
   const seen = Math.min(Math.ceil(place.clientHeight / HEIGHT) + 1, order.length - first);
   while (pool.length < seen) {
@@ -112,6 +114,11 @@ function draw() {
     }
     one.axis = n;
     one.element.classList.toggle('picked', n === chosen);
+    // What stands is told by a sign, not by the residual of this moment.
+    const causes = alarms.get(names[n]);
+    one.element.classList.toggle('alarm', Boolean(causes));
+    const title = causes?.join('; ') ?? '';
+    if (one.element.title !== title) one.element.title = title;
     const axis = last.axes[n];
     const texts = axis
       ? [names[n], told(n, axis[POSITION]), told(n, axis[POSITION_NEXT]), fixed(axis[CURRENT], 3), fixed(axis[CURRENT_NEXT], 3),

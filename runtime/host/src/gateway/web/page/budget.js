@@ -1,6 +1,6 @@
 // Budget bars, histogram, what-if.
 
-import { $, count, fill, make, number, row, say, table, time, words } from './dom.js';
+import { $, count, fill, gently, keepFocus, make, number, row, say, table, time, words } from './dom.js';
 import { wish } from './buses.js';
 import { act } from './feed.js';
 import { Plot, axisX, axisY, colour } from './plot.js';
@@ -56,6 +56,14 @@ export function live(data, state) {
 export function state(s) {
   if ($('budget').hidden || !s.phases) return;
   say($('period'), `of ${time(s.period_ns)}; figures of ${count(s.run_cycles)} cycles since the warm-up of ${count(s.warm_up_cycles)} or the last reset`);
+  gently($('phases'), () => keepFocus($('phases'), () => phases(s)));
+  const all = rowsOf(s);
+  histogram(all.find((r) => r.name === chosen) ?? all[0]);
+  whatIf = s.what_if;
+  showWhatIf();
+}
+
+function phases(s) {
   const all = rowsOf(s);
   rows = [];
   table($('phases'), ['', '', '#now', '#p50', '#p99', '#p99.99', '#max', '#budget', '#over'], all.map((r) => {
@@ -70,12 +78,9 @@ export function state(s) {
     const figures = [r.run.p50_ns, r.run.p99_ns, r.run.p9999_ns, r.run.max_ns].map((ns) => number(time(ns)));
     const over = number(r.budget_ns == null ? '-' : count(r.over_budget), r.over_budget > 0 && r.budget_ns != null ? 'warn' : '');
     const pick = () => { chosen = r.name; state(s); };
-    const name = make('button', { type: 'button', onclick: pick, 'aria-pressed': String(r.name === chosen) }, words(r.name));
+    const name = make('button', { type: 'button', 'data-of': r.name, onclick: pick, 'aria-pressed': String(r.name === chosen) }, words(r.name));
     return row([name, meter, now, ...figures, number(time(r.budget_ns)), over], { class: r.name === chosen ? 'picked' : '' });
   }));
-  histogram(all.find((r) => r.name === chosen) ?? all[0]);
-  whatIf = s.what_if;
-  showWhatIf();
 }
 
 function histogram(r) {

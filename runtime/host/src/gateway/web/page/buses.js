@@ -10,8 +10,8 @@ let cards = [];
 export function seen(data) {
   const bus = data.buses?.find((one) => one.bus_name === chosen) ?? data.buses?.[0];
   if (!bus) return data;
-  const { buses, sinks, clients, trouble, store_trouble } = data;
-  return { ...bus, buses, sinks, clients, trouble, store_trouble };
+  const { buses, sinks, clients, trouble, answered_utc_ns, store_trouble } = data;
+  return { ...bus, buses, sinks, clients, trouble, answered_utc_ns, store_trouble };
 }
 
 // What a request says, so that it is of this bus.
@@ -48,9 +48,9 @@ export function state(raw, pick) {
   }
   (raw.buses ?? []).forEach((bus, n) => {
     const out = bus.bus.not_operational.length;
-    const text = bus.cycle === 0 ? 'not begun' : out ? `${out} not in OP` : bus.armed ? 'running' : 'outputs disabled';
+    const text = raw.trouble ? 'no answer' : bus.cycle === 0 ? 'not begun' : out ? `${out} not in OP` : bus.armed ? 'running' : 'outputs disabled';
     say(cards[n].word, text);
-    cards[n].word.className = `chip ${text === 'running' ? 'good' : out ? 'bad' : 'warn'}`;
+    cards[n].word.className = `chip ${text === 'running' ? 'good' : out || raw.trouble ? 'bad' : 'warn'}`;
   });
 }
 

@@ -67,7 +67,58 @@ export function si(value, digits = 4) {
 export const mm = (metres, digits = 4) => (metres == null ? '-' : (metres * 1e3).toFixed(digits));
 export const fixed = (value, digits) => (value == null ? '-' : value.toFixed(digits));
 export const words = (name) => String(name ?? '').replaceAll('_', ' ');
-export const clock = (utcNs) => new Date(utcNs / 1e6).toISOString().replace('T', ' ').slice(0, 19);
+
+const two = (n) => String(n).padStart(2, '0');
+
+// Time of day where this page is looked at, with how far it is from UTC.
+export function here(utcNs) {
+  const at = new Date(utcNs / 1e6);
+  const minutes = -at.getTimezoneOffset();
+  const off = Math.abs(minutes);
+  const zone = minutes === 0 ? 'UTC' : `UTC${minutes < 0 ? '-' : '+'}${two(Math.floor(off / 60))}:${two(off % 60)}`;
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${zone}`;
+}
+
+// The same as an element that says UTC where a pointer rests on it; `short`: the hour alone, where the day is plain.
+export function clock(utcNs, short) {
+  if (utcNs == null) return make('span', null, '-');
+  const [utc, local] = [new Date(utcNs / 1e6).toISOString(), here(utcNs)];
+  return make('time', { datetime: utc, title: `${utc.replace('T', ' ').slice(0, 19)} UTC` }, short ? local.slice(11, 19) : local);
+}
+
+// What is drawn anew between press and release of a pointer takes no click: whatever is to be drawn around it waits for the release.
+let pressed = null;
+const waiting = new Map();
+
+window.addEventListener('pointerdown', (event) => { pressed = event.button === 0 && event.isPrimary ? event.target : null; }, true);
+for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'blur']) {
+  window.addEventListener(end, () => {
+    if (!pressed) return;
+    pressed = null;
+    // Behind the click.
+    setTimeout(() => {
+      const all = [...waiting.values()];
+      waiting.clear();
+      all.forEach((draw) => draw());
+    });
+  });
+}
+
+// Draws within `place`, now or once nobody presses on something in there; of several that wait for one place the last one is drawn.
+export function gently(place, draw) {
+  if (pressed && place.contains(pressed)) waiting.set(place, draw);
+  else {
+    waiting.delete(place);
+    draw();
+  }
+}
+
+// Draws, and gives the focus back to what has the same `data-of` within `place`.
+export function keepFocus(place, draw) {
+  const of = place.contains(document.activeElement) ? document.activeElement.getAttribute('data-of') : null;
+  draw();
+  if (of != null) [...place.querySelectorAll('[data-of]')].find((one) => one.getAttribute('data-of') === of)?.focus();
+}
 
 let hiding;
 export function toast(text) {

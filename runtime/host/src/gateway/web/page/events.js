@@ -1,7 +1,8 @@
-// Alarms, what people do to them, and the stored events behind them.
+// Alarms, and what people do to them.
 
-import { $, clock, count, fill, make, number, row, say, si, span, table, toast, words } from './dom.js';
-import { act, get } from './feed.js';
+import { $, clock, count, fill, gently, make, say, si, span, toast, words } from './dom.js';
+import { get } from './feed.js';
+import { acknowledge, baseline, may, shelve, unshelve } from './people.js';
 
 const SHOWN = 100;
 // Between two looks at more alarms than the stream tells (ms): in a storm the list changes all the time.
@@ -15,18 +16,12 @@ let looking = false;
 let later;
 // The gateway has read the store: before that nobody knows what stands.
 let sure = false;
-let role = 'viewer';
 let axes = [];
-let stored = [];
-let known = 0;
-let store;
-let reading = false;
+let shelves = { list: [], more: 0 };
+let shelvesDrawn;
 // Cards by the alarm, each with what it was drawn from.
 let drawn = new Map();
 let openTab = () => {};
-
-// A button that is drawn anew between press and release would take no click.
-let held = false;
 
 export function prepare(open) {
   openTab = open;
@@ -34,56 +29,21 @@ export function prepare(open) {
     wanted += SHOWN;
     get('/api/alarms').then(show, (error) => toast(error.message));
   });
-  $('alarms').addEventListener('pointerdown', (event) => { held = event.button === 0 && event.isPrimary; });
-  for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'blur']) {
-    window.addEventListener(end, () => {
-      if (!held) return;
-      held = false;
-      setTimeout(cards);
-    });
-  }
 }
 
-export function session(who) {
-  role = who.role;
-  // Buttons that were drawn before this was known.
+// Buttons that were drawn before it was known who looks.
+export function session() {
   if (!$('events').hidden) cards();
 }
 
-// One question: a comment, and for shelving how long.
-function ask(title, text, yes, timed) {
-  const dialog = $('ask');
-  say($('ask-title'), title);
-  say($('ask-text'), text);
-  say($('ask-yes'), yes);
-  $('ask-time').hidden = !timed;
-  $('ask-comment').value = '';
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes' ? { comment: $('ask-comment').value, seconds: Number($('ask-seconds').value) } : null), { once: true });
-  });
+// What stands and is not shelved, by source: the causes, for whoever marks it elsewhere.
+export function stands() {
+  const causes = new Map();
+  for (const { event: e, active, shelved_until_utc_ns: shelved } of list) {
+    if (active && !shelved) causes.set(e.source, [...(causes.get(e.source) ?? []), `${words(e.channel)}: ${e.cause}`]);
+  }
+  return causes;
 }
-
-async function acknowledge(alarm) {
-  const e = alarm.event;
-  const said = await ask('Acknowledge', `${e.source}: ${words(e.channel)}`, 'acknowledge', false);
-  if (said) await act('/api/alarms/acknowledge', { seq: alarm.last_seq, comment: said.comment }, 'acknowledged');
-}
-
-async function shelve(alarm) {
-  const { bus, source, channel } = alarm.event;
-  const said = await ask('Shelve', `${source}: ${words(channel)} is not shown as standing for a while. It is stored as before.`, 'shelve', true);
-  if (said) await act('/api/alarms/shelve', { bus, source, channel, seconds: said.seconds, comment: said.comment }, 'shelved');
-}
-
-async function baseline(alarm) {
-  const { source } = alarm.event;
-  const said = await ask('New baseline after a repair', `The next movements of ${source} are its healthy ones; what stands on slow figures of it is cleared.`, 'learn anew', false);
-  if (said) await act('/api/baseline', { source, comment: said.comment }, `${source} learns anew`);
-}
-
-const unshelve = ({ event: { bus, source, channel } }) => act('/api/alarms/unshelve', { bus, source, channel }, 'back from the shelf');
 
 const nameOf = ({ event: e }) => [e.bus ?? '', e.source, e.channel].join('\n');
 
@@ -126,24 +86,36 @@ function alarmsAre(data, all, rest) {
   list = all;
   more = rest;
   sure = data.known;
+  shelves = { list: data.shelves ?? [], more: data.more_shelves ?? 0 };
   const standing = list.filter((one) => one.active && !one.shelved_until_utc_ns);
   // Several channels that say the same of one axis are one line.
   const said = new Set();
   const fresh = ({ event: e }) => !said.has(`${e.source} ${e.cause}`) && said.add(`${e.source} ${e.cause}`);
   const worst = standing.filter((one) => !one.acknowledged).filter(fresh).slice(0, 2);
-  fill($('standing'), ...worst.map(({ event: e }) => make('button', { type: 'button', class: e.severity, onclick: () => openTab('events') },
-    make('b', null, `${e.source}: ${e.cause}. `), e.action)));
   const others = said.size - worst.length;
+  gently($('standing'), () => {
+    fill($('standing'), ...worst.map(({ event: e }) => make('button', { type: 'button', class: e.severity, onclick: () => openTab('events') },
+      make('b', null, `${e.source}: ${e.cause}. `), e.action)));
+    if (others > 0 && worst.length) $('standing').lastChild.append(` (and ${others} more)`);
+  });
   say($('alarms-note'), `${data.standing} standing, ${data.unacknowledged} not acknowledged, ${data.shelved} shelved${more ? `, ${more} more not shown` : ''}`);
   document.title = data.unacknowledged ? `(${data.unacknowledged}) twinstep` : 'twinstep';
-  if (others > 0 && worst.length) $('standing').lastChild.append(` (and ${others} more)`);
   if (!$('events').hidden) cards();
 }
 
+// When it was over, and how that was found.
+function ended(alarm) {
+  if (alarm.active) return [];
+  const by = alarm.ended_utc_ns;
+  return by ? [', ended ', clock(by), ' by a new run, which judges anew: where it still holds it is raised again'] : [', cleared ', clock(alarm.event.time_utc_ns)];
+}
+
+// Who did it, when where that is known, and what was said.
+const said = (what, by) => (by ? [`; ${what} by ${by.who}`, ...(by.time_utc_ns ? [' at ', clock(by.time_utc_ns)] : []), by.comment ? `: "${by.comment}"` : ''] : []);
+
 function card(alarm) {
   const e = alarm.event;
-  const may = role !== 'viewer';
-  const button = (text, click) => make('button', { type: 'button', disabled: !may, onclick: click }, text);
+  const button = (text, click) => make('button', { type: 'button', disabled: !may('tuner'), onclick: click }, text);
   const shelved = alarm.shelved_until_utc_ns;
   const state = alarm.active ? 'standing' : 'cleared';
   // A verdict on a stroke says what was missed; all that is ranked stands behind it.
@@ -154,24 +126,42 @@ function card(alarm) {
   return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
     make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
       alarm.acknowledged ? make('span', { class: 'chip good' }, `acknowledged by ${alarm.acknowledged.who}`) : make('span', { class: 'chip warn' }, 'not acknowledged'),
-      shelved ? make('span', { class: 'chip' }, `shelved until ${clock(shelved)} UTC`) : null),
+      shelved ? make('span', { class: 'chip' }, 'shelved until ', clock(shelved)) : null),
+    make('p', null, alarm.active ? 'stands since ' : 'stood since ', clock(alarm.raised_utc_ns), ...ended(alarm), ...said('acknowledged', alarm.acknowledged), ...said('shelved', alarm.shelved)),
     make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` ${e.nok ? 'Behind it' : 'Or'}: ${causes}.`) : null),
     make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: ${figures}, ${words(e.regime)}`
-      + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}${unjudged}; ${clock(e.time_utc_ns)} UTC, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}`
-      + `${e.asset_id ? `, asset ${e.asset_id}` : ''}${alarm.acknowledged?.comment ? `; "${alarm.acknowledged.comment}"` : ''}`),
+      + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}${unjudged}; `, clock(e.time_utc_ns), `, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}${e.asset_id ? `, asset ${e.asset_id}` : ''}`),
     make('div', { class: 'bar' }, make('a', { href: `/api/events/${alarm.raised_seq}/report`, target: '_blank', rel: 'noopener' }, 'report'), alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
-      shelved ? button('unshelve', () => unshelve(alarm)) : button('shelve', () => shelve(alarm)),
-      axes.includes(e.source) ? make('button', { type: 'button', disabled: role !== 'admin', onclick: () => baseline(alarm) }, 'new baseline') : null));
+      shelved ? button('unshelve', () => unshelve(e)) : button('shelve', () => shelve(e)),
+      axes.includes(e.source) ? make('button', { type: 'button', disabled: !may('admin'), onclick: () => baseline(e.source) }, 'new baseline') : null));
+}
+
+// What has no alarm on the list and comes shelved the next time.
+function shelf({ bus, source, channel, until_utc_ns: until, who, comment }) {
+  const undo = make('button', { type: 'button', disabled: !may('tuner'), onclick: () => unshelve({ bus, source, channel }) }, 'unshelve');
+  return make('div', { class: 'bar', 'data-source': source, 'data-channel': channel, 'data-bus': bus },
+    make('span', null, make('b', null, `${source}: ${words(channel)}`), ' is shelved until ', clock(until), ` by ${who}${comment ? `: "${comment}"` : ''}. Nothing of it stands.`), bus ? make('span', { class: 'chip' }, bus) : null, undo);
+}
+
+function drawShelves() {
+  const key = JSON.stringify([shelves, may('tuner')]);
+  if (key === shelvesDrawn) return;
+  shelvesDrawn = key;
+  fill($('shelves'), ...shelves.list.map(shelf), shelves.more ? make('p', { class: 'dim' }, `${shelves.more} more are shelved and not shown.`) : null);
 }
 
 function cards() {
-  if (held) return;
+  gently($('shelves'), drawShelves);
+  gently($('alarms'), drawCards);
+}
+
+function drawCards() {
   $('alarms-more').hidden = !more;
   say($('alarms-more'), `show ${Math.min(more, SHOWN)} more`);
   // A card of which nothing has changed stays as it is: of hundreds few are new.
   const before = drawn;
   drawn = new Map(list.map((alarm) => {
-    const [name, from] = [nameOf(alarm), JSON.stringify([alarm, role, axes.includes(alarm.event.source)])];
+    const [name, from] = [nameOf(alarm), JSON.stringify([alarm, may('tuner'), may('admin'), axes.includes(alarm.event.source)])];
     const old = before.get(name);
     return [name, old?.from === from ? old : { from, card: card(alarm) }];
   }));
@@ -199,35 +189,6 @@ export function state(s) {
   fill($('intervals'), make('span', null, 'one false alarm in:'), fact('asked', span(f.asked_s)),
     fact('extrapolated', f.extrapolated_s == null ? 'not known' : `${span(f.extrapolated_s)} (at least ${span(f.extrapolated_low_s)})`),
     fact('demonstrated so far', `at least ${span(f.demonstrated_s)}`), fact('streams', String(f.streams)));
-}
-
-// Reads what is new behind the last event that is shown.
-export async function stream(lastSeq, of) {
-  if ($('events').hidden || reading || (lastSeq <= known && of === store)) return;
-  reading = true;
-  try {
-    // Of another store nothing is known.
-    const before = of === store ? known : 0;
-    const answer = await get(`/api/events?after=${Math.max(before, lastSeq - SHOWN)}&limit=${SHOWN}`);
-    if (answer.store !== of) return;
-    stored = [...(of === store ? stored : []), ...answer.events].slice(-SHOWN);
-    // It may hold later ones than was asked for.
-    [known, store] = [Math.max(lastSeq, answer.events.at(-1)?.seq ?? 0), of];
-    draw();
-  } catch (error) {
-    say($('events-note'), error.message);
-  } finally {
-    reading = false;
-  }
-}
-
-function draw() {
-  say($('events-note'), `the last ${stored.length}, the newest first; times are UTC`);
-  const many = stored.some((e) => e.bus);
-  table($('events-table'), ['#', 'time', ...(many ? ['bus'] : []), 'of', 'channel', 'state', 'cause', '#measured', '#predicted', '#residual'], stored.toReversed().map((e) => row([
-    number(String(e.seq)), clock(e.time_utc_ns), ...(many ? [e.bus ?? ''] : []), e.source, words(e.channel), make('td', { class: e.state === 'cleared' ? 'good' : e.severity === 'fault' ? 'bad' : 'warn' }, e.state),
-    e.cause, number(`${si(e.measured)} ${e.unit}`), number(si(e.predicted)), number(si(e.residual)),
-  ])));
 }
 
 export function opened() {

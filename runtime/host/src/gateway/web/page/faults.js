@@ -53,6 +53,8 @@ export function prepare() {
 }
 
 export function state(s) {
+  // While nobody answers what was typed stays.
+  if (!s.machine) return;
   const before = JSON.stringify([machine.axes, machine.stations, machine.bus_name]);
   machine = s;
   if (JSON.stringify([s.axes, s.stations, s.bus_name]) !== before) offer();

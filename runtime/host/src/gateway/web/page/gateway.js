@@ -15,7 +15,7 @@ export function state(s) {
   ])));
   if (performance.now() - read > 2000) {
     read = performance.now();
-    get('/api/audit?limit=50').then(({ entries }) => table($('audit'), ['when (UTC)', 'who', 'what', 'to what', ''],
+    get('/api/audit?limit=50').then(({ entries }) => table($('audit'), ['when', 'who', 'what', 'to what', ''],
       entries.map((e) => row([clock(e.time_utc_ns), e.who, words(e.action), e.target, e.detail])))).catch(() => {});
   }
 }

@@ -10,7 +10,9 @@ import * as faults from './faults.js';
 import * as gateway from './gateway.js';
 import * as health from './health.js';
 import * as limits from './limits.js';
+import * as list from './list.js';
 import * as overruns from './overruns.js';
+import * as people from './people.js';
 import * as press from './press.js';
 import * as trend from './trend.js';
 import * as trust from './trust.js';
@@ -40,7 +42,7 @@ function open(name) {
   redraw();
   if (name === 'events') {
     events.opened();
-    events.stream(last.last_seq ?? 0, last.store);
+    list.opened(last.last_seq ?? 0, last.store);
   }
 }
 
@@ -84,19 +86,35 @@ fill($('tabs'), ...TABS.map(([id, text]) => make('button', { type: 'button', rol
 prepareLogin();
 for (const view of [axes, budget, limits, press, health, faults]) view.prepare();
 events.prepare(open);
+list.prepare();
 $('theme').addEventListener('click', theme);
 $('logout').addEventListener('click', () => post('/logout', {}).then(() => location.reload(), (error) => toast(error.message)));
 const [wanted, bus] = location.hash.slice(1).split('/');
 if (bus) buses.choose(bus);
 open(TABS.some(([id]) => id === wanted) ? wanted : 'axes');
 
-get('/api/session').then((session) => {
+// Who looks: asked for again with the stream where the gateway was just starting.
+let asking = false;
+let asked = false;
+
+function who() {
+  if (asking || asked) return;
+  asking = true;
+  get('/api/session').then(entered, () => {}).finally(() => { asking = false; });
+}
+
+function entered(session) {
+  asked = true;
   say($('who'), session.role === 'admin' && session.name === 'local' ? '' : `${session.name}, ${session.role}`);
   $('logout').hidden = session.name === 'local';
-  events.session(session);
+  people.session(session);
+  events.session();
   for (const id of ['reset', 'budget-fields']) $(id).disabled = session.role === 'viewer';
   for (const element of $('inject').elements) element.disabled = session.role !== 'admin';
-}).catch(() => {});
+  redraw();
+}
+
+who();
 
 const link = $('link');
 follow({
@@ -107,9 +125,10 @@ follow({
     trust.head(last, state);
     axes.live(last, state);
     budget.live(last, state);
-    events.stream(data.last_seq, data.store);
+    list.stream(data.last_seq, data.store);
   },
   state(data) {
+    who();
     raw.state = data;
     buses.state(data, pick);
     address();

@@ -21,7 +21,7 @@ export function state(s) {
     return make('div', { class: one.kind === 'overrun' ? 'fault' : 'warning' },
       make('h3', null, `${words(one.cause)}${one.follows ? ', following the one before' : ''}`,
         make('span', { class: 'chip' }, one.kind === 'overrun' ? 'overrun' : `budget of ${words(one.row)}`),
-        make('span', { class: 'dim' }, `cycle ${count(one.cycle)}, ${clock(one.time_utc_ns)} UTC`)),
+        make('span', { class: 'dim' }, `cycle ${count(one.cycle)}, `, clock(one.time_utc_ns))),
       make('p', null, `${words(one.row)} took ${time(one.took_ns)}, usually below ${time(one.usual_ns)}; busy ${time(one.busy_ns)}`),
       make('p', { class: 'dim' }, `${longest}; exchange ${words(typeof e.exchange === 'string' ? e.exchange : JSON.stringify(e.exchange))}; `
         + `page faults ${e.minor_faults} + ${e.major_faults}, involuntary switches ${e.involuntary_switches}${kernel}${worker}`),

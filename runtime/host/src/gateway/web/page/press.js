@@ -1,6 +1,6 @@
 // Strokes of the presses: force over travel, with the windows of the stroke and its verdict.
 
-import { $, fill, make, mm, number, row, say, si, table, words } from './dom.js';
+import { $, clock, fill, gently, make, mm, number, row, say, si, table, words } from './dom.js';
 import { get } from './feed.js';
 import { Plot, axisX, axisY, colour, line } from './plot.js';
 
@@ -10,6 +10,10 @@ let picked;
 let shown;
 let plot;
 let busy = false;
+// Nobody answers: the strokes are those of before, and curves are with the machine.
+let silent = false;
+// When cycle 0 was (ns since 1970, UTC).
+let began;
 
 // Objects that could not judge a stroke: its verdict is that of the others.
 const unjudged = (s) => (s.not_judged ? make('span', { class: 'chip warn' }, `${s.not_judged.length} not judged`) : null);
@@ -22,6 +26,8 @@ export function prepare() {
 
 export function state(s) {
   strokes = s.strokes ?? [];
+  silent = Boolean(s.trouble);
+  began = s.time_utc_ns ? s.time_utc_ns - s.time_ns : undefined;
   if ($('press').hidden) return;
   const presses = [...new Set(strokes.map((one) => one.source))];
   const select = $('press-name');
@@ -37,24 +43,40 @@ function show() {
   const mine = strokes.filter((one) => one.source === press);
   if (!mine.length) {
     delete $('strokes').dataset.key;
-    fill($('strokes'), make('p', { class: 'dim' }, 'No stroke yet.'));
+    fill($('strokes'), make('p', { class: 'dim' }, silent ? 'No stroke is known: the machine does not answer.' : 'No stroke yet.'));
     return;
   }
   if ($('press-follow').checked || !mine.some((one) => one.stroke === picked)) picked = mine[mine.length - 1].stroke;
+  gently($('strokes'), () => rows(mine));
+  draw();
+}
+
+const when = (one) => (began == null ? null : clock(began + one.time_ns, true));
+
+function rows(mine) {
   const key = `${press} ${picked} ${mine[mine.length - 1].stroke}`;
   if ($('strokes').dataset.key !== key) {
     $('strokes').dataset.key = key;
     fill($('strokes'), ...mine.toReversed().map((one) => make('button', {
       type: 'button', class: one.stroke === picked ? 'picked' : '',
       onclick: () => { $('press-follow').checked = false; picked = one.stroke; show(); },
-    }, make('b', null, `#${one.stroke}`), verdict(one.verdict === 'ok'), unjudged(one), make('span', null, one.part ?? ''), make('span', null, `${si(one.peak_n / 1e3)} kN`))));
+    }, make('b', null, `#${one.stroke}`), verdict(one.verdict === 'ok'), unjudged(one), make('span', null, one.part ?? ''), when(one), make('span', null, `${si(one.peak_n / 1e3)} kN`))));
   }
-  draw();
 }
 
 async function draw() {
   const wanted = `${press} ${picked}`;
   if (busy || shown === wanted) return;
+  if (silent) {
+    plot?.remove();
+    plot = shown = undefined;
+    say($('stroke-title'), `Stroke ${picked}`);
+    fill($('stroke-verdict'));
+    fill($('stroke-facts'));
+    fill($('stroke-objects'));
+    fill($('stroke-plot'), make('p', { class: 'dim' }, 'Its curve is with the machine, which does not answer.'));
+    return;
+  }
   busy = true;
   try {
     const answer = await get(`/api/curve?${new URLSearchParams({ source: press, stroke: picked })}`);
@@ -151,6 +173,7 @@ function windows(u, shapes, [xMin, xMax], [yMin, yMax]) {
 function facts(s) {
   const fact = (name, text) => make('span', null, `${name} `, make('b', null, text));
   fill($('stroke-facts'),
+    began == null ? null : make('span', null, 'judged ', clock(began + s.time_ns)),
     fact('peak', `${si(s.peak_n)} N at ${mm(s.peak_position_m, 3)} mm`), fact('work', `${si(s.work_j)} J`), fact('block', `${mm(s.block_position_m, 3)} mm`),
     s.contact_m == null ? null : fact('contact', `${mm(s.contact_m, 3)} mm`),
     s.residual_n == null ? null : fact('largest residual', `${si(s.residual_n)} N at ${mm(s.residual_position_m, 3)} mm`),

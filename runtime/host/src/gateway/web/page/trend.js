@@ -101,10 +101,19 @@ export function repaint() {
   if (course && !$('health').hidden) draw();
 }
 
-export function none() {
+// While nobody answers there are no other curves than the one that is here.
+export function keep(source, parameter) {
+  if (course?.source === source && course?.parameter === parameter) {
+    if (!plot) draw();
+    return;
+  }
+  none('The curves are with the machine, which does not answer.');
+}
+
+export function none(why = 'Nothing is tracked yet.') {
   plot?.remove();
   plot = course = shown = wanted = undefined;
   say($('trend-name'), '-');
   say($('trend-note'), '');
-  fill($('trend-plot'), make('p', { class: 'dim' }, 'Nothing is tracked yet.'));
+  fill($('trend-plot'), make('p', { class: 'dim' }, why));
 }

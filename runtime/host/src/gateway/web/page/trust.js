@@ -1,15 +1,18 @@
 // The head: which machine, and what its durations are worth. Red only where they are worth nothing.
 
-import { $, count, fill, make, say, span, time } from './dom.js';
+import { $, count, fill, here, make, say, span, time } from './dom.js';
 
 const chip = (text, kind, title) => make('span', { class: `chip ${kind ?? ''}`, title }, text);
 
 export function head(live, state) {
   say($('machine'), state.machine ?? 'twinstep');
-  const facts = live.cycle == null ? (state.trouble ?? 'nobody answers')
+  // What the last cycle said is no fact any more once nobody answers.
+  const facts = state.trouble ?? (live.cycle == null ? 'nobody answers'
     : `${state.simulated ? 'simulated, ' : ''}${time(state.period_ns)} period, cycle ${count(live.cycle)}, ${span(live.time_ns / 1e9)}, `
-      + `${live.events} deviations, ${live.overruns} overruns${live.armed ? '' : ', outputs disabled'}`;
+      + `${live.events} deviations, ${live.overruns} overruns${live.armed ? '' : ', outputs disabled'}`);
   say($('facts'), facts);
+  $('old').hidden = !(state.trouble && state.answered_utc_ns);
+  if (!$('old').hidden) say($('old'), `No answer since ${here(state.answered_utc_ns)}: what is shown is of before.`);
 }
 
 export function trust(state) {
