@@ -8,6 +8,7 @@ pub mod broker;
 pub mod cable;
 pub mod crank;
 pub mod fake_broker;
+pub mod gates;
 pub mod gateway;
 pub mod listener;
 pub mod load;

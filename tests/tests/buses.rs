@@ -273,7 +273,7 @@ fn two_cables_two_segments_one_run() {
     let config = place.file("run.toml", &real).display().to_string();
     let state = place.path("state").display().to_string();
     let args = [
-        "run", &config, "--json", "--arm", "--cycles", "60000", "--state", &state,
+        "run", &config, "--json", "--cycles", "60000", "--state", &state,
     ];
     let mut command = cable.command(binary(), args);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -321,6 +321,17 @@ fn two_cables_two_segments_one_run() {
         (&all["axes"][0]["name"], &all["buses"][1]["axes"][0]["name"]),
         (&"infeed".into(), &"outfeed".into())
     );
+    // Nothing is enabled before that is asked for, and an order that names no bus is for all.
+    let armed = |all: &Value| {
+        let buses = all["buses"].as_array().unwrap();
+        let armed = buses.iter().map(|bus| bus["armed"].as_bool().unwrap());
+        armed.collect::<Vec<_>>()
+    };
+    assert_eq!(armed(&all), [false; 2], "{all}");
+    let arm = cable.command(binary(), ["arm", "--json"]).output().unwrap();
+    assert!(arm.status.success(), "{arm:?}");
+    let all = status(&[]).unwrap();
+    assert_eq!(armed(&all), [true; 2], "{all}");
     let one = status(&["--bus", "rear"]).unwrap();
     assert_eq!(
         (&one["bus_name"], &one["buses"]),

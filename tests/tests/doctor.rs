@@ -347,9 +347,18 @@ fn the_script_mends_what_it_says_and_can_be_run_again() {
         }
     }
     assert!(mended >= 15, "{mended} mended");
-    // Nothing is left to be written.
+    // Nothing is left to be written, where a file shows all that may be chosen too.
+    let pages = below.join("sys/kernel/mm/transparent_hugepage/enabled");
+    assert_eq!(fs::read_to_string(&pages).unwrap(), "madvise\n");
+    for found in ["madvise\n", "always [madvise] never\n"] {
+        fs::write(&pages, found).unwrap();
+        let again = run();
+        assert!(!again.lines().any(|line| line.starts_with('/')), "{again}");
+        assert_eq!(fs::read_to_string(&pages).unwrap(), found);
+    }
+    fs::write(&pages, "[always] madvise never\n").unwrap();
     let again = run();
-    assert!(!again.lines().any(|line| line.starts_with('/')), "{again}");
+    assert!(again.contains("enabled: madvise"), "{again}");
 }
 
 #[test]

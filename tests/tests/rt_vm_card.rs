@@ -1,5 +1,6 @@
 //! A network card with interrupts, coalescing and a clock of its own, in a virtual machine with a PREEMPT_RT kernel: `[realtime.nic]` sets
-//! it, the run leaves it as it was found, and `doctor` reads of it what `ethtool` does. Read back by `ethtool` and from `/proc/irq`.
+//! it, the run leaves it as it was found, `doctor` reads of it what `ethtool` does, and what it says to do and its script mend it. Read
+//! back by `ethtool`, by `chrt` and from `/proc/irq`.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -31,13 +32,36 @@ fn card() -> (String, Vec<String>) {
     (waits, irqs.iter().map(place).collect())
 }
 
-/// Whether the test goes on here, in a machine with two cards and `ethtool`.
+/// Programs of this computer that the machine has not got: those that the doctor's script calls, and one that takes rights away.
+const PROGRAMS: [&str; 4] = ["ethtool", "chrt", "pgrep", "setpriv"];
+
+/// Whether the test goes on here, in a machine with two cards and [`PROGRAMS`].
 fn with_cards(test: &str) -> bool {
-    // Inside of the machine it stands where the test begins.
-    let here = Path::new("./ethtool");
-    let ethtool = (here.exists().then(|| here.to_owned())).or_else(|| program(test, "ethtool"));
-    let ethtool: Option<PathBuf> = ethtool;
-    ethtool.is_some_and(|ethtool| vm::inside_with(2, test, 2, "", &[&ethtool]))
+    let find = |name: &&str| {
+        // Inside of the machine they stand where the test begins.
+        let here = Path::new(".").join(name);
+        (here.exists().then_some(here)).or_else(|| program(test, name))
+    };
+    let found: Option<Vec<PathBuf>> = PROGRAMS.iter().map(find).collect();
+    found.is_some_and(|found| {
+        let files: Vec<&Path> = found.iter().map(PathBuf::as_path).collect();
+        vm::inside_with(2, test, 2, "", &files)
+    })
+}
+
+/// Both cards up, each with its peer, and nobody sends by himself.
+fn cards_up() {
+    for end in ["eth0", "eth1"] {
+        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6"), "1");
+        vm::told("ip", &format!("link set {end} up"));
+    }
+    // A card finds its peer after a moment.
+    for end in ["eth0", "eth1"] {
+        let carrier = format!("/sys/class/net/{end}/carrier");
+        while fs::read_to_string(&carrier).unwrap_or_default().trim() != "1" {
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// What stands behind `key` in what `ethtool` tells; none where it does not know the card by that.
@@ -51,18 +75,37 @@ fn ethtool(args: &str, key: &str) -> Option<String> {
     Some(line.trim_start_matches(':').trim().to_owned())
 }
 
+/// What `doctor` says of this computer and an interface of it.
+fn checks(place: &Place, interface: &str) -> Vec<Value> {
+    let args = format!("doctor --interface {interface} --json");
+    let run = place.run(Path::new(vm::BINARY), &args).fine();
+    run.of_type("check")
+}
+
+/// A word of the check called `name`.
+fn word(checks: &[Value], name: &str, key: &str) -> String {
+    let check = checks.iter().find(|check| check["name"] == name).unwrap();
+    println!("doctor: {check}");
+    check[key].as_str().unwrap().to_owned()
+}
+
 /// What `doctor` says of an interface, by the name of the check: verdict and value.
 fn doctor(place: &Place, interface: &str) -> impl Fn(&str) -> (String, String) + use<> {
-    let args = format!("doctor --interface {interface} --json");
-    let checks = place.run(Path::new(vm::BINARY), &args).fine();
-    let checks = checks.of_type("check");
+    let checks = checks(place, interface);
     move |name| {
-        let is_it = |check: &&Value| check["name"] == name;
-        let check = checks.iter().find(is_it).unwrap();
-        println!("doctor: {check}");
-        let word = |key: &str| check[key].as_str().unwrap().to_owned();
+        let word = |key| word(&checks, name, key);
         (word("verdict"), word("value"))
     }
+}
+
+/// Does what `doctor` says of eth0, word by word.
+fn mend(place: &Place, name: &str) {
+    let remedy = word(&checks(place, "eth0"), name, "remedy");
+    // In front of the commands stands what a configuration may ask for.
+    let commands = remedy.rsplit("or: ").next().unwrap();
+    let line = format!("set -e; {commands}");
+    let done = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(done.status.success(), "{line}: {done:?}");
 }
 
 #[test]
@@ -73,23 +116,7 @@ fn the_doctor_reads_of_a_card_what_ethtool_reads() {
     }
     let place = Place::new();
     vm::told("ip", "link set eth0 up");
-    // As found, with other figures, and as the doctor wants it.
-    for (set, gro, wait_us) in [
-        (&[][..], None, None),
-        (
-            &["-K eth0 gro off", "-C eth0 rx-usecs 50"][..],
-            Some("off"),
-            Some("50"),
-        ),
-        (
-            &["-K eth0 gro on", "-C eth0 rx-usecs 0"][..],
-            Some("on"),
-            Some("0"),
-        ),
-    ] {
-        for args in set {
-            vm::told("./ethtool", args);
-        }
+    let agrees = |gro: Option<&str>, wait_us: Option<&str>| {
         let says = doctor(&place, "eth0");
         let found_us = ethtool("-c eth0", "rx-usecs").unwrap();
         assert!(wait_us.is_none_or(|us| us == found_us), "{found_us}");
@@ -104,7 +131,17 @@ fn the_doctor_reads_of_a_card_what_ethtool_reads() {
         let (verdict, value) = says("nic.offloads");
         assert_eq!(value, format!("gro {}, lro {}", found[0], found[1]));
         assert_eq!(verdict == "ok", found == ["off"; 2], "{value}");
-    }
+    };
+    // As found, with other figures, and as the doctor says to set it.
+    agrees(None, None);
+    vm::told("./ethtool", "-K eth0 gro off");
+    vm::told("./ethtool", "-C eth0 rx-usecs 50");
+    agrees(Some("off"), Some("50"));
+    vm::told("./ethtool", "-K eth0 gro on");
+    agrees(Some("on"), Some("50"));
+    mend(&place, "nic.coalescing");
+    mend(&place, "nic.offloads");
+    agrees(Some("off"), Some("0"));
     let says = doctor(&place, "eth0");
     // A driver that knows nothing of it is asked the same by both.
     let (verdict, value) = says("nic.eee");
@@ -142,28 +179,92 @@ fn the_doctor_reads_of_a_card_what_ethtool_reads() {
 
     // The clock of an emulated card stands still: the doctor says so, and no cycle goes by it.
     let (verdict, value) = says("nic.ptp_clock");
-    if verdict == "not_here" {
-        println!("the card has no clock here: {value}");
+    if clock == "none" {
+        assert_eq!(verdict, "not_here", "{value}");
+        println!("the card has no clock here");
         return;
     }
-    let runs = value.ends_with("runs");
-    assert_eq!(
-        (verdict == "ok", verdict == "warn"),
-        (runs, !runs),
-        "{value}"
-    );
-    let device = value.split(' ').next().unwrap();
+    let device = format!("/dev/ptp{clock}");
+    assert_eq!(value, format!("{device} stands still"));
+    assert_eq!(verdict, "warn");
     let text = fs::read_to_string(vm::PRESS_CELL).unwrap();
     let config = format!("{text}\n[realtime.clock]\nsource = \"{device}\"\n");
     let config = place.file("clock.toml", config).display().to_string();
     let run = format!("run {config} --json --cycles 20");
     let run = place.run(Path::new(vm::BINARY), &run);
-    if runs {
-        assert!(run.status.success(), "{run:?}");
-    } else {
-        assert_eq!(run.status.code(), Some(1), "{run:?}");
-        assert!(run.stderr.contains("stands still"), "{run:?}");
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    assert!(run.stderr.contains("stands still"), "{run:?}");
+}
+
+#[test]
+fn the_script_mends_a_card_and_can_be_run_again() {
+    const TEST: &str = "the_script_mends_a_card_and_can_be_run_again";
+    if !with_cards(TEST) {
+        return;
     }
+    cards_up();
+    vm::told("./ethtool", "-C eth0 rx-usecs 50");
+    let place = Place::new();
+    let before = checks(&place, "eth0");
+    const MENDED: [&str; 3] = ["nic.threaded_napi", "nic.coalescing", "nic.offloads"];
+    for name in MENDED {
+        assert_eq!(word(&before, name, "verdict"), "warn", "{name}");
+    }
+    let script = "doctor --interface eth0 --fix-script";
+    let script = place.run(Path::new(vm::BINARY), script).fine().stdout;
+    println!("{script}");
+    let script = place.file("fix.sh", script);
+    let run = || {
+        let done = Command::new("sh").arg(&script).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (did, refused) = (text(done.stdout), text(done.stderr));
+        println!("{did}{refused}");
+        // Interrupts that belong to a core may refuse, no command fails.
+        assert!(!refused.contains("failed: "), "{refused}");
+        did
+    };
+    let did = run();
+    for command in [
+        "ethtool -C eth0 rx-usecs 0",
+        "ethtool -K eth0 gro off",
+        "sh -c pgrep ^napi/eth0- | xargs -r -n 1 chrt --fifo --pid 50",
+    ] {
+        let done = format!("done: {command}");
+        assert!(did.lines().any(|line| line == done), "{done}: {did}");
+    }
+    let of_card = |checks: &[Value]| -> Vec<[String; 3]> {
+        let names = checks.iter().map(|check| check["name"].as_str().unwrap());
+        let names = names.filter(|name| name.starts_with("nic."));
+        let told = |name: &str| {
+            let word = |key| word(checks, name, key);
+            [name.to_owned(), word("verdict"), word("value")]
+        };
+        names.map(told).collect()
+    };
+    let after = checks(&place, "eth0");
+    assert_eq!(word(&after, MENDED[0], "value"), "on, priority 50");
+    for name in MENDED {
+        assert_eq!(word(&after, name, "verdict"), "ok", "{name}");
+    }
+    // Nothing but the clock of this card, which no script mends, is left.
+    let after = of_card(&after);
+    let wrong = |check: &&[String; 3]| ["warn", "bad"].contains(&check[1].as_str());
+    let left = after.iter().filter(wrong);
+    let left: Vec<_> = left.filter(|check| check[0] != "nic.ptp_clock").collect();
+    assert!(left.is_empty(), "{left:?}");
+    // The threads of reception are really there, and have it.
+    let threads = vm::told("./pgrep", "^napi/eth0-");
+    assert!(threads.lines().count() > 0);
+    for thread in threads.lines() {
+        let has = vm::told("./chrt", &format!("--pid {thread}"));
+        assert!(has.contains("SCHED_FIFO"), "{has}");
+        assert!(has.contains("priority: 50"), "{has}");
+    }
+    // Nothing is left to be written, and all stays as it is.
+    let again = run();
+    let written = again.lines().find(|line| line.starts_with('/'));
+    assert_eq!(written, None, "{again}");
+    assert_eq!(of_card(&checks(&place, "eth0")), after);
 }
 
 #[test]
@@ -172,17 +273,7 @@ fn a_card_is_set_read_back_and_left_as_it_was() {
     if !with_cards(TEST) {
         return;
     }
-    for end in ["eth0", "eth1"] {
-        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6"), "1");
-        vm::told("ip", &format!("link set {end} up"));
-    }
-    // A card finds its peer after a moment.
-    for end in ["eth0", "eth1"] {
-        let carrier = format!("/sys/class/net/{end}/carrier");
-        while fs::read_to_string(&carrier).unwrap_or_default().trim() != "1" {
-            std::thread::yield_now();
-        }
-    }
+    cards_up();
     let before = card();
     println!("found: {before:?}");
     assert!(!before.1.is_empty(), "it has interrupts of its own");
@@ -200,8 +291,11 @@ fn a_card_is_set_read_back_and_left_as_it_was() {
         "eth0",
         "--json",
     ];
-    let start = || {
-        let mut run = place.command(Path::new(vm::BINARY), args).spawn().unwrap();
+    // Started by `by`, where that is anything.
+    let start = |by: &[&str]| {
+        let words: Vec<&str> = by.iter().copied().chain([vm::BINARY]).chain(args).collect();
+        let mut run = place.command(Path::new(words[0]), &words[1..]);
+        let mut run = run.spawn().unwrap();
         let mut said = BufReader::new(run.stderr.take().unwrap());
         let mut begun = String::new();
         while !begun.contains("listening on") {
@@ -209,7 +303,7 @@ fn a_card_is_set_read_back_and_left_as_it_was() {
         }
         (run, said, begun)
     };
-    let (mut run, mut said, begun) = start();
+    let (mut run, mut said, begun) = start(&[]);
     let during = card();
     println!("set: {during:?}");
     assert!(!begun.contains("[realtime.nic]"), "{begun}");
@@ -225,12 +319,20 @@ fn a_card_is_set_read_back_and_left_as_it_was() {
     assert_eq!(card(), before, "{rest}");
 
     // A run that is killed sets nothing back; the next one knows what it had found.
-    let (mut run, _, _) = start();
+    let (mut run, _, _) = start(&[]);
     run.kill().unwrap();
     run.wait().unwrap();
     assert_eq!(card(), during);
-    let (mut run, mut said, begun) = start();
-    assert!(begun.contains("a run that was killed"), "{begun}");
+    // One without the right to set coalescing back leaves that to one that has it.
+    let without = ["/opt/setpriv", "--bounding-set=-net_admin"];
+    let (mut run, mut said, begun) = start(&without);
+    assert!(begun.contains("could not be set back"), "{begun}");
+    interrupt(&run);
+    said.read_to_string(&mut rest).unwrap();
+    assert!(run.wait().unwrap().code().is_some(), "{rest}");
+    assert_eq!(card(), (during.0.clone(), before.1.clone()), "{rest}");
+    let (mut run, mut said, begun) = start(&[]);
+    assert!(begun.contains("it is set back first"), "{begun}");
     assert_eq!(card(), during);
     interrupt(&run);
     said.read_to_string(&mut rest).unwrap();

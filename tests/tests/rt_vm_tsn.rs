@@ -10,12 +10,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
-use twinstep_drivers::clock::Clock;
+use std::time::Duration;
 use twinstep_drivers::link::Link;
 use twinstep_drivers::link::raw_socket::RawSocket;
-use twinstep_drivers::tap::socket::LiveSource;
-use twinstep_drivers::tap::source::{FrameSource, Next};
+use twinstep_tests::gates::{self, CYCLE_NS, in_its_gate, phase_ns};
 use twinstep_tests::run::{Place, json_lines, rights_are_given_up, rights_of};
 use twinstep_tests::vm::{self, as_found, lay, told};
 
@@ -247,43 +245,6 @@ fn what_cannot_be_had_leaves_nothing_behind() {
     );
 }
 
-/// Where in a list of gates of `cycle_ns` it is now on CLOCK_TAI (ns). The machine's TAI is its UTC, and its clock counts
-/// instructions.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "gates follow the kernel's clock, and the test asks where in them it is"
-)]
-fn phase_ns(cycle_ns: u128) -> u128 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.unwrap().as_nanos() % cycle_ns
-}
-
-/// Asserts that frames of a class came in its half of the cycle of 4 ms, and that there are at least `least` of them.
-///
-/// What left at the end of its gate is seen a little later. The emulator runs its processors in turn: a few are seen much later,
-/// because the one that receives stood still. Without gates a half would be outside.
-fn in_its_gate(class: usize, phases: &[u128], least: usize) {
-    const CYCLE_NS: u128 = 4_000_000;
-    const SEEN_LATER_NS: u128 = 500_000;
-    assert!(phases.len() >= least, "class {class}: {}", phases.len());
-    let from = if class == 1 { 0 } else { CYCLE_NS / 2 };
-    let gate = from..from + CYCLE_NS / 2 + SEEN_LATER_NS;
-    let inside = |phase: &u128| gate.contains(phase) || gate.contains(&(phase + CYCLE_NS));
-    let outside: Vec<_> = phases.iter().filter(|phase| !inside(phase)).collect();
-    println!(
-        "class {class}: {} frames, {} to {} ns, {} outside",
-        phases.len(),
-        phases.iter().min().unwrap(),
-        phases.iter().max().unwrap(),
-        outside.len()
-    );
-    let seen_much_later = phases.len() / 20;
-    assert!(
-        outside.len() <= seen_much_later,
-        "class {class} outside of its gate: {outside:?}"
-    );
-}
-
 #[test]
 fn streams_of_two_classes_arrive_in_their_own_gates() {
     if !vm::inside(
@@ -295,7 +256,6 @@ fn streams_of_two_classes_arrive_in_their_own_gates() {
         return;
     }
     const FRAMES: usize = 200;
-    const CYCLE_NS: u128 = 4_000_000;
     lay(["tsn0", "tsn1"]);
     let place = Place::new();
     let tsn = format!("vlan = 5\n{TAPRIO}");
@@ -319,7 +279,7 @@ fn streams_of_two_classes_arrive_in_their_own_gates() {
     for round in 0..FRAMES {
         // Both are handed over at the same moment, and the moment wanders through the cycle.
         let wanted = (round as u128 * 37 % 100) * CYCLE_NS / 100;
-        while phase_ns(CYCLE_NS).abs_diff(wanted) > CYCLE_NS / 50 {
+        while phase_ns().abs_diff(wanted) > CYCLE_NS / 50 {
             std::thread::yield_now();
         }
         for (class, stream) in streams.iter_mut().enumerate() {
@@ -332,7 +292,7 @@ fn streams_of_two_classes_arrive_in_their_own_gates() {
         for _ in 0..streams.len() {
             let deadline = peer.clock().now_ns() + Duration::from_secs(1).as_nanos() as u64;
             let length = peer.receive(&mut buffer, deadline).unwrap();
-            let phase = phase_ns(CYCLE_NS);
+            let phase = phase_ns();
             assert!(length.is_some(), "a frame of round {round} never arrived");
             arrived[usize::from(buffer[14])].push(phase);
         }
@@ -366,7 +326,6 @@ impl Sent {
 
 /// Runs the press cell on `tsn0`, its bus in a class of its own, beside what it publishes or not.
 fn bus_in_its_gate(publishes: bool) -> Sent {
-    const CYCLE_NS: u128 = 4_000_000;
     let place = Place::new();
     let text = fs::read_to_string(vm::PRESS_CELL).unwrap();
     let machine = text.replacen("period = \"1ms\"", "period = \"4ms\"", 1);
@@ -397,25 +356,13 @@ fn bus_in_its_gate(publishes: bool) -> Sent {
         .spawn()
         .unwrap();
     wait_for(&mut child, "tsn0", "taprio");
-    // Only what arrives is heard; nothing ever does at the other port.
-    let mut source = LiveSource::two_ports("tsn1", "lo").unwrap();
-    let clock = Clock::monotonic();
     let mut arrived: [Vec<u128>; 2] = [Vec::new(), Vec::new()];
-    let mut buffer = [0; 1514];
-    while child.try_wait().unwrap().is_none() {
-        let now_ns = clock.now_ns();
-        let wall_less_monotonic = phase_of(u128::from(now_ns), CYCLE_NS);
-        let heard = source.next(&mut buffer, now_ns + 10_000_000).unwrap();
-        let Next::Frame(heard) = heard else {
-            continue;
-        };
-        let phase = (u128::from(heard.time_ns) + wall_less_monotonic) % CYCLE_NS;
-        match buffer[12..14] {
-            [0x88, 0xa4] => arrived[1].push(phase),
-            [0xb6, 0x2c] => arrived[0].push(phase),
-            _ => {}
-        }
-    }
+    let goes_on = || child.try_wait().unwrap().is_none();
+    gates::listen("tsn1", goes_on, |kind, phase| match kind {
+        gates::ETHERCAT => arrived[1].push(phase),
+        gates::UADP => arrived[0].push(phase),
+        _ => {}
+    });
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let lines = json_lines(&String::from_utf8(output.stdout).unwrap());
@@ -447,9 +394,4 @@ fn what_a_run_sends_and_publishes_arrives_in_its_own_gate() {
     let beside = alone.missed() + CYCLES / 100;
     assert!(both.missed() <= beside, "{}", both.summary);
     assert!(both.missed() <= CYCLES / 20, "{}", both.summary);
-}
-
-/// What to add to a time on the monotonic clock to have it on the wall's, within a cycle (ns).
-fn phase_of(monotonic_ns: u128, cycle_ns: u128) -> u128 {
-    (phase_ns(cycle_ns) + cycle_ns - monotonic_ns % cycle_ns) % cycle_ns
 }

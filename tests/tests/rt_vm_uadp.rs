@@ -10,13 +10,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use twinstep_tests::gates::{self, in_its_gate};
 use twinstep_tests::run::{Place, json_lines};
 use twinstep_tests::vm::{self, as_found, lay, told};
 
 /// Cycles of the MainDevice, and its period: the emulator runs its processors in turn.
 const CYCLES: u64 = 750;
 const PERIOD: &str = "period = \"4ms\"";
-/// All that is published is sent with PCP 6, in the second half of 4 ms.
+/// All that is published is of class 0, which is sent in the second half of 4 ms.
 const TSN: &str = r#"
 [tsn]
 interface = "tsn0"
@@ -120,7 +121,14 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
         "--control",
         "master.sock",
     ];
-    let master = spawn(&place, &[&master[..], &more].concat());
+    let mut master = spawn(&place, &[&master[..], &more].concat());
+    let mut published = Vec::new();
+    let goes_on = || master.try_wait().unwrap().is_none();
+    gates::listen("tsn1", goes_on, |kind, phase| {
+        if kind == gates::UADP {
+            published.push(phase);
+        }
+    });
     let master = master.wait_with_output().unwrap();
     assert!(master.status.success(), "{master:?}");
     let master = json_lines(&String::from_utf8(master.stdout).unwrap());
@@ -128,7 +136,7 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
     let sim = end(sim);
-    // What left on the interface below carries the VLAN's priority, by its map.
+    // What left by the VLAN.
     let links: Value = serde_json::from_str(&told("ip", "-j -d -s link show tsn0.5")).unwrap();
     println!("{links}");
     drop(end(owner));
@@ -138,6 +146,7 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
     assert_eq!(sim.last().unwrap()["unpublished"], 0, "{sim:?}");
     let sent = links[0]["stats64"]["tx"]["packets"].as_u64().unwrap();
     assert!(sent >= CYCLES, "{links}");
+    in_its_gate(0, &published, CYCLES as usize);
     let count = |key: &str| subscriber["bus"][key].as_u64().unwrap();
     assert_eq!(count("foreign") + count("duplicate"), 0, "{subscriber}");
     // Ten data sets a cycle; the emulator keeps its processors still now and then.

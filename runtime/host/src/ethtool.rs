@@ -65,9 +65,14 @@ impl Coalescing {
         self.0[5]
     }
 
-    /// The driver changes the times by itself.
+    /// The driver changes the time of received frames by itself.
+    pub const fn adaptive_rx(&self) -> bool {
+        self.0[10] != 0
+    }
+
+    /// The driver changes one of the times by itself.
     pub const fn adaptive(&self) -> bool {
-        self.0[10] != 0 || self.0[11] != 0
+        self.adaptive_rx() || self.0[11] != 0
     }
 
     /// The same with other times, and not adaptive.
@@ -170,5 +175,12 @@ mod tests {
             (0, 3, false)
         );
         assert_eq!(changed.0[22], 7);
+        // Received frames, and sent ones.
+        for (word, rx) in [(10, true), (11, false)] {
+            let mut words = [0; COALESCE_WORDS];
+            words[word] = 1;
+            let found = Coalescing(words);
+            assert_eq!((found.adaptive_rx(), found.adaptive()), (rx, true));
+        }
     }
 }

@@ -41,15 +41,57 @@ pub fn with(
              not that of the network (docs/tsn.md)",
         );
     }
-    let done = run();
-    // The run has given up its rights, but for the one that this takes.
-    let left = capabilities::with(nic::RIGHTS, || setup.restore());
-    for trouble in left {
-        output.note(&format!("{}: {trouble}", tsn.interface));
+    let _back = AtTheEnd(|| {
+        for trouble in setup.restore() {
+            output.note(&format!("{}: {trouble}", tsn.interface));
+        }
+    });
+    run()
+}
+
+/// Does something once this goes, also where a panic comes through: the run has given up its rights by then, but for the one that this takes.
+struct AtTheEnd<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for AtTheEnd<F> {
+    fn drop(&mut self) {
+        capabilities::with(nic::RIGHTS, &mut self.0);
     }
-    done
 }
 
 fn refused(error: NetError) -> HostError {
     HostError::machine(error.to_string(), error.remedy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::thread::{CapabilitySets, capabilities as rights, set_capabilities};
+    use std::cell::RefCell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_run_that_panics_is_taken_back_with_the_right_that_it_takes() {
+        // A thread of its own, whose right is kept aside as a run keeps it.
+        let aside = || {
+            let own = rights(None).unwrap();
+            let effective = own.effective.difference(nic::RIGHTS);
+            let without = CapabilitySets { effective, ..own };
+            set_capabilities(None, without).unwrap();
+            let seen = RefCell::new(Vec::new());
+            let run = |fails: bool| {
+                let _back = AtTheEnd(|| {
+                    let now = rights(None).unwrap();
+                    seen.borrow_mut().push(now.effective);
+                });
+                assert!(!fails, "the view has failed");
+            };
+            let taken_up = effective | (own.permitted & nic::RIGHTS);
+            assert!(catch_unwind(AssertUnwindSafe(|| run(true))).is_err());
+            assert_eq!(*seen.borrow(), [taken_up]);
+            run(false);
+            assert_eq!(*seen.borrow(), [taken_up; 2]);
+            assert_eq!(rights(None).unwrap(), without);
+        };
+        std::thread::spawn(aside).join().unwrap();
+    }
 }

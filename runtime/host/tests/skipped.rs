@@ -8,7 +8,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use twinstep_config::machine::Machine;
+use twinstep_config::fault::Fault;
+use twinstep_config::machine::{ClockSource, CycleClock, Machine};
 use twinstep_cycle::setpoint::ProgramSource;
 use twinstep_drivers::clock::Clock;
 use twinstep_drivers::ethercat::EthercatBus;
@@ -19,6 +20,8 @@ use twinstep_drivers::object_map::ObjectMap;
 use twinstep_drivers::recording::{RecordingBus, Writer};
 use twinstep_drivers::segment::Segment;
 use twinstep_host::attached::{Attached, HostLink};
+use twinstep_host::clock::OtherClock;
+use twinstep_host::cycle_clock::Grid;
 use twinstep_host::names::{Names, RunInfo};
 use twinstep_host::pacer::{Pace, Pacer};
 use twinstep_host::phases::{PhaseSettings, PhaseStatistics, Timing};
@@ -168,14 +171,24 @@ impl HostLink for Counting {}
 
 /// On the simulated segment; as often as `skip` says the processor is away for so many periods after a cycle.
 fn on_a_bus(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> Seen {
-    counted(record, |cycle| 1000 * skip(cycle)).0
+    counted(record, None, |cycle| 1000 * skip(cycle)).0
 }
 
-/// The same in thousandths of a period, with what came before each SYNC0.
-fn counted(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> (Seen, Vec<(u64, u64)>) {
+/// The same in thousandths of a period, with what came before each SYNC0. With a drift the starts follow another clock, on which the
+/// distributed clocks gain it (ppm) from OP on.
+fn counted(
+    record: Option<&Path>,
+    drift_ppm: Option<i64>,
+    skip: impl Fn(u64) -> u64,
+) -> (Seen, Vec<(u64, u64)>) {
     let machine = press_cell();
     let period_ns = machine.cycle.period_ns;
-    let segment = Segment::new(&machine, 1, 1).unwrap();
+    let mut segment = Segment::new(&machine, 1, 1).unwrap();
+    if let Some(ppm) = drift_ppm {
+        let fault = format!("clock_drift:bus:rate={ppm}ppm");
+        let fault = Fault::parse(&fault, &machine).unwrap();
+        segment.inject(&fault).unwrap();
+    }
     let pulses = Pulses::default();
     let link = Counting {
         link: InProcess::new(segment, Clock::virtual_from(1_000_000_000)),
@@ -188,7 +201,16 @@ fn counted(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> (Seen, Vec<(u64,
         clock: clock.clone(),
         shift_ns: machine.bus.as_ref().map(|bus| bus.frame_shift_ns),
     };
-    let pacer = Pacer::new(pace, period_ns, bus.next_cycle_ns());
+    let mut pacer = Pacer::new(pace, period_ns, bus.next_cycle_ns());
+    if drift_ppm.is_some() {
+        let asked = CycleClock {
+            source: ClockSource::Tai,
+            phase_ns: 0,
+            follow: true,
+        };
+        let other = OtherClock::Virtual(clock.clone());
+        pacer.hold_against(Grid::new(other, &asked, period_ns));
+    }
     let seen = run(&machine, (bus, pacer), record, |cycle| {
         clock.wait_until_ns(clock.now_ns() + skip(cycle) * period_ns / 1000);
     });
@@ -196,14 +218,21 @@ fn counted(record: Option<&Path>, skip: impl Fn(u64) -> u64) -> (Seen, Vec<(u64,
     (seen, pulses)
 }
 
+/// Pauses of all lengths up to four periods, each long after the one before (thousandths of a period).
+fn pause(cycle: u64) -> u64 {
+    if cycle.is_multiple_of(50) { cycle } else { 0 }
+}
+
+/// Pulses that several frames with set-points came before.
+fn doubled(pulses: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let several = pulses.iter().filter(|(_, count)| *count > 1);
+    several.copied().collect()
+}
+
 #[test]
 fn two_set_points_never_come_in_one_sync0() {
-    // Pauses of all lengths up to four periods, each long after the one before.
-    let pause = |cycle: u64| {
-        if cycle.is_multiple_of(50) { cycle } else { 0 }
-    };
-    let (seen, pulses) = counted(None, pause);
-    let doubled: Vec<_> = pulses.iter().filter(|(_, count)| *count > 1).collect();
+    let (seen, pulses) = counted(None, None, pause);
+    let doubled = doubled(&pulses);
     assert!(doubled.is_empty(), "{doubled:?}");
     assert_eq!(seen.events, Vec::<String>::new());
     // Some were left without any, and no more than the pauses were long.
@@ -215,6 +244,42 @@ fn two_set_points_never_come_in_one_sync0() {
         (40..=longest).contains(&left_out),
         "{left_out} of {longest}"
     );
+}
+
+#[test]
+fn nor_where_the_starts_follow_another_clock() {
+    for (drift_ppm, pauses) in [
+        (-900, false),
+        (-300, false),
+        (300, false),
+        (900, false),
+        (-900, true),
+        (300, true),
+    ] {
+        let skip = |cycle| if pauses { pause(cycle) } else { 0 };
+        let (seen, pulses) = counted(None, Some(drift_ppm), skip);
+        let context = format!("{drift_ppm} ppm, pauses {pauses}: {:?}", seen.events);
+        let doubled = doubled(&pulses);
+        assert!(doubled.is_empty(), "{context}: {doubled:?}");
+        let frames = pulses.len() as u64;
+        assert!(frames >= CYCLES, "{frames}: {context}");
+        // Pulses on the clock that is followed, from the first frame to the last.
+        let rate = (1_000_000 + drift_ppm).cast_unsigned();
+        let pulse_ns = press_cell().cycle.period_ns * 1_000_000 / rate;
+        let time_ns = pulses.last().unwrap().0 - pulses[0].0;
+        let between = (time_ns + pulse_ns / 2) / pulse_ns + 1;
+        let without = between.abs_diff(frames);
+        // Slower clocks lose a period now and then, and one start is left out for it: every pulse has its frame all the same. Faster ones
+        // have so many pulses more.
+        let more = drift_ppm.max(0).cast_unsigned() * CYCLES / 1_000_000;
+        if pauses {
+            let longest: u64 = (1..CYCLES).map(|cycle| pause(cycle).div_ceil(1000)).sum();
+            let most = longest + more + 1;
+            assert!((40..=most).contains(&without), "{without}: {context}");
+        } else {
+            assert!(without.abs_diff(more) <= 1, "{without}: {context}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,8 @@ failed=0
 
 # put FILE VALUE: writes it unless it is there already.
 put() {
-    if [ "$(cat "$root$1" 2>/dev/null)" = "$2" ]; then return 0; fi
+    # Where there is a choice, what is chosen stands in brackets.
+    case "$(cat "$root$1" 2>/dev/null)" in "$2" | *"[$2]"*) return 0 ;; esac
     if printf '%s\n' "$2" 2>/dev/null >"$root$1"; then
         echo "$1: $2"
     else
@@ -83,7 +84,7 @@ put /sys/class/net/eno1/device/power/control on
 put /proc/irq/default_smp_affinity 7f
 
 # interrupts.irqbalance: irqbalance moves interrupts about, and leaves out only isolated and banned cores
-run systemctl disable --now irqbalance
+run systemctl stop irqbalance
 
 # noise.machine_checks: this often (s) the kernel polls the machine-check banks on every core
 put /sys/devices/system/machinecheck/machinecheck7/check_interval 0

@@ -14,7 +14,8 @@ failed=0
 
 # put FILE VALUE: writes it unless it is there already.
 put() {
-    if [ "$(cat "$root$1" 2>/dev/null)" = "$2" ]; then return 0; fi
+    # Where there is a choice, what is chosen stands in brackets.
+    case "$(cat "$root$1" 2>/dev/null)" in "$2" | *"[$2]"*) return 0 ;; esac
     if printf '%s\n' "$2" 2>/dev/null >"$root$1"; then
         echo "$1: $2"
     else

@@ -173,12 +173,9 @@ impl Settings {
         for irq in irqs {
             let path = format!("/proc/irq/{irq}/smp_affinity_list");
             let file = self.root.place(&path);
-            let before = self.root.read(&path);
-            if let Some(before) = &before {
-                let first = found_first(&file).unwrap_or_else(|| before.clone());
-                if !self.before.affinities.iter().any(|(of, _)| *of == path) {
-                    self.before.affinities.push((path.clone(), first));
-                }
+            let now = self.root.read(&path);
+            let first = now.map(|now| self.before_moved(&path, &file, now));
+            if first.is_some() {
                 self.keep();
             }
             let written = std::fs::write(&file, format!("{core}\n"));
@@ -186,7 +183,7 @@ impl Settings {
                 .root
                 .read(&path)
                 .and_then(|text| Cpus::parse_list(&text));
-            if before.is_none() || now.as_ref() != Some(&Cpus::one(core)) {
+            if first.is_none() || now.as_ref() != Some(&Cpus::one(core)) {
                 let why = written
                     .err()
                     .map_or(String::new(), |error| format!(" ({error})"));
@@ -196,11 +193,34 @@ impl Settings {
                 ));
             }
             // Halfway is changed too.
-            if let Some(before) = before {
-                note_moved(&file, before);
+            if let Some(first) = first {
+                note_moved(&file, first);
                 self.affinities.push(file);
             }
         }
+    }
+
+    /// What stood in the `file` of an interrupt before a run that was killed, or another port of this process, has moved it; `now` where
+    /// nobody has.
+    fn before_moved(&mut self, path: &str, file: &Path, now: String) -> String {
+        let is_it =
+            |(of, cores): &&(String, String)| of == path && Cpus::parse_list(cores).is_some();
+        if let Some((_, first)) = self.before.affinities.iter().find(is_it) {
+            return first.clone();
+        }
+        let first = found_first(file).unwrap_or(now);
+        let noted = (path.to_owned(), first.clone());
+        self.before.affinities.push(noted);
+        first
+    }
+
+    /// What this is to set back and is not as it was. Where another port has moved the same interrupt, that one sets it back, and has a note
+    /// of it.
+    fn still_changed(&self) -> Before {
+        let mut changed = self.before.still_changed(&self.root, &self.interface);
+        let is_others = |path: &str| found_first(&self.root.place(path)).is_some();
+        changed.affinities.retain(|(path, _)| !is_others(path));
+        changed
     }
 
     fn coalesce(&mut self, asked: &RealtimeNic) {
@@ -217,13 +237,14 @@ impl Settings {
             asked.rx_coalescing_us.unwrap_or(before.rx_us()),
             asked.tx_coalescing_us.unwrap_or(before.tx_us()),
         );
-        self.before.coalescing.get_or_insert(before);
+        // As it was before a run that was killed, where one was.
+        let first = *self.before.coalescing.get_or_insert(before);
         self.keep();
         let name = &self.interface;
         let set = ethtool::set_coalescing(name, wanted);
         let now = ethtool::coalescing(name);
         if set.is_ok() {
-            self.coalescing = Some(before);
+            self.coalescing = Some(first);
         }
         let same = now.as_ref().is_ok_and(|now| {
             (now.rx_us(), now.tx_us(), now.adaptive()) == (wanted.rx_us(), wanted.tx_us(), false)
@@ -252,8 +273,14 @@ impl Drop for Settings {
         for file in &self.affinities {
             put_back(file);
         }
+        let changed = self.still_changed();
         if let Some(kept) = &mut self.kept {
-            let _ = kept.clear();
+            // What could not be set back is kept for a run that can.
+            let _ = if changed == Before::default() {
+                kept.clear()
+            } else {
+                kept.keep(&changed)
+            };
         }
     }
 }
@@ -341,6 +368,50 @@ mod tests {
                 "{port}"
             );
         }
+    }
+
+    #[test]
+    fn what_could_not_be_set_back_is_set_back_by_a_run_that_can() {
+        let (folder, notes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |path: &str| folder.path().join(path);
+        let folders = [notes.path().to_str().unwrap()];
+        fs::create_dir_all(at("sys/class/net/eth0/device/msi_irqs/141")).unwrap();
+        fs::create_dir_all(at("proc/irq/141")).unwrap();
+        let path = "/proc/irq/141/smp_affinity_list";
+        let affinity = at("proc/irq/141/smp_affinity_list");
+        // A list of cores that nobody can write to, whatever his rights, and that is never core 7 alone.
+        std::os::unix::fs::symlink("/sys/devices/system/cpu/online", &affinity).unwrap();
+        // A run that was killed had moved the interrupt away from there.
+        let note = in_this_namespace("nic", "eth0");
+        let before = Before {
+            coalescing: None,
+            affinities: vec![(path.to_owned(), "7".to_owned())],
+        };
+        let mut kept = Kept::take(&folders, &note, true).unwrap();
+        kept.keep(&before).unwrap();
+        drop(kept);
+        let root = Root::folder(folder.path());
+        let back = || left::give_back(&root, &folders, &note, "eth0");
+        assert_eq!(back(), Some(false));
+        let asked = RealtimeNic {
+            irq_core: Some(2),
+            ..RealtimeNic::default()
+        };
+        let apply = || Settings::apply_under(root.clone(), "eth0", &asked, &folders);
+        // A run without the rights is refused, and ends.
+        let settings = apply();
+        assert_eq!(settings.refused.len(), 1, "{:?}", settings.refused);
+        drop(settings);
+        assert_eq!(back(), Some(false), "nothing was set back");
+        // One with them ends with what was there before all of it.
+        fs::remove_file(&affinity).unwrap();
+        fs::write(&affinity, "1\n").unwrap();
+        let settings = apply();
+        assert_eq!(settings.refused, Vec::<String>::new());
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "2\n");
+        drop(settings);
+        assert_eq!(fs::read_to_string(&affinity).unwrap(), "7\n");
+        assert_eq!(back(), None, "nothing is left to do");
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Kept {
         self.file.set_len(text.len() as u64)
     }
 
-    /// Everything was set back.
+    /// All of it is as it was.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()
@@ -85,23 +85,46 @@ impl Kept {
 impl Before {
     /// Sets an interface back, as far as that goes; whether all of it is as it was.
     fn restore(&self, root: &Root, interface: &str) -> bool {
-        let mut is_back = true;
         if let Some(before) = self.coalescing {
             let _ = ethtool::set_coalescing(interface, before);
-            is_back &= ethtool::coalescing(interface).is_ok_and(|now| now == before);
         }
-        // A driver that was loaded anew has other numbers, and these may be another device's.
-        let own = interrupts_of(root, interface);
-        for (path, cores) in &self.affinities {
-            let wanted = Cpus::parse_list(cores).filter(|_| {
-                affinity_of(path).is_some_and(|number| own.iter().any(|irq| irq == number))
-            });
-            let Some(wanted) = wanted else { continue };
+        for (path, cores) in self.own_affinities(root, interface) {
             let _ = std::fs::write(root.place(path), format!("{cores}\n"));
-            let now = root.read(path).and_then(|text| Cpus::parse_list(&text));
-            is_back &= now == Some(wanted);
         }
-        is_back
+        self.still_changed(root, interface) == Self::default()
+    }
+
+    /// What of it is not as it was.
+    pub(super) fn still_changed(&self, root: &Root, interface: &str) -> Self {
+        let differs = |before: &Coalescing| match ethtool::coalescing(interface) {
+            Ok(now) => now != *before,
+            // An interface that has gone has taken with it what was set.
+            Err(error) => error.raw_os_error() != Some(libc::ENODEV),
+        };
+        let moved = self
+            .own_affinities(root, interface)
+            .filter(|(path, cores)| {
+                let now = root.read(path).and_then(|text| Cpus::parse_list(&text));
+                now != Cpus::parse_list(cores)
+            });
+        Self {
+            coalescing: self.coalescing.filter(differs),
+            affinities: moved.cloned().collect(),
+        }
+    }
+
+    /// Interrupts that are the interface's, and lists of cores: whatever else stands in a note is left alone. A driver that was loaded anew has
+    /// other numbers, and these may be another device's.
+    fn own_affinities<'a>(
+        &'a self,
+        root: &Root,
+        interface: &str,
+    ) -> impl Iterator<Item = &'a (String, String)> + use<'a> {
+        let own = interrupts_of(root, interface);
+        self.affinities.iter().filter(move |(path, cores)| {
+            let is_own = |number: &str| own.iter().any(|irq| irq == number);
+            Cpus::parse_list(cores).is_some() && affinity_of(path).is_some_and(is_own)
+        })
     }
 }
 
