@@ -10,7 +10,7 @@ use twinstep_drivers::object_map::ObjectMap;
 use twinstep_host::clock::monotonic_ns;
 use twinstep_host::plan::PlanStore;
 use twinstep_models::channel::Channel;
-use twinstep_models::sample::{Context, CycleStamp, Missing, Samples};
+use twinstep_models::sample::{CycleStamp, Missing, Samples};
 
 /// Seed of machines, noise and start phases.
 pub const SEED: u64 = 1;
@@ -136,10 +136,7 @@ pub fn shots<F: Flags>(
         let samples = Samples {
             axes: &axis_readings,
             stations: &station_readings,
-            context: Context {
-                recipe: image.recipe,
-                part: image.part,
-            },
+            context: fleet.context(),
             bus: Ok(()),
         };
         pipeline.compare(stamp, &samples);
@@ -171,4 +168,45 @@ pub fn shots<F: Flags>(
 /// The fast limit on the position of an axis (m).
 fn position_limit_m(plan: &PlanStore, axis: usize) -> Option<f64> {
     plan.plan().axes.get(axis)?.limits[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines;
+
+    /// Remembers the axes of the flags of one cycle.
+    #[derive(Default)]
+    struct Seen(Vec<Source>);
+
+    impl Flags for Seen {
+        fn prepare(&mut self) {
+            self.0.clear();
+        }
+
+        fn send(&mut self, event: Event) {
+            if is_flag(&event) {
+                self.0.push(event.source);
+            }
+        }
+
+        fn is_readable(&mut self) -> bool {
+            !self.0.is_empty()
+        }
+
+        fn finish(&mut self, disturbed: Option<usize>) -> bool {
+            disturbed.is_none_or(|axis| self.0.contains(&Source::Axis(axis as u16)))
+        }
+    }
+
+    /// Would show readings that nothing is judged by, such as those of drives that show no mode: then nothing is measured either.
+    #[test]
+    fn every_jump_raises_a_flag_on_its_axis() {
+        let mut machine = machines::press_cell();
+        let axes = machine.axes.len() + machine.presses.len();
+        let (shots, _) = shots(&mut machine, axes, Before::Nothing, Seen::default);
+        let mut seen: Vec<usize> = shots.iter().map(|shot| shot.axis).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..axes).collect::<Vec<_>>());
+    }
 }

@@ -180,7 +180,6 @@ impl Axis {
             told: self.outer.told(),
             state: DriveState::OperationEnabled,
             error_code: 0,
-            ..AxisReading::default()
         };
         let inwards = self.contact.direction * self.state.velocity_m_per_s > -1.0e-4;
         let load_a = if inwards {

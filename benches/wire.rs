@@ -19,6 +19,8 @@ pub struct Wire {
 struct AxisPlaces {
     scaling: Scaling,
     statusword: Slot,
+    /// Where the drive shows its mode: one that shows none is in a mode of its own.
+    mode: Option<Slot>,
     position: Slot,
     velocity: Slot,
     torque: Slot,
@@ -33,6 +35,7 @@ impl Wire {
             Some(AxisPlaces {
                 scaling: map.scaling(n)?,
                 statusword: device.input(0x6041, 0)?,
+                mode: device.input(0x6061, 0),
                 position: device.input(0x6064, 0)?,
                 velocity: device.input(0x606c, 0)?,
                 torque: device.input(0x6077, 0)?,
@@ -73,6 +76,9 @@ impl Wire {
             // The machines of the benchmarks map what the mode needs.
             let _ = map.write_axis(image, n, &command);
             places.statusword.put(&mut image.inputs, ENABLED);
+            if let Some(shown) = &places.mode {
+                shown.put(&mut image.inputs, i64::from(mode::CSP));
+            }
             self.put_position(image, n, reading.position_m);
             for (slot, unit, value) in [
                 (places.velocity, Unit::Velocity, reading.velocity_m_per_s),

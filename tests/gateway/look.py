@@ -81,7 +81,7 @@ def look(url, chromium, wrong, expected=(), enter=None, link="#link.good"):
         # Not where the computer is, so that times of day are told from UTC.
         page = browser.new_page(viewport={"width": 1280, "height": 800}, timezone_id="Asia/Kolkata")
         page.set_default_timeout(60_000)
-        page.on("console", lambda said: said.type in ("error", "warning") and said.location["url"] not in expected and wrong.append(said.text))
+        page.on("console", lambda said: said.type in ("error", "warning") and said.location["url"] not in expected and wrong.append(f'{said.text} {said.location["url"]}'))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("requestfailed", lambda request: "/api/live" not in request.url and request.url not in expected and wrong.append(request.url))
         # Nothing is loaded from elsewhere.

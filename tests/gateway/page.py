@@ -25,6 +25,38 @@ def answer(page, button, comment):
     page.click("#ask-yes")
 
 
+# The text of a shelf before and after the store is read.
+SHELF = """async () => {
+  const { alarms } = await import('/page/events.js');
+  const shelves = [{ source: 'gantry', channel: 'ripple', until_utc_ns: Date.now() * 1e6, who: 'eva', comment: '' }];
+  return [false, true].map((known) => {
+    alarms({ known, alarms: [], more: 0, standing: 0, unacknowledged: 0, shelved: 0, shelves, more_shelves: 0 });
+    return document.getElementById('shelves').textContent.includes('Nothing of it stands.');
+  });
+}"""
+# Whether something is drawn between the release of a finger and the task behind it, where its click may be.
+TAP = """async () => {
+  const { gently } = await import('/page/dom.js');
+  const place = document.body.appendChild(document.createElement('div'));
+  const button = place.appendChild(document.createElement('button'));
+  const next = new Promise((done) => {
+    for (const type of ['pointerdown', 'pointerup']) {
+      button.dispatchEvent(new PointerEvent(type, { bubbles: true, button: 0, isPrimary: true, pointerType: 'touch' }));
+    }
+    setTimeout(done);
+  });
+  window.drawn = false;
+  await next;
+  gently(place, () => { window.drawn = true; place.remove(); });
+  return window.drawn;
+}"""
+# A short time of today, and one of two days ago.
+DAYS = """async () => {
+  const { clock } = await import('/page/dom.js');
+  return [0, 2].map((days) => clock((Date.now() - days * 86400e3) * 1e6, true).textContent.length);
+}"""
+
+
 # The one fault that is refused on purpose is an answer with 400, which Chromium calls an error, and one session is not answered.
 with look(url, chromium, wrong, [url + "api/inject", url + "api/session"]) as page:
     seen = {"title": page.title(), "machine": page.text_content("#machine"), "views": []}
@@ -105,7 +137,7 @@ with look(url, chromium, wrong, [url + "api/inject", url + "api/session"]) as pa
     # On the shelf without an alarm: listed, and taken off there.
     body = {"source": "gantry", "channel": "leak_rate", "seconds": 3600, "comment": "new belt"}
     page.evaluate(
-        "(body) => fetch('/api/alarms/shelve', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((answer) => answer.status)",
+        "(body) => fetch('/api/alarms/shelve', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((answer) => answer.text().then(() => answer.status))",
         body,
     )
     shelf = page.locator("#shelves > div[data-source=gantry]")
@@ -126,6 +158,12 @@ with look(url, chromium, wrong, [url + "api/inject", url + "api/session"]) as pa
     seen["found"] = page.evaluate(f"[...document.querySelectorAll('#events-table tbody tr')].map((row) => {row})")
     page.fill("#events-find", "")
     until(page, "document.getElementById('events-note').textContent.startsWith('the last ')")
+    # Of what is on the shelf it is said that nothing stands only where that is known. What this draws is gone with the next load.
+    seen["unsure"] = page.evaluate(SHELF)
+    # A finger's click comes behind its release: what is drawn around it waits for so long.
+    seen["tap"] = page.evaluate(TAP)
+    until(page, "window.drawn")
+    seen["days"] = page.evaluate(DAYS)
     # Who looks is asked for again where the first answer was lost.
     show(page, "axes")
     before = page.text_content("#facts")

@@ -27,6 +27,9 @@ def slowly(route):
 # Nobody runs the machine: there is a store alone.
 with look(url, chromium, wrong, link="#link.bad") as page:
     page.route("**/api/alarms?skip=*", slowly)
+    # The first look at events is lost, here to another store: they are looked at again.
+    lost = json.dumps({"store": "another", "last_seq": 0, "events": []})
+    page.route("**/api/events?after=*", lambda route: route.fulfill(status=200, content_type="application/json", body=lost), times=1)
     show(page, "events")
     # Stored events go back a page at a time, and one is found wherever it is.
     numbers = "[...document.querySelectorAll('#events-table tbody tr')].map((row) => Number(row.dataset.seq))"
@@ -43,6 +46,9 @@ with look(url, chromium, wrong, link="#link.bad") as page:
     page.fill("#events-find", "")
     until(page, f"{numbers}.length === 100")
 
+    # Beyond the first hundred, who has an alarm is known too.
+    signs = "[...view.stands().keys()].filter((name) => name.startsWith('axis ')).length"
+    seen["signs"] = until(page, f"import('/page/events.js').then((view) => {signs} >= 250 && {signs})")
     page.click("#alarms-more")
     until(page, f"{NAMES}.length === 200")
     page.click("#alarms-more")
@@ -69,6 +75,8 @@ with look(url, chromium, wrong, link="#link.bad") as page:
     for name in ("first", "last"):
         subprocess.run([*append, "1", name], check=True, stdout=subprocess.DEVNULL)
         until(page, first, arg=f"{name} 0")
+        # And as an event, although no machine tells.
+        until(page, "(name) => document.querySelector('#events-table tbody tr').children[2].textContent === name", arg=f"{name} 0")
         if name == "first":
             page.evaluate("document.querySelector('#alarms > div').dataset.kept = 'yes'")
     seen["after"] = page.evaluate(NAMES)

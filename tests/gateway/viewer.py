@@ -1,6 +1,7 @@
 """Looks at a guarded page in a real Chromium as somebody who may only look, while the machine goes and comes back.
 
-viewer.py URL CHROMIUM TOKEN PID COMMAND...: PID is the run that is ended, COMMAND the one that comes after it. Prints one JSON object.
+viewer.py URL CHROMIUM TOKEN PID DOOR COMMAND...: PID is the run that is ended, COMMAND the one that comes after it, DOOR the gateway. Prints one
+JSON object.
 """
 
 import json
@@ -13,8 +14,19 @@ import time
 
 from look import look, show, until
 
-url, chromium, token, pid, *command = sys.argv[1:]
+url, chromium, token, pid, door, *command = sys.argv[1:]
 wrong, seen = [], {}
+
+
+# Whether the list of strokes forgets what it was drawn from where the time of the run stays, and where it goes back.
+ANEW = """async () => {
+  const { state } = await import('/page/press.js');
+  const list = document.getElementById('strokes');
+  const kept = (time_ns) => { state({ time_ns }); return list.dataset.key === 'old'; };
+  kept(2e18);
+  list.dataset.key = 'old';
+  return [kept(2e18), !kept(1)];
+}"""
 
 
 def log_in(page, secret):
@@ -42,7 +54,7 @@ def facts_change(page):
 
 
 # Refusals that are meant to be: before there is a cookie.
-refused = [url + path for path in ("api/session", "api/live", "login")]
+refused = [url + path for path in ("api/session", "api/live", "api/events?last=1", "login")]
 with look(url, chromium, wrong, refused, enter) as page:
     until(page, "document.getElementById('who').textContent !== ''")
     seen["who"] = page.text_content("#who")
@@ -77,6 +89,15 @@ with look(url, chromium, wrong, refused, enter) as page:
     # The machine goes: what is shown is not called live any more, until there is one again.
     chip = "(text) => document.getElementById('link').textContent === text"
     until(page, chip, arg="live")
+    # The gateway itself is silent: since when, and until it speaks again.
+    os.kill(int(door), signal.SIGSTOP)
+    try:
+        until(page, chip, arg="no connection")
+        seen["cut"] = [page.text_content("#old")]
+    finally:
+        os.kill(int(door), signal.SIGCONT)
+    until(page, chip, arg="live")
+    seen["cut"].append(page.is_hidden("#old"))
     os.kill(int(pid), signal.SIGTERM)
     until(page, chip, arg="no answer")
     # It answers no more before it has given up its store.
@@ -100,6 +121,8 @@ with look(url, chromium, wrong, refused, enter) as page:
     until(late, "document.getElementById('old') && !document.getElementById('old').hidden")
     until(late, f"(least) => {sources}.length >= least", arg=len(tracked))
     seen["late"] = [late.text_content("#machine"), set(tracked) <= set(late.evaluate(sources)), late.text_content("#trend-plot")]
+    show(late, "axes")
+    seen["late_axes"] = until(late, "document.querySelectorAll('#axes-table .row:not([hidden])').length")
     late.close()
     show(page, "axes")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
@@ -107,6 +130,11 @@ with look(url, chromium, wrong, refused, enter) as page:
             until(page, chip, arg="live")
             facts_change(page)
             seen["old_again"] = page.is_hidden("#old")
+            for _ in range(3):
+                facts_change(page)
+            seen["times"] = page.evaluate("import('/page/axes.js').then((view) => view.times())")
+            # Stroke N of another run is another one. Its time goes back: what is kept of it is drawn anew.
+            seen["anew"] = page.evaluate(ANEW)
             # What the new run has ended still says what it was.
             show(page, "events")
             ended = "[...document.querySelectorAll('#alarms > div')].map((card) => card.textContent).filter((text) => text.includes(' by a new run'))"

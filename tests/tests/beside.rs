@@ -46,11 +46,11 @@ fn mine() -> Vec<usize> {
     cores(&threads.values().next().unwrap().1)
 }
 
-/// A run of the press cell in real time whose cycle is on `core`.
-fn run(place: &Place, core: usize) -> Peer {
+/// A run of the press cell in real time whose cycle is on `core`, with `more` in its `[realtime]`.
+fn run(place: &Place, core: usize, more: &str) -> Peer {
     let cell = PRESS_CELL.replacen(
         "[cycle]",
-        &format!("[realtime]\ncore = {core}\n\n[cycle]"),
+        &format!("[realtime]\ncore = {core}\n{more}\n[cycle]"),
         1,
     );
     let cell = place.file("cell.toml", cell);
@@ -63,10 +63,11 @@ fn run(place: &Place, core: usize) -> Peer {
     )
 }
 
-/// What the cores of a process are held against: all of `all` but `core`, unless that is the only one.
-fn rest(all: &[usize], core: usize) -> Vec<usize> {
-    let rest: Vec<usize> = all.iter().copied().filter(|one| *one != core).collect();
-    if rest.is_empty() { vec![core] } else { rest }
+/// What the cores of a process are held against: all of `all` but `taken`, unless nothing is left.
+fn rest(all: &[usize], taken: &[usize]) -> Vec<usize> {
+    let rest = all.iter().copied().filter(|one| !taken.contains(one));
+    let rest: Vec<usize> = rest.collect();
+    if rest.is_empty() { all.to_vec() } else { rest }
 }
 
 #[test]
@@ -77,13 +78,14 @@ fn nobody_else_is_on_the_core_of_the_cycle() {
     let mut gateway: Option<Peer> = None;
     // The second run is on another core, and the gateway goes there and back.
     for core in [last, first] {
-        let mut machine = run(&place, core);
-        let off = rest(&all, core);
+        let mut machine = run(&place, core, "");
+        let off = rest(&all, &[core]);
         let of_the_run = until(|| {
+            assert!(machine.child.try_wait().unwrap().is_none(), "the run ended");
             let found = threads(machine.child.id());
-            let cycle = found.values().any(|(name, list)| {
-                name == "cycle" && cores(list) == [core]
-            });
+            let cycle = found
+                .values()
+                .any(|(name, list)| name == "cycle" && cores(list) == [core]);
             let others = found.values().filter(|(name, _)| name != "cycle");
             let aside = others.clone().all(|(_, list)| cores(list) == off);
             (cycle && aside && others.count() > 1).then_some(found)
@@ -108,4 +110,44 @@ fn nobody_else_is_on_the_core_of_the_cycle() {
         machine.signal("INT");
         assert!(machine.child.wait().unwrap().success());
     }
+}
+
+/// With two cores nothing is left for the rest: it runs on both then, and is not left on the one that the first of them did not have.
+#[test]
+fn cores_of_workers_are_left_to_them_and_where_none_is_left_all_are_for_everybody() {
+    let place = Place::new();
+    let all = mine();
+    let (first, last) = (all[0], all[all.len() - 1]);
+    if first == last {
+        // A worker needs a core of its own: with one there is nothing to see.
+        return;
+    }
+    let mut machine = run(&place, last, &format!("model_cores = [{first}]\n"));
+    let off = rest(&all, &[first, last]);
+    let worker = format!("models-{first}");
+    let of_the_run = until(|| {
+        assert!(machine.child.try_wait().unwrap().is_none(), "the run ended");
+        let found = threads(machine.child.id());
+        let on = |thread: &str, core: usize| {
+            (found.values()).any(|(name, list)| name == thread && cores(list) == [core])
+        };
+        let others = (found.values()).filter(|(name, _)| name != "cycle" && *name != worker);
+        let aside = others.clone().all(|(_, list)| cores(list) == off);
+        let there = on("cycle", last) && on(&worker, first);
+        (there && aside && others.count() > 1).then_some(found)
+    });
+    assert!(of_the_run.len() > 3, "{of_the_run:?}");
+    let mut gateway = Peer::start(
+        &place,
+        "gateway --json --listen 127.0.0.1:0 --state state --control cell.sock",
+    );
+    gateway.url();
+    gateway.forget_lines();
+    until(|| {
+        let found = threads(gateway.child.id());
+        (found.values().all(|(_, list)| cores(list) == off)).then_some(())
+    });
+    machine.forget_lines();
+    machine.signal("INT");
+    assert!(machine.child.wait().unwrap().success());
 }

@@ -178,7 +178,6 @@ fn a_rotary_table_is_commissioned_and_judged_in_its_own_units() {
     };
     assert_eq!(unit("coulomb"), Some("N m"), "{health:?}");
     assert_eq!(unit("viscous"), Some("N m s/rad"), "{health:?}");
-    assert!(unit("backlash").is_none_or(|unit| unit == "rad"));
 
     let more = "--json --inject friction:table:factor=1.4@10s";
     let run = demo(&place, &config, 40_000, 3, more);

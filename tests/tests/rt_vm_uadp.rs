@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::thread::JoinHandle;
 use twinstep_tests::gates::{self, in_its_gate};
 use twinstep_tests::run::{Place, json_lines};
 use twinstep_tests::vm::{self, as_found, lay, told};
@@ -28,17 +29,57 @@ classes = [0, 0, 0, 1]
 gates = [{ open = [1], for = "2ms" }, { open = [0], for = "2ms" }]
 "#;
 
-fn spawn(place: &Place, args: &[&str]) -> Child {
-    let mut command = place.command(Path::new(vm::BINARY), args);
-    command.stdin(Stdio::piped()).spawn().unwrap()
+/// A run whose output is read as it comes: one that has filled its pipe stands still.
+struct Running {
+    child: Child,
+    lines: JoinHandle<String>,
+    errors: JoinHandle<String>,
 }
 
-/// Asks it to end; returns its lines.
-fn end(child: Child) -> Vec<Value> {
-    told("kill", &format!("-INT {}", child.id()));
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    json_lines(&String::from_utf8(output.stdout).unwrap())
+/// The rest of what comes `from` it.
+fn rest(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+impl Running {
+    /// Starts it, and waits until it has said `begun`.
+    fn start(place: &Place, args: &[&str], begun: &str) -> Self {
+        let mut command = place.command(Path::new(vm::BINARY), args);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let lines = rest(child.stdout.take().unwrap());
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains(begun) {
+            assert!(errors.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        Self {
+            child,
+            lines,
+            errors: rest(errors),
+        }
+    }
+
+    fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it has ended; its lines, and what else it said.
+    fn ended(mut self) -> (Vec<Value>, String) {
+        let status = self.child.wait().unwrap();
+        let [lines, errors] = [self.lines, self.errors].map(|read| read.join().unwrap());
+        assert!(status.success(), "{errors}");
+        (json_lines(&lines), errors)
+    }
+
+    /// Asks it to end first.
+    fn end(self) -> (Vec<Value>, String) {
+        told("kill", &format!("-INT {}", self.child.id()));
+        self.ended()
+    }
 }
 
 /// The cycle in which the fault of the drive was raised.
@@ -81,9 +122,10 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
 
     // All of them are the press cell: each has a socket of its own.
     let run = ["run", &owner, "--json", "--no-event-recordings"];
-    let mut owner = spawn(&place, &[&run[..], &["--control", "owner.sock"]].concat());
+    let run = [&run[..], &["--control", "owner.sock"]].concat();
+    let mut owner = Running::start(&place, &run, "");
     while !Path::new("/sys/class/net/tsn0.5/operstate").exists() {
-        assert!(owner.try_wait().unwrap().is_none());
+        assert!(owner.runs());
     }
     let sim = [
         "sim",
@@ -95,7 +137,7 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
         "tsn0.5",
     ];
     let fault_of_lift = ["--fault", "drive_fault:lift:code=0x2310@1500ms"];
-    let sim = spawn(&place, &[&sim[..], &fault_of_lift].concat());
+    let sim = Running::start(&place, &[&sim[..], &fault_of_lift].concat(), "");
     let listen = ["run", &subscriber, "--interface", "tsn1.5", "--json"];
     let more = [
         "--no-event-recordings",
@@ -104,12 +146,8 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
         "--control",
         "subscriber.sock",
     ];
-    let mut listener = spawn(&place, &[&listen[..], &more].concat());
-    let mut said = BufReader::new(listener.stderr.take().unwrap());
-    let mut begun = String::new();
-    while !begun.contains("listening on") {
-        assert!(said.read_line(&mut begun).unwrap() > 0, "{begun}");
-    }
+    let listen = [&listen[..], &more].concat();
+    let listener = Running::start(&place, &listen, "listening on");
     let cycles = CYCLES.to_string();
     let master = ["run", &cell, "--interface", "ec0", "--json", "--arm"];
     let more = [
@@ -121,25 +159,21 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
         "--control",
         "master.sock",
     ];
-    let mut master = spawn(&place, &[&master[..], &more].concat());
+    let mut master = Running::start(&place, &[&master[..], &more].concat(), "");
     let mut published = Vec::new();
-    let goes_on = || master.try_wait().unwrap().is_none();
+    let goes_on = || master.runs();
     gates::listen("tsn1", goes_on, |kind, phase| {
         if kind == gates::UADP {
             published.push(phase);
         }
     });
-    let master = master.wait_with_output().unwrap();
-    assert!(master.status.success(), "{master:?}");
-    let master = json_lines(&String::from_utf8(master.stdout).unwrap());
-    let heard = end(listener);
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    let sim = end(sim);
+    let (master, _) = master.ended();
+    let (heard, rest) = listener.end();
+    let (sim, _) = sim.end();
     // What left by the VLAN.
     let links: Value = serde_json::from_str(&told("ip", "-j -d -s link show tsn0.5")).unwrap();
     println!("{links}");
-    drop(end(owner));
+    drop(owner.end());
 
     let (summary, subscriber) = (master.last().unwrap(), heard.last().unwrap());
     println!("master: {summary}\nsubscriber: {subscriber}\n{rest}");

@@ -31,6 +31,10 @@ fn a_hundred_axes_are_reached_and_what_is_kept_does_not_grow() {
     println!("{seen:#}");
     assert_eq!(seen["wrong"], json!([]), "{seen}");
     assert_eq!(seen["reached"], AXES, "{seen}");
+    let times = seen["times"].as_array().unwrap();
+    let times: Vec<_> = times.iter().map(|time| time.as_f64().unwrap()).collect();
+    assert!(times.len() > 10, "{seen}");
+    assert!(times.is_sorted_by(|a, b| a < b), "{seen}");
     // Rows are made for those that can be seen.
     assert!(seen["rows"].as_u64() < Some(40), "{seen}");
     let unseen = |n: usize| seen["kept"][n]["unseen"].as_i64().unwrap();

@@ -156,14 +156,17 @@ pub(super) fn uncertain(fit: &AxisFit, fastest_m_per_s: f64) -> Vec<String> {
     let positive = fit
         .coulomb_negative_a
         .map_or("coulomb", |_| "coulomb in positive direction");
-    warn(
-        positive,
-        fit.coulomb_a.standard_error,
-        friction_a,
-        "the friction",
-        slow_and_fast,
-    );
-    if let Some(negative) = fit.coulomb_negative_a {
+    // A direction that was not moved has no figure of its own, and a warning of its own.
+    if fit.one_way != Some(false) {
+        warn(
+            positive,
+            fit.coulomb_a.standard_error,
+            friction_a,
+            "the friction",
+            slow_and_fast,
+        );
+    }
+    if let Some(negative) = fit.coulomb_negative_a.filter(|_| fit.one_way != Some(true)) {
         warn(
             "coulomb in negative direction",
             negative.standard_error,

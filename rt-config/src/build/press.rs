@@ -68,7 +68,11 @@ pub(super) fn press(
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
         twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
-        stated_gravity_n: stated_gravity(raw.calibrate.as_ref(), check),
+        stated_gravity_n: stated_gravity(
+            raw.calibrate.as_ref(),
+            raw.drive.is_some() || effort == EffortUnit::Newton,
+            check,
+        ),
         signature: None,
         healthy: None,
         health: super::health::press(raw.health.as_ref(), tares, check),

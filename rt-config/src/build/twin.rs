@@ -165,9 +165,23 @@ pub(super) fn twin(
 }
 
 /// Gravity as the user states it (N); none: calibration seeks it.
-pub(super) fn stated_gravity(raw: Option<&CalibrateTable>, check: &mut Check) -> Option<f64> {
+/// `force_is_known`: the axis has a drive, or its recording has forces.
+pub(super) fn stated_gravity(
+    raw: Option<&CalibrateTable>,
+    force_is_known: bool,
+    check: &mut Check,
+) -> Option<f64> {
     let gravity = raw?.gravity.as_ref()?;
-    Some(check.si("gravity", gravity, Bounds::either_way(range::FORCE_N)))
+    let value = check.si("gravity", gravity, Bounds::either_way(range::FORCE_N));
+    if value != 0.0 && !force_is_known {
+        check.problem(
+            &gravity.span,
+            "`gravity` is stated, and without a table `drive` nothing says what force a current is",
+            "needs a drive",
+            "add the table `drive`, or leave `gravity` out",
+        );
+    }
+    Some(value)
 }
 
 /// A time (s) that the cycle looks back or ahead by whole periods and a share of one: beyond its rings there is

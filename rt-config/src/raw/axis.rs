@@ -115,7 +115,7 @@ pub(crate) struct StrokeTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CalibrateTable {
-    /// Gravity where it is known: the weight that hangs on the axis, "0N" where it lies; positive pulls towards smaller positions. It is held
+    /// Gravity where it is known: the weight that hangs on the axis, "0N" where it lies ("0N m" of a rotary axis); positive pulls towards smaller positions. It is held
     /// then, and Coulomb friction is found for each direction; sought, with one Coulomb friction for both, unless given (-1e9N to 1e9N).
     pub(crate) gravity: Option<Quantity<AxisForce>>,
 }

@@ -24,6 +24,8 @@ position_gain = "40/s"
 velocity_gain = "30A s/rad"
 velocity_integral_time = "10ms"
 current_time_constant = "250us"
+[axis.calibrate]
+gravity = "0.25N m"
 [axis.motion]
 start = "-45deg"
 velocity = "15rpm"
@@ -180,6 +182,7 @@ fn what_calibration_found_of_a_rotary_axis_reads_back_in_its_units() {
 fn units_of_the_other_kind_are_refused_and_told() {
     let rotary = "this axis is rotary (`kind`)";
     for (from, to, words) in [
+        ("gravity = \"0.25N m\"", "gravity = \"0.25N\"", "a torque"),
         ("mass = \"6kg m2\"", "mass = \"6kg\"", "an inertia"),
         (
             "coulomb_positive = \"20N m\"",

@@ -83,6 +83,21 @@ impl Coalescing {
         self.0[11] = 0;
         self
     }
+
+    /// Whether this is what `other` is. Times and frames that the driver changes by itself in both of them are left out: they move without
+    /// anybody having set them.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let adapts = |word: usize| self.0[word] != 0 && other.0[word] != 0;
+        // The first word is the command.
+        (1..COALESCE_WORDS).all(|word| {
+            let moves = match word {
+                1 | 2 => adapts(10),
+                5 | 6 => adapts(11),
+                _ => false,
+            };
+            moves || self.0[word] == other.0[word]
+        })
+    }
 }
 
 /// Reads the coalescing of `interface`.
@@ -103,6 +118,28 @@ pub fn set_coalescing(interface: &str, coalescing: Coalescing) -> io::Result<()>
     let mut words = coalescing.0;
     words[0] = SET_COALESCE;
     ask(interface, words).map(drop)
+}
+
+/// Sets it back to what it was `before`.
+///
+/// # Errors
+/// As [`set_coalescing`].
+pub fn restore_coalescing(interface: &str, before: Coalescing) -> io::Result<()> {
+    restore(before, |coalescing| set_coalescing(interface, coalescing))
+}
+
+/// Drivers that adapt may take no other times with the same command (virtio-net): where they refuse, they get the times before.
+fn restore(
+    before: Coalescing,
+    mut set: impl FnMut(Coalescing) -> io::Result<()>,
+) -> io::Result<()> {
+    let refused = match set(before) {
+        Err(error) if before.adaptive() => error,
+        done => return done,
+    };
+    let times = before.with_us(before.rx_us(), before.tx_us());
+    set(times).map_err(|_| refused)?;
+    set(before)
 }
 
 /// Queues in use: those that send and receive, and those that only receive.
@@ -163,6 +200,58 @@ mod tests {
         for absent in ["no-such-if", "", "a-name-that-is-too-long"] {
             assert!(time_stamping(absent).is_err(), "{absent}");
         }
+    }
+
+    #[test]
+    fn what_a_driver_moves_by_itself_is_no_difference() {
+        let at = |changed: &[(usize, u32)]| {
+            let mut words = [7; COALESCE_WORDS];
+            for (word, value) in [(10, 0), (11, 0)].iter().chain(changed) {
+                words[*word] = *value;
+            }
+            Coalescing(words)
+        };
+        for (adapts, times) in [(10, [1, 2]), (11, [5, 6])] {
+            for time in times {
+                let (fixed, adaptive) = (at(&[]), at(&[(adapts, 1)]));
+                assert!(!fixed.is_as(&at(&[(time, 9)])), "{time}");
+                assert!(adaptive.is_as(&at(&[(adapts, 1), (time, 9)])), "{time}");
+                // Only in one of both, or of the other direction.
+                assert!(!adaptive.is_as(&at(&[(time, 9)])), "{time}");
+                let others = at(&[(21 - adapts, 1)]);
+                assert!(!others.is_as(&at(&[(21 - adapts, 1), (time, 9)])));
+            }
+            assert!(!at(&[]).is_as(&at(&[(adapts, 1)])), "{adapts}");
+        }
+        // What was asked and what was answered are the same.
+        assert!(at(&[]).is_as(&at(&[(0, SET_COALESCE)])));
+        assert!(!at(&[(10, 1), (11, 1)]).is_as(&at(&[(10, 1), (11, 1), (22, 9)])));
+    }
+
+    #[test]
+    fn a_driver_that_adapts_gets_its_times_before() {
+        let mut words = [0; COALESCE_WORDS];
+        (words[1], words[10]) = (50, 1);
+        let before = Coalescing(words);
+        // As virtio-net: who adapts takes no other times.
+        let mut now = before.with_us(0, 0);
+        let mut set = |wanted: Coalescing| {
+            if wanted.adaptive_rx() && wanted.rx_us() != now.rx_us() {
+                return Err(io::Error::from_raw_os_error(libc::EINVAL));
+            }
+            now = wanted;
+            Ok(())
+        };
+        restore(before, &mut set).unwrap();
+        assert_eq!(now, before);
+        // One that refuses everything is asked twice at most, and tells why at first.
+        let mut asked = 0;
+        let refused = restore(before, |_| {
+            asked += 1;
+            Err(io::Error::from_raw_os_error(asked))
+        });
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(1));
+        assert_eq!(asked, 2);
     }
 
     #[test]

@@ -84,6 +84,7 @@ pub fn enter(settings: &Realtime, period_ns: u64) -> Result<Entered, HostError> 
     };
     // A reserved share is admitted only to a thread that may run anywhere, and can be pinned behind it at best.
     if settings.policy == Policy::Deadline {
+        aside::come_back();
         let _ = policy(settings);
         pin(core, &[], settings.others.before);
     } else {

@@ -327,13 +327,14 @@ fn heap_calls(
             resident_kb.push(self::resident_kb());
         }
         let kept = kept.take().unwrap();
-        assert_eq!(kept.copied(), axes + stations);
+        let followed = info.names.followed_count();
+        assert_eq!(kept.copied(), axes + stations + followed);
         let answers: Vec<_> = std::iter::from_fn(|| control.receive()).collect();
         assert!(answers.iter().any(|(_, answer)| {
             matches!(answer, Answer::Status(status) if status.axes.len() == axes)
         }));
         assert!(answers.iter().any(|(_, answer)| {
-            matches!(answer, Answer::Health(health) if health.copied() == axes + stations)
+            matches!(answer, Answer::Health(health) if health.copied() == axes + stations + followed)
         }));
         assert_eq!(answers.len(), 8, "{answers:?}");
         assert_eq!(runner.cycles(), warm_up + cycles);
@@ -425,7 +426,11 @@ impl Sender {
 }
 
 fn press_cell() -> Machine {
-    twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap()
+    let mut machine =
+        twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+    // Its strokes are followed, and copied with the rest.
+    machine.presses[0].axis.health.gradient_factor = Some(0.8);
+    machine
 }
 
 #[test]

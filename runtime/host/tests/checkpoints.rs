@@ -339,6 +339,13 @@ fn postcard_bytes(value: f64) -> Vec<u8> {
 
 #[test]
 fn a_part_of_another_machine_is_refused() {
+    // A part is large, and is moved about where nothing is optimised: the stack is that of the thread that replays.
+    let thread = std::thread::Builder::new().stack_size(8 << 20);
+    let done = thread.spawn(refuses_parts_of_another_machine).unwrap();
+    done.join().unwrap();
+}
+
+fn refuses_parts_of_another_machine() {
     let (cell, axis) = (PlanStore::new(&cell()), PlanStore::new(&axis()));
     let mut state = cell.state();
     let pipeline = cell.pipeline(&mut state);

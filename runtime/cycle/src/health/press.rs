@@ -59,6 +59,18 @@ pub struct PressHealthPlan {
 }
 
 impl PressHealthPlan {
+    /// That of no press.
+    const NONE: Self = Self {
+        axis: 0,
+        tracked: false,
+        inferred: false,
+        begin_m: 0.0,
+        contact_n: 1.0,
+        measures: 0,
+        gradient_limit: None,
+        tare_limit_n: None,
+    };
+
     /// Whether what was tracked under `other` means the same under this plan: all agrees but its number and the limits of lives.
     fn measures_as(&self, other: &Self) -> bool {
         *self
@@ -147,6 +159,11 @@ impl PressHealth {
         }
     }
 
+    /// Room for a copy of that of some press.
+    pub const fn room() -> Self {
+        Self::new(PressHealthPlan::NONE)
+    }
+
     /// Whether it is followed.
     pub const fn is_tracked(&self) -> bool {
         self.plan.tracked
@@ -164,20 +181,35 @@ impl PressHealth {
         self.plan = plan;
     }
 
+    /// Makes step `n` of a copy of `from`, from 0 on: one part in its recipe, and all the rest with the last. Whether that was the last.
+    pub fn copy_step(&mut self, from: &Self, n: usize) -> bool {
+        if let (Some(to), Some(from)) = (self.kinds.get_mut(n), from.kinds.get(n)) {
+            to.clone_from(from);
+            return false;
+        }
+        self.copy_counts(from);
+        true
+    }
+
     /// Makes this a copy of `from`, which costs as much as there are parts and recipes in it.
     pub(crate) fn copy_from(&mut self, from: &Self) {
+        for (to, from) in self.kinds.iter_mut().zip(&from.kinds) {
+            to.clone_from(from);
+        }
+        self.copy_counts(from);
+    }
+
+    /// Copies all but what is known of parts.
+    fn copy_counts(&mut self, from: &Self) {
         let Self {
             plan,
-            kinds,
+            kinds: _,
             left_out,
             strokes,
             metres,
             time_ns,
             earlier_h,
         } = from;
-        for (to, from) in self.kinds.iter_mut().zip(kinds) {
-            to.clone_from(from);
-        }
         (self.plan, self.left_out, self.strokes) = (*plan, *left_out, *strokes);
         (self.metres, self.time_ns, self.earlier_h) = (*metres, *time_ns, *earlier_h);
     }

@@ -86,12 +86,12 @@ pub(super) fn fit(
 
 /// What is to be said of Coulomb friction by direction, of an axis that still has the twin that was there.
 pub(super) fn directions(axis: &Axis, fit: &AxisFit) -> Option<String> {
-    let kf = force_constant(axis);
+    let (kf, unit) = (force_constant(axis), axis.kind.unit("N"));
     let was_n = axis.twin.as_ref().map(coulomb_n);
     let Some(negative) = fit.coulomb_negative_a else {
         let [positive_n, negative_n] = was_n.filter(|[p, n]| p != n)?;
         return Some(format!(
-            "Coulomb friction of the twin that was there differs by direction, {positive_n:.4} N and {negative_n:.4} N, and a recording cannot tell that from a constant load: their ratio is kept; state `gravity` in its table `calibrate`, and both are found"
+            "Coulomb friction of the twin that was there differs by direction, {positive_n:.4} {unit} and {negative_n:.4} {unit}, and a recording cannot tell that from a constant load: their ratio is kept; state `gravity` in its table `calibrate`, and both are found"
         ));
     };
     if let Some(positive) = fit.one_way {
@@ -104,7 +104,7 @@ pub(super) fn directions(axis: &Axis, fit: &AxisFit) -> Option<String> {
             || "is taken to be the same".to_owned(),
             |was_n| {
                 let was_n = was_n[usize::from(positive)];
-                format!("is left at {was_n:.4} N, as the twin has it")
+                format!("is left at {was_n:.4} {unit}, as the twin has it")
             },
         );
         return Some(format!(
@@ -115,7 +115,7 @@ pub(super) fn directions(axis: &Axis, fit: &AxisFit) -> Option<String> {
     let (less, more) = (found_n[0].min(found_n[1]), found_n[0].max(found_n[1]));
     (less * FAR_APART < more).then(|| {
         format!(
-            "with the stated gravity of {:.4} N Coulomb friction is {:.4} N in positive and {:.4} N in negative direction: a gravity that is off by {:.4} N makes as much of alike ones; look whether `gravity` in its table `calibrate` is what hangs on it",
+            "with the stated gravity of {:.4} {unit} Coulomb friction is {:.4} {unit} in positive and {:.4} {unit} in negative direction: a gravity that is off by {:.4} {unit} makes as much of alike ones; look whether `gravity` in its table `calibrate` is what hangs on it",
             axis.stated_gravity_n.unwrap_or_default(),
             found_n[0],
             found_n[1],

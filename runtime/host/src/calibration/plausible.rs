@@ -147,9 +147,10 @@ pub(super) fn refuse_another_scale(
     } else {
         Kind::Position
     };
+    let unit = axis.kind.unit("kg");
     Err(HostError::usage(
         format!(
-            "column `{}`: with it the mass of {} is {:.4} kg, and the configuration has {:.4} kg: a factor of {:.0}, as of a wrong unit",
+            "column `{}`: with it the mass of {} is {:.4} {unit}, and the configuration has {:.4} {unit}: a factor of {:.0}, as of a wrong unit",
             column_name(machine, n, kind),
             axis.name,
             fitted.mass_kg,

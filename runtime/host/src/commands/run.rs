@@ -1,6 +1,6 @@
 //! `twinstep run`: a machine with its twins in the cycle.
 
-use super::several::{choose, one_is_wanted, run_all};
+use super::several::{choose, interfaces, one_is_wanted, run_all};
 use super::{load_buses, simulated, vacant};
 use crate::attached::{HostLink, check_scaling};
 use crate::cli::RunArgs;
@@ -59,6 +59,35 @@ pub fn run_for(
 pub(super) fn listen_before_tsn(args: &RunArgs, machines: &[Machine]) -> Result<(), HostError> {
     let names = [&args.interface, &args.redundant_interface].map(|name| name.as_deref());
     vacant::before_tsn(machines, names, not_opened)
+}
+
+/// Sets back what earlier runs have left on the interfaces of all buses, before any of them is set. Where there is something, a bus is claimed
+/// and listened on first; who takes it claims it and listens once more.
+///
+/// # Errors
+/// Somebody else runs one of them.
+pub(super) fn give_back(
+    args: &RunArgs,
+    machines: &[Machine],
+    output: &Output,
+) -> Result<(), HostError> {
+    for machine in machines {
+        let names = interfaces(machine);
+        if !nic::is_left(&names) {
+            continue;
+        }
+        let mut claims = Vec::new();
+        if real_interface(args, machine).is_some() {
+            for name in &names {
+                claims.push(realtime::claim_bus(name)?);
+            }
+            let both: Vec<&str> = names.iter().map(String::as_str).collect();
+            vacant::check_first(&both, not_opened)?;
+        }
+        nic::give_back(&names, output);
+        drop(claims);
+    }
+    Ok(())
 }
 
 /// The interface that twinstep is MainDevice on, if it is.
@@ -144,6 +173,10 @@ pub(super) fn attend(
     // Nothing of the interface is changed under somebody who runs it.
     let both: Vec<&str> = options.interfaces.iter().map(String::as_str).collect();
     vacant::check_first(&both, not_opened)?;
+    // Of several buses all were given back before any was set.
+    if options.seat.is_none() {
+        nic::give_back(&options.interfaces, output);
+    }
     let nic = nic::set(&options.interfaces, machine, output)?;
     options.nic_denied = nic.denied;
     realtime::capabilities::prepare();

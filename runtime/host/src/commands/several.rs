@@ -129,6 +129,7 @@ pub fn run_all(args: &RunArgs, machines: &[Machine], output: &Output) -> Result<
     };
     run::listen_before_tsn(args, machines)?;
     tsn::with(first, output, || {
+        run::give_back(args, machines, output)?;
         run_several(machines, &options, output, |machine, options| {
             let cycle = cycles.get(place_of(machine));
             let own = RunArgs {

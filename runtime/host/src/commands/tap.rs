@@ -47,6 +47,10 @@ pub fn run(
     let interfaces: Vec<_> = std::iter::once(interface.clone())
         .chain(returned.clone())
         .collect();
+    // Of several buses all were given back before any was set.
+    if seat.is_none() {
+        nic::give_back(&interfaces, output);
+    }
     let nic = nic::set(&interfaces, machine, output)?;
     let source = match &returned {
         None => LiveSource::both_ways(&interface),

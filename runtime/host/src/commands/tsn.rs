@@ -27,6 +27,10 @@ pub fn run(
     refuse_outputs(args, "a subscriber")?;
     let interface = interface(args, machine, "the devices publish")?;
     let interfaces = vec![interface.clone()];
+    // Of several buses all were given back before any was set.
+    if seat.is_none() {
+        nic::give_back(&interfaces, output);
+    }
     let nic = nic::set(&interfaces, machine, output)?;
     let link = RawSocket::open_uadp(&interface, None).map_err(not_open)?;
     let bus = TsnBus::new(link, machine).map_err(not_subscribed)?;

@@ -1,4 +1,4 @@
-//! What is tracked of the machine's health: copied by the cycle, one axis in a cycle, and put into words by the control thread.
+//! What is tracked of the machine's health: copied by the cycle, one axis or one part of a press in a cycle, and put into words by the control thread.
 //!
 //! Trends and remaining lives are fits over hours: too much for the cycle, which therefore only copies what they rest on.
 
@@ -21,8 +21,12 @@ pub struct HealthBuffer {
     /// Servo axes first, then presses; as far as they are tracked.
     axes: Vec<(u16, AxisHealth)>,
     stations: Vec<(u16, StationHealth)>,
-    /// By their strokes, with the numbers of their axes; those that are followed.
+    /// By their strokes, with the numbers of their axes; those that are followed. There is room for each from the first.
     presses: Vec<(u16, PressHealth)>,
+    /// So many of them are copied.
+    presses_done: usize,
+    /// Next step of the copy of one.
+    step: usize,
     /// The next one to be copied: axes, stations, presses.
     next: usize,
     /// Time of the run of the cycle that it was copied after (ns), where that is told.
@@ -35,7 +39,9 @@ impl HealthBuffer {
         Self {
             axes: Vec::with_capacity(axes),
             stations: Vec::with_capacity(stations),
-            presses: Vec::with_capacity(presses),
+            presses: vec![(0, PressHealth::room()); presses],
+            presses_done: 0,
+            step: 0,
             next: 0,
             time_ns: 0,
         }
@@ -62,23 +68,22 @@ impl HealthBuffer {
 
     /// Numbers of the axes of presses that are followed by their strokes, and their health.
     pub fn presses(&self) -> &[(u16, PressHealth)] {
-        &self.presses
+        self.presses.get(..self.presses_done).unwrap_or_default()
     }
 
     /// Forgets what was copied.
     pub fn clear(&mut self) {
         self.axes.clear();
         self.stations.clear();
-        self.presses.clear();
+        (self.presses_done, self.step) = (0, 0);
         self.next = 0;
     }
 
-    /// Copies the next axis, station or press, without the heap. True: that was the last one.
+    /// Copies the next axis or station, or what the strokes of a press say of the next part, without the heap. True: that was the last one.
     pub fn copy_one(&mut self, pipeline: &Pipeline<'_>) -> bool {
         let plan = pipeline.plan();
         let (axes, stations) = (plan.axes.len(), plan.stations.len());
         let n = self.next;
-        self.next += 1;
         if n < axes {
             if let Some(health) = pipeline.health(n)
                 && self.axes.len() < self.axes.capacity()
@@ -91,25 +96,31 @@ impl HealthBuffer {
             {
                 self.stations.push(((n - axes) as u16, health.clone()));
             }
-        } else if let (Some(press), Some(health)) = (
+        } else if let (Some(press), Some(from), Some((axis, to))) = (
             plan.presses.get(n - axes - stations),
             pipeline.press_health(n - axes - stations),
-        ) && health.is_tracked()
-            && self.presses.len() < self.presses.capacity()
+            self.presses.get_mut(self.presses_done),
+        ) && from.is_tracked()
         {
-            self.presses.push((press.axis, health.clone()));
+            if !to.copy_step(from, self.step) {
+                self.step += 1;
+                return false;
+            }
+            *axis = press.axis;
+            (self.presses_done, self.step) = (self.presses_done + 1, 0);
         }
+        self.next += 1;
         self.next >= axes + stations + plan.presses.len()
     }
 
     /// Axes, stations and followed presses in it.
     pub fn copied(&self) -> usize {
-        self.axes.len() + self.stations.len() + self.presses.len()
+        self.axes.len() + self.stations.len() + self.presses_done
     }
 
     /// How `parameter` of the axis, press or station called `source` has gone; none where it is not in it.
     fn course(&self, names: &Names, source: &str, parameter: &str) -> Option<CourseLine> {
-        let press = (self.presses.iter()).find(|(n, _)| names.source(Source::Axis(*n)) == source);
+        let press = (self.presses().iter()).find(|(n, _)| names.source(Source::Axis(*n)) == source);
         if let Some(course) = press.and_then(|(n, of)| press_course(names, *n, of, parameter)) {
             return Some(course);
         }
@@ -134,7 +145,7 @@ impl HealthBuffer {
         for (n, of) in &self.axes {
             health::axis_lines(names, *n, of, &mut lines);
         }
-        for (n, of) in &self.presses {
+        for (n, of) in self.presses() {
             press_lines(names, *n, of, &mut lines);
         }
         for (n, of) in &self.stations {
@@ -198,7 +209,7 @@ impl HealthDesk {
 
 /// Nothing of the kind is tracked.
 pub(super) fn no_course(source: &str, parameter: &str) -> Wrong {
-    let shown = |text: &str| -> String { text.chars().take(32).collect() };
+    let shown = |text: &str| -> String { text.chars().take(96).collect() };
     Wrong::new(
         format!(
             "'{}' of '{}' is not tracked, or was not looked at yet",

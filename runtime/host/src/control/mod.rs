@@ -15,6 +15,7 @@ pub mod health;
 mod lines;
 mod orders;
 mod overruns;
+mod peer;
 mod place;
 pub mod queue;
 mod request;

@@ -11,7 +11,7 @@ use super::request::{self, Asked, MAX_LINE, Wish, Wrong};
 use super::status::StatusLine;
 use super::trail::Trail;
 use super::visitor::{Visitor, error_line, follower, send_next};
-use crate::clock::monotonic_ns;
+use crate::clock::{monotonic_ns, utc_ns};
 use crate::error::HostError;
 use crate::record::lasting::Say;
 use crate::refusals::Refusals;
@@ -30,6 +30,8 @@ const PATIENCE_NS: u64 = 5_000_000_000;
 const ANSWER_POLL_NS: u64 = 500_000;
 /// How often the store is looked at for followers (ns).
 const FOLLOW_POLL_NS: u64 = 20_000_000;
+/// How often it is looked whether the trail's minute is over, while something of it is to be written down (ns).
+const TRAIL_POLL_NS: u64 = 500_000_000;
 
 /// Where curves are found.
 const CURVES: &str = "`strokes` of the status lists those that are kept";
@@ -127,6 +129,14 @@ impl Worker {
             self.request_status();
             self.clients
                 .retain_mut(|client| client.connection.write() && !client.connection.is_over());
+            if self.trail.owes()
+                && let Some(text) = self.trail.look(utc_ns())
+            {
+                (self.say)(&text);
+            }
+        }
+        if let Some(text) = self.trail.finish(utc_ns()) {
+            (self.say)(&text);
         }
     }
 
@@ -137,7 +147,7 @@ impl Worker {
         let timeout_ns = match (awaiting, following) {
             (true, _) => Some(ANSWER_POLL_NS),
             (_, true) => Some(FOLLOW_POLL_NS),
-            _ => None,
+            _ => self.trail.owes().then_some(TRAIL_POLL_NS),
         };
         let timeout = timeout_ns.map(|ns| Timespec {
             tv_sec: 0,
@@ -377,7 +387,8 @@ impl Worker {
         client.of = of;
         client.connection.until_ns = monotonic_ns().saturating_add(PATIENCE_NS);
         if !commands.is_empty()
-            && let Some(text) = self.trail.note(line, client.connection.fd())
+            && let Some(text) =
+                (self.trail).note((line, client.request), client.connection.fd(), utc_ns())
         {
             (self.say)(&text);
         }

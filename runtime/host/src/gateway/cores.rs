@@ -46,13 +46,16 @@ impl Cores {
     }
 }
 
-/// Cores that cycles and their workers are pinned to, in ascending order.
+/// Cores that cycles and their workers are pinned to, in ascending order. A cycle in virtual time is on none, however few the process has.
 fn of_the_cycles(status: &StatusLine) -> Vec<usize> {
+    let waits = |bus: &&StatusLine| !bus.trust["wait"].is_null();
     let mut cores: Vec<usize> = (buses::each(status).iter())
+        .filter(waits)
         .flat_map(|bus| {
             let core = bus.trust.get("core").and_then(Value::as_u64);
             let core = core.and_then(|core| usize::try_from(core).ok());
-            core.into_iter().chain(bus.identity.model_cores.iter().copied())
+            core.into_iter()
+                .chain(bus.identity.model_cores.iter().copied())
         })
         .collect();
     cores.sort_unstable();
@@ -68,6 +71,9 @@ mod tests {
     #[test]
     fn all_buses_and_their_workers_count() {
         let mut two = two();
+        for bus in &mut two.buses {
+            bus.trust["wait"] = "hybrid".into();
+        }
         two.buses[0].trust["core"] = 3.into();
         two.buses[0].identity.model_cores = vec![2, 1];
         two.buses[1].trust["core"] = 2.into();
@@ -76,7 +82,7 @@ mod tests {
         two.buses[1].trust["core"] = Value::Null;
         two.buses[0].identity.model_cores.clear();
         assert_eq!(of_the_cycles(&two), [3]);
-        two.buses[0].trust["core"] = Value::Null;
+        two.buses[0].trust["wait"] = Value::Null;
         assert!(of_the_cycles(&two).is_empty());
     }
 }

@@ -4,12 +4,14 @@
 //! acknowledged. A shelved alarm stands as before and is stored as before; who shows alarms shows it apart. What people do
 //! is in the book before it takes effect.
 
+mod left;
 mod place;
 mod shelving;
 
 pub use place::Buses;
 pub use shelving::{ONE_SHOT, SHELF_S, Shelved};
 
+use self::left::Left;
 use super::book::{Acknowledgement, Book, MAX_TEXT, Shelf, target};
 use super::journal::{Journal, MAX_PAGE, StoreId};
 use crate::clock::utc_ns;
@@ -80,6 +82,8 @@ impl Alarm {
 #[derive(Debug, Default)]
 struct State {
     alarms: BTreeMap<Key, Alarm>,
+    /// What has left because it was cleared and acknowledged.
+    left: Left,
     shelves: BTreeMap<Key, Shelf>,
     /// The last event that was taken in.
     seen: u64,
@@ -117,7 +121,7 @@ impl State {
                     alarm.event = record;
                 }
                 if !alarm.active && alarm.acknowledged.is_some() {
-                    self.alarms.remove(&key);
+                    self.leave(&key);
                 }
             }
             // What ended before our time is nobody's business any more.
@@ -153,6 +157,13 @@ impl State {
             event: record,
         };
         self.alarms.insert(key, alarm);
+    }
+
+    /// Takes an alarm off the list that is cleared and acknowledged.
+    fn leave(&mut self, key: &Key) {
+        if let Some(alarm) = self.alarms.remove(key) {
+            self.left.push(alarm);
+        }
     }
 
     fn make_room(&mut self) {
@@ -285,7 +296,7 @@ impl Desk {
             if let Some(alarm) = same {
                 alarm.acknowledged = Some(by);
                 if !alarm.active {
-                    state.alarms.remove(&key);
+                    state.leave(&key);
                 }
             }
         });
@@ -353,6 +364,7 @@ impl Desk {
                 // Another store counts from 1 again, and what stood in the one before stands nowhere.
                 state.seen = 0;
                 state.alarms.clear();
+                state.left.clear();
                 state.caught_up = false;
             }
             replaced

@@ -4,7 +4,7 @@ use crate::gateway::journal::tests_store::remove;
 use crate::lines::tests::{leak, run_info};
 use crate::store::StoreWriter;
 
-fn record(state: &'static str) -> EventRecord {
+pub(super) fn record(state: &'static str) -> EventRecord {
     let mut record = EventRecord::of(&leak(1), &run_info(), Exposure::default());
     record.state = state.into();
     record
@@ -269,6 +269,43 @@ async fn what_is_on_the_shelf_without_an_alarm_is_listed_apart() {
     assert_eq!(alone(), [source.as_str(), "zero"]);
     assert!(desk.unshelve(("", &source, &channel), "eva").unwrap());
     assert_eq!(alone(), ["zero"]);
+}
+
+#[tokio::test]
+async fn how_an_alarm_was_when_it_left_the_list_is_known_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store
+        .append(&mut [record("raised"), record("updated")])
+        .unwrap();
+    let desk = desk(folder.path());
+    read(&desk, folder.path()).await;
+    desk.acknowledge(1, "eva", "").unwrap();
+    let stood = desk.alarms().remove(0);
+    assert!(desk.left(&stood).is_none());
+    // A new run ends it.
+    let run = [Arc::new(run_info())];
+    let mut ended = crate::standing::ended(&mut store, &run, "cell", true).unwrap();
+    store.append(&mut ended).unwrap();
+    read(&desk, folder.path()).await;
+    assert!(desk.alarms().is_empty());
+    let left = desk.left(&stood).unwrap();
+    assert_eq!((left.raised_seq, left.last_seq, left.active), (1, 3, false));
+    assert_eq!(left.ended_utc_ns, Some(ended[0].time_utc_ns));
+    assert_eq!(left.acknowledged, stood.acknowledged);
+    assert_eq!(left.event.cause, stood.event.cause);
+    // Cleared first, it leaves when somebody has seen it.
+    store
+        .append(&mut [record("raised"), record("cleared")])
+        .unwrap();
+    read(&desk, folder.path()).await;
+    let cleared = desk.alarms().remove(0);
+    assert!(desk.left(&cleared).is_none());
+    desk.acknowledge(5, "eva", "greased").unwrap();
+    let left = desk.left(&cleared).unwrap();
+    assert_eq!((left.raised_seq, left.last_seq), (4, 5));
+    assert_eq!(left.acknowledged.unwrap().comment, "greased");
+    assert_eq!(desk.left(&stood).unwrap().last_seq, 3);
 }
 
 #[test]

@@ -41,6 +41,8 @@ use tokio::sync::{mpsc, watch};
 const WORKERS: usize = 2;
 /// Threads at most for what blocks: pages of the store and writes to the book.
 const BLOCKING: usize = 4;
+/// Stack of each, that of a main thread: a report replays a recording, whose checkpoints have large parts.
+const STACK_BYTES: usize = 8 << 20;
 
 /// Serves until SIGINT or SIGTERM, or until a sink fails that cannot go on.
 ///
@@ -64,6 +66,7 @@ pub fn run(args: &GatewayArgs, output: &Output) -> Result<Exit, HostError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
+        .thread_stack_size(STACK_BYTES)
         .thread_name("gateway")
         .enable_all()
         .build()

@@ -65,7 +65,8 @@ struct Kept<T> {
     health: T,
 }
 
-/// What the strokes of a press say. Of which part and recipe they were is kept by name: in the next run they may have other numbers.
+/// What the strokes of a press say. Of which part and recipe they were is kept by name: in the next run they may have other numbers. The form of
+/// a file goes by what is in `health` alone ([`form`]): another field here needs another word there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pressed {
     health: PressHealth,
@@ -218,6 +219,12 @@ impl Book {
         let of_presses: Vec<&str> = (presses.iter())
             .map(|health| names.source(Source::Axis(health.axis())))
             .collect();
+        // Whoever takes the limits out again asks for nothing any more: that is no news.
+        for (health, name) in presses.iter().zip(&of_presses) {
+            if !health.is_tracked() {
+                self.presses.remove(*name);
+            }
+        }
         done.of(
             &mut self.presses,
             presses,

@@ -1,7 +1,7 @@
 //! Keeps health over the end of a run: what an earlier one left is put back before the first cycle, and what is tracked goes into
 //! the same file once a minute and at the end.
 //!
-//! The cycle only copies, one axis, station or press a cycle, into a buffer that was made before and goes round through two lock-free
+//! The cycle only copies, one axis, station or part of a press a cycle, into a buffer that was made before and goes round through two lock-free
 //! queues; a thread of normal priority writes. While that has the buffer the next copy waits. In virtual time there is no thread:
 //! the end of the run alone is kept.
 
@@ -68,7 +68,7 @@ pub fn channel(names: &Names, first_ns: u64) -> (HealthSender, HealthInbox) {
 }
 
 impl HealthSender {
-    /// After a cycle: copies one axis, station or press, where a copy is due.
+    /// After a cycle: copies one axis, station or part of a press, where a copy is due.
     #[inline]
     pub fn cycle(&mut self, pipeline: &Pipeline<'_>, time_ns: u64) {
         self.time_ns = time_ns;

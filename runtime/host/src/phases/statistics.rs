@@ -140,7 +140,10 @@ impl Span {
 
 /// What a histogram tells of durations whose longest is `max_ns`.
 fn figures(histogram: &Histogram<u64>, max_ns: u64) -> PhaseFigures {
-    PhaseFigures::of(QUANTILES.map(|quantile| quantile_ns(histogram, max_ns, quantile)), max_ns)
+    PhaseFigures::of(
+        QUANTILES.map(|quantile| quantile_ns(histogram, max_ns, quantile)),
+        max_ns,
+    )
 }
 
 fn quantile_ns(histogram: &Histogram<u64>, max_ns: u64, quantile: f64) -> u64 {

@@ -126,7 +126,11 @@ fn the_snapshot_is_refreshed_phase_by_phase() {
     let mut statistics = statistics(Timing::Real, Some(0));
     statistics.record(&laps(4_000), &NONE);
     for call in 0..4 {
-        assert_eq!(statistics.snapshot().figures[0], PhaseFigures::default(), "{call}");
+        assert_eq!(
+            statistics.snapshot().figures[0],
+            PhaseFigures::default(),
+            "{call}"
+        );
         statistics.refresh_one();
     }
     assert_eq!(
@@ -151,7 +155,10 @@ fn the_snapshot_is_refreshed_phase_by_phase() {
     for _ in 0..4 * Row::COUNT {
         statistics.refresh_one();
     }
-    assert_eq!(statistics.snapshot().figures[..Phase::COUNT], statistics.figures());
+    assert_eq!(
+        statistics.snapshot().figures[..Phase::COUNT],
+        statistics.figures()
+    );
 }
 
 #[test]

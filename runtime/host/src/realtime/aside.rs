@@ -12,15 +12,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// Looks at the list of threads at most: one that is started while it is read is found by the next.
 const MAX_LOOKS: usize = 8;
 
-/// Threads of this process that have a core, with the core. A run has one for each bus and worker.
-static PINNED: Mutex<Vec<(Pid, usize)>> = Mutex::new(Vec::new());
+/// Cycles and workers of this process, with the core of those that could be pinned. A run has one for each bus and worker.
+static PINNED: Mutex<Vec<(Pid, Option<usize>)>> = Mutex::new(Vec::new());
 
 /// Where it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// All other threads run elsewhere from now on.
     Aside,
-    /// There is no other core: nothing was changed.
+    /// There is no other core: they run wherever the process may.
     NoOther,
 }
 
@@ -31,31 +31,41 @@ pub fn allowed() -> CpuSet {
     *ALLOWED.get_or_init(|| sched_getaffinity(None).unwrap_or_default())
 }
 
-/// Pins the calling thread by `pin`, and remembers it where that has given it a core. Nobody else is kept off anything meanwhile.
-pub(super) fn pinned(pin: impl FnOnce()) {
-    let mut pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
-    pin();
-    let Ok(own) = sched_getaffinity(None) else {
-        return;
-    };
-    pinned.retain(|(thread, _)| *thread != gettid() && is_there(*thread));
-    if let [core] = listed(&own)[..] {
-        pinned.push((gettid(), core));
-    }
+/// Lets the calling thread run wherever the process may, though another bus may have kept it off a core: who is kept off some is refused a share
+/// of SCHED_DEADLINE.
+pub(super) fn come_back() {
+    // What is not permitted leaves it where it is, and its policy says the rest.
+    let _ = sched_setaffinity(None, &allowed());
 }
 
-/// Keeps all threads of this process but the pinned ones off the cores of those.
+/// Makes the calling thread a cycle's or a worker's: pins it by `pin`, and remembers it and the core that this has given it. Nobody else is
+/// kept off anything meanwhile.
+pub(super) fn pinned(pin: impl FnOnce()) {
+    // As it was before.
+    allowed();
+    let mut pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
+    pin();
+    let own = sched_getaffinity(None).map(|own| listed(&own));
+    let core = own.ok().and_then(|own| match own[..] {
+        [core] => Some(core),
+        _ => None,
+    });
+    pinned.retain(|(thread, _)| *thread != gettid() && is_there(*thread));
+    pinned.push((gettid(), core));
+}
+
+/// Keeps all threads of this process but cycles and workers off the cores of those.
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn leave_to_the_pinned() -> io::Result<Kept> {
+pub fn leave_to_the_pinned() -> io::Result<Kept> {
     let pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
-    let cores: Vec<usize> = pinned.iter().map(|(_, core)| *core).collect();
+    let cores: Vec<usize> = pinned.iter().filter_map(|(_, core)| *core).collect();
     if cores.is_empty() {
         return Ok(Kept::NoOther);
     }
     keep_off(&cores, |thread| {
-        thread == gettid() || pinned.iter().any(|(own, _)| *own == thread)
+        pinned.iter().any(|(own, _)| *own == thread)
     })
 }
 
@@ -68,10 +78,15 @@ pub fn leave_to_others(cores: &[usize]) -> io::Result<Kept> {
 }
 
 fn keep_off(cores: &[usize], stays: impl Fn(Pid) -> bool) -> io::Result<Kept> {
-    let Some(rest) = without(&allowed(), cores) else {
-        return Ok(Kept::NoOther);
+    let (rest, kept) = match without(&allowed(), cores) {
+        Some(rest) => (rest, Kept::Aside),
+        None => (allowed(), Kept::NoOther),
     };
+    if rest.count() == 0 {
+        return Ok(kept);
+    }
     let mut done: Vec<Pid> = Vec::new();
+    let mut failed = None;
     for _ in 0..MAX_LOOKS {
         let before = done.len();
         for entry in std::fs::read_dir("/proc/self/task")? {
@@ -85,15 +100,16 @@ fn keep_off(cores: &[usize], stays: impl Fn(Pid) -> bool) -> io::Result<Kept> {
             }
             match sched_setaffinity(Some(thread), &rest) {
                 // It has ended in the meantime.
-                Ok(()) | Err(rustix::io::Errno::SRCH) => done.push(thread),
-                Err(error) => return Err(error.into()),
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => failed = Some(error),
             }
+            done.push(thread);
         }
         if done.len() == before {
             break;
         }
     }
-    Ok(Kept::Aside)
+    failed.map_or(Ok(kept), |error| Err(error.into()))
 }
 
 /// `allowed` without `cores`; none where nothing would be left.
@@ -106,7 +122,9 @@ fn without(allowed: &CpuSet, cores: &[usize]) -> Option<CpuSet> {
 }
 
 fn listed(cores: &CpuSet) -> Vec<usize> {
-    (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core)).collect()
+    (0..CpuSet::MAX_CPU)
+        .filter(|core| cores.is_set(*core))
+        .collect()
 }
 
 fn is_there(thread: Pid) -> bool {
@@ -116,7 +134,6 @@ fn is_there(thread: Pid) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
 
     fn set(cores: &[usize]) -> CpuSet {
         let mut set = CpuSet::new();
@@ -127,43 +144,12 @@ mod tests {
     #[test]
     fn something_must_be_left() {
         let all = set(&[0, 1, 2, 3]);
-        let left = |allowed: &CpuSet, cores: &[usize]| without(allowed, cores).map(|rest| listed(&rest));
+        let left =
+            |allowed: &CpuSet, cores: &[usize]| without(allowed, cores).map(|rest| listed(&rest));
         assert_eq!(left(&all, &[3, 1]), Some(vec![0, 2]));
         assert_eq!(left(&all, &[]), Some(vec![0, 1, 2, 3]));
         assert_eq!(left(&all, &[7, usize::MAX]), Some(vec![0, 1, 2, 3]));
         assert_eq!(left(&set(&[1]), &[1]), None);
         assert_eq!(left(&set(&[]), &[]), None);
-    }
-
-    #[test]
-    fn others_are_kept_off_and_the_pinned_one_stays() {
-        let all = listed(&allowed());
-        let (first, last) = (all[0], all[all.len() - 1]);
-        let (end, ended) = mpsc::channel::<()>();
-        let (tell, told) = mpsc::channel();
-        let other = std::thread::spawn(move || {
-            tell.send(gettid()).unwrap();
-            let _ = ended.recv();
-        });
-        let thread = told.recv().unwrap();
-        let of_other = || listed(&sched_getaffinity(Some(thread)).unwrap());
-        let cycle = std::thread::spawn(move || {
-            pinned(|| sched_setaffinity(None, &set(&[last])).unwrap());
-            let kept = leave_to_the_pinned().unwrap();
-            (kept, listed(&sched_getaffinity(None).unwrap()))
-        });
-        let (kept, own) = cycle.join().unwrap();
-        assert_eq!(own, [last]);
-        if all.len() == 1 {
-            assert_eq!((kept, of_other()), (Kept::NoOther, all));
-        } else {
-            assert_eq!(kept, Kept::Aside);
-            assert_eq!(of_other(), all[..all.len() - 1]);
-            // Another core later: back to all of them but that.
-            leave_to_others(&[first]).unwrap();
-            assert_eq!(of_other(), all[1..]);
-        }
-        drop(end);
-        other.join().unwrap();
     }
 }

@@ -170,7 +170,9 @@ impl<B: Attached> Runner<'_, B> {
         if stamp.time_ns < self.next_snapshot_ns || !self.outlets.snapshots.has_view() {
             return;
         }
-        self.next_snapshot_ns = stamp.time_ns.saturating_add(self.outlets.snapshots.every_ns());
+        self.next_snapshot_ns = stamp
+            .time_ns
+            .saturating_add(self.outlets.snapshots.every_ns());
         let mut snapshot = LiveSnapshot {
             cycle: stamp.cycle,
             time_ns: stamp.time_ns,
@@ -210,7 +212,10 @@ impl<B: Attached> Runner<'_, B> {
         if !rows.is_empty() {
             filling.rows = rows.end;
             let all = self.phases.buckets();
-            for (copy, row) in (buffer.buckets.iter_mut().zip(all)).take(rows.end).skip(rows.start) {
+            for (copy, row) in (buffer.buckets.iter_mut().zip(all))
+                .take(rows.end)
+                .skip(rows.start)
+            {
                 *copy = *row;
             }
             self.status = Some(filling);

@@ -6,9 +6,9 @@ use twinstep_models::sample::Told;
 /// Movement that may be noise of the encoder or the tremble of an axis that holds its place (counts).
 pub(super) const NOISE_COUNTS: f64 = 1000.0;
 /// What to do where an object is off by a thousand.
-pub(super) const REMEDY: &str = "correct the scaling in the configuration (`lead`, `counts_per_rev` and `rated_current` of a drive, `pressure_per_count` of a station), the objects that are mapped, or the motion program";
+pub(super) const REMEDY: &str = "correct the scaling in the configuration (`lead`, of a rotary axis `gear`, `counts_per_rev` and `rated_current` of a drive, `pressure_per_count` of a station), the objects that are mapped, or the motion program";
 /// The same where only the twin shows it.
-pub(super) const REMEDY_OF_A_TWIN: &str = "correct `lead`, `counts_per_rev`, `rated_current` and `torque_constant` of the drive; if the twin of the configuration is what is wrong, take it out";
+pub(super) const REMEDY_OF_A_TWIN: &str = "correct `lead` (of a rotary axis `gear`), `counts_per_rev`, `rated_current` and `torque_constant` of the drive; if the twin of the configuration is what is wrong, take it out";
 /// A current that cannot be one.
 pub(super) const NO_PERMILLE: &str =
     "is it the torque in permille of the rated one, and `rated_current` that of the motor?";

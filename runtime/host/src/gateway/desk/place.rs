@@ -80,8 +80,27 @@ impl Desk {
         }
     }
 
+    /// The bus of what somebody wants to take off the shelf, who may name it or not. The empty name is that of a shelf without a bus, which was
+    /// made before there were several: it alone is meant then.
+    ///
+    /// # Errors
+    /// As [`Self::bus_of`].
+    pub fn bus_off_shelf(
+        &self,
+        named: Option<&str>,
+        (source, channel): (&str, &str),
+        buses: &Buses,
+    ) -> Result<String, HostError> {
+        let there = match named {
+            Some("") => Some(String::new()),
+            Some(_) => None,
+            None => self.bus_on_shelf(source, channel),
+        };
+        there.map_or_else(|| self.bus_of(named, (source, channel), buses), Ok)
+    }
+
     /// The bus of something on the shelf, for who names none; none where nothing of that name is there on one alone.
-    pub fn bus_on_shelf(&self, source: &str, channel: &str) -> Option<String> {
+    pub(super) fn bus_on_shelf(&self, source: &str, channel: &str) -> Option<String> {
         self.with(|state| {
             let same = |key: &&Key| (&*key.1, &*key.2) == (source, channel);
             let mut buses = state.shelves.keys().filter(same).map(|key| key.0.clone());
@@ -148,5 +167,30 @@ mod tests {
         assert_eq!(of(None, &Buses::One).unwrap(), "");
         assert_eq!(desk.bus_on_shelf("lift", "ripple").as_deref(), Some("rear"));
         assert_eq!(desk.bus_on_shelf("lift", "drive_state"), None);
+    }
+
+    #[test]
+    fn a_shelf_without_a_bus_is_taken_off_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path());
+        let name = ("lift", "ripple");
+        for bus in ["", "rear"] {
+            desk.shelve((bus, name.0, name.1), 60, "eva", "").unwrap();
+        }
+        let off = |named: Option<&str>| {
+            let bus = desk.bus_off_shelf(named, name, &two(false, true)).unwrap();
+            assert!(desk.unshelve((&bus, name.0, name.1), "eva").unwrap());
+            let left = desk.shelves().into_iter().map(|shelf| shelf.bus);
+            left.collect::<Vec<_>>()
+        };
+        assert_eq!(off(Some("")), ["rear"]);
+        desk.shelve(("", name.0, name.1), 60, "eva", "").unwrap();
+        // Who names the bus, or none, means what the alarm is on the shelf by: all of it.
+        assert!(off(None).is_empty());
+        desk.shelve(("rear", name.0, name.1), 60, "eva", "")
+            .unwrap();
+        assert!(off(None).is_empty());
+        desk.shelve(("", name.0, name.1), 60, "eva", "").unwrap();
+        assert!(off(None).is_empty());
     }
 }

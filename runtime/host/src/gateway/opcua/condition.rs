@@ -49,8 +49,10 @@ pub struct Condition {
     pub remark: Remark,
     /// Severity before the last change, and when that was.
     pub last_severity: (u16, DateTime),
-    /// Names this state of it.
+    /// Names the state of it that was told last.
     pub event_id: EventId,
+    /// Something was said to it that is still to be told.
+    pub untold: bool,
     /// When it got there.
     pub time: DateTime,
     /// When we heard of it.
@@ -147,6 +149,7 @@ impl Condition {
             remark: Remark::default(),
             last_severity: (severity(&alarm.event.severity), time),
             event_id: EventId::default(),
+            untold: false,
             received: time,
             time,
             one_shot: false,

@@ -15,7 +15,7 @@ use super::users::Users;
 use crate::clock::utc_ns;
 use crate::error::HostError;
 use crate::gateway::context::Context;
-use crate::gateway::desk::MAX_ALARMS;
+use crate::gateway::desk::{Alarm, MAX_ALARMS};
 use crate::gateway::doorkeeper::Doorkeeper;
 use crate::gateway::sinks::SinkState;
 use crate::gateway::web::auth::Door;
@@ -378,7 +378,8 @@ impl Keeper {
             answers: self.context.live.borrow().status.is_some(),
             store,
         };
-        let told = (self.board).take(alarms, &shelves, book, &self.space.nodes, looked);
+        let known = (alarms, |alarm: &Alarm| desk.left(alarm));
+        let told = (self.board).take(known, &shelves, book, &self.space.nodes, looked);
         for condition in &told {
             let name = Condition::name(&condition.alarm);
             if self.callable.len() < MAX_ALARMS && self.callable.insert(name) {

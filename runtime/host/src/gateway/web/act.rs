@@ -144,11 +144,7 @@ pub async fn unshelve(
     let (desk, buses) = (web.context.desk.clone(), buses_of(&web, &told.source));
     let work = move || {
         let (source, channel) = (told.source.as_str(), told.channel.as_str());
-        let there = desk.bus_on_shelf(source, channel);
-        let bus = match there.filter(|_| told.bus.is_none()) {
-            Some(bus) => bus,
-            None => desk.bus_of(told.bus.as_deref(), (source, channel), &buses)?,
-        };
+        let bus = desk.bus_off_shelf(told.bus.as_deref(), (source, channel), &buses)?;
         desk.unshelve((bus.as_str(), source, channel), &who.name)
     };
     let done = beside(work).await;

@@ -155,9 +155,11 @@ struct Last {
     json: Arc<str>,
     /// When (ns since 1970, UTC); none where nobody has answered yet.
     utc_ns: Option<u64>,
+    /// What the last live message was made of.
+    live: Option<(Arc<StatusLine>, Stand)>,
 }
 
-/// The status without what the live message holds; while nobody answers the last one, why, and since when.
+/// The status without what the live message holds; while nobody answers the last one, why, and since when, with what was live then.
 fn told(moment: &Moment, last: &Last) -> Value {
     let mut state: Value = serde_json::from_str(&last.json).unwrap_or_else(|_| json!({}));
     names_alone(&mut state);
@@ -165,14 +167,21 @@ fn told(moment: &Moment, last: &Last) -> Value {
     buses.into_iter().flatten().for_each(names_alone);
     state["trouble"] = json!(moment.trouble.as_deref());
     state["answered_utc_ns"] = json!(last.utc_ns.filter(|_| moment.status.is_none()));
+    if let Some((status, stand)) = last.live.as_ref().filter(|_| moment.status.is_none()) {
+        state["last_live"] = json!(LiveLine::of(status, *stand));
+    }
     state
 }
 
 /// The same with what the gateway knows.
 fn state_line(context: &Context, moment: &Moment, last: &Last, clients: usize) -> Value {
     let mut state = told(moment, last);
-    let last_seq = context.journal.newest();
-    state["sinks"] = json!(context.sinks.lines(last_seq));
+    let stand = *context.journal.stand().borrow();
+    // Before the first look nothing is known of the store.
+    let looked = Some(stand).filter(|stand| *stand != Stand::default());
+    state["last_seq"] = json!(looked.map(|stand| stand.last));
+    state["store"] = json!(looked.map(|stand| stand.store.first_utc_ns.to_string()));
+    state["sinks"] = json!(context.sinks.lines(stand.last));
     state["clients"] = json!(clients);
     state["store_trouble"] = json!(context.journal.trouble().borrow().as_deref());
     state
@@ -229,9 +238,15 @@ impl Feed {
                     }
                     let moment = Arc::clone(&live.borrow_and_update());
                     if let Some(status) = &moment.status {
-                        (last.json, last.utc_ns) = (Arc::clone(&moment.json), Some(utc_ns()));
                         let stand = *context.journal.stand().borrow();
+                        last = Last {
+                            json: Arc::clone(&moment.json),
+                            utc_ns: Some(utc_ns()),
+                            live: Some((Arc::clone(status), stand)),
+                        };
                         self.live.send_replace(message("live", &LiveLine::of(status, stand)));
+                    } else {
+                        self.nobody_is_live();
                     }
                     let unread = context.journal.trouble().borrow().is_some();
                     let news = (moment.trouble.is_some(), unread, news(&moment));
@@ -249,6 +264,11 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// What was live is not told to those who come from now on.
+    fn nobody_is_live(&self) {
+        (self.live).send_if_modified(|bytes| !std::mem::take(bytes).is_empty());
     }
 
     /// `GET /api/live`, for as long as who asks may stay.
@@ -310,11 +330,17 @@ impl Watcher {
             }
             return Some(all.into());
         }
-        tokio::select! {
-            biased;
-            changed = self.alarms.changed() => changed.ok().map(|()| self.alarms.borrow_and_update().clone()),
-            changed = self.state.changed() => changed.ok().map(|()| self.state.borrow_and_update().clone()),
-            changed = self.live.changed() => changed.ok().map(|()| self.live.borrow_and_update().clone()),
+        loop {
+            let next = tokio::select! {
+                biased;
+                changed = self.alarms.changed() => changed.ok().map(|()| self.alarms.borrow_and_update().clone()),
+                changed = self.state.changed() => changed.ok().map(|()| self.state.borrow_and_update().clone()),
+                changed = self.live.changed() => changed.ok().map(|()| self.live.borrow_and_update().clone()),
+            };
+            // Empty where nobody is live any more: there is nothing to be told.
+            if next.as_ref().is_none_or(|bytes| !bytes.is_empty()) {
+                return next;
+            }
         }
     }
 }
@@ -347,6 +373,31 @@ mod tests {
         feed.alarms.send_replace(message("alarms", &1));
         assert_eq!(watcher.next().await.unwrap(), "event: alarms\ndata: 1\n\n");
         assert_eq!(watcher.next().await.unwrap(), "event: live\ndata: 999\n\n");
+        // The machine has gone: nobody is told of it as of something live, whoever comes and whoever was there.
+        feed.nobody_is_live();
+        feed.nobody_is_live();
+        feed.state.send_replace(message("state", &2));
+        let mut late = Watcher {
+            live: feed.live.subscribe(),
+            state: feed.state.subscribe(),
+            alarms: feed.alarms.subscribe(),
+            first: true,
+            _place: Arc::clone(&feed.places).try_acquire_owned().unwrap(),
+        };
+        assert_eq!(watcher.next().await.unwrap(), "event: state\ndata: 2\n\n");
+        assert_eq!(
+            late.next().await.unwrap(),
+            "retry: 2000\n\nevent: state\ndata: 2\n\nevent: alarms\ndata: 1\n\n"
+        );
+        drop(late);
+        // It is told of again, and what was empty is passed over.
+        feed.live.send_replace(message("live", &0));
+        assert_eq!(watcher.next().await.unwrap(), "event: live\ndata: 0\n\n");
+        feed.nobody_is_live();
+        let empty = watcher.next();
+        let later = async { feed.live.send_replace(message("live", &3)) };
+        let (told, _) = tokio::join!(empty, later);
+        assert_eq!(told.unwrap(), "event: live\ndata: 3\n\n");
         drop(watcher);
         assert_eq!(feed.clients(), 0);
     }
@@ -398,6 +449,7 @@ mod tests {
         let last = Last {
             json: Arc::clone(&up.json),
             utc_ns: Some(7),
+            live: up.status.clone().map(|status| (status, Stand::default())),
         };
         let (live, gone) = (told(&up, &last), told(&down, &last));
         assert_eq!(
@@ -410,6 +462,10 @@ mod tests {
         );
         assert_eq!(gone["machine"], "press cell");
         assert_eq!(gone["buses"][1]["axes"][0], "r-infeed");
+        // What was live is told as what it is: the last of it.
+        assert!(live.get("last_live").is_none(), "{live}");
+        assert_eq!(gone["last_live"]["buses"][1]["bus_name"], "rear");
+        assert!(gone["last_live"]["axes"].is_array(), "{gone}");
         for key in ["machine", "axes", "phases", "buses"] {
             assert_eq!(gone[key], live[key]);
         }

@@ -16,9 +16,12 @@ use axum::{Extension, Json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Most alarms in one answer.
 const MAX_ALARMS: usize = 100;
+/// Most names of sources in one answer: as many as a machine has axes.
+const MAX_SOURCES: usize = 1024;
 /// Most entries of the audit trail in one answer.
 const MAX_ENTRIES: u32 = 500;
 /// Longest name of what is asked for (bytes).
@@ -51,6 +54,9 @@ pub struct AlarmsLine {
     alarms: Vec<Alarm>,
     /// Alarms beyond those in the list.
     more: usize,
+    /// Sources of those that stand and are not shelved, each once, by their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more_sources: Vec<String>,
     standing: usize,
     unacknowledged: usize,
     shelved: usize,
@@ -101,6 +107,10 @@ impl AlarmsLine {
         alarms.sort_by_key(|one| (!one.active, one.shelved_until_utc_ns.is_some()));
         alarms.drain(..skip.min(alarms.len()));
         let more = alarms.len().saturating_sub(MAX_ALARMS);
+        let more_sources: BTreeSet<String> = (alarms.iter().skip(MAX_ALARMS))
+            .filter(|one| one.active && one.shelved_until_utc_ns.is_none())
+            .map(|one| one.event.source.clone())
+            .collect();
         alarms.truncate(MAX_ALARMS);
         let alone = desk.shelves_without_alarm();
         let more_shelves = alone.len().saturating_sub(MAX_ALARMS);
@@ -109,6 +119,7 @@ impl AlarmsLine {
             known,
             alarms,
             more,
+            more_sources: more_sources.into_iter().take(MAX_SOURCES).collect(),
             standing,
             unacknowledged,
             shelved,

@@ -310,11 +310,12 @@ pub(super) fn write_life(out: &mut String, r: &Replayed) -> std::fmt::Result {
                 metres,
                 hours,
             } => format!(
-                "{} h ({} to {}), {} m, {} strokes",
+                "{} h ({} to {}), {} {}, {} strokes",
                 number(hours[1].round()),
                 number(hours[0].round()),
                 number(hours[2].round()),
                 number(metres[1].round()),
+                r.moves.unit("m"),
                 number(strokes[1].round())
             ),
         };

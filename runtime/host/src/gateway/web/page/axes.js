@@ -30,7 +30,7 @@ export function prepare() {
   place.addEventListener('scroll', () => draw());
   $('axes-find').addEventListener('input', arrange);
   $('axes-worst').addEventListener('change', arrange);
-  $('axis-channel').addEventListener('change', (event) => { channel = event.target.value; plot = undefined; fill($('axis-plot')); curves(); });
+  $('axis-channel').addEventListener('change', (event) => { channel = event.target.value; renew(); curves(); });
   place.addEventListener('keydown', (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !order.length) return;
@@ -43,8 +43,13 @@ export function prepare() {
 
 export function state(s) {
   const known = s.axes ?? [];
-  turns = known.map((name) => (s.rotary ?? []).includes(name));
-  if (known.length === names.length && known.every((name, n) => name === names[n])) return;
+  const same = known.length === names.length && known.every((name, n) => name === names[n]);
+  const now = known.map((name) => (s.rotary ?? []).includes(name));
+  // The curve of another kind of axis is in another unit.
+  const unit = now[same ? chosen : 0] === turns[chosen];
+  turns = now;
+  if (!unit) renew();
+  if (same) return;
   names = known;
   past.count = 0;
   past.axes = names.map(() => ROWS.map(() => new Float32Array(KEPT)));
@@ -54,12 +59,19 @@ export function state(s) {
 
 export function live(data, s) {
   if (!data.axes || data.axes.length !== names.length) return;
-  const at = past.count % KEPT;
-  past.time[at] = data.time_ns / 1e9;
-  data.axes.forEach((axis, n) => {
-    ROWS.forEach((place, k) => { past.axes[n][k][at] = axis?.[place] ?? NaN; });
-  });
-  past.count += 1;
+  const now = data.time_ns / 1e9;
+  const newest = past.count ? past.time[(past.count - 1) % KEPT] : -1;
+  // Another run: its time begins anew.
+  if (now < newest) past.count = 0;
+  // Who draws anew brings what is kept already.
+  if (now !== newest) {
+    const at = past.count % KEPT;
+    past.time[at] = now;
+    data.axes.forEach((axis, n) => {
+      ROWS.forEach((place, k) => { past.axes[n][k][at] = axis?.[place] ?? NaN; });
+    });
+    past.count += 1;
+  }
   last = data;
   if ($('axes').hidden) return;
   if ($('axes-worst').checked) arrange();
@@ -79,12 +91,14 @@ function arrange() {
 // A position as people read it: in mm, or in degrees with their sign.
 const told = (n, position) => (turns[n] && position != null ? `${(position * DEGREES).toFixed(4)}°` : mm(position));
 
+// Of another unit, or another channel.
+function renew() {
+  plot = undefined;
+  fill($('axis-plot'));
+}
+
 function choose(n) {
-  // The curve of another kind of axis is in another unit.
-  if (turns[n] !== turns[chosen]) {
-    plot = undefined;
-    fill($('axis-plot'));
-  }
+  if (turns[n] !== turns[chosen]) renew();
   chosen = n;
   draw();
   curves();
@@ -144,12 +158,16 @@ function of(n, k) {
   return values;
 }
 
+// Times of the looks that are kept (s), oldest first.
+export function times() {
+  const total = Math.min(past.count, KEPT);
+  return Array.from({ length: total }, (_, i) => past.time[(past.count - total + i) % KEPT]);
+}
+
 function curves() {
   if (!names.length || past.count < 2 || chosen >= names.length) return;
   say($('axis-name'), names[chosen]);
-  const total = Math.min(past.count, KEPT);
-  const now = past.time[(past.count - 1) % KEPT];
-  const xs = Array.from({ length: total }, (_, i) => past.time[(past.count - total + i) % KEPT] - now);
+  const xs = times().map((at, _, all) => at - all.at(-1));
   const x = { time: false, range: () => [-KEPT / 10, 0] };
   const position = channel === 'position';
   const [scale, unit] = turns[chosen] ? [DEGREES, '°'] : [1e3, 'mm'];

@@ -79,28 +79,38 @@ export function here(utcNs) {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${zone}`;
 }
 
-// The same as an element that says UTC where a pointer rests on it; `short`: the hour alone, where the day is plain.
+// The same as an element that says UTC where a pointer rests on it; `short`: the hour alone, with the day where that is not today.
 export function clock(utcNs, short) {
   if (utcNs == null) return make('span', null, '-');
   const [utc, local] = [new Date(utcNs / 1e6).toISOString(), here(utcNs)];
-  return make('time', { datetime: utc, title: `${utc.replace('T', ' ').slice(0, 19)} UTC` }, short ? local.slice(11, 19) : local);
+  const from = short && here(Date.now() * 1e6).slice(0, 10) === local.slice(0, 10) ? 11 : 0;
+  return make('time', { datetime: utc, title: `${utc.replace('T', ' ').slice(0, 19)} UTC` }, short ? local.slice(from, 19) : local);
 }
 
 // What is drawn anew between press and release of a pointer takes no click: whatever is to be drawn around it waits for the release.
 let pressed = null;
+let release;
 const waiting = new Map();
+// The click of a finger is an event of its own, that comes later (ms).
+const TAP = 100;
 
-window.addEventListener('pointerdown', (event) => { pressed = event.button === 0 && event.isPrimary ? event.target : null; }, true);
-for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'blur']) {
-  window.addEventListener(end, () => {
-    if (!pressed) return;
-    pressed = null;
+window.addEventListener('pointerdown', (event) => {
+  // A second finger or another button: the first one has its own release.
+  if (event.button !== 0 || !event.isPrimary) return;
+  clearTimeout(release);
+  pressed = event.target;
+}, true);
+for (const end of ['pointerup', 'pointercancel', 'contextmenu', 'dragend', 'blur']) {
+  window.addEventListener(end, (event) => {
+    if (!pressed || (end.startsWith('pointer') && !event.isPrimary)) return;
+    clearTimeout(release);
     // Behind the click.
-    setTimeout(() => {
+    release = setTimeout(() => {
+      pressed = null;
       const all = [...waiting.values()];
       waiting.clear();
       all.forEach((draw) => draw());
-    });
+    }, ['touch', 'pen'].includes(event.pointerType) ? TAP : 0);
   });
 }
 
@@ -117,7 +127,7 @@ export function gently(place, draw) {
 export function keepFocus(place, draw) {
   const of = place.contains(document.activeElement) ? document.activeElement.getAttribute('data-of') : null;
   draw();
-  if (of != null) [...place.querySelectorAll('[data-of]')].find((one) => one.getAttribute('data-of') === of)?.focus();
+  if (of != null) [...place.querySelectorAll('[data-of]')].find((one) => one.getAttribute('data-of') === of)?.focus({ preventScroll: true });
 }
 
 let hiding;

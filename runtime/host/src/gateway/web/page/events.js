@@ -11,6 +11,8 @@ let list = [];
 // Alarms that somebody wants to see; those that the stream tells are the first ones.
 let wanted = SHOWN;
 let more = 0;
+// Sources of what stands beyond the first ones.
+let beyond = [];
 let looking = false;
 // What the stream has told since a look began: the last of it.
 let later;
@@ -36,11 +38,14 @@ export function session() {
   if (!$('events').hidden) cards();
 }
 
-// What stands and is not shelved, by source: the causes, for whoever marks it elsewhere.
+// What stands and is not shelved, by source: the causes, for whoever marks it elsewhere. Of those beyond the list nothing but the source is told.
 export function stands() {
   const causes = new Map();
   for (const { event: e, active, shelved_until_utc_ns: shelved } of list) {
     if (active && !shelved) causes.set(e.source, [...(causes.get(e.source) ?? []), `${words(e.channel)}: ${e.cause}`]);
+  }
+  for (const source of beyond) {
+    if (!causes.has(source)) causes.set(source, ['it stands further down in the list of alarms']);
   }
   return causes;
 }
@@ -85,6 +90,7 @@ export function alarms(data) {
 function alarmsAre(data, all, rest) {
   list = all;
   more = rest;
+  beyond = data.more_sources ?? [];
   sure = data.known;
   shelves = { list: data.shelves ?? [], more: data.more_shelves ?? 0 };
   const standing = list.filter((one) => one.active && !one.shelved_until_utc_ns);
@@ -136,15 +142,15 @@ function card(alarm) {
       axes.includes(e.source) ? make('button', { type: 'button', disabled: !may('admin'), onclick: () => baseline(e.source) }, 'new baseline') : null));
 }
 
-// What has no alarm on the list and comes shelved the next time.
+// What has no alarm on the list and comes shelved the next time. Without a bus it is taken off alone, whatever is shelved on one beside it.
 function shelf({ bus, source, channel, until_utc_ns: until, who, comment }) {
-  const undo = make('button', { type: 'button', disabled: !may('tuner'), onclick: () => unshelve({ bus, source, channel }) }, 'unshelve');
+  const undo = make('button', { type: 'button', disabled: !may('tuner'), onclick: () => unshelve({ bus: bus ?? '', source, channel }) }, 'unshelve');
   return make('div', { class: 'bar', 'data-source': source, 'data-channel': channel, 'data-bus': bus },
-    make('span', null, make('b', null, `${source}: ${words(channel)}`), ' is shelved until ', clock(until), ` by ${who}${comment ? `: "${comment}"` : ''}. Nothing of it stands.`), bus ? make('span', { class: 'chip' }, bus) : null, undo);
+    make('span', null, make('b', null, `${source}: ${words(channel)}`), ' is shelved until ', clock(until), ` by ${who}${comment ? `: "${comment}"` : ''}.${sure ? ' Nothing of it stands.' : ''}`), bus ? make('span', { class: 'chip' }, bus) : null, undo);
 }
 
 function drawShelves() {
-  const key = JSON.stringify([shelves, may('tuner')]);
+  const key = JSON.stringify([shelves, may('tuner'), sure]);
   if (key === shelvesDrawn) return;
   shelvesDrawn = key;
   fill($('shelves'), ...shelves.list.map(shelf), shelves.more ? make('p', { class: 'dim' }, `${shelves.more} more are shelved and not shown.`) : null);

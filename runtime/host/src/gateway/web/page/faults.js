@@ -15,6 +15,8 @@ const KINDS = [
   ['emergency', 'subdevice', 'code=0x8130'], ['watchdog', 'subdevice', ''], ['clock_drift', 'bus', 'rate=50ppm'], ['clock_jump', 'subdevice', 'step=20us'],
   ['eeprom_checksum', 'subdevice', ''],
 ];
+// Of those that name a way or a mass, what a rotary axis has.
+const TURNED = { load: 'mass=2kgm2', backlash: 'gap=50urad', encoder_slip: 'step=200urad' };
 let machine = {};
 
 function targets(kind) {
@@ -24,9 +26,15 @@ function targets(kind) {
 }
 
 function offer() {
-  const [, kind, values] = KINDS.find(([name]) => name === $('fault-kind').value);
+  const [, kind] = KINDS.find(([name]) => name === $('fault-kind').value);
   fill($('fault-target'), ...targets(kind).map((name) => make('option', { value: name }, name)));
-  $('fault-values').value = values;
+  begin();
+}
+
+function begin() {
+  const [name, , values] = KINDS.find(([name]) => name === $('fault-kind').value);
+  const rotary = (machine.rotary ?? []).includes($('fault-target').value);
+  $('fault-values').value = (rotary && TURNED[name]) || values;
   write();
 }
 
@@ -37,7 +45,7 @@ function write() {
 export function prepare() {
   fill($('fault-kind'), ...KINDS.map(([name]) => make('option', { value: name }, name)));
   $('fault-kind').addEventListener('change', offer);
-  $('fault-target').addEventListener('change', write);
+  $('fault-target').addEventListener('change', begin);
   $('fault-values').addEventListener('input', write);
   $('clear').addEventListener('click', () => act('/api/clear', {}, 'faults that last or wait are taken back'));
   $('inject').addEventListener('submit', async (event) => {
@@ -55,7 +63,7 @@ export function prepare() {
 export function state(s) {
   // While nobody answers what was typed stays.
   if (!s.machine) return;
-  const before = JSON.stringify([machine.axes, machine.stations, machine.bus_name]);
+  const before = JSON.stringify([machine.axes, machine.stations, machine.bus_name, machine.rotary]);
   machine = s;
-  if (JSON.stringify([s.axes, s.stations, s.bus_name]) !== before) offer();
+  if (JSON.stringify([s.axes, s.stations, s.bus_name, s.rotary]) !== before) offer();
 }

@@ -31,21 +31,23 @@ export async function act(path, body, done) {
 
 let source;
 let heard = 0;
+// The same by the clock of the day (ms since 1970).
+let heardAt;
 
-// Calls handlers[name](data) for every event of the stream, and link(true or false).
+// Calls handlers[name](data) for every event of the stream, and behind it link(true); link(false, when the last one came) where none come.
 export function follow(handlers, link) {
   const open = () => {
     source?.close();
     source = new EventSource('/api/live');
     for (const [name, handler] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => {
-        heard = performance.now();
-        link(true);
+        [heard, heardAt] = [performance.now(), Date.now()];
         handler(JSON.parse(event.data));
+        link(true);
       });
     }
     source.onerror = () => {
-      link(false);
+      link(false, heardAt);
       // A refusal closes the stream for good: it is tried again here.
       if (source.readyState === EventSource.CLOSED) {
         get('/api/session').catch(() => {});
@@ -56,7 +58,7 @@ export function follow(handlers, link) {
   open();
   // A computer that went away leaves the stream open and silent.
   setInterval(() => {
-    if (performance.now() - heard > 5000) link(false);
+    if (performance.now() - heard > 5000) link(false, heardAt);
   }, 1000);
 }
 

@@ -48,7 +48,7 @@ export function state(s) {
   const wanted = $('health-find').value.trim().toLowerCase();
   const found = lines.filter((h) => `${h.source} ${words(h.parameter)}`.toLowerCase().includes(wanted));
   const order = $('health-worst').checked ? worstFirst(found) : found;
-  const key = JSON.stringify([order, one && nameOf(one), lines.length, s.trouble]);
+  const key = JSON.stringify([order, one && nameOf(one), lines.length, s.trouble, s.rotary]);
   if (key === shown) return;
   shown = key;
   const nothing = lines.length ? 'nothing of that name is tracked' : s.trouble ? 'what is tracked is not known: the machine does not answer' : 'nothing is tracked yet: it takes some movements';
@@ -65,14 +65,14 @@ function line(h, isPicked) {
   return row([
     make('button', { type: 'button', 'data-of': nameOf(h), 'aria-pressed': String(isPicked) }, h.source), `${words(h.parameter)}${h.inferred ? ' (inferred)' : ''}`, number(`${h.lower_bound ? 'at least ' : ''}${si(h.value)} ± ${si(h.sigma, 2)} ${h.unit}`, odd ? 'warn' : ''),
     number(h.healthy == null ? 'not known' : `${si(h.healthy)} ${h.unit}`), number(share == null ? '' : `${(100 * share).toFixed(1)} %`, odd ? 'warn' : ''),
-    make('td', { class: h.trend_significant ? 'warn' : 'dim' }, `${rate}${h.trend_significant ? '' : h.trend_per_hour == null ? '' : ', not significant'}`), life(h.life),
+    make('td', { class: h.trend_significant ? 'warn' : 'dim' }, `${rate}${h.trend_significant ? '' : h.trend_per_hour == null ? '' : ', not significant'}`), life(h.life, (last.rotary ?? []).includes(h.source) ? 'rad' : 'm'),
   ], { class: isPicked ? 'picked' : '', onclick: () => pick(h) });
 }
 
-function life(l) {
+function life(l, way) {
   if (l.state !== 'known') return make('td', { class: 'dim' }, `not yet known: ${l.reason}`);
   const [from, middle, to] = l.hours;
   const hours = (h) => (h >= 48 ? `${si(h / 24, 2)} d` : `${si(h, 2)} h`);
-  const much = [`${count(Math.round(l.strokes[1]))} strokes`, l.metres[1] > 0 ? `${count(Math.round(l.metres[1]))} m` : null].filter(Boolean).join(', ');
+  const much = [`${count(Math.round(l.strokes[1]))} strokes`, l.metres[1] > 0 ? `${count(Math.round(l.metres[1]))} ${way}` : null].filter(Boolean).join(', ');
   return make('td', { class: middle < 24 ? 'bad' : middle < 24 * 30 ? 'warn' : '' }, `${hours(middle)} (${hours(from)} to ${hours(to)}); ${much}`);
 }

@@ -7,6 +7,8 @@ const SHOWN = 100;
 // Events of one look, and looks for what is hard to find: then it is asked whether to go on.
 const PAGE = 512;
 const LOOKS = 20;
+// Until the stream looks again after a look that failed (ms).
+const REST = 1000;
 let stored = [];
 // The last event that is known, and the store that it is of.
 let known = 0;
@@ -19,6 +21,7 @@ let sought = '';
 let reading = false;
 // Somebody has asked for something else meanwhile.
 let again;
+let failed = -REST;
 
 const needle = () => $('events-find').value.trim().toLowerCase();
 const fits = (e, wanted) => !wanted || [e.bus, e.source, words(e.channel), e.channel, e.state, e.severity, e.cause].some((text) => text?.toLowerCase().includes(wanted));
@@ -44,6 +47,7 @@ async function look(what) {
     await what();
     draw();
   } catch (error) {
+    failed = performance.now();
     say($('events-note'), error.message);
   } finally {
     reading = false;
@@ -55,8 +59,8 @@ async function look(what) {
   }
 }
 
-// The last ones up to number `end` that are looked for.
-async function back(end) {
+// The last ones up to number `end` that are looked for; of store `of`, whose last one is `last`: known once they have been read.
+async function back(end, of = store, last = known) {
   const wanted = needle();
   let found = [];
   let upper = end;
@@ -64,11 +68,12 @@ async function back(end) {
     const after = Math.max(0, upper - (wanted ? PAGE : SHOWN));
     const answer = await get(`/api/events?after=${after}&limit=${upper - after}`);
     // Of another store nothing is known: the stream says when it has come.
-    if (answer.store !== store) return;
-    const last = upper;
-    found = [...answer.events.filter((e) => e.seq <= last && fits(e, wanted)), ...found];
+    if (answer.store !== of) return;
+    const most = upper;
+    found = [...answer.events.filter((e) => e.seq <= most && fits(e, wanted)), ...found];
     upper = after;
   }
+  [known, store] = [last, of];
   stored = found.slice(-SHOWN);
   from = found.length > SHOWN ? stored[0].seq - 1 : upper;
   [newest, sought] = [end >= known, wanted];
@@ -78,13 +83,14 @@ const front = () => back(known);
 
 // Reads what is new behind the last event that is shown.
 export async function stream(lastSeq, of) {
-  if ($('events').hidden || reading || (lastSeq <= known && of === store)) return;
+  if ($('events').hidden || reading || performance.now() - failed < REST || (lastSeq <= known && of === store)) return;
   if (of !== store || lastSeq - known > SHOWN) {
     // Another store, or more than a page: as if it were opened now. Who looks at older ones goes on looking.
-    const moved = of !== store;
-    [known, store] = [lastSeq, of];
-    if (newest || moved) await look(front);
-    else draw();
+    if (newest || of !== store) await look(() => back(lastSeq, of, lastSeq));
+    else {
+      known = lastSeq;
+      draw();
+    }
     return;
   }
   if (!newest) {

@@ -24,6 +24,8 @@ const raw = { live: {}, state: {} };
 let last = {};
 let state = {};
 let tab = 'axes';
+// The last stored event, and the store that it is of: told with and without a machine.
+let stand = {};
 
 // Views have addresses: the view, and the bus where there are several.
 function address() {
@@ -42,7 +44,7 @@ function open(name) {
   redraw();
   if (name === 'events') {
     events.opened();
-    list.opened(last.last_seq ?? 0, last.store);
+    list.opened(stand.last_seq ?? 0, stand.store);
   }
 }
 
@@ -61,6 +63,13 @@ function look() {
   // Its address may have been kept from a simulated one.
   if (state.machine && !state.simulated && tab === 'faults') open('axes');
   document.querySelector('nav [data-tab=press]').hidden = !state.strokes?.length && tab !== 'press';
+}
+
+function stored(data) {
+  // Nobody has looked at the store yet.
+  if (data.store == null) return;
+  stand = { last_seq: data.last_seq, store: data.store };
+  list.stream(data.last_seq, data.store);
 }
 
 function pick(bus) {
@@ -125,18 +134,22 @@ follow({
     trust.head(last, state);
     axes.live(last, state);
     budget.live(last, state);
-    list.stream(data.last_seq, data.store);
+    stored(data);
   },
   state(data) {
     who();
     raw.state = data;
+    // A page that was opened behind the end of the machine.
+    if (data.last_live && raw.live.cycle == null) raw.live = data.last_live;
     buses.state(data, pick);
     address();
     look();
     redraw();
+    stored(data);
   },
   alarms: events.alarms,
-}, (up) => {
+}, (up, heard) => {
+  trust.connection(up ? undefined : heard);
   const text = up ? (state.trouble ? 'no answer' : 'live') : 'no connection';
   say(link, text);
   link.className = `chip ${text === 'live' ? 'good' : 'bad'}`;

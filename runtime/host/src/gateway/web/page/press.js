@@ -14,6 +14,8 @@ let busy = false;
 let silent = false;
 // When cycle 0 was (ns since 1970, UTC).
 let began;
+// Time of the run as it was told last (ns).
+let before = 0;
 
 // Objects that could not judge a stroke: its verdict is that of the others.
 const unjudged = (s) => (s.not_judged ? make('span', { class: 'chip warn' }, `${s.not_judged.length} not judged`) : null);
@@ -25,6 +27,12 @@ export function prepare() {
 }
 
 export function state(s) {
+  // Stroke 5 of another run is another one: its curve and its time too.
+  if (s.time_ns < before || (silent && !s.trouble)) {
+    shown = undefined;
+    delete $('strokes').dataset.key;
+  }
+  before = s.time_ns ?? before;
   strokes = s.strokes ?? [];
   silent = Boolean(s.trouble);
   began = s.time_utc_ns ? s.time_utc_ns - s.time_ns : undefined;

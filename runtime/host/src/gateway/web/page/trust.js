@@ -4,6 +4,24 @@ import { $, count, fill, here, make, say, span, time } from './dom.js';
 
 const chip = (text, kind, title) => make('span', { class: `chip ${kind ?? ''}`, title }, text);
 
+// When the gateway was heard last (ms since 1970), where it is not heard any more.
+let cut;
+// The state of the machine as it was told last.
+let told = {};
+
+// Since when what is shown is of before: without the gateway nobody knows how the machine is.
+function old() {
+  const since = cut != null ? `No connection since ${here(cut * 1e6)}`
+    : told.trouble && told.answered_utc_ns ? `No answer since ${here(told.answered_utc_ns)}` : '';
+  $('old').hidden = !since;
+  if (since) say($('old'), `${since}: what is shown is of before.`);
+}
+
+export function connection(since) {
+  cut = since;
+  old();
+}
+
 export function head(live, state) {
   say($('machine'), state.machine ?? 'twinstep');
   // What the last cycle said is no fact any more once nobody answers.
@@ -11,8 +29,8 @@ export function head(live, state) {
     : `${state.simulated ? 'simulated, ' : ''}${time(state.period_ns)} period, cycle ${count(live.cycle)}, ${span(live.time_ns / 1e9)}, `
       + `${live.events} deviations, ${live.overruns} overruns${live.armed ? '' : ', outputs disabled'}`);
   say($('facts'), facts);
-  $('old').hidden = !(state.trouble && state.answered_utc_ns);
-  if (!$('old').hidden) say($('old'), `No answer since ${here(state.answered_utc_ns)}: what is shown is of before.`);
+  told = state;
+  old();
 }
 
 export function trust(state) {
