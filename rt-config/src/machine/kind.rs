@@ -97,27 +97,11 @@ const DEGREES: f64 = 180.0 / std::f64::consts::PI;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{
-        ACCELERATION, CURRENT_PER_LENGTH, CURRENT_PER_VELOCITY, FORCE, FORCE_CONSTANT, JERK,
-        LENGTH, MASS, STIFFNESS, VELOCITY, VISCOUS,
-    };
+    use crate::units::{LENGTH, VELOCITY, WITH_COUNTERPART};
 
     #[test]
     fn units_that_are_printed_are_those_that_are_read() {
-        let all = [
-            LENGTH,
-            VELOCITY,
-            ACCELERATION,
-            JERK,
-            MASS,
-            FORCE,
-            VISCOUS,
-            STIFFNESS,
-            FORCE_CONSTANT,
-            CURRENT_PER_VELOCITY,
-            CURRENT_PER_LENGTH,
-        ];
-        for linear in &all {
+        for linear in &WITH_COUNTERPART {
             let rotary = linear.rotary().unwrap();
             assert_eq!(AxisKind::Rotary.unit(linear.si()), rotary.si());
             assert_eq!(AxisKind::Linear.unit(linear.si()), linear.si());

@@ -87,3 +87,19 @@ impl Dimension {
         found.map(|(linear, _)| *linear)
     }
 }
+
+/// The dimensions of a linear axis that a rotary one has others for.
+#[cfg(test)]
+pub(crate) const WITH_COUNTERPART: [Dimension; 11] = [
+    LENGTH,
+    VELOCITY,
+    ACCELERATION,
+    JERK,
+    MASS,
+    FORCE,
+    VISCOUS,
+    STIFFNESS,
+    FORCE_CONSTANT,
+    CURRENT_PER_VELOCITY,
+    CURRENT_PER_LENGTH,
+];

@@ -134,20 +134,7 @@ fn no_dimension_has_two_readings_of_one_spelling() {
 
 #[test]
 fn every_counterpart_leads_back_and_takes_none_of_the_others_units() {
-    let linear = [
-        LENGTH,
-        VELOCITY,
-        ACCELERATION,
-        JERK,
-        MASS,
-        FORCE,
-        VISCOUS,
-        STIFFNESS,
-        FORCE_CONSTANT,
-        CURRENT_PER_VELOCITY,
-        CURRENT_PER_LENGTH,
-    ];
-    for one in &linear {
+    for one in &WITH_COUNTERPART {
         let rotary = one.rotary().unwrap();
         assert_eq!(rotary.linear(), Some(one), "{}", one.name);
         // A wrong unit is refused only where no unit is one of both.
