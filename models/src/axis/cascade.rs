@@ -6,9 +6,11 @@
 use super::observer::corrected;
 use super::params::{DAMPED, LaneGains, LaneParams};
 pub use super::reference::{Reference, TARGETS};
+use super::reference::Paths;
 use super::steps::Begin;
 use super::substeps::{Left, one_by_one};
-use super::told::{Shifts, Told};
+use super::told::Told;
+use super::told::step::stepped_told;
 use crate::lane::{LANES, Lane, ZERO};
 use crate::simd::{Portable, Vector};
 
@@ -225,10 +227,57 @@ pub fn advance_told(
     s: &mut AxisState,
     contact_a: Option<&Lane>,
 ) {
-    let shifts = told.shifts(p);
     for part in 0..<Portable as Vector>::Whole::PARTS {
         let z = States::<<Portable as Vector>::Whole>::load(s, part);
-        stepped(p, reference, z, contact_a, Some((told, &shifts)), part).store(s, part);
+        advanced_told(p, reference, told, z, contact_a, part).store(s, part);
+    }
+}
+
+/// [`advanced`] of a lane with such axes.
+#[inline(always)]
+pub fn advanced_told<V: Vector>(
+    p: &LaneParams,
+    reference: &Reference,
+    told: &Told,
+    s: States<V>,
+    contact_a: Option<&Lane>,
+    part: usize,
+) -> States<V> {
+    stepped_told(p, reference, told, s, contact_a, part)
+}
+
+/// The loops of several axes in their modes: what is open has a gain of 0.
+#[derive(Clone, Copy)]
+pub(super) struct Loops<V> {
+    /// Position gain (1/s).
+    pub kx: V,
+    /// Velocity gain (A s/m).
+    pub kv: V,
+    /// Velocity feed-forward (1).
+    pub kff: V,
+}
+
+impl<V: Vector> Loops<V> {
+    /// In CSP.
+    #[inline(always)]
+    pub fn load(p: &LaneParams, part: usize) -> Self {
+        Self {
+            kx: V::load(&p.position_gain_per_s, part),
+            kv: V::load(&p.velocity_gain, part),
+            kff: V::load(&p.velocity_feedforward, part),
+        }
+    }
+
+    /// The velocity (m/s) that is wanted at an error (m) and a slope of the reference (m/s).
+    #[inline(always)]
+    pub fn wanted(&self, error: V, slope: V) -> V {
+        self.kx * error + self.kff * slope
+    }
+
+    /// The current (A) that is asked for.
+    #[inline(always)]
+    pub fn asked(&self, wanted: V, v: V, q: V) -> V {
+        self.kv * (wanted - v) + q
     }
 }
 
@@ -241,29 +290,8 @@ pub fn advanced<V: Vector>(
     contact_a: Option<&Lane>,
     part: usize,
 ) -> States<V> {
-    stepped(p, reference, s, contact_a, None, part)
-}
-
-#[inline(always)]
-fn stepped<V: Vector>(
-    p: &LaneParams,
-    reference: &Reference,
-    mut s: States<V>,
-    contact_a: Option<&Lane>,
-    told: Option<(&Told, &Shifts)>,
-    part: usize,
-) -> States<V> {
     let per_s = V::splat(p.per_s);
-    let mut paths = reference.paths::<V>(p, part);
-    let mut apart = 0;
-    if let Some((_, shifts)) = told {
-        let shifted = V::mask(shifts.offsets, part);
-        let [way, current] = V::each([&shifts.way_m, &shifts.current_a], part);
-        paths.from_m = V::select(shifted, paths.from_m + way, paths.from_m);
-        paths.to_m = V::select(shifted, paths.to_m + way, paths.to_m);
-        s.integral_a = V::select(shifted, s.integral_a + current, s.integral_a);
-        apart = shifts.apart & V::places(part);
-    }
+    let paths = reference.paths::<V>(p, part);
     let (x, v) = (s.position_m, s.velocity_m_per_s);
     let (i, q, r) = (s.current_a, s.integral_a, s.reported_a);
     let mut load = s.disturbance_a;
@@ -276,6 +304,8 @@ fn stepped<V: Vector>(
     let bent = (paths.second_m - paths.first_m) * per_s;
 
     let begin = Begin {
+        moving: &p.moving,
+        resting: &p.resting,
         x,
         v,
         i,
@@ -288,22 +318,19 @@ fn stepped<V: Vector>(
         coulomb_positive: V::load(&p.coulomb_positive_a, part),
         coulomb_negative: V::load(&p.coulomb_negative_a, part),
         stribeck: V::load(&p.stribeck_a, part),
+        added: None,
     };
     let (holds, mut next) = begin.step(p, part);
     let [x1, v1, i1, q1, _] = next;
 
     // The current stays below its limit from the first moment to the last; where the drive holds it, there is nothing to ask.
-    let (kv, kx) = (
-        V::load(&p.velocity_gain, part),
-        V::load(&p.position_gain_per_s, part),
-    );
-    let kff = V::load(&p.velocity_feedforward, part);
+    let loops = Loops::load(p, part);
     let limit = V::load(&p.limit_a, part);
-    let asked_before = kv * (kx * e + kff * slope - v) + q;
+    let asked_before = loops.asked(loops.wanted(e, slope), v, q);
     let second = paths.second_m * per_s;
-    let asked_after = kv * (kx * (paths.to_m - x1) + kff * second - v1) + q1;
+    let asked_after = loops.asked(loops.wanted(paths.to_m - x1, second), v1, q1);
     // Where the reference bends, what is fed forward jumps: at the start where the dead time is whole cycles.
-    let asked_bent = asked_before + kv * kff * bent;
+    let asked_bent = asked_before + loops.kv * loops.kff * bent;
     // What is asked may pass the limit in between; what flows at the end must not.
     let largest = asked_before.size().larger(asked_after.size());
     let largest = largest.larger(asked_bent.size());
@@ -311,49 +338,17 @@ fn stepped<V: Vector>(
     let free_of_limit = V::either(free_of_limit, V::mask(!p.continuous, part));
     let exact = V::both(holds, free_of_limit);
 
-    let left = (V::bits(exact, part) ^ V::places(part)) | apart | (p.quick & V::places(part));
+    let left = (V::bits(exact, part) ^ V::places(part)) | (p.quick & V::places(part));
     if left != 0 {
-        let mut before = AxisState::REST;
-        s.store(&mut before, part);
-        let mut lanes = [ZERO; 5];
-        let mut ways = [ZERO; 4];
-        let (paths, n) = (
-            [paths.from_m, paths.to_m, paths.first_m, paths.second_m],
-            next,
-        );
-        for k in 0..4 {
-            paths[k].store(&mut ways[k], part);
-        }
-        for k in 0..5 {
-            n[k].store(&mut lanes[k], part);
-        }
         let left = Left {
             places: left,
-            apart,
-            told: told.map(|(told, _)| told),
-            offsets_a: told.map(|(_, shifts)| &shifts.current_a),
+            told: None,
         };
-        one_by_one(p, &ways, &before, contact_a, left, &mut lanes);
-        next = V::each(lanes.each_ref(), part);
+        next = in_substeps(p, &paths, s, contact_a, left, next, part);
     }
     if p.sampled != 0 {
-        // A drive that closes its loops once a cycle computes what it holds until the next sample.
-        let mean = (next[0] - x) * per_s;
-        let wanted = kx * (paths.to_m - next[0]) + kff * second;
-        let mut asked = kv * (wanted - mean);
-        if let Some((_, shifts)) = told {
-            let shifted = V::mask(shifts.offsets, part);
-            asked = V::select(shifted, asked + V::load(&shifts.current_a, part), asked);
-        }
-        let held = asked.limited(limit);
-        let sampled = V::mask(p.sampled & !apart, part);
-        next[2] = V::select(sampled, held, next[2]);
-        next[4] = V::select(sampled, held, next[4]);
-    }
-    if let Some((_, shifts)) = told {
-        let shifted = V::mask(shifts.offsets, part);
-        let current = V::load(&shifts.current_a, part);
-        next[3] = V::select(shifted, next[3] - current, next[3]);
+        let wanted = loops.wanted(paths.to_m - next[0], second);
+        next = sampled(p, &loops, wanted, None, x, next, part);
     }
     States {
         position_m: next[0],
@@ -363,4 +358,54 @@ fn stepped<V: Vector>(
         integral_a: next[3],
         disturbance_a: s.disturbance_a,
     }
+}
+
+/// `next` with the axes of `left` stepped one by one from `s`.
+#[inline(always)]
+pub(super) fn in_substeps<V: Vector>(
+    p: &LaneParams,
+    paths: &Paths<V>,
+    s: States<V>,
+    contact_a: Option<&Lane>,
+    left: Left<'_>,
+    next: [V; 5],
+    part: usize,
+) -> [V; 5] {
+    let mut before = AxisState::REST;
+    s.store(&mut before, part);
+    let mut lanes = [ZERO; 5];
+    let mut ways = [ZERO; 4];
+    let paths = [paths.from_m, paths.to_m, paths.first_m, paths.second_m];
+    for k in 0..4 {
+        paths[k].store(&mut ways[k], part);
+    }
+    for k in 0..5 {
+        next[k].store(&mut lanes[k], part);
+    }
+    one_by_one(p, &ways, &before, contact_a, left, &mut lanes);
+    V::each(lanes.each_ref(), part)
+}
+
+/// A drive that closes its loops once a cycle computes what it holds until the next sample, from the velocity that is wanted (m/s), the
+/// position at which the cycle began (m), and what some places are told besides (A).
+#[inline(always)]
+pub(super) fn sampled<V: Vector>(
+    p: &LaneParams,
+    loops: &Loops<V>,
+    wanted: V,
+    besides: Option<(V::Mask, V)>,
+    x: V,
+    mut next: [V; 5],
+    part: usize,
+) -> [V; 5] {
+    let mean = (next[0] - x) * V::splat(p.per_s);
+    let mut asked = loops.kv * (wanted - mean);
+    if let Some((places, current)) = besides {
+        asked = V::select(places, asked + current, asked);
+    }
+    let held = asked.limited(V::load(&p.limit_a, part));
+    let sampled = V::mask(p.sampled, part);
+    next[2] = V::select(sampled, held, next[2]);
+    next[4] = V::select(sampled, held, next[4]);
+    next
 }

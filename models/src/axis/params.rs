@@ -2,7 +2,9 @@
 
 use super::load::{delay, lag_share};
 use super::quick::quick;
-use super::transition::{COLUMNS, Transition, transitions};
+pub use super::steps::{RestingStep, Step};
+use super::told::plan::{ToldExact, ToldSteps};
+use super::transition::{Transition, transitions};
 use crate::kalman::Gains;
 use crate::lane::{LANES, Lane, ZERO};
 
@@ -95,34 +97,6 @@ impl AxisParams {
     };
 }
 
-/// Rows of the exact step of eight axes: [`Transition`] turned on its side.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
-pub struct Step {
-    /// Way (m) from e, v, i, q, slope, change of slope, load.
-    pub way: [Lane; 7],
-    /// Velocity (m/s), likewise.
-    pub velocity: [Lane; 7],
-    /// Current (A), likewise.
-    pub current: [Lane; 7],
-    /// Integrator (A), likewise.
-    pub integral: [Lane; 7],
-    /// Reported current (A), likewise and from itself.
-    pub reported: [Lane; COLUMNS],
-}
-
-/// The exact step of eight resting axes: what of it is not 0 or 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
-pub struct RestingStep {
-    /// Current (A) from e, i, q, slope, change of slope.
-    pub current: [Lane; 5],
-    /// Growth of the integrator (A) from e, slope, change of slope.
-    pub integral: [Lane; 3],
-    /// Reported current (A) from e, i, q, slope, change of slope, and itself.
-    pub reported: [Lane; 6],
-}
-
 /// Gains of eight observers: see [`Gains`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
@@ -144,7 +118,7 @@ impl LaneGains {
     }
 }
 
-/// What of [`LaneParams`] is read only in cycles that are stepped in substeps.
+/// What of [`LaneParams`] is read only in cycles that are stepped in substeps, and where an axis is told more than a position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct Fine {
@@ -160,6 +134,8 @@ pub struct Fine {
     pub told_whole: [u8; LANES],
     /// Share of the period at which they change: the rest of it (0 to 1).
     pub told_change: Lane,
+    /// Exact steps of a period of axes that are told more than a position, or something else.
+    pub told: ToldSteps,
     /// Decay of the current loop over a cut.
     pub current_decay: Lane,
     /// Decay of the torque filter over a cut.
@@ -251,6 +227,8 @@ struct Exact {
     quick: bool,
     /// See [`Fine::quick`].
     fine_quick: bool,
+    /// See [`Fine::told`].
+    told: ToldExact,
 }
 
 impl Exact {
@@ -266,8 +244,11 @@ impl Exact {
             integral_gain: 0.0,
             ..velocity
         };
+        let whole = transitions(a, period_s, dead_cycles(a, period_s).1);
+        let change = told_cycles(a, period_s).1;
         Self {
-            whole: transitions(a, period_s, dead_cycles(a, period_s).1),
+            told: ToldExact::new([a, &velocity, &torque], &whole, period_s, change),
+            whole,
             steps: transitions(a, step_s, 0.0),
             velocity_steps: transitions(&velocity, step_s, 0.0),
             torque_steps: transitions(&torque, step_s, 0.0),
@@ -283,6 +264,14 @@ fn dead_cycles(a: &AxisParams, period_s: f64) -> (f64, f64) {
     // The oldest pair of targets bends at the end of the period: 4 cycles are 3 and a whole one.
     let whole = libm::floor(dead).min(DEAD_MAX - 1.0);
     (whole, dead - whole)
+}
+
+/// The same of the delay of what is told besides: the share at which it changes.
+fn told_cycles(a: &AxisParams, period_s: f64) -> (f64, f64) {
+    let delay = a.reference_delay_s.unwrap_or(a.dead_time_s - period_s);
+    let delay = (delay / period_s).clamp(0.0, TOLD_MAX);
+    let whole = libm::floor(delay).min(TOLD_MAX - 1.0);
+    (whole, delay - whole)
 }
 
 /// The longest lag of a few axes (s).
@@ -309,18 +298,8 @@ impl LaneParams {
             delayed_alike: None,
             damped: 0,
             quick: 0,
-            moving: Step {
-                way: [ZERO; 7],
-                velocity: [ZERO; 7],
-                current: [ZERO; 7],
-                integral: [ZERO; 7],
-                reported: [ZERO; COLUMNS],
-            },
-            resting: RestingStep {
-                current: [ZERO; 5],
-                integral: [ZERO; 3],
-                reported: [ZERO; 6],
-            },
+            moving: Step::NONE,
+            resting: RestingStep::NONE,
             inertia: ZERO,
             acceleration_per_a: ZERO,
             coulomb_positive_a: ZERO,
@@ -348,6 +327,7 @@ impl LaneParams {
                 quick: 0,
                 told_whole: [0; LANES],
                 told_change: ZERO,
+                told: ToldSteps::NONE,
                 current_decay: ZERO,
                 filter_decay: ZERO,
                 integral_gain: ZERO,
@@ -366,6 +346,7 @@ impl LaneParams {
         let used = u8::MAX >> (LANES - axes.len().clamp(1, LANES));
         lane.dead_alike = alike(&lane.dead, used);
         lane.delayed_alike = alike(&lane.delayed, used);
+        lane.fine.told.alike = alike(&lane.fine.told.reaches, used);
         lane
     }
 
@@ -396,7 +377,8 @@ impl LaneParams {
         }
         self.bend[l] = bend;
         let (moving, resting) = &exact.whole;
-        self.put_steps(l, moving, resting);
+        self.moving.put(l, moving);
+        self.resting.put(l, resting);
         self.gains.put(l, &a.observer);
         let (ago, weight) = delay(a.current_delay_s / period_s);
         for (n, bits) in self.delayed.iter_mut().enumerate() {
@@ -409,34 +391,12 @@ impl LaneParams {
         fine.quick |= bit(exact.fine_quick);
         fine.velocity_steps[l] = exact.velocity_steps;
         fine.torque_steps[l] = exact.torque_steps;
-        let delay = a.reference_delay_s.unwrap_or(a.dead_time_s - period_s);
-        let delay = (delay / period_s).clamp(0.0, TOLD_MAX);
-        let whole = libm::floor(delay).min(TOLD_MAX - 1.0);
-        (fine.told_whole[l], fine.told_change[l]) = (whole as u8, delay - whole);
+        let (whole, change) = told_cycles(a, period_s);
+        (fine.told_whole[l], fine.told_change[l]) = (whole as u8, change);
+        fine.told.put(l, &exact.told, whole, change);
         fine.current_decay[l] = decay(cut_s, a.current_time_constant_s);
         fine.filter_decay[l] = decay(cut_s, a.current_filter_s);
         fine.integral_gain[l] = a.integral_gain;
-    }
-
-    fn put_steps(&mut self, l: usize, moving: &Transition, resting: &Transition) {
-        let m = &mut self.moving;
-        for c in 0..7 {
-            m.way[c][l] = moving.way[c];
-            m.velocity[c][l] = moving.velocity[c];
-            m.current[c][l] = moving.current[c];
-            m.integral[c][l] = moving.integral[c];
-            m.reported[c][l] = moving.reported[c];
-        }
-        m.reported[7][l] = moving.reported[7];
-        let r = &mut self.resting;
-        for (to, from) in [0, 2, 3, 4, 5].into_iter().enumerate() {
-            r.current[to][l] = resting.current[from];
-            r.reported[to][l] = resting.reported[from];
-        }
-        r.reported[5][l] = resting.reported[7];
-        for (to, from) in [0, 4, 5].into_iter().enumerate() {
-            r.integral[to][l] = resting.integral[from];
-        }
     }
 }
 

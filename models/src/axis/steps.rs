@@ -1,4 +1,6 @@
 //! The two exact steps of a cycle: that of axes which move on, and that of axes which rest.
+//!
+//! Both hold in every mode of a drive, each with columns of its own: which ones, the caller says.
 
 #![allow(
     clippy::needless_range_loop,
@@ -6,12 +8,111 @@
 )]
 
 use super::params::LaneParams;
-use crate::lane::{LANES, Lane};
+use super::transition::{COLUMNS, OFFSETS, Transition};
+use crate::lane::{LANES, Lane, ZERO};
 use crate::simd::Vector;
+
+/// Rows of the exact step of eight axes: [`Transition`] turned on its side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct Step {
+    /// Way (m) from e, v, i, q, slope, change of slope, load. Where the position loop is open: from the change of the current instead of e.
+    pub way: [Lane; 7],
+    /// Velocity (m/s), likewise.
+    pub velocity: [Lane; 7],
+    /// Current (A), likewise.
+    pub current: [Lane; 7],
+    /// Integrator (A), likewise.
+    pub integral: [Lane; 7],
+    /// Reported current (A), likewise and from itself.
+    pub reported: [Lane; COLUMNS],
+}
+
+/// The exact step of eight resting axes: what of it is not 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct RestingStep {
+    /// Current (A) from e, i, q, slope, change of slope.
+    pub current: [Lane; 5],
+    /// Growth of the integrator (A) from e, slope, change of slope.
+    pub integral: [Lane; 3],
+    /// Reported current (A) from e, i, q, slope, change of slope, and itself.
+    pub reported: [Lane; 6],
+}
+
+impl Step {
+    /// Nothing comes of anything.
+    pub(super) const NONE: Self = Self {
+        way: [ZERO; 7],
+        velocity: [ZERO; 7],
+        current: [ZERO; 7],
+        integral: [ZERO; 7],
+        reported: [ZERO; COLUMNS],
+    };
+
+    /// Sets the columns of place `l`.
+    pub(super) fn put(&mut self, l: usize, moving: &Transition) {
+        for c in 0..7 {
+            self.way[c][l] = moving.way[c];
+            self.velocity[c][l] = moving.velocity[c];
+            self.current[c][l] = moving.current[c];
+            self.integral[c][l] = moving.integral[c];
+            self.reported[c][l] = moving.reported[c];
+        }
+        self.reported[7][l] = moving.reported[7];
+    }
+}
+
+impl RestingStep {
+    /// Nothing comes of anything.
+    pub(super) const NONE: Self = Self {
+        current: [ZERO; 5],
+        integral: [ZERO; 3],
+        reported: [ZERO; 6],
+    };
+
+    /// Sets the columns of place `l`.
+    pub(super) fn put(&mut self, l: usize, resting: &Transition) {
+        for (to, from) in [0, 2, 3, 4, 5].into_iter().enumerate() {
+            self.current[to][l] = resting.current[from];
+            self.reported[to][l] = resting.reported[from];
+        }
+        self.reported[5][l] = resting.reported[7];
+        for (to, from) in [0, 4, 5].into_iter().enumerate() {
+            self.integral[to][l] = resting.integral[from];
+        }
+    }
+}
+
+/// What offsets add to both steps in CSP: way, velocity, current, integrator and reported current from a velocity (m/s), its change, and that
+/// of the current (A): see [`super::transition`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub struct OffsetSteps {
+    /// Of moving axes.
+    pub moving: [[Lane; OFFSETS]; 5],
+    /// Of resting ones: current, integrator and reported current.
+    pub resting: [[Lane; OFFSETS]; 3],
+}
+
+/// Offsets on their way through a step.
+#[derive(Clone, Copy)]
+pub(super) struct Added<'a, V: Vector> {
+    /// Their columns.
+    pub steps: &'a OffsetSteps,
+    /// Velocity (m/s), its change, change of the current (A).
+    pub inputs: [V; OFFSETS],
+    /// The places that have any: all others keep their very bits.
+    pub places: V::Mask,
+}
 
 /// What both begin with.
 #[derive(Clone, Copy)]
-pub(super) struct Begin<V> {
+pub(super) struct Begin<'a, V: Vector> {
+    /// Columns of the step of moving axes.
+    pub moving: &'a Step,
+    /// Of resting ones.
+    pub resting: &'a RestingStep,
     /// Position (m).
     pub x: V,
     /// Velocity (m/s).
@@ -36,13 +137,33 @@ pub(super) struct Begin<V> {
     pub coulomb_negative: V,
     /// Static minus Coulomb friction (A).
     pub stribeck: V,
+    /// Offsets, where an axis has any.
+    pub added: Option<Added<'a, V>>,
 }
 
-impl<V: Vector> Begin<V> {
+impl<V: Vector> Begin<'_, V> {
+    /// A figure of a step with what offsets add to it, by row `n` of what they add to moving or to resting axes.
+    #[inline(always)]
+    fn with_offsets(&self, figure: V, moving: bool, n: usize, part: usize) -> V {
+        let Some(added) = &self.added else {
+            return figure;
+        };
+        let (steps, inputs) = (added.steps, &added.inputs);
+        let row = if moving {
+            &steps.moving[n]
+        } else {
+            &steps.resting[n]
+        };
+        let more = V::load(&row[0], part) * inputs[0]
+            + V::load(&row[1], part) * inputs[1]
+            + V::load(&row[2], part) * inputs[2];
+        V::select(added.places, figure + more, figure)
+    }
+
     /// Moving on: friction at the velocity that was, then at the mean one. Whether it holds, and position, velocity, current, integrator and
     /// reported current after it.
     #[inline(always)]
-    pub fn moving(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
+    fn moves(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
         let Self {
             x,
             v,
@@ -62,8 +183,9 @@ impl<V: Vector> Begin<V> {
         let coulomb = V::select(positive, self.coulomb_positive, self.coulomb_negative);
         let per_v2 = V::load(&p.stribeck_per_v2, part);
         let inputs = [e, v, i, q, slope, bent];
-        let m = &p.moving;
+        let m = self.moving;
         let free = weighted(&m.velocity, &inputs, part);
+        let free = self.with_offsets(free, true, 1, part);
         let on_velocity = V::load(&m.velocity[6], part);
         let dry = coulomb + stribeck.over(one + v * v * per_v2);
         let guess = free + on_velocity * (load + direction * dry);
@@ -71,10 +193,17 @@ impl<V: Vector> Begin<V> {
         let dry_mean = coulomb + stribeck.over(one + mean * mean * per_v2);
         let b = load + direction * dry_mean;
         let v1 = free + on_velocity * b;
-        let way = weighted(&m.way, &inputs, part) + V::load(&m.way[6], part) * b;
-        let i1 = weighted(&m.current, &inputs, part) + V::load(&m.current[6], part) * b;
-        let q1 = weighted(&m.integral, &inputs, part) + V::load(&m.integral[6], part) * b;
-        let r1 = weighted(&m.reported, &inputs, part)
+        let way = weighted(&m.way, &inputs, part);
+        let way =
+            self.with_offsets(way, true, 0, part) + V::load(&m.way[6], part) * b;
+        let i1 = weighted(&m.current, &inputs, part);
+        let i1 =
+            self.with_offsets(i1, true, 2, part) + V::load(&m.current[6], part) * b;
+        let q1 = weighted(&m.integral, &inputs, part);
+        let q1 =
+            self.with_offsets(q1, true, 3, part) + V::load(&m.integral[6], part) * b;
+        let r1 = weighted(&m.reported, &inputs, part);
+        let r1 = self.with_offsets(r1, true, 4, part)
             + V::load(&m.reported[6], part) * b
             + V::load(&m.reported[7], part) * r;
         // A standing axis has no direction to go on in.
@@ -88,7 +217,7 @@ impl<V: Vector> Begin<V> {
 
     /// Resting, likewise: what velocity there is ends in the first substep.
     #[inline(always)]
-    pub fn resting(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
+    fn rests(&self, p: &LaneParams, part: usize) -> (V::Mask, [V; 5]) {
         let Self {
             x,
             v,
@@ -103,22 +232,25 @@ impl<V: Vector> Begin<V> {
             ..
         } = *self;
         let (zero, half) = (V::splat(0.0), V::splat(0.5));
-        let t = &p.resting;
+        let t = self.resting;
         let i1 = V::load(&t.current[0], part) * e
             + V::load(&t.current[1], part) * i
             + V::load(&t.current[2], part) * q
             + V::load(&t.current[3], part) * slope
             + V::load(&t.current[4], part) * bent;
+        let i1 = self.with_offsets(i1, false, 0, part);
         let q1 = q
             + V::load(&t.integral[0], part) * e
             + V::load(&t.integral[1], part) * slope
             + V::load(&t.integral[2], part) * bent;
+        let q1 = self.with_offsets(q1, false, 1, part);
         let r1 = V::load(&t.reported[0], part) * e
             + V::load(&t.reported[1], part) * i
             + V::load(&t.reported[2], part) * q
             + V::load(&t.reported[3], part) * slope
             + V::load(&t.reported[4], part) * bent
             + V::load(&t.reported[5], part) * r;
+        let r1 = self.with_offsets(r1, false, 2, part);
         let step = V::splat(p.step_s);
         let impulse = step * V::load(&p.acceleration_per_a, part);
         let push = v + (i - load - V::load(&p.viscous, part) * v) * impulse;
@@ -147,13 +279,13 @@ impl<V: Vector> Begin<V> {
         let zero = V::splat(0.0);
         if few && V::bits(self.v.size().above(zero), part) == 0 {
             // What stands does not move on.
-            return self.resting(p, part);
+            return self.rests(p, part);
         }
-        let (goes_on, moved) = self.moving(p, part);
+        let (goes_on, moved) = self.moves(p, part);
         if few && V::bits(goes_on, part) == V::places(part) {
             return (goes_on, moved);
         }
-        let (rests, rested) = self.resting(p, part);
+        let (rests, rested) = self.rests(p, part);
         let mut next = moved;
         for n in 0..5 {
             next[n] = V::select(goes_on, moved[n], rested[n]);

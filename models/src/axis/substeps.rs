@@ -8,6 +8,7 @@ use super::params::{CUTS, DAMPED, LaneParams, SUBSTEPS};
 use super::told::Told;
 use super::transition::{COLUMNS, Transition};
 use crate::lane::{LANES, Lane, clamp};
+use crate::sample;
 
 /// The piece of the reference that one axis follows.
 #[derive(Clone, Copy)]
@@ -27,12 +28,8 @@ struct Path {
 pub(super) struct Left<'a> {
     /// A bit for each of them.
     pub places: u8,
-    /// Those among them that follow no position.
-    pub apart: u8,
-    /// What those are told.
-    pub told: Option<&'a Told>,
-    /// What the others have in their integrators that is not theirs: offsets of the current (A).
-    pub offsets_a: Option<&'a Lane>,
+    /// What drives are told besides positions, and a bit for each axis that it counts for.
+    pub told: Option<(&'a Told, u8)>,
 }
 
 /// The loops of one axis in its mode: what is open has a gain of 0.
@@ -97,14 +94,6 @@ pub(super) fn one_by_one(
 ) {
     for l in (0..LANES).filter(|l| left.places & (1 << l) != 0) {
         let load_a = before.disturbance_a[l] + contact_a.map_or(0.0, |lane| lane[l]);
-        let told = left.told.filter(|_| left.apart & (1 << l) != 0);
-        if let Some(told) = told {
-            let stepped = told_substeps(p, l, told, before, load_a);
-            for (lane, value) in next.iter_mut().zip(stepped) {
-                lane[l] = value;
-            }
-            continue;
-        }
         let [from_m, to_m, first_m, second_m] = [0, 1, 2, 3].map(|n| ways[n][l]);
         let path = Path {
             from_m,
@@ -112,11 +101,12 @@ pub(super) fn one_by_one(
             first_m,
             second_m,
         };
-        let loops = Loops {
-            offset_a: left.offsets_a.map_or(0.0, |lane| lane[l]),
-            ..Loops::position(p, l)
+        let stepped = match left.told {
+            Some((told, places)) if places & (1 << l) != 0 => {
+                told_substeps(p, l, told, &path, before, load_a)
+            }
+            _ => substeps(p, l, &Loops::position(p, l), &path, before, load_a),
         };
-        let stepped = substeps(p, l, &loops, &path, before, load_a);
         for (lane, value) in next.iter_mut().zip(stepped) {
             lane[l] = value;
         }
@@ -149,19 +139,20 @@ fn substeps(
     z
 }
 
-/// One axis that follows a velocity or a current, likewise.
+/// One axis that is told a velocity or a current, as a target or as an offset, likewise.
 fn told_substeps(
     p: &LaneParams,
     l: usize,
     told: &Told,
+    path: &Path,
     before: &AxisState,
     load_a: f64,
 ) -> [f64; 5] {
-    let torque = told.torque(l);
-    let mut loops = if torque {
-        Loops::torque(p, l)
-    } else {
-        Loops::velocity(p, l)
+    let mode = told.of(l);
+    let mut loops = match mode {
+        sample::Told::Velocity => Loops::velocity(p, l),
+        sample::Told::Torque => Loops::torque(p, l),
+        _ => Loops::position(p, l),
     };
     let own_a = before.integral_a[l];
     let mut integral_a = own_a;
@@ -172,29 +163,38 @@ fn told_substeps(
         0.0,
         before.reported_a[l],
     ];
+    let mut from_m = path.from_m;
     for n in 0..SUBSTEPS {
         let [from, to] = [n, n + 1].map(|n| n as f64 / SUBSTEPS as f64);
         let (m_per_s, a) = told.mean(p, l, from, to);
         let x = z[0];
-        if torque {
+        let to_m = path.at(to, p.bend[l]);
+        let piece = match mode {
+            sample::Told::Velocity => [x, x + m_per_s * p.step_s],
+            sample::Told::Torque => [x; 2],
+            _ => {
+                // A constant velocity is the same as a reference that lies further on.
+                let gain = loops.position_gain_per_s;
+                let further_m = if gain > 0.0 { m_per_s / gain } else { 0.0 };
+                [from_m + further_m, to_m + further_m]
+            }
+        };
+        from_m = to_m;
+        if mode == sample::Told::Torque {
             loops.offset_a = clamp(a, p.limit_a[l]);
-            z[3] = loops.offset_a;
-            z = substep(p, l, &loops, z, [x; 2], load_a);
+            integral_a = 0.0;
         } else {
             loops.offset_a = a;
-            z[3] = integral_a + a;
-            z = substep(p, l, &loops, z, [x, x + m_per_s * p.step_s], load_a);
-            integral_a = z[3] - a;
         }
+        z[3] = integral_a + loops.offset_a;
+        z = substep(p, l, &loops, z, piece, load_a);
+        integral_a = z[3] - loops.offset_a;
     }
-    if p.sampled & (1 << l) != 0 {
-        // What a drive that closes its loops once a cycle holds until the next sample.
-        let (m_per_s, a) = told.mean(p, l, 1.0 - 1.0 / SUBSTEPS as f64, 1.0);
-        let mean = (z[0] - before.position_m[l]) * p.per_s;
-        let held = clamp(loops.velocity_gain * (m_per_s - mean) + a, p.limit_a[l]);
-        (z[2], z[4]) = (held, held);
-    }
-    z[3] = if torque { own_a } else { integral_a };
+    z[3] = if mode == sample::Told::Torque {
+        own_a
+    } else {
+        integral_a
+    };
     z
 }
 

@@ -9,16 +9,25 @@
 //! CST:                                  i* = c,  q stays
 //! ```
 //!
-//! Each is held for a cycle, from `reference_delay` after it was sent. In CSP a constant w0 is the same as a reference that lies
-//! `w0 / kx` further on, and a constant c the same as an integrator that holds c more: the exact step of all axes side by side goes on
-//! to hold with both shifted, by the mean of what they are over the cycle. CSV is CSP with kx = 0, kff = 1 and a reference of the slope
-//! w0; CST has kv = ki = 0 too, and c for an integrator: both have exact substeps of their own, and are stepped one by one.
+//! Each is held for a cycle, from `reference_delay` after it was sent: within a cycle of the kernel it changes once, at an instant that
+//! the plan knows. So the exact step of all axes side by side holds in every mode, each with columns of its own
+//! ([`super::transition`]):
 //!
-//! A lane with such an axis is stepped on the portable vector, whatever the processor has: all give the same bits.
+//! - CSV is CSP with kx = 0, kff = 1 and a reference of the slope w0, which bends when w0 changes.
+//! - CST has kv = ki = 0 too, and c, cut to the limit as the drive does, for an integrator.
+//! - A constant c is the same as an integrator that holds c more. Its change is a step of q: in CSV and CST its column stands in place of
+//!   that of the position error, which nothing follows there.
+//! - In CSP w0, its change and that of c have three columns beside the others, which are added only where an axis has an offset.
+//!
+//! A lane whose axes are all in one mode takes the step of that mode as the plan has it; in a mixed one the columns are put together, place by
+//! place. What does not hold exactly is stepped one by one, in substeps, as in CSP ([`super::substeps`]).
+
+pub mod plan;
+pub(super) mod step;
 
 use super::params::LaneParams;
 use super::reference::TARGETS;
-use crate::lane::{LANES, Lane, ZERO};
+use crate::lane::{Lane, ZERO};
 use crate::sample;
 
 /// What eight drives are told besides positions: a bit for each axis, and the figures, newest first.
@@ -55,9 +64,14 @@ impl Told {
         self.offsets | self.velocity | self.torque | self.own
     }
 
-    /// Whether axis `l` is in CST.
-    pub(super) const fn torque(&self, l: usize) -> bool {
-        self.torque & (1 << l) != 0
+    /// Which axes of a lane follow what, of those whose drive is known.
+    pub(super) const fn modes(&self, p: &LaneParams) -> Modes {
+        let known = p.continuous | p.sampled;
+        Modes {
+            offsets: self.offsets & known,
+            velocity: self.velocity & known,
+            torque: self.torque & known,
+        }
     }
 
     /// A bit for each axis that follows no position.
@@ -158,36 +172,24 @@ impl Told {
         };
         (mean(&self.velocity_m_per_s), mean(&self.current_a))
     }
-
-    /// What references and integrators are shifted by over the coming cycle.
-    pub(super) fn shifts(&self, p: &LaneParams) -> Shifts {
-        let mut shifts = Shifts {
-            way_m: ZERO,
-            current_a: ZERO,
-            offsets: self.offsets & (p.continuous | p.sampled),
-            apart: self.apart() & (p.continuous | p.sampled),
-        };
-        for l in (0..LANES).filter(|l| shifts.offsets & (1 << l) != 0) {
-            let (m_per_s, a) = self.mean(p, l, 0.0, 1.0);
-            let gain = p.position_gain_per_s[l];
-            shifts.way_m[l] = if gain > 0.0 { m_per_s / gain } else { 0.0 };
-            shifts.current_a[l] = a;
-        }
-        shifts
-    }
 }
 
-/// See the derivation.
+/// A bit for each axis of a lane in one of these.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shifts {
-    /// Of the references (m).
-    pub way_m: Lane,
-    /// Of the integrators (A).
-    pub current_a: Lane,
-    /// A bit for each axis that they are for: all others keep their very bits.
+pub(super) struct Modes {
+    /// CSP with an offset.
     pub offsets: u8,
-    /// A bit for each axis that is stepped by itself.
-    pub apart: u8,
+    /// CSV.
+    pub velocity: u8,
+    /// CST.
+    pub torque: u8,
+}
+
+impl Modes {
+    /// A bit for each axis that follows no position.
+    pub const fn apart(&self) -> u8 {
+        self.velocity | self.torque
+    }
 }
 
 #[cfg(test)]

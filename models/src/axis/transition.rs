@@ -17,6 +17,10 @@
 //! not change. A dead time that is no whole number of cycles bends the reference once inside of a cycle, at `f T`: the change of
 //! slope adds the response to a ramp over the rest of the cycle, again an exponential. A resting axis has `v = 0`: a second, smaller set.
 //!
+//! With the position loop open (CSV, CST) no column is needed for e. In its place stands the response of what a drive is told of the current
+//! (A) and changes at the same instant: a step of q over the rest of the cycle. In CSP offsets have three columns of their own
+//! ([`offsets`]): a velocity that is added to the reference over the cycle, its change, and that of the current.
+//!
 //! Time is counted in periods, length in `T^2 / m` and velocity in `T / m`, which makes all entries of A of order one.
 //! The exponential is a Taylor series of order 14 on the matrix divided by a power of two, squared back.
 
@@ -42,6 +46,9 @@ pub(super) type Matrix = [[f64; N]; N];
 
 /// Columns of a row: e, v, i, q, slope, change of slope, load, and for the reported current itself.
 pub const COLUMNS: usize = 8;
+
+/// Columns that offsets have beside them: velocity, its change, change of the current.
+pub const OFFSETS: usize = 3;
 
 /// One axis over one period, in SI units.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -78,13 +85,39 @@ impl Transition {
 
 /// The step of a moving and of a resting axis whose reference bends at the share `bend` of the period.
 pub fn transitions(a: &AxisParams, period_s: f64, bend: f64) -> (Transition, Transition) {
-    (
-        transition(a, period_s, bend, true),
-        transition(a, period_s, bend, false),
-    )
+    [true, false]
+        .map(|moving| transition(a, period_s, bend, moving, First::Error))
+        .into()
 }
 
-fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transition {
+/// The same of an axis whose position loop is open, and which is told what it does: a velocity, whose slope is that of the reference, and a
+/// current, which both change at the share `change` of the period. The first column is that of the change of the current.
+pub(super) fn told_transitions(
+    a: &AxisParams,
+    period_s: f64,
+    change: f64,
+) -> (Transition, Transition) {
+    [true, false]
+        .map(|moving| transition(a, period_s, change, moving, First::Change))
+        .into()
+}
+
+/// What the first column of a row is of.
+#[derive(Clone, Copy, PartialEq)]
+enum First {
+    /// The error of the position.
+    Error,
+    /// A change of the integrator at the bend.
+    Change,
+}
+
+fn transition(
+    a: &AxisParams,
+    period_s: f64,
+    bend: f64,
+    moving: bool,
+    first: First,
+) -> Transition {
     let generator = limited(generator(a, period_s, moving));
     let whole = exponential(&generator, 1.0);
     let rest = exponential(&generator, 1.0 - bend);
@@ -97,6 +130,9 @@ fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transit
         for (to, from) in [E, V, I, Q, S].into_iter().enumerate() {
             columns[to] = whole[n][from] * out / unit[from];
         }
+        if first == First::Change {
+            columns[0] = rest[n][Q] * out;
+        }
         columns[5] = rest[n][S] * out / unit[S];
         columns[6] = whole[n][B] * out / unit[B];
         columns[7] = whole[n][P] * out / unit[P];
@@ -107,7 +143,9 @@ fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transit
     for c in &mut way {
         *c = -*c;
     }
-    way[0] += 1.0;
+    if first == First::Error {
+        way[0] += 1.0;
+    }
     way[4] += period_s;
     way[5] += (1.0 - bend) * period_s;
     if a.sampled || !a.cascade_valid {
@@ -126,6 +164,38 @@ fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool) -> Transit
     } else {
         Transition::NEVER
     }
+}
+
+/// What offsets add in CSP to way, velocity, current, integrator and reported current over a period: a velocity (m/s) that is held over it,
+/// a change of that at the share `change`, and one of the current (A) there.
+pub(super) fn offsets(
+    a: &AxisParams,
+    period_s: f64,
+    change: f64,
+    moving: bool,
+) -> [[f64; OFFSETS]; 5] {
+    // A velocity that is fed forward whole, along a reference that stays.
+    let fed = AxisParams {
+        velocity_feedforward: 1.0,
+        ..*a
+    };
+    let mut generator = limited(generator(&fed, period_s, moving));
+    generator[E][S] = 0.0;
+    let whole = exponential(&generator, 1.0);
+    let rest = exponential(&generator, 1.0 - change);
+    let speed = period_s / a.inertia;
+    [E, V, I, Q, P].map(|n| {
+        let out = match n {
+            E => -period_s * speed,
+            V => speed,
+            _ => 1.0,
+        };
+        [
+            whole[n][S] * out / speed,
+            rest[n][S] * out / speed,
+            rest[n][Q] * out,
+        ]
+    })
 }
 
 /// How fast an axis is (1 per period): viscous friction, velocity loop, its integrator, position loop.
