@@ -5,8 +5,8 @@
 //! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
 use super::observer::corrected;
 use super::params::{DAMPED, LaneGains, LaneParams};
-pub use super::reference::{Reference, TARGETS};
 use super::reference::Paths;
+pub use super::reference::{Reference, TARGETS};
 use super::steps::Begin;
 use super::substeps::{Left, one_by_one};
 use super::told::Told;

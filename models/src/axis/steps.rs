@@ -194,14 +194,11 @@ impl<V: Vector> Begin<'_, V> {
         let b = load + direction * dry_mean;
         let v1 = free + on_velocity * b;
         let way = weighted(&m.way, &inputs, part);
-        let way =
-            self.with_offsets(way, true, 0, part) + V::load(&m.way[6], part) * b;
+        let way = self.with_offsets(way, true, 0, part) + V::load(&m.way[6], part) * b;
         let i1 = weighted(&m.current, &inputs, part);
-        let i1 =
-            self.with_offsets(i1, true, 2, part) + V::load(&m.current[6], part) * b;
+        let i1 = self.with_offsets(i1, true, 2, part) + V::load(&m.current[6], part) * b;
         let q1 = weighted(&m.integral, &inputs, part);
-        let q1 =
-            self.with_offsets(q1, true, 3, part) + V::load(&m.integral[6], part) * b;
+        let q1 = self.with_offsets(q1, true, 3, part) + V::load(&m.integral[6], part) * b;
         let r1 = weighted(&m.reported, &inputs, part);
         let r1 = self.with_offsets(r1, true, 4, part)
             + V::load(&m.reported[6], part) * b

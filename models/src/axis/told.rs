@@ -29,6 +29,7 @@ use super::params::LaneParams;
 use super::reference::TARGETS;
 use crate::lane::{Lane, ZERO};
 use crate::sample;
+use crate::simd::Vector;
 
 /// What eight drives are told besides positions: a bit for each axis, and the figures, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -74,9 +75,15 @@ impl Told {
         }
     }
 
-    /// A bit for each axis that follows no position.
-    pub const fn apart(&self) -> u8 {
-        self.velocity | self.torque
+    /// A bit for each axis that is told in this way.
+    pub const fn places(&self, told: sample::Told) -> u8 {
+        match told {
+            sample::Told::Position => !self.any(),
+            sample::Told::PositionAndOffsets => self.offsets,
+            sample::Told::Velocity => self.velocity,
+            sample::Told::Torque => self.torque,
+            sample::Told::Own => self.own,
+        }
     }
 
     /// How axis `l` is told what to do.
@@ -128,6 +135,19 @@ impl Told {
         changes
     }
 
+    /// All eight axes go on in the modes in which they are: [`Self::push`] of all of them. `row(l)` begins with the velocity (m/s) and the
+    /// current (A) that axis `l` was told.
+    #[inline(always)]
+    pub fn go_on<V: Vector>(&mut self, row: impl Fn(usize) -> [f64; 4]) {
+        let mut any = 0;
+        for part in 0..V::PARTS {
+            let [m_per_s, a, _, _] = V::columns(part, &row);
+            any |= put_first(&mut self.velocity_m_per_s, m_per_s, part);
+            any |= put_first(&mut self.current_a, a, part);
+        }
+        self.offsets = any & !(self.velocity | self.torque | self.own);
+    }
+
     /// Nothing is known of what axis `l` was told in this cycle: it goes on as it was.
     pub fn repeat(&mut self, l: usize) {
         let (m_per_s, a) = (self.velocity_m_per_s[0][l], self.current_a[0][l]);
@@ -174,6 +194,19 @@ impl Told {
     }
 }
 
+/// Puts the newest before a history. A bit for each place of which anything is not 0.
+#[inline(always)]
+fn put_first<V: Vector>(history: &mut [Lane; TARGETS], newest: V, part: usize) -> u8 {
+    let (zero, mut newer, mut any) = (V::splat(0.0), newest, 0);
+    for lane in history {
+        let older = V::load(lane, part);
+        newer.store(lane, part);
+        any |= V::bits(newer.size().above(zero), part);
+        newer = older;
+    }
+    any
+}
+
 /// A bit for each axis of a lane in one of these.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Modes {
@@ -213,7 +246,7 @@ mod tests {
             let m_per_s = f64::from(n);
             told.push(1, sample::Told::Velocity, m_per_s, -m_per_s);
         }
-        assert_eq!((told.any(), told.apart()), (2, 2));
+        assert_eq!((told.any(), told.places(sample::Told::Velocity)), (2, 2));
         for (cycles, mean) in [(0.0, 4.0), (1.0, 3.0), (1.25, 2.75), (2.5, 1.5), (3.0, 1.0)] {
             let p = params(cycles);
             assert_eq!(told.mean(&p, 1, 0.0, 1.0), (mean, -mean), "{cycles}");
@@ -222,6 +255,37 @@ mod tests {
         let p = params(1.25);
         assert_eq!(told.mean(&p, 1, 0.0, 0.25).0, 2.0);
         assert_eq!(told.mean(&p, 1, 0.25, 0.5).0, 3.0);
+    }
+
+    #[test]
+    fn a_lane_that_goes_on_is_told_what_each_of_its_axes_is() {
+        use crate::simd::Portable;
+        let modes = [
+            sample::Told::Velocity,
+            sample::Told::Torque,
+            sample::Told::PositionAndOffsets,
+            sample::Told::Position,
+        ];
+        let (mut one, mut eight) = (Told::NOTHING, Told::NOTHING);
+        for told in [&mut one, &mut eight] {
+            for l in 0..8 {
+                told.push(l, modes[l % 4], 0.0, 0.0);
+            }
+        }
+        for k in 0..20 {
+            // Offsets fade out and come again.
+            let row = |l: usize| match l % 4 {
+                3 => [0.0; 4],
+                2 if k % 10 > 2 => [0.0; 4],
+                _ => [f64::from(k) + l as f64, -0.5 * l as f64, 0.0, 0.0],
+            };
+            for l in 0..8 {
+                let [m_per_s, a, _, _] = row(l);
+                assert!(!one.push(l, modes[l % 4], m_per_s, a));
+            }
+            eight.go_on::<Portable>(row);
+            assert_eq!(one, eight, "{k}");
+        }
     }
 
     #[test]
@@ -240,6 +304,6 @@ mod tests {
         told.repeat(0);
         assert_eq!(told.of(0), sample::Told::Torque);
         assert!(told.push(0, sample::Told::Own, 0.0, 0.0));
-        assert_eq!((told.any(), told.apart()), (1, 0));
+        assert_eq!((told.any(), told.places(sample::Told::Own)), (1, 1));
     }
 }

@@ -111,13 +111,7 @@ enum First {
     Change,
 }
 
-fn transition(
-    a: &AxisParams,
-    period_s: f64,
-    bend: f64,
-    moving: bool,
-    first: First,
-) -> Transition {
+fn transition(a: &AxisParams, period_s: f64, bend: f64, moving: bool, first: First) -> Transition {
     let generator = limited(generator(a, period_s, moving));
     let whole = exponential(&generator, 1.0);
     let rest = exponential(&generator, 1.0 - bend);

@@ -1,5 +1,6 @@
 //! The first part of a lane alone.
 
+use super::Kernel;
 use super::vector::Vector;
 use crate::lane::{Lane, Narrow};
 use core::ops::{Add, Mul, Sub};
@@ -96,6 +97,10 @@ impl<V: Vector> Vector for First<V> {
     fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4] {
         let [a, b, c, d] = V::columns(part, row);
         [Self(a), Self(b), Self(c), Self(d)]
+    }
+    #[inline(always)]
+    fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+        V::apart::<W, K>(kernel)
     }
 }
 

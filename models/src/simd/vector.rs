@@ -9,6 +9,7 @@
     reason = "an iterator's adapter over vectors is not made for the unit"
 )]
 
+use super::Kernel;
 use super::first::First;
 use crate::lane::{LANES, Lane, Narrow};
 use core::ops::{Add, Mul, Sub};
@@ -61,6 +62,9 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     fn mask(bits: u8, part: usize) -> Self::Mask;
     /// Four columns out of rows: `row(l)` is that of place `l` of part `part`, counted over the whole lane.
     fn columns(part: usize, row: impl Fn(usize) -> [f64; 4]) -> [Self; 4];
+    /// Does a piece of work of `W`, a vector of this unit, in a function of its own that is made for the unit: what is rare makes what is
+    /// not no larger.
+    fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output;
     /// Part `part` of several lanes.
     #[inline(always)]
     fn each<const N: usize>(from: [&Lane; N], part: usize) -> [Self; N] {
@@ -209,6 +213,11 @@ impl Vector for Portable {
             Self([a[3], b[3]]),
         ]
     }
+    #[cold]
+    #[inline(never)]
+    fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<W>()
+    }
 }
 
 /// Two vectors as one: more work side by side, where a long chain of operations would let the unit wait for itself.
@@ -305,5 +314,9 @@ impl<V: Vector> Vector for Two<V> {
         let [a, b, c, d] = V::columns(2 * part, &row);
         let [e, f, g, h] = V::columns(2 * part + 1, &row);
         [Self(a, e), Self(b, f), Self(c, g), Self(d, h)]
+    }
+    #[inline(always)]
+    fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+        V::apart::<W, K>(kernel)
     }
 }

@@ -7,6 +7,7 @@
     reason = "instructions of a vector unit, entered only where the processor has it"
 )]
 
+use super::Kernel;
 use super::first::First;
 use super::vector::{Two, Vector};
 use crate::lane::{LANES, Lane, Narrow};
@@ -146,6 +147,11 @@ impl Vector for Wide {
             ]
         }
     }
+    #[inline(always)]
+    fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: see the module; `W` is a vector of this unit too.
+        unsafe { avx512_apart::<W, K>(kernel) }
+    }
 }
 
 /// Two rows side by side.
@@ -265,4 +271,23 @@ impl Vector for Half {
             ]
         }
     }
+    #[inline(always)]
+    fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: see the module; `W` is a vector of this unit too.
+        unsafe { avx2_apart::<W, K>(kernel) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+fn avx512_apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<W>()
+}
+
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+fn avx2_apart<W: Vector, K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<W>()
 }

@@ -6,11 +6,13 @@
 
 mod behind;
 mod compare;
+mod told;
 mod views;
 
 pub(crate) use compare::Compare;
 
 use self::behind::Looks;
+use self::told::PredictTold;
 use crate::contact::PressLane;
 use crate::digest::mix;
 use crate::event::Source;
@@ -26,7 +28,7 @@ use twinstep_models::innovation::Watch;
 use twinstep_models::lane::{LANES, ZERO};
 use twinstep_models::regime::{Classified, Course, Seen, Segments};
 use twinstep_models::sample::{Context, CycleStamp};
-use twinstep_models::simd::{Kernel, Portable, Vector};
+use twinstep_models::simd::{Kernel, Vector};
 
 /// State of eight axes.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -170,8 +172,13 @@ impl LaneState {
         curves: Option<&[PartCurve]>,
     ) {
         if self.told_any != 0 {
-            self.predict_told(params, gains, curves);
-            return;
+            let lane = self;
+            return V::apart::<V, _>(PredictTold {
+                lane,
+                params,
+                gains,
+                curves,
+            });
         }
         let [position_m, current_a] = self.filter.sample(self.newest);
         let (twin, press, used) = (&mut self.twin, &mut self.press, self.used);
@@ -207,31 +214,6 @@ impl LaneState {
             contact_a = Some(&press.contact_a);
         }
         cascade::advance_on::<V>(params, &self.reference, twin, contact_a);
-    }
-}
-
-impl LaneState {
-    /// The same of a lane with axes that are told more than a position, or something else. Every unit gives the same bits.
-    #[cold]
-    #[inline(never)]
-    fn predict_told(
-        &mut self,
-        params: &LaneParams,
-        gains: &LaneGains,
-        curves: Option<&[PartCurve]>,
-    ) {
-        let measured = self.filter.sample(self.newest);
-        let (twin, press) = (&mut self.twin, &mut self.press);
-        observer::correct_on::<Portable>(params, gains, twin, measured, self.used);
-        let mut contact_a = None;
-        if let Some(curves) = curves {
-            for part in 0..Portable::PARTS {
-                let [x, v] = Portable::each([&twin.position_m, &twin.velocity_m_per_s], part);
-                press.touch(params.period_s, curves, x, v, part);
-            }
-            contact_a = Some(&press.contact_a);
-        }
-        cascade::advance_told(params, &self.reference, &self.told, twin, contact_a);
     }
 }
 

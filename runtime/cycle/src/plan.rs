@@ -2,7 +2,7 @@
 
 pub use crate::judge::{DIRECTIONS, WarmUp};
 use crate::press::PressPlan;
-use twinstep_models::axis::LaneParams;
+use twinstep_models::axis::{self, LaneParams};
 use twinstep_models::blocks::{FEATURES, Paces};
 pub use twinstep_models::innovation::NEXT;
 use twinstep_models::innovation::{WHITENED, WatchParams, Whitened};
@@ -201,6 +201,8 @@ pub struct JudgeLane {
     pub presses: u8,
     /// A bit for each place with an axis: the first ones.
     pub places: u8,
+    /// A bit for each axis whose innovations were learnt in CSP, in CSV, in CST.
+    learnt: [u8; 3],
 }
 
 impl JudgeLane {
@@ -216,7 +218,21 @@ impl JudgeLane {
             presses: (axes.iter().take(LANES).enumerate())
                 .fold(0, |bits, (l, axis)| bits | (u8::from(axis.presses()) << l)),
             places: (0..axes.len().min(LANES)).fold(0, |bits, l| bits | (1 << l)),
+            learnt: [Told::Position, Told::Velocity, Told::Torque].map(|mode| {
+                (axes.iter().take(LANES).enumerate()).fold(0, |bits, (l, axis)| {
+                    bits | (u8::from(axis.modes.hold(mode)) << l)
+                })
+            }),
         }
+    }
+
+    /// A bit for each axis whose innovations were learnt in the mode that it is told in: never one of a drive's own.
+    pub(crate) const fn learnt(&self, told: &axis::told::Told) -> u8 {
+        let velocity = told.places(Told::Velocity);
+        let torque = told.places(Told::Torque);
+        let position = !(velocity | torque | told.places(Told::Own));
+        let [in_position, in_velocity, in_torque] = self.learnt;
+        position & in_position | velocity & in_velocity | torque & in_torque
     }
 
     /// No place but those of the narrow vector has an axis.

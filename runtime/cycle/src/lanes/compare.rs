@@ -1,6 +1,7 @@
 //! A cycle's samples against the predictions.
 
 use super::LaneState;
+use super::told::following;
 use crate::event::Source;
 use crate::judge::{AxisJudge, Innovation, Occasion};
 use crate::outbox::Outbox;
@@ -24,7 +25,7 @@ pub(crate) struct Compare<'a, 'p> {
     pub samples: &'a [Sample],
 }
 
-type Sample = Result<AxisReading, Missing>;
+pub(super) type Sample = Result<AxisReading, Missing>;
 
 impl Kernel for Compare<'_, '_> {
     type Output = ();
@@ -51,9 +52,13 @@ impl Compare<'_, '_> {
         lane.hash::<V>();
         let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
         // Eight axes, each simply measured and enabled, are the common case: then no place needs to be asked again.
-        let eight = plain(samples);
+        let (mut eight, mut others_told) = (plain(samples), None);
+        if eight.is_none() {
+            others_told = following(samples);
+            eight = others_told.map(|all| all.readings);
+        }
         let (used, others, told) = match eight {
-            Some(_) => (u8::MAX, 0, 0),
+            Some(_) => (u8::MAX, 0, others_told.map_or(0, |all| all.told)),
             None => use_of(samples),
         };
         // While nobody tells the part, nothing that a press does says anything.
@@ -68,7 +73,12 @@ impl Compare<'_, '_> {
             lane.waited();
         }
         if told | lane.told_any != 0 {
-            self.tell(n, lane, samples, told);
+            let places = told | lane.told_any;
+            if others_told.is_some_and(|all| all.go_on::<V>(&mut lane.told)) {
+                self.told(n, lane, judge, places);
+            } else {
+                self.tell(n, lane, judge, places);
+            }
         }
         let places = u8::MAX >> LANES.saturating_sub(samples.len());
         let alone = others | ((lane.attention | lane.unsteady | !lane.locked | blind) & places);
@@ -101,7 +111,7 @@ fn plain(samples: &[Sample]) -> Option<[&AxisReading; LANES]> {
 }
 
 /// Stands where there is no reading.
-static NOTHING: AxisReading = AxisReading {
+pub(super) static NOTHING: AxisReading = AxisReading {
     position_m: 0.0,
     velocity_m_per_s: 0.0,
     current_a: 0.0,
@@ -192,12 +202,12 @@ impl Compare<'_, '_> {
         }
     }
 
-    /// Takes in what the axes of a lane are told besides positions. An axis whose mode is another one now goes on from where it is measured
-    /// to be; in a mode that nobody has learnt its innovations are not judged.
+    /// Takes in what the axes of a lane are told besides positions, each by itself. An axis whose mode is another one now goes on from where
+    /// it is measured to be.
     #[cold]
     #[inline(never)]
-    fn tell(&mut self, n: usize, lane: &mut LaneState, samples: &[Sample], told: u8) {
-        let places = told | lane.told_any;
+    fn tell(&mut self, n: usize, lane: &mut LaneState, judge: &JudgeLane, places: u8) {
+        let samples = self.samples.get(n * LANES..).unwrap_or(&[]);
         for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
             match samples.get(l) {
                 Some(Ok(r)) => {
@@ -207,19 +217,30 @@ impl Compare<'_, '_> {
                 }
                 _ => lane.told.repeat(l),
             }
+        }
+        self.told(n, lane, judge, places);
+    }
+
+    /// What the axes of `places` are told was taken in. In a mode that nobody has learnt the innovations of an axis are not judged.
+    #[inline]
+    fn told(&mut self, n: usize, lane: &mut LaneState, judge: &JudgeLane, places: u8) {
+        lane.told_any = lane.told.any();
+        let not_learnt = places & judge.places & !judge.learnt(&lane.told);
+        if not_learnt != 0 {
+            self.not_learnt(n, lane, not_learnt);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn not_learnt(&mut self, n: usize, lane: &mut LaneState, places: u8) {
+        lane.judged &= !places;
+        for l in (0..LANES).filter(|l| places & (1 << l) != 0) {
             let axis = n * LANES + l;
-            let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
-            else {
-                break;
-            };
-            if !plan.modes.hold(lane.told.of(l)) {
-                lane.judged &= !(1 << l);
-                if let Some(Ok(r)) = samples.get(l) {
-                    judge.count_mode(r);
-                }
+            if let (Some(judge), Some(Ok(r))) = (self.axes.get_mut(axis), self.samples.get(axis)) {
+                judge.count_mode(r);
             }
         }
-        lane.told_any = lane.told.any();
     }
 
     /// Axes that are not simply measured and enabled, or, with their bits in `blind`, presses with nobody knows what in them.
