@@ -101,7 +101,7 @@ fn measure_all() {
             COMMISSIONING_CYCLES,
         )
     };
-    // Axes that are told a velocity or a torque are stepped one by one, and their lanes on the portable vector.
+    // Axes that are told a velocity or a torque have steps of their own; a lane in several modes puts its columns together.
     let told = |mode, which: fn(usize) -> bool| {
         let mut machine = machines::many_axes(100, SEED);
         machines::tell(&mut machine, mode, which);

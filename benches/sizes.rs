@@ -37,7 +37,7 @@ const COLD: [(&str, usize, &str); 6] = [
     (
         "substeps",
         size_of::<Fine>() / LANES,
-        "at starts, stops, reversals; in CSV and CST every cycle",
+        "at starts, stops, reversals; steps of CSV and CST, offsets",
     ),
     (
         "segments",

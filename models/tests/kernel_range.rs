@@ -193,21 +193,57 @@ const TOLD: [sample::Told; 5] = [
     sample::Told::Own,
 ];
 
+/// What axes are told in a case.
+#[derive(Clone, Copy, Debug)]
+enum Modes {
+    /// Positions alone.
+    Position,
+    /// Anything: a mode changes now and then.
+    Any,
+    /// All are in this mode from the beginning, so that a lane takes its step as a whole.
+    All(sample::Told),
+}
+
+fn modes() -> impl Strategy<Value = Modes> {
+    prop_oneof![
+        Just(Modes::Position),
+        Just(Modes::Any),
+        Just(Modes::All(sample::Told::Velocity)),
+        Just(Modes::All(sample::Told::Torque)),
+        Just(Modes::All(sample::Told::PositionAndOffsets)),
+    ]
+}
+
 /// A cycle of axis `l` as it may come: mostly as predicted, now and then anything.
-fn told(twin: &mut Twin, l: usize, noise: &mut Noise) -> f64 {
+fn told(twin: &mut Twin, l: usize, modes: Modes, noise: &mut Noise) -> f64 {
     let mut target = twin.reference.history_m[0][l];
     if noise.one_in(8) {
         target = noise.anything();
     }
-    if noise.one_in(12) {
-        let mode = TOLD[noise.below(TOLD.len())];
-        let (m_per_s, a) = match mode {
-            sample::Told::Position | sample::Told::Own => (0.0, 0.0),
-            _ => (noise.anything(), noise.anything()),
-        };
-        twin.told.push(l, mode, m_per_s, a);
-    } else {
-        twin.told.repeat(l);
+    match modes {
+        Modes::Position => {}
+        Modes::Any if noise.one_in(12) => {
+            let mode = TOLD[noise.below(TOLD.len())];
+            let (m_per_s, a) = match mode {
+                sample::Told::Position | sample::Told::Own => (0.0, 0.0),
+                _ => (noise.anything(), noise.anything()),
+            };
+            twin.told.push(l, mode, m_per_s, a);
+        }
+        Modes::Any => twin.told.repeat(l),
+        Modes::All(mode) => {
+            // Mostly what a machine may do, so that its steps are exact.
+            let (limit_a, v) = (twin.p.limit_a[l], twin.state.velocity_m_per_s[l]);
+            let (m_per_s, a) = match noise.below(6) {
+                0 => (noise.anything(), noise.anything()),
+                1 => (0.0, 0.0),
+                2 => (noise.near(v), 0.0),
+                3 => (v, 0.5 * limit_a),
+                4 => (v, -0.9 * limit_a),
+                _ => (twin.told.velocity_m_per_s(l), twin.p.gravity_a[l]),
+            };
+            twin.told.push(l, mode, m_per_s, a);
+        }
     }
     target
 }
@@ -230,7 +266,7 @@ proptest! {
         values in prop::collection::vec(unit(), 32 * LANES),
         period in unit(),
         sigma in unit(),
-        modes in any::<bool>(),
+        modes in modes(),
         seed in any::<u64>(),
     ) {
         let period_s = 31.25e-6 * (1e-2_f64 / 31.25e-6).powf(period);
@@ -242,7 +278,10 @@ proptest! {
         for cycle in 0..WILD_CYCLES {
             let mut targets = ZERO;
             for l in 0..LANES {
-                targets[l] = if modes { told(&mut twin, l, &mut noise) } else { noise.near(position_m[l]) };
+                targets[l] = match modes {
+                    Modes::Position => noise.near(position_m[l]),
+                    _ => told(&mut twin, l, modes, &mut noise),
+                };
                 if noise.one_in(20) {
                     contact_a[l] = if noise.one_in(2) { 0.0 } else { noise.anything() };
                 }
@@ -255,7 +294,7 @@ proptest! {
                     prop_assert!(x.is_finite(), "cycle {cycle}, axis {l}: {:?}\n{:?}", figures(&twin.state, l), axes[l]);
                 }
                 if let Err(error) = moved_as_it_may(&twin, l, &before, contact_a[l]) {
-                    return Err(TestCaseError::fail(format!("{error}\ncycle {cycle}, period {period_s}, before {:?}, after {:?}\n{:?}", figures(&before, l), figures(&twin.state, l), axes[l])));
+                    return Err(TestCaseError::fail(format!("{error}\ncycle {cycle}, period {period_s}, before {:?}, after {:?}, {modes:?}\n{:?}", figures(&before, l), figures(&twin.state, l), axes[l])));
                 }
             }
             let mut used = u8::MAX;

@@ -188,6 +188,54 @@ fn an_axis_beside_one_in_another_mode_keeps_its_bits() {
     assert!(beside.position_m[1] != 0.0 && beside.position_m[2] != 0.0);
 }
 
+/// A lane that is in one mode takes the step of that mode, a mixed one puts its columns together.
+#[test]
+fn an_axis_does_the_same_in_a_lane_of_its_mode_and_in_a_mixed_one() {
+    let parts = parts();
+    let mut axis = params(&parts, 0.3 * PERIOD_S);
+    (axis.stribeck_a, axis.stribeck_velocity_m_per_s) = (0.1, 0.01);
+    for sampled in [false, true] {
+        axis.sampled = sampled;
+        let lane = LaneParams::new(&[axis; 8], PERIOD_S);
+        for mode in [sample::Told::Velocity, sample::Told::Torque] {
+            let mut states = [AxisState::REST; 2];
+            let (mut told, mut targets) = ([Told::NOTHING; 2], Reference::default());
+            for k in 1..=CYCLES {
+                let t = f64::from(k) * PERIOD_S;
+                targets.push(&ZERO);
+                let (m_per_s, a) = match mode {
+                    sample::Told::Velocity => (0.2 * wave(t, 1.3), 0.1 * wave(t, 7.0)),
+                    _ => (0.0, 2.5 * wave(t, 2.0)),
+                };
+                for l in 0..8 {
+                    told[0].push(l, mode, m_per_s, a);
+                    if l % 3 != 0 {
+                        told[1].push(l, mode, m_per_s, a);
+                    }
+                }
+                for (told, state) in told.iter().zip(&mut states) {
+                    cascade::advance_told(&lane, &targets, told, state, None);
+                }
+                let of = |s: &AxisState, l: usize| {
+                    [
+                        s.position_m[l],
+                        s.velocity_m_per_s[l],
+                        s.current_a[l],
+                        s.integral_a[l],
+                        s.reported_a[l],
+                    ]
+                    .map(f64::to_bits)
+                };
+                for l in [1, 2, 4, 5, 7] {
+                    assert_eq!(of(&states[0], l), of(&states[1], l), "{mode:?}, cycle {k}");
+                }
+                assert_eq!(states[1].position_m[3], 0.0);
+            }
+            assert!(states[0].position_m[1] != 0.0);
+        }
+    }
+}
+
 #[test]
 fn an_offset_beyond_the_limit_is_not_in_the_integrator_afterwards() {
     let parts = parts();

@@ -45,6 +45,17 @@ const MODES: Besides = |cycle, n| match (n, cycle / 500 % 4) {
     _ => (Told::Position, 0.0, 0.0),
 };
 
+/// Every axis in the same mode, each of them for a while: lanes that take its step as a whole.
+const ALL: Besides = |cycle, _| {
+    let share = (cycle % 100) as f64 / 100.0;
+    match cycle / 600 % 4 {
+        0 => (Told::Velocity, 0.05 - 0.1 * share, 0.1),
+        1 => (Told::Torque, 0.0, 2.0 * share - 1.0),
+        2 => (Told::PositionAndOffsets, 0.01 * share, 0.2),
+        _ => (Told::Position, 0.0, 0.0),
+    }
+};
+
 /// Digest and events of a run on `level` over samples drawn from `seed`.
 fn run(machine: &Machine, level: Level, seed: u64, besides: Besides) -> (u64, Vec<Event>) {
     let plan = PlanStore::new(machine).on(level);
@@ -141,6 +152,12 @@ fn all_units_of_this_processor_give_the_same_bits() {
 fn they_do_with_axes_in_every_mode() {
     let told = all_alike(&cell(), &[1, 2], MODES);
     assert_ne!(told, all_alike(&cell(), &[1, 2], POSITIONS));
+}
+
+#[test]
+fn they_do_with_all_axes_in_one_mode() {
+    let told = all_alike(&cell(), &[1, 2], ALL);
+    assert_ne!(told, all_alike(&cell(), &[1, 2], MODES));
 }
 
 #[test]

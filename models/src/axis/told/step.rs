@@ -113,6 +113,10 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
     let free_of_limit = largest.larger(i1.size()).within(limit);
     let free_of_limit = V::either(free_of_limit, V::mask(!p.continuous, part));
     let exact = V::both(holds, free_of_limit);
+    // No position loop takes back what is lost of the way in which an axis stops: such a cycle is cut.
+    let stops_not = V::either(v.inside(zero), v1.size().above(zero));
+    let stops_not = V::either(stops_not, V::mask(!modes.apart(), part));
+    let exact = V::both(exact, stops_not);
 
     next[3] = V::select(any, q1 - acting.a[1], q1);
     next[3] = V::select(in_torque, own, next[3]);
@@ -123,7 +127,12 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
             places: left,
             told: Some((told, modes.offsets | modes.apart())),
         };
+        let [_, _, i1, _, r1] = next;
         next = in_substeps(p, &paths, s, contact_a, left, next, part);
+        // Without loops the currents do not depend on the motion: their steps hold whatever it does.
+        let apart_from_motion = V::both(in_torque, i1.inside(V::splat(f64::MAX)));
+        next[2] = V::select(apart_from_motion, i1, next[2]);
+        next[4] = V::select(apart_from_motion, r1, next[4]);
     }
     if p.sampled != 0 {
         // What is told is that of the last substep; of offsets it is the mean, as they are held.
