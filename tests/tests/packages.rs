@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use twinstep_tests::root;
+use twinstep_tests::{root, skip};
 
 /// Which of our crates each one may depend on. `None`: any.
 const ARROWS: &[(&str, Option<&[&str]>)] = &[
@@ -122,5 +122,30 @@ fn packages_are_alike() {
     );
     for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
         assert!(root().join(file).is_file(), "{file}");
+    }
+}
+
+/// Workspaces of their own, built with `--locked` by scripts that no test runs in full.
+#[test]
+fn the_lock_files_of_workspaces_apart_follow_the_crates_that_they_build() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    for apart in ["benches/peers", "benches/bus-peers"] {
+        let output = Command::new(&cargo)
+            .args(["metadata", "--locked", "--format-version", "1"])
+            .current_dir(root().join(apart))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !said.contains("lock file"),
+            "{apart}/Cargo.lock is older than what it builds: run `cargo update --workspace` there\n{said}"
+        );
+        if !output.status.success() {
+            skip(
+                "the_lock_files_of_workspaces_apart_follow_the_crates_that_they_build",
+                &format!("{apart}: cargo could not read its packages: {said}"),
+            );
+            return;
+        }
     }
 }
