@@ -178,7 +178,15 @@ impl<V: Vector> Begin<'_, V> {
             ..
         } = *self;
         let (zero, one, half) = (V::splat(0.0), V::splat(1.0), V::splat(0.5));
-        let positive = v.above(zero);
+        // What stands is let go when more pushes than static friction holds, just where it does not rest: it moves that way from the first
+        // moment on.
+        let impulse = V::splat(p.step_s) * V::load(&p.acceleration_per_a, part);
+        let (stands, push) = (v.inside(zero), (i - load) * impulse);
+        let holds = [self.coulomb_positive, self.coulomb_negative];
+        let [forward, backward] = [(holds[0] + stribeck) * impulse, (holds[1] + stribeck) * impulse];
+        let lets_go = V::both(stands, push.above(forward));
+        let lets_back = V::both(stands, (zero - push).above(backward));
+        let positive = V::either(v.above(zero), lets_go);
         let direction = V::select(positive, one, zero - one);
         let coulomb = V::select(positive, self.coulomb_positive, self.coulomb_negative);
         let per_v2 = V::load(&p.stribeck_per_v2, part);
@@ -203,12 +211,13 @@ impl<V: Vector> Begin<'_, V> {
         let r1 = self.with_offsets(r1, true, 4, part)
             + V::load(&m.reported[6], part) * b
             + V::load(&m.reported[7], part) * r;
-        // A standing axis has no direction to go on in.
         let goes_on = V::both(
             (v1 * direction).above(zero),
             (guess * direction).above(zero),
         );
-        let goes_on = V::both(goes_on, (v * direction).above(zero));
+        // A standing axis that is held has no direction to go on in.
+        let went = V::either((v * direction).above(zero), V::either(lets_go, lets_back));
+        let goes_on = V::both(goes_on, went);
         (goes_on, [x + way, v1, i1, q1, r1])
     }
 
@@ -275,8 +284,11 @@ impl<V: Vector> Begin<'_, V> {
         let few = V::PARTS * V::WIDTH < LANES;
         let zero = V::splat(0.0);
         if few && V::bits(self.v.size().above(zero), part) == 0 {
-            // What stands does not move on.
-            return self.rests(p, part);
+            let (rests, rested) = self.rests(p, part);
+            // What stands does not move on, unless it is let go.
+            if V::bits(rests, part) == V::places(part) {
+                return (rests, rested);
+            }
         }
         let (goes_on, moved) = self.moves(p, part);
         if few && V::bits(goes_on, part) == V::places(part) {
