@@ -31,10 +31,13 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+mod pieces;
 mod quick;
 pub mod range;
 mod reference;
+mod series;
 mod steps;
+pub mod stiff;
 mod substeps;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use super::load::{delay, lag_share};
 use super::quick::quick;
 pub use super::steps::{RestingStep, Step};
 use super::told::plan::{ToldExact, ToldSteps};
-use super::transition::{Transition, transitions};
+use super::transition::{Transition, lag, transitions};
 use crate::kalman::Gains;
 use crate::lane::{LANES, Lane, ZERO};
 
@@ -140,6 +140,10 @@ pub struct Fine {
     pub current_decay: Lane,
     /// Decay of the torque filter over a cut.
     pub filter_decay: Lane,
+    /// 1 / lag of the current loop (1/s).
+    pub per_current_lag: Lane,
+    /// 1 / lag of the torque filter (1/s).
+    pub per_filter_lag: Lane,
     /// See [`AxisParams`].
     pub integral_gain: Lane,
 }
@@ -330,6 +334,8 @@ impl LaneParams {
                 told: ToldSteps::NONE,
                 current_decay: ZERO,
                 filter_decay: ZERO,
+                per_current_lag: ZERO,
+                per_filter_lag: ZERO,
                 integral_gain: ZERO,
             },
         };
@@ -396,6 +402,8 @@ impl LaneParams {
         fine.told.put(l, &exact.told, whole, change);
         fine.current_decay[l] = decay(cut_s, a.current_time_constant_s);
         fine.filter_decay[l] = decay(cut_s, a.current_filter_s);
+        fine.per_current_lag[l] = 1.0 / lag(a.current_time_constant_s, self.step_s);
+        fine.per_filter_lag[l] = 1.0 / lag(a.current_filter_s, self.step_s);
         fine.integral_gain[l] = a.integral_gain;
     }
 }

@@ -1,10 +1,12 @@
 //! Cycles that do not hold exactly: one axis by itself, in substeps.
 //!
-//! A substep is exact where the whole cycle is not: most of them are. Only the one in which the axis starts, stops, turns around
-//! or meets its limit is cut into short semi-implicit steps.
+//! A substep is exact where the whole cycle is not: most of them are, and so is one in which the current is at its limit from the beginning to
+//! the end: what is asked is constant then, as in torque mode. The one in which the axis meets its limit or comes back from it goes to the very
+//! moment ([`super::pieces`]); the one in which it starts, stops or turns around below its limit is cut into short semi-implicit steps.
 
 use super::cascade::{AxisState, dry_friction_a, mechanics};
 use super::params::{CUTS, DAMPED, LaneParams, SUBSTEPS};
+use super::pieces::{Acts, Stretch};
 use super::told::Told;
 use super::transition::{COLUMNS, Transition};
 use crate::lane::{LANES, Lane, clamp};
@@ -12,15 +14,15 @@ use crate::sample;
 
 /// The piece of the reference that one axis follows.
 #[derive(Clone, Copy)]
-struct Path {
+pub(super) struct Path {
     /// Start (m).
-    from_m: f64,
+    pub from_m: f64,
     /// End (m).
-    to_m: f64,
+    pub to_m: f64,
     /// Slope before the bend (m/cycle).
-    first_m: f64,
+    pub first_m: f64,
     /// Slope after it (m/cycle).
-    second_m: f64,
+    pub second_m: f64,
 }
 
 /// Which axes of a lane are stepped one by one.
@@ -33,20 +35,24 @@ pub(super) struct Left<'a> {
 }
 
 /// The loops of one axis in its mode: what is open has a gain of 0.
-struct Loops<'a> {
+pub(super) struct Loops<'a> {
     /// Exact substeps, moving and resting.
     steps: &'a (Transition, Transition),
-    position_gain_per_s: f64,
-    velocity_feedforward: f64,
-    velocity_gain: f64,
-    integral_gain: f64,
+    /// See [`super::AxisParams`].
+    pub position_gain_per_s: f64,
+    /// Likewise.
+    pub velocity_feedforward: f64,
+    /// Likewise.
+    pub velocity_gain: f64,
+    /// Likewise.
+    pub integral_gain: f64,
     /// What stands in the integrator and is not the loop's (A): an offset of the current.
-    offset_a: f64,
+    pub offset_a: f64,
 }
 
 impl<'a> Loops<'a> {
     /// Cyclic synchronous position.
-    fn position(p: &'a LaneParams, l: usize) -> Self {
+    pub fn position(p: &'a LaneParams, l: usize) -> Self {
         Self {
             steps: &p.fine.steps[l],
             position_gain_per_s: p.position_gain_per_s[l],
@@ -75,6 +81,14 @@ impl<'a> Loops<'a> {
             integral_gain: 0.0,
             ..Self::velocity(p, l)
         }
+    }
+
+    /// What the drive asks for along a stretch (A), at the reference `to_m`.
+    fn asked_a(&self, [x, v, _, q, _]: &[f64; 5], to_m: f64, along: &Stretch) -> f64 {
+        self.velocity_gain
+            * (self.position_gain_per_s * (to_m - x) + self.velocity_feedforward * along.slope()
+                - v)
+            + q
     }
 }
 
@@ -199,7 +213,7 @@ fn told_substeps(
 }
 
 /// A substep of one axis along a straight piece of its reference (m).
-fn substep(
+pub(super) fn substep(
     p: &LaneParams,
     l: usize,
     loops: &Loops<'_>,
@@ -207,24 +221,77 @@ fn substep(
     [from_m, to_m]: [f64; 2],
     load_a: f64,
 ) -> [f64; 5] {
-    exact_substep(p, l, loops, z, from_m, to_m, load_a)
-        .unwrap_or_else(|| cut_substep(p, l, loops, z, from_m, to_m, load_a))
+    let stretch = &Stretch {
+        from_m,
+        to_m,
+        length_s: p.step_s,
+    };
+    let goes_on = exact_step(p, l, loops.steps, z, stretch, load_a);
+    if p.continuous & (1 << l) == 0 {
+        return goes_on.unwrap_or_else(|| cut_substep(p, l, loops, z, stretch, load_a).0);
+    }
+    let (before, limit) = (loops.asked_a(&z, stretch.from_m, stretch), p.limit_a[l]);
+    let below = |next: &[f64; 5]| {
+        before.abs() <= limit
+            && loops.asked_a(next, stretch.to_m, stretch).abs() <= limit
+            && next[2].abs() <= limit
+    };
+    if let Some(next) = goes_on.filter(below) {
+        return next;
+    }
+    if let Some(next) = limited_step(p, l, loops, z, stretch, load_a) {
+        return next;
+    }
+    let (cut, limited) = cut_substep(p, l, loops, z, stretch, load_a);
+    if !limited && goes_on.is_none() || p.fine.quick & (1 << l) != 0 {
+        return cut;
+    }
+    let acts = Acts {
+        p,
+        l,
+        loops,
+        load_a,
+        spring: None,
+    };
+    acts.along(z, &[*stretch]).unwrap_or(cut)
 }
 
-/// A substep of one axis along a straight piece of its reference; none where it does not hold exactly.
-fn exact_substep(
+/// A substep in which the current is at its limit from the beginning to the end; none where it is not, or the step does not hold.
+fn limited_step(
     p: &LaneParams,
     l: usize,
     loops: &Loops<'_>,
-    [x, v, i, q, r]: [f64; 5],
-    from_m: f64,
-    to_m: f64,
+    mut z: [f64; 5],
+    stretch: &Stretch,
     load_a: f64,
 ) -> Option<[f64; 5]> {
-    let step = p.step_s;
-    let (moving, resting) = loops.steps;
+    let limit = p.limit_a[l];
+    // See `cut_substep`.
+    let integral = loops.offset_a + clamp(z[3] - loops.offset_a, limit);
+    z[3] = integral;
+    let asked = loops.asked_a(&z, stretch.from_m, stretch);
+    let sign = if asked > 0.0 { 1.0 } else { -1.0 };
+    let beyond = |asked: f64| asked * sign >= limit;
+    if !beyond(asked) {
+        return None;
+    }
+    z[3] = sign * limit;
+    let mut next = exact_step(p, l, &p.fine.torque_steps[l], z, stretch, load_a)?;
+    next[3] = integral;
+    beyond(loops.asked_a(&next, stretch.to_m, stretch)).then_some(next)
+}
+
+/// A substep of one axis that moves on in its direction or rests; none where it does not. What the drive asks for is not looked at.
+fn exact_step(
+    p: &LaneParams,
+    l: usize,
+    (moving, resting): &(Transition, Transition),
+    [x, v, i, q, r]: [f64; 5],
+    stretch: &Stretch,
+    load_a: f64,
+) -> Option<[f64; 5]> {
     let load = load_a + p.gravity_a[l];
-    let (e, slope) = (from_m - x, (to_m - from_m) / step);
+    let (e, slope) = (stretch.from_m - x, stretch.slope());
     let row = |c: &[f64; COLUMNS], v: f64, b: f64| {
         c[0] * e + c[1] * v + c[2] * i + c[3] * q + c[4] * slope + c[6] * b + c[7] * r
     };
@@ -237,37 +304,24 @@ fn exact_substep(
     let b = load + direction * dry_friction_a(p, l, 0.5 * (v + guess));
     let v1 = row(&moving.velocity, v, b);
     let slow = p.fine.quick & (1 << l) == 0;
-    let z = if slow && v * direction > 0.0 && v1 * direction > 0.0 && guess * direction > 0.0 {
-        [
+    if slow && v * direction > 0.0 && v1 * direction > 0.0 && guess * direction > 0.0 {
+        return Some([
             x + row(&moving.way, v, b),
             v1,
             row(&moving.current, v, b),
             row(&moving.integral, v, b),
             row(&moving.reported, v, b),
-        ]
-    } else if v == 0.0 && held(p, l, i - load) {
+        ]);
+    }
+    if v == 0.0 && held(p, l, i - load) {
         let i1 = row(&resting.current, 0.0, 0.0);
-        if !held(p, l, i1 - load) {
-            return None;
-        }
         let (q1, r1) = (
             row(&resting.integral, 0.0, 0.0),
             row(&resting.reported, 0.0, 0.0),
         );
-        [x, 0.0, i1, q1, r1]
-    } else {
-        return None;
-    };
-    let asked = |m: f64, [x, v, _, q, _]: [f64; 5]| {
-        loops.velocity_gain
-            * (loops.position_gain_per_s * (m - x) + loops.velocity_feedforward * slope - v)
-            + q
-    };
-    let limit = p.limit_a[l];
-    let free = asked(from_m, [x, v, i, q, r]).abs() <= limit
-        && asked(to_m, z).abs() <= limit
-        && z[2].abs() <= limit;
-    (free || p.continuous & (1 << l) == 0).then_some(z)
+        return held(p, l, i1 - load).then_some([x, 0.0, i1, q1, r1]);
+    }
+    None
 }
 
 /// Whether static friction holds an axis at rest against `push_a`.
@@ -276,23 +330,24 @@ fn held(p: &LaneParams, l: usize, push_a: f64) -> bool {
         && push_a >= -(p.coulomb_negative_a[l] + p.stribeck_a[l])
 }
 
-/// A substep of one axis in short semi-implicit steps, in which friction can stop it, let it go, and the limit can hold.
+/// A substep of one axis in short semi-implicit steps, in which friction can stop it, let it go, and the limit can hold. Whether the limit did
+/// is told too.
 fn cut_substep(
     p: &LaneParams,
     l: usize,
     loops: &Loops<'_>,
     [mut x, mut v, mut i, mut q, mut r]: [f64; 5],
-    from_m: f64,
-    to_m: f64,
+    stretch: &Stretch,
     load_a: f64,
-) -> [f64; 5] {
+) -> ([f64; 5], bool) {
     let step = p.step_s / CUTS as f64;
-    let slope = (to_m - from_m) / p.step_s;
+    let slope = stretch.slope();
+    let mut met = false;
     let gains = CutGains::new(p, l, loops, step);
     // Half of what the velocity changes in a step, as it was in the one before.
     let mut half_rise = 0.0;
     for n in 0..CUTS {
-        let target_m = from_m + (n as f64 + 0.5) * step * slope;
+        let target_m = stretch.from_m + (n as f64 + 0.5) * step * slope;
         if p.continuous & (1 << l) != 0 {
             // The middle of the step is half a step's way further on.
             let wanted = gains.position_per_s * (target_m - x - 0.5 * step * v)
@@ -305,6 +360,7 @@ fn cut_substep(
             if asked == limited {
                 q += gains.integral * error * step;
             } else {
+                met = true;
                 q = loops.offset_a + clamp(q - loops.offset_a, p.limit_a[l]);
             }
             let after = limited + (i - limited) * p.fine.current_decay[l];
@@ -318,7 +374,7 @@ fn cut_substep(
             (x, v) = mechanics(p, l, x, v, i, load_a, step);
         }
     }
-    [x, v, i, q, r]
+    ([x, v, i, q, r], met)
 }
 
 /// The gains with which a cut is stepped: those of the drive. A loop that is faster than a cut would turn around in each of them, and further
@@ -355,7 +411,7 @@ fn mean(a: f64, b: f64) -> f64 {
 
 impl Path {
     /// Reference (m) at the share `t` of the cycle.
-    fn at(&self, t: f64, bend: f64) -> f64 {
+    pub fn at(&self, t: f64, bend: f64) -> f64 {
         if t < bend {
             self.from_m + t * self.first_m
         } else {

@@ -4,10 +4,14 @@
 //! back too, along its elastic line ([`mod@twinstep_models::press::workpiece`]). Its only memory is the deepest point that was measured. It is
 //! forgotten when the ram is out of the part, when recipe or part change, or when the axis was lost and is found again. The curve is a table with a choice
 //! at every row, so these few presses are worked on one by one.
+//!
+//! The force of a part stands still over a cycle. A stiffness on which the axis swings fast is a spring within the cycle
+//! ([`stiff`]); a curve is not.
 
 use crate::plan::{PartCurve, Plan};
-use twinstep_models::axis::LaneParams;
 use twinstep_models::axis::load::ContactFilter;
+use twinstep_models::axis::stiff::{self, Met};
+use twinstep_models::axis::{AxisState, LaneParams};
 use twinstep_models::lane::{LANES, Lane, ZERO};
 use twinstep_models::sample::Context;
 use twinstep_models::simd::Vector;
@@ -30,6 +34,8 @@ pub(crate) struct PressLane {
     direction: Lane,
     filter: ContactFilter,
     formed: Formed,
+    /// A bit for each press whose part is stiff: see [`stiff`].
+    stiff: u8,
     /// None before the first cycle.
     context: Option<Context>,
 }
@@ -67,6 +73,7 @@ impl PressLane {
             curve: [0; LANES],
             deepest_m: ZERO,
         },
+        stiff: 0,
         context: None,
     };
 
@@ -83,6 +90,7 @@ impl PressLane {
     fn change(&mut self, plan: &Plan<'_>, n: usize, context: Context) {
         self.context = Some(context);
         self.formed.presses = 0;
+        self.stiff = 0;
         let presses = plan.judges.get(n).map_or(0, |judge| judge.presses);
         for l in 0..LANES {
             let axis = plan
@@ -101,8 +109,40 @@ impl PressLane {
                 // No more than MAX_CURVES are known.
                 self.formed.curve[l] = curve as u16;
                 self.formed.deepest_m[l] = 0.0;
+            } else if (plan.lanes.get(n))
+                .is_some_and(|p| stiff::swings(p, l, met.stiffness_a_per_m))
+            {
+                self.stiff |= 1 << l;
             }
         }
+    }
+
+    /// Whether a part of the lane is stiff.
+    #[inline(always)]
+    pub const fn any_stiff(&self) -> bool {
+        self.stiff != 0
+    }
+
+    /// The stiff parts that axes with the bits of `alone`, which are told positions alone, may meet in a cycle that begins so: on the way in, as
+    /// in [`Self::touch`]. Two cycles' way is as far as they may come in it.
+    #[cold]
+    #[inline(never)]
+    pub fn met(&self, p: &LaneParams, twin: &AxisState, alone: u8) -> Met<'_> {
+        let mut met = Met {
+            places: 0,
+            contact_m: &self.contact_m,
+            stiffness_a_per_m: &self.stiffness_a_per_m,
+            direction: &self.direction,
+        };
+        for l in (0..LANES).filter(|l| self.stiff & alone & (1 << l) != 0) {
+            let in_m_per_s = self.direction[l] * twin.velocity_m_per_s[l];
+            let way_m = self.direction[l] * (twin.position_m[l] - self.contact_m[l]);
+            let comes = way_m + 2.0 * p.period_s * in_m_per_s > 0.0 && way_m < DEEPEST_M;
+            if comes && in_m_per_s > RETURNING_M_PER_S {
+                met.places |= 1 << l;
+            }
+        }
+        met
     }
 
     /// Load currents of the parts in the cycle of `period_s` that begins at these positions (m) and velocities (m/s), which are predictions.
@@ -246,6 +286,35 @@ mod tests {
         // While it holds the velocity is noise; on the way back nothing is known, but the part is there.
         assert_eq!(felt(1.0, -0.5e-4), (75.0, 1 << 5));
         assert_eq!(felt(1.0, -0.1), (0.0, 1 << 5));
+    }
+
+    #[test]
+    fn a_stiff_part_is_a_spring_on_the_way_in_and_near_it() {
+        let p = LaneParams::new(&[], 1e-3);
+        let mut press = PressLane::NEW;
+        for l in 0..LANES {
+            press.contact_m[l] = -0.25;
+            press.direction[l] = -1.0;
+            press.stiffness_a_per_m[l] = 1e6;
+        }
+        press.stiff = 0b0111_1111;
+        let mut twin = AxisState::REST;
+        let of = [
+            // In it, and held in it; on the way back; near it, and far from it.
+            (-0.26, -0.1),
+            (-0.26, 0.5e-4),
+            (-0.26, 0.1),
+            (-0.2499, -0.1),
+            (-0.24, -0.1),
+            // So far off that nothing is known; told something else; and one that is soft.
+            (-1e9, -0.1),
+            (-0.26, -0.1),
+            (-0.26, -0.1),
+        ];
+        for (l, (x, v)) in of.into_iter().enumerate() {
+            (twin.position_m[l], twin.velocity_m_per_s[l]) = (x, v);
+        }
+        assert_eq!(press.met(&p, &twin, 0b1011_1111).places, 0b0000_1011);
     }
 
     /// A press at place 5 with a part that is formed from 0.25 m on: 100 A/m for 10 mm, then 300 A/m; it springs back with 1000 A/m.

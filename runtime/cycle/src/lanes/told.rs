@@ -1,4 +1,4 @@
-//! Lanes with axes that are told more than a position, or something else.
+//! Lanes with axes that are told more than a position, or something else, or with a press whose part is stiff.
 
 use super::LaneState;
 use super::compare::Sample;
@@ -6,7 +6,7 @@ use crate::plan::PartCurve;
 use twinstep_models::axis::cascade::States;
 use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::told::Told;
-use twinstep_models::axis::{cascade, observer};
+use twinstep_models::axis::{AxisState, cascade, observer, stiff};
 use twinstep_models::lane::LANES;
 use twinstep_models::sample::{self, AxisReading, DriveState};
 use twinstep_models::simd::{Kernel, Vector};
@@ -28,10 +28,15 @@ impl Kernel for PredictTold<'_> {
         let (params, lane) = (self.params, self.lane);
         let measured = lane.filter.sample(lane.newest);
         let (twin, press) = (&mut lane.twin, &mut lane.press);
+        let stiff = self.curves.is_some() && press.any_stiff();
+        let mut before = AxisState::REST;
         for part in 0..V::Whole::PARTS {
             let z = States::<V::Whole>::load(twin, part);
             let measured = V::Whole::each(measured, part);
             let z = observer::corrected(params, self.gains, z, measured, lane.used, part);
+            if stiff {
+                z.store(&mut before, part);
+            }
             let mut contact_a = None;
             if let Some(curves) = self.curves {
                 let (x, v) = (z.position_m, z.velocity_m_per_s);
@@ -40,6 +45,10 @@ impl Kernel for PredictTold<'_> {
             }
             let (reference, told) = (&lane.reference, &lane.told);
             cascade::advanced_told(params, reference, told, z, contact_a, part).store(twin, part);
+        }
+        if stiff {
+            let met = press.met(params, &before, !lane.told.any());
+            stiff::advance_met(params, &lane.reference, &met, &before, twin);
         }
     }
 }

@@ -1,0 +1,82 @@
+//! Power series of smooth solutions: how far they converge, what they are at a moment, and when something that is made of them changes its sign.
+
+/// Coefficients of a series beside its first.
+pub(super) const ORDER: usize = 12;
+/// What the last two terms of a series may be in the whole of it.
+const REMAINDER: f64 = 1e-7;
+/// How often a piece is halved until its series converges.
+const HALVINGS: usize = 6;
+/// Steps in which a moment is found.
+const SEARCH_MAX: usize = 24;
+/// How near to it that has to be (share of a piece).
+pub(super) const NEAR: f64 = 1e-10;
+
+/// Coefficients of the powers of time, which is counted in lengths of the piece.
+pub(super) type Series = [f64; ORDER + 1];
+/// A series of nothing.
+pub(super) const ZEROS: Series = [0.0; ORDER + 1];
+
+/// The largest share of a piece, halved again and again, at which all series have converged.
+pub(super) fn convergence(all: [&Series; 4]) -> Option<f64> {
+    let mut share = 1.0;
+    for _ in 0..=HALVINGS {
+        if all.iter().all(|series| converged(series, share)) {
+            return Some(share);
+        }
+        share *= 0.5;
+    }
+    None
+}
+
+/// Whether the last terms of a series are small at `t`.
+fn converged(series: &Series, t: f64) -> bool {
+    let (mut power, mut whole) = (1.0, 0.0);
+    let mut last = [0.0; 2];
+    for c in series {
+        let term = c.abs() * power;
+        whole += term;
+        last = [last[1], term];
+        power *= t;
+    }
+    last[0] + last[1] <= REMAINDER * whole
+}
+
+/// A series at `t`.
+pub(super) fn at(series: &Series, t: f64) -> f64 {
+    series.iter().rev().fold(0.0, |sum, c| sum * t + c)
+}
+
+/// The slope of a series at `t`.
+pub(super) fn slope_at(series: &Series, t: f64) -> f64 {
+    let terms = series.iter().enumerate().skip(1).rev();
+    terms.fold(0.0, |sum, (n, c)| sum * t + n as f64 * c)
+}
+
+/// When a gap that is not below 0 at the beginning, and is at `end`, has closed: false position, its ends weighed so that both move.
+pub(super) fn moment(gap: impl Fn(f64) -> f64, end: f64) -> f64 {
+    let (mut low, mut high) = (0.0, end);
+    let (mut above, mut below) = (gap(low), gap(high));
+    if above < 0.0 {
+        return low;
+    }
+    for _ in 0..SEARCH_MAX {
+        if high - low <= NEAR {
+            break;
+        }
+        let crossing = low + (high - low) * (above / (above - below));
+        let t = if crossing > low && crossing < high {
+            crossing
+        } else {
+            0.5 * (low + high)
+        };
+        let found = gap(t);
+        if found < 0.0 {
+            (high, below) = (t, found);
+            above *= 0.5;
+        } else {
+            (low, above) = (t, found);
+            below *= 0.5;
+        }
+    }
+    high
+}

@@ -1,0 +1,178 @@
+//! Parts on which an axis swings fast.
+//!
+//! # Derivation
+//! In a cycle the force of a part stands still, as that of the middle of the cycle. What that leaves out of the position is of second order in the period
+//! T, as is what the classic Runge-Kutta method in four substeps leaves out where friction turns around and the part is met: their ratio depends on
+//! the stiffness k alone, and passes 1 where the axis swings on the part at some 14 Hz, `w^2 = k / m`. What it leaves out of the velocity at the end of the
+//! cycle, because the loops act on the staircase, is of second order where Runge-Kutta's is nearly of first: their ratio grows with `w^2 T`, and
+//! passes 1 at some 4 per second (`models/tests/kernel_fine_steps.rs`). From `w` of [`SWING_HZ`] or `w^2 T` of [`KICK_PER_S`] on the part is a
+//! spring of the equations while the axis is near it, and the axis is stepped by itself ([`super::pieces`]). Softer parts cost nothing.
+//!
+//! A part with a curve keeps one force a cycle: a table has a bend at every row.
+
+use super::cascade::AxisState;
+use super::params::{LaneParams, SUBSTEPS};
+use super::pieces::{Acts, Stretch};
+use super::reference::Reference;
+use super::substeps::{Loops, Path, substep};
+use crate::lane::{LANES, Lane};
+use crate::simd::{Portable, Vector};
+
+/// From this frequency on, with which the bare inertia of an axis would swing on a part, the part is a spring within the cycle (Hz).
+pub const SWING_HZ: f64 = 10.0;
+/// From this on, too: stiffness times period over inertia (1/s).
+pub const KICK_PER_S: f64 = 2.5;
+
+/// [`SWING_HZ`] as stiffness over inertia (1/s2).
+const SWING_PER_S2: f64 =
+    (2.0 * core::f64::consts::PI * SWING_HZ) * (2.0 * core::f64::consts::PI * SWING_HZ);
+
+/// Square of the angle by which an axis may swing on a part in a substep in which its force stands still: it would be thrown back further and further
+/// where that is not far below 4.
+const SUBSTEP_PHASE2_MAX: f64 = 0.25;
+
+/// Whether a part of this stiffness (A/m) is a spring for axis `l`. What a sampled drive, or one that nobody knows, holds over the cycle is
+/// stepped as on any part.
+pub fn swings(p: &LaneParams, l: usize, stiffness_a_per_m: f64) -> bool {
+    let per_s2 = stiffness_a_per_m * p.acceleration_per_a[l];
+    let stiff = per_s2 > SWING_PER_S2 || per_s2 * p.period_s > KICK_PER_S;
+    stiff && p.continuous & (1 << l) != 0
+}
+
+/// The stiff parts that the axes of a lane may meet in a cycle.
+#[derive(Clone, Copy, Debug)]
+pub struct Met<'a> {
+    /// A bit for each axis that may meet one.
+    pub places: u8,
+    /// Where they begin (m).
+    pub contact_m: &'a Lane,
+    /// Their stiffness (A/m).
+    pub stiffness_a_per_m: &'a Lane,
+    /// Direction of the way in (1 or -1).
+    pub direction: &'a Lane,
+}
+
+/// Steps those axes by a cycle, from `before` into `after`, which is what the cycle makes of all axes with a force of the part that stands still: so an
+/// axis is left that swings within a substep. They follow positions alone ([`told`](super::told)).
+#[cold]
+#[inline(never)]
+pub fn advance_met(
+    p: &LaneParams,
+    reference: &Reference,
+    met: &Met<'_>,
+    before: &AxisState,
+    after: &mut AxisState,
+) {
+    for part in 0..Portable::PARTS {
+        let paths = reference.paths::<Portable>(p, part);
+        let mut ways = [[0.0; LANES]; 4];
+        let of = [paths.from_m, paths.to_m, paths.first_m, paths.second_m];
+        for (lane, path) in ways.iter_mut().zip(of) {
+            path.store(lane, part);
+        }
+        let here = met.places & Portable::places(part);
+        for l in (0..LANES).filter(|l| here & (1 << l) != 0) {
+            let [from_m, to_m, first_m, second_m] = [0, 1, 2, 3].map(|n| ways[n][l]);
+            let path = Path {
+                from_m,
+                to_m,
+                first_m,
+                second_m,
+            };
+            let spring = Spring {
+                contact_m: met.contact_m[l],
+                stiffness_a_per_m: met.stiffness_a_per_m[l],
+                direction: met.direction[l],
+            };
+            let Some([x, v, i, q, r]) = stepped(p, l, &path, before, spring) else {
+                continue;
+            };
+            after.position_m[l] = x;
+            after.velocity_m_per_s[l] = v;
+            after.current_a[l] = i;
+            after.integral_a[l] = q;
+            after.reported_a[l] = r;
+        }
+    }
+}
+
+/// One axis: from moment to moment, and where it is too fast for that in substeps, in each of which the force of the part stands still; none
+/// where it swings on the part within these.
+fn stepped(
+    p: &LaneParams,
+    l: usize,
+    path: &Path,
+    before: &AxisState,
+    spring: Spring,
+) -> Option<[f64; 5]> {
+    let loops = Loops::position(p, l);
+    let load_a = before.disturbance_a[l];
+    let mut z = [
+        before.position_m[l],
+        before.velocity_m_per_s[l],
+        before.current_a[l],
+        before.integral_a[l],
+        before.reported_a[l],
+    ];
+    let acts = Acts {
+        p,
+        l,
+        loops: &loops,
+        load_a,
+        spring: Some(spring),
+    };
+    let bend = p.bend[l];
+    let stretch = |from: f64, to: f64| Stretch {
+        from_m: path.at(from, bend),
+        to_m: path.at(to, bend),
+        length_s: (to - from) * p.period_s,
+    };
+    let found = if bend > 0.0 && bend < 1.0 {
+        acts.along(z, &[stretch(0.0, bend), stretch(bend, 1.0)])
+    } else {
+        acts.along(z, &[stretch(0.0, 1.0)])
+    };
+    let phase2 = spring.stiffness_a_per_m * p.acceleration_per_a[l] * p.step_s * p.step_s;
+    if found.is_some() || phase2.is_nan() || phase2 > SUBSTEP_PHASE2_MAX {
+        return found;
+    }
+    for n in 0..SUBSTEPS {
+        let [from_m, to_m] = [n, n + 1].map(|n| path.at(n as f64 / SUBSTEPS as f64, bend));
+        let part_a = spring.middle_a([z[0], z[1]], p.step_s);
+        z = substep(p, l, &loops, z, [from_m, to_m], load_a + part_a);
+    }
+    Some(z)
+}
+
+/// A stiff part of one axis.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spring {
+    /// Where it begins (m).
+    pub contact_m: f64,
+    /// Its stiffness (A/m).
+    pub stiffness_a_per_m: f64,
+    /// Direction of the way in (1 or -1).
+    pub direction: f64,
+}
+
+impl Spring {
+    /// Way behind the contact (m).
+    pub fn way_m(&self, x: f64) -> f64 {
+        self.direction * (x - self.contact_m)
+    }
+
+    /// What it asks of the drive at a position within it (A).
+    pub fn force_a(&self, x: f64) -> f64 {
+        self.stiffness_a_per_m * (x - self.contact_m)
+    }
+
+    /// What it asks of the drive at the middle of a step (A).
+    pub fn middle_a(&self, [x, v]: [f64; 2], step_s: f64) -> f64 {
+        let middle_m = x + 0.5 * step_s * v;
+        if self.way_m(middle_m) > 0.0 {
+            self.force_a(middle_m)
+        } else {
+            0.0
+        }
+    }
+}
