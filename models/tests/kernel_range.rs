@@ -17,6 +17,7 @@ use draw::{Draw, Noise, unit};
 use proptest::prelude::*;
 use twinstep_models::axis::cascade::TARGETS;
 use twinstep_models::axis::load::{LoadFilter, Newest};
+use twinstep_models::axis::stiff::{Met, advance_met, swings};
 use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::innovation::{Watch, WatchParams, Whitened};
@@ -40,9 +41,36 @@ struct Twin {
     told: Told,
     /// Ways of what was told a velocity (m).
     told_m: [Lane; TARGETS],
+    parts: Parts,
     filter: LoadFilter,
     newest: Newest,
     watch: Watch,
+}
+
+/// Parts in the ways of the axes: those with a stiffness.
+struct Parts {
+    contact_m: Lane,
+    stiffness_a_per_m: Lane,
+    direction: Lane,
+}
+
+impl Parts {
+    const NONE: Self = Self {
+        contact_m: ZERO,
+        stiffness_a_per_m: ZERO,
+        direction: [1.0; LANES],
+    };
+
+    /// Those that are stiff.
+    fn met(&self, p: &LaneParams) -> Met<'_> {
+        let stiff = (0..LANES).filter(|l| swings(p, *l, self.stiffness_a_per_m[*l]));
+        Met {
+            places: stiff.fold(0, |places, l| places | 1 << l),
+            contact_m: &self.contact_m,
+            stiffness_a_per_m: &self.stiffness_a_per_m,
+            direction: &self.direction,
+        }
+    }
 }
 
 impl Twin {
@@ -64,6 +92,7 @@ impl Twin {
             reference: Reference::default(),
             told: Told::NOTHING,
             told_m: [ZERO; TARGETS],
+            parts: Parts::NONE,
             filter: LoadFilter::EMPTY,
             newest: Newest::FIRST,
             watch: Watch::NEW,
@@ -74,11 +103,15 @@ impl Twin {
         let (p, reference) = (&self.p, &self.reference);
         self.told_m.rotate_right(1);
         self.told_m[0] = array(|l| self.told.velocity_m_per_s(l) * p.period_s);
+        let before = self.state;
         if self.told.any() == 0 {
             cascade::advance(p, reference, &mut self.state, contact_a);
         } else {
             cascade::advance_told(p, reference, &self.told, &mut self.state, Some(contact_a));
         }
+        let mut met = self.parts.met(p);
+        met.places &= !self.told.any();
+        advance_met(p, reference, &met, &before, &mut self.state);
     }
 
     fn lock(&mut self, l: usize, position_m: f64, current_a: f64) {
@@ -164,9 +197,16 @@ fn moved_as_it_may(
         "reported current of axis {l}: {} of {reported}",
         s.reported_a[l]
     );
-    let load_a = p.gravity_a[l].abs() + before.disturbance_a[l].abs() + contact_a.abs();
-    let gain = (WITHIN * most_a + load_a) * p.acceleration_per_a[l] * p.period_s;
     let (v0, v1) = (before.velocity_m_per_s[l], s.velocity_m_per_s[l]);
+    let mut load_a = p.gravity_a[l].abs() + before.disturbance_a[l].abs() + contact_a.abs();
+    let gained = |load_a: f64| (WITHIN * most_a + load_a) * p.acceleration_per_a[l] * p.period_s;
+    if twin.parts.met(p).places & (1 << l) != 0 {
+        // A part is as deep as the axis is in it, and may come within the cycle.
+        let deep_m = (before.position_m[l] - twin.parts.contact_m[l]).abs();
+        let comes_m = (v0.abs() + gained(load_a)) * p.period_s;
+        load_a += twin.parts.stiffness_a_per_m[l] * (deep_m + comes_m);
+    }
+    let gain = gained(load_a);
     prop_assert!(
         (v1 - v0).abs() <= (gain + v0.abs()) * slack,
         "velocity of axis {l}: {v1} after {v0}, with at most {gain} more"
@@ -267,6 +307,7 @@ proptest! {
         period in unit(),
         sigma in unit(),
         modes in modes(),
+        parts in any::<bool>(),
         seed in any::<u64>(),
     ) {
         let period_s = 31.25e-6 * (1e-2_f64 / 31.25e-6).powf(period);
@@ -282,6 +323,11 @@ proptest! {
                     Modes::Position => noise.near(position_m[l]),
                     _ => told(&mut twin, l, modes, &mut noise),
                 };
+                if parts && noise.one_in(15) {
+                    twin.parts.contact_m[l] = noise.near(twin.state.position_m[l]);
+                    twin.parts.stiffness_a_per_m[l] = noise.anything().abs();
+                    twin.parts.direction[l] = if noise.one_in(2) { 1.0 } else { -1.0 };
+                }
                 if noise.one_in(20) {
                     contact_a[l] = if noise.one_in(2) { 0.0 } else { noise.anything() };
                 }
@@ -331,6 +377,7 @@ proptest! {
             twin.told.push(l, sample::Told::Position, 0.0, 0.0);
             twin.lock(l, rest_m[l], hold_a[l]);
         }
+        twin.parts = Parts::NONE;
         for cycle in 0..CALM_CYCLES {
             twin.reference.push(&rest_m);
             twin.predict(&ZERO);

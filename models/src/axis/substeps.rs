@@ -242,9 +242,13 @@ pub(super) fn substep(
     if let Some(next) = limited_step(p, l, loops, z, stretch, load_a) {
         return next;
     }
-    let (cut, limited) = cut_substep(p, l, loops, z, stretch, load_a);
-    if !limited && goes_on.is_none() || p.fine.quick & (1 << l) != 0 {
-        return cut;
+    let cut = || cut_substep(p, l, loops, z, stretch, load_a);
+    let quick = p.fine.quick & (1 << l) != 0;
+    if quick || goes_on.is_none() {
+        let (next, limited) = cut();
+        if quick || !limited {
+            return next;
+        }
     }
     let acts = Acts {
         p,
@@ -253,7 +257,7 @@ pub(super) fn substep(
         load_a,
         spring: None,
     };
-    acts.along(z, &[*stretch]).unwrap_or(cut)
+    (acts.along(z, &[*stretch])).unwrap_or_else(|| cut().0)
 }
 
 /// A substep in which the current is at its limit from the beginning to the end; none where it is not, or the step does not hold.

@@ -23,7 +23,7 @@ use twinstep_models::axis::cascade::{Measured, States};
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::told::Told;
-use twinstep_models::axis::{AxisState, Reference, cascade, observer, stiff};
+use twinstep_models::axis::{AxisState, Reference, cascade, observer};
 use twinstep_models::innovation::Watch;
 use twinstep_models::lane::{LANES, ZERO};
 use twinstep_models::regime::{Classified, Course, Seen, Segments};
