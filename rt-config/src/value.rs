@@ -38,6 +38,7 @@ dimensions! {
     Velocity: VELOCITY;
     Acceleration: ACCELERATION;
     Jerk: JERK;
+    Mass: MASS;
     Inertia: INERTIA;
     Force: FORCE;
     Energy: ENERGY;

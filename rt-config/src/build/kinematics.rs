@@ -1,6 +1,5 @@
 //! What stands between motor and ram of a press.
 
-use super::Whole;
 use crate::check::{Bounds, Check};
 use crate::error::shortened;
 use crate::machine::{Drive, DriveTrain, EffortUnit, Press, Stroke};
@@ -17,6 +16,8 @@ const MAX_GEAR: f64 = 1e4;
 /// Largest step of the slope from one piece of a table to the next, over the largest slope: a larger one is a typing error,
 /// or too few rows.
 const MAX_SLOPE_STEP: f64 = 0.5;
+/// Heaviest ram (kg).
+const MAX_RAM_KG: f64 = 1e6;
 /// Places at which a stroke is looked at.
 const LOOKS: u32 = 1024;
 
@@ -56,7 +57,6 @@ pub(super) fn kinematics(
     raw: &PressTable,
     drive: &Drive,
     effort: EffortUnit,
-    whole: &Whole,
     check: &mut Check,
 ) -> (DriveTrain, Stroke) {
     let none = KinematicsTable::default();
@@ -74,6 +74,12 @@ pub(super) fn kinematics(
     let efficiency = Bounds::up_to(1.0);
     let mut train = DriveTrain {
         linkage: None,
+        ram_mass_kg: check.si_or(
+            "ram_mass",
+            table.ram_mass.as_ref(),
+            Bounds::up_to(MAX_RAM_KG),
+            0.0,
+        ),
         efficiency: check.si_or("efficiency", table.efficiency.as_ref(), efficiency, 1.0),
         efficiency_back: check.si_or(
             "efficiency_back",
@@ -101,7 +107,17 @@ pub(super) fn kinematics(
         train.counterbalance.at_m = stroke.top_m;
         return (train, stroke);
     };
-    not_behind_a_linkage(raw, kind, whole, check);
+    if let (Some(twin), EffortUnit::Newton) = (&raw.twin, effort) {
+        check.problem(
+            &twin.mass.span,
+            format!(
+                "[press.twin] behind a \"{}\" goes by the current of the motor, and the recording of this press holds the force on the ram itself",
+                shortened(&kind.value)
+            ),
+            "not with a force",
+            "leave the twin out, or map the recording's `current`",
+        );
+    }
     let way_m = [stroke.top_m, stroke.bottom_m];
     let built = if kind.value == "crank" {
         crank(table, &kind.span, check)
@@ -141,7 +157,7 @@ fn stroke(raw: &StrokeTable, turn: Turn, check: &mut Check) -> Stroke {
 /// Refuses keys of another kind, and what changes a force that was measured itself.
 fn belongs(raw: &KinematicsTable, effort: EffortUnit, check: &mut Check) {
     let kind = raw.kind.as_ref().map_or("screw", |kind| &kind.value);
-    let of_kinds: [(&str, Option<&Span>, &[&str]); 5] = [
+    let of_kinds: [(&str, Option<&Span>, &[&str]); 6] = [
         (
             "crank_radius",
             raw.crank_radius.as_ref().map(|v| &v.span),
@@ -163,6 +179,11 @@ fn belongs(raw: &KinematicsTable, effort: EffortUnit, check: &mut Check) {
             raw.zero.as_ref().map(|v| &v.span),
             &["crank", "table"],
         ),
+        (
+            "ram_mass",
+            raw.ram_mass.as_ref().map(|v| &v.span),
+            &["crank", "table"],
+        ),
     ];
     for (key, span, kinds) in of_kinds {
         if let (Some(span), false) = (span, kinds.contains(&kind)) {
@@ -173,7 +194,11 @@ fn belongs(raw: &KinematicsTable, effort: EffortUnit, check: &mut Check) {
                     shortened(kind)
                 ),
                 "not for this kind",
-                format!("leave it out, or write `kind = \"{}\"`", kinds[0]),
+                if key == "ram_mass" {
+                    "leave it out: behind a screw the ram moves with the axis, and is in `mass` of [press.twin]".to_owned()
+                } else {
+                    format!("leave it out, or write `kind = \"{}\"`", kinds[0])
+                },
             );
         }
     }
@@ -181,6 +206,7 @@ fn belongs(raw: &KinematicsTable, effort: EffortUnit, check: &mut Check) {
         return;
     }
     let of_current = [
+        ("ram_mass", raw.ram_mass.as_ref().map(|v| &v.span)),
         ("efficiency", raw.efficiency.as_ref().map(|v| &v.span)),
         (
             "efficiency_back",
@@ -204,44 +230,6 @@ fn belongs(raw: &KinematicsTable, effort: EffortUnit, check: &mut Check) {
                 "leave it out",
             );
         }
-    }
-}
-
-/// Refuses what the rest of the house cannot do behind a crank or a table.
-fn not_behind_a_linkage(raw: &PressTable, kind: &At<String>, whole: &Whole, check: &mut Check) {
-    if whole.simulated {
-        check.problem(
-            &kind.span,
-            format!(
-                "the simulated press has a screw, and this one a \"{}\"",
-                kind.value
-            ),
-            "not simulated",
-            "leave [simulation] out and replay recordings, or write a screw",
-        );
-    }
-    if let Some(twin) = &raw.twin {
-        check.problem(
-            &twin.mass.span,
-            format!(
-                "[press.twin] has one mass and one gravity, and behind a \"{}\" both change with the angle",
-                kind.value
-            ),
-            "no twin here",
-            "leave the twin out: the force on the ram comes from the measured current itself; `tare` of [press.curve] takes friction away",
-        );
-    }
-    let told = raw.calibrate.as_ref();
-    if let Some(gravity) = told.and_then(|told| told.gravity.as_ref()) {
-        check.problem(
-            &gravity.span,
-            format!(
-                "[press.calibrate] states one gravity, and behind a \"{}\" it changes with the angle: no axis is fitted there",
-                kind.value
-            ),
-            "not held anywhere",
-            "leave `gravity` out",
-        );
     }
 }
 

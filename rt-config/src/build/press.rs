@@ -19,7 +19,7 @@ pub(super) fn press(
     check: &mut Check,
 ) -> Press {
     let drive = drive_or_neutral(&raw.name, raw.drive.as_ref(), "press.drive", whole, check);
-    let (drive_train, stroke) = kinematics(raw, &drive, effort, whole, check);
+    let (drive_train, stroke) = kinematics(raw, &drive, effort, check);
     stroke_in_order(&raw.stroke, &stroke, counts_per_m(&drive), check);
     let velocity_m_per_s = check.si("velocity", &raw.motion.velocity, Bounds::up_to(1000.0));
     if stroke.press_velocity_m_per_s > velocity_m_per_s {

@@ -29,11 +29,13 @@ pub struct Press {
 pub struct DriveTrain {
     /// Crank or table; none: a screw, and the ram is where the axis is.
     pub linkage: Option<Linkage>,
+    /// Mass of ram and tool behind the linkage (kg, 0 or more); 0 behind a screw, where the axis has it.
+    pub ram_mass_kg: f64,
     /// Efficiency where the motor drives the ram (1, above 0 to 1).
     pub efficiency: f64,
     /// Efficiency where the ram drives the motor (1, 0 to 1); 0 locks itself.
     pub efficiency_back: f64,
-    /// What carries the ram.
+    /// What carries the ram: the force against the way in, less the weight of the ram.
     pub counterbalance: Counterbalance,
 }
 
@@ -41,6 +43,7 @@ impl DriveTrain {
     /// A screw without losses and without a counterbalance.
     pub const SCREW: Self = Self {
         linkage: None,
+        ram_mass_kg: 0.0,
         efficiency: 1.0,
         efficiency_back: 1.0,
         counterbalance: Counterbalance {

@@ -1,6 +1,6 @@
 //! The table of a press that says what stands between its motor and its ram.
 
-use crate::value::{At, DrivePlace, Force, Length, Number, Quantity, Stiffness};
+use crate::value::{At, DrivePlace, Force, Length, Mass, Number, Quantity, Stiffness};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,8 +30,11 @@ pub(crate) struct KinematicsTable {
     pub(crate) efficiency: Option<Quantity<Number>>,
     /// Share of the ram's power that reaches the motor while the ram drives it, 1 unless given; 0 locks itself (0 to 1).
     pub(crate) efficiency_back: Option<Quantity<Number>>,
-    /// Force of the counterbalance against the way in, with the ram at `top`; 0 unless given. A twin has it in its gravity
-    /// (any).
+    /// Mass of ram and upper tool behind a crank or a table, from the builder's drawing; 0 unless given. What turns with the motor
+    /// is `mass` of [press.twin] (above 0, at most 1000000 kg).
+    pub(crate) ram_mass: Option<Quantity<Mass>>,
+    /// Force of the counterbalance against the way in, with the ram at `top`, less the weight of what it carries; 0 unless given.
+    /// Behind a screw a twin has it in its gravity (any).
     pub(crate) counterbalance: Option<Quantity<Force>>,
     /// Rise of that force with the way in: pneumatic; 0 unless given (any).
     pub(crate) counterbalance_rate: Option<Quantity<Stiffness>>,

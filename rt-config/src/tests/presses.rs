@@ -189,6 +189,11 @@ fn every_mistake_in_kinematics_points_at_its_line() {
         "expected a force",
     );
     it(
+        "gear = 12",
+        "ram_mass = \"0kg\"",
+        "`ram_mass` must be more than 0",
+    );
+    it(
         "bottom = \"170deg\"",
         "bottom = \"250deg\"",
         "the ram goes back before the drive is at `bottom`",
@@ -242,24 +247,11 @@ fn kinematics_where_they_have_no_meaning_are_refused() {
         "",
         "a crank needs `crank_radius` and `rod_length`",
     );
-    let linked = "[press.kinematics]\nkind = \"crank\"\ncrank_radius = \"60mm\"\nrod_length = \"300mm\"\n\n[press.plant]";
     refused(
         PRESS_CELL,
         "[press.plant]",
-        linked,
-        "the simulated press has a screw",
-    );
-    refused(
-        PRESS_CELL,
-        "[press.plant]",
-        linked,
-        "[press.twin] has one mass and one gravity",
-    );
-    refused(
-        CRANK,
-        "[press.kinematics]",
-        "[press.calibrate]\ngravity = \"0N\"\n\n[press.kinematics]",
-        "[press.calibrate] states one gravity",
+        "[press.kinematics]\nram_mass = \"40kg\"\n\n[press.plant]",
+        "behind a screw the ram moves with the axis, and is in `mass` of [press.twin]",
     );
     // A screw has no angle.
     refused(
