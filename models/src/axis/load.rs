@@ -178,6 +178,11 @@ impl LoadFilter {
         current_a.store(&mut self.current_a[n], part);
     }
 
+    /// The positions of axis `l` around the one that a sample makes known: of 1, 2 and 3 cycles ago (m).
+    pub fn around(&self, newest: Newest, l: usize) -> [f64; 3] {
+        [1, 2, 3].map(|ago| self.position_m[newest.ago(ago)][l])
+    }
+
     /// What a sample makes known before it is filtered: the position [`LAG`] cycles before it (m), and the current (A) that belongs
     /// to that.
     #[inline(always)]

@@ -8,6 +8,7 @@
 //! - Slider-crank, q from the upper dead centre, r the crank, l > r the rod:
 //!   `s = r (1 - cos q) + l - w`, `w = sqrt(l^2 - r^2 sin^2 q)`, and because `dw/dq = -r^2 sin q cos q / w`,
 //!   `ds/dq = r sin q (1 + r cos q / w)`. It is 0 in both dead centres, where no torque holds any force.
+//!   Once more, `d2s/dq2 = c + (c^2 - a^2) / w + a^2 c^2 / w^3` with `a = r sin q` and `c = r cos q`.
 //! - Knuckle, toggle and link drives: `s` and `ds/dq` in a table, from the builder's drawing. Between two nodes the cubic
 //!   that has both values and both slopes (Hermite): C1, and its error falls with the fourth power of the distance of the
 //!   nodes. `ds/dq` is the derivative of that very cubic and never a table of its own, so that work is kept exactly.
@@ -148,6 +149,22 @@ impl Kinematics {
             Self::Table(table) => table.travel(q_rad),
         }
     }
+
+    /// How its derivative changes with the angle (m/rad2). Of a table it is that of the piece, and jumps a little from one to the next; 0
+    /// beyond its ends.
+    pub fn bend(&self, q_rad: f64) -> f64 {
+        match self {
+            Self::Screw { .. } => 0.0,
+            Self::Crank { radius_m, rod_m } => {
+                let (sin, cos) = libm::sincos(q_rad);
+                let (a, c) = (radius_m * sin, radius_m * cos);
+                let along_m = libm::sqrt(rod_m * rod_m - a * a);
+                let ac = a * c;
+                c + (c * c - a * a) / along_m + ac * ac / (along_m * along_m * along_m)
+            }
+            Self::Table(table) => table.bend(q_rad),
+        }
+    }
 }
 
 /// Travel over angle as nodes, with slopes.
@@ -277,7 +294,27 @@ impl Table {
         if q_rad >= self.q_rad[last] {
             return beyond(last);
         }
-        let (mut low, mut high) = (0, last);
+        let (u, h, [s0, m0, c2, c3]) = self.cubic(q_rad);
+        (
+            s0 + u * (m0 + u * (c2 + u * c3)),
+            (m0 + u * (2.0 * c2 + 3.0 * u * c3)) / h,
+        )
+    }
+
+    /// The second derivative (m/rad2) at `q_rad`, 0 beyond the ends.
+    pub fn bend(&self, q_rad: f64) -> f64 {
+        let [first, last] = self.ends_rad();
+        if q_rad <= first || q_rad >= last {
+            return 0.0;
+        }
+        let (u, h, [_, _, c2, c3]) = self.cubic(q_rad);
+        (2.0 * c2 + 6.0 * u * c3) / (h * h)
+    }
+
+    /// The piece that holds `q_rad`, which is between the ends: the share of it that is passed, its width (rad), and
+    /// `s = s0 + u (m0 + u (c2 + u c3))`, the Hermite cubic by powers of that share.
+    fn cubic(&self, q_rad: f64) -> (f64, f64, [f64; 4]) {
+        let (mut low, mut high) = (0, self.count - 1);
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
             if self.q_rad[middle] <= q_rad {
@@ -293,12 +330,8 @@ impl Table {
             h * self.slope_m_per_rad[low],
             h * self.slope_m_per_rad[low + 1],
         );
-        // s = s0 + u (m0 + u (c2 + u c3)): the Hermite cubic by powers of u.
         let (c2, c3) = (3.0 * (s1 - s0) - 2.0 * m0 - m1, 2.0 * (s0 - s1) + m0 + m1);
-        (
-            s0 + u * (m0 + u * (c2 + u * c3)),
-            (m0 + u * (2.0 * c2 + 3.0 * u * c3)) / h,
-        )
+        (u, h, [s0, m0, c2, c3])
     }
 }
 

@@ -10,6 +10,7 @@ pub mod curve;
 pub mod evaluate;
 pub mod frame;
 pub mod kinematics;
+pub mod linked;
 pub mod ram;
 pub mod stroke;
 pub mod tare;

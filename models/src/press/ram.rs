@@ -58,6 +58,20 @@ impl Linkage {
         (ram_m, m_per_rad * self.rad_per_m)
     }
 
+    /// How much further the ram goes per way of the axis, per way of the axis (1/m): the derivative of what [`Self::travel`] says second.
+    #[inline]
+    pub fn bend(&self, axis_m: f64) -> f64 {
+        let m_per_rad2 = self
+            .kinematics
+            .bend((axis_m - self.zero_m) * self.rad_per_m);
+        m_per_rad2 * self.rad_per_m * self.rad_per_m
+    }
+
+    /// The largest Jacobian of the stroke (1).
+    pub const fn most(&self) -> f64 {
+        self.least / DEAD_SHARE
+    }
+
     /// The crank or table.
     pub const fn kinematics(&self) -> &Kinematics {
         &self.kinematics

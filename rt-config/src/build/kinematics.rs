@@ -2,13 +2,14 @@
 
 use crate::check::{Bounds, Check};
 use crate::error::shortened;
-use crate::machine::{Drive, DriveTrain, EffortUnit, Press, Stroke};
+use crate::machine::{AxisTwin, Drive, DriveTrain, EffortUnit, Press, Stroke};
 use crate::raw::{KinematicsTable, PressTable, StrokeTable};
 use crate::units::{ANGLE, LENGTH};
 use crate::value::{At, DrivePlace, Quantity, Scalar, Span};
 use std::f64::consts::PI;
 use twinstep_models::press::frame::Counterbalance;
 use twinstep_models::press::kinematics::{Kinematics, MAX_NODES, Table};
+use twinstep_models::press::linked::RAM_SHARE_MAX;
 use twinstep_models::press::ram::Linkage;
 
 /// Largest gear between motor and drive (1).
@@ -399,6 +400,41 @@ fn goes_in(train: &DriveTrain, stroke: &Stroke, raw: &StrokeTable, check: &mut C
             "a stroke goes from the upper towards the lower dead centre, 0 to 180 deg of a crank; `zero` shifts the angle",
         );
         return;
+    }
+}
+
+/// Refuses a ram that is so heavy beside what turns with the motor that its twin was never held against anything.
+pub(super) fn carries_its_ram(
+    train: &DriveTrain,
+    twin: &AxisTwin,
+    raw: &PressTable,
+    check: &mut Check,
+) {
+    let (Some(table), Some(mass)) = (&raw.kinematics, raw.twin.as_ref().map(|twin| &twin.mass))
+    else {
+        return;
+    };
+    if train.linkage.is_some() && table.ram_mass.is_none() {
+        check.problem(
+            &mass.span,
+            "[press.twin] stands behind a crank or a table, and nothing says what the ram weighs",
+            "needs the mass of the ram",
+            "add `ram_mass` of [press.kinematics]: ram and upper tool, from the builder's drawing",
+        );
+    }
+    let share = train.ram_share(twin.mass_kg);
+    // What is no number has a problem of its own.
+    if let (Some(ram), true) = (&table.ram_mass, share > RAM_SHARE_MAX) {
+        check.problem(
+            &ram.span,
+            format!(
+                "a `ram_mass` of {} is up to {share:.1} times the `mass` of {} in [press.twin], where the ram goes fastest: a twin holds up to {RAM_SHARE_MAX}",
+                ram.scalar.shown(),
+                mass.scalar.shown()
+            ),
+            "heavier than the motor can have",
+            "check `ram_mass`, `gear` and the sizes of the linkage; `mass` is that of all that turns with the motor, seen from the axis",
+        );
     }
 }
 

@@ -235,11 +235,11 @@ fn meets(raw: &PartTable, part: &Part, press: &Press, check: &mut Check) {
     let contact_m = part.contact_m;
     let force = raw.force.as_ref().map(|one| &one.span);
     let answer = force.or(raw.press_fit.as_ref().map(|one| &one.span));
-    if let (Some(span), true) = (answer, press.drive_train.linkage.is_some()) {
+    if let (Some(span), false) = (answer, press.drive_train.is_explained()) {
         check.problem(
             span,
             format!(
-                "a part with a force curve needs a press with a screw, and {} has a crank or a table",
+                "a part with a force curve needs a press that can have a twin, and {} has a crank or a table and no `ram_mass`",
                 press.axis.name
             ),
             "nothing is predicted of it there",

@@ -1,7 +1,7 @@
 //! Presses and recipes.
 
 use super::axis::{counts_per_m, drive_or_neutral, plant_if_simulated};
-use super::kinematics::kinematics;
+use super::kinematics::{carries_its_ram, kinematics};
 use super::twin::{stated_gravity, twin};
 use super::{Whole, asset_id, in_counts};
 use crate::check::{Bounds, Check};
@@ -79,6 +79,9 @@ pub(super) fn press(
         plant: plant_if_simulated(&raw.name, raw.plant.as_ref(), "press.plant", whole, check),
         effort_unit: effort,
     };
+    if let Some(twin) = &axis.twin {
+        carries_its_ram(&drive_train, twin, raw, check);
+    }
     Press {
         axis,
         curve: super::evaluation::default_curve(&of_ram(&drive_train, &stroke)),

@@ -74,13 +74,13 @@ pub type Slots<'a> = (&'a mut Option<PartTwin>, &'a mut Vec<(u8, PartTwin)>);
 
 /// See [`Machine::home_press`].
 pub(crate) fn home_press(presses: &[Press]) -> usize {
-    let screw = |press: &Press| press.drive_train.linkage.is_none();
-    presses.iter().position(screw).unwrap_or(0)
+    let explained = |press: &Press| press.drive_train.is_explained();
+    presses.iter().position(explained).unwrap_or(0)
 }
 
 impl Machine {
-    /// The press whose learning stands in `twin` and `recipe_twin` of the parts: the first one with a screw, which a twin can explain, else
-    /// the first.
+    /// The press whose learning stands in `twin` and `recipe_twin` of the parts: the first one that a twin can explain, with a screw or
+    /// with a `ram_mass`, else the first.
     pub fn home_press(&self) -> usize {
         home_press(&self.presses)
     }
@@ -344,7 +344,7 @@ mod tests {
 
     /// Would show the learning of a screw that is looked for behind the crank which happens to come first.
     #[test]
-    fn the_home_press_is_the_first_screw() {
+    fn the_home_press_is_the_first_that_a_twin_explains() {
         let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").expect("shipped");
         let text = include_str!("../../machines/crank-press.toml");
         let mut cranks = crate::load(text, "crank-press.toml").expect("shipped");
@@ -353,6 +353,8 @@ mod tests {
         assert_eq!(machine.home_press(), 1);
         assert_eq!(machine.learnt_on(1, 0).twin, machine.parts[0].twin.as_ref());
         assert!(machine.learnt_on(0, 0).is_empty());
+        machine.presses[0].drive_train.ram_mass_kg = 80.0;
+        assert_eq!(machine.home_press(), 0);
         machine.presses.clear();
         assert_eq!(machine.home_press(), 0);
     }

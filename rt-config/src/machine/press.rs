@@ -53,6 +53,17 @@ impl DriveTrain {
         },
     };
 
+    /// Whether a twin can explain the motion: behind a crank or a table the mass of the ram must be known.
+    pub fn is_explained(&self) -> bool {
+        self.linkage.is_none() || self.ram_mass_kg > 0.0
+    }
+
+    /// Largest inertia of the ram at the axis over that of what turns with the motor, `mass_kg` (1); 0 behind a screw.
+    pub fn ram_share(&self, mass_kg: f64) -> f64 {
+        let most = self.linkage.as_ref().map_or(0.0, Linkage::most);
+        self.ram_mass_kg * most * most / mass_kg
+    }
+
     /// Where the ram is with the axis at `axis_m` (m).
     pub fn ram_m(&self, axis_m: f64) -> f64 {
         (self.linkage.as_ref()).map_or(axis_m, |linkage| linkage.travel(axis_m).0)

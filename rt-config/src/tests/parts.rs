@@ -138,6 +138,6 @@ fn what_is_wrong_with_a_curve_is_said_at_its_line() {
         CRANK,
         "stiffness = \"1.5kN/mm\"",
         "force = [[\"0mm\", \"0N\"], [\"200mm\", \"1N\"]]\nelastic = \"1N/um\"",
-        "needs a press with a screw",
+        "needs a press that can have a twin",
     );
 }

@@ -6,9 +6,11 @@
 //! at every row, so these few presses are worked on one by one.
 //!
 //! The force of a part stands still over a cycle. A stiffness on which the axis swings fast is a spring within the cycle
-//! ([`stiff`]); a curve is not.
+//! ([`stiff`]); a curve is not, nor what is met behind a crank or a table.
 
-use crate::plan::{PartCurve, Plan};
+mod linked;
+
+use crate::plan::{LinkedPress, PartCurve, Plan};
 use twinstep_models::axis::load::ContactFilter;
 use twinstep_models::axis::stiff::{self, Met};
 use twinstep_models::axis::{AxisState, LaneParams};
@@ -49,6 +51,15 @@ struct Formed {
     curve: [u16; LANES],
     /// Deepest way behind the contact that was measured in this part (m, >= 0).
     deepest_m: Lane,
+}
+
+/// What the presses of a lane meet, and what they stand behind.
+#[derive(Clone, Copy)]
+pub(crate) struct Presses<'a> {
+    /// Curves of parts, those of the plan.
+    pub curves: &'a [PartCurve],
+    /// Those of the lane that stand behind a crank or a table.
+    pub linked: &'a [LinkedPress],
 }
 
 /// The samples that a part remembers.
@@ -109,8 +120,8 @@ impl PressLane {
                 // No more than MAX_CURVES are known.
                 self.formed.curve[l] = curve as u16;
                 self.formed.deepest_m[l] = 0.0;
-            } else if (plan.lanes.get(n))
-                .is_some_and(|p| stiff::swings(p, l, met.stiffness_a_per_m))
+            } else if plan.linked_of(n).iter().all(|one| one.place() != l)
+                && (plan.lanes.get(n)).is_some_and(|p| stiff::swings(p, l, met.stiffness_a_per_m))
             {
                 self.stiff |= 1 << l;
             }
@@ -217,13 +228,24 @@ impl PressLane {
     #[inline(always)]
     pub fn filter<V: Vector>(
         &mut self,
-        (p, curves): (&LaneParams, &[PartCurve]),
+        (p, presses): (&LaneParams, &Presses<'_>),
         x: V,
         v: V,
         used: u8,
         part: usize,
     ) -> V {
-        self.touched(curves, x, v, Remembers::Measured(used), part);
+        let remembers = Remembers::Measured(used);
+        if presses.linked.is_empty() {
+            self.touched(presses.curves, x, v, remembers, part);
+        } else {
+            let (mut at, mut speed) = (ZERO, ZERO);
+            x.store(&mut at, part);
+            v.store(&mut speed, part);
+            let rams = Self::rams(presses.linked, &mut at, &mut speed);
+            let [x, v] = V::each([&at, &speed], part);
+            self.touched(presses.curves, x, v, remembers, part);
+            self.through(p, presses.linked, &rams, V::places(part));
+        }
         let contact_a = V::load(&self.contact_a, part);
         self.filter.push(p, contact_a, part)
     }

@@ -14,11 +14,12 @@
 //! `1/2 F / m T^2`, so that a drift d along the motion is a current of `-2 m d / T^2`, which is ranked as the feature of that direction would be.
 //! What ends elsewhere has been through several regimes and is ranked as any surprise there ([`mod@twinstep_models::abrupt`]).
 
+use crate::contact::PressLane;
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::judge::Occasion;
 use crate::lanes::LaneState;
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, JudgeLane, Plan};
+use crate::plan::{AxisPlan, JudgeLane, LinkedPress, Plan};
 use twinstep_models::axis::LaneParams;
 use twinstep_models::axis::cascade::mechanics_on;
 use twinstep_models::axis::load::LAG;
@@ -106,11 +107,17 @@ impl FreeRun {
         if presses {
             state.press.meet(plan, self.lane, context);
         }
+        let linked: &[LinkedPress] = if presses {
+            plan.linked_of(self.lane)
+        } else {
+            &[]
+        };
         plan.level.run(Step {
             params,
             state,
             run: self,
             judge,
+            linked,
         });
         self.cycle += 1;
         ends
@@ -155,6 +162,7 @@ struct Step<'a> {
     state: &'a LaneState,
     run: &'a mut FreeRun,
     judge: Option<&'a JudgeLane>,
+    linked: &'a [LinkedPress],
 }
 
 impl Kernel for Step<'_> {
@@ -193,8 +201,15 @@ impl Step<'_> {
                 let held = V::load(&run.before_a, part);
                 let (zero, half) = (V::splat(0.0), V::splat(0.5));
                 let sampled = V::mask(p.sampled, part);
-                let i = held + V::select(sampled, zero, half) * (current_a - held);
+                let mut i = held + V::select(sampled, zero, half) * (current_a - held);
                 let [x, v] = V::each([&run.position_m, &run.velocity_m_per_s], part);
+                if !self.linked.is_empty() {
+                    let mut current_a = ZERO;
+                    i.store(&mut current_a, part);
+                    let at = [&run.position_m, &run.velocity_m_per_s];
+                    let left = PressLane::driven(p, self.linked, at, &current_a);
+                    i = V::load(&left, part);
+                }
                 let (x, v) = mechanics_on(p, part, x, v, i);
                 x.store(&mut run.position_m, part);
                 v.store(&mut run.velocity_m_per_s, part);
@@ -202,7 +217,11 @@ impl Step<'_> {
             current_a.store(&mut run.before_a, part);
             if presses {
                 let x = V::load(&run.position_m, part);
-                run.counts &= !self.state.press.in_a_part(x, part);
+                run.counts &= !if self.linked.is_empty() {
+                    self.state.press.in_a_part(x, part)
+                } else {
+                    (self.state.press).rams_in_parts(self.linked, &run.position_m)
+                };
             }
         }
     }

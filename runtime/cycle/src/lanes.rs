@@ -13,12 +13,12 @@ pub(crate) use compare::Compare;
 
 use self::behind::Looks;
 use self::told::PredictTold;
-use crate::contact::PressLane;
+use crate::contact::{PressLane, Presses};
 use crate::digest::mix;
 use crate::event::Source;
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
-use crate::plan::{JudgeLane, PartCurve, Plan};
+use crate::plan::{JudgeLane, Plan};
 use twinstep_models::axis::cascade::{Measured, States};
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
@@ -152,34 +152,39 @@ impl Kernel for Predict<'_, '_> {
             if presses {
                 lane.press.meet(self.plan, n, self.context);
             }
-            let curves = presses.then_some(self.plan.curves);
+            let presses = presses.then(|| Presses {
+                curves: self.plan.curves,
+                linked: self.plan.linked_of(n),
+            });
             if judge.few::<V>() {
-                lane.predict::<V::Few>(params, gains, curves);
+                lane.predict::<V::Few>(params, gains, presses);
             } else {
-                lane.predict::<V>(params, gains, curves);
+                lane.predict::<V>(params, gains, presses);
             }
         }
     }
 }
 
 impl LaneState {
-    /// The observers take the last sample in, and every axis is advanced. `curves` are those of the plan where the lane has presses.
+    /// The observers take the last sample in, and every axis is advanced. `presses` are those of the lane where it has any.
     #[inline(always)]
     fn predict<V: Vector>(
         &mut self,
         params: &LaneParams,
         gains: &LaneGains,
-        curves: Option<&[PartCurve]>,
+        presses: Option<Presses<'_>>,
     ) {
-        if self.told_any != 0 || curves.is_some() && self.press.any_stiff() {
+        let apart = |presses: Presses<'_>| !presses.linked.is_empty() || self.press.any_stiff();
+        if self.told_any != 0 || presses.is_some_and(apart) {
             let lane = self;
             return V::apart::<V, _>(PredictTold {
                 lane,
                 params,
                 gains,
-                curves,
+                presses,
             });
         }
+        let curves = presses.map(|presses| presses.curves);
         let [position_m, current_a] = self.filter.sample(self.newest);
         let (twin, press, used) = (&mut self.twin, &mut self.press, self.used);
         // In one part nothing need go through memory between the observer and the prediction.
@@ -292,6 +297,10 @@ impl Correct<'_, '_> {
         if PRESSES {
             lane.press.meet(self.plan, n, self.context);
         }
+        let presses = Presses {
+            curves: self.plan.curves,
+            linked: if PRESSES { self.plan.linked_of(n) } else { &[] },
+        };
         let newest = lane.newest;
         let all_used = judge.places & !lane.used == 0;
         let mut seen = Seen::default();
@@ -307,7 +316,7 @@ impl Correct<'_, '_> {
                 let z = lane.corrected(params, gains, measured, part);
                 let v = z.velocity_m_per_s;
                 held_a = z.disturbance_a;
-                let (of, x, used) = ((params, self.plan.curves), measured[0], lane.used);
+                let (of, x, used) = ((params, &presses), measured[0], lane.used);
                 contact_a = Some(lane.press.filter::<V>(of, x, v, used, part));
             }
             seen.put(&judge.regime, &motion, contact_a, part);
@@ -321,7 +330,10 @@ impl Correct<'_, '_> {
         lane.course.begin::<V>(segments, &classified);
         for part in 0..V::PARTS {
             let measured = V::each(lane.filter.sample(newest), part);
-            let contact_a = PRESSES.then(|| lane.press.balanced_a(part));
+            let mut contact_a = PRESSES.then(|| lane.press.balanced_a(part));
+            if PRESSES && !presses.linked.is_empty() {
+                contact_a = Some(lane.moved::<V>(params, &presses, part));
+            }
             let balance = lane.filter.balance::<V>(params, newest, contact_a, part);
             let velocity = lane.filter.velocity_m_per_s::<V>(params, part);
             // In one part it is known already.
@@ -378,6 +390,18 @@ impl LaneState {
     ) -> States<V> {
         let twin = States::load(&self.twin, part);
         observer::corrected(params, gains, twin, measured, self.used, part)
+    }
+
+    /// What parts and rams behind a crank or a table have in the balance of this cycle (A).
+    #[inline(always)]
+    fn moved<V: Vector>(&self, params: &LaneParams, presses: &Presses<'_>, part: usize) -> V {
+        let mut parts_a = ZERO;
+        self.press.balanced_a::<V>(part).store(&mut parts_a, part);
+        let of = (&self.filter, self.newest);
+        V::load(
+            &PressLane::moved(params, of, presses.linked, &parts_a),
+            part,
+        )
     }
 
     /// A gap would show as a jump: the coasting twin stands in, and settling outlasts the filter.

@@ -10,6 +10,7 @@ use twinstep_models::kalman::Steady;
 use twinstep_models::lane::LANES;
 use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
+use twinstep_models::press::linked::Linked;
 use twinstep_models::press::workpiece::Workpiece;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
 use twinstep_models::sample::{Context, Told};
@@ -171,6 +172,15 @@ pub struct PartCurve {
     pub clear_m: f64,
 }
 
+/// A press with a twin behind a crank or a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinkedPress {
+    /// The press: its place among all axes. Its contacts and curves are those of the ram, in amperes instead of newtons.
+    pub axis: u16,
+    /// What stands between its axis and its ram.
+    pub linked: Linked,
+}
+
 impl AxisPlan {
     /// What is met in this context: what the recipe says of the part, else what holds in every recipe. None for a part that
     /// the plan does not know.
@@ -197,7 +207,7 @@ pub struct JudgeLane {
     pub regime: RegimeLane,
     /// Thresholds of the innovations.
     pub watch: WatchParams,
-    /// A bit for each axis that is a press which knows a part.
+    /// A bit for each axis that is a press which knows a part, or stands behind a crank or a table.
     pub presses: u8,
     /// A bit for each place with an axis: the first ones.
     pub places: u8,
@@ -287,6 +297,8 @@ pub struct Plan<'a> {
     pub objects: &'a [Object],
     /// Parts with a force curve, of all presses, in the order of presses and parts; no more than [`MAX_CURVES`] are known.
     pub curves: &'a [PartCurve],
+    /// Presses with a twin behind a crank or a table, in the order of the axes. Their bits are set in `judges`.
+    pub linked: &'a [LinkedPress],
     /// What is healthy in one recipe alone, in the order of axes and recipes: at most [`MAX_RECIPE_BASES`] of an axis are known.
     pub recipes: &'a [RecipeBases],
     /// Place of the first of `axes` among all axes: not 0 where the plan is that of a section.
@@ -305,6 +317,14 @@ impl Plan<'_> {
         let from = &self.recipes[first..];
         let count = from.partition_point(|one| usize::from(one.axis) == axis);
         &from[..count.min(MAX_RECIPE_BASES)]
+    }
+
+    /// The presses behind a crank or a table in lane `n` of this plan.
+    pub(crate) fn linked_of(&self, n: usize) -> &[LinkedPress] {
+        let first = self.first_axis + n * LANES;
+        let before =
+            |axis: usize| (self.linked).partition_point(|one| usize::from(one.axis) < axis);
+        &self.linked[before(first)..before(first + LANES)]
     }
 
     /// The curve of what axis `n` of this plan meets in this context, by its place in `curves`; none: it meets no part with a curve.
@@ -407,6 +427,7 @@ mod tests {
             presses: &[],
             objects: &[],
             curves: &curves,
+            linked: &[],
             recipes: &[],
             first_axis: 8,
             thresholds: Thresholds {
@@ -449,6 +470,7 @@ mod tests {
             presses: &[],
             objects: &[],
             curves: &[],
+            linked: &[],
             recipes: &recipes,
             first_axis: 0,
             thresholds: Thresholds {

@@ -154,6 +154,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         presses: &[],
         objects: &[],
         curves: &[],
+        linked: &[],
         recipes: &[],
         first_axis: 0,
         thresholds: Thresholds {

@@ -91,6 +91,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         presses: &[],
         objects: &[],
         curves: &[],
+        linked: &[],
         recipes: &[],
         first_axis: 0,
         thresholds: Thresholds {

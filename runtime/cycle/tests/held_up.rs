@@ -126,6 +126,7 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
         presses: &[],
         objects: &[],
         curves: &[],
+        linked: &[],
         recipes: &[],
         first_axis: 0,
         thresholds: Thresholds {

@@ -12,7 +12,7 @@
 use crate::arx::{Arx, ORDER};
 use crate::calibration::free_of_part;
 use crate::lines::{AccuracyLine, FreeRunLine};
-use crate::plan::PlanStore;
+use crate::plan::{PlanStore, behind};
 use twinstep_config::machine::{Axis, Machine};
 use twinstep_drivers::recording::{AxisRecord, Recording};
 use twinstep_models::axis::cascade::TARGETS;
@@ -20,6 +20,7 @@ use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
 use twinstep_models::channel::Channel;
 use twinstep_models::lane::{LANES, ZERO};
+use twinstep_models::press::linked::Linked;
 use twinstep_models::sample;
 
 /// Horizons of the table (cycles).
@@ -38,6 +39,7 @@ const CALM_CYCLES: usize = 100;
 /// What the twin knew after each cycle of one segment of one axis.
 pub struct Track<'a> {
     params: AxisParams,
+    linked: Option<Linked>,
     period_s: f64,
     record: &'a AxisRecord,
     reference: &'a [f64],
@@ -90,8 +92,11 @@ pub fn judge(
         let Some(twin) = &axis.twin else {
             continue;
         };
-        let tracks = tracks(*params, recording, record, reference);
-        let is_press = n >= machine.axes.len();
+        let press = n.checked_sub(machine.axes.len());
+        let press = press.and_then(|n| machine.presses.get(n));
+        let is_press = press.is_some();
+        let linked = press.and_then(|press| behind(press, twin.force_constant_n_per_a));
+        let tracks = tracks(*params, linked, recording, record, reference);
         if !is_press {
             free.extend(free_run(axis, twin.force_constant_n_per_a, &tracks));
         }
@@ -132,20 +137,22 @@ fn while_enabled(record: &AxisRecord) -> Option<AxisRecord> {
     Some(masked)
 }
 
-/// Runs the twin with `params` over every stretch of an axis that was measured without a gap.
+/// Runs the twin with `params` over every stretch of an axis that was measured without a gap. `linked` is what a press has between its axis
+/// and its ram.
 pub fn tracks<'a>(
     params: AxisParams,
+    linked: Option<Linked>,
     recording: &Recording,
     record: &'a AxisRecord,
     reference: &'a [f64],
 ) -> Vec<Track<'a>> {
-    let mut of_each = tracks_of_each(&[params], recording, record, reference);
+    let mut of_each = tracks_of_each((&[params], linked), recording, record, reference);
     of_each.pop().unwrap_or_default()
 }
 
 /// The same with each of several sets of parameters, eight side by side: the tracks of each set.
 pub fn tracks_of_each<'a>(
-    params: &[AxisParams],
+    (params, linked): (&[AxisParams], Option<Linked>),
     recording: &Recording,
     record: &'a AxisRecord,
     reference: &'a [f64],
@@ -156,7 +163,8 @@ pub fn tracks_of_each<'a>(
         let first = of_each.len();
         of_each.resize_with(first + some.len(), Vec::new);
         for &(from, to) in &stretches {
-            let found = side_by_side(some, recording.period_s, record, reference, (from, to));
+            let twins = (some, linked);
+            let found = side_by_side(twins, recording.period_s, record, reference, (from, to));
             for (tracks, track) in of_each[first..].iter_mut().zip(found) {
                 tracks.push(track);
             }
@@ -197,8 +205,15 @@ fn told(r: &AxisRecord, k: usize) -> (sample::Told, f64, f64) {
 }
 
 /// Advances axes by a cycle, told what they are.
-fn advance(lane: &LaneParams, targets: &Reference, told: &Told, state: &mut AxisState) {
-    if told.any() == 0 {
+fn advance(
+    (lane, linked): (&LaneParams, Option<&Linked>),
+    targets: &Reference,
+    told: &Told,
+    state: &mut AxisState,
+) {
+    if let Some(linked) = linked {
+        linked.advance(lane, targets, told, u8::MAX, state);
+    } else if told.any() == 0 {
         cascade::advance(lane, targets, state, &ZERO);
     } else {
         cascade::advance_told(lane, targets, told, state, None);
@@ -207,7 +222,7 @@ fn advance(lane: &LaneParams, targets: &Reference, told: &Told, state: &mut Axis
 
 /// Runs up to eight twins over a segment just as the pipeline does.
 fn side_by_side<'a>(
-    params: &[AxisParams],
+    (params, linked): (&[AxisParams], Option<Linked>),
     period_s: f64,
     record: &'a AxisRecord,
     reference: &'a [f64],
@@ -230,6 +245,7 @@ fn side_by_side<'a>(
             known.push(estimate(&state, l));
             Track {
                 params: *params,
+                linked,
                 period_s,
                 record,
                 reference,
@@ -251,7 +267,7 @@ fn side_by_side<'a>(
         );
     }
     for k in from + 1..to {
-        advance(&lane, &targets, &besides, &mut state);
+        advance((&lane, linked.as_ref()), &targets, &besides, &mut state);
         let (position, current) = ([record.position_m[k]; LANES], [record.current_a[k]; LANES]);
         observer::correct(&lane, &lane.gains, &mut state, &position, &current, used);
         targets.push(&[reference[k]; LANES]);
@@ -311,7 +327,8 @@ impl Track<'_> {
                     besides.push(l, told, m_per_s, a);
                 }
                 targets.push(&next);
-                advance(&lane, &targets, &besides, &mut state);
+                let twin = (&lane, self.linked.as_ref());
+                advance(twin, &targets, &besides, &mut state);
             }
             let values = if channel == Channel::PositionNext {
                 &state.position_m

@@ -3,9 +3,11 @@
 mod contacts;
 pub(crate) mod curves;
 pub(crate) mod figures;
+mod linked;
 mod signature;
 mod state;
 
+pub(crate) use linked::behind;
 pub use state::StateStore;
 
 use crate::false_alarms::Shares;
@@ -19,8 +21,8 @@ use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, PressHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, RecipeBases, SlowPlan,
-    StationPlan, Thresholds, WarmUp,
+    AxisPlan, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan,
+    RecipeBases, SlowPlan, StationPlan, Thresholds, WarmUp,
 };
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, OuterGains, StationProgram};
@@ -73,6 +75,7 @@ pub struct PlanStore {
     presses: Vec<PressPlan>,
     objects: Vec<Object>,
     curves: Vec<PartCurve>,
+    linked: Vec<LinkedPress>,
     recipes: Vec<RecipeBases>,
     thresholds: Thresholds,
     level: Level,
@@ -128,15 +131,22 @@ impl PlanStore {
             }),
         };
         let (presses, objects) = press_plan::presses(machine);
+        let mut judges: Vec<JudgeLane> = axes.chunks(LANES).map(JudgeLane::new).collect();
+        let linked = linked::linked(machine);
+        for one in &linked {
+            let (lane, place) = (usize::from(one.axis) / LANES, usize::from(one.axis) % LANES);
+            judges[lane].presses |= 1 << place;
+        }
         Self {
             press_health: crate::health::presses::press_health(machine, &presses),
             presses,
             objects,
             curves: curves::curves(machine),
+            linked,
             recipes: figures::by_recipe(machine, shares),
             period_ns: machine.cycle.period_ns,
             lanes,
-            judges: axes.chunks(LANES).map(JudgeLane::new).collect(),
+            judges,
             axes,
             stations,
             thresholds: limits,
@@ -159,6 +169,7 @@ impl PlanStore {
             presses: &self.presses,
             objects: &self.objects,
             curves: &self.curves,
+            linked: &self.linked,
             recipes: &self.recipes,
             first_axis: 0,
             thresholds: self.thresholds,
@@ -199,9 +210,12 @@ impl PlanStore {
         for usual in USUAL {
             text = text.replace(usual, "");
         }
-        // A plan without curves, or without recipes, is called as it was before there were any.
+        // A plan without curves, without recipes, or without twins behind a linkage is called as it was before there were any.
         if !self.curves.is_empty() {
             text.push_str(&format!(" {:?}", self.curves));
+        }
+        if !self.linked.is_empty() {
+            text.push_str(&format!(" {:?}", self.linked));
         }
         if !self.recipes.is_empty() {
             text.push_str(&format!(" {:?}", self.recipes));

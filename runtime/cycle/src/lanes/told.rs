@@ -1,12 +1,13 @@
-//! Lanes with axes that are told more than a position, or something else, or with a press whose part is stiff.
+//! Lanes with axes that are told more than a position, or something else, or with a press whose part is stiff, or
+//! that stands behind a crank or a table.
 
 use super::LaneState;
 use super::compare::Sample;
-use crate::plan::PartCurve;
+use crate::contact::Presses;
 use twinstep_models::axis::cascade::States;
 use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::told::Told;
-use twinstep_models::axis::{AxisState, cascade, observer, stiff};
+use twinstep_models::axis::{cascade, observer, stiff};
 use twinstep_models::lane::LANES;
 use twinstep_models::sample::{self, AxisReading, DriveState};
 use twinstep_models::simd::{Kernel, Vector};
@@ -16,8 +17,8 @@ pub(super) struct PredictTold<'a> {
     pub lane: &'a mut LaneState,
     pub params: &'a LaneParams,
     pub gains: &'a LaneGains,
-    /// Those of the plan where the lane has presses.
-    pub curves: Option<&'a [PartCurve]>,
+    /// Those of the lane, if it has any.
+    pub presses: Option<Presses<'a>>,
 }
 
 impl Kernel for PredictTold<'_> {
@@ -28,27 +29,43 @@ impl Kernel for PredictTold<'_> {
         let (params, lane) = (self.params, self.lane);
         let measured = lane.filter.sample(lane.newest);
         let (twin, press) = (&mut lane.twin, &mut lane.press);
-        let stiff = self.curves.is_some() && press.any_stiff();
-        let mut before = AxisState::REST;
+        let (reference, told) = (&lane.reference, &lane.told);
         for part in 0..V::Whole::PARTS {
             let z = States::<V::Whole>::load(twin, part);
             let measured = V::Whole::each(measured, part);
-            let z = observer::corrected(params, self.gains, z, measured, lane.used, part);
-            if stiff {
-                z.store(&mut before, part);
-            }
-            let mut contact_a = None;
-            if let Some(curves) = self.curves {
-                let (x, v) = (z.position_m, z.velocity_m_per_s);
-                press.touch(params.period_s, curves, x, v, part);
-                contact_a = Some(&press.contact_a);
-            }
-            let (reference, told) = (&lane.reference, &lane.told);
-            cascade::advanced_told(params, reference, told, z, contact_a, part).store(twin, part);
+            observer::corrected(params, self.gains, z, measured, lane.used, part).store(twin, part);
         }
-        if stiff {
-            let met = press.met(params, &before, !lane.told.any());
-            stiff::advance_met(params, &lane.reference, &met, &before, twin);
+        let mut loads_a = None;
+        if let Some(presses) = &self.presses {
+            if presses.linked.is_empty() {
+                for part in 0..V::Whole::PARTS {
+                    let at = [&twin.position_m, &twin.velocity_m_per_s];
+                    let [x, v] = V::Whole::each(at, part);
+                    press.touch(params.period_s, presses.curves, x, v, part);
+                }
+            } else {
+                // What the ram asks for depends on how the cycle goes: it is stepped twice.
+                let (before, mut after) = (*twin, *twin);
+                let first = press.ahead(params, presses, &before);
+                for part in 0..V::Whole::PARTS {
+                    let z = States::<V::Whole>::load(&before, part);
+                    let load_a = Some(&press.contact_a);
+                    cascade::advanced_told(params, reference, told, z, load_a, part)
+                        .store(&mut after, part);
+                }
+                press.again(params, presses, [&before, &after], first);
+            }
+            loads_a = Some(&press.contact_a);
+        }
+        let stiff = self.presses.is_some() && press.any_stiff();
+        let before = stiff.then_some(*twin);
+        for part in 0..V::Whole::PARTS {
+            let z = States::<V::Whole>::load(twin, part);
+            cascade::advanced_told(params, reference, told, z, loads_a, part).store(twin, part);
+        }
+        if let Some(before) = before {
+            let met = press.met(params, &before, !told.any());
+            stiff::advance_met(params, reference, &met, &before, twin);
         }
     }
 }

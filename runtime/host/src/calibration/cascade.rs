@@ -11,6 +11,7 @@ use twinstep_models::axis::{AxisParams, range};
 use twinstep_models::channel::Channel;
 use twinstep_models::identify::{self, CascadeFit, fit_cascade};
 use twinstep_models::lane::LANES;
+use twinstep_models::press::linked::Linked;
 use twinstep_models::sample::Told;
 
 /// Samples of the first recording over which cascades are compared.
@@ -35,14 +36,15 @@ pub(super) struct Chosen {
     pub(super) remark: Option<String>,
 }
 
-/// Chooses the cascade of a fitted axis, in place, `gains` being what the recordings say of those of its drive.
+/// Chooses the cascade of a fitted axis, in place, `gains` being what the recordings say of those of its drive, and `linked` what a press
+/// has between its axis and its ram.
 ///
 /// Starts near a position where `free` says that the axis is in a part are left out: the part is not known yet.
 pub(super) fn choose(
     axis: &mut Axis,
     n: usize,
     recordings: &[Recording],
-    gains: Option<Result<Gains, String>>,
+    (gains, linked): (Option<Result<Gains, String>>, Option<Linked>),
     free: impl Fn(f64) -> bool,
 ) -> Chosen {
     let Some(recording) = recordings.first().map(shortened) else {
@@ -91,7 +93,8 @@ pub(super) fn choose(
         let mut best: Option<(f64, Cascade)> = None;
         for some in allowed.chunks(LANES) {
             let params: Vec<AxisParams> = some.iter().map(|(_, params)| *params).collect();
-            let of_each = accuracy::tracks_of_each(&params, &recording, record, reference);
+            let of_each =
+                accuracy::tracks_of_each((&params, linked), &recording, record, reference);
             for ((candidate, _), tracks) in some.iter().zip(&of_each) {
                 let errors = |channel| accuracy::errors(tracks, channel, HORIZON, STRIDE, usable);
                 let both = errors(Channel::PositionNext).zip(errors(Channel::CurrentNext));

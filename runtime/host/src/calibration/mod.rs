@@ -15,6 +15,7 @@ mod cascade;
 mod envelope;
 pub mod gains;
 mod innovations;
+mod linked;
 mod movements;
 pub mod noise;
 mod observer;
@@ -32,9 +33,10 @@ use crate::error::HostError;
 use axis::AxisReport;
 use plausible::{Kind, column_name, station_column};
 use std::path::PathBuf;
-use twinstep_config::machine::{Axis, EffortUnit, Machine, StationTwin};
+use twinstep_config::machine::{Axis, EffortUnit, Machine, Press, StationTwin};
 use twinstep_drivers::recording::{AxisRecord, Recording, StationRecord, columns};
 use twinstep_models::identify::{self, VacuumFit, VacuumRecord, fit_vacuum};
+use twinstep_models::press::linked::RAM_SHARE_MAX;
 use twinstep_models::vacuum::Phase;
 
 /// Longest period with which inverse dynamics are fitted (ns), as the longest on a bus: a motor speeds up within tens of ms.
@@ -220,23 +222,50 @@ fn one_axis(
     remarks: &mut Vec<String>,
     begins: &dyn Fn(usize),
 ) -> Result<AxisReport, HostError> {
-    if is_behind_a_linkage(original, n) {
+    let press = press_of(original, n);
+    if press.is_some_and(|press| !press.drive_train.is_explained()) {
         remarks.push(format!(
-            "{}: left as it was, behind a crank or a table no single mass and friction explain the motion",
+            "{}: left as it was, behind a crank or a table no single mass and friction explain the motion: state `ram_mass` in [press.kinematics], and what turns with the motor is found",
             axis.name
         ));
         return Ok(AxisReport::default());
     }
+    let linked = press.and_then(|press| crate::plan::behind(press, force_constant(axis)));
     begins(0);
-    let (record, usable) = joined(original, n, recordings);
-    let record = identify::AxisRecord {
-        period_s: original.cycle.period_ns as f64 / 1e9,
-        position_m: &record.position_m,
-        current_a: &record.current_a,
-        reference_m: record.reference_m.as_deref().unwrap_or(&record.position_m),
-        usable: &usable,
+    let (mut record, mut usable) = joined(original, n, recordings);
+    let period_s = original.cycle.period_ns as f64 / 1e9;
+    let known = linked.map(|one| linked::loads(&one, axis, &record.position_m, period_s));
+    let measured_a = record.current_a.clone();
+    // What the ram asks for is known of every position; of which current it is taken off depends on the delay, which is found with the rest.
+    let mut delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);
+    let mut passes = if known.is_some() { linked::PASSES } else { 1 };
+    let (fit, record) = loop {
+        if let Some(known) = &known {
+            let delay = delay_s / period_s;
+            linked::take_off(
+                known,
+                delay,
+                &measured_a,
+                (&mut record.current_a, &mut usable),
+            );
+        }
+        let one = identify::AxisRecord {
+            period_s,
+            position_m: &record.position_m,
+            current_a: &record.current_a,
+            reference_m: record.reference_m.as_deref().unwrap_or(&record.position_m),
+            usable: &usable,
+        };
+        let fit = axis::fit(original, axis, n, &one);
+        passes -= 1;
+        match &fit {
+            Ok(found) if passes > 0 && found.current_delay_s != delay_s => {
+                delay_s = found.current_delay_s;
+            }
+            _ => break (fit, one),
+        }
     };
-    let mut fit = match axis::fit(original, axis, n, &record) {
+    let mut fit = match fit {
         Ok(fit) => fit,
         Err(why) => {
             // What an axis had is better than what a recording without it would say.
@@ -244,6 +273,15 @@ fn one_axis(
             return Ok(AxisReport::default());
         }
     };
+    let mass_kg = force_constant(axis) * fit.inertia.value;
+    let share = press.map_or(0.0, |press| press.drive_train.ram_share(mass_kg));
+    if share > RAM_SHARE_MAX {
+        remarks.push(format!(
+            "{}: left as it was, what turns with the motor is found to be {mass_kg:.4} kg, and the ram has up to {share:.1} times as much: a twin holds up to {RAM_SHARE_MAX}; check `ram_mass`, `gear` and the sizes of the linkage",
+            axis.name
+        ));
+        return Ok(AxisReport::default());
+    }
     let said = axis::directions(axis, &fit);
     fit.warnings.extend(said);
     let twin = axis::twin_of(axis, &fit);
@@ -252,13 +290,16 @@ fn one_axis(
     begins(1);
     let found = gains::identify(axis, n, recordings);
     begins(2);
-    let chosen = cascade::choose(axis, n, recordings, found, |x| free_of_part(original, n, x));
+    let known = (found, linked);
+    let chosen = cascade::choose(axis, n, recordings, known, |x| free_of_part(original, n, x));
     begins(3);
     let mut report = axis::refine(original, axis, &record, fit);
     report.cascade = chosen.fitted;
     gains::report(chosen.gains, &mut report);
     begins(4);
-    let noise = observer::learn(axis, n, recordings, |x| free_of_part(original, n, x));
+    let noise = observer::learn(axis, n, recordings, linked, |x| {
+        free_of_part(original, n, x)
+    });
     if let Some(twin) = &mut axis.twin {
         twin.noise = noise;
     }
@@ -268,10 +309,10 @@ fn one_axis(
     Ok(report)
 }
 
-fn is_behind_a_linkage(machine: &Machine, n: usize) -> bool {
-    let press = n.checked_sub(machine.axes.len());
-    let press = press.and_then(|n| machine.presses.get(n));
-    press.is_some_and(|press| press.drive_train.linkage.is_some())
+/// The press whose axis is axis `n`; none: a servo axis.
+fn press_of(machine: &Machine, n: usize) -> Option<&Press> {
+    n.checked_sub(machine.axes.len())
+        .and_then(|n| machine.presses.get(n))
 }
 
 /// Axes, then the axes of presses.
@@ -301,10 +342,8 @@ fn force_constant(axis: &Axis) -> f64 {
 
 /// Whether axis `n` at `position_m` cannot be in a part: a servo axis always, a press before the end of its approach.
 pub(crate) fn free_of_part(machine: &Machine, n: usize, position_m: f64) -> bool {
-    let press = n
-        .checked_sub(machine.axes.len())
-        .and_then(|p| machine.presses.get(p));
-    press.is_none_or(|p| crate::plan::way_in(&p.stroke) * (position_m - p.stroke.approach_m) < 0.0)
+    press_of(machine, n)
+        .is_none_or(|p| crate::plan::way_in(&p.stroke) * (position_m - p.stroke.approach_m) < 0.0)
 }
 
 /// One record of axis `n` over all recordings, and which samples the inverse dynamics may use.

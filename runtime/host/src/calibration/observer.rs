@@ -12,6 +12,7 @@ use twinstep_models::axis::AxisParams;
 use twinstep_models::channel::Channel;
 use twinstep_models::kalman::{AxisNoise, steady};
 use twinstep_models::lane::LANES;
+use twinstep_models::press::linked::Linked;
 
 /// Slowest bandwidth that is tried (Hz): below it the disturbance would lag behind the friction of a start.
 const SLOWEST_HZ: f64 = 20.0;
@@ -25,11 +26,12 @@ const CALM: usize = 100;
 const STRIDE: usize = 3;
 
 /// Learns the noise of axis `n` from a healthy recording, with its cascade chosen. None where there is nothing to predict
-/// from, or the innovation is 0: a recording without noise tells nothing of it.
+/// from, or the innovation is 0: a recording without noise tells nothing of it. `linked` is what a press has between its axis and its ram.
 pub(super) fn learn(
     axis: &Axis,
     n: usize,
     recordings: &[Recording],
+    linked: Option<Linked>,
     free: impl Fn(f64) -> bool,
 ) -> Option<AxisNoise> {
     let recording = recordings.first()?;
@@ -59,7 +61,7 @@ pub(super) fn learn(
                 ..plain
             });
         }
-        let of_each = accuracy::tracks_of_each(&params, recording, record, reference);
+        let of_each = accuracy::tracks_of_each((&params, linked), recording, record, reference);
         for (hz, tracks) in some.iter().zip(&of_each) {
             let (rms, _) = accuracy::errors(tracks, Channel::PositionNext, 1, STRIDE, usable)?;
             if rms.is_finite() && best.is_none_or(|(least, _)| rms < least) {

@@ -2,11 +2,12 @@
 //! factor to its forces: the shape of the curve and its elastic return are as configured.
 
 use super::Report;
-use crate::plan::{axis_params, way_in};
+use crate::plan::{axis_params, behind, way_in};
 use twinstep_config::machine::{Demand, ForceCurve, MAX_RECIPE_TWINS, Machine, Part, PartTwin};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::axis::load::HALF_WIDTH;
 use twinstep_models::identify::{ContactFit, fit_contact, fit_shape};
+use twinstep_models::press::linked::Own;
 use twinstep_models::sample::Context;
 
 /// Samples that a part needs.
@@ -18,7 +19,7 @@ const UNCERTAIN: f64 = 0.1;
 /// Factors that a part may have over its curve.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// Place of the axis (m), and current beyond the motion (A).
+/// Place of the ram (m), and current beyond the motion (A): behind a crank or a table the force over the force constant.
 type Sample = (f64, f64);
 
 /// A press with a twin, as its parts are fitted on it.
@@ -144,6 +145,12 @@ fn pressed(
     let stroke = &press.stroke;
     let delay_s = (press.axis.twin.as_ref()).map_or(0.0, |twin| twin.current_delay_s);
     let direction = way_in(stroke);
+    let kf = (press.axis.twin.as_ref()).map_or(1.0, |twin| twin.force_constant_n_per_a);
+    let linked = behind(press, kf);
+    let own_inertia = Own {
+        inertia: p.inertia,
+        period_s: machine.cycle.period_ns as f64 / 1e9,
+    };
     for recording in recordings {
         let Some(record) = recording.axes.get(n) else {
             continue;
@@ -168,7 +175,15 @@ fn pressed(
             };
             let dry = coulomb_a + p.stribeck_a / (1.0 + ratio * ratio);
             let free = p.inertia * a + v.signum() * dry + p.viscous * v + p.gravity_a;
-            let sample = (x[k], i[k + late] - free);
+            let mut sample = (x[k], i[k + late] - free);
+            if let Some(linked) = &linked {
+                // Behind a linkage a part is met where the ram is, and what is left of the current is that of ram and part.
+                let at = linked.at(x[k], v);
+                let Some(part_a) = linked.part_a(&own_inertia, &at, a, sample.1) else {
+                    continue;
+                };
+                sample = (at.ram_m, part_a);
+            }
             if !(sample.0.is_finite() && sample.1.is_finite()) {
                 continue;
             }

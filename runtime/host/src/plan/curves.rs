@@ -52,7 +52,8 @@ fn workpiece(curve: &ForceCurve, per_n: f64) -> Option<Workpiece> {
 /// Way from the contact back to where the next part is put in (m): a contact that was found before the end of the approach is out of it at
 /// once.
 fn clear_m(press: &Press, learnt: &PartTwin) -> f64 {
-    let way_m = way_in(&press.stroke) * (learnt.contact_m - press.stroke.approach_m);
+    let approach_m = press.drive_train.ram_m(press.stroke.approach_m);
+    let way_m = way_in(&press.stroke) * (learnt.contact_m - approach_m);
     way_m.max(0.0)
 }
 

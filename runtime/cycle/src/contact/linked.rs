@@ -1,0 +1,173 @@
+//! The presses of a lane that stand behind a crank or a table: see [`mod@twinstep_models::press::linked`].
+//!
+//! The ram is not where the axis is: what it meets is looked for where the ram is, as a force over the force constant, and goes through the Jacobian to
+//! the axis. These few are worked on one by one. Ahead, ram and part are one load. Behind, the current of the part is kept apart from
+//! that of the ram, because it tells that it is being pressed, how stiff a press is, and what force a stroke had; what the ram
+//! asks for by its motion stands in the balance of `current_load` beside it, with the acceleration of the very samples that the balance is of: it
+//! passes the same filter as all else.
+
+use super::{PressLane, Presses, Remembers};
+use crate::plan::LinkedPress;
+use twinstep_models::axis::LaneParams;
+use twinstep_models::axis::cascade::AxisState;
+use twinstep_models::axis::load::{LoadFilter, Newest};
+use twinstep_models::lane::{LANES, Lane, ZERO};
+use twinstep_models::press::linked::{Load, Middle, Own};
+use twinstep_models::simd::{Portable, Vector};
+
+/// What is kept between the two passes of a cycle.
+pub(crate) struct First {
+    /// Where the rams, and the axes that are their own, are in the middle of the cycle (m).
+    x: Lane,
+    /// How fast (m/s).
+    v: Lane,
+    loads: [Load; LANES],
+}
+
+impl LinkedPress {
+    /// Its place in its lane.
+    pub(crate) fn place(&self) -> usize {
+        usize::from(self.axis) % LANES
+    }
+}
+
+impl PressLane {
+    /// Load currents of the cycle that begins with `before`, as far as they are known before it was stepped.
+    pub fn ahead(&mut self, p: &LaneParams, presses: &Presses<'_>, before: &AxisState) -> First {
+        let mut first = First {
+            x: before.position_m,
+            v: before.velocity_m_per_s,
+            loads: [Load::default(); LANES],
+        };
+        for (x, v) in first.x.iter_mut().zip(&first.v) {
+            *x += 0.5 * p.period_s * v;
+        }
+        let mut middles = [Middle::default(); LANES];
+        for one in presses.linked {
+            let l = one.place();
+            middles[l] = one.linked.ahead(p, l, before);
+            (first.x[l], first.v[l]) = (middles[l].ram_m, middles[l].ram_m_per_s());
+        }
+        self.predicted(presses, &first);
+        for one in presses.linked {
+            let l = one.place();
+            let part_a = self.contact_a[l];
+            first.loads[l] = one.linked.first(p, l, before, &middles[l], part_a);
+            self.contact_a[l] = first.loads[l].load_a;
+        }
+        first
+    }
+
+    /// The same once the cycle was stepped with them, from one of these states to the other.
+    pub fn again(
+        &mut self,
+        p: &LaneParams,
+        presses: &Presses<'_>,
+        [before, after]: [&AxisState; 2],
+        mut first: First,
+    ) {
+        let mut middles = [Middle::default(); LANES];
+        for one in presses.linked {
+            let l = one.place();
+            middles[l] = one.linked.between(l, before, after);
+            (first.x[l], first.v[l]) = (middles[l].ram_m, middles[l].ram_m_per_s());
+        }
+        self.predicted(presses, &first);
+        for one in presses.linked {
+            let l = one.place();
+            let (part_a, load) = (self.contact_a[l], &first.loads[l]);
+            let passed = (before, after);
+            self.contact_a[l] = one.linked.again(p, l, passed, &middles[l], part_a, load);
+        }
+    }
+
+    /// Currents of the parts at places that are predictions.
+    fn predicted(&mut self, presses: &Presses<'_>, at: &First) {
+        for part in 0..Portable::PARTS {
+            let [x, v] = Portable::each([&at.x, &at.v], part);
+            self.touched(presses.curves, x, v, Remembers::Nothing, part);
+        }
+    }
+
+    /// Puts the rams into the places of their axes: where they are (m) and how fast (m/s).
+    #[cold]
+    #[inline(never)]
+    pub fn rams(linked: &[LinkedPress], x: &mut Lane, v: &mut Lane) -> [Middle; LANES] {
+        let mut middles = [Middle::default(); LANES];
+        for one in linked {
+            let l = one.place();
+            let at = one.linked.at(x[l], v[l]);
+            (x[l], v[l]) = (at.ram_m, at.ram_m_per_s());
+            middles[l] = at;
+        }
+        middles
+    }
+
+    /// What the parts ask of the axes, those with the bits of `places`, and not of the rams.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn through(
+        &mut self,
+        p: &LaneParams,
+        linked: &[LinkedPress],
+        rams: &[Middle; LANES],
+        places: u8,
+    ) {
+        for one in linked {
+            let l = one.place();
+            if places & (1 << l) != 0 {
+                let own = Own::of(p, l);
+                self.contact_a[l] = one.linked.part_load_a(&own, &rams[l], self.contact_a[l]);
+            }
+        }
+    }
+
+    /// The currents in the balance of this cycle (A): those of the parts, `parts_a`, and what the rams ask for by their motion.
+    #[cold]
+    #[inline(never)]
+    pub fn moved(
+        p: &LaneParams,
+        (filter, newest): (&LoadFilter, Newest),
+        linked: &[LinkedPress],
+        parts_a: &Lane,
+    ) -> Lane {
+        let mut all = *parts_a;
+        for one in linked {
+            let l = one.place();
+            let [x1, x2, x3] = filter.around(newest, l);
+            let v = (x1 - x3) * (0.5 * p.per_s);
+            let a = (x1 - 2.0 * x2 + x3) * (p.per_s * p.per_s);
+            let own = Own::of(p, l);
+            all[l] += (one.linked).beside_a(&own, &one.linked.at(x2, v), a, parts_a[l]);
+        }
+        all
+    }
+
+    /// What is left of these currents (A) for axes in a free run, at these positions (m) and velocities (m/s), when their rams are moved.
+    #[cold]
+    #[inline(never)]
+    pub fn driven(
+        p: &LaneParams,
+        linked: &[LinkedPress],
+        [x, v]: [&Lane; 2],
+        current_a: &Lane,
+    ) -> Lane {
+        let mut left = *current_a;
+        for one in linked {
+            let l = one.place();
+            left[l] -= one.linked.driven_a(p, l, x[l], v[l], current_a[l]);
+        }
+        left
+    }
+
+    /// [`Self::in_a_part`] where the ram is not where the axis is.
+    #[cold]
+    #[inline(never)]
+    pub fn rams_in_parts(&self, linked: &[LinkedPress], x: &Lane) -> u8 {
+        let (mut x, mut v) = (*x, ZERO);
+        Self::rams(linked, &mut x, &mut v);
+        (0..Portable::PARTS).fold(0, |bits, part| {
+            bits | self.in_a_part(Portable::load(&x, part), part)
+        })
+    }
+}
