@@ -35,7 +35,8 @@ pub use motor::Motor;
 pub(crate) use part::home_press;
 pub use part::{ForceCurve, Known, MAX_ELASTIC_N_PER_M, OnPress, Part, PartTwin, Slots};
 pub use press::{
-    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Press, Recipe, Stroke, Turn,
+    Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Mechanism, Press, Recipe, Shape, Stroke,
+    Turn,
 };
 pub use pubsub::{DESTINATION, DataSet, DataSetField, PubSub, Publish, Stream, Vlan};
 pub use realtime::{
@@ -339,7 +340,7 @@ pub struct Cascade {
 /// The plant behind a simulated drive: what the builder's table says. `machine_seed` draws the machine around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisPlant {
-    /// Moved mass (kg), without the motor.
+    /// Moved mass (kg), without the motor and, behind a crank or a table, without the ram.
     pub load_mass_kg: f64,
     /// Motor and screw or pulley inertia (kg m2).
     pub motor_inertia_kg_m2: f64,
@@ -359,7 +360,7 @@ pub struct AxisPlant {
     pub backlash_m: f64,
     /// Cogging torque amplitude (N m).
     pub cogging_nm: f64,
-    /// Efficiency of the screw or belt (1).
+    /// Efficiency of the screw, belt or gear (1).
     pub efficiency: f64,
     /// Switches along the axis, wired to the drive.
     pub switches: Switches,

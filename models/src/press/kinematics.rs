@@ -276,6 +276,12 @@ impl Table {
         (self.s_m[node + 1] - self.s_m[node]) / self.width(node)
     }
 
+    /// Angle (rad) and travel (m) of every node.
+    pub fn nodes(&self) -> impl Iterator<Item = [f64; 2]> + '_ {
+        let nodes = self.q_rad.iter().zip(&self.s_m).take(self.count);
+        nodes.map(|(q_rad, s_m)| [*q_rad, *s_m])
+    }
+
     /// Angles of the first and of the last node (rad).
     pub fn ends_rad(&self) -> [f64; 2] {
         [self.q_rad[0], self.q_rad[self.count - 1]]

@@ -77,6 +77,11 @@ impl Linkage {
         &self.kinematics
     }
 
+    /// Turn of the drive per way of the axis (rad/m), and the place of the axis at angle 0 (m).
+    pub const fn turn(&self) -> (f64, f64) {
+        (self.rad_per_m, self.zero_m)
+    }
+
     /// The Jacobian below which the force is not known (1).
     pub const fn least(&self) -> f64 {
         self.least

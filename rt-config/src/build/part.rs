@@ -230,6 +230,23 @@ impl Learnt<'_> {
     }
 }
 
+/// Places at which the force behind a crank or a table is looked at.
+const LOOKS: u32 = 256;
+
+/// Force of the axis (N) that presses the part `way_m` deep, to the bottom of the stroke: behind a crank or a table the largest on the way.
+fn of_axis_n(part: &Part, press: &Press, way_m: f64) -> f64 {
+    let Some(linkage) = &press.drive_train.linkage else {
+        return part.needed_n(way_m);
+    };
+    let stroke = &press.stroke;
+    let step_m = (stroke.bottom_m - stroke.approach_m) / f64::from(LOOKS);
+    let at = |k: u32| {
+        let (ram_m, per_way) = linkage.travel(stroke.approach_m + step_m * f64::from(k));
+        part.needed_n(ram_m - part.contact_m) * per_way.abs()
+    };
+    (0..=LOOKS).map(at).fold(0.0, f64::max)
+}
+
 /// Refuses a part that the press meets at full speed, never meets, or cannot press in.
 fn meets(raw: &PartTable, part: &Part, press: &Press, check: &mut Check) {
     let contact_m = part.contact_m;
@@ -311,12 +328,12 @@ fn meets(raw: &PartTable, part: &Part, press: &Press, check: &mut Check) {
             "let the force fall over a longer way, or check `frame_stiffness` of [press.curve]",
         );
     }
-    let needed_n = part.needed_n(way_m);
+    let needed_n = of_axis_n(part, press, way_m);
     if press.axis.plant.is_some() && needed_n > strongest_n {
         check.problem(
             span,
             format!(
-                "pressing this part to the bottom takes {needed_n:.0} N, and {name} has {strongest_n:.0} N at its largest torque"
+                "pressing this part to the bottom takes {needed_n:.0} N of the axis, and {name} has {strongest_n:.0} N at its largest torque"
             ),
             "too stiff for the press",
             "lower its force, raise `bottom`, or give the press a stronger drive",

@@ -20,6 +20,7 @@ pub(super) fn press(
 ) -> Press {
     let drive = drive_or_neutral(&raw.name, raw.drive.as_ref(), "press.drive", whole, check);
     let (drive_train, stroke) = kinematics(raw, &drive, effort, check);
+    ram_weighs(raw, &drive_train, whole, check);
     stroke_in_order(&raw.stroke, &stroke, counts_per_m(&drive), check);
     let velocity_m_per_s = check.si("velocity", &raw.motion.velocity, Bounds::up_to(1000.0));
     if stroke.press_velocity_m_per_s > velocity_m_per_s {
@@ -89,6 +90,26 @@ pub(super) fn press(
         stroke,
         evaluations: Vec::new(),
     }
+}
+
+/// Refuses a simulated ram behind a crank or a table that weighs nothing: `load_mass` of its plant is what turns with the drive.
+fn ram_weighs(raw: &PressTable, train: &DriveTrain, whole: &Whole, check: &mut Check) {
+    let table = raw.kinematics.as_ref();
+    if !whole.simulated || train.linkage.is_none() || train.ram_mass_kg > 0.0 {
+        return;
+    }
+    let Some(kind) = table.and_then(|table| table.kind.as_ref()) else {
+        return;
+    };
+    check.problem(
+        &kind.span,
+        format!(
+            "a simulated press behind a \"{}\" needs `ram_mass`: `load_mass` of [press.plant] is what turns with the drive",
+            crate::error::shortened(&kind.value)
+        ),
+        "the ram weighs nothing",
+        "add `ram_mass = \"200kg\"`, ram and upper tool, to [press.kinematics]",
+    );
 }
 
 /// The stroke as the ram makes it.

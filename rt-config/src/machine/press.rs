@@ -5,6 +5,7 @@ use twinstep_models::press::curve::Branch;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::press::evaluate::reference::Reference;
 use twinstep_models::press::frame::Counterbalance;
+use twinstep_models::press::kinematics::Kinematics;
 use twinstep_models::press::ram::Linkage;
 use twinstep_models::press::tare::TareParams;
 use twinstep_models::sample::Context;
@@ -68,6 +69,50 @@ impl DriveTrain {
     pub fn ram_m(&self, axis_m: f64) -> f64 {
         (self.linkage.as_ref()).map_or(axis_m, |linkage| linkage.travel(axis_m).0)
     }
+
+    /// Crank or table as they were written; none behind a screw.
+    pub fn mechanism(&self) -> Option<Mechanism> {
+        let linkage = self.linkage.as_ref()?;
+        let shape = match linkage.kinematics() {
+            Kinematics::Screw { .. } => return None,
+            Kinematics::Crank { radius_m, rod_m } => Shape::Crank {
+                radius_m: *radius_m,
+                rod_m: *rod_m,
+            },
+            Kinematics::Table(table) => Shape::Rows(table.nodes().collect()),
+        };
+        let (rad_per_m, zero_m) = linkage.turn();
+        Some(Mechanism {
+            rad_per_m,
+            zero_m,
+            shape,
+        })
+    }
+}
+
+/// A crank or a table as the builder's drawing has it, and nothing that was made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mechanism {
+    /// Turn of the drive per way of the axis (rad/m).
+    pub rad_per_m: f64,
+    /// Place of the axis at angle 0 (m).
+    pub zero_m: f64,
+    /// What turns the angle into travel.
+    pub shape: Shape,
+}
+
+/// See [`Mechanism`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// A crank, its angle from the upper dead centre.
+    Crank {
+        /// From the shaft to the pin (m).
+        radius_m: f64,
+        /// From pin to pin (m, more than the crank).
+        rod_m: f64,
+    },
+    /// Rows of angle (rad) and place of the ram (m), both rising, 2 or more.
+    Rows(Vec<[f64; 2]>),
 }
 
 /// How the force over the travel of a stroke is taken.

@@ -289,7 +289,8 @@ pub(crate) struct PaceTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlantTable {
-    /// Moved mass without the motor (above 0).
+    /// Moved mass without the motor. Of a press behind a crank or a table what turns with the drive, as a mass of the axis; the ram is
+    /// `ram_mass` (above 0).
     pub(crate) load_mass: Quantity<AxisMass>,
     /// Inertia of motor and screw or pulley (above 0).
     pub(crate) motor_inertia: Quantity<Inertia>,
@@ -310,7 +311,7 @@ pub(crate) struct PlantTable {
     pub(crate) backlash: Option<Quantity<AxisPlace>>,
     /// Amplitude of the cogging torque, none unless given (0 or more).
     pub(crate) cogging: Option<Quantity<Torque>>,
-    /// Efficiency of the screw or belt, above 0 and at most 1.
+    /// Efficiency of the screw, belt or gear, above 0 and at most 1.
     pub(crate) efficiency: Quantity<Number>,
     /// Switches along the axis, wired to the digital inputs of its drive.
     pub(crate) switches: Option<SwitchesTable>,

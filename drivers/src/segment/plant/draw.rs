@@ -1,6 +1,7 @@
 //! Draws the machine around the builder's table, once and by `machine_seed` alone.
 
 use super::drive::{COGGING_ENTRIES, DriveUnit, UnitParameters};
+use super::linkage::Ram;
 use super::loops::LoopParameters;
 use super::mechanics::MechanicsParameters;
 use super::press::Tool;
@@ -69,6 +70,9 @@ pub(super) fn drive_unit(
     // The two directions are drawn apart: guides are never alike both ways.
     let coulomb_positive_n = (table.coulomb_n * rng.around_one(0.12)).max(1e-3);
     let coulomb_negative_n = (table.coulomb_n * rng.around_one(0.12)).max(1e-3);
+    // Bearings of a crank or a toggle turn with the drive, and its counterbalance may push in any place: it has a brake.
+    let linked = press.is_some_and(|press| press.drive_train.linkage.is_some());
+    let turn_m = drive.feed_m_per_rev.abs().max(1e-3);
     let mechanics = MechanicsParameters {
         motor_mass_kg,
         load_mass_kg,
@@ -79,15 +83,19 @@ pub(super) fn drive_unit(
         stribeck_velocity_m_per_s: (table.stribeck_velocity_m_per_s * rng.around_one(0.2))
             .max(1e-5),
         viscous_n_s_per_m: (table.viscous_n_s_per_m * rng.around_one(0.15)).max(0.0),
-        presliding_m: 6e-6 * rng.around_one(0.25),
-        motor_presliding_m: drive.feed_m_per_rev.abs().max(1e-3) * 5e-5 * rng.around_one(0.25),
+        presliding_m: if linked {
+            (5e-5 * turn_m).max(6e-6)
+        } else {
+            6e-6
+        } * rng.around_one(0.25),
+        motor_presliding_m: turn_m * 5e-5 * rng.around_one(0.25),
         gravity: table.gravity,
         offset_n: 0.06 * table.coulomb_n * rng.symmetric(),
         stiffness_n_per_m: (table.stiffness_n_per_m * rng.around_one(0.1)).max(1.0),
         damping_ratio: 0.05 * rng.around_one(0.3),
         backlash_m: (table.backlash_m * rng.around_one(0.2)).max(0.0),
         loss: (1.0 - table.efficiency * rng.around_one(0.004)).clamp(0.0, 0.7),
-        brake_n: if table.gravity == 0.0 {
+        brake_n: if table.gravity == 0.0 && !linked {
             0.0
         } else {
             2.0 * rated_n
@@ -99,10 +107,16 @@ pub(super) fn drive_unit(
     let ripple = 0.003 * rng.around_one(0.5) / (table.cogging_nm * rad_per_m).max(1e-9);
     let torque_filter_s = drive.torque_filter_s * rng.around_one(0.1);
     let warm_up = 0.03 * rng.around_one(0.3);
+    let ram = press.and_then(|press| ram(press, table.gravity, &mut rng));
+    let carried_kg = ram.as_ref().map_or(load_mass_kg, Ram::mass_kg);
     let coupling_kg = [
-        0.004 * load_mass_kg * rng.symmetric(),
-        0.004 * load_mass_kg * rng.symmetric(),
+        0.004 * carried_kg * rng.symmetric(),
+        0.004 * carried_kg * rng.symmetric(),
     ];
+    let stroke = (press.map(|press| &press.stroke)).map(|stroke| match &ram {
+        None => stroke.clone(),
+        Some(ram) => ram.stroke(stroke),
+    });
 
     let direction = if drive.direction < 0.0 { -1.0 } else { 1.0 };
     let parameters = UnitParameters {
@@ -118,6 +132,7 @@ pub(super) fn drive_unit(
             dt_s: draw.dt_s,
         },
         mechanics,
+        ram,
         counts_per_m: direction * drive.counts_per_rev / drive.feed_m_per_rev.abs().max(1e-6),
         direction,
         rated_current_a,
@@ -135,10 +150,10 @@ pub(super) fn drive_unit(
         payloads: table.payloads,
         dt_s: draw.dt_s,
     };
-    let tool = press.map(|press| {
+    let tool = stroke.map(|stroke| {
         Tool::new(
             machine,
-            press,
+            &stroke,
             &mut rng,
             Rng::new(draw.seed, STREAM_PARTS + number),
             draw.dt_s,
@@ -150,6 +165,14 @@ pub(super) fn drive_unit(
         tool,
         Rng::new(draw.seed, STREAM_NOISE + number),
     )
+}
+
+/// The ram of a press behind a crank or a table; none, and nothing drawn, behind a screw. What it weighs the builder knows well.
+fn ram(press: &Press, gravity: f64, rng: &mut Rng) -> Option<Ram> {
+    let train = &press.drive_train;
+    train.linkage.as_ref()?;
+    let mass_kg = train.ram_mass_kg * rng.around_one(0.02);
+    Ram::new(train, mass_kg, gravity, press.axis.motion.start_m)
 }
 
 /// Switches as they are wired: the positive limit switch of a drive is where it gets to in its own positive direction.

@@ -1,5 +1,6 @@
 //! One drive with its motor and what it moves: commands and feedback in the units of the bus.
 
+use super::linkage::Ram;
 use super::loops::{LoopInput, LoopParameters, Loops, Mode};
 use super::mechanics::{Loads, Mechanics, MechanicsParameters};
 use super::press::Tool;
@@ -37,6 +38,8 @@ const ERROR_FOLLOWING: u16 = 0x8611;
 pub(super) struct UnitParameters {
     pub loops: LoopParameters,
     pub mechanics: MechanicsParameters,
+    /// The ram of a press behind a crank or a table.
+    pub ram: Option<Ram>,
     /// Encoder increments per metre, with the sign of the direction.
     pub counts_per_m: f64,
     /// Sign of current and torque on the bus.
@@ -111,7 +114,7 @@ impl DriveUnit {
         let warm = 0.3 * rng.uniform();
         let mut unit = Self {
             loops: Loops::new(p.loops, start_m),
-            mechanics: Mechanics::new(p.mechanics, start_m),
+            mechanics: Mechanics::behind(p.mechanics, start_m, p.ram.clone()),
             loads: Loads::default(),
             tool,
             command: DriveCommand::default(),
@@ -343,7 +346,7 @@ impl DriveUnit {
 
         let cogging = self.cogging_n();
         let contact = match &mut self.tool {
-            Some(tool) => tool.step(self.mechanics.load_m),
+            Some(tool) => tool.step(self.mechanics.ram_m()),
             None => 0.0,
         };
         let bumps = if self.modifiers.spalling > 0.0 {

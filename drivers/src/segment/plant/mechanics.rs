@@ -3,8 +3,11 @@
 //! Everything is referred to the axis: the motor's inertia is a mass, its torque a force. Integration is
 //! semi-implicit (positions first, then the forces at the new positions), which keeps energy bounded for
 //! omega dt < 2; `substeps` keeps it below 0.4.
+//!
+//! Behind a crank or a table the load is what turns with the drive, and [`super::linkage`] hangs the ram on it.
 
 use super::friction::{Bristles, stribeck};
+use super::linkage::Ram;
 
 /// Largest number of steps of the mechanics within one of the drive.
 const MAX_SUBSTEPS: u32 = 8;
@@ -18,7 +21,7 @@ pub(super) const GRAVITY_M_PER_S2: f64 = 9.806_65;
 pub(super) struct MechanicsParameters {
     /// Motor and screw as a mass on the axis (kg).
     pub motor_mass_kg: f64,
-    /// Moved mass (kg).
+    /// Moved mass (kg); behind a linkage without the ram.
     pub load_mass_kg: f64,
     /// Coulomb friction of the whole axis in positive direction (N).
     pub coulomb_positive_n: f64,
@@ -59,13 +62,13 @@ pub(super) struct MechanicsParameters {
 pub(super) struct Loads {
     /// Force of the motor, cogging included (N).
     pub motor_n: f64,
-    /// Force on the load from outside: part, frame (N).
+    /// Force on the load, or on the ram behind a linkage, from outside: part, frame (N).
     pub load_n: f64,
     /// Factor on Coulomb and viscous friction: warm-up, faults (1).
     pub friction_factor: f64,
     /// Factor on viscous friction, and on what static friction has beyond that in motion: lubrication (1).
     pub dry_factor: f64,
-    /// Mass that a fault has added (kg).
+    /// Mass that a fault has added to it (kg).
     pub added_mass_kg: f64,
     /// Gap that a fault has added (m).
     pub added_gap_m: f64,
@@ -74,7 +77,7 @@ pub(super) struct Loads {
 }
 
 /// The two masses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Mechanics {
     p: MechanicsParameters,
     /// Substeps within one step of the drive.
@@ -93,17 +96,25 @@ pub(super) struct Mechanics {
     pub load_m: f64,
     /// See `load_m`.
     pub load_m_per_s: f64,
-    /// Acceleration of the load (m/s2), for its neighbours.
+    /// Acceleration of the load or the ram (m/s2), for its neighbours.
     pub load_m_per_s2: f64,
     /// Where in the gap the transmission stands (m), -gap/2 to gap/2.
     gap_m: f64,
     /// Force from motor to load (N).
     pub transmitted_n: f64,
+    /// What hangs on the load behind a crank or a table.
+    ram: Option<Ram>,
 }
 
 impl Mechanics {
     /// Two masses at rest at `start_m`.
+    #[cfg(test)]
     pub fn new(p: MechanicsParameters, start_m: f64) -> Self {
+        Self::behind(p, start_m, None)
+    }
+
+    /// Two masses at rest at `start_m`, the second with a ram on it behind a linkage.
+    pub fn behind(p: MechanicsParameters, start_m: f64, ram: Option<Ram>) -> Self {
         let reduced = p.motor_mass_kg * p.load_mass_kg / (p.motor_mass_kg + p.load_mass_kg);
         let level = 0.5 * (p.coulomb_positive_n + p.coulomb_negative_n) * (1.0 + p.static_excess);
         let guide = Bristles::new(
@@ -149,18 +160,31 @@ impl Mechanics {
             load_m_per_s2: 0.0,
             gap_m: 0.0,
             transmitted_n: 0.0,
+            ram,
             p,
         };
         // The load rests on the flank that its weight presses it to, and hangs on the spring and the closed brake,
         // so that a vertical axis does not drop at the start.
-        let weight = p.load_mass_kg * p.gravity * GRAVITY_M_PER_S2;
+        let weight = match &new.ram {
+            None => p.load_mass_kg * p.gravity * GRAVITY_M_PER_S2,
+            Some(ram) => -ram.force_on_axis_n(0.0, 0.0),
+        };
         new.gap_m = 0.5 * p.backlash_m * if weight < 0.0 { -1.0 } else { 1.0 };
         new.load_m = start_m - new.gap_m - weight / stiffness;
         new.transmitted_n = weight;
+        if let Some(ram) = &mut new.ram {
+            ram.put_at(new.load_m);
+        }
         if p.brake_n > 0.0 {
             new.bearings.deflection_m = -weight / new.bearings.stiffness_n_per_m;
         }
         new
+    }
+
+    /// Where the ram of a press is (m): where the load is, or where its linkage holds it.
+    #[inline]
+    pub fn ram_m(&self) -> f64 {
+        self.ram.as_ref().map_or(self.load_m, |ram| ram.at_m)
     }
 
     /// Advances by one step of the drive.
@@ -185,7 +209,16 @@ impl Mechanics {
         let dt = self.dt_s;
         self.motor_m += self.motor_m_per_s * dt;
         self.load_m += self.load_m_per_s * dt;
-        let load_mass = p.load_mass_kg + loads.added_mass_kg;
+        let load_mass = match &mut self.ram {
+            None => p.load_mass_kg + loads.added_mass_kg,
+            Some(ram) => {
+                let before = p.load_mass_kg + ram.on_axis_kg(loads.added_mass_kg);
+                ram.put_at(self.load_m);
+                let now = p.load_mass_kg + ram.on_axis_kg(loads.added_mass_kg);
+                self.load_m_per_s *= libm::sqrt(before / now);
+                now
+            }
+        };
 
         // Spring and damper in series with the gap. In contact the gap stands at its end and the spring carries;
         // within the gap it moves just so that the force is nothing. Solved implicitly for the new gap position:
@@ -243,14 +276,29 @@ impl Mechanics {
         let friction1 =
             dry1 + factor * p.motor_friction_share * p.viscous_n_s_per_m * loads.dry_factor * v1;
 
-        let weight = load_mass * p.gravity * GRAVITY_M_PER_S2 + p.offset_n;
-        self.load_m_per_s2 = (transmitted - friction2 - weight + loads.load_n) / load_mass;
-        self.load_m_per_s += dt * self.load_m_per_s2;
+        match &mut self.ram {
+            None => {
+                let weight = load_mass * p.gravity * GRAVITY_M_PER_S2 + p.offset_n;
+                self.load_m_per_s2 = (transmitted - friction2 - weight + loads.load_n) / load_mass;
+                self.load_m_per_s += dt * self.load_m_per_s2;
+            }
+            Some(ram) => {
+                let on_ram = ram.force_on_axis_n(loads.load_n, loads.added_mass_kg);
+                self.load_m_per_s +=
+                    dt * (transmitted - friction2 - p.offset_n + on_ram) / load_mass;
+                let m_per_s = ram.per_way * self.load_m_per_s;
+                self.load_m_per_s2 = (m_per_s - ram.m_per_s) / dt;
+                ram.m_per_s = m_per_s;
+            }
+        }
         self.motor_m_per_s += dt * (loads.motor_n - transmitted - friction1) / p.motor_mass_kg;
         self.transmitted_n = transmitted;
     }
 }
 
+#[cfg(test)]
+#[path = "linked_tests.rs"]
+mod linked_tests;
 #[cfg(test)]
 #[path = "mechanics_tests.rs"]
 mod tests;

@@ -11,6 +11,7 @@ mod draw;
 mod drive;
 mod fault;
 mod friction;
+mod linkage;
 mod loops;
 mod mechanics;
 mod press;
@@ -311,6 +312,19 @@ fn recipes(machine: &Machine) -> Vec<u8> {
     strokes.iter().map(|stroke| stroke.recipe).collect()
 }
 
+/// What drive `target` moves (kg), the ram of a press behind a linkage.
+fn carried_kg(machine: &Machine, target: usize) -> f64 {
+    let press = (target.checked_sub(machine.axes.len())).and_then(|n| machine.presses.get(n));
+    if let Some(train) = press.map(|press| &press.drive_train)
+        && train.linkage.is_some()
+    {
+        return train.ram_mass_kg;
+    }
+    let axis = machine.axes.get(target).or(press.map(|press| &press.axis));
+    let plant = axis.and_then(|axis| axis.plant.as_ref());
+    plant.map_or(1.0, |plant| plant.load_mass_kg)
+}
+
 /// What `fault` does and to which drive or station.
 fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String> {
     let name = fault.target.as_str();
@@ -343,12 +357,7 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
         )),
         FaultKind::Load { mass_kg } => {
             let target = axis()?;
-            let axes = machine.axes.iter();
-            let carried = axes
-                .chain(machine.presses.iter().map(|press| &press.axis))
-                .nth(target)
-                .and_then(|axis| axis.plant.as_ref())
-                .map_or(1.0, |plant| plant.load_mass_kg);
+            let carried = carried_kg(machine, target);
             let mass = size(*mass_kg, -0.5 * carried, 10.0 * carried, "added mass in kg")?;
             Ok((Effect::Load(mass), target))
         }
@@ -410,6 +419,8 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod linked_press_tests;
 #[cfg(test)]
 pub(crate) mod rig;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the ram of a servo press meets: a part that yields as it is pressed in, behind an elastic frame.
 
 use crate::rng::Rng;
-use twinstep_config::machine::{ForceCurve, Machine, Press};
+use twinstep_config::machine::{ForceCurve, Machine, Stroke};
 
 /// Stiffness of the frame over that of the stiffest part (1).
 const FRAME_STIFFNESS: f64 = 60.0;
@@ -84,10 +84,10 @@ pub(super) struct Tool {
 }
 
 impl Tool {
-    /// The tool of `press`; `machine` draws frame and chamfer, `parts` the parts.
+    /// The tool of a press that makes this `stroke` with its ram; `machine_rng` draws frame and chamfer, `parts` the parts.
     pub fn new(
         machine: &Machine,
-        press: &Press,
+        stroke: &Stroke,
         machine_rng: &mut Rng,
         parts: Rng,
         dt_s: f64,
@@ -108,7 +108,6 @@ impl Tool {
         });
         let strokes = machine.stroke_contexts();
         let sequence = strokes.iter().map(|stroke| stroke.part).collect();
-        let stroke = &press.stroke;
         let mut new = Self {
             shapes,
             sequence,

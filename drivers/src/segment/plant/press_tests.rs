@@ -11,7 +11,7 @@ fn tool(machine: &Machine, placed: Placed) -> Tool {
     let press = machine.presses.first().expect("a press");
     let mut tool = Tool::new(
         machine,
-        press,
+        &press.stroke,
         &mut Rng::new(1, 0),
         Rng::new(2, 0),
         1.0 / HZ,

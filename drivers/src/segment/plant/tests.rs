@@ -181,6 +181,7 @@ fn the_plant_takes_nothing_from_the_twin() {
         ("drive", include_str!("drive.rs")),
         ("fault", include_str!("fault.rs")),
         ("friction", include_str!("friction.rs")),
+        ("linkage", include_str!("linkage.rs")),
         ("loops", include_str!("loops.rs")),
         ("mechanics", include_str!("mechanics.rs")),
         ("mod", include_str!("mod.rs")),
