@@ -324,6 +324,36 @@ proptest! {
     }
 }
 
+/// Would show a ram that makes a number no number, or that is thrown ever faster by a wrong velocity.
+#[test]
+fn what_is_measured_wrongly_is_predicted_by_a_number() {
+    for table in [false, true] {
+        for cascade_valid in [false, true] {
+            for (x, v, i) in [
+                (1e15, 1e15, 0.0),
+                (-1e15, -1e3, 1e9),
+                (0.0, 1e15, -1e15),
+                (1e3, 0.0, 1e15),
+            ] {
+                let mut rig = Rig::new(RAM_SHARE_MAX, table, 0.004);
+                rig.p.cascade_valid = cascade_valid;
+                (rig.contact_m, rig.stiffness_a_per_m) = (0.09, 1e3);
+                let lane = LaneParams::new(&[rig.p], 0.004);
+                let mut s = AxisState::REST;
+                (s.position_m[0], s.velocity_m_per_s[0], s.current_a[0]) = (x, v, i);
+                for k in 0..500 {
+                    rig.step(&lane, &Reference::default(), &mut s);
+                    let all = [s.position_m[0], s.velocity_m_per_s[0], s.current_a[0]];
+                    assert!(
+                        all.iter().all(|x| x.is_finite() && x.abs() < 1e20),
+                        "cycle {k}: {all:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn an_axis_without_a_ram_is_stepped_as_it_was() {
     let rig = Rig::new(0.0, false, 0.001);

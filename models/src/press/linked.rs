@@ -180,24 +180,17 @@ impl Linked {
         torque_a * self.share(own, torque_a, m.axis_m_per_s)
     }
 
-    /// The part's share of the load by itself (A).
-    pub fn part_load_a(&self, own: &Own, m: &Middle, part_a: f64) -> f64 {
-        let torque_a = clamp(m.per_way * part_a, LARGEST_A);
-        torque_a * self.share(own, torque_a, m.axis_m_per_s)
+    /// What a part asks of the axis, without losses (A).
+    pub fn through_a(&self, m: &Middle, part_a: f64) -> f64 {
+        clamp(m.per_way * part_a, LARGEST_A)
     }
 
-    /// What the load is beside the part's share of it, which is `part_load_a` (A), for an axis that moves and accelerates so.
-    pub fn beside_a(&self, own: &Own, m: &Middle, axis_m_per_s2: f64, part_load_a: f64) -> f64 {
-        let share = self.share(own, part_load_a, m.axis_m_per_s);
-        // Of a drive that locks itself nothing comes back.
-        let part_a = if share > 0.0 {
-            part_load_a / share
-        } else {
-            0.0
-        };
-        let torque_a = self.standing_a(m, 0.0) + self.inertia(m) * axis_m_per_s2;
-        let torque_a = clamp(torque_a + part_a, LARGEST_A);
-        torque_a * self.share(own, torque_a, m.axis_m_per_s) - part_load_a
+    /// What the load of an axis that moves and accelerates so has beside a part, which is `through_a` ([`Self::through_a`], A): the ram, and the
+    /// losses of both.
+    pub fn beside_a(&self, own: &Own, m: &Middle, axis_m_per_s2: f64, through_a: f64) -> f64 {
+        let ram_a = self.standing_a(m, 0.0) + self.inertia(m) * axis_m_per_s2;
+        let torque_a = clamp(ram_a + through_a, LARGEST_A);
+        torque_a * self.share(own, torque_a, m.axis_m_per_s) - through_a
     }
 
     /// The load under which `push_a` (A), less friction, accelerates the axis: what balances at once.

@@ -19,12 +19,13 @@ pub(crate) struct PartTable {
     /// Stiffness of the press-fit: force rises with this from the contact on; needed without `force` and `press_fit` (above 0).
     pub(crate) stiffness: Option<Quantity<Stiffness>>,
     /// Forming by table: rows of [way behind `contact`, force on the way in], 2 to 64. The first way is 0, ways rise to the bottom of
-    /// the stroke or beyond, forces are 0 or more; between them the force is a straight line. Screw presses alone.
+    /// the stroke or beyond, forces are 0 or more; between them the force is a straight line. Behind a crank or a
+    /// table `ram_mass` is needed.
     pub(crate) force: Option<At<Vec<CurveRow>>>,
     /// Stiffness with which the workpiece springs back; needed with `force` (no less than the steepest rise of `force`, at most
     /// 1 kN/um).
     pub(crate) elastic: Option<Quantity<Stiffness>>,
-    /// A pin in a hub, made into a force curve. Screw presses alone.
+    /// A pin in a hub, made into a force curve. Behind a crank or a table `ram_mass` is needed.
     pub(crate) press_fit: Option<At<PressFitTable>>,
     /// Part-to-part spread of the stiffness, or of the forces of a curve, a standard deviation relative to it, none unless given;
     /// simulation only (0 to 0.5).
@@ -34,7 +35,8 @@ pub(crate) struct PartTable {
     /// The same for one recipe alone, where the part is met otherwise in it; at most 16 of all parts together.
     #[serde(default)]
     pub(crate) recipe_twin: Vec<At<RecipeTwinTable>>,
-    /// The same on one press of several, where it is not the first one with a screw, whose figures are `twin` and `recipe_twin`.
+    /// The same on one press of several, where it is not the first one with a screw or a `ram_mass`, whose figures are `twin` and
+    /// `recipe_twin`.
     #[serde(default)]
     pub(crate) press_twin: Vec<At<PressTwinTable>>,
 }

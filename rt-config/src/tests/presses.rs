@@ -262,6 +262,46 @@ fn kinematics_where_they_have_no_meaning_are_refused() {
     );
 }
 
+/// A twin behind the crank: mass of the ram, and what turns with the motor.
+fn with_twin(ram: &str, mass: &str) -> String {
+    let twin = format!(
+        "[press.twin]\nforce_constant = \"34.9N/A\"\nmass = \"{mass}\"\ncoulomb_positive = \"15N\"\ncoulomb_negative = \"15N\"\nviscous = \"1N s/m\"\n\n[press.kinematics]\n{ram}"
+    );
+    CRANK.replacen("[press.kinematics]\n", &twin, 1)
+}
+
+#[test]
+fn a_twin_behind_a_crank_needs_the_mass_of_the_ram_and_not_too_much_of_it() {
+    // At most 87 mm of the ram per metre of the axis and its rod: 90 kg are 0.71 kg there.
+    let machine = built(&with_twin("ram_mass = \"90kg\"\n", "1.4kg"));
+    let press = &machine.presses[0];
+    assert_eq!(press.drive_train.ram_mass_kg, 90.0);
+    assert!(press.drive_train.is_explained() && press.axis.twin.is_some());
+    let share = press.drive_train.ram_share(1.4);
+    assert!((share - 0.51).abs() < 0.03, "{share}");
+    assert!(!built(CRANK).presses[0].drive_train.is_explained());
+    for (ram, mass, words) in [
+        ("", "1.4kg", "nothing says what the ram weighs"),
+        ("ram_mass = \"90kg\"\n", "0.1kg", "a twin holds up to 4"),
+    ] {
+        let error = load(&with_twin(ram, mass), "it.toml")
+            .expect_err(words)
+            .plain();
+        assert!(error.contains(words), "{error}");
+    }
+    // What the recording holds is no current of the motor.
+    let force = "unit = \"deg\" }\ncurrent = { column = \"f\", unit = \"kN\" }";
+    let text = with_twin("", "1.4kg").replace(
+        "unit = \"deg\" }\ncurrent = { column = \"current_a\" }",
+        force,
+    );
+    let error = load(&text, "it.toml").expect_err("a force").plain();
+    assert!(
+        error.contains("goes by the current of the motor"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_stroke_cannot_begin_where_no_force_is_known() {
     let from_dead_centre = CRANK.replace("top = \"10deg\"", "top = \"0deg\"");

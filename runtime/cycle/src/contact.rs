@@ -244,7 +244,7 @@ impl PressLane {
             let rams = Self::rams(presses.linked, &mut at, &mut speed);
             let [x, v] = V::each([&at, &speed], part);
             self.touched(presses.curves, x, v, remembers, part);
-            self.through(p, presses.linked, &rams, V::places(part));
+            self.through(presses.linked, &rams, V::places(part));
         }
         let contact_a = V::load(&self.contact_a, part);
         self.filter.push(p, contact_a, part)

@@ -177,6 +177,11 @@ impl PlanStore {
         }
     }
 
+    /// Whether axis `n` is that of a press with a twin behind a crank or a table.
+    pub fn is_linked(&self, n: usize) -> bool {
+        self.linked.iter().any(|one| usize::from(one.axis) == n)
+    }
+
     /// The same plan on another vector unit.
     pub fn on(mut self, level: Level) -> Self {
         self.level = level;

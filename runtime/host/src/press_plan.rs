@@ -113,8 +113,11 @@ fn ram(press: &Press) -> Ram {
     let train = &press.drive_train;
     let mut ram = Ram::screw(force_constant(press));
     ram.linkage = train.linkage;
-    ram.motor.efficiency = train.efficiency;
-    ram.motor.efficiency_back = train.efficiency_back;
+    // Of a twin behind a linkage the losses are explained with the motion, and what is left is without them.
+    if press.axis.twin.is_none() || train.linkage.is_none() {
+        ram.motor.efficiency = train.efficiency;
+        ram.motor.efficiency_back = train.efficiency_back;
+    }
     if press.axis.twin.is_none() {
         // The gravity of a twin is what was left of the weight when it was calibrated: the counterbalance is in it.
         ram.counterbalance = train.counterbalance;

@@ -77,6 +77,23 @@ fn the_jacobian_is_the_derivative_to_nine_digits() {
 }
 
 #[test]
+fn the_bend_is_the_derivative_of_the_jacobian() {
+    let crank = Kinematics::crank(0.1, 0.4).expect("a crank");
+    let table = knuckle_table(MAX_NODES, true);
+    for k in 1..200 {
+        let q = -3.0 + 0.031 * f64::from(k);
+        let numeric = derivative(|q| crank.travel(q).1, q, 0.02);
+        assert!((crank.bend(q) - numeric).abs() < 1e-9, "crank at {q}");
+        // Inside of one piece.
+        let q = -1.2 + 1.4 * (f64::from(k % 63) + 0.5) / 63.0;
+        let numeric = derivative(|q| table.travel(q).1, q, 0.004);
+        assert!((table.bend(q) - numeric).abs() < 1e-8, "table at {q}");
+    }
+    assert_eq!((table.bend(-2.0), table.bend(2.0)), (0.0, 0.0));
+    assert_eq!(Kinematics::screw(0.01).expect("a screw").bend(1.0), 0.0);
+}
+
+#[test]
 fn a_table_converges_with_the_fourth_power() {
     let worst = |nodes, slopes| {
         let table = knuckle_table(nodes, slopes);

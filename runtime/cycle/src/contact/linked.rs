@@ -3,7 +3,7 @@
 //! The ram is not where the axis is: what it meets is looked for where the ram is, as a force over the force constant, and goes through the Jacobian to
 //! the axis. These few are worked on one by one. Ahead, ram and part are one load. Behind, the current of the part is kept apart from
 //! that of the ram, because it tells that it is being pressed, how stiff a press is, and what force a stroke had; what the ram
-//! asks for by its motion stands in the balance of `current_load` beside it, with the acceleration of the very samples that the balance is of: it
+//! asks for by its motion, and what all of it loses on its way, stands in the balance of `current_load` beside it, with the acceleration of the very samples that the balance is of: it
 //! passes the same filter as all else.
 
 use super::{PressLane, Presses, Remembers};
@@ -103,26 +103,19 @@ impl PressLane {
         middles
     }
 
-    /// What the parts ask of the axes, those with the bits of `places`, and not of the rams.
+    /// What the parts ask of the axes, those with the bits of `places`, and not of the rams; without losses, which jump where the axis turns.
     #[cold]
     #[inline(never)]
-    pub(super) fn through(
-        &mut self,
-        p: &LaneParams,
-        linked: &[LinkedPress],
-        rams: &[Middle; LANES],
-        places: u8,
-    ) {
+    pub(super) fn through(&mut self, linked: &[LinkedPress], rams: &[Middle; LANES], places: u8) {
         for one in linked {
             let l = one.place();
             if places & (1 << l) != 0 {
-                let own = Own::of(p, l);
-                self.contact_a[l] = one.linked.part_load_a(&own, &rams[l], self.contact_a[l]);
+                self.contact_a[l] = one.linked.through_a(&rams[l], self.contact_a[l]);
             }
         }
     }
 
-    /// The currents in the balance of this cycle (A): those of the parts, `parts_a`, and what the rams ask for by their motion.
+    /// The currents in the balance of this cycle (A): those of the parts, `parts_a`, what the rams ask for by their motion, and the losses.
     #[cold]
     #[inline(never)]
     pub fn moved(

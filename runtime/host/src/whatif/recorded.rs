@@ -5,7 +5,7 @@ use super::kept::Kept;
 use super::keys::rated_a;
 use super::meter::{Against, Figures};
 use super::part::Part;
-use super::simulate::{AxisResult, LeftOut, Outcome};
+use super::simulate::{AxisResult, BEHIND_A_LINKAGE, LeftOut, Outcome};
 use crate::error::HostError;
 use crate::plan::PlanStore;
 use std::path::Path;
@@ -71,10 +71,11 @@ pub fn outcome(machine: &Machine, recording: &Recording, from: From, keep: bool)
         let params = &store.params[n];
         let record = recording.axes.get(n);
         let stretch = record.and_then(|record| stretch(recording, record));
-        let (Some(record), Some(stretch), None) = (record, &stretch, why_not(axis, params)) else {
+        let why = why_not(axis, params, store.is_linked(n));
+        let (Some(record), Some(stretch), None) = (record, &stretch, why) else {
             all.push(Err(LeftOut {
                 source: axis.name.clone(),
-                reason: why_not(axis, params).unwrap_or("the recording has too little of it"),
+                reason: why.unwrap_or("the recording has too little of it"),
             }));
             continue;
         };
@@ -98,9 +99,11 @@ pub fn outcome(machine: &Machine, recording: &Recording, from: From, keep: bool)
     all
 }
 
-fn why_not(axis: &Axis, params: &AxisParams) -> Option<&'static str> {
+fn why_not(axis: &Axis, params: &AxisParams, is_linked: bool) -> Option<&'static str> {
     if axis.twin.is_none() {
         Some("it has no twin: `twinstep calibrate` finds it")
+    } else if is_linked {
+        Some(BEHIND_A_LINKAGE)
     } else if !params.cascade_valid {
         Some("its twin has no cascade that calibration could validate")
     } else {

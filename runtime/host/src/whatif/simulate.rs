@@ -90,7 +90,8 @@ pub fn simulate(machine: &Machine, settings: &Settings) -> Result<Outcome, HostE
             &[Context::default()]
         };
         let round = Round::new(&programs[n].program, contexts);
-        outcome.push(match why_not(axis, &store.params[n], &round) {
+        let why = why_not((axis, store.is_linked(n)), &store.params[n], &round);
+        outcome.push(match why {
             Some(reason) => Err(LeftOut {
                 source: axis.name.clone(),
                 reason,
@@ -123,10 +124,20 @@ fn strokes(machine: &Machine) -> Vec<Context> {
 /// A round that is shorter than this is none (s): the longest period.
 const SHORTEST_S: f64 = 0.01;
 
-/// Why an axis cannot be computed.
-pub fn why_not(axis: &Axis, params: &AxisParams, round: &Round) -> Option<&'static str> {
+/// Why a press behind a crank or a table is not computed.
+pub(super) const BEHIND_A_LINKAGE: &str =
+    "it stands behind a crank or a table, and its ram is not computed ahead";
+
+/// Why an axis cannot be computed; `is_linked`: it is that of a press behind a crank or a table.
+pub fn why_not(
+    (axis, is_linked): (&Axis, bool),
+    params: &AxisParams,
+    round: &Round,
+) -> Option<&'static str> {
     if axis.twin.is_none() {
         Some("it has no twin: `twinstep calibrate` finds it")
+    } else if is_linked {
+        Some(BEHIND_A_LINKAGE)
     } else if !params.cascade_valid {
         Some("its twin has no cascade that calibration could validate")
     } else if round.length_s <= 0.0 {

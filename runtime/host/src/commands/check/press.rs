@@ -33,8 +33,12 @@ pub(super) struct PressReport {
     counterbalance_n: f64,
     /// Its rise with the way in (N/m).
     counterbalance_n_per_m: f64,
-    /// The counterbalance is not taken off again: the gravity of the twin has it in it.
+    /// The counterbalance is not taken off again: the twin has it, behind a screw in its gravity.
     counterbalance_in_twin: bool,
+    /// Mass of ram and tool behind a crank or a table (kg).
+    ram_mass_kg: Option<f64>,
+    /// The most that its inertia is at the axis, over that of what turns with the motor (1); null without a twin.
+    ram_share: Option<f64>,
     /// Yield of the frame (m/N).
     frame_m_per_n: f64,
     /// Free part of the way in whose mean force is the zero of a stroke (m).
@@ -115,6 +119,10 @@ impl PressReport {
             counterbalance_n: train.counterbalance.constant_n,
             counterbalance_n_per_m: train.counterbalance.rate_n_per_m,
             counterbalance_in_twin: press.axis.twin.is_some(),
+            ram_mass_kg: (train.ram_mass_kg > 0.0).then_some(train.ram_mass_kg),
+            ram_share: (press.axis.twin.as_ref())
+                .filter(|_| train.ram_mass_kg > 0.0)
+                .map(|twin| train.ram_share(twin.mass_kg)),
             frame_m_per_n: press.curve.frame_m_per_n,
             tare_m: press.curve.tare.map(|tare| tare.range_m),
             tare_limit_n: press.curve.tare.map(|tare| tare.limit_n),
@@ -143,6 +151,12 @@ impl PressReport {
             let [from, to] = self.force_known_m.map(mm);
             let _ = write!(text, " known from {from:.3} to {to:.3} mm");
         }
+        if let Some(ram_kg) = self.ram_mass_kg {
+            let _ = write!(text, ", ram of {ram_kg} kg");
+            if let Some(share) = self.ram_share {
+                let _ = write!(text, ", up to {share:.2} times what turns with the motor");
+            }
+        }
         if self.efficiency < 1.0 || self.efficiency_back < 1.0 {
             let _ = write!(
                 text,
@@ -151,10 +165,10 @@ impl PressReport {
             );
         }
         if self.counterbalance_n != 0.0 || self.counterbalance_n_per_m != 0.0 {
-            let whose = if self.counterbalance_in_twin {
-                " in the twin's gravity"
-            } else {
-                ""
+            let whose = match (self.counterbalance_in_twin, self.kinematics) {
+                (true, "screw") => " in the twin's gravity",
+                (true, _) => " in the twin",
+                (false, _) => "",
             };
             let _ = write!(
                 text,

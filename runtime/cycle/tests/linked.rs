@@ -1,0 +1,335 @@
+//! A press with a twin behind a crank: what it sees of a machine whose motion is known exactly.
+
+use twinstep_cycle::judge::AxisJudge;
+use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::plan::{
+    AxisPlan, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, SlowPlan,
+    Thresholds,
+};
+use twinstep_models::axis::{AxisParams, LaneParams};
+use twinstep_models::blocks::FEATURES;
+use twinstep_models::channel::Regime;
+use twinstep_models::kalman::{AxisNoise, steady};
+use twinstep_models::press::Contact;
+use twinstep_models::press::frame::{Counterbalance, Motor};
+use twinstep_models::press::kinematics::Kinematics;
+use twinstep_models::press::linked::Linked;
+use twinstep_models::press::ram::Linkage;
+use twinstep_models::press::workpiece::{Forming, Workpiece};
+use twinstep_models::regime::RegimeParams;
+use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Samples};
+use twinstep_models::simd::Level;
+
+const PERIOD_S: f64 = 1.0e-3;
+const CYCLES: u64 = 8000;
+/// Force per current (N/A), and what turns with the motor (kg).
+const KF: f64 = 50.0;
+const MASS_KG: f64 = 20.0;
+const COULOMB_A: f64 = 0.8;
+const VISCOUS: f64 = 0.3;
+const GRAVITY_A: f64 = 0.2;
+/// The crank, and its angle per way of the axis (rad/m).
+const RADIUS_M: f64 = 0.05;
+const ROD_M: f64 = 0.2;
+const RAD_PER_M: f64 = 60.0;
+/// Ram and tool (kg): up to twice what turns with the motor.
+const RAM_KG: f64 = 4.0;
+const BALANCE_N: f64 = 60.0;
+const EFFICIENCY: f64 = 0.92;
+const BACK: f64 = 0.85;
+/// The part: where the ram meets it (m), its stiffness, and that of its elastic return (N/m).
+const CONTACT_M: f64 = 0.07;
+const PART_N_PER_M: f64 = 40e3;
+const ELASTIC_N_PER_M: f64 = 400e3;
+
+/// Place of the ram, first and second derivative by the angle, by the cosine rule.
+fn rod_end(q: f64) -> [f64; 3] {
+    let (sin, cos) = (libm::sin(q), libm::cos(q));
+    let (b, db) = (RADIUS_M * cos, -RADIUS_M * sin);
+    let rest = ROD_M * ROD_M - RADIUS_M * RADIUS_M;
+    let g = libm::sqrt(b * b + rest);
+    [
+        RADIUS_M + ROD_M - (b + g),
+        -db * (1.0 + b / g),
+        b * (1.0 + b / g) - db * db * rest / (g * g * g),
+    ]
+}
+
+/// Position, velocity and acceleration of the axis: a swing from 0.4 to 2.7 rad and back every 1.2 s.
+fn motion(t: f64) -> [f64; 3] {
+    let w = 2.0 * core::f64::consts::PI / 1.2;
+    let half_m = 0.5 * 2.3 / RAD_PER_M;
+    let (sin, cos) = (libm::sin(w * t), libm::cos(w * t));
+    [
+        0.4 / RAD_PER_M + half_m * (1.0 - cos),
+        half_m * w * sin,
+        half_m * w * w * cos,
+    ]
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Met {
+    Nothing,
+    Part,
+    /// Half as stiff as the twin knows it.
+    SoftPart,
+}
+
+/// Force of a part that springs back by its elastic line (N).
+fn part_n(ram_m: f64, deepest_m: f64, met: Met) -> f64 {
+    let factor = match met {
+        Met::Nothing => 0.0,
+        Met::Part => 1.0,
+        Met::SoftPart => 0.5,
+    };
+    let on_curve = |s: f64| PART_N_PER_M * (s - CONTACT_M).max(0.0);
+    let back = on_curve(deepest_m) - ELASTIC_N_PER_M * (deepest_m - ram_m).max(0.0);
+    factor
+        * if deepest_m > ram_m {
+            back.max(0.0)
+        } else {
+            on_curve(ram_m)
+        }
+}
+
+/// The current of the motor (A).
+fn current_a([x, v, a]: [f64; 3], part_n: f64) -> f64 {
+    let [_, ds, dds] = rod_end(RAD_PER_M * x);
+    let (j, bend) = (ds * RAD_PER_M, dds * RAD_PER_M * RAD_PER_M);
+    let through_n = j * (RAM_KG * (j * a + bend * v * v) + BALANCE_N + part_n);
+    let paid_n = if through_n * v > 0.0 {
+        through_n / EFFICIENCY
+    } else {
+        through_n * BACK
+    };
+    let own = MASS_KG / KF * a + COULOMB_A * v.signum() + VISCOUS * v + GRAVITY_A;
+    own + paid_n / KF
+}
+
+/// What was seen of a run.
+#[derive(Default)]
+struct Seen {
+    /// Measured and explained current (A) at the end of each cycle in which the axis moved, and its regime.
+    loads: Vec<(f64, f64, Regime)>,
+    /// Largest error of a position one cycle ahead (m).
+    ahead_m: f64,
+    /// Drift of every free run that counts (m).
+    drift: Vec<f64>,
+}
+
+fn run(met: Met, knows_its_ram: bool) -> Seen {
+    let inertia = MASS_KG / KF;
+    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, inertia, PERIOD_S);
+    let observer = steady(PERIOD_S, inertia, &noise).expect("a plain axis");
+    let params = AxisParams {
+        inertia,
+        coulomb_positive_a: COULOMB_A,
+        coulomb_negative_a: COULOMB_A,
+        viscous: VISCOUS,
+        gravity_a: GRAVITY_A,
+        observer: observer.gains,
+        ..AxisParams::IDLE
+    };
+    let mut axis = AxisPlan {
+        limits: [None; 3],
+        whitened: [None; 2],
+        regime: RegimeParams {
+            standstill_m_per_s: 0.001,
+            steady_m_per_s2: 0.05,
+            reversal_cycles: 30,
+            pressing_a: 2.0,
+        },
+        baseline: [None; FEATURES],
+        slow: SlowPlan::default(),
+        gravity_a: GRAVITY_A,
+        observer,
+        inertia: Some(inertia),
+        viscous: VISCOUS,
+        cycle_way_m: 0.0,
+        hop_m: 0.0,
+        carried: 0.0,
+        carries_weight: false,
+        contacts: [Contact::default(); MAX_PARTS],
+        by_recipe: [None; MAX_BY_RECIPE],
+        drift_limit_m: None,
+        movement_m: 5e-4,
+        modes: Modes::POSITION,
+    };
+    let mut curves = Vec::new();
+    if met != Met::Nothing {
+        axis.contacts[0] = Contact {
+            contact_m: CONTACT_M,
+            stiffness_a_per_m: PART_N_PER_M / KF,
+            direction: 1.0,
+        };
+        let table = Forming::new(
+            &[0.0, 0.1],
+            &[0.0, 0.1 * PART_N_PER_M / KF],
+            ELASTIC_N_PER_M / KF,
+        );
+        curves.push(PartCurve {
+            axis: 0,
+            part: 0,
+            recipe: None,
+            workpiece: Workpiece::Forming(table.expect("rises")),
+            clear_m: 0.01,
+        });
+    }
+    let lanes = [LaneParams::new(&[params], PERIOD_S)];
+    let axes = [axis];
+    let mut judges = [JudgeLane::new(&axes)];
+    let way = [0.4, 2.7].map(|q| q / RAD_PER_M);
+    let kinematics = Kinematics::crank(RADIUS_M, ROD_M).expect("a crank");
+    let linked = [LinkedPress {
+        axis: 0,
+        linked: Linked {
+            linkage: Linkage::new(kinematics, RAD_PER_M, 0.0, way),
+            motor: Motor {
+                torque_constant_nm_per_a: KF,
+                efficiency: EFFICIENCY,
+                efficiency_back: BACK,
+            },
+            counterbalance: Counterbalance {
+                constant_n: BALANCE_N,
+                ..Counterbalance::default()
+            },
+            ram_mass_kg: RAM_KG,
+        },
+    }];
+    judges[0].presses |= 1;
+    let plan = Plan {
+        period_ns: 1_000_000,
+        lanes: &lanes,
+        judges: &judges,
+        axes: &axes,
+        stations: &[],
+        presses: &[],
+        objects: &[],
+        curves: &curves,
+        linked: if knows_its_ram { &linked } else { &[] },
+        recipes: &[],
+        first_axis: 0,
+        thresholds: Thresholds {
+            slack: 2.0,
+            threshold: 5.0,
+            settle_cycles: 100,
+            horizon_cycles: 100,
+            warm_up: None,
+        },
+        level: Level::PORTABLE,
+    };
+    let (mut state, mut judge) = ([LaneState::NEW], [AxisJudge::default()]);
+    let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
+    let (mut seen, mut deepest_m) = (Seen::default(), 0.0_f64);
+    for cycle in 0..CYCLES {
+        let now = motion(cycle as f64 * PERIOD_S);
+        let [ram_m, ..] = rod_end(RAD_PER_M * now[0]);
+        // Out of the part the next one is put in.
+        deepest_m = if ram_m < 0.03 {
+            ram_m
+        } else {
+            deepest_m.max(ram_m)
+        };
+        let reading = AxisReading {
+            position_m: now[0],
+            velocity_m_per_s: now[1],
+            current_a: current_a(now, part_n(ram_m, deepest_m, met)),
+            state: DriveState::OperationEnabled,
+            ..AxisReading::default()
+        };
+        let samples = Samples {
+            axes: &[Ok(reading)],
+            stations: &[],
+            context: Context { recipe: 0, part: 0 },
+            bus: Ok(()),
+        };
+        let stamp = CycleStamp {
+            cycle,
+            time_ns: cycle * 1_000_000,
+            dc_time_ns: 0,
+        };
+        pipeline.predict();
+        pipeline.compare(stamp, &samples);
+        pipeline.correct(stamp, &samples);
+        if let Some(ended) = pipeline.drifted().filter(|ended| ended.counts & 1 != 0) {
+            seen.drift.push(ended.measured_m[0] - ended.free_m[0]);
+        }
+        // What the filter still has of a reversal is behind it.
+        let moves = [0.0, 0.03].map(|ago| motion(cycle as f64 * PERIOD_S - ago)[1]);
+        let moves = moves.iter().all(|v| v.abs() > 0.02) && moves[0] * moves[1] > 0.0;
+        if cycle > 600 && moves {
+            seen.loads.push(pipeline.load(0).expect("an axis"));
+            let [ahead_m, ..] = pipeline.compared(0).expect("an axis");
+            seen.ahead_m = seen.ahead_m.max((ahead_m - now[0]).abs());
+        }
+    }
+    seen
+}
+
+/// Largest difference of what was measured and explained (A), and largest current (A).
+fn worst(seen: &Seen) -> (f64, f64) {
+    let all = seen.loads.iter();
+    all.fold((0.0, 0.0), |(off, most), (measured, predicted, _)| {
+        (
+            f64::max(off, (measured - predicted).abs()),
+            f64::max(most, measured.abs()),
+        )
+    })
+}
+
+/// Would show a term of the balance that is missing, has the wrong sign, or belongs to another sample.
+#[test]
+fn the_motion_of_ram_and_part_explains_the_current() {
+    for met in [Met::Nothing, Met::Part] {
+        let seen = run(met, true);
+        let (off, most) = worst(&seen);
+        println!(
+            "off by {off:.5} A of {most:.2} A, {:.3e} m ahead",
+            seen.ahead_m
+        );
+        assert!(seen.loads.len() > 3000, "{}", seen.loads.len());
+        assert!(off < 2e-3 * most, "{off} of {most}");
+        assert!(seen.ahead_m < 2e-6, "{}", seen.ahead_m);
+        let presses = seen
+            .loads
+            .iter()
+            .any(|(.., regime)| *regime == Regime::Pressing);
+        assert_eq!(presses, met == Met::Part, "a ram alone is no part");
+    }
+    // Without what it knows of its ram the very same twin explains next to nothing.
+    let (off, most) = worst(&run(Met::Nothing, false));
+    assert!(off > 0.3 * most, "{off} of {most}");
+}
+
+#[test]
+fn a_softer_part_leaves_a_residual() {
+    let (off, most) = worst(&run(Met::SoftPart, true));
+    assert!(off > 0.1 * most, "{off} of {most}");
+}
+
+#[test]
+fn the_free_run_takes_the_ram_along() {
+    let seen = run(Met::Nothing, true);
+    let most = seen.drift.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    println!("{} runs, {most:.3e} m", seen.drift.len());
+    assert!(seen.drift.len() > 50, "{}", seen.drift.len());
+    let alone = run(Met::Nothing, false);
+    let far = alone
+        .drift
+        .iter()
+        .fold(0.0_f64, |most, x| most.max(x.abs()));
+    assert!(most < 0.1 * far, "{most} {far}");
+    // In a part the run does not count, and the part is where the ram is, not the axis.
+    let pressing = run(Met::Part, true);
+    assert!(
+        pressing.drift.len() < seen.drift.len(),
+        "{}",
+        pressing.drift.len()
+    );
+    let most = pressing
+        .drift
+        .iter()
+        .fold(0.0_f64, |most, x| most.max(x.abs()));
+    assert!(most < 0.1 * far, "{most} {far}");
+}
