@@ -12,6 +12,7 @@
 use serde_json::Value;
 use std::f64::consts::PI;
 use std::path::PathBuf;
+use twinstep_drivers::rng::Rng;
 use twinstep_tests::crank::{BALANCE_N, CONTACT_M, CRANK_M, GEAR, KT, ROD_M, part_n, travel_m};
 use twinstep_tests::press::{near, value};
 use twinstep_tests::run::{Place, Run, number, shipped};
@@ -57,6 +58,7 @@ fn met_n(q: f64, goes_in: bool, factor: f64) -> f64 {
 fn recording(count: usize, factor: f64, friction: f64) -> String {
     let mut text = "t_s,motor_deg,current_a\n".to_owned();
     let (mut begun_s, mut row) = (0.0, 0);
+    let mut rng = Rng::new(7, 1);
     // One way of the axis per angle of the crank.
     let m_per_rad = GEAR * LEAD_M / (2.0 * PI);
     for n in 0..count {
@@ -82,7 +84,8 @@ fn recording(count: usize, factor: f64, friction: f64) -> String {
                 v.signum() * COULOMB_N
             };
             let own_n = MASS_KG * a + friction * (dry_n + VISCOUS_N_S_PER_M * v);
-            let current = (own_n + paid_n) / KF;
+            // Noise of the sensor, of 10 mA.
+            let current = (own_n + paid_n) / KF + 0.017 * rng.symmetric();
             text.push_str(&format!("{t},{},{current}\n", GEAR * q.to_degrees()));
             row += 1;
         }

@@ -42,6 +42,8 @@ pub fn axis_health(
     let level_a = coulomb_a
         .max(1e-3 * p.inertia * axis.motion.acceleration_m_per_s2.abs())
         .max(1e-9);
+    let linked =
+        press.is_some_and(|press| press.drive_train.linkage.is_some()) && axis.twin.is_some();
     let (motor_share, crossing_error) =
         (axis.health.motor_inertia_share).map_or(MOTOR_SHARE, |share| (share, SAID_ERROR));
     AxisHealth::new(AxisHealthPlan {
@@ -62,7 +64,8 @@ pub fn axis_health(
             coulomb_a,
             gravity_a: constant_a,
             delay_cycles: twin.map_or(0.0, |t| t.current_delay_s / period_s),
-            still_m: 2e-6,
+            // Behind a linkage the current of a start is that of the ram too: the meter never sees the axis stand there.
+            still_m: if linked { 0.0 } else { 2e-6 },
             period_s,
         },
         crossing: CrossingParams::new(p.viscous, SLOW * speed, motor_share, period_s),

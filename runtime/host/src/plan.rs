@@ -133,10 +133,7 @@ impl PlanStore {
         let (presses, objects) = press_plan::presses(machine);
         let mut judges: Vec<JudgeLane> = axes.chunks(LANES).map(JudgeLane::new).collect();
         let linked = linked::linked(machine);
-        for one in &linked {
-            let (lane, place) = (usize::from(one.axis) / LANES, usize::from(one.axis) % LANES);
-            judges[lane].presses |= 1 << place;
-        }
+        linked::mark(&linked, &mut judges);
         Self {
             press_health: crate::health::presses::press_health(machine, &presses),
             presses,
@@ -175,11 +172,6 @@ impl PlanStore {
             thresholds: self.thresholds,
             level: self.level,
         }
-    }
-
-    /// Whether axis `n` is that of a press with a twin behind a crank or a table.
-    pub fn is_linked(&self, n: usize) -> bool {
-        self.linked.iter().any(|one| usize::from(one.axis) == n)
     }
 
     /// The same plan on another vector unit.

@@ -1,7 +1,9 @@
 //! Presses with a twin behind a crank or a table: what stands between their axes and their rams.
 
+use super::PlanStore;
 use twinstep_config::machine::{Machine, Press};
-use twinstep_cycle::plan::LinkedPress;
+use twinstep_cycle::plan::{JudgeLane, LinkedPress};
+use twinstep_models::lane::LANES;
 use twinstep_models::press::frame::Motor;
 use twinstep_models::press::linked::Linked;
 
@@ -18,6 +20,23 @@ pub(super) fn linked(machine: &Machine) -> Vec<LinkedPress> {
             })
         })
         .collect()
+}
+
+/// Sets their bits: they are presses, whether they know a part or not.
+pub(super) fn mark(linked: &[LinkedPress], judges: &mut [JudgeLane]) {
+    for one in linked {
+        let axis = usize::from(one.axis);
+        if let Some(judge) = judges.get_mut(axis / LANES) {
+            judge.presses |= 1 << (axis % LANES);
+        }
+    }
+}
+
+impl PlanStore {
+    /// Whether axis `n` is that of a press with a twin behind a crank or a table.
+    pub(crate) fn is_linked(&self, n: usize) -> bool {
+        self.linked.iter().any(|one| usize::from(one.axis) == n)
+    }
 }
 
 /// What stands between axis and ram of a press whose axis has this force per current (N/A); none: a screw.
