@@ -5,12 +5,13 @@
 )]
 
 use super::errors::wrong;
-use crate::machine::{Demand, Machine};
+use crate::machine::{Demand, Machine, Shape};
 use crate::patch::{apply_patch, twin_patch};
 use crate::{PRESS_CELL, load};
 use twinstep_models::press::evaluate::reference::Reference;
 
 const CRANK: &str = include_str!("../../machines/crank-press.toml");
+const SIMULATED: &str = include_str!("../../machines/servo-crank-press.toml");
 
 /// A toggle by rows, 0 to 60 mm over 0 to 180 deg of the drive: 30 (1 - cos q).
 fn toggle() -> String {
@@ -259,6 +260,55 @@ fn kinematics_where_they_have_no_meaning_are_refused() {
         "top = \"40mm\"",
         "top = \"40deg\"",
         "allowed units: m, cm, mm, um, nm",
+    );
+}
+
+/// Would show a simulated ram that weighs nothing, or one that is built from anything else than the drawing.
+#[test]
+fn a_simulated_press_behind_a_crank_says_what_its_ram_weighs() {
+    let train = built(SIMULATED).presses[0].drive_train;
+    assert_eq!(train.ram_mass_kg, 180.0);
+    let drawn = train.mechanism().expect("a crank");
+    let shape = Shape::Crank {
+        radius_m: 0.06,
+        rod_m: 0.3,
+    };
+    assert_eq!((&drawn.shape, drawn.zero_m), (&shape, 0.0));
+    // A turn of the crank is twelve of the motor.
+    let turn_rad = drawn.rad_per_m * 12.0 * 0.36;
+    assert!((turn_rad - std::f64::consts::TAU).abs() < 1e-12);
+    let rows = built(&toggle()).presses[0].drive_train.mechanism();
+    let Some(Shape::Rows(rows)) = rows.map(|rows| rows.shape) else {
+        panic!("no rows")
+    };
+    assert_eq!((rows.len(), rows[9][1]), (19, 0.03));
+    assert!((rows[9][0] - std::f64::consts::FRAC_PI_2).abs() < 1e-12);
+    assert!(
+        built(PRESS_CELL).presses[0]
+            .drive_train
+            .mechanism()
+            .is_none()
+    );
+    refused(
+        SIMULATED,
+        "ram_mass = \"180kg\"\n",
+        "",
+        "a simulated press behind a \"crank\" needs `ram_mass`",
+    );
+    // A recording asks for none.
+    built(CRANK);
+}
+
+/// Would show a part that is held against the force of the axis as if there were no crank: 40 A of 35 N/A are 1.4 kN, and 51 kN at the bottom.
+#[test]
+fn a_part_behind_a_crank_is_as_stiff_as_the_motor_can_press() {
+    let stiff = |k: &str| SIMULATED.replacen("stiffness = \"1.5kN/mm\"", k, 1);
+    built(&stiff("stiffness = \"2kN/mm\""));
+    refused(
+        SIMULATED,
+        "stiffness = \"1.5kN/mm\"",
+        "stiffness = \"3kN/mm\"",
+        "N at its largest torque",
     );
 }
 

@@ -73,6 +73,11 @@ pub(super) fn drive_unit(
     // Bearings of a crank or a toggle turn with the drive, and its counterbalance may push in any place: it has a brake.
     let linked = press.is_some_and(|press| press.drive_train.linkage.is_some());
     let turn_m = drive.feed_m_per_rev.abs().max(1e-3);
+    let presliding_m = if linked {
+        (5e-5 * turn_m).max(6e-6)
+    } else {
+        6e-6
+    };
     let mechanics = MechanicsParameters {
         motor_mass_kg,
         load_mass_kg,
@@ -83,11 +88,7 @@ pub(super) fn drive_unit(
         stribeck_velocity_m_per_s: (table.stribeck_velocity_m_per_s * rng.around_one(0.2))
             .max(1e-5),
         viscous_n_s_per_m: (table.viscous_n_s_per_m * rng.around_one(0.15)).max(0.0),
-        presliding_m: if linked {
-            (5e-5 * turn_m).max(6e-6)
-        } else {
-            6e-6
-        } * rng.around_one(0.25),
+        presliding_m: presliding_m * rng.around_one(0.25),
         motor_presliding_m: turn_m * 5e-5 * rng.around_one(0.25),
         gravity: table.gravity,
         offset_n: 0.06 * table.coulomb_n * rng.symmetric(),
