@@ -5,8 +5,8 @@ mod tellers;
 
 use crate::check::Check;
 use crate::fault::retarget;
-use crate::machine::{BusPlace, MAX_BUSES, MAX_NAME};
-use crate::raw::{BusTable, File, RealtimeTable};
+use crate::machine::{BusPlace, Lender, MAX_BUSES, MAX_NAME};
+use crate::raw::{BusTable, File, PressTable, RealtimeTable};
 use crate::value::At;
 use std::collections::HashSet;
 
@@ -32,6 +32,7 @@ pub(crate) fn split(
     belongings(&file, &names, check);
     only_once(&file, check);
     machine_wide(&file, &names, check);
+    let home = home_press(&file);
     let places = names.iter().enumerate();
     places
         .filter_map(|(index, name)| {
@@ -49,6 +50,11 @@ pub(crate) fn split(
                 check.problem(span, message, "an empty bus", help);
                 return None;
             }
+            own.lender =
+                (home.filter(|press| !is_on(press.bus.as_ref(), name))).map(|press| Lender {
+                    press: press.name.value.clone(),
+                    has_twin: press.twin.is_some(),
+                });
             own.place = Some(BusPlace {
                 name: name.clone(),
                 index,
@@ -118,6 +124,22 @@ fn belongs(file: &File) -> impl Iterator<Item = (&At<String>, Option<&At<String>
     let presses = file.press.iter().map(|one| (&one.name, one.bus.as_ref()));
     let stations = file.station.iter().map(|one| (&one.name, one.bus.as_ref()));
     axes.chain(presses).chain(stations)
+}
+
+/// The press of all buses whose learning stands in `twin` and `recipe_twin` of the parts: as of one bus, the first one with a screw, else the
+/// first.
+fn home_press(file: &File) -> Option<&PressTable> {
+    let screw = |press: &&PressTable| {
+        let kinematics = press.kinematics.as_ref();
+        let kind = kinematics.and_then(|kinematics| kinematics.kind.as_ref());
+        kind.is_none_or(|kind| kind.value == "screw")
+    };
+    file.press.iter().find(screw).or(file.press.first())
+}
+
+/// Whether what names `bus` is on the bus `name`.
+fn is_on(bus: Option<&At<String>>, name: &str) -> bool {
+    bus.is_some_and(|bus| bus.value == name)
 }
 
 /// The names of the buses, none of them twice and none that of an axis, press or station.
@@ -292,7 +314,7 @@ fn keep(file: &mut File, names: &[String], index: usize) {
     let of_buses = tables.iter().flat_map(|table| &table.value.subdevice);
     let mut of_buses: HashSet<String> = of_buses.map(|one| one.name.value.clone()).collect();
     let mut bus = tables.swap_remove(index).value;
-    let here = |bus: &Option<At<String>>| bus.as_ref().is_some_and(|bus| bus.value == name);
+    let here = |bus: &Option<At<String>>| is_on(bus.as_ref(), &name);
     let on_a_bus: HashSet<String> = belongs(file).map(|(name, _)| name.value.clone()).collect();
     let presses = file.press.iter().map(|press| press.name.value.clone());
     let presses: HashSet<String> = presses.collect();

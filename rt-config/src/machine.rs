@@ -33,7 +33,7 @@ pub use modes::{OperationMode, OperationModes};
 pub use motion::{Motion, Step};
 pub use motor::Motor;
 pub(crate) use part::home_press;
-pub use part::{ForceCurve, Known, MAX_ELASTIC_N_PER_M, OnPress, Part, PartTwin, Slots};
+pub use part::{ForceCurve, Known, Lender, MAX_ELASTIC_N_PER_M, OnPress, Part, PartTwin, Slots};
 pub use press::{
     Curve, Demand, DriveTrain, EnvelopeDemand, Evaluation, Mechanism, Press, Recipe, Shape, Stroke,
     Turn,
@@ -101,6 +101,8 @@ pub struct Machine {
     pub bus: Option<Bus>,
     /// Which of several buses this is the part of; none: the machine has one bus.
     pub place: Option<BusPlace>,
+    /// The press of another bus whose learning stands in `twin` and `recipe_twin` of the parts; none: it is on this one.
+    pub lender: Option<Lender>,
     /// Where predictions and deviations are published.
     pub publish: Option<Publish>,
     /// What is set on a network interface for the time of a run.

@@ -18,7 +18,9 @@ use twinstep_models::press::evaluate::envelope::Envelope;
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
 /// What calibration writes into them.
-const LEARNT: [&str; 4] = ["twin", "recipe_twin", "press_twin", "healthy"];
+const LEARNT: [&str; 4] = ["twin", "recipe_twin", PRESS_TWIN, "healthy"];
+/// The one among them that has rows of several presses, on whichever bus they are.
+const PRESS_TWIN: &str = "press_twin";
 
 /// All twins of `machine` as a TOML patch; the empty text if it has none.
 pub fn twin_patch(machine: &Machine) -> String {
@@ -130,14 +132,17 @@ fn write_healthy(out: &mut String, list: &str, healthy: &Healthy, axis: &Axis) -
 fn write_learnt(out: &mut String, machine: &Machine, part: &Part) -> fmt::Result {
     let on_others =
         (part.by_press.iter()).any(|one| one.twin.is_some() || !one.by_recipe.is_empty());
-    if part.twin.is_some() || !part.by_recipe.is_empty() || on_others {
+    // What a press of another bus has learnt stays as it is written.
+    let home = (machine.home_press().is_some()).then_some(part);
+    let by_home = home.is_some_and(|part| part.twin.is_some() || !part.by_recipe.is_empty());
+    if by_home || on_others {
         heading(out, "part", &part.name)?;
     }
-    if let Some(twin) = &part.twin {
+    if let Some(twin) = home.and_then(|part| part.twin.as_ref()) {
         table(out, "part", "twin")?;
         write_part(out, "twin", twin)?;
     }
-    for (recipe, twin) in &part.by_recipe {
+    for (recipe, twin) in home.iter().flat_map(|part| &part.by_recipe) {
         if let Some(recipe) = machine.recipes.get(usize::from(*recipe)) {
             writeln!(out, "\n[[part.recipe_twin]]\nrecipe = \"{}\"", recipe.name)?;
             write_part(out, "recipe_twin", twin)?;
@@ -217,7 +222,7 @@ fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {
 }
 
 /// Replaces what was learnt of every axis, press, part and station that `patch_text` names in `base_text`. Everything
-/// else stays, comments and order included.
+/// else stays, comments and order included, and what presses that it does not name have learnt of a part.
 ///
 /// # Errors
 /// [`ConfigError`] when either text is no TOML, the patch holds anything but names and twins, names something
@@ -302,6 +307,7 @@ fn replace(base: &mut DocumentMut, list: &str, name: &str, key: &str, mut learnt
     match base.get_mut(list) {
         Some(Item::ArrayOfTables(array)) => match array.iter_mut().find(|table| named(*table)) {
             Some(table) => {
+                learnt = beside_others(key, table.get(key), learnt);
                 // What somebody wrote above the table is about the machine, and stays.
                 if let (Some(prefix), Some(new)) = (
                     (table.get(key).and_then(Item::as_table)).and_then(|old| old.decor().prefix()),
@@ -320,18 +326,47 @@ fn replace(base: &mut DocumentMut, list: &str, name: &str, key: &str, mut learnt
                 .filter_map(Value::as_inline_table_mut)
                 .find(|table| named(*table));
             match found {
-                Some(table) => match learnt.into_value() {
-                    Ok(value) => {
-                        table.insert(key, value);
-                        true
+                Some(table) => {
+                    let old = TableLike::get(table, key);
+                    match beside_others(key, old, learnt).into_value() {
+                        Ok(value) => {
+                            table.insert(key, value);
+                            true
+                        }
+                        Err(_) => false,
                     }
-                    Err(_) => false,
-                },
+                }
                 None => false,
             }
         }
         _ => false,
     }
+}
+
+/// `learnt`; of what presses have learnt of a part the rows of those come first that it does not name: presses of another bus.
+fn beside_others(key: &str, old: Option<&Item>, learnt: Item) -> Item {
+    let (Some(old), Item::ArrayOfTables(own), PRESS_TWIN) = (old, &learnt, key) else {
+        return learnt;
+    };
+    let press = |table: &dyn TableLike| {
+        let press = table.get("press").and_then(Item::as_str);
+        press.map(str::to_owned)
+    };
+    let others = |table: &&dyn TableLike| own.iter().all(|one| press(one) != press(*table));
+    let mut all: ArrayOfTables = match old {
+        // With the comments above them.
+        Item::ArrayOfTables(old) => (old.iter())
+            .filter(|table| others(&(*table as &dyn TableLike)))
+            .cloned()
+            .collect(),
+        _ => tables(old)
+            .into_iter()
+            .filter(others)
+            .map(as_table)
+            .collect(),
+    };
+    all.extend(own.iter().cloned());
+    Item::ArrayOfTables(all)
 }
 
 /// A copy without places in the patch, so that it is written where it now belongs.

@@ -35,7 +35,7 @@ pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
-use crate::machine::BusPlace;
+use crate::machine::{BusPlace, Lender};
 use crate::value::{At, Number, Pressure, PressureRate, Quantity, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,6 +58,9 @@ pub(crate) struct File {
     /// Which of several that is.
     #[serde(skip)]
     pub(crate) place: Option<BusPlace>,
+    /// The press of another of them that `twin` and `recipe_twin` of the parts are of.
+    #[serde(skip)]
+    pub(crate) lender: Option<Lender>,
     pub(crate) publish: Option<PublishTable>,
     pub(crate) shared: Option<SharedTable>,
     pub(crate) tsn: Option<TsnTable>,

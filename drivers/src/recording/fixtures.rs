@@ -86,6 +86,7 @@ pub(crate) fn press_cell() -> Machine {
         },
         tsn: None,
         place: None,
+        lender: None,
         realtime: twinstep_config::machine::Realtime::default(),
         bus: Some(Bus {
             interface: None,

@@ -119,7 +119,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let parts: Vec<_> = file
         .part
         .iter()
-        .map(|raw| part::part(raw, &presses, &file.recipe, check))
+        .map(|raw| part::part(raw, (&presses, file.lender.as_ref()), &file.recipe, check))
         .collect();
     check.unique("parts", file.part.iter().map(|part| &part.name));
     let recipes: Vec<_> = file
@@ -167,6 +167,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         realtime,
         bus,
         place: file.place.clone(),
+        lender: file.lender.clone(),
         publish: (file.publish.as_ref())
             .and_then(|publish| publish.uadp.as_ref())
             .map(|uadp| pubsub::published(uadp, tsn.as_ref(), whole.period_ns, check)),

@@ -5,13 +5,13 @@ mod press_twin;
 
 use super::press::{of_ram, recipe_index};
 use crate::check::{Bounds, Check};
-use crate::machine::{Part, PartTwin, Press};
+use crate::machine::{Lender, Part, PartTwin, Press, home_press};
 use crate::raw::{EnvelopeTable, PartTable, RecipeTable, RecipeTwinTable};
 use crate::value::{Length, Number, Quantity, Span, Stiffness};
 
 pub(super) fn part(
     raw: &PartTable,
-    presses: &[Press],
+    (presses, lender): (&[Press], Option<&Lender>),
     recipes: &[RecipeTable],
     check: &mut Check,
 ) -> Part {
@@ -75,7 +75,9 @@ pub(super) fn part(
     part.by_recipe = (raw.recipe_twin.iter())
         .filter_map(|one| recipe_twin(&one.value, (&part, presses), answer, recipes, check))
         .collect();
+    let home = home_press(presses, lender);
     for one in &raw.press_twin {
+        let presses = (presses, home);
         press_twin::press_twin(&one.value, &mut part, presses, (answer, recipes), check);
     }
     part

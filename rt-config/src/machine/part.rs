@@ -52,6 +52,14 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// What the home press has.
+    fn of_home(part: &'a Part) -> Self {
+        Self {
+            twin: part.twin.as_ref(),
+            by_recipe: &part.by_recipe,
+        }
+    }
+
     /// What was learnt for this recipe alone; none: for every recipe.
     pub fn of(&self, recipe: Option<u8>) -> Option<&'a PartTwin> {
         match recipe {
@@ -72,17 +80,37 @@ impl<'a> Known<'a> {
 /// Where the learning of one press on one part stands: in every recipe, and for one alone.
 pub type Slots<'a> = (&'a mut Option<PartTwin>, &'a mut Vec<(u8, PartTwin)>);
 
+/// The home press of a machine of several buses, where it is on another bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lender {
+    /// Name of the press.
+    pub press: String,
+    /// It has a twin: what it has learnt of parts was found.
+    pub has_twin: bool,
+}
+
 /// See [`Machine::home_press`].
-pub(crate) fn home_press(presses: &[Press]) -> usize {
+pub(crate) fn home_press(presses: &[Press], lender: Option<&Lender>) -> Option<usize> {
     let explained = |press: &Press| press.drive_train.is_explained();
-    presses.iter().position(explained).unwrap_or(0)
+    let first = presses.iter().position(explained).unwrap_or(0);
+    lender.is_none().then_some(first)
 }
 
 impl Machine {
     /// The press whose learning stands in `twin` and `recipe_twin` of the parts: the first one that a twin can explain, with a screw or
-    /// with a `ram_mass`, else the first.
-    pub fn home_press(&self) -> usize {
-        home_press(&self.presses)
+    /// with a `ram_mass`, else the first. None where it is on another bus: see [`Machine::lender`].
+    pub fn home_press(&self) -> Option<usize> {
+        home_press(&self.presses, self.lender.as_ref())
+    }
+
+    /// Name of the home press, whichever bus it is on, where it has found something that others may predict with.
+    pub fn lends(&self) -> Option<&str> {
+        let Some(home) = self.home_press() else {
+            let lender = self.lender.as_ref().filter(|lender| lender.has_twin);
+            return lender.map(|lender| lender.press.as_str());
+        };
+        let home = self.presses.get(home)?;
+        (home.axis.twin.is_some()).then_some(home.axis.name.as_str())
     }
 
     /// What a press has learnt of a part by itself, both by their index.
@@ -90,11 +118,8 @@ impl Machine {
         let Some(part) = self.parts.get(part) else {
             return Known::default();
         };
-        if press == self.home_press() {
-            return Known {
-                twin: part.twin.as_ref(),
-                by_recipe: &part.by_recipe,
-            };
+        if self.home_press() == Some(press) {
+            return Known::of_home(part);
         }
         let own = part.by_press.iter().find(|one| one.press == press);
         own.map_or_else(Known::default, |own| Known {
@@ -106,12 +131,11 @@ impl Machine {
     /// What a press predicts a part with: what it has learnt of it by itself, and where that is nothing, what the home press has. One without
     /// a twin has nothing to lend: what stands beside its bands is configured, and was never found.
     pub fn known_on(&self, press: usize, part: usize) -> Known<'_> {
-        let (own, home) = (self.learnt_on(press, part), self.home_press());
-        let lends = (self.presses.get(home)).is_some_and(|home| home.axis.twin.is_some());
-        if !lends {
+        let own = self.learnt_on(press, part);
+        let (Some(part), Some(_)) = (self.parts.get(part), self.lends()) else {
             return own;
-        }
-        let lent = self.learnt_on(home, part);
+        };
+        let lent = Known::of_home(part);
         Known {
             twin: own.twin.or(lent.twin),
             by_recipe: if own.is_empty() {
@@ -126,7 +150,7 @@ impl Machine {
     pub fn learnt_on_mut(&mut self, press: usize, part: usize) -> Option<Slots<'_>> {
         let home = self.home_press();
         let part = self.parts.get_mut(part)?;
-        if press == home {
+        if home == Some(press) {
             return Some((&mut part.twin, &mut part.by_recipe));
         }
         let place = match part.by_press.iter().position(|one| one.press == press) {
@@ -289,7 +313,7 @@ mod tests {
         let mut machine = crate::load(cell, "press-cell.toml").expect("shipped");
         let second = machine.presses[0].clone();
         machine.presses.push(second);
-        assert_eq!(machine.home_press(), 0);
+        assert_eq!(machine.home_press(), Some(0));
         let learnt = *machine.learnt_on(0, 0).twin.expect("calibrated");
         // Of a part that it has not learnt, a press knows what the home press does, and has no envelope of its own.
         assert!(machine.learnt_on(1, 0).is_empty());
@@ -348,15 +372,15 @@ mod tests {
         let mut machine = crate::load(crate::PRESS_CELL, "press-cell.toml").expect("shipped");
         let text = include_str!("../../machines/crank-press.toml");
         let mut cranks = crate::load(text, "crank-press.toml").expect("shipped");
-        assert_eq!(cranks.home_press(), 0);
+        assert_eq!(cranks.home_press(), Some(0));
         machine.presses.insert(0, cranks.presses.remove(0));
-        assert_eq!(machine.home_press(), 1);
+        assert_eq!(machine.home_press(), Some(1));
         assert_eq!(machine.learnt_on(1, 0).twin, machine.parts[0].twin.as_ref());
         assert!(machine.learnt_on(0, 0).is_empty());
         machine.presses[0].drive_train.ram_mass_kg = 80.0;
-        assert_eq!(machine.home_press(), 0);
+        assert_eq!(machine.home_press(), Some(0));
         machine.presses.clear();
-        assert_eq!(machine.home_press(), 0);
+        assert_eq!(machine.home_press(), Some(0));
     }
 
     #[test]

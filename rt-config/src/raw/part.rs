@@ -35,8 +35,8 @@ pub(crate) struct PartTable {
     /// The same for one recipe alone, where the part is met otherwise in it; at most 16 of all parts together.
     #[serde(default)]
     pub(crate) recipe_twin: Vec<At<RecipeTwinTable>>,
-    /// The same on one press of several, where it is not the first one with a screw or a `ram_mass`, whose figures are `twin` and
-    /// `recipe_twin`.
+    /// The same on one press of several, where it is not the first one with a screw or a `ram_mass` (of all buses), whose figures are `twin`
+    /// and `recipe_twin`.
     #[serde(default)]
     pub(crate) press_twin: Vec<At<PressTwinTable>>,
 }

@@ -29,6 +29,7 @@ pub(crate) fn small_machine() -> Machine {
         realtime: twinstep_config::machine::Realtime::default(),
         bus: None,
         place: None,
+        lender: None,
         publish: None,
         tsn: None,
         axes: Vec::new(),

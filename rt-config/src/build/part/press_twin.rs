@@ -2,14 +2,14 @@
 
 use super::{Answer, Learnt, recipe_index};
 use crate::check::Check;
-use crate::machine::{OnPress, Part, Press, home_press};
+use crate::machine::{OnPress, Part, Press};
 use crate::raw::{PressTwinTable, RecipeTable};
 
-/// Puts the table into `part`.
+/// Puts the table into `part`. `home` is the press whose learning stands elsewhere, if it is one of these.
 pub(super) fn press_twin(
     raw: &PressTwinTable,
     part: &mut Part,
-    presses: &[Press],
+    (presses, home): (&[Press], Option<usize>),
     (answer, recipes): (Answer, &[RecipeTable]),
     check: &mut Check,
 ) {
@@ -21,7 +21,7 @@ pub(super) fn press_twin(
         check.unknown("press", &raw.press, &names);
         return;
     };
-    if index == home_press(presses) {
+    if home == Some(index) {
         check.problem(
             &raw.press.span,
             format!(

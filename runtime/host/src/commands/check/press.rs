@@ -60,7 +60,7 @@ pub(super) struct Borrowed {
 
 impl Borrowed {
     fn of(machine: &Machine, n: usize) -> Option<Self> {
-        let home = machine.home_press();
+        let press = machine.lends()?.to_owned();
         machine.presses.get(n)?.axis.twin.as_ref()?;
         let names: Vec<String> = (machine.parts.iter().enumerate())
             .filter(|(part, _)| {
@@ -69,7 +69,6 @@ impl Borrowed {
             })
             .map(|(_, part)| part.name.clone())
             .collect();
-        let press = machine.presses.get(home)?.axis.name.clone();
         (!names.is_empty()).then_some(Self {
             press,
             parts: names,
