@@ -424,6 +424,8 @@ pub struct StationTwin {
     pub final_pressure_pa: f64,
     /// Time constant of the evacuation (s).
     pub evacuation_time_constant_s: f64,
+    /// Dead time of the valve (s); none: the time constant has it in it.
+    pub valve_delay_s: Option<f64>,
     /// Healthy leak rate while holding, at the final pressure (Pa/s).
     pub leak_pa_per_s: f64,
     /// Its standard deviation from hold to hold (Pa/s).

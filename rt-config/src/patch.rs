@@ -206,6 +206,9 @@ fn write_station(out: &mut String, twin: &StationTwin) -> fmt::Result {
         twin.evacuation_time_constant_s,
         "s",
     )?;
+    if let Some(delay) = twin.valve_delay_s {
+        quantity(out, "valve_delay", delay, "s")?;
+    }
     quantity(out, "leak", twin.leak_pa_per_s, "Pa/s")?;
     quantity(out, "leak_sigma", twin.leak_sigma_pa_per_s, "Pa/s")?;
     if let Some(limit) = twin.pressure_limit_pa {

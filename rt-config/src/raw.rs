@@ -396,6 +396,9 @@ pub(crate) struct StationTwinTable {
     pub(crate) final_pressure: Quantity<Pressure>,
     /// Time constant of the evacuation; needed but for a station that only holds (above 0, at most 10s).
     pub(crate) evacuation_time_constant: Option<Quantity<Time>>,
+    /// From the command to where the pressure begins to fall, as an evacuation shows it: valve, sensor and bus together. Without it the time
+    /// constant has it in it (above 0, at most 10s).
+    pub(crate) valve_delay: Option<Quantity<Time>>,
     /// Healthy leak rate while holding, at the final pressure (any).
     pub(crate) leak: Quantity<PressureRate>,
     /// Its standard deviation from hold to hold (above 0).

@@ -27,6 +27,9 @@
 //! d(T) = d e / (1 + c d (1 - e) / lambda),   e = exp(-lambda T)
 //! ```
 //!
+//! A **valve** opens some time after it was told to, and until then the circuit is one with the ejector off: the cycle in which it opens is two
+//! such steps, one of each kind. (What it lets through after it was told to close is not predicted: at the end of an evacuation that is nothing.)
+//!
 //! With the ejector off it is u = (p - pa) / (p + pa) that decays as `exp(-2 c pa T)`: in `ln |u|` a hold is a straight line, from
 //! whose slope the leak rate is read (`leak.rs`). The blow-off is not predicted: the last reading stands.
 
@@ -57,6 +60,8 @@ pub struct Circuit {
     pub final_pressure_pa: f64,
     /// Time constant of the evacuation (s, > 0).
     pub time_constant_s: f64,
+    /// Dead time of the valve, from the first sample of an evacuation on (s, >= 0; 0: none, or within the time constant).
+    pub valve_delay_s: f64,
     /// Healthy leak at the final pressure (Pa/s, >= 0).
     pub leak_pa_per_s: f64,
     /// Its standard deviation from hold to hold (Pa/s, >= 0).
@@ -82,6 +87,10 @@ pub struct Circuit {
 pub struct VacuumParams {
     evacuate: Step,
     hold: Step,
+    /// Whole cycles of an evacuation in which the valve is closed yet.
+    closed_cycles: u32,
+    /// The cycle after these, where the valve opens within it: until then, and from then on.
+    opens: Option<[Step; 2]>,
     /// Final minus ambient pressure (Pa).
     span_pa: f64,
     /// `|pa^2 - pr^2| / 2 pa` (Pa).
@@ -122,13 +131,29 @@ impl VacuumParams {
             let count = libm::round(time_s / c.period_s);
             if count >= 1.0 { count as u32 } else { 1 }
         };
+        let delay_s = if c.valve_delay_s > 0.0 && c.valve_delay_s.is_finite() {
+            c.valve_delay_s
+        } else {
+            0.0
+        };
+        let closed = libm::floor(delay_s / c.period_s);
+        let closed_s = delay_s - closed * c.period_s;
+        let pull_per_s = 1.0 / c.time_constant_s;
+        let opens = (closed_s > 0.0).then(|| {
+            [
+                Step::new(0.0, final_pa, leak, closed_s),
+                Step::new(pull_per_s, final_pa, leak, c.period_s - closed_s),
+            ]
+        });
         let block_cycles = cycles(leak::BLOCK_S);
         let in_window = leak::WINDOW_S / (f64::from(block_cycles) * c.period_s);
         let window_points =
             (libm::round(in_window) as usize).clamp(leak::WINDOW_MIN, leak::WINDOW_MAX);
         Self {
-            evacuate: Step::new(1.0 / c.time_constant_s, final_pa, leak, c.period_s),
+            evacuate: Step::new(pull_per_s, final_pa, leak, c.period_s),
             hold: Step::new(0.0, final_pa, leak, c.period_s),
+            closed_cycles: closed as u32,
+            opens,
             span_pa,
             rate_per_slope: squares / (2.0 * AMBIENT_PA),
             leak_pa_per_s: c.leak_pa_per_s,
@@ -144,8 +169,23 @@ impl VacuumParams {
             least_cycles: (c.least_s / c.period_s) as u32,
             block_cycles,
             window_points,
-            change_cycles: cycles(CHANGE_S),
+            change_cycles: cycles(CHANGE_S + delay_s),
             calm_cycles: cycles(CALM_S),
+        }
+    }
+}
+
+impl VacuumParams {
+    /// Pressure a cycle later, `in_phase` samples after an evacuation began, its first one included (Pa).
+    fn evacuated(&self, pressure_pa: f64, in_phase: u32) -> f64 {
+        if in_phase <= self.closed_cycles {
+            return self.hold.advance(pressure_pa);
+        }
+        match &self.opens {
+            Some([closed, open]) if in_phase - 1 == self.closed_cycles => {
+                open.advance(closed.advance(pressure_pa))
+            }
+            _ => self.evacuate.advance(pressure_pa),
         }
     }
 }
@@ -185,7 +225,7 @@ impl VacuumState {
     /// Advances by one cycle: the pressure that is expected in the coming sample (Pa).
     pub fn predict(&mut self, p: &VacuumParams) -> f64 {
         match self.phase {
-            Phase::Evacuate => self.pressure_pa = p.evacuate.advance(self.pressure_pa),
+            Phase::Evacuate => self.pressure_pa = p.evacuated(self.pressure_pa, self.in_phase),
             Phase::Hold => self.pressure_pa = p.hold.advance(self.pressure_pa),
             Phase::Release => {}
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 const C: Circuit = Circuit {
     final_pressure_pa: 30_000.0,
     time_constant_s: 0.15,
+    valve_delay_s: 0.0,
     leak_pa_per_s: 400.0,
     leak_sigma_pa_per_s: 40.0,
     leak_limit_pa_per_s: Some(2000.0),
@@ -142,6 +143,40 @@ fn a_healthy_circuit_is_predicted() {
             s.correct(&p, plant, phase);
         }
         assert!(worst < 100.0, "{worst} at {period_s}");
+    }
+}
+
+/// Would show a valve that opens in another cycle, or a cycle that is pulled through as a whole in which it opens.
+#[test]
+fn the_valve_opens_when_its_dead_time_is_over() {
+    for period_s in [31.25e-6, 1e-3, 4e-3, 0.02] {
+        for delay_s in [0.0, 0.3e-3, 4e-3, 12.3e-3, 0.1] {
+            let c = Circuit {
+                period_s,
+                leak_pa_per_s: 0.0,
+                valve_delay_s: delay_s,
+                ..C
+            };
+            let p = VacuumParams::new(&c);
+            assert!(f64::from(p.change_cycles) * period_s > delay_s);
+            let mut s = VacuumState {
+                pressure_pa: AMBIENT_PA,
+                ..VacuumState::default()
+            };
+            s.correct(&p, AMBIENT_PA, Phase::Evacuate);
+            // Nothing is measured that would correct it.
+            for k in 1..(0.5 / period_s) as u32 {
+                let open_s = (f64::from(k) * period_s - delay_s).max(0.0);
+                let span_pa = AMBIENT_PA - c.final_pressure_pa;
+                let truth = c.final_pressure_pa + span_pa * libm::exp(-open_s / c.time_constant_s);
+                let predicted = s.predict(&p);
+                assert!(
+                    (predicted - truth).abs() < 1e-4,
+                    "{predicted} {truth}: cycle {k} of {period_s} s, {delay_s} s"
+                );
+                s.coast();
+            }
+        }
     }
 }
 

@@ -101,6 +101,8 @@ fn twin(raw: &StationTwinTable, check: &mut Check) -> StationTwin {
             Bounds::up_to(MAX_LAG_S),
             NEVER_EVACUATES_S,
         ),
+        valve_delay_s: (raw.valve_delay.as_ref())
+            .map(|delay| check.si("valve_delay", delay, Bounds::up_to(MAX_LAG_S))),
         leak_pa_per_s: check.si("leak", &raw.leak, Bounds::any()),
         leak_sigma_pa_per_s: check.si("leak_sigma", &raw.leak_sigma, Bounds::positive()),
         pressure_limit_pa: (raw.pressure_limit.as_ref())

@@ -190,6 +190,7 @@ fn calibrated() -> Machine {
     machine.stations[0].twin = Some(StationTwin {
         final_pressure_pa: 25_010.0,
         evacuation_time_constant_s: 0.0812,
+        valve_delay_s: Some(0.0143),
         leak_pa_per_s: 301.7,
         leak_sigma_pa_per_s: 11.0,
         pressure_limit_pa: Some(9.1),

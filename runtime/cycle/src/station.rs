@@ -265,6 +265,7 @@ mod tests {
         let vacuum = VacuumParams::new(&Circuit {
             final_pressure_pa: FINAL_PA,
             time_constant_s: 0.08,
+            valve_delay_s: 0.0,
             leak_pa_per_s: LEAK_PA_PER_S,
             leak_sigma_pa_per_s: 10.0,
             leak_limit_pa_per_s: Some(1000.0),

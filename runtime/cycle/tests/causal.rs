@@ -131,6 +131,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         vacuum: VacuumParams::new(&Circuit {
             final_pressure_pa: 25_000.0,
             time_constant_s: 0.08,
+            valve_delay_s: 0.0123,
             leak_pa_per_s: 300.0,
             leak_sigma_pa_per_s: 30.0,
             leak_limit_pa_per_s: Some(1000.0),

@@ -393,6 +393,7 @@ fn station_plan(
         vacuum: VacuumParams::new(&Circuit {
             final_pressure_pa: twin.map_or(20_000.0, |t| t.final_pressure_pa),
             time_constant_s: twin.map_or(0.1, |t| t.evacuation_time_constant_s),
+            valve_delay_s: twin.and_then(|t| t.valve_delay_s).unwrap_or(0.0),
             leak_pa_per_s: twin.map_or(0.0, |t| t.leak_pa_per_s.max(0.0)),
             leak_sigma_pa_per_s: twin.map_or(0.0, |t| t.leak_sigma_pa_per_s),
             leak_limit_pa_per_s: twin.and(station.leak_limit_pa_per_s),

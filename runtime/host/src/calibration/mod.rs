@@ -400,6 +400,7 @@ fn station_twin(fit: &VacuumFit) -> StationTwin {
     StationTwin {
         final_pressure_pa: fit.final_pressure_pa,
         evacuation_time_constant_s: fit.time_constant_s,
+        valve_delay_s: fit.valve_delay.map(|[delay_s, _]| delay_s),
         leak_pa_per_s: fit.leak_pa_per_s,
         // A spread of nothing would make every later hold a deviation.
         leak_sigma_pa_per_s: fit

@@ -23,33 +23,34 @@ pub(super) fn write(
         };
         let old = old.twin.as_ref();
         writeln!(out, "<h2>{}</h2>", escaped(&new.name))?;
-        write_rows(
-            out,
-            "written",
-            &[
-                (
-                    "pressure",
-                    old.map(|twin| twin.final_pressure_pa),
-                    fit.final_pressure_pa,
-                    fit.final_pressure_error_pa,
-                    "Pa",
-                ),
-                (
-                    "evacuation",
-                    old.map(|twin| twin.evacuation_time_constant_s),
-                    fit.time_constant_s,
-                    fit.time_constant_error_s,
-                    "s",
-                ),
-                (
-                    "leak",
-                    old.map(|twin| twin.leak_pa_per_s),
-                    fit.leak_pa_per_s,
-                    Some(fit.leak_error_pa_per_s),
-                    "Pa/s",
-                ),
-            ],
-        )?;
+        let mut rows = vec![
+            (
+                "pressure",
+                old.map(|twin| twin.final_pressure_pa),
+                fit.final_pressure_pa,
+                fit.final_pressure_error_pa,
+                "Pa",
+            ),
+            (
+                "evacuation",
+                old.map(|twin| twin.evacuation_time_constant_s),
+                fit.time_constant_s,
+                fit.time_constant_error_s,
+                "s",
+            ),
+            (
+                "leak",
+                old.map(|twin| twin.leak_pa_per_s),
+                fit.leak_pa_per_s,
+                Some(fit.leak_error_pa_per_s),
+                "Pa/s",
+            ),
+        ];
+        if let Some([delay_s, error_s]) = fit.valve_delay {
+            let was = old.and_then(|twin| twin.valve_delay_s);
+            rows.insert(2, ("valve delay", was, delay_s, Some(error_s), "s"));
+        }
+        write_rows(out, "written", &rows)?;
         writeln!(
             out,
             "<p>The leak differs by {:.4} Pa/s from hold to hold, {} holds.</p>",

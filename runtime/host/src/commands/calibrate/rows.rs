@@ -15,6 +15,8 @@ struct StationLine<'a> {
     source: &'a str,
     final_pressure_pa: (f64, Option<f64>),
     evacuation_time_constant_s: (f64, Option<f64>),
+    /// None where the recording shows none.
+    valve_delay_s: Option<[f64; 2]>,
     leak_pa_per_s: (f64, Option<f64>),
     /// From hold to hold.
     leak_sigma_pa_per_s: f64,
@@ -27,6 +29,7 @@ struct StationLine<'a> {
 struct StationBefore {
     final_pressure_pa: f64,
     evacuation_time_constant_s: f64,
+    valve_delay_s: Option<f64>,
     leak_pa_per_s: f64,
 }
 
@@ -232,12 +235,14 @@ fn show_station(name: &str, old: Option<&StationTwin>, fit: &VacuumFit, output: 
             source: name,
             final_pressure_pa: (fit.final_pressure_pa, fit.final_pressure_error_pa),
             evacuation_time_constant_s: (fit.time_constant_s, fit.time_constant_error_s),
+            valve_delay_s: fit.valve_delay,
             leak_pa_per_s: (fit.leak_pa_per_s, Some(fit.leak_error_pa_per_s)),
             leak_sigma_pa_per_s: fit.leak_sigma_pa_per_s,
             holds: fit.holds,
             before: old.map(|twin| StationBefore {
                 final_pressure_pa: twin.final_pressure_pa,
                 evacuation_time_constant_s: twin.evacuation_time_constant_s,
+                valve_delay_s: twin.valve_delay_s,
                 leak_pa_per_s: twin.leak_pa_per_s,
             }),
         });
@@ -259,6 +264,11 @@ fn show_station(name: &str, old: Option<&StationTwin>, fit: &VacuumFit, output: 
         (fit.time_constant_s, fit.time_constant_error_s),
         "s",
     );
+    let was = old.and_then(|twin| twin.valve_delay_s);
+    if was.is_some() || fit.valve_delay.is_some() {
+        let [delay, error] = [0, 1].map(|n| fit.valve_delay.map(|found| found[n]));
+        row(output, name, "valve delay", [was, delay, error], "s");
+    }
     show(
         "leak",
         old.map(|twin| twin.leak_pa_per_s),
