@@ -94,11 +94,13 @@ pub enum Cause {
     PressureSensor = 43,
     /// Recipe or part as they are told from outside are none of the configuration's; the number stands in `measured`, -1 where there is none.
     ContextUnknown = 44,
+    /// What holds the axis at rest is another force than its load: a brake, a jam, a part that it is clamped to.
+    HeldAtRest = 45,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -144,6 +146,7 @@ impl Cause {
         Self::DriveDropped,
         Self::PressureSensor,
         Self::ContextUnknown,
+        Self::HeldAtRest,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -198,6 +201,7 @@ impl Cause {
             }
             Self::PressureSensor => "pressure sensor changed, or a valve that does not close",
             Self::ContextUnknown => "the recipe or part that is told is none of the configuration",
+            Self::HeldAtRest => "something holds or pushes the axis at rest: brake, jam or part",
         }
     }
 
@@ -303,6 +307,9 @@ impl Cause {
             }
             Self::ContextUnknown => {
                 "Compare what the controller tells with `values` in [context]; presses are not judged meanwhile."
+            }
+            Self::HeldAtRest => {
+                "Check that the brake opens, and that nothing touches or clamps the axis where it stands."
             }
         }
     }

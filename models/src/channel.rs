@@ -116,7 +116,7 @@ impl Channel {
 )]
 #[repr(u8)]
 pub enum Regime {
-    /// At rest: static friction hides the load, current is not judged.
+    /// At rest: static friction hides the load up to its own size.
     #[default]
     Standstill = 0,
     /// Moving at constant speed.

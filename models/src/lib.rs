@@ -20,6 +20,7 @@ pub mod lane;
 pub mod press;
 pub mod rank;
 pub mod regime;
+pub mod rest;
 pub mod rollout;
 pub mod sample;
 pub mod servo;

@@ -36,6 +36,9 @@
 //! What moves the features alike is told apart by the [`Evidence`] beside them, a normal likelihood each.
 
 mod hypotheses;
+mod rest;
+
+pub use rest::{AtRest, at_rest};
 
 use crate::blocks::{FEATURES, Feature};
 use crate::cause::Cause;

@@ -11,6 +11,7 @@ mod doing;
 use crate::axis::load::{Balance, Motion};
 use crate::channel::Regime;
 use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
+use crate::rest::RestSum;
 use crate::simd::Vector;
 use doing::{Does, Doing};
 
@@ -359,6 +360,22 @@ impl Course {
             residual_square: segments.residual_square[l],
             disturbance_a: segments.disturbance_a[l],
         })
+    }
+
+    /// The axes that have rested for [`STILL`] cycles: a bit for each.
+    #[inline(always)]
+    pub const fn rested(&self) -> u8 {
+        self.rested
+    }
+
+    /// The rest of axis `l` as it is summed up so far, the cycle that was added last included.
+    pub fn rest(&self, segments: &Segments, l: usize) -> RestSum {
+        let began = segments.rare.began[l];
+        RestSum {
+            began,
+            cycles: (self.cycle + 1).saturating_sub(began),
+            measured_a: segments.measured_a[l],
+        }
     }
 
     /// Regime of axis `l`.

@@ -158,6 +158,8 @@ pub(crate) struct JudgeTable {
     pub(crate) warm_up: Option<Quantity<Time>>,
     /// Without a movement until an axis is cold again; twice `warm_up` unless given (`warm_up` to 30days).
     pub(crate) cool_down: Option<Quantity<Time>>,
+    /// Has `calibrate` learn what holds each servo axis at rest, so that it is judged while it stands, false unless given.
+    pub(crate) standstill: Option<At<bool>>,
 }
 
 /// The EtherCAT bus. A machine with neither `[bus]` nor `[simulation]` is only replayed.

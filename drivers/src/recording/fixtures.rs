@@ -83,6 +83,7 @@ pub(crate) fn press_cell() -> Machine {
         judge: Judge {
             false_alarm_interval_s: 1e6,
             warm_up: None,
+            standstill: false,
         },
         tsn: None,
         place: None,

@@ -118,3 +118,17 @@ fn a_movement_ends_once() {
     let ends = (0..40).filter(|_| feed(&mut s, 0.0, 0.0, 0.0).2).count();
     assert_eq!(ends, 1);
 }
+
+#[test]
+fn a_rest_is_summed_up_while_it_lasts() {
+    let mut s = NEW;
+    feed(&mut s, 0.1, 0.0, 0.0);
+    for n in 1..=40_u64 {
+        feed(&mut s, 0.0, 0.0, 0.0);
+        let rest = s.0.rest(&s.1, 3);
+        assert_eq!((rest.cycles, rest.measured_a), (n, n as f64));
+        assert_eq!(s.0.rested() & 1 << 3 != 0, n >= u64::from(STILL), "{n}");
+    }
+    feed(&mut s, 0.1, 0.0, 0.0);
+    assert_eq!(s.0.rested() & 1 << 3, 0);
+}

@@ -29,6 +29,7 @@ pub(super) fn judge(file: &File, check: &mut Check) -> Judge {
         false_alarm_interval_s: whole_s
             * file.place.as_ref().map_or(1.0, |place| place.count as f64),
         warm_up: raw.and_then(|judge| warm_up(judge, check)),
+        standstill: (raw.and_then(|judge| judge.standstill.as_ref())).is_some_and(|at| at.value),
     }
 }
 

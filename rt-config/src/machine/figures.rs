@@ -35,7 +35,8 @@ impl FigureOf {
 pub struct RegimeBaseline {
     /// Which figure.
     pub of: FigureOf,
-    /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`.
+    /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`; of rests
+    /// `standstill_positive`, `standstill_negative`.
     pub regime: String,
     /// The recipe that it is of; none: every one that has no row of its own for this figure and regime.
     pub recipe: Option<u8>,

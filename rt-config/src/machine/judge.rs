@@ -8,6 +8,8 @@ pub struct Judge {
     pub false_alarm_interval_s: f64,
     /// When its axes are warming up; none: never.
     pub warm_up: Option<WarmUp>,
+    /// Calibration learns what holds its axes at rest.
+    pub standstill: bool,
 }
 
 /// How axes warm up: until then what rests on friction is not judged.

@@ -257,7 +257,8 @@ pub(crate) struct BaselineTable {
     pub(crate) recipe: Option<At<String>>,
     /// current_load, disturbance or ripple; current_load unless given.
     pub(crate) channel: Option<At<String>>,
-    /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone.
+    /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone. Of current_load
+    /// standstill_positive and standstill_negative too: at rest after a movement in that direction.
     pub(crate) regime: At<String>,
     /// Mean of the figure, of a ripple the geometric mean (any; of a ripple above 0).
     pub(crate) mean: Quantity<Effort>,

@@ -10,6 +10,7 @@ mod occasion;
 mod recipe;
 mod renewal;
 mod slow;
+mod standstill;
 mod states;
 mod warm_up;
 
@@ -23,6 +24,8 @@ pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
 use renewal::{Bases, Renewal};
 pub use slow::DIRECTIONS;
 use slow::Slow;
+pub use standstill::RestFigure;
+use standstill::Standstill;
 pub use warm_up::WarmUp;
 pub(crate) use warm_up::Warmth;
 
@@ -96,6 +99,7 @@ pub struct AxisJudge {
     beside: Gather,
     drift: DriftJudge,
     slow: Slow,
+    standstill: Standstill,
     renewal: Renewal,
     not_judged: NotJudged,
     behind: Behind,
@@ -182,6 +186,7 @@ impl AxisJudge {
     ) {
         self.blocks.add(segment, plan.gravity_a);
         self.beside.add(segment);
+        self.standstill.see(segment);
         self.recipes.see(at.context.recipe);
         // What a press holds is its part.
         // A cold axis holds with more friction than it will.
@@ -395,14 +400,20 @@ impl AxisJudge {
         reversal: Option<(Block, Baseline)>,
         out: &mut Outbox,
     ) -> Option<(Ranking, bool)> {
-        let quiet = (self.cusum.iter()).all(|cusum| cusum.largest() <= t.threshold);
-        if quiet && self.load_cause.is_none() && !self.backlash_raised && !self.slow.asks(t) {
+        let at_rest = self.standstill.evidence();
+        let still = (self.cusum.iter()).all(|cusum| cusum.largest() <= t.threshold)
+            && !self.backlash_raised
+            && !self.slow.asks(t);
+        if still && at_rest <= t.threshold && self.load_cause.is_none() {
             // The common case has nothing to be ranked.
             self.known = None;
             self.explain(at, out);
             return None;
         }
-        let ranking = rank_with(&self.shifts, &facts(plan), &self.beside.evidence());
+        // What holds it at rest is asked where its movements say nothing.
+        let ranking = (self.behind_rest(plan))
+            .filter(|_| still && at_rest > t.threshold)
+            .unwrap_or_else(|| rank_with(&self.shifts, &facts(plan), &self.beside.evidence()));
         let cause = ranking.first();
         self.decide_backlash(t, at, reversal, &ranking, out);
         let mut worst = Feature::ConstantPositive;
@@ -413,9 +424,17 @@ impl AxisJudge {
                 worst = feature;
             }
         }
-        let evidence = self.cusum[worst as usize].largest();
+        let moving = self.cusum[worst as usize].largest();
+        let evidence = at_rest.max(moving);
+        // Where it has gone, it is where it was told.
+        let rests = if evidence > 0.5 * t.threshold {
+            at_rest > moving
+        } else {
+            self.standstill.told
+        };
         // Sums outlast what has gone: then there is nothing left to be named.
-        let speaks = self.latest_sigma.abs() > t.slack;
+        let speaks =
+            self.latest_sigma.abs() > t.slack || (rests && self.standstill.speaks(t));
         let beyond = evidence > t.threshold || self.backlash_raised;
         self.known = (speaks && beyond).then_some(ranking);
         self.explain(at, out);
@@ -437,10 +456,14 @@ impl AxisJudge {
         } else {
             Some(cause)
         };
+        self.standstill.told = rests;
         // The figures are those of the feature with the most evidence, in the direction of the movement.
         let block = self.last[worst as usize];
-        let measured = block.measured_a;
-        let predicted = block.measured_a - block.residual_a;
+        let of_movement = (block.measured_a, block.measured_a - block.residual_a);
+        let ((measured, predicted), regime) = match rests {
+            true => (self.standstill.figures(), Regime::Standstill),
+            false => (of_movement, worst.regime()),
+        };
         out.push(Event {
             causes: (state != EventState::Cleared).then_some(ranking),
             ..at.event(
@@ -450,7 +473,7 @@ impl AxisJudge {
                 Severity::Warning,
                 measured,
                 predicted,
-                worst.regime(),
+                regime,
                 told,
             )
         });

@@ -6,6 +6,7 @@
 
 mod behind;
 mod compare;
+mod rest;
 mod told;
 mod views;
 
@@ -271,6 +272,9 @@ impl Kernel for Correct<'_, '_> {
             }
             if turn == 0 {
                 self.look(n, lane, params, every);
+                if judge.rests & lane.course.rested() != 0 {
+                    self.rests(n, lane, params, judge.rests, every);
+                }
                 turn = every;
             }
             turn -= 1;

@@ -13,6 +13,7 @@ use twinstep_models::press::evaluate::Object;
 use twinstep_models::press::linked::Linked;
 use twinstep_models::press::workpiece::Workpiece;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
+use twinstep_models::rest::RESTS;
 use twinstep_models::sample::{Context, Told};
 use twinstep_models::simd::{Level, Vector};
 use twinstep_models::vacuum::VacuumParams;
@@ -46,9 +47,13 @@ pub struct SlowPlan {
     pub ripple: [Option<Baseline>; DIRECTIONS],
     /// The paces at which the figures of a regime were learnt, those of `current_load` too; none: at any.
     pub paces: [Option<Paces>; FEATURES],
+    /// Rests have figures, whether or not they are judged.
+    pub rests: bool,
+    /// What holds the axis at rest, by the direction of the movement before.
+    pub standstill: [Option<Baseline>; RESTS],
 }
 
-/// A plan without paces is called as it was before there were any: its hash is made of this text.
+/// A plan without paces, or without rests, is called as it was before there were any: its hash is made of this text.
 impl core::fmt::Debug for SlowPlan {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let mut text = f.debug_struct("SlowPlan");
@@ -57,6 +62,9 @@ impl core::fmt::Debug for SlowPlan {
             .field("ripple", &self.ripple);
         if self.paces.iter().any(Option::is_some) {
             text.field("paces", &self.paces);
+        }
+        if self.rests {
+            text.field("standstill", &self.standstill);
         }
         text.finish()
     }
@@ -213,6 +221,8 @@ pub struct JudgeLane {
     pub places: u8,
     /// A bit for each axis whose innovations were learnt in CSP, in CSV, in CST.
     learnt: [u8; 3],
+    /// A bit for each axis whose rests have figures.
+    pub rests: u8,
 }
 
 impl JudgeLane {
@@ -227,6 +237,8 @@ impl JudgeLane {
             watch,
             presses: (axes.iter().take(LANES).enumerate())
                 .fold(0, |bits, (l, axis)| bits | (u8::from(axis.presses()) << l)),
+            rests: (axes.iter().take(LANES).enumerate())
+                .fold(0, |bits, (l, axis)| bits | (u8::from(axis.slow.rests) << l)),
             places: (0..axes.len().min(LANES)).fold(0, |bits, l| bits | (1 << l)),
             learnt: [Told::Position, Told::Velocity, Told::Torque].map(|mode| {
                 (axes.iter().take(LANES).enumerate()).fold(0, |bits, (l, axis)| {

@@ -25,6 +25,7 @@ pub(crate) fn small_machine() -> Machine {
         judge: Judge {
             false_alarm_interval_s: 2_592_000.0,
             warm_up: None,
+            standstill: false,
         },
         realtime: twinstep_config::machine::Realtime::default(),
         bus: None,

@@ -314,7 +314,7 @@ fn axis_plan(
     };
     if let Some(twin) = &axis.twin {
         let asked_s = machine.judge.false_alarm_interval_s;
-        (baseline, slow) = figures::baselines(twin, press.is_some(), None, asked_s, shares);
+        (baseline, slow) = figures::baselines(twin, press.is_some(), None, &machine.judge, shares);
         innovation = thresholds::of(twin, asked_s, shares);
         if let Some(press) = press {
             (contacts, by_recipe) = contacts::contacts(machine, press, twin.force_constant_n_per_a);

@@ -10,6 +10,7 @@ use crate::units::{ACCELERATION, Dimension, VELOCITY};
 use crate::value::At;
 use std::collections::BTreeSet;
 use twinstep_models::blocks::{Feature, Paces};
+use twinstep_models::rest::Rested;
 
 /// Baselines, in the unit of the axis' effort.
 pub(super) fn baselines(
@@ -86,7 +87,9 @@ fn one_baseline(
     });
     let regimes = Feature::ALL.map(Feature::name);
     let judged: Vec<&str> = match of {
-        FigureOf::CurrentLoad => regimes.to_vec(),
+        FigureOf::CurrentLoad => (regimes.into_iter())
+            .chain(Rested::ALL.map(Rested::name))
+            .collect(),
         // A gap is a surprise, and no disturbance that lasts.
         FigureOf::Disturbance => (regimes.into_iter())
             .filter(|r| *r != Feature::Reversal.name())

@@ -77,6 +77,11 @@ impl Recipes {
         own.is_empty() || self.evidence.is_some_and(alike)
     }
 
+    /// That of the movement that ended last; none where it changed within it.
+    pub const fn ended(&self) -> Option<u8> {
+        self.ended
+    }
+
     /// Evidence is to be gathered anew.
     pub fn renew(&mut self) {
         self.evidence = None;

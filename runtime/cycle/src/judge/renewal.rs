@@ -8,7 +8,7 @@
 //! Rows by recipe are learnt anew each from the movements of its own recipe: what a repair changes differs with the load. A recipe
 //! that comes later begins then.
 
-use super::{AxisJudge, CURRENT, DIRECTIONS, Occasion};
+use super::{AxisJudge, CURRENT, DIRECTIONS, Occasion, RestFigure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, Baseline, MAX_RECIPE_BASES, RecipeBases, SlowPlan};
@@ -16,6 +16,7 @@ use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::evidence::Gather;
+use twinstep_models::rest::RESTS;
 
 /// Movements that make a baseline.
 pub const MOVEMENTS: u32 = 8;
@@ -29,6 +30,8 @@ pub(super) struct Bases {
     pub disturbance: [Option<Baseline>; FEATURES],
     /// Of the ripple; the mean is the geometric one.
     pub ripple: [Option<Baseline>; DIRECTIONS],
+    /// Of what holds the axis at rest.
+    pub standstill: [Option<Baseline>; RESTS],
 }
 
 impl Bases {
@@ -38,12 +41,15 @@ impl Bases {
             load: *baseline,
             disturbance: slow.disturbance,
             ripple: slow.ripple,
+            standstill: slow.standstill,
         }
     }
 }
 
-/// Figures of a movement that have baselines: of `current_load`, of the disturbance, of the ripple.
-const FIGURES: usize = 2 * FEATURES + DIRECTIONS;
+/// Place of the figures of rests.
+const OF_RESTS: usize = 2 * FEATURES + DIRECTIONS;
+/// Figures that have baselines: of `current_load`, of the disturbance, of the ripple, of rests.
+const FIGURES: usize = OF_RESTS + RESTS;
 
 /// Means of the first figures, the ripple as natural logarithms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -104,6 +110,9 @@ impl Figures {
         for (f, base) in bases.ripple.iter_mut().enumerate() {
             *base = self.instead_of_ripple(2 * FEATURES + f, *base);
         }
+        for (f, base) in bases.standstill.iter_mut().enumerate() {
+            *base = self.instead(OF_RESTS + f, *base);
+        }
         bases
     }
 
@@ -157,16 +166,24 @@ impl Renewal {
 
     /// Takes in the figures of a movement that these rows hold for.
     pub fn learn(&mut self, number: Option<usize>, blocks: &[Option<Block>; FEATURES]) {
-        let Some(general) = &mut self.figures else {
-            return;
-        };
+        if let Some(figures) = self.figures_of(number) {
+            figures.take(blocks);
+        }
+    }
+
+    /// Takes in the first figure of a rest that these rows hold for.
+    pub fn learn_rest(&mut self, number: Option<usize>, figure: &RestFigure) {
+        if let Some(figures) = self.figures_of(number) {
+            figures.learn(OF_RESTS + figure.after as usize, figure.hold_a);
+        }
+    }
+
+    /// What is learnt for these rows; none where nobody has asked.
+    fn figures_of(&mut self, number: Option<usize>) -> Option<&mut Figures> {
+        let general = self.figures.as_mut()?;
         match number {
-            None => general.take(blocks),
-            Some(n) => {
-                if let Some(own) = self.by_recipe.get_mut(n) {
-                    own.get_or_insert_default().take(blocks);
-                }
-            }
+            None => Some(general),
+            Some(n) => Some(self.by_recipe.get_mut(n)?.get_or_insert_default()),
         }
     }
 
@@ -241,6 +258,7 @@ impl AxisJudge {
         (self.cusum, self.shifts, self.beside) =
             (Default::default(), Default::default(), Gather::default());
         self.recipes.renew();
+        self.standstill.renew();
         self.known = None;
     }
 }

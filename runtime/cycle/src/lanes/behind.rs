@@ -40,6 +40,14 @@ impl Looks {
     };
 }
 
+impl Looks {
+    /// Largest way that the reference of place `l` went between the last three looks (m).
+    pub(super) fn largest_way_m(&self, l: usize) -> f64 {
+        let [newest, before] = self.ways_m.map(|lane| lane[l].abs());
+        if newest > before { newest } else { before }
+    }
+}
+
 impl Correct<'_, '_> {
     /// Looks at lane `n`, `every` cycles after the last time.
     #[cold]

@@ -264,6 +264,7 @@ impl Compare<'_, '_> {
                         lane.lock(self.plan, n, l, r);
                         judge.coasting.lock(&plan.observer);
                         judge.forget();
+                        judge.let_go();
                         lane.unsteady |= 1 << l;
                         lane.wait(l, settle);
                     } else if judge.coasting.measured(&plan.observer) {

@@ -2,7 +2,7 @@
 
 use super::Pipeline;
 use crate::health::PressHealth;
-use crate::judge::AxisJudge;
+use crate::judge::{AxisJudge, RestFigure};
 use crate::plan::Baseline;
 use crate::station::StationJudge;
 use twinstep_models::blocks::{Block, FEATURES, Feature};
@@ -47,6 +47,11 @@ impl Pipeline<'_> {
     /// The recipe in which that movement went from its start to its end; none: another one came into force within it.
     pub fn ended_recipe(&self, n: usize) -> Option<u8> {
         self.judge(n)?.ended_recipe()
+    }
+
+    /// The figure of a rest of axis `n` that was known in the last cycle.
+    pub fn rest(&self, n: usize) -> Option<&RestFigure> {
+        self.judge(n)?.rest_figure(self.cycle)
     }
 
     /// What is healthy of a figure of axis `n` in the recipe of the movement that ended last.

@@ -94,16 +94,18 @@ pub(super) fn learn(
         cycles: 0,
         axes: vec![Vec::new(); axes],
     };
-    for path in paths {
+    for (recording, path) in paths.iter().enumerate() {
         let mut bus =
             RecordingBus::open(path, machine).map_err(crate::commands::replay::refused)?;
         let mut state = store.state();
         let mut pipeline = store.pipeline(&mut state);
         seen.iter_mut().for_each(|axis| axis.innovations.gap());
         stations.iter_mut().for_each(Pressure::gap);
-        run(&mut bus, &mut pipeline, &mut seen, &mut stations, &mut view);
+        let seen = (recording, &mut seen[..]);
+        run(&mut bus, &mut pipeline, seen, &mut stations, &mut view);
     }
     let recipes = machine.recipes.clone();
+    let (servo_axes, standstill) = (machine.axes.len(), machine.judge.standstill);
     for (n, seen) in seen.iter().enumerate() {
         if !fitted.get(n).copied().unwrap_or(false) {
             continue;
@@ -114,6 +116,7 @@ pub(super) fn learn(
             one.curves.splice(0..0, drawn);
         }
         let name = axis.name.clone();
+        let rated_a = axis.drive.rated_current_a;
         let Some(twin) = &mut axis.twin else { continue };
         if twin.cascade.is_some() {
             // Tails say more than limits: those of an earlier calibration go.
@@ -131,7 +134,14 @@ pub(super) fn learn(
         (twin.baseline, twin.paces) = (learnt.baseline, learnt.paces);
         let lacks = learnt.lacks.iter();
         (report.remarks).extend(lacks.map(|what| format!("{name}: {what}")));
-        if twin.baseline.is_empty() {
+        let off = twin.baseline.is_empty();
+        if standstill && n < servo_axes {
+            let learnt = (seen.movements).learn_rests(&recipes, period_s, rated_a);
+            twin.baseline.extend(learnt.baseline);
+            let lacks = learnt.lacks.iter();
+            (report.remarks).extend(lacks.map(|what| format!("{name}: {what}")));
+        }
+        if off {
             report.remarks.push(format!(
                 "{name}: current_load is off, fewer than {LEAST_FIGURES} movements in each regime"
             ));
@@ -172,7 +182,7 @@ fn mode_of(told: Told) -> Option<OperationMode> {
 fn run(
     bus: &mut RecordingBus,
     pipeline: &mut Pipeline<'_>,
-    seen: &mut [Seen],
+    (recording, seen): (usize, &mut [Seen]),
     stations: &mut [Pressure],
     view: &mut View,
 ) {
@@ -200,6 +210,9 @@ fn run(
                 .push(std::array::from_fn(|c| measured[c] - predicted[c]));
             if let (Some(figures), Some(recipe)) = (pipeline.ended(n), pipeline.ended_recipe(n)) {
                 seen.movements.add(recipe, figures);
+            }
+            if let Some((figure, recipe)) = pipeline.rest(n).and_then(|f| Some((f, f.recipe?))) {
+                seen.movements.rest(recording, recipe, figure);
             }
         }
         for (n, pressure) in stations.iter_mut().enumerate() {

@@ -23,6 +23,7 @@ pub mod page;
 pub mod parameters;
 pub mod plausible;
 mod press;
+mod rests;
 mod signature;
 
 pub use envelope::Taught;
@@ -44,6 +45,9 @@ const MAX_FIT_PERIOD_NS: u64 = 10_000_000;
 
 /// Most axes that are fitted at once: each holds a copy of its records.
 const MAX_WORKERS: usize = 8;
+
+/// No spread of a figure is believed to be smaller (A).
+const LEAST_SIGMA_A: f64 = 1e-6;
 
 /// Steps of the calibration of an axis, in their order.
 const STAGES: [&str; 5] = [

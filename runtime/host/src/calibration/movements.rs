@@ -4,15 +4,15 @@
 //! which axes carry another load in another recipe, and the spread of a figure is not that between two loads. It costs figures: each recipe has
 //! its own movements alone, and fewer of them make wider thresholds.
 
+use super::LEAST_SIGMA_A;
+use super::rests::Rests;
 use std::collections::BTreeMap;
 use twinstep_config::machine::{
     FigureLaw, FigureOf, MAX_RECIPE_BASES, Recipe, RegimeBaseline, RegimePaces,
 };
+use twinstep_cycle::judge::RestFigure;
 use twinstep_models::blocks::{Block, FEATURES, Feature, Paces};
 use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
-
-/// No spread of a figure is believed to be smaller (A).
-const LEAST_SIGMA_A: f64 = 1e-6;
 
 /// What was seen of one axis.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,7 @@ pub(super) struct Movements(BTreeMap<u8, InRecipe>);
 #[derive(Clone, Debug, Default)]
 struct InRecipe {
     blocks: [Vec<Block>; FEATURES],
+    rests: Rests,
     /// Cycles that were judged.
     cycles: usize,
 }
@@ -47,6 +48,41 @@ impl Movements {
         for (blocks, figure) in seen.blocks.iter_mut().zip(figures) {
             blocks.extend(*figure);
         }
+    }
+
+    /// A rest has a figure, in this recording and recipe.
+    pub fn rest(&mut self, recording: usize, recipe: u8, figure: &RestFigure) {
+        let seen = self.0.entry(recipe).or_default();
+        seen.rests.add(recording, figure);
+    }
+
+    /// What is healthy of the rests, likewise, of a drive of this rated current (A); 0: not known.
+    pub fn learn_rests(&self, recipes: &[Recipe], period_s: f64, rated_a: f64) -> Learnt {
+        let mut learnt = Learnt::default();
+        let mut all = InRecipe::default();
+        let mut known = Vec::new();
+        for (n, seen) in &self.0 {
+            if recipes.is_empty() || usize::from(*n) < recipes.len() {
+                all.cycles += seen.cycles;
+                all.rests.extend(&seen.rests);
+                known.push((*n, seen));
+            }
+        }
+        let rows = |of: &InRecipe, recipe| {
+            let record_s = of.cycles as f64 * period_s;
+            let rows = of.rests.baselines(recipe, record_s, rated_a);
+            rows.collect::<Vec<_>>()
+        };
+        if recipes.is_empty() || known.len() < 2 {
+            learnt.baseline = rows(&all, None);
+        } else {
+            let known = known.iter().take(MAX_RECIPE_BASES);
+            learnt.baseline = known.flat_map(|(n, seen)| rows(seen, Some(*n))).collect();
+        }
+        if learnt.baseline.is_empty() {
+            learnt.lacks.extend(all.rests.lacks());
+        }
+        learnt
     }
 
     /// Baselines and paces, of the machine's `recipes` where there were several. `inertia` is that of the axis (A s2/m).

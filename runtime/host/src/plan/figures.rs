@@ -9,10 +9,11 @@
 
 use super::SLACK;
 use crate::false_alarms::{Extrapolated, Shares};
-use twinstep_config::machine::{AxisTwin, FigureLaw, FigureOf, Machine, RegimeBaseline};
+use twinstep_config::machine::{AxisTwin, FigureLaw, FigureOf, Judge, Machine, RegimeBaseline};
 use twinstep_cycle::plan::{Baseline, DIRECTIONS, MAX_RECIPE_BASES, RecipeBases, SlowPlan};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
+use twinstep_models::rest::Rested;
 use twinstep_models::signature::quantile;
 
 /// Fastest rate at which one feature is judged, for sharing out false alarms (1/s).
@@ -38,12 +39,12 @@ pub(super) fn baselines(
     twin: &AxisTwin,
     presses: bool,
     recipe: Option<u8>,
-    asked_s: f64,
+    judge: &Judge,
     shares: Shares,
 ) -> ([Option<Baseline>; FEATURES], SlowPlan) {
-    let figures = asked(asked_s, shares);
-    let of = |of: FigureOf, feature: Feature| {
-        let rows = || (twin.baseline.iter()).filter(|b| b.of == of && b.regime == feature.name());
+    let figures = asked(judge.false_alarm_interval_s, shares);
+    let row = |of: FigureOf, regime: &str| {
+        let rows = || (twin.baseline.iter()).filter(|b| b.of == of && b.regime == regime);
         let found = (rows().find(|b| b.recipe == recipe))
             .or_else(|| rows().find(|b| b.recipe.is_none()))?;
         Some(Baseline {
@@ -51,6 +52,7 @@ pub(super) fn baselines(
             sigma_a: found.sigma_a * found.law.map_or(1.0, |law| widening(&law, figures)),
         })
     };
+    let of = |of: FigureOf, feature: Feature| row(of, feature.name());
     let slow = SlowPlan {
         disturbance: Feature::ALL.map(|feature| of(FigureOf::Disturbance, feature)),
         // Before it meets the part that is expected, a ram that meets another one ripples.
@@ -63,20 +65,28 @@ pub(super) fn baselines(
                 .or_else(|| rows().find(|one| one.recipe.is_none()))?;
             Some(found.paces)
         }),
+        rests: !presses && (judge.standstill || twin.baseline.iter().any(is_of_rests)),
+        // What a press holds is its part.
+        standstill: Rested::ALL
+            .map(|rested| row(FigureOf::CurrentLoad, rested.name()).filter(|_| !presses)),
     };
     let load = Feature::ALL.map(|feature| of(FigureOf::CurrentLoad, feature));
     (load, slow)
 }
 
+/// Whether a row is of what holds an axis at rest.
+fn is_of_rests(row: &RegimeBaseline) -> bool {
+    row.of == FigureOf::CurrentLoad && Rested::ALL.iter().any(|one| one.name() == row.regime)
+}
+
 /// The same of all recipes that have rows of their own, axis by axis.
 pub(super) fn by_recipe(machine: &Machine, shares: Shares) -> Vec<RecipeBases> {
-    let asked_s = machine.judge.false_alarm_interval_s;
     (twins(machine).zip(0..))
         .filter_map(|((twin, presses), axis)| Some((twin?, presses, axis)))
         .flat_map(|(twin, presses, axis)| {
             // No more than the cycle knows: the configuration has no more.
             (twin.recipes().into_iter().take(MAX_RECIPE_BASES)).map(move |recipe| {
-                let (baseline, slow) = baselines(twin, presses, Some(recipe), asked_s, shares);
+                let (baseline, slow) = baselines(twin, presses, Some(recipe), &machine.judge, shares);
                 RecipeBases {
                     axis,
                     recipe,
@@ -130,7 +140,8 @@ fn streams(machine: &Machine) -> impl Iterator<Item = Vec<&RegimeBaseline>> {
     (twins(machine))
         .filter_map(|(twin, press)| Some((twin?, press)))
         .flat_map(|(twin, press)| {
-            let judged = |b: &&RegimeBaseline| b.of != FigureOf::Ripple || !press;
+            let judged =
+                |b: &&RegimeBaseline| !press || (b.of != FigureOf::Ripple && !is_of_rests(b));
             let mut streams: Vec<Vec<&RegimeBaseline>> = Vec::new();
             for row in twin.baseline.iter().filter(judged) {
                 let same = |one: &&mut Vec<&RegimeBaseline>| {

@@ -6,6 +6,7 @@ use crate::output::Output;
 use serde::Serialize;
 use twinstep_config::machine::{Axis, FigureOf, Machine, PartTwin, RegimeBaseline, StationTwin};
 use twinstep_models::blocks::Feature;
+use twinstep_models::rest::Rested;
 use twinstep_models::identify::VacuumFit;
 
 /// One calibrated station, as a line of JSON: values with their standard errors, where there were two or more to tell one by.
@@ -177,6 +178,8 @@ fn short(regime: &str) -> &str {
     match Feature::ALL.into_iter().find(|f| f.name() == regime) {
         Some(Feature::ConstantPositive) => "speed +",
         Some(Feature::ConstantNegative) => "speed -",
+        _ if regime == Rested::Positive.name() => "rest +",
+        _ if regime == Rested::Negative.name() => "rest -",
         _ => regime,
     }
 }

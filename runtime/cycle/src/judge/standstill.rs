@@ -1,0 +1,211 @@
+//! What holds an axis at rest, judged while it stands: the mean current of the rest against that of healthy rests after a movement in the
+//! same direction.
+//!
+//! Figures of one rest are alike, since static friction keeps what it took when the axis stopped ([`twinstep_models::rest`]). Summed up one by
+//! one, a rest that happens to lie two standard deviations off would be an alarm after a minute. So a rest counts once in the CUSUM: its
+//! latest figure takes the place of the one before, and the sum of the rests before it stays as it was. A load that grows while the axis
+//! stands is raised in that rest, and cleared where it goes; one that is a little off in every rest adds up over them.
+//!
+//! Lost frames change nothing of what friction took: the rest goes on behind them, and is the same one. A drive that was disabled, or an
+//! axis that was nowhere to be seen, stands as nobody knows; it is judged again after its next movement.
+
+use super::recipe::Rows;
+use super::{AxisJudge, Occasion, facts};
+use crate::outbox::Outbox;
+use crate::plan::{AxisPlan, Baseline, RecipeBases, Thresholds};
+use twinstep_models::blocks::Feature;
+use twinstep_models::channel::Regime;
+use twinstep_models::detect::Cusum;
+use twinstep_models::rank::{AtRest, Ranking, at_rest};
+use twinstep_models::regime::Segment;
+use twinstep_models::rest::{RESTS, RestSum, Rested};
+
+/// What a holding current may always be wrong by, relative to itself: the torque constant falls as the motor warms.
+const MODEL_ERROR: f64 = 0.01;
+
+/// One figure of a rest.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RestFigure {
+    /// The cycle in which it was known.
+    pub cycle: u64,
+    /// Number of the rest: figures of one rest have the same.
+    pub rest: u64,
+    /// Direction of the movement before.
+    pub after: Rested,
+    /// Mean of the measured current (A).
+    pub hold_a: f64,
+    /// The recipe of that movement and of the rest; none: it changed in between.
+    pub recipe: Option<u8>,
+}
+
+/// State of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Standstill {
+    /// Direction of the latest movement; none: how the axis came to stand is not known.
+    came: Option<Rested>,
+    /// It has moved since the latest figure.
+    moved: bool,
+    /// Rests that had figures.
+    rests: u64,
+    /// Where the figure in progress begins.
+    mark: Option<RestSum>,
+    /// Sums with the latest rest in them, and as they were before it.
+    cusum: [Cusum; RESTS],
+    before: Cusum,
+    /// The latest figure, and how it differs from the healthy ones.
+    latest: Option<RestFigure>,
+    shift: Option<Shift>,
+    /// What was told last of `current_load` was told of a rest.
+    pub(super) told: bool,
+}
+
+/// A figure against the healthy ones.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Shift {
+    hold_a: f64,
+    mean_a: f64,
+    sigma_a: f64,
+}
+
+impl Standstill {
+    /// Takes in what moved; rests change nothing.
+    pub(super) fn see(&mut self, s: &Segment) {
+        if matches!(s.regime, Regime::ConstantSpeed | Regime::Acceleration) {
+            (self.came, self.moved) = (Some(Rested::after(s.forward)), true);
+        }
+    }
+
+    /// The largest sum.
+    pub(super) fn evidence(&self) -> f64 {
+        self.cusum.iter().fold(0.0, |most, cusum| {
+            if cusum.largest() > most {
+                cusum.largest()
+            } else {
+                most
+            }
+        })
+    }
+
+    /// Whether the latest figure deviates by itself.
+    pub(super) fn speaks(&self, t: &Thresholds) -> bool {
+        (self.shift).is_some_and(|s| (s.hold_a - s.mean_a).abs() > t.slack * s.sigma_a)
+    }
+
+    /// The latest figure that was judged, and the healthy one (A).
+    pub(super) fn figures(&self) -> (f64, f64) {
+        self.shift.map_or((0.0, 0.0), |s| (s.hold_a, s.mean_a))
+    }
+
+    /// What is healthy is another thing from now on.
+    pub(super) fn renew(&mut self) {
+        (self.cusum, self.before, self.shift) = Default::default();
+    }
+
+    /// Judges a figure.
+    fn push(&mut self, figure: &RestFigure, base: &Baseline, t: &Thresholds) {
+        let model_a = MODEL_ERROR * base.mean_a;
+        let sigma_a = libm::sqrt(base.sigma_a * base.sigma_a + model_a * model_a);
+        let cusum = &mut self.cusum[figure.after as usize];
+        *cusum = self.before;
+        cusum.push(
+            (figure.hold_a - base.mean_a) / sigma_a,
+            t.slack,
+            t.threshold,
+        );
+        self.shift = Some(Shift {
+            hold_a: figure.hold_a,
+            mean_a: base.mean_a,
+            sigma_a,
+        });
+    }
+
+    /// The figure that ends here; none where there is none yet.
+    fn figure(&mut self, at: &Occasion, sum: &RestSum, ended: Option<u8>) -> Option<RestFigure> {
+        let hold_a = self.mark.and_then(|mark| sum.mean_since(&mark));
+        self.mark = Some(*sum);
+        let (hold_a, after) = (hold_a?, self.came?);
+        if core::mem::take(&mut self.moved) {
+            self.rests = self.rests.wrapping_add(1);
+            self.before = self.cusum[after as usize];
+        }
+        self.latest = Some(RestFigure {
+            cycle: at.stamp.cycle,
+            rest: self.rests,
+            after,
+            hold_a,
+            recipe: ended.filter(|recipe| *recipe == at.context.recipe),
+        });
+        self.latest
+    }
+}
+
+impl AxisJudge {
+    /// The axis stands while its reference goes on: what holds it is no rest.
+    pub(crate) const fn goes_on(&mut self) {
+        self.standstill.mark = None;
+    }
+
+    /// Nobody knows how the axis came to stand: it is not enabled, or was not seen.
+    pub(crate) const fn let_go(&mut self) {
+        (self.standstill.came, self.standstill.mark) = (None, None);
+    }
+
+    /// The figure of a rest that was known in this cycle.
+    pub fn rest_figure(&self, cycle: u64) -> Option<&RestFigure> {
+        (self.standstill.latest.as_ref()).filter(|figure| figure.cycle == cycle)
+    }
+
+    /// The axis rests, and something of this rest begins or ends. `own` are the recipes in which the axis has baselines of its own.
+    pub(crate) fn rest(
+        &mut self,
+        plan: &AxisPlan,
+        own: &[RecipeBases],
+        t: &Thresholds,
+        at: &Occasion,
+        sum: &RestSum,
+        out: &mut Outbox,
+    ) {
+        // What a press holds is its part.
+        if plan.presses() {
+            return;
+        }
+        let fresh = self.standstill.moved;
+        let Some(figure) = (self.standstill).figure(at, sum, self.recipes.ended()) else {
+            return;
+        };
+        if self.warms(t.warm_up.as_ref(), at.stamp.cycle) {
+            return;
+        }
+        let rows = Rows::of(own, figure.recipe);
+        if matches!(rows, Rows::Between) {
+            return;
+        }
+        let bases = self.renewal.bases(rows.number(), rows.bases(plan));
+        if fresh {
+            self.renewal.learn_rest(rows.number(), &figure);
+        }
+        if let Some(base) = bases.standstill[figure.after as usize] {
+            self.standstill.push(&figure, &base, t);
+            self.decide(plan, t, at, None, out);
+        }
+    }
+
+    /// The causes behind the latest rest that was judged.
+    pub(super) fn behind_rest(&self, plan: &AxisPlan) -> Option<Ranking> {
+        let shift = self.standstill.shift?;
+        let friction_a = [Feature::ConstantPositive, Feature::ConstantNegative]
+            .map(|feature| self.last[feature as usize].friction_a.abs());
+        let rest = AtRest {
+            shift_a: shift.hold_a - shift.mean_a,
+            sigma_a: shift.sigma_a,
+            healthy_a: shift.mean_a,
+            friction_a: friction_a[0].max(friction_a[1]),
+            carries_weight: plan.carries_weight,
+        };
+        Some(at_rest(&rest, &facts(plan)))
+    }
+}
+
+#[cfg(test)]
+#[path = "standstill_tests.rs"]
+mod tests;

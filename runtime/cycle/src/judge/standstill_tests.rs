@@ -1,0 +1,230 @@
+//! What holds an axis at rest: found in a step and in a slow ramp while it stands, silent on healthy rests however long they are.
+
+use super::super::tests::{THRESHOLDS, at, movement, plan};
+use super::*;
+use crate::event::{Event, EventState};
+use crate::plan::SlowPlan;
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::Channel;
+
+const HOLD_A: f64 = 1.5;
+const SIGMA_A: f64 = 0.02;
+
+/// A lift that is held with 1.5 A after a movement up.
+fn lift() -> AxisPlan {
+    let mut standstill = [None; RESTS];
+    standstill[Rested::Positive as usize] = Some(Baseline {
+        mean_a: HOLD_A,
+        sigma_a: SIGMA_A,
+    });
+    AxisPlan {
+        slow: SlowPlan {
+            rests: true,
+            standstill,
+            ..SlowPlan::default()
+        },
+        gravity_a: 1.6,
+        carries_weight: true,
+        inertia: Some(0.25),
+        ..plan()
+    }
+}
+
+/// A rest that goes on: its sums as they grow.
+#[derive(Default)]
+struct Rest(RestSum);
+
+impl Rest {
+    /// The next figure, of so many cycles of this current (A).
+    fn figure(&mut self, judge: &mut AxisJudge, plan: &AxisPlan, hold_a: f64, out: &mut Outbox) {
+        self.0.cycles += 1000;
+        self.0.measured_a += 1000.0 * hold_a;
+        let at = at(self.0.began + self.0.cycles);
+        judge.rest(plan, &[], &THRESHOLDS, &at, &self.0, out);
+    }
+
+    /// A rest behind a healthy movement; the first look at it marks where its first figure begins.
+    fn behind_movement(judge: &mut AxisJudge, plan: &AxisPlan, out: &mut Outbox) -> Self {
+        movement(judge, plan, 0.0, out);
+        let mut rest = Self::default();
+        rest.0.began = judge.standstill.rests * 10;
+        rest.figure(judge, plan, 9.0, out);
+        rest
+    }
+}
+
+fn events(out: &mut Outbox) -> Vec<Event> {
+    core::iter::from_fn(|| out.pop()).collect()
+}
+
+fn states(out: &mut Outbox) -> Vec<EventState> {
+    events(out).iter().map(|event| event.state).collect()
+}
+
+#[test]
+fn a_step_of_the_held_load_is_raised_while_the_axis_stands_and_cleared_when_it_goes() {
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    for _ in 0..20 {
+        rest.figure(&mut judge, &plan, HOLD_A, &mut out);
+    }
+    assert!(events(&mut out).is_empty());
+    for _ in 0..20 {
+        rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
+    }
+    let found = events(&mut out);
+    let [raised] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (raised.channel, raised.regime, raised.cause),
+        (Channel::CurrentLoad, Regime::Standstill, Cause::LoadAdded)
+    );
+    assert!((raised.measured - HOLD_A - 0.3).abs() < 1e-9);
+    assert_eq!(raised.predicted, HOLD_A);
+    assert!((raised.residual - 0.3).abs() < 1e-9);
+    for _ in 0..3 {
+        rest.figure(&mut judge, &plan, HOLD_A, &mut out);
+    }
+    assert_eq!(states(&mut out), [EventState::Cleared]);
+}
+
+#[test]
+fn a_slow_ramp_is_raised_before_it_is_at_its_end() {
+    for (sign, cause) in [(1.0, Cause::LoadAdded), (-1.0, Cause::LoadRemoved)] {
+        let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+        let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+        let mut at = None;
+        for n in 0..1000 {
+            let shift_a = sign * 0.5 * f64::from(n) / 1000.0;
+            rest.figure(&mut judge, &plan, HOLD_A + shift_a, &mut out);
+            if let Some(event) = out.pop() {
+                assert_eq!((event.state, event.cause), (EventState::Raised, cause));
+                at = Some(shift_a.abs());
+                break;
+            }
+        }
+        // Slack and threshold, in spreads that hold the error of the model too.
+        let spread_a = (SIGMA_A * SIGMA_A + (0.01 * HOLD_A) * (0.01 * HOLD_A)).sqrt();
+        let expected_a = 6.0 * spread_a;
+        assert!(
+            (at.unwrap() / expected_a - 1.0).abs() < 0.02,
+            "{at:?}, expected {expected_a}"
+        );
+    }
+}
+
+#[test]
+fn a_long_rest_counts_once_and_rests_that_all_are_off_add_up() {
+    let spread_a = (SIGMA_A * SIGMA_A + (0.01 * HOLD_A) * (0.01 * HOLD_A)).sqrt();
+    let off_a = HOLD_A + 3.0 * spread_a;
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    // Three spreads off, for a day.
+    for _ in 0..86_400 {
+        rest.figure(&mut judge, &plan, off_a, &mut out);
+    }
+    assert!(events(&mut out).is_empty());
+    // Two more are one too many for a sum of four: each adds one.
+    let mut raised_at = None;
+    for n in 1..=6 {
+        let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+        rest.figure(&mut judge, &plan, off_a, &mut out);
+        if states(&mut out) == [EventState::Raised] {
+            raised_at = Some(n);
+        }
+    }
+    assert!(matches!(raised_at, Some(3 | 4)), "{raised_at:?}");
+}
+
+#[test]
+fn only_rests_that_came_about_as_the_healthy_ones_are_judged() {
+    let far_a = HOLD_A + 1.0;
+    let judged = |prepare: fn(&mut AxisJudge, &mut Rest), plan: &AxisPlan| {
+        let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+        let mut rest = Rest::behind_movement(&mut judge, plan, &mut out);
+        prepare(&mut judge, &mut rest);
+        rest.figure(&mut judge, plan, far_a, &mut out);
+        states(&mut out).len()
+    };
+    let as_ever = |_: &mut AxisJudge, _: &mut Rest| {};
+    assert_eq!(judged(as_ever, &lift()), 1);
+    // A lost frame: the rest begins anew for its sums, and is the same.
+    let lost = |judge: &mut AxisJudge, rest: &mut Rest| {
+        judge.forget();
+        rest.0.began += 1;
+    };
+    assert_eq!(judged(lost, &lift()), 0);
+    // The brake held it meanwhile, or its reference goes on.
+    assert_eq!(judged(|judge, _| judge.let_go(), &lift()), 0);
+    assert_eq!(judged(|judge, _| judge.goes_on(), &lift()), 0);
+    // Nothing learnt of rests after a movement in this direction.
+    let mut down = lift();
+    down.slow.standstill.reverse();
+    assert_eq!(judged(as_ever, &down), 0);
+    // A press holds its part.
+    let mut press = lift();
+    press.contacts[0].stiffness_a_per_m = 100.0;
+    assert_eq!(judged(as_ever, &press), 0);
+}
+
+#[test]
+fn lost_frames_within_a_rest_do_not_make_it_several() {
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    for _ in 0..50 {
+        judge.forget();
+        rest.0.began += 1;
+        // The first look after it marks, the second has a figure.
+        for _ in 0..2 {
+            rest.figure(&mut judge, &plan, HOLD_A + 0.075, &mut out);
+        }
+    }
+    assert!(events(&mut out).is_empty());
+    assert_eq!(judge.standstill.rests, 1);
+}
+
+#[test]
+fn what_a_movement_says_goes_before_what_a_rest_says() {
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    for _ in 0..3 {
+        movement(&mut judge, &plan, 0.0, &mut out);
+    }
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
+    assert_eq!(states(&mut out), [EventState::Raised]);
+    // A movement that is as ever neither clears nor raises, and what is raised has one place.
+    movement(&mut judge, &plan, 0.0, &mut out);
+    assert!(events(&mut out).is_empty());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    for _ in 0..8 {
+        rest.figure(&mut judge, &plan, HOLD_A, &mut out);
+        if let Some(event) = out.pop() {
+            assert_eq!(event.state, EventState::Cleared);
+        }
+        rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    }
+    assert!(judge.load_cause.is_none());
+}
+
+#[test]
+fn a_new_baseline_is_that_of_the_next_rests() {
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    let off_a = HOLD_A + 0.3;
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    rest.figure(&mut judge, &plan, off_a, &mut out);
+    assert_eq!(states(&mut out), [EventState::Raised]);
+    judge.ask_for_renewal();
+    for _ in 0..20 {
+        let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+        for _ in 0..3 {
+            rest.figure(&mut judge, &plan, off_a, &mut out);
+        }
+    }
+    assert_eq!(states(&mut out), [EventState::Cleared]);
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    rest.figure(&mut judge, &plan, off_a + 0.3, &mut out);
+    let found = events(&mut out);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!((found[0].predicted - off_a).abs() < 1e-9);
+}

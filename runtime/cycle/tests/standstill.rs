@@ -1,0 +1,403 @@
+//! Axes that stand: what holds them is learnt of healthy rests, and judged while they stand, in the whole pipeline.
+
+use twinstep_cycle::event::{Event, EventState, Source};
+use twinstep_cycle::judge::AxisJudge;
+use twinstep_cycle::lanes::LaneState;
+use twinstep_cycle::pipeline::Pipeline;
+use twinstep_cycle::plan::{
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, Thresholds,
+};
+use twinstep_models::axis::{AxisParams, LaneParams};
+use twinstep_models::blocks::FEATURES;
+use twinstep_models::cause::Cause;
+use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::detect;
+use twinstep_models::kalman::{AxisNoise, steady};
+use twinstep_models::press::Contact;
+use twinstep_models::regime::RegimeParams;
+use twinstep_models::rest::RESTS;
+use twinstep_models::sample::{
+    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
+};
+use twinstep_models::simd::Level;
+
+/// Two lanes.
+const AXES: usize = 9;
+const INERTIA: f64 = 0.4;
+const GRAVITY_A: f64 = 1.5;
+const COULOMB_A: f64 = 0.4;
+const VISCOUS: f64 = 0.3;
+/// Way of a movement (m), its speed (m/s), its acceleration (m/s2), and time until the next one (s).
+const WAY_M: f64 = 0.2;
+const SPEED: f64 = 0.5;
+const ACCELERATION: f64 = 5.0;
+const EVERY_S: f64 = 1.2;
+/// Slack of the CUSUM.
+const SLACK: f64 = 2.0;
+/// What friction takes at rest differs from rest to rest by this share of it.
+const SPREAD: f64 = 0.1;
+
+/// What holds lifts at rest, as healthy rests say.
+type Rows = [[Option<Baseline>; RESTS]; AXES];
+
+/// Position (m), velocity (m/s) and acceleration (m/s2) after `time_s`, up and down.
+fn motion(time_s: f64) -> [f64; 3] {
+    let (number, t) = ((time_s / EVERY_S) as u64, time_s % EVERY_S);
+    let ramp_s = SPEED / ACCELERATION;
+    let move_s = WAY_M / SPEED + ramp_s;
+    let part = if t < ramp_s {
+        [0.5 * ACCELERATION * t * t, ACCELERATION * t, ACCELERATION]
+    } else if t < move_s - ramp_s {
+        [SPEED * (t - 0.5 * ramp_s), SPEED, 0.0]
+    } else if t < move_s {
+        let left = move_s - t;
+        let way_m = WAY_M - 0.5 * ACCELERATION * left * left;
+        [way_m, ACCELERATION * left, -ACCELERATION]
+    } else {
+        [WAY_M, 0.0, 0.0]
+    };
+    if number.is_multiple_of(2) {
+        part
+    } else {
+        [WAY_M - part[0], -part[1], -part[2]]
+    }
+}
+
+/// Figures between 0 and 1 that look like chance.
+struct Chance(u64);
+
+impl Chance {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+/// What is run.
+struct Run<'a> {
+    period_ns: u64,
+    seconds: f64,
+    /// From here on the axes stand (s).
+    stands_s: f64,
+    rows: &'a Rows,
+    threshold: f64,
+    seed: u64,
+    /// Load that is added to axis 3 after so many seconds (A).
+    added_a: &'a dyn Fn(f64) -> f64,
+    /// Velocity of what the drives are told while they stand (m/s).
+    creeps: f64,
+    /// The drive of axis 3 is off for a while around this second.
+    off_s: f64,
+    told: Told,
+}
+
+const QUIET: Run<'_> = Run {
+    period_ns: 1_000_000,
+    seconds: 0.0,
+    stands_s: 1e9,
+    rows: &[[None; RESTS]; AXES],
+    threshold: 5.0,
+    seed: 1,
+    added_a: &|_| 0.0,
+    creeps: 0.0,
+    off_s: -1e9,
+    told: Told::Position,
+};
+
+/// What a run raises and clears on `current_load`, and the figures of its rests: axis, direction, current (A).
+fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
+    let period_s = of.period_ns as f64 / 1e9;
+    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, period_s);
+    let observer = steady(period_s, INERTIA, &noise).expect("a plain axis");
+    let params = AxisParams {
+        inertia: INERTIA,
+        coulomb_positive_a: COULOMB_A,
+        coulomb_negative_a: COULOMB_A,
+        viscous: VISCOUS,
+        gravity_a: GRAVITY_A,
+        observer: observer.gains,
+        ..AxisParams::IDLE
+    };
+    let axes: [AxisPlan; AXES] = core::array::from_fn(|n| AxisPlan {
+        limits: [None; 3],
+        whitened: [None; 2],
+        regime: RegimeParams {
+            standstill_m_per_s: 0.001,
+            steady_m_per_s2: 0.2,
+            reversal_cycles: 30,
+            pressing_a: 0.3,
+        },
+        baseline: [None; FEATURES],
+        slow: SlowPlan {
+            rests: true,
+            standstill: of.rows[n],
+            ..SlowPlan::default()
+        },
+        gravity_a: GRAVITY_A,
+        observer,
+        inertia: Some(INERTIA),
+        viscous: VISCOUS,
+        cycle_way_m: 1.0,
+        hop_m: 1.0,
+        carried: 0.0,
+        carries_weight: true,
+        contacts: [Contact::default(); MAX_PARTS],
+        by_recipe: [None; MAX_BY_RECIPE],
+        drift_limit_m: None,
+        movement_m: 5e-4,
+        modes: Modes::ALL,
+    });
+    let all = [params; AXES];
+    let lanes: Vec<_> = (all.chunks(8))
+        .map(|a| LaneParams::new(a, period_s))
+        .collect();
+    let judges: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
+    let plan = Plan {
+        period_ns: of.period_ns,
+        lanes: &lanes,
+        judges: &judges,
+        axes: &axes,
+        stations: &[],
+        presses: &[],
+        objects: &[],
+        curves: &[],
+        recipes: &[],
+        first_axis: 0,
+        thresholds: Thresholds {
+            slack: SLACK,
+            threshold: of.threshold,
+            settle_cycles: (0.1 / period_s) as u32,
+            horizon_cycles: 100,
+            warm_up: None,
+        },
+        level: Level::PORTABLE,
+    };
+    let (mut state, mut judge) = (vec![LaneState::NEW; 2], vec![AxisJudge::default(); AXES]);
+    let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
+    let (mut told, mut figures) = (Vec::new(), Vec::new());
+    let mut chance = Chance(of.seed);
+    let mut taken = [0.0; AXES];
+    let mut direction = 1.0;
+    for cycle in 0..(of.seconds / period_s) as u64 {
+        let time_s = cycle as f64 * period_s;
+        let [x, v, a] = motion(time_s.min(of.stands_s));
+        if v != 0.0 {
+            direction = v.signum();
+            // What friction will take when it stops, drawn in the last cycle of the movement.
+            taken =
+                core::array::from_fn(|_| direction * COULOMB_A * (0.5 + SPREAD * chance.normal()));
+        }
+        let crept_m = (time_s - of.stands_s).max(0.0) * of.creeps;
+        let readings: [Result<AxisReading, Missing>; AXES] = core::array::from_fn(|n| {
+            let added_a = if n == 3 { (of.added_a)(time_s) } else { 0.0 };
+            let friction_a = if v == 0.0 {
+                taken[n]
+            } else {
+                direction * COULOMB_A + VISCOUS * v
+            };
+            let off = n == 3 && (time_s - of.off_s).abs() < 0.5;
+            Ok(AxisReading {
+                position_m: x,
+                velocity_m_per_s: v,
+                current_a: GRAVITY_A
+                    + added_a
+                    + INERTIA * a
+                    + friction_a
+                    + 0.02 * (chance.uniform() - 0.5),
+                target_m: x + crept_m,
+                told: of.told,
+                state: if off {
+                    DriveState::SwitchedOn
+                } else {
+                    DriveState::OperationEnabled
+                },
+                ..AxisReading::default()
+            })
+        });
+        let samples = Samples {
+            axes: &readings,
+            stations: &[],
+            context: Context { recipe: 0, part: 0 },
+            bus: Ok(()),
+        };
+        let stamp = CycleStamp {
+            cycle,
+            time_ns: cycle * of.period_ns,
+            dc_time_ns: 0,
+        };
+        pipeline.predict();
+        pipeline.compare(stamp, &samples);
+        pipeline.correct(stamp, &samples);
+        for n in 0..AXES {
+            if let Some(figure) = pipeline.rest(n) {
+                figures.push((n, figure.after as usize, figure.hold_a));
+            }
+        }
+        while let Some(event) = pipeline.take_event() {
+            if event.channel == Channel::CurrentLoad {
+                told.push(event);
+            }
+        }
+    }
+    (told, figures)
+}
+
+/// What is healthy of two hundred rests of each axis in each direction.
+fn learnt(period_ns: u64) -> Rows {
+    let (told, figures) = run(&Run {
+        period_ns,
+        seconds: 400.0 * EVERY_S,
+        seed: 7,
+        ..QUIET
+    });
+    assert!(told.is_empty(), "without rows nothing is judged");
+    core::array::from_fn(|n| {
+        core::array::from_fn(|direction| {
+            let of = figures
+                .iter()
+                .filter(|one| (one.0, one.1) == (n, direction));
+            let values: Vec<f64> = of.map(|one| one.2).collect();
+            let count = values.len() as f64;
+            assert!((150.0..=200.0).contains(&count), "{count} rests of {n}");
+            let mean_a = values.iter().sum::<f64>() / count;
+            let square = values
+                .iter()
+                .map(|x| (x - mean_a) * (x - mean_a))
+                .sum::<f64>();
+            let sigma_a = (square / (count - 1.0)).sqrt();
+            // Friction was drawn on the side of the movement.
+            let sign = [1.0, -1.0][direction];
+            assert!(
+                (mean_a - GRAVITY_A - sign * 0.5 * COULOMB_A).abs() < 0.02,
+                "{mean_a}"
+            );
+            assert!(
+                (sigma_a / (SPREAD * COULOMB_A) - 1.0).abs() < 0.3,
+                "{sigma_a}"
+            );
+            Some(Baseline { mean_a, sigma_a })
+        })
+    })
+}
+
+#[test]
+fn a_load_that_changes_while_the_axis_stands_is_told_while_it_stands() {
+    for period_ns in [1_000_000, 4_000_000, 250_000] {
+        let rows = learnt(4_000_000);
+        let step = |time_s: f64| {
+            if (30.0..60.0).contains(&time_s) {
+                0.4
+            } else {
+                0.0
+            }
+        };
+        let ramp = |time_s: f64| ((time_s - 30.0) / 60.0).clamp(0.0, 1.0) * 0.8;
+        let loads: [(&dyn Fn(f64) -> f64, bool); 2] = [(&step, true), (&ramp, false)];
+        for (added_a, goes) in loads {
+            let (told, _) = run(&Run {
+                period_ns,
+                seconds: 90.0,
+                stands_s: 20.0,
+                rows: &rows,
+                added_a,
+                ..QUIET
+            });
+            let states: Vec<_> = told.iter().map(|event| event.state).collect();
+            let expected: &[EventState] = match goes {
+                true => &[EventState::Raised, EventState::Cleared],
+                false => &[EventState::Raised],
+            };
+            assert_eq!(states, expected, "{period_ns} ns: {told:?}");
+            for event in &told {
+                assert_eq!(event.source, Source::Axis(3));
+                assert_eq!(event.regime, Regime::Standstill);
+                assert_eq!(event.cause, Cause::LoadAdded);
+            }
+            // A step within two figures, a ramp before half of it is there.
+            let found_s = told[0].cycle as f64 * period_ns as f64 / 1e9;
+            let latest_s = if goes { 33.0 } else { 60.0 };
+            assert!((30.0..latest_s).contains(&found_s), "{found_s} s");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_rest_like_the_healthy_ones_is_not_judged() {
+    let rows = learnt(4_000_000);
+    let far = |time_s: f64| if time_s > 30.0 { 1.0 } else { 0.0 };
+    let judged = |of: Run<'_>| {
+        let (told, figures) = run(&Run {
+            period_ns: 4_000_000,
+            seconds: 50.0,
+            stands_s: 20.0,
+            rows: &rows,
+            added_a: &far,
+            ..of
+        });
+        (told.len(), figures.len())
+    };
+    let (told, figures) = judged(QUIET);
+    assert!(told == 1 && figures > 9 * 28, "{told} {figures}");
+    // The reference goes on, slower than what counts as standing.
+    let (told, fewer) = judged(Run {
+        creeps: 2e-4,
+        ..QUIET
+    });
+    assert!(told == 0 && fewer < figures - 9 * 25, "{told} {fewer}");
+    // The drive was off within the rest: nobody knows what friction took then.
+    let (told, fewer) = judged(Run {
+        off_s: 25.0,
+        ..QUIET
+    });
+    assert!(told == 0 && fewer < figures - 20, "{told} {fewer}");
+    // It holds what it was told to.
+    let (told, none) = judged(Run {
+        told: Told::Torque,
+        ..QUIET
+    });
+    assert_eq!((told, none), (0, 0));
+}
+
+#[test]
+fn healthy_rests_raise_no_more_than_was_asked() {
+    let rows = learnt(4_000_000);
+    // One in five hundred rests of each axis and direction.
+    let asked = 500.0;
+    let rounds = 2400.0;
+    let (told, figures) = run(&Run {
+        period_ns: 4_000_000,
+        seconds: rounds * EVERY_S,
+        rows: &rows,
+        threshold: detect::threshold(SLACK, asked),
+        seed: 99,
+        ..QUIET
+    });
+    let raised = told
+        .iter()
+        .filter(|event| event.state == EventState::Raised);
+    let (count, expected) = (raised.count() as f64, figures.len() as f64 / asked);
+    assert!(expected > 35.0, "{expected}");
+    println!("{count} alarms, {expected:.1} asked");
+    assert!(
+        (0.4 * expected..1.8 * expected).contains(&count),
+        "{count} of {expected}"
+    );
+    // Standing for ten minutes is one rest, whatever the number of its figures.
+    let (told, figures) = run(&Run {
+        period_ns: 4_000_000,
+        seconds: 620.0,
+        stands_s: 20.0,
+        rows: &rows,
+        threshold: detect::threshold(SLACK, 1e5),
+        seed: 5,
+        ..QUIET
+    });
+    assert!(told.is_empty() && figures.len() > 9 * 590, "{told:?}");
+}
