@@ -136,6 +136,7 @@ fn enter(axis: &mut Axis, seen: &Seen) {
                 law: None,
                 regime: feature.name().to_owned(),
                 recipe: None,
+                stage: 0,
                 mean_a,
                 sigma_a: sigma_a.max(LEAST_SIGMA_A),
             }

@@ -368,13 +368,14 @@ impl Course {
         self.rested
     }
 
-    /// The rest of axis `l` as it is summed up so far, the cycle that was added last included.
+    /// The rest of axis `l` as it is summed up so far, the cycle that was added last included; its stage is not known here.
     pub fn rest(&self, segments: &Segments, l: usize) -> RestSum {
         let began = segments.rare.began[l];
         RestSum {
             began,
             cycles: (self.cycle + 1).saturating_sub(began),
             measured_a: segments.measured_a[l],
+            stage: 0,
         }
     }
 

@@ -12,11 +12,17 @@
 //! drawn anew with every stop, between nothing and Fc: by what the loop overshot, and by where its integral action ended. That is the spread
 //! of healthy rests, and what a change of the load must leave to be seen.
 //!
-//! Within one rest f is the same draw all along, or creeps with the integral action. Figures of one rest are no independent witnesses of
-//! anything, however many there are: they count as one, the latest of them.
+//! Within one rest f is the same draw all along, but it creeps: bristles give way and the integral action of the drive takes over what they
+//! held, within some seconds (on the simulated lift from 0.8 A to nothing, with a time constant of 3 s). The same creep comes after every stop.
+//! So rests have stages by their age, each twice as long as the one before, with figures of their own. Figures of one rest are no
+//! independent witnesses of anything, however many there are: they count as one, the latest of them.
 
 /// Directions of the movement before a rest.
 pub const RESTS: usize = 2;
+/// Stages of a rest by its age.
+pub const STAGES: usize = 6;
+/// Age at which each begins (s); the last one has no end.
+pub const STAGES_S: [f64; STAGES] = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0];
 /// Time at rest before a figure begins: loops settle (ns).
 const SETTLE_NS: u64 = 100_000_000;
 /// Length of the first figure of a rest (ns): a machine in operation stops for a few tenths of a second.
@@ -90,6 +96,13 @@ impl Rhythm {
         }
     }
 
+    /// The stage of a rest of so many cycles.
+    pub fn stage(&self, cycles: u64) -> u8 {
+        let seconds = cycles / self.every;
+        let bits = (u64::BITS - seconds.leading_zeros()) as usize;
+        bits.min(STAGES - 1) as u8
+    }
+
     /// Whether something of a rest of `cycles` begins or ends, that was looked at so many cycles `before`.
     pub const fn is_due(&self, cycles: u64, before: u64) -> bool {
         self.step(cycles) != self.step(cycles.saturating_sub(before))
@@ -105,6 +118,8 @@ pub struct RestSum {
     pub cycles: u64,
     /// Sum of the measured current (A).
     pub measured_a: f64,
+    /// Stage of the rest.
+    pub stage: u8,
 }
 
 impl RestSum {
@@ -141,11 +156,27 @@ mod tests {
     }
 
     #[test]
+    fn stages_begin_where_they_say() {
+        for period_ns in [31_250_u64, 1_000_000, 4_000_000] {
+            let rhythm = Rhythm::of(period_ns);
+            for (stage, begins_s) in STAGES_S.into_iter().enumerate() {
+                let cycles = (begins_s * 1e9) as u64 / period_ns;
+                assert_eq!(usize::from(rhythm.stage(cycles)), stage);
+                if stage > 0 {
+                    assert_eq!(usize::from(rhythm.stage(cycles - 1)), stage - 1);
+                }
+            }
+            assert_eq!(usize::from(rhythm.stage(u64::MAX)), STAGES - 1);
+        }
+    }
+
+    #[test]
     fn a_mean_is_that_since_the_mark_and_of_one_rest() {
         let sum = |began, cycles, measured_a| RestSum {
             began,
             cycles,
             measured_a,
+            stage: 0,
         };
         let mark = sum(7, 100, 50.0);
         assert_eq!(sum(7, 300, 450.0).mean_since(&mark), Some(2.0));

@@ -40,12 +40,21 @@ pub struct RegimeBaseline {
     pub regime: String,
     /// The recipe that it is of; none: every one that has no row of its own for this figure and regime.
     pub recipe: Option<u8>,
+    /// Of a rest: its stage ([`twinstep_models::rest::STAGES_S`]); 0 of movements.
+    pub stage: u8,
     /// Mean (A).
     pub mean_a: f64,
     /// Standard deviation from movement to movement (A, > 0).
     pub sigma_a: f64,
     /// Its law; none: nothing is known of its tail.
     pub law: Option<FigureLaw>,
+}
+
+impl RegimeBaseline {
+    /// Whether it is of the same figure as another one, in whatever recipe.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.of == other.of && self.regime == other.regime && self.stage == other.stage
+    }
 }
 
 /// Paces of the movements of one regime in the healthy record.

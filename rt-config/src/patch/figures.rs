@@ -4,6 +4,7 @@ use super::quantity;
 use crate::machine::{Axis, AxisTwin, Recipe};
 use std::fmt::{self, Write};
 use twinstep_models::blocks::Feature;
+use twinstep_models::rest::STAGES_S;
 
 pub(super) fn write_figures(
     out: &mut String,
@@ -21,6 +22,9 @@ pub(super) fn write_figures(
             one.regime
         )?;
         write_recipe(out, one.recipe, recipes)?;
+        if let Some(rest_s) = (STAGES_S.get(usize::from(one.stage))).filter(|s| **s > 0.0) {
+            quantity(out, "rest", *rest_s, "s")?;
+        }
         quantity(out, "mean", one.mean_a, unit)?;
         quantity(out, "sigma", one.sigma_a, unit)?;
         if let Some(law) = one.law {

@@ -88,6 +88,7 @@ fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> 
         of,
         regime: regime.into(),
         recipe: None,
+        stage: 0,
         mean_a,
         sigma_a: 0.02,
         law,

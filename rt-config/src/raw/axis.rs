@@ -260,6 +260,9 @@ pub(crate) struct BaselineTable {
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone. Of current_load
     /// standstill_positive and standstill_negative too: at rest after a movement in that direction.
     pub(crate) regime: At<String>,
+    /// Of standstill_positive and standstill_negative: figures at rest for this long and less than twice that, one of 1s, 2s, 4s, 8s, and 16s which
+    /// has no end; the first figure of a rest unless given.
+    pub(crate) rest: Option<Quantity<Time>>,
     /// Mean of the figure, of a ripple the geometric mean (any; of a ripple above 0).
     pub(crate) mean: Quantity<Effort>,
     /// Standard deviation of the figure (above 0).

@@ -221,11 +221,14 @@ impl AxisJudge {
     ) {
         let recipe = self.recipes.end(at.context.recipe);
         let Some(mut blocks) = self.blocks.end() else {
+            self.standstill.comes_to_rest(false);
             (self.behind, self.unlearnt_mode) = (Behind::default(), false);
             return;
         };
         // What shakes and goes nowhere has no figure.
-        if blocks.iter().any(Option::is_some) {
+        let whole = blocks.iter().any(Option::is_some);
+        self.standstill.comes_to_rest(whole);
+        if whole {
             self.warm(t.warm_up.as_ref(), at.stamp.cycle);
         }
         self.leave_out_reversal(&mut blocks);
@@ -433,8 +436,7 @@ impl AxisJudge {
             self.standstill.told
         };
         // Sums outlast what has gone: then there is nothing left to be named.
-        let speaks =
-            self.latest_sigma.abs() > t.slack || (rests && self.standstill.speaks(t));
+        let speaks = self.latest_sigma.abs() > t.slack || (rests && self.standstill.speaks(t));
         let beyond = evidence > t.threshold || self.backlash_raised;
         self.known = (speaks && beyond).then_some(ranking);
         self.explain(at, out);

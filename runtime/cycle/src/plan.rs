@@ -13,7 +13,7 @@ use twinstep_models::press::evaluate::Object;
 use twinstep_models::press::linked::Linked;
 use twinstep_models::press::workpiece::Workpiece;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
-use twinstep_models::rest::RESTS;
+use twinstep_models::rest::{RESTS, STAGES};
 use twinstep_models::sample::{Context, Told};
 use twinstep_models::simd::{Level, Vector};
 use twinstep_models::vacuum::VacuumParams;
@@ -49,9 +49,12 @@ pub struct SlowPlan {
     pub paces: [Option<Paces>; FEATURES],
     /// Rests have figures, whether or not they are judged.
     pub rests: bool,
-    /// What holds the axis at rest, by the direction of the movement before.
-    pub standstill: [Option<Baseline>; RESTS],
+    /// What holds the axis at rest, by the direction of the movement before and the stage of the rest.
+    pub standstill: [Rests; RESTS],
 }
+
+/// What holds an axis at rest, by the stage of the rest; none: not judged.
+pub type Rests = [Option<Baseline>; STAGES];
 
 /// A plan without paces, or without rests, is called as it was before there were any: its hash is made of this text.
 impl core::fmt::Debug for SlowPlan {

@@ -5,7 +5,8 @@ use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, Thresholds,
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, Rests, SlowPlan,
+    Thresholds,
 };
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
@@ -15,7 +16,7 @@ use twinstep_models::detect;
 use twinstep_models::kalman::{AxisNoise, steady};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
-use twinstep_models::rest::RESTS;
+use twinstep_models::rest::{RESTS, STAGES};
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
 };
@@ -38,7 +39,7 @@ const SLACK: f64 = 2.0;
 const SPREAD: f64 = 0.1;
 
 /// What holds lifts at rest, as healthy rests say.
-type Rows = [[Option<Baseline>; RESTS]; AXES];
+type Rows = [[Rests; RESTS]; AXES];
 
 /// Position (m), velocity (m/s) and acceleration (m/s2) after `time_s`, up and down.
 fn motion(time_s: f64) -> [f64; 3] {
@@ -102,7 +103,7 @@ const QUIET: Run<'_> = Run {
     period_ns: 1_000_000,
     seconds: 0.0,
     stands_s: 1e9,
-    rows: &[[None; RESTS]; AXES],
+    rows: &[[[None; STAGES]; RESTS]; AXES],
     threshold: 5.0,
     seed: 1,
     added_a: &|_| 0.0,
@@ -282,7 +283,8 @@ fn learnt(period_ns: u64) -> Rows {
                 (sigma_a / (SPREAD * COULOMB_A) - 1.0).abs() < 0.3,
                 "{sigma_a}"
             );
-            Some(Baseline { mean_a, sigma_a })
+            // Nothing creeps here: long rests are as short ones.
+            [Some(Baseline { mean_a, sigma_a }); STAGES]
         })
     })
 }

@@ -10,7 +10,7 @@ use crate::units::{ACCELERATION, Dimension, VELOCITY};
 use crate::value::At;
 use std::collections::BTreeSet;
 use twinstep_models::blocks::{Feature, Paces};
-use twinstep_models::rest::Rested;
+use twinstep_models::rest::{Rested, STAGES, STAGES_S};
 
 /// Baselines, in the unit of the axis' effort.
 pub(super) fn baselines(
@@ -23,11 +23,14 @@ pub(super) fn baselines(
         .map(|one| one_baseline(one, effort, recipes, check))
         .collect();
     for of in FigureOf::ALL {
-        let rows = raw.iter().zip(&all).filter(|(_, one)| one.of == of);
-        unique(
-            rows.map(|(raw, _)| (&raw.regime, raw.recipe.as_ref())),
-            check,
-        );
+        for stage in (0..STAGES).map(|stage| stage as u8) {
+            let rows = raw.iter().zip(&all);
+            let rows = rows.filter(|(_, one)| one.of == of && one.stage == stage);
+            unique(
+                rows.map(|(raw, _)| (&raw.regime, raw.recipe.as_ref())),
+                check,
+            );
+        }
     }
     all
 }
@@ -108,9 +111,32 @@ fn one_baseline(
         of,
         regime: one.regime.value.clone(),
         recipe: recipe_of(one.recipe.as_ref(), recipes, check),
+        stage: stage_of(one, check),
         mean_a: check.si_of("mean", &one.mean, effort, mean),
         sigma_a: check.si_of("sigma", &one.sigma, effort, Bounds::positive()),
         law: law(one, check),
+    }
+}
+
+/// The stage of a row of rests.
+fn stage_of(one: &BaselineTable, check: &mut Check) -> u8 {
+    let Some(rest) = &one.rest else { return 0 };
+    let rest_s = check.si("rest", rest, Bounds::positive());
+    let of_rests = Rested::ALL
+        .iter()
+        .any(|rested| rested.name() == one.regime.value);
+    let found = (STAGES_S.iter().zip(0..).skip(1)).find(|(begins_s, _)| **begins_s == rest_s);
+    match found {
+        Some((_, stage)) if of_rests => stage,
+        _ => {
+            check.problem(
+                &rest.span,
+                "`rest` is 1s, 2s, 4s, 8s or 16s, in rows of standstill_positive and standstill_negative",
+                "this is another time, or the regime is none of them",
+                "run `twinstep calibrate` again, or leave the row out: at rest for so long the axis is not judged then",
+            );
+            0
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 use super::{AxisJudge, CURRENT, DIRECTIONS, Occasion, RestFigure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Baseline, MAX_RECIPE_BASES, RecipeBases, SlowPlan};
+use crate::plan::{AxisPlan, Baseline, MAX_RECIPE_BASES, RecipeBases, Rests, SlowPlan};
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -31,7 +31,7 @@ pub(super) struct Bases {
     /// Of the ripple; the mean is the geometric one.
     pub ripple: [Option<Baseline>; DIRECTIONS],
     /// Of what holds the axis at rest.
-    pub standstill: [Option<Baseline>; RESTS],
+    pub standstill: [Rests; RESTS],
 }
 
 impl Bases {
@@ -46,7 +46,7 @@ impl Bases {
     }
 }
 
-/// Place of the figures of rests.
+/// Place of the figures of rests: how far they are from those of the calibrated rows.
 const OF_RESTS: usize = 2 * FEATURES + DIRECTIONS;
 /// Figures that have baselines: of `current_load`, of the disturbance, of the ripple, of rests.
 const FIGURES: usize = OF_RESTS + RESTS;
@@ -110,8 +110,15 @@ impl Figures {
         for (f, base) in bases.ripple.iter_mut().enumerate() {
             *base = self.instead_of_ripple(2 * FEATURES + f, *base);
         }
-        for (f, base) in bases.standstill.iter_mut().enumerate() {
-            *base = self.instead(OF_RESTS + f, *base);
+        // What holds an axis creeps as it did, from another beginning.
+        for (f, stages) in bases.standstill.iter_mut().enumerate() {
+            for base in stages {
+                let old_a = base.map_or(0.0, |base| base.mean_a);
+                *base = self.instead(OF_RESTS + f, *base).map(|new| Baseline {
+                    mean_a: old_a + new.mean_a,
+                    ..new
+                });
+            }
         }
         bases
     }
@@ -171,10 +178,12 @@ impl Renewal {
         }
     }
 
-    /// Takes in the first figure of a rest that these rows hold for.
-    pub fn learn_rest(&mut self, number: Option<usize>, figure: &RestFigure) {
-        if let Some(figures) = self.figures_of(number) {
-            figures.learn(OF_RESTS + figure.after as usize, figure.hold_a);
+    /// Takes in the first figure of a rest that these rows hold for; `calibrated` are the rows.
+    pub fn learn_rest(&mut self, number: Option<usize>, figure: &RestFigure, calibrated: &Bases) {
+        let (f, stage) = (figure.after as usize, usize::from(figure.stage));
+        let base = calibrated.standstill[f].get(stage).copied().flatten();
+        if let (Some(figures), Some(base)) = (self.figures_of(number), base) {
+            figures.learn(OF_RESTS + f, figure.hold_a - base.mean_a);
         }
     }
 

@@ -6,8 +6,11 @@
 //! latest figure takes the place of the one before, and the sum of the rests before it stays as it was. A load that grows while the axis
 //! stands is raised in that rest, and cleared where it goes; one that is a little off in every rest adds up over them.
 //!
+//! What holds an axis creeps after each stop, so a figure is judged against healthy ones of the same stage. The sum goes on over all stages, in
+//! standard deviations of the row in force. A stage that was not learnt is not judged.
+//!
 //! Lost frames change nothing of what friction took: the rest goes on behind them, and is the same one. A drive that was disabled, or an
-//! axis that was nowhere to be seen, stands as nobody knows; it is judged again after its next movement.
+//! axis that was nowhere to be seen, or was shaken, stands as nobody knows; it is judged again after its next movement.
 
 use super::recipe::Rows;
 use super::{AxisJudge, Occasion, facts};
@@ -32,6 +35,8 @@ pub struct RestFigure {
     pub rest: u64,
     /// Direction of the movement before.
     pub after: Rested,
+    /// Stage of the rest.
+    pub stage: u8,
     /// Mean of the measured current (A).
     pub hold_a: f64,
     /// The recipe of that movement and of the rest; none: it changed in between.
@@ -45,6 +50,11 @@ pub(super) struct Standstill {
     came: Option<Rested>,
     /// It has moved since the latest figure.
     moved: bool,
+    /// Direction of what was seen to move last, and that something moved since a movement ended.
+    seen: Option<Rested>,
+    stirred: bool,
+    /// The cycle in which the rest began.
+    since: u64,
     /// Rests that had figures.
     rests: u64,
     /// Where the figure in progress begins.
@@ -71,7 +81,17 @@ impl Standstill {
     /// Takes in what moved; rests change nothing.
     pub(super) fn see(&mut self, s: &Segment) {
         if matches!(s.regime, Regime::ConstantSpeed | Regime::Acceleration) {
-            (self.came, self.moved) = (Some(Rested::after(s.forward)), true);
+            self.seen = Some(Rested::after(s.forward));
+        }
+        self.stirred |= !matches!(s.regime, Regime::Standstill | Regime::Settling);
+    }
+
+    /// The axis has come to rest, behind a whole movement with figures or another one. What shook and went nowhere, or was not seen from its
+    /// start, leaves friction as nobody knows.
+    pub(super) fn comes_to_rest(&mut self, whole: bool) {
+        if core::mem::take(&mut self.stirred) {
+            self.came = self.seen.filter(|_| whole);
+            self.moved |= whole;
         }
     }
 
@@ -132,6 +152,7 @@ impl Standstill {
             cycle: at.stamp.cycle,
             rest: self.rests,
             after,
+            stage: sum.stage,
             hold_a,
             recipe: ended.filter(|recipe| *recipe == at.context.recipe),
         });
@@ -140,6 +161,14 @@ impl Standstill {
 }
 
 impl AxisJudge {
+    /// Age of the rest, one stretch of which has lasted so many cycles until `cycle` (cycles): lost frames do not make it younger.
+    pub(crate) const fn rest_age(&mut self, cycle: u64, cycles: u64) -> u64 {
+        if self.standstill.moved {
+            self.standstill.since = cycle.saturating_sub(cycles);
+        }
+        cycle.saturating_sub(self.standstill.since)
+    }
+
     /// The axis stands while its reference goes on: what holds it is no rest.
     pub(crate) const fn goes_on(&mut self) {
         self.standstill.mark = None;
@@ -180,11 +209,13 @@ impl AxisJudge {
         if matches!(rows, Rows::Between) {
             return;
         }
-        let bases = self.renewal.bases(rows.number(), rows.bases(plan));
+        let calibrated = rows.bases(plan);
+        let bases = self.renewal.bases(rows.number(), calibrated);
         if fresh {
-            self.renewal.learn_rest(rows.number(), &figure);
+            (self.renewal).learn_rest(rows.number(), &figure, &calibrated);
         }
-        if let Some(base) = bases.standstill[figure.after as usize] {
+        let stages = &bases.standstill[figure.after as usize];
+        if let Some(base) = stages.get(usize::from(figure.stage)).copied().flatten() {
             self.standstill.push(&figure, &base, t);
             self.decide(plan, t, at, None, out);
         }

@@ -6,17 +6,18 @@ use crate::event::{Event, EventState};
 use crate::plan::SlowPlan;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::Channel;
+use twinstep_models::rest::STAGES;
 
 const HOLD_A: f64 = 1.5;
 const SIGMA_A: f64 = 0.02;
 
 /// A lift that is held with 1.5 A after a movement up.
 fn lift() -> AxisPlan {
-    let mut standstill = [None; RESTS];
-    standstill[Rested::Positive as usize] = Some(Baseline {
+    let mut standstill = [[None; STAGES]; RESTS];
+    standstill[Rested::Positive as usize] = [Some(Baseline {
         mean_a: HOLD_A,
         sigma_a: SIGMA_A,
-    });
+    }); STAGES];
     AxisPlan {
         slow: SlowPlan {
             rests: true,
@@ -45,7 +46,10 @@ impl Rest {
 
     /// A rest behind a healthy movement; the first look at it marks where its first figure begins.
     fn behind_movement(judge: &mut AxisJudge, plan: &AxisPlan, out: &mut Outbox) -> Self {
-        movement(judge, plan, 0.0, out);
+        // The first of a run may have begun before it.
+        for _ in 0..2 {
+            movement(judge, plan, 0.0, out);
+        }
         let mut rest = Self::default();
         rest.0.began = judge.standstill.rests * 10;
         rest.figure(judge, plan, 9.0, out);
@@ -227,4 +231,67 @@ fn a_new_baseline_is_that_of_the_next_rests() {
     let found = events(&mut out);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!((found[0].predicted - off_a).abs() < 1e-9);
+}
+
+#[test]
+fn what_creeps_is_judged_stage_by_stage_and_not_where_none_was_learnt() {
+    // What friction held goes over to the drive within some seconds.
+    let held_a = [1.9, 1.7, 1.6, 1.55, 1.5, 1.5];
+    let mut plan = lift();
+    let stages = &mut plan.slow.standstill[Rested::Positive as usize];
+    for (stage, base) in stages.iter_mut().enumerate() {
+        *base = Some(Baseline {
+            mean_a: held_a[stage],
+            sigma_a: SIGMA_A,
+        });
+    }
+    stages[5] = None;
+    let found = |more_a: [f64; STAGES]| {
+        let (mut judge, mut out) = (AxisJudge::default(), Outbox::default());
+        for _ in 0..3 {
+            let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+            for stage in 0..STAGES {
+                rest.0.stage = stage as u8;
+                rest.figure(&mut judge, &plan, held_a[stage] + more_a[stage], &mut out);
+            }
+        }
+        states(&mut out)
+    };
+    assert_eq!(found([0.0; STAGES]), []);
+    // Beyond what was learnt nothing is judged, whatever it is.
+    assert_eq!(found([0.0, 0.0, 0.0, 0.0, 0.0, 5.0]), []);
+    assert_eq!(found([0.0, 0.0, 0.0, 0.5, 0.5, 0.0])[0], EventState::Raised);
+}
+
+#[test]
+fn a_shake_leaves_friction_as_nobody_knows_and_a_lost_frame_leaves_a_rest_its_age() {
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    assert_eq!(judge.rest_age(5_000, 200), 200);
+    rest.figure(&mut judge, &plan, HOLD_A, &mut out);
+    // Sums begin anew behind a lost frame, with a movement that is none.
+    judge.forget();
+    judge.movement_end(&plan, &[], &THRESHOLDS, &at(9000), &mut out);
+    assert_eq!(judge.rest_age(10_000, 100), 5200);
+    rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
+    assert_eq!(states(&mut out), [EventState::Raised]);
+    for _ in 0..3 {
+        rest.figure(&mut judge, &plan, HOLD_A, &mut out);
+    }
+    assert_eq!(states(&mut out), [EventState::Cleared]);
+    let shake = Segment {
+        regime: Regime::Acceleration,
+        forward: true,
+        cycles: 3.0,
+        ..Segment::default()
+    };
+    judge.segment(&plan, &[], &THRESHOLDS, &at(20_000), &shake, &mut out);
+    judge.movement_end(&plan, &[], &THRESHOLDS, &at(20_020), &mut out);
+    for _ in 0..5 {
+        rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
+    }
+    assert!(events(&mut out).is_empty());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
+    assert_eq!(states(&mut out), [EventState::Raised]);
 }

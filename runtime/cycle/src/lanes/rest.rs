@@ -32,7 +32,7 @@ impl Correct<'_, '_> {
         let look_s = every as f64 / params.per_s;
         let standing = rests & lane.course.rested();
         for l in (0..LANES).filter(|l| standing & (1 << l) != 0) {
-            let sum = lane.course.rest(&lane.segments, l);
+            let mut sum = lane.course.rest(&lane.segments, l);
             if !rhythm.is_due(sum.cycles, every) {
                 continue;
             }
@@ -51,6 +51,8 @@ impl Correct<'_, '_> {
                 judge.goes_on();
                 continue;
             }
+            let age = judge.rest_age(self.stamp.cycle, sum.cycles);
+            sum.stage = rhythm.stage(age);
             let at = Occasion {
                 stamp: *self.stamp,
                 source: Source::Axis((self.first_axis + axis) as u16),

@@ -70,8 +70,7 @@ impl Movements {
         }
         let rows = |of: &InRecipe, recipe| {
             let record_s = of.cycles as f64 * period_s;
-            let rows = of.rests.baselines(recipe, record_s, rated_a);
-            rows.collect::<Vec<_>>()
+            of.rests.baselines(recipe, record_s, rated_a)
         };
         if recipes.is_empty() || known.len() < 2 {
             learnt.baseline = rows(&all, None);
@@ -181,6 +180,7 @@ impl InRecipe {
                     of,
                     regime: feature.name().to_owned(),
                     recipe,
+                    stage: 0,
                     mean_a,
                     sigma_a: (unit_a * fit.sigma).max(LEAST_SIGMA_A),
                     law: Some(FigureLaw {

@@ -1,22 +1,22 @@
 //! What holds an axis at rest in the healthy record: a figure for each rest, by the direction of the movement before.
 //!
 //! A rest has several figures where it is long, and they are alike: it counts once, as in the judge. Judged is each of them as it
-//! comes, so what counts is the one that is furthest from what all rests have in common. Where the current creeps, the spread holds that too, as far
-//! as rests in the record are as long as those that follow.
+//! comes, so what counts is the one that is furthest from what all rests have in common, in each stage of the rest by itself.
 
+use super::LEAST_SIGMA_A;
 use twinstep_config::machine::{FigureLaw, FigureOf, RegimeBaseline};
 use twinstep_cycle::judge::RestFigure;
-use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
-use twinstep_models::rest::{RESTS, Rested};
+use twinstep_models::identify::{FigureFit, LEAST_FIGURES, fit_figures};
+use twinstep_models::rest::{RESTS, Rested, STAGES};
 
 /// Of a drive that counts in thousandths of its rated current: standard deviation of what is rounded off (1, relative to that).
 const ROUNDED: f64 = 0.001 * 0.288_675;
 
-/// The rests that were seen, by direction: the number of each, its first figure and the sum of all, how many, least and most (A).
+/// The rests that were seen, by direction and stage.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rests([Vec<Rest>; RESTS]);
+pub(super) struct Rests([[Vec<Rest>; STAGES]; RESTS]);
 
-/// One rest.
+/// What one rest was in one stage.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     /// Which recording, and which rest in it.
@@ -41,7 +41,10 @@ impl Rest {
 impl Rests {
     /// A figure of a rest in this recording.
     pub fn add(&mut self, recording: usize, figure: &RestFigure) {
-        let rests = &mut self.0[figure.after as usize];
+        let stages = &mut self.0[figure.after as usize];
+        let Some(rests) = stages.get_mut(usize::from(figure.stage)) else {
+            return;
+        };
         let of = (recording, figure.rest);
         let hold_a = figure.hold_a;
         match rests.last_mut().filter(|last| last.of == of) {
@@ -63,7 +66,7 @@ impl Rests {
 
     /// Takes in those of another recipe.
     pub fn extend(&mut self, other: &Self) {
-        for (to, from) in self.0.iter_mut().zip(&other.0) {
+        for (to, from) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
             to.extend(from);
         }
     }
@@ -74,31 +77,37 @@ impl Rests {
         recipe: Option<u8>,
         record_s: f64,
         rated_a: f64,
-    ) -> impl Iterator<Item = RegimeBaseline> {
-        Rested::ALL.into_iter().filter_map(move |rested| {
-            let rests = &self.0[rested as usize];
-            let means = rests.iter().map(|rest| rest.sum_a / rest.count);
-            let mean_a = means.sum::<f64>() / rests.len() as f64;
-            let values: Vec<f64> = rests.iter().map(|rest| rest.furthest_a(mean_a)).collect();
-            let fit = fit_figures(&values)?;
-            Some(RegimeBaseline {
-                of: FigureOf::CurrentLoad,
-                regime: rested.name().to_owned(),
-                recipe,
-                mean_a: fit.mean,
-                sigma_a: fit.sigma.max(ROUNDED * rated_a).max(super::LEAST_SIGMA_A),
-                law: Some(FigureLaw {
-                    freedom: fit.freedom,
-                    figures: fit.count as f64,
-                    record_s,
-                }),
-            })
-        })
+    ) -> Vec<RegimeBaseline> {
+        let mut all = Vec::new();
+        for (rested, stages) in Rested::ALL.into_iter().zip(&self.0) {
+            let mut rows: Vec<RegimeBaseline> = (stages.iter().zip(0..))
+                .map_while(|(rests, stage)| {
+                    let fit = fit(rests)?;
+                    Some(RegimeBaseline {
+                        of: FigureOf::CurrentLoad,
+                        regime: rested.name().to_owned(),
+                        recipe,
+                        stage,
+                        mean_a: fit.mean,
+                        sigma_a: (fit.sigma.max(ROUNDED * rated_a)).max(LEAST_SIGMA_A),
+                        law: Some(FigureLaw {
+                            freedom: fit.freedom,
+                            figures: fit.count as f64,
+                            record_s,
+                        }),
+                    })
+                })
+                .collect();
+            go_on(&mut rows);
+            all.extend(rows);
+        }
+        all
     }
 
     /// What is missing of an axis that has no baseline of its rests, in words.
     pub fn lacks(&self) -> Option<String> {
-        let most = self.0.iter().map(Vec::len).max().unwrap_or(0);
+        let first = self.0.iter().map(|stages| stages[0].len());
+        let most = first.max().unwrap_or(0);
         (most < LEAST_FIGURES).then(|| {
             format!(
                 "standstill will not be judged: it takes {LEAST_FIGURES} rests of a quarter of a second and more after movements in one direction, and \
@@ -108,34 +117,76 @@ impl Rests {
     }
 }
 
+/// The law of the rests of a stage.
+fn fit(rests: &[Rest]) -> Option<FigureFit> {
+    let means = rests.iter().map(|rest| rest.sum_a / rest.count);
+    let mean_a = means.sum::<f64>() / rests.len() as f64;
+    let values: Vec<f64> = rests.iter().map(|rest| rest.furthest_a(mean_a)).collect();
+    fit_figures(&values)
+}
+
+/// Adds the stages beyond the last one that was learnt.
+///
+/// What holds an axis creeps, less in each stage than in the one before. What is left of it beyond the record is taken to be as much as
+/// between the last two stages in it, as a spread. Of one stage alone nothing of that is known, and no other is judged.
+fn go_on(rows: &mut Vec<RegimeBaseline>) {
+    let [.., before, last] = &rows[..] else {
+        return;
+    };
+    let crept_a = last.mean_a - before.mean_a;
+    let mut beyond = last.clone();
+    beyond.sigma_a = beyond.sigma_a.hypot(crept_a);
+    if usize::from(last.stage) + 1 == STAGES {
+        // It has no end.
+        rows.pop();
+        rows.push(beyond);
+        return;
+    }
+    for stage in (0..STAGES as u8).filter(|stage| *stage > beyond.stage) {
+        rows.push(RegimeBaseline {
+            stage,
+            ..beyond.clone()
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn figure(rest: u64, after: Rested, hold_a: f64) -> RestFigure {
+    fn figure(rest: u64, after: Rested, stage: u8, hold_a: f64) -> RestFigure {
         RestFigure {
             cycle: 0,
             rest,
             after,
+            stage,
             hold_a,
             recipe: Some(0),
         }
     }
 
+    /// Stages, means and spreads (A) of the rows.
+    fn rows(rests: &Rests, rated_a: f64) -> Vec<(u8, f64, f64)> {
+        (rests.baselines(None, 60.0, rated_a).iter())
+            .map(|row| (row.stage, row.mean_a, row.sigma_a))
+            .collect()
+    }
+
     #[test]
     fn a_rest_counts_once_and_by_its_furthest_figure() {
         let mut rests = Rests::default();
-        for n in 0..20 {
+        for n in 0..20_u8 {
             // One is long, and creeps.
             let figures = if n == 7 { 50 } else { 1 };
             for k in 0..figures {
-                let creep_a = 0.01 * f64::from(k);
-                let hold_a = 1.0 + 0.02 * f64::from(n % 2) + creep_a;
-                rests.add(0, &figure(u64::from(n as u8), Rested::Positive, hold_a));
+                let hold_a = 1.0 + 0.02 * f64::from(n % 2) + 0.01 * f64::from(k);
+                rests.add(0, &figure(u64::from(n), Rested::Positive, 0, hold_a));
             }
         }
-        let rows: Vec<_> = rests.baselines(None, 60.0, 0.0).collect();
-        let [row] = &rows[..] else { panic!("{rows:?}") };
+        let found = rests.baselines(None, 60.0, 0.0);
+        let [row] = &found[..] else {
+            panic!("{found:?}")
+        };
         assert_eq!(row.regime, "standstill_positive");
         let law = row.law.unwrap();
         assert_eq!((law.figures, law.record_s), (20.0, 60.0));
@@ -150,27 +201,52 @@ mod tests {
     fn what_never_differs_has_the_spread_of_a_count() {
         let mut rests = Rests::default();
         for n in 0..8 {
-            rests.add(0, &figure(n, Rested::Negative, 2.0));
+            rests.add(0, &figure(n, Rested::Negative, 0, 2.0));
         }
-        let of = |rated_a| {
-            let rows: Vec<_> = rests.baselines(Some(3), 60.0, rated_a).collect();
-            (rows[0].recipe, rows[0].sigma_a)
+        assert_eq!(rows(&rests, 0.0), [(0, 2.0, LEAST_SIGMA_A)]);
+        assert!((rows(&rests, 10.0)[0].2 - 0.002_886_75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn beyond_the_longest_rests_what_crept_last_is_spread() {
+        let held_a = [3.5, 3.2, 2.9, 2.7, 2.6, 2.58];
+        let of = |stages: usize| {
+            let mut rests = Rests::default();
+            for rest in 0..10_u64 {
+                for (stage, hold_a) in held_a.iter().enumerate().take(stages) {
+                    let noise_a = 0.01 * (rest % 2) as f64;
+                    let figure = figure(rest, Rested::Positive, stage as u8, hold_a + noise_a);
+                    rests.add(0, &figure);
+                }
+            }
+            rows(&rests, 0.0)
         };
-        assert_eq!(of(0.0), (Some(3), super::super::LEAST_SIGMA_A));
-        assert!((of(10.0).1 - 0.002_886_75).abs() < 1e-12);
+        // Of one stage nothing is known of the others.
+        assert_eq!(of(1).len(), 1);
+        let found = of(3);
+        let stages: Vec<u8> = found.iter().map(|row| row.0).collect();
+        assert_eq!(stages, [0, 1, 2, 3, 4, 5]);
+        for row in &found[3..] {
+            assert!((row.1 - 2.905).abs() < 1e-9 && (row.2 - 0.3).abs() < 0.01);
+            // What will really be held is no alarm.
+            assert!((held_a[usize::from(row.0)] - row.1).abs() < 2.0 * row.2);
+        }
+        assert!(found[2].2 < 0.01, "{found:?}");
+        let all = of(STAGES);
+        assert!(all[4].2 < 0.01 && all[5].2 > 0.02, "{all:?}");
     }
 
     #[test]
     fn recordings_are_apart_and_few_rests_are_told() {
         let mut rests = Rests::default();
         for recording in 0..3 {
-            rests.add(recording, &figure(1, Rested::Positive, 1.0));
+            rests.add(recording, &figure(1, Rested::Positive, 0, 1.0));
         }
-        assert_eq!(rests.baselines(None, 60.0, 1.0).count(), 0);
+        assert!(rows(&rests, 1.0).is_empty());
         let told = rests.lacks().unwrap();
         assert!(told.contains("there were 3 at most"), "{told}");
-        rests.add(3, &figure(1, Rested::Positive, 1.0));
+        rests.add(3, &figure(1, Rested::Positive, 0, 1.0));
         assert_eq!(rests.lacks(), None);
-        assert_eq!(rests.baselines(None, 60.0, 1.0).count(), 1);
+        assert_eq!(rows(&rests, 1.0).len(), 1);
     }
 }

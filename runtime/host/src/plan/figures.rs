@@ -43,8 +43,9 @@ pub(super) fn baselines(
     shares: Shares,
 ) -> ([Option<Baseline>; FEATURES], SlowPlan) {
     let figures = asked(judge.false_alarm_interval_s, shares);
-    let row = |of: FigureOf, regime: &str| {
-        let rows = || (twin.baseline.iter()).filter(|b| b.of == of && b.regime == regime);
+    let row = |of: FigureOf, regime: &str, stage: u8| {
+        let same = |b: &&RegimeBaseline| b.of == of && b.regime == regime && b.stage == stage;
+        let rows = || twin.baseline.iter().filter(same);
         let found = (rows().find(|b| b.recipe == recipe))
             .or_else(|| rows().find(|b| b.recipe.is_none()))?;
         Some(Baseline {
@@ -52,7 +53,7 @@ pub(super) fn baselines(
             sigma_a: found.sigma_a * found.law.map_or(1.0, |law| widening(&law, figures)),
         })
     };
-    let of = |of: FigureOf, feature: Feature| row(of, feature.name());
+    let of = |of: FigureOf, feature: Feature| row(of, feature.name(), 0);
     let slow = SlowPlan {
         disturbance: Feature::ALL.map(|feature| of(FigureOf::Disturbance, feature)),
         // Before it meets the part that is expected, a ram that meets another one ripples.
@@ -67,8 +68,11 @@ pub(super) fn baselines(
         }),
         rests: !presses && (judge.standstill || twin.baseline.iter().any(is_of_rests)),
         // What a press holds is its part.
-        standstill: Rested::ALL
-            .map(|rested| row(FigureOf::CurrentLoad, rested.name()).filter(|_| !presses)),
+        standstill: Rested::ALL.map(|rested| {
+            std::array::from_fn(|stage| {
+                row(FigureOf::CurrentLoad, rested.name(), stage as u8).filter(|_| !presses)
+            })
+        }),
     };
     let load = Feature::ALL.map(|feature| of(FigureOf::CurrentLoad, feature));
     (load, slow)
@@ -86,7 +90,8 @@ pub(super) fn by_recipe(machine: &Machine, shares: Shares) -> Vec<RecipeBases> {
         .flat_map(|(twin, presses, axis)| {
             // No more than the cycle knows: the configuration has no more.
             (twin.recipes().into_iter().take(MAX_RECIPE_BASES)).map(move |recipe| {
-                let (baseline, slow) = baselines(twin, presses, Some(recipe), &machine.judge, shares);
+                let (baseline, slow) =
+                    baselines(twin, presses, Some(recipe), &machine.judge, shares);
                 RecipeBases {
                     axis,
                     recipe,

@@ -6,8 +6,8 @@ use crate::output::Output;
 use serde::Serialize;
 use twinstep_config::machine::{Axis, FigureOf, Machine, PartTwin, RegimeBaseline, StationTwin};
 use twinstep_models::blocks::Feature;
-use twinstep_models::rest::Rested;
 use twinstep_models::identify::VacuumFit;
+use twinstep_models::rest::Rested;
 
 /// One calibrated station, as a line of JSON: values with their standard errors, where there were two or more to tell one by.
 #[derive(Serialize)]
@@ -167,7 +167,7 @@ fn mean_before(old: &Axis, row: &RegimeBaseline) -> Option<f64> {
     let rows = &old.twin.as_ref()?.baseline;
     let same = |recipe: Option<u8>| {
         (rows.iter())
-            .find(|b| b.of == row.of && b.regime == row.regime && b.recipe == recipe)
+            .find(|b| b.is_of(row) && b.recipe == recipe)
             .map(|b| b.mean_a)
     };
     same(row.recipe).or_else(|| same(None))
