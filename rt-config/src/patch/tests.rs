@@ -49,6 +49,16 @@ fn twin() -> AxisTwin {
                 0.0,
                 Some(LAW),
             ),
+            baseline(FigureOf::CurrentLoad, "standstill_negative", 1.7, Some(LAW)),
+            RegimeBaseline {
+                stage: 4,
+                ..baseline(
+                    FigureOf::CurrentLoad,
+                    "standstill_negative",
+                    1.0 / 3.0,
+                    None,
+                )
+            },
             baseline(FigureOf::Disturbance, "acceleration", -0.1, Some(LAW)),
             baseline(
                 FigureOf::Ripple,

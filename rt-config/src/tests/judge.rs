@@ -1,4 +1,4 @@
-//! `[judge]`: how long an axis warms up.
+//! `[judge]`: how long an axis warms up, and what is judged at rest.
 
 use super::errors::wrong;
 use crate::machine::WarmUp;
@@ -49,4 +49,51 @@ fn what_cannot_be_is_named() {
         "cool_down",
         "`cool_down` without `warm_up`",
     );
+}
+
+#[test]
+fn standstill_is_learnt_where_that_is_asked_and_judged_by_its_rows() {
+    let asked = |keys: &str| load(&cell(keys), "it.toml").unwrap().judge.standstill;
+    assert!(!asked("") && !asked("standstill = false") && asked("standstill = true"));
+    let row =
+        |keys: &str| format!("[[axis.twin.baseline]]\n{keys}mean = \"1.5A\"\nsigma = \"20mA\"\n\n");
+    let with = |rows: &[&str]| {
+        let rows: String = rows.iter().map(|keys| row(keys)).collect();
+        PRESS_CELL.replacen(
+            "[[axis.twin.pace]]",
+            &format!("{rows}[[axis.twin.pace]]"),
+            1,
+        )
+    };
+    let up = "regime = \"standstill_positive\"\n";
+    let long = format!("{up}rest = \"16s\"\n");
+    let text = with(&[up, &long, "regime = \"standstill_negative\"\n"]);
+    let machine = load(&text, "it.toml").unwrap();
+    let twin = machine.axes[0].twin.as_ref().unwrap();
+    let rows = twin
+        .baseline
+        .iter()
+        .filter(|row| row.regime.starts_with("standstill"));
+    let found: Vec<_> = rows
+        .map(|row| (row.regime.as_str(), row.stage, row.mean_a))
+        .collect();
+    let expected = [
+        ("standstill_positive", 0, 1.5),
+        ("standstill_positive", 5, 1.5),
+        ("standstill_negative", 0, 1.5),
+    ];
+    assert_eq!(found, expected);
+    // Whoever writes a row by hand is told what it may be.
+    wrong(
+        &text,
+        "rest = \"16s\"",
+        "rest = \"3s\"",
+        "`rest` is 1s, 2s, 4s, 8s or 16s",
+    );
+    let moving = "regime = \"standstill_positive\"\nrest";
+    let other = "channel = \"current_load\"\nregime = \"pressing\"\nrest";
+    wrong(&text, moving, other, "`rest` is 1s, 2s, 4s, 8s or 16s");
+    wrong(&text, "rest = \"16s\"\n", "", "standstill_positive");
+    let of_other = format!("channel = \"disturbance\"\n{up}rest");
+    wrong(&text, moving, &of_other, "standstill_positive");
 }

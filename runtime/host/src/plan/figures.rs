@@ -79,7 +79,7 @@ pub(super) fn baselines(
 }
 
 /// Whether a row is of what holds an axis at rest.
-fn is_of_rests(row: &RegimeBaseline) -> bool {
+pub(crate) fn is_of_rests(row: &RegimeBaseline) -> bool {
     row.of == FigureOf::CurrentLoad && Rested::ALL.iter().any(|one| one.name() == row.regime)
 }
 
@@ -354,5 +354,49 @@ mod tests {
         assert_eq!(one, hash(&two));
         two.axes[0].twin.as_mut().unwrap().baseline[0].mean_a += 1e-9;
         assert_ne!(one, hash(&two));
+    }
+
+    #[test]
+    fn rests_are_judged_by_their_rows_and_change_nothing_where_there_are_none() {
+        let shipped =
+            || twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let plan_of = |machine: &Machine| crate::plan::PlanStore::new(machine);
+        let plain = plan_of(&shipped());
+        assert_eq!(plain.plan().judges[0].rests, 0);
+        // Asked for alone: figures, and the same thresholds.
+        let mut machine = shipped();
+        machine.judge.standstill = true;
+        let asked = plan_of(&machine);
+        assert_ne!(asked.plan().judges[0].rests, 0);
+        assert_eq!(asked.plan().thresholds, plain.plan().thresholds);
+        assert_eq!(asked.plan().axes[0].baseline, plain.plan().axes[0].baseline);
+        assert_ne!(asked.hash(), plain.hash());
+        // The rows of an axis, whatever their stages, are one stream for each direction; those of a press are none.
+        let mut machine = shipped();
+        let row = machine.axes[0].twin.as_ref().unwrap().baseline[0].clone();
+        let rows = |regime: &str| {
+            [0, 1, 5].map(|stage| RegimeBaseline {
+                regime: regime.to_owned(),
+                stage,
+                mean_a: 1.0 + f64::from(stage),
+                ..row.clone()
+            })
+        };
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        twin.baseline.extend(rows("standstill_positive"));
+        twin.baseline.extend(rows("standstill_negative"));
+        let press = machine.presses[0].axis.twin.as_mut().unwrap();
+        press.baseline.extend(rows("standstill_positive"));
+        assert_eq!(counts(&machine).0, counts(&shipped()).0 + 2);
+        let store = plan_of(&machine);
+        assert_eq!(store.plan().judges[0].rests, 1);
+        let held = store.plan().axes[0].slow.standstill;
+        for stages in held {
+            let means = stages.map(|base| base.map(|base| base.mean_a));
+            let expected = [Some(1.0), Some(2.0), None, None, None, Some(6.0)];
+            assert_eq!(means, expected);
+        }
+        let press = store.plan().axes[machine.axes.len()].slow;
+        assert_eq!((press.standstill, press.rests), ([[None; 6]; 2], false));
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use twinstep_config::machine::{Axis, FigureOf, Machine, PartTwin, RegimeBaseline, StationTwin};
 use twinstep_models::blocks::Feature;
 use twinstep_models::identify::VacuumFit;
-use twinstep_models::rest::Rested;
+use twinstep_models::rest::{Rested, STAGES_S};
 
 /// One calibrated station, as a line of JSON: values with their standard errors, where there were two or more to tell one by.
 #[derive(Serialize)]
@@ -102,6 +102,9 @@ struct RecipeLine<'a> {
     recipe: &'a str,
     channel: &'static str,
     regime: &'a str,
+    /// Of a rest: for how long it has lasted at least (s); none of movements and of first figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rest_s: Option<f64>,
     /// With its standard error.
     mean: (f64, Option<f64>),
     /// From movement to movement.
@@ -193,12 +196,15 @@ fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
         let figures = one.law.map(|law| law.figures);
         let error = figures.map(|figures| one.sigma_a / figures.sqrt());
         let was = mean_before(old, one);
+        let rest_s = STAGES_S.get(usize::from(one.stage)).copied();
+        let rest_s = rest_s.filter(|rest_s| *rest_s > 0.0);
         if output.json() {
             output.json_line(&RecipeLine {
                 source: &new.name,
                 recipe: &recipe.name,
                 channel: one.of.name(),
                 regime: &one.regime,
+                rest_s,
                 mean: (one.mean_a, error),
                 sigma: one.sigma_a,
                 figures,
@@ -208,7 +214,9 @@ fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
         } else if one.of == FigureOf::CurrentLoad {
             let unit = format!("{unit}, healthy in recipe {}", recipe.name);
             let figures = [was, Some(one.mean_a), error];
-            row(output, &new.name, short(&one.regime), figures, &unit);
+            let age = rest_s.map_or_else(String::new, |rest_s| format!(" {rest_s} s"));
+            let quantity = format!("{}{age}", short(&one.regime));
+            row(output, &new.name, &quantity, figures, &unit);
         }
     }
 }

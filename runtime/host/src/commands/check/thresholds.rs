@@ -5,7 +5,7 @@ use crate::plan::{self, figures};
 use crate::thresholds;
 use serde::Serialize;
 use std::fmt::Write;
-use twinstep_config::machine::Machine;
+use twinstep_config::machine::{Axis, Machine};
 
 /// How far thresholds rest on the healthy record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,6 +56,19 @@ impl Thresholds {
                     ));
                 }
             }
+        }
+        let unlearnt = |axis: &&Axis| {
+            (axis.twin.as_ref()).is_some_and(|twin| !twin.baseline.iter().any(figures::is_of_rests))
+        };
+        let asked = machine.axes.iter().filter(|_| machine.judge.standstill);
+        let without: Vec<&str> = (asked.filter(unlearnt))
+            .map(|axis| axis.name.as_str())
+            .collect();
+        if !without.is_empty() {
+            provisional.push(format!(
+                "standstill of {} is asked for in [judge] and was not learnt: it is judged once `twinstep calibrate` has seen rests",
+                without.join(", ")
+            ));
         }
         if shares.figures > 0 {
             provisional.push(format!(
@@ -162,5 +175,25 @@ mod tests {
         }
         let none = Thresholds::of(&machine);
         assert_eq!((none.in_force.len(), none.table()), (0, String::new()));
+    }
+
+    #[test]
+    fn standstill_that_is_asked_for_and_was_not_learnt_is_told() {
+        let said = |machine: &Machine| {
+            let mut reasons = Thresholds::of(machine).provisional.into_iter();
+            reasons.find(|reason| reason.starts_with("standstill of"))
+        };
+        let mut machine = shipped();
+        assert_eq!(said(&machine), None);
+        machine.judge.standstill = true;
+        let all = said(&machine).unwrap();
+        assert!(all.starts_with("standstill of infeed, outfeed,"), "{all}");
+        assert!(!all.contains("press,"), "{all}");
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        let mut row = twin.baseline[0].clone();
+        row.regime = "standstill_positive".to_owned();
+        twin.baseline.push(row);
+        let others = said(&machine).unwrap();
+        assert!(others.starts_with("standstill of outfeed,"), "{others}");
     }
 }

@@ -1,0 +1,144 @@
+//! A lift that stands under a load which changes: commissioned with `[judge] standstill`, it is told while it stands, in a step and in a slow
+//! ramp. Without the key nothing of it is told before it moves.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use serde_json::Value;
+use std::path::Path;
+use twinstep_tests::release_binary;
+use twinstep_tests::run::{Place, Run, shipped};
+
+/// Its program: down and up, and a long rest at the top.
+const SHIPPED: &str = r#"program = [
+    { to = "350mm", dwell = "350ms" },
+    { to = "50mm", dwell = "350ms" },
+]
+"#;
+/// Of the commissioning: it takes ten such rests and more to know how alike they are.
+const COMMISSIONED: &str = "20s";
+/// Of the run in which something happens while it stands.
+const STANDS: &str = "70s";
+const INTERVAL: &str = "false_alarm_interval = \"30days\"\n";
+/// The long rest begins within the first four seconds and ends behind the run.
+const SECONDS: u32 = 60;
+
+/// The cell whose lift rests this long at the top.
+fn cell(text: &str, dwell: &str) -> String {
+    let lift = text.find("name = \"lift\"").unwrap();
+    let at = lift + text[lift..].find("program = [").unwrap();
+    let end = at + text[at..].find("\n]\n").unwrap() + 3;
+    let program = format!(
+        "program = [\n    {{ to = \"350mm\", dwell = \"350ms\" }},\n    {{ to = \"50mm\", dwell = \"350ms\" }},\n    \
+         {{ to = \"350mm\", dwell = \"{dwell}\" }},\n    {{ to = \"50mm\", dwell = \"350ms\" }},\n]\n"
+    );
+    format!("{}{program}{}", &text[..at], &text[end..])
+}
+
+fn demo(place: &Place, config: &Path, seconds: u32, more: &str) -> Run {
+    let args = format!(
+        "demo --config {} --fast --json --cycles {} --state {} {more}",
+        config.display(),
+        1000 * seconds,
+        place.path("state").display()
+    );
+    place.run(release_binary(), &args).fine()
+}
+
+/// The machine as `calibrate` leaves it, asked to learn rests.
+fn commissioned(place: &Place) -> String {
+    let shipped = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
+    assert!(shipped.contains(SHIPPED) && shipped.contains(INTERVAL));
+    let asked = shipped.replacen(INTERVAL, &format!("{INTERVAL}standstill = true\n"), 1);
+    let config = place.file("cell.toml", cell(&asked, COMMISSIONED));
+    let records = [101, 102, 103].map(|seed| {
+        let record = place.path(&format!("{seed}.mcap"));
+        let args = format!("--seed {seed} --record {}", record.display());
+        let _ = demo(place, &config, 120, &args);
+        record.display().to_string()
+    });
+    let args = format!(
+        "calibrate {} {} --write",
+        config.display(),
+        records.join(" ")
+    );
+    let _ = place.run(release_binary(), &args).fine();
+    std::fs::read_to_string(&config).unwrap()
+}
+
+/// What a run raises, its lift standing.
+fn raised(text: &str, more: &str) -> Vec<Value> {
+    let place = Place::new();
+    let config = place.file("cell.toml", cell(text, STANDS));
+    let events = demo(&place, &config, SECONDS, more).of_type("event");
+    (events.into_iter())
+        .filter(|event| event["state"] == "raised")
+        .collect()
+}
+
+/// Has the lift be told with this cause while it stands, between two cycles, and nothing else of anybody.
+fn told_at_rest(events: &[Value], cycles: std::ops::Range<u64>, cause: &str) {
+    let at_rest: Vec<&Value> = (events.iter())
+        .filter(|event| event["channel"] == "current_load")
+        .collect();
+    let [event] = at_rest[..] else {
+        panic!("{events:#?}")
+    };
+    assert_eq!(event["regime"], "standstill", "{event}");
+    assert_eq!(event["cause"], cause, "{event}");
+    let cycle = event["cycle"].as_u64().unwrap();
+    assert!(cycles.contains(&cycle), "{event}");
+    assert!(event["action"].as_str().is_some_and(|a| !a.is_empty()));
+    for event in events {
+        assert_eq!(event["source"], "lift", "{event}");
+    }
+}
+
+#[test]
+fn a_lift_is_told_of_while_it_stands() {
+    let place = Place::new();
+    let machine = commissioned(&place);
+    let of_lift = {
+        let from = machine.find("name = \"lift\"").unwrap();
+        let to = from + machine[from..].find("[[axis]]\n").unwrap();
+        &machine[from..to]
+    };
+    for regime in ["standstill_positive", "standstill_negative"] {
+        let rows = of_lift.matches(regime).count();
+        // Down it rests for a moment alone.
+        assert_eq!(
+            rows,
+            if regime.ends_with("positive") { 6 } else { 1 },
+            "{of_lift}"
+        );
+    }
+    let press = &machine[machine.find("[[press]]").unwrap()..];
+    assert!(!press.contains("standstill_"), "a press holds its part");
+    // Healthy: neither the long rest nor the short ones of the others.
+    for seed in [5, 6, 7, 8] {
+        let found = raised(&machine, &format!("--seed {seed}"));
+        assert!(found.is_empty(), "seed {seed}: {found:#?}");
+    }
+    let load = "more load than calibrated";
+    for seed in [5, 6] {
+        let step = format!("--seed {seed} --inject load:lift:mass=20kg@30s");
+        told_at_rest(&raised(&machine, &step), 30_000..34_000, load);
+        let ramp = format!("--seed {seed} --inject load:lift:mass=40kg,ramp=30s@25s");
+        told_at_rest(&raised(&machine, &ramp), 28_000..50_000, load);
+    }
+    // Without its rows nothing is told of the ramp while the lift stands.
+    let mut starts: Vec<usize> = machine.match_indices("\n[").map(|(at, _)| at + 1).collect();
+    starts.insert(0, 0);
+    starts.push(machine.len());
+    let tables = starts.windows(2).map(|pair| &machine[pair[0]..pair[1]]);
+    let without: String = (tables)
+        .filter(|table| !table.contains("regime = \"standstill_"))
+        .collect();
+    let without = without.replacen("standstill = true\n", "", 1);
+    let ramp = "--seed 5 --inject load:lift:mass=40kg,ramp=30s@25s";
+    let found = raised(&without, ramp);
+    let at_rest = found.iter().filter(|event| event["regime"] == "standstill");
+    let load = at_rest.filter(|event| event["channel"] == "current_load");
+    assert_eq!(load.count(), 0, "{found:#?}");
+}
