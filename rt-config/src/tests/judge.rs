@@ -84,16 +84,18 @@ fn standstill_is_learnt_where_that_is_asked_and_judged_by_its_rows() {
     ];
     assert_eq!(found, expected);
     // Whoever writes a row by hand is told what it may be.
+    let stages = "`rest` is 1s, 2s, 4s, 8s or 16s";
+    wrong(&text, "rest = \"16s\"", "rest = \"3s\"", stages);
+    let moving = text.replacen(&long, &long.replace("standstill_positive", "pressing"), 1);
+    wrong(&moving, "rest = \"16s\"", "rest = \"8s\"", stages);
+    // Twice the same, and of a channel that has no rests.
+    wrong(&text, &long, up, "standstill_positive");
+    let other = text.replacen(&long, &format!("channel = \"ripple\"\n{long}"), 1);
+    let as_it_is = other.replacen(&long, &long.replace("standstill", "still"), 1);
     wrong(
-        &text,
-        "rest = \"16s\"",
-        "rest = \"3s\"",
-        "`rest` is 1s, 2s, 4s, 8s or 16s",
+        &as_it_is,
+        "regime = \"still_positive\"",
+        up.trim_end(),
+        "judged regime",
     );
-    let moving = "regime = \"standstill_positive\"\nrest";
-    let other = "channel = \"current_load\"\nregime = \"pressing\"\nrest";
-    wrong(&text, moving, other, "`rest` is 1s, 2s, 4s, 8s or 16s");
-    wrong(&text, "rest = \"16s\"\n", "", "standstill_positive");
-    let of_other = format!("channel = \"disturbance\"\n{up}rest");
-    wrong(&text, moving, &of_other, "standstill_positive");
 }

@@ -135,7 +135,7 @@ fn go_on(rows: &mut Vec<RegimeBaseline>) {
     };
     let crept_a = last.mean_a - before.mean_a;
     let mut beyond = last.clone();
-    beyond.sigma_a = beyond.sigma_a.hypot(crept_a);
+    beyond.sigma_a = libm::hypot(beyond.sigma_a, crept_a);
     if usize::from(last.stage) + 1 == STAGES {
         // It has no end.
         rows.pop();
