@@ -90,7 +90,7 @@ pub fn of(twin: &AxisTwin, asked_s: f64, shares: Shares) -> Innovation {
 /// What the tails say of the rate of false alarms at the thresholds in force, all streams of the machine together. Streams without a tail
 /// (leaks) count with the share that their thresholds were computed for.
 ///
-/// None where nothing is known: no tails, or a limit without one.
+/// None where nothing is known: neither tails nor figures with a law, or a limit without a tail.
 pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
     let asked_s = machine.judge.false_alarm_interval_s;
     let mut all = Extrapolated::default();
@@ -120,10 +120,10 @@ pub fn extrapolated(machine: &Machine, shares: Shares) -> Option<Extrapolated> {
             (None, _) => {}
         }
     }
+    figures::extrapolate(machine, shares, &mut all);
     if all.streams == 0 {
         return None;
     }
-    figures::extrapolate(machine, shares, &mut all);
     all.add_designed(
         shares.streams().saturating_sub(all.streams),
         shares.per_s(asked_s),
@@ -290,6 +290,27 @@ mod tests {
         assert_eq!(pressure_pa(twin, 20.0, SHARES), Some(9.0));
         twin.pressure_tail = None;
         assert_eq!(extrapolated(&machine, SHARES), None);
+    }
+
+    /// Would show a machine of signatures alone of which nothing is said.
+    #[test]
+    fn signatures_alone_are_extrapolated_and_no_further_than_their_least_threshold() {
+        let text = include_str!("../../../rt-config/machines/cranfield.toml");
+        let mut machine = twinstep_config::load(text, "cranfield.toml").unwrap();
+        let mut interval_s = |asked_s: f64| {
+            machine.judge.false_alarm_interval_s = asked_s;
+            let all = extrapolated(&machine, crate::plan::shares(&machine)).unwrap();
+            assert!(all.low_s() < all.interval_s(), "{all:?}");
+            all.interval_s()
+        };
+        for asked_s in [3600.0, 604_800.0] {
+            let found_s = interval_s(asked_s);
+            assert!((found_s / asked_s - 1.0).abs() < 1e-6, "{found_s}");
+        }
+        // Two and a half spreads, of t with 8 degrees of freedom once in 54 movements of 13 s, by three families.
+        let least_s = interval_s(20.0);
+        assert!((least_s - 234.0).abs() < 10.0, "{least_s}");
+        assert_eq!(least_s, interval_s(80.0));
     }
 
     #[test]

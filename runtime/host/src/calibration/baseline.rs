@@ -18,8 +18,9 @@ use twinstep_models::sample::Told;
 const DRAWN: usize = 20_000;
 /// Cycles in a mode of operation from which on its innovations are learnt.
 const LEAST_CYCLES: usize = 1000;
-/// Part of a recording in which the machine may still be anywhere (cycles).
+/// Part of a recording in which the machine may still be anywhere: so many cycles, and no longer than this time (s).
 const SKIP_CYCLES: u64 = 1000;
+const SKIP_S: f64 = 1.0;
 
 /// Figures of one axis.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +103,8 @@ pub(super) fn learn(
         seen.iter_mut().for_each(|axis| axis.innovations.gap());
         stations.iter_mut().for_each(Pressure::gap);
         let seen = (recording, &mut seen[..]);
-        run(&mut bus, &mut pipeline, seen, &mut stations, &mut view);
+        let (skipped, stations) = (skipped(period_s), &mut stations[..]);
+        run(&mut bus, &mut pipeline, skipped, seen, stations, &mut view);
     }
     let recipes = machine.recipes.clone();
     let (servo_axes, standstill) = (machine.axes.len(), machine.judge.standstill);
@@ -147,14 +149,21 @@ pub(super) fn learn(
             ));
         }
     }
-    for (station, pressure) in machine.stations.iter_mut().zip(stations) {
+    let calm = (store.plan().stations.iter()).map(|plan| plan.vacuum.calm_cycles);
+    for ((station, pressure), calm) in machine.stations.iter_mut().zip(stations).zip(calm) {
         if let Some(twin) = &mut station.twin {
             // Tails say more than limits: that of an earlier calibration goes.
             twin.pressure_limit_pa = None;
-            twin.pressure_tail = pressure.learn(period_s);
+            twin.pressure_tail = pressure.learn(period_s, calm);
         }
     }
     Ok(())
+}
+
+/// Cycles of a recording that are left out at its begin.
+fn skipped(period_s: f64) -> u64 {
+    // Float to integer casts saturate, and the time is short.
+    SKIP_CYCLES.min((SKIP_S / period_s) as u64)
 }
 
 /// The same machine with everything judged in every mode.
@@ -182,13 +191,14 @@ fn mode_of(told: Told) -> Option<OperationMode> {
 fn run(
     bus: &mut RecordingBus,
     pipeline: &mut Pipeline<'_>,
+    skipped: u64,
     (recording, seen): (usize, &mut [Seen]),
     stations: &mut [Pressure],
     view: &mut View,
 ) {
     pass::over(bus, pipeline, |pipeline, stamp, readings| {
         view.push(pipeline);
-        if stamp.cycle < SKIP_CYCLES {
+        if stamp.cycle < skipped {
             return;
         }
         let recipe = pipeline.context().recipe;
@@ -222,4 +232,19 @@ fn run(
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would show a slow log of which a second is not left out but a minute and a half.
+    #[test]
+    fn what_is_left_out_is_a_second_at_most() {
+        assert_eq!(skipped(0.1), 10);
+        assert_eq!(skipped(4e-3), 250);
+        for fast_s in [1e-3, 250e-6, 31.25e-6] {
+            assert_eq!(skipped(fast_s), SKIP_CYCLES);
+        }
+    }
 }

@@ -66,8 +66,9 @@ impl Pressure {
         self.joined = false;
     }
 
-    /// Standard deviation (Pa) and the tail of the size in that unit; none for a pressure that was not judged, or never errs.
-    pub(super) fn learn(mut self, period_s: f64) -> Option<(f64, Tail)> {
+    /// Standard deviation (Pa) and the tail of the size in that unit; none for a pressure that was not judged, or never errs. One that is
+    /// raised is cleared after `calm_cycles`: what comes later is another alarm.
+    pub(super) fn learn(mut self, period_s: f64, calm_cycles: u32) -> Option<(f64, Tail)> {
         let count: usize = self.stretches.iter().map(Vec::len).sum();
         let square: f64 = self.stretches.iter().flatten().map(|e| e * e).sum();
         let sigma_pa = (square / count.max(1) as f64).sqrt();
@@ -80,7 +81,7 @@ impl Pressure {
         let fit = fit_tail(
             &self.stretches,
             period_s,
-            CALM_CYCLES as usize,
+            calm_cycles as usize,
             AMPLITUDE_SHAPE,
         )?;
         Some((sigma_pa, fit.tail))
@@ -179,6 +180,26 @@ impl Innovations {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Would show a station whose alarms are counted with the calm of an axis: at 100 ms that is 20 s, and the station clears after 0.2 s.
+    #[test]
+    fn pressures_that_are_cleared_between_them_are_as_many_alarms() {
+        let mut seen = Pressure::default();
+        for k in 0..1400 {
+            // Every half second one that is larger than the ones before.
+            let large = k % 5 == 0;
+            seen.push(if large {
+                10.0 + 0.01 * f64::from(k)
+            } else {
+                1.0
+            });
+        }
+        let one = seen.clone().learn(0.1, CALM_CYCLES).unwrap().1;
+        let each = seen.learn(0.1, 2).unwrap().1;
+        assert_eq!(one.clusters, 1.0, "never calm for 20 s: {one:?}");
+        assert!(each.clusters > 30.0, "{each:?}");
+        assert_eq!((one.largest, one.record_s), (each.largest, each.record_s));
+    }
 
     #[test]
     fn tails_are_in_sigmas_and_a_still_channel_is_off() {

@@ -193,10 +193,12 @@ pub(crate) fn extrapolate(machine: &Machine, shares: Shares, all_of: &mut Extrap
     }
     for axis in &machine.axes {
         if let (Some(healthy), true) = (&axis.healthy, axis.signature.is_some()) {
-            let rate = shares.per_s(asked_s);
+            let share = shares.per_s(asked_s);
             let doubt = doubt(healthy.degrees_of_freedom);
-            // The threshold holds for the worse of two laws: its rate is the share, and falls with the spread as that of normal figures.
-            let (slack, h) = super::signature::in_force(healthy, 1.0 / rate);
+            // The threshold holds for the worse of two laws: its rate is the share, or less where that is more than the least threshold gives,
+            // and falls with the spread as that of normal figures.
+            let (slack, h) = super::signature::in_force(healthy, 1.0 / share);
+            let rate = share.min(super::signature::rate_per_s(healthy, slack, h));
             let normal = detect::run_length(slack, h);
             let more = normal / detect::run_length(slack * doubt, h * doubt);
             for _ in 0..twinstep_models::signature::FAMILIES {

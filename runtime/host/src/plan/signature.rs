@@ -11,7 +11,7 @@ use twinstep_config::machine::{Axis, Healthy, Machine, SignatureSettings};
 use twinstep_cycle::signature::{HealthyPlan, MAX_LOADS, SignaturePlan};
 use twinstep_models::blocks::Paces;
 use twinstep_models::detect;
-use twinstep_models::signature::{FAMILIES, Settings, Signature, quantile};
+use twinstep_models::signature::{FAMILIES, Settings, Signature, quantile, tail};
 
 /// Slack of the CUSUMs (standard deviations): the drift from run to run must not add up to an alarm.
 const SLACK: f64 = 1.5;
@@ -68,6 +68,13 @@ fn judging(healthy: &Healthy, asked_s: f64) -> HealthyPlan {
 pub(super) fn in_force(healthy: &Healthy, asked_s: f64) -> (f64, f64) {
     let movements = (asked_s / healthy.movement_time_s).max(2.0);
     (SLACK, threshold(movements, healthy.degrees_of_freedom))
+}
+
+/// Rate of false alarms of one family (1/s) with this slack and threshold, by the worse of the laws of [`threshold`].
+pub(super) fn rate_per_s(healthy: &Healthy, slack: f64, threshold: f64) -> f64 {
+    let single = tail(slack + threshold, healthy.degrees_of_freedom);
+    let summed = 1.0 / detect::run_length(slack, threshold);
+    single.max(summed) / healthy.movement_time_s
 }
 
 /// Threshold of a one-sided CUSUM for one false alarm in so many movements.
