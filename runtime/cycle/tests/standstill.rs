@@ -169,6 +169,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
         presses: &[],
         objects: &[],
         curves: &[],
+        linked: &[],
         recipes: &[],
         first_axis: 0,
         thresholds: Thresholds {
