@@ -18,6 +18,9 @@ use twinstep_models::sample;
 
 /// What the kernel's RMS errors may be, in those of Runge-Kutta's better variant.
 const RATIO_MAX: f64 = 1.0;
+/// The same of the position in CSV, which no loop takes back: it holds what every stop and reversal before has left of the way. Friction by the
+/// sign of the velocity leaves less where stops fall well, and more where they do not.
+const DRIFT_RATIO_MAX: f64 = 2.0;
 /// The same of the position where the drive holds the current at its limit, as in CSP (`kernel_fine_steps.rs`).
 const LIMITED_RATIO_MAX: f64 = 1.5;
 
@@ -279,6 +282,7 @@ fn the_kernel_in_every_mode_against_the_reference_beside_runge_kutta() {
     println!(
         "RMS error of the free run: kernel | RK4x4 sign | RK4x4 tanh; position (um), velocity (mm/s), current (mA)"
     );
+    let mut worse = Vec::new();
     for period_s in [0.00025, 0.001, 0.002] {
         for mode in MODES {
             // Delays of whole cycles, with a change between two substeps, and with one within a substep.
@@ -288,32 +292,37 @@ fn the_kernel_in_every_mode_against_the_reference_beside_runge_kutta() {
                 (200.0, 0.0, 1.0),
                 (200.0, 0.0, 1.3),
             ] {
-                {
-                    let mut p = params(velocity_hz, stribeck_a, delay, period_s);
-                    p.reference_delay_s = Some(delay * period_s);
-                    let (all, [stood, _]) = compare(&p, mode, period_s);
-                    println!(
-                        "{:4.0} us {} {velocity_hz:3.0} Hz stribeck {stribeck_a} delay {delay}: {}; stood {stood}",
-                        period_s * 1e6,
-                        mode.name(),
-                        line(&all)
-                    );
-                    assert!(stood > 20, "the axis stands now and then: {stood}");
-                    for n in 0..3 {
-                        let best = all[1][n].min(all[2][n]);
-                        if all[0][n] > RATIO_MAX * best.max(if n == 2 { ROUNDING_A } else { 0.0 }) {
-                            println!("WORSE {n}");
-                        }
+                let mut p = params(velocity_hz, stribeck_a, delay, period_s);
+                p.reference_delay_s = Some(delay * period_s);
+                let (all, [stood, _]) = compare(&p, mode, period_s);
+                println!(
+                    "{:4.0} us {} {velocity_hz:3.0} Hz stribeck {stribeck_a} delay {delay}: {}; stood {stood}",
+                    period_s * 1e6,
+                    mode.name(),
+                    line(&all)
+                );
+                assert!(stood > 10, "the axis stands now and then: {stood}");
+                for n in 0..3 {
+                    let best = all[1][n].min(all[2][n]);
+                    let (most, rounding) = match (mode, n) {
+                        (sample::Told::Velocity, 0) => (DRIFT_RATIO_MAX, 0.0),
+                        (_, 2) => (RATIO_MAX, ROUNDING_A),
+                        _ => (RATIO_MAX, 0.0),
+                    };
+                    if all[0][n] > most * best + rounding {
+                        worse.push(format!("figure {n} of {}", line(&all)));
                     }
                 }
             }
         }
     }
+    assert!(worse.is_empty(), "{worse:#?}");
 }
 
 #[test]
 fn at_the_limit_the_kernel_is_about_as_good_as_runge_kutta_in_every_mode() {
     println!("RMS error of the free run at the limit, likewise");
+    let mut worse = Vec::new();
     for period_s in [0.00025, 0.001, 0.002] {
         for mode in MODES {
             for delay in [1.0, 2.5] {
@@ -334,9 +343,10 @@ fn at_the_limit_the_kernel_is_about_as_good_as_runge_kutta_in_every_mode() {
                 assert!(limited > 20, "the limit is reached: {limited}");
                 let best = all[1][0].min(all[2][0]);
                 if all[0][0] > LIMITED_RATIO_MAX * best {
-                    println!("WORSE");
+                    worse.push(line(&all));
                 }
             }
         }
     }
+    assert!(worse.is_empty(), "{worse:#?}");
 }
