@@ -355,8 +355,10 @@ impl Acts<'_> {
         let (mut first, mut found) = (length, None);
         for event in drive.into_iter().chain(motion).chain(part).flatten() {
             let gap = |t: f64| self.gap(now, piece, event, t);
-            if gap(first) < 0.0 {
-                (first, found) = (moment(gap, first), Some(event));
+            // It may have come and gone.
+            let over = [0.5 * first, first].into_iter().find(|t| gap(*t) < 0.0);
+            if let Some(over) = over {
+                (first, found) = (moment(gap, over), Some(event));
             }
         }
         (first, found)
@@ -365,19 +367,17 @@ impl Acts<'_> {
     /// The axis at the end of a piece, and what holds from there.
     fn after(&self, now: &Now, piece: &Piece, t: f64, event: Option<Event>) -> Now {
         let way = at(&piece.way, t);
-        let most = if now.z[2].abs() > self.limit_a() {
-            now.z[2].abs()
-        } else {
-            self.limit_a()
-        };
+        // What is asked may pass the limit unseen within a piece; what flows must not.
+        let larger = |a: f64, b: f64| if a > b { a } else { b };
+        let most = larger(now.z[2].abs(), self.limit_a());
+        let reported = larger(now.z[4].abs(), most);
         let mut next = *now;
         next.z = [
             now.z[0] + way,
             at(&piece.velocity, t),
-            // What is asked may pass the limit unseen within a piece; what flows must not.
             clamp(at(&piece.current, t), most),
             at(&piece.integral, t),
-            at(&piece.reported, t),
+            clamp(at(&piece.reported, t), reported),
         ];
         next.e = now.e + now.slope * piece.length_s * t - way;
         match now.drive {

@@ -6,8 +6,8 @@ pub(super) const ORDER: usize = 12;
 const REMAINDER: f64 = 1e-7;
 /// How often a piece is halved until its series converges.
 const HALVINGS: usize = 6;
-/// Steps in which a moment is found.
-const SEARCH_MAX: usize = 24;
+/// Steps in which a moment is found: every third one halves what is left.
+const SEARCH_MAX: usize = 105;
 /// How near to it that has to be (share of a piece).
 pub(super) const NEAR: f64 = 1e-10;
 
@@ -52,19 +52,21 @@ pub(super) fn slope_at(series: &Series, t: f64) -> f64 {
     terms.fold(0.0, |sum, (n, c)| sum * t + n as f64 * c)
 }
 
-/// When a gap that is not below 0 at the beginning, and is at `end`, has closed: false position, its ends weighed so that both move.
+/// When a gap that is not below 0 at the beginning, and is at `end`, has closed: false position, its ends weighed so that both
+/// move, and bisection now and then.
 pub(super) fn moment(gap: impl Fn(f64) -> f64, end: f64) -> f64 {
     let (mut low, mut high) = (0.0, end);
     let (mut above, mut below) = (gap(low), gap(high));
     if above < 0.0 {
         return low;
     }
-    for _ in 0..SEARCH_MAX {
+    for n in 0..SEARCH_MAX {
         if high - low <= NEAR {
             break;
         }
         let crossing = low + (high - low) * (above / (above - below));
-        let t = if crossing > low && crossing < high {
+        // Where the ends are of very different size false position creeps.
+        let t = if n % 3 < 2 && crossing > low && crossing < high {
             crossing
         } else {
             0.5 * (low + high)
