@@ -10,6 +10,7 @@ pub mod crank;
 pub mod fake_broker;
 pub mod gates;
 pub mod gateway;
+pub mod linkage;
 pub mod listener;
 pub mod load;
 pub mod opcua;
