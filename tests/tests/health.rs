@@ -122,7 +122,7 @@ fn viscous_friction_that_grows_has_the_life_that_is_left() {
             let [low, middle, high] = hours(line).expect("a life").map(|h| 3600.0 * h);
             let left = end_s - now_s;
             println!("{axis} at {now_s} s: {low:.1} {middle:.1} {high:.1} s, true {left:.1}");
-            // What was even and then rises looks like wear that feeds itself: the end is told a little early, and never late.
+            // The rise is no straight line, and the tracker follows a little behind it: the end may be told a little early, and never late.
             assert!(
                 low <= left && left < 1.25 * high,
                 "{left} s are left: {line}"

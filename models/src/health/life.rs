@@ -1,29 +1,36 @@
 //! Remaining useful life: when does the value reach its limit, with a 90 % interval, or why that is not known yet.
 //!
 //! # Derivation
-//! Wear goes on evenly or feeds itself. With u the usage, scaled to 0 at the first and 1 at the latest bin,
+//! Wear goes on evenly, feeds itself, or begins some time after the record did. With u the usage, scaled to 0 at the first and 1 at the
+//! latest bin,
 //!
 //! ```text
 //! y(u) = a + b f(u),   f(u) = (exp(k u) - 1) / (exp(k) - 1),   k = -1.5 (slowing down), 0 (linear, f = u) to 6 (exponential)
+//!                 or   f(u) = max(0, u - c) / (1 - c),         c = 0.025 to 0.85
 //! ```
 //!
-//! For each k of a list a and b are a weighted straight line over f, with covariance. The weight of k is its prior times
-//! `exp(-left / 2 s^2)`. At a usage u the line is normal with mean m and variance v, and with it the chance that the limit L lies behind,
+//! For each f of a list a and b are a weighted straight line over f, with covariance. The weight of f is its prior times
+//! `exp(-left / 2 s^2)`. Without the second kind what was even for long and then rises looks like wear that feeds itself: of a ramp that began
+//! a third into the record not half of what was left was told. At a usage u the line is normal with mean m and variance v, and with it the chance that the limit L lies behind,
 //!
 //! ```text
 //! P(life < u - 1) = sum of weight_k Phi((m_k(u) - L) / sqrt(v_k(u)))
 //! ```
 //!
 //! The interval is the 5 %, 50 % and 95 % of that, by bisection: no random numbers, the same bits everywhere. A small number of bins
-//! widens v as a Student t would.
+//! widens v, more than a Student t would, because no line of the list is the one that the wear follows.
 //!
-//! A life is told only if the trend is significant, leads towards the limit, has already used up a share of the way, and the upper
+//! A life is told only if the trend is significant, straight (4 standard deviations) or from the best c on (6: it was chosen), leads towards the limit, has already used up a share of the way, and the upper
 //! end of the interval lies within ten times of what was seen. Otherwise the reason is told.
 
 use super::trend::{LEAST_BINS, Line, Points, trend};
 
-/// Number of shapes.
-const SHAPES: usize = 61;
+/// Number of shapes that grow.
+const GROWING: usize = 61;
+/// Number of shapes that begin late.
+const LATE: usize = 34;
+/// Number of all shapes.
+const SHAPES: usize = GROWING + LATE;
 /// Growth of the first shape: it slows down a little, else noise could bend a straight line to one side only.
 const FIRST_GROWTH: f64 = -1.5;
 /// Prior of even wear over that of the shapes beside it.
@@ -31,12 +38,41 @@ const EVEN: f64 = 25.0;
 /// Growth from shape to shape: fine against what good data can tell apart.
 const GROWTH_STEP: f64 = 0.125;
 
-/// Growth of shape `n` and its prior: even wear [`EVEN`] times as likely as any other shape, and those less likely the more they
-/// bend.
-fn growth_and_prior(n: usize) -> (f64, f64) {
-    let k = FIRST_GROWTH + GROWTH_STEP * n as f64;
-    let prior = 1.0 / (1.0 + k.abs() / 4.0);
-    (k, if k == 0.0 { EVEN * prior } else { prior })
+/// How far into the record a shape begins that begins last: behind it six bins of forty tell its slope.
+const LAST_BEGIN: f64 = 0.85;
+/// Prior of a shape that begins late: all of them together some eight times as likely as one that grows.
+const LATE_PRIOR: f64 = 0.25;
+/// Standard deviations that the slope behind the best begin must stand out by: as often by chance as the four of a straight line.
+const LATE_SIGNIFICANT: f64 = 6.0;
+
+/// How wear goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// Exponentially with this growth (1, 0: evenly), from the first bin on.
+    Grows(f64),
+    /// Evenly, from this share of the record on (1, 0 to below 1).
+    Begins(f64),
+}
+
+impl Shape {
+    /// Shape `n` and its prior: even wear [`EVEN`] times as likely as any other one that grows, and those less likely the more they bend.
+    fn and_prior(n: usize) -> (Self, f64) {
+        if n >= GROWING {
+            let share = (n - GROWING + 1) as f64 / LATE as f64;
+            return (Self::Begins(LAST_BEGIN * share), LATE_PRIOR);
+        }
+        let k = FIRST_GROWTH + GROWTH_STEP * n as f64;
+        let prior = 1.0 / (1.0 + k.abs() / 4.0);
+        (Self::Grows(k), if k == 0.0 { EVEN * prior } else { prior })
+    }
+
+    /// Its value at `u`: 0 at the start, 1 at the latest bin.
+    fn at(self, u: f64) -> f64 {
+        match self {
+            Self::Grows(k) => grown(k, u),
+            Self::Begins(c) => (u - c).max(0.0) / (1.0 - c),
+        }
+    }
 }
 
 /// Share of the way from the healthy value to the limit that must have been seen to go.
@@ -111,15 +147,17 @@ fn life_beyond(points: &Points, healthy: f64, limit: f64, material: f64, now: f6
         return Err(Unknown::TooFew);
     }
     let t = trend(points).ok_or(Unknown::TooFew)?;
-    if !t.significant {
-        return Err(Unknown::NoTrend);
-    }
+    let span = points.span();
+    let moved = if t.significant {
+        t.slope * span
+    } else {
+        begun(points).ok_or(Unknown::NoTrend)?
+    };
     let way = limit - healthy;
-    if t.slope * way <= 0.0 {
+    if moved * way <= 0.0 {
         return Err(Unknown::AwayFromLimit);
     }
-    let span = points.span();
-    let gone = t.slope * span / way;
+    let gone = moved / way;
     if gone.is_nan() || gone <= material {
         return Err(Unknown::TooSmall);
     }
@@ -132,6 +170,24 @@ fn life_beyond(points: &Points, healthy: f64, limit: f64, material: f64, now: f6
         *out = (at - here) * span;
     }
     Ok(out)
+}
+
+/// How far the value has moved from where it began to on, where it stands out of its error; the begin is the one that leaves least.
+fn begun(points: &Points) -> Option<f64> {
+    let (start, span) = (points.usage[0], points.span());
+    let mut best: Option<Line> = None;
+    for n in GROWING..SHAPES {
+        let (shape, _) = Shape::and_prior(n);
+        let line = points.fit(|u| shape.at((u - start) / span));
+        if let Some(line) = line
+            && best.is_none_or(|best| line.left < best.left)
+        {
+            best = Some(line);
+        }
+    }
+    let best = best?;
+    let sigma = libm::sqrt(best.covariance[2]);
+    (best.slope.abs() > LATE_SIGNIFICANT * sigma).then_some(best.slope)
 }
 
 /// As [`life`] where all values may be wrong by one factor, with the standard deviation `error` (relative, 0 to 0.5): the limit then
@@ -158,7 +214,7 @@ pub fn uncertain_life(points: &Points, healthy: f64, limit: f64, error: f64, now
 
 /// The lines of all shapes with their weights.
 struct Mixture {
-    lines: [Option<(f64, f64, Line)>; SHAPES],
+    lines: [Option<(Shape, f64, Line)>; SHAPES],
     limit: f64,
     direction: f64,
     widen: f64,
@@ -171,10 +227,10 @@ impl Mixture {
         // What is left and its correlation, of the shape that fits best.
         let mut best = (f64::INFINITY, 1.0);
         for (n, slot) in lines.iter_mut().enumerate() {
-            let (k, prior) = growth_and_prior(n);
+            let (shape, prior) = Shape::and_prior(n);
             *slot = points
-                .fit(|u| shape(k, (u - start) / span))
-                .map(|line| (k, prior, line));
+                .fit(|u| shape.at((u - start) / span))
+                .map(|line| (shape, prior, line));
             if let Some((_, _, line)) = slot
                 && line.left < best.0
             {
@@ -196,18 +252,18 @@ impl Mixture {
             lines,
             limit,
             direction,
-            widen: 1.0 + 4.0 / freedom,
+            widen: 1.0 + 8.0 / freedom,
         }
     }
 
     /// Chance that the limit lies at or before `u`.
     fn reached(&self, u: f64) -> f64 {
         let mut sum = 0.0;
-        for (k, weight, line) in self.lines.iter().flatten() {
+        for (shape, weight, line) in self.lines.iter().flatten() {
             if *weight < 1e-6 {
                 continue;
             }
-            let f = shape(*k, u);
+            let f = shape.at(u);
             let mean = line.offset + line.slope * f;
             let [aa, ab, bb] = line.covariance;
             let variance = self.widen * (aa + 2.0 * f * ab + f * f * bb);
@@ -239,14 +295,18 @@ impl Mixture {
     }
 }
 
-/// The shape with growth `k` at `u` (0 at the start, 1 at the latest bin).
-fn shape(k: f64, u: f64) -> f64 {
+/// Wear with growth `k` at `u` (0 at the start, 1 at the latest bin).
+fn grown(k: f64, u: f64) -> f64 {
     if k == 0.0 {
         u
     } else {
         libm::expm1((k * u).min(600.0)) / libm::expm1(k)
     }
 }
+
+#[cfg(test)]
+#[path = "life_ramps.rs"]
+mod ramps;
 
 #[cfg(test)]
 mod tests {
@@ -261,7 +321,7 @@ mod tests {
         let until = seen * end_h;
         for n in 0..count {
             let u = until * f64::from(n) / f64::from(count - 1);
-            let y = 1.0 + 0.5 * shape(growth, u / end_h);
+            let y = 1.0 + 0.5 * grown(growth, u / end_h);
             r.push(u, y + noise * normal(&mut seed), noise);
         }
         (r.points(), until)
