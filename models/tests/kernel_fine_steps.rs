@@ -111,7 +111,7 @@ fn beside_fine_steps(p: &AxisParams, part: &Part, period_s: f64) -> Beside {
     let mut errors: [[Vec<f64>; 3]; 3] = Default::default();
     let (mut limited, mut met, mut was) = (0, 0, false);
     // Short cycles are many, and happen as much.
-    let run_s = if period_s < 2e-4 { 0.5 * RUN_S } else { RUN_S };
+    let run_s = if period_s < 1e-4 { 0.5 * RUN_S } else { RUN_S };
     for k in 0..(run_s / period_s) as usize {
         let t = k as f64 * period_s;
         reference.push(&[targets.of_cycle(k as i64); LANES]);
