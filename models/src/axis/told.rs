@@ -20,7 +20,7 @@
 //! - In CSP w0, its change and that of c have three columns beside the others, which are added only where an axis has an offset.
 //!
 //! A lane whose axes are all in one mode takes the step of that mode as the plan has it; in a mixed one the columns are put together, place by
-//! place. What does not hold exactly is stepped one by one, in substeps, as in CSP ([`super::substeps`]).
+//! place. What does not hold exactly is stepped one by one, in substeps, as in CSP (`substeps.rs`).
 
 pub mod plan;
 pub(super) mod step;

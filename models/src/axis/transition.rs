@@ -19,7 +19,7 @@
 //!
 //! With the position loop open (CSV, CST) no column is needed for e. In its place stands the response of what a drive is told of the current
 //! (A) and changes at the same instant: a step of q over the rest of the cycle. In CSP offsets have three columns of their own
-//! ([`offsets`]): a velocity that is added to the reference over the cycle, its change, and that of the current.
+//! (`offsets`): a velocity that is added to the reference over the cycle, its change, and that of the current.
 //!
 //! Time is counted in periods, length in `T^2 / m` and velocity in `T / m`, which makes all entries of A of order one.
 //! The exponential is a Taylor series of order 14 on the matrix divided by a power of two, squared back.
