@@ -183,7 +183,10 @@ impl<V: Vector> Begin<'_, V> {
         let impulse = V::splat(p.step_s) * V::load(&p.acceleration_per_a, part);
         let (stands, push) = (v.inside(zero), (i - load) * impulse);
         let holds = [self.coulomb_positive, self.coulomb_negative];
-        let [forward, backward] = [(holds[0] + stribeck) * impulse, (holds[1] + stribeck) * impulse];
+        let [forward, backward] = [
+            (holds[0] + stribeck) * impulse,
+            (holds[1] + stribeck) * impulse,
+        ];
         let lets_go = V::both(stands, push.above(forward));
         let lets_back = V::both(stands, (zero - push).above(backward));
         let positive = V::either(v.above(zero), lets_go);

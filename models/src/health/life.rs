@@ -11,7 +11,8 @@
 //!
 //! For each f of a list a and b are a weighted straight line over f, with covariance. The weight of f is its prior times
 //! `exp(-left / 2 s^2)`. Without the second kind what was even for long and then rises looks like wear that feeds itself: of a ramp that began
-//! a third into the record not half of what was left was told. At a usage u the line is normal with mean m and variance v, and with it the chance that the limit L lies behind,
+//! a third into the record not half of what was left was told. At a usage u the line is normal with mean m and variance v, and with it the
+//! chance that the limit L lies behind,
 //!
 //! ```text
 //! P(life < u - 1) = sum of weight_k Phi((m_k(u) - L) / sqrt(v_k(u)))
@@ -20,7 +21,8 @@
 //! The interval is the 5 %, 50 % and 95 % of that, by bisection: no random numbers, the same bits everywhere. A small number of bins
 //! widens v, more than a Student t would, because no line of the list is the one that the wear follows.
 //!
-//! A life is told only if the trend is significant, straight (4 standard deviations) or from the best c on (6: it was chosen), leads towards the limit, has already used up a share of the way, and the upper
+//! A life is told only if the trend is significant, straight (4 standard deviations) or from the best c on (6: it was chosen), leads towards
+//! the limit, has already used up a share of the way, and the upper
 //! end of the interval lies within ten times of what was seen. Otherwise the reason is told.
 
 use super::trend::{LEAST_BINS, Line, Points, trend};
