@@ -135,7 +135,7 @@ fn enter(axis: &mut Axis, seen: &Seen) {
                 of: FigureOf::CurrentLoad,
                 law: None,
                 regime: feature.name().to_owned(),
-                recipe: None,
+                only: Default::default(),
                 stage: 0,
                 mean_a,
                 sigma_a: sigma_a.max(LEAST_SIGMA_A),

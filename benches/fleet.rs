@@ -94,7 +94,7 @@ impl Fleet {
 
     /// The part in the press: always the first.
     pub const fn context(&self) -> Context {
-        Context { recipe: 0, part: 0 }
+        Context::of(0, 0)
     }
 }
 

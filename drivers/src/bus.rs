@@ -1,7 +1,7 @@
 //! The one seam between the cycle and whatever brings its process data.
 
 use std::time::Duration;
-use twinstep_models::sample::{CycleStamp, Missing};
+use twinstep_models::sample::{Conditions, CycleStamp, Missing};
 
 /// The process data of one bus: inputs and outputs of all SubDevices, in the order of the wire.
 ///
@@ -19,6 +19,8 @@ pub struct ProcessImage {
     pub recipe: u8,
     /// See `recipe`.
     pub part: u8,
+    /// Tool, load and band of the temperature, likewise; process data or columns tell them.
+    pub conditions: Conditions,
 }
 
 /// What went wrong in an exchange. Inputs are not used; the cycle goes on.

@@ -92,7 +92,8 @@ pub enum Cause {
     DriveDropped = 42,
     /// The pressure moved away from the ambient one where nothing pulls: the sensor, or a valve that does not close.
     PressureSensor = 43,
-    /// Recipe or part as they are told from outside are none of the configuration's; the number stands in `measured`, -1 where there is none.
+    /// Recipe, part, tool, load or temperature as they are told from outside are none of the configuration's; the number stands in `measured`,
+    /// -1 where there is none.
     ContextUnknown = 44,
     /// What holds the axis at rest is another force than its load: a brake, a jam, a part that it is clamped to.
     HeldAtRest = 45,
@@ -200,7 +201,9 @@ impl Cause {
                 "the drive dropped out under the controller: all axes were halted"
             }
             Self::PressureSensor => "pressure sensor changed, or a valve that does not close",
-            Self::ContextUnknown => "the recipe or part that is told is none of the configuration",
+            Self::ContextUnknown => {
+                "the recipe, part, tool, load or temperature that is told is none of the configuration"
+            }
             Self::HeldAtRest => "something holds or pushes the axis at rest: brake, jam or part",
         }
     }
@@ -306,7 +309,7 @@ impl Cause {
                 "Compare the sensor with a gauge; check that the ejector's valve closes."
             }
             Self::ContextUnknown => {
-                "Compare what the controller tells with `values` in [context]; presses are not judged meanwhile."
+                "Compare what the controller tells with [context]; presses without recipe or part, and figures that differ by the rest, are not judged meanwhile."
             }
             Self::HeldAtRest => {
                 "Check that the brake opens, and that nothing touches or clamps the axis where it stands."

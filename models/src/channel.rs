@@ -38,7 +38,7 @@ pub enum Channel {
     Ripple = 15,
     /// Set-points of a controller: whether they are followed.
     Setpoints = 16,
-    /// Recipe and part as they are told from outside.
+    /// Recipe, part, tool, load and temperature as they are told from outside.
     Context = 17,
 }
 

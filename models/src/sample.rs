@@ -2,6 +2,10 @@
 //!
 //! A value that could not be measured is a [`Missing`] reason, never NaN and never 0.
 
+mod context;
+
+pub use context::{Conditions, Context, FACTOR_NAMES, FACTORS, Factors, Only};
+
 /// When a sample was taken: a count and two clocks, all given from outside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CycleStamp {
@@ -189,25 +193,6 @@ pub struct StationReading {
     pub ejector_on: bool,
     /// The blow-off valve was commanded open in this cycle.
     pub blow_off: bool,
-}
-
-/// The circumstances of the cycle that the models may depend on. Indexes into the configuration's lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Context {
-    /// Recipe in force.
-    pub recipe: u8,
-    /// Part that the recipe says is in the press.
-    pub part: u8,
-}
-
-impl Context {
-    /// Stands for a recipe or part that nobody tells, or that the configuration does not have: no list is as long.
-    pub const UNKNOWN: u8 = u8::MAX;
-
-    /// Whether both are told. While one is not, nothing is judged that depends on them.
-    pub const fn is_known(self) -> bool {
-        self.recipe != Self::UNKNOWN && self.part != Self::UNKNOWN
-    }
 }
 
 /// Everything that one cycle brought, in SI units. Borrowed: the image is converted in place.

@@ -24,7 +24,7 @@ mod tsn;
 pub use bus::{
     Behind, Bus, BusPlace, ImageOrder, Overrun, PdoEntry, SECOND_AXIS, SiiFile, SubDevice, Tap,
 };
-pub use context::{ContextFrom, Teller, TellerPlace};
+pub use context::{ContextFrom, SimulatedContext, Teller, TellerPlace, Thermometer};
 pub use figures::{FigureLaw, FigureOf, RegimeBaseline, RegimePaces};
 pub use health::{HealthLimits, LEAK_FACTOR};
 pub use judge::{Judge, WarmUp};
@@ -67,10 +67,14 @@ pub const MAX_STEPS: usize = 32;
 pub const MAX_PARTS: usize = 16;
 /// Largest number of parts that are met otherwise in one recipe.
 pub const MAX_RECIPE_TWINS: usize = 16;
-/// Largest number of recipes in which one axis has baselines of its own.
-pub const MAX_RECIPE_BASES: usize = 16;
+/// Largest number of contexts, of recipe, tool, load and temperature, in which one axis has baselines of its own.
+pub const MAX_CONTEXT_BASES: usize = 16;
 /// Largest number of recipes.
 pub const MAX_RECIPES: usize = 64;
+/// Largest number of tools, and of loads.
+pub const MAX_NAMES: usize = 64;
+/// Largest number of bands of the temperature.
+pub const MAX_BANDS: usize = 16;
 /// Most turns of a schedule.
 pub const MAX_TURNS: usize = 64;
 /// Most strokes of one round of a schedule.
@@ -119,7 +123,7 @@ pub struct Machine {
     pub recipes: Vec<Recipe>,
     /// In which order, and for how many strokes, the recipes are in force, `[[schedule]]`, repeated for ever. Empty: the first one.
     pub schedule: Vec<Turn>,
-    /// Who else tells recipe and part.
+    /// Who else tells recipe and part, and who tells tool, load and temperature.
     pub context: ContextFrom,
     /// The simulated machine; none where the machine is real.
     pub simulation: Option<Simulation>,
@@ -263,11 +267,11 @@ pub struct AxisTwin {
     pub current_delay_s: f64,
     /// Lag of `current_load` (s, 0 to 1), 0: the usual 8 ms. A coarse encoder needs more, for its accelerations are noise.
     pub load_lag_s: f64,
-    /// Figures of movements in the healthy record, per regime and recipe.
+    /// Figures of movements in the healthy record, per regime and context.
     pub baseline: Vec<RegimeBaseline>,
     /// Modes of operation in the healthy record.
     pub modes: OperationModes,
-    /// Paces of the healthy record, per regime and recipe; none of a regime: it is judged at any.
+    /// Paces of the healthy record, per regime and context; none of a regime: it is judged at any.
     pub paces: Vec<RegimePaces>,
     /// Limit of the one-cycle innovation of position (m); none: the channel is off.
     pub position_limit_m: Option<f64>,

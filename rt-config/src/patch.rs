@@ -8,12 +8,13 @@ mod twin;
 pub use budget::{apply_budgets, patch_of_budgets, patch_of_budgets_of};
 
 use crate::error::{ConfigError, Problem};
-use crate::machine::{Axis, Healthy, Machine, Part, PartTwin, Recipe, StationTwin};
+use crate::machine::{Axis, Healthy, Machine, Part, PartTwin, StationTwin};
 use figures::write_figures;
 use std::fmt::{self, Write};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use twin::{inline, write_twin};
 use twinstep_models::press::evaluate::envelope::Envelope;
+use twinstep_models::sample::FACTORS;
 
 /// The tables that have twins, with the key that names them.
 const LISTS: [&str; 4] = ["axis", "press", "part", "station"];
@@ -31,11 +32,12 @@ pub fn twin_patch(machine: &Machine) -> String {
 }
 
 fn write_patch(out: &mut String, machine: &Machine) -> fmt::Result {
+    let names = machine.factor_names();
     for axis in &machine.axes {
-        write_axis(out, "axis", axis, &machine.recipes)?;
+        write_axis(out, "axis", axis, &names)?;
     }
     for press in &machine.presses {
-        write_axis(out, "press", &press.axis, &machine.recipes)?;
+        write_axis(out, "press", &press.axis, &names)?;
     }
     for part in &machine.parts {
         write_learnt(out, machine, part)?;
@@ -73,7 +75,12 @@ fn quantity(out: &mut String, key: &str, value: f64, unit: &str) -> fmt::Result 
     }
 }
 
-fn write_axis(out: &mut String, list: &str, axis: &Axis, recipes: &[Recipe]) -> fmt::Result {
+fn write_axis(
+    out: &mut String,
+    list: &str,
+    axis: &Axis,
+    names: &[Vec<String>; FACTORS],
+) -> fmt::Result {
     if axis.twin.is_none() && axis.healthy.is_none() {
         return Ok(());
     }
@@ -81,7 +88,7 @@ fn write_axis(out: &mut String, list: &str, axis: &Axis, recipes: &[Recipe]) -> 
     if let Some(twin) = &axis.twin {
         table(out, list, "twin")?;
         write_twin(out, list, twin, axis)?;
-        write_figures(out, list, twin, axis, recipes)?;
+        write_figures(out, list, twin, axis, names)?;
     }
     if let Some(healthy) = &axis.healthy {
         table(out, list, "healthy")?;

@@ -20,7 +20,7 @@ pub(crate) use axis::{
     TailTable, TwinTable,
 };
 pub(crate) use buses::Buses;
-pub(crate) use context::{ContextTable, TellerTable};
+pub(crate) use context::{ContextTable, ListTable, SimulatedTable, TellerTable, TemperatureTable};
 pub(crate) use health::{AxisHealthTable, PressHealthTable, StationHealthTable};
 pub(crate) use realtime::{ClockTable, PtpTable, RealtimeNicTable, RealtimeTable};
 pub(crate) use shared::SharedTable;
@@ -262,6 +262,9 @@ pub(crate) struct SimulationTable {
     /// Faults to inject, as on the command line: "friction:infeed:factor=1.2@10s".
     #[serde(default)]
     pub(crate) inject: Vec<At<String>>,
+    /// What simulated terminals tell of tool, load and temperature, recipe by recipe.
+    #[serde(default)]
+    pub(crate) told: Vec<SimulatedTable>,
 }
 
 /// A servo axis.

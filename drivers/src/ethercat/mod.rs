@@ -180,6 +180,7 @@ impl<L: Link> EthercatBus<L> {
             valid: vec![Err(Missing::NoFrame); self.names.len()],
             recipe: 0,
             part: 0,
+            conditions: Default::default(),
         }
     }
 

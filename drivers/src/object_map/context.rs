@@ -1,20 +1,24 @@
-//! Recipe and part as process data tell them: a number in an object, which stands for one of the configuration's list.
+//! Recipe, part, tool, load and temperature as process data tell them: a number in an object, which stands for one of the configuration's
+//! list, or is a temperature, whose band counts.
 //!
-//! The number is unsigned, whatever the object is elsewhere. One that stands for none, or whose SubDevice is missing although the
+//! The number is unsigned, whatever the object is elsewhere, and that of a temperature signed. One that stands for none, or whose SubDevice is missing although the
 //! exchange went well, is [`Context::UNKNOWN`]; the last one is not kept. After an exchange that went wrong nothing is judged, and what
 //! was told before it stands. What a column tells stands in the rows of the recording already.
 
 use super::{Layout, ObjectMap, Slot};
 use crate::bus::ProcessImage;
 use twinstep_config::machine::{ContextFrom, Machine, Teller, TellerPlace};
-use twinstep_models::sample::{Context, Missing};
+use twinstep_models::sample::{Conditions, Context, Missing};
 
-/// Who tells recipe and part.
+/// Who tells the context.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ContextMap {
     from: ContextFrom,
     recipe: Option<Place>,
     part: Option<Place>,
+    tool: Option<Place>,
+    load: Option<Place>,
+    temperature: Option<Place>,
 }
 
 /// Where a number stands.
@@ -26,12 +30,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(teller: &Teller, layout: &Layout) -> Option<Self> {
+    fn new(place: &TellerPlace, layout: &Layout) -> Option<Self> {
         let TellerPlace::Object {
             subdevice,
             entry,
             output,
-        } = &teller.place
+        } = place
         else {
             return None;
         };
@@ -56,23 +60,39 @@ impl Place {
         } else {
             &image.inputs
         };
-        let all = u32::MAX >> (32 - 8 * self.slot.bytes().clamp(1, 4));
+        let all = u32::MAX >> (32 - self.bits());
         // Without the sign that the object may have: the low bits alone are meant.
         Some(self.slot.get(bytes)? as u32 & all)
+    }
+
+    fn bits(&self) -> u32 {
+        8 * self.slot.bytes().clamp(1, 4) as u32
+    }
+
+    /// The same with a sign.
+    fn signed(&self, image: &ProcessImage) -> Option<i32> {
+        let unused = 32 - self.bits();
+        // Moved to the top and back, the highest bit is the sign.
+        Some((self.number(image)? << unused) as i32 >> unused)
     }
 }
 
 impl ContextMap {
     pub(super) fn new(machine: &Machine, layout: &Layout) -> Self {
-        let place = |teller: &Option<Teller>| Place::new(teller.as_ref()?, layout);
+        let place = |teller: &Option<Teller>| Place::new(&teller.as_ref()?.place, layout);
+        let context = &machine.context;
         Self {
-            recipe: place(&machine.context.recipe),
-            part: place(&machine.context.part),
+            recipe: place(&context.recipe),
+            part: place(&context.part),
+            tool: place(&context.tool),
+            load: place(&context.load),
+            temperature: (context.temperature.as_ref())
+                .and_then(|one| Place::new(&one.place, layout)),
             from: machine.context.clone(),
         }
     }
 
-    fn tell(&self, image: &mut ProcessImage) {
+    fn tell(&self, image: &mut ProcessImage, before: Conditions) {
         let told = |place: &Place, teller: &Option<Teller>, image: &ProcessImage| {
             let index = |teller: &Teller| Some(teller.index_of(place.number(image)?));
             let index = teller.as_ref().and_then(index);
@@ -87,20 +107,37 @@ impl ContextMap {
         if let Some(place) = &self.part {
             image.part = told(place, &self.from.part, image);
         }
+        if let Some(place) = &self.tool {
+            image.conditions.tool = told(place, &self.from.tool, image);
+        }
+        if let Some(place) = &self.load {
+            image.conditions.load = told(place, &self.from.load, image);
+        }
+        if let (Some(place), Some(one)) = (&self.temperature, &self.from.temperature) {
+            let number = place.signed(image).map(f64::from);
+            let band = number.map(|number| one.band(number, before.temperature));
+            image.conditions.temperature = band.unwrap_or(Context::UNKNOWN);
+        }
     }
 }
 
 impl ObjectMap {
-    /// Recipe or part are told from outside, by process data or by columns.
+    /// Something of the context is told from outside, by process data or by columns.
     pub const fn is_told_context(&self) -> bool {
         self.context.from.is_told()
     }
 
-    /// Sets recipe and part of the image as its process data tell them. `exchange` is what [`outcome`](super::outcome) says of the
-    /// exchange that filled it. Before [`Self::read`].
-    pub fn tell_context(&self, image: &mut ProcessImage, exchange: Result<(), Missing>) {
+    /// Sets the context of the image as its process data tell it. `exchange` is what [`outcome`](super::outcome) says of the
+    /// exchange that filled it. `before` are the conditions of the cycle before: a band of the temperature is left with a hysteresis.
+    /// Before [`Self::read`].
+    pub fn tell_context(
+        &self,
+        image: &mut ProcessImage,
+        exchange: Result<(), Missing>,
+        before: Conditions,
+    ) {
         if exchange.is_ok() {
-            self.context.tell(image);
+            self.context.tell(image, before);
         }
     }
 
@@ -114,14 +151,25 @@ impl ObjectMap {
         }
     }
 
-    /// The number of the image that stands for none; none where none is told that way.
-    pub fn unknown_number(&self, image: &ProcessImage) -> Option<u32> {
-        let ContextMap { from, recipe, part } = &self.context;
-        let both = [(recipe, &from.recipe), (part, &from.part)];
-        both.into_iter().find_map(|(place, teller)| {
+    /// The number of the image that stands for none, of a temperature its degC; none where none is told that way.
+    pub fn unknown_number(&self, image: &ProcessImage) -> Option<f64> {
+        let ContextMap { from, .. } = &self.context;
+        let all = [
+            (&self.context.recipe, &from.recipe),
+            (&self.context.part, &from.part),
+            (&self.context.tool, &from.tool),
+            (&self.context.load, &from.load),
+        ];
+        let listed = all.into_iter().find_map(|(place, teller)| {
             let number = place.as_ref()?.number(image)?;
             let index = teller.as_ref()?.index_of(number);
-            (index == Context::UNKNOWN).then_some(number)
+            (index == Context::UNKNOWN).then_some(f64::from(number))
+        });
+        listed.or_else(|| {
+            let (place, one) = (&self.context.temperature, &from.temperature);
+            let number = f64::from(place.as_ref()?.signed(image)?);
+            let unknown = image.conditions.temperature == Context::UNKNOWN;
+            one.as_ref().filter(|_| unknown).map(|one| one.degc(number))
         })
     }
 }
@@ -131,7 +179,7 @@ mod tests {
     use super::super::ObjectMap;
     use super::*;
     use crate::recording::fixtures::press_cell;
-    use twinstep_config::machine::{PdoEntry, SubDevice};
+    use twinstep_config::machine::{PdoEntry, SubDevice, Thermometer};
 
     const NUMBER: PdoEntry = PdoEntry {
         index: 0x6000,
@@ -176,7 +224,8 @@ mod tests {
     }
 
     fn seen(map: &ObjectMap, image: &mut ProcessImage) -> (u8, u8) {
-        map.tell_context(image, Ok(()));
+        let before = image.conditions;
+        map.tell_context(image, Ok(()), before);
         (image.recipe, image.part)
     }
 
@@ -198,7 +247,7 @@ mod tests {
         assert_eq!(seen(&map, &mut image), (0, 0));
         image.inputs[input] = 0;
         assert_eq!(seen(&map, &mut image), (0, UNKNOWN));
-        assert_eq!(map.unknown_number(&image), Some(0));
+        assert_eq!(map.unknown_number(&image), Some(0.0));
         // The last one is not kept while its SubDevice is missing; where nothing came it is.
         image.inputs[input] = 3;
         image.valid[place] = Err(Missing::NotOperational);
@@ -206,13 +255,54 @@ mod tests {
         image.valid[place] = Ok(());
         assert_eq!(seen(&map, &mut image), (0, 0));
         image.inputs[input] = 200;
-        map.tell_context(&mut image, Err(Missing::NoFrame));
+        map.tell_context(&mut image, Err(Missing::NoFrame), Conditions::default());
         assert_eq!((image.recipe, image.part), (0, 0));
     }
 
     #[test]
+    fn tool_load_and_temperature_are_told_beside_recipe_and_part() {
+        let (map, mut image, place) = told(|context, place| {
+            context.tool = teller(place, NUMBER, &[3, 200]);
+            context.temperature = Some(Thermometer {
+                place: teller(place, SENT, &[0]).unwrap().place,
+                scale_degc: 0.1,
+                zero_degc: 0.0,
+                edges_degc: vec![-10.0, 10.0, 30.0],
+                hysteresis_degc: 1.0,
+            });
+        });
+        let (input, output) = (image.inputs.len() - 1, image.outputs.len() - 2);
+        let mut seen = |tool: u8, number: i16| {
+            image.inputs[input] = tool;
+            image.outputs[output..].copy_from_slice(&number.to_le_bytes());
+            let before = image.conditions;
+            map.tell_context(&mut image, Ok(()), before);
+            assert_eq!((image.recipe, image.part), (0, 0));
+            let Conditions {
+                tool,
+                load,
+                temperature,
+            } = image.conditions;
+            (tool, load, temperature, map.unknown_number(&image))
+        };
+        assert_eq!(seen(3, -50), (0, 0, 0, None));
+        // 10.5 degC, then 11 and 9.5.
+        assert_eq!(seen(200, 105), (1, 0, 0, None));
+        assert_eq!(seen(200, 110), (1, 0, 1, None));
+        assert_eq!(seen(200, 95), (1, 0, 1, None));
+        assert_eq!(seen(4, 95), (UNKNOWN, 0, 1, Some(4.0)));
+        assert_eq!(seen(3, -200), (0, 0, UNKNOWN, Some(-20.0)));
+        // The program changes none of it.
+        map.set_context(&mut image, Context::of(2, 2));
+        assert_eq!((image.conditions.tool, map.is_told_context()), (0, true));
+        image.valid[place] = Err(Missing::NotOperational);
+        map.tell_context(&mut image, Ok(()), Conditions::default());
+        assert_eq!(image.conditions.temperature, UNKNOWN);
+    }
+
+    #[test]
     fn what_is_told_from_outside_goes_before_a_program() {
-        let program = Context { recipe: 2, part: 2 };
+        let program = Context::of(2, 2);
         let after = |change: fn(&mut ContextFrom, usize)| {
             let (map, mut image, _) = told(change);
             let _ = seen(&map, &mut image);

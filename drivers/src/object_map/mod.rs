@@ -417,6 +417,7 @@ fn empty_image(output_bytes: usize, input_bytes: usize, subdevices: usize) -> Pr
         valid: vec![Err(Missing::NoFrame); subdevices],
         recipe: 0,
         part: 0,
+        conditions: Default::default(),
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Recording {
     pub time_s: Vec<f64>,
     /// Step between two rows of a table from elsewhere, in the middle, as its time has it (s).
     pub row_step_s: Option<f64>,
-    /// Recipe and part.
+    /// Recipe, part, tool, load and temperature.
     pub context: Vec<Context>,
     /// First entry of every segment; nothing may be differentiated or filtered across it.
     pub segments: Vec<usize>,
@@ -101,7 +101,8 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
             recording.segments.push(recording.cycle.len());
         }
         let exchange = outcome(&result);
-        map.tell_context(&mut image, exchange);
+        let before = image.conditions;
+        map.tell_context(&mut image, exchange, before);
         recording.cycle.push(stamp.cycle);
         recording.time_s.push(if gap {
             stamp.time_ns as f64 / 1e9
@@ -111,6 +112,7 @@ pub fn columns(path: impl AsRef<Path>, machine: &Machine) -> Result<Recording, R
         recording.context.push(Context {
             recipe: image.recipe,
             part: image.part,
+            conditions: image.conditions,
         });
         for (number, axis) in recording.axes.iter_mut().enumerate() {
             let valid = map

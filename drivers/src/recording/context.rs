@@ -1,13 +1,12 @@
-//! Columns that tell recipe and part: a number, or a name of the configuration.
+//! Columns that tell recipe, part, tool and load, a number or a name of the configuration each, and the temperature.
 //!
-//! What is neither, an empty cell among it, is [`Context::UNKNOWN`]: the row is there, and what depends on recipe and part is not judged
-//! in it.
+//! What is neither, an empty cell among it, is [`Context::UNKNOWN`]: the row is there, and what depends on it is not judged in it.
 
 use super::error::RecordingError;
 use super::foreign::find;
 use super::table::{Table, number};
 use crate::bus::ProcessImage;
-use twinstep_config::machine::{ContextFrom, Teller, TellerPlace};
+use twinstep_config::machine::{ContextFrom, Teller, TellerPlace, Thermometer};
 use twinstep_models::sample::Context;
 
 /// The columns.
@@ -15,27 +14,43 @@ pub(super) struct ContextSource<'a> {
     from: &'a ContextFrom,
     recipe: Option<(usize, &'a Teller)>,
     part: Option<(usize, &'a Teller)>,
+    tool: Option<(usize, &'a Teller)>,
+    load: Option<(usize, &'a Teller)>,
+    temperature: Option<(usize, &'a Thermometer)>,
 }
 
 impl<'a> ContextSource<'a> {
     pub(super) fn new(table: &Table, from: &'a ContextFrom) -> Result<Self, RecordingError> {
+        let place = |place: &TellerPlace| match place {
+            TellerPlace::Column(name) => find(table, name).map(Some),
+            TellerPlace::Object { .. } => Ok(None),
+        };
         let column = |teller: &'a Option<Teller>| {
             let Some(teller) = teller else {
                 return Ok(None);
             };
-            let TellerPlace::Column(name) = &teller.place else {
-                return Ok(None);
-            };
-            Ok(Some((find(table, name)?, teller)))
+            Ok(place(&teller.place)?.map(|column| (column, teller)))
+        };
+        let temperature = match &from.temperature {
+            Some(one) => place(&one.place)?.map(|column| (column, one)),
+            None => None,
         };
         Ok(Self {
             from,
             recipe: column(&from.recipe)?,
             part: column(&from.part)?,
+            tool: column(&from.tool)?,
+            load: column(&from.load)?,
+            temperature,
         })
     }
 
-    /// Sets recipe and part of the image to those of the row.
+    /// Whether a column tells tool, load or temperature.
+    pub(super) const fn tells_conditions(&self) -> bool {
+        self.tool.is_some() || self.load.is_some() || self.temperature.is_some()
+    }
+
+    /// Sets the context of the image, which is that of the row before, to that of the row.
     pub(super) fn read(&self, table: &Table, image: &mut ProcessImage) {
         if let Some((column, teller)) = self.recipe {
             image.recipe = index_of(table.cell(column), teller);
@@ -45,6 +60,18 @@ impl<'a> ContextSource<'a> {
         }
         if let Some((column, teller)) = self.part {
             image.part = index_of(table.cell(column), teller);
+        }
+        let conditions = &mut image.conditions;
+        if let Some((column, teller)) = self.tool {
+            conditions.tool = index_of(table.cell(column), teller);
+        }
+        if let Some((column, teller)) = self.load {
+            conditions.load = index_of(table.cell(column), teller);
+        }
+        if let Some((column, one)) = self.temperature {
+            let band =
+                number(table.cell(column)).map(|value| one.band(value, conditions.temperature));
+            conditions.temperature = band.unwrap_or(Context::UNKNOWN);
         }
     }
 }

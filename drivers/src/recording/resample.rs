@@ -76,6 +76,7 @@ impl Resampler {
         self.before.inputs.copy_from_slice(&image.inputs);
         self.before.outputs.copy_from_slice(&image.outputs);
         (self.before.recipe, self.before.part) = (image.recipe, image.part);
+        self.before.conditions = image.conditions;
     }
 
     fn blend(&mut self, share: f64, image: &ProcessImage) {
@@ -93,6 +94,7 @@ impl Resampler {
         );
         let row = if share == 1.0 { image } else { &self.before };
         (self.between.recipe, self.between.part) = (row.recipe, row.part);
+        self.between.conditions = row.conditions;
         if let (Some(switches), Some(row)) = (
             self.between.outputs.get_mut(self.switches..),
             row.outputs.get(self.switches..),

@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::{MAX_BYTES, MAX_ROWS};
 use crate::bus::{BusCause, BusFault, ProcessImage};
-use twinstep_models::sample::{CycleStamp, Missing};
+use twinstep_models::sample::{Conditions, CycleStamp, Missing};
 
 /// Cycle, time and DC time, eight bytes each.
 const STAMP: usize = 24;
@@ -50,6 +50,9 @@ pub(super) struct Store {
     outputs: usize,
     inputs: usize,
     max_bytes: usize,
+    /// Tool, load and temperature of every row, where columns tell them; else empty, and process data do.
+    conditions: Vec<Conditions>,
+    has_conditions: bool,
 }
 
 impl Store {
@@ -67,7 +70,15 @@ impl Store {
             subdevices: image.valid.len(),
             outputs: image.outputs.len(),
             inputs: image.inputs.len(),
+            conditions: Vec::new(),
+            has_conditions: false,
         }
+    }
+
+    /// The same, with tool, load and temperature of the images that are pushed.
+    pub(super) fn with_conditions(mut self) -> Self {
+        self.has_conditions = true;
+        self
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -89,10 +100,14 @@ impl Store {
         if self.rows >= MAX_ROWS
             || self.bytes.len() + stride > MAX_BYTES
             || self.bytes.try_reserve(stride).is_err()
+            || self.conditions.try_reserve(1).is_err()
         {
             return false;
         }
         encode(head, image, &mut self.bytes);
+        if self.has_conditions {
+            self.conditions.push(image.conditions);
+        }
         self.rows += 1;
         true
     }
@@ -171,6 +186,9 @@ impl Store {
         }
         image.recipe = head.recipe;
         image.part = head.part;
+        if let Some(conditions) = self.conditions.get(row) {
+            image.conditions = *conditions;
+        }
     }
 }
 

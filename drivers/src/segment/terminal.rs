@@ -1,11 +1,14 @@
 //! The firmware of a SubDevice that is no axis, press or station: a terminal that keeps its outputs, or a coupler.
 //!
 //! Its inputs are zero, but those that tell recipe and part (`[context]`): there stands what lies in the first press, as a controller
-//! would tell it. The next part is told when the ram has left the last one, as the machine puts it in then.
+//! would tell it. The next part is told when the ram has left the last one, as the machine puts it in then. Tool, load and temperature
+//! follow from the recipe (`[[simulation.told]]`).
 
 use super::application::{ABORT_NO_OBJECT, AlState, Application};
 use super::plant::Plant;
-use twinstep_config::machine::{Machine, PdoEntry, Teller, TellerPlace};
+use twinstep_config::machine::{
+    ContextFrom, Machine, PdoEntry, SimulatedContext, Teller, TellerPlace, Thermometer,
+};
 use twinstep_models::sample::Context;
 
 /// See the module.
@@ -15,16 +18,28 @@ pub struct Terminal {
     /// Recipe and part of each stroke of the first press, repeated.
     strokes: Vec<Context>,
     press: usize,
+    simulated: Vec<SimulatedContext>,
+}
+
+/// What a number among the inputs says.
+#[derive(Clone, Debug)]
+enum What {
+    /// Which recipe, by the number that stands for each; and likewise.
+    Recipe(Vec<u32>),
+    Part(Vec<u32>),
+    Tool(Vec<u32>),
+    Load(Vec<u32>),
+    /// The temperature.
+    Temperature(Thermometer),
 }
 
 /// A number among the inputs.
 #[derive(Clone, Debug)]
 struct Told {
-    is_recipe: bool,
+    what: What,
     /// First byte, and how many (1, 2 or 4).
     at: usize,
     bytes: usize,
-    numbers: Vec<u32>,
 }
 
 impl Terminal {
@@ -33,13 +48,11 @@ impl Terminal {
         let inputs = (machine.bus.as_ref())
             .and_then(|bus| bus.subdevices.get(subdevice))
             .map_or(&[][..], |device| device.inputs.as_slice());
-        let context = &machine.context;
-        let both = [(true, &context.recipe), (false, &context.part)];
-        let told = both.into_iter().filter_map(|(is_recipe, teller)| {
-            Told::new(is_recipe, teller.as_ref()?, subdevice, inputs)
-        });
+        let told = (What::of(&machine.context).into_iter())
+            .filter_map(|(what, place)| Told::new(what, place, subdevice, inputs));
         Self {
             told: told.collect(),
+            simulated: machine.context.simulated.clone(),
             strokes: machine.stroke_contexts(),
             press: machine.axes.len(),
         }
@@ -55,28 +68,59 @@ impl Terminal {
     }
 }
 
+impl What {
+    /// All that is told of a machine, and where.
+    fn of(context: &ContextFrom) -> Vec<(Self, &TellerPlace)> {
+        let list = |what: fn(Vec<u32>) -> Self, teller: &'_ Option<Teller>| {
+            teller.as_ref().map(|one| what(one.numbers.clone()))
+        };
+        let lists = [
+            (list(Self::Recipe, &context.recipe), &context.recipe),
+            (list(Self::Part, &context.part), &context.part),
+            (list(Self::Tool, &context.tool), &context.tool),
+            (list(Self::Load, &context.load), &context.load),
+        ];
+        let lists =
+            (lists.into_iter()).filter_map(|(what, teller)| Some((what?, &teller.as_ref()?.place)));
+        let temperature =
+            (context.temperature.iter()).map(|one| (Self::Temperature(one.clone()), &one.place));
+        lists.chain(temperature).collect()
+    }
+
+    /// The number that says it; its low bytes are sent.
+    fn number(&self, context: Context, simulated: Option<&SimulatedContext>) -> i64 {
+        let of = |numbers: &[u32], index: u8| {
+            i64::from(numbers.get(usize::from(index)).copied().unwrap_or(0))
+        };
+        match self {
+            Self::Recipe(numbers) => of(numbers, context.recipe),
+            Self::Part(numbers) => of(numbers, context.part),
+            Self::Tool(numbers) => of(numbers, simulated.map_or(0, |one| one.tool)),
+            Self::Load(numbers) => of(numbers, simulated.map_or(0, |one| one.load)),
+            Self::Temperature(thermometer) => {
+                let degc = simulated.and_then(|one| one.temperature_degc);
+                thermometer.number(degc.unwrap_or_else(|| thermometer.first_degc()))
+            }
+        }
+    }
+}
+
 impl Told {
-    fn new(
-        is_recipe: bool,
-        teller: &Teller,
-        subdevice: usize,
-        inputs: &[PdoEntry],
-    ) -> Option<Self> {
+    fn new(what: What, place: &TellerPlace, subdevice: usize, inputs: &[PdoEntry]) -> Option<Self> {
         let TellerPlace::Object {
             subdevice: place,
             entry,
             output: false,
-        } = &teller.place
+        } = place
         else {
             return None;
         };
         let before = inputs.iter().position(|one| one == entry)?;
         let bytes = |entry: &PdoEntry| usize::from(entry.bits / 8);
         (*place == subdevice).then(|| Self {
-            is_recipe,
+            what,
             at: inputs.iter().take(before).map(bytes).sum(),
             bytes: bytes(entry),
-            numbers: teller.numbers.clone(),
         })
     }
 }
@@ -101,14 +145,9 @@ impl Application for Terminal {
             return;
         }
         let context = self.context(plant);
+        let simulated = (self.simulated.iter()).find(|one| one.recipe == context.recipe);
         for one in &self.told {
-            let index = if one.is_recipe {
-                context.recipe
-            } else {
-                context.part
-            };
-            let number = one.numbers.get(usize::from(index)).copied().unwrap_or(0);
-            let number = number.to_le_bytes();
+            let number = one.what.number(context, simulated).to_le_bytes();
             if let (Some(to), Some(from)) = (
                 tx.get_mut(one.at..one.at + one.bytes),
                 number.get(..one.bytes),

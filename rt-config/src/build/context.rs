@@ -1,11 +1,16 @@
-//! Who tells recipe and part.
+//! Who tells recipe and part, and tool, load and temperature.
+
+mod lists;
+
+pub(super) use lists::{factors, thermometer};
 
 use crate::check::Check;
 use crate::error::shortened;
-use crate::machine::{Bus, ContextFrom, PdoEntry, Recipe, Teller, TellerPlace};
+use crate::machine::{Bus, ContextFrom, PdoEntry, Recipe, Teller, TellerPlace, Thermometer};
 use crate::objects;
 use crate::raw::{ContextTable, File, TellerTable};
 use crate::value::At;
+use lists::Place;
 
 /// Longest header of a column (bytes).
 const MAX_HEADER: usize = 128;
@@ -13,10 +18,11 @@ const MAX_HEADER: usize = 128;
 pub(super) fn context(
     file: &File,
     bus: Option<&Bus>,
-    recipes: &[Recipe],
+    (recipes, thermometer): (&[Recipe], Option<Thermometer>),
     check: &mut Check,
 ) -> ContextFrom {
     let Some(raw) = &file.context else {
+        let _ = lists::simulated(file, &ContextFrom::default(), check);
         return ContextFrom::default();
     };
     let named = |names: &[&At<String>]| names.iter().map(|name| name.value.clone()).collect();
@@ -26,14 +32,24 @@ pub(super) fn context(
         let raw = raw.as_ref()?;
         teller(key, raw, names, (file, bus), check)
     };
+    let temperature = thermometer.and_then(|one| {
+        let place = lists::place_of_temperature(raw.temperature.as_ref()?, (file, bus), check)?;
+        Some(Thermometer { place, ..one })
+    });
     let built = ContextFrom {
         recipe: told("recipe", &raw.recipe, named(&of_recipes), check),
         part: told("part", &raw.part, named(&of_parts), check),
         part_of: Vec::new(),
+        tool: lists::list("tool", raw.tool.as_ref(), (file, bus), check),
+        load: lists::list("load", raw.load.as_ref(), (file, bus), check),
+        temperature,
+        simulated: Vec::new(),
     };
+    let simulated = lists::simulated(file, &built, check);
     one_teller(file, raw, check);
     ContextFrom {
         part_of: part_of(file, raw, recipes, check),
+        simulated,
         ..built
     }
 }
@@ -103,27 +119,16 @@ fn teller(
         );
         return None;
     }
-    let (place, most) = match (&table.subdevice, &table.object, &table.column) {
-        (Some(subdevice), Some(object), None) => {
-            let place = object_of(subdevice, object, (file, bus), check)?;
-            let TellerPlace::Object { entry, .. } = &place else {
-                return None;
-            };
-            let most = u32::MAX >> (32 - u32::from(entry.bits.clamp(1, 32)));
-            (place, most)
-        }
-        (None, None, Some(column)) => (column_of(column, file, bus, check)?, u32::MAX),
-        _ => {
-            check.problem(
-                &raw.span,
-                format!("`{key}` is told by an object of a SubDevice, or by a column of a recording"),
-                "one of the two",
-                "write `subdevice` and `object`, as in `part = { subdevice = \"plc\", object = \"0x6000:01/8\" }`, or `column`",
-            );
-            return None;
-        }
+    let place = Place {
+        key,
+        span: &raw.span,
+        subdevice: table.subdevice.as_ref(),
+        object: table.object.as_ref(),
+        column: table.column.as_ref(),
     };
-    let numbers = numbers(key, table.values.as_ref(), (names.len(), most), check);
+    let (place, most) = place.find((file, bus), check)?;
+    let of = format!("tables [[{key}]]");
+    let numbers = numbers(&of, table.values.as_ref(), (names.len(), most), check);
     Some(Teller {
         place,
         numbers,
@@ -131,14 +136,14 @@ fn teller(
     })
 }
 
-/// The number that stands for each; `most` is the largest that can be told.
+/// The number that stands for each `of` them; `most` is the largest that can be told.
 fn numbers(
-    key: &str,
+    of: &str,
     values: Option<&At<Vec<u32>>>,
     (count, most): (usize, u32),
     check: &mut Check,
 ) -> Vec<u32> {
-    // There are at most 64 recipes and 16 parts.
+    // There are at most 64 of them.
     let plain = || (0_u32..).take(count).collect();
     let Some(values) = values else {
         return plain();
@@ -147,7 +152,7 @@ fn numbers(
         check.problem(
             &values.span,
             format!(
-                "`values` has {} numbers, and there are {count} tables [[{key}]]",
+                "`values` has {} numbers, and there are {count} {of}",
                 values.value.len()
             ),
             "one for each",
@@ -159,7 +164,7 @@ fn numbers(
         if values.value.iter().take(n).any(|before| before == value) {
             check.problem(
                 &values.span,
-                format!("{value} stands for two of the tables [[{key}]]"),
+                format!("{value} stands for two of the {of}"),
                 "twice",
                 "every number stands for one of them",
             );
@@ -264,9 +269,9 @@ fn object_of(
     if !output && !device.terminal && file.simulation.is_some() {
         check.problem(
             &name.span,
-            "a simulated axis, press or station knows nothing of recipe and part",
+            "a simulated axis, press or station knows nothing of recipe, part, tool, load and temperature",
             "tells 0 for ever",
-            "add a [[bus.subdevice]] with the object among its `inputs`: the simulated machine tells there what it presses",
+            "add a [[bus.subdevice]] with the object among its `inputs`: the simulated machine tells there what it presses, and what [[simulation.told]] says",
         );
     }
     Some(TellerPlace::Object {

@@ -30,6 +30,7 @@ use crate::machine::{
 };
 use crate::raw::{File, RecipeTable};
 use crate::value::{At, Span};
+use twinstep_models::sample::FACTORS;
 
 /// Longest free text, as in the machine's name (bytes).
 const MAX_TEXT: usize = 128;
@@ -52,6 +53,8 @@ struct Whole<'a> {
     period_ns: u64,
     /// All recipes.
     recipes: &'a [RecipeTable],
+    /// The names of recipes, tools, loads and bands of the temperature, which rows of healthy figures may be of.
+    factors: &'a [Vec<String>; FACTORS],
 }
 
 /// Builds the machine; it means something only if no problem was found.
@@ -74,6 +77,8 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
     let named = check.problems.len() == before;
     let bus = file.bus.is_some() || simulated;
     let cycle = cycle::cycle(&file.cycle, bus, check);
+    let thermometer = context::thermometer(file, check);
+    let factors = context::factors(file, thermometer.as_ref());
     let whole = Whole {
         bus,
         // Who publishes has no SII: its ids tell it.
@@ -86,6 +91,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         named,
         period_ns: cycle.period_ns,
         recipes: &file.recipe,
+        factors: &factors,
     };
 
     let effort = |name: &At<String>, kind: AxisKind| {
@@ -153,7 +159,7 @@ pub(crate) fn machine(file: &File, check: &mut Check) -> Machine {
         axes.len() + presses.len(),
         check,
     );
-    let context = context::context(file, bus.as_ref(), &recipes, check);
+    let context = context::context(file, bus.as_ref(), (&recipes, thermometer), check);
     let tsn = (file.tsn.as_ref()).map(|raw| tsn::tsn(raw, bus.as_ref(), cycle.period_ns, check));
     let mut machine = Machine {
         name: text("name", &file.machine.name, check),

@@ -148,8 +148,8 @@ pub(super) fn twin(
             Bounds::between(0.0, 1.0),
             0.0,
         ),
-        baseline: figures::baselines(&raw.baseline, efforts.effort, whole.recipes, check),
-        paces: figures::paces(&raw.pace, whole.recipes, check),
+        baseline: figures::baselines(&raw.baseline, efforts.effort, whole.factors, check),
+        paces: figures::paces(&raw.pace, whole.factors, check),
         modes: modes(raw.modes.as_deref(), check),
         position_limit_m: (raw.position_limit.as_ref())
             .map(|limit| check.si("position_limit", limit, Bounds::positive())),

@@ -1,4 +1,5 @@
-//! Who tells recipe and part, where there are several buses: a SubDevice on the bus of the presses.
+//! Who tells recipe and part, where there are several buses: a SubDevice on the bus of the presses. Tool, load and temperature are told on
+//! any, and known on that one.
 
 use super::belongs;
 use crate::check::Check;
@@ -54,7 +55,7 @@ pub(super) fn keep(file: &mut File, bus: &BusTable, of_buses: &HashSet<String>, 
     let Some(context) = &mut file.context else {
         return;
     };
-    let is_elsewhere = |teller: &At<TellerTable>| match &teller.value.subdevice {
+    let is_elsewhere = |subdevice: Option<&At<String>>| match subdevice {
         None => index > 0,
         Some(name) => {
             let name = &name.value;
@@ -63,9 +64,17 @@ pub(super) fn keep(file: &mut File, bus: &BusTable, of_buses: &HashSet<String>, 
             !here && (index > 0 || of_buses.contains(name))
         }
     };
-    let _ = context.recipe.take_if(|one| is_elsewhere(one));
-    let _ = context.part.take_if(|one| is_elsewhere(one));
-    if context.recipe.is_none() && context.part.is_none() {
+    for teller in [&mut context.recipe, &mut context.part] {
+        let _ = teller.take_if(|one| is_elsewhere(one.value.subdevice.as_ref()));
+    }
+    for list in [&mut context.tool, &mut context.load] {
+        let _ = list.take_if(|one| is_elsewhere(one.value.subdevice.as_ref()));
+    }
+    let temperature = &mut context.temperature;
+    let _ = temperature.take_if(|one| is_elsewhere(one.value.subdevice.as_ref()));
+    let tells_press = context.recipe.is_some() || context.part.is_some();
+    let lists = context.tool.is_some() || context.load.is_some();
+    if !tells_press && !lists && context.temperature.is_none() {
         file.context = None;
     }
 }

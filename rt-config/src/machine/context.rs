@@ -1,9 +1,9 @@
-//! Who tells recipe and part while the machine runs.
+//! Who tells recipe, part, tool, load and temperature while the machine runs.
 
-use super::PdoEntry;
-use twinstep_models::sample::Context;
+use super::{Machine, PdoEntry};
+use twinstep_models::sample::{Context, FACTORS};
 
-/// Who tells recipe and part, `[context]`. What nobody tells is that of whoever brings the process data: the program, a controller, a
+/// Who tells recipe, part, tool, load and temperature, `[context]`. A recipe or part that nobody tells is that of whoever brings the process data: the program, a controller, a
 /// recording of ours, else the first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContextFrom {
@@ -13,12 +13,37 @@ pub struct ContextFrom {
     pub part: Option<Teller>,
     /// The part of each recipe, where the recipe is told and its only part follows from it; else empty.
     pub part_of: Vec<u8>,
+    /// Who tells the tool, with the list of them; none: nothing is known of tools.
+    pub tool: Option<Teller>,
+    /// Who tells the load, with the list of them; none: nothing is known of it.
+    pub load: Option<Teller>,
+    /// Who tells the temperature, with its bands; none: nothing is known of it.
+    pub temperature: Option<Thermometer>,
+    /// What simulated terminals tell of them, by recipe; in others the first of each list, and the middle of the first band.
+    pub simulated: Vec<SimulatedContext>,
+}
+
+/// What a simulated terminal tells while the first press works in one recipe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SimulatedContext {
+    /// The recipe.
+    pub recipe: u8,
+    /// Tool, by its place in the list.
+    pub tool: u8,
+    /// Load, likewise.
+    pub load: u8,
+    /// Temperature (degC); none: the middle of the first band.
+    pub temperature_degc: Option<f64>,
 }
 
 impl ContextFrom {
     /// Anything is told.
     pub const fn is_told(&self) -> bool {
-        self.recipe.is_some() || self.part.is_some()
+        self.recipe.is_some()
+            || self.part.is_some()
+            || self.tool.is_some()
+            || self.load.is_some()
+            || self.temperature.is_some()
     }
 
     /// The part is told, or follows from what is.
@@ -36,7 +61,7 @@ impl ContextFrom {
     }
 }
 
-/// Who tells the recipe, or the part.
+/// Who tells the recipe, the part, the tool or the load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Teller {
     /// Where.
@@ -77,7 +102,139 @@ impl Teller {
     }
 }
 
-/// There are at most 64 recipes and 16 parts.
+/// There are at most 64 recipes, 16 parts, 64 tools and 64 loads.
 fn to_index(index: usize) -> u8 {
     u8::try_from(index).unwrap_or(Context::UNKNOWN)
+}
+
+/// Who tells the temperature, and what its bands are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thermometer {
+    /// Where: a signed number, or a column.
+    pub place: TellerPlace,
+    /// What 1 of it stands for (degC, > 0).
+    pub scale_degc: f64,
+    /// What 0 of it stands for (degC).
+    pub zero_degc: f64,
+    /// Edges of the bands (degC), rising, two or more.
+    pub edges_degc: Vec<f64>,
+    /// How far beyond its edges a band is left (degC, 0 to half of the narrowest band).
+    pub hysteresis_degc: f64,
+}
+
+impl Thermometer {
+    /// The whole number that stands for a temperature (degC): the nearest.
+    pub fn number(&self, degc: f64) -> i64 {
+        // Casts from float saturate.
+        ((degc - self.zero_degc) / self.scale_degc).round() as i64
+    }
+
+    /// The middle of the first band (degC).
+    pub fn first_degc(&self) -> f64 {
+        match self.edges_degc.as_slice() {
+            [low, high, ..] => 0.5 * (low + high),
+            _ => 0.0,
+        }
+    }
+
+    /// The temperature that a number stands for (degC).
+    pub fn degc(&self, number: f64) -> f64 {
+        number * self.scale_degc + self.zero_degc
+    }
+
+    /// The band of a number, after band `before`: that one until the temperature is further beyond its edges than the hysteresis.
+    /// [`Context::UNKNOWN`] outside of all, and for what is no number.
+    pub fn band(&self, number: f64, before: u8) -> u8 {
+        let degc = self.degc(number);
+        let band = |n: usize| Some((*self.edges_degc.get(n)?, *self.edges_degc.get(n + 1)?));
+        if let Some((low, high)) = band(usize::from(before))
+            && degc >= low - self.hysteresis_degc
+            && degc < high + self.hysteresis_degc
+        {
+            return before;
+        }
+        let within = |n: &usize| band(*n).is_some_and(|(low, high)| degc >= low && degc < high);
+        let found = (0..self.edges_degc.len()).find(within);
+        found.map_or(Context::UNKNOWN, to_index)
+    }
+
+    /// The names of the bands, as "15..25degC".
+    pub fn names(&self) -> Vec<String> {
+        let pairs = self.edges_degc.windows(2);
+        pairs
+            .filter_map(|pair| match pair {
+                [low, high] => Some(format!("{low}..{high}degC")),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Machine {
+    /// The names of what rows of healthy figures may be of: recipes, tools, loads, and bands of the temperature. Empty where the machine
+    /// has no list.
+    pub fn factor_names(&self) -> [Vec<String>; FACTORS] {
+        let of = |teller: &Option<Teller>| {
+            (teller.as_ref()).map_or_else(Vec::new, |teller| teller.names.clone())
+        };
+        let context = &self.context;
+        [
+            self.recipes.iter().map(|one| one.name.clone()).collect(),
+            of(&context.tool),
+            of(&context.load),
+            (context.temperature.as_ref()).map_or_else(Vec::new, Thermometer::names),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thermometer() -> Thermometer {
+        Thermometer {
+            place: TellerPlace::Column("t".to_owned()),
+            scale_degc: 0.1,
+            zero_degc: 0.0,
+            edges_degc: vec![15.0, 25.0, 37.5],
+            hysteresis_degc: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_band_is_left_beyond_its_hysteresis_and_no_sooner() {
+        let one = thermometer();
+        assert_eq!(one.names(), ["15..25degC", "25..37.5degC"]);
+        let mut band = Context::UNKNOWN;
+        let course = [
+            (149.0, Context::UNKNOWN),
+            (150.0, 0),
+            // To and fro at an edge.
+            (255.0, 0),
+            (245.0, 0),
+            (259.0, 0),
+            (260.0, 1),
+            (241.0, 1),
+            (251.0, 1),
+            (239.0, 0),
+            (141.0, 0),
+            (139.0, Context::UNKNOWN),
+            (141.0, Context::UNKNOWN),
+            (374.0, 1),
+            (384.0, 1),
+            (386.0, Context::UNKNOWN),
+            (380.0, Context::UNKNOWN),
+            (200.0, 0),
+            // Straight over a band.
+            (300.0, 1),
+            (f64::NAN, Context::UNKNOWN),
+            (f64::INFINITY, Context::UNKNOWN),
+        ];
+        for (at, (number, expected)) in course.into_iter().enumerate() {
+            band = one.band(number, band);
+            assert_eq!(band, expected, "{at}: {number}");
+            // Told again it is the same.
+            assert_eq!(one.band(number, band), band);
+        }
+    }
 }

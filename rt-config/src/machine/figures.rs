@@ -1,8 +1,9 @@
-//! Figures of movements in the healthy record: baselines and paces, in all recipes or in one.
+//! Figures of movements in the healthy record: baselines and paces, in all contexts or in one.
 
 use super::AxisTwin;
 use std::collections::BTreeSet;
 use twinstep_models::blocks::Paces;
+use twinstep_models::sample::Only;
 
 /// Which figure of a movement a baseline is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub struct RegimeBaseline {
     /// Feature: `constant_speed_positive`, `constant_speed_negative`, `acceleration`, `reversal`, `pressing`; of rests
     /// `standstill_positive`, `standstill_negative`.
     pub regime: String,
-    /// The recipe that it is of; none: every one that has no row of its own for this figure and regime.
-    pub recipe: Option<u8>,
+    /// Recipe, tool, load and temperature that it is of; without: all that have no row of their own for this figure and regime.
+    pub only: Only,
     /// Of a rest: its stage ([`twinstep_models::rest::STAGES_S`]); 0 of movements.
     pub stage: u8,
     /// Mean (A).
@@ -51,7 +52,7 @@ pub struct RegimeBaseline {
 }
 
 impl RegimeBaseline {
-    /// Whether it is of the same figure as another one, in whatever recipe.
+    /// Whether it is of the same figure as another one, in whatever context.
     pub fn is_of(&self, other: &Self) -> bool {
         self.of == other.of && self.regime == other.regime && self.stage == other.stage
     }
@@ -62,8 +63,8 @@ impl RegimeBaseline {
 pub struct RegimePaces {
     /// Feature, as in [`RegimeBaseline`].
     pub regime: String,
-    /// The recipe that they are of; none: every one that has none of its own for this regime.
-    pub recipe: Option<u8>,
+    /// Recipe, tool, load and temperature that they are of; without: all that have none of their own for this regime.
+    pub only: Only,
     /// Speeds (m/s), of `acceleration` accelerations (m/s2).
     pub paces: Paces,
 }
@@ -80,10 +81,15 @@ pub struct FigureLaw {
 }
 
 impl AxisTwin {
-    /// The recipes that have rows of their own, in the order of the configuration.
-    pub fn recipes(&self) -> BTreeSet<u8> {
-        let baselines = self.baseline.iter().filter_map(|row| row.recipe);
-        let paces = self.paces.iter().filter_map(|row| row.recipe);
-        baselines.chain(paces).collect()
+    /// The contexts that have rows of their own: of those that hold at once the one that is taken stands first. Of one rank they are in the
+    /// order of the configuration.
+    pub fn contexts(&self) -> Vec<Only> {
+        let baselines = self.baseline.iter().map(|row| row.only);
+        let all = baselines.chain(self.paces.iter().map(|row| row.only));
+        let own: BTreeSet<(u8, Only)> = all
+            .filter(|only| *only != Only::ALWAYS)
+            .map(|only| (only.rank(), only))
+            .collect();
+        own.into_iter().map(|(_, only)| only).collect()
     }
 }

@@ -232,10 +232,7 @@ impl Machine {
         for turn in turns {
             let parts = (self.recipes.get(usize::from(turn.recipe))).map_or(&[][..], |r| &r.parts);
             let strokes = parts.iter().cycle().take(turn.strokes as usize);
-            all.extend(strokes.map(|part| Context {
-                recipe: turn.recipe,
-                part: *part,
-            }));
+            all.extend(strokes.map(|part| Context::of(turn.recipe, *part)));
         }
         all
     }

@@ -1,17 +1,18 @@
-//! Figures of movements as TOML: baselines and paces, in all recipes or in one.
+//! Figures of movements as TOML: baselines and paces, in all contexts or in one.
 
 use super::quantity;
-use crate::machine::{Axis, AxisTwin, Recipe};
+use crate::machine::{Axis, AxisTwin};
 use std::fmt::{self, Write};
 use twinstep_models::blocks::Feature;
 use twinstep_models::rest::STAGES_S;
+use twinstep_models::sample::{FACTOR_NAMES, FACTORS, Only};
 
 pub(super) fn write_figures(
     out: &mut String,
     list: &str,
     twin: &AxisTwin,
     axis: &Axis,
-    recipes: &[Recipe],
+    names: &[Vec<String>; FACTORS],
 ) -> fmt::Result {
     let unit = axis.effort();
     for one in &twin.baseline {
@@ -21,7 +22,7 @@ pub(super) fn write_figures(
             one.of.name(),
             one.regime
         )?;
-        write_recipe(out, one.recipe, recipes)?;
+        write_only(out, &one.only, names)?;
         if let Some(rest_s) = (STAGES_S.get(usize::from(one.stage))).filter(|s| **s > 0.0) {
             quantity(out, "rest", *rest_s, "s")?;
         }
@@ -42,17 +43,19 @@ pub(super) fn write_figures(
                 "m/s"
             });
         writeln!(out, "\n[[{list}.twin.pace]]\nregime = \"{}\"", one.regime)?;
-        write_recipe(out, one.recipe, recipes)?;
+        write_only(out, &one.only, names)?;
         quantity(out, "least", one.paces.least, unit)?;
         quantity(out, "most", one.paces.most, unit)?;
     }
     Ok(())
 }
 
-/// The key of the recipe that a row is of. Names have no character that TOML would escape.
-fn write_recipe(out: &mut String, recipe: Option<u8>, recipes: &[Recipe]) -> fmt::Result {
-    match recipe.and_then(|n| recipes.get(usize::from(n))) {
-        Some(recipe) => writeln!(out, "recipe = \"{}\"", recipe.name),
-        None => Ok(()),
+/// The keys of what a row is of. Names have no character that TOML would escape.
+fn write_only(out: &mut String, only: &Only, names: &[Vec<String>; FACTORS]) -> fmt::Result {
+    for ((key, of), names) in FACTOR_NAMES.iter().zip(only.factors()).zip(names) {
+        if let Some(name) = of.and_then(|n| names.get(usize::from(n))) {
+            writeln!(out, "{key} = \"{name}\"")?;
+        }
     }
+    Ok(())
 }

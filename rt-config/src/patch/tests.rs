@@ -97,7 +97,7 @@ fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> 
     RegimeBaseline {
         of,
         regime: regime.into(),
-        recipe: None,
+        only: Default::default(),
         stage: 0,
         mean_a,
         sigma_a: 0.02,
@@ -108,7 +108,7 @@ fn baseline(of: FigureOf, regime: &str, mean_a: f64, law: Option<FigureLaw>) -> 
 fn paces(regime: &str, least: f64, most: f64) -> RegimePaces {
     RegimePaces {
         regime: regime.into(),
-        recipe: None,
+        only: Default::default(),
         paces: twinstep_models::blocks::Paces { least, most },
     }
 }

@@ -252,9 +252,17 @@ pub(crate) struct TailTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BaselineTable {
-    /// The recipe that it is of, where the figure differs by recipe, 16 of an axis at most; holds in all that have no row of their own
-    /// for this channel and regime unless given. In a recipe without either the figure is not judged.
+    /// The recipe that it is of, where the figure differs by recipe; holds in all that have no row of their own for this channel and
+    /// regime unless given. In a recipe without either the figure is not judged. Rows may name `recipe`, `tool`, `load` and `temperature` in
+    /// any combination, 16 of an axis at most: that which names most of what is told is taken, of as many that of the recipe before that
+    /// of the tool, the load and the temperature.
     pub(crate) recipe: Option<At<String>>,
+    /// The tool that it is of, a name of `[context.tool]`; likewise.
+    pub(crate) tool: Option<At<String>>,
+    /// The load that it is of, a name of `[context.load]`; likewise.
+    pub(crate) load: Option<At<String>>,
+    /// The band of `[context.temperature]` that it is of, as "15..25degC"; likewise.
+    pub(crate) temperature: Option<At<String>>,
     /// current_load, disturbance or ripple; current_load unless given.
     pub(crate) channel: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone. Of current_load
@@ -281,6 +289,12 @@ pub(crate) struct BaselineTable {
 pub(crate) struct PaceTable {
     /// The recipe that they are of; those of all that have no row of their own for this regime unless given.
     pub(crate) recipe: Option<At<String>>,
+    /// The tool that they are of; likewise.
+    pub(crate) tool: Option<At<String>>,
+    /// The load that they are of; likewise.
+    pub(crate) load: Option<At<String>>,
+    /// The band of the temperature that they are of; likewise.
+    pub(crate) temperature: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing.
     pub(crate) regime: At<String>,
     /// Least of them (0 or more).

@@ -91,6 +91,7 @@ impl PressLane {
     /// The presses of lane `n` meet what they meet in this context.
     #[inline(always)]
     pub fn meet(&mut self, plan: &Plan<'_>, n: usize, context: Context) {
+        let context = context.of_press();
         if self.context != Some(context) {
             self.change(plan, n, context);
         }

@@ -4,6 +4,7 @@
 
 use crate::event::{Event, Source};
 use crate::press::StrokeRecord;
+use twinstep_models::sample::Conditions;
 
 const K: u64 = 0x517c_c1b7_2722_0a95;
 
@@ -42,6 +43,18 @@ pub fn mix_event(hash: u64, e: &Event) -> u64 {
     let mut h = mix(mix(hash, e.cycle), source);
     for code in codes {
         h = mix(h, code);
+    }
+    // Without them it is what it was before there were any.
+    let Conditions {
+        tool,
+        load,
+        temperature,
+    } = e.context.conditions;
+    if e.context.conditions != Conditions::default() {
+        h = mix(
+            h,
+            u64::from(tool) << 16 | u64::from(load) << 8 | u64::from(temperature),
+        );
     }
     for (cause, weight) in e.causes.iter().flat_map(|ranking| ranking.0) {
         h = mix(mix(h, cause as u64), weight.to_bits());

@@ -122,7 +122,7 @@ pub struct Event {
     pub residual: f64,
     /// Regime in which it was found.
     pub regime: Regime,
-    /// Recipe and part.
+    /// Recipe, part, tool, load and temperature.
     pub context: Context,
     /// Likeliest cause.
     pub cause: Cause,

@@ -4,22 +4,22 @@
 //! Reversals are judged on `current_next`: a gap surprises the prediction and leaves the load as it is. One deviation of `current_next` holds
 //! both its detectors and those of the reversals.
 
+mod context;
 mod innovation;
 mod not_judged;
 mod occasion;
-mod recipe;
 mod renewal;
 mod slow;
 mod standstill;
 mod states;
 mod warm_up;
 
+use context::{Contexts, Rows};
 pub use innovation::Innovation;
 use innovation::Next;
 use not_judged::Behind;
 pub use not_judged::NotJudged;
 pub use occasion::Occasion;
-use recipe::{Recipes, Rows};
 pub use renewal::MOVEMENTS as RENEWAL_MOVEMENTS;
 use renewal::{Bases, Renewal};
 pub use slow::DIRECTIONS;
@@ -33,7 +33,7 @@ use crate::coasting::Coasting;
 use crate::drift::{DriftJudge, Ended};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Baseline, NEXT, RecipeBases, Thresholds};
+use crate::plan::{AxisPlan, Baseline, ContextBases, NEXT, Thresholds};
 use twinstep_models::abrupt;
 use twinstep_models::blocks::{Block, Blocks, FEATURES, Feature};
 use twinstep_models::cause::Cause;
@@ -104,7 +104,7 @@ pub struct AxisJudge {
     not_judged: NotJudged,
     behind: Behind,
     warmth: Warmth,
-    recipes: Recipes,
+    contexts: Contexts,
     /// The movement in progress has been in a mode in which innovations are not judged.
     unlearnt_mode: bool,
     fault_raised: bool,
@@ -119,7 +119,7 @@ impl AxisJudge {
         self.blocks.clear();
         self.beside.clear();
         (self.behind, self.unlearnt_mode) = (Behind::default(), false);
-        self.recipes.forget();
+        self.contexts.forget();
     }
 
     /// Whether the next cycle must be looked at even if nothing is beyond a threshold in it.
@@ -174,11 +174,11 @@ impl AxisJudge {
         rank_with(&shifts, &facts(plan), &Evidence::default())
     }
 
-    /// A segment of `current_load` has ended. `own` are the recipes in which the axis has baselines of its own.
+    /// A segment of `current_load` has ended. `own` are the contexts in which the axis has baselines of its own.
     pub fn segment(
         &mut self,
         plan: &AxisPlan,
-        own: &[RecipeBases],
+        own: &[ContextBases],
         t: &Thresholds,
         at: &Occasion,
         segment: &Segment,
@@ -187,12 +187,12 @@ impl AxisJudge {
         self.blocks.add(segment, plan.gravity_a);
         self.beside.add(segment);
         self.standstill.see(segment);
-        self.recipes.see(at.context.recipe);
+        self.contexts.see(at.context.factors());
         // What a press holds is its part.
         // A cold axis holds with more friction than it will.
         if segment.regime == Regime::Standstill
             && !plan.presses()
-            && self.recipes.hold_alike(own, at.context.recipe)
+            && self.contexts.hold_alike(own, at.context.factors())
             && !self.warms(t.warm_up.as_ref(), at.stamp.cycle)
         {
             let healthy = self.healthy();
@@ -210,16 +210,16 @@ impl AxisJudge {
             && self.next.iter().all(|next| next.raised.is_none())
     }
 
-    /// A movement has ended: judges its features. `own` are the recipes in which the axis has baselines of its own.
+    /// A movement has ended: judges its features. `own` are the contexts in which the axis has baselines of its own.
     pub fn movement_end(
         &mut self,
         plan: &AxisPlan,
-        own: &[RecipeBases],
+        own: &[ContextBases],
         t: &Thresholds,
         at: &Occasion,
         out: &mut Outbox,
     ) {
-        let recipe = self.recipes.end(at.context.recipe);
+        let context = self.contexts.end(at.context.factors());
         let Some(mut blocks) = self.blocks.end() else {
             self.standstill.comes_to_rest(false);
             (self.behind, self.unlearnt_mode) = (Behind::default(), false);
@@ -233,7 +233,7 @@ impl AxisJudge {
         }
         self.leave_out_reversal(&mut blocks);
         self.ended = Some((at.stamp.cycle, blocks));
-        let rows = Rows::of(own, recipe);
+        let rows = Rows::of(own, context);
         let left_out = if self.warms(t.warm_up.as_ref(), at.stamp.cycle) {
             self.leave_out_cold(&mut blocks);
             true
@@ -263,7 +263,7 @@ impl AxisJudge {
             constant_a: [1, 0].map(|f: usize| bases.load[f].map(|b| (b.mean_a, b.sigma_a))),
         };
         let healthy = self.healthy();
-        if left_out || self.recipes.is_another(own, recipe) {
+        if left_out || self.contexts.is_another(own, context) {
             self.beside.clear();
         } else {
             self.beside.end(&calibrated, &friction_a, healthy);

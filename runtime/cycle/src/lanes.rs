@@ -371,7 +371,7 @@ impl Correct<'_, '_> {
                 source: Source::Axis((self.first_axis + axis) as u16),
                 context: self.context,
             };
-            let own = self.plan.recipes_of(axis);
+            let own = self.plan.contexts_of(axis);
             if let Some(segment) = lane.course.ended(&lane.segments, classified, l) {
                 judge.segment(plan, own, t, &at, &segment, self.out);
             }

@@ -14,7 +14,7 @@ use twinstep_models::press::linked::Linked;
 use twinstep_models::press::workpiece::Workpiece;
 use twinstep_models::regime::{RegimeLane, RegimeParams};
 use twinstep_models::rest::{RESTS, STAGES};
-use twinstep_models::sample::{Context, Told};
+use twinstep_models::sample::{Context, Only, Told};
 use twinstep_models::simd::{Level, Vector};
 use twinstep_models::vacuum::VacuumParams;
 
@@ -23,8 +23,9 @@ pub const MAX_PARTS: usize = 16;
 /// Most parts that are met otherwise in one recipe: a press looks through all of them when recipe or part change.
 pub const MAX_BY_RECIPE: usize = 16;
 
-/// Most recipes in which one axis has baselines of its own: a new baseline is learnt in each of them.
-pub const MAX_RECIPE_BASES: usize = 16;
+/// Most contexts, of recipe, tool, load and temperature, in which one axis has baselines of its own: a new baseline is learnt in each of
+/// them.
+pub const MAX_CONTEXT_BASES: usize = 16;
 
 /// Most parts with a curve, over all presses: their number is kept in two bytes.
 pub const MAX_CURVES: usize = 0xffff;
@@ -155,14 +156,14 @@ pub struct RecipeContact {
     pub contact: Contact,
 }
 
-/// What is healthy of one axis in one recipe.
+/// What is healthy of one axis in one context.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RecipeBases {
+pub struct ContextBases {
     /// The axis: its place among all axes.
     pub axis: u16,
-    /// The recipe.
-    pub recipe: u8,
-    /// Instead of that of [`AxisPlan`]: what holds in every recipe is in here too where this one has no row of its own.
+    /// The context: of the first one that holds these are in force.
+    pub only: Only,
+    /// Instead of that of [`AxisPlan`]: what holds in more contexts is in here too where this one has no row of its own.
     pub baseline: [Option<Baseline>; FEATURES],
     /// Likewise.
     pub slow: SlowPlan,
@@ -198,7 +199,7 @@ impl AxisPlan {
     #[inline]
     pub fn contact(&self, context: Context) -> Option<&Contact> {
         (self.by_recipe.iter().map_while(Option::as_ref))
-            .find(|one| one.context == context)
+            .find(|one| one.context == context.of_press())
             .map(|one| &one.contact)
             .or_else(|| self.contacts.get(usize::from(context.part)))
     }
@@ -314,8 +315,9 @@ pub struct Plan<'a> {
     pub curves: &'a [PartCurve],
     /// Presses with a twin behind a crank or a table, in the order of the axes. Their bits are set in `judges`.
     pub linked: &'a [LinkedPress],
-    /// What is healthy in one recipe alone, in the order of axes and recipes: at most [`MAX_RECIPE_BASES`] of an axis are known.
-    pub recipes: &'a [RecipeBases],
+    /// What is healthy in one recipe, with one tool or load or in one band of the temperature alone, in the order of axes, and of an axis
+    /// those that name most first: at most [`MAX_CONTEXT_BASES`] of an axis are known.
+    pub contexts: &'a [ContextBases],
     /// Place of the first of `axes` among all axes: not 0 where the plan is that of a section.
     pub first_axis: usize,
     /// Thresholds.
@@ -325,13 +327,13 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The recipes in which axis `n` of this plan has baselines of its own.
-    pub fn recipes_of(&self, n: usize) -> &[RecipeBases] {
+    /// The contexts in which axis `n` of this plan has baselines of its own.
+    pub fn contexts_of(&self, n: usize) -> &[ContextBases] {
         let axis = self.first_axis + n;
-        let first = (self.recipes).partition_point(|one| usize::from(one.axis) < axis);
-        let from = &self.recipes[first..];
+        let first = (self.contexts).partition_point(|one| usize::from(one.axis) < axis);
+        let from = &self.contexts[first..];
         let count = from.partition_point(|one| usize::from(one.axis) == axis);
-        &from[..count.min(MAX_RECIPE_BASES)]
+        &from[..count.min(MAX_CONTEXT_BASES)]
     }
 
     /// The presses behind a crank or a table in lane `n` of this plan.
@@ -365,149 +367,4 @@ impl Plan<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use twinstep_models::press::workpiece::Forming;
-
-    #[test]
-    fn what_is_met_is_that_of_the_recipe_where_it_has_its_own() {
-        let contact = |contact_m| Contact {
-            contact_m,
-            stiffness_a_per_m: 100.0,
-            direction: 1.0,
-        };
-        let context = |recipe, part| Context { recipe, part };
-        let mut plan = AxisPlan {
-            limits: [None; NEXT],
-            whitened: [None; WHITENED],
-            regime: RegimeParams {
-                standstill_m_per_s: 0.0,
-                steady_m_per_s2: 0.0,
-                reversal_cycles: 0,
-                pressing_a: 0.0,
-            },
-            baseline: [None; FEATURES],
-            slow: SlowPlan::default(),
-            gravity_a: 0.0,
-            observer: Steady::BLIND,
-            inertia: None,
-            carries_weight: false,
-            viscous: 0.0,
-            cycle_way_m: 1.0,
-            hop_m: 0.5,
-            carried: 0.0,
-            drift_limit_m: None,
-            contacts: [Contact::default(); MAX_PARTS],
-            by_recipe: [None; MAX_BY_RECIPE],
-            movement_m: 0.0,
-            modes: Modes::POSITION,
-        };
-        assert!(!plan.presses());
-        plan.by_recipe[0] = Some(RecipeContact {
-            context: context(2, 1),
-            contact: contact(0.5),
-        });
-        assert!(plan.presses(), "a part that one recipe alone knows");
-        plan.contacts[1] = contact(0.25);
-        let met = |recipe, part| plan.contact(context(recipe, part)).map(|c| c.contact_m);
-        assert_eq!((met(0, 1), met(2, 1)), (Some(0.25), Some(0.5)));
-        // Another part, and one that no plan has.
-        assert_eq!((met(2, 0), met(2, 200)), (Some(0.0), None));
-    }
-
-    #[test]
-    fn the_curve_of_a_press_is_found_among_those_of_others() {
-        let table = Forming::new(&[0.0, 1.0], &[0.0, 1.0], 1.0).unwrap();
-        let curve = |axis, part, recipe| PartCurve {
-            axis,
-            part,
-            recipe,
-            workpiece: Workpiece::Forming(table),
-            clear_m: 0.0,
-        };
-        let curves = [
-            curve(8, 0, None),
-            curve(8, 2, Some(1)),
-            curve(8, 2, Some(3)),
-            curve(8, 2, None),
-            curve(9, 0, Some(1)),
-            curve(9, 2, None),
-        ];
-        let plan = Plan {
-            period_ns: 1_000_000,
-            lanes: &[],
-            judges: &[],
-            axes: &[],
-            stations: &[],
-            presses: &[],
-            objects: &[],
-            curves: &curves,
-            linked: &[],
-            recipes: &[],
-            first_axis: 8,
-            thresholds: Thresholds {
-                slack: 0.0,
-                threshold: 0.0,
-                settle_cycles: 0,
-                horizon_cycles: 1,
-                warm_up: None,
-            },
-            level: Level::PORTABLE,
-        };
-        let found = |n, recipe, part| plan.curve(n, Context { recipe, part });
-        for recipe in 0..5 {
-            let own = [None, Some(1), None, Some(2), None][usize::from(recipe)];
-            assert_eq!(found(0, recipe, 2), own.or(Some(3)), "{recipe}");
-            assert_eq!(found(0, recipe, 0), Some(0));
-            assert_eq!(found(1, recipe, 0), (recipe == 1).then_some(4));
-            assert_eq!(found(1, recipe, 2), Some(5));
-            assert_eq!(found(0, recipe, 1), None);
-            assert_eq!(found(2, recipe, 0), None);
-        }
-    }
-
-    #[test]
-    fn an_axis_has_the_recipes_that_are_its_own() {
-        let bases = |axis, recipe| RecipeBases {
-            axis,
-            recipe,
-            baseline: [None; FEATURES],
-            slow: SlowPlan::default(),
-        };
-        let mut recipes = vec![bases(3, 0), bases(3, 4), bases(5, 1)];
-        recipes.extend((0..20).map(|recipe| bases(7, recipe)));
-        let mut plan = Plan {
-            period_ns: 1_000_000,
-            lanes: &[],
-            judges: &[],
-            axes: &[],
-            stations: &[],
-            presses: &[],
-            objects: &[],
-            curves: &[],
-            linked: &[],
-            recipes: &recipes,
-            first_axis: 0,
-            thresholds: Thresholds {
-                slack: 0.0,
-                threshold: 0.0,
-                settle_cycles: 0,
-                horizon_cycles: 1,
-                warm_up: None,
-            },
-            level: Level::PORTABLE,
-        };
-        let of = |plan: &Plan<'_>, n| -> Vec<u8> {
-            plan.recipes_of(n).iter().map(|one| one.recipe).collect()
-        };
-        assert_eq!(of(&plan, 3), [0, 4]);
-        assert_eq!(of(&plan, 5), [1]);
-        assert_eq!(of(&plan, 7).len(), MAX_RECIPE_BASES);
-        for none in [0, 4, 6, 8] {
-            assert!(of(&plan, none).is_empty());
-        }
-        // A section counts its axes from its own first one.
-        plan.first_axis = 2;
-        assert_eq!(of(&plan, 1), [0, 4]);
-    }
-}
+mod tests;

@@ -156,7 +156,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
         objects: &[],
         curves: &[],
         linked: &[],
-        recipes: &[],
+        contexts: &[],
         first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
@@ -234,7 +234,7 @@ fn healthy() -> Vec<Input> {
                     blow_off: false,
                 }),
                 bus: Ok(()),
-                context: Context { recipe: 0, part: 1 },
+                context: Context::of(0, 1),
             }
         })
         .collect()
@@ -313,7 +313,7 @@ fn garbage() -> impl Strategy<Value = Input> {
             axes,
             station,
             bus,
-            context: Context { recipe, part },
+            context: Context::of(recipe, part),
         })
 }
 

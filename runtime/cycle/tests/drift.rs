@@ -92,7 +92,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         objects: &[],
         curves: &[],
         linked: &[],
-        recipes: &[],
+        contexts: &[],
         first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
@@ -135,7 +135,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         let samples = Samples {
             axes: &readings,
             stations: &[],
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         let stamp = CycleStamp {

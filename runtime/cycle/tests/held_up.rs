@@ -127,7 +127,7 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
         objects: &[],
         curves: &[],
         linked: &[],
-        recipes: &[],
+        contexts: &[],
         first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
@@ -172,7 +172,7 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
         let samples = Samples {
             axes: &readings,
             stations: &[],
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         let stamp = CycleStamp {

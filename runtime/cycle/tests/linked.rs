@@ -208,7 +208,7 @@ fn run(met: Met, knows_its_ram: bool) -> Seen {
         objects: &[],
         curves: &curves,
         linked: if knows_its_ram { &linked } else { &[] },
-        recipes: &[],
+        contexts: &[],
         first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
@@ -241,7 +241,7 @@ fn run(met: Met, knows_its_ram: bool) -> Seen {
         let samples = Samples {
             axes: &[Ok(reading)],
             stations: &[],
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         let stamp = CycleStamp {

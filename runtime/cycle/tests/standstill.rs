@@ -170,7 +170,8 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
         objects: &[],
         curves: &[],
         linked: &[],
-        recipes: &[],
+        linked: \&[],
+        contexts: \&[],
         first_axis: 0,
         thresholds: Thresholds {
             slack: SLACK,
@@ -226,7 +227,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
         let samples = Samples {
             axes: &readings,
             stations: &[],
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         let stamp = CycleStamp {

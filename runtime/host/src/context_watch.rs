@@ -1,4 +1,4 @@
-//! Recipe and part as they are told from outside: how long they were unknown, and that they were.
+//! Recipe, part, tool, load and temperature as they are told from outside: how long something of them was unknown, and that it was.
 //!
 //! A controller may have no part between two strokes, so that they are unknown again and again: all of that is one event, until they
 //! were known for a minute.
@@ -13,7 +13,7 @@ use twinstep_models::sample::{Context, CycleStamp};
 /// Known for as long, they are known again (ns).
 const CALM_NS: u64 = 60_000_000_000;
 
-/// How long recipe or part were unknown.
+/// How long something of the context was unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ContextLine {
     /// Cycles in which they were.
@@ -30,7 +30,7 @@ impl ContextLine {
             unknown,
         } = self;
         format!(
-            "recipe or part told from outside: {unknown} times none of the configuration, {unknown_cycles} cycles, in which presses were not judged"
+            "context told from outside: {unknown} times none of the configuration, {unknown_cycles} cycles, in which what depends on it was not judged"
         )
     }
 
@@ -60,9 +60,9 @@ impl ContextWatch {
         &mut self,
         context: Context,
         stamp: CycleStamp,
-        number: impl FnOnce() -> Option<u32>,
+        number: impl FnOnce() -> Option<f64>,
     ) -> Option<Event> {
-        let unknown = !context.is_known();
+        let unknown = !context.is_whole();
         if unknown {
             self.counted.unknown_cycles += 1;
             self.counted.unknown += u64::from(!self.is_unknown);
@@ -71,7 +71,7 @@ impl ContextWatch {
         self.is_unknown = unknown;
         let calm_ns = (self.last_ns).map_or(u64::MAX, |last| stamp.time_ns.saturating_sub(last));
         let (state, measured) = match self.raised {
-            false if unknown => (EventState::Raised, number().map_or(-1.0, f64::from)),
+            false if unknown => (EventState::Raised, number().unwrap_or(-1.0)),
             true if calm_ns >= CALM_NS => (EventState::Cleared, 0.0),
             _ => return None,
         };
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_unknown_again_and_again_is_one_event_until_it_was_known_for_a_minute() {
         let mut watch = ContextWatch::default();
-        let known = Context { recipe: 0, part: 1 };
+        let known = Context::of(0, 1);
         let unknown = Context {
             part: Context::UNKNOWN,
             ..known
@@ -117,7 +117,7 @@ mod tests {
                 10..13 | 30..32 | 200 => unknown,
                 _ => known,
             };
-            let number = (second < 100).then_some(7);
+            let number = (second < 100).then_some(7.0);
             let event = watch.cycle(context, stamp, || number);
             events.extend(event.map(|event| (event.cycle, event.state, event.measured)));
         }

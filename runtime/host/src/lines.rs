@@ -2,6 +2,10 @@
 //!
 //! A number that is not finite becomes `null`: JSON has no other word for it.
 
+mod context;
+
+pub use context::ContextNames;
+
 use crate::attached::ProcessData;
 use crate::cause_text::cause_text;
 use crate::coast_watch::CoastLine;
@@ -129,17 +133,6 @@ fn ranked(event: &Event) -> Vec<CauseLine> {
         .collect()
 }
 
-/// The context of an event, by name; a machine without recipes or parts has none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContextNames {
-    /// Recipe in force.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub recipe: Option<String>,
-    /// Part that the recipe says is in the press.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub part: Option<String>,
-}
-
 fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
@@ -173,10 +166,7 @@ impl EventRecord {
             limit: run.limits.limit(event),
             unit: run.names.unit(event.source, event.channel).into(),
             regime: event.regime.name().into(),
-            context: ContextNames {
-                recipe: run.names.recipe(event.context).map(str::to_owned),
-                part: run.names.part(event.context).map(str::to_owned),
-            },
+            context: ContextNames::of(&run.names, event.context),
             // Whole seconds; casts from float saturate.
             false_alarm_interval_asked_s: run.asked_s as u64,
             false_alarm_interval_extrapolated_s: run
@@ -408,7 +398,7 @@ pub struct SummaryLine {
     pub clock: Option<ClockLine>,
     /// What the twins had to do without.
     pub coast: CoastLine,
-    /// How long recipe and part were unknown; absent where nobody tells them.
+    /// How long something of the context was unknown; absent where nobody tells any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextLine>,
     /// What was not judged, axis by axis; absent where everything was.

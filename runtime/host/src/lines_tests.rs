@@ -29,7 +29,7 @@ pub(crate) fn leak(cycle: u64) -> Event {
         predicted: 3.0,
         residual: 0.5,
         regime: Regime::Standstill,
-        context: Context { recipe: 0, part: 1 },
+        context: Context::of(0, 1),
         cause: Cause::Leak,
         subdevice: None,
         causes: None,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twinstep_config::machine::{AxisKind, EnvelopeDemand, Machine};
 use twinstep_cycle::event::Source;
 use twinstep_models::channel::Channel;
-use twinstep_models::sample::Context;
+use twinstep_models::sample::{Context, FACTORS, Factors};
 
 /// Name of the bus in events and faults.
 pub const BUS: &str = "bus";
@@ -32,7 +32,8 @@ pub struct Names {
     /// In the order of the wire.
     subdevices: Vec<Named>,
     machine_asset_id: String,
-    recipes: Vec<String>,
+    /// Recipes, tools, loads and bands of the temperature.
+    factors: [Vec<String>; FACTORS],
     parts: Vec<String>,
     /// Evaluation objects of each axis or press.
     objects: Vec<Vec<String>>,
@@ -112,11 +113,7 @@ impl Names {
             stations,
             subdevices,
             machine_asset_id: machine.asset_id.clone(),
-            recipes: machine
-                .recipes
-                .iter()
-                .map(|recipe| recipe.name.clone())
-                .collect(),
+            factors: machine.factor_names(),
             parts: machine.parts.iter().map(|part| part.name.clone()).collect(),
         }
     }
@@ -188,9 +185,15 @@ impl Names {
 
     /// Name of the recipe in force, none where the machine has no recipes.
     pub fn recipe(&self, context: Context) -> Option<&str> {
-        self.recipes
-            .get(usize::from(context.recipe))
-            .map(String::as_str)
+        let [recipe, ..] = self.factors(context);
+        recipe
+    }
+
+    /// Names of recipe, tool, load and band of the temperature, each none where the machine has no list of them, or nobody tells it.
+    pub fn factors(&self, context: Context) -> [Option<&str>; FACTORS] {
+        let Factors(all) = context.factors();
+        let name = |n: usize| self.factors[n].get(usize::from(all[n])).map(String::as_str);
+        std::array::from_fn(name)
     }
 
     /// Name of the part that the recipe says is in the press, none where the machine knows no parts.
@@ -230,7 +233,8 @@ impl Names {
 
     /// All parts and all recipes, in the order of the configuration.
     pub fn parts_and_recipes(&self) -> [&[String]; 2] {
-        [&self.parts, &self.recipes]
+        let [recipes, ..] = &self.factors;
+        [&self.parts, recipes]
     }
 
     /// Presses whose health is followed by their strokes, at most.

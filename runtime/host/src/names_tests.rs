@@ -62,9 +62,9 @@ fn indexes_become_names_and_strangers_do_not_panic() {
     assert_eq!(names.source(Source::Bus), "bus");
     assert_eq!(names.asset_id(Source::Bus), "CELL-1");
     assert_eq!(names.source(Source::Axis(999)), "unknown");
-    assert_eq!(names.recipe(Context { recipe: 0, part: 1 }), Some("a"));
-    assert_eq!(names.part(Context { recipe: 0, part: 1 }), Some("ring"));
-    assert_eq!(names.part(Context { recipe: 0, part: 9 }), None);
+    assert_eq!(names.recipe(Context::of(0, 1)), Some("a"));
+    assert_eq!(names.part(Context::of(0, 1)), Some("ring"));
+    assert_eq!(names.part(Context::of(0, 9)), None);
     assert_eq!((names.axis_count(), names.station_count()), (0, 1));
 }
 

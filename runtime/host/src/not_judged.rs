@@ -12,7 +12,8 @@ pub struct NotJudged {
     /// Movements of which something was left out: the record that the axis was calibrated with holds none like them.
     #[serde(skip_serializing_if = "none", default)]
     pub not_learnt: u64,
-    /// Movements of which something was left out: nothing was learnt of it in their recipe, or the recipe changed within them.
+    /// Movements of which something was left out: nothing was learnt of it in their context, which is recipe, tool, load and temperature, or
+    /// that changed within them.
     #[serde(skip_serializing_if = "none", default)]
     pub recipe_not_learnt: u64,
     /// It is cold, or warming up, now.
@@ -44,7 +45,7 @@ impl NotJudged {
         let cycles = pipeline.judge(n)?.not_judged();
         let found = Self {
             not_learnt: pipeline.not_learnt(n),
-            recipe_not_learnt: cycles.recipe,
+            recipe_not_learnt: cycles.context,
             warming_up: pipeline.warms(n),
             warm_up: pipeline.warm_up(n),
             mode_not_learnt: cycles.mode,
@@ -114,8 +115,8 @@ pub fn text(lines: &[NotJudgedLine]) -> String {
         );
         say(
             *recipe_not_learnt,
-            "movements had a figure left out: nothing was learnt of it in their recipe, or the recipe changed within them; \
-             calibrate with a recording that has enough of each recipe",
+            "movements had a figure left out: nothing was learnt of it in their context (recipe, tool, load, temperature), or that changed within \
+             them; calibrate with a recording that has enough of each",
         );
         say(
             *warm_up,

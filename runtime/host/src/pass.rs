@@ -27,7 +27,7 @@ pub fn over<'p>(
             Err(fault) => fault.stamp,
         };
         let exchange = outcome(&result);
-        map.tell_context(&mut image, exchange);
+        map.tell_context(&mut image, exchange, pipeline.context().conditions);
         map.read(&image, exchange, &mut axes, &mut stations);
         let samples = samples_of(&axes, &stations, &image, exchange);
         pipeline.compare(stamp, &samples);

@@ -21,8 +21,8 @@ use twinstep_cycle::digest;
 use twinstep_cycle::health::{AxisHealth, PressHealth, StationHealth};
 use twinstep_cycle::motion::{Program, Step};
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan,
-    RecipeBases, SlowPlan, StationPlan, Thresholds, WarmUp,
+    AxisPlan, ContextBases, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve,
+    Plan, SlowPlan, StationPlan, Thresholds, WarmUp,
 };
 use twinstep_cycle::press::PressPlan;
 use twinstep_cycle::setpoint::{AxisProgram, OuterGains, StationProgram};
@@ -36,7 +36,7 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::evaluate::Object;
 use twinstep_models::rank::VERTICAL;
 use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::Told;
+use twinstep_models::sample::{Only, Told};
 use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams, alarm_sigma};
 
@@ -76,7 +76,7 @@ pub struct PlanStore {
     objects: Vec<Object>,
     curves: Vec<PartCurve>,
     linked: Vec<LinkedPress>,
-    recipes: Vec<RecipeBases>,
+    contexts: Vec<ContextBases>,
     thresholds: Thresholds,
     level: Level,
     signatures: Vec<SignaturePlan>,
@@ -140,7 +140,7 @@ impl PlanStore {
             objects,
             curves: curves::curves(machine),
             linked,
-            recipes: figures::by_recipe(machine, shares),
+            contexts: figures::by_context(machine, shares),
             period_ns: machine.cycle.period_ns,
             lanes,
             judges,
@@ -167,7 +167,7 @@ impl PlanStore {
             objects: &self.objects,
             curves: &self.curves,
             linked: &self.linked,
-            recipes: &self.recipes,
+            contexts: &self.contexts,
             first_axis: 0,
             thresholds: self.thresholds,
             level: self.level,
@@ -207,15 +207,15 @@ impl PlanStore {
         for usual in USUAL {
             text = text.replace(usual, "");
         }
-        // A plan without curves, without recipes, or without twins behind a linkage is called as it was before there were any.
+        // A plan without curves, without contexts, or without twins behind a linkage is called as it was before there were any.
         if !self.curves.is_empty() {
             text.push_str(&format!(" {:?}", self.curves));
         }
         if !self.linked.is_empty() {
             text.push_str(&format!(" {:?}", self.linked));
         }
-        if !self.recipes.is_empty() {
-            text.push_str(&format!(" {:?}", self.recipes));
+        if !self.contexts.is_empty() {
+            text.push_str(&format!(" {:?}", self.contexts));
         }
         text.push_str(bus);
         let hash = text.as_bytes().chunks(8).fold(0, |hash, chunk| {
@@ -314,7 +314,8 @@ fn axis_plan(
     };
     if let Some(twin) = &axis.twin {
         let asked_s = machine.judge.false_alarm_interval_s;
-        (baseline, slow) = figures::baselines(twin, press.is_some(), None, &machine.judge, shares);
+        (baseline, slow) =
+            figures::baselines(twin, press.is_some(), Only::ALWAYS, &machine.judge, shares);
         innovation = thresholds::of(twin, asked_s, shares);
         if let Some(press) = press {
             (contacts, by_recipe) = contacts::contacts(machine, press, twin.force_constant_n_per_a);

@@ -262,8 +262,7 @@ fn copy_image(from: &ProcessImage, to: &mut ProcessImage) {
     to.outputs.copy_from_slice(&from.outputs);
     to.inputs.copy_from_slice(&from.inputs);
     to.valid.copy_from_slice(&from.valid);
-    to.recipe = from.recipe;
-    to.part = from.part;
+    (to.recipe, to.part, to.conditions) = (from.recipe, from.part, from.conditions);
 }
 
 /// What a recording holds.

@@ -63,6 +63,7 @@ fn image(value: u8) -> ProcessImage {
         valid: vec![Ok(()), Err(Missing::NoFrame)],
         recipe: value,
         part: 1,
+        conditions: Default::default(),
     }
 }
 

@@ -278,7 +278,8 @@ impl<'a, B: Attached> Runner<'a, B> {
 
         // compare
         let exchange = outcome(&result);
-        self.map.tell_context(&mut self.image, exchange);
+        let before = self.pipeline.context().conditions;
+        self.map.tell_context(&mut self.image, exchange, before);
         self.map
             .read(&self.image, exchange, &mut self.axes, &mut self.stations);
         let samples = samples_of(&self.axes, &self.stations, &self.image, exchange);

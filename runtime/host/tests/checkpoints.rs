@@ -16,7 +16,7 @@ use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::record::checkpoint::{Given, Taken, decode};
 use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
+    AxisReading, Context, CycleStamp, DriveState, Missing, Only, Samples, StationReading, Told,
 };
 
 const CYCLES: u64 = 7_000;
@@ -33,7 +33,10 @@ fn cell() -> Machine {
         let twin = axis.twin.as_mut().unwrap();
         let of_both = |row: RegimeBaseline| {
             [0, 1].map(|recipe| RegimeBaseline {
-                recipe: Some(recipe),
+                only: Only {
+                    recipe: Some(recipe),
+                    ..Only::ALWAYS
+                },
                 ..row.clone()
             })
         };
@@ -158,10 +161,10 @@ fn brought(machine: &Machine, seed: u64) -> Vec<Brought> {
             Brought {
                 axes,
                 stations,
-                context: Context {
-                    recipe: u8::from(cycle % 3_300 > 1_900),
-                    part: u8::from(cycle % 4_000 > 2_500),
-                },
+                context: Context::of(
+                    u8::from(cycle % 3_300 > 1_900),
+                    u8::from(cycle % 4_000 > 2_500),
+                ),
                 bus: if lost { Err(Missing::NoFrame) } else { Ok(()) },
             }
         })

@@ -195,10 +195,7 @@ fn run(machine: &Machine, level: Level, seed: u64) -> Result<u64, TestCaseError>
             .map(|before| reading(cycle, modes, before, &mut rng))
             .collect();
         if rng.uniform() < 0.01 {
-            context = Context {
-                recipe: (rng.uniform() * 3.0) as u8,
-                part: (rng.uniform() * 3.0) as u8,
-            };
+            context = Context::of((rng.uniform() * 3.0) as u8, (rng.uniform() * 3.0) as u8);
         }
         let stations = vec![
             Ok(StationReading {

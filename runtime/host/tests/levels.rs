@@ -109,7 +109,7 @@ fn run(machine: &Machine, level: Level, seed: u64, besides: Besides) -> (u64, Ve
         let samples = Samples {
             axes: &readings,
             stations: &stations,
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         let stamp = CycleStamp {

@@ -108,7 +108,7 @@ fn run<'a>(
         let samples = Samples {
             axes: &readings,
             stations: &stations,
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         let stamp = CycleStamp {
@@ -258,7 +258,7 @@ fn a_section_that_does_not_come_back_is_absent_and_told() {
         let samples = Samples {
             axes: &readings,
             stations: &[],
-            context: Context { recipe: 0, part: 0 },
+            context: Context::of(0, 0),
             bus: Ok(()),
         };
         pipeline.compare_by(&mut crew, CycleStamp::default(), &samples, |_| {});

@@ -4,8 +4,8 @@ use super::super::fixtures::emps;
 use super::super::*;
 use super::{Scratch, open_error};
 use crate::bus::Bus;
-use twinstep_config::machine::{Machine, Teller, TellerPlace};
-use twinstep_models::sample::Context;
+use twinstep_config::machine::{Machine, Teller, TellerPlace, Thermometer};
+use twinstep_models::sample::{Conditions, Context};
 
 const UNKNOWN: u8 = Context::UNKNOWN;
 
@@ -44,7 +44,7 @@ fn told(text: &str, machine: &Machine) -> Vec<(u8, u8)> {
     let mut told = Vec::new();
     for _ in 0..bus.cycles() {
         assert!(bus.exchange(&mut image, &mut || ()).is_ok());
-        map.tell_context(&mut image, Ok(()));
+        map.tell_context(&mut image, Ok(()), Default::default());
         told.push((image.recipe, image.part));
     }
     let recording = columns(&file, machine).unwrap();
@@ -86,6 +86,65 @@ fn a_row_tells_recipe_and_part_and_keeps_neither_where_it_tells_none() {
         })
         .collect();
     assert_eq!(told(&table(&rows, 1e-3), &recipe_alone), follows);
+}
+
+#[test]
+fn a_row_tells_tool_load_and_temperature_and_a_band_is_left_with_its_hysteresis() {
+    let mut machine = machine();
+    machine.context.tool = teller("order", &[100, 200], &["gripper", "welder"]);
+    machine.context.load = teller("part", &[0, 1], &["short", "long"]);
+    machine.context.temperature = Some(Thermometer {
+        place: TellerPlace::Column("warmth".to_owned()),
+        scale_degc: 0.5,
+        zero_degc: 1.0,
+        edges_degc: vec![10.0, 20.0, 30.0],
+        hysteresis_degc: 2.0,
+    });
+    machine.context.recipe = None;
+    machine.context.part = None;
+    let rows = [
+        ("100", "short", "36"),
+        ("200", "long", "41"),
+        ("", "", "45"),
+        ("100", "1", "36"),
+        ("100", "1", "33"),
+        ("100", "1", ""),
+        ("100", "1", "100"),
+    ];
+    let mut text = String::from("time_s,reference_m,position_m,drive_v,order,part,warmth\n");
+    for (row, (order, part, warmth)) in rows.iter().enumerate() {
+        text += &format!(
+            "{},{row},{row},2,{order},{part},{warmth}\n",
+            row as f64 * 1e-3
+        );
+    }
+    // 19, 21.5, 23.5, 19, 17.5 degC, nothing, and 51 degC.
+    let expected = [
+        (0, 0, 0),
+        (1, 1, 0),
+        (UNKNOWN, UNKNOWN, 1),
+        (0, 1, 1),
+        (0, 1, 0),
+        (0, 1, UNKNOWN),
+        (0, 1, UNKNOWN),
+    ];
+    let of = |one: Conditions| (one.tool, one.load, one.temperature);
+    let file = Scratch::with(&text);
+    let mut bus = RecordingBus::open(&file, &machine).unwrap();
+    let map = bus.object_map().clone();
+    let mut image = map.image();
+    let mut told = Vec::new();
+    for _ in 0..bus.cycles() {
+        assert!(bus.exchange(&mut image, &mut || ()).is_ok());
+        let before = image.conditions;
+        map.tell_context(&mut image, Ok(()), before);
+        told.push(of(image.conditions));
+        assert_eq!((image.recipe, image.part), (0, 0));
+    }
+    assert_eq!(told, expected);
+    let recording = columns(&file, &machine).unwrap();
+    let of_columns = recording.context.iter().map(|one| of(one.conditions));
+    assert_eq!(of_columns.collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn an_output_of_the_master_tells_the_part_in_the_cycle_that_brings_it() {
     let (mut bus, mut image) = run.tap(run.script.clone());
     let mut told = Vec::new();
     while bus.exchange(&mut image, &mut || {}).is_ok() {
-        map.tell_context(&mut image, Ok(()));
+        map.tell_context(&mut image, Ok(()), Default::default());
         told.push((image.recipe, image.part));
     }
     // The last cycles are those of the run.

@@ -1,83 +1,104 @@
-//! Figures of movements: baselines and paces, in all recipes or in one.
+//! Figures of movements: baselines and paces, in all contexts or in one.
 
-use crate::build::press::recipe_index;
 use crate::check::{Bounds, Check};
 use crate::machine::{
-    AxisTwin, FigureLaw, FigureOf, MAX_RECIPE_BASES, RegimeBaseline, RegimePaces,
+    AxisTwin, FigureLaw, FigureOf, MAX_CONTEXT_BASES, RegimeBaseline, RegimePaces,
 };
-use crate::raw::{BaselineTable, PaceTable, RecipeTable, TwinTable};
+use crate::raw::{BaselineTable, PaceTable, TwinTable};
 use crate::units::{ACCELERATION, Dimension, VELOCITY};
 use crate::value::At;
 use std::collections::BTreeSet;
 use twinstep_models::blocks::{Feature, Paces};
 use twinstep_models::rest::{Rested, STAGES, STAGES_S};
+use twinstep_models::sample::{FACTOR_NAMES, FACTORS, Only};
+
+/// The names of recipes, tools, loads and bands of the temperature.
+type Names = [Vec<String>; FACTORS];
 
 /// Baselines, in the unit of the axis' effort.
 pub(super) fn baselines(
     raw: &[BaselineTable],
     effort: &'static Dimension,
-    recipes: &[RecipeTable],
+    names: &Names,
     check: &mut Check,
 ) -> Vec<RegimeBaseline> {
     let all: Vec<RegimeBaseline> = (raw.iter())
-        .map(|one| one_baseline(one, effort, recipes, check))
+        .map(|one| one_baseline(one, effort, names, check))
         .collect();
     for of in FigureOf::ALL {
         for stage in (0..STAGES).map(|stage| stage as u8) {
             let rows = raw.iter().zip(&all);
             let rows = rows.filter(|(_, one)| one.of == of && one.stage == stage);
-            unique(
-                rows.map(|(raw, _)| (&raw.regime, raw.recipe.as_ref())),
-                check,
-            );
+            unique(rows.map(|(raw, _)| (&raw.regime, of_baseline(raw))), check);
         }
     }
     all
 }
 
-/// Reports rows of the same regime in the same recipe, or in all of them.
-fn unique<'a>(
-    rows: impl Iterator<Item = (&'a At<String>, Option<&'a At<String>>)> + Clone,
-    check: &mut Check,
-) {
-    let recipes: BTreeSet<Option<&str>> = (rows.clone())
-        .map(|(_, recipe)| recipe.map(|name| name.value.as_str()))
-        .collect();
-    for recipe in recipes {
-        let same = rows
-            .clone()
-            .filter(|(_, name)| name.map(|name| name.value.as_str()) == recipe);
-        let what = match recipe {
-            Some(_) => "regimes of one recipe",
-            None => "regimes",
+/// What a row names: recipe, tool, load and temperature.
+type Of<'a> = [Option<&'a At<String>>; FACTORS];
+
+fn of_baseline(row: &BaselineTable) -> Of<'_> {
+    [&row.recipe, &row.tool, &row.load, &row.temperature].map(Option::as_ref)
+}
+
+fn of_pace(row: &PaceTable) -> Of<'_> {
+    [&row.recipe, &row.tool, &row.load, &row.temperature].map(Option::as_ref)
+}
+
+/// Reports rows of the same regime in the same context, or in all of them.
+fn unique<'a>(rows: impl Iterator<Item = (&'a At<String>, Of<'a>)> + Clone, check: &mut Check) {
+    let named = |of: Of<'a>| of.map(|one| one.map(|name| name.value.as_str()));
+    let contexts: BTreeSet<[Option<&str>; FACTORS]> =
+        rows.clone().map(|(_, of)| named(of)).collect();
+    for context in contexts {
+        let same = rows.clone().filter(|(_, of)| named(*of) == context);
+        let what = match context {
+            [None, None, None, None] => "regimes",
+            [Some(_), None, None, None] => "regimes of one recipe",
+            _ => "regimes of one context",
         };
         check.unique(what, same.map(|(regime, _)| regime));
     }
 }
 
-/// The recipe of a row.
-fn recipe_of(name: Option<&At<String>>, recipes: &[RecipeTable], check: &mut Check) -> Option<u8> {
-    name.and_then(|name| recipe_index(name, recipes, check))
+/// The context of a row.
+fn only(of: Of<'_>, names: &Names, check: &mut Check) -> Only {
+    let mut found = [None; FACTORS];
+    for (((to, of), what), names) in found.iter_mut().zip(of).zip(FACTOR_NAMES).zip(names) {
+        let Some(name) = of else { continue };
+        match names.iter().position(|known| *known == name.value) {
+            // Longer lists are refused elsewhere, so the index of an accepted machine fits.
+            Some(index) => *to = Some(u8::try_from(index).unwrap_or(u8::MAX)),
+            None => {
+                let known: Vec<&str> = names.iter().map(String::as_str).collect();
+                check.unknown(what, name, &known);
+            }
+        }
+    }
+    Only::from_factors(found)
 }
 
-/// Refuses rows for more recipes than the cycle knows of one axis.
+/// Refuses rows for more contexts than the cycle knows of one axis.
 pub(super) fn bounds(raw: &TwinTable, twin: &AxisTwin, check: &mut Check) {
-    let named = raw.baseline.iter().filter_map(|row| row.recipe.as_ref());
-    let mut named = named.chain(raw.pace.iter().filter_map(|row| row.recipe.as_ref()));
-    if let Some(last) = named.next_back() {
-        check.at_most(
-            &last.span,
-            "recipes in which an axis has rows of its own",
-            twin.recipes().len(),
-            MAX_RECIPE_BASES,
-        );
+    let baselines = raw.baseline.iter().flat_map(of_baseline);
+    let named = baselines.chain(raw.pace.iter().flat_map(of_pace));
+    if let Some(last) = named.flatten().last() {
+        let contexts = twin.contexts();
+        let of_recipes = |only: &Only| only.named() == 1;
+        let what = if contexts.iter().all(of_recipes) {
+            "recipes in which an axis has rows of its own"
+        } else {
+            "contexts in which an axis has rows of its own"
+        };
+        check.at_most(&last.span, what, contexts.len(), MAX_CONTEXT_BASES);
     }
 }
 
 fn one_baseline(
     one: &BaselineTable,
     effort: &'static Dimension,
-    recipes: &[RecipeTable],
+    names: &Names,
     check: &mut Check,
 ) -> RegimeBaseline {
     let channels = FigureOf::ALL.map(FigureOf::name);
@@ -110,7 +131,7 @@ fn one_baseline(
     RegimeBaseline {
         of,
         regime: one.regime.value.clone(),
-        recipe: recipe_of(one.recipe.as_ref(), recipes, check),
+        only: only(of_baseline(one), names, check),
         stage: stage_of(one, check),
         mean_a: check.si_of("mean", &one.mean, effort, mean),
         sigma_a: check.si_of("sigma", &one.sigma, effort, Bounds::positive()),
@@ -141,19 +162,15 @@ fn stage_of(one: &BaselineTable, check: &mut Check) -> u8 {
 }
 
 /// Paces at which they were learnt.
-pub(super) fn paces(
-    raw: &[PaceTable],
-    recipes: &[RecipeTable],
-    check: &mut Check,
-) -> Vec<RegimePaces> {
+pub(super) fn paces(raw: &[PaceTable], names: &Names, check: &mut Check) -> Vec<RegimePaces> {
     let rows = raw.iter();
-    unique(rows.map(|one| (&one.regime, one.recipe.as_ref())), check);
+    unique(rows.map(|one| (&one.regime, of_pace(one))), check);
     (raw.iter())
-        .map(|one| one_pace(one, recipes, check))
+        .map(|one| one_pace(one, names, check))
         .collect()
 }
 
-fn one_pace(one: &PaceTable, recipes: &[RecipeTable], check: &mut Check) -> RegimePaces {
+fn one_pace(one: &PaceTable, names: &Names, check: &mut Check) -> RegimePaces {
     let regimes = Feature::ALL.map(Feature::name);
     if !regimes.contains(&one.regime.value.as_str()) {
         check.unknown("judged regime", &one.regime, &regimes);
@@ -180,7 +197,7 @@ fn one_pace(one: &PaceTable, recipes: &[RecipeTable], check: &mut Check) -> Regi
     }
     RegimePaces {
         regime: one.regime.value.clone(),
-        recipe: recipe_of(one.recipe.as_ref(), recipes, check),
+        only: only(of_pace(one), names, check),
         paces: Paces { least, most },
     }
 }

@@ -126,6 +126,7 @@ impl Figure {
 /// What the strokes with one part in one recipe say.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Kind {
+    #[serde(with = "of_press")]
     context: Context,
     gradient: Option<Figure>,
     tare: Option<Figure>,
@@ -295,6 +296,7 @@ impl PressHealth {
 
     /// The place of a part in a recipe; none where all are taken.
     fn kind(&mut self, context: Context) -> Option<&mut Kind> {
+        let context = context.of_press();
         let kinds = &self.kinds;
         let own = |kind: &Option<Kind>| kind.as_ref().is_some_and(|kind| kind.context == context);
         let place =
@@ -398,6 +400,30 @@ impl PressHealth {
             trend: trend(&points),
             life,
         }
+    }
+}
+
+/// A context as files of health have it: nothing beside recipe and part counts here.
+mod of_press {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use twinstep_models::sample::Context;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename = "Context")]
+    struct Written {
+        recipe: u8,
+        part: u8,
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    pub fn serialize<S: Serializer>(context: &Context, to: S) -> Result<S::Ok, S::Error> {
+        let Context { recipe, part, .. } = *context;
+        Written { recipe, part }.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Context, D::Error> {
+        let Written { recipe, part } = Written::deserialize(from)?;
+        Ok(Context::of(recipe, part))
     }
 }
 

@@ -32,7 +32,7 @@ fn plan() -> PressHealthPlan {
 }
 
 fn part(part: u8) -> Context {
-    Context { recipe: 0, part }
+    Context::of(0, part)
 }
 
 /// An OK stroke, number `n`, that went 70 mm in.
@@ -213,7 +213,7 @@ fn without_a_limit_or_enough_strokes_no_life_is_told() {
 fn another_part_or_recipe_has_figures_of_its_own() {
     let mut health = press(plan(), 200, 0.0, 0.0, 5);
     let before = reading(&health, part(0), "gradient");
-    let other = Context { recipe: 1, part: 0 };
+    let other = Context::of(1, 0);
     for (n, of, times) in [(0, part(1), 0.6), (20, other, 1.4)] {
         for k in 1..=20 {
             health.stroke(&stroke(200 + n + k, of, times * GRADIENT, TARE_N));

@@ -1,7 +1,7 @@
 //! What is not judged, and how much of it there was: what the healthy record never showed, and what a drive does by itself.
 
 use super::AxisJudge;
-use super::recipe::Rows;
+use super::context::Rows;
 use crate::plan::AxisPlan;
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::sample::{AxisReading, DriveState, Told};
@@ -11,8 +11,8 @@ use twinstep_models::sample::{AxisReading, DriveState, Told};
 pub struct NotJudged {
     /// Movements of which a figure was left out: no healthy record holds any at their pace.
     pub pace: u64,
-    /// Movements of which a figure was left out: nothing was learnt of it in their recipe, or the recipe changed within them.
-    pub recipe: u64,
+    /// Movements of which a figure was left out: nothing was learnt of it in their context, or that changed within them.
+    pub context: u64,
     /// Movements while the axis warmed up: nothing of them but what surprised within a cycle was judged.
     pub warm_up: u64,
     /// Cycles in a mode of operation that no healthy record holds: their innovations were not judged.

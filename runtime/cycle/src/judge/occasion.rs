@@ -12,7 +12,7 @@ pub struct Occasion {
     pub stamp: CycleStamp,
     /// Which axis.
     pub source: Source,
-    /// Recipe and part.
+    /// Recipe, part, tool, load and temperature.
     pub context: Context,
 }
 

@@ -5,13 +5,13 @@
 //! spread stays the calibrated one, wider by what the new mean is uncertain: `sigma sqrt(1 + 1/n)`. Limits on innovations,
 //! free runs and states know no baseline and go on as before.
 //!
-//! Rows by recipe are learnt anew each from the movements of its own recipe: what a repair changes differs with the load. A recipe
+//! Rows by context are learnt anew each from the movements of its own context: what a repair changes differs with the load. A context
 //! that comes later begins then.
 
 use super::{AxisJudge, CURRENT, DIRECTIONS, Occasion, RestFigure};
 use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Baseline, MAX_RECIPE_BASES, RecipeBases, Rests, SlowPlan};
+use crate::plan::{AxisPlan, Baseline, ContextBases, MAX_CONTEXT_BASES, Rests, SlowPlan};
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
@@ -137,10 +137,10 @@ impl Figures {
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Renewal {
     asked: bool,
-    /// For the rows that hold in every recipe without its own; there once somebody has asked.
+    /// For the rows that hold in every context without its own; there once somebody has asked.
     figures: Option<Figures>,
-    /// For those of the recipes that have their own, in their order; none before a movement in it.
-    by_recipe: [Option<Figures>; MAX_RECIPE_BASES],
+    /// For those of the contexts that have their own, in their order; none before a movement in it.
+    by_context: [Option<Figures>; MAX_CONTEXT_BASES],
 }
 
 impl Renewal {
@@ -154,19 +154,24 @@ impl Renewal {
         let begins = core::mem::take(&mut self.asked);
         if begins {
             self.figures = Some(Figures::default());
-            self.by_recipe = Default::default();
+            self.by_context = Default::default();
         }
         begins
     }
 
-    /// Baselines in force: those of the rows of recipe `number` of the axis, or of its general ones.
+    /// Baselines in force: those of the rows of context `number` of the axis, or of its general ones.
     pub fn bases(&self, number: Option<usize>, calibrated: Bases) -> Bases {
         let Some(general) = self.figures else {
             return calibrated;
         };
         let figures = match number {
             None => general,
-            Some(n) => self.by_recipe.get(n).copied().flatten().unwrap_or_default(),
+            Some(n) => self
+                .by_context
+                .get(n)
+                .copied()
+                .flatten()
+                .unwrap_or_default(),
         };
         figures.bases(calibrated)
     }
@@ -192,20 +197,20 @@ impl Renewal {
         let general = self.figures.as_mut()?;
         match number {
             None => Some(general),
-            Some(n) => Some(self.by_recipe.get_mut(n)?.get_or_insert_default()),
+            Some(n) => Some(self.by_context.get_mut(n)?.get_or_insert_default()),
         }
     }
 
     /// Movements that the figure with the fewest of those that are judged has seen, of [`MOVEMENTS`]; none where the baseline is the
-    /// calibrated one. Figures that no movement shows do not count, and recipes in which none has ended since.
-    pub fn seen(&self, plan: &AxisPlan, own: &[RecipeBases]) -> Option<u32> {
+    /// calibrated one. Figures that no movement shows do not count, and contexts in which none has ended since.
+    pub fn seen(&self, plan: &AxisPlan, own: &[ContextBases]) -> Option<u32> {
         if self.asked {
             return Some(0);
         }
         let general = self.figures.as_ref()?.fewest(&plan.baseline);
-        let by_recipe = (self.by_recipe.iter().zip(own))
+        let by_context = (self.by_context.iter().zip(own))
             .filter_map(|(figures, one)| figures.as_ref()?.fewest(&one.baseline));
-        Some(general.into_iter().chain(by_recipe).min().unwrap_or(0))
+        Some(general.into_iter().chain(by_context).min().unwrap_or(0))
     }
 }
 
@@ -216,7 +221,7 @@ impl AxisJudge {
     }
 
     /// Movements that a new baseline has seen, of [`MOVEMENTS`], the fewest of its figures; none where the baseline is the calibrated one.
-    pub fn renewal_seen(&self, plan: &AxisPlan, own: &[RecipeBases]) -> Option<u32> {
+    pub fn renewal_seen(&self, plan: &AxisPlan, own: &[ContextBases]) -> Option<u32> {
         self.renewal.seen(plan, own)
     }
 
@@ -266,7 +271,7 @@ impl AxisJudge {
         }
         (self.cusum, self.shifts, self.beside) =
             (Default::default(), Default::default(), Gather::default());
-        self.recipes.renew();
+        self.contexts.renew();
         self.standstill.renew();
         self.known = None;
     }
@@ -275,6 +280,7 @@ impl AxisJudge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_models::sample::Only;
 
     fn block(residual_a: f64) -> Block {
         Block {
@@ -342,11 +348,14 @@ mod tests {
     }
 
     #[test]
-    fn each_recipe_is_learnt_anew_from_its_own_movements() {
+    fn each_context_is_learnt_anew_from_its_own_movements() {
         let (plan, mut renewal) = (plan(), Renewal::default());
-        let own = [2, 5].map(|recipe| RecipeBases {
+        let own = [2, 5].map(|recipe| ContextBases {
             axis: 0,
-            recipe,
+            only: Only {
+                recipe: Some(recipe),
+                ..Only::ALWAYS
+            },
             baseline: plan.baseline,
             slow: plan.slow,
         });

@@ -9,19 +9,23 @@
 //! What holds an axis creeps after each stop, so a figure is judged against healthy ones of the same stage. The sum goes on over all stages, in
 //! standard deviations of the row in force. A stage that was not learnt is not judged.
 //!
+//! A rest is judged by the rows of the context that it has in common with the movement before it: friction is what that movement left, and the
+//! load what is carried now. Where something that rows of the axis name changed in between, or nobody tells it, it is not judged.
+//!
 //! Lost frames change nothing of what friction took: the rest goes on behind them, and is the same one. A drive that was disabled, or an
 //! axis that was nowhere to be seen, or was shaken, stands as nobody knows; it is judged again after its next movement.
 
-use super::recipe::Rows;
+use super::context::Rows;
 use super::{AxisJudge, Occasion, facts};
 use crate::outbox::Outbox;
-use crate::plan::{AxisPlan, Baseline, RecipeBases, Thresholds};
+use crate::plan::{AxisPlan, Baseline, ContextBases, Thresholds};
 use twinstep_models::blocks::Feature;
 use twinstep_models::channel::Regime;
 use twinstep_models::detect::Cusum;
 use twinstep_models::rank::{AtRest, Ranking, at_rest};
 use twinstep_models::regime::Segment;
 use twinstep_models::rest::{RESTS, RestSum, Rested};
+use twinstep_models::sample::Factors;
 
 /// What a holding current may always be wrong by, relative to itself: the torque constant falls as the motor warms.
 const MODEL_ERROR: f64 = 0.01;
@@ -39,8 +43,8 @@ pub struct RestFigure {
     pub stage: u8,
     /// Mean of the measured current (A).
     pub hold_a: f64,
-    /// The recipe of that movement and of the rest; none: it changed in between.
-    pub recipe: Option<u8>,
+    /// The context of that movement and of the rest; what changed within the movement or since is unknown.
+    pub context: Factors,
 }
 
 /// State of it.
@@ -140,7 +144,7 @@ impl Standstill {
     }
 
     /// The figure that ends here; none where there is none yet.
-    fn figure(&mut self, at: &Occasion, sum: &RestSum, ended: Option<u8>) -> Option<RestFigure> {
+    fn figure(&mut self, cycle: u64, sum: &RestSum, context: Factors) -> Option<RestFigure> {
         let hold_a = self.mark.and_then(|mark| sum.mean_since(&mark));
         self.mark = Some(*sum);
         let (hold_a, after) = (hold_a?, self.came?);
@@ -149,12 +153,12 @@ impl Standstill {
             self.before = self.cusum[after as usize];
         }
         self.latest = Some(RestFigure {
-            cycle: at.stamp.cycle,
+            cycle,
             rest: self.rests,
             after,
             stage: sum.stage,
             hold_a,
-            recipe: ended.filter(|recipe| *recipe == at.context.recipe),
+            context,
         });
         self.latest
     }
@@ -184,11 +188,11 @@ impl AxisJudge {
         (self.standstill.latest.as_ref()).filter(|figure| figure.cycle == cycle)
     }
 
-    /// The axis rests, and something of this rest begins or ends. `own` are the recipes in which the axis has baselines of its own.
+    /// The axis rests, and something of this rest begins or ends. `own` are the contexts in which the axis has baselines of its own.
     pub(crate) fn rest(
         &mut self,
         plan: &AxisPlan,
-        own: &[RecipeBases],
+        own: &[ContextBases],
         t: &Thresholds,
         at: &Occasion,
         sum: &RestSum,
@@ -199,13 +203,14 @@ impl AxisJudge {
             return;
         }
         let fresh = self.standstill.moved;
-        let Some(figure) = (self.standstill).figure(at, sum, self.recipes.ended()) else {
+        let context = self.contexts.resting(at.context.factors());
+        let Some(figure) = (self.standstill).figure(at.stamp.cycle, sum, context) else {
             return;
         };
         if self.warms(t.warm_up.as_ref(), at.stamp.cycle) {
             return;
         }
-        let rows = Rows::of(own, figure.recipe);
+        let rows = Rows::of(own, figure.context);
         if matches!(rows, Rows::Between) {
             return;
         }

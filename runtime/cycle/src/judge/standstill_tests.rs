@@ -7,6 +7,7 @@ use crate::plan::SlowPlan;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::Channel;
 use twinstep_models::rest::STAGES;
+use twinstep_models::sample::{Context, Only};
 
 const HOLD_A: f64 = 1.5;
 const SIGMA_A: f64 = 0.02;
@@ -294,4 +295,78 @@ fn a_shake_leaves_friction_as_nobody_knows_and_a_lost_frame_leaves_a_rest_its_ag
     let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
     rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
     assert_eq!(states(&mut out), [EventState::Raised]);
+}
+
+/// The same lift, which is held with 0.5 A more with tool 1.
+fn by_tool() -> [ContextBases; 2] {
+    [0, 1].map(|tool| {
+        let mut slow = lift().slow;
+        for base in slow.standstill[Rested::Positive as usize]
+            .iter_mut()
+            .flatten()
+        {
+            base.mean_a += 0.5 * f64::from(tool);
+        }
+        ContextBases {
+            axis: 0,
+            only: Only {
+                tool: Some(tool),
+                ..Only::ALWAYS
+            },
+            baseline: lift().baseline,
+            slow,
+        }
+    })
+}
+
+#[test]
+fn a_rest_is_judged_by_the_rows_of_its_context_and_by_none_where_that_changed_since_the_movement() {
+    // Tool of the movement, tool of the rest, held current; whether it is raised, and what is unknown of its context.
+    let judged = |moved: u8, rested: u8, hold_a: f64| {
+        let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+        let own = by_tool();
+        let with = |cycle, tool| {
+            let mut at = at(cycle);
+            at.context.conditions.tool = tool;
+            at
+        };
+        let segment = Segment {
+            regime: Regime::ConstantSpeed,
+            forward: true,
+            cycles: 180.0,
+            measured_a: 180.0,
+            predicted_a: 180.0,
+            ..Segment::default()
+        };
+        for _ in 0..2 {
+            judge.segment(
+                &plan,
+                &own,
+                &THRESHOLDS,
+                &with(190, moved),
+                &segment,
+                &mut out,
+            );
+            judge.movement_end(&plan, &own, &THRESHOLDS, &with(200, moved), &mut out);
+        }
+        let mut sum = RestSum::default();
+        for _ in 0..10 {
+            sum.cycles += 1000;
+            sum.measured_a += 1000.0 * hold_a;
+            let at = with(sum.cycles, rested);
+            judge.rest(&plan, &own, &THRESHOLDS, &at, &sum, &mut out);
+        }
+        let context = judge.standstill.latest.map(|figure| figure.context.0[1]);
+        (!events(&mut out).is_empty(), context)
+    };
+    assert_eq!(judged(0, 0, HOLD_A), (false, Some(0)));
+    assert_eq!(judged(1, 1, HOLD_A + 0.5), (false, Some(1)));
+    // What is healthy with one tool is not with the other.
+    assert_eq!(judged(0, 0, HOLD_A + 0.5), (true, Some(0)));
+    assert_eq!(judged(1, 1, HOLD_A), (true, Some(1)));
+    // Whatever is held.
+    let unknown = Context::UNKNOWN;
+    assert_eq!(judged(0, 1, HOLD_A + 9.0), (false, Some(unknown)));
+    assert_eq!(judged(unknown, 1, HOLD_A + 9.0), (false, Some(unknown)));
+    assert_eq!(judged(1, unknown, HOLD_A + 9.0), (false, Some(unknown)));
 }

@@ -58,7 +58,7 @@ impl Correct<'_, '_> {
                 source: Source::Axis((self.first_axis + axis) as u16),
                 context: self.context,
             };
-            let own = self.plan.recipes_of(axis);
+            let own = self.plan.contexts_of(axis);
             judge.rest(plan, own, &self.plan.thresholds, &at, &sum, self.out);
         }
     }

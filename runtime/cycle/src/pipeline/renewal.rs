@@ -26,6 +26,6 @@ impl Pipeline<'_> {
     /// Movements that a new baseline of axis `n` has seen, see [`AxisJudge::renewal_seen`].
     pub fn renewal_seen(&self, n: usize) -> Option<u32> {
         let plan = self.plan.axes.get(n)?;
-        self.judge(n)?.renewal_seen(plan, self.plan.recipes_of(n))
+        self.judge(n)?.renewal_seen(plan, self.plan.contexts_of(n))
     }
 }

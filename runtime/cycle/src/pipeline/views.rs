@@ -8,7 +8,7 @@ use crate::station::StationJudge;
 use twinstep_models::blocks::{Block, FEATURES, Feature};
 use twinstep_models::channel::Regime;
 use twinstep_models::lane::LANES;
-use twinstep_models::sample::Context;
+use twinstep_models::sample::{Context, Factors};
 
 impl Pipeline<'_> {
     /// The last evaluation of `current_load` of axis `n`: measured and predicted (A), and its regime.
@@ -44,9 +44,9 @@ impl Pipeline<'_> {
         (*cycle == self.cycle).then_some(blocks)
     }
 
-    /// The recipe in which that movement went from its start to its end; none: another one came into force within it.
-    pub fn ended_recipe(&self, n: usize) -> Option<u8> {
-        self.judge(n)?.ended_recipe()
+    /// The context in which that movement went from its start to its end: what changed within it is unknown.
+    pub fn ended_factors(&self, n: usize) -> Option<Factors> {
+        self.judge(n)?.ended_factors()
     }
 
     /// The figure of a rest of axis `n` that was known in the last cycle.
@@ -54,13 +54,13 @@ impl Pipeline<'_> {
         self.judge(n)?.rest_figure(self.cycle)
     }
 
-    /// What is healthy of a figure of axis `n` in the recipe of the movement that ended last.
+    /// What is healthy of a figure of axis `n` in the context of the movement that ended last.
     pub fn healthy(&self, n: usize, feature: Feature) -> Option<Baseline> {
         let plan = self.plan.axes.get(n)?;
-        (self.judge(n)?).healthy_of(plan, self.plan.recipes_of(n), feature)
+        (self.judge(n)?).healthy_of(plan, self.plan.contexts_of(n), feature)
     }
 
-    /// The recipe and part of the last cycle.
+    /// The context of the last cycle.
     pub const fn context(&self) -> Context {
         self.context
     }
@@ -94,7 +94,7 @@ impl Pipeline<'_> {
         let has_rows = self.plan.axes.get(n).is_some_and(|axis| {
             axis.limits.iter().any(Option::is_some) || axis.baseline.iter().any(Option::is_some)
         });
-        let has_twin = has_rows || !self.plan.recipes_of(n).is_empty();
+        let has_twin = has_rows || !self.plan.contexts_of(n).is_empty();
         if has_twin {
             return self
                 .judge(n)

@@ -46,7 +46,7 @@ fn occasion(cycle: u64) -> Occasion {
             dc_time_ns: 0,
         },
         source: Source::Axis(3),
-        context: Context { recipe: 0, part: 2 },
+        context: Context::of(0, 2),
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn learn(
         let (skipped, stations) = (skipped(period_s), &mut stations[..]);
         run(&mut bus, &mut pipeline, skipped, seen, stations, &mut view);
     }
-    let recipes = machine.recipes.clone();
+    let names = machine.factor_names();
     let (servo_axes, standstill) = (machine.axes.len(), machine.judge.standstill);
     for (n, seen) in seen.iter().enumerate() {
         if !fitted.get(n).copied().unwrap_or(false) {
@@ -132,13 +132,13 @@ pub(super) fn learn(
         let record_s = seen.cycles as f64 * period_s;
         twin.innovations[HealthyInnovation::DRIFT] = learn_drift(&seen.drift_m, record_s);
         let inertia = twin.mass_kg / twin.force_constant_n_per_a;
-        let learnt = seen.movements.learn(&recipes, period_s, inertia);
+        let learnt = seen.movements.learn(&names, period_s, inertia);
         (twin.baseline, twin.paces) = (learnt.baseline, learnt.paces);
         let lacks = learnt.lacks.iter();
         (report.remarks).extend(lacks.map(|what| format!("{name}: {what}")));
         let off = twin.baseline.is_empty();
         if standstill && n < servo_axes {
-            let learnt = (seen.movements).learn_rests(&recipes, period_s, rated_a);
+            let learnt = (seen.movements).learn_rests(&names, period_s, rated_a);
             twin.baseline.extend(learnt.baseline);
             let lacks = learnt.lacks.iter();
             (report.remarks).extend(lacks.map(|what| format!("{name}: {what}")));
@@ -201,7 +201,7 @@ fn run(
         if stamp.cycle < skipped {
             return;
         }
-        let recipe = pipeline.context().recipe;
+        let context = pipeline.context().factors();
         for (n, (seen, reading)) in seen.iter_mut().zip(readings).enumerate() {
             let (true, Some(predicted), Ok(r)) =
                 (pipeline.judged(n), pipeline.compared(n), reading)
@@ -210,7 +210,7 @@ fn run(
                 continue;
             };
             seen.cycles += 1;
-            seen.movements.cycle(recipe);
+            seen.movements.cycle(context);
             if let Some(mode) = mode_of(r.told) {
                 seen.by_mode[mode as usize] += 1;
             }
@@ -218,11 +218,11 @@ fn run(
             let measured = [r.position_m, r.velocity_m_per_s, r.current_a];
             seen.innovations
                 .push(std::array::from_fn(|c| measured[c] - predicted[c]));
-            if let (Some(figures), Some(recipe)) = (pipeline.ended(n), pipeline.ended_recipe(n)) {
-                seen.movements.add(recipe, figures);
+            if let (Some(figures), Some(whole)) = (pipeline.ended(n), pipeline.ended_factors(n)) {
+                seen.movements.add(whole, figures);
             }
-            if let Some((figure, recipe)) = pipeline.rest(n).and_then(|f| Some((f, f.recipe?))) {
-                seen.movements.rest(recording, recipe, figure);
+            if let Some(figure) = pipeline.rest(n) {
+                seen.movements.rest(recording, figure);
             }
         }
         for (n, pressure) in stations.iter_mut().enumerate() {

@@ -27,6 +27,7 @@ mod rests;
 mod signature;
 
 pub use envelope::Taught;
+pub(crate) use movements::described;
 pub use press::{LearntPart, PartErrors, PartFitted, parts_fitted};
 pub use signature::SignatureReport;
 

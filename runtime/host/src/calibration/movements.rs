@@ -1,26 +1,31 @@
-//! Figures of the movements of one axis in the healthy record, by recipe.
+//! Figures of the movements of one axis in the healthy record, by context.
 //!
 //! Where the record holds one recipe, what it says holds in every recipe. Where it holds several, each has rows of its own: nobody has to say
-//! which axes carry another load in another recipe, and the spread of a figure is not that between two loads. It costs figures: each recipe has
+//! which axes carry another load in another recipe, and the spread of a figure is not that between two loads. The same goes for tools, loads
+//! and bands of the temperature, and where several of them vary each combination that the record holds has its own. It costs figures: each has
 //! its own movements alone, and fewer of them make wider thresholds.
 
 use super::LEAST_SIGMA_A;
 use super::rests::Rests;
 use std::collections::BTreeMap;
 use twinstep_config::machine::{
-    FigureLaw, FigureOf, MAX_RECIPE_BASES, Recipe, RegimeBaseline, RegimePaces,
+    FigureLaw, FigureOf, MAX_CONTEXT_BASES, RegimeBaseline, RegimePaces,
 };
 use twinstep_cycle::judge::RestFigure;
 use twinstep_models::blocks::{Block, FEATURES, Feature, Paces};
 use twinstep_models::identify::{LEAST_FIGURES, fit_figures};
+use twinstep_models::sample::{FACTOR_NAMES, FACTORS, Factors, Only};
+
+/// The names of recipes, tools, loads and bands of the temperature.
+type Names = [Vec<String>; FACTORS];
 
 /// What was seen of one axis.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Movements(BTreeMap<u8, InRecipe>);
+pub(super) struct Movements(BTreeMap<Factors, InContext>);
 
-/// The same in one recipe.
+/// The same in one context.
 #[derive(Clone, Debug, Default)]
-struct InRecipe {
+struct InContext {
     blocks: [Vec<Block>; FEATURES],
     rests: Rests,
     /// Cycles that were judged.
@@ -38,88 +43,69 @@ pub(super) struct Learnt {
 
 impl Movements {
     /// A cycle that is judged.
-    pub fn cycle(&mut self, recipe: u8) {
-        self.0.entry(recipe).or_default().cycles += 1;
+    pub fn cycle(&mut self, context: Factors) {
+        self.0.entry(context).or_default().cycles += 1;
     }
 
-    /// A movement has ended that was in this recipe from its start to its end.
-    pub fn add(&mut self, recipe: u8, figures: &[Option<Block>; FEATURES]) {
-        let seen = self.0.entry(recipe).or_default();
+    /// A movement has ended that was in this context from its start to its end.
+    pub fn add(&mut self, context: Factors, figures: &[Option<Block>; FEATURES]) {
+        let seen = self.0.entry(context).or_default();
         for (blocks, figure) in seen.blocks.iter_mut().zip(figures) {
             blocks.extend(*figure);
         }
     }
 
-    /// A rest has a figure, in this recording and recipe.
-    pub fn rest(&mut self, recording: usize, recipe: u8, figure: &RestFigure) {
-        let seen = self.0.entry(recipe).or_default();
+    /// A rest has a figure, in this recording and in the context that it has in common with the movement before it.
+    pub fn rest(&mut self, recording: usize, figure: &RestFigure) {
+        let seen = self.0.entry(figure.context).or_default();
         seen.rests.add(recording, figure);
     }
 
-    /// What is healthy of the rests, likewise, of a drive of this rated current (A); 0: not known.
-    pub fn learn_rests(&self, recipes: &[Recipe], period_s: f64, rated_a: f64) -> Learnt {
-        let mut learnt = Learnt::default();
-        let mut all = InRecipe::default();
-        let mut known = Vec::new();
-        for (n, seen) in &self.0 {
-            if recipes.is_empty() || usize::from(*n) < recipes.len() {
-                all.cycles += seen.cycles;
-                all.rests.extend(&seen.rests);
-                known.push((*n, seen));
-            }
-        }
-        let rows = |of: &InRecipe, recipe| {
-            let record_s = of.cycles as f64 * period_s;
-            of.rests.baselines(recipe, record_s, rated_a)
-        };
-        if recipes.is_empty() || known.len() < 2 {
-            learnt.baseline = rows(&all, None);
-        } else {
-            let known = known.iter().take(MAX_RECIPE_BASES);
-            learnt.baseline = known.flat_map(|(n, seen)| rows(seen, Some(*n))).collect();
-        }
-        if learnt.baseline.is_empty() {
-            learnt.lacks.extend(all.rests.lacks());
-        }
-        learnt
-    }
-
-    /// Baselines and paces, of the machine's `recipes` where there were several. `inertia` is that of the axis (A s2/m).
-    pub fn learn(&self, recipes: &[Recipe], period_s: f64, inertia: f64) -> Learnt {
-        let mut learnt = Learnt::default();
-        if recipes.is_empty() {
-            // Numbers of another configuration say nothing here.
-            let mut all = InRecipe::default();
-            for seen in self.0.values() {
-                all.cycles += seen.cycles;
-                for (to, from) in all.blocks.iter_mut().zip(&seen.blocks) {
-                    to.extend(from.iter().copied());
+    /// What was seen in each context that the machine has. Numbers of another configuration say nothing: where it has no list, all of them are
+    /// one, and one without a name is that of nobody knows which.
+    fn known(&self, names: &Names) -> BTreeMap<Factors, InContext> {
+        let mut known: BTreeMap<Factors, InContext> = BTreeMap::new();
+        for (context, seen) in &self.0 {
+            let mut context = *context;
+            let mut is_known = true;
+            for (factor, names) in context.0.iter_mut().zip(names) {
+                if names.is_empty() {
+                    *factor = 0;
+                } else {
+                    is_known &= usize::from(*factor) < names.len();
                 }
             }
-            all.learn(None, period_s, inertia, &mut learnt);
-            return learnt;
+            if is_known {
+                known.entry(context).or_default().take(seen);
+            }
         }
-        // A number without a recipe is that of nobody knows which.
-        let known: Vec<(u8, &str, &InRecipe)> = (self.0.iter())
-            .filter_map(|(n, seen)| Some((*n, recipes.get(usize::from(*n))?.name.as_str(), seen)))
-            .collect();
-        if let [(_, _, one)] = known[..] {
-            one.learn(None, period_s, inertia, &mut learnt);
-            return learnt;
-        }
+        known
+    }
+
+    /// Baselines and paces, by what of `names` there was several of. `inertia` is that of the axis (A s2/m).
+    pub fn learn(&self, names: &Names, period_s: f64, inertia: f64) -> Learnt {
+        let mut learnt = Learnt::default();
+        let known = self.known(names);
         if known.is_empty() && !self.0.is_empty() {
-            let lacks = "is judged by no movement: nobody told a recipe of the configuration in the recordings; check `values` of [context]";
-            learnt.lacks.push(lacks.to_owned());
+            learnt.lacks.push(format!(
+                "is judged by no movement: nobody told {} of the configuration in the recordings; check [context]",
+                listed(names)
+            ));
         }
-        for (n, _, seen) in known.iter().take(MAX_RECIPE_BASES) {
-            seen.learn(Some(*n), period_s, inertia, &mut learnt);
+        let (count, varies) = (known.len(), varies(&known));
+        let contexts = chosen(&known, varies);
+        for (only, seen) in &contexts {
+            seen.learn(*only, period_s, inertia, &mut learnt);
+        }
+        if count < 2 {
+            return learnt;
         }
         let anywhere: Vec<Feature> = (Feature::ALL.into_iter())
             .filter(|feature| learnt.has(*feature, None))
             .collect();
-        for (n, recipe, seen) in known.iter().take(MAX_RECIPE_BASES) {
+        for (only, seen) in &contexts {
             let lacking: Vec<Feature> = (anywhere.iter().copied())
-                .filter(|feature| !learnt.has(*feature, Some(*n)))
+                .filter(|feature| !learnt.has(*feature, Some(*only)))
                 .collect();
             let regimes: Vec<&str> = lacking.iter().map(|feature| feature.name()).collect();
             let most = lacking
@@ -127,42 +113,138 @@ impl Movements {
                 .map(|feature| seen.blocks[*feature as usize].len());
             if let Some(most) = most.max() {
                 learnt.lacks.push(format!(
-                    "will not be judged in recipe {recipe} by {}: it takes {LEAST_FIGURES} movements of each, and there were {most} at most; \
-                     record this recipe for longer",
+                    "will not be judged in {} by {}: it takes {LEAST_FIGURES} movements of each, and there were {most} at most; \
+                     record this for longer",
+                    described(only, names),
                     regimes.join(", ")
                 ));
             }
         }
-        let count = known.len();
-        if count > MAX_RECIPE_BASES {
+        if count > MAX_CONTEXT_BASES {
+            let what = (varies.iter().zip(FACTOR_NAMES))
+                .filter(|(varies, _)| **varies)
+                .map(|(_, name)| name);
             learnt.lacks.push(format!(
-                "will be judged in the first {MAX_RECIPE_BASES} of the {count} recipes of the recordings alone: no more have rows of their own"
+                "will be judged in {MAX_CONTEXT_BASES} of the {count} contexts of the recordings alone, by {}, those with the most movements: \
+                 no more have rows of their own",
+                what.collect::<Vec<_>>().join(", ")
             ));
+        }
+        learnt
+    }
+
+    /// What is healthy of the rests, in the same contexts, of a drive of this rated current (A); 0: not known.
+    pub fn learn_rests(&self, names: &Names, period_s: f64, rated_a: f64) -> Learnt {
+        let mut learnt = Learnt::default();
+        let known = self.known(names);
+        let contexts = chosen(&known, varies(&known));
+        let mut lacking = Vec::new();
+        for (only, seen) in &contexts {
+            let record_s = seen.cycles as f64 * period_s;
+            let rows = seen.rests.baselines(*only, record_s, rated_a);
+            if rows.is_empty() {
+                lacking.push((only, seen));
+            }
+            learnt.baseline.extend(rows);
+        }
+        if learnt.baseline.is_empty() {
+            let within = if contexts.len() > 1 {
+                " in any context"
+            } else {
+                ""
+            };
+            let most = contexts.iter().map(|(_, seen)| &seen.rests);
+            let most = most.max_by_key(|rests| rests.most()).cloned();
+            learnt.lacks.extend(most.unwrap_or_default().lacks(within));
+            return learnt;
+        }
+        for (only, seen) in lacking {
+            let within = format!(" in {}", described(only, names));
+            learnt.lacks.extend(seen.rests.lacks(&within));
         }
         learnt
     }
 }
 
+/// Which of recipe, tool, load and temperature there was several of.
+fn varies(known: &BTreeMap<Factors, InContext>) -> [bool; FACTORS] {
+    std::array::from_fn(|n| {
+        let mut values = known.keys().map(|context| context.0.get(n));
+        let first = values.next();
+        values.any(|value| Some(value) != first)
+    })
+}
+
+/// The contexts that have rows of their own, by what varies: no more than the cycle knows.
+fn chosen(
+    known: &BTreeMap<Factors, InContext>,
+    varies: [bool; FACTORS],
+) -> Vec<(Only, &InContext)> {
+    let mut contexts: Vec<(Only, &InContext)> = (known.iter())
+        .map(|(context, seen)| {
+            let only = |n: usize| context.0.get(n).copied().filter(|_| varies[n]);
+            (Only::from_factors(std::array::from_fn(only)), seen)
+        })
+        .collect();
+    if contexts.len() > MAX_CONTEXT_BASES {
+        // Those that are known best; of the others the movements are left out and counted.
+        contexts.sort_by_key(|(only, seen)| (std::cmp::Reverse(seen.movements()), *only));
+        contexts.truncate(MAX_CONTEXT_BASES);
+        contexts.sort_by_key(|(only, _)| *only);
+    }
+    contexts
+}
+
+/// What the machine has lists of, in words.
+fn listed(names: &Names) -> String {
+    let lists = (names.iter().zip(FACTOR_NAMES)).filter(|(names, _)| !names.is_empty());
+    let lists: Vec<String> = lists.map(|(_, what)| format!("a {what}")).collect();
+    lists.join(" and ")
+}
+
+/// A context in words: "recipe a, tool gripper"; empty for all.
+pub(crate) fn described(only: &Only, names: &Names) -> String {
+    let named = (only.factors().into_iter().zip(names)).zip(FACTOR_NAMES);
+    let named = named.filter_map(|((of, names), what)| {
+        let name = names.get(usize::from(of?))?;
+        Some(format!("{what} {name}"))
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
 impl Learnt {
-    /// Whether `current_load` of this feature was learnt, in this recipe or in any.
-    fn has(&self, feature: Feature, recipe: Option<u8>) -> bool {
+    /// Whether `current_load` of this feature was learnt, in this context or in any.
+    fn has(&self, feature: Feature, only: Option<Only>) -> bool {
         self.baseline.iter().any(|b| {
             b.of == FigureOf::CurrentLoad
                 && b.regime == feature.name()
-                && (recipe.is_none() || b.recipe == recipe)
+                && only.is_none_or(|only| b.only == only)
         })
     }
 }
 
-impl InRecipe {
-    fn learn(&self, recipe: Option<u8>, period_s: f64, inertia: f64, learnt: &mut Learnt) {
-        let baseline = self.baselines(recipe, self.cycles as f64 * period_s);
-        learnt.paces.extend(self.paces(recipe, &baseline, inertia));
+impl InContext {
+    /// Movements of the feature that has the most.
+    fn movements(&self) -> usize {
+        self.blocks.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    fn take(&mut self, other: &Self) {
+        self.cycles += other.cycles;
+        for (to, from) in self.blocks.iter_mut().zip(&other.blocks) {
+            to.extend(from.iter().copied());
+        }
+        self.rests.extend(&other.rests);
+    }
+
+    fn learn(&self, only: Only, period_s: f64, inertia: f64, learnt: &mut Learnt) {
+        let baseline = self.baselines(only, self.cycles as f64 * period_s);
+        learnt.paces.extend(self.paces(only, &baseline, inertia));
         learnt.baseline.extend(baseline);
     }
 
     /// Healthy figures of the movements in a record of `record_s`.
-    fn baselines(&self, recipe: Option<u8>, record_s: f64) -> Vec<RegimeBaseline> {
+    fn baselines(&self, only: Only, record_s: f64) -> Vec<RegimeBaseline> {
         let mut all = Vec::new();
         for of in FigureOf::ALL {
             for (feature, blocks) in Feature::ALL.into_iter().zip(&self.blocks) {
@@ -179,7 +261,7 @@ impl InRecipe {
                 all.push(RegimeBaseline {
                     of,
                     regime: feature.name().to_owned(),
-                    recipe,
+                    only,
                     stage: 0,
                     mean_a,
                     sigma_a: (unit_a * fit.sigma).max(LEAST_SIGMA_A),
@@ -195,12 +277,7 @@ impl InRecipe {
     }
 
     /// At which paces those were learnt.
-    fn paces(
-        &self,
-        recipe: Option<u8>,
-        baselines: &[RegimeBaseline],
-        inertia: f64,
-    ) -> Vec<RegimePaces> {
+    fn paces(&self, only: Only, baselines: &[RegimeBaseline], inertia: f64) -> Vec<RegimePaces> {
         let learnt = |feature: &Feature| baselines.iter().any(|b| b.regime == feature.name());
         (Feature::ALL.into_iter().zip(&self.blocks))
             .filter(|(feature, _)| learnt(feature))
@@ -208,7 +285,7 @@ impl InRecipe {
                 let paces = Paces::of(blocks.iter().map(|b| b.pace(feature, inertia)))?;
                 Some(RegimePaces {
                     regime: feature.name().to_owned(),
-                    recipe,
+                    only,
                     paces,
                 })
             })
@@ -236,118 +313,5 @@ fn figures(of: FigureOf, feature: Feature, blocks: &[Block]) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recipes(names: &[&str]) -> Vec<Recipe> {
-        let one = |name: &&str| Recipe {
-            name: (*name).to_owned(),
-            parts: vec![0],
-        };
-        names.iter().map(one).collect()
-    }
-
-    /// So many movements with this residual (A) and speed (m/s), each with half as many cycles that are judged.
-    fn see(movements: &mut Movements, recipe: u8, count: usize, residual_a: f64, speed: f64) {
-        for n in 0..count {
-            let block = Block {
-                residual_a: residual_a + 1e-3 * (n % 2) as f64,
-                speed_m_per_s: speed,
-                ..Block::default()
-            };
-            let mut figures = [None; FEATURES];
-            figures[0] = Some(block);
-            movements.add(recipe, &figures);
-            movements.cycle(recipe);
-        }
-    }
-
-    fn load(learnt: &Learnt) -> Vec<(Option<u8>, f64)> {
-        (learnt.baseline.iter())
-            .filter(|row| row.of == FigureOf::CurrentLoad)
-            .map(|row| (row.recipe, row.mean_a))
-            .collect()
-    }
-
-    #[test]
-    fn a_record_of_one_recipe_says_what_holds_in_all() {
-        let mut movements = Movements::default();
-        see(&mut movements, 1, 10, 0.1, 0.5);
-        let learnt = movements.learn(&recipes(&["a", "b"]), 0.01, 1.0);
-        let rows = load(&learnt);
-        assert_eq!(rows.len(), 1, "{rows:?}");
-        assert!(rows[0].0.is_none() && (rows[0].1 - 0.1005).abs() < 1e-9);
-        assert!(learnt.paces.iter().all(|row| row.recipe.is_none()));
-        assert!(learnt.lacks.is_empty());
-        assert_eq!(learnt.baseline[0].law.unwrap().record_s, 0.1);
-        // Without any recipe in the configuration, too.
-        assert_eq!(movements.learn(&[], 0.01, 1.0), learnt);
-        // Time in which nobody told the recipe is none of another one.
-        see(&mut movements, 255, 10, 0.3, 0.5);
-        assert_eq!(movements.learn(&recipes(&["a", "b"]), 0.01, 1.0), learnt);
-        assert_eq!(
-            Movements::default().learn(&[], 0.01, 1.0),
-            Learnt::default()
-        );
-    }
-
-    #[test]
-    fn each_recipe_of_a_record_has_its_rows_and_its_time() {
-        let mut movements = Movements::default();
-        for _ in 0..5 {
-            see(&mut movements, 1, 2, 0.1, 0.5);
-            see(&mut movements, 0, 4, 0.3, 0.7);
-        }
-        let learnt = movements.learn(&recipes(&["a", "b"]), 0.01, 1.0);
-        let [(Some(0), a), (Some(1), b)] = load(&learnt)[..] else {
-            panic!("{learnt:?}");
-        };
-        assert!((a - 0.3005).abs() < 1e-9 && (b - 0.1005).abs() < 1e-9);
-        // The spread is that within a recipe.
-        assert!(learnt.baseline.iter().all(|row| row.sigma_a < 1e-3));
-        let times: Vec<f64> = (learnt.baseline.iter())
-            .filter(|row| row.of == FigureOf::CurrentLoad)
-            .filter_map(|row| Some(row.law?.record_s))
-            .collect();
-        assert_eq!(times, [0.2, 0.1]);
-        let paces = learnt.paces.iter();
-        let paces: Vec<_> = paces.map(|row| (row.recipe, row.paces.most)).collect();
-        assert_eq!(paces, [(Some(0), 0.7), (Some(1), 0.5)]);
-        assert!(learnt.lacks.is_empty());
-    }
-
-    #[test]
-    fn a_recipe_with_too_few_movements_is_told_and_one_without_a_name_is_not_learnt() {
-        let mut movements = Movements::default();
-        see(&mut movements, 0, 10, 0.1, 0.5);
-        see(&mut movements, 1, 3, 0.1, 0.5);
-        see(&mut movements, 9, 10, 0.1, 0.5);
-        let learnt = movements.learn(&recipes(&["a", "b"]), 0.01, 1.0);
-        let rows: Vec<_> = load(&learnt).iter().map(|row| row.0).collect();
-        assert_eq!(rows, [Some(0)]);
-        let [told] = &learnt.lacks[..] else {
-            panic!("{learnt:?}");
-        };
-        for words in [
-            "in recipe b by constant_speed_positive:",
-            "it takes 4 movements",
-            "there were 3 at most",
-        ] {
-            assert!(told.contains(words), "{told}");
-        }
-    }
-
-    #[test]
-    fn more_recipes_than_the_cycle_knows_are_told() {
-        let mut movements = Movements::default();
-        let names: Vec<String> = (0..20).map(|n| format!("r{n}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        for recipe in 0..20 {
-            see(&mut movements, recipe, 5, 0.1, 0.5);
-        }
-        let learnt = movements.learn(&recipes(&names), 0.01, 1.0);
-        assert_eq!(load(&learnt).len(), MAX_RECIPE_BASES);
-        let told = learnt.lacks.join("\n");
-        assert!(told.contains("first 16 of the 20 recipes"), "{told}");
-    }
-}
+#[path = "movements_tests.rs"]
+mod tests;

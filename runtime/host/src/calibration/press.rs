@@ -187,7 +187,7 @@ fn pressed(
             if !(sample.0.is_finite() && sample.1.is_finite()) {
                 continue;
             }
-            let context = recording.context[k];
+            let context = recording.context[k].of_press();
             let list = match own.iter().position(|one| *one == context) {
                 Some(place) => own_samples.get_mut(place),
                 None => samples.get_mut(usize::from(context.part)),
@@ -389,17 +389,11 @@ fn recipes_of_their_own(machine: &Machine, press: usize) -> Vec<Context> {
         .zip(0_u8..)
         .flat_map(|(place, part)| {
             let recipes = machine.learnt_on(press, place).by_recipe.iter();
-            recipes.map(move |(recipe, _)| Context {
-                recipe: *recipe,
-                part,
-            })
+            recipes.map(move |(recipe, _)| Context::of(*recipe, part))
         });
     let demands = (machine.presses.get(press).into_iter()).flat_map(|press| &press.evaluations);
     let envelopes = demands.filter_map(|one| match &one.demand {
-        Demand::Envelope(demand) => Some(Context {
-            recipe: demand.recipe?,
-            part: demand.part,
-        }),
+        Demand::Envelope(demand) => Some(Context::of(demand.recipe?, demand.part)),
         Demand::Object(_) => None,
     });
     let mut own: Vec<Context> = Vec::new();

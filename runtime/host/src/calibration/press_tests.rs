@@ -115,10 +115,7 @@ fn each_press_learns_the_parts_that_it_meets_itself() {
         for (part, met) in parts.iter().enumerate() {
             let Some(met) = *met else { continue };
             let record = way_into(&machine, press, met);
-            let context = Context {
-                recipe: 0,
-                part: part as u8,
-            };
+            let context = Context::of(0, part as u8);
             let mut recording = Recording {
                 period_s: 1e-3,
                 context: vec![context; record.position_m.len()],

@@ -8,6 +8,7 @@ use twinstep_config::machine::{FigureLaw, FigureOf, RegimeBaseline};
 use twinstep_cycle::judge::RestFigure;
 use twinstep_models::identify::{FigureFit, LEAST_FIGURES, fit_figures};
 use twinstep_models::rest::{RESTS, Rested, STAGES};
+use twinstep_models::sample::Only;
 
 /// Of a drive that counts in thousandths of its rated current: standard deviation of what is rounded off (1, relative to that).
 const ROUNDED: f64 = 0.001 * 0.288_675;
@@ -64,7 +65,7 @@ impl Rests {
         }
     }
 
-    /// Takes in those of another recipe.
+    /// Takes in those of another context.
     pub fn extend(&mut self, other: &Self) {
         for (to, from) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
             to.extend(from);
@@ -72,12 +73,7 @@ impl Rests {
     }
 
     /// Baselines of a record of `record_s`, of a drive of this rated current (A); 0: not known.
-    pub fn baselines(
-        &self,
-        recipe: Option<u8>,
-        record_s: f64,
-        rated_a: f64,
-    ) -> Vec<RegimeBaseline> {
+    pub fn baselines(&self, only: Only, record_s: f64, rated_a: f64) -> Vec<RegimeBaseline> {
         let mut all = Vec::new();
         for (rested, stages) in Rested::ALL.into_iter().zip(&self.0) {
             let mut rows: Vec<RegimeBaseline> = (stages.iter().zip(0..))
@@ -86,7 +82,7 @@ impl Rests {
                     Some(RegimeBaseline {
                         of: FigureOf::CurrentLoad,
                         regime: rested.name().to_owned(),
-                        recipe,
+                        only,
                         stage,
                         mean_a: fit.mean,
                         sigma_a: (fit.sigma.max(ROUNDED * rated_a)).max(LEAST_SIGMA_A),
@@ -104,13 +100,18 @@ impl Rests {
         all
     }
 
-    /// What is missing of an axis that has no baseline of its rests, in words.
-    pub fn lacks(&self) -> Option<String> {
+    /// Rests of the direction that has the most.
+    pub fn most(&self) -> usize {
         let first = self.0.iter().map(|stages| stages[0].len());
-        let most = first.max().unwrap_or(0);
+        first.max().unwrap_or(0)
+    }
+
+    /// What is missing of an axis that has no baseline of its rests, in words; `within` says in which context, or nothing.
+    pub fn lacks(&self, within: &str) -> Option<String> {
+        let most = self.most();
         (most < LEAST_FIGURES).then(|| {
             format!(
-                "standstill will not be judged: it takes {LEAST_FIGURES} rests of a quarter of a second and more after movements in one direction, and \
+                "standstill will not be judged{within}: it takes {LEAST_FIGURES} rests of a quarter of a second and more after movements in one direction, and \
                  there were {most} at most"
             )
         })
@@ -153,6 +154,7 @@ fn go_on(rows: &mut Vec<RegimeBaseline>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinstep_models::sample::Factors;
 
     fn figure(rest: u64, after: Rested, stage: u8, hold_a: f64) -> RestFigure {
         RestFigure {
@@ -161,13 +163,13 @@ mod tests {
             after,
             stage,
             hold_a,
-            recipe: Some(0),
+            context: Factors::default(),
         }
     }
 
     /// Stages, means and spreads (A) of the rows.
     fn rows(rests: &Rests, rated_a: f64) -> Vec<(u8, f64, f64)> {
-        (rests.baselines(None, 60.0, rated_a).iter())
+        (rests.baselines(Only::ALWAYS, 60.0, rated_a).iter())
             .map(|row| (row.stage, row.mean_a, row.sigma_a))
             .collect()
     }
@@ -183,7 +185,7 @@ mod tests {
                 rests.add(0, &figure(u64::from(n), Rested::Positive, 0, hold_a));
             }
         }
-        let found = rests.baselines(None, 60.0, 0.0);
+        let found = rests.baselines(Only::ALWAYS, 60.0, 0.0);
         let [row] = &found[..] else {
             panic!("{found:?}")
         };
@@ -194,7 +196,7 @@ mod tests {
         assert!((0.1..0.15).contains(&row.sigma_a), "{row:?}");
         // One so far off has a heavy tail.
         assert!(law.freedom < 19.0, "{row:?}");
-        assert_eq!(rests.lacks(), None);
+        assert_eq!(rests.lacks(""), None);
     }
 
     #[test]
@@ -243,10 +245,10 @@ mod tests {
             rests.add(recording, &figure(1, Rested::Positive, 0, 1.0));
         }
         assert!(rows(&rests, 1.0).is_empty());
-        let told = rests.lacks().unwrap();
+        let told = rests.lacks("").unwrap();
         assert!(told.contains("there were 3 at most"), "{told}");
         rests.add(3, &figure(1, Rested::Positive, 0, 1.0));
-        assert_eq!(rests.lacks(), None);
+        assert_eq!(rests.lacks(""), None);
         assert_eq!(rows(&rests, 1.0).len(), 1);
     }
 }

@@ -68,7 +68,7 @@ struct Report {
     axes: Vec<AxisReport>,
     /// What stands between motor and ram of the presses.
     presses: Vec<PressReport>,
-    /// Who tells recipe and part; absent where nobody else does.
+    /// Who tells recipe, part, tool, load and temperature; absent where nobody does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     context: Vec<TellerReport>,
     /// Names of the stations.

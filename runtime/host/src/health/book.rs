@@ -372,10 +372,10 @@ impl Pressed {
             None => (then.is_empty() && now.is_empty()).then_some(was),
         };
         let [parts, recipes] = names.parts_and_recipes();
-        Some(Context {
-            recipe: find(was.recipe, &self.recipes, recipes)?,
-            part: find(was.part, &self.parts, parts)?,
-        })
+        Some(Context::of(
+            find(was.recipe, &self.recipes, recipes)?,
+            find(was.part, &self.parts, parts)?,
+        ))
     }
 }
 

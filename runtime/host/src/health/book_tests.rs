@@ -112,7 +112,7 @@ fn book_of_strokes() -> Book {
             stroke: n + 1,
             stamp: CycleStamp::default(),
             source: Source::Axis(8),
-            context: Context { recipe: 0, part },
+            context: Context::of(0, part),
             verdict: Verdict::default(),
             features,
             residual: None,

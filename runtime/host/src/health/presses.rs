@@ -153,7 +153,7 @@ mod tests {
         let machine = cell();
         let names = Names::of(&machine);
         let (recipe, part) = (&machine.recipes[0].name, &machine.parts[1].name);
-        let context = Context { recipe: 0, part: 1 };
+        let context = Context::of(0, 1);
         assert_eq!(
             named("gradient", &names, context),
             format!("gradient:{part}:{recipe}")

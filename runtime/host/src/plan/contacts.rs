@@ -35,7 +35,7 @@ pub(super) fn contacts(
     });
     for (slot, (recipe, part, twin)) in by_recipe.iter_mut().zip(own) {
         *slot = Some(RecipeContact {
-            context: Context { recipe, part },
+            context: Context::of(recipe, part),
             contact: met(twin),
         });
     }
@@ -75,7 +75,7 @@ mod tests {
         let second = met(&machine, 1);
         assert_eq!((second.0, second.1), (0.1485, first.1));
         let context = second.2.map(|one| one.context);
-        assert_eq!(context, Some(Context { recipe: 1, part: 0 }));
+        assert_eq!(context, Some(Context::of(1, 0)));
         assert_eq!(met(&machine, 0), first);
     }
 }

@@ -10,10 +10,11 @@
 use super::SLACK;
 use crate::false_alarms::{Extrapolated, Shares};
 use twinstep_config::machine::{AxisTwin, FigureLaw, FigureOf, Judge, Machine, RegimeBaseline};
-use twinstep_cycle::plan::{Baseline, DIRECTIONS, MAX_RECIPE_BASES, RecipeBases, SlowPlan};
+use twinstep_cycle::plan::{Baseline, ContextBases, DIRECTIONS, MAX_CONTEXT_BASES, SlowPlan};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
 use twinstep_models::rest::Rested;
+use twinstep_models::sample::Only;
 use twinstep_models::signature::quantile;
 
 /// Fastest rate at which one feature is judged, for sharing out false alarms (1/s).
@@ -33,21 +34,21 @@ pub(super) fn threshold(asked_s: f64, shares: Shares) -> f64 {
     detect::threshold(SLACK, asked(asked_s, shares))
 }
 
-/// Baselines of `current_load` and of what is judged beside it: in a recipe, or in every one that has none of its own. What a recipe has no
-/// row for holds in it as in every one.
+/// Baselines of `current_load` and of what is judged beside it: in a context, or in every one that has none of its own. Where a context has no
+/// row for a figure, that holds in it which names most of the same, and at last that of all.
 pub(super) fn baselines(
     twin: &AxisTwin,
     presses: bool,
-    recipe: Option<u8>,
+    only: Only,
     judge: &Judge,
     shares: Shares,
 ) -> ([Option<Baseline>; FEATURES], SlowPlan) {
     let figures = asked(judge.false_alarm_interval_s, shares);
     let row = |of: FigureOf, regime: &str, stage: u8| {
         let same = |b: &&RegimeBaseline| b.of == of && b.regime == regime && b.stage == stage;
-        let rows = || twin.baseline.iter().filter(same);
-        let found = (rows().find(|b| b.recipe == recipe))
-            .or_else(|| rows().find(|b| b.recipe.is_none()))?;
+        let rows = twin.baseline.iter().filter(same);
+        let holding = rows.filter(|b| b.only.holds_within(&only));
+        let found = holding.min_by_key(|b| b.only.rank())?;
         Some(Baseline {
             mean_a: found.mean_a,
             sigma_a: found.sigma_a * found.law.map_or(1.0, |law| widening(&law, figures)),
@@ -62,9 +63,8 @@ pub(super) fn baselines(
         }),
         paces: Feature::ALL.map(|feature| {
             let rows = || (twin.paces.iter()).filter(|one| one.regime == feature.name());
-            let found = (rows().find(|one| one.recipe == recipe))
-                .or_else(|| rows().find(|one| one.recipe.is_none()))?;
-            Some(found.paces)
+            let holding = rows().filter(|one| one.only.holds_within(&only));
+            Some(holding.min_by_key(|one| one.only.rank())?.paces)
         }),
         rests: !presses && (judge.standstill || twin.baseline.iter().any(is_of_rests)),
         // What a press holds is its part.
@@ -83,18 +83,17 @@ pub(crate) fn is_of_rests(row: &RegimeBaseline) -> bool {
     row.of == FigureOf::CurrentLoad && Rested::ALL.iter().any(|one| one.name() == row.regime)
 }
 
-/// The same of all recipes that have rows of their own, axis by axis.
-pub(super) fn by_recipe(machine: &Machine, shares: Shares) -> Vec<RecipeBases> {
+/// The same of all contexts that have rows of their own, axis by axis.
+pub(super) fn by_context(machine: &Machine, shares: Shares) -> Vec<ContextBases> {
     (twins(machine).zip(0..))
         .filter_map(|((twin, presses), axis)| Some((twin?, presses, axis)))
         .flat_map(|(twin, presses, axis)| {
             // No more than the cycle knows: the configuration has no more.
-            (twin.recipes().into_iter().take(MAX_RECIPE_BASES)).map(move |recipe| {
-                let (baseline, slow) =
-                    baselines(twin, presses, Some(recipe), &machine.judge, shares);
-                RecipeBases {
+            (twin.contexts().into_iter().take(MAX_CONTEXT_BASES)).map(move |only| {
+                let (baseline, slow) = baselines(twin, presses, only, &machine.judge, shares);
+                ContextBases {
                     axis,
-                    recipe,
+                    only,
                     baseline,
                     slow,
                 }
@@ -103,7 +102,7 @@ pub(super) fn by_recipe(machine: &Machine, shares: Shares) -> Vec<RecipeBases> {
         .collect()
 }
 
-const _: () = assert!(twinstep_config::machine::MAX_RECIPE_BASES <= MAX_RECIPE_BASES);
+const _: () = assert!(twinstep_config::machine::MAX_CONTEXT_BASES <= MAX_CONTEXT_BASES);
 
 /// How much further than a normal figure this one may stray as rarely as one in `figures` (>= 1).
 fn widening(law: &FigureLaw, figures: f64) -> f64 {
@@ -139,8 +138,8 @@ fn twins(machine: &Machine) -> impl Iterator<Item = (Option<&AxisTwin>, bool)> {
 
 /// All figures of the machine that are judged, each with its rows.
 ///
-/// The rows of a figure are those of several recipes, of which one is in force at a time: one sum goes on over all of them, in the standard
-/// deviations of the row in force. So they are one stream and have one share, and shares do not get smaller with the number of recipes.
+/// The rows of a figure are those of several contexts, of which one is in force at a time: one sum goes on over all of them, in the standard
+/// deviations of the row in force. So they are one stream and have one share, and shares do not get smaller with the number of contexts.
 fn streams(machine: &Machine) -> impl Iterator<Item = Vec<&RegimeBaseline>> {
     (twins(machine))
         .filter_map(|(twin, press)| Some((twin?, press)))
@@ -183,7 +182,7 @@ pub(crate) fn extrapolate(machine: &Machine, shares: Shares, all_of: &mut Extrap
     let asked_s = machine.judge.false_alarm_interval_s;
     let (figures, h) = (asked(asked_s, shares), threshold(asked_s, shares));
     for laws in streams(machine).filter_map(|rows| laws_of(&rows)) {
-        // Whichever recipe is in force: no more than in the worst of them.
+        // Whichever context is in force: no more than in the worst of them.
         let worst = laws.iter().fold([0.0; 2], |worst: [f64; 2], law| {
             let per_s = law.figures / law.record_s;
             let [rate, high] = rates(per_s, SLACK, h, widening(law, figures), law.freedom);
@@ -278,6 +277,13 @@ mod tests {
         assert!(found.high_per_s >= found.rate_per_s, "{found:?}");
     }
 
+    fn of_recipe(recipe: u8) -> Only {
+        Only {
+            recipe: Some(recipe),
+            ..Only::ALWAYS
+        }
+    }
+
     /// The shipped cell, the first axis of which has each row twice: for two recipes.
     fn by_two_recipes() -> Machine {
         let mut machine =
@@ -286,7 +292,7 @@ mod tests {
         let rows = std::mem::take(&mut twin.baseline);
         for recipe in [3, 1] {
             twin.baseline.extend(rows.iter().map(|row| RegimeBaseline {
-                recipe: Some(recipe),
+                only: of_recipe(recipe),
                 mean_a: row.mean_a + f64::from(recipe),
                 ..row.clone()
             }));
@@ -325,14 +331,14 @@ mod tests {
         let mut machine = by_two_recipes();
         let twin = machine.axes[0].twin.as_mut().unwrap();
         // One figure of recipe 3 is general now, and recipe 1 keeps its own.
-        twin.baseline[0].recipe = None;
+        twin.baseline[0].only = Only::ALWAYS;
         let general_a = twin.baseline[0].mean_a;
         let shares = crate::plan::shares(&machine);
-        let own = by_recipe(&machine, shares);
-        let known: Vec<_> = own.iter().map(|one| (one.axis, one.recipe)).collect();
-        assert_eq!(known, [(0, 1), (0, 3)]);
+        let own = by_context(&machine, shares);
+        let known: Vec<_> = own.iter().map(|one| (one.axis, one.only)).collect();
+        assert_eq!(known, [(0, of_recipe(1)), (0, of_recipe(3))]);
         let f = Feature::ConstantPositive as usize;
-        let mean = |one: &RecipeBases, f: usize| one.baseline[f].unwrap().mean_a;
+        let mean = |one: &ContextBases, f: usize| one.baseline[f].unwrap().mean_a;
         assert!((mean(&own[0], f) - mean(&own[1], f) + 2.0).abs() < 1e-9);
         assert_eq!(mean(&own[1], f), general_a);
         let f = Feature::ConstantNegative as usize;
@@ -344,8 +350,49 @@ mod tests {
         assert_eq!(general.baseline.iter().flatten().count(), 1);
         assert_eq!(general.slow.paces, own[0].slow.paces);
         assert!(!twin.paces.is_empty() && own[0].slow.paces[f].is_some());
-        assert_eq!(plan.recipes_of(0), own);
-        assert!(plan.recipes_of(1).is_empty());
+        assert_eq!(plan.contexts_of(0), own);
+        assert!(plan.contexts_of(1).is_empty());
+    }
+
+    #[test]
+    fn a_figure_without_a_row_of_its_context_has_that_which_names_most_of_it() {
+        let mut machine = by_two_recipes();
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        let row = twin.baseline[0].clone();
+        let only = |recipe, tool| Only {
+            recipe,
+            tool,
+            ..Only::ALWAYS
+        };
+        let at = |only, mean_a| RegimeBaseline {
+            only,
+            mean_a,
+            ..row.clone()
+        };
+        let other = |mut row: RegimeBaseline| {
+            row.regime = Feature::ConstantNegative.name().to_owned();
+            row
+        };
+        twin.paces.clear();
+        twin.baseline = vec![
+            at(only(None, None), 1.0),
+            at(only(None, Some(2)), 2.0),
+            at(only(Some(0), None), 3.0),
+            other(at(only(Some(0), Some(2)), 4.0)),
+            other(at(only(None, Some(2)), 5.0)),
+        ];
+        let own = by_context(&machine, crate::plan::shares(&machine));
+        let figures = own.iter().map(|one| {
+            let mean = |feature: Feature| one.baseline[feature as usize].map(|base| base.mean_a);
+            let both = [Feature::ConstantPositive, Feature::ConstantNegative];
+            (one.only, both.map(mean))
+        });
+        let expected = [
+            (only(Some(0), Some(2)), [Some(3.0), Some(4.0)]),
+            (only(Some(0), None), [Some(3.0), None]),
+            (only(None, Some(2)), [Some(2.0), Some(5.0)]),
+        ];
+        assert_eq!(figures.collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -400,5 +447,47 @@ mod tests {
         }
         let press = store.plan().axes[machine.axes.len()].slow;
         assert_eq!((press.standstill, press.rests), ([[None; 6]; 2], false));
+    }
+    #[test]
+    fn a_stage_of_rests_has_the_row_of_its_context_that_names_most_of_it() {
+        let mut machine =
+            twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let row = machine.axes[0].twin.as_ref().unwrap().baseline[0].clone();
+        let only = |recipe, tool| Only {
+            recipe,
+            tool,
+            ..Only::ALWAYS
+        };
+        let at = |only, stage, mean_a| RegimeBaseline {
+            regime: Rested::Positive.name().to_owned(),
+            only,
+            stage,
+            mean_a,
+            ..row.clone()
+        };
+        let before = counts(&machine).0;
+        let twin = machine.axes[0].twin.as_mut().unwrap();
+        twin.baseline.extend([
+            at(Only::ALWAYS, 0, 1.0),
+            at(only(None, Some(1)), 0, 2.0),
+            at(only(None, Some(1)), 1, 3.0),
+            at(only(Some(0), Some(1)), 1, 4.0),
+        ]);
+        // One stream, however many stages and contexts.
+        assert_eq!(counts(&machine).0, before + 1);
+        let store = crate::plan::PlanStore::new(&machine);
+        let held = |slow: &SlowPlan| {
+            let stages = slow.standstill[Rested::Positive as usize];
+            [0, 1, 2].map(|stage| stages[stage].map(|base| base.mean_a))
+        };
+        let own = store.plan().contexts_of(0);
+        let found: Vec<_> = own.iter().map(|one| (one.only, held(&one.slow))).collect();
+        let expected = [
+            (only(Some(0), Some(1)), [Some(2.0), Some(4.0), None]),
+            (only(None, Some(1)), [Some(2.0), Some(3.0), None]),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(held(&store.plan().axes[0].slow), [Some(1.0), None, None]);
+        assert_eq!(store.plan().judges[0].rests, 1);
     }
 }

@@ -172,6 +172,16 @@ fn write_facts(
         "Part",
         event.context.part.as_deref().unwrap_or_default(),
     )?;
+    let conditions = [
+        ("tool", "Tool", &event.context.tool),
+        ("load", "Load", &event.context.load),
+        ("temperature", "Temperature", &event.context.temperature),
+    ];
+    for (key, title, name) in conditions {
+        if let Some(name) = name {
+            row(key, title, name)?;
+        }
+    }
     row("measured", "Measured", &quantity(event.measured))?;
     row("predicted", "Predicted", &quantity(event.predicted))?;
     row(

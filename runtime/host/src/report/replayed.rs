@@ -259,7 +259,7 @@ fn follow<'p>(
             break;
         }
         let exchange = outcome(&result);
-        map.tell_context(&mut image, exchange);
+        map.tell_context(&mut image, exchange, pipeline.context().conditions);
         map.read(&image, exchange, &mut axes, &mut stations);
         let samples = samples_of(&axes, &stations, &image, exchange);
         pipeline.compare(stamp, &samples);

@@ -1,4 +1,4 @@
-//! Recipe and part of the cycle: who told them, and whether anybody did.
+//! The context of the cycle: who told it, and whether anybody did.
 
 use super::Runner;
 use crate::attached::Attached;
@@ -8,7 +8,7 @@ use twinstep_drivers::bus::ProcessImage;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, Missing, Samples, StationReading};
 
 impl<B: Attached> Runner<'_, B> {
-    /// Recipe and part of the image.
+    /// Recipe, part, tool, load and temperature of the image.
     pub(super) fn context(&self) -> Context {
         context_of(&self.image)
     }
@@ -22,7 +22,7 @@ impl<B: Attached> Runner<'_, B> {
         (self.told).cycle(context_of(&self.image), stamp, number)
     }
 
-    /// How long recipe and part were unknown; none where nobody tells them.
+    /// How long something of it was unknown; none where nobody tells any.
     pub fn told_context(&self) -> Option<ContextLine> {
         self.map.is_told_context().then(|| self.told.line())
     }
@@ -32,6 +32,7 @@ fn context_of(image: &ProcessImage) -> Context {
     Context {
         recipe: image.recipe,
         part: image.part,
+        conditions: image.conditions,
     }
 }
 

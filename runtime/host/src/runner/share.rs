@@ -41,10 +41,7 @@ impl<B: Attached> Runner<'_, B> {
         let Some(mut shared) = self.shared.take() else {
             return;
         };
-        let context = Context {
-            recipe: self.image.recipe,
-            part: self.image.part,
-        };
+        let context = Context::of(self.image.recipe, self.image.part);
         let controller = self.source.as_ref().and_then(|source| source.controller());
         let header = CycleHeader::new(stamp, context, controller.map(|state| state.phase));
         if shared.is_due() {

@@ -102,10 +102,7 @@ impl<'a> SharedController<'a> {
                     blow_off: header.blow_offs >> n & 1 == 1,
                 };
             }
-            let context = Context {
-                recipe: header.recipe,
-                part: header.part,
-            };
+            let context = Context::of(header.recipe, header.part);
             let request = Request {
                 cycle: header.cycle,
                 axes: &self.axes,

@@ -179,7 +179,7 @@ mod tests {
                 stroke: number,
                 stamp: CycleStamp::default(),
                 source: Source::Axis(source),
-                context: Context { recipe: 0, part: 0 },
+                context: Context::of(0, 0),
                 verdict: Verdict::default(),
                 features,
                 residual: None,

@@ -24,6 +24,7 @@ impl Part {
         position_m: f64,
         velocity_m_per_s: f64,
     ) -> f64 {
+        let context = context.of_press();
         if self.context != context {
             *self = Self {
                 context,

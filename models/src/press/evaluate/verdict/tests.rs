@@ -55,7 +55,7 @@ fn judge(
     stroke: &(Curve, Totals),
 ) -> (Verdict, Features, Evaluation) {
     let mut evaluation = Evaluation::default();
-    let context = Context { recipe: 3, part };
+    let context = Context::of(3, part);
     evaluation.begin(objects, context, &stroke.0, &stroke.1);
     while !evaluation.step(objects, &stroke.0, portion) {}
     let (verdict, features) = evaluation.finish(objects, &stroke.0, &stroke.1);

@@ -1,6 +1,6 @@
-//! Stations, parts and baselines by recipe in what `calibrate` shows: rows, or lines of JSON.
+//! Stations, parts and baselines by context in what `calibrate` shows: rows, or lines of JSON.
 
-use crate::calibration::{PartFitted, Report, Taught, axes, parts_fitted};
+use crate::calibration::{PartFitted, Report, Taught, axes, described, parts_fitted};
 use crate::in_force::{self, InForce};
 use crate::output::Output;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use twinstep_config::machine::{Axis, FigureOf, Machine, PartTwin, RegimeBaseline
 use twinstep_models::blocks::Feature;
 use twinstep_models::identify::VacuumFit;
 use twinstep_models::rest::{Rested, STAGES_S};
+use twinstep_models::sample::{FACTORS, Only};
 
 /// One calibrated station, as a line of JSON: values with their standard errors, where there were two or more to tell one by.
 #[derive(Serialize)]
@@ -94,12 +95,20 @@ struct EnvelopeLine<'a> {
     strokes: u32,
 }
 
-/// One figure of the movements of an axis that differs by recipe, as a line of JSON.
+/// One figure of the movements of an axis that differs by recipe, tool, load or temperature, as a line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "calibration_recipe")]
-struct RecipeLine<'a> {
+struct ContextLine<'a> {
     source: &'a str,
-    recipe: &'a str,
+    /// By name, where it is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<&'a str>,
     channel: &'static str,
     regime: &'a str,
     /// Of a rest: for how long it has lasted at least (s); none of movements and of first figures.
@@ -114,7 +123,7 @@ struct RecipeLine<'a> {
     before_mean: Option<f64>,
 }
 
-/// Shows every station and part that was fitted, and what is healthy of each axis where that differs by recipe.
+/// Shows every station and part that was fitted, and what is healthy of each axis where that differs by context.
 pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &Output) {
     for (n, fit) in &report.stations {
         if let (Some(old), Some(new)) = (before.stations.get(*n), after.stations.get(*n)) {
@@ -126,7 +135,7 @@ pub(super) fn show(before: &Machine, after: &Machine, report: &Report, output: &
     }
     let fitted = axes(before).zip(axes(after)).zip(&report.axes);
     for ((old, new), _) in fitted.filter(|(_, one)| one.fit.is_some()) {
-        show_recipes(old, new, after, output);
+        show_contexts(old, new, after, output);
     }
     for envelope in &report.envelopes {
         show_envelope(envelope, output);
@@ -165,15 +174,15 @@ fn show_thresholds(before: &Machine, after: &Machine, output: &Output) {
     }
 }
 
-/// What was there before of the same figure: in this recipe, or in all.
+/// What was there before of the same figure: in this context, or in all.
 fn mean_before(old: &Axis, row: &RegimeBaseline) -> Option<f64> {
     let rows = &old.twin.as_ref()?.baseline;
-    let same = |recipe: Option<u8>| {
+    let same = |only: Only| {
         (rows.iter())
-            .find(|b| b.is_of(row) && b.recipe == recipe)
+            .find(|b| b.is_of(row) && b.only == only)
             .map(|b| b.mean_a)
     };
-    same(row.recipe).or_else(|| same(None))
+    same(row.only).or_else(|| same(Only::ALWAYS))
 }
 
 /// Short enough for the table.
@@ -187,21 +196,31 @@ fn short(regime: &str) -> &str {
     }
 }
 
-fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
-    let unit = new.effort();
+fn show_contexts(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
+    let (unit, names) = (new.effort(), machine.factor_names());
     let rows = (new.twin.iter()).flat_map(|twin| &twin.baseline);
     for one in rows {
-        let recipe = (one.recipe).and_then(|n| machine.recipes.get(usize::from(n)));
-        let Some(recipe) = recipe else { continue };
+        if one.only == Only::ALWAYS {
+            continue;
+        }
+        let name = |names: &'_ [String], of: Option<u8>| {
+            of.and_then(|n| names.get(usize::from(n))).cloned()
+        };
+        let named: [Option<String>; FACTORS] =
+            std::array::from_fn(|n| name(&names[n], one.only.factors()[n]));
+        let [recipe, tool, load, temperature] = named.each_ref().map(Option::as_deref);
         let figures = one.law.map(|law| law.figures);
         let error = figures.map(|figures| one.sigma_a / figures.sqrt());
         let was = mean_before(old, one);
         let rest_s = STAGES_S.get(usize::from(one.stage)).copied();
         let rest_s = rest_s.filter(|rest_s| *rest_s > 0.0);
         if output.json() {
-            output.json_line(&RecipeLine {
+            output.json_line(&ContextLine {
                 source: &new.name,
-                recipe: &recipe.name,
+                recipe,
+                tool,
+                load,
+                temperature,
                 channel: one.of.name(),
                 regime: &one.regime,
                 rest_s,
@@ -212,7 +231,7 @@ fn show_recipes(old: &Axis, new: &Axis, machine: &Machine, output: &Output) {
                 before_mean: was,
             });
         } else if one.of == FigureOf::CurrentLoad {
-            let unit = format!("{unit}, healthy in recipe {}", recipe.name);
+            let unit = format!("{unit}, healthy in {}", described(&one.only, &names));
             let figures = [was, Some(one.mean_a), error];
             let age = rest_s.map_or_else(String::new, |rest_s| format!(" {rest_s} s"));
             let quantity = format!("{}{age}", short(&one.regime));

@@ -1,24 +1,32 @@
-//! Who tells recipe and part.
+//! Who tells recipe, part, tool, load and temperature.
 
 use serde::Serialize;
 use twinstep_config::machine::{Machine, Teller, TellerPlace};
 
-/// One of the two.
+/// One of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct TellerReport {
-    /// `recipe` or `part`.
+    /// `recipe`, `part`, `tool`, `load` or `temperature`.
     what: &'static str,
     /// Who tells it: a SubDevice and its object, or a column.
     told_by: String,
     /// The number that stands for each, by name, in the order of the configuration.
     values: Vec<(String, u32)>,
+    /// The bands of a temperature, in the order of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bands: Vec<String>,
 }
 
 impl TellerReport {
     /// Those of a machine; none where nobody tells either.
     pub(super) fn of(machine: &Machine) -> Vec<Self> {
         let context = &machine.context;
-        let both = [("recipe", &context.recipe), ("part", &context.part)];
+        let lists = [
+            ("recipe", &context.recipe),
+            ("part", &context.part),
+            ("tool", &context.tool),
+            ("load", &context.load),
+        ];
         let report = |what, teller: &Teller| Self {
             what,
             told_by: told_by(machine, &teller.place),
@@ -28,11 +36,18 @@ impl TellerReport {
                 .cloned()
                 .zip(teller.numbers.clone())
                 .collect(),
+            bands: Vec::new(),
         };
-        let told = both
+        let told = lists
             .into_iter()
             .filter_map(|(what, teller)| Some(report(what, teller.as_ref()?)));
-        told.collect()
+        let temperature = context.temperature.as_ref().map(|one| Self {
+            what: "temperature",
+            told_by: told_by(machine, &one.place),
+            values: Vec::new(),
+            bands: one.names(),
+        });
+        told.chain(temperature).collect()
     }
 
     pub(super) fn text(&self) -> String {
@@ -40,7 +55,8 @@ impl TellerReport {
             .values
             .iter()
             .map(|(name, number)| format!("{number} {name}"));
-        let values = values.collect::<Vec<_>>().join(", ");
+        let all: Vec<String> = values.chain(self.bands.iter().cloned()).collect();
+        let values = all.join(", ");
         format!("{} told by {}: {values}", self.what, self.told_by)
     }
 }

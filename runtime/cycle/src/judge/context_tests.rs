@@ -1,4 +1,4 @@
-//! Movements in several recipes: which rows judge them, and what is left out.
+//! Movements in several recipes, and with several tools: which rows judge them, and what is left out.
 
 use super::super::Segment;
 use super::super::tests::{THRESHOLDS, at, plan};
@@ -8,7 +8,11 @@ use crate::judge::Occasion;
 use crate::outbox::Outbox;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
-use twinstep_models::sample::Context;
+use twinstep_models::sample::Only;
+
+fn recipe(recipe: u8) -> Factors {
+    Context::of(recipe, 0).factors()
+}
 
 fn row(mean_a: f64) -> [Option<Baseline>; FEATURES] {
     [Some(Baseline {
@@ -17,10 +21,18 @@ fn row(mean_a: f64) -> [Option<Baseline>; FEATURES] {
     }); FEATURES]
 }
 
-fn own(recipe: u8, baseline: [Option<Baseline>; FEATURES]) -> RecipeBases {
-    RecipeBases {
+fn own(recipe: u8, baseline: [Option<Baseline>; FEATURES]) -> ContextBases {
+    let only = Only {
+        recipe: Some(recipe),
+        ..Only::ALWAYS
+    };
+    only_in(only, baseline)
+}
+
+fn only_in(only: Only, baseline: [Option<Baseline>; FEATURES]) -> ContextBases {
+    ContextBases {
         axis: 0,
-        recipe,
+        only,
         baseline,
         slow: SlowPlan::default(),
     }
@@ -29,14 +41,14 @@ fn own(recipe: u8, baseline: [Option<Baseline>; FEATURES]) -> RecipeBases {
 /// A machine with so many rows; what it has found.
 struct Rig {
     plan: AxisPlan,
-    own: Vec<RecipeBases>,
+    own: Vec<ContextBases>,
     judge: AxisJudge,
     out: Outbox,
 }
 
 impl Rig {
     /// Rows for every recipe, if any, and for some of them.
-    fn new(general: [Option<Baseline>; FEATURES], own: Vec<RecipeBases>) -> Self {
+    fn new(general: [Option<Baseline>; FEATURES], own: Vec<ContextBases>) -> Self {
         let mut rig = Self {
             plan: AxisPlan {
                 baseline: general,
@@ -53,8 +65,12 @@ impl Rig {
 
     /// A movement with so much more current than predicted (A), that begins and ends in these recipes.
     fn movement(&mut self, from: u8, to: u8, more_a: f64) {
-        let occasion = |cycle, recipe| Occasion {
-            context: Context { recipe, part: 0 },
+        self.moves(Context::of(from, 0), Context::of(to, 0), more_a);
+    }
+
+    fn moves(&mut self, from: Context, to: Context, more_a: f64) {
+        let occasion = |cycle, context| Occasion {
+            context,
             ..at(cycle)
         };
         let segment = Segment {
@@ -109,7 +125,7 @@ fn a_movement_is_judged_by_the_row_of_its_recipe() {
         rig.movement(3, 3, 0.3);
     }
     assert_eq!(rig.raised(), []);
-    assert_eq!(rig.judge.not_judged().recipe, 0);
+    assert_eq!(rig.judge.not_judged().context, 0);
     // The healthy figure of one is a deviation in the other.
     for _ in 0..4 {
         rig.movement(3, 3, 0.0);
@@ -144,7 +160,7 @@ fn a_recipe_that_nothing_was_learnt_of_is_counted_and_raises_nothing() {
         rig.movement(1, 1, 0.5);
     }
     assert_eq!(rig.raised(), []);
-    assert_eq!(rig.judge.not_judged().recipe, 20);
+    assert_eq!(rig.judge.not_judged().context, 20);
     // The recipe that was learnt is judged as ever, and what came between has left nothing behind.
     rig.movement(0, 0, 0.0);
     assert_eq!(rig.raised(), []);
@@ -152,7 +168,7 @@ fn a_recipe_that_nothing_was_learnt_of_is_counted_and_raises_nothing() {
         rig.movement(0, 0, 0.2);
     }
     assert_eq!(rig.raised(), [LOAD]);
-    assert_eq!(rig.judge.not_judged().recipe, 20);
+    assert_eq!(rig.judge.not_judged().context, 20);
 }
 
 #[test]
@@ -164,7 +180,7 @@ fn a_row_without_a_recipe_holds_in_all_that_have_none() {
         rig.movement(200, 200, 0.3);
     }
     assert_eq!(rig.raised(), []);
-    assert_eq!(rig.judge.not_judged().recipe, 0);
+    assert_eq!(rig.judge.not_judged().context, 0);
     for _ in 0..5 {
         rig.movement(1, 1, 0.6);
     }
@@ -179,7 +195,7 @@ fn a_figure_without_a_row_is_left_out_alone() {
     for _ in 0..20 {
         rig.movement(1, 1, 0.0);
     }
-    assert_eq!((rig.raised(), rig.judge.not_judged().recipe), (vec![], 20));
+    assert_eq!((rig.raised(), rig.judge.not_judged().context), (vec![], 20));
     for _ in 0..5 {
         rig.movement(1, 1, 0.5);
     }
@@ -199,19 +215,20 @@ fn a_movement_over_a_change_of_recipe_is_left_out() {
     let mut rig = Rig::new([None; FEATURES], rows);
     for n in 1..=20 {
         rig.movement(0, 1, 5.0);
-        assert_eq!(rig.judge.ended_recipe(), None);
+        let ended = rig.judge.ended_factors();
+        assert_eq!(ended.map(|one| one.0[0]), Some(Context::UNKNOWN));
         rig.movement(1, 0, -5.0);
-        assert_eq!(rig.judge.not_judged().recipe, 2 * n);
+        assert_eq!(rig.judge.not_judged().context, 2 * n);
     }
     assert_eq!(rig.raised(), []);
     rig.movement(1, 1, 0.3);
-    assert_eq!(rig.judge.ended_recipe(), Some(1));
-    assert_eq!(rig.judge.not_judged().recipe, 40);
+    assert_eq!(rig.judge.ended_factors(), Some(recipe(1)));
+    assert_eq!(rig.judge.not_judged().context, 40);
     // What was forgotten has no recipe either.
-    rig.judge.recipes.see(0);
+    rig.judge.contexts.see(recipe(0));
     rig.judge.forget();
-    rig.judge.recipes.see(1);
-    assert_eq!(rig.judge.recipes.end(1), Some(1));
+    rig.judge.contexts.see(recipe(1));
+    assert_eq!(rig.judge.contexts.end(recipe(1)), recipe(1));
 }
 
 #[test]
@@ -220,7 +237,7 @@ fn a_recipe_that_nobody_tells_has_no_rows_not_even_the_general_ones() {
     for _ in 0..20 {
         rig.movement(Context::UNKNOWN, Context::UNKNOWN, 0.0);
     }
-    assert_eq!((rig.raised(), rig.judge.not_judged().recipe), (vec![], 20));
+    assert_eq!((rig.raised(), rig.judge.not_judged().context), (vec![], 20));
 }
 
 /// Would show a page that puts the healthy figure of some recipe beside a movement of none.
@@ -230,17 +247,18 @@ fn what_is_healthy_is_that_of_the_movement_that_ended_and_nothing_without_a_reci
     let mut healthy = |from, to| {
         rig.movement(from, to, 0.0);
         let row = (rig.judge).healthy_of(&rig.plan, &rig.own, Feature::ConstantPositive);
-        (rig.judge.ended_recipe(), row.map(|row| row.mean_a))
+        let ended = rig.judge.ended_factors().unwrap();
+        (ended.0[0], row.map(|row| row.mean_a))
     };
-    assert_eq!(healthy(0, 0), (Some(0), Some(0.1)));
+    assert_eq!(healthy(0, 0), (0, Some(0.1)));
     // Rows without a recipe hold in one that has none, and not in one whose own rows lack the figure.
-    assert_eq!(healthy(1, 1), (Some(1), Some(0.3)));
-    assert_eq!(healthy(2, 2), (Some(2), None));
+    assert_eq!(healthy(1, 1), (1, Some(0.3)));
+    assert_eq!(healthy(2, 2), (2, None));
     // The recipe changed within the movement, or nobody tells it.
-    assert_eq!(healthy(0, 1), (None, None));
     let unknown = Context::UNKNOWN;
-    assert_eq!(healthy(unknown, unknown), (Some(unknown), None));
-    assert_eq!(healthy(0, 0), (Some(0), Some(0.1)));
+    assert_eq!(healthy(0, 1), (unknown, None));
+    assert_eq!(healthy(unknown, unknown), (unknown, None));
+    assert_eq!(healthy(0, 0), (0, Some(0.1)));
     // Without rows by recipe a recipe says nothing of what is healthy.
     let mut plain = Rig::new(row(0.3), Vec::new());
     plain.movement(0, 1, 0.0);
@@ -254,7 +272,7 @@ fn a_machine_without_rows_by_recipe_does_not_look_at_them() {
     for _ in 0..5 {
         rig.movement(0, 1, 0.0);
     }
-    assert_eq!((rig.raised(), rig.judge.not_judged().recipe), (vec![], 0));
+    assert_eq!((rig.raised(), rig.judge.not_judged().context), (vec![], 0));
     for _ in 0..5 {
         rig.movement(1, 0, 0.2);
     }
@@ -264,25 +282,113 @@ fn a_machine_without_rows_by_recipe_does_not_look_at_them() {
 #[test]
 fn evidence_is_that_of_one_recipe() {
     let rows = [own(0, row(0.0)), own(1, row(0.0))];
-    let mut recipes = Recipes::default();
-    assert!(recipes.hold_alike(&[], 0) && !recipes.hold_alike(&rows, 0));
-    assert!(!recipes.is_another(&[], None));
-    assert!(recipes.is_another(&rows, None));
-    let mut end = |recipe| {
-        let ended = recipes.end(recipe);
-        let another = recipes.is_another(&rows, ended);
+    let mut contexts = Contexts::default();
+    assert!(contexts.hold_alike(&[], recipe(0)) && !contexts.hold_alike(&rows, recipe(0)));
+    assert!(!contexts.is_another(&[], recipe(Context::UNKNOWN)));
+    assert!(contexts.is_another(&rows, recipe(Context::UNKNOWN)));
+    let mut end = |of| {
+        let ended = contexts.end(recipe(of));
+        let another = contexts.is_another(&rows, ended);
         (
             another,
-            recipes.hold_alike(&rows, 0),
-            recipes.hold_alike(&rows, 1),
+            contexts.hold_alike(&rows, recipe(0)),
+            contexts.hold_alike(&rows, recipe(1)),
         )
     };
     assert_eq!(end(1), (false, false, true));
     // It rests with the load of the recipe before as long as nobody has moved it in this one.
     assert_eq!(end(0), (true, false, false));
     assert_eq!(end(1), (false, false, true));
-    recipes.renew();
-    recipes.see(0);
-    let ended = recipes.end(0);
-    assert!(!recipes.is_another(&rows, ended) && recipes.hold_alike(&rows, 0));
+    contexts.renew();
+    contexts.see(recipe(0));
+    let ended = contexts.end(recipe(0));
+    assert!(!contexts.is_another(&rows, ended) && contexts.hold_alike(&rows, recipe(0)));
+}
+
+/// In recipe 0.
+fn tool(tool: u8) -> Context {
+    let mut context = Context::of(0, 0);
+    context.conditions.tool = tool;
+    context
+}
+
+fn only(recipe: Option<u8>, tool: Option<u8>) -> Only {
+    Only {
+        recipe,
+        tool,
+        ..Only::ALWAYS
+    }
+}
+
+#[test]
+fn friction_that_differs_by_tool_is_healthy_with_rows_by_tool_alone() {
+    let alarms = |general, own| {
+        let mut rig = Rig::new(general, own);
+        for _ in 0..20 {
+            rig.moves(tool(0), tool(0), 0.0);
+            rig.moves(tool(1), tool(1), 0.3);
+        }
+        (rig.raised(), rig)
+    };
+    let by_tool =
+        || [(0, 0.0), (1, 0.3)].map(|(n, mean_a)| only_in(only(None, Some(n)), row(mean_a)));
+    let (raised, mut rig) = alarms([None; FEATURES], by_tool().to_vec());
+    assert_eq!((raised, rig.judge.not_judged().context), (vec![], 0));
+    // A rise of friction with the tool known is found, whichever it is.
+    for _ in 0..5 {
+        rig.moves(tool(1), tool(1), 0.5);
+    }
+    assert_eq!(rig.raised(), [LOAD]);
+    // One row over both takes a tool for a fault.
+    let (raised, _) = alarms(row(0.0), Vec::new());
+    assert!(raised.contains(&LOAD), "{raised:?}");
+    // While nobody tells the tool nothing is judged, and it is counted.
+    let mut rig = Rig::new([None; FEATURES], by_tool().to_vec());
+    for _ in 0..20 {
+        rig.moves(tool(Context::UNKNOWN), tool(Context::UNKNOWN), 5.0);
+    }
+    assert_eq!((rig.raised(), rig.judge.not_judged().context), (vec![], 20));
+    // A load that no row is of may be anything.
+    let mut other = tool(1);
+    other.conditions.load = Context::UNKNOWN;
+    rig.moves(other, other, 0.3);
+    assert_eq!(rig.judge.not_judged().context, 20);
+}
+
+#[test]
+fn of_the_rows_that_hold_those_that_name_most_are_taken() {
+    // In the order of a plan.
+    let rows = vec![
+        only_in(only(Some(0), Some(1)), row(0.4)),
+        only_in(only(Some(0), None), row(0.3)),
+        only_in(only(None, Some(1)), row(0.2)),
+    ];
+    assert!(rows.is_sorted_by_key(|one| one.only.rank()));
+    let mut rig = Rig::new(row(0.1), rows);
+    let mut healthy = |recipe, of| {
+        let context = Context { recipe, ..tool(of) };
+        rig.moves(context, context, 0.0);
+        let row = (rig.judge).healthy_of(&rig.plan, &rig.own, Feature::ConstantPositive);
+        row.map(|row| row.mean_a)
+    };
+    assert_eq!(healthy(0, 1), Some(0.4));
+    assert_eq!(healthy(0, 2), Some(0.3));
+    assert_eq!(healthy(5, 1), Some(0.2));
+    assert_eq!(healthy(5, 2), Some(0.1));
+    // Rows are of both, so both are to be known.
+    assert_eq!(healthy(0, Context::UNKNOWN), None);
+    assert_eq!(healthy(Context::UNKNOWN, 1), None);
+}
+
+#[test]
+fn a_movement_over_a_change_of_tool_is_left_out_where_rows_are_of_tools() {
+    let by_recipe = vec![own(0, row(0.0)), own(1, row(0.3))];
+    let by_tool = vec![only_in(only(None, Some(0)), row(0.0))];
+    let left_out = |own| {
+        let mut rig = Rig::new(row(0.0), own);
+        rig.moves(tool(0), tool(1), 0.0);
+        rig.judge.not_judged().context
+    };
+    assert_eq!(left_out(by_recipe), 0);
+    assert_eq!(left_out(by_tool), 1);
 }
