@@ -2,7 +2,7 @@
 //!
 //! Its inputs are zero, but those that tell recipe and part (`[context]`): there stands what lies in the first press, as a controller
 //! would tell it. The next part is told when the ram has left the last one, as the machine puts it in then. Tool, load and temperature
-//! follow from the recipe (`[[simulation.told]]`).
+//! follow from the recipe (`[[simulation.told]]`), and change when payloads are handed over.
 
 use super::application::{ABORT_NO_OBJECT, AlState, Application};
 use super::plant::Plant;
@@ -145,7 +145,8 @@ impl Application for Terminal {
             return;
         }
         let context = self.context(plant);
-        let simulated = (self.simulated.iter()).find(|one| one.recipe == context.recipe);
+        let handed = plant.handed_recipe();
+        let simulated = (self.simulated.iter()).find(|one| Some(one.recipe) == handed);
         for one in &self.told {
             let number = one.what.number(context, simulated).to_le_bytes();
             if let (Some(to), Some(from)) = (

@@ -51,7 +51,7 @@ pub struct Plant {
     /// Of the mechanics of any drive.
     most_substeps: u32,
     stations: Vec<StationUnit>,
-    /// The recipe of every stroke of the first press, repeated; empty where no axis carries anything by recipe.
+    /// The recipe of every stroke of the first press, repeated; empty where no axis carries anything by recipe, and no terminal tells it.
     recipes: Vec<u8>,
     /// Its place among the drives, and its strokes when it last stood.
     first_press: usize,
@@ -196,10 +196,17 @@ impl Plant {
         if let Some(strokes) = press.and_then(DriveUnit::strokes_at_rest) {
             self.strokes = strokes;
         }
-        let recipe = self.recipes[(self.strokes % self.recipes.len() as u64) as usize];
+        let recipe = self.handed_recipe().unwrap_or(0);
         for unit in &mut self.drives {
             unit.carry(recipe, period_s);
         }
+    }
+
+    /// The recipe whose loads and tools are handed over; none where nobody asks.
+    pub(super) fn handed_recipe(&self) -> Option<u8> {
+        // Without any there is no remainder.
+        let at = self.strokes.checked_rem(self.recipes.len() as u64)?;
+        self.recipes.get(at as usize).copied()
     }
 
     fn apply_faults(&mut self, since_ns: u64) {
@@ -301,11 +308,12 @@ impl Plant {
     }
 }
 
-/// Recipes of the strokes of the first press, where an axis carries something by recipe.
+/// Recipes of the strokes of the first press, where an axis carries something by recipe, or a terminal tells it.
 fn recipes(machine: &Machine) -> Vec<u8> {
     let presses = machine.presses.iter().map(|press| &press.axis);
     let mut plants = (machine.axes.iter().chain(presses)).filter_map(|axis| axis.plant.as_ref());
-    if plants.all(|plant| plant.payloads.is_empty()) {
+    let told = !machine.context.simulated.is_empty();
+    if !told && plants.all(|plant| plant.payloads.is_empty()) {
         return Vec::new();
     }
     let strokes = machine.stroke_contexts();
