@@ -158,3 +158,60 @@ impl Application for Terminal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twinstep_config::machine::SubDevice;
+
+    #[test]
+    fn tool_and_temperature_are_those_of_the_recipe_or_the_first() {
+        let mut machine = twinstep_config::load(twinstep_config::PRESS_CELL, "it.toml").unwrap();
+        let entry = |subindex, bits| PdoEntry {
+            index: 0x6000,
+            subindex,
+            bits,
+        };
+        let (tool, warmth) = (entry(1, 8), entry(2, 16));
+        let bus = machine.bus.as_mut().unwrap();
+        let subdevice = bus.subdevices.len();
+        bus.subdevices.push(SubDevice {
+            name: "plc".to_owned(),
+            inputs: vec![tool, warmth],
+            terminal: true,
+            ..SubDevice::default()
+        });
+        let object = |entry| TellerPlace::Object {
+            subdevice,
+            entry,
+            output: false,
+        };
+        machine.context.tool = Some(Teller {
+            place: object(tool),
+            numbers: vec![7, 12],
+            names: ["gripper", "welder"].map(str::to_owned).to_vec(),
+        });
+        machine.context.temperature = Some(Thermometer {
+            place: object(warmth),
+            scale_degc: 0.1,
+            zero_degc: 0.0,
+            edges_degc: vec![10.0, 20.0],
+            hysteresis_degc: 1.0,
+        });
+        let told = |machine: &Machine| {
+            let mut tx = [0xff; 3];
+            Terminal::new(machine, subdevice).inputs(&mut tx, &Plant::new(machine, 5, 1));
+            tx
+        };
+        assert_eq!(told(&machine), [7, 150, 0]);
+        machine.context.simulated = vec![SimulatedContext {
+            recipe: 0,
+            tool: 1,
+            load: 0,
+            temperature_degc: Some(-4.0),
+        }];
+        assert_eq!(told(&machine), [12, 0xd8, 0xff]);
+        machine.context.simulated[0].recipe = 1;
+        assert_eq!(told(&machine), [7, 150, 0]);
+    }
+}
