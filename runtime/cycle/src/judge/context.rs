@@ -3,7 +3,7 @@
 //!
 //! An axis has rows of its own for some contexts, and rows that hold in all others. Which of them judge a movement:
 //!
-//! - Those of the first context that holds from its start to its end: those that name most come first ([`Only::rank`]).
+//! - Those of the first context that holds from its start to its end: those that name most come first ([`rank`](twinstep_models::sample::Only::rank)).
 //! - None where something that rows of this axis name changed within it. Its figures are means over all of its way, and nobody knows from when
 //!   on the machine did what the new recipe says: the load may have been handed over before the movement or after it. One movement at a change
 //!   says little that its neighbours do not say.
