@@ -167,7 +167,7 @@ impl Acts<'_> {
         now.motion = if z[1] != 0.0 {
             Motion::Moves(if z[1] > 0.0 { 1.0 } else { -1.0 })
         } else {
-            self.from_rest(&now)
+            self.out_of_rest(&now)
         };
         let asked = self.loops.velocity_gain * self.error(&now) + z[3];
         let limit = self.limit_a();
@@ -208,7 +208,7 @@ impl Acts<'_> {
     }
 
     /// What an axis that stands does next.
-    fn from_rest(&self, now: &Now) -> Motion {
+    fn out_of_rest(&self, now: &Now) -> Motion {
         let push = now.z[2] - self.load_a(now);
         let stribeck_a = self.p.stribeck_a[self.l];
         for direction in [1.0, -1.0] {
@@ -397,7 +397,7 @@ impl Acts<'_> {
             && next.z[1] * direction <= 0.0
         {
             next.z[1] = 0.0;
-            next.motion = self.from_rest(&next);
+            next.motion = self.out_of_rest(&next);
         }
         match event {
             Some(Event::Reaches(sign) | Event::Returns(sign)) => {
