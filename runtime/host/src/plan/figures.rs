@@ -480,14 +480,15 @@ mod tests {
             let stages = slow.standstill[Rested::Positive as usize];
             [0, 1, 2].map(|stage| stages[stage].map(|base| base.mean_a))
         };
-        let own = store.plan().contexts_of(0);
+        let plan = store.plan();
+        let own = plan.contexts_of(0);
         let found: Vec<_> = own.iter().map(|one| (one.only, held(&one.slow))).collect();
         let expected = [
             (only(Some(0), Some(1)), [Some(2.0), Some(4.0), None]),
             (only(None, Some(1)), [Some(2.0), Some(3.0), None]),
         ];
         assert_eq!(found, expected);
-        assert_eq!(held(&store.plan().axes[0].slow), [Some(1.0), None, None]);
-        assert_eq!(store.plan().judges[0].rests, 1);
+        assert_eq!(held(&plan.axes[0].slow), [Some(1.0), None, None]);
+        assert_eq!(plan.judges[0].rests, 1);
     }
 }
