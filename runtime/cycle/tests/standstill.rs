@@ -170,8 +170,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
         objects: &[],
         curves: &[],
         linked: &[],
-        linked: \&[],
-        contexts: \&[],
+        contexts: &[],
         first_axis: 0,
         thresholds: Thresholds {
             slack: SLACK,
