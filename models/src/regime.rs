@@ -368,7 +368,7 @@ impl Course {
         self.rested
     }
 
-    /// The rest of axis `l` as it is summed up so far, the cycle that was added last included; its stage is not known here.
+    /// The rest of axis `l` as it is summed up so far, the cycle that was added last included; its stage and its step are not known here.
     pub fn rest(&self, segments: &Segments, l: usize) -> RestSum {
         let began = segments.rare.began[l];
         RestSum {
@@ -376,6 +376,7 @@ impl Course {
             cycles: (self.cycle + 1).saturating_sub(began),
             measured_a: segments.measured_a[l],
             stage: 0,
+            step: 0,
         }
     }
 

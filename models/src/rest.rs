@@ -84,8 +84,13 @@ impl Rhythm {
         }
     }
 
+    /// Whether a rest of so many cycles has settled.
+    pub const fn is_settled(&self, cycles: u64) -> bool {
+        cycles >= self.settle
+    }
+
     /// What a rest of so many cycles has behind it: 0 while it settles, then 1 and one more for each figure.
-    const fn step(&self, cycles: u64) -> u64 {
+    pub const fn step(&self, cycles: u64) -> u64 {
         let settled = self.settle + self.first;
         if cycles < self.settle {
             0
@@ -120,12 +125,16 @@ pub struct RestSum {
     pub measured_a: f64,
     /// Stage of the rest.
     pub stage: u8,
+    /// What the rest has behind it ([`Rhythm::step`]).
+    pub step: u64,
 }
 
 impl RestSum {
-    /// Mean of the measured current since `mark` was taken (A); none where that is of another rest, or no earlier.
+    /// Mean of the measured current since `mark` was taken (A); none where that is of another rest, no earlier, or not of the step before:
+    /// figures are of whole stretches alone.
     pub fn mean_since(&self, mark: &Self) -> Option<f64> {
-        (self.began == mark.began && self.cycles > mark.cycles).then(|| {
+        let whole = self.began == mark.began && self.step == mark.step.saturating_add(1);
+        (whole && self.cycles > mark.cycles).then(|| {
             let cycles = self.cycles - mark.cycles;
             (self.measured_a - mark.measured_a) / cycles as f64
         })
@@ -172,15 +181,18 @@ mod tests {
 
     #[test]
     fn a_mean_is_that_since_the_mark_and_of_one_rest() {
-        let sum = |began, cycles, measured_a| RestSum {
+        let sum = |began, cycles, measured_a, step| RestSum {
             began,
             cycles,
             measured_a,
             stage: 0,
+            step,
         };
-        let mark = sum(7, 100, 50.0);
-        assert_eq!(sum(7, 300, 450.0).mean_since(&mark), Some(2.0));
-        assert_eq!(sum(8, 300, 450.0).mean_since(&mark), None);
+        let mark = sum(7, 100, 50.0, 3);
+        assert_eq!(sum(7, 300, 450.0, 4).mean_since(&mark), Some(2.0));
+        assert_eq!(sum(8, 300, 450.0, 4).mean_since(&mark), None);
+        // One stretch was not looked at.
+        assert_eq!(sum(7, 300, 450.0, 5).mean_since(&mark), None);
         assert_eq!(mark.mean_since(&mark), None);
     }
 

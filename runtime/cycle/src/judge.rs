@@ -221,13 +221,13 @@ impl AxisJudge {
     ) {
         let context = self.contexts.end(at.context.factors());
         let Some(mut blocks) = self.blocks.end() else {
-            self.standstill.comes_to_rest(false);
+            self.standstill.comes_to_rest(false, at.stamp.cycle);
             (self.behind, self.unlearnt_mode) = (Behind::default(), false);
             return;
         };
         // What shakes and goes nowhere has no figure.
         let whole = blocks.iter().any(Option::is_some);
-        self.standstill.comes_to_rest(whole);
+        self.standstill.comes_to_rest(whole, at.stamp.cycle);
         if whole {
             self.warm(t.warm_up.as_ref(), at.stamp.cycle);
         }

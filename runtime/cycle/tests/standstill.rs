@@ -1,7 +1,8 @@
 //! Axes that stand: what holds them is learnt of healthy rests, and judged while they stand, in the whole pipeline.
 
+use core::ops::Range;
 use twinstep_cycle::event::{Event, EventState, Source};
-use twinstep_cycle::judge::AxisJudge;
+use twinstep_cycle::judge::{AxisJudge, RestFigure};
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
@@ -92,8 +93,12 @@ struct Run<'a> {
     seed: u64,
     /// Load that is added to axis 3 after so many seconds (A).
     added_a: &'a dyn Fn(f64) -> f64,
-    /// Velocity of what the drives are told while they stand (m/s).
-    creeps: f64,
+    /// How far what the drives are told goes on while they stand, after so many seconds (m).
+    inched_m: &'a dyn Fn(f64) -> f64,
+    /// What holds them creeps by this, with each stop (A).
+    creeps_a: f64,
+    /// The frames of this time are lost (s).
+    lost_s: Range<f64>,
     /// The drive of axis 3 is off for a while around this second.
     off_s: f64,
     told: Told,
@@ -107,13 +112,15 @@ const QUIET: Run<'_> = Run {
     threshold: 5.0,
     seed: 1,
     added_a: &|_| 0.0,
-    creeps: 0.0,
+    inched_m: &|_| 0.0,
+    creeps_a: 0.0,
+    lost_s: 0.0..0.0,
     off_s: -1e9,
     told: Told::Position,
 };
 
-/// What a run raises and clears on `current_load`, and the figures of its rests: axis, direction, current (A).
-fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
+/// What a run raises and clears on `current_load`, and the figures of its rests, each with its axis.
+fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
     let period_s = of.period_ns as f64 / 1e9;
     let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, period_s);
     let observer = steady(period_s, INERTIA, &noise).expect("a plain axis");
@@ -186,21 +193,21 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
     let (mut told, mut figures) = (Vec::new(), Vec::new());
     let mut chance = Chance(of.seed);
     let mut taken = [0.0; AXES];
-    let mut direction = 1.0;
+    let (mut direction, mut stopped_s) = (1.0, 0.0);
     for cycle in 0..(of.seconds / period_s) as u64 {
         let time_s = cycle as f64 * period_s;
         let [x, v, a] = motion(time_s.min(of.stands_s));
         if v != 0.0 {
-            direction = v.signum();
+            (direction, stopped_s) = (v.signum(), time_s);
             // What friction will take when it stops, drawn in the last cycle of the movement.
             taken =
                 core::array::from_fn(|_| direction * COULOMB_A * (0.5 + SPREAD * chance.normal()));
         }
-        let crept_m = (time_s - of.stands_s).max(0.0) * of.creeps;
+        let crept_a = of.creeps_a * (-(time_s - stopped_s) / 3.0).exp();
         let readings: [Result<AxisReading, Missing>; AXES] = core::array::from_fn(|n| {
             let added_a = if n == 3 { (of.added_a)(time_s) } else { 0.0 };
             let friction_a = if v == 0.0 {
-                taken[n]
+                taken[n] + crept_a
             } else {
                 direction * COULOMB_A + VISCOUS * v
             };
@@ -213,7 +220,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
                     + INERTIA * a
                     + friction_a
                     + 0.02 * (chance.uniform() - 0.5),
-                target_m: x + crept_m,
+                target_m: x + (of.inched_m)(time_s),
                 told: of.told,
                 state: if off {
                     DriveState::SwitchedOn
@@ -223,6 +230,11 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
                 ..AxisReading::default()
             })
         });
+        let readings = if of.lost_s.contains(&time_s) {
+            [Err(Missing::NoFrame); AXES]
+        } else {
+            readings
+        };
         let samples = Samples {
             axes: &readings,
             stations: &[],
@@ -239,7 +251,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, usize, f64)>) {
         pipeline.correct(stamp, &samples);
         for n in 0..AXES {
             if let Some(figure) = pipeline.rest(n) {
-                figures.push((n, figure.after as usize, figure.hold_a));
+                figures.push((n, *figure));
             }
         }
         while let Some(event) = pipeline.take_event() {
@@ -264,8 +276,8 @@ fn learnt(period_ns: u64) -> Rows {
         core::array::from_fn(|direction| {
             let of = figures
                 .iter()
-                .filter(|one| (one.0, one.1) == (n, direction));
-            let values: Vec<f64> = of.map(|one| one.2).collect();
+                .filter(|one| (one.0, one.1.after as usize) == (n, direction));
+            let values: Vec<f64> = of.map(|one| one.1.hold_a).collect();
             let count = values.len() as f64;
             assert!((150.0..=200.0).contains(&count), "{count} rests of {n}");
             let mean_a = values.iter().sum::<f64>() / count;
@@ -350,10 +362,24 @@ fn what_is_no_rest_like_the_healthy_ones_is_not_judged() {
     assert!(told == 1 && figures > 9 * 28, "{told} {figures}");
     // The reference goes on, slower than what counts as standing.
     let (told, fewer) = judged(Run {
-        creeps: 2e-4,
+        inched_m: &|time_s| 2e-4 * (time_s - 20.0).max(0.0),
         ..QUIET
     });
     assert!(told == 0 && fewer < figures - 9 * 25, "{told} {fewer}");
+    // It went on for a moment, between two figures and long before what it held for was other.
+    let inched = |time_s: f64| 2e-4 * (time_s - 25.3).clamp(0.0, 0.2);
+    let (told, fewer) = judged(Run {
+        inched_m: &inched,
+        ..QUIET
+    });
+    assert!(told == 0 && fewer < figures - 9 * 20, "{told} {fewer}");
+    // While nobody saw it.
+    let (told, fewer) = judged(Run {
+        inched_m: &|time_s| if time_s > 25.35 { 1e-4 } else { 0.0 },
+        lost_s: 25.3..25.4,
+        ..QUIET
+    });
+    assert!(told == 0 && fewer < figures - 9 * 20, "{told} {fewer}");
     // The drive was off within the rest: nobody knows what friction took then.
     let (told, fewer) = judged(Run {
         off_s: 25.0,
@@ -366,6 +392,37 @@ fn what_is_no_rest_like_the_healthy_ones_is_not_judged() {
         ..QUIET
     });
     assert_eq!((told, none), (0, 0));
+}
+
+#[test]
+fn lost_frames_cut_the_figures_that_they_are_in_and_change_no_other() {
+    let figures = |lost_s: Range<f64>| {
+        let (_, figures) = run(&Run {
+            period_ns: 4_000_000,
+            seconds: 30.0,
+            stands_s: 20.0,
+            creeps_a: 0.8,
+            lost_s,
+            ..QUIET
+        });
+        figures
+    };
+    let all = figures(0.0..0.0);
+    // The rest began after 19.7 s: before its first figure, within that one, and later.
+    for lost_s in [19.78, 19.85, 20.1, 20.79, 20.9, 24.3] {
+        let found = figures(lost_s..lost_s + 0.004);
+        for (axis, one) in &found {
+            let same = all
+                .iter()
+                .find(|(n, other)| n == axis && other.cycle == one.cycle);
+            let (_, same) = same.unwrap_or_else(|| panic!("{lost_s}: {axis} {one:?}"));
+            assert!((same.hold_a - one.hold_a).abs() < 1e-9, "{one:?} {same:?}");
+            assert_eq!((same.stage, same.after), (one.stage, one.after));
+        }
+        // One stretch, or two where what settles after the loss is at a mark.
+        let cut = all.len() - found.len();
+        assert!((AXES..=2 * AXES).contains(&cut), "{lost_s}: {cut}");
+    }
 }
 
 #[test]

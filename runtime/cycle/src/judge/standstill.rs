@@ -12,8 +12,9 @@
 //! A rest is judged by the rows of the context that it has in common with the movement before it: friction is what that movement left, and the
 //! load what is carried now. Where something that rows of the axis name changed in between, or nobody tells it, it is not judged.
 //!
-//! Lost frames change nothing of what friction took: the rest goes on behind them, and is the same one. A drive that was disabled, or an
-//! axis that was nowhere to be seen, or was shaken, stands as nobody knows; it is judged again after its next movement.
+//! Lost frames change nothing of what friction took: the rest goes on behind them, is the same one, and as old as it is. The stretch that they
+//! cut has no figure. A drive that was disabled, or an axis that was nowhere to be seen, was shaken, or was told to go on where it stood, stands
+//! as nobody knows; it is judged again after its next movement.
 
 use super::context::Rows;
 use super::{AxisJudge, Occasion, facts};
@@ -23,7 +24,7 @@ use twinstep_models::blocks::Feature;
 use twinstep_models::channel::Regime;
 use twinstep_models::detect::Cusum;
 use twinstep_models::rank::{AtRest, Ranking, at_rest};
-use twinstep_models::regime::Segment;
+use twinstep_models::regime::{STILL, Segment};
 use twinstep_models::rest::{RESTS, RestSum, Rested};
 use twinstep_models::sample::Factors;
 
@@ -57,8 +58,10 @@ pub(super) struct Standstill {
     /// Direction of what was seen to move last, and that something moved since a movement ended.
     seen: Option<Rested>,
     stirred: bool,
-    /// The cycle in which the rest began.
+    /// The cycle before the first one of the rest.
     since: u64,
+    /// Where the axis was told to be at the last look at the rest (m).
+    target_m: Option<f64>,
     /// Rests that had figures.
     rests: u64,
     /// Where the figure in progress begins.
@@ -90,10 +93,12 @@ impl Standstill {
         self.stirred |= !matches!(s.regime, Regime::Standstill | Regime::Settling);
     }
 
-    /// The axis has come to rest, behind a whole movement with figures or another one. What shook and went nowhere, or was not seen from its
+    /// The axis has come to rest in `cycle`, [`STILL`] of which it has stood, behind a whole movement with figures or another one. What shook and went nowhere, or was not seen from its
     /// start, leaves friction as nobody knows.
-    pub(super) fn comes_to_rest(&mut self, whole: bool) {
+    pub(super) fn comes_to_rest(&mut self, whole: bool, cycle: u64) {
         if core::mem::take(&mut self.stirred) {
+            self.since = cycle.saturating_sub(u64::from(STILL));
+            self.target_m = None;
             self.came = self.seen.filter(|_| whole);
             self.moved |= whole;
         }
@@ -165,20 +170,19 @@ impl Standstill {
 }
 
 impl AxisJudge {
-    /// Age of the rest, one stretch of which has lasted so many cycles until `cycle` (cycles): lost frames do not make it younger.
-    pub(crate) const fn rest_age(&mut self, cycle: u64, cycles: u64) -> u64 {
-        if self.standstill.moved {
-            self.standstill.since = cycle.saturating_sub(cycles);
-        }
+    /// Age of the rest in `cycle` (cycles): lost frames do not make it younger.
+    pub(crate) const fn rest_age(&self, cycle: u64) -> u64 {
         cycle.saturating_sub(self.standstill.since)
     }
 
-    /// The axis stands while its reference goes on: what holds it is no rest.
-    pub(crate) const fn goes_on(&mut self) {
-        self.standstill.mark = None;
+    /// The axis rests, and is told to be there (m). How far that is from where it was told to be at the look before, lost frames in between or
+    /// not (m).
+    pub(crate) fn is_told(&mut self, target_m: f64) -> f64 {
+        let before_m = self.standstill.target_m.replace(target_m);
+        before_m.map_or(0.0, |before_m| (target_m - before_m).abs())
     }
 
-    /// Nobody knows how the axis came to stand: it is not enabled, or was not seen.
+    /// Nobody knows how the axis came to stand: it is not enabled, was not seen, or its reference goes on while it stands.
     pub(crate) const fn let_go(&mut self) {
         (self.standstill.came, self.standstill.mark) = (None, None);
     }

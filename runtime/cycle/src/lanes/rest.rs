@@ -1,9 +1,11 @@
 //! Axes that stand: what holds them is looked at while they do.
 //!
 //! Sums over the rest in progress are those of its segment, so that no cycle does more for it. At the looks at a lane
-//! ([`super::behind`]) the axes are found whose rest has settled, or has a figure: about one in a second each.
+//! ([`super::behind`]) the axes are found whose rest has settled, or has a figure: about one in a second each. When that is goes by the age of
+//! the rest, whatever was lost of it.
 //!
-//! An axis rests where it was told to: as long as its reference goes on, however slowly, its friction may have any side.
+//! An axis rests where it was told to. Where its reference goes on, however slowly, and at whatever look once the rest has settled, its friction
+//! may have any side from then on: it is judged again after its next movement.
 
 use super::{Correct, LaneState};
 use crate::event::Source;
@@ -32,27 +34,36 @@ impl Correct<'_, '_> {
         let look_s = every as f64 / params.per_s;
         let standing = rests & lane.course.rested();
         for l in (0..LANES).filter(|l| standing & (1 << l) != 0) {
-            let mut sum = lane.course.rest(&lane.segments, l);
-            if !rhythm.is_due(sum.cycles, every) {
-                continue;
-            }
             let axis = n * LANES + l;
             let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
             else {
                 break;
             };
-            let most_m = STANDS * plan.regime.standstill_m_per_s * look_s;
+            let age = judge.rest_age(self.stamp.cycle);
+            if !rhythm.is_settled(age) {
+                continue;
+            }
+            let mut way_m = lane.rare.looks.largest_way_m(l);
             let told = match lane.told.of(l) {
-                Told::Position | Told::PositionAndOffsets | Told::Velocity => true,
+                Told::Position | Told::PositionAndOffsets => {
+                    let since_m = judge.is_told(lane.reference.history_m[0][l]);
+                    way_m = if since_m > way_m { since_m } else { way_m };
+                    true
+                }
+                Told::Velocity => true,
                 // What holds it then is what it is told, or what nobody knows.
                 Told::Torque | Told::Own => false,
             };
-            if !told || lane.rare.looks.largest_way_m(l) > most_m {
-                judge.goes_on();
+            let most_m = STANDS * plan.regime.standstill_m_per_s * look_s;
+            if !told || way_m > most_m {
+                judge.let_go();
                 continue;
             }
-            let age = judge.rest_age(self.stamp.cycle, sum.cycles);
-            sum.stage = rhythm.stage(age);
+            if !rhythm.is_due(age, every) {
+                continue;
+            }
+            let mut sum = lane.course.rest(&lane.segments, l);
+            (sum.stage, sum.step) = (rhythm.stage(age), rhythm.step(age));
             let at = Occasion {
                 stamp: *self.stamp,
                 source: Source::Axis((self.first_axis + axis) as u16),
