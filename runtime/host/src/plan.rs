@@ -58,10 +58,11 @@ const REVERSAL_S: f64 = 0.03;
 const MOVEMENT_M: f64 = 0.5e-3;
 
 /// What a plan says that is as it was before there was a choice: such a plan is called as it was.
-const USUAL: [&str; 3] = [
+const USUAL: [&str; 4] = [
     ", reference_delay_s: None",
     ", modes: Modes(1)",
     ", warm_up: None",
+    ", closed_cycles: 0, opens: None",
 ];
 
 /// The plan's own memory.
