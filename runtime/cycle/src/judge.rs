@@ -153,7 +153,8 @@ impl AxisJudge {
 
     /// The causes of a drift: what the features say where they deviate, else what the run itself says.
     fn behind_drift(&self, plan: &AxisPlan, ended: &Ended, limit_m: f64) -> Ranking {
-        if self.load_cause.is_some() {
+        // What a rest alone has raised says nothing of a movement.
+        if self.load_cause.is_some() && !self.standstill.told {
             return rank_with(&self.shifts, &facts(plan), &self.beside.evidence());
         }
         let (Some(f), Some(inertia), false) = (ended.feature(), plan.inertia, self.jumped) else {

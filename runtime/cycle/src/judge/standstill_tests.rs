@@ -1,11 +1,13 @@
 //! What holds an axis at rest: found in a step and in a slow ramp while it stands, silent on healthy rests however long they are.
 
+use super::super::drift_tests::ended;
 use super::super::tests::{THRESHOLDS, at, movement, plan};
 use super::*;
 use crate::event::{Event, EventState};
 use crate::plan::SlowPlan;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::Channel;
+use twinstep_models::rank::rank_with;
 use twinstep_models::rest::STAGES;
 use twinstep_models::sample::{Context, Only};
 
@@ -212,6 +214,20 @@ fn what_a_movement_says_goes_before_what_a_rest_says() {
         rest = Rest::behind_movement(&mut judge, &plan, &mut out);
     }
     assert!(judge.load_cause.is_none());
+}
+
+#[test]
+fn what_a_rest_alone_has_raised_says_nothing_of_a_drift() {
+    let (plan, mut judge, mut out) = (lift(), AxisJudge::default(), Outbox::default());
+    let mut rest = Rest::behind_movement(&mut judge, &plan, &mut out);
+    let run = ended(-3e-3);
+    let by_itself = judge.behind_drift(&plan, &run, 1e-4);
+    rest.figure(&mut judge, &plan, HOLD_A + 0.3, &mut out);
+    assert_eq!(states(&mut out), [EventState::Raised]);
+    assert_eq!(judge.behind_drift(&plan, &run, 1e-4), by_itself);
+    // That of the figures of movements would be another.
+    let shifts = rank_with(&judge.shifts, &facts(&plan), &judge.beside.evidence());
+    assert_ne!(shifts, by_itself);
 }
 
 #[test]
