@@ -13,7 +13,7 @@ use twinstep_config::machine::{AxisTwin, FigureLaw, FigureOf, Judge, Machine, Re
 use twinstep_cycle::plan::{Baseline, ContextBases, DIRECTIONS, MAX_CONTEXT_BASES, SlowPlan};
 use twinstep_models::blocks::{FEATURES, Feature};
 use twinstep_models::detect;
-use twinstep_models::rest::Rested;
+use twinstep_models::rest::{Rested, STAGES};
 use twinstep_models::sample::Only;
 use twinstep_models::signature::quantile;
 
@@ -181,14 +181,22 @@ pub(crate) fn laws(machine: &Machine) -> impl Iterator<Item = FigureLaw> {
 pub(crate) fn extrapolate(machine: &Machine, shares: Shares, all_of: &mut Extrapolated) {
     let asked_s = machine.judge.false_alarm_interval_s;
     let (figures, h) = (asked(asked_s, shares), threshold(asked_s, shares));
-    for laws in streams(machine).filter_map(|rows| laws_of(&rows)) {
-        // Whichever context is in force: no more than in the worst of them.
-        let worst = laws.iter().fold([0.0; 2], |worst: [f64; 2], law| {
+    for rows in streams(machine) {
+        let Some(laws) = laws_of(&rows) else {
+            continue;
+        };
+        let mut stages = [[0.0_f64; 2]; STAGES];
+        for (row, law) in rows.iter().zip(&laws) {
             let per_s = law.figures / law.record_s;
             let [rate, high] = rates(per_s, SLACK, h, widening(law, figures), law.freedom);
-            [worst[0].max(rate), worst[1].max(high)]
-        });
-        all_of.add_rate(worst[0], worst[1]);
+            // Whichever context is in force: no more than in the worst of them.
+            if let Some(worst) = stages.get_mut(usize::from(row.stage)) {
+                *worst = [worst[0].max(rate), worst[1].max(high)];
+            }
+        }
+        // A rest goes through its stages one after the other, and is judged in each.
+        let sum = |side: usize| stages.iter().map(|worst| worst[side]).sum();
+        all_of.add_rate(sum(0), sum(1));
     }
     for axis in &machine.axes {
         if let (Some(healthy), true) = (&axis.healthy, axis.signature.is_some()) {
@@ -448,6 +456,43 @@ mod tests {
         let press = store.plan().axes[machine.axes.len()].slow;
         assert_eq!((press.standstill, press.rests), ([[None; 6]; 2], false));
     }
+
+    #[test]
+    fn stages_of_a_rest_add_up_and_contexts_exclude_each_other() {
+        let shipped =
+            || twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap();
+        let shares = crate::plan::shares(&shipped());
+        // Whatever else there is, the shares are those: what is added is that of the rests.
+        let extrapolated = |rows: &[(u8, Only)]| {
+            let mut machine = shipped();
+            let twin = machine.axes[0].twin.as_mut().unwrap();
+            let row = twin.baseline[0].clone();
+            (twin.baseline).extend(rows.iter().map(|(stage, only)| RegimeBaseline {
+                regime: Rested::Positive.name().to_owned(),
+                stage: *stage,
+                only: *only,
+                ..row.clone()
+            }));
+            let mut found = Extrapolated::default();
+            extrapolate(&machine, shares, &mut found);
+            [found.rate_per_s, found.high_per_s]
+        };
+        let none = extrapolated(&[]);
+        let of = |rows: &[(u8, Only)]| {
+            let with = extrapolated(rows);
+            [with[0] - none[0], with[1] - none[1]]
+        };
+        let all = Only::ALWAYS;
+        let one = of(&[(0, all)]);
+        assert!(one[0] > 0.0 && one[1] > one[0], "{one:?}");
+        let near = |a: [f64; 2], b: [f64; 2]| (0..2).all(|n| (a[n] / b[n] - 1.0).abs() < 1e-6);
+        let thrice = [3.0 * one[0], 3.0 * one[1]];
+        assert!(near(of(&[(0, all), (1, all), (5, all)]), thrice));
+        assert!(near(of(&[(0, of_recipe(1)), (0, of_recipe(2))]), one));
+        let mixed = [(0, of_recipe(1)), (1, all), (0, of_recipe(2)), (5, all)];
+        assert!(near(of(&mixed), thrice));
+    }
+
     #[test]
     fn a_stage_of_rests_has_the_row_of_its_context_that_names_most_of_it() {
         let mut machine =
