@@ -126,15 +126,16 @@ fn belongs(file: &File) -> impl Iterator<Item = (&At<String>, Option<&At<String>
     axes.chain(presses).chain(stations)
 }
 
-/// The press of all buses whose learning stands in `twin` and `recipe_twin` of the parts: as of one bus, the first one with a screw, else the
-/// first.
+/// The press of all buses whose learning stands in `twin` and `recipe_twin` of the parts: as of one bus, the first one that a twin can explain,
+/// with a screw or with a `ram_mass`, else the first.
 fn home_press(file: &File) -> Option<&PressTable> {
-    let screw = |press: &&PressTable| {
-        let kinematics = press.kinematics.as_ref();
-        let kind = kinematics.and_then(|kinematics| kinematics.kind.as_ref());
-        kind.is_none_or(|kind| kind.value == "screw")
+    let explained = |press: &&PressTable| {
+        press.kinematics.as_ref().is_none_or(|kinematics| {
+            let kind = kinematics.kind.as_ref();
+            kind.is_none_or(|kind| kind.value == "screw") || kinematics.ram_mass.is_some()
+        })
     };
-    file.press.iter().find(screw).or(file.press.first())
+    file.press.iter().find(explained).or(file.press.first())
 }
 
 /// Whether what names `bus` is on the bus `name`.

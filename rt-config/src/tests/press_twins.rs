@@ -170,6 +170,42 @@ fn each_bus_keeps_what_its_own_presses_have_learnt() {
     assert_eq!(one.known_on(1, 1).twin, one.learnt_on(0, 1).twin);
 }
 
+/// Would show two rules for the press whose learning stands in the parts: one over all buses, and another one within a bus.
+#[test]
+fn the_home_press_of_cranks_on_two_buses_is_the_first_with_a_ram_mass() {
+    let text = include_str!("../../machines/servo-crank-press.toml");
+    let (head, rest) = text.split_once("[[press]]").unwrap();
+    let (press, parts) = rest.split_once("[[part]]").unwrap();
+    let bus = "[bus]\nframe_shift = \"200us\"\nsubdevices = [\"ram\"]\n";
+    assert!(head.contains(bus) && press.contains("ram_mass = \"180kg\"\n"));
+    // Real ones: a simulated crank always has a ram.
+    let (head, _) = head.split_once(bus).unwrap();
+    let bus =
+        |name: &str, on: &str| format!("[[bus]]\nname = \"{name}\"\ninterface = \"{on}\"\n\n");
+    let head = format!("{head}{}{}", bus("one", "eth1"), bus("two", "eth2"));
+    let (press, _) = press.split_once("[press.plant]").unwrap();
+    let device = "[press.drive]\nvendor_id = 1\nproduct_code = 2\n";
+    let press = press.replacen("[press.drive]\n", device, 1);
+    let named = |press: &str, name: &str, bus: &str| {
+        let to = format!("name = \"{name}\"\nbus = \"{bus}\"\n");
+        press.replacen("name = \"ram\"\n", &to, 1)
+    };
+    let bare = press.replacen("ram_mass = \"180kg\"\n", "", 1);
+    let built = |first: &str, second: &str| {
+        let text = format!("{head}[[press]]{first}[[press]]{second}[[part]]{parts}");
+        let machines = load_buses(&text, "it.toml");
+        let machines = machines.unwrap_or_else(|error| panic!("{}\n{text}", error.plain()));
+        (machines.iter().map(Machine::home_press)).collect::<Vec<_>>()
+    };
+    let (first, second) = (named(&bare, "bare", "one"), named(&press, "ram", "two"));
+    assert_eq!(built(&first, &second), [None, Some(0)]);
+    // Where none is explained, it is the first, and where all are, too.
+    let other = named(&bare, "other", "two");
+    assert_eq!(built(&first, &other), [Some(0), None]);
+    let ram = named(&press, "first", "one");
+    assert_eq!(built(&ram, &second), [Some(0), None]);
+}
+
 /// Would show a bus whose calibration takes away what the press of another bus has learnt, or rewrites it.
 #[test]
 fn what_one_bus_learns_leaves_that_of_the_others() {
