@@ -63,6 +63,16 @@ pub(super) fn part(
     for press in presses {
         meets(raw, &part, press, check);
     }
+    let home = home_press(presses, lender);
+    for one in &raw.press_twin {
+        let presses = (presses, home);
+        press_twin::press_twin(&one.value, &mut part, presses, (answer, recipes), check);
+    }
+    let lends = match home.and_then(|home| presses.get(home)) {
+        Some(home) => home.axis.twin.is_some(),
+        None => lender.is_some_and(|lender| lender.has_twin),
+    };
+    let general = predict(presses, &part, (home, lends), false);
     part.twin = (raw.twin.as_ref()).map(|raw| {
         let learnt = Learnt {
             contact: &raw.contact,
@@ -70,22 +80,38 @@ pub(super) fn part(
             factor: raw.factor.as_ref(),
             envelope: raw.envelope.as_ref(),
         };
-        learnt.twin((&part, presses), answer, check)
+        learnt.twin((&part, &general), answer, check)
     });
+    let by_recipe = predict(presses, &part, (home, lends), true);
     part.by_recipe = (raw.recipe_twin.iter())
-        .filter_map(|one| recipe_twin(&one.value, (&part, presses), answer, recipes, check))
+        .filter_map(|one| recipe_twin(&one.value, (&part, &by_recipe), answer, recipes, check))
         .collect();
-    let home = home_press(presses, lender);
-    for one in &raw.press_twin {
-        let presses = (presses, home);
-        press_twin::press_twin(&one.value, &mut part, presses, (answer, recipes), check);
-    }
     part
+}
+
+/// The presses that predict a part with what stands in its `twin`, or, `by_recipe`, in its `recipe_twin`: the home press, and where it `lends`,
+/// those with a twin that have learnt nothing of the part by themselves ([`crate::machine::Machine::known_on`]).
+fn predict<'a>(
+    presses: &'a [Press],
+    part: &Part,
+    (home, lends): (Option<usize>, bool),
+    by_recipe: bool,
+) -> Vec<&'a Press> {
+    let borrows = |n: usize, press: &Press| {
+        let own = part.by_press.iter().find(|one| one.press == n);
+        let has_own =
+            own.is_some_and(|own| own.twin.is_some() || (by_recipe && !own.by_recipe.is_empty()));
+        lends && press.axis.twin.is_some() && !has_own
+    };
+    (presses.iter().enumerate())
+        .filter(|(n, press)| home == Some(*n) || borrows(*n, press))
+        .map(|(_, press)| press)
+        .collect()
 }
 
 fn recipe_twin(
     raw: &RecipeTwinTable,
-    part: (&Part, &[Press]),
+    part: (&Part, &[&Press]),
     answer: Answer,
     recipes: &[RecipeTable],
     check: &mut Check,
@@ -161,7 +187,7 @@ struct Learnt<'a> {
 impl Learnt<'_> {
     fn twin(
         &self,
-        (part, presses): (&Part, &[Press]),
+        (part, presses): (&Part, &[&Press]),
         answer: Answer,
         check: &mut Check,
     ) -> PartTwin {
@@ -201,7 +227,7 @@ impl Learnt<'_> {
             );
         }
         if let (Some(curve), Some(span)) = (&part.curve, self.factor.map(|one| &one.span)) {
-            let snaps = |press: &&Press| {
+            let snaps = |press: &&&Press| {
                 let frame = press.curve.frame_m_per_n;
                 curve.snaps(factor * frame) && !curve.snaps(frame)
             };

@@ -141,3 +141,37 @@ fn what_is_wrong_with_a_curve_is_said_at_its_line() {
         "needs a press that can have a twin",
     );
 }
+
+/// Would show a configuration that is refused for what one press has learnt, because another press would jump that never predicts with it.
+#[test]
+fn what_was_learnt_is_held_against_the_presses_that_predict_with_it() {
+    // A force that falls by 200 N/um, of which a frame of 240 N/um takes 1.1 times as much, and one of 210 N/um does not.
+    let first = "[\"0mm\", \"0kN\"],";
+    let text = FORMING.replacen(first, "[\"0mm\", \"2kN\"], [\"0.01mm\", \"0kN\"],", 1);
+    let text = text.replacen("factor = 1.036743102989955", "factor = 1.1", 1);
+    let (head, rest) = text.split_once("[[press]]").unwrap();
+    let (press, parts) = rest.split_once("[[part]]").unwrap();
+    let head = head.replacen("[\"press\"]", "[\"press\", \"second\"]", 1);
+    let second = press.replacen("name = \"press\"", "name = \"second\"", 1);
+    let second = second.replacen("\"240N/um\"", "\"210N/um\"", 1);
+    assert!(head.contains("second") && second.contains("210N/um"));
+    let built = |second: &str, parts: &str| {
+        let text = format!("{head}[[press]]{press}[[press]]{second}[[part]]{parts}");
+        load(&text, "it.toml").map_err(|error| error.plain().to_string())
+    };
+    // It predicts with what the first has learnt as long as it has learnt nothing by itself.
+    let error = built(&second, parts).unwrap_err();
+    let words = "with `factor` 1.1 the force of cap falls faster than the frame of second";
+    assert!(error.contains(words), "{error}");
+    let own = |factor: &str| {
+        let own = "[[part.press_twin]]\npress = \"second\"\ncontact = \"150mm\"\n";
+        let pin = "# A pin of 16 mm in";
+        parts.replacen(pin, &format!("{own}factor = {factor}\n\n{pin}"), 1)
+    };
+    assert_eq!(built(&second, &own("1.03")).map(drop), Ok(()));
+    let error = built(&second, &own("1.2")).unwrap_err();
+    assert!(error.contains("with `factor` 1.2"), "{error}");
+    // One without a twin predicts nothing.
+    let (bare, _) = second.split_once("[press.twin]").unwrap();
+    assert_eq!(built(bare, parts).map(drop), Ok(()));
+}

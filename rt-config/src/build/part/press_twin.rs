@@ -46,7 +46,7 @@ pub(super) fn press_twin(
         factor: raw.factor.as_ref(),
         envelope: raw.envelope.as_ref(),
     };
-    let twin = learnt.twin((part, std::slice::from_ref(press)), answer, check);
+    let twin = learnt.twin((part, &[press]), answer, check);
     let mut own = OnPress {
         press: index,
         twin: None,

@@ -107,7 +107,7 @@ pub fn run(args: &CalibrateArgs, output: &Output) -> Result<Exit, HostError> {
     let report = report?;
     show(&before, &machine, &report, output);
     let patch = twinstep_config::twin_patch(&machine);
-    let merged = twinstep_config::apply_patch(&text, &patch).map_err(HostError::from_usage)?;
+    let merged = merged(&name, &text, &patch)?;
     if args.write {
         let backup = beside(&args.config, "bak");
         replace_file(&backup, &text, &args.config)?;
@@ -130,6 +130,19 @@ pub fn run(args: &CalibrateArgs, output: &Output) -> Result<Exit, HostError> {
         ));
     }
     Ok(Exit::Fine)
+}
+
+/// The configuration with what was learnt in it, as `check` takes it: of all buses.
+fn merged(name: &str, text: &str, patch: &str) -> Result<String, HostError> {
+    twinstep_config::apply_patch(text, patch).map_err(|error| {
+        HostError::usage(
+            format!(
+                "{name} stays as it was, because it would be refused with what was learnt: {}",
+                error.plain()
+            ),
+            "change what is said of it, in the configuration or in the recordings, and calibrate again",
+        )
+    })
 }
 
 /// `cell.toml` with another ending behind it: `cell.toml.bak`; `cell.calibration.html` for the page.
@@ -444,4 +457,27 @@ fn replace_file(path: &Path, text: &str, like: &Path) -> Result<(), HostError> {
     }
     file.persist(path).map_err(|error| refuse(error.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_refused_is_not_written() {
+        let text = include_str!("../../../../rt-config/machines/two-buses.toml");
+        // On either bus.
+        let machines = twinstep_config::load_buses(text, "line.toml").unwrap();
+        assert_eq!(machines.len(), 2);
+        for mut machine in machines {
+            machine.axes[0].twin.as_mut().unwrap().mass_kg = -1.0;
+            let patch = twinstep_config::twin_patch(&machine);
+            let error = merged("line.toml", text, &patch).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage);
+            let told = error.in_a_line();
+            assert!(told.starts_with("line.toml stays as it was"), "{told}");
+            assert!(told.contains("`mass`"), "{told}");
+        }
+        assert_eq!(merged("line.toml", text, "").unwrap(), text);
+    }
 }
