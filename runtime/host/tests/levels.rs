@@ -5,10 +5,12 @@ use twinstep_cycle::event::Event;
 use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::PlanStore;
 use twinstep_host::simd;
+use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, stiff};
+use twinstep_models::lane::LANES;
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
 };
-use twinstep_models::simd::Level;
+use twinstep_models::simd::{Kernel, Level, Vector};
 
 const CYCLES: u64 = 6000;
 
@@ -28,6 +30,15 @@ fn forming() -> Machine {
     });
     let twin = part.twin.as_mut().expect("calibrated");
     (twin.factor, twin.contact_m) = (Some(1.02), 0.12);
+    machine
+}
+
+/// The same with a part on which the press would swing at 20 Hz: a spring within the cycle.
+fn pressing(stiffness_n_per_m: f64) -> Machine {
+    let mut machine = forming();
+    let part = &mut machine.parts[0];
+    part.curve = None;
+    part.twin.as_mut().expect("calibrated").stiffness_n_per_m = stiffness_n_per_m;
     machine
 }
 
@@ -167,4 +178,103 @@ fn they_do_with_a_part_that_has_a_curve() {
     let mut linear = forming();
     linear.parts[0].curve = None;
     assert_ne!(formed, all_alike(&linear, &[1], MODES));
+}
+
+#[test]
+fn they_do_in_a_stiff_part() {
+    const STIFF_N_PER_M: f64 = 2e7;
+    let machine = pressing(STIFF_N_PER_M);
+    let press = &machine.presses[0].axis;
+    let kf = press
+        .twin
+        .as_ref()
+        .expect("calibrated")
+        .force_constant_n_per_a;
+    let plan = PlanStore::new(&machine);
+    let place = machine.axes.len();
+    let lane = LaneParams::new(&plan.params[place..=place], 1e-3);
+    assert!(stiff::swings(&lane, 0, STIFF_N_PER_M / kf));
+    assert!(!stiff::swings(&lane, 0, 0.1 * STIFF_N_PER_M / kf));
+    for besides in [POSITIONS, MODES] {
+        let stiff = all_alike(&machine, &[1, 2], besides);
+        assert_ne!(
+            stiff,
+            all_alike(&pressing(0.1 * STIFF_N_PER_M), &[1, 2], besides)
+        );
+    }
+}
+
+/// A cycle of a lane as the pipeline makes it: one with few axes has a vector of its own.
+struct Advance<'a> {
+    axes: &'a [AxisParams],
+    reference: &'a Reference,
+    state: &'a mut AxisState,
+}
+
+impl Kernel for Advance<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let lane = LaneParams::new(self.axes, 1e-3);
+        if self.axes.len() <= V::Few::WIDTH {
+            cascade::advance_on::<V::Few>(&lane, self.reference, self.state, None);
+        } else {
+            cascade::advance_on::<V>(&lane, self.reference, self.state, None);
+        }
+    }
+}
+
+/// Axes that stand, some of them pushed harder than friction holds, each way: by two, by three, and by eight.
+#[test]
+fn axes_that_are_let_go_are_the_same_in_lanes_of_any_number() {
+    let plan = PlanStore::new(&cell());
+    let mut rng = Rng::new(7, 0);
+    let reference = Reference::default();
+    let mut moved = [0; 2];
+    for _ in 0..200 {
+        let mut begin = AxisState::REST;
+        for l in 0..LANES {
+            let p = &plan.params[l];
+            let holds = p.coulomb_positive_a + p.stribeck_a;
+            let i = p.gravity_a + holds * (4.0 * rng.uniform() - 2.0);
+            (begin.current_a[l], begin.integral_a[l], begin.reported_a[l]) = (i, i, i);
+        }
+        let cycle = |axes: usize, level: Level| {
+            let mut state = begin;
+            for _ in 0..3 {
+                level.run(Advance {
+                    axes: &plan.params[..axes],
+                    reference: &reference,
+                    state: &mut state,
+                });
+            }
+            state
+        };
+        let expected = cycle(LANES, Level::PORTABLE);
+        for v in expected.velocity_m_per_s {
+            moved[0] += usize::from(v > 0.0);
+            moved[1] += usize::from(v < 0.0);
+        }
+        for level in simd::available() {
+            for axes in [1, 2, 3, 8] {
+                let found = cycle(axes, level);
+                for l in 0..axes {
+                    let of = |s: &AxisState| {
+                        [
+                            s.position_m[l],
+                            s.velocity_m_per_s[l],
+                            s.current_a[l],
+                            s.integral_a[l],
+                            s.reported_a[l],
+                        ]
+                        .map(f64::to_bits)
+                    };
+                    let place = format!("{l} of {axes}, {}", level.name());
+                    assert_eq!(of(&found), of(&expected), "{place}");
+                }
+            }
+        }
+    }
+    assert!(moved.iter().all(|n| *n > 100), "{moved:?}");
 }
