@@ -38,7 +38,7 @@ fn converged(series: &Series, t: f64) -> bool {
         last = [last[1], term];
         power *= t;
     }
-    last[0] + last[1] <= REMAINDER * whole
+    whole.is_finite() && last[0] + last[1] <= REMAINDER * whole
 }
 
 /// A series at `t`.
@@ -81,4 +81,20 @@ pub(super) fn moment(gap: impl Fn(f64) -> f64, end: f64) -> f64 {
         }
     }
     high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_has_not_converged() {
+        assert_eq!(convergence([&[0.0; ORDER + 1]; 4]), Some(1.0));
+        for none in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let mut series = ZEROS;
+            series[0] = none;
+            assert_eq!(convergence([&series, &ZEROS, &ZEROS, &ZEROS]), None);
+        }
+        assert_eq!(convergence([&[f64::MAX; ORDER + 1]; 4]), None);
+    }
 }

@@ -12,7 +12,7 @@
 
 use super::cascade::AxisState;
 use super::params::{LaneParams, SUBSTEPS};
-use super::pieces::{Acts, Stretch};
+use super::pieces::{Acts, PIECES_MAX, Stretch};
 use super::reference::Reference;
 use super::substeps::{Loops, Path, substep};
 use crate::lane::{LANES, Lane};
@@ -127,19 +127,21 @@ fn stepped(
         to_m: path.at(to, bend),
         length_s: (to - from) * p.period_s,
     };
+    let mut left = PIECES_MAX;
     let found = if bend > 0.0 && bend < 1.0 {
-        acts.along(z, &[stretch(0.0, bend), stretch(bend, 1.0)])
+        acts.along(z, &[stretch(0.0, bend), stretch(bend, 1.0)], &mut left)
     } else {
-        acts.along(z, &[stretch(0.0, 1.0)])
+        acts.along(z, &[stretch(0.0, 1.0)], &mut left)
     };
     let phase2 = spring.stiffness_a_per_m * p.acceleration_per_a[l] * p.step_s * p.step_s;
     if found.is_some() || phase2.is_nan() || phase2 > SUBSTEP_PHASE2_MAX {
         return found;
     }
+    let mut left = PIECES_MAX;
     for n in 0..SUBSTEPS {
         let [from_m, to_m] = [n, n + 1].map(|n| path.at(n as f64 / SUBSTEPS as f64, bend));
         let part_a = spring.middle_a([z[0], z[1]], p.step_s);
-        z = substep(p, l, &loops, z, [from_m, to_m], load_a + part_a);
+        z = substep(p, l, &loops, z, [from_m, to_m], load_a + part_a, &mut left);
     }
     Some(z)
 }

@@ -6,7 +6,7 @@
 
 use super::cascade::{AxisState, dry_friction_a, mechanics};
 use super::params::{CUTS, DAMPED, LaneParams, SUBSTEPS};
-use super::pieces::{Acts, Stretch};
+use super::pieces::{Acts, PIECES_MAX, Stretch};
 use super::told::Told;
 use super::transition::{COLUMNS, Transition};
 use crate::lane::{LANES, Lane, clamp};
@@ -127,8 +127,8 @@ pub(super) fn one_by_one(
     }
 }
 
-/// One axis by itself, in substeps: those that hold exactly are exact, and those in which it starts, stops, turns around or
-/// meets its limit are cut once more.
+/// One axis by itself, in substeps: those that hold exactly are exact, and the others go to the moment at which something happens, or are cut
+/// once more ([`substep`]).
 fn substeps(
     p: &LaneParams,
     l: usize,
@@ -145,9 +145,10 @@ fn substeps(
         before.reported_a[l],
     ];
     let mut from_m = path.from_m;
+    let mut left = PIECES_MAX;
     for n in 1..=SUBSTEPS {
         let to_m = path.at(n as f64 / SUBSTEPS as f64, p.bend[l]);
-        z = substep(p, l, loops, z, [from_m, to_m], load_a);
+        z = substep(p, l, loops, z, [from_m, to_m], load_a, &mut left);
         from_m = to_m;
     }
     z
@@ -178,6 +179,7 @@ fn told_substeps(
         before.reported_a[l],
     ];
     let mut from_m = path.from_m;
+    let mut left = PIECES_MAX;
     for n in 0..SUBSTEPS {
         let [from, to] = [n, n + 1].map(|n| n as f64 / SUBSTEPS as f64);
         let (m_per_s, a) = told.mean(p, l, from, to);
@@ -201,7 +203,7 @@ fn told_substeps(
             loops.offset_a = a;
         }
         z[3] = integral_a + loops.offset_a;
-        z = substep(p, l, &loops, z, piece, load_a);
+        z = substep(p, l, &loops, z, piece, load_a, &mut left);
         integral_a = z[3] - loops.offset_a;
     }
     z[3] = if mode == sample::Told::Torque {
@@ -212,7 +214,7 @@ fn told_substeps(
     z
 }
 
-/// A substep of one axis along a straight piece of its reference (m).
+/// A substep of one axis along a straight piece of its reference (m), in which no more pieces than are left of the cycle are begun.
 pub(super) fn substep(
     p: &LaneParams,
     l: usize,
@@ -220,6 +222,7 @@ pub(super) fn substep(
     z: [f64; 5],
     [from_m, to_m]: [f64; 2],
     load_a: f64,
+    left: &mut usize,
 ) -> [f64; 5] {
     let stretch = &Stretch {
         from_m,
@@ -257,7 +260,7 @@ pub(super) fn substep(
         load_a,
         spring: None,
     };
-    (acts.along(z, &[*stretch])).unwrap_or_else(|| cut().0)
+    (acts.along(z, &[*stretch], left)).unwrap_or_else(|| cut().0)
 }
 
 /// A substep in which the current is at its limit from the beginning to the end; none where it is not, or the step does not hold.

@@ -96,6 +96,10 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
         found.beyond += usize::from(beyond);
         found.crossings += usize::from(was.is_some_and(|was| was != beyond));
         was = Some(beyond);
+        if beyond {
+            // Of an integrator that holds more than the limit.
+            z[3] = clamp(z[3], LIMIT_A);
+        }
         let before = z[1];
         let half = plus(&z, &slopes(t, &z), 0.5 * h);
         z = plus(&z, &slopes(t + 0.5 * h, &half), h);
@@ -123,7 +127,8 @@ fn both(z: [f64; 5], to_m: f64, load_a: f64, spring: Option<Spring>) -> ([f64; 5
         to_m,
         length_s: PERIOD_S,
     };
-    let found = acts.along(z, &[stretch]).expect("it converges");
+    let mut left = PIECES_MAX;
+    let found = (acts.along(z, &[stretch], &mut left)).expect("it converges");
     let (expected, asked) = by_hand(&acts, z, &stretch);
     let scale = [1e-3, 0.1, 1.0, 1.0, 1.0];
     for n in 0..5 {
@@ -224,5 +229,77 @@ fn loops_that_are_too_fast_for_a_series_are_left_to_others() {
         to_m: 1e-4,
         length_s: PERIOD_S,
     };
-    assert_eq!(acts.along([0.0; 5], &[stretch]), None);
+    assert_eq!(acts.along([0.0; 5], &[stretch], &mut { PIECES_MAX }), None);
+}
+
+/// The integrator holds more than the limit, and the error takes less back: what is asked is below the limit as soon as that is gone.
+#[test]
+fn an_integrator_beyond_the_limit_is_held_at_once() {
+    for sign in [1.0, -1.0] {
+        let v = sign * (0.1 + 0.3 / A.velocity_gain);
+        let z = [0.0, v, 3.0 * sign, 3.5 * sign, 3.0 * sign];
+        let balance_a = if sign > 0.0 { 1.95 } else { -2.45 };
+        let (found, asked) = both(z, sign * 4.0e-4, balance_a, None);
+        assert!(found[3].abs() < LIMIT_A, "{}", found[3]);
+        assert!(asked.beyond < STEPS / 4, "{}", asked.beyond);
+    }
+}
+
+/// What is asked lies by the last digit below the limit and would stay there: it comes back from the limit at the moment at which it meets it.
+#[test]
+fn what_happens_again_at_its_own_moment_is_not_followed() {
+    let lane = LaneParams::new(&[A], PERIOD_S);
+    let loops = Loops::position(&lane, 0);
+    let acts = Acts {
+        p: &lane,
+        l: 0,
+        loops: &loops,
+        load_a: 2.6,
+        spring: None,
+    };
+    let e = 1.0e-4;
+    let stretch = Stretch {
+        from_m: e,
+        to_m: e,
+        length_s: PERIOD_S,
+    };
+    let aim = LIMIT_A * (1.0 - f64::EPSILON);
+    let z = [
+        0.0,
+        0.0,
+        LIMIT_A,
+        aim - A.velocity_gain * (A.position_gain_per_s * e),
+        LIMIT_A,
+    ];
+    let asked = A.velocity_gain * (A.position_gain_per_s * e) + z[3];
+    assert!(asked < LIMIT_A && asked > LIMIT_A - 1e-14, "{asked}");
+    let mut left = PIECES_MAX;
+    assert_eq!(acts.along(z, &[stretch], &mut left), None);
+    assert!(left >= PIECES_MAX - 2, "{left} pieces are left");
+}
+
+#[test]
+fn an_axis_has_so_many_pieces_in_all_its_stretches() {
+    let lane = LaneParams::new(&[A], PERIOD_S);
+    let loops = Loops::position(&lane, 0);
+    let acts = Acts {
+        p: &lane,
+        l: 0,
+        loops: &loops,
+        load_a: 0.0,
+        spring: None,
+    };
+    let stretch = Stretch {
+        from_m: 0.0,
+        to_m: 4.4e-4,
+        length_s: PERIOD_S,
+    };
+    let z = [0.0, 0.1, -3.0, 1.5, -3.0];
+    let mut left = PIECES_MAX;
+    assert!(acts.along(z, &[stretch], &mut left).is_some());
+    // The limit is met and left.
+    let mut all = PIECES_MAX - left;
+    assert!(all >= 3, "{all}");
+    assert!(acts.along(z, &[stretch], &mut all).is_some());
+    assert_eq!((all, acts.along(z, &[stretch], &mut all)), (0, None));
 }
