@@ -2,7 +2,8 @@
 //!
 //! A substep is exact where the whole cycle is not: most of them are, and so is one in which the current is at its limit from the beginning to
 //! the end: what is asked is constant then, as in torque mode. The one in which the axis meets its limit or comes back from it goes to the very
-//! moment ([`super::pieces`]); the one in which it starts, stops or turns around below its limit is cut into short semi-implicit steps.
+//! moment ([`super::pieces`]), and in CSV so does one in which it starts, stops or turns around; in other modes that one is cut into short
+//! semi-implicit steps as long as it stays below its limit.
 
 use super::cascade::{AxisState, dry_friction_a, mechanics};
 use super::params::{CUTS, DAMPED, LaneParams, SUBSTEPS};
@@ -247,7 +248,9 @@ pub(super) fn substep(
     }
     let cut = || cut_substep(p, l, loops, z, stretch, load_a);
     let quick = p.fine.quick & (1 << l) != 0;
-    if quick || goes_on.is_none() {
+    // In CSV no loop takes back what a stop or a reversal leaves of the way: they are found at their moment.
+    let drifts = loops.position_gain_per_s == 0.0 && loops.velocity_gain > 0.0;
+    if quick || (goes_on.is_none() && !drifts) {
         let (next, limited) = cut();
         if quick || !limited {
             return next;
