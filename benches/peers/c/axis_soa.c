@@ -2,7 +2,9 @@
  *
  * `predict_axis` and `substeps` are `cascade::advance_on`, `compare_axis` is `Watch::push`, `correct_axis` is
  * `observer::correct`, and `load_axis` is `LoadFilter::push`, operation by operation. When those change, these and `start`
- * follow; the table's checks tell whether they did. Drives that close their loops once a cycle are left out: there are none here.
+ * follow; the table's checks tell whether they did. Left out are drives that close their loops once a cycle, modes other than CSP and stiff parts:
+ * there are none here. An axis that is let go at the first moment of a cycle is stepped in substeps here, and in one exact step there; so is, up to the
+ * very moment, one that meets its limit there. Both happen on the motion to and fro alone, which is compared to 1 um.
  */
 #include "axis_step.h"
 

@@ -2,7 +2,7 @@
 //!
 //! An axis that moves on in its direction, or rests, with its current below the limit is stepped exactly, eight at a time.
 //! The Stribeck term, which is not linear, is taken at the mean velocity of the cycle, found in two passes. A cycle in which an
-//! axis starts, stops, turns around or meets its limit is stepped by itself, in substeps.
+//! axis starts in the middle of it, stops, turns around or meets its limit is stepped by itself, in substeps.
 use super::observer::corrected;
 use super::params::{DAMPED, LaneGains, LaneParams};
 use super::reference::Paths;

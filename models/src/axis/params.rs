@@ -12,7 +12,7 @@ use crate::lane::{LANES, Lane, ZERO};
 pub const DEAD_MAX: f64 = 4.0;
 /// Longest delay of a reference that the remembered ones reach back for (cycles).
 pub const TOLD_MAX: f64 = 4.0;
-/// Substeps of a cycle in which an axis starts, stops, turns around or reaches a limit: all others are stepped exactly.
+/// Substeps of a cycle in which an axis starts in the middle of it, stops, turns around or reaches a limit: all others are stepped exactly.
 pub const SUBSTEPS: usize = 4;
 
 /// Cuts of a substep in which it happens.
