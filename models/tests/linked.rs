@@ -93,6 +93,7 @@ impl Rig {
                     at_m: 0.0,
                 },
                 ram_mass_kg,
+                standstill_m_per_s: 0.001,
             },
             contact_m: 1.0,
             stiffness_a_per_m: 0.0,

@@ -17,8 +17,9 @@
 //!
 //! and the axis stays as it is ([`mod@crate::axis`]): one constant inertia and an exact step. What goes through the linkage costs: the
 //! motor pays `T / eta` where it drives the ram, and gets back `T eta_b` where the ram drives it ([`mod@super::frame`]). At rest it holds T. A loss
-//! that jumps with the sign of the velocity would push an axis at rest to and fro, so it rises with the velocity up to that which it would make by
-//! itself in a cycle, and is whole from there on. Friction of the ram in its guides is no figure of its own: what of it goes with the force is
+//! that jumps with the sign of the velocity would push an axis at rest to and fro, so ahead it rises with the velocity up to that which it would make
+//! by itself in a cycle, of axis and ram, and is whole from there on. A velocity that was measured moves nothing: there it is whole as soon as the
+//! axis does not stand. Friction of the ram in its guides is no figure of its own: what of it goes with the force is
 //! in the efficiency, the rest in the friction of the axis.
 //!
 //! # One cycle ahead
@@ -36,7 +37,7 @@
 //! the step is not linear, and a rest stays of what the first a was off. `models/tests/linked.rs` has how far from the exact solution that is, and that
 //! it holds up to [`RAM_SHARE_MAX`].
 
-use super::frame::{Counterbalance, Motor};
+use super::frame::{Counterbalance, ForceUnknown, Motor};
 use super::ram::Linkage;
 use crate::axis::cascade::{self, AxisState, dry_friction_a};
 use crate::axis::told::Told;
@@ -62,6 +63,8 @@ pub struct Linked {
     pub counterbalance: Counterbalance,
     /// Mass of ram and tool (kg, >= 0).
     pub ram_mass_kg: f64,
+    /// Below this velocity (m/s, >= 0) an axis that was measured stands.
+    pub standstill_m_per_s: f64,
 }
 
 /// Where the ram is, and how it follows the axis.
@@ -152,18 +155,19 @@ impl Linked {
         clamp(m.per_way * (thrown_a + part_a + carried_a), LARGEST_A)
     }
 
-    /// What the motor pays for each of T at this velocity: more than 1 where it drives the ram, less where the ram drives it.
-    fn share(&self, own: &Own, torque_a: f64, axis_m_per_s: f64) -> f64 {
-        let more = 1.0 / self.motor.efficiency - 1.0;
-        let less = 1.0 - self.motor.efficiency_back;
-        // By how much the velocity changes within a cycle where the loss turns around.
-        let slow = own.period_s / own.inertia * (more + less) * torque_a;
-        // Along T where the motor drives the ram.
-        let along = if slow * slow > 0.0 {
-            clamp(axis_m_per_s / slow, 1.0)
-        } else {
-            0.0
-        };
+    /// What one more of T costs where the motor drives the ram, and one less gives back where the ram drives it.
+    fn losses(&self) -> (f64, f64) {
+        (
+            1.0 / self.motor.efficiency - 1.0,
+            1.0 - self.motor.efficiency_back,
+        )
+    }
+
+    /// What the motor pays for each of T: more than 1 where it drives the ram, less where the ram drives it. The velocity is `along` T, and the
+    /// loss whole at 1.
+    fn paid(&self, along: f64) -> f64 {
+        let (more, less) = self.losses();
+        let along = clamp(along, 1.0);
         if along > 0.0 {
             1.0 + more * along
         } else {
@@ -171,13 +175,47 @@ impl Linked {
         }
     }
 
-    /// The load of an axis that moves and accelerates so (A), `part_a` being the force of the part over the force constant.
-    pub fn load_a(&self, own: &Own, m: &Middle, axis_m_per_s2: f64, part_a: f64) -> f64 {
+    /// The same in a cycle ahead.
+    fn share(&self, own: &Own, m: &Middle, torque_a: f64) -> f64 {
+        let (more, less) = self.losses();
+        // By how much the velocity changes within a cycle where the loss turns around.
+        let moved = own.inertia + self.inertia(m);
+        let slow = own.period_s / moved * (more + less) * torque_a;
+        self.paid(if slow * slow > 0.0 {
+            m.axis_m_per_s / slow
+        } else {
+            0.0
+        })
+    }
+
+    /// The same where it was measured.
+    fn measured(&self, m: &Middle, torque_a: f64) -> f64 {
+        let (v, stands) = (m.axis_m_per_s, self.standstill_m_per_s);
+        let forwards = if v * v < stands * stands {
+            v / stands
+        } else if v > 0.0 {
+            1.0
+        } else if v < 0.0 {
+            -1.0
+        } else {
+            0.0
+        };
+        self.paid(if torque_a > 0.0 {
+            forwards
+        } else if torque_a < 0.0 {
+            -forwards
+        } else {
+            0.0
+        })
+    }
+
+    /// The load of an axis that was measured to move and accelerate so (A), `part_a` being the force of the part over the force constant.
+    pub fn load_a(&self, m: &Middle, axis_m_per_s2: f64, part_a: f64) -> f64 {
         let torque_a = clamp(
             self.standing_a(m, part_a) + self.inertia(m) * axis_m_per_s2,
             LARGEST_A,
         );
-        torque_a * self.share(own, torque_a, m.axis_m_per_s)
+        torque_a * self.measured(m, torque_a)
     }
 
     /// What a part asks of the axis, without losses (A).
@@ -185,12 +223,41 @@ impl Linked {
         clamp(m.per_way * part_a, LARGEST_A)
     }
 
-    /// What the load of an axis that moves and accelerates so has beside a part, which is `through_a` ([`Self::through_a`], A): the ram, and the
-    /// losses of both.
-    pub fn beside_a(&self, own: &Own, m: &Middle, axis_m_per_s2: f64, through_a: f64) -> f64 {
-        let ram_a = self.standing_a(m, 0.0) + self.inertia(m) * axis_m_per_s2;
-        let torque_a = clamp(ram_a + through_a, LARGEST_A);
-        torque_a * self.share(own, torque_a, m.axis_m_per_s) - through_a
+    /// What the ram alone asks of an axis that moves and accelerates so, without losses (A).
+    fn ram_a(&self, m: &Middle, axis_m_per_s2: f64) -> f64 {
+        self.standing_a(m, 0.0) + self.inertia(m) * axis_m_per_s2
+    }
+
+    /// What the load of an axis that was measured to move and accelerate so has beside a part, which is `through_a` ([`Self::through_a`], A): the
+    /// ram, and the losses of both.
+    pub fn beside_a(&self, m: &Middle, axis_m_per_s2: f64, through_a: f64) -> f64 {
+        let torque_a = clamp(self.ram_a(m, axis_m_per_s2) + through_a, LARGEST_A);
+        torque_a * self.measured(m, torque_a) - through_a
+    }
+
+    /// What a part did ask of that axis, without losses (A), where `rest_a` (A) of the current is beyond what `through_a` of it explains with
+    /// [`Self::beside_a`]. The losses are those of ram and part together, as they were and not as they were predicted. A drive that
+    /// locks itself says nothing below `least_a` (A): it pays 0 for whatever drives it.
+    ///
+    /// # Errors
+    /// [`ForceUnknown::SelfLocking`] where the current says nothing of it.
+    pub fn asked_a(
+        &self,
+        m: &Middle,
+        axis_m_per_s2: f64,
+        [through_a, rest_a]: [f64; 2],
+        least_a: f64,
+    ) -> Result<f64, ForceUnknown> {
+        let ram_a = self.ram_a(m, axis_m_per_s2);
+        let explained_a = through_a + self.beside_a(m, axis_m_per_s2, through_a);
+        let paid_a = explained_a + rest_a;
+        let share = self.measured(m, paid_a);
+        let drives = paid_a * m.axis_m_per_s > 0.0 && paid_a * paid_a >= least_a * least_a;
+        if self.motor.efficiency_back > 0.0 || drives {
+            Ok(paid_a / share - ram_a)
+        } else {
+            Err(ForceUnknown::SelfLocking)
+        }
     }
 
     /// The load under which `push_a` (A), less friction, accelerates the axis: what balances at once.
@@ -199,7 +266,7 @@ impl Linked {
         let under = |share: f64| (push_a - share * standing_a) / (own.inertia + share * inertia);
         let torque = |a: f64| clamp(standing_a + inertia * a, LARGEST_A);
         // Once without losses tells who drives whom.
-        let share = self.share(own, torque(under(1.0)), m.axis_m_per_s);
+        let share = self.share(own, m, torque(under(1.0)));
         let axis_m_per_s2 = under(share);
         Load {
             load_a: share * torque(axis_m_per_s2),
@@ -216,7 +283,7 @@ impl Linked {
         let along = if v != 0.0 {
             v
         } else {
-            push_a - self.load_a(&own, m, 0.0, part_a)
+            push_a - self.load_a(m, 0.0, part_a)
         };
         // At rest the direction is that in which it is pushed.
         let towards = if v == 0.0 && along < 0.0 {
@@ -250,7 +317,7 @@ impl Linked {
         let mean = (v1 - v0) * p.per_s;
         let (standing_a, inertia) = (self.standing_a(m, part_a), self.inertia(m));
         let torque = |a: f64| clamp(standing_a + inertia * a, LARGEST_A);
-        let share = self.share(&own, torque(first.axis_m_per_s2), m.axis_m_per_s);
+        let share = self.share(&own, m, torque(first.axis_m_per_s2));
         // How the mean acceleration answers to a load: that of an axis at rest does not.
         let answers = if v0 == 0.0 && v1 == 0.0 {
             0.0
@@ -288,16 +355,16 @@ impl Linked {
         cascade::advance_told(p, reference, told, s, Some(&loads_a));
     }
 
-    /// The force of a part over the force constant (A), of an axis that moves and accelerates so under a load of `load_a` (A); none where
+    /// The force of a part over the force constant (A), of an axis that was measured to move and accelerate so under a load of `load_a` (A); none where
     /// the load says nothing of it.
-    pub fn part_a(&self, own: &Own, m: &Middle, axis_m_per_s2: f64, load_a: f64) -> Option<f64> {
-        let share = self.share(own, load_a, m.axis_m_per_s);
+    pub fn part_a(&self, m: &Middle, axis_m_per_s2: f64, load_a: f64) -> Option<f64> {
+        let share = self.measured(m, load_a);
         let size = if m.per_way < 0.0 {
             -m.per_way
         } else {
             m.per_way
         };
-        let rest_a = load_a / share - self.standing_a(m, 0.0) - self.inertia(m) * axis_m_per_s2;
+        let rest_a = load_a / share - self.ram_a(m, axis_m_per_s2);
         (share > 0.0 && size >= self.linkage.least()).then_some(rest_a / m.per_way)
     }
 

@@ -70,7 +70,7 @@ impl AxisHealthPlan {
 /// One cycle of an axis.
 #[derive(Clone, Copy, Debug)]
 pub struct HealthSample {
-    /// Measured minus predicted current (A), averaged over the window.
+    /// Measured minus predicted current (A), averaged over the window; in a part behind a crank or a table without the losses of it.
     pub residual_a: f64,
     /// Contact share of the prediction (A).
     pub contact_a: f64,

@@ -366,7 +366,7 @@ impl<'a> Pipeline<'a> {
                     if plan.stands(lane.load_motion(params, n % LANES).0) {
                         continue;
                     }
-                    lane.press_sample(params, plan, n % LANES)
+                    lane.press_sample(params, plan, self.plan.linked_at(n), n % LANES)
                 }
                 _ => {
                     press.clear();

@@ -344,6 +344,14 @@ impl Plan<'_> {
         &self.linked[before(first)..before(first + LANES)]
     }
 
+    /// What stands between axis `n` of this plan and its ram; none: it is no press with a twin behind a crank or a table.
+    pub(crate) fn linked_at(&self, n: usize) -> Option<&Linked> {
+        let axis = self.first_axis + n;
+        let mut all = self.linked_of(n / LANES).iter();
+        all.find(|one| usize::from(one.axis) == axis)
+            .map(|one| &one.linked)
+    }
+
     /// The curve of what axis `n` of this plan meets in this context, by its place in `curves`; none: it meets no part with a curve.
     pub fn curve(&self, n: usize, context: Context) -> Option<usize> {
         let wanted = (self.first_axis + n, context.part);

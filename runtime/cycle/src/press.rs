@@ -10,7 +10,8 @@
 //! back the twin knows nothing.
 //!
 //! Behind a crank or a table the ram is not where the axis is, and the force is that of the axis over the Jacobian
-//! ([`mod@twinstep_models::press::ram`]). Where that is not known, near a dead centre, the sample is left out and counted: the
+//! ([`mod@twinstep_models::press::ram`]). With a twin there the losses of ram and part are explained with the motion, and what was not predicted goes
+//! through the same losses. Where that is not known, near a dead centre, the sample is left out and counted: the
 //! curve has a hole there, and no object sees a force that nobody measured.
 //!
 //! A stroke may be given a zero of its own ([`mod@twinstep_models::press::tare`]). It is known before the part is met and
@@ -20,6 +21,7 @@
 
 mod cause;
 mod copy;
+mod linked;
 
 use crate::event::{Detector, Event, EventState, Severity, Source, StrokeNok};
 use crate::judge::Occasion;

@@ -229,7 +229,7 @@ impl<'a> Section<'a> {
             let judge = self.axes.get(n);
             let ended = judge.and_then(|judge| judge.ended);
             let warm_up = self.plan.thresholds.warm_up.as_ref();
-            match lane.health_sample(params, n % LANES, stamp) {
+            match lane.health_sample(params, self.plan.linked_at(n), n % LANES, stamp) {
                 None => health.interrupt(),
                 Some(sample) => health.cycle(&HealthSample {
                     ended: ended.is_some_and(|(cycle, _)| cycle == stamp.cycle),

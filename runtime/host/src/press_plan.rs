@@ -77,7 +77,7 @@ pub fn presses(machine: &Machine) -> (Vec<PressPlan>, Vec<Object>) {
             force: force_from(press),
             ram: ram(press),
             direction: way_in(&press.stroke),
-            standstill_m_per_s: STANDSTILL_SHARE * press.axis.motion.velocity_m_per_s,
+            standstill_m_per_s: standstill_m_per_s(press),
             stroke: StrokeParams {
                 begin_m: way_in(&press.stroke) * press.curve.begin_m,
                 turn_m: TURN_STEPS * press.curve.step_m,
@@ -99,6 +99,11 @@ pub fn presses(machine: &Machine) -> (Vec<PressPlan>, Vec<Object>) {
     (plans, objects)
 }
 
+/// Below this velocity (m/s) the axis of a press stands.
+pub(crate) fn standstill_m_per_s(press: &Press) -> f64 {
+    STANDSTILL_SHARE * press.axis.motion.velocity_m_per_s
+}
+
 /// Where the force on the ram is taken from.
 pub fn force_from(press: &Press) -> ForceFrom {
     match (&press.axis.twin, press.axis.effort_unit) {
@@ -113,11 +118,8 @@ fn ram(press: &Press) -> Ram {
     let train = &press.drive_train;
     let mut ram = Ram::screw(force_constant(press));
     ram.linkage = train.linkage;
-    // Of a twin behind a linkage the losses are explained with the motion, and what is left is without them.
-    if press.axis.twin.is_none() || train.linkage.is_none() {
-        ram.motor.efficiency = train.efficiency;
-        ram.motor.efficiency_back = train.efficiency_back;
-    }
+    ram.motor.efficiency = train.efficiency;
+    ram.motor.efficiency_back = train.efficiency_back;
     if press.axis.twin.is_none() {
         // The gravity of a twin is what was left of the weight when it was calibrated: the counterbalance is in it.
         ram.counterbalance = train.counterbalance;

@@ -12,7 +12,7 @@ use twinstep_models::axis::LaneParams;
 use twinstep_models::axis::cascade::AxisState;
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::lane::{LANES, Lane, ZERO};
-use twinstep_models::press::linked::{Load, Middle, Own};
+use twinstep_models::press::linked::{Load, Middle};
 use twinstep_models::simd::{Portable, Vector};
 
 /// What is kept between the two passes of a cycle.
@@ -130,8 +130,7 @@ impl PressLane {
             let [x1, x2, x3] = filter.around(newest, l);
             let v = (x1 - x3) * (0.5 * p.per_s);
             let a = (x1 - 2.0 * x2 + x3) * (p.per_s * p.per_s);
-            let own = Own::of(p, l);
-            all[l] += (one.linked).beside_a(&own, &one.linked.at(x2, v), a, parts_a[l]);
+            all[l] += (one.linked).beside_a(&one.linked.at(x2, v), a, parts_a[l]);
         }
         all
     }

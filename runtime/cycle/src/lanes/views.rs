@@ -5,6 +5,7 @@ use crate::health::HealthSample;
 use crate::press::{PressPlan, PressSample};
 use twinstep_models::axis::LaneParams;
 use twinstep_models::channel::Regime;
+use twinstep_models::press::linked::Linked;
 use twinstep_models::sample::CycleStamp;
 
 impl LaneState {
@@ -33,10 +34,14 @@ impl LaneState {
         &self,
         params: &LaneParams,
         plan: &PressPlan,
+        linked: Option<&Linked>,
         l: usize,
     ) -> PressSample {
         let load = self.filter.estimate(params, l);
         let contact_a = self.press.filtered_a()[l];
+        if let Some(linked) = linked {
+            return plan.of_linked(linked, &load, contact_a);
+        }
         plan.of_current(
             load.position_m,
             load.velocity_m_per_s,
@@ -49,15 +54,25 @@ impl LaneState {
     pub(crate) fn health_sample(
         &self,
         params: &LaneParams,
+        linked: Option<&Linked>,
         l: usize,
         stamp: &CycleStamp,
     ) -> Option<HealthSample> {
         (!self.settles(l)).then(|| {
             let load = self.filter.estimate(params, l);
             let [position_m, current_a] = self.filter.sample(self.newest);
+            let contact_a = self.press.filtered_a()[l];
+            let mut residual_a = load.measured_a - load.predicted_a;
+            if let (Some(linked), Regime::Pressing) = (linked, self.course.regime(l)) {
+                // The part is known without losses, and so is what is left of it.
+                let at = linked.at(load.position_m, load.velocity_m_per_s);
+                let of = [contact_a, residual_a];
+                let asked_a = linked.asked_a(&at, load.acceleration_m_per_s2, of, 0.0);
+                residual_a = asked_a.map_or(0.0, |asked_a| asked_a - contact_a);
+            }
             HealthSample {
-                residual_a: load.measured_a - load.predicted_a,
-                contact_a: self.press.filtered_a()[l],
+                residual_a,
+                contact_a,
                 window_m: load.position_m,
                 velocity_m_per_s: load.velocity_m_per_s,
                 acceleration_m_per_s2: load.acceleration_m_per_s2,

@@ -7,35 +7,22 @@
 //! fit, as that of the current is. The load belongs to the position, and the current comes later by a delay that the fit finds; so
 //! it is taken off with the delay of the pass before.
 
-use twinstep_config::machine::Axis;
-use twinstep_models::press::linked::{Linked, Own};
+use twinstep_models::press::linked::Linked;
 
 /// Passes with the delay of the one before: the load does not change within a cycle by what would move the delay any further.
 pub(super) const PASSES: u32 = 3;
 
 /// The load at every position (A), with nothing in the press; no number where it is not known.
-pub(super) fn loads(linked: &Linked, axis: &Axis, x: &[f64], period_s: f64) -> Vec<f64> {
-    let own = own(linked, axis, period_s);
+pub(super) fn loads(linked: &Linked, x: &[f64], period_s: f64) -> Vec<f64> {
     let inner = x.windows(3).map(|x| {
         let v = (x[2] - x[0]) / (2.0 * period_s);
         let a = (x[2] - 2.0 * x[1] + x[0]) / (period_s * period_s);
-        linked.load_a(&own, &linked.at(x[1], v), a, 0.0)
+        linked.load_a(&linked.at(x[1], v), a, 0.0)
     });
     let unknown = std::iter::once(f64::NAN);
     let mut all: Vec<f64> = unknown.clone().chain(inner).chain(unknown).collect();
     all.truncate(x.len());
     all
-}
-
-/// What turns with the motor, as far as it says below which velocity a loss is not whole: before there is a twin, as much as the ram.
-fn own(linked: &Linked, axis: &Axis, period_s: f64) -> Own {
-    let most = linked.linkage.most();
-    let ram_kg = linked.ram_mass_kg * most * most;
-    let mass_kg = axis.twin.as_ref().map_or(ram_kg, |twin| twin.mass_kg);
-    Own {
-        inertia: mass_kg / linked.motor.torque_constant_nm_per_a,
-        period_s,
-    }
 }
 
 /// Takes the loads off the measured current, which comes `delay` later (cycles). A sample of which the load is not known is not used.

@@ -239,7 +239,7 @@ fn one_axis(
     begins(0);
     let (mut record, mut usable) = joined(original, n, recordings);
     let period_s = original.cycle.period_ns as f64 / 1e9;
-    let known = linked.map(|one| linked::loads(&one, axis, &record.position_m, period_s));
+    let known = linked.map(|one| linked::loads(&one, &record.position_m, period_s));
     let measured_a = record.current_a.clone();
     // What the ram asks for is known of every position; of which current it is taken off depends on the delay, which is found with the rest.
     let mut delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);

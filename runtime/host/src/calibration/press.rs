@@ -7,7 +7,6 @@ use twinstep_config::machine::{Demand, ForceCurve, MAX_RECIPE_TWINS, Machine, Pa
 use twinstep_drivers::recording::Recording;
 use twinstep_models::axis::load::HALF_WIDTH;
 use twinstep_models::identify::{ContactFit, fit_contact, fit_shape};
-use twinstep_models::press::linked::Own;
 use twinstep_models::sample::Context;
 
 /// Samples that a part needs.
@@ -147,10 +146,6 @@ fn pressed(
     let direction = way_in(stroke);
     let kf = (press.axis.twin.as_ref()).map_or(1.0, |twin| twin.force_constant_n_per_a);
     let linked = behind(press, kf);
-    let own_inertia = Own {
-        inertia: p.inertia,
-        period_s: machine.cycle.period_ns as f64 / 1e9,
-    };
     for recording in recordings {
         let Some(record) = recording.axes.get(n) else {
             continue;
@@ -179,7 +174,7 @@ fn pressed(
             if let Some(linked) = &linked {
                 // Behind a linkage a part is met where the ram is, and what is left of the current is that of ram and part.
                 let at = linked.at(x[k], v);
-                let Some(part_a) = linked.part_a(&own_inertia, &at, a, sample.1) else {
+                let Some(part_a) = linked.part_a(&at, a, sample.1) else {
                     continue;
                 };
                 sample = (at.ram_m, part_a);

@@ -1,6 +1,7 @@
 //! Presses with a twin behind a crank or a table: what stands between their axes and their rams.
 
 use super::PlanStore;
+use crate::press_plan::standstill_m_per_s;
 use twinstep_config::machine::{Machine, Press};
 use twinstep_cycle::plan::{JudgeLane, LinkedPress};
 use twinstep_models::lane::LANES;
@@ -51,5 +52,6 @@ pub(crate) fn behind(press: &Press, force_n_per_a: f64) -> Option<Linked> {
         },
         counterbalance: train.counterbalance,
         ram_mass_kg: train.ram_mass_kg,
+        standstill_m_per_s: standstill_m_per_s(press),
     })
 }
