@@ -215,7 +215,8 @@ impl Step<'_> {
                 v.store(&mut run.velocity_m_per_s, part);
             }
             current_a.store(&mut run.before_a, part);
-            if presses {
+            // Before the run has begun the axis is nowhere.
+            if presses && run.cycle >= lag {
                 let x = V::load(&run.position_m, part);
                 run.counts &= !if self.linked.is_empty() {
                     self.state.press.in_a_part(x, part)

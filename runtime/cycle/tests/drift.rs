@@ -39,6 +39,16 @@ struct Seen {
 
 /// Runs axes whose Coulomb friction is `factor(axis, cycle)` times that of the twin; `lost` says which samples do not come.
 fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
+    run_with(factor, lost, 0.0, Contact::default())
+}
+
+/// The same with axes that are `zero_m` further, and meet `contact`.
+fn run_with(
+    factor: impl Fn(usize, u64) -> f64,
+    lost: impl Fn(u64) -> bool,
+    zero_m: f64,
+    contact: Contact,
+) -> Seen {
     let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, PERIOD_S);
     let observer = steady(PERIOD_S, INERTIA, &noise).expect("a plain axis");
     let params = AxisParams {
@@ -69,7 +79,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
         hop_m: 0.0,
         carried: 0.0,
         carries_weight: false,
-        contacts: [Contact::default(); MAX_PARTS],
+        contacts: [contact; MAX_PARTS],
         by_recipe: [None; MAX_BY_RECIPE],
         drift_limit_m: Some(LIMIT_M),
         movement_m: 5e-4,
@@ -114,7 +124,7 @@ fn run(factor: impl Fn(usize, u64) -> f64, lost: impl Fn(u64) -> bool) -> Seen {
             let (v, a) = (0.05 * w * sine, 0.05 * w * w * cosine);
             let friction = factor(n, cycle) * COULOMB_A * v.signum();
             Ok(AxisReading {
-                position_m: 0.05 * (1.0 - cosine),
+                position_m: zero_m + 0.05 * (1.0 - cosine),
                 velocity_m_per_s: v,
                 current_a: INERTIA * a + friction + VISCOUS * v + GRAVITY_A,
                 target_m: 0.0,
@@ -211,6 +221,29 @@ fn friction_that_grew_leaves_the_axis_behind_and_is_cleared_when_it_is_gone() {
         .filter(|(n, e, v)| *n == 8 && e * v < -1e-4)
         .count();
     assert!(behind >= 8, "{behind}");
+}
+
+/// Would show a run that is asked where it is before it has begun: these presses have their parts at 0 and never come there.
+#[test]
+fn a_press_whose_zero_lies_in_its_part_has_a_drift() {
+    let contact = Contact {
+        contact_m: -0.02,
+        stiffness_a_per_m: 1e3,
+        direction: 1.0,
+    };
+    let seen = run_with(|_, _| 1.0, |_| false, -0.15, contact);
+    for n in 0..AXES {
+        let runs = seen.drift.iter().filter(|(axis, ..)| *axis == n).count();
+        assert!((20..=29).contains(&runs), "axis {n}: {runs}");
+    }
+    assert!(seen.raised.is_empty(), "{:?}", seen.raised);
+    // In the part it has none: this one lies all over the way.
+    let contact = Contact {
+        contact_m: -0.2,
+        ..contact
+    };
+    let seen = run_with(|_, _| 1.0, |_| false, -0.15, contact);
+    assert!(seen.drift.is_empty(), "{}", seen.drift.len());
 }
 
 #[test]
