@@ -237,19 +237,28 @@ fn one_axis(
     }
     let linked = press.and_then(|press| crate::plan::behind(press, force_constant(axis)));
     begins(0);
-    let (mut record, mut usable) = joined(original, n, recordings);
+    let Joined {
+        mut record,
+        usable: may,
+        starts,
+    } = joined(original, n, recordings);
     let period_s = original.cycle.period_ns as f64 / 1e9;
-    let known = linked.map(|one| linked::loads(&one, &record.position_m, period_s));
+    let known = linked.map(|one| linked::loads(&one, &record.position_m, &starts, period_s));
+    let mut usable = may.clone();
     let measured_a = record.current_a.clone();
     // What the ram asks for is known of every position; of which current it is taken off depends on the delay, which is found with the rest.
-    let mut delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);
-    let mut passes = if known.is_some() { linked::PASSES } else { 1 };
+    let delay_s = axis.twin.as_ref().map_or(0.0, |twin| twin.current_delay_s);
+    let mut delay = linked::Delay::new(delay_s / period_s);
+    let share = |fit: &identify::AxisFit| {
+        let mass_kg = force_constant(axis) * fit.inertia.value;
+        press.map_or(0.0, |press| press.drive_train.ram_share(mass_kg))
+    };
     let (fit, record) = loop {
         if let Some(known) = &known {
-            let delay = delay_s / period_s;
+            usable.copy_from_slice(&may);
             linked::take_off(
                 known,
-                delay,
+                delay.cycles,
                 &measured_a,
                 (&mut record.current_a, &mut usable),
             );
@@ -262,12 +271,14 @@ fn one_axis(
             usable: &usable,
         };
         let fit = axis::fit(original, axis, n, &one);
-        passes -= 1;
-        match &fit {
-            Ok(found) if passes > 0 && found.current_delay_s != delay_s => {
-                delay_s = found.current_delay_s;
+        let again = match &fit {
+            Ok(found) if known.is_some() => {
+                delay.found(found.current_delay_s / period_s, share(found))
             }
-            _ => break (fit, one),
+            _ => false,
+        };
+        if !again {
+            break (fit, one);
         }
     };
     let mut fit = match fit {
@@ -279,7 +290,7 @@ fn one_axis(
         }
     };
     let mass_kg = force_constant(axis) * fit.inertia.value;
-    let share = press.map_or(0.0, |press| press.drive_train.ram_share(mass_kg));
+    let share = share(&fit);
     if share > RAM_SHARE_MAX {
         remarks.push(format!(
             "{}: left as it was, what turns with the motor is found to be {mass_kg:.4} kg, and the ram has up to {share:.1} times as much: a twin holds up to {RAM_SHARE_MAX}; check `ram_mass`, `gear` and the sizes of the linkage",
@@ -351,19 +362,31 @@ pub(crate) fn free_of_part(machine: &Machine, n: usize, position_m: f64) -> bool
         .is_none_or(|p| crate::plan::way_in(&p.stroke) * (position_m - p.stroke.approach_m) < 0.0)
 }
 
-/// One record of axis `n` over all recordings, and which samples the inverse dynamics may use.
-fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord, Vec<bool>) {
+/// What all recordings have of an axis, one after the other.
+struct Joined {
+    record: AxisRecord,
+    /// Samples that the inverse dynamics may use.
+    usable: Vec<bool>,
+    /// Where segments and recordings begin.
+    starts: Vec<usize>,
+}
+
+/// One record of axis `n` over all recordings.
+fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> Joined {
     let mut all = AxisRecord {
         reference_m: Some(Vec::new()),
         ..AxisRecord::default()
     };
-    let mut usable = Vec::new();
+    let (mut usable, mut starts) = (Vec::new(), Vec::new());
     for recording in recordings {
         let Some(one) = recording.axes.get(n) else {
             continue;
         };
         let reference = one.reference_m.as_ref().unwrap_or(&one.position_m);
         for k in 0..one.position_m.len() {
+            if k == 0 || recording.segments.contains(&k) {
+                starts.push(usable.len());
+            }
             let free = free_of_part(machine, n, one.position_m[k]);
             // Nothing may be differentiated across the join of two segments or recordings.
             let boundary = recording.segments.contains(&k)
@@ -380,7 +403,11 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> (AxisRecord,
             r.extend_from_slice(reference);
         }
     }
-    (all, usable)
+    Joined {
+        record: all,
+        usable,
+        starts,
+    }
 }
 
 fn fit_station(recordings: &[Recording], n: usize) -> Result<VacuumFit, &'static str> {
