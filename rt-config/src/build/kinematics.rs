@@ -119,6 +119,18 @@ pub(super) fn kinematics(
             "leave the twin out, or map the recording's `current`",
         );
     }
+    let told = raw.calibrate.as_ref();
+    if let (Some(gravity), None) = (told.and_then(|told| told.gravity.as_ref()), &table.ram_mass) {
+        check.problem(
+            &gravity.span,
+            format!(
+                "[press.calibrate] states one gravity, and behind a \"{}\" without `ram_mass` no axis is fitted",
+                shortened(&kind.value)
+            ),
+            "not held anywhere",
+            "leave `gravity` out, or add `ram_mass` of [press.kinematics]: it is that of the axis then, without the ram",
+        );
+    }
     let way_m = [stroke.top_m, stroke.bottom_m];
     let built = if kind.value == "crank" {
         crank(table, &kind.span, check)

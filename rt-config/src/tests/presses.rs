@@ -312,6 +312,21 @@ fn a_part_behind_a_crank_is_as_stiff_as_the_motor_can_press() {
     );
 }
 
+/// Would show a gravity that is written, and held nowhere.
+#[test]
+fn a_stated_gravity_behind_a_crank_needs_the_mass_of_the_ram() {
+    let told = "[press.calibrate]\ngravity = \"0N\"\n\n[press.kinematics]\n";
+    refused(
+        CRANK,
+        "[press.kinematics]\n",
+        told,
+        "without `ram_mass` no axis is fitted",
+    );
+    let explained = format!("{told}ram_mass = \"90kg\"\n");
+    let machine = built(&CRANK.replacen("[press.kinematics]\n", &explained, 1));
+    assert_eq!(machine.presses[0].axis.stated_gravity_n, Some(0.0));
+}
+
 /// A twin behind the crank: mass of the ram, and what turns with the motor.
 fn with_twin(ram: &str, mass: &str) -> String {
     let twin = format!(
