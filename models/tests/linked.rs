@@ -10,6 +10,7 @@ mod reference;
 use proptest::prelude::*;
 use reference::equations::{RK4_SUBSTEPS, RUN_S, Targets, Y, dry, params};
 use reference::rms;
+use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade};
 use twinstep_models::lane::{LANES, ZERO};
 use twinstep_models::press::frame::{Counterbalance, Motor};
@@ -131,9 +132,9 @@ impl Rig {
         let first = self.linked.first(lane, 0, s, &m, part(&m));
         let after = with(first.load_a);
         let m = self.linked.between(0, s, &after);
-        let load_a = self
-            .linked
-            .again(lane, 0, (s, &after), &m, part(&m), &first);
+        let load_a =
+            self.linked
+                .again((lane, &Told::NOTHING), 0, (s, &after), &m, part(&m), &first);
         *s = with(load_a);
     }
 

@@ -302,10 +302,10 @@ impl Linked {
         self.balanced(&own, m, part_a, push_a - dry_a)
     }
 
-    /// The same once the cycle was stepped with `first` from `before` to `after`: `m` is [`Self::between`].
+    /// The same once the cycle was stepped with `first` from `before` to `after`, in the mode that is `told`: `m` is [`Self::between`].
     pub fn again(
         &self,
-        p: &LaneParams,
+        (p, told): (&LaneParams, &Told),
         l: usize,
         (before, after): (&AxisState, &AxisState),
         m: &Middle,
@@ -322,7 +322,7 @@ impl Linked {
         let answers = if v0 == 0.0 && v1 == 0.0 {
             0.0
         } else {
-            -p.moving.velocity[6][l] * p.per_s
+            -told.by_load(p, l) * p.per_s
         };
         let agreed = (mean + answers * (first.load_a - share * standing_a))
             / (1.0 + share * inertia * answers);
@@ -350,7 +350,7 @@ impl Linked {
         cascade::advance_told(p, reference, told, &mut after, Some(&loads_a));
         for l in places {
             let m = self.between(l, &before, &after);
-            loads_a[l] = self.again(p, l, (&before, &after), &m, 0.0, &first[l]);
+            loads_a[l] = self.again((p, told), l, (&before, &after), &m, 0.0, &first[l]);
         }
         cascade::advance_told(p, reference, told, s, Some(&loads_a));
     }

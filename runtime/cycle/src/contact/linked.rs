@@ -11,6 +11,7 @@ use crate::plan::LinkedPress;
 use twinstep_models::axis::LaneParams;
 use twinstep_models::axis::cascade::AxisState;
 use twinstep_models::axis::load::{LoadFilter, Newest};
+use twinstep_models::axis::told::Told;
 use twinstep_models::lane::{LANES, Lane, ZERO};
 use twinstep_models::press::linked::{Load, Middle};
 use twinstep_models::simd::{Portable, Vector};
@@ -61,7 +62,7 @@ impl PressLane {
     /// The same once the cycle was stepped with them, from one of these states to the other.
     pub fn again(
         &mut self,
-        p: &LaneParams,
+        (p, told): (&LaneParams, &Told),
         presses: &Presses<'_>,
         [before, after]: [&AxisState; 2],
         mut first: First,
@@ -77,7 +78,7 @@ impl PressLane {
             let l = one.place();
             let (part_a, load) = (self.contact_a[l], &first.loads[l]);
             let passed = (before, after);
-            self.contact_a[l] = one.linked.again(p, l, passed, &middles[l], part_a, load);
+            self.contact_a[l] = (one.linked).again((p, told), l, passed, &middles[l], part_a, load);
         }
     }
 

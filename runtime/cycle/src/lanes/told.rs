@@ -53,7 +53,7 @@ impl Kernel for PredictTold<'_> {
                     cascade::advanced_told(params, reference, told, z, load_a, part)
                         .store(&mut after, part);
                 }
-                press.again(params, presses, [&before, &after], first);
+                press.again((params, told), presses, [&before, &after], first);
             }
             loads_a = Some(&press.contact_a);
         }
