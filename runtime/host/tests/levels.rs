@@ -42,6 +42,18 @@ fn pressing(stiffness_n_per_m: f64) -> Machine {
     machine
 }
 
+/// A press behind a crank, whose ram has as much inertia as the rest where it goes fastest: its axis moves on the ways below.
+fn crank() -> Machine {
+    let text = include_str!("../../../rt-config/machines/servo-crank-press.toml");
+    let mut machine = twinstep_config::load(text, "servo-crank-press.toml").expect("shipped");
+    let twin = cell().presses[0].axis.twin.clone().expect("calibrated");
+    let press = &mut machine.presses[0];
+    press.drive_train.ram_mass_kg *= 1.0 / press.drive_train.ram_share(twin.mass_kg);
+    press.axis.twin = Some(twin);
+    assert!(press.drive_train.linkage.is_some());
+    machine
+}
+
 /// What axis `n` is told besides its position.
 type Besides = fn(u64, usize) -> (Told, f64, f64);
 
@@ -277,4 +289,13 @@ fn axes_that_are_let_go_are_the_same_in_lanes_of_any_number() {
         }
     }
     assert!(moved.iter().all(|n| *n > 100), "{moved:?}");
+}
+
+#[test]
+fn they_do_with_a_press_behind_a_crank() {
+    let known = all_alike(&crank(), &[1, 2], ALL);
+    let mut alone = crank();
+    alone.presses[0].drive_train.linkage = None;
+    // The ram is in the predictions.
+    assert_ne!(known, all_alike(&alone, &[1, 2], ALL));
 }
