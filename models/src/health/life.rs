@@ -307,7 +307,7 @@ fn grown(k: f64, u: f64) -> f64 {
 }
 
 #[cfg(test)]
-#[path = "life_ramps.rs"]
+#[path = "life_ramps_tests.rs"]
 mod ramps;
 
 #[cfg(test)]

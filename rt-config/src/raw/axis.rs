@@ -257,19 +257,19 @@ pub(crate) struct BaselineTable {
     /// any combination, 16 of an axis at most: that which names most of what is told is taken, of as many that of the recipe before that
     /// of the tool, the load and the temperature.
     pub(crate) recipe: Option<At<String>>,
-    /// The tool that it is of, a name of `[context.tool]`; likewise.
+    /// The tool that it is of, a name of `[context.tool]`; every one unless given.
     pub(crate) tool: Option<At<String>>,
-    /// The load that it is of, a name of `[context.load]`; likewise.
+    /// The load that it is of, a name of `[context.load]`; every one unless given.
     pub(crate) load: Option<At<String>>,
-    /// The band of `[context.temperature]` that it is of, as "15..25degC"; likewise.
+    /// The band of `[context.temperature]` that it is of, as "15..25degC"; every one unless given.
     pub(crate) temperature: Option<At<String>>,
     /// current_load, disturbance or ripple; current_load unless given.
     pub(crate) channel: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing; ripple: the first two alone. Of current_load
     /// standstill_positive and standstill_negative too: at rest after a movement in that direction.
     pub(crate) regime: At<String>,
-    /// Of standstill_positive and standstill_negative: figures at rest for this long and less than twice that, one of 1s, 2s, 4s, 8s, and 16s which
-    /// has no end; the first figure of a rest unless given.
+    /// Of standstill_positive and standstill_negative: figures at rest for this long and less than twice that, one of `1s`, `2s`, `4s`, `8s`,
+    /// and `16s` which has no end; the first figure of a rest unless given.
     pub(crate) rest: Option<Quantity<Time>>,
     /// Mean of the figure, of a ripple the geometric mean (any; of a ripple above 0).
     pub(crate) mean: Quantity<Effort>,
@@ -289,11 +289,11 @@ pub(crate) struct BaselineTable {
 pub(crate) struct PaceTable {
     /// The recipe that they are of; those of all that have no row of their own for this regime unless given.
     pub(crate) recipe: Option<At<String>>,
-    /// The tool that they are of; likewise.
+    /// The tool that they are of; every one unless given.
     pub(crate) tool: Option<At<String>>,
-    /// The load that they are of; likewise.
+    /// The load that they are of; every one unless given.
     pub(crate) load: Option<At<String>>,
-    /// The band of the temperature that they are of; likewise.
+    /// The band of the temperature that they are of; every one unless given.
     pub(crate) temperature: Option<At<String>>,
     /// constant_speed_positive, constant_speed_negative, acceleration, reversal or pressing.
     pub(crate) regime: At<String>,

@@ -67,7 +67,7 @@ pub(crate) struct TemperatureTable {
     pub(crate) column: Option<At<String>>,
     /// What 1 of the object or column stands for; "1degC" unless given (above 0).
     pub(crate) scale: Option<Quantity<Temperature>>,
-    /// What 0 of it stands for; "0degC" unless given.
+    /// What 0 of it stands for; "0degC" unless given (any).
     pub(crate) zero: Option<Quantity<Temperature>>,
     /// The edges of the bands, rising: each band reaches from one to the next, and what is outside all is unknown (2 to 17 edges,
     /// -273 to 2000 degC).
