@@ -373,3 +373,47 @@ fn an_axis_without_a_ram_is_stepped_as_it_was() {
         assert_eq!(s, plain);
     }
 }
+
+/// Would show a load that was made for an acceleration which the loops of another mode would have let through.
+#[test]
+fn the_load_is_that_of_the_acceleration_in_every_mode() {
+    use twinstep_models::sample;
+    for mode in [
+        sample::Told::Position,
+        sample::Told::Velocity,
+        sample::Told::Torque,
+    ] {
+        let mut rig = Rig::new(RAM_SHARE_MAX, false, 0.002);
+        // No dry friction, which is no straight line, and no limit.
+        (rig.p.coulomb_positive_a, rig.p.coulomb_negative_a) = (0.0, 0.0);
+        rig.p.stribeck_a = 0.0;
+        rig.p.limit_a = 1e9;
+        let lane = LaneParams::new(&[rig.p], 0.002);
+        let reference = Reference::default();
+        let mut told = Told::NOTHING;
+        for _ in 0..8 {
+            told.push(0, mode, 0.4, 3.0);
+        }
+        let mut before = AxisState::REST;
+        (before.position_m[0], before.velocity_m_per_s[0]) = (0.01, 0.3);
+        let with = |load_a: f64| {
+            let (mut after, mut load) = (before, ZERO);
+            load[0] = load_a;
+            cascade::advance_told(&lane, &reference, &told, &mut after, Some(&load));
+            after
+        };
+        let first =
+            (rig.linked).first(&lane, 0, &before, &rig.linked.ahead(&lane, 0, &before), 0.0);
+        let after = with(first.load_a);
+        let m = rig.linked.between(0, &before, &after);
+        let passed = (&before, &after);
+        let load_a = (rig.linked).again((&lane, &told), 0, passed, &m, 0.0, &first);
+        let mean = (with(load_a).velocity_m_per_s[0] - 0.3) / 0.002;
+        let asked_a = rig.linked.load_a(&m, mean, 0.0);
+        println!("{mode:?}: {load_a} {asked_a}, first {}", first.load_a);
+        assert!(
+            (load_a - asked_a).abs() < 0.01 * (1.0 + asked_a.abs()),
+            "{mode:?}"
+        );
+    }
+}
