@@ -222,7 +222,7 @@ mod tests {
         ];
         let mut rests = Rests::default();
         for rest in 0..40_u64 {
-            let noise_a = 0.03 * ((rest % 3) as f64 - 1.0);
+            let noise_a = 0.005 * ((rest % 3) as f64 - 1.0);
             for (held_a, stage) in crept_a.iter().zip(0..) {
                 for hold_a in *held_a {
                     let figure = figure(rest, Rested::Positive, stage, 2.64 + hold_a + noise_a);
