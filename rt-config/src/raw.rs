@@ -38,7 +38,7 @@ pub(crate) use tsn::TsnTable;
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
 
 use crate::machine::{BusPlace, Lender};
-use crate::value::{At, Number, Pressure, PressureRate, Quantity, Time};
+use crate::value::{At, Pressure, PressureRate, Quantity, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -18,6 +18,11 @@ fn those_of_the_forming_press_are_too() {
     commissioned_again("forming-press.toml");
 }
 
+#[test]
+fn those_of_the_crank_press_are_too() {
+    commissioned_again("servo-crank-press.toml");
+}
+
 fn commissioned_again(name: &str) {
     let place = Place::new();
     let shipped = root().join("rt-config/machines").join(name);

@@ -1,6 +1,6 @@
 //! The tables of a recording from elsewhere: which column is what.
 
-use crate::value::{At, Number, Pressure, Quantity};
+use crate::value::{At, Number, Quantity};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
