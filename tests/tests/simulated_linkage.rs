@@ -11,7 +11,7 @@
 
 use serde_json::Value;
 use twinstep_tests::linkage::{crank, toggle};
-use twinstep_tests::press::{near, nok};
+use twinstep_tests::press::{near, nok, value};
 use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, Run, number};
 
@@ -47,7 +47,8 @@ fn good_strokes_are_ok_and_their_force_is_that_of_the_part() {
         for stroke in &strokes {
             assert_eq!(stroke["verdict"], "ok", "{name}: {stroke}");
             assert_eq!(stroke["force_unknown"], 0, "{name}: {stroke}");
-            near(name, number(stroke, "peak_n"), peak_n(&machine), 0.05);
+            // On the way in: while the ram holds and turns, friction of the axis is on the other side of the current.
+            near(name, value(stroke, "peak"), peak_n(&machine), 0.05);
         }
         assert_eq!(run.of_type("event"), [] as [Value; 0], "{name}");
     }
