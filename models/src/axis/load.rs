@@ -313,6 +313,8 @@ pub struct ContactFilter {
     balanced_a: Lane,
     /// Its two stages (A).
     contact: [Lane; 2],
+    /// Two stages of what rams behind a crank or a table ask for, and of the losses (A).
+    beside: [Lane; 2],
 }
 
 impl ContactFilter {
@@ -321,11 +323,13 @@ impl ContactFilter {
         contact_a: [ZERO; 2],
         balanced_a: ZERO,
         contact: [ZERO; 2],
+        beside: [ZERO; 2],
     };
 
     /// Nothing in the press of axis `l`.
     pub fn lock(&mut self, l: usize) {
-        for lane in self.contact_a.iter_mut().chain(&mut self.contact) {
+        let contact = self.contact_a.iter_mut().chain(&mut self.contact);
+        for lane in contact.chain(&mut self.beside) {
             lane[l] = 0.0;
         }
     }
@@ -344,6 +348,17 @@ impl ContactFilter {
     #[inline(always)]
     pub fn balanced_a<V: Vector>(&self, part: usize) -> V {
         V::load(&self.balanced_a, part)
+    }
+
+    /// Takes in what rams and losses have in the balance of this cycle (A). Returns it filtered like the rest.
+    #[inline(always)]
+    pub fn beside<V: Vector>(&mut self, p: &LaneParams, beside_a: V, part: usize) -> V {
+        filter(&mut self.beside, beside_a, V::splat(p.load_share), part)
+    }
+
+    /// The contact current of axis `l` in the balance of this cycle (A), after [`Self::push`].
+    pub const fn last_a(&self, l: usize) -> f64 {
+        self.balanced_a[l]
     }
 
     /// The filtered contact currents (A).

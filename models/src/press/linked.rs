@@ -146,6 +146,11 @@ impl Linked {
         self.ram_mass_kg / self.motor.torque_constant_nm_per_a * m.per_way * m.per_way
     }
 
+    /// Whether an axis that was measured stands.
+    pub fn stands(&self, m: &Middle) -> bool {
+        m.axis_m_per_s * m.axis_m_per_s < self.standstill_m_per_s * self.standstill_m_per_s
+    }
+
     /// T without the acceleration of the axis, and without losses (A). `part_a` is the force of the part over the force constant.
     fn standing_a(&self, m: &Middle, part_a: f64) -> f64 {
         let kf = self.motor.torque_constant_nm_per_a;
@@ -191,7 +196,7 @@ impl Linked {
     /// The same where it was measured.
     fn measured(&self, m: &Middle, torque_a: f64) -> f64 {
         let (v, stands) = (m.axis_m_per_s, self.standstill_m_per_s);
-        let forwards = if v * v < stands * stands {
+        let forwards = if self.stands(m) {
             v / stands
         } else if v > 0.0 {
             1.0

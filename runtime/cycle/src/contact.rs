@@ -257,6 +257,17 @@ impl PressLane {
         self.filter.balanced_a(part)
     }
 
+    /// What rams and losses, which are `beside_a` of the parts in the balance of this cycle, have in its filtered currents (A).
+    #[inline(always)]
+    pub fn beside_filtered_a<V: Vector>(&mut self, p: &LaneParams, beside_a: V, part: usize) -> V {
+        self.filter.beside(p, beside_a, part)
+    }
+
+    /// Whether a part asks anything of axis `l` in the balance of this cycle.
+    pub fn asks(&self, l: usize) -> bool {
+        self.filter.last_a(l) != 0.0
+    }
+
     /// What comes out of the filter (A).
     pub const fn filtered_a(&self) -> &Lane {
         self.filter.filtered_a()

@@ -335,10 +335,17 @@ impl Correct<'_, '_> {
         for part in 0..V::PARTS {
             let measured = V::each(lane.filter.sample(newest), part);
             let mut contact_a = PRESSES.then(|| lane.press.balanced_a(part));
+            let mut beside_a = V::splat(0.0);
             if PRESSES && !presses.linked.is_empty() {
-                contact_a = Some(lane.moved::<V>(params, &presses, part));
+                beside_a = lane.beside::<V>(params, &presses, part);
+                contact_a = contact_a.map(|part_a: V| part_a + beside_a);
             }
-            let balance = lane.filter.balance::<V>(params, newest, contact_a, part);
+            let mut balance = lane.filter.balance::<V>(params, newest, contact_a, part);
+            if PRESSES && !presses.linked.is_empty() {
+                // What moves the ram is no friction of the axis.
+                let beside_a = lane.press.beside_filtered_a(params, beside_a, part);
+                balance.inertial_a = balance.inertial_a + beside_a;
+            }
             let velocity = lane.filter.velocity_m_per_s::<V>(params, part);
             // In one part it is known already.
             let rest_a = if PRESSES && V::PARTS == 1 {
@@ -396,14 +403,14 @@ impl LaneState {
         observer::corrected(params, gains, twin, measured, self.used, part)
     }
 
-    /// What parts and rams behind a crank or a table have in the balance of this cycle (A).
+    /// What rams behind a crank or a table have in the balance of this cycle, with the losses of ram and part (A).
     #[inline(always)]
-    fn moved<V: Vector>(&self, params: &LaneParams, presses: &Presses<'_>, part: usize) -> V {
+    fn beside<V: Vector>(&self, params: &LaneParams, presses: &Presses<'_>, part: usize) -> V {
         let mut parts_a = ZERO;
         self.press.balanced_a::<V>(part).store(&mut parts_a, part);
         let of = (&self.filter, self.newest);
         V::load(
-            &PressLane::moved(params, of, presses.linked, &parts_a),
+            &PressLane::beside(params, of, presses.linked, &parts_a),
             part,
         )
     }

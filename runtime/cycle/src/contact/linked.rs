@@ -90,7 +90,8 @@ impl PressLane {
         }
     }
 
-    /// Puts the rams into the places of their axes: where they are (m) and how fast (m/s).
+    /// Puts the rams into the places of their axes: where they were measured to be (m) and how fast (m/s). Where an axis stands its ram does: while it
+    /// holds and the frame springs a little, it is on no way back.
     #[cold]
     #[inline(never)]
     pub fn rams(linked: &[LinkedPress], x: &mut Lane, v: &mut Lane) -> [Middle; LANES] {
@@ -98,7 +99,8 @@ impl PressLane {
         for one in linked {
             let l = one.place();
             let at = one.linked.at(x[l], v[l]);
-            (x[l], v[l]) = (at.ram_m, at.ram_m_per_s());
+            let stands = one.linked.stands(&at);
+            (x[l], v[l]) = (at.ram_m, if stands { 0.0 } else { at.ram_m_per_s() });
             middles[l] = at;
         }
         middles
@@ -116,24 +118,25 @@ impl PressLane {
         }
     }
 
-    /// The currents in the balance of this cycle (A): those of the parts, `parts_a`, what the rams ask for by their motion, and the losses.
+    /// What is in the balance of this cycle beside the parts, whose currents are `parts_a` (A): what the rams ask for by their motion, and the losses
+    /// of both.
     #[cold]
     #[inline(never)]
-    pub fn moved(
+    pub fn beside(
         p: &LaneParams,
         (filter, newest): (&LoadFilter, Newest),
         linked: &[LinkedPress],
         parts_a: &Lane,
     ) -> Lane {
-        let mut all = *parts_a;
+        let mut beside_a = ZERO;
         for one in linked {
             let l = one.place();
             let [x1, x2, x3] = filter.around(newest, l);
             let v = (x1 - x3) * (0.5 * p.per_s);
             let a = (x1 - 2.0 * x2 + x3) * (p.per_s * p.per_s);
-            all[l] += (one.linked).beside_a(&one.linked.at(x2, v), a, parts_a[l]);
+            beside_a[l] = (one.linked).beside_a(&one.linked.at(x2, v), a, parts_a[l]);
         }
-        all
+        beside_a
     }
 
     /// What is left of these currents (A) for axes in a free run, at these positions (m) and velocities (m/s), when their rams are moved.

@@ -40,7 +40,8 @@ impl LaneState {
         let load = self.filter.estimate(params, l);
         let contact_a = self.press.filtered_a()[l];
         if let Some(linked) = linked {
-            return plan.of_linked(linked, &load, contact_a);
+            let asks = self.press.asks(l);
+            return plan.of_linked(linked, &load, contact_a, asks);
         }
         plan.of_current(
             load.position_m,
