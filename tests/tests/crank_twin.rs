@@ -32,6 +32,8 @@ const BACK: f64 = 0.9;
 const ENDS_RAD: [f64; 2] = [10.0 * PI / 180.0, 170.0 * PI / 180.0];
 /// How long swings take (s), in turn.
 const SWINGS_S: [f64; 3] = [1.0, 1.6, 2.4];
+/// How long the ram rests after a swing, and before the first one, which is seen when judging has begun (s).
+const RESTS_S: [f64; 2] = [0.4, 0.6];
 
 /// Way of the ram per angle of the crank, and how it changes: by the cosine rule.
 fn derivatives(q: f64) -> [f64; 2] {
@@ -57,22 +59,30 @@ fn met_n(q: f64, goes_in: bool, factor: f64) -> f64 {
 /// `count` swings; the parts are `factor` times as stiff as they should be, and the friction of the motor is `friction` times what it was.
 fn recording(count: usize, factor: f64, friction: f64) -> String {
     let mut text = "t_s,motor_deg,current_a\n".to_owned();
-    let (mut begun_s, mut row) = (0.0, 0);
+    let (mut begun_s, mut row) = (RESTS_S[1], 0);
     let mut rng = Rng::new(7, 1);
     // One way of the axis per angle of the crank.
     let m_per_rad = GEAR * LEAD_M / (2.0 * PI);
     for n in 0..count {
         let lasts_s = SWINGS_S[n % SWINGS_S.len()];
-        while f64::from(row) * 1e-3 < begun_s + lasts_s {
+        while f64::from(row) * 1e-3 < begun_s + lasts_s + RESTS_S[0] {
             let t = f64::from(row) * 1e-3;
-            let (w, phase) = (2.0 * PI / lasts_s, 2.0 * PI * (t - begun_s) / lasts_s);
+            let swung_s = (t - begun_s).clamp(0.0, lasts_s);
+            let rests = swung_s <= 0.0 || swung_s >= lasts_s;
+            let (w, phase) = (2.0 * PI / lasts_s, 2.0 * PI * swung_s / lasts_s);
             let half = 0.5 * (ENDS_RAD[1] - ENDS_RAD[0]);
             let q = ENDS_RAD[0] + half * (1.0 - phase.cos());
-            let (dq, ddq) = (half * w * phase.sin(), half * w * w * phase.cos());
+            let (dq, ddq) = if rests {
+                (0.0, 0.0)
+            } else {
+                (half * w * phase.sin(), half * w * w * phase.cos())
+            };
             let [ds, dds] = derivatives(q);
             let ram_n = RAM_KG * (ds * ddq + dds * dq * dq) + BALANCE_N;
             let through_n = (ram_n + met_n(q, dq > 0.0, factor)) * ds / m_per_rad;
-            let paid_n = if through_n * dq > 0.0 {
+            let paid_n = if rests {
+                through_n
+            } else if through_n * dq > 0.0 {
                 through_n / EFFICIENCY
             } else {
                 through_n * BACK
@@ -89,7 +99,7 @@ fn recording(count: usize, factor: f64, friction: f64) -> String {
             text.push_str(&format!("{t},{},{current}\n", GEAR * q.to_degrees()));
             row += 1;
         }
-        begun_s += lasts_s;
+        begun_s += lasts_s + RESTS_S[0];
     }
     text
 }
