@@ -339,6 +339,56 @@ fn no_part_at_all_is_named() {
     assert_eq!(rank(&s, PRESS.gravity).first(), Cause::MissingPart);
 }
 
+/// A crank and a toggle on their way back, whose friction is 1.6 times what it was; only one direction was seen at constant speed, and the part hides
+/// what an acceleration says. The ram and its counterbalance count as inertia: as friction they would take its sign.
+#[test]
+fn friction_behind_a_linkage_is_told_by_one_direction() {
+    let shifts = |back: [f64; 4], acceleration: [f64; 2]| {
+        let mut s = [Shift::default(); FEATURES];
+        let [shift_a, sigma_a, friction_a, inertial_a] = back;
+        s[Feature::ConstantNegative as usize] = Shift {
+            shift_a,
+            sigma_a,
+            friction_a,
+            inertial_a,
+            ..Shift::default()
+        };
+        s[Feature::Acceleration as usize] = Shift {
+            sigma_a: acceleration[0],
+            inertial_a: acceleration[1],
+            ..Shift::default()
+        };
+        s
+    };
+    let calm = Evidence {
+        ripple: Some((0.0, 0.1)),
+        ..Evidence::default()
+    };
+    let crank = Facts {
+        gravity_a: 0.036,
+        inertia: Some(0.071),
+    };
+    let toggle = Facts {
+        gravity_a: 0.033,
+        inertia: Some(1.061),
+    };
+    for (facts, back, acceleration) in [
+        (crank, [0.588, 0.03, 0.987, -0.77], [1.23, 3.2]),
+        (toggle, [0.112, 0.006, 0.201, -0.344], [0.47, 6.0]),
+    ] {
+        let ranked = rank_with(&shifts(back, acceleration), &facts, &calm);
+        assert_eq!(ranked.first(), Cause::FrictionIncreased, "{ranked:?}");
+        assert!(ranked.is_sure(), "{ranked:?}");
+        let [shift_a, sigma_a, friction_a, inertial_a] = back;
+        let mixed = [shift_a, sigma_a, friction_a + inertial_a, 0.0];
+        let wrong = rank_with(&shifts(mixed, acceleration), &facts, &calm);
+        assert!(
+            !wrong.is_sure() || wrong.first() != Cause::FrictionIncreased,
+            "{wrong:?}"
+        );
+    }
+}
+
 #[test]
 fn nothing_seen_names_nothing() {
     let r = rank(&[Shift::default(); FEATURES], 1.0);
