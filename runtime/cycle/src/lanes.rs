@@ -338,7 +338,9 @@ impl Correct<'_, '_> {
             let mut beside_a = V::splat(0.0);
             if PRESSES && !presses.linked.is_empty() {
                 beside_a = lane.beside::<V>(params, &presses, part);
-                contact_a = contact_a.map(|part_a: V| part_a + beside_a);
+                if let Some(part_a) = contact_a {
+                    contact_a = Some(part_a + beside_a);
+                }
             }
             let mut balance = lane.filter.balance::<V>(params, newest, contact_a, part);
             if PRESSES && !presses.linked.is_empty() {
