@@ -356,11 +356,6 @@ impl ContactFilter {
         filter(&mut self.beside, beside_a, V::splat(p.load_share), part)
     }
 
-    /// The contact current of axis `l` in the balance of this cycle (A), after [`Self::push`].
-    pub const fn last_a(&self, l: usize) -> f64 {
-        self.balanced_a[l]
-    }
-
     /// The filtered contact currents (A).
     pub const fn filtered_a(&self) -> &Lane {
         &self.contact[1]

@@ -226,12 +226,15 @@ impl PressLane {
 
     /// [`Self::touch`] at the measured positions (m) of axes, those with the bits of `used` being samples, and the current takes its
     /// way through the filter of `current_load`. Returns what comes out of it (A).
+    ///
+    /// The velocity `v` of an observer jumps where a part that was expected is not, and behind a linkage it counts with the Jacobian. There the ram is on its
+    /// way back when the filtered velocity says so, by which strokes are judged: the filter then has all of the part until it has turned.
     #[inline(always)]
     pub fn filter<V: Vector>(
         &mut self,
         (p, presses): (&LaneParams, &Presses<'_>),
         x: V,
-        v: V,
+        [v, filtered_v]: [V; 2],
         used: u8,
         part: usize,
     ) -> V {
@@ -239,9 +242,13 @@ impl PressLane {
         if presses.linked.is_empty() {
             self.touched(presses.curves, x, v, remembers, part);
         } else {
-            let (mut at, mut speed) = (ZERO, ZERO);
+            let (mut at, mut speed, mut filtered) = (ZERO, ZERO, ZERO);
             x.store(&mut at, part);
             v.store(&mut speed, part);
+            filtered_v.store(&mut filtered, part);
+            for one in presses.linked {
+                speed[one.place()] = filtered[one.place()];
+            }
             let rams = Self::rams(presses.linked, &mut at, &mut speed);
             let [x, v] = V::each([&at, &speed], part);
             self.touched(presses.curves, x, v, remembers, part);
@@ -261,11 +268,6 @@ impl PressLane {
     #[inline(always)]
     pub fn beside_filtered_a<V: Vector>(&mut self, p: &LaneParams, beside_a: V, part: usize) -> V {
         self.filter.beside(p, beside_a, part)
-    }
-
-    /// Whether a part asks anything of axis `l` in the balance of this cycle.
-    pub fn asks(&self, l: usize) -> bool {
-        self.filter.last_a(l) != 0.0
     }
 
     /// What comes out of the filter (A).

@@ -321,6 +321,7 @@ impl Correct<'_, '_> {
                 let v = z.velocity_m_per_s;
                 held_a = z.disturbance_a;
                 let (of, x, used) = ((params, &presses), measured[0], lane.used);
+                let v = [v, motion.velocity_m_per_s];
                 contact_a = Some(lane.press.filter::<V>(of, x, v, used, part));
             }
             seen.put(&judge.regime, &motion, contact_a, part);

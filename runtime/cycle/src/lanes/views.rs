@@ -40,8 +40,7 @@ impl LaneState {
         let load = self.filter.estimate(params, l);
         let contact_a = self.press.filtered_a()[l];
         if let Some(linked) = linked {
-            let asks = self.press.asks(l);
-            return plan.of_linked(linked, &load, contact_a, asks);
+            return plan.of_linked(linked, &load, contact_a);
         }
         plan.of_current(
             load.position_m,

@@ -7,17 +7,10 @@ use twinstep_models::press::linked::Linked;
 
 impl PressPlan {
     /// A cycle of a press with a twin behind a crank or a table: what of its load the twin explains has part and losses in it, and `part_a` is what
-    /// it expects of the part, without losses (A). Where the ram has turned the part `asks` for nothing any more, but the filter has it still: what
-    /// was expected there is half a force, and none.
+    /// it expects of the part, without losses (A).
     #[cold]
     #[inline(never)]
-    pub fn of_linked(
-        &self,
-        linked: &Linked,
-        load: &LoadEstimate,
-        part_a: f64,
-        asks: bool,
-    ) -> PressSample {
+    pub fn of_linked(&self, linked: &Linked, load: &LoadEstimate, part_a: f64) -> PressSample {
         let at = linked.at(load.position_m, load.velocity_m_per_s);
         let size = if at.per_way < 0.0 {
             -at.per_way
@@ -42,10 +35,8 @@ impl PressPlan {
         } else {
             Err(ForceUnknown::DeadCentre)
         };
-        let in_it_n = self.direction * force_n(part_a);
-        let turned = !asks && in_it_n >= self.stroke.contact_n;
         PressSample {
-            predicted_n: (known && !turned).then(|| force_n(part_a)),
+            predicted_n: known.then(|| force_n(part_a)),
             ..self.sample(
                 (at.ram_m, at.per_way),
                 load.velocity_m_per_s,

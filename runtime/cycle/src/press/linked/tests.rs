@@ -81,8 +81,7 @@ fn said(
         velocity_m_per_s: v,
         acceleration_m_per_s2: a,
     };
-    let asks = predicted_n != 0.0;
-    plan(linked).of_linked(linked, &load, j * predicted_n / KF, asks)
+    plan(linked).of_linked(linked, &load, j * predicted_n / KF)
 }
 
 /// A part that is not as predicted: softer, harder, not known at all, pulling, and on a way back of which nothing is predicted.
@@ -137,25 +136,4 @@ fn near_a_dead_centre_there_is_neither_a_force_nor_a_prediction() {
     let sample = said(&linked, [3.14, 0.2, 0.0], [3000.0, 3000.0], 0.0);
     assert_eq!(sample.force_n, Err(ForceUnknown::DeadCentre));
     assert_eq!(sample.predicted_n, None);
-}
-
-/// Would show half of a force held against a whole one where a ram turns without a rest.
-#[test]
-fn where_the_ram_has_turned_nothing_is_expected_until_the_filter_is_empty() {
-    let linked = linked(0.8, 0.8);
-    let at = |x: f64, part_n: f64, asks: bool| {
-        let load = LoadEstimate {
-            position_m: x,
-            velocity_m_per_s: 0.02,
-            ..LoadEstimate::default()
-        };
-        let (_, j) = linked.linkage.travel(x);
-        (plan(&linked).of_linked(&linked, &load, j * part_n / KF, asks)).predicted_n
-    };
-    let x = 1.7 / RAD_PER_M;
-    assert!(at(x, 3000.0, true).is_some());
-    assert_eq!(at(x, 3000.0, false), None);
-    // Before it is met, and when what is left of it would be no contact.
-    assert_eq!(at(x, 0.0, false), Some(0.0));
-    assert!(at(x, 0.9 * CONTACT_N, false).is_some());
 }
