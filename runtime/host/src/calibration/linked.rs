@@ -141,7 +141,7 @@ mod tests {
         let half_m = 0.25 * 2.3 / RAD_PER_M;
         let mut all = [0.4 / RAD_PER_M + 2.0 * half_m, 0.0, 0.0];
         for w in [1.7, 3.1].map(|hz| 2.0 * std::f64::consts::PI * hz) {
-            let (sin, cos) = (w * t).sin_cos();
+            let (sin, cos) = libm::sincos(w * t);
             all[0] -= half_m * cos;
             all[1] += half_m * w * sin;
             all[2] += half_m * w * w * cos;
