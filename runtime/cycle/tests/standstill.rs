@@ -203,7 +203,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
             taken =
                 core::array::from_fn(|_| direction * COULOMB_A * (0.5 + SPREAD * chance.normal()));
         }
-        let crept_a = of.creeps_a * (-(time_s - stopped_s) / 3.0).exp();
+        let crept_a = of.creeps_a * libm::exp(-(time_s - stopped_s) / 3.0);
         let readings: [Result<AxisReading, Missing>; AXES] = core::array::from_fn(|n| {
             let added_a = if n == 3 { (of.added_a)(time_s) } else { 0.0 };
             let friction_a = if v == 0.0 {

@@ -133,7 +133,12 @@ fn a_drive_that_locks_itself_says_nothing_of_what_drives_it() {
 #[test]
 fn near_a_dead_centre_there_is_neither_a_force_nor_a_prediction() {
     let linked = linked(0.8, 0.8);
-    let sample = said(&linked, [3.14, 0.2, 0.0], [3000.0, 3000.0], 0.0);
+    let sample = said(
+        &linked,
+        [core::f64::consts::PI, 0.2, 0.0],
+        [3000.0, 3000.0],
+        0.0,
+    );
     assert_eq!(sample.force_n, Err(ForceUnknown::DeadCentre));
     assert_eq!(sample.predicted_n, None);
 }
