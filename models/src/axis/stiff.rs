@@ -6,7 +6,7 @@
 //! the stiffness k alone, and passes 1 where the axis swings on the part at some 14 Hz, `w^2 = k / m`. What it leaves out of the velocity at the end of the
 //! cycle, because the loops act on the staircase, is of second order where Runge-Kutta's is nearly of first: their ratio grows with `w^2 T`, and
 //! passes 1 at some 4 per second (`models/tests/kernel_fine_steps.rs`). From `w` of [`SWING_HZ`] or `w^2 T` of [`KICK_PER_S`] on the part is a
-//! spring of the equations while the axis is near it, and the axis is stepped by itself ([`super::pieces`]). Softer parts cost nothing.
+//! spring of the equations while the axis is near it, and the axis is stepped by itself (`axis/pieces.rs`). Softer parts cost nothing.
 //!
 //! A part with a curve keeps one force a cycle: a table has a bend at every row.
 
