@@ -4,6 +4,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod common;
+
 use proptest::prelude::*;
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
@@ -21,7 +23,6 @@ use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
 };
-use twinstep_models::simd::Level;
 use twinstep_models::vacuum::{Circuit, VacuumParams};
 
 /// One more than a lane, so that two lanes are in use.
@@ -147,17 +148,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
     }];
     let judge_lanes: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
     let plan = Plan {
-        period_ns: PERIOD_NS,
-        lanes: &lanes,
-        judges: &judge_lanes,
-        axes: &axes,
         stations: &stations,
-        presses: &[],
-        objects: &[],
-        curves: &[],
-        linked: &[],
-        contexts: &[],
-        first_axis: 0,
         thresholds: Thresholds {
             slack: 2.0,
             threshold: 5.0,
@@ -165,7 +156,7 @@ fn run(inputs: &[Input]) -> Vec<Predicted> {
             horizon_cycles: 100,
             warm_up: None,
         },
-        level: Level::PORTABLE,
+        ..common::plan(PERIOD_NS, &lanes, &judge_lanes, &axes)
     };
     let mut state = vec![LaneState::NEW; lanes.len()];
     let mut judges = vec![AxisJudge::default(); AXES];

@@ -1,12 +1,12 @@
 //! The free run of `drift`: what it sees of a machine whose motion is known exactly.
 
+mod common;
+
 use twinstep_cycle::event::{EventState, Source};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, Thresholds,
-};
+use twinstep_cycle::plan::{AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, SlowPlan};
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
 use twinstep_models::channel::Channel;
@@ -14,7 +14,6 @@ use twinstep_models::kalman::{AxisNoise, steady};
 use twinstep_models::press::Contact;
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Samples};
-use twinstep_models::simd::Level;
 
 /// Two lanes.
 const AXES: usize = 9;
@@ -92,27 +91,7 @@ fn run_with(
         .collect();
     let axes = [axis; AXES];
     let judges: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
-    let plan = Plan {
-        period_ns: 1_000_000,
-        lanes: &lanes,
-        judges: &judges,
-        axes: &axes,
-        stations: &[],
-        presses: &[],
-        objects: &[],
-        curves: &[],
-        linked: &[],
-        contexts: &[],
-        first_axis: 0,
-        thresholds: Thresholds {
-            slack: 2.0,
-            threshold: 5.0,
-            settle_cycles: 100,
-            horizon_cycles: 100,
-            warm_up: None,
-        },
-        level: Level::PORTABLE,
-    };
+    let plan = common::plan(1_000_000, &lanes, &judges, &axes);
     let (mut state, mut judge) = (vec![LaneState::NEW; 2], vec![AxisJudge::default(); AXES]);
     let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
     let mut seen = Seen::default();

@@ -1,11 +1,16 @@
 //! An axis that goes slower than any healthy one did: it is judged where it was told to go as fast as they, and left out where it was not.
 
+mod common;
+#[path = "common/motion.rs"]
+mod motion;
+
+use motion::motion;
 use twinstep_cycle::event::{EventState, Source};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan, Thresholds,
+    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, SlowPlan,
 };
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Paces};
@@ -16,16 +21,12 @@ use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
 };
-use twinstep_models::simd::Level;
 
 /// Two lanes.
 const AXES: usize = 9;
 const INERTIA: f64 = 0.4;
 const COULOMB_A: f64 = 0.8;
 const VISCOUS: f64 = 0.3;
-/// Way of every movement (m), and time until the next one (s).
-const WAY_M: f64 = 0.2;
-const EVERY_S: f64 = 1.2;
 /// Speeds (m/s): that of the healthy record, and a slower one.
 const LEARNT: f64 = 0.5;
 const SLOW: f64 = 0.3;
@@ -34,30 +35,6 @@ const PACES: Paces = Paces {
     least: 0.45,
     most: 0.55,
 };
-
-/// Position (m), velocity (m/s) and acceleration (m/s2) after `time_s`, back and forth at this speed (m/s).
-fn motion(time_s: f64, speed: f64) -> [f64; 3] {
-    let (number, t) = ((time_s / EVERY_S) as u64, time_s % EVERY_S);
-    let acceleration = 10.0 * speed;
-    let ramp_s = speed / acceleration;
-    let move_s = WAY_M / speed + ramp_s;
-    let part = if t < ramp_s {
-        [0.5 * acceleration * t * t, acceleration * t, acceleration]
-    } else if t < move_s - ramp_s {
-        [speed * (t - 0.5 * ramp_s), speed, 0.0]
-    } else if t < move_s {
-        let left = move_s - t;
-        let way_m = WAY_M - 0.5 * acceleration * left * left;
-        [way_m, acceleration * left, -acceleration]
-    } else {
-        [WAY_M, 0.0, 0.0]
-    };
-    if number.is_multiple_of(2) {
-        part
-    } else {
-        [WAY_M - part[0], -part[1], -part[2]]
-    }
-}
 
 /// What is raised on `current_load` in half a minute, of which axes, and how many movements of each were left out. All go at `speed` (m/s) with
 /// more friction than the twin has, and are told `told` to go at `asked` (m/s).
@@ -117,27 +94,7 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
         .collect();
     let axes = [axis; AXES];
     let judges: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
-    let plan = Plan {
-        period_ns,
-        lanes: &lanes,
-        judges: &judges,
-        axes: &axes,
-        stations: &[],
-        presses: &[],
-        objects: &[],
-        curves: &[],
-        linked: &[],
-        contexts: &[],
-        first_axis: 0,
-        thresholds: Thresholds {
-            slack: 2.0,
-            threshold: 5.0,
-            settle_cycles: 100,
-            horizon_cycles: 100,
-            warm_up: None,
-        },
-        level: Level::PORTABLE,
-    };
+    let plan = common::plan(period_ns, &lanes, &judges, &axes);
     let (mut state, mut judge) = (vec![LaneState::NEW; 2], vec![AxisJudge::default(); AXES]);
     let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
     let mut raised = Vec::new();

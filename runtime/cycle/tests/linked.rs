@@ -1,11 +1,12 @@
 //! A press with a twin behind a crank: what it sees of a machine whose motion is known exactly.
 
+mod common;
+
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
     AxisPlan, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, SlowPlan,
-    Thresholds,
 };
 use twinstep_cycle::press::{ForceFrom, PressPlan, StrokeJudge, StrokeRecord};
 use twinstep_models::axis::{AxisParams, LaneParams};
@@ -22,7 +23,6 @@ use twinstep_models::press::stroke::StrokeParams;
 use twinstep_models::press::workpiece::{Forming, Workpiece};
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Samples};
-use twinstep_models::simd::Level;
 
 const PERIOD_S: f64 = 1.0e-3;
 const CYCLES: u64 = 8000;
@@ -238,25 +238,10 @@ fn run_at(swing_s: f64, met: Met, knows_its_ram: bool) -> Seen {
         objects: 0,
     }];
     let plan = Plan {
-        period_ns: 1_000_000,
-        lanes: &lanes,
-        judges: &judges,
-        axes: &axes,
-        stations: &[],
         presses: &presses,
-        objects: &[],
         curves: &curves,
         linked: if knows_its_ram { &linked } else { &[] },
-        contexts: &[],
-        first_axis: 0,
-        thresholds: Thresholds {
-            slack: 2.0,
-            threshold: 5.0,
-            settle_cycles: 100,
-            horizon_cycles: 100,
-            warm_up: None,
-        },
-        level: Level::PORTABLE,
+        ..common::plan(1_000_000, &lanes, &judges, &axes)
     };
     let (mut state, mut judge) = ([LaneState::NEW], [AxisJudge::default()]);
     let mut strokes = [StrokeJudge::default()];

@@ -1,6 +1,11 @@
 //! Axes that stand: what holds them is learnt of healthy rests, and judged while they stand, in the whole pipeline.
 
+mod common;
+#[path = "common/motion.rs"]
+mod motion;
+
 use core::ops::Range;
+use motion::{EVERY_S, motion};
 use twinstep_cycle::event::{Event, EventState, Source};
 use twinstep_cycle::judge::{AxisJudge, RestFigure};
 use twinstep_cycle::lanes::LaneState;
@@ -21,7 +26,6 @@ use twinstep_models::rest::{RESTS, STAGES};
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
 };
-use twinstep_models::simd::Level;
 
 /// Two lanes.
 const AXES: usize = 9;
@@ -29,11 +33,8 @@ const INERTIA: f64 = 0.4;
 const GRAVITY_A: f64 = 1.5;
 const COULOMB_A: f64 = 0.4;
 const VISCOUS: f64 = 0.3;
-/// Way of a movement (m), its speed (m/s), its acceleration (m/s2), and time until the next one (s).
-const WAY_M: f64 = 0.2;
+/// Speed of every movement (m/s).
 const SPEED: f64 = 0.5;
-const ACCELERATION: f64 = 5.0;
-const EVERY_S: f64 = 1.2;
 /// Slack of the CUSUM.
 const SLACK: f64 = 2.0;
 /// What friction takes at rest differs from rest to rest by this share of it.
@@ -41,29 +42,6 @@ const SPREAD: f64 = 0.1;
 
 /// What holds lifts at rest, as healthy rests say.
 type Rows = [[Rests; RESTS]; AXES];
-
-/// Position (m), velocity (m/s) and acceleration (m/s2) after `time_s`, up and down.
-fn motion(time_s: f64) -> [f64; 3] {
-    let (number, t) = ((time_s / EVERY_S) as u64, time_s % EVERY_S);
-    let ramp_s = SPEED / ACCELERATION;
-    let move_s = WAY_M / SPEED + ramp_s;
-    let part = if t < ramp_s {
-        [0.5 * ACCELERATION * t * t, ACCELERATION * t, ACCELERATION]
-    } else if t < move_s - ramp_s {
-        [SPEED * (t - 0.5 * ramp_s), SPEED, 0.0]
-    } else if t < move_s {
-        let left = move_s - t;
-        let way_m = WAY_M - 0.5 * ACCELERATION * left * left;
-        [way_m, ACCELERATION * left, -ACCELERATION]
-    } else {
-        [WAY_M, 0.0, 0.0]
-    };
-    if number.is_multiple_of(2) {
-        part
-    } else {
-        [WAY_M - part[0], -part[1], -part[2]]
-    }
-}
 
 /// Figures between 0 and 1 that look like chance.
 struct Chance(u64);
@@ -168,17 +146,6 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
         .collect();
     let judges: Vec<_> = axes.chunks(8).map(JudgeLane::new).collect();
     let plan = Plan {
-        period_ns: of.period_ns,
-        lanes: &lanes,
-        judges: &judges,
-        axes: &axes,
-        stations: &[],
-        presses: &[],
-        objects: &[],
-        curves: &[],
-        linked: &[],
-        contexts: &[],
-        first_axis: 0,
         thresholds: Thresholds {
             slack: SLACK,
             threshold: of.threshold,
@@ -186,7 +153,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
             horizon_cycles: 100,
             warm_up: None,
         },
-        level: Level::PORTABLE,
+        ..common::plan(of.period_ns, &lanes, &judges, &axes)
     };
     let (mut state, mut judge) = (vec![LaneState::NEW; 2], vec![AxisJudge::default(); AXES]);
     let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
@@ -196,7 +163,7 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
     let (mut direction, mut stopped_s) = (1.0, 0.0);
     for cycle in 0..(of.seconds / period_s) as u64 {
         let time_s = cycle as f64 * period_s;
-        let [x, v, a] = motion(time_s.min(of.stands_s));
+        let [x, v, a] = motion(time_s.min(of.stands_s), SPEED);
         if v != 0.0 {
             (direction, stopped_s) = (v.signum(), time_s);
             // What friction will take when it stops, drawn in the last cycle of the movement.

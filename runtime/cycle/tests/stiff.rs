@@ -1,11 +1,13 @@
 //! A press whose part is stiff: what the pipeline predicts in it, beside a force of the part that stands still over a cycle, both against very many
 //! small steps.
 
+mod common;
+
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
 use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, SlowPlan, Thresholds,
+    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, SlowPlan,
 };
 use twinstep_models::axis::{AxisParams, LaneParams, stiff};
 use twinstep_models::blocks::FEATURES;
@@ -14,7 +16,6 @@ use twinstep_models::press::Contact;
 use twinstep_models::press::workpiece::{Forming, Workpiece};
 use twinstep_models::regime::RegimeParams;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Samples};
-use twinstep_models::simd::Level;
 
 const PERIOD_S: f64 = 1.0e-3;
 const CYCLES: u32 = 4000;
@@ -132,25 +133,8 @@ fn run(knows_a_curve: bool) -> ([f64; 3], usize, u64) {
     let mut judges = [JudgeLane::new(&axes)];
     judges[0].presses |= 1;
     let plan = Plan {
-        period_ns: 1_000_000,
-        lanes: &lanes,
-        judges: &judges,
-        axes: &axes,
-        stations: &[],
-        presses: &[],
-        objects: &[],
         curves: &curves,
-        linked: &[],
-        contexts: &[],
-        first_axis: 0,
-        thresholds: Thresholds {
-            slack: 2.0,
-            threshold: 5.0,
-            settle_cycles: 100,
-            horizon_cycles: 100,
-            warm_up: None,
-        },
-        level: Level::PORTABLE,
+        ..common::plan(1_000_000, &lanes, &judges, &axes)
     };
     let (mut state, mut judge) = ([LaneState::NEW], [AxisJudge::default()]);
     let mut pipeline = Pipeline::new(plan, &mut state, &mut judge, &mut [], &mut []);
