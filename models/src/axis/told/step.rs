@@ -141,8 +141,8 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
             V::load(&steps.last, part),
             V::load(&p.fine.told_change, part),
         );
-        let mean_w = acting.mean(acting.m_per_s, share);
-        let mean_c = acting.mean(acting.a, share);
+        let mean_w = mean(acting.m_per_s, share);
+        let mean_c = mean(acting.a, share);
         let told_last = V::select(in_velocity, mean_w, zero);
         let second = V::select(apart, told_last, second);
         let wanted = fed(loops.wanted(paths.to_m - next[0], second), shifted, mean_w);
@@ -174,12 +174,10 @@ struct Acting<V> {
     a: [V; 2],
 }
 
-impl<V: Vector> Acting<V> {
-    /// The mean of a stretch of which this share lies before the change.
-    #[inline(always)]
-    fn mean(&self, [before, after]: [V; 2], share: V) -> V {
-        share * before + (V::splat(1.0) - share) * after
-    }
+/// The mean of a stretch of which this share lies before the change.
+#[inline(always)]
+fn mean<V: Vector>([before, after]: [V; 2], share: V) -> V {
+    share * before + (V::splat(1.0) - share) * after
 }
 
 impl Told {
