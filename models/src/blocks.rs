@@ -96,12 +96,12 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, s: &Segment, gravity_a: f64, direction: f64) {
+    fn add(&mut self, s: &Segment, direction: f64) {
         self.n += s.cycles;
         self.residual += direction * (s.measured_a - s.predicted_a);
         self.measured += direction * s.measured_a;
         self.friction +=
-            direction * (s.predicted_a - s.inertial_a - s.contact_a - gravity_a * s.cycles);
+            direction * (s.predicted_a - s.inertial_a - s.contact_a - s.gravity_a * s.cycles);
         self.inertial += direction * s.inertial_a;
         self.contact += direction * s.contact_a;
         self.disturbance += direction * s.disturbance_a;
@@ -157,20 +157,20 @@ impl Blocks {
         *self = Self::default();
     }
 
-    /// Takes in a segment. `gravity_a` is the constant load of the axis (A).
-    pub fn add(&mut self, s: &Segment, gravity_a: f64) {
+    /// Takes in a segment.
+    pub fn add(&mut self, s: &Segment) {
         self.moving |= !matches!(s.regime, Regime::Standstill | Regime::Settling);
         if !self.whole {
             return;
         }
         let v = if s.forward { 1.0 } else { -1.0 };
         match s.regime {
-            Regime::ConstantSpeed if s.forward => self.sums[0][0].add(s, gravity_a, v),
-            Regime::ConstantSpeed => self.sums[1][0].add(s, gravity_a, v),
+            Regime::ConstantSpeed if s.forward => self.sums[0][0].add(s, v),
+            Regime::ConstantSpeed => self.sums[1][0].add(s, v),
             Regime::Acceleration => {
                 let a = if s.speeding { 1.0 } else { -1.0 };
                 let half = usize::from(a * v < 0.0);
-                self.sums[2][half].add(s, gravity_a, a);
+                self.sums[2][half].add(s, a);
             }
             Regime::Reversal => {
                 // The largest innovation counts, not a sum.
@@ -179,7 +179,7 @@ impl Blocks {
                 sum.measured = sum.measured.max(s.innovation_square);
                 sum.went(s);
             }
-            Regime::Pressing if s.into == s.forward => self.sums[4][0].add(s, gravity_a, v),
+            Regime::Pressing if s.into == s.forward => self.sums[4][0].add(s, v),
             Regime::Pressing | Regime::Standstill | Regime::Settling => {}
         }
     }
@@ -273,9 +273,9 @@ mod tests {
             s.disturbance_a = s.measured_a - s.predicted_a;
             // A ripple of 0.1 A about the mean.
             s.residual_square = s.disturbance_a * s.disturbance_a / cycles + 0.01 * cycles;
-            blocks.add(&s, 0.0);
+            blocks.add(&s);
         }
-        blocks.add(&segment(Regime::Standstill, 10.0, false, false), 0.0);
+        blocks.add(&segment(Regime::Standstill, 10.0, false, false));
         blocks.end()
     }
 
@@ -310,7 +310,7 @@ mod tests {
         for r in [0.1, 0.81, 0.4] {
             let mut s = segment(Regime::Reversal, 5.0, false, false);
             s.innovation_square = r;
-            blocks.add(&s, 0.0);
+            blocks.add(&s);
         }
         let ended = blocks.end().expect("the movement ends");
         assert_eq!(ended[3].expect("reversal").residual_a, 0.9);
@@ -325,7 +325,7 @@ mod tests {
     fn a_cleared_movement_says_nothing() {
         let mut blocks = Blocks::default();
         blocks.end();
-        blocks.add(&segment(Regime::ConstantSpeed, 50.0, true, false), 0.0);
+        blocks.add(&segment(Regime::ConstantSpeed, 50.0, true, false));
         blocks.clear();
         assert_eq!(blocks.end(), None);
     }
@@ -334,7 +334,7 @@ mod tests {
     fn standing_still_is_no_movement() {
         let mut blocks = Blocks::default();
         blocks.end();
-        blocks.add(&segment(Regime::Standstill, 500.0, false, false), 0.0);
+        blocks.add(&segment(Regime::Standstill, 500.0, false, false));
         assert_eq!(blocks.end(), None);
     }
 }

@@ -11,9 +11,11 @@
 //! - **CUSUM**: two-sided, slack [`SLACK`], for what shifts it.
 //!
 //! All thresholds come from the healthy record; a detector without one is off.
+//!
+//! Innovations are narrow numbers from here on: seven digits of a surprise are enough to see it.
 
-use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
-use crate::simd::{Portable, Vector};
+use crate::lane::{LANES, Lane, Narrow, rounded_down};
+use crate::simd::{Portable, Slim, Vector};
 
 /// Channels with an innovation: position, velocity, current.
 pub const NEXT: usize = 3;
@@ -28,7 +30,12 @@ pub const WINDOW_WEIGHT: f64 = 1.0 / 64.0;
 /// Slack of the CUSUM (standard deviations).
 pub const SLACK: f64 = 0.5;
 /// Weight of the newest cycle in the mean square of the innovation of current: it looks back over some sixteen cycles.
-const SQUARE_WEIGHT: f64 = 1.0 / 16.0;
+const SQUARE_WEIGHT: f32 = 1.0 / 16.0;
+/// Bounds of a square: what is less is nothing (and would in time be less than a number can be without slowing the unit), and no sum of what
+/// is more grows beyond all numbers.
+const SQUARES: [f32; 2] = [1e-30, 1e30];
+/// Largest number that a standard deviation is divided by: the same holds for what is multiplied with it.
+const PER_SIGMA_MAX: f64 = 1e30;
 
 /// How the innovation of one channel is whitened, and its thresholds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,8 +55,8 @@ pub struct Whitened {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct WatchParams {
-    correlation: [Lane; WHITENED],
-    per_sigma: [Lane; WHITENED],
+    correlation: [Narrow; WHITENED],
+    per_sigma: [Narrow; WHITENED],
     limit: [Narrow; NEXT],
     window: [Narrow; WHITENED],
     cusum: [Narrow; WHITENED],
@@ -58,8 +65,8 @@ pub struct WatchParams {
 impl WatchParams {
     /// Everything off.
     pub const OFF: Self = Self {
-        correlation: [ZERO; WHITENED],
-        per_sigma: [ZERO; WHITENED],
+        correlation: [NOTHING; WHITENED],
+        per_sigma: [NOTHING; WHITENED],
         limit: [[f32::INFINITY; LANES]; NEXT],
         window: [[f32::INFINITY; LANES]; WHITENED],
         cusum: [[f32::INFINITY; LANES]; WHITENED],
@@ -77,8 +84,13 @@ impl WatchParams {
         }
         for (c, whitened) in whitened.iter().enumerate() {
             if let Some(w) = whitened {
-                self.correlation[c][l] = w.correlation;
-                self.per_sigma[c][l] = 1.0 / w.sigma;
+                self.correlation[c][l] = w.correlation as f32;
+                let per_sigma = 1.0 / w.sigma;
+                self.per_sigma[c][l] = if per_sigma < PER_SIGMA_MAX {
+                    per_sigma as f32
+                } else {
+                    PER_SIGMA_MAX as f32
+                };
                 self.window[c][l] = rounded_down(w.window);
                 self.cusum[c][l] = rounded_down(w.cusum);
             }
@@ -90,72 +102,93 @@ impl WatchParams {
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct Watch {
-    before: [Lane; WHITENED],
+    before: [Narrow; WHITENED],
     /// Weighted mean of y^2.
-    pub window: [Lane; WHITENED],
+    pub window: [Narrow; WHITENED],
     /// Upward CUSUM.
-    pub up: [Lane; WHITENED],
+    pub up: [Narrow; WHITENED],
     /// Downward CUSUM.
-    pub down: [Lane; WHITENED],
+    pub down: [Narrow; WHITENED],
     /// Mean square of the innovation of current over the last cycles (A2).
-    pub square: Lane,
+    pub square: Narrow,
 }
+
+const NOTHING: Narrow = [0.0; LANES];
 
 impl Watch {
     /// Nothing seen yet.
     pub const NEW: Self = Self {
-        before: [ZERO; WHITENED],
-        window: [ZERO; WHITENED],
-        up: [ZERO; WHITENED],
-        down: [ZERO; WHITENED],
-        square: ZERO,
+        before: [NOTHING; WHITENED],
+        window: [NOTHING; WHITENED],
+        up: [NOTHING; WHITENED],
+        down: [NOTHING; WHITENED],
+        square: NOTHING,
     };
 
     /// Takes in one cycle: innovations of position (m), velocity (m/s) and current (A). `judged` has a bit for each axis that may be
     /// judged; elsewhere the detectors are forgotten. Returns a bit for each axis with a detector beyond its threshold.
     pub fn push(&mut self, p: &WatchParams, innovation: &[Lane; NEXT], judged: u8) -> u8 {
-        (0..Portable::PARTS).fold(0, |beyond, part| {
-            let innovation = Portable::each(innovation.each_ref(), part);
-            beyond | self.push_on(p, innovation, judged, part)
-        })
+        let narrow = innovation.map(|lane| lane.map(|e| e as f32));
+        self.push_on::<Portable>(p, &narrow, judged)
     }
 
-    /// [`Self::push`] of a part with the vector of a unit.
+    /// [`Self::push`] with the numbers of a unit.
     #[inline(always)]
     pub fn push_on<V: Vector>(
         &mut self,
         p: &WatchParams,
-        innovation: [V; NEXT],
+        innovation: &[Narrow; NEXT],
         judged: u8,
-        part: usize,
     ) -> u8 {
-        let (zero, judge) = (V::splat(0.0), V::mask(judged, part));
-        let [x, v, i] = innovation;
-        let mut alarm = V::either(
-            x.size().above(V::widen(&p.limit[0], part)),
-            v.size().above(V::widen(&p.limit[1], part)),
-        );
-        alarm = V::either(alarm, i.size().above(V::widen(&p.limit[2], part)));
-        for w in 0..WHITENED {
-            let e = innovation[WHITENED_CHANNELS[w]];
-            let y = (e - V::load(&p.correlation[w], part) * V::load(&self.before[w], part))
-                * V::load(&p.per_sigma[w], part);
-            let window = V::load(&self.window[w], part);
-            let window = window + V::splat(WINDOW_WEIGHT) * (y * y - window);
-            let (threshold, slack) = (V::widen(&p.cusum[w], part), V::splat(SLACK));
-            let up = bounded(V::load(&self.up[w], part) + y - slack, threshold);
-            let down = bounded(V::load(&self.down[w], part) - y - slack, threshold);
-            alarm = V::either(alarm, window.above(V::widen(&p.window[w], part)));
-            alarm = V::either(alarm, up.larger(down).above(threshold));
-            V::select(judge, e, zero).store(&mut self.before[w], part);
-            V::select(judge, window, zero).store(&mut self.window[w], part);
-            V::select(judge, up, zero).store(&mut self.up[w], part);
-            V::select(judge, down, zero).store(&mut self.down[w], part);
+        let e = [
+            V::Slim::load(&innovation[0]),
+            V::Slim::load(&innovation[1]),
+            V::Slim::load(&innovation[2]),
+        ];
+        let mut alarm = e[0].size().reaches(V::Slim::load(&p.limit[0]));
+        for c in 1..NEXT {
+            let beyond = e[c].size().reaches(V::Slim::load(&p.limit[c]));
+            alarm = V::Slim::either(alarm, beyond);
         }
-        let (e, square) = (innovation[2], V::load(&self.square, part));
-        let new = square + V::splat(SQUARE_WEIGHT) * (e * e - square);
-        V::select(judge, new, square).store(&mut self.square, part);
-        V::bits(alarm, part) & judged
+        for w in 0..WHITENED {
+            let e = e[WHITENED_CHANNELS[w]];
+            let correlated = V::Slim::load(&p.correlation[w]) * V::Slim::load(&self.before[w]);
+            let y = (e - correlated) * V::Slim::load(&p.per_sigma[w]);
+            let window = toward(V::Slim::load(&self.window[w]), y, WINDOW_WEIGHT as f32);
+            let (threshold, slack) = (V::Slim::load(&p.cusum[w]), V::Slim::splat(SLACK as f32));
+            let up = bounded(V::Slim::load(&self.up[w]) + y - slack, threshold);
+            let down = bounded(V::Slim::load(&self.down[w]) - y - slack, threshold);
+            alarm = V::Slim::either(alarm, window.reaches(V::Slim::load(&p.window[w])));
+            alarm = V::Slim::either(alarm, up.larger(down).reaches(threshold));
+            e.store(&mut self.before[w]);
+            window.store(&mut self.window[w]);
+            up.store(&mut self.up[w]);
+            down.store(&mut self.down[w]);
+        }
+        let square = V::Slim::load(&self.square);
+        toward(square, e[2], SQUARE_WEIGHT).store(&mut self.square);
+        if judged != u8::MAX {
+            self.forget_others::<V>(square, judged);
+        }
+        V::Slim::bits(alarm) & judged
+    }
+
+    /// Forgets what is not judged; its mean square stays what it was.
+    #[inline(always)]
+    fn forget_others<V: Vector>(&mut self, square: V::Slim, judged: u8) {
+        let (judged, others) = (V::Slim::mask(judged), V::Slim::mask(!judged));
+        for w in 0..WHITENED {
+            for of in [
+                &mut self.before[w],
+                &mut self.window[w],
+                &mut self.up[w],
+                &mut self.down[w],
+            ] {
+                V::Slim::load(of).kept(judged).store(of);
+            }
+        }
+        let new = V::Slim::load(&self.square).kept(judged);
+        (new + square.kept(others)).store(&mut self.square);
     }
 }
 
@@ -173,22 +206,31 @@ impl Statistics {
     pub fn of(watch: &Watch, w: usize, l: usize) -> Self {
         let (up, down) = (watch.up[w][l], watch.down[w][l]);
         Self {
-            window: watch.window[w][l],
-            cusum: if up > down { up } else { down },
+            window: f64::from(watch.window[w][l]),
+            cusum: f64::from(if up > down { up } else { down }),
         }
     }
 }
 
+/// A mean that takes in the square of `x` with a weight.
+#[inline(always)]
+fn toward<S: Slim>(mean: S, x: S, weight: f32) -> S {
+    let [least, most] = SQUARES;
+    // What is no number is as much as can be.
+    let square = (x * x).smaller(S::splat(most)).larger(S::splat(least));
+    mean + S::splat(weight) * (square - mean)
+}
+
 /// A sum stays between nothing and twice its threshold, so that what has gone is soon cleared.
 #[inline(always)]
-fn bounded<V: Vector>(sum: V, threshold: V) -> V {
-    let top = threshold + threshold;
-    top.smaller(V::splat(0.0).larger(sum))
+fn bounded<S: Slim>(sum: S, threshold: S) -> S {
+    sum.larger(S::splat(0.0)).smaller(threshold + threshold)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lane::ZERO;
 
     const JUDGED: u8 = u8::MAX;
 
@@ -238,5 +280,36 @@ mod tests {
         // |y| = 2.28, so y^2 passes 3 soon; the sums never do.
         assert!(found.is_some_and(|n| n < 100), "{found:?}");
         assert!(w.up[0][2] < 5.0 && w.down[0][2] < 5.0);
+    }
+
+    #[test]
+    fn what_is_no_number_or_beyond_all_is_seen_and_soon_forgotten() {
+        for wild in [f64::NAN, f64::INFINITY, -1e300, 1e25] {
+            let (p, mut w) = (params(), Watch::NEW);
+            assert_eq!(w.push(&p, &one(wild), JUDGED), 1 << 2, "{wild}");
+            let silent = (0..8000).find(|_| w.push(&p, &one(0.0), JUDGED) == 0);
+            assert!(silent.is_some(), "{wild}: {w:?}");
+            let all = [w.window, w.up, w.down].concat();
+            assert!(all.iter().flatten().all(|x| x.is_finite()), "{w:?}");
+        }
+    }
+
+    #[test]
+    fn a_mean_square_is_kept_where_nothing_is_judged_and_never_fades_to_nothing() {
+        let (p, mut w) = (params(), Watch::NEW);
+        let mut e = [ZERO; NEXT];
+        e[2] = [0.5; LANES];
+        w.push(&p, &e, JUDGED);
+        let known = w.square;
+        w.push(&p, &e, 0b1111_0000);
+        assert_eq!(w.square[..4], known[..4]);
+        assert!(w.square[4] > known[4]);
+        for _ in 0..5000 {
+            w.push(&p, &[ZERO; NEXT], JUDGED);
+        }
+        assert!(
+            w.square.iter().all(|x| x.is_normal() && *x < 1e-20),
+            "{w:?}"
+        );
     }
 }

@@ -10,6 +10,7 @@ pub mod blocks;
 pub mod cause;
 pub mod channel;
 pub mod detect;
+pub mod digest;
 pub mod evidence;
 pub mod health;
 #[cfg(feature = "identify")]

@@ -12,7 +12,7 @@ use crate::axis::load::{Balance, Motion};
 use crate::channel::Regime;
 use crate::lane::{LANES, Lane, Narrow, ZERO, rounded_down};
 use crate::rest::RestSum;
-use crate::simd::Vector;
+use crate::simd::{Slim, Vector};
 use doing::{Does, Doing};
 
 /// When a motion counts as what.
@@ -150,6 +150,8 @@ pub struct Segment {
     pub residual_square: f64,
     /// Sum of the observer's disturbance (A): the current that nothing in the model explains.
     pub disturbance_a: f64,
+    /// Constant load of the axis (A).
+    pub gravity_a: f64,
 }
 
 /// What eight axes are doing. It is small: a lane has it beside other small things, in one line of the cache.
@@ -180,7 +182,7 @@ pub struct Segments {
     predicted_a: Lane,
     inertial_a: Lane,
     velocity_m_per_s: Lane,
-    innovation_square: Lane,
+    innovation_square: Narrow,
     residual_square: Lane,
     disturbance_a: Lane,
     rare: Rare,
@@ -331,7 +333,6 @@ impl Course {
                     &mut segments.predicted_a,
                     &mut segments.inertial_a,
                     &mut segments.velocity_m_per_s,
-                    &mut segments.innovation_square,
                     &mut segments.residual_square,
                     &mut segments.disturbance_a,
                     &mut segments.rare.contact_a,
@@ -339,10 +340,13 @@ impl Course {
                     V::select(ended, V::splat(0.0), V::load(sum, part)).store(sum, part);
                 }
             }
+            let goes_on = V::Slim::mask(!c.ended);
+            let largest = V::Slim::load(&segments.innovation_square);
+            largest.kept(goes_on).store(&mut segments.innovation_square);
         }
     }
 
-    /// The segment of axis `l` that the classified cycle ends, if it does.
+    /// The segment of axis `l` that the classified cycle ends, if it does: all but its constant load.
     pub fn ended(&self, segments: &Segments, c: &Classified, l: usize) -> Option<Segment> {
         let (regime, up) = (self.regime(l), self.doing.is(Does::Up, l));
         (c.ended & (1 << l) != 0).then(|| Segment {
@@ -356,9 +360,10 @@ impl Course {
             inertial_a: segments.inertial_a[l],
             contact_a: segments.rare.contact_a[l],
             velocity_m_per_s: segments.velocity_m_per_s[l],
-            innovation_square: segments.innovation_square[l],
+            innovation_square: f64::from(segments.innovation_square[l]),
             residual_square: segments.residual_square[l],
             disturbance_a: segments.disturbance_a[l],
+            gravity_a: 0.0,
         })
     }
 
@@ -380,6 +385,20 @@ impl Course {
         }
     }
 
+    /// The axes that accelerate, and all that go somewhere in a regime of which a pace is known: a bit for each.
+    #[inline(always)]
+    pub const fn paced(&self) -> [u8; 2] {
+        let has_none = self.doing.bits(Does::Settling)
+            | self.doing.bits(Does::Standstill)
+            | self.doing.bits(Does::Reversal);
+        [self.doing.bits(Does::Acceleration), !has_none]
+    }
+
+    /// Whether axis `l` moves forward.
+    pub const fn is_forward(&self, l: usize) -> bool {
+        self.doing.is(Does::Forward, l)
+    }
+
     /// Regime of axis `l`.
     pub fn regime(&self, l: usize) -> Regime {
         self.doing.regime(l)
@@ -393,7 +412,7 @@ impl Segments {
         predicted_a: ZERO,
         inertial_a: ZERO,
         velocity_m_per_s: ZERO,
-        innovation_square: ZERO,
+        innovation_square: [0.0; LANES],
         residual_square: ZERO,
         disturbance_a: ZERO,
         rare: Rare {
@@ -407,14 +426,12 @@ impl Segments {
     /// Bytes of it that a cycle does not touch as a rule.
     pub const RARE_BYTES: usize = size_of::<Rare>();
 
-    /// Adds the cycle to the segments in progress: what the load explains, velocity (m/s), mean square of the innovation of current (A2) and
-    /// disturbance of the observer (A).
+    /// Adds the cycle to the segments in progress: what the load explains, velocity (m/s) and disturbance of the observer (A).
     #[inline(always)]
     pub fn add<V: Vector>(
         &mut self,
         balance: &Balance<V>,
         velocity_m_per_s: V,
-        innovation_square: V,
         disturbance_a: V,
         part: usize,
     ) {
@@ -425,9 +442,14 @@ impl Segments {
         plus(&mut self.disturbance_a, disturbance_a, part);
         let residual = balance.measured_a - balance.predicted_a;
         plus(&mut self.residual_square, residual * residual, part);
-        innovation_square
-            .larger(V::load(&self.innovation_square, part))
-            .store(&mut self.innovation_square, part);
+    }
+
+    /// Takes in the mean square of the innovation of current (A2) of all of them.
+    #[inline(always)]
+    pub fn add_square<V: Vector>(&mut self, innovation_square: &Narrow) {
+        V::Slim::load(innovation_square)
+            .larger(V::Slim::load(&self.innovation_square))
+            .store(&mut self.innovation_square);
     }
 
     /// Adds the contact current of presses (A).

@@ -55,9 +55,7 @@ impl Rollout {
             state.integral_a[0] = params.gravity_a;
         }
         let mut reference = Reference::default();
-        for target in &mut reference.history_m {
-            target[0] = position_m;
-        }
+        reference.lock(0, position_m);
         let dead = params.dead_time_s / period_s;
         let whole = dead.clamp(0.0, DEAD_MAX - 1.0) as usize;
         Self {
@@ -101,7 +99,7 @@ impl Rollout {
 
     fn moment(&self, before_m: f64) -> Moment {
         let (p, s) = (&self.lane, &self.state);
-        let target = |n: usize| self.reference.history_m[n][0];
+        let target = |n: usize| self.reference.ago_m(n)[0];
         let middle_m = target(self.whole);
         let way_m = match self.whole {
             // The target of this cycle has not come yet: the reference goes on as it did.

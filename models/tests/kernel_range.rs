@@ -116,9 +116,7 @@ impl Twin {
 
     fn lock(&mut self, l: usize, position_m: f64, current_a: f64) {
         observer::lock(&self.p, &mut self.state, l, position_m, 0.0, current_a);
-        for target in &mut self.reference.history_m {
-            target[l] = position_m;
-        }
+        self.reference.lock(l, position_m);
         self.filter
             .lock(l, position_m, current_a, self.p.gravity_a[l]);
     }
@@ -138,8 +136,10 @@ impl Twin {
         for part in 0..Portable::PARTS {
             let sample = Portable::each([position_m, current_a], part);
             self.filter.put(self.newest, sample, part);
-            self.filter.motion::<Portable>(p, self.newest, part);
-            let balance = self.filter.balance::<Portable>(p, self.newest, None, part);
+            let motion = self.filter.motion::<Portable>(p, self.newest, part);
+            let balance = self
+                .filter
+                .balance::<Portable>(p, self.newest, &motion, None, part);
             for of in [balance.measured_a, balance.predicted_a, balance.inertial_a] {
                 let mut lane = ZERO;
                 of.store(&mut lane, part);
@@ -213,7 +213,8 @@ fn moved_as_it_may(
     );
     let way = (s.position_m[l] - before.position_m[l]).abs();
     // What is told may be so far off that its last digits are a way.
-    let told = twin.reference.history_m.iter().chain(&twin.told_m);
+    let targets_m = (0..TARGETS).map(|n| twin.reference.ago_m(n));
+    let told = targets_m.chain(&twin.told_m);
     let largest_m = told.fold(before.position_m[l].abs(), |largest, told| {
         largest.max(told[l].abs())
     });
@@ -256,7 +257,7 @@ fn modes() -> impl Strategy<Value = Modes> {
 
 /// A cycle of axis `l` as it may come: mostly as predicted, now and then anything.
 fn told(twin: &mut Twin, l: usize, modes: Modes, noise: &mut Noise) -> f64 {
-    let mut target = twin.reference.history_m[0][l];
+    let mut target = twin.reference.ago_m(0)[l];
     if noise.one_in(8) {
         target = noise.anything();
     }

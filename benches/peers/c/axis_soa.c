@@ -17,6 +17,7 @@
 enum { AXES_MAX = 1024 + 8, TARGETS = 5, BLOCK = 8, CHANNELS = 3, WHITENED = 2 };
 
 #define LANE __attribute__((aligned(64))) double
+#define NARROW __attribute__((aligned(64))) float
 #define INLINE static inline __attribute__((always_inline))
 
 /* Parameters, with everything that can be computed beforehand: see `LaneParams` and `WatchParams`. */
@@ -28,7 +29,7 @@ static struct {
         limit_a[AXES_MAX], current_decay[AXES_MAX], filter_decay[AXES_MAX], dead_cycles[AXES_MAX], bend[AXES_MAX],
         continuous[AXES_MAX], gain_position[AXES_MAX], gain_velocity[AXES_MAX], gain_disturbance[AXES_MAX],
         delay_weight[4][AXES_MAX], load_share[AXES_MAX];
-    LANE limit[CHANNELS][AXES_MAX], correlation[WHITENED][AXES_MAX], per_sigma[WHITENED][AXES_MAX],
+    NARROW limit[CHANNELS][AXES_MAX], correlation[WHITENED][AXES_MAX], per_sigma[WHITENED][AXES_MAX],
         window[WHITENED][AXES_MAX], cusum[WHITENED][AXES_MAX];
 } p;
 
@@ -36,9 +37,9 @@ static struct {
 static struct {
     LANE history_m[TARGETS][AXES_MAX], position_m[AXES_MAX], velocity_m_per_s[AXES_MAX], current_a[AXES_MAX],
         reported_a[AXES_MAX], integral_a[AXES_MAX], disturbance_a[AXES_MAX], contact_a[AXES_MAX], otherwise[AXES_MAX];
-    LANE watch_before[WHITENED][AXES_MAX], window[WHITENED][AXES_MAX], up[WHITENED][AXES_MAX], down[WHITENED][AXES_MAX],
+    NARROW watch_before[WHITENED][AXES_MAX], window[WHITENED][AXES_MAX], up[WHITENED][AXES_MAX], down[WHITENED][AXES_MAX],
         square[AXES_MAX], deviations[AXES_MAX], judged[AXES_MAX];
-    LANE x[3][AXES_MAX], i[3][AXES_MAX], c[2][AXES_MAX], position[2][AXES_MAX], way[2][AXES_MAX], measured[2][AXES_MAX],
+    LANE x[3][AXES_MAX], i[3][AXES_MAX], c[2][AXES_MAX], position[2][AXES_MAX], way[AXES_MAX], measured[2][AXES_MAX],
         explained[2][AXES_MAX], contact[2][AXES_MAX];
     LANE load_measured_a[AXES_MAX], load_predicted_a[AXES_MAX], load_inertial_a[AXES_MAX], load_contact_a[AXES_MAX],
         load_position_m[AXES_MAX], load_velocity_m_per_s[AXES_MAX], load_acceleration_m_per_s2[AXES_MAX];
@@ -94,8 +95,8 @@ INLINE void predict_axis(size_t l)
 
     /* Moving on: friction at the velocity that was, then at the mean one. */
 #define MOVING(row)                                                                                                        \
-    (p.moving[row][0][l] * e + p.moving[row][1][l] * v + p.moving[row][2][l] * i + p.moving[row][3][l] * q                 \
-     + p.moving[row][4][l] * slope + p.moving[row][5][l] * bent)
+    (p.moving[row][4][l] * slope + p.moving[row][5][l] * bent                                                              \
+     + (p.moving[row][2][l] * i + p.moving[row][3][l] * q + (p.moving[row][0][l] * e + p.moving[row][1][l] * v)))
     int positive = v > 0.0;
     double direction = positive ? 1.0 : -1.0;
     double coulomb = positive ? p.coulomb_positive_a[l] : p.coulomb_negative_a[l];
@@ -109,7 +110,7 @@ INLINE void predict_axis(size_t l)
     double way = MOVING(WAY) + p.moving[WAY][6][l] * b;
     double i1 = MOVING(CURRENT) + p.moving[CURRENT][6][l] * b;
     double q1 = MOVING(INTEGRAL) + p.moving[INTEGRAL][6][l] * b;
-    double r1 = MOVING(REPORTED) + p.moving[REPORTED][6][l] * b + p.moving[REPORTED][7][l] * r;
+    double r1 = MOVING(REPORTED) + p.moving[REPORTED][7][l] * r + p.moving[REPORTED][6][l] * b;
     int goes_on = (v1 * direction > 0.0) & (guess * direction > 0.0) & (v * direction > 0.0);
 
     /* Resting: what velocity there is ends in the first substep. */
@@ -174,32 +175,39 @@ static __attribute__((noinline)) void substeps(size_t l)
     s.reported_a[l] = r;
 }
 
-INLINE double bounded(double sum, double threshold)
+INLINE float bounded(float sum, float threshold)
 {
-    double low = sum < 0.0 ? 0.0 : sum;
-    return low > threshold + threshold ? threshold + threshold : low;
+    float low = sum > 0.0f ? sum : 0.0f;
+    return low < threshold + threshold ? low : threshold + threshold;
+}
+
+INLINE float toward(float mean, float x, float weight)
+{
+    float square = x * x;
+    square = square < 1e30f ? square : 1e30f;
+    square = square > 1e-30f ? square : 1e-30f;
+    return mean + weight * (square - mean);
 }
 
 /* Limits on three innovations; window and CUSUM on those of position and current. */
 INLINE void compare_axis(size_t l, double m, double m_per_s, double a)
 {
-    double e[CHANNELS] = {m - s.position_m[l], m_per_s - s.velocity_m_per_s[l], a - s.reported_a[l]};
-    int judge = s.judged[l] != 0.0, alarm = 0;
+    float e[CHANNELS] = {m - s.position_m[l], m_per_s - s.velocity_m_per_s[l], a - s.reported_a[l]};
+    int judge = s.judged[l] != 0.0f, alarm = 0;
     for (int c = 0; c < CHANNELS; c++)
-        alarm |= (e[c] > p.limit[c][l]) | (e[c] < -p.limit[c][l]);
+        alarm |= fabsf(e[c]) >= p.limit[c][l];
     for (int w = 0; w < WHITENED; w++) {
-        double x = e[2 * w], y = (x - p.correlation[w][l] * s.watch_before[w][l]) * p.per_sigma[w][l];
-        double window = s.window[w][l] + 1.0 / 64.0 * (y * y - s.window[w][l]);
-        double up = bounded(s.up[w][l] + y - 0.5, p.cusum[w][l]), down = bounded(s.down[w][l] - y - 0.5, p.cusum[w][l]);
-        alarm |= (window > p.window[w][l]) | (up > p.cusum[w][l]) | (down > p.cusum[w][l]);
-        s.watch_before[w][l] = judge ? x : 0.0;
-        s.window[w][l] = judge ? window : 0.0;
-        s.up[w][l] = judge ? up : 0.0;
-        s.down[w][l] = judge ? down : 0.0;
+        float x = e[2 * w], y = (x - p.correlation[w][l] * s.watch_before[w][l]) * p.per_sigma[w][l];
+        float window = toward(s.window[w][l], y, 1.0f / 64.0f);
+        float up = bounded(s.up[w][l] + y - 0.5f, p.cusum[w][l]), down = bounded(s.down[w][l] - y - 0.5f, p.cusum[w][l]);
+        alarm |= (window >= p.window[w][l]) | (up >= p.cusum[w][l]) | (down >= p.cusum[w][l]);
+        s.watch_before[w][l] = judge ? x : 0.0f;
+        s.window[w][l] = judge ? window : 0.0f;
+        s.up[w][l] = judge ? up : 0.0f;
+        s.down[w][l] = judge ? down : 0.0f;
     }
-    double square = s.square[l] + 1.0 / 16.0 * (e[2] * e[2] - s.square[l]);
-    s.square[l] = judge ? square : s.square[l];
-    s.deviations[l] += alarm & judge ? 1.0 : 0.0;
+    s.square[l] = judge ? toward(s.square[l], e[2], 1.0f / 16.0f) : s.square[l];
+    s.deviations[l] += alarm & judge ? 1.0f : 0.0f;
 }
 
 INLINE void correct_axis(size_t l, double m, double a, double used)
@@ -233,10 +241,12 @@ INLINE void load_axis(size_t l, double m, double a)
     double explained = dry_friction_a(l, v) * direction + p.viscous[l] * v + p.gravity_a[l] + c2;
     double measured = p.delay_weight[0][l] * a + p.delay_weight[1][l] * i1 + p.delay_weight[2][l] * i2
                       + p.delay_weight[3][l] * i3;
-    double earlier = s.way[1][l], way = filter(s.way, l, x1 - x2), acceleration = (way - earlier) * (per_s * per_s);
+    double behind = s.position[1][l], earlier = s.way[l], way = filter(s.position, l, x1) - behind;
+    double acceleration = (way - earlier) * (per_s * per_s);
     double inertial = p.inertia[l] * acceleration;
     s.load_contact_a[l] = filter(s.contact, l, c2);
-    s.load_position_m[l] = filter(s.position, l, x2);
+    s.load_position_m[l] = behind;
+    s.way[l] = way;
     s.load_predicted_a[l] = inertial + filter(s.explained, l, explained);
     s.load_measured_a[l] = filter(s.measured, l, measured);
     s.load_inertial_a[l] = inertial;
@@ -320,7 +330,7 @@ static void start(const struct scenario *sc)
         s.current_a[l] = at.current_a;
         s.integral_a[l] = at.integral_a;
         s.reported_a[l] = at.reported_a;
-        s.judged[l] = 1.0;
+        s.judged[l] = 1.0f;
         for (int n = 0; n < TARGETS; n++)
             s.history_m[n][l] = sc->targets_m[a] - n * (sc->targets_m[count + a] - sc->targets_m[a]);
         for (int n = 0; n < 3; n++)
@@ -375,8 +385,14 @@ static void tell(struct state *out)
 /* What detectors and filter have come to, in the order of src/ours.rs. */
 static void evidence(void)
 {
-    const double *const figures[] = {s.deviations, s.window[0], s.window[1], s.up[0], s.up[1], s.down[0], s.down[1], s.square,
-                                     s.load_measured_a, s.load_predicted_a, s.load_position_m, s.load_velocity_m_per_s, s.load_acceleration_m_per_s2};
+    const float *const narrow[] = {s.deviations, s.window[0], s.window[1], s.up[0], s.up[1], s.down[0], s.down[1], s.square};
+    for (size_t n = 0; n < sizeof narrow / sizeof *narrow; n++) {
+        double sum = 0.0;
+        for (size_t l = 0; l < count; l++)
+            sum += fabs((double)narrow[n][l]);
+        printf("%.17g\n", sum);
+    }
+    const double *const figures[] = {s.load_measured_a, s.load_predicted_a, s.load_position_m, s.load_velocity_m_per_s, s.load_acceleration_m_per_s2};
     for (size_t n = 0; n < sizeof figures / sizeof *figures; n++) {
         double sum = 0.0;
         for (size_t l = 0; l < count; l++)

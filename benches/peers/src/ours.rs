@@ -5,10 +5,10 @@
 use crate::Runner;
 use crate::scenario::{Params, Scenario, State};
 use std::error::Error;
-use twinstep_models::axis::cascade::Measured;
+use twinstep_models::axis::cascade::{Measured, TARGETS};
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade, observer};
-use twinstep_models::innovation::{Watch, WatchParams, Whitened};
+use twinstep_models::innovation::{NEXT, Watch, WatchParams, Whitened};
 use twinstep_models::kalman::Gains;
 use twinstep_models::lane::{LANES, Lane, ZERO, lanes_for};
 use twinstep_models::simd::{Kernel, Level, Vector};
@@ -145,13 +145,7 @@ impl Group {
         Self {
             params: LaneParams::new(&axes, period_s),
             watch_params: watch_params(&scenario.limits),
-            reference: Reference {
-                // On its way already: the targets before lie on the first line.
-                history_m: std::array::from_fn(|n| {
-                    let [m, next_m] = &targets_m;
-                    std::array::from_fn(|l| m[l] - n as f64 * (next_m[l] - m[l]))
-                }),
-            },
+            reference: under_way(&targets_m),
             state,
             watch: Watch::NEW,
             filter,
@@ -174,13 +168,13 @@ impl Group {
         let (w, load) = (&self.watch, self.filter.estimate(&self.params, l));
         [
             self.deviations[l],
-            w.window[0][l],
-            w.window[1][l],
-            w.up[0][l],
-            w.up[1][l],
-            w.down[0][l],
-            w.down[1][l],
-            w.square[l],
+            f64::from(w.window[0][l]),
+            f64::from(w.window[1][l]),
+            f64::from(w.up[0][l]),
+            f64::from(w.up[1][l]),
+            f64::from(w.down[0][l]),
+            f64::from(w.down[1][l]),
+            f64::from(w.square[l]),
             load.measured_a,
             load.predicted_a,
             load.position_m,
@@ -188,6 +182,15 @@ impl Group {
             load.acceleration_m_per_s2,
         ]
     }
+}
+
+/// Targets on their way already: those before lie on the first line.
+fn under_way([m, next_m]: &[Lane; 2]) -> Reference {
+    let mut reference = Reference::default();
+    for n in (0..TARGETS).rev() {
+        reference.push(&std::array::from_fn(|l| m[l] - n as f64 * (next_m[l] - m[l])));
+    }
+    reference
 }
 
 struct Predict<'a> {
@@ -235,7 +238,7 @@ impl Kernel for Compare<'_> {
             let mut room = [ZERO; 3];
             let [a, b, c] = &mut room;
             let measured = [lane(x, n, a), lane(v, n, b), lane(i, n, c)];
-            let mut beyond = 0;
+            let mut innovation = [[0.0; LANES]; NEXT];
             g.newest = g.newest.next();
             g.used = u8::MAX;
             for part in 0..V::PARTS {
@@ -244,13 +247,11 @@ impl Kernel for Compare<'_> {
                 let predicted = V::each(predicted, part);
                 let measured = V::each(measured, part);
                 g.filter.put(g.newest, [measured[0], measured[2]], part);
-                let innovation = [
-                    measured[0] - predicted[0],
-                    measured[1] - predicted[1],
-                    measured[2] - predicted[2],
-                ];
-                beyond |= g.watch.push_on(&g.watch_params, innovation, u8::MAX, part);
+                for c in 0..NEXT {
+                    (measured[c] - predicted[c]).narrow(&mut innovation[c], part);
+                }
             }
+            let beyond = (g.watch).push_on::<V>(&g.watch_params, &innovation, u8::MAX);
             if beyond != 0 {
                 g.count(beyond);
             }
@@ -269,8 +270,9 @@ impl Kernel for Correct<'_> {
     fn run<V: Vector>(self) {
         for g in self.groups {
             for part in 0..V::PARTS {
-                g.filter.motion::<V>(&g.params, g.newest, part);
-                g.filter.balance::<V>(&g.params, g.newest, None, part);
+                let motion = g.filter.motion::<V>(&g.params, g.newest, part);
+                g.filter
+                    .balance::<V>(&g.params, g.newest, &motion, None, part);
             }
         }
     }

@@ -80,6 +80,17 @@ pub struct Motion<V> {
     pub acceleration_m_per_s2: V,
 }
 
+impl<V: Vector> Motion<V> {
+    /// Of the ways of two cycles, the newer one first (m).
+    #[inline(always)]
+    fn of(p: &LaneParams, way: V, before: V) -> Self {
+        Self {
+            velocity_m_per_s: V::splat(0.5) * (way + before) * V::splat(p.per_s),
+            acceleration_m_per_s2: (way - before) * V::splat(p.per_s * p.per_s),
+        }
+    }
+}
+
 /// The filtered balance of several axes.
 #[derive(Clone, Copy)]
 pub struct Balance<V> {
@@ -116,15 +127,15 @@ impl Newest {
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 pub struct LoadFilter {
-    /// Way per cycle (m).
-    way: [Lane; 2],
-    /// The filtered way of the cycle before (m).
+    /// What the filtered position went in the last cycle (m).
+    way: Lane,
+    /// The same of the cycle before (m).
     before: Lane,
     /// Positions (m).
     position_m: [Lane; SAMPLES],
     /// Currents (A).
     current_a: [Lane; SAMPLES],
-    /// Position (m).
+    /// Position (m): a way ahead of everything else.
     position: [Lane; 2],
     /// Measured current (A).
     measured: [Lane; 2],
@@ -137,7 +148,7 @@ pub struct LoadFilter {
 impl LoadFilter {
     /// Nothing seen yet.
     pub const EMPTY: Self = Self {
-        way: [ZERO; 2],
+        way: ZERO,
         before: ZERO,
         position_m: [ZERO; SAMPLES],
         current_a: [ZERO; SAMPLES],
@@ -158,9 +169,7 @@ impl LoadFilter {
         for e in &mut self.explained {
             e[l] = gravity_a;
         }
-        for w in &mut self.way {
-            w[l] = 0.0;
-        }
+        self.way[l] = 0.0;
     }
 
     /// The newest sample: position (m) and current (A).
@@ -217,39 +226,40 @@ impl LoadFilter {
     /// The first half of a cycle: the motion that its sample makes known. [`Self::balance`] follows.
     #[inline(always)]
     pub fn motion<V: Vector>(&mut self, p: &LaneParams, newest: Newest, part: usize) -> Motion<V> {
-        let x = &self.position_m;
-        let [x1, x2] = V::each([&x[newest.ago(1)], &x[newest.ago(2)]], part);
-        let step = x1 - x2;
-        // The way from the sample before to this one is filtered, and so is its change to the next: the acceleration.
-        let before = V::load(&self.way[1], part);
-        let way = filter(&mut self.way, step, V::splat(p.load_share), part);
+        let x1 = V::load(&self.position_m[newest.ago(1)], part);
+        let share = V::splat(p.load_share);
+        let [first, second] = V::each(self.position.each_ref(), part);
+        let first = first + share * (x1 - first);
+        // Of what is filtered, the way to this sample from the one before, and its change to the next: the acceleration.
+        let way = share * (first - second);
+        first.store(&mut self.position[0], part);
+        (second + way).store(&mut self.position[1], part);
+        let before = V::load(&self.way, part);
+        way.store(&mut self.way, part);
         before.store(&mut self.before, part);
-        Motion {
-            velocity_m_per_s: V::splat(0.5) * (way + before) * V::splat(p.per_s),
-            acceleration_m_per_s2: (way - before) * V::splat(p.per_s * p.per_s),
-        }
+        Motion::of(p, way, before)
     }
 
-    /// The velocity that [`Self::motion`] made known (m/s).
+    /// The motion that [`Self::motion`] made known last.
     #[inline(always)]
-    pub fn velocity_m_per_s<V: Vector>(&self, p: &LaneParams, part: usize) -> V {
-        let [way, before] = V::each([&self.way[1], &self.before], part);
-        V::splat(0.5) * (way + before) * V::splat(p.per_s)
+    pub fn moves<V: Vector>(&self, p: &LaneParams, part: usize) -> Motion<V> {
+        let [way, before] = V::each([&self.way, &self.before], part);
+        Motion::of(p, way, before)
     }
 
-    /// The second half: says what currents the sample makes known. `contact_a` is the part in the balance:
+    /// The second half: says what currents the sample makes known, of the motion that the first half did. `contact_a` is the part in the balance:
     /// [`ContactFilter::balanced_a`]; none for axes that never touch one.
     #[inline(always)]
     pub fn balance<V: Vector>(
         &mut self,
         p: &LaneParams,
         newest: Newest,
+        motion: &Motion<V>,
         contact_a: Option<V>,
         part: usize,
     ) -> Balance<V> {
         let x = &self.position_m;
-        let x = [&x[newest.ago(1)], &x[newest.ago(2)], &x[newest.ago(3)]];
-        let [x1, x2, x3] = V::each(x, part);
+        let [x1, x3] = V::each([&x[newest.ago(1)], &x[newest.ago(3)]], part);
         let (zero, one) = (V::splat(0.0), V::splat(1.0));
         // The sample two cycles ago: its velocity needs its neighbours.
         let v = (x1 - x3) * V::splat(0.5 * p.per_s);
@@ -270,12 +280,9 @@ impl LoadFilter {
         let measured = self.delayed(p, newest, part);
 
         let share = V::splat(p.load_share);
-        filter(&mut self.position, x2, share, part);
         let explained = filter(&mut self.explained, explained, share, part);
         let measured = filter(&mut self.measured, measured, share, part);
-        let per_s2 = V::splat(p.per_s * p.per_s);
-        let inertial = V::load(&p.inertia, part)
-            * ((V::load(&self.way[1], part) - V::load(&self.before, part)) * per_s2);
+        let inertial = V::load(&p.inertia, part) * motion.acceleration_m_per_s2;
         let predicted = inertial + explained;
         predicted.store(&mut self.predicted_a, part);
         Balance {
@@ -292,11 +299,11 @@ impl LoadFilter {
 
     /// What is known of axis `l` after a cycle.
     pub fn estimate(&self, p: &LaneParams, l: usize) -> LoadEstimate {
-        let (way, before) = (self.way[1][l], self.before[l]);
+        let (way, before) = (self.way[l], self.before[l]);
         LoadEstimate {
             measured_a: self.measured[1][l],
             predicted_a: self.predicted_a[l],
-            position_m: self.position[1][l],
+            position_m: self.position[1][l] - way,
             velocity_m_per_s: 0.5 * (way + before) * p.per_s,
             acceleration_m_per_s2: (way - before) * (p.per_s * p.per_s),
         }

@@ -212,8 +212,8 @@ impl<V: Vector> Begin<'_, V> {
         let q1 = self.with_offsets(q1, true, 3, part) + V::load(&m.integral[6], part) * b;
         let r1 = weighted(&m.reported, &inputs, part);
         let r1 = self.with_offsets(r1, true, 4, part)
-            + V::load(&m.reported[6], part) * b
-            + V::load(&m.reported[7], part) * r;
+            + V::load(&m.reported[7], part) * r
+            + V::load(&m.reported[6], part) * b;
         let goes_on = V::both(
             (v1 * direction).above(zero),
             (guess * direction).above(zero),
@@ -306,13 +306,11 @@ impl<V: Vector> Begin<'_, V> {
     }
 }
 
-/// A row of the exact step, but for its last columns.
+/// A row of the exact step, but for its last columns. Sums of sums are known sooner than one term after the other.
 #[inline(always)]
 fn weighted<V: Vector, const N: usize>(row: &[Lane; N], inputs: &[V; 6], part: usize) -> V {
-    V::load(&row[0], part) * inputs[0]
-        + V::load(&row[1], part) * inputs[1]
-        + V::load(&row[2], part) * inputs[2]
-        + V::load(&row[3], part) * inputs[3]
-        + V::load(&row[4], part) * inputs[4]
-        + V::load(&row[5], part) * inputs[5]
+    let of_error = V::load(&row[0], part) * inputs[0] + V::load(&row[1], part) * inputs[1];
+    let of_current = V::load(&row[2], part) * inputs[2] + V::load(&row[3], part) * inputs[3];
+    let of_slope = V::load(&row[4], part) * inputs[4] + V::load(&row[5], part) * inputs[5];
+    of_slope + (of_current + of_error)
 }

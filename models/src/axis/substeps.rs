@@ -302,17 +302,16 @@ fn exact_step(
 ) -> Option<[f64; 5]> {
     let load = load_a + p.gravity_a[l];
     let (e, slope) = (stretch.from_m - x, stretch.slope());
-    let row = |c: &[f64; COLUMNS], v: f64, b: f64| {
-        c[0] * e + c[1] * v + c[2] * i + c[3] * q + c[4] * slope + c[6] * b + c[7] * r
+    // Sums of sums are known sooner than one term after the other, and friction is known last.
+    let free = |c: &[f64; COLUMNS], v: f64| {
+        (c[4] * slope + c[7] * r) + ((c[2] * i + c[3] * q) + (c[0] * e + c[1] * v))
     };
+    let row = |c: &[f64; COLUMNS], v: f64, b: f64| free(c, v) + c[6] * b;
     let direction = if v > 0.0 { 1.0 } else { -1.0 };
-    let guess = row(
-        &moving.velocity,
-        v,
-        load + direction * dry_friction_a(p, l, v),
-    );
+    let (free_v, on_velocity) = (free(&moving.velocity, v), moving.velocity[6]);
+    let guess = free_v + on_velocity * (load + direction * dry_friction_a(p, l, v));
     let b = load + direction * dry_friction_a(p, l, 0.5 * (v + guess));
-    let v1 = row(&moving.velocity, v, b);
+    let v1 = free_v + on_velocity * b;
     let slow = p.fine.quick & (1 << l) == 0;
     if slow && v * direction > 0.0 && v1 * direction > 0.0 && guess * direction > 0.0 {
         return Some([

@@ -155,8 +155,8 @@ fn evaluate(delay_cycles: f64, extra_a: f64) -> (LoadEstimate, f64) {
         for part in 0..Portable::PARTS {
             let sample = [position(t), measured].map(Portable::splat);
             filter.put(newest, sample, part);
-            filter.motion::<Portable>(&lane, newest, part);
-            filter.balance::<Portable>(&lane, newest, None, part);
+            let motion = filter.motion::<Portable>(&lane, newest, part);
+            filter.balance::<Portable>(&lane, newest, &motion, None, part);
         }
         out = filter.estimate(&lane, 5);
         first += share * (current(t - LAG as f64 * PERIOD_S) - first);

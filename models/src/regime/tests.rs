@@ -39,8 +39,8 @@ fn feed((course, segments): &mut State, v: f64, a: f64, c: f64) -> (Regime, Opti
             predicted_a: at_three(0.0, part),
             inertial_a: at_three(0.0, part),
         };
-        let [v, square, disturbance] = [v, 0.0, 0.5].map(|x| at_three(x, part));
-        segments.add(&balance, v, square, disturbance, part);
+        let [v, disturbance] = [v, 0.5].map(|x| at_three(x, part));
+        segments.add(&balance, v, disturbance, part);
     }
     let movement_ended = classified.movement_ended & 1 << 3 != 0;
     (course.regime(3), ended, movement_ended)

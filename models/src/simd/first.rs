@@ -33,6 +33,7 @@ impl<V: Vector> Vector for First<V> {
     type Mask = V::Mask;
     type Whole = Self;
     type Few = Self;
+    type Slim = V::Slim;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         Self(V::load(from, part))
@@ -44,6 +45,10 @@ impl<V: Vector> Vector for First<V> {
     #[inline(always)]
     fn store(self, to: &mut Lane, part: usize) {
         self.0.store(to, part);
+    }
+    #[inline(always)]
+    fn narrow(self, to: &mut Narrow, part: usize) {
+        self.0.narrow(to, part);
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {

@@ -4,10 +4,14 @@
 //! every level, and since nothing is contracted or reordered, all levels give the same bits.
 
 mod first;
+mod slim;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_slim;
 
+pub use slim::Slim;
 pub use vector::{Portable, Vector};
 
 /// A piece of work over lanes. `run` must be `#[inline(always)]`: it becomes part of a function made for a vector unit.

@@ -11,6 +11,8 @@
 
 use super::Kernel;
 use super::first::First;
+use super::slim::{PortableSlim, Slim};
+use crate::digest::mix;
 use crate::lane::{LANES, Lane, Narrow};
 use core::ops::{Add, Mul, Sub};
 
@@ -30,12 +32,16 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     type Whole: Vector;
     /// The vector of lanes with an axis in none but the first few places: it leaves the others alone.
     type Few: Vector;
+    /// Narrow numbers of the unit.
+    type Slim: Slim;
     /// From memory: part `part` of a lane, which must be below [`Self::PARTS`].
     fn load(from: &Lane, part: usize) -> Self;
     /// The same out of narrow numbers.
     fn widen(from: &Narrow, part: usize) -> Self;
     /// To memory, likewise.
     fn store(self, to: &mut Lane, part: usize);
+    /// The same into narrow numbers, each to the nearest.
+    fn narrow(self, to: &mut Narrow, part: usize);
     /// The same number everywhere.
     fn splat(x: f64) -> Self;
     /// Quotients.
@@ -65,6 +71,17 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
     /// Does a piece of work of `W`, a vector of this unit, in a function of its own that is made for the unit: what is rare makes what is
     /// not no larger.
     fn apart<W: Vector, K: Kernel>(kernel: K) -> K::Output;
+    /// Takes four figures a place into running hashes, each turned so that none hides another.
+    #[inline(always)]
+    fn hash(hash: &mut [u64; LANES], figures: [&Lane; 4], part: usize) {
+        for l in part * Self::WIDTH..(part + 1) * Self::WIDTH {
+            let word = figures[0][l].to_bits()
+                ^ figures[1][l].to_bits().rotate_left(17)
+                ^ figures[2][l].to_bits().rotate_left(34)
+                ^ figures[3][l].to_bits().rotate_left(51);
+            hash[l] = mix(hash[l], word);
+        }
+    }
     /// Part `part` of several lanes.
     #[inline(always)]
     fn each<const N: usize>(from: [&Lane; N], part: usize) -> [Self; N] {
@@ -138,6 +155,7 @@ impl Vector for Portable {
     type Mask = [u64; 2];
     type Whole = Two<Two<Self>>;
     type Few = First<Self>;
+    type Slim = PortableSlim;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         Self([from[2 * part], from[2 * part + 1]])
@@ -149,6 +167,10 @@ impl Vector for Portable {
     #[inline(always)]
     fn store(self, to: &mut Lane, part: usize) {
         [to[2 * part], to[2 * part + 1]] = self.0;
+    }
+    #[inline(always)]
+    fn narrow(self, to: &mut Narrow, part: usize) {
+        [to[2 * part], to[2 * part + 1]] = [self.0[0] as f32, self.0[1] as f32];
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -245,6 +267,7 @@ impl<V: Vector> Vector for Two<V> {
     type Mask = (V::Mask, V::Mask);
     type Whole = V::Whole;
     type Few = V::Few;
+    type Slim = V::Slim;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         Self(V::load(from, 2 * part), V::load(from, 2 * part + 1))
@@ -257,6 +280,11 @@ impl<V: Vector> Vector for Two<V> {
     fn store(self, to: &mut Lane, part: usize) {
         self.0.store(to, 2 * part);
         self.1.store(to, 2 * part + 1);
+    }
+    #[inline(always)]
+    fn narrow(self, to: &mut Narrow, part: usize) {
+        self.0.narrow(to, 2 * part);
+        self.1.narrow(to, 2 * part + 1);
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {

@@ -10,6 +10,8 @@
 use super::Kernel;
 use super::first::First;
 use super::vector::{Two, Vector};
+use super::x86_slim::{HalfSlim, WideSlim};
+use crate::digest::K;
 use crate::lane::{LANES, Lane, Narrow};
 use core::arch::x86_64::*;
 use core::ops::{Add, Mul, Sub};
@@ -52,6 +54,7 @@ impl Vector for Wide {
     type Mask = __mmask8;
     type Whole = Self;
     type Few = First<Half>;
+    type Slim = WideSlim;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         let from = &from[part * Self::WIDTH..][..Self::WIDTH];
@@ -69,6 +72,30 @@ impl Vector for Wide {
         let to = &mut to[part * Self::WIDTH..][..Self::WIDTH];
         // SAFETY: as for `load`.
         unsafe { _mm512_storeu_pd(to.as_mut_ptr(), self.0) }
+    }
+    #[inline(always)]
+    fn narrow(self, to: &mut Narrow, part: usize) {
+        let to = &mut to[part * Self::WIDTH..][..Self::WIDTH];
+        // SAFETY: as for `load`.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), _mm512_cvtpd_ps(self.0)) }
+    }
+    #[inline(always)]
+    fn hash(hash: &mut [u64; LANES], figures: [&Lane; 4], _part: usize) {
+        // SAFETY: see the module; a lane, and as many hashes, are as long as the vector.
+        unsafe {
+            let [a, b, c, d] = figures;
+            let a = _mm512_castpd_si512(_mm512_loadu_pd(a.as_ptr()));
+            let b = _mm512_castpd_si512(_mm512_loadu_pd(b.as_ptr()));
+            let c = _mm512_castpd_si512(_mm512_loadu_pd(c.as_ptr()));
+            let d = _mm512_castpd_si512(_mm512_loadu_pd(d.as_ptr()));
+            let two = _mm512_xor_si512(a, _mm512_rol_epi64::<17>(b));
+            let more = _mm512_xor_si512(_mm512_rol_epi64::<34>(c), _mm512_rol_epi64::<51>(d));
+            let old = _mm512_loadu_si512(hash.as_ptr().cast());
+            let turned = _mm512_xor_si512(_mm512_rol_epi64::<5>(old), two);
+            let word = _mm512_xor_si512(turned, more);
+            let new = _mm512_mullo_epi64(word, _mm512_set1_epi64(K.cast_signed()));
+            _mm512_storeu_si512(hash.as_mut_ptr().cast(), new);
+        }
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -169,6 +196,7 @@ impl Vector for Half {
     type Mask = __m256d;
     type Whole = Two<Self>;
     type Few = First<Self>;
+    type Slim = HalfSlim;
     #[inline(always)]
     fn load(from: &Lane, part: usize) -> Self {
         let from = &from[part * Self::WIDTH..][..Self::WIDTH];
@@ -186,6 +214,12 @@ impl Vector for Half {
         let to = &mut to[part * Self::WIDTH..][..Self::WIDTH];
         // SAFETY: as for `load`.
         unsafe { _mm256_storeu_pd(to.as_mut_ptr(), self.0) }
+    }
+    #[inline(always)]
+    fn narrow(self, to: &mut Narrow, part: usize) {
+        let to = &mut to[part * Self::WIDTH..][..Self::WIDTH];
+        // SAFETY: as for `load`.
+        unsafe { _mm_storeu_ps(to.as_mut_ptr(), _mm256_cvtpd_ps(self.0)) }
     }
     #[inline(always)]
     fn splat(x: f64) -> Self {

@@ -1,18 +1,11 @@
 //! The digest of all predictions and events of a run: equal digests mean equal runs, bit for bit.
 //!
-//! A multiply-rotate hash over 64-bit words; it tells runs apart and resists no attacker.
+//! The hash is that of the lanes: see [`twinstep_models::digest`].
 
 use crate::event::{Event, Source};
 use crate::press::StrokeRecord;
+pub use twinstep_models::digest::mix;
 use twinstep_models::sample::Conditions;
-
-const K: u64 = 0x517c_c1b7_2722_0a95;
-
-/// Takes one word into a running hash.
-#[inline(always)]
-pub const fn mix(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(5) ^ word).wrapping_mul(K)
-}
 
 /// Scatters the bits of a finished hash (the finaliser of splitmix64).
 pub const fn finish(hash: u64) -> u64 {

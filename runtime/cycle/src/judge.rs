@@ -185,7 +185,7 @@ impl AxisJudge {
         segment: &Segment,
         out: &mut Outbox,
     ) {
-        self.blocks.add(segment, plan.gravity_a);
+        self.blocks.add(segment);
         self.beside.add(segment);
         self.standstill.see(segment);
         self.contexts.see(at.context.factors());

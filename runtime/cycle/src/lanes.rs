@@ -15,7 +15,6 @@ pub(crate) use compare::Compare;
 use self::behind::Looks;
 use self::told::PredictTold;
 use crate::contact::{PressLane, Presses};
-use crate::digest::mix;
 use crate::event::Source;
 use crate::judge::{AxisJudge, Occasion};
 use crate::outbox::Outbox;
@@ -86,9 +85,7 @@ impl LaneState {
     /// Nothing known yet.
     pub const NEW: Self = Self {
         twin: AxisState::REST,
-        reference: Reference {
-            history_m: [ZERO; cascade::TARGETS],
-        },
+        reference: Reference::at(&ZERO),
         filter: LoadFilter::EMPTY,
         segments: Segments::NEW,
         course: Course::NEW,
@@ -271,7 +268,7 @@ impl Kernel for Correct<'_, '_> {
                 (true, true) => self.lane::<V::Few, true>(n, lane, params, judge),
             }
             if turn == 0 {
-                self.look(n, lane, params, every);
+                self.look::<V>(n, lane, params, every);
                 if judge.rests & lane.course.rested() != 0 {
                     self.rests(n, lane, params, judge.rests, every);
                 }
@@ -308,7 +305,7 @@ impl Correct<'_, '_> {
         let newest = lane.newest;
         let all_used = judge.places & !lane.used == 0;
         let mut seen = Seen::default();
-        let mut held_a = V::splat(0.0);
+        let (mut held_a, mut moves) = (V::splat(0.0), None);
         for part in 0..V::PARTS {
             if !all_used {
                 lane.stand_in::<V>(part);
@@ -325,11 +322,12 @@ impl Correct<'_, '_> {
                 contact_a = Some(lane.press.filter::<V>(of, x, v, used, part));
             }
             seen.put(&judge.regime, &motion, contact_a, part);
+            moves = Some(motion);
         }
         let (course, segments) = (&mut lane.course, &mut lane.segments);
         let classified = course.classify(segments, &judge.regime, &seen, lane.settling);
         if classified.attention() != 0 {
-            self.ended(n, lane, &classified);
+            self.ended(n, lane, params, &classified);
         }
         let segments = &mut lane.segments;
         lane.course.begin::<V>(segments, &classified);
@@ -343,32 +341,36 @@ impl Correct<'_, '_> {
                     contact_a = Some(part_a + beside_a);
                 }
             }
-            let mut balance = lane.filter.balance::<V>(params, newest, contact_a, part);
+            // In one part it is known already.
+            let motion = match moves {
+                Some(motion) if V::PARTS == 1 => motion,
+                _ => lane.filter.moves::<V>(params, part),
+            };
+            let filter = &mut lane.filter;
+            let mut balance = filter.balance::<V>(params, newest, &motion, contact_a, part);
             if PRESSES && !presses.linked.is_empty() {
                 // What moves the ram is no friction of the axis.
                 let beside_a = lane.press.beside_filtered_a(params, beside_a, part);
                 balance.inertial_a = balance.inertial_a + beside_a;
             }
-            let velocity = lane.filter.velocity_m_per_s::<V>(params, part);
-            // In one part it is known already.
             let rest_a = if PRESSES && V::PARTS == 1 {
                 held_a
             } else {
                 lane.corrected(params, gains, measured, part).disturbance_a
             };
-            let square = V::load(&lane.watch.square, part);
-            (lane.segments).add(&balance, velocity, square, rest_a, part);
+            (lane.segments).add(&balance, motion.velocity_m_per_s, rest_a, part);
             if PRESSES {
                 let filtered_a = V::load(lane.press.filtered_a(), part);
                 lane.segments.add_contact(filtered_a, part);
             }
         }
+        lane.segments.add_square::<V>(&lane.watch.square);
     }
 
     /// Axes whose segment, or movement, ends with this cycle.
     #[cold]
     #[inline(never)]
-    fn ended(&mut self, n: usize, lane: &LaneState, classified: &Classified) {
+    fn ended(&mut self, n: usize, lane: &LaneState, params: &LaneParams, classified: &Classified) {
         for l in (0..LANES).filter(|l| classified.attention() & (1 << l) != 0) {
             let axis = n * LANES + l;
             let (Some(plan), Some(judge)) = (self.plan.axes.get(axis), self.axes.get_mut(axis))
@@ -382,7 +384,9 @@ impl Correct<'_, '_> {
                 context: self.context,
             };
             let own = self.plan.contexts_of(axis);
-            if let Some(segment) = lane.course.ended(&lane.segments, classified, l) {
+            if let Some(mut segment) = lane.course.ended(&lane.segments, classified, l) {
+                // The plan of the axis, which says it too, is far away in memory, and need not be looked at.
+                segment.gravity_a = params.gravity_a[l];
                 judge.segment(plan, own, t, &at, &segment, self.out);
             }
             if classified.movement_ended & (1 << l) != 0 {
@@ -428,24 +432,21 @@ impl LaneState {
         self.filter.put(self.newest, sample, part);
     }
 
-    /// Takes the predictions of this cycle into the digest: four figures an axis, each turned so that none hides another.
+    /// Takes the predictions of this cycle into the digest: four figures an axis.
     ///
     /// The current that the load explains is that of the cycle before: it is known only after this cycle's measurement.
     #[inline(always)]
     pub(crate) fn hash<V: Vector>(&mut self) {
+        let twin = &self.twin;
+        let figures = [
+            &twin.position_m,
+            &twin.velocity_m_per_s,
+            &twin.reported_a,
+            &self.filter.predicted_a,
+        ];
         // A place that no axis has predicts nothing but 0, whose hash is 0.
-        for l in 0..V::PARTS * V::WIDTH {
-            self.hash_place(l);
+        for part in 0..V::PARTS {
+            V::hash(&mut self.hash, figures, part);
         }
-    }
-
-    #[inline(always)]
-    fn hash_place(&mut self, l: usize) {
-        let (twin, load_a) = (&self.twin, self.filter.predicted_a[l]);
-        let word = twin.position_m[l].to_bits()
-            ^ twin.velocity_m_per_s[l].to_bits().rotate_left(17)
-            ^ twin.reported_a[l].to_bits().rotate_left(34)
-            ^ load_a.to_bits().rotate_left(51);
-        self.hash[l] = mix(self.hash[l], word);
     }
 }

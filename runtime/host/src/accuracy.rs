@@ -294,7 +294,7 @@ fn recall(
 ) {
     for ago in (0..TARGETS).rev() {
         let then = k.saturating_sub(ago).max(from);
-        targets.history_m[ago][l] = reference[then];
+        targets.put_ago(ago, l, reference[then]);
         let (told, m_per_s, a) = told(record, then);
         besides.push(l, told, m_per_s, a);
     }

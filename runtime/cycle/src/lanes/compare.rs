@@ -8,6 +8,7 @@ use crate::outbox::Outbox;
 use crate::plan::{JudgeLane, Plan};
 use twinstep_models::axis::cascade::States;
 use twinstep_models::axis::observer;
+use twinstep_models::innovation::NEXT;
 use twinstep_models::lane::LANES;
 use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Told};
 use twinstep_models::simd::{Kernel, Vector};
@@ -166,9 +167,10 @@ impl LaneState {
         used: u8,
         row: impl Fn(usize) -> [f64; 4],
     ) -> u8 {
-        let mut beyond = 0;
+        let mut innovation = [[0.0; LANES]; NEXT];
         let before = self.newest;
         self.newest = before.next();
+        self.reference.turn();
         for part in 0..V::PARTS {
             let [mut x, v, mut i, mut target] = V::columns(part, &row);
             if used != u8::MAX {
@@ -177,19 +179,16 @@ impl LaneState {
                 let old = V::each(self.filter.sample(before), part);
                 x = V::select(used, x, old[0]);
                 i = V::select(used, i, old[1]);
-                target = V::select(used, target, V::load(&self.reference.history_m[0], part));
+                target = V::select(used, target, V::load(self.reference.ago_m(1), part));
             }
             self.filter.put(self.newest, [x, i], part);
-            self.reference.push_on(target, part);
+            self.reference.put(target, part);
             let twin = States::load(&self.twin, part);
-            let innovation = [
-                x - twin.position_m,
-                v - twin.velocity_m_per_s,
-                i - twin.reported_a,
-            ];
-            beyond |= (self.watch).push_on(&judge.watch, innovation, self.judged, part);
+            (x - twin.position_m).narrow(&mut innovation[0], part);
+            (v - twin.velocity_m_per_s).narrow(&mut innovation[1], part);
+            (i - twin.reported_a).narrow(&mut innovation[2], part);
         }
-        beyond
+        (self.watch).push_on::<V>(&judge.watch, &innovation, self.judged)
     }
 }
 
@@ -346,9 +345,7 @@ impl LaneState {
             r.velocity_m_per_s,
             r.current_a,
         );
-        for target in &mut self.reference.history_m {
-            target[l] = r.target_m;
-        }
+        self.reference.lock(l, r.target_m);
         self.filter
             .lock(l, r.position_m, r.current_a, params.gravity_a[l]);
         self.press.lock(l);

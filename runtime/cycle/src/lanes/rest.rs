@@ -46,7 +46,7 @@ impl Correct<'_, '_> {
             let mut way_m = lane.rare.looks.largest_way_m(l);
             let told = match lane.told.of(l) {
                 Told::Position | Told::PositionAndOffsets => {
-                    let since_m = judge.is_told(lane.reference.history_m[0][l]);
+                    let since_m = judge.is_told(lane.reference.ago_m(0)[l]);
                     way_m = if since_m > way_m { since_m } else { way_m };
                     true
                 }
