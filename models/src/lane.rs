@@ -30,6 +30,12 @@ pub const fn lanes_for(axes: usize) -> usize {
     axes.div_ceil(LANES)
 }
 
+/// The larger of both.
+#[inline(always)]
+pub const fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
 /// Limits `x` to `-limit..=limit`.
 #[inline(always)]
 pub fn clamp(x: f64, limit: f64) -> f64 {

@@ -90,6 +90,8 @@ fn met_or_not(lane: &LaneParams, reference: &Reference, kernel: &mut AxisState, 
             contact_m: &[part.contact_m; LANES],
             stiffness_a_per_m: &[part.stiffness_a_per_m; LANES],
             direction: &[1.0; LANES],
+            formed: [None; LANES],
+            deepest_m: &[0.0; LANES],
         };
         advance_met(lane, reference, &met, &before, kernel);
     }

@@ -17,8 +17,8 @@ const FINE_SUBSTEPS: usize = 20_000;
 const ROUNDING: f64 = 1e-9;
 /// What its errors may be where there is Stribeck friction, which it takes at the mean velocity of the cycle: of way and velocity as shares of what the
 /// cycle makes of them, of currents in A. Where all is as smooth as in these cycles Runge-Kutta in four substeps is up to sixty times nearer; over free
-/// runs it is not (`kernel_accuracy.rs`).
-const STRIBECK_MAX: f64 = 5e-3;
+/// runs it is not (`kernel_accuracy.rs`). More passes would find the same: what is off is friction at the mean velocity beside the mean of friction.
+const STRIBECK_MAX: f64 = 2e-3;
 
 /// An axis at rest on its way, behind or before its reference, with `push_a` beyond its weight.
 struct Stands {

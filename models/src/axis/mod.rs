@@ -31,6 +31,7 @@ pub mod cascade;
 pub mod load;
 pub mod observer;
 pub mod params;
+mod part;
 mod pieces;
 mod quick;
 pub mod range;

@@ -6,8 +6,8 @@
 //! Stribeck friction `g = Fs / u`, `u = 1 + (v / vs)^2`, joins in by `u g = Fs`, coefficient by coefficient.
 //!
 //! A series is known at every moment of its piece, so the moment is found at which what is asked reaches the limit or comes back from it, the
-//! axis stops or is let go, or a part is touched or left. There the piece ends, and the next one begins with what holds then. The current is
-//! in one of three states:
+//! axis stops or is let go, or a part is touched or left, or answers otherwise. There the piece ends, and the next one begins with what holds
+//! then. The current is in one of three states:
 //!
 //! ```text
 //! free      i* = kv e + q     q' = ki e         e: error of the velocity
@@ -21,10 +21,11 @@
 //! What does not converge, or happens too often, is left to the cuts.
 
 use super::params::LaneParams;
+use super::part::{Part, end_m};
 use super::series::{NEAR, ORDER, Series, ZEROS, at, convergence, moment, slope_at};
-use super::stiff::Spring;
 use super::substeps::Loops;
-use crate::lane::clamp;
+use crate::lane::{clamp, larger};
+use crate::press::workpiece::Line;
 
 /// Pieces of an axis in a cycle at most, whether it is stepped as a whole or in substeps; one that meets a stiff part may have as many of both.
 /// A dozen are many. Each costs 1.0 to 1.3 us: a dozen sums of products for each of five figures, and a search for each event that is over at its
@@ -44,7 +45,7 @@ pub(super) struct Acts<'a> {
     /// What acts beside dry friction, the part and gravity (A).
     pub load_a: f64,
     /// A part that may be met.
-    pub spring: Option<Spring>,
+    pub part: Option<Part<'a>>,
 }
 
 /// A straight stretch of the reference.
@@ -95,8 +96,8 @@ enum Event {
     Stops(f64),
     /// Friction lets it go this way.
     LetsGo(f64),
-    /// A part is touched, or left.
-    Touches(f64),
+    /// A line of the part ends, on the way in (1) or back (-1).
+    Leaves(f64),
 }
 
 /// An axis at a moment.
@@ -106,8 +107,10 @@ struct Now {
     z: [f64; 5],
     drive: Drive,
     motion: Motion,
-    /// In the part.
-    pressed: bool,
+    /// What the part answers.
+    line: Line,
+    /// The deepest way in it (m).
+    deepest_m: f64,
     /// Error of the position (m) and slope of the reference (m/s).
     e: f64,
     slope: f64,
@@ -125,20 +128,21 @@ struct Piece {
 
 impl Acts<'_> {
     /// An axis after these stretches of its reference, in no more pieces than are left; none where it is too fast for that, or too much happens.
+    /// It has been as deep in its part before (m), and after it.
     pub fn along(
         &self,
-        mut z: [f64; 5],
+        (mut z, mut deepest_m): ([f64; 5], f64),
         stretches: &[Stretch],
         left: &mut usize,
-    ) -> Option<[f64; 5]> {
+    ) -> Option<([f64; 5], f64)> {
         for stretch in stretches {
-            z = self.straight(z, stretch, left)?;
+            let now = self.begin(z, deepest_m, stretch);
+            (z, deepest_m) = self.straight(now, stretch, left)?;
         }
-        Some(z)
+        Some((z, deepest_m))
     }
 
-    fn straight(&self, z: [f64; 5], line: &Stretch, left: &mut usize) -> Option<[f64; 5]> {
-        let mut now = self.begin(z, line.from_m - z[0], line.slope());
+    fn straight(&self, mut now: Now, line: &Stretch, left: &mut usize) -> Option<([f64; 5], f64)> {
         // The share of the line that is still to come, and that over which a series may converge.
         let (mut rest, mut reach) = (1.0, 1.0);
         let mut standing = 0;
@@ -164,24 +168,29 @@ impl Acts<'_> {
                 return None;
             }
         }
-        Some(now.z)
+        Some((now.z, now.deepest_m))
     }
 
-    fn begin(&self, z: [f64; 5], e: f64, slope: f64) -> Now {
-        let pressed = self.spring.is_some_and(|spring| spring.way_m(z[0]) > 0.0);
+    fn begin(&self, z: [f64; 5], deepest_m: f64, stretch: &Stretch) -> Now {
         let mut now = Now {
             z,
             drive: Drive::Free,
             motion: Motion::Rests,
-            pressed,
-            e,
-            slope,
+            line: Line::NOTHING,
+            deepest_m,
+            e: stretch.from_m - z[0],
+            slope: stretch.slope(),
         };
+        if let Some(part) = &self.part {
+            now.deepest_m = larger(deepest_m, part.way_m(z[0]));
+            now.line = self.line(&now);
+        }
         now.motion = if z[1] != 0.0 {
             Motion::Moves(if z[1] > 0.0 { 1.0 } else { -1.0 })
         } else {
             self.out_of_rest(&now)
         };
+        now.line = self.line(&now);
         let asked = |now: &Now| self.loops.velocity_gain * self.error(now) + now.z[3];
         let limit = self.limit_a();
         // Beyond the limit the integrator holds no more than that, from this moment on.
@@ -212,8 +221,16 @@ impl Acts<'_> {
 
     /// What acts beside dry friction and damping (A).
     fn load_a(&self, now: &Now) -> f64 {
-        let part = self.spring.filter(|_| now.pressed);
-        self.load_a + self.p.gravity_a[self.l] + part.map_or(0.0, |spring| spring.force_a(now.z[0]))
+        let part_a = (self.part).map_or(0.0, |part| part.force_a(now.z[0], &now.line));
+        self.load_a + self.p.gravity_a[self.l] + part_a
+    }
+
+    /// What the part answers to what the axis does: at rest as on the way back, which begins with the same force.
+    fn line(&self, now: &Now) -> Line {
+        self.part.map_or(Line::NOTHING, |part| {
+            let inward = now.motion == Motion::Moves(part.direction);
+            part.line(part.way_m(now.z[0]), now.deepest_m, inward)
+        })
     }
 
     /// Coulomb friction in a direction (A).
@@ -277,8 +294,7 @@ impl Acts<'_> {
             integral: ZEROS,
             reported: ZEROS,
         };
-        let part = self.spring.filter(|_| now.pressed);
-        let stiffness = part.map_or(0.0, |spring| spring.stiffness_a_per_m);
+        let stiffness = now.line.rise_n_per_m;
         let load = self.load_a(now);
         // Of Stribeck friction: u and g of the derivation.
         let (mut u, mut g) = (ZEROS, ZEROS);
@@ -348,11 +364,11 @@ impl Acts<'_> {
                 let holds = self.coulomb_a(direction) + self.p.stribeck_a[self.l];
                 holds - direction * (at(&piece.current, t) - self.load_a(now))
             }
-            Event::Touches(sign) => {
-                let part = self.spring.map_or(0.0, |spring| {
-                    spring.way_m(now.z[0]) + spring.direction * way()
-                });
-                -sign * part
+            Event::Leaves(side) => {
+                let behind_m = self
+                    .part
+                    .map_or(0.0, |part| part.way_m(now.z[0]) + part.direction * way());
+                side * (end_m(&now.line, side) - behind_m)
             }
         }
     }
@@ -368,8 +384,12 @@ impl Acts<'_> {
             Motion::Moves(direction) => [Some(Event::Stops(direction)), None],
             Motion::Rests => [Some(Event::LetsGo(1.0)), Some(Event::LetsGo(-1.0))],
         };
-        let touches = Event::Touches(if now.pressed { -1.0 } else { 1.0 });
-        let part = [self.spring.map(|_| touches)];
+        let leaves = self.part.and_then(|part| match now.motion {
+            Motion::Rests => None,
+            Motion::Moves(direction) => Some(direction * part.direction),
+        });
+        let leaves = leaves.filter(|side| end_m(&now.line, *side).is_finite());
+        let part = [leaves.map(Event::Leaves)];
         let (mut first, mut found) = (length, None);
         for event in drive.into_iter().chain(motion).chain(part).flatten() {
             let gap = |t: f64| self.gap(now, piece, event, t);
@@ -386,7 +406,6 @@ impl Acts<'_> {
     fn after(&self, now: &Now, piece: &Piece, t: f64, event: Option<Event>) -> Now {
         let way = at(&piece.way, t);
         // What is asked may pass the limit unseen within a piece; what flows must not.
-        let larger = |a: f64, b: f64| if a > b { a } else { b };
         let most = larger(now.z[2].abs(), self.limit_a());
         let reported = larger(now.z[4].abs(), most);
         let mut next = *now;
@@ -406,16 +425,29 @@ impl Acts<'_> {
                 next.z[3] = self.held_a(sign * self.limit_a() - asked);
             }
         }
-        match event {
-            Some(Event::Touches(_)) => next.pressed = !now.pressed,
-            Some(Event::LetsGo(direction)) => next.motion = Motion::Moves(direction),
-            _ => {}
+        if let Some(part) = &self.part {
+            if now.line.yields {
+                next.deepest_m = larger(now.deepest_m, part.way_m(next.z[0]));
+            }
+            if let Some(Event::Leaves(side)) = event {
+                // Where one line ends, to the last digit, the next one begins.
+                let end_m = end_m(&now.line, side);
+                if side > 0.0 {
+                    next.deepest_m = larger(now.deepest_m, end_m);
+                }
+                next.line = part.line(end_m, next.deepest_m, side > 0.0);
+            }
+        }
+        if let Some(Event::LetsGo(direction)) = event {
+            next.motion = Motion::Moves(direction);
+            next.line = self.line(&next);
         }
         if let Motion::Moves(direction) = now.motion
             && next.z[1] * direction <= 0.0
         {
             next.z[1] = 0.0;
             next.motion = self.out_of_rest(&next);
+            next.line = self.line(&next);
         }
         match event {
             Some(Event::Reaches(sign) | Event::Returns(sign)) => {

@@ -8,14 +8,17 @@
 //! passes 1 at some 4 per second (`models/tests/kernel_fine_steps.rs`). From `w` of [`SWING_HZ`] or `w^2 T` of [`KICK_PER_S`] on the part is a
 //! spring of the equations while the axis is near it, and the axis is stepped by itself (`axis/pieces.rs`). Softer parts cost nothing.
 //!
-//! A part with a curve keeps one force a cycle: a table has a bend at every row.
+//! So is a part with a force curve, on its steepest line, which is that of its elastic return. Its rows bend the curve within the cycle, and so does the
+//! ram where it turns around: each line holds to its end, which is found at its moment, and the deepest point is that of the cycle and not of its ends.
 
 use super::cascade::AxisState;
 use super::params::{LaneParams, SUBSTEPS};
+use super::part::{Answer, Part};
 use super::pieces::{Acts, PIECES_MAX, Stretch};
 use super::reference::Reference;
 use super::substeps::{Loops, Path, substep};
-use crate::lane::{LANES, Lane};
+use crate::lane::{LANES, Lane, ZERO, larger};
+use crate::press::workpiece::Forming;
 use crate::simd::{Portable, Vector};
 
 /// From this frequency on, with which the bare inertia of an axis would swing on a part, the part is a spring within the cycle (Hz).
@@ -50,10 +53,16 @@ pub struct Met<'a> {
     pub stiffness_a_per_m: &'a Lane,
     /// Direction of the way in (1 or -1).
     pub direction: &'a Lane,
+    /// Currents (A instead of N) over the way behind the contact, of those that have a curve: it holds instead of the stiffness.
+    pub formed: [Option<&'a Forming>; LANES],
+    /// How deep these have been pressed (m behind the contact).
+    pub deepest_m: &'a Lane,
 }
 
 /// Steps those axes by a cycle, from `before` into `after`, which is what the cycle makes of all axes with a force of the part that stands still: so an
 /// axis is left that swings within a substep. They follow positions alone ([`told`](super::told)).
+///
+/// Returns how far each has gone back at the end of the cycle from a point in it that is deeper than it has ever been (m): 0 where there is none.
 #[cold]
 #[inline(never)]
 pub fn advance_met(
@@ -62,7 +71,8 @@ pub fn advance_met(
     met: &Met<'_>,
     before: &AxisState,
     after: &mut AxisState,
-) {
+) -> Lane {
+    let mut back_m = ZERO;
     for part in 0..Portable::PARTS {
         let paths = reference.paths::<Portable>(p, part);
         let mut ways = [[0.0; LANES]; 4];
@@ -79,14 +89,20 @@ pub fn advance_met(
                 first_m,
                 second_m,
             };
-            let spring = Spring {
+            let spring = Answer::Spring(met.stiffness_a_per_m[l]);
+            let of = Part {
                 contact_m: met.contact_m[l],
-                stiffness_a_per_m: met.stiffness_a_per_m[l],
                 direction: met.direction[l],
+                answer: met.formed[l].map_or(spring, Answer::Formed),
             };
-            let Some([x, v, i, q, r]) = stepped(p, l, &path, before, spring) else {
+            let known_m = larger(met.deepest_m[l], of.way_m(before.position_m[l]));
+            let Some(([x, v, i, q, r], deepest_m)) = stepped(p, l, &path, (before, known_m), of)
+            else {
                 continue;
             };
+            if met.formed[l].is_some() && deepest_m > known_m {
+                back_m[l] = deepest_m - of.way_m(x);
+            }
             after.position_m[l] = x;
             after.velocity_m_per_s[l] = v;
             after.current_a[l] = i;
@@ -94,17 +110,18 @@ pub fn advance_met(
             after.reported_a[l] = r;
         }
     }
+    back_m
 }
 
 /// One axis: from moment to moment, and where it is too fast for that in substeps, in each of which the force of the part stands still; none
-/// where it swings on the part within these.
+/// where it swings on the part within these. Beside it stands how deep it has been in the part (m).
 fn stepped(
     p: &LaneParams,
     l: usize,
     path: &Path,
-    before: &AxisState,
-    spring: Spring,
-) -> Option<[f64; 5]> {
+    (before, mut deepest_m): (&AxisState, f64),
+    part: Part<'_>,
+) -> Option<([f64; 5], f64)> {
     let loops = Loops::position(p, l);
     let load_a = before.disturbance_a[l];
     let mut z = [
@@ -119,7 +136,7 @@ fn stepped(
         l,
         loops: &loops,
         load_a,
-        spring: Some(spring),
+        part: Some(part),
     };
     let bend = p.bend[l];
     let stretch = |from: f64, to: f64| Stretch {
@@ -129,52 +146,21 @@ fn stepped(
     };
     let mut left = PIECES_MAX;
     let found = if bend > 0.0 && bend < 1.0 {
-        acts.along(z, &[stretch(0.0, bend), stretch(bend, 1.0)], &mut left)
+        let stretches = [stretch(0.0, bend), stretch(bend, 1.0)];
+        acts.along((z, deepest_m), &stretches, &mut left)
     } else {
-        acts.along(z, &[stretch(0.0, 1.0)], &mut left)
+        acts.along((z, deepest_m), &[stretch(0.0, 1.0)], &mut left)
     };
-    let phase2 = spring.stiffness_a_per_m * p.acceleration_per_a[l] * p.step_s * p.step_s;
+    let phase2 = part.stiffest_a_per_m() * p.acceleration_per_a[l] * p.step_s * p.step_s;
     if found.is_some() || phase2.is_nan() || phase2 > SUBSTEP_PHASE2_MAX {
         return found;
     }
     let mut left = PIECES_MAX;
     for n in 0..SUBSTEPS {
         let [from_m, to_m] = [n, n + 1].map(|n| path.at(n as f64 / SUBSTEPS as f64, bend));
-        let part_a = spring.middle_a([z[0], z[1]], p.step_s);
+        let part_a = part.middle_a([z[0], z[1]], deepest_m, p.step_s);
         z = substep(p, l, &loops, z, [from_m, to_m], load_a + part_a, &mut left);
+        deepest_m = larger(deepest_m, part.way_m(z[0]));
     }
-    Some(z)
-}
-
-/// A stiff part of one axis.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spring {
-    /// Where it begins (m).
-    pub contact_m: f64,
-    /// Its stiffness (A/m).
-    pub stiffness_a_per_m: f64,
-    /// Direction of the way in (1 or -1).
-    pub direction: f64,
-}
-
-impl Spring {
-    /// Way behind the contact (m).
-    pub fn way_m(&self, x: f64) -> f64 {
-        self.direction * (x - self.contact_m)
-    }
-
-    /// What it asks of the drive at a position within it (A).
-    pub fn force_a(&self, x: f64) -> f64 {
-        self.stiffness_a_per_m * (x - self.contact_m)
-    }
-
-    /// What it asks of the drive at the middle of a step (A).
-    pub fn middle_a(&self, [x, v]: [f64; 2], step_s: f64) -> f64 {
-        let middle_m = x + 0.5 * step_s * v;
-        if self.way_m(middle_m) > 0.0 {
-            self.force_a(middle_m)
-        } else {
-            0.0
-        }
-    }
+    Some((z, deepest_m))
 }

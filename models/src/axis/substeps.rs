@@ -261,9 +261,10 @@ pub(super) fn substep(
         l,
         loops,
         load_a,
-        spring: None,
+        part: None,
     };
-    (acts.along(z, &[*stretch], left)).unwrap_or_else(|| cut().0)
+    let found = acts.along((z, 0.0), &[*stretch], left);
+    found.map_or_else(|| cut().0, |(next, _)| next)
 }
 
 /// A substep in which the current is at its limit from the beginning to the end; none where it is not, or the step does not hold.

@@ -73,6 +73,35 @@ pub struct Forming {
     elastic_n_per_m: f64,
 }
 
+/// A straight piece of the force over the ram position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// Where it ends on the way back (m); -infinity where it does not.
+    pub from_m: f64,
+    /// Where it ends on the way in (m); infinity where it does not.
+    pub to_m: f64,
+    /// A place (m).
+    pub at_m: f64,
+    /// The force there (N).
+    pub force_n: f64,
+    /// How it rises on the way in (N/m).
+    pub rise_n_per_m: f64,
+    /// The material yields: on the way back something else holds.
+    pub yields: bool,
+}
+
+impl Line {
+    /// No force anywhere.
+    pub const NOTHING: Self = Self {
+        from_m: f64::NEG_INFINITY,
+        to_m: f64::INFINITY,
+        at_m: 0.0,
+        force_n: 0.0,
+        rise_n_per_m: 0.0,
+        yields: false,
+    };
+}
+
 /// Why a forming table was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormingError {
@@ -140,6 +169,80 @@ impl Forming {
         Ok(forming)
     }
 
+    /// The largest stiffness that the ram meets, on the way in or back (N/m).
+    pub fn stiffest_n_per_m(&self) -> f64 {
+        let mut stiffest = self.elastic_n_per_m;
+        for node in 1..self.count {
+            let rise = self.row(node - 1).rise_n_per_m.abs();
+            if rise > stiffest {
+                stiffest = rise;
+            }
+        }
+        stiffest
+    }
+
+    /// Where the ram meets the workpiece (m) that has been as deep as `deepest_m` (m).
+    pub fn meets_m(&self, deepest_m: f64) -> f64 {
+        let deepest_m = self.behind_the_first(deepest_m);
+        deepest_m - self.yields_n(deepest_m) / self.elastic_n_per_m
+    }
+
+    /// What holds around `x_m` (m) on the way in or back, when the ram has been as deep as `deepest_m` (m) in this workpiece. Where a line ends the next
+    /// one begins with the same force.
+    pub fn line(&self, x_m: f64, deepest_m: f64, inward: bool) -> Line {
+        let mut deepest_m = self.behind_the_first(deepest_m);
+        if x_m >= deepest_m {
+            if inward {
+                let row = (1..self.count).find(|node| x_m < self.x_m[*node]);
+                return self.row(row.unwrap_or(self.count) - 1);
+            }
+            deepest_m = x_m;
+        }
+        let most_n = self.yields_n(deepest_m);
+        let meets_m = deepest_m - most_n / self.elastic_n_per_m;
+        if x_m > meets_m || (inward && x_m >= meets_m) {
+            Line {
+                from_m: meets_m,
+                to_m: deepest_m,
+                at_m: deepest_m,
+                force_n: most_n,
+                rise_n_per_m: self.elastic_n_per_m,
+                yields: false,
+            }
+        } else {
+            Line {
+                to_m: meets_m,
+                ..Line::NOTHING
+            }
+        }
+    }
+
+    /// Before the table it is as elastic as after it.
+    fn behind_the_first(&self, deepest_m: f64) -> f64 {
+        let first_m = self.x_m[0];
+        if deepest_m > first_m {
+            deepest_m
+        } else {
+            first_m
+        }
+    }
+
+    /// From a node to the next one, or beyond the last.
+    fn row(&self, node: usize) -> Line {
+        let (at_m, force_n) = (self.x_m[node], self.force_n[node]);
+        let mut row = Line {
+            at_m,
+            force_n,
+            yields: true,
+            ..Line::NOTHING
+        };
+        if node + 1 < self.count {
+            row.to_m = self.x_m[node + 1];
+            row.rise_n_per_m = (self.force_n[node + 1] - force_n) / (row.to_m - at_m);
+        }
+        row
+    }
+
     /// Force of the yielding material at `x_m` (N): 0 before the table, the last value beyond it.
     fn yields_n(&self, x_m: f64) -> f64 {
         if x_m < self.x_m[0] {
@@ -185,13 +288,7 @@ impl Workpiece {
                 }
             }
             Self::Forming(table) => {
-                // Before the table it is as elastic as after it.
-                let first_m = table.x_m[0];
-                let deepest_m = if deepest_m > first_m {
-                    deepest_m
-                } else {
-                    first_m
-                };
+                let deepest_m = table.behind_the_first(deepest_m);
                 let line = table.yields_n(deepest_m) - table.elastic_n_per_m * (deepest_m - x_m);
                 let yields = table.yields_n(x_m);
                 // A table that falls is below the elastic line on its own: the smaller of the two is what is there.

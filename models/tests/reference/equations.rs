@@ -138,13 +138,24 @@ pub fn rk4(
     p: &AxisParams,
     (targets, met): (&Targets, &Part),
     y: &mut Y,
+    at: (f64, f64),
+    slope: Option<f64>,
+) {
+    rk4_in(p, (targets, |x| met.current_a(x)), y, at, slope);
+}
+
+/// [`rk4`] in a part that asks for any current (A) at a position (m).
+pub fn rk4_in(
+    p: &AxisParams,
+    (targets, current_a): (&Targets, impl Fn(f64) -> f64),
+    y: &mut Y,
     (t, h): (f64, f64),
     slope: Option<f64>,
 ) {
     // The pair of targets is that of the whole substep: a stage at its end must not see the slope behind a kink.
     let begin_s = t;
     let f = |t: f64, y: &Y| {
-        let part_a = met.current_a(y[0]);
+        let part_a = current_a(y[0]);
         let friction = rk4_friction(p, y, slope, part_a);
         slopes(p, targets.at(t, begin_s), y, friction, part_a)
     };

@@ -5,8 +5,8 @@
 //! forgotten when the ram is out of the part, when recipe or part change, or when the axis was lost and is found again. The curve is a table with a choice
 //! at every row, so these few presses are worked on one by one.
 //!
-//! The force of a part stands still over a cycle. A stiffness on which the axis swings fast is a spring within the cycle
-//! ([`stiff`]); a curve is not, nor what is met behind a crank or a table.
+//! The force of a part stands still over a cycle. One on which the axis swings fast is a spring within the cycle, or a curve, line by line
+//! ([`stiff`]); what is met behind a crank or a table is not.
 
 mod linked;
 
@@ -14,7 +14,8 @@ use crate::plan::{LinkedPress, PartCurve, Plan};
 use twinstep_models::axis::load::ContactFilter;
 use twinstep_models::axis::stiff::{self, Met};
 use twinstep_models::axis::{AxisState, LaneParams};
-use twinstep_models::lane::{LANES, Lane, ZERO};
+use twinstep_models::lane::{LANES, Lane, ZERO, larger};
+use twinstep_models::press::workpiece::{Forming, Workpiece};
 use twinstep_models::sample::Context;
 use twinstep_models::simd::Vector;
 
@@ -51,6 +52,8 @@ struct Formed {
     curve: [u16; LANES],
     /// Deepest way behind the contact that was measured in this part (m, >= 0).
     deepest_m: Lane,
+    /// How far the ram is predicted to come back, by the end of the cycle, from a deeper point in it (m, >= 0): no sample shows that one.
+    back_m: Lane,
 }
 
 /// What the presses of a lane meet, and what they stand behind.
@@ -83,6 +86,7 @@ impl PressLane {
             presses: 0,
             curve: [0; LANES],
             deepest_m: ZERO,
+            back_m: ZERO,
         },
         stiff: 0,
         context: None,
@@ -116,13 +120,18 @@ impl PressLane {
             self.stiffness_a_per_m[l] = met.stiffness_a_per_m;
             self.direction[l] = met.direction;
             let curve = axis.and_then(|_| plan.curve(n * LANES + l, context));
+            let mut stiffest_a_per_m = met.stiffness_a_per_m;
+            self.formed.back_m[l] = 0.0;
             if let Some(curve) = curve {
                 self.formed.presses |= 1 << l;
                 // No more than MAX_CURVES are known.
                 self.formed.curve[l] = curve as u16;
                 self.formed.deepest_m[l] = 0.0;
-            } else if plan.linked_of(n).iter().all(|one| one.place() != l)
-                && (plan.lanes.get(n)).is_some_and(|p| stiff::swings(p, l, met.stiffness_a_per_m))
+                let table = table(plan.curves, curve);
+                stiffest_a_per_m = table.map_or(0.0, Forming::stiffest_n_per_m);
+            }
+            if plan.linked_of(n).iter().all(|one| one.place() != l)
+                && (plan.lanes.get(n)).is_some_and(|p| stiff::swings(p, l, stiffest_a_per_m))
             {
                 self.stiff |= 1 << l;
             }
@@ -136,25 +145,49 @@ impl PressLane {
     }
 
     /// The stiff parts that axes with the bits of `alone`, which are told positions alone, may meet in a cycle that begins so: on the way in, as
-    /// in [`Self::touch`]. Two cycles' way is as far as they may come in it.
+    /// in [`Self::touch`], and those with a curve on the way back too. Two cycles' way is as far as they may come in it.
     #[cold]
     #[inline(never)]
-    pub fn met(&self, p: &LaneParams, twin: &AxisState, alone: u8) -> Met<'_> {
+    pub fn met<'a>(
+        &'a self,
+        curves: &'a [PartCurve],
+        p: &LaneParams,
+        twin: &AxisState,
+        alone: u8,
+    ) -> Met<'a> {
+        let formed = &self.formed;
         let mut met = Met {
             places: 0,
             contact_m: &self.contact_m,
             stiffness_a_per_m: &self.stiffness_a_per_m,
             direction: &self.direction,
+            formed: [None; LANES],
+            deepest_m: &formed.deepest_m,
         };
         for l in (0..LANES).filter(|l| self.stiff & alone & (1 << l) != 0) {
             let in_m_per_s = self.direction[l] * twin.velocity_m_per_s[l];
             let way_m = self.direction[l] * (twin.position_m[l] - self.contact_m[l]);
-            let comes = way_m + 2.0 * p.period_s * in_m_per_s > 0.0 && way_m < DEEPEST_M;
-            if comes && in_m_per_s > RETURNING_M_PER_S {
+            let mut comes = in_m_per_s > RETURNING_M_PER_S;
+            let (mut ahead_m, mut meets_m) = (2.0 * p.period_s * in_m_per_s, 0.0);
+            if formed.presses & (1 << l) != 0 {
+                met.formed[l] = table(curves, usize::from(formed.curve[l]));
+                let Some(table) = met.formed[l] else {
+                    continue;
+                };
+                comes = true;
+                ahead_m = larger(ahead_m, 0.0);
+                meets_m = table.meets_m(formed.deepest_m[l]);
+            }
+            if comes && way_m + ahead_m > meets_m && way_m < DEEPEST_M {
                 met.places |= 1 << l;
             }
         }
         met
+    }
+
+    /// What [`stiff::advance_met`] has found of the presses that met their parts, or nothing where none was asked for.
+    pub fn came_back(&mut self, back_m: Lane) {
+        self.formed.back_m = back_m;
     }
 
     /// Load currents of the parts in the cycle of `period_s` that begins at these positions (m) and velocities (m/s), which are predictions.
@@ -215,8 +248,8 @@ impl PressLane {
             {
                 if way_m < -curve.clear_m {
                     *deepest_m = 0.0;
-                } else if way_m > *deepest_m {
-                    *deepest_m = way_m;
+                } else {
+                    *deepest_m = larger(way_m + self.formed.back_m[l], *deepest_m);
                 }
             }
             let current_a = curve.workpiece.force_n(way_m, *deepest_m);
@@ -278,6 +311,7 @@ impl PressLane {
     /// Axis `l` is put where it was measured.
     pub fn lock(&mut self, l: usize) {
         self.filter.lock(l);
+        self.formed.back_m[l] = 0.0;
     }
 
     /// Nothing is seen of axis `l` for longer than it coasts: another part may lie in the press when it is seen again.
@@ -295,139 +329,13 @@ impl PressLane {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use twinstep_models::press::workpiece::{Forming, Workpiece};
-    use twinstep_models::simd::Portable;
-
-    #[test]
-    fn a_part_is_felt_on_the_way_in_and_by_its_own_press_alone() {
-        let mut press = PressLane::NEW;
-        press.contact_m[5] = 0.25;
-        press.stiffness_a_per_m[5] = 100.0;
-        press.direction[5] = 1.0;
-        let mut felt = |x: f64, v: f64| {
-            let mut in_a_part = 0;
-            for part in 0..Portable::PARTS {
-                press.touch(0.0, &[], Portable::splat(x), Portable::splat(v), part);
-                in_a_part |= press.in_a_part(Portable::splat(x), part);
-            }
-            let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
-            assert!(others.map(|(_, a)| *a).all(|a| a == 0.0));
-            (press.contact_a[5], in_a_part)
-        };
-        assert_eq!(felt(1.0, 0.1), (75.0, 1 << 5));
-        assert_eq!(felt(0.2, 0.1), (0.0, 0));
-        // While it holds the velocity is noise; on the way back nothing is known, but the part is there.
-        assert_eq!(felt(1.0, -0.5e-4), (75.0, 1 << 5));
-        assert_eq!(felt(1.0, -0.1), (0.0, 1 << 5));
-    }
-
-    #[test]
-    fn a_stiff_part_is_a_spring_on_the_way_in_and_near_it() {
-        let p = LaneParams::new(&[], 1e-3);
-        let mut press = PressLane::NEW;
-        for l in 0..LANES {
-            press.contact_m[l] = -0.25;
-            press.direction[l] = -1.0;
-            press.stiffness_a_per_m[l] = 1e6;
-        }
-        press.stiff = 0b0111_1111;
-        let mut twin = AxisState::REST;
-        let of = [
-            // In it, and held in it; on the way back; near it, and far from it.
-            (-0.26, -0.1),
-            (-0.26, 0.5e-4),
-            (-0.26, 0.1),
-            (-0.2499, -0.1),
-            (-0.24, -0.1),
-            // So far off that nothing is known; told something else; and one that is soft.
-            (-1e9, -0.1),
-            (-0.26, -0.1),
-            (-0.26, -0.1),
-        ];
-        for (l, (x, v)) in of.into_iter().enumerate() {
-            (twin.position_m[l], twin.velocity_m_per_s[l]) = (x, v);
-        }
-        assert_eq!(press.met(&p, &twin, 0b1011_1111).places, 0b0000_1011);
-    }
-
-    /// A press at place 5 with a part that is formed from 0.25 m on: 100 A/m for 10 mm, then 300 A/m; it springs back with 1000 A/m.
-    fn formed(f: impl FnOnce(&[PartCurve], &mut PressLane)) {
-        let table = Forming::new(&[0.0, 0.01, 0.02], &[0.0, 1.0, 4.0], 1000.0);
-        let curves = [PartCurve {
-            axis: 5,
-            part: 0,
-            recipe: None,
-            workpiece: Workpiece::Forming(table.unwrap()),
-            clear_m: 0.05,
-        }];
-        let mut press = PressLane::NEW;
-        press.contact_m[5] = 0.25;
-        press.stiffness_a_per_m[5] = 200.0;
-        press.direction[5] = 1.0;
-        press.formed.presses = 1 << 5;
-        f(&curves, &mut press);
-    }
-
-    /// Presses at `x` (m), with `v` (m/s) and `used`; the current that is felt (A).
-    fn felt(press: &mut PressLane, curves: &[PartCurve], x: f64, v: f64, used: u8) -> f64 {
-        for part in 0..Portable::PARTS {
-            let (x, v) = (Portable::splat(x), Portable::splat(v));
-            press.touched(curves, x, v, Remembers::Measured(used), part);
-        }
-        let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
-        assert!(others.map(|(_, a)| *a).all(|a| a == 0.0));
-        press.contact_a[5]
-    }
-
-    fn near(a: f64, b: f64) -> bool {
-        (a - b) * (a - b) < 1e-20
-    }
-
-    #[test]
-    fn a_formed_part_follows_its_curve_in_and_its_elastic_line_back() {
-        formed(|curves, press| {
-            let mut at = |x: f64, v: f64| felt(press, curves, x, v, u8::MAX);
-            assert!(near(at(0.255, 0.1), 0.5), "on the first piece");
-            assert!(near(at(0.265, 0.1), 2.5), "on the second");
-            // Back by 1 mm, and by more than all that springs.
-            assert!(near(at(0.264, -0.1), 1.5));
-            assert_eq!(at(0.26, -0.1), 0.0);
-            // In again: along the line, then on the curve.
-            assert!(near(at(0.264, 0.1), 1.5) && near(at(0.267, 0.1), 3.1));
-            // The ram leaves; the next part is new.
-            assert_eq!((at(0.21, -0.1), at(0.199, -0.1)), (0.0, 0.0));
-            assert!(near(at(0.255, 0.1), 0.5));
-        });
-    }
-
-    #[test]
-    fn a_part_that_came_while_nothing_was_seen_is_a_new_one() {
-        formed(|curves, press| {
-            assert!(near(felt(press, curves, 0.269, 0.1, u8::MAX), 3.7));
-            // A drive that is not enabled, or in another mode, is put where it was measured; the ram is in the same part.
-            press.lock(5);
-            assert_eq!(felt(press, curves, 0.255, 0.1, u8::MAX), 0.0);
-            press.out_of_sight(5);
-            // Deeper in the last one it would spring back here: nothing would be felt.
-            assert!(near(felt(press, curves, 0.255, 0.1, u8::MAX), 0.5));
-        });
-    }
-
-    #[test]
-    fn predictions_and_gaps_are_not_remembered() {
-        formed(|curves, press| {
-            assert!(near(felt(press, curves, 0.255, 0.1, u8::MAX), 0.5));
-            for part in 0..Portable::PARTS {
-                let (x, v) = (Portable::splat(0.265), Portable::splat(0.1));
-                press.touch(0.0, curves, x, v, part);
-            }
-            assert!(near(press.contact_a[5], 2.5), "as deep as it is predicted");
-            assert!(near(felt(press, curves, 0.265, 0.1, 0), 2.5));
-            // It has been as deep as 0.255 m alone.
-            assert!(near(felt(press, curves, 0.255, -0.1, u8::MAX), 0.5));
-        });
+/// The table of a curve of the plan; none for what is no table.
+fn table(curves: &[PartCurve], curve: usize) -> Option<&Forming> {
+    match &curves.get(curve)?.workpiece {
+        Workpiece::Forming(table) => Some(table),
+        Workpiece::Fit(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

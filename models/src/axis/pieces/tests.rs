@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::axis::AxisParams;
+use crate::axis::part::Answer;
 use crate::axis::tests::DRIVE;
+use crate::press::workpiece::Forming;
 
 const PERIOD_S: f64 = 0.004;
 const LIMIT_A: f64 = 3.0;
@@ -29,7 +31,7 @@ const STEPS: usize = 200_000;
 
 /// The equations in small steps of the midpoint rule.
 fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked) {
-    let spring = acts.spring;
+    let part = acts.part;
     let h = stretch.length_s / STEPS as f64;
     let slope = stretch.slope();
     let dry = |v: f64, push: f64| {
@@ -56,11 +58,13 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
             - z[1];
         (error, A.velocity_gain * error + z[3])
     };
-    let slopes = |t: f64, z: &[f64; 5]| {
+    let slopes = |t: f64, z: &[f64; 5], deepest_m: f64| {
         let [x, v, i, _, r] = *z;
         let (error, asked) = asked(t, z);
-        let part = spring.filter(|part| part.way_m(x) > 0.0);
-        let load = acts.load_a + A.gravity_a + part.map_or(0.0, |part| part.force_a(x));
+        let part_a = part.map_or(0.0, |part| {
+            part.force_a(x, &part.line(part.way_m(x), deepest_m, true))
+        });
+        let load = acts.load_a + A.gravity_a + part_a;
         let push = i - load;
         let (v, a) = match dry(v, push) {
             None => (0.0, 0.0),
@@ -86,7 +90,7 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
         beyond: 0,
         crossings: 0,
     };
-    let (mut z, mut was) = (z, None);
+    let (mut z, mut was, mut deepest_m) = (z, None, 0.0);
     for n in 0..STEPS {
         let t = n as f64 * h;
         let (_, now) = asked(t, &z);
@@ -101,8 +105,9 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
             z[3] = clamp(z[3], LIMIT_A);
         }
         let before = z[1];
-        let half = plus(&z, &slopes(t, &z), 0.5 * h);
-        z = plus(&z, &slopes(t + 0.5 * h, &half), h);
+        let half = plus(&z, &slopes(t, &z, deepest_m), 0.5 * h);
+        z = plus(&z, &slopes(t + 0.5 * h, &half, deepest_m), h);
+        deepest_m = part.map_or(0.0, |part| larger(deepest_m, part.way_m(z[0])));
         if before * z[1] < 0.0 {
             // Friction stops an axis; what it does then is asked from rest.
             z[1] = 0.0;
@@ -112,7 +117,7 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
 }
 
 /// Both, and how far they may be apart: of the drift of a midpoint rule where what acts jumps.
-fn both(z: [f64; 5], to_m: f64, load_a: f64, spring: Option<Spring>) -> ([f64; 5], Asked) {
+fn both(z: [f64; 5], to_m: f64, load_a: f64, part: Option<Part<'_>>) -> ([f64; 5], Asked) {
     let lane = LaneParams::new(&[A], PERIOD_S);
     let loops = Loops::position(&lane, 0);
     let acts = Acts {
@@ -120,7 +125,7 @@ fn both(z: [f64; 5], to_m: f64, load_a: f64, spring: Option<Spring>) -> ([f64; 5
         l: 0,
         loops: &loops,
         load_a,
-        spring,
+        part,
     };
     let stretch = Stretch {
         from_m: 0.0,
@@ -128,7 +133,7 @@ fn both(z: [f64; 5], to_m: f64, load_a: f64, spring: Option<Spring>) -> ([f64; 5
         length_s: PERIOD_S,
     };
     let mut left = PIECES_MAX;
-    let found = (acts.along(z, &[stretch], &mut left)).expect("it converges");
+    let (found, _) = (acts.along((z, 0.0), &[stretch], &mut left)).expect("it converges");
     let (expected, asked) = by_hand(&acts, z, &stretch);
     let scale = [1e-3, 0.1, 1.0, 1.0, 1.0];
     for n in 0..5 {
@@ -179,10 +184,10 @@ fn an_axis_stops_and_turns_around_with_its_current_at_the_limit() {
 #[test]
 fn a_part_is_touched_left_and_never_pulls() {
     for direction in [1.0, -1.0] {
-        let part = Spring {
+        let part = Part {
             contact_m: direction * 1.0e-4,
-            stiffness_a_per_m: 20_000.0,
             direction,
+            answer: Answer::Spring(20_000.0),
         };
         let touched = [0.0, direction * 0.1, direction, 0.0, direction];
         let (found, _) = both(touched, direction * 4.0e-4, 0.0, Some(part));
@@ -194,11 +199,28 @@ fn a_part_is_touched_left_and_never_pulls() {
 }
 
 #[test]
+fn a_part_with_a_curve_bends_yields_and_springs_back() {
+    let ways_m = [0.0, 1.0e-4, 2.0e-4, 3.0e-4];
+    let table = Forming::new(&ways_m, &[0.0, 40.0, 50.0, 100.0], 1.0e6).expect("a table");
+    for direction in [1.0, -1.0] {
+        let part = Part {
+            contact_m: direction * 2.0e-5,
+            direction,
+            answer: Answer::Formed(&table),
+        };
+        let z = [0.0, direction * 0.15, 0.0, 0.0, 0.0];
+        // Over the first row, back from behind it, and out.
+        let (found, _) = both(z, direction * 2.0e-4, 0.0, Some(part));
+        assert!(direction * found[1] < 0.0, "{found:?}");
+    }
+}
+
+#[test]
 fn friction_holds_an_axis_in_a_part_and_lets_it_go() {
-    let part = Spring {
+    let part = Part {
         contact_m: 0.0,
-        stiffness_a_per_m: 5000.0,
         direction: 1.0,
+        answer: Answer::Spring(5000.0),
     };
     // Of 1 A in the part and 0.2 A of weight friction takes 0.8 A back, and 0.9 A forth; at last the loops push it on.
     for current_a in [1.2, 0.45, 2.3, -2.5] {
@@ -222,14 +244,17 @@ fn loops_that_are_too_fast_for_a_series_are_left_to_others() {
         l: 0,
         loops: &loops,
         load_a: 0.0,
-        spring: None,
+        part: None,
     };
     let stretch = Stretch {
         from_m: 0.0,
         to_m: 1e-4,
         length_s: PERIOD_S,
     };
-    assert_eq!(acts.along([0.0; 5], &[stretch], &mut { PIECES_MAX }), None);
+    assert_eq!(
+        acts.along(([0.0; 5], 0.0), &[stretch], &mut { PIECES_MAX }),
+        None
+    );
 }
 
 /// The integrator holds more than the limit, and the error takes less back: what is asked is below the limit as soon as that is gone.
@@ -255,7 +280,7 @@ fn what_happens_again_at_its_own_moment_is_not_followed() {
         l: 0,
         loops: &loops,
         load_a: 2.6,
-        spring: None,
+        part: None,
     };
     let e = 1.0e-4;
     let stretch = Stretch {
@@ -274,7 +299,7 @@ fn what_happens_again_at_its_own_moment_is_not_followed() {
     let asked = A.velocity_gain * (A.position_gain_per_s * e) + z[3];
     assert!(asked < LIMIT_A && asked > LIMIT_A - 1e-14, "{asked}");
     let mut left = PIECES_MAX;
-    assert_eq!(acts.along(z, &[stretch], &mut left), None);
+    assert_eq!(acts.along((z, 0.0), &[stretch], &mut left), None);
     assert!(left >= PIECES_MAX - 2, "{left} pieces are left");
 }
 
@@ -287,7 +312,7 @@ fn an_axis_has_so_many_pieces_in_all_its_stretches() {
         l: 0,
         loops: &loops,
         load_a: 0.0,
-        spring: None,
+        part: None,
     };
     let stretch = Stretch {
         from_m: 0.0,
@@ -296,10 +321,10 @@ fn an_axis_has_so_many_pieces_in_all_its_stretches() {
     };
     let z = [0.0, 0.1, -3.0, 1.5, -3.0];
     let mut left = PIECES_MAX;
-    assert!(acts.along(z, &[stretch], &mut left).is_some());
+    assert!(acts.along((z, 0.0), &[stretch], &mut left).is_some());
     // The limit is met and left.
     let mut all = PIECES_MAX - left;
     assert!(all >= 3, "{all}");
-    assert!(acts.along(z, &[stretch], &mut all).is_some());
-    assert_eq!((all, acts.along(z, &[stretch], &mut all)), (0, None));
+    assert!(acts.along((z, 0.0), &[stretch], &mut all).is_some());
+    assert_eq!((all, acts.along((z, 0.0), &[stretch], &mut all)), (0, None));
 }

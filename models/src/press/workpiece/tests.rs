@@ -76,6 +76,34 @@ fn a_forming_table_is_refused_with_its_node() {
 }
 
 proptest! {
+    /// A line has the force that there is as far as it goes, and the next one goes on with it.
+    #[test]
+    fn lines_are_the_force_piece_by_piece(
+        forces in prop::collection::vec(0.0..1e4f64, 2..20),
+        stiffer in 1.0..50.0f64,
+        deepest in -0.005..0.03f64,
+        x in -0.01..0.03f64,
+        inward in prop::bool::ANY,
+        way in 0.0..0.01f64,
+    ) {
+        let nodes: Vec<f64> = (0..forces.len()).map(|k| 0.001 * k as f64).collect();
+        let table = Forming::new(&nodes, &forces, stiffer * 1e7).expect("a table");
+        let part = Workpiece::Forming(table);
+        let force = |line: &Line, x: f64| line.force_n + line.rise_n_per_m * (x - line.at_m);
+        let deepest = deepest.max(x);
+        let line = table.line(x, deepest, inward);
+        prop_assert!(line.from_m <= x && x <= line.to_m, "{line:?}");
+        let to = if inward { (x + way).min(line.to_m) } else { (x - way).max(line.from_m) };
+        let expected = part.force_n(to, deepest.max(to));
+        prop_assert!((force(&line, to) - expected).abs() < 1e-5, "{line:?}: {expected} N at {to} m");
+        let end = if inward { line.to_m } else { line.from_m };
+        if end.is_finite() {
+            let next = table.line(end, deepest.max(end), inward);
+            prop_assert!((force(&line, end) - force(&next, end)).abs() < 1e-5, "{line:?} {next:?}");
+            prop_assert!(if inward { next.to_m > end } else { next.from_m < end }, "{line:?} {next:?}");
+        }
+    }
+
     /// Whatever the ram does, a workpiece never gives back more work than was put in, and its force is bounded.
     #[test]
     fn a_closed_stroke_never_gains(

@@ -64,8 +64,10 @@ impl Kernel for PredictTold<'_> {
             cascade::advanced_told(params, reference, told, z, loads_a, part).store(twin, part);
         }
         if let Some(before) = before {
-            let met = press.met(params, &before, !told.any());
-            stiff::advance_met(params, reference, &met, &before, twin);
+            let curves = self.presses.map_or(&[][..], |presses| presses.curves);
+            let met = press.met(curves, params, &before, !told.any());
+            let back_m = stiff::advance_met(params, reference, &met, &before, twin);
+            press.came_back(back_m);
         }
     }
 }
