@@ -251,7 +251,7 @@ fn runge_kutta(
     }
 }
 
-/// A cycle of the kernel, as a press of the cycle is told of its part (`runtime/cycle/src/contact.rs`), which is looked for in every cycle here.
+/// A cycle of the kernel, as a press of the cycle is told of its part (`runtime/cycle/src/contact.rs`).
 fn kernel_cycle(
     lane: &LaneParams,
     reference: &Reference,
@@ -265,7 +265,9 @@ fn kernel_cycle(
     let met_a = [Workpiece::Forming(*forming).force_n(way_m, *deepest_m); LANES];
     cascade::advance(lane, reference, kernel, &met_a);
     let mut back_m = 0.0;
-    if swings(lane, 0, forming.stiffest_n_per_m()) {
+    let ahead_m = 2.0 * lane.period_s * before.velocity_m_per_s[0].max(0.0);
+    let comes_m = before.position_m[0] - curve.contact_m + ahead_m;
+    if swings(lane, 0, forming.stiffest_n_per_m()) && comes_m > forming.meets_m(*deepest_m) {
         let met = Met {
             places: 1,
             contact_m: &[curve.contact_m; LANES],

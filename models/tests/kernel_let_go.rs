@@ -19,6 +19,8 @@ const ROUNDING: f64 = 1e-9;
 /// cycle makes of them, of currents in A. Where all is as smooth as in these cycles Runge-Kutta in four substeps is up to sixty times nearer; over free
 /// runs it is not (`kernel_accuracy.rs`). More passes would find the same: what is off is friction at the mean velocity beside the mean of friction.
 const STRIBECK_MAX: f64 = 2e-3;
+/// The same of its way (m).
+const STRIBECK_MAX_M: f64 = 6e-9;
 
 /// An axis at rest on its way, behind or before its reference, with `push_a` beyond its weight.
 struct Stands {
@@ -124,7 +126,8 @@ fn what_is_let_go_is_as_near_to_the_exact_solution_as_what_moves() {
                     "{:4.0} us stribeck {stribeck_a} dead {dead_cycles} push {push_a}: {kernel:?} beside {rk4:?}",
                     period_s * 1e6
                 );
-                println!("{of}");
+                println!("{of}; {:.3} nm", kernel[0] * sizes[0].abs() * 1e9);
+                assert!(kernel[0] * sizes[0].abs() < STRIBECK_MAX_M, "{of}");
                 for n in 0..5 {
                     let most = if stribeck_a == 0.0 {
                         // Far below what is beside it, too.

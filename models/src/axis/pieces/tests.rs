@@ -116,6 +116,25 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
     (z, found)
 }
 
+/// Along a straight reference from 0, and how deep it was in the part.
+fn along(z: [f64; 5], to_m: f64, part: Part<'_>) -> ([f64; 5], f64) {
+    let lane = LaneParams::new(&[A], PERIOD_S);
+    let loops = Loops::position(&lane, 0);
+    let acts = Acts {
+        p: &lane,
+        l: 0,
+        loops: &loops,
+        load_a: 0.0,
+        part: Some(part),
+    };
+    let stretch = Stretch {
+        from_m: 0.0,
+        to_m,
+        length_s: PERIOD_S,
+    };
+    (acts.along((z, 0.0), &[stretch], &mut { PIECES_MAX })).expect("it converges")
+}
+
 /// Both, and how far they may be apart: of the drift of a midpoint rule where what acts jumps.
 fn both(z: [f64; 5], to_m: f64, load_a: f64, part: Option<Part<'_>>) -> ([f64; 5], Asked) {
     let lane = LaneParams::new(&[A], PERIOD_S);
@@ -212,6 +231,17 @@ fn a_part_with_a_curve_bends_yields_and_springs_back() {
         // Over the first row, back from behind it, and out.
         let (found, _) = both(z, direction * 2.0e-4, 0.0, Some(part));
         assert!(direction * found[1] < 0.0, "{found:?}");
+        let (_, deepest_m) = along(z, direction * 2.0e-4, part);
+        assert!(
+            deepest_m > ways_m[1] && deepest_m < ways_m[2],
+            "{deepest_m}"
+        );
+        // It stays deformed.
+        let free_m = table.meets_m(deepest_m);
+        assert!(
+            free_m > 5.0e-5 && part.way_m(found[0]) < free_m,
+            "{free_m} {found:?}"
+        );
     }
 }
 

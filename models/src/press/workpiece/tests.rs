@@ -75,6 +75,26 @@ fn a_forming_table_is_refused_with_its_node() {
     );
 }
 
+#[test]
+fn lines_of_a_table_on_the_way_in_and_back() {
+    let table = Forming::new(&[0.0, 0.5, 1.0], &[0.0, 1000.0, 1500.0], 4000.0).expect("a table");
+    let ends = |x: f64, deepest: f64, inward: bool| {
+        let line = table.line(x, deepest, inward);
+        (line.from_m, line.to_m, line.rise_n_per_m)
+    };
+    let (out, on) = (f64::NEG_INFINITY, f64::INFINITY);
+    assert_eq!(ends(-0.1, 0.0, true), (out, 0.0, 0.0));
+    assert_eq!(ends(0.0, 0.0, true), (out, 0.5, 2000.0));
+    assert_eq!(ends(0.5, 0.5, true), (out, 1.0, 1000.0));
+    assert_eq!(ends(3.0, 2.0, true), (out, on, 0.0));
+    // Back from there it springs by a quarter of a metre.
+    assert_eq!(ends(0.5, 0.5, false), (0.25, 0.5, 4000.0));
+    assert_eq!(ends(0.25, 0.5, true), (0.25, 0.5, 4000.0));
+    assert_eq!(ends(0.25, 0.5, false), (out, 0.25, 0.0));
+    assert_eq!((table.meets_m(0.5), table.meets_m(-1.0)), (0.25, 0.0));
+    assert_eq!(table.stiffest_n_per_m(), 4000.0);
+}
+
 proptest! {
     /// A line has the force that there is as far as it goes, and the next one goes on with it.
     #[test]
