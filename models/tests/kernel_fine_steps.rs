@@ -34,6 +34,8 @@ struct Beside {
     rk4: Figures,
     /// How far half the steps of the yardstick are from it.
     half: Figures,
+    /// The same three in the first half of the run.
+    first: [Figures; 3],
     /// Cycles at the limit, and how often the limit is met or left.
     limited: usize,
     met: usize,
@@ -64,6 +66,8 @@ impl Beside {
             self.limited,
             self.met
         );
+        let [kernel, rk4, half] = self.first;
+        println!("    first half of it: position {:.3}", kernel[0] / rk4[0]);
         for n in 0..3 {
             assert!(
                 self.half[n] < YARDSTICK_MAX * self.rk4[n],
@@ -72,6 +76,11 @@ impl Beside {
             assert!(
                 self.kernel[n] + self.half[n] <= RATIO_MAX * self.rk4[n],
                 "{of}: {n}"
+            );
+            assert!(
+                kernel[n] + half[n] <= RATIO_MAX * rk4[n],
+                "{of}: {n}, first half: {:?}",
+                self.first
             );
         }
     }
@@ -170,11 +179,14 @@ fn beside_fine_steps(p: &AxisParams, part: &Part, period_s: f64) -> Beside {
             }
         }
     }
+    let first =
+        (errors.each_ref()).map(|lists| lists.each_ref().map(|list| rms(&list[..list.len() / 2])));
     let [kernel, rk4, half] = errors.map(|lists| lists.map(|list| rms(&list)));
     Beside {
         kernel,
         rk4,
         half,
+        first,
         limited,
         met,
     }

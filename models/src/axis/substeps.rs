@@ -13,6 +13,10 @@ use super::transition::{COLUMNS, Transition};
 use crate::lane::{LANES, Lane, clamp};
 use crate::sample;
 
+/// What a turn in cuts leaves of the way the loops take back, but not while their current is at its limit: one that is asked for more than this
+/// share of it turns at its moment.
+const NEAR_LIMIT: f64 = 0.5;
+
 /// The piece of the reference that one axis follows.
 #[derive(Clone, Copy)]
 pub(super) struct Path {
@@ -252,7 +256,9 @@ pub(super) fn substep(
     let drifts = loops.position_gain_per_s == 0.0 && loops.velocity_gain > 0.0;
     if quick || (goes_on.is_none() && !drifts) {
         let (next, limited) = cut();
-        if quick || !limited {
+        let after = loops.asked_a(&next, stretch.to_m, stretch);
+        let near = before.abs() > NEAR_LIMIT * limit || after.abs() > NEAR_LIMIT * limit;
+        if quick || !(limited || near) {
             return next;
         }
     }
