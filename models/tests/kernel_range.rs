@@ -69,6 +69,8 @@ impl Parts {
             contact_m: &self.contact_m,
             stiffness_a_per_m: &self.stiffness_a_per_m,
             direction: &self.direction,
+            formed: [None; LANES],
+            deepest_m: &ZERO,
         }
     }
 }
@@ -148,9 +150,9 @@ impl Twin {
         }
         let w = &self.watch;
         for lane in w.window.iter().chain(&w.up).chain(&w.down) {
-            all.extend(lane);
+            all.extend(lane.map(f64::from));
         }
-        all.extend(w.square);
+        all.extend(w.square.map(f64::from));
         all
     }
 }
