@@ -164,6 +164,37 @@ fn a_machine_is_refused_a_folder_where_an_alarm_of_its_name_stands_of_another_on
 }
 
 #[test]
+fn a_store_of_before_gets_tool_load_and_temperature_from_the_next_run_on() {
+    let place = Place::new();
+    let run =
+        "demo --fast --cycles 3000 --inject drive_fault:lift:code=0x2310@1s --json --state state";
+    let first = place.twinstep(run).fine().of_type("event").len();
+    assert!(first > 0);
+    let store = || rusqlite::Connection::open(place.path("state/events.sqlite")).unwrap();
+    let columns = ["tool", "load", "temperature"];
+    // As it was made before there were the columns; an event of it knows its tool.
+    for name in columns {
+        let drop = format!("ALTER TABLE events DROP COLUMN {name}");
+        store().execute_batch(&drop).unwrap();
+    }
+    let tool = "UPDATE events SET json = json_set(json, '$.context.tool', 'welder') WHERE seq = 1";
+    store().execute_batch(tool).unwrap();
+    let tools = "SELECT count(*), (SELECT tool FROM events WHERE seq = 1), count(load), count(temperature) FROM events";
+    let error = store().prepare(tools).unwrap_err().to_string();
+    assert!(error.contains("no such column"), "{error}");
+    let read = place.twinstep("events --json --state state").fine();
+    assert_eq!(read.of_type("event").len(), first, "{read:?}");
+
+    let run = place.twinstep(run).fine();
+    let all = first + run.of_type("event").len();
+    let row = store().query_row(tools, [], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    });
+    let found: (usize, String, usize, usize) = row.unwrap();
+    assert_eq!(found, (all, "welder".to_owned(), 0, 0));
+}
+
+#[test]
 fn a_killed_run_has_stored_what_it_announced() {
     let place = Place::new();
     let state = place.path("state").display().to_string();

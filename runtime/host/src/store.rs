@@ -43,6 +43,10 @@ CREATE TABLE events(
 CREATE TABLE exposure(plan TEXT PRIMARY KEY, seen_ns INTEGER NOT NULL, alarms INTEGER NOT NULL) STRICT;
 ";
 
+/// What of the context has columns beside recipe and part. They are read out of the line of each event, so that events of before have them
+/// too, and those that an earlier version stores behind them.
+const CONDITIONS: [&str; 3] = ["tool", "load", "temperature"];
+
 /// Made in stores of earlier versions too: whoever reads those does without.
 const RUNS: &str = "
 CREATE TABLE IF NOT EXISTS runs(
@@ -171,6 +175,7 @@ impl StoreWriter {
             transaction.commit().map_err(&failed)?;
         }
         connection.execute_batch(RUNS).map_err(&failed)?;
+        add_conditions(&mut connection).map_err(&failed)?;
         store_standing::make(&mut connection).map_err(&failed)?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| {
@@ -340,6 +345,27 @@ impl StoreWriter {
             .map(|_| ())
             .map_err(StoreError::sqlite(&self.path))
     }
+}
+
+/// Adds the columns of [`CONDITIONS`] where the store has been made without. No row is written for it.
+fn add_conditions(connection: &mut Connection) -> rusqlite::Result<()> {
+    // All or none, however it ends.
+    let transaction = connection.transaction()?;
+    for name in CONDITIONS {
+        let known: bool = transaction.query_row(
+            "SELECT count(*) > 0 FROM pragma_table_xinfo('events') WHERE name = ?1",
+            [name],
+            |row| row.get(0),
+        )?;
+        if !known {
+            // A line that cannot be read has none.
+            transaction.execute_batch(&format!(
+                "ALTER TABLE events ADD COLUMN {name} TEXT GENERATED ALWAYS AS (
+                    CASE WHEN json_valid(json) THEN json_extract(json, '$.context.{name}') END) VIRTUAL"
+            ))?;
+        }
+    }
+    transaction.commit()
 }
 
 /// SQLite's integers are signed; a larger count stays at the largest of them.

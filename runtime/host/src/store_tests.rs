@@ -265,6 +265,64 @@ fn a_store_can_be_opened_as_a_file_that_nobody_writes() {
 }
 
 #[test]
+fn tool_load_and_temperature_have_columns_also_in_a_store_that_was_made_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |name: &str| Some(name.to_owned());
+    let event = |tool: &str| {
+        let mut all = records(1);
+        all[0].context.tool = told(tool);
+        all[0].context.temperature = told("15..25degC");
+        all
+    };
+    // As a version before had it, with an event of this one.
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.append(&mut event("gripper")).unwrap();
+    for name in CONDITIONS {
+        let drop = format!("ALTER TABLE events DROP COLUMN {name}");
+        store.connection.execute_batch(&drop).unwrap();
+    }
+    let columns = |store: &StoreWriter| -> Vec<String> {
+        let mut query = store
+            .connection
+            .prepare("SELECT name FROM pragma_table_xinfo('events')")
+            .unwrap();
+        let names = query.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    let old = columns(&store);
+    assert!(
+        CONDITIONS.iter().all(|name| !old.contains(&(*name).into())),
+        "{old:?}"
+    );
+    // What that version writes behind it has them too; a line that cannot be read has none.
+    drop(store);
+    let mut store = StoreWriter::open(folder.path()).unwrap();
+    store.append(&mut event("welder")).unwrap();
+    let odd = "INSERT INTO events SELECT 3, cycle, time_ns, time_utc_ns, plan, source, channel, state, detector, severity,
+        measured, predicted, residual, unit, regime, recipe, part, false_alarm_interval_asked_s,
+        false_alarm_interval_demonstrated_s, cause, action, asset_id, 'cut' FROM events WHERE seq = 1";
+    store.connection.execute_batch(odd).unwrap();
+    drop(store);
+    let store = StoreWriter::open(folder.path()).unwrap();
+    let expected: Vec<String> = (old.iter().cloned())
+        .chain(CONDITIONS.map(str::to_owned))
+        .collect();
+    assert_eq!(columns(&store), expected);
+    let mut query = store
+        .connection
+        .prepare("SELECT tool, load, temperature FROM events ORDER BY seq")
+        .unwrap();
+    let rows = query.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
+    let rows: Vec<[Option<String>; 3]> = rows.unwrap().map(Result::unwrap).collect();
+    let band = told("15..25degC");
+    let known = |tool: &str| [told(tool), None, band.clone()];
+    assert_eq!(
+        rows,
+        [known("gripper"), known("welder"), [None, None, None]]
+    );
+}
+
+#[test]
 fn every_run_is_noted_also_in_a_store_that_had_no_place_for_it() {
     use crate::attached::ProcessData;
     let folder = tempfile::tempdir().unwrap();
