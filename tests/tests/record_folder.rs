@@ -7,6 +7,7 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use twinstep_config::PRESS_CELL;
 use twinstep_tests::cable::python_with;
 use twinstep_tests::run::Place;
 use twinstep_tests::{release_binary, root, skip};
@@ -164,8 +165,33 @@ fn parquet_holds_what_the_table_holds() {
         return;
     };
     let place = Place::new();
-    let demo = "demo --fast --json --cycles 3000 --inject frame_loss:bus:count=3@1s --record run.mcap --state state";
-    let _ = place.run(release_binary(), demo).fine();
+    let told = r#"[[bus.subdevice]]
+name = "plc"
+inputs = ["0x6000:01/8", "0x6000:02/16"]
+
+[context.tool]
+names = ["gripper", "welder"]
+subdevice = "plc"
+object = "0x6000:01/8"
+
+[context.temperature]
+subdevice = "plc"
+object = "0x6000:02/16"
+bands = ["10degC", "20degC", "30degC"]
+
+[[simulation.told]]
+recipe = "a"
+tool = "welder"
+
+[simulation]"#;
+    let cell = PRESS_CELL
+        .replacen("\"gripper\",\n]", "\"gripper\", \"plc\",\n]", 1)
+        .replacen("[simulation]", told, 1);
+    let cell = place.file("cell.toml", cell).display().to_string();
+    let demo = format!(
+        "demo --config {cell} --fast --json --cycles 3000 --inject frame_loss:bus:count=3@1s --record run.mcap --state state"
+    );
+    let _ = place.run(release_binary(), &demo).fine();
     let export = "export run.mcap --csv run.csv --parquet run.parquet --json";
     let run = place.run(release_binary(), export);
     if run.stderr.contains("built without Parquet") {
@@ -183,7 +209,15 @@ fn parquet_holds_what_the_table_holds() {
         &format!("{} run.parquet run.csv", script.display()),
     );
     let read = read.fine();
-    assert_eq!(read.stdout.trim(), "3000 rows are the same", "{read:#?}");
+    // Told by objects, and of the load nobody tells anything.
+    let expected = [
+        "tool 1",
+        "load None",
+        "temperature 0",
+        "3000 rows are the same",
+    ];
+    let said: Vec<&str> = read.stdout.lines().collect();
+    assert_eq!(said, expected, "{read:#?}");
 
     // A binary that cannot says how one comes by one that can.
     let plain = place.twinstep("export run.mcap --parquet plain.parquet");

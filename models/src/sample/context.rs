@@ -13,6 +13,24 @@ pub struct Conditions {
     pub temperature: u8,
 }
 
+/// Tool, load and temperature, in this order.
+impl From<[u8; 3]> for Conditions {
+    fn from([tool, load, temperature]: [u8; 3]) -> Self {
+        Self {
+            tool,
+            load,
+            temperature,
+        }
+    }
+}
+
+/// The other way round.
+impl From<Conditions> for [u8; 3] {
+    fn from(all: Conditions) -> Self {
+        [all.tool, all.load, all.temperature]
+    }
+}
+
 /// The circumstances of the cycle that the models may depend on. Indexes into the configuration's lists.
 #[derive(Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Context {

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 use twinstep_config::machine::Machine;
 use twinstep_drivers::bus::{Bus, BusCause, BusFault, ProcessImage};
+use twinstep_drivers::object_map::outcome;
 use twinstep_drivers::recording::{RecordingBus, Writer};
 use twinstep_models::sample::CycleStamp;
 
@@ -57,13 +58,14 @@ impl Table {
 }
 
 #[cfg(feature = "parquet")]
-fn parquet(path: &Path, bus: &RecordingBus) -> Result<Table, HostError> {
-    let writer = ParquetWriter::create(path, bus.object_map().layout())?;
+fn parquet(path: &Path, machine: &Machine, bus: &RecordingBus) -> Result<Table, HostError> {
+    let layout = bus.object_map().layout();
+    let writer = ParquetWriter::create(path, layout, &machine.context)?;
     Ok(Table::Parquet(Box::new(writer)))
 }
 
 #[cfg(not(feature = "parquet"))]
-fn parquet(_: &Path, _: &RecordingBus) -> Result<Table, HostError> {
+fn parquet(_: &Path, _: &Machine, _: &RecordingBus) -> Result<Table, HostError> {
     Err(HostError::usage(
         "this twinstep was built without Parquet",
         "take a release, or build it with `cargo build --release --features parquet`",
@@ -114,7 +116,7 @@ fn tables<'a>(
 ) -> Result<Vec<(&'a Path, Table)>, HostError> {
     let mut tables = Vec::new();
     if let Some(path) = &args.parquet {
-        tables.push((path.as_path(), parquet(path, bus)?));
+        tables.push((path.as_path(), parquet(path, machine, bus)?));
     }
     if let Some(path) = &args.csv {
         let writer = Writer::create(path, machine).map_err(refused)?;
@@ -139,7 +141,11 @@ fn write(
         missing: 0,
     };
     loop {
+        let before = image.conditions;
         let result = bus.exchange(&mut image, &mut || {});
+        // Tool, load and temperature do not stand in the rows where process data tell them.
+        let map = bus.object_map();
+        map.tell_context(&mut image, outcome(&result), before);
         let (stamp, cause) = match &result {
             Err(fault) => (fault.stamp, Some(fault.cause)),
             Ok(stamp) => (*stamp, None),

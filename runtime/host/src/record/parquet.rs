@@ -1,4 +1,4 @@
-//! A recording as Parquet: the columns of the CSV form, typed.
+//! A recording as Parquet: the columns of the CSV form, typed, and tool, load and temperature of each cycle.
 
 use crate::error::HostError;
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical, ZstdLevel};
@@ -11,10 +11,14 @@ use parquet::schema::types::{Type, TypePtr};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use twinstep_config::machine::ContextFrom;
 use twinstep_drivers::bus::{BusFault, ProcessImage};
 use twinstep_drivers::object_map::Layout;
 use twinstep_drivers::recording::Form;
 use twinstep_models::sample::CycleStamp;
+
+/// Columns of bytes before the process data.
+const CONTEXT: [&str; 5] = ["recipe", "part", "tool", "load", "temperature"];
 
 /// Rows that are kept in memory and written as one group.
 const GROUP_ROWS: usize = 1 << 16;
@@ -42,16 +46,18 @@ pub struct ParquetWriter {
     path: PathBuf,
     writer: SerializedFileWriter<File>,
     form: Form,
+    /// Which of tool, load and temperature are told.
+    told: [bool; 3],
     columns: Vec<Values>,
     rows: usize,
 }
 
 impl ParquetWriter {
-    /// Creates the file, or empties it.
+    /// Creates the file, or empties it. What `context` has nobody for is empty in each row.
     ///
     /// # Errors
     /// [`HostError::Usage`] when it cannot be written.
-    pub fn create(path: &Path, layout: &Layout) -> Result<Self, HostError> {
+    pub fn create(path: &Path, layout: &Layout, context: &ContextFrom) -> Result<Self, HostError> {
         let failed = |error: &dyn std::fmt::Display| cannot(path, error);
         let form = Form::of(layout);
         let schema = schema(&form).map_err(|error| failed(&error))?;
@@ -68,6 +74,11 @@ impl ParquetWriter {
             path: path.to_owned(),
             writer,
             form,
+            told: [
+                context.tool.is_some(),
+                context.load.is_some(),
+                context.temperature.is_some(),
+            ],
             columns,
             rows: 0,
         })
@@ -100,10 +111,12 @@ impl ParquetWriter {
     ) {
         let (cause, valid) = Form::words(result, image);
         let context = [image.recipe, image.part].map(|one| Some(i64::from(one)));
+        let conditions = <[u8; 3]>::from(image.conditions).into_iter().zip(self.told);
+        let conditions = conditions.map(|(one, told)| told.then_some(i64::from(one)));
         let mut longs = [stamp.cycle, stamp.time_ns, stamp.dc_time_ns].into_iter();
         let mut words = [cause, valid].into_iter();
         let raws = self.form.row(image, result.is_ok());
-        let mut shorts = context.into_iter().chain(raws);
+        let mut shorts = context.into_iter().chain(conditions).chain(raws);
         for column in &mut self.columns {
             match column {
                 Values::Long(values) => values.extend(longs.next().map(u64::cast_signed)),
@@ -168,7 +181,8 @@ fn cannot(path: &Path, error: &dyn std::fmt::Display) -> HostError {
 fn columns(form: &Form) -> Vec<Values> {
     let longs = (0..3).map(|_| Values::Long(Vec::new()));
     let words = (0..2).map(|_| Values::Word(Vec::new()));
-    let shorts = (0..2 + form.columns().len()).map(|_| Values::Short(Vec::new(), Vec::new()));
+    let shorts = CONTEXT.len() + form.columns().len();
+    let shorts = (0..shorts).map(|_| Values::Short(Vec::new(), Vec::new()));
     longs.chain(words).chain(shorts).collect()
 }
 
@@ -195,10 +209,8 @@ fn schema(form: &Form) -> Result<TypePtr, ParquetError> {
         )?);
     }
     let raws = form.columns().map(|c| (c.name, c.bits, c.signed));
-    for (name, bits, signed) in [("recipe", 8, false), ("part", 8, false)]
-        .into_iter()
-        .chain(raws)
-    {
+    let context = CONTEXT.map(|name| (name, 8, false));
+    for (name, bits, signed) in context.into_iter().chain(raws) {
         let converted = match (bits, signed) {
             (8, false) => ConvertedType::UINT_8,
             (8, true) => ConvertedType::INT_8,
