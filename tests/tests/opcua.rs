@@ -183,6 +183,8 @@ fn a_client_browses_reads_and_acknowledges_an_alarm() {
         "ShelvingState/UnshelveTime",
         "EventNumber",
         "AssetId",
+        "Recipe",
+        "Part",
         "Channel",
         "Detector",
         "Regime",

@@ -228,13 +228,15 @@ fn a_node_is_born_before_it_speaks_and_reborn_when_it_is_asked() {
         (&number["historical"], &number["value"]),
         (&false.into(), &(old + 1).into())
     );
-    assert!(
-        metric(&now, "Event/JSON")["value"]
-            .as_str()
-            .unwrap()
-            .starts_with('{'),
-        "{now}"
-    );
+    let line = metric(&now, "Event/JSON");
+    let event: Value = serde_json::from_str(line["value"].as_str().unwrap()).unwrap();
+    // The machine has one recipe and parts; it knows nothing of tools.
+    let context = &event["context"];
+    assert!(context["part"].is_string(), "{now}");
+    for (name, key) in [("Recipe", "recipe"), ("Part", "part"), ("Tool", "tool")] {
+        let told = metric(&now, &format!("Event/{name}"));
+        assert_eq!(told["value"], context[key], "{now}");
+    }
 
     host.say("rebirth cell");
     let reborn = host.until(|_, message| message["kind"] == "NBIRTH");

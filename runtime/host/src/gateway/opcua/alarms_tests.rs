@@ -84,6 +84,32 @@ fn what_a_new_run_ends_is_told_at_its_time_with_the_figures_of_before() {
 }
 
 #[test]
+fn a_condition_has_the_whole_context_by_name() {
+    let bench = Bench::new();
+    let mut alarm = alarm(1, true);
+    let word = |text: &str| Some(text.to_owned());
+    alarm.event.context = crate::lines::ContextNames {
+        recipe: word("heavy"),
+        part: word("bush-a"),
+        tool: word("welder"),
+        load: None,
+        temperature: word("20..30degC"),
+    };
+    let told = bench.take(&[alarm], &[], 10);
+    for (field, value) in [
+        ("Recipe", "heavy".into()),
+        ("Part", "bush-a".into()),
+        ("Tool", "welder".into()),
+        ("Load", Variant::Empty),
+        ("Temperature", "20..30degC".into()),
+    ] {
+        assert_eq!(told[0].field(field), value, "{field}");
+        let all = crate::gateway::opcua::fields::OWN;
+        assert!(all.iter().any(|one| one.path == field), "{field}");
+    }
+}
+
+#[test]
 fn what_left_the_desk_before_anybody_looked_is_told_as_it_left() {
     let bench = Bench::new();
     let by = Acknowledgement {

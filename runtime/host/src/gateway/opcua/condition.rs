@@ -120,6 +120,11 @@ fn number(value: f64) -> Variant {
     }
 }
 
+/// A name; empty where there is none.
+fn word(name: Option<&str>) -> Variant {
+    name.map_or(Variant::Empty, Variant::from)
+}
+
 /// Milliseconds, as the standard has every duration.
 fn milliseconds(seconds: u64) -> Variant {
     (seconds as f64 * 1000.0).into()
@@ -241,6 +246,11 @@ impl Condition {
             "Cause" => event.cause.as_ref().into(),
             "Action" => event.action.as_ref().into(),
             "AssetId" => event.asset_id.as_str().into(),
+            "Recipe" => word(event.context.recipe.as_deref()),
+            "Part" => word(event.context.part.as_deref()),
+            "Tool" => word(event.context.tool.as_deref()),
+            "Load" => word(event.context.load.as_deref()),
+            "Temperature" => word(event.context.temperature.as_deref()),
             "EventNumber" => alarm.last_seq.into(),
             "FalseAlarmIntervalAsked" => milliseconds(event.false_alarm_interval_asked_s),
             "FalseAlarmIntervalExtrapolated" => {

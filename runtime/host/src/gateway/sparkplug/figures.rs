@@ -256,6 +256,7 @@ fn station(line: &StationLine, deadband: &Deadband) -> Device {
 pub fn event(event: &Json, store: Option<u64>) -> Vec<Figure> {
     let text = |key: &str| Value::Text(event[key].as_str().map(str::to_owned));
     let number = |key: &str| Value::Number(event[key].as_f64());
+    let of_context = |key: &str| Value::Text(event["context"][key].as_str().map(str::to_owned));
     vec![
         Figure::new("Event/Number", Value::Count(event["seq"].as_u64())),
         Figure::new("Event/Store", Value::Count(store)),
@@ -270,6 +271,11 @@ pub fn event(event: &Json, store: Option<u64>) -> Vec<Figure> {
         Figure::new("Event/Cause", text("cause")),
         Figure::new("Event/Action", text("action")),
         Figure::new("Event/Asset", text("asset_id")),
+        Figure::new("Event/Recipe", of_context("recipe")),
+        Figure::new("Event/Part", of_context("part")),
+        Figure::new("Event/Tool", of_context("tool")),
+        Figure::new("Event/Load", of_context("load")),
+        Figure::new("Event/Temperature", of_context("temperature")),
         Figure::new(
             "Event/JSON",
             Value::Text(event.is_object().then(|| event.to_string())),

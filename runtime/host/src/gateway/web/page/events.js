@@ -128,6 +128,7 @@ function card(alarm) {
   const causes = (e.causes ?? []).slice(e.nok ? 0 : 1).map((one) => `${one.cause} ${Math.round(100 * one.weight)} %`).join(', ');
   const figures = e.measured != null && e.predicted == null ? `measured ${si(e.measured)} ${e.unit}, nothing predicted`
     : `measured ${si(e.measured)}, predicted ${si(e.predicted)}, residual ${si(e.residual)} ${e.unit}`;
+  const context = Object.entries(e.context ?? {}).map(([key, name]) => `, ${key} ${name}`).join('');
   const unjudged = e.not_judged ? `, not judged: ${e.not_judged.map((o) => `${o.name} (${words(o.reason)})`).join(', ')}` : '';
   return make('div', { class: `${e.severity} ${alarm.active && !shelved ? '' : 'past'}`, 'data-source': e.source, 'data-channel': e.channel, 'data-bus': e.bus },
     make('h3', null, `${e.source}: ${e.cause}`, e.bus ? make('span', { class: 'chip' }, e.bus) : null, make('span', { class: `chip ${alarm.active ? 'bad' : ''}` }, state),
@@ -135,7 +136,7 @@ function card(alarm) {
       shelved ? make('span', { class: 'chip' }, 'shelved until ', clock(shelved)) : null),
     make('p', null, alarm.active ? 'stands since ' : 'stood since ', clock(alarm.raised_utc_ns), ...ended(alarm), ...said('acknowledged', alarm.acknowledged), ...said('shelved', alarm.shelved)),
     make('p', null, e.action, causes ? make('span', { class: 'dim' }, ` ${e.nok ? 'Behind it' : 'Or'}: ${causes}.`) : null),
-    make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: ${figures}, ${words(e.regime)}`
+    make('p', { class: 'dim' }, `${words(e.channel)}, ${words(e.detector)}: ${figures}, ${words(e.regime)}${context}`
       + `${e.nok ? `, object ${e.nok.object} ${words(e.nok.miss)}` : ''}${unjudged}; `, clock(e.time_utc_ns), `, cycle ${count(e.cycle)}, event ${alarm.raised_seq} to ${alarm.last_seq}${e.asset_id ? `, asset ${e.asset_id}` : ''}`),
     make('div', { class: 'bar' }, make('a', { href: `/api/events/${alarm.raised_seq}/report`, target: '_blank', rel: 'noopener' }, 'report'), alarm.acknowledged ? null : button('acknowledge', () => acknowledge(alarm)),
       shelved ? button('unshelve', () => unshelve(e)) : button('shelve', () => shelve(e)),
