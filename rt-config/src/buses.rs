@@ -334,7 +334,13 @@ fn keep(file: &mut File, names: &[String], index: usize) {
         file.part.clear();
         file.recipe.clear();
         file.schedule.clear();
-        file.context = None;
+        // What else is told on the bus stays.
+        if let Some(context) = &mut file.context {
+            (context.recipe, context.part) = (None, None);
+        }
+        if let Some(simulation) = &mut file.simulation {
+            simulation.told.clear();
+        }
     }
     of_buses.extend(on_a_bus.iter().cloned());
     tellers::keep(file, &bus, &of_buses, index);

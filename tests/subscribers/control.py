@@ -9,7 +9,8 @@ import sys
 from layout import FOLLOWING, HALTED, OPERATION_ENABLED, Machine, ask
 
 machine = Machine(sys.argv[1])
-publisher = machine.publisher()
+# As controllers of before do.
+publisher = machine.publisher(1)
 # 5 mm/s: this program may be 200 cycles late before that is a step beyond the limit of 1 m/s.
 WAY_M, STEP_M = 0.005, 0.000005
 seen = {"phases": []}

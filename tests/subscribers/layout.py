@@ -5,12 +5,12 @@ import time
 
 import iceoryx2 as iox2
 
-F64, U64, U16, U8 = ctypes.c_double, ctypes.c_uint64, ctypes.c_uint16, ctypes.c_uint8
+F64, U64, U32, U16, U8 = ctypes.c_double, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint16, ctypes.c_uint8
 
 
-def layout(name, *fields):
-    """A C structure that iceoryx2 knows as twinstep_NAME_1."""
-    members = {"_fields_": list(fields), "type_name": staticmethod(lambda: f"twinstep_{name}_1")}
+def layout(name, *fields, version=1):
+    """A C structure that iceoryx2 knows as twinstep_NAME_VERSION."""
+    members = {"_fields_": list(fields), "type_name": staticmethod(lambda: f"twinstep_{name}_{version}")}
     return type(name, (ctypes.Structure,), members)
 
 
@@ -41,9 +41,17 @@ StationState = layout(
     ("pressure_pa", F64), ("predicted_pressure_pa", F64), ("residual_sigma", F64), ("ejector_on", U8), ("blow_off", U8), ("missing", U8),
     ("predicted", U8), ("reserved", U8 * 4),
 )
-RequestHeader = layout(
+# Of the service requests/1, for controllers that tell no tool, load and temperature.
+RequestHeader1 = layout(
     "RequestHeader",
     ("cycle", U64), ("ejectors", U64), ("blow_offs", U64), ("recipe", U8), ("part", U8), ("reserved", U8 * 6),
+)
+# Of the service requests/2.
+RequestHeader2 = layout(
+    "RequestHeader",
+    ("cycle", U64), ("ejectors", U64), ("blow_offs", U64), ("temperature", F64), ("tool", U32), ("load", U32),
+    ("recipe", U8), ("part", U8), ("reserved", U8 * 6),
+    version=2,
 )
 AxisTarget = layout("AxisTarget", ("target_m", F64), ("enable", U8), ("reserved", U8 * 7))
 
@@ -69,11 +77,14 @@ def opened(builder, seconds=30):
             time.sleep(0.002)
 
 
-def ask(publisher, cycle, count, enable, target_m):
-    """Answers a cycle: enables the first axis or none, with its target."""
+def ask(publisher, cycle, count, enable, target_m, told=(0, 0, 0.0)):
+    """Answers a cycle: enables the first axis or none, with its target. `told` are the numbers of tool, load and temperature, which
+    requests/1 does not have."""
     sample = publisher.loan_slice_uninit(count)
     header = sample.user_header().contents
     header.cycle, header.ejectors, header.blow_offs, header.recipe, header.part = cycle, 0, 0, 0, 0
+    if isinstance(header, RequestHeader2):
+        header.tool, header.load, header.temperature = told
     payload = sample.payload()
     for n in range(count):
         payload[n].target_m, payload[n].enable = (target_m, int(enable)) if n == 0 else (0.0, 0)
@@ -89,7 +100,7 @@ class Machine:
 
     def __init__(self, name):
         self.node, self.heard = node(), 0.0
-        service = lambda what: self.node.service_builder(iox2.ServiceName.new(f"twinstep/{name}/{what}/1"))
+        service = lambda what, version=1: self.node.service_builder(iox2.ServiceName.new(f"twinstep/{name}/{what}/{version}"))
         self.flag_service = opened(lambda: service("flags").publish_subscribe(Flag))
         self.event_service = opened(lambda: service("events").publish_subscribe(StoredEvent))
         self.axes_service = opened(
@@ -97,8 +108,9 @@ class Machine:
         # Only where the machine has stations.
         self.stations_service = lambda: opened(
             lambda: service("stations").publish_subscribe(iox2.Slice[StationState]).user_header(CycleHeader))
-        self.requests = lambda: service("requests").publish_subscribe(
-            iox2.Slice[AxisTarget]).user_header(RequestHeader)
+        headers = {1: RequestHeader1, 2: RequestHeader2}
+        self.requests = lambda version: service("requests", version).publish_subscribe(
+            iox2.Slice[AxisTarget]).user_header(headers[version])
         self.flags = self.flag_service.subscriber_builder().create()
         self.axes = self.axes_service.subscriber_builder().create()
         self.events = self.event_service.subscriber_builder().create()
@@ -117,8 +129,8 @@ class Machine:
         """A subscriber to the samples of all stations."""
         return self.stations_service().subscriber_builder().create()
 
-    def publisher(self):
-        return opened(self.requests).publisher_builder().initial_max_slice_len(64).create()
+    def publisher(self, version=2):
+        return opened(lambda: self.requests(version)).publisher_builder().initial_max_slice_len(64).create()
 
     def lives(self):
         """Whether twinstep runs. It is looked for only when it has been silent for a while."""

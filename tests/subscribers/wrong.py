@@ -9,7 +9,8 @@ import sys
 from layout import Machine
 
 machine = Machine(sys.argv[1])
-publisher = machine.publisher()
+# As controllers of before do.
+publisher = machine.publisher(1)
 WRONG = [(-1, 0, 0), (0, 200, 0), (0, 0, 1_000_000_000)]
 first, kind, sent, controllers, enabled = None, 0, 0, set(), False
 

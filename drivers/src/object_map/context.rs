@@ -141,14 +141,40 @@ impl ObjectMap {
         }
     }
 
-    /// Sets recipe and part of the image to those of a program or controller, but what is told from outside.
-    pub fn set_context(&self, image: &mut ProcessImage, context: Context) {
-        if self.context.from.recipe.is_none() {
+    /// Sets recipe and part of the image to those of a program or controller, but what is told from outside. Of tool, load and temperature
+    /// those that the controller tells; a program has none of them, and they are as they are simulated with its recipe.
+    pub fn set_context(&self, image: &mut ProcessImage, context: Context, controller: bool) {
+        let from = &self.context.from;
+        if from.recipe.is_none() {
             image.recipe = context.recipe;
         }
-        if !self.context.from.tells_part() {
+        if !from.tells_part() {
             image.part = context.part;
         }
+        if !from.is_told_by_controller() {
+            return;
+        }
+        let told = if controller {
+            context.conditions
+        } else {
+            from.simulated_in(image.recipe)
+        };
+        let own = |place: Option<&TellerPlace>| place == Some(&TellerPlace::Controller);
+        let here = &mut image.conditions;
+        if own(from.tool.as_ref().map(|one| &one.place)) {
+            here.tool = told.tool;
+        }
+        if own(from.load.as_ref().map(|one| &one.place)) {
+            here.load = told.load;
+        }
+        if own(from.temperature.as_ref().map(|one| &one.place)) {
+            here.temperature = told.temperature;
+        }
+    }
+
+    /// A controller tells tool, load or temperature: nothing else has it.
+    pub fn is_told_by_controller(&self) -> bool {
+        self.context.from.is_told_by_controller()
     }
 
     /// The number of the image that stands for none, of a temperature its degC; none where none is told that way.
@@ -179,7 +205,7 @@ mod tests {
     use super::super::ObjectMap;
     use super::*;
     use crate::recording::fixtures::press_cell;
-    use twinstep_config::machine::{PdoEntry, SubDevice, Thermometer};
+    use twinstep_config::machine::{PdoEntry, SimulatedContext, SubDevice, Thermometer};
 
     const NUMBER: PdoEntry = PdoEntry {
         index: 0x6000,
@@ -293,11 +319,65 @@ mod tests {
         assert_eq!(seen(4, 95), (UNKNOWN, 0, 1, Some(4.0)));
         assert_eq!(seen(3, -200), (0, 0, UNKNOWN, Some(-20.0)));
         // The program changes none of it.
-        map.set_context(&mut image, Context::of(2, 2));
+        map.set_context(&mut image, Context::of(2, 2), false);
         assert_eq!((image.conditions.tool, map.is_told_context()), (0, true));
         image.valid[place] = Err(Missing::NotOperational);
         map.tell_context(&mut image, Ok(()), Conditions::default());
         assert_eq!(image.conditions.temperature, UNKNOWN);
+    }
+
+    #[test]
+    fn a_controller_tells_what_is_its_to_tell_and_a_program_what_is_simulated() {
+        let (map, mut image, _) = told(|context, place| {
+            let own = |numbers: &[u32]| {
+                let teller = teller(place, NUMBER, numbers);
+                teller.map(|one| Teller {
+                    place: TellerPlace::Controller,
+                    ..one
+                })
+            };
+            context.tool = own(&[3, 200]);
+            // The load is told by an object.
+            context.load = teller(place, NUMBER, &[0, 5]);
+            context.temperature = Some(Thermometer {
+                place: TellerPlace::Controller,
+                scale_degc: 1.0,
+                zero_degc: 0.0,
+                edges_degc: vec![10.0, 20.0, 30.0],
+                hysteresis_degc: 1.0,
+            });
+            context.simulated = vec![SimulatedContext {
+                recipe: 2,
+                tool: 1,
+                load: 0,
+                temperature_degc: Some(25.0),
+            }];
+        });
+        assert!(map.is_told_by_controller() && map.layout().conditions);
+        let from = &map.context.from;
+        let request = |told, before| {
+            let all = from.of_request(told, before);
+            (all.tool, all.load, all.temperature)
+        };
+        assert_eq!(request(Some((200, 5, 20.5)), UNKNOWN), (1, 0, 1));
+        // A band is left with its hysteresis; a number that stands for none is unknown.
+        assert_eq!(request(Some((3, 5, 20.5)), 0), (0, 0, 0));
+        assert_eq!(request(Some((0, 5, f64::NAN)), 0), (UNKNOWN, 0, UNKNOWN));
+        assert_eq!(request(None, 1), (UNKNOWN, 0, UNKNOWN));
+        let mut set = |context: Context, controller| {
+            let last = image.inputs.len() - 1;
+            image.inputs[last] = 5;
+            let before = image.conditions;
+            map.tell_context(&mut image, Ok(()), before);
+            map.set_context(&mut image, context, controller);
+            let all = image.conditions;
+            (all.tool, all.load, all.temperature)
+        };
+        let mut asked = Context::of(0, 0);
+        asked.conditions = from.of_request(Some((200, 9, 15.0)), 0);
+        assert_eq!(set(asked, true), (1, 1, 0));
+        assert_eq!(set(Context::of(0, 0), false), (0, 1, 0));
+        assert_eq!(set(Context::of(2, 0), false), (1, 1, 1));
     }
 
     #[test]
@@ -306,7 +386,7 @@ mod tests {
         let after = |change: fn(&mut ContextFrom, usize)| {
             let (map, mut image, _) = told(change);
             let _ = seen(&map, &mut image);
-            map.set_context(&mut image, program);
+            map.set_context(&mut image, program, false);
             ((image.recipe, image.part), map.is_told_context())
         };
         assert_eq!(after(|_, _| {}), ((2, 2), false));

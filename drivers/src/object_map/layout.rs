@@ -223,6 +223,8 @@ pub struct Layout {
     pub output_bytes: usize,
     /// Length of all inputs (bytes).
     pub input_bytes: usize,
+    /// A controller tells tool, load or temperature: no object has them, and they stand in recordings.
+    pub conditions: bool,
 }
 
 impl Layout {
@@ -231,7 +233,10 @@ impl Layout {
     /// # Errors
     /// An object with a wrong length, or more data than the bounds allow.
     pub fn new(machine: &Machine) -> Result<Self, ObjectMapError> {
-        let mut layout = Self::default();
+        let mut layout = Self {
+            conditions: machine.context.is_told_by_controller(),
+            ..Self::default()
+        };
         let Some(bus) = &machine.bus else {
             return Ok(layout);
         };

@@ -23,7 +23,7 @@ impl<'a> ContextSource<'a> {
     pub(super) fn new(table: &Table, from: &'a ContextFrom) -> Result<Self, RecordingError> {
         let place = |place: &TellerPlace| match place {
             TellerPlace::Column(name) => find(table, name).map(Some),
-            TellerPlace::Object { .. } => Ok(None),
+            TellerPlace::Object { .. } | TellerPlace::Controller => Ok(None),
         };
         let column = |teller: &'a Option<Teller>| {
             let Some(teller) = teller else {

@@ -85,11 +85,7 @@ pub(super) fn load(
     let period_s = period_ns as f64 / 1e9;
 
     let mut loaded = Loaded {
-        store: if context.tells_conditions() {
-            Store::new(image).with_conditions()
-        } else {
-            Store::new(image)
-        },
+        store: Store::new(image).with_conditions(context.tells_conditions()),
         segment_starts: Vec::new(),
         run_starts: Vec::new(),
         time_s: Vec::new(),

@@ -7,7 +7,7 @@ use crate::object_map::Layout;
 use twinstep_models::sample::CycleStamp;
 
 /// Columns of the process data of a machine, in their order. Before them stand `cycle`, `time_ns`, `dc_time_ns`, `bus`, `valid`,
-/// `recipe` and `part`.
+/// `recipe` and `part`; behind them in CSV `tool`, `load` and `temperature`, where a controller tells some of them.
 #[derive(Clone, Debug)]
 pub struct Form(Vec<DataColumn>);
 

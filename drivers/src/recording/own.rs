@@ -24,6 +24,18 @@ pub(super) const HEAD_COLUMNS: [&str; 8] = [
     MARK,
 ];
 
+/// Columns behind the process data, where a controller tells some of them: nothing else in the row does.
+pub(super) const CONDITION_COLUMNS: [&str; 3] = ["tool", "load", "temperature"];
+
+/// The columns of [`CONDITION_COLUMNS`] that recordings of a machine have: all or none.
+pub(super) fn condition_columns(layout: &Layout) -> &'static [&'static str] {
+    if layout.conditions {
+        &CONDITION_COLUMNS
+    } else {
+        &[]
+    }
+}
+
 /// Letters of the column `valid`, in the order of [`Missing::ALL`].
 const LETTERS: [(u8, Missing); 7] = [
     (b'n', Missing::NoFrame),
@@ -101,8 +113,9 @@ pub(super) fn load(
     image: &mut ProcessImage,
 ) -> Result<Store, RecordingError> {
     let columns = data_columns(layout);
-    check_header(table, &columns)?;
-    let mut store = Store::new(image);
+    let behind = condition_columns(layout);
+    check_header(table, &columns, behind)?;
+    let mut store = Store::new(image).with_conditions(layout.conditions);
     let mut previous: Option<CycleStamp> = None;
     while table.next_row()? {
         let head = head(table, image)?;
@@ -113,6 +126,14 @@ pub(super) fn load(
         for (number, column) in columns.iter().enumerate() {
             data(table, HEAD_COLUMNS.len() + number, column, &head, image)?;
         }
+        let mut told = <[u8; 3]>::default();
+        let first = HEAD_COLUMNS.len() + columns.len();
+        for (number, (to, _)) in told.iter_mut().zip(behind).enumerate() {
+            *to = byte(table, first + number)?;
+        }
+        if layout.conditions {
+            image.conditions = told.into();
+        }
         if !store.push(&head, image) {
             return Err(table.error(Problem::TooLarge));
         }
@@ -120,7 +141,11 @@ pub(super) fn load(
     Ok(store)
 }
 
-fn check_header(table: &Table, columns: &[DataColumn]) -> Result<(), RecordingError> {
+fn check_header(
+    table: &Table,
+    columns: &[DataColumn],
+    behind: &[&str],
+) -> Result<(), RecordingError> {
     let header = table.header();
     if let Some(actual) = header
         .get(HEAD_COLUMNS.len() - 1)
@@ -133,7 +158,8 @@ fn check_header(table: &Table, columns: &[DataColumn]) -> Result<(), RecordingEr
     let expected = HEAD_COLUMNS
         .iter()
         .copied()
-        .chain(columns.iter().map(|column| column.name.as_str()));
+        .chain(columns.iter().map(|column| column.name.as_str()))
+        .chain(behind.iter().copied());
     let mut actual = header.iter();
     for expected in expected {
         let actual = actual.next().map_or("", String::as_str);
@@ -153,15 +179,16 @@ fn check_header(table: &Table, columns: &[DataColumn]) -> Result<(), RecordingEr
     }
 }
 
+fn byte(table: &Table, column: usize) -> Result<u8, RecordingError> {
+    unsigned(table.cell(column))
+        .and_then(|value| u8::try_from(value).ok())
+        .ok_or_else(|| table.cell_error(column, "an integer from 0 to 255"))
+}
+
 fn head(table: &Table, image: &mut ProcessImage) -> Result<Head, RecordingError> {
     let long = |column: usize| {
         unsigned(table.cell(column))
             .ok_or_else(|| table.cell_error(column, "an integer from 0 to 2^64 - 1"))
-    };
-    let byte = |column: usize| {
-        unsigned(table.cell(column))
-            .and_then(|value| u8::try_from(value).ok())
-            .ok_or_else(|| table.cell_error(column, "an integer from 0 to 255"))
     };
     let stamp = CycleStamp {
         cycle: long(0)?,
@@ -183,7 +210,7 @@ fn head(table: &Table, image: &mut ProcessImage) -> Result<Head, RecordingError>
     if letters.len() != count {
         return Err(valid_error());
     }
-    let (recipe, part) = (byte(5)?, byte(6)?);
+    let (recipe, part) = (byte(table, 5)?, byte(table, 6)?);
     for (number, &letter) in letters.iter().enumerate() {
         let valid = from_letter(letter).ok_or_else(&valid_error)?;
         if let Some(place) = image.valid.get_mut(number) {

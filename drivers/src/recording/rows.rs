@@ -11,7 +11,7 @@ pub struct Rows(Store);
 impl Rows {
     /// Room for cycles with images like this one.
     pub fn new(image: &ProcessImage) -> Self {
-        Self(Store::new(image))
+        Self(Store::new(image).with_conditions(true))
     }
 
     /// Puts a cycle in: how the exchange ended, and the image after it. False where memory has no room for more, and for the end

@@ -50,7 +50,7 @@ pub(super) struct Store {
     outputs: usize,
     inputs: usize,
     max_bytes: usize,
-    /// Tool, load and temperature of every row, where columns tell them; else empty, and process data do.
+    /// Tool, load and temperature of every row, where columns or a controller tell them; else empty, and process data do.
     conditions: Vec<Conditions>,
     has_conditions: bool,
 }
@@ -75,9 +75,10 @@ impl Store {
         }
     }
 
-    /// The same, with tool, load and temperature of the images that are pushed.
-    pub(super) fn with_conditions(mut self) -> Self {
-        self.has_conditions = true;
+    /// The same, with tool, load and temperature of the images that are pushed, and behind the bytes of a row that [`encode`] has made, where
+    /// `told`.
+    pub(super) fn with_conditions(mut self, told: bool) -> Self {
+        self.has_conditions = told;
         self
     }
 
@@ -114,7 +115,11 @@ impl Store {
 
     /// Appends a row that [`encode`] has made.
     pub(super) fn push_row(&mut self, row: &[u8]) -> Result<(), Problem> {
-        if row.len() != self.stride() {
+        let (row, conditions) = match row.split_last_chunk::<3>() {
+            Some((row, told)) if self.has_conditions => (row, Some(Conditions::from(*told))),
+            _ => (row, None),
+        };
+        if row.len() != self.stride() || conditions.is_some() != self.has_conditions {
             return Err(Problem::ImageSize);
         }
         if self.bytes.len() + row.len() > self.max_bytes && self.max_bytes < MAX_BYTES {
@@ -124,9 +129,11 @@ impl Store {
         if self.rows >= MAX_ROWS
             || self.bytes.len() + row.len() > MAX_BYTES
             || self.bytes.try_reserve(row.len()).is_err()
+            || self.conditions.try_reserve(1).is_err()
         {
             return Err(Problem::TooLarge);
         }
+        self.conditions.extend(conditions);
         self.bytes.extend_from_slice(row);
         self.rows += 1;
         Ok(())
@@ -192,7 +199,7 @@ impl Store {
     }
 }
 
-/// Appends the bytes of a row: the form that rows have in memory and in MCAP files.
+/// Appends the bytes of a row: the form that rows have in memory and in MCAP files, where tool, load and temperature may come behind.
 pub(super) fn encode(head: &Head, image: &ProcessImage, bytes: &mut Vec<u8>) {
     let (cause, expected, actual) = match head.cause {
         None => (0, 0, 0),

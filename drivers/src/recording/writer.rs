@@ -1,7 +1,7 @@
 //! Writes our own form.
 
 use super::error::{Problem, RecordingError};
-use super::own::{DataColumn, HEAD_COLUMNS, data_columns, letter};
+use super::own::{DataColumn, HEAD_COLUMNS, condition_columns, data_columns, letter};
 use crate::bus::{BusCause, BusFault, ProcessImage};
 use crate::object_map::Layout;
 use std::fs::File;
@@ -23,6 +23,8 @@ pub struct Writer {
     file: BufWriter<File>,
     columns: Vec<DataColumn>,
     sizes: [usize; 3],
+    /// Tool, load and temperature come behind.
+    conditions: bool,
     row: Vec<u8>,
 }
 
@@ -48,7 +50,8 @@ impl Writer {
         let names = HEAD_COLUMNS
             .iter()
             .copied()
-            .chain(columns.iter().map(|column| column.name.as_str()));
+            .chain(columns.iter().map(|column| column.name.as_str()))
+            .chain(condition_columns(&layout).iter().copied());
         for (number, name) in names.enumerate() {
             if number > 0 {
                 header.push(b',');
@@ -64,8 +67,9 @@ impl Writer {
         let mut writer = Self {
             path: path.to_owned(),
             file: BufWriter::with_capacity(BUFFER_BYTES, file),
-            // Longest cells: three times, a working counter, two bytes, and 32-bit integers.
-            row: Vec::with_capacity(3 * 21 + 32 + 2 * 4 + sizes[0] + 2 + columns.len() * 12),
+            // Longest cells: three times, a working counter, five bytes, and 32-bit integers.
+            row: Vec::with_capacity(3 * 21 + 32 + 5 * 4 + sizes[0] + 2 + columns.len() * 12),
+            conditions: layout.conditions,
             columns,
             sizes,
         };
@@ -120,6 +124,12 @@ impl Writer {
             };
             if let Some(raw) = column.slot.get(bytes) {
                 push_integer(row, raw < 0, raw.unsigned_abs());
+            }
+        }
+        for told in <[u8; 3]>::from(image.conditions) {
+            if self.conditions {
+                row.push(b',');
+                push_integer(row, false, u64::from(told));
             }
         }
         row.push(b'\n');

@@ -125,15 +125,10 @@ fn teller(
         subdevice: table.subdevice.as_ref(),
         object: table.object.as_ref(),
         column: table.column.as_ref(),
+        controller: None,
     };
-    let (place, most) = place.find((file, bus), check)?;
     let of = format!("tables [[{key}]]");
-    let numbers = numbers(&of, table.values.as_ref(), (names.len(), most), check);
-    Some(Teller {
-        place,
-        numbers,
-        names,
-    })
+    place.teller((&of, names), table.values.as_ref(), (file, bus), check)
 }
 
 /// The number that stands for each `of` them; `most` is the largest that can be told.

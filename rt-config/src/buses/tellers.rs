@@ -1,5 +1,5 @@
 //! Who tells recipe and part, where there are several buses: a SubDevice on the bus of the presses. Tool, load and temperature are told on
-//! any, and known on that one.
+//! any, and known on that one; those of a controller on each that it moves, as each has one of its own.
 
 use super::belongs;
 use crate::check::Check;
@@ -52,6 +52,9 @@ pub(super) fn on_the_bus_of_the_presses(file: &File, check: &mut Check) {
 /// of all buses.
 pub(super) fn keep(file: &mut File, bus: &BusTable, of_buses: &HashSet<String>, index: usize) {
     let carried: HashSet<String> = belongs(file).map(|(name, _)| name.value.clone()).collect();
+    let controller = (file.shared.as_ref()).is_some_and(|shared| shared.controller.is_some());
+    let kind = bus.kind.as_ref();
+    let listens = kind.is_some_and(|kind| kind.value != "main_device");
     let Some(context) = &mut file.context else {
         return;
     };
@@ -67,11 +70,25 @@ pub(super) fn keep(file: &mut File, bus: &BusTable, of_buses: &HashSet<String>, 
     for teller in [&mut context.recipe, &mut context.part] {
         let _ = teller.take_if(|one| is_elsewhere(one.value.subdevice.as_ref()));
     }
+    // Without a controller anywhere the first bus says so.
+    let unheard = if controller { listens } else { index > 0 };
+    let is_away = |subdevice: Option<&At<String>>, told: Option<&At<bool>>| {
+        if told.is_some_and(|told| told.value) {
+            unheard
+        } else {
+            is_elsewhere(subdevice)
+        }
+    };
     for list in [&mut context.tool, &mut context.load] {
-        let _ = list.take_if(|one| is_elsewhere(one.value.subdevice.as_ref()));
+        let _ = list.take_if(|one| {
+            let table = &one.value;
+            is_away(table.subdevice.as_ref(), table.controller.as_ref())
+        });
     }
-    let temperature = &mut context.temperature;
-    let _ = temperature.take_if(|one| is_elsewhere(one.value.subdevice.as_ref()));
+    let _ = context.temperature.take_if(|one| {
+        let table = &one.value;
+        is_away(table.subdevice.as_ref(), table.controller.as_ref())
+    });
     let tells_press = context.recipe.is_some() || context.part.is_some();
     let lists = context.tool.is_some() || context.load.is_some();
     if !tells_press && !lists && context.temperature.is_none() {

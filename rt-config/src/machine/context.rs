@@ -1,7 +1,7 @@
 //! Who tells recipe, part, tool, load and temperature while the machine runs.
 
 use super::{Machine, PdoEntry};
-use twinstep_models::sample::{Context, FACTORS};
+use twinstep_models::sample::{Conditions, Context, FACTORS};
 
 /// Who tells recipe, part, tool, load and temperature, `[context]`. A recipe or part that nobody tells is that of whoever brings the process data: the program, a controller, a
 /// recording of ours, else the first.
@@ -19,7 +19,8 @@ pub struct ContextFrom {
     pub load: Option<Teller>,
     /// Who tells the temperature, with its bands; none: nothing is known of it.
     pub temperature: Option<Thermometer>,
-    /// What simulated terminals tell of them, by recipe; in others the first of each list, and the middle of the first band.
+    /// What simulated terminals tell of them, by recipe, and what is taken for a controller's where none is heard; in others the first of
+    /// each list, and the middle of the first band.
     pub simulated: Vec<SimulatedContext>,
 }
 
@@ -44,6 +45,50 @@ impl ContextFrom {
             || self.tool.is_some()
             || self.load.is_some()
             || self.temperature.is_some()
+    }
+
+    /// A controller tells tool, load or temperature with its requests.
+    pub fn is_told_by_controller(&self) -> bool {
+        let lists = [&self.tool, &self.load].into_iter().flatten();
+        (lists.map(|one| &one.place))
+            .chain(self.temperature.iter().map(|one| &one.place))
+            .any(|place| *place == TellerPlace::Controller)
+    }
+
+    /// What a request of a controller tells, 0 of what is not its to tell. `told` are the numbers of tool, load and temperature; none:
+    /// the request has none, and they are unknown. `before` is the band of the request before.
+    pub fn of_request(&self, told: Option<(u32, u32, f64)>, before: u8) -> Conditions {
+        let list = |teller: &Option<Teller>, number: fn((u32, u32, f64)) -> u32| {
+            let teller = teller.as_ref();
+            let own = teller.filter(|one| one.place == TellerPlace::Controller);
+            own.map_or(0, |one| {
+                told.map_or(Context::UNKNOWN, |told| one.index_of(number(told)))
+            })
+        };
+        let own = |one: &&Thermometer| one.place == TellerPlace::Controller;
+        let band = |one: &Thermometer| {
+            told.map_or(Context::UNKNOWN, |(_, _, number)| one.band(number, before))
+        };
+        Conditions {
+            tool: list(&self.tool, |(tool, _, _)| tool),
+            load: list(&self.load, |(_, load, _)| load),
+            temperature: self.temperature.as_ref().filter(own).map_or(0, band),
+        }
+    }
+
+    /// Tool, load and temperature that a recipe is simulated with.
+    pub fn simulated_in(&self, recipe: u8) -> Conditions {
+        let found = self.simulated.iter().find(|one| one.recipe == recipe);
+        let band = |one: &Thermometer| {
+            let degc = found.and_then(|one| one.temperature_degc);
+            let number = one.number(degc.unwrap_or_else(|| one.first_degc()));
+            one.band(number as f64, Context::UNKNOWN)
+        };
+        Conditions {
+            tool: found.map_or(0, |one| one.tool),
+            load: found.map_or(0, |one| one.load),
+            temperature: self.temperature.as_ref().map_or(0, band),
+        }
     }
 
     /// The part is told, or follows from what is.
@@ -86,6 +131,8 @@ pub enum TellerPlace {
     },
     /// In a column of a recording from elsewhere.
     Column(String),
+    /// In the requests of the controller, through shared memory.
+    Controller,
 }
 
 impl Teller {
@@ -110,7 +157,7 @@ fn to_index(index: usize) -> u8 {
 /// Who tells the temperature, and what its bands are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thermometer {
-    /// Where: a signed number, or a column.
+    /// Where: a signed number, a column, or a request.
     pub place: TellerPlace,
     /// What 1 of it stands for (degC, > 0).
     pub scale_degc: f64,

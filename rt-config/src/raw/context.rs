@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Who tells recipe and part while the machine runs, and tool, load and temperature, which healthy figures may differ by: a controller,
-/// through process data, or the columns of a recording.
+/// through process data or shared memory, or the columns of a recording.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContextTable {
@@ -37,7 +37,7 @@ pub(crate) struct TellerTable {
     pub(crate) values: Option<At<Vec<u32>>>,
 }
 
-/// A list, and where a number is told that stands for one of it: `subdevice` and `object`, or `column`.
+/// A list, and where a number is told that stands for one of it: `subdevice` and `object`, `column`, or `controller`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListTable {
@@ -46,26 +46,30 @@ pub(crate) struct ListTable {
     /// SubDevice whose process data hold the number; needed with `object`.
     pub(crate) subdevice: Option<At<String>>,
     /// Its object, as in its inputs: "0x6000:01/8", unsigned. Where twinstep only listens it may be among the outputs, which the other
-    /// MainDevice writes. Needed on a bus.
+    /// MainDevice writes. Needed on a bus, unless the controller tells it.
     pub(crate) object: Option<At<String>>,
     /// Column of a recording from elsewhere that holds the number, or the name; needed for a machine that is only replayed.
     pub(crate) column: Option<At<String>>,
+    /// The controller of `[shared.controller]` tells the number with its requests; false unless given.
+    pub(crate) controller: Option<At<bool>>,
     /// The number that stands for each name, in their order (0 to 4294967295); 0, 1, 2 and so on unless given.
     pub(crate) values: Option<At<Vec<u32>>>,
 }
 
-/// Where a temperature is told, and the bands that it is cut into: `subdevice` and `object`, or `column`.
+/// Where a temperature is told, and the bands that it is cut into: `subdevice` and `object`, `column`, or `controller`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemperatureTable {
     /// SubDevice whose process data hold it; needed with `object`.
     pub(crate) subdevice: Option<At<String>>,
     /// Its object, as in its inputs: "0x6000:01/16", signed. Where twinstep only listens it may be among the outputs, which the other
-    /// MainDevice writes. Needed on a bus.
+    /// MainDevice writes. Needed on a bus, unless the controller tells it.
     pub(crate) object: Option<At<String>>,
     /// Column of a recording from elsewhere that holds it; needed for a machine that is only replayed.
     pub(crate) column: Option<At<String>>,
-    /// What 1 of the object or column stands for; "1degC" unless given (above 0).
+    /// The controller of `[shared.controller]` tells it with its requests; false unless given.
+    pub(crate) controller: Option<At<bool>>,
+    /// What 1 of the object, the column or the request stands for; "1degC" unless given (above 0).
     pub(crate) scale: Option<Quantity<Temperature>>,
     /// What 0 of it stands for; "0degC" unless given (any).
     pub(crate) zero: Option<Quantity<Temperature>>,
@@ -77,8 +81,8 @@ pub(crate) struct TemperatureTable {
     pub(crate) hysteresis: Option<Quantity<Temperature>>,
 }
 
-/// What simulated terminals tell of tool, load and temperature while the first press works in one recipe; in recipes without a table the
-/// first name of each list, and the middle of the first band.
+/// What simulated terminals tell of tool, load and temperature while the first press works in one recipe, and in virtual time what is taken
+/// for the controller's; in recipes without a table the first name of each list, and the middle of the first band.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulatedTable {

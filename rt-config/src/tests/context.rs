@@ -293,3 +293,74 @@ fn a_press_is_told_its_part_on_its_own_bus() {
         "there is no SubDevice \"plk\"",
     );
 }
+
+/// What the controller tells, all of it.
+const OF_CONTROLLER: &str = r#"[context.tool]
+names = ["gripper", "welder"]
+controller = true
+values = [7, 12]
+
+[context.load]
+names = ["empty", "full"]
+controller = true
+values = [0, 100000]
+
+[context.temperature]
+controller = true
+bands = ["10degC", "20degC", "30degC"]
+
+"#;
+const CONTROLLER: &str = "[shared]\nname = \"cell\"\n[shared.controller]\nliveness = \"5ms\"\n\n";
+
+#[test]
+fn a_controller_tells_tool_load_and_temperature() {
+    let base = PRESS_CELL.replacen("[judge]", &format!("{CONTROLLER}{OF_CONTROLLER}[judge]"), 1);
+    let context = built(&base).context;
+    let places = [&context.tool, &context.load].map(|one| one.as_ref().unwrap().place.clone());
+    assert_eq!(places, [TellerPlace::Controller, TellerPlace::Controller]);
+    // No object has to hold the number.
+    assert_eq!(context.load.as_ref().unwrap().numbers, [0, 100_000]);
+    let thermometer = context.temperature.as_ref().unwrap();
+    assert_eq!(thermometer.place, TellerPlace::Controller);
+    assert!(context.is_told() && context.is_told_by_controller() && !context.tells_part());
+    assert!(!built(&cell(PART)).context.is_told_by_controller());
+    let lone = base.replacen(CONTROLLER, "", 1);
+    let told = "controller = true";
+    let words = "a controller tells `tool`, and this machine has none";
+    wrong(&lone, told, told, words);
+    let table = "[context.tool]\nnames = [\"gripper\", \"welder\"]\n";
+    let tool = format!("{table}controller = true\n");
+    let at = |more: &str, words| wrong(&base, &tool, &format!("{table}{more}"), words);
+    at("", "or `controller` alone");
+    at("controller = false\n", "is told by an object");
+    let object = "subdevice = \"lift\"\nobject = \"0x6000:01/8\"\n";
+    at(
+        &format!("controller = true\n{object}"),
+        "or `controller` alone",
+    );
+    // Recipe and part it tells with every request.
+    let part = "part = { column = \"x\" }";
+    let both = format!("[context]\n{part}\n\n[context.tool]");
+    wrong(
+        &base.replacen("[context.tool]", &both, 1),
+        part,
+        "part = { controller = true }",
+        "`controller` is not a key of this table",
+    );
+}
+
+#[test]
+fn a_controller_tells_on_each_bus_that_it_moves() {
+    let text = two_buses("one");
+    let (head, tail) = text.split_once("[context]").unwrap();
+    let (_, tail) = tail.split_once("[simulation]").unwrap();
+    let text = format!("{head}{CONTROLLER}{OF_CONTROLLER}[simulation]{tail}");
+    let machines = load_buses(&text, "two.toml");
+    let machines = machines.unwrap_or_else(|error| panic!("{}", error.plain()));
+    // The second one has no press.
+    assert!(machines[1].presses.is_empty());
+    for machine in &machines {
+        assert!(machine.context.is_told_by_controller(), "{}", machine.name);
+        assert_eq!(machine.context.temperature, machines[0].context.temperature);
+    }
+}

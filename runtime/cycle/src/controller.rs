@@ -40,7 +40,7 @@ pub struct Request<'a> {
     pub axes: &'a [AxisRequest],
     /// Stations; the same.
     pub stations: &'a [StationSetpoint],
-    /// Recipe and part.
+    /// Recipe and part, and what else the controller tells.
     pub context: Context,
 }
 
@@ -77,6 +77,8 @@ pub struct ControllerState {
     pub bridged_cycles: u64,
     /// Requests that did not fit the machine, or were older than the liveness limit: they count as not sent.
     pub refused: u64,
+    /// Version of the layout that its last request came in; 0 where none has, or there is one alone.
+    pub layout: u8,
 }
 
 /// Limits and state of one axis.
@@ -463,6 +465,7 @@ impl SetpointSource for ControllerSource<'_> {
             phase: self.phase,
             bridged_cycles: self.bridged_cycles,
             refused: self.refused,
+            layout: 0,
         })
     }
 }

@@ -480,6 +480,7 @@ impl<'a, B: Attached> Runner<'a, B> {
                 .map
                 .write_station(&mut self.image, n, set.ejector_on, set.blow_off);
         }
-        self.map.set_context(&mut self.image, context);
+        let controller = source.controller().is_some();
+        self.map.set_context(&mut self.image, context, controller);
     }
 }

@@ -104,7 +104,7 @@ pub(in super::super) fn load(
         head: head(path)?,
         ..Contents::default()
     };
-    let mut store = Store::within(image, max_bytes);
+    let mut store = Store::within(image, max_bytes).with_conditions(layout.conditions);
     let mut channels: BTreeMap<u16, (String, u16)> = BTreeMap::new();
     let mut schemas: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
     let expected = schema::process_data(layout);

@@ -19,6 +19,13 @@ uint8 recipe
 uint8 part
 ";
 
+/// Fields behind the process data, where a controller tells some of them; by their place in the configuration, 255: unknown.
+const CONDITIONS: &str = "\
+uint8 tool
+uint8 load
+uint8 temperature
+";
+
 /// Values of an axis.
 pub(super) const AXIS: &str = "\
 # SI units as the object map makes them of the raw integers; NaN where there is none
@@ -95,6 +102,9 @@ pub(super) fn process_data(layout: &Layout) -> String {
             let _ = writeln!(text, "{sign}int{} {name}", 8 * slot.bytes());
         }
         fill(&mut text, &mut names, direction, at, end);
+    }
+    if layout.conditions {
+        text += CONDITIONS;
     }
     text
 }

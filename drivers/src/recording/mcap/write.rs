@@ -231,6 +231,9 @@ impl McapWriter {
         let mut message = core::mem::take(&mut self.message);
         message.clear();
         encode(&head, image, &mut message);
+        if self.map.is_told_by_controller() {
+            message.extend(<[u8; 3]>::from(image.conditions));
+        }
         let written = self.put(self.process_data, stamp.cycle, utc_ns, &message);
         self.message = message;
         written?;

@@ -1,11 +1,13 @@
-//! Columns that tell recipe and part.
+//! Columns that tell the context, and what a controller tells.
 
-use super::super::fixtures::emps;
+use super::super::fixtures::{emps, press_cell};
 use super::super::*;
 use super::{Scratch, open_error};
-use crate::bus::Bus;
+use crate::bus::{Bus, BusCause, BusFault};
+use crate::object_map::ObjectMap;
+use std::collections::BTreeMap;
 use twinstep_config::machine::{Machine, Teller, TellerPlace, Thermometer};
-use twinstep_models::sample::{Conditions, Context};
+use twinstep_models::sample::{Conditions, Context, CycleStamp};
 
 const UNKNOWN: u8 = Context::UNKNOWN;
 
@@ -162,6 +164,76 @@ fn a_column_that_is_not_there_is_named() {
     let error = open_error(text, &machine()).to_string();
     assert!(
         error.contains("`part`") && error.contains("piece"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_a_controller_tells_stands_in_every_form() {
+    let mut machine = press_cell();
+    let before = mcap::Description {
+        configuration: String::new(),
+        facts: BTreeMap::new(),
+        checkpoints: None,
+    };
+    let [file, table, older] = std::array::from_fn(|_| Scratch::new());
+    drop(mcap::McapWriter::create(&older, &machine, &before).unwrap());
+    machine.context.tool = teller("", &[7, 12], &["gripper", "welder"]).map(|one| Teller {
+        place: TellerPlace::Controller,
+        ..one
+    });
+    let expected = [[0, 0, 0], [1, 0, 0], [UNKNOWN, 0, 0], [1, 0, 0]];
+    let map = ObjectMap::new(&machine).unwrap();
+    let mut image = map.image();
+    let mut in_mcap = mcap::McapWriter::create(&file, &machine, &before).unwrap();
+    let mut in_csv = Writer::create(&table, &machine).unwrap();
+    let mut in_memory = Rows::new(&image);
+    for (cycle, told) in (0..).zip(expected) {
+        let stamp = CycleStamp {
+            cycle,
+            time_ns: cycle * 1_000_000,
+            dc_time_ns: 0,
+        };
+        // It is told beside the frames: one that is lost takes nothing of it away.
+        let result = match cycle {
+            3 => Err(BusFault {
+                stamp,
+                cause: BusCause::NoFrame,
+            }),
+            _ => Ok(stamp),
+        };
+        image.conditions = told.into();
+        in_mcap.write(cycle, &stamp, &result, &image).unwrap();
+        in_csv.write(&stamp, &result, &image).unwrap();
+        assert!(in_memory.push(&stamp, &result, &image));
+    }
+    in_mcap.finish(&BTreeMap::new()).unwrap();
+    in_csv.finish().unwrap();
+    for path in [&file, &table] {
+        let mut bus = RecordingBus::open(path, &machine).unwrap();
+        let mut image = map.image();
+        let mut told = Vec::new();
+        for _ in 0..expected.len() {
+            let _ = bus.exchange(&mut image, &mut || ());
+            told.push(<[u8; 3]>::from(image.conditions));
+        }
+        assert_eq!(told, expected);
+    }
+    for (n, told) in expected.into_iter().enumerate() {
+        in_memory.get(n, &mut image).unwrap();
+        assert_eq!(<[u8; 3]>::from(image.conditions), told);
+    }
+    // A recording of the same machine without it lacks them, and says so.
+    let text = std::fs::read_to_string(&table).unwrap();
+    let text = text.replace(",tool,load,temperature\n", "\n");
+    let error = open_error(text, &machine).to_string();
+    assert!(error.contains("tool"), "{error}");
+    let error = RecordingBus::open(&older, &machine).unwrap_err();
+    assert!(error.to_string().contains("uint8 tool"), "{error}");
+    let text = std::fs::read_to_string(&table).unwrap();
+    let error = open_error(text.replace(",255,0,0\n", ",256,0,0\n"), &machine).to_string();
+    assert!(
+        error.contains("tool") && error.contains("0 to 255"),
         "{error}"
     );
 }

@@ -17,17 +17,36 @@ pub(super) struct Place<'a> {
     pub subdevice: Option<&'a At<String>>,
     pub object: Option<&'a At<String>>,
     pub column: Option<&'a At<String>>,
+    /// Told by the controller, where it may be.
+    pub controller: Option<&'a At<bool>>,
 }
 
 impl Place<'_> {
+    /// Who tells one of `names` there, by the numbers that stand for them; `of` says what they are.
+    pub fn teller(
+        &self,
+        (of, names): (&str, Vec<String>),
+        values: Option<&At<Vec<u32>>>,
+        whole: (&File, Option<&Bus>),
+        check: &mut Check,
+    ) -> Option<Teller> {
+        let (place, most) = self.find(whole, check)?;
+        Some(Teller {
+            place,
+            numbers: numbers(of, values, (names.len(), most), check),
+            names,
+        })
+    }
+
     /// The place, and the largest number that can be told there.
     pub fn find(
         &self,
         (file, bus): (&File, Option<&Bus>),
         check: &mut Check,
     ) -> Option<(TellerPlace, u32)> {
-        match (self.subdevice, self.object, self.column) {
-            (Some(subdevice), Some(object), None) => {
+        let controller = self.controller.filter(|told| told.value);
+        match (self.subdevice, self.object, self.column, controller) {
+            (Some(subdevice), Some(object), None, None) => {
                 let place = object_of(subdevice, object, (file, bus), check)?;
                 let TellerPlace::Object { entry, .. } = &place else {
                     return None;
@@ -35,15 +54,34 @@ impl Place<'_> {
                 let most = u32::MAX >> (32 - u32::from(entry.bits.clamp(1, 32)));
                 Some((place, most))
             }
-            (None, None, Some(column)) => Some((column_of(column, file, bus, check)?, u32::MAX)),
+            (None, None, Some(column), None) => {
+                Some((column_of(column, file, bus, check)?, u32::MAX))
+            }
+            (None, None, None, Some(told)) => {
+                let shared = file.shared.as_ref();
+                if shared.is_none_or(|shared| shared.controller.is_none()) {
+                    check.problem(
+                        &told.span,
+                        format!("a controller tells `{}`, and this machine has none", self.key),
+                        "no [shared.controller]",
+                        "add a table [shared.controller], or write `subdevice` and `object` of who tells it",
+                    );
+                    return None;
+                }
+                Some((TellerPlace::Controller, u32::MAX))
+            }
             _ => {
                 let key = self.key;
+                let (or, whole) = match self.controller {
+                    None => ("", "one of the two"),
+                    Some(_) => (", or `controller` alone", "one of the three"),
+                };
                 check.problem(
                     self.span,
                     format!("`{key}` is told by an object of a SubDevice, or by a column of a recording"),
-                    "one of the two",
+                    whole,
                     format!(
-                        "write `subdevice` and `object`, as in `{key} = {{ subdevice = \"plc\", object = \"0x6000:01/8\" }}`, or `column`"
+                        "write `subdevice` and `object`, as in `{key} = {{ subdevice = \"plc\", object = \"0x6000:01/8\" }}`, or `column`{or}"
                     ),
                 );
                 None
@@ -56,7 +94,7 @@ impl Place<'_> {
 pub(super) fn list(
     key: &str,
     raw: Option<&At<ListTable>>,
-    (file, bus): (&File, Option<&Bus>),
+    whole: (&File, Option<&Bus>),
     check: &mut Check,
 ) -> Option<Teller> {
     let raw = raw?;
@@ -82,14 +120,10 @@ pub(super) fn list(
         subdevice: table.subdevice.as_ref(),
         object: table.object.as_ref(),
         column: table.column.as_ref(),
+        controller: table.controller.as_ref(),
     };
-    let (place, most) = place.find((file, bus), check)?;
-    let count = names.value.len();
-    Some(Teller {
-        place,
-        numbers: numbers(&of, table.values.as_ref(), (count, most), check),
-        names: names.value.iter().map(|name| name.value.clone()).collect(),
-    })
+    let plain = names.value.iter().map(|name| name.value.clone()).collect();
+    place.teller((&of, plain), table.values.as_ref(), whole, check)
 }
 
 /// Where the temperature is told.
@@ -105,6 +139,7 @@ pub(super) fn place_of_temperature(
         subdevice: table.subdevice.as_ref(),
         object: table.object.as_ref(),
         column: table.column.as_ref(),
+        controller: table.controller.as_ref(),
     };
     place.find(whole, check).map(|(place, _)| place)
 }

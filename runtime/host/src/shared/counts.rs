@@ -36,6 +36,9 @@ pub struct ControllerLine {
     pub bridged_cycles: u64,
     /// Requests that did not fit the machine or the time, and count as not sent.
     pub refused: u64,
+    /// Version of the layout of its requests: 1 has no tool, load and temperature. 0 before the first one.
+    #[serde(default)]
+    pub layout: u8,
 }
 
 impl SharedLine {
@@ -63,6 +66,9 @@ impl SharedLine {
                 ", {} cycles bridged, {} requests refused",
                 controller.bridged_cycles, controller.refused
             );
+            if controller.layout > 0 {
+                text += &format!(", requests/{}", controller.layout);
+            }
         }
         text
     }
@@ -84,6 +90,7 @@ impl ControllerLine {
             axis: axis.map(|n| names.source(Source::Axis(n)).to_owned()),
             bridged_cycles: state.bridged_cycles,
             refused: state.refused,
+            layout: state.layout,
         }
     }
 }
@@ -101,6 +108,7 @@ mod tests {
                 phase,
                 bridged_cycles: 7,
                 refused: 1,
+                layout: 2,
             });
             let counts = SharedCounts {
                 dropped: 2,
@@ -113,7 +121,7 @@ mod tests {
         assert_eq!(
             step,
             format!(
-                "shared memory: 2 dropped; controller halted (step of {axis}), 7 cycles bridged, 1 requests refused"
+                "shared memory: 2 dropped; controller halted (step of {axis}), 7 cycles bridged, 1 requests refused, requests/2"
             )
         );
         assert!(text(Phase::Halted(Halt::Silent)).contains("controller halted (silent), "));

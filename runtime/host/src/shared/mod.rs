@@ -7,7 +7,8 @@
 //! | `twinstep/NAME/events/1` | [`StoredEvent`] | none | one sample an event, once it is stored |
 //! | `twinstep/NAME/axes/1` | slice of [`AxisState`], servo axes, then presses | [`CycleHeader`] | one sample every `axes_every` cycles |
 //! | `twinstep/NAME/stations/1` | slice of [`StationState`]; only where there are stations | [`CycleHeader`] | in the same cycles |
-//! | `twinstep/NAME/requests/1` | slice of [`AxisTarget`], as many as the machine has | [`RequestHeader`] | a controller to twinstep |
+//! | `twinstep/NAME/requests/2` | slice of [`AxisTarget`], as many as the machine has | [`RequestHeader2`] | a controller to twinstep |
+//! | `twinstep/NAME/requests/1` | the same | [`RequestHeader`] | a controller of before, which tells no tool, load and temperature |
 //!
 //! The number at the end is the version of the layout; all are `repr(C)`, so that C, C++ and Python read them too. At most 8
 //! subscribers of each. Who does not keep up loses the oldest samples; the cycle never waits. A flag is volatile: what counts is
@@ -30,7 +31,8 @@ pub use outlet::SharedOutlet;
 pub use reader::FlagReader;
 pub use refused::Refused;
 pub use wire::{
-    AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, StationState, StoredEvent, source_kind,
+    AxisState, AxisTarget, CycleHeader, Flag, RequestHeader, RequestHeader2, StationState,
+    StoredEvent, source_kind,
 };
 
 use crate::error::HostError;
@@ -130,9 +132,14 @@ fn node<S: Service>(name: &str) -> Result<Node<S>, HostError> {
         .map_err(|error| failed("a node", &error))
 }
 
-/// The name of a service, such as `twinstep/press-cell/flags/1`.
+/// The name of a service in its first layout, such as `twinstep/press-cell/flags/1`.
 fn service_name(machine: &str, what: &str) -> Result<ServiceName, HostError> {
-    let name = format!("twinstep/{machine}/{what}/1");
+    name_of_layout(machine, what, 1)
+}
+
+/// The name of a service in one of its layouts.
+fn name_of_layout(machine: &str, what: &str, layout: u8) -> Result<ServiceName, HostError> {
+    let name = format!("twinstep/{machine}/{what}/{layout}");
     ServiceName::new(&name).map_err(|error| failed(&name, &error))
 }
 

@@ -261,7 +261,7 @@ pub struct StationState {
     pub reserved: [u8; 4],
 }
 
-/// What a controller says once for all axes.
+/// What a controller says once for all axes, in the first layout: nothing of tool, load and temperature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ZeroCopySend)]
 #[repr(C)]
 #[type_name("twinstep_RequestHeader_1")]
@@ -272,6 +272,32 @@ pub struct RequestHeader {
     pub ejectors: u64,
     /// Blow-off valves that are to be open: bit n is station n.
     pub blow_offs: u64,
+    /// Recipe in force, by its place in the configuration.
+    pub recipe: u8,
+    /// Part in the press, by its place in the configuration.
+    pub part: u8,
+    /// Not read.
+    pub reserved: [u8; 6],
+}
+
+/// What a controller says once for all axes, in the second layout. Of tool, load and temperature those are read that the configuration has
+/// with `controller = true`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, ZeroCopySend)]
+#[repr(C)]
+#[type_name("twinstep_RequestHeader_2")]
+pub struct RequestHeader2 {
+    /// Cycle of the sample that the request answers.
+    pub cycle: u64,
+    /// Ejectors that are to be on: bit n is station n.
+    pub ejectors: u64,
+    /// Blow-off valves that are to be open: bit n is station n.
+    pub blow_offs: u64,
+    /// Temperature, a number that `scale` and `zero` of `[context.temperature]` hold for: degC where they are not given.
+    pub temperature: f64,
+    /// Tool in use, by the number that stands for it: its place in `names` of `[context.tool]`, or that of `values`.
+    pub tool: u32,
+    /// Load that is carried, by the number that stands for it, likewise; with the right `values` its kg.
+    pub load: u32,
     /// Recipe in force, by its place in the configuration.
     pub recipe: u8,
     /// Part in the press, by its place in the configuration.
@@ -297,6 +323,7 @@ pub struct AxisTarget {
 const _: () = assert!(size_of::<Flag>() == 40 && size_of::<CycleHeader>() == 24);
 const _: () = assert!(size_of::<AxisState>() == 72 && size_of::<StationState>() == 32);
 const _: () = assert!(size_of::<AxisTarget>() == 16 && size_of::<RequestHeader>() == 32);
+const _: () = assert!(size_of::<RequestHeader2>() == 48);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use twinstep_config::machine::{Machine, Teller, TellerPlace};
 pub(super) struct TellerReport {
     /// `recipe`, `part`, `tool`, `load` or `temperature`.
     what: &'static str,
-    /// Who tells it: a SubDevice and its object, or a column.
+    /// Who tells it: a SubDevice and its object, a column, or the controller.
     told_by: String,
     /// The number that stands for each, by name, in the order of the configuration.
     values: Vec<(String, u32)>,
@@ -64,6 +64,7 @@ impl TellerReport {
 fn told_by(machine: &Machine, place: &TellerPlace) -> String {
     match place {
         TellerPlace::Column(name) => format!("column {name}"),
+        TellerPlace::Controller => "the controller, in shared memory".to_owned(),
         TellerPlace::Object {
             subdevice,
             entry,
