@@ -6,6 +6,7 @@
 pub mod belts;
 pub mod broker;
 pub mod cable;
+pub mod cell;
 pub mod crank;
 pub mod fake_broker;
 pub mod gates;

@@ -6,9 +6,10 @@
 )]
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use twinstep_tests::cell::{demo, found, general, left_out, raised, tables, without_recipe};
 use twinstep_tests::release_binary;
-use twinstep_tests::run::{Place, Run, shipped};
+use twinstep_tests::run::{Place, shipped};
 
 /// The recipes of the shipped cell in turn with one in which the lift carries 15 kg more: 60 % of its friction.
 const TWO: &str = r#"
@@ -62,61 +63,12 @@ fn calibrated(place: &Place, records: &[PathBuf]) -> (String, String) {
     (std::fs::read_to_string(&config).unwrap(), shown.stdout)
 }
 
-/// A recording in which the first recipe is in force all the time.
-fn without_recipe(text: &str) -> String {
-    let mut lines = text.lines();
-    let header = lines.next().unwrap();
-    let at = header.split(',').position(|name| name == "recipe").unwrap();
-    let rows = lines.map(|line| {
-        let cells = line.split(',').enumerate();
-        let cells: Vec<&str> = cells
-            .map(|(n, cell)| if n == at { "0" } else { cell })
-            .collect();
-        cells.join(",")
-    });
-    std::iter::once(header.to_owned())
-        .chain(rows)
-        .fold(String::new(), |text, line| text + &line + "\n")
-}
-
-fn demo(place: &Place, config: &Path, cycles: u32, more: &str) -> Run {
-    let args = format!(
-        "demo --config {} --fast --json --cycles {cycles} --state {} {more}",
-        config.display(),
-        place.path("state").display()
-    );
-    place.run(release_binary(), &args).fine()
-}
-
 /// What a run of a minute raises, and what of the lift was left out for its recipe.
 fn run(text: &str, more: &str) -> (Vec<Value>, u64) {
     let place = Place::new();
     let config = place.file("cell.toml", text);
     let run = demo(&place, &config, 60_000, more);
-    let raised = run.of_type("event").into_iter();
-    let raised = raised.filter(|event| event["state"] == "raised").collect();
-    let summary = run.summary();
-    let left_out = summary["not_judged"].as_array().into_iter().flatten();
-    let lift = left_out
-        .filter(|one| one["source"] == "lift")
-        .filter_map(|one| one["recipe_not_learnt"].as_u64());
-    (raised, lift.sum())
-}
-
-/// Whether the load of the lift was told to deviate.
-fn found(raised: &[Value]) -> bool {
-    raised
-        .iter()
-        .any(|event| event["source"] == "lift" && event["channel"] == "current_load")
-}
-
-/// The tables of `text` that `keep` keeps, each with its head.
-fn tables(text: &str, mut keep: impl FnMut(&str) -> bool) -> String {
-    let mut starts: Vec<usize> = text.match_indices("\n[").map(|(at, _)| at + 1).collect();
-    starts.insert(0, 0);
-    starts.push(text.len());
-    let all = starts.windows(2).map(|pair| &text[pair[0]..pair[1]]);
-    all.filter(|table| keep(table)).collect()
+    (raised(&run), left_out(&run, "lift"))
 }
 
 /// A row of a twin that is of this recipe.
@@ -174,7 +126,7 @@ fn a_machine_is_judged_by_the_rows_of_each_recipe() {
         (always(&machine, "heavy"), 7),
     ] {
         let (raised, _) = run(&text, &format!("--seed {seed} {FAULT}"));
-        assert!(found(&raised), "seed {seed}: {raised:#?}");
+        assert!(found(&raised, "lift"), "seed {seed}: {raised:#?}");
         for event in &raised {
             assert_eq!(event["source"], "lift", "seed {seed}: {event}");
             assert_eq!(event["cause"], "friction increased", "seed {seed}: {event}");
@@ -186,18 +138,11 @@ fn a_machine_is_judged_by_the_rows_of_each_recipe() {
     assert!(raised.is_empty(), "{raised:#?}");
     assert!(left_out > 10, "{left_out}");
     let (raised, _) = run(&one, &format!("--seed 5 {FAULT}"));
-    assert!(found(&raised), "{raised:#?}");
+    assert!(found(&raised, "lift"), "{raised:#?}");
     // What goes wrong where the rows of one load hold in both: the other load is taken for a fault.
-    let mut of_twin = false;
-    let lines = one.lines().filter(|line| {
-        if line.starts_with('[') {
-            of_twin = line.contains(".twin.");
-        }
-        !(of_twin && *line == "recipe = \"a\"")
-    });
-    let general = lines.fold(String::new(), |text, line| text + line + "\n");
+    let general = general(&one, "recipe", "a");
     let (raised, _) = run(&general, "--seed 5");
-    assert!(found(&raised), "{raised:#?}");
+    assert!(found(&raised, "lift"), "{raised:#?}");
 }
 
 #[test]
@@ -213,7 +158,7 @@ fn one_row_over_both_loads_hides_the_fault() {
     let (merged, _) = calibrated(&place, &silent);
     assert_eq!(tables(&merged, |table| is_row(table, "heavy")), "");
     let (raised, left_out) = run(&merged, &format!("--seed 5 {FAULT}"));
-    assert!(!found(&raised) && left_out == 0, "{raised:#?}");
+    assert!(!found(&raised, "lift") && left_out == 0, "{raised:#?}");
 }
 
 #[test]

@@ -7,7 +7,8 @@
 )]
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use twinstep_tests::cell::{demo, found, general, left_out, raised, tables, without_recipe};
 use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, Run, shipped};
 
@@ -79,47 +80,12 @@ fn bare() -> String {
     cell("", false).replace("temperature = \"24degC\"\n", "")
 }
 
-fn demo(place: &Place, config: &Path, cycles: u32, more: &str) -> Run {
-    let args = format!(
-        "demo --config {} --fast --json --cycles {cycles} --state {} {more}",
-        config.display(),
-        place.path("state").display()
-    );
-    place.run(release_binary(), &args).fine()
-}
-
-fn raised(run: &Run) -> Vec<Value> {
-    let all = run.of_type("event").into_iter();
-    all.filter(|event| event["state"] == "raised").collect()
-}
-
-/// Whether the load of the lift was told to deviate.
-fn found(raised: &[Value]) -> bool {
-    raised
-        .iter()
-        .any(|event| event["source"] == "lift" && event["channel"] == "current_load")
-}
-
 /// What a run of a minute raises, and what of the lift was left out for its context.
 fn run(text: &str, more: &str) -> (Vec<Value>, u64) {
     let place = Place::new();
     let config = place.file("cell.toml", text);
     let run = demo(&place, &config, 60_000, more);
-    let summary = run.summary();
-    let left_out = summary["not_judged"].as_array().into_iter().flatten();
-    let lift = left_out
-        .filter(|one| one["source"] == "lift")
-        .filter_map(|one| one["recipe_not_learnt"].as_u64());
-    (raised(&run), lift.sum())
-}
-
-/// The tables of `text` that `keep` keeps, each with its head.
-fn tables(text: &str, mut keep: impl FnMut(&str) -> bool) -> String {
-    let mut starts: Vec<usize> = text.match_indices("\n[").map(|(at, _)| at + 1).collect();
-    starts.insert(0, 0);
-    starts.push(text.len());
-    let all = starts.windows(2).map(|pair| &text[pair[0]..pair[1]]);
-    all.filter(|table| keep(table)).collect()
+    (raised(&run), left_out(&run, "lift"))
 }
 
 /// A row of a twin that is of this tool alone.
@@ -148,7 +114,7 @@ fn events_carry_tool_and_temperature_and_a_replay_tells_them_again() {
     );
     let run = demo(&place, &machine, 40_000, &more);
     let raised = raised(&run);
-    assert!(found(&raised), "{raised:#?}");
+    assert!(found(&raised, "lift"), "{raised:#?}");
     let mut seen = std::collections::BTreeSet::new();
     for event in run.of_type("event") {
         let context = &event["context"];
@@ -201,23 +167,6 @@ fn a_temperature_outside_of_all_bands_is_said_once_and_counted() {
     assert!(heavy.count() > 0, "{strokes:#?}");
 }
 
-/// A recording in which the first recipe is in force all the time: what differs follows the tool alone.
-fn without_recipe(text: &str) -> String {
-    let mut lines = text.lines();
-    let header = lines.next().unwrap();
-    let at = header.split(',').position(|name| name == "recipe").unwrap();
-    let rows = lines.map(|line| {
-        let cells = line.split(',').enumerate();
-        let cells: Vec<&str> = cells
-            .map(|(n, cell)| if n == at { "0" } else { cell })
-            .collect();
-        cells.join(",")
-    });
-    std::iter::once(header.to_owned())
-        .chain(rows)
-        .fold(String::new(), |text, line| text + &line + "\n")
-}
-
 /// Recordings of three minutes of commissioning.
 fn recorded(place: &Place) -> Vec<PathBuf> {
     let config = place.file("cell.toml", bare());
@@ -266,7 +215,7 @@ fn a_machine_is_judged_by_the_rows_of_each_tool() {
         assert!(left_out <= 6, "seed {seed}: {left_out}");
     }
     let (raised, _) = run(&machine, &format!("--seed 5 {FAULT}"));
-    assert!(found(&raised), "{raised:#?}");
+    assert!(found(&raised, "lift"), "{raised:#?}");
     for event in &raised {
         assert_eq!(event["source"], "lift", "{event}");
         assert_eq!(event["cause"], "friction increased", "{event}");
@@ -277,14 +226,7 @@ fn a_machine_is_judged_by_the_rows_of_each_tool() {
     let one = tables(&machine, |table| !is_row(table, "welder"));
     let (raised, left_out) = run(&one, "--seed 5");
     assert!(raised.is_empty() && left_out > 10, "{left_out} {raised:#?}");
-    let mut of_twin = false;
-    let lines = one.lines().filter(|line| {
-        if line.starts_with('[') {
-            of_twin = line.contains(".twin.");
-        }
-        !(of_twin && *line == "tool = \"gripper\"")
-    });
-    let general = lines.fold(String::new(), |text, line| text + line + "\n");
+    let general = general(&one, "tool", "gripper");
     let (raised, _) = run(&general, "--seed 5");
-    assert!(found(&raised), "{raised:#?}");
+    assert!(found(&raised, "lift"), "{raised:#?}");
 }
