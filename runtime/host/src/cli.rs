@@ -1,9 +1,11 @@
 //! The command line: what can be asked of `twinstep`.
 
 mod cycle;
+mod elsewhere;
 mod whatif;
 
 pub use cycle::CycleArgs;
+pub use elsewhere::parse;
 pub use whatif::WhatifArgs;
 
 use crate::gateway::args::{GatewayArgs, TokenArgs};

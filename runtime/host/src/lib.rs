@@ -70,13 +70,12 @@ pub mod tsn;
 pub mod uadp;
 pub mod whatif;
 
-use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs the command that `args` ask for, the program's name first, and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match cli::Cli::try_parse_from(args) {
+    let cli = match cli::parse(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to standard output and may find it closed; there is nobody left to tell.
