@@ -97,11 +97,13 @@ pub enum Cause {
     ContextUnknown = 44,
     /// What holds the axis at rest is another force than its load: a brake, a jam, a part that it is clamped to.
     HeldAtRest = 45,
+    /// Friction of an axis with a holding brake is up by as much at every speed: the brake does not open wholly.
+    BrakeDrags = 46,
 }
 
 impl Cause {
     /// All causes, in the order of their codes.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::FrictionIncreased,
         Self::FrictionDecreased,
         Self::LoadAdded,
@@ -148,6 +150,7 @@ impl Cause {
         Self::PressureSensor,
         Self::ContextUnknown,
         Self::HeldAtRest,
+        Self::BrakeDrags,
     ];
 
     /// One phrase for the maintenance engineer.
@@ -205,6 +208,7 @@ impl Cause {
                 "the recipe, part, tool, load or temperature that is told is none of the configuration"
             }
             Self::HeldAtRest => "something holds or pushes the axis at rest: brake, jam or part",
+            Self::BrakeDrags => "friction increased as when the holding brake drags",
         }
     }
 
@@ -313,6 +317,9 @@ impl Cause {
             }
             Self::HeldAtRest => {
                 "Check that the brake opens, and that nothing touches or clamps the axis where it stands."
+            }
+            Self::BrakeDrags => {
+                "Check that the holding brake opens wholly: supply, air gap, lining; then guide and bearings."
             }
         }
     }

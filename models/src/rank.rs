@@ -5,7 +5,7 @@
 //!
 //! | cause | constant + | constant - | acceleration | reversal | pressing | at rest, with weight |
 //! |---|---|---|---|---|---|---|
-//! | friction, lubrication, spalling | friction | friction | 0 | ? | friction | what is not gravity |
+//! | friction, lubrication, spalling, a brake that drags | friction | friction | 0 | ? | friction | what is not gravity |
 //! | load | gravity | -gravity | inertia | ? | gravity | gravity |
 //! | torque constant, current sensor | friction + gravity | friction - gravity | inertia | ? | friction + gravity + contact | all |
 //! | backlash | 0 | 0 | 0 | + | 0 | 0 |
@@ -43,7 +43,7 @@ pub use rest::{AtRest, at_rest};
 use crate::blocks::{FEATURES, Feature};
 use crate::cause::Cause;
 use crate::evidence::{Evidence, Hold};
-use hypotheses::{BESIDE, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load};
+use hypotheses::{BESIDE, BRAKE, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load};
 
 /// Share from which on a cause is likelier than all others together.
 const SURE: f64 = 0.5;
@@ -173,11 +173,14 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
     if evidence.ripple.is_some() || evidence.speed.is_some() {
         BESIDE.iter().for_each(&mut ask);
     }
+    if vertical {
+        ask(&BRAKE);
+    }
     collect(&found)
 }
 
 /// Most hypotheses at once.
-const MOST: usize = HYPOTHESES.len() + BESIDE.len() + LOAD_SHARES.len();
+const MOST: usize = HYPOTHESES.len() + BESIDE.len() + LOAD_SHARES.len() + 1;
 
 /// A hypothesis after the shifts were seen: logarithm of its evidence, chance of a positive amplitude, amplitude.
 #[derive(Clone, Copy)]

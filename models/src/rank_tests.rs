@@ -293,6 +293,49 @@ fn ripple_and_speed_tell_spalling_and_dry_surfaces_from_friction() {
     }
 }
 
+/// Twice the friction and more, as much at every speed, is the brake of an axis that has one; what grows with the speed as friction does is
+/// friction, and so is a little of either.
+#[test]
+fn a_brake_that_drags_is_told_from_friction_by_its_size_and_by_the_speed() {
+    let facts = Facts {
+        gravity_a: LIFT.gravity,
+        inertia: Some(LIFT.inertia),
+    };
+    let with = |share| Evidence {
+        ripple: Some((0.0, 0.1)),
+        speed: Some((share, 0.08)),
+        ..Evidence::default()
+    };
+    for (amount, share, cause) in [
+        (1.0, -0.33, Cause::BrakeDrags),
+        (1.5, -0.25, Cause::BrakeDrags),
+        (4.0, -0.33, Cause::BrakeDrags),
+        (0.25, 0.0, Cause::FrictionIncreased),
+        (0.5, 0.0, Cause::FrictionIncreased),
+        (0.25, -0.1, Cause::FrictionIncreased),
+    ] {
+        let right = (0..SEEDS).filter(|n| {
+            let mut seed = 1 + 7919 * n;
+            let s = shifts(&LIFT, Put::Friction(amount), 2, &mut seed);
+            rank_with(&s, &facts, &with(share)).first() == cause
+        });
+        let right = right.count();
+        assert!(
+            right > 180,
+            "{amount} {share}: {cause:?} {right} of {SEEDS}"
+        );
+    }
+    // A horizontal axis has none.
+    let mut seed = 3;
+    let s = shifts(&BELT, Put::Friction(1.5), 2, &mut seed);
+    let facts = Facts {
+        gravity_a: BELT.gravity,
+        inertia: Some(BELT.inertia),
+    };
+    let found = rank_with(&s, &facts, &with(-0.33)).0;
+    assert!(found.iter().all(|c| c.0 != Cause::BrakeDrags), "{found:?}");
+}
+
 /// After one movement up, load and torque constant move the same features; the current that holds the weight does not.
 #[test]
 fn what_holds_a_weight_tells_load_from_torque_constant() {

@@ -142,6 +142,16 @@ pub enum FaultKind {
         /// Factor on the stiffness of frame and stiffest part in series (1, below 1): the frame alone takes all of it.
         factor: f64,
     },
+    /// `brake:AXIS:share=0.1`
+    Brake {
+        /// Share of the holding torque that stays in when the brake should be open (0 to 1).
+        share: f64,
+    },
+    /// `jam:AXIS:push=20um`
+    Jam {
+        /// Way by which the place where the axis is caught moves on, to larger positions (m; rad of a rotary axis); 0: it stays.
+        push_m: f64,
+    },
     /// A fault of the bus.
     Bus(BusFault),
 }
@@ -199,6 +209,9 @@ impl fmt::Display for OfKind<'_> {
             }
             FaultKind::Spalling { depth } => write!(f, "spalling:{target}:depth={depth:?}")?,
             FaultKind::Stiffness { factor } => write!(f, "stiffness:{target}:factor={factor:?}")?,
+            FaultKind::Brake { share } => write!(f, "brake:{target}:share={share:?}")?,
+            FaultKind::Jam { push_m: 0.0 } => write!(f, "jam:{target}:push=0")?,
+            FaultKind::Jam { push_m } => write!(f, "jam:{target}:push={push_m:?}{way}")?,
             FaultKind::Bus(fault) => fault.write(target, f)?,
         }
         if *ramp_ns > 0 {

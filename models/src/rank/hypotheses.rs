@@ -146,6 +146,17 @@ pub(super) const BESIDE: [Hypothesis; 2] = [
     },
 ];
 
+/// What is asked of an axis that carries weight: it has a holding brake. One that drags takes as much at every speed, where friction has
+/// a viscous share, usually a third; and a brake holds many times the friction of its axis, so that more than the whole of it is usual.
+pub(super) const BRAKE: Hypothesis = Hypothesis {
+    shape: Shape::Friction,
+    width: 2.0,
+    doubt: LOOSE,
+    up: (Cause::BrakeDrags, 0.04),
+    down: None,
+    beside: [(0.0, 0.15), (-0.33, 0.15), PARTS],
+};
+
 /// The hypothesis of added or removed mass.
 pub(super) const fn load(shape: Shape, share: f64) -> Hypothesis {
     Hypothesis {

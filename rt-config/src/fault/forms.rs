@@ -40,7 +40,7 @@ const fn form(
     }
 }
 
-pub(super) const FORMS: [Form; 30] = [
+pub(super) const FORMS: [Form; 32] = [
     form(
         "friction",
         Target::Axis,
@@ -130,6 +130,20 @@ pub(super) const FORMS: [Form; 30] = [
         Target::Press,
         &[("factor", None)],
         "stiffness:PRESS:factor=0.8[,ramp=60s]",
+        true,
+    ),
+    form(
+        "brake",
+        Target::Axis,
+        &[("share", Some("1"))],
+        "brake:AXIS[:share=0.1,ramp=60s]",
+        true,
+    ),
+    form(
+        "jam",
+        Target::Axis,
+        &[("push", Some("0"))],
+        "jam:AXIS[:push=20um,ramp=60s]",
         true,
     ),
     form(

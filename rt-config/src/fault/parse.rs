@@ -235,6 +235,16 @@ impl<'a> Reader<'a> {
             "stiffness" => FaultKind::Stiffness {
                 factor: self.quantity(form, value, &units::NUMBER, 1.0)?,
             },
+            "brake" => FaultKind::Brake {
+                share: self.quantity(form, value, &units::NUMBER, 1.0)?,
+            },
+            "jam" => FaultKind::Jam {
+                push_m: match value {
+                    // It only holds.
+                    "0" => 0.0,
+                    way => self.quantity(form, way, of_axis(&units::LENGTH), 0.1)?,
+                },
+            },
             "frame_loss" => FaultKind::FrameLoss {
                 count: digits(value, 10)
                     .filter(|count| (1..=1_000_000).contains(count))

@@ -1,11 +1,15 @@
 //! One drive with its motor and what it moves: commands and feedback in the units of the bus.
 
+use super::friction::spalled;
+use super::jam::Jam;
 use super::linkage::Ram;
 use super::loops::{LoopInput, LoopParameters, Loops, Mode};
 use super::mechanics::{Loads, Mechanics, MechanicsParameters};
 use super::press::Tool;
 use super::ramp::{Goal, RampLimits};
-use super::signals::{DriveCommand, DriveFeedback, FaultReaction, Modifiers, ProfileGoal, Stop};
+use super::signals::{
+    DriveCommand, DriveFeedback, FaultReaction, Modifiers, ProfileGoal, Stop, wrap,
+};
 use super::switches::{SWITCHES, Signals, Switches};
 use crate::rng::Rng;
 use twinstep_config::machine::SwitchRange;
@@ -78,6 +82,7 @@ pub struct DriveUnit {
     /// Of the step under way.
     loads: Loads,
     tool: Option<Tool>,
+    jam: Jam,
     command: DriveCommand,
     input: LoopInput,
     switches: Switches,
@@ -112,7 +117,9 @@ impl DriveUnit {
         let share = |time_s: f64| 1.0 - libm::exp(-p.dt_s / time_s.max(1e-6));
         let phase_counts = rng.uniform();
         let warm = 0.3 * rng.uniform();
+        let moved_kg = (p.ram.as_ref()).map_or(p.mechanics.load_mass_kg, Ram::mass_kg);
         let mut unit = Self {
+            jam: Jam::new(moved_kg, p.dt_s),
             loops: Loops::new(p.loops, start_m),
             mechanics: Mechanics::behind(p.mechanics, start_m, p.ram.clone()),
             loads: Loads::default(),
@@ -349,6 +356,7 @@ impl DriveUnit {
             Some(tool) => tool.step(self.mechanics.ram_m()),
             None => 0.0,
         };
+        let jam_n = (self.jam).force_n(self.mechanics.ram_m(), self.mechanics.ram_m_per_s());
         let bumps = if self.modifiers.spalling > 0.0 {
             1.0 + self.modifiers.spalling * spalled(self.mechanics.motor_m * self.inverse_feed)
         } else {
@@ -360,12 +368,12 @@ impl DriveUnit {
                 * self.p.force_n_per_a
                 * (1.0 + self.p.ripple_per_n * cogging)
                 + cogging,
-            load_n: contact + frame,
+            load_n: contact + frame + jam_n,
             friction_factor: self.modifiers.friction * (1.0 - self.p.warm_up * self.warm) * bumps,
             dry_factor: self.modifiers.dry,
             added_mass_kg: self.modifiers.mass_kg + self.payload_kg,
             added_gap_m: self.modifiers.gap_m,
-            brake: self.brake,
+            brake: self.brake.max(self.modifiers.brake),
         };
     }
 
@@ -418,6 +426,8 @@ impl DriveUnit {
         } else {
             0.0
         };
+        let stands_m = (self.still_s >= STANDSTILL_S).then_some(self.mechanics.ram_m());
+        self.jam.supervise(self.modifiers.jam_m, stands_m);
         if self.disable_at_standstill && self.still_s >= STANDSTILL_S {
             self.disable_at_standstill = false;
             self.input.powered = false;
@@ -455,6 +465,11 @@ impl DriveUnit {
         self.payload_kg += (self.handed_kg - self.payload_kg) * (period_s / LAYING_S);
     }
 
+    /// It has a holding brake.
+    pub(super) fn has_brake(&self) -> bool {
+        self.p.mechanics.brake_n > 0.0
+    }
+
     pub(super) fn load_acceleration(&self) -> f64 {
         self.mechanics.load_m_per_s2
     }
@@ -482,15 +497,4 @@ impl DriveUnit {
     pub fn true_press(&self) -> Option<(f64, u64)> {
         self.tool.as_ref().map(|tool| (tool.force_n, tool.stroke))
     }
-}
-
-/// Friction over a revolution of a spalled screw (-1 to 1): every ball passes the pit.
-fn spalled(revolutions: f64) -> f64 {
-    let angle = core::f64::consts::TAU * (revolutions - libm::floor(revolutions));
-    0.7 * libm::sin(angle) + 0.3 * libm::sin(2.0 * angle)
-}
-
-/// A position counter of 32 bits runs over.
-fn wrap(counts: f64) -> i32 {
-    counts as i64 as i32
 }

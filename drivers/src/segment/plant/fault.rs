@@ -28,6 +28,10 @@ pub(super) enum Effect {
     Spalling(f64),
     /// Factor on the stiffness of a press and its stiffest part in series (1).
     Stiffness(f64),
+    /// Share of the torque of its brake that stays when the brake should be open (1).
+    Brake(f64),
+    /// It cannot leave the place where it stands, which moves on by this way (m).
+    Jam(f64),
 }
 
 /// Share of a lack of lubrication that Coulomb friction takes.
@@ -69,6 +73,8 @@ impl Injected {
             Effect::CurrentGain(factor) => to.current_gain *= 1.0 + (factor - 1.0) * share,
             Effect::EncoderSlip(step_m) => to.slip_m += step_m * (share * SLIPS).floor() / SLIPS,
             Effect::Stiffness(factor) => to.stiffness *= 1.0 + (factor - 1.0) * share,
+            Effect::Brake(most) => to.brake = to.brake.max(most * share),
+            Effect::Jam(push_m) => to.jam_m = Some(to.jam_m.unwrap_or(0.0) + push_m * share),
             Effect::Lubrication(factor) => {
                 to.dry *= 1.0 + (factor - 1.0) * share;
                 to.friction *= 1.0 + DRY_COULOMB * (factor - 1.0) * share;
@@ -127,5 +133,27 @@ mod tests {
         assert!((dry.dry - 2.0).abs() < 1e-12 && (dry.friction - 1.25).abs() < 1e-12);
         let spalled = of(Effect::Spalling(0.4), 1.0);
         assert!((spalled.spalling - 0.4).abs() < 1e-12 && (spalled.friction - 0.9).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_tightest_brake_counts_and_pushes_of_jams_add_up() {
+        let mut modifiers = Modifiers::default();
+        assert_eq!((modifiers.brake, modifiers.jam_m), (0.0, None));
+        for (effect, share) in [
+            (Effect::Brake(0.4), 0.5),
+            (Effect::Brake(0.1), 1.0),
+            (Effect::Jam(20e-6), 0.5),
+            (Effect::Jam(0.0), 1.0),
+        ] {
+            let fault = Injected {
+                effect,
+                target: 0,
+                at_ns: 0,
+                ramp_ns: 100,
+                done: false,
+            };
+            fault.apply(share, &mut modifiers);
+        }
+        assert_eq!((modifiers.brake, modifiers.jam_m), (0.2, Some(10e-6)));
     }
 }

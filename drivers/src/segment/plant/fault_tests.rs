@@ -279,6 +279,80 @@ fn a_leak_shows_as_slope_of_the_hold_and_ramps_grow() {
     );
 }
 
+/// Runs the lift with a fault that grows over `ramp_ns`.
+fn lift_with(kind: FaultKind, ramp_ns: u64, cycles: u64) -> Rig {
+    let mut rig = Rig::new(press_cell(), 1, 1);
+    let machine = rig.machine.clone();
+    let mut fault = fault("lift", kind, 0);
+    fault.ramp_ns = ramp_ns;
+    rig.plant.inject(&fault, 0, &machine).unwrap();
+    rig.run(cycles, true);
+    rig
+}
+
+#[test]
+fn a_brake_that_stays_closed_in_part_drags_as_much_both_ways_and_a_ramp_grows() {
+    let healthy = Rig::new(press_cell(), 1, 1);
+    let rated = rated_a(&healthy, healthy.index_of("lift"));
+    let of = |share: f64, ramp_ns: u64| {
+        let rig = lift_with(FaultKind::Brake { share }, ramp_ns, 8_000);
+        assert_eq!(rig.traces[rig.index_of("lift")].error_code, 0, "{share}");
+        friction_and_weight(&rig, "lift")
+    };
+    let (before, weight) = of(0.0, 0);
+    let (after, weight_after) = of(0.1, 0);
+    // A brake holds twice the rated force; of it as much as is asked, whatever the speed.
+    let drag = (after - before) / rated;
+    assert!((0.18..0.21).contains(&drag), "{before} {after}");
+    assert!(
+        (weight_after - weight).abs() < 0.05 * weight,
+        "{weight_after} {weight}"
+    );
+    // A ramp over twice the run is there by a quarter in the mean.
+    let (ramped, _) = of(0.1, 16_000_000_000);
+    let share = (ramped - before) / (after - before);
+    assert!((0.15..0.4).contains(&share), "{share}");
+}
+
+#[test]
+fn a_jam_holds_what_stands_until_the_drive_gives_up() {
+    let rig = lift_with(FaultKind::Jam { push_m: 0.0 }, 0, 1_500);
+    let trace = &rig.traces[rig.index_of("lift")];
+    assert!(trace.limited);
+    // A following error.
+    assert_eq!(trace.error_code, 0x8611);
+    let start_m = rig.machine.axes[rig.index_of("lift")].motion.start_m;
+    let most = (trace.position_m.iter()).fold(0.0_f64, |most, x| most.max((x - start_m).abs()));
+    assert!(most < 0.3e-3, "{most}");
+    // What is free goes on.
+    let trace = &rig.traces[rig.index_of("cross")];
+    assert_eq!(trace.error_code, 0);
+    assert!(Trace::largest(&trace.following_m) < 0.4e-3);
+}
+
+#[test]
+fn a_jam_that_pushes_takes_the_weight_off_the_drive_at_once_or_slowly() {
+    // The first 300 ms of a run stand.
+    let held_a = |kind: Option<FaultKind>, ramp_ns: u64| {
+        let rig = match kind {
+            Some(kind) => lift_with(kind, ramp_ns, 295),
+            None => run_with(None, 1),
+        };
+        rig.traces[rig.index_of("lift")].current_a[250..295]
+            .iter()
+            .sum::<f64>()
+            / 45.0
+    };
+    let before = held_a(None, 0);
+    let pushed = held_a(Some(FaultKind::Jam { push_m: 10e-6 }), 0);
+    assert!(before > 2.0 && pushed < before - 1.0, "{before} {pushed}");
+    let slowly = held_a(Some(FaultKind::Jam { push_m: 10e-6 }), 500_000_000);
+    assert!(
+        slowly < before - 0.2 && slowly > pushed + 0.5,
+        "{before} {slowly} {pushed}"
+    );
+}
+
 #[test]
 fn what_cannot_be_injected_is_refused_with_a_reason() {
     let machine = press_cell();
@@ -308,6 +382,12 @@ fn what_cannot_be_injected_is_refused_with_a_reason() {
         fault("infeed", FaultKind::EncoderSlip { step_m: 1.0 }, 0),
         fault("infeed", FaultKind::Lubrication { factor: 0.5 }, 0),
         fault("infeed", FaultKind::Spalling { depth: -0.1 }, 0),
+        fault("lift", FaultKind::Brake { share: 1.1 }, 0),
+        fault("lift", FaultKind::Brake { share: f64::NAN }, 0),
+        // It carries no weight and has no brake.
+        fault("infeed", FaultKind::Brake { share: 0.1 }, 0),
+        fault("lift", FaultKind::Jam { push_m: 0.1 }, 0),
+        fault("lift", FaultKind::Jam { push_m: -1e-6 }, 0),
         fault("bus", FaultKind::FrameLoss { count: 3 }, 0),
     ];
     for fault in &refused {

@@ -57,6 +57,12 @@ pub(super) fn stribeck(v: f64, inverse_velocity: f64, excess: f64) -> f64 {
     1.0 + excess / (1.0 + u * u)
 }
 
+/// Friction over a revolution of a spalled screw (-1 to 1): every ball passes the pit.
+pub(super) fn spalled(revolutions: f64) -> f64 {
+    let angle = core::f64::consts::TAU * (revolutions - libm::floor(revolutions));
+    0.7 * libm::sin(angle) + 0.3 * libm::sin(2.0 * angle)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -187,6 +187,12 @@ impl Mechanics {
         self.ram.as_ref().map_or(self.load_m, |ram| ram.at_m)
     }
 
+    /// Its velocity (m/s).
+    #[inline]
+    pub fn ram_m_per_s(&self) -> f64 {
+        (self.ram.as_ref()).map_or(self.load_m_per_s, |ram| ram.m_per_s)
+    }
+
     /// Advances by one step of the drive.
     #[cfg(test)]
     pub fn step(&mut self, loads: &Loads) {

@@ -11,6 +11,7 @@ mod draw;
 mod drive;
 mod fault;
 mod friction;
+mod jam;
 mod linkage;
 mod loops;
 mod mechanics;
@@ -220,8 +221,10 @@ impl Plant {
             station.added_leak_pa_per_s = 0.0;
         }
         for fault in self.faults.iter_mut().flatten() {
+            if since_ns < fault.at_ns {
+                continue;
+            }
             let share = fault.share(since_ns);
-            let started = since_ns >= fault.at_ns;
             if let Effect::Leak(rate) = fault.effect {
                 if let Some(station) = self.stations.get_mut(fault.target) {
                     station.added_leak_pa_per_s += rate * share;
@@ -232,15 +235,15 @@ impl Plant {
                 continue;
             };
             match fault.effect {
-                Effect::DriveFault(code) if started && !fault.done => unit.trip(code),
-                Effect::Part(placed) if started && !fault.done => {
+                Effect::DriveFault(code) if !fault.done => unit.trip(code),
+                Effect::Part(placed) if !fault.done => {
                     if let Some(tool) = unit.tool_mut() {
                         tool.placed = placed;
                     }
                 }
                 _ => fault.apply(share, &mut unit.modifiers),
             }
-            fault.done |= started;
+            fault.done = true;
         }
         for unit in &mut self.drives {
             let factor = unit.modifiers.stiffness;
@@ -292,6 +295,13 @@ impl Plant {
     /// A sentence for the user: a target that the machine does not have, a size that no machine can have, too many.
     pub fn inject(&mut self, fault: &Fault, at_ns: u64, machine: &Machine) -> Result<(), String> {
         let (effect, target) = effect_of(fault, machine)?;
+        let brake = matches!(effect, Effect::Brake(_));
+        if brake && !self.drives.get(target).is_some_and(DriveUnit::has_brake) {
+            return Err(format!(
+                "'{}' has no holding brake: it carries no weight, and no crank or table stands behind it",
+                fault.target
+            ));
+        }
         let Some(slot) = self.faults.iter_mut().find(|slot| slot.is_none()) else {
             return Err(format!(
                 "at most {MAX_FAULTS} faults can be injected in one run"
@@ -418,6 +428,14 @@ fn effect_of(fault: &Fault, machine: &Machine) -> Result<(Effect, usize), String
         FaultKind::Stiffness { factor } => Ok((
             Effect::Stiffness(size(*factor, 0.2, 1.0, "stiffness factor")?),
             press()?,
+        )),
+        FaultKind::Brake { share } => Ok((
+            Effect::Brake(size(*share, 0.0, 1.0, "share of the brake's torque")?),
+            axis()?,
+        )),
+        FaultKind::Jam { push_m } => Ok((
+            Effect::Jam(size(*push_m, 0.0, 0.01, "push of a jam in m")?),
+            axis()?,
         )),
         FaultKind::FrameLoss { .. } | FaultKind::Bus(_) => {
             Err("this is a fault of the bus, not of the machine behind it".to_owned())

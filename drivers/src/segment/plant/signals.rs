@@ -111,6 +111,10 @@ pub(super) struct Modifiers {
     pub current_gain: f64,
     /// Factor on the stiffness of a press and its stiffest part in series (1, above 0).
     pub stiffness: f64,
+    /// How far its brake stays closed, whatever the drive asks of it (0 to 1).
+    pub brake: f64,
+    /// It is jammed where it stands, and pushed on by this way (m); none: it is free.
+    pub jam_m: Option<f64>,
 }
 
 impl Default for Modifiers {
@@ -124,6 +128,13 @@ impl Default for Modifiers {
             gap_m: 0.0,
             current_gain: 1.0,
             stiffness: 1.0,
+            brake: 0.0,
+            jam_m: None,
         }
     }
+}
+
+/// A position counter of 32 bits runs over.
+pub(super) fn wrap(counts: f64) -> i32 {
+    counts as i64 as i32
 }

@@ -7,6 +7,7 @@ import { act, post } from './feed.js';
 const KINDS = [
   ['friction', 'axis', 'factor=1.3'], ['load', 'axis', 'mass=20kg'], ['backlash', 'axis', 'gap=50um'], ['current_gain', 'axis', 'factor=1.05'],
   ['lubrication', 'axis', 'factor=2'], ['spalling', 'axis', 'depth=0.6'], ['encoder_slip', 'axis', 'step=200um'], ['drive_fault', 'axis', 'code=0x2310'],
+  ['brake', 'axis', 'share=0.1'], ['jam', 'axis', ''],
   ['leak', 'station', 'rate=10mbar/s'], ['wrong_part', 'press', 'part=NAME'], ['missing_part', 'press', ''], ['stiffness', 'press', 'factor=0.8'],
   ['frame_loss', 'bus', 'count=3'], ['frame_late', 'bus', 'by=900us,count=3'], ['frame_duplicate', 'bus', 'count=3'], ['frame_truncate', 'bus', 'count=3'],
   ['frame_corrupt', 'subdevice', 'count=3'], ['frame_foreign', 'bus', 'count=3'], ['working_counter', 'subdevice', 'count=5'],
