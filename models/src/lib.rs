@@ -13,6 +13,7 @@ pub mod detect;
 pub mod digest;
 pub mod evidence;
 pub mod health;
+pub mod held;
 #[cfg(feature = "identify")]
 pub mod identify;
 pub mod innovation;

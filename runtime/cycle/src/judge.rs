@@ -40,6 +40,7 @@ use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect::Cusum;
 use twinstep_models::evidence::{Calibrated, Evidence, Gather};
+use twinstep_models::held::Held;
 use twinstep_models::rank::{Facts, Ranking, Shift, rank_with};
 use twinstep_models::regime::Segment;
 
@@ -96,6 +97,8 @@ pub struct AxisJudge {
     jumped: bool,
     /// A surprise of the position in the cycle before: which cycle, and how far (m).
     hop: Option<(u64, f64)>,
+    /// What the drive has pushed since a surprise.
+    held: Option<Held>,
     beside: Gather,
     drift: DriftJudge,
     slow: Slow,
@@ -120,6 +123,7 @@ impl AxisJudge {
         self.beside.clear();
         (self.behind, self.unlearnt_mode) = (Behind::default(), false);
         self.contexts.forget();
+        self.held = None;
     }
 
     /// Whether the next cycle must be looked at even if nothing is beyond a threshold in it.
@@ -486,6 +490,8 @@ impl AxisJudge {
 
 #[cfg(test)]
 mod drift_tests;
+#[cfg(test)]
+mod held_tests;
 #[cfg(test)]
 mod slow_tests;
 #[cfg(test)]

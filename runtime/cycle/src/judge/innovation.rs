@@ -7,8 +7,10 @@ use crate::event::{Detector, Event, EventState, Severity};
 use crate::outbox::Outbox;
 use crate::plan::{AxisPlan, NEXT, Thresholds};
 use twinstep_models::abrupt::{self, JUMP};
+use twinstep_models::blocks::Feature;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
+use twinstep_models::held::{self, Held, Pushed};
 use twinstep_models::innovation::{Statistics, WHITENED, WHITENED_CHANNELS, Watch};
 use twinstep_models::rank::Ranking;
 
@@ -172,6 +174,38 @@ impl AxisJudge {
                 }
             }
         }
+        self.push(plan, at, evidence, out);
+    }
+
+    /// What surprises an axis that stands although its drive pushes is told once it is clear that a free one would have gone.
+    fn push(&mut self, plan: &AxisPlan, at: &Occasion, evidence: &Innovation, out: &mut Outbox) {
+        let friction_a = [Feature::ConstantPositive, Feature::ConstantNegative]
+            .map(|feature| self.last[feature as usize].friction_a.abs());
+        let friction_a = friction_a[0].max(friction_a[1]);
+        let raised = self.next.iter().any(|next| next.raised.is_some());
+        let inertia = plan.inertia.filter(|inertia| *inertia > 0.0);
+        // A press is held by its part, and of an axis that has not moved yet nobody knows what friction it has.
+        let (true, Some(inertia), false) = (raised && friction_a > 0.0, inertia, plan.presses())
+        else {
+            self.held = None;
+            return;
+        };
+        let pushed = Pushed {
+            gravity_a: plan.gravity_a,
+            friction_a,
+            inertia,
+            movement_m: plan.movement_m,
+        };
+        let [position_m, _, current_a] = evidence.measured;
+        let time_ns = at.stamp.time_ns;
+        match &mut self.held {
+            None => self.held = Some(Held::at(time_ns, position_m)),
+            Some(held) => {
+                if held.look(time_ns, position_m, current_a, &pushed) {
+                    self.tell(&held::ranked(), at, out);
+                }
+            }
+        }
     }
 
     /// The cycle after a surprise tells a slip of the encoder, which stays as far as it was, from a blow, which goes on.
@@ -187,7 +221,8 @@ impl AxisJudge {
         if let Some((_, first_m)) = hop.filter(|(before, _)| before + 1 == cycle) {
             if abrupt::slipped(first_m, away_m + plan.carried * first_m) {
                 self.jumped = true;
-                self.tell_slip(plan, at, regime, out);
+                let ranking = abrupt::rank(regime, true, plan.carries_weight);
+                self.tell(&ranking, at, out);
             }
         } else if plan.limits[0].is_some_and(|limit_m| away_m.abs() > limit_m)
             && away_m.abs() > plan.hop_m
@@ -196,22 +231,21 @@ impl AxisJudge {
         }
     }
 
-    fn tell_slip(&mut self, plan: &AxisPlan, at: &Occasion, regime: Regime, out: &mut Outbox) {
-        let ranking = abrupt::rank(regime, true, plan.carries_weight);
+    /// Tells of the surprises that are raised what one look at them could not say.
+    fn tell(&mut self, ranking: &Ranking, at: &Occasion, out: &mut Outbox) {
+        let cause = ranking.first();
         for (c, channel) in NEXT_CHANNELS.into_iter().enumerate() {
             let Some(told) = &mut self.next[c].raised else {
                 continue;
             };
             // What was told from a movement's features, or of a gap, has its reasons.
-            if told.cause == Cause::EncoderSlip
-                || self.known.is_some()
-                || (c == CURRENT && self.backlash_raised)
+            if told.cause == cause || self.known.is_some() || (c == CURRENT && self.backlash_raised)
             {
                 continue;
             }
-            told.cause = Cause::EncoderSlip;
+            told.cause = cause;
             out.push(Event {
-                causes: Some(ranking),
+                causes: Some(*ranking),
                 ..at.event(
                     channel,
                     EventState::Updated,
@@ -220,7 +254,7 @@ impl AxisJudge {
                     told.measured,
                     told.predicted,
                     told.regime,
-                    Cause::EncoderSlip,
+                    cause,
                 )
             });
         }
