@@ -10,14 +10,17 @@
 //! ```
 //!
 //! A negative shape means an end that cannot be passed. That may be so within the record; beyond it the claim would
-//! rest on nothing but the fit. From the level seen once in the record the tail goes on with a shape of its own, 0 or more, and as
+//! rest on nothing but the fit. From the level that `reach` names the tail goes on with a shape of its own, 0 or more, and as
 //! steeply as a tail of that shape and the same mean excess is there. A machine has many streams, and asked for an interval within its
-//! record it asks each of them for less than one alarm: there the fit alone holds, as far as `reach` says.
+//! record it asks each of them for less than one alarm: there the fit alone holds, over as many records as there are streams. Asked for
+//! longer it holds to the level that is passed some times in the record: a shape that was read off some tens of clusters is off by
+//! 0.15, and what is extrapolated with it is off by that wherever it ends.
 //!
 //! The interval of a rate takes the shapes at either end of their 90 % intervals, with the scale that keeps the mean excess, and the
 //! count of clusters as a Poisson figure. The standard error of a shape is 1.2 / sqrt(clusters) (Hosking and Wallis 1987, for
-//! shapes around 0), where what is known beforehand counts as clusters: [`PRIOR_WITHIN`] of them within the record, [`PRIOR_BEYOND`]
-//! beyond. The end beyond is never further up than that error over `beyond_shape`, which was raised by one already; and for a tail that
+//! shapes around 0), where what is known beforehand counts as clusters: [`PRIOR_WITHIN`] of them within the record, [`PRIOR_STATED`]
+//! beyond: fewer than it counts for in the shape, since this machine may be another one than those that are known.
+//! The end beyond is never further up than that error over `beyond_shape`; and for a tail that
 //! ended within its record not further than over the shape that was drawn towards the heaviest that is known, [`SQUARE_SHAPE`].
 
 /// Shapes that a tail may have: below it nothing is left to extrapolate, above it the variance is infinite.
@@ -33,8 +36,8 @@ pub const AMPLITUDE_SHAPE: f64 = 0.23;
 pub const SQUARE_SHAPE: f64 = 2.0 * AMPLITUDE_SHAPE;
 /// Clusters that the shape known beforehand counts for, within the record.
 pub const PRIOR_WITHIN: f64 = 10.0;
-/// And beyond it.
-pub const PRIOR_BEYOND: f64 = 60.0;
+/// And beyond it, for the interval that is stated.
+pub const PRIOR_STATED: f64 = 60.0;
 /// Clusters below which no shape is fitted, and none was drawn towards anything.
 pub const LEAST_CLUSTERS: f64 = 3.0;
 /// Shapes closer to 0 than this are taken as 0.
@@ -57,7 +60,8 @@ pub struct Tail {
     pub record_s: f64,
     /// The largest value in it (the statistic's unit).
     pub largest: f64,
-    /// Length over which the fit alone holds (records, >= 1): 1, or the number of streams that share what is asked of one record.
+    /// Length over which the fit alone holds (records, > 0): below 1 for what is asked beyond the record, the number of streams for what
+    /// they share of it.
     pub reach: f64,
 }
 
@@ -83,7 +87,7 @@ impl Tail {
             return self.threshold;
         }
         let ratio = if ratio > 1e300 { 1e300 } else { ratio };
-        let seen = self.clusters * self.reach;
+        let seen = self.seen();
         if ratio <= seen {
             return self.threshold + self.scale * box_cox(ratio, self.shape);
         }
@@ -130,14 +134,20 @@ impl Tail {
         }
         let (edge, scale, shape) = self.beyond();
         if level > edge {
-            return pareto((level - edge) / scale, shape) / (self.clusters * self.reach);
+            return pareto((level - edge) / scale, shape) / self.seen();
         }
         pareto(excess / self.scale, self.shape)
     }
 
+    /// Clusters in the length over which the fit alone holds: it begins at the threshold at least.
+    fn seen(&self) -> f64 {
+        let seen = self.clusters * self.reach;
+        if seen > 1.0 { seen } else { 1.0 }
+    }
+
     /// Where the fit ends, and how the tail goes on from there: level, scale, shape.
     fn beyond(&self) -> (f64, f64, f64) {
-        let edge = self.scale * box_cox(self.clusters * self.reach, self.shape);
+        let edge = self.scale * box_cox(self.seen(), self.shape);
         // The larger the scale the rarer is what is meant: that of the fit there, or of a tail with the other shape and the same mean.
         let fitted = self.scale + self.shape * edge;
         let mean = self.scale / (1.0 - self.shape);
@@ -164,13 +174,13 @@ impl Tail {
         let beyond_shape = if sign > 0.0 {
             // `shape` was drawn with the lighter weight: this is what the heavier one makes of it at most.
             let drawn = (self.clusters + PRIOR_WITHIN) * self.shape
-                + (PRIOR_BEYOND - PRIOR_WITHIN) * SQUARE_SHAPE;
-            let drawn = drawn / (self.clusters + PRIOR_BEYOND);
-            let up = Z * error(PRIOR_BEYOND);
+                + (PRIOR_STATED - PRIOR_WITHIN) * SQUARE_SHAPE;
+            let drawn = drawn / (self.clusters + PRIOR_STATED);
+            let up = Z * error(PRIOR_STATED);
             limited(drawn + up, self.beyond_shape, self.beyond_shape + up)
         } else {
-            // The raise by one error is taken back.
-            self.beyond_shape + sign * (Z + 1.0) * error(PRIOR_BEYOND)
+            // An earlier calibration raised it by one error, which is taken back.
+            self.beyond_shape + sign * (Z + 1.0) * error(PRIOR_STATED)
         };
         Self {
             shape,
@@ -267,6 +277,33 @@ mod tests {
         assert!(shared.level(1e-8) > end);
     }
 
+    #[test]
+    fn what_is_asked_beyond_the_record_hangs_on_the_known_shape_from_before_its_end() {
+        let tail = Tail {
+            shape: 0.0,
+            beyond_shape: 0.25,
+            reach: 0.1,
+            ..TAIL
+        };
+        // Five clusters in a tenth of the record: 2 + 0.5 ln 5, with the scale of the mean there or of the fit, 0.5 either.
+        let edge = 2.0 + 0.5 * libm::log(5.0);
+        assert!((tail.level(0.1) - edge).abs() < 1e-12);
+        // A thousand times as rare: 0.5 0.75 + 0.25 0.8047 is 0.576, and (1000^0.25 - 1) / 0.25 is 18.49.
+        let found = tail.level(1e-4);
+        assert!(
+            (found - (edge + 0.576_18 * 18.493_65)).abs() < 1e-3,
+            "{found}"
+        );
+        assert!((tail.rate_per_s(found) / 1e-4 - 1.0).abs() < 1e-9);
+        // A tail of few clusters begins at its threshold.
+        let few = Tail {
+            clusters: 3.0,
+            ..tail
+        };
+        assert_eq!(few.level(0.03), 2.0);
+        assert!(few.level(0.02) > 2.0 && few.level(0.02) < 2.5);
+    }
+
     fn tails() -> impl Strategy<Value = Tail> {
         (
             -1e3..1e3_f64,
@@ -275,7 +312,7 @@ mod tests {
             1.0..1e4_f64,
             1.0..1e7_f64,
             0.0..1e3_f64,
-            1.0..1e3_f64,
+            0.05..1e3_f64,
         )
             .prop_map(
                 |(threshold, scale, shape, clusters, record_s, above, reach)| Tail {

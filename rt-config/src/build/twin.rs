@@ -375,7 +375,7 @@ pub(super) fn tail(raw: &TailTable, check: &mut Check) -> Tail {
         clusters: check.si("clusters", &raw.clusters, Bounds::between(1.0, 1e9)),
         record_s: check.si("record", &raw.record, Bounds::positive()),
         largest: check.si("largest", &raw.largest, Bounds::not_negative()),
-        reach: 1.0,
+        reach: check.si_or("reach", raw.reach.as_ref(), Bounds::up_to(1.0), 1.0),
     }
 }
 

@@ -122,14 +122,14 @@ fn innovation(sigma: f64) -> HealthyInnovation {
         clusters: 61.0,
         record_s: 179.5,
         largest: 5.1,
-        reach: 1.0,
+        reach: 0.1,
     };
     HealthyInnovation {
         correlation: -1.0 / 3.0,
         sigma,
         fast_limit: Some(tail),
         window: None,
-        cusum: Some(tail),
+        cusum: Some(twinstep_models::tail::Tail { reach: 1.0, ..tail }),
     }
 }
 

@@ -141,11 +141,16 @@ fn write_innovation(
     writeln!(out, "]")
 }
 
-/// A tail as an inline table.
+/// A tail as an inline table. One that was read from an earlier calibration has no `reach`, and is written without.
 pub(super) fn inline(t: &Tail, detector: &str) -> String {
+    let reach = if t.reach == 1.0 {
+        String::new()
+    } else {
+        format!(", reach = {:?}", t.reach)
+    };
     format!(
         "{{ detector = \"{detector}\", threshold = {:?}, scale = {:?}, shape = {:?}, beyond_shape = {:?}, \
-         clusters = {:?}, record = \"{}s\", largest = {:?} }}",
+         clusters = {:?}, record = \"{}s\", largest = {:?}{reach} }}",
         t.threshold, t.scale, t.shape, t.beyond_shape, t.clusters, t.record_s, t.largest
     )
 }

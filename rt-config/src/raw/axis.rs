@@ -246,6 +246,9 @@ pub(crate) struct TailTable {
     pub(crate) record: Quantity<Time>,
     /// Largest value in it, 0 or more.
     pub(crate) largest: Quantity<Number>,
+    /// Records over which the fit alone holds where more than the record is asked for, above 0, at most 1; 1 unless given, as in
+    /// earlier calibrations.
+    pub(crate) reach: Option<Quantity<Number>>,
 }
 
 /// Healthy figure of the movements of one regime.
