@@ -66,7 +66,8 @@ impl Fit {
                 p9999_ns: at(0.9999),
                 max_ns: at(1.0),
             },
-            tail: fit.map(|fit| fit.tail),
+            // A probability may be asked for that the run has seen: to there the fit alone holds.
+            tail: fit.map(|fit| fit.tail.reaching(1.0)),
             sorted,
             period_s,
         }
