@@ -15,9 +15,8 @@
 //! tail has the shape 0.23 in the end, has one of 0.12 at the threshold of such a fit (limit), and that shape alone has five times as many
 //! alarms as asked at a hundred records. And the shape of 60 clusters has an error of 0.15: at a hundred records one record has a sixth of
 //! the asked alarms, another six times as many, and the mean of rates that scatter so is far above the middle one. What is drawn more
-//! scatters less, but still is lopsided, so that the shape is raised a little, by [`RAISE`]. The record is heard where it says more: the
-//! shape beyond is never below that of the record, and never more than [`LIKELY`] standard errors above it, since what ended within the
-//! record did not come from a tail so heavy.
+//! scatters less, but still is lopsided, so that the shape is raised a little, by [`RAISE`]. The shape beyond is never more than [`LIKELY`] standard errors
+//! above that of the record, since what ended within the record did not come from a tail so heavy.
 //!
 //! A window is a mean of squares, and has twice the shape of its source; a CUSUM sums figures, and one large innovation fills it: it has
 //! the shape of its source.
@@ -95,7 +94,7 @@ pub fn fit_tail(stretches: &[Vec<f64>], period_s: f64, run: usize, prior: f64) -
     let within = drawn(shape, clusters, prior, PRIOR_WITHIN);
     let likely = shape + LIKELY * SHAPE_ERROR / libm::sqrt(clusters);
     let known = drawn(shape, clusters, prior, PRIOR_BEYOND) + RAISE;
-    let beyond = known.min(likely).max(shape);
+    let beyond = known.min(likely);
     let exceeding = sorted.len() - sorted.partition_point(|x| *x <= threshold);
     Some(TailFit {
         tail: Tail {
