@@ -46,12 +46,52 @@ impl Mode {
     }
 }
 
+/// Which rows of a table are asked for: `--rows 100,press alone`; all of them without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows(Option<Vec<String>>);
+
+impl Rows {
+    /// Reads the arguments, the program's name left out.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = String>) -> Self {
+        let mut arguments = arguments.into_iter();
+        let found = arguments.by_ref().any(|argument| argument == "--rows");
+        let names = arguments.next().filter(|_| found);
+        Self(names.map(|names| names.split(',').map(str::to_owned).collect()))
+    }
+
+    /// The same, from the process.
+    pub fn from_process() -> Self {
+        Self::from_arguments(std::env::args().skip(1))
+    }
+
+    /// Whether the row of this name is asked for.
+    pub fn has(&self, name: &str) -> bool {
+        (self.0.as_ref()).is_none_or(|names| names.iter().any(|asked| asked == name))
+    }
+
+    /// Whether all are asked for.
+    pub const fn all(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn mode(arguments: &[&str]) -> Mode {
         Mode::from_arguments(arguments.iter().map(|argument| (*argument).to_owned()))
+    }
+
+    #[test]
+    fn rows_are_named_or_all() {
+        let rows = |arguments: &[&str]| {
+            Rows::from_arguments(arguments.iter().map(|argument| (*argument).to_owned()))
+        };
+        assert!(rows(&["--bench"]).all() && rows(&["--bench"]).has("100"));
+        let some = rows(&["--bench", "--rows", "100,press alone"]);
+        assert!(!some.all() && some.has("100") && some.has("press alone"));
+        assert!(!some.has("100 csv"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::{self, PlanStore};
 use twinstep_models::axis::AxisParams;
 use twinstep_models::press::Contact;
+use twinstep_models::press::linked::Linked;
 use twinstep_models::sample::{AxisReading, Context, DriveState, Missing, StationReading, Told};
 
 /// Difference between plant and twin.
@@ -52,6 +53,9 @@ impl Fleet {
                 let mut axis = Axis::new(
                     p,
                     axis.contacts[0],
+                    (plan.plan().linked.iter())
+                        .find(|one| usize::from(one.axis) == n)
+                        .map(|one| one.linked),
                     program.program,
                     period_s,
                     Rng::new(seed, n as u64),
@@ -103,6 +107,8 @@ struct Axis {
     plant: rk4::Axis,
     state: rk4::State,
     contact: Contact,
+    /// What stands between the axis and its ram, if anything does.
+    linked: Option<Linked>,
     program: Program,
     progress: Progress,
     /// Targets, newest first.
@@ -125,6 +131,7 @@ impl Axis {
     fn new(
         p: &AxisParams,
         contact: Contact,
+        linked: Option<Linked>,
         program: Program,
         period_s: f64,
         mut rng: Rng,
@@ -149,6 +156,7 @@ impl Axis {
                 ..rk4::State::default()
             },
             contact,
+            linked,
             program,
             progress,
             targets_m: [start_m; TARGETS],
@@ -181,12 +189,7 @@ impl Axis {
             state: DriveState::OperationEnabled,
             error_code: 0,
         };
-        let inwards = self.contact.direction * self.state.velocity_m_per_s > -1.0e-4;
-        let load_a = if inwards {
-            self.contact.current_a(self.state.position_m)
-        } else {
-            0.0
-        };
+        let (plant, load_a) = self.loaded();
         self.measured = (reading.position_m, reading.velocity_m_per_s);
         let (m_per_s, current_a) = self.sent[self.dead - 1];
         let (from_m, to_m) = match self.outer.told() {
@@ -199,9 +202,28 @@ impl Axis {
                 (self.targets_m[self.dead], self.targets_m[self.dead - 1])
             }
         };
-        self.plant
-            .advance(&mut self.state, from_m, to_m, load_a, period_s);
+        plant.advance(&mut self.state, from_m, to_m, load_a, period_s);
         reading
+    }
+
+    /// The axis as heavy as it is where it stands, and what part and ram ask of it (A). The inertia of a ram is that of the start of the cycle.
+    fn loaded(&self) -> (rk4::Axis, f64) {
+        let (x, v) = (self.state.position_m, self.state.velocity_m_per_s);
+        let part_a = |ram_m: f64, ram_m_per_s: f64| {
+            if self.contact.direction * ram_m_per_s > -1.0e-4 {
+                self.contact.current_a(ram_m)
+            } else {
+                0.0
+            }
+        };
+        let Some(linked) = &self.linked else {
+            return (self.plant, part_a(x, v));
+        };
+        let ram = linked.at(x, v);
+        let kf = linked.motor.torque_constant_nm_per_a;
+        let inertia = linked.ram_mass_kg / kf * ram.per_way * ram.per_way;
+        let load_a = linked.load_a(&ram, 0.0, part_a(ram.ram_m, ram.ram_m_per_s()));
+        (self.plant.heavier(inertia), load_a)
     }
 }
 

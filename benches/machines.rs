@@ -3,6 +3,8 @@
 use twinstep_config::machine::{Axis, AxisTwin, Cascade, Machine, OperationMode, OperationModes};
 use twinstep_drivers::rng::Rng;
 
+/// The shipped press behind a crank.
+const CRANK_PRESS: &str = include_str!("../rt-config/machines/servo-crank-press.toml");
 /// Standard gravity (m/s2).
 const GRAVITY_M_PER_S2: f64 = 9.806_65;
 /// Spread from axis to axis.
@@ -41,9 +43,23 @@ pub fn press_alone() -> Machine {
     machine
 }
 
-/// A line of `count` presses, each like that of the press cell and with a name of its own.
-pub fn presses(count: usize) -> Machine {
-    let mut machine = press_alone();
+/// The shipped press behind a crank, whose ram is stepped with its axis (`ram_mass`).
+///
+/// # Panics
+/// When the shipped configuration is broken, which its own tests see first.
+#[expect(
+    clippy::expect_used,
+    reason = "the shipped configuration is part of the product"
+)]
+pub fn crank_alone() -> Machine {
+    let mut machine = twinstep_config::load(CRANK_PRESS, "servo-crank-press.toml")
+        .expect("the shipped machine is valid");
+    machine.recipes.clear();
+    machine
+}
+
+/// A line of `count` presses, each like that of `machine` and with a name of its own.
+pub fn line(mut machine: Machine, count: usize) -> Machine {
     let drawings = std::mem::take(&mut machine.presses);
     for (n, drawing) in drawings.iter().cycle().take(count).enumerate() {
         let mut press = drawing.clone();

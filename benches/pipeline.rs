@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 use twinstep_benches::after_sleep::after_sleep;
-use twinstep_benches::arguments::Mode;
+use twinstep_benches::arguments::{Mode, Rows};
 use twinstep_benches::callgrind::collected;
 use twinstep_benches::commission::commission;
 use twinstep_benches::environment;
@@ -34,10 +34,14 @@ const SLEEPING_NS: f64 = 60.0;
 const HOT_AVX512_NS: f64 = 15.0;
 const HOT_AVX2_NS: f64 = 30.0;
 const PRESS_NS: f64 = 80.0;
-/// Axes and cycles for counting instructions.
-const COUNTED: (usize, u64) = (100, 2000);
-/// Has a press alone counted, and so many of its cycles: four strokes.
-const PRESS: (&str, u64) = ("--press", 9972);
+/// Rows whose instructions are counted: axes, and cycles, of presses four strokes.
+const COUNTED: [(&str, usize, u64); 5] = [
+    ("100", 100, 2000),
+    ("100 csv", 100, 2000),
+    ("100 cst", 100, 2000),
+    ("press alone", 1, 9972),
+    ("crank alone", 1, 9840),
+];
 
 fn main() -> ExitCode {
     match Mode::from_process() {
@@ -59,14 +63,71 @@ fn main() -> ExitCode {
             }
             sizes::print();
         }
-        Mode::Counted if std::env::args().any(|argument| argument == PRESS.0) => {
-            count(&mut machines::press_alone(), PRESS.1);
+        Mode::Counted => {
+            let asked = Rows::from_process();
+            for (name, _, cycles) in COUNTED.iter().filter(|(name, ..)| asked.has(name)) {
+                for (_, commissioned, _) in TABLE.iter().filter(|row| row.0 == *name) {
+                    count(&commissioned(), *cycles);
+                }
+            }
         }
-        Mode::Counted => count(&mut machines::many_axes(COUNTED.0, SEED), COUNTED.1),
         Mode::Instructions => return instructions(),
     }
     ExitCode::SUCCESS
 }
+
+/// A machine in motion, with the plan that watches it.
+type Commissioned = (PlanStore, Fleet);
+
+fn many(axes: usize) -> Commissioned {
+    commission(
+        &mut machines::many_axes(axes, SEED),
+        SEED,
+        COMMISSIONING_CYCLES,
+    )
+}
+
+/// Axes that are told a velocity or a torque have steps of their own; a lane in several modes puts its columns together.
+fn told(mode: OperationMode, which: fn(usize) -> bool) -> Commissioned {
+    let mut machine = machines::many_axes(100, SEED);
+    machines::tell(&mut machine, mode, which);
+    commission(&mut machine, SEED, COMMISSIONING_CYCLES)
+}
+
+fn cell(mut machine: Machine) -> Commissioned {
+    commission(&mut machine, SEED, 2 * COMMISSIONING_CYCLES)
+}
+
+/// The rows: what is measured, and for how many cycles.
+const TABLE: [(&str, fn() -> Commissioned, usize); 11] = [
+    ("8", || many(8), 40_000),
+    ("100", || many(100), 20_000),
+    ("1000", || many(1000), 6000),
+    (
+        "100 csv",
+        || told(OperationMode::Velocity, |_| true),
+        20_000,
+    ),
+    ("100 cst", || told(OperationMode::Torque, |_| true), 20_000),
+    (
+        "1 of 100 csv",
+        || told(OperationMode::Velocity, |n| n == 50),
+        20_000,
+    ),
+    ("press cell", || cell(machines::press_cell()), 40_000),
+    ("press alone", || cell(machines::press_alone()), 40_000),
+    (
+        "8 presses",
+        || cell(machines::line(machines::press_alone(), 8)),
+        40_000,
+    ),
+    ("crank alone", || cell(machines::crank_alone()), 40_000),
+    (
+        "8 cranks",
+        || cell(machines::line(machines::crank_alone(), 8)),
+        40_000,
+    ),
+];
 
 /// Medians over the batches (ns per axis and cycle).
 struct Row {
@@ -86,44 +147,16 @@ struct Row {
 
 fn measure_all() {
     println!("{}\n", environment::describe());
-    let hundred = commission(
-        &mut machines::many_axes(100, SEED),
-        SEED,
-        COMMISSIONING_CYCLES,
-    );
-    sleeping(&hundred);
-
-    let cell = |mut machine: Machine| commission(&mut machine, SEED, 2 * COMMISSIONING_CYCLES);
-    let many = |axes| {
-        commission(
-            &mut machines::many_axes(axes, SEED),
-            SEED,
-            COMMISSIONING_CYCLES,
-        )
-    };
-    // Axes that are told a velocity or a torque have steps of their own; a lane in several modes puts its columns together.
-    let told = |mode, which: fn(usize) -> bool| {
-        let mut machine = machines::many_axes(100, SEED);
-        machines::tell(&mut machine, mode, which);
-        commission(&mut machine, SEED, COMMISSIONING_CYCLES)
-    };
-    let commissioned = [
-        ("8", many(8), 40_000),
-        ("100", hundred, 20_000),
-        ("1000", many(1000), 6000),
-        ("100 csv", told(OperationMode::Velocity, |_| true), 20_000),
-        ("100 cst", told(OperationMode::Torque, |_| true), 20_000),
-        (
-            "1 of 100 csv",
-            told(OperationMode::Velocity, |n| n == 50),
-            20_000,
-        ),
-        ("press cell", cell(machines::press_cell()), 40_000),
-        ("press alone", cell(machines::press_alone()), 40_000),
-        ("8 presses", cell(machines::presses(8)), 40_000),
-    ];
+    let asked = Rows::from_process();
+    if asked.all() {
+        sleeping(&many(100));
+    }
     let mut rows = Vec::new();
-    for (name, (plan, fleet), cycles) in commissioned {
+    for (name, commissioned, cycles) in TABLE {
+        if !asked.has(name) {
+            continue;
+        }
+        let (plan, fleet) = commissioned();
         for level in simd::available() {
             let (plan, fleet) = (plan.clone().on(level), fleet.clone());
             // The press does all that axes do only among axes.
@@ -160,8 +193,8 @@ fn measure_all() {
             r.cycles
         );
     }
-    println!("(the press cell is 9 axes and a station)");
-    for level in simd::available() {
+    println!("(the press cell is 9 axes and a station; a crank has the mass of its ram)");
+    for level in simd::available().into_iter().filter(|_| asked.all()) {
         let whole = |name: &str| {
             let row = rows.iter().find(|r| r.name == name && r.level == level);
             row.map_or(f64::NAN, |r| r.whole)
@@ -179,7 +212,9 @@ fn measure_all() {
     println!(
         "targets: 100 axes {HOT_AVX512_NS} with AVX-512, {HOT_AVX2_NS} with AVX2; press alone {PRESS_NS}\n"
     );
-    sizes::print();
+    if asked.all() {
+        sizes::print();
+    }
 
     println!(
         "axis cycles by regime, and movements judged by feature, in the quarter of the cycles that was looked at"
@@ -198,6 +233,9 @@ fn measure_all() {
         );
     }
 
+    if !asked.all() {
+        return;
+    }
     let yardstick = yardstick();
     println!(
         "\npeer on one axis step: cascade, current lag, tanh friction, RK4 in 4 substeps, scalar Rust, 100 axes"
@@ -368,8 +406,8 @@ fn yardstick() -> f64 {
 }
 
 /// Runs so many cycles for callgrind, unmeasured.
-fn count(machine: &mut Machine, cycles: u64) {
-    let (plan, mut fleet) = commission(machine, SEED, COMMISSIONING_CYCLES / 2);
+fn count((plan, fleet): &Commissioned, cycles: u64) {
+    let mut fleet = fleet.clone();
     let mut state = plan.state();
     let mut bench = Rig::new(plan.pipeline(&mut state));
     let mut readings = (fleet.axis_readings.clone(), fleet.station_readings.clone());
@@ -380,39 +418,32 @@ fn count(machine: &mut Machine, cycles: u64) {
     }
 }
 
-/// Runs this program under callgrind, once a phase, and prints instructions per axis and cycle.
+/// Runs this program under callgrind, once a phase and row, and prints instructions per axis and cycle.
 fn instructions() -> ExitCode {
     println!(
-        "{}\n\ninstructions per axis and cycle",
-        environment::describe()
+        "{}\n\ninstructions per axis and cycle\n{:<14}{:>8}{:>9}{:>9}{:>8}",
+        environment::describe(),
+        "axes",
+        "predict",
+        "compare",
+        "correct",
+        "whole"
     );
-    let hundred: (_, &[&str], _) = (
-        format!("{} axes, {} cycles", COUNTED.0, COUNTED.1),
-        &[],
-        COUNTED.0 as f64 * COUNTED.1 as f64,
-    );
-    let press: (_, &[&str], _) = (
-        format!("press alone, {} cycles", PRESS.1),
-        &[PRESS.0],
-        PRESS.1 as f64,
-    );
-    for (name, of, axis_cycles) in [hundred, press] {
-        println!("{name}");
-        let mut sum = 0.0;
-        for phase in ["predict", "compare", "correct"] {
-            match collected(&format!("measured_{phase}"), of) {
-                Ok(count) => {
-                    let each = count / axis_cycles;
-                    sum += each;
-                    println!("{phase:<12}{each:>9.1}");
-                }
+    let asked = Rows::from_process();
+    for (name, axes, cycles) in COUNTED.iter().filter(|(name, ..)| asked.has(name)) {
+        let mut each = [0.0; 3];
+        for (each, phase) in each.iter_mut().zip(["predict", "compare", "correct"]) {
+            match collected(&format!("measured_{phase}"), &["--rows", name]) {
+                Ok(count) => *each = count / (*axes as f64 * *cycles as f64),
                 Err(reason) => {
                     eprintln!("{name}, {phase}: {reason}");
                     return ExitCode::FAILURE;
                 }
             }
         }
-        println!("{:<12}{sum:>9.1}", "whole");
+        let [predict, compare, correct] = each;
+        let whole: f64 = each.iter().sum();
+        println!("{name:<14}{predict:>8.1}{compare:>9.1}{correct:>9.1}{whole:>8.1}");
     }
     ExitCode::SUCCESS
 }

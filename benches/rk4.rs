@@ -78,6 +78,12 @@ impl Axis {
         self
     }
 
+    /// The same with this much more inertia on it (A s2/m): a ram, where it is just now.
+    pub fn heavier(mut self, inertia: f64) -> Self {
+        self.inertia += inertia;
+        self
+    }
+
     /// Position gain (1/s) and velocity gain (A s/m) of the drive.
     pub fn gains(&self) -> (f64, f64) {
         (self.position_gain_per_s, self.velocity_gain)
