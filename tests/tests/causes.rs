@@ -17,8 +17,13 @@ const SEEDS: [u64; 2] = [3, 8];
 fn events(fault: &str, seconds: u64, seed: u64) -> Vec<Value> {
     let place = Place::new();
     let state = place.path("state");
+    let at = if fault.contains('@') {
+        String::new()
+    } else {
+        format!("@{AT_S}s")
+    };
     let args = format!(
-        "demo --fast --json --cycles {} --seed {seed} --state {} --inject {fault}@{AT_S}s",
+        "demo --fast --json --cycles {} --seed {seed} --state {} --inject {fault}{at}",
         (AT_S + seconds) * 1000,
         state.display()
     );
@@ -32,6 +37,8 @@ const SPALLING: &str = "spalling of the screw: ripple once a revolution";
 const LOAD: &str = "more load than calibrated";
 const GAIN: &str = "torque constant or current sensor changed";
 const BACKLASH: &str = "backlash increased (inferred from one encoder)";
+const BRAKE: &str = "friction increased as when the holding brake drags";
+const HELD: &str = "something holds or pushes the axis at rest: brake, jam or part";
 const SLIP: &str = "the encoder slips or loses counts";
 
 /// Runs `fault` for `seconds`, and has the last event of `channel` that names causes name `cause` first, word for word: some begin
@@ -58,6 +65,39 @@ fn named(fault: &str, seconds: u64, channel: &str, cause: &str) {
 }
 
 const RAMP_S: u64 = 25;
+
+/// Every kind of fault of the machine is injected as a step, and each that can grow as a ramp too, here or in the file on standstill.
+#[test]
+fn every_kind_has_a_step_and_every_kind_that_grows_a_ramp() {
+    let lines: Vec<&str> = [include_str!("causes.rs"), include_str!("standstill.rs")]
+        .iter()
+        .flat_map(|text| text.lines())
+        .collect();
+    let injected = |kind: &str, ramp: bool| {
+        let start = format!("{kind}:");
+        (lines.iter()).any(|line| line.contains(&start) && line.contains("ramp=") == ramp)
+    };
+    let usage = twinstep_config::fault::Fault::usage();
+    let mut seen = 0;
+    for form in usage.lines() {
+        let mut words = form.splitn(3, ':');
+        let (Some(kind), Some(target)) = (words.next(), words.next()) else {
+            continue;
+        };
+        // Faults of the bus are in a table of their own, and a drive that says what it has needs no cause.
+        let target = target.split('[').next().unwrap_or_default();
+        if !["AXIS", "PRESS", "STATION"].contains(&target) || kind == "drive_fault" {
+            continue;
+        }
+        seen += 1;
+        assert!(injected(kind, false), "{kind} as a step");
+        assert!(
+            !form.contains("ramp=") || injected(kind, true),
+            "{kind} as a ramp"
+        );
+    }
+    assert_eq!(seen, 13);
+}
 
 #[test]
 fn friction() {
@@ -164,6 +204,27 @@ fn encoder_slip() {
         named(&step, 6, "position_next", SLIP);
         let ramp = format!("encoder_slip:{axis}:step=3mm,ramp={RAMP_S}s");
         named(&ramp, RAMP_S, "position_next", SLIP);
+    }
+}
+
+/// Only what carries weight has a brake. A tenth of its torque is as much as all the friction of these axes.
+#[test]
+fn brake_that_drags() {
+    for axis in ["lift", "insert"] {
+        let step = format!("brake:{axis}:share=0.1");
+        named(&step, 10, "current_load", BRAKE);
+        let ramp = format!("brake:{axis}:share=0.2,ramp={RAMP_S}s");
+        named(&ramp, RAMP_S, "current_load", BRAKE);
+    }
+}
+
+/// What jams an axis, or a brake that does not open at all, is told by the surprise, before the drive gives up. It has no size that could grow,
+/// so there is no ramp; what creeps is one that pushes, which the rests of an axis tell (`standstill.rs`).
+#[test]
+fn what_holds_an_axis_that_should_move() {
+    // The lift stands at its top from 20.7 to 21.0 s.
+    for fault in ["jam:lift", "jam:cross", "brake:lift@20850ms"] {
+        named(fault, 4, "current_next", HELD);
     }
 }
 

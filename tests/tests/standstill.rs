@@ -1,12 +1,12 @@
-//! A lift that stands under a load which changes: commissioned with `[judge] standstill`, it is told while it stands, in a step and in a slow
-//! ramp. Without the key nothing of it is told before it moves.
+//! A lift that stands under a load which changes, or on something that jams it: commissioned with `[judge] standstill`, it is told while it
+//! stands, in a step and in a slow ramp. Without the key nothing of it is told before it moves.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
 )]
 
 use serde_json::Value;
-use std::path::Path;
+use twinstep_tests::cell::{self, demo, tables};
 use twinstep_tests::release_binary;
 use twinstep_tests::run::{Place, Run, shipped};
 
@@ -22,10 +22,10 @@ const COMMISSIONED: &str = "20s";
 const STANDS: &str = "70s";
 const INTERVAL: &str = "false_alarm_interval = \"30days\"\n";
 /// The long rest begins within the first four seconds and ends behind the run.
-const SECONDS: u32 = 60;
+const CYCLES: u32 = 60_000;
 
 /// The cell whose lift rests this long at the top.
-fn cell(text: &str, dwell: &str) -> String {
+fn resting(text: &str, dwell: &str) -> String {
     let lift = text.find("name = \"lift\"").unwrap();
     let at = lift + text[lift..].find("program = [").unwrap();
     let end = at + text[at..].find("\n]\n").unwrap() + 3;
@@ -36,26 +36,16 @@ fn cell(text: &str, dwell: &str) -> String {
     format!("{}{program}{}", &text[..at], &text[end..])
 }
 
-fn demo(place: &Place, config: &Path, seconds: u32, more: &str) -> Run {
-    let args = format!(
-        "demo --config {} --fast --json --cycles {} --state {} {more}",
-        config.display(),
-        1000 * seconds,
-        place.path("state").display()
-    );
-    place.run(release_binary(), &args).fine()
-}
-
 /// The machine as `calibrate` leaves it, asked to learn rests.
 fn commissioned(place: &Place) -> String {
     let shipped = std::fs::read_to_string(shipped("press-cell.toml")).unwrap();
     assert!(shipped.contains(SHIPPED) && shipped.contains(INTERVAL));
     let asked = shipped.replacen(INTERVAL, &format!("{INTERVAL}standstill = true\n"), 1);
-    let config = place.file("cell.toml", cell(&asked, COMMISSIONED));
+    let config = place.file("cell.toml", resting(&asked, COMMISSIONED));
     let records = [101, 102, 103].map(|seed| {
         let record = place.path(&format!("{seed}.mcap"));
         let args = format!("--seed {seed} --record {}", record.display());
-        let _ = demo(place, &config, 120, &args);
+        let _ = demo(place, &config, 120_000, &args);
         record.display().to_string()
     });
     let args = format!(
@@ -69,12 +59,33 @@ fn commissioned(place: &Place) -> String {
 
 /// What a run raises, its lift standing.
 fn raised(text: &str, more: &str) -> Vec<Value> {
+    cell::raised(&standing(text, more))
+}
+
+/// A run with its lift standing.
+fn standing(text: &str, more: &str) -> Run {
     let place = Place::new();
-    let config = place.file("cell.toml", cell(text, STANDS));
-    let events = demo(&place, &config, SECONDS, more).of_type("event");
-    (events.into_iter())
-        .filter(|event| event["state"] == "raised")
-        .collect()
+    let config = place.file("cell.toml", resting(text, STANDS));
+    demo(&place, &config, CYCLES, more)
+}
+
+/// Has the last word of what the lift holds be this cause, after a first one between two cycles, and nobody else be accused.
+fn named_at_rest(run: &Run, cycles: std::ops::Range<u64>, cause: &str) {
+    let events = run.of_type("event");
+    let told: Vec<&Value> = (events.iter())
+        .filter(|event| event["channel"] == "current_load" && event["state"] != "cleared")
+        .collect();
+    let (Some(first), Some(last)) = (told.first(), told.last()) else {
+        panic!("{}: {events:#?}", run.args)
+    };
+    let cycle = first["cycle"].as_u64().unwrap();
+    assert!(cycles.contains(&cycle), "{}: {first}", run.args);
+    assert_eq!(last["regime"], "standstill", "{}: {last}", run.args);
+    assert_eq!(last["cause"], cause, "{}: {told:#?}", run.args);
+    assert!(last["action"].as_str().is_some_and(|a| !a.is_empty()));
+    for event in &events {
+        assert_eq!(event["source"], "lift", "{}: {event}", run.args);
+    }
 }
 
 /// Has the lift be told with this cause while it stands, between two cycles, and nothing else of anybody.
@@ -127,14 +138,17 @@ fn a_lift_is_told_of_while_it_stands() {
         let ramp = format!("--seed {seed} --inject load:lift:mass=40kg,ramp=30s@25s");
         told_at_rest(&raised(&machine, &ramp), 28_000..50_000, load);
     }
+    // What jams it from below and pushes takes the weight off it, and then some: no load is less than none. While a slow one is small it may be
+    // a load that has gone.
+    let held = "something holds or pushes the axis at rest: brake, jam or part";
+    for seed in [5, 6] {
+        let step = format!("--seed {seed} --inject jam:lift:push=20um@30s");
+        named_at_rest(&standing(&machine, &step), 30_000..34_000, held);
+        let ramp = format!("--seed {seed} --inject jam:lift:push=30um,ramp=30s@25s");
+        named_at_rest(&standing(&machine, &ramp), 25_000..50_000, held);
+    }
     // Without its rows nothing is told of the ramp while the lift stands.
-    let mut starts: Vec<usize> = machine.match_indices("\n[").map(|(at, _)| at + 1).collect();
-    starts.insert(0, 0);
-    starts.push(machine.len());
-    let tables = starts.windows(2).map(|pair| &machine[pair[0]..pair[1]]);
-    let without: String = (tables)
-        .filter(|table| !table.contains("regime = \"standstill_"))
-        .collect();
+    let without = tables(&machine, |table| !table.contains("regime = \"standstill_"));
     let without = without.replacen("standstill = true\n", "", 1);
     let ramp = "--seed 5 --inject load:lift:mass=40kg,ramp=30s@25s";
     let found = raised(&without, ramp);
