@@ -44,7 +44,7 @@ const SLIP: &str = "the encoder slips or loses counts";
 /// Runs `fault` for `seconds`, and has the last event of `channel` that names causes name `cause` first, word for word: some begin
 /// alike. Nobody else is accused.
 fn named(fault: &str, seconds: u64, channel: &str, cause: &str) {
-    let target = fault.split(':').nth(1).unwrap();
+    let target = fault.split([':', '@']).nth(1).unwrap();
     for seed in SEEDS {
         let events = events(fault, seconds, seed);
         let told = |e: &&Value| e["channel"] == channel && e["state"] != "cleared";
