@@ -2,6 +2,7 @@
 
 use super::super::{fit_axis, fit_axis_under};
 use super::*;
+use crate::axis::cascade::mechanics;
 
 const PERIOD_S: f64 = 0.001;
 const TRUTH: Parameters = [0.3, 0.8, 0.5, 0.2];
@@ -171,4 +172,65 @@ fn both_directions_come_back_where_the_load_is_known() {
         (alike.gravity_a.value - TRUTH[3] - 0.08).abs() < 0.03,
         "{alike:?}"
     );
+}
+
+/// Braked by current and friction it stops where a parabola ends, and goes back from there, whatever of a substep is left.
+#[test]
+fn an_axis_stops_and_turns_within_a_substep() {
+    let friction_a = 0.8;
+    let lane = LaneParams::new(
+        &[AxisParams {
+            inertia: 0.5,
+            coulomb_positive_a: friction_a,
+            coulomb_negative_a: friction_a,
+            ..AxisParams::IDLE
+        }],
+        PERIOD_S,
+    );
+    let rest_s = |v: f64, brake: f64| lane.step_s - v / brake;
+    for s in [1.0, -1.0] {
+        // Held: 0.8 A of friction and 0.3 A against the motion; its end is held by friction alone.
+        let (v, brake) = (1e-4, (0.3 + friction_a) / 0.5);
+        let (x, after) = moved(&lane, 0, (0.0, s * v), -s * 0.3);
+        assert!((x - s * v * v / (2.0 * brake)).abs() < 1e-15, "{x}");
+        assert_eq!(after, 0.0);
+        assert_eq!(moved(&lane, 0, (x, 0.0), -s * 0.3), (x, 0.0));
+        // Driven back: 2 A against the motion.
+        let brake = (2.0 + friction_a) / 0.5;
+        let back = (2.0 - friction_a) / 0.5;
+        let left_s = rest_s(v, brake);
+        let (x, after) = moved(&lane, 0, (0.0, s * v), -s * 2.0);
+        let expected = v * v / (2.0 * brake) - 0.5 * back * left_s * left_s;
+        assert!((x - s * expected).abs() < 1e-15, "{x} {expected}");
+        assert!((after + s * back * left_s).abs() < 1e-15, "{after}");
+    }
+}
+
+/// The parameters change by next to nothing, and so does where the run ends: no staircase that a search could stand on.
+#[test]
+fn the_sum_of_squares_is_smooth_where_an_axis_stops_and_turns() {
+    let (x, i) = record(8000);
+    let usable = vec![true; x.len()];
+    let r = AxisRecord {
+        period_s: PERIOD_S,
+        position_m: &x,
+        current_a: &i,
+        reference_m: &x,
+        usable: &usable,
+    };
+    let fit = fit_axis(&r).expect("well posed");
+    let runs = FreeRuns::new(&r, &fit, true);
+    // Off by a fifth: what is left is more than rounding.
+    let at = |n: i32| {
+        let mut p = SVector::from(TRUTH);
+        p[1] *= 1.2 + 1e-4 * f64::from(n);
+        runs.residuals(&p).norm_squared()
+    };
+    let sums: Vec<f64> = (0..40).map(at).collect();
+    // Second differences of a parabola are alike; those of a staircase have either sign.
+    let bends: Vec<f64> = sums.windows(3).map(|w| w[0] - 2.0 * w[1] + w[2]).collect();
+    let slope = (sums[39] - sums[0]) / 39.0;
+    let most = bends.iter().fold(0.0_f64, |m, b| m.max(b.abs()));
+    println!("slope {slope:e} a step, bends up to {most:e}");
+    assert!(most < 0.05 * slope.abs(), "{most} {slope}");
 }

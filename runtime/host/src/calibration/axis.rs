@@ -25,6 +25,29 @@ const SAME: f64 = 1.0;
 /// Coulomb friction in one direction over that in the other from which on the stated gravity is doubted.
 const FAR_APART: f64 = 3.0;
 
+/// How far two ends of the output error lie apart, in the parameter that is farthest; infinite where there is no other end.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Apart {
+    /// In standard errors.
+    pub standard_errors: f64,
+    /// In % of the parameter, of a load of the friction where that is more.
+    pub percent: f64,
+}
+
+impl Apart {
+    const NOWHERE: Self = Self {
+        standard_errors: f64::INFINITY,
+        percent: f64::INFINITY,
+    };
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            standard_errors: self.standard_errors.max(other.standard_errors),
+            percent: self.percent.max(other.percent),
+        }
+    }
+}
+
 /// What was found for one axis or press beside its twin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AxisReport {
@@ -32,8 +55,8 @@ pub struct AxisReport {
     pub fit: Option<AxisFit>,
     /// Output error, beside it.
     pub output_error: Option<OutputErrorFit>,
-    /// Farthest from its values that it ends at from starts 30 % below and above (its standard errors); infinite where it ends nowhere.
-    pub restarted_se: Option<f64>,
+    /// Farthest from its values that it ends at from starts 30 % below and above.
+    pub restarted: Option<Apart>,
     /// How the two go together.
     pub agreement: Option<Agreement>,
     /// The cascade where it was fitted to the recording; elsewhere its gains are those of the drive's table, or what `gains` says.
@@ -210,10 +233,11 @@ pub(super) fn refine(
             if let Some(warning) = disagreement(axis, &fit, &other, &together) {
                 report.warnings.push(warning);
             }
-            let apart = restarted_se(record, &fit, &other, sampled);
-            if apart > SAME {
-                let ends = if apart.is_finite() {
-                    format!("{apart:.1} standard errors elsewhere")
+            let apart = restarted(record, &fit, &other, sampled);
+            let errors = apart.standard_errors;
+            if errors > SAME {
+                let ends = if errors.is_finite() {
+                    format!("{errors:.1} standard errors elsewhere")
                 } else {
                     "nowhere".to_owned()
                 };
@@ -221,7 +245,7 @@ pub(super) fn refine(
                     "output error has more than one minimum: from a start 30 % off it ends {ends}"
                 ));
             }
-            report.restarted_se = Some(apart);
+            report.restarted = Some(apart);
             report.output_error = Some(other);
             report.agreement = Some(together);
         }
@@ -239,22 +263,34 @@ pub(super) fn refine(
     report
 }
 
-/// How far from `found` the output error ends from other starts, in its standard errors. Both fits at a time.
-fn restarted_se(
+/// How far from `found` the output error ends from other starts. Both fits at a time.
+fn restarted(
     record: &AxisRecord<'_>,
     fit: &AxisFit,
     found: &OutputErrorFit,
     sampled: bool,
-) -> f64 {
+) -> Apart {
+    let friction_a = found.estimates[1].value.abs();
+    // A load of nothing is known to a share of the friction.
+    let size = |c: usize, value: f64| value.abs().max(if c == 3 { friction_a } else { 0.0 });
     let from = |share: f64| {
         let start = identify::parameters(fit).map(|p| share * p);
-        fit_output_error(record, fit, start, sampled).map_or(f64::INFINITY, |again| {
-            let both = found.estimates.iter().zip(&again.estimates);
-            let apart = both.map(|(a, b)| (a.value - b.value).abs() / a.standard_error);
-            // What has no standard error cannot be said to be the same.
-            apart
-                .map(|se| if se.is_nan() { f64::INFINITY } else { se })
-                .fold(0.0, f64::max)
+        let Ok(again) = fit_output_error(record, fit, start, sampled) else {
+            return Apart::NOWHERE;
+        };
+        let both = found.estimates.iter().zip(&again.estimates).enumerate();
+        both.fold(Apart::default(), |apart, (c, (a, b))| {
+            let difference = (a.value - b.value).abs();
+            let errors = difference / a.standard_error;
+            apart.max(Apart {
+                // What has no standard error cannot be said to be the same.
+                standard_errors: if errors.is_nan() {
+                    f64::INFINITY
+                } else {
+                    errors
+                },
+                percent: 100.0 * difference / size(c, a.value).max(f64::MIN_POSITIVE),
+            })
         })
     };
     std::thread::scope(|scope| {
@@ -262,7 +298,7 @@ fn restarted_se(
         let beside = scope.spawn(move || from(low));
         let high = from(high);
         // A thread that ended badly has found nothing.
-        beside.join().unwrap_or(f64::INFINITY).max(high)
+        beside.join().unwrap_or(Apart::NOWHERE).max(high)
     })
 }
 

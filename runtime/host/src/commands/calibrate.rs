@@ -64,6 +64,8 @@ struct Line<'a> {
     output_error_position_rms_m: Option<f64>,
     /// How far from its values the output error ends from starts 30 % below and above, in its standard errors.
     output_error_restarted_se: Option<f64>,
+    /// The same in % of the parameter.
+    output_error_restarted_percent: Option<f64>,
     variance_inflation: BTreeMap<&'static str, f64>,
     autocorrelation_s: f64,
     cascade_gains: Option<Gains>,
@@ -266,7 +268,8 @@ fn line<'a>(old: &Axis, new: &'a Axis, one: &'a AxisReport, period_s: f64) -> Op
         distance: (one.agreement.as_ref()).map(|a| by_key(fit, a.distance)),
         written: written(one),
         output_error_position_rms_m: other.map(|o| o.position_rms_m),
-        output_error_restarted_se: one.restarted_se,
+        output_error_restarted_se: one.restarted.map(|apart| apart.standard_errors),
+        output_error_restarted_percent: one.restarted.map(|apart| apart.percent),
         variance_inflation: by_key(fit, fit.inflation),
         autocorrelation_s: fit.bandwidth_s,
         cascade_gains: gains(new, one, period_s),
