@@ -25,7 +25,8 @@ pub struct AxisRecord<'a> {
 pub struct Estimate {
     /// Value.
     pub value: f64,
-    /// Standard error, corrected for the autocorrelation of the residuals (Newey and West).
+    /// Standard error, corrected for the autocorrelation of the residuals (Newey and West); of several recordings see
+    /// [`super::errors_between`].
     pub standard_error: f64,
     /// Standard error as if the residuals were white: too small, for comparison.
     pub naive_error: f64,
@@ -90,6 +91,23 @@ impl AxisFit {
         ]
     }
 
+    /// Standard errors of [`Self::common`] are at least these. Their covariance stays what it is within recordings.
+    pub fn widen(&mut self, errors: [f64; COMMON]) {
+        let last = match &mut self.coulomb_negative_a {
+            Some(negative_a) => negative_a,
+            None => &mut self.gravity_a,
+        };
+        let all = [
+            &mut self.inertia,
+            &mut self.coulomb_a,
+            &mut self.viscous,
+            last,
+        ];
+        for (estimate, error) in all.into_iter().zip(errors) {
+            estimate.standard_error = estimate.standard_error.max(error);
+        }
+    }
+
     /// The constant load (A), where it was known before the fit.
     pub fn known_a(&self) -> Option<f64> {
         self.coulomb_negative_a.map(|_| self.gravity_a.value)
@@ -151,11 +169,7 @@ pub fn fit_axis_under(r: &AxisRecord<'_>, gravity_a: f64) -> Result<AxisFit, Mis
 
 fn fit(r: &AxisRecord<'_>, known_a: Option<f64>) -> Result<AxisFit, MissingMotion> {
     let v = velocities(r);
-    let clean = |k: usize| r.usable[k - 1..=k + 1].iter().all(|u| *u);
-    let inner = 1..v.len().saturating_sub(1);
-    let fastest = inner
-        .filter(|k| clean(*k))
-        .fold(0.0_f64, |m, k| m.max(v[k].abs()));
+    let fastest = fastest(r, &v);
     let rows = moving(r, &v, fastest);
     if let Some(missing) = motion::missing(r, &v, &rows.samples, fastest, known_a.is_some()) {
         return Err(missing);
@@ -206,6 +220,15 @@ fn fit(r: &AxisRecord<'_>, known_a: Option<f64>) -> Result<AxisFit, MissingMotio
         ));
     }
     Ok(fit)
+}
+
+/// The highest velocity of usable samples (m/s).
+pub(super) fn fastest(r: &AxisRecord<'_>, v: &[f64]) -> f64 {
+    let clean = |k: usize| r.usable[k - 1..=k + 1].iter().all(|u| *u);
+    let inner = 1..v.len().saturating_sub(1);
+    inner
+        .filter(|k| clean(*k))
+        .fold(0.0_f64, |m, k| m.max(v[k].abs()))
 }
 
 /// Solves with and without the Stribeck term in one pass over the rows.

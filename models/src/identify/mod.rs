@@ -23,6 +23,7 @@
 //! weighted mean of both.
 
 mod axis;
+mod between;
 mod cascade;
 mod contact;
 mod drive_gains;
@@ -43,6 +44,7 @@ mod whiten;
 pub use axis::{
     AxisFit, AxisRecord, COMMON, Estimate, Explained, explain, fit_axis, fit_axis_under,
 };
+pub use between::errors_between;
 pub use cascade::{CascadeFit, fit_cascade};
 pub use contact::{ContactFit, fit_contact, fit_shape};
 pub use drive_gains::{GainTable, GainsFit, SETTLE_S as GAINS_SETTLE_S, fit_gains};

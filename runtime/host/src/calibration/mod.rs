@@ -241,6 +241,7 @@ fn one_axis(
         mut record,
         usable: may,
         starts,
+        recordings: begin,
     } = joined(original, n, recordings);
     let period_s = original.cycle.period_ns as f64 / 1e9;
     let known = linked.map(|one| linked::loads(&one, &record.position_m, &starts, period_s));
@@ -297,6 +298,10 @@ fn one_axis(
             axis.name
         ));
         return Ok(AxisReport::default());
+    }
+    // Friction that shifts from recording to recording is one error of each, however long it is.
+    if let Some(errors) = identify::errors_between(&record, &fit, &begin) {
+        fit.widen(errors);
     }
     let said = axis::directions(axis, &fit);
     fit.warnings.extend(said);
@@ -369,6 +374,8 @@ struct Joined {
     usable: Vec<bool>,
     /// Where segments and recordings begin.
     starts: Vec<usize>,
+    /// Where recordings begin.
+    recordings: Vec<usize>,
 }
 
 /// One record of axis `n` over all recordings.
@@ -377,11 +384,12 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> Joined {
         reference_m: Some(Vec::new()),
         ..AxisRecord::default()
     };
-    let (mut usable, mut starts) = (Vec::new(), Vec::new());
+    let (mut usable, mut starts, mut begin) = (Vec::new(), Vec::new(), Vec::new());
     for recording in recordings {
         let Some(one) = recording.axes.get(n) else {
             continue;
         };
+        begin.push(usable.len());
         let reference = one.reference_m.as_ref().unwrap_or(&one.position_m);
         for k in 0..one.position_m.len() {
             if k == 0 || recording.segments.contains(&k) {
@@ -407,6 +415,7 @@ fn joined(machine: &Machine, n: usize, recordings: &[Recording]) -> Joined {
         record: all,
         usable,
         starts,
+        recordings: begin,
     }
 }
 
